@@ -21,6 +21,7 @@ from tests.console import command as command
 from tests.peers import no_leak as no_leak
 from tests.peers import tls as tls
 from tests.secrets import cut
+from tests.server.vendors import stand as stand
 from tests.serving import Nexus, anthropic_config, openai_config
 from tests.watch import ears as ears
 from tests.watch import lower_levels

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError, EventStreamError  # type: ignore[im
 
 from tests.auth.kit import ALICE
 from tests.conftest import Serve
-from tests.server.vendors import LANES, RESPONSES, Standing, standing_lanes
+from tests.server.vendors import LANES, RESPONSES, Stand, Standing
 from tests.serving import Nexus, anthropic_config
 from tools.fake_upstream import Behaviour, FakeUpstream
 from tools.fake_upstream.aws import bedrock
@@ -63,12 +63,9 @@ def signing(nexus: Nexus) -> Any:
     return client
 
 
-standing = standing_lanes(*LANES, RESPONSES)
-
-
-@pytest.fixture
-def vendor(standing: Standing) -> Iterator[Standing]:
-    standing.anew()
+@pytest.fixture(params=[*LANES, RESPONSES], ids=lambda lane: lane.name)
+def vendor(request: pytest.FixtureRequest, stand: Stand) -> Iterator[Standing]:
+    standing = stand(request.param)
     yield standing
     assert standing.upstream.violations == []
 

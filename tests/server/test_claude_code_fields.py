@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Serve
-from tests.server.vendors import LANES, Lane
+from tests.server.vendors import LANES, Lane, Stand
 from tests.serving import Nexus, Reply
 from tools.fake_upstream import FakeUpstream
 
@@ -48,11 +46,10 @@ class Vendor:
 
 
 @pytest.fixture
-def vendor(request: pytest.FixtureRequest, serve: Serve, tmp_path: Path) -> Iterator[Vendor]:
-    lane: Lane = request.param
-    with FakeUpstream(lane.vendor) as upstream:
-        yield Vendor(lane, upstream, serve(lane.config(upstream, tmp_path)))
-        assert upstream.violations == []
+def vendor(request: pytest.FixtureRequest, stand: Stand) -> Iterator[Vendor]:
+    standing = stand(request.param)
+    yield Vendor(standing.lane, standing.upstream, standing.nexus)
+    assert standing.upstream.violations == []
 
 
 def on(*names: str) -> pytest.MarkDecorator:

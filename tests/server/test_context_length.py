@@ -8,13 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Serve
-from tests.server.vendors import LANES, Lane
+from tests.server.vendors import LANES, Lane, Stand
 from tests.serving import Nexus, Reply
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -53,12 +51,11 @@ class Vendor:
 
 
 @pytest.fixture(params=LANES, ids=lambda lane: lane.name)
-def vendor(request: pytest.FixtureRequest, serve: Serve, tmp_path: Path) -> Iterator[Vendor]:
-    lane: Lane = request.param
-    with FakeUpstream(lane.vendor) as upstream:
-        upstream.default = Behaviour(status=400, message=WORDS[lane.name])
-        yield Vendor(lane, upstream, serve(lane.config(upstream, tmp_path)))
-        assert upstream.violations == []
+def vendor(request: pytest.FixtureRequest, stand: Stand) -> Iterator[Vendor]:
+    standing = stand(request.param)
+    standing.upstream.default = Behaviour(status=400, message=WORDS[standing.lane.name])
+    yield Vendor(standing.lane, standing.upstream, standing.nexus)
+    assert standing.upstream.violations == []
 
 
 def on(*names: str) -> pytest.MarkDecorator:

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError, EventStreamError  # type: ignore[im
 from tests.conftest import Serve
 from tests.server.test_bedrock_format import CALLS, HELLO, MODEL, SCHEMA, signing
 from tests.server.test_bedrock_format import closed_clients as closed_clients
-from tests.server.vendors import LANES, RESPONSES, Lane, Standing, standing_lanes
+from tests.server.vendors import LANES, RESPONSES, Lane, Stand
 from tests.serving import Nexus, anthropic_config
 from tools.fake_upstream import Behaviour, FakeUpstream
 from tools.fake_upstream.aws import bedrock
@@ -33,12 +33,9 @@ class Vendor:
     client: Any
 
 
-standing = standing_lanes(*LANES, RESPONSES)
-
-
-@pytest.fixture
-def vendor(standing: Standing) -> Iterator[Vendor]:
-    standing.anew()
+@pytest.fixture(params=[*LANES, RESPONSES], ids=lambda lane: lane.name)
+def vendor(request: pytest.FixtureRequest, stand: Stand) -> Iterator[Vendor]:
+    standing = stand(request.param)
     yield Vendor(standing.lane, standing.upstream, standing.nexus, signing(standing.nexus))
     assert standing.upstream.violations == []
 

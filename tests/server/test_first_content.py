@@ -20,12 +20,11 @@ from nexus.limits.quota import Demand
 from nexus.limits.rules import LimitKey, LimitRules
 from nexus.limits.store_memory import MemoryStore
 from tests.conftest import Serve
-from tests.server.vendors import LANES, Lane
+from tests.server.vendors import LANES, Lane, Stand
 from tests.serving import Nexus, Reply, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 HELLO = "Hello from the fake upstream."
-AT_ONCE = 'retries.base_delay = "0ms"\n'
 TEXT: list[dict[str, str]] = [{"role": "user", "content": "Hi"}]
 
 CLIENTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -81,14 +80,15 @@ class House:
 
 
 @pytest.fixture(params=PAIRS, ids=lambda pair: f"{pair[0].name} for {pair[1]}")
-def house(request: pytest.FixtureRequest, serve: Serve, tmp_path: Path) -> Iterator[House]:
+def house(request: pytest.FixtureRequest, stand: Stand, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     lane, client = request.param
-    with FakeUpstream(lane.vendor) as upstream:
-        house = House(lane, client, upstream, serve(replace(lane, more=lane.more + AT_ONCE).config(upstream, tmp_path)))
-        house.nexus.server.consumers += (house.records.append,)
-        yield house
-        assert upstream.violations == []
-        assert house.nexus.server.kept.limits.open == 0
+    standing = stand(lane)
+    house, server = House(lane, client, standing.upstream, standing.nexus), standing.nexus.server
+    monkeypatch.setattr(server, "consumers", (*server.consumers, house.records.append))
+    yield house
+    wait_until(lambda: not server.calls)
+    assert standing.upstream.violations == []
+    assert server.kept.limits.open == 0
 
 
 def words(client: str, stream: bytes) -> str:
@@ -204,7 +204,7 @@ def test_after_a_head_of_our_own_another_attempt_answers_in_the_same_stream(
     serve: Serve, tmp_path: Path, client: str, answers: bool
 ) -> None:
     with FakeUpstream("anthropic") as upstream:
-        nexus = serve(SILENT + replace(LANES[1], more=AT_ONCE).config(upstream, tmp_path))
+        nexus = serve(SILENT + LANES[1].config(upstream, tmp_path))
         go = threading.Event()
         upstream.next(Behaviour(hold=go, reset_after=1), Behaviour() if answers else Behaviour(status=529))
         path, body = CLIENTS[client]
@@ -235,7 +235,7 @@ FAILED = {"object": "response", "id": "resp_1", "status": "failed", "output": []
 @pytest.mark.parametrize("attempts", [1, 2])
 def test_a_whole_response_that_failed_is_a_failed_attempt(serve: Serve, tmp_path: Path, attempts: int) -> None:
     with FakeUpstream("openai") as upstream:
-        lane = replace(RESPONSES, more=f"{RESPONSES.more}{AT_ONCE}retries.attempts = {attempts}\n")
+        lane = replace(RESPONSES, more=f"{RESPONSES.more}retries.attempts = {attempts}\n")
         nexus = serve(lane.config(upstream, tmp_path))
         failed = FAILED | {"error": {"code": "server_error", "message": "try again"}}
         upstream.next(Behaviour(body=json.dumps(failed).encode()))
@@ -275,7 +275,7 @@ def test_what_the_vendor_may_charge_for_counts(
     path, body = CLIENTS[client]
     with FakeUpstream("anthropic") as upstream:
         patience = 'timeouts.first_byte = "200ms"' if behaviours[0].hang else ""
-        nexus = serve(replace(LANES[1], more=AT_ONCE + patience + SPENDING).config(upstream, tmp_path))
+        nexus = serve(replace(LANES[1], more=patience + SPENDING).config(upstream, tmp_path))
         upstream.next(*behaviours)
         nexus.post(path, {"model": "v/m", "stream": True} | body)
         limits = nexus.server.kept.limits

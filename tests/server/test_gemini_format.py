@@ -18,7 +18,7 @@ from google.genai import errors, types
 
 from tests.auth.kit import ALICE
 from tests.conftest import Serve
-from tests.server.vendors import LANES, RESPONSES, Lane, Standing, standing_lanes
+from tests.server.vendors import LANES, RESPONSES, Lane, Stand
 from tests.serving import Nexus, anthropic_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 from tools.fake_upstream.google import gemini, vertex
@@ -56,12 +56,9 @@ def sdk(nexus: Nexus, key: str = "any") -> genai.Client:
     return genai.Client(api_key=key, http_options=options)
 
 
-standing = standing_lanes(*LANES, RESPONSES)
-
-
-@pytest.fixture
-def vendor(standing: Standing) -> Iterator[Vendor]:
-    standing.anew()
+@pytest.fixture(params=[*LANES, RESPONSES], ids=lambda lane: lane.name)
+def vendor(request: pytest.FixtureRequest, stand: Stand) -> Iterator[Vendor]:
+    standing = stand(request.param)
     with sdk(standing.nexus) as client:
         yield Vendor(standing.lane, standing.upstream, standing.nexus, client)
     assert standing.upstream.violations == []

@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import Serve
 from tests.open_responses import check_event, check_resource
-from tests.server.vendors import LANES, Lane
+from tests.server.vendors import LANES, Lane, Stand
 from tests.serving import Nexus
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -72,18 +72,16 @@ CASES: dict[str, tuple[dict[str, Any], Behaviour, str]] = {
     "reasoning": ({"input": "Think.", "reasoning": {"summary": "auto"}}, Behaviour(thinking="Hm."), "message"),
 }
 
-COMPATIBLE = Lane("compatible server", "openai", "gpt-4.1", "chat")
+COMPATIBLE = Lane("compatible server", "openai", "gpt-4.1", "chat", "responses = false\n")
 CLAUDE, GEMINI = (next(lane for lane in LANES if lane.name == name) for name in ("anthropic", "gemini"))
 TRANSLATED = [COMPATIBLE, *(lane for lane in LANES if lane.vendor != "openai")]
 
 
 @pytest.fixture(params=TRANSLATED, ids=lambda lane: lane.name)
-def running(request: pytest.FixtureRequest, serve: Serve, tmp_path: Path) -> Iterator[tuple[Nexus, FakeUpstream]]:
-    lane: Lane = request.param
-    with FakeUpstream(lane.vendor) as upstream:
-        chat_only = "responses = false\n" if lane is COMPATIBLE else ""
-        yield serve(lane.config(upstream, tmp_path).replace("models.m", f"{chat_only}models.m")), upstream
-        assert upstream.violations == []
+def running(request: pytest.FixtureRequest, stand: Stand) -> Iterator[tuple[Nexus, FakeUpstream]]:
+    standing = stand(request.param)
+    yield standing.nexus, standing.upstream
+    assert standing.upstream.violations == []
 
 
 def ask(nexus: Nexus, **fields: Any) -> Any:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import Serve
 from tests.protocols.test_locations import AUDIO, TIFF
-from tests.server.vendors import LANES, Lane
+from tests.server.vendors import LANES, Lane, Stand
 from tests.serving import Nexus
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -27,11 +27,10 @@ TRANSLATED = [lane for lane in LANES if lane.name in ("anthropic", "bedrock conv
 
 
 @pytest.fixture(params=TRANSLATED, ids=lambda lane: lane.name)
-def running(request: pytest.FixtureRequest, serve: Serve, tmp_path: Path) -> Iterator[tuple[Lane, Nexus]]:
-    lane: Lane = request.param
-    with FakeUpstream(lane.vendor) as upstream:
-        yield lane, serve(lane.config(upstream, tmp_path))
-        assert upstream.requests == []
+def running(request: pytest.FixtureRequest, stand: Stand) -> Iterator[tuple[Lane, Nexus]]:
+    standing = stand(request.param)
+    yield standing.lane, standing.nexus
+    assert standing.upstream.requests == []
 
 
 def refused(nexus: Nexus, path: str, body: dict[str, Any]) -> dict[str, Any]:

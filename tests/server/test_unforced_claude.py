@@ -6,14 +6,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 
-from tests.conftest import Serve
-from tests.server.vendors import LANES, Lane
+from tests.server.vendors import LANES, Lane, Stand
 from tests.serving import Nexus, Reply
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -47,11 +45,10 @@ class Host:
 
 
 @pytest.fixture(params=NEWEST, ids=lambda lane: lane.name)
-def host(request: pytest.FixtureRequest, serve: Serve, tmp_path: Path) -> Iterator[Host]:
-    lane: Lane = request.param
-    with FakeUpstream(lane.vendor) as upstream:
-        yield Host(lane, upstream, serve(lane.config(upstream, tmp_path)))
-        assert upstream.violations == []
+def host(request: pytest.FixtureRequest, stand: Stand) -> Iterator[Host]:
+    standing = stand(request.param)
+    yield Host(standing.lane, standing.upstream, standing.nexus)
+    assert standing.upstream.violations == []
 
 
 def has_format(host: Host) -> bool:

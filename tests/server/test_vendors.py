@@ -17,7 +17,7 @@ import openai
 import pytest
 
 from tests.server.test_cancel import open_call
-from tests.server.vendors import LANES, Lane, Standing, standing_lanes
+from tests.server.vendors import LANES, Lane, Stand
 from tests.serving import Nexus, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -37,12 +37,9 @@ class Vendor:
     claude: anthropic.Anthropic
 
 
-standing = standing_lanes(*LANES)
-
-
-@pytest.fixture
-def vendor(standing: Standing) -> Iterator[Vendor]:
-    standing.anew()
+@pytest.fixture(params=LANES, ids=lambda lane: lane.name)
+def vendor(request: pytest.FixtureRequest, stand: Stand) -> Iterator[Vendor]:
+    standing = stand(request.param)
     nexus = standing.nexus
     with (
         openai.OpenAI(base_url=nexus.openai, api_key="any", max_retries=0) as chat,

@@ -14,7 +14,7 @@ from anthropic import AnthropicVertex
 
 from tests.auth.kit import ALICE
 from tests.conftest import Serve
-from tests.server.vendors import LANES, RESPONSES, Lane, Standing, standing_lanes
+from tests.server.vendors import LANES, RESPONSES, Lane, Stand
 from tests.serving import Nexus, anthropic_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -39,12 +39,9 @@ class Vendor:
     client: AnthropicVertex
 
 
-standing = standing_lanes(*LANES, RESPONSES)
-
-
-@pytest.fixture
-def vendor(standing: Standing) -> Iterator[Vendor]:
-    standing.anew()
+@pytest.fixture(params=[*LANES, RESPONSES], ids=lambda lane: lane.name)
+def vendor(request: pytest.FixtureRequest, stand: Stand) -> Iterator[Vendor]:
+    standing = stand(request.param)
     with sdk(standing.nexus) as client:
         yield Vendor(standing.lane, standing.upstream, client)
     assert standing.upstream.violations == []

@@ -6,10 +6,10 @@ One line per lane; a test that is written once runs over all of them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -91,7 +91,7 @@ RESPONSES = Lane("openai responses", "openai", "gpt-6-astra", "chat", "responses
 
 @dataclass
 class Standing:
-    """A lane that is up for all tests of a module."""
+    """A lane that is up for several tests."""
 
     lane: Lane
     upstream: FakeUpstream
@@ -100,19 +100,29 @@ class Standing:
     def anew(self) -> None:
         """Nothing is under way, and neither side remembers another test."""
         wait_until(lambda: not self.nexus.server.calls)
+        # What breaks on a connection that was used before is no failed attempt.
+        self.upstream.hang_up()
         self.upstream.clear()
         self.upstream.default = Behaviour()
         self.nexus.server.kept.router.budgets._left.clear()
 
 
-def standing_lanes(*lanes: Lane) -> Any:
-    """The fixture of a module that runs over these."""
+Stand = Callable[[Lane], Standing]
 
-    @pytest.fixture(scope="module", params=lanes, ids=lambda lane: lane.name)
-    def standing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
-        lane: Lane = request.param
-        folder = tmp_path_factory.mktemp("lane")
-        with FakeUpstream(lane.vendor) as upstream, Nexus.of(lane.config(upstream, folder), folder) as nexus:
-            yield Standing(lane, upstream, nexus)
 
-    return standing
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """Lanes that are started for the first test of a module that wants them, and stand to its end."""
+    standing: dict[Lane, Standing] = {}
+    with ExitStack() as stack:
+
+        def stand(lane: Lane) -> Standing:
+            if lane not in standing:
+                folder = tmp_path_factory.mktemp("lane")
+                upstream = stack.enter_context(FakeUpstream(lane.vendor))
+                nexus = stack.enter_context(Nexus.of(lane.config(upstream, folder), folder))
+                standing[lane] = Standing(lane, upstream, nexus)
+            standing[lane].anew()
+            return standing[lane]
+
+        yield stand

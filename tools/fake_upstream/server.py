@@ -128,6 +128,14 @@ class FakeUpstream(Watch):
         with self._changed:
             self._queue.clear()
 
+    def hang_up(self) -> None:
+        """Ends every connection; for when no call is under way."""
+        with self._changed:
+            wires = list(self._wires.values())
+        for wire in wires:
+            wire.interrupt()
+        self.wait_until(lambda: not self._wires)
+
     def clear(self) -> None:
         """Forget what was seen and what was queued; open connections stay."""
         with self._changed:
