@@ -22,11 +22,12 @@ def plain_words(chunk: Mapping[str, Json], tier: str) -> str | None:
         return None
     choice = mapping(choices[0])
     delta = mapping(choice.get("delta"))
-    if choice.get("index") or _holds_more(chunk, _ENVELOPE) or _holds_more(choice, _CHOICE):
+    if choice.get("index") or holds_more(chunk, _ENVELOPE) or holds_more(choice, _CHOICE):
         return None
-    return None if _holds_more(delta, _DELTA) else text(delta.get("content")) or None
+    return None if holds_more(delta, _DELTA) else text(delta.get("content")) or None
 
 
-def _holds_more(holder: Mapping[str, Json], known: frozenset[str]) -> bool:
+def holds_more(holder: Mapping[str, Json], known: frozenset[str]) -> bool:
+    """Whether it says anything beside what is known."""
     more = holder.keys() - known
     return bool(more) and any(holder[name] is not None for name in more)

@@ -25,11 +25,12 @@ from nexus.conversation.parts import Image, Reasoning, Refusal, Signature, Stop,
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.protocols.chat.answers import made_id, read_pieces
-from nexus.protocols.chat.plain_chunk import plain_words
+from nexus.protocols.chat.plain_chunk import holds_more, plain_words
 from nexus.protocols.chat.read_error import read_stream_error
 from nexus.protocols.chat.reasoning import (
     BARE,
     detail_signature,
+    is_another,
     is_block,
     plain_reasoning,
     read_detail,
@@ -48,6 +49,9 @@ from nexus.protocols.sse import DONE
 from nexus.wire import Json, decode_delta, mapping, sequence, text
 
 _WORDS = ("text", "summary", "thinking")
+_CALLS = frozenset({"role", "tool_calls"})
+"""All that a delta of calls alone has, as most of an agent's do."""
+
 _EMPTY: Mapping[str, StreamPart] = {"text": Text(""), "reasoning": Reasoning("", BARE), "refusal": Refusal("")}
 
 
@@ -153,16 +157,8 @@ class StreamReader:
     def _read_choice(self, choice: Mapping[str, Json]) -> None:
         # A server that fakes streaming puts the whole message where the delta belongs.
         delta = mapping(choice.get("delta")) or mapping(choice.get("message"))
-        self._read_thought(delta)
-        for kind, words in read_pieces(delta):
-            if kind == "dropped":
-                self._out += self._dropped.events(words)
-            elif words:
-                self._hear(kind, words)
-        self._read_images(delta)
-        if (signature := vendor_signature(delta.get("extra_content"))) is not None:
-            self._open_prose("text")
-            self._prose_signature = signature
+        if holds_more(delta, _CALLS):
+            self._read_prose(delta)
         for call in map(mapping, sequence(delta.get("tool_calls"))):
             self._read_call(call)
         if legacy := mapping(delta.get("function_call")):
@@ -173,6 +169,18 @@ class StreamReader:
         if finish_word(choice):
             self._finish = dict(choice)
             self.complete = True
+
+    def _read_prose(self, delta: Mapping[str, Json]) -> None:
+        self._read_thought(delta)
+        for kind, words in read_pieces(delta):
+            if kind == "dropped":
+                self._out += self._dropped.events(words)
+            elif words:
+                self._hear(kind, words)
+        self._read_images(delta)
+        if (signature := vendor_signature(delta.get("extra_content"))) is not None:
+            self._open_prose("text")
+            self._prose_signature = signature
 
     def _read_thought(self, delta: Mapping[str, Json]) -> None:
         details = read_entries(delta)
@@ -193,7 +201,7 @@ class StreamReader:
         """Pieces of one entry share its index and follow each other; the last one brings the signature."""
         part = read_detail(entry, BARE)
         known = self._detail
-        if known is None or self._prose is None or _is_another(known, entry):
+        if known is None or self._prose is None or is_another(known, entry):
             if part.signature == BARE and not part.text:
                 return
             if known is None and is_block(entry) and not part.text and not part.redacted and self._thinks:
@@ -289,11 +297,3 @@ class StreamReader:
     def _count(self) -> int:
         self._next += 1
         return self._next - 1
-
-
-def _is_another(known: Mapping[str, Json], entry: Mapping[str, Json]) -> bool:
-    """Whether an entry is not more of the one that is known; a block without an index ends with its signature."""
-    if known.get("index") != entry.get("index"):
-        return True
-    signed = bool(known.get("signature") or known.get("data"))
-    return is_block(entry) and (signed or known.get("type") != entry.get("type"))

@@ -38,6 +38,14 @@ _THINKING, _REDACTED = "thinking", "redacted_thinking"
 _CLAUDE = "messages"
 
 
+def is_another(known: Mapping[str, Json], entry: Mapping[str, Json]) -> bool:
+    """Whether an entry is not more of the one that is known; a block without an index ends with its signature."""
+    if known.get("index") != entry.get("index"):
+        return True
+    signed = bool(known.get("signature") or known.get("data"))
+    return is_block(entry) and (signed or known.get("type") != entry.get("type"))
+
+
 def plain_reasoning(message: Mapping[str, Json]) -> str:
     """The reasoning text of a message or delta; servers in transition send both spellings with the same text."""
     return text(message.get("reasoning_content")) or text(message.get("reasoning"))
