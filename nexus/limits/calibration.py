@@ -87,7 +87,7 @@ class Calibration:
         # A guess that is far off says nothing of how far calls differ.
         believed = max(0.0, guess + error)
         noise = _noise(min(3 * believed, max(believed / 3, guess)))
-        precision = _added(self._forgotten(features), _scaled(features, 1 / noise))
+        precision = self._renewed(features, _scaled(features, 1 / noise))
         step = _solved(precision, _scaled(features, error / (noise * noise)))
         return Calibration(_sum(self.weights, step), precision)
 
@@ -98,11 +98,16 @@ class Calibration:
     def _variance(self, features: Vector) -> float:
         return max(0.0, _dot(features, _solved(self.precision, features)))
 
-    def _forgotten(self, features: Vector) -> Matrix:
+    def _renewed(self, features: Vector, told: Vector) -> Matrix:
+        """Less what is forgotten, with a little of the prior, and the square of what was told."""
         along = _times(self.precision, features)
         share = (1 - _MEMORY) / _dot(features, along)
-        rows = [_faded(*row, along, share) for row in zip(self.precision, _PRIOR, along, strict=True)]
-        return (rows[0], rows[1], rows[2])
+        first, second, third = self.precision
+        return (
+            _row(first, _PRIOR[0], share * along[0], along, told[0], told),
+            _row(second, _PRIOR[1], share * along[1], along, told[1], told),
+            _row(third, _PRIOR[2], share * along[2], along, told[2], told),
+        )
 
 
 def _features(estimate: Estimate) -> Vector:
@@ -125,13 +130,12 @@ def _sum(a: Vector, b: Vector) -> Vector:
     return (a[0] + b[0], a[1] + b[1], a[2] + b[2])
 
 
-def _faded(a: Vector, prior: Vector, part: float, along: Vector, share: float) -> Vector:
-    """One row of what is known less what is forgotten, with a little of the prior."""
-    kept, gone = 1 - _PRIOR_SHARE, share * part
+def _row(a: Vector, prior: Vector, gone: float, along: Vector, new: float, told: Vector) -> Vector:
+    kept = 1 - _PRIOR_SHARE
     return (
-        kept * (a[0] - gone * along[0]) + _PRIOR_SHARE * prior[0],
-        kept * (a[1] - gone * along[1]) + _PRIOR_SHARE * prior[1],
-        kept * (a[2] - gone * along[2]) + _PRIOR_SHARE * prior[2],
+        kept * (a[0] - gone * along[0]) + _PRIOR_SHARE * prior[0] + new * told[0],
+        kept * (a[1] - gone * along[1]) + _PRIOR_SHARE * prior[1] + new * told[1],
+        kept * (a[2] - gone * along[2]) + _PRIOR_SHARE * prior[2] + new * told[2],
     )
 
 
@@ -143,18 +147,12 @@ def _times(a: Matrix, b: Vector) -> Vector:
     return (_dot(a[0], b), _dot(a[1], b), _dot(a[2], b))
 
 
-def _added(a: Matrix, b: Vector) -> Matrix:
-    """With the square of a vector."""
-    return (_sum(a[0], _scaled(b, b[0])), _sum(a[1], _scaled(b, b[1])), _sum(a[2], _scaled(b, b[2])))
-
-
-def _cross(a: Vector, b: Vector) -> Vector:
-    return (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
-
-
 def _solved(a: Matrix, b: Vector) -> Vector:
     """``x`` of ``a x = b``, by Cramer's rule: ``a`` is symmetric and positive."""
-    first, second, third = _cross(a[1], a[2]), _cross(a[2], a[0]), _cross(a[0], a[1])
+    (xx, xy, xz), (_, yy, yz), (_, _, zz) = a
+    first = (yy * zz - yz * yz, yz * xz - xy * zz, xy * yz - yy * xz)
+    second = (first[1], zz * xx - xz * xz, xz * xy - yz * xx)
+    third = (first[2], second[2], xx * yy - xy * xy)
     whole = _dot(a[0], first)
     return (_dot(first, b) / whole, _dot(second, b) / whole, _dot(third, b) / whole)
 
