@@ -142,8 +142,9 @@ class TestPings:
             QUICK + config.replace("[llm.providers.openai.models.gpt-4]", f"responses = {str(own).lower()}", 1)
         )
         asked = RESPONSES | {"model": "openai/smart"}
+        silent = Behaviour(delay=0.3, event_delay=0.3, only_before=5)
         for headers, events in (({}, False), ({"x-codex-window-id": "w:0"}, True)):
-            openai_upstream.next(Behaviour(delay=0.3, event_delay=0.12))
+            openai_upstream.next(silent)
             with streaming(nexus, "/llm/openai/v1/responses", asked, headers) as response:
                 body, ended = rest(response)
             assert ended
@@ -151,7 +152,7 @@ class TestPings:
             assert (b"event: keepalive" in kinds) == events
             assert (b": nexus ping\n" in body) != events
             assert b": nexus ping\n\n" not in body, "some SDKs take a blank line for an event without data"
-        openai_upstream.next(Behaviour(delay=0.3, event_delay=0.12))
+        openai_upstream.next(silent)
         with (
             openai.OpenAI(base_url=nexus.openai, api_key="unused") as client,
             client.responses.stream(model="openai/smart", input="Hi") as stream,

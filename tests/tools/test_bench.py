@@ -77,7 +77,7 @@ def test_a_broken_stream_makes_no_figure(answer: bytes, failure: str, tmp_path: 
 
     asked = tmp_path / "body.json"
     asked.write_bytes(body("chat", 300, "any", stream=True))
-    with create_server(("127.0.0.1", 0)) as listener, bench(tmp_path, seconds=1) as running:
+    with create_server(("127.0.0.1", 0)) as listener, bench(tmp_path, seconds=0.2) as running:
         threading.Thread(target=serve, daemon=True).start()
         port = listener.getsockname()[1]
         nobody = Subject("nobody", port, 0, {}, {}, lambda _, model: model)

@@ -43,6 +43,12 @@ def collector() -> Iterator[HttpCollector]:
         yield collector
 
 
+@pytest.fixture
+def serve(collector: HttpCollector, serve: Serve) -> Serve:
+    """Servers end before their collector does: they have something to tell at their end."""
+    return serve
+
+
 def metrics(nexus: Nexus, collector: HttpCollector) -> dict[str, list[Any]]:
     """As they are told when the process ends."""
     nexus.__exit__()
