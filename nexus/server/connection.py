@@ -174,6 +174,14 @@ class Connection(HTTP1Connection):
         version = self._request_start_line.version if self._request_start_line else ""
         if version == "HTTP/1.1" and headers.get("Expect", "").lower() == "100-continue":
             self.stream.write(INTERIM)
+        if length is not None and (body := self.stream.take(length)):
+            if (ready := delegate.data_received(body)) is not None:
+                await ready
+        else:
+            await self._wait_for_body(delegate, length)
+        self._read_finished = True
+
+    async def _wait_for_body(self, delegate: OnceDelegate, length: int | None) -> None:
         self.stream.last_read = self.stream.loop.time()
         self._clock.within_body()
         self.stream.mid_body = True
@@ -184,7 +192,6 @@ class Connection(HTTP1Connection):
                 await self._read_fixed_body(length, delegate)
         finally:
             self.stream.mid_body = False
-        self._read_finished = True
         self._clock.stop()
 
     def _watch(self) -> None:

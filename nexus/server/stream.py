@@ -93,6 +93,10 @@ class ClientStream(IOStream):
         """Whether bytes wait that nobody has asked for yet."""
         return self._read_buffer_size > 0
 
+    def take(self, count: int) -> bytes:
+        """So many bytes, where all of them are there already; else none."""
+        return self._consume(count) if count <= self._read_buffer_size else b""
+
     def unread(self, early: bytes) -> None:
         """Puts bytes back, to be read first."""
         self._read_buffer[:0] = early
