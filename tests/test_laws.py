@@ -115,6 +115,7 @@ KNOWN_TO_PROVIDERS = (
 )
 
 
+@functools.cache
 def layer(module: str) -> int | None:
     return next((number for number, roots in enumerate(LAYERS) if under(module, *roots)), None)
 
