@@ -449,3 +449,26 @@ def test_words_about_the_command_line_need_no_settings(tmp_path: Path, words: li
     loaded = run.stderr.splitlines()[-1].split()
     assert "nexus.cli.parser" in loaded
     assert not {"pydantic", "sqlite3", "tornado", "nexus.settings", "nexus.server"} & set(loaded)
+
+
+def test_a_start_imports_no_codec_and_nothing_of_a_vendor_that_is_not_configured(tmp_path: Path) -> None:
+    """A codec comes with the first call that is translated; a reload brings a vendor."""
+    (tmp_path / "nexus.toml").write_text('llm.providers.a = { type = "openai", api_key = "sk-x", models.m = {} }\n')
+    program = (
+        "import sys; from pathlib import Path; import nexus.server.run; from nexus.settings import load;"
+        "load(Path('nexus.toml'), {}); print(*sys.modules)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(run.stdout.split())
+    own = {name for name in loaded if name.startswith("nexus.providers.") and name.count(".") == 2}
+    assert own == {"nexus.providers.openai"}
+    assert not [name for name in loaded if name.endswith(".codec") and name != "nexus.protocols.codec"]
+    foreign = {"boto3", "google.auth", "redis", "jwt", "cryptography", "opentelemetry", "genai_prices", "argparse"}
+    assert not foreign & loaded

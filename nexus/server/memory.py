@@ -22,7 +22,7 @@ _YOUNG = 5_000
 TRIM_AFTER = 16 * 2**20
 """Bytes of bodies that were let go since the last time."""
 
-TRIM_CLOSED = 1000
+TRIM_CLOSED = 250
 """Connections that ended since then: each leaves some 10 kB that only the collector finds."""
 
 
