@@ -445,6 +445,22 @@ def test_silence_ends_the_flow_and_the_next_piece_still_comes() -> None:
     play(scene)
 
 
+def test_silence_begins_with_the_last_piece() -> None:
+    async def scene(channel: Channel[str]) -> None:
+        client, loop = Client(), asyncio.get_running_loop()
+        came: list[float] = []
+
+        def later() -> None:
+            came.append(loop.time())
+            assert channel.put(b"a")
+
+        loop.call_later(SILENCE / 2, later)
+        assert await channel.flow(client.send, SILENCE) == "silence"
+        assert client.got == [b"a"] and loop.time() - came[0] >= SILENCE
+
+    play(scene)
+
+
 def test_the_flow_raises_what_the_worker_ended_with_behind_its_pieces() -> None:
     async def scene(channel: Channel[str]) -> None:
         client = Client()
