@@ -42,8 +42,8 @@ from tests.protocols.messages.kit import check_request as check_messages
 
 from .items import check_items, echo_items, gather_items
 
-CLIENTS = tuple(name for name in loader.DIALECTS if name not in ("converse", "gemini"))
-"""Those whose SDKs judge here; test_client.py of the two others holds the same laws for AWS's and Google's."""
+CLIENTS = ("chat", "messages", "responses")
+"""Those whose SDKs judge here; test_client.py of Converse and Gemini hold the same laws for AWS's and Google's."""
 ANSWERING = loader.VENDORS
 VENDORS = tuple(name for name in ANSWERING if name != "responses")
 """Requests in OpenAI's two dialects say the same."""
