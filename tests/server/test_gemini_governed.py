@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 from google.genai import errors
 
-from nexus.accounting.record import CallRecord
 from tests.conftest import Serve
-from tests.server.test_budgets import ONE_CALL, TIGHT, config
+from tests.server.test_budgets import ONE_CALL, TIGHT, config, records
+from tests.server.test_cancel import open_call
 from tests.server.test_gemini_format import BODY, GOOGLE, HELLO, sdk
 from tests.server.vendors import LANES
 from tests.serving import Nexus, Reply, anthropic_config, openai_config, wait_until
@@ -26,12 +25,6 @@ ASKED: dict[str, Any] = {**BODY, "generationConfig": {"maxOutputTokens": 100}}
 
 def ask(nexus: Nexus, verb: str = "whole", model: str = "gpt-4", **headers: str) -> Reply:
     return nexus.post(f"{GOOGLE}/{model}:{VERBS[verb]}", ASKED, {k.replace("_", "-"): v for k, v in headers.items()})
-
-
-def records(nexus: Nexus) -> list[CallRecord]:
-    found: list[CallRecord] = []
-    nexus.server.consumers = (*nexus.server.consumers, found.append)
-    return found
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -105,19 +98,10 @@ def test_who_leaves_costs_no_more(
     with FakeUpstream(lane.vendor) as upstream:
         nexus = serve(lane.config(upstream, tmp_path))
         upstream.next(behaviour)
-        client = _open(nexus, f"{GOOGLE}/m:{VERBS[verb]}")
+        client = open_call(nexus, f"{GOOGLE}/m:{VERBS[verb]}", BODY)
         upstream.wait_for_requests(1)
         if started:
             client.recv(100)
         client.close()
         upstream.wait_for_disconnects(1)
         wait_until(lambda: nexus.server.workers.busy == 0 and not nexus.server.calls)
-
-
-def _open(nexus: Nexus, path: str) -> socket.socket:
-    raw = json.dumps(BODY).encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    head += f"Content-Length: {len(raw)}\r\n\r\n"
-    sock = socket.create_connection(("127.0.0.1", nexus.port), timeout=60)
-    sock.sendall(head.encode() + raw)
-    return sock
