@@ -11,7 +11,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-FLOORS = {"nexus/protocols/*": 96, "nexus/bridge.py": 98, "nexus/gateway/*": 90}
+FLOORS = {"nexus/protocols/*": 96, "nexus/bridge.py": 98, "nexus/gateway/*": 93}
 """Per cent of lines and branches."""
 
 _PURE = (

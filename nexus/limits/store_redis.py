@@ -29,7 +29,7 @@ from nexus.limits.quota import SECOND, Demand, Granted, Loop, Receipt, Refused, 
 from nexus.limits.redis_client import address_of, errors, explain
 from nexus.limits.redis_nodes import Nodes
 from nexus.limits.script import RESERVE, SETTLE
-from nexus.limits.store_memory import MemoryStore
+from nexus.limits.store_memory import MAX_KEYS, MemoryStore
 from nexus.limits.window import longer, width_of
 from nexus.settings.limits import RedisStorage
 
@@ -81,6 +81,8 @@ class RedisStore:
         self._monotonic = monotonic
         self._doubted: float | None = None
         self._losses = 0
+        self._known: dict[str, tuple[bytes, float]] = {}
+        """By the key of a quota which hash it had, and when that was seen."""
         self._lock = threading.Lock()
         self.trouble = Trouble()
 
@@ -174,7 +176,7 @@ class RedisStore:
             self._undo(copy)
             return decision
         receipt = Receipt(decision.receipt.buckets, decision.receipt.generations, copy)
-        if copy is not None and _forgotten(receipt.generations, nonce, copy):
+        if copy is not None and self._has_forgotten(receipt.generations, copy):
             self._forgot(None if self._recently_lost(demands) else "Redis forgot what was spent")
         return Granted(decision.demands, receipt, decision.standings)
 
@@ -206,6 +208,19 @@ class RedisStore:
             return False
         longest = max(demand.quota.interval for demand in demands) / SECOND
         return self._monotonic() < self._doubted + longest
+
+    def _has_forgotten(self, generations: Sequence[bytes], copy: Granted) -> bool:
+        """Whether a hash is another one than was seen within its interval, while something spent here still counts."""
+        now, forgotten = self._monotonic(), False
+        with self._lock:
+            for generation, demand, standing in zip(generations, copy.demands, copy.standings, strict=True):
+                known, at = self._known.pop(demand.quota.key, (generation, now))
+                self._known[demand.quota.key] = generation, now
+                recent = now < at + demand.quota.interval / SECOND and standing.used > demand.amount
+                forgotten |= recent and generation != known
+            while len(self._known) > MAX_KEYS:
+                del self._known[next(iter(self._known))]
+        return forgotten
 
     def _forgot(self, message: str | None) -> None:
         """From now on the local window decides too; a message where it did not until now."""
@@ -262,14 +277,6 @@ def _tag(demand: Demand) -> str:
 def _demand_arguments(demand: Demand) -> tuple[int, ...]:
     interval = demand.quota.interval
     return (demand.quota.limit, interval, width_of(interval), demand.amount, demand.needed, demand.ago)
-
-
-def _forgotten(generations: Sequence[bytes], nonce: str, copy: Granted) -> bool:
-    """Whether a hash was made by this very decision although this process has spent something under its key."""
-    return any(
-        generation == nonce.encode() and standing.used > demand.amount
-        for generation, demand, standing in zip(generations, copy.demands, copy.standings, strict=True)
-    )
 
 
 def _read(demands: Sequence[Demand], reply: Sequence[Any]) -> Granted | Refused:

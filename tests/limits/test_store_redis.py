@@ -6,6 +6,7 @@ import multiprocessing
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -173,6 +174,27 @@ def test_what_redis_forgot_still_counts_in_the_process_that_spent_it(redis: Redi
     store.settle(held, [50, 1])
     granted(store.reserve([demand(50, 100, 3600), demand(1, 1000, 3600, "other")]))
     refused(store.reserve([demand(1, 100, 3600)]))
+
+
+def test_two_who_come_first_are_no_loss(store: RedisStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are booked here before Redis hears of either."""
+    asked, run = threading.Barrier(2), store._nodes.run
+
+    def together(*arguments: Any) -> Any:
+        asked.wait(60)
+        return run(*arguments)
+
+    def reserve() -> None:
+        for turn in range(20):
+            granted(store.reserve([demand(1, 10, key=f"key {turn}")]))
+
+    monkeypatch.setattr(store._nodes, "run", together)
+    threads = [threading.Thread(target=reserve) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert store._losses == 0
 
 
 def test_keys_of_different_slots_are_reserved_in_turn_and_given_back(redis: RedisServer, store: RedisStore) -> None:
