@@ -14,13 +14,13 @@ from nexus.call import Call
 from nexus.errors import InvalidRequest
 from nexus.gateway.holders import only, wanted
 from nexus.gateway.routing import Routes
-from nexus.protocols.held import BatchRequest, named, request_at
+from nexus.protocols.held import BatchRequest, request_at
 from nexus.protocols.loader import DIALECTS, FORMS
 from nexus.protocols.raw_json import Span
 from nexus.provider import Provider
 from nexus.route import Route
 from nexus.upload import Upload
-from nexus.wire import decode
+from nexus.wire import decode, encode
 
 MOST_REQUESTS = 100_000
 """No vendor takes more: Anthropic this many, OpenAI half of them."""
@@ -95,7 +95,7 @@ class Writer:
             provider = provider or self._first(one.model)
             route = self._route(one, provider)
             models.setdefault(route.model, (one.model, route.alias))
-            edits += [(span, named(route.model)) for span in one.spans]
+            edits += [(span, encode(route.model)) for span in one.spans]
             self._note(one)
         if provider is None:
             raise InvalidRequest("a batch without a request")

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 
 from nexus.errors import InvalidRequest, MethodNotAllowed, NotFound
 from nexus.protocols.raw_json import CLOSE_ARRAY, OPEN_ARRAY, Span, members, next_item, past_space, value_end
-from nexus.wire import Json, decode_object, encode
+from nexus.wire import Json
 
 Kind = Literal["files", "batches"]
 
@@ -166,13 +166,3 @@ def request_at(raw: bytes, start: int, path: Sequence[str], where: str, document
         raise InvalidRequest(f"{where}: {field}: expected the name of a model", param=f"{where}.{field}")
     spans = [span for span in spans_at(raw, start, (*path, "model")) if raw[span[0] : span[0] + 1] == b'"']
     return BatchRequest(where, model, spans, body)
-
-
-def named(model: str) -> bytes:
-    """A model's name as it stands in JSON."""
-    return encode(model)
-
-
-def object_of(raw: bytes) -> Mapping[str, Json]:
-    """An object that a vendor told; an empty one for what is none."""
-    return decode_object(raw)

@@ -16,7 +16,7 @@ from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.edit import replace_string
-from nexus.protocols.held import object_of, spans_at
+from nexus.protocols.held import spans_at
 from nexus.protocols.loader import DIALECTS
 from nexus.protocols.sse import Frame
 from nexus.relay.answer import Head, OpenedReply
@@ -25,7 +25,7 @@ from nexus.relay.exchange import Exchange
 from nexus.relay.held_state import Cost, HeldState, Used, name_of
 from nexus.relay.lanes import Lane, Opaque, attempt_of
 from nexus.upstream.request import LocalReply
-from nexus.wire import Json, decode, encode, mapping, text
+from nexus.wire import Json, decode, decode_object, encode, mapping, text
 
 MOST_ASKED = 100
 """Objects of one page of a list that the vendor is asked about."""
@@ -121,7 +121,7 @@ class Lines(AnswerRelay):
         return rest
 
     def _line(self, line: bytes) -> bytes:
-        return self._edit(line, object_of(line)) if line.strip() else line
+        return self._edit(line, decode_object(line)) if line.strip() else line
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field, replace
+from typing import Literal
 
 from nexus.conversation.parts import OutputFormat, Request, Tool, ToolCall
 from nexus.errors import InvalidRequest, UnsupportedFeature
@@ -34,7 +35,7 @@ class ToolPlan:
     """
 
     tools: tuple[Tool, ...] = ()
-    mode: str = "auto"
+    mode: Literal["auto", "any", "tool"] = "auto"
     name: str | None = None
     answer_tool: str | None = None
     answer_keys: Forms = field(default_factory=dict)
@@ -83,8 +84,6 @@ def _chosen(request: Request, draft: Draft) -> ToolPlan:
             if name not in {tool.name for tool in request.tools}:
                 raise InvalidRequest(f"tool_choice names {name!r}, which is not among the tools", param="tool_choice")
             return ToolPlan(tools, "tool", name)
-        case _:
-            raise InvalidRequest(f"unknown tool_choice {mode!r}", param="tool_choice")
 
 
 def _remembered(request: Request) -> tuple[Tool, ...]:
@@ -118,8 +117,8 @@ def _with_answer_tool(plan: ToolPlan, wanted: OutputFormat, draft: Draft) -> Too
     tool, forms = answer_tool(
         wanted, plan.tools, PROPERTY_KEYS, name=ANSWER_TOOL, about=about, any_object={"type": "object"}
     )
-    mode, only_name = ("any", None) if plan.tools else ("tool", tool.name)
-    return ToolPlan((*plan.tools, tool), mode, only_name, answer_tool=tool.name, answer_keys=forms)
+    demand = ToolPlan((*plan.tools, tool), "any") if plan.tools else ToolPlan((tool,), "tool", tool.name)
+    return replace(demand, answer_tool=tool.name, answer_keys=forms)
 
 
 def write_tool_config(plan: ToolPlan, request: Request, draft: Draft) -> Json:
@@ -136,14 +135,10 @@ def write_tool_config(plan: ToolPlan, request: Request, draft: Draft) -> Json:
     if request.parallel_tools is False:
         draft.drop("parallel_tools")
     match plan.mode:
-        case "auto":
-            pass
         case "any":
             config["toolChoice"] = {"any": {}}
         case "tool":
             config["toolChoice"] = {"tool": {"name": plan.name}}
-        case _:
-            raise InvalidRequest(f"unknown tool_choice {plan.mode!r}", param="tool_choice")
     return config
 
 
