@@ -141,8 +141,11 @@ class TestData:
 
     def test_calls_of_both_protocols_unary_and_stream(self, nexus: Nexus) -> None:
         for stream in (False, True):
+            # A reply comes before its record.
             assert nexus.chat({**CHAT, "stream": stream}).status == 200
+            wait_until(lambda: not nexus.server.calls)
             assert nexus.messages({**MESSAGES, "stream": stream}).status == 200
+            wait_until(lambda: not nexus.server.calls)
         assert nexus.chat({**CHAT, "model": "openai/gpt-5"}).status == 404
         found = data(nexus)
         assert found["recent"]["outcomes"] == {"ok": 4, "refused": 1}
