@@ -1,8 +1,9 @@
-"""The command line without a process of its own, for tests in which the process is not the point."""
+"""The command line without a process of its own, for tests in which the process is not the point; Python in one."""
 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import types
 from collections.abc import Callable, Mapping
@@ -13,6 +14,8 @@ import pytest
 
 from nexus.cli import main as cli
 from tests.watch import WATCH
+
+ROOT = Path(__file__).parents[1]
 
 Command = Callable[..., "CompletedProcess[str]"]
 """Of a folder, arguments and, by name, all of the environment."""
@@ -40,6 +43,12 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         return CompletedProcess(arguments, code, out, err)
 
     return run
+
+
+def python(program: str, folder: Path, *arguments: str) -> CompletedProcess[str]:
+    """Runs a program in a process and a folder, with nothing in its environment but where Nexus is."""
+    command, environ = [sys.executable, "-c", program, *arguments], {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=60, check=False)
 
 
 def _only(patch: pytest.MonkeyPatch, environ: Mapping[str, str]) -> None:

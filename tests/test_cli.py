@@ -22,9 +22,8 @@ from nexus.server.service import Service
 from nexus.server.source import Source
 from nexus.settings import Settings, SettingsError
 from nexus.telemetry import logs
-from tests.console import Command
+from tests.console import ROOT, Command, python
 
-ROOT = Path(__file__).parents[1]
 KEYS = {"OPENAI_API_KEY": "sk-hushhush-openai", "ANTHROPIC_API_KEY": "sk-ant-hushhush"}
 
 FILE = """\
@@ -52,15 +51,7 @@ models.echo = {}
 
 def test_windows_is_refused_in_one_line_that_names_wsl(tmp_path: Path) -> None:
     for command in ([], ["--version"], ["check"]):
-        run = subprocess.run(
-            [sys.executable, "-c", "import os, sys, nexus.__main__ as m; os.name = 'nt'; sys.exit(m.main())", *command],
-            cwd=tmp_path,
-            env={"PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        run = python("import os, sys, nexus.__main__ as m; os.name = 'nt'; sys.exit(m.main())", tmp_path, *command)
         assert (run.returncode, run.stdout, run.stderr.count("\n")) == (1, "", 1)
         assert "WSL" in run.stderr
 
@@ -376,9 +367,7 @@ def test_check_and_version_do_not_load_the_server(tmp_path: Path) -> None:
         "import sys; from nexus.cli.main import main; main(['check']);"
         "assert not {'tornado', 'boto3', 'google.auth'} & set(sys.modules)"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, check=False
-    )
+    run = python(program, tmp_path)
     assert run.returncode == 0, run.stderr
 
 
@@ -438,14 +427,7 @@ def test_words_about_the_command_line_need_no_settings(tmp_path: Path, words: li
         "atexit.register(lambda: print(*sys.modules, file=sys.stderr));"
         f"sys.argv = ['nexus', *{words}]; sys.exit(main())"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    run = python(program, tmp_path)
     loaded = run.stderr.splitlines()[-1].split()
     assert "nexus.cli.parser" in loaded
     assert not {"pydantic", "sqlite3", "tornado", "nexus.settings", "nexus.server"} & set(loaded)
@@ -458,14 +440,8 @@ def test_a_start_imports_no_codec_and_nothing_of_a_vendor_that_is_not_configured
         "import sys; from pathlib import Path; import nexus.server.run; from nexus.settings import load;"
         "load(Path('nexus.toml'), {}); print(*sys.modules)"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    run = python(program, tmp_path)
+    assert run.returncode == 0, run.stderr
     loaded = set(run.stdout.split())
     own = {name for name in loaded if name.startswith("nexus.providers.") and name.count(".") == 2}
     assert own == {"nexus.providers.openai"}

@@ -6,8 +6,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from nexus.server.service import BadSocket, Notifier, service_of
+from tests.console import python
 from tests.server.test_process import Process
 from tests.serving import wait_until
 
-ROOT = Path(__file__).parents[2]
 ECHO = '[llm.providers.e]\ntype = "echo"\n[llm.providers.e.models.m]\n'
 
 
@@ -95,14 +93,7 @@ class TestHandedOver:
         for what in ("open('x', 'w')", "socket.socket()"):
             program = f"import socket, os; from nexus.server.service import *; s = {what}; os.dup2(s.fileno(), 3)\n"
             program += "service_of({'LISTEN_FDS': '1', 'LISTEN_PID': str(os.getpid())}, os.getpid())"
-            run = subprocess.run(
-                [sys.executable, "-c", program],
-                cwd=tmp_path,
-                env={"PYTHONPATH": str(ROOT)},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            run = python(program, tmp_path)
             assert f"{BadSocket.__name__}: descriptor 3 that was handed over" in run.stderr
 
 
