@@ -1,19 +1,95 @@
-"""What the writers of all streams have in common: the grammar of events runs in front of each."""
+"""What the writers of all streams have in common: the grammar of events runs in front of each, and what an event tells
+has a method of its own.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Generic, TypeVar
 
-from nexus.conversation.events import Event
+from nexus.conversation.events import (
+    Cited,
+    ContentDropped,
+    Event,
+    PartDelta,
+    PartEnd,
+    PartStart,
+    Ping,
+    ResponseEnd,
+    ResponseStart,
+    StreamPart,
+    UsageUpdate,
+)
 from nexus.conversation.grammar import Order
+from nexus.conversation.parts import Citation, Refusal, Signature, Stop, Text
+from nexus.conversation.usage import Usage
+from nexus.protocols.part_order import PartOrder
 from nexus.wire import Json
+
+Told = TypeVar("Told")
+
+
+class Teller(ABC, Generic[Told]):
+    """Tells one answer's events. ``_part`` is the one that started last, ``_usage`` the last that came; ``_refused``
+    says that the answer holds a refusal. ``_nothing`` is told of what the dialect has no word for."""
+
+    _nothing: Told
+
+    def __init__(self) -> None:
+        self._part: StreamPart = Text("")
+        self._usage = Usage()
+        self._refused = False
+
+    def _tell(self, event: Event) -> Told:
+        match event:
+            case PartDelta(index=index, text=words):
+                return self._say(index, words) if words else self._nothing
+            case ResponseStart(usage=usage):
+                self._usage = usage
+                return self._begin()
+            case PartStart(index=index, part=part):
+                self._part, self._refused = part, self._refused or isinstance(part, Refusal)
+                return self._open(index, part)
+            case Cited(index=index, citation=citation):
+                return self._cite(index, citation)
+            case PartEnd(index=index, signature=signature):
+                return self._close(index, signature)
+            case UsageUpdate(usage=usage):
+                self._usage = usage
+                return self._nothing
+            case ContentDropped() | Ping():
+                return self._nothing
+            case ResponseEnd(stop=stop):
+                return self._finish(stop)
+
+    def _begin(self) -> Told:
+        return self._nothing
+
+    @abstractmethod
+    def _open(self, index: int, part: StreamPart) -> Told:
+        """The start of a part, with what it already holds."""
+
+    @abstractmethod
+    def _say(self, index: int, words: str) -> Told:
+        """More of a part; never without words."""
+
+    def _cite(self, index: int, citation: Citation) -> Told:
+        return self._nothing
+
+    @abstractmethod
+    def _close(self, index: int, late: Signature | None) -> Told:
+        """The end of a part; ``late`` is the signature that only the end tells."""
+
+    @abstractmethod
+    def _finish(self, stop: Stop) -> Told: ...
 
 
 class OrderedWriter(ABC):
     """Neutral events to a client's bytes."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._grammar = Order()
 
     @property
@@ -28,3 +104,16 @@ class OrderedWriter(ABC):
 
     @abstractmethod
     def _write(self, event: Event) -> bytes: ...
+
+
+class BlockWriter(OrderedWriter, Teller[bytes]):
+    """For dialects whose blocks never overlap: while one is open, what belongs to later parts waits, in order."""
+
+    _nothing = b""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._order = PartOrder()
+
+    def _write(self, event: Event) -> bytes:
+        return b"".join(map(self._tell, self._order.feed(event)))

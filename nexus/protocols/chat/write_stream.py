@@ -11,35 +11,33 @@ from __future__ import annotations
 
 from nexus.conversation.events import (
     Cited,
-    ContentDropped,
     Event,
     PartDelta,
     PartEnd,
     PartStart,
-    Ping,
     ResponseEnd,
     ResponseStart,
     StreamPart,
-    UsageUpdate,
 )
 from nexus.conversation.fold import fold
-from nexus.conversation.parts import Image, Reasoning, Refusal, Signature, Text, ToolCall
-from nexus.conversation.usage import Usage
+from nexus.conversation.parts import Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
 from nexus.protocols.chat.reasoning import write_details, write_extra
 from nexus.protocols.chat.sources import write_annotations, write_image
 from nexus.protocols.chat.stops import write_stop
 from nexus.protocols.chat.usage import write_usage
 from nexus.protocols.codec import Envelope
 from nexus.protocols.custom_tools import custom_names, read_input
-from nexus.protocols.ordered_writer import OrderedWriter
+from nexus.protocols.ordered_writer import OrderedWriter, Teller
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode
 
 _DONE = frame(b"[DONE]")
 
 
-class StreamWriter(OrderedWriter):
+class StreamWriter(OrderedWriter, Teller[bytes]):
     """A custom tool's input is JSON until it is whole, and told then."""
+
+    _nothing = b""
 
     def __init__(self, envelope: Envelope) -> None:
         super().__init__()
@@ -52,7 +50,6 @@ class StreamWriter(OrderedWriter):
             "model": envelope.model,
         }
         self._include_usage = envelope.request.include_usage
-        self._usage = Usage()
         self._parts: dict[int, StreamPart] = {}
         self._calls: dict[int, int] = {}
         self._images: dict[int, int] = {}
@@ -61,31 +58,15 @@ class StreamWriter(OrderedWriter):
         self._extra: dict[str, Json] = {}
 
     def _write(self, event: Event) -> bytes:
-        self._keep(event)
-        match event:
-            case ResponseStart(usage=usage):
-                self._usage = usage
-                return self._chunk({"role": "assistant", "content": "", "refusal": None})
-            case PartStart(index=index, part=part):
-                return self._start(index, part)
-            case PartDelta(index=index, text=words):
-                return self._delta(index, words) if words else b""
-            case PartEnd(index=index, signature=signature):
-                return self._end(index, signature)
-            case UsageUpdate(usage=usage):
-                self._usage = usage
-                return b""
-            case ContentDropped() | Ping() | Cited():
-                return b""
-            case ResponseEnd():
-                return self._finish(event)
-
-    def _keep(self, event: Event) -> None:
         """The last chunk tells the reasoning and the sources, and where they stand, which takes the whole answer."""
         if isinstance(event, ResponseStart | PartStart | PartDelta | Cited | PartEnd | ResponseEnd):
             self._kept.append(event)
+        return self._tell(event)
 
-    def _start(self, index: int, part: StreamPart) -> bytes:
+    def _begin(self) -> bytes:
+        return self._chunk({"role": "assistant", "content": "", "refusal": None})
+
+    def _open(self, index: int, part: StreamPart) -> bytes:
         self._parts[index] = part
         match part:
             case ToolCall():
@@ -99,9 +80,9 @@ class StreamWriter(OrderedWriter):
                 return self._call(index, call | _extra(part.signature))
             case Text(text=words, signature=signature):
                 self._extra = _extra(signature) or self._extra
-                return self._delta(index, words) if words else b""
+                return self._say(index, words) if words else b""
             case Reasoning(text=words) | Refusal(text=words):
-                return self._delta(index, words) if words else b""
+                return self._say(index, words) if words else b""
             case Image():
                 self._images[index] = len(self._images)
                 return self._chunk({"images": [write_image(part, self._images[index])]})
@@ -111,7 +92,7 @@ class StreamWriter(OrderedWriter):
         call: dict[str, Json] = {"id": part.id, "type": "custom", "custom": {"name": part.name, "input": ""}}
         return self._call(index, call | _extra(part.signature))
 
-    def _delta(self, index: int, words: str) -> bytes:
+    def _say(self, index: int, words: str) -> bytes:
         if index in self._inputs:
             self._inputs[index].append(words)
             return b""
@@ -128,37 +109,36 @@ class StreamWriter(OrderedWriter):
                 self._silent.discard(index)
                 return self._call(index, {"function": {"arguments": words}})
 
-    def _end(self, index: int, signature: Signature | None) -> bytes:
+    def _close(self, index: int, late: Signature | None) -> bytes:
         match self._parts[index]:
             case ToolCall() as part if index in self._inputs:
-                late = _extra(signature) if signature != part.signature else {}
-                return self._call(index, {"custom": {"input": read_input("".join(self._inputs.pop(index)))}} | late)
+                extra = _extra(late) if late != part.signature else {}
+                return self._call(index, {"custom": {"input": read_input("".join(self._inputs.pop(index)))}} | extra)
             case ToolCall() as part:
                 # A client parses the arguments, so that none must still be an object.
                 silent = index in self._silent
-                late = _extra(signature) if signature != part.signature else {}
+                extra = _extra(late) if late != part.signature else {}
                 # The official client's stream helper stumbles over a piece of a call without ``function``.
                 function: dict[str, Json] = {"function": {"arguments": "{}" if silent else ""}}
-                return self._call(index, function | late) if silent or late else b""
+                return self._call(index, function | extra) if silent or extra else b""
             case Text():
-                self._extra = _extra(signature) or self._extra
+                self._extra = _extra(late) or self._extra
                 return b""
-            case Image() as part if signature not in (None, part.signature):
-                return self._chunk({"images": [{"index": self._images[index], **_extra(signature)}]})
+            case Image() as part if late not in (None, part.signature):
+                return self._chunk({"images": [{"index": self._images[index], **_extra(late)}]})
             case _:
                 return b""
 
     def _call(self, index: int, members: dict[str, Json]) -> bytes:
         return self._chunk({"tool_calls": [{"index": self._calls[index]} | members]})
 
-    def _finish(self, event: ResponseEnd) -> bytes:
+    def _finish(self, stop: Stop) -> bytes:
         whole = fold(self._kept)
         details = write_details(whole.parts)
         annotations = write_annotations(whole.parts)
         lists = {"reasoning_details": details, "annotations": annotations}
         delta = {name: value for name, value in lists.items() if value} | self._extra
-        refused = any(isinstance(part, Refusal) for part in whole.parts)
-        last = self._chunk(delta, write_stop(event.stop, refused=refused))
+        last = self._chunk(delta, write_stop(stop, refused=self._refused))
         if not self._include_usage:
             return last + _DONE
         usage = self._head | {"choices": [], "usage": write_usage(self._usage)}

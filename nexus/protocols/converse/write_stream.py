@@ -9,21 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation.events import (
-    Cited,
-    ContentDropped,
-    Event,
-    PartDelta,
-    PartEnd,
-    PartStart,
-    Ping,
-    ResponseEnd,
-    ResponseStart,
-    StreamPart,
-    UsageUpdate,
-)
-from nexus.conversation.parts import Image, Reasoning, Refusal, Signature, Text, ToolCall
-from nexus.conversation.usage import Usage
+from nexus.conversation.events import StreamPart
+from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
 from nexus.protocols.codec import Envelope
 from nexus.protocols.converse.signatures import OWN, carrier, write_redacted, write_signature
 from nexus.protocols.converse.write_response import (
@@ -34,68 +21,40 @@ from nexus.protocols.converse.write_response import (
     write_stop,
     write_usage,
 )
-from nexus.protocols.ordered_writer import OrderedWriter
-from nexus.protocols.part_order import PartOrder
+from nexus.protocols.ordered_writer import BlockWriter
 from nexus.protocols.signatures import PREVIOUS
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode
 
 
-class StreamWriter(OrderedWriter):
+class StreamWriter(BlockWriter):
     def __init__(self, envelope: Envelope) -> None:
         super().__init__()
         self._envelope = envelope
-        self._order = PartOrder()
         self._block = 0
-        self._part: StreamPart = Text("")
         self._silent = True
-        self._usage = Usage()
-        self._refused = False
 
-    def _write(self, event: Event) -> bytes:
-        return b"".join(map(self._write_due, self._order.feed(event)))
+    def _begin(self) -> bytes:
+        return _event("messageStart", {"role": "assistant"})
 
-    def _write_due(self, event: Event) -> bytes:
-        match event:
-            case ResponseStart(usage=usage):
-                self._usage = usage
-                return _event("messageStart", {"role": "assistant"})
-            case PartStart(part=part):
-                return self._open(part)
-            case PartDelta(text=words):
-                return self._words(words)
-            case Cited(citation=citation):
-                return self._delta({"citation": write_citation(citation)})
-            case PartEnd(signature=signature):
-                return self._close(signature)
-            case UsageUpdate(usage=usage):
-                self._usage = usage
-                return b""
-            case ContentDropped() | Ping():
-                return b""
-            case ResponseEnd(stop=stop):
-                metadata = {"usage": write_usage(self._usage), "metrics": write_metrics(self._envelope)}
-                return _event("messageStop", write_stop(stop, refused=self._refused)) + _event("metadata", metadata)
-
-    def _open(self, part: StreamPart) -> bytes:
-        self._part, self._silent = part, True
-        self._refused = self._refused or isinstance(part, Refusal)
+    def _open(self, index: int, part: StreamPart) -> bytes:
+        self._silent = True
         match part:
             case ToolCall(id=id, name=name, arguments=arguments, signature=signature):
                 start = {"toolUse": {"toolUseId": id, "name": name}}
-                return self._carried(early_carrier(signature)) + self._start(start) + self._words(arguments)
+                return self._carried(early_carrier(signature)) + self._start(start) + self._say(index, arguments)
             case Image():
                 kind, data = write_image(part)
                 return self._start({"image": {"format": kind}}) + self._delta({"image": {"source": {"bytes": data}}})
             case Text(text=words, signature=signature):
-                cited = b"".join(self._delta({"citation": write_citation(one)}) for one in part.citations)
-                return self._carried(early_carrier(signature)) + self._words(words) + cited
+                cited = b"".join(self._cite(index, one) for one in part.citations)
+                return self._carried(early_carrier(signature)) + self._say(index, words) + cited
             case Reasoning(redacted=True):
                 return b""
             case Reasoning(text=words) | Refusal(text=words):
-                return self._words(words)
+                return self._say(index, words)
 
-    def _words(self, words: str) -> bytes:
+    def _say(self, index: int, words: str) -> bytes:
         if not words:
             return b""
         match self._part:
@@ -106,7 +65,10 @@ class StreamWriter(OrderedWriter):
             case _:
                 return self._delta({"text": words})
 
-    def _close(self, late: Signature | None) -> bytes:
+    def _cite(self, index: int, citation: Citation) -> bytes:
+        return self._delta({"citation": write_citation(citation)})
+
+    def _close(self, index: int, late: Signature | None) -> bytes:
         part = self._part
         match part:
             case Reasoning(redacted=True):
@@ -123,6 +85,10 @@ class StreamWriter(OrderedWriter):
         if late is None or late.dialect == OWN or isinstance(part, Image | Refusal):
             return closed
         return closed + self._carried(carrier(late, PREVIOUS))
+
+    def _finish(self, stop: Stop) -> bytes:
+        metadata = {"usage": write_usage(self._usage), "metrics": write_metrics(self._envelope)}
+        return _event("messageStop", write_stop(stop, refused=self._refused)) + _event("metadata", metadata)
 
     def _carried(self, signature: str | None) -> bytes:
         """A carrier as a block of its own."""

@@ -9,28 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from nexus.conversation.events import (
-    Cited,
-    ContentDropped,
-    Event,
-    PartDelta,
-    PartEnd,
-    PartStart,
-    Ping,
-    ResponseEnd,
-    ResponseStart,
-    StreamPart,
-    UsageUpdate,
-)
-from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Text, ToolCall
-from nexus.conversation.usage import Usage
+from nexus.conversation.events import StreamPart
+from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
 from nexus.protocols.arguments import an_object_of
 from nexus.protocols.codec import Envelope
 from nexus.protocols.gemini.signatures import write_signature
 from nexus.protocols.gemini.stops import write_stop
 from nexus.protocols.gemini.write_response import Rests, thought_end, write_candidate, write_chunk, write_part
-from nexus.protocols.ordered_writer import OrderedWriter
-from nexus.protocols.part_order import PartOrder
+from nexus.protocols.ordered_writer import BlockWriter
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode
 
@@ -44,58 +30,32 @@ class _Words:
     cited: list[Citation] = field(default_factory=list)
 
 
-class StreamWriter(OrderedWriter):
+class StreamWriter(BlockWriter):
     def __init__(self, envelope: Envelope) -> None:
         super().__init__()
         self._envelope = envelope
-        self._order = PartOrder()
-        self._part: StreamPart = Text("")
         self._arguments: list[str] = []
         self._texts: dict[int, _Words] = {}
         self._bytes = 0
-        self._usage = Usage()
-        self._refused = False
-
-    def _write(self, event: Event) -> bytes:
-        return b"".join(map(self._write_due, self._order.feed(event)))
-
-    def _write_due(self, event: Event) -> bytes:
-        match event:
-            case ResponseStart(usage=usage) | UsageUpdate(usage=usage):
-                self._usage = usage
-                return b""
-            case PartStart(index=index, part=part):
-                return self._open(index, part)
-            case PartDelta(index=index, text=words):
-                return self._words(index, words)
-            case Cited(index=index, citation=citation):
-                self._texts[index].cited.append(citation)
-                return b""
-            case PartEnd(signature=signature):
-                return self._close(signature)
-            case ContentDropped() | Ping():
-                return b""
-            case ResponseEnd(stop=stop):
-                return self._end(write_stop(stop, refused=self._refused))
 
     def _open(self, index: int, part: StreamPart) -> bytes:
-        self._part = part
         match part:
             case Text(text=words, citations=citations):
                 self._texts[index] = _Words(self._bytes, cited=list(citations))
-                return self._words(index, words)
-            case Refusal(text=words):
-                self._refused = True
-                return self._words(index, words)
-            case Reasoning(text=words):
-                return self._words(index, words)
+                return self._say(index, words)
+            case Refusal(text=words) | Reasoning(text=words):
+                return self._say(index, words)
             case ToolCall(arguments=words):
                 self._arguments = [words]
                 return b""
             case Image():
                 return b""
 
-    def _words(self, index: int, words: str) -> bytes:
+    def _cite(self, index: int, citation: Citation) -> bytes:
+        self._texts[index].cited.append(citation)
+        return b""
+
+    def _say(self, index: int, words: str) -> bytes:
         if not words:
             return b""
         match self._part:
@@ -110,7 +70,7 @@ class StreamWriter(OrderedWriter):
                 self._bytes += len(words.encode("utf-8", "surrogatepass"))
                 return self._write_part({"text": words})
 
-    def _close(self, late: Signature | None) -> bytes:
+    def _close(self, index: int, late: Signature | None) -> bytes:
         match self._part:
             case Reasoning(signature=signature, redacted=redacted):
                 return self._write_part({"text": "", **thought_end(late or signature, redacted=redacted)})
@@ -126,7 +86,8 @@ class StreamWriter(OrderedWriter):
             case Refusal():
                 return b""
 
-    def _end(self, reason: str) -> bytes:
+    def _finish(self, stop: Stop) -> bytes:
+        reason = write_stop(stop, refused=self._refused)
         rests = Rests()
         for text in self._texts.values():
             rests.hear("".join(text.words), text.cited, base=text.base)

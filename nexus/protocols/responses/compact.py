@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation.events import PartStart, ResponseEnd
+from nexus.conversation.events import StreamPart
 from nexus.conversation.parts import Signature, Stop, SummaryWanted, Text
 from nexus.protocols.codec import Envelope
 from nexus.protocols.responses.compose import Composer
@@ -75,24 +75,25 @@ class SummaryComposer(Composer):
         self._item = _Item("", self._id_suffix)
         self._speaks = False
 
-    def _open(self, event: PartStart) -> list[ResponseEvent]:
-        self._speaks = isinstance(event.part, Text)
-        return self._say(event.part.text) if isinstance(event.part, Text) else []
+    def _open(self, index: int, part: StreamPart) -> list[ResponseEvent]:
+        self._speaks = isinstance(part, Text)
+        return self._say(index, part.text) if isinstance(part, Text) else []
 
-    def _say(self, words: str) -> list[ResponseEvent]:
+    def _say(self, index: int, words: str) -> list[ResponseEvent]:
         if not words or not self._speaks:
             return []
         begun = [] if self._item.begun else self._item.begin(0)
         return begun + self._item.say(words)
 
-    def _close(self, late: Signature | None) -> None:
+    def _close(self, index: int, late: Signature | None) -> list[ResponseEvent]:
         self._speaks = False
+        return []
 
     def _release(self, *, whole: bool) -> list[ResponseEvent]:
         return self._done(self._item, self._item.end(None, whole=True)) if whole and self._item.begun else []
 
-    def _finish(self, event: ResponseEnd) -> list[ResponseEvent]:
-        return super()._finish(event if self._item.words.strip() else ResponseEnd(Stop("max_tokens")))
+    def _finish(self, stop: Stop) -> list[ResponseEvent]:
+        return super()._finish(stop if self._item.words.strip() else Stop("max_tokens"))
 
 
 def write_compacted(document: Mapping[str, Json], answer: Mapping[str, Json]) -> dict[str, Json] | None:

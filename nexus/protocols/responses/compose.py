@@ -9,21 +9,12 @@ that ended too early is incomplete. Source: openai.types.responses.ResponseStrea
 
 from __future__ import annotations
 
-from nexus.conversation.events import (
-    Cited,
-    ContentDropped,
-    Event,
-    PartDelta,
-    PartEnd,
-    PartStart,
-    Ping,
-    ResponseEnd,
-    ResponseStart,
-    UsageUpdate,
-)
-from nexus.conversation.parts import Reasoning, Refusal, Signature
-from nexus.conversation.usage import Usage
+from collections.abc import Sequence
+
+from nexus.conversation.events import Event, StreamPart
+from nexus.conversation.parts import Citation, Reasoning, Refusal, Signature, Stop
 from nexus.protocols.codec import Envelope
+from nexus.protocols.ordered_writer import Teller
 from nexus.protocols.part_order import PartOrder
 from nexus.protocols.responses.items import ItemComposer, ReasoningComposer, ResponseEvent, item_composer
 from nexus.protocols.responses.response_object import write_response_object
@@ -34,93 +25,75 @@ from nexus.protocols.responses.usage import write_usage
 from nexus.wire import Json
 
 
-class Composer:
+class Composer(Teller[Sequence[ResponseEvent]]):
     """Feed it events; it returns what to tell. ``response`` is the object so far, final after ResponseEnd."""
 
+    _nothing = ()
+
     def __init__(self, envelope: Envelope) -> None:
+        super().__init__()
         self.response = write_response_object(envelope)
         self._envelope = envelope
         self.output: list[Json] = []
         self.complete = False
         self._id_suffix = envelope.id.removeprefix("resp_")
         self._names = Names(envelope.request)
-        self._current: tuple[PartStart, ItemComposer] | None = None
-        self._ended: tuple[PartStart, ItemComposer, Signature | None] | None = None
+        self._index = 0
+        self._current: ItemComposer | None = None
+        self._ended: tuple[StreamPart, ItemComposer, Signature | None] | None = None
         self._order = PartOrder()
-        self._usage = Usage()
-        self._refused = False
 
     def add(self, event: Event) -> list[ResponseEvent]:
-        return [one for due in self._order.feed(event) for one in self._add(due)]
+        return [one for due in self._order.feed(event) for one in self._tell(due)]
 
-    def _add(self, event: Event) -> list[ResponseEvent]:
-        match event:
-            case ResponseStart(usage=usage):
-                self._usage = usage
-                return [self._lifecycle("response.created"), self._lifecycle("response.in_progress")]
-            case PartStart():
-                return self._open(event)
-            case PartDelta(text=words):
-                return self._say(words)
-            case Cited():
-                return self._cite(event)
-            case PartEnd(signature=signature):
-                self._close(signature)
-                return []
-            case UsageUpdate(usage=usage):
-                self._usage = usage
-                return []
-            case ContentDropped() | Ping():
-                return []
-            case ResponseEnd():
-                return self._finish(event)
+    def _begin(self) -> list[ResponseEvent]:
+        return [self._lifecycle("response.created"), self._lifecycle("response.in_progress")]
 
     def _lifecycle(self, kind: str) -> ResponseEvent:
         return ResponseEvent(kind, {"response": dict(self.response)})
 
-    def _open(self, event: PartStart) -> list[ResponseEvent]:
-        self._refused = self._refused or isinstance(event.part, Refusal)
+    def _open(self, index: int, part: StreamPart) -> list[ResponseEvent]:
         events = self._release(whole=True)
-        composer = item_composer(event.part, self._names, self._id_suffix)
-        self._current = (event, composer)
-        return events + (self._begin(event, composer) if composer.begins == "at_once" else self._say(composer.first))
+        self._index = index
+        self._current = composer = item_composer(part, self._names, self._id_suffix)
+        begun = self._start(part, composer) if composer.begins == "at_once" else self._say(index, composer.first)
+        return [*events, *begun]
 
-    def _begin(self, event: PartStart, composer: ItemComposer) -> list[ResponseEvent]:
+    def _start(self, part: StreamPart, composer: ItemComposer) -> list[ResponseEvent]:
         """The item's start, behind the carrier of its signature, with what the part already holds."""
-        signature = None if isinstance(event.part, Reasoning | Refusal) else event.part.signature
+        signature = None if isinstance(part, Reasoning | Refusal) else part.signature
         events = [] if signature is None else self._carrier(signature, NEXT)
         events += composer.begin(len(self.output))
         return events + (composer.say(composer.first) if composer.begins == "at_once" else [])
 
-    def _say(self, words: str) -> list[ResponseEvent]:
-        if not words or self._current is None:
+    def _say(self, index: int, words: str) -> list[ResponseEvent]:
+        composer = self._current
+        if not words or composer is None:
             return []
-        event, composer = self._current
-        begun = [] if composer.begun or composer.begins == "whole" else self._begin(event, composer)
+        begun = [] if composer.begun or composer.begins == "whole" else self._start(self._part, composer)
         return begun + composer.say(words)
 
-    def _cite(self, event: Cited) -> list[ResponseEvent]:
+    def _cite(self, index: int, citation: Citation) -> list[ResponseEvent]:
         """For the item that is open; of an earlier one nothing more can be told."""
-        if self._current is None or self._current[0].index != event.index:
-            return []
-        composer = self._current[1]
-        return composer.cite(event.citation) if composer.begun else []
+        composer = self._current
+        return composer.cite(citation) if composer is not None and composer.begun and index == self._index else []
 
-    def _close(self, late: Signature | None) -> None:
+    def _close(self, index: int, late: Signature | None) -> list[ResponseEvent]:
         assert self._current is not None
-        self._ended = (*self._current, late)
+        self._ended = (self._part, self._current, late)
         self._current = None
+        return []
 
     def _release(self, *, whole: bool) -> list[ResponseEvent]:
         """The end of the item that ended last."""
         if self._ended is None:
             return []
-        event, composer, late = self._ended
+        part, composer, late = self._ended
         self._ended = None
-        if isinstance(event.part, Reasoning):
-            return self._done(composer, composer.end(late or event.part.signature, whole=whole))
-        early = None if isinstance(event.part, Refusal) else event.part.signature
-        begun = self._begin(event, composer) if composer.begins == "whole" else []
+        if isinstance(part, Reasoning):
+            return self._done(composer, composer.end(late or part.signature, whole=whole))
+        early = None if isinstance(part, Refusal) else part.signature
+        begun = self._start(part, composer) if composer.begins == "whole" else []
         if not composer.begun:
             signature = late or early
             return [] if signature is None else self._carrier(signature, HERE)
@@ -136,9 +109,9 @@ class Composer:
         self.output.append(composer.item)
         return events
 
-    def _finish(self, event: ResponseEnd) -> list[ResponseEvent]:
+    def _finish(self, stop: Stop) -> list[ResponseEvent]:
         self.complete = True
-        self.response |= write_stop(event.stop, refused=self._refused)
+        self.response |= write_stop(stop, refused=self._refused)
         events = self._release(whole=self.response["status"] == "completed")
         if self.response["status"] == "completed":
             now = self._envelope.now
