@@ -6,17 +6,19 @@ Sources: the bedrock-runtime service model; the AWS REST-JSON protocol, whose cl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
+from nexus.errors import NexusError, UpstreamStatus
+from nexus.failure import VendorFailure
 from nexus.protocols import context_length
-from nexus.protocols.eventstream import event_message, exception_message
+from nexus.protocols.dialect import Dialect, RateLimit
+from nexus.protocols.eventstream import exception_message
 from nexus.protocols.protocol import Protocol
-from nexus.wire import encode
-
-BEDROCK = Protocol("bedrock", "AWS SDKs and clients set to Bedrock (endpoint URL)", version="", models=None)
+from nexus.wire import Json, encode
 
 ERROR_TYPE = "x-amzn-errortype"
-REQUEST_ID = "x-amzn-requestid"
 
 _INVALID, _INTERNAL = "ValidationException", "InternalServerException"
 _UNAVAILABLE, _TIMEOUT = "ServiceUnavailableException", "ModelTimeoutException"
@@ -64,17 +66,40 @@ _IN_STREAM: Mapping[str, str] = {
 """The member of a stream that an error is, by our kind; the service model has no others that every stream has."""
 
 
-def error_headers(kind: str, status: int) -> dict[str, str]:
-    found = TYPES.get(kind, _INTERNAL)
-    return {ERROR_TYPE: _UNAVAILABLE if found == _INTERNAL and status in (503, 529) else found}
+class BedrockDialect(Dialect):
+    protocol: ClassVar[Protocol] = Protocol(
+        "bedrock", "AWS SDKs and clients set to Bedrock (endpoint URL)", version="", models=None
+    )
+    any_id: ClassVar[bool] = True
+    takes_any_type: ClassVar[bool] = True
+    passes_errors: ClassVar[bool] = False
+    id_header: ClassVar[str] = "x-amzn-requestid"
+
+    @abstractmethod
+    def _read_error(self, error: UpstreamStatus) -> VendorFailure:
+        """A vendor's answer to a request of this dialect."""
+
+    def _described(self, error: NexusError) -> NexusError | VendorFailure:
+        """What tells the kind and the words of an error."""
+        return self._read_error(error) if isinstance(error, UpstreamStatus) else error
+
+    def write_error(self, error: NexusError, request_id: str) -> bytes:
+        return write_error(self._described(error))
+
+    def error_headers(self, error: NexusError) -> dict[str, str]:
+        found = TYPES.get(self._described(error).kind, _INTERNAL)
+        return {ERROR_TYPE: _UNAVAILABLE if found == _INTERNAL and error.status in (503, 529) else found}
+
+    def rate_limit_headers(self, limits: Sequence[RateLimit], now: float) -> dict[str, str]:
+        return {}
+
+    def write_count(self, tokens: int) -> dict[str, Json]:
+        return {"inputTokens": tokens}
 
 
-def write_error(kind: str, message: str) -> bytes:
-    return encode({"message": words_of(kind, message)})
-
-
-def words_of(kind: str, message: str) -> str:
-    return context_length.worded(message) if kind == "context_length" else message
+def write_error(error: NexusError | VendorFailure) -> bytes:
+    words = context_length.worded(error.message) if error.kind == "context_length" else error.message
+    return encode({"message": words})
 
 
 def exception_event(kind: str) -> str:
@@ -85,7 +110,3 @@ def exception_event(kind: str) -> str:
 def exception_frame(event: str, payload: bytes) -> bytes:
     """``event`` may be a vendor's own, or "error" where the vendor had no name for it."""
     return exception_message("internalServerException" if event == "error" else event, payload)
-
-
-def event_frame(event: str, payload: bytes) -> bytes:
-    return event_message(event, payload)

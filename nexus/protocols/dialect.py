@@ -275,20 +275,21 @@ class Dialect(ABC):
         """What fills the silence of a stream of so many events, for the client with these headers."""
         return self.ping
 
-    @abstractmethod
     def rate_limit_headers(self, limits: Sequence[RateLimit], now: float) -> dict[str, str]:
         """The gateway's limits in the headers that this dialect's SDKs read; ``now`` in Unix seconds."""
+        return {}
 
     def write_count(self, tokens: int) -> dict[str, Json]:
         """The answer to a request to count."""
         return {"input_tokens": tokens}
 
-    @abstractmethod
-    def write_model(self, card: ModelCard) -> dict[str, Json]: ...
+    def write_model(self, card: ModelCard) -> dict[str, Json]:
+        """One of the model list, where the protocol has one."""
+        raise NotImplementedError
 
-    @abstractmethod
     def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
         """A model list, paged as ``query`` asks. Raises InvalidRequest."""
+        raise NotImplementedError
 
 
 def require(document: Mapping[str, Json], field: str, kind: type | tuple[type, ...], expected: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.errors import NexusError
+from nexus.errors import NexusError, UpstreamStatus
 from nexus.wire import Json, decode_object, encode, mapping
 
 _INVALID = "invalid_request_error"
@@ -42,10 +42,16 @@ TYPES: dict[str, tuple[str, str | None]] = {
 }
 
 
-def write_error(error: NexusError, request_id: str) -> bytes:
-    """The whole body; ``request_id`` travels in a header of these dialects."""
+def write_error(error: NexusError) -> bytes:
+    """The whole body; the request's id travels in a header of these dialects."""
     kind, code = TYPES.get(error.kind, TYPES["internal"])
     return encode({"error": {"message": error.message, "type": kind, "param": error.param, "code": code}})
+
+
+def write_stream_error(error: NexusError) -> bytes:
+    """The same inside a stream whose head has gone out; what the vendor said keeps its words."""
+    own = read_body(error.body) if isinstance(error, UpstreamStatus) else {}
+    return encode({"error": own}) if own else write_error(error)
 
 
 def read_body(body: bytes) -> Mapping[str, Json]:

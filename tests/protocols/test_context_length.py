@@ -245,7 +245,7 @@ def test_what_claude_code_reads(case: str) -> None:
 @pytest.mark.parametrize("case", SAID)
 def test_what_openais_clients_read(case: str) -> None:
     words, _ = SAID[case]
-    told = json.loads(write_openai(VendorError(VendorFailure(words, "context_length", 400)), "req_1"))["error"]
+    told = json.loads(write_openai(VendorError(VendorFailure(words, "context_length", 400))))["error"]
     assert (told["code"], told["message"]) == ("context_length_exceeded", words)
 
 

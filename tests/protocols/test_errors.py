@@ -15,10 +15,10 @@ from openai.types.shared import ErrorObject
 from nexus import errors
 from nexus.errors import MethodNotAllowed, NexusError, UpstreamError, UpstreamStatus, VendorError
 from nexus.failure import FailureKind, VendorFailure
-from nexus.protocols.chat.write_error import write_error as write_chat
-from nexus.protocols.chat.write_error import write_stream_error as write_chat_in_band
 from nexus.protocols.messages.write_error import write_error as write_messages
 from nexus.protocols.messages.write_error import write_stream_error as write_messages_in_band
+from nexus.protocols.openai_errors import write_error as write_chat
+from nexus.protocols.openai_errors import write_stream_error as write_chat_in_band
 
 INVALID = "invalid_request_error"
 
@@ -138,16 +138,16 @@ def test_every_error_in_both_dialects(kind: type[NexusError]) -> None:
     error = an(kind)
     assert error.status == status
     for write in (write_chat, write_chat_in_band):
-        check_chat(write(error, "req_1"), error, chat_type, chat_code)
-    for write in (write_messages, write_messages_in_band):
-        check_messages(write(error, "req_1"), error, messages_type)
+        check_chat(write(error), error, chat_type, chat_code)
+    for write_with_id in (write_messages, write_messages_in_band):
+        check_messages(write_with_id(error, "req_1"), error, messages_type)
 
 
 @pytest.mark.parametrize("kind", sorted(FAILURES))
 def test_a_vendors_failure_in_both_dialects(kind: FailureKind) -> None:
     chat_type, chat_code, messages_type = FAILURES[kind]
     error = VendorError(VendorFailure(MESSAGE, kind, 400, provider="vendor", request_id="theirs"))
-    check_chat(write_chat(error, "req_1"), error, chat_type, chat_code)
+    check_chat(write_chat(error), error, chat_type, chat_code)
     # The words by which Claude Code knows that it has to compact.
     words = "prompt is too long: " if kind == "context_length" else ""
     check_messages(write_messages(error, "req_1"), error, messages_type, words)
@@ -167,7 +167,7 @@ def test_an_unknown_kind_is_internal() -> None:
     class Novel(NexusError):
         kind = "novel"
 
-    check_chat(write_chat(Novel(MESSAGE), "req_1"), Novel(MESSAGE), "server_error", "internal_error")
+    check_chat(write_chat(Novel(MESSAGE)), Novel(MESSAGE), "server_error", "internal_error")
     check_messages(write_messages(Novel(MESSAGE), "req_1"), Novel(MESSAGE), "api_error")
 
 
@@ -180,7 +180,7 @@ def test_an_unknown_kind_is_internal() -> None:
 )
 def test_what_a_vendor_said_keeps_its_words_in_a_chat_stream(said: dict[str, object]) -> None:
     error = answered(json.dumps(said).encode())
-    assert json.loads(write_chat_in_band(error, "req_1")) == {"error": said["error"]}
+    assert json.loads(write_chat_in_band(error)) == {"error": said["error"]}
 
 
 def test_what_a_vendor_said_keeps_its_words_in_a_messages_stream() -> None:
@@ -201,5 +201,5 @@ def test_what_a_vendor_said_keeps_its_words_in_a_messages_stream() -> None:
 )
 def test_other_bodies_are_told_in_our_words(body: bytes) -> None:
     error = answered(body)
-    check_chat(write_chat_in_band(error, "req_1"), error, "server_error", None)
+    check_chat(write_chat_in_band(error), error, "server_error", None)
     check_messages(write_messages_in_band(error, "req_1"), error, "api_error")

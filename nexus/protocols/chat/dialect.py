@@ -6,37 +6,33 @@ of its Python SDK.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar
 
 from nexus.conversation.tap import Tap
 from nexus.errors import NexusError
 from nexus.models import gpt
 from nexus.operation import BATCHES, FILES, GENERATE, PASSED, Operation
-from nexus.protocols import openai_limits, openai_protocol
-from nexus.protocols.chat import write_error
 from nexus.protocols.chat.held import HELD
 from nexus.protocols.chat.passed import Passed
 from nexus.protocols.chat.passthrough import ChatPassthrough, edit_request
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, RateLimit, require
+from nexus.protocols.dialect import BrokenStream, Edited, require
 from nexus.protocols.embeddings.asked import read_asked, write_answer
 from nexus.protocols.embeddings.client import EmbeddingsCodec
 from nexus.protocols.embeddings.shapes import OPENAI
 from nexus.protocols.held import HeldCodec
-from nexus.protocols.protocol import Protocol
+from nexus.protocols.openai_errors import write_stream_error
+from nexus.protocols.openai_protocol import OpenAIDialect
 from nexus.protocols.sse import frame
 from nexus.wire import Json
 
 
-class Chat(Dialect):
+class Chat(OpenAIDialect):
     name: ClassVar[str] = "chat"
-    protocol: ClassVar[Protocol] = openai_protocol.OPENAI
     operations: ClassVar[tuple[Operation, ...]] = (GENERATE.at("/chat/completions"), *PASSED, FILES, BATCHES)
     held: ClassVar[HeldCodec | None] = HELD
-    ping: ClassVar[bytes] = b": nexus ping\n"
     id_prefix: ClassVar[str] = "chatcmpl-"
-    id_header: ClassVar[str] = "x-request-id"
 
     def check(self, document: Mapping[str, Json], operation: Operation) -> None:
         if operation.relay == "answer":
@@ -58,20 +54,8 @@ class Chat(Dialect):
 
     embeddings: ClassVar[EmbeddingsCodec | None] = EmbeddingsCodec(OPENAI, read_asked, write_answer)
 
-    def write_error(self, error: NexusError, request_id: str) -> bytes:
-        return write_error.write_error(error, request_id)
-
     def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
-        return frame(write_error.write_stream_error(error, broken.request_id))
-
-    def rate_limit_headers(self, limits: Sequence[RateLimit], now: float) -> dict[str, str]:
-        return openai_limits.write_limits(limits)
-
-    def write_model(self, card: ModelCard) -> dict[str, Json]:
-        return openai_protocol.write_model(card)
-
-    def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
-        return openai_protocol.write_models(cards, query)
+        return frame(write_stream_error(error))
 
 
 DIALECT = Chat()

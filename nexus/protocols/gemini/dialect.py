@@ -7,7 +7,7 @@ ai.google.dev/api; google.genai.models.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 from urllib.parse import parse_qs, unquote_plus
@@ -17,7 +17,7 @@ from nexus.errors import InvalidRequest, NexusError
 from nexus.operation import COUNT_TOKENS, EMBED, GENERATE, Operation
 from nexus.protocols.checks import an_object
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import Asked, BrokenStream, Dialect, Edited, ModelCard, RateLimit, require
+from nexus.protocols.dialect import Asked, BrokenStream, Dialect, Edited, ModelCard, require
 from nexus.protocols.embeddings import shapes
 from nexus.protocols.embeddings.client import EmbeddingsCodec
 from nexus.protocols.framing import Framing, JsonArray, WithoutComments
@@ -116,9 +116,6 @@ class GeminiDialect(Dialect):
 
     def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
         return frame(write_error.write_stream_error(error))
-
-    def rate_limit_headers(self, limits: Sequence[RateLimit], now: float) -> dict[str, str]:
-        return {}
 
     def write_count(self, tokens: int) -> dict[str, Json]:
         return {"totalTokens": tokens}

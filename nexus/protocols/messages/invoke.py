@@ -9,21 +9,21 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
-from nexus.errors import InvalidRequest, NexusError, UpstreamStatus
+from nexus.errors import InvalidRequest, UpstreamStatus
+from nexus.failure import VendorFailure
 from nexus.operation import COUNT_TOKENS, GENERATE, Operation
-from nexus.protocols import bedrock_protocol
-from nexus.protocols.bedrock_protocol import BEDROCK, event_frame, exception_event, exception_frame
+from nexus.protocols.bedrock_protocol import BedrockDialect, exception_event, exception_frame, write_error
 from nexus.protocols.checks import a_string, an_object
-from nexus.protocols.dialect import Asked, RateLimit
+from nexus.protocols.dialect import Asked
+from nexus.protocols.eventstream import event_message
 from nexus.protocols.framing import AwsEventStream, Framing
 from nexus.protocols.messages.dialect import Messages
 from nexus.protocols.messages.read_error import read_error, read_stream_error
 from nexus.protocols.messages.unwrapped import unwrapped
-from nexus.protocols.protocol import Protocol
 from nexus.protocols.rewrite import REMOVE, cut
 from nexus.wire import Json, decode_object, encode
 
@@ -38,19 +38,13 @@ _OF_ANSWERS = frozenset(
 def _write_event(event: str, data: str) -> bytes:
     if event == "error":
         failure = read_stream_error(decode_object(data))
-        payload = bedrock_protocol.write_error(failure.kind, failure.message)
-        return exception_frame(exception_event(failure.kind), payload)
-    return event_frame("chunk", encode({"bytes": base64.b64encode(data.encode()).decode()}))
+        return exception_frame(exception_event(failure.kind), write_error(failure))
+    return event_message("chunk", encode({"bytes": base64.b64encode(data.encode()).decode()}))
 
 
-class Invoke(Messages):
+class Invoke(BedrockDialect, Messages):
     format: ClassVar[str] = "invoke"
-    protocol: ClassVar[Protocol] = BEDROCK
-    any_id: ClassVar[bool] = True
     framing: ClassVar[Framing] = AwsEventStream(_write_event)
-    id_header: ClassVar[str] = bedrock_protocol.REQUEST_ID
-    takes_any_type: ClassVar[bool] = True
-    passes_errors: ClassVar[bool] = False
     operations: ClassVar[tuple[Operation, ...]] = (
         GENERATE.matching("/model/.+/(?:invoke|invoke-with-response-stream)"),
         COUNT_TOKENS.matching("/model/.+/count-tokens"),
@@ -68,25 +62,8 @@ class Invoke(Messages):
         if operation.relay == "answer":
             super().check(document, operation)
 
-    def write_error(self, error: NexusError, request_id: str) -> bytes:
-        return bedrock_protocol.write_error(*_described(error))
-
-    def error_headers(self, error: NexusError) -> dict[str, str]:
-        return bedrock_protocol.error_headers(_described(error)[0], error.status)
-
-    def rate_limit_headers(self, limits: Sequence[RateLimit], now: float) -> dict[str, str]:
-        return {}
-
-    def write_count(self, tokens: int) -> dict[str, Json]:
-        return {"inputTokens": tokens}
-
-
-def _described(error: NexusError) -> tuple[str, str]:
-    """The kind and the words of an error, those of the vendor in its answer to a Messages request."""
-    if isinstance(error, UpstreamStatus):
-        failure = read_error(error.status, error.headers, error.body)
-        return failure.kind, failure.message
-    return error.kind, error.message
+    def _read_error(self, error: UpstreamStatus) -> VendorFailure:
+        return read_error(error.status, error.headers, error.body)
 
 
 def _opened_count(asked: Asked, model: str) -> Asked:

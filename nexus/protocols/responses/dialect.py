@@ -9,16 +9,15 @@ life. Sources: OpenAI's API reference and the types of its Python SDK; openai/co
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar
 
 from nexus.conversation.tap import Tap
 from nexus.errors import NexusError, UnsupportedFeature
 from nexus.operation import COMPACT, COUNT_TOKENS, GENERATE, STORED, Operation
-from nexus.protocols import openai_limits, openai_protocol
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, RateLimit, require
-from nexus.protocols.protocol import Protocol
+from nexus.protocols.dialect import BrokenStream, Edited, require
+from nexus.protocols.openai_protocol import OpenAIDialect
 from nexus.protocols.responses import write_error
 from nexus.protocols.responses.compact import write_compacted
 from nexus.protocols.responses.earlier import stored_answer
@@ -31,9 +30,8 @@ _KEPT = re.compile(r"/responses/(resp_[0-9a-f]{32})(?:/cancel|/input_items)?")
 """Paths of answers with ids of our own making."""
 
 
-class Responses(Dialect):
+class Responses(OpenAIDialect):
     name: ClassVar[str] = "responses"
-    protocol: ClassVar[Protocol] = openai_protocol.OPENAI
     operations: ClassVar[tuple[Operation, ...]] = (
         GENERATE.at("/responses"),
         COUNT_TOKENS.at("/responses/input_tokens"),
@@ -43,9 +41,7 @@ class Responses(Dialect):
             r"|/conversations(?:/[A-Za-z0-9_-]{1,200}(?:/items(?:/[A-Za-z0-9_-]{1,200})?)?)?"
         ),
     )
-    ping: ClassVar[bytes] = b": nexus ping\n"
     id_prefix: ClassVar[str] = "resp_"
-    id_header: ClassVar[str] = "x-request-id"
 
     def check(self, document: Mapping[str, Json], operation: Operation) -> None:
         """Input may be missing: a stored prompt or conversation brings it along."""
@@ -90,24 +86,12 @@ class Responses(Dialect):
             return self.ping
         return b": nexus\n" + frame(encode({"type": "keepalive", "sequence_number": max(0, events - 1)}), "keepalive")
 
-    def write_error(self, error: NexusError, request_id: str) -> bytes:
-        return write_error.write_error(error, request_id)
-
     def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
         response_id = self.id_prefix + broken.request_id.removeprefix("req_")
         return write_error.write_frames(error, response_id, broken, codex=is_codex(broken.headers))
 
     def write_count(self, tokens: int) -> dict[str, Json]:
         return {"object": "response.input_tokens", "input_tokens": tokens}
-
-    def rate_limit_headers(self, limits: Sequence[RateLimit], now: float) -> dict[str, str]:
-        return openai_limits.write_limits(limits)
-
-    def write_model(self, card: ModelCard) -> dict[str, Json]:
-        return openai_protocol.write_model(card)
-
-    def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
-        return openai_protocol.write_models(cards, query)
 
 
 def is_codex(headers: Mapping[str, str]) -> bool:

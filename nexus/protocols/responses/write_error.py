@@ -1,6 +1,6 @@
 """Errors as a client of the responses dialect reads them.
 
-Outside a stream OpenAI's error object; a vendor's own travels as it is. Inside: an ``error`` event, which the SDK
+Outside a stream OpenAI's error object (openai_protocol.py). Inside: an ``error`` event, which the SDK
 shows, and a ``response.failed``, without which Codex knows no failure. Codex repeats a failed answer unless the code is
 one of context_length_exceeded, insufficient_quota and invalid_prompt, and reads the delay of a rate limit off the
 message; every other client gets the codes of the published type in the response.
@@ -16,8 +16,7 @@ import math
 from nexus.errors import NexusError, UpstreamStatus
 from nexus.protocols.codec import Envelope
 from nexus.protocols.dialect import BrokenStream
-from nexus.protocols.openai_errors import read_body as read_body
-from nexus.protocols.openai_errors import write_error as write_error
+from nexus.protocols.openai_errors import read_body
 from nexus.protocols.responses.response_object import write_response_object
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode, text
