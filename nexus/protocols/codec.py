@@ -88,16 +88,14 @@ class VendorRequest:
     """A vendor's request body.
 
     ``answer_tool`` is the name of a tool that was forced in place of structured output: its call in the answer
-    is the content. ``headers`` are extra ones that the body needs (betas). ``wants_thinking`` says that the vendor will
-    not think on after a tool's result without the thinking that came before the call. ``renaming`` tells the client's
-    own names of what had to be called otherwise. ``answer_call`` is the tool, by the vendor's name, whose arguments the
-    text of the answer is.
+    is the content. ``wants_thinking`` says that the vendor will not think on after a tool's result without the thinking
+    that came before the call. ``renaming`` tells the client's own names of what had to be called otherwise.
+    ``answer_call`` is the tool, by the vendor's name, whose arguments the text of the answer is.
     """
 
     body: dict[str, Json]
     dropped: tuple[str, ...] = ()
     answer_tool: str | None = None
-    headers: tuple[tuple[str, str], ...] = ()
     wants_thinking: bool = False
     cut: Cut = Cut()
     renaming: Renaming = field(default_factory=Renaming)

@@ -73,11 +73,18 @@ class Referring:
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """How a vendor is asked for the number of tokens in a request."""
+    """How a vendor is asked for the number of tokens in a request: ``write_count`` makes the body, ``answer`` is the
+    member of the answer."""
 
-    write_count: Callable[[Request, Target], VendorRequest]
-    read_count: Callable[[Document], int]
-    """Raises ValueError when the answer holds no count."""
+    write_count: Callable[[Request, Target], dict[str, Json]]
+    answer: str
+
+    def read_count(self, body: Document) -> int:
+        """Raises ValueError when the answer holds no count."""
+        tokens = body.get(self.answer)
+        if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 0:
+            raise ValueError(f"the answer holds no {self.answer}")
+        return tokens
 
 
 @dataclass(frozen=True, slots=True)

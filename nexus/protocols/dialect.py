@@ -284,7 +284,6 @@ class Dialect(ABC):
         return {"input_tokens": tokens}
 
     def write_model(self, card: ModelCard) -> dict[str, Json]:
-        """One of the model list, where the protocol has one."""
         raise NotImplementedError
 
     def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:

@@ -163,8 +163,8 @@ def choose_count(exchange: Exchange) -> Lane | None:
     with _clients_names(exchange, read.request):
         request, _ = _fitted(read.request, target, call.model)
     with _clients_names(exchange, request):
-        written = counter.write_count(request, target)
-    attempt = attempt_of(exchange, counting, encode(written.body), dict(written.headers), "")
+        body = counter.write_count(request, target)
+    attempt = attempt_of(exchange, counting, encode(body), {}, "")
     return Lane(attempt, _count(exchange, counter), True)
 
 
@@ -231,7 +231,7 @@ def _translate(exchange: Exchange, dialect: str, without: Without | None) -> Lan
     request, hints = with_own_hints(request) if _hints_itself(route, dialect) else (request, ())
     with _clients_names(exchange, request):
         written = vendor.write_request(request, target)
-    attempt = attempt_of(exchange, dialect, encode(written.body), dict(written.headers), "")
+    attempt = attempt_of(exchange, dialect, encode(written.body), {}, "")
     # Also a summary is an answer to the vendor.
     attempt = replace(attempt, action=GENERATE.action)
     asked = (name for name in call.headers if name in client.headers)

@@ -26,7 +26,7 @@ from nexus.protocols.embeddings.shapes import Format
 from nexus.protocols.messages.hosted import Extra
 from nexus.protocols.rewrite import merged
 from nexus.provider import Attempt, Listing, Provider, configured
-from nexus.providers.bedrock.bodies import count_converse_body, count_invoke_body, invoke_body
+from nexus.providers.bedrock.bodies import count_invoke_body, invoke_body
 from nexus.providers.bedrock.catalogue import LISTS, catalogue, control_url
 from nexus.providers.bedrock.claude import counting_id, is_claude, profile
 from nexus.providers.bedrock.regions import base_url_of, is_commercial, region_of
@@ -209,11 +209,10 @@ def _known_as(model: str, settings: ModelSettings) -> str:
 
 
 def _body(attempt: Attempt, extra: Extra) -> tuple[bytes, tuple[str, ...]]:
-    counts = attempt.action == "count_tokens"
     if attempt.dialect == "converse":
-        return (count_converse_body(attempt.body) if counts else attempt.body), ()
+        return attempt.body, ()
     betas, known = attempt.headers.get("anthropic-beta", ""), _known_as(attempt.model, attempt.settings)
-    if counts:
+    if attempt.action == "count_tokens":
         return count_invoke_body(attempt.body, known, betas, attempt.settings.max_tokens or DEFAULT_MAX_TOKENS, extra)
     return invoke_body(attempt.body, known, betas, extra=extra)
 

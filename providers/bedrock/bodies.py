@@ -1,4 +1,4 @@
-"""A Messages request as InvokeModel takes it, and both kinds of body as CountTokens takes them.
+"""A Messages request as InvokeModel takes it, and as CountTokens does.
 
 Pure; the client's bytes are spliced, never written again. ``model`` and ``stream`` go into the path, betas come
 out of their header, and what ``claude`` says that the model refuses stays behind by name.
@@ -92,10 +92,6 @@ def count_invoke_body(
     members = {} if "max_tokens" in document else {"max_tokens": encode(least)}
     body, dropped = invoke_body(raw, model, betas, members, extra, answers=False)
     return encode({"input": {"invokeModel": {"body": base64.b64encode(body).decode()}}}), dropped
-
-
-def count_converse_body(raw: bytes) -> bytes:
-    return b'{"input":{"converse":%b}}' % raw
 
 
 def _named(header: str, body: Iterable[str]) -> list[str]:

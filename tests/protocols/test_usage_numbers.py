@@ -7,6 +7,7 @@ import importlib
 import pytest
 
 from nexus.conversation.usage import Usage
+from nexus.protocols import loader
 from nexus.wire import Json, count
 
 USAGE = {
@@ -34,3 +35,15 @@ def test_floats_count(dialect: str, wire: Json) -> None:
 )
 def test_what_is_a_count(value: Json, counted: int) -> None:
     assert count(value) == counted
+
+
+@pytest.mark.parametrize(
+    ("dialect", "name"), [("responses", "input_tokens"), ("messages", "input_tokens"), ("gemini", "totalTokens")]
+)
+def test_a_vendors_count(dialect: str, name: str) -> None:
+    counter = loader.vendor(dialect).count
+    assert counter is not None
+    assert counter.read_count({name: 7, "more": []}) == 7
+    for broken in ({}, {name: "7"}, {name: -1}, {name: True}):
+        with pytest.raises(ValueError, match=name):
+            counter.read_count(broken)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from nexus.protocols.contract import ClientCodec, Counter, VendorCodec
-from nexus.protocols.converse.count import read_count, write_count
+from nexus.protocols.contract import ClientCodec, VendorCodec
 from nexus.protocols.converse.fields import PATHS, READS, WRITES
 from nexus.protocols.converse.read_error import read_error
 from nexus.protocols.converse.read_request import read_request
@@ -32,5 +31,4 @@ VENDOR = VendorCodec(
     stream_reader=StreamReader,
     read_error=read_error,
     fields=WRITES,
-    count=Counter(write_count, read_count),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nexus.protocols.contract import ClientCodec, Counter, VendorCodec
-from nexus.protocols.gemini.count import read_count, write_count
+from nexus.protocols.gemini.count import write_count
 from nexus.protocols.gemini.fields import PATHS, READS, WRITES
 from nexus.protocols.gemini.read_error import read_error
 from nexus.protocols.gemini.read_request import read_request
@@ -31,5 +31,5 @@ VENDOR = VendorCodec(
     stream_reader=StreamReader,
     read_error=read_error,
     fields=WRITES,
-    count=Counter(write_count, read_count),
+    count=Counter(write_count, "totalTokens"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from nexus.protocols.contract import ClientCodec, Counter, VendorCodec
-from nexus.protocols.messages.count import read_count, write_count
+from nexus.protocols.messages.count import write_count
 from nexus.protocols.messages.fields import HEADERS, PATHS, READS, WRITES
 from nexus.protocols.messages.read_error import read_error
 from nexus.protocols.messages.read_request import read_request
@@ -32,5 +32,5 @@ VENDOR = VendorCodec(
     stream_reader=StreamReader,
     read_error=read_error,
     fields=WRITES,
-    count=Counter(write_count, read_count),
+    count=Counter(write_count, "input_tokens"),
 )

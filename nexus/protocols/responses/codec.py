@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from nexus.protocols.contract import ClientCodec, Counter, Referring, VendorCodec
-from nexus.protocols.responses.count import read_count, write_count
+from nexus.protocols.responses.count import write_count
 from nexus.protocols.responses.earlier import refers
 from nexus.protocols.responses.fields import HEADERS, PATHS, READS, WRITES
 from nexus.protocols.responses.read_error import read_error
@@ -34,6 +34,6 @@ VENDOR = VendorCodec(
     stream_reader=StreamReader,
     read_error=read_error,
     fields=WRITES,
-    count=Counter(write_count, read_count),
+    count=Counter(write_count, "input_tokens"),
     params=READS,
 )

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from nexus.errors import InvalidRequest
 from nexus.protocols.messages.hosted import Extra
-from nexus.providers.bedrock.bodies import count_converse_body, count_invoke_body, invoke_body
+from nexus.providers.bedrock.bodies import count_invoke_body, invoke_body
 
 VERSION = b'"anthropic_version":"bedrock-2023-05-31"'
 OPUS_4_5 = "us.anthropic.claude-opus-4-5-20251101-v1:0"
@@ -345,12 +345,6 @@ def test_a_format_that_is_not_taken_is_refused_as_the_vendor_does(case: str) -> 
     assert path in count_invoke_body(raw, model, "", 4096)[1]
     kept, _ = invoke_body(raw, model, "", extra=Extra(fields=frozenset({path})))
     assert json.dumps(FORMAT).encode() in kept
-
-
-def test_counts_converse() -> None:
-    raw = b'{"messages":[{"role":"user","content":[{"text":"Hi"}]}]}'
-    published(count_converse_body(raw))
-    assert count_converse_body(raw) == b'{"input":{"converse":' + raw + b"}}"
 
 
 def published(body: bytes) -> None:
