@@ -1,13 +1,15 @@
 """HTTP statuses and the kinds of failure they stand for, where a vendor's own code says no more.
 
-Pure tables for the dialects of OpenAI and Anthropic; vendors that mean something else by a status have their own.
+Vendors that mean something else by a status have rows of their own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.failure import FailureKind
+from nexus.failure import FailureKind, VendorFailure
+from nexus.headers.forwarding import retry_after
+from nexus.protocols import context_length
 
 KIND_OF: Mapping[int, FailureKind] = {
     401: "authentication",
@@ -43,3 +45,13 @@ STATUS_OF: Mapping[FailureKind, int] = {
 def kind_of(status: int) -> FailureKind:
     """Any other status is the client's fault below 500 and the vendor's from there on."""
     return KIND_OF.get(status) or ("upstream" if status >= 500 else "invalid_request")
+
+
+def refused(
+    words: str, kind: FailureKind, status: int, headers: Mapping[str, str], ids: tuple[str, ...], param: str = ""
+) -> VendorFailure:
+    """An answer with an error status; ``ids`` are the headers, by lower-case names, that may hold the request's id."""
+    id = next((headers[name] for name in ids if headers.get(name)), None)
+    return context_length.judged(
+        VendorFailure(words, kind, status, request_id=id, retry_after=retry_after(headers), param=param or None)
+    )

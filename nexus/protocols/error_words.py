@@ -16,6 +16,9 @@ from nexus.wire import Json, decode, mapping, sequence, text
 LONGEST = 300
 """Characters of a text that is in no known shape."""
 
+UNSAID = "the upstream reported an error without an explanation"
+"""What is told of an error that has no words."""
+
 NO_ANSWER = "the vendor answered 200 without an answer"
 """What is told where it said nothing at all."""
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.failure import FailureKind, VendorFailure
-from nexus.headers.forwarding import retry_after
 from nexus.protocols import context_length
+from nexus.protocols.error_kinds import KIND_OF, kind_of, refused
 from nexus.protocols.error_words import decode_error, error_words
 from nexus.wire import Json, count, mapping, text
 
@@ -45,17 +45,10 @@ _TYPES: Mapping[str, tuple[FailureKind, int]] = {
     "validation": ("invalid_request", 400),
 }
 _STATUSES: Mapping[int, FailureKind] = {
-    400: "invalid_request",
-    401: "authentication",
-    403: "permission",
+    **KIND_OF,
+    **dict.fromkeys((400, 422), "invalid_request"),
     404: "model_not_found",
-    408: "timeout",
-    413: "request_too_large",
-    422: "invalid_request",
     424: "upstream",
-    429: "rate_limit",
-    503: "overloaded",
-    504: "timeout",
 }
 _MODEL_FAILED = frozenset({"modelerror", "modelstreamerror"})
 
@@ -66,14 +59,8 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFa
     wire = mapping(document)
     short = _short(headers.get("x-amzn-errortype") or text(wire.get("__type")) or text(wire.get("code")))
     words = _words(wire) or error_words(document, body) or f"Bedrock answered {status}"
-    failure = VendorFailure(
-        words,
-        kind=_kind(short, wire) or _STATUSES.get(status, "upstream" if status >= 500 else "invalid_request"),
-        status=status,
-        request_id=headers.get("x-amzn-requestid"),
-        retry_after=retry_after(headers),
-    )
-    return context_length.judged(failure)
+    kind = _kind(short, wire) or _STATUSES.get(status) or kind_of(status)
+    return refused(words, kind, status, headers, ("x-amzn-requestid",))
 
 
 def read_stream_error(event: str, wire: Mapping[str, Json]) -> VendorFailure:

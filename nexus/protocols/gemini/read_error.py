@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from nexus.failure import FailureKind, VendorFailure
 from nexus.headers.forwarding import retry_after as asked_pause
 from nexus.protocols import context_length
+from nexus.protocols.error_kinds import kind_of
 from nexus.protocols.error_words import NO_ANSWER, decode_error, error_words
 from nexus.wire import Json, count, mapping, sequence, text
 
@@ -49,19 +50,7 @@ _BY_REASON: Mapping[str, FailureKind] = {
     "RATE_LIMIT_EXCEEDED": "rate_limit",
     "QUOTA_EXCEEDED": "quota",
 }
-_BY_STATUS: Mapping[int, FailureKind] = {
-    400: "invalid_request",
-    401: "authentication",
-    403: "permission",
-    404: "model_not_found",
-    408: "timeout",
-    409: "upstream",
-    413: "request_too_large",
-    429: "rate_limit",
-    503: "overloaded",
-    504: "timeout",
-    529: "overloaded",
-}
+_BY_STATUS: Mapping[int, FailureKind] = {404: "model_not_found", 409: "upstream"}
 _REQUEST_IDS = ("x-goog-request-id", "x-request-id", "x-cloud-trace-context")
 
 
@@ -112,9 +101,11 @@ def _kind(error: Mapping[str, Json], status: int) -> FailureKind:
     for detail in _details(error, "ErrorInfo"):
         if (reason := text(detail.get("reason"))) in _BY_REASON:
             return _BY_REASON[reason]
-    kind = _BY_CODE.get(text(error.get("status"))) or _BY_STATUS.get(status)
-    if kind is None:
-        kind = "invalid_request" if 400 <= status < 500 else "upstream"
+    kind = (
+        _BY_CODE.get(text(error.get("status")))
+        or _BY_STATUS.get(status)
+        or (kind_of(status) if status >= 400 else "upstream")
+    )
     return "quota" if kind == "rate_limit" and _used_up(error) else kind
 
 

@@ -9,12 +9,12 @@ Source: anthropic.types.shared.ErrorType and platform.claude.com/docs/en/api/err
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from nexus.failure import FailureKind, VendorFailure
-from nexus.headers.forwarding import retry_after
 from nexus.protocols import context_length
-from nexus.protocols.error_kinds import kind_of
-from nexus.protocols.error_words import NO_ANSWER, decode_error, error_words
+from nexus.protocols.error_kinds import kind_of, refused
+from nexus.protocols.error_words import NO_ANSWER, UNSAID, decode_error, error_words
 from nexus.wire import Json, mapping, text
 
 _BY_TYPE: Mapping[str, tuple[FailureKind, int]] = {
@@ -49,16 +49,9 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFa
     """The vendor's answer with an error status; ``headers`` have lower-case names."""
     document = decode_error(body)
     wire = mapping(document)
-    error = mapping(wire.get("error"))
-    request_id = text(wire.get("request_id")) or next((headers[name] for name in _REQUEST_IDS if name in headers), "")
-    failure = VendorFailure(
-        error_words(document, body) or f"the upstream answered {status}",
-        kind=_kind(error, status),
-        status=status,
-        request_id=request_id or None,
-        retry_after=retry_after(headers),
-    )
-    return context_length.judged(failure)
+    words = error_words(document, body) or f"the upstream answered {status}"
+    failure = refused(words, _kind(mapping(wire.get("error")), status), status, headers, _REQUEST_IDS)
+    return replace(failure, request_id=text(wire.get("request_id")) or failure.request_id)
 
 
 def read_stream_error(event: Mapping[str, Json]) -> VendorFailure:
@@ -66,8 +59,7 @@ def read_stream_error(event: Mapping[str, Json]) -> VendorFailure:
     error = mapping(event.get("error"))
     kind, status = _BY_TYPE.get(text(error.get("type")), ("upstream", 502))
     kind = _code_kind(error) or kind
-    unsaid = "the upstream reported an error without an explanation" if event.get("type") == "error" else NO_ANSWER
-    message = error_words(event) or unsaid
+    message = error_words(event) or (UNSAID if event.get("type") == "error" else NO_ANSWER)
     failure = VendorFailure(message, kind=kind, status=status, request_id=text(event.get("request_id")) or None)
     return context_length.judged(failure)
 

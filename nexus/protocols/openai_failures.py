@@ -1,0 +1,118 @@
+"""A vendor's error in either of OpenAI's dialects, read into neutral terms.
+
+The kind comes from the structured code, then from the type, then from the status; where these say nothing,
+only ``context_length`` reads the wording. The wording and the request id are kept. Sources: OpenAI's error codes
+guide and openai.types.responses.ResponseError; Azure's content filter and error codes; llama.cpp's
+``exceed_context_size_error``; OpenRouter's numeric codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.failure import FailureKind, VendorFailure
+from nexus.protocols import context_length
+from nexus.protocols.error_kinds import KIND_OF, STATUS_OF, kind_of, refused
+from nexus.protocols.error_words import NO_ANSWER, UNSAID, decode_error, error_words
+from nexus.wire import Json, mapping, sequence, text
+
+# "server_error" is missing on purpose: OpenAI says it with 503 too, and there the status knows more.
+CODES: Mapping[str, FailureKind] = {
+    "context_length_exceeded": "context_length",
+    "exceed_context_size_error": "context_length",
+    "context_window_exceeded": "context_length",
+    "insufficient_quota": "quota",
+    "billing_hard_limit_reached": "quota",
+    "billing_not_active": "quota",
+    "insufficient_balance": "quota",
+    "rate_limit_exceeded": "rate_limit",
+    "rate_limit_error": "rate_limit",
+    "too_many_requests": "rate_limit",
+    "requests": "rate_limit",
+    "tokens": "rate_limit",
+    "RESOURCE_EXHAUSTED": "rate_limit",
+    "content_policy_violation": "content_policy",
+    "content_filter": "content_policy",
+    "moderation_blocked": "content_policy",
+    "invalid_prompt": "content_policy",
+    "bio_policy": "content_policy",
+    "cyber_policy": "content_policy",
+    "misalignment_policy_violation": "content_policy",
+    "image_content_policy_violation": "content_policy",
+    "ResponsibleAIPolicyViolation": "content_policy",
+    "model_not_found": "model_not_found",
+    "model_not_available": "model_not_found",
+    "model_decommissioned": "model_not_found",
+    "DeploymentNotFound": "model_not_found",
+    "invalid_api_key": "authentication",
+    "authentication_error": "authentication",
+    "invalid_authentication": "authentication",
+    "UNAUTHENTICATED": "authentication",
+    "permission_error": "permission",
+    "permission_denied": "permission",
+    "PERMISSION_DENIED": "permission",
+    "unsupported_country_region_territory": "permission",
+    "request_too_large": "request_too_large",
+    "server_is_overloaded": "overloaded",
+    "server_overloaded": "overloaded",
+    "engine_overloaded": "overloaded",
+    "engine_overloaded_error": "overloaded",
+    "overloaded_error": "overloaded",
+    "service_unavailable": "overloaded",
+    "unavailable_error": "overloaded",
+    "slow_down": "overloaded",
+    "UNAVAILABLE": "overloaded",
+    "timeout": "timeout",
+    "vector_store_timeout": "timeout",
+    "DEADLINE_EXCEEDED": "timeout",
+    "not_found": "not_found",
+    "not_found_error": "not_found",
+}
+
+_REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-ms-request-id", "x-goog-request-id")
+
+
+def read_error(
+    status: int, headers: Mapping[str, str], body: bytes, codes: Mapping[str, FailureKind] = CODES
+) -> VendorFailure:
+    """``codes`` are the dialect's. Header names are in lower case."""
+    document = decode_error(body)
+    items = sequence(document)
+    whole = mapping(items[0] if items else document)
+    error = mapping(whole.get("error")) or whole
+    words = error_words(document, body) or f"the upstream answered {status} without an explanation"
+    return refused(words, _kind(error, status, codes), status, headers, _REQUEST_IDS, text(error.get("param")))
+
+
+def read_told(
+    document: Mapping[str, Json], codes: Mapping[str, FailureKind] = CODES, *, told_by: tuple[str, ...] = ("code",)
+) -> VendorFailure:
+    """An error inside a 200; without any of the members ``told_by`` its words alone say what it is."""
+    error = mapping(document.get("error")) or document
+    numeric = _numeric(error.get("code"))
+    kind = _kind(error, numeric or 500, codes)
+    is_error = "error" in document or document.get("type") == "error"
+    failure = VendorFailure(
+        error_words(document) or (UNSAID if is_error else NO_ANSWER),
+        kind=kind,
+        status=numeric or STATUS_OF[kind],
+        request_id=text(error.get("request_id")) or None,
+        param=text(error.get("param")) or None,
+    )
+    return context_length.judged(failure, unsaid=not any(map(error.get, told_by)))
+
+
+def _kind(error: Mapping[str, Json], status: int, codes: Mapping[str, FailureKind]) -> FailureKind:
+    inner = mapping(error.get("innererror"))
+    for word in (inner.get("code"), error.get("code"), error.get("type"), error.get("status")):
+        # A general type must not hide what the status knows.
+        if (kind := codes.get(text(word))) is not None and (kind != "invalid_request" or status not in KIND_OF):
+            return kind
+    return kind_of(status)
+
+
+def _numeric(code: Json) -> int | None:
+    """A status in the place of a code, as OpenRouter, vLLM and llama.cpp have it; some of them as a string."""
+    if isinstance(code, str) and code.isascii() and code.isdigit():
+        code = int(code)
+    return code if isinstance(code, int) and not isinstance(code, bool) and 400 <= code <= 599 else None
