@@ -32,6 +32,20 @@ def unpack_signature(text: str, own: str) -> Signature:
     return Signature(own, text)
 
 
+UNSIGNED = f"{_TAG}none."
+"""Stands on thinking whose vendor gave no signature, so that it too is known as another vendor's when it comes back."""
+
+
+def pack_thinking(signature: Signature | None, own: str) -> str:
+    """Of thinking that a client of dialect ``own`` brings back as it came."""
+    return UNSIGNED if signature is None else pack_signature(signature, own)
+
+
+def unpack_thinking(text: str, own: str) -> Signature | None:
+    """Inverse of pack_thinking; an empty signature signs nothing."""
+    return None if text in ("", UNSIGNED) else unpack_signature(text, own)
+
+
 NEXT, PREVIOUS = "next", "prev"
 
 
@@ -40,13 +54,9 @@ def pack_neighbours(signature: Signature, place: str, own: str) -> str:
     return pack_signature(Signature(place, f"{signature.dialect}.{signature.value}"), own)
 
 
-def unpack_neighbours(text: str, own: str) -> tuple[str, Signature] | None:
-    """Inverse of pack_neighbours; None for a signature that is a part's own."""
-    tagged = unpack_signature(text, own)
-    dialect, dot, value = tagged.value.partition(".")
-    if tagged.dialect not in (NEXT, PREVIOUS) or not dot or not dialect.isalpha():
-        return None
-    return tagged.dialect, Signature(dialect, value)
+def pack_next(signature: Signature | None, own: str) -> str | None:
+    """For what stands before a text or a call; the dialect itself makes no signature of one."""
+    return None if signature is None or signature.dialect == own else pack_neighbours(signature, NEXT, own)
 
 
 @valueclass(frozen=True, slots=True)
@@ -55,6 +65,15 @@ class Carrier:
 
     place: str
     signature: Signature
+
+
+def unpack_neighbours(text: str, own: str, places: tuple[str, ...] = (NEXT, PREVIOUS)) -> Carrier | None:
+    """Inverse of pack_neighbours; None for a signature that is a part's own."""
+    tagged = unpack_signature(text, own)
+    dialect, dot, value = tagged.value.partition(".")
+    if tagged.dialect not in places or not dot or not dialect.isalpha():
+        return None
+    return Carrier(tagged.dialect, Signature(dialect, value))
 
 
 class Neighbours:

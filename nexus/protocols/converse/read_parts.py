@@ -28,8 +28,8 @@ from nexus.conversation.parts import (
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Drops, a_name, a_string, an_array, an_object, maybe_bool, maybe_string, wrong
-from nexus.protocols.converse.signatures import read_carrier, read_redacted, read_signature
-from nexus.protocols.signatures import Carrier, Neighbours
+from nexus.protocols.converse.signatures import OWN, read_redacted
+from nexus.protocols.signatures import Carrier, Neighbours, unpack_neighbours, unpack_thinking
 from nexus.wire import Json, encode, text
 
 Block = Mapping[str, Json]
@@ -216,9 +216,9 @@ def _reasoning(value: Json, path: str, drops: Drops) -> Reasoning | Carrier:
         raise wrong(path, "reasoningText or redactedContent")
     wire = an_object(held, f"{path}.{kind}")
     words, signature = text(wire.get("text")), maybe_string(wire, "signature", f"{path}.{kind}") or ""
-    if not words and (carried := read_carrier(signature)) is not None:
-        return Carrier(*carried)
-    return Reasoning(words, read_signature(signature))
+    if not words and (carried := unpack_neighbours(signature, OWN)) is not None:
+        return carried
+    return Reasoning(words, unpack_thinking(signature, OWN))
 
 
 def _cited(value: Json, path: str, drops: Drops) -> Text:

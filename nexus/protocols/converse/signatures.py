@@ -11,30 +11,10 @@ import base64
 import binascii
 
 from nexus.conversation.parts import Reasoning, Signature
-from nexus.protocols.signatures import pack_neighbours, pack_signature, unpack_neighbours, unpack_signature
+from nexus.protocols.signatures import pack_signature, pack_thinking, unpack_signature
 from nexus.wire import Json
 
 OWN = "converse"
-UNSIGNED = pack_signature(Signature("none", ""), OWN)
-"""Stands where the vendor gave no signature, so that this thinking too is known as another vendor's."""
-
-
-def carrier(signature: Signature, place: str) -> str:
-    """The signature of the reasoning block that carries ``signature`` for its neighbour."""
-    return pack_neighbours(signature, place, OWN)
-
-
-def read_carrier(signature: str) -> tuple[str, Signature] | None:
-    """Its place and what it carries, when it is a carrier's."""
-    return unpack_neighbours(signature, OWN)
-
-
-def read_signature(signature: str) -> Signature | None:
-    return None if signature in ("", UNSIGNED) else unpack_signature(signature, OWN)
-
-
-def write_signature(signature: Signature | None) -> str:
-    return UNSIGNED if signature is None else pack_signature(signature, OWN)
 
 
 def write_redacted(signature: Signature | None) -> str:
@@ -67,4 +47,4 @@ def is_foreign(reasoning: Json) -> bool:
 def reasoning_content(part: Reasoning) -> dict[str, Json]:
     if part.redacted:
         return {"redactedContent": write_redacted(part.signature)}
-    return {"reasoningText": {"text": part.text, "signature": write_signature(part.signature)}}
+    return {"reasoningText": {"text": part.text, "signature": pack_thinking(part.signature, OWN)}}

@@ -22,10 +22,10 @@ from nexus.conversation.parts import (
 from nexus.conversation.usage import Usage
 from nexus.protocols.arguments import an_object_of
 from nexus.protocols.codec import Envelope
-from nexus.protocols.converse.signatures import OWN, carrier, reasoning_content
+from nexus.protocols.converse.signatures import OWN, reasoning_content
 from nexus.protocols.converse.stops import STOPS
 from nexus.protocols.room import Room
-from nexus.protocols.signatures import NEXT
+from nexus.protocols.signatures import pack_next
 from nexus.wire import Json
 
 ROOM = Room(images=(Inline,), late_citations=False)
@@ -104,33 +104,28 @@ def write_citation(citation: Citation) -> dict[str, Json]:
     return fields
 
 
-def early_carrier(signature: Signature | None) -> str | None:
-    """Of a text or a call whose signature is known at its start; this dialect itself makes none."""
-    return None if signature is None or signature.dialect == OWN else carrier(signature, NEXT)
-
-
-def carrier_block(carried: str) -> dict[str, Json]:
-    return {"reasoningContent": {"reasoningText": {"text": "", "signature": carried}}}
+def _carried_before(signature: Signature | None) -> list[Json]:
+    """The block that carries a text's or a call's signature."""
+    packed = pack_next(signature, OWN)
+    return [] if packed is None else [{"reasoningContent": {"reasoningText": {"text": "", "signature": packed}}}]
 
 
 def _blocks(part: Part) -> list[Json]:
     match part:
         case Text(text=words, signature=signature, citations=citations):
-            carried = early_carrier(signature)
             block: Json = {"text": words}
             if citations:
                 block = {
                     "citationsContent": {"content": [block], "citations": [write_citation(one) for one in citations]}
                 }
-            return [block] if carried is None else [carrier_block(carried), block]
+            return [*_carried_before(signature), block]
         case Refusal(text=words):
             return [{"text": words}]
         case Reasoning():
             return [{"reasoningContent": reasoning_content(part)}]
         case ToolCall(signature=signature):
-            carried = early_carrier(signature)
             call = {"toolUse": {"toolUseId": part.id, "name": part.name, "input": an_object_of(part.arguments)[0]}}
-            return [call] if carried is None else [carrier_block(carried), call]
+            return [*_carried_before(signature), call]
         case Image():
             kind, data = write_image(part)
             return [{"image": {"format": kind, "source": {"bytes": data}}}]

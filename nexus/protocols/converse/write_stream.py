@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from nexus.conversation.events import StreamPart
 from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
 from nexus.protocols.codec import Envelope
-from nexus.protocols.converse.signatures import OWN, carrier, write_redacted, write_signature
+from nexus.protocols.converse.signatures import OWN, write_redacted
 from nexus.protocols.converse.write_response import (
-    early_carrier,
     write_citation,
     write_image,
     write_metrics,
@@ -22,7 +21,7 @@ from nexus.protocols.converse.write_response import (
     write_usage,
 )
 from nexus.protocols.ordered_writer import BlockWriter
-from nexus.protocols.signatures import PREVIOUS
+from nexus.protocols.signatures import PREVIOUS, pack_neighbours, pack_next, pack_thinking
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode
 
@@ -42,13 +41,13 @@ class StreamWriter(BlockWriter):
         match part:
             case ToolCall(id=id, name=name, arguments=arguments, signature=signature):
                 start = {"toolUse": {"toolUseId": id, "name": name}}
-                return self._carried(early_carrier(signature)) + self._start(start) + self._say(index, arguments)
+                return self._carried(pack_next(signature, OWN)) + self._start(start) + self._say(index, arguments)
             case Image():
                 kind, data = write_image(part)
                 return self._start({"image": {"format": kind}}) + self._delta({"image": {"source": {"bytes": data}}})
             case Text(text=words, signature=signature):
                 cited = b"".join(self._cite(index, one) for one in part.citations)
-                return self._carried(early_carrier(signature)) + self._say(index, words) + cited
+                return self._carried(pack_next(signature, OWN)) + self._say(index, words) + cited
             case Reasoning(redacted=True):
                 return b""
             case Reasoning(text=words) | Refusal(text=words):
@@ -76,7 +75,7 @@ class StreamWriter(BlockWriter):
                 return self._delta({"reasoningContent": {"redactedContent": held}}) + self._stop()
             case Reasoning():
                 begun = self._delta({"reasoningContent": {"text": ""}}) if self._silent else b""
-                signature = write_signature(late or part.signature)
+                signature = pack_thinking(late or part.signature, OWN)
                 return begun + self._delta({"reasoningContent": {"signature": signature}}) + self._stop()
             case Text() | Refusal() if self._silent:
                 closed = self._delta({"text": ""}) + self._stop()
@@ -84,7 +83,7 @@ class StreamWriter(BlockWriter):
                 closed = self._stop()
         if late is None or late.dialect == OWN or isinstance(part, Image | Refusal):
             return closed
-        return closed + self._carried(carrier(late, PREVIOUS))
+        return closed + self._carried(pack_neighbours(late, PREVIOUS, OWN))
 
     def _finish(self, stop: Stop) -> bytes:
         metadata = {"usage": write_usage(self._usage), "metrics": write_metrics(self._envelope)}

@@ -7,9 +7,8 @@ ai.google.dev/api/generate-content#generationconfig; ai.google.dev/gemini-api/do
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from nexus.conversation.parts import Effort, OutputFormat, Thinking
+from nexus.conversation.parts import Effort, OutputFormat, Request, Thinking
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import (
     Drops,
@@ -42,33 +41,15 @@ _READ = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ReadConfig:
-    """The fields of the neutral request that it has."""
-
-    thinking: Thinking | None = None
-    output_format: OutputFormat | None = None
-    max_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    presence_penalty: float | None = None
-    frequency_penalty: float | None = None
-    seed: int | None = None
-    stop: tuple[str, ...] = ()
-    logprobs: bool | None = None
-    top_logprobs: int | None = None
-    image_output: bool | None = None
-
-
-def read_config(config: Config, drops: Drops) -> ReadConfig:
-    """Raises InvalidRequest, UnsupportedFeature."""
+def read_config(config: Config, drops: Drops) -> Request:
+    """A request that has these fields and no others. Raises InvalidRequest, UnsupportedFeature."""
     drops.unknown(config, _READ, _AT)
     if (_whole(config, "candidateCount") or 1) > 1:
         raise UnsupportedFeature(
             f"{_AT}.candidateCount: other vendors answer once; ask several times", param=f"{_AT}.candidateCount"
         )
-    return ReadConfig(
+    return Request(
+        messages=(),
         thinking=_thinking(config, drops),
         output_format=_output_format(config),
         max_tokens=_natural(config, "maxOutputTokens"),

@@ -7,8 +7,9 @@ Source: ai.google.dev/api/generate-content.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from nexus.conversation.parts import Request, Text
+from nexus.conversation.parts import Text
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Drops, an_object, maybe_object, maybe_string, maybe_strings
 from nexus.protocols.codec import ReadRequest
@@ -31,29 +32,17 @@ def read_request(body: Body) -> ReadRequest:
     body = mapping(camel(dict(body)))
     drops = dropped_by(READS, body, _IN_PATH)
     config = maybe_object(body, "generationConfig")
-    tooling, read = read_tooling(body, drops), read_config(config, drops)
+    tooling = read_tooling(body, drops)
     stream = body.get("stream") is True
     tier = maybe_string(body, "serviceTier")
-    request = Request(
+    request = replace(
+        read_config(config, drops),
         messages=read_contents(body.get("contents"), drops),
         system=_system(body, drops),
         tools=tooling.tools,
         tool_choice=tooling.choice,
-        thinking=read.thinking,
-        output_format=read.output_format,
-        max_tokens=read.max_tokens,
-        temperature=read.temperature,
-        top_p=read.top_p,
-        top_k=read.top_k,
-        presence_penalty=read.presence_penalty,
-        frequency_penalty=read.frequency_penalty,
-        seed=read.seed,
-        stop=read.stop,
-        logprobs=read.logprobs,
-        top_logprobs=read.top_logprobs,
         metadata=maybe_strings(body, "labels"),
         service_tier=None if tier is None else _TIERS.get(tier, tier),
-        image_output=read.image_output,
         stream=stream,
         include_usage=stream,
     )

@@ -30,9 +30,9 @@ from nexus.conversation.parts import (
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Drops, a_string, an_array, an_object, maybe_bool, maybe_string, wrong
 from nexus.protocols.messages.client_tools import neutral_name
-from nexus.protocols.messages.signatures import OWN, read_carrier, read_signature
+from nexus.protocols.messages.signatures import OWN
 from nexus.protocols.messages.turn_controls import in_words
-from nexus.protocols.signatures import Carrier, Neighbours
+from nexus.protocols.signatures import Carrier, Neighbours, unpack_neighbours, unpack_thinking
 from nexus.protocols.urls import read_url
 from nexus.wire import Json, encode, mapping, text
 
@@ -172,14 +172,13 @@ def _read_search_result(block: Block, path: str, drops: Drops) -> Document:
 
 def _read_thinking(block: Block, path: str, drops: Drops) -> Reasoning | Carrier:
     signature = maybe_string(block, "signature", path) or ""
-    carried = read_carrier(signature)
-    if carried is not None:
-        return Carrier(*carried)
-    return Reasoning(a_string(block, "thinking", path), signature=read_signature(signature))
+    if (carried := unpack_neighbours(signature, OWN)) is not None:
+        return carried
+    return Reasoning(a_string(block, "thinking", path), signature=unpack_thinking(signature, OWN))
 
 
 def _read_redacted(block: Block, path: str, drops: Drops) -> Reasoning:
-    signature = read_signature(a_string(block, "data", path))
+    signature = unpack_thinking(a_string(block, "data", path), OWN)
     return Reasoning("", signature=signature or Signature(OWN, ""), redacted=True)
 
 

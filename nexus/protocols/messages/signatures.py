@@ -9,29 +9,16 @@ and Gemini, which alone signs text, does not demand it back.
 
 from __future__ import annotations
 
-from nexus.conversation.parts import Reasoning, Signature
-from nexus.protocols.signatures import pack_neighbours, pack_signature, unpack_neighbours, unpack_signature
+from nexus.conversation.parts import Reasoning
+from nexus.protocols.signatures import pack_signature, pack_thinking
 from nexus.wire import Json
 
 OWN = "messages"
-UNSIGNED = pack_signature(Signature("none", ""), OWN)
-"""Stands where the vendor gave no signature, so that this thinking too is known as another vendor's when it comes
-back."""
 
 
-def carrier(signature: Signature, place: str) -> dict[str, Json]:
-    """The thinking block that carries ``signature`` for its neighbour."""
-    return {"type": "thinking", "thinking": "", "signature": pack_neighbours(signature, place, OWN)}
-
-
-def read_carrier(signature: str) -> tuple[str, Signature] | None:
-    """Its place and what it carries, when it is a carrier's."""
-    return unpack_neighbours(signature, OWN)
-
-
-def read_signature(signature: str) -> Signature | None:
-    """The signature of a Reasoning part; an empty signature signs nothing."""
-    return None if signature in ("", UNSIGNED) else unpack_signature(signature, OWN)
+def carrier(packed: str) -> dict[str, Json]:
+    """The thinking block that carries a signature for its neighbour."""
+    return {"type": "thinking", "thinking": "", "signature": packed}
 
 
 def thinking_block(part: Reasoning) -> dict[str, Json]:
@@ -41,9 +28,4 @@ def thinking_block(part: Reasoning) -> dict[str, Json]:
             "type": "redacted_thinking",
             "data": "" if part.signature is None else pack_signature(part.signature, OWN),
         }
-    return {"type": "thinking", "thinking": part.text, "signature": write_signature(part.signature)}
-
-
-def write_signature(signature: Signature | None) -> str:
-    """Of a thinking block that a client gets."""
-    return UNSIGNED if signature is None else pack_signature(signature, OWN)
+    return {"type": "thinking", "thinking": part.text, "signature": pack_thinking(part.signature, OWN)}

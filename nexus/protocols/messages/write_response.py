@@ -13,7 +13,7 @@ from nexus.protocols.messages.signatures import OWN, carrier, thinking_block
 from nexus.protocols.messages.stops import write_stop
 from nexus.protocols.messages.usage import write_usage
 from nexus.protocols.room import Room
-from nexus.protocols.signatures import NEXT
+from nexus.protocols.signatures import pack_next
 from nexus.wire import Json
 
 ROOM = Room(images=(), late_citations=False)
@@ -56,7 +56,8 @@ def _write_blocks(part: Part, members: Members) -> list[Json]:
 
 def carried_before(signature: Signature | None) -> list[dict[str, Json]]:
     """The carrier of a text's or a call's signature; this dialect itself makes none."""
-    return [carrier(signature, NEXT)] if signature is not None and signature.dialect != OWN else []
+    packed = pack_next(signature, OWN)
+    return [] if packed is None else [carrier(packed)]
 
 
 def read_input(arguments: str) -> dict[str, Json]:

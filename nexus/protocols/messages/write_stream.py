@@ -15,12 +15,12 @@ from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signat
 from nexus.protocols.codec import Envelope
 from nexus.protocols.messages.citations import write_citation
 from nexus.protocols.messages.client_tools import Members
-from nexus.protocols.messages.signatures import OWN, carrier, thinking_block, write_signature
+from nexus.protocols.messages.signatures import OWN, carrier, thinking_block
 from nexus.protocols.messages.stops import write_stop
 from nexus.protocols.messages.usage import write_delta_usage, write_usage
 from nexus.protocols.messages.write_response import carried_before, message_id
 from nexus.protocols.ordered_writer import BlockWriter
-from nexus.protocols.signatures import PREVIOUS
+from nexus.protocols.signatures import PREVIOUS, pack_neighbours, pack_thinking
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode
 
@@ -89,14 +89,15 @@ class StreamWriter(BlockWriter):
             block = thinking_block(replace(part, signature=late or part.signature))
             return _frame("content_block_start", index=self._block, content_block=block) + self._block_stop()
         if isinstance(part, Reasoning):
-            return self._signature(write_signature(late or part.signature)) + self._block_stop()
+            return self._signature(pack_thinking(late or part.signature, OWN)) + self._block_stop()
         after = self._block_stop()
         if late is None or late.dialect == OWN:
             return after
+        behind = carrier(pack_neighbours(late, PREVIOUS, OWN))
         if isinstance(part, Text):
-            self._owed = carrier(late, PREVIOUS)
+            self._owed = behind
             return after
-        return after + self._whole(carrier(late, PREVIOUS))
+        return after + self._whole(behind)
 
     def _signature(self, signature: Json) -> bytes:
         return self._delta({"type": "signature_delta", "signature": signature})

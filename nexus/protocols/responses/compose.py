@@ -18,10 +18,11 @@ from nexus.protocols.ordered_writer import Teller
 from nexus.protocols.part_order import PartOrder
 from nexus.protocols.responses.items import ItemComposer, ReasoningComposer, ResponseEvent, item_composer
 from nexus.protocols.responses.response_object import write_response_object
-from nexus.protocols.responses.signatures import HERE, NEXT, PREVIOUS, pack_carrier
+from nexus.protocols.responses.signatures import HERE, OWN
 from nexus.protocols.responses.stops import write_stop
 from nexus.protocols.responses.tools import Names
 from nexus.protocols.responses.usage import write_usage
+from nexus.protocols.signatures import NEXT, PREVIOUS, pack_neighbours
 from nexus.wire import Json
 
 
@@ -103,7 +104,7 @@ class Composer(Teller[Sequence[ResponseEvent]]):
     def _carrier(self, signature: Signature, place: str) -> list[ResponseEvent]:
         composer = ReasoningComposer(Reasoning(""), self._id_suffix)
         begun = composer.begin(len(self.output))
-        return begun + self._done(composer, composer.end_with(pack_carrier(signature, place)))
+        return begun + self._done(composer, composer.end_with(pack_neighbours(signature, place, OWN)))
 
     def _done(self, composer: ItemComposer, events: list[ResponseEvent]) -> list[ResponseEvent]:
         self.output.append(composer.item)

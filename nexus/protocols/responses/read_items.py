@@ -33,8 +33,9 @@ from nexus.protocols.responses.annotations import read_annotations
 from nexus.protocols.responses.client_tools import CALLS, OUTPUTS, write_arguments
 from nexus.protocols.responses.compact import UNREADABLE, read_summary, wanted
 from nexus.protocols.responses.earlier import NOTHING, Earlier, is_reference
-from nexus.protocols.responses.signatures import HERE, NEXT, OWN, read_carrier, read_reasoning, read_vendors
+from nexus.protocols.responses.signatures import HERE, OWN, read_carrier, read_reasoning, read_vendors
 from nexus.protocols.responses.tools import SEARCH, ToolsReader, qualify, write_found
+from nexus.protocols.signatures import NEXT
 from nexus.wire import Json, encode
 
 _BOOKKEEPING = ("type", "id", "status", "call_id", "name", "namespace", "role", "content")
@@ -157,7 +158,7 @@ class ItemsReader:
         if carried is None:
             self._make(read_reasoning(item))
             return
-        place, signature = carried
+        place, signature = carried.place, carried.signature
         if place == HERE:
             self._make(Text("", signature=signature))
         elif place == NEXT:

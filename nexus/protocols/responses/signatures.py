@@ -20,39 +20,40 @@ import re
 from collections.abc import Mapping
 
 from nexus.conversation.parts import Reasoning, Signature
-from nexus.protocols.signatures import pack_signature, unpack_signature
+from nexus.protocols.signatures import (
+    NEXT,
+    PREVIOUS,
+    Carrier,
+    pack_neighbours,
+    pack_signature,
+    unpack_neighbours,
+    unpack_signature,
+)
 from nexus.wire import Json, mapping, sequence, text
 
 OWN = "responses"
-NEXT, PREVIOUS, HERE = "next", "prev", "here"
+HERE = "here"
 _REDACTED = "redacted"
 _ID = re.compile(r"rs_[A-Za-z0-9_-]{1,128}")
 _PLACES = (NEXT, PREVIOUS, HERE)
 
 
-def pack_carrier(signature: Signature, place: str) -> str:
-    """The ``encrypted_content`` that carries ``signature`` for a neighbour."""
-    return pack_signature(Signature(place, f"{signature.dialect}.{signature.value}"), OWN)
-
-
 def pack_reasoning(signature: Signature | None, *, redacted: bool) -> str | None:
     if redacted:
-        return pack_carrier(signature or Signature(OWN, ""), _REDACTED)
+        return pack_neighbours(signature or Signature(OWN, ""), _REDACTED, OWN)
     return None if signature is None else pack_signature(signature, OWN)
 
 
-def read_carrier(item: Mapping[str, Json]) -> tuple[str, Signature] | None:
+def read_carrier(item: Mapping[str, Json]) -> Carrier | None:
     """The place and the signature, when the item is a carrier."""
-    tagged = _inner(text(item.get("encrypted_content")))
-    return tagged if tagged is not None and tagged[0] in _PLACES else None
+    return unpack_neighbours(text(item.get("encrypted_content")), OWN, _PLACES)
 
 
 def read_reasoning(item: Mapping[str, Json]) -> Reasoning:
     """The part that a reasoning item of a client's history tells."""
     packed = text(item.get("encrypted_content"))
-    tagged = _inner(packed)
-    if tagged is not None and tagged[0] == _REDACTED:
-        return Reasoning("", tagged[1] if tagged[1] != Signature(OWN, "") else None, redacted=True)
+    if (tagged := unpack_neighbours(packed, OWN, (_REDACTED,))) is not None:
+        return Reasoning("", tagged.signature if tagged.signature != Signature(OWN, "") else None, redacted=True)
     return Reasoning(_words(item), unpack_signature(packed, OWN) if packed else None)
 
 
@@ -75,11 +76,3 @@ def _words(item: Mapping[str, Json]) -> str:
     """The summary, or the full text where there is no summary."""
     words = [text(mapping(entry).get("text")) for entry in sequence(item.get("summary"))]
     return "\n\n".join(words or [text(mapping(entry).get("text")) for entry in sequence(item.get("content"))])
-
-
-def _inner(packed: str) -> tuple[str, Signature] | None:
-    tagged = unpack_signature(packed, OWN)
-    dialect, dot, value = tagged.value.partition(".")
-    if tagged.dialect not in (*_PLACES, _REDACTED) or not dot or not dialect.isalpha():
-        return None
-    return tagged.dialect, Signature(dialect, value)
