@@ -103,6 +103,11 @@ def text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+def only(fields: Mapping[str, Json]) -> dict[str, Json]:
+    """The fields that have something to say."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
 def count(value: object) -> int:
     """The natural number, which some servers write as ``12.0``, rounded up; 0 for anything else, and for more than
     anybody can have counted."""

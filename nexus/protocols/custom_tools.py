@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from nexus.conversation.parts import Request, Tool
 from nexus.valueclass import valueclass
-from nexus.wire import Json, decode, encode, mapping, text
+from nexus.wire import Json, decode_object, encode, text
 
 PARAMETERS: Mapping[str, Json] = {
     "type": "object",
@@ -37,10 +37,7 @@ def write_input(words: str) -> str:
 
 def read_input(arguments: str) -> str:
     """Inverse of write_input; arguments of another shape, from a model that slipped, are the input as they stand."""
-    try:
-        found = mapping(decode(arguments)).get("input")
-    except ValueError:
-        return arguments
+    found = decode_object(arguments).get("input")
     return found if isinstance(found, str) else arguments
 
 

@@ -17,7 +17,7 @@ from nexus.protocols import eventstream
 from nexus.protocols.converse.read_error import is_failure, read_stream_error
 from nexus.protocols.messages.write_error import write_error
 from nexus.upstream.request import UpstreamReply
-from nexus.wire import decode, mapping, text
+from nexus.wire import decode, decode_object, mapping, text
 
 EVENT_STREAM = "application/vnd.amazon.eventstream"
 FIRST_BYTE = b"\0"
@@ -145,8 +145,5 @@ def _sse(name: str, data: bytes) -> bytes:
 
 def answered_in_dialect(body: bytes) -> bool:
     """Whether an error came from Claude's server in Anthropic's shape, and not from AWS."""
-    try:
-        wire = mapping(decode(body))
-    except ValueError:
-        return False
+    wire = decode_object(body)
     return wire.get("type") == "error" and bool(mapping(wire.get("error")))

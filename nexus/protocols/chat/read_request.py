@@ -7,16 +7,14 @@ refuses is refused with the table's own note, a field that it does not have is d
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import get_args
 
-from nexus.conversation.parts import Effort, OutputFormat, Request, Thinking
+from nexus.conversation.parts import Request
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.chat.fields import READS
 from nexus.protocols.chat.read_messages import MessagesReader
 from nexus.protocols.chat.tools import read_choice, read_tools
 from nexus.protocols.checks import (
     Drops,
-    a_name,
     an_array,
     an_object,
     maybe_bool,
@@ -28,9 +26,8 @@ from nexus.protocols.checks import (
 )
 from nexus.protocols.codec import ReadRequest
 from nexus.protocols.dispositions import dropped_by
+from nexus.protocols.openai_request import read_effort, read_format
 from nexus.wire import Json
-
-_EFFORTS: Mapping[str, Effort] = {effort: effort for effort in get_args(Effort)}
 
 
 def read_request(body: Mapping[str, Json]) -> ReadRequest:
@@ -47,8 +44,8 @@ def read_request(body: Mapping[str, Json]) -> ReadRequest:
         tools=tools,
         tool_choice=choice,
         parallel_tools=maybe_bool(body, "parallel_tool_calls"),
-        thinking=_read_thinking(body),
-        output_format=_read_format(body),
+        thinking=read_effort(body.get("reasoning_effort"), "reasoning_effort"),
+        output_format=read_format(body.get("response_format"), "response_format", "json_schema"),
         max_tokens=_read_limit(body, drops),
         temperature=maybe_number(body, "temperature", 0, 2),
         top_p=maybe_number(body, "top_p", 0, 1),
@@ -88,44 +85,6 @@ def _read_modalities(body: Mapping[str, Json]) -> bool | None:
                 f"modalities.{at}: only text and images can be translated, not {modality}", param=f"modalities.{at}"
             )
     return True if "image" in modalities else None
-
-
-def _read_thinking(body: Mapping[str, Json]) -> Thinking | None:
-    match body.get("reasoning_effort"):
-        case None:
-            return None
-        case "none":
-            return Thinking(False)
-        case str(word) if word in _EFFORTS:
-            return Thinking(True, effort=_EFFORTS[word])
-        case _:
-            known = ", ".join(["none", *get_args(Effort)])
-            raise InvalidRequest(f"reasoning_effort: expected one of {known}", param="reasoning_effort")
-
-
-def _read_format(body: Mapping[str, Json]) -> OutputFormat | None:
-    if (value := body.get("response_format")) is None:
-        return None
-    path = "response_format"
-    wire = an_object(value, path)
-    match a_name(wire, "type", path):
-        case "text":
-            return None
-        case "json_object":
-            return OutputFormat()
-        case "json_schema":
-            path = f"{path}.json_schema"
-            named = an_object(wire.get("json_schema"), path)
-            schema = named.get("schema")
-            return OutputFormat(
-                # A format without a schema allows any value, which {} says; None would mean any object.
-                {} if schema is None else an_object(schema, f"{path}.schema"),
-                a_name(named, "name", path),
-                maybe_string(named, "description", path),
-                maybe_bool(named, "strict", path),
-            )
-        case kind:
-            raise UnsupportedFeature(f"{path}: type {kind} cannot be translated", param=f"{path}.type")
 
 
 def _read_limit(body: Mapping[str, Json], drops: Drops) -> int | None:

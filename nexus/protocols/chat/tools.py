@@ -20,7 +20,7 @@ from nexus.protocols.checks import Drops, a_name, an_array, an_object, maybe_boo
 from nexus.protocols.codec import Target
 from nexus.protocols.custom_tools import PARAMETERS, CustomTool, with_grammar, write_input
 from nexus.protocols.ids import ToolIds
-from nexus.wire import Json, mapping
+from nexus.wire import Json, mapping, only
 
 _ID = re.compile(r"[!-~]{1,40}")
 _MISTRAL_ID = re.compile(r"[a-zA-Z0-9]{9}")
@@ -177,8 +177,7 @@ def write_tools(tools: tuple[Tool, ...], server: ChatServer) -> list[dict[str, J
 
 
 def _write_tool(tool: Tool) -> dict[str, Json]:
-    optional = {"description": tool.description, "parameters": tool.parameters, "strict": tool.strict}
-    given = {name: value for name, value in optional.items() if value is not None}
+    given = only({"description": tool.description, "parameters": tool.parameters, "strict": tool.strict})
     return {"type": "function", "function": {"name": tool.name, **given}}
 
 

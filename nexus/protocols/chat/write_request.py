@@ -6,7 +6,6 @@ server refuses is dropped and named too. Nothing is clamped.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from nexus.conversation.asking import asks_for
@@ -22,18 +21,10 @@ from nexus.protocols.chat.write_messages import MessagesWriter
 from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.dispositions import left_out
 from nexus.protocols.ids import openai_user
+from nexus.protocols.openai_request import TIERS, write_schema
 from nexus.protocols.openai_schemas import fit
 from nexus.wire import Json
 
-_TIERS: Mapping[str, str] = {
-    "auto": "auto",
-    "default": "default",
-    "standard_only": "default",
-    "flex": "flex",
-    "scale": "scale",
-    "priority": "priority",
-    "fast": "fast",
-}
 _SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias")
 _ANSWER = "json_answer"
 
@@ -93,12 +84,7 @@ def _write_format(request: Request, server: ChatServer, body: dict[str, Json]) -
         body["tools"] = [{"type": "function", "function": function}]
         body["tool_choice"] = {"type": "function", "function": {"name": _ANSWER}}
         return _ANSWER
-    named: dict[str, Json] = {"name": wanted.name or "answer", "schema": wanted.schema}
-    if wanted.description is not None:
-        named["description"] = wanted.description
-    if wanted.strict is not None:
-        named["strict"] = wanted.strict
-    body["response_format"] = {"type": "json_schema", "json_schema": named}
+    body["response_format"] = {"type": "json_schema", "json_schema": write_schema(wanted)}
     return None
 
 
@@ -180,7 +166,7 @@ def _write_account(request: Request, server: ChatServer, body: dict[str, Json], 
         else:
             body["metadata"] = dict(request.metadata)
     if request.service_tier is not None:
-        if (tier := _TIERS.get(request.service_tier)) is None:
+        if (tier := TIERS.get(request.service_tier)) is None:
             dropped["service_tier"] = None
         else:
             body["service_tier"] = tier

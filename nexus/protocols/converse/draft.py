@@ -7,7 +7,6 @@ bedrock-runtime service model.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from nexus.conversation.parts import CacheHint
 from nexus.models.bedrock import ConverseModel
@@ -67,8 +66,3 @@ class Draft:
         if hint == "1h":
             self.drop("cache_ttl")
         return [{"cachePoint": {"type": "default"}}]
-
-
-def only(fields: Mapping[str, Json]) -> dict[str, Json]:
-    """The fields that have something to say."""
-    return {name: value for name, value in fields.items() if value is not None}

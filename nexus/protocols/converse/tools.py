@@ -19,11 +19,11 @@ from nexus.json_schema.keys import Forms
 from nexus.json_schema.roots import describe, modern_root
 from nexus.json_schema.strict import FORMAT, close_format, strict_tools
 from nexus.models.bedrock import PROPERTY_KEYS
-from nexus.protocols.converse.draft import Draft, only
+from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.turns import has_tool_parts
 from nexus.protocols.forced_answer import answer_tool
 from nexus.valueclass import valueclass
-from nexus.wire import Json, encode
+from nexus.wire import Json, encode, only
 
 ANSWER_TOOL = "json_answer"
 

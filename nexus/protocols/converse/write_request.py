@@ -14,14 +14,14 @@ from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.bedrock import PROPERTY_KEYS, TOOL_NAMES
 from nexus.protocols import cutter
 from nexus.protocols.codec import Cut, Target, VendorRequest
-from nexus.protocols.converse.draft import Draft, only
+from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.fields import WRITES
 from nexus.protocols.converse.thinking import ThinkingPlan, plan_thinking
 from nexus.protocols.converse.tools import plan_tools, write_text_format, write_tool_config
 from nexus.protocols.converse.turns import write_conversation
 from nexus.protocols.dispositions import left_out
 from nexus.protocols.renaming import rename
-from nexus.wire import Json
+from nexus.wire import Json, only
 
 _METADATA = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,\-.]{0,256}")
 _MOST_METADATA = 16

@@ -21,7 +21,7 @@ from nexus.protocols.gemini.signatures import MARK, is_tagged
 from nexus.protocols.gemini.usage import read_usage
 from nexus.protocols.rewrite import ANY, REMOVE, Rules, cut
 from nexus.protocols.sse import Frame
-from nexus.wire import Json, decode, encode, mapping, sequence, text
+from nexus.wire import Json, decode, encode, mapping, only, sequence, text
 
 LOST = "contents.parts.thoughtSignature"
 
@@ -125,7 +125,7 @@ class GeminiPassthrough(AnswerRelay):
         if reason := text(mapping(piece.get("promptFeedback")).get("blockReason")):
             self.tap.stop_reason, self.ended = reason, True
         if usage := mapping(piece.get("usageMetadata")):
-            self._usage |= {name: value for name, value in usage.items() if value is not None}
+            self._usage |= only(usage)
             self.tap.usage = read_usage(self._usage)
 
 

@@ -31,7 +31,7 @@ from nexus.protocols.gemini.grounding import Grounding
 from nexus.protocols.gemini.read_error import find_error, read_stream_error
 from nexus.protocols.gemini.stops import BROKEN, read_stop
 from nexus.protocols.gemini.usage import read_usage
-from nexus.wire import Json, decode_delta, encode, mapping, sequence, text
+from nexus.wire import Json, decode_delta, encode, mapping, only, sequence, text
 
 _ASIDE = ("urlContextMetadata", "groundingAttributions", "logprobsResult")
 """What a candidate may say about its text that no other dialect has a place for."""
@@ -86,7 +86,7 @@ class StreamReader:
         return [*self._cited(self._grounding.finish()), *self._close(), end]
 
     def _read(self, piece: Mapping[str, Json]) -> Iterator[Event]:
-        usage = {key: value for key, value in mapping(piece.get("usageMetadata")).items() if value is not None}
+        usage = only(mapping(piece.get("usageMetadata")))
         known = self._usage | usage
         if not self._started:
             self._started = True

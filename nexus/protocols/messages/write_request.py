@@ -21,7 +21,7 @@ from nexus.protocols.messages.tools import write_tooling
 from nexus.protocols.messages.turns import write_turns
 from nexus.protocols.messages.write_parts import Block, write_text
 from nexus.protocols.renaming import rename
-from nexus.wire import Json
+from nexus.wire import Json, only
 
 BREAKPOINTS = 4
 """How many cache breakpoints the API takes; of more, the last ones stay."""
@@ -43,7 +43,6 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         drops.add("thinking")
     if plan.lost:
         drops.add("thinking.effort")
-    config = {"effort": plan.effort, "format": tooling.format}
     members: dict[str, Json] = {
         "model": target.model,
         "max_tokens": plan.max_tokens,
@@ -52,15 +51,14 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         "tools": tooling.tools or None,
         "tool_choice": tooling.choice,
         "thinking": plan.config,
-        "output_config": {name: value for name, value in config.items() if value is not None} or None,
+        "output_config": only({"effort": plan.effort, "format": tooling.format}) or None,
         # Arguments of calls hold no stop sequences.
         "stop_sequences": None if tooling.answer_call else _write_stops(request.stop) or None,
         "metadata": {"user_id": request.user} if request.user is not None else None,
         "service_tier": _write_tier(request.service_tier, drops),
         "stream": True if request.stream else None,
     }
-    body = {name: value for name, value in members.items() if value is not None}
-    body |= _write_sampling(request, plan, target.claude, drops)
+    body = only(members) | _write_sampling(request, plan, target.claude, drops)
     _limit_breakpoints(body, drops)
     renaming = renaming.with_keys(tooling.answer_tool, tooling.answer_keys)
     return VendorRequest(

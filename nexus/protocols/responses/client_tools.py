@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from nexus.protocols.checks import Body, a_string, an_array, an_object
-from nexus.wire import Json, count, decode, encode, mapping, sequence, text
+from nexus.wire import Json, count, encode, mapping, only, sequence, text
 
 Arguments = Mapping[str, Json]
 
@@ -45,14 +45,6 @@ class ClientRun:
         return f"{self.call}_output"
 
 
-def read_arguments(arguments: str) -> Arguments:
-    """Of a model that may have slipped."""
-    try:
-        return mapping(decode(arguments))
-    except ValueError:
-        return {}
-
-
 def _schema(properties: dict[str, Json], *required: str) -> Json:
     return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
 
@@ -62,10 +54,6 @@ def _strings(value: Json) -> list[str]:
     return [value] if isinstance(value, str) and value else [one for one in sequence(value) if isinstance(one, str)]
 
 
-def _given(**members: Json) -> dict[str, Json]:
-    return {name: value for name, value in members.items() if value is not None}
-
-
 _WORDS: Json = {"type": "array", "items": {"type": "string"}}
 _MILLISECONDS: Json = {"type": "integer", "description": "Milliseconds after which the run is ended"}
 
@@ -73,12 +61,12 @@ _MILLISECONDS: Json = {"type": "integer", "description": "Milliseconds after whi
 def _write_local(arguments: Arguments) -> dict[str, Json]:
     env = {name: value for name, value in mapping(arguments.get("env")).items() if isinstance(value, str)}
     action: dict[str, Json] = {"type": "exec", "command": _strings(arguments.get("command")), "env": env}
-    optional = _given(
-        timeout_ms=count(arguments.get("timeout_ms")) or None,
-        user=text(arguments.get("user")) or None,
-        working_directory=text(arguments.get("working_directory")) or None,
-    )
-    return {"action": action | optional}
+    optional = {
+        "timeout_ms": count(arguments.get("timeout_ms")) or None,
+        "user": text(arguments.get("user")) or None,
+        "working_directory": text(arguments.get("working_directory")) or None,
+    }
+    return {"action": action | only(optional)}
 
 
 def _read_action(item: Body, path: str) -> Arguments:
@@ -180,7 +168,7 @@ def _read_actions(item: Body, path: str) -> Arguments:
 
 def _screen_outcome(item: Body, path: str) -> Outcome:
     screenshot = an_object(item.get("output"), f"{path}.output")
-    return Outcome(image={"type": "input_image", **_given(**{name: screenshot.get(name) for name in _SCREENSHOT})})
+    return Outcome(image={"type": "input_image", **only({name: screenshot.get(name) for name in _SCREENSHOT})})
 
 
 _SCREENSHOT = ("image_url", "file_id", "detail")

@@ -17,11 +17,11 @@ from nexus.conversation.parts import Citation, Image, Inline, Reasoning, Refusal
 from nexus.protocols.arguments import an_object_of
 from nexus.protocols.custom_tools import read_input
 from nexus.protocols.responses.annotations import write_annotation
-from nexus.protocols.responses.client_tools import ClientRun, read_arguments
+from nexus.protocols.responses.client_tools import ClientRun
 from nexus.protocols.responses.signatures import pack_reasoning
-from nexus.protocols.responses.tools import Names, read_search
+from nexus.protocols.responses.tools import Names
 from nexus.valueclass import valueclass
-from nexus.wire import Json
+from nexus.wire import Json, decode_object
 
 
 @valueclass(frozen=True, slots=True)
@@ -256,7 +256,7 @@ class _SearchCall(_Call):
         return []
 
     def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]:
-        return [self.done(arguments=read_search(self.words), status=_status(whole))]
+        return [self.done(arguments=decode_object(self.words), status=_status(whole))]
 
 
 class _ClientRunCall(_Call):
@@ -281,7 +281,7 @@ class _ClientRunCall(_Call):
     def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]:
         if not whole:
             return [self.done(status=self._run.cut)]
-        return [self.done(**self._run.write(read_arguments(self.words)), status="completed")]
+        return [self.done(**self._run.write(decode_object(self.words)), status="completed")]
 
 
 _CALLS: Mapping[str, type[_Call]] = {"custom": _CustomCall, "tool_search": _SearchCall}

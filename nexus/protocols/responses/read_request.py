@@ -7,16 +7,13 @@ openai.types.responses.response_create_params.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import get_args
 
-from nexus.conversation.parts import Effort, OutputFormat, Request, SummaryWanted, Text, Thinking, ToolChoice
-from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.conversation.parts import OutputFormat, Request, SummaryWanted, Text, Thinking, ToolChoice
+from nexus.errors import InvalidRequest
 from nexus.protocols.checks import (
     Body,
     Drops,
-    a_name,
     an_array,
     an_object,
     maybe_bool,
@@ -28,6 +25,7 @@ from nexus.protocols.checks import (
 )
 from nexus.protocols.codec import Find, ReadRequest
 from nexus.protocols.dispositions import dropped_by
+from nexus.protocols.openai_request import read_effort, read_format
 from nexus.protocols.responses.earlier import Continued, Earlier
 from nexus.protocols.responses.fields import READS, WITHOUT_STORE
 from nexus.protocols.responses.read_items import ItemsReader
@@ -35,7 +33,6 @@ from nexus.protocols.responses.tool_choice import read_choice
 from nexus.protocols.responses.tools import ToolsReader
 from nexus.wire import mapping
 
-_EFFORTS: Mapping[str, Effort] = {effort: effort for effort in get_args(Effort)}
 _INCLUDED = "reasoning.encrypted_content"
 
 
@@ -110,15 +107,9 @@ def _read_thinking(body: Body, drops: Drops) -> Thinking | None:
     drops.unknown(wire, ("effort", "summary", "generate_summary"), "reasoning")
     # The second is the older name.
     summary = maybe_string(wire, "summary", "reasoning") or maybe_string(wire, "generate_summary", "reasoning")
-    match wire.get("effort"):
-        case None:
-            return Thinking(True, visible=True) if summary else None
-        case "none":
-            return Thinking(False)
-        case str(word) if word in _EFFORTS:
-            return Thinking(True, effort=_EFFORTS[word], visible=bool(summary))
-        case _:
-            raise wrong("reasoning.effort", "one of " + ", ".join(["none", *_EFFORTS]))
+    if wire.get("effort") is None and summary:
+        return Thinking(True)
+    return read_effort(wire.get("effort"), "reasoning.effort", visible=bool(summary))
 
 
 def _read_format(body: Body, drops: Drops) -> OutputFormat | None:
@@ -126,24 +117,7 @@ def _read_format(body: Body, drops: Drops) -> OutputFormat | None:
         return None
     wire = an_object(body["text"], "text")
     drops.unknown(wire, ("format", "verbosity"), "text")
-    if wire.get("format") is None:
-        return None
-    path = "text.format"
-    format = an_object(wire["format"], path)
-    match a_name(format, "type", path):
-        case "text":
-            return None
-        case "json_object":
-            return OutputFormat()
-        case "json_schema":
-            return OutputFormat(
-                an_object(format.get("schema"), f"{path}.schema"),
-                a_name(format, "name", path),
-                maybe_string(format, "description", path),
-                maybe_bool(format, "strict", path),
-            )
-        case kind:
-            raise UnsupportedFeature(f"{path}: type {kind} cannot be translated", param=f"{path}.type")
+    return read_format(wire.get("format"), "text.format")
 
 
 def _read_verbosity(body: Body) -> str | None:

@@ -22,9 +22,9 @@ from nexus.protocols import custom_tools
 from nexus.protocols.checks import Drops, a_name, an_array, an_object, maybe_bool, maybe_string, wrong
 from nexus.protocols.custom_tools import read_input, with_grammar
 from nexus.protocols.ids import ToolIds
-from nexus.protocols.responses.client_tools import KINDS, ClientRun, describe, read_arguments, run_of
+from nexus.protocols.responses.client_tools import KINDS, ClientRun, describe, run_of
 from nexus.valueclass import valueclass
-from nexus.wire import Json, decode, digest, mapping, sequence, text
+from nexus.wire import Json, decode_object, digest, mapping, sequence, text
 
 _LONGEST = 64
 _CALL_ID = re.compile(r".{1,64}", re.DOTALL)
@@ -88,10 +88,10 @@ class Names:
         """The item's members, but for its id and status."""
         tool = self._tools.get(call.name)
         if tool is not None and tool.run is not None:
-            return {"type": tool.run.call, "call_id": call.id, **tool.run.write(read_arguments(call.arguments))}
+            return {"type": tool.run.call, "call_id": call.id, **tool.run.write(decode_object(call.arguments))}
         if tool is not None and tool.kind == SEARCH:
             return {"type": "tool_search_call", "call_id": call.id, "execution": "client"} | {
-                "arguments": read_search(call.arguments)
+                "arguments": decode_object(call.arguments)
             }
         name = call.name if tool is None else text(tool.wire.get("name"))
         named: dict[str, Json] = {"call_id": call.id, "name": name}
@@ -100,14 +100,6 @@ class Names:
         if tool is not None and tool.kind == "custom":
             return {"type": "custom_tool_call", **named, "input": read_input(call.arguments)}
         return {"type": "function_call", **named, "arguments": call.arguments or "{}"}
-
-
-def read_search(arguments: str) -> Mapping[str, Json]:
-    """What to search for, an object on this wire; a model that slipped asks for nothing, and is told so."""
-    try:
-        return mapping(decode(arguments))
-    except ValueError:
-        return {}
 
 
 def write_found(tools: Json) -> str:

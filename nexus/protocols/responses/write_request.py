@@ -16,16 +16,15 @@ from nexus.protocols import cutter
 from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.dispositions import left_out
 from nexus.protocols.ids import openai_user
+from nexus.protocols.openai_request import TIERS, write_schema
 from nexus.protocols.openai_schemas import fit
 from nexus.protocols.responses.fields import WRITES
 from nexus.protocols.responses.tool_choice import write_choice
 from nexus.protocols.responses.tools import write_tools
 from nexus.protocols.responses.write_items import write_items
-from nexus.wire import Json, mapping
+from nexus.wire import Json, mapping, only
 
-_TIERS = {name: name for name in ("auto", "default", "flex", "scale", "priority", "fast", "ultrafast")} | {
-    "standard_only": "default"
-}
+_TIERS = {**TIERS, "ultrafast": "ultrafast"}
 SUMMARY = "reasoning.summary"
 """How it is named where it could not be asked for; no client has a field of its own for it."""
 
@@ -57,7 +56,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         "safety_identifier": request.safety_identifier,
         "prompt_cache_key": request.prompt_cache_key,
     }
-    body |= {name: value for name, value in optional.items() if value is not None}
+    body |= only(optional)
     if request.service_tier is not None and "service_tier" not in body:
         dropped.append("service_tier")
     if has_cache_hints(request):
@@ -116,6 +115,4 @@ def _sampling(request: Request, gpt: GPT | None, effort: Json, dropped: list[str
 def write_format(format: OutputFormat) -> dict[str, Json]:
     if format.schema is None:
         return {"type": "json_object"}
-    optional = {"description": format.description, "strict": format.strict}
-    given = {name: value for name, value in optional.items() if value is not None}
-    return {"type": "json_schema", "name": format.name or "answer", "schema": format.schema, **given}
+    return {"type": "json_schema", **write_schema(format)}

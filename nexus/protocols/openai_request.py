@@ -1,0 +1,66 @@
+"""What requests of OpenAI's two dialects say alike, read and written in one place.
+
+Sources: openai.types.chat.completion_create_params, openai.types.responses.response_create_params.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import get_args
+
+from nexus.conversation.parts import Effort, OutputFormat, Thinking
+from nexus.errors import UnsupportedFeature
+from nexus.protocols.checks import a_name, an_object, maybe_bool, maybe_string, wrong
+from nexus.wire import Json, only
+
+_EFFORTS: Mapping[str, Effort] = {effort: effort for effort in get_args(Effort)}
+
+TIERS: Mapping[str, str] = {
+    **{name: name for name in ("auto", "default", "flex", "scale", "priority", "fast")},
+    "standard_only": "default",
+}
+"""The words for service tiers that OpenAI knows, by the neutral ones."""
+
+
+def read_effort(value: Json, path: str, *, visible: bool = True) -> Thinking | None:
+    """Raises InvalidRequest."""
+    match value:
+        case None:
+            return None
+        case "none":
+            return Thinking(False)
+        case str(word) if word in _EFFORTS:
+            return Thinking(True, effort=_EFFORTS[word], visible=visible)
+        case _:
+            raise wrong(path, "one of " + ", ".join(["none", *_EFFORTS]))
+
+
+def read_format(value: Json, path: str, inner: str = "") -> OutputFormat | None:
+    """``inner`` is the member that has the name and the schema. Raises InvalidRequest, UnsupportedFeature."""
+    if value is None:
+        return None
+    wire = an_object(value, path)
+    match a_name(wire, "type", path):
+        case "text":
+            return None
+        case "json_object":
+            return OutputFormat()
+        case "json_schema":
+            at = f"{path}.{inner}" if inner else path
+            named = an_object(wire.get(inner), at) if inner else wire
+            schema = named.get("schema")
+            return OutputFormat(
+                # Chat's may be left out and allows any value then, which {} says; None would mean any object.
+                {} if schema is None and inner else an_object(schema, f"{at}.schema"),
+                a_name(named, "name", at),
+                maybe_string(named, "description", at),
+                maybe_bool(named, "strict", at),
+            )
+        case kind:
+            raise UnsupportedFeature(f"{path}: type {kind} cannot be translated", param=f"{path}.type")
+
+
+def write_schema(format: OutputFormat) -> dict[str, Json]:
+    """The schema of an answer under its name."""
+    given = only({"description": format.description, "strict": format.strict})
+    return {"name": format.name or "answer", "schema": format.schema, **given}
