@@ -6,7 +6,7 @@ Raises InvalidRequest, whose ``param`` is the path, and nothing else; null is th
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from nexus.conversation.asking import asks_for
 from nexus.conversation.events import ContentDropped, Event
@@ -19,11 +19,14 @@ Body = Mapping[str, Json]
 class Drops:
     """The names of what is left out, each once, in the order in which it was met."""
 
-    def __init__(self) -> None:
-        self._names: dict[str, None] = {}
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._names = dict.fromkeys(names)
 
-    def add(self, name: str) -> None:
-        self._names[name] = None
+    def add(self, *names: str) -> None:
+        self._names |= dict.fromkeys(names)
+
+    def discard(self, name: str) -> None:
+        self._names.pop(name, None)
 
     def unknown(self, holder: Body, known: Collection[str], prefix: str) -> None:
         """Names every member that is not known and asks for something."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from nexus.conversation.asking import asks_for
-from nexus.conversation.parts import Request
+from nexus.conversation.parts import Request, Thinking
 from nexus.errors import UnsupportedFeature
+from nexus.models import efforts
 from nexus.protocols.checks import Body, Drops
+
+T = TypeVar("T")
 
 DispositionKind = Literal["carried", "converted", "dropped", "refused"]
 
@@ -60,6 +63,20 @@ def left_out(writes: Mapping[str, Disposition], request: Request) -> list[str]:
     """The fields that a writer drops and the request asks for something by."""
     names = (name for name, row in writes.items() if row.kind == "dropped")
     return [name for name in names if asks_for(name, getattr(request, name))]
+
+
+def tier_of(request: Request, tiers: Mapping[str, T], drops: Drops) -> T | None:
+    """The vendor's word for the service tier; one that it has no word for is named."""
+    if request.service_tier is not None and request.service_tier not in tiers:
+        drops.add("service_tier")
+    return tiers.get(request.service_tier or "")
+
+
+def level_of(thinking: Thinking, offered: Sequence[str], drops: Drops) -> str | None:
+    """The level of thinking that the model is asked for; what it cannot do as asked is named."""
+    chosen = efforts.choose(thinking, offered)
+    drops.add(*filter(None, [chosen.lost]))
+    return chosen.level
 
 
 def refused(note: str) -> Disposition:

@@ -31,6 +31,7 @@ from nexus.protocols.chat.sources import (
 from nexus.protocols.chat.stops import read_stop
 from nexus.protocols.chat.think_tags import untagged
 from nexus.protocols.chat.usage import read_usage
+from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin, ReadResponse
 from nexus.wire import Json, mapping, sequence, text
 
@@ -41,18 +42,18 @@ def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadRespons
     """Raises VendorError for an error inside a 200, and for what else is no answer."""
     if not is_answer(body):
         raise VendorError(read_stream_error(body))
-    dropped: dict[str, None] = {}
+    drops = Drops()
     choices = [mapping(choice) for choice in sequence(body.get("choices"))]
     choice = choices[0] if choices else {}
     if len(choices) > 1:
-        dropped["choices"] = None
+        drops.add("choices")
     if mapping(choice.get("logprobs")):
-        dropped["logprobs"] = None
+        drops.add("logprobs")
     if body.get("moderation"):
-        dropped["moderation"] = None
+        drops.add("moderation")
     response_id = text(body.get("id"))
-    parts = _read_parts(mapping(choice.get("message")), response_id, dropped, origin.server)
-    parts = with_sources(parts, read_sources(body), dropped)
+    parts = _read_parts(mapping(choice.get("message")), response_id, drops, origin.server)
+    parts = with_sources(parts, read_sources(body), drops)
     stop = read_stop(
         choice,
         calls=any(isinstance(part, ToolCall) for part in parts),
@@ -60,7 +61,7 @@ def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadRespons
     )
     usage = mapping(body.get("usage")) or mapping(choice.get("usage"))
     read = read_usage(usage, body.get("service_tier")) if usage else Usage()
-    return ReadResponse(Response(response_id, text(body.get("model")), tuple(parts), stop, read), tuple(dropped))
+    return ReadResponse(Response(response_id, text(body.get("model")), tuple(parts), stop, read), drops.names)
 
 
 def is_answer(body: Mapping[str, Json]) -> bool:
@@ -68,9 +69,7 @@ def is_answer(body: Mapping[str, Json]) -> bool:
     return isinstance(body.get("choices"), list) and not body.get("error")
 
 
-def _read_parts(
-    message: Mapping[str, Json], response_id: str, dropped: dict[str, None], server: ChatServer
-) -> list[Part]:
+def _read_parts(message: Mapping[str, Json], response_id: str, drops: Drops, server: ChatServer) -> list[Part]:
     prose: list[Part] = []
     thought = read_reasoning(message, BARE)
     pieces, before = untagged(read_pieces(message)) if server.think_tags else (read_pieces(message), 0)
@@ -78,7 +77,7 @@ def _read_parts(
         last = prose[-1] if prose else None
         match kind:
             case "dropped":
-                dropped[words] = None
+                drops.add(words)
             case _ if not words:
                 pass
             case "reasoning" if thought and thought[-1][1].signature == BARE:
@@ -96,23 +95,23 @@ def _read_parts(
         words = "" if at is None else getattr(prose[at], "text", "")
         signed = Text(words, signature=signature)
         prose = [*prose, signed] if at is None else [*prose[:at], signed, *prose[at + 1 :]]
-    prose += _known(read_images(message), Image, dropped)
-    parts = interleave(thought, prose, _read_calls(message, response_id, dropped))
-    return with_citations(parts, _known(read_annotations(message), Citation, dropped), dropped, before)
+    prose += _known(read_images(message), Image, drops)
+    parts = interleave(thought, prose, _read_calls(message, response_id, drops))
+    return with_citations(parts, _known(read_annotations(message), Citation, drops), drops, before)
 
 
-def _known(read: Iterable[Read | str], kind: type[Read], dropped: dict[str, None]) -> list[Read]:
+def _known(read: Iterable[Read | str], kind: type[Read], drops: Drops) -> list[Read]:
     """What could be read; the rest is named."""
     found: list[Read] = []
     for one in read:
         if isinstance(one, kind):
             found.append(one)
         else:
-            dropped[str(one)] = None
+            drops.add(str(one))
     return found
 
 
-def _read_calls(message: Mapping[str, Json], response_id: str, dropped: dict[str, None]) -> list[Part]:
+def _read_calls(message: Mapping[str, Json], response_id: str, drops: Drops) -> list[Part]:
     calls: list[Part] = []
     wire = [mapping(call) for call in sequence(message.get("tool_calls"))]
     if legacy := mapping(message.get("function_call")):
@@ -121,7 +120,7 @@ def _read_calls(message: Mapping[str, Json], response_id: str, dropped: dict[str
         function = mapping(call.get("function"))
         name = text(function.get("name"))
         if not name:
-            dropped[f"tool_calls.{text(call.get('type')) or 'function'}"] = None
+            drops.add(f"tool_calls.{text(call.get('type')) or 'function'}")
             continue
         call_id = text(call.get("id")) or made_id(response_id, len(calls))
         arguments = read_arguments(function.get("arguments"))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from nexus.conversation.parts import Citation, Image, Inline, Link, Part, Text
 from nexus.errors import InvalidRequest
 from nexus.protocols.chat.reasoning import vendor_extra, vendor_signature, write_extra
+from nexus.protocols.checks import Drops
 from nexus.protocols.urls import data_url, read_url
 from nexus.wire import Json, count, mapping, sequence, text
 
@@ -65,9 +66,7 @@ def placed_citation(citation: Citation, spans: Iterable[Span]) -> tuple[int, Cit
     return found.part, replace(citation, start=start, end=end)
 
 
-def with_citations(
-    parts: list[Part], citations: Iterable[Citation], dropped: dict[str, None], before: int = 0
-) -> list[Part]:
+def with_citations(parts: list[Part], citations: Iterable[Citation], drops: Drops, before: int = 0) -> list[Part]:
     """The parts of an answer whose content is ``before`` characters and the texts among them."""
     spans: list[Span] = []
     at = before
@@ -77,7 +76,7 @@ def with_citations(
             at += len(part.text)
     for citation in citations:
         if (placed := placed_citation(citation, spans)) is None:
-            dropped["annotations"] = None
+            drops.add("annotations")
             continue
         index, cited = placed
         part = parts[index]
@@ -86,13 +85,13 @@ def with_citations(
     return parts
 
 
-def with_sources(parts: list[Part], sources: list[Citation], dropped: dict[str, None]) -> list[Part]:
+def with_sources(parts: list[Part], sources: list[Citation], drops: Drops) -> list[Part]:
     """The parts, the last text of which rests on ``sources`` as a whole, where nothing else is cited."""
     texts = [(at, part) for at, part in enumerate(parts) if isinstance(part, Text)]
     if not sources or any(part.citations for _, part in texts):
         return parts
     if not texts:
-        dropped["citations"] = None
+        drops.add("citations")
         return parts
     at, last = texts[-1]
     parts[at] = replace(last, citations=tuple(replace(one, end=len(last.text)) for one in sources))

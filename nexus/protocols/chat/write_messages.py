@@ -18,6 +18,7 @@ from nexus.protocols.chat.parts import cache_fields, is_text, write_part
 from nexus.protocols.chat.reasoning import OWN, vendor_extra, vendor_reasoning
 from nexus.protocols.chat.sources import vendor_image
 from nexus.protocols.chat.tools import tool_ids
+from nexus.protocols.checks import Drops
 from nexus.protocols.images import LOST, unseen
 from nexus.wire import Json
 
@@ -39,9 +40,9 @@ Wire = dict[str, Json]
 class MessagesWriter:
     """``dropped`` collects neutral names."""
 
-    def __init__(self, server: ChatServer, dropped: dict[str, None]) -> None:
+    def __init__(self, server: ChatServer, drops: Drops) -> None:
         self._server = server
-        self._dropped = dropped
+        self._drops = drops
         self._ids = tool_ids(server)
         self._system_role = "developer" if server.developer_role else "system"
         self._wire: list[Wire] = []
@@ -77,7 +78,7 @@ class MessagesWriter:
                 case Image() if self._server.output_images:
                     images.append(vendor_image(part))
                 case Image():
-                    self._dropped[LOST] = None
+                    self._drops.add(LOST)
                     content += self._parts(unseen(part), path)
                 case Reasoning():
                     pass
@@ -102,7 +103,7 @@ class MessagesWriter:
 
     def _call(self, call: ToolCall) -> Wire:
         if call.cache is not None:
-            self._dropped["cache"] = None
+            self._drops.add("cache")
         function = {"name": call.name, "arguments": call.arguments or "{}"}
         return {"id": self._ids[call.id], "type": "function", "function": function} | self._history(
             vendor_extra(call.signature)
@@ -113,12 +114,12 @@ class MessagesWriter:
             return {}
         own = [part for part in reasoning if part.signature is not None and part.signature.dialect == OWN]
         if len(own) < len(reasoning):
-            self._dropped["messages.reasoning"] = None
+            self._drops.add("messages.reasoning")
         return self._history(vendor_reasoning(own))
 
     def _history(self, fields: Wire) -> Wire:
         if fields and self._server.no_reasoning_history:
-            self._dropped["messages.reasoning"] = None
+            self._drops.add("messages.reasoning")
             return {}
         return fields
 
@@ -152,7 +153,7 @@ class MessagesWriter:
         if result.cache is not None and texts:
             texts[-1] |= self._cache(result)
         elif result.cache is not None:
-            self._dropped["cache"] = None
+            self._drops.add("cache")
         call_id = self._ids[result.call_id]
         self._wire.append({"role": "tool", "tool_call_id": call_id, "content": self._content(texts)})
         heading = {"type": "text", "text": f"[from the result of tool call {call_id}]"}
@@ -191,7 +192,7 @@ class MessagesWriter:
         hint = getattr(part, "cache", None)
         fields = cache_fields(hint, self._server)
         if hint is not None and not fields:
-            self._dropped["cache"] = None
+            self._drops.add("cache")
         return fields
 
     def _content(self, parts: list[Wire]) -> Json:
@@ -203,7 +204,7 @@ class MessagesWriter:
             return parts
         if self._server.string_content:
             if any(len(part) > 2 for part in parts):
-                self._dropped["cache"] = None
+                self._drops.add("cache")
             return "\n\n".join(part["text"] for part in parts)
         return parts[0]["text"] if len(parts) == 1 and len(parts[0]) == 2 else parts
 

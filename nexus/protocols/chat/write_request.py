@@ -18,8 +18,9 @@ from nexus.protocols import cutter
 from nexus.protocols.chat.fields import WRITES
 from nexus.protocols.chat.tools import write_choice, write_tools
 from nexus.protocols.chat.write_messages import MessagesWriter
+from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Cut, Target, VendorRequest
-from nexus.protocols.dispositions import left_out
+from nexus.protocols.dispositions import left_out, level_of, tier_of
 from nexus.protocols.ids import openai_user
 from nexus.protocols.openai_request import TIERS, write_schema
 from nexus.protocols.openai_schemas import fit
@@ -31,15 +32,15 @@ _ANSWER = "json_answer"
 
 def write_request(request: Request, target: Target) -> VendorRequest:
     request, renaming, lost = fit(request)
-    dropped = dict.fromkeys((*left_out(WRITES, request), *lost))
+    drops = Drops((*left_out(WRITES, request), *lost))
     body: dict[str, Json] = {"model": target.model}
-    body["messages"] = MessagesWriter(target.chat, dropped).write(request)
-    _write_tools(request, target.chat, body, dropped)
+    body["messages"] = MessagesWriter(target.chat, drops).write(request)
+    _write_tools(request, target.chat, body, drops)
     answer_tool = _write_format(request, target.chat, body)
-    _write_thinking(request, target, body, dropped)
-    _write_sampling(request, target, body, dropped)
-    _write_account(request, target.chat, body, dropped)
-    _write_verbosity(request, target.gpt, body, dropped)
+    _write_thinking(request, target, body, drops)
+    _write_sampling(request, target, body, drops)
+    _write_account(request, target.chat, body, drops)
+    _write_verbosity(request, target.gpt, body, drops)
     if request.max_tokens is not None:
         body["max_completion_tokens" if target.chat.max_completion_tokens else "max_tokens"] = request.max_tokens
     cut = _write_stop(request, target.gpt, body)
@@ -47,17 +48,17 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         body["stream"] = True
         if not target.chat.no_stream_usage:
             body["stream_options"] = {"include_usage": True}
-    return VendorRequest(body, tuple(dropped), answer_tool, cut=cut, renaming=renaming)
+    return VendorRequest(body, drops.names, answer_tool, cut=cut, renaming=renaming)
 
 
-def _write_tools(request: Request, server: ChatServer, body: dict[str, Json], dropped: dict[str, None]) -> None:
+def _write_tools(request: Request, server: ChatServer, body: dict[str, Json], drops: Drops) -> None:
     if not request.tools:
         if request.tool_choice is not None and request.tool_choice.mode in ("required", "tool"):
             raise InvalidRequest("a tool must be called, but there are no tools", param="tool_choice")
         return
     body["tools"] = write_tools(request.tools, server)
     if any(tool.cache for tool in request.tools) and not server.cache_control:
-        dropped["cache"] = None
+        drops.add("cache")
     if (choice := request.tool_choice) is not None:
         if choice.mode == "tool" and all(tool.name != choice.name for tool in request.tools):
             raise InvalidRequest(f"tool_choice: there is no tool {choice.name}", param="tool_choice")
@@ -88,34 +89,31 @@ def _write_format(request: Request, server: ChatServer, body: dict[str, Json]) -
     return None
 
 
-def _write_thinking(request: Request, target: Target, body: dict[str, Json], dropped: dict[str, None]) -> None:
-    if request.thinking is not None and (level := _level(request.thinking, target, dropped)) is not None:
+def _write_thinking(request: Request, target: Target, body: dict[str, Json], drops: Drops) -> None:
+    if request.thinking is not None and (level := _level(request.thinking, target, drops)) is not None:
         body["reasoning_effort"] = level
     effort, gpt = body.get("reasoning_effort"), target.gpt
     if gpt is None or not refused_on_chat(gpt, tools=bool(request.tools), effort=effort):
         return
     # The tools are what the client cannot do without.
     if gpt.chat == "without_effort":
-        dropped["thinking"] = None
+        drops.add("thinking")
         del body["reasoning_effort"]
     elif gpt.chat == "with_none":
-        dropped["thinking"] = None
+        drops.add("thinking")
         body["reasoning_effort"] = efforts.OFF
 
 
-def _level(thinking: Thinking, target: Target, dropped: dict[str, None]) -> str | None:
+def _level(thinking: Thinking, target: Target, drops: Drops) -> str | None:
     """Which effort the model is asked for, if any."""
     offered = _offered(target)
     if not offered:
         if thinking.enabled or target.gpt is None or target.gpt.reasons:
-            dropped["thinking"] = None
+            drops.add("thinking")
         return None
     if not thinking.enabled and thinking.effort is not None and target.claude.off == "never":
         thinking = replace(thinking, enabled=True)
-    chosen = efforts.choose(thinking, offered)
-    if chosen.lost is not None:
-        dropped[chosen.lost] = None
-    return chosen.level
+    return level_of(thinking, offered, drops)
 
 
 def _offered(target: Target) -> tuple[str, ...]:
@@ -135,7 +133,7 @@ def _write_stop(request: Request, gpt: GPT | None, body: dict[str, Json]) -> Cut
     return Cut()
 
 
-def _write_sampling(request: Request, target: Target, body: dict[str, Json], dropped: dict[str, None]) -> None:
+def _write_sampling(request: Request, target: Target, body: dict[str, Json], drops: Drops) -> None:
     takes = target.gpt is None or target.gpt.takes_sampling(body.get("reasoning_effort"))
     for name in _SAMPLING:
         value = getattr(request, name)
@@ -144,29 +142,26 @@ def _write_sampling(request: Request, target: Target, body: dict[str, Json], dro
         if takes and not target.chat.no_sampling:
             body[name] = dict(value) if isinstance(value, dict) else value
         elif asks_for(name, value):
-            dropped[name] = None
+            drops.add(name)
     if not 0 <= body.get("temperature", 0) <= 2:
         raise InvalidRequest("temperature: this vendor takes 0 to 2", param="temperature")
     if request.seed is not None:
         body["seed"] = request.seed
 
 
-def _write_verbosity(request: Request, gpt: GPT | None, body: dict[str, Json], dropped: dict[str, None]) -> None:
+def _write_verbosity(request: Request, gpt: GPT | None, body: dict[str, Json], drops: Drops) -> None:
     if request.verbosity and gpt is not None and gpt.verbosity:
         body["verbosity"] = request.verbosity
-        dropped.pop("verbosity", None)
+        drops.discard("verbosity")
 
 
-def _write_account(request: Request, server: ChatServer, body: dict[str, Json], dropped: dict[str, None]) -> None:
+def _write_account(request: Request, server: ChatServer, body: dict[str, Json], drops: Drops) -> None:
     if request.user is not None:
         body["user"] = openai_user(request.user)
     if request.metadata:
         if server.no_metadata:
-            dropped["metadata"] = None
+            drops.add("metadata")
         else:
             body["metadata"] = dict(request.metadata)
-    if request.service_tier is not None:
-        if (tier := TIERS.get(request.service_tier)) is None:
-            dropped["service_tier"] = None
-        else:
-            body["service_tier"] = tier
+    if (tier := tier_of(request, TIERS, drops)) is not None:
+        body["service_tier"] = tier

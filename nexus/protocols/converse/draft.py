@@ -10,6 +10,7 @@ import re
 
 from nexus.conversation.parts import CacheHint
 from nexus.models.bedrock import ConverseModel
+from nexus.protocols.checks import Drops
 from nexus.protocols.ids import ToolIds
 from nexus.wire import Json
 
@@ -20,21 +21,12 @@ _SPACES = re.compile(r"\s+")
 
 
 class Draft:
-    """``dropped`` names what was left out, each once, in the order it was met."""
-
     def __init__(self, model: ConverseModel) -> None:
         self.model = model
         self._ids = ToolIds(_WIDE_ID if model.wide_ids else _ID)
         self._calls: dict[str, int] = {}
         self._documents: set[str] = set()
-        self._dropped: dict[str, None] = {}
-
-    def drop(self, name: str) -> None:
-        self._dropped[name] = None
-
-    @property
-    def dropped(self) -> tuple[str, ...]:
-        return tuple(self._dropped)
+        self.drops = Drops()
 
     def call_id(self, original: str) -> str:
         """The id of a new call. Clients that number their calls afresh in every turn use an id twice."""
@@ -61,8 +53,8 @@ class Draft:
         if hint is None:
             return []
         if not self.model.cache:
-            self.drop("cache")
+            self.drops.add("cache")
             return []
         if hint == "1h":
-            self.drop("cache_ttl")
+            self.drops.add("cache_ttl")
         return [{"cachePoint": {"type": "default"}}]

@@ -58,7 +58,7 @@ _EXTENSIONS: Mapping[str, str] = {"jpg": "jpeg", "markdown": "md", "htm": "html"
 
 def write_image(image: Image, path: str, draft: Draft) -> Json:
     if image.detail not in (None, "auto"):
-        draft.drop("detail")
+        draft.drops.add("detail")
     kind, source = _source(image.source, _IMAGES, "image", path)
     return {"image": {"format": kind, "source": source}}
 

@@ -47,7 +47,7 @@ def write_assistant_part(part: Part, path: str, draft: Draft) -> list[Json]:
         case ToolResult():
             raise InvalidRequest("a tool result belongs into a user message", param=path)
         case Image():
-            draft.drop(LOST)
+            draft.drops.add(LOST)
             return text_blocks(unseen(part).text) + draft.cache_point(part.cache)
         case Document() | Audio():
             raise UnsupportedFeature("Bedrock takes documents and audio from the user only", param=path)
@@ -83,7 +83,7 @@ def _reasoning(part: Reasoning, draft: Draft) -> list[Json]:
     value = part.signature.value if part.signature is not None else ""
     wanted = draft.model.reasoning == ("signed" if value else "unsigned")
     if not own or not wanted or (part.redacted and not value):
-        draft.drop("reasoning")
+        draft.drops.add("reasoning")
         return []
     if part.redacted:
         return [{"reasoningContent": {"redactedContent": value}}]
@@ -94,7 +94,7 @@ def _reasoning(part: Reasoning, draft: Draft) -> list[Json]:
 def _tool_use(call: ToolCall, draft: Draft) -> Json:
     arguments, whole = an_object_of(call.arguments)
     if not whole:
-        draft.drop(BROKEN)
+        draft.drops.add(BROKEN)
     return {"toolUse": {"toolUseId": draft.call_id(call.id), "name": call.name, "input": arguments}}
 
 

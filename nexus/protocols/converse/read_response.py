@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from nexus.conversation.parts import Citation, Image, Inline, Part, Reasoning, Response, Signature, Text, ToolCall
 from nexus.errors import VendorError
+from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin, ReadResponse
 from nexus.protocols.converse.read_error import read_no_answer
 from nexus.protocols.converse.stops import read_stop
@@ -24,19 +25,17 @@ def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadRespons
     if not any(name in body for name in ("output", "stopReason", "usage")):
         raise VendorError(read_no_answer(body))
     parts: list[Part] = []
-    dropped: dict[str, None] = {}
+    drops = Drops()
     message = mapping(mapping(body.get("output")).get("message"))
     for block in sequence(message.get("content")):
-        part = _part(mapping(block), dropped)
+        part = _part(mapping(block), drops)
         if part is not None:
             parts.append(part)
     usage = read_usage(mapping(body.get("usage")), body.get("serviceTier"))
-    return ReadResponse(
-        Response(origin.response_id, origin.model, tuple(parts), read_stop(body), usage), tuple(dropped)
-    )
+    return ReadResponse(Response(origin.response_id, origin.model, tuple(parts), read_stop(body), usage), drops.names)
 
 
-def _part(block: Mapping[str, Json], dropped: dict[str, None]) -> Part | None:
+def _part(block: Mapping[str, Json], drops: Drops) -> Part | None:
     for kind, value in block.items():
         match kind:
             case "text":
@@ -48,11 +47,11 @@ def _part(block: Mapping[str, Json], dropped: dict[str, None]) -> Part | None:
             case "image" if (image := read_image(mapping(value))) is not None:
                 return image
             case "citationsContent":
-                return _cited(mapping(value), dropped)
+                return _cited(mapping(value), drops)
             case "toolUse":
-                dropped[text(mapping(value).get("type")) or kind] = None
+                drops.add(text(mapping(value).get("type")) or kind)
             case _:
-                dropped[kind] = None
+                drops.add(kind)
     return None
 
 
@@ -62,10 +61,10 @@ def read_image(wire: Mapping[str, Json]) -> Image | None:
     return Image(Inline(f"image/{text(wire.get('format')) or 'png'}", data)) if data else None
 
 
-def _cited(block: Mapping[str, Json], dropped: dict[str, None]) -> Text:
+def _cited(block: Mapping[str, Json], drops: Drops) -> Text:
     words = "".join(text(mapping(piece).get("text")) for piece in sequence(block.get("content")))
     read = [read_citation(mapping(entry), len(words)) for entry in sequence(block.get("citations"))]
-    dropped |= {one: None for one in read if isinstance(one, str)}
+    drops.add(*(one for one in read if isinstance(one, str)))
     return Text(words, citations=tuple(one for one in read if isinstance(one, Citation)))
 
 

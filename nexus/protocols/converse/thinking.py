@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import field
 
 from nexus.conversation.parts import Request, Thinking
-from nexus.models import efforts
 from nexus.protocols.converse.draft import Draft
+from nexus.protocols.dispositions import level_of
 from nexus.valueclass import valueclass
 from nexus.wire import Json
 
@@ -32,28 +32,20 @@ def plan_thinking(request: Request, draft: Draft) -> ThinkingPlan:
         case "effort" | "nested":
             return _levelled(thinking, draft)
         case None:
-            draft.drop("thinking")
+            draft.drops.add("thinking")
             return ThinkingPlan()
-
-
-def _level(thinking: Thinking, draft: Draft) -> str | None:
-    """The level to ask for; what the model cannot do as asked is named."""
-    chosen = efforts.choose(thinking, draft.model.efforts)
-    if chosen.lost is not None:
-        draft.drop(chosen.lost)
-    return chosen.level
 
 
 def _nova(thinking: Thinking, draft: Draft) -> ThinkingPlan:
     if not thinking.enabled:
         return ThinkingPlan({"reasoningConfig": {"type": "disabled"}})
-    effort = _level(thinking, draft) or "medium"
+    effort = level_of(thinking, draft.model.efforts, draft.drops) or "medium"
     config = {"type": "enabled", "maxReasoningEffort": effort}
     return ThinkingPlan({"reasoningConfig": config}, unlimited=effort == "high")
 
 
 def _levelled(thinking: Thinking, draft: Draft) -> ThinkingPlan:
-    level = _level(thinking, draft)
+    level = level_of(thinking, draft.model.efforts, draft.drops)
     if level is None:
         return ThinkingPlan()
     extra = {"reasoning": {"effort": level}} if draft.model.thinking == "nested" else {"reasoning_effort": level}

@@ -69,7 +69,7 @@ def _chosen(request: Request, draft: Draft) -> ToolPlan:
     if has_tool_parts(request):
         tools = tools or _remembered(request)
         if mode == "none":
-            draft.drop("tool_choice")
+            draft.drops.add("tool_choice")
     elif mode == "none":
         tools = ()
     match mode:
@@ -107,7 +107,7 @@ def _held_format(wanted: OutputFormat | None, draft: Draft) -> Closed | None:
 def _with_answer_tool(plan: ToolPlan, wanted: OutputFormat, draft: Draft) -> ToolPlan:
     """Called tools and the answer are alternatives: a turn that must call a client's tool has no answer to format."""
     if plan.forced:
-        draft.drop("output_format")
+        draft.drops.add("output_format")
         return plan
     if draft.model.tool_choice == "auto" or not draft.model.tools:
         raise UnsupportedFeature(
@@ -130,10 +130,10 @@ def write_tool_config(plan: ToolPlan, request: Request, draft: Draft) -> Json:
     for number, tool in enumerate(plan.tools):
         tools.append({"toolSpec": _spec(tool, f"tools.{number}", held.get(number), draft)})
         if tool.cache is not None:
-            draft.drop("cache")
+            draft.drops.add("cache")
     config: dict[str, Json] = {"tools": tools}
     if request.parallel_tools is False:
-        draft.drop("parallel_tools")
+        draft.drops.add("parallel_tools")
     match plan.mode:
         case "any":
             config["toolChoice"] = {"any": {}}
@@ -146,11 +146,10 @@ def _held_tools(plan: ToolPlan, draft: Draft) -> Mapping[int, dict[str, Json]]:
     """The schemas of the tools that stay strict, by their place."""
     if not draft.model.structured_output:
         if any(tool.strict for tool in plan.tools):
-            draft.drop("strict")
+            draft.drops.add("strict")
         return {}
     held = strict_tools(plan.tools, None, plan.format)
-    for name in held.lost:
-        draft.drop(name)
+    draft.drops.add(*held.lost)
     return held.schemas
 
 
@@ -158,8 +157,7 @@ def _spec(tool: Tool, path: str, held: Mapping[str, Json] | None, draft: Draft) 
     if not tool.name:
         raise InvalidRequest("a tool needs a name", param=f"{path}.name")
     root = modern_root(tool.parameters, f"{path}.parameters")
-    for keyword in root.lost:
-        draft.drop(f"{path}.parameters.{keyword}")
+    draft.drops.add(*(f"{path}.parameters.{keyword}" for keyword in root.lost))
     described = describe(tool.description if (tool.description or "").strip() else None, root.in_words)
     schema = {"json": root.schema if held is None else held}
     strict = None if held is None else True
@@ -171,8 +169,7 @@ def write_text_format(plan: ToolPlan, request: Request, draft: Draft) -> Json:
     wanted = request.output_format
     if wanted is None or plan.format is None:
         return None
-    for path in plan.format.lost:
-        draft.drop(path)
+    draft.drops.add(*plan.format.lost)
     schema = encode(plan.format.schema).decode()
     definition = only({"schema": schema, "name": wanted.name, "description": wanted.description})
     return {"type": "json_schema", "structure": {"jsonSchema": definition}}

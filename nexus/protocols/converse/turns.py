@@ -49,7 +49,7 @@ def write_conversation(request: Request, draft: Draft) -> tuple[list[Json], list
         _add(turns, "user", [_marked(text.text) for text in request.system if text.text.strip()])
     for number, message in enumerate(request.messages):
         if message.name is not None:
-            draft.drop("name")
+            draft.drops.add("name")
         role = "assistant" if message.role == "assistant" else "user"
         _add(turns, role, _units(message, f"messages.{number}", draft))
     if system and not turns:

@@ -19,7 +19,7 @@ from nexus.protocols.converse.fields import WRITES
 from nexus.protocols.converse.thinking import ThinkingPlan, plan_thinking
 from nexus.protocols.converse.tools import plan_tools, write_text_format, write_tool_config
 from nexus.protocols.converse.turns import write_conversation
-from nexus.protocols.dispositions import left_out
+from nexus.protocols.dispositions import left_out, tier_of
 from nexus.protocols.renaming import rename
 from nexus.wire import Json, only
 
@@ -57,12 +57,10 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         "requestMetadata": _metadata(request, draft) or None,
         "serviceTier": _service_tier(request, draft),
     }
-    for name in left_out(WRITES, request):
-        if name != "parallel_tools":
-            draft.drop(name)
+    draft.drops.add(*(name for name in left_out(WRITES, request) if name != "parallel_tools"))
     cut = Cut() if draft.model.stop else Cut(request.stop)
     renaming = renaming.with_keys(tools.answer_tool, tools.answer_keys)
-    return VendorRequest(only(body), draft.dropped, tools.answer_tool, cut=cut, renaming=renaming)
+    return VendorRequest(only(body), draft.drops.names, tools.answer_tool, cut=cut, renaming=renaming)
 
 
 def _sampling(request: Request, thinking: ThinkingPlan, draft: Draft) -> tuple[dict[str, Json], dict[str, Json]]:
@@ -71,7 +69,7 @@ def _sampling(request: Request, thinking: ThinkingPlan, draft: Draft) -> tuple[d
     if max_tokens is not None and max_tokens < 1:
         raise InvalidRequest("max_tokens must be at least 1", param="max_tokens")
     if thinking.unlimited and max_tokens is not None:
-        draft.drop("max_tokens")
+        draft.drops.add("max_tokens")
         max_tokens = None
     temperature, top_p = _temperature(request, thinking, draft), _top_p(request, thinking, draft)
     stop = list(request.stop) or None
@@ -89,7 +87,7 @@ def _temperature(request: Request, thinking: ThinkingPlan, draft: Draft) -> floa
     if value is None:
         return None
     if thinking.unlimited or not draft.model.sampling:
-        draft.drop("temperature")
+        draft.drops.add("temperature")
         return None
     if not 0 <= value <= 1:
         raise UnsupportedFeature("temperatures on Bedrock range from 0 to 1; choose one of these", param="temperature")
@@ -101,7 +99,7 @@ def _top_p(request: Request, thinking: ThinkingPlan, draft: Draft) -> float | No
     if value is None:
         return None
     if thinking.unlimited or not draft.model.sampling:
-        draft.drop("top_p")
+        draft.drops.add("top_p")
         return None
     if not 0 <= value <= 1:
         raise InvalidRequest("top_p ranges from 0 to 1", param="top_p")
@@ -113,7 +111,7 @@ def _top_k(request: Request, thinking: ThinkingPlan, draft: Draft) -> dict[str, 
         return {}
     if draft.model.top_k and not thinking.unlimited:
         return {"inferenceConfig": {"topK": request.top_k}}
-    draft.drop("top_k")
+    draft.drops.add("top_k")
     return {}
 
 
@@ -123,22 +121,17 @@ def _metadata(request: Request, draft: Draft) -> dict[str, str]:
     if request.user is not None and "user" not in request.metadata:
         pairs.insert(0, ("user", "user", request.user))
     elif request.user is not None:
-        draft.drop("user")
+        draft.drops.add("user")
     entries: dict[str, str] = {}
     for origin, name, value in pairs:
         fits = name and _METADATA.fullmatch(name) and _METADATA.fullmatch(value)
         if fits and len(entries) < _MOST_METADATA:
             entries[name] = value
         else:
-            draft.drop(origin)
+            draft.drops.add(origin)
     return entries
 
 
 def _service_tier(request: Request, draft: Draft) -> Json:
-    if request.service_tier is None:
-        return None
-    if request.service_tier not in _SERVICE_TIERS:
-        draft.drop("service_tier")
-        return None
-    tier = _SERVICE_TIERS[request.service_tier]
+    tier = tier_of(request, _SERVICE_TIERS, draft.drops)
     return None if tier is None else {"type": tier}

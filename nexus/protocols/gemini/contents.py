@@ -33,6 +33,7 @@ from nexus.conversation.parts import (
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.gemini import Gemini
 from nexus.protocols.arguments import BROKEN, an_object_of
+from nexus.protocols.checks import Drops
 from nexus.protocols.gemini.media import foreign_type, media_parts
 from nexus.protocols.gemini.results import result_media, write_response
 from nexus.protocols.ids import ToolIds
@@ -71,10 +72,10 @@ class _Turn:
 class ContentsWriter:
     """Collects messages; ``system`` and ``contents`` are the result."""
 
-    def __init__(self, gemini: Gemini, dropped: list[str]) -> None:
+    def __init__(self, gemini: Gemini, drops: Drops) -> None:
         self.system: list[Json] = []
         self._gemini = gemini
-        self._dropped = dropped
+        self._drops = drops
         self._ids = ToolIds(_IDS)
         self._calls: dict[str, _Call] = {}
         self._order = count()
@@ -86,7 +87,7 @@ class ContentsWriter:
     def add(self, message: Message, path: str, *, last: bool = True) -> None:
         """``last`` is for messages of the user's last turn."""
         if message.name is not None:
-            self._dropped.append("messages.name")
+            self._drops.add("messages.name")
         if message.role == "system":
             self._add_system_message(message, path)
             return
@@ -136,7 +137,7 @@ class ContentsWriter:
                 turn.parts += self._made(part, path)
             case Image(detail=detail):
                 if detail not in (None, "auto"):
-                    self._dropped.append("messages.image.detail")
+                    self._drops.add("messages.image.detail")
                 turn.parts += media_parts(part, self._gemini, path)
             case Document() | Audio():
                 turn.parts += media_parts(part, self._gemini, path)
@@ -144,7 +145,7 @@ class ContentsWriter:
                 if signed := _signature(signature):
                     turn.parts.append({"text": words, "thought": True} | signed)
                 else:
-                    self._dropped.append("messages.reasoning")
+                    self._drops.add("messages.reasoning")
             case ToolCall():
                 self._add_call(turn, part, path)
             case ToolResult():
@@ -155,7 +156,7 @@ class ContentsWriter:
         try:
             (wire,) = media_parts(image, self._gemini, path)
         except UnsupportedFeature:
-            self._dropped.append(LOST)
+            self._drops.add(LOST)
             return [{"text": unseen(image).text}]
         signature = _signature(image.signature)
         if not signature and self._gemini.thought_signatures:
@@ -166,7 +167,7 @@ class ContentsWriter:
         """The part, or words in its place where it is an image that the model cannot be shown."""
         if not isinstance(part, Image) or (media_type := foreign_type(part)) is None:
             return part
-        self._dropped.append(f"{path}.{media_type}")
+        self._drops.add(f"{path}.{media_type}")
         return unseen(part)
 
     def _add_call(self, turn: _Turn, call: ToolCall, path: str) -> None:
@@ -175,7 +176,7 @@ class ContentsWriter:
         self._calls[call.id] = _Call(call.name, next(self._order))
         arguments, whole = an_object_of(call.arguments)
         if not whole:
-            self._dropped.append(BROKEN)
+            self._drops.add(BROKEN)
         wire: dict[str, Json] = {"name": call.name, "args": arguments}
         if self._gemini.function_ids:
             wire = {"id": self._ids[call.id]} | wire

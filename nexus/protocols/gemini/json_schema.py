@@ -15,6 +15,7 @@ from nexus.json_schema.all_of import Conflict, without_all_of
 from nexus.json_schema.refs import definition, hoisted
 from nexus.json_schema.roots import describe, worded
 from nexus.json_schema.walk import ANNOTATIONS, SILENT, Schema, rebuilt, types_of
+from nexus.protocols.checks import Drops
 from nexus.wire import Json, sequence, text
 
 _TAKEN: Final = frozenset(
@@ -26,16 +27,16 @@ MOST_COPIES = 500
 """Copies of definitions in one schema."""
 
 
-def write_json_schema(schema: Schema, path: str, dropped: list[str], *, answer: bool = False) -> dict[str, Json]:
-    """``answer`` is for the schema of one. What is lost is added to ``dropped``. Raises UnsupportedFeature."""
+def write_json_schema(schema: Schema, path: str, drops: Drops, *, answer: bool = False) -> dict[str, Json]:
+    """``answer`` is for the schema of one. What is lost is added to ``drops``. Raises UnsupportedFeature."""
     root = hoisted(schema)
-    return _Writer(root, dropped, answer).write(root, path, copying=True)
+    return _Writer(root, drops, answer).write(root, path, copying=True)
 
 
 class _Writer:
-    def __init__(self, root: Schema, dropped: list[str], answer: bool) -> None:
+    def __init__(self, root: Schema, drops: Drops, answer: bool) -> None:
         self._root = root
-        self._dropped = dropped
+        self._drops = drops
         self._answer = answer
         self._copies = 0
 
@@ -100,7 +101,7 @@ class _Writer:
             raise UnsupportedFeature(f"{path}: the schema combines too many others", param=path)
 
     def _drop(self, keywords: Schema, path: str) -> None:
-        self._dropped += [f"{path}.{name}" for name in keywords if name not in ANNOTATIONS]
+        self._drops.add(*(f"{path}.{name}" for name in keywords if name not in ANNOTATIONS))
 
 
 def _say_values(schema: dict[str, Json]) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.errors import UnsupportedFeature
+from nexus.protocols.checks import Drops
 from nexus.wire import Json, encode, item_at, mapping, sequence, text
 
 MAX_SIZE = 5000
@@ -34,17 +35,17 @@ _FORMATS = frozenset({"enum", "date-time", "int32", "int64", "float", "double"})
 _HANDLED = frozenset({"type", "const", "anyOf", "oneOf", "allOf", "$ref", "additionalProperties"})
 
 
-def write_schema(schema: Json, path: str, dropped: list[str]) -> dict[str, Json]:
+def write_schema(schema: Json, path: str, drops: Drops) -> dict[str, Json]:
     """The Schema for a JSON Schema; ``path`` is where it stands in the request."""
-    return _Writer(schema, dropped).write(schema, path, ())
+    return _Writer(schema, drops).write(schema, path, ())
 
 
 class _Writer:
     """One conversion; ``root`` is what references are resolved against."""
 
-    def __init__(self, root: Json, dropped: list[str]) -> None:
+    def __init__(self, root: Json, drops: Drops) -> None:
         self._root = root
-        self._dropped = dropped
+        self._drops = drops
         self._size = 0
 
     def write(self, schema: Json, path: str, seen: tuple[str, ...]) -> dict[str, Json]:
@@ -169,7 +170,7 @@ class _Writer:
             out["anyOf"] = branches
 
     def _drop(self, path: str, key: str) -> None:
-        self._dropped.append(f"{path}.{key}")
+        self._drops.add(f"{path}.{key}")
 
 
 def _values(schema: Mapping[str, Json]) -> list[Json]:

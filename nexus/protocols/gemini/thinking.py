@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from nexus.conversation.parts import Effort, Thinking
 from nexus.models.efforts import GOOGLE
 from nexus.models.gemini import LEVELS, BudgetRange, Gemini
+from nexus.protocols.checks import Drops
 from nexus.wire import Json
 
 EFFORT_LEVELS: Mapping[Effort, str] = {
@@ -25,28 +26,28 @@ EFFORT_LEVELS: Mapping[Effort, str] = {
 _DYNAMIC = -1
 
 
-def write_thinking(thinking: Thinking, gemini: Gemini, dropped: list[str]) -> dict[str, Json] | None:
+def write_thinking(thinking: Thinking, gemini: Gemini, drops: Drops) -> dict[str, Json] | None:
     """``thinkingConfig``, or None for a model that has no such thing."""
     if gemini.levels:
-        return _levelled(thinking, gemini.levels, dropped)
+        return _levelled(thinking, gemini.levels, drops)
     if gemini.budgets is not None:
-        return _budgeted(thinking, gemini.budgets, dropped)
+        return _budgeted(thinking, gemini.budgets, drops)
     if thinking.enabled:
-        dropped.append("thinking")
+        drops.add("thinking")
     return None
 
 
-def _levelled(thinking: Thinking, levels: tuple[str, ...], dropped: list[str]) -> dict[str, Json]:
+def _levelled(thinking: Thinking, levels: tuple[str, ...], drops: Drops) -> dict[str, Json]:
     if not thinking.enabled:
         # No level turns thinking off altogether.
-        dropped.append("thinking")
+        drops.add("thinking")
         return {"thinkingLevel": _nearest("MINIMAL", levels)}
     config: dict[str, Json] = {"includeThoughts": thinking.visible}
     if thinking.effort is not None:
         wanted = EFFORT_LEVELS[thinking.effort]
         config["thinkingLevel"] = _nearest(wanted, levels)
         if config["thinkingLevel"] != wanted:
-            dropped.append("thinking.effort")
+            drops.add("thinking.effort")
     elif thinking.budget is not None:
         config["thinkingLevel"] = _nearest(EFFORT_LEVELS[GOOGLE.of_budget(thinking.budget)], levels)
     return config
@@ -57,16 +58,16 @@ def _nearest(level: str, levels: tuple[str, ...]) -> str:
     return next((higher for higher in LEVELS[LEVELS.index(level) :] if higher in levels), levels[-1])
 
 
-def _budgeted(thinking: Thinking, limits: BudgetRange, dropped: list[str]) -> dict[str, Json]:
+def _budgeted(thinking: Thinking, limits: BudgetRange, drops: Drops) -> dict[str, Json]:
     if not thinking.enabled:
         if not limits.off:
-            dropped.append("thinking")
+            drops.add("thinking")
         return {"thinkingBudget": 0 if limits.off else limits.least}
     config: dict[str, Json] = {"includeThoughts": thinking.visible}
     if thinking.budget is not None:
         config["thinkingBudget"] = min(max(thinking.budget, limits.least), limits.most)
         if config["thinkingBudget"] != thinking.budget:
-            dropped.append("thinking.budget")
+            drops.add("thinking.budget")
     elif thinking.effort is not None:
         wanted = GOOGLE.budgets[thinking.effort]
         config["thinkingBudget"] = limits.most if wanted is None else min(wanted, limits.most)

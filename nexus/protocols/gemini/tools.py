@@ -17,6 +17,7 @@ from nexus.json_schema.keys import Forms
 from nexus.json_schema.remembered import remembered
 from nexus.json_schema.roots import describe, object_root
 from nexus.models.gemini import Gemini
+from nexus.protocols.checks import Drops
 from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.gemini.json_schema import write_json_schema
 from nexus.protocols.gemini.schema import write_schema
@@ -41,15 +42,15 @@ class Tooling:
     answer_keys: Forms = field(default_factory=dict)
 
 
-def write_tooling(request: Request, gemini: Gemini, dropped: list[str]) -> Tooling:
+def write_tooling(request: Request, gemini: Gemini, drops: Drops) -> Tooling:
     """Raises InvalidRequest for a choice that the tools do not allow."""
     searches = [tool for tool in request.tools if isinstance(tool, WebSearch)]
     if searches and len(searches) == len(request.tools):
-        return _searching(request, gemini, dropped)
+        return _searching(request, gemini, drops)
     if searches:
-        request = _unsearched(request, dropped)
+        request = _unsearched(request, drops)
     choice = _checked_choice(request)
-    _note_hints(request, dropped)
+    _note_hints(request, drops)
     tools, output = request.tools, request.output_format
     answer: Tool | None = None
     keys: Forms = {}
@@ -61,31 +62,31 @@ def write_tooling(request: Request, gemini: Gemini, dropped: list[str]) -> Tooli
             choice, output = ToolChoice("required"), None
         else:
             # A call is demanded of the client's own tools: the answer holds no content that could have a format.
-            dropped.append("output_format")
+            drops.add("output_format")
             output = None
     declared = (*tools, answer) if answer is not None else tools
     body: dict[str, Json] = {}
     if declared:
-        declarations = [_declaration(tool, f"tools.{i}", gemini, dropped) for i, tool in enumerate(declared)]
+        declarations = [_declaration(tool, f"tools.{i}", gemini, drops) for i, tool in enumerate(declared)]
         body["tools"] = [{"functionDeclarations": declarations}]
         if request.tool_choice is not None or answer is not None:
             body["toolConfig"] = {"functionCallingConfig": _config(choice)}
-    generation = {} if output is None else _format(output, gemini, dropped)
+    generation = {} if output is None else _format(output, gemini, drops)
     return Tooling(body, generation, None if answer is None else answer.name, keys)
 
 
-def _searching(request: Request, gemini: Gemini, dropped: list[str]) -> Tooling:
+def _searching(request: Request, gemini: Gemini, drops: Drops) -> Tooling:
     """Search and nothing else, which no model can be forced to make."""
     if request.tool_choice is not None and request.tool_choice.mode == "none":
-        return Tooling({}, {} if request.output_format is None else _format(request.output_format, gemini, dropped))
+        return Tooling({}, {} if request.output_format is None else _format(request.output_format, gemini, drops))
     if request.tool_choice is not None and request.tool_choice.mode != "auto":
-        dropped.append("tool_choice")
+        drops.add("tool_choice")
     if request.output_format is not None:
-        dropped.append("output_format")
+        drops.add("output_format")
     return Tooling({"tools": [{"googleSearch": {}}]}, {})
 
 
-def _unsearched(request: Request, dropped: list[str]) -> Request:
+def _unsearched(request: Request, drops: Drops) -> Request:
     """Beside functions a search would have to be told in every later turn, in parts that no client sends back."""
     for at, tool in enumerate(request.tools):
         if isinstance(tool, WebSearch) and not tool.offered:
@@ -93,7 +94,7 @@ def _unsearched(request: Request, dropped: list[str]) -> Request:
                 f"tools.{at}: Gemini searches the web in requests without other tools only", param=f"tools.{at}"
             )
     request, lost = without_search(request, searches=False)
-    dropped += lost
+    drops.add(*lost)
     return request
 
 
@@ -111,11 +112,11 @@ def _checked_choice(request: Request) -> ToolChoice:
     return choice
 
 
-def _note_hints(request: Request, dropped: list[str]) -> None:
+def _note_hints(request: Request, drops: Drops) -> None:
     if any(tool.strict for tool in request.tools):
-        dropped.append("tools.strict")
+        drops.add("tools.strict")
     if request.parallel_tools is False and request.tools:
-        dropped.append("parallel_tools")
+        drops.add("parallel_tools")
 
 
 def _config(choice: ToolChoice) -> dict[str, Json]:
@@ -125,14 +126,14 @@ def _config(choice: ToolChoice) -> dict[str, Json]:
     return config
 
 
-def _declaration(tool: Tool, path: str, gemini: Gemini, dropped: list[str]) -> dict[str, Json]:
+def _declaration(tool: Tool, path: str, gemini: Gemini, drops: Drops) -> dict[str, Json]:
     declaration: dict[str, Json] = {"name": tool.name}
     in_words, schema, lost = _parameters(tool.parameters, (f"{path}.parameters", gemini.openapi_schemas))
     if (description := describe(tool.description, in_words)) is not None:
         declaration["description"] = description
     if not tool.parameters:
         return declaration
-    dropped += lost
+    drops.add(*lost)
     if not gemini.openapi_schemas:
         return declaration | {"parametersJsonSchema": schema}
     # The subset knows no object without properties; a declaration without parameters says the same.
@@ -146,21 +147,21 @@ def _parameters(schema: Json, written: tuple[str, bool]) -> tuple[str, dict[str,
     the words of OpenAPI."""
     path, openapi = written
     root = object_root(schema, path)
-    lost = [f"{path}.{keyword}" for keyword in root.lost]
+    lost = Drops(f"{path}.{keyword}" for keyword in root.lost)
     write = write_schema if openapi else write_json_schema
-    return root.in_words, write(root.schema, path, lost), tuple(lost)
+    return root.in_words, write(root.schema, path, lost), lost.names
 
 
-def _format(output: OutputFormat, gemini: Gemini, dropped: list[str]) -> dict[str, Json]:
+def _format(output: OutputFormat, gemini: Gemini, drops: Drops) -> dict[str, Json]:
     generation: dict[str, Json] = {"responseMimeType": "application/json"}
     if output.schema is None:
         return generation
     schema = _described(output)
     if gemini.openapi_schemas:
-        return generation | {"responseSchema": write_schema(schema, "output_format.schema", dropped)}
+        return generation | {"responseSchema": write_schema(schema, "output_format.schema", drops)}
     if not isinstance(schema, dict):
         return generation
-    written = write_json_schema(schema, "output_format.schema", dropped, answer=True)
+    written = write_json_schema(schema, "output_format.schema", drops, answer=True)
     return generation | {"responseJsonSchema": written}
 
 

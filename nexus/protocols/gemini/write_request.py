@@ -13,8 +13,9 @@ from nexus.conversation.cache_hints import has_cache_hints
 from nexus.conversation.parts import Request
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.gemini import TOOL_NAMES, Gemini
+from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Target, VendorRequest
-from nexus.protocols.dispositions import left_out
+from nexus.protocols.dispositions import left_out, tier_of
 from nexus.protocols.gemini.contents import ContentsWriter
 from nexus.protocols.gemini.fields import WRITES
 from nexus.protocols.gemini.thinking import write_thinking
@@ -40,28 +41,29 @@ _PENALTIES = {"presence_penalty": "presencePenalty", "frequency_penalty": "frequ
 
 def write_request(request: Request, target: Target) -> VendorRequest:
     """Raises UnsupportedFeature and InvalidRequest by the name of the neutral field."""
-    dropped: list[str] = []
+    drops = Drops()
     request, renaming = rename(request, TOOL_NAMES, target.gemini.property_keys)
-    system, contents = _write_conversation(request, target.gemini, dropped)
-    tooling = write_tooling(request, target.gemini, dropped)
+    system, contents = _write_conversation(request, target.gemini, drops)
+    tooling = write_tooling(request, target.gemini, drops)
     body: dict[str, Json] = {"contents": contents}
     if system:
         body["systemInstruction"] = {"parts": system}
     body |= tooling.body
-    generation = _write_generation(request, target.gemini, dropped) | tooling.generation
+    generation = _write_generation(request, target.gemini, drops) | tooling.generation
     if generation:
         body["generationConfig"] = generation
-    if request.service_tier is not None:
-        _write_tier(request.service_tier, body, dropped)
+    if (tier := tier_of(request, _TIERS, drops)) is not None:
+        body["serviceTier"] = tier
     # Whether there are tools for it to matter is known where they are written.
-    dropped += [name for name in left_out(WRITES, request) if name != "parallel_tools"]
-    dropped += ["cache_control"] if has_cache_hints(request) else []
+    drops.add(*(name for name in left_out(WRITES, request) if name != "parallel_tools"))
+    if has_cache_hints(request):
+        drops.add("cache_control")
     renaming = renaming.with_keys(tooling.answer_tool, tooling.answer_keys)
-    return VendorRequest(body, tuple(dict.fromkeys(dropped)), tooling.answer_tool, renaming=renaming)
+    return VendorRequest(body, drops.names, tooling.answer_tool, renaming=renaming)
 
 
-def _write_conversation(request: Request, gemini: Gemini, dropped: list[str]) -> tuple[list[Json], list[Json]]:
-    writer = ContentsWriter(gemini, dropped)
+def _write_conversation(request: Request, gemini: Gemini, drops: Drops) -> tuple[list[Json], list[Json]]:
+    writer = ContentsWriter(gemini, drops)
     writer.add_system(request.system)
     last = _last_turn(request)
     for index, message in enumerate(request.messages):
@@ -83,7 +85,7 @@ def _last_turn(request: Request) -> int:
     return max((at + 1 for at, is_made in enumerate(made) if is_made), default=0)
 
 
-def _write_generation(request: Request, gemini: Gemini, dropped: list[str]) -> dict[str, Json]:
+def _write_generation(request: Request, gemini: Gemini, drops: Drops) -> dict[str, Json]:
     config: dict[str, Json] = {}
     if request.max_tokens is not None:
         config["maxOutputTokens"] = request.max_tokens
@@ -93,20 +95,20 @@ def _write_generation(request: Request, gemini: Gemini, dropped: list[str]) -> d
             if taken and value is not None:
                 config[key] = value
             elif asks_for(name, value):
-                dropped.append(name)
+                drops.add(name)
     if request.seed is not None:
         if -_INT32 <= request.seed < _INT32:
             config["seed"] = request.seed
         else:
-            dropped.append("seed")
+            drops.add("seed")
     if request.image_output and gemini.image_output:
         config["responseModalities"] = ["TEXT", "IMAGE"]
     elif request.image_output:
-        dropped.append("image_output")
+        drops.add("image_output")
     if request.stop:
         config["stopSequences"] = _stops(request.stop)
     if request.thinking is not None:
-        thinking = write_thinking(request.thinking, gemini, dropped)
+        thinking = write_thinking(request.thinking, gemini, drops)
         config |= {} if thinking is None else {"thinkingConfig": thinking}
     return config
 
@@ -115,10 +117,3 @@ def _stops(stop: tuple[str, ...]) -> list[str]:
     if len(stop) > MAX_STOPS:
         raise UnsupportedFeature(f"Gemini takes at most {MAX_STOPS} stop sequences, not {len(stop)}", param="stop")
     return list(stop)
-
-
-def _write_tier(tier: str, body: dict[str, Json], dropped: list[str]) -> None:
-    if tier not in _TIERS:
-        dropped.append("service_tier")
-    elif (wire := _TIERS[tier]) is not None:
-        body["serviceTier"] = wire

@@ -75,8 +75,7 @@ def _write_tools(tools: tuple[Tool, ...], format: Closed | None, claude: Claude,
             drops.add("tools.strict")
         return [_write_tool(tool, at, {}, drops) for at, tool in enumerate(tools)]
     held = strict_tools(tools, STRICT_LIMITS, format)
-    for name in held.lost:
-        drops.add(name)
+    drops.add(*held.lost)
     written: list[Block] = []
     for at, tool in enumerate(tools):
         strict = {"strict": at in held.schemas} if tool.strict is not None else {}
@@ -91,8 +90,7 @@ def _write_tool(tool: Tool, at: int, held: Block, drops: Drops) -> Block:
         return dict(WEB_SEARCH)
     path = f"tools.{at}.parameters"
     root = modern_root(tool.parameters, path)
-    for keyword in root.lost:
-        drops.add(f"{path}.{keyword}")
+    drops.add(*(f"{path}.{keyword}" for keyword in root.lost))
     wire: Block = {"name": tool.name}
     if (description := describe(tool.description, root.in_words)) is not None:
         wire["description"] = description

@@ -14,7 +14,7 @@ from nexus.errors import UnsupportedFeature
 from nexus.models.claude import PROPERTY_KEYS, Claude
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Target, VendorRequest
-from nexus.protocols.dispositions import left_out
+from nexus.protocols.dispositions import left_out, tier_of
 from nexus.protocols.messages.fields import WRITES
 from nexus.protocols.messages.thinking import Plan, write_thinking
 from nexus.protocols.messages.tools import write_tooling
@@ -30,10 +30,8 @@ _TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard
 
 
 def write_request(request: Request, target: Target) -> VendorRequest:
-    drops = Drops()
     request, renaming = rename(request, target.claude.tool_names, PROPERTY_KEYS)
-    for name in left_out(WRITES, request):
-        drops.add(name)
+    drops = Drops(left_out(WRITES, request))
     system = [block for part in request.system if (block := write_text(part, drops)) is not None]
     turns = write_turns(system, request.messages, target.claude, drops)
     tooling = write_tooling(request, target, drops)
@@ -55,7 +53,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         # Arguments of calls hold no stop sequences.
         "stop_sequences": None if tooling.answer_call else _write_stops(request.stop) or None,
         "metadata": {"user_id": request.user} if request.user is not None else None,
-        "service_tier": _write_tier(request.service_tier, drops),
+        "service_tier": tier_of(request, _TIERS, drops),
         "stream": True if request.stream else None,
     }
     body = only(members) | _write_sampling(request, plan, target.claude, drops)
@@ -99,12 +97,6 @@ def _write_stops(stops: tuple[str, ...]) -> list[str]:
                 f"stop.{at}: Claude takes no stop sequence of white space alone; leave it out", param=f"stop.{at}"
             )
     return [stop for stop in stops if stop]
-
-
-def _write_tier(tier: str | None, drops: Drops) -> str | None:
-    if tier is not None and tier not in _TIERS:
-        drops.add("service_tier")
-    return _TIERS.get(tier or "")
 
 
 def _limit_breakpoints(body: Block, drops: Drops) -> None:

@@ -32,12 +32,9 @@ def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadRespons
         raise VendorError(read_stream_error(body))
     drops = Drops()
     items = [mapping(item) for item in sequence(body.get("output"))]
-    for item in items:
-        if not has_counterpart(item):
-            drops.add(f"output.{text(item.get('type'))}")
+    drops.add(*(f"output.{text(item.get('type'))}" for item in items if not has_counterpart(item)))
     items = [item for item in items if has_counterpart(item)]
-    for name in lost(items):
-        drops.add(name)
+    drops.add(*lost(items))
     parts = read_output(items)
     stop = read_stop(
         {**body, "status": text(body.get("status")) or "completed"},

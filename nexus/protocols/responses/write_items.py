@@ -24,6 +24,7 @@ from nexus.conversation.parts import (
     ToolResult,
 )
 from nexus.errors import UnsupportedFeature
+from nexus.protocols.checks import Drops
 from nexus.protocols.images import LOST, unseen
 from nexus.protocols.responses.parts import write_part
 from nexus.protocols.responses.signatures import OWN, open_vendors
@@ -36,9 +37,9 @@ ERROR = "Error: "
 """Begins the text of a result with ``is_error``, which this dialect has no field for."""
 
 
-def write_items(request: Request, dropped: list[str]) -> list[Item]:
+def write_items(request: Request, drops: Drops) -> list[Item]:
     """The whole conversation, system text first."""
-    return [*(_system(block) for block in request.system), *_Writer(request, dropped).write(request.messages)]
+    return [*(_system(block) for block in request.system), *_Writer(request, drops).write(request.messages)]
 
 
 def _system(block: Text) -> Item:
@@ -46,8 +47,8 @@ def _system(block: Text) -> Item:
 
 
 class _Writer:
-    def __init__(self, request: Request, dropped: list[str]) -> None:
-        self._dropped = dropped
+    def __init__(self, request: Request, drops: Drops) -> None:
+        self._drops = drops
         self._names = Names(request, runs=False)
         self._custom: set[str] = set()
         self._items: list[Item] = []
@@ -89,7 +90,7 @@ class _Writer:
     def _image(self, image: Image) -> Item:
         """The API demands an id; a vendor's own has one."""
         if not isinstance(image.source, Inline):
-            self._dropped.append(LOST)
+            self._drops.add(LOST)
             return {"role": "assistant", "content": unseen(image).text}
         own = image.signature.value if image.signature is not None and image.signature.dialect == OWN else ""
         item_id = own or "ig_" + digest(image.source.data, 32)
@@ -101,7 +102,7 @@ class _Writer:
 
     def _reasoning(self, part: Reasoning) -> Item | None:
         if part.signature is None or part.signature.dialect != OWN or not part.signature.value:
-            self._dropped.append("messages.reasoning")
+            self._drops.add("messages.reasoning")
             return None
         summary = [{"type": "summary_text", "text": part.text}] if part.text else []
         item_id, packed = open_vendors(part.signature)

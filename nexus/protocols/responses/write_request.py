@@ -13,8 +13,9 @@ from nexus.conversation.parts import OutputFormat, Request, Thinking
 from nexus.models import efforts
 from nexus.models.gpt import GPT, LEAST_OUTPUT
 from nexus.protocols import cutter
+from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Cut, Target, VendorRequest
-from nexus.protocols.dispositions import left_out
+from nexus.protocols.dispositions import left_out, level_of, tier_of
 from nexus.protocols.ids import openai_user
 from nexus.protocols.openai_request import TIERS, write_schema
 from nexus.protocols.openai_schemas import fit
@@ -31,8 +32,8 @@ SUMMARY = "reasoning.summary"
 
 def write_request(request: Request, target: Target) -> VendorRequest:
     request, renaming, lost = fit(request)
-    dropped = left_out(WRITES, request)
-    body: dict[str, Json] = {"model": target.model, "input": write_items(request, dropped), "store": False}
+    drops = Drops(left_out(WRITES, request))
+    body: dict[str, Json] = {"model": target.model, "input": write_items(request, drops), "store": False}
     if target.gpt is None or target.gpt.reasons:
         body["include"] = ["reasoning.encrypted_content"]
     if request.stream:
@@ -43,72 +44,69 @@ def write_request(request: Request, target: Target) -> VendorRequest:
             body["tool_choice"] = write_choice(request.tool_choice, request.tools)
         if request.parallel_tools is not None:
             body["parallel_tool_calls"] = request.parallel_tools
-    if request.thinking is not None and (reasoning := write_thinking(request.thinking, target, dropped)):
+    if request.thinking is not None and (reasoning := write_thinking(request.thinking, target, drops)):
         body["reasoning"] = reasoning
-    if text := _write_text(request, target.gpt, dropped):
+    if text := _write_text(request, target.gpt, drops):
         body["text"] = text
     optional = {
         "max_output_tokens": None if request.max_tokens is None else max(request.max_tokens, LEAST_OUTPUT),
-        **_sampling(request, target.gpt, mapping(body.get("reasoning")).get("effort"), dropped),
+        **_sampling(request, target.gpt, mapping(body.get("reasoning")).get("effort"), drops),
         "user": None if request.user is None else openai_user(request.user),
         "metadata": dict(request.metadata) or None,
-        "service_tier": _TIERS.get(request.service_tier or ""),
+        "service_tier": tier_of(request, _TIERS, drops),
         "safety_identifier": request.safety_identifier,
         "prompt_cache_key": request.prompt_cache_key,
     }
     body |= only(optional)
-    if request.service_tier is not None and "service_tier" not in body:
-        dropped.append("service_tier")
     if has_cache_hints(request):
-        dropped.append("cache")
-    cut = _cut(request, dropped)
-    return VendorRequest(body, (*dropped, *lost), cut=cut, renaming=renaming)
+        drops.add("cache")
+    cut = _cut(request, drops)
+    return VendorRequest(body, (*drops.names, *lost), cut=cut, renaming=renaming)
 
 
-def _write_text(request: Request, gpt: GPT | None, dropped: list[str]) -> dict[str, Json]:
+def _write_text(request: Request, gpt: GPT | None, drops: Drops) -> dict[str, Json]:
     text: dict[str, Json] = {}
     if request.output_format is not None:
         text["format"] = write_format(request.output_format)
     if request.verbosity and (gpt is None or gpt.verbosity):
         text["verbosity"] = request.verbosity
     elif asks_for("verbosity", request.verbosity):
-        dropped.append("verbosity")
+        drops.add("verbosity")
     return text
 
 
-def _cut(request: Request, dropped: list[str]) -> Cut:
+def _cut(request: Request, drops: Drops) -> Cut:
     cutter.check(request.stop)
     if request.max_tokens is None or request.max_tokens >= LEAST_OUTPUT:
         return Cut(request.stop)
-    dropped.append("max_tokens")
+    drops.add("max_tokens")
     return Cut(request.stop, request.max_tokens)
 
 
-def write_thinking(thinking: Thinking, target: Target, dropped: list[str]) -> dict[str, Json]:
-    """``reasoning``; what the model cannot do as asked is named in ``dropped``."""
+def write_thinking(thinking: Thinking, target: Target, drops: Drops) -> dict[str, Json]:
+    """``reasoning``; what the model cannot do as asked is named in ``drops``."""
     offered = efforts.LEVELS if target.gpt is None else target.gpt.efforts
     if not offered:
         # Whether it thinks is not the client's to say; one that never does is off already.
-        dropped += ["thinking"] if thinking.enabled or (target.gpt and target.gpt.reasons) else []
+        if thinking.enabled or (target.gpt and target.gpt.reasons):
+            drops.add("thinking")
         return {}
-    chosen = efforts.choose(thinking, offered)
-    if chosen.lost is not None:
-        dropped.append(chosen.lost)
-    reasoning: dict[str, Json] = {"effort": chosen.level} if chosen.level else {}
+    level = level_of(thinking, offered, drops)
+    reasoning: dict[str, Json] = {"effort": level} if level else {}
     if not (thinking.enabled and thinking.visible):
         return reasoning
     if target.summary == "off":
-        dropped.append(SUMMARY)
+        drops.add(SUMMARY)
         return reasoning
     return reasoning | {"summary": target.summary}
 
 
-def _sampling(request: Request, gpt: GPT | None, effort: Json, dropped: list[str]) -> dict[str, float | None]:
+def _sampling(request: Request, gpt: GPT | None, effort: Json, drops: Drops) -> dict[str, float | None]:
     """What a model that reasons takes of it only while it does not."""
     knobs = {"temperature": request.temperature, "top_p": request.top_p}
     if gpt is None or gpt.takes_sampling(effort):
         return knobs
-    dropped += [name for name, value in knobs.items() if value is not None]
+    drops.add(*only(knobs))
     return {}
 
 

@@ -24,6 +24,7 @@ from nexus.conversation.parts import (
     WebSearch,
 )
 from nexus.errors import ClientError
+from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Target
 from nexus.protocols.gemini.codec import CLIENT
 from nexus.protocols.gemini.passthrough import edit_request
@@ -216,7 +217,7 @@ SCHEMAS: dict[str, Any] = {
 
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
 def test_a_schema_that_went_to_googles_words_comes_back(schema: Any) -> None:
-    assert read_schema(write_schema(schema, "x", []), "x") == schema
+    assert read_schema(write_schema(schema, "x", Drops()), "x") == schema
 
 
 OWN: Wire = {"text": "t", "thought": True, "thoughtSignature": "QUJD"}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from nexus.conversation.parts import Request, Tool
 from nexus.errors import UnsupportedFeature
+from nexus.protocols.checks import Drops
 from nexus.protocols.gemini.schema import write_schema
 
 from .kit import target, user, write
@@ -121,9 +122,9 @@ CASES: dict[str, tuple[Any, dict[str, Any], list[str]]] = {
 @pytest.mark.parametrize("case", sorted(CASES))
 def test_schemas(case: str) -> None:
     schema, expected, expected_drops = CASES[case]
-    dropped: list[str] = []
-    assert write_schema(schema, "p", dropped) == expected
-    assert sorted(dropped) == sorted(expected_drops)
+    drops = Drops()
+    assert write_schema(schema, "p", drops) == expected
+    assert sorted(drops.names) == sorted(expected_drops)
     types.Schema.model_validate(expected)
 
 
@@ -145,7 +146,7 @@ NODE = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}
 )
 def test_refused(schema: Any, says: str) -> None:
     with pytest.raises(UnsupportedFeature) as caught:
-        write_schema(schema, "tools.0.parameters", [])
+        write_schema(schema, "tools.0.parameters", Drops())
     assert says in caught.value.message
     assert caught.value.param is not None and caught.value.param.startswith("tools.0.parameters")
 
@@ -158,7 +159,7 @@ def doubling(levels: int) -> Any:
 @pytest.mark.parametrize("levels", [20, 31, 500])
 def test_references_that_explode_are_refused(levels: int) -> None:
     with pytest.raises(UnsupportedFeature) as caught:
-        write_schema(doubling(levels), "p", [])
+        write_schema(doubling(levels), "p", Drops())
     assert "too large" in caught.value.message
 
 
@@ -195,6 +196,6 @@ junk = st.recursive(
 @example({"allOf": [{"required": None}], "required": []})
 def test_no_schema_crashes_the_writer(schema: Any) -> None:
     try:
-        write_schema(schema, "p", [])
+        write_schema(schema, "p", Drops())
     except UnsupportedFeature as refusal:
         assert refusal.param is not None
