@@ -7,7 +7,7 @@ demands of one decision have different keys; those whose keys have the same hash
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from nexus.valueclass import valueclass
 
@@ -109,11 +109,9 @@ Result = TypeVar("Result")
 
 
 class Loop(Protocol):
-    """How something on the loop waits: for what a worker makes of a job, or for the supervisor's answer."""
+    """How something on the loop waits for what a worker makes of a job."""
 
     async def work(self, job: Callable[[], Result]) -> Result: ...
-
-    async def ask(self, name: str, *arguments: object) -> Any: ...
 
 
 class Store(Protocol):

@@ -25,18 +25,23 @@ def width_of(interval: int) -> int:
 
 
 class Window:
-    """What was admitted lately, oldest first: bucket, moment of the last admission in it, and their sum."""
+    """What was admitted lately, oldest first: the moment of the last admission in a bucket, and their sum."""
 
-    __slots__ = ("_buckets", "_lasts", "_sums", "interval", "total", "width")
+    __slots__ = ("_lasts", "_sums", "interval", "total", "width")
 
-    def __init__(self, interval: int) -> None:
+    def __init__(self, interval: int, lasts: bytes = b"", sums: bytes = b"") -> None:
+        """``lasts`` and ``sums`` are those of ``packed``."""
         self.interval = interval
         self.width = width_of(interval)
-        self.total = 0
         # Arrays, because a busy key with lists of ints would take ten times the memory.
-        self._buckets = array("q")
-        self._lasts = array("q")
-        self._sums = array("q")
+        self._lasts = array("q", lasts)
+        self._sums = array("q", sums)
+        self.total = sum(self._sums)
+
+    @property
+    def packed(self) -> tuple[bytes, bytes]:
+        """All that it is but for its interval, eight bytes for each entry."""
+        return self._lasts.tobytes(), self._sums.tobytes()
 
     def advance(self, now: int) -> None:
         """Forgets what no longer counts."""
@@ -45,7 +50,7 @@ class Window:
             self.total -= self._sums[count]
             count += 1
         if count:
-            del self._buckets[:count], self._lasts[:count], self._sums[:count]
+            del self._lasts[:count], self._sums[:count]
 
     def wait(self, now: int, amount: int, limit: int) -> int | None:
         """Microseconds until ``amount`` fits; 0 where it does, None where it never can."""
@@ -68,15 +73,14 @@ class Window:
         """Books an amount as of a moment, which is not before that of the last one but for what clocks differ; returns
         its bucket."""
         bucket = at // self.width
-        if self._buckets and self._buckets[-1] >= bucket:
+        if self._lasts and self._lasts[-1] // self.width >= bucket:
             self._lasts[-1] = max(self._lasts[-1], at)
             self._sums[-1] += amount
         else:
-            self._buckets.append(bucket)
             self._lasts.append(at)
             self._sums.append(amount)
         self.total += amount
-        return self._buckets[-1]
+        return self._lasts[-1] // self.width
 
     def change(self, now: int, bucket: int, delta: int) -> None:
         """Corrects what was booked in ``bucket``.
@@ -85,15 +89,15 @@ class Window:
         otherwise calls that last longer than the interval could take any amount.
         """
         self.advance(now)
-        at = bisect_left(self._buckets, bucket)
-        if at < len(self._buckets) and self._buckets[at] == bucket:
+        at = bisect_left(self._lasts, bucket * self.width)
+        if at < len(self._lasts) and self._lasts[at] // self.width == bucket:
             self._sums[at] += delta
             self.total += delta
         elif delta > 0:
             self.add(now, delta)
 
     def __len__(self) -> int:
-        return len(self._buckets)
+        return len(self._lasts)
 
 
 def reserve(now: int, demands: Sequence[Demand], windows: Sequence[Window]) -> Granted | Refused:

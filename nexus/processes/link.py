@@ -1,7 +1,7 @@
 """A worker process's side: calls functions that the supervisor serves.
 
 Any thread but the loop's, for a call waits for its answer: one round trip over a Unix socket, of bounded time. One
-that got no answer may have been carried out. The loop has a connection of its own: ``server.asking``.
+that got no answer may have been carried out.
 """
 
 from __future__ import annotations
@@ -60,10 +60,6 @@ class Link:
         finally:
             self._free.put(connection)
         return value_of(kind, value)
-
-    def give(self) -> socket.socket:
-        """A connection that is somebody else's from now on. Raises Lost."""
-        return self._take().socket
 
     def _take(self) -> _Connection:
         try:

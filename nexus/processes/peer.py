@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from nexus.processes.frames import BadFrame, Frames, pack
+from nexus.processes.poller import Poller
 
 _PIECE = 16 * 1024
 """Bytes of one read. Nearly every frame is far shorter, and room for more would be taken from the system each time."""
@@ -15,42 +16,28 @@ MOST_WAITING = 2**28
 """Bytes that may wait for whoever does not read; then it is dropped."""
 
 
-class Watcher(Protocol):
-    """Calls when something can be read, once ``want`` said so when something can be written."""
-
-    def watch(self, sock: socket.socket, callback: Callable[[], None]) -> None: ...
-
-    def want(self, sock: socket.socket, *, writing: bool) -> None: ...
-
-    def forget(self, sock: socket.socket) -> None: ...
-
-
 class Peer:
     """``received`` gets each value that comes, ``gone`` is called once when the other end is, or speaks nonsense."""
 
     def __init__(
         self,
         sock: socket.socket,
-        poller: Watcher,
+        poller: Poller,
         received: Callable[[Any], None],
         gone: Callable[[], None],
-        *,
-        reads_meanwhile: bool = False,
     ) -> None:
-        """``reads_meanwhile``: also while the other end takes nothing; of two ends that talk, one has to."""
         sock.setblocking(False)
         self._sock = sock
         self._poller = poller
         self._received = received
         self._gone = gone
-        self._reads_meanwhile = reads_meanwhile
         self._frames = Frames()
         self._waiting = bytearray()
         self._is_open = True
         poller.watch(sock, self._ready)
 
     def send(self, value: Any) -> None:
-        """Nothing more is read meanwhile from whoever does not take it, but for ``reads_meanwhile``."""
+        """Nothing more is read meanwhile from whoever does not take it."""
         if not self._is_open:
             return
         frame = pack(value)
@@ -79,8 +66,7 @@ class Peer:
             del self._waiting[: self._sent(self._waiting)]
             if not self._waiting and self._is_open:
                 self._poller.want(self._sock, writing=False)
-            if not (self._reads_meanwhile and self._is_open):
-                return
+            return
         try:
             piece = self._sock.recv(_PIECE)
             values = self._frames.feed(piece)

@@ -1,16 +1,17 @@
-"""The memory that worker processes share: how many connections each has, what runs, and what is measured."""
+"""The memory that worker processes share: connections of each, what was spent, what runs, and what is measured."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from nexus.limits.shared_windows import SharedWindows
 from nexus.processes.board import Board
 from nexus.processes.control import Control
 from nexus.processes.link import Link
-from nexus.processes.member import Member
 from nexus.processes.rows import Rows
 from nexus.processes.tally import Tally
 from nexus.server import worker
+from nexus.server.member import Member
 from nexus.server.shares import Shares
 from nexus.server.worker import Place
 from nexus.telemetry.metrics.meters import Meters
@@ -22,6 +23,7 @@ class Common:
     def __init__(self, count: int, counted: Sequence[str]) -> None:
         self._count = count
         self._shares = Shares(count)
+        self._windows = SharedWindows()
         self._tally = Tally(count, counted)
         # One part for each worker, and one for what happens in the supervisor.
         self._rows = Rows(count + 1)
@@ -31,7 +33,8 @@ class Common:
         """For the process that is this worker."""
         board = Board(lambda fact: control.tell((worker.FACT, fact)))
         tally, part = self._tally.of(index), self._rows.parts[index]
-        return Place(self._shares.of(index), Member(link, board, tally, self._rows, part, self._count), control)
+        member = Member(self._windows, link, board, tally, self._rows, part, self._count)
+        return Place(self._shares.of(index), member, control)
 
     def listen(self, indices: Iterable[int]) -> None:
         """Counts workers before they hear that they are to listen, so that who hears it first leaves the others their

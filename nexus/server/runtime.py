@@ -26,13 +26,13 @@ from nexus.gateway.routing import Routes
 from nexus.gateway.stages import Gateway
 from nexus.limits.admission import Limits
 from nexus.limits.stores import make_store
-from nexus.processes.member import Member
 from nexus.provider import Provider
 from nexus.response_store.responses import answers_of
 from nexus.response_store.responses import make_store as make_response_store
 from nexus.response_store.store import Store as ResponseStore
 from nexus.response_store.vendor_ids import make_id_store, vendor_ids_of
 from nexus.server.guards import Guards
+from nexus.server.member import Member
 from nexus.server.tls import tls_context
 from nexus.settings import ServerSettings, Settings, secrets
 from nexus.settings.attribution import claims_of
@@ -59,7 +59,7 @@ class Kept:
     @classmethod
     def of(cls, own: ServerSettings, member: Member | None = None) -> Self:
         """``member`` is what a worker process has of its supervisor. Raises MissingRedis."""
-        link = None if member is None else member.link
+        link, windows = (None, None) if member is None else (member.link, member.windows)
         router = Router()
         if member is not None:
             router.rests.share(member.board)
@@ -68,7 +68,7 @@ class Kept:
         storage = own.rate_limits.storage
         return cls(
             router,
-            Limits(make_store(storage, link)),
+            Limits(make_store(storage, windows)),
             make_response_store(own.response_store, storage, link),
             make_id_store(own.response_store, storage, link),
             Holdings(),

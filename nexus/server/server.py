@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from nexus.accounting.activity import Activity
 from nexus.accounting.books import Books
@@ -19,14 +19,11 @@ from nexus.accounting.record import CallRecord, Consumer
 from nexus.accounting.recorder import Recorder, RemoteActivity
 from nexus.bridge import Bell
 from nexus.errors import Draining, Overloaded
-from nexus.processes.answers import Lost
-from nexus.processes.link import SECONDS
-from nexus.processes.member import Member
 from nexus.processes.rows import Rows
 from nexus.relay.exchange import CallState
-from nexus.server.asking import Asking
 from nexus.server.flight import BytesInFlight, default_limit
 from nexus.server.lifecycle import Lifecycle, Phase
+from nexus.server.member import Member
 from nexus.server.runtime import Kept
 from nexus.server.shares import Share
 from nexus.server.threads import Full, Workers
@@ -63,7 +60,6 @@ class Server:
     def __init__(self, settings: ServerSettings, share: Share | None = None, member: Member | None = None) -> None:
         """``share`` and ``member`` are those of one of several processes. Raises MissingRedis."""
         self.kept = Kept.of(settings, member)
-        self._member = member
         self.processes = 1 if member is None else member.count
         self.workers = Workers(settings.worker_threads)
         self.flight = BytesInFlight(self.flight_limit(settings))
@@ -126,16 +122,6 @@ class Server:
         except Full:
             raise Overloaded("others are reading at the moment", retry_after=1) from None
 
-    async def ask(self, name: str, *arguments: object) -> Any:
-        """What a function of the supervisor makes of plain values. Raises Overloaded as it does, Lost and Refused."""
-        return await self._asking.call(name, *arguments)
-
-    @cached_property
-    def _asking(self) -> Asking:
-        if self._member is None:
-            raise Lost
-        return Asking(self._member.link.give(), SECONDS)
-
     @staticmethod
     async def wait(future: Future[None]) -> None:
         """For what others wait for too: neither cancels it, nor raises what could be in it."""
@@ -189,8 +175,6 @@ class Server:
         for threads in (self.workers, self.aside, self._flusher):
             threads.stop()
         self.bell.close()
-        if "_asking" in vars(self):
-            self._asking.close()
 
     def finished(self, record: CallRecord) -> None:
         """Tells everybody who counts calls; one who fails spoils nothing for the others."""

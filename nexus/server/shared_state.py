@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from nexus.accounting import recorder
 from nexus.accounting.activity import Activity
-from nexus.limits import store_remote
-from nexus.limits.store_memory import MemoryStore
 from nexus.processes.hub import Function
 from nexus.response_store import remote, responses, vendor_ids
 from nexus.response_store.local import LocalStore
@@ -24,7 +22,6 @@ class SharedState:
         self._ids = LocalStore(vendor_ids.id_bounds_of(settings.response_store))
         self.functions: dict[str, Function] = {**recorder.services(Activity())}
         if not isinstance(settings.rate_limits.storage, RedisStorage):
-            self.functions |= store_remote.services(MemoryStore())
             self.functions |= remote.services(self._answers, responses.NAME)
             self.functions |= remote.services(self._ids, vendor_ids.NAME)
 

@@ -24,10 +24,10 @@ from nexus.auth.jwks import MissingPyJwt
 from nexus.limits.redis_client import MissingRedis
 from nexus.processes.control import Control
 from nexus.processes.frames import BadFrame, Frames
-from nexus.processes.member import Member
 from nexus.server import memory
 from nexus.server.draining import end_calls
 from nexus.server.listeners import Listeners
+from nexus.server.member import Member
 from nexus.server.reading import tell_refused
 from nexus.server.reload import Adopter
 from nexus.server.running import Running, prepare

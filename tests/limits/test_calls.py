@@ -31,9 +31,6 @@ class Here:
     async def work(self, job: Callable[[], Result]) -> Result:
         return job()
 
-    async def ask(self, name: str, *arguments: object) -> Any:
-        raise AssertionError("there is no supervisor")
-
 
 def admit(calls: CallLimits, address: str) -> None:
     asyncio.run(calls.admit(address, Here()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nexus.limits.shared_windows import SharedWindows
 from nexus.processes.board import Board
 from nexus.processes.link import Link
 from nexus.processes.rows import Part, Rows
@@ -12,9 +13,11 @@ from nexus.processes.tally import OwnTally
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """``link`` is for what must be exact, ``board`` for what must not wait, ``tally`` for numbers that must be and must
-    not; ``rows`` are what all have counted, ``part`` its own; ``count`` workers there are."""
+    """``windows`` are what limits count, ``link`` is for all else that must be exact, ``board`` for what must not wait,
+    ``tally`` for numbers that must be and must not; ``rows`` are what all have counted, ``part`` its own; ``count``
+    workers there are."""
 
+    windows: SharedWindows
     link: Link
     board: Board
     tally: OwnTally

@@ -1,0 +1,100 @@
+"""The limit store of one of several processes: windows in memory that all of them see, exact without Redis.
+
+Any thread of any process. What a process had reserved when it died stays counted until its interval is over, for
+nobody knows what was spent.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from nexus.errors import Overloaded
+from nexus.limits.quota import Demand, Granted, Loop, Refused
+from nexus.limits.shared_windows import SharedWindows
+from nexus.limits.store_memory import monotonic
+from nexus.limits.window import Window, reserve
+
+log = logging.getLogger("nexus.limits")
+
+_AT_ONCE = 100
+"""Windows that are restored while nobody else can decide."""
+
+
+class SharedStore:
+    blocks = False
+
+    def __init__(self, windows: SharedWindows, clock: Callable[[], int] = monotonic) -> None:
+        self._windows = windows
+        self._clock = clock
+
+    def ping(self) -> None:
+        return None
+
+    def reserve(self, demands: Sequence[Demand]) -> Granted | Refused:
+        with self._windows.lock:
+            now = self._clock()
+            opened = self._opened(now, demands)
+            decision = reserve(now, demands, [window for _, window in opened])
+            if isinstance(decision, Granted):
+                for demand, (at, window) in zip(demands, opened, strict=True):
+                    self._windows.write(at, demand.quota.key, window)
+            return decision
+
+    async def reserve_on_loop(self, demands: Sequence[Demand], loop: Loop) -> Granted | Refused:
+        return self.reserve(demands)
+
+    def settle(self, granted: Granted, amounts: Sequence[int]) -> None:
+        changes = [
+            (demand, bucket, amount - demand.amount)
+            for demand, bucket, amount in zip(granted.demands, granted.receipt.buckets, amounts, strict=True)
+            if amount != demand.amount
+        ]
+        if not changes:
+            return
+        try:
+            with self._windows.lock:
+                now = self._clock()
+                for demand, bucket, delta in changes:
+                    self._change(now, demand, bucket, delta)
+        except Overloaded as error:
+            log.warning("a reservation stays counted", extra={"fields": {"cause": error.message}})
+
+    def restore(self, spent: Sequence[Demand]) -> None:
+        """What counted before the memory was made, of keys that nothing was taken from since. Raises Overloaded."""
+        for start in range(0, len(spent), _AT_ONCE):
+            with self._windows.lock:
+                now = self._clock()
+                for demand in spent[start : start + _AT_ONCE]:
+                    key = demand.quota.key
+                    if self._windows.find(key) is None:
+                        at, window = self._windows.room(key, now, set()), Window(demand.quota.interval)
+                        window.add(now - demand.ago, demand.amount)
+                        self._windows.write(at, key, window)
+
+    def close(self) -> None:
+        return None
+
+    def _opened(self, now: int, demands: Sequence[Demand]) -> list[tuple[int, Window]]:
+        """Raises Overloaded where there is no room for a new one."""
+        opened: list[tuple[int, Window]] = []
+        taken: set[int] = set()
+        for demand in demands:
+            quota = demand.quota
+            found = self._windows.find(quota.key)
+            if found is None:
+                found = self._windows.room(quota.key, now, taken), Window(quota.interval)
+            taken.add(found[0])
+            opened.append(found)
+        return opened
+
+    def _change(self, now: int, demand: Demand, bucket: int, delta: int) -> None:
+        key = demand.quota.key
+        found = self._windows.find(key)
+        if found is None and delta > 0:
+            with suppress(Overloaded):
+                found = self._windows.room(key, now, set()), Window(demand.quota.interval)
+        if found is not None:
+            found[1].change(now, bucket, delta)
+            self._windows.write(found[0], key, found[1])

@@ -1,0 +1,181 @@
+"""Windows in memory that processes share: conformance; memory is bounded without forgetting what counts; no sum is lost
+between processes, whatever becomes of one of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from nexus.errors import Overloaded
+from nexus.limits.quota import Granted, Refused, Store
+from nexus.limits.shared_windows import NEAR, SharedWindows
+from nexus.limits.store_shared import SharedStore
+from nexus.processes import lock
+from tests.limits.conformance import StoreConformance, granted
+from tests.limits.kit import Clock, demand
+
+PLACES = 1 << 10
+
+
+class TestSharedStore(StoreConformance):
+    @pytest.fixture
+    def store(self, clock: Clock) -> Store:
+        return SharedStore(SharedWindows(PLACES), clock)
+
+
+class TestFull:
+    """A table of few places is full soon."""
+
+    @pytest.fixture
+    def clock(self) -> Clock:
+        return Clock()
+
+    @pytest.fixture
+    def store(self, clock: Clock) -> SharedStore:
+        store = SharedStore(SharedWindows(10), clock)
+        for number in range(10):
+            granted(store.reserve([demand(10, 10, 60, f"k{number}")]))
+        return store
+
+    def test_newcomers_are_refused_and_nobody_is_forgotten(self, store: SharedStore) -> None:
+        for number in range(100):
+            with pytest.raises(Overloaded, match="too many callers"):
+                store.reserve([demand(1, 10, 60, f"new{number}")])
+        assert all(isinstance(store.reserve([demand(1, 10, 60, f"k{number}")]), Refused) for number in range(10))
+
+    def test_room_is_made_as_soon_as_a_window_is_over(self, store: SharedStore, clock: Clock) -> None:
+        clock.tick(60)
+        for number in range(10):
+            assert isinstance(store.reserve([demand(10, 10, 60, f"new{number}")]), Granted)
+
+    def test_what_is_owed_is_booked_only_where_there_is_room(self, store: SharedStore, clock: Clock) -> None:
+        clock.tick(60)
+        held = granted(store.reserve([demand(1, 10, 60, "one"), demand(3, 10, 3600, "other")]))
+        clock.tick(60)
+        for number in range(9):
+            granted(store.reserve([demand(1, 10, 60, f"new{number}")]))
+        store.settle(held, [50, 5])
+        assert granted(store.reserve([demand(1, 10, 3600, "other")])).standings[0].used == 6
+
+    def test_two_newcomers_of_one_decision_find_a_place_each(self, clock: Clock) -> None:
+        store = SharedStore(SharedWindows(2), clock)
+        both = [demand(1, 10, 60, "one"), demand(2, 10, 60, "other")]
+        granted(store.reserve(both))
+        assert [standing.used for standing in granted(store.reserve(both)).standings] == [2, 4]
+
+
+def test_a_refused_newcomer_takes_no_place() -> None:
+    windows = SharedWindows(1)
+    store = SharedStore(windows, Clock())
+    assert isinstance(store.reserve([demand(11, 10, key="greedy")]), Refused)
+    granted(store.reserve([demand(1, 10)]))
+
+
+def test_each_key_has_a_window_of_its_own_however_they_come_and_go() -> None:
+    """More keys than places, most of them over before the next come; each is near where it belongs."""
+    clock, spent = Clock(), dict[str, int]()
+    store = SharedStore(SharedWindows(4 * NEAR), clock)
+    for number in range(20 * NEAR):
+        key = f"k{number % (9 * NEAR)}"
+        clock.tick(0.5)
+        used = granted(store.reserve([demand(1, 10, 45, key)])).standings[0].used
+        assert used == 1, key
+        spent[key] = used
+
+
+def test_restored_once_by_whoever_comes_first() -> None:
+    windows, clock = SharedWindows(PLACES), Clock()
+    stores = [SharedStore(windows, clock) for _ in range(3)]
+    earlier = [demand(7, 10, 3600, f"k{number}") for number in range(250)]
+    granted(stores[0].reserve([demand(1, 10, 3600, "k3")]))
+    for store in stores:
+        store.restore(earlier)
+    for number, used in ((0, 8), (3, 2), (249, 8)):
+        assert granted(stores[1].reserve([demand(1, 10, 3600, f"k{number}")])).standings[0].used == used
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_lock_that_nobody_gives_back_refuses(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody waits for ever for a process that was stopped; what was held stays counted."""
+    monkeypatch.setattr(lock, "SECONDS", 0.01)
+    windows = SharedWindows(PLACES)
+    store = SharedStore(windows)
+    held = granted(store.reserve([demand(5, 10)]))
+    child, die = _in_another_process(lambda: windows.lock.__enter__())
+    with pytest.raises(Overloaded, match="another process"):
+        store.reserve([demand(1, 10)])
+    store.settle(held, [0])
+    assert "a reservation stays counted" in caplog.text
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(die)
+    assert granted(store.reserve([demand(1, 10)])).standings[0].used == 6, "its death gave the lock back"
+
+
+def _in_another_process(job: Callable[[], object]) -> tuple[int, int]:
+    """One that did it and lives until it is killed, or the other end of its pipe is closed."""
+    done, tells = os.pipe()
+    waits, die = os.pipe()
+    if (child := os.fork()) == 0:
+        job()
+        os.close(die)
+        os.write(tells, b"x")
+        os.read(waits, 1)
+        os._exit(0)
+    os.read(done, 1)
+    for end in (done, tells, waits):
+        os.close(end)
+    return child, die
+
+
+PROCESSES = 4
+TRIES = 150
+LIMIT = 400
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("threads", [1, 3])
+def test_hammered_by_processes_the_sum_is_exact(threads: int) -> None:
+    """Each tries more than its share, and gives some of it back."""
+    windows = SharedWindows(PLACES)
+    children: dict[int, int] = {}
+    for _ in range(PROCESSES):
+        reads, writes = os.pipe()
+        if (child := os.fork()) == 0:
+            os.write(writes, str(_hammer(SharedStore(windows), threads)).encode())
+            os._exit(0)
+        os.close(writes)
+        children[child] = reads
+    taken = 0
+    for child, reads in children.items():
+        taken += int(os.read(reads, 100))
+        os.close(reads)
+        os.waitpid(child, 0)
+    assert taken == LIMIT
+
+
+def _hammer(store: SharedStore, threads: int) -> int:
+    """How many were granted and kept; every third one is given back at once."""
+    taken: list[int] = []
+
+    def hammer() -> None:
+        for number in range(TRIES):
+            decision = store.reserve([demand(1, LIMIT, 3600)])
+            if isinstance(decision, Granted) and number % 3 == 0:
+                store.settle(decision, [0])
+            elif isinstance(decision, Granted):
+                taken.append(1)
+
+    running = [threading.Thread(target=hammer) for _ in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    return len(taken)
