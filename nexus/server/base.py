@@ -117,6 +117,13 @@ class BaseHandler(RequestHandler):
         self._write_buffer: list[bytes] = []
         self.set_status(200)
 
+    def set_header(self, name: str, value: Any) -> None:
+        """Of Tornado's, which looks at each letter of a value."""
+        if isinstance(value, str) and value.isascii() and value.isprintable():
+            self._headers[name] = value
+        else:
+            super().set_header(name, value)
+
     @property
     def connection(self) -> Connection:
         """The client's connection; HTTP/1.1 is all that is served."""

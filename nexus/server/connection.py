@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
+from tornado.concurrent import future_add_done_callback
 from tornado.http1connection import HTTP1Connection, HTTP1ConnectionParameters
 from tornado.httputil import (
     HTTPHeaders,
@@ -27,7 +28,7 @@ from tornado.iostream import StreamClosedError, UnsatisfiableReadError
 from nexus.errors import ClientError, HeadTooLarge, InvalidRequest
 from nexus.server.clocks import Clocks, PhaseClock
 from nexus.server.delegate import OnceDelegate
-from nexus.server.heads import body_length, read_headers, read_start_line
+from nexus.server.heads import answer_head, body_length, has_no_body, read_headers, read_start_line
 from nexus.server.lifecycle import Lifecycle
 from nexus.server.stream import INTERIM, OPENING, ClientStream, ClientTlsStream
 
@@ -248,13 +249,41 @@ class Connection(HTTP1Connection):
     def write_headers(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders, chunk: bytes | None = None
     ) -> asyncio.Future[None]:
+        """In place of Tornado's, which looks at each line by itself."""
         if not self._read_finished or self._lifecycle.is_stopping:
             self._disconnect_on_finish = True
-        # Tornado asks them how to answer; of a head that could not be read there may be neither.
-        self._request_start_line = self._request_start_line or RequestStartLine("GET", "", "HTTP/1.1")
-        self._request_headers = self._request_headers or HTTPHeaders()
+        assert isinstance(start_line, ResponseStartLine)
+        self._response_start_line = start_line
+        # Of a head that could not be read there may be neither.
+        asked = self._request_start_line = self._request_start_line or RequestStartLine("GET", "", "HTTP/1.1")
+        asked_headers = self._request_headers = self._request_headers or HTTPHeaders()
+        if asked.version == "HTTP/1.1":
+            if self._disconnect_on_finish:
+                headers["Connection"] = "close"
+        elif asked_headers.get("Connection", "").lower() == "keep-alive":
+            headers["Connection"] = "Keep-Alive"
+        length = headers.get("Content-Length")
+        is_bare = asked.method == "HEAD" or has_no_body(start_line.code)
+        self._chunking_output = asked.version == "HTTP/1.1" and not is_bare and length is None
+        if self._chunking_output:
+            headers["Transfer-Encoding"] = "chunked"
+        if asked.method == "HEAD" or start_line.code == 304:
+            self._expected_content_remaining = 0
+        else:
+            self._expected_content_remaining = None if length is None else int(length)
+        return self._send_head(answer_head(start_line, headers), chunk)
+
+    def _send_head(self, head: bytes, chunk: bytes | None) -> asyncio.Future[None]:
+        """In one write with the first of what follows."""
+        future = self._write_future = asyncio.Future()
+        if self.stream.closed():
+            future.set_exception(StreamClosedError())
+            future.exception()
+            return future
         self.stream.sent_of_head, self._probes = self._probes, 0
-        return super().write_headers(start_line, headers, chunk)
+        self._pending_write = self.stream.write(head + self._format_chunk(chunk) if chunk else head)
+        future_add_done_callback(self._pending_write, self._on_write_complete)
+        return future
 
     def write(self, chunk: bytes) -> asyncio.Future[None]:
         self._zeros = 0

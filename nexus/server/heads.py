@@ -9,7 +9,14 @@ import functools
 import os
 import re
 
-from tornado.httputil import HTTPHeaders, HTTPInputError, RequestStartLine, format_timestamp, parse_request_start_line
+from tornado.httputil import (
+    HTTPHeaders,
+    HTTPInputError,
+    RequestStartLine,
+    ResponseStartLine,
+    format_timestamp,
+    parse_request_start_line,
+)
 
 from nexus.errors import InvalidRequest
 
@@ -40,6 +47,21 @@ def read_headers(lines: bytes) -> HTTPHeaders:
         return HTTPHeaders.parse(text)
     except (HTTPInputError, ValueError) as error:
         raise InvalidRequest("a header line is not valid HTTP") from error
+
+
+def answer_head(start: ResponseStartLine, headers: HTTPHeaders) -> bytes:
+    """Raises ValueError where a line would be more than one."""
+    lines = [f"HTTP/1.1 {start.code} {start.reason}"]
+    lines += [f"{name}: {value}" for name, value in headers.get_all()]
+    text = "\r\n".join(lines)
+    if text.count("\n") >= len(lines) or text.count("\r") >= len(lines):
+        raise ValueError("a header of the answer has more than one line")
+    return f"{text}\r\n\r\n".encode("latin1")
+
+
+def has_no_body(status: int) -> bool:
+    """Whether an answer of such a status never has one."""
+    return status in (204, 304) or 100 <= status < 200
 
 
 def body_length(headers: HTTPHeaders) -> int | None:
