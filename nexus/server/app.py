@@ -5,10 +5,14 @@ One table; paths come from the settings, and every other one is told which is th
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Awaitable
+from typing import Any
 
+from tornado.httputil import HTTPServerRequest
 from tornado.routing import URLSpec
-from tornado.web import Application, RequestHandler
+from tornado.web import Application, RequestHandler, _HandlerDelegate
 
 from nexus.auth import metadata
 from nexus.operation import RAW, Operation
@@ -38,6 +42,28 @@ class App(Application):
         super().__init__(specs, log_function=_no_log)
         self.server = server
         self.runtime = runtime
+
+    def get_handler_delegate(
+        self,
+        request: HTTPServerRequest,
+        target_class: type[RequestHandler],
+        target_kwargs: dict[str, Any] | None = None,
+        path_args: list[bytes] | None = None,
+        path_kwargs: dict[str, bytes] | None = None,
+    ) -> HandlerDelegate:
+        return HandlerDelegate(self, request, target_class, target_kwargs, path_args, path_kwargs)
+
+
+class HandlerDelegate(_HandlerDelegate):
+    """Has a handler answer a request whose body it takes as it comes."""
+
+    def execute(self) -> Awaitable[None]:
+        """Of Tornado's, which also looks after templates and asks what kind of task it has."""
+        self.handler = self.handler_class(self.application, self.request, **self.handler_kwargs)
+        prepared: asyncio.Future[None] = asyncio.Future()
+        self.handler._prepared_future = prepared  # type: ignore[assignment]
+        self._task = asyncio.create_task(self.handler._execute([], *self.path_args, **self.path_kwargs))
+        return prepared
 
 
 def make_app(server: Server, runtime: Runtime) -> App:

@@ -49,6 +49,7 @@ class AskedHandler(BaseHandler):
         if self._finished:
             return
         self.body = self.take_body()
+        self.connection.give_early(self.data_received)
 
     def take_body(self) -> Body | Uploading:
         """What the body is collected in. Raises ClientError for one that its head already rules out."""

@@ -23,6 +23,7 @@ from nexus.relay.answer import Head
 from nexus.relay.exchange import CallState
 from nexus.relay.records import call_record
 from nexus.server.asked import AskedHandler
+from nexus.server.heads import in_ascii
 from nexus.server.paths import bases
 from nexus.server.threads import Full
 
@@ -74,7 +75,7 @@ class CallHandler(AskedHandler):
             self.server.enter(state)
         except NexusError as error:
             state.error = error
-            self._name_tried(state)
+            self.set_headers({own.TRIED: in_ascii(state.tried)} if state.tried else {})
             self.answer_error(error)
             self._finish_call(state)
             return
@@ -168,35 +169,22 @@ class CallHandler(AskedHandler):
         """Nothing is sent yet: the head leaves in one write with the first piece."""
         state.status, self.streams_events = head.status, head.stream
         self.set_status(head.status)
-        self.set_header(self.dialect.id_header, self.id)
         held = state.reservation
         standings = held.standings if held is not None else ()
-        for name, value in with_own_limits(head.headers, self.dialect.name, standings, time.time()).items():
-            self.set_header(name, value)
-        if held is not None:
-            # What a whole answer used is known by now.
-            left = held.budget_left(None if head.stream else state.tap.usage)
-            for name, value in budget_header(left).items():
-                self.set_header(name, value)
+        # What a whole answer used is known by now.
+        left = held.budget_left(None if head.stream else state.tap.usage) if held is not None else None
+        own_limits = with_own_limits(head.headers, self.dialect.name, standings, time.time())
+        self.set_headers({self.dialect.id_header: self.id, **own_limits, **budget_header(left)})
         self.name_request()
         if not self.own_head:
             self._name_route(state)
         if head.stream:
-            self.set_header("Cache-Control", "no-cache")
-            self.set_header("X-Accel-Buffering", "no")
-            for name, value in self._framing(state).headers.items():
-                self.set_header(name, value)
+            self.set_headers({"Cache-Control": "no-cache", "X-Accel-Buffering": "no", **self._framing(state).headers})
 
     def _name_route(self, state: CallState) -> None:
-        if state.route is not None:
-            self.set_header(own.ROUTE, str(state.route).encode("ascii", "backslashreplace"))
-        if state.attempts:
-            self.set_header(own.ATTEMPTS, str(state.attempts))
-        self._name_tried(state)
-
-    def _name_tried(self, state: CallState) -> None:
-        if state.tried:
-            self.set_header(own.TRIED, state.tried.encode("ascii", "backslashreplace"))
+        route, attempts = str(state.route or ""), str(state.attempts or "")
+        told = {own.ROUTE: route, own.ATTEMPTS: attempts, own.TRIED: state.tried}
+        self.set_headers({name: in_ascii(value) for name, value in told.items() if value})
 
     async def _flush(self, state: CallState, piece: bytes, *, last: bool = False) -> None:
         """Waits until the client has taken the bytes. Raises StreamClosedError when it left or takes none."""

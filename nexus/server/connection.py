@@ -75,6 +75,7 @@ class Connection(HTTP1Connection):
         self._began = stream.loop.time()
         self._probes = 0
         self._zeros = 0
+        self._early = b""
 
     @property
     def target(self) -> str:
@@ -126,20 +127,30 @@ class Connection(HTTP1Connection):
         if self._write_finished:
             return await self._discard()
         start, headers, length = self._read_lines(head)
+        self._early = self.stream.take(length) if length else b""
         self._read_finished = length == 0
         self._clock.stop()
-        if self._read_finished:
+        if self._read_finished or self._early:
+            # All of it is here: whoever answers takes it without being waited for.
             self._watch()
+            delegate.headers_received(start, headers)
+            delegate.finish()
+            return await self._see_out()
         if (ready := delegate.headers_received(start, headers)) is not None:
             await ready
-        if not self._read_finished:
-            if self._write_finished:
-                return await self._discard()
-            await self._take_body(delegate, headers, length)
+        if self._write_finished:
+            return await self._discard()
+        await self._take_body(delegate, headers, length)
         if not self._write_finished:
             self._watch()
             delegate.finish()
         return await self._see_out()
+
+    def give_early(self, receive: Callable[[bytes], None]) -> None:
+        """Hands over the body where all of it came with the head."""
+        if self._early:
+            receive(self._early)
+            self._early, self._read_finished = b"", not self._write_finished
 
     async def _read_head(self) -> bytes:
         head = bytearray()
@@ -175,14 +186,6 @@ class Connection(HTTP1Connection):
         version = self._request_start_line.version if self._request_start_line else ""
         if version == "HTTP/1.1" and headers.get("Expect", "").lower() == "100-continue":
             self.stream.write(INTERIM)
-        if length is not None and (body := self.stream.take(length)):
-            if (ready := delegate.data_received(body)) is not None:
-                await ready
-        else:
-            await self._wait_for_body(delegate, length)
-        self._read_finished = True
-
-    async def _wait_for_body(self, delegate: OnceDelegate, length: int | None) -> None:
         self.stream.last_read = self.stream.loop.time()
         self._clock.within_body()
         self.stream.mid_body = True
@@ -194,6 +197,7 @@ class Connection(HTTP1Connection):
         finally:
             self.stream.mid_body = False
         self._clock.stop()
+        self._read_finished = True
 
     def _watch(self) -> None:
         if not self.stream.closed():
@@ -208,7 +212,8 @@ class Connection(HTTP1Connection):
         finally:
             self.stream.settle()
         if self._disconnect_on_finish or self.stream.closed() or self.stream.spoiled:
-            return await self._discard() if self.stream.spoiled else self._shut()
+            unread = self.stream.spoiled or not self._read_finished
+            return await self._discard() if unread else self._shut()
         return True
 
     def _shut(self) -> bool:

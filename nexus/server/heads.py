@@ -64,6 +64,11 @@ def has_no_body(status: int) -> bool:
     return status in (204, 304) or 100 <= status < 200
 
 
+def in_ascii(text: str) -> str:
+    """As a header can have it: what lies beyond ASCII is spelled out."""
+    return text if text.isascii() else text.encode("ascii", "backslashreplace").decode("ascii")
+
+
 def body_length(headers: HTTPHeaders) -> int | None:
     """Bytes that follow a head, None where they come in chunks. Raises InvalidRequest."""
     encoding, length = headers.get("Transfer-Encoding"), headers.get("Content-Length")
