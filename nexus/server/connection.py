@@ -1,8 +1,8 @@
 """One request on a client's connection: its head, its body, its clocks and the watch on the client.
 
-Loop thread only. Tornado writes answers and parses chunks; what is read, how long and how much is decided here,
-for every path alike. An answer that goes out before the body is read is followed by reading on within bounds: a socket
-closed over unread bytes is reset, and the client would never see why.
+Loop thread only. Tornado parses chunks; what is read, how long and how much is decided here, for every path alike. An
+answer that goes out before the body is read is followed by reading on within bounds: a socket closed over unread bytes
+is reset, and the client would never see why.
 """
 
 from __future__ import annotations
@@ -14,32 +14,28 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
-from tornado.concurrent import future_add_done_callback
-from tornado.http1connection import HTTP1Connection, HTTP1ConnectionParameters
+from tornado.http1connection import HTTP1ConnectionParameters
 from tornado.httputil import (
     HTTPHeaders,
     HTTPInputError,
     HTTPMessageDelegate,
     RequestStartLine,
-    ResponseStartLine,
 )
 from tornado.iostream import StreamClosedError, UnsatisfiableReadError
 
 from nexus.errors import ClientError, HeadTooLarge, InvalidRequest
+from nexus.server.answering import AnsweringConnection
 from nexus.server.clocks import Clocks, PhaseClock
 from nexus.server.delegate import OnceDelegate
-from nexus.server.heads import answer_head, body_length, has_no_body, read_headers, read_start_line
+from nexus.server.heads import body_length, read_headers, read_start_line
 from nexus.server.lifecycle import Lifecycle
-from nexus.server.stream import INTERIM, OPENING, ClientStream, ClientTlsStream
+from nexus.server.stream import INTERIM, ClientStream, ClientTlsStream
 
 LONGEST_HEAD = 64 * 1024
 DISCARD_FACTOR = 4
 """How many times the largest body is read and thrown away before a sender is cut off."""
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
-
-MOST_ZEROS = 10
-"""Leading zeros of a chunk's size: with the digits behind them at most the 16 that clients take."""
 
 
 class Owner(Protocol):
@@ -50,10 +46,8 @@ class Owner(Protocol):
         ...
 
 
-class Connection(HTTP1Connection):
+class Connection(AnsweringConnection):
     """``owner`` answers for a request; until it is known, ``stranger`` does."""
-
-    stream: ClientStream
 
     def __init__(
         self,
@@ -64,17 +58,14 @@ class Connection(HTTP1Connection):
         lifecycle: Lifecycle,
         stranger: Callable[[Connection], Owner],
     ) -> None:
-        super().__init__(stream, False, params, context)
+        super().__init__(stream, params, context, lifecycle)
         # What a body may hold is decided by who takes it.
         self._max_body_size = 1 << 62
         self.owner: Owner | None = None
         self._largest_body = clocks.largest_body
-        self._lifecycle = lifecycle
         self._stranger = stranger
         self._clock = PhaseClock(stream, clocks, self._late)
         self._began = stream.loop.time()
-        self._probes = 0
-        self._zeros = 0
         self._early = b""
 
     @property
@@ -250,73 +241,6 @@ class Connection(HTTP1Connection):
         self._linger()
         if not self._finish_future.done():
             self._finish_future.set_result(None)
-
-    def write_headers(
-        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders, chunk: bytes | None = None
-    ) -> asyncio.Future[None]:
-        """In place of Tornado's, which looks at each line by itself."""
-        if not self._read_finished or self._lifecycle.is_stopping:
-            self._disconnect_on_finish = True
-        assert isinstance(start_line, ResponseStartLine)
-        self._response_start_line = start_line
-        # Of a head that could not be read there may be neither.
-        asked = self._request_start_line = self._request_start_line or RequestStartLine("GET", "", "HTTP/1.1")
-        asked_headers = self._request_headers = self._request_headers or HTTPHeaders()
-        if asked.version == "HTTP/1.1":
-            if self._disconnect_on_finish:
-                headers["Connection"] = "close"
-        elif asked_headers.get("Connection", "").lower() == "keep-alive":
-            headers["Connection"] = "Keep-Alive"
-        length = headers.get("Content-Length")
-        is_bare = asked.method == "HEAD" or has_no_body(start_line.code)
-        self._chunking_output = asked.version == "HTTP/1.1" and not is_bare and length is None
-        if self._chunking_output:
-            headers["Transfer-Encoding"] = "chunked"
-        if asked.method == "HEAD" or start_line.code == 304:
-            self._expected_content_remaining = 0
-        else:
-            self._expected_content_remaining = None if length is None else int(length)
-        return self._send_head(answer_head(start_line, headers), chunk)
-
-    def _send_head(self, head: bytes, chunk: bytes | None) -> asyncio.Future[None]:
-        """In one write with the first of what follows."""
-        future = self._write_future = asyncio.Future()
-        if self.stream.closed():
-            future.set_exception(StreamClosedError())
-            future.exception()
-            return future
-        self.stream.sent_of_head, self._probes = self._probes, 0
-        self._pending_write = self.stream.write(head + self._format_chunk(chunk) if chunk else head)
-        future_add_done_callback(self._pending_write, self._on_write_complete)
-        return future
-
-    def write(self, chunk: bytes) -> asyncio.Future[None]:
-        self._zeros = 0
-        return super().write(chunk)
-
-    def push(self, chunk: bytes) -> bool:
-        """A further piece of an answer; whether all of it is out. Raises StreamClosedError."""
-        if not chunk:
-            # It would be the end.
-            return True
-        self._zeros = 0
-        chunked = b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._chunking_output else self._format_chunk(chunk)
-        return self.stream.push(chunked)
-
-    # Whether a client that half-closed still reads.
-
-    def _probe(self) -> bytes:
-        """The next byte of what goes out anyway: the first words of the head, or a zero before the size of a chunk."""
-        if self._response_start_line is None:
-            place = self._probes % len(INTERIM)
-            if self._probes >= OPENING and self._request_start_line and self._request_start_line.version != "HTTP/1.1":
-                return b""
-            self._probes += 1
-            return INTERIM[place : place + 1]
-        if self._chunking_output and self._zeros < MOST_ZEROS:
-            self._zeros += 1
-            return b"0"
-        return b""
 
     def _late(self, error: ClientError | None) -> None:
         if error is None:
