@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from nexus.commands.warnings import _FOR_AUTHORITIES, _FOR_PROXIES
+from nexus.settings.warnings import _FOR_AUTHORITIES, _FOR_PROXIES
 from tests import examples as examples
 from tests.console import command as command
 from tests.peers import no_leak as no_leak

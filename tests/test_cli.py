@@ -13,13 +13,12 @@ from pathlib import Path
 import pytest
 
 from nexus import __version__
-from nexus.cli import configured, options
+from nexus.cli import configured, init, options
 from nexus.cli import main as cli
-from nexus.commands import init
-from nexus.commands.demo import demo_text
 from nexus.server import preflight
 from nexus.server.service import Service
 from nexus.server.source import Source
+from nexus.server.welcome import demo_text
 from nexus.settings import Settings, SettingsError
 from nexus.telemetry import logs
 from tests.console import ROOT, Command, python
@@ -391,7 +390,7 @@ def test_init_follows_no_link(command: Command, tmp_path: Path) -> None:
 
 
 def test_init_where_no_folder_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert init.init(tmp_path / "nix" / "nexus.toml", {}, {}) == 1
+    assert init.write(tmp_path / "nix" / "nexus.toml", {}, {}) == 1
     assert capsys.readouterr().err.endswith("nexus.toml cannot be written: no such file or directory\n")
 
 

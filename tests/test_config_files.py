@@ -13,7 +13,6 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined, PydanticUndefinedType
 
 from nexus import registry
-from nexus.commands.warnings import warnings
 from nexus.settings import ListenAddress, ModelSettings, ProviderSettings, Settings, Table, load
 from nexus.settings.attempts import ModelTimeouts
 from nexus.settings.auth_scheme import AuthSchemeSettings
@@ -26,6 +25,7 @@ from nexus.settings.schema import docstrings
 from nexus.settings.server import MetricsSettings
 from nexus.settings.types import read_duration, read_size
 from nexus.settings.virtual import WeightedTarget
+from nexus.settings.warnings import warnings
 from tests.peers import Tls
 
 CONFIG = Path(__file__).parents[1] / "config"

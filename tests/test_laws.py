@@ -94,7 +94,6 @@ LAYERS: list[tuple[str, ...]] = [
     ("nexus.response_store", "nexus.telemetry"),
     ("nexus.relay",),
     ("nexus.gateway",),
-    ("nexus.commands",),
     ("nexus.server",),
     ("nexus.cli", "nexus.__main__"),
 ]

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from nexus.cli import main as cli
-from nexus.commands.route import route
+from nexus.cli.options import Options
+from nexus.cli.route import route
+from nexus.server.source import Source
 from nexus.settings import Settings, load
 
 KEYS = ("sk-ant-hushhush", "sk-ant-hushhush-2")
@@ -79,7 +81,7 @@ class Explain:
     def __call__(self, request: Mapping[str, Any], protocol: str = "openai", key: str = "") -> tuple[int, str]:
         file = self._folder / "request.json"
         file.write_text(json.dumps(request))
-        code = route(self._settings, file, protocol, key)
+        code = route(Options(request=file, protocol=protocol, key=key), self._settings, Source(file))
         told = self._capsys.readouterr()
         assert not any(secret in told.out + told.err for secret in (*KEYS, "hushhush"))
         return code, told.err if code and not told.out else told.out

@@ -1,1 +1,1 @@
-"""The command line: what its words mean, the agents that it starts, and the test of every model."""
+"""The command line: what its words mean, every command but serving, agents that it starts, the test of every model."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from nexus.cli.options import Options
 from nexus.cli.parser import make_parser
 
 BASH = """\
@@ -28,9 +29,9 @@ autoload -U +X bashcompinit && bashcompinit
 FILES = ("-c", "--config", "--explain")
 
 
-def completion(shell: str) -> int:
+def completion(options: Options) -> int:
     """Print the script of a shell: bash, zsh or fish."""
-    sys.stdout.write({"bash": _bash, "zsh": lambda: ZSH + _bash(), "fish": _fish}[shell]())
+    sys.stdout.write({"bash": _bash, "zsh": lambda: ZSH + _bash(), "fish": _fish}[options.shell]())
     return 0
 
 

@@ -10,72 +10,45 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 
-from nexus.cli.options import DEFAULT_FILE, Options, read_options
+from nexus.cli.options import read_options
+
+ALONE: Mapping[str, str] = {
+    "key new": "key:new",
+    "init": "init:init",
+    "login": "login:login",
+    "schema": "schema:schema",
+    "config": "schema:config",
+    "completion": "completion:completion",
+    "test": "smoke.main:test",
+}
+"""Commands that need no settings, or read them themselves, to the function of a module here that takes the options."""
+
+WITH_SETTINGS: Mapping[str, str] = {
+    "key rotate": "key:rotate",
+    "route": "route:route",
+    "usage": "usage:usage",
+    "claude": "launch.agent:launch",
+    "codex": "launch.agent:launch",
+    "env": "launch.agent:show",
+}
+"""The same for those that take the options, the settings and where these come from; ``run`` itself does the others."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = read_options(sys.argv[1:] if argv is None else argv, os.environ)
-    if (command := ALONE.get(options.command)) is not None:
+    if options.command != "serve":
         gc.enable()
-        return command(options)
+    if (place := ALONE.get(options.command)) is not None:
+        return _function(place)(options)
     from nexus.cli.configured import run
 
-    return run(options)
+    return run(options, _function(place) if (place := WITH_SETTINGS.get(options.command)) is not None else None)
 
 
-def _key_new(options: Options) -> int:
-    from nexus.commands.key import new
-
-    return new(options.name)
-
-
-def _init(options: Options) -> int:
-    from nexus.commands.init import init
-
-    path = options.config or DEFAULT_FILE
-    return init(path, os.environ, asks=not options.offline, every=options.every_model)
-
-
-def _schema(options: Options) -> int:
-    from nexus.commands.schema import schema
-
-    return schema()
-
-
-def _config(options: Options) -> int:
-    from nexus.commands.schema import config
-
-    return config()
-
-
-def _completion(options: Options) -> int:
-    from nexus.cli.completion import completion
-
-    return completion(options.shell)
-
-
-def _test(options: Options) -> int:
-    from nexus.cli.smoke.main import main as test
-
-    named = ["--config", str(options.config)] if options.config is not None else []
-    return test([*named, *options.arguments], os.environ)
-
-
-def _login(options: Options) -> int:
-    from nexus.cli.configured import login
-
-    return login(options)
-
-
-ALONE: Mapping[str, Callable[[Options], int]] = {
-    "key new": _key_new,
-    "init": _init,
-    "login": _login,
-    "schema": _schema,
-    "config": _config,
-    "completion": _completion,
-    "test": _test,
-}
-"""Commands that need no settings, or read them themselves."""
+def _function(place: str) -> Callable[..., int]:
+    module, _, name = place.partition(":")
+    function: Callable[..., int] = getattr(import_module(f"nexus.cli.{module}"), name)
+    return function

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -29,22 +29,22 @@ TAKE_A_VALUE = ("-c", "--config", "-l", "--listen-address", "--log", "--log-styl
 class Options:
     """What flags and environment say, flags first."""
 
-    command: str
-    config: Path | None
-    listen_address: tuple[AnyAddress, ...] | None
-    log: str
-    log_style: str
+    command: str = "serve"
+    config: Path | None = None
+    listen_address: tuple[AnyAddress, ...] | None = None
+    log: str = "info"
+    log_style: str = "text"
     name: str = ""
     request: Path | None = None
-    protocol: str = ""
+    protocol: str = "openai"
     key: str = ""
     client: str = ""
     shell: str = ""
     model: str = ""
     arguments: tuple[str, ...] = ()
-    since: str = ""
-    by: str = ""
-    written: str = ""
+    since: str = "24h"
+    by: str = "model"
+    written: str = "table"
     color: str = "auto"
     discover: bool = False
     every_model: bool = False
@@ -52,6 +52,9 @@ class Options:
     issuer: str = ""
     client_id: str = ""
     anew: bool = False
+
+
+_NAMES = frozenset(field.name for field in fields(Options))
 
 
 def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
@@ -90,31 +93,15 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
         listen_address = _addresses(address) if address or source.startswith("--") else None
     except ValueError as error:
         _refuse(parser, source, str(error))
-    return Options(
-        command=" ".join(filter(None, (given["command"] or "serve", given.get("verb")))),
-        config=Path(config) if config else None,
-        listen_address=listen_address,
-        log=choice("log", "NEXUS_LOG", tuple(lines.LEVELS), "info"),
-        log_style=choice("log_style", "NEXUS_LOG_STYLE", lines.STYLES, "human" if sys.stderr.isatty() else "text"),
-        name=given.get("name", ""),
-        request=given.get("request"),
-        protocol=given.get("protocol", "openai"),
-        key=given.get("key", ""),
-        client=given.get("client", ""),
-        shell=given.get("shell", ""),
-        model=given.get("model", ""),
-        since=given.get("since", "24h"),
-        by=given.get("by", "model"),
-        written=given.get("written", "table"),
-        color=given.get("color", "auto"),
-        discover=given.get("discover", False),
-        every_model=given.get("all", False),
-        offline=given.get("offline", False),
-        issuer=given.get("issuer", ""),
-        client_id=given.get("client_id", ""),
-        anew=given.get("anew", False),
-        arguments=(*given.get("arguments", ()), *arguments),
-    )
+    read = {
+        "command": " ".join(filter(None, (given["command"] or "serve", given.get("verb")))),
+        "config": Path(config) if config else None,
+        "listen_address": listen_address,
+        "log": choice("log", "NEXUS_LOG", tuple(lines.LEVELS), "info"),
+        "log_style": choice("log_style", "NEXUS_LOG_STYLE", lines.STYLES, "human" if sys.stderr.isatty() else "text"),
+        "arguments": (*given.get("arguments", ()), *arguments),
+    }
+    return Options(**{name: value for name, value in given.items() if name in _NAMES} | read)
 
 
 def _command_at(argv: list[str]) -> int | None:

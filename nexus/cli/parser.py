@@ -16,7 +16,10 @@ from nexus.telemetry.lines import LEVELS, STYLES
 
 
 class Parser(argparse.ArgumentParser):
-    """Names the nearest of what it knows where it is told what it does not know."""
+    """Names the nearest of what it knows where it is told what it does not know; takes no shortened flag."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
         super().error(message + self._nearest(message))
@@ -56,17 +59,13 @@ def make_parser() -> Parser:
         prog="nexus",
         description="One server in front of many LLM vendors. Without a command it serves.",
         parents=[config, serving],
-        allow_abbrev=False,
     )
     top.add_argument("-V", "--version", action="version", version=f"nexus {nexus.__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
-    commands.add_parser("serve", help="serve, as without a command", parents=[config, serving], allow_abbrev=False)
+    commands.add_parser("serve", help="serve, as without a command", parents=[config, serving])
     _add_agents(commands, config)
     check = commands.add_parser(
-        "check",
-        help="validate the settings and print the routes they make",
-        parents=[config, serving],
-        allow_abbrev=False,
+        "check", help="validate the settings and print the routes they make", parents=[config, serving]
     )
     check.add_argument(
         "--discover",
@@ -74,39 +73,30 @@ def make_parser() -> Parser:
         help="ask the vendors too which models they offer, and compare; ends with 1 where one does not answer",
     )
     init = commands.add_parser(
-        "init",
-        help="write a first nexus.toml for the vendor keys in the environment",
-        parents=[config],
-        allow_abbrev=False,
+        "init", help="write a first nexus.toml for the vendor keys in the environment", parents=[config]
     )
-    init.add_argument("--all", action="store_true", help="write every model that a vendor offers, and not only some")
+    init.add_argument(
+        "--all",
+        dest="every_model",
+        action="store_true",
+        help="write every model that a vendor offers, and not only some",
+    )
     init.add_argument("--offline", action="store_true", help="ask no vendor which models it offers")
-    _add_route(
-        commands.add_parser(
-            "route", help="show where a request would go, and why", parents=[config], allow_abbrev=False
-        )
-    )
-    _add_usage(
-        commands.add_parser("usage", help="show who used what, and what it cost", parents=[config], allow_abbrev=False)
-    )
-    test = commands.add_parser(
-        "test", help="try every model through every protocol", parents=[config], allow_abbrev=False, add_help=False
-    )
+    _add_route(commands.add_parser("route", help="show where a request would go, and why", parents=[config]))
+    _add_usage(commands.add_parser("usage", help="show who used what, and what it cost", parents=[config]))
+    test = commands.add_parser("test", help="try every model through every protocol", parents=[config], add_help=False)
     test.add_argument("arguments", nargs=argparse.REMAINDER)
-    commands.add_parser("config", help="print every setting, annotated", allow_abbrev=False)
-    commands.add_parser("schema", help="print the JSON Schema of the settings file, for editors", allow_abbrev=False)
-    shell = commands.add_parser("completion", help="print completion for a shell", allow_abbrev=False)
+    commands.add_parser("config", help="print every setting, annotated")
+    commands.add_parser("schema", help="print the JSON Schema of the settings file, for editors")
+    shell = commands.add_parser("completion", help="print completion for a shell")
     shell.add_argument("shell", choices=("bash", "zsh", "fish"))
     _add_login(commands, config)
-    key = commands.add_parser("key", help="make keys for callers", allow_abbrev=False)
+    key = commands.add_parser("key", help="make keys for callers")
     verbs = key.add_subparsers(dest="verb", metavar="VERB", required=True)
-    fresh = verbs.add_parser("new", help="print a fresh key and its table for the settings file", allow_abbrev=False)
+    fresh = verbs.add_parser("new", help="print a fresh key and its table for the settings file")
     fresh.add_argument("name", metavar="NAME", help="whose key it is")
     again = verbs.add_parser(
-        "rotate",
-        help="print a second key of a name, and the line that makes both good for a while",
-        parents=[config],
-        allow_abbrev=False,
+        "rotate", help="print a second key of a name, and the line that makes both good for a while", parents=[config]
     )
     again.add_argument("name", metavar="NAME", help="whose key it is")
     return top
@@ -119,22 +109,16 @@ def _add_agents(commands: Any, config: Parser) -> None:
             help=f"run {program} through the running gateway, or start one for it",
             usage=f"nexus {name} [-m MODEL] [-c PATH] [-- ARGUMENTS OF {name.upper()}]",
             parents=[config],
-            allow_abbrev=False,
         )
         _add_model(agent)
-    env = commands.add_parser(
-        "env", help="print the variables that point a client at this gateway", parents=[config], allow_abbrev=False
-    )
+    env = commands.add_parser("env", help="print the variables that point a client at this gateway", parents=[config])
     env.add_argument("client", choices=("claude", "codex", "openai", "anthropic"))
     _add_model(env)
 
 
 def _add_login(commands: Any, config: Parser) -> None:
     login = commands.add_parser(
-        "login",
-        help="print a token of the identity provider; asks a person once, then renews it",
-        parents=[config],
-        allow_abbrev=False,
+        "login", help="print a token of the identity provider; asks a person once, then renews it", parents=[config]
     )
     login.add_argument("--issuer", metavar="URL", default="", help="in place of server.oauth.issuer")
     login.add_argument("--client-id", metavar="ID", default="", help="in place of server.oauth.login.client_id")

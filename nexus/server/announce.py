@@ -9,12 +9,12 @@ from typing import Self
 
 from nexus import __version__
 from nexus.auth.cors import advice
-from nexus.commands.clients import reachable
-from nexus.commands.demo import demo_text, what_to_paste
-from nexus.commands.warnings import warnings
+from nexus.server.clients import reachable
 from nexus.server.listeners import Listeners
 from nexus.server.listening import base_url
+from nexus.server.welcome import demo_text, what_to_paste
 from nexus.settings import Settings
+from nexus.settings.warnings import warnings
 from nexus.upstream.request import UNIX
 from nexus.upstream.tls import authorities_from_environment
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import tomllib
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from nexus.auth.keys import KeyRing, is_expired, make_key
-from nexus.commands.key import new, rotate
+from nexus.cli.key import new, rotate
+from nexus.cli.options import Options
+from nexus.server.source import Source
 from nexus.settings import Settings
 from nexus.settings.keys import EXAMPLE, GUESSABLE, digest_of, read_expiry
 from tests.auth.kit import ALICE, BOB, tables
@@ -144,7 +147,7 @@ def test_expires(value: object, moment: datetime) -> None:
     "name", ["alice", "alice@example.org", 'a "quoted" name', "back\\slash", "Jörg", "team.red", "\U0001f600"]
 )
 def test_new_prints_a_key_and_the_table_that_accepts_it(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert new(name) == 0
+    assert new(Options(name=name)) == 0
     printed, shown = capsys.readouterr()
     (key,) = [line for line in shown.splitlines() if line.startswith("nx-")]
     assert key not in printed, "the table can be appended to a file"
@@ -159,7 +162,7 @@ def test_new_prints_a_key_and_the_table_that_accepts_it(name: str, capsys: pytes
 
 @pytest.mark.parametrize("name", ["", " a", "a\nb", "a" * 257])
 def test_new_refuses_a_name_that_the_settings_would_refuse(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert new(name) == 1
+    assert new(Options(name=name)) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("nexus: the name of a key: ") and err.count("\n") == 1
@@ -168,7 +171,7 @@ def test_new_refuses_a_name_that_the_settings_would_refuse(name: str, capsys: py
 def rotated(table: dict[str, Any], name: str = "alice") -> int:
     llm = {"providers": {"demo": {"type": "echo", "models": {"echo": {}}}}}
     settings = Settings.model_validate({"server": {"keys": {"alice": table}}, "llm": llm})
-    return rotate(settings, name, "nexus.toml")
+    return rotate(Options(name=name), settings, Source(Path("nexus.toml")))
 
 
 ROTATIONS: dict[str, tuple[dict[str, Any], list[str], str]] = {

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from nexus.cli.completion import completion
+from nexus.cli.options import Options
 
 LINES: dict[str, tuple[list[str], str]] = {
     "commands": (["nexus", "cl"], "claude"),
@@ -21,7 +22,7 @@ LINES: dict[str, tuple[list[str], str]] = {
 def test_bash(capsys: pytest.CaptureFixture[str], line: list[str], expected: str) -> None:
     if (bash := shutil.which("bash")) is None:
         pytest.skip("bash is not installed")
-    assert completion("bash") == 0
+    assert completion(Options(shell="bash")) == 0
     words = " ".join(line)
     script = (
         f"{capsys.readouterr().out}\nCOMP_WORDS=({words}); COMP_CWORD={len(line) - 1}; _nexus; echo ${{COMPREPLY[@]}}"
@@ -32,6 +33,6 @@ def test_bash(capsys: pytest.CaptureFixture[str], line: list[str], expected: str
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_the_others_name_every_command(capsys: pytest.CaptureFixture[str], shell: str) -> None:
-    assert completion(shell) == 0
+    assert completion(Options(shell=shell)) == 0
     printed = capsys.readouterr().out
     assert all(name in printed for name in ("serve", "claude", "codex", "check", "completion"))

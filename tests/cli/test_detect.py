@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nexus.commands.init import init
+from nexus.cli.init import write
 from nexus.settings import load
 
 KEY = {"OPENAI_API_KEY": "sk-hushhush-openai"}
@@ -54,7 +54,7 @@ def test_a_machine(
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     file = tmp_path / "nexus.toml"
-    assert init(file, environ | {"HOME": str(tmp_path)}, {}, asks=False) == 0
+    assert write(file, environ | {"HOME": str(tmp_path)}, {}, asks=False) == 0
     out = capsys.readouterr().out
     assert "hushhush" not in out + file.read_text()
     providers = load(file, environ).llm.providers
@@ -71,7 +71,7 @@ def test_region_and_project(tmp_path: Path) -> None:
     for name, text in (MACHINES["AWS profile"][1] | MACHINES["Google's credentials"][1]).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    assert init(tmp_path / "nexus.toml", {"AWS_PROFILE": "work", "HOME": str(tmp_path)}, {}, asks=False) == 0
+    assert write(tmp_path / "nexus.toml", {"AWS_PROFILE": "work", "HOME": str(tmp_path)}, {}, asks=False) == 0
     text = (tmp_path / "nexus.toml").read_text()
     assert 'region = "eu-west-1"' in text
     assert 'project = "of-the-quota"' in text
@@ -107,7 +107,7 @@ def port() -> Iterator[int]:
 
 def test_a_server_of_this_machine(tmp_path: Path, port: int) -> None:
     file = tmp_path / "nexus.toml"
-    assert init(file, {"HOME": str(tmp_path), "HTTP_PROXY": "http://127.0.0.1:9"}, {"ollama": port}) == 0
+    assert write(file, {"HOME": str(tmp_path), "HTTP_PROXY": "http://127.0.0.1:9"}, {"ollama": port}) == 0
     provider = load(file, {}).llm.providers["ollama"]
     assert (provider.base_url, list(provider.models)) == (f"http://127.0.0.1:{port}/v1", ["qwen3:8b"])
 
@@ -115,5 +115,5 @@ def test_a_server_of_this_machine(tmp_path: Path, port: int) -> None:
 def test_a_nexus_is_no_vendor(tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Models, "name", "nexus")
     file = tmp_path / "nexus.toml"
-    assert init(file, {"HOME": str(tmp_path)}, {"ollama": port}) == 0
+    assert write(file, {"HOME": str(tmp_path)}, {"ollama": port}) == 0
     assert list(load(file, {}).llm.providers) == ["demo"]

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from nexus.commands import discover as discovering
-from nexus.commands.check import check
-from nexus.commands.detect import Found, Machine
-from nexus.commands.discover import Answer, discover
-from nexus.commands.init import init
+from nexus.cli import discover as discovering
+from nexus.cli.check import check
+from nexus.cli.detect import Found, Machine
+from nexus.cli.discover import Answer, discover
+from nexus.cli.init import write
 from nexus.settings import load
 from tools.fake_upstream import ACCESS_KEY, SECRET_KEY, service_account
 
@@ -360,7 +360,7 @@ def test_init_writes_what_is_offered(
     others: list[str],
 ) -> None:
     file, environ = tmp_path / "nexus.toml", {"OPENAI_API_KEY": KEY, "HOME": str(tmp_path)}
-    assert init(file, environ, {}, **options) == 0
+    assert write(file, environ, {}, **options) == 0
     assert list(load(file, environ).llm.providers["openai"].models) == models
     written = [line for line in file.read_text().splitlines() if line.startswith("#[llm")]
     assert written == [f'#[llm.providers.openai.models."{name}"]' for name in others]
@@ -370,7 +370,7 @@ def test_init_writes_what_is_offered(
 def test_init_takes_some_of_what_it_does_not_know(tmp_path: Path, found: Vendor) -> None:
     found.pages[MODELS] = ids(*(f"model-{number}" for number in range(200)))
     file, environ = tmp_path / "nexus.toml", {"OPENAI_API_KEY": KEY, "HOME": str(tmp_path)}
-    assert init(file, environ, {}) == 0
+    assert write(file, environ, {}) == 0
     assert list(load(file, environ).llm.providers["openai"].models) == [f"model-{number}" for number in range(4)]
     assert file.read_text().count("#[llm.providers.openai.models.") == 196
 
@@ -380,7 +380,7 @@ def test_init_without_a_list_writes_what_nexus_knows_and_says_why(
 ) -> None:
     found.pages[MODELS] = (401, json.dumps({"error": {"message": f"key {KEY} is wrong"}}).encode())
     file, environ = tmp_path / "nexus.toml", {"OPENAI_API_KEY": KEY, "HOME": str(tmp_path)}
-    assert init(file, environ, {}) == 0
+    assert write(file, environ, {}) == 0
     assert list(load(file, environ).llm.providers["openai"].models) == ["gpt-6.2-sol", "gpt-6-luna", "gpt-5.5"]
     out = capsys.readouterr().out
     assert "openai: its models are those known to Nexus, for its list cannot be had: 401 from" in out

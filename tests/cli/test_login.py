@@ -21,7 +21,7 @@ import responses
 from requests import ConnectionError as Unreachable
 
 from nexus.auth.device import GRANT, IdentityProvider, Issued, LoginFailed, Prompt
-from nexus.commands.login import CannotLogIn, Login, how_to_log_in, login
+from nexus.cli.login import CannotLogIn, Login, how_to_log_in, log_in
 from nexus.settings import Settings
 from nexus.settings.oauth import LoginSettings
 from tests.auth.kit import ec_key, jwk, jwks, token
@@ -164,7 +164,7 @@ def logged_in(tmp_path: Path, issuer: responses.RequestsMock, monkeypatch: pytes
     monkeypatch.setattr("nexus.auth.device.time.sleep", lambda _: None)
     issuer.post(f"{ISSUER}/token", json=GRANTED)
     monkeypatch.setattr(IdentityProvider, "login", _at_once(IdentityProvider.login))
-    assert login(HOW, state(tmp_path), anew=True) == 0
+    assert log_in(HOW, state(tmp_path), anew=True) == 0
     return tmp_path
 
 
@@ -178,7 +178,7 @@ def _at_once(real: Any) -> Any:
 
 
 def test_a_token_is_printed_and_kept_for_its_owner_alone(logged_in: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert login(HOW, state(logged_in), anew=True) == 0
+    assert log_in(HOW, state(logged_in), anew=True) == 0
     out, err = capsys.readouterr()
     assert out == "hushhush-token\n"
     assert "open https://id.example.com/activate\nand confirm the code ABCD-EFGH" in err and "hushhush" not in err
@@ -190,7 +190,7 @@ def test_a_token_that_is_good_asks_nobody(
     logged_in: Path, issuer: responses.RequestsMock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = len(issuer.calls)
-    assert login(HOW, state(logged_in)) == 0
+    assert log_in(HOW, state(logged_in)) == 0
     assert capsys.readouterr().out.endswith("hushhush-token\n")
     assert len(issuer.calls) == before
 
@@ -200,14 +200,14 @@ def test_a_token_that_ends_is_renewed(
 ) -> None:
     issuer.replace("POST", f"{ISSUER}/token", json={"access_token": "hushhush-2", "expires_in": 3600})
     environ = state(logged_in, token="hushhush-token", expires=time.time() + 30, refresh="hushhush-r1")
-    assert login(HOW, environ) == 0
+    assert log_in(HOW, environ) == 0
     assert capsys.readouterr().out.endswith("hushhush-2\n")
     assert sent(issuer.calls[-1]) == {
         "client_id": "nexus",
         "grant_type": "refresh_token",
         "refresh_token": "hushhush-r1",
     }
-    assert login(HOW, environ) == 0, "the refresh token that was not replaced is kept"
+    assert log_in(HOW, environ) == 0, "the refresh token that was not replaced is kept"
     kept = json.loads(next((logged_in / "nexus").iterdir()).read_text())
     assert kept["refresh"] == "hushhush-r1"
 
@@ -232,7 +232,7 @@ def test_without_a_terminal_nobody_is_asked(
     capsys.readouterr()
     if answer:
         issuer.replace("POST", f"{ISSUER}/token", **answer)
-    assert login(HOW, state(logged_in, **kept)) == 1
+    assert log_in(HOW, state(logged_in, **kept)) == 1
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("nexus login: ") and said in err
 

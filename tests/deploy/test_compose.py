@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from nexus.commands.warnings import warnings
 from nexus.settings import Settings
 from nexus.settings.types import read_duration, read_size
+from nexus.settings.warnings import warnings
 from tests.deploy.kit import DEPLOY, MARGIN, ROOT, documents, loaded, names_of_environment, steps, stops_within
 
 FILE = DEPLOY / "compose.yaml"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from nexus.commands.warnings import warnings
 from nexus.settings import Settings, SettingsError
+from nexus.settings.warnings import warnings
 from tests.deploy.kit import DEPLOY, MARGIN, documents, loaded, steps, stops_within
 
 FILE = DEPLOY / "kubernetes.yaml"

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from nexus.commands.clients import Gateway, codex
+from nexus.server.clients import Gateway, codex
 from tests.programs.conftest import DONE, OpenRoom, Room
 from tests.programs.lanes import RESPONSES
 from tests.serving import Nexus

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from nexus.commands.warnings import warnings
 from nexus.settings import Settings, load
+from nexus.settings.warnings import warnings
 from tests.conftest import Serve
 from tests.serving import CHAT, MESSAGES, Nexus
 from tools.fake_upstream import Behaviour, FakeUpstream

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from nexus.commands.check import check
+from nexus.cli.check import check
 from nexus.settings import load
 from tests.auth.kit import IdentityProvider, answer, ec_key, jwk, jwks, token
 from tests.limits.redis_server import RedisServer, free_port, require

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from nexus.commands.warnings import warnings
 from nexus.settings import Settings, SettingsError, load
 from nexus.settings.urls import read_base_url, read_proxy_url
+from nexus.settings.warnings import warnings
 from tests.peers import Tls
 
 KEY = 'type = "openai"\napi_key = "sk-1"\nmodels.m = {}\n'

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nexus.commands.colours import is_coloured, render
+from nexus.cli.colours import is_coloured, render
 from nexus.settings import SettingsError, load
 from nexus.settings.excerpt import WIDEST
 

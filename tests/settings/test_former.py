@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from nexus.auth.cors import advice
-from nexus.commands.warnings import warnings
 from nexus.settings import Settings, SettingsError, load
 from nexus.settings.former import FORMER, translate
 from nexus.settings.guards import CorsSettings
 from nexus.settings.limits import RedisStorage
+from nexus.settings.warnings import warnings
 
 VENDOR = '[llm.providers.x]\ntype = "openai"\napi_key = "sk-hushhush"\nmodels.a = {}\n'
 REDIS = '[server.rate_limits.storage]\ntype = "redis"\nurl = "rediss://r/1"\n'

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from pydantic import BaseModel
 
-from nexus.commands.schema import REFERENCE
+from nexus.cli.schema import REFERENCE
 from nexus.settings import Settings
 from nexus.settings.schema import docstrings, json_schema
 from tests.console import Command

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from nexus.commands.warnings import warnings
 from nexus.settings import Settings, demo_settings, secrets
+from nexus.settings.warnings import warnings
 
 
 def settings(server: dict[str, Any] | None = None, **providers: dict[str, Any]) -> Settings:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from nexus.commands.check import check
-from nexus.commands.warnings import warnings
+from nexus.cli.check import check
 from nexus.settings import Settings, SettingsError, load
+from nexus.settings.warnings import warnings
 
 PROVIDERS = """\
 [llm.providers.a]

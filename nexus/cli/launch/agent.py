@@ -14,11 +14,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from nexus import registry
 from nexus.cli.launch.gateway import CannotStart, running, started
-from nexus.commands.clients import (
+from nexus.cli.options import Options
+from nexus.errors import ModelNotFound
+from nexus.gateway.routing import Routes
+from nexus.server.clients import (
     NO_KEY,
     Gateway,
     anthropic_sdk,
@@ -28,8 +30,7 @@ from nexus.commands.clients import (
     openai_sdk,
     reachable,
 )
-from nexus.errors import ModelNotFound
-from nexus.gateway.routing import Routes
+from nexus.server.source import Source
 from nexus.settings import Settings
 from nexus.settings.listen import ListenAddress, url_of
 
@@ -81,31 +82,29 @@ CLIENTS: Mapping[str, Callable[[Gateway, str], dict[str, str]]] = {
 """What ``nexus env`` prints, by the client."""
 
 
-def launch(
-    agent: str, settings: Settings, file: Path | None, model: str, arguments: Sequence[str], environ: Mapping[str, str]
-) -> int:
+def launch(options: Options, settings: Settings, source: Source) -> int:
     """Runs an agent until it ends; returns its exit code."""
-    how = AGENTS[agent]
+    how, model, environ = AGENTS[options.command], options.model, os.environ
     try:
         program = _found(how)
         checked(settings, how.protocol, model)
         with ExitStack() as stack:
-            base = running(settings) or stack.enter_context(started(settings, file, environ))
-            variables, options = how.prepare(Gateway(settings, base, key_of(settings, environ)), model)
-            shown = file if file is not None else "the built-in demo"
-            sys.stderr.write(f"nexus: {how.program} through {reachable(base)} ({shown})\n")
-            return _run([program, *options, *arguments], environment(environ, variables))
+            base = running(settings) or stack.enter_context(started(settings, source.file, environ))
+            variables, flags = how.prepare(Gateway(settings, base, key_of(settings, environ)), model)
+            sys.stderr.write(f"nexus: {how.program} through {reachable(base)} ({source.file or 'the built-in demo'})\n")
+            return _run([program, *flags, *options.arguments], environment(environ, variables))
     except (CannotLaunch, CannotStart) as error:
-        sys.stderr.write(f"nexus {agent}: {error}\n")
+        sys.stderr.write(f"nexus {options.command}: {error}\n")
         return 1
 
 
-def show(client: str, settings: Settings, model: str, environ: Mapping[str, str]) -> int:
+def show(options: Options, settings: Settings, source: Source) -> int:
     """Prints what a shell evaluates, for a gateway that runs at the address of the settings or will."""
+    client, model = options.client, options.model
     protocol = "anthropic" if client in ("claude", "anthropic") else "openai"
     try:
         checked(settings, protocol, model)
-        key = key_of(settings, environ)
+        key = key_of(settings, os.environ)
         base = running(settings) or _address(settings)
     except CannotLaunch as error:
         sys.stderr.write(f"nexus env: {error}\n")

@@ -17,8 +17,9 @@ from dataclasses import replace
 from typing import NoReturn
 from urllib.parse import urlsplit
 
+from nexus.cli.colours import is_coloured, render
 from nexus.cli.configured import source_of
-from nexus.cli.options import read_options
+from nexus.cli.options import Options, read_options
 from nexus.cli.smoke.caller import Caller, UsageError, read_caller
 from nexus.cli.smoke.capabilities import CHECKS
 from nexus.cli.smoke.exchange import Failed
@@ -26,7 +27,6 @@ from nexus.cli.smoke.probe import Model, Site, probes
 from nexus.cli.smoke.report import Report
 from nexus.cli.smoke.run import MOST_SAID, Row, row, without_secrets
 from nexus.cli.smoke.site import DIALECTS, Local, remote
-from nexus.commands.colours import is_coloured, render
 from nexus.settings import Protocols, Settings, SettingsError, secrets
 from nexus.settings.types import read_duration, read_timeout
 from nexus.telemetry import logs
@@ -34,6 +34,12 @@ from nexus.telemetry import logs
 INTERRUPTED = 130
 EVERYTHING = "all"
 PROTOCOLS = tuple(dialect.name for dialect in DIALECTS)
+
+
+def test(options: Options) -> int:
+    """``nexus test``, whose own words stand behind it."""
+    named = ["--config", str(options.config)] if options.config is not None else []
+    return main([*named, *options.arguments], os.environ)
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -47,7 +53,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         hidden = (*caller.secrets, *(secrets(settings) if settings else ()))
         redact = logs.redactor(hidden)
         logs.configure(level, "text", hidden)
-        return test(options, settings, caller, redact)
+        return try_all(options, settings, caller, redact)
     except UsageError as error:
         parser.error(redact(str(error)))
     except SettingsError as error:
@@ -69,7 +75,7 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> tu
     return settings, server.log if environ.get("NEXUS_LOG") else "error"
 
 
-def test(options: argparse.Namespace, settings: Settings | None, caller: Caller, redact: logs.Redact) -> int:
+def try_all(options: argparse.Namespace, settings: Settings | None, caller: Caller, redact: logs.Redact) -> int:
     """Prints the report, also of a run that was interrupted."""
     with ExitStack() as stack:
         local: Local | None = None

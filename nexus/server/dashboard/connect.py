@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from nexus.commands.clients import NO_KEY, Gateway, claude_code, placeholder
+from nexus.server.clients import NO_KEY, Gateway, claude_code, placeholder
 from nexus.settings import Settings
 
 

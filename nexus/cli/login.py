@@ -19,7 +19,10 @@ from pathlib import Path
 
 from nexus import wire
 from nexus.auth.device import SOON, IdentityProvider, Issued, LoginFailed, Prompt
-from nexus.settings import Settings
+from nexus.cli.configured import refused, source_of
+from nexus.cli.options import Options
+from nexus.registry import NoProviders
+from nexus.settings import Settings, SettingsError
 from nexus.settings.oauth import LoginSettings, read_issuer
 from nexus.settings.usage import state_folder
 from nexus.wire import mapping, text
@@ -37,6 +40,21 @@ class Login:
 
 class CannotLogIn(Exception):
     """What is missing, in words for people."""
+
+
+def login(options: Options) -> int:
+    """``nexus login``, which may do without settings; returns the exit code."""
+    try:
+        source = source_of(options, os.environ)
+        # Whoever says it all needs no settings, least of all the gateway's with the keys that they name.
+        settings = None if options.issuer and options.client_id else source.read()
+        how = how_to_log_in(settings, options.issuer, options.client_id)
+    except SettingsError as error:
+        return refused(error.problems, options)
+    except (CannotLogIn, NoProviders) as error:
+        sys.stderr.write(f"nexus login: {error}\n")
+        return 1
+    return log_in(how, os.environ, anew=options.anew)
 
 
 def how_to_log_in(settings: Settings | None, issuer: str, client_id: str) -> Login:
@@ -57,7 +75,7 @@ def how_to_log_in(settings: Settings | None, issuer: str, client_id: str) -> Log
     return Login(issuer, client, hosts, str(oauth.ca_file) if oauth is not None and oauth.ca_file else None)
 
 
-def login(how: Login, environ: Mapping[str, str], *, anew: bool = False) -> int:
+def log_in(how: Login, environ: Mapping[str, str], *, anew: bool = False) -> int:
     """Print a token that is good for a minute at least; returns the exit code. ``anew`` asks a person in any case."""
     folder = state_folder(environ)
     if folder is None:

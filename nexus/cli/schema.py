@@ -6,19 +6,20 @@ import json
 import sys
 from pathlib import Path
 
+from nexus.cli.options import Options
 from nexus.settings.schema import json_schema
 
 REFERENCE = Path(__file__).with_name("nexus.toml")
 """config/nexus.toml: every setting, annotated."""
 
 
-def schema() -> int:
+def schema(options: Options) -> int:
     """Print the JSON Schema of a settings file."""
     sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
     return 0
 
 
-def config() -> int:
+def config(options: Options) -> int:
     """Print the annotated settings file."""
     sys.stdout.write(REFERENCE.read_text(encoding="utf-8"))
     return 0

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from nexus.commands.detect import SERVERS, Found, Machine
-from nexus.commands.discover import Answer, discover
+from nexus.cli.detect import SERVERS, Found, Machine
+from nexus.cli.discover import Answer, discover
+from nexus.cli.options import DEFAULT_FILE, Options
 from nexus.settings import Settings, secrets
 from nexus.settings.templates import expand
 from nexus.telemetry.logs import Redact, redactor
@@ -60,7 +61,13 @@ class Chosen:
     others: tuple[str, ...] = ()
 
 
-def init(
+def init(options: Options) -> int:
+    """``nexus init``."""
+    path = options.config or DEFAULT_FILE
+    return write(path, os.environ, asks=not options.offline, every=options.every_model)
+
+
+def write(
     path: Path,
     environ: Mapping[str, str],
     servers: Mapping[str, int] = SERVERS,

@@ -9,7 +9,7 @@ import shlex
 import socket
 from collections.abc import Iterator, Mapping
 
-from nexus.commands.clients import (
+from nexus.server.clients import (
     Gateway,
     anthropic_sdk,
     claude_code,

@@ -13,12 +13,14 @@ from pathlib import Path
 from nexus import registry
 from nexus.auth.identity import Identity
 from nexus.call import Call
+from nexus.cli.options import Options
 from nexus.errors import ClientError, InvalidRequest
 from nexus.gateway.explain import Explained, Step, explain
 from nexus.gateway.routing import Model, Routes
 from nexus.operation import GENERATE
 from nexus.protocols.dialect import Dialect
 from nexus.protocols.loader import DIALECTS
+from nexus.server.source import Source
 from nexus.settings import Settings, secrets
 from nexus.telemetry.logs import redactor
 from nexus.wire import Json, text
@@ -30,11 +32,11 @@ class Unreadable(Exception):
     """What the command line names is not there, or is no request."""
 
 
-def route(settings: Settings, file: Path, protocol: str, key: str) -> int:
-    """Print where the request in ``file`` would go; 1 where nothing would take it."""
+def route(options: Options, settings: Settings, source: Source) -> int:
+    """Print where the request in a file would go; 1 where nothing would take it."""
     hide = redactor(secrets(settings))
     try:
-        lines, serves = _report(settings, file, protocol, key)
+        lines, serves = _report(settings, options)
     except (Unreadable, ClientError) as error:
         sys.stderr.write(hide(f"nexus route: {error}\n"))
         return 1
@@ -42,11 +44,11 @@ def route(settings: Settings, file: Path, protocol: str, key: str) -> int:
     return 0 if serves else 1
 
 
-def _report(settings: Settings, file: Path, protocol: str, key: str) -> tuple[list[str], bool]:
-    document, raw = _read(file)
-    dialect = _dialect_of(document, protocol)
+def _report(settings: Settings, options: Options) -> tuple[list[str], bool]:
+    document, raw = _read(options.request or Path("-"))
+    dialect = _dialect_of(document, options.protocol)
     dialect.check(document, GENERATE)
-    call = _call(dialect, document, raw, _identity(settings, key))
+    call = _call(dialect, document, raw, _identity(settings, options.key))
     providers = settings.llm.providers.items() if settings.llm.enabled else ()
     known = Routes([registry.load(table.type)(name, table) for name, table in providers], settings.llm.models)
     model = known.seen_by(call.identity).find(call.model)

@@ -10,21 +10,21 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from nexus import registry
 from nexus.auth import cors
-from nexus.commands.colours import report
-from nexus.commands.costs import PRICE_COLUMNS, budget_lines, known_prices, price_rows
-from nexus.commands.demo import what_to_paste
-from nexus.commands.discover import discover
-from nexus.commands.discover import report as compared
-from nexus.commands.warnings import warnings
+from nexus.cli.colours import report
+from nexus.cli.costs import PRICE_COLUMNS, budget_lines, known_prices, price_rows
+from nexus.cli.discover import discover
+from nexus.cli.discover import report as compared
 from nexus.headers.rules import plan
 from nexus.processes.cores import worker_count
 from nexus.protocols.loader import PROTOCOLS
 from nexus.protocols.protocol import Protocol
 from nexus.provider import Provider
 from nexus.route import Route
+from nexus.server.welcome import what_to_paste
 from nexus.settings import ProviderSettings, ServerSettings, Settings, secrets
 from nexus.settings.limits import RedisStorage
 from nexus.settings.listen import url_of
+from nexus.settings.warnings import warnings
 from nexus.telemetry.logs import redactor
 
 VIRTUAL_COLUMNS = ("VIRTUAL MODEL", "TRIED IN THIS ORDER")

@@ -12,17 +12,21 @@ from nexus.accounting.since import since_of
 from nexus.accounting.state import file_of, open_store
 from nexus.accounting.tables import VERSION
 from nexus.accounting.tabulate import WRITERS
+from nexus.cli.options import Options
+from nexus.server.source import Source
 from nexus.settings import Settings, secrets
 from nexus.settings.usage import MEMORY, NONE
 from nexus.telemetry.logs import redactor
 
 
-def usage(settings: Settings, since: str, by: str, written: str) -> int:
-    """Print a report; returns the exit code. ``since`` and ``by`` were found good."""
+def usage(options: Options, settings: Settings, source: Source) -> int:
+    """Print a report; returns the exit code. What the options say was found good."""
     try:
         with closing(_opened(settings.usage_store)) as database:
             now = time.time()
-            text = WRITERS[written](report_of(database, by=by, since=since_of(since, now), now=now))
+            text = WRITERS[options.written](
+                report_of(database, by=options.by, since=since_of(options.since, now), now=now)
+            )
     except DatabaseError as error:
         sys.stderr.write(redactor(secrets(settings))(f"nexus usage: {error}\n"))
         return 1

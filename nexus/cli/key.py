@@ -10,6 +10,8 @@ import time
 from pydantic import TypeAdapter, ValidationError
 
 from nexus.auth.keys import is_expired, make_key
+from nexus.cli.options import Options
+from nexus.server.source import Source
 from nexus.settings import Settings
 from nexus.settings.keys import MOST_AT_A_TIME, KeyName, digest_of
 from nexus.settings.problems import nearest
@@ -31,8 +33,9 @@ sha256 = [{digests}]
 """
 
 
-def new(name: str) -> int:
-    """Print a key for ``name``; returns the exit code."""
+def new(options: Options) -> int:
+    """Print a key for a name; returns the exit code."""
+    name = options.name
     try:
         TypeAdapter(KeyName).validate_python(name)
     except ValidationError as error:
@@ -46,19 +49,19 @@ def new(name: str) -> int:
     return 0
 
 
-def rotate(settings: Settings, name: str, source: str) -> int:
-    """Print a second key for ``name``, and the hashes of both; returns the exit code."""
-    keys = settings.server.keys
+def rotate(options: Options, settings: Settings, source: Source) -> int:
+    """Print a second key for a name, and the hashes of both; returns the exit code."""
+    name, keys, file = options.name, settings.server.keys, source.file or "the built-in demo"
     if name not in keys:
         near = nearest(name, keys)
         hint = f"; did you mean {near}?" if near else "; nexus key new NAME makes a first key"
-        sys.stderr.write(f"nexus: {source} has no [{_table(name)}]{hint}\n")
+        sys.stderr.write(f"nexus: {file} has no [{_table(name)}]{hint}\n")
         return 1
     old = keys[name]
     kept, dropped = old.digests[: MOST_AT_A_TIME - 1], old.digests[MOST_AT_A_TIME - 1 :]
     key = make_key()
     written = "key" if old.key is not None else "sha256"
-    notes = [f"replace {written} in [{_table(name)}] of {source} by this line; the rest of the table stays"]
+    notes = [f"replace {written} in [{_table(name)}] of {file} by this line; the rest of the table stays"]
     if dropped:
         notes.append(f"the oldest key is left out: a name has at most {MOST_AT_A_TIME} at a time")
     if is_expired(old, time.time()):
