@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from collections.abc import Iterator
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from nexus.settings.types import Duration, Table, Timeout, fail_at
+from nexus.settings.types import Duration, Location, Table, Timeout
 
 
 class Retries(Table):
@@ -21,11 +22,9 @@ class Retries(Table):
     max_delay: Duration = 8.0
     """Longest pause before any try; a vendor's retry-after is honoured up to this."""
 
-    @model_validator(mode="after")
-    def _delays_in_order(self) -> Self:
+    def problems(self) -> Iterator[Location]:
         if self.max_delay < self.base_delay:
-            fail_at((("max_delay",), "is shorter than base_delay"))
-        return self
+            yield ("max_delay",), "is shorter than base_delay"
 
 
 class Timeouts(Table):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import parse_qsl, quote, unquote_plus, urlencode
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
@@ -13,7 +13,7 @@ from nexus.headers.forwarding import is_credential
 from nexus.settings.entra import EntraSettings
 from nexus.settings.header_rules import read_rule_name
 from nexus.settings.provider import ProviderSettings
-from nexus.settings.types import Table, fail_at
+from nexus.settings.types import Location, Table, fail_at
 
 AUTHORIZATION = "authorization"
 
@@ -120,22 +120,14 @@ class AuthSchemeSettings(ProviderSettings, _Identity):
             fail_at((("base_url",), "has a query that query says as well; one of them is enough"))
         return {**data, "base_url": base} | ({"query": {**pairs, **beside}} if pairs else {})
 
-    @model_validator(mode="after")
-    def _one_writer(self) -> Self:
+    def problems(self) -> Iterator[Location]:
         named = [name for name in ("auth_scheme", "auth_header", "entra") if getattr(self, name) is not None]
-        if not named:
-            return self
-        header = AUTHORIZATION if named == ["entra"] else self.carrier
-        text = f"writes the header {header}, of which {named[0]} says how it is written; take one of them away"
-        if places := [(place, text) for place in self.rules_on(header)]:
-            fail_at(*places)
-        return self
-
-    @model_validator(mode="after")
-    def _one_credential(self) -> Self:
+        if named:
+            header = AUTHORIZATION if named == ["entra"] else self.carrier
+            text = f"writes the header {header}, of which {named[0]} says how it is written; take one of them away"
+            yield from ((place, text) for place in self.rules_on(header))
         if self.entra is not None and super().has_key:
-            fail_at((("entra",), "stands beside a key; one of them is enough"))
-        return self
+            yield ("entra",), "stands beside a key; one of them is enough"
 
 
 def _basic(text: str) -> str:

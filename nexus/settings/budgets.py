@@ -5,16 +5,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, tzinfo
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from nexus.settings.llm import LlmSettings
 from nexus.settings.patterns import matches
 from nexus.settings.price import Dollars
 from nexus.settings.targets import model_tables
-from nexus.settings.types import Label, Location, Table, fail_at
+from nexus.settings.types import Label, Location, Table
 from nexus.tags import is_tag_name
 
 Period = Literal["day", "week", "month"]
@@ -93,11 +93,9 @@ class Budget(Table):
         """The name of the tag whose values have one each."""
         return self.per.removeprefix(TAG) if self.per.startswith(TAG) else None
 
-    @model_validator(mode="after")
-    def _some_models(self) -> Self:
+    def problems(self) -> Iterator[Location]:
         if self.models is not None and not self.models:
-            fail_at((("models",), "names no model; leave it out for all of them"))
-        return self
+            yield ("models",), "names no model; leave it out for all of them"
 
 
 def covered(budget: Budget, llm: LlmSettings) -> frozenset[str]:

@@ -7,11 +7,12 @@ identity is asked for (managed identity).
 from __future__ import annotations
 
 import re
-from typing import Annotated, Self
+from collections.abc import Iterator
+from typing import Annotated
 
-from pydantic import AfterValidator, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, SecretStr, field_validator
 
-from nexus.settings.types import Label, Location, Table, fail_at
+from nexus.settings.types import Label, Location, Table
 from nexus.settings.urls import BaseUrl
 
 _TENANT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?")
@@ -57,17 +58,11 @@ class EntraSettings(Table):
         text = value.get_secret_value().strip() if value is not None else ""
         return SecretStr(text) if text else None
 
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        problems: list[Location] = []
+    def problems(self) -> Iterator[Location]:
         if self.client_secret is not None and self.token_file is not None:
-            problems.append((("token_file",), "stands beside client_secret; one of them is enough"))
+            yield ("token_file",), "stands beside client_secret; one of them is enough"
         for name in ("tenant_id", "client_id") if self.is_application else ():
             if getattr(self, name) is None:
-                problems.append(((name,), "is missing: it belongs to the application's secret or token_file"))
+                yield (name,), "is missing: it belongs to the application's secret or token_file"
         if self.tenant_id is not None and not self.is_application:
-            text = "needs client_secret or token_file too; a managed identity has no tenant_id"
-            problems.append((("tenant_id",), text))
-        if problems:
-            fail_at(*problems)
-        return self
+            yield ("tenant_id",), "needs client_secret or token_file too; a managed identity has no tenant_id"

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, FilePath, PlainValidator, model_validator
+from pydantic import AfterValidator, Field, FilePath, PlainValidator
 
 from nexus.headers.names import read_header_name
 from nexus.headers.own import CSRF
-from nexus.settings.types import DAY, Duration, Table, fail_at
+from nexus.settings.types import DAY, Duration, Location, Table, fail_at
 
 T = TypeVar("T")
 
@@ -117,13 +117,11 @@ class CorsSettings(Table):
     allow_private_network: bool = False
     """Whether a public page may call a gateway in a private network."""
 
-    @model_validator(mode="after")
-    def _no_star_with_credentials(self) -> Self:
+    def problems(self) -> Iterator[Location]:
         keys = ("allow_origins", "allow_methods", "allow_headers", "expose_headers")
-        stars = [key for key in keys if getattr(self, key) == "*"]
-        if self.allow_credentials and stars:
-            fail_at(*(((key,), 'cannot be "*" together with allow_credentials; name what is meant') for key in stars))
-        return self
+        for key in keys if self.allow_credentials else ():
+            if getattr(self, key) == "*":
+                yield (key,), 'cannot be "*" together with allow_credentials; name what is meant'
 
 
 class CsrfSettings(Table):

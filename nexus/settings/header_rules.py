@@ -7,14 +7,14 @@ one by type. ``apply`` and ``summary`` are as ``nexus.headers.rules`` wants them
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, SecretStr, WrapValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, SecretStr, WrapValidator
 
 from nexus.headers.names import OWN_CREDENTIALS, is_denied, is_secret, matches_no_pattern, read_header_name
 from nexus.headers.pattern import Pattern
 from nexus.settings.tagged import Tagged
-from nexus.settings.types import Table, fail_at
+from nexus.settings.types import Location, Table
 
 SECRET = (
     "names a header that carries a credential; with allow_secret = true in this rule it travels all the same, "
@@ -98,14 +98,11 @@ class NamingRule(HeaderRule):
         """The keys of the rule that name a header."""
         raise NotImplementedError
 
-    @model_validator(mode="after")
-    def _secrets_are_meant(self) -> Self:
+    def problems(self) -> Iterator[Location]:
         secret = [key for key, name in self.named().items() if name is not None and is_secret(name)]
-        if secret and not self.allow_secret:
-            fail_at(*(((key,), SECRET) for key in secret))
+        yield from (((key,), SECRET) for key in secret if not self.allow_secret)
         if self.allow_secret and not secret:
-            fail_at((("allow_secret",), UNUSED_SECRET))
-        return self
+            yield ("allow_secret",), UNUSED_SECRET
 
 
 class Forward(NamingRule):
@@ -129,12 +126,10 @@ class Forward(NamingRule):
     def named(self) -> dict[str, str | None]:
         return {"name": self.name, "rename": self.rename}
 
-    @model_validator(mode="after")
-    def _name_or_pattern(self) -> Self:
-        _either(self.name, self.pattern)
+    def problems(self) -> Iterator[Location]:
+        yield from _either(self.name, self.pattern)
         if self.pattern is not None and self.default is not None:
-            fail_at((("default",), "has no meaning beside pattern, for there is no header that it could stand in for"))
-        return self
+            yield ("default",), "has no meaning beside pattern, for there is no header that it could stand in for"
 
     def apply(self, incoming: Mapping[str, str], result: dict[str, str]) -> None:
         if self.pattern is not None:
@@ -187,10 +182,8 @@ class Remove(HeaderRule):
     pattern: RulePattern | None = None
     """Or all headers in whose names this is found."""
 
-    @model_validator(mode="after")
-    def _name_or_pattern(self) -> Self:
-        _either(self.name, self.pattern)
-        return self
+    def problems(self) -> Iterator[Location]:
+        yield from _either(self.name, self.pattern)
 
     def apply(self, incoming: Mapping[str, str], result: dict[str, str]) -> None:
         for name in list(result):
@@ -258,9 +251,9 @@ def _line(*words: str) -> str:
     return " ".join(words)
 
 
-def _either(name: str | None, pattern: Pattern | None) -> None:
+def _either(name: str | None, pattern: Pattern | None) -> Iterator[Location]:
     if (name is None) == (pattern is None):
-        fail_at((("name",) if name is None else ("pattern",), ONE_OF))
+        yield ("name",) if name is None else ("pattern",), ONE_OF
 
 
 HeaderRules = tuple[Annotated[HeaderRule, WrapValidator(HeaderRule.read)], ...]

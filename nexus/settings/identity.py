@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Self
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator
 
 from nexus.headers.names import is_denied, is_secret, read_header_name
-from nexus.settings.types import Table, fail_at
+from nexus.settings.types import Location, Table
 
 if TYPE_CHECKING:
     pass
@@ -69,15 +70,11 @@ class IdSource(Table):
     gateway_key: bool = False
     """The name of the caller's gateway key, or the key's group; needs [server.keys]."""
 
-    @model_validator(mode="after")
-    def _one(self) -> Self:
+    def problems(self) -> Iterator[Location]:
         if self.http_header is None and self.jwt_claim is None and not self.gateway_key:
-            raise ValueError(
-                "names no source; set gateway_key = true, jwt_claim, or http_header behind a proxy that sets it"
-            )
+            yield (), "names no source; set gateway_key = true, jwt_claim, or http_header behind a proxy that sets it"
         if self.http_header is not None and (self.jwt_claim is not None or self.gateway_key):
-            fail_at((("http_header",), "cannot stand beside another source: it would let callers contradict it"))
-        return self
+            yield ("http_header",), "cannot stand beside another source: it would let callers contradict it"
 
 
 class IdValidation(Table):

@@ -6,12 +6,12 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr, field_validator
 
 from nexus.settings.identity import LONGEST_ID, Id
-from nexus.settings.types import Label, Table, fail_at
+from nexus.settings.types import Label, Location, Table, fail_at
 
 PREFIX = "nx-"
 """What keys of ``nexus key new`` begin with, so that people and secret scanners know one when they see it."""
@@ -165,13 +165,11 @@ class GatewayKey(Table):
             raise ValueError("allows no model at all; leave it out to allow every one")
         return value
 
-    @model_validator(mode="after")
-    def _key_or_hash(self) -> Self:
+    def problems(self) -> Iterator[Location]:
         if self.key is None and self.sha256 is None:
-            raise ValueError("holds neither sha256 nor key; nexus key new NAME prints a table to paste")
+            yield (), "holds neither sha256 nor key; nexus key new NAME prints a table to paste"
         if self.key is not None and self.sha256 is not None:
-            fail_at((("sha256",), "stands beside key; one of them is enough"))
-        return self
+            yield ("sha256",), "stands beside key; one of them is enough"
 
 
 def apart(keys: dict[str, GatewayKey]) -> dict[str, GatewayKey]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, FilePath, WrapValidator, create_model, model_validator
+from pydantic import AfterValidator, Field, FilePath, WrapValidator, create_model
 
 from nexus import DISTRIBUTION
 from nexus.settings.tagged import Tagged
-from nexus.settings.types import Label, PositiveDuration, Table, Timeout, fail_at
+from nexus.settings.types import Label, Location, PositiveDuration, Table, Timeout
 
 Limit = Annotated[int, Field(ge=1, le=10**12)]
 """Tokens or requests; sums of many stay exact in the floating point numbers of Redis scripts."""
@@ -34,11 +34,9 @@ class UserLimit(Table):
     interval: PositiveDuration
     """Length of the window, which slides."""
 
-    @model_validator(mode="after")
-    def _limits_something(self) -> Self:
+    def problems(self) -> Iterator[Location]:
         if self.input_token_limit is None and self.output_token_limit is None and self.request_limit is None:
-            raise ValueError("limits nothing; set input_token_limit, output_token_limit or request_limit")
-        return self
+            yield (), "limits nothing; set input_token_limit, output_token_limit or request_limit"
 
 
 class PerUser(UserLimit):
@@ -99,12 +97,10 @@ class RedisTls(Table):
     insecure: bool = False
     """Accept any certificate and any name in it; for tests."""
 
-    @model_validator(mode="after")
-    def _pair(self) -> Self:
+    def problems(self) -> Iterator[Location]:
         if (self.cert_file is None) != (self.key_file is None):
             lacking = "key_file" if self.key_file is None else "cert_file"
-            fail_at(((lacking,), "is missing; cert_file and key_file belong together"))
-        return self
+            yield (lacking,), "is missing; cert_file and key_file belong together"
 
 
 def read_redis_url(value: str) -> str:
@@ -159,11 +155,9 @@ class RedisStorage(Storage):
     tls: RedisTls = RedisTls.model_construct()
     """Certificates."""
 
-    @model_validator(mode="after")
-    def _tls_is_used(self) -> Self:
+    def problems(self) -> Iterator[Location]:
         if self.tls != RedisTls() and not self.url.startswith("rediss:"):
-            fail_at((("tls",), 'has no effect, for url does not begin with "rediss://"'))
-        return self
+            yield ("tls",), 'has no effect, for url does not begin with "rediss://"'
 
 
 _STORAGES: Mapping[str, type[Storage]] = {"memory": MemoryStorage, "redis": RedisStorage}

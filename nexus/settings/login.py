@@ -5,12 +5,11 @@ A login is the caller's, under his own terms with the vendor; nothing of it is k
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
-
-from pydantic import model_validator
+from collections.abc import Iterator
+from typing import ClassVar
 
 from nexus.settings.auth_scheme import AUTHORIZATION, AuthSchemeSettings
-from nexus.settings.types import Table, fail_at
+from nexus.settings.types import Location, Table
 from nexus.settings.urls import host_of
 
 
@@ -37,23 +36,15 @@ class LoginSettings(AuthSchemeSettings, _Login):
     def takes_callers_key(self) -> bool:
         return self.forward_token or bool(self.forward_login)
 
-    @model_validator(mode="after")
-    def _login_stays_with_its_vendor(self) -> Self:
+    def problems(self) -> Iterator[Location]:
         if not self.forward_login:
-            return self
+            return
         url, home = self.base_url or self.login_url, host_of(self.login_url)
         host = host_of(url)
         allowed = home if self.forward_login is True else self.forward_login.strip().lower()
         if allowed != host:
-            text = f'sends logins to another host than {home}; to allow it, name the host: "{host}"'
-            fail_at((("forward_login",), text))
+            yield ("forward_login",), f'sends logins to another host than {home}; to allow it, name the host: "{host}"'
         if host == home and not url.startswith("https://"):
-            fail_at((("forward_login",), f"sends logins to {home} unencrypted; base_url must begin with https://"))
-        return self
-
-    @model_validator(mode="after")
-    def _rules_beside_logins(self) -> Self:
+            yield ("forward_login",), f"sends logins to {home} unencrypted; base_url must begin with https://"
         text = "writes authorization, which carries the callers' logins (forward_login)"
-        if self.forward_login and (places := [(place, text) for place in self.rules_on(AUTHORIZATION)]):
-            fail_at(*places)
-        return self
+        yield from ((place, text) for place in self.rules_on(AUTHORIZATION))

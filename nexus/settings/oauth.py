@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import AfterValidator, Field, FilePath, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, FilePath, SecretStr, field_validator
 
 from nexus.settings.listen import HostName
-from nexus.settings.types import DAY, Duration, Label, Table, fail_at
+from nexus.settings.types import DAY, Duration, Label, Location, Table
 from nexus.settings.urls import host_of, read_base_url
 
 
@@ -112,13 +113,11 @@ class OAuthSettings(Table):
         """What "iss" must say."""
         return self.expected_issuer or self.issuer
 
-    @model_validator(mode="after")
-    def _keys_can_be_found(self) -> Self:
+    def problems(self) -> Iterator[Location]:
         if self.url is None and self.issuer is None:
-            raise ValueError("says neither issuer nor url; one of them says where the keys for tokens are")
-        if self.login is not None and self.issuer is None:
-            fail_at((("login",), "needs issuer, whose document says where to log in"))
-        return self
+            yield (), "says neither issuer nor url; one of them says where the keys for tokens are"
+        elif self.login is not None and self.issuer is None:
+            yield ("login",), "needs issuer, whose document says where to log in"
 
 
 def oauth_warnings(oauth: OAuthSettings | None) -> tuple[str, ...]:

@@ -5,12 +5,13 @@ Exact. Amounts of money are decimal numbers of at most nine places and never pas
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
-from nexus.settings.types import Table, fail_at
+from nexus.settings.types import Location, Table
 
 NANO = 10**9
 MOST = 10**6
@@ -83,9 +84,7 @@ class PriceSettings(Rates):
     above: dict[str, Rates] = Field(default_factory=dict)
     """Number of input tokens to the prices of longer calls, which all their tokens cost."""
 
-    @model_validator(mode="after")
-    def _numbers(self) -> PriceSettings:
-        bad = [name for name in self.above if not (name.isascii() and name.isdecimal() and 0 < int(name) < 10**9)]
-        if bad:
-            fail_at(*((("above", name), "is not a number of tokens, such as 200000") for name in bad))
-        return self
+    def problems(self) -> Iterator[Location]:
+        for name in self.above:
+            if not (name.isascii() and name.isdecimal() and 0 < int(name) < 10**9):
+                yield ("above", name), "is not a number of tokens, such as 200000"

@@ -7,9 +7,9 @@ environment unless a template in the file says so.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator
 
 from nexus import registry
 from nexus.settings.attempts import Retries, Timeouts
@@ -19,7 +19,7 @@ from nexus.settings.limits import RateLimits
 from nexus.settings.model import ModelSettings
 from nexus.settings.problems import nearest
 from nexus.settings.tagged import Tagged
-from nexus.settings.types import Label, PositiveDuration, Table, fail_at
+from nexus.settings.types import Label, Location, PositiveDuration, Table, fail_at
 from nexus.settings.urls import BaseUrl, ProxyUrl, is_plain
 from nexus.upstream.tls import Trust, tls_context
 
@@ -144,36 +144,35 @@ class ProviderSettings(Tagged):
         """The certificates on both sides of a connection."""
         return Trust.of(self.ca_file, self.client_cert, self.client_key)
 
-    @model_validator(mode="after")
-    def _paths_that_pass(self) -> Self:
+    def problems(self) -> Iterator[Location]:
         if self.passthrough and not self.passes_paths:
-            fail_at((("passthrough",), f"has no effect with type {self.type}"))
-        if self.passthrough and not self.passthrough_paths:
-            fail_at((("passthrough",), "has no effect without passthrough_paths"))
+            yield ("passthrough",), f"has no effect with type {self.type}"
+        elif self.passthrough and not self.passthrough_paths:
+            yield ("passthrough",), "has no effect without passthrough_paths"
         for place, path in enumerate(self.passthrough_paths):
             if not is_plain(path) or path == "/":
-                fail_at((("passthrough_paths", place), 'must be a path such as "/v1/fine_tuning"'))
-        return self
+                yield ("passthrough_paths", place), 'must be a path such as "/v1/fine_tuning"'
+        yield from self._certificate_problems()
+        if not self.searches:
+            text = "has no effect: translation knows no search of this vendor's"
+            yield from ((("models", alias, "web_search"), text) for alias, one in self.models.items() if one.web_search)
+        text = "is a header in which Nexus puts the credential as it sends a request; no rule writes it"
+        yield from ((place, text) for header in self.signed_headers for place in self.rules_on(header))
+        named = [name for name in ("api_key", "api_keys", "api_key_command") if getattr(self, name) is not None]
+        yield from (((name,), f"stands beside {named[0]}; one of them is enough") for name in named[1:])
+        if "api_key_refresh" in self.model_fields_set and self.api_key_command is None:
+            yield ("api_key_refresh",), "is of no use without api_key_command"
 
-    @model_validator(mode="after")
-    def _usable_certificates(self) -> Self:
+    def _certificate_problems(self) -> Iterator[Location]:
         if self.client_key is not None and self.client_cert is None:
-            fail_at((("client_key",), "is of no use without client_cert"))
+            yield ("client_key",), "is of no use without client_cert"
+            return
         try:
             if self.trust != Trust():
                 tls_context(self.trust)
         except (OSError, ValueError):
             at = "client_cert" if self.client_cert is not None else "ca_file"
-            fail_at(((at,), "holds no certificate that can be read, or its key does not fit or has a passphrase"))
-        return self
-
-    @model_validator(mode="after")
-    def _searches_itself(self) -> Self:
-        if not self.searches:
-            text = "has no effect: translation knows no search of this vendor's"
-            if places := [(("models", alias, "web_search"), text) for alias, m in self.models.items() if m.web_search]:
-                fail_at(*places)
-        return self
+            yield (at,), "holds no certificate that can be read, or its key does not fit or has a passphrase"
 
     @field_validator("models", mode="before")
     @classmethod
@@ -242,13 +241,6 @@ class ProviderSettings(Tagged):
         for alias, model in self.models.items():
             yield from ((*at, key) for at, key in writers(("models", alias, "headers"), model.headers, header))
 
-    @model_validator(mode="after")
-    def _rules_that_nobody_obeys(self) -> Self:
-        text = "is a header in which Nexus puts the credential as it sends a request; no rule writes it"
-        if places := [(place, text) for header in self.signed_headers for place in self.rules_on(header)]:
-            fail_at(*places)
-        return self
-
     @field_validator("api_key")
     @classmethod
     def _usable_key(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
@@ -281,15 +273,6 @@ class ProviderSettings(Tagged):
         if any("\0" in text for text in value or ()):
             raise ValueError("holds a character that no argument can have")
         return value
-
-    @model_validator(mode="after")
-    def _one_key(self) -> Self:
-        named = [name for name in ("api_key", "api_keys", "api_key_command") if getattr(self, name) is not None]
-        if len(named) > 1:
-            fail_at(*[((name,), f"stands beside {named[0]}; one of them is enough") for name in named[1:]])
-        if "api_key_refresh" in self.model_fields_set and self.api_key_command is None:
-            fail_at((("api_key_refresh",), "is of no use without api_key_command"))
-        return self
 
 
 def _readable(value: SecretStr | None) -> SecretStr | None:

@@ -16,13 +16,12 @@ from pydantic import Field, PrivateAttr, model_validator
 from nexus.files import Stamps
 from nexus.settings.attribution import source_problems
 from nexus.settings.budgets import Budget, BudgetName, budget_problems
-from nexus.settings.identity import ClientIdentification
 from nexus.settings.limits import NO_REDIS, RateLimits, RedisStorage
 from nexus.settings.llm import LlmSettings
 from nexus.settings.server import ServerSettings
 from nexus.settings.targets import pattern_problems, target_problems
 from nexus.settings.telemetry import TelemetrySettings
-from nexus.settings.types import Location, Table, fail_at
+from nexus.settings.types import Location, Table
 from nexus.settings.usage import MEMORY, NONE, UsageSettings
 
 
@@ -89,76 +88,39 @@ class Settings(Table):
         """A missing [llm] is an empty one, which then says what it lacks."""
         return {"llm": {}, **data} if isinstance(data, dict) else data
 
-    @model_validator(mode="after")
-    def _paths_apart(self) -> Self:
-        own = dict(_own_paths(self.server))
-        for where, path in own.items():
-            self._outside_protocols(where, path)
-        metrics = ("server", "metrics", "path")
-        if metrics in own and list(own.values()).count(own[metrics]) > 1:
-            fail_at((metrics, "is the path of health too"))
-        return self
-
-    @model_validator(mode="after")
-    def _page_apart(self) -> Self:
-        server, page = self.server, self.server.dashboard
-        if server.shows_dashboard:
-            taken = [server.health.path, server.health.ready_path] if server.health.enabled else []
-            if not {page.path, page.data_path}.isdisjoint(taken):
-                fail_at((("server", "dashboard", "path"), "is a path of server.health"))
-            self._outside_protocols(("server", "dashboard", "path"), page.path)
-        return self
-
-    def _outside_protocols(self, where: tuple[str, ...], path: str) -> None:
-        if self.llm.enabled and (names := list(self.llm.protocols.around(path))):
-            fail_at((where, f"lies within the path of llm.protocols.{names[0]}"))
-
-    @model_validator(mode="after")
-    def _limits_fit(self) -> Self:
-        if places := check_limits(self):
-            fail_at(*places)
-        return self
-
-    @model_validator(mode="after")
-    def _targets_fit(self) -> Self:
-        if places := [*target_problems(self.llm), *pattern_problems(self.server.keys or {}, self.llm)]:
-            fail_at(*places)
-        return self
-
-    @model_validator(mode="after")
-    def _budgets_fit(self) -> Self:
-        keys, groups = self.server.keys or {}, _has_groups(self)
-        if places := [*budget_problems(self.budgets, self.llm, self.usage.tags, keys=bool(keys), groups=groups)]:
-            fail_at(*places)
-        return self
-
     @property
     def attributions(self) -> dict[str, Mapping[str, str]]:
         """What each provider's cloud is told of callers."""
         return {name: provider.attributed for name, provider in self.llm.providers.items()}
 
-    @model_validator(mode="after")
-    def _attributions_fit(self) -> Self:
-        own, tags = self.server, self.usage.tags
-        keys, tokens = bool(own.keys), own.oauth is not None
-        found = source_problems(self.attributions, tags, keys=keys, groups=_has_groups(self), tokens=tokens)
-        if places := [*found]:
-            fail_at(*places)
-        return self
-
-    @model_validator(mode="after")
-    def _owners_are_kept(self) -> Self:
-        holding = [name for name, provider in self.llm.providers.items() if provider.held]
+    def problems(self) -> Iterator[Location]:
+        keys, llm, tags = self.server.keys, self.llm, self.usage.tags
+        groups, tokens = _has_groups(self), self.server.oauth is not None
+        yield from self._path_problems()
+        yield from limit_problems(self)
+        yield from target_problems(llm)
+        yield from pattern_problems(keys, llm)
+        yield from budget_problems(self.budgets, llm, tags, keys=bool(keys), groups=groups)
+        yield from source_problems(self.attributions, tags, keys=bool(keys), groups=groups, tokens=tokens)
+        holding = [name for name, provider in llm.providers.items() if provider.held]
         if self.usage.store == NONE and holding:
             text = f'"none" keeps nothing, but it says whose files and batches are that {holding[0]} holds (endpoints)'
-            fail_at((("usage", "store"), text))
-        return self
+            yield ("usage", "store"), text
+        yield from _nobodys_groups(self)
 
-    @model_validator(mode="after")
-    def _readers_exist(self) -> Self:
-        if places := [*_nobodys_groups(self)]:
-            fail_at(*places)
-        return self
+    def _path_problems(self) -> Iterator[Location]:
+        own, metrics = dict(_own_paths(self.server)), ("server", "metrics", "path")
+        if metrics in own and list(own.values()).count(own[metrics]) > 1:
+            yield metrics, "is the path of health too"
+        server, page, at = self.server, self.server.dashboard, ("server", "dashboard", "path")
+        if server.shows_dashboard:
+            taken = [server.health.path, server.health.ready_path] if server.health.enabled else []
+            if not {page.path, page.data_path}.isdisjoint(taken):
+                yield at, "is a path of server.health"
+            own[at] = page.path
+        for where, path in own.items() if self.llm.enabled else ():
+            if names := list(self.llm.protocols.around(path)):
+                yield where, f"lies within the path of llm.protocols.{names[0]}"
 
 
 NO_READER = "names a group that nobody is in; give it to a key (server.keys.NAME.group), or set group_id"
@@ -171,7 +133,7 @@ def _nobodys_groups(settings: Settings) -> Iterator[Location]:
     if source is not None and (source.http_header is not None or source.jwt_claim is not None):
         known = frozenset(who.validation.group_values or settings.usage.readers)
     else:
-        known = frozenset(key.group for key in (settings.server.keys or {}).values() if key.group is not None)
+        known = frozenset(key.group for key in settings.server.keys.values() if key.group is not None)
     for place, group in enumerate(settings.usage.readers):
         if group not in known:
             yield ("usage", "readers", place), NO_READER
@@ -191,7 +153,7 @@ def _has_groups(settings: Settings) -> bool:
     who = settings.server.client_identification
     if who.enabled:
         return who.group_id is not None
-    return any(key.group is not None for key in (settings.server.keys or {}).values())
+    return any(key.group is not None for key in settings.server.keys.values())
 
 
 NO_GROUPS = "names a group, but nothing says who is in it; set server.client_identification.enabled and group_id"
@@ -205,29 +167,15 @@ NO_GROUP_VALUES = (
 UNKNOWN_GROUP = "is not among server.client_identification.validation.group_values; add it there or correct it here"
 
 
-def check_limits(settings: Settings) -> tuple[Location, ...]:
-    """What is wrong between limits and the rest of a whole ``Settings``, as ``fail_at`` takes it."""
-    found: list[Location] = []
+def limit_problems(settings: Settings) -> Iterator[Location]:
+    """What is wrong between limits and the rest."""
     who = settings.server.client_identification
+    known = who.validation.group_values
+    unknown = NO_GROUPS if not who.enabled or who.group_id is None else UNKNOWN_GROUP if known else NO_GROUP_VALUES
     for path, limits in limit_tables(settings):
-        at = (*path, "rate_limits", "per_user")
-        message = _groups_message(who)
         for group in limits.per_user.groups:
-            if message is not None:
-                found.append(((*at, "groups", group), message))
-            elif group not in who.validation.group_values:
-                found.append(((*at, "groups", group), UNKNOWN_GROUP))
-    return (*found, *_storage(settings))
-
-
-def _groups_message(who: ClientIdentification) -> str | None:
-    """What is wrong with every group."""
-    if not who.enabled or who.group_id is None:
-        return NO_GROUPS
-    return None if who.validation.group_values else NO_GROUP_VALUES
-
-
-def _storage(settings: Settings) -> Iterator[Location]:
+            if unknown is not UNKNOWN_GROUP or group not in known:
+                yield (*path, "rate_limits", "per_user", "groups", group), unknown
     if isinstance(settings.server.rate_limits.storage, RedisStorage) and importlib.util.find_spec("redis") is None:
         yield ("server", "rate_limits", "storage", "type"), NO_REDIS
 

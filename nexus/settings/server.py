@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from nexus.settings.dashboard import DashboardSettings
 from nexus.settings.guards import ClientIpSettings, CorsSettings, CsrfSettings, TlsSettings
@@ -14,17 +14,7 @@ from nexus.settings.keys import GatewayKey, GatewayKeys
 from nexus.settings.limits import RequestLimits
 from nexus.settings.listen import Addresses, FileMode, HostName, ListenAddress
 from nexus.settings.oauth import OAuthSettings
-from nexus.settings.types import (
-    Duration,
-    Location,
-    PositiveDuration,
-    ProcessCount,
-    Size,
-    Table,
-    Timeout,
-    UrlPath,
-    fail_at,
-)
+from nexus.settings.types import Duration, Location, PositiveDuration, ProcessCount, Size, Table, Timeout, UrlPath
 
 
 class HealthSettings(Table):
@@ -42,11 +32,9 @@ class HealthSettings(Table):
     listen: Addresses | None = None
     """Separate addresses for these paths, in plain HTTP. By default they are where calls are."""
 
-    @model_validator(mode="after")
-    def _two_paths(self) -> Self:
+    def problems(self) -> Iterator[Location]:
         if self.path == self.ready_path:
-            fail_at((("ready_path",), "is the path of health too"))
-        return self
+            yield ("ready_path",), "is the path of health too"
 
 
 class MetricsSettings(Table):
@@ -83,11 +71,9 @@ class ResponseStoreSettings(Table):
     stored_unknown: Literal["refuse", "serve"] = "refuse"
     """What becomes of an id that nobody remembers, where callers need a key or a token."""
 
-    @model_validator(mode="after")
-    def _sizes_in_order(self) -> Self:
+    def problems(self) -> Iterator[Location]:
         if self.max_size < self.max_size_per_caller:
-            fail_at((("max_size_per_caller",), "is more than max_size"))
-        return self
+            yield ("max_size_per_caller",), "is more than max_size"
 
 
 class ServerSettings(Table):
@@ -203,18 +189,10 @@ class ServerSettings(Table):
         """Whether every call needs a credential."""
         return bool(self.keys) or self.oauth is not None
 
-    @model_validator(mode="after")
-    def _a_body_may_be_in_flight(self) -> Self:
+    def problems(self) -> Iterator[Location]:
         if self.max_bytes_in_flight is not None and self.max_bytes_in_flight < self.max_body_size:
-            fail_at((("max_bytes_in_flight",), "is less than max_body_size"))
-        return self
-
-    @model_validator(mode="after")
-    def _callers_can_be_told_apart(self) -> Self:
-        problems = identity_problems(self.client_identification, self.keys, self.oauth)
-        if problems:
-            fail_at(*problems)
-        return self
+            yield ("max_bytes_in_flight",), "is less than max_body_size"
+        yield from identity_problems(self.client_identification, self.keys, self.oauth)
 
 
 def listed_groups(settings: ServerSettings) -> Iterator[str]:
@@ -225,16 +203,15 @@ def listed_groups(settings: ServerSettings) -> Iterator[str]:
 
 def identity_problems(
     settings: ClientIdentification, keys: Mapping[str, GatewayKey], oauth: OAuthSettings | None
-) -> list[Location]:
+) -> Iterator[Location]:
     """What is wrong between the tables of [server] that say who calls; paths begin below ``server``."""
     if not settings.enabled:
-        return []
-    found = list(_unknown_groups(settings, keys))
-    found += _sources(settings, has_keys=bool(keys), has_tokens=oauth is not None)
+        return
+    yield from _unknown_groups(settings, keys)
+    yield from _sources(settings, has_keys=bool(keys), has_tokens=oauth is not None)
     if settings.validation.group_values and settings.group_id is None:
         where = ("client_identification", "validation", "group_values")
-        found.append((where, "has no effect without client_identification.group_id"))
-    return found
+        yield where, "has no effect without client_identification.group_id"
 
 
 def _sources(settings: ClientIdentification, *, has_keys: bool, has_tokens: bool) -> Iterator[Location]:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from nexus.headers.names import read_header_name
-from nexus.settings.types import Duration, Label, Table, fail_at
+from nexus.settings.types import Duration, Label, Location, Table
 from nexus.settings.urls import read_base_url
 
 NO_OTEL = 'needs OpenTelemetry: pip install "nexus[otel]"'
@@ -74,11 +74,9 @@ class TlsFiles(Table):
     key: Path | None = None
     """The key of ``cert``."""
 
-    @model_validator(mode="after")
-    def _both_halves(self) -> TlsFiles:
+    def problems(self) -> Iterator[Location]:
         if (self.cert is None) != (self.key is None):
-            fail_at((("cert" if self.cert is None else "key",), "is missing: cert and key go together"))
-        return self
+            yield ("cert" if self.cert is None else "key",), "is missing: cert and key go together"
 
 
 class GrpcTlsFiles(TlsFiles):
@@ -107,11 +105,9 @@ class GrpcTable(Table):
     tls: GrpcTlsFiles = GrpcTlsFiles.model_construct()
     """Certificates, where endpoint begins with https://."""
 
-    @model_validator(mode="after")
-    def _names_are_free(self) -> GrpcTable:
+    def problems(self) -> Iterator[Location]:
         if any(name.startswith("grpc-") for name in self.headers):
-            fail_at((("headers",), "has a name that begins with grpc-, which gRPC keeps for itself"))
-        return self
+            yield ("headers",), "has a name that begins with grpc-, which gRPC keeps for itself"
 
 
 class BatchExport(Table):
@@ -152,16 +148,14 @@ class Otlp(Table):
     http: HttpTable = HttpTable.model_construct()
     """For protocol = "http"."""
 
-    @model_validator(mode="after")
-    def _tables_fit(self) -> Otlp:
+    def problems(self) -> Iterator[Location]:
         other = "http" if self.protocol == "grpc" else "grpc"
         if self.enabled and other in self.model_fields_set:
-            fail_at(((other,), f'is not read with protocol = "{self.protocol}"; write it as {self.protocol}'))
+            yield (other,), f'is not read with protocol = "{self.protocol}"; write it as {self.protocol}'
         if self.enabled and not has_otel(self.protocol):
-            fail_at((("enabled",), NO_OTEL))
+            yield ("enabled",), NO_OTEL
         if self.protocol == "grpc" and urlsplit(self.endpoint or "").path.strip("/"):
-            fail_at((("endpoint",), "has a path, which gRPC knows nothing of; write host and port only"))
-        return self
+            yield ("endpoint",), "has a path, which gRPC knows nothing of; write host and port only"
 
     @property
     def url(self) -> str:

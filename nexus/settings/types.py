@@ -6,9 +6,19 @@ A parser here never repeats the text it was given; any text of a settings file c
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, NoReturn
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, NoReturn, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
@@ -21,6 +31,10 @@ _BARE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _TERMS = re.compile(rf"(?:{_TERM.pattern})+")
 _SIZE = re.compile(r"([0-9]{1,15})\s*([KMG]?I?B)?", re.IGNORECASE)
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
+
+
+Location = tuple[tuple[str | int, ...], str]
+"""A path inside a table, and what is wrong there."""
 
 
 class Table(BaseModel):
@@ -37,9 +51,16 @@ class Table(BaseModel):
         """The class that reads this very table; differs where a key of it decides."""
         return cls
 
+    def problems(self) -> Iterable[Location]:
+        """What is wrong between its keys. A base class has its own, which are told first and alone."""
+        return ()
 
-Location = tuple[tuple[str | int, ...], str]
-"""A path inside a table, and what is wrong there."""
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        for table in reversed(type(self).__mro__):
+            if "problems" in vars(table) and (places := [*vars(table)["problems"](self)]):
+                fail_at(*places)
+        return self
 
 
 def fail_at(*places: Location) -> NoReturn:

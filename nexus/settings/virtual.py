@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
-from nexus.settings.types import Label, Location, Names, PositiveDuration, Table, fail_at
+from nexus.settings.types import Label, Location, Names, PositiveDuration, Table
 
 
 def read_virtual_name(value: str) -> str:
@@ -86,13 +86,7 @@ class VirtualModel(Table):
             if (name := getattr(self, setting)) is not None:
                 yield (setting,), name
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if problems := list(self._problems()):
-            fail_at(*problems)
-        return self
-
-    def _problems(self) -> Iterator[Location]:
+    def problems(self) -> Iterator[Location]:
         if not self.ordered:
             yield ("targets",), 'names no target; write it like ["anthropic/sonnet", "bedrock/sonnet"]'
         seen: set[str] = set()

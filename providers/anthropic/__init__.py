@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Literal
 
-from pydantic import SecretStr, model_validator
+from pydantic import SecretStr
 
 from nexus import __version__
 from nexus.catalogue import Catalogue
@@ -20,7 +20,7 @@ from nexus.providers.anthropic.login import LOGIN_HOST, login_in
 from nexus.settings.login import LoginSettings
 from nexus.settings.model import ModelSettings
 from nexus.settings.provider import NO_KEY, ProviderSettings
-from nexus.settings.types import fail_at
+from nexus.settings.types import Location
 from nexus.settings.urls import host_of
 from nexus.shared import Shared
 from nexus.upstream.request import UpstreamRequest
@@ -49,11 +49,9 @@ class AnthropicSettings(LoginSettings):
     def held(self) -> tuple[str, ...]:
         return self.endpoints
 
-    @model_validator(mode="after")
-    def _some_key(self) -> Self:
+    def problems(self) -> Iterator[Location]:
         if not self.has_key and not self.takes_callers_key:
-            fail_at((("api_key",), NO_KEY))
-        return self
+            yield ("api_key",), NO_KEY
 
 
 class AnthropicProvider(Provider):

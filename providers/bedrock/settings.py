@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 
 from nexus.providers.bedrock.regions import read_region, region_of
 from nexus.settings.attribution import Attribution, LabelRules, name_problems
 from nexus.settings.model import ModelSettings
 from nexus.settings.provider import ProviderSettings
-from nexus.settings.types import Label, fail_at
+from nexus.settings.types import Label, Location
 from nexus.settings.urls import host_of
 
 _TEXT = r"[a-zA-Z0-9\s:_@$#=/+,.-]"
@@ -29,7 +29,6 @@ LABELS = LabelRules(
 )
 """Source: botocore's service model, RequestMetadata."""
 
-Problem = tuple[tuple[str | int, ...], str]
 _DOTS = (".", "..")
 
 
@@ -110,34 +109,32 @@ class BedrockSettings(ProviderSettings):
             raise ValueError("holds characters that no AWS key has")
         return SecretStr(key) if key else None
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        problems = [*self._place_problems(), *self._credential_problems(), *self._model_problems()]
-        problems += name_problems(self.attribution, LABELS)
+    def problems(self) -> Iterator[Location]:
+        yield from self._place_problems()
+        yield from self._credential_problems()
+        # The id becomes one segment of a path, which these two would change.
+        named = {alias: model.rename or alias for alias, model in self.models.items()}
+        yield from ((("models", alias), "has no id of a model") for alias, name in named.items() if name in _DOTS)
+        yield from name_problems(self.attribution, LABELS)
         if self.forward_token:
-            problems.append((("forward_token",), "Bedrock takes no key from callers: a signature needs more than one"))
+            yield ("forward_token",), "Bedrock takes no key from callers: a signature needs more than one"
         if importlib.util.find_spec("botocore") is None:
-            problems.append((("type",), "needs the package boto3, which is not installed"))
-        if problems:
-            fail_at(*problems)
-        return self
+            yield ("type",), "needs the package boto3, which is not installed"
 
-    def _place_problems(self) -> list[Problem]:
+    def _place_problems(self) -> Iterator[Location]:
         named = region_of(host_of(self.base_url)) if self.base_url else None
         if self.region is not None and named is not None and named != self.region:
-            return [(("region",), f"differs from the region that base_url names, {named}")]
-        if self.signing_region is not None or (self.base_url and self.has_key):
-            return []
-        how = "which no profile and no environment variable is asked for"
-        return [(("region",), f'is missing: set it to where Bedrock is called, such as "us-east-1", {how}')]
+            yield ("region",), f"differs from the region that base_url names, {named}"
+        elif self.signing_region is None and not (self.base_url and self.has_key):
+            how = "which no profile and no environment variable is asked for"
+            yield ("region",), f'is missing: set it to where Bedrock is called, such as "us-east-1", {how}'
 
-    def _credential_problems(self) -> list[Problem]:
-        problems: list[Problem] = []
+    def _credential_problems(self) -> Iterator[Location]:
         keys = ("access_key_id", "secret_access_key", "session_token")
         given = [name for name in keys if getattr(self, name) is not None]
         for name in ("access_key_id", "secret_access_key") if given else ():
             if name not in given:
-                problems.append(((name,), f"is missing or empty, though {given[0]} is set; they belong together"))
+                yield (name,), f"is missing or empty, though {given[0]} is set; they belong together"
         sources = {
             "api_key": self.api_key is not None,
             "api_keys": self.api_keys is not None,
@@ -146,10 +143,4 @@ class BedrockSettings(ProviderSettings):
             given[0] if given else "": bool(given),
         }
         used = [name for name, is_set in sources.items() if is_set]
-        problems += [((name,), f"contradicts {used[0]}: set one kind of credentials only") for name in used[1:]]
-        return problems
-
-    def _model_problems(self) -> list[Problem]:
-        """The id becomes one segment of a path, which these two would change."""
-        named = {alias: model.rename or alias for alias, model in self.models.items()}
-        return [(("models", alias), "has no id of a model") for alias, name in named.items() if name in _DOTS]
+        yield from (((name,), f"contradicts {used[0]}: set one kind of credentials only") for name in used[1:])

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Mapping
-from typing import Annotated, ClassVar, Self
+from collections.abc import Iterator, Mapping
+from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, Field, FilePath, model_validator
+from pydantic import AfterValidator, Field, FilePath
 
 from nexus.settings.attribution import Attribution, LabelRules, name_problems
 from nexus.settings.provider import ProviderSettings
-from nexus.settings.types import Label, fail_at
+from nexus.settings.types import Label, Location
 from nexus.wire import decode, mapping
 
 # Old projects carry their organisation's domain in front, such as "example.com:my-project".
@@ -38,8 +38,6 @@ LABELS = LabelRules(
 """Of partners' models, which take fewer than Google's. Source: Google's page on labels of API calls, November 2026."""
 
 NO_KEY = "is missing or empty: set api_key (or forward_token) for the Gemini API, or project for Vertex AI"
-
-Problem = tuple[tuple[str | int, ...], str]
 
 
 def read_project(value: str) -> str:
@@ -96,43 +94,30 @@ class GoogleSettings(ProviderSettings):
     def spends(self) -> bool:
         return self.project is not None or super().spends
 
-    @model_validator(mode="after")
-    def _one_api(self) -> Self:
-        problems = self._gemini_problems() if self.project is None else self._vertex_problems()
-        if problems:
-            fail_at(*problems)
-        return self
+    def problems(self) -> Iterator[Location]:
+        return self._gemini_problems() if self.project is None else self._vertex_problems()
 
-    def _gemini_problems(self) -> list[Problem]:
-        problems: list[Problem] = [
-            ((name,), "belongs to Vertex AI; set project too")
-            for name in ("location", "credentials", "betas", "fields", "attribution")
-            if name in self.model_fields_set
-        ]
+    def _gemini_problems(self) -> Iterator[Location]:
+        for name in ("location", "credentials", "betas", "fields", "attribution"):
+            if name in self.model_fields_set:
+                yield (name,), "belongs to Vertex AI; set project too"
         if not self.has_key and not self.forward_token:
-            problems.append((("api_key",), NO_KEY))
+            yield ("api_key",), NO_KEY
         for alias, model in self.models.items():
             if (model.rename or alias).startswith("claude-"):
-                problems.append(
-                    (("models", alias), "Claude is served by Vertex AI, not by the Gemini API; set project")
-                )
-        return problems
+                yield ("models", alias), "Claude is served by Vertex AI, not by the Gemini API; set project"
 
-    def _vertex_problems(self) -> list[Problem]:
-        problems: list[Problem] = [*name_problems(self.attribution, LABELS)]
+    def _vertex_problems(self) -> Iterator[Location]:
+        yield from name_problems(self.attribution, LABELS)
         for name in ("api_key", "api_keys", "api_key_command"):
             if getattr(self, name) is not None:
-                text = "belongs to the Gemini API, and project to Vertex AI; set one of them"
-                problems.append(((name,), text))
+                yield (name,), "belongs to the Gemini API, and project to Vertex AI; set one of them"
         if self.forward_token:
-            problems.append((("forward_token",), "is for the Gemini API; Vertex AI takes no key from callers"))
+            yield ("forward_token",), "is for the Gemini API; Vertex AI takes no key from callers"
         if self.credentials is not None and not self._readable():
-            problems.append(
-                (("credentials",), f"is no credentials file of Google's; its type is one of {', '.join(_KINDS)}")
-            )
+            yield ("credentials",), f"is no credentials file of Google's; its type is one of {', '.join(_KINDS)}"
         if not _has_google_auth():
-            problems.append((("project",), "needs the package google-auth, which is not installed"))
-        return problems
+            yield ("project",), "needs the package google-auth, which is not installed"
 
     def _readable(self) -> bool:
         """Whether the file looks like credentials; what it holds is used, and checked, when a token is fetched."""

@@ -14,7 +14,7 @@ from nexus.limits.store_memory import MemoryStore
 from nexus.limits.store_redis import RedisStore
 from nexus.limits.stores import make_store
 from nexus.settings.limits import MemoryStorage, RateLimits, RedisStorage, RequestLimits
-from nexus.settings.root import check_limits
+from nexus.settings.root import limit_problems
 from nexus.settings.schema import docstrings
 from nexus.settings.types import Table
 
@@ -178,7 +178,7 @@ ACROSS: dict[str, tuple[Any, list[tuple[tuple[str, ...], str]]]] = {
 
 @pytest.mark.parametrize(("settings", "expected"), ACROSS.values(), ids=ACROSS.keys())
 def test_across_tables(settings: Any, expected: list[tuple[tuple[str, ...], str]]) -> None:
-    found = check_limits(settings)
+    found = list(limit_problems(settings))
     assert [place for place, _ in found] == [place for place, _ in expected]
     assert all(words in message for (_, message), (_, words) in zip(found, expected, strict=True))
 
@@ -186,8 +186,8 @@ def test_across_tables(settings: Any, expected: list[tuple[tuple[str, ...], str]
 def test_redis_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = whole(identification())
     settings.server.rate_limits = RequestLimits.model_validate({"storage": REDIS})
-    assert check_limits(settings) == ()
+    assert list(limit_problems(settings)) == []
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    [(place, message)] = check_limits(settings)
+    [(place, message)] = limit_problems(settings)
     assert place == ("server", "rate_limits", "storage", "type")
     assert "pip install" in message
