@@ -33,8 +33,8 @@ from nexus.operation import Action
 from nexus.protocols.codec import Target
 from nexus.protocols.embeddings.shapes import Format
 from nexus.settings.auth_scheme import AuthSchemeSettings
-from nexus.settings.files import named_files
 from nexus.settings.header_rules import Insert
+from nexus.settings.leaves import named_files
 from nexus.settings.model import ModelSettings
 from nexus.settings.provider import ProviderSettings
 from nexus.shared import Holder, Make, Shared, Thing

@@ -71,8 +71,8 @@ _MEMORY = "/dev/shm"
 
 def prepared(settings: Settings) -> str:
     """Where the default store cannot be used it is memory; of any other the ledger tells, and tries on."""
-    store, is_default = settings.usage_store, settings.usage.store is None
-    if is_default and store == MEMORY and settings.files:
+    store, is_default = settings.origin.store, settings.usage.store is None
+    if is_default and store == MEMORY and settings.origin.files:
         _say_memory("neither XDG_STATE_HOME nor HOME names a folder")
     database = open_store(store)
     if database is None:
@@ -97,10 +97,10 @@ def _say_memory(why: str) -> None:
 def problem_of(settings: Settings) -> str | None:
     """What keeps a store from being used that only the settings, or another Nexus, can mend. Changes nothing."""
     try:
-        open_store(settings.usage_store)
+        open_store(settings.origin.store)
     except NoDriver as error:
         return str(error)
-    file = file_of(settings.usage_store)
+    file = file_of(settings.origin.store)
     if file is None:
         return None
     if (version := _version_in(file)) > VERSION:

@@ -22,7 +22,7 @@ from nexus.telemetry.logs import redactor
 def usage(options: Options, settings: Settings, source: Source) -> int:
     """Print a report; returns the exit code. What the options say was found good."""
     try:
-        with closing(_opened(settings.usage_store)) as database:
+        with closing(_opened(settings.origin.store)) as database:
             now = time.time()
             text = WRITERS[options.written](
                 report_of(database, by=options.by, since=since_of(options.since, now), now=now)

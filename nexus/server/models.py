@@ -49,7 +49,7 @@ def _efforts(route: Route) -> tuple[str, ...]:
 class ModelListHandler(BaseHandler):
     def get(self) -> None:
         models = self.runtime.gateway.routes.seen_by(self.identity).models
-        written_at = self.runtime.settings.written_at
+        written_at = self.runtime.settings.origin.written_at
         cards = [card(model, name, written_at) for model in models for name in model.names]
         self.send(encode(self.dialect.write_models(cards, self.query())))
 
@@ -62,7 +62,7 @@ class ModelHandler(BaseHandler):
         asked = unquote(name)
         model = self.runtime.gateway.routes.seen_by(self.identity).find(asked)
         name = asked if asked in model.names else model.name
-        self.send(encode(self.dialect.write_model(card(model, name, self.runtime.settings.written_at))))
+        self.send(encode(self.dialect.write_model(card(model, name, self.runtime.settings.origin.written_at))))
 
     def head(self, name: str) -> None:
         self.get(name)

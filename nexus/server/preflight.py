@@ -16,7 +16,7 @@ from nexus.server.listeners import listen
 from nexus.server.listening import CannotListen
 from nexus.server.tls import TlsError, tls_context
 from nexus.settings import Settings
-from nexus.settings.files import named_files
+from nexus.settings.leaves import named_files
 from nexus.settings.listen import ListenAddress
 from nexus.settings.types import Location
 

@@ -29,7 +29,7 @@ class Good:
 
     @property
     def files(self) -> Mapping[Path, Stamp]:
-        return self.settings.files
+        return self.settings.origin.files
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Refused:
 def read(source: Source, running: Settings) -> Good | Refused:
     """Blocks as long as the file system does."""
     # What the old settings name counts too: a certificate that is missing now may come back.
-    before = stamps(running.files)
+    before = stamps(running.origin.files)
     try:
         return Good(*source.read_beside(running))
     except SettingsError as error:
@@ -63,7 +63,7 @@ def tell_refused(refused: Refused) -> None:
 def tell_adopted(before: Settings, good: Good) -> None:
     settings = good.settings
     models = sum(len(provider.models) for provider in settings.llm.providers.values())
-    fields = {"config": settings.digest or None, "providers": len(settings.llm.providers), "models": models}
+    fields = {"config": settings.origin.digest or None, "providers": len(settings.llm.providers), "models": models}
     log.info("the configuration was read anew", extra={"fields": fields})
     for name in good.fixed:
         log.warning(f"{name} has changed, which takes effect with a restart")

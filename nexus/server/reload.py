@@ -49,7 +49,7 @@ class Adopter:
         try:
             built = build(settings, self.running.server.kept)
         except (MissingPyJwt, TlsError) as error:
-            return Refused([str(error)], settings.files)
+            return Refused([str(error)], settings.origin.files)
         restore(self.running.server, built)
         return built
 
@@ -64,7 +64,7 @@ class Reloader:
         self._adopter = Adopter(running)
         self._notifier = notifier or Notifier()
         self._every = every
-        self._watch = Watch(running.runtime.settings.files)
+        self._watch = Watch(running.runtime.settings.origin.files)
         self._asked = asyncio.Event()
         self._task = asyncio.create_task(self._run())
 

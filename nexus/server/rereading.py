@@ -38,7 +38,7 @@ class Rereading:
         self.settings = settings
         self._source = source
         self._every = every
-        self._watch = Watch(settings.files)
+        self._watch = Watch(settings.origin.files)
         self._asked = False
         self._look_at = time.monotonic() + every
         self._pid: int | None = None

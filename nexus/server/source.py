@@ -60,7 +60,7 @@ class Source:
                 named.append(dotted(path))
         self._check_exposure(settings)
         if found := self.obstacles(settings, beside=True):
-            raise SettingsError(found, settings.files)
+            raise SettingsError(found, settings.origin.files)
         return settings, named
 
     def obstacles(self, settings: Settings, *, beside: bool) -> list[Problem]:
@@ -79,7 +79,7 @@ class Source:
     def _check_exposure(self, settings: Settings) -> None:
         if (reason := exposure(settings)) is not None:
             found = located(self.file, [(LISTEN, reason)]) if self.listen_address is None else [_of_flag(reason)]
-            raise SettingsError(found, settings.files)
+            raise SettingsError(found, settings.origin.files)
 
 
 def _of_flag(message: str) -> Problem:

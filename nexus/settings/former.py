@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from nexus.settings.problems import Path, dotted
-from nexus.settings.types import Location
+from nexus.settings.problems import dotted
+from nexus.settings.types import KeyPath, Location
 
 _STORAGE = ("server", "rate_limits", "storage")
 _OTLP = (
@@ -109,7 +109,7 @@ def translate(data: Any) -> Translated:
     return result
 
 
-def _apply(result: Translated, former: Former, path: Path) -> None:
+def _apply(result: Translated, former: Former, path: KeyPath) -> None:
     value = _take(result.data, path)
     if former.verdict == "refused":
         result.problems.append((path, former.advice))
@@ -132,7 +132,7 @@ def _copy(data: Any) -> Any:
     return {key: _copy(value) for key, value in data.items()} if isinstance(data, dict) else data
 
 
-def _found(data: Any, pattern: tuple[str, ...], path: Path = ()) -> Iterator[Path]:
+def _found(data: Any, pattern: tuple[str, ...], path: KeyPath = ()) -> Iterator[KeyPath]:
     """The paths in ``data`` that a pattern means."""
     if not pattern:
         yield path
@@ -142,13 +142,13 @@ def _found(data: Any, pattern: tuple[str, ...], path: Path = ()) -> Iterator[Pat
                 yield from _found(data[name], pattern[1:], (*path, name))
 
 
-def _at(data: Any, path: Path) -> Any:
+def _at(data: Any, path: KeyPath) -> Any:
     for part in path:
         data = data[part]
     return data
 
 
-def _take(data: Any, path: Path) -> Any:
+def _take(data: Any, path: KeyPath) -> Any:
     """The value at a path, which is not there any more; neither is a table that it alone stood in."""
     *above, name = path
     value = _at(data, tuple(above)).pop(name)
@@ -157,7 +157,7 @@ def _take(data: Any, path: Path) -> Any:
     return value
 
 
-def _put(data: Any, path: Path, value: Any) -> bool:
+def _put(data: Any, path: KeyPath, value: Any) -> bool:
     *above, name = path
     table = _at(data, tuple(above))
     return name not in table and table.setdefault(name, value) is value

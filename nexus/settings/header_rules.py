@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, SecretStr, Wra
 from nexus.headers.names import OWN_CREDENTIALS, is_denied, is_secret, matches_no_pattern, read_header_name
 from nexus.headers.pattern import Pattern
 from nexus.settings.tagged import Tagged
-from nexus.settings.types import Location, Table
+from nexus.settings.types import KeyPath, Location, Table
 
 SECRET = (
     "names a header that carries a credential; with allow_secret = true in this rule it travels all the same, "
@@ -260,9 +260,7 @@ HeaderRules = tuple[Annotated[HeaderRule, WrapValidator(HeaderRule.read)], ...]
 """The type of a ``headers`` key."""
 
 
-def writers(
-    path: tuple[str | int, ...], rules: HeaderRules, header: str
-) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def writers(path: KeyPath, rules: HeaderRules, header: str) -> Iterator[tuple[KeyPath, str]]:
     """Where rules name a header: the path of each, and its key."""
     for place, rule in enumerate(rules):
         names: Mapping[str, str | None] = {}

@@ -9,10 +9,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import BaseModel, SecretStr
+from pydantic import SecretStr
 
-from nexus.settings.problems import Path, dotted
+from nexus.settings.leaves import leaves
+from nexus.settings.problems import dotted
 from nexus.settings.root import Settings
+from nexus.settings.types import KeyPath
 
 _REFERENCES = re.compile(
     r"\$[A-Za-z_]\w*|\$\{[^{}]*\}|\$\([^()]*\)|%[A-Za-z_]\w*%|\{\s*env[.:][^{}]*\}|os\.environ/.+|env[:/].+|<[^<>]+>"
@@ -25,8 +27,8 @@ STAR = "stands for no other name: only models that are named here are served, ea
 
 def hints(settings: Settings) -> Iterator[str]:
     """One sentence each, with the path."""
-    for path, value in _secrets(settings.llm.providers, ("llm", "providers")):
-        if _REFERENCES.fullmatch(value.strip()):
+    for path, leaf in leaves(settings.llm.providers, ("llm", "providers")):
+        if isinstance(leaf, SecretStr) and _REFERENCES.fullmatch(leaf.get_secret_value().strip()):
             yield f"{dotted(path)} {NOT_FILLED_IN}"
     for name, provider in settings.llm.providers.items():
         for alias in provider.models:
@@ -34,26 +36,11 @@ def hints(settings: Settings) -> Iterator[str]:
                 yield f"{dotted(('llm', 'providers', name, 'models', alias))} {STAR}"
 
 
-def _secrets(value: object, path: Path) -> Iterator[tuple[Path, str]]:
-    match value:
-        case SecretStr():
-            yield path, value.get_secret_value()
-        case BaseModel():
-            for name in type(value).model_fields:
-                yield from _secrets(getattr(value, name), (*path, name))
-        case dict():
-            for name, item in value.items():
-                yield from _secrets(item, (*path, name))
-        case list() | tuple():
-            for index, item in enumerate(value):
-                yield from _secrets(item, (*path, index))
-
-
 _NAMED = (("llm", "providers", "*", "models"), ("llm", "models"), ("server", "keys"))
 """Tables whose keys are names that a person chose, in which a dot may well stand."""
 
 
-def dotted_name(data: Any, path: Path) -> str | None:
+def dotted_name(data: Any, path: KeyPath) -> str | None:
     """The name that was meant, where the unknown key at ``path`` is the second half of one; as TOML wants it."""
     above, parts = path[:-2], path[-2:]
     shape = ("llm", "providers", "*", "models") if above[:2] == ("llm", "providers") and len(above) == 4 else above

@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr, field_validator
 
 from nexus.settings.identity import LONGEST_ID, Id
-from nexus.settings.types import Label, Location, Table, fail_at
+from nexus.settings.types import KeyPath, Label, Location, Table, fail_at
 
 PREFIX = "nx-"
 """What keys of ``nexus key new`` begin with, so that people and secret scanners know one when they see it."""
@@ -152,7 +152,7 @@ class GatewayKey(Table):
             return tuple(digest_of(key.get_secret_value()) for key in self.key)
         return tuple(map(bytes.fromhex, self.sha256 or ()))
 
-    def places(self) -> Iterator[tuple[tuple[str | int, ...], bytes]]:
+    def places(self) -> Iterator[tuple[KeyPath, bytes]]:
         """Where each digest is written, below the table of the key."""
         name, digests = "sha256" if self.key is None else "key", self.digests
         for place, digest in enumerate(digests):

@@ -14,19 +14,18 @@ from pydantic import ValidationError
 from nexus.files import Stamps, stamp
 from nexus.settings import problems
 from nexus.settings.excerpt import excerpt
-from nexus.settings.files import named_files
 from nexus.settings.former import translate
 from nexus.settings.hints import dotted_name
+from nexus.settings.leaves import named_files
 from nexus.settings.locate import Locator
 from nexus.settings.problems import Problem, SettingsError
-from nexus.settings.root import Settings
+from nexus.settings.root import Origin, Settings
 from nexus.settings.spans import Span, Spans
 from nexus.settings.templates import expand
+from nexus.settings.types import KeyPath, Location
 from nexus.settings.usage import state_folder, store_of
 
 _AT_LINE = re.compile(r"\s*\(at line (\d+), column (\d+)\)$")
-
-Place = tuple[problems.Path, str]
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Settings:
@@ -57,26 +56,24 @@ def _load(path: Path, environ: Mapping[str, str], files: Stamps) -> Settings:
             files |= {named: stamp(named) for _, named in named_files(settings)}
             store = store_of(settings.usage.store, path, state_folder(environ))
             digest = hashlib.sha256(raw).hexdigest()
-            return settings.of_file(path.stat().st_mtime, digest, files, store, tuple(translated.notes))
+            return settings.of(Origin(path.stat().st_mtime, digest[:12], files, store, tuple(translated.notes)))
     raise SettingsError(_located(found, text, file))
 
 
-def located(path: Path | None, places: Iterable[Place]) -> list[Problem]:
+def located(path: Path | None, places: Iterable[Location]) -> list[Problem]:
     """What is wrong with settings that were read from a file, or that have none, in the order of the lines."""
     if path is None:
         return [Problem((), None, f"{problems.dotted(at)}: {message}", "nexus") for at, message in places]
     return _located(places, _decode(_read(path), str(path)), str(path))
 
 
-def _located(places: Iterable[Place], text: str, file: str) -> list[Problem]:
+def _located(places: Iterable[Location], text: str, file: str) -> list[Problem]:
     locator, spans, lines = Locator(text), Spans(text), text.split("\n")
     found = (_at_its_line(at, message, file, locator, spans, lines) for at, message in places)
     return sorted(found, key=lambda problem: problem.line or 0)
 
 
-def _at_its_line(
-    at: problems.Path, message: str, file: str, locator: Locator, spans: Spans, lines: list[str]
-) -> Problem:
+def _at_its_line(at: KeyPath, message: str, file: str, locator: Locator, spans: Spans, lines: list[str]) -> Problem:
     line, depth = locator.place(at)
     unknown = message.startswith(problems.ABOUT_A_KEY)
     span = spans.find(at[:depth], line, key=unknown or depth < len(at)) if line is not None else None
@@ -94,9 +91,9 @@ def demo_settings() -> Settings:
     )
 
 
-def _places(error: ValidationError, data: Any) -> list[Place]:
+def _places(error: ValidationError, data: Any) -> list[Location]:
     """Validation errors as path and message, in the order in which they were found."""
-    found: dict[Place, None] = {}
+    found: dict[Location, None] = {}
     for detail in error.errors(include_url=False, include_input=False):
         path = detail["loc"]
         # pydantic marks an error in a key by one more step, which no reader of the file would know.
@@ -109,7 +106,7 @@ def _places(error: ValidationError, data: Any) -> list[Place]:
     return list(found)
 
 
-def _merge(templates: list[Place], validation: list[Place]) -> list[Place]:
+def _merge(templates: list[Location], validation: list[Location]) -> list[Location]:
     """Both lists, without what validation says about a placeholder."""
     failed = {path for path, _ in templates}
     return [*templates, *((path, message) for path, message in validation if path not in failed)]

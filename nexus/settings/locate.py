@@ -11,6 +11,8 @@ import functools
 import tomllib
 from typing import Any
 
+from nexus.settings.types import KeyPath
+
 
 class Locator:
     """Line numbers of one TOML text that is known to be valid."""
@@ -20,11 +22,11 @@ class Locator:
         self._lines = text.split("\n")
         self._read = functools.cache(self._parse)
 
-    def line(self, path: tuple[str | int, ...]) -> int | None:
+    def line(self, path: KeyPath) -> int | None:
         """First line of the statement that brings in the path, or else its nearest parent that is written."""
         return self.place(path)[0]
 
-    def place(self, path: tuple[str | int, ...]) -> tuple[int | None, int]:
+    def place(self, path: KeyPath) -> tuple[int | None, int]:
         """The line, and how many steps of the path are written at all."""
         for length in range(len(path), 0, -1):
             line = self._find(path[:length])
@@ -32,7 +34,7 @@ class Locator:
                 return line, length
         return None, 0
 
-    def _find(self, path: tuple[str | int, ...]) -> int | None:
+    def _find(self, path: KeyPath) -> int | None:
         low, high = 0, len(self._lines)
         if not self._holds(high, path):
             return None
@@ -41,7 +43,7 @@ class Locator:
             low, high = (low, middle) if self._holds(middle, path) else (middle, high)
         return self._settled(low) + 1
 
-    def _holds(self, count: int, path: tuple[str | int, ...]) -> bool:
+    def _holds(self, count: int, path: KeyPath) -> bool:
         value: Any = self._read(self._settled(count))
         for part in path:
             match value, part:

@@ -17,9 +17,7 @@ from pydantic_core import ErrorDetails
 
 from nexus.files import Stamps
 from nexus.settings.excerpt import Excerpt
-from nexus.settings.types import Table
-
-Path = tuple[str | int, ...]
+from nexus.settings.types import KeyPath, Table
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -58,7 +56,7 @@ ABOUT_A_KEY = ("unknown key", DOTTED)
 class Problem:
     """One thing to repair; ``line`` counts from 1 and is None where no line can be named, ``excerpt`` shows it."""
 
-    path: Path
+    path: KeyPath
     line: int | None
     message: str
     file: str
@@ -78,7 +76,7 @@ class SettingsError(Exception):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-def dotted(path: Path) -> str:
+def dotted(path: KeyPath) -> str:
     """A path as TOML would write it, array positions in brackets."""
     text = ""
     for part in path:
@@ -109,7 +107,7 @@ def nearest(key: str, known: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(key, sorted(known), 1)), None)
 
 
-def known_keys(table: type[Table], data: Any, path: Path) -> tuple[str, ...]:
+def known_keys(table: type[Table], data: Any, path: KeyPath) -> tuple[str, ...]:
     """The keys that the table at ``path`` may have."""
     current: type[Table] | None = table.variant(data)
     annotation: Any = None

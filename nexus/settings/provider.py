@@ -19,7 +19,7 @@ from nexus.settings.limits import RateLimits
 from nexus.settings.model import ModelSettings
 from nexus.settings.problems import nearest
 from nexus.settings.tagged import Tagged
-from nexus.settings.types import Label, Location, PositiveDuration, Table, fail_at
+from nexus.settings.types import KeyPath, Label, Location, PositiveDuration, Table, fail_at
 from nexus.settings.urls import BaseUrl, ProxyUrl, is_plain
 from nexus.upstream.tls import Trust, tls_context
 
@@ -235,7 +235,7 @@ class ProviderSettings(Tagged):
         """What is as good as a secret of the settings and stands in none of them."""
         return tuple(spelling for key in self.configured_keys for spelling in self.spellings(key))
 
-    def rules_on(self, header: str) -> Iterator[tuple[str | int, ...]]:
+    def rules_on(self, header: str) -> Iterator[KeyPath]:
         """Where rules name a header, of the provider and of its models."""
         yield from ((*place, key) for place, key in writers(("headers",), self.headers, header))
         for alias, model in self.models.items():

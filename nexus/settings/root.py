@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from pydantic import Field, PrivateAttr, model_validator
@@ -23,6 +24,21 @@ from nexus.settings.targets import pattern_problems, target_problems
 from nexus.settings.telemetry import TelemetrySettings
 from nexus.settings.types import Location, Table
 from nexus.settings.usage import MEMORY, NONE, UsageSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The file that settings were read from. ``written_at`` is when it was written, without a file when they were made,
+    in Unix seconds; ``digest`` tells one text of it from another. ``files`` are it and those that its templates and its
+    settings name, as they were when it was read. ``store`` is where usage is written down, ``notes`` name what stands
+    in it under a name of Nexus 0.6.
+    """
+
+    written_at: float = field(default_factory=time.time)
+    digest: str = ""
+    files: Stamps = field(default_factory=dict)
+    store: str = MEMORY
+    notes: tuple[str, ...] = ()
 
 
 class Settings(Table):
@@ -43,43 +59,16 @@ class Settings(Table):
     telemetry: TelemetrySettings = TelemetrySettings.model_construct()
     """What is told to an OpenTelemetry collector."""
 
-    _written_at: float = PrivateAttr(default_factory=time.time)
-    _digest: str = PrivateAttr("")
-    _files: Stamps = PrivateAttr(default_factory=dict)
-    _usage_store: str = PrivateAttr(MEMORY)
-    _notes: tuple[str, ...] = PrivateAttr(())
+    _origin: Origin = PrivateAttr(default_factory=Origin)
 
     @property
-    def written_at(self) -> float:
-        """When the file was written that this was read from, in Unix seconds; when it was made, without a file."""
-        return self._written_at
+    def origin(self) -> Origin:
+        """The file that they were read from."""
+        return self._origin
 
-    @property
-    def digest(self) -> str:
-        """Tells one text of the file from another; "" without a file."""
-        return self._digest[:12]
-
-    @property
-    def files(self) -> Stamps:
-        """The file, those that its templates and its settings name, as they were when it was read."""
-        return self._files
-
-    @property
-    def usage_store(self) -> str:
-        """Where usage is written down: in memory without a file."""
-        return self._usage_store
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What stands in the file under a name of Nexus 0.6."""
-        return self._notes
-
-    def of_file(
-        self, written_at: float, digest: str, files: Stamps, usage_store: str, notes: tuple[str, ...] = ()
-    ) -> Self:
-        """The same, of a file that was written then."""
-        self._written_at, self._digest, self._files = written_at, digest, files
-        self._usage_store, self._notes = usage_store, notes
+    def of(self, origin: Origin) -> Self:
+        """The same, of that file."""
+        self._origin = origin
         return self
 
     @model_validator(mode="before")

@@ -10,37 +10,30 @@ from collections.abc import Iterator
 from pydantic import BaseModel, SecretStr
 
 from nexus.settings.header_rules import NamingRule
-from nexus.settings.provider import ProviderSettings
+from nexus.settings.leaves import leaves
 from nexus.settings.root import Settings
 from nexus.settings.urls import host_of, passwords_in
 
 
 def secrets(settings: Settings) -> tuple[str, ...]:
     """Every secret value once, longest first."""
-    found = set(_walk(settings)) - _public_names(settings)
+    found = set(_all(settings)) - _public_names(settings)
     return tuple(sorted(found, key=lambda secret: (-len(secret), secret)))
 
 
-def _walk(value: object) -> Iterator[str]:
-    match value:
-        case SecretStr():
-            yield value.get_secret_value()
-        case NamingRule(allow_secret=False):
-            # What it puts into a header that carries no credential is a plain word, such as "production".
-            return
-        case BaseModel():
-            if isinstance(value, ProviderSettings):
-                yield from value.derived_secrets
-            for name in type(value).model_fields:
-                yield from _walk(getattr(value, name))
-        case dict():
-            for item in value.values():
-                yield from _walk(item)
-        case list() | tuple():
-            for item in value:
-                yield from _walk(item)
-        case str():
-            yield from passwords_in(value)
+def _all(settings: Settings) -> Iterator[str]:
+    for provider in settings.llm.providers.values():
+        yield from provider.derived_secrets
+    for _, leaf in leaves(settings, skips=_is_plain):
+        if isinstance(leaf, SecretStr):
+            yield leaf.get_secret_value()
+        elif isinstance(leaf, str):
+            yield from passwords_in(leaf)
+
+
+def _is_plain(table: BaseModel) -> bool:
+    """What a rule puts into a header that carries no credential is a plain word, such as "production"."""
+    return isinstance(table, NamingRule) and not table.allow_secret
 
 
 def _public_names(settings: Settings) -> set[str]:

@@ -9,7 +9,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 
-Path = tuple[str | int, ...]
+from nexus.settings.types import KeyPath
 
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _KEY = re.compile(r"[A-Za-z0-9_-]+|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'")
@@ -43,7 +43,7 @@ class Spans:
         self._text = text
         self._lines = [0, *(match.end() for match in re.finditer("\n", text))]
 
-    def find(self, path: Path, line: int, *, key: bool) -> Span | None:
+    def find(self, path: KeyPath, line: int, *, key: bool) -> Span | None:
         """What stands for the path, which the statement on that line brings in: its ``key``, or else its value where
         that is no table."""
         at = self._skip(self._lines[line - 1])
@@ -60,12 +60,12 @@ class Spans:
                     return self._span(*found, key=key)
         return None
 
-    def _in_header(self, path: Path, at: int) -> Span | None:
+    def _in_header(self, path: KeyPath, at: int) -> Span | None:
         keys, _ = self._keys(at + (2 if self._text.startswith("[[", at) else 1))
         names = [part for part in path if isinstance(part, str)]
         return self._at(keys[len(names) - 1]) if names == [one.name for one in keys[: len(names)]] and names else None
 
-    def _below(self, rest: Path, key: _Key | None, value: int | None) -> tuple[_Key | None, int | None] | None:
+    def _below(self, rest: KeyPath, key: _Key | None, value: int | None) -> tuple[_Key | None, int | None] | None:
         """The key and the start of the value at a path below a value."""
         if not rest:
             return key, value

@@ -13,8 +13,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from nexus.files import Stamps, stamp
-
-Path = tuple[str | int, ...]
+from nexus.settings.types import KeyPath
 
 PLACEHOLDER = "placeholder"
 """Stands in for a string whose template failed, so that the rest of the file can still be validated."""
@@ -38,7 +37,7 @@ class Expansion:
     """The expanded data, what went wrong on the way, as (path, message), and the files that were read."""
 
     data: Any = None
-    problems: list[tuple[Path, str]] = field(default_factory=list)
+    problems: list[tuple[KeyPath, str]] = field(default_factory=list)
     files: Stamps = field(default_factory=dict)
 
 
@@ -56,7 +55,7 @@ def expand(data: Any, environ: Mapping[str, str], folder: FilePath = FilePath())
     return result
 
 
-def _expand(value: Any, path: Path, sources: _Sources, problems: list[tuple[Path, str]]) -> Any:
+def _expand(value: Any, path: KeyPath, sources: _Sources, problems: list[tuple[KeyPath, str]]) -> Any:
     match value:
         case dict():
             return {key: _expand(item, (*path, key), sources, problems) for key, item in value.items()}

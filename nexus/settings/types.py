@@ -33,7 +33,10 @@ _SIZE = re.compile(r"([0-9]{1,15})\s*([KMG]?I?B)?", re.IGNORECASE)
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 
 
-Location = tuple[tuple[str | int, ...], str]
+KeyPath = tuple[str | int, ...]
+"""The keys and indices that lead to a setting."""
+
+Location = tuple[KeyPath, str]
 """A path inside a table, and what is wrong there."""
 
 

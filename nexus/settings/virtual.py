@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
-from nexus.settings.types import Label, Location, Names, PositiveDuration, Table
+from nexus.settings.types import KeyPath, Label, Location, Names, PositiveDuration, Table
 
 
 def read_virtual_name(value: str) -> str:
@@ -76,7 +76,7 @@ class VirtualModel(Table):
         return (*(target.model for target in self.spread), *self.targets)
 
     @property
-    def named(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    def named(self) -> Iterator[tuple[KeyPath, str]]:
         """Every name of a target, with where it stands."""
         for index, target in enumerate(self.spread):
             yield ("spread", index), target.model

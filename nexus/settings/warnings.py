@@ -24,7 +24,7 @@ def warnings(settings: Settings) -> tuple[str, ...]:
         *_idle_providers(settings),
         *_hidden_aliases(settings),
         *hints(settings),
-        *settings.notes,
+        *settings.origin.notes,
         *_ignored_environment(settings, os.environ),
     )
 

@@ -36,7 +36,7 @@ def settings_of(text: str, folder: Path) -> Settings:
 
 def test_a_file_of_then_loads_with_a_warning_for_each_key_that_has_changed(tmp_path: Path) -> None:
     pytest.importorskip("redis")
-    told = {note.partition(" ")[0] for note in settings_of(OLD, tmp_path).notes}
+    told = {note.partition(" ")[0] for note in settings_of(OLD, tmp_path).origin.notes}
     assert told == {*table("renamed"), *table("ignored")}
 
 

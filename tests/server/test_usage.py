@@ -48,7 +48,7 @@ def rows(nexus: Nexus, columns: str, calls: int = 1) -> list[tuple[Any, ...]]:
 
 def files(nexus: Nexus) -> bytes:
     """All that is on the disk."""
-    file = Path(nexus.settings.usage_store.removeprefix(SQLITE))
+    file = Path(nexus.settings.origin.store.removeprefix(SQLITE))
     return b"".join(part.read_bytes() for part in file.parent.iterdir())
 
 

@@ -30,7 +30,7 @@ def redis(tmp_path: Path, text: str) -> tuple[RedisStorage, tuple[str, ...]]:
     settings = read(tmp_path, REDIS + text)
     storage = settings.server.rate_limits.storage
     assert isinstance(storage, RedisStorage)
-    return storage, settings.notes
+    return storage, settings.origin.notes
 
 
 def test_names_of_redis_pools(tmp_path: Path) -> None:

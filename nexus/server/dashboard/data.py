@@ -153,7 +153,7 @@ def _route_state(route: Route, rests: Rests, now: float, *, tells_why: bool) -> 
 def _texts(runtime: Runtime, routes: Routes, look: Look) -> dict[str, Json]:
     """What changes with the configuration alone, and is not sent twice."""
     settings, names = runtime.settings, [model.name for model in routes.models]
-    parts = encode([nexus.__version__, settings.digest, settings.written_at, names, look.only is None])
+    parts = encode([nexus.__version__, settings.origin.digest, settings.origin.written_at, names, look.only is None])
     digest = hashlib.sha256(parts).hexdigest()[:16]
     if digest == look.known:
         return {"known": digest}
