@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TypeVar
@@ -140,8 +140,10 @@ class _Worker(threading.Thread):
             error = raised
         # Who waits for this job finds a free worker.
         goes_on = self._workers.freed(self)
-        if error is None:
-            task.future.set_result(None)
-        else:
-            task.future.set_exception(error)
+        # Who waited may have been cancelled meanwhile.
+        with suppress(InvalidStateError):
+            if error is None:
+                task.future.set_result(None)
+            else:
+                task.future.set_exception(error)
         return goes_on

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -59,6 +61,30 @@ def test_a_job_that_raises_gives_its_worker_back() -> None:
         with pytest.raises(Broken):
             done(workers.start(job))
         wait_until(lambda: workers.busy == 0)
+    workers.stop()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_job_that_nobody_waits_for_any_more_gives_its_worker_back(gate: threading.Event, fails: bool) -> None:
+    """Whoever was cancelled has no result; its worker goes on to the next job."""
+    workers = Workers(1)
+
+    def job() -> None:
+        done_waiting(gate)
+        if fails:
+            raise Broken
+
+    async def leave() -> None:
+        waits = asyncio.ensure_future(workers.work(job))
+        await asyncio.sleep(0)
+        waits.cancel()
+        with suppress(asyncio.CancelledError):
+            await waits
+
+    asyncio.run(leave())
+    gate.set()
+    wait_until(lambda: workers.idle == 1)
+    done(workers.start(lambda: None))
     workers.stop()
 
 
