@@ -6,6 +6,7 @@ of the right type.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -118,6 +119,14 @@ def count(value: object) -> int:
             return ceil(value)
         case _:
             return 0
+
+
+def base64_bytes(data: str) -> bytes | None:
+    """What base64 stands for; None for what is none."""
+    try:
+        return base64.b64decode(data, validate=True)
+    except ValueError:
+        return None
 
 
 def digest(words: str, digits: int = 64) -> str:

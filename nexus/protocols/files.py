@@ -8,7 +8,6 @@ of its name.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -83,5 +82,5 @@ def read_text_file(source: Inline, path: str) -> str:
     """Raises InvalidRequest."""
     try:
         return base64.b64decode(source.data, validate=True).decode()
-    except (binascii.Error, ValueError) as error:
+    except ValueError as error:
         raise InvalidRequest(f"{path}: expected base64 of UTF-8 text", param=path) from error

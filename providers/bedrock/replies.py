@@ -6,8 +6,6 @@ inside a message never looks complete. Bedrock sends no pings.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections import deque
 from collections.abc import Callable, Mapping
 
@@ -17,7 +15,7 @@ from nexus.protocols import eventstream
 from nexus.protocols.converse.read_error import is_failure, read_stream_error
 from nexus.protocols.messages.write_error import write_error
 from nexus.upstream.request import UpstreamReply
-from nexus.wire import decode, decode_object, mapping, text
+from nexus.wire import base64_bytes, decode, decode_object, mapping, text
 
 EVENT_STREAM = "application/vnd.amazon.eventstream"
 FIRST_BYTE = b"\0"
@@ -120,10 +118,8 @@ def write_invoke_event(name: str, payload: str, request_id: str) -> bytes:
         return _sse("error", write_error(VendorError(read_stream_error(name, wire)), request_id))
     if name != "chunk":
         return b""
-    try:
-        raw = base64.b64decode(text(wire.get("bytes")), validate=True)
-    except binascii.Error as error:
-        raise ValueError("a chunk is not base64") from error
+    if (raw := base64_bytes(text(wire.get("bytes")))) is None:
+        raise ValueError("a chunk is not base64")
     kind = mapping(decode(raw)).get("type")
     if not isinstance(kind, str) or not kind.isprintable():
         raise ValueError("a chunk without a type")

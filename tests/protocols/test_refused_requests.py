@@ -47,6 +47,7 @@ GEMINI = {
 CONVERSE = {
     "messages.0.content.0": _converse({"toolUse": {"toolUseId": "t", "name": "f", "input": {}}}),
     "messages.0.content.0.image.source.bytes": _converse({"image": {"format": "png", "source": {"bytes": "?"}}}),
+    "messages.0.content.0.audio.source.bytes": _converse({"audio": {"format": "mp3", "source": {"bytes": "é"}}}),
     "messages.0.content.0.toolResult.status": _converse(
         {"toolResult": {"toolUseId": "t", "content": [], "status": "maybe"}}
     ),

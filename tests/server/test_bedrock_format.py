@@ -213,6 +213,7 @@ COUNTS = {
     "nothing": ({}, "input: expected an object"),
     "another": ({"input": {"other": {}}}, "input.invokeModel: expected an object"),
     "no base64": ({"input": {"invokeModel": {"body": "?"}}}, "input.invokeModel.body: expected base64"),
+    "no ASCII": ({"input": {"invokeModel": {"body": "é"}}}, "input.invokeModel.body: expected base64"),
     "no JSON": (
         {"input": {"invokeModel": {"body": base64.b64encode(b"x").decode()}}},
         "input.invokeModel.body: expected a JSON object",

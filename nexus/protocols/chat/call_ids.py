@@ -14,7 +14,6 @@ or "t" for any other text. The same idea is LiteLLM's ``<id>__thought__<signatur
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -22,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart
 from nexus.conversation.parts import Reasoning, Signature, ToolCall
 from nexus.protocols.chat.reasoning import plain_reasoning
-from nexus.wire import Json, digest, mapping, sequence, text
+from nexus.wire import Json, base64_bytes, digest, mapping, sequence, text
 
 GEMINI, CLAUDE = "gemini", "messages"
 MARK = b"__nexus_"
@@ -109,10 +108,7 @@ def _digest(words: str) -> str:
 
 
 def _written(value: str) -> tuple[str, str]:
-    try:
-        raw = base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError):
-        raw = b""
+    raw = base64_bytes(value)
     if raw and base64.b64encode(raw).decode() == value:
         return "b", _letters(raw)
     return "t", _letters(value.encode("utf-8", "surrogatepass"))
@@ -127,6 +123,6 @@ def _signature(found: re.Match[str]) -> Signature | None:
     try:
         raw = base64.urlsafe_b64decode(letters + "=" * (-len(letters) % 4))
         value = base64.b64encode(raw).decode() if found.group(3) == "b" else raw.decode("utf-8", "surrogatepass")
-    except (binascii.Error, ValueError):
+    except ValueError:
         return None
     return Signature(found.group(2), value)

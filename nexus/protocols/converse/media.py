@@ -7,13 +7,12 @@ Nexus. A media type that Bedrock has no format for is refused by name. Source: t
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 
 from nexus.conversation.parts import Audio, Document, Image, Inline, Link, Text
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.converse.draft import Draft
-from nexus.wire import Json
+from nexus.wire import Json, base64_bytes
 
 _IMAGES: Mapping[str, str] = {
     "image/png": "png",
@@ -90,11 +89,9 @@ def _source(source: Inline | Link, formats: Mapping[str, str], what: str, path: 
     if kind is None:
         takes = ", ".join(sorted(set(formats.values())))
         raise UnsupportedFeature(f"Bedrock takes no {what} of type {media_type!r}; it takes {takes}", param=path)
-    try:
-        size = len(base64.b64decode(source.data, validate=True))
-    except (binascii.Error, ValueError):
-        raise InvalidRequest(f"the {what}'s data is not valid base64", param=path) from None
-    if not size:
+    if (raw := base64_bytes(source.data)) is None:
+        raise InvalidRequest(f"the {what}'s data is not valid base64", param=path)
+    if not raw:
         raise InvalidRequest(f"the {what} is empty", param=path)
     return kind, {"bytes": source.data}
 

@@ -7,7 +7,6 @@ A block is one of a closed list; anything else is refused by its name and place.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
@@ -30,7 +29,7 @@ from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Drops, a_name, a_string, an_array, an_object, maybe_bool, maybe_string, wrong
 from nexus.protocols.converse.signatures import OWN, read_redacted
 from nexus.protocols.signatures import Carrier, Neighbours, unpack_neighbours, unpack_thinking
-from nexus.wire import Json, encode, text
+from nexus.wire import Json, base64_bytes, encode, text
 
 Block = Mapping[str, Json]
 
@@ -124,10 +123,8 @@ def _data(source: Json, path: str) -> str:
     if "s3Location" in held:
         raise UnsupportedFeature(f"{path}: an object in S3 can be read by Bedrock only; send its bytes", param=path)
     data = a_string(held, "bytes", path)
-    try:
-        base64.b64decode(data, validate=True)
-    except binascii.Error as error:
-        raise InvalidRequest(f"{path}.bytes: expected base64", param=f"{path}.bytes") from error
+    if base64_bytes(data) is None:
+        raise wrong(f"{path}.bytes", "base64")
     return data
 
 
@@ -161,7 +158,7 @@ def _document_source(source: Block, kind: str, path: str) -> Inline | Text:
     try:
         return Text(base64.b64decode(data).decode())
     except UnicodeDecodeError as error:
-        raise InvalidRequest(f"{path}.bytes: expected text in UTF-8", param=f"{path}.bytes") from error
+        raise wrong(f"{path}.bytes", "text in UTF-8") from error
 
 
 def _refuse_citations(wire: Block, path: str) -> None:

@@ -9,7 +9,6 @@ Source: the bedrock-runtime service model (ConverseStreamOutput).
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping
 
 from nexus.conversation.events import (
@@ -29,7 +28,7 @@ from nexus.protocols.converse.read_response import read_citation, read_image
 from nexus.protocols.converse.stops import read_stop
 from nexus.protocols.converse.usage import read_usage
 from nexus.protocols.open_parts import OpenPart, OpenParts
-from nexus.wire import Json, decode_delta, mapping, text
+from nexus.wire import Json, base64_bytes, decode_delta, mapping, text
 
 
 class StreamReader:
@@ -196,7 +195,7 @@ def _joined(known: str, piece: str) -> str:
     """Pieces of base64, each padded for itself, as one."""
     if not known:
         return piece
-    try:
-        return base64.b64encode(b"".join(base64.b64decode(it, validate=True) for it in (known, piece))).decode()
-    except binascii.Error as error:
-        raise ValueError("redacted reasoning or an image is not base64") from error
+    first, more = base64_bytes(known), base64_bytes(piece)
+    if first is None or more is None:
+        raise ValueError("redacted reasoning or an image is not base64")
+    return base64.b64encode(first + more).decode()

@@ -8,7 +8,6 @@ known only at the end (``prev``).
 from __future__ import annotations
 
 import base64
-import binascii
 
 from nexus.conversation.parts import Reasoning, Signature
 from nexus.protocols.signatures import pack_signature, pack_thinking, unpack_signature
@@ -27,7 +26,7 @@ def write_redacted(signature: Signature | None) -> str:
 def read_redacted(data: str) -> Signature:
     try:
         decoded = base64.b64decode(data, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return Signature(OWN, data)
     tagged = unpack_signature(decoded, OWN)
     return Signature(OWN, data) if tagged.dialect == OWN else tagged

@@ -6,17 +6,15 @@ google.genai.types.FunctionResponse.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from nexus.conversation.parts import Audio, Document, Image, Inline, Link, Text
-from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Drops, a_name, a_string, an_object, maybe_object, maybe_string, wrong
 from nexus.protocols.gemini.media import FILES_API, YOUTUBE
 from nexus.protocols.gemini.signatures import standard_base64
-from nexus.wire import Json, encode
+from nexus.wire import Json, base64_bytes, encode
 
 Wire = Mapping[str, Json]
 Media = Image | Document | Audio
@@ -77,10 +75,8 @@ def read_output(wire: Wire, path: str, drops: Drops) -> tuple[tuple[Text | Image
 def _inline(wire: Wire, path: str) -> Media:
     media_type = a_name(wire, "mimeType", path).partition(";")[0].strip().lower()
     data = standard_base64(a_string(wire, "data", path))
-    try:
-        raw = base64.b64decode(data, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidRequest(f"{path}.data: expected base64", param=f"{path}.data") from error
+    if (raw := base64_bytes(data)) is None:
+        raise wrong(f"{path}.data", "base64")
     title = maybe_string(wire, "displayName", path)
     if media_type.startswith(_WORDS):
         return Document(Text(raw.decode("utf-8", "replace")), title)

@@ -8,7 +8,6 @@ brings back no thinking, yet the signatures of calls: thinking before a call rid
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -16,7 +15,7 @@ from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart
 from nexus.conversation.parts import Reasoning, Signature, ToolCall
 from nexus.protocols.gemini.contents import DIALECT, PLACEHOLDER
 from nexus.protocols.signatures import pack_signature, unpack_signature
-from nexus.wire import Json, decode, encode, sequence, text
+from nexus.wire import Json, base64_bytes, decode, encode, sequence, text
 
 _REDACTED, _CARRIED, _NONE = "redacted", "carried", "none"
 _TAG = "bmV4dXMu"
@@ -69,7 +68,7 @@ def read_signature(value: str) -> ReadSignature:
         return ReadSignature(Signature(DIALECT, standard_base64(value)))
     try:
         packed = base64.b64decode(standard_base64(value), validate=True).decode("utf-8", "surrogatepass")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return ReadSignature()
     found = unpack_signature(packed, DIALECT)
     match found.dialect:
@@ -87,10 +86,7 @@ def _split(packed: str) -> Signature | None:
 
 
 def _is_base64(value: str) -> bool:
-    try:
-        return bool(value) and not value.startswith(_TAG) and bool(base64.b64decode(value, validate=True))
-    except (binascii.Error, ValueError):
-        return False
+    return not value.startswith(_TAG) and bool(base64_bytes(value))
 
 
 def _carried(own: Signature | None, thoughts: Sequence[Reasoning]) -> Signature:

@@ -7,17 +7,16 @@ for Bedrock.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
-from nexus.errors import InvalidRequest, UpstreamStatus
+from nexus.errors import UpstreamStatus
 from nexus.failure import VendorFailure
 from nexus.operation import COUNT_TOKENS, GENERATE, Operation
 from nexus.protocols.bedrock_protocol import BedrockDialect, exception_event, exception_frame, write_error
-from nexus.protocols.checks import a_string, an_object
+from nexus.protocols.checks import a_string, an_object, wrong
 from nexus.protocols.dialect import Asked
 from nexus.protocols.eventstream import event_message
 from nexus.protocols.framing import AwsEventStream, Framing
@@ -25,7 +24,7 @@ from nexus.protocols.messages.dialect import Messages
 from nexus.protocols.messages.read_error import read_error, read_stream_error
 from nexus.protocols.messages.unwrapped import unwrapped
 from nexus.protocols.rewrite import REMOVE, cut
-from nexus.wire import Json, decode_object, encode
+from nexus.wire import Json, base64_bytes, decode_object, encode
 
 _PATH = re.compile(r"/model/(?P<model>.+)/(?P<verb>invoke|invoke-with-response-stream|count-tokens)")
 
@@ -75,13 +74,10 @@ def _opened_count(asked: Asked, model: str) -> Asked:
         return replace(inner, dialect="converse")
     path = "input.invokeModel"
     text = a_string(an_object(given.get("invokeModel"), path), "body", path)
-    try:
-        body = base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise InvalidRequest(f"{path}.body: expected base64", param=f"{path}.body") from error
-    document = decode_object(body)
-    if not document:
-        raise InvalidRequest(f"{path}.body: expected a JSON object", param=f"{path}.body")
+    if (body := base64_bytes(text)) is None:
+        raise wrong(f"{path}.body", "base64")
+    if not (document := decode_object(body)):
+        raise wrong(f"{path}.body", "a JSON object")
     asked = unwrapped(replace(asked, body=body, document=document), {"model": model})
     counted = cut(asked.body, dict.fromkeys(_OF_ANSWERS, lambda _: REMOVE))
     document = {name: value for name, value in asked.document.items() if name not in _OF_ANSWERS}
