@@ -6,7 +6,7 @@ Raises InvalidRequest, whose ``param`` is the path, and nothing else; null is th
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from nexus.conversation.asking import asks_for
 from nexus.conversation.events import ContentDropped, Event
@@ -64,6 +64,12 @@ def an_array(value: Json, path: str) -> list[Json]:
     if not isinstance(value, list):
         raise wrong(path, "an array")
     return value
+
+
+def objects_in(value: Json, path: str) -> Iterator[tuple[Body, str]]:
+    """The objects of an array, each with its path."""
+    for at, entry in enumerate(an_array(value, path)):
+        yield an_object(entry, f"{path}.{at}"), f"{path}.{at}"
 
 
 def a_string(holder: Body, name: str, path: str) -> str:

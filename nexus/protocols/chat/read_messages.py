@@ -30,7 +30,7 @@ from nexus.protocols.chat.call_ids import plain_id, thinking_signature
 from nexus.protocols.chat.reasoning import interleave, read_echoed, read_extra
 from nexus.protocols.chat.sources import image_url, is_image
 from nexus.protocols.chat.tools import read_calls
-from nexus.protocols.checks import Drops, a_name, an_array, an_object, maybe_string
+from nexus.protocols.checks import Drops, a_name, an_array, an_object, maybe_string, objects_in
 from nexus.protocols.urls import read_url
 from nexus.wire import Json
 
@@ -58,12 +58,10 @@ class MessagesReader:
         self._drops = drops
 
     def read(self, value: Json) -> None:
-        messages = an_array(value, "messages")
-        if not messages:
+        if not an_array(value, "messages"):
             raise InvalidRequest("messages: at least one message is needed", param="messages")
-        for index, entry in enumerate(messages):
-            path = f"messages.{index}"
-            self._read_one(an_object(entry, path), path)
+        for message, path in objects_in(value, "messages"):
+            self._read_one(message, path)
 
     def finish(self) -> tuple[Message, ...]:
         self._flush()
@@ -151,9 +149,7 @@ class MessagesReader:
 def _read_images(message: Mapping[str, Json], path: str) -> list[Part]:
     """Those that a model made, as its client was told them."""
     images: list[Part] = []
-    for at, value in enumerate(an_array(message.get("images") or [], path)):
-        where = f"{path}.{at}"
-        entry = an_object(value, where)
+    for entry, where in objects_in(message.get("images") or [], path):
         source = read_url(image_url(entry), param=f"{where}.image_url.url")
         if not is_image(source):
             raise InvalidRequest(f"{where}: expected an image", param=where)

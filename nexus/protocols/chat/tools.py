@@ -16,7 +16,7 @@ from nexus.models.chat_server import ChatServer
 from nexus.protocols.chat.call_ids import call_signature, plain_id
 from nexus.protocols.chat.parts import cache_fields, read_cache
 from nexus.protocols.chat.reasoning import read_extra
-from nexus.protocols.checks import Drops, a_name, an_array, an_object, maybe_bool, maybe_string
+from nexus.protocols.checks import Drops, a_name, an_object, maybe_bool, maybe_string, objects_in
 from nexus.protocols.codec import Target
 from nexus.protocols.custom_tools import PARAMETERS, CustomTool, with_grammar, write_input
 from nexus.protocols.ids import ToolIds
@@ -36,14 +36,12 @@ def tool_ids(server: ChatServer) -> ToolIds:
 
 
 def read_tools(body: Mapping[str, Json], drops: Drops) -> tuple[Tool, ...]:
-    value = body.get("tools")
-    if value is None:
+    if body.get("tools") is None:
         return ()
-    return tuple(_read_tool(entry, f"tools.{at}", drops) for at, entry in enumerate(an_array(value, "tools")))
+    return tuple(_read_tool(entry, path, drops) for entry, path in objects_in(body["tools"], "tools"))
 
 
-def _read_tool(value: Json, path: str, drops: Drops) -> Tool:
-    entry = an_object(value, path)
+def _read_tool(entry: Mapping[str, Json], path: str, drops: Drops) -> Tool:
     if entry.get("type") == "custom":
         return _read_custom(entry, path, drops)
     _need_function(entry, path, "tools")
@@ -105,8 +103,7 @@ def read_choice(body: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[Tool
 def _read_allowed(value: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[ToolChoice, tuple[Tool, ...]]:
     path = "tool_choice.allowed_tools"
     allowed = an_object(value.get("allowed_tools"), path)
-    entries = an_array(allowed.get("tools"), f"{path}.tools")
-    names = {_chosen(an_object(entry, at), at, tools) for n, entry in enumerate(entries) if (at := f"{path}.tools.{n}")}
+    names = {_chosen(entry, at, tools) for entry, at in objects_in(allowed.get("tools"), f"{path}.tools")}
     left = tuple(tool for tool in tools if tool.name in names)
     match allowed.get("mode"):
         case "auto":
@@ -137,14 +134,12 @@ def _need_function(entry: Mapping[str, Json], path: str, where: str) -> None:
 
 def read_calls(message: Mapping[str, Json], path: str) -> list[ToolCall]:
     """The calls in an assistant message of the history."""
-    value = message.get("tool_calls")
-    if value is None:
+    if message.get("tool_calls") is None:
         return []
-    return [_read_call(entry, f"{path}.tool_calls.{at}") for at, entry in enumerate(an_array(value, path))]
+    return [_read_call(entry, at) for entry, at in objects_in(message["tool_calls"], f"{path}.tool_calls")]
 
 
-def _read_call(value: Json, path: str) -> ToolCall:
-    entry = an_object(value, path)
+def _read_call(entry: Mapping[str, Json], path: str) -> ToolCall:
     if entry.get("type") == "custom":
         return _read_custom_call(entry, path)
     if entry.get("type") is not None:

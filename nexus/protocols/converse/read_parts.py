@@ -26,7 +26,16 @@ from nexus.conversation.parts import (
     placed,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.checks import Drops, a_name, a_string, an_array, an_object, maybe_bool, maybe_string, wrong
+from nexus.protocols.checks import (
+    Drops,
+    a_name,
+    a_string,
+    an_object,
+    maybe_bool,
+    maybe_string,
+    objects_in,
+    wrong,
+)
 from nexus.protocols.converse.signatures import OWN, read_redacted
 from nexus.protocols.signatures import Carrier, Neighbours, unpack_neighbours, unpack_thinking
 from nexus.wire import Json, base64_bytes, encode, text
@@ -50,8 +59,7 @@ _AUDIO: Mapping[str, str] = {"mp3": "audio/mpeg", "mpga": "audio/mpeg", "x-aac":
 def read_content(content: Json, role: Role, path: str, drops: Drops) -> tuple[Part, ...]:
     """A message's blocks. Raises InvalidRequest, UnsupportedFeature."""
     met = Neighbours()
-    for number, wire in enumerate(an_array(content, path)):
-        at = f"{path}.{number}"
+    for wire, at in objects_in(content, path):
         kind, value = _one(wire, at)
         if kind == "cachePoint":
             mark_last(met.parts, read_cache(value, at), drops)
@@ -63,8 +71,7 @@ def read_content(content: Json, role: Role, path: str, drops: Drops) -> tuple[Pa
 def read_texts(content: Json, path: str, drops: Drops) -> tuple[Text, ...]:
     """``system``, or the content of a system message."""
     texts: list[Text] = []
-    for number, wire in enumerate(an_array(content, path)):
-        at = f"{path}.{number}"
+    for wire, at in objects_in(content, path):
         kind, value = _one(wire, at)
         if kind == "cachePoint":
             mark_last(texts, read_cache(value, at), drops)
@@ -171,8 +178,8 @@ def _refuse_citations(wire: Block, path: str) -> None:
 def _search_result(value: Json, path: str, drops: Drops) -> Document:
     wire = an_object(value, path)
     _refuse_citations(wire, path)
-    pieces = [an_object(piece, f"{path}.content") for piece in an_array(wire.get("content"), f"{path}.content")]
-    words = "\n\n".join(a_string(piece, "text", f"{path}.content") for piece in pieces)
+    pieces = objects_in(wire.get("content"), f"{path}.content")
+    words = "\n\n".join(a_string(piece, "text", at) for piece, at in pieces)
     return Document(Text(words), maybe_string(wire, "title", path), maybe_string(wire, "source", path))
 
 
@@ -188,8 +195,7 @@ def _tool_use(value: Json, path: str, drops: Drops) -> ToolCall:
 def _tool_result(value: Json, path: str, drops: Drops) -> ToolResult:
     wire = an_object(value, path)
     parts: list[Text | Image | Document] = []
-    for number, inner in enumerate(an_array(wire.get("content"), f"{path}.content")):
-        at = f"{path}.content.{number}"
+    for inner, at in objects_in(wire.get("content"), f"{path}.content"):
         kind, held = _one(inner, at)
         read = _IN_RESULTS.get(kind)
         if read is None:
@@ -222,8 +228,8 @@ def _cited(value: Json, path: str, drops: Drops) -> Text:
     wire = an_object(value, path)
     if wire.get("citations"):
         drops.add("messages.content.citationsContent.citations")
-    pieces = an_array(wire.get("content") or [], f"{path}.content")
-    return Text("".join(text(an_object(piece, f"{path}.content").get("text")) for piece in pieces))
+    pieces = objects_in(wire.get("content") or [], f"{path}.content")
+    return Text("".join(text(piece.get("text")) for piece, _ in pieces))
 
 
 _READERS: Mapping[str, Callable[[Json, str, Drops], Part | Carrier]] = {

@@ -22,6 +22,7 @@ from nexus.protocols.checks import (
     maybe_object,
     maybe_string,
     maybe_strings,
+    objects_in,
     strings_in,
     wrong,
 )
@@ -71,8 +72,7 @@ def read_request(body: Body) -> ReadRequest:
 
 
 def _messages(body: Body, drops: Drops) -> tuple[Message, ...]:
-    wires = [an_object(wire, f"messages.{at}") for at, wire in enumerate(an_array(body.get("messages"), "messages"))]
-    return tuple(_message(wire, f"messages.{at}", drops) for at, wire in enumerate(wires))
+    return tuple(_message(wire, path, drops) for wire, path in objects_in(body.get("messages"), "messages"))
 
 
 def _message(wire: Body, path: str, drops: Drops) -> Message:
@@ -89,9 +89,7 @@ def _message(wire: Body, path: str, drops: Drops) -> Message:
 
 def _tools(config: Body, drops: Drops) -> tuple[Tool, ...]:
     tools: list[Tool] = []
-    for number, wire in enumerate(an_array(config.get("tools") or [], "toolConfig.tools")):
-        path = f"toolConfig.tools.{number}"
-        entry = an_object(wire, path)
+    for entry, path in objects_in(config.get("tools") or [], "toolConfig.tools"):
         if "cachePoint" in entry:
             mark_last(tools, read_cache(entry["cachePoint"], path), drops)
         elif "toolSpec" in entry:

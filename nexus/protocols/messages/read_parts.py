@@ -28,7 +28,7 @@ from nexus.conversation.parts import (
     placed,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.checks import Drops, a_string, an_array, an_object, maybe_bool, maybe_string, wrong
+from nexus.protocols.checks import Drops, a_string, an_object, maybe_bool, maybe_string, objects_in, wrong
 from nexus.protocols.messages.client_tools import neutral_name
 from nexus.protocols.messages.signatures import OWN
 from nexus.protocols.messages.turn_controls import in_words
@@ -48,8 +48,7 @@ def read_content(content: Json, role: Role, path: str, drops: Drops) -> tuple[Pa
     if isinstance(content, str):
         return (Text(content, at=path),)
     met = Neighbours()
-    for number, block in enumerate(an_array(content, path)):
-        at = f"{path}.{number}"
+    for block, at in objects_in(content, path):
         met.add(_read_block(block, role, at, drops), at)
     return tuple(met.parts)
 
@@ -60,7 +59,7 @@ def read_texts(content: Json, path: str, drops: Drops) -> tuple[Text, ...]:
         return ()
     if isinstance(content, str):
         return (Text(content, at=path),)
-    return tuple(_read_words(block, f"{path}.{at}", drops) for at, block in enumerate(an_array(content, path)))
+    return tuple(_read_words(block, at, drops) for block, at in objects_in(content, path))
 
 
 def read_cache(block: Block, path: str, drops: Drops) -> CacheHint | None:
@@ -76,8 +75,7 @@ def read_cache(block: Block, path: str, drops: Drops) -> CacheHint | None:
     return cast(CacheHint, ttl)
 
 
-def _read_block(wire: Json, role: Role, path: str, drops: Drops) -> Part | Carrier:
-    block = an_object(wire, path)
+def _read_block(block: Block, role: Role, path: str, drops: Drops) -> Part | Carrier:
     kind = a_string(block, "type", path)
     read = _READERS.get(kind)
     if read is None:
@@ -95,8 +93,7 @@ def _read_text(block: Block, path: str, drops: Drops) -> Text:
     return Text(a_string(block, "text", path), cache=read_cache(block, path, drops))
 
 
-def _read_words(wire: Json, path: str, drops: Drops) -> Text:
-    block = an_object(wire, path)
+def _read_words(block: Block, path: str, drops: Drops) -> Text:
     if (words := in_words(block)) is not None:
         drops.add(f"messages.content.{block['type']}")
         return Text(words, cache=read_cache(block, path, drops), at=path)
@@ -213,9 +210,7 @@ def _read_result_parts(content: Json, path: str, drops: Drops) -> tuple[Text | I
     if isinstance(content, str):
         return (Text(content, at=path),)
     parts: list[Text | Image | Document] = []
-    for at, wire in enumerate(an_array(content, path)):
-        here = f"{path}.{at}"
-        block = an_object(wire, here)
+    for block, here in objects_in(content, path):
         read = _RESULT_READERS.get(a_string(block, "type", here))
         if read is None:
             raise UnsupportedFeature(

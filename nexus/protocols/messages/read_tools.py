@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence, Set
 
 from nexus.conversation.parts import Tool, WebSearch
-from nexus.protocols.checks import Body, Drops, a_string, an_array, an_object, maybe_bool, maybe_string
+from nexus.protocols.checks import Body, Drops, a_string, an_object, maybe_bool, maybe_string, objects_in
 from nexus.protocols.messages.client_tools import is_toolset, kind_of, members_of
 from nexus.protocols.messages.read_parts import read_cache
 from nexus.wire import mapping, sequence, text
@@ -25,7 +25,7 @@ _TOOL_SEARCH = "tool_search_tool_"
 def read_tools(body: Body, drops: Drops) -> tuple[Tool, ...]:
     if body.get("tools") is None:
         return ()
-    wires = [an_object(wire, f"tools.{at}") for at, wire in enumerate(an_array(body["tools"], "tools"))]
+    wires = [wire for wire, _ in objects_in(body["tools"], "tools")]
     searches = [one for wire in wires if (one := text(wire.get("type"))).startswith(_TOOL_SEARCH)]
     known = _known(body) if any("defer_loading" in wire for wire in wires) else frozenset()
     tools: list[Tool] = []

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from nexus.protocols.checks import Body, a_string, an_array, an_object
+from nexus.protocols.checks import Body, a_string, an_array, an_object, objects_in
 from nexus.wire import Json, count, encode, mapping, only, sequence, text
 
 Arguments = Mapping[str, Json]
@@ -86,8 +86,7 @@ def _write_shell(arguments: Arguments) -> dict[str, Json]:
 def _shell_outcome(item: Body, path: str) -> Outcome:
     """One paragraph for each command: what it printed, and how it ended where that was not as usual."""
     outcomes: list[str] = []
-    for at, entry in enumerate(an_array(item.get("output"), f"{path}.output")):
-        run = an_object(entry, f"{path}.output.{at}")
+    for run, _ in objects_in(item.get("output"), f"{path}.output"):
         outcome = mapping(run.get("outcome"))
         lines = [text(run.get("stdout")).rstrip("\n")]
         if text(run.get("stderr")).strip():

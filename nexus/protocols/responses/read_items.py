@@ -26,7 +26,7 @@ from nexus.conversation.parts import (
 )
 from nexus.errors import UnsupportedFeature
 from nexus.protocols import images
-from nexus.protocols.checks import Body, Drops, a_name, a_string, an_array, an_object, maybe_string, wrong
+from nexus.protocols.checks import Body, Drops, a_name, a_string, an_array, an_object, maybe_string, objects_in, wrong
 from nexus.protocols.custom_tools import write_input
 from nexus.protocols.responses import parts as content
 from nexus.protocols.responses.annotations import read_annotations
@@ -76,9 +76,7 @@ class ItemsReader:
             self._put("user", [Text(value, at="input")] if value else [], "input")
             return
         base = "previous_response_id" if value is self._earlier.before else "input"
-        for at, entry in enumerate(an_array(value, base)):
-            path = f"{base}.{at}"
-            item = an_object(entry, path)
+        for item, path in objects_in(value, base):
             if value is not self._earlier.before and self._earlier.repeats(item):
                 continue
             if is_reference(item):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from nexus.conversation.parts import Tool, ToolChoice
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.checks import Drops, a_name, an_array, an_object, maybe_string, wrong
+from nexus.protocols.checks import Drops, a_name, maybe_string, objects_in, wrong
 from nexus.protocols.responses.client_tools import KINDS
 from nexus.protocols.responses.tools import OFFER, ClientTool, ToolsReader, qualify
 from nexus.wire import Json, text
@@ -52,9 +52,7 @@ def _read_allowed(
     value: Mapping[str, Json], reader: ToolsReader, drops: Drops
 ) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
     allowed: set[str] = set()
-    for at, entry in enumerate(an_array(value.get("tools"), "tool_choice.tools")):
-        path = f"tool_choice.tools.{at}"
-        tool = an_object(entry, path)
+    for tool, path in objects_in(value.get("tools"), "tool_choice.tools"):
         if text(tool.get("type")).startswith(OFFER):
             allowed |= {search.name for search in reader.searches}
         elif text(tool.get("type")) not in reader.left_out:

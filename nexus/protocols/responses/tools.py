@@ -19,7 +19,7 @@ from itertools import groupby
 from nexus.conversation.parts import Request, Tool, ToolCall, WebSearch
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols import custom_tools
-from nexus.protocols.checks import Drops, a_name, an_array, an_object, maybe_bool, maybe_string, wrong
+from nexus.protocols.checks import Drops, a_name, an_object, maybe_bool, maybe_string, objects_in, wrong
 from nexus.protocols.custom_tools import read_input, with_grammar
 from nexus.protocols.ids import ToolIds
 from nexus.protocols.responses.client_tools import KINDS, ClientRun, describe, run_of
@@ -127,10 +127,8 @@ class ToolsReader:
         self._drops = drops
 
     def read(self, value: Json, path: str) -> None:
-        if value is None:
-            return
-        for at, entry in enumerate(an_array(value, path)):
-            self._read_tool(an_object(entry, f"{path}.{at}"), f"{path}.{at}")
+        for wire, at in objects_in([] if value is None else value, path):
+            self._read_tool(wire, at)
 
     def _read_tool(self, wire: Mapping[str, Json], path: str) -> None:
         kind = a_name(wire, "type", path)
@@ -139,9 +137,8 @@ class ToolsReader:
         elif kind == "namespace":
             self._drops.unknown(wire, ("type", "name", "description", "tools"), "tools")
             namespace, about = a_name(wire, "name", path), maybe_string(wire, "description", path)
-            for at, entry in enumerate(an_array(wire.get("tools"), f"{path}.tools")):
-                inner = f"{path}.tools.{at}"
-                self._add(an_object(entry, inner), inner, namespace, about)
+            for inner, at in objects_in(wire.get("tools"), f"{path}.tools"):
+                self._add(inner, at, namespace, about)
         elif kind == SEARCH and wire.get("execution") == "client":
             self._drops.unknown(wire, _SEARCH_FIELDS, "tools")
             schema = None if wire.get("parameters") is None else an_object(wire["parameters"], f"{path}.parameters")
