@@ -22,7 +22,7 @@ from nexus.protocols.protocol import Protocol
 from nexus.protocols.sse import Frame
 from nexus.protocols.uploaded import uploaded
 from nexus.valueclass import valueclass
-from nexus.wire import Json, decode, mapping
+from nexus.wire import Json
 
 
 @valueclass(frozen=True, slots=True)
@@ -119,19 +119,10 @@ class AnswerRelay(ABC):
         """A whole answer. Raises VendorError for an error in its place; ValueError when it cannot be read but must
         be."""
 
-    @abstractmethod
     def frame(self, frame: Frame) -> bytes:
         """One event of a stream; b"" when there is nothing in it for the client. Raises ValueError for garbage, and
         VendorError for an error that the client could not read as it is."""
-
-    def passed(self, raw: bytes) -> Mapping[str, Json] | None:
-        """A whole answer that passes, decoded; None for bytes that only the client may understand."""
-        self.complete = True
-        try:
-            return mapping(decode(raw)) if raw.strip() else {}
-        except ValueError:
-            self.unread = True
-            return None
+        raise ValueError("this answer is no stream")
 
     def piece(self, piece: bytes) -> bytes:
         """What the client gets of a piece of a whole answer that passes before its end."""

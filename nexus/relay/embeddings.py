@@ -16,7 +16,6 @@ from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.embeddings.asked import Asked
 from nexus.protocols.embeddings.client import EmbeddingsCodec
 from nexus.protocols.embeddings.shapes import Format
-from nexus.protocols.sse import Frame
 from nexus.relay.answer import Head, OpenedReply
 from nexus.relay.exchange import Exchange
 from nexus.relay.lanes import Lane, attempt_of
@@ -87,6 +86,3 @@ class _Vectors(AnswerRelay):
         else:
             self.tap.usage = None
         return b""
-
-    def frame(self, frame: Frame) -> bytes:
-        raise ValueError("embeddings are no stream")

@@ -18,7 +18,6 @@ from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.edit import replace_string
 from nexus.protocols.held import spans_at
 from nexus.protocols.loader import DIALECTS
-from nexus.protocols.sse import Frame
 from nexus.relay.answer import Head, OpenedReply
 from nexus.relay.candidate import Candidate
 from nexus.relay.exchange import Exchange
@@ -79,9 +78,6 @@ class Object(AnswerRelay):
         models = self._state.models if self._held is None else self._held.models
         return self._state.shown(raw, document, models)
 
-    def frame(self, frame: Frame) -> bytes:
-        raise ValueError("an object is no stream")
-
 
 class Lines(AnswerRelay):
     """Lines of JSON, each of which is edited as it passes."""
@@ -97,9 +93,6 @@ class Lines(AnswerRelay):
 
     def body(self, raw: bytes) -> bytes:
         return self.piece(raw) + self.finish()
-
-    def frame(self, frame: Frame) -> bytes:
-        raise ValueError("lines of JSON are no stream of events")
 
     def piece(self, piece: bytes) -> bytes:
         end = piece.rfind(b"\n") + 1

@@ -195,9 +195,6 @@ class Count(AnswerRelay):
         counted = self._dialect.write_count(count(total) if asks_amazon or self._read is None else self._read(answer))
         return raw if self._read is None and counted.keys() <= answer.keys() else encode(counted)
 
-    def frame(self, frame: Frame) -> bytes:
-        raise ValueError("a count is no stream")
-
 
 _COUNTED = ("input_tokens", "inputTokens", "totalTokens", "total_tokens")
 """Where the dialects put a count."""

@@ -14,9 +14,9 @@ from nexus.errors import VendorError
 from nexus.protocols.chat.read_error import read_stream_error
 from nexus.protocols.chat.stops import finish_word
 from nexus.protocols.chat.usage import read_usage
-from nexus.protocols.dialect import AnswerRelay
+from nexus.protocols.passthrough import Document, Passthrough
 from nexus.protocols.raw_json import COLON, OPEN_OBJECT, past_space, value_end
-from nexus.protocols.sse import DONE, Frame
+from nexus.protocols.sse import Frame
 from nexus.wire import Json, count, decode, mapping, sequence, text
 
 TAIL = 16 * 1024
@@ -27,8 +27,9 @@ _LAST = frozenset({"image_generation.completed", "image_edit.completed", "speech
 """Events behind which nothing comes of one image, one speech, one transcript."""
 
 
-class Passed(AnswerRelay):
+class Passed(Passthrough):
     piecewise = True
+    done_completes = True
 
     def __init__(self, document: Mapping[str, Json], tap: Tap) -> None:
         super().__init__(tap)
@@ -36,10 +37,7 @@ class Passed(AnswerRelay):
         self._finished: set[int] = set()
         self._tail = b""
 
-    def body(self, raw: bytes) -> bytes:
-        answer = self.passed(raw)
-        if answer is None:
-            return raw
+    def _whole(self, raw: bytes, answer: Document) -> bytes:
         if answer.get("error"):
             raise VendorError(read_stream_error(answer))
         self._read(answer)
@@ -54,19 +52,9 @@ class Passed(AnswerRelay):
             self._read({"usage": _last_usage(self._tail)})
         return b""
 
-    def frame(self, frame: Frame) -> bytes:
-        if frame.data is None:
-            return frame.raw
-        if frame.data.strip() == DONE:
-            self.complete = True
-            return frame.raw
-        try:
-            event = mapping(decode(frame.data))
-        except ValueError:
-            return frame.raw
+    def _event(self, frame: Frame, event: Document) -> bytes:
         if event.get("error") or frame.event == "error":
-            self.complete, self.tap.stop_reason = True, "error"
-            self.failure = read_stream_error(event)
+            self._ends(read_stream_error(event))
         elif not self.content:
             self.content = self.begun = True
         self._read(event)

@@ -19,11 +19,12 @@ from nexus.protocols.chat.stops import finish_word
 from nexus.protocols.chat.tools import limits_ids, tool_ids
 from nexus.protocols.chat.usage import read_usage
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import AnswerRelay, Edited
+from nexus.protocols.dialect import Edited
 from nexus.protocols.edit import find, insert_first, replace_member, splice
+from nexus.protocols.passthrough import Document, Passthrough
 from nexus.protocols.rewrite import ANY, cut, fitting_strings, removing
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
-from nexus.protocols.sse import DONE, Frame, with_data
+from nexus.protocols.sse import Frame, with_data
 from nexus.wire import Json, count, decode, encode, mapping, sequence, text
 
 _ASKED = {"include_usage": True}
@@ -123,7 +124,9 @@ class _Same:
         return self._edited + rest if rest.find(b"\n") == len(rest) - 2 else None
 
 
-class ChatPassthrough(AnswerRelay):
+class ChatPassthrough(Passthrough):
+    done_completes = True
+
     def __init__(self, document: Mapping[str, Json], model: str, tap: Tap) -> None:
         super().__init__(tap)
         self._model = model
@@ -133,33 +136,21 @@ class ChatPassthrough(AnswerRelay):
         self._service_tier = ""
         self._same = _Same()
 
-    def body(self, raw: bytes) -> bytes:
-        answer = self.passed(raw)
-        if answer is None:
-            return raw
+    def _whole(self, raw: bytes, answer: Document) -> bytes:
         if not is_answer(answer):
             raise VendorError(read_stream_error(answer))
         self._read(answer)
         return replace_member(raw, answer, "model", self._model)
 
     def frame(self, frame: Frame) -> bytes:
-        if frame.data is None:
-            return frame.raw
-        if (passed := self._same.passed(frame)) is not None:
-            return passed
-        if frame.data.strip() == DONE:
-            self.complete = True
-            return frame.raw
-        try:
-            chunk = mapping(decode(frame.data))
-        except ValueError:
-            return frame.raw
+        passed = self._same.passed(frame)
+        return super().frame(frame) if passed is None else passed
+
+    def _event(self, frame: Frame, chunk: Document) -> bytes:
         if not self.content:
             self.content = self.begun = self.failure is None and has_content(chunk)
         if chunk.get("error") or frame.event == "error":
-            # The vendor's own true ending: it passes as it is and nothing follows it.
-            self.complete, self.tap.stop_reason = True, "error"
-            self.failure = read_stream_error(chunk)
+            self._ends(read_stream_error(chunk))
         self._read(chunk)
         choices = sequence(chunk.get("choices"))
         if self._hides_usage and not choices and mapping(chunk.get("usage")) and "choices" in chunk:

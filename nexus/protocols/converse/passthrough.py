@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation.tap import Tap
 from nexus.errors import VendorError
 from nexus.protocols.converse.read_error import is_failure, read_no_answer, read_stream_error
 from nexus.protocols.converse.signatures import is_foreign
 from nexus.protocols.converse.usage import read_usage
-from nexus.protocols.dialect import AnswerRelay, Edited
+from nexus.protocols.dialect import Edited
+from nexus.protocols.passthrough import Document, Passthrough
 from nexus.protocols.rewrite import ANY, REMOVE, cut
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, decode, mapping, sequence, text
@@ -37,31 +37,22 @@ def _is_foreign(block: Json) -> bool:
     return is_foreign(mapping(block).get("reasoningContent"))
 
 
-class ConversePassthrough(AnswerRelay):
-    def __init__(self, tap: Tap) -> None:
-        super().__init__(tap)
-
-    def body(self, raw: bytes) -> bytes:
-        answer = self.passed(raw)
-        if answer is None:
-            return raw
+class ConversePassthrough(Passthrough):
+    def _whole(self, raw: bytes, answer: Document) -> bytes:
         if not any(name in answer for name in ("output", "stopReason", "usage")):
             raise VendorError(read_no_answer(answer))
         self._read(answer)
         return raw
 
     def frame(self, frame: Frame) -> bytes:
+        if self.content and frame.event == "contentBlockDelta":
+            return frame.raw
+        return super().frame(frame)
+
+    def _event(self, frame: Frame, event: Document) -> bytes:
         name = frame.event or ""
-        if frame.data is None or (self.content and name == "contentBlockDelta"):
-            return frame.raw
-        try:
-            event = mapping(decode(frame.data)) if frame.data.strip() else {}
-        except ValueError:
-            return frame.raw
         if is_failure(name):
-            # Bedrock's own true ending: it passes as it is and nothing follows it.
-            self.complete, self.tap.stop_reason = True, "error"
-            self.failure = read_stream_error(name, event)
+            self._ends(read_stream_error(name, event))
             return frame.raw
         self.begun = self.begun or name in ("contentBlockStart", "contentBlockDelta")
         self.content = self.content or (name == "contentBlockDelta" and _says(event.get("delta")))

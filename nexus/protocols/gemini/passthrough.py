@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from nexus.conversation.tap import Tap
 from nexus.errors import VendorError
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import AnswerRelay, Edited
+from nexus.protocols.dialect import Edited
 from nexus.protocols.edit import find
 from nexus.protocols.gemini.contents import PLACEHOLDER
 from nexus.protocols.gemini.read_error import find_error, read_stream_error
 from nexus.protocols.gemini.read_response import ANSWERED
 from nexus.protocols.gemini.signatures import MARK, is_tagged
 from nexus.protocols.gemini.usage import read_usage
+from nexus.protocols.passthrough import Document, Passthrough
 from nexus.protocols.rewrite import ANY, REMOVE, Rules, cut
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, decode, encode, mapping, only, sequence, text
@@ -84,33 +85,22 @@ def _fitted(part: bytes, *, signed: bool) -> bytes | None:
     return cut(part, dict.fromkeys(_SIGNATURES, lambda value: verdict if value.startswith(MARK) else None))
 
 
-class GeminiPassthrough(AnswerRelay):
+class GeminiPassthrough(Passthrough):
     def __init__(self, tap: Tap) -> None:
         super().__init__(tap)
         self._usage: dict[str, Json] = {}
 
-    def body(self, raw: bytes) -> bytes:
-        answer = self.passed(raw)
-        if answer is None:
-            return raw
+    def _whole(self, raw: bytes, answer: Document) -> bytes:
         if not any(name in answer for name in ANSWERED):
             raise VendorError(read_stream_error(answer))
         self._read(answer)
         return raw
 
-    def frame(self, frame: Frame) -> bytes:
-        if frame.data is None or not frame.data.strip():
-            return frame.raw
-        try:
-            piece = mapping(decode(frame.data))
-        except ValueError:
-            return frame.raw
+    def _event(self, frame: Frame, piece: Document) -> bytes:
         if find_error(piece) is not None:
-            # Google's own true ending: it passes as it is and nothing follows it.
-            self.complete, self.tap.stop_reason = True, "error"
-            self.failure = read_stream_error(piece)
-            return frame.raw
-        self._read(piece)
+            self._ends(read_stream_error(piece))
+        else:
+            self._read(piece)
         return frame.raw
 
     def _read(self, piece: Mapping[str, Json]) -> None:

@@ -11,16 +11,17 @@ from collections.abc import Mapping
 
 from nexus.conversation.tap import Tap
 from nexus.errors import VendorError
-from nexus.protocols.dialect import AnswerRelay, Edited
+from nexus.protocols.dialect import Edited
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.messages.citations import is_ours
 from nexus.protocols.messages.content import has_content, starts_thinking
 from nexus.protocols.messages.read_error import read_stream_error
 from nexus.protocols.messages.read_response import is_answer
 from nexus.protocols.messages.usage import merge_usage, read_usage
+from nexus.protocols.passthrough import Document, Passthrough
 from nexus.protocols.rewrite import ANY, REMOVE, cut
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
-from nexus.protocols.sse import DONE, Frame, with_data
+from nexus.protocols.sse import Frame, with_data
 from nexus.wire import Json, decode, mapping, sequence, text
 
 
@@ -50,16 +51,13 @@ def _is_foreign(block: Json) -> bool:
     return place is not None and is_tagged(fields.get(place))
 
 
-class MessagesPassthrough(AnswerRelay):
+class MessagesPassthrough(Passthrough):
     def __init__(self, model: str, tap: Tap) -> None:
         super().__init__(tap)
         self._model = model
         self._usage: dict[str, Json] = {}
 
-    def body(self, raw: bytes) -> bytes:
-        answer = self.passed(raw)
-        if answer is None:
-            return raw
+    def _whole(self, raw: bytes, answer: Document) -> bytes:
         if not is_answer(answer):
             raise VendorError(read_stream_error(answer))
         self._read_message(answer)
@@ -67,15 +65,11 @@ class MessagesPassthrough(AnswerRelay):
         return replace_member(raw, answer, "model", self._model)
 
     def frame(self, frame: Frame) -> bytes:
-        if frame.data is None or (self.content and frame.event == "content_block_delta"):
+        if self.content and frame.event == "content_block_delta":
             return frame.raw
-        if frame.data.strip() == DONE:
-            self.ended = True
-            return frame.raw
-        try:
-            event = mapping(decode(frame.data))
-        except ValueError:
-            return frame.raw
+        return super().frame(frame)
+
+    def _event(self, frame: Frame, event: Document) -> bytes:
         kind = text(event.get("type")) or frame.event or ""
         if not self.content:
             self.content = self.failure is None and has_content(kind, event)
@@ -92,9 +86,7 @@ class MessagesPassthrough(AnswerRelay):
             case "message_stop":
                 self.complete = True
             case "error":
-                # The vendor's own true ending: it passes as it is and nothing follows it.
-                self.complete, self.tap.stop_reason = True, "error"
-                self.failure = read_stream_error(event)
+                self._ends(read_stream_error(event))
             case _:
                 pass
         return frame.raw

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from nexus.conversation.tap import Tap
 from nexus.errors import VendorError
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import AnswerRelay, Edited
+from nexus.protocols.dialect import Edited
 from nexus.protocols.edit import replace_member, replace_string
+from nexus.protocols.passthrough import Document, Passthrough
 from nexus.protocols.responses.compact import MAY_HOLD_SUMMARY, read_summary
 from nexus.protocols.responses.content import has_content, starts_thinking
 from nexus.protocols.responses.read_error import read_stream_error
@@ -24,7 +25,7 @@ from nexus.protocols.responses.usage import read_usage
 from nexus.protocols.responses.vendor_ids import given_ids
 from nexus.protocols.rewrite import ANY, REMOVE, cut, fitting_strings
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
-from nexus.protocols.sse import DONE, Frame, with_data
+from nexus.protocols.sse import Frame, with_data
 from nexus.wire import Json, count, decode, encode, mapping, sequence, text
 
 _TERMINAL = frozenset({"response.completed", "response.failed", "response.incomplete"})
@@ -59,17 +60,14 @@ def _judge_item(value: bytes) -> bytes | None:
     return REMOVE if item.get("type") == "reasoning" and is_tagged(item.get("encrypted_content")) else None
 
 
-class ResponsesPassthrough(AnswerRelay):
+class ResponsesPassthrough(Passthrough):
     def __init__(self, model: str | None, tap: Tap) -> None:
         super().__init__(tap)
         self._model = model
         # What a vendor keeps is no attempt at an answer.
         self.content = self.begun = model is None
 
-    def body(self, raw: bytes) -> bytes:
-        answer = self.passed(raw)
-        if answer is None:
-            return raw
+    def _whole(self, raw: bytes, answer: Document) -> bytes:
         if self._model is not None and not is_answer(answer):
             raise VendorError(read_stream_error(answer))
         if self._model is not None and answer.get("status") == "failed":
@@ -79,18 +77,12 @@ class ResponsesPassthrough(AnswerRelay):
         return raw if self._model is None else replace_member(raw, answer, "model", self._model)
 
     def frame(self, frame: Frame) -> bytes:
-        if frame.data is None:
-            return frame.raw
-        self.tap.events += 1
-        if frame.data.strip() == DONE:
-            self.ended = True
-            return frame.raw
+        self.tap.events += frame.data is not None
         if self.content and (frame.event or "").endswith(".delta"):
             return frame.raw
-        try:
-            event = mapping(decode(frame.data))
-        except ValueError:
-            return frame.raw
+        return super().frame(frame)
+
+    def _event(self, frame: Frame, event: Document) -> bytes:
         kind = text(event.get("type")) or frame.event or ""
         self.tap.events = max(self.tap.events, count(event.get("sequence_number")) + 1)
         if not self.content:
