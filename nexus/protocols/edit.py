@@ -7,7 +7,7 @@ places: which one a vendor believes is not for us to guess.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from nexus.protocols.raw_json import OPEN_OBJECT, QUOTE, Span, members, string_value
 from nexus.wire import Json, encode
@@ -46,9 +46,10 @@ def insert_first(raw: bytes, key: str, value: bytes) -> bytes:
     return b"%b%b:%b,%b" % (raw[:start], encode(key), value, raw[start:])
 
 
-def find(raw: bytes, path: tuple[str, ...]) -> list[Span]:
-    """Where the values at ``path`` stand; several where keys are repeated, none where there is no such member."""
-    spans = [(raw.index(b"{"), len(raw))]
+def find(raw: bytes, path: Sequence[str], start: int | None = None) -> list[Span]:
+    """Where the values at ``path`` stand, in the object that opens at ``start`` or in the first one; several where keys
+    are repeated, none where there is no such member."""
+    spans = [(raw.index(b"{") if start is None else start, len(raw))]
     for name in path:
         objects = (start for start, _ in spans if raw[start] == OPEN_OBJECT)
         spans = [span for start in objects for key, span in members(raw, start) if key == name]

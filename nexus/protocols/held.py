@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from nexus.errors import InvalidRequest, MethodNotAllowed, NotFound
-from nexus.protocols.raw_json import CLOSE_ARRAY, OPEN_ARRAY, Span, members, next_item, past_space, value_end
+from nexus.protocols.edit import find
+from nexus.protocols.raw_json import CLOSE_ARRAY, OPEN_ARRAY, Span, next_item, past_space, value_end
 from nexus.wire import Json
 
 Kind = Literal["files", "batches"]
@@ -136,15 +137,6 @@ def number(query: Mapping[str, Sequence[str]], name: str, default: int, most: in
     return int(written)
 
 
-def spans_at(raw: bytes, start: int, path: Sequence[str]) -> list[Span]:
-    """Where the values at ``path`` stand in the object that opens at ``start``; several where keys are repeated."""
-    spans = [(start, len(raw))]
-    for name in path:
-        objects = (begin for begin, _ in spans if raw[begin : begin + 1] == b"{")
-        spans = [span for begin in objects for key, span in members(raw, begin) if key == name]
-    return spans
-
-
 def items_of(raw: bytes, start: int) -> Iterator[int]:
     """Where the items of the array that opens at ``start`` begin."""
     if raw[start] != OPEN_ARRAY:
@@ -164,5 +156,5 @@ def request_at(raw: bytes, start: int, path: Sequence[str], where: str, document
     if not isinstance(body, dict) or not isinstance(model, str) or not model:
         field = ".".join((*path, "model"))
         raise InvalidRequest(f"{where}: {field}: expected the name of a model", param=f"{where}.{field}")
-    spans = [span for span in spans_at(raw, start, (*path, "model")) if raw[span[0] : span[0] + 1] == b'"']
+    spans = [span for span in find(raw, (*path, "model"), start) if raw[span[0] : span[0] + 1] == b'"']
     return BatchRequest(where, model, spans, body)

@@ -15,8 +15,7 @@ from nexus.conversation.tap import Tap
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.protocols.dialect import AnswerRelay
-from nexus.protocols.edit import replace_string
-from nexus.protocols.held import spans_at
+from nexus.protocols.edit import find, replace_string
 from nexus.protocols.loader import DIALECTS
 from nexus.relay.answer import Head, OpenedReply
 from nexus.relay.candidate import Candidate
@@ -129,7 +128,7 @@ class _Results:
         for name in path:
             answer = mapping(answer).get(name)
         held = state.results
-        spans = spans_at(line, line.index(b"{"), path) if mapping(answer) and held is not None else []
+        spans = find(line, path) if mapping(answer) and held is not None else []
         if not spans or held is None:
             state.lines.append(None)
             return line

@@ -48,7 +48,7 @@ def read_asked(document: Mapping[str, Json]) -> Asked:
     """Raises InvalidRequest."""
     return Asked(
         _texts(document.get("input")),
-        _dimensions(document.get("dimensions")),
+        positive(document, "dimensions"),
         _is_base64(document.get("encoding_format")),
         text(document.get("task_type")),
         text(document.get("input_type")),
@@ -94,11 +94,11 @@ def _texts(value: Json) -> tuple[str, ...]:
     return tuple(one for one in value if isinstance(one, str))
 
 
-def _dimensions(value: Json) -> int | None:
-    if value is None:
-        return None
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise InvalidRequest("dimensions: expected a positive number", param="dimensions")
+def positive(holder: Mapping[str, Json], name: str, place: str = "") -> int | None:
+    """The size of a vector. Raises InvalidRequest."""
+    value = holder.get(name)
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise InvalidRequest(f"{place}{name}: expected a positive number", param=f"{place}{name}")
     return value
 
 

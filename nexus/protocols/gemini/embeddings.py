@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.embeddings.asked import MOST_TEXTS, Asked
+from nexus.protocols.embeddings.asked import MOST_TEXTS, Asked, positive
 from nexus.protocols.gemini.spelling import camel
 from nexus.wire import Json, mapping, sequence, text
 
@@ -39,7 +39,9 @@ def read_asked(document: Mapping[str, Json]) -> Asked:
     else:
         raise InvalidRequest(f"requests: expected an array of 1 to {MOST_TEXTS} requests", param="requests")
     requests = {("" if several is None else f"requests.{at}."): mapping(one) for at, one in enumerate(given)}
-    asked = {(text(one.get("taskType")), _dimensions(one, place)) for place, one in requests.items()}
+    asked = {
+        (text(one.get("taskType")), positive(one, "outputDimensionality", place)) for place, one in requests.items()
+    }
     if len(asked) > 1:
         raise UnsupportedFeature(
             "requests: those with another taskType or outputDimensionality must be asked for apart", param="requests"
@@ -79,13 +81,3 @@ def _text(request: Mapping[str, Json], place: str) -> str:
     if not words:
         raise InvalidRequest(f"{path}: expected a text that is not empty", param=path)
     return words
-
-
-def _dimensions(request: Mapping[str, Json], place: str) -> int | None:
-    value = request.get("outputDimensionality")
-    if value is None:
-        return None
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        path = f"{place}outputDimensionality"
-        raise InvalidRequest(f"{path}: expected a positive number", param=path)
-    return value
