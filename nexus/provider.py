@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import field, replace
+from functools import cached_property
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -136,7 +137,7 @@ class Provider(ABC):
         if self.base_url.startswith("https:"):
             tls_context(self.settings.trust)
 
-    @property
+    @cached_property
     def server(self) -> str:
         """Host and port of ``base_url``; "" where there are none."""
         parts = urlsplit(self.base_url)

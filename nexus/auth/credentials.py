@@ -57,8 +57,9 @@ def credential_in(headers: HeaderLines) -> Credential | None:
         return None
     if len(text) > LONGEST:
         raise Unidentified("the key or token is too long", sent=True)
-    holding = {name for name, lines in headers.items() if any(text in line for line in lines)}
-    return Credential(text, frozenset(holding.union(OWN)))
+    # No text holds what ends a line.
+    holding = [name for name, lines in headers.items() if text in "\n".join(lines)]
+    return Credential(text, frozenset([*holding, *OWN]))
 
 
 def _shared(headers: HeaderLines) -> str | None:

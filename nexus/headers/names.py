@@ -72,6 +72,7 @@ def is_denied(name: str) -> bool:
     return denied or name.startswith("sec-websocket-")
 
 
+@functools.lru_cache(maxsize=1024)
 def matches_no_pattern(name: str) -> bool:
     """Whether a header travels by its name only, if at all."""
     return is_denied(name) or is_secret(name) or name in BY_NAME_ONLY or name.startswith("x-forwarded-")

@@ -16,6 +16,7 @@ from nexus.headers.pattern_syntax import Begin, Chars, Either, End, Node, Repeat
 LONGEST_NAME = 256
 MOST_STATES = 300
 MOST_MOMENTS = 500
+MOST_NAMES = 200
 
 _MATCH = 0
 
@@ -51,6 +52,7 @@ class Pattern:
         self._begin = self._build(tree, _MATCH)
         self._moments: dict[frozenset[int], _Moment] = {}
         self._start = self._moment(frozenset([self._begin]), at_start=True)
+        self._known: dict[str, bool] = {}
 
     def __repr__(self) -> str:
         return f"Pattern({self.text!r})"
@@ -63,9 +65,15 @@ class Pattern:
 
     def matches(self, name: str) -> bool:
         """Whether the pattern is found anywhere in a lower-case name; a name longer than any real one has none."""
+        found = self._known.get(name)
+        if found is None:
+            if len(self._known) >= MOST_NAMES:
+                self._known.clear()
+            found = self._known[name] = len(name) <= LONGEST_NAME and self._is_in(name)
+        return found
+
+    def _is_in(self, name: str) -> bool:
         moment = self._start
-        if len(name) > LONGEST_NAME:
-            return False
         for char in name:
             if moment.found:
                 return True

@@ -70,8 +70,7 @@ class Limits:
                 self.refused += 1
                 raise refusal(self._sooner(decision))
             self.open += 1
-            for demand in decision.demands:
-                self._count_slack(demand, _slack(demand))
+            self._count_slack(decision.demands, 1)
         return self._reservation(ask, estimate, decision, expectation.input.guess)
 
     def book(self, demands: Iterable[Demand]) -> None:
@@ -100,14 +99,17 @@ class Limits:
         finally:
             with self._lock:
                 self.open -= 1
-                for demand in granted.demands:
-                    self._count_slack(demand, -_slack(demand))
+                self._count_slack(granted.demands, -1)
 
-    def _count_slack(self, demand: Demand, change: int) -> None:
-        key = demand.quota.key
-        self._slack[key] = self._slack.get(key, 0) + change
-        if self._slack[key] == 0:
-            del self._slack[key]
+    def _count_slack(self, demands: Iterable[Demand], sign: int) -> None:
+        for demand in demands:
+            if change := sign * _slack(demand):
+                key = demand.quota.key
+                now = self._slack.get(key, 0) + change
+                if now:
+                    self._slack[key] = now
+                else:
+                    del self._slack[key]
 
     def _sooner(self, refused: Refused) -> Refused:
         """Where only bounds of calls that run are in the way, their ends are awaited and not that of the interval."""

@@ -113,14 +113,12 @@ def reserve(now: int, demands: Sequence[Demand], windows: Sequence[Window]) -> G
 
 def book(now: int, demands: Sequence[Demand], windows: Sequence[Window]) -> Granted:
     """Takes every demand from its window, whatever the limits say."""
-    buckets = tuple(
-        window.add(now - demand.ago, demand.amount) for demand, window in zip(demands, windows, strict=True)
-    )
-    standings = tuple(
-        Standing(demand.quota, window.total, demand.quota.interval - demand.ago)
-        for demand, window in zip(demands, windows, strict=True)
-    )
-    return Granted(tuple(demands), Receipt(buckets), standings)
+    buckets: list[int] = []
+    standings: list[Standing] = []
+    for demand, window in zip(demands, windows, strict=True):
+        buckets.append(window.add(now - demand.ago, demand.amount))
+        standings.append(Standing(demand.quota, window.total, demand.quota.interval - demand.ago))
+    return Granted(tuple(demands), Receipt(tuple(buckets)), tuple(standings))
 
 
 def longer(wait: int | None, other: int | None) -> bool:

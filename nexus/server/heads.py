@@ -19,11 +19,9 @@ from tornado.httputil import (
 )
 
 from nexus.errors import InvalidRequest
+from nexus.headers.plain import plain_lines
 
 _LENGTH = re.compile(r"[0-9]{1,18}")
-_LINE = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([!-~](?:[ \t!-~]*[!-~])?)[ \t]*\r\n")
-_HEAD = re.compile(rf"(?:{_LINE.pattern})*\r\n")
-"""Headers as nearly all are: in ASCII, none empty. Others are left to Tornado, which takes twice as long."""
 
 
 def read_start_line(line: bytes) -> RequestStartLine:
@@ -37,8 +35,9 @@ def read_start_line(line: bytes) -> RequestStartLine:
 def read_headers(lines: bytes) -> HTTPHeaders:
     """Raises InvalidRequest."""
     text = lines.decode("latin1")
-    if _HEAD.fullmatch(text):
-        headers, found = HTTPHeaders(), _LINE.findall(text)
+    found, size = plain_lines(text)
+    if size == len(text):
+        headers = HTTPHeaders()
         for name, value in found:
             headers[name] = value
         if len(headers) == len(found):

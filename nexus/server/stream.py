@@ -129,22 +129,32 @@ class ClientStream(IOStream):
         sent, self.sent_of_head = self.sent_of_head % len(INTERIM), 0
         if sent > OPENING:
             data = INTERIM[sent:] + data
-        return super().write(data[sent:] if sent <= OPENING else data)
+        elif sent:
+            data = data[sent:]
+        # Without data it is asked when all that waits is out.
+        if not data or (rest := self._send(data)):
+            return super().write(rest if data else data)
+        written: asyncio.Future[None] = self.loop.create_future()
+        written.set_result(None)
+        return written
 
     def push(self, data: bytes) -> bool:
         """As ``write``, without a future; whether all of it is out. Raises StreamClosedError."""
+        if rest := self._send(data):
+            super().write(rest)
+        return not rest
+
+    def _send(self, data: bytes | memoryview) -> memoryview:
+        """What the socket takes at once; what is left."""
         self._check_closed()
-        if not self.writing():
-            try:
-                sent = self.write_to_fd(memoryview(data))
-            except OSError:
-                # It goes wrong again below, where it is dealt with.
-                sent = 0
-            if sent == len(data):
-                return True
-            data = data[sent:]
-        self.write(data)
-        return False
+        rest = memoryview(data)
+        if self.writing():
+            return rest
+        try:
+            return rest[self.write_to_fd(rest) :]
+        except OSError:
+            # It goes wrong again behind this, where it is dealt with.
+            return rest
 
     def _look(self) -> None:
         """Closes the stream once the client's machine has said that nobody reads."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from http.client import BadStatusLine, HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
 
+from nexus.headers.plain import plain_lines
 from nexus.upstream.chunks import Chunks, ends_trailers
 
 MAX_HEAD = 256 * 1024
@@ -102,6 +103,20 @@ class StrictResponse(HTTPResponse):
         return int(match[1]), int(match[2]), _CONTROLS.sub("", match[3] or "").strip()
 
     def _header_lines(self) -> dict[str, str]:
+        # All of it is here, as a rule.
+        found, size = plain_lines(self.fp.peek().decode("latin-1"))
+        if 0 < size <= self._left:
+            self.fp.read(size)
+            self._left -= size
+        else:
+            found = self._odd_lines()
+        headers: dict[str, str] = {}
+        for name, value in found:
+            name = name.lower()
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        return headers
+
+    def _odd_lines(self) -> list[tuple[str, str]]:
         found: list[tuple[str, str]] = []
         while line := self._line():
             text = line.decode("latin-1")
@@ -113,11 +128,8 @@ class StrictResponse(HTTPResponse):
             name = name.rstrip(" \t")
             if not colon or _NAME.fullmatch(name) is None:
                 raise BadHead("a line of the head is no header")
-            found.append((name.lower(), _clean(value)))
-        headers: dict[str, str] = {}
-        for name, value in found:
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        return headers
+            found.append((name, _clean(value)))
+        return found
 
     def _read1_chunked(self, size: int) -> bytes:
         """As much of the body as one read of the socket brings, whatever chunks it comes in."""
