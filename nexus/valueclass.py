@@ -1,7 +1,8 @@
-"""Dataclasses that are cheap: the type checker alone keeps them frozen, and no code is compiled but for ``__init__``.
+"""Dataclasses that are cheap: the type checker alone keeps them frozen, and no code is compiled but ``__init__``, when
+the first one is made.
 
 A frozen one of the standard library sets each field through ``object.__setattr__``, which takes ten times as long, and
-its class takes three times as long to make: a start makes hundreds.
+its class takes ten times as long to make: a start makes hundreds.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ else:
         """As ``dataclass``, with a hash where it is frozen."""
 
         def make(cls):
-            made = dataclass(repr=False, eq=False, **options)(cls)
-            own = _representation(made) if repr else {}
+            made = dataclass(init=False, repr=False, eq=False, **options)(cls)
+            own = _constructor(made) | (_representation(made) if repr else {})
             if eq:
                 own |= _comparison(made, frozen)
             for name, value in own.items():
@@ -31,6 +32,15 @@ else:
             return made
 
         return make
+
+    def _constructor(cls):
+        def __init__(self, *values, **named):
+            # Of a subclass without fields of its own it is the same.
+            subclass = type(cls.__name__, (cls,), {"__qualname__": cls.__qualname__})
+            cls.__init__ = dataclass(repr=False, eq=False)(subclass).__init__
+            cls.__init__(self, *values, **named)
+
+        return {"__init__": __init__}
 
     def _representation(cls):
         shown = [field.name for field in fields(cls) if field.repr]

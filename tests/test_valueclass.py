@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
+
 from nexus.valueclass import valueclass
 
 
@@ -32,8 +34,16 @@ def made(decorator: Any) -> Any:
     class Itself:
         name: str
 
-    classes: list[Any] = [Value, Own, Empty, Itself]
-    value_of, own, empty, itself = classes
+    @decorator(frozen=True, slots=True, kw_only=True)
+    class Derived(Value):
+        more: list[int] = field(default_factory=list, hash=False)
+        sum: int = field(default=0, init=False)
+
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "sum", sum(self.more))
+
+    classes: list[Any] = [Value, Own, Empty, Itself, Derived]
+    value_of, own, empty, itself, derived = classes
     value = value_of("a", "secret", 1)
     return [
         repr(value).rpartition(".")[2],
@@ -45,7 +55,16 @@ def made(decorator: Any) -> Any:
         itself("a") == itself("a"),
         repr(itself("a")).startswith("<"),
         hasattr(value, "__dict__"),
+        [repr(one).rpartition(".")[2] for one in (derived("a", more=[1, 2]), derived("a"), derived(key="k", name="b"))],
+        derived("a", more=[1]) == derived("a", more=[1]),
+        [refusal(derived), refusal(value_of, "a", nothing=1), refusal(derived, "a", "b", 1, [2])],
     ]
+
+
+def refusal(cls: Any, *values: object, **named: object) -> str:
+    with pytest.raises(TypeError) as caught:
+        cls(*values, **named)
+    return str(caught.value)
 
 
 def test_a_value_looks_as_a_dataclass_does() -> None:
