@@ -31,6 +31,12 @@ Filters = Sequence[tuple[str, str]]
 FILTERS = frozenset(BY) - {"provider", "tag", "day"}
 
 
+def where(known: Mapping[str, str | float], only: Filters) -> tuple[str, list[str | float]]:
+    """The condition of a query and its values: conditions that are ``known`` with a value each, and filters."""
+    conditions = [*known, *(f"{BY[name]} = ?" for name, _ in only)]
+    return " AND ".join(conditions), [*known.values(), *(value for _, value in only)]
+
+
 def check_by(by: str) -> str:
     """The name, or ``tag:NAME`` for the values of one tag. Raises ValueError."""
     if by in BY or (by.startswith(TAG) and is_tag_name(by.removeprefix(TAG))):

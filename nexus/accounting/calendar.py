@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from nexus.accounting import earlier
-from nexus.accounting.asked import BY, Filters
+from nexus.accounting.asked import Filters, where
 from nexus.accounting.books import Books
 from nexus.accounting.database import Database, DatabaseError
 from nexus.accounting.entry import PARTS
@@ -55,12 +55,11 @@ class DayOfRoute:
 
 def days(database: Database, now: float, only: Filters = ()) -> list[DayOfRoute]:
     """The last DAYS, this one included; ``only`` as of a report. Raises DatabaseError."""
-    conditions = ["day >= ?", *(f"{BY[name]} = ?" for name, _ in only)]
-    values = [day_of(now - (DAYS - 1) * DAY), *(value for _, value in only)]
+    conditions, values = where({"day >= ?": day_of(now - (DAYS - 1) * DAY)}, only)
     sums = ", ".join(f"SUM({name})" for name in DAY_SUMS)
     with database.transaction(write=False) as transaction:
         rows = transaction.query(
-            f"SELECT day, route, {sums} FROM days WHERE {' AND '.join(conditions)} "
+            f"SELECT day, route, {sums} FROM days WHERE {conditions} "
             f"GROUP BY day, route ORDER BY day DESC LIMIT {MOST_ROWS}",
             values,
         )

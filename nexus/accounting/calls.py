@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nexus.accounting.asked import BY, Filters
+from nexus.accounting.asked import Filters, where
 from nexus.accounting.database import Database, Transaction
 from nexus.accounting.entry import PARTS
 from nexus.accounting.tables import ATTEMPT_FIELDS, column
@@ -51,14 +51,13 @@ def calls(
     database: Database, *, since: float, only: Filters = (), behind: Place | None = None, most: int = 50
 ) -> dict[str, Json]:
     """A page as a document; ``next`` is where the next one begins, null at the end. Raises DatabaseError."""
-    conditions = ["is_last = 1", "at_seconds >= ?", *(f"{BY[name]} = ?" for name, _ in only)]
-    values: list[str | float | int] = [since, *(value for _, value in only)]
+    conditions, values = where({"at_seconds >= ?": since}, only)
     if behind is not None:
-        conditions.append("(at_seconds < ? OR (at_seconds = ? AND call_id < ?))")
+        conditions += " AND (at_seconds < ? OR (at_seconds = ? AND call_id < ?))"
         values += [behind.at, behind.at, behind.call_id]
     with database.transaction(write=False) as transaction:
         places = transaction.query(
-            f"SELECT at_seconds, call_id FROM attempts WHERE {' AND '.join(conditions)} "
+            f"SELECT at_seconds, call_id FROM attempts WHERE is_last = 1 AND {conditions} "
             f"ORDER BY at_seconds DESC, call_id DESC LIMIT {most + 1}",
             values,
         )

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nexus.accounting.activity import CALLS, SPANS, Point
-from nexus.accounting.asked import BY, Filters
+from nexus.accounting.asked import Filters, where
 from nexus.accounting.calls import entries_of_calls
 from nexus.accounting.database import Database
 from nexus.accounting.entry import PARTS
@@ -37,17 +37,18 @@ Points = dict[int, Point]
 def points(database: Database, span: str, until: float, only: Filters = ()) -> Points:
     """Of the time before ``until``. Raises DatabaseError."""
     width, count = SPANS[span]
-    where, values = _before(until, min(FURTHEST, float(width * count)), only)
+    condition, values = where({"at_seconds >= ?": until - min(FURTHEST, width * count), "at_seconds < ?": until}, only)
     at = f"CAST(at_seconds AS BIGINT) / {width}"
     found: Points = {}
     with database.transaction(write=False) as transaction:
         calls = transaction.query(
-            f"SELECT {at}, call_outcome, COUNT(*) FROM attempts WHERE is_last = 1 AND {where} "
+            f"SELECT {at}, call_outcome, COUNT(*) FROM attempts WHERE is_last = 1 AND {condition} "
             f"GROUP BY 1, 2 LIMIT {MOST_ROWS}",
             values,
         )
         routes = transaction.query(
-            f"SELECT {at}, route, {_SUMS} FROM attempts WHERE attempt > 0 AND {where} GROUP BY 1, 2 LIMIT {MOST_ROWS}",
+            f"SELECT {at}, route, {_SUMS} FROM attempts WHERE attempt > 0 AND {condition} "
+            f"GROUP BY 1, 2 LIMIT {MOST_ROWS}",
             values,
         )
     for index, outcome, number in calls:
@@ -59,12 +60,12 @@ def points(database: Database, span: str, until: float, only: Filters = ()) -> P
 
 def calls(database: Database, until: float, only: Filters = ()) -> list[dict[str, Any]]:
     """The last ones, newest first, each as ``finished`` tells it. Raises DatabaseError."""
-    where, values = _before(until, FURTHEST, only)
+    condition, values = where({"at_seconds >= ?": until - FURTHEST, "at_seconds < ?": until}, only)
     with database.transaction(write=False) as transaction:
         ids = [
             call_id
             for (call_id,) in transaction.query(
-                f"SELECT call_id FROM attempts WHERE is_last = 1 AND {where} "
+                f"SELECT call_id FROM attempts WHERE is_last = 1 AND {condition} "
                 f"ORDER BY at_seconds DESC, call_id DESC LIMIT {CALLS}",
                 values,
             )
@@ -88,11 +89,6 @@ def _merged(points: Sequence[Any], before: Points) -> list[Any]:
             outcomes, routes = whole.outcomes, whole.routes
         found.append((at, outcomes, routes))
     return found
-
-
-def _before(until: float, seconds: float, only: Filters) -> tuple[str, list[str | float]]:
-    conditions = ["at_seconds >= ?", "at_seconds < ?", *(f"{BY[name]} = ?" for name, _ in only)]
-    return " AND ".join(conditions), [until - seconds, until, *(value for _, value in only)]
 
 
 def _line(entries: Sequence[Mapping[str, Json]]) -> dict[str, Any]:

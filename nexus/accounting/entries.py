@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from nexus.accounting.entry import PARTS, Entry
+from nexus.accounting.entry import PARTS, Entry, milliseconds
 from nexus.accounting.record import AttemptRecord, CallRecord
 from nexus.conversation.usage import Usage
 from nexus.wire import Json
@@ -64,11 +64,11 @@ def _entry(record: CallRecord, attempt: AttemptRecord | None, *, last: bool) -> 
         timeout=attempt.timeout if attempt is not None else "",
         error=error.kind if error is not None else "",
         stop=_text(attempt.stop if attempt is not None else None),
-        queue_ms=_milliseconds(record.queued),
-        began_ms=_milliseconds(attempt.began if attempt is not None else None),
-        first_ms=_milliseconds(attempt.first_content if attempt is not None else None),
-        total_ms=_milliseconds(record.total if last or attempt is None else attempt.ended),
-        own_ms=_milliseconds(record.own if last else None),
+        queue_ms=milliseconds(record.queued),
+        began_ms=milliseconds(attempt.began if attempt is not None else None),
+        first_ms=milliseconds(attempt.first_content if attempt is not None else None),
+        total_ms=milliseconds(record.total if last or attempt is None else attempt.ended),
+        own_ms=milliseconds(record.own if last else None),
         tokens_known=attempt.tokens_known if attempt is not None else "yes",
         **{part: getattr(usage, part) for part in PARTS},
         raw_usage=raw_text(attempt.raw_usage) if attempt is not None and attempt.raw_usage else "",
@@ -115,7 +115,3 @@ def _text(value: str | None, most: int = LONGEST_NAME) -> str:
         return ""
     cut = value[:most]
     return cut if cut.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in cut)
-
-
-def _milliseconds(seconds: float | None) -> float | None:
-    return None if seconds is None else round(max(0.0, seconds) * 1000, 1)

@@ -87,5 +87,10 @@ class Charge:
     nano: int
 
 
+def milliseconds(seconds: float | None) -> float | None:
+    """As people and tables are told it."""
+    return None if seconds is None else round(1000 * max(0.0, seconds), 1)
+
+
 PARTS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning")
 """The disjoint parts of an attempt's tokens, as fields of an entry and columns of the tables."""

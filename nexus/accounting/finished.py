@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from nexus.accounting.causes import reason
-from nexus.accounting.entry import PARTS
+from nexus.accounting.entry import PARTS, milliseconds
 from nexus.accounting.record import AttemptRecord, CallRecord, Outcome
 
 LONGEST = 200
@@ -28,7 +28,7 @@ NO_TOKENS = (0,) * len(PARTS)
 
 def finished_of(record: CallRecord) -> Finished:
     attempts = tuple(map(_attempted, record.attempts))
-    return who_of(record), str(record.outcome), _ms(record.own), attempts, _line(record, attempts)
+    return who_of(record), str(record.outcome), milliseconds(record.own), attempts, _line(record, attempts)
 
 
 def who_of(record: CallRecord) -> Who | None:
@@ -62,9 +62,9 @@ def _line(record: CallRecord, attempts: tuple[Attempted, ...]) -> dict[str, Any]
         "why": "" if error is None else reason(error)[:LONGEST],
         "tried": record.tried,
         "dropped": ", ".join(record.dropped)[:LONGEST],
-        "first_ms": _ms(record.first),
-        "total_ms": _ms(record.total),
-        "own_ms": _ms(record.own),
+        "first_ms": milliseconds(record.first),
+        "total_ms": milliseconds(record.total),
+        "own_ms": milliseconds(record.own),
         "tokens": [sum(parts) for parts in zip(*(tokens for _, _, _, tokens, _ in attempts), strict=True)],
         "cost": sum(costs) if costs or not attempts else None,
     }
@@ -72,7 +72,3 @@ def _line(record: CallRecord, attempts: tuple[Attempted, ...]) -> dict[str, Any]
 
 def _short(text: str) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
-
-
-def _ms(seconds: float | None) -> float | None:
-    return None if seconds is None else round(1000 * max(0.0, seconds), 1)

@@ -5,7 +5,6 @@ Law: values only, never a prompt, a reply or a key; but for ``trace``, where ``[
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from enum import StrEnum
@@ -157,20 +156,20 @@ class CallRecord:
     at: float
     caller: str
     identity: Identity | None
-    tags: Tags
     protocol: str
-    operation: Operation | None
-    model: str
-    route: str | None
-    stream: bool
     status: int | None
     error: NexusError | None
-    queued: float | None
-    first: float | None
     total: float
-    own: float | None
-    dropped: tuple[str, ...]
-    attempts: tuple[AttemptRecord, ...]
+    tags: Tags = field(default_factory=Tags)
+    operation: Operation | None = None
+    model: str = ""
+    route: str | None = None
+    stream: bool = False
+    queued: float | None = None
+    first: float | None = None
+    own: float | None = None
+    dropped: tuple[str, ...] = ()
+    attempts: tuple[AttemptRecord, ...] = ()
     target: str | None = None
     charges: tuple[Charge, ...] = ()
     user_agent: str = ""
@@ -202,49 +201,3 @@ class CallRecord:
 
 Consumer = Callable[[CallRecord], None]
 """Told of every call once, on the loop: it must not block, and what it raises is its own failure."""
-
-
-def refused(
-    *,
-    id: str,
-    caller: str,
-    identity: Identity | None,
-    protocol: str,
-    method: str,
-    path: str,
-    error: NexusError,
-    read: int,
-    seconds: float,
-    user_agent: str = "",
-    request_id: str | None = None,
-    context: TraceContext | None = None,
-    trace: CallTrace | None = None,
-) -> CallRecord:
-    """Of a request that did not become a call; ``seconds`` is its time."""
-    return CallRecord(
-        id=id,
-        at=time.time() - seconds,
-        caller=caller,
-        identity=identity,
-        tags=Tags(),
-        protocol=protocol,
-        operation=None,
-        model="",
-        route=None,
-        stream=False,
-        status=error.status,
-        error=error,
-        queued=None,
-        first=None,
-        total=seconds,
-        own=None,
-        dropped=(),
-        attempts=(),
-        user_agent=user_agent,
-        method=method,
-        path=path,
-        read=read,
-        request_id=request_id,
-        context=context,
-        trace=trace,
-    )

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 
-from nexus.accounting.asked import BY, TAG, Filters
+from nexus.accounting.asked import BY, TAG, Filters, where
 from nexus.accounting.database import Database
 from nexus.accounting.entry import PARTS
 from nexus.accounting.ledger import day_of, midnight
@@ -87,9 +87,8 @@ def usage(database: Database, *, by: str, since: float, now: float, only: Filter
     fine = "session" in (by, *(name for name, _ in only)) or (by != "day" and now - since <= FINE_DAYS * 86_400)
     table, columns = ("attempts", _FROM_ATTEMPTS) if fine else ("days", _FROM_DAYS)
     begins = since if fine else midnight(since)
-    conditions = ["at_seconds >= ?" if fine else "day >= ?", *(f"{BY[name]} = ?" for name, _ in only)]
-    values: list[str | float] = [since if fine else day_of(since), *(value for _, value in only)]
-    source = f"FROM {table} WHERE {' AND '.join(conditions)}"
+    conditions, values = where({"at_seconds >= ?": since} if fine else {"day >= ?": day_of(since)}, only)
+    source = f"FROM {table} WHERE {conditions}"
     column = BY["tag" if by.startswith(TAG) else by]
     order = column if by == "day" else f"{columns[-1]} DESC, {columns[1]} DESC, {column}"
     with database.transaction(write=False) as transaction:

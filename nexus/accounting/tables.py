@@ -100,29 +100,24 @@ def _upsert(table: str, key: tuple[str, ...], sums: tuple[str, ...]) -> str:
 
 
 ADD_TO_DAY = _upsert("days", DAY_KEY, DAY_SUMS)
-ADD_TO_BUDGET = _upsert("budgets", ("budget", "subject", "period"), ("spent_nano",))
+BUDGET_KEY = ("budget", "subject", "period")
+ADD_TO_BUDGET = _upsert("budgets", BUDGET_KEY, ("spent_nano",))
 
 STEP = 1000
 """Rows that one step of the retention deletes."""
 
-FORGET_ATTEMPTS = (
-    "DELETE FROM attempts WHERE (call_id, attempt) IN "
-    f"(SELECT call_id, attempt FROM attempts WHERE at_seconds < ? ORDER BY at_seconds LIMIT {STEP})"
-)
-FORGET_DAYS = (
-    f"DELETE FROM days WHERE ({', '.join(DAY_KEY)}) IN "
-    f"(SELECT {', '.join(DAY_KEY)} FROM days WHERE day < ? LIMIT {STEP})"
-)
-FORGET_BUDGETS = (
-    "DELETE FROM budgets WHERE (budget, subject, period) IN "
-    f"(SELECT budget, subject, period FROM budgets WHERE period < ? LIMIT {STEP})"
-)
+
+def _forget(table: str, key: tuple[str, ...], which: str) -> str:
+    names = ", ".join(key)
+    return f"DELETE FROM {table} WHERE ({names}) IN (SELECT {names} FROM {table} WHERE {which} LIMIT {STEP})"
+
+
+FORGET_ATTEMPTS = _forget("attempts", ("call_id", "attempt"), "at_seconds < ? ORDER BY at_seconds")
+FORGET_DAYS = _forget("days", DAY_KEY, "day < ?")
+FORGET_BUDGETS = _forget("budgets", BUDGET_KEY, "period < ?")
 """The name of a period begins with its year."""
 
-FORGET_HOLDINGS = (
-    "DELETE FROM holdings WHERE (provider, object_id) IN "
-    f"(SELECT provider, object_id FROM holdings WHERE used_seconds < ? LIMIT {STEP})"
-)
+FORGET_HOLDINGS = _forget("holdings", ("provider", "object_id"), "used_seconds < ?")
 FORGET_BEYOND = (
     "DELETE FROM attempts WHERE at_seconds < "
     "(SELECT at_seconds FROM attempts ORDER BY at_seconds DESC LIMIT 1 OFFSET ?)"

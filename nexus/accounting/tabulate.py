@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 
@@ -81,14 +81,7 @@ def _table(report: Report) -> str:
         "COST USD",
     )
     lines = [head, *(_cells(row.name or "-", row) for row in report.rows), _cells("total", report.total)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    text = [f"usage since {moment(report.begins)}"]
-    for line in lines:
-        first, *rest = (
-            cell.ljust(width) if not at else cell.rjust(width)
-            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        text.append("  ".join((first, *rest)).rstrip())
+    text = [f"usage since {moment(report.begins)}", *aligned(lines, head[1:])]
     if report.more:
         text.append(f"the first {len(report.rows)} rows; the total is of all")
     if report.total.unknown_cost:
@@ -97,6 +90,17 @@ def _table(report: Report) -> str:
     if report.total.unknown_tokens:
         text.append(f"tokens not known, or not all, of {report.total.unknown_tokens} attempts")
     return "\n".join(text) + "\n"
+
+
+def aligned(table: Sequence[Sequence[str]], numbers: Collection[str] = ()) -> Iterator[str]:
+    """Lines whose columns stand below each other; those of ``numbers``, by their heads, end below each other."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    right = [name in numbers for name in table[0]]
+    for row in table:
+        cells = zip(row, widths, right, strict=True)
+        yield "  ".join(
+            cell.rjust(width) if to_right else cell.ljust(width) for cell, width, to_right in cells
+        ).rstrip()
 
 
 def _cells(name: str, row: Sums) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 from nexus import registry
+from nexus.accounting.tabulate import aligned
 from nexus.auth import cors
 from nexus.cli.colours import report
 from nexus.cli.costs import PRICE_COLUMNS, budget_lines, known_prices, price_rows
@@ -50,12 +51,12 @@ def _report(settings: Settings, source: str, *, beside: bool) -> Iterator[str]:
     routes = list(_routes(vendors))
     prices = known_prices(vendors)
     if routes:
-        yield from _aligned([COLUMNS, *routes])
+        yield from aligned([COLUMNS, *routes])
         yield ""
-        yield from _aligned([PRICE_COLUMNS, *price_rows(prices)])
+        yield from aligned([PRICE_COLUMNS, *price_rows(prices)])
         yield ""
     if virtual := list(_virtual(settings)):
-        yield from _aligned([VIRTUAL_COLUMNS, *virtual])
+        yield from aligned([VIRTUAL_COLUMNS, *virtual])
         yield ""
     scheme = settings.server.scheme
     urls = [url_of(address, scheme) for address in settings.server.listen_address]
@@ -165,10 +166,3 @@ def _key(provider: ProviderSettings) -> str:
             return "missing"
         case _:
             return "not needed"
-
-
-def _aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    table = list(rows)
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

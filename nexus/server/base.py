@@ -17,7 +17,7 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from nexus import errors
-from nexus.accounting.record import refused
+from nexus.accounting.record import CallRecord
 from nexus.auth.credentials import HeaderLines
 from nexus.auth.identity import Identity
 from nexus.errors import (
@@ -182,17 +182,20 @@ class BaseHandler(RequestHandler):
 
     def _log_refusal(self, failure: NexusError) -> None:
         self.logged = True
+        seconds = self.request.request_time()
         self.server.finished(
-            refused(
+            CallRecord(
                 id=self.id,
+                at=time.time() - seconds,
                 caller=self.caller,
                 identity=vars(self).get("identity"),
                 protocol=self.dialect.form,
+                status=failure.status,
+                error=failure,
+                total=seconds,
                 method=self.request.method or "",
                 path=self.request.path,
-                error=failure,
                 read=self.received,
-                seconds=self.request.request_time(),
                 user_agent=self.headers.get("user-agent", ""),
                 request_id=self.request_id,
                 context=self.context,

@@ -10,6 +10,7 @@ import asyncio
 import http
 import logging
 import socket
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -27,7 +28,7 @@ from tornado.iostream import IOStream
 from tornado.netutil import ssl_wrap_socket
 from tornado.routing import Router
 
-from nexus.accounting.record import Consumer, refused
+from nexus.accounting.record import CallRecord, Consumer
 from nexus.errors import ClientError
 from nexus.headers import own
 from nexus.protocols.dialect import Dialect
@@ -171,15 +172,17 @@ class Stranger:
             ResponseStartLine("", error.status, http.HTTPStatus(error.status).phrase), headers, body
         )
         connection.finish()
-        record = refused(
+        record = CallRecord(
             id=self._id,
+            at=time.time() - connection.age,
             caller=str(connection.context),
             identity=None,
             protocol=self._dialect.name,
+            status=error.status,
+            error=error,
+            total=connection.age,
             method=connection.method,
             path=connection.target,
-            error=error,
             read=0,
-            seconds=connection.age,
         )
         self._finished(record)

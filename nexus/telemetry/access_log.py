@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from nexus.accounting.causes import level_of, reason
+from nexus.accounting.entry import milliseconds
 from nexus.accounting.record import CallRecord
 
 log = logging.getLogger("nexus.access")
@@ -51,9 +52,9 @@ def log_call(record: CallRecord) -> None:
         "stream": record.stream if operation else None,
         "stop": answer.stop if answer is not None else None,
         "attempts": len(record.attempts) if operation else None,
-        "first_ms": _milliseconds(record.first),
-        "total_ms": _milliseconds(record.total),
-        "own_ms": _milliseconds(record.own),
+        "first_ms": milliseconds(record.first),
+        "total_ms": milliseconds(record.total),
+        "own_ms": milliseconds(record.own),
         "in": usage.total_input if usage else None,
         "out": usage.total_output if usage else None,
         "cached": usage.cache_read if usage else None,
@@ -63,7 +64,3 @@ def log_call(record: CallRecord) -> None:
     fields = {name: None if value == "" else value for name, value in known.items()}
     # Not by ``log.log``, which looks up for every line from where it was called.
     log.handle(log.makeRecord(log.name, level, __file__, 0, "call", (), None, extra={"fields": fields}))
-
-
-def _milliseconds(seconds: float | None) -> float | None:
-    return None if seconds is None else round(max(0.0, seconds) * 1000, 1)

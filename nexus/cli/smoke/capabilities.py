@@ -76,7 +76,8 @@ def vision(probe: Probe) -> None:
 
 def thinking(probe: Probe) -> None:
     answer = probe.ask("How many primes lie between 100 and 150? Think first.", *probe.door.dialect.thinking())
-    demand(answer.reasoned, "the answer holds no thinking and counts no reasoning tokens")
+    counted = answer.spent is not None and answer.spent.reasoning > 0
+    demand(answer.reasoned or counted, "the answer holds no thinking and counts no reasoning tokens")
     demand(answer.text.strip(), "the answer has no text")
 
 

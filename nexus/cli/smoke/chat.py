@@ -20,9 +20,6 @@ class Chat(Dialect):
     protocol: ClassVar[str] = "openai"
     path: ClassVar[str] = "/v1/chat/completions"
 
-    def carry(self, key: str) -> dict[str, str]:
-        return {"authorization": f"Bearer {key}"}
-
     def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
         body: Body = {"model": model, "messages": [{"role": "user", "content": content}]}
         if stream:
@@ -78,10 +75,8 @@ class ChatReader(StreamReader):
         self._details: dict[int, Body] = {}
 
     def feed(self, frame: Frame) -> None:
-        if frame.data is None:
-            return
         demand(not self._done, "the stream goes on behind [DONE]")
-        if frame.data.strip() == "[DONE]":
+        if (frame.data or "").strip() == "[DONE]":
             self._done = True
             return
         chunk = mapping(parse(frame))
@@ -145,7 +140,7 @@ def answer(model: str, message: Mapping[str, Json], usage: Json) -> Answer:
     calls = tuple(call(entry) for entry in sequence(message.get("tool_calls")))
     spent = read_usage(mapping(usage))
     thought = ("reasoning_content", "reasoning", "reasoning_details")
-    reasoned = any(message.get(name) for name in thought) or bool(spent and spent.reasoning)
+    reasoned = any(message.get(name) for name in thought)
     # Clients that keep a conversation send these back as they came.
     kept = ("tool_calls", "extra_content", *thought)
     turn = {name: message[name] for name in kept if message.get(name)}

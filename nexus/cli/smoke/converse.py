@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 from urllib.parse import quote
 
-from nexus.cli.smoke.dialect import Answer, Body, Call, Dialect, Spent, StreamReader, demand, parse
+from nexus.cli.smoke.dialect import Answer, Body, Call, Dialect, Spent, StreamReader, demand, parse, text_parts
 from nexus.cli.smoke.exchange import Failed, Reply
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, count, mapping, sequence, text
@@ -25,9 +25,6 @@ class Converse(Dialect):
     lists_models: ClassVar[bool] = False
     names_model: ClassVar[bool] = False
 
-    def carry(self, key: str) -> dict[str, str]:
-        return {"authorization": f"Bearer {key}"}
-
     def address(self, model: str, *, stream: bool) -> str:
         return f"/model/{quote(model, safe='')}/{'converse-stream' if stream else 'converse'}"
 
@@ -36,7 +33,7 @@ class Converse(Dialect):
             yield Frame(payload, kind, payload.decode())
 
     def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
-        parts = [{"text": content}] if isinstance(content, str) else [_part(mapping(part)) for part in content]
+        parts = text_parts(content)
         return {"messages": [{"role": "user", "content": parts}], "inferenceConfig": {"maxTokens": MAX_TOKENS}}
 
     def read(self, document: Json) -> Answer:
@@ -134,11 +131,6 @@ class ConverseReader(StreamReader):
             if name in delta:
                 known[name] = text(known.get(name)) + text(delta.get(name))
         block["reasoningContent"] = {"reasoningText": known}
-
-
-def _part(part: Mapping[str, Json]) -> Body:
-    """A part that a capability wrote, without hints of other dialects."""
-    return {"text": part["text"]} if part.get("type") == "text" else dict(part)
 
 
 def answer(blocks: list[Body], usage: Json) -> Answer:

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from nexus.cli.smoke.exchange import Failed, Reply
 from nexus.protocols.sse import Frame
-from nexus.wire import Json
+from nexus.wire import Json, mapping
 
 Body = dict[str, Json]
 
@@ -51,7 +51,7 @@ class Answer:
 
 
 class StreamReader(ABC):
-    """Takes the frames of one stream in order; ``begun`` once there was anything of the answer itself."""
+    """Takes the frames of one stream that hold data, in order; ``begun`` once there was anything of an answer."""
 
     begun: bool = False
 
@@ -72,6 +72,7 @@ class Dialect(ABC):
     headers: ClassVar[Mapping[str, str]] = {}
     """Lower-case names."""
 
+    key_header: ClassVar[str] = "authorization"
     pages: ClassVar[bool] = False
     """Whether the list of models comes in pages."""
 
@@ -93,9 +94,9 @@ class Dialect(ABC):
         """What comes in a stream, one event each."""
         return reply.frames()
 
-    @abstractmethod
     def carry(self, key: str) -> dict[str, str]:
         """A caller's key as the protocol's own clients send it."""
+        return {self.key_header: f"Bearer {key}" if self.key_header == "authorization" else key}
 
     @abstractmethod
     def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
@@ -126,6 +127,12 @@ class Dialect(ABC):
     @abstractmethod
     def schema(self, name: str, schema: Body) -> Body:
         """Fields that ask for an answer of this shape."""
+
+
+def text_parts(content: str | Sequence[Json], kind: Body | None = None) -> list[Body]:
+    """What a capability wrote, in dialects that have texts of a ``kind`` of their own: without hints of others."""
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else [mapping(part) for part in content]
+    return [(kind or {}) | {"text": part["text"]} if part.get("type") == "text" else dict(part) for part in parts]
 
 
 def parse(frame: Frame) -> Json:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 from urllib.parse import quote
 
-from nexus.cli.smoke.dialect import Answer, Body, Call, Dialect, Spent, StreamReader, demand, parse
+from nexus.cli.smoke.dialect import Answer, Body, Call, Dialect, Spent, StreamReader, demand, parse, text_parts
 from nexus.cli.smoke.exchange import Failed, error_text
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, count, mapping, sequence, text
@@ -24,16 +24,14 @@ class Gemini(Dialect):
     # What passes from Google names the vendor's model.
     names_model: ClassVar[bool] = False
     turns: ClassVar[str] = "contents"
-
-    def carry(self, key: str) -> dict[str, str]:
-        return {"x-goog-api-key": key}
+    key_header: ClassVar[str] = "x-goog-api-key"
 
     def address(self, model: str, *, stream: bool) -> str:
         verb = "streamGenerateContent?alt=sse" if stream else "generateContent"
         return f"/v1beta/models/{quote(model, safe='@/')}:{verb}"
 
     def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
-        parts = [{"text": content}] if isinstance(content, str) else [_part(mapping(part)) for part in content]
+        parts = text_parts(content)
         return {"contents": [{"role": "user", "parts": parts}]}
 
     def read(self, document: Json) -> Answer:
@@ -77,8 +75,6 @@ class GeminiReader(StreamReader):
         self._parts: list[Body] = []
 
     def feed(self, frame: Frame) -> None:
-        if frame.data is None:
-            return
         document = mapping(parse(frame))
         if problem := error_text(document):
             raise Failed(f"in the stream: {problem}")
@@ -99,13 +95,8 @@ class GeminiReader(StreamReader):
         words = "".join(text(part.get("text")) for part in self._parts if not part.get("thought"))
         calls = tuple(_call(mapping(part["functionCall"])) for part in self._parts if "functionCall" in part)
         spent = _usage(self._usage)
-        reasoned = any(part.get("thought") is True for part in self._parts) or bool(spent and spent.reasoning)
+        reasoned = any(part.get("thought") is True for part in self._parts)
         return Answer(self._model, words, reasoned, calls, spent, {"role": "model", "parts": self._parts})
-
-
-def _part(part: Mapping[str, Json]) -> Body:
-    """A part that a capability wrote, without hints of other dialects."""
-    return {"text": part["text"]} if part.get("type") == "text" else dict(part)
 
 
 def _call(call: Mapping[str, Json]) -> Call:

@@ -16,48 +16,45 @@ from nexus.protocols.sse import Frame
 from nexus.wire import Json, mapping, text
 
 
-class VertexMessages(Messages):
+class Hosted(Messages):
+    """Names its version in the body and its model in the path."""
+
+    headers: ClassVar[dict[str, str]] = {}
+    key_header: ClassVar[str] = "authorization"
+    lists_models: ClassVar[bool] = False
+    version: ClassVar[str]
+    beside: ClassVar[frozenset[str]] = frozenset({"model"})
+    """What the path says in place of the body."""
+
+    def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
+        body = super().request(model, content, stream=stream, usage=usage)
+        kept = {name: value for name, value in body.items() if name not in self.beside}
+        return kept | {"anthropic_version": self.version}
+
+
+class VertexMessages(Hosted):
     """``rawPredict`` and ``streamRawPredict``."""
 
     name: ClassVar[str] = "vertex"
     protocol: ClassVar[str] = "vertex"
-    headers: ClassVar[dict[str, str]] = {}
-    lists_models: ClassVar[bool] = False
-
-    def carry(self, key: str) -> dict[str, str]:
-        return {"authorization": f"Bearer {key}"}
+    version: ClassVar[str] = "vertex-2023-10-16"
 
     def address(self, model: str, *, stream: bool) -> str:
         verb = "streamRawPredict" if stream else "rawPredict"
         parent = "/v1/projects/smoke/locations/global/publishers/anthropic/models"
         return f"{parent}/{quote(model, safe='@')}:{verb}"
 
-    def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
-        body = super().request(model, content, stream=stream, usage=usage)
-        return {name: value for name, value in body.items() if name != "model"} | {
-            "anthropic_version": "vertex-2023-10-16"
-        }
 
-
-class BedrockInvoke(Messages):
+class BedrockInvoke(Hosted):
     """``invoke`` and ``invoke-with-response-stream``, whose events come in frames of AWS's event stream."""
 
     name: ClassVar[str] = "invoke"
     protocol: ClassVar[str] = "bedrock"
-    headers: ClassVar[dict[str, str]] = {}
-    lists_models: ClassVar[bool] = False
-
-    def carry(self, key: str) -> dict[str, str]:
-        return {"authorization": f"Bearer {key}"}
+    version: ClassVar[str] = "bedrock-2023-05-31"
+    beside: ClassVar[frozenset[str]] = frozenset({"model", "stream"})
 
     def address(self, model: str, *, stream: bool) -> str:
         return f"/model/{quote(model, safe='')}/{'invoke-with-response-stream' if stream else 'invoke'}"
-
-    def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
-        body = super().request(model, content, stream=False, usage=usage)
-        return {name: value for name, value in body.items() if name != "model"} | {
-            "anthropic_version": "bedrock-2023-05-31"
-        }
 
     def frames(self, reply: Reply) -> Iterator[Frame]:
         for kind, payload in reply.events():

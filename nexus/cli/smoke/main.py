@@ -172,7 +172,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--capability",
-        type=_capabilities,
+        type=_named(*CHECKS, EVERYTHING),
         default=[],
         metavar="NAMES",
         help=f"also check these: {', '.join(CHECKS)} (comma-separated; a missing one fails the run), or "
@@ -180,7 +180,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--protocol",
-        type=_protocols,
+        type=_named(*PROTOCOLS),
         default=[],
         metavar="NAMES",
         help=f"only these: {', '.join(PROTOCOLS)} (comma-separated; default: all that are served)",
@@ -197,18 +197,16 @@ def _timeout(value: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def _capabilities(value: str) -> list[str]:
-    names = list(dict.fromkeys(name for part in value.split(",") if (name := part.strip())))
-    if unknown := [name for name in names if name not in CHECKS and name != EVERYTHING]:
-        raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; known: {', '.join([*CHECKS, EVERYTHING])}")
-    return names
+def _named(*known: str) -> Callable[[str], list[str]]:
+    """Reads names with commas between them, each once."""
 
+    def read(value: str) -> list[str]:
+        names = list(dict.fromkeys(name for part in value.split(",") if (name := part.strip())))
+        if unknown := [name for name in names if name not in known]:
+            raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; known: {', '.join(known)}")
+        return names
 
-def _protocols(value: str) -> list[str]:
-    names = list(dict.fromkeys(name for part in value.split(",") if (name := part.strip())))
-    if unknown := [name for name in names if name not in PROTOCOLS]:
-        raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; known: {', '.join(PROTOCOLS)}")
-    return names
+    return read
 
 
 def _url(value: str) -> str:

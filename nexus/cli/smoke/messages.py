@@ -24,10 +24,8 @@ class Messages(Dialect):
     protocol: ClassVar[str] = "anthropic"
     path: ClassVar[str] = "/v1/messages"
     headers: ClassVar[Mapping[str, str]] = {"anthropic-version": "2023-06-01"}
+    key_header: ClassVar[str] = "x-api-key"
     pages: ClassVar[bool] = True
-
-    def carry(self, key: str) -> dict[str, str]:
-        return {"x-api-key": key}
 
     def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
         body: Body = {"model": model, "max_tokens": MAX_TOKENS, "messages": [{"role": "user", "content": content}]}
@@ -79,8 +77,6 @@ class MessagesReader(StreamReader):
         self._stopped = False
 
     def feed(self, frame: Frame) -> None:
-        if frame.data is None:
-            return
         event = mapping(parse(frame))
         kind = text(event.get("type"))
         demand(frame.event == kind, f"the event is named {frame.event} and says it is {kind}")
@@ -156,7 +152,7 @@ def answer(
     reasoned = any(block.get("type") in ("thinking", "redacted_thinking") for block in blocks)
     spent = read_usage(usage)
     turn: Body = {"role": "assistant", "content": blocks}
-    return Answer(model, words, reasoned or bool(spent and spent.reasoning), tuple(calls), spent, turn)
+    return Answer(model, words, reasoned, tuple(calls), spent, turn)
 
 
 def call(block: Body, spelled: str) -> Call:

@@ -74,6 +74,8 @@ class Probe:
             if self.stream:
                 reader = dialect.reader()
                 for frame in dialect.frames(reply):
+                    if frame.data is None:
+                        continue
                     reader.feed(frame)
                     if reader.begun and trace.first is None:
                         trace.first = trace.elapsed()

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
+from nexus.accounting.tabulate import aligned
 from nexus.cli.smoke.capabilities import NO
 from nexus.cli.smoke.run import FAILED, NOT_SERVED, OK, Row
 
@@ -43,7 +44,7 @@ class Report:
     def text(self) -> str:
         head = (*COLUMNS, *(name.upper() for name in self.capabilities))
         table = [head, *(self._cells(row) for row in self.rows)]
-        return "\n".join([*_aligned(table), *self._notes(), self._summary(), ""])
+        return "\n".join([*aligned(table, NUMBERS), *self._notes(), self._summary(), ""])
 
     def json(self) -> str:
         counts = {"ok": self.count(OK), "failed": self.count(FAILED), "not_served": self.count(NOT_SERVED)}
@@ -101,16 +102,6 @@ class Report:
 def one_line(text: str) -> str:
     """Printable, so that no vendor's error can play with the terminal."""
     return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
-
-
-def _aligned(table: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    right = [name in NUMBERS for name in table[0]]
-    for row in table:
-        cells = zip(row, widths, right, strict=True)
-        yield "  ".join(
-            cell.rjust(width) if to_right else cell.ljust(width) for cell, width, to_right in cells
-        ).rstrip()
 
 
 def _seconds(value: float | None) -> str:

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from nexus.cli.smoke.dialect import Answer, Body, Call, Dialect, Spent, StreamReader, demand, parse
+from nexus.cli.smoke.dialect import Answer, Body, Call, Dialect, Spent, StreamReader, demand, parse, text_parts
 from nexus.cli.smoke.exchange import Failed, error_text
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, count, mapping, sequence, text
-
-_PARTS = {"text": "input_text", "image": "input_image"}
 
 
 class Responses(Dialect):
@@ -24,11 +22,8 @@ class Responses(Dialect):
     lists_models: ClassVar[bool] = False
     turns: ClassVar[str] = "input"
 
-    def carry(self, key: str) -> dict[str, str]:
-        return {"authorization": f"Bearer {key}"}
-
     def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
-        parts: Json = content if isinstance(content, str) else [_input_part(mapping(part)) for part in content]
+        parts: Json = content if isinstance(content, str) else text_parts(content, {"type": "input_text"})
         body: Body = {"model": model, "input": [{"role": "user", "content": parts}], "store": False}
         return body | {"stream": True} if stream else body
 
@@ -71,8 +66,6 @@ class ResponsesReader(StreamReader):
         self._last: Mapping[str, Json] | None = None
 
     def feed(self, frame: Frame) -> None:
-        if frame.data is None:
-            return
         event = mapping(parse(frame))
         kind = text(event.get("type"))
         demand(frame.event == kind, f"the event is named {frame.event} and says it is {kind}")
@@ -98,18 +91,13 @@ class ResponsesReader(StreamReader):
         return answer
 
 
-def _input_part(part: Mapping[str, Json]) -> Body:
-    """A part that a capability wrote: its text is the dialect's own, hints of other dialects are left out."""
-    return {"type": "input_text", "text": part["text"]} if part.get("type") == "text" else dict(part)
-
-
 def answer(document: Mapping[str, Json]) -> Answer:
     items = [dict(mapping(item)) for item in sequence(document.get("output"))]
     calls = tuple(_call(item) for item in items if item.get("type") == "function_call")
     parts = [mapping(part) for item in items if item.get("type") == "message" for part in sequence(item.get("content"))]
     words = "".join(text(part.get("text")) for part in parts if part.get("type") == "output_text")
     spent = _usage(mapping(document.get("usage")))
-    reasoned = any(item.get("type") == "reasoning" for item in items) or bool(spent and spent.reasoning)
+    reasoned = any(item.get("type") == "reasoning" for item in items)
     return Answer(text(document.get("model")), words, reasoned, calls, spent, {"output": items})
 
 

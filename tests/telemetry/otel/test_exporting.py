@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from nexus.accounting.record import CallRecord, refused
+from nexus.accounting.record import CallRecord
 from nexus.errors import AuthenticationFailed
 from nexus.headers.tracing import CallTrace, TraceContext
 from nexus.settings.telemetry import BatchExport, Exporters, Otlp, TelemetrySettings
@@ -28,16 +30,19 @@ def exporting(to: InMemorySpanExporter, room: int = 8) -> Exporting:
 
 
 def record(trace: CallTrace | None) -> CallRecord:
-    return refused(
+    error = AuthenticationFailed("no key")
+    return CallRecord(
         id="req_1",
+        at=time.time() - 0.5,
         caller="127.0.0.1",
         identity=None,
         protocol="chat",
         method="POST",
         path="/llm/openai/v1/chat/completions",
-        error=AuthenticationFailed("no key"),
+        status=error.status,
+        error=error,
+        total=0.5,
         read=0,
-        seconds=0.5,
         request_id="my-secret-id",
         trace=trace,
     )
