@@ -6,8 +6,9 @@ Thread-safe and one-way; the first reason stays. Callbacks run on the thread tha
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any
 
 from nexus.errors import NexusError
@@ -34,6 +35,18 @@ class Cancel:
             self.event.set()
         for callback in callbacks:
             callback()
+
+    @contextmanager
+    def within(self, seconds: float, late: NexusError) -> Iterator[None]:
+        """Throws ``late`` unless it is over in time: timeouts of a socket count silence, and a server that drips a byte
+        at a time would never be late."""
+        timer = threading.Timer(seconds, self.throw, [late])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def check(self) -> None:
         """Raises the reason once the switch was thrown."""

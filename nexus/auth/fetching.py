@@ -7,7 +7,6 @@ size; a redirect is an answer like any other, and nothing but a 200 is believed.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 
 from nexus import __version__, wire
@@ -64,20 +63,15 @@ class JwksSource:
     def __call__(self) -> KeySet:
         cancel = Cancel()
         late = UpstreamTimeout(f"{NAME}: no whole answer within {self._deadline:g} s", provider=NAME)
-        # Timeouts of a socket count silence: a server that drips a byte at a time would never be late.
-        timer = threading.Timer(self._deadline, cancel.throw, [late])
-        timer.daemon = True
-        timer.start()
         try:
-            return read_key_set(self._read(self._url(cancel), cancel))
+            with cancel.within(self._deadline, late):
+                return read_key_set(self._read(self._url(cancel), cancel))
         except ValueError as error:
             self._known = None
             raise ProtocolError(f"{NAME}: {error}", provider=NAME) from None
         except NexusError:
             self._known = None
             raise
-        finally:
-            timer.cancel()
 
     def _url(self, cancel: Cancel) -> str:
         """Of the keys. Raises ValueError."""
@@ -95,14 +89,10 @@ class JwksSource:
         with self._transport.send(request, cancel) as reply:
             if reply.status != 200:
                 raise ValueError(f"the server answered {reply.status}")
-            pieces: list[bytes] = []
-            size = 0
-            while piece := reply.read():
-                pieces.append(piece)
-                size += len(piece)
-                if size > LARGEST:
-                    raise ValueError(f"the document is larger than {LARGEST} bytes")
-            return b"".join(pieces)
+            body = reply.whole(LARGEST)
+        if body is None:
+            raise ValueError(f"the document is larger than {LARGEST} bytes")
+        return body
 
     def close(self) -> None:
         self._transport.close()

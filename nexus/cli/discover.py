@@ -7,7 +7,6 @@ keeps nobody else from answering.
 from __future__ import annotations
 
 import textwrap
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -21,7 +20,7 @@ from nexus.headers.rules import rewrite
 from nexus.protocols import loader
 from nexus.provider import Provider
 from nexus.settings import ProviderSettings, Settings
-from nexus.upstream.request import UpstreamReply, UpstreamRequest
+from nexus.upstream.request import UpstreamRequest
 from nexus.wire import Json
 
 SECONDS = 15.0
@@ -64,11 +63,7 @@ def _ask(name: str, settings: ProviderSettings, seconds: float) -> Answer:
 def _listed(provider: Provider, seconds: float) -> Answer:
     cancel = Cancel()
     late = UpstreamTimeout(f"{provider.name}: no whole list within {seconds:g} s", provider=provider.name)
-    # Timeouts of a socket count silence: a server that drips a byte at a time would never be late.
-    timer = threading.Timer(seconds, cancel.throw, [late])
-    timer.daemon = True
-    timer.start()
-    try:
+    with cancel.within(seconds, late):
         key = provider.accounts[0].key
         if key is None and provider.renewed_key is not None:
             key = provider.renewed_key.get(cancel).value
@@ -86,31 +81,20 @@ def _listed(provider: Provider, seconds: float) -> Answer:
                 except StopIteration as end:
                     return Answer(tuple(_usable(end.value)))
         raise CannotList(f"the list has more than {MOST_PAGES} pages")
-    finally:
-        timer.cancel()
 
 
 def _document(provider: Provider, request: UpstreamRequest, cancel: Cancel) -> Mapping[str, Json]:
     rules, none = provider.settings.headers, frozenset[str]()
     headers = rewrite(rules, {}, request.headers, reserved=provider.reserved(), credential_headers=none)
     with provider.send(replace(request, headers=headers), cancel) as reply:
-        body = _body(reply)
+        body = reply.whole(MOST_BYTES)
+    if body is None:
+        raise CannotList(f"the list is larger than {MOST_BYTES >> 20} MiB")
     if reply.status == 200:
         return wire.decode_object(body)
     failure = loader.vendor(provider.dialects[0]).read_error(reply.status, reply.headers, body)
     reason = " ".join(failure.message.split())[:_MOST_SAID] if failure is not None else ""
     raise CannotList(f"{reply.status} from {provider.server or provider.base_url}: {reason}".rstrip(": "))
-
-
-def _body(reply: UpstreamReply) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
-    while piece := reply.read():
-        pieces.append(piece)
-        size += len(piece)
-        if size > MOST_BYTES:
-            raise CannotList(f"the list is larger than {MOST_BYTES >> 20} MiB")
-    return b"".join(pieces)
 
 
 def _usable(found: Iterable[Offered]) -> list[Offered]:

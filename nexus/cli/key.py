@@ -11,10 +11,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from nexus.auth.keys import is_expired, make_key
 from nexus.cli.options import Options
+from nexus.cli.words import hint
 from nexus.server.source import Source
 from nexus.settings import Settings
 from nexus.settings.keys import MOST_AT_A_TIME, KeyName, digest_of
-from nexus.settings.problems import nearest
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -53,9 +53,8 @@ def rotate(options: Options, settings: Settings, source: Source) -> int:
     """Print a second key for a name, and the hashes of both; returns the exit code."""
     name, keys, file = options.name, settings.server.keys, source.file or "the built-in demo"
     if name not in keys:
-        near = nearest(name, keys)
-        hint = f"; did you mean {near}?" if near else "; nexus key new NAME makes a first key"
-        sys.stderr.write(f"nexus: {file} has no [{_table(name)}]{hint}\n")
+        advice = hint(name, keys) or "; nexus key new NAME makes a first key"
+        sys.stderr.write(f"nexus: {file} has no [{_table(name)}]{advice}\n")
         return 1
     old = keys[name]
     kept, dropped = old.digests[: MOST_AT_A_TIME - 1], old.digests[MOST_AT_A_TIME - 1 :]

@@ -126,14 +126,8 @@ class Admission:
             state.charges.append(Charge(account.name, account.subject, account.span.name, cost or 0))
 
     def _limit_key(self, call: Call, provider: Provider, alias: str, limits: RateLimits | None) -> LimitKey:
-        return LimitKey(
-            client=account_of(call, provider),
-            group=call.identity.group,
-            provider=provider.name,
-            model=alias,
-            provider_limits=provider.settings.rate_limits,
-            model_limits=limits,
-        )
+        client, shared = account_of(call, provider), provider.settings.rate_limits
+        return LimitKey(client, call.identity.group, provider.name, alias, shared, limits)
 
     def _spending(self, call: Call, candidate: Candidate) -> Spending | None:
         """None where no budget of ours pays."""

@@ -62,9 +62,12 @@ class Attempts:
     # On a worker.
 
     def refuse(self, state: CallState, plan: Plan, refused: Mapping[str, NexusError]) -> None:
-        """Takes places out of the plan, by their names."""
+        """Takes places out of the plan, by their names. Raises the reason where no other is left."""
         if not refused:
             return
+        left = plan.left
+        if all(one.name in refused for one in left):
+            raise refused[left[0].name]
         places = plan.waiting
         if plan.taken is not None and plan.taken.name in refused:
             self._give_back(state, plan, refused[plan.taken.name], moves=True)

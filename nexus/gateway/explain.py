@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from nexus.call import Call
-from nexus.conversation.estimate import estimate
 from nexus.errors import ClientError
-from nexus.gateway.admission import BYTES_PER_TOKEN
+from nexus.gateway.admission import estimated
 from nexus.gateway.affinity import session_of
 from nexus.gateway.candidates import Router
 from nexus.gateway.routing import Model
@@ -21,7 +20,6 @@ from nexus.limits.rules import LimitKey, plan_of
 from nexus.relay.candidate import Candidate, Plan
 from nexus.relay.exchange import CallState
 from nexus.relay.lanes import choose
-from nexus.relay.reading import reading
 from nexus.route import Route
 
 
@@ -61,7 +59,7 @@ class Explained:
 
 def explain(call: Call, model: Model) -> Explained:
     """Raises ClientError where nothing can be tried at all."""
-    plan, tokens = Router().plan(call, model), _tokens(call)
+    plan, tokens = Router().plan(call, model), estimated(CallState(call)).total
     reasons = [(one, _why(model, one, first=index == 0)) for index, one in enumerate(plan.waiting)]
     reasons += [(one, "for a conversation that is too long for the others") for one in plan.overflow]
     reasons += [(one, "when all others were skipped for a limit") for one in plan.budget]
@@ -82,13 +80,6 @@ def _why(model: Model, candidate: Candidate, *, first: bool) -> str:
     if candidate.own:
         return f"{reason}; with the caller's own key"
     return f"{reason}; account {candidate.account.name}, one of {accounts}" if candidate.account.name else reason
-
-
-def _tokens(call: Call) -> int:
-    try:
-        return estimate(reading(CallState(call)).request).total
-    except ClientError:
-        return len(call.body) // BYTES_PER_TOKEN
 
 
 def _step(call: Call, plan: Plan, candidate: Candidate, why: str, tokens: int) -> Step:
@@ -121,15 +112,8 @@ def _too_small(call: Call, route: Route, tokens: int) -> str:
 
 def _limits(call: Call, route: Route) -> Iterator[str]:
     provider = route.provider
-    key = LimitKey(
-        client="",
-        group=call.identity.group,
-        provider=provider.name,
-        model=route.alias,
-        provider_limits=provider.settings.rate_limits,
-        model_limits=route.settings.rate_limits,
-    )
-    for planned in plan_of(key):
+    own, shared = route.settings.rate_limits, provider.settings.rate_limits
+    for planned in plan_of(LimitKey("", call.identity.group, provider.name, route.alias, shared, own)):
         yield f"{planned.limit} {WORDS[planned.dimension]} in any {in_words(planned.interval)} ({planned.rule})"
     if provider.settings.max_concurrency is not None:
         yield f"{provider.settings.max_concurrency} calls at the same time (provider {provider.name})"

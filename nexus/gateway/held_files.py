@@ -21,10 +21,9 @@ _ESCAPE = b"\\u00"
 
 
 def strangers_files(call: Call, plan: Plan, holdings: Holdings) -> Mapping[str, NexusError]:
-    """The places that may not be asked, since the file is not this caller's there. Raises the reason where no other is
-    left, and Overloaded where nobody can look."""
-    candidates = [*([] if plan.taken is None else [plan.taken]), *plan.waiting, *plan.overflow, *plan.budget]
-    held = [one for one in candidates if one.route.provider.holds("files", call.dialect) and passes(call, one.route)]
+    """The places that may not be asked, since the file is not this caller's there. Raises Overloaded where nobody can
+    look."""
+    held = [one for one in plan.left if one.route.provider.holds("files", call.dialect) and passes(call, one.route)]
     if not held or not (_MARK in call.body or _ESCAPE in call.body):
         return {}
     uploaded = DIALECTS[call.dialect].uploaded_ids(call.document)
@@ -38,6 +37,4 @@ def strangers_files(call: Call, plan: Plan, holdings: Holdings) -> Mapping[str, 
                 text = f"{where}: {id[:100]} is no file that was uploaded for you here"
                 refused[one.name] = InvalidRequest(text, param=where)
                 break
-    if refused and all(one.name in refused for one in candidates):
-        raise refused[candidates[0].name]
     return refused

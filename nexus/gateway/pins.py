@@ -21,8 +21,8 @@ Refused = Mapping[str, NexusError]
 
 
 def pin(state: CallState, plan: Plan, ids: VendorIds | None) -> Refused:
-    """Raises ClientError where nobody can be asked, NotFound where what a call names is another caller's."""
-    candidates = [*([] if plan.taken is None else [plan.taken]), *plan.waiting, *plan.overflow, *plan.budget]
+    """Raises NotFound where what a call names is another caller's."""
+    candidates = plan.left
     passing = [one for one in candidates if passes(state.call, one.route)]
     if ids is None or not passing:
         return {}
@@ -31,10 +31,7 @@ def pin(state: CallState, plan: Plan, ids: VendorIds | None) -> Refused:
         return {}
     state.vendor_ids = ids
     ids.pins = True
-    refused = _Pins(state.call, candidates, passing, ids).refused(state)
-    if all(one.name in refused for one in candidates):
-        raise refused[candidates[0].name]
-    return refused
+    return _Pins(state.call, candidates, passing, ids).refused(state)
 
 
 def _check(state: CallState, candidate: Candidate, ids: VendorIds) -> None:

@@ -119,5 +119,10 @@ class Plan:
     places: frozenset[str] = field(init=False)
     """Of the model itself: where a session may stay."""
 
+    @property
+    def left(self) -> list[Candidate]:
+        """All that may still be asked, whatever has to happen before."""
+        return [*([] if self.taken is None else [self.taken]), *self.waiting, *self.overflow, *self.budget]
+
     def __post_init__(self) -> None:
         self.places = frozenset(one.name for one in self.waiting)

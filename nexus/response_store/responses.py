@@ -13,32 +13,11 @@ from dataclasses import dataclass
 from nexus.call import Call
 from nexus.errors import RequestTooLarge
 from nexus.limits.calls import network_of
-from nexus.processes.link import Link
-from nexus.response_store.local import LocalStore
-from nexus.response_store.remote import RemoteStore
-from nexus.response_store.store import Bounds, Owner, Store
-from nexus.settings.limits import RedisStorage, Storage
-from nexus.settings.server import ResponseStoreSettings
+from nexus.response_store.store import Owner, Store
 from nexus.wire import Json, decode, encode, mapping
-
-NAME = "answers"
 
 _QUICK = 1
 """zlib's level: a fifth of the bytes at 100 MB a second."""
-
-
-def bounds_of(settings: ResponseStoreSettings) -> Bounds:
-    return Bounds(settings.max_size, settings.max_size_per_caller, settings.time_to_live)
-
-
-def make_store(settings: ResponseStoreSettings, storage: Storage, link: Link | None = None) -> Store:
-    """Where limits are counted, answers are kept; ``link`` leads a worker process there. Raises MissingRedis."""
-    bounds = bounds_of(settings)
-    if isinstance(storage, RedisStorage):
-        from nexus.response_store.shared import SharedStore
-
-        return SharedStore(storage, bounds)
-    return LocalStore(bounds) if link is None else RemoteStore(link, bounds, NAME)
 
 
 @dataclass(slots=True)

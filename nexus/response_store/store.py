@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
+from nexus.settings.server import ResponseStoreSettings
 from nexus.valueclass import valueclass
 from nexus.wire import digest
 
@@ -37,6 +38,16 @@ class Bounds:
     most: int
     most_each: int
     seconds: float
+
+
+ANSWERS, IDS = "answers", "ids"
+"""The names of the two stores: of answers, and of whose the ids are that vendors give out."""
+
+
+def bounds_of(settings: ResponseStoreSettings, name: str) -> Bounds:
+    """Of the store of that name."""
+    seconds = settings.time_to_live if name == ANSWERS else settings.ids_time_to_live
+    return Bounds(settings.max_size, settings.max_size_per_caller, seconds)
 
 
 class Store(Protocol):

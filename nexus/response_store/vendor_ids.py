@@ -12,28 +12,8 @@ from dataclasses import dataclass
 
 from nexus.call import Call
 from nexus.errors import NotFound
-from nexus.processes.link import Link
-from nexus.response_store.local import LocalStore
-from nexus.response_store.remote import RemoteStore
-from nexus.response_store.store import Bounds, Owner, Store, key_of
-from nexus.settings.limits import RedisStorage, Storage
+from nexus.response_store.store import Owner, Store, key_of
 from nexus.settings.server import ResponseStoreSettings
-
-NAME = "ids"
-
-
-def id_bounds_of(settings: ResponseStoreSettings) -> Bounds:
-    return Bounds(settings.max_size, settings.max_size_per_caller, settings.ids_time_to_live)
-
-
-def make_id_store(settings: ResponseStoreSettings, storage: Storage, link: Link | None = None) -> Store:
-    """Where limits are counted, ids are remembered; ``link`` leads a worker process there. Raises MissingRedis."""
-    bounds = id_bounds_of(settings)
-    if isinstance(storage, RedisStorage):
-        from nexus.response_store.shared import SharedStore
-
-        return SharedStore(storage, bounds, name=NAME)
-    return LocalStore(bounds) if link is None else RemoteStore(link, bounds, NAME)
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, cast
 from urllib.parse import parse_qsl
@@ -274,6 +274,13 @@ class BaseHandler(RequestHandler):
     def log_exception(self, kind: Any, value: BaseException | None, trace: Any) -> None:
         if not isinstance(value, NexusError | HTTPError):
             log.error("handler failed", exc_info=value, extra={"fields": {"id": self.id}})
+
+
+class ReadHandler(BaseHandler):
+    """What is asked for by GET, and by HEAD without its body."""
+
+    def head(self, *path: str) -> Awaitable[None] | None:
+        return self.get(*path)
 
 
 REASONS = {499: "Client Closed Request", 529: "Overloaded"}

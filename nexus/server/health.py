@@ -5,11 +5,11 @@ Always open, never blocks, asks no vendor.
 
 from __future__ import annotations
 
-from nexus.server.base import BaseHandler
+from nexus.server.base import ReadHandler
 from nexus.wire import encode
 
 
-class HealthHandler(BaseHandler):
+class HealthHandler(ReadHandler):
     """200 for as long as it can answer: who is not healthy is to be started anew, and a server that stops is not."""
 
     guarded = False
@@ -17,11 +17,8 @@ class HealthHandler(BaseHandler):
     def get(self) -> None:
         self.send(encode({"status": "draining" if self.server.lifecycle.is_stopping else "healthy"}))
 
-    def head(self) -> None:
-        self.get()
 
-
-class ReadyHandler(BaseHandler):
+class ReadyHandler(ReadHandler):
     """200 while new calls are welcome; 503 from the signal to stop on, while it still listens."""
 
     guarded = False
@@ -31,6 +28,3 @@ class ReadyHandler(BaseHandler):
         if not is_ready:
             self.set_status(503)
         self.send(encode({"status": "ready" if is_ready else "stopping"}))
-
-    def head(self) -> None:
-        self.get()

@@ -19,6 +19,3 @@ class HelloHandler(PageHandler):
             self.send_page()
             return
         self.send(encode({"message": "hello"}))
-
-    def head(self) -> None:
-        self.get()

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import html
 
-from nexus.server.base import BaseHandler, origin_of
+from nexus.server.base import ReadHandler, origin_of
 from nexus.server.paths import bases
 from nexus.settings import Settings
 
@@ -46,21 +46,17 @@ PAGE = """\
 """
 
 
-class PageHandler(BaseHandler):
+class PageHandler(ReadHandler):
     guarded = False
 
     def send_page(self) -> None:
-        for name, value in HEADERS.items():
-            self.set_header(name, value)
+        self.set_headers(HEADERS)
         self.send(page(self.runtime.settings, origin_of(self.request)).encode(), "text/html; charset=utf-8")
 
 
 class HomeHandler(PageHandler):
     def get(self) -> None:
         self.send_page()
-
-    def head(self) -> None:
-        self.get()
 
 
 def page(settings: Settings, base: str) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from nexus import __version__
 from nexus.auth.sight import sees_everybody
 from nexus.errors import PermissionDenied
-from nexus.server.base import BaseHandler
+from nexus.server.base import ReadHandler
 from nexus.server.runtime import Runtime
 from nexus.telemetry.metrics.catalog import BUILD, KEYS_RESTING, RESTING, Metric
 from nexus.telemetry.metrics.exposition import Scrape, Values, render
@@ -24,7 +24,7 @@ NOT_A_READER = (
 )
 
 
-class MetricsHandler(BaseHandler):
+class MetricsHandler(ReadHandler):
     """Where calls are served."""
 
     async def get(self) -> None:
@@ -43,9 +43,6 @@ class MetricsHandler(BaseHandler):
         if page.encoding is not None:
             self.set_header("Content-Encoding", page.encoding)
         self.send(page.body, page.content_type)
-
-    async def head(self) -> None:
-        await self.get()
 
     def check_reader(self) -> None:
         """Raises PermissionDenied."""

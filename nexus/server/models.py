@@ -13,7 +13,7 @@ from nexus.models.efforts import PLAIN
 from nexus.models.released import released
 from nexus.protocols.dialect import ModelCard
 from nexus.route import Route
-from nexus.server.base import BaseHandler
+from nexus.server.base import ReadHandler
 from nexus.wire import encode
 
 
@@ -46,23 +46,17 @@ def _efforts(route: Route) -> tuple[str, ...]:
             return target.gpt.efforts if target.gpt is not None and target.gpt.reasons else ()
 
 
-class ModelListHandler(BaseHandler):
+class ModelListHandler(ReadHandler):
     def get(self) -> None:
         models = self.runtime.gateway.routes.seen_by(self.identity).models
         written_at = self.runtime.settings.origin.written_at
         cards = [card(model, name, written_at) for model in models for name in model.names]
         self.send(encode(self.dialect.write_models(cards, self.query())))
 
-    def head(self) -> None:
-        self.get()
 
-
-class ModelHandler(BaseHandler):
+class ModelHandler(ReadHandler):
     def get(self, name: str) -> None:
         asked = unquote(name)
         model = self.runtime.gateway.routes.seen_by(self.identity).find(asked)
         name = asked if asked in model.names else model.name
         self.send(encode(self.dialect.write_model(card(model, name, self.runtime.settings.origin.written_at))))
-
-    def head(self, name: str) -> None:
-        self.get(name)

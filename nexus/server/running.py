@@ -16,8 +16,7 @@ from nexus.accounting.charges import spent_in
 from nexus.accounting.database import DatabaseError
 from nexus.accounting.state import prepared
 from nexus.errors import Overloaded
-from nexus.response_store.responses import bounds_of
-from nexus.response_store.vendor_ids import id_bounds_of
+from nexus.response_store.store import ANSWERS, IDS, bounds_of
 from nexus.server import memory
 from nexus.server.app import make_app, make_health_app, make_metrics_app
 from nexus.server.draining import drain
@@ -110,7 +109,8 @@ class Running:
         for make, current in self._beside:
             current.app = make(server, runtime)
         kept = server.kept
-        kept.answers.bounds, kept.ids.bounds = bounds_of(own.response_store), id_bounds_of(own.response_store)
+        for store, name in ((kept.answers, ANSWERS), (kept.ids, IDS)):
+            store.bounds = bounds_of(own.response_store, name)
         server.flight.limit = server.flight_limit(own)
         server.disk.limit = server.disk_limit(own)
         server.show(enabled=own.shows_dashboard)

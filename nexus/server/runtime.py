@@ -28,9 +28,10 @@ from nexus.limits.admission import Limits
 from nexus.limits.stores import make_store
 from nexus.provider import Provider
 from nexus.response_store.responses import answers_of
-from nexus.response_store.responses import make_store as make_response_store
+from nexus.response_store.store import ANSWERS, IDS
 from nexus.response_store.store import Store as ResponseStore
-from nexus.response_store.vendor_ids import make_id_store, vendor_ids_of
+from nexus.response_store.stores import make_store as make_response_store
+from nexus.response_store.vendor_ids import vendor_ids_of
 from nexus.server.guards import Guards
 from nexus.server.member import Member
 from nexus.server.tls import tls_context
@@ -69,8 +70,8 @@ class Kept:
         return cls(
             router,
             Limits(make_store(storage, windows)),
-            make_response_store(own.response_store, storage, link),
-            make_id_store(own.response_store, storage, link),
+            make_response_store(ANSWERS, own.response_store, storage, link),
+            make_response_store(IDS, own.response_store, storage, link),
             Holdings(),
             Shared(),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, tzinfo
 from typing import Annotated, Literal
@@ -14,7 +13,7 @@ from nexus.settings.llm import LlmSettings
 from nexus.settings.patterns import matches
 from nexus.settings.price import Dollars
 from nexus.settings.targets import model_tables
-from nexus.settings.types import Label, Location, Table
+from nexus.settings.types import Label, Location, Table, did_you_mean, no_longer_than
 from nexus.tags import is_tag_name
 
 Period = Literal["day", "week", "month"]
@@ -25,7 +24,6 @@ NO_GROUPS = (
 NO_KEYS = "needs gateway keys, and there are none; nexus key new NAME makes one"
 
 TAG = "tag:"
-LONGEST_NAME = 64
 
 
 def read_per(value: str) -> str:
@@ -52,14 +50,7 @@ def zone_of(name: str) -> tzinfo:
     return UTC if name == "UTC" else ZoneInfo(name)
 
 
-def read_name(value: str) -> str:
-    """The name of a budget."""
-    if len(value) > LONGEST_NAME:
-        raise ValueError(f"the name of a budget has at most {LONGEST_NAME} characters")
-    return value
-
-
-BudgetName = Annotated[Label, AfterValidator(read_name)]
+BudgetName = Annotated[Label, no_longer_than(64, "the name of a budget")]
 
 
 class Budget(Table):
@@ -114,8 +105,7 @@ def budget_problems(
         at = ("budgets", name)
         for place, written in enumerate(budget.models or ()) if llm.enabled else ():
             if not _named(written, llm):
-                near = difflib.get_close_matches(written, [*model_tables(llm), *llm.models], 1, 0.5)
-                hint = f'; did you mean "{near[0]}"?' if near else ""
+                hint = did_you_mean(written, [*model_tables(llm), *llm.models], 0.5)
                 yield (*at, "models", place), f"is no model that is configured{hint}"
         match budget.per:
             case "group" if not groups:

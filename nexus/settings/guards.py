@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, FilePath, PlainValidator
 
 from nexus.headers.names import read_header_name
 from nexus.headers.own import CSRF
-from nexus.settings.types import DAY, Duration, Location, Table, fail_at
-
-T = TypeVar("T")
+from nexus.settings.types import DAY, Duration, Location, Read, Table, each
 
 METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "CONNECT", "PATCH", "TRACE")
 PORTS = {"http": 80, "https": 443}
@@ -69,21 +67,15 @@ def read_name(value: object) -> str:
     return read_header_name(value)
 
 
-def star_or(read: Callable[[object], T]) -> Callable[[object], Literal["*"] | tuple[T, ...]]:
+def star_or(read: Callable[[object], Read]) -> Callable[[object], Literal["*"] | tuple[Read, ...]]:
     """Reads "*", one entry, or a list of entries; each problem is reported at its own place."""
 
-    def read_all(value: object) -> Literal["*"] | tuple[T, ...]:
+    def read_all(value: object) -> Literal["*"] | tuple[Read, ...]:
         if value in ("*", ["*"]):
             return "*"
         if not isinstance(value, list | tuple):
             return (read(value),)
-        entries: list[T] = []
-        for place, entry in enumerate(value):
-            try:
-                entries.append(read(entry))
-            except ValueError as error:
-                fail_at(((place,), str(error)))
-        return tuple(entries)
+        return each(value, read)
 
     return read_all
 

@@ -6,12 +6,12 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr, field_validator
 
 from nexus.settings.identity import LONGEST_ID, Id
-from nexus.settings.types import KeyPath, Label, Location, Table, fail_at
+from nexus.settings.types import KeyPath, Label, Location, Read, Table, each, fail_at, no_longer_than
 
 PREFIX = "nx-"
 """What keys of ``nexus key new`` begin with, so that people and secret scanners know one when they see it."""
@@ -66,10 +66,7 @@ def read_secret(value: str) -> SecretStr:
     return SecretStr(key)
 
 
-_Read = TypeVar("_Read")
-
-
-def _each(value: object, read: Callable[[str], _Read]) -> tuple[_Read, ...]:
+def _one_or_more(value: object, read: Callable[[str], Read]) -> tuple[Read, ...]:
     """One text, or a list of a few; what is wrong with one of a list is told at its place."""
     if isinstance(value, str):
         return (read(value),)
@@ -77,23 +74,17 @@ def _each(value: object, read: Callable[[str], _Read]) -> tuple[_Read, ...]:
         raise ValueError("must be a string, or a list of strings while a key is rotated")
     if not 1 <= len(value) <= MOST_AT_A_TIME:
         raise ValueError(f"has {len(value)} keys; a name has from one to {MOST_AT_A_TIME}")
-    found: list[_Read] = []
-    for place, item in enumerate(value):
-        try:
-            found.append(read(item))
-        except ValueError as error:
-            fail_at(((place,), str(error)))
-    return tuple(found)
+    return each(value, read)
 
 
 def read_hashes(value: object) -> tuple[str, ...]:
     """One SHA-256, or several."""
-    return _each(value, read_sha256)
+    return _one_or_more(value, read_sha256)
 
 
 def read_secrets(value: object) -> tuple[SecretStr, ...]:
     """One key, or several."""
-    return _each(value.get_secret_value() if isinstance(value, SecretStr) else value, read_secret)
+    return _one_or_more(value.get_secret_value() if isinstance(value, SecretStr) else value, read_secret)
 
 
 def read_expiry(value: object) -> datetime:
@@ -124,7 +115,7 @@ Hashes = Annotated[tuple[str, ...], PlainValidator(read_hashes)]
 Secrets = Annotated[tuple[SecretStr, ...], PlainValidator(read_secrets)]
 Expiry = Annotated[datetime, BeforeValidator(read_expiry)]
 ModelPattern = Annotated[str, AfterValidator(read_model_pattern)]
-KeyName = Annotated[Label, AfterValidator(lambda name: _short(name))]
+KeyName = Annotated[Label, no_longer_than(LONGEST_ID, "the name of a key")]
 
 
 class GatewayKey(Table):
@@ -182,12 +173,6 @@ def apart(keys: dict[str, GatewayKey]) -> dict[str, GatewayKey]:
                 fail_at(((name, *place), f"is {other}"))
             seen[digest] = name
     return keys
-
-
-def _short(name: str) -> str:
-    if len(name) > LONGEST_ID:
-        raise ValueError(f"the name of a key has at most {LONGEST_ID} characters")
-    return name
 
 
 GatewayKeys = Annotated[dict[KeyName, GatewayKey], AfterValidator(apart)]

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, FilePath, ValidationInfo, WrapValida
 from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
 from nexus.settings.provider import ProviderSettings
-from nexus.settings.types import BasePath, Label, Location, Table, fail_at
+from nexus.settings.types import BasePath, Label, Location, Table, fail_at, no_longer_than
 from nexus.settings.urls import ProxyUrl
 from nexus.settings.virtual import VirtualModel, VirtualName
 
@@ -120,12 +120,10 @@ def read_provider_name(value: str) -> str:
     """The part of a model name before the slash."""
     if "/" in value:
         raise ValueError('a provider name must not hold "/", which parts provider and model')
-    if len(value) > 64:
-        raise ValueError("a provider name has at most 64 characters")
     return value
 
 
-ProviderName = Annotated[Label, AfterValidator(read_provider_name)]
+ProviderName = Annotated[Label, AfterValidator(read_provider_name), no_longer_than(64, "a provider name")]
 
 AnyProvider = Annotated[ProviderSettings, WrapValidator(read_provider)]
 

@@ -22,7 +22,7 @@ from nexus.settings.problems import Problem, SettingsError
 from nexus.settings.root import Origin, Settings
 from nexus.settings.spans import Span, Spans
 from nexus.settings.templates import expand
-from nexus.settings.types import KeyPath, Location
+from nexus.settings.types import KeyPath, Location, did_you_mean
 from nexus.settings.usage import state_folder, store_of
 
 _AT_LINE = re.compile(r"\s*\(at line (\d+), column (\d+)\)$")
@@ -99,7 +99,7 @@ def _places(error: ValidationError, data: Any) -> list[Location]:
         # pydantic marks an error in a key by one more step, which no reader of the file would know.
         path = path[:-1] if path and path[-1] == "[key]" else path
         known = problems.known_keys(Settings, data, path[:-1])
-        unknown = detail["type"] == "extra_forbidden" and not problems.nearest(str(path[-1]), known)
+        unknown = detail["type"] == "extra_forbidden" and not did_you_mean(str(path[-1]), known)
         name = dotted_name(data, path) if unknown else None
         words = f"{problems.DOTTED}: {name}" if name else problems.wording(detail, known)
         found[path, words] = None

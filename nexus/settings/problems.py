@@ -6,7 +6,6 @@ any input can be a secret.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -17,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from nexus.files import Stamps
 from nexus.settings.excerpt import Excerpt
-from nexus.settings.types import KeyPath, Table
+from nexus.settings.types import KeyPath, Table, did_you_mean
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -98,13 +97,8 @@ def wording(error: ErrorDetails, known: Collection[str]) -> str:
 
 def unknown_key(key: str, known: Collection[str]) -> str:
     """Names the nearest key, else all of them."""
-    near = nearest(key, known)
-    return f'unknown key; did you mean "{near}"?' if near else f"unknown key; known are: {', '.join(sorted(known))}"
-
-
-def nearest(key: str, known: Iterable[str]) -> str | None:
-    """What was probably meant."""
-    return next(iter(difflib.get_close_matches(key, sorted(known), 1)), None)
+    names = sorted(known)
+    return f"unknown key{did_you_mean(key, names) or '; known are: ' + ', '.join(names)}"
 
 
 def known_keys(table: type[Table], data: Any, path: KeyPath) -> tuple[str, ...]:

@@ -17,9 +17,8 @@ from nexus.settings.attribution import LabelRules
 from nexus.settings.header_rules import HeaderRules, writers
 from nexus.settings.limits import RateLimits
 from nexus.settings.model import ModelSettings
-from nexus.settings.problems import nearest
 from nexus.settings.tagged import Tagged
-from nexus.settings.types import KeyPath, Label, Location, PositiveDuration, Table, fail_at
+from nexus.settings.types import KeyPath, Label, Location, PositiveDuration, Table, did_you_mean, fail_at
 from nexus.settings.urls import BaseUrl, ProxyUrl, is_plain
 from nexus.upstream.tls import Trust, tls_context
 
@@ -68,8 +67,7 @@ class ProviderSettings(Tagged):
             split = any(isinstance(item, dict) and "type" in item for item in table.values())
             hint = '; a name with a dot needs quotes: [llm.providers."NAME"]' if split else ""
             return f"is missing; it says which kind of provider this is ({known}){hint}"
-        near = nearest(kind, cls.kinds()) if isinstance(kind, str) else None
-        hint = f'; did you mean "{near}"?' if near else ""
+        hint = did_you_mean(kind, sorted(cls.kinds())) if isinstance(kind, str) else ""
         return f"unknown provider type{hint} ({known})"
 
     attribution_rules: ClassVar[LabelRules | None] = None

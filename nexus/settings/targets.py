@@ -6,13 +6,12 @@ spelling, for agents ask for bare names; any other name that is taken twice is r
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 
 from nexus.settings.keys import GatewayKey
 from nexus.settings.llm import LlmSettings
 from nexus.settings.model import ModelSettings
-from nexus.settings.types import Location
+from nexus.settings.types import Location, did_you_mean
 
 NO_MODEL_NAME = (
     'matches no model, for their names are "provider/model", or that of a virtual model; write it like "anthropic/*"'
@@ -56,9 +55,8 @@ def hidden_aliases(llm: LlmSettings) -> Iterator[tuple[str, tuple[str, ...]]]:
 def _unknown(target: str, known: Mapping[str, ModelSettings], llm: LlmSettings) -> str:
     if target in llm.models:
         return "is a virtual model itself; targets are models of providers"
-    nearest = difflib.get_close_matches(target, [*known], 1, 0.5)
-    nearest = nearest or [name for name in known if name.partition("/")[2] == target][:1]
-    hint = f'; did you mean "{nearest[0]}"?' if nearest else '; targets are named "provider/model"'
+    same = next((f'; did you mean "{name}"?' for name in known if name.partition("/")[2] == target), "")
+    hint = did_you_mean(target, known, 0.5) or same or '; targets are named "provider/model"'
     return f"is no model that is configured{hint}"
 
 

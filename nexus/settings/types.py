@@ -5,9 +5,10 @@ A parser here never repeats the text it was given; any text of a settings file c
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Iterable
-from typing import Annotated, Any, Literal, NoReturn, Self
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Any, Literal, NoReturn, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -76,6 +77,37 @@ def fail_at(*places: Location) -> NoReturn:
         ],
         hide_input=True,
     )
+
+
+Read = TypeVar("Read")
+
+
+def each(values: Sequence[Any], read: Callable[[Any], Read]) -> tuple[Read, ...]:
+    """All of an array; what is wrong with one is told at its place."""
+    found: list[Read] = []
+    for place, value in enumerate(values):
+        try:
+            found.append(read(value))
+        except ValueError as error:
+            fail_at(((place,), str(error)))
+    return tuple(found)
+
+
+def no_longer_than(most: int, what: str) -> AfterValidator:
+    """Of a name; ``what`` begins the sentence that refuses a longer one."""
+
+    def check(value: str) -> str:
+        if len(value) > most:
+            raise ValueError(f"{what} has at most {most} characters")
+        return value
+
+    return AfterValidator(check)
+
+
+def did_you_mean(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
+    """The nearest of what there is, as the end of a sentence; "" where none is near."""
+    near = difflib.get_close_matches(word, [*known], 1, likeness)
+    return f'; did you mean "{near[0]}"?' if near else ""
 
 
 def read_duration(value: object) -> float:

@@ -7,19 +7,17 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
-from nexus.settings.types import KeyPath, Label, Location, Names, PositiveDuration, Table
+from nexus.settings.types import KeyPath, Label, Location, Names, PositiveDuration, Table, no_longer_than
 
 
 def read_virtual_name(value: str) -> str:
     """A name without a slash, so that it is never taken for ``provider/model``."""
     if "/" in value:
         raise ValueError('the name of a virtual model must not hold "/", which parts provider and model')
-    if len(value) > 128:
-        raise ValueError("the name of a virtual model has at most 128 characters")
     return value
 
 
-VirtualName = Annotated[Label, AfterValidator(read_virtual_name)]
+VirtualName = Annotated[Label, AfterValidator(read_virtual_name), no_longer_than(128, "the name of a virtual model")]
 
 
 class WeightedTarget(Table):

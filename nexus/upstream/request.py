@@ -66,6 +66,15 @@ class UpstreamReply(ABC):
     def read(self) -> bytes:
         """The next bytes as they came; b"" at the end. Raises UpstreamError, or the reason of a cancelled call."""
 
+    def whole(self, most: int) -> bytes | None:
+        """All of it; None where that is more than so many bytes. Raises as ``read`` does."""
+        body = bytearray()
+        while piece := self.read():
+            body += piece
+            if len(body) > most:
+                return None
+        return bytes(body)
+
     def original(self) -> bytes:
         """The vendor's own bytes of the next event of what was read last, where ``read`` frames events otherwise."""
         return b""

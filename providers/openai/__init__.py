@@ -30,8 +30,8 @@ from nexus.providers.openai.endpoints import endpoints_of
 from nexus.providers.openai.login import LOGIN_URL, TRAVELS, Login, login_in
 from nexus.settings.login import LoginSettings
 from nexus.settings.model import ModelSettings
-from nexus.settings.problems import nearest
 from nexus.settings.provider import ProviderSettings
+from nexus.settings.types import did_you_mean
 from nexus.shared import Shared
 from nexus.upstream.request import UpstreamReply, UpstreamRequest
 from nexus.wire import Json, sequence
@@ -80,8 +80,7 @@ class OpenAISettings(LoginSettings):
     def _endpoints_that_pass(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for endpoint in value or ():
             if endpoint not in (*ENDPOINTS, *HELD):
-                near = nearest(endpoint, (*ENDPOINTS, *HELD))
-                hint = f'; did you mean "{near}"?' if near else ""
+                hint = did_you_mean(endpoint, sorted((*ENDPOINTS, *HELD)))
                 raise ValueError(f"holds {endpoint!r}, which is not one of {', '.join((*ENDPOINTS, *HELD))}{hint}")
         return value
 

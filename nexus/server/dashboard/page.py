@@ -69,6 +69,5 @@ class DashboardHandler(HomeHandler):
         if self.request.path == "/" and HTML not in self.request.headers.get("Accept", ""):
             super().get()
             return
-        for name, value in {**HEADERS, "Content-Security-Policy": page().policy}.items():
-            self.set_header(name, value)
+        self.set_headers({**HEADERS, "Content-Security-Policy": page().policy})
         self.send(render(self.runtime.settings, origin_of(self.request)).encode(), f"{HTML}; charset=utf-8")
