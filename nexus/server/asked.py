@@ -8,9 +8,10 @@ from nexus.call import Call, Tags
 from nexus.errors import ClientError, InvalidRequest, UnsupportedMediaType
 from nexus.operation import Operation
 from nexus.protocols.dialect import Asked, Dialect
-from nexus.server.base import BaseHandler, origin_of
+from nexus.server.base import BaseHandler
 from nexus.server.body import Body, read_document
 from nexus.server.flight import Load
+from nexus.server.guards import origin_of
 from nexus.server.heads import body_length
 from nexus.server.paths import bases
 from nexus.server.runtime import Runtime

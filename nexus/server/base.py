@@ -6,14 +6,13 @@ Whatever goes wrong leaves through ``write_error`` in the dialect of the path.
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Awaitable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
-from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.httputil import HTTPHeaders
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from nexus import errors
@@ -34,7 +33,7 @@ from nexus.headers import own
 from nexus.headers.tracing import REQUEST_ID, CallTrace, TraceContext, request_id
 from nexus.protocols.dialect import Dialect
 from nexus.server.connection import Connection
-from nexus.server.guards import header_lines, is_unix
+from nexus.server.guards import header_lines, is_unix, origin_of
 from nexus.server.heads import body_length, date, new_id
 from nexus.server.paths import describe, dialect_at
 from nexus.server.runtime import Runtime
@@ -296,13 +295,3 @@ class UnknownPath(BaseHandler):
     def _check_asked(self) -> None:
         path, origin = self.request.path, origin_of(self.request)
         raise NotFound(describe(self.runtime.settings, path, self.headers, origin))
-
-
-_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?")
-
-
-def origin_of(request: HTTPServerRequest) -> str:
-    """Scheme and host as the client called them, "" where that is no host; a proxy in front may speak HTTPS for us."""
-    host = request.headers.get("Host", "")
-    secure = request.protocol == "https" or request.headers.get("X-Forwarded-Proto") == "https"
-    return f"{'https' if secure else 'http'}://{host}" if _HOST.fullmatch(host) else ""

@@ -5,6 +5,7 @@ Loop thread only; nothing here blocks. Rules are in ``nexus.auth``; this file ha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -93,3 +94,13 @@ def is_unix(request: HTTPServerRequest) -> bool:
     """Whether a request came over a Unix socket."""
     stream = getattr(request.connection, "stream", None)
     return getattr(stream, "is_unix", False)
+
+
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?")
+
+
+def origin_of(request: HTTPServerRequest) -> str:
+    """Scheme and host as the client called them, "" where that is no host; a proxy in front may speak HTTPS for us."""
+    host = request.headers.get("Host", "")
+    secure = request.protocol == "https" or request.headers.get("X-Forwarded-Proto") == "https"
+    return f"{'https' if secure else 'http'}://{host}" if _HOST.fullmatch(host) else ""

@@ -9,7 +9,8 @@ import base64
 import hashlib
 import html
 
-from nexus.server.base import ReadHandler, origin_of
+from nexus.server.base import ReadHandler
+from nexus.server.guards import origin_of
 from nexus.server.paths import bases
 from nexus.settings import Settings
 

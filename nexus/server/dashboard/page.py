@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from nexus.server.base import origin_of
+from nexus.server.guards import origin_of
 from nexus.server.home import HEADERS, HomeHandler, entries
 from nexus.settings import Settings
 
