@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import importlib
+import logging
 import os
 import ssl
 import tempfile
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from nexus.accounting import database
 from nexus.settings.warnings import _FOR_AUTHORITIES, _FOR_PROXIES
 from tests import examples as examples
 from tests.console import command as command
@@ -41,13 +43,25 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Everything is logged, and tests that look at a log still see what they asked for."""
+    """Everything is logged."""
     lower_levels()
     # What programs that tests start leave behind is no part of this machine's state.
     os.environ["XDG_STATE_HOME"] = STATE.name
     _share_context_of_sdks()
-    if config.option.log_level is None:
-        config.option.log_level = "WARNING"
+    # No test cuts the power; waiting for the disk at the end of each server took longer than most tests.
+    database.SYNCHRONOUS = "OFF"
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """What pytest shows and ``caplog`` keeps begins at warnings, as where not everything is logged.
+
+    ``log_level`` would say so too, but sets the root's level four times in each phase of each test, which costs more
+    than most tests.
+    """
+    plugin = session.config.pluginmanager.get_plugin("logging-plugin")
+    if plugin is not None and session.config.option.log_level is None:
+        for handler in (plugin.caplog_handler, plugin.report_handler):
+            handler.setLevel(logging.WARNING)
 
 
 def pytest_collection_finish() -> None:

@@ -163,7 +163,9 @@ def is_nexus(arguments: Any) -> bool:
 def lower_levels() -> None:
     """The root's has to be set before pytest keeps it, which puts it back after each phase of a test."""
     for logger in (logging.getLogger(), *map(logging.getLogger, logs.OWN_LOGGERS)):
-        logger.setLevel(logs.TRACE)
+        if logger.level != logs.TRACE:
+            # Setting it makes every logger forget what it found out about levels.
+            logger.setLevel(logs.TRACE)
 
 
 @pytest.fixture(scope="session", autouse=True)

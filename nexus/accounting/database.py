@@ -21,6 +21,10 @@ Row = tuple[Any, ...]
 BUSY_SECONDS = 5.0
 """For which a writer waits while another process writes."""
 
+SYNCHRONOUS = "NORMAL"
+"""When SQLite waits for the disk: kill -9 loses nothing that was committed; a power cut may lose the last commits,
+never the file.
+"""
 
 LAST_SECONDS = 1.0
 """For which closing waits for what runs."""
@@ -155,9 +159,8 @@ def _connected(path: Path | None) -> sqlite3.Connection:
     )
     try:
         if path is not None:
-            # kill -9 loses nothing that was committed; a power cut may lose the last commits, never the file.
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA synchronous = {SYNCHRONOUS}")
     except BaseException:
         connection.close()
         raise
