@@ -17,7 +17,7 @@ from docutils.nodes import system_message  # type: ignore[import-untyped]
 
 from nexus.settings import load
 from tests.conftest import Serve
-from tests.docs.pages import DEMO, PAGES, ROOT, SNIPPETS, Snippet, environment_of, tree_of
+from tests.docs.pages import DEMO, PAGES, ROOT, Snippet, all_snippets, environment_of, snippets_of, tree_of
 from tests.programs.kit import Desk, Trap, path_of
 
 CLAUDE_CODE, CODEX, AI_SDK = ROOT / "docs/claude-code.rst", ROOT / "docs/codex.rst", ROOT / "docs/ai-sdk.rst"
@@ -38,7 +38,9 @@ OUR_WORDS = {
 }
 """What the pages quote of Nexus's own errors."""
 
-CODEX_SETTINGS = [snippet for snippet in SNIPPETS if snippet.is_codex]
+
+def settings_of_codex() -> list[dict[str, Any]]:
+    return [tomllib.loads(snippet.text) for snippet in all_snippets() if snippet.is_codex]
 
 
 def names_in(snippet: Snippet, folder: Path) -> set[str]:
@@ -83,7 +85,7 @@ def test_errors_are_quoted_as_they_are() -> None:
 
 @pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.stem)
 def test_the_models_that_a_page_asks_for_are_on_it(page: Path, tmp_path: Path) -> None:
-    mine = [snippet for snippet in SNIPPETS if snippet.page == page]
+    mine = snippets_of(page)
     there = {"demo/echo"}.union(*(names_in(snippet, tmp_path) for snippet in mine if snippet.is_nexus))
     there |= {f"{name}[1m]" for name in there}
     text = "\n".join(snippet.typed for snippet in mine if not snippet.is_nexus)
@@ -99,8 +101,8 @@ def test_the_models_that_a_page_asks_for_are_on_it(page: Path, tmp_path: Path) -
 def test_the_guides_have_a_piece_for_every_vendor(tmp_path: Path) -> None:
     for page in (CLAUDE_CODE, CODEX):
         kinds = set()
-        for snippet in SNIPPETS:
-            if snippet.page == page and snippet.is_nexus:
+        for snippet in snippets_of(page):
+            if snippet.is_nexus:
                 names_in(snippet, tmp_path)
                 kinds |= {
                     provider.type
@@ -109,14 +111,14 @@ def test_the_guides_have_a_piece_for_every_vendor(tmp_path: Path) -> None:
         assert kinds == {"openai", "anthropic", "google", "bedrock"}
 
 
-@pytest.mark.parametrize("snippet", CODEX_SETTINGS, ids=str)
-def test_settings_of_codex_point_to_nexus(snippet: Snippet) -> None:
-    settings = tomllib.loads(snippet.text)
-    assert settings["model"]
-    for name, provider in settings.get("model_providers", {}).items():
-        assert (name, settings["model_provider"], provider["wire_api"]) == ("nexus", "nexus", "responses")
-        assert provider["base_url"].endswith("/llm/openai/v1")
-        assert provider["name"] != "OpenAI", "by this name Codex compacts in a way that only OpenAI has"
+def test_settings_of_codex_point_to_nexus() -> None:
+    assert settings_of_codex()
+    for settings in settings_of_codex():
+        assert settings["model"]
+        for name, provider in settings.get("model_providers", {}).items():
+            assert (name, settings["model_provider"], provider["wire_api"]) == ("nexus", "nexus", "responses")
+            assert provider["base_url"].endswith("/llm/openai/v1")
+            assert provider["name"] != "OpenAI", "by this name Codex compacts in a way that only OpenAI has"
 
 
 # With the real programs
@@ -148,8 +150,8 @@ def merged(into: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
 def test_codex_knows_every_setting_and_works_with_all_of_them(desk: Desk, serve: Serve) -> None:
     nexus = serve(DEMO)
     settings: dict[str, Any] = {}
-    for snippet in CODEX_SETTINGS:
-        merged(settings, tomllib.loads(snippet.text))
+    for piece in settings_of_codex():
+        merged(settings, piece)
     # A file of the reader's own making.
     del settings["model_catalog_json"]
     settings["model"] = "demo/echo"

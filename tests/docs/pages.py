@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import tomllib
 from collections.abc import Iterator
@@ -78,14 +79,21 @@ for role in ("doc", "ref", "download"):
 directives.register_directive("toctree", _Unread)
 
 
+@functools.cache
 def tree_of(page: Path) -> nodes.document:
     # Colours need a package that is not here; a block without them is the same block.
     quiet = {"report_level": 5, "halt_level": 5, "syntax_highlight": "none"}
     return publish_doctree(page.read_text(), source_path=str(page), settings_overrides=quiet)
 
 
+@functools.cache
 def snippets_of(page: Path) -> list[Snippet]:
     return list(_snippets_of(page))
+
+
+def all_snippets() -> list[Snippet]:
+    """Reading the pages takes a second: no module does it while tests are collected."""
+    return [snippet for page in PAGES for snippet in snippets_of(page)]
 
 
 def _snippets_of(page: Path) -> Iterator[Snippet]:
@@ -104,10 +112,6 @@ def _guessed(text: str) -> str:
         return "text"
     # Settings of other programs are not ours to judge.
     return "toml" if tables and tables <= set(Settings.model_fields) else "text"
-
-
-SNIPPETS = [snippet for page in PAGES for snippet in snippets_of(page)]
-NEXUS = [snippet for snippet in SNIPPETS if snippet.is_nexus]
 
 
 def environment_of(text: str) -> dict[str, str]:

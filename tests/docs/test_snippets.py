@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -31,7 +32,7 @@ from google import genai
 
 from nexus.cli.options import read_options
 from tests.conftest import Serve
-from tests.docs.pages import PAGES, ROOT, SNIPPETS, Snippet, load_snippet
+from tests.docs.pages import PAGES, ROOT, Snippet, all_snippets, load_snippet, snippets_of
 from tests.docs.shell import Command, commands_of
 from tests.serving import KEY, Nexus
 from tools.fake_upstream import FakeUpstream
@@ -61,6 +62,7 @@ class Bench:
     serve: Serve
     upstream: FakeUpstream
 
+    @cached_property
     def nexus(self) -> Nexus:
         return self.serve(standin() + STANDIN.format(key=KEY, url=self.upstream.base_url))
 
@@ -79,7 +81,7 @@ models = ["gpt-4.1", "gpt-4", "gpt-5.5", "text-embedding-3-small", "whisper-1"]
 def standin() -> str:
     """Every model that a page has at a vendor, answered by echo."""
     named: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for snippet in SNIPPETS:
+    for snippet in all_snippets():
         if snippet.is_nexus:
             for name, table in tomllib.loads(snippet.text).get("llm", {}).get("providers", {}).items():
                 models = table.get("models", {})
@@ -175,7 +177,7 @@ def answers(command: Command, bench: Bench) -> None:
     body = next((value for flag, value in pairs if flag in ("-d", "--data")), "")
     method = next((value for flag, value in pairs if flag == "-X"), "POST" if body else "GET")
     parts = urlsplit(url)
-    reply = bench.nexus().request(method, f"{parts.path}?{parts.query}".rstrip("?"), body.encode(), headers)
+    reply = bench.nexus.request(method, f"{parts.path}?{parts.query}".rstrip("?"), body.encode(), headers)
     assert reply.status == http.client.OK, reply.body
 
 
@@ -196,8 +198,8 @@ def runs_as_python(snippet: Snippet, bench: Bench) -> None:
     large = [name.partition(".")[0] for name in code.co_names if name.startswith(TOO_LARGE)]
     if any(find_spec(name) is None for name in large):
         return
-    mine = [one for one in SNIPPETS if one.page == snippet.page and one.language == "python"]
-    base = bench.nexus().base
+    mine = [one for one in snippets_of(snippet.page) if one.language == "python"]
+    base = bench.nexus.base
     names: dict[str, Any] = {"openai": openai, "anthropic": anthropic, "boto3": boto3, "genai": genai}
     for one in mine[: mine.index(snippet) + 1]:
         text = one.text.replace(BASE, base).replace("https://nexus.example", base)
@@ -232,18 +234,22 @@ def bench(tmp_path: Path, serve: Serve, openai_upstream: FakeUpstream, monkeypat
     return Bench(tmp_path, serve, openai_upstream)
 
 
-TRIED = [one for one in SNIPPETS if one.language not in ELSEWHERE and str(one) not in NOT_RUN]
-
-
-@pytest.mark.parametrize("snippet", TRIED, ids=str)
-def test_a_snippet_works(snippet: Snippet, bench: Bench) -> None:
-    assert snippet.language in CHECKS, "name the language of the block (.. code-block:: shell)"
-    CHECKS[snippet.language](snippet, bench)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_snippets_of_a_page_work(page: Path, bench: Bench) -> None:
+    for snippet in snippets_of(page):
+        if snippet.language in ELSEWHERE or str(snippet) in NOT_RUN:
+            continue
+        assert snippet.language in CHECKS, f"{snippet}: name the language of the block (.. code-block:: shell)"
+        try:
+            CHECKS[snippet.language](snippet, bench)
+        except Exception as error:
+            error.add_note(f"in the snippet {snippet}")
+            raise
 
 
 def test_every_exception_is_needed() -> None:
-    assert set(ELSEWHERE) <= {snippet.language for snippet in SNIPPETS}
-    assert set(NOT_RUN) <= {str(snippet) for snippet in SNIPPETS}
+    assert set(ELSEWHERE) <= {snippet.language for snippet in all_snippets()}
+    assert set(NOT_RUN) <= {str(snippet) for snippet in all_snippets()}
 
 
 # -- links ---------------------------------------------------------------------------------------------------------
