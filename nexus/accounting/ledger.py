@@ -90,6 +90,7 @@ class Ledger:
         self._waiting: deque[CallRecord | tuple[Item, ...]] = deque()
         self._closing = False
         self._writing = False
+        self._flushing = False
         self._lost = 0
         self._is_ready = False
         self._fails = False
@@ -121,6 +122,7 @@ class Ledger:
     def flush(self, seconds: float = 10.0) -> bool:
         """Writes what waits now, for so long; whether all is written."""
         with self._changed:
+            self._flushing = True
             self._changed.notify_all()
             return self._changed.wait_for(lambda: not self._waiting and not self._writing, seconds)
 
@@ -157,12 +159,12 @@ class Ledger:
     def _next(self) -> list[CallRecord | tuple[Item, ...]] | None:
         """The next batch, empty where there is only tidying to do; None at the end."""
         with self._changed:
-            if len(self._waiting) < BATCH and not self._closing and self._is_ready:
-                self._changed.wait(LINGER)
+            if self._is_ready:
+                self._changed.wait_for(lambda: self._closing or self._flushing or len(self._waiting) >= BATCH, LINGER)
             if self._closing and not self._waiting:
                 return None
             batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
-            self._writing = bool(batch)
+            self._writing, self._flushing = bool(batch), self._flushing and bool(self._waiting)
             return batch
 
     def _pause(self, seconds: float, batch: Sequence[CallRecord | tuple[Item, ...]]) -> bool:
