@@ -248,7 +248,7 @@ class Provider(ABC):
             credential_headers=attempt.credential_headers,
             correlation=attempt.correlation,
         )
-        return replace(prepared, headers=headers, timeouts=self._timeouts_of(attempt.settings))
+        return prepared.sent_with(headers, self._timeouts_of(attempt.settings))
 
     def _timeouts_of(self, model: ModelSettings) -> Timeouts | None:
         """None where the model has none of its own."""

@@ -112,13 +112,9 @@ def only(fields: Mapping[str, Json]) -> dict[str, Json]:
 def count(value: object) -> int:
     """The natural number, which some servers write as ``12.0``, rounded up; 0 for anything else, and for more than
     anybody can have counted."""
-    match value:
-        case bool():
-            return 0
-        case int() | float() if 0 < value <= MOST_COUNTED:
-            return ceil(value)
-        case _:
-            return 0
+    if isinstance(value, _NUMBERS) and not isinstance(value, bool) and 0 < value <= MOST_COUNTED:
+        return ceil(value)
+    return 0
 
 
 def base64_bytes(data: str) -> bytes | None:
@@ -136,6 +132,8 @@ def digest(words: str, digits: int = 64) -> str:
 
 MOST_COUNTED = 2**53 - 1
 """What every reader of JSON takes for the same number."""
+
+_NUMBERS = (int, float)
 
 
 def item_at(items: Sequence[Any], step: str) -> Any:

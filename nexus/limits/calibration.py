@@ -64,10 +64,12 @@ class Expected:
 
 @valueclass(frozen=True, slots=True)
 class Calibration:
-    """What is known of one model: the factors and the overhead, and how precisely."""
+    """What is known of one model: the factors and the overhead, and how precisely; ``covariance`` is the inverse of
+    ``precision``."""
 
-    weights: Vector = (1.0, 1.0, 0.0)
-    precision: Matrix = _PRIOR
+    weights: Vector
+    precision: Matrix
+    covariance: Matrix
 
     def expect(self, estimate: Estimate) -> Expected:
         features = _features(estimate)
@@ -88,15 +90,16 @@ class Calibration:
         believed = max(0.0, guess + error)
         noise = _noise(min(3 * believed, max(believed / 3, guess)))
         precision = self._renewed(features, _scaled(features, 1 / noise))
-        step = _solved(precision, _scaled(features, error / (noise * noise)))
-        return Calibration(_sum(self.weights, step), precision)
+        covariance = _inverse(precision)
+        step = _times(covariance, _scaled(features, error / (noise * noise)))
+        return Calibration(_sum(self.weights, step), precision, covariance)
 
     def _guess(self, features: Vector) -> float:
         least = LEAST_FACTOR * features[0] + LEAST_OF_MEDIA * features[1]
         return max(least, min(_most(features), _dot(self.weights, features)))
 
     def _variance(self, features: Vector) -> float:
-        return max(0.0, _dot(features, _solved(self.precision, features)))
+        return max(0.0, _dot(features, _times(self.covariance, features)))
 
     def _renewed(self, features: Vector, told: Vector) -> Matrix:
         """Less what is forgotten, with a little of the prior, and the square of what was told."""
@@ -144,18 +147,20 @@ def _scaled(a: Vector, scale: float) -> Vector:
 
 
 def _times(a: Matrix, b: Vector) -> Vector:
-    return (_dot(a[0], b), _dot(a[1], b), _dot(a[2], b))
+    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = a
+    x, y, z = b
+    return (xx * x + xy * y + xz * z, yx * x + yy * y + yz * z, zx * x + zy * y + zz * z)
 
 
-def _solved(a: Matrix, b: Vector) -> Vector:
-    """``x`` of ``a x = b``, by Cramer's rule: ``a`` is symmetric and positive."""
+def _inverse(a: Matrix) -> Matrix:
+    """By Cramer's rule: ``a`` is symmetric and positive."""
     (xx, xy, xz), (_, yy, yz), (_, _, zz) = a
     first = (yy * zz - yz * yz, yz * xz - xy * zz, xy * yz - yy * xz)
-    second = (first[1], zz * xx - xz * xz, xz * xy - yz * xx)
-    third = (first[2], second[2], xx * yy - xy * xy)
     whole = _dot(a[0], first)
-    return (_dot(first, b) / whole, _dot(second, b) / whole, _dot(third, b) / whole)
+    first = _scaled(first, 1 / whole)
+    second = (first[1], (zz * xx - xz * xz) / whole, (xz * xy - yz * xx) / whole)
+    return (first, second, (first[2], second[2], (xx * yy - xy * xy) / whole))
 
 
-UNKNOWN = Calibration()
+UNKNOWN = Calibration((1.0, 1.0, 0.0), _PRIOR, _inverse(_PRIOR))
 """Of a model that has answered nothing yet."""

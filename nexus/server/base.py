@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Mapping, Sequence
-from functools import cached_property
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
@@ -48,8 +47,10 @@ logging.getLogger("tornado.general").setLevel(logging.WARNING)
 class BaseHandler(RequestHandler):
     """``runtime`` is the one that a request begins with, and keeps to its end. ``dialect`` is the one that errors are
     written in. ``identity`` is there once ``prepare`` is over, which is before any of the body is read.
-    ``refused`` is what was answered in place of what was asked for; ``received`` counts
-    the bytes of the body. ``logged``: the access log has its line, or will.
+    ``headers`` are the request's by lower-case name, several lines of one name as HTTP joins them; ``lines`` has each.
+    ``context`` is the trace that the request belongs to, ``request_id`` its name, both where its caller says so;
+    ``caller`` is the address that it came from. ``refused`` is what was answered in place of what was asked for;
+    ``received`` counts the bytes of the body. ``logged``: the access log has its line, or will.
     """
 
     guarded = True
@@ -61,11 +62,19 @@ class BaseHandler(RequestHandler):
     runtime: Runtime
     identity: Identity
     dialect: Dialect
+    lines: HeaderLines
+    headers: dict[str, str]
 
     def initialize(self, server: Server, runtime: Runtime, dialect: Dialect, others: Sequence[Dialect] = ()) -> None:
         """``others`` are read at the same path, by clients whose headers say so."""
         self.server = server
         self.runtime = runtime
+        self.lines = header_lines(self.request.headers)
+        self.headers = {name: ",".join(lines) for name, lines in self.lines.items()}
+        self.context = TraceContext.of(self.headers)
+        self.request_id = request_id(self.headers)
+        peer = "unix" if is_unix(self.request) else self.request.remote_ip or ""
+        self.caller = runtime.guards.caller_ip(self.lines, peer)
         self.dialect = max(others, key=lambda one: one.protocol.likeness(self.headers)) if others else dialect
         self.id = new_id()
         self.connection.owner = self
@@ -88,16 +97,6 @@ class BaseHandler(RequestHandler):
     def route_told(self) -> str:
         """The path as a trace names it: without what a client chose of it; "" for one that is not there."""
         return ""
-
-    @cached_property
-    def context(self) -> TraceContext | None:
-        """The trace that the request belongs to, where its caller says so."""
-        return TraceContext.of(self.headers)
-
-    @cached_property
-    def request_id(self) -> str | None:
-        """The caller's own name for the request."""
-        return request_id(self.headers)
 
     def name_request(self) -> None:
         """Says how the request is called, here and by its caller; a vendor's own name for it then stands elsewhere."""
@@ -202,21 +201,6 @@ class BaseHandler(RequestHandler):
             )
         )
 
-    @cached_property
-    def lines(self) -> HeaderLines:
-        return header_lines(self.request.headers)
-
-    @cached_property
-    def headers(self) -> dict[str, str]:
-        """The request's headers by lower-case name; several lines of one name as HTTP joins them."""
-        return {name: ",".join(lines) for name, lines in self.lines.items()}
-
-    @cached_property
-    def caller(self) -> str:
-        """The address that the request came from."""
-        peer = "unix" if is_unix(self.request) else self.request.remote_ip or ""
-        return self.runtime.guards.caller_ip(self.lines, peer)
-
     def compute_etag(self) -> None:
         return None
 
@@ -290,7 +274,8 @@ class UnknownPath(BaseHandler):
     """Everything that no other handler has."""
 
     def initialize(self, server: Server, runtime: Runtime, dialect: Dialect, others: Sequence[Dialect] = ()) -> None:
-        super().initialize(server, runtime, dialect_at(runtime.settings, self.request.path, self.headers))
+        super().initialize(server, runtime, dialect, others)
+        self.dialect = dialect_at(runtime.settings, self.request.path, self.headers)
 
     def _check_asked(self) -> None:
         path, origin = self.request.path, origin_of(self.request)

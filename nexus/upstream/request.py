@@ -48,6 +48,10 @@ class UpstreamRequest:
         """Bytes of what is sent behind the head."""
         return len(self.body if self.upload is None else self.upload)
 
+    def sent_with(self, headers: Mapping[str, str], timeouts: Timeouts | None) -> UpstreamRequest:
+        """The same with other headers and timeouts."""
+        return UpstreamRequest(self.url, headers, self.body, self.method, self.dropped, timeouts, self.upload)
+
     def __repr__(self) -> str:
         return f"UpstreamRequest({self.method} {self.url}, {self.size} bytes)"
 

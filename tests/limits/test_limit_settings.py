@@ -159,7 +159,7 @@ PROVIDER = ("llm", "providers", "p", "rate_limits", "per_user")
 MODEL = ("llm", "providers", "p", "models", "m", "rate_limits", "per_user")
 PRO = {"pro": USER}
 
-NOBODY = SimpleNamespace(enabled=False)
+NOBODY = SimpleNamespace(enabled=False, validation=SimpleNamespace(group_values=()))
 
 ACROSS: dict[str, tuple[Any, list[tuple[tuple[str, ...], str]]]] = {
     "right": (whole(identification()), []),
