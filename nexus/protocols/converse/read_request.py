@@ -30,6 +30,7 @@ from nexus.protocols.codec import ReadRequest
 from nexus.protocols.converse.fields import READS
 from nexus.protocols.converse.read_parts import mark_last, read_cache, read_content, read_texts
 from nexus.protocols.dispositions import dropped_by
+from nexus.protocols.openai_request import read_effort
 from nexus.wire import Json, decode, mapping, text
 
 Body = Mapping[str, Json]
@@ -134,6 +135,11 @@ def _parallel(more: Body) -> bool | None:
 
 
 def _thinking(more: Body, output: Body) -> Thinking | None:
+    # gpt-oss and GPT have no other word: who says how hard, says whether.
+    levels = {"reasoning_effort": more, "reasoning.effort": mapping(more.get("reasoning"))}
+    for place, holder in levels.items():
+        if (thinking := read_effort(holder.get(place.rpartition(".")[2]), f"{_MORE}.{place}")) is not None:
+            return thinking
     effort = _effort(output.get("effort"), "outputConfig.effort") or _model_effort(more)
     claude = mapping(more.get("thinking") or more.get("reasoning_config"))
     nova = mapping(more.get("reasoningConfig"))
@@ -150,8 +156,6 @@ def _thinking(more: Body, output: Body) -> Thinking | None:
 def _model_effort(more: Body) -> Effort | None:
     """As each family says it."""
     places = {
-        "reasoning_effort": more.get("reasoning_effort"),
-        "reasoning.effort": mapping(more.get("reasoning")).get("effort"),
         "output_config.effort": mapping(more.get("output_config")).get("effort"),
         "reasoningConfig.maxReasoningEffort": mapping(more.get("reasoningConfig")).get("maxReasoningEffort"),
     }

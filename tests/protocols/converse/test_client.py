@@ -32,6 +32,7 @@ from nexus.conversation.parts import (
     Response,
     Stop,
     Text,
+    Thinking,
     ToolCall,
     ToolResult,
 )
@@ -325,6 +326,16 @@ class TestRequests:
             CLIENT.read_request(spoiled(data, RICH, JUNK))
         except ClientError as refusal:
             assert refusal.param
+
+
+@pytest.mark.parametrize(
+    ("level", "thinking"), [("none", Thinking(False)), ("high", Thinking(True, effort="high"))], ids=["off", "on"]
+)
+def test_a_level_of_openais_models_says_whether_to_think_too(level: str, thinking: Thinking) -> None:
+    """Off was refused, and any level was taken for Claude's effort, which leaves thinking off."""
+    for more in ({"reasoning_effort": level}, {"reasoning": {"effort": level}}):
+        read = CLIENT.read_request({**RICH, "additionalModelRequestFields": more})
+        assert (read.request.thinking, read.dropped[1:]) == (thinking, ())
 
 
 OWN = {"reasoningContent": {"reasoningText": {"text": "t", "signature": "EqQB"}}}
