@@ -1,162 +1,44 @@
-"""read(write(x)) == x for requests in their normal form, counting, and the judge's own honesty.
-
-The normal form: an assistant's turn is not followed by another, its text has words, reasoning is signed by this
-dialect and leads to something, results are not followed by other parts of the same message,
-functions say whether they are strict.
-"""
+"""What a vendor is sent of single parts, counting, and the judge's own honesty."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from nexus.conversation.parts import (
     Audio,
     Document,
-    Image,
     Inline,
     Link,
     Message,
-    OutputFormat,
     Part,
     Reasoning,
-    Refusal,
     Request,
     Signature,
     Text,
     Thinking,
     Tool,
-    ToolCall,
-    ToolChoice,
     ToolResult,
 )
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.codec import Target
-from nexus.protocols.custom_tools import write_input
 from nexus.protocols.responses.count import write_count
-from nexus.protocols.responses.read_request import read_request
 from nexus.protocols.responses.write_request import write_request
-from tests.examples import examples
 
 from .kit import check_count, check_request
 
 TARGET = Target("gpt-5")
-WORDS = st.text(alphabet="ab \n\u2028é<>", max_size=6).map(lambda words: f"{words}.")
-INLINE = st.builds(Inline, st.sampled_from(["image/png", "image/webp"]), st.just("AA=="))
-LINKS = st.just(Link("https://e.org/x"))
-TEXTS = st.builds(Text, WORDS)
-IMAGES = st.builds(Image, INLINE | LINKS, st.sampled_from(["auto", "low"]))
-DOCUMENTS = st.builds(Document, st.just(Inline("application/pdf", "AA==")), title=WORDS) | st.builds(
-    Document, LINKS, title=st.none() | WORDS
-)
-AUDIO = st.builds(Audio, st.just(Inline("audio/wav", "AA==")))
-MEDIA = TEXTS | IMAGES | DOCUMENTS
-REASONING = st.builds(Reasoning, st.just("") | WORDS, st.builds(Signature, st.just("responses"), WORDS))
-CLOSED = {"type": "object", "properties": {}, "additionalProperties": False}
-TOOLS = read_request(
-    {
-        "model": "m",
-        "input": "x",
-        "tools": [
-            {"type": "function", "name": "f", "description": "d", "parameters": CLOSED, "strict": True},
-            {"type": "custom", "name": "patch", "description": "d"},
-            {
-                "type": "namespace",
-                "name": "ns",
-                "description": "about",
-                "tools": [
-                    {"type": "function", "name": "g", "parameters": None, "strict": False},
-                    {"type": "custom", "name": "h"},
-                ],
-            },
-        ],
-    }
-).request.tools
 
 
-@st.composite
-def conversations(draw: st.DrawFn) -> tuple[Message, ...]:
-    messages: list[Message] = []
-    calls: list[ToolCall] = []
-    for turn in range(draw(st.integers(1, 3))):
-        results = tuple(ToolResult(call.id, tuple(draw(st.lists(MEDIA, max_size=2)))) for call in reversed(calls))
-        if results:
-            messages.append(Message("user", results))
-        for _ in range(draw(st.integers(0 if results else 1, 2))):
-            asked = draw(
-                st.lists(MEDIA | st.builds(Audio, st.just(Inline("audio/wav", "AA=="))), min_size=1, max_size=2)
-            )
-            messages.append(Message("user", tuple(asked)))
-        if draw(st.integers(0, 4)) == 0:
-            messages.append(Message("system", (draw(TEXTS),)))
-        calls = []
-        for number in range(draw(st.integers(0, 2))):
-            name = draw(st.sampled_from([tool.name for tool in TOOLS] + ["gone"]))
-            arguments = write_input(draw(WORDS)) if name in ("patch", "ns__h") else draw(st.sampled_from(["{}", "x"]))
-            calls.append(ToolCall(f"call_{turn}_{number}", name, arguments))
-        said: list[Part] = [*draw(st.lists(REASONING | TEXTS | st.builds(Refusal, WORDS), max_size=3)), *calls]
-        if said and isinstance(said[-1], Reasoning):
-            said.append(Text("so."))
-        messages.append(Message("assistant", tuple(said or [Text("so.")])))
-    return (*messages, Message("user", (draw(TEXTS),)))
-
-
-REQUESTS = st.builds(
-    Request,
-    messages=conversations(),
-    system=st.lists(TEXTS, max_size=2).map(tuple),
-    tools=st.just(TOOLS),
-    tool_choice=st.sampled_from(
-        [None, ToolChoice("auto"), ToolChoice("required"), *(ToolChoice("tool", tool.name) for tool in TOOLS)]
-    ),
-    parallel_tools=st.none() | st.booleans(),
-    thinking=st.none()
-    | st.builds(Thinking, st.just(True), effort=st.sampled_from(["minimal", "high", "max"]), visible=st.booleans())
-    | st.sampled_from([Thinking(True), Thinking(False)]),
-    output_format=st.none() | st.sampled_from([OutputFormat(), OutputFormat(CLOSED, "n", "d", True)]),
-    max_tokens=st.none() | st.integers(16, 9999),
-    temperature=st.none() | st.just(0.5),
-    user=st.none() | WORDS,
-    metadata=st.just({}) | st.just({"a": "b"}),
-    service_tier=st.sampled_from([None, "auto", "flex"]),
-)
-
-
-@examples(200)
-@given(REQUESTS, st.booleans())
-def test_reading_what_was_written(request: Request, stream: bool) -> None:
-    request = replace(request, stream=stream, include_usage=stream)
-    written = write_request(request, TARGET)
-    check_request(without_audio(written.body))
-    assert written.dropped == ()
-    read = read_request(json.loads(json.dumps(written.body)))
-    assert (read.request, read.dropped) == (request, ())
-
-
-def without_audio(body: dict[str, Any]) -> dict[str, Any]:
-    """The published type of messages has no audio yet, though there is a type for it."""
-    items = []
-    for item in body["input"]:
-        content = item.get("content")
-        if isinstance(content, list):
-            item = item | {"content": [part for part in content if part["type"] != "input_audio"]}
-        items.append(item)
-    return body | {"input": items}
-
-
-@examples(50)
-@given(REQUESTS)
-def test_counting_sends_the_same_prompt(request: Request) -> None:
+def test_counting_sends_the_same_prompt() -> None:
+    hi, tool = Message("user", (Text("hi"),)), Tool("f", "d", {"type": "object", "properties": {}})
+    request = Request((hi,), system=(Text("s"),), tools=(tool,), thinking=Thinking(True), max_tokens=99, stream=True)
     counted, written = write_count(request, TARGET), write_request(request, TARGET)
-    check_count(without_audio(counted))
+    check_count(counted)
     for name in ("model", "input", "tools"):
-        assert counted.get(name) == written.body.get(name)
+        assert counted[name] == written.body[name]
     assert "store" not in counted
     assert "stream" not in counted
 
