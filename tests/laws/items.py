@@ -17,7 +17,6 @@ from openai.types.responses import Response, ResponseStreamEvent
 
 from nexus.wire import Json, decode
 from tests.protocols.responses.kit import check_event
-from tests.protocols.responses.test_stream_writer import summed
 
 Item = dict[str, Any]
 Frames = Sequence[tuple[str | None, str]]
@@ -75,6 +74,46 @@ def check_items(found: Frames, *, ended: bool) -> None:
         _check_wholeness(final, done)
         assert final["output"] == output == done
         assert f"response.{final['status']}" == documents[-1]["type"]
+
+
+def summed(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The output by the deltas alone."""
+    output: list[dict[str, Any]] = []
+    for event in documents:
+        item = output[event["output_index"]] if event.get("output_index", len(output)) < len(output) else {}
+        match event["type"]:
+            case "response.output_item.added":
+                assert event["output_index"] == len(output)
+                output.append(event["item"])
+            case "response.content_part.added":
+                item["content"].append(event["part"])
+            case "response.reasoning_summary_part.added":
+                item["summary"].append(event["part"])
+            case "response.output_text.delta":
+                item["content"][event["content_index"]]["text"] += event["delta"]
+            case "response.output_text.annotation.added":
+                annotations = item["content"][event["content_index"]]["annotations"]
+                assert event["annotation_index"] == len(annotations)
+                annotations.append(event["annotation"])
+            case "response.refusal.delta":
+                item["content"][event["content_index"]]["refusal"] += event["delta"]
+            case "response.reasoning_summary_text.delta":
+                item["summary"][event["summary_index"]]["text"] += event["delta"]
+            case "response.function_call_arguments.delta":
+                item["arguments"] += event["delta"]
+            case "response.custom_tool_call_input.delta":
+                item["input"] += event["delta"]
+            case "response.output_item.done":
+                if item["type"] == "image_generation_call":
+                    item |= {name: event["item"][name] for name in ("result", "output_format") if name in event["item"]}
+                if item["type"] == "reasoning":
+                    item |= {name: value for name, value in event["item"].items() if name == "encrypted_content"}
+                if "status" in item:
+                    item["status"] = event["item"]["status"]
+                assert item == event["item"]
+            case _:
+                pass
+    return output
 
 
 def check_failure(found: Frames) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from openai.lib.streaming.chat import ChatCompletionStreamState
 
 from nexus.conversation.events import (
@@ -16,22 +14,18 @@ from nexus.conversation.events import (
     Ping,
     ResponseEnd,
     ResponseStart,
-    StreamPart,
-    UsageUpdate,
 )
-from nexus.conversation.fold import fold, unfold
-from nexus.conversation.grammar import Order
+from nexus.conversation.fold import unfold
 from nexus.conversation.parts import Part, Reasoning, Refusal, Response, Signature, Stop, Text, ToolCall, ToolResult
 from nexus.conversation.usage import Usage
 from nexus.protocols.chat.read_request import read_request
-from nexus.protocols.chat.read_response import read_response
 from nexus.protocols.chat.write_response import write_response
 from nexus.protocols.chat.write_stream import StreamWriter
 from nexus.protocols.sse import FrameDecoder
 from nexus.wire import Json, decode
-from tests.protocols.kit import envelope, origin
+from tests.protocols.kit import envelope
 
-from .kit import check_chunks, check_response, events_of, write_stream
+from .kit import check_chunks, check_response, write_stream
 
 END = Stop("end")
 USAGE = Usage(input=8, cache_read=8, cache_write_5m=4, output=4, reasoning=5)
@@ -254,82 +248,6 @@ def test_late_signatures() -> None:
     message = state.get_final_completion().choices[0].message.model_dump(mode="json")
     read = read_request({"messages": [message]}).request.messages[0].parts
     assert read == (Reasoning("t", Signature("messages", "late")), ToolCall("c", "f", "{}", GEMINI))
-
-
-WORDS = st.text("ab{}é\n", min_size=1, max_size=6)
-SIGNATURES = st.sampled_from([None, Signature("messages", "s"), Signature("gemini", "")])
-PARTS: st.SearchStrategy[StreamPart] = st.one_of(
-    st.builds(Text, WORDS),
-    st.builds(Reasoning, WORDS, SIGNATURES),
-    st.builds(ToolCall, WORDS, WORDS, st.sampled_from(["{}", '{"a":1}', "{broken"]), st.sampled_from([None, GEMINI])),
-)
-
-
-@st.composite
-def told(draw: st.DrawFn) -> list[Event]:
-    """Any legal stream: parts open beside each other, their pieces mixed."""
-    parts = draw(st.lists(PARTS, max_size=5))
-    plans: list[list[Event]] = []
-    for index, part in enumerate(parts):
-        whole = list(unfold(answer(part)))[1:-2]
-        moved = [_moved(event, index) for event in whole]
-        plans.append(moved)
-    events: list[Event] = [ResponseStart("i", "m")]
-    active: list[list[Event]] = []
-    while plans or any(active):
-        choices = [plan for plan in active if plan]
-        if plans and (not choices or draw(st.booleans())):
-            active.append(plans.pop(0))
-            choices = [active[-1]]
-        events.append(draw(st.sampled_from(choices)).pop(0))
-    return [*events, UsageUpdate(USAGE), ResponseEnd(Stop("end"))]
-
-
-def _moved(event: Event, index: int) -> Event:
-    match event:
-        case PartStart(part=part):
-            return PartStart(index, part)
-        case PartDelta(text=text):
-            return PartDelta(index, text)
-        case PartEnd(signature=signature):
-            return PartEnd(index, signature)
-        case _:
-            raise AssertionError(event)
-
-
-@given(told())
-def test_any_legal_stream_is_written_legally(events: list[Event]) -> None:
-    order = Order()
-    for event in events:
-        order.check(event)
-    written = write_stream(events)
-    calls = [part for part in fold(events).parts if isinstance(part, ToolCall)]
-    names: dict[int, list[str]] = {}
-    arguments: dict[int, str] = {}
-    for chunk in check_chunks(written):
-        for delta in (chunk.choices[0].delta.tool_calls or []) if chunk.choices else []:
-            assert delta.function is not None
-            arguments[delta.index] = arguments.get(delta.index, "") + (delta.function.arguments or "")
-            if delta.id is not None:
-                names.setdefault(delta.index, []).append(delta.id)
-    assert names == {at: [call.id] for at, call in enumerate(calls)}
-    assert arguments == {at: call.arguments for at, call in enumerate(calls)}
-    assert written.count(b"[DONE]") == 1
-
-
-NORMAL = st.tuples(
-    st.lists(st.builds(Text, WORDS), max_size=1),
-    st.lists(st.builds(ToolCall, st.uuids().map(str), WORDS, st.just("{}")), max_size=3),
-)
-
-
-@given(NORMAL, st.sampled_from(["end", "max_tokens", "content_filter", "tool_use"]))
-def test_reads_what_it_writes(parts: tuple[list[Text], list[ToolCall]], reason: str) -> None:
-    texts, calls = parts
-    stop = Stop("tool_use") if calls else Stop("max_tokens" if reason == "tool_use" else reason)  # type: ignore[arg-type]
-    response = answer(*texts, *calls, stop=stop)
-    assert read_response(write_response(response, envelope()), origin()).response == response
-    assert fold(events_of([write_stream(unfold(response))])) == response
 
 
 def test_content_of_no_answer_is_a_bug_that_shows() -> None:

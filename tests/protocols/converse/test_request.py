@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -616,62 +615,3 @@ def test_cache_points() -> None:
 
 def test_switched_off_knobs_are_not_drops() -> None:
     assert write(Request((HI,), logprobs=False, logit_bias={})).dropped == ()
-
-
-# Any conversation
-
-texts = st.text(max_size=12)
-caches = st.sampled_from([None, "5m", "1h"])
-signatures = st.sampled_from(
-    [
-        None,
-        Signature("converse", "c2ln"),
-        Signature("converse", ""),
-        Signature("gemini", "x"),
-        Signature("messages", "y"),
-    ]
-)
-user_parts = st.one_of(
-    st.builds(Text, texts, caches),
-    st.builds(Image, st.just(Inline("image/png", PNG)), cache=caches),
-    st.builds(Document, st.builds(Text, texts.filter(bool)), title=st.one_of(st.none(), texts), cache=caches),
-)
-ids = st.sampled_from(["a", "b", "call:1", "ü" * 70, ""])
-assistant_parts = st.one_of(
-    st.builds(Text, texts, caches),
-    st.builds(Refusal, texts),
-    st.builds(Reasoning, texts, signatures, st.booleans()),
-    st.builds(ToolCall, ids, st.sampled_from(["weather", "a.b", "x" * 80]), st.sampled_from(["", "{}", '{"a":1}'])),
-)
-tool_results = st.builds(ToolResult, ids, st.lists(user_parts, max_size=2).map(tuple), st.booleans(), caches)
-conversations = st.lists(
-    st.one_of(
-        st.builds(Message, st.just("user"), st.lists(st.one_of(user_parts, tool_results), max_size=3).map(tuple)),
-        st.builds(Message, st.just("assistant"), st.lists(assistant_parts, max_size=3).map(tuple)),
-        st.builds(Message, st.just("system"), st.lists(st.builds(Text, texts, caches), max_size=2).map(tuple)),
-    ),
-    min_size=1,
-    max_size=6,
-)
-every_model = st.sampled_from([NOVA, NOVA_2, GPT_OSS, GPT, QWEN, MISTRAL, KIMI, OPAQUE])
-
-
-@given(conversations, every_model)
-def test_any_conversation_comes_out_valid(messages: list[Message], model: str) -> None:
-    written = write(Request(tuple(messages)), model)
-    roles = [message["role"] for message in written.body["messages"]]
-    assert roles[0] == "user" and all(one != other for one, other in pairwise(roles))
-    blocks = [block for message in written.body["messages"] for block in message["content"]]
-    assert all(message["content"] for message in written.body["messages"])
-    assert all(block["text"].strip() for block in blocks if "text" in block)
-    assert all("cachePoint" not in message["content"][0] for message in written.body["messages"])
-    said_ = json.dumps([written.body["messages"], written.body.get("system")], ensure_ascii=False)
-    for message in messages:
-        for part in message.parts:
-            if isinstance(part, Text | Refusal) and part.text.strip():
-                assert json.dumps(part.text, ensure_ascii=False)[1:-1] in said_
-    calls = sum(isinstance(part, ToolCall) for message in messages for part in message.parts)
-    assert sum("toolUse" in block for block in blocks) == calls
-    assert ("toolConfig" in written.body) == any("toolUse" in block or "toolResult" in block for block in blocks)
-    used = [block["toolUse"]["toolUseId"] for block in blocks if "toolUse" in block]
-    assert len(set(used)) == len(used)

@@ -6,8 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from nexus.conversation.parts import (
     Audio,
@@ -26,13 +24,12 @@ from nexus.conversation.parts import (
     ToolResult,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.models.gemini import profile
 from nexus.protocols.codec import Target
 from nexus.protocols.gemini.contents import PLACEHOLDER
 from nexus.protocols.gemini.read_response import read_response
 from tests.protocols.kit import origin
 
-from .kit import MODELS, assistant, system, target, unary, user, wire, write
+from .kit import assistant, system, target, unary, user, wire, write
 
 PNG = Inline("image/png", "aGVsbG8=")
 SIG = "c2lnbmF0dXJl"
@@ -400,55 +397,3 @@ def test_no_placeholder_for_models_that_do_not_ask() -> None:
 
 def test_a_user_text_has_no_signature() -> None:
     assert wire(user(Text("hi", signature=Signature("gemini", SIG))))[0]["parts"] == text("hi")
-
-
-# Random conversations
-
-_KINDS = ("functionCall", "functionResponse", "text", "inlineData")
-
-words = st.text(alphabet="abc {}\"'ü\u2028", max_size=6)
-signatures = st.none() | st.sampled_from(
-    [Signature("gemini", SIG), Signature("gemini", ""), Signature("messages", "secret")]
-)
-
-
-@st.composite
-def conversations(draw: st.DrawFn) -> tuple[Message, ...]:
-    messages: list[Message] = [HI]
-    pending: list[str] = []
-    for number in range(draw(st.integers(0, 6))):
-        role = draw(st.sampled_from(["user", "assistant", "system"]))
-        parts: list[Part] = [Text(draw(words), signature=draw(signatures))]
-        if role == "assistant" and not pending:
-            parts.append(Reasoning(draw(words), draw(signatures)))
-            pending = [f"id{number}-{n}" for n in range(draw(st.integers(0, 3)))]
-            arguments = st.sampled_from(["", "{}", '{"a": 1}'])
-            parts += [ToolCall(id, f"tool {id}", draw(arguments), draw(signatures)) for id in pending]
-        elif role == "user":
-            parts += [ToolResult(id, (Text(draw(words)), Image(PNG))) for id in draw(st.permutations(pending))]
-            pending = []
-        messages.append(Message(role, tuple(parts)))  # type: ignore[arg-type]
-    return (*messages, user(*[ToolResult(id) for id in pending], "end"))
-
-
-@given(conversations(), st.sampled_from(MODELS))
-def test_any_conversation_comes_out_valid_and_whole(messages: tuple[Message, ...], model: str) -> None:
-    written = write(Request(messages), target(model))
-    contents = written.body["contents"]
-    said = json.dumps(contents, ensure_ascii=False)
-    assert "secret" not in said
-    calls = 0
-    for content in contents:
-        kinds = [next(key for key in _KINDS if key in part) for part in content["parts"]]
-        if "functionResponse" in kinds:
-            assert kinds[: kinds.count("functionResponse")] == ["functionResponse"] * kinds.count("functionResponse")
-        calls += kinds.count("functionCall")
-    assert said.count('"functionResponse"') == calls
-    texts = [part.text for message in messages for part in message.parts if isinstance(part, Text) and part.text]
-    everything = [part.get("text", "") for content in contents for part in content["parts"]]
-    everything += [part["text"] for part in written.body.get("systemInstruction", {"parts": []})["parts"]]
-    assert all(any(text in some for some in everything) for text in texts)
-    if profile(model).thought_signatures:
-        for content in contents:
-            first = [part for part in content["parts"] if "functionCall" in part][:1]
-            assert all(part["thoughtSignature"] for part in first)

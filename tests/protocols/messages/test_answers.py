@@ -6,8 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from nexus.conversation.events import (
     ContentDropped,
@@ -18,7 +16,6 @@ from nexus.conversation.events import (
     Ping,
     ResponseEnd,
     ResponseStart,
-    StreamPart,
     UsageUpdate,
 )
 from nexus.conversation.fold import fold, unfold
@@ -41,7 +38,6 @@ from nexus.protocols.messages.read_stream import StreamReader
 from nexus.protocols.messages.stops import read_stop, write_stop
 from nexus.protocols.messages.write_response import write_response
 from nexus.protocols.messages.write_stream import StreamWriter
-from tests.examples import examples
 from tests.protocols.kit import envelope, origin
 
 from .kit import PAIRS, STREAMS, check_event, check_message, chunkings, frames, replay, stream_bytes, unary
@@ -409,35 +405,3 @@ def test_broken_arguments_are_kept_whole() -> None:
     body = write_response(Response("x", "m", (ToolCall("a", "f", '{"x":'),), Stop("tool_use")), envelope())
     check_message(body)
     assert body["content"][0]["input"] == {"invalid_json": '{"x":'}
-
-
-# --- laws ------------------------------------------------------------------------------------------------------------
-
-WORDS = st.text(alphabet='abc \n\u2028é{}"\\', max_size=8)
-SIGNATURES = st.none() | st.builds(Signature, st.sampled_from(["gemini", "responses", "converse"]), WORDS)
-ARGUMENTS = st.just("") | st.dictionaries(WORDS, st.integers() | WORDS, min_size=1, max_size=3).map(
-    lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-)
-PARTS: st.SearchStrategy[StreamPart] = st.one_of(
-    st.builds(Text, WORDS, signature=SIGNATURES),
-    st.builds(Reasoning, WORDS, signature=SIGNATURES | st.builds(Signature, st.just("messages"), WORDS.filter(bool))),
-    st.builds(ToolCall, st.uuids().map(str), st.sampled_from(["f", "g"]), ARGUMENTS, signature=SIGNATURES),
-)
-
-
-def _is_own(part: StreamPart) -> bool:
-    """What a Messages vendor could have said: its thinking is always signed."""
-    if isinstance(part, Refusal):
-        return True
-    return part.signature.dialect == "messages" if part.signature is not None else not isinstance(part, Reasoning)
-
-
-@examples(100)
-@given(st.lists(PARTS, max_size=5).map(tuple))
-def test_reading_what_was_written(parts: tuple[StreamPart, ...]) -> None:
-    own = tuple(part for part in parts if _is_own(part))
-    response = Response("msg_1", "m", own, Stop("end", raw="end_turn"), Usage(1, 2, 3, 4, 5, 6))
-    assert read_response(write_response(response, envelope(id="msg_1")), origin()).response == response
-    events, reader = replay([write_stream(list(unfold(response)), "msg_1")])
-    assert reader.complete
-    assert fold(events).parts == own

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import random
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from openai import omit
-from openai._models import construct_type_unchecked
-from openai.lib.streaming.responses._responses import ResponseStreamState
-from openai.types.responses import ResponseStreamEvent
 
 from nexus.conversation.events import (
     ContentDropped,
@@ -22,19 +15,14 @@ from nexus.conversation.events import (
     Ping,
     ResponseEnd,
     ResponseStart,
-    StreamPart,
     UsageUpdate,
 )
-from nexus.conversation.fold import fold, unfold
+from nexus.conversation.fold import unfold
 from nexus.conversation.parts import Part, Reasoning, Refusal, Request, Response, Signature, Stop, Text, ToolCall
 from nexus.conversation.usage import Usage
 from nexus.protocols.responses.read_request import read_request
-from nexus.protocols.responses.read_response import read_response
-from nexus.protocols.responses.write_response import write_response
-from tests.examples import examples
-from tests.protocols.kit import envelope, origin
 
-from .kit import check_response, frames, replay, told, writer, written
+from .kit import frames, told, writer, written
 
 USAGE = Usage(input=5, cache_read=3, cache_write_5m=2, output=7, reasoning=4)
 
@@ -246,139 +234,3 @@ def test_a_cut_item_is_never_announced_done() -> None:
     stream = writer()
     raw = stream.write(ResponseStart("up", "v")) + stream.write(PartStart(0, ToolCall("c", "f", '{"cmd":"rm')))
     assert not any(kind.endswith("done") or kind in ("completed", "failed") for kind in kinds(frames(raw)))
-
-
-WORDS = st.text(alphabet='a"\\\n\u2028é{}', max_size=5)
-SIGNATURES = st.none() | st.builds(Signature, st.sampled_from(["messages", "gemini", "responses"]), st.just("s.1"))
-PARTS: st.SearchStrategy[StreamPart] = st.one_of(
-    st.builds(Text, WORDS, signature=SIGNATURES),
-    st.builds(Refusal, WORDS),
-    st.builds(Reasoning, WORDS, SIGNATURES),
-    st.builds(ToolCall, st.uuids().map(str), st.sampled_from(["f", "apply_patch", "agents__spawn"]), WORDS, SIGNATURES),
-)
-
-
-@st.composite
-def streams(draw: st.DrawFn) -> list[Event]:
-    """Any interleaving that the grammar allows."""
-    waiting = draw(st.lists(PARTS, max_size=5))
-    dice = random.Random(draw(st.integers(0, 10**6)))
-    events: list[Event] = [ResponseStart("up", "v")]
-    open_parts: list[int] = []
-    started = 0
-    while started < len(waiting) or open_parts:
-        if started < len(waiting) and (not open_parts or dice.random() < 0.4):
-            events.append(PartStart(started, waiting[started]))
-            open_parts.append(started)
-            started += 1
-            continue
-        index = dice.choice(open_parts)
-        if dice.random() < 0.6:
-            events.append(PartDelta(index, draw(WORDS)))
-        else:
-            open_parts.remove(index)
-            signed = not isinstance(waiting[index], Refusal)
-            events.append(PartEnd(index, draw(SIGNATURES) if signed else None))
-    return [*events, UsageUpdate(USAGE), ResponseEnd(Stop("end"))]
-
-
-def summed(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The output by the deltas alone."""
-    output: list[dict[str, Any]] = []
-    for event in documents:
-        item = output[event["output_index"]] if event.get("output_index", len(output)) < len(output) else {}
-        match event["type"]:
-            case "response.output_item.added":
-                assert event["output_index"] == len(output)
-                output.append(event["item"])
-            case "response.content_part.added":
-                item["content"].append(event["part"])
-            case "response.reasoning_summary_part.added":
-                item["summary"].append(event["part"])
-            case "response.output_text.delta":
-                item["content"][event["content_index"]]["text"] += event["delta"]
-            case "response.output_text.annotation.added":
-                annotations = item["content"][event["content_index"]]["annotations"]
-                assert event["annotation_index"] == len(annotations)
-                annotations.append(event["annotation"])
-            case "response.refusal.delta":
-                item["content"][event["content_index"]]["refusal"] += event["delta"]
-            case "response.reasoning_summary_text.delta":
-                item["summary"][event["summary_index"]]["text"] += event["delta"]
-            case "response.function_call_arguments.delta":
-                item["arguments"] += event["delta"]
-            case "response.custom_tool_call_input.delta":
-                item["input"] += event["delta"]
-            case "response.output_item.done":
-                if item["type"] == "image_generation_call":
-                    item |= {name: event["item"][name] for name in ("result", "output_format") if name in event["item"]}
-                if item["type"] == "reasoning":
-                    item |= {name: value for name, value in event["item"].items() if name == "encrypted_content"}
-                if "status" in item:
-                    item["status"] = event["item"]["status"]
-                assert item == event["item"]
-            case _:
-                pass
-    return output
-
-
-@examples(150)
-@given(streams())
-def test_the_completed_response_is_the_sum_of_the_deltas(events: list[Event]) -> None:
-    documents = told(events, CUSTOM)
-    final = documents[-1]["response"]
-    check_response(final)
-    assert summed(documents) == final["output"]
-
-
-@examples(50)
-@given(streams())
-def test_the_sdk_adds_up_the_same(events: list[Event]) -> None:
-    state: ResponseStreamState[Any] = ResponseStreamState(input_tools=omit, text_format=omit)
-    documents = told(events, CUSTOM)
-    last: Any = None
-    for document in documents:
-        event = construct_type_unchecked(type_=cast(Any, ResponseStreamEvent), value=document)
-        for shown in state.handle_event(event):
-            last = shown
-    assert last.type == "response.completed"
-    assert [item.type for item in last.response.output] == [
-        item["type"] for item in documents[-1]["response"]["output"]
-    ]
-    texts = [
-        part["text"]
-        for item in documents[-1]["response"]["output"]
-        if item["type"] == "message"
-        for part in item["content"]
-        if part["type"] == "output_text"
-    ]
-    assert last.response.output_text == "".join(texts)
-
-
-@examples(100)
-@given(streams())
-def test_reading_the_stream_gives_what_reading_the_whole_gives(events: list[Event]) -> None:
-    raw = written(events, CUSTOM)
-    read, reader = replay([raw])
-    assert reader.complete
-    response = fold(read)
-    carried = any(isinstance(event, PartStart | PartEnd) and _signed(event) for event in events)
-    if not carried:
-        assert response == read_response(frames(raw)[-1]["response"], origin()).response
-
-
-def _signed(event: PartStart | PartEnd) -> bool:
-    if isinstance(event, PartEnd):
-        return event.signature is not None
-    return isinstance(event.part, Text | ToolCall) and event.part.signature is not None
-
-
-@examples(50)
-@given(streams())
-def test_the_whole_answer_is_the_end_of_the_stream(events: list[Event]) -> None:
-    """Late signatures become early ones when an answer is whole: leave them out of the comparison."""
-    events = [PartEnd(event.index) if isinstance(event, PartEnd) else event for event in events]
-    whole = fold(events)
-    response = write_response(whole, envelope(CUSTOM, id="resp_1", model="a/m"))
-    assert response == told(events, CUSTOM)[-1]["response"]
-    check_response(response)
