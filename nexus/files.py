@@ -1,11 +1,14 @@
-"""Whether a file is still the one that was read.
+"""Whether files are still those that were read: looked at every now and then.
 
-Nothing is read here. A file that is replaced through a link, as in Kubernetes, is another one.
+Nothing is read here. A file that is replaced through a link, as in Kubernetes, is another one. A change counts once two
+looks in a row have seen the same, so that no file is read while it is written. No notifications of the system:
+configuration maps and secrets of Kubernetes change by a link to another folder.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 Stamp = tuple[str, int, int, int] | None
@@ -22,3 +25,24 @@ def stamp(path: str | Path) -> Stamp:
     except OSError:
         return None
     return real, found.st_mtime_ns, found.st_size, found.st_ino
+
+
+EVERY = 2.0
+"""Seconds between two looks."""
+
+
+class Watch:
+    """``files`` are those that were read, as they were then. Blocks as long as the file system does."""
+
+    def __init__(self, files: Mapping[Path, Stamp]) -> None:
+        self.files = dict(files)
+        self._seen = self.files
+
+    def has_changed(self) -> bool:
+        now = stamps(self.files)
+        is_settled, self._seen = now == self._seen, now
+        return is_settled and now != self.files
+
+
+def stamps(paths: Iterable[Path]) -> dict[Path, Stamp]:
+    return {path: stamp(path) for path in paths}

@@ -22,8 +22,7 @@ from nexus.cancel import Cancel
 from nexus.catalogue import Catalogue
 from nexus.catalogue import Listing as Listing
 from nexus.credentials.accounts import Account as Account
-from nexus.credentials.accounts import accounts_of
-from nexus.credentials.renewed import renewed_key
+from nexus.credentials.accounts import accounts_of, renewed_key
 from nexus.errors import AuthenticationFailed
 from nexus.failure import VendorFailure
 from nexus.files import stamp

@@ -1,6 +1,7 @@
-"""What each route cost on each of the last days, out of the ledger: for charts and for what a month will cost.
+"""What each route cost on each of the last days, out of the ledger: for charts and for what a month will cost; and what
+budgets were charged with.
 
-Reads only, and only ``days``, which is small however many calls there were. Days are those of UTC.
+Reads only, and only ``days`` and ``budgets``, which are small however many calls there were. Days are those of UTC.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from nexus.accounting import earlier
 from nexus.accounting.asked import Filters, where
 from nexus.accounting.books import Books
 from nexus.accounting.database import Database, DatabaseError
-from nexus.accounting.entry import PARTS
+from nexus.accounting.entry import PARTS, Charge
 from nexus.accounting.ledger import day_of
 from nexus.accounting.tables import DAY_SUMS
 from nexus.errors import NotFound, Overloaded
@@ -179,3 +180,22 @@ class Calendar:
             if len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)
         return found
+
+
+MOST = 50_000
+"""Subjects of one budget that are read, those that spent most first."""
+
+_SPENT = (
+    "SELECT subject, spent_nano FROM budgets WHERE budget = ? AND period = ? "
+    f"ORDER BY spent_nano DESC, subject LIMIT {MOST}"
+)
+
+
+def spent_in(database: Database, periods: Mapping[str, str]) -> list[Charge]:
+    """All that was spent of each budget in the period that is named for it. Raises DatabaseError."""
+    found: list[Charge] = []
+    with database.transaction(write=False) as transaction:
+        for budget, period in periods.items():
+            rows = transaction.query(_SPENT, (budget, period))
+            found += [Charge(budget, str(subject), period, int(nano)) for subject, nano in rows]
+    return found

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 
 from nexus.accounting.asked import BY, TAG, Filters, where
 from nexus.accounting.database import Database
 from nexus.accounting.entry import PARTS
 from nexus.accounting.ledger import day_of, midnight
 from nexus.accounting.tables import DAY_SUMS, column
+from nexus.settings.types import read_duration
 
 MOST_ROWS = 1000
 """Rows of an answer; those that cost most come first."""
@@ -119,3 +121,23 @@ def _folded(rows: Sequence[Sums], names_of: Callable[[str], Iterable[str]]) -> l
         for name in names_of(row.name):
             joined[name] = joined.get(name, Sums(name)) + row
     return sorted(joined.values(), key=lambda sums: (-sums.cost, -sums.attempts, sums.name))
+
+
+EXPECTED = 'expected a duration such as 24h or 7d, "today", "month", a date such as 2026-11-01, or a moment'
+
+
+def since_of(text: str, now: float) -> float:
+    """In Unix seconds; days and months are those of UTC, as are moments without a zone. Raises ValueError."""
+    words = text.strip().lower()
+    today = midnight(now)
+    if words == "today":
+        return today
+    if words == "month":
+        return today - (datetime.fromtimestamp(now, UTC).day - 1) * 86_400
+    try:
+        if words[-1:].isalpha() and words[-1] != "z":
+            return now - read_duration(words)
+        moment = datetime.fromisoformat(words.upper())
+        return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).timestamp()
+    except (ValueError, OverflowError):
+        raise ValueError(EXPECTED) from None

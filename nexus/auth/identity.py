@@ -1,12 +1,16 @@
-"""The identity of a caller; every call has one."""
+"""The identity of a caller, which every call has, and what it may see of what callers used: everybody, or itself.
+
+Fails closed. Who cannot be told from others sees nothing where callers are told apart.
+"""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection, Mapping
 from typing import Literal
 from urllib.parse import quote
 
-from nexus.errors import AuthenticationFailed
+from nexus.errors import AuthenticationFailed, PermissionDenied
 from nexus.settings.patterns import matches
 from nexus.valueclass import valueclass
 
@@ -57,3 +61,26 @@ def may_use(identity: Identity, model: str) -> bool:
 def joined(*parts: str) -> str:
     """One key out of many parts; different parts never give the same key, whatever they hold."""
     return ":".join(quote(part, safe="@.") for part in parts)
+
+
+Only = Mapping[str, str]
+"""The user and the gateway key whose calls somebody sees; the key is "" where it was none. A key's name and a token's
+subject can be the same text, hence both."""
+
+
+def sight_of(identity: Identity, readers: Collection[str]) -> Only | None:
+    """None for everybody: to the groups of ``[usage] readers``, and to all where the gateway is open and tells nobody
+    apart. Raises PermissionDenied.
+    """
+    if identity.group is not None and identity.group in readers:
+        return None
+    if identity.client_id is None:
+        if identity.source == "open":
+            return None
+        raise PermissionDenied("nothing says who you are, hence not what you used")
+    return {"user": identity.client_id, "key": identity.key or ""}
+
+
+def sees_everybody(identity: Identity, readers: Collection[str]) -> bool:
+    """For what cannot be told by caller."""
+    return (identity.client_id is None and identity.source == "open") or identity.group in readers

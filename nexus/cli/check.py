@@ -1,21 +1,24 @@
-"""``nexus check``: the routes that a settings file would serve.
+"""``nexus check``: the routes that a settings file would serve, what they cost, and what budgets cover.
 
 Law: what is printed passes through the log redactor, so that no column added later can show a key.
 """
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from nexus import registry
+from nexus.accounting.price_book import PriceBook, priced, read_here
+from nexus.accounting.prices import Price
 from nexus.accounting.tabulate import aligned
 from nexus.auth import cors
 from nexus.cli.colours import report
-from nexus.cli.costs import PRICE_COLUMNS, budget_lines, known_prices, price_rows
 from nexus.cli.discover import discover
 from nexus.cli.discover import report as compared
 from nexus.headers.rules import plan
+from nexus.limits.accounts import dollars, usd
 from nexus.processes.cores import worker_count
 from nexus.protocols.loader import PROTOCOLS
 from nexus.protocols.protocol import Protocol
@@ -23,8 +26,10 @@ from nexus.provider import Provider
 from nexus.route import Route
 from nexus.server.welcome import what_to_paste
 from nexus.settings import ProviderSettings, ServerSettings, Settings, secrets
+from nexus.settings.budgets import covered
 from nexus.settings.limits import RedisStorage
 from nexus.settings.listen import url_of
+from nexus.settings.usage import state_folder
 from nexus.settings.warnings import warnings
 from nexus.telemetry.logs import redactor
 
@@ -166,3 +171,42 @@ def _key(provider: ProviderSettings) -> str:
             return "missing"
         case _:
             return "not needed"
+
+
+PRICE_COLUMNS = ("PRICE OF", "USD PER MILLION TOKENS", "SOURCE")
+UNKNOWN = "unknown"
+
+
+def known_prices(vendors: Iterable[Provider]) -> Mapping[str, Price | None]:
+    """By the name of each model, in the order of the file."""
+    routes = list(priced(vendors))
+    book = PriceBook(routes, state_folder(os.environ), read=read_here)
+    return {route.name: book.now(route.name) for route in routes}
+
+
+def price_rows(prices: Mapping[str, Price | None]) -> Iterator[Sequence[str]]:
+    """What short calls cost in the ordinary service tier."""
+    for name, price in prices.items():
+        yield (name, UNKNOWN, "-") if price is None else (name, _in_words(price), price.source)
+
+
+def _in_words(price: Price) -> str:
+    parts = price.rates.parts
+    sums = [f"{usd(parts[part])} {part}" for part in ("input", "output") if part in parts]
+    more = [f"more above {start} tokens" for start, _ in price.above[:1]]
+    if price.rates.per_request:
+        more.append(f"{dollars(price.rates.per_request)} a call")
+    return ", ".join([*sums, *more]) or "nothing"
+
+
+def budget_lines(settings: Settings, prices: Mapping[str, Price | None]) -> Iterator[str]:
+    """Each budget, and the models that it keeps from being used."""
+    for name, budget in settings.budgets.items() if settings.llm.enabled else ():
+        models = covered(budget, settings.llm)
+        what = "all models" if budget.models is None else ", ".join(sorted(models))
+        limit = f"{dollars(budget.limit_usd)} a {budget.period} ({budget.time_zone}) for each {budget.per}"
+        yield f"budget {name}: {limit}, on {what}"
+        unknown = [route for route, price in prices.items() if price is None and route in models]
+        if unknown:
+            fate = "refuses" if budget.unknown == "deny" else "does not count"
+            yield f"budget {name}: {fate} calls of {', '.join(unknown)}, whose price is unknown"

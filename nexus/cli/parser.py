@@ -165,7 +165,7 @@ def _add_usage(usage: argparse.ArgumentParser) -> None:
 
 
 def _check_since(text: str) -> None:
-    from nexus.accounting.since import since_of
+    from nexus.accounting.report import since_of
 
     since_of(text, time.time())
 

@@ -7,8 +7,8 @@ import time
 from contextlib import closing
 
 from nexus.accounting.database import Database, DatabaseError, version_of
+from nexus.accounting.report import since_of
 from nexus.accounting.report import usage as report_of
-from nexus.accounting.since import since_of
 from nexus.accounting.state import file_of, open_store
 from nexus.accounting.tables import VERSION
 from nexus.accounting.tabulate import WRITERS

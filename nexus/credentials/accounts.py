@@ -1,13 +1,20 @@
-"""The accounts of a provider: one for each key in its settings."""
+"""The accounts of a provider: one for each key in its settings, or one whose key is fetched and renewed."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
+from nexus.credentials.entra import Entra
+from nexus.credentials.key_command import KeyCommand
+from nexus.renewal import Grant, Renewed
+from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.provider import ProviderSettings
+from nexus.shared import Make
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +37,40 @@ def accounts_of(provider: str, settings: ProviderSettings) -> tuple[Account, ...
 def _account_name(provider: str, key: SecretStr) -> str:
     """The same in every process and after a reload, whatever the order of the keys; no way back to the key."""
     return hashlib.sha256(f"{provider}\n{key.get_secret_value()}".encode()).hexdigest()[:12]
+
+
+LEAST_BETWEEN = 30.0
+"""Seconds between two times that a configured key is asked for."""
+
+
+def renewed_key(
+    name: str,
+    settings: ProviderSettings,
+    learn: Callable[[str], None],
+    hold: Callable[[Make[Renewed[SecretStr]]], Renewed[SecretStr]],
+) -> Renewed[SecretStr] | None:
+    """None where the settings name no way to get one. ``learn`` is told every spelling of a key that was
+    fetched; ``hold`` makes what is shared with another provider of the same settings.
+    """
+
+    def learned(fetch: Callable[[], Grant[SecretStr]]) -> Callable[[], Grant[SecretStr]]:
+        def fetch_and_learn() -> Grant[SecretStr]:
+            grant = fetch()
+            for spelling in settings.spellings(grant.value):
+                learn(spelling)
+            return grant
+
+        return fetch_and_learn
+
+    if isinstance(settings, AuthSchemeSettings) and settings.entra is not None:
+        asked, ca_file = settings.entra, settings.trust.ca_file
+
+        def ask(stack: ExitStack) -> Renewed[SecretStr]:
+            entra = stack.enter_context(closing(Entra(name, asked, proxy=settings.proxy, ca_file=ca_file)))
+            return Renewed(name, learned(entra.fetch), least=LEAST_BETWEEN)
+
+        return hold(ask)
+    if settings.api_key_command is not None:
+        command = KeyCommand(name, settings.api_key_command, settings.api_key_refresh)
+        return hold(lambda _: Renewed(name, learned(command.fetch), least=LEAST_BETWEEN))
+    return None

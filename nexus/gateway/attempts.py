@@ -15,12 +15,10 @@ from typing import Protocol
 
 from nexus.errors import ClientError, ContextTooLong, NexusError, Overloaded, UpstreamError
 from nexus.gateway.admission import Admission, estimated
-from nexus.gateway.alarms import Alarm
+from nexus.gateway.alarms import Alarm, begin_in_time
 from nexus.gateway.candidates import Router
 from nexus.gateway.consequences import count_failure, pause_before
-from nexus.gateway.last_words import last_words
-from nexus.gateway.patience import begin_in_time
-from nexus.gateway.semantics import DOUBTFUL, VERDICTS, Failure, Verdict, failure_of
+from nexus.gateway.semantics import DOUBTFUL, VERDICTS, Failure, Verdict, failure_of, last_words
 from nexus.limits.demands import output_asked
 from nexus.relay.answer import OpenedReply
 from nexus.relay.attempt import open_answer

@@ -11,7 +11,7 @@ from dataclasses import replace
 from urllib.parse import parse_qs
 
 from nexus.accounting.holdings import Held, Holdings
-from nexus.auth.sight import sees_everybody
+from nexus.auth.identity import sees_everybody
 from nexus.call import Call
 from nexus.conversation.usage import Usage
 from nexus.errors import InvalidRequest, NotFound, PermissionDenied, UnsupportedMediaType

@@ -2,11 +2,12 @@
 
 Law: pure. A failure is told by status and kind, never by words. The phase is part of its name: what happens before
 anything is sent, while no content has come, and after content, are different failures.
+``last_words`` is what is said where nothing is left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +19,7 @@ from nexus.errors import (
     InternalError,
     InvalidRequest,
     NexusError,
+    Overloaded,
     ProtocolError,
     Unreachable,
     UnsupportedFeature,
@@ -26,6 +28,7 @@ from nexus.errors import (
     VendorError,
 )
 from nexus.protocols.loader import vendor
+from nexus.relay.candidate import Plan, Skip
 
 Failure = Literal[
     "not_expressible",
@@ -170,3 +173,25 @@ def _answered(kind: str, status: int, *, own: bool) -> Failure:
     if own and kind != "quota" and status != 402 and failure in ("key_refused", "key_forbidden"):
         return "callers_key"
     return failure
+
+
+def last_words(plan: Plan) -> NexusError:
+    """What a client is told when every place was tried or skipped: a vendor's answer before a refusal of our own, the
+    last one's as it came. Of refusals that the conversation is too long comes first, for the client can make it
+    shorter, then what the first target could not express; a refusal for which waiting helps is the answer where every
+    target was refused so.
+    """
+    if plan.error is not None:
+        return plan.error
+    if not plan.skips:
+        return Overloaded("no target is left to ask", retry_after=1)
+    for failures in (("too_small",), ("not_expressible",), ("no_room", "over_limit")):
+        if found := [skip for skip in plan.skips if skip.failure in failures]:
+            return _of(found)
+    return plan.skips[0].error
+
+
+def _of(skips: Sequence[Skip]) -> NexusError:
+    """The one with the smallest true wait; of those that no waiting helps, the first."""
+    waits = [skip.error for skip in skips if skip.error.retry_after is not None]
+    return min(waits, key=lambda error: error.retry_after or 0.0) if waits else skips[0].error

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from nexus.accounting.holdings import Holdings
 from nexus.auth.authenticator import Authenticator
 from nexus.auth.credentials import HeaderLines
 from nexus.auth.identity import Identity
+from nexus.auth.tokens import Pending
 from nexus.call import Answers, Call, VendorIds
 from nexus.errors import Cancelled, InternalError, InvalidRequest, NexusError, ProtocolError, VendorError
 from nexus.gateway.admission import Admission
@@ -24,8 +25,7 @@ from nexus.gateway.attempts import Attempts
 from nexus.gateway.booking import book
 from nexus.gateway.candidates import Router
 from nexus.gateway.held_calls import HeldCalls
-from nexus.gateway.held_files import strangers_files
-from nexus.gateway.identify import identify
+from nexus.gateway.holders import strangers_files
 from nexus.gateway.pins import pin
 from nexus.gateway.routing import Model, Routes
 from nexus.headers.own import STORED_PROVIDER
@@ -238,3 +238,16 @@ def _counter(exchange: Exchange | None) -> Callable[[bytes], None]:
 def _events(piece: bytes) -> int:
     """How many events a piece holds; a whole body counts as one."""
     return max(1, piece.count(b"data:"), piece.count(b":event-type"), piece.count(b'"candidates"'))
+
+
+async def identify(
+    authenticator: Authenticator, lines: HeaderLines, wait: Callable[[Future[None]], Awaitable[None]]
+) -> Identity:
+    """Raises ClientError. Waits only where the identity provider's keys are being fetched."""
+    found = authenticator.authenticate(lines)
+    if isinstance(found, Pending):
+        await wait(found.fetched)
+        found = authenticator.authenticate(lines, last=True)
+    if isinstance(found, Pending):
+        raise AssertionError("an authenticator that is asked for the last time answers")
+    return found

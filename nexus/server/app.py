@@ -18,14 +18,13 @@ from nexus.auth import metadata
 from nexus.operation import RAW, Operation
 from nexus.protocols.dialect import Dialect
 from nexus.protocols.loader import DIALECTS
-from nexus.server import hello, raw
+from nexus.server import raw
 from nexus.server.base import UnknownPath
 from nexus.server.calls import CallHandler
 from nexus.server.dashboard.data import DataHandler
 from nexus.server.dashboard.page import DashboardHandler
 from nexus.server.health import HealthHandler, ReadyHandler
-from nexus.server.home import HomeHandler
-from nexus.server.metadata import MetadataHandler
+from nexus.server.home import HELLO, HelloHandler, HomeHandler, MetadataHandler
 from nexus.server.metrics import MetricsHandler, OwnMetricsHandler
 from nexus.server.models import ModelHandler, ModelListHandler
 from nexus.server.paths import DEFAULT, Base, bases
@@ -108,8 +107,8 @@ def _specs(server: Server, runtime: Runtime) -> list[URLSpec]:
                     pattern = f"({operation.pattern})" if operation.many else operation.pattern
                     others = _beside(settings, place, operation)
                     add(f"{base}{pattern}", CallHandler, dialect, operation=operation, others=others)
-            hellos = f"(?:/|{hello.PATH})?" if place.path else hello.PATH
-            add(f"{re.escape(place.path)}{hellos}", hello.HelloHandler, first)
+            hellos = f"(?:/|{HELLO})?" if place.path else HELLO
+            add(f"{re.escape(place.path)}{hellos}", HelloHandler, first)
         for place in bases(settings):
             for models in place.models:
                 # Where protocols list models at one path, the first one's endpoint answers for all.
@@ -121,7 +120,7 @@ def _specs(server: Server, runtime: Runtime) -> list[URLSpec]:
                 spoken = next((DIALECTS[name] for name in provider.dialects if name in DIALECTS), DEFAULT)
                 below = re.escape(raw.below(provider.name))
                 add(f"{below}/.*", raw.RawHandler, spoken, operation=RAW, provider=provider.name)
-        add(re.escape(hello.PATH), hello.HelloHandler, DEFAULT)
+        add(re.escape(HELLO), HelloHandler, DEFAULT)
     if settings.server.shows_dashboard:
         add(re.escape(settings.server.dashboard.path), DashboardHandler, DEFAULT)
         add(re.escape(settings.server.dashboard.data_path), DataHandler, DEFAULT)

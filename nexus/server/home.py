@@ -1,6 +1,7 @@
-"""``GET /`` for a person with a browser: what this is, and where the endpoints are.
+"""What is said to whoever comes without a credential: a page about this server, a hello, who gives out tokens.
 
-Open and small. It tells paths only: no key, no model, no vendor, no version. Nothing in it runs or loads.
+Open, small and constant. The page tells paths only: no key, no model, no vendor, no version. Nothing in it runs or
+loads.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ import base64
 import hashlib
 import html
 
-from nexus.server.base import ReadHandler
+from nexus.auth.metadata import document
+from nexus.errors import NotFound
+from nexus.server.base import BaseHandler, ReadHandler
 from nexus.server.guards import origin_of
 from nexus.server.paths import bases
 from nexus.settings import Settings
+from nexus.wire import encode
 
 STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:44em;margin:3em auto;padding:0 1em}code{overflow-wrap:anywhere}"
@@ -85,3 +89,28 @@ def entries(settings: Settings, base: str) -> list[tuple[str, str]]:
 
 def _entry(name: str, value: str) -> str:
     return f"<dt>{html.escape(name)}</dt><dd><code>{html.escape(value)}</code></dd>"
+
+
+class MetadataHandler(BaseHandler):
+    """Where clients learn who gives out tokens for this gateway (RFC 9728), before they have one."""
+
+    guarded = False
+
+    def get(self) -> None:
+        resource = self.runtime.guards.resource
+        if resource is None:
+            raise NotFound(f"{self.request.path} does not exist")
+        self.send(encode(document(resource)))
+
+
+HELLO = "/api/hello"
+"""Claude Code asks ``HEAD`` of its base URL, and this, which some programs look for below the base and some at the
+root, before they begin."""
+
+
+class HelloHandler(PageHandler):
+    def get(self) -> None:
+        if "text/html" in self.request.headers.get("Accept", ""):
+            self.send_page()
+            return
+        self.send(encode({"message": "hello"}))

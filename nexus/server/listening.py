@@ -1,4 +1,4 @@
-"""Listening sockets: TCP on one or both of IPv4 and IPv6, and Unix sockets.
+"""Listening sockets: TCP on one or both of IPv4 and IPv6, and Unix sockets; and what they need for HTTPS.
 
 A Unix socket that somebody answers on is never taken away; one that was left behind is.
 """
@@ -8,9 +8,11 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import ssl
 import stat
 from collections.abc import Sequence
 
+from nexus.settings.guards import TlsSettings
 from nexus.settings.listen import AnyAddress, ListenAddress, UnixAddress, url_of
 
 BACKLOG = 4096
@@ -181,3 +183,32 @@ def _reason(error: OSError, address: AnyAddress) -> str:
             return "this machine has no such kind of address"
         case _:
             return (error.strerror or str(error)).lower()
+
+
+class TlsError(Exception):
+    """The certificate and its key cannot be used; the text is safe to show."""
+
+
+def tls_context(tls: TlsSettings) -> ssl.SSLContext:
+    """What the listening socket needs for HTTPS. Raises TlsError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        # A password given here keeps OpenSSL from asking for one on the terminal.
+        context.load_cert_chain(tls.certificate, tls.key, password="")
+    except (ssl.SSLError, OSError, ValueError) as error:
+        raise TlsError(f"the TLS certificate and key cannot be used: {_tls_reason(error)}") from error
+    return context
+
+
+def _tls_reason(error: Exception) -> str:
+    match error:
+        case ssl.SSLError(reason="KEY_VALUES_MISMATCH"):
+            return "the key is not that of the certificate"
+        case ssl.SSLError(reason=str(reason)):
+            return reason.lower().replace("_", " ")
+        case OSError(strerror=str(text)):
+            return text.lower()
+        case _:
+            return "one of the files is not PEM, or the key is encrypted"

@@ -11,7 +11,7 @@ from functools import partial
 from urllib.parse import parse_qsl
 
 from nexus import __version__
-from nexus.auth.sight import sees_everybody
+from nexus.auth.identity import sees_everybody
 from nexus.errors import PermissionDenied
 from nexus.server.base import ReadHandler
 from nexus.server.runtime import Runtime

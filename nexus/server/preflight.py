@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from nexus.accounting.state import problem_of
 from nexus.auth.jwks import MissingPyJwt, require_pyjwt
 from nexus.server.listeners import listen
-from nexus.server.listening import CannotListen
-from nexus.server.tls import TlsError, tls_context
+from nexus.server.listening import CannotListen, TlsError, tls_context
 from nexus.settings import Settings
 from nexus.settings.leaves import named_files
 from nexus.settings.listen import ListenAddress

@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nexus.files import Stamp
+from nexus.files import Stamp, stamps
 from nexus.registry import NoProviders
 from nexus.server.source import Source
-from nexus.server.watch import stamps
 from nexus.settings import Problem, Settings, SettingsError
 from nexus.settings.warnings import warnings
 

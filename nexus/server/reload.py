@@ -7,14 +7,14 @@ import logging
 from contextlib import suppress
 
 from nexus.auth.jwks import MissingPyJwt
+from nexus.files import EVERY, Watch
+from nexus.server.listening import TlsError
 from nexus.server.reading import Good, Refused, read, tell_adopted, tell_refused
 from nexus.server.running import Running, restore
 from nexus.server.runtime import Runtime, build
 from nexus.server.service import Notifier
 from nexus.server.source import Source
 from nexus.server.threads import Workers
-from nexus.server.tls import TlsError
-from nexus.server.watch import EVERY, Watch
 from nexus.settings import Settings
 
 log = logging.getLogger("nexus")

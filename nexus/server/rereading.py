@@ -16,10 +16,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
+from nexus.files import EVERY, Watch
 from nexus.processes.poller import Poller
 from nexus.server.reading import Good, Refused, read, tell_refused
 from nexus.server.source import Source
-from nexus.server.watch import EVERY, Watch
 from nexus.settings import Settings
 
 log = logging.getLogger("nexus")

@@ -23,16 +23,15 @@ from nexus.server import memory, worker
 from nexus.server.announce import Urls, announce
 from nexus.server.descriptors import raise_limit, shortage
 from nexus.server.listeners import Listeners, listen
-from nexus.server.listening import CannotListen
+from nexus.server.listening import CannotListen, TlsError
 from nexus.server.reload import SERVING, Reloader
 from nexus.server.rereading import Rereading
 from nexus.server.running import start
 from nexus.server.service import Notifier, Service
 from nexus.server.shared_state import SharedState
+from nexus.server.signals import has_terminal
 from nexus.server.source import Source
 from nexus.server.supervisor import Orders, Supervisor
-from nexus.server.terminal import has_terminal
-from nexus.server.tls import TlsError
 from nexus.settings import Settings
 from nexus.telemetry import logs
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from tornado.ioloop import PeriodicCallback
 
 from nexus.accounting.books import Books
-from nexus.accounting.charges import spent_in
+from nexus.accounting.calendar import spent_in
 from nexus.accounting.database import DatabaseError
 from nexus.accounting.state import prepared
 from nexus.errors import Overloaded

@@ -33,8 +33,8 @@ from nexus.response_store.store import Store as ResponseStore
 from nexus.response_store.stores import make_store as make_response_store
 from nexus.response_store.vendor_ids import vendor_ids_of
 from nexus.server.guards import Guards
+from nexus.server.listening import tls_context
 from nexus.server.member import Member
-from nexus.server.tls import tls_context
 from nexus.settings import ServerSettings, Settings, secrets
 from nexus.settings.attribution import claims_of
 from nexus.settings.usage import state_folder

@@ -1,7 +1,8 @@
-"""Signals of a process that has no loop: as bytes on a socket, and held back around a fork."""
+"""Signals of a process that has no loop: as bytes on a socket, and held back around a fork; what a hangup means."""
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -38,3 +39,12 @@ def signals() -> Iterator[socket.socket]:
 
 def ignore(number: int, frame: object) -> None:
     """The byte on the socket is what counts."""
+
+
+def has_terminal() -> bool:
+    """Whether a terminal controls this process, which is no longer so once it was closed."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True

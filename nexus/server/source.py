@@ -14,10 +14,10 @@ from typing import Any
 from nexus.server import preflight
 from nexus.server.listeners import LISTEN, LISTEN_HEALTH, LISTEN_METRICS
 from nexus.settings import Problem, Settings, SettingsError, demo_settings, load, located
-from nexus.settings.exposure import exposure
 from nexus.settings.listen import AnyAddress
 from nexus.settings.problems import dotted
 from nexus.settings.types import Table
+from nexus.settings.warnings import exposure
 
 FIXED: tuple[tuple[str, ...], ...] = (
     LISTEN,

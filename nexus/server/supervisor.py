@@ -34,9 +34,8 @@ from nexus.server.rereading import Rereading
 from nexus.server.server import IN_FLIGHT
 from nexus.server.service import Notifier
 from nexus.server.shared_state import SharedState
-from nexus.server.signals import no_signals, signals
+from nexus.server.signals import has_terminal, no_signals, signals
 from nexus.server.slots import LONG, TIMES, Slot, Slots
-from nexus.server.terminal import has_terminal
 from nexus.server.worker import Place
 from nexus.settings import Settings
 from nexus.telemetry import logs

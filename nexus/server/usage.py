@@ -14,10 +14,9 @@ from typing import TypeVar
 from nexus.accounting.asked import FILTERS, Filters, check_by
 from nexus.accounting.calls import MOST_CALLS, Place, calls
 from nexus.accounting.database import Database, DatabaseError
-from nexus.accounting.report import usage
-from nexus.accounting.since import since_of
+from nexus.accounting.report import since_of, usage
 from nexus.accounting.tabulate import as_document
-from nexus.auth.sight import sight_of
+from nexus.auth.identity import sight_of
 from nexus.errors import InvalidRequest, NotFound, Overloaded
 from nexus.server.base import BaseHandler
 from nexus.server.threads import Full

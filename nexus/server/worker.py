@@ -27,13 +27,13 @@ from nexus.processes.frames import BadFrame, Frames
 from nexus.server import memory
 from nexus.server.draining import end_calls
 from nexus.server.listeners import Listeners
+from nexus.server.listening import TlsError
 from nexus.server.member import Member
 from nexus.server.reading import tell_refused
 from nexus.server.reload import Adopter
 from nexus.server.running import Running, prepare
 from nexus.server.server import Server
 from nexus.server.shares import Share
-from nexus.server.tls import TlsError
 from nexus.settings import Settings
 from nexus.telemetry import logs
 

@@ -24,10 +24,10 @@ from tornado.web import Application, RequestHandler
 
 from nexus.auth.authenticator import Authenticator
 from nexus.errors import NexusError
-from nexus.gateway.identify import identify
+from nexus.gateway.stages import identify
 from nexus.server.guards import Guards, header_lines
+from nexus.server.listening import TlsError, tls_context
 from nexus.server.server import Server
-from nexus.server.tls import TlsError, tls_context
 from nexus.settings.guards import TlsSettings
 from tests.auth.kit import (
     ALICE,

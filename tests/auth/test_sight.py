@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from nexus.auth.identity import Identity, Source
-from nexus.auth.sight import sees_everybody, sight_of
+from nexus.auth.identity import Identity, Source, sees_everybody, sight_of
 from nexus.errors import PermissionDenied
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nexus.credentials import renewed
+from nexus.credentials import accounts
 from nexus.credentials.key_command import LARGEST, KeyCommand
 from nexus.errors import UpstreamError
 from nexus.telemetry import logs
@@ -62,7 +62,7 @@ def upstream() -> Iterator[FakeUpstream]:
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(renewed, "LEAST_BETWEEN", 0.0)
+    monkeypatch.setattr(accounts, "LEAST_BETWEEN", 0.0)
 
 
 def house(serve: Serve, upstream: FakeUpstream, program: Program, more: str = "") -> Nexus:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nexus.server.watch import Watch, stamps
+from nexus.files import Watch, stamps
 
 
 @pytest.fixture

@@ -15,10 +15,8 @@ from typing import Any
 
 import nexus
 from nexus.accounting.calendar import DAY, DayOfRoute, of_points
-from nexus.accounting.gauges import Gauge
 from nexus.accounting.tabulate import NANO
-from nexus.auth.identity import Identity
-from nexus.auth.sight import Only, sight_of
+from nexus.auth.identity import Identity, Only, sight_of
 from nexus.errors import Overloaded
 from nexus.gateway.rests import Rests
 from nexus.gateway.routing import Routes
@@ -30,7 +28,7 @@ from nexus.server.dashboard import figures
 from nexus.server.dashboard.connect import clients
 from nexus.server.dashboard.effective import effective
 from nexus.server.dashboard.figures import RouteState
-from nexus.server.dashboard.standing import gauge_of, standings
+from nexus.server.dashboard.standing import Gauge, gauge_of, standings
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
 from nexus.server.threads import Full

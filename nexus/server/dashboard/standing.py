@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
+from typing import Literal
 from urllib.parse import unquote
 
-from nexus.accounting.gauges import WARN_AT, Gauge
 from nexus.auth.identity import Identity, joined
 from nexus.errors import Overloaded
 from nexus.gateway.routing import Routes
@@ -21,6 +22,28 @@ from nexus.limits.refusal import in_words
 from nexus.limits.rules import LimitKey, plan_of, quotas_of
 from nexus.settings.budgets import TAG
 from nexus.settings.price import NANO
+
+Unit = Literal["usd", "requests", "input_tokens", "output_tokens"]
+
+WARN_AT = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """``name`` says which limit, ``whose`` who is counted, "" for whoever looks. ``used`` of ``limit`` are in ``unit``;
+    ``window`` is in words, ``reset`` the Unix seconds at which nothing is used any more, None where nothing is.
+    ``warn_at`` is a share of the limit.
+    """
+
+    name: str
+    whose: str
+    unit: Unit
+    used: float
+    limit: float
+    window: str
+    reset: float | None
+    warn_at: float = WARN_AT
+
 
 MOST = 40
 """Limits of one caller that are looked at."""
