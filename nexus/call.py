@@ -12,11 +12,11 @@ from typing import Protocol
 
 from nexus.auth.identity import Identity
 from nexus.cancel import Cancel
+from nexus.dataclasses import dataclass
 from nexus.headers.tracing import TraceContext
 from nexus.operation import GENERATE, Operation
 from nexus.tags import Pairs, read_tags
 from nexus.upload import Upload
-from nexus.valueclass import valueclass
 from nexus.wire import Json
 
 
@@ -59,7 +59,7 @@ _SAFE_TWICE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 """Source: RFC 9110, section 9.2.2."""
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Tags:
     """What a coding agent tells of its work, and the ``given`` pairs of x-nexus-tags. Never proved: for logs, accounts
     and choices that guard nothing.
@@ -102,7 +102,7 @@ def _fit(value: str) -> str | None:
     return value if value.isascii() and value.isprintable() and 0 < len(value) <= LONGEST_TAG else None
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Call:
     """``headers`` have lower-case names; ``document`` is ``body`` decoded; ``model`` is the original model. What
     a client sent may hold its credentials, hence it is never shown. ``format`` is what the dialect came in, "" where

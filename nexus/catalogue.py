@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
 
+from nexus.dataclasses import dataclass
 from nexus.upstream.request import UpstreamRequest
 from nexus.wire import Json, mapping, sequence, text
 

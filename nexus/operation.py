@@ -6,8 +6,10 @@ Nobody compares names of operations; whoever treats one otherwise asks the row f
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, Self
+
+from nexus.dataclasses import dataclass
 
 Action = Literal[
     "generate",

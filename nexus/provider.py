@@ -23,6 +23,7 @@ from nexus.catalogue import Catalogue
 from nexus.catalogue import Listing as Listing
 from nexus.credentials.accounts import Account as Account
 from nexus.credentials.accounts import accounts_of, renewed_key
+from nexus.dataclasses import dataclass
 from nexus.errors import AuthenticationFailed
 from nexus.failure import VendorFailure
 from nexus.files import stamp
@@ -42,14 +43,13 @@ from nexus.upload import Upload
 from nexus.upstream.request import Timeouts, UpstreamReply, UpstreamRequest
 from nexus.upstream.tls import tls_context
 from nexus.upstream.transport import Transport
-from nexus.valueclass import valueclass
 from nexus.wire import Json
 
 Labels = tuple[tuple[str, str], ...]
 """What a cloud's own bill is told of a call: names and values."""
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One try at one provider: a body in one of its dialects, and what of the client's request travels with it.
 

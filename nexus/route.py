@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
+from nexus.dataclasses import dataclass
 from nexus.provider import Provider
 from nexus.settings.model import ModelSettings
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeVar
+
+from nexus.dataclasses import dataclass
 
 Thing = TypeVar("Thing")
 

@@ -11,8 +11,10 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import IO
+
+from nexus.dataclasses import dataclass
 
 IN_MEMORY = 1 << 20
 """Bytes that are held; with more all of them go to the disk."""

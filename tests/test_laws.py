@@ -69,7 +69,7 @@ def under(name: str, *roots: str) -> bool:
 
 # From the bottom up: a room may import itself, its own line and what stands before it.
 LAYERS: list[tuple[str, ...]] = [
-    ("nexus.valueclass",),
+    ("nexus.dataclasses",),
     ("nexus.headers",),
     (
         "nexus.errors",
@@ -111,6 +111,7 @@ KNOWN_TO_PROVIDERS = (
     *("nexus.upstream.request", "nexus.upstream.network_errors", "nexus.upstream.sniff"),
     *("nexus.errors", "nexus.failure", "nexus.wire", "nexus.cancel", "nexus.renewal", "nexus.conversation"),
     *("nexus.models", "nexus.json_schema", "nexus.headers", "nexus.operation", "nexus.shared", "nexus.catalogue"),
+    "nexus.dataclasses",
 )
 
 
@@ -172,6 +173,15 @@ def test_imports_make_no_circle() -> None:
 def test_the_bridge_is_made_of_the_standard_library() -> None:
     names = [name.split(".")[0] for name in imports(ROOT / "nexus/bridge.py")]
     assert set(names) <= sys.stdlib_module_names
+
+
+def test_dataclasses_are_those_of_the_house() -> None:
+    """The standard library's take ten times as long to make."""
+    for path in HOUSE:
+        from_library = [
+            node for node in tree_of(path).body if isinstance(node, ast.ImportFrom) and node.module == "dataclasses"
+        ]
+        assert "dataclass" not in {alias.name for node in from_library for alias in node.names}, path
 
 
 def test_files_are_small_and_say_what_they_are_for() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -21,6 +20,7 @@ from nexus.accounting.database import Database, DatabaseError
 from nexus.accounting.entry import PARTS, Charge
 from nexus.accounting.ledger import day_of
 from nexus.accounting.tables import DAY_SUMS
+from nexus.dataclasses import dataclass
 from nexus.errors import NotFound, Overloaded
 
 DAY = 86_400

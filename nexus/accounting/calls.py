@@ -6,13 +6,13 @@ Reads only, and bounded: a page has so many calls, each with its attempts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from nexus.accounting.asked import Filters, where
 from nexus.accounting.database import Database, Transaction
 from nexus.accounting.entry import PARTS
 from nexus.accounting.tables import ATTEMPT_FIELDS, column
 from nexus.accounting.tabulate import NANO, moment
+from nexus.dataclasses import dataclass
 from nexus.wire import Json, decode
 
 MOST_CALLS = 200

@@ -5,8 +5,9 @@ Names, numbers and the vendor's own counts; never a prompt, a reply or a key.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from nexus.dataclasses import dataclass
 
 TokensKnown = Literal["yes", "partly", "no"]
 """Whether the vendor said what the attempt used: in full, in part (the answer was cut, or some of it was estimated), or

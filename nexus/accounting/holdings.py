@@ -10,9 +10,10 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from nexus.accounting.database import Database, DatabaseError, Row, Transaction, Value, migrate
+from nexus.dataclasses import dataclass
 from nexus.errors import Overloaded
 from nexus.wire import Json, decode_object
 

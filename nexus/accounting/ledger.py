@@ -11,7 +11,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from nexus.accounting.database import Database, DatabaseError, RowsRefused, Transaction, Value, migrate
@@ -32,6 +31,7 @@ from nexus.accounting.tables import (
     STEP,
     attempt_values,
 )
+from nexus.dataclasses import dataclass
 
 log = logging.getLogger("nexus.usage")
 
@@ -82,9 +82,9 @@ class Kept:
 class Ledger:
     """Thread-safe. ``close`` writes what is left."""
 
-    def __init__(self, database: Database, kept: Kept = Kept(), clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, database: Database, kept: Kept | None = None, clock: Callable[[], float] = time.time) -> None:
         self.database = database
-        self._kept = kept
+        self._kept = kept or Kept()
         self._clock = clock
         self._changed = threading.Condition()
         self._waiting: deque[CallRecord | tuple[Item, ...]] = deque()

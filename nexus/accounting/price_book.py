@@ -18,7 +18,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from nexus.accounting.ledger import day_of
 from nexus.accounting.price_list import Route, price_list
 from nexus.accounting.prices import Price, Rates, read_price
 from nexus.conversation.usage import Usage
+from nexus.dataclasses import dataclass
 from nexus.provider import Listing, Provider
 from nexus.settings.price import PriceSettings
 

@@ -7,11 +7,12 @@ is rounded once, to a nano-dollar. What has no price has no cost: None, never 0.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from nexus.accounting.entry import PARTS
 from nexus.conversation.usage import Usage
+from nexus.dataclasses import dataclass
 from nexus.wire import Json, count, mapping, sequence, text
 
 MILLION = 1_000_000

@@ -14,6 +14,7 @@ from nexus.accounting.entry import Charge, TokensKnown
 from nexus.auth.identity import Identity
 from nexus.call import Tags
 from nexus.conversation.usage import Usage
+from nexus.dataclasses import dataclass
 from nexus.errors import (
     Cancelled,
     ClientError,
@@ -27,7 +28,6 @@ from nexus.errors import (
 )
 from nexus.headers.tracing import CallTrace, TraceContext
 from nexus.operation import Operation
-from nexus.valueclass import valueclass
 from nexus.wire import Json
 
 Phase = Literal["prepared", "sent", "answered", "content"]
@@ -79,7 +79,7 @@ def outcome_of(error: NexusError | None) -> Outcome:
             return Outcome.BUG
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class AttemptRecord:
     """``route`` is the configured name of the model, ``provider_type`` what its provider is; ``status`` is the
     vendor's, of an error under another status the one that it would have had; ``request_model`` is the vendor's name of
@@ -138,7 +138,7 @@ class AttemptRecord:
         return (self.error.phase if isinstance(self.error, UpstreamError) else "") or "silence"
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class CallRecord:
     """``at`` is when the call came, in Unix seconds; ``caller`` the address that it came from; ``model`` the name that
     was asked for; ``status`` and ``error`` what the client got. ``route`` is the last one, with the vendor's name of

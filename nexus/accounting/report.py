@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import UTC, datetime
 
 from nexus.accounting.asked import BY, TAG, Filters, where
@@ -15,6 +15,7 @@ from nexus.accounting.database import Database
 from nexus.accounting.entry import PARTS
 from nexus.accounting.ledger import day_of, midnight
 from nexus.accounting.tables import DAY_SUMS, column
+from nexus.dataclasses import dataclass
 from nexus.settings.types import read_duration
 
 MOST_ROWS = 1000

@@ -19,6 +19,7 @@ from nexus.auth.identity import Identity, Source, Unidentified, joined
 from nexus.auth.jwks import KeySet, require_pyjwt
 from nexus.auth.keys import KeyRing, is_expired
 from nexus.auth.tokens import Claims, Pending, Tokens
+from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest
 from nexus.headers.own import GATEWAY_KEY
 from nexus.renewal import Renewed
@@ -27,12 +28,11 @@ from nexus.settings.keys import GatewayKey
 from nexus.settings.oauth import OAuthSettings
 from nexus.shared import Holder, Shared
 from nexus.upstream.tls import Trust
-from nexus.valueclass import valueclass
 
 CARRIED = f"it goes into Authorization (Bearer), x-api-key, api-key, x-goog-api-key or {GATEWAY_KEY}"
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class _Proof:
     """What was proved about a caller; ``key`` and ``claims`` are None where it was done otherwise."""
 

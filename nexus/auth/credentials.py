@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 
 from nexus.auth.identity import Unidentified
+from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest
 from nexus.headers.own import GATEWAY_KEY
 from nexus.settings.keys import PREFIX
-from nexus.valueclass import valueclass
 
 HeaderLines = Mapping[str, Sequence[str]]
 """Lower-case names, and every line that was sent under each."""
@@ -40,7 +40,7 @@ SIGNED = (
 LONGEST = 16 * 1024
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Credential:
     """``text`` is what was sent, hence never shown; ``credential_headers`` are the headers that hold it, in whatever
     form."""

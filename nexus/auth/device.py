@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import requests
@@ -16,6 +16,7 @@ import requests
 from nexus import __version__, wire
 from nexus.auth.issuer import Metadata, metadata_url, read_metadata
 from nexus.auth.jwks import unpadded
+from nexus.dataclasses import dataclass
 from nexus.settings.oauth import LoginSettings
 from nexus.upstream.network_errors import cause_of
 from nexus.wire import Json, count, text

@@ -10,15 +10,15 @@ from collections.abc import Collection, Mapping
 from typing import Literal
 from urllib.parse import quote
 
+from nexus.dataclasses import dataclass
 from nexus.errors import AuthenticationFailed, PermissionDenied
 from nexus.settings.patterns import matches
-from nexus.valueclass import valueclass
 
 Source = Literal["open", "key", "token"]
 """What proved it: nothing (the gateway is open), a gateway key, or a token."""
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Identity:
     """``client_id`` and ``group`` are None where nobody is told apart; ``models`` is None where all are allowed.
 

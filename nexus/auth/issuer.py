@@ -7,9 +7,9 @@ answers for the issuer could otherwise name any server as the one whose keys are
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from nexus.dataclasses import dataclass
 from nexus.settings.oauth import is_loopback
 from nexus.settings.urls import host_of
 from nexus.wire import Json, text

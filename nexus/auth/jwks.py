@@ -11,10 +11,11 @@ import base64
 import importlib.util
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from nexus import DISTRIBUTION, wire
+from nexus.dataclasses import dataclass
 from nexus.wire import Json
 
 MOST_KEYS = 64

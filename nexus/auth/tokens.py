@@ -12,12 +12,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Any
 
 from nexus import wire
 from nexus.auth.identity import Unidentified
 from nexus.auth.jwks import KNOWN, KeySet, VerifyingKey, unpadded
+from nexus.dataclasses import dataclass
 from nexus.errors import Overloaded
 from nexus.renewal import Renewed
 from nexus.settings.oauth import OAuthSettings

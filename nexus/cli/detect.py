@@ -10,8 +10,10 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
+
+from nexus.dataclasses import dataclass
 
 MOST_MODELS = 20
 MOST_BYTES = 1_000_000

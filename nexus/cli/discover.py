@@ -10,11 +10,12 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from nexus import registry, wire
 from nexus.cancel import Cancel
 from nexus.catalogue import CannotList, Offered
+from nexus.dataclasses import dataclass
 from nexus.errors import NexusError, UpstreamError, UpstreamTimeout
 from nexus.headers.rules import rewrite
 from nexus.protocols import loader

@@ -7,7 +7,6 @@ import os
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,6 +14,7 @@ from pydantic import ValidationError
 from nexus.cli.detect import SERVERS, Found, Machine
 from nexus.cli.discover import Answer, discover
 from nexus.cli.options import DEFAULT_FILE, Options
+from nexus.dataclasses import dataclass
 from nexus.settings import Settings, secrets
 from nexus.settings.templates import expand
 from nexus.telemetry.logs import Redact, redactor

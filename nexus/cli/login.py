@@ -14,13 +14,13 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from nexus import wire
 from nexus.auth.device import SOON, IdentityProvider, Issued, LoginFailed, Prompt
 from nexus.cli.configured import refused, source_of
 from nexus.cli.options import Options
+from nexus.dataclasses import dataclass
 from nexus.registry import NoProviders
 from nexus.settings import Settings, SettingsError
 from nexus.settings.oauth import LoginSettings, read_issuer

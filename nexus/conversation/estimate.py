@@ -22,7 +22,7 @@ from nexus.conversation.parts import (
     ToolCall,
     ToolResult,
 )
-from nexus.valueclass import valueclass
+from nexus.dataclasses import dataclass
 from nexus.wire import encode
 
 BYTES_PER_TOKEN = 3.5
@@ -36,7 +36,7 @@ MESSAGE_TOKENS = 4
 """What the frame around a message costs."""
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """Input tokens by what they are made of, for of images and documents a vendor's count may be quite another."""
 

@@ -11,7 +11,7 @@ from dataclasses import field
 
 from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
 from nexus.conversation.usage import Usage
-from nexus.valueclass import valueclass
+from nexus.dataclasses import dataclass
 
 StreamPart = Text | Reasoning | ToolCall | Refusal | Image
 """What an answer is made of; in ``PartStart`` it holds what is known at the start (text, arguments mostly "").
@@ -20,7 +20,7 @@ An image is whole there.
 """
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class ResponseStart:
     """``usage`` holds what the vendor already knows (the input side), zeros otherwise."""
 
@@ -29,13 +29,13 @@ class ResponseStart:
     usage: Usage = field(default_factory=Usage)
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class PartStart:
     index: int
     part: StreamPart
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class PartDelta:
     """More text; for a ToolCall, more of the arguments' JSON text."""
 
@@ -43,7 +43,7 @@ class PartDelta:
     text: str
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Cited:
     """What words of a Text rest on; they came before."""
 
@@ -51,7 +51,7 @@ class Cited:
     citation: Citation
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class PartEnd:
     """``signature`` is set when the part's opaque value was only known at its end."""
 
@@ -59,26 +59,26 @@ class PartEnd:
     signature: Signature | None = None
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class UsageUpdate:
     """The usage so far, whole: it replaces the earlier one."""
 
     usage: Usage
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class ContentDropped:
     """The answer held something that has no counterpart; ``dropped`` names it in the vendor's words."""
 
     dropped: str
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Ping:
     """The upstream is alive."""
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class ResponseEnd:
     stop: Stop
 

@@ -13,7 +13,7 @@ from dataclasses import field
 from typing import Literal, TypeVar
 
 from nexus.conversation.usage import Usage
-from nexus.valueclass import valueclass
+from nexus.dataclasses import dataclass
 from nexus.wire import Json
 
 CacheHint = Literal["5m", "1h"]
@@ -23,7 +23,7 @@ Effort = Literal["minimal", "low", "medium", "high", "xhigh", "max"]
 Role = Literal["system", "user", "assistant"]
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Signature:
     """An opaque value (thinking signature, thought signature, encrypted reasoning) and the dialect that made it.
 
@@ -35,7 +35,7 @@ class Signature:
     value: str
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Inline:
     """Bytes carried in the message itself; ``data`` is standard base64."""
 
@@ -43,14 +43,14 @@ class Inline:
     data: str
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Link:
     """A URL that the vendor fetches; Nexus never does."""
 
     url: str
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Citation:
     """A page of the web that words of an answer rest on: the characters from ``start`` to before ``end`` of its text.
 
@@ -64,7 +64,7 @@ class Citation:
     quote: str = ""
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Text:
     """``citations`` are an answer's, in the order in which they were told."""
 
@@ -75,7 +75,7 @@ class Text:
     at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Image:
     """One that is shown to the model, or, in a message of the assistant, one that a model made."""
 
@@ -86,7 +86,7 @@ class Image:
     at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Document:
     """A PDF (inline or by link) or plain text (``Text`` as source)."""
 
@@ -97,13 +97,13 @@ class Document:
     at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Audio:
     source: Inline
     at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Reasoning:
     """Thinking text; ``redacted`` parts have no text, only a signature."""
 
@@ -113,7 +113,7 @@ class Reasoning:
     at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class ToolCall:
     """``arguments`` is the JSON text exactly as it was streamed; "" means no arguments."""
 
@@ -125,7 +125,7 @@ class ToolCall:
     at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class ToolResult:
     """The answer to the call ``call_id``; its parts are Text, Image and Document in order."""
 
@@ -136,7 +136,7 @@ class ToolResult:
     at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """The model's own words for declining, where the dialect tells them from content."""
 
@@ -156,7 +156,7 @@ def placed(part: P, at: str) -> P:
     return part
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Message:
     """Tool results are parts of user messages. A system message inside the conversation has role ``system``."""
 
@@ -166,12 +166,12 @@ class Message:
     at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class SummaryWanted(Message):
     """Asks, as the last message, for the conversation in short in place of an answer."""
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Tool:
     """``parameters`` is the JSON Schema as written by the client; None when it gave none."""
 
@@ -183,7 +183,7 @@ class Tool:
     at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class WebSearch(Tool):
     """A search that the vendor makes by itself, as the client's own vendor would; ``kind`` is the client's word for it.
 
@@ -196,7 +196,7 @@ class WebSearch(Tool):
     lost: tuple[str, ...] = ()
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class ToolChoice:
     """``name`` is set for mode ``tool`` only."""
 
@@ -204,7 +204,7 @@ class ToolChoice:
     name: str | None = None
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Thinking:
     """Whether and how hard to think; ``budget`` in tokens. Neither budget nor effort: the model adapts.
 
@@ -217,7 +217,7 @@ class Thinking:
     visible: bool = True
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class OutputFormat:
     """``schema`` None means any JSON object."""
 
@@ -227,7 +227,7 @@ class OutputFormat:
     strict: bool | None = None
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Request:
     """One request, whole. ``system`` is the text before the first message, block by block.
 
@@ -279,7 +279,7 @@ StopReason = Literal[
 ]
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Why the answer ended. ``raw`` keeps the vendor's word, and is all there is when the reason is ``unknown``."""
 
@@ -288,7 +288,7 @@ class Stop:
     raw: str | None = None
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Response:
     """One whole answer; parts are Text, Reasoning, ToolCall, Refusal and Image in order."""
 

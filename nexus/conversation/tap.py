@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from nexus.conversation.usage import Usage
+from nexus.dataclasses import dataclass
 from nexus.wire import Json
 
 SEALED = "sealed_"

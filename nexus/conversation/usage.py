@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 
-from nexus.valueclass import valueclass
+from nexus.dataclasses import dataclass
 from nexus.wire import Json
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens, all counts disjoint.
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pydantic import SecretStr
 
 from nexus.credentials.entra import Entra
 from nexus.credentials.key_command import KeyCommand
+from nexus.dataclasses import dataclass
 from nexus.renewal import Grant, Renewed
 from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.provider import ProviderSettings

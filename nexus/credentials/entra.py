@@ -14,12 +14,13 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import requests
 from pydantic import SecretStr
 
+from nexus.dataclasses import dataclass
 from nexus.errors import Unreachable, UpstreamError, UpstreamTimeout
 from nexus.renewal import PHASE, Grant
 from nexus.settings.auth_scheme import BearerToken

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from nexus.call import Call
+from nexus.dataclasses import dataclass
 from nexus.errors import AuthenticationFailed
 from nexus.gateway.affinity import Moves, affinity_of, spread
 from nexus.gateway.alarms import Alarms
@@ -20,10 +21,9 @@ from nexus.gateway.routing import Model
 from nexus.provider import Provider
 from nexus.relay.candidate import Candidate, Plan
 from nexus.route import Route
-from nexus.valueclass import valueclass
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Choice:
     """The candidates of a call in order. ``home`` is the place where its session would go if nothing rested,
     ``affinity`` what decides that; "" where there is nothing to decide.

@@ -6,9 +6,10 @@ Asks nobody, so that rests, what is spent, and keys that are fetched are not kno
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from nexus.call import Call
+from nexus.dataclasses import dataclass
 from nexus.errors import ClientError
 from nexus.gateway.admission import estimated
 from nexus.gateway.affinity import session_of

@@ -12,8 +12,9 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from nexus.dataclasses import dataclass
 from nexus.processes.board import Board, Publish
 from nexus.relay.candidate import Scope
 

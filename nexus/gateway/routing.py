@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from nexus.auth.identity import Identity, may_use
+from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, ModelNotFound, NotFound
 from nexus.headers.own import STORED_PROVIDER
 from nexus.models.names import anthropics_id
@@ -18,7 +19,6 @@ from nexus.provider import Provider
 from nexus.route import Route
 from nexus.settings.model import ModelSettings
 from nexus.settings.virtual import VirtualModel
-from nexus.valueclass import valueclass
 
 MOST_NAMED = 20
 """Models that are named in the place of one that cannot do what is asked."""
@@ -27,7 +27,7 @@ OWNER = "nexus"
 """Who is said to own a virtual model."""
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Model:
     """What a public name stands for. ``spread`` are targets with their weights, ``targets`` those that are tried in
     their order after them; ``virtual`` is None where ``targets`` is the one model that was named.

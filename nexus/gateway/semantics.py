@@ -8,9 +8,9 @@ anything is sent, while no content has come, and after content, are different fa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from nexus.dataclasses import dataclass
 from nexus.errors import (
     UNSENT,
     Cancelled,

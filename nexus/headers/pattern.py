@@ -9,8 +9,9 @@ matching is without anchors and without regard to case, as in the reference.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from nexus.dataclasses import dataclass
 from nexus.headers.pattern_syntax import Begin, Chars, Either, End, Node, Repeat, Row, parse
 
 LONGEST_NAME = 256

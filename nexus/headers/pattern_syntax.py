@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import string
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from nexus.dataclasses import dataclass
 
 LONGEST = 500
 DEEPEST = 20

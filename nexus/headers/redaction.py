@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from urllib.parse import quote
 
-from nexus.valueclass import valueclass
+from nexus.dataclasses import dataclass
 
 SHORTEST = 6
 """A shorter key ("none", "x") is a word, whose loss would make a text unreadable."""
@@ -47,7 +47,7 @@ def _spellings(secret: str, depth: int) -> set[str]:
     return found
 
 
-@valueclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False)
 class Redactor:
     """``secrets`` are all spellings that are looked for, longest first, lest one that begins with another leaves its
     tail behind."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from nexus.dataclasses import dataclass
 
 REQUEST_ID = "x-request-id"
 TRACEPARENT = "traceparent"

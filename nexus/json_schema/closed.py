@@ -9,9 +9,9 @@ recursion, references out of the schema. Sources: platform.claude.com and the Be
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from nexus.dataclasses import dataclass
 from nexus.json_schema.all_of import Conflict, without_all_of
 from nexus.json_schema.refs import DEFS, definition, hoisted, references
 from nexus.json_schema.roots import describe, worded

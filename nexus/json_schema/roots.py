@@ -9,8 +9,8 @@ and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level``).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.json_schema.modern import modern
 from nexus.json_schema.refs import definition, hoisted

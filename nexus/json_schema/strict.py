@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nexus.conversation.parts import Tool
+from nexus.dataclasses import dataclass
 from nexus.json_schema.closed import Closed, NotClosed, close
 from nexus.json_schema.modern import modern
 from nexus.json_schema.roots import modern_root
 from nexus.models.tool_rules import StrictLimits
-from nexus.valueclass import valueclass
 from nexus.wire import Json
 
 FORMAT = "output_format.schema"
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class StrictTools:
     """``schemas`` of the tools that stay strict, by their place; ``lost`` names the others, and what binds no more."""
 

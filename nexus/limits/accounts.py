@@ -6,8 +6,7 @@ change.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from nexus.dataclasses import dataclass
 from nexus.limits.periods import Span, span_of
 from nexus.limits.quota import SECOND, Quota
 from nexus.limits.store_keys import encode_id

@@ -12,7 +12,7 @@ from __future__ import annotations
 from math import sqrt
 
 from nexus.conversation.estimate import Estimate
-from nexus.valueclass import valueclass
+from nexus.dataclasses import dataclass
 
 Vector = tuple[float, float, float]
 Matrix = tuple[Vector, Vector, Vector]
@@ -54,7 +54,7 @@ _ENDLESS = 10**12
 """Numbers beyond it are no counts of tokens, and may be too large for a float."""
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Expected:
     """Tokens of one prompt: the best ``guess``, and a ``bound`` above which they hardly are."""
 
@@ -62,7 +62,7 @@ class Expected:
     bound: int
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Calibration:
     """What is known of one model: the factors and the overhead, and how precisely; ``covariance`` is the inverse of
     ``precision``."""

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 
 from nexus.conversation.estimate import Estimate
 from nexus.conversation.usage import Usage
+from nexus.dataclasses import dataclass
 from nexus.limits.accounts import Account
 from nexus.limits.calibration import Expected
 from nexus.limits.learned import Learned
 from nexus.limits.quota import Demand, Quota
 from nexus.limits.rules import LimitKey
-from nexus.valueclass import valueclass
 from nexus.wire import Json, count, mapping
 
 DEFAULT_OUTPUT = 4096
@@ -24,7 +24,7 @@ DEAREST = 10**14
 """More nano-dollars than this for one call are, too."""
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Spending:
     """Shares of budgets that a call counts against, and what it costs there in nano-dollars: ``cost`` of what was used,
     None where nobody knows, and ``most`` of so many tokens of input and of output before anything is known.
@@ -35,7 +35,7 @@ class Spending:
     most: Callable[[int, int], int]
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Ask:
     """A call as admission sees it.
 
@@ -49,7 +49,7 @@ class Ask:
     spending: Spending | None = None
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Expectation:
     """Tokens of a call before it runs: what is expected of its input and a bound, and of its output likewise."""
 

@@ -7,9 +7,9 @@ count more, and what is learned stays within bounds, whatever vendors or clients
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 
 from nexus.conversation.estimate import Estimate
+from nexus.dataclasses import dataclass
 from nexus.limits.calibration import UNKNOWN, Calibration, Expected
 
 MEMORY = 0.95

@@ -5,9 +5,9 @@ Pure. A period begins with the first moment of its first day there, also where m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 
+from nexus.dataclasses import dataclass
 from nexus.settings.budgets import Period
 
 

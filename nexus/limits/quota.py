@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol, TypeVar
 
-from nexus.valueclass import valueclass
+from nexus.dataclasses import dataclass
 
 Dimension = Literal["input_tokens", "output_tokens", "requests", "cost"]
 """Tokens, calls, or nano-dollars."""
@@ -18,7 +18,7 @@ SECOND = 1_000_000
 """In microseconds."""
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Quota:
     """``limit`` in any ``interval`` microseconds, counted under ``key``; ``rule`` says where that is configured,
     ``budget`` is the name of one."""
@@ -31,7 +31,7 @@ class Quota:
     budget: str = ""
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Demand:
     """What one request takes from one quota: ``amount``, if ``least`` of it is left, and otherwise nothing.
 
@@ -53,7 +53,7 @@ class Demand:
         return self.amount if self.least is None else min(self.least, self.amount)
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Standing:
     """A quota at one moment: ``used`` of it, and the microseconds until nothing is, if nothing else comes."""
 
@@ -66,7 +66,7 @@ class Standing:
         return max(0, self.quota.limit - self.used)
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """How a store finds a grant's amounts again: the bucket of each demand.
 
@@ -80,7 +80,7 @@ class Receipt:
     parts: tuple[Granted, ...] = ()
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Granted:
     """All demands were met; ``standings`` include them."""
 
@@ -89,7 +89,7 @@ class Granted:
     standings: tuple[Standing, ...]
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Refused:
     """Nothing was taken. ``demand`` is the one that stands longest in the way.
 

@@ -7,10 +7,10 @@ client never retries by itself and never waits longer than the settings say. No 
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from nexus.dataclasses import dataclass
 from nexus.settings.limits import NO_REDIS, RedisStorage
 
 PORT = 6379

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nexus.dataclasses import dataclass
 from nexus.limits.quota import SECOND, Dimension, Quota
 from nexus.limits.store_keys import scope_of, spending_tag
 from nexus.settings.limits import PerUser, RateLimits, UserLimit
-from nexus.valueclass import valueclass
 
 SETTING: dict[Dimension, str] = {
     "input_tokens": "input_token_limit",
@@ -23,7 +23,7 @@ SETTING: dict[Dimension, str] = {
 """Dimension to the key that sets it."""
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class LimitKey:
     """Whom and what a call is limited by; ``model`` is the public alias."""
 
@@ -35,14 +35,14 @@ class LimitKey:
     model_limits: RateLimits | None
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class _LimitTable:
     limit: UserLimit
     rule: str
     of_model: bool
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class PlannedLimit:
     """One dimension of a plan: a quota of everybody whom the plan is for, without the one who calls."""
 

@@ -18,12 +18,12 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain, groupby, islice
 from typing import Any
 
 from nexus.breaker import Breaker, Pass
+from nexus.dataclasses import dataclass
 from nexus.errors import Overloaded
 from nexus.limits.quota import SECOND, Demand, Granted, Loop, Receipt, Refused, Standing
 from nexus.limits.redis_client import address_of, errors, explain

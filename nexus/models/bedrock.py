@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
+from nexus.dataclasses import dataclass
 from nexus.models import gpt
 from nexus.models.names import model_name
 from nexus.models.tool_rules import NameRule

@@ -7,8 +7,10 @@ runs a compatible server tells Nexus what no model's name does. Sources beside t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any
+
+from nexus.dataclasses import dataclass
 
 
 def _fact(about: str) -> Any:

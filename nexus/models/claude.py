@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+from nexus.dataclasses import dataclass
 from nexus.models.names import Version, claude_name
 from nexus.models.tool_rules import NameRule, StrictLimits
 from nexus.wire import Json, mapping, sequence

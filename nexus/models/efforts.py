@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, get_args
 
 from nexus.conversation.parts import Effort, Thinking
+from nexus.dataclasses import dataclass
 
 OFF: Final = "none"
 LEVELS: Final[tuple[str, ...]] = (OFF, *get_args(Effort))

@@ -8,9 +8,10 @@ thought-signatures, function-calling, structured-output) and the Vertex AI model
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
+from nexus.dataclasses import dataclass
 from nexus.models.names import Version, gemini_name
 from nexus.models.tool_rules import NameRule
 

@@ -21,9 +21,10 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Literal
 
+from nexus.dataclasses import dataclass
 from nexus.models.chat_server import PLAIN, ChatServer
 from nexus.models.efforts import OFF
 from nexus.models.names import model_name

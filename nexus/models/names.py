@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
+
+from nexus.dataclasses import dataclass
 
 Version = tuple[int, int]
 

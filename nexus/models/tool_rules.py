@@ -8,9 +8,9 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from nexus import wire
+from nexus.dataclasses import dataclass
 
 _DIGITS = 8
 """Hexadecimal digits of a short name: one in four thousand million names meets another."""

@@ -13,6 +13,7 @@ from dataclasses import field
 from typing import Literal
 
 from nexus.conversation.parts import NOTHING_ASKED, Request, Response
+from nexus.dataclasses import dataclass
 from nexus.models import bedrock, chat_server, gemini
 from nexus.models.bedrock import ConverseModel
 from nexus.models.chat_server import ChatServer
@@ -20,14 +21,13 @@ from nexus.models.claude import CLASSIC, Claude
 from nexus.models.gemini import Gemini
 from nexus.models.gpt import GPT
 from nexus.protocols.renaming import Renaming
-from nexus.valueclass import valueclass
 from nexus.wire import Json
 
 DEFAULT_MAX_TOKENS = 4096
 """For an answer of a model about which nothing is known."""
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Target:
     """Whom a request is written for: the facts about its server and model, by the family that a writer asks of.
 
@@ -55,7 +55,7 @@ class Target:
         return f"{self.model} on {self.host}" if self.host else self.model
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Cut:
     """What the relay does in the vendor's place: ends the answer before the first of ``stop``, or after so many tokens
     as the client wants where the vendor's least is more."""
@@ -71,7 +71,7 @@ Find = Callable[[Collection[str]], Mapping[str, Mapping[str, Json]]]
 """Finds records of earlier answers by their ids, those that are kept."""
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class ReadRequest:
     """A client's request in neutral form; ``dropped`` names the wire fields that the neutral form has no place for.
 
@@ -83,7 +83,7 @@ class ReadRequest:
     kept: dict[str, Json] | None = None
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class VendorRequest:
     """A vendor's request body.
 
@@ -102,7 +102,7 @@ class VendorRequest:
     answer_call: str | None = None
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class AnswerOrigin:
     """What a reader of an answer may have to know of its question; ``response_id`` and the ids of ``new_id`` are the
     gateway's own, ``server`` is the target's.
@@ -115,7 +115,7 @@ class AnswerOrigin:
     server: ChatServer = chat_server.PLAIN
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Envelope:
     """What a client's answer says beside its content: the gateway's own ``id``, the ``model`` as the client named it,
     when it was ``created`` (Unix seconds) and what it answers. ``now`` is the clock by which it is completed; without
@@ -129,7 +129,7 @@ class Envelope:
     now: Callable[[], int] | None = None
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class ReadResponse:
     """A vendor's whole answer; ``dropped`` names content without a counterpart, in the vendor's words."""
 

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from nexus.dataclasses import dataclass
 from nexus.failure import VendorFailure
 
 TOO_LONG = "prompt is too long"

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from nexus.conversation.events import Event
 from nexus.conversation.parts import Request, Response
+from nexus.dataclasses import dataclass
 from nexus.failure import VendorFailure
 from nexus.protocols.codec import AnswerOrigin, Envelope, Find, ReadRequest, ReadResponse, Target, VendorRequest
 from nexus.protocols.dispositions import Disposition

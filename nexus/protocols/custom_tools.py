@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.parts import Request, Tool
-from nexus.valueclass import valueclass
+from nexus.dataclasses import dataclass
 from nexus.wire import Json, decode_object, encode, text
 
 PARAMETERS: Mapping[str, Json] = {
@@ -20,7 +20,7 @@ PARAMETERS: Mapping[str, Json] = {
 }
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class CustomTool(Tool):
     """A tool that its client calls with free text."""
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 from nexus.conversation.tap import Tap
+from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, NexusError
 from nexus.failure import VendorFailure
 from nexus.operation import Operation
@@ -21,11 +22,10 @@ from nexus.protocols.held import HeldCodec
 from nexus.protocols.protocol import Protocol
 from nexus.protocols.sse import Frame
 from nexus.protocols.uploaded import uploaded
-from nexus.valueclass import valueclass
 from nexus.wire import Json
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class ModelCard:
     """One line of a model list; ``created`` in Unix seconds. ``context`` are the tokens that it takes, None where that
     is not known, ``efforts`` the levels of thinking that can be asked for, least first."""
@@ -39,7 +39,7 @@ class ModelCard:
     efforts: tuple[str, ...] = ()
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Edited:
     """A client's own bytes as they go to a vendor of its dialect; ``dropped`` names what only another vendor knew."""
 
@@ -47,7 +47,7 @@ class Edited:
     dropped: tuple[str, ...] = ()
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Asked:
     """A request in the words of its dialect. ``document`` is ``body`` decoded, and says what the client said elsewhere:
     the model in the path, a stream in the verb. ``headers`` have lower-case names. ``place`` is what else the path
@@ -61,7 +61,7 @@ class Asked:
     place: str | None = None
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class BrokenStream:
     """The stream that an error ends: whose it is, and whether it had an event of an answer; ``now`` in Unix seconds."""
 
@@ -72,7 +72,7 @@ class BrokenStream:
     begun: bool
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class RateLimit:
     """One of the gateway's limits at one moment: ``reset`` in seconds until nothing counts against it any more."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from nexus.conversation.asking import asks_for
 from nexus.conversation.parts import Request, Thinking
+from nexus.dataclasses import dataclass
 from nexus.errors import UnsupportedFeature
 from nexus.models import efforts
 from nexus.protocols.checks import Body, Drops

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
-from nexus.valueclass import valueclass
+from nexus.dataclasses import dataclass
 from nexus.wire import encode as encode_json
 
 MAX_PAYLOAD = 24 * 1024 * 1024
@@ -30,7 +30,7 @@ class CorruptMessage(ValueError):
     """The bytes are not an event stream, or not the one that was sent."""
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class EventMessage:
     """``headers`` that are no strings have whatever value botocore reads; ``raw`` are a read message's own bytes."""
 

@@ -7,9 +7,8 @@ Google's extra_content; vLLM's stop_reason; the Open Responses specification (op
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nexus.conversation.parts import Stop
+from nexus.dataclasses import dataclass
 from nexus.wire import Json
 
 

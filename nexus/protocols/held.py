@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar, Literal
 
+from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, MethodNotAllowed, NotFound
 from nexus.protocols.edit import find
 from nexus.protocols.raw_json import CLOSE_ARRAY, OPEN_ARRAY, Span, next_item, past_space, value_end

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from mmap import mmap
 
+from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest
 
 MOST_PARTS = 1000

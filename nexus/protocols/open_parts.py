@@ -8,11 +8,12 @@ acts on a call that has ended.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Generic, TypeVar
 
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, StreamPart
 from nexus.conversation.parts import Reasoning, Signature, Stop, Text, ToolCall
+from nexus.dataclasses import dataclass
 from nexus.protocols.arguments import an_object_of
 from nexus.wire import Json
 

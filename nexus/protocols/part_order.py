@@ -7,9 +7,10 @@ passes as it came.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from nexus.conversation.events import Cited, Event, PartDelta, PartEnd, PartStart
+from nexus.dataclasses import dataclass
 
 
 @dataclass(slots=True)

@@ -12,15 +12,15 @@ from dataclasses import field, replace
 
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart
 from nexus.conversation.parts import Message, Part, Request, Tool, ToolCall, ToolChoice, WebSearch
+from nexus.dataclasses import dataclass
 from nexus.json_schema.keys import Forms, keys_of, renamed_schema, renamed_text, renamed_value
 from nexus.json_schema.refs import hoisted
 from nexus.json_schema.remembered import remembered
 from nexus.models.tool_rules import NameRule
-from nexus.valueclass import valueclass
 from nexus.wire import Json, decode, encode
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Renaming:
     """The way back: ``tools`` by the vendor's name, ``keys`` by the vendor's name of the tool and of the property."""
 

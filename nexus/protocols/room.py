@@ -6,10 +6,11 @@ Pure; neutral events in, neutral events out, of whole answers and streams alike.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from nexus.conversation.events import Cited, ContentDropped, Event, PartDelta, PartEnd, PartStart
 from nexus.conversation.parts import Image, Inline, Link, Text
+from nexus.dataclasses import dataclass
 from nexus.protocols.images import placeholder
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nexus.conversation.parts import Part, Signature, Text, ToolCall, placed
+from nexus.dataclasses import dataclass
 from nexus.protocols.dialect import Edited
 from nexus.protocols.rewrite import Rules, cut
-from nexus.valueclass import valueclass
 from nexus.wire import Json
 
 _TAG = "nexus."
@@ -59,7 +59,7 @@ def pack_next(signature: Signature | None, own: str) -> str | None:
     return None if signature is None or signature.dialect == own else pack_neighbours(signature, NEXT, own)
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Carrier:
     """A signature on its way to the part beside it."""
 

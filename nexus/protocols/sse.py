@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from nexus.valueclass import valueclass
+from nexus.dataclasses import dataclass
 from nexus.wire import decode
 
 DONE = "[DONE]"
@@ -31,7 +31,7 @@ class FrameTooLarge(Exception):
     """The stream holds no blank line within MAX_FRAME bytes."""
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Frame:
     """One event with its terminating blank line. ``data`` is None for a frame of comments alone."""
 

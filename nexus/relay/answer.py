@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from nexus.dataclasses import dataclass
 from nexus.errors import ProtocolError, VendorError
 from nexus.headers import own
 from nexus.headers.forwarding import OF_FILES, returned
@@ -21,7 +22,6 @@ from nexus.relay.stream import Stream, read, remember
 from nexus.relay.vendor_failures import in_band, in_place_of_an_answer, status_failure
 from nexus.upstream.request import UpstreamReply
 from nexus.upstream.sniff import Begun, is_stream, media_type
-from nexus.valueclass import valueclass
 
 MAX_REPLY = 64 * 1024 * 1024
 """Bytes of an answer that is not a stream."""
@@ -35,7 +35,7 @@ MAX_NAMED = 2000
 _STREAM = "text/event-stream"
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Head:
     """Status and headers of a reply."""
 
@@ -44,7 +44,7 @@ class Head:
     stream: bool
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class OpenedReply:
     """An answer that has begun: ``first`` ends with its first content, ``pieces`` are what follows, nothing where it is
     ``whole``. Where it ``translates``, what was asked is still needed.

@@ -5,12 +5,12 @@ Values, and what one thread at a time writes of one call. Nothing here decides a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from nexus.dataclasses import dataclass
 from nexus.errors import NexusError
 from nexus.provider import Account
 from nexus.route import Route
-from nexus.valueclass import valueclass
 
 Scope = tuple[str, str, str]
 """What rests: provider, alias ("" for all models), account ("" for all keys). A caller's own key is an account too."""
@@ -22,7 +22,7 @@ NOT_THERE = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key"
 """Headers that never go where the configured key is used in place of the caller's."""
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """``own`` tells a caller's own key from other callers', "" where the configured one is used. ``brings_key`` says
     that the caller has one of its own, used or not. ``resting`` is until when the place rests, None where it is up.
@@ -72,7 +72,7 @@ class Candidate:
         return self.brings_key and not self.own
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Skip:
     """A target that was not asked, why, and how it would have been refused."""
 
@@ -81,7 +81,7 @@ class Skip:
     error: NexusError
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Later:
     """A place that is asked once more when nothing else is left, not before ``due`` on the monotonic clock."""
 

@@ -7,10 +7,11 @@ used before it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from nexus.conversation.estimate import BYTES_PER_TOKEN
 from nexus.conversation.usage import Usage
+from nexus.dataclasses import dataclass
 from nexus.headers import own
 from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.embeddings.asked import Asked

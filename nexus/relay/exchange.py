@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from nexus.accounting.entry import Charge
@@ -16,6 +16,7 @@ from nexus.accounting.record import KeyClass, Outcome, Phase, outcome_of
 from nexus.call import Answers, Call, VendorIds
 from nexus.cancel import Cancel
 from nexus.conversation.tap import Tap
+from nexus.dataclasses import dataclass
 from nexus.errors import Cancelled, NexusError, UpstreamStatus, UpstreamTimeout, VendorError
 from nexus.headers.tracing import REQUEST_ID, CallTrace, new_span_id
 

@@ -7,12 +7,13 @@ it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from nexus.accounting.entry import PARTS
 from nexus.accounting.holdings import Held
 from nexus.conversation.tap import Tap
 from nexus.conversation.usage import Usage
+from nexus.dataclasses import dataclass
 from nexus.errors import VendorError
 from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.edit import find, replace_string

@@ -18,6 +18,7 @@ from nexus.call import Call
 from nexus.conversation.cache_hints import with_own_hints
 from nexus.conversation.parts import Request
 from nexus.conversation.tap import Tap
+from nexus.dataclasses import dataclass
 from nexus.errors import ClientError, UnsupportedFeature, VendorError
 from nexus.failure import VendorFailure
 from nexus.headers.forwarding import without_credentials
@@ -39,11 +40,10 @@ from nexus.relay.exchange import Exchange
 from nexus.relay.reading import reading
 from nexus.relay.translation import Translation
 from nexus.route import Route
-from nexus.valueclass import valueclass
 from nexus.wire import Json, count, decode, encode, mapping
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Lane:
     """``dropped`` names what the request lost, ``hints`` where it got breakpoints of the prompt cache."""
 

@@ -10,8 +10,8 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 
+from nexus.dataclasses import dataclass
 from nexus.response_store.script import OVERHEAD
 from nexus.response_store.store import Bounds
 

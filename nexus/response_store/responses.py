@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 from nexus.call import Call
+from nexus.dataclasses import dataclass
 from nexus.errors import RequestTooLarge
 from nexus.limits.calls import network_of
 from nexus.response_store.store import Owner, Store

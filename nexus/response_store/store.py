@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
+from nexus.dataclasses import dataclass
 from nexus.settings.server import ResponseStoreSettings
-from nexus.valueclass import valueclass
 from nexus.wire import digest
 
 
@@ -15,7 +15,7 @@ def key_of(whose: str, id: str) -> str:
     return digest(f"{whose}\n{id}")
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Owner:
     """``name`` is who alone may read, ``payer`` on whose account the bytes are: on an open gateway the address."""
 
@@ -31,7 +31,7 @@ class Owner:
         return digest(self.payer, 32)
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Bounds:
     """``most`` and ``most_each`` are bytes, in all and for each payer; ``seconds`` count from the last use."""
 

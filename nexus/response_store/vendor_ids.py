@@ -8,9 +8,9 @@ ids are remembered before it has them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from nexus.call import Call
+from nexus.dataclasses import dataclass
 from nexus.errors import NotFound
 from nexus.response_store.store import Owner, Store, key_of
 from nexus.settings.server import ResponseStoreSettings

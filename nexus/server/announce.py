@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
-from dataclasses import dataclass
 from typing import Self
 
 from nexus import __version__
 from nexus.auth.cors import advice
+from nexus.dataclasses import dataclass
 from nexus.server.clients import reachable
 from nexus.server.listeners import Listeners
 from nexus.server.listening import base_url

@@ -7,9 +7,9 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NoReturn
 
+from nexus.dataclasses import dataclass
 from nexus.processes.hub import Hub
 from nexus.processes.poller import Poller
 from nexus.server.signals import STOPS, ignore

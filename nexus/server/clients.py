@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from nexus.dataclasses import dataclass
 from nexus.headers import own
 from nexus.settings import Settings
 

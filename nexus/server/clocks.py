@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from nexus.dataclasses import dataclass
 from nexus.errors import ClientError, RequestTimeout
 from nexus.server.stream import ClientStream
-from nexus.valueclass import valueclass
 
 HEAD_SECONDS = 60.0
 """How long a head may take from its first byte on."""
@@ -15,7 +15,7 @@ HEAD_SECONDS = 60.0
 DISCARD_SECONDS = 10.0
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Clocks:
     """Seconds, and the largest body in bytes. ``idle`` bounds the silence inside a body, ``upload`` all of it,
     ``keep_alive`` the wait for a request."""

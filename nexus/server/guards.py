@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Self
 
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
@@ -16,6 +15,7 @@ from nexus.auth import cors, metadata
 from nexus.auth.client_ip import client_ip
 from nexus.auth.credentials import HeaderLines
 from nexus.auth.hosts import is_own
+from nexus.dataclasses import dataclass
 from nexus.errors import PermissionDenied
 from nexus.settings.guards import ClientIpSettings, CorsSettings, CsrfSettings
 from nexus.settings.oauth import ProtectedResource

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from nexus.dataclasses import dataclass
 from nexus.limits.shared_windows import SharedWindows
 from nexus.processes.board import Board
 from nexus.processes.link import Link

@@ -9,8 +9,8 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from nexus.dataclasses import dataclass
 from nexus.protocols.dialect import Dialect
 from nexus.protocols.loader import DIALECTS, FORMS, PROTOCOLS
 from nexus.protocols.protocol import Protocol

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from nexus.dataclasses import dataclass
 from nexus.files import Stamp, stamps
 from nexus.registry import NoProviders
 from nexus.server.source import Source

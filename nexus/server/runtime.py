@@ -10,7 +10,6 @@ import os
 import ssl
 import threading
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
@@ -18,6 +17,7 @@ from nexus import registry
 from nexus.accounting.holdings import Holdings
 from nexus.accounting.price_book import PriceBook, priced
 from nexus.auth.authenticator import Authenticator
+from nexus.dataclasses import dataclass
 from nexus.files import stamp
 from nexus.gateway.admission import Admission
 from nexus.gateway.budgets import Budgets

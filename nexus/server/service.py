@@ -11,8 +11,9 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from nexus.dataclasses import dataclass
 from nexus.settings.listen import AnyAddress, ListenAddress, UnixAddress
 
 _FIRST_DESCRIPTOR = 3

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from nexus.dataclasses import dataclass
 from nexus.processes.peer import Peer
 from nexus.settings import Settings
 

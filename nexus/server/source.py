@@ -6,11 +6,12 @@ What ``nexus check`` accepts, a start and a reload accept too, and nothing else.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import reduce
 from pathlib import Path
 from typing import Any
 
+from nexus.dataclasses import dataclass
 from nexus.server import preflight
 from nexus.server.listeners import LISTEN, LISTEN_HEALTH, LISTEN_METRICS
 from nexus.settings import Problem, Settings, SettingsError, demo_settings, load, located

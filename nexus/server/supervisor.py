@@ -15,10 +15,10 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from nexus.dataclasses import dataclass
 from nexus.processes.board import Facts
 from nexus.processes.control import Control
 from nexus.processes.hub import Hub

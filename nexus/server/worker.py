@@ -16,11 +16,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 
 from nexus.accounting.database import NoDriver
 from nexus.auth.jwks import MissingPyJwt
+from nexus.dataclasses import dataclass
 from nexus.limits.redis_client import MissingRedis
 from nexus.processes.control import Control
 from nexus.processes.frames import BadFrame, Frames

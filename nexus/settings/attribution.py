@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import AfterValidator
 
+from nexus.dataclasses import dataclass
 from nexus.settings.types import Label, Location
 from nexus.tags import is_tag_name
 

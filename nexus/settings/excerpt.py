@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 
+from nexus.dataclasses import dataclass
 from nexus.settings.spans import Span
 
 WIDEST = 100

@@ -7,9 +7,10 @@ there is checked against it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
+from nexus.dataclasses import dataclass
 from nexus.settings.problems import dotted
 from nexus.settings.types import KeyPath, Location
 

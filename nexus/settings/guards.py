@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, FilePath, PlainValidator
 
+from nexus.dataclasses import dataclass
 from nexus.headers.names import read_header_name
 from nexus.headers.own import CSRF
 from nexus.settings.types import DAY, Duration, Location, Read, Table, each

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 from urllib.parse import quote
 
 from pydantic import AfterValidator, PlainValidator
+
+from nexus.dataclasses import dataclass
 
 UNIX = "unix:"
 LONGEST_PATH = 100

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, get_args
 
 from pydantic_core import ErrorDetails
 
+from nexus.dataclasses import dataclass
 from nexus.files import Stamps
 from nexus.settings.excerpt import Excerpt
 from nexus.settings.types import KeyPath, Table, did_you_mean

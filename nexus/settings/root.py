@@ -9,11 +9,12 @@ from __future__ import annotations
 import importlib.util
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from nexus.dataclasses import dataclass
 from nexus.files import Stamps
 from nexus.settings.attribution import source_problems
 from nexus.settings.budgets import Budget, BudgetName, budget_problems

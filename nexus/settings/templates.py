@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path as FilePath
 from typing import Any
 
+from nexus.dataclasses import dataclass
 from nexus.files import Stamps, stamp
 from nexus.settings.types import KeyPath
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from urllib3.util.url import _encode_target
 
+from nexus.dataclasses import dataclass
 from nexus.upstream.network_errors import host_of
 
 _PORTS = {"http": 80, "https": 443}

@@ -8,10 +8,11 @@ from __future__ import annotations
 import importlib
 import socket
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 from nexus.cancel import Cancel
+from nexus.dataclasses import dataclass
 from nexus.upstream.resolver import Resolver
 
 # Kernels probe after these seconds of silence, and take unanswered data for a dead connection after DEAD of them.

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
+from nexus.dataclasses import dataclass
 from nexus.upload import Upload
-from nexus.valueclass import valueclass
 
 UNIX = "http+unix"
 """The scheme of a server that listens on a Unix socket; its host is the percent-encoded path of the socket."""
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Timeouts:
     """Seconds after which an exchange is given up: to connect, to the head of the answer, and without a byte of it.
 
@@ -27,7 +27,7 @@ class Timeouts:
     keep_alive: float = 50.0
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class UpstreamRequest:
     """One HTTP request. ``headers`` holds the vendor's key, hence it is never shown.
 

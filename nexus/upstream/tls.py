@@ -13,12 +13,12 @@ import os
 import re
 import ssl
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import certifi
 
+from nexus.dataclasses import dataclass
 from nexus.files import Stamp, stamp
 
 _ELSEWHERE = (

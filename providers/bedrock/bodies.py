@@ -9,9 +9,10 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
+from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest
 from nexus.models.names import ClaudeName
 from nexus.protocols.messages.hosted import Extra, fit_host

@@ -17,9 +17,10 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
+from nexus.dataclasses import dataclass
 from nexus.models import claude as models
 from nexus.models.names import ClaudeName, Version, claude_name
 

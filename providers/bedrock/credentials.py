@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import time
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +18,7 @@ from botocore.session import Session as CoreSession  # type: ignore[import-untyp
 from botocore.utils import get_token_from_environment  # type: ignore[import-untyped]
 
 from nexus.cancel import Cancel
+from nexus.dataclasses import dataclass
 from nexus.errors import Unreachable
 from nexus.providers.bedrock.settings import BedrockSettings
 from nexus.renewal import PATIENCE, PHASE, Grant, Renewed

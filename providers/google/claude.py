@@ -15,8 +15,9 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from nexus.dataclasses import dataclass
 from nexus.models import claude as models
 from nexus.models.names import claude_name
 from nexus.protocols.messages.hosted import Extra, fit_host

@@ -13,11 +13,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 
 from nexus import registry
 from nexus.cli.launch.gateway import CannotStart, running, started
 from nexus.cli.options import Options
+from nexus.dataclasses import dataclass
 from nexus.errors import ModelNotFound
 from nexus.gateway.routing import Routes
 from nexus.server.clients import (

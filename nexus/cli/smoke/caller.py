@@ -7,9 +7,10 @@ not repeated.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from nexus.cli.smoke.dialect import Dialect
+from nexus.dataclasses import dataclass
 from nexus.headers.names import OWN_CREDENTIALS, is_denied, is_secret, read_header_name
 from nexus.settings.templates import expand
 

@@ -13,11 +13,11 @@ import struct
 import time
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from nexus.cli.smoke.dialect import Body, arguments, demand
 from nexus.cli.smoke.exchange import Failed, Trace
 from nexus.cli.smoke.probe import Probe
+from nexus.dataclasses import dataclass
 from nexus.wire import mapping, sequence
 
 YES, NO, UNTRIED = "ok", "no", "-"

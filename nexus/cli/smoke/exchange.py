@@ -11,11 +11,11 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from nexus.dataclasses import dataclass
 from nexus.protocols.eventstream import CorruptMessage, Decoder, named
 from nexus.protocols.sse import Frame, FrameDecoder, FrameTooLarge
 from nexus.wire import Json, mapping, text

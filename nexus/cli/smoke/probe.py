@@ -6,10 +6,11 @@ A probe ends in a complete answer or in ``Failed``, never in between.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from nexus.cli.smoke.dialect import Answer, Body, Dialect, Spent, demand
 from nexus.cli.smoke.exchange import Failed, Gateway, Refused, Trace
+from nexus.dataclasses import dataclass
 from nexus.wire import Json
 
 

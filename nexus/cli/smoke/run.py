@@ -6,12 +6,13 @@ Every combination that is tried makes exactly one row, whatever happens to it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from nexus.cli.smoke.capabilities import UNTRIED, Capability, capability
 from nexus.cli.smoke.dialect import demand
 from nexus.cli.smoke.exchange import Failed, NotServed, Trace
 from nexus.cli.smoke.probe import Probe
+from nexus.dataclasses import dataclass
 
 HELLO = "Say hello in one short sentence."
 

@@ -10,9 +10,10 @@ on web search and image generation.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from nexus.conversation.parts import Citation, Image, Inline, Link, Part, Text
+from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest
 from nexus.protocols.chat.reasoning import vendor_extra, vendor_signature, write_extra
 from nexus.protocols.checks import Drops

@@ -10,9 +10,10 @@ always 0), Google (whole calls, no index).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from nexus.conversation.parts import Signature
+from nexus.dataclasses import dataclass
 from nexus.protocols.chat.answers import read_arguments
 from nexus.protocols.chat.reasoning import vendor_signature
 from nexus.wire import Json, decode, mapping, text

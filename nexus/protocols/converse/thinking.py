@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import field
 
 from nexus.conversation.parts import Request, Thinking
+from nexus.dataclasses import dataclass
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.dispositions import level_of
-from nexus.valueclass import valueclass
 from nexus.wire import Json
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class ThinkingPlan:
     """``unlimited``: Nova thinks so hard that it takes no limits and no sampling."""
 

@@ -13,6 +13,7 @@ from dataclasses import field, replace
 from typing import Literal
 
 from nexus.conversation.parts import OutputFormat, Request, Tool, ToolCall
+from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.json_schema.closed import Closed, NotClosed
 from nexus.json_schema.keys import Forms
@@ -22,13 +23,12 @@ from nexus.models.bedrock import PROPERTY_KEYS
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.turns import has_tool_parts
 from nexus.protocols.forced_answer import answer_tool
-from nexus.valueclass import valueclass
 from nexus.wire import Json, encode, only
 
 ANSWER_TOOL = "json_answer"
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class ToolPlan:
     """``mode`` is auto, any or tool. ``answer_keys`` are the names in place of those of the answer tool's properties,
     ``format`` is the schema of an answer without such a tool.

@@ -9,9 +9,10 @@ has a role for it, no model on Converse takes it. Source: the bedrock-runtime se
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from nexus.conversation.parts import Message, Part, Request, Text, ToolCall, ToolResult
+from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.parts import text_blocks, write_assistant_part, write_user_part

@@ -6,8 +6,8 @@ Law: pure.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
+from nexus.dataclasses import dataclass
 from nexus.protocols.embeddings.asked import Asked
 from nexus.protocols.embeddings.shapes import Format
 from nexus.wire import Json

@@ -8,8 +8,9 @@ Amazon's model parameters of Titan and Cohere embeddings.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from nexus.dataclasses import dataclass
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.embeddings.asked import Asked, Vectors, floats
 from nexus.wire import Json, count, mapping, sequence

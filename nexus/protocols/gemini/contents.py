@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import count
 from typing import TypeVar
 
@@ -30,6 +30,7 @@ from nexus.conversation.parts import (
     ToolCall,
     ToolResult,
 )
+from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.gemini import Gemini
 from nexus.protocols.arguments import BROKEN, an_object_of

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 
 from nexus.conversation.events import Cited
 from nexus.conversation.parts import Citation
+from nexus.dataclasses import dataclass
 from nexus.protocols.urls import is_web
-from nexus.valueclass import valueclass
 from nexus.wire import Json, count, mapping, sequence, text
 
 _CHUNKS = "groundingMetadata.groundingChunks"
@@ -21,7 +21,7 @@ _SUPPORTS = "groundingMetadata.groundingSupports"
 _READ = frozenset({"groundingChunks", "groundingSupports"})
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class _Piece:
     """Words as they came: the answer's part that they are of, which of the vendor's parts, and their first byte."""
 

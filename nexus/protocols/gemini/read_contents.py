@@ -8,9 +8,10 @@ in their order where there is none. Source: ai.google.dev/api/caching#Content; g
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from nexus.conversation.parts import Image, Message, Part, Reasoning, Signature, Text, ToolCall, ToolResult
+from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest
 from nexus.protocols.checks import Drops, a_name, an_object, maybe_bool, maybe_object, maybe_string, wrong
 from nexus.protocols.gemini.contents import DIALECT

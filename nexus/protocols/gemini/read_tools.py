@@ -6,9 +6,9 @@ Source: ai.google.dev/gemini-api/docs/function-calling; google.genai.types.Tool 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from nexus.conversation.parts import Tool, ToolChoice, WebSearch
+from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Drops, a_name, an_array, an_object, maybe_object, maybe_string, wrong
 from nexus.protocols.gemini.read_contents import many

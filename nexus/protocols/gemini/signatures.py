@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart
 from nexus.conversation.parts import Reasoning, Signature, ToolCall
+from nexus.dataclasses import dataclass
 from nexus.protocols.gemini.contents import DIALECT, PLACEHOLDER
 from nexus.protocols.signatures import pack_signature, unpack_signature
 from nexus.wire import Json, base64_bytes, decode, encode, sequence, text

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 
 from nexus.conversation.parts import OutputFormat, Request, Tool, ToolChoice, WebSearch
+from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.json_schema.keys import Forms
 from nexus.json_schema.remembered import remembered
@@ -22,14 +23,13 @@ from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.gemini.json_schema import write_json_schema
 from nexus.protocols.gemini.schema import write_schema
 from nexus.protocols.web_search import without_search
-from nexus.valueclass import valueclass
 from nexus.wire import Json, mapping
 
 _AUTO = ToolChoice("auto")
 _MODES: Mapping[str, str] = {"auto": "AUTO", "none": "NONE", "required": "ANY", "tool": "ANY"}
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Tooling:
     """The body's ``tools`` and ``toolConfig``, what goes into generationConfig, and the forced answer tool's name.
 

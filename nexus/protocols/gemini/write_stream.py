@@ -7,10 +7,11 @@ finish reason, the sources and the usage. Source: ai.google.dev/api/generate-con
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from nexus.conversation.events import StreamPart
 from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
+from nexus.dataclasses import dataclass
 from nexus.protocols.arguments import an_object_of
 from nexus.protocols.codec import Envelope
 from nexus.protocols.gemini.signatures import write_signature

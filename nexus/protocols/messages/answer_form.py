@@ -9,6 +9,7 @@ Claude Opus 5.5" (forced tool use is not supported; structured outputs in its pl
 from __future__ import annotations
 
 from nexus.conversation.parts import OutputFormat, Request, Tool, WebSearch
+from nexus.dataclasses import dataclass
 from nexus.errors import UnsupportedFeature
 from nexus.json_schema.closed import Closed, NotClosed
 from nexus.json_schema.modern import modern
@@ -17,7 +18,6 @@ from nexus.json_schema.strict import FORMAT, close_format
 from nexus.models.claude import STRICT_LIMITS
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Target
-from nexus.valueclass import valueclass
 from nexus.wire import encode
 
 _ALONE = "and nothing else: no words before or after it, and no code fence around it."
@@ -25,7 +25,7 @@ _OBJECT = f"Give your answer as one JSON object {_ALONE}"
 _MATCHING = f"Give your answer as JSON that matches the JSON Schema below {_ALONE}"
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class AnswerForm:
     """``instruction`` goes after the system text, ``format`` into output_config. ``choice`` takes the place of the
     client's own; ``call`` is the tool whose arguments the answer's text is. ``by_tool`` leaves it to a forced tool.

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from nexus.conversation.parts import Request, Tool
-from nexus.valueclass import valueclass
+from nexus.dataclasses import dataclass
 from nexus.wire import Json, count, mapping, text
 
 Wire = Mapping[str, Json]
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Member(Tool):
     """One tool of a toolset, which its client knows as ``member`` of ``toolset``."""
 
@@ -24,7 +24,7 @@ class Member(Tool):
     member: str = ""
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Kind:
     """``describe`` reads the definition, whose members ``takes`` it knows."""
 

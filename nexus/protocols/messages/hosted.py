@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from nexus.dataclasses import dataclass
 from nexus.protocols.messages.hosted_systems import SAID, has_systems, systems_as_users
 from nexus.protocols.messages.turn_controls import in_words, is_cleared, is_silent, last_effort, with_effort
 from nexus.protocols.rewrite import ANY, REMOVE, cut
-from nexus.valueclass import valueclass
 from nexus.wire import Json, decode, encode, mapping, sequence
 
 Path = tuple[str, ...]
@@ -67,7 +67,7 @@ _READABLE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 """Names of drops end in a header of the reply."""
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Extra:
     """What a provider's settings say that this host takes on top: betas, and fields by their paths with dots."""
 

@@ -9,15 +9,15 @@ Source: platform.claude.com, pages on thinking, extended thinking and effort.
 from __future__ import annotations
 
 from nexus.conversation.parts import Effort, Request, Thinking
+from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest
 from nexus.models.claude import Claude
 from nexus.models.efforts import COMMON, LEAST_BUDGET, claude_budget
 from nexus.protocols.codec import Target
-from nexus.valueclass import valueclass
 from nexus.wire import Json
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What the body gets; ``on`` says that the model will or may think with sampling bound by it, ``lost`` that the
     effort is another than was asked for."""

@@ -7,9 +7,10 @@ Source: anthropic.types.ToolParam, ToolChoiceParam and OutputConfigParam.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from nexus.conversation.parts import OutputFormat, Request, Tool, ToolCall, WebSearch
+from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.json_schema.closed import Closed
 from nexus.json_schema.keys import Forms

@@ -9,16 +9,16 @@ Source: platform.claude.com, pages on tool use, thinking and mid-conversation sy
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from nexus.conversation.parts import Message, Text
+from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.claude import Claude
 from nexus.protocols.checks import Drops
 from nexus.protocols.ids import ToolIds
 from nexus.protocols.messages.turn_controls import as_user_words
 from nexus.protocols.messages.write_parts import Block, write_cache, write_part
-from nexus.valueclass import valueclass
 from nexus.wire import Json
 
 OPENING = "(The conversation begins with your own words.)"
@@ -50,7 +50,7 @@ class Turn:
         return [placed for placed in self.blocks if placed.kind in kinds]
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Turns:
     """``leading`` are the blocks of the system text, and of system messages before every other one."""
 

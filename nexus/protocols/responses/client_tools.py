@@ -8,8 +8,8 @@ items of local shell, shell, apply patch and computer calls; OpenAI's guides to 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+from nexus.dataclasses import dataclass
 from nexus.protocols.checks import Body, a_string, an_array, an_object, objects_in
 from nexus.wire import Json, count, encode, mapping, only, sequence, text
 

@@ -13,14 +13,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
 from nexus.conversation.parts import Request
+from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest
 from nexus.protocols.checks import Body, maybe_string
 from nexus.protocols.codec import Find
-from nexus.valueclass import valueclass
 from nexus.wire import Json, mapping, sequence, text
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Continued(Request):
     """A request that goes on from the answer ``previous``, whose conversation it has in front."""
 

@@ -17,13 +17,13 @@ from dataclasses import field, replace
 from itertools import groupby
 
 from nexus.conversation.parts import Request, Tool, ToolCall, WebSearch
+from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols import custom_tools
 from nexus.protocols.checks import Drops, a_name, an_object, maybe_bool, maybe_string, objects_in, wrong
 from nexus.protocols.custom_tools import read_input, with_grammar
 from nexus.protocols.ids import ToolIds
 from nexus.protocols.responses.client_tools import KINDS, ClientRun, describe, run_of
-from nexus.valueclass import valueclass
 from nexus.wire import Json, decode_object, digest, mapping, sequence, text
 
 _LONGEST = 64
@@ -36,7 +36,7 @@ SEARCH = "tool_search"
 """The tool's type, and its neutral name."""
 
 
-@valueclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class ClientTool(Tool):
     """A tool that its client calls otherwise: ``wire`` is how it was defined there."""
 

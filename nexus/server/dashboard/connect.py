@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from nexus.dataclasses import dataclass
 from nexus.server.clients import NO_KEY, Gateway, claude_code, placeholder
 from nexus.settings import Settings
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ import nexus
 from nexus.accounting.calendar import DAY, DayOfRoute, of_points
 from nexus.accounting.tabulate import NANO
 from nexus.auth.identity import Identity, Only, sight_of
+from nexus.dataclasses import dataclass
 from nexus.errors import Overloaded
 from nexus.gateway.rests import Rests
 from nexus.gateway.routing import Routes

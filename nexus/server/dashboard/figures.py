@@ -6,13 +6,13 @@ Pure and bounded: points, routes and calls are as many as a screen can show.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from nexus.accounting.activity import ATTEMPTS, COST, FAILED, FIRST_PART, NO_SUMS, OTHER, SPANS, UNKNOWN_COST
 from nexus.accounting.calendar import DAY, DAYS, DayOfRoute, forecast, month_of
 from nexus.accounting.entry import PARTS
 from nexus.accounting.tabulate import NANO
+from nexus.dataclasses import dataclass
 
 IN_CHART = 7
 """Routes that a chart tells apart; the others are one."""

@@ -11,9 +11,9 @@ import functools
 import hashlib
 import html
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
+from nexus.dataclasses import dataclass
 from nexus.server.guards import origin_of
 from nexus.server.home import HEADERS, HomeHandler, entries
 from nexus.settings import Settings

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 from urllib.parse import unquote
 
 from nexus.auth.identity import Identity, joined
+from nexus.dataclasses import dataclass
 from nexus.errors import Overloaded
 from nexus.gateway.routing import Routes
 from nexus.limits.accounts import Account

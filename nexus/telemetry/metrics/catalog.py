@@ -5,8 +5,9 @@ Law: names and labels are a promise to dashboards: what is here is added to, nev
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from nexus.dataclasses import dataclass
 
 NANO = 10**9
 """Of a second or a dollar, as rows keep them: whole numbers add up exactly."""

@@ -11,9 +11,9 @@ import itertools
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nexus.dataclasses import dataclass
 from nexus.telemetry.metrics.catalog import METRICS, Metric
 
 if TYPE_CHECKING:

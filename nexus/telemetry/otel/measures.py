@@ -7,9 +7,10 @@ for each attempt.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from nexus.accounting.record import AttemptRecord, CallRecord
+from nexus.dataclasses import dataclass
 from nexus.telemetry.otel.names import EACH_TOKEN, FIRST_TOKEN, REQUEST, Conventions, Metric
 from nexus.telemetry.otel.spans import Attributes, Value, error_type, operation_of
 

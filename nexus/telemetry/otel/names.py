@@ -7,8 +7,9 @@ gen-ai-metrics) and open-telemetry/semantic-conventions v1.36.0 (gen-ai-spans, g
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from nexus.dataclasses import dataclass
 
 Kind = Literal["seconds", "tokens", "sum"]
 """A histogram of either, or a counter of tokens."""

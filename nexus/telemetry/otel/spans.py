@@ -7,10 +7,11 @@ client chose stands in a span's name.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from nexus.accounting.record import AttemptRecord, CallRecord
+from nexus.dataclasses import dataclass
 from nexus.errors import Cancelled, NexusError, UpstreamStatus, VendorError
 from nexus.headers.tracing import CallTrace
 from nexus.telemetry.otel.names import Conventions

@@ -1,13 +1,14 @@
-"""A value class is what a frozen dataclass is, in all that can be seen of it."""
+"""A dataclass of the house is what one of the standard library is, in all that can be seen of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import dataclasses
+from dataclasses import field, replace
 from typing import Any
 
 import pytest
 
-from nexus.valueclass import valueclass
+from nexus.dataclasses import dataclass
 
 
 def made(decorator: Any) -> Any:
@@ -42,8 +43,12 @@ def made(decorator: Any) -> Any:
         def __post_init__(self) -> None:
             object.__setattr__(self, "sum", sum(self.more))
 
-    classes: list[Any] = [Value, Own, Empty, Itself, Derived]
-    value_of, own, empty, itself, derived = classes
+    @decorator
+    class Mutable:
+        count: int = 0
+
+    classes: list[Any] = [Value, Own, Empty, Itself, Derived, Mutable]
+    value_of, own, empty, itself, derived, mutable = classes
     value = value_of("a", "secret", 1)
     return [
         repr(value).rpartition(".")[2],
@@ -57,6 +62,7 @@ def made(decorator: Any) -> Any:
         hasattr(value, "__dict__"),
         [repr(one).rpartition(".")[2] for one in (derived("a", more=[1, 2]), derived("a"), derived(key="k", name="b"))],
         derived("a", more=[1]) == derived("a", more=[1]),
+        [mutable(1) == mutable(1), mutable() == mutable(1), mutable.__hash__],
         [refusal(derived), refusal(value_of, "a", nothing=1), refusal(derived, "a", "b", 1, [2])],
     ]
 
@@ -68,4 +74,4 @@ def refusal(cls: Any, *values: object, **named: object) -> str:
 
 
 def test_a_value_looks_as_a_dataclass_does() -> None:
-    assert made(valueclass) == made(dataclass)
+    assert made(dataclass) == made(dataclasses.dataclass)

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__all__ = ["valueclass"]
+__all__ = ["dataclass"]
 
 if TYPE_CHECKING:
-    from dataclasses import dataclass as valueclass
+    from dataclasses import dataclass
 else:
-    from dataclasses import dataclass, fields
+    import dataclasses
+    from dataclasses import fields
     from operator import attrgetter
     from reprlib import recursive_repr
 
-    def valueclass(*, frozen, repr=True, eq=True, **options):
-        """As ``dataclass``, with a hash where it is frozen."""
+    def dataclass(cls=None, /, *, frozen=False, repr=True, eq=True, **options):
+        """As that of the standard library."""
 
         def make(cls):
-            made = dataclass(init=False, repr=False, eq=False, **options)(cls)
+            made = dataclasses.dataclass(init=False, repr=False, eq=False, **options)(cls)
             own = _constructor(made) | (_representation(made) if repr else {})
             if eq:
                 own |= _comparison(made, frozen)
@@ -31,13 +32,13 @@ else:
                     setattr(made, name, value)
             return made
 
-        return make
+        return make if cls is None else make(cls)
 
     def _constructor(cls):
         def __init__(self, *values, **named):
             # Of a subclass without fields of its own it is the same.
             subclass = type(cls.__name__, (cls,), {"__qualname__": cls.__qualname__})
-            cls.__init__ = dataclass(repr=False, eq=False)(subclass).__init__
+            cls.__init__ = dataclasses.dataclass(repr=False, eq=False)(subclass).__init__
             cls.__init__(self, *values, **named)
 
         return {"__init__": __init__}
