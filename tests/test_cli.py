@@ -16,9 +16,9 @@ from nexus import __version__
 from nexus.cli import configured, init, options
 from nexus.cli import main as cli
 from nexus.server import preflight
+from nexus.server.announce import demo_text
 from nexus.server.service import Service
 from nexus.server.source import Source
-from nexus.server.welcome import demo_text
 from nexus.settings import Settings, SettingsError
 from nexus.telemetry import logs
 from tests.console import ROOT, Command, python

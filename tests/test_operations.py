@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from nexus import errors, registry
-from nexus.accounting.causes import ATTEMPT_FIELDS
+from nexus.accounting.record import ATTEMPT_FIELDS
 from nexus.errors import NexusError
 from nexus.settings import Settings
 from nexus.settings.provider import ProviderSettings

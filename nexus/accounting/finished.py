@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nexus.accounting.causes import reason
 from nexus.accounting.entry import PARTS, milliseconds
-from nexus.accounting.record import AttemptRecord, CallRecord, Outcome
+from nexus.accounting.record import AttemptRecord, CallRecord, Outcome, reason
 
 LONGEST = 200
 """Characters of a name, or of the reason for a failure."""

@@ -27,7 +27,7 @@ import nexus
 from nexus.accounting.entry import TokensKnown
 from nexus.accounting.ledger import day_of
 from nexus.accounting.price_list import Route, price_list
-from nexus.accounting.prices import Price, Rates, read_price
+from nexus.accounting.prices import Price, Rates, read_price, with_defaults
 from nexus.conversation.usage import Usage
 from nexus.dataclasses import dataclass
 from nexus.provider import Listing, Provider
@@ -79,8 +79,10 @@ FREE = Price(Rates({}), "free", is_free=True)
 
 def configured(settings: PriceSettings) -> Price:
     """A price that the settings name."""
-    above = tuple((int(start), Rates(rates.parts, settings.per_request)) for start, rates in settings.above.items())
-    return Price(Rates(settings.parts, settings.per_request), "settings", above)
+    own, *above = (
+        Rates(with_defaults(rates.parts), settings.per_request) for rates in (settings, *settings.above.values())
+    )
+    return Price(own, "settings", tuple(zip(map(int, settings.above), above, strict=True)))
 
 
 def priced(providers: Iterable[Provider]) -> Iterator[Priced]:

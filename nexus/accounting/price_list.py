@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
-from nexus.accounting.prices import MEDIA, STANDARD_TIERS
+from nexus.accounting.prices import MEDIA, STANDARD_TIERS, with_defaults
 
 _KEYS = {
     "input": "input_mtok",
@@ -97,14 +97,7 @@ def _levels(prices: Mapping[str, Any], percent: int) -> dict[str, Any]:
 
 
 def _rates(tiered: Mapping[str, Any], length: int, percent: int) -> dict[str, int]:
-    rates = {part: _nano(_at(price, length), percent) for part, price in tiered.items()}
-    if "output" in rates:
-        rates.setdefault("reasoning", rates["output"])
-    # Who lists no price for what is read from or written to a short cache takes that of any input.
-    for part in ("cache_read", "cache_write_5m"):
-        if "input" in rates:
-            rates.setdefault(part, rates["input"])
-    return rates
+    return with_defaults({part: _nano(_at(price, length), percent) for part, price in tiered.items()})
 
 
 def _at(price: Any, length: int) -> Decimal:

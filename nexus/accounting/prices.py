@@ -27,6 +27,14 @@ STANDARD_TIERS = frozenset({"", "default", "standard", "auto", "on_demand", "on-
 """What vendors call the service tier of ordinary prices."""
 
 
+_LIKE = {"reasoning": "output", "cache_read": "input", "cache_write_5m": "input"}
+"""Who lists no price of its own for a part takes that of any output or input."""
+
+
+def with_defaults(parts: Mapping[str, int]) -> dict[str, int]:
+    return {part: parts[like] for part, like in _LIKE.items() if like in parts} | dict(parts)
+
+
 @dataclass(frozen=True, slots=True)
 class Rates:
     """Nano-dollars per million tokens, by part; a part that is missing has no price. ``per_request`` is in

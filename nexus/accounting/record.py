@@ -1,10 +1,12 @@
-"""The record of a call and of each attempt at it: what logs, limits, ledgers and metrics are told when it is over.
+"""The record of a call and of each attempt at it: what logs, limits, ledgers and metrics are told when it is over;
+and why an attempt failed, in words for the log.
 
 Law: values only, never a prompt, a reply or a key; but for ``trace``, where ``[telemetry] capture_content`` says so.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from enum import StrEnum
@@ -28,6 +30,7 @@ from nexus.errors import (
 )
 from nexus.headers.tracing import CallTrace, TraceContext
 from nexus.operation import Operation
+from nexus.protocols.error_words import decode_error, error_words
 from nexus.wire import Json
 
 Phase = Literal["prepared", "sent", "answered", "content"]
@@ -201,3 +204,45 @@ class CallRecord:
 
 Consumer = Callable[[CallRecord], None]
 """Told of every call once, on the loop: it must not block, and what it raises is its own failure."""
+
+
+ATTEMPT_FAILED = "attempt failed"
+ATTEMPT_FIELDS = ("id", "route", "host", "phase", "error", "status", "why", "attempt", "of", "next")
+"""What the line about a failed attempt says, in order."""
+
+LONGEST = 300
+"""Characters of somebody else's words."""
+
+_CLIENTS_FAULT = frozenset({400, 413, 415, 422})
+"""Statuses by which a vendor says that the request is wrong, not that it could not serve it."""
+
+
+def reason(error: NexusError) -> str:
+    """One line: a network's cause, a vendor's status and words, or our own message. What a vendor said is repeated from
+    its error only, shortened, and without the keys that we sent it."""
+    match error:
+        case UpstreamError(why=str(why)) if why:
+            words = why
+        case UpstreamStatus():
+            vendor_words = error_words(decode_error(error.body), error.body)
+            words = f"{error.message}: {vendor_words}" if vendor_words else error.message
+        case VendorError():
+            words = f"{error.provider} answered {error.status}: {error.message}"
+        case _:
+            words = error.message
+    return words[:LONGEST]
+
+
+def level_of(error: NexusError | None) -> int:
+    """Of the line about a call: nobody's failure or the client's, the vendor's, ours."""
+    match error:
+        case None | Cancelled():
+            return logging.INFO
+        case UpstreamStatus() | VendorError() if error.status in _CLIENTS_FAULT:
+            return logging.INFO
+        case UpstreamError():
+            return logging.WARNING
+        case ClientError() if error.status < 500:
+            return logging.INFO
+        case _:
+            return logging.ERROR

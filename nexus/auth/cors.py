@@ -1,4 +1,4 @@
-"""The CORS headers of replies to web pages.
+"""What web pages may do: the CORS headers of replies, and the names of this server that are answered to.
 
 Pure. Nothing is said to an origin that is not allowed, and no answer that depends on the origin may be cached for
 another one.
@@ -6,9 +6,10 @@ another one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from nexus.settings.guards import CorsSettings
+from nexus.settings.listen import ip_of, is_loopback_host
 
 
 def is_allowed(cors: CorsSettings | None, origin: str) -> bool:
@@ -69,3 +70,24 @@ def preflight_headers(cors: CorsSettings | None, headers: Mapping[str, str]) -> 
 
 def _list(values: str | tuple[str, ...]) -> str:
     return values if isinstance(values, str) else ", ".join(values)
+
+
+OF_CONTAINERS = frozenset({"host.docker.internal", "host.containers.internal"})
+"""How containers call the machine that they run on."""
+
+
+def is_own(host: str, names: Sequence[str]) -> bool:
+    """Whether the value of a header Host is no foreign name, which counts while no credential is asked for; ``names``
+    are those of the settings. A web page can give its own name the address of this machine (DNS rebinding), and then
+    read what it is answered; only the header Host tells that name from this machine's own.
+    """
+    name = _without_port(host.strip()).lower().removesuffix(".")
+    if not name or ip_of(name) is not None or is_loopback_host(name) or name in OF_CONTAINERS:
+        return True
+    return any(name == known or (known.startswith("*.") and name.endswith(known[1:])) for known in names)
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0].partition("%")[0]
+    return host.partition(":")[0] if host.count(":") == 1 else host

@@ -37,7 +37,7 @@ def run(options: Options, command: Callable[[Options, Settings, Source], int] | 
         return command(options, settings, source)
     checks = options.command == "check"
     # Sockets that are handed over are open already, and bound.
-    beside = bool(service.calls) or (checks and preflight.is_served_by_nexus(settings))
+    beside = bool(service.calls) or (checks and preflight.served_at(settings) is not None)
     if found := source.obstacles(settings, beside=beside):
         return refused(found, options)
     if checks:

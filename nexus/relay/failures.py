@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from nexus.accounting.causes import ATTEMPT_FAILED, reason
+from nexus.accounting.record import ATTEMPT_FAILED, reason
 from nexus.errors import Overloaded, UpstreamError, UpstreamStatus, VendorError
 from nexus.relay.exchange import CallState
 from nexus.upstream.network_errors import host_of

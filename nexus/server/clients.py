@@ -28,8 +28,7 @@ class Gateway:
     @property
     def paths(self) -> dict[str, str]:
         """The path of each protocol that is served, "" for the root."""
-        paths = self.settings.llm.protocols.enabled_paths() if self.settings.llm.enabled else {}
-        return {name: path.rstrip("/") for name, path in paths.items()}
+        return self.settings.llm.protocols.enabled_paths() if self.settings.llm.enabled else {}
 
     @property
     def anthropic(self) -> str:
@@ -72,8 +71,10 @@ def first_model(settings: Settings, *words: str) -> str:
     )
 
 
-def claude_code(gateway: Gateway, large: str, small: str) -> dict[str, str]:
-    """The variables of Claude Code."""
+def claude_code(gateway: Gateway, large: str = "", small: str = "") -> dict[str, str]:
+    """The variables of Claude Code; of models that are not named those that suit it best."""
+    large = large or first_model(gateway.settings, "sonnet", "claude")
+    small = small or first_model(gateway.settings, "haiku", "sonnet", "claude")
     if not gateway.takes_logins("messages"):
         credential = {"ANTHROPIC_AUTH_TOKEN": gateway.key}
     else:
@@ -92,8 +93,8 @@ def _context(settings: Settings, model: str) -> int | None:
     return found.context if found else None
 
 
-def codex(gateway: Gateway, model: str) -> tuple[dict[str, str], list[str]]:
-    """The variables and the options of Codex."""
+def codex(gateway: Gateway, model: str = "") -> tuple[dict[str, str], list[str]]:
+    """The variables and the options of Codex, with the first model where none is named."""
     has_key = gateway.key != NO_KEY
     if gateway.takes_logins("responses"):
         # Codex asks for its login then, and sends it; the gateway's key comes beside it.
@@ -102,7 +103,8 @@ def codex(gateway: Gateway, model: str) -> tuple[dict[str, str], list[str]]:
     else:
         asked = ', env_key = "NEXUS_KEY"' if has_key else ""
     table = f'{{ name = "Nexus", base_url = {json.dumps(gateway.openai)}, wire_api = "responses"{asked} }}'
-    options = ["-c", "model_provider=nexus", "-c", f"model_providers.nexus={table}", "-m", model]
+    options = ["-c", "model_provider=nexus", "-c", f"model_providers.nexus={table}", "-m"]
+    options.append(model or first_model(gateway.settings))
     return ({"NEXUS_KEY": gateway.key} if has_key else {}), options
 
 

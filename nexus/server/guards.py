@@ -13,8 +13,8 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
 from nexus.auth import cors, metadata
 from nexus.auth.client_ip import client_ip
+from nexus.auth.cors import is_own
 from nexus.auth.credentials import HeaderLines
-from nexus.auth.hosts import is_own
 from nexus.dataclasses import dataclass
 from nexus.errors import PermissionDenied
 from nexus.settings.guards import ClientIpSettings, CorsSettings, CsrfSettings

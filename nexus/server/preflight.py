@@ -16,7 +16,7 @@ from nexus.server.listeners import listen
 from nexus.server.listening import CannotListen, TlsError, tls_context
 from nexus.settings import Settings
 from nexus.settings.leaves import named_files
-from nexus.settings.listen import ListenAddress
+from nexus.settings.listen import ListenAddress, url_of
 from nexus.settings.types import Location
 
 _PROBE = 2.0
@@ -36,10 +36,11 @@ def problems(settings: Settings, *, beside: bool = False) -> list[Location]:
     ]
 
 
-def is_served_by_nexus(settings: Settings) -> bool:
-    """Whether what listens at an address of these settings is a Nexus, which a check beside it does not mind."""
+def served_at(settings: Settings) -> str | None:
+    """The URL of the Nexus that listens at an address of these settings; a check beside it does not mind it."""
     addresses = (one for one in settings.server.listen_address if isinstance(one, ListenAddress) and one.port)
-    return any(answers_as_nexus(settings, address) for address in addresses)
+    found = next((address for address in addresses if answers_as_nexus(settings, address)), None)
+    return None if found is None else url_of(found, settings.server.scheme)
 
 
 def _packages(settings: Settings) -> Iterator[Location]:

@@ -1,12 +1,22 @@
-"""Signals of a process that has no loop: as bytes on a socket, and held back around a fork; what a hangup means."""
+"""Signals of a process that has no loop, as bytes on a socket; what a hangup means; and processes that are forked: what
+they let go of, and how they end.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import NoReturn
+
+from nexus.dataclasses import dataclass
+from nexus.processes.hub import Hub
+from nexus.processes.poller import Poller
+from nexus.server.slots import Slots
+from nexus.telemetry import logs
 
 STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -48,3 +58,43 @@ def has_terminal() -> bool:
     except OSError:
         return False
     return True
+
+
+log = logging.getLogger("nexus")
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """What every child finds of its supervisor's."""
+
+    poller: Poller
+    hub: Hub
+    slots: Slots
+
+    def let_go(self, foreign: Sequence[socket.socket] = ()) -> None:
+        """Nothing of the supervisor's is held or heard any more."""
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        for number in (signal.SIGINT, signal.SIGHUP):
+            # Of a terminal, to all of its processes: the supervisor decides. Programs that are run get the default.
+            signal.signal(number, ignore)
+        self.poller.close()
+        self.hub.forget()
+        for sock in foreign:
+            sock.close()
+        self.slots.forget()
+        logs.with_thread()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+
+    def live(self, foreign: Sequence[socket.socket], life: Callable[[], int]) -> NoReturn:
+        """The whole life of a worker; the process ends with it."""
+        code = 1
+        try:
+            self.let_go(foreign)
+            code = life()
+        except BaseException:
+            log.exception("a worker failed")
+        finally:
+            logging.shutdown()
+            os._exit(code)

@@ -26,7 +26,6 @@ from nexus.processes.link import Link, connected
 from nexus.processes.peer import Peer
 from nexus.processes.poller import Poller
 from nexus.server import memory, worker
-from nexus.server.child import Inherited
 from nexus.server.common import Common
 from nexus.server.listeners import Listeners
 from nexus.server.reading import Good, tell_adopted
@@ -34,7 +33,7 @@ from nexus.server.rereading import Rereading
 from nexus.server.server import IN_FLIGHT
 from nexus.server.service import Notifier
 from nexus.server.shared_state import SharedState
-from nexus.server.signals import has_terminal, no_signals, signals
+from nexus.server.signals import Inherited, has_terminal, no_signals, signals
 from nexus.server.slots import LONG, TIMES, Slot, Slots
 from nexus.server.worker import Place
 from nexus.settings import Settings

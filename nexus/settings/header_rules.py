@@ -6,7 +6,7 @@ one by type. ``apply`` and ``summary`` are as ``nexus.headers.rules`` wants them
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, SecretStr, WrapValidator
@@ -68,12 +68,8 @@ class HeaderRule(Tagged):
     """What to do: "forward", "insert", "remove" or "rename_duplicate"."""
 
     @classmethod
-    def kinds(cls) -> Collection[str]:
+    def variants(cls) -> Mapping[str, type[Table]]:
         return _RULES
-
-    @classmethod
-    def of_kind(cls, kind: str) -> type[Table]:
-        return _RULES[kind]
 
     def apply(self, incoming: Mapping[str, str], result: dict[str, str]) -> None:
         """Changes ``result``, what travels so far; ``incoming`` is what the client sent."""

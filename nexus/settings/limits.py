@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -67,12 +67,8 @@ class Storage(Tagged):
     """``[server.rate_limits.storage]``: where spending is counted."""
 
     @classmethod
-    def kinds(cls) -> Collection[str]:
+    def variants(cls) -> Mapping[str, type[Table]]:
         return _STORAGES
-
-    @classmethod
-    def of_kind(cls, kind: str) -> type[Table]:
-        return _STORAGES[kind]
 
     type: Literal["memory", "redis"]
     """"memory" counts for all workers of this process, "redis" over all processes and machines together."""

@@ -17,10 +17,9 @@ from nexus.settings.excerpt import excerpt
 from nexus.settings.former import translate
 from nexus.settings.hints import dotted_name
 from nexus.settings.leaves import named_files
-from nexus.settings.locate import Locator
 from nexus.settings.problems import Problem, SettingsError
 from nexus.settings.root import Origin, Settings
-from nexus.settings.spans import Span, Spans
+from nexus.settings.spans import Locator, Span, Spans
 from nexus.settings.templates import expand
 from nexus.settings.types import KeyPath, Location, did_you_mean
 from nexus.settings.usage import state_folder, store_of

@@ -63,16 +63,9 @@ class Rates(Table):
 
     @property
     def parts(self) -> dict[str, int]:
-        """Nano-dollars per million tokens, by part."""
-        written = {
-            "input": self.input,
-            "output": self.output,
-            "cache_read": self.input if self.cache_read is None else self.cache_read,
-            "cache_write_5m": self.input if self.cache_write_5m is None else self.cache_write_5m,
-            "reasoning": self.output if self.reasoning is None else self.reasoning,
-        }
-        long = 0 if self.cache_write_1h is None and self.input == 0 else self.cache_write_1h
-        return written if long is None else {**written, "cache_write_1h": long}
+        """Nano-dollars per million tokens, by part, as far as they are said."""
+        rates = {name: rate for name in Rates.model_fields if (rate := getattr(self, name)) is not None}
+        return {"cache_write_1h": 0, **rates} if self.input == 0 else rates
 
 
 class PriceSettings(Rates):

@@ -85,8 +85,21 @@ def docstrings(model: type[BaseModel]) -> dict[str, str]:
     return {name: text for name, text in described.items() if text}
 
 
+def _or_template(method: str) -> Any:
+    """What pydantic says of a number or a word, or a template in its place."""
+
+    def schema(self: GenerateJsonSchema, of: core_schema.CoreSchema) -> JsonSchemaValue:
+        return {"anyOf": [getattr(GenerateJsonSchema, method)(self, of), TEMPLATE]}
+
+    return schema
+
+
 class _Generator(GenerateJsonSchema):
     """Says what people write, where pydantic would say what becomes of it."""
+
+    int_schema, float_schema, bool_schema, literal_schema = map(
+        _or_template, ("int_schema", "float_schema", "bool_schema", "literal_schema")
+    )
 
     def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
         name = _name(schema["function"]["function"])
@@ -119,18 +132,6 @@ class _Generator(GenerateJsonSchema):
         """One of the tables that the key of a table names."""
         table = self.generate_inner(base.of_kind(kind).__pydantic_core_schema__)
         return {"allOf": [table], "properties": {base.tag: {"const": kind}}, "required": [base.tag]}
-
-    def int_schema(self, schema: core_schema.IntSchema) -> JsonSchemaValue:
-        return {"anyOf": [super().int_schema(schema), TEMPLATE]}
-
-    def float_schema(self, schema: core_schema.FloatSchema) -> JsonSchemaValue:
-        return {"anyOf": [super().float_schema(schema), TEMPLATE]}
-
-    def bool_schema(self, schema: core_schema.BoolSchema) -> JsonSchemaValue:
-        return {"anyOf": [super().bool_schema(schema), TEMPLATE]}
-
-    def literal_schema(self, schema: core_schema.LiteralSchema) -> JsonSchemaValue:
-        return {"anyOf": [super().literal_schema(schema), TEMPLATE]}
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         """Without the default, which is kept in another form than people write."""

@@ -17,9 +17,14 @@ class Tagged(Table):
     """The key that names the variant."""
 
     @classmethod
+    def variants(cls) -> Mapping[str, type[Table]]:
+        """The values that the key can have, each with its class."""
+        raise NotImplementedError
+
+    @classmethod
     def kinds(cls) -> Collection[str]:
         """The values that the key can have."""
-        raise NotImplementedError
+        return cls.variants()
 
     @classmethod
     def is_kind(cls, name: str) -> bool:
@@ -29,7 +34,7 @@ class Tagged(Table):
     @classmethod
     def of_kind(cls, kind: str) -> type[Table]:
         """The class for one of ``kinds``."""
-        raise NotImplementedError
+        return cls.variants()[kind]
 
     @classmethod
     def variant(cls, data: object) -> type[Table]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from nexus.accounting.causes import level_of, reason
 from nexus.accounting.entry import milliseconds
-from nexus.accounting.record import CallRecord
+from nexus.accounting.record import CallRecord, level_of, reason
 
 log = logging.getLogger("nexus.access")
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from nexus.accounting.causes import ATTEMPT_FAILED
+from nexus.accounting.record import ATTEMPT_FAILED
 from nexus.operation import GENERATE
 from nexus.telemetry import lines
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from nexus.cli.smoke.chat import Embeddings
 from nexus.cli.smoke.converse import Converse
 from nexus.cli.smoke.dialect import Answer, Dialect
-from nexus.cli.smoke.embeddings import Embeddings
 from nexus.cli.smoke.exchange import Failed
 from nexus.cli.smoke.hosted import BedrockInvoke, VertexMessages
 from nexus.cli.smoke.responses import Responses

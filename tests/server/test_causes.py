@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from nexus.accounting.causes import ATTEMPT_FIELDS
+from nexus.accounting.record import ATTEMPT_FIELDS
 from nexus.telemetry.access_log import FIELDS
 from tests.conftest import Serve
 from tests.peers import Handler, Peer, echo, once, unused_port, whole

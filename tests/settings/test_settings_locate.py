@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nexus.settings.locate import Locator
+from nexus.settings.spans import Locator
 
 TEXT = '''\
 # 1

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from nexus.accounting.causes import ATTEMPT_FAILED
+from nexus.accounting.record import ATTEMPT_FAILED
 from nexus.telemetry.human import HumanFormatter
 
 CALL = {

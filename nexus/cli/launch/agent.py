@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 from nexus import registry
-from nexus.cli.launch.gateway import CannotStart, running, started
+from nexus.cli.launch.gateway import CannotStart, started
 from nexus.cli.options import Options
 from nexus.dataclasses import dataclass
 from nexus.errors import ModelNotFound
@@ -26,10 +26,10 @@ from nexus.server.clients import (
     anthropic_sdk,
     claude_code,
     codex,
-    first_model,
     openai_sdk,
     reachable,
 )
+from nexus.server.preflight import served_at
 from nexus.server.source import Source
 from nexus.settings import Settings
 from nexus.settings.listen import ListenAddress, url_of
@@ -59,23 +59,17 @@ class Launch:
 
 
 def _claude(gateway: Gateway, model: str) -> tuple[dict[str, str], list[str]]:
-    large = model or first_model(gateway.settings, "sonnet", "claude")
-    small = model or first_model(gateway.settings, "haiku", "sonnet", "claude")
-    return claude_code(gateway, large, small), []
-
-
-def _codex(gateway: Gateway, model: str) -> tuple[dict[str, str], list[str]]:
-    return codex(gateway, model or first_model(gateway.settings))
+    return claude_code(gateway, model, model), []
 
 
 AGENTS: Mapping[str, Launch] = {
     "claude": Launch("claude", "anthropic", _claude, "npm install -g @anthropic-ai/claude-code"),
-    "codex": Launch("codex", "openai", _codex, "npm install -g @openai/codex"),
+    "codex": Launch("codex", "openai", codex, "npm install -g @openai/codex"),
 }
 
 CLIENTS: Mapping[str, Callable[[Gateway, str], dict[str, str]]] = {
-    "claude": lambda gateway, model: _claude(gateway, model)[0],
-    "codex": lambda gateway, model: openai_sdk(gateway) | _codex(gateway, model)[0],
+    "claude": lambda gateway, model: claude_code(gateway, model, model),
+    "codex": lambda gateway, model: openai_sdk(gateway) | codex(gateway, model)[0],
     "openai": lambda gateway, model: openai_sdk(gateway),
     "anthropic": lambda gateway, model: anthropic_sdk(gateway),
 }
@@ -89,7 +83,7 @@ def launch(options: Options, settings: Settings, source: Source) -> int:
         program = _found(how)
         checked(settings, how.protocol, model)
         with ExitStack() as stack:
-            base = running(settings) or stack.enter_context(started(settings, source.file, environ))
+            base = served_at(settings) or stack.enter_context(started(settings, source.file, environ))
             variables, flags = how.prepare(Gateway(settings, base, key_of(settings, environ)), model)
             sys.stderr.write(f"nexus: {how.program} through {reachable(base)} ({source.file or 'the built-in demo'})\n")
             return _run([program, *flags, *options.arguments], environment(environ, variables))
@@ -105,7 +99,7 @@ def show(options: Options, settings: Settings, source: Source) -> int:
     try:
         checked(settings, protocol, model)
         key = key_of(settings, os.environ)
-        base = running(settings) or _address(settings)
+        base = served_at(settings) or _address(settings)
     except CannotLaunch as error:
         sys.stderr.write(f"nexus env: {error}\n")
         return 1

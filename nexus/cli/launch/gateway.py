@@ -38,14 +38,6 @@ class CannotStart(Exception):
     """The gateway ended, or did not answer in time; the text is for people."""
 
 
-def running(settings: Settings) -> str | None:
-    """The URL of the gateway that serves at an address of these settings."""
-    for address in settings.server.listen_address:
-        if isinstance(address, ListenAddress) and address.port and answers_as_nexus(settings, address):
-            return url_of(address, settings.server.scheme)
-    return None
-
-
 @contextmanager
 def started(settings: Settings, file: Path | None, environ: Mapping[str, str]) -> Iterator[str]:
     """Starts a gateway on a free port of this machine and gives its URL; ends it at the end.

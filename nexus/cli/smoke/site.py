@@ -13,10 +13,9 @@ from typing import Self
 from urllib.parse import quote
 
 from nexus.cli.smoke.caller import Caller
-from nexus.cli.smoke.chat import Chat
+from nexus.cli.smoke.chat import Chat, Embeddings
 from nexus.cli.smoke.converse import Converse
 from nexus.cli.smoke.dialect import Dialect
-from nexus.cli.smoke.embeddings import Embeddings
 from nexus.cli.smoke.exchange import Failed, Gateway, Refused
 from nexus.cli.smoke.gemini import Gemini
 from nexus.cli.smoke.hosted import BedrockInvoke, VertexMessages

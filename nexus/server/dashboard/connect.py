@@ -32,11 +32,17 @@ def clients(settings: Settings, models: Sequence[str]) -> Iterator[Client]:
         large = _pick(models, "sonnet", "claude")
         small = next((name for name in models if "haiku" in name), large)
         yield Client("Claude Code", "in a terminal", _exports(claude_code(gateway, large, small)) + "claude")
-        yield Client("Anthropic SDK", "Python", _anthropic(gateway.anthropic, gateway.key, large))
+        yield Client(
+            "Anthropic SDK",
+            "Python",
+            _sdk(
+                "anthropic", "Anthropic", "messages.create", gateway.anthropic, gateway.key, large, " max_tokens=1024,"
+            ),
+        )
     if "openai" in gateway.paths:
         base, key, model = gateway.openai, gateway.key, _pick(models, "gpt")
         yield Client("Codex", "~/.codex/config.toml", _codex(base, key, model))
-        yield Client("OpenAI SDK", "Python", _openai(base, key, model))
+        yield Client("OpenAI SDK", "Python", _sdk("openai", "OpenAI", "chat.completions.create", base, key, model))
         yield Client("curl", "in a terminal", _curl(base, key, model))
 
 
@@ -50,20 +56,11 @@ def _exports(variables: Mapping[str, str]) -> str:
     return "".join(f"export {name}={value}\n" for name, value in shown.items())
 
 
-def _anthropic(base: str, key: str, model: str) -> str:
+def _sdk(package: str, client: str, create: str, base: str, key: str, model: str, more: str = "") -> str:
     return (
-        "from anthropic import Anthropic\n\n"
-        f"client = Anthropic(base_url={json.dumps(base)}, api_key={json.dumps(key)})\n"
-        f"reply = client.messages.create(\n    model={json.dumps(model)}, max_tokens=1024,\n"
-        '    messages=[{"role": "user", "content": "Hello!"}],\n)'
-    )
-
-
-def _openai(base: str, key: str, model: str) -> str:
-    return (
-        "from openai import OpenAI\n\n"
-        f"client = OpenAI(base_url={json.dumps(base)}, api_key={json.dumps(key)})\n"
-        f"reply = client.chat.completions.create(\n    model={json.dumps(model)},\n"
+        f"from {package} import {client}\n\n"
+        f"client = {client}(base_url={json.dumps(base)}, api_key={json.dumps(key)})\n"
+        f"reply = client.{create}(\n    model={json.dumps(model)},{more}\n"
         '    messages=[{"role": "user", "content": "Hello!"}],\n)'
     )
 

@@ -18,8 +18,7 @@ from nexus.accounting.record import CallRecord
 from nexus.headers.tracing import CallTrace, Content, TraceContext, new_span_id, new_trace_id
 from nexus.settings.telemetry import TelemetrySettings
 from nexus.telemetry import logs
-from nexus.telemetry.otel.asked import asked
-from nexus.telemetry.otel.content import ROOM, content_attributes
+from nexus.telemetry.otel.content import ROOM, asked, content_attributes
 from nexus.telemetry.otel.measures import ResponseModels, measures_of
 from nexus.telemetry.otel.names import VERSIONS
 from nexus.telemetry.otel.spans import CHOSEN, SpanValues, spans_of
