@@ -21,7 +21,6 @@ class Cancel:
         self._lock = threading.Lock()
         self._callbacks: dict[int, Callable[[], None]] = {}
         self._next = 0
-        self.event = threading.Event()
         self.reason: NexusError | None = None
 
     def throw(self, reason: NexusError) -> None:
@@ -32,7 +31,6 @@ class Cancel:
             self.reason = reason
             callbacks = list(self._callbacks.values())
             self._callbacks.clear()
-            self.event.set()
         for callback in callbacks:
             callback()
 
@@ -57,13 +55,18 @@ class Cancel:
         """Blocks until ``future`` is done, for no longer than ``seconds``; whether it is. Raises the reason."""
         woken = threading.Event()
         future.add_done_callback(lambda _: woken.set())
+        self.wait(seconds, woken)
+        return future.done()
+
+    def wait(self, seconds: float | None, woken: threading.Event | None = None) -> None:
+        """Blocks for ``seconds``, or until ``woken`` is set. Raises the reason."""
+        woken = woken or threading.Event()
         forget = self.add(woken.set)
         try:
             woken.wait(seconds)
         finally:
             forget()
         self.check()
-        return future.done()
 
     def child(self) -> Cancel:
         """A switch of its own that this one throws too."""

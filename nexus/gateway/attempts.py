@@ -277,8 +277,7 @@ class Attempts:
 
     def _sleep(self, state: CallState, seconds: float) -> None:
         with state.waiting():
-            state.call.cancel.event.wait(max(0.0, seconds))
-        state.call.cancel.check()
+            state.call.cancel.wait(max(0.0, seconds))
 
     def _give_back(self, state: CallState, plan: Plan, error: NexusError | None, *, moves: bool = False) -> None:
         """What the call holds for one place. ``moves``: it goes to another."""

@@ -7,6 +7,7 @@ client that half-closed still reads.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import MutableMapping
 
 from tornado.concurrent import future_add_done_callback
 from tornado.http1connection import HTTP1Connection, HTTP1ConnectionParameters
@@ -35,9 +36,12 @@ class AnsweringConnection(HTTP1Connection):
         self._zeros = 0
 
     def write_headers(
-        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders, chunk: bytes | None = None
+        self,
+        start_line: RequestStartLine | ResponseStartLine,
+        headers: MutableMapping[str, str],
+        chunk: bytes | None = None,
     ) -> asyncio.Future[None]:
-        """In place of Tornado's, which looks at each line by itself."""
+        """In place of Tornado's, which looks at each line by itself; ``headers`` are named as they are ``written``."""
         if not self._read_finished or self._lifecycle.is_stopping:
             self._disconnect_on_finish = True
         assert isinstance(start_line, ResponseStartLine)

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
-from tornado.httputil import HTTPHeaders
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from nexus import errors
@@ -33,7 +32,7 @@ from nexus.headers.tracing import REQUEST_ID, CallTrace, TraceContext, request_i
 from nexus.protocols.dialect import Dialect
 from nexus.server.connection import Connection
 from nexus.server.guards import header_lines, is_unix, origin_of
-from nexus.server.heads import body_length, date, new_id
+from nexus.server.heads import body_length, date, new_id, written
 from nexus.server.paths import describe, dialect_at
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
@@ -102,16 +101,16 @@ class BaseHandler(RequestHandler):
         """Says how the request is called, here and by its caller; a vendor's own name for it then stands elsewhere."""
         names = {own.REQUEST_ID: self.id}
         if self.request_id is not None:
-            vendors = self._headers.get(REQUEST_ID)
+            vendors = self._headers.get(written(REQUEST_ID))
             if vendors is not None and vendors != self.id:
                 names[own.UPSTREAM_REQUEST_ID] = vendors
             names[REQUEST_ID] = self.request_id
         self.set_headers(names)
 
     def clear(self) -> None:
-        """Of Tornado's, which writes the date for every answer anew."""
+        """Of Tornado's, which writes the date for every answer anew, and keeps headers in two dictionaries."""
         lines = {"Server": "nexus", "Content-Type": "text/html; charset=UTF-8", "Date": date(int(time.time()))}
-        self._headers = HTTPHeaders(lines)
+        self._headers: dict[str, str] = lines  # type: ignore[assignment]
         self._write_buffer: list[bytes] = []
         self.set_status(200)
 
@@ -119,11 +118,13 @@ class BaseHandler(RequestHandler):
         """All of them at once: Tornado looks at each letter of each value, which only odd ones need."""
         text = "".join(fields.values())
         if text.isascii() and text.isprintable():
-            for name, value in fields.items():
-                self._headers[name] = value
+            self._headers.update({written(name): value for name, value in fields.items()})
         else:
             for name, value in fields.items():
                 self.set_header(name, value)
+
+    def set_header(self, name: str, value: Any) -> None:
+        super().set_header(written(name), value)
 
     @property
     def connection(self) -> Connection:

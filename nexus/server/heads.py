@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+from collections.abc import Mapping
 
 from tornado.httputil import (
     HTTPHeaders,
@@ -48,10 +49,16 @@ def read_headers(lines: bytes) -> HTTPHeaders:
         raise InvalidRequest("a header line is not valid HTTP") from error
 
 
-def answer_head(start: ResponseStartLine, headers: HTTPHeaders) -> bytes:
+@functools.lru_cache(maxsize=1024)
+def written(name: str) -> str:
+    """A header's name as answers have it, whoever named it: "X-Request-Id"."""
+    return "-".join(word.capitalize() for word in name.split("-"))
+
+
+def answer_head(start: ResponseStartLine, headers: Mapping[str, str]) -> bytes:
     """Raises ValueError where a line would be more than one."""
     lines = [f"HTTP/1.1 {start.code} {start.reason}"]
-    lines += [f"{name}: {value}" for name, value in headers.get_all()]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
     text = "\r\n".join(lines)
     if text.count("\n") >= len(lines) or text.count("\r") >= len(lines):
         raise ValueError("a header of the answer has more than one line")

@@ -18,7 +18,6 @@ from typing import Any
 from tornado.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
 from tornado.httpserver import _HTTPRequestContext
 from tornado.httputil import (
-    HTTPHeaders,
     HTTPMessageDelegate,
     HTTPServerConnectionDelegate,
     HTTPServerRequest,
@@ -36,7 +35,7 @@ from nexus.server.accepting import PausingServer
 from nexus.server.app import App
 from nexus.server.clocks import Clocks
 from nexus.server.connection import Connection
-from nexus.server.heads import new_id
+from nexus.server.heads import new_id, written
 from nexus.server.lifecycle import Lifecycle
 from nexus.server.paths import dialect_at
 from nexus.server.stream import ClientStream, ClientTlsStream
@@ -158,16 +157,14 @@ class Stranger:
     def refuse(self, error: ClientError) -> None:
         connection = self._connection
         body = self._dialect.write_error(error, self._id)
-        headers = HTTPHeaders(
-            {
-                "Server": "nexus",
-                "Content-Type": "application/json",
-                "Content-Length": str(len(body)),
-                self._dialect.id_header: self._id,
-                own.REQUEST_ID: self._id,
-                own.ERROR: error.kind,
-            }
-        )
+        headers = {
+            "Server": "nexus",
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            written(self._dialect.id_header): self._id,
+            written(own.REQUEST_ID): self._id,
+            written(own.ERROR): error.kind,
+        }
         connection.write_headers(
             ResponseStartLine("", error.status, http.HTTPStatus(error.status).phrase), headers, body
         )
