@@ -15,7 +15,8 @@ from nexus.conversation.estimate import Estimate
 from nexus.dataclasses import dataclass
 
 Vector = tuple[float, float, float]
-Matrix = tuple[Vector, Vector, Vector]
+Matrix = tuple[float, float, float, float, float, float]
+"""A symmetric one: xx, xy, xz, yy, yz, zz."""
 
 LEAST_FACTOR, LEAST_OF_MEDIA = 0.25, 0.02
 """Nothing less is expected of an estimate, whatever was seen."""
@@ -41,11 +42,7 @@ _OUTLIER = 10.0
 _MEMORY = 0.9
 """How much of what is known of a kind of prompt outlives one answer about it: half of it is gone after seven."""
 
-_PRIOR: Matrix = (
-    (_FACTOR_SPREAD**-2, 0.0, 0.0),
-    (0.0, _FACTOR_SPREAD**-2, 0.0),
-    (0.0, 0.0, _OVERHEAD_SPREAD**-2),
-)
+_PRIOR: Matrix = (_FACTOR_SPREAD**-2, 0.0, 0.0, _FACTOR_SPREAD**-2, 0.0, _OVERHEAD_SPREAD**-2)
 
 _PRIOR_SHARE = 0.001
 """How much of the prior comes back with every answer, which keeps the arithmetic sound for ever."""
@@ -105,12 +102,12 @@ class Calibration:
         """Less what is forgotten, with a little of the prior, and the square of what was told."""
         along = _times(self.precision, features)
         share = (1 - _MEMORY) / _dot(features, along)
-        first, second, third = self.precision
-        return (
-            _row(first, _PRIOR[0], share * along[0], along, told[0], told),
-            _row(second, _PRIOR[1], share * along[1], along, told[1], told),
-            _row(third, _PRIOR[2], share * along[2], along, told[2], told),
-        )
+        parts = zip(self.precision, _square(along), _PRIOR, _square(told), strict=True)
+        kept = 1 - _PRIOR_SHARE
+        xx, xy, xz, yy, yz, zz = [
+            kept * (known - share * gone) + _PRIOR_SHARE * prior + new for known, gone, prior, new in parts
+        ]
+        return (xx, xy, xz, yy, yz, zz)
 
 
 def _features(estimate: Estimate) -> Vector:
@@ -133,13 +130,10 @@ def _sum(a: Vector, b: Vector) -> Vector:
     return (a[0] + b[0], a[1] + b[1], a[2] + b[2])
 
 
-def _row(a: Vector, prior: Vector, gone: float, along: Vector, new: float, told: Vector) -> Vector:
-    kept = 1 - _PRIOR_SHARE
-    return (
-        kept * (a[0] - gone * along[0]) + _PRIOR_SHARE * prior[0] + new * told[0],
-        kept * (a[1] - gone * along[1]) + _PRIOR_SHARE * prior[1] + new * told[1],
-        kept * (a[2] - gone * along[2]) + _PRIOR_SHARE * prior[2] + new * told[2],
-    )
+def _square(a: Vector) -> Matrix:
+    """The matrix of the products of its parts."""
+    x, y, z = a
+    return (x * x, x * y, x * z, y * y, y * z, z * z)
 
 
 def _scaled(a: Vector, scale: float) -> Vector:
@@ -147,19 +141,18 @@ def _scaled(a: Vector, scale: float) -> Vector:
 
 
 def _times(a: Matrix, b: Vector) -> Vector:
-    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = a
+    xx, xy, xz, yy, yz, zz = a
     x, y, z = b
-    return (xx * x + xy * y + xz * z, yx * x + yy * y + yz * z, zx * x + zy * y + zz * z)
+    return (xx * x + xy * y + xz * z, xy * x + yy * y + yz * z, xz * x + yz * y + zz * z)
 
 
 def _inverse(a: Matrix) -> Matrix:
-    """By Cramer's rule: ``a`` is symmetric and positive."""
-    (xx, xy, xz), (_, yy, yz), (_, _, zz) = a
+    """By Cramer's rule: it is positive."""
+    xx, xy, xz, yy, yz, zz = a
     first = (yy * zz - yz * yz, yz * xz - xy * zz, xy * yz - yy * xz)
-    whole = _dot(a[0], first)
-    first = _scaled(first, 1 / whole)
-    second = (first[1], (zz * xx - xz * xz) / whole, (xz * xy - yz * xx) / whole)
-    return (first, second, (first[2], second[2], (xx * yy - xy * xy) / whole))
+    whole = xx * first[0] + xy * first[1] + xz * first[2]
+    rest = ((zz * xx - xz * xz) / whole, (xz * xy - yz * xx) / whole, (xx * yy - xy * xy) / whole)
+    return (*_scaled(first, 1 / whole), *rest)
 
 
 UNKNOWN = Calibration((1.0, 1.0, 0.0), _PRIOR, _inverse(_PRIOR))

@@ -69,6 +69,8 @@ class MemoryStore:
         with self._lock:
             now = self._clock()
             for demand, bucket, amount in zip(granted.demands, granted.receipt.buckets, amounts, strict=True):
+                if amount == demand.amount:
+                    continue
                 window = self._windows.get(demand.quota.key)
                 if window is not None:
                     window.change(now, bucket, amount - demand.amount)
