@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Protocol
 
 from nexus.auth.identity import Identity
 from nexus.cancel import Cancel
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, replace
 from nexus.headers.tracing import TraceContext
 from nexus.operation import GENERATE, Operation
 from nexus.tags import Pairs, read_tags

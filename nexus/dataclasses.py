@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__all__ = ["dataclass"]
+__all__ = ["dataclass", "replace"]
 
 if TYPE_CHECKING:
-    from dataclasses import dataclass
+    from dataclasses import dataclass, replace
 else:
     import dataclasses
     from dataclasses import fields
+    from functools import cache
     from operator import attrgetter
     from reprlib import recursive_repr
 
@@ -33,6 +34,17 @@ else:
             return made
 
         return make if cls is None else make(cls)
+
+    def replace(value, /, **changes):
+        """As of ``dataclasses``, which asks each field of what kind it is, every time."""
+        names, read = _given(value.__class__)
+        return value.__class__(**dict(zip(names, read(value), strict=True)) | changes)
+
+    @cache
+    def _given(cls):
+        """What its constructor takes, and how that is read."""
+        names = [field.name for field in fields(cls) if field.init]
+        return names, attrgetter(*names) if len(names) > 1 else lambda value: [getattr(value, name) for name in names]
 
     def _constructor(cls):
         def __init__(self, *values, **named):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import field, replace
+from dataclasses import field
 from functools import cached_property
 from typing import ClassVar
 from urllib.parse import urlsplit
@@ -23,7 +23,7 @@ from nexus.catalogue import Catalogue
 from nexus.catalogue import Listing as Listing
 from nexus.credentials.accounts import Account as Account
 from nexus.credentials.accounts import accounts_of, renewed_key
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, replace
 from nexus.errors import AuthenticationFailed
 from nexus.failure import VendorFailure
 from nexus.files import stamp

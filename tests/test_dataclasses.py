@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from nexus.dataclasses import dataclass
+from nexus.dataclasses import replace as changed
 
 
 def made(decorator: Any) -> Any:
@@ -75,3 +76,24 @@ def refusal(cls: Any, *values: object, **named: object) -> str:
 
 def test_a_value_looks_as_a_dataclass_does() -> None:
     assert made(dataclass) == made(dataclasses.dataclass)
+
+
+@pytest.mark.parametrize("decorator", [dataclass, dataclasses.dataclass])
+def test_a_value_is_changed_as_a_dataclass_is(decorator: Any) -> None:
+    change: Any = changed
+
+    @decorator(frozen=True)
+    class One:
+        name: str
+
+    @decorator(frozen=True, kw_only=True)
+    class More(One):
+        place: int = 0
+        made: str = field(default="", init=False)
+
+    classes: list[Any] = [One, More]
+    one, more = classes
+    assert change(one("a"), name="b") == one("b")
+    assert change(more(name="a", place=1), name="b") == more(name="b", place=1)
+    with pytest.raises(TypeError):
+        change(one("a"), nothing=1)

@@ -6,7 +6,6 @@ Law: ``fold(read(stream)) == read(unary)`` for every vendor; one test ties both 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from nexus.conversation.events import (
     Cited,
@@ -22,6 +21,7 @@ from nexus.conversation.events import (
 from nexus.conversation.grammar import IllegalOrder
 from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Response, Signature, Stop, Text, ToolCall
 from nexus.conversation.usage import Usage
+from nexus.dataclasses import replace
 
 
 def fold(events: Iterable[Event]) -> Response:

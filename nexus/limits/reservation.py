@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 from nexus.conversation.estimate import Estimate
 from nexus.conversation.usage import Usage
+from nexus.dataclasses import replace
 from nexus.errors import UpstreamStatus, VendorError
 from nexus.limits.accounts import Account
 from nexus.limits.demands import DEAREST, LARGEST, Ask

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 
 from pydantic import SecretStr
 
@@ -18,7 +17,7 @@ from nexus.call import Call
 from nexus.conversation.cache_hints import with_own_hints
 from nexus.conversation.parts import Request
 from nexus.conversation.tap import Tap
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, replace
 from nexus.errors import ClientError, UnsupportedFeature, VendorError
 from nexus.failure import VendorFailure
 from nexus.headers.forwarding import without_credentials

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from nexus.dataclasses import replace
 from nexus.protocols.codec import ReadRequest
 from nexus.protocols.loader import client
 from nexus.protocols.tidy import with_distinct_calls

@@ -33,6 +33,9 @@ from nexus.server.server import Server
 from nexus.server.usage import CallsHandler, ReportHandler
 from nexus.settings import Settings
 
+MOST_KNOWN, LONGEST_KNOWN = 500, 200
+"""Paths whose handlers are remembered, and characters of one."""
+
 
 class App(Application):
     """Serves one runtime."""
@@ -41,16 +44,22 @@ class App(Application):
         super().__init__(specs, log_function=_no_log)
         self.server = server
         self.runtime = runtime
+        self._specs = specs
+        self._known: dict[str, tuple[URLSpec, dict[str, Any]]] = {}
 
-    def get_handler_delegate(
-        self,
-        request: HTTPServerRequest,
-        target_class: type[RequestHandler],
-        target_kwargs: dict[str, Any] | None = None,
-        path_args: list[bytes] | None = None,
-        path_kwargs: dict[str, bytes] | None = None,
-    ) -> HandlerDelegate:
-        return HandlerDelegate(self, request, target_class, target_kwargs, path_args, path_kwargs)
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HandlerDelegate:
+        """Of Tornado's, which tries rule by rule for every request; the last one has every path."""
+        known = self._known.get(request.path)
+        if known is None:
+            matches = ((spec, spec.matcher.match(request)) for spec in self._specs)
+            known = next((spec, match) for spec, match in matches if match is not None)
+            if len(request.path) <= LONGEST_KNOWN:
+                if len(self._known) >= MOST_KNOWN:
+                    self._known.clear()
+                self._known[request.path] = known
+        spec, match = known
+        arguments = match.get("path_args"), match.get("path_kwargs")
+        return HandlerDelegate(self, request, spec.handler_class, spec.kwargs, *arguments)
 
 
 class HandlerDelegate(_HandlerDelegate):

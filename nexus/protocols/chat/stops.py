@@ -9,9 +9,9 @@ SGLang put it beside ``finish_reason``; ``model_length`` and ``error`` as Mistra
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from nexus.conversation.parts import Stop, StopReason
+from nexus.dataclasses import replace
 from nexus.protocols.extra_fields import native_reason
 from nexus.wire import Json, text
 

@@ -9,11 +9,11 @@ and a request without tools gets the tools that the history names. Source: the b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Literal
 
 from nexus.conversation.parts import OutputFormat, Request, Tool, ToolCall
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, replace
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.json_schema.closed import Closed, NotClosed
 from nexus.json_schema.keys import Forms
