@@ -24,8 +24,17 @@ _EXPECTED = (
 Pairs = tuple[tuple[str, str], ...]
 
 
+TAG = "tag:"
+"""How settings and reports name the values of a tag: "tag:project"."""
+
+
 def is_tag_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
+
+
+def is_tag(text: str) -> bool:
+    """Whether it names a tag: ``tag:NAME``."""
+    return text.startswith(TAG) and is_tag_name(text.removeprefix(TAG))
 
 
 def read_tags(headers: Mapping[str, str], allowed: Collection[str]) -> Pairs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nexus.breaker import Breaker
+from nexus.limits.breaker import Breaker
 
 
 class Seconds:

@@ -78,7 +78,6 @@ LAYERS: list[tuple[str, ...]] = [
         "nexus.piecewise",
         "nexus.cancel",
         "nexus.bridge",
-        "nexus.breaker",
         "nexus.renewal",
     ),
     ("nexus.files", "nexus.operation", "nexus.shared", "nexus.upload", "nexus.processes", "nexus.tags"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from nexus.tags import is_tag_name
+from nexus.tags import TAG, is_tag
 
 BY: Mapping[str, str] = {
     "user": "caller",
@@ -20,7 +20,6 @@ BY: Mapping[str, str] = {
 }
 """What sums can be asked for by, and the column that it is kept in."""
 
-TAG = "tag:"
 
 FORMATS = ("table", "csv", "json")
 """As what it is written."""
@@ -39,6 +38,6 @@ def where(known: Mapping[str, str | float], only: Filters) -> tuple[str, list[st
 
 def check_by(by: str) -> str:
     """The name, or ``tag:NAME`` for the values of one tag. Raises ValueError."""
-    if by in BY or (by.startswith(TAG) and is_tag_name(by.removeprefix(TAG))):
+    if by in BY or is_tag(by):
         return by
     raise ValueError(f"choose from {', '.join(BY)}, or {TAG}NAME for the values of one tag")

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 
-from nexus.accounting.asked import BY, TAG, Filters, where
+from nexus.accounting.asked import BY, Filters, where
 from nexus.accounting.database import Database
 from nexus.accounting.entry import PARTS
 from nexus.accounting.ledger import day_of, midnight
 from nexus.accounting.tables import DAY_SUMS, column
 from nexus.dataclasses import dataclass
 from nexus.settings.types import read_duration
+from nexus.tags import TAG
 
 MOST_ROWS = 1000
 """Rows of an answer; those that cost most come first."""

@@ -16,6 +16,7 @@ from nexus.server import preflight
 from nexus.server.service import BadSocket, Service, service_of
 from nexus.server.source import Source
 from nexus.settings import Problem, Settings, SettingsError, secrets
+from nexus.settings.usage import own_folder
 from nexus.telemetry import logs
 
 
@@ -65,9 +66,8 @@ def source_of(options: Options, environ: Mapping[str, str]) -> Source:
 
 def user_file(environ: Mapping[str, str]) -> Path:
     """The settings file of a user, which serves in every folder."""
-    named = environ.get("XDG_CONFIG_HOME", "")
-    base = Path(named) if named.startswith("/") else Path(environ.get("HOME") or Path.home()) / ".config"
-    return base / "nexus" / "nexus.toml"
+    folder = own_folder(environ, "XDG_CONFIG_HOME", ".config") or Path.home() / ".config" / "nexus"
+    return folder / "nexus.toml"
 
 
 def refused(problems: Iterable[Problem], options: Options) -> int:

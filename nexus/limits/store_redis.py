@@ -22,9 +22,9 @@ from functools import partial
 from itertools import chain, groupby, islice
 from typing import Any
 
-from nexus.breaker import Breaker, Pass
 from nexus.dataclasses import dataclass
 from nexus.errors import Overloaded
+from nexus.limits.breaker import Breaker, Pass
 from nexus.limits.quota import SECOND, Demand, Granted, Loop, Receipt, Refused, Standing
 from nexus.limits.redis_client import address_of, errors, explain
 from nexus.limits.redis_nodes import Nodes

@@ -9,8 +9,9 @@ from nexus.call import Call
 from nexus.errors import PermissionDenied
 from nexus.headers import own
 from nexus.provider import Labels
-from nexus.settings.attribution import CLAIM, TAG
+from nexus.settings.attribution import CLAIM
 from nexus.settings.provider import ProviderSettings
+from nexus.tags import TAG
 
 _WORDS = {"user": "a client id", "key": "a gateway key", "group": "a group"}
 

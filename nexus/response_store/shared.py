@@ -10,8 +10,8 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from nexus.breaker import Breaker
 from nexus.errors import Overloaded
+from nexus.limits.breaker import Breaker
 from nexus.limits.redis_client import address_of, errors, explain
 from nexus.limits.redis_nodes import Nodes
 from nexus.response_store.script import FIND, FORGET, KEEP, OVERHEAD

@@ -10,15 +10,14 @@ from pydantic import AfterValidator
 
 from nexus.dataclasses import dataclass
 from nexus.settings.types import Label, Location
-from nexus.tags import is_tag_name
+from nexus.tags import TAG, is_tag
 
-CLAIM, TAG = "claim:", "tag:"
+CLAIM = "claim:"
 
 
 def read_source(value: str) -> str:
     """Where a value comes from."""
-    claim, tag = value.removeprefix(CLAIM), value.removeprefix(TAG)
-    known = value in ("user", "key", "group") or (value.startswith(TAG) and is_tag_name(tag))
+    claim, known = value.removeprefix(CLAIM), value in ("user", "key", "group") or is_tag(value)
     if known or (value.startswith(CLAIM) and claim and len(claim) <= 256 and claim.isprintable()):
         return value
     raise ValueError('must be "user", "key", "group", a claim ("claim:department") or a tag ("tag:project")')

@@ -14,7 +14,7 @@ from nexus.settings.patterns import matches
 from nexus.settings.price import Dollars
 from nexus.settings.targets import model_tables
 from nexus.settings.types import Label, Location, Table, did_you_mean, no_longer_than
-from nexus.tags import is_tag_name
+from nexus.tags import TAG, is_tag
 
 Period = Literal["day", "week", "month"]
 
@@ -23,14 +23,10 @@ NO_GROUPS = (
 )
 NO_KEYS = "needs gateway keys, and there are none; nexus key new NAME makes one"
 
-TAG = "tag:"
-
 
 def read_per(value: str) -> str:
     """Whose costs are added up."""
-    if value in ("user", "group", "key", "session"):
-        return value
-    if value.startswith(TAG) and is_tag_name(value.removeprefix(TAG)):
+    if value in ("user", "group", "key", "session") or is_tag(value):
         return value
     raise ValueError('must be "user", "group", "key", "session", or a tag such as "tag:project"')
 

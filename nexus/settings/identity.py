@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import AfterValidator
 
 from nexus.headers.names import is_denied, is_secret, read_header_name
 from nexus.settings.types import Location, Table
-
-if TYPE_CHECKING:
-    pass
 
 LONGEST_ID = 256
 """Characters of a client's or a group's id."""

@@ -17,12 +17,17 @@ MEMORY = "memory"
 SQLITE = "sqlite:///"
 
 
-def state_folder(environ: Mapping[str, str]) -> Path | None:
-    """The folder of the XDG Base Directory Specification for what outlives a process; None where there is no home."""
-    if (named := environ.get("XDG_STATE_HOME", "")).startswith("/"):
+def own_folder(environ: Mapping[str, str], variable: str, default: str) -> Path | None:
+    """One of the XDG Base Directory Specification: where a variable says, or else below the home; None without one."""
+    if (named := environ.get(variable, "")).startswith("/"):
         return Path(named) / "nexus"
     home = environ.get("HOME", "")
-    return Path(home) / ".local" / "state" / "nexus" if home.startswith("/") else None
+    return Path(home) / default / "nexus" if home.startswith("/") else None
+
+
+def state_folder(environ: Mapping[str, str]) -> Path | None:
+    """For what outlives a process."""
+    return own_folder(environ, "XDG_STATE_HOME", ".local/state")
 
 
 def store_of(written: str | None, config: Path, folder: Path | None) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nexus.breaker import Breaker
+from nexus.limits.breaker import Breaker
 from nexus.limits.quota import Demand
 from nexus.limits.redis_client import slot_of
 from nexus.limits.store_keys import spending_tag

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from nexus.breaker import Breaker
 from nexus.errors import Overloaded
+from nexus.limits.breaker import Breaker
 from nexus.limits.quota import Granted, Refused
 from nexus.limits.store_memory import MemoryStore
 from nexus.limits.store_redis import RedisStore

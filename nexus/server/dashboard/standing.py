@@ -20,8 +20,8 @@ from nexus.limits.calls import network_of
 from nexus.limits.quota import SECOND, Demand, Quota, Refused, Standing, Store
 from nexus.limits.refusal import in_words
 from nexus.limits.rules import LimitKey, plan_of, quotas_of
-from nexus.settings.budgets import TAG
 from nexus.settings.price import NANO
+from nexus.tags import TAG
 
 Unit = Literal["usd", "requests", "input_tokens", "output_tokens"]
 
