@@ -24,6 +24,8 @@ else:
         """As that of the standard library."""
 
         def make(cls):
+            # In place of the signature, which takes longer to find than all else.
+            cls.__doc__ = cls.__doc__ or cls.__name__
             made = dataclasses.dataclass(init=False, repr=False, eq=False, **options)(cls)
             own = _constructor(made) | (_representation(made) if repr else {})
             if eq:
