@@ -140,27 +140,16 @@ def read_calls(message: Mapping[str, Json], path: str) -> list[ToolCall]:
 
 
 def _read_call(entry: Mapping[str, Json], path: str) -> ToolCall:
-    if entry.get("type") == "custom":
-        return _read_custom_call(entry, path)
-    if entry.get("type") is not None:
+    is_custom = entry.get("type") == "custom"
+    if not is_custom and entry.get("type") is not None:
         _need_function(entry, path, "tool calls")
-    function = an_object(entry.get("function"), f"{path}.function")
+    kind, said = ("custom", "input") if is_custom else ("function", "arguments")
+    called = an_object(entry.get(kind), f"{path}.{kind}")
+    words = maybe_string(called, said, f"{path}.{kind}") or ""
     return ToolCall(
         plain_id(id := a_name(entry, "id", path)),
-        a_name(function, "name", f"{path}.function"),
-        maybe_string(function, "arguments", f"{path}.function") or "",
-        read_extra(entry.get("extra_content")) or call_signature(id),
-        read_cache(entry, path),
-        at=path,
-    )
-
-
-def _read_custom_call(entry: Mapping[str, Json], path: str) -> ToolCall:
-    custom = an_object(entry.get("custom"), f"{path}.custom")
-    return ToolCall(
-        plain_id(id := a_name(entry, "id", path)),
-        a_name(custom, "name", f"{path}.custom"),
-        write_input(maybe_string(custom, "input", f"{path}.custom") or ""),
+        a_name(called, "name", f"{path}.{kind}"),
+        write_input(words) if is_custom else words,
         read_extra(entry.get("extra_content")) or call_signature(id),
         read_cache(entry, path),
         at=path,

@@ -70,7 +70,7 @@ def write_part(part: Part) -> list[Json]:
     """A whole part; none for words that say nothing."""
     match part:
         case Text(text=words, signature=signature):
-            signed = {} if signature is None else {"thoughtSignature": write_signature(signature)}
+            signed = signed_by(signature)
             return [{"text": words, **signed}] if words or signed else []
         case Refusal(text=words):
             return [{"text": words}] if words else []
@@ -80,10 +80,13 @@ def write_part(part: Part) -> list[Json]:
             call = {"id": id, "name": name, "args": an_object_of(part.arguments)[0]}
             return [{"functionCall": call, "thoughtSignature": write_signature(signature)}]
         case Image(source=Inline(media_type=media_type, data=data), signature=signature):
-            signed = {} if signature is None else {"thoughtSignature": write_signature(signature)}
-            return [{"inlineData": {"mimeType": media_type, "data": data}, **signed}]
+            return [{"inlineData": {"mimeType": media_type, "data": data}, **signed_by(signature)}]
         case _:
             raise TypeError(f"{type(part).__name__} in an answer")
+
+
+def signed_by(signature: Signature | None) -> dict[str, Json]:
+    return {} if signature is None else {"thoughtSignature": write_signature(signature)}
 
 
 def thought_end(signature: Signature | None, *, redacted: bool) -> dict[str, Json]:

@@ -7,16 +7,21 @@ finish reason, the sources and the usage. Source: ai.google.dev/api/generate-con
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 
 from nexus.conversation.events import StreamPart
 from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
 from nexus.dataclasses import dataclass
-from nexus.protocols.arguments import an_object_of
 from nexus.protocols.codec import Envelope
-from nexus.protocols.gemini.signatures import write_signature
 from nexus.protocols.gemini.stops import write_stop
-from nexus.protocols.gemini.write_response import Rests, thought_end, write_candidate, write_chunk, write_part
+from nexus.protocols.gemini.write_response import (
+    Rests,
+    signed_by,
+    thought_end,
+    write_candidate,
+    write_chunk,
+    write_part,
+)
 from nexus.protocols.ordered_writer import BlockWriter
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode
@@ -76,14 +81,13 @@ class StreamWriter(BlockWriter):
             case Reasoning(signature=signature, redacted=redacted):
                 return self._write_part({"text": "", **thought_end(late or signature, redacted=redacted)})
             case Text(signature=signature):
-                signature = late or signature
-                return b"" if signature is None else self._write_part({"text": "", **_signed(signature)})
-            case ToolCall(id=id, name=name, signature=signature):
-                call = {"id": id, "name": name, "args": an_object_of("".join(self._arguments))[0]}
-                return self._write_part({"functionCall": call, **_signed(late or signature)})
-            case Image() as image:
-                (part,) = write_part(image)
-                return self._write_part({**part, **({} if late is None else _signed(late))})
+                signed = signed_by(late or signature)
+                return self._write_part({"text": "", **signed}) if signed else b""
+            case ToolCall(signature=signature) as call:
+                whole = replace(call, arguments="".join(self._arguments), signature=late or signature)
+                return self._write_part(*write_part(whole))
+            case Image(signature=signature) as image:
+                return self._write_part(*write_part(replace(image, signature=late or signature)))
             case Refusal():
                 return b""
 
@@ -96,10 +100,6 @@ class StreamWriter(BlockWriter):
 
     def _write_part(self, part: Mapping[str, Json]) -> bytes:
         return _chunk(write_chunk(self._envelope, write_candidate((part,))))
-
-
-def _signed(signature: Signature | None) -> dict[str, Json]:
-    return {"thoughtSignature": write_signature(signature)}
 
 
 def _chunk(value: Mapping[str, Json]) -> bytes:
