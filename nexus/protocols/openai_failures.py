@@ -84,10 +84,10 @@ def read_error(
     return refused(words, _kind(error, status, codes), status, headers, _REQUEST_IDS, text(error.get("param")))
 
 
-def read_told(
-    document: Mapping[str, Json], codes: Mapping[str, FailureKind] = CODES, *, told_by: tuple[str, ...] = ("code",)
+def read_in_band(
+    document: Mapping[str, Json], codes: Mapping[str, FailureKind] = CODES, *, decided_by: tuple[str, ...] = ("code",)
 ) -> VendorFailure:
-    """An error inside a 200; without any of the members ``told_by`` its words alone say what it is."""
+    """An error inside a 200; without any of the members ``decided_by`` its words decide."""
     error = mapping(document.get("error")) or document
     numeric = _numeric(error.get("code"))
     kind = _kind(error, numeric or 500, codes)
@@ -99,7 +99,7 @@ def read_told(
         request_id=text(error.get("request_id")) or None,
         param=text(error.get("param")) or None,
     )
-    return context_length.judged(failure, unsaid=not any(map(error.get, told_by)))
+    return context_length.judged(failure, unsaid=not any(map(error.get, decided_by)))
 
 
 def _kind(error: Mapping[str, Json], status: int, codes: Mapping[str, FailureKind]) -> FailureKind:

@@ -27,21 +27,21 @@ from nexus.conversation.usage import Usage
 from nexus.protocols.part_order import PartOrder
 from nexus.wire import Json
 
-Told = TypeVar("Told")
+Written = TypeVar("Written")
 
 
-class Teller(ABC, Generic[Told]):
-    """Tells one answer's events. ``_part`` is the one that started last, ``_usage`` the last that came; ``_refused``
-    says that the answer holds a refusal. ``_nothing`` is told of what the dialect has no word for."""
+class EventWriter(ABC, Generic[Written]):
+    """Writes one answer's events. ``_part`` is the one that started last, ``_usage`` the last that came; ``_refused``
+    says that the answer holds a refusal. ``_nothing`` is written of what the dialect has no word for."""
 
-    _nothing: Told
+    _nothing: Written
 
     def __init__(self) -> None:
         self._part: StreamPart = Text("")
         self._usage = Usage()
         self._refused = False
 
-    def _tell(self, event: Event) -> Told:
+    def _write_one(self, event: Event) -> Written:
         match event:
             case PartDelta(index=index, text=words):
                 return self._say(index, words) if words else self._nothing
@@ -63,26 +63,26 @@ class Teller(ABC, Generic[Told]):
             case ResponseEnd(stop=stop):
                 return self._finish(stop)
 
-    def _begin(self) -> Told:
+    def _begin(self) -> Written:
         return self._nothing
 
     @abstractmethod
-    def _open(self, index: int, part: StreamPart) -> Told:
+    def _open(self, index: int, part: StreamPart) -> Written:
         """The start of a part, with what it already holds."""
 
     @abstractmethod
-    def _say(self, index: int, words: str) -> Told:
+    def _say(self, index: int, words: str) -> Written:
         """More of a part; never without words."""
 
-    def _cite(self, index: int, citation: Citation) -> Told:
+    def _cite(self, index: int, citation: Citation) -> Written:
         return self._nothing
 
     @abstractmethod
-    def _close(self, index: int, late: Signature | None) -> Told:
+    def _close(self, index: int, late: Signature | None) -> Written:
         """The end of a part; ``late`` is the signature that only the end tells."""
 
     @abstractmethod
-    def _finish(self, stop: Stop) -> Told: ...
+    def _finish(self, stop: Stop) -> Written: ...
 
 
 class OrderedWriter(ABC):
@@ -106,7 +106,7 @@ class OrderedWriter(ABC):
     def _write(self, event: Event) -> bytes: ...
 
 
-class BlockWriter(OrderedWriter, Teller[bytes]):
+class BlockWriter(OrderedWriter, EventWriter[bytes]):
     """For dialects whose blocks never overlap: while one is open, what belongs to later parts waits, in order."""
 
     _nothing = b""
@@ -116,4 +116,4 @@ class BlockWriter(OrderedWriter, Teller[bytes]):
         self._order = PartOrder()
 
     def _write(self, event: Event) -> bytes:
-        return b"".join(map(self._tell, self._order.feed(event)))
+        return b"".join(map(self._write_one, self._order.feed(event)))

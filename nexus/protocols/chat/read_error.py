@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from nexus.failure import VendorFailure
 from nexus.protocols.openai_failures import read_error as read_error
-from nexus.protocols.openai_failures import read_told
+from nexus.protocols.openai_failures import read_in_band
 from nexus.wire import Json
 
 
 def read_stream_error(document: Mapping[str, Json]) -> VendorFailure:
     """An error inside a 200: a chunk or a whole answer that holds ``error``."""
-    return read_told(document, told_by=("code", "type"))
+    return read_in_band(document, decided_by=("code", "type"))

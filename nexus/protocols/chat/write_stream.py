@@ -27,14 +27,14 @@ from nexus.protocols.chat.stops import write_stop
 from nexus.protocols.chat.usage import write_usage
 from nexus.protocols.codec import Envelope
 from nexus.protocols.custom_tools import custom_names, read_input
-from nexus.protocols.ordered_writer import OrderedWriter, Teller
+from nexus.protocols.ordered_writer import EventWriter, OrderedWriter
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode
 
 _DONE = frame(b"[DONE]")
 
 
-class StreamWriter(OrderedWriter, Teller[bytes]):
+class StreamWriter(OrderedWriter, EventWriter[bytes]):
     """A custom tool's input is JSON until it is whole, and told then."""
 
     _nothing = b""
@@ -61,7 +61,7 @@ class StreamWriter(OrderedWriter, Teller[bytes]):
         """The last chunk tells the reasoning and the sources, and where they stand, which takes the whole answer."""
         if isinstance(event, ResponseStart | PartStart | PartDelta | Cited | PartEnd | ResponseEnd):
             self._kept.append(event)
-        return self._tell(event)
+        return self._write_one(event)
 
     def _begin(self) -> bytes:
         return self._chunk({"role": "assistant", "content": "", "refusal": None})

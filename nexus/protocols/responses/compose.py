@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from nexus.conversation.events import Event, StreamPart
 from nexus.conversation.parts import Citation, Reasoning, Refusal, Signature, Stop
 from nexus.protocols.codec import Envelope
-from nexus.protocols.ordered_writer import Teller
+from nexus.protocols.ordered_writer import EventWriter
 from nexus.protocols.part_order import PartOrder
 from nexus.protocols.responses.items import ItemComposer, ReasoningComposer, ResponseEvent, item_composer
 from nexus.protocols.responses.response_object import write_response_object
@@ -26,7 +26,7 @@ from nexus.protocols.signatures import NEXT, PREVIOUS, pack_neighbours
 from nexus.wire import Json
 
 
-class Composer(Teller[Sequence[ResponseEvent]]):
+class Composer(EventWriter[Sequence[ResponseEvent]]):
     """Feed it events; it returns what to tell. ``response`` is the object so far, final after ResponseEnd."""
 
     _nothing = ()
@@ -45,7 +45,7 @@ class Composer(Teller[Sequence[ResponseEvent]]):
         self._order = PartOrder()
 
     def add(self, event: Event) -> list[ResponseEvent]:
-        return [one for due in self._order.feed(event) for one in self._tell(due)]
+        return [one for due in self._order.feed(event) for one in self._write_one(due)]
 
     def _begin(self) -> list[ResponseEvent]:
         return [self._lifecycle("response.created"), self._lifecycle("response.in_progress")]

@@ -32,4 +32,4 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFa
 
 def read_stream_error(holder: Mapping[str, Json]) -> VendorFailure:
     """An error inside a 200: a failed response, or an ``error`` event in its flat or its nested form."""
-    return openai_failures.read_told(holder, _CODES)
+    return openai_failures.read_in_band(holder, _CODES)
