@@ -186,7 +186,7 @@ class Gateway:
         state.waited_at_head = state.waited
         count(opened.first)
         published = sink.publish(opened.head, opened.first, whole=opened.whole)
-        if not (opened.translates or opened.whole):
+        if not opened.translates:
             state.forget()
         if not published:
             cancel.check()

@@ -177,6 +177,11 @@ class Connection(AnsweringConnection):
         version = self._request_start_line.version if self._request_start_line else ""
         if version == "HTTP/1.1" and headers.get("Expect", "").lower() == "100-continue":
             self.stream.write(INTERIM)
+        if length is not None and (body := self.stream.take(length)):
+            # It came meanwhile.
+            delegate.data_received(body)
+            self._read_finished = True
+            return
         self.stream.last_read = self.stream.loop.time()
         self._clock.within_body()
         self.stream.mid_body = True
