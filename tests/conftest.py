@@ -44,12 +44,19 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Everything is logged."""
+    # Modules and tests are garbage of nobody: looking for some among them is a seventh of the collection.
+    gc.disable()
     lower_levels()
     # What programs that tests start leave behind is no part of this machine's state.
     os.environ["XDG_STATE_HOME"] = STATE.name
     _share_context_of_sdks()
     # No test cuts the power; waiting for the disk at the end of each server took longer than most tests.
     database.SYNCHRONOUS = "OFF"
+
+
+def pytest_xdist_auto_num_workers() -> int | None:
+    """One more than there are processors, for while a test waits; not many, for each collects every test itself."""
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else min(len(os.sched_getaffinity(0)) + 1, 8)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -68,6 +75,7 @@ def pytest_collection_finish() -> None:
     """What was imported stays: the garbage collector need not look at it again in every test."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 NEEDS_REDIS = frozenset({"_shared_redis", "mortal_redis", "nodes", "redis", "start_redis"})

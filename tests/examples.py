@@ -1,4 +1,4 @@
-"""How many cases a property is tried with: a quarter of them in every developer's run, all of them in CI's.
+"""How many cases a property is tried with: an eighth of them in every developer's run, all of them in CI's.
 
 ``NEXUS_EXAMPLES=all`` takes all of them; ``NEXUS_LAWS=20`` twenty times as many, and others in every run.
 """
@@ -10,11 +10,11 @@ import os
 from hypothesis import HealthCheck, settings
 
 FACTOR = int(os.environ.get("NEXUS_LAWS", "0"))
-_SHARE = 4 * FACTOR or (4 if os.environ.get("NEXUS_EXAMPLES") == "all" else 1)
+_SHARE = 8 * FACTOR or (8 if os.environ.get("NEXUS_EXAMPLES") == "all" else 1)
 
 
 def _count(cases: int) -> int:
-    return max(10, cases * _SHARE // 4)
+    return max(10, cases * _SHARE // 8)
 
 
 # The same cases in every run, so that CI never judges by luck. Nor does it judge by the clock: a busy machine is no

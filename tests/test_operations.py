@@ -87,7 +87,7 @@ def test_every_kind_of_error_has_its_anchor() -> None:
 SHORTEST = 8
 """Letters of a piece of a message that can be looked for."""
 
-ELSEWHERE = {"protocols", "settings", "commands", "models", "json_schema", "limits"}
+ELSEWHERE = {"protocols", "settings", "cli", "models", "json_schema", "limits"}
 """Folders whose messages are about a field or a file, name it, and are told by their pattern only."""
 
 

@@ -7,6 +7,7 @@ and where a reader takes another form than its type says, the form stands in ``W
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping
@@ -64,6 +65,7 @@ BESIDE: Mapping[str, JsonSchemaValue] = {
 """The reader of a table, by its name, to what may be written in its place."""
 
 
+@functools.cache
 def docstrings(model: type[BaseModel]) -> dict[str, str]:
     """What the source says below each field. Pydantic would look for it at each start, a sixth of which that takes."""
     found: dict[str, str] = {}
@@ -110,8 +112,9 @@ class _Generator(GenerateJsonSchema):
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         table, inner = super().model_schema(schema), schema["schema"]
-        for name, text in docstrings(schema["cls"]).items():
-            field = schema["cls"].model_fields[name]
+        model: type[BaseModel] = schema["cls"]
+        for name, text in docstrings(model).items():
+            field = model.model_fields[name]
             if isinstance(shown := table.get("properties", {}).get(field.alias or name), dict):
                 shown.setdefault("description", text)
         if inner["type"] != "function-before" or (name := _name(inner["function"]["function"])) not in BESIDE:

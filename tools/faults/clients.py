@@ -62,13 +62,15 @@ def half_closes(gateway: Gateway, vendor: FakeUpstream) -> str:
         return str(client.reply())
 
 
-def sends(raw: bytes, *, first_line: bool = False) -> Fault:
-    """The one answer to raw bytes."""
+def sends(raw: Callable[[], bytes], *, first_line: bool = False) -> Fault:
+    """The one answer to raw bytes, which are made when the fault is, for they may be many."""
 
     def fault(gateway: Gateway, vendor: FakeUpstream) -> str:
+        # Before there is a connection, which would be closed if nothing came.
+        sent = raw()
         with gateway.client() as client:
             with suppress(ConnectionError):
-                client.send(raw)
+                client.send(sent)
             if first_line:
                 whole = client.rest()
                 return f"{whole.split(b' ', 2)[1].decode()}, {whole.count(b'HTTP/1.1 ')} answer"
@@ -77,12 +79,13 @@ def sends(raw: bytes, *, first_line: bool = False) -> Fault:
     return fault
 
 
-def busies_the_loop(raw: bytes) -> Fault:
+def busies_the_loop(raw: Callable[[], bytes]) -> Fault:
     """A heavy body; others ask for their health meanwhile."""
 
     def fault(gateway: Gateway, vendor: FakeUpstream) -> str:
+        sent = request(CHAT, raw())
         with gateway.client() as heavy, gateway.client() as other:
-            heavy.send(request(CHAT, raw))
+            heavy.send(sent)
             heavy.sock.setblocking(False)
             healthy = 0
             while not _readable(heavy):
@@ -123,10 +126,16 @@ def reads_nothing(gateway: Gateway, vendor: FakeUpstream) -> str:
     return "cut off, logged as 499" if cut_off() else "still there"
 
 
-LISTS = b'{"model":"openai/gpt-4","messages":[' + b"[]," * (31 * MIB // 3 - 30) + b"[]]}"
-MANY = b'{"model":"openai/gpt-4","messages":[' + b",".join([b'{"role":"user","content":"x"}'] * 1_000_000) + b"]}"
-BOMB = gzip.compress(b"\0" * (40 * MIB))
-TAIL = gzip.compress(b"{}") + b"\0" * (80 * MIB)
+def conversation(messages: bytes) -> bytes:
+    return b'{"model":"openai/gpt-4","messages":[%b]}' % messages
+
+
+def gzip_with_a_tail() -> bytes:
+    chunk = gzip.compress(b"{}") + b"\0" * (80 * MIB)
+    opening = head(CHAT, None, {"Transfer-Encoding": "chunked", **ZIPPED})
+    return b"%b%x\r\n%b\r\n0\r\n\r\n" % (opening, len(chunk), chunk)
+
+
 ZIPPED = {"Content-Encoding": "gzip"}
 
 FAULTS: dict[str, tuple[Fault, str]] = {
@@ -139,27 +148,22 @@ FAULTS: dict[str, tuple[Fault, str]] = {
         "1 call",
     ),
     "half-closes": (half_closes, "200"),
-    "a body stalls": (sends(head(CHAT, 100) + b"{"), "408"),
-    "a head stalls": (sends(b"GET / HTTP/1.1\r\nHo"), "408"),
-    "headers of 70 kB": (sends(head(CHAT, 2, {"X-Long": "x" * 70_000})), "431"),
-    "a length that is none": (sends(head(CHAT, None, {"Content-Length": "\xb2"})), "400"),
-    "98 MiB to /health": (sends(head("/health", 98 * MIB, method="GET") + b" " * (98 * MIB)), "413"),
+    "a body stalls": (sends(lambda: head(CHAT, 100) + b"{"), "408"),
+    "a head stalls": (sends(lambda: b"GET / HTTP/1.1\r\nHo"), "408"),
+    "headers of 70 kB": (sends(lambda: head(CHAT, 2, {"X-Long": "x" * 70_000})), "431"),
+    "a length that is none": (sends(lambda: head(CHAT, None, {"Content-Length": "\xb2"})), "400"),
+    "98 MiB to /health": (sends(lambda: head("/health", 98 * MIB, method="GET") + b" " * (98 * MIB)), "413"),
     "a body is refused that waits to be asked for": (
-        sends(head(CHAT, 98 * MIB, {"Expect": "100-continue"}), first_line=True),
+        sends(lambda: head(CHAT, 98 * MIB, {"Expect": "100-continue"}), first_line=True),
         "413, 1 answer",
     ),
-    "gzip that swells": (sends(request(CHAT, BOMB, ZIPPED)), "413"),
-    "gzip with 80 MiB behind it": (
-        sends(
-            head(CHAT, None, {"Transfer-Encoding": "chunked", **ZIPPED})
-            + f"{len(TAIL):x}\r\n".encode()
-            + TAIL
-            + b"\r\n0\r\n\r\n"
-        ),
-        "413",
+    "gzip that swells": (sends(lambda: request(CHAT, gzip.compress(b"\0" * (40 * MIB)), ZIPPED)), "413"),
+    "gzip with 80 MiB behind it": (sends(gzip_with_a_tail), "413"),
+    "31 MiB of []": (busies_the_loop(lambda: conversation(b"[]," * (31 * MIB // 3 - 30) + b"[]")), "413"),
+    "a million messages": (
+        busies_the_loop(lambda: conversation(b",".join([b'{"role":"user","content":"x"}'] * 1_000_000))),
+        "",
     ),
-    "31 MiB of []": (busies_the_loop(LISTS), "413"),
-    "a million messages": (busies_the_loop(MANY), ""),
     "more bytes than may be in flight": (too_many_bytes, "503, retry-after 1"),
     "reads nothing of an endless stream": (reads_nothing, "cut off, logged as 499"),
 }
