@@ -1,0 +1,45 @@
+"""Heads: an answer's is written as one text, and nothing in it makes a line of its own."""
+
+from __future__ import annotations
+
+import pytest
+from tornado.httputil import ResponseStartLine
+
+from nexus.headers.plain import plain_lines
+from nexus.server.heads import answer_head, in_ascii, written
+
+OK = ResponseStartLine("", 200, "OK")
+
+
+def test_a_head_is_its_lines() -> None:
+    head = answer_head(OK, {written("x-request-id"): "req_1", written("CONTENT-type"): "text/plain; name=\xe9"})
+    assert head == b"HTTP/1.1 200 OK\r\nX-Request-Id: req_1\r\nContent-Type: text/plain; name=\xe9\r\n\r\n"
+
+
+@pytest.mark.parametrize("value", ["a\nx-admin: 1", "a\rx-admin: 1", "a\r\n\r\nbody"])
+def test_no_value_makes_a_line(value: str) -> None:
+    with pytest.raises(ValueError, match="more than one line"):
+        answer_head(OK, {"X-Named": value})
+
+
+def test_what_is_beyond_ascii_is_spelled_out() -> None:
+    assert [in_ascii(text) for text in ("openai/gpt", "p/\xe9", "p/\u6f22")] == ["openai/gpt", "p/\\xe9", "p/\\u6f22"]
+
+
+PLAIN = {
+    "none": ("\r\nbody", [], 2),
+    "two, and a body": ("A: 1\r\nb-c:  x y \r\n\r\nbody: 1\r\n", [("A", "1"), ("b-c", "x y")], 20),
+    "one name twice": ("a: 1\r\nA: 2\r\n\r\n", [("a", "1"), ("A", "2")], 14),
+    "not all here": ("a: 1\r\nb: 2\r\n", [], 0),
+    "an empty value": ("a:\r\n\r\n", [], 0),
+    "a folded line": ("a: 1\r\n 2\r\n\r\n", [], 0),
+    "beyond ASCII": ("a: \xe9\r\n\r\n", [], 0),
+    "no carriage return": ("a: 1\n\n", [], 0),
+    "a control character": ("a: 1\x00\r\n\r\n", [], 0),
+    "a space before the colon": ("a : 1\r\n\r\n", [], 0),
+}
+
+
+@pytest.mark.parametrize(("text", "lines", "size"), PLAIN.values(), ids=PLAIN.keys())
+def test_plain_lines_are_read_at_once(text: str, lines: list[tuple[str, str]], size: int) -> None:
+    assert plain_lines(text) == (lines, size)
