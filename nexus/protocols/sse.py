@@ -49,12 +49,12 @@ class FrameDecoder:
 
     def feed(self, piece: bytes) -> list[Frame]:
         frames: list[Frame] = []
-        start = 0
+        start, size = 0, len(piece)
         if not self._buffer:
-            while match := _PLAIN.match(piece, start):
+            while start < size and (match := _PLAIN.match(piece, start)):
                 frames.append(_plain_frame(match))
                 start = match.end()
-            if start == len(piece):
+            if start == size:
                 return frames
             piece, start = piece[start:], 0
         self._buffer += piece

@@ -119,7 +119,7 @@ class _Same:
         if b'"error"' in rest or b'"model"' in rest or b'"service_tier"' in rest or b"\\u00" in rest:
             return None
         for word, null in _NULLS:
-            if rest.count(word) != rest.count(null):
+            if word in rest and rest.count(word) != rest.count(null):
                 return None
         return self._edited + rest if rest.find(b"\n") == len(rest) - 2 else None
 
