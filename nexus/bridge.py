@@ -116,10 +116,6 @@ class Channel(Generic[Head]):
     def put(self, piece: bytes) -> bool:
         """Blocks while the channel is full. False: it was closed, nobody wants the piece."""
         with self._lock:
-            if self._rung and not self._closed:
-                # Workers that always have more to say would keep the loop waiting, and calls that begin.
-                self._waits = True
-                self._room.wait(BEHIND)
             while self._size >= CAPACITY and not self._closed:
                 self._waits = True
                 self._room.wait()
@@ -128,6 +124,12 @@ class Channel(Generic[Head]):
             self._content_sent = True
             self._pieces.append(piece)
             self._size += len(piece)
+            if self._rung and self._send is not None:
+                # Workers that always have more to say would keep the loop waiting, and calls that begin. What the
+                # loop comes for then leaves in one write with this piece.
+                self._waits = True
+                self._room.wait(BEHIND)
+                return not self._closed
             callback = self._wanted()
         self._wake(callback)
         return True
@@ -162,7 +164,7 @@ class Channel(Generic[Head]):
                     return self._head
                 if self._ended:
                     raise self._error or RuntimeError("the worker ended without a head")
-                waiter = self._wait()
+                waiter = self._waiter = self._loop.create_future()
             if not await self._woken(waiter, deadline):
                 return None
 
@@ -198,7 +200,7 @@ class Channel(Generic[Head]):
                     if self._error is not None:
                         raise self._error
                     return None
-                waiter = self._wait()
+                waiter = self._waiter = self._loop.create_future()
             if not await self._woken(waiter, deadline):
                 return []
 
@@ -223,7 +225,8 @@ class Channel(Generic[Head]):
     def _look(self, timeout: float) -> None:
         """Comes when it could have been silent for so long: a timer for each piece would cost more than the piece."""
         due = self._sent_at + timeout
-        if self._loop.time() < due:
+        # A piece that waits is no silence, however late the loop is.
+        if self._rung or self._loop.time() < due:
             self._timer = self._loop.call_at(due, self._look, timeout)
         elif self._flow is not None and not self._flow.done():
             self._flow.set_result("silence")
@@ -258,10 +261,6 @@ class Channel(Generic[Head]):
             self._closed = True
             self._pieces.clear()
             self._let_on()
-
-    def _wait(self) -> asyncio.Future[None]:
-        self._waiter = self._loop.create_future()
-        return self._waiter
 
     async def _woken(self, waiter: asyncio.Future[None], deadline: float | None) -> bool:
         """Whether the worker woke us before the deadline."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import socket
+import struct
 import time
 from typing import Any
 
@@ -55,16 +56,31 @@ class _ClockedIO(socket.SocketIO):
         self._socket = sock
         self._clock = clock
         self._allowed = 0.0
+        self._is_plain = type(sock) is socket.socket
 
     def readinto(self, buffer: Any) -> int | None:
         allowed = self._clock.allowed()
         if allowed != self._allowed:
             # Each time it is a call of the system.
-            self._socket.settimeout(allowed)
+            self._limit(allowed)
             self._allowed = allowed
-        count = self._socket.recv_into(buffer)
+        try:
+            count = self._socket.recv_into(buffer)
+        except BlockingIOError:
+            raise TimeoutError("timed out") from None
         self._clock.received += count
         return count
+
+    def _limit(self, seconds: float) -> None:
+        if not self._is_plain:
+            # TLS reads again for as long as its socket does not say that it waited.
+            self._socket.settimeout(seconds)
+            return
+        # The system waits within the read: one call of it for each, and not two.
+        whole, part = divmod(max(1, int(seconds * 1_000_000)), 1_000_000)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", whole, part))
+        if self._socket.gettimeout() is not None:
+            self._socket.settimeout(None)
 
 
 class ClockedSource:

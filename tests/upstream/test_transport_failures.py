@@ -106,6 +106,12 @@ def test_timeouts(
         assert (caught.value.provider, caught.value.status) == ("vendor", 504)
 
 
+def test_an_answer_over_tls_may_not_be_silent_for_longer(no_leak: None, tls: Tls) -> None:
+    peer, here = Peer(mute(before=BEGUN), tls.server), transport(Timeouts(30, 30, BRIEF), ca_file=tls.ca_file)
+    with peer, here as one, pytest.raises(UpstreamTimeout, match="silent for"):
+        fetch(one, peer.url)
+
+
 def test_idle_counts_from_piece_to_piece_and_never_in_total() -> None:
     def handler(sock: socket.socket) -> None:
         read_request(sock)
