@@ -105,7 +105,12 @@ class BoundHTTPSConnection(BoundConnection, HTTPSConnection):
             self._handle = socket.socket(fileno=os.dup(sock.fileno()))
             current.binding.hold(self._handle)
             current.binding.phase = "tls" if self._tunnel_host is None else "proxy"
-            sock.settimeout(current.binding.clock.allowed())
+            try:
+                sock.settimeout(current.binding.clock.allowed())
+            except TimeoutError:
+                # To connect took all the time that there was.
+                sock.close()
+                raise
         return sock
 
     def connect(self) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from nexus.cancel import Cancel
 from nexus.errors import NexusError, ProtocolError, Unreachable, UpstreamError, UpstreamTimeout
+from nexus.upstream.clock import Clock
 from nexus.upstream.request import Timeouts
 from tests.peers import (
     BEGUN,
@@ -109,6 +110,20 @@ def test_timeouts(
 def test_an_answer_over_tls_may_not_be_silent_for_longer(no_leak: None, tls: Tls) -> None:
     peer, here = Peer(mute(before=BEGUN), tls.server), transport(Timeouts(30, 30, BRIEF), ca_file=tls.ca_file)
     with peer, here as one, pytest.raises(UpstreamTimeout, match="silent for"):
+        fetch(one, peer.url)
+
+
+def test_a_connection_that_took_all_its_time_is_closed(
+    no_leak: None, tls: Tls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before its handshake."""
+
+    def none_left(_: Clock) -> float:
+        raise TimeoutError
+
+    monkeypatch.setattr(Clock, "allowed", none_left)
+    peer, here = Peer(mute(before=BEGUN), tls.server), transport(Timeouts(30, 30, 30), ca_file=tls.ca_file)
+    with peer, here as one, pytest.raises(UpstreamTimeout):
         fetch(one, peer.url)
 
 
