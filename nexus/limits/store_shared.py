@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from nexus.errors import Overloaded
-from nexus.limits.quota import Demand, Granted, Loop, Refused
+from nexus.limits.quota import Demand, Granted, Loop, Quota, Refused
 from nexus.limits.shared_windows import SharedWindows
 from nexus.limits.store_memory import monotonic
 from nexus.limits.window import Window, reserve
@@ -69,7 +69,7 @@ class SharedStore:
                 for demand in spent[start : start + _AT_ONCE]:
                     key = demand.quota.key
                     if self._windows.find(key) is None:
-                        at, window = self._windows.room(key, now, set()), Window(demand.quota.interval)
+                        at, window = self._new(now, demand.quota, set())
                         window.add(now - demand.ago, demand.amount)
                         self._windows.write(at, key, window)
 
@@ -78,23 +78,22 @@ class SharedStore:
 
     def _opened(self, now: int, demands: Sequence[Demand]) -> list[tuple[int, Window]]:
         """Raises Overloaded where there is no room for a new one."""
-        opened: list[tuple[int, Window]] = []
-        taken: set[int] = set()
-        for demand in demands:
-            quota = demand.quota
-            found = self._windows.find(quota.key)
-            if found is None:
-                found = self._windows.room(quota.key, now, taken), Window(quota.interval)
-            taken.add(found[0])
-            opened.append(found)
-        return opened
+        known = [self._windows.find(demand.quota.key) for demand in demands]
+        # Also a place whose window is over is its key's, as long as the key is asked for.
+        taken = {found[0] for found in known if found is not None}
+        return [found or self._new(now, demand.quota, taken) for demand, found in zip(demands, known, strict=True)]
+
+    def _new(self, now: int, quota: Quota, taken: set[int]) -> tuple[int, Window]:
+        at = self._windows.room(quota.key, now, taken)
+        taken.add(at)
+        return at, Window(quota.interval)
 
     def _change(self, now: int, demand: Demand, bucket: int, delta: int) -> None:
         key = demand.quota.key
         found = self._windows.find(key)
         if found is None and delta > 0:
             with suppress(Overloaded):
-                found = self._windows.room(key, now, set()), Window(demand.quota.interval)
+                found = self._new(now, demand.quota, set())
         if found is not None:
             found[1].change(now, bucket, delta)
             self._windows.write(found[0], key, found[1])

@@ -68,6 +68,18 @@ class TestFull:
         assert [standing.used for standing in granted(store.reserve(both)).standings] == [2, 4]
 
 
+def test_a_newcomer_takes_no_place_of_a_key_that_is_asked_for_beside_it() -> None:
+    """Whose window is over, so that its place would be free."""
+    clock = Clock()
+    for number in range(10):
+        store = SharedStore(SharedWindows(2), clock)
+        granted(store.reserve([demand(5, 10, 60, "known")]))
+        clock.tick(60)
+        both = [demand(1, 10, 60, f"new{number}"), demand(2, 10, 60, "known")]
+        granted(store.reserve(both))
+        assert [standing.used for standing in granted(store.reserve(both)).standings] == [2, 4]
+
+
 def test_a_refused_newcomer_takes_no_place() -> None:
     windows = SharedWindows(1)
     store = SharedStore(windows, Clock())
