@@ -3,7 +3,8 @@ has to be translated speaks to it in its own words.
 
 Facts about a model live here and nowhere else, as a pure function of its id; an id that tells nothing (an opaque
 ARN) has the plainest form of everything. Sources, November 2026: the Bedrock user guide's tables of supported models
-and features, prompt caching, structured output and Nova reasoning; the service's own 400s.
+and features, prompt caching, structured output and Nova reasoning; the service's own 400s; images in
+tool results: the note in the service model, and opencode #49443 and #50272.
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ class ConverseModel:
 
     result_status: bool = False
     """Whether ``status`` in toolResult is taken."""
+
+    result_media: bool = False
+    """Whether images and documents are taken inside toolResult; everywhere else they can stand beside it."""
 
     wide_ids: bool = False
     """Whether dots and colons in tool call ids mean something."""
@@ -94,7 +98,7 @@ def _amazon(model: str) -> ConverseModel:
     if not model.startswith("nova"):
         return _BARE
     thinking: Literal["nova"] | None = "nova" if model.startswith("nova-2") else None
-    return ConverseModel(cache=True, result_status=True, top_k=True, thinking=thinking)
+    return ConverseModel(cache=True, result_status=True, result_media=True, top_k=True, thinking=thinking)
 
 
 def _openai(model: str) -> ConverseModel:
@@ -108,6 +112,10 @@ def _deepseek(model: str) -> ConverseModel:
     if model.startswith("r1"):
         return _NO_TOOLS
     return replace(_HELD, tool_choice="any") if model.startswith("v3-v1") else _HELD
+
+
+def _meta(model: str) -> ConverseModel:
+    return replace(_AUTO, result_media=model.startswith("llama4"))
 
 
 def _mistral(model: str) -> ConverseModel:
@@ -128,7 +136,7 @@ _VENDORS: Mapping[str, Callable[[str], ConverseModel]] = {
     "cohere": _cohere,
     "deepseek": _deepseek,
     "google": lambda model: _HELD,
-    "meta": lambda model: _AUTO,
+    "meta": _meta,
     "minimax": lambda model: _UNSIGNED,
     "mistral": _mistral,
     "moonshot": lambda model: replace(_UNSIGNED, wide_ids=True),

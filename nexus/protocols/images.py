@@ -1,4 +1,4 @@
-"""Images that models make: their type, and words where one has no place.
+"""Images of models and tools: their type, and words where one has no place.
 
 An image is never left out in silence. Where it cannot stand, words do, and its name is told as dropped.
 """
@@ -34,6 +34,11 @@ def unseen(image: Image) -> Text:
 def placeholder(image: Image) -> Text:
     """What stands in an answer in place of an image that the client's protocol has no place for."""
     return Text(f"[The model made {_about(image)}, which this protocol has no place for.]")
+
+
+def from_result(call_id: str) -> str:
+    """What stands before images and files of a tool result that cannot stand inside it."""
+    return f"[from the result of tool call {call_id}]"
 
 
 def _about(image: Image) -> str:

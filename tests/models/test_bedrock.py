@@ -38,7 +38,7 @@ def test_ids_that_tell_nothing(model_id: str) -> None:
 HELD = ConverseModel(structured_output=True)
 UNSIGNED = replace(HELD, reasoning="unsigned")
 BARE = ConverseModel(system=False, tools=False)
-NOVA = ConverseModel(cache=True, result_status=True, top_k=True)
+NOVA = ConverseModel(cache=True, result_status=True, result_media=True, top_k=True)
 GPT = replace(HELD, thinking="nested", stop=False, sampling=False, reasoning="signed")
 
 FAMILIES: dict[str, ConverseModel] = {
@@ -57,7 +57,8 @@ FAMILIES: dict[str, ConverseModel] = {
     "cohere.command-r-plus-v1:0": ConverseModel(tool_choice="auto"),
     "cohere.command-text-v14": BARE,
     "ai21.jamba-1-5-large-v1:0": ConverseModel(tool_choice="auto"),
-    "us.meta.llama4-maverick-17b-instruct-v1:0": ConverseModel(tool_choice="auto"),
+    "us.meta.llama4-maverick-17b-instruct-v1:0": ConverseModel(tool_choice="auto", result_media=True),
+    "us.meta.llama3-2-90b-instruct-v1:0": ConverseModel(tool_choice="auto"),
     "google.gemma-3-27b-it": HELD,
     "minimax.minimax-m2": UNSIGNED,
     "moonshotai.kimi-k2.5": replace(UNSIGNED, wide_ids=True),

@@ -19,7 +19,7 @@ from nexus.protocols.chat.reasoning import OWN, vendor_extra, vendor_reasoning
 from nexus.protocols.chat.sources import vendor_image
 from nexus.protocols.chat.tools import tool_ids
 from nexus.protocols.checks import Drops
-from nexus.protocols.images import LOST, unseen
+from nexus.protocols.images import LOST, from_result, unseen
 from nexus.wire import Json
 
 ERROR_MARK = "[tool error] "
@@ -156,7 +156,7 @@ class MessagesWriter:
             self._drops.add("cache")
         call_id = self._ids[result.call_id]
         self._wire.append({"role": "tool", "tool_call_id": call_id, "content": self._content(texts)})
-        heading = {"type": "text", "text": f"[from the result of tool call {call_id}]"}
+        heading = {"type": "text", "text": from_result(call_id)}
         return [heading, *media] if media else []
 
     def _write_other(self, message: Message, index: int) -> None:

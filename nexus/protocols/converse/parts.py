@@ -23,11 +23,13 @@ from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.arguments import BROKEN, an_object_of
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.media import write_audio, write_document, write_image
-from nexus.protocols.images import LOST, unseen
+from nexus.protocols.images import LOST, from_result, unseen
 from nexus.wire import Json, decode
 
 NO_OUTPUT = "(no output)"
 """Stands for a tool result without content, which not every model takes."""
+
+_BESIDE = "[what this result holds beside text follows below]"
 
 
 def write_assistant_part(part: Part, path: str, draft: Draft) -> list[Json]:
@@ -56,7 +58,7 @@ def write_assistant_part(part: Part, path: str, draft: Draft) -> list[Json]:
 
 
 def write_user_part(part: Part, path: str, draft: Draft) -> list[Json]:
-    """As above, for what a user says."""
+    """As above, for what a user says; what a result holds that the model does not take inside it follows the result."""
     match part:
         case Text(text=text, cache=cache):
             return text_blocks(text) + draft.cache_point(cache)
@@ -100,24 +102,29 @@ def _tool_use(call: ToolCall, draft: Draft) -> Json:
 
 def _tool_result(result: ToolResult, path: str, draft: Draft) -> list[Json]:
     content: list[Json] = []
+    beside: list[Json] = []
+    media = content if draft.model.result_media else beside
     result = with_hint_outside(result)
     for number, part in enumerate(result.parts):
         match part:
             case Text(text=text):
                 content += _result_text(text, result.is_error, draft)
             case Image():
-                content.append(write_image(part, f"{path}.content.{number}", draft))
+                media.append(write_image(part, f"{path}.content.{number}", draft))
             case Document():
-                content += write_document(part, f"{path}.content.{number}", draft)
+                media += write_document(part, f"{path}.content.{number}", draft)
             case _:
                 raise UnsupportedFeature(f"a tool result holds no {type(part).__name__}", param=path)
     block: dict[str, Json] = {"toolUseId": draft.result_id(result.call_id)}
+    if beside:
+        beside.insert(0, {"text": from_result(block["toolUseId"])})
+        content += _result_text(_BESIDE, result.is_error, draft)
     block["content"] = content or _result_text(NO_OUTPUT, result.is_error, draft)
     if result.is_error and draft.model.result_status:
         block["status"] = "error"
     elif result.is_error and not any("json" in piece for piece in block["content"]):
         block["content"] = [*_result_text("The tool call failed.", result.is_error, draft), *block["content"]]
-    return [{"toolResult": block}, *draft.cache_point(result.cache)]
+    return [{"toolResult": block}, *draft.cache_point(result.cache), *beside]
 
 
 def _result_text(text: str, is_error: bool, draft: Draft) -> list[Json]:

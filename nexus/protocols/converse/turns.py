@@ -22,7 +22,7 @@ PLACEHOLDER = "(no message)"
 """Opens a conversation that has no user message first, which Bedrock demands."""
 
 Unit = list[Json]
-"""Blocks that stay together: one part with its cachePoint."""
+"""Blocks that stay together: one part with its cachePoint, or what stands beside a result."""
 
 
 @dataclass(slots=True)
@@ -85,9 +85,16 @@ def _units(message: Message, path: str, draft: Draft) -> list[Unit]:
         case "assistant":
             return [write_assistant_part(part, at, draft) for part, at in _places(message, path)]
         case "user":
-            return [write_user_part(part, at, draft) for part, at in _places(message, path)]
+            written = (write_user_part(part, at, draft) for part, at in _places(message, path))
+            return [unit for blocks in written for unit in _apart(blocks)]
         case "system":
             return [_system_unit(part, at, draft) for part, at in _places(message, path)]
+
+
+def _apart(blocks: Unit) -> list[Unit]:
+    """A result with its cachePoint, and what follows it, which has to come after all results."""
+    own = sum("toolResult" in block or "cachePoint" in block for block in blocks)
+    return [blocks[:own], blocks[own:]] if 0 < own < len(blocks) and "toolResult" in blocks[0] else [blocks]
 
 
 def _places(message: Message, path: str) -> Iterable[tuple[Part, str]]:

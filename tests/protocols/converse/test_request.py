@@ -230,6 +230,25 @@ def test_tool_results() -> None:
     assert results(ToolResult("call_1"), NOVA)["content"] == [{"text": "(no output)"}]
 
 
+@pytest.mark.parametrize("model", [GPT, QWEN, OPAQUE])
+def test_images_in_results_of_models_that_take_none_there(model: str) -> None:
+    """They follow all results of the turn, each below the name of its call."""
+    image, document = Image(Inline("image/png", PNG)), Document(Text("notes"))
+    calls = Message("assistant", (call(), call("time", call_id="call_2")))
+    given = Message("user", (ToolResult("call_2", (image,)), ToolResult("call_1", (Text("see"), document)), Text("go")))
+    one, two, *beside = turns(HI, calls, given, model=model)[2][1]
+    words = {"text": "[what this result holds beside text follows below]"}
+    assert one["toolResult"] == {"toolUseId": "call_1", "content": [{"text": "see"}, words]}
+    assert two["toolResult"] == {"toolUseId": "call_2", "content": [words]}
+    assert beside == [
+        {"text": "[from the result of tool call call_2]"},
+        {"image": {"format": "png", "source": {"bytes": PNG}}},
+        {"text": "[from the result of tool call call_1]"},
+        {"document": {"format": "txt", "name": "document", "source": {"bytes": "bm90ZXM="}}},
+        {"text": "go"},
+    ]
+
+
 def test_models_that_want_json_results() -> None:
     assert results(result('{"sun": true}'), MISTRAL)["content"] == [{"json": {"sun": True}}]
     assert results(result("sunny"), MISTRAL)["content"] == [{"json": {"result": "sunny"}}]

@@ -1,7 +1,7 @@
 """The fake Bedrock runtime: InvokeModel for Claude, Converse, both streamed, and CountTokens.
 
 Pure functions from a request and a Behaviour to bytes; requests are judged by botocore's service model, streams
-are real event-stream messages. Not imitated: whether a model exists, or in which region, or what single models refuse;
+are real event-stream messages. Not imitated: whether a model exists, or in which region, or what single models refuse (but images in results);
 guardrails, prompt routers, async and bidirectional invocation, S3 sources (not fetched), families other than Claude
 by InvokeModel, ``event-stream`` messages of type ``error``.
 """
@@ -174,9 +174,9 @@ def _problems(body: dict[str, Any], model: str, operation: str, rules: Rules) ->
     if found:
         return
     if operation.startswith("Converse"):
-        yield from turns.semantic_problems(judged)
+        yield from turns.semantic_problems(judged, model)
     elif "converse" in judged["input"]:
-        yield from turns.semantic_problems(judged["input"]["converse"])
+        yield from turns.semantic_problems(judged["input"]["converse"], model)
     else:
         yield from _counted(judged["input"]["invokeModel"]["body"], model, rules)
 

@@ -1,7 +1,8 @@
 """What Converse checks in a request beyond its types.
 
 Runs on bodies whose types are right; every rule is one that the vendor answers ValidationException to, in the
-words it uses where they are known. Not imitated: rules of single models (which content they take, prefill).
+words it uses where they are known. Images in tool results are only for the models that the service model's note and
+opencode #49443 name. Not imitated: other rules of single models (which content they take, prefill).
 """
 
 from __future__ import annotations
@@ -20,8 +21,13 @@ ONLY = {"toolUse": "assistant", "reasoningContent": "assistant", "toolResult": "
 }
 
 
-def semantic_problems(body: Mapping[str, Any]) -> Iterator[str]:
+SEES_RESULTS = re.compile(r"anthropic\.claude|amazon\.nova|meta\.llama4")
+
+
+def semantic_problems(body: Mapping[str, Any], model: str) -> Iterator[str]:
     messages = body.get("messages") or []
+    if not SEES_RESULTS.search(model) and any(_images_in_results(messages)):
+        yield "This model doesn't support the image field for user messages. Remove image and try again."
     yield from _roles(messages)
     for turn, message in enumerate(messages):
         yield from _content(message, f"messages.{turn}")
@@ -95,6 +101,12 @@ def _tool_turns(messages: list[Any]) -> Iterator[str]:
         due = _ids(message, "toolUse")
         if len(set(due)) < len(due):
             yield f"messages.{turn}.content: two toolUse blocks have the same Id"
+
+
+def _images_in_results(messages: list[Any]) -> Iterator[bool]:
+    for message in messages:
+        for block in message["content"]:
+            yield any("image" in piece for piece in block.get("toolResult", {}).get("content", ()))
 
 
 def _ids(message: Mapping[str, Any], kind: str) -> list[str]:
