@@ -47,6 +47,9 @@ _PRIOR: Matrix = (_FACTOR_SPREAD**-2, 0.0, 0.0, _FACTOR_SPREAD**-2, 0.0, _OVERHE
 _PRIOR_SHARE = 0.001
 """How much of the prior comes back with every answer, which keeps the arithmetic sound for ever."""
 
+_KEPT = 1 - _PRIOR_SHARE
+_RETURNING = tuple(_PRIOR_SHARE * part for part in _PRIOR)
+
 _ENDLESS = 10**12
 """Numbers beyond it are no counts of tokens, and may be too large for a float."""
 
@@ -70,7 +73,7 @@ class Calibration:
 
     def expect(self, estimate: Estimate) -> Expected:
         features = _features(estimate)
-        guess = self._guess(features)
+        guess = _sane(_dot(self.weights, features), features)
         bound = guess + _SURE * sqrt(self._variance(features))
         return Expected(max(1, round(guess)), max(1, round(min(bound, _most(features)))))
 
@@ -79,39 +82,46 @@ class Calibration:
         largest = max(estimate.text, estimate.media, reported)
         scale = 1.0 if largest <= LARGEST else LARGEST / min(largest, _ENDLESS)
         features, seen = _scaled(_features(estimate), scale), min(reported, _ENDLESS) * scale
-        guess = self._guess(features)
+        told = _dot(self.weights, features)
+        guess = _sane(told, features)
         noise = _noise(guess)
         unusual = _OUTLIER * sqrt(noise * noise + self._variance(features))
-        error = min(unusual, max(-unusual, seen - _dot(self.weights, features)))
+        error = min(unusual, max(-unusual, seen - told))
         # A guess that is far off says nothing of how far calls differ.
         believed = max(0.0, guess + error)
         noise = _noise(min(3 * believed, max(believed / 3, guess)))
-        precision = self._renewed(features, _scaled(features, 1 / noise))
+        precision = self._renewed(features, noise)
         covariance = _inverse(precision)
         step = _times(covariance, _scaled(features, error / (noise * noise)))
         return Calibration(_sum(self.weights, step), precision, covariance)
 
-    def _guess(self, features: Vector) -> float:
-        least = LEAST_FACTOR * features[0] + LEAST_OF_MEDIA * features[1]
-        return max(least, min(_most(features), _dot(self.weights, features)))
-
     def _variance(self, features: Vector) -> float:
         return max(0.0, _dot(features, _times(self.covariance, features)))
 
-    def _renewed(self, features: Vector, told: Vector) -> Matrix:
-        """Less what is forgotten, with a little of the prior, and the square of what was told."""
+    def _renewed(self, features: Vector, noise: float) -> Matrix:
+        """Less what is forgotten, with a little of the prior, and the square of what was told with so much noise."""
         along = _times(self.precision, features)
-        share = (1 - _MEMORY) / _dot(features, along)
-        parts = zip(self.precision, _square(along), _PRIOR, _square(told), strict=True)
-        kept = 1 - _PRIOR_SHARE
-        xx, xy, xz, yy, yz, zz = [
-            kept * (known - share * gone) + _PRIOR_SHARE * prior + new for known, gone, prior, new in parts
-        ]
-        return (xx, xy, xz, yy, yz, zz)
+        forgotten = _KEPT * (1 - _MEMORY) / _dot(features, along)
+        a, b, c = along
+        x, y, z = _scaled(features, 1 / noise)
+        xx, xy, xz, yy, yz, zz = self.precision
+        return (
+            _KEPT * xx - forgotten * a * a + x * x + _RETURNING[0],
+            _KEPT * xy - forgotten * a * b + x * y + _RETURNING[1],
+            _KEPT * xz - forgotten * a * c + x * z + _RETURNING[2],
+            _KEPT * yy - forgotten * b * b + y * y + _RETURNING[3],
+            _KEPT * yz - forgotten * b * c + y * z + _RETURNING[4],
+            _KEPT * zz - forgotten * c * c + z * z + _RETURNING[5],
+        )
 
 
 def _features(estimate: Estimate) -> Vector:
     return (float(min(estimate.text, _ENDLESS)), float(min(estimate.media, _ENDLESS)), 1.0)
+
+
+def _sane(tokens: float, features: Vector) -> float:
+    """The nearest that may be expected."""
+    return max(LEAST_FACTOR * features[0] + LEAST_OF_MEDIA * features[1], min(_most(features), tokens))
 
 
 def _most(features: Vector) -> float:
@@ -128,12 +138,6 @@ def _dot(a: Vector, b: Vector) -> float:
 
 def _sum(a: Vector, b: Vector) -> Vector:
     return (a[0] + b[0], a[1] + b[1], a[2] + b[2])
-
-
-def _square(a: Vector) -> Matrix:
-    """The matrix of the products of its parts."""
-    x, y, z = a
-    return (x * x, x * y, x * z, y * y, y * z, z * z)
 
 
 def _scaled(a: Vector, scale: float) -> Vector:

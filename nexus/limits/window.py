@@ -46,11 +46,12 @@ class Window:
     def advance(self, now: int) -> None:
         """Forgets what no longer counts."""
         lasts, horizon, count = self._lasts, now - self.interval, 0
+        if not lasts or lasts[0] > horizon:
+            return
         while count < len(lasts) and lasts[count] <= horizon:
             self.total -= self._sums[count]
             count += 1
-        if count:
-            del self._lasts[:count], self._sums[:count]
+        del lasts[:count], self._sums[:count]
 
     def wait(self, now: int, amount: int, limit: int) -> int | None:
         """Microseconds until ``amount`` fits; 0 where it does, None where it never can."""
@@ -72,15 +73,17 @@ class Window:
     def add(self, at: int, amount: int) -> int:
         """Books an amount as of a moment, which is not before that of the last one but for what clocks differ; returns
         its bucket."""
-        bucket = at // self.width
-        if self._lasts and self._lasts[-1] // self.width >= bucket:
-            self._lasts[-1] = max(self._lasts[-1], at)
-            self._sums[-1] += amount
-        else:
-            self._lasts.append(at)
-            self._sums.append(amount)
+        lasts, width = self._lasts, self.width
+        bucket = at // width
         self.total += amount
-        return self._lasts[-1] // self.width
+        if lasts and (newest := lasts[-1] // width) >= bucket:
+            if lasts[-1] < at:
+                lasts[-1] = at
+            self._sums[-1] += amount
+            return newest
+        lasts.append(at)
+        self._sums.append(amount)
+        return bucket
 
     def change(self, now: int, bucket: int, delta: int) -> None:
         """Corrects what was booked in ``bucket``.
@@ -105,8 +108,11 @@ def reserve(now: int, demands: Sequence[Demand], windows: Sequence[Window]) -> G
     refused: Refused | None = None
     for demand, window in zip(demands, windows, strict=True):
         window.advance(now)
-        wait = window.wait(now, demand.needed, demand.quota.limit)
-        if wait != 0 and (refused is None or longer(wait, refused.wait)):
+        needed, limit = demand.needed, demand.quota.limit
+        if window.total + needed <= limit:
+            continue
+        wait = window.wait(now, needed, limit)
+        if (refused is None or longer(wait, refused.wait)):
             refused = Refused(demand, Standing(demand.quota, window.total, window.reset(now)), wait)
     return refused or book(now, demands, windows)
 
