@@ -83,11 +83,11 @@ LAYERS: list[tuple[str, ...]] = [
     ("nexus.files", "nexus.operation", "nexus.shared", "nexus.upload", "nexus.processes", "nexus.tags"),
     ("nexus.conversation",),
     ("nexus.models", "nexus.upstream"),
-    ("nexus.json_schema", "nexus.catalogue"),
+    ("nexus.json_schema",),
     ("nexus.protocols",),
     ("nexus.registry", "nexus.settings"),
-    ("nexus.auth", "nexus.limits", "nexus.credentials"),
-    ("nexus.provider", "nexus.route"),
+    ("nexus.auth", "nexus.limits"),
+    ("nexus.provider",),
     ("nexus.call",),
     ("nexus.accounting",),
     ("nexus.response_store", "nexus.telemetry"),
@@ -109,7 +109,7 @@ KNOWN_TO_PROVIDERS = (
     *("nexus.provider", "nexus.protocols", "nexus.settings"),
     *("nexus.upstream.request", "nexus.upstream.network_errors", "nexus.upstream.sniff"),
     *("nexus.errors", "nexus.failure", "nexus.wire", "nexus.cancel", "nexus.renewal", "nexus.conversation"),
-    *("nexus.models", "nexus.json_schema", "nexus.headers", "nexus.operation", "nexus.shared", "nexus.catalogue"),
+    *("nexus.models", "nexus.json_schema", "nexus.headers", "nexus.operation", "nexus.shared"),
     "nexus.dataclasses",
 )
 

@@ -23,7 +23,7 @@ from nexus.processes.cores import worker_count
 from nexus.protocols.loader import PROTOCOLS
 from nexus.protocols.protocol import Protocol
 from nexus.provider import Provider
-from nexus.route import Route
+from nexus.provider.route import Route
 from nexus.server.announce import what_to_paste
 from nexus.settings import ProviderSettings, ServerSettings, Settings, secrets
 from nexus.settings.budgets import covered

@@ -14,12 +14,12 @@ from dataclasses import replace
 
 from nexus import registry, wire
 from nexus.cancel import Cancel
-from nexus.catalogue import CannotList, Offered
 from nexus.dataclasses import dataclass
 from nexus.errors import NexusError, UpstreamError, UpstreamTimeout
 from nexus.headers.rules import rewrite
 from nexus.protocols import loader
 from nexus.provider import Provider
+from nexus.provider.catalogue import CannotList, Offered
 from nexus.settings import ProviderSettings, Settings
 from nexus.upstream.request import UpstreamRequest
 from nexus.wire import Json

@@ -19,7 +19,7 @@ from nexus.protocols.held import BatchRequest, request_at
 from nexus.protocols.loader import DIALECTS, FORMS
 from nexus.protocols.raw_json import Span
 from nexus.provider import Provider
-from nexus.route import Route
+from nexus.provider.route import Route
 from nexus.upload import Upload
 from nexus.wire import decode, encode
 

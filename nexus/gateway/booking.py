@@ -13,10 +13,10 @@ from nexus.accounting.record import AttemptRecord, Outcome
 from nexus.conversation.usage import Usage
 from nexus.errors import ClientError
 from nexus.gateway.admission import Admission
+from nexus.provider.route import Route
 from nexus.relay.candidate import Candidate
 from nexus.relay.exchange import CallState, Exchange
 from nexus.relay.held_state import Used
-from nexus.route import Route
 
 log = logging.getLogger("nexus.usage")
 

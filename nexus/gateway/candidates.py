@@ -19,8 +19,8 @@ from nexus.gateway.bounds import Budgets, Rooms
 from nexus.gateway.rests import Rests
 from nexus.gateway.routing import Model
 from nexus.provider import Provider
+from nexus.provider.route import Route
 from nexus.relay.candidate import Candidate, Plan
-from nexus.route import Route
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,10 @@ from nexus.gateway.routing import Model
 from nexus.limits.demands import output_asked
 from nexus.limits.refusal import WORDS, in_words
 from nexus.limits.rules import LimitKey, plan_of
+from nexus.provider.route import Route
 from nexus.relay.candidate import Candidate, Plan
 from nexus.relay.exchange import CallState
 from nexus.relay.lanes import choose
-from nexus.route import Route
 
 
 @dataclass(frozen=True, slots=True)

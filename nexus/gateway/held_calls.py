@@ -24,10 +24,10 @@ from nexus.protocols.edit import splice
 from nexus.protocols.held import HeldAsk, Page
 from nexus.protocols.loader import DIALECTS
 from nexus.provider import Provider
+from nexus.provider.route import Route
 from nexus.relay.candidate import Plan
 from nexus.relay.exchange import CallState
 from nexus.relay.held_state import HeldState
-from nexus.route import Route
 from nexus.settings.model import ModelSettings
 
 BATCH = "batch"

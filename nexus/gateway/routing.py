@@ -16,7 +16,7 @@ from nexus.errors import InvalidRequest, ModelNotFound, NotFound
 from nexus.headers.own import STORED_PROVIDER
 from nexus.models.names import anthropics_id
 from nexus.provider import Provider
-from nexus.route import Route
+from nexus.provider.route import Route
 from nexus.settings.model import ModelSettings
 from nexus.settings.virtual import VirtualModel
 

@@ -10,7 +10,7 @@ from dataclasses import field
 from nexus.dataclasses import dataclass
 from nexus.errors import NexusError
 from nexus.provider import Account
-from nexus.route import Route
+from nexus.provider.route import Route
 
 Scope = tuple[str, str, str]
 """What rests: provider, alias ("" for all models), account ("" for all keys). A caller's own key is an account too."""

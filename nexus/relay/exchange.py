@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from nexus.accounting.record import AttemptRecord
     from nexus.limits.reservation import Reservation
     from nexus.protocols.codec import ReadRequest
+    from nexus.provider.route import Route
     from nexus.relay.candidate import Candidate, Plan
     from nexus.relay.held_state import HeldState
-    from nexus.route import Route
 
 
 LONGEST_TRIED = 1000

@@ -33,12 +33,12 @@ from nexus.protocols.pairing import paired
 from nexus.protocols.sse import Frame
 from nexus.protocols.web_search import without_search
 from nexus.provider import Attempt, Without
+from nexus.provider.route import Route
 from nexus.relay.attribution import labels_of
 from nexus.relay.candidate import NOT_THERE
 from nexus.relay.exchange import Exchange
 from nexus.relay.reading import reading
 from nexus.relay.translation import Translation
-from nexus.route import Route
 from nexus.wire import Json, count, decode, encode, mapping
 
 

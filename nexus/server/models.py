@@ -12,7 +12,7 @@ from nexus.gateway.routing import Model
 from nexus.models.efforts import PLAIN
 from nexus.models.released import released
 from nexus.protocols.dialect import ModelCard
-from nexus.route import Route
+from nexus.provider.route import Route
 from nexus.server.base import ReadHandler
 from nexus.wire import encode
 

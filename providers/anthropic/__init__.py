@@ -8,13 +8,13 @@ from typing import ClassVar, Literal
 from pydantic import SecretStr
 
 from nexus import __version__
-from nexus.catalogue import Catalogue
 from nexus.errors import AuthenticationFailed
 from nexus.headers import forwarding
 from nexus.models.claude import profile
 from nexus.operation import Action
 from nexus.protocols.codec import Target
 from nexus.provider import Account, Attempt, Provider, configured
+from nexus.provider.catalogue import Catalogue
 from nexus.providers.anthropic import catalogue as models
 from nexus.providers.anthropic.login import LOGIN_HOST, login_in
 from nexus.settings.login import LoginSettings

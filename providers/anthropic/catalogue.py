@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from urllib.parse import quote
 
-from nexus.catalogue import Catalogue, Offered, entries
+from nexus.provider.catalogue import Catalogue, Offered, entries
 from nexus.upstream.request import UpstreamRequest
 from nexus.wire import text
 

@@ -16,7 +16,6 @@ from pydantic import SecretStr
 
 from nexus import __version__
 from nexus.cancel import Cancel
-from nexus.catalogue import Catalogue
 from nexus.failure import VendorFailure
 from nexus.models import bedrock as models
 from nexus.protocols.codec import DEFAULT_MAX_TOKENS, Target
@@ -26,6 +25,7 @@ from nexus.protocols.embeddings.shapes import Format
 from nexus.protocols.messages.hosted import Extra
 from nexus.protocols.rewrite import merged
 from nexus.provider import Attempt, Listing, Provider, configured
+from nexus.provider.catalogue import Catalogue
 from nexus.providers.bedrock.bodies import count_invoke_body, invoke_body
 from nexus.providers.bedrock.catalogue import LISTS, catalogue, control_url
 from nexus.providers.bedrock.claude import counting_id, is_claude, profile

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from nexus.catalogue import Catalogue, Offered, entries, texts
+from nexus.provider.catalogue import Catalogue, Offered, entries, texts
 from nexus.providers.bedrock.regions import region_of
 from nexus.upstream.request import UpstreamRequest
 from nexus.wire import mapping, sequence, text

@@ -18,7 +18,6 @@ from pydantic import SecretStr
 
 from nexus import __version__
 from nexus.cancel import Cancel
-from nexus.catalogue import Catalogue
 from nexus.errors import AuthenticationFailed
 from nexus.failure import VendorFailure
 from nexus.headers.own import UPSTREAM_KEY
@@ -30,6 +29,7 @@ from nexus.protocols.gemini import read_error
 from nexus.protocols.messages.hosted import Extra
 from nexus.protocols.rewrite import merged
 from nexus.provider import Account, Attempt, Labels, Listing, Provider, configured
+from nexus.provider.catalogue import Catalogue
 from nexus.providers.google import catalogue as models
 from nexus.providers.google import claude, endpoints
 from nexus.providers.google.settings import GoogleSettings

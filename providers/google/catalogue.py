@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import quote
 
-from nexus.catalogue import Catalogue, Offered, entries, texts
+from nexus.provider.catalogue import Catalogue, Offered, entries, texts
 from nexus.upstream.request import UpstreamRequest
 from nexus.wire import Json, text
 

@@ -16,7 +16,6 @@ from pydantic import SecretStr, field_validator
 
 from nexus import __version__
 from nexus.cancel import Cancel
-from nexus.catalogue import Catalogue
 from nexus.errors import AuthenticationFailed, UpstreamError
 from nexus.failure import VendorFailure
 from nexus.headers import forwarding
@@ -25,6 +24,7 @@ from nexus.models.chat_server import FACTS, ChatServer
 from nexus.operation import ENDPOINTS, HELD, Action
 from nexus.protocols.codec import Target
 from nexus.provider import Account, Attempt, Listing, Provider, Without, configured
+from nexus.provider.catalogue import Catalogue
 from nexus.providers.openai import catalogue as models
 from nexus.providers.openai.endpoints import endpoints_of
 from nexus.providers.openai.login import LOGIN_URL, TRAVELS, Login, login_in

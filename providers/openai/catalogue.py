@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from nexus.catalogue import Catalogue, Offered, entries, texts
+from nexus.provider.catalogue import Catalogue, Offered, entries, texts
 from nexus.upstream.request import UpstreamRequest
 from nexus.wire import mapping, sequence, text
 

@@ -14,8 +14,8 @@ from nexus.call import Call
 from nexus.gateway.admission import account_of, estimated, expected
 from nexus.limits.store_keys import MAX_ID, spending_tag
 from nexus.provider import Provider
+from nexus.provider.route import Route
 from nexus.relay.exchange import CallState
-from nexus.route import Route
 from nexus.settings.model import ModelSettings
 from nexus.wire import decode, encode
 

@@ -29,10 +29,10 @@ from nexus.models.chat_server import ChatServer
 from nexus.protocols import loader
 from nexus.protocols.codec import AnswerOrigin, ReadRequest, Target, VendorRequest
 from nexus.protocols.sse import Frame, FrameDecoder
+from nexus.provider.route import Route
 from nexus.registry import load
 from nexus.relay.candidate import Candidate
 from nexus.relay.exchange import CallState, Exchange
-from nexus.route import Route
 from nexus.settings.model import ModelSettings
 from nexus.wire import Json, decode, encode
 from tests.protocols.chat.kit import check_request as check_chat

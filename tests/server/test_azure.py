@@ -130,7 +130,7 @@ def test_it_was_fetched_before_anybody_called(serve: Serve, azure: FakeUpstream)
 def test_one_that_was_revoked_is_replaced_once(
     serve: Serve, azure: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nexus.credentials.accounts.LEAST_BETWEEN", 0.0)
+    monkeypatch.setattr("nexus.provider.accounts.LEAST_BETWEEN", 0.0)
     nexus = by_entra(serve, azure, application(azure, f'client_secret = "{CLIENT_SECRET}"'))
     azure.next(Behaviour(), Behaviour(status=401), Behaviour())
     assert [nexus.chat({**CHAT, "model": "azure/m"}).status for _ in range(2)] == [200, 200]

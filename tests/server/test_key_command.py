@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from nexus.credentials import accounts
-from nexus.credentials.key_command import LARGEST, KeyCommand
 from nexus.errors import UpstreamError
+from nexus.provider import accounts
+from nexus.provider.key_command import LARGEST, KeyCommand
 from nexus.telemetry import logs
 from tests.conftest import Serve
 from tests.server.vendors import LANES

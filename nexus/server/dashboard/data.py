@@ -22,8 +22,8 @@ from nexus.errors import Overloaded
 from nexus.gateway.rests import Rests
 from nexus.gateway.routing import Routes
 from nexus.processes.answers import Lost, Refused
+from nexus.provider.route import Route
 from nexus.relay.candidate import Candidate
-from nexus.route import Route
 from nexus.server.base import BaseHandler
 from nexus.server.dashboard import figures
 from nexus.server.dashboard.connect import clients

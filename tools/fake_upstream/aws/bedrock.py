@@ -1,9 +1,9 @@
 """The fake Bedrock runtime: InvokeModel for Claude, Converse, both streamed, and CountTokens.
 
 Pure functions from a request and a Behaviour to bytes; requests are judged by botocore's service model, streams
-are real event-stream messages. Not imitated: whether a model exists, or in which region, or what single models refuse (but images in results);
-guardrails, prompt routers, async and bidirectional invocation, S3 sources (not fetched), families other than Claude
-by InvokeModel, ``event-stream`` messages of type ``error``.
+are real event-stream messages. Not imitated: whether a model exists, or in which region, or what single models refuse
+(but images in results); guardrails, prompt routers, async and bidirectional invocation, S3 sources (not fetched),
+families other than Claude by InvokeModel, ``event-stream`` messages of type ``error``.
 """
 
 from __future__ import annotations

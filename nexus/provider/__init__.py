@@ -19,10 +19,6 @@ from pydantic import SecretStr
 
 from nexus import __version__
 from nexus.cancel import Cancel
-from nexus.catalogue import Catalogue
-from nexus.catalogue import Listing as Listing
-from nexus.credentials.accounts import Account as Account
-from nexus.credentials.accounts import accounts_of, renewed_key
 from nexus.dataclasses import dataclass, replace
 from nexus.errors import AuthenticationFailed
 from nexus.failure import VendorFailure
@@ -33,6 +29,10 @@ from nexus.headers.rules import rewrite
 from nexus.operation import Action
 from nexus.protocols.codec import Target
 from nexus.protocols.embeddings.shapes import Format
+from nexus.provider.accounts import Account as Account
+from nexus.provider.accounts import accounts_of, renewed_key
+from nexus.provider.catalogue import Catalogue
+from nexus.provider.catalogue import Listing as Listing
 from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.header_rules import Insert
 from nexus.settings.leaves import named_files

@@ -9,9 +9,9 @@ from dataclasses import field
 
 from pydantic import SecretStr
 
-from nexus.credentials.entra import Entra
-from nexus.credentials.key_command import KeyCommand
 from nexus.dataclasses import dataclass
+from nexus.provider.entra import Entra
+from nexus.provider.key_command import KeyCommand
 from nexus.renewal import Grant, Renewed
 from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.provider import ProviderSettings

@@ -1,1 +1,0 @@
-"""Where a provider's key comes from when it is not in the settings: Entra ID, a program that prints it."""
