@@ -110,11 +110,19 @@ def _count(exchange: Exchange) -> OpenedReply:
     lane = choose_count(exchange)
     try:
         return _open_lane(exchange, choose_count, lane) if lane is not None else _estimated(exchange)
-    except (UpstreamStatus, VendorError) as error:
+    except UpstreamError as error:
         uncountable = isinstance(error, VendorError) and error.failure.uncountable
-        if not uncountable and error.status not in _NOT_COUNTED:
+        not_there = isinstance(error, UpstreamStatus | VendorError) and error.status in _NOT_COUNTED
+        if not (uncountable or not_there or _was_a_try(exchange, lane)):
             raise
         return _estimated(exchange)
+
+
+def _was_a_try(exchange: Exchange, lane: Lane | None) -> bool:
+    """Whether a server answered whose dialects do not promise that it counts: what it says is its way to say so."""
+    route = exchange.route
+    promised = route.provider.dialects_of(route.model, route.settings)
+    return exchange.phase == "answered" and lane is not None and lane.attempt.dialect not in promised
 
 
 def _estimated(exchange: Exchange) -> OpenedReply:

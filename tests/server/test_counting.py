@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import anthropic
+import pytest
 
 from tests.conftest import Serve
-from tests.serving import MESSAGES, Nexus
+from tests.serving import MESSAGES, Nexus, openai_config
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 PATH = "/llm/anthropic/v1/messages/count_tokens"
@@ -36,6 +37,33 @@ def test_a_vendor_that_does_not_count_is_estimated(nexus: Nexus, openai_upstream
     long = nexus.post(PATH, {**QUESTION, "model": "openai/gpt-4", "messages": words})
     assert (short.headers["x-nexus-estimated"], long.headers["x-nexus-estimated"]) == ("true", "true")
     assert 0 < short.json["input_tokens"] < 50 < 250 < long.json["input_tokens"] < 500
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Behaviour(status=400),
+        Behaviour(status=403, message="Missing Authentication Token"),
+        Behaviour(status=500),
+        Behaviour(body=b"<!doctype html>"),
+        Behaviour(body=b'{"ok": true}'),
+    ],
+)
+def test_a_server_without_the_path_says_so_as_it_likes(
+    nexus: Nexus, openai_upstream: FakeUpstream, answer: Behaviour
+) -> None:
+    openai_upstream.default = answer
+    reply = nexus.post(PATH, {**QUESTION, "model": "openai/gpt-4"})
+    assert (reply.status, reply.headers.get("x-nexus-estimated")) == (200, "true")
+    assert {request.route for request in openai_upstream.requests} == {"/v1/responses/input_tokens"}
+
+
+def test_a_server_that_counts_by_its_own_dialect_is_believed(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    openai_upstream.default = Behaviour(status=400, message="no")
+    config = openai_config(openai_upstream.base_url)
+    nexus = serve(config.replace('type = "openai"', 'type = "openai"\nresponses = true'))
+    reply = nexus.post(PATH, {**QUESTION, "model": "openai/gpt-4"})
+    assert (reply.status, reply.json["error"]["message"]) == (400, "no")
 
 
 def test_the_echo_is_estimated_without_any_network(serve: Serve) -> None:
