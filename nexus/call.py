@@ -16,7 +16,7 @@ from nexus.dataclasses import dataclass, replace
 from nexus.headers.tracing import TraceContext
 from nexus.operation import GENERATE, Operation
 from nexus.tags import Pairs, read_tags
-from nexus.upload import Upload
+from nexus.upstream.upload import Upload
 from nexus.wire import Json
 
 

@@ -80,7 +80,7 @@ LAYERS: list[tuple[str, ...]] = [
         "nexus.bridge",
         "nexus.renewal",
     ),
-    ("nexus.files", "nexus.operation", "nexus.shared", "nexus.upload", "nexus.processes", "nexus.tags"),
+    ("nexus.files", "nexus.operation", "nexus.shared", "nexus.processes", "nexus.tags"),
     ("nexus.conversation",),
     ("nexus.models", "nexus.upstream"),
     ("nexus.json_schema",),

@@ -20,7 +20,7 @@ from nexus.protocols.loader import DIALECTS, FORMS
 from nexus.protocols.raw_json import Span
 from nexus.provider import Provider
 from nexus.provider.route import Route
-from nexus.upload import Upload
+from nexus.upstream.upload import Upload
 from nexus.wire import decode, encode
 
 MOST_REQUESTS = 100_000

@@ -112,7 +112,7 @@ def reserve(now: int, demands: Sequence[Demand], windows: Sequence[Window]) -> G
         if window.total + needed <= limit:
             continue
         wait = window.wait(now, needed, limit)
-        if (refused is None or longer(wait, refused.wait)):
+        if refused is None or longer(wait, refused.wait):
             refused = Refused(demand, Standing(demand.quota, window.total, window.reset(now)), wait)
     return refused or book(now, demands, windows)
 

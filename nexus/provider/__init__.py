@@ -39,10 +39,10 @@ from nexus.settings.leaves import named_files
 from nexus.settings.model import ModelSettings
 from nexus.settings.provider import ProviderSettings
 from nexus.shared import Holder, Make, Shared, Thing
-from nexus.upload import Upload
 from nexus.upstream.request import Timeouts, UpstreamReply, UpstreamRequest
 from nexus.upstream.tls import tls_context
 from nexus.upstream.transport import Transport
+from nexus.upstream.upload import Upload
 from nexus.wire import Json
 
 Labels = tuple[tuple[str, str], ...]

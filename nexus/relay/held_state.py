@@ -13,7 +13,7 @@ from nexus.conversation.usage import Usage
 from nexus.dataclasses import dataclass
 from nexus.protocols.held import HeldAsk, HeldCodec
 from nexus.relay.candidate import Candidate
-from nexus.upload import Upload
+from nexus.upstream.upload import Upload
 from nexus.wire import Json, text
 
 Names = Mapping[str, tuple[str, str]]

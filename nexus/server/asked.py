@@ -17,8 +17,8 @@ from nexus.server.paths import bases
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
 from nexus.server.uploads import FORM, Uploading
-from nexus.upload import Upload
 from nexus.upstream.sniff import media_type
+from nexus.upstream.upload import Upload
 from nexus.wire import Json, text
 
 

@@ -10,7 +10,7 @@ from nexus.piecewise import LARGE
 from nexus.protocols.multipart import boundary_of, read_form
 from nexus.server.encodings import read_encodings, too_large
 from nexus.server.flight import Load
-from nexus.upload import IN_MEMORY, Spool, Upload
+from nexus.upstream.upload import IN_MEMORY, Spool, Upload
 from nexus.wire import Json
 
 FORM = "multipart/form-data"

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from nexus.dataclasses import dataclass
-from nexus.upload import Upload
+from nexus.upstream.upload import Upload
 
 UNIX = "http+unix"
 """The scheme of a server that listens on a Unix socket; its host is the percent-encoded path of the socket."""

@@ -16,7 +16,7 @@ import pytest
 from nexus.accounting.record import CallRecord, Outcome
 from nexus.operation import PASSED
 from nexus.providers.openai.endpoints import endpoints_of
-from nexus.upload import IN_MEMORY
+from nexus.upstream.upload import IN_MEMORY
 from tests.conftest import Serve
 from tests.serving import KEY, Nexus, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
