@@ -75,7 +75,6 @@ LAYERS: list[tuple[str, ...]] = [
         "nexus.errors",
         "nexus.failure",
         "nexus.wire",
-        "nexus.piecewise",
         "nexus.cancel",
         "nexus.bridge",
         "nexus.renewal",

@@ -24,8 +24,8 @@ from nexus.limits.calls import CallLimits, network_of
 from nexus.limits.demands import Ask, Spending, output_asked
 from nexus.limits.quota import Demand
 from nexus.limits.rules import LimitKey
-from nexus.piecewise import LARGE
 from nexus.protocols.loader import client
+from nexus.protocols.piecewise import LARGE
 from nexus.provider import Provider
 from nexus.relay.candidate import Candidate
 from nexus.relay.exchange import CallState

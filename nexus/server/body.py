@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from nexus.errors import InvalidRequest
-from nexus.piecewise import LARGE, decode_large
+from nexus.protocols.piecewise import LARGE, decode_large
 from nexus.server.encodings import read_encodings, too_large, unpacked
 from nexus.server.flight import Load
 from nexus.wire import Json, decode

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from nexus.errors import Overloaded, UnsupportedMediaType
-from nexus.piecewise import LARGE
 from nexus.protocols.multipart import boundary_of, read_form
+from nexus.protocols.piecewise import LARGE
 from nexus.server.encodings import read_encodings, too_large
 from nexus.server.flight import Load
 from nexus.upstream.upload import IN_MEMORY, Spool, Upload

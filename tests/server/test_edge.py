@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from nexus.call import Call
-from nexus.piecewise import LARGE
+from nexus.protocols.piecewise import LARGE
 from nexus.server import clocks
 from nexus.server.calls import CallHandler
 from tests.conftest import Serve

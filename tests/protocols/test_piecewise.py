@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus import piecewise
 from nexus.errors import RequestTooLarge
-from nexus.piecewise import decode_large
+from nexus.protocols import piecewise
+from nexus.protocols.piecewise import decode_large
 from nexus.wire import decode
 
 SCALARS = st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.text(max_size=40)
