@@ -14,7 +14,7 @@ from nexus.auth.identity import Identity
 from nexus.cancel import Cancel
 from nexus.dataclasses import dataclass, replace
 from nexus.headers.tracing import TraceContext
-from nexus.operation import GENERATE, Operation
+from nexus.protocols.operation import GENERATE, Operation
 from nexus.tags import Pairs, read_tags
 from nexus.upstream.upload import Upload
 from nexus.wire import Json

@@ -79,7 +79,7 @@ LAYERS: list[tuple[str, ...]] = [
         "nexus.bridge",
         "nexus.renewal",
     ),
-    ("nexus.files", "nexus.operation", "nexus.shared", "nexus.processes", "nexus.tags"),
+    ("nexus.files", "nexus.shared", "nexus.processes", "nexus.tags"),
     ("nexus.conversation",),
     ("nexus.models", "nexus.upstream"),
     ("nexus.json_schema",),
@@ -108,7 +108,7 @@ KNOWN_TO_PROVIDERS = (
     *("nexus.provider", "nexus.protocols", "nexus.settings"),
     *("nexus.upstream.request", "nexus.upstream.network_errors", "nexus.upstream.sniff"),
     *("nexus.errors", "nexus.failure", "nexus.wire", "nexus.cancel", "nexus.renewal", "nexus.conversation"),
-    *("nexus.models", "nexus.json_schema", "nexus.headers", "nexus.operation", "nexus.shared"),
+    *("nexus.models", "nexus.json_schema", "nexus.headers", "nexus.shared"),
     "nexus.dataclasses",
 )
 

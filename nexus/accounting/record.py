@@ -29,8 +29,8 @@ from nexus.errors import (
     VendorError,
 )
 from nexus.headers.tracing import CallTrace, TraceContext
-from nexus.operation import Operation
 from nexus.protocols.error_words import decode_error, error_words
+from nexus.protocols.operation import Operation
 from nexus.wire import Json
 
 Phase = Literal["prepared", "sent", "answered", "content"]

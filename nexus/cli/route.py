@@ -17,9 +17,9 @@ from nexus.cli.options import Options
 from nexus.errors import ClientError, InvalidRequest
 from nexus.gateway.explain import Explained, Step, explain
 from nexus.gateway.routing import Model, Routes
-from nexus.operation import GENERATE
 from nexus.protocols.dialect import Dialect
 from nexus.protocols.loader import DIALECTS
+from nexus.protocols.operation import GENERATE
 from nexus.server.source import Source
 from nexus.settings import Settings, secrets
 from nexus.telemetry.logs import redactor

@@ -13,12 +13,12 @@ from nexus.conversation.tap import Tap
 from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, NexusError
 from nexus.failure import VendorFailure
-from nexus.operation import Operation
 from nexus.protocols.codec import Target
 from nexus.protocols.edit import replace_member
 from nexus.protocols.embeddings.client import EmbeddingsCodec
 from nexus.protocols.framing import SSE, Framing
 from nexus.protocols.held import HeldCodec
+from nexus.protocols.operation import Operation
 from nexus.protocols.protocol import Protocol
 from nexus.protocols.sse import Frame
 from nexus.protocols.uploaded import uploaded

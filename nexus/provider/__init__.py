@@ -26,9 +26,9 @@ from nexus.files import stamp
 from nexus.headers import forwarding
 from nexus.headers.own import UPSTREAM_KEY
 from nexus.headers.rules import rewrite
-from nexus.operation import Action
 from nexus.protocols.codec import Target
 from nexus.protocols.embeddings.shapes import Format
+from nexus.protocols.operation import Action
 from nexus.provider.accounts import Account as Account
 from nexus.provider.accounts import accounts_of, renewed_key
 from nexus.provider.catalogue import Catalogue

@@ -21,7 +21,6 @@ from nexus.dataclasses import dataclass, replace
 from nexus.errors import ClientError, UnsupportedFeature, VendorError
 from nexus.failure import VendorFailure
 from nexus.headers.forwarding import without_credentials
-from nexus.operation import GENERATE
 from nexus.protocols import loader
 from nexus.protocols.codec import Target
 from nexus.protocols.contract import Counter
@@ -29,6 +28,7 @@ from nexus.protocols.dialect import AnswerRelay, Dialect, Edited
 from nexus.protocols.effort_alone import with_switch
 from nexus.protocols.error_words import error_words
 from nexus.protocols.loader import DIALECTS, FORMS
+from nexus.protocols.operation import GENERATE
 from nexus.protocols.pairing import paired
 from nexus.protocols.sse import Frame
 from nexus.protocols.web_search import without_search

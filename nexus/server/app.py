@@ -15,9 +15,9 @@ from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler, _HandlerDelegate
 
 from nexus.auth import metadata
-from nexus.operation import RAW, Operation
 from nexus.protocols.dialect import Dialect
 from nexus.protocols.loader import DIALECTS
+from nexus.protocols.operation import RAW, Operation
 from nexus.server import raw
 from nexus.server.base import UnknownPath
 from nexus.server.calls import CallHandler

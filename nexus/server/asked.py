@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from nexus.call import Call, Tags
 from nexus.errors import ClientError, InvalidRequest, UnsupportedMediaType
-from nexus.operation import Operation
 from nexus.protocols.dialect import Asked, Dialect
+from nexus.protocols.operation import Operation
 from nexus.server.base import BaseHandler
 from nexus.server.body import Body, read_document
 from nexus.server.flight import Load

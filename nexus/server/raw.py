@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from nexus.call import Call
 from nexus.errors import InvalidRequest
-from nexus.operation import Operation
 from nexus.protocols.dialect import Asked, Dialect
+from nexus.protocols.operation import Operation
 from nexus.server.calls import CallHandler
 from nexus.server.flight import Load
 from nexus.server.heads import body_length

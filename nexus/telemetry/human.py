@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from nexus.accounting.record import ATTEMPT_FAILED
-from nexus.operation import GENERATE
+from nexus.protocols.operation import GENERATE
 from nexus.telemetry import lines
 
 Fields = Mapping[str, object]

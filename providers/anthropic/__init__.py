@@ -11,8 +11,8 @@ from nexus import __version__
 from nexus.errors import AuthenticationFailed
 from nexus.headers import forwarding
 from nexus.models.claude import profile
-from nexus.operation import Action
 from nexus.protocols.codec import Target
+from nexus.protocols.operation import Action
 from nexus.provider import Account, Attempt, Provider, configured
 from nexus.provider.catalogue import Catalogue
 from nexus.providers.anthropic import catalogue as models

@@ -21,8 +21,8 @@ from nexus.failure import VendorFailure
 from nexus.headers import forwarding
 from nexus.models import claude, gpt
 from nexus.models.chat_server import FACTS, ChatServer
-from nexus.operation import ENDPOINTS, HELD, Action
 from nexus.protocols.codec import Target
+from nexus.protocols.operation import ENDPOINTS, HELD, Action
 from nexus.provider import Account, Attempt, Listing, Provider, Without, configured
 from nexus.provider.catalogue import Catalogue
 from nexus.providers.openai import catalogue as models

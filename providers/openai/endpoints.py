@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from nexus.operation import ENDPOINTS
+from nexus.protocols.operation import ENDPOINTS
 
 USUAL = ("embeddings", "completions")
 """What servers of one's own have: vLLM, llama.cpp, Ollama and others."""

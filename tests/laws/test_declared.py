@@ -26,10 +26,10 @@ from nexus.errors import ClientError, NexusError, ProtocolError, StreamInterrupt
 from nexus.headers.pattern import Pattern
 from nexus.limits.learned import Learned
 from nexus.models import gpt
-from nexus.operation import GENERATE
 from nexus.protocols import loader
 from nexus.protocols.codec import Target
 from nexus.protocols.loader import DIALECTS
+from nexus.protocols.operation import GENERATE
 from nexus.protocols.sse import Frame, FrameDecoder
 from nexus.protocols.tidy import with_distinct_calls
 from nexus.server.body import Body

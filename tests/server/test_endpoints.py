@@ -14,7 +14,7 @@ import openai
 import pytest
 
 from nexus.accounting.record import CallRecord, Outcome
-from nexus.operation import PASSED
+from nexus.protocols.operation import PASSED
 from nexus.providers.openai.endpoints import endpoints_of
 from nexus.upstream.upload import IN_MEMORY
 from tests.conftest import Serve

@@ -17,8 +17,8 @@ from nexus.call import Tags
 from nexus.conversation.usage import Usage
 from nexus.errors import AuthenticationFailed, ModelNotFound, Overloaded, ProtocolError
 from nexus.limits.quota import Quota
-from nexus.operation import COUNT_TOKENS, GENERATE
 from nexus.processes.rows import Rows
+from nexus.protocols.operation import COUNT_TOKENS, GENERATE
 from nexus.telemetry.metrics.catalog import METRICS, RESTING, Metric
 from nexus.telemetry.metrics.exposition import Scrape, Values, render
 from nexus.telemetry.metrics.meters import MOST_ROUTES, Meters

@@ -12,7 +12,6 @@ from typing import ClassVar
 from nexus.conversation.tap import Tap
 from nexus.errors import NexusError
 from nexus.models import gpt
-from nexus.operation import BATCHES, FILES, GENERATE, PASSED, Operation
 from nexus.protocols.chat.held import HELD
 from nexus.protocols.chat.passed import Passed
 from nexus.protocols.chat.passthrough import ChatPassthrough, edit_request
@@ -24,6 +23,7 @@ from nexus.protocols.embeddings.shapes import OPENAI
 from nexus.protocols.held import HeldCodec
 from nexus.protocols.openai_errors import write_stream_error
 from nexus.protocols.openai_protocol import OpenAIDialect
+from nexus.protocols.operation import BATCHES, FILES, GENERATE, PASSED, Operation
 from nexus.protocols.sse import frame
 from nexus.wire import Json
 

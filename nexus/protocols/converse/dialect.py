@@ -13,7 +13,6 @@ from typing import ClassVar
 from nexus.conversation.tap import Tap
 from nexus.errors import NexusError, UpstreamStatus
 from nexus.failure import VendorFailure
-from nexus.operation import GENERATE, Operation
 from nexus.protocols.bedrock_protocol import BedrockDialect, exception_event, exception_frame, write_error
 from nexus.protocols.codec import Target
 from nexus.protocols.converse.passthrough import ConversePassthrough, edit_request
@@ -21,6 +20,7 @@ from nexus.protocols.converse.read_error import is_failure, read_error
 from nexus.protocols.dialect import Asked, BrokenStream, Edited, require
 from nexus.protocols.eventstream import event_message
 from nexus.protocols.framing import AwsEventStream, Framing
+from nexus.protocols.operation import GENERATE, Operation
 from nexus.protocols.sse import frame
 from nexus.wire import Json
 

@@ -14,7 +14,6 @@ from urllib.parse import parse_qs, unquote_plus
 
 from nexus.conversation.tap import Tap
 from nexus.errors import InvalidRequest, NexusError
-from nexus.operation import COUNT_TOKENS, EMBED, GENERATE, Operation
 from nexus.protocols.checks import an_object
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import Asked, BrokenStream, Dialect, Edited, ModelCard, require
@@ -26,6 +25,7 @@ from nexus.protocols.gemini.contents import DIALECT as NAME
 from nexus.protocols.gemini.passed import EmbeddingsPassed
 from nexus.protocols.gemini.passthrough import GeminiPassthrough, edit_request
 from nexus.protocols.gemini.spelling import shallow_camel
+from nexus.protocols.operation import COUNT_TOKENS, EMBED, GENERATE, Operation
 from nexus.protocols.protocol import Protocol
 from nexus.protocols.sse import frame
 from nexus.wire import Json

@@ -12,7 +12,6 @@ from typing import ClassVar
 from nexus.conversation.tap import Tap
 from nexus.errors import NexusError
 from nexus.models import claude
-from nexus.operation import COUNT_TOKENS, FILES, GENERATE, MESSAGE_BATCHES, Operation
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, RateLimit, require
 from nexus.protocols.held import HeldCodec
@@ -20,6 +19,7 @@ from nexus.protocols.messages import listing, write_error
 from nexus.protocols.messages.held import HELD
 from nexus.protocols.messages.limits import write_limits
 from nexus.protocols.messages.passthrough import MessagesPassthrough, edit_request
+from nexus.protocols.operation import COUNT_TOKENS, FILES, GENERATE, MESSAGE_BATCHES, Operation
 from nexus.protocols.protocol import Protocol
 from nexus.protocols.sse import frame
 from nexus.wire import Json

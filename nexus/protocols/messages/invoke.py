@@ -14,7 +14,6 @@ from typing import ClassVar
 
 from nexus.errors import UpstreamStatus
 from nexus.failure import VendorFailure
-from nexus.operation import COUNT_TOKENS, GENERATE, Operation
 from nexus.protocols.bedrock_protocol import BedrockDialect, exception_event, exception_frame, write_error
 from nexus.protocols.checks import a_string, an_object, wrong
 from nexus.protocols.dialect import Asked
@@ -23,6 +22,7 @@ from nexus.protocols.framing import AwsEventStream, Framing
 from nexus.protocols.messages.dialect import Messages
 from nexus.protocols.messages.read_error import read_error, read_stream_error
 from nexus.protocols.messages.unwrapped import unwrapped
+from nexus.protocols.operation import COUNT_TOKENS, GENERATE, Operation
 from nexus.protocols.rewrite import REMOVE, cut
 from nexus.wire import Json, base64_bytes, decode_object, encode
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
-from nexus.operation import COUNT_TOKENS, GENERATE, Operation
 from nexus.protocols.dialect import Asked
 from nexus.protocols.messages.dialect import Messages
 from nexus.protocols.messages.unwrapped import unwrapped
+from nexus.protocols.operation import COUNT_TOKENS, GENERATE, Operation
 from nexus.protocols.protocol import Protocol
 
 _PUBLISHED = r"/projects/[^/]+/locations/[^/]+/publishers/anthropic/models"

@@ -14,10 +14,10 @@ from typing import ClassVar
 
 from nexus.conversation.tap import Tap
 from nexus.errors import NexusError, UnsupportedFeature
-from nexus.operation import COMPACT, COUNT_TOKENS, GENERATE, STORED, Operation
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import BrokenStream, Edited, require
 from nexus.protocols.openai_protocol import OpenAIDialect
+from nexus.protocols.operation import COMPACT, COUNT_TOKENS, GENERATE, STORED, Operation
 from nexus.protocols.responses import write_error
 from nexus.protocols.responses.compact import write_compacted
 from nexus.protocols.responses.earlier import stored_answer

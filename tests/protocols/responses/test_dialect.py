@@ -12,9 +12,9 @@ from nexus.conversation.tap import Tap
 from nexus.conversation.usage import Usage
 from nexus.errors import InternalError, InvalidRequest, RateLimited, StreamInterrupted, UpstreamStatus, VendorError
 from nexus.failure import VendorFailure
-from nexus.operation import GENERATE
 from nexus.protocols.dialect import BrokenStream, ModelCard
 from nexus.protocols.openai_errors import TYPES
+from nexus.protocols.operation import GENERATE
 from nexus.protocols.responses.dialect import DIALECT
 from nexus.protocols.responses.passthrough import ResponsesPassthrough
 from nexus.protocols.responses.write_error import IN_BAND

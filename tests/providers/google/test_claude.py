@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nexus.operation import Action
+from nexus.protocols.operation import Action
 from nexus.provider import Attempt
 from nexus.providers.google.claude import REFUSED, fit
 from nexus.settings.model import ModelSettings

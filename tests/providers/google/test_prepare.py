@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from nexus.errors import AuthenticationFailed
 from nexus.models.claude import profile
-from nexus.operation import Action
+from nexus.protocols.operation import Action
 from nexus.provider import Attempt
 from nexus.providers.google import GoogleProvider
 from nexus.providers.google.settings import GoogleSettings
