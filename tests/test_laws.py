@@ -82,7 +82,6 @@ LAYERS: list[tuple[str, ...]] = [
     ("nexus.files", "nexus.shared", "nexus.processes", "nexus.tags"),
     ("nexus.conversation",),
     ("nexus.models", "nexus.upstream"),
-    ("nexus.json_schema",),
     ("nexus.protocols",),
     ("nexus.registry", "nexus.settings"),
     ("nexus.auth", "nexus.limits"),
@@ -108,7 +107,7 @@ KNOWN_TO_PROVIDERS = (
     *("nexus.provider", "nexus.protocols", "nexus.settings"),
     *("nexus.upstream.request", "nexus.upstream.network_errors", "nexus.upstream.sniff"),
     *("nexus.errors", "nexus.failure", "nexus.wire", "nexus.cancel", "nexus.renewal", "nexus.conversation"),
-    *("nexus.models", "nexus.json_schema", "nexus.headers", "nexus.shared"),
+    *("nexus.models", "nexus.headers", "nexus.shared"),
     "nexus.dataclasses",
 )
 

@@ -15,7 +15,7 @@ FLOORS = {"nexus/protocols/*": 96, "nexus/bridge.py": 98, "nexus/gateway/*": 93}
 """Per cent of lines and branches."""
 
 _PURE = (
-    *("conversation", "gateway", "json_schema", "laws", "models", "protocols", "relay"),
+    *("conversation", "gateway", "laws", "models", "protocols", "relay"),
     *("test_bridge.py", "test_route.py"),
 )
 _SERVED = (

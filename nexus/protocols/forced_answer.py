@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from nexus.conversation.events import Event, PartEnd, PartStart, ResponseEnd
 from nexus.conversation.parts import OutputFormat, Text, Tool, ToolCall
-from nexus.json_schema.keys import Forms
 from nexus.models.tool_rules import NameRule
+from nexus.protocols.json_schema.keys import Forms
 from nexus.protocols.renaming import rename_keys
 from nexus.wire import Json
 

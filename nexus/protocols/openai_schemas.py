@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nexus.conversation.parts import OutputFormat, Request, Tool, WebSearch
-from nexus.json_schema.refs import references
-from nexus.json_schema.remembered import remembered
-from nexus.json_schema.roots import ObjectRoot, describe, object_root
-from nexus.json_schema.walk import Schema, inner, rebuilt, required_of, types_of
 from nexus.models.gpt import TOOL_NAMES
+from nexus.protocols.json_schema.refs import references
+from nexus.protocols.json_schema.remembered import remembered
+from nexus.protocols.json_schema.roots import ObjectRoot, describe, object_root
+from nexus.protocols.json_schema.walk import Schema, inner, rebuilt, required_of, types_of
 from nexus.protocols.renaming import Renaming, rename
 from nexus.wire import Json, mapping
 

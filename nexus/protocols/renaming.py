@@ -13,10 +13,10 @@ from dataclasses import field, replace
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart
 from nexus.conversation.parts import Message, Part, Request, Tool, ToolCall, ToolChoice, WebSearch
 from nexus.dataclasses import dataclass
-from nexus.json_schema.keys import Forms, keys_of, renamed_schema, renamed_text, renamed_value
-from nexus.json_schema.refs import hoisted
-from nexus.json_schema.remembered import remembered
 from nexus.models.tool_rules import NameRule
+from nexus.protocols.json_schema.keys import Forms, keys_of, renamed_schema, renamed_text, renamed_value
+from nexus.protocols.json_schema.refs import hoisted
+from nexus.protocols.json_schema.remembered import remembered
 from nexus.wire import Json, decode, encode
 
 

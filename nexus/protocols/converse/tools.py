@@ -15,14 +15,14 @@ from typing import Literal
 from nexus.conversation.parts import OutputFormat, Request, Tool, ToolCall
 from nexus.dataclasses import dataclass, replace
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.json_schema.closed import Closed, NotClosed
-from nexus.json_schema.keys import Forms
-from nexus.json_schema.roots import describe, modern_root
-from nexus.json_schema.strict import FORMAT, close_format, strict_tools
 from nexus.models.bedrock import PROPERTY_KEYS
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.turns import has_tool_parts
 from nexus.protocols.forced_answer import answer_tool
+from nexus.protocols.json_schema.closed import Closed, NotClosed
+from nexus.protocols.json_schema.keys import Forms
+from nexus.protocols.json_schema.roots import describe, modern_root
+from nexus.protocols.json_schema.strict import FORMAT, close_format, strict_tools
 from nexus.wire import Json, encode, only
 
 ANSWER_TOOL = "json_answer"

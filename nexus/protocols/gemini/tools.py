@@ -14,14 +14,14 @@ from dataclasses import field, replace
 from nexus.conversation.parts import OutputFormat, Request, Tool, ToolChoice, WebSearch
 from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.json_schema.keys import Forms
-from nexus.json_schema.remembered import remembered
-from nexus.json_schema.roots import describe, object_root
 from nexus.models.gemini import Gemini
 from nexus.protocols.checks import Drops
 from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.gemini.json_schema import write_json_schema
 from nexus.protocols.gemini.schema import write_schema
+from nexus.protocols.json_schema.keys import Forms
+from nexus.protocols.json_schema.remembered import remembered
+from nexus.protocols.json_schema.roots import describe, object_root
 from nexus.protocols.web_search import without_search
 from nexus.wire import Json, mapping
 

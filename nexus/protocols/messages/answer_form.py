@@ -11,13 +11,13 @@ from __future__ import annotations
 from nexus.conversation.parts import OutputFormat, Request, Tool, WebSearch
 from nexus.dataclasses import dataclass
 from nexus.errors import UnsupportedFeature
-from nexus.json_schema.closed import Closed, NotClosed
-from nexus.json_schema.modern import modern
-from nexus.json_schema.roots import object_root
-from nexus.json_schema.strict import FORMAT, close_format
 from nexus.models.claude import STRICT_LIMITS
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Target
+from nexus.protocols.json_schema.closed import Closed, NotClosed
+from nexus.protocols.json_schema.modern import modern
+from nexus.protocols.json_schema.roots import object_root
+from nexus.protocols.json_schema.strict import FORMAT, close_format
 from nexus.wire import encode
 
 _ALONE = "and nothing else: no words before or after it, and no code fence around it."

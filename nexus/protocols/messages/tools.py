@@ -12,14 +12,14 @@ from dataclasses import field
 from nexus.conversation.parts import OutputFormat, Request, Tool, ToolCall, WebSearch
 from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.json_schema.closed import Closed
-from nexus.json_schema.keys import Forms
-from nexus.json_schema.roots import describe, modern_root
-from nexus.json_schema.strict import FORMAT, strict_tools
 from nexus.models.claude import PROPERTY_KEYS, STRICT_LIMITS, Claude
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Target
 from nexus.protocols.forced_answer import answer_tool
+from nexus.protocols.json_schema.closed import Closed
+from nexus.protocols.json_schema.keys import Forms
+from nexus.protocols.json_schema.roots import describe, modern_root
+from nexus.protocols.json_schema.strict import FORMAT, strict_tools
 from nexus.protocols.messages.answer_form import plan_form
 from nexus.protocols.messages.write_parts import Block, write_cache
 

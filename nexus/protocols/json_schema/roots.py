@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 
 from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.json_schema.modern import modern
-from nexus.json_schema.refs import definition, hoisted
-from nexus.json_schema.remembered import remembered
-from nexus.json_schema.walk import Schema, required_of, types_of
+from nexus.protocols.json_schema.modern import modern
+from nexus.protocols.json_schema.refs import definition, hoisted
+from nexus.protocols.json_schema.remembered import remembered
+from nexus.protocols.json_schema.walk import Schema, required_of, types_of
 from nexus.wire import Json, encode, mapping, sequence
 
 _EITHER = ("anyOf", "oneOf")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from nexus.json_schema.walk import Schema, nodes, rebuilt
+from nexus.protocols.json_schema.walk import Schema, nodes, rebuilt
 from nexus.wire import Json, item_at, mapping, sequence
 
 DEFS = "#/$defs/"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nexus.json_schema.remembered import LARGEST, remembered
+from nexus.protocols.json_schema.remembered import LARGEST, remembered
 from nexus.wire import Json, encode
 
 OTHERS: dict[str, tuple[Json, Json]] = {

@@ -5,7 +5,7 @@ Source: its own 400, ``JSON schema is invalid. It must match JSON Schema draft 2
 
 from __future__ import annotations
 
-from nexus.json_schema.walk import rebuilt
+from nexus.protocols.json_schema.walk import rebuilt
 from nexus.wire import Json
 
 _CHANGED = frozenset({"exclusiveMinimum", "exclusiveMaximum", "items", "required"})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nexus.json_schema.refs import definition
-from nexus.json_schema.walk import ANNOTATIONS, Schema
+from nexus.protocols.json_schema.refs import definition
+from nexus.protocols.json_schema.walk import ANNOTATIONS, Schema
 from nexus.wire import Json, mapping, sequence
 
 

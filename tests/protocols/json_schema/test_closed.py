@@ -9,7 +9,7 @@ import pytest
 from anthropic.lib._parse._transform import transform_schema
 from pydantic import BaseModel, Field, TypeAdapter
 
-from nexus.json_schema.closed import NotClosed, close
+from nexus.protocols.json_schema.closed import NotClosed, close
 
 PATH = "output_format.schema"
 

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from nexus.dataclasses import dataclass
-from nexus.json_schema.all_of import Conflict, without_all_of
-from nexus.json_schema.refs import DEFS, definition, hoisted, references
-from nexus.json_schema.roots import describe, worded
-from nexus.json_schema.walk import ANNOTATIONS, SILENT, Schema, inner, required_of, types_of
+from nexus.protocols.json_schema.all_of import Conflict, without_all_of
+from nexus.protocols.json_schema.refs import DEFS, definition, hoisted, references
+from nexus.protocols.json_schema.roots import describe, worded
+from nexus.protocols.json_schema.walk import ANNOTATIONS, SILENT, Schema, inner, required_of, types_of
 from nexus.wire import Json, mapping, sequence, text
 
 _FORMATS: Final = frozenset(

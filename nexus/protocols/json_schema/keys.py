@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from nexus.json_schema.walk import Schema, nodes, rebuilt
+from nexus.protocols.json_schema.walk import Schema, nodes, rebuilt
 from nexus.wire import Json, encode, mapping, sequence
 
 Forms = Mapping[str, str]
