@@ -10,7 +10,7 @@ VERSION = re.search(r'__version__ = "([^"]+)"', (HERE / "nexus/__init__.py").rea
 assert VERSION is not None
 if not (HERE / "nexus/providers/__init__.py").is_file():
     # Without it a wheel would be built that knows no vendor.
-    raise SystemExit("nexus/providers is not a link to providers/; nexus/registry.py says how to mend it")
+    raise SystemExit("nexus/providers is not a link to providers/; nexus/settings/registry.py says how to mend it")
 
 setup(
     name="nexus-llm-router",

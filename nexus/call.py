@@ -13,9 +13,11 @@ from typing import Protocol
 from nexus.auth.identity import Identity
 from nexus.cancel import Cancel
 from nexus.dataclasses import dataclass, replace
+from nexus.errors import InvalidRequest
+from nexus.headers import own
+from nexus.headers.tags import Pairs, read_tags
 from nexus.headers.tracing import TraceContext
 from nexus.protocols.operation import GENERATE, Operation
-from nexus.tags import Pairs, read_tags
 from nexus.upstream.upload import Upload
 from nexus.wire import Json
 
@@ -78,12 +80,16 @@ class Tags:
 
         Source: Claude Code's gateway protocol; what Codex 0.169 sends, where a thread is an agent's.
         """
+        try:
+            given = read_tags(headers, allowed)
+        except ValueError as error:
+            raise InvalidRequest(str(error), param=own.TAGS) from None
         return cls(
             session=_tag(headers, "x-claude-code-session-id") or _tag(headers, "session-id"),
             agent=_tag(headers, "x-claude-code-agent-id") or _tag(headers, "thread-id"),
             parent_agent=_tag(headers, "x-claude-code-parent-agent-id"),
             request_class=_tag(headers, "x-claude-code-request-class"),
-            given=read_tags(headers, allowed),
+            given=given,
             place=None if place is None else _fit(place),
         )
 

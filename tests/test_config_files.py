@@ -12,8 +12,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined, PydanticUndefinedType
 
-from nexus import registry
-from nexus.settings import ListenAddress, ModelSettings, ProviderSettings, Settings, Table, load
+from nexus.settings import ListenAddress, ModelSettings, ProviderSettings, Settings, Table, load, registry
 from nexus.settings.attempts import ModelTimeouts
 from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.budgets import Budget

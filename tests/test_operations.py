@@ -11,10 +11,10 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from nexus import errors, registry
+from nexus import errors
 from nexus.accounting.record import ATTEMPT_FIELDS
 from nexus.errors import NexusError
-from nexus.settings import Settings
+from nexus.settings import Settings, registry
 from nexus.settings.provider import ProviderSettings
 from nexus.telemetry.access_log import FIELDS
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from nexus.tags import TAG, is_tag
+from nexus.headers.tags import TAG, is_tag
 
 BY: Mapping[str, str] = {
     "user": "caller",

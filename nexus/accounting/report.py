@@ -16,8 +16,8 @@ from nexus.accounting.entry import PARTS
 from nexus.accounting.ledger import day_of, midnight
 from nexus.accounting.tables import DAY_SUMS, column
 from nexus.dataclasses import dataclass
+from nexus.headers.tags import TAG
 from nexus.settings.types import read_duration
-from nexus.tags import TAG
 
 MOST_ROWS = 1000
 """Rows of an answer; those that cost most come first."""

@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from nexus import registry
 from nexus.accounting.price_book import PriceBook, priced, read_here
 from nexus.accounting.prices import Price
 from nexus.accounting.tabulate import aligned
@@ -25,7 +24,7 @@ from nexus.protocols.protocol import Protocol
 from nexus.provider import Provider
 from nexus.provider.route import Route
 from nexus.server.announce import what_to_paste
-from nexus.settings import ProviderSettings, ServerSettings, Settings, secrets
+from nexus.settings import ProviderSettings, ServerSettings, Settings, registry, secrets
 from nexus.settings.budgets import covered
 from nexus.settings.limits import RedisStorage
 from nexus.settings.listen import url_of

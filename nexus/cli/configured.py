@@ -11,11 +11,11 @@ from pathlib import Path
 from nexus.cli.colours import is_coloured, render
 from nexus.cli.options import DEFAULT_FILE, Options
 from nexus.cli.parser import AGENTS
-from nexus.registry import NoProviders
 from nexus.server import preflight
 from nexus.server.service import BadSocket, Service, service_of
 from nexus.server.source import Source
 from nexus.settings import Problem, Settings, SettingsError, secrets
+from nexus.settings.registry import NoProviders
 from nexus.settings.usage import own_folder
 from nexus.telemetry import logs
 

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 
-from nexus import registry, wire
+from nexus import wire
 from nexus.cancel import Cancel
 from nexus.dataclasses import dataclass
 from nexus.errors import NexusError, UpstreamError, UpstreamTimeout
@@ -20,7 +20,7 @@ from nexus.headers.rules import rewrite
 from nexus.protocols import loader
 from nexus.provider import Provider
 from nexus.provider.catalogue import CannotList, Offered
-from nexus.settings import ProviderSettings, Settings
+from nexus.settings import ProviderSettings, Settings, registry
 from nexus.upstream.request import UpstreamRequest
 from nexus.wire import Json
 

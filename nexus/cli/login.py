@@ -21,9 +21,9 @@ from nexus.auth.device import SOON, IdentityProvider, Issued, LoginFailed, Promp
 from nexus.cli.configured import refused, source_of
 from nexus.cli.options import Options
 from nexus.dataclasses import dataclass
-from nexus.registry import NoProviders
 from nexus.settings import Settings, SettingsError
 from nexus.settings.oauth import LoginSettings, read_issuer
+from nexus.settings.registry import NoProviders
 from nexus.settings.usage import state_folder
 from nexus.wire import mapping, text
 

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from nexus import registry
 from nexus.auth.identity import Identity
 from nexus.call import Call
 from nexus.cli.options import Options
@@ -21,7 +20,7 @@ from nexus.protocols.dialect import Dialect
 from nexus.protocols.loader import DIALECTS
 from nexus.protocols.operation import GENERATE
 from nexus.server.source import Source
-from nexus.settings import Settings, secrets
+from nexus.settings import Settings, registry, secrets
 from nexus.telemetry.logs import redactor
 from nexus.wire import Json, text
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from nexus.call import Call
 from nexus.errors import PermissionDenied
 from nexus.headers import own
+from nexus.headers.tags import TAG
 from nexus.provider import Labels
 from nexus.settings.attribution import CLAIM
 from nexus.settings.provider import ProviderSettings
-from nexus.tags import TAG
 
 _WORDS = {"user": "a client id", "key": "a gateway key", "group": "a group"}
 

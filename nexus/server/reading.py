@@ -11,9 +11,9 @@ from pathlib import Path
 
 from nexus.dataclasses import dataclass
 from nexus.files import Stamp, stamps
-from nexus.registry import NoProviders
 from nexus.server.source import Source
 from nexus.settings import Problem, Settings, SettingsError
+from nexus.settings.registry import NoProviders
 from nexus.settings.warnings import warnings
 
 log = logging.getLogger("nexus")

@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from nexus import registry
 from nexus.accounting.database import NewerTables, NoDriver
 from nexus.accounting.state import usable_store
 from nexus.auth.jwks import MissingPyJwt
@@ -32,7 +31,7 @@ from nexus.server.shared_state import SharedState
 from nexus.server.signals import has_terminal
 from nexus.server.source import Source
 from nexus.server.supervisor import Orders, Supervisor
-from nexus.settings import Settings
+from nexus.settings import Settings, registry
 from nexus.telemetry import logs
 
 log = logging.getLogger("nexus")

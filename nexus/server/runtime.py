@@ -13,7 +13,6 @@ from contextlib import ExitStack, closing
 from functools import partial
 from typing import Self
 
-from nexus import registry
 from nexus.accounting.holdings import Holdings
 from nexus.accounting.price_book import PriceBook, priced
 from nexus.auth.authenticator import Authenticator
@@ -35,7 +34,7 @@ from nexus.response_store.vendor_ids import vendor_ids_of
 from nexus.server.guards import Guards
 from nexus.server.listening import tls_context
 from nexus.server.member import Member
-from nexus.settings import ServerSettings, Settings, secrets
+from nexus.settings import ServerSettings, Settings, registry, secrets
 from nexus.settings.attribution import claims_of
 from nexus.settings.usage import state_folder
 from nexus.shared import Holder, Shared

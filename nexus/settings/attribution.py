@@ -9,8 +9,8 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from nexus.dataclasses import dataclass
+from nexus.headers.tags import TAG, is_tag
 from nexus.settings.types import Label, Location
-from nexus.tags import TAG, is_tag
 
 CLAIM = "claim:"
 

@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
+from nexus.headers.tags import TAG, is_tag
 from nexus.settings.llm import LlmSettings
 from nexus.settings.patterns import matches
 from nexus.settings.price import Dollars
 from nexus.settings.targets import model_tables
 from nexus.settings.types import Label, Location, Table, did_you_mean, no_longer_than
-from nexus.tags import TAG, is_tag
 
 Period = Literal["day", "week", "month"]
 

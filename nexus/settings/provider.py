@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator
 
-from nexus import registry
+from nexus.settings import registry
 from nexus.settings.attempts import Retries, Timeouts
 from nexus.settings.attribution import LabelRules
 from nexus.settings.header_rules import HeaderRules, writers

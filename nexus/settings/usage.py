@@ -9,8 +9,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from nexus.headers.tags import MOST_TAGS, is_tag_name
 from nexus.settings.types import Label, Table
-from nexus.tags import MOST_TAGS, is_tag_name
 
 NONE = "none"
 MEMORY = "memory"

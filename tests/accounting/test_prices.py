@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from nexus import registry
 from nexus.accounting.price_book import PACKAGE, PriceBook, Priced, priced, read_here
 from nexus.accounting.prices import Price, Rates
 from nexus.conversation.usage import Usage
 from nexus.provider import Listing
-from nexus.settings import Settings
+from nexus.settings import Settings, registry
 from nexus.settings.price import PriceSettings
 
 MILLION = 1_000_000

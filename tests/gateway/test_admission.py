@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from nexus import registry
 from nexus.auth.identity import Identity, Source
 from nexus.call import Call
 from nexus.gateway.admission import account_of, estimated, expected
@@ -16,6 +15,7 @@ from nexus.limits.store_keys import MAX_ID, spending_tag
 from nexus.provider import Provider
 from nexus.provider.route import Route
 from nexus.relay.exchange import CallState
+from nexus.settings import registry
 from nexus.settings.model import ModelSettings
 from nexus.wire import decode, encode
 

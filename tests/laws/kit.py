@@ -30,10 +30,10 @@ from nexus.protocols import loader
 from nexus.protocols.codec import AnswerOrigin, ReadRequest, Target, VendorRequest
 from nexus.protocols.sse import Frame, FrameDecoder
 from nexus.provider.route import Route
-from nexus.registry import load
 from nexus.relay.candidate import Candidate
 from nexus.relay.exchange import CallState, Exchange
 from nexus.settings.model import ModelSettings
+from nexus.settings.registry import load
 from nexus.wire import Json, decode, encode
 from tests.protocols.chat.kit import check_request as check_chat
 from tests.protocols.converse.published import check_request as check_converse

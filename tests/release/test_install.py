@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 VENDORS = """
-import importlib, nexus.registry as registry
+import importlib, nexus.settings.registry as registry
 for kind in registry.kinds():
     registry.load(kind)
 for name in ("boto3", "google.auth", "google.oauth2.service_account", "cryptography"):

@@ -14,7 +14,7 @@ from mypy.find_sources import create_source_list
 from mypy.options import Options
 
 import nexus
-from nexus import registry
+from nexus.settings import registry
 from tests.release.conftest import Release
 from tests.release.kit import CONFIG, ROOT, run, serves
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from nexus.providers.openai.login import login_in
-from nexus.registry import load as load_provider
 from nexus.server.clients import Gateway, codex
 from nexus.settings import SettingsError, load
+from nexus.settings.registry import load as load_provider
 from tests.conftest import Serve
 from tests.serving import KEY, Nexus
 from tools.fake_upstream import FakeUpstream

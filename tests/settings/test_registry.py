@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nexus import registry
+from nexus.settings import registry
 
 
 def test_kinds_are_the_folders_of_providers() -> None:
@@ -18,7 +18,7 @@ def test_kinds_are_the_folders_of_providers() -> None:
 
 def test_listing_and_reading_settings_imports_only_what_is_configured() -> None:
     program = (
-        "import sys; from nexus import registry; from nexus.settings import demo_settings; registry.kinds();"
+        "import sys; from nexus.settings import registry; from nexus.settings import demo_settings; registry.kinds();"
         "before = [m for m in sys.modules if m.startswith('nexus.providers')]; demo_settings();"
         "after = [m for m in sys.modules if m.startswith('nexus.providers.') and m.count('.') == 2];"
         "print(before, after)"
@@ -51,7 +51,7 @@ def test_a_kind_of_another_package(tmp_path: Path) -> None:
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1\n")
     (about / "entry_points.txt").write_text("[nexus.providers]\nacme = acme:Acme\necho = acme:Acme\n")
-    program = "from nexus import registry; print(*(registry.load(kind).__name__ for kind in ('acme', 'echo')))"
+    program = "from nexus.settings import registry; print(*(registry.load(kind).__name__ for kind in ('acme', 'echo')))"
     environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environ)
     assert run.stdout.split() == ["Acme", "EchoProvider"]

@@ -14,7 +14,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
-from nexus import registry
 from nexus.cli.launch.gateway import CannotStart, started
 from nexus.cli.options import Options
 from nexus.dataclasses import dataclass
@@ -31,7 +30,7 @@ from nexus.server.clients import (
 )
 from nexus.server.preflight import served_at
 from nexus.server.source import Source
-from nexus.settings import Settings
+from nexus.settings import Settings, registry
 from nexus.settings.listen import ListenAddress, url_of
 
 KEY_VARIABLE = "NEXUS_KEY"

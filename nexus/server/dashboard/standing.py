@@ -15,13 +15,13 @@ from nexus.auth.identity import Identity, joined
 from nexus.dataclasses import dataclass
 from nexus.errors import Overloaded
 from nexus.gateway.routing import Routes
+from nexus.headers.tags import TAG
 from nexus.limits.accounts import Account
 from nexus.limits.calls import network_of
 from nexus.limits.quota import SECOND, Demand, Quota, Refused, Standing, Store
 from nexus.limits.refusal import in_words
 from nexus.limits.rules import LimitKey, plan_of, quotas_of
 from nexus.settings.price import NANO
-from nexus.tags import TAG
 
 Unit = Literal["usd", "requests", "input_tokens", "output_tokens"]
 

@@ -58,8 +58,8 @@ def _installed() -> dict[str, EntryPoint]:
 
 
 def load(kind: str) -> Any:
-    """The provider class of a kind: a subclass of ``nexus.provider.Provider``, which leans on the settings, as these do
-    on this file; hence no type."""
+    """The provider class of a kind: a subclass of ``nexus.provider.Provider``, which leans on the settings; hence no
+    type."""
     if not is_kind(kind):
         raise LookupError(f"no provider kind {kind!r} among {', '.join(kinds())}")
     if kind not in _own():

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from nexus.errors import InvalidRequest
 from nexus.headers import own
 
 MOST_TAGS = 8
@@ -39,7 +38,7 @@ def is_tag(text: str) -> bool:
 
 def read_tags(headers: Mapping[str, str], allowed: Collection[str]) -> Pairs:
     """By name; those that are not ``allowed`` are left out, and nothing is looked at where none is. ``headers`` have
-    lower-case names. Raises InvalidRequest.
+    lower-case names. Raises ValueError.
     """
     value = headers.get(own.TAGS, "")
     if not allowed or not value.strip():
@@ -51,7 +50,7 @@ def read_tags(headers: Mapping[str, str], allowed: Collection[str]) -> Pairs:
         name = name.lower()
         fits = content.isascii() and content.isprintable() and 0 < len(content) <= LONGEST_VALUE
         if len(pairs) > MOST_TAGS or not is_pair or not is_tag_name(name) or not fits:
-            raise InvalidRequest(_EXPECTED, param=own.TAGS)
+            raise ValueError(_EXPECTED)
         if found.setdefault(name, content) != content:
-            raise InvalidRequest(f"{own.TAGS}: {name} has two values", param=own.TAGS)
+            raise ValueError(f"{own.TAGS}: {name} has two values")
     return tuple(sorted((name, content) for name, content in found.items() if name in allowed))
