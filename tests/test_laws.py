@@ -73,7 +73,6 @@ LAYERS: list[tuple[str, ...]] = [
     ("nexus.headers",),
     (
         "nexus.errors",
-        "nexus.failure",
         "nexus.wire",
         "nexus.cancel",
         "nexus.bridge",
@@ -106,7 +105,7 @@ KNOWN_TO = {
 KNOWN_TO_PROVIDERS = (
     *("nexus.provider", "nexus.protocols", "nexus.settings"),
     *("nexus.upstream.request", "nexus.upstream.network_errors", "nexus.upstream.sniff"),
-    *("nexus.errors", "nexus.failure", "nexus.wire", "nexus.cancel", "nexus.renewal", "nexus.conversation"),
+    *("nexus.errors", "nexus.wire", "nexus.cancel", "nexus.renewal", "nexus.conversation"),
     *("nexus.models", "nexus.headers", "nexus.shared"),
     "nexus.dataclasses",
 )

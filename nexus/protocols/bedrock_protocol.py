@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from nexus.errors import NexusError, UpstreamStatus
-from nexus.failure import VendorFailure
+from nexus.errors.failure import VendorFailure
 from nexus.protocols import context_length
 from nexus.protocols.dialect import Dialect, RateLimit
 from nexus.protocols.eventstream import exception_message

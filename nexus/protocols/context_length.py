@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from nexus.dataclasses import dataclass
-from nexus.failure import VendorFailure
+from nexus.errors.failure import VendorFailure
 
 TOO_LONG = "prompt is too long"
 """With these words in it, in any case, Claude Code compacts and tries again, whatever the status but 429."""

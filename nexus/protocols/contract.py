@@ -13,7 +13,7 @@ from typing import Protocol
 from nexus.conversation.events import Event
 from nexus.conversation.parts import Request, Response
 from nexus.dataclasses import dataclass
-from nexus.failure import VendorFailure
+from nexus.errors.failure import VendorFailure
 from nexus.protocols.codec import AnswerOrigin, Envelope, Find, ReadRequest, ReadResponse, Target, VendorRequest
 from nexus.protocols.dispositions import Disposition
 from nexus.protocols.locations import location_of

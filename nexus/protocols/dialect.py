@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 from nexus.conversation.tap import Tap
 from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, NexusError
-from nexus.failure import VendorFailure
+from nexus.errors.failure import VendorFailure
 from nexus.protocols.codec import Target
 from nexus.protocols.edit import replace_member
 from nexus.protocols.embeddings.client import EmbeddingsCodec

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.failure import FailureKind, VendorFailure
+from nexus.errors.failure import FailureKind, VendorFailure
 from nexus.headers.forwarding import retry_after
 from nexus.protocols import context_length
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.failure import FailureKind, VendorFailure
+from nexus.errors.failure import FailureKind, VendorFailure
 from nexus.protocols import context_length
 from nexus.protocols.error_kinds import KIND_OF, STATUS_OF, kind_of, refused
 from nexus.protocols.error_words import NO_ANSWER, UNSAID, decode_error, error_words

@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 
-from nexus.failure import VendorFailure
+from nexus.errors.failure import VendorFailure
 from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.sse import DONE, Frame
 from nexus.wire import Json, decode, mapping

@@ -21,7 +21,7 @@ from nexus import __version__
 from nexus.cancel import Cancel
 from nexus.dataclasses import dataclass, replace
 from nexus.errors import AuthenticationFailed
-from nexus.failure import VendorFailure
+from nexus.errors.failure import VendorFailure
 from nexus.files import stamp
 from nexus.headers import forwarding
 from nexus.headers.own import UPSTREAM_KEY

@@ -19,7 +19,7 @@ from nexus.conversation.parts import Request
 from nexus.conversation.tap import Tap
 from nexus.dataclasses import dataclass, replace
 from nexus.errors import ClientError, UnsupportedFeature, VendorError
-from nexus.failure import VendorFailure
+from nexus.errors.failure import VendorFailure
 from nexus.headers.forwarding import without_credentials
 from nexus.protocols import loader
 from nexus.protocols.codec import Target

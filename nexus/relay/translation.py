@@ -28,7 +28,7 @@ from nexus.conversation.fold import fold, unfold
 from nexus.conversation.parts import Request, Response
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
-from nexus.failure import VendorFailure
+from nexus.errors.failure import VendorFailure
 from nexus.models.chat_server import PLAIN, ChatServer
 from nexus.protocols import loader
 from nexus.protocols.answer_call import AnswerCall

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from nexus.errors import UpstreamError, UpstreamStatus, VendorError
-from nexus.failure import VendorFailure
+from nexus.errors.failure import VendorFailure
 from nexus.headers.forwarding import retry_after, returned
 from nexus.headers.redaction import Redactor
 from nexus.relay.exchange import Exchange

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from nexus import __version__
 from nexus.cancel import Cancel
-from nexus.failure import VendorFailure
+from nexus.errors.failure import VendorFailure
 from nexus.models import bedrock as models
 from nexus.protocols.codec import DEFAULT_MAX_TOKENS, Target
 from nexus.protocols.converse import read_error

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from nexus import __version__
 from nexus.cancel import Cancel
 from nexus.errors import AuthenticationFailed
-from nexus.failure import VendorFailure
+from nexus.errors.failure import VendorFailure
 from nexus.headers.own import UPSTREAM_KEY
 from nexus.models import gemini
 from nexus.protocols.codec import Target

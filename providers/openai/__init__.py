@@ -17,7 +17,7 @@ from pydantic import SecretStr, field_validator
 from nexus import __version__
 from nexus.cancel import Cancel
 from nexus.errors import AuthenticationFailed, UpstreamError
-from nexus.failure import VendorFailure
+from nexus.errors.failure import VendorFailure
 from nexus.headers import forwarding
 from nexus.models import claude, gpt
 from nexus.models.chat_server import FACTS, ChatServer

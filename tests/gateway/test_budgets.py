@@ -16,7 +16,7 @@ from nexus.call import Call, Tags
 from nexus.conversation.estimate import Estimate
 from nexus.conversation.usage import Usage
 from nexus.errors import Cancelled, InvalidRequest, PermissionDenied, UpstreamTimeout, VendorError
-from nexus.failure import VendorFailure
+from nexus.errors.failure import VendorFailure
 from nexus.gateway.budgets import Budgets, subject_of
 from nexus.limits.admission import Limits
 from nexus.limits.demands import Ask

@@ -15,7 +15,7 @@ from nexus.errors import (
     UpstreamTimeout,
     VendorError,
 )
-from nexus.failure import VendorFailure
+from nexus.errors.failure import VendorFailure
 from nexus.gateway.semantics import VERDICTS, Failure, failure_of
 
 

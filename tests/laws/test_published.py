@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from nexus.conversation.events import Event
 from nexus.conversation.fold import fold
 from nexus.errors import NexusError, ProtocolError, StreamInterrupted, VendorError
-from nexus.failure import VendorFailure
+from nexus.errors.failure import VendorFailure
 from nexus.protocols import loader
 from nexus.protocols.dialect import BrokenStream
 from nexus.protocols.extra_fields import EXTRA_FIELDS

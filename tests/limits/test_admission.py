@@ -12,7 +12,7 @@ import pytest
 from nexus.conversation.estimate import Estimate
 from nexus.conversation.usage import Usage
 from nexus.errors import Cancelled, StreamInterrupted, Unreachable, VendorError
-from nexus.failure import VendorFailure
+from nexus.errors.failure import VendorFailure
 from nexus.limits.admission import Limits
 from nexus.limits.calibration import UNKNOWN
 from nexus.limits.demands import LARGEST, Ask, output_asked

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from nexus.errors import VendorError
-from nexus.failure import VendorFailure
+from nexus.errors.failure import VendorFailure
 from nexus.protocols import context_length, loader
 from nexus.protocols.chat.read_error import read_stream_error as read_chat_stream_error
 from nexus.protocols.converse.read_error import read_stream_error as read_converse_stream_error

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nexus.failure import VendorFailure
+from nexus.errors.failure import VendorFailure
 from nexus.protocols import chat, converse, gemini, messages, responses  # noqa: F401 - the readers live below them
 from nexus.protocols.chat.read_error import read_error as read_chat
 from nexus.protocols.converse.read_error import read_error as read_converse

@@ -14,7 +14,7 @@ from openai.types.shared import ErrorObject
 
 from nexus import errors
 from nexus.errors import MethodNotAllowed, NexusError, UpstreamError, UpstreamStatus, VendorError
-from nexus.failure import FailureKind, VendorFailure
+from nexus.errors.failure import FailureKind, VendorFailure
 from nexus.protocols.messages.write_error import write_error as write_messages
 from nexus.protocols.messages.write_error import write_stream_error as write_messages_in_band
 from nexus.protocols.openai_errors import write_error as write_chat

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from nexus.failure import VendorFailure
+from nexus.errors.failure import VendorFailure
 from nexus.models.gpt import UNKNOWN, known
 from nexus.provider import Attempt
 from nexus.providers.openai import OpenAIProvider, OpenAISettings

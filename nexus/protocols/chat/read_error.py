@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.failure import VendorFailure
+from nexus.errors.failure import VendorFailure
 from nexus.protocols.openai_failures import read_error as read_error
 from nexus.protocols.openai_failures import read_in_band
 from nexus.wire import Json

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from nexus.conversation.tap import Tap
 from nexus.errors import NexusError, UpstreamStatus
-from nexus.failure import VendorFailure
+from nexus.errors.failure import VendorFailure
 from nexus.protocols.bedrock_protocol import BedrockDialect, exception_event, exception_frame, write_error
 from nexus.protocols.codec import Target
 from nexus.protocols.converse.passthrough import ConversePassthrough, edit_request

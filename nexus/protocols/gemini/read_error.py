@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from nexus.failure import FailureKind, VendorFailure
+from nexus.errors.failure import FailureKind, VendorFailure
 from nexus.headers.forwarding import retry_after as asked_pause
 from nexus.protocols import context_length
 from nexus.protocols.error_kinds import kind_of

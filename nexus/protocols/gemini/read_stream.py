@@ -23,7 +23,7 @@ from nexus.conversation.events import (
 )
 from nexus.conversation.parts import Image, Inline, Reasoning, Signature, Text, ToolCall
 from nexus.errors import VendorError
-from nexus.failure import VendorFailure
+from nexus.errors.failure import VendorFailure
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.gemini.contents import DIALECT

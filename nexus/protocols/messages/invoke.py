@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from nexus.errors import UpstreamStatus
-from nexus.failure import VendorFailure
+from nexus.errors.failure import VendorFailure
 from nexus.protocols.bedrock_protocol import BedrockDialect, exception_event, exception_frame, write_error
 from nexus.protocols.checks import a_string, an_object, wrong
 from nexus.protocols.dialect import Asked

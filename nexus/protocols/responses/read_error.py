@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.failure import FailureKind, VendorFailure
+from nexus.errors.failure import FailureKind, VendorFailure
 from nexus.protocols import openai_failures
 from nexus.protocols.openai_failures import CODES
 from nexus.wire import Json

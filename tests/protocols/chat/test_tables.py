@@ -12,7 +12,7 @@ from nexus.conversation.parts import (
     StopReason,
 )
 from nexus.conversation.usage import Usage
-from nexus.failure import FailureKind
+from nexus.errors.failure import FailureKind
 from nexus.protocols import error_kinds
 from nexus.protocols.chat import stops
 from nexus.protocols.chat.read_error import read_error

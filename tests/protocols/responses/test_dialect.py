@@ -11,7 +11,7 @@ from openai.types.responses import ResponseErrorEvent, ResponseFailedEvent
 from nexus.conversation.tap import Tap
 from nexus.conversation.usage import Usage
 from nexus.errors import InternalError, InvalidRequest, RateLimited, StreamInterrupted, UpstreamStatus, VendorError
-from nexus.failure import VendorFailure
+from nexus.errors.failure import VendorFailure
 from nexus.protocols.dialect import BrokenStream, ModelCard
 from nexus.protocols.openai_errors import TYPES
 from nexus.protocols.operation import GENERATE

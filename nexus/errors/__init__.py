@@ -23,7 +23,7 @@ import math
 from collections.abc import Mapping
 from typing import Self
 
-from nexus.failure import VendorFailure
+from nexus.errors.failure import VendorFailure
 from nexus.headers import own
 
 
