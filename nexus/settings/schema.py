@@ -122,7 +122,11 @@ class _Generator(GenerateJsonSchema):
         return {"anyOf": [table, BESIDE[name]]}
 
     def function_plain_schema(self, schema: core_schema.PlainValidatorFunctionSchema) -> JsonSchemaValue:
-        return WRITTEN[_name(schema["function"]["function"])]
+        reader = schema["function"]["function"]
+        table = getattr(reader, "__self__", None)
+        if isinstance(table, type) and issubclass(table, types.Table):
+            return self.generate_inner(table.__pydantic_core_schema__)
+        return WRITTEN[_name(reader)]
 
     def function_wrap_schema(self, schema: core_schema.WrapValidatorFunctionSchema) -> JsonSchemaValue:
         reader = schema["function"]["function"]

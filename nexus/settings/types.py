@@ -16,11 +16,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     PlainValidator,
     ValidationError,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
+from pydantic_core.core_schema import no_info_plain_validator_function
 
 MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 SCALES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
@@ -49,6 +51,18 @@ class Table(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
+        """In another table it stands for what reads it."""
+        if handler.field_name is None:
+            return handler(source)
+        return no_info_plain_validator_function(cls.inner, ref=f"{cls.__module__}.{cls.__qualname__}:{id(cls)}")
+
+    @classmethod
+    def inner(cls, value: object) -> Table:
+        """It as a setting of another table."""
+        return value if isinstance(value, cls) else cls.model_validate(value)
 
     @classmethod
     def variant(cls, data: object) -> type[Table]:
