@@ -28,6 +28,13 @@ from nexus.provider.catalogue import Catalogue
 from nexus.providers.openai import catalogue as models
 from nexus.providers.openai.endpoints import endpoints_of
 from nexus.providers.openai.login import LOGIN_URL, TRAVELS, Login, login_in
+from nexus.providers.openai.refused import (
+    refuses_any_effort,
+    refuses_effort,
+    refuses_summary,
+    without_effort,
+    without_summary,
+)
 from nexus.settings.login import LoginSettings
 from nexus.settings.model import ModelSettings
 from nexus.settings.provider import ProviderSettings
@@ -45,7 +52,6 @@ _PATHS: dict[tuple[str, Action], str] = {
     ("responses", "compact"): "/responses/compact",
 }
 _OPENAI = "https://api.openai.com/"
-_SUMMARY = "reasoning.summary"
 _DEPLOYMENT = re.compile(r"/deployments(?:/([^/]+))?$")
 VERSION = "/v1"
 
@@ -108,6 +114,7 @@ class OpenAIProvider(Provider):
     def __init__(self, name: str, settings: ProviderSettings, shared: Shared | None = None) -> None:
         super().__init__(name, settings, shared)
         self._summary = self.settings.reasoning_summary
+        self._thinks_as_it_likes: set[str] = set()
         switches = dict.fromkeys(self.settings.quirks, True)
         self._server = ChatServer(**switches | ({} if self.settings.stream_usage else {"no_stream_usage": True}))
         self._takes_logins = self.settings.forwards_login
@@ -151,13 +158,19 @@ class OpenAIProvider(Provider):
         return gpt.refused_on_chat(facts, tools=tools, effort=effort if isinstance(effort, str) else None)
 
     def do_without(self, refused: VendorFailure, attempt: Attempt) -> Without | None:
-        if attempt.dialect != "responses" or refused.status != 400 or refused.vendor_param != _SUMMARY:
+        if attempt.dialect == "responses" and refuses_summary(refused):
+            if not attempt.key_is_callers and self._summary != "off":
+                # A caller's own key is another organisation's: what that one may have tells nothing of this.
+                self._summary = "off"
+                log.warning("reasoning summaries are refused and left out", extra={"fields": {"provider": self.name}})
+            return without_summary
+        if b'effort"' not in attempt.body or not refuses_effort(refused):
             return None
-        if not attempt.key_is_callers and self._summary != "off":
-            # A caller's own key is another organisation's: what that one may have tells nothing of this.
-            self._summary = "off"
-            log.warning("reasoning summaries are refused and left out", extra={"fields": {"provider": self.name}})
-        return _without_summary
+        if refuses_any_effort(refused) and attempt.model not in self._thinks_as_it_likes:
+            self._thinks_as_it_likes.add(attempt.model)
+            fields = {"provider": self.name, "model": attempt.model}
+            log.warning("an effort of thinking is refused and left out", extra={"fields": fields})
+        return without_effort
 
     def _facts(self, model: str) -> gpt.GPT | None:
         """None for a model that is not known to be OpenAI's."""
@@ -198,6 +211,8 @@ class OpenAIProvider(Provider):
         facts = self._facts(model)
         server = self._server if facts is None else gpt.on_chat(facts, self._server)
         target = Target(model, chat=server, claude=claude.profile(model), gpt=facts, summary=self._summary)
+        if model in self._thinks_as_it_likes:
+            target = without_effort(target)
         return configured(target, settings)
 
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
@@ -251,10 +266,6 @@ class OpenAIProvider(Provider):
             self.base_url, self._lacks_version = self._root + VERSION, False
             log.warning("base_url lacks /v1, below which the API was found", extra={"fields": {"provider": self.name}})
         return reply
-
-
-def _without_summary(target: Target) -> Target:
-    return replace(target, summary="off")
 
 
 PROVIDER = OpenAIProvider

@@ -84,7 +84,8 @@ WRITES: Mapping[str, Disposition] = {
         "reasoning_effort",
         "off is none, else the model's least level, named; a budget below 4096 is low, below 16384 medium, any other "
         "high; neither: the model decides; models of OpenAI's get the nearest level that they have, named when it "
-        "differs; `visible` has no counterpart. Dropped with the quirk no_reasoning_effort",
+        "differs; `visible` has no counterpart. Dropped with the quirk no_reasoning_effort, "
+        "and once the server has refused it",
     ),
     "output_format": converted(
         "response_format",

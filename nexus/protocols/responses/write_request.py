@@ -86,7 +86,7 @@ def _cut(request: Request, drops: Drops) -> Cut:
 def write_thinking(thinking: Thinking, target: Target, drops: Drops) -> dict[str, Json]:
     """``reasoning``; what the model cannot do as asked is named in ``drops``."""
     offered = efforts.LEVELS if target.gpt is None else target.gpt.efforts
-    if not offered:
+    if target.chat.no_reasoning_effort or not offered:
         # Whether it thinks is not the client's to say; one that never does is off already.
         if thinking.enabled or (target.gpt and target.gpt.reasons):
             drops.add("thinking")
