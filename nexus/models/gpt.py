@@ -5,7 +5,9 @@ no effort above ``high``. Other compatible servers are chat_server.py's. Sources
 
 - effort levels, tools on chat, sampling: OpenAI's guides "Deployment checklist" and "Using GPT-6"; the SDK's
   ReasoningEffort; the service's own 400s in openai-openapi #541 (gpt-5.4), litellm #34569 and livekit/agents #7169
-  (gpt-5.6), Aether #1026 (gpt-5.5)
+  (gpt-5.6), Aether #1026 (gpt-5.5); `max` of gpt-5.6: big-AGI #1159, which asked each model, opencode #36135 and
+  #48195, AntSeed #1040 by its pages; `xhigh` since gpt-5.2: its announcement (stdapi.ai #8), pr-agent #3271, ChatMock
+  #101 (5.2 and 5.3 with Codex's), the capability table of meerkat-core 0.6 (5.3-codex)
 - models that chat completions do not serve: ``openai.types.shared.ResponsesModel`` of the Python SDK 3.57, those that
   are not in ``ChatModel``; Codex's by their own pages
 - ``verbosity`` other than medium, which is every model's: the guide "Using GPT-5"; all levels were asked of the models
@@ -73,7 +75,8 @@ _GPT_5 = GPT(("minimal", *_THREE), stop=False, sampling="never")
 _GPT_5_1 = GPT((OFF, *_THREE), stop=False)
 _GPT_5_4 = GPT((OFF, *_FOUR), stop=False, chat="without_effort")
 _GPT_5_5 = replace(_GPT_5_4, stop=True)
-_GPT_5_6 = replace(_GPT_5_5, chat="with_none")
+_GPT_5_2 = replace(_GPT_5_1, efforts=(OFF, *_FOUR))
+_GPT_5_6 = replace(_GPT_5_5, efforts=(OFF, *_FIVE), chat="with_none")
 _GPT_6 = GPT((OFF, *_FIVE), chat="with_none")
 _ALWAYS = GPT(_FIVE, chat="without_tools")
 _LATER = GPT(_THREE, chat="with_none", verified=False)
@@ -93,11 +96,13 @@ _ROWS: Mapping[str, GPT] = {
     r"gpt-5-pro.*": replace(_RESPONSES_ONLY, efforts=("high",), verbosity=True, verified=True),
     r"gpt-5\.\d+-pro.*": replace(_RESPONSES_ONLY, efforts=("medium", "high"), verbosity=True),
     r"gpt-5\.1-codex-max.*": replace(_RESPONSES_ONLY, efforts=_FOUR, verified=True),
-    r"gpt-5\.3-codex.*": replace(_RESPONSES_ONLY, verbosity=True, verified=True),
+    r"gpt-5\.3-codex.*": replace(_RESPONSES_ONLY, efforts=_FOUR, verbosity=True, verified=True),
+    r"gpt-5\.2-codex.*": replace(_RESPONSES_ONLY, efforts=_FOUR, verified=True),
     r"gpt-5(\.\d+)?-codex.*": replace(_RESPONSES_ONLY, verified=True),
     r"gpt-.*-(cyber|rosalind|law).*|gpt-(rosalind|daybreak).*": _RESPONSES_ONLY,
     r"gpt-5(-.*)?": _GPT_5,
-    r"gpt-5\.[123](-.*)?": _GPT_5_1,
+    r"gpt-5\.1(-.*)?": _GPT_5_1,
+    r"gpt-5\.[23](-.*)?": _GPT_5_2,
     r"gpt-5\.4(-.*)?": _GPT_5_4,
     r"gpt-5\.5(-.*)?": _GPT_5_5,
     r"gpt-5\.6(-.*)?": _GPT_5_6,

@@ -47,7 +47,7 @@ FAMILIES: dict[str, ConverseModel] = {
     "global.amazon.nova-2-lite-v1:0": replace(NOVA, thinking="nova"),
     "openai.gpt-oss-20b-1:0": replace(UNSIGNED, thinking="effort", stop=False),
     "us.openai.gpt-6-astra": replace(GPT, efforts=("low", "medium", "high", "xhigh", "max")),
-    "openai.gpt-5.6-sol": replace(GPT, efforts=("none", "low", "medium", "high", "xhigh")),
+    "openai.gpt-5.6-sol": replace(GPT, efforts=("none", "low", "medium", "high", "xhigh", "max")),
     "deepseek.r1-v1:0": ConverseModel(tools=False),
     "deepseek.v3-v1:0": replace(HELD, tool_choice="any"),
     "deepseek.v3.2": HELD,

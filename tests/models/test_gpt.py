@@ -26,12 +26,14 @@ EFFORTS = {
     "gpt-5-nano-2025-08-07": ("minimal", *THREE),
     "gpt-5-pro": ("high",),
     "gpt-5.1": ("none", *THREE),
-    "gpt-5.2-2025-12-11": ("none", *THREE),
-    "gpt-5.3": ("none", *THREE),
+    "gpt-5.2-2025-12-11": ("none", *FOUR),
+    "gpt-5.2-codex": FOUR,
+    "gpt-5.3": ("none", *FOUR),
+    "gpt-5.3-codex": FOUR,
     "gpt-5.4-mini": ("none", *FOUR),
     "gpt-5.5": ("none", *FOUR),
     "ft:gpt-5.5:house::1": ("none", *FOUR),
-    "gpt-5.6-sol": ("none", *FOUR),
+    "gpt-5.6-sol": ("none", *FIVE),
     "gpt-6-sol": ("none", *FIVE),
     "gpt-6-luna": ("none", *FIVE),
     "gpt-6-astra": FIVE,
@@ -40,7 +42,7 @@ EFFORTS = {
     "gpt-6.2-astra": FIVE,
     "gpt-6.1-terra": FIVE,
     "gpt-7-sol": THREE,
-    "us.openai.gpt-5.6-sol": ("none", *FOUR),
+    "us.openai.gpt-5.6-sol": ("none", *FIVE),
 }
 
 

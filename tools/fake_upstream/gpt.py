@@ -1,8 +1,9 @@
 """What the fake OpenAI refuses by model, as the vendor does; nothing of this is taken from Nexus's own facts.
 
 The words are the vendor's own 400s. A model that no line knows is judged by the published types alone. Sources:
-openai-openapi #541, litellm #34569, livekit/agents #7169, smolagents #1671, #1868 and #1893, hindsight #58, the guides
-"Deployment checklist" and "Using GPT-6", and for items the reports under vercel/ai #7543 and #12869.
+openai-openapi #541, litellm #34569, livekit/agents #7169, big-AGI #1159 (which asked each model), smolagents #1671,
+#1868 and #1893, hindsight #58, the guides "Deployment checklist" and "Using GPT-6", and for items the reports under
+vercel/ai #7543 and #12869.
 """
 
 from __future__ import annotations
@@ -41,10 +42,11 @@ MODELS = {
     r"gpt-(3\.5|4)(?!\d).*|gpt-4o.*|chatgpt-.*": _model("", sampling="always"),
     r"(o3|o4-mini)(-20.*)?": _model("low medium high", stop=False, sampling="never"),
     r"gpt-5(-mini|-nano)?(-20.*)?": _model("minimal low medium high", stop=False, sampling="never"),
-    r"gpt-5\.[123](-20.*)?": _model("none low medium high", stop=False),
+    r"gpt-5\.1(-20.*)?": _model("none low medium high", stop=False),
+    r"gpt-5\.[23](-20.*)?": _model("none low medium high xhigh", stop=False),
     r"gpt-5\.4(-mini|-nano)?(-20.*)?": _model("none low medium high xhigh", stop=False, tools="none or unset"),
     r"gpt-5\.5(-20.*)?": _model("none low medium high xhigh", tools="none or unset"),
-    r"gpt-5\.6(-sol|-terra|-luna)?": _model("none low medium high xhigh", tools="none"),
+    r"gpt-5\.6(-sol|-terra|-luna)?": _model("none low medium high xhigh max", tools="none"),
     r"gpt-6-(sol|luna)": _model("none low medium high xhigh max", tools="none"),
     r"gpt-6-astra|gpt-6\.1-sol|gpt-6\.2-(sol|astra)": _model("low medium high xhigh max", tools="never"),
 }

@@ -20,7 +20,6 @@ def write(request: Request, model: str) -> VendorRequest:
 LESS = {
     "gpt-oss cannot stop": (GPT_OSS, Thinking(False), {"reasoning_effort": "low"}, "thinking"),
     "gpt-oss: no xhigh": (GPT_OSS, Thinking(True, effort="xhigh"), {"reasoning_effort": "high"}, "thinking.effort"),
-    "gpt-5.6: no max": (GPT, Thinking(True, effort="max"), {"reasoning": {"effort": "xhigh"}}, "thinking.effort"),
     "gpt-5.6: no minimal": (GPT, Thinking(True, effort="minimal"), {"reasoning": {"effort": "low"}}, "thinking.effort"),
     "gpt-6-astra cannot stop": (
         "us.openai.gpt-6-astra",
@@ -37,6 +36,11 @@ def test_the_nearest_level_is_named_where_it_is_another(case: str) -> None:
     written = write(Request((HI,), thinking=thinking), model)
     assert written.body["additionalModelRequestFields"] == extra
     assert written.dropped == (lost,)
+
+
+def test_a_level_that_the_model_has_is_asked_for() -> None:
+    written = write(Request((HI,), thinking=Thinking(True, effort="max")), GPT)
+    assert (written.body["additionalModelRequestFields"], written.dropped) == ({"reasoning": {"effort": "max"}}, ())
 
 
 def test_stop_sequences_that_a_family_refuses_are_cut_by_the_relay() -> None:
