@@ -56,11 +56,12 @@ def anthropic_config(url: str, more: str = "") -> str:
 
 @dataclass
 class Reply:
-    """What a plain HTTP client got."""
+    """What a plain HTTP client got; ``whole`` says that the body ended as HTTP has it."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    whole: bool = True
 
     @property
     def json(self) -> Any:
@@ -141,7 +142,16 @@ class Nexus:
         await self._stop.wait()
         await self.running.stop()
 
-    def request(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Reply:
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        *,
+        may_be_cut: bool = False,
+    ) -> Reply:
+        """Raises IncompleteRead for a body that breaks off, unless it may."""
         for name in CARRIERS & {name.lower() for name in headers or {}}:
             shown = next(value for key, value in (headers or {}).items() if key.lower() == name)
             assert is_known(shown.rpartition(" ")[2]), f"the secret in {name} would not be recognised if it leaked"
@@ -149,19 +159,31 @@ class Nexus:
         try:
             connection.request(method, path, body or None, dict(headers or {}))
             response = connection.getresponse()
-            return Reply(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+            given = rest(response) if may_be_cut else (response.read(), True)
+            return Reply(response.status, {k.lower(): v for k, v in response.getheaders()}, *given)
         finally:
             connection.close()
 
-    def post(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Reply:
+    def post(
+        self, path: str, body: Any, headers: Mapping[str, str] | None = None, *, may_be_cut: bool = False
+    ) -> Reply:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.request("POST", path, raw, {"Content-Type": "application/json", **(headers or {})})
+        given = {"Content-Type": "application/json", **(headers or {})}
+        return self.request("POST", path, raw, given, may_be_cut=may_be_cut)
 
     def chat(self, body: Mapping[str, Any] | bytes, headers: Mapping[str, str] | None = None) -> Reply:
-        return self.post("/llm/openai/v1/chat/completions", body, headers)
+        return self.post(PATHS["chat"], body, headers)
 
     def messages(self, body: Mapping[str, Any] | bytes, headers: Mapping[str, str] | None = None) -> Reply:
-        return self.post("/llm/anthropic/v1/messages", body, headers)
+        return self.post(PATHS["messages"], body, headers)
+
+
+def rest(response: http.client.HTTPResponse) -> tuple[bytes, bool]:
+    """What still comes, and whether the body ended as HTTP has it."""
+    try:
+        return response.read(), True
+    except http.client.IncompleteRead as cut:
+        return cut.partial, False
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
@@ -175,5 +197,20 @@ def wait_until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
 CARRIERS = frozenset({*OWN, *SHARED, "x-provider-api-key"})
 """The headers that a secret of a client comes in."""
 
-CHAT = {"model": "openai/gpt-4", "messages": [{"role": "user", "content": "Hello!"}]}
-MESSAGES = {"model": "anthropic/claude", "max_tokens": 64, "messages": [{"role": "user", "content": "Hello!"}]}
+PATHS = {
+    "chat": "/llm/openai/v1/chat/completions",
+    "responses": "/llm/openai/v1/responses",
+    "messages": "/llm/anthropic/v1/messages",
+}
+"""By the client's dialect."""
+
+HELLO = [{"role": "user", "content": "Hello!"}]
+BODIES: dict[str, dict[str, Any]] = {
+    "chat": {"messages": HELLO},
+    "responses": {"input": "Hello!"},
+    "messages": {"messages": HELLO, "max_tokens": 64},
+}
+"""By the client's dialect, without a model."""
+
+CHAT = {"model": "openai/gpt-4", "messages": HELLO}
+MESSAGES = {"model": "anthropic/claude", "max_tokens": 64, "messages": HELLO}

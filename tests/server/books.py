@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import random
 import socket
@@ -14,7 +13,7 @@ from typing import Any
 
 from tests.scraped import Scraped
 from tests.server.vendors import LANES, RESPONSES, Lane
-from tests.serving import Nexus
+from tests.serving import Nexus, Reply
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 NANO = {
@@ -73,16 +72,6 @@ endpoints = ["embeddings", "completions", "images/generations", "moderations", "
 """
 
 
-@dataclass(frozen=True)
-class Reply:
-    """``whole``: its end came, and said so."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-    whole: bool
-
-
 @dataclass
 class World:
     """``replies`` are those of calls, by their ids; ``sent`` counts all requests that may be calls."""
@@ -96,17 +85,8 @@ class World:
     def ask(self, path: str, body: dict[str, Any] | bytes, method: str = "POST") -> Reply:
         self.sent += 1
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        connection = http.client.HTTPConnection("127.0.0.1", self.nexus.port, timeout=60)
-        try:
-            connection.request(method, path, raw or None, {"Content-Type": "application/json"} if raw else {})
-            response = connection.getresponse()
-            headers = {name.lower(): value for name, value in response.getheaders()}
-            try:
-                reply = Reply(response.status, headers, response.read(), whole=True)
-            except http.client.IncompleteRead as error:
-                reply = Reply(response.status, headers, error.partial, whole=False)
-        finally:
-            connection.close()
+        given = {"Content-Type": "application/json"} if raw else {}
+        reply = self.nexus.request(method, path, raw, given, may_be_cut=True)
         self.replies[reply.headers["x-nexus-request-id"]] = reply
         return reply
 

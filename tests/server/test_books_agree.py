@@ -26,7 +26,6 @@ from tests.server.books import (
     LIMIT,
     NANO,
     OF_STREAMS,
-    Reply,
     World,
     body_of,
     config,
@@ -34,7 +33,7 @@ from tests.server.books import (
     other_operations,
 )
 from tests.server.test_usage import rows
-from tests.serving import Nexus, wait_until
+from tests.serving import Nexus, Reply, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream, SeenRequest
 
 

@@ -15,7 +15,7 @@ from nexus.accounting.record import CallRecord
 from nexus.server.reload import Adopter
 from nexus.settings import load
 from tests.conftest import Serve
-from tests.serving import KEY, Nexus, Reply, openai_config, wait_until
+from tests.serving import KEY, PATHS, Nexus, Reply, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 PRICED = "{ input = 10, output = 30 }"
@@ -29,11 +29,6 @@ limit_usd = "{limit}"
 period = "month"
 """
 CHAT: dict[str, Any] = {"max_tokens": 100, "messages": [{"role": "user", "content": "hi"}]}
-PATHS = {
-    "chat": "/llm/openai/v1/chat/completions",
-    "responses": "/llm/openai/v1/responses",
-    "messages": "/llm/anthropic/v1/messages",
-}
 BODIES: dict[str, dict[str, Any]] = {
     "chat": CHAT,
     "responses": {"max_output_tokens": 100, "input": "hi"},

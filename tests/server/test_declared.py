@@ -9,15 +9,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.serving import CHAT, MESSAGES, Nexus, anthropic_config, openai_config, wait_until
+from tests.serving import CHAT, MESSAGES, PATHS, Nexus, anthropic_config, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
-RESPONSES = "/llm/openai/v1/responses"
-PATHS = {
-    "chat": "/llm/openai/v1/chat/completions",
-    "messages": "/llm/anthropic/v1/messages",
-    "responses": RESPONSES,
-}
 BODIES: dict[str, tuple[str, dict[str, Any]]] = {
     "a tagged string for a message": ("chat", {**CHAT, "messages": ["nexus.x"]}),
     "and for one of Anthropic's": ("messages", {**MESSAGES, "messages": ["nexus.x"]}),
@@ -119,5 +113,5 @@ def test_in_responses_too(serve: Serve, openai_upstream: FakeUpstream) -> None:
     end = b'data: {"type":"response.completed","response":{"model":"m"}}\n\n'
     openai_upstream.default = Behaviour(body=odd + end, headers=(("Content-Type", "text/event-stream"),))
     asked = {"model": "openai/gpt-4", "input": "x", "stream": True}
-    assert nexus.post(RESPONSES, asked).body == odd + end.replace(b'"m"', json.dumps("openai/gpt-4").encode())
+    assert nexus.post(PATHS["responses"], asked).body == odd + end.replace(b'"m"', json.dumps("openai/gpt-4").encode())
     openai_upstream.violations.clear()

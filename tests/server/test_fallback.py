@@ -5,12 +5,9 @@ What is expected is read off the table; a row that nobody tests is an error of i
 
 from __future__ import annotations
 
-import http.client
-import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
@@ -18,20 +15,9 @@ from nexus.gateway.semantics import VERDICTS, Failure
 from nexus.relay.candidate import Candidate
 from tests.conftest import Serve
 from tests.server.vendors import providers
-from tests.serving import Nexus, Reply, wait_until
+from tests.serving import BODIES, PATHS, Nexus, Reply, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
-PATHS = {
-    "chat": "/llm/openai/v1/chat/completions",
-    "responses": "/llm/openai/v1/responses",
-    "messages": "/llm/anthropic/v1/messages",
-}
-HELLO = [{"role": "user", "content": "Hello!"}]
-BODIES: dict[str, dict[str, Any]] = {
-    "chat": {"messages": HELLO},
-    "responses": {"input": "Hello!"},
-    "messages": {"messages": HELLO, "max_tokens": 64},
-}
 LANES = {
     ("chat", "passthrough"): ("openai", "gpt-4.1", "responses = false"),
     ("chat", "translated"): ("anthropic", "claude-sonnet-4-5", ""),
@@ -173,7 +159,8 @@ def test_a_failure_of_the_first_target(
         fake.requests.clear()
     fakes[0].default = row.by(kind)
 
-    reply = post(nexus, PATHS[client], {"model": "smart", "stream": stream, **BODIES[client]}, dict(row.headers))
+    body = {"model": "smart", "stream": stream, **BODIES[client]}
+    reply = nexus.post(PATHS[client], body, dict(row.headers), may_be_cut=True)
 
     answers = {"yes": 1, "no": 0, "on_overflow": 2}[verdict.next]
     asked = [1 if row.asked is None else row.asked, int(answers == 1), int(answers == 2)]
@@ -197,21 +184,6 @@ def test_a_failure_of_the_first_target(
 
 BEGINS = {"chat": b'"role":"assistant"', "responses": b"event: response.created", "messages": b"event: message_start"}
 ENDS = {"chat": b"data: [DONE]", "responses": b"event: response.completed", "messages": b"event: message_stop"}
-
-
-def post(nexus: Nexus, path: str, body: dict[str, Any], headers: dict[str, str]) -> Reply:
-    """Also of an answer that breaks off."""
-    connection = http.client.HTTPConnection("127.0.0.1", nexus.port, timeout=60)
-    try:
-        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json", **headers})
-        response = connection.getresponse()
-        try:
-            whole = response.read()
-        except http.client.IncompleteRead as cut:
-            whole = cut.partial
-        return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, whole)
-    finally:
-        connection.close()
 
 
 def whole(client: str, reply: Reply, *, stream: bool) -> None:

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,16 +20,16 @@ from nexus.limits.rules import LimitKey, LimitRules
 from nexus.limits.store_memory import MemoryStore
 from tests.conftest import Serve
 from tests.server.vendors import LANES, Lane, Stand
-from tests.serving import Nexus, Reply, wait_until
+from tests.serving import PATHS, Nexus, Reply, rest, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 HELLO = "Hello from the fake upstream."
-TEXT: list[dict[str, str]] = [{"role": "user", "content": "Hi"}]
+TEXT = [{"role": "user", "content": "Hi"}]
 
 CLIENTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "chat": ("/llm/openai/v1/chat/completions", {"messages": TEXT}),
-    "messages": ("/llm/anthropic/v1/messages", {"messages": TEXT, "max_tokens": 64}),
-    "responses": ("/llm/openai/v1/responses", {"input": "Hi"}),
+    "chat": (PATHS["chat"], {"messages": TEXT}),
+    "messages": (PATHS["messages"], {"messages": TEXT, "max_tokens": 64}),
+    "responses": (PATHS["responses"], {"input": "Hi"}),
 }
 STARTS = {"messages": b"event: message_start\n", "responses": b"event: response.created\n"}
 ENDS = {
@@ -67,12 +66,8 @@ class House:
     records: list[CallRecord] = field(default_factory=list)
 
     def ask(self) -> Reply:
-        """A stream that is cut is what came of it, without its end."""
         path, body = CLIENTS[self.client]
-        try:
-            return self.nexus.post(path, {"model": "v/m", "stream": True} | body)
-        except http.client.IncompleteRead as cut:
-            return Reply(0, {}, cut.partial)
+        return self.nexus.post(path, {"model": "v/m", "stream": True} | body, may_be_cut=True)
 
     def record(self) -> CallRecord:
         wait_until(lambda: len(self.records) == 1)
@@ -214,10 +209,7 @@ def test_after_a_head_of_our_own_another_attempt_answers_in_the_same_stream(
         assert (reply.status, reply.headers["x-nexus-route"], reply.headers["x-nexus-attempts"]) == (200, None, None)
         assert reply.readline().startswith(b": nexus")
         go.set()
-        try:
-            raw = reply.read()
-        except http.client.IncompleteRead as cut:
-            raw = cut.partial
+        raw, _ = rest(reply)
         connection.close()
         route = "v/claude-sonnet-4-5"
         told = f": nexus route={route} tried=v/m=cut, v/m={200 if answers else 529}\n"

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.serving import CHAT, KEY, MESSAGES, anthropic_config, openai_config, wait_until
+from tests.serving import CHAT, KEY, MESSAGES, anthropic_config, openai_config, rest, wait_until
 from tests.watch import WATCH
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -131,9 +131,7 @@ CHAT_PATH = "/llm/openai/v1/chat/completions"
 
 def finish(response: http.client.HTTPResponse) -> bytes:
     try:
-        return response.read()
-    except http.client.IncompleteRead as error:
-        return error.partial
+        return rest(response)[0]
     finally:
         response.connection.close()  # type: ignore[attr-defined]
 

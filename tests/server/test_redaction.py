@@ -12,7 +12,7 @@ import pytest
 from nexus.headers.redaction import Redactor
 from tests.conftest import Serve
 from tests.secrets import MARK, found_in
-from tests.serving import CHAT, KEY, MESSAGES, Nexus, openai_config
+from tests.serving import CHAT, KEY, MESSAGES, Nexus, openai_config, rest
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 INSERTED, OWN = f"{MARK}-inserted", f"{MARK}-callers/own"
@@ -69,11 +69,7 @@ def everything(nexus: Nexus, path: str, body: dict[str, Any], headers: dict[str,
     try:
         connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json", **headers})
         response = connection.getresponse()
-        try:
-            said = response.read()
-        except http.client.IncompleteRead as broken:
-            said = broken.partial
-        return f"{response.status} {response.getheaders()} {said.decode()}"
+        return f"{response.status} {response.getheaders()} {rest(response)[0].decode()}"
     finally:
         connection.close()
 

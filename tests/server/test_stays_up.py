@@ -18,20 +18,9 @@ from nexus.gateway.rests import Rests
 from nexus.server.server import Server
 from tests.conftest import Serve
 from tests.server.vendors import providers
-from tests.serving import Nexus, Reply, wait_until
+from tests.serving import BODIES, HELLO, PATHS, Nexus, Reply, wait_until
 from tools.fake_upstream import ACCESS_KEY, SECRET_KEY, Behaviour, FakeUpstream
 
-PATHS = {
-    "chat": "/llm/openai/v1/chat/completions",
-    "responses": "/llm/openai/v1/responses",
-    "messages": "/llm/anthropic/v1/messages",
-}
-HELLO = [{"role": "user", "content": "Hello!"}]
-BODIES: dict[str, dict[str, Any]] = {
-    "chat": {"messages": HELLO},
-    "responses": {"input": "Hello!"},
-    "messages": {"messages": HELLO, "max_tokens": 64},
-}
 QUICK = "retries = { attempts = 2, base_delay = '1ms', max_delay = '1ms' }\n"
 GPT = f"{QUICK}responses = true\n"
 
@@ -75,19 +64,7 @@ SPREAD = 'spread = ["v1/m", "v2/m", "v3/m"]'
 
 
 def ask(nexus: Nexus, client: str = "chat", headers: Mapping[str, str] | None = None, **more: Any) -> Reply:
-    """Also of an answer that breaks off."""
-    connection = http.client.HTTPConnection("127.0.0.1", nexus.port, timeout=60)
-    try:
-        body = json.dumps({"model": "smart", **BODIES[client], **more})
-        connection.request("POST", PATHS[client], body, {"Content-Type": "application/json", **(headers or {})})
-        with connection.getresponse() as response:
-            try:
-                whole = response.read()
-            except http.client.IncompleteRead as cut:
-                whole = cut.partial
-        return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, whole)
-    finally:
-        connection.close()
+    return nexus.post(PATHS[client], {"model": "smart", **BODIES[client], **more}, headers, may_be_cut=True)
 
 
 def answered_by(reply: Reply) -> str:

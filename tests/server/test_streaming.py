@@ -16,7 +16,7 @@ import openai
 import pytest
 
 from tests.conftest import Serve
-from tests.serving import CHAT, MESSAGES, Nexus, anthropic_config, openai_config, wait_until
+from tests.serving import CHAT, MESSAGES, Nexus, anthropic_config, openai_config, rest, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 CHAT_STREAM = {**CHAT, "stream": True}
@@ -44,14 +44,6 @@ def chat(nexus: Nexus) -> Any:
 
 def messages(nexus: Nexus) -> Any:
     return streaming(nexus, "/llm/anthropic/v1/messages", MESSAGES_STREAM)
-
-
-def rest(response: http.client.HTTPResponse) -> tuple[bytes, bool]:
-    """What still comes, and whether the HTTP body ended properly."""
-    try:
-        return response.read(), True
-    except http.client.IncompleteRead as error:
-        return error.partial, False
 
 
 @pytest.mark.parametrize("path", ["/llm/openai/v1/chat/completions", "/llm/anthropic/v1/messages"])

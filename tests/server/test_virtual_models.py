@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.server.test_fallback import BODIES, PATHS, post
 from tests.server.vendors import providers
-from tests.serving import KEY, Nexus, Reply, wait_until
+from tests.serving import BODIES, KEY, PATHS, Nexus, Reply, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 SMART = '[llm.models.smart]\ntargets = ["v1/m", "v2/m"]\n'
@@ -36,7 +35,7 @@ def config(fakes: list[FakeUpstream], first: str = "", second: str = "", model: 
 
 
 def ask(nexus: Nexus, client: str = "chat", headers: dict[str, str] | None = None, **fields: Any) -> Reply:
-    return post(nexus, PATHS[client], {"model": "smart", **BODIES[client], **fields}, headers or {})
+    return nexus.post(PATHS[client], {"model": "smart", **BODIES[client], **fields}, headers, may_be_cut=True)
 
 
 def asked(fakes: list[FakeUpstream]) -> list[int]:
