@@ -33,6 +33,7 @@ from nexus.provider.accounts import Account as Account
 from nexus.provider.accounts import accounts_of, renewed_key
 from nexus.provider.catalogue import Catalogue
 from nexus.provider.catalogue import Listing as Listing
+from nexus.provider.without import Without as Without
 from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.header_rules import Insert
 from nexus.settings.leaves import named_files
@@ -77,10 +78,6 @@ class Attempt:
     credential_headers: frozenset[str] = frozenset()
     key_is_callers: bool = False
     upload: Upload | None = field(default=None, repr=False)
-
-
-Without = Callable[[Target], Target]
-"""Takes something from a target that its vendor turned out to refuse."""
 
 
 class Provider(ABC):

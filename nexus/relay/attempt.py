@@ -16,6 +16,7 @@ from nexus.errors import UpstreamError, UpstreamStatus, VendorError
 from nexus.headers import own
 from nexus.protocols.embeddings.shapes import OPENAI
 from nexus.protocols.loader import DIALECTS, FORMS
+from nexus.provider import Without
 from nexus.relay.answer import Head, OpenedReply, open_reply
 from nexus.relay.embeddings import Collected
 from nexus.relay.exchange import Exchange
@@ -52,18 +53,21 @@ def open_answer(exchange: Exchange) -> OpenedReply:
             return _pass(exchange)
 
 
-def _generate(exchange: Exchange) -> OpenedReply:
-    """Once more where the vendor refuses something that a translation added, and the answer can do without."""
-    lane = choose(exchange)
+def _generate(exchange: Exchange, without: tuple[Without, ...] = ()) -> OpenedReply:
+    """Once more where the vendor refuses something that a translation added, and the answer can do without; what it is
+    called is never refused twice."""
+    lane = choose(exchange, without)
     try:
-        return _open_lane(exchange, choose, lane)
+        return _open_lane(exchange, partial(choose, without=without), lane)
     except VendorError as refused:
-        without = exchange.route.provider.do_without(refused.failure, lane.attempt) if lane.translates else None
-        if without is None:
+        more = exchange.route.provider.do_without(refused.failure, lane.attempt) if lane.translates else None
+        if more is None or more.name in {one.name for one in without}:
             raise
         log_attempt(exchange.state, refused, "again at once, without what was refused")
         exchange.fail(refused)
-    return _open_lane(exchange.again(), partial(choose, without=without))
+    opened = _generate(exchange.again(), (*without, more))
+    more.learn()
+    return opened
 
 
 def _pass(exchange: Exchange) -> OpenedReply:

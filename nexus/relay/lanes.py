@@ -8,7 +8,7 @@ translation leaves out is named, in the client's own words.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from pydantic import SecretStr
@@ -67,7 +67,7 @@ class Lane:
         return failure
 
 
-def choose(exchange: Exchange, without: Without | None = None) -> Lane:
+def choose(exchange: Exchange, without: Sequence[Without] = ()) -> Lane:
     """``without`` takes what was refused from the target. Raises ClientError for what the dialect cannot express."""
     call, route = exchange.call, exchange.route
     dialects = route.provider.dialects_of(route.model, route.settings)
@@ -215,13 +215,13 @@ def _edited(exchange: Exchange, *, ask_usage: bool) -> Edited:
     return dialect.edit_request(call.body, call.document, route.model, ask_usage=ask_usage, target=target)
 
 
-def _translate(exchange: Exchange, dialect: str, without: Without | None) -> Lane:
+def _translate(exchange: Exchange, dialect: str, without: Sequence[Without]) -> Lane:
     call, route = exchange.call, exchange.route
     client, vendor = loader.client(call.dialect), loader.vendor(dialect)
     read = reading(exchange.state)
     target = route.provider.target(dialect, route.model, route.settings)
-    if without is not None:
-        target = without(target)
+    for one in without:
+        target = one.change(target)
     with _clients_names(exchange, read.request):
         request, lost = _fitted(read.request, target, call.model)
     request, hints = with_own_hints(request) if _hints_itself(route, dialect) else (request, ())

@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import ClassVar, Literal
 from urllib.parse import quote, urlsplit
 
@@ -29,10 +30,11 @@ from nexus.providers.openai import catalogue as models
 from nexus.providers.openai.endpoints import endpoints_of
 from nexus.providers.openai.login import LOGIN_URL, TRAVELS, Login, login_in
 from nexus.providers.openai.refused import (
-    refuses_any_effort,
-    refuses_effort,
+    SUMMARY,
+    holds_always,
+    quirk_of,
     refuses_summary,
-    without_effort,
+    with_quirks,
     without_summary,
 )
 from nexus.settings.login import LoginSettings
@@ -114,7 +116,7 @@ class OpenAIProvider(Provider):
     def __init__(self, name: str, settings: ProviderSettings, shared: Shared | None = None) -> None:
         super().__init__(name, settings, shared)
         self._summary = self.settings.reasoning_summary
-        self._thinks_as_it_likes: set[str] = set()
+        self._learned: dict[str, frozenset[str]] = {}
         switches = dict.fromkeys(self.settings.quirks, True)
         self._server = ChatServer(**switches | ({} if self.settings.stream_usage else {"no_stream_usage": True}))
         self._takes_logins = self.settings.forwards_login
@@ -159,18 +161,25 @@ class OpenAIProvider(Provider):
 
     def do_without(self, refused: VendorFailure, attempt: Attempt) -> Without | None:
         if attempt.dialect == "responses" and refuses_summary(refused):
-            if not attempt.key_is_callers and self._summary != "off":
-                # A caller's own key is another organisation's: what that one may have tells nothing of this.
-                self._summary = "off"
-                log.warning("reasoning summaries are refused and left out", extra={"fields": {"provider": self.name}})
-            return without_summary
-        if b'effort"' not in attempt.body or not refuses_effort(refused):
+            # A caller's own key is another organisation's: what that one may have tells nothing of this.
+            return Without(SUMMARY, without_summary, _nothing if attempt.key_is_callers else self._forget_summaries)
+        quirk = quirk_of(refused, attempt.dialect, attempt.body)
+        if quirk is None:
             return None
-        if refuses_any_effort(refused) and attempt.model not in self._thinks_as_it_likes:
-            self._thinks_as_it_likes.add(attempt.model)
-            fields = {"provider": self.name, "model": attempt.model}
-            log.warning("an effort of thinking is refused and left out", extra={"fields": fields})
-        return without_effort
+        learn = partial(self._keep_to, attempt.model, quirk) if holds_always(quirk, refused) else _nothing
+        return Without(quirk, partial(with_quirks, quirks=frozenset({quirk})), learn)
+
+    def _forget_summaries(self) -> None:
+        if self._summary != "off":
+            self._summary = "off"
+            log.warning("reasoning summaries are refused and left out", extra={"fields": {"provider": self.name}})
+
+    def _keep_to(self, model: str, quirk: str) -> None:
+        known = self._learned.get(model, frozenset())
+        if quirk not in known:
+            self._learned[model] = known | {quirk}
+            fields = {"provider": self.name, "model": model, "quirk": quirk}
+            log.warning("the server has a quirk that is not listed, and is asked accordingly", extra={"fields": fields})
 
     def _facts(self, model: str) -> gpt.GPT | None:
         """None for a model that is not known to be OpenAI's."""
@@ -211,9 +220,7 @@ class OpenAIProvider(Provider):
         facts = self._facts(model)
         server = self._server if facts is None else gpt.on_chat(facts, self._server)
         target = Target(model, chat=server, claude=claude.profile(model), gpt=facts, summary=self._summary)
-        if model in self._thinks_as_it_likes:
-            target = without_effort(target)
-        return configured(target, settings)
+        return configured(with_quirks(target, self._learned.get(model, frozenset())), settings)
 
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         sent = forwarding.forwarded(attempt.headers, (), ("openai-beta", "x-client-request-id"))
@@ -266,6 +273,10 @@ class OpenAIProvider(Provider):
             self.base_url, self._lacks_version = self._root + VERSION, False
             log.warning("base_url lacks /v1, below which the API was found", extra={"fields": {"provider": self.name}})
         return reply
+
+
+def _nothing() -> None:
+    """What is learned of a refusal that says nothing of others."""
 
 
 PROVIDER = OpenAIProvider

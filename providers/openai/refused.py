@@ -1,7 +1,9 @@
-"""What a translation adds of its own accord and some servers refuse: told by their words.
+"""What a translation says of its own accord and some servers refuse, told by their words: quirks that nobody listed.
 
-Sources: Ollama (claude-code-router #972, #1046, cherry-studio #18744: ``does not support thinking``), xAI (hermes-agent
-#23088, litellm #16265: ``does not support parameter reasoningEffort``), OpenAI's ``unsupported_parameter``.
+Each pattern is of words that no other refusal has. Sources: Ollama (claude-code-router #972, cherry-studio #18744), xAI
+(hermes-agent #23088, litellm #16265, NativeTavern #83), Azure (litellm #13432, Pulse #1867), llama.cpp and vLLM with
+Qwen's templates (llama.cpp #20733, #27107), Mistral (avante.nvim #2695, crush #1590, eca #231), Groq's and Cerebras'
+"is unsupported", DeepSeek's and Kimi's thinking mode (hermes-agent #17455).
 """
 
 from __future__ import annotations
@@ -9,35 +11,72 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from nexus.dataclasses import dataclass
 from nexus.errors.failure import VendorFailure
 from nexus.protocols.codec import Target
 
 SUMMARY = "reasoning.summary"
 """What OpenAI blames where an organisation is not verified."""
 
-_EFFORT = re.compile(r"reasoning[ _.]?effort|reasoning value|support (thinking|reasoning)\b", re.IGNORECASE)
+EFFORT = "no_reasoning_effort"
+
+_UNKNOWN = r"(extra inputs|not permitted|(not|un)[ -]?support|unrecogni[sz]ed|unknown|unexpected)"
+_STATUSES = (400, 422, 500)
+"""500 is llama.cpp's, for what a template of a model refuses."""
+
 _VALUE = re.compile(r"\bvalues?\b|\bone of\b|\bshould be\b|\bmust be\b", re.IGNORECASE)
-_STATUSES = (400, 422)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """``quirk`` is the name of a fact in ChatServer, ``words`` what is said of it, ``sent`` what the body must hold for
+    the server to mean that."""
+
+    quirk: str
+    words: re.Pattern[str]
+    sent: bytes = b""
+
+
+def _row(quirk: str, words: str, sent: bytes = b"") -> _Row:
+    return _Row(quirk, re.compile(words, re.IGNORECASE | re.DOTALL), sent)
+
+
+_ROWS = (
+    _row(EFFORT, r"reasoning[ _.]?effort|reasoning value|support (thinking|reasoning)\b", b'effort"'),
+    _row("max_completion_tokens", r"use \W?max_completion_tokens", b'"max_tokens"'),
+    _row("system_first", r"system message must be (at the beginning|the first|first)", b'"system"'),
+    _row("no_user_after_tool", r"unexpected role \W?user\W? after role \W?tool", b'"tool"'),
+    _row("mistral_tool_ids", r"tool call id .{1,80} length of 9", b'"tool_call'),
+    _row("reasoning_with_calls", r"reasoning_content\W.{0,60}(missing|must be passed)|missing \W?reasoning_content"),
+    _row("no_reasoning_history", rf"reasoning_content\W{{0,3}}(is |: )?{_UNKNOWN}", b'"reasoning_content"'),
+    _row("no_sampling", r"support parameter (temperature|top_?p|presence_?penalty|frequency_?penalty)\b"),
+    _row("no_sampling", r"\W(temperature|top_p|(presence|frequency)_penalty)\W (is|does) not support"),
+    _row("no_stream_usage", rf"{_UNKNOWN}\W.{{0,60}}stream_options|stream_options\W.{{0,40}}{_UNKNOWN}", b"stream_opt"),
+    _row("no_json_schema", r"response_format type is unavailable|json_schema\W.{0,40}not support", b'"json_schema"'),
+)
 
 
 def refuses_summary(refused: VendorFailure) -> bool:
     return refused.status == 400 and refused.vendor_param == SUMMARY
 
 
-def refuses_effort(refused: VendorFailure) -> bool:
-    """Whether it takes no effort, or not this one."""
+def quirk_of(refused: VendorFailure, dialect: str, body: bytes) -> str | None:
+    """The quirk that the server turns out to have."""
     words = f"{refused.vendor_param} {refused.message}"
-    return refused.status in _STATUSES and _EFFORT.search(words) is not None
+    if refused.status not in _STATUSES:
+        return None
+    found = (row.quirk for row in _ROWS if row.sent in body and row.words.search(words))
+    return next((quirk for quirk in found if dialect == "chat" or quirk == EFFORT), None)
 
 
-def refuses_any_effort(refused: VendorFailure) -> bool:
-    """Whether it says of no value that another one would do."""
-    return refuses_effort(refused) and _VALUE.search(refused.message) is None
+def holds_always(quirk: str, refused: VendorFailure) -> bool:
+    """False where an effort was refused as a value of which others would do."""
+    return quirk != EFFORT or _VALUE.search(refused.message) is None
 
 
 def without_summary(target: Target) -> Target:
     return replace(target, summary="off")
 
 
-def without_effort(target: Target) -> Target:
-    return replace(target, chat=replace(target.chat, no_reasoning_effort=True))
+def with_quirks(target: Target, quirks: frozenset[str]) -> Target:
+    return replace(target, chat=replace(target.chat, **dict.fromkeys(quirks, True))) if quirks else target

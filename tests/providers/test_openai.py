@@ -77,4 +77,4 @@ def test_a_callers_own_key_tells_nothing_of_the_house() -> None:
     attempt = Attempt("responses", "generate", "gpt-5.5", MODEL, b"{}", False, {}, "", theirs, key_is_callers=True)
     without = ours.do_without(refusal, attempt)
     target = ours.target("responses", "gpt-5.5", MODEL)
-    assert without is not None and without(target) == replace(target, summary="off") != target
+    assert without is not None and without.change(target) == replace(target, summary="off") != target

@@ -1,0 +1,194 @@
+"""Quirks of compatible servers that nobody listed: a refusal tells of one, and the request goes out again accordingly.
+
+Claude Code always asks for thinking and puts system messages among the others, which many servers refuse.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.conftest import Serve
+from tests.serving import KEY, Nexus
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+CONFIG = """
+[llm.providers.house]
+type = "openai"
+api_key = "{key}"
+base_url = "{url}"
+{more}
+models = ["qwen", "other"]
+"""
+ASKED: dict[str, Any] = {
+    "model": "house/qwen",
+    "max_tokens": 64,
+    "thinking": {"type": "adaptive"},
+    "output_config": {"effort": "high"},
+    "messages": [{"role": "user", "content": "Hi"}],
+}
+OLLAMA = Behaviour(status=400, message='"qwen2.5-coder:1.5b" does not support thinking')
+OLLAMAS_VALUE = Behaviour(status=400, message='invalid reasoning value: \'xhigh\' (must be "high", "low" or "none")')
+XAI = Behaviour(
+    status=400,
+    body=b'{"code": "invalid-argument", "error": "Model grok does not support parameter reasoningEffort."}',
+)
+MISTRAL = Behaviour(
+    status=422,
+    body=b'{"detail": [{"loc": ["body", "reasoning_effort"], "msg": "Extra inputs are not permitted"}]}',
+)
+BLAMED = Behaviour(status=400, message="Unsupported parameter.", error_param="reasoning_effort")
+
+
+@pytest.fixture
+def nexus(serve: Serve, openai_upstream: FakeUpstream) -> Nexus:
+    return serve(CONFIG.format(key=KEY, url=openai_upstream.base_url, more=""))
+
+
+def efforts(upstream: FakeUpstream) -> list[Any]:
+    """Of every request; under ``reasoning`` where it was one of the Responses API."""
+    bodies = [request.json for request in upstream.requests]
+    return [body.get("reasoning_effort", (body.get("reasoning") or {}).get("effort")) for body in bodies]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+@pytest.mark.parametrize("refusal", [OLLAMA, XAI, MISTRAL, BLAMED], ids=["ollama", "xai", "mistral", "blamed"])
+def test_refused_it_is_left_out_from_then_on(
+    refusal: Behaviour, stream: bool, nexus: Nexus, openai_upstream: FakeUpstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    openai_upstream.next(refusal)
+    first, second = nexus.messages(ASKED | {"stream": stream}), nexus.messages(ASKED)
+    assert (first.status, second.status) == (200, 200)
+    assert "thinking" in first.headers["x-nexus-dropped"] == second.headers["x-nexus-dropped"]
+    assert efforts(openai_upstream) == ["high", None, None]
+    assert caplog.text.count("has a quirk that is not listed") == 1
+
+
+def test_a_value_that_is_refused_says_nothing_of_others(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    openai_upstream.next(OLLAMAS_VALUE)
+    assert nexus.messages(ASKED | {"output_config": {"effort": "xhigh"}}).status == 200
+    assert nexus.messages(ASKED).status == 200
+    assert efforts(openai_upstream) == ["xhigh", None, "high"]
+
+
+def test_another_model_is_asked_as_before(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    openai_upstream.next(OLLAMA)
+    assert nexus.messages(ASKED).status == nexus.messages(ASKED | {"model": "house/other"}).status == 200
+    assert efforts(openai_upstream) == ["high", None, "high"]
+
+
+def test_on_the_responses_api(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    nexus = serve(CONFIG.format(key=KEY, url=openai_upstream.base_url, more="responses = true"))
+    openai_upstream.next(XAI)
+    assert nexus.messages(ASKED).status == 200
+    assert efforts(openai_upstream) == ["high", None]
+
+
+def test_a_client_that_speaks_the_servers_protocol_gets_its_answer(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    openai_upstream.next(OLLAMA)
+    asked = {"model": "house/qwen", "messages": ASKED["messages"], "reasoning_effort": "high"}
+    assert nexus.chat(asked).status == 400
+
+
+@pytest.mark.parametrize("words", ["No.", "thinking is wonderful", "the system message is too long"])
+def test_another_refusal_is_the_clients(words: str, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    openai_upstream.next(Behaviour(status=400, message=words))
+    assert nexus.messages(ASKED).json["error"]["message"] == words
+    assert len(openai_upstream.requests) == 1
+
+
+KIND = {"role": "system", "content": "Be kind."}
+SYSTEM_LATER = [*ASKED["messages"], KIND, {"role": "user", "content": "Go"}]
+CALL = {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}]}
+RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "done"}
+CALLED = [*ASKED["messages"], CALL, {"role": "user", "content": [RESULT, {"type": "text", "text": "Go on"}]}]
+TOOLS = [{"name": "f", "input_schema": {"type": "object", "properties": {}}}]
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
+
+# The quirk, the vendor's words, what is asked beside ASKED, and how the second request tells that it was understood.
+QUIRKS: dict[str, tuple[int, str, dict[str, Any], Any]] = {
+    "max_completion_tokens": (
+        400,
+        "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+        {},
+        lambda body: body.get("max_completion_tokens") == 64 and "max_tokens" not in body,
+    ),
+    "system_first": (
+        500,
+        "Jinja Exception: System message must be at the beginning.",
+        {"messages": SYSTEM_LATER},
+        lambda body: [message["role"] for message in body["messages"]] == ["user"] * 3,
+    ),
+    "no_user_after_tool": (
+        400,
+        "Unexpected role 'user' after role 'tool'",
+        {"messages": CALLED, "tools": TOOLS},
+        lambda body: (
+            [message["role"] for message in body["messages"]] == ["user", "assistant", "tool", "assistant", "user"]
+        ),
+    ),
+    "mistral_tool_ids": (
+        400,
+        "Tool call id was toolu_1 but must be a-z, A-Z, 0-9, with a length of 9.",
+        {"messages": CALLED, "tools": TOOLS},
+        lambda body: len(body["messages"][2]["tool_call_id"]) == 9,
+    ),
+    "reasoning_with_calls": (
+        400,
+        "thinking is enabled but reasoning_content is missing in assistant tool call message at index 1",
+        {"messages": CALLED, "tools": TOOLS},
+        lambda body: body["messages"][1].get("reasoning_content") == " ",
+    ),
+    "no_sampling": (
+        400,
+        "Model grok-4.6 does not support parameter temperature.",
+        {"temperature": 0.5},
+        lambda body: "temperature" not in body,
+    ),
+    "no_stream_usage": (
+        422,
+        "body.stream_options: Extra inputs are not permitted",
+        {"stream": True},
+        lambda body: "stream_options" not in body,
+    ),
+    "no_json_schema": (
+        400,
+        "This response_format type is unavailable now",
+        {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
+        lambda body: "response_format" not in body,
+    ),
+}
+
+
+@pytest.mark.parametrize("quirk", QUIRKS)
+def test_a_quirk_is_learned(quirk: str, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    status, words, asked, understood = QUIRKS[quirk]
+    with FakeUpstream("openai", strict=False) as upstream:
+        nexus = serve(CONFIG.format(key=KEY, url=upstream.base_url, more="retries.attempts = 1"))
+        upstream.next(Behaviour(status=status, message=words))
+        replies = [nexus.messages(ASKED | asked) for _ in range(2)]
+        assert [reply.status for reply in replies] == [200, 200]
+        first, *later = [request.json for request in upstream.requests]
+    assert not understood(first) and [understood(body) for body in later] == [True, True]
+    assert f"'quirk': '{quirk}'" in str([vars(record).get("fields") for record in caplog.records])
+
+
+def test_several_are_learned_of_one_call_each_once(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    azure = Behaviour(status=400, message=QUIRKS["max_completion_tokens"][1])
+    openai_upstream.next(OLLAMA, azure, azure)
+    assert nexus.messages(ASKED).json["error"]["message"] == azure.message
+    assert efforts(openai_upstream) == ["high", None, None]
+    openai_upstream.clear()
+    openai_upstream.next(OLLAMA, azure)
+    assert nexus.messages(ASKED).status == 200
+    assert nexus.messages(ASKED).status == 200
+    assert efforts(openai_upstream) == ["high", None, None, None]
+    assert ["max_tokens" in request.json for request in openai_upstream.requests] == [True, True, False, False]
+
+
+def test_nothing_is_learned_of_a_call_that_fails_all_the_same(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    openai_upstream.next(OLLAMA, Behaviour(status=400, message="No."))
+    assert nexus.messages(ASKED).json["error"]["message"] == "No."
+    assert nexus.messages(ASKED).status == 200
+    assert efforts(openai_upstream) == ["high", None, "high"]
