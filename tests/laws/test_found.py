@@ -110,7 +110,7 @@ def test_a_failure_that_is_an_image_alone_stays_a_failure() -> None:
     """For models on Bedrock that take results as JSON and have no status."""
     failed = ToolResult("c", (Image(Inline("image/png", "QUJD")),), is_error=True)
     sent = write("converse", results(failed), Target("m", converse=ConverseModel(json_results=True)))
-    (result,) = sent.body["messages"][-1]["content"]
+    result, *_ = sent.body["messages"][-1]["content"]
     assert result["toolResult"]["content"][0] == {"json": {"error": "The tool call failed."}}
 
 

@@ -218,7 +218,9 @@ class Signer:
         now = datetime.datetime.now(datetime.UTC)
         builder = x509.CertificateBuilder(self.name, subject.name, subject.key.public_key(), 7)
         builder = builder.not_valid_before(now + certificate.begin).not_valid_after(now + certificate.end)
-        for extension, critical in more:
+        by = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
+        own = x509.SubjectKeyIdentifier.from_public_key(subject.key.public_key())
+        for extension, critical in ((by, False), (own, False), *more):
             builder = builder.add_extension(extension, critical)
         return builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
@@ -228,7 +230,10 @@ def authority_and_server(folder: Path, certificate: Certificate) -> tuple[Path, 
     authority, server = Signer.named("authority"), Signer.named("server")
     signer = {"authority": authority, "itself": server, "stranger": Signer.named("stranger")}[certificate.signer]
     ca_file, file = folder / "authority.pem", folder / "server.pem"
-    ca_file.write_bytes(authority.sign(authority, Certificate(), (x509.BasicConstraints(True, None), True)))
+    signs = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+    ca_file.write_bytes(
+        authority.sign(authority, Certificate(), (x509.BasicConstraints(True, None), True), (signs, True))
+    )
     names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(certificate.address))])
     signed = signer.sign(server, certificate, (names, False), (x509.ExtendedKeyUsage([certificate.usage]), False))
     plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

@@ -118,11 +118,11 @@ def _tool_result(result: ToolResult, path: str, draft: Draft) -> list[Json]:
     block: dict[str, Json] = {"toolUseId": draft.result_id(result.call_id)}
     if beside:
         beside.insert(0, {"text": from_result(block["toolUseId"])})
-        content += _result_text(_BESIDE, result.is_error, draft)
+        content += _result_text(_BESIDE, is_error=False, draft=draft)
     block["content"] = content or _result_text(NO_OUTPUT, result.is_error, draft)
     if result.is_error and draft.model.result_status:
         block["status"] = "error"
-    elif result.is_error and not any("json" in piece for piece in block["content"]):
+    elif result.is_error and not any("error" in piece.get("json", ()) for piece in block["content"]):
         block["content"] = [*_result_text("The tool call failed.", result.is_error, draft), *block["content"]]
     return [{"toolResult": block}, *draft.cache_point(result.cache), *beside]
 
