@@ -26,7 +26,7 @@ from tools.fake_upstream import Behaviour, FakeUpstream
 HELLO = "Hello from the fake upstream."
 TEXT = [{"role": "user", "content": "Hi"}]
 
-CLIENTS: dict[str, tuple[str, dict[str, Any]]] = {
+CLIENTS: dict[str, tuple[str, dict[str, object]]] = {
     "chat": (PATHS["chat"], {"messages": TEXT}),
     "messages": (PATHS["messages"], {"messages": TEXT, "max_tokens": 64}),
     "responses": (PATHS["responses"], {"input": "Hi"}),
