@@ -78,7 +78,7 @@ LAYERS: list[tuple[str, ...]] = [
         "nexus.bridge",
         "nexus.renewal",
     ),
-    ("nexus.files", "nexus.shared", "nexus.processes"),
+    ("nexus.shared", "nexus.processes"),
     ("nexus.conversation",),
     ("nexus.models", "nexus.upstream"),
     ("nexus.protocols",),

@@ -23,11 +23,11 @@ from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest
 from nexus.headers.own import GATEWAY_KEY
 from nexus.renewal import Renewed
+from nexus.settings.files import trust_of
 from nexus.settings.identity import ClientIdentification, IdSource, read_id
 from nexus.settings.keys import GatewayKey
 from nexus.settings.oauth import OAuthSettings
 from nexus.shared import Holder, Shared
-from nexus.upstream.tls import Trust
 
 CARRIED = f"it goes into Authorization (Bearer), x-api-key, api-key, x-goog-api-key or {GATEWAY_KEY}"
 
@@ -79,7 +79,7 @@ class Authenticator:
             return cls(identification, keys, None, claims=claims)
         require_pyjwt()
         holder = Holder(shared)
-        place = (oauth.issuer, oauth.hosts, oauth.url, oauth.poll_interval, Trust.of(oauth.ca_file))
+        place = (oauth.issuer, oauth.hosts, oauth.url, oauth.poll_interval, trust_of(oauth.ca_file))
         token_keys = holder.hold("keys for tokens", place, partial(_fetched_keys, oauth))
         authenticator = cls(identification, keys, Tokens(oauth, token_keys), claims=claims)
         authenticator._holder = holder

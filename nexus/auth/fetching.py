@@ -15,10 +15,10 @@ from nexus.auth.jwks import KeySet, read_key_set
 from nexus.cancel import Cancel
 from nexus.errors import NexusError, ProtocolError, UpstreamTimeout
 from nexus.renewal import Grant, Renewed
+from nexus.settings.files import trust_of
 from nexus.settings.oauth import OAuthSettings
 from nexus.settings.types import DAY
 from nexus.upstream.request import Timeouts, UpstreamRequest
-from nexus.upstream.tls import Trust
 from nexus.upstream.transport import Transport
 
 log = logging.getLogger("nexus.auth")
@@ -54,7 +54,7 @@ class JwksSource:
 
     def __init__(self, oauth: OAuthSettings, *, deadline: float = DEADLINE) -> None:
         timeouts = Timeouts(connect=deadline / 2, first_byte=deadline, idle=deadline)
-        self._transport = Transport(NAME, timeouts, trust=Trust.of(oauth.ca_file))
+        self._transport = Transport(NAME, timeouts, trust=trust_of(oauth.ca_file))
         self._deadline = deadline
         self._oauth = oauth
         self._known: tuple[str, float] | None = None

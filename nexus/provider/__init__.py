@@ -22,7 +22,6 @@ from nexus.cancel import Cancel
 from nexus.dataclasses import dataclass, replace
 from nexus.errors import AuthenticationFailed
 from nexus.errors.failure import VendorFailure
-from nexus.files import stamp
 from nexus.headers import forwarding
 from nexus.headers.own import UPSTREAM_KEY
 from nexus.headers.rules import rewrite
@@ -35,6 +34,7 @@ from nexus.provider.catalogue import Catalogue
 from nexus.provider.catalogue import Listing as Listing
 from nexus.provider.without import Without as Without
 from nexus.settings.auth_scheme import AuthSchemeSettings
+from nexus.settings.files import stamp
 from nexus.settings.header_rules import Insert
 from nexus.settings.leaves import named_files
 from nexus.settings.model import ModelSettings

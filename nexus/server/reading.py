@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nexus.dataclasses import dataclass
-from nexus.files import Stamp, stamps
 from nexus.server.source import Source
 from nexus.settings import Problem, Settings, SettingsError
+from nexus.settings.files import Stamp, stamps
 from nexus.settings.registry import NoProviders
 from nexus.settings.warnings import warnings
 

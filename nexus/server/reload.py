@@ -7,7 +7,6 @@ import logging
 from contextlib import suppress
 
 from nexus.auth.jwks import MissingPyJwt
-from nexus.files import EVERY, Watch
 from nexus.server.listening import TlsError
 from nexus.server.reading import Good, Refused, read, tell_adopted, tell_refused
 from nexus.server.running import Running, restore
@@ -16,6 +15,7 @@ from nexus.server.service import Notifier
 from nexus.server.source import Source
 from nexus.server.threads import Workers
 from nexus.settings import Settings
+from nexus.settings.files import EVERY, Watch
 
 log = logging.getLogger("nexus")
 

@@ -16,11 +16,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from nexus.files import EVERY, Watch
 from nexus.processes.poller import Poller
 from nexus.server.reading import Good, Refused, read, tell_refused
 from nexus.server.source import Source
 from nexus.settings import Settings
+from nexus.settings.files import EVERY, Watch
 
 log = logging.getLogger("nexus")
 

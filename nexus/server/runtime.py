@@ -17,7 +17,6 @@ from nexus.accounting.holdings import Holdings
 from nexus.accounting.price_book import PriceBook, priced
 from nexus.auth.authenticator import Authenticator
 from nexus.dataclasses import dataclass
-from nexus.files import stamp
 from nexus.gateway.admission import Admission
 from nexus.gateway.budgets import Budgets
 from nexus.gateway.candidates import Router
@@ -36,6 +35,7 @@ from nexus.server.listening import tls_context
 from nexus.server.member import Member
 from nexus.settings import ServerSettings, Settings, registry, secrets
 from nexus.settings.attribution import claims_of
+from nexus.settings.files import stamp
 from nexus.settings.usage import state_folder
 from nexus.shared import Holder, Shared
 from nexus.telemetry import logs

@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from nexus.files import Stamps, stamp
 from nexus.settings import problems
 from nexus.settings.excerpt import excerpt
+from nexus.settings.files import Stamps, stamp
 from nexus.settings.former import translate
 from nexus.settings.hints import dotted_name
 from nexus.settings.leaves import named_files

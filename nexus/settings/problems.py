@@ -14,8 +14,8 @@ from typing import Any, get_args
 from pydantic_core import ErrorDetails
 
 from nexus.dataclasses import dataclass
-from nexus.files import Stamps
 from nexus.settings.excerpt import Excerpt
+from nexus.settings.files import Stamps
 from nexus.settings.types import KeyPath, Table, did_you_mean
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")

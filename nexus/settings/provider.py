@@ -14,6 +14,7 @@ from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator
 from nexus.settings import registry
 from nexus.settings.attempts import Retries, Timeouts
 from nexus.settings.attribution import LabelRules
+from nexus.settings.files import trust_of
 from nexus.settings.header_rules import HeaderRules, writers
 from nexus.settings.limits import RateLimits
 from nexus.settings.model import ModelSettings
@@ -140,7 +141,7 @@ class ProviderSettings(Tagged):
     @property
     def trust(self) -> Trust:
         """The certificates on both sides of a connection."""
-        return Trust.of(self.ca_file, self.client_cert, self.client_key)
+        return trust_of(self.ca_file, self.client_cert, self.client_key)
 
     def problems(self) -> Iterator[Location]:
         if self.passthrough and not self.passes_paths:

@@ -15,9 +15,9 @@ from typing import Any, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from nexus.dataclasses import dataclass
-from nexus.files import Stamps
 from nexus.settings.attribution import source_problems
 from nexus.settings.budgets import Budget, BudgetName, budget_problems
+from nexus.settings.files import Stamps
 from nexus.settings.limits import NO_REDIS, RateLimits, RedisStorage
 from nexus.settings.llm import LlmSettings
 from nexus.settings.server import ServerSettings

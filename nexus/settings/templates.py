@@ -13,7 +13,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from nexus.dataclasses import dataclass
-from nexus.files import Stamps, stamp
+from nexus.settings.files import Stamps, stamp
 from nexus.settings.types import KeyPath
 
 PLACEHOLDER = "placeholder"

@@ -14,12 +14,11 @@ import re
 import ssl
 import sys
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import certifi
 
 from nexus.dataclasses import dataclass
-from nexus.files import Stamp, stamp
 
 _ELSEWHERE = (
     "/etc/ssl/cert.pem",
@@ -43,13 +42,7 @@ class Trust:
     ca_file: str | None = None
     cert: str | None = None
     key: str | None = None
-    stamps: tuple[Stamp, ...] = ()
-
-    @classmethod
-    def of(cls, ca_file: Path | None, cert: Path | None = None, key: Path | None = None) -> Self:
-        """The files as they are now."""
-        ca, own, its_key = (str(file) if file else None for file in (ca_file, cert, key))
-        return cls(ca, own, its_key, tuple(stamp(file) for file in (ca, own, its_key) if file))
+    stamps: tuple[object, ...] = ()
 
 
 class _ConnectedSSLSocket(ssl.SSLSocket):

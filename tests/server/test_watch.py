@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nexus.files import Watch, stamps
+from nexus.settings.files import Watch, stamps
 
 
 @pytest.fixture

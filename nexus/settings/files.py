@@ -11,6 +11,8 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from nexus.upstream.tls import Trust
+
 Stamp = tuple[str, int, int, int] | None
 """The true path, the time of the last change in nanoseconds, the size and the inode; None where there is none."""
 
@@ -42,6 +44,12 @@ class Watch:
         now = stamps(self.files)
         is_settled, self._seen = now == self._seen, now
         return is_settled and now != self.files
+
+
+def trust_of(ca_file: Path | None, cert: Path | None = None, key: Path | None = None) -> Trust:
+    """What the files say as they are now."""
+    ca, own, its_key = (str(file) if file else None for file in (ca_file, cert, key))
+    return Trust(ca, own, its_key, tuple(stamp(file) for file in (ca, own, its_key) if file))
 
 
 def stamps(paths: Iterable[Path]) -> dict[Path, Stamp]:
