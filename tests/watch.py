@@ -28,8 +28,8 @@ from tests.secrets import as_bytes, cut, found_in
 
 Place = Literal["log", "error", "reply", "console"]
 
-CLIENTS = frozenset({"openai", "anthropic", "httpx", "httpcore", "google_genai"})
-"""Loggers that Nexus does not have."""
+CLIENTS = frozenset({"openai", "anthropic", "httpx", "httpcore", "httpx2", "httpcore2", "google_genai"})
+"""Loggers that Nexus does not have; they log warnings only, for most of what was logged came from them."""
 
 KEPT = 2048
 """Bytes of a connection that are looked at again with what follows, for secrets that are cut in two."""
@@ -166,6 +166,9 @@ def lower_levels() -> None:
         if logger.level != logs.TRACE:
             # Setting it makes every logger forget what it found out about levels.
             logger.setLevel(logs.TRACE)
+    for logger in map(logging.getLogger, CLIENTS):
+        if logger.level != logging.WARNING:
+            logger.setLevel(logging.WARNING)
 
 
 @pytest.fixture(scope="session", autouse=True)
