@@ -18,17 +18,16 @@ from botocore.exceptions import ClientError, EventStreamError  # type: ignore[im
 
 from tests.auth.kit import ALICE
 from tests.conftest import Serve
-from tests.server.vendors import LANES, RESPONSES, Stand, Standing
+from tests.server.vendors import CALLS, HELLO, LANES, RESPONSES, Stand, Standing
+from tests.server.vendors import claude as claude
 from tests.serving import Nexus, anthropic_config
 from tools.fake_upstream import Behaviour, FakeUpstream
 from tools.fake_upstream.aws import bedrock
 
-HELLO = "Hello from the fake upstream."
 MODEL = "/llm/bedrock/model"
 USER: list[Any] = [{"role": "user", "content": "Hi"}]
 BODY: dict[str, Any] = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 64, "messages": USER}
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
-CALLS = (("weather", '{"city": "Paris"}'), ("weather", '{"city": "Rome"}'))
 
 
 def sdk(nexus: Nexus, key: str = "any") -> AnthropicBedrock:
@@ -130,13 +129,6 @@ class TestInvoke:
         # Before the first content it is an error reply, behind it the end of the stream.
         with pytest.raises((EventStreamError, ClientError)):
             chunks(signing(vendor.nexus).invoke_model_with_response_stream(modelId="v/m", body=json.dumps(BODY)))
-
-
-@pytest.fixture
-def claude() -> Iterator[FakeUpstream]:
-    with FakeUpstream("anthropic") as upstream:
-        yield upstream
-        assert upstream.violations == []
 
 
 ARN = "arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3A"

@@ -13,15 +13,15 @@ import pytest
 from botocore.exceptions import ClientError, EventStreamError  # type: ignore[import-untyped]
 
 from tests.conftest import Serve
-from tests.server.test_bedrock_format import CALLS, HELLO, MODEL, SCHEMA, signing
+from tests.server.test_bedrock_format import MODEL, SCHEMA, signing
 from tests.server.test_bedrock_format import closed_clients as closed_clients
-from tests.server.vendors import LANES, RESPONSES, Lane, Stand
+from tests.server.vendors import CALLS, HELLO, LANES, PIXEL, RESPONSES, Lane, Stand
+from tests.server.vendors import claude as claude
 from tests.serving import Nexus, anthropic_config
 from tools.fake_upstream import Behaviour, FakeUpstream
 from tools.fake_upstream.aws import bedrock
 
 USER: list[Any] = [{"role": "user", "content": [{"text": "Hi"}]}]
-PIXEL = base64.b64encode(bytes.fromhex("89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de")).decode()
 TOOLS: Any = {"tools": [{"toolSpec": {"name": "weather", "inputSchema": {"json": SCHEMA}}}]}
 
 
@@ -163,13 +163,6 @@ def test_a_stream_that_breaks_off_says_so(vendor: Vendor) -> None:
     vendor.upstream.default = Behaviour(cut_after=4)
     with pytest.raises((EventStreamError, ClientError)):
         events_of(vendor.client.converse_stream(modelId="v/m", messages=USER))
-
-
-@pytest.fixture
-def claude() -> Iterator[FakeUpstream]:
-    with FakeUpstream("anthropic") as upstream:
-        yield upstream
-        assert upstream.violations == []
 
 
 CONVERSING = [lane for lane in LANES if lane.vendor == "bedrock"]

@@ -19,11 +19,10 @@ from nexus.limits.quota import Demand
 from nexus.limits.rules import LimitKey, LimitRules
 from nexus.limits.store_memory import MemoryStore
 from tests.conftest import Serve
-from tests.server.vendors import LANES, Lane, Stand
+from tests.server.vendors import HELLO, LANES, Lane, Stand
 from tests.serving import PATHS, Nexus, Reply, rest, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
-HELLO = "Hello from the fake upstream."
 TEXT = [{"role": "user", "content": "Hi"}]
 
 CLIENTS: dict[str, tuple[str, dict[str, object]]] = {

@@ -18,16 +18,14 @@ from google.genai import errors, types
 
 from tests.auth.kit import ALICE
 from tests.conftest import Serve
-from tests.server.vendors import LANES, RESPONSES, Lane, Stand
+from tests.server.vendors import CALLS, HELLO, LANES, PIXEL, RESPONSES, Lane, Stand
+from tests.server.vendors import claude as claude
 from tests.serving import Nexus, anthropic_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 from tools.fake_upstream.google import gemini, vertex
 from tools.fake_upstream.parts import SIGNATURES
 
-HELLO = "Hello from the fake upstream."
 GOOGLE = "/llm/google/v1beta/models"
-CALLS = (("weather", '{"city": "Paris"}'), ("weather", '{"city": "Rome"}'))
-PIXEL = base64.b64encode(bytes.fromhex("89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de")).decode()
 BODY: dict[str, Any] = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
 SCHEMA = types.Schema(type=types.Type.OBJECT, properties={"city": types.Schema(type=types.Type.STRING)})
 WEATHER = types.Tool(function_declarations=[types.FunctionDeclaration(name="weather", parameters=SCHEMA)])
@@ -282,13 +280,6 @@ def test_another_vendors_signatures_do_not_reach_google(serve: Serve, tmp_path: 
         (sent,) = upstream.requests[-1].json["contents"][1]["parts"]
         assert sent == {"functionCall": call, "thoughtSignature": "skip_thought_signature_validator"}
         assert upstream.violations == claude.violations == []
-
-
-@pytest.fixture
-def claude() -> Iterator[FakeUpstream]:
-    with FakeUpstream("anthropic") as upstream:
-        yield upstream
-        assert upstream.violations == []
 
 
 @pytest.mark.parametrize("sse", [True, False], ids=["events", "array"])

@@ -12,8 +12,8 @@ from google.genai import errors
 from tests.conftest import Serve
 from tests.server.test_budgets import ONE_CALL, TIGHT, config, records
 from tests.server.test_cancel import open_call
-from tests.server.test_gemini_format import BODY, GOOGLE, HELLO, sdk
-from tests.server.vendors import LANES
+from tests.server.test_gemini_format import BODY, GOOGLE, sdk
+from tests.server.vendors import HELLO, LANES
 from tests.serving import Nexus, Reply, anthropic_config, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 

@@ -6,7 +6,6 @@ specification's types, and what the answer repeats of the request against the re
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,11 +15,10 @@ import pytest
 
 from tests.conftest import Serve
 from tests.open_responses import check_event, check_resource
-from tests.server.vendors import LANES, Lane, Stand
+from tests.server.vendors import LANES, PIXEL, Lane, Stand
 from tests.serving import Nexus
 from tools.fake_upstream import Behaviour, FakeUpstream
 
-PIXEL = base64.b64encode(bytes.fromhex("89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de")).decode()
 WEATHER = {
     "type": "function",
     "name": "get_weather",

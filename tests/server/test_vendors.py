@@ -5,7 +5,6 @@ The fakes are strict about what they are sent: ``violations`` stays empty in eve
 
 from __future__ import annotations
 
-import base64
 import json
 import socket
 from collections.abc import Iterator
@@ -17,12 +16,10 @@ import openai
 import pytest
 
 from tests.server.test_cancel import open_call
-from tests.server.vendors import LANES, Lane, Stand
+from tests.server.vendors import CALLS, HELLO, LANES, PIXEL, Lane, Stand
 from tests.serving import Nexus, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
-HELLO = "Hello from the fake upstream."
-PIXEL = base64.b64encode(bytes.fromhex("89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de")).decode()
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
 
@@ -84,9 +81,6 @@ class TestText:
             final = stream.get_final_message()
         assert (final.stop_reason, final.model) == ("end_turn", "v/m")
         assert (final.usage.input_tokens, final.usage.output_tokens) == (11, 6)
-
-
-CALLS = (("weather", '{"city": "Paris"}'), ("weather", '{"city": "Rome"}'))
 
 
 class TestTools:

@@ -14,11 +14,11 @@ from anthropic import AnthropicVertex
 
 from tests.auth.kit import ALICE
 from tests.conftest import Serve
-from tests.server.vendors import LANES, RESPONSES, Lane, Stand
+from tests.server.vendors import HELLO, LANES, RESPONSES, Lane, Stand
+from tests.server.vendors import claude as claude
 from tests.serving import Nexus, anthropic_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
-HELLO = "Hello from the fake upstream."
 PUBLISHED = "/llm/vertex/v1/projects/house/locations/eu/publishers/anthropic/models"
 BODY: dict[str, Any] = {
     "anthropic_version": "vertex-2023-10-16",
@@ -94,13 +94,6 @@ class TestEveryVendor:
         vendor.upstream.default = Behaviour(cut_after=2)
         with pytest.raises(anthropic.APIError), vendor.client.messages.stream(**ASKED) as stream:
             stream.get_final_message()
-
-
-@pytest.fixture
-def claude() -> Iterator[FakeUpstream]:
-    with FakeUpstream("anthropic") as upstream:
-        yield upstream
-        assert upstream.violations == []
 
 
 NAMED = {

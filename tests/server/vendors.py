@@ -5,6 +5,7 @@ One line per lane; a test that is written once runs over all of them.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -75,6 +76,11 @@ def providers(*tables: tuple[str, str, FakeUpstream, str, str]) -> str:
     )
 
 
+HELLO = Behaviour().text
+PIXEL = base64.b64encode(bytes.fromhex("89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de")).decode()
+CALLS = (("weather", '{"city": "Paris"}'), ("weather", '{"city": "Rome"}'))
+"""Two parallel calls of a tool."""
+
 LANES = [
     Lane("openai", "openai", "gpt-4.1", "chat"),
     Lane("anthropic", "anthropic", "claude-sonnet-4-5", "messages"),
@@ -126,3 +132,11 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
             return standing[lane]
 
         yield stand
+
+
+@pytest.fixture
+def claude() -> Iterator[FakeUpstream]:
+    """Anthropic's fake, which had nothing to object to."""
+    with FakeUpstream("anthropic") as upstream:
+        yield upstream
+    assert upstream.violations == []
