@@ -1,7 +1,5 @@
 """How often a call is tried at a provider, and how long each attempt may wait."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated
 

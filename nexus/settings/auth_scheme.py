@@ -1,7 +1,5 @@
 """How a provider's key is sent: header, scheme, and query parameters."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal

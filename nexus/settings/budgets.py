@@ -1,7 +1,5 @@
 """``[budgets.NAME]``: how much each caller, group, key, session or project may cost in a period of the calendar."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, tzinfo
 from typing import Annotated, Literal

@@ -1,7 +1,5 @@
 """``[server.dashboard]``: the page that shows what the gateway does."""
 
-from __future__ import annotations
-
 from nexus.settings.types import BasePath, Table
 
 

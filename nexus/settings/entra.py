@@ -4,8 +4,6 @@ An application shows its secret, or a token that its platform gives it in a file
 identity is asked for (managed identity).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Annotated

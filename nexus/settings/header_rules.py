@@ -4,8 +4,6 @@ What a rule may not do is refused while loading, so that applying it need not as
 one by type. ``apply`` and ``summary`` are as ``nexus.headers.rules`` wants them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal
 

@@ -1,7 +1,5 @@
 """``[server.client_identification]``: whose call it is, for limits and accounts."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """``[server.keys.NAME]``: keys that the gateway itself gives out."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """``rate_limits`` tables: how much each user may spend, how often anybody may call, where it is counted."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit

@@ -1,7 +1,5 @@
 """``[llm]``: the protocols that clients may speak and the providers that answer."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, Any
 

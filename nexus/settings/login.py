@@ -3,8 +3,6 @@
 A login is the caller's, under his own terms with the vendor; nothing of it is kept.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import ClassVar
 

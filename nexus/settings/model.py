@@ -1,7 +1,5 @@
 """``[llm.providers.NAME.models.ALIAS]``: one model of a provider."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """``[server.oauth]``: tokens of an identity provider, and where its keys are found."""
 
-from __future__ import annotations
-
 import ipaddress
 from collections.abc import Iterator
 from typing import Annotated, Literal

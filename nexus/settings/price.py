@@ -3,8 +3,6 @@
 Exact. Amounts of money are decimal numbers of at most nine places and never pass through binary fractions.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Annotated

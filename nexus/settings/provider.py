@@ -4,8 +4,6 @@ A provider type adds its own keys in a subclass beside its code, never here; not
 environment unless a template in the file says so.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 

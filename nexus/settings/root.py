@@ -4,8 +4,6 @@ A rule about one table lives with that table; here stand only rules that need tw
 [server] stand in ``server``, so that their problems are reported together with all others.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import time
 from collections.abc import Iterator, Mapping

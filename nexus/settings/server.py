@@ -1,7 +1,5 @@
 """``[server]``: the listening socket, its limits and its clocks."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 

@@ -3,8 +3,6 @@
 The keys are those of Nexus 0.6 where they mean something here; ``former`` refuses the others by name.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import re
 from collections.abc import Iterator, Mapping

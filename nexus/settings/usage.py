@@ -1,7 +1,5 @@
 """``[usage]``: where it is written down who used what, and who may read it."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path

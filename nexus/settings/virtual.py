@@ -1,7 +1,5 @@
 """``[llm.models.NAME]``: virtual models, each a name for several targets of which one answers."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, Any
 
