@@ -1,6 +1,7 @@
 """What the gateway asks of a dialect that clients may speak.
 
-Pure and sans I/O. A dialect knows its own wire format and no vendor, no thread and no other dialect.
+Pure and sans I/O. A dialect knows its own wire format and no vendor, no thread and no other dialect. What only calls
+need it imports with the first one: most dialects are called by nobody.
 """
 
 from __future__ import annotations

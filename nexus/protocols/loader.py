@@ -1,6 +1,7 @@
 """The dialects, as their folders beside this file say: who speaks them, and their codecs by name.
 
-A codec is loaded when a call first needs it, so that a vendor nobody configured costs nothing at start.
+A codec is loaded when a call first needs it, and so is what passes a call of a dialect, so that what nobody calls costs
+nothing at start.
 """
 
 from __future__ import annotations
@@ -45,6 +46,12 @@ PROTOCOLS: Mapping[str, Protocol] = {form.protocol.name: form.protocol for form 
 
 VENDORS = _with("write_request")
 """What vendors are asked in."""
+
+
+def preload() -> None:
+    """What passes calls of every dialect, for processes that share what one of them has imported."""
+    for name in _with("passthrough"):
+        import_module(f"nexus.protocols.{name}.passthrough")
 
 
 @functools.cache

@@ -9,7 +9,6 @@ from typing import ClassVar
 
 from nexus.errors import NexusError
 from nexus.protocols import openai_errors, openai_limits
-from nexus.protocols.codex_catalog import codex_catalog
 from nexus.protocols.dialect import Dialect, ModelCard, RateLimit
 from nexus.protocols.protocol import Protocol
 from nexus.wire import Json
@@ -31,5 +30,7 @@ class OpenAIDialect(Dialect):
 
     def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
         """With the catalog that Codex reads, where it asks as Codex does."""
+        from nexus.protocols.codex_catalog import codex_catalog
+
         catalog: dict[str, Json] = {"models": codex_catalog(cards)} if "client_version" in query else {}
         return {"object": "list", "data": [self.write_model(card) for card in cards], **catalog}

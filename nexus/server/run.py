@@ -18,6 +18,7 @@ from nexus.accounting.state import usable_store
 from nexus.auth.jwks import MissingPyJwt
 from nexus.limits.redis_client import MissingRedis
 from nexus.processes.cores import worker_count
+from nexus.protocols.loader import preload
 from nexus.server import memory, worker
 from nexus.server.announce import Urls, announce
 from nexus.server.descriptors import raise_limit, shortage
@@ -74,8 +75,9 @@ def _supervise(
     rereading: Rereading, listeners: Listeners, notifier: Notifier, count: int, up: Callable[[], None], store: str
 ) -> int:
     settings = rereading.settings
+    # Imported once for all workers.
+    preload()
     for table in settings.llm.providers.values():
-        # Imported once for all workers.
         registry.load(table.type)
     orders = Orders(count, partial(worker.run, listeners, store), up)
     code = Supervisor(orders, listeners, SharedState(settings.server), rereading, notifier).run()

@@ -13,10 +13,8 @@ from nexus.conversation.tap import Tap
 from nexus.errors import NexusError
 from nexus.models import gpt
 from nexus.protocols.chat.held import HELD
-from nexus.protocols.chat.passed import Passed
-from nexus.protocols.chat.passthrough import ChatPassthrough, edit_request
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import BrokenStream, Edited, require
+from nexus.protocols.dialect import AnswerRelay, BrokenStream, Edited, require
 from nexus.protocols.embeddings.asked import read_asked, write_answer
 from nexus.protocols.embeddings.client import EmbeddingsCodec
 from nexus.protocols.embeddings.shapes import OPENAI
@@ -41,15 +39,21 @@ class Chat(OpenAIDialect):
     def edit_request(
         self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
     ) -> Edited:
+        from nexus.protocols.chat.passthrough import edit_request
+
         return edit_request(raw, document, model, ask_usage=ask_usage, target=target)
 
     def has_others_words(self, document: Mapping[str, Json], target: Target) -> bool:
         return target.gpt is not None and gpt.has_others_words(target.gpt, document)
 
-    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> ChatPassthrough:
+    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> AnswerRelay:
+        from nexus.protocols.chat.passthrough import ChatPassthrough
+
         return ChatPassthrough(document, model, tap)
 
-    def passed(self, document: Mapping[str, Json], tap: Tap) -> Passed:
+    def passed(self, document: Mapping[str, Json], tap: Tap) -> AnswerRelay:
+        from nexus.protocols.chat.passed import Passed
+
         return Passed(document, tap)
 
     embeddings: ClassVar[EmbeddingsCodec | None] = EmbeddingsCodec(OPENAI, read_asked, write_answer)

@@ -15,9 +15,8 @@ from nexus.errors import NexusError, UpstreamStatus
 from nexus.errors.failure import VendorFailure
 from nexus.protocols.bedrock_protocol import BedrockDialect, exception_event, exception_frame, write_error
 from nexus.protocols.codec import Target
-from nexus.protocols.converse.passthrough import ConversePassthrough, edit_request
 from nexus.protocols.converse.read_error import is_failure, read_error
-from nexus.protocols.dialect import Asked, BrokenStream, Edited, require
+from nexus.protocols.dialect import AnswerRelay, Asked, BrokenStream, Edited, require
 from nexus.protocols.eventstream import event_message
 from nexus.protocols.framing import AwsEventStream, Framing
 from nexus.protocols.operation import GENERATE, Operation
@@ -53,13 +52,17 @@ class Converse(BedrockDialect):
     def edit_request(
         self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
     ) -> Edited:
+        from nexus.protocols.converse.passthrough import edit_request
+
         return edit_request(raw)
 
     def uploaded_ids(self, document: Mapping[str, Json]) -> list[tuple[str, str]]:
         """Files are named by addresses in S3; what looks like an id is a model's word to a tool."""
         return []
 
-    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> ConversePassthrough:
+    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> AnswerRelay:
+        from nexus.protocols.converse.passthrough import ConversePassthrough
+
         return ConversePassthrough(tap)
 
     def _read_error(self, error: UpstreamStatus) -> VendorFailure:

@@ -16,14 +16,12 @@ from nexus.conversation.tap import Tap
 from nexus.errors import InvalidRequest, NexusError
 from nexus.protocols.checks import an_object
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import Asked, BrokenStream, Dialect, Edited, ModelCard, require
+from nexus.protocols.dialect import AnswerRelay, Asked, BrokenStream, Dialect, Edited, ModelCard, require
 from nexus.protocols.embeddings import shapes
 from nexus.protocols.embeddings.client import EmbeddingsCodec
 from nexus.protocols.framing import Framing, JsonArray, WithoutComments
-from nexus.protocols.gemini import embeddings, listing, write_error
+from nexus.protocols.gemini import embeddings, listing
 from nexus.protocols.gemini.contents import DIALECT as NAME
-from nexus.protocols.gemini.passed import EmbeddingsPassed
-from nexus.protocols.gemini.passthrough import GeminiPassthrough, edit_request
 from nexus.protocols.gemini.spelling import shallow_camel
 from nexus.protocols.operation import COUNT_TOKENS, EMBED, GENERATE, Operation
 from nexus.protocols.protocol import Protocol
@@ -92,30 +90,40 @@ class GeminiDialect(Dialect):
     def edit_request(
         self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
     ) -> Edited:
+        from nexus.protocols.gemini.passthrough import edit_request
+
         return edit_request(raw, model, target)
 
     def uploaded_ids(self, document: Mapping[str, Json]) -> list[tuple[str, str]]:
         """Files are named by URIs; what looks like an id is a model's word to a tool."""
         return []
 
-    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> GeminiPassthrough:
+    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> AnswerRelay:
+        from nexus.protocols.gemini.passthrough import GeminiPassthrough
+
         return GeminiPassthrough(tap)
 
     embeddings: ClassVar[EmbeddingsCodec | None] = EmbeddingsCodec(
         shapes.GEMINI, embeddings.read_asked, embeddings.write_answer
     )
 
-    def passed(self, document: Mapping[str, Json], tap: Tap) -> EmbeddingsPassed:
+    def passed(self, document: Mapping[str, Json], tap: Tap) -> AnswerRelay:
+        from nexus.protocols.gemini.passed import EmbeddingsPassed
+
         return EmbeddingsPassed(tap)
 
     def edit_passed(self, raw: bytes, document: Mapping[str, Json], model: str) -> bytes:
-        return edit_request(raw, model, None).body
+        return self.edit_request(raw, document, model, ask_usage=False).body
 
     def write_error(self, error: NexusError, request_id: str) -> bytes:
-        return write_error.write_error(error)
+        from nexus.protocols.gemini.write_error import write_error
+
+        return write_error(error)
 
     def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
-        return frame(write_error.write_stream_error(error))
+        from nexus.protocols.gemini.write_error import write_stream_error
+
+        return frame(write_stream_error(error))
 
     def write_count(self, tokens: int) -> dict[str, Json]:
         return {"totalTokens": tokens}

@@ -13,12 +13,11 @@ from nexus.conversation.tap import Tap
 from nexus.errors import NexusError
 from nexus.models import claude
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, RateLimit, require
+from nexus.protocols.dialect import AnswerRelay, BrokenStream, Dialect, Edited, ModelCard, RateLimit, require
 from nexus.protocols.held import HeldCodec
-from nexus.protocols.messages import listing, write_error
+from nexus.protocols.messages import listing
 from nexus.protocols.messages.held import HELD
 from nexus.protocols.messages.limits import write_limits
-from nexus.protocols.messages.passthrough import MessagesPassthrough, edit_request
 from nexus.protocols.operation import COUNT_TOKENS, FILES, GENERATE, MESSAGE_BATCHES, Operation
 from nexus.protocols.protocol import Protocol
 from nexus.protocols.sse import frame
@@ -49,19 +48,27 @@ class Messages(Dialect):
     def edit_request(
         self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
     ) -> Edited:
+        from nexus.protocols.messages.passthrough import edit_request
+
         return edit_request(raw, document, model)
 
     def has_others_words(self, document: Mapping[str, Json], target: Target) -> bool:
         return target.claude.known and claude.has_others_words(target.claude, document)
 
-    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> MessagesPassthrough:
+    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> AnswerRelay:
+        from nexus.protocols.messages.passthrough import MessagesPassthrough
+
         return MessagesPassthrough(model, tap)
 
     def write_error(self, error: NexusError, request_id: str) -> bytes:
-        return write_error.write_error(error, request_id)
+        from nexus.protocols.messages.write_error import write_error
+
+        return write_error(error, request_id)
 
     def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
-        return frame(write_error.write_stream_error(error, broken.request_id), "error")
+        from nexus.protocols.messages.write_error import write_stream_error
+
+        return frame(write_stream_error(error, broken.request_id), "error")
 
     def rate_limit_headers(self, limits: Sequence[RateLimit], now: float) -> dict[str, str]:
         return write_limits(limits, now)

@@ -15,14 +15,9 @@ from typing import ClassVar
 from nexus.conversation.tap import Tap
 from nexus.errors import NexusError, UnsupportedFeature
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import BrokenStream, Edited, require
+from nexus.protocols.dialect import AnswerRelay, BrokenStream, Edited, require
 from nexus.protocols.openai_protocol import OpenAIDialect
 from nexus.protocols.operation import COMPACT, COUNT_TOKENS, GENERATE, STORED, Operation
-from nexus.protocols.responses import write_error
-from nexus.protocols.responses.compact import write_compacted
-from nexus.protocols.responses.earlier import stored_answer
-from nexus.protocols.responses.passthrough import ResponsesPassthrough, edit_request
-from nexus.protocols.responses.vendor_ids import sealed_ids, vendor_ids
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode
 
@@ -51,16 +46,24 @@ class Responses(OpenAIDialect):
     def edit_request(
         self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
     ) -> Edited:
+        from nexus.protocols.responses.passthrough import edit_request
+
         return edit_request(raw, document, model, target)
 
-    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> ResponsesPassthrough:
+    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> AnswerRelay:
+        from nexus.protocols.responses.passthrough import ResponsesPassthrough
+
         return ResponsesPassthrough(model, tap)
 
-    def stored(self) -> ResponsesPassthrough:
+    def stored(self) -> AnswerRelay:
+        from nexus.protocols.responses.passthrough import ResponsesPassthrough
+
         # What it cost was booked when it was made.
         return ResponsesPassthrough(None, Tap())
 
     def write_compacted(self, document: Mapping[str, Json], answer: Mapping[str, Json]) -> dict[str, Json] | None:
+        from nexus.protocols.responses.compact import write_compacted
+
         return write_compacted(document, answer)
 
     def kept_id(self, path: str) -> str | None:
@@ -68,12 +71,18 @@ class Responses(OpenAIDialect):
         return found.group(1) if found else None
 
     def vendor_ids(self, path: str, document: Mapping[str, Json]) -> list[tuple[str, str]]:
+        from nexus.protocols.responses.vendor_ids import vendor_ids
+
         return vendor_ids(path, document)
 
     def sealed_ids(self, document: Mapping[str, Json]) -> list[tuple[str, str]]:
+        from nexus.protocols.responses.vendor_ids import sealed_ids
+
         return sealed_ids(document)
 
     def read_kept(self, record: Mapping[str, Json], method: str, path: str) -> dict[str, Json]:
+        from nexus.protocols.responses.earlier import stored_answer
+
         answer = stored_answer(record)
         if path.endswith(("/cancel", "/input_items")):
             raise UnsupportedFeature("of an answer that was translated, only itself can be fetched and deleted")
@@ -87,8 +96,10 @@ class Responses(OpenAIDialect):
         return b": nexus\n" + frame(encode({"type": "keepalive", "sequence_number": max(0, events - 1)}), "keepalive")
 
     def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
+        from nexus.protocols.responses.write_error import write_frames
+
         response_id = self.id_prefix + broken.request_id.removeprefix("req_")
-        return write_error.write_frames(error, response_id, broken, codex=is_codex(broken.headers))
+        return write_frames(error, response_id, broken, codex=is_codex(broken.headers))
 
     def write_count(self, tokens: int) -> dict[str, Json]:
         return {"object": "response.input_tokens", "input_tokens": tokens}

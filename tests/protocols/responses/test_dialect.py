@@ -12,11 +12,10 @@ from nexus.conversation.tap import Tap
 from nexus.conversation.usage import Usage
 from nexus.errors import InternalError, InvalidRequest, RateLimited, StreamInterrupted, UpstreamStatus, VendorError
 from nexus.errors.failure import VendorFailure
-from nexus.protocols.dialect import BrokenStream, ModelCard
+from nexus.protocols.dialect import AnswerRelay, BrokenStream, ModelCard
 from nexus.protocols.openai_errors import TYPES
 from nexus.protocols.operation import GENERATE
 from nexus.protocols.responses.dialect import DIALECT
-from nexus.protocols.responses.passthrough import ResponsesPassthrough
 from nexus.protocols.responses.write_error import IN_BAND
 from nexus.protocols.sse import FrameDecoder
 from nexus.wire import decode
@@ -125,11 +124,11 @@ def test_lists_and_counts() -> None:
 # -- passthrough ---------------------------------------------------------------------------------------------------
 
 
-def relay() -> ResponsesPassthrough:
+def relay() -> AnswerRelay:
     return DIALECT.passthrough({}, PUBLIC, Tap())
 
 
-def relayed(passthrough: ResponsesPassthrough, stream: bytes) -> bytes:
+def relayed(passthrough: AnswerRelay, stream: bytes) -> bytes:
     decoder = FrameDecoder()
     edited = b"".join(map(passthrough.frame, decoder.feed(stream)))
     assert decoder.rest == b""
