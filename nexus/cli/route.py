@@ -99,7 +99,7 @@ def _identity(settings: Settings, key: str) -> Identity:
 def _call(dialect: Dialect, document: dict[str, Json], raw: bytes, identity: Identity) -> Call:
     model = text(document.get("model"))
     if not model:
-        raise InvalidRequest("model: expected the name of a model", param="model")
+        raise InvalidRequest.about("model", "expected the name of a model")
     return Call(
         id="req_explained",
         dialect=dialect.name,

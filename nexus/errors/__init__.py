@@ -62,6 +62,11 @@ class ClientError(NexusError):
     status = 400
     kind = "invalid_request"
 
+    @classmethod
+    def about(cls, param: str, words: str) -> Self:
+        """Names the field, which the message begins with."""
+        return cls(f"{param}: {words}", param=param)
+
 
 class InvalidRequest(ClientError):
     """The body, a header or a parameter is wrong; ``param`` names it."""

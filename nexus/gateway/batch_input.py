@@ -113,10 +113,9 @@ class Writer:
             model = self._seen.find(one.model, any_id=FORMS[self._call.form].any_id)
             found = next((route for route in model.routes if route.provider.name == provider.name), None)
             if found is None:
-                raise InvalidRequest(
-                    f"{one.where}: model {one.model[:200]!r} is not one of provider {provider.name!r}, where this "
-                    "batch goes",
-                    param=one.where,
+                raise InvalidRequest.about(
+                    one.where,
+                    f"model {one.model[:200]!r} is not one of provider {provider.name!r}, where this batch goes",
                 )
             self._routes[one.model] = found
         return self._routes[one.model]
@@ -125,7 +124,7 @@ class Writer:
         dialect = DIALECTS["responses" if "input" in one.body else self._call.dialect]
         if stored := dialect.vendor_ids("/responses", one.body):
             text = "a request in a batch cannot refer to a stored answer"
-            raise InvalidRequest(f"{one.where}: {stored[0][0]}: {text}", param=one.where)
+            raise InvalidRequest.about(one.where, f"{stored[0][0]}: {text}")
         for where, id in dialect.uploaded_ids(one.body):
             self._files.setdefault(id, f"{one.where}: {where}")
 
@@ -140,7 +139,7 @@ class Writer:
         }
         for id, where in self._files.items():
             if id not in mine:
-                raise InvalidRequest(f"{where}: {id[:100]} is no file that was uploaded for you here", param=where)
+                raise InvalidRequest.about(where, f"{id[:100]} is no file that was uploaded for you here")
         keepers = frozenset(mine.values())
         if len(keepers) > 1:
             raise InvalidRequest("the files that this batch names lie in several accounts of the vendor")

@@ -151,7 +151,7 @@ class HeldCalls:
             made: tuple[Provider, frozenset[str] | None] | None = None
             if held.purpose == BATCH and held.codec.request_path:
                 if call.upload.file is None:
-                    raise InvalidRequest("file: expected one file", param="file")
+                    raise InvalidRequest.about("file", "expected one file")
                 found = writer.write(lines_of(call.upload, held.codec.request_path))
                 made = found.provider, found.keepers
                 held.models, held.upload = found.models, replace(call.upload, edits=found.edits)
@@ -172,9 +172,8 @@ class HeldCalls:
     ) -> tuple[Provider, frozenset[str]]:
         file = self._find(call, HeldAsk("files", "content", "", id), self._holders_of_files(call, providers))
         if file.purpose != BATCH or file.parent or file.provider not in providers:
-            raise InvalidRequest(
-                f'input_file_id: {id} is no file of requests that was uploaded here with purpose "batch"',
-                param="input_file_id",
+            raise InvalidRequest.about(
+                "input_file_id", f'{id} is no file of requests that was uploaded here with purpose "batch"'
             )
         held.models, held.body = file.models, call.body
         return providers[file.provider], frozenset({file.keeper})

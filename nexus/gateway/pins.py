@@ -59,7 +59,7 @@ class _Pins:
             text = (
                 "a file belongs to the account that it was uploaded to, and this model has several; name provider/model"
             )
-            return self._all(self._candidates, InvalidRequest(f"{uploaded[0][0]}: {text}", param=uploaded[0][0]))
+            return self._all(self._candidates, InvalidRequest.about(uploaded[0][0], f"{text}"))
         named = dialect.vendor_ids(call.path, call.document)
         if named and not self._kept_here(state, named):
             # What a vendor keeps, no translation can bring to another one.

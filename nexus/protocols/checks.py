@@ -46,7 +46,7 @@ class Drops:
 
 
 def wrong(path: str, expected: str) -> InvalidRequest:
-    return InvalidRequest(f"{path}: expected {expected}", param=path)
+    return InvalidRequest.about(path, f"expected {expected}")
 
 
 def an_object(value: Json, path: str) -> Body:

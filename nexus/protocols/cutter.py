@@ -24,11 +24,11 @@ MOST_SEQUENCES, LONGEST_SEQUENCE = 64, 1024
 def check(stop: tuple[str, ...]) -> None:
     """Raises InvalidRequest for sequences that cannot be cut at."""
     if len(stop) > MOST_SEQUENCES or any(len(sequence) > LONGEST_SEQUENCE for sequence in stop):
-        raise InvalidRequest(
-            f"stop: at most {MOST_SEQUENCES} sequences of at most {LONGEST_SEQUENCE} characters", param="stop"
+        raise InvalidRequest.about(
+            "stop", f"at most {MOST_SEQUENCES} sequences of at most {LONGEST_SEQUENCE} characters"
         )
     if "" in stop:
-        raise InvalidRequest("stop: a sequence must not be empty", param="stop")
+        raise InvalidRequest.about("stop", "a sequence must not be empty")
 
 
 class Cutter:

@@ -286,7 +286,7 @@ class Dialect(ABC):
 def require(document: Mapping[str, Json], field: str, kind: type | tuple[type, ...], expected: str) -> None:
     """Raises InvalidRequest unless ``field`` is there and of ``kind``."""
     if field not in document:
-        raise InvalidRequest(f"{field}: field required", param=field)
+        raise InvalidRequest.about(field, "field required")
     value = document[field]
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise InvalidRequest(f"{field}: expected {expected}", param=field)
+        raise InvalidRequest.about(field, f"expected {expected}")

@@ -65,13 +65,13 @@ def file_part(source: Inline | Link, title: str | None, cache: CacheHint | None,
     if is_textual(source.media_type):
         words = read_text_file(source, path)
         return Document(source if source.media_type in _KNOWN_TEXTS else Text(words), title, cache=cache)
-    raise UnsupportedFeature(f"{path}: files of type {source.media_type} cannot be translated", param=path)
+    raise UnsupportedFeature.about(path, f"files of type {source.media_type} cannot be translated")
 
 
 def refuse_office(source: Inline, what: str, path: str) -> None:
     """Raises UnsupportedFeature for a document that is neither PDF nor text."""
     if source.media_type != PDF and not is_textual(source.media_type):
-        raise UnsupportedFeature(f"{path}: {what} takes PDF and text documents, not {source.media_type}", param=path)
+        raise UnsupportedFeature.about(path, f"{what} takes PDF and text documents, not {source.media_type}")
 
 
 def is_textual(media_type: str) -> bool:
@@ -83,4 +83,4 @@ def read_text_file(source: Inline, path: str) -> str:
     try:
         return base64.b64decode(source.data, validate=True).decode()
     except ValueError as error:
-        raise InvalidRequest(f"{path}: expected base64 of UTF-8 text", param=path) from error
+        raise InvalidRequest.about(path, "expected base64 of UTF-8 text") from error

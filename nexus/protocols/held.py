@@ -134,7 +134,7 @@ def number(query: Mapping[str, Sequence[str]], name: str, default: int, most: in
     if not written:
         return default
     if not _DIGITS.fullmatch(written) or not 1 <= int(written) <= most:
-        raise InvalidRequest(f"{name}: expected a number from 1 to {most}", param=name)
+        raise InvalidRequest.about(name, f"expected a number from 1 to {most}")
     return int(written)
 
 

@@ -48,9 +48,9 @@ class Form:
         """The one field of that name; None where there is none. Raises InvalidRequest where it is there twice."""
         found = [part for part in self.parts if part.name == name]
         if len(found) > 1:
-            raise InvalidRequest(f"{name}: the form has this field twice", param=name)
+            raise InvalidRequest.about(name, "the form has this field twice")
         if found and found[0].is_file:
-            raise InvalidRequest(f"{name}: expected a field without the name of a file", param=name)
+            raise InvalidRequest.about(name, "expected a field without the name of a file")
         return found[0] if found else None
 
     @property

@@ -29,8 +29,8 @@ def read_url(url: str, *, param: str) -> Inline | Link:
 def web_url(link: Link, path: str) -> str:
     """For vendors that fetch from the web alone. Raises UnsupportedFeature for an address in a cloud's store."""
     if not is_web(link.url):
-        raise UnsupportedFeature(
-            f"{path}: this vendor reads no {link.url.partition(':')[0]}:// address; send the content inline", param=path
+        raise UnsupportedFeature.about(
+            path, f"this vendor reads no {link.url.partition(':')[0]}:// address; send the content inline"
         )
     return link.url
 

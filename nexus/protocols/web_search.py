@@ -20,17 +20,15 @@ def without_search(request: Request, *, searches: bool) -> tuple[Request, tuple[
         return request, ()
     for at, tool in wanted:
         if not tool.offered:
-            raise UnsupportedFeature(
-                f"tools.{at}: {tool.kind} runs at its own vendor only; with web_search = true on a model whose vendor "
+            raise UnsupportedFeature.about(
+                f"tools.{at}",
+                f"{tool.kind} runs at its own vendor only; with web_search = true on a model whose vendor "
                 "searches, that one does",
-                param=f"tools.{at}",
             )
     kept = tuple(tool for tool in request.tools if not isinstance(tool, WebSearch))
     choice = request.tool_choice
     if choice is not None and (choice.name not in {None, *(tool.name for tool in kept)} or not kept):
         if choice.mode in ("required", "tool"):
-            raise UnsupportedFeature(
-                "tool_choice: demands a search that runs at its own vendor only", param="tool_choice"
-            )
+            raise UnsupportedFeature.about("tool_choice", "demands a search that runs at its own vendor only")
         choice = None
     return replace(request, tools=kept, tool_choice=choice), tuple(f"tools.{tool.kind}" for _, tool in wanted)

@@ -100,9 +100,8 @@ def _refuse_lost(request: Request) -> None:
     """What the client's own vendor would have answered with, and no translated answer has."""
     for name in ("logprobs", "top_logprobs"):
         if getattr(request, name):
-            raise UnsupportedFeature(
-                f"{name}: this model takes such a request on the Responses API only, from where no {name} come back",
-                param=name,
+            raise UnsupportedFeature.about(
+                name, f"this model takes such a request on the Responses API only, from where no {name} come back"
             )
 
 

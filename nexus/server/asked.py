@@ -85,7 +85,7 @@ class AskedHandler(BaseHandler):
         document = asked.document
         model = text(document.get("model")) if self.operation.names_model else ""
         if self.operation.names_model and not model:
-            raise InvalidRequest("model: expected the name of a model", param="model")
+            raise InvalidRequest.about("model", "expected the name of a model")
         stream = self._asks_stream(document)
         if self.operation.names_model:
             self.dialect.check(document, self.operation)
@@ -108,7 +108,7 @@ class AskedHandler(BaseHandler):
             return document.get("stream_format") == "sse"
         stream = document.get("stream")
         if stream is not None and not isinstance(stream, bool):
-            raise InvalidRequest("stream: expected true or false", param="stream")
+            raise InvalidRequest.about("stream", "expected true or false")
         return stream is True and self.operation.streams == "body"
 
     def read_body(self) -> tuple[bytes, dict[str, Json]]:

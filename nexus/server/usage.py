@@ -65,7 +65,7 @@ class UsageHandler(BaseHandler):
         try:
             return read(asked.get(name) or default)
         except (ValueError, OverflowError) as error:
-            raise InvalidRequest(f"{name}: {error}", param=name) from None
+            raise InvalidRequest.about(name, f"{error}") from None
 
     def _answer(self, question: Callable[[Database], dict[str, Json]]) -> dict[str, Json]:
         """Not on the loop."""

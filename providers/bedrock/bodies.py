@@ -156,9 +156,7 @@ def _judge_field(one: Field, claude: ClaudeName, draft: _Draft, value: bytes) ->
             draft.need(one.beta)
         return None
     if one.binds and draft.answers and decode(value):
-        raise InvalidRequest(
-            f"{one.path}: Extra inputs are not permitted ({claude.name} on Amazon Bedrock)", param=one.path
-        )
+        raise InvalidRequest.about(one.path, f"Extra inputs are not permitted ({claude.name} on Amazon Bedrock)")
     draft.drop(one.reported)
     return REMOVE
 

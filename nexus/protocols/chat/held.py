@@ -31,7 +31,7 @@ class OpenAIHeld(HeldCodec):
         default, most = _MOST[kind]
         order = query.get("order", ("desc",))[0]
         if order not in ("asc", "desc"):
-            raise InvalidRequest('order: expected "asc" or "desc"', param="order")
+            raise InvalidRequest.about("order", 'expected "asc" or "desc"')
         after, purpose = query.get("after", ("",))[0], query.get("purpose", ("",))[0]
         return Page(number(query, "limit", default, most), after, ascending=order == "asc", purpose=purpose)
 
@@ -54,7 +54,7 @@ class OpenAIHeld(HeldCodec):
     def input_file(self, document: Mapping[str, Json]) -> str:
         if id := text(document.get("input_file_id")):
             return id
-        raise InvalidRequest("input_file_id: expected the id of a file", param="input_file_id")
+        raise InvalidRequest.about("input_file_id", "expected the id of a file")
 
     def dialect_of(self, answer: Mapping[str, Json]) -> str:
         return {"response": "responses", "chat.completion": "chat"}.get(text(answer.get("object")), "")

@@ -42,7 +42,7 @@ def read_content(value: Json, path: str, allowed: frozenset[str]) -> list[Part]:
     if isinstance(value, str):
         return [Text(value, at=path)]
     if not isinstance(value, list):
-        raise InvalidRequest(f"{path}: expected a string or an array of content parts", param=path)
+        raise InvalidRequest.about(path, "expected a string or an array of content parts")
     parts = [read_part(entry, f"{path}.{index}", allowed) for index, entry in enumerate(value)]
     return [part for part in parts if part != Text("")]
 
@@ -52,7 +52,7 @@ def read_part(entry: Json, path: str, allowed: frozenset[str]) -> Part:
     kind = a_name(part, "type", path)
     if kind not in allowed:
         known = ", ".join(sorted(allowed))
-        raise UnsupportedFeature(f"{path}: content of type {kind} cannot be translated here, only {known}", param=path)
+        raise UnsupportedFeature.about(path, f"content of type {kind} cannot be translated here, only {known}")
     return placed(_READERS[kind](part, path), path)
 
 
@@ -79,7 +79,7 @@ def _read_audio(part: Mapping[str, Json], path: str) -> Part:
     audio = an_object(part.get("input_audio"), path)
     name = a_name(audio, "format", path)
     if name not in AUDIO_TYPES:
-        raise UnsupportedFeature(f"{path}.format: audio format {name} is not known here", param=f"{path}.format")
+        raise UnsupportedFeature.about(f"{path}.format", f"audio format {name} is not known here")
     return Audio(Inline(AUDIO_TYPES[name], a_name(audio, "data", path)))
 
 
@@ -87,9 +87,8 @@ def _read_file(part: Mapping[str, Json], path: str) -> Part:
     path = f"{path}.file"
     file = an_object(part.get("file"), path)
     if file.get("file_id") is not None:
-        raise UnsupportedFeature(
-            f"{path}.file_id: a file stored at OpenAI cannot be sent to another vendor; send file_data",
-            param=f"{path}.file_id",
+        raise UnsupportedFeature.about(
+            f"{path}.file_id", "a file stored at OpenAI cannot be sent to another vendor; send file_data"
         )
     data, title = a_name(file, "file_data", path), maybe_string(file, "filename")
     source = read_url(as_data_url(data, title), param=f"{path}.file_data")
@@ -117,7 +116,7 @@ def read_cache(holder: Mapping[str, Json], path: str) -> CacheHint | None:
 def _lifetime(value: Json, path: str, known: Mapping[str | None, CacheHint]) -> CacheHint:
     ttl = maybe_string(an_object(value, path), "ttl", path)
     if ttl not in known:
-        raise InvalidRequest(f"{path}.ttl: unknown lifetime {ttl}", param=f"{path}.ttl")
+        raise InvalidRequest.about(f"{path}.ttl", f"unknown lifetime {ttl}")
     return known[ttl]
 
 
@@ -145,20 +144,20 @@ def write_part(part: Part, path: str) -> list[dict[str, Json]]:
         case Document():
             return _write_document(part, path)
         case _:
-            raise UnsupportedFeature(f"{path}: {type(part).__name__} has no place in this message", param=path)
+            raise UnsupportedFeature.about(path, f"{type(part).__name__} has no place in this message")
 
 
 def _write_audio(source: Inline, path: str) -> dict[str, Json]:
     name = _AUDIO_FORMATS.get(source.media_type)
     if name is None:
-        raise UnsupportedFeature(f"{path}: this vendor takes no audio of type {source.media_type}", param=path)
+        raise UnsupportedFeature.about(path, f"this vendor takes no audio of type {source.media_type}")
     return {"type": "input_audio", "input_audio": {"data": source.data, "format": name}}
 
 
 def _write_document(part: Document, path: str) -> list[dict[str, Json]]:
     source = part.source
     if isinstance(source, Link):
-        raise UnsupportedFeature(f"{path}: this vendor fetches no documents; send the file inline", param=path)
+        raise UnsupportedFeature.about(path, "this vendor fetches no documents; send the file inline")
     if isinstance(source, Text) or is_textual(source.media_type):
         words = source.text if isinstance(source, Text) else read_text_file(source, path)
         return [{"type": "text", "text": "\n\n".join(filter(None, (part.title, part.context, words)))}]

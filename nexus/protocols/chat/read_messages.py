@@ -59,7 +59,7 @@ class MessagesReader:
 
     def read(self, value: Json) -> None:
         if not an_array(value, "messages"):
-            raise InvalidRequest("messages: at least one message is needed", param="messages")
+            raise InvalidRequest.about("messages", "at least one message is needed")
         for message, path in objects_in(value, "messages"):
             self._read_one(message, path)
 
@@ -84,7 +84,7 @@ class MessagesReader:
             case "function":
                 self._read_result(message, path, self._answered(message, path))
             case _:
-                raise InvalidRequest(f"{path}.role: unknown role {role}", param=f"{path}.role")
+                raise InvalidRequest.about(f"{path}.role", f"unknown role {role}")
         known = _KNOWN["system" if role == "developer" else role]
         self._drops.unknown(message, known, "messages")
 
@@ -106,9 +106,7 @@ class MessagesReader:
 
     def _read_assistant(self, message: Mapping[str, Json], path: str) -> list[Part]:
         if message.get("audio"):
-            raise UnsupportedFeature(
-                f"{path}.audio: audio in an answer cannot be translated; leave it out", param=f"{path}.audio"
-            )
+            raise UnsupportedFeature.about(f"{path}.audio", "audio in an answer cannot be translated; leave it out")
         prose = content.read_content(message.get("content"), f"{path}.content", content.ASSISTANT)
         if (signature := read_extra(message.get("extra_content"))) is not None:
             prose = _signed(prose, signature)
@@ -133,7 +131,7 @@ class MessagesReader:
         for at, call in enumerate(self._legacy):
             if call.name == name:
                 return self._legacy.pop(at).id
-        raise InvalidRequest(f"{path}.name: no function_call of {name} is waiting for an answer", param=f"{path}.name")
+        raise InvalidRequest.about(f"{path}.name", f"no function_call of {name} is waiting for an answer")
 
     def _read_result(self, message: Mapping[str, Json], path: str, call_id: str) -> None:
         found = content.read_content(message.get("content"), f"{path}.content", content.TOOL)
@@ -152,7 +150,7 @@ def _read_images(message: Mapping[str, Json], path: str) -> list[Part]:
     for entry, where in objects_in(message.get("images") or [], path):
         source = read_url(image_url(entry), param=f"{where}.image_url.url")
         if not is_image(source):
-            raise InvalidRequest(f"{where}: expected an image", param=where)
+            raise InvalidRequest.about(where, "expected an image")
         images.append(Image(source, signature=read_extra(entry.get("extra_content")), at=where))
     return images
 

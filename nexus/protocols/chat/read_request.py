@@ -72,7 +72,7 @@ def read_request(body: Mapping[str, Json]) -> ReadRequest:
 
 def _check_choices(body: Mapping[str, Json]) -> None:
     if (maybe_whole(body, "n", 1) or 1) > 1:
-        raise UnsupportedFeature("n: only one answer at a time can be translated; send several requests", param="n")
+        raise UnsupportedFeature.about("n", "only one answer at a time can be translated; send several requests")
 
 
 def _read_modalities(body: Mapping[str, Json]) -> bool | None:
@@ -81,8 +81,8 @@ def _read_modalities(body: Mapping[str, Json]) -> bool | None:
         return None
     for at, modality in enumerate(an_array(modalities, "modalities")):
         if modality not in ("text", "image"):
-            raise UnsupportedFeature(
-                f"modalities.{at}: only text and images can be translated, not {modality}", param=f"modalities.{at}"
+            raise UnsupportedFeature.about(
+                f"modalities.{at}", f"only text and images can be translated, not {modality}"
             )
     return True if "image" in modalities else None
 
@@ -103,7 +103,7 @@ def _read_stop_words(body: Mapping[str, Json]) -> tuple[str, ...]:
         case list(words):
             return strings_in(words, "stop")
         case _:
-            raise InvalidRequest("stop: expected a string or an array of strings", param="stop")
+            raise InvalidRequest.about("stop", "expected a string or an array of strings")
 
 
 def _read_bias(body: Mapping[str, Json]) -> dict[str, float] | None:
@@ -112,7 +112,7 @@ def _read_bias(body: Mapping[str, Json]) -> dict[str, float] | None:
     biases = an_object(value, "logit_bias")
     for token, bias in biases.items():
         if not isinstance(bias, int | float) or isinstance(bias, bool):
-            raise InvalidRequest(f"logit_bias.{token}: expected a number", param=f"logit_bias.{token}")
+            raise InvalidRequest.about(f"logit_bias.{token}", "expected a number")
     return dict(biases)
 
 

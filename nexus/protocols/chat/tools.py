@@ -83,7 +83,7 @@ def read_choice(body: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[Tool
             return ToolChoice(value), tools
         case "required":
             if not tools:
-                raise InvalidRequest("tool_choice: required, but there are no tools", param="tool_choice")
+                raise InvalidRequest.about("tool_choice", "required, but there are no tools")
             return ToolChoice("required"), tools
         case {"type": "function" | "custom"}:
             name = _chosen(value, "tool_choice", tools)
@@ -91,13 +91,9 @@ def read_choice(body: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[Tool
         case {"type": "allowed_tools"}:
             return _read_allowed(value, tools)
         case {"type": str(kind)}:
-            raise UnsupportedFeature(
-                f"tool_choice: type {kind} cannot be translated; use function", param="tool_choice"
-            )
+            raise UnsupportedFeature.about("tool_choice", f"type {kind} cannot be translated; use function")
         case _:
-            raise InvalidRequest(
-                "tool_choice: expected none, auto, required or an object with a type", param="tool_choice"
-            )
+            raise InvalidRequest.about("tool_choice", "expected none, auto, required or an object with a type")
 
 
 def _read_allowed(value: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[ToolChoice, tuple[Tool, ...]]:
@@ -111,7 +107,7 @@ def _read_allowed(value: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[T
         case "required" if left:
             return ToolChoice("required"), left
         case _:
-            raise InvalidRequest(f"{path}.mode: expected auto or required, and at least one tool", param=f"{path}.mode")
+            raise InvalidRequest.about(f"{path}.mode", "expected auto or required, and at least one tool")
 
 
 def _chosen(entry: Mapping[str, Json], path: str, tools: tuple[Tool, ...]) -> str:
@@ -120,7 +116,7 @@ def _chosen(entry: Mapping[str, Json], path: str, tools: tuple[Tool, ...]) -> st
         _need_function(entry, path, "a choice of tools")
     name = a_name(mapping(entry.get(kind)), "name", f"{path}.{kind}")
     if all(tool.name != name for tool in tools):
-        raise InvalidRequest(f"{path}: there is no tool named {name}", param=path)
+        raise InvalidRequest.about(path, f"there is no tool named {name}")
     return name
 
 

@@ -61,7 +61,7 @@ def _write_tools(request: Request, server: ChatServer, body: dict[str, Json], dr
         drops.add("cache")
     if (choice := request.tool_choice) is not None:
         if choice.mode == "tool" and all(tool.name != choice.name for tool in request.tools):
-            raise InvalidRequest(f"tool_choice: there is no tool {choice.name}", param="tool_choice")
+            raise InvalidRequest.about("tool_choice", f"there is no tool {choice.name}")
         body["tool_choice"] = write_choice(choice)
     if request.parallel_tools is not None:
         body["parallel_tool_calls"] = request.parallel_tools
@@ -144,7 +144,7 @@ def _write_sampling(request: Request, target: Target, body: dict[str, Json], dro
         elif asks_for(name, value):
             drops.add(name)
     if not 0 <= body.get("temperature", 0) <= 2:
-        raise InvalidRequest("temperature: this vendor takes 0 to 2", param="temperature")
+        raise InvalidRequest.about("temperature", "this vendor takes 0 to 2")
     if request.seed is not None:
         body["seed"] = request.seed
 

@@ -78,7 +78,7 @@ def read_texts(content: Json, path: str, drops: Drops) -> tuple[Text, ...]:
         elif kind == "text":
             texts.append(Text(_words(value, f"{at}.text"), at=at))
         else:
-            raise UnsupportedFeature(f"{at}: only text can stand here, not {kind}", param=at)
+            raise UnsupportedFeature.about(at, f"only text can stand here, not {kind}")
     return tuple(texts)
 
 
@@ -108,9 +108,9 @@ def _one(wire: Json, path: str) -> tuple[str, Json]:
 def _read(kind: str, value: Json, role: Role, path: str, drops: Drops) -> Part | Carrier:
     read = _READERS.get(kind)
     if read is None:
-        raise UnsupportedFeature(f"{path}: a {kind} block can be sent to Bedrock's own models only", param=path)
+        raise UnsupportedFeature.about(path, f"a {kind} block can be sent to Bedrock's own models only")
     if kind in (_USERS if role == "assistant" else _ASSISTANTS):
-        raise InvalidRequest(f"{path}: a {kind} block does not belong to the role {role}", param=path)
+        raise InvalidRequest.about(path, f"a {kind} block does not belong to the role {role}")
     return read(value, f"{path}.{kind}", drops)
 
 
@@ -128,7 +128,7 @@ def _data(source: Json, path: str) -> str:
     """Base64 of the bytes."""
     held = an_object(source, path)
     if "s3Location" in held:
-        raise UnsupportedFeature(f"{path}: an object in S3 can be read by Bedrock only; send its bytes", param=path)
+        raise UnsupportedFeature.about(path, "an object in S3 can be read by Bedrock only; send its bytes")
     data = a_string(held, "bytes", path)
     if base64_bytes(data) is None:
         raise wrong(f"{path}.bytes", "base64")
@@ -172,7 +172,7 @@ def _refuse_citations(wire: Block, path: str) -> None:
     wanted = wire.get("citations")
     if wanted is not None and maybe_bool(an_object(wanted, f"{path}.citations"), "enabled", f"{path}.citations"):
         where = f"{path}.citations"
-        raise UnsupportedFeature(f"{where}: no other vendor's model cites documents; leave it out", param=where)
+        raise UnsupportedFeature.about(where, "no other vendor's model cites documents; leave it out")
 
 
 def _search_result(value: Json, path: str, drops: Drops) -> Document:
@@ -186,7 +186,7 @@ def _search_result(value: Json, path: str, drops: Drops) -> Document:
 def _tool_use(value: Json, path: str, drops: Drops) -> ToolCall:
     wire = an_object(value, path)
     if wire.get("type") is not None:
-        raise UnsupportedFeature(f"{path}: {text(wire['type'])} ran at Bedrock; no other vendor knows it", param=path)
+        raise UnsupportedFeature.about(path, f"{text(wire['type'])} ran at Bedrock; no other vendor knows it")
     given = wire.get("input")
     arguments = encode(an_object(given, f"{path}.input")).decode() if given else ""
     return ToolCall(a_string(wire, "toolUseId", path), a_name(wire, "name", path), arguments)
@@ -199,7 +199,7 @@ def _tool_result(value: Json, path: str, drops: Drops) -> ToolResult:
         kind, held = _one(inner, at)
         read = _IN_RESULTS.get(kind)
         if read is None:
-            raise UnsupportedFeature(f"{at}: a {kind} block can be sent to Bedrock's own models only", param=at)
+            raise UnsupportedFeature.about(at, f"a {kind} block can be sent to Bedrock's own models only")
         parts.append(placed(read(held, f"{at}.{kind}", drops), at))
     status = wire.get("status")
     if status not in (None, "success", "error"):

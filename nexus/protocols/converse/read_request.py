@@ -97,7 +97,7 @@ def _tools(config: Body, drops: Drops) -> tuple[Tool, ...]:
             tools.append(_tool(an_object(entry["toolSpec"], f"{path}.toolSpec"), path, drops))
         else:
             kind = next(iter(entry), "an empty object")
-            raise UnsupportedFeature(f"{path}: {kind} is a tool of Bedrock's own; leave it out", param=path)
+            raise UnsupportedFeature.about(path, f"{kind} is a tool of Bedrock's own; leave it out")
     return tuple(tools)
 
 

@@ -81,16 +81,16 @@ def _texts(value: Json) -> tuple[str, ...]:
     if isinstance(value, str):
         value = [value]
     if not isinstance(value, list) or not value:
-        raise InvalidRequest("input: expected a string or an array of strings", param="input")
+        raise InvalidRequest.about("input", "expected a string or an array of strings")
     if isinstance(value[0], int | list) and not isinstance(value[0], bool):
-        raise UnsupportedFeature(
-            "input: token numbers are those of another vendor's models; this model takes text", param="input"
+        raise UnsupportedFeature.about(
+            "input", "token numbers are those of another vendor's models; this model takes text"
         )
     if len(value) > MOST_TEXTS:
-        raise InvalidRequest(f"input: at most {MOST_TEXTS} strings", param="input")
+        raise InvalidRequest.about("input", f"at most {MOST_TEXTS} strings")
     for index, one in enumerate(value):
         if not isinstance(one, str) or not one:
-            raise InvalidRequest(f"input[{index}]: expected a string that is not empty", param=f"input[{index}]")
+            raise InvalidRequest.about(f"input[{index}]", "expected a string that is not empty")
     return tuple(one for one in value if isinstance(one, str))
 
 
@@ -98,13 +98,13 @@ def positive(holder: Mapping[str, Json], name: str, place: str = "") -> int | No
     """The size of a vector. Raises InvalidRequest."""
     value = holder.get(name)
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-        raise InvalidRequest(f"{place}{name}: expected a positive number", param=f"{place}{name}")
+        raise InvalidRequest.about(f"{place}{name}", "expected a positive number")
     return value
 
 
 def _is_base64(value: Json) -> bool:
     if value not in (None, "float", "base64"):
-        raise InvalidRequest('encoding_format: expected "float" or "base64"', param="encoding_format")
+        raise InvalidRequest.about("encoding_format", 'expected "float" or "base64"')
     return bool(value == "base64")
 
 

@@ -94,7 +94,7 @@ def _write_titan(texts: Sequence[str], asked: Asked, model: str) -> Body:
 
 def _write_titan_1(texts: Sequence[str], asked: Asked, model: str) -> Body:
     if asked.dimensions is not None:
-        raise UnsupportedFeature("dimensions: this model has one size only", param="dimensions")
+        raise UnsupportedFeature.about("dimensions", "this model has one size only")
     return {"inputText": texts[0]}
 
 
@@ -111,7 +111,7 @@ def _read_titan(answer: Mapping[str, Json]) -> Vectors:
 
 def _write_cohere(texts: Sequence[str], asked: Asked, model: str) -> Body:
     if asked.dimensions is not None and "-v3" in model:
-        raise UnsupportedFeature("dimensions: this model has one size only", param="dimensions")
+        raise UnsupportedFeature.about("dimensions", "this model has one size only")
     body: Body = {"texts": list(texts), "input_type": asked.input_type or "search_document"}
     body |= {"embedding_types": ["float"]}
     return body | ({"output_dimension": asked.dimensions} if asked.dimensions is not None else {})

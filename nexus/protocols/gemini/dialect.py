@@ -62,10 +62,10 @@ class GeminiDialect(Dialect):
     def check_query(self, query: str) -> None:
         names = {unquote_plus(item.partition("=")[0]).lower() for item in re.split("[&;]", query)}
         if names & _KEYS:
-            raise InvalidRequest(
-                "key: a key in the URL would stand in every log on the way, and is not taken; send it in the header "
+            raise InvalidRequest.about(
+                "key",
+                "a key in the URL would stand in every log on the way, and is not taken; send it in the header "
                 "x-goog-api-key, and have this one replaced",
-                param="key",
             )
 
     def open(self, operation: Operation, path: str, asked: Asked) -> Asked:

@@ -37,14 +37,14 @@ def read_asked(document: Mapping[str, Json]) -> Asked:
     elif isinstance(several, list) and 0 < len(several) <= MOST_TEXTS:
         given = several
     else:
-        raise InvalidRequest(f"requests: expected an array of 1 to {MOST_TEXTS} requests", param="requests")
+        raise InvalidRequest.about("requests", f"expected an array of 1 to {MOST_TEXTS} requests")
     requests = {("" if several is None else f"requests.{at}."): mapping(one) for at, one in enumerate(given)}
     asked = {
         (text(one.get("taskType")), positive(one, "outputDimensionality", place)) for place, one in requests.items()
     }
     if len(asked) > 1:
-        raise UnsupportedFeature(
-            "requests: those with another taskType or outputDimensionality must be asked for apart", param="requests"
+        raise UnsupportedFeature.about(
+            "requests", "those with another taskType or outputDimensionality must be asked for apart"
         )
     ((task, size),) = asked
     task = "" if task == "TASK_TYPE_UNSPECIFIED" else task
@@ -76,8 +76,8 @@ def _text(request: Mapping[str, Json], place: str) -> str:
     parts = [given] if isinstance(given, dict) else sequence(given)
     for at, part in enumerate(parts):
         if not isinstance(mapping(part).get("text"), str):
-            raise UnsupportedFeature(f"{path}.parts.{at}: only text can be embedded here", param=f"{path}.parts.{at}")
+            raise UnsupportedFeature.about(f"{path}.parts.{at}", "only text can be embedded here")
     words = "".join(text(mapping(part).get("text")) for part in parts)
     if not words:
-        raise InvalidRequest(f"{path}: expected a text that is not empty", param=path)
+        raise InvalidRequest.about(path, "expected a text that is not empty")
     return words

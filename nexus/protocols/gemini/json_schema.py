@@ -75,7 +75,7 @@ class _Writer:
         """What is referred to, with what stood beside the reference."""
         self._copies += 1
         if self._copies > MOST_COPIES:
-            raise UnsupportedFeature(f"{path}: the schema has too many references with other keywords", param=path)
+            raise UnsupportedFeature.about(path, "the schema has too many references with other keywords")
         fits = {name: value for name, value in beside.items() if name in ANNOTATIONS or name not in target}
         self._drop({name: value for name, value in beside.items() if name not in fits}, path)
         return {**target, **fits}
@@ -98,7 +98,7 @@ class _Writer:
     def _count(self, path: str) -> None:
         self._copies += 1
         if self._copies > MOST_COPIES:
-            raise UnsupportedFeature(f"{path}: the schema combines too many others", param=path)
+            raise UnsupportedFeature.about(path, "the schema combines too many others")
 
     def _drop(self, keywords: Schema, path: str) -> None:
         self._drops.add(*(f"{path}.{name}" for name in keywords if name not in ANNOTATIONS))

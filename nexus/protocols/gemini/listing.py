@@ -40,5 +40,5 @@ def _number(query: Mapping[str, str], *names: str) -> int | None:
     if value is None:
         return None
     if not (value.isascii() and value.isdigit() and len(value) <= 9):
-        raise InvalidRequest(f"{names[0]}: expected a number", param=names[0])
+        raise InvalidRequest.about(names[0], "expected a number")
     return int(value)

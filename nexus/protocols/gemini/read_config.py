@@ -45,9 +45,7 @@ def read_config(config: Config, drops: Drops) -> Request:
     """A request that has these fields and no others. Raises InvalidRequest, UnsupportedFeature."""
     drops.unknown(config, _READ, _AT)
     if (_whole(config, "candidateCount") or 1) > 1:
-        raise UnsupportedFeature(
-            f"{_AT}.candidateCount: other vendors answer once; ask several times", param=f"{_AT}.candidateCount"
-        )
+        raise UnsupportedFeature.about(f"{_AT}.candidateCount", "other vendors answer once; ask several times")
     return Request(
         messages=(),
         thinking=_thinking(config, drops),
@@ -93,7 +91,7 @@ def _images(config: Config) -> bool | None:
     path = f"{_AT}.responseModalities"
     given = {str(one).upper() for one in an_array(config.get("responseModalities") or [], path)}
     if given & {"AUDIO", "VIDEO"}:
-        raise UnsupportedFeature(f"{path}: other vendors' models do not answer in sound or video here", param=path)
+        raise UnsupportedFeature.about(path, "other vendors' models do not answer in sound or video here")
     if unknown := given - {"TEXT", "IMAGE", "MODALITY_UNSPECIFIED"}:
         raise wrong(path, f"TEXT or IMAGE, not {min(unknown)}")
     return True if "IMAGE" in given else None
@@ -124,9 +122,7 @@ def _output_format(config: Config) -> OutputFormat | None:
     if kind == "text/plain":
         return None
     if kind != "application/json":
-        raise UnsupportedFeature(
-            f"{_AT}.responseMimeType: {kind} is Google's own; ask for application/json", param=f"{_AT}.responseMimeType"
-        )
+        raise UnsupportedFeature.about(f"{_AT}.responseMimeType", f"{kind} is Google's own; ask for application/json")
     if config.get("responseSchema") is not None:
         wire = an_object(config["responseSchema"], f"{_AT}.responseSchema")
         return OutputFormat(read_schema(wire, f"{_AT}.responseSchema"))

@@ -95,7 +95,7 @@ def _user_part(wire: Wire, path: str, calls: _Calls, drops: Drops) -> list[Part]
         case "functionResponse":
             return [_result(an_object(wire[kind], f"{path}.{kind}"), path, calls, drops)]
         case "functionCall":
-            raise InvalidRequest(f"{path}: a functionCall does not belong to the role user", param=path)
+            raise InvalidRequest.about(path, "a functionCall does not belong to the role user")
         case _:
             return [replace(read_media(kind, wire[kind], path, drops), at=path)]
 
@@ -142,7 +142,7 @@ class _ModelTurn:
             case "functionCall":
                 self._call(an_object(wire[kind], f"{path}.{kind}"), signature, path, drops)
             case "functionResponse":
-                raise InvalidRequest(f"{path}: a functionResponse does not belong to the role model", param=path)
+                raise InvalidRequest.about(path, "a functionResponse does not belong to the role model")
             case _:
                 media = replace(read_media(kind, wire[kind], path, drops), at=path)
                 self._append(replace(media, signature=signature.own) if isinstance(media, Image) else media)

@@ -29,7 +29,7 @@ def kind_of(wire: Wire, path: str, drops: Drops) -> str:
     """The one member that a part has; what else it says is named."""
     kinds = [name for name in _KINDS if wire.get(name) is not None]
     if own := next((name for name in _OWN if wire.get(name) is not None), None):
-        raise UnsupportedFeature(f"{path}: a part {own} can be sent to Google's own models only", param=path)
+        raise UnsupportedFeature.about(path, f"a part {own} can be sent to Google's own models only")
     if wire.get("thoughtSignature") and wire.keys() <= set(_ABOUT):
         # A signature alone is one of no words.
         return "text"
@@ -67,7 +67,7 @@ def read_output(wire: Wire, path: str, drops: Drops) -> tuple[tuple[Text | Image
         kind = kind_of(held, where, drops)
         media = read_media(kind, held[kind], where, drops) if kind in ("inlineData", "fileData") else None
         if not isinstance(media, Image | Document):
-            raise UnsupportedFeature(f"{where}: a function response holds images and documents only", param=where)
+            raise UnsupportedFeature.about(where, "a function response holds images and documents only")
         parts.append(media)
     return tuple(parts), failed
 
@@ -90,12 +90,11 @@ def _file(wire: Wire, path: str) -> Media:
     except ValueError:
         raise wrong(f"{path}.fileUri", "a URI") from None
     if host == FILES_API or host in YOUTUBE:
-        raise UnsupportedFeature(
-            f"{path}: a file or video that Google keeps can be read by Google's models only; send its bytes inline",
-            param=path,
+        raise UnsupportedFeature.about(
+            path, "a file or video that Google keeps can be read by Google's models only; send its bytes inline"
         )
     if not media_type.startswith(("image/", "application/", "text/")):
-        raise UnsupportedFeature(f"{path}: {media_type or 'a file of no type'} cannot be sent as a link", param=path)
+        raise UnsupportedFeature.about(path, f"{media_type or 'a file of no type'} cannot be sent as a link")
     return _of_type(Link(uri), media_type, maybe_string(wire, "displayName", path), path)
 
 
@@ -105,5 +104,5 @@ def _of_type(source: Inline | Link, media_type: str, title: str | None, path: st
     if media_type.startswith("audio/") and isinstance(source, Inline):
         return Audio(source)
     if media_type.startswith("video/"):
-        raise UnsupportedFeature(f"{path}: video can be sent to Google's models only", param=path)
+        raise UnsupportedFeature.about(path, "video can be sent to Google's models only")
     return Document(source, title)

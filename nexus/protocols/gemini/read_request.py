@@ -59,7 +59,7 @@ def _system(body: Body, drops: Drops) -> tuple[Text, ...]:
         path = f"systemInstruction.parts.{at}"
         part = an_object(wire, path)
         if not isinstance(part.get("text"), str):
-            raise UnsupportedFeature(f"{path}: only text can stand here", param=path)
+            raise UnsupportedFeature.about(path, "only text can stand here")
         drops.unknown(part, ("text",), "systemInstruction.parts")
         texts += [Text(part["text"], at=path)] if part["text"] else []
     return tuple(texts)

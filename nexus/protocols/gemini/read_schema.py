@@ -27,7 +27,7 @@ _ONES = frozenset({"items", "additionalProperties", "not"})
 def read_schema(schema: Schema, path: str, depth: int = 0) -> dict[str, Json]:
     """Raises InvalidRequest."""
     if depth > MOST_DEEP:
-        raise InvalidRequest(f"{path}: the schema is nested too deeply", param=path)
+        raise InvalidRequest.about(path, "the schema is nested too deeply")
     written: dict[str, Json] = {}
     for given, value in schema.items():
         name = _RENAMED.get(given, given)

@@ -50,7 +50,7 @@ def _tool(wire: Wire, path: str, drops: Drops) -> list[Tool]:
             lost = tuple(f"tools.{kind}.{name}" for name in an_object(value, f"{path}.{kind}"))
             tools.append(WebSearch(kind, kind=kind, lost=lost, at=f"{path}.{kind}"))
         else:
-            raise UnsupportedFeature(f"{path}: {kind} is a tool of Google's own; leave it out", param=path)
+            raise UnsupportedFeature.about(path, f"{kind} is a tool of Google's own; leave it out")
     return tools
 
 

@@ -51,11 +51,11 @@ class _Writer:
     def write(self, schema: Json, path: str, seen: tuple[str, ...]) -> dict[str, Json]:
         self._size += 1
         if self._size > MAX_SIZE or len(seen) > MAX_DEPTH:
-            raise UnsupportedFeature(f"{path}: with its references inlined the schema is too large", param=path)
+            raise UnsupportedFeature.about(path, "with its references inlined the schema is too large")
         if schema is True:
             return {}
         if not isinstance(schema, dict):
-            raise UnsupportedFeature(f"{path}: the schema {_short(schema)} cannot be told to this model", param=path)
+            raise UnsupportedFeature.about(path, f"the schema {_short(schema)} cannot be told to this model")
         schema, seen = self._resolved(schema, path, seen)
         out: dict[str, Json] = {key: schema[key] for key in schema if key in _COPIED}
         self._write_types(schema, out, path, seen)
@@ -77,10 +77,10 @@ class _Writer:
             if "$ref" in schema:
                 reference = text(schema["$ref"])
                 if reference in seen:
-                    raise UnsupportedFeature(
-                        f"{path}: the schema is recursive through {reference}, which this model cannot be told; "
+                    raise UnsupportedFeature.about(
+                        path,
+                        f"the schema is recursive through {reference}, which this model cannot be told; "
                         "unroll it to a fixed depth",
-                        param=path,
                     )
                 seen = (*seen, reference)
                 bases.append(self._target(reference, path))
@@ -99,7 +99,7 @@ class _Writer:
             item = item_at(sequence(node), name)
             node = mapping(node).get(name) if item is None else item
         if not reference.startswith("#") or node is None:
-            raise UnsupportedFeature(f"{path}: the reference {reference!r} leads nowhere in this schema", param=path)
+            raise UnsupportedFeature.about(path, f"the reference {reference!r} leads nowhere in this schema")
         return node
 
     def _write_types(self, schema: Mapping[str, Json], out: dict[str, Json], path: str, seen: tuple[str, ...]) -> None:
@@ -208,7 +208,7 @@ def _merged(base: Mapping[str, Json], more: Json, path: str) -> Mapping[str, Jso
             known = sequence(out[key])
             out[key] = [*known, *(name for name in sequence(value) if name not in known)]
         else:
-            raise UnsupportedFeature(f"{path}: allOf or $ref combine different values of {key!r}", param=path)
+            raise UnsupportedFeature.about(path, f"allOf or $ref combine different values of {key!r}")
     return out
 
 

@@ -90,8 +90,8 @@ def _unsearched(request: Request, drops: Drops) -> Request:
     """Beside functions a search would have to be told in every later turn, in parts that no client sends back."""
     for at, tool in enumerate(request.tools):
         if isinstance(tool, WebSearch) and not tool.offered:
-            raise UnsupportedFeature(
-                f"tools.{at}: Gemini searches the web in requests without other tools only", param=f"tools.{at}"
+            raise UnsupportedFeature.about(
+                f"tools.{at}", "Gemini searches the web in requests without other tools only"
             )
     request, lost = without_search(request, searches=False)
     drops.add(*lost)

@@ -38,7 +38,7 @@ def object_root(schema: Json, path: str, forbidden: Iterable[str] = ()) -> Objec
     if schema is None:
         return ObjectRoot({"type": "object", "properties": {}})
     if not isinstance(schema, dict):
-        raise InvalidRequest(f"{path}: a tool's parameters must be a JSON Schema object", param=path)
+        raise InvalidRequest.about(path, "a tool's parameters must be a JSON Schema object")
     if schema.keys().isdisjoint(("$ref", *_UNIONS, *forbidden)):
         return ObjectRoot(_typed(schema, path))
     root = hoisted(schema)
@@ -70,7 +70,7 @@ def worded(keywords: Schema) -> str:
 def _typed(schema: Schema, path: str) -> dict[str, Json]:
     types = types_of(schema)
     if types and "object" not in types:
-        raise UnsupportedFeature(f"{path}: this vendor's tools take an object of arguments", param=path)
+        raise UnsupportedFeature.about(path, "this vendor's tools take an object of arguments")
     return {**schema, "type": "object", "properties": mapping(schema.get("properties"))}
 
 
@@ -104,9 +104,7 @@ class _Merge:
             branches = [self.flat(mapping(one), seen) for one in sequence(schema.get(keyword))]
             objects = [one for one in branches if not types_of(one) or "object" in types_of(one)]
             if branches and not objects:
-                raise UnsupportedFeature(
-                    f"{self._path}: this vendor's tools take an object of arguments", param=self._path
-                )
+                raise UnsupportedFeature.about(self._path, "this vendor's tools take an object of arguments")
             if len(objects) > 1:
                 self.unions.append((keyword, schema[keyword]))
             if objects:
@@ -116,9 +114,7 @@ class _Merge:
     def _referred(self, reference: str, seen: tuple[str, ...]) -> Schema:
         target = definition(self._root, reference)
         if reference in seen or not isinstance(target, dict):
-            raise UnsupportedFeature(
-                f"{self._path}: {reference!r} leads to no object of arguments in this schema", param=self._path
-            )
+            raise UnsupportedFeature.about(self._path, f"{reference!r} leads to no object of arguments in this schema")
         if reference not in self._known:
             self._known[reference] = self.flat(target, (*seen, reference))
         return self._known[reference]

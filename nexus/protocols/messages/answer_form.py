@@ -101,7 +101,7 @@ def _held(wanted: OutputFormat, target: Target) -> Closed | None:
         # A forced tool comes near enough.
         return None
     if wanted.strict:
-        raise UnsupportedFeature(f"{FORMAT}: {target.named} cannot be held to this schema: {reason}", param=FORMAT)
+        raise UnsupportedFeature.about(FORMAT, f"{target.named} cannot be held to this schema: {reason}")
     return None
 
 

@@ -36,7 +36,7 @@ class AnthropicHeld(HeldCodec):
     def page(self, kind: Kind, query: Mapping[str, Sequence[str]]) -> Page:
         ids = [*query.get("ids", ()), *query.get("ids[]", ())] if kind == "files" else []
         if len(ids) > MOST_IDS:
-            raise InvalidRequest(f"ids: at most {MOST_IDS}", param="ids")
+            raise InvalidRequest.about("ids", f"at most {MOST_IDS}")
         after = query.get("after_id", ("",))[0]
         if not after and (page := query.get("page", ("",))[0]):
             after = page.removeprefix(_PAGE)
@@ -67,7 +67,7 @@ class AnthropicHeld(HeldCodec):
         asked = sequence(document.get("requests"))
         arrays = find(raw, ("requests",))
         if not asked or len(arrays) != 1:
-            raise InvalidRequest("requests: expected an array of requests", param="requests")
+            raise InvalidRequest.about("requests", "expected an array of requests")
         for index, (start, one) in enumerate(zip(items_of(raw, arrays[0][0]), asked, strict=True)):
             yield request_at(raw, start, ("params",), f"requests.{index}", one)
 

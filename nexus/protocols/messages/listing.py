@@ -51,7 +51,7 @@ def _limit(value: str | None) -> int:
     if value is None:
         return DEFAULT_LIMIT
     if not value.isascii() or not value.isdigit() or len(value) > 4 or not 1 <= int(value) <= MAX_LIMIT:
-        raise InvalidRequest(f"limit: expected a number from 1 to {MAX_LIMIT}", param="limit")
+        raise InvalidRequest.about("limit", f"expected a number from 1 to {MAX_LIMIT}")
     return int(value)
 
 
@@ -59,4 +59,4 @@ def _position(cards: list[ModelCard], wanted: str, param: str) -> int:
     for position, card in enumerate(cards):
         if card.id == wanted:
             return position
-    raise InvalidRequest(f"{param}: no such model", param=param)
+    raise InvalidRequest.about(param, "no such model")

@@ -79,12 +79,11 @@ def _read_block(block: Block, role: Role, path: str, drops: Drops) -> Part | Car
     kind = a_string(block, "type", path)
     read = _READERS.get(kind)
     if read is None:
-        raise UnsupportedFeature(
-            f"{path}: content of type {kind} cannot be sent to this model; leave it out or choose a Claude model",
-            param=path,
+        raise UnsupportedFeature.about(
+            path, f"content of type {kind} cannot be sent to this model; leave it out or choose a Claude model"
         )
     if _ROLE_OF.get(kind, role) != role:
-        raise InvalidRequest(f"{path}: a {kind} block does not belong to the role {role}", param=path)
+        raise InvalidRequest.about(path, f"a {kind} block does not belong to the role {role}")
     return read(block, path, drops)
 
 
@@ -98,7 +97,7 @@ def _read_words(block: Block, path: str, drops: Drops) -> Text:
         drops.add(f"messages.content.{block['type']}")
         return Text(words, cache=read_cache(block, path, drops), at=path)
     if block.get("type") != "text":
-        raise UnsupportedFeature(f"{path}: only text can stand here, not {text(block.get('type'))}", param=path)
+        raise UnsupportedFeature.about(path, f"only text can stand here, not {text(block.get('type'))}")
     return placed(_read_text(block, path, drops), path)
 
 
@@ -115,11 +114,11 @@ def _read_source(source: Block, path: str) -> Inline | Link:
         case "url":
             return read_url(a_string(source, "url", path), param=f"{path}.url")
         case "file":
-            raise UnsupportedFeature(
-                f"{path}: uploaded files live at Anthropic; send the content as base64 or a URL", param=path
+            raise UnsupportedFeature.about(
+                path, "uploaded files live at Anthropic; send the content as base64 or a URL"
             )
         case kind:
-            raise UnsupportedFeature(f"{path}: a source of type {kind} is not known", param=path)
+            raise UnsupportedFeature.about(path, f"a source of type {kind} is not known")
 
 
 def _read_document(block: Block, path: str, drops: Drops) -> Document:
@@ -150,9 +149,8 @@ def _joined(texts: tuple[Text, ...]) -> Text:
 
 def _refuse_citations(block: Block, path: str) -> None:
     if mapping(block.get("citations")).get("enabled"):
-        raise UnsupportedFeature(
-            f"{path}.citations: this model does not answer with citations; disable them or choose a Claude model",
-            param=f"{path}.citations",
+        raise UnsupportedFeature.about(
+            f"{path}.citations", "this model does not answer with citations; disable them or choose a Claude model"
         )
 
 
@@ -181,7 +179,7 @@ def _read_redacted(block: Block, path: str, drops: Drops) -> Reasoning:
 
 def _read_call(block: Block, path: str, drops: Drops) -> ToolCall:
     if mapping(block.get("caller")).get("type", "direct") != "direct":
-        raise UnsupportedFeature(f"{path}.caller: only the model itself can call tools here", param=f"{path}.caller")
+        raise UnsupportedFeature.about(f"{path}.caller", "only the model itself can call tools here")
     drops.unknown(block, ("type", "id", "name", "input", "caller", "cache_control", "toolset_name"), "tool_use")
     given = block.get("input")
     arguments = an_object(given, f"{path}.input") if given is not None else {}
@@ -213,8 +211,8 @@ def _read_result_parts(content: Json, path: str, drops: Drops) -> tuple[Text | I
     for block, here in objects_in(content, path):
         read = _RESULT_READERS.get(a_string(block, "type", here))
         if read is None:
-            raise UnsupportedFeature(
-                f"{here}: a tool result with content of type {block['type']} cannot be sent to this model", param=here
+            raise UnsupportedFeature.about(
+                here, f"a tool result with content of type {block['type']} cannot be sent to this model"
             )
         parts.append(placed(read(block, here, drops), here))
     return tuple(parts)

@@ -99,7 +99,7 @@ def _read_messages(body: Body, drops: Drops) -> tuple[Message, ...]:
         if not is_cleared(sent, at) and not is_silent(wire)
     ]
     if sent and not messages:
-        raise InvalidRequest("messages.0.content: field required", param="messages.0.content")
+        raise InvalidRequest.about("messages.0.content", "field required")
     hint = read_cache(body, "", drops)
     if hint is not None and messages and messages[-1].parts:
         messages[-1] = _marked(messages[-1], hint)
@@ -121,7 +121,7 @@ def _read_message(sent: Json, path: str, drops: Drops) -> Message:
         raise wrong(f"{path}.role", '"user", "assistant" or "system"')
     drops.unknown(wire, ("role", "content"), "messages")
     if "content" not in wire and role == "assistant":
-        raise InvalidRequest(f"{path}.content: field required", param=f"{path}.content")
+        raise InvalidRequest.about(f"{path}.content", "field required")
     if role == "system":
         return Message("system", read_texts(wire.get("content"), f"{path}.content", drops), at=path)
     parts = read_content(wire.get("content"), cast(Role, role), f"{path}.content", drops)
@@ -163,7 +163,7 @@ def _read_thinking(body: Body, options: Body, drops: Drops) -> Thinking | None:
         case "enabled":
             budget = maybe_count(wire, "budget_tokens", "thinking")
             if budget is None:
-                raise InvalidRequest("thinking.budget_tokens: field required", param="thinking.budget_tokens")
+                raise InvalidRequest.about("thinking.budget_tokens", "field required")
             return Thinking(True, budget=budget, effort=level, visible=visible)
         case "adaptive":
             return Thinking(True, effort=level, visible=visible)
@@ -181,7 +181,7 @@ def _read_output_format(body: Body, options: Body) -> OutputFormat | None:
         return None
     format = an_object(wire, path)
     if format.get("type") != "json_schema":
-        raise UnsupportedFeature(f"{path}: the type {format.get('type')} is not known; use json_schema", param=path)
+        raise UnsupportedFeature.about(path, f"the type {format.get('type')} is not known; use json_schema")
     return OutputFormat(schema=an_object(format.get("schema"), f"{path}.schema"))
 
 

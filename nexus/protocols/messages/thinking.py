@@ -93,8 +93,8 @@ def _budgeted(thinking: Thinking, limit: int | None, default: int) -> Plan:
         if not budget:
             return Plan(default if limit is None else limit, dropped=True)
     elif budget < LEAST_BUDGET or (limit is not None and budget >= limit):
-        raise InvalidRequest(
-            f"thinking: a budget must be at least {LEAST_BUDGET} tokens and less than max_tokens", param="thinking"
+        raise InvalidRequest.about(
+            "thinking", f"a budget must be at least {LEAST_BUDGET} tokens and less than max_tokens"
         )
     config: dict[str, Json] = {"type": "enabled", "budget_tokens": budget}
     if not thinking.visible:

@@ -59,10 +59,10 @@ def write_tooling(request: Request, target: Target, drops: Drops) -> Tooling:
         tooling.choice = {"type": "none"} if tooling.tools else None
     _write_parallel(request, tooling)
     if tooling.forced and not target.claude.forced_tools:
-        raise UnsupportedFeature(
-            f"tool_choice: {target.named} cannot be made to call one of several tools; use auto and say so in the "
+        raise UnsupportedFeature.about(
+            "tool_choice",
+            f"{target.named} cannot be made to call one of several tools; use auto and say so in the "
             "prompt, or name one tool",
-            param="tool_choice",
         )
     return tooling
 
@@ -108,11 +108,11 @@ def _write_choice(request: Request) -> Block | None:
             return {"type": choice.mode} if names else None
         case "required":
             if not names:
-                raise InvalidRequest("tool_choice: a tool is required, but there are no tools", param="tool_choice")
+                raise InvalidRequest.about("tool_choice", "a tool is required, but there are no tools")
             return {"type": "any"}
         case "tool":
             if choice.name not in names:
-                raise InvalidRequest(f"tool_choice: there is no tool {choice.name}", param="tool_choice")
+                raise InvalidRequest.about("tool_choice", f"there is no tool {choice.name}")
             return {"type": "tool", "name": choice.name}
 
 
@@ -120,9 +120,8 @@ def _answer_by_tool(format: OutputFormat, request: Request, tooling: Tooling) ->
     """One more tool, whose call is the answer. A client's own tool that must be called leaves no answer to shape."""
     schema = {} if format.schema is None else format.schema
     if not isinstance(schema, dict) or schema.get("type", "object") != "object":
-        raise UnsupportedFeature(
-            "output_format: this model answers with a JSON object only; wrap the schema in an object",
-            param="output_format",
+        raise UnsupportedFeature.about(
+            "output_format", "this model answers with a JSON object only; wrap the schema in an object"
         )
     about = "Gives the final answer. Call it exactly once, with the whole answer."
     tool, tooling.answer_keys = answer_tool(format, request.tools, PROPERTY_KEYS, name=ANSWER_TOOL, about=about)

@@ -93,7 +93,7 @@ def write_turns(system: list[Block], messages: tuple[Message, ...], claude: Clau
 def _instructions_alone(leading: list[Block]) -> Turns:
     """The API demands a turn; with instructions alone, they are what there is to answer."""
     if not leading:
-        raise InvalidRequest("messages: there is nothing to send", param="messages")
+        raise InvalidRequest.about("messages", "there is nothing to send")
     return Turns([], [Turn("user", "messages", [Placed(block, "messages") for block in leading])])
 
 
@@ -116,7 +116,7 @@ def _turn(message: Message, path: str, claude: Claude, drops: Drops) -> Turn:
     for at, part in enumerate(message.parts):
         here = f"{path}.content.{at}"
         if message.role == "system" and not isinstance(part, Text):
-            raise UnsupportedFeature(f"{here}: a system message holds text only", param=here)
+            raise UnsupportedFeature.about(here, "a system message holds text only")
         blocks = write_part(part, message.role, here, claude, drops)
         turn.blocks += [Placed(block, here) for block in blocks]
         if not blocks and isinstance(part, Text) and turn.blocks and turn.blocks[-1].kind not in _THINKING:
@@ -199,7 +199,7 @@ def _name_calls(calls: list[Placed], ids: ToolIds, used: dict[str, int]) -> dict
     for call in calls:
         id = str(call.block["id"])
         if id in names:
-            raise InvalidRequest(f"{call.path}: two tool calls of one turn have the id {id}", param=call.path)
+            raise InvalidRequest.about(call.path, f"two tool calls of one turn have the id {id}")
         count = used.get(id, 0)
         used[id] = count + 1
         names[id] = call
@@ -212,9 +212,9 @@ def _order_results(turn: Turn, open_calls: dict[str, Placed]) -> None:
     for result in turn.of("tool_result"):
         id = str(result.block["tool_use_id"])
         if id not in open_calls:
-            raise InvalidRequest(f"{result.path}: no tool call before it has the id {id}", param=result.path)
+            raise InvalidRequest.about(result.path, f"no tool call before it has the id {id}")
         if id in results:
-            raise InvalidRequest(f"{result.path}: the tool call {id} has two results", param=result.path)
+            raise InvalidRequest.about(result.path, f"the tool call {id} has two results")
         result.block["tool_use_id"] = open_calls[id].block["id"]
         results[id] = result
     for id, call in open_calls.items():
@@ -225,7 +225,7 @@ def _order_results(turn: Turn, open_calls: dict[str, Placed]) -> None:
 
 
 def _unanswered(call: Placed) -> InvalidRequest:
-    return InvalidRequest(f"{call.path}: the tool call has no result in the next message", param=call.path)
+    return InvalidRequest.about(call.path, "the tool call has no result in the next message")
 
 
 def _finish(last: Turn, claude: Claude) -> None:
@@ -233,9 +233,8 @@ def _finish(last: Turn, claude: Claude) -> None:
     if last.role != "assistant":
         return
     if not claude.prefill:
-        raise UnsupportedFeature(
-            f"{last.path}: this model does not continue a message of the assistant; end with a user message",
-            param=last.path,
+        raise UnsupportedFeature.about(
+            last.path, "this model does not continue a message of the assistant; end with a user message"
         )
     words = last.blocks[-1].block
     if words["type"] == "text":

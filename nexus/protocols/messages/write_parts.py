@@ -64,7 +64,7 @@ def write_part(part: Part, role: str, path: str, claude: Claude, drops: Drops) -
 
 def _write_one(part: Part, role: str, path: str, claude: Claude, drops: Drops) -> Block | None:
     if role != _ROLE_OF.get(type(part), role):
-        raise InvalidRequest(f"{path}: a {type(part).__name__} does not belong to the role {role}", param=path)
+        raise InvalidRequest.about(path, f"a {type(part).__name__} does not belong to the role {role}")
     match part:
         case Text():
             return write_text(part, drops)
@@ -79,14 +79,12 @@ def _write_one(part: Part, role: str, path: str, claude: Claude, drops: Drops) -
             return write_text(unseen(part), drops)
         case Image() | Document():
             if role != "user":
-                raise UnsupportedFeature(
-                    f"{path}: Claude takes documents in user messages only; move it there", param=path
-                )
+                raise UnsupportedFeature.about(path, "Claude takes documents in user messages only; move it there")
             return _write_media(part, path, drops)
         case Audio():
-            raise UnsupportedFeature(f"{path}: Claude takes no audio; send its text instead", param=path)
+            raise UnsupportedFeature.about(path, "Claude takes no audio; send its text instead")
         case _:
-            raise UnsupportedFeature(f"{path}: {type(part).__name__} has no block in the messages dialect", param=path)
+            raise UnsupportedFeature.about(path, f"{type(part).__name__} has no block in the messages dialect")
 
 
 def write_text(part: Text, drops: Drops) -> Block | None:
@@ -152,9 +150,7 @@ def _write_image_source(source: Inline | Link, path: str) -> Block:
         return {"type": "url", "url": web_url(source, path)}
     media_type = _IMAGES.get(source.media_type.lower())
     if media_type is None:
-        raise UnsupportedFeature(
-            f"{path}: Claude takes JPEG, PNG, GIF and WebP images, not {source.media_type}", param=path
-        )
+        raise UnsupportedFeature.about(path, f"Claude takes JPEG, PNG, GIF and WebP images, not {source.media_type}")
     return {"type": "base64", "media_type": media_type, "data": source.data}
 
 
@@ -169,4 +165,4 @@ def _write_document_source(source: Inline | Link | Text, path: str) -> Block:
         case Inline(media_type=media_type) if is_textual(media_type):
             return {"type": "text", "media_type": "text/plain", "data": read_text_file(source, path)}
         case Inline(media_type=media_type):
-            raise UnsupportedFeature(f"{path}: Claude takes PDF and text documents, not {media_type}", param=path)
+            raise UnsupportedFeature.about(path, f"Claude takes PDF and text documents, not {media_type}")

@@ -72,7 +72,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
 def _write_sampling(request: Request, plan: Plan, claude: Claude, drops: Drops) -> dict[str, Json]:
     """Temperature, top_p and top_k as far as the model and its thinking let them be set."""
     if request.temperature is not None and not 0 <= request.temperature <= 1:
-        raise UnsupportedFeature("temperature: Claude takes 0 to 1", param="temperature")
+        raise UnsupportedFeature.about("temperature", "Claude takes 0 to 1")
     wire: dict[str, Json] = {}
     for name in ("temperature", "top_p", "top_k"):
         value = getattr(request, name)
@@ -93,8 +93,8 @@ def _beside_thinking(name: str, value: float) -> bool:
 def _write_stops(stops: tuple[str, ...]) -> list[str]:
     for at, stop in enumerate(stops):
         if stop and not stop.strip():
-            raise UnsupportedFeature(
-                f"stop.{at}: Claude takes no stop sequence of white space alone; leave it out", param=f"stop.{at}"
+            raise UnsupportedFeature.about(
+                f"stop.{at}", "Claude takes no stop sequence of white space alone; leave it out"
             )
     return [stop for stop in stops if stop]
 

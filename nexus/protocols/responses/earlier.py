@@ -67,13 +67,13 @@ class Earlier:
     def item(self, id: str, path: str) -> Body:
         """What a reference stands for. Raises InvalidRequest."""
         if self._find is None:
-            raise InvalidRequest(
-                f"{path}: no items are kept here (server.response_store), so that none can be referred to by its id; "
+            raise InvalidRequest.about(
+                path,
+                "no items are kept here (server.response_store), so that none can be referred to by its id; "
                 "send `store: false` and the items themselves",
-                param=path,
             )
         if id not in self._items:
-            raise InvalidRequest(f"{path}: the item {id[:100]} cannot be found: {_CURE}", param=path)
+            raise InvalidRequest.about(path, f"the item {id[:100]} cannot be found: {_CURE}")
         return self._items[id]
 
     def repeats(self, item: Body) -> bool:
@@ -106,9 +106,8 @@ class Earlier:
         while id:
             record = self._record(id)
             if record is None or "input" not in record or len(chain) == LONGEST_CHAIN:
-                raise InvalidRequest(
-                    f"previous_response_id: the conversation of {self.previous[:100]} cannot be found: {_CURE}",
-                    param="previous_response_id",
+                raise InvalidRequest.about(
+                    "previous_response_id", f"the conversation of {self.previous[:100]} cannot be found: {_CURE}"
                 )
             chain.append(record)
             id = text(record.get("previous"))

@@ -57,7 +57,7 @@ def _read_part(entry: Json, path: str, allowed: frozenset[str], drops: Drops) ->
     kind = a_name(wire, "type", path)
     if kind not in allowed:
         known = ", ".join(sorted(allowed))
-        raise UnsupportedFeature(f"{path}: content of type {kind} cannot be translated here, only {known}", param=path)
+        raise UnsupportedFeature.about(path, f"content of type {kind} cannot be translated here, only {known}")
     reader, fields = _READERS[kind]
     drops.unknown(wire, ("type", "prompt_cache_breakpoint", *fields), "input.content")
     return placed(reader(wire, path), path)
@@ -101,9 +101,8 @@ def _read_audio(wire: Body, path: str) -> Part:
 
 def _refuse_stored(wire: Body, path: str, instead: str) -> None:
     if wire.get("file_id") is not None:
-        raise UnsupportedFeature(
-            f"{path}.file_id: a file stored at OpenAI cannot be sent to another vendor; send {instead}",
-            param=f"{path}.file_id",
+        raise UnsupportedFeature.about(
+            f"{path}.file_id", f"a file stored at OpenAI cannot be sent to another vendor; send {instead}"
         )
 
 
@@ -142,7 +141,7 @@ def write_part(part: Part, path: str) -> list[dict[str, Json]]:
             audio = {"data": source.data, "format": _AUDIO_FORMATS[source.media_type]}
             return [{"type": "input_audio", "input_audio": audio}]
         case _:
-            raise UnsupportedFeature(f"{path}: {type(part).__name__} has no place in this message", param=path)
+            raise UnsupportedFeature.about(path, f"{type(part).__name__} has no place in this message")
 
 
 def _write_document(part: Document, path: str) -> list[dict[str, Json]]:

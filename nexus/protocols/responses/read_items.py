@@ -102,9 +102,7 @@ class ItemsReader:
             return
         reader = _READERS.get(kind) if isinstance(kind, str) else None
         if reader is None:
-            raise UnsupportedFeature(
-                f"{path}: items of type {kind} mean something at OpenAI only; leave them out", param=path
-            )
+            raise UnsupportedFeature.about(path, f"items of type {kind} mean something at OpenAI only; leave them out")
         self._drops.unknown(item, (*_BOOKKEEPING, *_KNOWN.get(str(kind), ())), "input")
         reader(self, item, path)
 

@@ -46,7 +46,7 @@ def read_request(body: Body, find: Find | None = None, *, compacts: bool = False
     reader.read(body.get("tools"), "tools")
     items = ItemsReader(drops, reader, earlier)
     if body.get("input") is None and not earlier.before:
-        raise InvalidRequest("input: field required", param="input")
+        raise InvalidRequest.about("input", "field required")
     items.read(earlier.before)
     items.read(body.get("input") or [])
     if compacts:

@@ -35,8 +35,8 @@ def read_choice(value: Json, reader: ToolsReader, drops: Drops) -> tuple[ToolCho
         case {"type": "allowed_tools"}:
             return _read_allowed(value, reader, drops)
         case {"type": str(kind)}:
-            raise UnsupportedFeature(
-                f"tool_choice: tools of type {kind} run at OpenAI only, so that none can be forced", param="tool_choice"
+            raise UnsupportedFeature.about(
+                "tool_choice", f"tools of type {kind} run at OpenAI only, so that none can be forced"
             )
         case _:
             raise wrong("tool_choice", "none, auto, required or an object with a type")
@@ -45,7 +45,7 @@ def read_choice(value: Json, reader: ToolsReader, drops: Drops) -> tuple[ToolCho
 def _required(tools: tuple[Tool, ...]) -> ToolChoice:
     if tools:
         return ToolChoice("required")
-    raise InvalidRequest("tool_choice: required, but there are no tools", param="tool_choice")
+    raise InvalidRequest.about("tool_choice", "required, but there are no tools")
 
 
 def _read_allowed(
@@ -79,7 +79,7 @@ def _chosen(entry: Mapping[str, Json], path: str, tools: tuple[Tool, ...]) -> To
     found = [tool for tool in tools if tool.name == whole]
     found = found or [tool for tool in tools if isinstance(tool, ClientTool) and tool.wire.get("name") == name]
     if len(found) != 1:
-        raise InvalidRequest(f"{path}: there is no tool named {name}", param=path)
+        raise InvalidRequest.about(path, f"there is no tool named {name}")
     return found[0]
 
 
@@ -87,7 +87,7 @@ def _chosen_run(kind: str, path: str, tools: tuple[Tool, ...]) -> Tool:
     for tool in tools:
         if isinstance(tool, ClientTool) and tool.run is not None and tool.name == KINDS[kind].name:
             return tool
-    raise InvalidRequest(f"{path}: there is no tool of type {kind}", param=path)
+    raise InvalidRequest.about(path, f"there is no tool of type {kind}")
 
 
 def write_choice(choice: ToolChoice, tools: Iterable[Tool]) -> Json:

@@ -194,7 +194,7 @@ class ToolsReader:
             if namespace is not None:
                 tool = ClientTool(neutral, description, parameters, strict, None, wire, namespace, about)
         else:
-            raise UnsupportedFeature(f"{path}: a namespace holds functions and custom tools, not {kind}", param=path)
+            raise UnsupportedFeature.about(path, f"a namespace holds functions and custom tools, not {kind}")
         if not path.startswith("tools."):
             self.know(neutral)
         elif wire.get("defer_loading") is True and all(known.name != neutral for known in self.tools):
@@ -206,7 +206,7 @@ class ToolsReader:
         if known is None:
             self.tools.append(replace(tool, at=path))
         elif known != tool:
-            raise InvalidRequest(f"{path}.name: there are two tools named {tool.name}", param=f"{path}.name")
+            raise InvalidRequest.about(f"{path}.name", f"there are two tools named {tool.name}")
 
 
 def _with_grammar(description: str | None, wire: Mapping[str, Json], path: str) -> str | None:

@@ -85,7 +85,7 @@ class _Writer:
             case Image():
                 self._add(self._image(part))
             case _:
-                raise UnsupportedFeature(f"{path}: {type(part).__name__} has no place in an answer", param=path)
+                raise UnsupportedFeature.about(path, f"{type(part).__name__} has no place in an answer")
 
     def _image(self, image: Image) -> Item:
         """The API demands an id; a vendor's own has one."""
