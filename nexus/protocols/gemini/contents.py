@@ -1,11 +1,12 @@
 """The conversation as Gemini's alternating ``user`` and ``model`` contents.
 
-Law, in the order of the vendor's demands: neighbours of one role are one content; the function responses of a turn come
-first, in the order of their calls, then media out of tool results, then everything else. A system message in the middle
-of the conversation keeps its place as user text between <system> tags; one before any turn joins the system
-instruction. Only thought signatures of this dialect go out, on the very part they came with. An image of a type that
-Google does not take is refused in the last turn of the user, where its sender can do something about it; in earlier
-ones and in tool results, which come again with every later request, it becomes words.
+Law, in the order of the vendor's demands: neighbours of one role are one content, and the first is the user's
+(hermes-agent #55427, archestra #6258); the function responses of a turn come first, in the order of their calls, then
+media out of tool results, then everything else. A system message in the middle of the conversation keeps its place as
+user text between <system> tags; one before any turn joins the system instruction. Only thought signatures of this
+dialect go out, on the very part they came with. An image of a type that Google does not take is refused in the last
+turn of the user, where its sender can do something about it; in earlier ones and in tool results, which come again
+with every later request, it becomes words.
 Source: ai.google.dev/gemini-api/docs/function-calling and /thought-signatures.
 """
 
@@ -44,6 +45,9 @@ from nexus.wire import Json
 DIALECT = "gemini"
 PLACEHOLDER = "skip_thought_signature_validator"
 """Google's documented signature for calls that no Gemini model made."""
+
+NO_MESSAGE = "(no message)"
+"""Opens a conversation that begins with an answer."""
 
 _IDS = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
@@ -107,6 +111,8 @@ class ContentsWriter:
                 "this model does not continue an answer begun by the client; end with a user message",
                 param=self._turns[-1].origin,
             )
+        if self._turns and self._turns[0].role == "model":
+            self._turns.insert(0, _Turn("user", "messages", [{"text": NO_MESSAGE}]))
         for turn in self._turns:
             if turn.role == "model" and self._gemini.thought_signatures:
                 _sign_first_call(turn.parts)

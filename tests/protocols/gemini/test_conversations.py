@@ -84,6 +84,15 @@ def test_neighbours_merge_and_empty_messages_vanish() -> None:
     ]
 
 
+@pytest.mark.parametrize("before", [(), (user(""),)])
+def test_a_history_that_begins_with_an_answer(before: tuple[Message, ...]) -> None:
+    assert wire(*before, assistant("Welcome!"), user("hi")) == [
+        {"role": "user", "parts": text("(no message)")},
+        {"role": "model", "parts": text("Welcome!")},
+        {"role": "user", "parts": text("hi")},
+    ]
+
+
 @pytest.mark.parametrize("messages", [(), (user(""),), (user(), assistant(""))])
 def test_nothing_to_answer(messages: tuple[Message, ...]) -> None:
     with pytest.raises(InvalidRequest) as caught:
