@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from nexus.conversation.usage import Usage
 from nexus.wire import Json, count, mapping, text
 
+_CACHED = ("cache_creation_input_tokens", "cache_read_input_tokens")
 _CUMULATIVE = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 
 
@@ -35,8 +36,14 @@ def read_usage(wire: Json) -> Usage:
 
 
 def merge_usage(start: Mapping[str, Json], delta: Mapping[str, Json]) -> dict[str, Json]:
-    """The wire usage of ``message_start`` overlaid with the cumulative one of ``message_delta``, field by field."""
+    """The wire usage of ``message_start`` overlaid with the cumulative one of ``message_delta``, field by field.
+
+    Servers that tell of the cache in the latter alone told the whole prompt in the former (DashScope, rust-genai #258).
+    """
     merged = dict(start)
+    late = sum(count(delta.get(name)) for name in _CACHED)
+    if late and "input_tokens" not in delta and not any(count(start.get(name)) for name in _CACHED):
+        merged["input_tokens"] = max(0, count(start.get("input_tokens")) - late)
     for name, value in delta.items():
         if value is not None and not (name in _CUMULATIVE and not isinstance(value, int | float)):
             merged[name] = value

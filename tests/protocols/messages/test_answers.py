@@ -36,6 +36,7 @@ from nexus.protocols.messages.read_request import read_request
 from nexus.protocols.messages.read_response import read_response
 from nexus.protocols.messages.read_stream import StreamReader
 from nexus.protocols.messages.stops import read_stop, write_stop
+from nexus.protocols.messages.usage import merge_usage, read_usage
 from nexus.protocols.messages.write_response import write_response
 from nexus.protocols.messages.write_stream import StreamWriter
 from tests.protocols.kit import envelope, origin
@@ -405,3 +406,26 @@ def test_broken_arguments_are_kept_whole() -> None:
     body = write_response(Response("x", "m", (ToolCall("a", "f", '{"x":'),), Stop("tool_use")), envelope())
     check_message(body)
     assert body["content"][0]["input"] == {"invalid_json": '{"x":'}
+
+
+@pytest.mark.parametrize(
+    ("start", "delta", "parts"),
+    [
+        # DashScope; Kimi and QwenCloud, which say what is left beside the cache.
+        ({"input_tokens": 3602}, {"cache_read_input_tokens": 3000, "output_tokens": 8}, (602, 3000, 8)),
+        ({"input_tokens": 3602}, {"cache_read_input_tokens": 3604, "output_tokens": 8}, (0, 3604, 8)),
+        (
+            {"input_tokens": 9, "cache_read_input_tokens": 0},
+            {"input_tokens": 2, "cache_read_input_tokens": 7},
+            (2, 7, 0),
+        ),
+        # Anthropic.
+        ({"input_tokens": 9, "cache_read_input_tokens": 5}, {"cache_read_input_tokens": 5}, (9, 5, 0)),
+        ({"input_tokens": 9, "cache_read_input_tokens": 0}, {"output_tokens": 3}, (9, 0, 3)),
+    ],
+)
+def test_a_cache_that_is_told_of_at_the_end_was_counted_at_the_beginning(
+    start: dict[str, Any], delta: dict[str, Any], parts: tuple[int, int, int]
+) -> None:
+    usage = read_usage(merge_usage(start, delta))
+    assert (usage.input, usage.cache_read, usage.output) == parts
