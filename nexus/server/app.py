@@ -21,8 +21,6 @@ from nexus.protocols.operation import RAW, Operation
 from nexus.server import raw
 from nexus.server.base import UnknownPath
 from nexus.server.calls import CallHandler
-from nexus.server.dashboard.data import DataHandler
-from nexus.server.dashboard.page import DashboardHandler
 from nexus.server.health import HealthHandler, ReadyHandler
 from nexus.server.home import HELLO, HelloHandler, HomeHandler, MetadataHandler
 from nexus.server.metrics import MetricsHandler, OwnMetricsHandler
@@ -131,6 +129,9 @@ def _specs(server: Server, runtime: Runtime) -> list[URLSpec]:
                 add(f"{below}/.*", raw.RawHandler, spoken, operation=RAW, provider=provider.name)
         add(re.escape(HELLO), HelloHandler, DEFAULT)
     if settings.server.shows_dashboard:
+        from nexus.server.dashboard.data import DataHandler
+        from nexus.server.dashboard.page import DashboardHandler
+
         add(re.escape(settings.server.dashboard.path), DashboardHandler, DEFAULT)
         add(re.escape(settings.server.dashboard.data_path), DataHandler, DEFAULT)
     add("/usage/v1/report", ReportHandler, DEFAULT)

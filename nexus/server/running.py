@@ -29,7 +29,7 @@ from nexus.server.server import Server
 from nexus.server.threads import Full
 from nexus.settings import Settings
 from nexus.settings.server import listed_groups
-from nexus.telemetry.otel.exporting import open_exporting
+from nexus.telemetry.otel import open_exporting
 
 log = logging.getLogger("nexus.server")
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from nexus.accounting.activity import Activity
 from nexus.accounting.books import Books
@@ -32,7 +32,9 @@ from nexus.settings import ServerSettings
 from nexus.telemetry.access_log import log_call
 from nexus.telemetry.metrics import catalog
 from nexus.telemetry.metrics.meters import Meters
-from nexus.telemetry.otel.exporting import Exporting
+
+if TYPE_CHECKING:
+    from nexus.telemetry.otel.exporting import Exporting
 
 log = logging.getLogger("nexus.server")
 

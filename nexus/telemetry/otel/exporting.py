@@ -7,12 +7,10 @@ and ``close`` waits for so long and no longer. What cannot be told is counted an
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from nexus.accounting.record import CallRecord
 from nexus.headers.tracing import CallTrace, Content, TraceContext, new_span_id, new_trace_id
@@ -21,11 +19,9 @@ from nexus.telemetry import logs
 from nexus.telemetry.otel.content import ROOM, asked, content_attributes
 from nexus.telemetry.otel.measures import ResponseModels, measures_of
 from nexus.telemetry.otel.names import VERSIONS
+from nexus.telemetry.otel.sdk import Sdk
 from nexus.telemetry.otel.spans import CHOSEN, SpanValues, spans_of
 from nexus.wire import Json
-
-if TYPE_CHECKING:
-    from nexus.telemetry.otel.sdk import Sdk
 
 log = logging.getLogger("nexus.telemetry")
 
@@ -38,19 +34,6 @@ TAKEN = "the OpenTelemetry collector takes what it is told again"
 UNTOLD = "calls that no OpenTelemetry collector was told of"
 
 _RATIO = 2**64
-
-
-def open_exporting(settings: TelemetrySettings) -> Exporting | None:
-    """None where nothing is configured, and nothing was imported. Its thread runs from now on."""
-    if settings.traces_to is None and settings.metrics_to is None:
-        return None
-    from nexus.telemetry.otel.sdk import open_sdk
-
-    # It logs every failed try by itself, and we say so once.
-    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
-    exporting = Exporting(settings, open_sdk(settings, secrets.token_hex(16)))
-    exporting.start()
-    return exporting
 
 
 class Exporting:

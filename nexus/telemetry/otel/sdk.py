@@ -1,7 +1,7 @@
 """OpenTelemetry's SDK: resource, exporters, and how values become spans and metrics.
 
-Imported by ``exporting`` alone, in the process that exports, after it was forked. No thread of the SDK's own runs:
-whoever calls ``export_spans`` and ``export_metrics`` waits for the collector.
+Imported in the process that exports, after it was forked. No thread of the SDK's own runs: whoever calls
+``export_spans`` and ``export_metrics`` waits for the collector.
 """
 
 from __future__ import annotations
