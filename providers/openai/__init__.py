@@ -54,6 +54,9 @@ _PATHS: dict[tuple[str, Action], str] = {
     ("responses", "compact"): "/responses/compact",
 }
 _OPENAI = "https://api.openai.com/"
+_MOST_MODELS = 1000
+"""Of which quirks are learned, for callers may name any where ``unknown = "allow"``."""
+
 _DEPLOYMENT = re.compile(r"/deployments(?:/([^/]+))?$")
 VERSION = "/v1"
 
@@ -176,7 +179,7 @@ class OpenAIProvider(Provider):
 
     def _keep_to(self, model: str, quirk: str) -> None:
         known = self._learned.get(model, frozenset())
-        if quirk not in known:
+        if quirk not in known and len(self._learned) < _MOST_MODELS:
             self._learned[model] = known | {quirk}
             fields = {"provider": self.name, "model": model, "quirk": quirk}
             log.warning("the server has a quirk that is not listed, and is asked accordingly", extra={"fields": fields})

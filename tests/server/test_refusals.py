@@ -91,7 +91,7 @@ def test_sound(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
 PARAMS = {
     "a knob": ("temperature", "temperature"),
     "a field with another name": ("max_completion_tokens", "max_output_tokens"),
-    "nested": ("reasoning_effort", "reasoning"),
+    "nested": ("response_format", "text"),
     "the conversation": ("messages.[3].content", "input"),
     "a tool": ("tools[0].function.parameters", "tools"),
     "a field that the client does not know": ("logit_bias", None),
