@@ -8,8 +8,15 @@ from __future__ import annotations
 import io
 import socket
 import struct
+import sys
 import time
-from typing import Any
+from ssl import SSLSocket
+
+_WAITED_FOR = 2 * 1024
+"""Bytes that a read has room for while nothing comes."""
+
+_AT_ONCE = 64 * 1024
+"""Bytes that are taken at once where so many have come."""
 
 
 class Clock:
@@ -47,29 +54,87 @@ class Clock:
         return left
 
 
-class _ClockedIO(socket.SocketIO):
-    """The raw file of a socket, each read bounded by a clock."""
+class _ClockedFile(io.BufferedIOBase):
+    """A socket as a file to read from, each read bounded by a clock. It holds no room for what has not come but
+    ``_WAITED_FOR``: there are as many of them as streams, and most of the time they wait.
+    """
 
     def __init__(self, sock: socket.socket, clock: Clock) -> None:
-        super().__init__(sock, "rb")
         sock._io_refs += 1  # type: ignore[attr-defined]  # as socket.makefile does
         self._socket = sock
         self._clock = clock
         self._allowed = 0.0
         self._is_plain = type(sock) is socket.socket
+        self._rest = b""
+        self._fault: OSError | None = None
 
-    def readinto(self, buffer: Any) -> int | None:
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self._socket._decref_socketios()  # type: ignore[attr-defined]
+
+    def peek(self) -> bytes:
+        """What is there, and a read of the socket where nothing is."""
+        self._rest = self._rest or self._receive(_AT_ONCE)
+        return self._rest
+
+    def readline(self, size: int | None = -1) -> bytes:
+        rest, seen, most = self._rest, 0, sys.maxsize if size is None or size < 0 else size
+        while not (end := rest.find(b"\n", seen) + 1) and len(rest) < most:
+            if not (more := self._receive(_AT_ONCE)):
+                break
+            seen = len(rest)
+            rest += more
+        end = min(end or len(rest), most)
+        self._rest = rest[end:]
+        return rest[:end]
+
+    def read(self, size: int | None = -1) -> bytes:
+        rest, most = self._rest, sys.maxsize if size is None or size < 0 else size
+        while len(rest) < most and (more := self._receive(_AT_ONCE)):
+            rest += more
+        self._rest = rest[most:]
+        return rest[:most]
+
+    def read1(self, size: int = -1) -> bytes:
+        size = _AT_ONCE if size < 0 else size
+        if not (rest := self._rest):
+            return self._receive(size)
+        self._rest = rest[size:]
+        return rest[:size]
+
+    def _receive(self, size: int) -> bytes:
+        """Waits for the next bytes, and takes those that came with them; none where the other side is done."""
+        if self._fault is not None:
+            raise self._fault
         allowed = self._clock.allowed()
         if allowed != self._allowed:
             # Each time it is a call of the system.
             self._limit(allowed)
             self._allowed = allowed
         try:
-            count = self._socket.recv_into(buffer)
+            piece = self._socket.recv(min(size, _WAITED_FOR))
         except BlockingIOError:
             raise TimeoutError("timed out") from None
-        self._clock.received += count
-        return count
+        if _WAITED_FOR == len(piece) < size:
+            piece += self._more(size - len(piece))
+        self._clock.received += len(piece)
+        return piece
+
+    def _more(self, size: int) -> bytes:
+        """What is there already."""
+        if not self._is_plain:
+            # The rest of the record that was opened.
+            there = self._socket.pending() if isinstance(self._socket, SSLSocket) else 0
+            return self._socket.recv(min(size, there)) if there else b""
+        try:
+            return self._socket.recv(size, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return b""
+        except OSError as error:
+            # What came before it counts, and the socket would not tell it twice.
+            self._fault = error
+            return b""
 
     def _limit(self, seconds: float) -> None:
         if not self._is_plain:
@@ -90,5 +155,5 @@ class ClockedSource:
         self._sock = sock
         self._clock = clock
 
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_ClockedIO(self._sock, self._clock))
+    def makefile(self, mode: str) -> io.BufferedIOBase:
+        return _ClockedFile(self._sock, self._clock)

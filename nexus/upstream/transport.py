@@ -35,8 +35,6 @@ log = logging.getLogger("nexus.transport")
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 _READ_SIZE = 64 * 1024
-_STREAM_READ = 8 * 1024
-"""Bytes that a read of a stream has room for, which is held while nothing comes: as long as they are not filled."""
 
 _POOL_SIZE = 512
 
@@ -205,7 +203,6 @@ class HttpReply(UpstreamReply):
         self._response = response
         self._is_encoded = "content-encoding" in self.headers
         self._body = HTTPResponse(response, self.headers, preload_content=False) if self._is_encoded else response
-        self._size = _READ_SIZE if response.length is not None else _STREAM_READ
         self._clock = response.binding.clock
         self._connection: BoundConnection | None = connection
         self._pool = pool
@@ -217,9 +214,7 @@ class HttpReply(UpstreamReply):
         if self._connection is None:
             return b""
         try:
-            piece = self._body.read1(self._size)
-            if len(piece) > _STREAM_READ // 2:
-                self._size = _READ_SIZE
+            piece = self._body.read1(_READ_SIZE)
             left = None if self._is_encoded else self._response.length
             if not piece and left:
                 raise IncompleteRead(b"", left)
