@@ -79,21 +79,16 @@ class Channel(Generic[Head]):
         self._bell = bell
         self._loop = bell.loop
         self._lock = threading.Lock()
-        self._room = threading.Condition(self._lock)
+        self._turn = threading.Lock()
         self._head: Head | None = None
-        self._head_sent = False
-        self._content_sent = False
+        self._head_sent = self._content_sent = False
         self._pieces: list[bytes] = []
         self._size = 0
-        self._ended = False
-        self._over = False
+        self._ended = self._over = self._closed = self._rung = self._waits = False
         self._error: Exception | None = None
-        self._closed = False
         self._waiter: asyncio.Future[None] | None = None
         self._send: Callable[[bytes], bool] | None = None
         self._flow: asyncio.Future[Pause] | None = None
-        self._rung = False
-        self._waits = False
         self._sent_at = 0.0
 
     # The worker's side.
@@ -117,8 +112,7 @@ class Channel(Generic[Head]):
         """Blocks while the channel is full. False: it was closed, nobody wants the piece."""
         with self._lock:
             while self._size >= CAPACITY and not self._closed:
-                self._waits = True
-                self._room.wait()
+                self._stay()
             if self._closed:
                 return False
             self._content_sent = True
@@ -127,8 +121,7 @@ class Channel(Generic[Head]):
             if self._rung and self._send is not None:
                 # Workers that always have more to say would keep the loop waiting, and calls that begin. What the
                 # loop comes for then leaves in one write with this piece.
-                self._waits = True
-                self._room.wait(BEHIND)
+                self._stay(BEHIND)
                 return not self._closed
             callback = self._wanted()
         self._wake(callback)
@@ -278,7 +271,15 @@ class Channel(Generic[Head]):
         """Under the lock: a worker that waits looks again when it is given up."""
         if self._waits:
             self._waits = False
-            self._room.notify_all()
+            self._turn.release()
+
+    def _stay(self, seconds: float = -1) -> None:
+        """Under the lock, which is free meanwhile: waits for ``_let_on``; for so long, or below 0 without an end."""
+        self._turn.acquire(blocking=False)
+        self._waits = True
+        self._lock.release()
+        self._turn.acquire(timeout=seconds)
+        self._lock.acquire()
 
     def _wanted(self) -> Callable[[], None] | None:
         """What the loop is to be woken for, under the lock; nothing where it is on its way or does not wait."""

@@ -47,7 +47,7 @@ async def finished(job: Job[T]) -> T:
 
 def blocked(job: Job[T]) -> bool:
     """Whether the worker waits inside the channel."""
-    return job.stack[:2] == ["wait", "put"]
+    return job.stack[:2] == ["_stay", "put"]
 
 
 async def rest(channel: Channel[str]) -> bytes:

@@ -109,7 +109,12 @@ class _Task:
 
 
 class _Unawaited(threading.Event):
-    """That a thread runs, of which nobody wants to know when."""
+    """That a thread runs, of which nobody wants to know when: one condition does for all."""
+
+    _nobody = threading.Condition()
+
+    def __init__(self) -> None:
+        self._cond, self._flag = self._nobody, False
 
     def wait(self, timeout: float | None = None) -> bool:
         return True
