@@ -93,8 +93,9 @@ def pytest_collection(session: pytest.Session) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was imported stays: the garbage collector need not look at it again in every test."""
+    """What was imported stays: the garbage collector need not look at it again in every test, nor often at the rest."""
     gc.freeze()
+    gc.set_threshold(2_000, 20, 100)
     gc.enable()
 
 
