@@ -60,6 +60,12 @@ def is_credential(name: str) -> bool:
     return name.lower() in ("key", "sig") or is_secret(name.lower())
 
 
+def bearer_token(client: Headers) -> str:
+    """Of ``Authorization: Bearer``; "" where there is none."""
+    scheme, _, token = client.get("authorization", "").strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
 def returned(vendor: Headers, more: Collection[str] = ()) -> dict[str, str]:
     """The vendor's reply headers that travel back to the client, ``more`` among them; a ``retry-after`` that is no date
     is whole seconds."""

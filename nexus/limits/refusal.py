@@ -61,7 +61,13 @@ class LimitExceeded(RateLimited):
 
     @staticmethod
     def _message(refused: Refused) -> str:
-        return _limit_message(refused)
+        quota, asked = refused.standing.quota, refused.demand.needed
+        what = WORDS[quota.dimension]
+        limit = f"Nexus limits {quota.rule} to {quota.limit} {what} in any {in_words(quota.interval)}"
+        if refused.wait is None:
+            return f"{limit}; this request needs {asked} and can never pass: {HINT[quota.dimension]}"
+        seconds = max(1, -(-refused.wait // SECOND))
+        return f"{limit}; {refused.standing.remaining} are left and this request needs {asked}: retry in {seconds} s"
 
 
 class BudgetExceeded(LimitExceeded):
@@ -96,16 +102,6 @@ class BudgetExceeded(LimitExceeded):
 def refusal(refused: Refused) -> LimitExceeded:
     """In the words of what was exceeded."""
     return BudgetExceeded(refused) if refused.demand.quota.dimension == "cost" else LimitExceeded(refused)
-
-
-def _limit_message(refused: Refused) -> str:
-    quota, asked = refused.standing.quota, refused.demand.needed
-    what = WORDS[quota.dimension]
-    limit = f"Nexus limits {quota.rule} to {quota.limit} {what} in any {in_words(quota.interval)}"
-    if refused.wait is None:
-        return f"{limit}; this request needs {asked} and can never pass: {HINT[quota.dimension]}"
-    seconds = max(1, -(-refused.wait // SECOND))
-    return f"{limit}; {refused.standing.remaining} are left and this request needs {asked}: retry in {seconds} s"
 
 
 def in_words(interval: int) -> str:

@@ -91,10 +91,10 @@ def maybe_string(holder: Body, name: str, path: str = "") -> str | None:
     return None if holder.get(name) is None else a_string(holder, name, path)
 
 
-def maybe_strings(holder: Body, name: str, path: str = "") -> dict[str, str]:
+def maybe_strings(body: Body, name: str) -> dict[str, str]:
     """An object whose members are all strings; an empty one where there is none."""
-    strings = maybe_object(holder, name, path)
-    return {member: a_string(strings, member, join(path, name)) for member in strings}
+    strings = maybe_object(body, name)
+    return {member: a_string(strings, member, name) for member in strings}
 
 
 def strings_in(value: Json, path: str) -> tuple[str, ...]:

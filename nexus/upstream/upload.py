@@ -32,10 +32,6 @@ class Spool:
         self._file: IO[bytes] | None = None
         self.size = 0
 
-    @property
-    def on_disk(self) -> bool:
-        return self._file is not None
-
     def write(self, piece: bytes) -> None:
         """Raises OSError where the disk takes no more."""
         self.size += len(piece)

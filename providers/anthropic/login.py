@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from nexus.headers.forwarding import bearer_token
 from nexus.settings.auth_scheme import BearerToken
 
 LOGIN_HOST = "api.anthropic.com"
@@ -23,18 +24,13 @@ _KEYS = ("sk-", "nx-", "AIza", "AKIA", "ASIA", "ABSK", "bedrock-api-key-")
 """How API keys begin: vendors' and our own."""
 
 
-class Login(BearerToken):
-    """A token that goes on as ``Authorization: Bearer``."""
-
-
-def login_in(client: Mapping[str, str]) -> Login | None:
+def login_in(client: Mapping[str, str]) -> BearerToken | None:
     """The login in a client's headers (lower-case names): a token of that form, or one beside the OAuth beta."""
-    scheme, _, token = client.get("authorization", "").strip().partition(" ")
-    token = token.strip()
-    if scheme.lower() != "bearer" or not _WHOLE.fullmatch(token):
+    token = bearer_token(client)
+    if not _WHOLE.fullmatch(token):
         return None
     if token.startswith(_TOKEN):
-        return Login(token)
+        return BearerToken(token)
     betas = (beta.strip() for beta in client.get("anthropic-beta", "").split(","))
     with_beta = any(_BETA.fullmatch(beta) for beta in betas)
-    return Login(token) if with_beta and not token.startswith(_KEYS) else None
+    return BearerToken(token) if with_beta and not token.startswith(_KEYS) else None

@@ -13,6 +13,7 @@ import binascii
 import re
 from collections.abc import Mapping
 
+from nexus.headers.forwarding import bearer_token
 from nexus.settings.auth_scheme import BearerToken
 from nexus.wire import decode_object
 
@@ -29,14 +30,13 @@ _JWT = re.compile(r"[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+")
 
 
 class Login(BearerToken):
-    """A token that goes on as ``Authorization: Bearer``."""
+    """The token of one."""
 
 
 def login_in(client: Mapping[str, str]) -> Login | None:
     """The login in a client's headers (lower-case names)."""
-    scheme, _, token = client.get("authorization", "").strip().partition(" ")
-    token = token.strip()
-    found = _JWT.fullmatch(token) if scheme.lower() == "bearer" and client.get(ACCOUNT) else None
+    token = bearer_token(client)
+    found = _JWT.fullmatch(token) if client.get(ACCOUNT) else None
     if found is None:
         return None
     try:

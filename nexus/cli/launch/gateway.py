@@ -31,6 +31,8 @@ STEP = 0.02
 LAST_WORDS = 4_000
 """Bytes of a failed gateway's log that are shown."""
 
+KEPT_LOGS = 20
+
 _PDEATHSIG = 1
 
 
@@ -104,9 +106,9 @@ def _log_file(environ: Mapping[str, str]) -> Path:
     return Path(name)
 
 
-def _forget_old(newest: Path, kept: int = 20) -> None:
+def _forget_old(newest: Path) -> None:
     logs = sorted(newest.parent.glob("*gateway-*.log"), key=lambda file: file.stat().st_mtime)
-    for old in logs[:-kept]:
+    for old in logs[:-KEPT_LOGS]:
         old.unlink(missing_ok=True)
 
 
