@@ -43,14 +43,8 @@ TYPES: Mapping[str, str] = {
     "overloaded": _UNAVAILABLE,
     "timeout": _TIMEOUT,
     "unreachable": _UNAVAILABLE,
-    "protocol": _INTERNAL,
-    "stream_interrupted": _INTERNAL,
-    "upstream": _INTERNAL,
-    "answered": _INTERNAL,
-    "cancelled": _INTERNAL,
-    "internal": _INTERNAL,
 }
-"""The type of an error reply, by our kind."""
+"""The type of an error reply, by our kind; any other is internal."""
 
 _IN_STREAM: Mapping[str, str] = {
     "rate_limit": "throttlingException",

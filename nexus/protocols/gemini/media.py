@@ -99,25 +99,18 @@ def _document(source: Inline | Link | Text, param: str) -> Inline | Link | Text:
     return source if source.media_type in (*_TEXTS, PDF) else replace(source, media_type="text/plain")
 
 
-def inline_of(part: Media) -> Inline | None:
-    """The part's bytes, unless it is a link."""
-    match part.source:
-        case Inline():
-            return part.source
-        case Text(text=words):
-            return Inline("text/plain", base64.b64encode(words.encode()).decode())
-        case Link():
-            return None
+def as_bytes(source: Inline | Text) -> Inline:
+    """Text as a file of it."""
+    if isinstance(source, Inline):
+        return source
+    return Inline("text/plain", base64.b64encode(source.text.encode()).decode())
 
 
 def _source(source: Inline | Link | Text, default: str | None, gemini: Gemini, param: str) -> Json:
-    match source:
-        case Inline(media_type=media_type, data=data):
-            return {"inlineData": {"mimeType": _IMAGES.get(media_type, media_type), "data": data}}
-        case Text(text=words):
-            return {"inlineData": {"mimeType": "text/plain", "data": base64.b64encode(words.encode()).decode()}}
-        case Link(url=url):
-            return {"fileData": _file_data(url, default, gemini, param)}
+    if isinstance(source, Link):
+        return {"fileData": _file_data(source.url, default, gemini, param)}
+    inline = as_bytes(source)
+    return {"inlineData": {"mimeType": _IMAGES.get(inline.media_type, inline.media_type), "data": inline.data}}
 
 
 def _file_data(url: str, default: str | None, gemini: Gemini, param: str) -> dict[str, Json]:

@@ -9,9 +9,9 @@ google.protobuf.Struct.
 
 from __future__ import annotations
 
-from nexus.conversation.parts import Audio, Document, Image, Text, ToolResult
+from nexus.conversation.parts import Audio, Document, Image, Link, Text, ToolResult
 from nexus.models.gemini import Gemini
-from nexus.protocols.gemini.media import inline_of, media_parts
+from nexus.protocols.gemini.media import as_bytes, media_parts
 from nexus.wire import Json, decode
 
 _INSIDE = frozenset({"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"})
@@ -47,8 +47,7 @@ def result_media(result: ToolResult, gemini: Gemini, path: str) -> tuple[list[Js
 
 
 def _fits(part: Image | Document | Audio) -> Json:
-    source = inline_of(part)
-    if source is None or source.media_type not in _INSIDE:
+    if isinstance(part.source, Link) or (source := as_bytes(part.source)).media_type not in _INSIDE:
         return None
     if isinstance(part, Document) and (part.title or part.context):
         return None

@@ -36,19 +36,13 @@ TYPES: dict[str, str] = {
     "quota": "rate_limit_error",
     "overloaded": "overloaded_error",
     "timeout": "timeout_error",
-    "unreachable": "api_error",
-    "protocol": "api_error",
-    "stream_interrupted": "api_error",
-    "upstream": "api_error",
-    "answered": "api_error",
-    "cancelled": "api_error",
-    "internal": "api_error",
 }
+"""By our kind; any other is an ``api_error``."""
 
 
 def write_error(error: NexusError, request_id: str) -> bytes:
     message = context_length.worded(error.message) if error.kind == "context_length" else error.message
-    document = {"type": TYPES.get(error.kind, TYPES["internal"]), "message": message}
+    document = {"type": TYPES.get(error.kind, "api_error"), "message": message}
     return encode({"type": "error", "error": document, "request_id": request_id})
 
 
