@@ -13,15 +13,8 @@ import pytest
 from nexus.cancel import Cancel
 from nexus.errors import Cancelled, InternalError, Unreachable, UpstreamError, UpstreamTimeout
 from nexus.renewal import EARLY, LEAST, PAUSE, Grant, Renewed
+from tests.clock import Clock
 from tests.serving import wait_until
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Issuer:
@@ -56,7 +49,7 @@ class Issuer:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_000_000.0)
 
 
 @pytest.fixture

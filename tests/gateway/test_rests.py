@@ -8,19 +8,13 @@ import pytest
 
 from nexus.gateway.rests import CAP, PROBE, REST, Rests
 from nexus.relay.candidate import Scope
+from tests.clock import Clock
+from tests.threads import at_once
 
 HOST: Scope = ("p", "", "")
 MODEL: Scope = ("p", "m", "")
 KEY: Scope = ("p", "m", "k")
 PLACE = (HOST, MODEL, KEY)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -182,9 +176,5 @@ def test_threads_agree(clock: Clock) -> None:
         gate.wait()
         entered.append(rests.enter(PLACE, clock.now))
 
-    threads = [threading.Thread(target=call) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once([call] * 8)
     assert sorted(entered) == [False] * 7 + [True]

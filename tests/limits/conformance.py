@@ -13,6 +13,7 @@ import pytest
 
 from nexus.limits.quota import SECOND, Granted, Refused, Store
 from tests.limits.kit import START, Clock, ExactLog, demand
+from tests.threads import at_once
 
 Make = Callable[[Clock], Store]
 
@@ -210,11 +211,7 @@ class StoreConformance:
                 if isinstance(store.reserve([demand(3, 1000), demand(1, 10**6, key="other")]), Granted):
                     next(wins)
 
-        threads = [threading.Thread(target=hammer) for _ in range(64)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        at_once([hammer] * 64)
         assert next(wins) == 333
         assert refused(store.reserve([demand(2, 1000)])).standing.used == 999
 
@@ -225,11 +222,7 @@ class StoreConformance:
                 store.settle(granted(store.reserve([demand(10, 10**6)])), [dice.choice((10, 7))])
                 store.settle(granted(store.reserve([demand(5, 10**6)])), [0])
 
-        threads = [threading.Thread(target=churn, args=(seed,)) for seed in range(16)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        at_once(partial(churn, seed) for seed in range(16))
         spent = 0
         for seed in range(16):
             dice = random.Random(seed)

@@ -24,6 +24,7 @@ from nexus.limits.rules import LimitKey, LimitRules
 from nexus.limits.store_memory import MemoryStore
 from nexus.settings.limits import RateLimits
 from tests.limits.kit import Clock
+from tests.threads import at_once
 
 ALL = {"input_token_limit": 1000, "output_token_limit": 500, "request_limit": 10}
 USAGE = Usage(input=10, cache_read=20, cache_write_5m=30, cache_write_1h=1, output=40, reasoning=2)
@@ -158,11 +159,7 @@ def test_threads_that_end_it_at_once_end_it_once(house: House) -> None:
         start.wait()
         held.settle(USAGE)
 
-    threads = [threading.Thread(target=end) for _ in range(32)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once([end] * 32)
     assert house.used() == counts(61, 42, 1)
     assert house.limits.open == 0
 
@@ -180,11 +177,7 @@ def test_calls_at_the_same_time_do_not_pass_on_one_quota() -> None:
         except LimitExceeded:
             return
 
-    threads = [threading.Thread(target=call) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once([call] * 20)
     assert len(held) == 3
 
 

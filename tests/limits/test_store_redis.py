@@ -18,6 +18,7 @@ from nexus.limits.store_redis import RedisStore
 from tests.limits.conformance import StoreConformance, granted, refused
 from tests.limits.kit import PROFILE, Clock, demand, quota, storage
 from tests.limits.redis_server import RedisServer
+from tests.threads import at_once
 
 
 class TestRedisStore(StoreConformance):
@@ -189,11 +190,7 @@ def test_two_who_come_first_are_no_loss(store: RedisStore, monkeypatch: pytest.M
             granted(store.reserve([demand(1, 10, key=f"key {turn}")]))
 
     monkeypatch.setattr(store._nodes, "run", together)
-    threads = [threading.Thread(target=reserve) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    at_once([reserve] * 2)
     assert store._losses == 0
 
 
@@ -241,11 +238,7 @@ def hammer(url: str, results: multiprocessing.queues.Queue[tuple[int, int]]) -> 
                 with lock:
                     held += spent
 
-    threads = [threading.Thread(target=take) for _ in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once([take] * THREADS)
     results.put((held, store.trouble.failures))
     store.close()
 

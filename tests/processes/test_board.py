@@ -10,17 +10,10 @@ from nexus.gateway.affinity import IDLE, TOLD, Moves
 from nexus.gateway.rests import CAP, IN_A_ROW, REST, Rests
 from nexus.processes.board import Board, Fact, Facts
 from nexus.processes.frames import Frames, pack
+from tests.clock import Clock
 
 SCOPE = ("anthropic", "", "")
 OTHER = ("openai", "gpt", "k1")
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Fleet:

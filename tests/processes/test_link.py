@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import threading
+from functools import partial
 
 import pytest
 
@@ -17,6 +18,7 @@ from nexus.processes.hub import Function
 from nexus.processes.link import Link, connected
 from tests.processes.kit import Served
 from tests.serving import wait_until
+from tests.threads import at_once
 
 VALUES = [None, True, 1, -(2**70), 0.5, "ä\ud800"[:1], b"\x00", (1, (2,)), [1, "x"], {"a": [b""]}]
 
@@ -55,11 +57,7 @@ def test_large_ones_too_both_ways_and_beside_others() -> None:
         answers.extend(link.call("echo", value))
 
     with served:
-        threads = [threading.Thread(target=ask, args=(link, value)) for link in links for value in (large, 1, large, 2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
+        at_once(partial(ask, link, value) for link in links for value in (large, 1, large, 2))
     assert sorted(answers, key=str) == sorted([large, 1, large, 2] * 2, key=str)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from nexus.response_store.store import Bounds, Owner, Store
 from nexus.settings.limits import RedisStorage
 from tests.limits import redis_server
 from tests.processes.kit import Served
+from tests.threads import at_once
 
 SIZE = 1000 - OVERHEAD
 """Of data that takes 1000 bytes."""
@@ -169,11 +170,7 @@ def test_threads_do_not_disturb_one_another() -> None:
             store.find([f"{name}{number % 7}"])
             store.forget(f"{name}{number % 11}")
 
-    threads = [threading.Thread(target=work, args=(f"p{number}",)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(partial(work, f"p{number}") for number in range(8))
     assert store.size <= 50_000 and all(size <= 5_000 for size in store._sums.values())
     assert store.size == sum(store._sums.values()) == sum(entry.size for entry in store._entries.values())
 

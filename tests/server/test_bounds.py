@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 import pytest
 
 from tests.conftest import Serve
 from tests.serving import CHAT, MESSAGES, Nexus, Reply, anthropic_config, openai_config, wait_until
+from tests.threads import at_once
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 
@@ -55,11 +57,7 @@ def test_many_calls_at_once_keep_their_answers_apart(nexus: Nexus, openai_upstre
             if reply.status != 200:
                 wrong.append(f"{mark}: {reply.status}")
 
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    at_once(partial(ask, number) for number in range(16))
     assert wrong == []
     assert sorted(request.json["user"] for request in openai_upstream.requests) == sorted(
         f"{number}-{turn}" for number in range(16) for turn in range(5)

@@ -16,6 +16,7 @@ from nexus.server.reload import Adopter
 from nexus.settings import load
 from tests.conftest import Serve
 from tests.serving import KEY, PATHS, Nexus, Reply, openai_config, wait_until
+from tests.threads import at_once
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 PRICED = "{ input = 10, output = 30 }"
@@ -217,11 +218,7 @@ def test_forty_at_once_never_pass_it(serve: Serve, openai_upstream: FakeUpstream
         for _ in range(3):
             ask(nexus, "chat")
 
-    threads = [threading.Thread(target=hammer) for _ in range(40)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once([hammer] * 40)
     wait_until(lambda: len(found) == 120)
     total = sum(charge.nano for record in found for charge in record.charges)
     answered = sum(record.status == 200 for record in found)

@@ -16,6 +16,7 @@ import pytest
 from nexus.gateway.affinity import IDLE
 from nexus.gateway.rests import Rests
 from nexus.server.server import Server
+from tests.clock import Clock
 from tests.conftest import Serve
 from tests.server.vendors import providers
 from tests.serving import BODIES, HELLO, PATHS, Nexus, Reply, wait_until
@@ -23,16 +24,6 @@ from tools.fake_upstream import ACCESS_KEY, SECRET_KEY, Behaviour, FakeUpstream
 
 QUICK = "retries = { attempts = 2, base_delay = '1ms', max_delay = '1ms' }\n"
 GPT = f"{QUICK}responses = true\n"
-
-
-class Clock:
-    """Monotonic seconds that pass when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def stop_clock(server: Server) -> Clock:

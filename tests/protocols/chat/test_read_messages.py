@@ -22,21 +22,8 @@ from nexus.conversation.parts import (
 )
 from nexus.protocols.chat.read_request import read_request
 from nexus.wire import Json
+from tests.protocols.chat.asked import HI, PNG, ask, call
 
-HI = {"role": "user", "content": "hi"}
-WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
-CLOCK = {"type": "function", "function": {"name": "clock"}}
-
-
-def call(name: str, call_id: str = "c1", **extra: Json) -> dict[str, Json]:
-    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": "{}"}, **extra}
-
-
-def ask(*messages: Json, **fields: Json) -> dict[str, Json]:
-    return {"model": "m", "messages": list(messages) or [HI], **fields}
-
-
-PNG = "data:image/png;base64,QUJD"
 PDF = "data:application/pdf;base64,QUJD"
 CSV = "data:text/csv;base64," + base64.b64encode("a,ü".encode()).decode()
 
