@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable
+from functools import cached_property
 from typing import Any
 
+from tornado.escape import url_unescape
 from tornado.httputil import HTTPServerRequest
-from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler, _HandlerDelegate
 
 from nexus.auth import metadata
@@ -35,29 +36,52 @@ MOST_KNOWN, LONGEST_KNOWN = 500, 200
 """Paths whose handlers are remembered, and characters of one."""
 
 
+_LITERAL = re.compile(r"(?:[/\w](?![?*+{]))*")
+
+
+class Spec:
+    """Which paths go to a handler, and with what arguments. The pattern of a path is compiled when one is asked for
+    that begins as it does: most never are."""
+
+    def __init__(self, pattern: str, handler: type[RequestHandler], arguments: dict[str, Any]) -> None:
+        self.handler = handler
+        self.arguments = arguments
+        self._pattern = pattern
+        begins = _LITERAL.match(pattern)
+        self._begins = begins[0] if begins is not None else ""
+
+    @cached_property
+    def _compiled(self) -> re.Pattern[str]:
+        return re.compile(self._pattern)
+
+    def match(self, path: str) -> list[bytes] | None:
+        """What the groups of the pattern hold, unquoted; None where the path is another one."""
+        found = self._compiled.fullmatch(path) if path.startswith(self._begins) else None
+        return None if found is None else [url_unescape(group, encoding=None, plus=False) for group in found.groups()]
+
+
 class App(Application):
     """Serves one runtime."""
 
-    def __init__(self, server: Server, runtime: Runtime, specs: list[URLSpec]) -> None:
-        super().__init__(specs, log_function=_no_log)
+    def __init__(self, server: Server, runtime: Runtime, specs: list[Spec]) -> None:
+        super().__init__(log_function=_no_log)
         self.server = server
         self.runtime = runtime
         self._specs = specs
-        self._known: dict[str, tuple[URLSpec, dict[str, Any]]] = {}
+        self._known: dict[str, tuple[Spec, list[bytes]]] = {}
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HandlerDelegate:
-        """Of Tornado's, which tries rule by rule for every request; the last one has every path."""
+        """In place of Tornado's, which tries rule by rule for every request; the last one has every path."""
         known = self._known.get(request.path)
         if known is None:
-            matches = ((spec, spec.matcher.match(request)) for spec in self._specs)
-            known = next((spec, match) for spec, match in matches if match is not None)
+            found = ((spec, spec.match(request.path)) for spec in self._specs)
+            known = next((spec, groups) for spec, groups in found if groups is not None)
             if len(request.path) <= LONGEST_KNOWN:
                 if len(self._known) >= MOST_KNOWN:
                     self._known.clear()
                 self._known[request.path] = known
-        spec, match = known
-        arguments = match.get("path_args"), match.get("path_kwargs")
-        return HandlerDelegate(self, request, spec.handler_class, spec.kwargs, *arguments)
+        spec, groups = known
+        return HandlerDelegate(self, request, spec.handler, spec.arguments, groups, None)
 
 
 class HandlerDelegate(_HandlerDelegate):
@@ -78,24 +102,24 @@ def make_app(server: Server, runtime: Runtime) -> App:
 
 def make_health_app(server: Server, runtime: Runtime) -> App:
     """What is served where health has an address of its own."""
-    unknown = URLSpec(".*", UnknownPath, {"server": server, "runtime": runtime, "dialect": DEFAULT})
+    unknown = Spec(".*", UnknownPath, {"server": server, "runtime": runtime, "dialect": DEFAULT})
     return App(server, runtime, [*_health(server, runtime), unknown])
 
 
 def make_metrics_app(server: Server, runtime: Runtime) -> App:
     """What is served where metrics have an address of their own."""
     arguments = {"server": server, "runtime": runtime, "dialect": DEFAULT}
-    metrics = URLSpec(re.escape(runtime.settings.server.metrics.path), OwnMetricsHandler, arguments)
-    return App(server, runtime, [metrics, URLSpec(".*", UnknownPath, arguments)])
+    metrics = Spec(re.escape(runtime.settings.server.metrics.path), OwnMetricsHandler, arguments)
+    return App(server, runtime, [metrics, Spec(".*", UnknownPath, arguments)])
 
 
-def _specs(server: Server, runtime: Runtime) -> list[URLSpec]:
+def _specs(server: Server, runtime: Runtime) -> list[Spec]:
     settings = runtime.settings
-    specs: list[URLSpec] = []
+    specs: list[Spec] = []
 
     def add(pattern: str, handler: type[RequestHandler], dialect: Dialect, **more: object) -> None:
         arguments = {"server": server, "runtime": runtime, "dialect": dialect, **more}
-        specs.append(URLSpec(pattern, handler, arguments))
+        specs.append(Spec(pattern, handler, arguments))
 
     if settings.server.health.enabled and not settings.server.health.listen:
         specs += _health(server, runtime)
@@ -152,11 +176,11 @@ def _beside(settings: Settings, place: Base, operation: Operation) -> list[Diale
     return found if len(found) > 1 else []
 
 
-def _health(server: Server, runtime: Runtime) -> list[URLSpec]:
+def _health(server: Server, runtime: Runtime) -> list[Spec]:
     health = runtime.settings.server.health
     arguments = {"server": server, "runtime": runtime, "dialect": DEFAULT}
     paths = {health.path: HealthHandler, health.ready_path: ReadyHandler}
-    return [URLSpec(re.escape(path), handler, arguments) for path, handler in paths.items()]
+    return [Spec(re.escape(path), handler, arguments) for path, handler in paths.items()]
 
 
 def _no_log(handler: RequestHandler) -> None:
