@@ -20,10 +20,18 @@ def read_url(url: str, *, param: str) -> Inline | Link:
         match = _DATA_URL.match(url)
         if match is None or not match.group(2).lower().endswith(";base64"):
             raise InvalidRequest("a data URL must have a media type and be base64-encoded", param=param)
-        return Inline(match.group(1).lower(), url[match.end() :])
+        return Inline(match.group(1).lower(), _forgiven(url[match.end() :]))
     if url.lower().startswith((*_WEB, "gs://", "s3://")):
         return Link(url)
     raise InvalidRequest("expected an https URL or a data URL", param=param)
+
+
+def _forgiven(data: str) -> str:
+    """Base64 as every vendor takes it: in data URLs it may have blanks, as of lines, and lack its padding (WHATWG's
+    forgiving-base64)."""
+    if any(blank in data for blank in "\n\r\t "):
+        data = "".join(data.split())
+    return data + "=" * (-len(data) % 4)
 
 
 def web_url(link: Link, path: str) -> str:
