@@ -208,9 +208,10 @@ class Routes:
         return f"{what or f'model {shown!r}'} does not exist{self._whose}{hint}"
 
     def _nearest(self, model: str) -> str | None:
-        """The closest configured name, by its full spelling or by its alias."""
-        names = {name: name for name in (*self._virtual, *self._second, *self._routes, *self._exposed)}
-        names |= {alias: all_[0] for alias, all_ in self._aliases.items()}
+        """The closest configured name, by its full spelling or by its alias, in whatever case."""
+        model = model.lower()
+        names = {name.lower(): name for name in (*self._virtual, *self._second, *self._routes, *self._exposed)}
+        names |= {alias.lower(): all_[0] for alias, all_ in self._aliases.items()}
         found = difflib.get_close_matches(model, list(names), 1, 0.5)
         if not found:
             found = difflib.get_close_matches(model.rpartition("/")[2], list(names), 1, 0.5)

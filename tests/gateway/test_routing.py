@@ -99,6 +99,12 @@ def test_a_full_name_is_stronger_than_an_alias() -> None:
             "model 'openai/claude-sonnet' does not exist; did you mean 'anthropic/claude-sonnet'?",
             id="of another provider",
         ),
+        pytest.param(
+            "ANTHROPIC/Claude-Sonnet",
+            "provider 'ANTHROPIC' (of model 'ANTHROPIC/Claude-Sonnet') does not exist; "
+            "did you mean 'anthropic/claude-sonnet'?",
+            id="in capitals",
+        ),
         pytest.param("gpt-4-0613", None, id="the vendor's id is not a name"),
         pytest.param("OpenAI/GPT-4", None, id="case counts"),
         pytest.param("empty/x", None, id="a provider without models"),
