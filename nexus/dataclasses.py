@@ -1,5 +1,5 @@
-"""Dataclasses that are cheap: the type checker alone keeps them frozen, and no code is compiled but ``__init__``, when
-the first one is made.
+"""Dataclasses that are cheap: the type checker alone keeps them frozen, no code is compiled but ``__init__``, when the
+first one is made, and not before that, or when somebody asks, are the fields of one with slots looked at.
 
 A frozen one of the standard library sets each field through ``object.__setattr__``, which takes ten times as long, and
 its class takes ten times as long to make: a start makes hundreds.
@@ -17,16 +17,19 @@ else:
     import dataclasses
     from dataclasses import fields
     from functools import cache
+    from inspect import get_annotations
     from operator import attrgetter
     from reprlib import recursive_repr
+    from threading import RLock
 
-    def dataclass(cls=None, /, *, frozen=False, repr=True, eq=True, **options):
+    def dataclass(cls=None, /, *, frozen=False, repr=True, eq=True, slots=False, **options):
         """As that of the standard library."""
 
         def make(cls):
             # In place of the signature, which takes longer to find than all else.
             cls.__doc__ = cls.__doc__ or cls.__name__
-            made = dataclasses.dataclass(init=False, repr=False, eq=False, **options)(cls)
+            fill = dataclasses.dataclass(init=False, repr=False, eq=False, **options)
+            made = _with_slots(cls, fill) if slots else fill(cls)
             own = _constructor(made) | (_representation(made) if repr else {})
             if eq:
                 own |= _comparison(made, frozen)
@@ -48,6 +51,37 @@ else:
         names = [field.name for field in fields(cls) if field.init]
         return names, attrgetter(*names) if len(names) > 1 else lambda value: [getattr(value, name) for name in names]
 
+    def _with_slots(cls, fill):
+        """Another class with slots; what ``fill`` makes of the one without is its own when it is asked for."""
+        names = [name for name, kind in get_annotations(cls).items() if not _is_class_variable(kind)]
+        inherited = {slot for base in cls.__mro__ for slot in base.__dict__.get("__slots__", ())}
+        body = {name: value for name, value in cls.__dict__.items() if name not in (*names, "__dict__", "__weakref__")}
+        body |= {"__qualname__": cls.__qualname__, "__slots__": [name for name in names if name not in inherited]}
+        return type(cls)(cls.__name__, cls.__bases__, body | {name: _Late(name, cls, fill) for name in _FILLED})
+
+    _ALONE = RLock()
+    _FILLED = ("__dataclass_fields__", "__dataclass_params__", "__match_args__")
+
+    def _is_class_variable(kind):
+        return str(kind).removeprefix("typing.").startswith("ClassVar")
+
+    class _Late:
+        """One of ``_FILLED`` before it is asked for. Filling takes a class apart, hence one thread at a time."""
+
+        def __init__(self, name, plain, fill):
+            self.name, self.plain, self.fill = name, plain, fill
+
+        def __set_name__(self, owner, name):
+            self.owner = owner
+
+        def __get__(self, instance, cls):
+            with _ALONE:
+                if vars(self.owner)[self.name] is self:
+                    filled = self.fill(self.plain)
+                    for name in _FILLED:
+                        setattr(self.owner, name, getattr(filled, name))
+            return getattr(self.owner, self.name)
+
     def _constructor(cls):
         def __init__(self, *values, **named):
             # Of a subclass without fields of its own it is the same.
@@ -58,17 +92,19 @@ else:
         return {"__init__": __init__}
 
     def _representation(cls):
-        shown = [field.name for field in fields(cls) if field.repr]
-
         @recursive_repr()
         def __repr__(self):
+            shown = [field.name for field in fields(cls) if field.repr]
             return f"{type(self).__qualname__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
 
         return {"__repr__": __repr__}
 
     def _comparison(cls, hashes):
-        compared = [field.name for field in fields(cls) if field.compare]
-        values = attrgetter(*compared) if compared else lambda _: ()
+        def values(value):
+            nonlocal values
+            compared = [field.name for field in fields(cls) if field.compare]
+            values = attrgetter(*compared) if compared else lambda _: ()
+            return values(value)
 
         def __eq__(self, other):
             return values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented

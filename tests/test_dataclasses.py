@@ -97,3 +97,19 @@ def test_a_value_is_changed_as_a_dataclass_is(decorator: Any) -> None:
     assert change(more(name="a", place=1), name="b") == more(name="b", place=1)
     with pytest.raises(TypeError):
         change(one("a"), nothing=1)
+
+
+def test_fields_are_made_once_when_they_are_asked_for() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Value:
+        name: str
+        more: list[int] = field(default_factory=list)
+
+    late = [vars(Value)[name] for name in ("__dataclass_fields__", "__match_args__")]
+    value_of: Any = Value
+    names, arguments = dataclasses.fields(value_of), value_of.__match_args__
+    assert ([one.name for one in names], arguments) == (["name", "more"], ("name", "more"))
+    # A thread that asked at the same time and waited.
+    assert [one.__get__(None, Value) for one in late] == [{one.name: one for one in names}, arguments]
+    assert dataclasses.fields(value_of) == names
+    assert value_of("a") == value_of("a", [])
