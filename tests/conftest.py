@@ -37,13 +37,6 @@ Serve = Callable[..., Nexus]
 STATE = tempfile.TemporaryDirectory(prefix="nexus-state-")
 
 
-@pytest.fixture(autouse=True)
-def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a machine says about its way out is no part of any test."""
-    for name in (*_FOR_PROXIES, *_FOR_AUTHORITIES):
-        monkeypatch.delenv(name, raising=False)
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """Everything is logged."""
     # Modules and tests are garbage of nobody: looking for some among them is a seventh of the collection.
@@ -51,6 +44,9 @@ def pytest_configure(config: pytest.Config) -> None:
     lower_levels()
     # What programs that tests start leave behind is no part of this machine's state.
     os.environ["XDG_STATE_HOME"] = STATE.name
+    # Nor is what it says about its way out a part of any test.
+    for name in (*_FOR_PROXIES, *_FOR_AUTHORITIES):
+        os.environ.pop(name, None)
     _share_context_of_sdks()
     # No test cuts the power; waiting for the disk at the end of each server took longer than most tests.
     database.SYNCHRONOUS = "OFF"
