@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.server.vendors import LANES, Lane, Stand
-from tests.serving import Nexus, Reply
-from tools.fake_upstream import FakeUpstream
+from tests.server.vendors import LANES, Stand, Standing
+from tests.serving import Reply
 
 Body = dict[str, Any]
 
@@ -30,11 +29,7 @@ SYSTEM_ROLE = {"role": "system", "content": "Be brief."}
 
 
 @dataclass
-class Vendor:
-    lane: Lane
-    upstream: FakeUpstream
-    nexus: Nexus
-
+class Vendor(Standing):
     def ask(self, more: Body, beta: str = "") -> Reply:
         headers = {"anthropic-version": "2023-06-01"} | ({"anthropic-beta": beta} if beta else {})
         return self.nexus.messages({"model": "v/m", "max_tokens": 9000, "messages": HI} | more, headers)

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.server.vendors import LANES, Lane, Stand
-from tests.serving import Nexus, Reply
-from tools.fake_upstream import Behaviour, FakeUpstream
+from tests.server.vendors import LANES, Stand, Standing
+from tests.serving import Reply
+from tools.fake_upstream import Behaviour
 
 WORDS = {
     "openai": "This model's maximum context length is 128000 tokens. However, your messages resulted in 149767 tokens.",
@@ -36,11 +36,7 @@ RESPONSES = ("/llm/openai/v1/responses", {"model": "v/m", "input": "Hi"})
 
 
 @dataclass
-class Vendor:
-    lane: Lane
-    upstream: FakeUpstream
-    nexus: Nexus
-
+class Vendor(Standing):
     @property
     def words(self) -> str:
         return WORDS[self.lane.name]

@@ -15,9 +15,9 @@ from botocore.exceptions import ClientError, EventStreamError  # type: ignore[im
 from tests.conftest import Serve
 from tests.server.test_bedrock_format import MODEL, SCHEMA, signing
 from tests.server.test_bedrock_format import closed_clients as closed_clients
-from tests.server.vendors import CALLS, HELLO, LANES, PIXEL, RESPONSES, Lane, Stand
+from tests.server.vendors import CALLS, HELLO, LANES, PIXEL, RESPONSES, Lane, Stand, Standing
 from tests.server.vendors import claude as claude
-from tests.serving import Nexus, anthropic_config
+from tests.serving import anthropic_config
 from tools.fake_upstream import Behaviour, FakeUpstream
 from tools.fake_upstream.aws import bedrock
 
@@ -26,10 +26,7 @@ TOOLS: Any = {"tools": [{"toolSpec": {"name": "weather", "inputSchema": {"json":
 
 
 @dataclass
-class Vendor:
-    lane: Lane
-    upstream: FakeUpstream
-    nexus: Nexus
+class Vendor(Standing):
     client: Any
 
 

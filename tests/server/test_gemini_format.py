@@ -18,7 +18,7 @@ from google.genai import errors, types
 
 from tests.auth.kit import ALICE
 from tests.conftest import Serve
-from tests.server.vendors import CALLS, HELLO, LANES, PIXEL, RESPONSES, Lane, Stand
+from tests.server.vendors import CALLS, HELLO, LANES, PIXEL, RESPONSES, Lane, Stand, Standing
 from tests.server.vendors import claude as claude
 from tests.serving import Nexus, anthropic_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
@@ -33,10 +33,7 @@ NO_AFC = types.AutomaticFunctionCallingConfig(disable=True)
 
 
 @dataclass
-class Vendor:
-    lane: Lane
-    upstream: FakeUpstream
-    nexus: Nexus
+class Vendor(Standing):
     client: genai.Client
 
 

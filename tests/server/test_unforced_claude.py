@@ -11,9 +11,9 @@ from typing import Any
 import openai
 import pytest
 
-from tests.server.vendors import LANES, Lane, Stand
-from tests.serving import Nexus, Reply
-from tools.fake_upstream import Behaviour, FakeUpstream
+from tests.server.vendors import LANES, Lane, Stand, Standing
+from tests.serving import Reply
+from tools.fake_upstream import Behaviour
 
 MODELS = {
     "anthropic": "claude-opus-5-5",
@@ -28,11 +28,7 @@ NAME = "weather.find"
 
 
 @dataclass
-class Host:
-    lane: Lane
-    upstream: FakeUpstream
-    nexus: Nexus
-
+class Host(Standing):
     @property
     def sent(self) -> dict[str, Any]:
         body: dict[str, Any] = self.upstream.requests[-1].json

@@ -16,20 +16,17 @@ import openai
 import pytest
 
 from tests.server.test_cancel import open_call
-from tests.server.vendors import CALLS, HELLO, LANES, PIXEL, Lane, Stand
-from tests.serving import Nexus, wait_until
-from tools.fake_upstream import Behaviour, FakeUpstream
+from tests.server.vendors import CALLS, HELLO, LANES, PIXEL, Stand, Standing
+from tests.serving import wait_until
+from tools.fake_upstream import Behaviour
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
 
 @dataclass
-class Vendor:
+class Vendor(Standing):
     """One lane, running."""
 
-    lane: Lane
-    upstream: FakeUpstream
-    nexus: Nexus
     chat: openai.OpenAI
     claude: anthropic.Anthropic
 
