@@ -65,13 +65,7 @@ def under(name: str, *roots: str) -> bool:
 LAYERS: list[tuple[str, ...]] = [
     ("nexus.dataclasses",),
     ("nexus.headers",),
-    (
-        "nexus.errors",
-        "nexus.wire",
-        "nexus.cancel",
-        "nexus.bridge",
-        "nexus.renewal",
-    ),
+    ("nexus.errors", "nexus.wire", "nexus.cancel", "nexus.bridge", "nexus.renewal"),
     ("nexus.shared", "nexus.processes"),
     ("nexus.conversation",),
     ("nexus.models", "nexus.upstream"),

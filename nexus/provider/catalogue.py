@@ -1,7 +1,7 @@
 """Lists of models: a vendor's own of what it offers, read page by page, and public ones of prices.
 
 A provider's ``catalogue`` is a conversation without a network: it yields requests, is sent the document that answers
-each, and returns what it read. ``commands.discover`` carries it, with bounds on time, pages and bytes.
+each, and returns what it read. ``cli.discover`` carries it, with bounds on time, pages and bytes.
 """
 
 from __future__ import annotations
