@@ -27,7 +27,7 @@ from nexus.errors import ClientError, HeadTooLarge, InvalidRequest
 from nexus.server.answering import AnsweringConnection
 from nexus.server.clocks import Clocks, PhaseClock
 from nexus.server.delegate import OnceDelegate
-from nexus.server.heads import body_length, read_headers, read_start_line
+from nexus.server.heads import body_length, in_origin_form, read_headers, read_start_line
 from nexus.server.lifecycle import Lifecycle
 from nexus.server.stream import INTERIM, ClientStream, ClientTlsStream
 
@@ -169,6 +169,7 @@ class Connection(AnsweringConnection):
         # An error is answered by what is known so far.
         start = self._request_start_line = read_start_line(line)
         headers = self._request_headers = read_headers(rest)
+        start = self._request_start_line = in_origin_form(start, headers)
         length = body_length(headers)
         self._disconnect_on_finish = not self._can_keep_alive(start, headers)
         return start, headers, length

@@ -23,6 +23,7 @@ from nexus.errors import InvalidRequest
 from nexus.headers.plain import plain_lines
 
 _LENGTH = re.compile(r"[0-9]{1,18}")
+_ORIGIN = re.compile(r"https?://([^/?#]+)", re.IGNORECASE)
 
 
 def read_start_line(line: bytes) -> RequestStartLine:
@@ -47,6 +48,18 @@ def read_headers(lines: bytes) -> HTTPHeaders:
         return HTTPHeaders.parse(text)
     except (HTTPInputError, ValueError) as error:
         raise InvalidRequest("a header line is not valid HTTP") from error
+
+
+def in_origin_form(start: RequestStartLine, headers: HTTPHeaders) -> RequestStartLine:
+    """Without the server's name, where the target holds it as for a proxy; it counts in place of the header's (RFC 9112
+    section 3.2.2)."""
+    found = None if start.path.startswith("/") else _ORIGIN.match(start.path)
+    if found is None:
+        return start
+    if len(headers.get_list("Host")) == 1:
+        headers["Host"] = found[1]
+    rest = start.path[found.end() :]
+    return start._replace(path=rest if rest.startswith("/") else f"/{rest}")
 
 
 @functools.lru_cache(maxsize=1024)

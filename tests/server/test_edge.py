@@ -121,6 +121,24 @@ def test_wrong_beginnings(nexus: Nexus, lines: Lines) -> None:
         assert (reply.status, lines.take()["status"], lines.tracebacks) == (400, 400, []), name
 
 
+TARGETS = {
+    "http://localhost/health": 200,
+    "HTTPS://localhost:8000/health?verbose=1": 200,
+    "http://localhost": 200,
+    "http://localhost?all=1": 200,
+    "http://elsewhere.example.com/health": 403,
+    "http://me:word@localhost/health": 400,
+    "ftp://localhost/health": 404,
+}
+
+
+def test_a_target_may_name_the_server_and_is_held_to_it(nexus: Nexus) -> None:
+    for target, status in TARGETS.items():
+        with RawClient(nexus) as client:
+            reply = client.send(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()).reply()
+        assert reply.status == status, target
+
+
 @pytest.mark.parametrize("path", [CHAT_PATH, MESSAGES_PATH])
 def test_wrong_chunks(nexus: Nexus, lines: Lines, path: str) -> None:
     for chunk in (b"zz\r\nhi\r\n", b"2\r\nhiX", b"-2\r\nhi\r\n"):
