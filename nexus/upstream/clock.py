@@ -75,13 +75,14 @@ class _ClockedFile(io.BufferedIOBase):
 
     def peek(self) -> bytes:
         """What is there, and a read of the socket where nothing is."""
-        self._rest = self._rest or self._receive(_AT_ONCE)
+        self._rest = self._rest or self.read1()
         return self._rest
 
     def readline(self, size: int | None = -1) -> bytes:
-        rest, seen, most = self._rest, 0, sys.maxsize if size is None or size < 0 else size
+        seen, most, rest = 0, sys.maxsize if size is None or size < 0 else size, self._rest
+        self._rest = b""
         while not (end := rest.find(b"\n", seen) + 1) and len(rest) < most:
-            if not (more := self._receive(_AT_ONCE)):
+            if not (more := self.read1()):
                 break
             seen = len(rest)
             rest += more
@@ -90,21 +91,19 @@ class _ClockedFile(io.BufferedIOBase):
         return rest[:end]
 
     def read(self, size: int | None = -1) -> bytes:
-        rest, most = self._rest, sys.maxsize if size is None or size < 0 else size
-        while len(rest) < most and (more := self._receive(_AT_ONCE)):
+        most, rest = sys.maxsize if size is None or size < 0 else size, self._rest
+        self._rest = b""
+        while len(rest) < most and (more := self.read1()):
             rest += more
         self._rest = rest[most:]
         return rest[:most]
 
     def read1(self, size: int = -1) -> bytes:
-        size = _AT_ONCE if size < 0 else size
-        if not (rest := self._rest):
-            return self._receive(size)
-        self._rest = rest[size:]
-        return rest[:size]
-
-    def _receive(self, size: int) -> bytes:
         """Waits for the next bytes, and takes those that came with them; none where the other side is done."""
+        size = _AT_ONCE if size < 0 else size
+        if rest := self._rest:
+            self._rest = rest[size:]
+            return rest[:size]
         if self._fault is not None:
             raise self._fault
         allowed = self._clock.allowed()
