@@ -59,4 +59,12 @@ class ExactLog:
 
     def worst(self) -> int:
         """The largest sum over any half-open interval, which is found where one ends at an event."""
-        return max((self.spent(moment) for moment, _ in self.events), default=0)
+        worst = within = first = 0
+        events = sorted(self.events)
+        for moment, amount in events:
+            within += amount
+            while events[first][0] <= moment - self.interval:
+                within -= events[first][1]
+                first += 1
+            worst = max(worst, within)
+        return worst
