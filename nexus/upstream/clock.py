@@ -91,12 +91,14 @@ class _ClockedFile(io.BufferedIOBase):
         return rest[:end]
 
     def read(self, size: int | None = -1) -> bytes:
-        most, rest = sys.maxsize if size is None or size < 0 else size, self._rest
-        self._rest = b""
-        while len(rest) < most and (more := self.read1()):
-            rest += more
-        self._rest = rest[most:]
-        return rest[:most]
+        most, pieces = sys.maxsize if size is None or size < 0 else size, [self._rest]
+        self._rest, count = b"", len(self._rest)
+        while count < most and (more := self.read1()):
+            pieces.append(more)
+            count += len(more)
+        found = b"".join(pieces)
+        self._rest = found[most:]
+        return found[:most]
 
     def read1(self, size: int = -1) -> bytes:
         """Waits for the next bytes, and takes those that came with them; none where the other side is done."""
