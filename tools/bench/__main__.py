@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
                     (options.plots / name).write_text(drawn)
                 if options.page:
                     write_page(found, curves, load)
-        except Failed as error:
+        except (Failed, LookupError) as error:
             sys.stderr.write(f"{error}\n")
             return 1
     return 0
