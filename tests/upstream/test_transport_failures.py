@@ -286,8 +286,8 @@ def test_https(no_leak: None, tls: Tls) -> None:
         assert peer.accepted == 2, "one connection per host name"
 
 
-@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_only_ca_file_decides_whom_to_trust(
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_variables_of_other_programs_decide_nothing_about_trust(
     no_leak: None, tls: Tls, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, tls.ca_file)
