@@ -85,7 +85,7 @@ else:
     def _constructor(cls):
         def __init__(self, *values, **named):
             # Of a subclass without fields of its own it is the same.
-            subclass = type(cls.__name__, (cls,), {"__qualname__": cls.__qualname__})
+            subclass = type(cls.__name__, (cls,), {"__qualname__": cls.__qualname__, "__doc__": cls.__doc__})
             cls.__init__ = dataclasses.dataclass(repr=False, eq=False)(subclass).__init__
             cls.__init__(self, *values, **named)
 
