@@ -9,10 +9,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from importlib.util import find_spec
-from pkgutil import iter_modules
+from pathlib import Path
 
-import nexus.protocols
 from nexus.protocols.contract import ClientCodec, VendorCodec
 from nexus.protocols.dialect import Dialect
 from nexus.protocols.protocol import Protocol
@@ -20,8 +18,7 @@ from nexus.protocols.protocol import Protocol
 
 def _with(file: str) -> tuple[str, ...]:
     """The dialects whose folders have a file of this name."""
-    folders = (module.name for module in iter_modules(nexus.protocols.__path__) if module.ispkg)
-    return tuple(name for name in folders if find_spec(f"nexus.protocols.{name}.{file}") is not None)
+    return tuple(sorted(found.parent.name for found in Path(__file__).parent.glob(f"*/{file}.py")))
 
 
 def _dialect(name: str) -> Dialect:
