@@ -9,12 +9,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any
 
 from pydantic_core import from_json, to_json
+
+from nexus.late import pattern
 
 Json = Any
 """A decoded JSON value; the only place where ``Any`` is welcome."""
@@ -60,7 +61,7 @@ def encode(value: Json) -> bytes:
         return to_json(without_half_pairs(value), inf_nan_mode="null")
 
 
-_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+_HALF_PAIR = pattern(r"\\u[dD][89a-fA-F]")
 
 
 def _with_half_pairs(raw: bytes | str) -> Json:

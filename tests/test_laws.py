@@ -63,7 +63,7 @@ def under(name: str, *roots: str) -> bool:
 
 # From the bottom up: a room may import itself, its own line and what stands before it.
 LAYERS: list[tuple[str, ...]] = [
-    ("nexus.dataclasses",),
+    ("nexus.dataclasses", "nexus.late"),
     ("nexus.headers",),
     ("nexus.errors", "nexus.wire", "nexus.cancel", "nexus.bridge", "nexus.renewal"),
     ("nexus.shared", "nexus.processes"),
@@ -95,7 +95,7 @@ KNOWN_TO_PROVIDERS = (
     *("nexus.upstream.request", "nexus.upstream.network_errors", "nexus.upstream.sniff"),
     *("nexus.errors", "nexus.wire", "nexus.cancel", "nexus.renewal", "nexus.conversation"),
     *("nexus.models", "nexus.headers", "nexus.shared"),
-    "nexus.dataclasses",
+    *("nexus.dataclasses", "nexus.late"),
 )
 
 

@@ -5,7 +5,6 @@ Speaks to the identity provider alone, within bounds; what it answers is never r
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import field
@@ -17,6 +16,7 @@ from nexus import __version__, wire
 from nexus.auth.issuer import Metadata, metadata_url, read_metadata
 from nexus.auth.jwks import unpadded
 from nexus.dataclasses import dataclass
+from nexus.late import pattern
 from nexus.settings.oauth import LoginSettings
 from nexus.upstream.network_errors import cause_of
 from nexus.wire import Json, count, text
@@ -26,7 +26,7 @@ STEP = 15.0
 LARGEST = 512 * 1024
 LONGEST_WAIT = 30 * 60.0
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
-_CODE = re.compile(r"[a-z_]{1,40}")
+_CODE = pattern(r"[a-z_]{1,40}")
 _SLOWER = 5.0
 """Seconds that ``slow_down`` adds to the pause (RFC 8628, 3.5)."""
 _UNREACHABLE = "unreachable"

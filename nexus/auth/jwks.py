@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import base64
 import importlib.util
-import re
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
 from nexus import DISTRIBUTION, wire
 from nexus.dataclasses import dataclass
+from nexus.late import pattern
 from nexus.wire import Json
 
 MOST_KEYS = 64
@@ -36,7 +36,7 @@ ALGORITHMS: Mapping[tuple[str, str], tuple[str, ...]] = {
 
 KNOWN = frozenset(name for names in ALGORITHMS.values() for name in names)
 
-_BASE64 = re.compile(r"[A-Za-z0-9_-]+")
+_BASE64 = pattern(r"[A-Za-z0-9_-]+")
 
 _PUBLIC = {"RSA": ("n", "e"), "EC": ("x", "y"), "OKP": ("x",), "oct": ("k",)}
 

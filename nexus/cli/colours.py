@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TextIO
 
+from nexus.late import pattern
 from nexus.settings.problems import Problem, dotted
 
 _RED, _YELLOW, _GREEN, _BLUE, _BOLD = "31", "33", "32", "34", "1"
-_WARNING = re.compile(r"^warning:", re.MULTILINE)
-_VALID = re.compile(r"(?<=: )valid(?=, [^\n]*\n\Z)")
+_WARNING = pattern(r"^warning:", re.MULTILINE)
+_VALID = pattern(r"(?<=: )valid(?=, [^\n]*\n\Z)")
 
 
 def is_coloured(stream: TextIO, when: str, environ: Mapping[str, str]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
 
@@ -12,11 +11,12 @@ from pydantic import TypeAdapter, ValidationError
 from nexus.auth.keys import is_expired, make_key
 from nexus.cli.options import Options
 from nexus.cli.words import hint
+from nexus.late import pattern
 from nexus.server.source import Source
 from nexus.settings import Settings
 from nexus.settings.keys import MOST_AT_A_TIME, KeyName, digest_of
 
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_BARE = pattern(r"[A-Za-z0-9_-]+")
 
 TEXT = """\
 [{table}]

@@ -6,7 +6,6 @@ Law: whatever was held for a call is concluded exactly once, before the client c
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -19,6 +18,7 @@ from nexus.conversation.estimate import Estimate, estimate, tokens_of
 from nexus.conversation.usage import Usage
 from nexus.errors import ClientError, NexusError, PermissionDenied
 from nexus.gateway.budgets import Budgets
+from nexus.late import pattern
 from nexus.limits.admission import Limits
 from nexus.limits.calls import CallLimits, network_of
 from nexus.limits.demands import Ask, Spending, output_asked
@@ -46,7 +46,7 @@ SHORT = 1024
 ESCAPED = 4
 """Bytes by which a letter that is escaped in JSON is longer, about."""
 
-_ESCAPE = re.compile(rb"\\u")
+_ESCAPE = pattern(rb"\\u")
 
 
 class Admission:

@@ -7,10 +7,10 @@ little is noticed on the first call, one that forwards too much never is.
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Mapping
 
 from nexus.headers.own import GATEWAY_KEY, UPSTREAM_KEY
+from nexus.late import pattern
 
 OWN_CREDENTIALS = frozenset({GATEWAY_KEY, UPSTREAM_KEY, "proxy-authorization"})
 """Meant for the gateway alone: no rule can open them."""
@@ -46,11 +46,11 @@ FRAMING = frozenset(
 BY_NAME_ONLY = frozenset({"forwarded", "via", "x-real-ip"})
 """Tell where a client sits; a pattern does not send them on."""
 
-_SECRET = re.compile(
+_SECRET = pattern(
     r"auth(?:orization|entication|n?$|[_-])|cookie|secret|passw|credential|api[_-]?key|(?:^|[_-])(?:token|jwt|signature)$"
     r"|(?<!^idempotency)[_-]key$"
 )
-_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")
+_NAME = pattern(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")
 
 
 def read_header_name(value: str) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
+from nexus.late import pattern
 
-_LINE = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([!-~](?:[ \t!-~]*[!-~])?)[ \t]*\r\n")
-_HEAD = re.compile(rf"(?:{_LINE.pattern})*\r\n")
+_LINE = pattern(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([!-~](?:[ \t!-~]*[!-~])?)[ \t]*\r\n")
+_HEAD = pattern(rf"(?:{_LINE.pattern})*\r\n")
 
 
 def plain_lines(text: str) -> tuple[list[tuple[str, str]], int]:

@@ -8,12 +8,12 @@ may be plain words.
 from __future__ import annotations
 
 import json
-import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from urllib.parse import quote
 
 from nexus.dataclasses import dataclass
+from nexus.late import pattern
 
 SHORTEST = 6
 """A shorter key ("none", "x") is a word, whose loss would make a text unreadable."""
@@ -23,8 +23,8 @@ REDACTED = "[redacted]"
 MOST_LEARNT = 256
 """Secrets that are learnt while Nexus runs; the oldest are long out of use."""
 
-_ERROR = re.compile(rb'"error"\s*:\s*["{]')
-_PLAIN = re.compile(r"[A-Za-z0-9_.~-]+")
+_ERROR = pattern(rb'"error"\s*:\s*["{]')
+_PLAIN = pattern(r"[A-Za-z0-9_.~-]+")
 """What every quoting leaves as it is."""
 
 _in_unicode = json.JSONEncoder(ensure_ascii=False).encode

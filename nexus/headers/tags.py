@@ -6,15 +6,15 @@ that it is not counted.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 
 from nexus.headers import own
+from nexus.late import pattern
 
 MOST_TAGS = 8
 LONGEST_VALUE = 64
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}")
+_NAME = pattern(r"[a-z0-9][a-z0-9_.-]{0,31}")
 _EXPECTED = (
     f"{own.TAGS}: expected at most {MOST_TAGS} pairs such as project=web, feature=search; "
     f"a name has at most 32 letters, digits, _, . or -, a value at most {LONGEST_VALUE} characters of ASCII"

@@ -6,12 +6,12 @@ check does not exist. Source: W3C Trace Context, level 2.
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import field
 
 from nexus.dataclasses import dataclass
+from nexus.late import pattern
 
 REQUEST_ID = "x-request-id"
 TRACEPARENT = "traceparent"
@@ -21,10 +21,10 @@ CORRELATION = frozenset({REQUEST_ID, TRACEPARENT, TRACESTATE})
 
 LONGEST_STATE = 512
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@~-]{0,127}")
+_ID = pattern(r"[A-Za-z0-9][A-Za-z0-9._:/+=@~-]{0,127}")
 """Nothing that has to be quoted anywhere, and nothing that could pass for two words of a log line."""
 
-_PARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-[\x21-\x7e]{1,200})?")
+_PARENT = pattern(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-[\x21-\x7e]{1,200})?")
 
 _SAMPLED = 0x01
 

@@ -21,12 +21,12 @@ no effort above ``high``. Other compatible servers are chat_server.py's. Sources
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, Literal
 
 from nexus.dataclasses import dataclass
+from nexus.late import pattern
 from nexus.models.chat_server import PLAIN, ChatServer
 from nexus.models.efforts import OFF
 from nexus.models.names import model_name
@@ -114,7 +114,7 @@ _ROWS: Mapping[str, GPT] = {
 }
 """The first pattern that fits the whole name holds."""
 
-_COMPILED = tuple((re.compile(pattern), row) for pattern, row in _ROWS.items())
+_COMPILED = tuple((pattern(names), row) for names, row in _ROWS.items())
 
 
 @functools.lru_cache(maxsize=1024)

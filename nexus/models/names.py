@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import functools
-import re
 
 from nexus.dataclasses import dataclass
+from nexus.late import pattern
 
 Version = tuple[int, int]
 
 _FAMILY = "(opus|sonnet|haiku|fable|mythos)"
-_NEW = re.compile(rf"claude-{_FAMILY}-(\d{{1,2}})(?:[-.](\d{{1,2}}))?(?!\d)")
-_OLD = re.compile(rf"claude-(\d)(?:[-.](\d))?-{_FAMILY}")
-_OLDEST = re.compile(r"claude-(?:instant|v?[12])(?!\d)")
-_GEMINI = re.compile(r"gemini-(?:(\d+)(?:\.(\d+))?-)?(.*)")
+_NEW = pattern(rf"claude-{_FAMILY}-(\d{{1,2}})(?:[-.](\d{{1,2}}))?(?!\d)")
+_OLD = pattern(rf"claude-(\d)(?:[-.](\d))?-{_FAMILY}")
+_OLDEST = pattern(r"claude-(?:instant|v?[12])(?!\d)")
+_GEMINI = pattern(r"gemini-(?:(\d+)(?:\.(\d+))?-)?(.*)")
 
-_BEDROCK = re.compile(
+_BEDROCK = pattern(
     r"(?:^|/)(?:[^./]*\.)?(ai21|amazon|anthropic|cohere|deepseek|google|meta|minimax|mistral|moonshot|moonshotai|nvidia"
     r"|openai|qwen)\.([^/]*)"
 )
@@ -66,7 +66,7 @@ def claude_name(model: str) -> ClaudeName | None:
     return ClaudeName(name, "mythos" if "mythos" in name else "")
 
 
-_ANTHROPICS = re.compile(r"(?:.*[./])?(claude-[^/@:]*?)(?:[-@](\d{8}|latest|default))?(?:-v\d+)?(?::[\w:]+)?")
+_ANTHROPICS = pattern(r"(?:.*[./])?(claude-[^/@:]*?)(?:[-@](\d{8}|latest|default))?(?:-v\d+)?(?::[\w:]+)?")
 
 
 @functools.lru_cache(maxsize=1024)

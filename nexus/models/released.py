@@ -8,10 +8,10 @@ it), GPT-5.6, 6 Astra, 6 Sol, 6 Luna and 6.2. Not looked up again: Claude 3 to 4
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date
 
+from nexus.late import pattern
 from nexus.models.names import Version, claude_name, model_name
 
 _CLAUDE: Mapping[tuple[str, Version], date] = {
@@ -105,8 +105,8 @@ _NAMED: Mapping[str, date] = {
     "nova-premier": date(2025, 4, 30),
 }
 
-_DATED = re.compile(r"(?<!\d)(20\d\d)-?([01]\d)-?([0-3]\d)(?!\d)")
-_VERSION = re.compile(r"(-v?\d+|-\d{3}|-latest|@.*)$")
+_DATED = pattern(r"(?<!\d)(20\d\d)-?([01]\d)-?([0-3]\d)(?!\d)")
+_VERSION = pattern(r"(-v?\d+|-\d{3}|-latest|@.*)$")
 
 
 def released(model: str) -> date | None:

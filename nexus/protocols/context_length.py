@@ -13,12 +13,12 @@ of badlogic/pi-mono quote. How Claude Code reads them: its binary, 2.1.197.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 from nexus.dataclasses import dataclass
 from nexus.errors.failure import VendorFailure
+from nexus.late import pattern
 
 TOO_LONG = "prompt is too long"
 """With these words in it, in any case, Claude Code compacts and tries again, whatever the status but 429."""
@@ -87,8 +87,8 @@ FAMILIES: Mapping[str, tuple[Wording, ...]] = {
     "Z.ai": (Wording("in request more than max tokens allowed"), Wording("prompt exceeds max length")),
 }
 
-_NUMBER = re.compile(r"[^0-9]{0,12}([0-9][0-9,]{0,15})")
-_APART = re.compile(
+_NUMBER = pattern(r"[^0-9]{0,12}([0-9][0-9,]{0,15})")
+_APART = pattern(
     r"\(([0-9]{1,12}) in the messages, ([0-9]{1,12}) in the completion\)"
     r"|requested (?P<out>[0-9]{1,12}) output tokens and your prompt contains (?P<in>[0-9]{1,12}) input tokens"
     r"|is too large: (?P<out2>[0-9]{1,12})\. .{0,80} your request has (?P<in2>[0-9]{1,12}) input tokens"

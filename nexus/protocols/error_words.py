@@ -11,6 +11,7 @@ import html
 import re
 from collections.abc import Callable, Mapping
 
+from nexus.late import pattern
 from nexus.wire import Json, decode, mapping, sequence, text
 
 LONGEST = 300
@@ -24,8 +25,8 @@ NO_ANSWER = "the vendor answered 200 without an answer"
 
 _BOM = b"\xef\xbb\xbf"
 _DEEPEST = 5
-_TITLE = re.compile(r"<title[^>]{0,200}>([^<]{1,500})", re.IGNORECASE)
-_TAG = re.compile(r"<[^>]{0,2000}>")
+_TITLE = pattern(r"<title[^>]{0,200}>([^<]{1,500})", re.IGNORECASE)
+_TAG = pattern(r"<[^>]{0,2000}>")
 
 
 def decode_error(body: bytes) -> Json:

@@ -5,7 +5,6 @@ Pure. An id stands in a path as the vendor gave it, so that no path can be made 
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
@@ -13,6 +12,7 @@ from typing import ClassVar, Literal
 
 from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, MethodNotAllowed, NotFound
+from nexus.late import pattern
 from nexus.protocols.edit import find
 from nexus.protocols.raw_json import CLOSE_ARRAY, OPEN_ARRAY, Span, next_item, past_space, value_end
 from nexus.wire import Json
@@ -22,9 +22,9 @@ Kind = Literal["files", "batches"]
 Verb = Literal["create", "list", "get", "content", "cancel", "delete"]
 """``content`` is what a file holds, and the results of a batch where they are no file."""
 
-_ID = re.compile(r"[A-Za-z0-9._:-]{1,200}")
+_ID = pattern(r"[A-Za-z0-9._:-]{1,200}")
 _WITHOUT_ID: Mapping[str, Verb] = {"POST": "create", "GET": "list"}
-_DIGITS = re.compile(r"[0-9]{1,9}")
+_DIGITS = pattern(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from mmap import mmap
 
 from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest
+from nexus.late import pattern
 
 MOST_PARTS = 1000
 LONGEST_HEAD = 8192
@@ -21,11 +22,11 @@ LONGEST_VALUE = 64 * 1024
 
 Span = tuple[int, int]
 
-_TYPE = re.compile(r"""multipart/form-data((?:\s*;\s*[\w.-]+=(?:"[^"\\]*"|[^\s;"]+))*)\s*;?\s*""", re.IGNORECASE)
-_BOUNDARY = re.compile(r"""[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]""")
+_TYPE = pattern(r"""multipart/form-data((?:\s*;\s*[\w.-]+=(?:"[^"\\]*"|[^\s;"]+))*)\s*;?\s*""", re.IGNORECASE)
+_BOUNDARY = pattern(r"""[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]""")
 _VALUE = r""""(?:[^"\\\r\n]|\\[^"\r\n])*"|[^\s;"\\]+"""
-_PARAMETER = re.compile(rf""";\s*([\w.*-]+)=({_VALUE})""")
-_DISPOSITION = re.compile(rf"""form-data((?:\s*;\s*[\w.*-]+=(?:{_VALUE}))*)\s*;?\s*""", re.IGNORECASE)
+_PARAMETER = pattern(rf""";\s*([\w.*-]+)=({_VALUE})""")
+_DISPOSITION = pattern(rf"""form-data((?:\s*;\s*[\w.*-]+=(?:{_VALUE}))*)\s*;?\s*""", re.IGNORECASE)
 _PLAIN_ENCODINGS = ("", "7bit", "8bit", "binary")
 
 

@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from nexus.errors import RequestTooLarge
+from nexus.late import pattern
 from nexus.wire import Json, decode
 
 LARGE = 256 * 1024
@@ -30,7 +31,7 @@ _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _FLAT = rb'(?:[^\[\]{}"]{1,256}+|' + _STRING + rb"){0,64}+"
 _LEAF = rb"(?:\{" + _FLAT + rb"\}|\[" + _FLAT + rb"\])"
 _LEAVES = _LEAF + rb"(?:[ \t\r\n]*+,[ \t\r\n]*+" + _LEAF + rb"){0,31}+"
-_TOKEN = re.compile(_LEAVES + b"|" + _STRING + rb"|[\[\]{}]" + rb'|,?[^\[\]{}"]{1,256}+|,', re.DOTALL)
+_TOKEN = pattern(_LEAVES + b"|" + _STRING + rb"|[\[\]{}]" + rb'|,?[^\[\]{}"]{1,256}+|,', re.DOTALL)
 _BLANK = b" \t\r\n"
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 
 from nexus.dataclasses import dataclass
+from nexus.late import pattern
 from nexus.wire import decode
 
 DONE = "[DONE]"
@@ -18,12 +19,12 @@ DONE = "[DONE]"
 MAX_FRAME = 16 * 1024 * 1024
 """Bytes without a blank line after which a stream is refused."""
 
-_BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
-_LINE_END = re.compile(rb"\r\n|\n|\r")
-_PLAIN = re.compile(rb"(?:event: ?([^\r\n]+)\n)?data: ?([^\r\n]*)\n\n")
+_BLANK_LINE = pattern(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
+_LINE_END = pattern(rb"\r\n|\n|\r")
+_PLAIN = pattern(rb"(?:event: ?([^\r\n]+)\n)?data: ?([^\r\n]*)\n\n")
 """A frame as most servers write it."""
 
-_DATA_LINE = re.compile(rb"(?:^(?:\xef\xbb\xbf)?|\r|\n)data: ?")
+_DATA_LINE = pattern(rb"(?:^(?:\xef\xbb\xbf)?|\r|\n)data: ?")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -105,7 +106,7 @@ def _plain_frame(match: re.Match[bytes]) -> Frame:
 
 
 _HEARTBEATS = frozenset({"ping", "keepalive", "heartbeat"})
-_UNNAMED_HEARTBEAT = re.compile(r'\s*\{\s*"type"\s*:\s*"(?:ping|keepalive|heartbeat)"')
+_UNNAMED_HEARTBEAT = pattern(r'\s*\{\s*"type"\s*:\s*"(?:ping|keepalive|heartbeat)"')
 
 
 def is_heartbeat(frame: Frame) -> bool:

@@ -6,9 +6,10 @@ import re
 
 from nexus.conversation.parts import Inline, Link
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.late import pattern
 
 _WEB = ("https://", "http://")
-_DATA_URL = re.compile(r"data:([^;,\s]+)((?:;[^;,\s]*)*),", re.IGNORECASE)
+_DATA_URL = pattern(r"data:([^;,\s]+)((?:;[^;,\s]*)*),", re.IGNORECASE)
 
 
 def read_url(url: str, *, param: str) -> Inline | Link:

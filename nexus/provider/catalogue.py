@@ -6,14 +6,14 @@ each, and returns what it read. ``cli.discover`` carries it, with bounds on time
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Mapping
 
 from nexus.dataclasses import dataclass
+from nexus.late import pattern
 from nexus.upstream.request import UpstreamRequest
 from nexus.wire import Json, mapping, sequence, text
 
-_DATE = re.compile(r"[-@](?:20\d{6}|latest|default)$|:latest$")
+_DATE = pattern(r"[-@](?:20\d{6}|latest|default)$|:latest$")
 
 
 class CannotList(Exception):

@@ -11,7 +11,6 @@ Service: connect in code".
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import field
@@ -22,6 +21,7 @@ from pydantic import SecretStr
 
 from nexus.dataclasses import dataclass
 from nexus.errors import Unreachable, UpstreamError, UpstreamTimeout
+from nexus.late import pattern
 from nexus.renewal import PHASE, Grant
 from nexus.settings.auth_scheme import BearerToken
 from nexus.settings.entra import EntraSettings
@@ -33,7 +33,7 @@ STEP = 10.0
 _LARGEST = 1024 * 1024
 _METADATA = "http://169.254.169.254"
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_CODE = re.compile(r"[a-z_]{1,40}")
+_CODE = pattern(r"[a-z_]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ is reset, and the client would never see why.
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,6 +23,7 @@ from tornado.httputil import (
 from tornado.iostream import StreamClosedError, UnsatisfiableReadError
 
 from nexus.errors import ClientError, HeadTooLarge, InvalidRequest
+from nexus.late import pattern
 from nexus.server.answering import AnsweringConnection
 from nexus.server.clocks import Clocks, PhaseClock
 from nexus.server.delegate import OnceDelegate
@@ -35,7 +35,7 @@ LONGEST_HEAD = 64 * 1024
 DISCARD_FACTOR = 4
 """How many times the largest body is read and thrown away before a sender is cut off."""
 
-_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_HEAD_END = pattern(rb"\r?\n\r?\n")
 
 
 class Owner(Protocol):

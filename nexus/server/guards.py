@@ -5,7 +5,6 @@ Loop thread only; nothing here blocks. Rules are in ``nexus.auth``; this file ha
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Self
 
@@ -17,6 +16,7 @@ from nexus.auth.cors import is_own
 from nexus.auth.credentials import HeaderLines
 from nexus.dataclasses import dataclass
 from nexus.errors import PermissionDenied
+from nexus.late import pattern
 from nexus.settings.guards import ClientIpSettings, CorsSettings, CsrfSettings
 from nexus.settings.oauth import ProtectedResource
 from nexus.settings.server import ServerSettings
@@ -96,7 +96,7 @@ def is_unix(request: HTTPServerRequest) -> bool:
     return getattr(stream, "is_unix", False)
 
 
-_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?")
+_HOST = pattern(r"[A-Za-z0-9.-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?")
 
 
 def origin_of(request: HTTPServerRequest) -> str:

@@ -21,9 +21,10 @@ from tornado.httputil import (
 
 from nexus.errors import InvalidRequest
 from nexus.headers.plain import plain_lines
+from nexus.late import pattern
 
-_LENGTH = re.compile(r"[0-9]{1,18}")
-_ORIGIN = re.compile(r"https?://([^/?#]+)", re.IGNORECASE)
+_LENGTH = pattern(r"[0-9]{1,18}")
+_ORIGIN = pattern(r"https?://([^/?#]+)", re.IGNORECASE)
 
 
 def read_start_line(line: bytes) -> RequestStartLine:

@@ -10,26 +10,27 @@ import re
 import unicodedata
 
 from nexus.dataclasses import dataclass
+from nexus.late import pattern
 from nexus.settings.spans import Span
 
 WIDEST = 100
 """Columns of one line."""
 HIDDEN = "..."
 
-_TOKEN = re.compile(
+_TOKEN = pattern(
     r"(?P<comment>#.*)"
     r"|(?P<text>(?P<quote>\"\"\"|'''|\"|')(?P<inside>(?:(?!(?P=quote))(?:\\.|.))*)(?P<closed>(?P=quote))?)"
     r"|(?P<word>[^\s=\[\]{},\"'#]*[^\s=\[\]{},\"'#.])"
 )
-_HEADER = re.compile(r"\s*\[{1,2}[^\[\],={}]*\]{1,2}\s*(?:#.*)?")
-_IS_KEY = re.compile(r"\s*(?:=|\.\s*[A-Za-z0-9_\"'-])")
-_PLAIN = re.compile(r"true|false|[+-]?(?:inf|nan)|[+-]?[0-9][0-9A-Fa-fxob_.:+TZtz-]{0,24}")
-_SECRET_NAME = re.compile(
+_HEADER = pattern(r"\s*\[{1,2}[^\[\],={}]*\]{1,2}\s*(?:#.*)?")
+_IS_KEY = pattern(r"\s*(?:=|\.\s*[A-Za-z0-9_\"'-])")
+_PLAIN = pattern(r"true|false|[+-]?(?:inf|nan)|[+-]?[0-9][0-9A-Fa-fxob_.:+TZtz-]{0,24}")
+_SECRET_NAME = pattern(
     r"key|token|secret|password|credential|authorization|cookie|sha256|default|value|header|tags|attributes|store|proxy",
     re.IGNORECASE,
 )
-_TEMPLATE = re.compile(r"\{\{\s*(?:env\.[A-Za-z_][A-Za-z0-9_]*|file\s+(?:'[^'\"]*'|\"[^'\"]*\"))\s*\}\}")
-_WORDS = re.compile(r"[A-Za-z0-9]+")
+_TEMPLATE = pattern(r"\{\{\s*(?:env\.[A-Za-z_][A-Za-z0-9_]*|file\s+(?:'[^'\"]*'|\"[^'\"]*\"))\s*\}\}")
+_WORDS = pattern(r"[A-Za-z0-9]+")
 _LONG, _LONGEST = 10, 24
 
 

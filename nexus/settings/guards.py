@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Annotated, Literal
 
@@ -11,6 +10,7 @@ from pydantic import AfterValidator, Field, FilePath, PlainValidator
 from nexus.dataclasses import dataclass
 from nexus.headers.names import read_header_name
 from nexus.headers.own import CSRF
+from nexus.late import pattern
 from nexus.settings.types import DAY, Duration, Location, Read, Table, each
 
 METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "CONNECT", "PATCH", "TRACE")
@@ -20,7 +20,7 @@ ORIGIN = (
     'is not an origin; write it like "https://app.example.com" or "http://localhost:3000"; a star may stand for the '
     'first labels of the host ("https://*.example.com") or for the port ("http://localhost:*")'
 )
-_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\*\.)?([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}|\*))?")
+_ORIGIN = pattern(r"([a-z][a-z0-9+.-]*)://(\*\.)?([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}|\*))?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,18 +5,18 @@ A value is looked at and never repeated; it can be a secret.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import SecretStr
 
+from nexus.late import pattern
 from nexus.settings.leaves import leaves
 from nexus.settings.problems import dotted
 from nexus.settings.root import Settings
 from nexus.settings.types import KeyPath
 
-_REFERENCES = re.compile(
+_REFERENCES = pattern(
     r"\$[A-Za-z_]\w*|\$\{[^{}]*\}|\$\([^()]*\)|%[A-Za-z_]\w*%|\{\s*env[.:][^{}]*\}|os\.environ/.+|env[:/].+|<[^<>]+>"
 )
 """Shells', Compose's, Caddy's, LiteLLM's and others' ways to name a variable; and a gap that was left to be filled."""

@@ -11,13 +11,14 @@ from urllib.parse import quote
 from pydantic import AfterValidator, PlainValidator
 
 from nexus.dataclasses import dataclass
+from nexus.late import pattern
 
 UNIX = "unix:"
 LONGEST_PATH = 100
 """Bytes of a Unix socket's path; systems differ a little above that."""
 
-_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
-_MODE = re.compile(r"0?[0-7]{3}")
+_LABEL = pattern(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+_MODE = pattern(r"0?[0-7]{3}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from nexus.late import pattern
 from nexus.settings import problems
 from nexus.settings.excerpt import excerpt
 from nexus.settings.files import Stamps, stamp
@@ -24,7 +24,7 @@ from nexus.settings.templates import expand
 from nexus.settings.types import KeyPath, Location, did_you_mean
 from nexus.settings.usage import state_folder, store_of
 
-_AT_LINE = re.compile(r"\s*\(at line (\d+), column (\d+)\)$")
+_AT_LINE = pattern(r"\s*\(at line (\d+), column (\d+)\)$")
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Settings:

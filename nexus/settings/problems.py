@@ -7,18 +7,18 @@ any input can be a secret.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, get_args
 
 from pydantic_core import ErrorDetails
 
 from nexus.dataclasses import dataclass
+from nexus.late import pattern
 from nexus.settings.excerpt import Excerpt
 from nexus.settings.files import Stamps
 from nexus.settings.types import KeyPath, Table, did_you_mean
 
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_BARE = pattern(r"[A-Za-z0-9_-]+")
 
 WORDS: Mapping[str, str] = {
     "literal_error": "must be {expected}",

@@ -11,6 +11,7 @@ import tomllib
 from typing import Any
 
 from nexus.dataclasses import dataclass
+from nexus.late import pattern
 from nexus.settings.types import KeyPath
 
 
@@ -73,13 +74,13 @@ class Locator:
             return None
 
 
-_BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
-_KEY = re.compile(r"[A-Za-z0-9_-]+|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'")
-_STRING = re.compile(
+_BLANK = pattern(r"(?:[ \t\r\n]|#[^\n]*)*")
+_KEY = pattern(r"[A-Za-z0-9_-]+|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'")
+_STRING = pattern(
     r"\"\"\"(?:[^\\]|\\.)*?\"{3,5}|'''.*?'{3,5}|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'",
     re.DOTALL,
 )
-_BARE = re.compile(r"[^\s,\]}#]+(?: [0-9][^\s,\]}#]*)?")
+_BARE = pattern(r"[^\s,\]}#]+(?: [0-9][^\s,\]}#]*)?")
 
 
 @dataclass(frozen=True, slots=True)

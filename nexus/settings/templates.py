@@ -6,13 +6,13 @@ is never expanded again, no value is ever part of a message, and a hostile text 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from pathlib import Path as FilePath
 from typing import Any
 
 from nexus.dataclasses import dataclass
+from nexus.late import pattern
 from nexus.settings.files import Stamps, stamp
 from nexus.settings.types import KeyPath
 
@@ -24,9 +24,9 @@ MAX_FILE = 64 * 1024
 """Bytes of a file that a template names."""
 
 _QUOTED = r"\"[^\"]*\"|'[^']*'"
-_ENV = re.compile(rf"\s*env\.([A-Za-z_][A-Za-z0-9_]*)\s*(?:\|\s*default\(\s*({_QUOTED})\s*\)\s*)?")
-_FILE = re.compile(rf"\s*file\s+({_QUOTED})\s*")
-_STEP = re.compile(r"\"|'|\}\}")
+_ENV = pattern(rf"\s*env\.([A-Za-z_][A-Za-z0-9_]*)\s*(?:\|\s*default\(\s*({_QUOTED})\s*\)\s*)?")
+_FILE = pattern(rf"\s*file\s+({_QUOTED})\s*")
+_STEP = pattern(r"\"|'|\}\}")
 
 
 class _Fault(Exception):

@@ -24,16 +24,18 @@ from pydantic import (
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 from pydantic_core.core_schema import no_info_plain_validator_function
 
+from nexus.late import pattern
+
 MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 SCALES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 DAY = 86_400.0
 MOST_PROCESSES = 256
 
-_TERM = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(ms|s|m|h|d|w)\s*")
-_BARE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
-_TERMS = re.compile(rf"(?:{_TERM.pattern})+")
-_SIZE = re.compile(r"([0-9]{1,15})\s*([KMG]?I?B)?", re.IGNORECASE)
-_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
+_TERM = pattern(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(ms|s|m|h|d|w)\s*")
+_BARE = pattern(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
+_TERMS = pattern(rf"(?:{_TERM.pattern})+")
+_SIZE = pattern(r"([0-9]{1,15})\s*([KMG]?I?B)?", re.IGNORECASE)
+_PATH = pattern(r"(?:/[A-Za-z0-9._~-]+)+")
 
 
 KeyPath = tuple[str | int, ...]

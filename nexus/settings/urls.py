@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from pydantic import AfterValidator
 
+from nexus.late import pattern
 from nexus.upstream.request import UNIX
 
 
@@ -89,7 +90,7 @@ BaseUrl = Annotated[str, AfterValidator(read_base_url)]
 ProxyUrl = Annotated[str, AfterValidator(read_proxy_url)]
 
 
-_PLAIN = re.compile(r"(?:/[^/\\\x00-\x20\x7f?#]+)+/?|/")
+_PLAIN = pattern(r"(?:/[^/\\\x00-\x20\x7f?#]+)+/?|/")
 
 
 def is_plain(path: str) -> bool:

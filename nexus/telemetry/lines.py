@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import json
 import logging
-import re
 import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
+
+from nexus.late import pattern
 
 TRACE = 5
 OFF = 100
@@ -26,7 +27,7 @@ OWN_LOGGERS = ("nexus",)
 
 _NAMES = {TRACE: "TRACE", logging.DEBUG: "DEBUG", logging.INFO: "INFO", logging.WARNING: "WARN"}
 _NUMBERS = (int, float)
-_BARE = re.compile(r"[^\s\"=\\]+")
+_BARE = pattern(r"[^\s\"=\\]+")
 
 
 def time(record: logging.LogRecord) -> str:

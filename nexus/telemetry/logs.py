@@ -9,7 +9,6 @@ Fields travel as ``logger.info("call", extra={"fields": {"status": 200}})``; one
 from __future__ import annotations
 
 import logging
-import re
 import sys
 import threading
 import traceback
@@ -18,6 +17,7 @@ from contextlib import contextmanager
 from typing import TextIO, TypeVar
 
 from nexus.headers.redaction import REDACTED, KnownSecrets, Redactor
+from nexus.late import pattern
 from nexus.settings.keys import PREFIX
 from nexus.telemetry import lines
 from nexus.telemetry.human import HumanFormatter
@@ -30,7 +30,7 @@ TRACE = lines.TRACE
 OWN_LOGGERS = lines.OWN_LOGGERS
 STYLES = lines.STYLES
 
-_GATEWAY_KEY = re.compile(r"\bnx-[A-Za-z0-9]{20,}")
+_GATEWAY_KEY = pattern(r"\bnx-[A-Za-z0-9]{20,}")
 """The look of a key that ``nexus key new`` made: where only its hash is configured, nobody knows the key itself."""
 
 DROPPED = "log lines were dropped: nobody read them in time"

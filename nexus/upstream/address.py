@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from urllib3.util.url import _encode_target
 
 from nexus.dataclasses import dataclass
+from nexus.late import pattern
 from nexus.upstream.network_errors import host_of
 
 _PORTS = {"http": 80, "https": 443}
-_HEAD = re.compile(r"[^\0\r\n]+\r\n(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [^\0\r\n]*\r\n)*\r\n")
+_HEAD = pattern(r"[^\0\r\n]+\r\n(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [^\0\r\n]*\r\n)*\r\n")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ loses the framing with it and waits for an end that never comes. Source: RFC 911
 
 from __future__ import annotations
 
-import re
 from http.client import BadStatusLine, HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
 
 from nexus.headers.plain import plain_lines
+from nexus.late import pattern
 from nexus.upstream.chunks import Chunks, ends_trailers
 
 MAX_HEAD = 256 * 1024
@@ -19,9 +19,9 @@ MAX_LINE = 64 * 1024
 TRAILERS = 5.0
 """Seconds for what follows the last chunk of an answer that is whole without it."""
 
-_STATUS = re.compile(r"HTTP/1\.([01]) ([1-5]\d\d)(?: (.*))?")
-_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_STATUS = pattern(r"HTTP/1\.([01]) ([1-5]\d\d)(?: (.*))?")
+_NAME = pattern(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_CONTROLS = pattern(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class BadHead(HTTPException):

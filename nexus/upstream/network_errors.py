@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -17,10 +16,11 @@ from urllib.parse import unquote, urlsplit
 from urllib3.exceptions import NameResolutionError
 
 from nexus.errors import NexusError, Overloaded, ProtocolError, Unreachable, UpstreamTimeout
+from nexus.late import pattern
 from nexus.upstream.dial import NameLookupFailed
 
 _NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
-_PROXY_STATUS = re.compile(r"Tunnel connection failed: (\d{3})")
+_PROXY_STATUS = pattern(r"Tunnel connection failed: (\d{3})")
 _CLOSED = (RemoteDisconnected, ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 

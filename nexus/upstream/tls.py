@@ -19,6 +19,7 @@ from typing import Any
 import certifi
 
 from nexus.dataclasses import dataclass
+from nexus.late import pattern
 
 _ELSEWHERE = (
     "/etc/ssl/cert.pem",
@@ -29,7 +30,7 @@ _ELSEWHERE = (
 )
 """Where distributions keep their bundle, for a Python whose OpenSSL looks in another place."""
 
-_HASHED = re.compile(r"[0-9a-f]{8}\.\d+", re.IGNORECASE)
+_HASHED = pattern(r"[0-9a-f]{8}\.\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,20 +6,20 @@ Source: Claude Code with a claude.ai login sends a token ``sk-ant-oat...`` and t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from nexus.headers.forwarding import bearer_token
+from nexus.late import pattern
 from nexus.settings.auth_scheme import BearerToken
 
 LOGIN_HOST = "api.anthropic.com"
 """The one host that a login is for."""
 
 _TOKEN = "sk-ant-oat"
-_WHOLE = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+_WHOLE = pattern(r"[A-Za-z0-9._~+/-]+=*")
 """One bearer token (RFC 6750). Two lines of Authorization arrive joined by a comma; the second may hold another key."""
 
-_BETA = re.compile(r"oauth-\d{4}-\d{2}-\d{2}")
+_BETA = pattern(r"oauth-\d{4}-\d{2}-\d{2}")
 _KEYS = ("sk-", "nx-", "AIza", "AKIA", "ASIA", "ABSK", "bedrock-api-key-")
 """How API keys begin: vendors' and our own."""
 

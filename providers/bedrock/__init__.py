@@ -6,7 +6,6 @@ percent-encoded segment of the path, spelled as botocore spells them, and nothin
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
@@ -17,6 +16,7 @@ from pydantic import SecretStr
 from nexus import __version__
 from nexus.cancel import Cancel
 from nexus.errors.failure import VendorFailure
+from nexus.late import pattern
 from nexus.models import bedrock as models
 from nexus.protocols.codec import DEFAULT_MAX_TOKENS, Target
 from nexus.protocols.converse import read_error
@@ -74,7 +74,7 @@ _EMBEDDINGS: Mapping[str, Format] = {
 _STALE = ("ExpiredToken", "InvalidClientTokenId", "UnrecognizedClient")
 """What AWS answers to keys that no longer hold."""
 
-_BY_THE_HOUR = re.compile(r":(?:provisioned-model|imported-model|custom-model|custom-model-deployment)/")
+_BY_THE_HOUR = pattern(r":(?:provisioned-model|imported-model|custom-model|custom-model-deployment)/")
 """ARNs of what is not paid by the token, or not at the price of the model behind it."""
 
 _CANNOT_COUNT = "support counting tokens"

@@ -7,13 +7,13 @@ out of their header, and what ``claude`` says that the model refuses stays behin
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from functools import partial
 
 from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest
+from nexus.late import pattern
 from nexus.models.names import ClaudeName
 from nexus.protocols.messages.hosted import Extra, fit_host
 from nexus.protocols.messages.hosted_thinking import fit_thinking
@@ -33,7 +33,7 @@ from nexus.wire import count, decode, encode, mapping, sequence, text
 
 ANTHROPIC_VERSION = "bedrock-2023-05-31"
 NOTHING = Extra()
-_BETA = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_BETA = pattern(r"[A-Za-z0-9._-]{1,64}")
 
 
 @dataclass(slots=True)

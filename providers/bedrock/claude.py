@@ -15,19 +15,19 @@ request. There their words join the user's turn beside them, marked: the cached 
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
 from nexus.dataclasses import dataclass
+from nexus.late import pattern
 from nexus.models import claude as models
 from nexus.models.names import ClaudeName, Version, claude_name
 
 Takes = Callable[[ClaudeName], bool]
 
-_OWN = re.compile(r"(?:^|[./])anthropic\.|^claude-")
-_PROFILE = re.compile(r"[a-z-]+\.(?=anthropic\.)")
+_OWN = pattern(r"(?:^|[./])anthropic\.|^claude-")
+_PROFILE = pattern(r"[a-z-]+\.(?=anthropic\.)")
 
 
 def is_claude(model_id: str) -> bool:

@@ -5,10 +5,10 @@ Pure; what does not look like a region never becomes a part of a host name. Sour
 
 from __future__ import annotations
 
-import re
+from nexus.late import pattern
 
-_REGION = re.compile(r"[a-z]{2,6}(?:-[a-z]{2,12}){1,2}-[0-9]{1,2}")
-_HOST = re.compile(
+_REGION = pattern(r"[a-z]{2,6}(?:-[a-z]{2,12}){1,2}-[0-9]{1,2}")
+_HOST = pattern(
     rf"(?:[a-z0-9-]+\.)?bedrock-runtime(?:-fips)?\.(?P<region>{_REGION.pattern})\."
     r"(?:vpce\.)?(?:amazonaws\.(?:com|com\.cn|eu)|api\.aws|c2s\.ic\.gov|sc2s\.sgov\.gov|csp\.hci\.ic\.gov|cloud\.adc-e\.uk)"
 )

@@ -13,11 +13,11 @@ BerriAI/litellm, whose table of betas by host agrees.
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from nexus.dataclasses import dataclass
+from nexus.late import pattern
 from nexus.models import claude as models
 from nexus.models.names import claude_name
 from nexus.protocols.messages.hosted import Extra, fit_host
@@ -113,7 +113,7 @@ _COUNTING = ("claude-code-20250219", "interleaved-thinking-2025-05-14", "context
 """All that the token counter takes."""
 
 NOTHING = Extra()
-_READABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_READABLE = pattern(r"[A-Za-z0-9._-]{1,64}")
 
 KNOWN = frozenset({"speed", "diagnostics", "fallbacks", "fallback_credit_token"})
 """Fields that are judged here, on top of those that every host knows."""

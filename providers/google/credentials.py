@@ -7,7 +7,6 @@ goes into no message: of its words only the error code of OAuth is repeated.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC
@@ -17,6 +16,7 @@ from typing import Any
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, RefreshError, TransportError
 
 from nexus.errors import Unreachable, UpstreamError, UpstreamTimeout
+from nexus.late import pattern
 from nexus.providers.google.exchange import Exchange, Failed, TimedOut, open_session
 from nexus.providers.google.identity import load
 from nexus.renewal import PHASE, Grant
@@ -24,7 +24,7 @@ from nexus.renewal import PHASE, Grant
 LIMIT = 20.0
 """Seconds for all exchanges that one token takes; google-auth repeats some."""
 
-_CODE = re.compile(r"[a-z_]{1,40}")
+_CODE = pattern(r"[a-z_]{1,40}")
 
 
 class Source:

@@ -7,15 +7,15 @@ ai.google.dev/api, google.genai's API client, anthropic's ``lib/vertex``.
 
 from __future__ import annotations
 
-import re
 from urllib.parse import quote
 
+from nexus.late import pattern
 from nexus.protocols.embeddings import shapes
 from nexus.protocols.embeddings.shapes import Format
 
 GEMINI_API = "https://generativelanguage.googleapis.com/v1beta"
 _MULTI_REGIONS = ("us", "eu")
-_VERSION = re.compile(r"/v\d+(?:(?:alpha|beta)\d*)?$")
+_VERSION = pattern(r"/v\d+(?:(?:alpha|beta)\d*)?$")
 
 _GEMINI_COLLECTIONS = ("models/", "tunedModels/")
 _VERTEX_COLLECTIONS = ("publishers/google/models/", "endpoints/")

@@ -13,14 +13,15 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, FilePath
 
+from nexus.late import pattern
 from nexus.settings.attribution import Attribution, LabelRules, name_problems
 from nexus.settings.provider import ProviderSettings
 from nexus.settings.types import Label, Location
 from nexus.wire import decode, mapping
 
 # Old projects carry their organisation's domain in front, such as "example.com:my-project".
-_PROJECT = re.compile(r"[a-z0-9](?:[a-z0-9.:-]{0,98}[a-z0-9])?")
-_LOCATION = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_PROJECT = pattern(r"[a-z0-9](?:[a-z0-9.:-]{0,98}[a-z0-9])?")
+_LOCATION = pattern(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _KINDS = (
     "service_account",
     "authorized_user",

@@ -6,7 +6,6 @@ Facts about OpenAI's models hold at api.openai.com, and at any server of which `
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -20,6 +19,7 @@ from nexus.cancel import Cancel
 from nexus.errors import AuthenticationFailed, UpstreamError
 from nexus.errors.failure import VendorFailure
 from nexus.headers import forwarding
+from nexus.late import pattern
 from nexus.models import claude, gpt
 from nexus.models.chat_server import FACTS, ChatServer
 from nexus.protocols.codec import Target
@@ -57,7 +57,7 @@ _OPENAI = "https://api.openai.com/"
 _MOST_MODELS = 1000
 """Of which quirks are learned, for callers may name any where ``unknown = "allow"``."""
 
-_DEPLOYMENT = re.compile(r"/deployments(?:/([^/]+))?$")
+_DEPLOYMENT = pattern(r"/deployments(?:/([^/]+))?$")
 VERSION = "/v1"
 
 

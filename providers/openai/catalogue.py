@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 
+from nexus.late import pattern
 from nexus.provider.catalogue import Catalogue, Offered, entries, texts
 from nexus.upstream.request import UpstreamRequest
 from nexus.wire import mapping, sequence, text
 
-_OTHER = re.compile(
+_OTHER = pattern(
     r"embed|whisper|(?:^|[-/])tts|transcri|moderation|dall-e|gpt-image|image-|realtime|audio|sora|rerank|ocr"
     r"|^(?:davinci|babbage)-|computer-use|gpt-3.5-turbo-instruct",
     re.IGNORECASE,

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Mapping
 
 from nexus.headers.forwarding import bearer_token
+from nexus.late import pattern
 from nexus.settings.auth_scheme import BearerToken
 from nexus.wire import decode_object
 
@@ -26,7 +26,7 @@ ACCOUNT = "chatgpt-account-id"
 TRAVELS = (ACCOUNT, "originator", "version", "session-id", "session_id", "thread-id", "user-agent")
 """Headers by which the place knows its own program, beside those that begin with ``x-codex-``."""
 
-_JWT = re.compile(r"[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+")
+_JWT = pattern(r"[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+")
 
 
 class Login(BearerToken):

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from nexus.dataclasses import dataclass
 from nexus.errors.failure import VendorFailure
+from nexus.late import pattern
 from nexus.protocols.codec import Target
 
 SUMMARY = "reasoning.summary"
@@ -24,7 +25,7 @@ _UNKNOWN = r"(extra inputs|not permitted|(not|un)[ -]?support|unrecogni[sz]ed|un
 _STATUSES = (400, 422, 500)
 """500 is llama.cpp's, for what a template of a model refuses."""
 
-_VALUE = re.compile(r"\bvalues?\b|\bone of\b|\bshould be\b|\bmust be\b", re.IGNORECASE)
+_VALUE = pattern(r"\bvalues?\b|\bone of\b|\bshould be\b|\bmust be\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class _Row:
 
 
 def _row(quirk: str, words: str, sent: bytes = b"") -> _Row:
-    return _Row(quirk, re.compile(words, re.IGNORECASE | re.DOTALL), sent)
+    return _Row(quirk, pattern(words, re.IGNORECASE | re.DOTALL), sent)
 
 
 _ROWS = (

@@ -22,6 +22,7 @@ from nexus.cli.smoke.hosted import BedrockInvoke, VertexMessages
 from nexus.cli.smoke.messages import Messages
 from nexus.cli.smoke.probe import Door, Model, Site
 from nexus.cli.smoke.responses import Responses
+from nexus.late import pattern
 from nexus.server.listeners import Listeners
 from nexus.server.listening import base_url, bind
 from nexus.server.running import Running, start
@@ -38,7 +39,7 @@ DIALECTS: tuple[Dialect, ...] = (
     Gemini(),
     Embeddings(),
 )
-EMBEDS = re.compile(r"embed|gecko", re.IGNORECASE)
+EMBEDS = pattern(r"embed|gecko", re.IGNORECASE)
 """What the names of models have that embed."""
 DRAIN = 1.0
 """Seconds for calls that are still running at the end: interrupted ones, which nobody waits for."""

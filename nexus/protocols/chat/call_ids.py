@@ -21,6 +21,7 @@ from dataclasses import field, replace
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart
 from nexus.conversation.parts import Reasoning, Signature, ToolCall
 from nexus.dataclasses import dataclass
+from nexus.late import pattern
 from nexus.protocols.chat.reasoning import plain_reasoning
 from nexus.wire import Json, base64_bytes, digest, mapping, sequence, text
 
@@ -31,7 +32,7 @@ MARK = b"__nexus_"
 MOST = 32_768
 """Characters of an id; what is longer does not travel."""
 
-_PACKED = re.compile(r"(.*?)__nexus_([a-z]+)_([bt])([0-9a-f]{16})?_([A-Za-z0-9_-]+)", re.DOTALL)
+_PACKED = pattern(r"(.*?)__nexus_([a-z]+)_([bt])([0-9a-f]{16})?_([A-Za-z0-9_-]+)", re.DOTALL)
 
 
 def pack(id: str, signature: Signature, words: str = "") -> str:

@@ -6,16 +6,17 @@ words. White space around the thinking is nobody's. However the tags are cut int
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from enum import Enum, auto
 from typing import Literal
+
+from nexus.late import pattern
 
 Kind = Literal["text", "reasoning"]
 Piece = tuple[Kind, str]
 
 _OPENS, _CLOSES = "<think>", "</think>"
-_MAY_CLOSE = re.compile(r"\s*(<(/(t(h(i(n(k)?)?)?)?)?)?)?\Z")
+_MAY_CLOSE = pattern(r"\s*(<(/(t(h(i(n(k)?)?)?)?)?)?)?\Z")
 """White space, and what may be the beginning of the closing tag, at the end of a piece."""
 
 

@@ -7,11 +7,11 @@ tool params; the 40 characters for tool call ids are OpenAI's limit, the nine al
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from nexus.conversation.parts import Tool, ToolCall, ToolChoice
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.late import pattern
 from nexus.models.chat_server import ChatServer
 from nexus.protocols.chat.call_ids import call_signature, plain_id
 from nexus.protocols.chat.parts import cache_fields, read_cache
@@ -22,8 +22,8 @@ from nexus.protocols.custom_tools import PARAMETERS, CustomTool, with_grammar, w
 from nexus.protocols.ids import ToolIds
 from nexus.wire import Json, mapping, only
 
-_ID = re.compile(r"[!-~]{1,40}")
-_MISTRAL_ID = re.compile(r"[a-zA-Z0-9]{9}")
+_ID = pattern(r"[!-~]{1,40}")
+_MISTRAL_ID = pattern(r"[a-zA-Z0-9]{9}")
 
 
 def limits_ids(target: Target) -> bool:

@@ -5,7 +5,6 @@ Source: the bedrock-runtime service model.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
@@ -13,6 +12,7 @@ from typing import ClassVar
 from nexus.conversation.tap import Tap
 from nexus.errors import NexusError, UpstreamStatus
 from nexus.errors.failure import VendorFailure
+from nexus.late import pattern
 from nexus.protocols.bedrock_protocol import BedrockDialect, exception_event, exception_frame, write_error
 from nexus.protocols.codec import Target
 from nexus.protocols.converse.read_error import is_failure, read_error
@@ -23,7 +23,7 @@ from nexus.protocols.operation import GENERATE, Operation
 from nexus.protocols.sse import frame
 from nexus.wire import Json
 
-_PATH = re.compile(r"/model/(?P<model>.+)/(?P<verb>converse|converse-stream)")
+_PATH = pattern(r"/model/(?P<model>.+)/(?P<verb>converse|converse-stream)")
 
 
 def _write_event(event: str, data: str) -> bytes:

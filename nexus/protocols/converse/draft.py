@@ -6,18 +6,17 @@ bedrock-runtime service model.
 
 from __future__ import annotations
 
-import re
-
 from nexus.conversation.parts import CacheHint
+from nexus.late import pattern
 from nexus.models.bedrock import ConverseModel
 from nexus.protocols.checks import Drops
 from nexus.protocols.ids import ToolIds
 from nexus.wire import Json
 
-_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_WIDE_ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
-_NOT_IN_DOCUMENT_NAME = re.compile(r"[^a-zA-Z0-9\s\-()\[\]]+")
-_SPACES = re.compile(r"\s+")
+_ID = pattern(r"[a-zA-Z0-9_-]{1,64}")
+_WIDE_ID = pattern(r"[a-zA-Z0-9_.:-]{1,64}")
+_NOT_IN_DOCUMENT_NAME = pattern(r"[^a-zA-Z0-9\s\-()\[\]]+")
+_SPACES = pattern(r"\s+")
 
 
 class Draft:

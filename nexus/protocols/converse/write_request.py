@@ -6,11 +6,11 @@ neutral form does not say whose scale they are on. Source: the bedrock-runtime s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from nexus.conversation.parts import Request
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.late import pattern
 from nexus.models.bedrock import PROPERTY_KEYS, TOOL_NAMES
 from nexus.protocols import cutter
 from nexus.protocols.codec import Cut, Target, VendorRequest
@@ -23,7 +23,7 @@ from nexus.protocols.dispositions import left_out, tier_of
 from nexus.protocols.renaming import rename
 from nexus.wire import Json, only
 
-_METADATA = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,\-.]{0,256}")
+_METADATA = pattern(r"[a-zA-Z0-9\s:_@$#=/+,\-.]{0,256}")
 _MOST_METADATA = 16
 _SERVICE_TIERS: Mapping[str, str | None] = {
     "auto": None,

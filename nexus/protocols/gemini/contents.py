@@ -12,7 +12,6 @@ Source: ai.google.dev/gemini-api/docs/function-calling and /thought-signatures.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import field, replace
 from itertools import count
@@ -33,6 +32,7 @@ from nexus.conversation.parts import (
 )
 from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.late import pattern
 from nexus.models.gemini import Gemini
 from nexus.protocols.arguments import BROKEN, an_object_of
 from nexus.protocols.checks import Drops
@@ -49,7 +49,7 @@ PLACEHOLDER = "skip_thought_signature_validator"
 NO_MESSAGE = "(no message)"
 """Opens a conversation that begins with an answer."""
 
-_IDS = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+_IDS = pattern(r"[A-Za-z0-9_.:-]{1,128}")
 
 
 _Shown = TypeVar("_Shown", bound=Part)

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote_plus
 
 from nexus.conversation.tap import Tap
 from nexus.errors import InvalidRequest, NexusError
+from nexus.late import pattern
 from nexus.protocols.checks import an_object
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import AnswerRelay, Asked, BrokenStream, Dialect, Edited, ModelCard, require
@@ -37,7 +38,7 @@ GOOGLE = Protocol(
 )
 
 _COLON = "(?::|%3[Aa])"
-_PATH = re.compile(r"/models/(?P<model>.+):(?P<verb>[A-Za-z]+)")
+_PATH = pattern(r"/models/(?P<model>.+):(?P<verb>[A-Za-z]+)")
 _STREAMS = "streamGenerateContent"
 _KEYS = frozenset({"key", "$key", "api_key", "access_token", "oauth_token"})
 _SSE, _ARRAY = WithoutComments(), JsonArray()

@@ -6,11 +6,11 @@ of a call, a call of another vendor's model gets the one that Google documents f
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from nexus.conversation.tap import Tap
 from nexus.errors import VendorError
+from nexus.late import pattern
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import Edited
 from nexus.protocols.edit import find
@@ -26,7 +26,7 @@ from nexus.wire import Json, decode, encode, mapping, only, sequence, text
 
 LOST = "contents.parts.thoughtSignature"
 
-_MODEL = re.compile(rb'"model"\s*:')
+_MODEL = pattern(rb'"model"\s*:')
 _WHOLE = ("generateContentRequest", "generate_content_request")
 _SIGNATURES = ("thoughtSignature", "thought_signature")
 

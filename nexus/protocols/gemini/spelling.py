@@ -6,10 +6,10 @@ results, JSON Schemas, properties) stays as it is. Source: the JSON mapping of p
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
+from nexus.late import pattern
 from nexus.wire import Json
 
 _FREE: Final = frozenset(
@@ -18,8 +18,8 @@ _FREE: Final = frozenset(
 _NAMED: Final = frozenset({"properties", "defs", "$defs"})
 """Maps, whose keys are names and whose values are schemas."""
 
-_SNAKE = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+")
-_JOINT = re.compile(r"_([a-z0-9])")
+_SNAKE = pattern(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+")
+_JOINT = pattern(r"_([a-z0-9])")
 
 
 def camel_name(name: str) -> str:

@@ -8,12 +8,12 @@ SDK 2.12, types of the stable request; the hosts' own pages, see the providers.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import field
 from typing import Any
 
 from nexus.dataclasses import dataclass
+from nexus.late import pattern
 from nexus.protocols.messages.hosted_systems import SAID, has_systems, systems_as_users
 from nexus.protocols.messages.turn_controls import in_words, is_cleared, is_silent, last_effort, with_effort
 from nexus.protocols.rewrite import ANY, REMOVE, cut
@@ -63,7 +63,7 @@ FIELDS: Mapping[Path, frozenset[str]] = {
 }
 """What every host knows, or refuses in words that tell the user something."""
 
-_READABLE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_READABLE = pattern(r"[A-Za-z0-9_.-]{1,64}")
 """Names of drops end in a header of the reply."""
 
 

@@ -7,13 +7,13 @@ for Bedrock.
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
 from nexus.errors import UpstreamStatus
 from nexus.errors.failure import VendorFailure
+from nexus.late import pattern
 from nexus.protocols.bedrock_protocol import BedrockDialect, exception_event, exception_frame, write_error
 from nexus.protocols.checks import a_string, an_object, wrong
 from nexus.protocols.dialect import Asked
@@ -26,7 +26,7 @@ from nexus.protocols.operation import COUNT_TOKENS, GENERATE, Operation
 from nexus.protocols.rewrite import REMOVE, cut
 from nexus.wire import Json, base64_bytes, decode_object, encode
 
-_PATH = re.compile(r"/model/(?P<model>.+)/(?P<verb>invoke|invoke-with-response-stream|count-tokens)")
+_PATH = pattern(r"/model/(?P<model>.+)/(?P<verb>invoke|invoke-with-response-stream|count-tokens)")
 
 _OF_ANSWERS = frozenset(
     {"max_tokens", "stop_sequences", "stream", "temperature", "top_p", "top_k", "metadata", "service_tier"}

@@ -8,12 +8,12 @@ Source: platform.claude.com, pages on tool use, thinking and mid-conversation sy
 
 from __future__ import annotations
 
-import re
 from dataclasses import field
 
 from nexus.conversation.parts import Message, Text
 from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.late import pattern
 from nexus.models.claude import Claude
 from nexus.protocols.checks import Drops
 from nexus.protocols.ids import ToolIds
@@ -24,7 +24,7 @@ from nexus.wire import Json
 OPENING = "(The conversation begins with your own words.)"
 """The user's turn before a history that begins with the assistant."""
 
-_VALID_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_VALID_ID = pattern(r"[a-zA-Z0-9_-]{1,64}")
 _THINKING = ("thinking", "redacted_thinking")
 
 

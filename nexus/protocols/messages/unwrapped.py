@@ -5,17 +5,17 @@ Source: Vertex AI's ``rawPredict`` and Bedrock's ``InvokeModel`` in Anthropic's 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from nexus.late import pattern
 from nexus.protocols.checks import an_array, wrong
 from nexus.protocols.dialect import Asked
 from nexus.protocols.rewrite import REMOVE, Rules, cut, rewrite
 from nexus.wire import Json, encode
 
 _BETAS = "anthropic-beta"
-_BETA = re.compile(r"[!-+\--~]{1,128}")
+_BETA = pattern(r"[!-+\--~]{1,128}")
 _MOST_BETAS = 64
 _HOSTS = ("anthropic_version", "anthropic_beta")
 

@@ -5,9 +5,9 @@ Answers, streams and errors are the dialect's own. Source: Anthropic's SDK for V
 
 from __future__ import annotations
 
-import re
 from typing import ClassVar
 
+from nexus.late import pattern
 from nexus.protocols.dialect import Asked
 from nexus.protocols.messages.dialect import Messages
 from nexus.protocols.messages.unwrapped import unwrapped
@@ -16,7 +16,7 @@ from nexus.protocols.protocol import Protocol
 
 _PUBLISHED = r"/projects/[^/]+/locations/[^/]+/publishers/anthropic/models"
 _COLON = "(?::|%3[Aa])"
-_PATH = re.compile(
+_PATH = pattern(
     r"/projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/publishers/anthropic/models/"
     r"(?P<model>.+):(?P<verb>rawPredict|streamRawPredict)"
 )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from nexus.conversation.parts import Part, Reasoning, Refusal, Response, Signature, Text, ToolCall
+from nexus.late import pattern
 from nexus.protocols.arguments import an_object_of
 from nexus.protocols.codec import Envelope
 from nexus.protocols.messages.citations import write_citations
@@ -17,7 +16,7 @@ from nexus.protocols.signatures import pack_next
 from nexus.wire import Json
 
 ROOM = Room(images=(), late_citations=False)
-_UNFIT = re.compile(r"[^a-zA-Z0-9_-]")
+_UNFIT = pattern(r"[^a-zA-Z0-9_-]")
 
 
 def write_response(response: Response, envelope: Envelope) -> dict[str, Json]:

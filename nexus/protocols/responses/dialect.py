@@ -8,12 +8,12 @@ life. Sources: OpenAI's API reference and the types of its Python SDK; openai/co
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import ClassVar
 
 from nexus.conversation.tap import Tap
 from nexus.errors import NexusError, UnsupportedFeature
+from nexus.late import pattern
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import AnswerRelay, BrokenStream, Edited, require
 from nexus.protocols.openai_protocol import OpenAIDialect
@@ -21,7 +21,7 @@ from nexus.protocols.operation import COMPACT, COUNT_TOKENS, GENERATE, STORED, O
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode
 
-_KEPT = re.compile(r"/responses/(resp_[0-9a-f]{32})(?:/cancel|/input_items)?")
+_KEPT = pattern(r"/responses/(resp_[0-9a-f]{32})(?:/cancel|/input_items)?")
 """Paths of answers with ids of our own making."""
 
 

@@ -16,10 +16,10 @@ openai.types.responses.ResponseReasoningItem.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from nexus.conversation.parts import Reasoning, Signature
+from nexus.late import pattern
 from nexus.protocols.signatures import (
     NEXT,
     PREVIOUS,
@@ -34,7 +34,7 @@ from nexus.wire import Json, mapping, sequence, text
 OWN = "responses"
 HERE = "here"
 _REDACTED = "redacted"
-_ID = re.compile(r"rs_[A-Za-z0-9_-]{1,128}")
+_ID = pattern(r"rs_[A-Za-z0-9_-]{1,128}")
 _PLACES = (NEXT, PREVIOUS, HERE)
 
 

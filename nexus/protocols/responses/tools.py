@@ -19,6 +19,7 @@ from itertools import groupby
 from nexus.conversation.parts import Request, Tool, ToolCall, WebSearch
 from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.late import pattern
 from nexus.protocols import custom_tools
 from nexus.protocols.checks import Drops, a_name, an_object, maybe_bool, maybe_string, objects_in, wrong
 from nexus.protocols.custom_tools import read_input, with_grammar
@@ -27,7 +28,7 @@ from nexus.protocols.responses.client_tools import KINDS, ClientRun, describe, r
 from nexus.wire import Json, decode_object, digest, mapping, sequence, text
 
 _LONGEST = 64
-_CALL_ID = re.compile(r".{1,64}", re.DOTALL)
+_CALL_ID = pattern(r".{1,64}", re.DOTALL)
 _FUNCTION_FIELDS = ("type", "name", "description", "parameters", "strict")
 _CUSTOM_FIELDS = ("type", "name", "description", "format")
 _SEARCH_FIELDS = ("type", "execution", "description", "parameters")

@@ -7,14 +7,14 @@ reasoning too where its content is not sent along. Source: OpenAI's API referenc
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping
 
 from nexus.conversation.tap import SEALED
+from nexus.late import pattern
 from nexus.protocols.responses.earlier import is_reference
 from nexus.wire import Json, mapping, sequence, text
 
-_PATH = re.compile(r"/(?:responses|conversations)/([^/]+)(?:/.*)?")
+_PATH = pattern(r"/(?:responses|conversations)/([^/]+)(?:/.*)?")
 _ENDPOINTS = frozenset({"input_tokens", "compact"})
 
 
