@@ -16,12 +16,11 @@ from nexus.settings import ListenAddress, ModelSettings, ProviderSettings, Setti
 from nexus.settings.attempts import ModelTimeouts
 from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.budgets import Budget
-from nexus.settings.dashboard import DashboardSettings
 from nexus.settings.header_rules import HeaderRule, NamingRule
 from nexus.settings.keys import GatewayKey
 from nexus.settings.listen import read_addresses
 from nexus.settings.schema import docstrings
-from nexus.settings.server import MetricsSettings
+from nexus.settings.server import DashboardSettings, MetricsSettings
 from nexus.settings.types import read_duration, read_size
 from nexus.settings.virtual import WeightedTarget
 from nexus.settings.warnings import warnings

@@ -15,9 +15,8 @@ from typing import Any, Protocol
 from nexus.accounting.activity import Activity
 from nexus.accounting.finished import Finished, Who, finished_of
 from nexus.accounting.record import CallRecord
-from nexus.processes.answers import Lost, Refused
 from nexus.processes.hub import Function
-from nexus.processes.link import Link
+from nexus.processes.link import Link, Lost, Refused
 
 log = logging.getLogger("nexus.usage")
 

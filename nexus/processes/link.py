@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterable
 from typing import Any
 
-from nexus.processes.answers import Lost, value_of
+from nexus.errors import Overloaded
 from nexus.processes.frames import BadFrame, Frames, pack
 
 SECONDS = 5.0
@@ -28,6 +28,14 @@ _NOT_ANSWERED = 0
 """The number of a call whose answer nobody waits for."""
 
 Ends = tuple[socket.socket, socket.socket]
+
+
+class Lost(Exception):
+    """The supervisor did not answer."""
+
+
+class Refused(Exception):
+    """The supervisor could not carry out a call; its log says why."""
 
 
 def connected(count: int = CONNECTIONS) -> list[Ends]:
@@ -59,7 +67,13 @@ class Link:
             kind, value = connection.ask(name, arguments)
         finally:
             self._free.put(connection)
-        return value_of(kind, value)
+        match kind:
+            case "done":
+                return value
+            case "overloaded":
+                raise Overloaded(value[0], retry_after=value[1])
+            case _:
+                raise Refused(value)
 
     def _take(self) -> _Connection:
         try:

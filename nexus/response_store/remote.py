@@ -11,9 +11,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from nexus.errors import Overloaded
-from nexus.processes.answers import Lost, Refused
 from nexus.processes.hub import Function
-from nexus.processes.link import Link
+from nexus.processes.link import Link, Lost, Refused
 from nexus.response_store.local import LocalStore
 from nexus.response_store.script import OVERHEAD
 from nexus.response_store.store import Bounds

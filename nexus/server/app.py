@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -43,9 +43,10 @@ class Spec:
     """Which paths go to a handler, and with what arguments. The pattern of a path is compiled when one is asked for
     that begins as it does: most never are."""
 
-    def __init__(self, pattern: str, handler: type[RequestHandler], arguments: dict[str, Any]) -> None:
+    def __init__(self, pattern: str, handler: type[RequestHandler], dialect: Dialect = DEFAULT, **more: object) -> None:
+        """``more`` are arguments of the handler, beside the dialect."""
         self.handler = handler
-        self.arguments = arguments
+        self.arguments: dict[str, Any] = {"dialect": dialect, **more}
         self._pattern = pattern
         begins = _LITERAL.match(pattern)
         self._begins = begins[0] if begins is not None else ""
@@ -61,13 +62,15 @@ class Spec:
 
 
 class App(Application):
-    """Serves one runtime."""
+    """Serves one runtime; at a path that none of ``specs`` has, what is said of one that does not exist."""
 
-    def __init__(self, server: Server, runtime: Runtime, specs: list[Spec]) -> None:
+    def __init__(self, server: Server, runtime: Runtime, specs: Iterable[Spec]) -> None:
         super().__init__(log_function=_no_log)
         self.server = server
         self.runtime = runtime
-        self._specs = specs
+        self._specs = [*specs, Spec(".*", UnknownPath)]
+        for spec in self._specs:
+            spec.arguments |= {"server": server, "runtime": runtime}
         self._known: dict[str, tuple[Spec, list[bytes]]] = {}
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HandlerDelegate:
@@ -97,72 +100,61 @@ class HandlerDelegate(_HandlerDelegate):
 
 
 def make_app(server: Server, runtime: Runtime) -> App:
-    return App(server, runtime, _specs(server, runtime))
+    return App(server, runtime, _specs(runtime))
 
 
 def make_health_app(server: Server, runtime: Runtime) -> App:
     """What is served where health has an address of its own."""
-    unknown = Spec(".*", UnknownPath, {"server": server, "runtime": runtime, "dialect": DEFAULT})
-    return App(server, runtime, [*_health(server, runtime), unknown])
+    return App(server, runtime, _health(runtime.settings))
 
 
 def make_metrics_app(server: Server, runtime: Runtime) -> App:
     """What is served where metrics have an address of their own."""
-    arguments = {"server": server, "runtime": runtime, "dialect": DEFAULT}
-    metrics = Spec(re.escape(runtime.settings.server.metrics.path), OwnMetricsHandler, arguments)
-    return App(server, runtime, [metrics, Spec(".*", UnknownPath, arguments)])
+    return App(server, runtime, [Spec(re.escape(runtime.settings.server.metrics.path), OwnMetricsHandler)])
 
 
-def _specs(server: Server, runtime: Runtime) -> list[Spec]:
+def _specs(runtime: Runtime) -> Iterator[Spec]:
     settings = runtime.settings
-    specs: list[Spec] = []
-
-    def add(pattern: str, handler: type[RequestHandler], dialect: Dialect, **more: object) -> None:
-        arguments = {"server": server, "runtime": runtime, "dialect": dialect, **more}
-        specs.append(Spec(pattern, handler, arguments))
-
     if settings.server.health.enabled and not settings.server.health.listen:
-        specs += _health(server, runtime)
+        yield from _health(settings)
     if settings.server.metrics.enabled and not settings.server.metrics.listen_address:
-        add(re.escape(settings.server.metrics.path), MetricsHandler, DEFAULT)
+        yield Spec(re.escape(settings.server.metrics.path), MetricsHandler)
     if runtime.guards.resource is not None:
-        add(re.escape(metadata.PATH), MetadataHandler, DEFAULT)
+        yield Spec(re.escape(metadata.PATH), MetadataHandler)
     if settings.llm.enabled:
         for place in bases(settings):
             base, first = place.pattern, place.dialects[0]
             for dialect in place.dialects:
                 answers = dialect.operations[0].pattern
                 # A client whose base URL is the endpoint itself asks for nothing that is stored.
-                add(f"{base}{answers}{answers}", UnknownPath, dialect)
+                yield Spec(f"{base}{answers}{answers}", UnknownPath, dialect)
                 for operation in dialect.operations:
                     pattern = f"({operation.pattern})" if operation.many else operation.pattern
                     others = _beside(settings, place, operation)
-                    add(f"{base}{pattern}", CallHandler, dialect, operation=operation, others=others)
+                    yield Spec(f"{base}{pattern}", CallHandler, dialect, operation=operation, others=others)
             hellos = f"(?:/|{HELLO})?" if place.path else HELLO
-            add(f"{re.escape(place.path)}{hellos}", HelloHandler, first)
+            yield Spec(f"{re.escape(place.path)}{hellos}", HelloHandler, first)
         for place in bases(settings):
             for models in place.models:
                 # Where protocols list models at one path, the first one's endpoint answers for all.
                 others = [other.dialects[0] for other in bases(settings) if models in other.models]
-                add(re.escape(models), ModelListHandler, place.dialects[0], others=others)
-                add(f"{re.escape(models)}/(.+)", ModelHandler, place.dialects[0], others=others)
+                yield Spec(re.escape(models), ModelListHandler, place.dialects[0], others=others)
+                yield Spec(f"{re.escape(models)}/(.+)", ModelHandler, place.dialects[0], others=others)
         for provider in runtime.providers:
             if provider.settings.passthrough:
                 spoken = next((DIALECTS[name] for name in provider.dialects if name in DIALECTS), DEFAULT)
                 below = re.escape(raw.below(provider.name))
-                add(f"{below}/.*", raw.RawHandler, spoken, operation=RAW, provider=provider.name)
-        add(re.escape(HELLO), HelloHandler, DEFAULT)
+                yield Spec(f"{below}/.*", raw.RawHandler, spoken, operation=RAW, provider=provider.name)
+        yield Spec(re.escape(HELLO), HelloHandler)
     if settings.server.shows_dashboard:
         from nexus.server.dashboard.data import DataHandler
         from nexus.server.dashboard.page import DashboardHandler
 
-        add(re.escape(settings.server.dashboard.path), DashboardHandler, DEFAULT)
-        add(re.escape(settings.server.dashboard.data_path), DataHandler, DEFAULT)
-    add("/usage/v1/report", ReportHandler, DEFAULT)
-    add("/usage/v1/calls", CallsHandler, DEFAULT)
-    add("/", HomeHandler, DEFAULT)
-    add(".*", UnknownPath, DEFAULT)
-    return specs
+        yield Spec(re.escape(settings.server.dashboard.path), DashboardHandler)
+        yield Spec(re.escape(settings.server.dashboard.data_path), DataHandler)
+    yield Spec("/usage/v1/report", ReportHandler)
+    yield Spec("/usage/v1/calls", CallsHandler)
+    yield Spec("/", HomeHandler)
 
 
 def _beside(settings: Settings, place: Base, operation: Operation) -> list[Dialect]:
@@ -176,11 +168,10 @@ def _beside(settings: Settings, place: Base, operation: Operation) -> list[Diale
     return found if len(found) > 1 else []
 
 
-def _health(server: Server, runtime: Runtime) -> list[Spec]:
-    health = runtime.settings.server.health
-    arguments = {"server": server, "runtime": runtime, "dialect": DEFAULT}
-    paths = {health.path: HealthHandler, health.ready_path: ReadyHandler}
-    return [Spec(re.escape(path), handler, arguments) for path, handler in paths.items()]
+def _health(settings: Settings) -> Iterator[Spec]:
+    health = settings.server.health
+    yield Spec(re.escape(health.path), HealthHandler)
+    yield Spec(re.escape(health.ready_path), ReadyHandler)
 
 
 def _no_log(handler: RequestHandler) -> None:

@@ -27,6 +27,8 @@ class AskedHandler(BaseHandler):
 
     operation: Operation
     takes_body = True
+    takes_anything = False
+    """Whether a body of whatever type goes on as it came."""
     body: Body | Uploading | None = None
     load: Load
 
@@ -57,9 +59,10 @@ class AskedHandler(BaseHandler):
         headers, settings = self.request.headers, self.runtime.settings.server
         encoding, length = headers.get("Content-Encoding", ""), body_length(headers)
         content_type = headers.get("Content-Type", "")
-        if self.operation.forms and media_type(content_type) == FORM:
-            disk = Load(self.server.disk)
-            return Uploading(settings.max_upload_size, encoding, length, self.load, disk, content_type)
+        is_form = self.operation.forms and media_type(content_type) == FORM
+        if is_form or self.takes_anything:
+            disk, most = Load(self.server.disk), settings.max_upload_size
+            return Uploading(most, encoding, length, self.load, disk, content_type, is_form=is_form)
         return Body(settings.max_body_size, encoding, length, self.load)
 
     def data_received(self, chunk: bytes) -> None:

@@ -39,11 +39,7 @@ class CallHandler(AskedHandler):
     async def post(self, path: str = "") -> None:
         await self.serve(await self.read_call(path))
 
-    async def get(self, path: str = "") -> None:
-        await self.post(path)
-
-    async def delete(self, path: str = "") -> None:
-        await self.post(path)
+    get = delete = post
 
     async def read_call(self, path: str) -> CallState | None:
         """The call at its start; None where the client left while it was read. Raises ClientError."""

@@ -1,19 +1,29 @@
-"""The memory that worker processes share: connections of each, what was spent, what runs, and what is measured."""
+"""What worker processes share: memory (connections of each, what was spent, what runs, what is measured), and state
+that their supervisor keeps for them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from nexus.accounting import recorder
+from nexus.accounting.activity import Activity
 from nexus.limits.shared_windows import SharedWindows
 from nexus.processes.board import Board
 from nexus.processes.control import Control
+from nexus.processes.hub import Function
 from nexus.processes.link import Link
 from nexus.processes.rows import Rows
 from nexus.processes.tally import Tally
+from nexus.response_store import remote
+from nexus.response_store.local import LocalStore
+from nexus.response_store.store import ANSWERS, IDS, bounds_of
 from nexus.server import worker
 from nexus.server.member import Member
 from nexus.server.shares import Shares
 from nexus.server.worker import Place
+from nexus.settings import ServerSettings
+from nexus.settings.limits import RedisStorage
 from nexus.telemetry.metrics.meters import Meters
 
 
@@ -50,3 +60,19 @@ class Common:
 
     def stop(self) -> None:
         self._shares.stop()
+
+
+class SharedState:
+    """What the supervisor itself serves of it, where that is kept in memory: what is in Redis is shared there."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._kept = {name: LocalStore(bounds_of(settings.response_store, name)) for name in (ANSWERS, IDS)}
+        self.functions: dict[str, Function] = {**recorder.services(Activity())}
+        if not isinstance(settings.rate_limits.storage, RedisStorage):
+            for name, store in self._kept.items():
+                self.functions |= remote.services(store, name)
+
+    def adopt(self, settings: ServerSettings) -> None:
+        """What was stored stays; its bounds are those of the settings from now on."""
+        for name, store in self._kept.items():
+            store.bounds = bounds_of(settings.response_store, name)

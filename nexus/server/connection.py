@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from tornado.httputil import (
     HTTPInputError,
     HTTPMessageDelegate,
     RequestStartLine,
+    ResponseStartLine,
 )
 from tornado.iostream import StreamClosedError, UnsatisfiableReadError
 
@@ -26,7 +27,6 @@ from nexus.errors import ClientError, HeadTooLarge, InvalidRequest
 from nexus.late import pattern
 from nexus.server.answering import AnsweringConnection
 from nexus.server.clocks import Clocks, PhaseClock
-from nexus.server.delegate import OnceDelegate
 from nexus.server.heads import body_length, in_origin_form, read_headers, read_start_line
 from nexus.server.lifecycle import Lifecycle
 from nexus.server.stream import INTERIM, ClientStream, ClientTlsStream
@@ -44,6 +44,33 @@ class Owner(Protocol):
     def refuse(self, error: ClientError) -> None:
         """Answers with an error, unless an answer has begun."""
         ...
+
+
+class OnceDelegate(HTTPMessageDelegate):
+    """Tells the one behind it exactly once how a request ended: finished, or its connection closed."""
+
+    def __init__(self, inner: HTTPMessageDelegate) -> None:
+        self._inner = inner
+        self._open = False
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        ready = self._inner.headers_received(start_line, headers)
+        self._open = True
+        return ready
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        return self._inner.data_received(chunk)
+
+    def finish(self) -> None:
+        self._open = False
+        self._inner.finish()
+
+    def end(self) -> None:
+        if self._open:
+            self._open = False
+            self._inner.on_connection_close()
 
 
 class Connection(AnsweringConnection):

@@ -51,44 +51,32 @@ PAGE = """\
 """
 
 
-class PageHandler(ReadHandler):
+class HomeHandler(ReadHandler):
     guarded = False
 
-    def send_page(self) -> None:
+    def get(self) -> None:
         self.set_headers(HEADERS)
         self.send(page(self.runtime.settings, origin_of(self.request)).encode(), "text/html; charset=utf-8")
 
 
-class HomeHandler(PageHandler):
-    def get(self) -> None:
-        self.send_page()
-
-
 def page(settings: Settings, base: str) -> str:
     """The page for a server that is called at ``base``; "" where that is not known."""
-    asks = settings.server.asks_who_calls
     credential = (
         "Every call needs a key or a token of this gateway; whoever runs it gives them out."
-        if asks
+        if settings.server.asks_who_calls
         else "No key is asked for. Clients that insist on one take any text."
     )
-    return PAGE.format(
-        style=STYLE, entries="\n".join(_entry(*entry) for entry in entries(settings, base)), credential=credential
-    )
+    return PAGE.format(style=STYLE, entries=entries(settings, base), credential=credential)
 
 
-def entries(settings: Settings, base: str) -> list[tuple[str, str]]:
-    """What there is, and where: its name, and its address as text."""
+def entries(settings: Settings, base: str) -> str:
+    """What there is, and where, as HTML: its name, and its address."""
     served = bases(settings)
     found = [(f"Base URL of {place.protocol.clients}", base + place.url_path or "/") for place in served]
     found += [("Models", base + models) for place in served for models in place.models[:1]]
     if settings.server.health.enabled:
         found += [("Health", f"{base}{settings.server.health.path}")]
-    return found
-
-
-def _entry(name: str, value: str) -> str:
-    return f"<dt>{html.escape(name)}</dt><dd><code>{html.escape(value)}</code></dd>"
+    return "\n".join(f"<dt>{html.escape(name)}</dt><dd><code>{html.escape(value)}</code></dd>" for name, value in found)
 
 
 class MetadataHandler(BaseHandler):
@@ -108,9 +96,9 @@ HELLO = "/api/hello"
 root, before they begin."""
 
 
-class HelloHandler(PageHandler):
+class HelloHandler(HomeHandler):
     def get(self) -> None:
         if "text/html" in self.request.headers.get("Accept", ""):
-            self.send_page()
-            return
-        self.send(encode({"message": "hello"}))
+            super().get()
+        else:
+            self.send(encode({"message": "hello"}))

@@ -46,7 +46,7 @@ def bind(address: ListenAddress, among: Sequence[AnyAddress] = ()) -> list[socke
     """One address; ``[::]`` serves IPv4 too, unless another one of ``among`` has that port."""
     shares = any(isinstance(it, ListenAddress) and it.port == address.port and ":" not in it.host for it in among)
     if address.host == "::" and not (shares and address.port):
-        sockets = [_bind_both(address.port)]
+        sockets = [_bind_tcp(socket.AF_INET6, ("::", address.port), both=True)]
     else:
         sockets = _bind_each(address.host, address.port)
     for sock in sockets:
@@ -89,17 +89,9 @@ def _bind_each(host: str, port: int) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     try:
-        for family, kind, protocol, _, address in dict.fromkeys(found):
-            sock = socket.socket(family, kind, protocol)
-            sockets.append(sock)
-            if os.name != "nt":
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.setblocking(False)
-            sock.bind((address[0], port, *address[2:]))
-            port = port or sock.getsockname()[1]
-            sock.listen(BACKLOG)
+        for family, *_, address in dict.fromkeys(found):
+            sockets.append(_bind_tcp(family, (address[0], port, *address[2:])))
+            port = port or sockets[-1].getsockname()[1]
     except OSError:
         for sock in sockets:
             sock.close()
@@ -107,14 +99,16 @@ def _bind_each(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
-def _bind_both(port: int) -> socket.socket:
-    sock = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+def _bind_tcp(family: int, address: tuple[str | int, ...], *, both: bool = False) -> socket.socket:
+    """``both``: an address of IPv6 is for IPv4 too."""
+    sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         if os.name != "nt":
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not both)
         sock.setblocking(False)
-        sock.bind(("::", port))
+        sock.bind(address)
         sock.listen(BACKLOG)
     except OSError:
         sock.close()

@@ -13,8 +13,6 @@ from nexus.errors import InvalidRequest
 from nexus.protocols.dialect import Asked, Dialect
 from nexus.protocols.operation import Operation
 from nexus.server.calls import CallHandler
-from nexus.server.flight import Load
-from nexus.server.heads import body_length
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
 from nexus.server.uploads import Uploading
@@ -29,35 +27,18 @@ def below(provider: str) -> str:
 
 
 class RawHandler(CallHandler):
+    takes_anything = True
+
     def initialize(  # type: ignore[override]
         self, server: Server, runtime: Runtime, dialect: Dialect, operation: Operation, provider: str
     ) -> None:
         super().initialize(server, runtime, dialect, operation)
         self.provider = provider
 
-    def take_body(self) -> Uploading:
-        headers = self.request.headers
-        return Uploading(
-            self.runtime.settings.server.max_upload_size,
-            headers.get("Content-Encoding", ""),
-            body_length(headers),
-            self.load,
-            Load(self.server.disk),
-            headers.get("Content-Type", ""),
-            is_form=False,
-        )
-
     def route_told(self) -> str:
         return f"{BASE}/{self.provider}/..."
 
-    async def head(self, path: str = "") -> None:
-        await self.post(path)
-
-    async def put(self, path: str = "") -> None:
-        await self.post(path)
-
-    async def patch(self, path: str = "") -> None:
-        await self.post(path)
+    head = put = patch = CallHandler.post
 
     def make_call(self, path: str) -> Call:
         asked = self.request.path.removeprefix(below(self.provider))

@@ -28,7 +28,6 @@ from nexus.server.reload import SERVING, Reloader
 from nexus.server.rereading import Rereading
 from nexus.server.running import start
 from nexus.server.service import Notifier, Service
-from nexus.server.shared_state import SharedState
 from nexus.server.signals import has_terminal
 from nexus.server.source import Source
 from nexus.server.supervisor import Orders, Supervisor
@@ -80,7 +79,7 @@ def _supervise(
     for table in settings.llm.providers.values():
         registry.load(table.type)
     orders = Orders(count, partial(worker.run, listeners, store), up)
-    code = Supervisor(orders, listeners, SharedState(settings.server), rereading, notifier).run()
+    code = Supervisor(orders, listeners, rereading, notifier).run()
     log.info("stopped")
     return code
 

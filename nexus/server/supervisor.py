@@ -26,13 +26,12 @@ from nexus.processes.link import Link, connected
 from nexus.processes.peer import Peer
 from nexus.processes.poller import Poller
 from nexus.server import memory, worker
-from nexus.server.common import Common
+from nexus.server.common import Common, SharedState
 from nexus.server.listeners import Listeners
 from nexus.server.reading import Good, tell_adopted
 from nexus.server.rereading import Rereading
 from nexus.server.server import IN_FLIGHT
 from nexus.server.service import Notifier
-from nexus.server.shared_state import SharedState
 from nexus.server.signals import Inherited, has_terminal, no_signals, signals
 from nexus.server.slots import LONG, TIMES, Slot, Slots
 from nexus.server.worker import Place
@@ -58,17 +57,15 @@ class Orders:
 
 
 class Supervisor:
-    def __init__(
-        self, orders: Orders, listeners: Listeners, state: SharedState, rereading: Rereading, notifier: Notifier
-    ) -> None:
+    def __init__(self, orders: Orders, listeners: Listeners, rereading: Rereading, notifier: Notifier) -> None:
         self._orders = orders
         self._listeners = listeners
-        self._state = state
         self._rereading = rereading
+        self._state = SharedState(rereading.settings.server)
         self._notifier = notifier
         self._had_terminal = has_terminal()
         self._poller = Poller()
-        self._hub = Hub(state.functions, self._poller)
+        self._hub = Hub(self._state.functions, self._poller)
         self._common = Common(orders.count, (IN_FLIGHT, *rereading.settings.llm.providers))
         self._common.meters.started()
         self._facts = Facts()

@@ -5,14 +5,23 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nexus.settings.dashboard import DashboardSettings
 from nexus.settings.guards import ClientIpSettings, CorsSettings, CsrfSettings, TlsSettings
 from nexus.settings.identity import NOTHING_TO_TELL_BY, ClientIdentification
 from nexus.settings.keys import GatewayKey, GatewayKeys
 from nexus.settings.limits import RequestLimits
 from nexus.settings.listen import Addresses, FileMode, HostName, ListenAddress
 from nexus.settings.oauth import OAuthSettings
-from nexus.settings.types import Duration, Location, PositiveDuration, ProcessCount, Size, Table, Timeout, UrlPath
+from nexus.settings.types import (
+    BasePath,
+    Duration,
+    Location,
+    PositiveDuration,
+    ProcessCount,
+    Size,
+    Table,
+    Timeout,
+    UrlPath,
+)
 
 
 class HealthSettings(Table):
@@ -46,6 +55,26 @@ class MetricsSettings(Table):
 
     listen_address: Addresses | None = None
     """Separate addresses for metrics, in plain HTTP and without credentials."""
+
+
+class DashboardSettings(Table):
+    """``[server.dashboard]``: the page that shows what the gateway does."""
+
+    enabled: bool | None = None
+    """Whether Nexus serves the page. By default it does where only this machine can reach it."""
+
+    path: BasePath = "/"
+    """Where browsers get it; the data it shows is at ``dashboard/data`` beside it."""
+
+    @property
+    def data_path(self) -> str:
+        """Where the page asks for what it shows."""
+        return f"{self.folder}dashboard/data"
+
+    @property
+    def folder(self) -> str:
+        """What addresses in the page are relative to."""
+        return self.path.rpartition("/")[0] + "/"
 
 
 class ResponseStoreSettings(Table):

@@ -11,11 +11,10 @@ from functools import partial
 import pytest
 
 from nexus.errors import Overloaded
-from nexus.processes.answers import Lost, Refused
 from nexus.processes.cells import Cells
 from nexus.processes.frames import BadFrame, Frames, pack
 from nexus.processes.hub import Function
-from nexus.processes.link import Link, connected
+from nexus.processes.link import Link, Lost, Refused, connected
 from tests.processes.kit import Served
 from tests.serving import wait_until
 from tests.threads import at_once

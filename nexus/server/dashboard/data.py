@@ -21,7 +21,7 @@ from nexus.dataclasses import dataclass
 from nexus.errors import Overloaded
 from nexus.gateway.rests import Rests
 from nexus.gateway.routing import Routes
-from nexus.processes.answers import Lost, Refused
+from nexus.processes.link import Lost, Refused
 from nexus.provider.route import Route
 from nexus.relay.candidate import Candidate
 from nexus.server.base import BaseHandler

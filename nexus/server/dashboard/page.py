@@ -49,14 +49,10 @@ def _hashes(text: str, tag: str) -> str:
 def render(settings: Settings, origin: str) -> str:
     """For a server that is called at ``origin``; "" where that is not known."""
     own = settings.server
-    endpoints = "\n".join(
-        f"<dt>{html.escape(name)}</dt><dd><code>{html.escape(value)}</code></dd>"
-        for name, value in entries(settings, origin)
-    )
     values = {
         "root": "../" * (own.dashboard.folder.count("/") - 1) or "./",
         "csrf": html.escape(own.csrf.header_name),
-        "endpoints": endpoints,
+        "endpoints": entries(settings, origin),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], page().template)
 
