@@ -7,7 +7,10 @@ there is checked against it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import field
+from functools import reduce
+from operator import getitem
 from typing import Any, Literal
 
 from nexus.dataclasses import dataclass
@@ -34,59 +37,51 @@ class Former:
     now: tuple[str, ...] = ()
 
 
+def _refused(*path: str, advice: str) -> Former:
+    return Former(path, "refused", f"is not there: {advice}")
+
+
 def _renamed(path: tuple[str, ...], *now: str) -> Former:
     return Former((*_STORAGE, *path), "renamed", f"is {'.'.join(now)} here", (*_STORAGE, *now))
 
 
-def _unused(*path: str) -> Former:
-    return Former((*_STORAGE, *path), "ignored", "has no effect: the pool makes connections when they are needed")
+def _ignored(*path: str, advice: str) -> Former:
+    return Former((*_STORAGE, *path), "ignored", f"has no effect: {advice}")
 
 
 FORMER: tuple[Former, ...] = (
-    Former(
-        ("mcp",),
-        "refused",
-        "is not there: Nexus routes calls to language models and runs no MCP servers; take this table out, and point "
-        "MCP clients at their servers or at a gateway for MCP",
+    _refused(
+        "mcp",
+        advice="Nexus routes calls to language models and runs no MCP servers; take this table out, and point MCP "
+        "clients at their servers or at a gateway for MCP",
     ),
-    Former(
-        ("llm", "proxy", "anthropic"),
-        "refused",
-        "is not there: what Anthropic's clients send passes untouched through llm.protocols.anthropic to a provider of "
-        "type anthropic, with forward_token = true for the callers' own keys; take this table out",
+    _refused(
+        *("llm", "proxy", "anthropic"),
+        advice="what Anthropic's clients send passes untouched through llm.protocols.anthropic to a provider of type "
+        "anthropic, with forward_token = true for the callers' own keys; take this table out",
     ),
-    Former(
-        ("llm", "providers", "*", "model_filter"),
-        "refused",
-        "is not there: models are served by their names only; write one table for each, as nexus check --discover "
-        "lists them",
+    _refused(
+        *("llm", "providers", "*", "model_filter"),
+        advice="models are served by their names only; write one table for each, as nexus check --discover lists them",
     ),
     _renamed(("connection_timeout",), "connect_timeout"),
     _renamed(("pool", "max_size"), "pool_size"),
-    *(_unused("pool", name) for name in ("min_idle", "timeout_create", "timeout_wait", "timeout_recycle")),
+    *(
+        _ignored("pool", name, advice="the pool makes connections when they are needed")
+        for name in ("min_idle", "timeout_create", "timeout_wait", "timeout_recycle")
+    ),
     _renamed(("tls", "ca_cert_path"), "tls", "ca_file"),
     _renamed(("tls", "client_cert_path"), "tls", "cert_file"),
     _renamed(("tls", "client_key_path"), "tls", "key_file"),
-    Former((*_STORAGE, "tls", "enabled"), "ignored", 'has no effect: a URL that begins with "rediss://" means TLS'),
-    Former(
-        ("telemetry", "logs"),
-        "refused",
-        "is not there: the log goes to stderr (--log-style json), where a collector can read it",
-    ),
-    Former(
-        ("telemetry", "tracing", "collect"), "refused", "is not there: what a span holds is bounded here; leave it out"
-    ),
-    Former(
-        ("telemetry", "tracing", "propagation"),
-        "refused",
-        "is not there: the W3C trace context is always read and passed on; leave it out",
+    _ignored("tls", "enabled", advice='a URL that begins with "rediss://" means TLS'),
+    _refused("telemetry", "logs", advice="the log goes to stderr (--log-style json), where a collector can read it"),
+    _refused("telemetry", "tracing", "collect", advice="what a span holds is bounded here; leave it out"),
+    _refused(
+        *("telemetry", "tracing", "propagation"),
+        advice="the W3C trace context is always read and passed on; leave it out",
     ),
     *(
-        Former(
-            (*otlp, "batch_export", "max_concurrent_exports"),
-            "refused",
-            "is not there: one export runs at a time; leave it out",
-        )
+        _refused(*otlp, "batch_export", "max_concurrent_exports", advice="one export runs at a time; leave it out")
         for otlp in _OTLP
     ),
 )
@@ -103,7 +98,7 @@ class Translated:
 
 def translate(data: Any) -> Translated:
     """A file's tables with the names that settings have here."""
-    result = Translated(_copy(data))
+    result = Translated(deepcopy(data))
     for former in FORMER:
         for path in list(_found(result.data, former.path)):
             _apply(result, former, path)
@@ -125,12 +120,8 @@ def _apply(result: Translated, former: Former, path: KeyPath) -> None:
 
 
 def _is_rediss(data: Any) -> bool:
-    table: Any = next((_at(data, path) for path in _found(data, _STORAGE)), None)
+    table: Any = next((reduce(getitem, path, data) for path in _found(data, _STORAGE)), None)
     return isinstance(table, dict) and str(table.get("url", "")).strip().startswith("rediss:")
-
-
-def _copy(data: Any) -> Any:
-    return {key: _copy(value) for key, value in data.items()} if isinstance(data, dict) else data
 
 
 def _found(data: Any, pattern: tuple[str, ...], path: KeyPath = ()) -> Iterator[KeyPath]:
@@ -143,22 +134,17 @@ def _found(data: Any, pattern: tuple[str, ...], path: KeyPath = ()) -> Iterator[
                 yield from _found(data[name], pattern[1:], (*path, name))
 
 
-def _at(data: Any, path: KeyPath) -> Any:
-    for part in path:
-        data = data[part]
-    return data
-
-
 def _take(data: Any, path: KeyPath) -> Any:
     """The value at a path, which is not there any more; neither is a table that it alone stood in."""
     *above, name = path
-    value = _at(data, tuple(above)).pop(name)
-    if above and not _at(data, tuple(above)) and above[-1] in ("pool", "proxy"):
-        _at(data, tuple(above[:-1])).pop(above[-1])
+    table = reduce(getitem, above, data)
+    value = table.pop(name)
+    if above and not table and above[-1] in ("pool", "proxy"):
+        reduce(getitem, above[:-1], data).pop(above[-1])
     return value
 
 
 def _put(data: Any, path: KeyPath, value: Any) -> bool:
     *above, name = path
-    table = _at(data, tuple(above))
+    table = reduce(getitem, above, data)
     return name not in table and table.setdefault(name, value) is value

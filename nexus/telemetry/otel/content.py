@@ -26,6 +26,7 @@ from nexus.conversation.parts import (
     ToolCall,
     ToolResult,
 )
+from nexus.dataclasses import replace
 from nexus.errors import NexusError
 from nexus.headers.tracing import Content
 from nexus.protocols import loader
@@ -110,13 +111,9 @@ def _gathered(events: Iterable[Event]) -> tuple[list[Part], str]:
 def _extended(part: Part, more: str) -> Part:
     match part:
         case ToolCall():
-            return ToolCall(part.id, part.name, part.arguments + more)
-        case Text():
-            return Text(part.text + more)
-        case Reasoning():
-            return Reasoning(part.text + more)
-        case Refusal():
-            return Refusal(part.text + more)
+            return replace(part, arguments=part.arguments + more)
+        case Text() | Reasoning() | Refusal():
+            return replace(part, text=part.text + more)
         case _:
             return part
 

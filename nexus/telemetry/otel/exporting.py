@@ -45,9 +45,7 @@ class Exporting:
         self._sdk = sdk
         self._cut = cut
         self._names = VERSIONS[settings.semconv]
-        self._batch = settings.exporters.otlp.batch_export
-        if (traces := settings.traces_to) is not None:
-            self._batch = traces.batch_export
+        self._batch = (settings.traces_to or settings.exporters.otlp).batch_export
         self._traces = settings.traces_to is not None
         self._metrics = settings.metrics_to
         self._models = ResponseModels()

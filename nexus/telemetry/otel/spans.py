@@ -14,6 +14,7 @@ from nexus.accounting.record import AttemptRecord, CallRecord
 from nexus.dataclasses import dataclass
 from nexus.errors import Cancelled, NexusError, UpstreamStatus, VendorError
 from nexus.headers.tracing import CallTrace
+from nexus.telemetry.metrics.catalog import NANO
 from nexus.telemetry.otel.names import Conventions
 
 Value = str | bool | int | float | Sequence[str]
@@ -37,8 +38,6 @@ CHOSEN = frozenset(
     {"gen_ai.conversation.id", "gen_ai.response.model", "nexus.agent", "nexus.model.original", "nexus.request.id"}
 )
 """Attributes whose text a client or a vendor chose."""
-
-NANO = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
