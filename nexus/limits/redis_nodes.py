@@ -2,20 +2,25 @@
 
 Worker threads only. A node that no longer has the keys says who has them, and has done nothing: only then is a
 script sent again. Where a node fails, what was learned of the cluster is forgotten and another known one asked first.
+While nobody answers, one call a second looks whether Redis is back; all others do without.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from nexus.limits.redis_client import address_of, connect, errors, slot_of
+from nexus.limits.breaker import Breaker, Pass
+from nexus.limits.redis_client import address_of, connect, errors, explain, slot_of
 from nexus.settings.limits import RedisStorage
 
 MOST_MOVES = 3
+REST = 1.0
+"""Seconds between two looks at a Redis that is lost."""
 
 
 @functools.cache
@@ -89,3 +94,65 @@ class Nodes:
             self._owners.clear()
             if self._first == failed:
                 self._first = next((node for node in self._clients if node != failed), failed)
+
+
+class Redis(Nodes):
+    """Redis as one of its users has it. ``instead`` says for the user's log what is done while it is lost, ``back`` is
+    called when it is not any more; ``failures`` counts the scripts that it did not answer.
+    """
+
+    def __init__(
+        self,
+        settings: RedisStorage,
+        log: logging.Logger,
+        *,
+        instead: str,
+        back: Callable[[], None],
+        breaker: Breaker | None = None,
+    ) -> None:
+        """Raises MissingRedis."""
+        super().__init__(settings)
+        self._log = log
+        self._instead = instead
+        self._back = back
+        self._breaker = breaker or Breaker(REST)
+        self.apart = self._errors.apart
+        self.failures = 0
+
+    @property
+    def address(self) -> str:
+        """For logs."""
+        return address_of(self._settings)
+
+    @property
+    def is_lost(self) -> bool:
+        return self._breaker.is_open
+
+    def run(self, script: str, keys: Sequence[str], arguments: Sequence[object]) -> Any:
+        """The script's reply, or None where Redis does not answer. Raises ``apart`` where a cluster has the keys on
+        several nodes."""
+        entered = self._breaker.enter()
+        if entered is None:
+            return None
+        try:
+            reply = super().run(script, keys, arguments)
+        except self.apart:
+            self._answered(entered)
+            raise
+        except self._errors.lost as error:
+            self._failed(error)
+            return None
+        self._answered(entered)
+        return reply
+
+    def _answered(self, entered: Pass) -> None:
+        if self._breaker.succeeded(entered):
+            self._back()
+
+    def _failed(self, error: Exception) -> None:
+        self.failures += 1
+        # A command that fails while others work is trouble too, and over with the next probe.
+        if self._breaker.failed():
+            reason = explain(error, self._settings)
+            fields = {"redis": self.address, "error": type(error).__name__, "reason": reason}
+            self._log.error(f"Redis is lost: {self._instead}", extra={"fields": fields})

@@ -24,10 +24,9 @@ from typing import Any
 
 from nexus.dataclasses import dataclass
 from nexus.errors import Overloaded
-from nexus.limits.breaker import Breaker, Pass
+from nexus.limits.breaker import Breaker
 from nexus.limits.quota import SECOND, Demand, Granted, Loop, Receipt, Refused, Standing
-from nexus.limits.redis_client import address_of, errors, explain
-from nexus.limits.redis_nodes import Nodes
+from nexus.limits.redis_nodes import REST, Redis
 from nexus.limits.script import RESERVE, SETTLE
 from nexus.limits.store_memory import MAX_KEYS, MemoryStore
 from nexus.limits.window import longer, width_of
@@ -35,16 +34,10 @@ from nexus.settings.limits import RedisStorage
 
 log = logging.getLogger("nexus.limits")
 
-REST = 1.0
-"""Seconds between two looks at a Redis that is lost."""
-
 
 @dataclass(slots=True)
 class Trouble:
-    """Counts since the start, for metrics."""
-
-    failures: int = 0
-    """Commands that Redis did not answer."""
+    """Counts since the start."""
 
     local: int = 0
     """Decisions made without Redis."""
@@ -69,15 +62,11 @@ class RedisStore:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """``clock`` replaces the server's time, for tests. Raises MissingRedis."""
-        self._settings = settings
-        self._nodes = Nodes(settings)
-        self._lost, self._apart = errors().lost, errors().apart
         self._splits = False
         self._prefix = settings.key_prefix
         self._denies = settings.on_failure == "deny"
         self._clock = clock
         self._local = local or MemoryStore()
-        self._breaker = breaker or Breaker(REST)
         self._monotonic = monotonic
         self._doubted: float | None = None
         self._losses = 0
@@ -85,21 +74,20 @@ class RedisStore:
         """By the key of a quota which hash it had, and when that was seen."""
         self._lock = threading.Lock()
         self.trouble = Trouble()
-
-    @property
-    def is_lost(self) -> bool:
-        return self._breaker.is_open
+        instead = "limited calls are refused" if self._denies else "limits are counted in this process alone"
+        back = partial(self._forgot, "Redis is back")
+        self.redis = Redis(settings, log, instead=instead, back=back, breaker=breaker)
 
     def ping(self) -> None:
         # A decision about nothing: it needs the rights that every other one needs.
         if self._run(RESERVE, (), "", ()) is not None:
-            log.info("limits are counted in Redis", extra={"fields": {"redis": address_of(self._settings)}})
+            log.info("limits are counted in Redis", extra={"fields": {"redis": self.redis.address}})
 
     def reserve(self, demands: Sequence[Demand]) -> Granted | Refused:
         if not self._splits:
             try:
                 return self._reserve(demands)
-            except self._apart:
+            except self.redis.apart:
                 self._splits = True
         return self._reserve_in_turn([tuple(part) for _, part in groupby(demands, _tag)])
 
@@ -155,7 +143,7 @@ class RedisStore:
             self._count("unsettled")
 
     def close(self) -> None:
-        self._nodes.close()
+        self.redis.close()
 
     def _decide(self, demands: Sequence[Demand]) -> Granted | Refused:
         # Booked here before Redis is asked: should it be lost the next moment, whoever decides without it knows.
@@ -165,7 +153,7 @@ class RedisStore:
         nonce = secrets.token_hex(4)
         try:
             reply = self._run(RESERVE, demands, nonce, [_demand_arguments(demand) for demand in demands])
-        except self._apart:
+        except self.redis.apart:
             self._undo(copy)
             raise
         if reply is None:
@@ -234,35 +222,7 @@ class RedisStore:
         """The script's reply, or None where Redis does not answer; one row of arguments for each demand."""
         keys = [self._prefix + demand.quota.key for demand in demands]
         now = "" if self._clock is None else self._clock()
-        return self._ask(lambda: self._nodes.run(script, keys, [now, nonce, *chain.from_iterable(rows)]))
-
-    def _ask(self, command: Callable[[], Any]) -> Any:
-        entered = self._breaker.enter()
-        if entered is None:
-            return None
-        try:
-            reply = command()
-        except self._apart:
-            self._answered(entered)
-            raise
-        except self._lost as error:
-            self._failed(error)
-            return None
-        self._answered(entered)
-        return reply
-
-    def _failed(self, error: Exception) -> None:
-        self._count("failures")
-        # A command that fails while others work is trouble too, and over with the next probe.
-        if self._breaker.failed():
-            instead = "limited calls are refused" if self._denies else "limits are counted in this process alone"
-            reason = explain(error, self._settings)
-            fields = {"redis": address_of(self._settings), "error": type(error).__name__, "reason": reason}
-            log.error(f"Redis is lost: {instead}", extra={"fields": fields})
-
-    def _answered(self, entered: Pass) -> None:
-        if self._breaker.succeeded(entered):
-            self._forgot("Redis is back")
+        return self.redis.run(script, keys, [now, nonce, *chain.from_iterable(rows)])
 
     def _count(self, name: str) -> None:
         with self._lock:

@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from nexus.errors import Overloaded
-from nexus.limits.breaker import Breaker
-from nexus.limits.redis_client import address_of, errors, explain
-from nexus.limits.redis_nodes import Nodes
+from nexus.limits.redis_nodes import REST, Redis
 from nexus.response_store.script import FIND, FORGET, KEEP, OVERHEAD
 from nexus.response_store.store import Bounds
 from nexus.settings.limits import RedisStorage
 
 log = logging.getLogger("nexus.response_store")
-
-REST = 1.0
-"""Seconds between two looks at a Redis that is lost."""
 
 
 class SharedStore:
@@ -37,13 +33,11 @@ class SharedStore:
 
         Raises MissingRedis.
         """
-        self._settings = settings
         self.bounds = bounds
         self._clock = clock
-        self._nodes = Nodes(settings)
-        self._lost = errors().lost
         self._base = f"{settings.key_prefix}{{{name}}}"
-        self._breaker = Breaker(REST)
+        back = partial(log.warning, "Redis is back: answers are kept again")
+        self._redis = Redis(settings, log, instead="no answers are kept", back=back)
 
     def keep(self, key: str, payer: str, data: bytes) -> None:
         self._run(KEEP, [self.bounds.most, self.bounds.most_each, key, payer, data, OVERHEAD])
@@ -57,7 +51,7 @@ class SharedStore:
         return bool(self._asked(FORGET, [key]))
 
     def close(self) -> None:
-        self._nodes.close()
+        self._redis.close()
 
     def _asked(self, script: str, arguments: Sequence[object]) -> Any:
         reply = self._run(script, arguments)
@@ -67,24 +61,5 @@ class SharedStore:
 
     def _run(self, script: str, arguments: Sequence[object]) -> Any:
         """The script's reply, or None where Redis does not answer."""
-        entered = self._breaker.enter()
-        if entered is None:
-            return None
         now = "" if self._clock is None else self._clock()
-        try:
-            reply = self._nodes.run(script, [self._base], [now, int(self.bounds.seconds * 1000), *arguments])
-        except self._lost as error:
-            self._failed(error)
-            return None
-        if self._breaker.succeeded(entered):
-            log.warning("Redis is back: answers are kept again")
-        return reply
-
-    def _failed(self, error: Exception) -> None:
-        if self._breaker.failed():
-            fields = {
-                "redis": address_of(self._settings),
-                "error": type(error).__name__,
-                "reason": explain(error, self._settings),
-            }
-            log.error("Redis is lost: no answers are kept", extra={"fields": fields})
+        return self._redis.run(script, [self._base], [now, int(self.bounds.seconds * 1000), *arguments])

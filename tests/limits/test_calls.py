@@ -77,7 +77,7 @@ def test_in_redis_on_a_cluster(redis: RedisServer) -> None:
         admit(calls, "2001:db8::2")
         with pytest.raises(LimitExceeded):
             admit(calls, "2001:db8::3")
-    assert store.trouble.failures == 0
+    assert store.redis.failures == 0
     store.close()
 
 

@@ -63,7 +63,7 @@ def test_keys_are_counted_where_they_lie(nodes: list[RedisServer]) -> None:
             decision = granted(stores[(user + number) % 2].reserve(demands(user)))
             stores[user % 2].settle(decision, [1, 1])
         assert refused(stores[0].reserve(demands(user))).standing.used == 3
-    assert [store.trouble.failures for store in stores] == [0, 0]
+    assert [store.redis.failures for store in stores] == [0, 0]
     low, high = map(keys_at, nodes)
     assert len(low) + len(high) == 80 and low and high
     assert all(slot_of(key) < HALF for key in low) and all(slot_of(key) >= HALF for key in high)
@@ -82,7 +82,7 @@ def test_a_slot_that_moves(nodes: list[RedisServer]) -> None:
     for node in reversed(nodes):
         command(node, "SETSLOT", slot, "NODE", target)
     granted(store.reserve(demands(user)))
-    assert store.trouble.failures == 0
+    assert store.redis.failures == 0
     assert keys_at(nodes[1]) and not keys_at(nodes[0])
     store.close()
 
@@ -96,7 +96,7 @@ def test_a_slot_on_its_way_is_asked_for_where_it_goes(nodes: list[RedisServer]) 
     command(nodes[0], "SETSLOT", slot, "MIGRATING", target)
     for number in range(3):
         granted(store.reserve(demands(user)[:1]))
-        assert (store.trouble.failures, store.trouble.local) == (0, 0), number
+        assert (store.redis.failures, store.trouble.local) == (0, 0), number
     assert keys_at(nodes[1]) and not keys_at(nodes[0])
     assert refused(store.reserve(demands(user)[:1])).standing.used == 3
     store.close()
@@ -110,7 +110,7 @@ def test_the_named_node_may_be_down(nodes: list[RedisServer]) -> None:
         granted(store.reserve(demands(user)))
     nodes[0].kill()
     granted(store.reserve(demands(users[True])))
-    assert store.trouble.failures == 1, "its keys are out of reach"
+    assert store.redis.failures == 1, "its keys are out of reach"
     granted(store.reserve(demands(users[False])))
-    assert store.trouble.failures == 1, "those of the other node are not"
+    assert store.redis.failures == 1, "those of the other node are not"
     store.close()

@@ -58,8 +58,8 @@ class TestAllow:
         granted(store.reserve([demand(30, 100, 3600)]))
         refusal = refused(store.reserve([demand(20, 100, 3600)]))
         assert refusal.standing.remaining == 10
-        assert store.is_lost
-        assert (store.trouble.failures, store.trouble.local) == (1, 2)
+        assert store.redis.is_lost
+        assert (store.redis.failures, store.trouble.local) == (1, 2)
         assert lines(caplog) == [("ERROR", "Redis is lost: limits are counted in this process alone")]
 
     def test_it_heals_and_what_redis_forgot_still_counts(
@@ -71,10 +71,10 @@ class TestAllow:
         during = granted(store.reserve([demand(30, 100, 3600)]))
         mortal_redis.start()
         refused(store.reserve([demand(20, 100, 3600)]))
-        assert store.is_lost, "nobody has looked yet"
+        assert store.redis.is_lost, "nobody has looked yet"
         seconds.now += 1
         granted(store.reserve([demand(5, 100, 3600)]))
-        assert not store.is_lost
+        assert not store.redis.is_lost
         assert refused(store.reserve([demand(20, 100, 3600)])).standing.used == 95
         store.settle(during, [10])
         granted(store.reserve([demand(20, 100, 3600)]))
@@ -102,11 +102,11 @@ class TestAllow:
         mortal_redis.kill()
         for _ in range(50):
             granted(store.reserve([demand(1, 100, 3600)]))
-        assert store.trouble.failures == 1
+        assert store.redis.failures == 1
         seconds.now += 1
         for _ in range(50):
             granted(store.reserve([demand(1, 100, 3600)]))
-        assert (store.trouble.failures, store.trouble.local) == (2, 100)
+        assert (store.redis.failures, store.trouble.local) == (2, 100)
 
     def test_what_was_reserved_before_is_settled_after(
         self, store: RedisStore, mortal_redis: RedisServer, seconds: Seconds
@@ -121,13 +121,13 @@ class TestAllow:
         mortal_redis.kill()
         store = build(mortal_redis, seconds)
         store.ping()
-        assert store.is_lost
+        assert store.redis.is_lost
         granted(store.reserve([demand(1, 1, 3600)]))
         refused(store.reserve([demand(1, 1, 3600)]))
         mortal_redis.start()
         seconds.now += 1
         store.ping()
-        assert not store.is_lost
+        assert not store.redis.is_lost
         store.close()
 
     def test_a_full_stop_gap_does_not_stop_what_redis_grants(self, mortal_redis: RedisServer) -> None:
@@ -172,7 +172,7 @@ def test_a_server_that_is_silent_costs_its_timeout_once(seconds: Seconds) -> Non
         store = RedisStore(settings, breaker=Breaker(1.0, seconds), monotonic=seconds)
         for _ in range(20):
             granted(store.reserve([demand(1, 100, 3600)]))
-        assert store.trouble.failures == 1
+        assert store.redis.failures == 1
         store.close()
 
 
@@ -180,7 +180,7 @@ def test_a_host_that_cannot_be_one_is_a_lost_redis(caplog: pytest.LogCaptureFixt
     store = RedisStore(RedisStorage.model_validate({"type": "redis", "url": f"redis://{'x' * 70}:6380"}))
     store.ping()
     granted(store.reserve([demand(1, 100)]))
-    assert store.is_lost and lines(caplog)[0][0] == "ERROR"
+    assert store.redis.is_lost and lines(caplog)[0][0] == "ERROR"
     assert vars(caplog.records[0])["fields"]["redis"] == f"{'x' * 70}:6380"
     store.close()
 
@@ -193,7 +193,7 @@ def test_the_password_is_in_no_log_line(
     settings = storage(mortal_redis, url=url)
     store = RedisStore(settings, breaker=Breaker(1.0, seconds), monotonic=seconds)
     granted(store.reserve([demand(1, 100)]))
-    assert store.trouble.failures == 1, "this server takes no passwords"
+    assert store.redis.failures == 1, "this server takes no passwords"
     assert "6061" not in caplog.text + repr(settings) + repr(store) + str([vars(record) for record in caplog.records])
     store.close()
 
@@ -221,12 +221,12 @@ def test_killed_and_restarted_under_load(mortal_redis: RedisServer) -> None:
         for _ in range(200):
             seen.acquire()
         mortal_redis.kill()
-        while not store.is_lost:
+        while not store.redis.is_lost:
             seen.acquire()
         for _ in range(200):
             seen.acquire()
         mortal_redis.start()
-        while store.is_lost:
+        while store.redis.is_lost:
             seen.acquire()
     for _ in range(2000):
         seen.acquire()
@@ -235,6 +235,6 @@ def test_killed_and_restarted_under_load(mortal_redis: RedisServer) -> None:
         thread.join()
     assert grants[0] == 1998
     assert isinstance(store.reserve([demand(3, 2000, 3600, "scarce")]), Refused)
-    assert store.trouble.failures >= 2
+    assert store.redis.failures >= 2
     assert store.trouble.local > 0
     store.close()

@@ -27,7 +27,7 @@ class TestRedisStore(StoreConformance):
         store = RedisStore(storage(redis), clock=clock)
         yield store
         store.close()
-        assert store.trouble.failures == 0
+        assert store.redis.failures == 0
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_scripts_that_the_server_forgot_are_sent_again(redis: RedisServer, store
     client.script_flush()
     store.settle(held, [9])
     granted(store.reserve([demand(1, 10)]))
-    assert store.trouble.failures == 0
+    assert store.redis.failures == 0
     client.close()
 
 
@@ -179,7 +179,7 @@ def test_what_redis_forgot_still_counts_in_the_process_that_spent_it(redis: Redi
 
 def test_two_who_come_first_are_no_loss(store: RedisStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both are booked here before Redis hears of either."""
-    asked, run = threading.Barrier(2), store._nodes.run
+    asked, run = threading.Barrier(2), store.redis.run
 
     def together(*arguments: Any) -> Any:
         asked.wait(60)
@@ -189,7 +189,7 @@ def test_two_who_come_first_are_no_loss(store: RedisStore, monkeypatch: pytest.M
         for turn in range(20):
             granted(store.reserve([demand(1, 10, key=f"key {turn}")]))
 
-    monkeypatch.setattr(store._nodes, "run", together)
+    monkeypatch.setattr(store.redis, "run", together)
     at_once([reserve] * 2)
     assert store._losses == 0
 
@@ -203,7 +203,7 @@ def test_keys_of_different_slots_are_reserved_in_turn_and_given_back(redis: Redi
     store.settle(held, [2, 3])
     both = granted(store.reserve([demand(1, 10), Demand(quota(10, tag="elsewhere"), 1)]))
     assert [standing.used for standing in both.standings] == [3, 4]
-    assert store.trouble.failures == 0
+    assert store.redis.failures == 0
 
 
 def test_limits_of_one_caller_are_decided_in_one_step(redis: RedisServer, store: RedisStore) -> None:
@@ -213,7 +213,7 @@ def test_limits_of_one_caller_are_decided_in_one_step(redis: RedisServer, store:
 
 def test_ping(redis: RedisServer, store: RedisStore) -> None:
     store.ping()
-    assert not store.is_lost
+    assert not store.redis.is_lost
     with closing(redis.client()) as client:
         assert client.keys() == [], "a look books nothing"
 
@@ -239,7 +239,7 @@ def hammer(url: str, results: multiprocessing.queues.Queue[tuple[int, int]]) -> 
                     held += spent
 
     at_once([take] * THREADS)
-    results.put((held, store.trouble.failures))
+    results.put((held, store.redis.failures))
     store.close()
 
 

@@ -24,11 +24,11 @@ from nexus.server.app import Spec
     ],
 )
 def test_what_a_pattern_says_of_a_path(pattern: str, path: str, groups: list[bytes] | None) -> None:
-    assert Spec(pattern, RequestHandler, {}).match(path) == groups
+    assert Spec(pattern, RequestHandler).match(path) == groups
 
 
 def test_a_pattern_is_compiled_for_a_path_that_begins_as_it_does() -> None:
-    spec = Spec("/llm/openai/v1(/.+)", RequestHandler, {})
+    spec = Spec("/llm/openai/v1(/.+)", RequestHandler)
     assert spec.match("/llm/anthropic/v1/messages") is None
     assert "_compiled" not in vars(spec)
     assert spec.match("/llm/openai/v1/models") == [b"/models"]

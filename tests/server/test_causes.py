@@ -21,18 +21,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from nexus.accounting.record import ATTEMPT_FIELDS
+from nexus.telemetry.access_log import FIELDS
 from tests.conftest import Serve
 from tests.peers import Handler, Peer, echo, once, unused_port, whole
 from tests.serving import CHAT, Nexus, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
-FIELDS = (
-    *("id", "request_id", "trace", "status", "error", "why", "caller", "client", "group", "key"),
-    *("session", "agent", "class", "place"),
-    *("method", "path", "read", "protocol", "action", "model", "route", "stream", "stop", "attempts"),
-    *("first_ms", "total_ms", "own_ms", "in", "out", "cached", "dropped"),
-)
-"""In the order in which a line has them."""
 Log = list[logging.LogRecord]
 ONE_TRY = "[llm.providers.openai.retries]\nattempts = 1\n"
 TWO_TRIES = '[llm.providers.openai.retries]\nattempts = 2\nbase_delay = "0ms"\n'

@@ -157,10 +157,10 @@ class TestLost:
             for _ in range(2):
                 more(20)
                 redis.kill()
-                wait_until(lambda: store.is_lost, 60)
+                wait_until(lambda: store.redis.is_lost, 60)
                 more(40)
                 redis.start()
-                wait_until(lambda: not store.is_lost, 60)
+                wait_until(lambda: not store.redis.is_lost, 60)
             more(60)
         finally:
             over.set()
@@ -240,9 +240,9 @@ class TestStalled:
         redis.stall()
         replies = [nexus.chat(CHAT, ALICE) for _ in range(4)]
         assert [reply.status for reply in replies] == [200, 200, 200, 429], "the local window decides"
-        assert store.is_lost
+        assert store.redis.is_lost
         redis.go_on()
-        wait_until(lambda: nexus.chat(CHAT, {"X-Client-Id": "bob"}).status > 0 and not store.is_lost, 60)
+        wait_until(lambda: nexus.chat(CHAT, {"X-Client-Id": "bob"}).status > 0 and not store.redis.is_lost, 60)
 
     def test_a_client_that_leaves_meanwhile_leaves_nothing(
         self, redis: RedisServer, serve: Serve, openai_upstream: FakeUpstream
