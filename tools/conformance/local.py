@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import subprocess
-import sys
 import tempfile
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from nexus.cli.launch.gateway import started
+from nexus.settings import load
 from tools.conformance.fixture import Cloud
 from tools.conformance.upstream import Upstream
 from tools.fake_upstream import ACCESS_KEY, SECRET_KEY, FakeUpstream, service_account
 
 ROOT = Path(__file__).resolve().parents[2]
-START, STOP = 30.0, 10.0
 MODEL = "anthropic/claude-next"
 STRICT = ("anthropic", "cryptography")
 """Packages without which the clouds' fakes cannot judge."""
@@ -64,10 +61,6 @@ models.claude.rename = "claude-sonnet-4-5"
 """
 
 
-class NotStarted(Exception):
-    """Nexus did not come up; the text says what it said."""
-
-
 @dataclass(frozen=True, slots=True)
 class Local:
     url: str
@@ -78,7 +71,7 @@ class Local:
 
 @contextmanager
 def running(rules: Sequence[str]) -> Iterator[Local]:
-    """Raises NotStarted. Strict clouds take a second to prepare, so they are there for the rules that need them."""
+    """Raises CannotStart. Strict clouds take a second to prepare, so they are there for the rules that need them."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="conformance-")))
         upstream = stack.enter_context(Upstream("127.0.0.1", 0))
@@ -87,8 +80,11 @@ def running(rules: Sequence[str]) -> Iterator[Local]:
         if (not rules or not {"C3", "C13"}.isdisjoint(rules)) and all(map(find_spec, STRICT)):
             more, clouds = _clouds(stack, folder)
             config += more
-        (folder / "nexus.toml").write_text(config)
-        origin = stack.enter_context(_process(folder))
+        file = folder / "nexus.toml"
+        file.write_text(config)
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("NEXUS_")}
+        environ |= {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(folder)}
+        origin = stack.enter_context(started(load(file, environ), file, environ))
         yield Local(f"{origin}/llm/anthropic", f"{origin}/llm/bedrock", upstream, clouds)
 
 
@@ -99,59 +95,3 @@ def _clouds(stack: ExitStack, folder: Path) -> tuple[str, tuple[Cloud, ...]]:
     config = BEDROCK.format(access=ACCESS_KEY, secret=SECRET_KEY, url=bedrock.base_url)
     config += VERTEX.format(file=file, url=vertex.base_url)
     return config, (Cloud("Bedrock", "bedrock/claude", bedrock), Cloud("Vertex AI", "vertex/claude", vertex))
-
-
-@contextmanager
-def _process(folder: Path) -> Iterator[str]:
-    """The base URL of a server that answers."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("NEXUS_")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "nexus", "-c", "nexus.toml", "-l", "127.0.0.1:0"],
-        cwd=folder,
-        env=environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    watcher = _Watcher(process)
-    try:
-        yield watcher.url()
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        watcher.join()
-
-
-class _Watcher:
-    """Reads the log to its end, so that the server never waits for a reader."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-        self._said: list[str] = []
-        self._url = ""
-        self._known = threading.Event()
-        self._thread = threading.Thread(target=self._read, name="nexus-log")
-        self._thread.start()
-
-    def url(self) -> str:
-        self._known.wait(START)
-        if not self._url:
-            raise NotStarted(" ".join(" ".join(self._said[-3:]).split()) or "Nexus said nothing")
-        return self._url
-
-    def join(self) -> None:
-        self._thread.join()
-        if self._process.stderr is not None:
-            self._process.stderr.close()
-
-    def _read(self) -> None:
-        for line in self._process.stderr or ():
-            self._said = [*self._said[-20:], line]
-            if found := re.search(r"http://127\.0\.0\.1:\d+", line):
-                self._url = self._url or found[0]
-                self._known.set()
-        self._known.set()

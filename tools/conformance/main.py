@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
+from nexus.cli.launch.gateway import CannotStart
 from nexus.telemetry.logs import redactor
 from tools.conformance import bodies, report
 from tools.conformance.client import MADE_UP, Client, Failed
 from tools.conformance.fixture import MESSAGES, Fixture, new_mark
-from tools.conformance.local import MODEL, NotStarted, running
+from tools.conformance.local import MODEL, running
 from tools.conformance.rules import RULES, Judgement, run
 from tools.conformance.upstream import CannotListen, Upstream
 
@@ -42,7 +43,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     try:
         with ExitStack() as stack:
             return judge(make_bench(options, key, stack), options, redact)
-    except (CannotJudge, CannotListen, Failed, NotStarted) as error:
+    except (CannotJudge, CannotListen, Failed, CannotStart) as error:
         sys.stderr.write(redact(f"{error}\n"))
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -66,7 +67,7 @@ def read_key(options: argparse.Namespace, environ: Mapping[str, str]) -> str:
 
 
 def make_bench(options: argparse.Namespace, key: str, stack: ExitStack) -> Fixture:
-    """Raises CannotJudge, CannotListen, Failed, NotStarted."""
+    """Raises CannotJudge, CannotListen, Failed, CannotStart."""
     extra, forms = dict(options.header), (options.key_header,)
     if options.nexus:
         local = stack.enter_context(running(options.rule))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import gzip
 import socket
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
 from tools.fake_upstream import Behaviour, FakeUpstream
-from tools.faults.gateway import CHAT, MESSAGES, PATIENCE, Client, Gateway, body, head, request
+from tools.faults.gateway import CHAT, MESSAGES, Client, Gateway, body, head, request, until
 
 Fault = Callable[[Gateway, FakeUpstream], str]
 MIB = 2**20
@@ -28,13 +27,6 @@ def abandoned_uploads(gateway: Gateway, vendor: FakeUpstream) -> str:
 
 def _of_499(gateway: Gateway) -> int:
     return sum(line["status"] == 499 for line in gateway.access)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Or until patience is over: what is seen then tells."""
-    deadline = time.monotonic() + PATIENCE
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.02)
 
 
 def leaves(path: str, behind: bytes, *, stream: bool) -> Fault:

@@ -20,7 +20,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from tools.fake_upstream import FakeUpstream
@@ -31,28 +30,6 @@ CONFIG = """
 client_timeout = "2s"
 keep_alive_timeout = "3s"
 max_bytes_in_flight = "64MiB"
-
-[llm.providers.openai]
-type = "openai"
-api_key = "sk-fault-injection-key"
-base_url = "{vendor}"
-timeouts = {{ connect = "2s", first_byte = "3s", idle = "3s", keep_alive = "2s" }}
-retries = {{ attempts = 1 }}
-[llm.providers.openai.rate_limits.per_user]
-output_token_limit = 1000000000
-interval = "1h"
-[llm.providers.openai.models.gpt-4]
-
-[llm.providers.second]
-type = "openai"
-api_key = "sk-fault-injection-key"
-base_url = "{vendor}"
-timeouts = {{ connect = "2s", first_byte = "3s", idle = "3s", keep_alive = "2s" }}
-retries = {{ attempts = 1 }}
-[llm.providers.second.rate_limits.per_user]
-output_token_limit = 1000000000
-interval = "1h"
-[llm.providers.second.models.gpt-4]
 
 [llm.models.both]
 targets = ["openai/gpt-4", "second/gpt-4"]
@@ -75,6 +52,19 @@ base_url = "http://no-such-host.invalid/v1"
 timeouts = {{ connect = "2s" }}
 retries = {{ attempts = 1 }}
 [llm.providers.nowhere.models.gpt-4]
+"""
+
+PROVIDER = """
+[llm.providers.{name}]
+type = "openai"
+api_key = "sk-fault-injection-key"
+base_url = "{vendor}"
+timeouts = {{ connect = "2s", first_byte = "3s", idle = "3s", keep_alive = "2s" }}
+retries = {{ attempts = 1 }}
+[llm.providers.{name}.rate_limits.per_user]
+output_token_limit = 1000000000
+interval = "1h"
+[llm.providers.{name}.models.gpt-4]
 """
 
 LIMITED = ("openai/gpt-4", "second/gpt-4")
@@ -110,7 +100,8 @@ class Gateway:
         """``more`` are lines of ``[server]``."""
         self._folder = tempfile.TemporaryDirectory()
         self._file = Path(self._folder.name) / "nexus.toml"
-        self._file.write_text(CONFIG.format(vendor=vendor.base_url, more=more))
+        providers = (PROVIDER.format(name=name, vendor=vendor.base_url) for name in ("openai", "second"))
+        self._file.write_text(CONFIG.format(more=more) + "".join(providers))
         self._tracebacks = 0
         self._left: dict[str, int] = {}
         self.access: list[dict[str, Any]] = []
@@ -126,9 +117,7 @@ class Gateway:
             raise RuntimeError("the gateway did not start")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.terminate()
         self._process.wait(PATIENCE)
         self._reader.join()
@@ -227,9 +216,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.sock.close()
 
     def send(self, raw: bytes) -> Self:
@@ -274,3 +261,13 @@ def head(path: str, length: int | None = None, headers: Mapping[str, str] | None
 
 def request(path: str, raw: bytes, headers: Mapping[str, str] | None = None) -> bytes:
     return head(path, len(raw), headers) + raw
+
+
+def until(holds: Callable[[], bool]) -> bool:
+    """Whether it came true within patience."""
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True

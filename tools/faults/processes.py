@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
 
 from tools.fake_upstream import FakeUpstream
-from tools.faults.gateway import PATIENCE, Gateway, head
+from tools.faults.gateway import PATIENCE, Gateway, head, until
 
 CALLERS = 8
 AFTERWARDS = 40
@@ -60,16 +58,6 @@ class Load:
         for caller in self._callers:
             caller.join(PATIENCE)
         return self.seen
-
-
-def until(holds: Callable[[], bool]) -> bool:
-    """Whether it came true within patience."""
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def workers_of(gateway: Gateway) -> list[int]:

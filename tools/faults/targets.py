@@ -8,8 +8,8 @@ from __future__ import annotations
 from http.client import HTTPException
 
 from tools.fake_upstream import Behaviour, FakeUpstream
-from tools.faults.clients import Fault, until
-from tools.faults.gateway import CHAT, MESSAGES, Gateway, body, request
+from tools.faults.clients import Fault
+from tools.faults.gateway import CHAT, MESSAGES, Gateway, body, request, until
 
 MODEL = "both"
 

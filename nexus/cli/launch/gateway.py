@@ -56,6 +56,7 @@ def started(settings: Settings, file: Path | None, environ: Mapping[str, str]) -
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            env=dict(environ),
             start_new_session=True,
             preexec_fn=_dying_with_its_parent(),
         )
