@@ -28,6 +28,7 @@ from nexus.provider import Account, Attempt, Listing, Provider, Without, configu
 from nexus.provider.catalogue import Catalogue
 from nexus.providers.openai import catalogue as models
 from nexus.providers.openai.endpoints import endpoints_of
+from nexus.providers.openai.learned import Learned
 from nexus.providers.openai.login import LOGIN_URL, TRAVELS, Login, login_in
 from nexus.providers.openai.refused import (
     SUMMARY,
@@ -54,9 +55,6 @@ _PATHS: dict[tuple[str, Action], str] = {
     ("responses", "compact"): "/responses/compact",
 }
 _OPENAI = "https://api.openai.com/"
-_MOST_MODELS = 1000
-"""Of which quirks are learned, for callers may name any where ``unknown = "allow"``."""
-
 _DEPLOYMENT = pattern(r"/deployments(?:/([^/]+))?$")
 VERSION = "/v1"
 
@@ -118,8 +116,6 @@ class OpenAIProvider(Provider):
 
     def __init__(self, name: str, settings: ProviderSettings, shared: Shared | None = None) -> None:
         super().__init__(name, settings, shared)
-        self._summary = self.settings.reasoning_summary
-        self._learned: dict[str, frozenset[str]] = {}
         switches = dict.fromkeys(self.settings.quirks, True)
         self._server = ChatServer(**switches | ({} if self.settings.stream_usage else {"no_stream_usage": True}))
         self._takes_logins = self.settings.forwards_login
@@ -128,9 +124,13 @@ class OpenAIProvider(Provider):
         if f"{self.base_url}/" == _OPENAI:
             self.base_url += VERSION
         self._root = self.base_url
+        asked = (self.base_url, settings.configured_keys, settings.api_key_command, self.settings.reasoning_summary)
+        self._learned = self._holder.hold(f"what was learned of {name}", asked, lambda _: Learned())
         self._is_openai = self.base_url.startswith(_OPENAI)
         self._has_responses = self._is_openai if self.settings.responses is None else self.settings.responses
         self._lacks_version = not urlsplit(self.base_url).path
+        if self._learned.below_version:
+            self.base_url, self._lacks_version = self._root + VERSION, False
         named = self.settings.endpoints
         # Who names nothing but what is held says nothing of the rest.
         only_held = named is None or (named and set(named) <= set(HELD))
@@ -165,24 +165,14 @@ class OpenAIProvider(Provider):
     def do_without(self, refused: VendorFailure, attempt: Attempt) -> Without | None:
         if attempt.dialect == "responses" and refuses_summary(refused):
             # A caller's own key is another organisation's: what that one may have tells nothing of this.
-            return Without(SUMMARY, without_summary, _nothing if attempt.key_is_callers else self._forget_summaries)
+            learn = _nothing if attempt.key_is_callers else partial(self._learned.forget_summaries, self.name)
+            return Without(SUMMARY, without_summary, learn)
         quirk = quirk_of(refused, attempt.dialect, attempt.body)
         if quirk is None:
             return None
-        learn = partial(self._keep_to, attempt.model, quirk) if holds_always(quirk, refused) else _nothing
+        always = holds_always(quirk, refused)
+        learn = partial(self._learned.keep_to, self.name, attempt.model, quirk) if always else _nothing
         return Without(quirk, partial(with_quirks, quirks=frozenset({quirk})), learn)
-
-    def _forget_summaries(self) -> None:
-        if self._summary != "off":
-            self._summary = "off"
-            log.warning("reasoning summaries are refused and left out", extra={"fields": {"provider": self.name}})
-
-    def _keep_to(self, model: str, quirk: str) -> None:
-        known = self._learned.get(model, frozenset())
-        if quirk not in known and len(self._learned) < _MOST_MODELS:
-            self._learned[model] = known | {quirk}
-            fields = {"provider": self.name, "model": model, "quirk": quirk}
-            log.warning("the server has a quirk that is not listed, and is asked accordingly", extra={"fields": fields})
 
     def _facts(self, model: str) -> gpt.GPT | None:
         """None for a model that is not known to be OpenAI's."""
@@ -222,8 +212,9 @@ class OpenAIProvider(Provider):
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         facts = self._facts(model)
         server = self._server if facts is None else gpt.on_chat(facts, self._server)
-        target = Target(model, chat=server, claude=claude.profile(model), gpt=facts, summary=self._summary)
-        return configured(with_quirks(target, self._learned.get(model, frozenset())), settings)
+        summary = "off" if self._learned.no_summaries else self.settings.reasoning_summary
+        target = Target(model, chat=server, claude=claude.profile(model), gpt=facts, summary=summary)
+        return configured(with_quirks(target, self._learned.quirks(model)), settings)
 
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         sent = forwarding.forwarded(attempt.headers, (), ("openai-beta", "x-client-request-id"))
@@ -274,6 +265,7 @@ class OpenAIProvider(Provider):
         refused.close()
         if self._lacks_version:
             self.base_url, self._lacks_version = self._root + VERSION, False
+            self._learned.below_version = True
             log.warning("base_url lacks /v1, below which the API was found", extra={"fields": {"provider": self.name}})
         return reply
 

@@ -46,6 +46,12 @@ _ROWS = (
     _row(EFFORT, r"reasoning[ _.]?effort|reasoning value|support (thinking|reasoning)\b", b'effort"'),
     _row("max_completion_tokens", r"use \W?max_completion_tokens", b'"max_tokens"'),
     _row("system_first", r"system message must be (at the beginning|the first|first)", b'"system"'),
+    _row(
+        "string_content",
+        r"content\b.{0,60}(invalid type: sequence|value must be a string|expected a string\b(?!.{0,20}null)|"
+        r"should be a valid string|str type expected|must be a string)",
+        b'"content":[{"type":"text"',
+    ),
     _row("no_user_after_tool", r"unexpected role \W?user\W? after role \W?tool", b'"tool"'),
     _row("mistral_tool_ids", r"tool call id .{1,80} length of 9", b'"tool_call'),
     _row("reasoning_with_calls", r"reasoning_content\W.{0,60}(missing|must be passed)|missing \W?reasoning_content"),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.serving import KEY, Nexus
+from tests.serving import KEY, PATHS, Nexus
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 CONFIG = """
@@ -104,6 +104,8 @@ CALL = {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "
 RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "done"}
 CALLED = [*ASKED["messages"], CALL, {"role": "user", "content": [RESULT, {"type": "text", "text": "Go on"}]}]
 TOOLS = [{"name": "f", "input_schema": {"type": "object", "properties": {}}}]
+BLOCKS = [{"role": "user", "content": [{"type": "text", "text": text} for text in ("Read this", "and that")]}]
+PARTS = [{"role": "user", "content": [{"type": "input_text", "text": text} for text in ("Read this", "and that")]}]
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
 
 # The quirk, the vendor's words, what is asked beside ASKED, and how the second request tells that it was understood.
@@ -152,6 +154,12 @@ QUIRKS: dict[str, tuple[int, str, dict[str, Any], Any]] = {
         {"stream": True},
         lambda body: "stream_options" not in body,
     ),
+    "string_content": (
+        422,
+        "Failed to deserialize: messages[0].content: invalid type: sequence, expected a string at line 1 column 29",
+        {"messages": BLOCKS},
+        lambda body: body["messages"][0]["content"] == "Read this\n\nand that",
+    ),
     "no_json_schema": (
         400,
         "This response_format type is unavailable now",
@@ -172,6 +180,40 @@ def test_a_quirk_is_learned(quirk: str, serve: Serve, caplog: pytest.LogCaptureF
         first, *later = [request.json for request in upstream.requests]
     assert not understood(first) and [understood(body) for body in later] == [True, True]
     assert f"'quirk': '{quirk}'" in str([vars(record).get("fields") for record in caplog.records])
+
+
+NO_LISTS = {
+    "groq": (
+        b'{"error": {"message": "\'messages.0\' : for \'role:user\' the following must be satisfied'
+        b'[(\'messages.0.content\' : value must be a string)]", "type": "invalid_request_error"}}'
+    ),
+    "azure": (
+        b'{"error": {"message": "Invalid type for \'messages[0].content\': expected a string, but got an array '
+        b'instead.", "type": "invalid_request_error", "param": "messages[0].content", "code": "invalid_type"}}'
+    ),
+    "volcengine": (
+        b'{"error": {"message": "The parameter `messages.content` specified in the request are not valid: expected a '
+        b'string, but got `[{...}]` instead", "code": "InvalidParameter"}}'
+    ),
+    "fastapi": b'{"detail": [{"loc": ["body", "messages", 0, "content"], "msg": "Input should be a valid string"}]}',
+    "pydantic 1": b'{"detail": [{"loc": ["body", "messages", 0, "content"], "msg": "str type expected"}]}',
+}
+
+
+@pytest.mark.parametrize("server", NO_LISTS)
+def test_content_in_parts_is_refused_in_many_words(server: str, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    openai_upstream.next(Behaviour(status=400, body=NO_LISTS[server]))
+    assert nexus.messages(ASKED | {"messages": BLOCKS}).status == 200
+    assert nexus.post(PATHS["responses"], {"model": "house/qwen", "input": PARTS}).status == 200
+    asked = [request.json["messages"][0]["content"] for request in openai_upstream.requests]
+    assert [isinstance(content, str) for content in asked] == [False, True, True]
+
+
+def test_a_text_that_is_no_string_is_the_clients_error(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    refusal = "Invalid value for 'content': expected a string, got null."
+    openai_upstream.next(Behaviour(status=400, message=refusal))
+    assert nexus.messages(ASKED | {"messages": BLOCKS}).json["error"]["message"] == refusal
+    assert len(openai_upstream.requests) == 1
 
 
 def test_several_are_learned_of_one_call_each_once(nexus: Nexus, openai_upstream: FakeUpstream) -> None:

@@ -108,6 +108,29 @@ def test_a_new_model_is_served_and_one_that_was_taken_out_is_not(place: Place, t
     assert place.chat("openai/more").status == 404
 
 
+def test_what_was_learned_of_a_server_stays_as_long_as_it_is_the_same(
+    place: Place, toml: str, openai_upstream: FakeUpstream
+) -> None:
+    asked = {
+        "model": "openai/gpt-4",
+        "max_tokens": 64,
+        "messages": [{"role": "user", "content": "Hi"}],
+        "thinking": {"type": "adaptive"},
+        "output_config": {"effort": "high"},
+    }
+
+    def efforts() -> list[bool]:
+        openai_upstream.clear()
+        assert place.nexus.messages(asked).status == 200
+        return ["reasoning_effort" in request.json for request in openai_upstream.requests]
+
+    assert efforts() == [True, False]
+    place.reload(toml + MORE + LIMIT.format(9))
+    assert efforts() == [False]
+    place.reload(toml.replace("127.0.0.1", "localhost"))
+    assert efforts() == [True, False]
+
+
 def test_a_broken_file_keeps_what_is_served_and_says_every_problem_with_its_line(
     place: Place, toml: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -159,11 +182,11 @@ def test_a_call_that_runs_keeps_what_it_began_with(place: Place, toml: str, open
         openai_upstream.wait_for_requests(1)
         other = toml.replace(openai_upstream.base_url, "http://127.0.0.1:9")
         place.reload(other + '[llm.providers.openai.timeouts]\nidle = "7s"\n')
-        # The connections of both: those of the old one are given back when its last call is over.
-        assert (before.uses.count, len(place.nexus.server.kept.shared)) == (1, 2)
+        # The connections and quirks of both: those of the old one are given back when its last call is over.
+        assert (before.uses.count, len(place.nexus.server.kept.shared)) == (1, 4)
         go.set()
         assert running.result(60).status == 200
-    wait_until(lambda: (before.uses.count, len(place.nexus.server.kept.shared)) == (0, 1))
+    wait_until(lambda: (before.uses.count, len(place.nexus.server.kept.shared)) == (0, 2))
 
 
 def test_connections_with_equal_settings_live_on_and_others_do_not(
