@@ -16,7 +16,7 @@ from nexus.errors import InvalidRequest, NexusError
 from nexus.errors.failure import VendorFailure
 from nexus.protocols.codec import Target
 from nexus.protocols.edit import replace_member
-from nexus.protocols.embeddings.client import EmbeddingsCodec
+from nexus.protocols.embeddings.shapes import EmbeddingsCodec
 from nexus.protocols.framing import SSE, Framing
 from nexus.protocols.held import HeldCodec
 from nexus.protocols.operation import Operation

@@ -15,8 +15,7 @@ from nexus.dataclasses import dataclass
 from nexus.headers import own
 from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.embeddings.asked import Asked
-from nexus.protocols.embeddings.client import EmbeddingsCodec
-from nexus.protocols.embeddings.shapes import Format
+from nexus.protocols.embeddings.shapes import EmbeddingsCodec, Format
 from nexus.relay.answer import Head, OpenedReply
 from nexus.relay.exchange import Exchange
 from nexus.relay.lanes import Lane, attempt_of

@@ -16,8 +16,7 @@ from nexus.protocols.chat.held import HELD
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import AnswerRelay, BrokenStream, Edited, require
 from nexus.protocols.embeddings.asked import read_asked, write_answer
-from nexus.protocols.embeddings.client import EmbeddingsCodec
-from nexus.protocols.embeddings.shapes import OPENAI
+from nexus.protocols.embeddings.shapes import OPENAI, EmbeddingsCodec
 from nexus.protocols.held import HeldCodec
 from nexus.protocols.openai_errors import write_stream_error
 from nexus.protocols.openai_protocol import OpenAIDialect

@@ -40,6 +40,18 @@ class Format:
         return tuple(name for name in self.lacks if getattr(asked, name))
 
 
+@dataclass(frozen=True, slots=True)
+class EmbeddingsCodec:
+    """What a dialect has of embeddings: ``format`` is its vendors' own, in which a request passes."""
+
+    format: Format
+    read: Callable[[Mapping[str, Json]], Asked]
+    """A client's request. Raises ClientError."""
+
+    write: Callable[[Sequence[Sequence[float]], int, Asked, Mapping[str, Json]], dict[str, Json]]
+    """The answer: vectors and tokens, to what was read of a request."""
+
+
 def _google_config(asked: Asked) -> Body:
     config: Body = {"taskType": asked.task_type} if asked.task_type else {}
     return config | ({"outputDimensionality": asked.dimensions} if asked.dimensions is not None else {})

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from nexus.protocols.contract import ClientCodec, Counter, VendorCodec
-from nexus.protocols.gemini.count import write_count
 from nexus.protocols.gemini.fields import PATHS, READS, WRITES
 from nexus.protocols.gemini.read_error import read_error
 from nexus.protocols.gemini.read_request import read_request
 from nexus.protocols.gemini.read_response import read_response
 from nexus.protocols.gemini.read_stream import StreamReader
 from nexus.protocols.gemini.signatures import carrier
-from nexus.protocols.gemini.write_request import write_request
+from nexus.protocols.gemini.write_request import write_count, write_request
 from nexus.protocols.gemini.write_response import ROOM, write_response
 from nexus.protocols.gemini.write_stream import StreamWriter
 

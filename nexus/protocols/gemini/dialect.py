@@ -19,7 +19,6 @@ from nexus.protocols.checks import an_object
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import AnswerRelay, Asked, BrokenStream, Dialect, Edited, ModelCard, require
 from nexus.protocols.embeddings import shapes
-from nexus.protocols.embeddings.client import EmbeddingsCodec
 from nexus.protocols.framing import Framing, JsonArray, WithoutComments
 from nexus.protocols.gemini import embeddings, listing
 from nexus.protocols.gemini.contents import DIALECT as NAME
@@ -104,12 +103,12 @@ class GeminiDialect(Dialect):
 
         return GeminiPassthrough(tap)
 
-    embeddings: ClassVar[EmbeddingsCodec | None] = EmbeddingsCodec(
+    embeddings: ClassVar[shapes.EmbeddingsCodec | None] = shapes.EmbeddingsCodec(
         shapes.GEMINI, embeddings.read_asked, embeddings.write_answer
     )
 
     def passed(self, document: Mapping[str, Json], tap: Tap) -> AnswerRelay:
-        from nexus.protocols.gemini.passed import EmbeddingsPassed
+        from nexus.protocols.gemini.passthrough import EmbeddingsPassed
 
         return EmbeddingsPassed(tap)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.tap import Tap
+from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.late import pattern
 from nexus.protocols.codec import Target
@@ -22,7 +23,7 @@ from nexus.protocols.gemini.usage import read_usage
 from nexus.protocols.passthrough import Document, Passthrough
 from nexus.protocols.rewrite import ANY, REMOVE, Rules, cut
 from nexus.protocols.sse import Frame
-from nexus.wire import Json, decode, encode, mapping, only, sequence, text
+from nexus.wire import Json, count, decode, encode, mapping, only, sequence, text
 
 LOST = "contents.parts.thoughtSignature"
 
@@ -121,3 +122,15 @@ class GeminiPassthrough(Passthrough):
 
 def _says(part: Mapping[str, Json]) -> bool:
     return any(value for name, value in part.items() if name not in ("thought", *_SIGNATURES))
+
+
+class EmbeddingsPassed(Passthrough):
+    """Embeddings of Google's own, whose bytes pass: what they used is read on the way."""
+
+    def _whole(self, raw: bytes, answer: Document) -> bytes:
+        if find_error(answer) is not None:
+            raise VendorError(read_stream_error(answer))
+        usage = mapping(answer.get("usageMetadata"))
+        if "promptTokenCount" in usage:
+            self.tap.usage = Usage(input=count(usage["promptTokenCount"]), raw=usage)
+        return raw

@@ -117,3 +117,18 @@ def _stops(stop: tuple[str, ...]) -> list[str]:
     if len(stop) > MAX_STOPS:
         raise UnsupportedFeature(f"Gemini takes at most {MAX_STOPS} stop sequences, not {len(stop)}", param="stop")
     return list(stop)
+
+
+_FLAT = ("contents", "systemInstruction", "tools", "generationConfig")
+
+
+def write_count(request: Request, target: Target) -> dict[str, Json]:
+    """The body of ``{model}:countTokens``: for the Gemini API the whole request, for Vertex AI its parts at top level.
+
+    Source: ai.google.dev/api/tokens, google.genai.types.CountTokensConfig.
+    """
+    body = write_request(request, target).body
+    if target.gemini.vertex:
+        return {key: body[key] for key in _FLAT if key in body}
+    model = target.model if "/" in target.model else f"models/{target.model}"
+    return {"generateContentRequest": {"model": model} | body}

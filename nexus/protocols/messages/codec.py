@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 
 from nexus.protocols.contract import ClientCodec, Counter, VendorCodec
-from nexus.protocols.messages.count import write_count
 from nexus.protocols.messages.fields import HEADERS, PATHS, READS, WRITES
 from nexus.protocols.messages.read_error import read_error
 from nexus.protocols.messages.read_request import read_request
 from nexus.protocols.messages.read_response import read_response
 from nexus.protocols.messages.read_stream import StreamReader
-from nexus.protocols.messages.write_request import write_request
+from nexus.protocols.messages.write_request import write_count, write_request
 from nexus.protocols.messages.write_response import ROOM, write_response
 from nexus.protocols.messages.write_stream import StreamWriter
 

@@ -6,10 +6,10 @@ Source: Anthropic's Models API.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from nexus.errors import InvalidRequest
 from nexus.protocols.dialect import ModelCard
+from nexus.protocols.messages.limits import moment
 from nexus.wire import Json
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 1000
@@ -21,7 +21,7 @@ def write_model(card: ModelCard) -> dict[str, Json]:
         "type": "model",
         "id": card.id,
         "display_name": card.display_name or card.id,
-        "created_at": datetime.fromtimestamp(card.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "created_at": moment(card.created),
         "lifecycle": "active",
         **described,
     }

@@ -115,3 +115,13 @@ def _marked(body: Block) -> Iterator[Block]:
                 blocks += block.get("content", ())
             blocks.append(block)
     return (block for block in blocks if "cache_control" in block)
+
+
+_COUNTED = ("model", "system", "messages", "tools", "tool_choice", "thinking", "output_config")
+"""What ``POST /v1/messages/count_tokens`` takes. Source: anthropic.types.message_count_tokens_params."""
+
+
+def write_count(request: Request, target: Target) -> dict[str, Json]:
+    """The same prompt, less everything that only shapes the answer."""
+    body = write_request(request, target).body
+    return {name: body[name] for name in _COUNTED if name in body}

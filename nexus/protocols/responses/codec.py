@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 
 from nexus.protocols.contract import ClientCodec, Counter, Referring, VendorCodec
-from nexus.protocols.responses.count import write_count
 from nexus.protocols.responses.earlier import refers
 from nexus.protocols.responses.fields import HEADERS, PATHS, READS, WRITES
 from nexus.protocols.responses.read_error import read_error
 from nexus.protocols.responses.read_request import read_request
 from nexus.protocols.responses.read_response import read_response
 from nexus.protocols.responses.read_stream import StreamReader
-from nexus.protocols.responses.write_request import write_request
+from nexus.protocols.responses.write_request import write_count, write_request
 from nexus.protocols.responses.write_response import ROOM, write_response
 from nexus.protocols.responses.write_stream import StreamWriter
 

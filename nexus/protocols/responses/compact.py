@@ -59,10 +59,6 @@ class _Item(ItemComposer):
     def begin(self, index: int) -> list[ResponseEvent]:
         return [*super().begin(index), self.event("response.compaction.compacting")]
 
-    def say(self, words: str) -> list[ResponseEvent]:
-        self._pieces.append(words)
-        return []
-
     def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]:
         return [self.done(encrypted_content=pack_signature(Signature(_TAG, self.words), OWN))]
 

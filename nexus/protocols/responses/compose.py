@@ -65,7 +65,7 @@ class Composer(EventWriter[Sequence[ResponseEvent]]):
         signature = None if isinstance(part, Reasoning | Refusal) else part.signature
         events = [] if signature is None else self._carrier(signature, NEXT)
         events += composer.begin(len(self.output))
-        return events + (composer.say(composer.first) if composer.begins == "at_once" else [])
+        return events + (composer.say(composer.first) if composer.begins == "at_once" and composer.first else [])
 
     def _say(self, index: int, words: str) -> list[ResponseEvent]:
         composer = self._current

@@ -58,8 +58,10 @@ class ItemComposer(ABC):
     def empty(self) -> dict[str, Json]:
         """The item as it is added, without its id."""
 
-    @abstractmethod
-    def say(self, words: str) -> list[ResponseEvent]: ...
+    def say(self, words: str) -> list[ResponseEvent]:
+        """More of the item, never without words; nothing is told of what means something only when it is whole."""
+        self._pieces.append(words)
+        return []
 
     @abstractmethod
     def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]: ...
@@ -101,9 +103,7 @@ class _Message(ItemComposer):
         return [*added, self.event("response.content_part.added", content_index=0, part=self._part(""))]
 
     def say(self, words: str) -> list[ResponseEvent]:
-        if not words:
-            return []
-        self._pieces.append(words)
+        super().say(words)
         extra: dict[str, Json] = {} if self._refusal else {"logprobs": []}
         return [self.event(f"{self._event}.delta", content_index=0, delta=words, **extra)]
 
@@ -143,9 +143,6 @@ class _MadeImage(ItemComposer):
         steps = (self.event(f"response.image_generation_call.{step}") for step in ("in_progress", "generating"))
         return [*super().begin(index), *steps]
 
-    def say(self, words: str) -> list[ResponseEvent]:
-        return []
-
     def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]:
         known = _FORMATS.get(self._source.media_type)
         form: dict[str, Json] = {"output_format": known} if known else {}
@@ -172,7 +169,7 @@ class ReasoningComposer(ItemComposer):
         return {"type": "reasoning", "summary": []}
 
     def say(self, words: str) -> list[ResponseEvent]:
-        if not words or self._redacted:
+        if self._redacted:
             return []
         part = {"type": "summary_text", "text": ""}
         added = (
@@ -210,9 +207,7 @@ class _FunctionCall(_Call):
         return self._members | {"arguments": "", "status": "in_progress"}
 
     def say(self, words: str) -> list[ResponseEvent]:
-        if not words:
-            return []
-        self._pieces.append(words)
+        super().say(words)
         return [self.event("response.function_call_arguments.delta", delta=words)]
 
     def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]:
@@ -231,10 +226,6 @@ class _CustomCall(_Call):
     def empty(self) -> dict[str, Json]:
         return self._members | {"input": ""}
 
-    def say(self, words: str) -> list[ResponseEvent]:
-        self._pieces.append(words)
-        return []
-
     def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]:
         found = read_input(self.words)
         delta = [self.event("response.custom_tool_call_input.delta", delta=found)] if found else []
@@ -250,10 +241,6 @@ class _SearchCall(_Call):
 
     def empty(self) -> dict[str, Json]:
         return self._members | {"arguments": {}, "status": "in_progress"}
-
-    def say(self, words: str) -> list[ResponseEvent]:
-        self._pieces.append(words)
-        return []
 
     def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]:
         return [self.done(arguments=decode_object(self.words), status=_status(whole))]
@@ -273,10 +260,6 @@ class _ClientRunCall(_Call):
 
     def empty(self) -> dict[str, Json]:
         return self._members | self._run.write({}) | {"status": "in_progress"}
-
-    def say(self, words: str) -> list[ResponseEvent]:
-        self._pieces.append(words)
-        return []
 
     def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]:
         if not whole:

@@ -7,6 +7,8 @@ Source: openai.types.responses.response_create_params.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nexus.conversation.asking import asks_for
 from nexus.conversation.cache_hints import has_cache_hints
 from nexus.conversation.parts import OutputFormat, Request, Thinking
@@ -114,3 +116,14 @@ def write_format(format: OutputFormat) -> dict[str, Json]:
     if format.schema is None:
         return {"type": "json_object"}
     return {"type": "json_schema", **write_schema(format)}
+
+
+_COUNTED = ("model", "input", "tools", "tool_choice", "parallel_tool_calls", "reasoning", "text")
+"""What ``POST /v1/responses/input_tokens`` takes. Source: openai.types.responses.input_token_count_params."""
+
+
+def write_count(request: Request, target: Target) -> dict[str, Json]:
+    """The same prompt, less everything that only shapes the answer or asks for storage."""
+    # A summary is no part of the prompt, and may be refused.
+    body = write_request(request, replace(target, summary="off")).body
+    return {name: body[name] for name in _COUNTED if name in body}

@@ -21,7 +21,7 @@ from nexus.conversation.parts import (
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.gemini import TOOL_NAMES
 from nexus.protocols.codec import Target
-from nexus.protocols.gemini.count import write_count
+from nexus.protocols.gemini.write_request import write_count
 
 from .kit import assistant, target, user, write
 

@@ -31,10 +31,9 @@ from nexus.conversation.parts import (
 from nexus.errors import InvalidRequest, NexusError, UnsupportedFeature
 from nexus.models.claude import profile
 from nexus.protocols.codec import Target, VendorRequest
-from nexus.protocols.messages.count import write_count
 from nexus.protocols.messages.turns import OPENING
 from nexus.protocols.messages.write_parts import NO_WORDS
-from nexus.protocols.messages.write_request import write_request
+from nexus.protocols.messages.write_request import write_count, write_request
 from nexus.providers.bedrock.claude import profile as profile_at_bedrock
 from nexus.wire import encode
 

@@ -24,8 +24,7 @@ from nexus.conversation.parts import (
 )
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.codec import Target
-from nexus.protocols.responses.count import write_count
-from nexus.protocols.responses.write_request import write_request
+from nexus.protocols.responses.write_request import write_count, write_request
 
 from .kit import check_count, check_request
 
