@@ -14,7 +14,7 @@ import textwrap
 import tomllib
 from collections import defaultdict
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -117,7 +117,7 @@ def is_yaml(snippet: Snippet, bench: Bench) -> None:
 
 
 def is_sql(snippet: Snippet, bench: Bench) -> None:
-    with suppress(sqlite3.OperationalError), sqlite3.connect(":memory:") as database:
+    with suppress(sqlite3.OperationalError), closing(sqlite3.connect(":memory:")) as database:
         # The table is not there; the words are read before that is found.
         database.execute(snippet.text)
         assert sqlite3.complete_statement(snippet.text + ";")
