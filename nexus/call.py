@@ -153,7 +153,11 @@ class Call:
     def forgotten(self) -> Call:
         """The same, of what was asked the switches only."""
         switches = {name: value for name, value in self.document.items() if isinstance(value, bool)}
-        return replace(self, body=b"", document=switches, upload=None)
+        return replace(self.sent(), document=switches)
+
+    def sent(self) -> Call:
+        """The same without its bytes: no attempt sends them any more."""
+        return replace(self, body=b"", upload=None)
 
     @property
     def form(self) -> str:

@@ -186,8 +186,7 @@ class Gateway:
         state.waited_at_head = state.waited
         count(opened.first)
         published = sink.publish(opened.head, opened.first, whole=opened.whole)
-        if not opened.translates:
-            state.forget()
+        state.forget(translates=opened.translates)
         if not published:
             cancel.check()
             if not opened.head.stream:

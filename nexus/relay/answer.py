@@ -47,7 +47,7 @@ class Head:
 @dataclass(frozen=True, slots=True)
 class OpenedReply:
     """An answer that has begun: ``first`` ends with its first content, ``pieces`` are what follows, nothing where it is
-    ``whole``. Where it ``translates``, what was asked is still needed.
+    ``whole``. Where it ``translates``, the document that was asked is still needed.
     """
 
     head: Head

@@ -160,8 +160,13 @@ class CallState:
     waited_at_head: float = 0.0
     _none: Tap = field(default_factory=Tap, repr=False)
 
-    def forget(self) -> None:
-        """Lets go of what was asked, but for its switches: its answer has begun and needs no more."""
+    def forget(self, *, translates: bool) -> None:
+        """Lets go of what was asked: its answer has begun. Of a document that passed the switches stay, and all of one
+        that is translated: an error, and what is kept of the answer, name its fields.
+        """
+        if translates:
+            self.call = self.call.sent()
+            return
         self.call, self.reading = self.call.forgotten(), None
         if self.held is not None:
             self.held.forget()

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from nexus.call import Call
 from nexus.conversation.estimate import estimate, tokens_of
 from nexus.conversation.events import (
     ContentDropped,
@@ -63,7 +64,6 @@ class Translation(AnswerRelay):
         super().__init__(exchange.tap)
         call = exchange.call
         self._exchange = exchange
-        self._call = call
         self._client, self._vendor = loader.client(call.dialect), loader.vendor(dialect)
         self._dialect = loader.DIALECTS[call.dialect]
         self._id = self._dialect.id_prefix + call.id.removeprefix("req_")
@@ -84,6 +84,10 @@ class Translation(AnswerRelay):
         self._envelope = Envelope(self._id, call.model, _now(), request, _now)
         self._writer = self._client.stream_writer(self._envelope)
         self.content_type = "text/event-stream; charset=utf-8" if call.stream else "application/json"
+
+    @property
+    def _call(self) -> Call:
+        return self._exchange.call
 
     def with_clients_param(self, failure: VendorFailure) -> VendorFailure:
         """The field that the vendor complains of has the client's own name."""

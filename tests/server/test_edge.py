@@ -320,8 +320,9 @@ class TestBytesInFlight:
 
     @pytest.mark.parametrize("size", [40_000, 2 * LARGE], ids=["short", "read by a worker"])
     @pytest.mark.parametrize("failed", [0, 1], ids=["at once", "after a failed attempt"])
+    @pytest.mark.parametrize("path", [CHAT_PATH, MESSAGES_PATH], ids=["passed", "translated"])
     def test_and_nobody_holds_it_any_more(
-        self, serve: Serve, openai_upstream: FakeUpstream, size: int, failed: int
+        self, serve: Serve, openai_upstream: FakeUpstream, size: int, failed: int, path: str
     ) -> None:
         gc.collect()  # Only what this test leaves behind is judged.
         nexus = serve(openai_config(openai_upstream.base_url))
@@ -329,7 +330,10 @@ class TestBytesInFlight:
             openai_upstream.next(Behaviour(status=503, headers=(("retry-after", "0"),)))
         openai_upstream.default = Behaviour(event_delay=600, only_before=4)
         with RawClient(nexus) as client:
-            client.send(request(CHAT_PATH, {**CHAT, "stream": True, "user": "x" * size}))
+            filler = (
+                {"user": "x" * size} if path == CHAT_PATH else {"max_tokens": 9, "metadata": {"user_id": "x" * size}}
+            )
+            client.send(request(path, {**CHAT, "stream": True, **filler}))
             openai_upstream.wait_for_requests(failed + 1)
             client.sock.recv(100)
             wait_until(lambda: heavy_calls(size) == 0)
