@@ -5,6 +5,7 @@ A value is looked at and never repeated; it can be a secret.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,27 +14,58 @@ from pydantic import SecretStr
 from nexus.late import pattern
 from nexus.settings.leaves import leaves
 from nexus.settings.problems import dotted
+from nexus.settings.provider import ProviderSettings
 from nexus.settings.root import Settings
 from nexus.settings.types import KeyPath
 
 _REFERENCES = pattern(
     r"\$[A-Za-z_]\w*|\$\{[^{}]*\}|\$\([^()]*\)|%[A-Za-z_]\w*%|\{\s*env[.:][^{}]*\}|os\.environ/.+|env[:/].+|<[^<>]+>"
+    r"|[A-Z][A-Z0-9_]*_(?:KEY|TOKEN)"
 )
-"""Shells', Compose's, Caddy's, LiteLLM's and others' ways to name a variable; and a gap that was left to be filled."""
+"""Shells', Compose's, Caddy's, LiteLLM's and others' ways to name a variable, its bare name, and a gap that was left to
+be filled."""
+
+_QUOTED = pattern(r"([\"'`])(.*)\1")
+_SCHEMED = pattern(r"(?:Bearer|Basic|Token)\s+\S+", re.IGNORECASE)
+_ASSIGNED = pattern(r"(?:export\s+)?[A-Z][A-Z0-9_]*=\S+|(?:authorization|x-api-key|api-key):.*", re.IGNORECASE)
+_URL = pattern(r"https?://.*", re.IGNORECASE)
 
 NOT_FILLED_IN = 'is sent as it stands, for it is no template of Nexus; write "{{ env.NAME }}" for a variable'
+QUOTED = "is sent with the quotes that stand in it"
+SCHEMED = "begins with a scheme, which auth_scheme writes before it once more: the key alone is meant"
+ASSIGNED = "begins with the name of a variable or of a header: the key alone is meant"
+URL = "is an address, and is sent as a key; base_url says where a server is"
 STAR = "stands for no other name: only models that are named here are served, each by its own line"
 
 
 def hints(settings: Settings) -> Iterator[str]:
     """One sentence each, with the path."""
     for path, leaf in leaves(settings.llm.providers, ("llm", "providers")):
-        if isinstance(leaf, SecretStr) and _REFERENCES.fullmatch(leaf.get_secret_value().strip()):
-            yield f"{dotted(path)} {NOT_FILLED_IN}"
+        if isinstance(leaf, SecretStr) and (said := _slip(leaf.get_secret_value().strip())) is not None:
+            yield f"{dotted(path)} {said}"
     for name, provider in settings.llm.providers.items():
+        for key in provider.configured_keys:
+            if (said := _slip_of_key(key.get_secret_value(), provider)) is not None:
+                yield f"{dotted(('llm', 'providers', name, 'api_key' if provider.api_key else 'api_keys'))} {said}"
         for alias in provider.models:
             if "*" in alias:
                 yield f"{dotted(('llm', 'providers', name, 'models', alias))} {STAR}"
+
+
+def _slip(secret: str) -> str | None:
+    """What is meant otherwise, wherever it stands."""
+    if _REFERENCES.fullmatch(secret):
+        return NOT_FILLED_IN
+    return QUOTED if _QUOTED.fullmatch(secret) else None
+
+
+def _slip_of_key(key: str, provider: ProviderSettings) -> str | None:
+    """What is no key; a header rule may well write it."""
+    if _URL.fullmatch(key):
+        return URL
+    if _SCHEMED.fullmatch(key):
+        return SCHEMED if getattr(provider, "auth_scheme", None) != "none" else None
+    return ASSIGNED if _ASSIGNED.fullmatch(key) else None
 
 
 _NAMED = (("llm", "providers", "*", "models"), ("llm", "models"), ("server", "keys"))

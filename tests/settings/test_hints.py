@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nexus.settings import Settings, SettingsError, load
-from nexus.settings.hints import NOT_FILLED_IN, STAR, hints
+from nexus.settings.hints import ASSIGNED, NOT_FILLED_IN, QUOTED, SCHEMED, STAR, URL, hints
 
 OPENAI = """\
 [llm.providers.openai]
@@ -39,6 +39,7 @@ REFERENCES = [
     "os.environ/OPENAI_API_KEY",
     "env:OPENAI_API_KEY",
     "<your key>",
+    "OPENAI_API_KEY",
 ]
 
 
@@ -51,6 +52,40 @@ def test_a_reference_that_nobody_fills_in(value: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", ["sk-hushhush", "none", "{{ env.KEY }}", "a$b", "x-${y}"])
 def test_a_key(value: str, tmp_path: Path) -> None:
     assert list(hints(read(tmp_path, OPENAI.replace("sk-hushhush", value) + MODEL))) == []
+
+
+SLIPS = {
+    "Bearer sk-hushhush": SCHEMED,
+    "bearer  sk-hushhush": SCHEMED,
+    "Basic c2s=": SCHEMED,
+    '\\"sk-hushhush\\"': QUOTED,
+    "'sk-hushhush'": QUOTED,
+    "OPENAI_API_KEY=sk-hushhush": ASSIGNED,
+    "export OPENAI_API_KEY=sk-hushhush": ASSIGNED,
+    "Authorization: Bearer sk-hushhush": ASSIGNED,
+    "x-api-key: sk-hushhush": ASSIGNED,
+    "http://127.0.0.1:8080/v1": URL,
+}
+
+
+@pytest.mark.parametrize("value", SLIPS)
+@pytest.mark.parametrize("kind", ["openai", "anthropic", "google"])
+def test_what_is_no_key(value: str, kind: str, tmp_path: Path) -> None:
+    text = OPENAI.replace("sk-hushhush", value).replace('"openai"', f'"{kind}"') + MODEL
+    assert list(hints(read(tmp_path, text))) == [f"llm.providers.openai.api_key {SLIPS[value]}"]
+
+
+def test_what_is_no_key_among_several(tmp_path: Path) -> None:
+    text = OPENAI.replace('api_key = "sk-hushhush"', 'api_keys = ["sk-hushhush", "Bearer sk-hushhush-2"]') + MODEL
+    assert list(hints(read(tmp_path, text))) == [f"llm.providers.openai.api_keys {SCHEMED}"]
+
+
+def test_a_scheme_that_nobody_else_writes(tmp_path: Path) -> None:
+    text = OPENAI.replace("sk-", "Bearer sk-") + 'auth_scheme = "none"\n' + MODEL
+    header = (
+        '[[llm.providers.openai.headers]]\nrule = "insert"\nname = "x-key"\nvalue = "Bearer y"\nallow_secret = true\n'
+    )
+    assert list(hints(read(tmp_path, text + header))) == []
 
 
 def test_every_secret_of_a_provider_is_looked_at(tmp_path: Path) -> None:
