@@ -91,12 +91,15 @@ def dialect_at(settings: Settings, path: str, headers: Mapping[str, str]) -> Dia
     if found is not None:
         return found.dialect
     below = [base for base in bases(settings) if path == base.path or path.startswith(f"{base.path}/")]
-    best = max(below, key=lambda base: (base.protocol.likeness(headers) > 0, len(base.path)), default=None)
+    at = _base_at(settings, path, headers)
+    best = at or max(below, key=lambda base: (base.protocol.likeness(headers) > 0, len(base.path)), default=None)
     return DEFAULT if best is None else best.dialects[0]
 
 
 def nearest(settings: Settings, path: str, headers: Mapping[str, str]) -> Nearest | None:
-    """What a path was meant to be; None where nothing is like it."""
+    """What a path was meant to be; None where nothing is like it, and where it is a base URL's."""
+    if _base_at(settings, path, headers) is not None:
+        return None
     known = list(_endpoints(settings))
     words = [word for word in path.split("/") if word]
     tails = ["/" + "/".join(words[start:]) for start in range(len(words) - 1, -1, -1)]
@@ -112,6 +115,13 @@ def nearest(settings: Settings, path: str, headers: Mapping[str, str]) -> Neares
     return _alike(known, "/" + "/".join(words))
 
 
+def _base_at(settings: Settings, path: str, headers: Mapping[str, str]) -> Base | None:
+    """Whose base URL a path is, with or without its version."""
+    plain = "/" + "/".join(word for word in path.split("/") if word)
+    found = [base for base in bases(settings) if plain in (base.url_path, base.versioned)]
+    return max(found, key=lambda base: base.protocol.likeness(headers), default=None)
+
+
 def _within(path: str, base: Base) -> bool:
     return path.startswith(f"{base.path}/") and base.path != ""
 
@@ -119,6 +129,9 @@ def _within(path: str, base: Base) -> bool:
 def describe(settings: Settings, path: str, headers: Mapping[str, str], origin: str) -> str:
     """What is said about a path that does not exist; ``origin`` is how the client reaches this server, or ""."""
     shown = path if len(path) <= SHOWN else path[:SHOWN] + "..."
+    if (base := _base_at(settings, path, headers)) is not None:
+        given = origin + base.url_path or "/"
+        return f"{shown} does not exist by itself: clients are given the base URL {given} and append the rest"
     found = nearest(settings, path, headers)
     if found is not None:
         wanted = origin + found.base.url_path or "/"

@@ -84,6 +84,26 @@ def test_what_is_like_nothing_is_told_the_base_urls(demo: Nexus, asked: str) -> 
     )
 
 
+BASES = {
+    f"{OPENAI}/": OPENAI,
+    OPENAI: OPENAI,
+    f"{ANTHROPIC}/v1": ANTHROPIC,
+    f"{ANTHROPIC}/v1/": ANTHROPIC,
+    "/llm/google/v1beta": "/llm/google",
+    "/llm/vertex/v1/": "/llm/vertex/v1",
+}
+
+
+@pytest.mark.parametrize("asked", BASES)
+def test_a_base_url_that_somebody_opens_is_told_to_be_one(demo: Nexus, asked: str) -> None:
+    reply = demo.request("GET", asked)
+    given = f"the base URL {demo.base}{BASES[asked]} and append the rest"
+    assert (reply.status, reply.json["error"]["message"]) == (
+        404,
+        f"{asked} does not exist by itself: clients are given {given}",
+    )
+
+
 def test_anthropics_clients_are_known_by_their_header_where_the_path_says_nothing(demo: Nexus) -> None:
     reply = demo.request("GET", "/v1/models", headers={"anthropic-version": "2023-06-01"})
     assert (reply.status, reply.json["type"]) == (404, "error")
