@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shlex
 import subprocess
 import sys
 import types
@@ -373,6 +374,12 @@ def test_check_and_version_do_not_load_the_server(tmp_path: Path) -> None:
 def test_init_writes_where_it_is_told(command: Command, tmp_path: Path) -> None:
     assert command(tmp_path, "-c", "other.toml", "init", "--offline").returncode == 0
     assert [file.name for file in tmp_path.iterdir()] == ["other.toml"]
+
+
+def test_what_init_says_can_be_pasted(command: Command, tmp_path: Path) -> None:
+    said = command(tmp_path, "-c", "my file's.toml", "init", "--offline").stdout
+    lines = [line for line in said.splitlines() if "nexus test" in line or "nexus claude" in line]
+    assert [shlex.split(line)[2:4] for line in lines] == [["-c", "my file's.toml"]] * 2
 
 
 def test_init_refuses_to_overwrite(command: Command, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 
 from pydantic import ValidationError
 
@@ -133,9 +134,9 @@ def _describe(chosen: Chosen) -> str:
 
 def _next(path: Path, found: Sequence[Chosen]) -> str:
     """The two lines to paste."""
-    flag = "" if path == Path("nexus.toml") else f" -c {path}"
+    flag = "" if path == Path("nexus.toml") else f" -c {quote(str(path))}"
     model = f"{found[0].vendor.name}/{found[0].models[0]}" if found else "demo/echo"
-    return f"    nexus test{flag} {model}\n    nexus claude{flag} -m {model}\n"
+    return f"    nexus test{flag} {quote(model)}\n    nexus claude{flag} -m {quote(model)}\n"
 
 
 def render(vendors: Sequence[Chosen]) -> str:
