@@ -7,7 +7,7 @@ all it holds goes with it, so that no empty shell is left behind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Union
 
 from nexus.protocols.edit import splice
@@ -38,15 +38,24 @@ ANY: Final = "*"
 _BOM = b"\xef\xbb\xbf"
 
 
-def removing(paths: Iterable[tuple[str, ...]]) -> Rules:
-    """The rules that take out the members at ``paths``."""
+def judging(judges: Iterable[tuple[Sequence[str], Judge]]) -> Rules:
+    """The rules by which each judge has the members at its path."""
     rules: dict[str, Any] = {}
-    for *front, last in paths:
+    for (*front, last), judge in judges:
         inner = rules
         for key in front:
             inner = inner.setdefault(key, {})
-        inner[last] = _always
+        inner[last] = judge
     return rules
+
+
+def removing(paths: Iterable[Sequence[str]]) -> Rules:
+    """The rules that take out the members at ``paths``."""
+    return judging((path, remove) for path in paths)
+
+
+def remove(_: bytes) -> bytes:
+    return REMOVE
 
 
 def merged(raw: bytes, name: str, members: Mapping[str, str]) -> bytes:
@@ -65,10 +74,6 @@ def fitting_strings(fitting: Callable[[str], str]) -> Judge:
         return encode(fits)
 
     return judge
-
-
-def _always(_: bytes) -> bytes:
-    return REMOVE
 
 
 def rewrite(raw: bytes, rules: Rules, first: Callable[[], bytes]) -> bytes:

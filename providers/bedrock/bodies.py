@@ -7,17 +7,17 @@ out of their header, and what ``claude`` says that the model refuses stays behin
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from functools import partial
 
 from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest
-from nexus.late import pattern
 from nexus.models.names import ClaudeName
-from nexus.protocols.messages.hosted import Extra, fit_host
+from nexus.protocols.checks import Drops
+from nexus.protocols.messages.hosted import NOTHING, Extra, betas_in, fit_host, readable
 from nexus.protocols.messages.hosted_thinking import fit_thinking
-from nexus.protocols.rewrite import ANY, REMOVE, Judge, Rules, rewrite
+from nexus.protocols.rewrite import ANY, REMOVE, Judge, Rules, judging, remove, rewrite
 from nexus.providers.bedrock.claude import (
     BETAS,
     EDITS,
@@ -29,29 +29,20 @@ from nexus.providers.bedrock.claude import (
     claude_of,
     profile,
 )
-from nexus.wire import count, decode, encode, mapping, sequence, text
+from nexus.wire import Json, count, decode, encode, mapping, sequence, text
 
 ANTHROPIC_VERSION = "bedrock-2023-05-31"
-NOTHING = Extra()
-_BETA = pattern(r"[A-Za-z0-9._-]{1,64}")
+_MOVED = ("model", "stream", "anthropic_version")
 
 
 @dataclass(slots=True)
 class _Draft:
-    """What one request turns out to need and to lose, in the order in which it is met."""
+    """What one request turns out to need and to lose, in the order in which it is met; ``asked`` are betas in it."""
 
     answers: bool
-    betas: list[str] = field(default_factory=list)
-    dropped: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
-
-    def need(self, beta: str) -> None:
-        if beta not in self.betas:
-            self.betas.append(beta)
-
-    def drop(self, name: str) -> None:
-        if name not in self.dropped:
-            self.dropped.append(name)
+    drops: Drops
+    betas: dict[str, None] = field(default_factory=dict)
+    asked: list[Json] = field(default_factory=list)
 
 
 def invoke_body(
@@ -67,21 +58,21 @@ def invoke_body(
 
     Raises InvalidRequest for what would make another answer if it were left out, where there is to be one.
     """
-    draft, claude, takes = _Draft(answers), claude_of(model), profile(model)
+    claude, takes = claude_of(model), profile(model)
     raw, unknown = fit_host(raw, extra, KNOWN, takes_systems=takes.system_role)
     raw, unthought = fit_thinking(raw, mapping(decode(raw)), takes)
-    draft.dropped += [*unknown, *unthought]
+    draft = _Draft(answers, Drops((*unknown, *unthought)))
 
     def first() -> bytes:
         # The walk has read betas off the body, and has met the fields that need some.
-        for beta in _named(betas, draft.asked):
+        for beta in betas_in(betas, draft.asked):
             _judge_beta(beta, claude, draft, extra)
         front = {"anthropic_version": encode(ANTHROPIC_VERSION), **(members or {})}
         if draft.betas:
-            front["anthropic_beta"] = encode(draft.betas)
+            front["anthropic_beta"] = encode(list(draft.betas))
         return b",".join(encode(name) + b":" + value for name, value in front.items())
 
-    return rewrite(raw, _rules(raw, claude, draft, extra), first), tuple(draft.dropped)
+    return rewrite(raw, _rules(raw, claude, draft, extra), first), draft.drops.names
 
 
 def count_invoke_body(
@@ -95,69 +86,46 @@ def count_invoke_body(
     return encode({"input": {"invokeModel": {"body": base64.b64encode(body).decode()}}}), dropped
 
 
-def _named(header: str, body: Iterable[str]) -> list[str]:
-    names = [name.strip() for name in header.split(",")] + [name.strip() for name in body]
-    return list(dict.fromkeys(filter(None, names)))
-
-
 def _judge_beta(beta: str, claude: ClaudeName, draft: _Draft, extra: Extra) -> None:
     if beta in extra.betas:
-        draft.need(beta)
+        draft.betas[beta] = None
         return
     taken = [name for name in RENAMED.get(beta, (beta,)) if name in BETAS and BETAS[name](claude)]
     for name in taken:
-        draft.need(name)
+        draft.betas[name] = None
     if not taken and not (beta in IMPLIED and IMPLIED[beta](claude)):
-        # The name of a drop ends in a header of the reply.
-        draft.drop(f"anthropic-beta={beta if _BETA.fullmatch(beta) else '?'}")
+        draft.drops.add(f"anthropic-beta={readable(beta)}")
 
 
 def _rules(raw: bytes, claude: ClaudeName, draft: _Draft, extra: Extra) -> Rules:
     """The rules of this model for the members that occur in ``raw`` at all."""
-    rules: dict[str, Rules | Judge] = {
-        "model": _taken_out,
-        "stream": _taken_out,
-        "anthropic_version": _taken_out,
-        "anthropic_beta": partial(_read_betas, draft),
-    }
+    judges: list[tuple[Sequence[str], Judge]] = [((name,), remove) for name in _MOVED]
+    judges.append((("anthropic_beta",), partial(_read_betas, draft)))
     # A key that is spelled with escapes is rare, and only then does its absence have to be found by the walk.
     escaped = b"\\u00" in raw
     for one in FIELDS:
         if one.path.replace(".*", "") in extra.fields:
             continue
         if escaped or encode(one.path.rpartition(".")[2]) in raw:
-            _plant(rules, one.path.split("."), partial(_judge_field, one, claude, draft))
+            judges.append((one.path.split("."), partial(_judge_field, one, claude, draft)))
     if escaped or b'"context_management"' in raw:
-        _plant(rules, ["context_management", "edits", ANY], partial(_judge_edit, claude, draft))
-    return rules
-
-
-def _plant(rules: dict[str, Rules | Judge], path: list[str], judge: Judge) -> None:
-    branch = rules
-    for key in path[:-1]:
-        below = branch.setdefault(key, {})
-        assert isinstance(below, dict)
-        branch = below
-    branch[path[-1]] = judge
-
-
-def _taken_out(value: bytes) -> bytes | None:
-    return REMOVE
+        judges.append((("context_management", "edits", ANY), partial(_judge_edit, claude, draft)))
+    return judging(judges)
 
 
 def _read_betas(draft: _Draft, value: bytes) -> bytes | None:
-    draft.asked += [name for name in sequence(decode(value)) if isinstance(name, str)]
+    draft.asked += sequence(decode(value))
     return REMOVE
 
 
 def _judge_field(one: Field, claude: ClaudeName, draft: _Draft, value: bytes) -> bytes | None:
     if one.taken_by(claude):
         if one.beta is not None and BETAS[one.beta](claude):
-            draft.need(one.beta)
+            draft.betas[one.beta] = None
         return None
     if one.binds and draft.answers and decode(value):
         raise InvalidRequest.about(one.path, f"Extra inputs are not permitted ({claude.name} on Amazon Bedrock)")
-    draft.drop(one.reported)
+    draft.drops.add(one.reported)
     return REMOVE
 
 
@@ -165,7 +133,7 @@ def _judge_edit(claude: ClaudeName, draft: _Draft, value: bytes) -> bytes | None
     kind = text(mapping(decode(value)).get("type"))
     beta = EDITS.get(kind)
     if beta is not None and BETAS[beta](claude):
-        draft.need(beta)
+        draft.betas[beta] = None
         return None
-    draft.drop("context_management.edits")
+    draft.drops.add("context_management.edits")
     return REMOVE

@@ -13,14 +13,12 @@ BerriAI/litellm, whose table of betas by host agrees.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from nexus.dataclasses import dataclass
-from nexus.late import pattern
 from nexus.models import claude as models
 from nexus.models.names import claude_name
-from nexus.protocols.messages.hosted import Extra, fit_host
+from nexus.protocols.messages.hosted import NOTHING, Extra, Path, betas_in, fit_host, name_of, readable, values
 from nexus.protocols.messages.hosted_thinking import fit_thinking
 from nexus.protocols.rewrite import ANY, removing, rewrite
 from nexus.provider import Attempt
@@ -28,10 +26,6 @@ from nexus.wire import Json, decode, encode, mapping, sequence
 
 BETA = "anthropic-beta"
 VERSION = "vertex-2023-10-16"
-
-
-Path = tuple[str, ...]
-"""Keys from the top; ``*`` stands for every element of an array."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +106,6 @@ _MID_CONVERSATION = "mid-conversation-system-"
 _COUNTING = ("claude-code-20250219", "interleaved-thinking-2025-05-14", "context-management-2025-06-27")
 """All that the token counter takes."""
 
-NOTHING = Extra()
-_READABLE = pattern(r"[A-Za-z0-9._-]{1,64}")
 
 KNOWN = frozenset({"speed", "diagnostics", "fallbacks", "fallback_credit_token"})
 """Fields that are judged here, on top of those that every host knows."""
@@ -146,7 +138,7 @@ def fit(attempt: Attempt, extra: Extra = NOTHING) -> Fitted:
     raw, unknown = fit_host(attempt.body, extra, KNOWN, takes_systems=claude.system_role)
     raw, unthought = fit_thinking(raw, mapping(decode(raw)), claude)
     document = mapping(decode(raw))
-    given = _named(attempt.headers.get(BETA, ""), document)
+    given = betas_in(attempt.headers.get(BETA, ""), sequence(document.get("anthropic_beta")))
     counts = attempt.action == "count_tokens"
     dropped: list[str] = [*unknown, *unthought]
     lost: list[Path] = [("tools", ANY, "defer_loading")] if counts else []
@@ -157,8 +149,8 @@ def fit(attempt: Attempt, extra: Extra = NOTHING) -> Fitted:
         if has_beta and refused.loses:
             dropped.append(f"{BETA}.{refused.beta.rstrip('-')}")
         fields = refused.fields if has_beta or not refused.paired else ()
-        lost += [path for path in fields if _name(path) not in extra.fields]
-    dropped += [_name(path) for path in lost if any(values(document, path))]
+        lost += [path for path in fields if name_of(path) not in extra.fields]
+    dropped += [name_of(path) for path in lost if any(values(document, path))]
     # The counter has no model in its path.
     moved: list[Path] = [("anthropic_version",), ("anthropic_beta",), *([] if counts else [("model",)])]
     betas = []
@@ -166,25 +158,9 @@ def fit(attempt: Attempt, extra: Extra = NOTHING) -> Fitted:
         if beta in extra.betas or _taken(beta, document, counts=counts):
             betas.append(beta)
         elif not any(beta.startswith((refused.beta, _MID_CONVERSATION)) for refused in REFUSED) and not counts:
-            dropped.append(f"{BETA}={beta if _READABLE.fullmatch(beta) else '?'}")
+            dropped.append(f"{BETA}={readable(beta)}")
     body = rewrite(raw, removing((*lost, *moved)), lambda: b'"anthropic_version":' + encode(VERSION))
     return Fitted(body, {BETA: ",".join(betas)} if betas else {}, tuple(dict.fromkeys(dropped)))
-
-
-def values(document: Json, path: Path) -> Iterator[tuple[Json]]:
-    """What stands at ``path``, each in a tuple of its own, for it can be null."""
-    if not path:
-        yield (document,)
-    elif path[0] == ANY:
-        if isinstance(document, list):
-            for element in document:
-                yield from values(element, path[1:])
-    elif isinstance(document, dict) and path[0] in document:
-        yield from values(document[path[0]], path[1:])
-
-
-def _name(path: Path) -> str:
-    return ".".join(name for name in path if name != ANY)
 
 
 def _taken(beta: str, document: Json, *, counts: bool) -> bool:
@@ -194,12 +170,6 @@ def _taken(beta: str, document: Json, *, counts: bool) -> bool:
         # Such messages are content. Claude Code recovers from a refusal that names the beta, not from one of the role.
         return ("system",) in values(document, ("messages", ANY, "role"))
     return beta in BETAS
-
-
-def _named(header: str, document: Mapping[str, Json]) -> list[str]:
-    """The betas of the header, and those that a client of a host's own format names in the body, each once."""
-    in_body = [name for name in sequence(document.get("anthropic_beta")) if isinstance(name, str)]
-    return list(dict.fromkeys(beta for part in (*header.split(","), *in_body) if (beta := part.strip())))
 
 
 def costs_more_in_regions(model: str) -> bool:

@@ -8,18 +8,18 @@ SDK 2.12, types of the stable request; the hosts' own pages, see the providers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import field
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from nexus.dataclasses import dataclass
 from nexus.late import pattern
+from nexus.protocols.checks import Drops
 from nexus.protocols.messages.hosted_systems import SAID, has_systems, systems_as_users
 from nexus.protocols.messages.turn_controls import in_words, is_cleared, is_silent, last_effort, with_effort
-from nexus.protocols.rewrite import ANY, REMOVE, cut
+from nexus.protocols.rewrite import ANY, REMOVE, Judge, cut, judging, remove
 from nexus.wire import Json, decode, encode, mapping, sequence
 
 Path = tuple[str, ...]
+"""Keys from the top; ``*`` stands for every element of an array."""
 
 DISPLAY_BETA = "thinking-display-updates-2026-08-18"
 PER_TURN_BETA = "per-turn-control-2026-07-01"
@@ -75,21 +75,22 @@ class Extra:
     fields: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True)
-class _Draft:
-    rules: dict[str, Any] = field(default_factory=dict)
-    dropped: list[str] = field(default_factory=list)
+NOTHING = Extra()
 
-    def plant(self, path: Path, judge: Callable[[bytes], bytes | None]) -> None:
-        branch = self.rules
-        for key in path[:-1]:
-            branch = branch.setdefault(key, {})
-        branch[path[-1]] = judge
 
-    def drop(self, path: Path) -> None:
-        name = ".".join(key for key in path if key != ANY)
-        if (shown := name if _READABLE.fullmatch(name) else "?") not in self.dropped:
-            self.dropped.append(shown)
+def name_of(path: Path) -> str:
+    """What is told of a member when it is lost."""
+    return ".".join(key for key in path if key != ANY)
+
+
+def readable(name: str) -> str:
+    return name if _READABLE.fullmatch(name) else "?"
+
+
+def betas_in(header: str, body: Iterable[Json]) -> list[str]:
+    """The betas that the header names, and those that a client of a host's own format names in the body, each once."""
+    named = (part.strip() for part in (*header.split(","), *body) if isinstance(part, str))
+    return list(dict.fromkeys(filter(None, named)))
 
 
 def fit_host(
@@ -101,49 +102,36 @@ def fit_host(
     ``takes_systems`` says that the model knows the role ``system`` there.
     """
     document, betas = mapping(decode(raw)), extra.betas
-    draft = _Draft()
     fields = {*extra.fields, *own}
     if PER_TURN_BETA in betas:
         fields |= {"messages.output_config", "messages.clear_at"}
-    for path in dict.fromkeys(_unknown(document, fields)):
-        draft.drop(path)
-        draft.plant(path, lambda _: REMOVE)
+    judges: list[tuple[Path, Judge]] = [(path, remove) for path in dict.fromkeys(_unknown(document, fields))]
     if DISPLAY_BETA not in betas and mapping(document.get("thinking")).get("display") == "updates":
-        draft.drop(("thinking", "display"))
-        draft.plant(("thinking", "display"), lambda _: b'"summarized"')
-    body = raw
-    if "messages.output_config" in draft.dropped and (effort := last_effort(document.get("messages"))):
+        judges.append((("thinking", "display"), lambda _: b'"summarized"'))
+    drops, body = Drops(readable(name_of(path)) for path, _ in judges), raw
+    if "messages.output_config" in drops.names and (effort := last_effort(document.get("messages"))):
         body = with_effort(raw, document, effort)
-    body = cut(body, draft.rules) if draft.rules else body
-    body, more = _fit_messages(body, document, draft, keeps_changes=TOOL_CHANGES_BETA in betas)
+    body = cut(body, judging(judges)) if judges else body
+    body = _fit_messages(body, document, drops, keeps_changes=TOOL_CHANGES_BETA in betas)
     if not (takes_systems or any(beta.startswith(SYSTEM_BETA) for beta in betas)) and has_systems(document):
-        body, more = systems_as_users(body), [*more, SAID]
-    return body, tuple(dict.fromkeys((*draft.dropped, *more)))
+        drops.add(SAID)
+        body = systems_as_users(body)
+    return body, drops.names
 
 
-def _fit_messages(
-    raw: bytes, document: Mapping[str, Json], draft: _Draft, *, keeps_changes: bool
-) -> tuple[bytes, list[str]]:
+def _fit_messages(raw: bytes, document: Mapping[str, Json], drops: Drops, *, keeps_changes: bool) -> bytes:
     """The body less messages that say nothing, with changes of tools in words."""
     messages = sequence(document.get("messages"))
-    dropped: list[str] = []
-    gone: set[int] = set()
-    for at, message in enumerate(messages):
-        if is_silent(message) or ("messages.clear_at" in draft.dropped and is_cleared(messages, at)):
-            gone.add(at)
+    clears = "messages.clear_at" in drops.names
+    gone = {at for at, one in enumerate(messages) if is_silent(one) or (clears and is_cleared(messages, at))}
     changes = [] if keeps_changes else [kind for message in messages for kind in _changes(message)]
-    dropped += [f"messages.content.{kind}" for kind in changes]
+    drops.add(*(f"messages.content.{kind}" for kind in changes))
     if len(gone) == len(messages):
         gone = set()  # for the host to refuse
     if any(is_silent(messages[at]) for at in gone):
-        dropped.append("messages.content=none")
-    rules: dict[str, Any] = {}
-    if changes:
-        rules = {"messages": {ANY: {"content": {ANY: _readable}}}}
-    elif not gone:
-        return raw, dropped
-    body = cut(raw, rules) if rules else raw
-    return (_without(body, gone) if gone else body), dropped
+        drops.add("messages.content=none")
+    body = cut(raw, {"messages": {ANY: {"content": {ANY: _in_words}}}}) if changes else raw
+    return _without(body, gone) if gone else body
 
 
 def _changes(message: Json) -> Iterator[str]:
@@ -152,7 +140,7 @@ def _changes(message: Json) -> Iterator[str]:
             yield str(mapping(block)["type"])
 
 
-def _readable(block: bytes) -> bytes | None:
+def _in_words(block: bytes) -> bytes | None:
     if b"tool_" not in block[:4096]:
         return None
     wire = mapping(decode(block))
@@ -170,16 +158,18 @@ def _without(raw: bytes, gone: Collection[int]) -> bytes:
 
 def _unknown(document: Mapping[str, Json], more: Collection[str]) -> Iterator[Path]:
     for path, known in FIELDS.items():
-        for found in _objects(document, path):
-            for name in found:
-                dotted = ".".join(key for key in (*path, name) if key != ANY)
-                if name not in known and dotted not in more:
+        for (found,) in values(document, path):
+            for name in found if isinstance(found, dict) else ():
+                if name not in known and name_of((*path, name)) not in more:
                     yield (*path, name)
 
 
-def _objects(value: Json, path: Path) -> Iterable[Mapping[str, Json]]:
+def values(document: Json, path: Path) -> Iterator[tuple[Json]]:
+    """What stands at ``path``, each in a tuple of its own, for it can be null."""
     if not path:
-        return [value] if isinstance(value, dict) else []
-    if path[0] == ANY:
-        return [found for item in sequence(value) for found in _objects(item, path[1:])]
-    return _objects(mapping(value).get(path[0]), path[1:])
+        yield (document,)
+    elif path[0] == ANY:
+        for element in sequence(document):
+            yield from values(element, path[1:])
+    elif isinstance(document, dict) and path[0] in document:
+        yield from values(document[path[0]], path[1:])
