@@ -8,7 +8,6 @@ import importlib
 import logging
 import os
 import ssl
-import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, suppress
@@ -72,20 +71,17 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_collection(session: pytest.Session) -> None:
     """Each worker begins elsewhere to import the tests, and finds most of them rewritten by the others.
 
-    Together they rewrite each assertion once and not once a worker, which is a third of what collecting takes. For that
-    they write bytecode, also where ``PYTHONDONTWRITEBYTECODE`` is set.
+    Together they rewrite each assertion once and not once a worker, which is a third of what collecting takes.
     """
     worker = getattr(session.config, "workerinput", None)
     if worker is None or session.config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return
     files = sorted(Path(__file__).parent.rglob("test_*.py"))
     first = len(files) * int(worker["workerid"].removeprefix("gw")) // worker["workercount"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "dont_write_bytecode", False)
-        for file in files[first:] + files[:first]:
-            # Whatever is wrong with it, the collection finds again and says.
-            with suppress(Exception, pytest.skip.Exception):
-                importlib.import_module(".".join(file.relative_to(session.config.rootpath).with_suffix("").parts))
+    for file in files[first:] + files[:first]:
+        # Whatever is wrong with it, the collection finds again and says.
+        with suppress(Exception, pytest.skip.Exception):
+            importlib.import_module(".".join(file.relative_to(session.config.rootpath).with_suffix("").parts))
 
 
 def pytest_collection_finish() -> None:
