@@ -69,7 +69,6 @@ class Tags:
 
     session: str | None = None
     agent: str | None = None
-    parent_agent: str | None = None
     request_class: str | None = None
     given: Pairs = ()
     place: str | None = None
@@ -87,7 +86,6 @@ class Tags:
         return cls(
             session=_tag(headers, "x-claude-code-session-id") or _tag(headers, "session-id"),
             agent=_tag(headers, "x-claude-code-agent-id") or _tag(headers, "thread-id"),
-            parent_agent=_tag(headers, "x-claude-code-parent-agent-id"),
             request_class=_tag(headers, "x-claude-code-request-class"),
             given=given,
             place=None if place is None else _fit(place),

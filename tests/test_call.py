@@ -10,13 +10,12 @@ from nexus.errors import InvalidRequest
 CLAUDE_CODE = {
     "x-claude-code-session-id": "0b5c7c1e-6f0a-4b0e-9a55-6a1d6a1d0001",
     "x-claude-code-agent-id": "agent-2",
-    "x-claude-code-parent-agent-id": "agent-1",
     "x-claude-code-request-class": "subagent",
 }
 
 
 def test_claude_code_tells_all() -> None:
-    assert Tags.of(CLAUDE_CODE) == Tags("0b5c7c1e-6f0a-4b0e-9a55-6a1d6a1d0001", "agent-2", "agent-1", "subagent")
+    assert Tags.of(CLAUDE_CODE) == Tags("0b5c7c1e-6f0a-4b0e-9a55-6a1d6a1d0001", "agent-2", "subagent")
 
 
 def test_codex_tells_its_session_and_its_thread() -> None:

@@ -219,16 +219,14 @@ class Activity:
         recent = trace.minutes(RECENT, now)
         return {
             "since": self._since,
-            "chart": {name: list(_chart(trace.points(name, now))) for name in SPANS},
+            "chart": {
+                name: [(at, dict(point.outcomes), dict(point.routes)) for at, point in trace.points(name, now)]
+                for name in SPANS
+            },
             "recent": _recent(recent),
             "routes": _routes(hour),
             "calls": list(reversed(trace.calls)),
         }
-
-
-def _chart(points: Iterable[tuple[int, Point]]) -> Iterator[tuple[int, dict[str, int], dict[str, list[int]]]]:
-    for at, point in points:
-        yield at, dict(point.outcomes), dict(point.routes)
 
 
 def _recent(minutes: Sequence[Minute]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import field, replace
 
 from nexus.accounting.database import Database, DatabaseError, Row, Transaction, Value, migrate
@@ -62,7 +62,7 @@ class Holdings:
         now = self._clock()
         row = (*_key(held), held.kind, held.owner, held.keeper, held.purpose, held.parent, held.made or now)
         values: tuple[Value, ...] = (*row, _state(held.state), _models(held.models), 0, now)
-        with self._changing() as transaction:
+        with self._transaction() as transaction:
             transaction.run(
                 f"INSERT INTO holdings ({_COLUMNS}) VALUES ({', '.join('?' * len(values))}) ON CONFLICT DO NOTHING",
                 values,
@@ -71,7 +71,7 @@ class Holdings:
     def find(self, ids: Sequence[str]) -> list[Held]:
         """All of these ids, whoever has them: two providers may have the same."""
         found: list[Row] = []
-        with self._reading() as transaction:
+        with self._transaction(write=False) as transaction:
             for start in range(0, len(ids), AT_ONCE):
                 some = ids[start : start + AT_ONCE]
                 marks = ", ".join("?" * len(some))
@@ -101,7 +101,7 @@ class Holdings:
             conditions.append(f"(made_seconds {sign} ? OR (made_seconds = ? AND object_id {sign} ?))")
             wanted += [behind.made, behind.made, behind.id]
         order = "ASC" if ascending else "DESC"
-        with self._reading() as transaction:
+        with self._transaction(write=False) as transaction:
             rows = transaction.query(
                 f"SELECT {_COLUMNS} FROM holdings WHERE {' AND '.join(conditions)} "
                 f"ORDER BY made_seconds {order}, object_id {order} LIMIT {most}",
@@ -113,7 +113,7 @@ class Holdings:
         """What the vendor says of it now."""
         if state == held.state:
             return held
-        with self._changing() as transaction:
+        with self._transaction() as transaction:
             transaction.run(
                 "UPDATE holdings SET state = ?, used_seconds = ? WHERE provider = ? AND object_id = ?",
                 (_state(state), self._clock(), *_key(held)),
@@ -121,14 +121,14 @@ class Holdings:
         return replace(held, state=state)
 
     def forget(self, held: Held) -> None:
-        with self._changing() as transaction:
+        with self._transaction() as transaction:
             transaction.run("DELETE FROM holdings WHERE provider = ? AND object_id = ?", _key(held))
 
     def claim(self, held: Held, lines: int) -> int:
         """Marks so many lines of its results as paid for; how many were so before. Of several who read at the same
         time each gets what nobody had."""
         while True:
-            with self._changing() as transaction:
+            with self._transaction() as transaction:
                 rows = transaction.query(
                     "SELECT booked_lines FROM holdings WHERE provider = ? AND object_id = ?", _key(held)
                 )
@@ -144,7 +144,7 @@ class Holdings:
                 return booked
 
     @contextmanager
-    def _changing(self, *, write: bool = True) -> Iterator[Transaction]:
+    def _transaction(self, *, write: bool = True) -> Iterator[Transaction]:
         database = self._database
         if database is None:
             raise Overloaded("nothing is kept here of files and batches: usage.store is none", retry_after=60)
@@ -157,9 +157,6 @@ class Holdings:
         except DatabaseError as error:
             log.error("whose files and batches are cannot be looked up", extra={"fields": {"why": str(error)}})
             raise Overloaded("whose files and batches are cannot be looked up for now", retry_after=5) from error
-
-    def _reading(self) -> AbstractContextManager[Transaction]:
-        return self._changing(write=False)
 
 
 def _key(held: Held) -> tuple[str, str]:

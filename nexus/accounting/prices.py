@@ -142,14 +142,10 @@ def media_of(raw: Mapping[str, Json]) -> set[str]:
 def read_price(document: Mapping[str, Any], source: str) -> Price:
     """A price as ``price_list`` writes it."""
     return Price(
-        _read_rates(document),
+        Rates(document["parts"], document["per_request"]),
         source,
         tuple((start, Rates(parts, document["per_request"])) for start, parts in document["above"]),
         {name: read_price({**document, **tier, "tiers": {}}, source) for name, tier in document["tiers"].items()},
         document["searches"],
         frozenset(document["media"]),
     )
-
-
-def _read_rates(document: Mapping[str, Any]) -> Rates:
-    return Rates(document["parts"], document["per_request"])

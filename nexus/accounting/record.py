@@ -124,16 +124,6 @@ class AttemptRecord:
     raw_usage: Mapping[str, Json] | None = field(default=None, repr=False)
 
     @property
-    def service_tier(self) -> str:
-        """As the vendor answered it; "" where it does not say."""
-        return self.usage.service_tier if self.usage is not None else ""
-
-    @property
-    def adds_up(self) -> bool:
-        """Whether the parts sum to the vendor's own total."""
-        return self.usage is None or self.usage.adds_up
-
-    @property
     def timeout(self) -> str:
         """What took too long: "dns", "connect", "tls", "first byte", "body", ...; "" for every other outcome."""
         if self.outcome is not Outcome.TIMEOUT:

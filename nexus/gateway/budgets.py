@@ -146,8 +146,8 @@ def subject_of(call: Call, name: str, budget: Budget) -> str:
         return caller
     value = dict(call.tags.given).get(budget.tag)
     if value is None:
-        text = f"{TAGS}: expected {budget.tag}=..., by which budget {name!r} goes, such as {budget.tag}=web"
-        raise InvalidRequest(text, param=TAGS)
+        text = f"expected {budget.tag}=..., by which budget {name!r} goes, such as {budget.tag}=web"
+        raise InvalidRequest.about(TAGS, text)
     return value
 
 

@@ -44,14 +44,14 @@ class Router:
         self.budgets = Budgets(self.rests.clock)
         self.alarms = Alarms()
 
-    def choose(self, call: Call, model: Model, now: float | None = None) -> Choice:
+    def choose(self, call: Call, model: Model) -> Choice:
         """Raises AuthenticationFailed where no target has a key for the call."""
         if model.virtual is None and len(model.targets[0].provider.accounts) == 1:
             # The call of a plain model pays for nothing of what follows.
             route = model.targets[0]
             own = _own(call, route.provider)
             return Choice((Candidate(route, route.provider.accounts[0], own, bool(own)),))
-        now = self.rests.clock() if now is None else now
+        now = self.rests.clock()
         affinity = affinity_of(call, model.name)
         ordered = list(_expanded(call, model, affinity))
         if not ordered:

@@ -63,7 +63,7 @@ def strangers_files(call: Call, plan: Plan, holdings: Holdings) -> Mapping[str, 
     for one in held:
         for id, where in named.items():
             if (one.route.provider.name, one.keeper, id) not in mine:
-                text = f"{where}: {id[:100]} is no file that was uploaded for you here"
-                refused[one.name] = InvalidRequest(text, param=where)
+                text = f"{id[:100]} is no file that was uploaded for you here"
+                refused[one.name] = InvalidRequest.about(where, text)
                 break
     return refused

@@ -59,7 +59,7 @@ class _Pins:
             text = (
                 "a file belongs to the account that it was uploaded to, and this model has several; name provider/model"
             )
-            return self._all(self._candidates, InvalidRequest.about(uploaded[0][0], f"{text}"))
+            return self._all(self._candidates, InvalidRequest.about(uploaded[0][0], text))
         named = dialect.vendor_ids(call.path, call.document)
         if named and not self._kept_here(state, named):
             # What a vendor keeps, no translation can bring to another one.
@@ -79,9 +79,9 @@ class _Pins:
             # Nobody remembers, and a session stays: where it goes first is where it was.
             makers = {self._candidates[0].keeper}
         field, _ = sealed[0]
-        text = f"{field}: this reasoning can be opened by the account that made it only, which is not asked here"
+        text = "this reasoning can be opened by the account that made it only, which is not asked here"
         strangers = [one for one in self._passing if one.keeper not in makers]
-        return self._all(strangers, InvalidRequest(text, param=field))
+        return self._all(strangers, InvalidRequest.about(field, text))
 
     def _makers(self, ids: Sequence[str]) -> Collection[str]:
         return self._ids.makers(list(dict.fromkeys(one.keeper for one in self._passing)), ids)
@@ -92,8 +92,9 @@ class _Pins:
     def _unknown(self, field: str, id: str) -> NexusError:
         if not field:
             return NotFound(f"{id[:100]} is nothing that you were given here")
-        text = f"{field}: no account that this model can ask is known to have made {id[:100]} for you"
-        return InvalidRequest(text, param=field)
+        return InvalidRequest.about(
+            field, f"no account that this model can ask is known to have made {id[:100]} for you"
+        )
 
     @staticmethod
     def _all(candidates: Sequence[Candidate], error: NexusError) -> Refused:

@@ -5,7 +5,7 @@ Source: getrlimit(2). macOS refuses more than OPEN_MAX although it names no limi
 
 from __future__ import annotations
 
-import sys
+import resource
 
 RESERVE = 64
 """Descriptors that no call needs: listening sockets, the loop, the log, files."""
@@ -15,10 +15,6 @@ OPEN_MAX = 10_240
 
 def raise_limit() -> int | None:
     """The number of descriptors that this process may have from now on; None where there is no such limit."""
-    if sys.platform == "win32":
-        return None
-    import resource
-
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return None

@@ -103,8 +103,7 @@ def _bind_tcp(family: int, address: tuple[str | int, ...], *, both: bool = False
     """``both``: an address of IPv6 is for IPv4 too."""
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if os.name != "nt":
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not both)
         sock.setblocking(False)
@@ -162,9 +161,7 @@ def _is_left_behind(path: str) -> bool:
 
 
 def _path_of(sock: socket.socket) -> str | None:
-    if not hasattr(socket, "AF_UNIX") or sock.family != socket.AF_UNIX:
-        return None
-    return str(sock.getsockname())
+    return str(sock.getsockname()) if sock.family == socket.AF_UNIX else None
 
 
 def _reason(error: OSError, address: AnyAddress) -> str:

@@ -30,7 +30,6 @@ def problems(settings: Settings, *, beside: bool = False) -> list[Location]:
         *_packages(settings),
         *_files(settings),
         *_certificate(settings),
-        *_workers(settings),
         *_usage(settings),
         *ports,
     ]
@@ -63,11 +62,6 @@ def _certificate(settings: Settings) -> Iterator[Location]:
             tls_context(settings.server.tls)
         except TlsError as error:
             yield ("server", "tls", "certificate"), str(error)
-
-
-def _workers(settings: Settings) -> Iterator[Location]:
-    if settings.server.workers != 1 and not hasattr(os, "fork"):
-        yield ("server", "workers"), "needs a system on which a process can fork; take 1"
 
 
 def _usage(settings: Settings) -> Iterator[Location]:

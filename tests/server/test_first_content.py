@@ -136,8 +136,8 @@ def test_an_error_before_the_first_content_fails_the_attempt_alone(house: House)
     assert answer.answered is not None
     assert record.queued is not None
     assert record.queued <= answer.answered <= answer.first_content <= answer.ended
-    assert (answer.tokens_known, answer.adds_up, answer.route) == ("yes", True, name)
     assert answer.usage is not None
+    assert (answer.tokens_known, answer.usage.adds_up, answer.route) == ("yes", True, name)
     assert answer.usage.raw
 
 

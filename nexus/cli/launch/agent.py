@@ -172,9 +172,7 @@ def _passed_on() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
     def leave(number: int, frame: object) -> None:
         """The agent has it already."""
 
-    handlers = {signal.SIGINT: leave, signal.SIGTERM: pass_on}
-    if os.name == "posix":
-        handlers |= {signal.SIGQUIT: leave, signal.SIGHUP: pass_on}
+    handlers = {signal.SIGINT: leave, signal.SIGQUIT: leave, signal.SIGTERM: pass_on, signal.SIGHUP: pass_on}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield agents.append
