@@ -14,7 +14,7 @@ from nexus.accounting.prices import Price
 from nexus.accounting.tabulate import aligned
 from nexus.auth import cors
 from nexus.cli.colours import report
-from nexus.cli.discover import discover
+from nexus.cli.discover import discover, models
 from nexus.cli.discover import report as compared
 from nexus.headers.rules import plan
 from nexus.limits.accounts import dollars, usd
@@ -51,7 +51,7 @@ def check(settings: Settings, source: str, *, beside: bool = False, coloured: bo
 
 
 def _report(settings: Settings, source: str, *, beside: bool) -> Iterator[str]:
-    vendors = _vendors(settings)
+    vendors: list[Provider] = registry.load_all(settings.llm.served)
     routes = list(_routes(vendors))
     prices = known_prices(vendors)
     if routes:
@@ -76,8 +76,7 @@ def _report(settings: Settings, source: str, *, beside: bool) -> Iterator[str]:
     for warning in (*warnings(settings), *([BESIDE] if beside else [])):
         yield f"warning: {warning}"
     count = sum(len(provider.models) for provider in settings.llm.providers.values())
-    models = f"{count} model{'' if count == 1 else 's'}"
-    yield f"{source}: valid, {models if settings.llm.enabled else 'language models switched off'}"
+    yield f"{source}: valid, {models(count) if settings.llm.enabled else 'language models switched off'}"
 
 
 def _workers(server: ServerSettings) -> Iterator[str]:
@@ -96,20 +95,20 @@ def _workers(server: ServerSettings) -> Iterator[str]:
 def _shared_paths(settings: Settings) -> Iterator[str]:
     """Where protocols list their models at one path, and what decides between them."""
     at: dict[tuple[str, str], list[Protocol]] = {}
-    for name, path in settings.llm.protocols.enabled_paths().items() if settings.llm.enabled else ():
+    for name, path in settings.llm.paths.items():
         if (protocol := PROTOCOLS[name]).models is not None:
             for version in protocol.versions:
                 at.setdefault((path, version + protocol.models), []).append(protocol)
-    for (path, models), protocols in at.items():
+    for (path, listing), protocols in at.items():
         if len(protocols) > 1:
             names = " and ".join(protocol.name for protocol in protocols)
             headers = " or ".join(protocol.header for protocol in protocols if protocol.header is not None)
-            yield f"{names} at {path or '/'}: the header {headers} decides in which protocol {models} answers"
+            yield f"{names} at {path or '/'}: the header {headers} decides in which protocol {listing} answers"
 
 
 def _header_plan(settings: Settings) -> Iterator[str]:
     """What header rules do, by names only."""
-    for name, provider in settings.llm.providers.items() if settings.llm.enabled else ():
+    for name, provider in settings.llm.served.items():
         for alias, model in provider.models.items():
             steps = plan((*provider.headers, *model.headers))
             if steps:
@@ -122,12 +121,6 @@ def _routes(vendors: Iterable[Provider]) -> Iterator[Sequence[str]]:
             route, key = Route(vendor, alias, model), _key(vendor.settings)
             for public in route.names:
                 yield public, vendor.name, vendor.settings.type, route.model, vendor.base_url or "-", key
-
-
-def _vendors(settings: Settings) -> list[Provider]:
-    if not settings.llm.enabled:
-        return []
-    return [registry.load(provider.type)(name, provider) for name, provider in settings.llm.providers.items()]
 
 
 def _virtual(settings: Settings) -> Iterator[Sequence[str]]:
@@ -145,7 +138,7 @@ def _virtual(settings: Settings) -> Iterator[Sequence[str]]:
 
 def _room_for_others(settings: Settings) -> str | None:
     """What keeps one vendor that hangs from taking every worker."""
-    providers = settings.llm.providers if settings.llm.enabled else {}
+    providers = settings.llm.served
     unbounded = [name for name, one in providers.items() if one.models and one.max_concurrency is None]
     if len(providers) < 2 or not unbounded:
         return None

@@ -8,6 +8,7 @@ from typing import TextIO
 
 from nexus.late import pattern
 from nexus.settings.problems import Problem, dotted
+from nexus.telemetry.lines import takes_colours
 
 _RED, _YELLOW, _GREEN, _BLUE, _BOLD = "31", "33", "32", "34", "1"
 _WARNING = pattern(r"^warning:", re.MULTILINE)
@@ -15,10 +16,8 @@ _VALID = pattern(r"(?<=: )valid(?=, [^\n]*\n\Z)")
 
 
 def is_coloured(stream: TextIO, when: str, environ: Mapping[str, str]) -> bool:
-    """``auto`` is a terminal that nobody told otherwise (no-color.org)."""
-    if when != "auto":
-        return when == "always"
-    return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+    """``auto`` is where the stream takes them."""
+    return takes_colours(stream, environ) if when == "auto" else when == "always"
 
 
 def render(problems: Iterable[Problem], *, coloured: bool) -> str:

@@ -45,9 +45,8 @@ class Answer:
 
 def discover(settings: Settings, seconds: float = SECONDS) -> dict[str, Answer]:
     """By the name of the provider, in the order of the settings."""
-    providers = settings.llm.providers.items() if settings.llm.enabled else ()
     with ThreadPoolExecutor(_ASKED_AT_ONCE, thread_name_prefix="discover") as pool:
-        asked = {name: pool.submit(_ask, name, one, seconds) for name, one in providers}
+        asked = {name: pool.submit(_ask, name, one, seconds) for name, one in settings.llm.served.items()}
         return {name: answer.result() for name, answer in asked.items()}
 
 
@@ -121,7 +120,7 @@ def report(settings: Settings, answers: Mapping[str, Answer]) -> Iterator[str]:
         configured = {alias: model.rename or alias for alias, model in settings.llm.providers[name].models.items()}
         lacking = [alias for alias, id in configured.items() if not any(one.is_called(id) for one in answer.offered)]
         others = [one for one in answer.offered if not any(one.is_called(id) for id in configured.values())]
-        yield f"{name} offers {_counted(len(answer.offered))}, {len(configured) - len(lacking)} of them configured"
+        yield f"{name} offers {models(len(answer.offered))}, {len(configured) - len(lacking)} of them configured"
         for alias in lacking:
             known = "" if configured[alias] == alias else f" ({configured[alias]})"
             yield f"warning: {name}/{alias}{known} is configured and not in the vendor's list"
@@ -131,7 +130,8 @@ def report(settings: Settings, answers: Mapping[str, Answer]) -> Iterator[str]:
         yield ""
 
 
-def _counted(count: int) -> str:
+def models(count: int) -> str:
+    """So many, in words."""
     return f"{count} model{'' if count == 1 else 's'}"
 
 

@@ -48,8 +48,7 @@ def _report(settings: Settings, options: Options) -> tuple[list[str], bool]:
     dialect = _dialect_of(document, options.protocol)
     dialect.check(document, GENERATE)
     call = _call(dialect, document, raw, _identity(settings, options.key))
-    providers = settings.llm.providers.items() if settings.llm.enabled else ()
-    known = Routes([registry.load(table.type)(name, table) for name, table in providers], settings.llm.models)
+    known = Routes(registry.load_all(settings.llm.served), settings.llm.models)
     model = known.seen_by(call.identity).find(call.model)
     found = explain(call, model)
     return list(_lines(call, model, found)), found.serves

@@ -63,12 +63,12 @@ def demo_text(base: str) -> str:
 def what_to_paste(settings: Settings, base: str) -> Iterator[str]:
     """One line for each kind of client: its name, and exactly what it is to be given."""
     gateway = Gateway(settings, base, placeholder(settings))
-    if not gateway.paths or base.startswith(UNIX):
+    if not settings.llm.paths or base.startswith(UNIX):
         return
-    if "anthropic" in gateway.paths:
+    if "anthropic" in settings.llm.paths:
         yield f"Claude Code: {_assigned(claude_code(gateway))} claude"
         yield f"Anthropic SDK: {_assigned(anthropic_sdk(gateway))}"
-    if "openai" in gateway.paths:
+    if "openai" in settings.llm.paths:
         variables, options = codex(gateway)
         yield f"Codex: {' '.join(filter(None, (_assigned(variables), 'codex', shlex.join(options))))}"
         yield f"OpenAI SDK: {_assigned(openai_sdk(gateway))}"

@@ -26,19 +26,14 @@ class Gateway:
     key: str
 
     @property
-    def paths(self) -> dict[str, str]:
-        """The path of each protocol that is served, "" for the root."""
-        return self.settings.llm.protocols.enabled_paths() if self.settings.llm.enabled else {}
-
-    @property
     def anthropic(self) -> str:
         """The URL that Anthropic's clients take."""
-        return f"{reachable(self.base)}{self.paths['anthropic']}"
+        return f"{reachable(self.base)}{self.settings.llm.paths['anthropic']}"
 
     @property
     def openai(self) -> str:
         """The URL that OpenAI's clients take."""
-        return f"{reachable(self.base)}{self.paths['openai']}/v1"
+        return f"{reachable(self.base)}{self.settings.llm.paths['openai']}/v1"
 
     def takes_logins(self, dialect: str) -> bool:
         """Whether the own login of a caller who speaks a dialect goes on to a provider."""

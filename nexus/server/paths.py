@@ -81,8 +81,7 @@ class Nearest:
 
 
 def bases(settings: Settings) -> list[Base]:
-    paths = settings.llm.protocols.enabled_paths() if settings.llm.enabled else {}
-    return [Base(PROTOCOLS[name], path) for name, path in paths.items()]
+    return [Base(PROTOCOLS[name], path) for name, path in settings.llm.paths.items()]
 
 
 def dialect_at(settings: Settings, path: str, headers: Mapping[str, str]) -> Dialect:

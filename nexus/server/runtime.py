@@ -155,7 +155,7 @@ def build(settings: Settings, kept: Kept) -> Runtime:
         )
         stack.callback(authenticator.close)
         providers: list[Provider] = []
-        for name, table in settings.llm.providers.items() if settings.llm.enabled else ():
+        for name, table in settings.llm.served.items():
             providers.append(registry.load(table.type)(name, table, kept.shared))
             stack.callback(providers[-1].close)
         prices = PriceBook(priced(providers), state_folder(os.environ))

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, FilePath, WrapValidator, create_model
 
 from nexus import DISTRIBUTION
 from nexus.settings.tagged import Tagged
 from nexus.settings.types import Label, Location, PositiveDuration, Table, Timeout
+from nexus.settings.urls import parts_of
 
 Limit = Annotated[int, Field(ge=1, le=10**12)]
 """Tokens or requests; sums of many stay exact in the floating point numbers of Redis scripts."""
@@ -100,14 +100,8 @@ class RedisTls(Table):
 def read_redis_url(value: str) -> str:
     """Where Redis is, with or without credentials."""
     url = value.strip()
-    try:
-        parts = urlsplit(url)
-        port_is_number = parts.port is None or parts.port > 0
-    except ValueError:
-        raise ValueError("is not a URL: host or port cannot be read") from None
-    if not url.isprintable() or " " in url:
-        raise ValueError("a URL holds no blanks and no control characters")
-    if parts.scheme not in ("redis", "rediss") or not parts.hostname or not port_is_number:
+    parts, port = parts_of(url)
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname or port == 0:
         raise ValueError('must begin with "redis://" or, for TLS, "rediss://" and name a host')
     database = parts.path.strip("/")
     if database and not (database.isascii() and database.isdecimal()):

@@ -1,6 +1,6 @@
 """``[llm]``: the protocols that clients may speak and the providers that answer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, FilePath, ValidationInfo, WrapValidator, field_validator
@@ -161,6 +161,16 @@ class LlmSettings(Table):
 
     models: dict[VirtualName, VirtualModel] = Field(default_factory=dict)
     """Virtual models: names for several models, of which one answers."""
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """Where each protocol is served, "" at the root."""
+        return self.protocols.enabled_paths() if self.enabled else {}
+
+    @property
+    def served(self) -> Mapping[str, ProviderSettings]:
+        """The providers, as long as any model is served."""
+        return self.providers if self.enabled else {}
 
     @field_validator("protocols")
     @classmethod

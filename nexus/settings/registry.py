@@ -14,6 +14,7 @@ import functools
 import importlib
 import importlib.util
 import pkgutil
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -65,3 +66,8 @@ def load(kind: str) -> Any:
     if kind not in _own():
         return _installed()[kind].load()
     return importlib.import_module(f"{PACKAGE}.{kind}").PROVIDER
+
+
+def load_all(tables: Mapping[str, Any]) -> list[Any]:
+    """The providers of these tables, by whose names they are called."""
+    return [load(table.type)(name, table) for name, table in tables.items()]

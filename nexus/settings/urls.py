@@ -70,16 +70,21 @@ def _read_unix(url: str) -> str:
     return f"{UNIX}://{host}{slash}{path}".rstrip("/")
 
 
-def _split(url: str, schemes: tuple[str, ...] = ("http", "https")) -> SplitResult:
+def parts_of(url: str) -> tuple[SplitResult, int | None]:
+    """A URL's parts and its port. Raises ValueError."""
     # urlsplit drops line breaks and tabs without a word, so they are looked for first.
     if not url.isprintable() or " " in url:
         raise ValueError("a URL holds no blanks and no control characters")
     try:
         parts = urlsplit(url)
-        port_is_number = parts.port is None or parts.port >= 0
+        return parts, parts.port
     except ValueError:
         raise ValueError("is not a URL: host or port cannot be read") from None
-    if parts.scheme not in schemes or not parts.hostname or not port_is_number:
+
+
+def _split(url: str, schemes: tuple[str, ...] = ("http", "https")) -> SplitResult:
+    parts, _ = parts_of(url)
+    if parts.scheme not in schemes or not parts.hostname:
         *first, last = (f'"{scheme}://"' for scheme in schemes)
         raise ValueError(f"must begin with {', '.join(first)} or {last} and name a host")
     return parts

@@ -86,8 +86,7 @@ def _callers_told_apart_by_default(settings: Settings) -> tuple[str, ...]:
 
 
 def _keys_without_a_model(settings: Settings) -> tuple[str, ...]:
-    providers = settings.llm.providers.items() if settings.llm.enabled else ()
-    names = [f"{name}/{alias}" for name, provider in providers for alias in provider.models]
+    names = [f"{name}/{alias}" for name, provider in settings.llm.served.items() for alias in provider.models]
     names += settings.llm.models
     return tuple(
         f"server.keys.{name}.models: {pattern} is no model that is configured"
@@ -98,8 +97,8 @@ def _keys_without_a_model(settings: Settings) -> tuple[str, ...]:
 
 
 def _idle_providers(settings: Settings) -> tuple[str, ...]:
-    idle = [name for name, provider in settings.llm.providers.items() if not provider.models]
-    return tuple(f"provider {name} has no models and serves nothing" for name in idle if settings.llm.enabled)
+    idle = [name for name, provider in settings.llm.served.items() if not provider.models]
+    return tuple(f"provider {name} has no models and serves nothing" for name in idle)
 
 
 def _hidden_aliases(settings: Settings) -> tuple[str, ...]:
@@ -116,8 +115,7 @@ _FOR_AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 def _ignored_environment(settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
     """What other programs take from the environment and Nexus does not."""
-    providers = settings.llm.providers.values() if settings.llm.enabled else ()
-    calls = [provider for provider in providers if provider.type != "echo"]
+    calls = [provider for provider in settings.llm.served.values() if provider.type != "echo"]
     ignored = [name for name in _FOR_PROXIES if environ.get(name) and any(one.proxy is None for one in calls)]
     ignored += [name for name in _FOR_AUTHORITIES if environ.get(name) and any(one.ca_file is None for one in calls)]
     if not ignored:

@@ -23,7 +23,7 @@ class HumanFormatter(logging.Formatter):
 
     def __init__(self, colour: bool | None = None) -> None:
         super().__init__()
-        self._colour = _wanted() if colour is None else colour
+        self._colour = lines.takes_colours(sys.stderr, os.environ) if colour is None else colour
 
     def format(self, record: logging.LogRecord) -> str:
         message, fields = record.getMessage(), {**lines.origin(record), **lines.fields(record)}
@@ -36,11 +36,6 @@ class HumanFormatter(logging.Formatter):
 
     def _in(self, colour: str, text: str) -> str:
         return f"{colour}{text}{_PLAIN}" if self._colour else text
-
-
-def _wanted() -> bool:
-    """https://no-color.org: a variable that is set and not empty, whatever it says."""
-    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _call(fields: Fields) -> str:

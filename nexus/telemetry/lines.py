@@ -8,6 +8,7 @@ import logging
 import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import TextIO
 
 from nexus.late import pattern
 
@@ -105,3 +106,8 @@ def words(found: Mapping[str, object]) -> list[str]:
 def indented(text: str) -> str:
     """So that no text inside an exception can pass for a record of its own."""
     return "".join(f"\n    {escape(row)}" for row in text.split("\n") if row)
+
+
+def takes_colours(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """A terminal that nobody told otherwise. https://no-color.org: a variable that is not empty, whatever it says."""
+    return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"

@@ -109,12 +109,11 @@ def show(options: Options, settings: Settings, source: Source) -> int:
 
 def checked(settings: Settings, protocol: str, model: str) -> None:
     """Raises CannotLaunch where the settings serve no such protocol, or no such model."""
-    if not settings.llm.enabled or protocol not in settings.llm.protocols.enabled_paths():
+    if protocol not in settings.llm.paths:
         raise CannotLaunch(f"the settings switch off llm.protocols.{protocol}, which it speaks")
     if model:
-        providers = [registry.load(table.type)(name, table) for name, table in settings.llm.providers.items()]
         try:
-            Routes(providers, settings.llm.models).find(model.removesuffix("[1m]"))
+            Routes(registry.load_all(settings.llm.served), settings.llm.models).find(model.removesuffix("[1m]"))
         except ModelNotFound as error:
             raise CannotLaunch(str(error)) from None
 

@@ -28,7 +28,7 @@ def clients(settings: Settings, models: Sequence[str]) -> Iterator[Client]:
     gateway = Gateway(settings, "{url}", placeholder(settings))
     if not models:
         return
-    if "anthropic" in gateway.paths:
+    if "anthropic" in settings.llm.paths:
         large = _pick(models, "sonnet", "claude")
         small = next((name for name in models if "haiku" in name), large)
         yield Client("Claude Code", "in a terminal", _exports(claude_code(gateway, large, small)) + "claude")
@@ -39,7 +39,7 @@ def clients(settings: Settings, models: Sequence[str]) -> Iterator[Client]:
                 "anthropic", "Anthropic", "messages.create", gateway.anthropic, gateway.key, large, " max_tokens=1024,"
             ),
         )
-    if "openai" in gateway.paths:
+    if "openai" in settings.llm.paths:
         base, key, model = gateway.openai, gateway.key, _pick(models, "gpt")
         yield Client("Codex", "~/.codex/config.toml", _codex(base, key, model))
         yield Client("OpenAI SDK", "Python", _sdk("openai", "OpenAI", "chat.completions.create", base, key, model))
