@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -28,7 +27,7 @@ from nexus.server.reload import SERVING, Reloader
 from nexus.server.rereading import Rereading
 from nexus.server.running import start
 from nexus.server.service import Notifier, Service
-from nexus.server.signals import has_terminal
+from nexus.server.signals import end_now, has_terminal
 from nexus.server.source import Source
 from nexus.server.supervisor import Orders, Supervisor
 from nexus.settings import Settings, registry
@@ -100,9 +99,7 @@ async def _serve(
     await running.stop()
     log.info("stopped")
     if running.server.workers.busy or reloader.busy:
-        # A worker that hangs in a name lookup cannot be woken; the interpreter would wait for it.
-        logging.shutdown()
-        os._exit(0)
+        end_now(0)
     return 0
 
 
@@ -116,8 +113,7 @@ def _on_signals(reload: Callable[[], None]) -> asyncio.Event:
 
     def received(number: int) -> None:
         if signals:
-            logging.shutdown()
-            os._exit(128 + number)
+            end_now(128 + number)
         signals.append(number)
         stop.set()
 

@@ -23,12 +23,15 @@ from nexus.gateway.candidates import Router
 from nexus.gateway.routing import Routes
 from nexus.gateway.stages import Gateway
 from nexus.limits.admission import Limits
-from nexus.limits.stores import make_store
+from nexus.limits.quota import Store
+from nexus.limits.store_memory import MemoryStore
+from nexus.limits.store_shared import SharedStore
 from nexus.provider import Provider
+from nexus.response_store.local import LocalStore
+from nexus.response_store.remote import RemoteStore
 from nexus.response_store.responses import answers_of
-from nexus.response_store.store import ANSWERS, IDS
+from nexus.response_store.store import ANSWERS, IDS, bounds_of
 from nexus.response_store.store import Store as ResponseStore
-from nexus.response_store.stores import make_store as make_response_store
 from nexus.response_store.vendor_ids import vendor_ids_of
 from nexus.server.guards import Guards
 from nexus.server.listening import tls_context
@@ -36,6 +39,7 @@ from nexus.server.member import Member
 from nexus.settings import ServerSettings, Settings, registry, secrets
 from nexus.settings.attribution import claims_of
 from nexus.settings.files import stamp
+from nexus.settings.limits import RedisStorage
 from nexus.settings.usage import state_folder
 from nexus.shared import Holder, Shared
 from nexus.telemetry import logs
@@ -59,26 +63,32 @@ class Kept:
     @classmethod
     def of(cls, own: ServerSettings, member: Member | None = None) -> Self:
         """``member`` is what a worker process has of its supervisor. Raises MissingRedis."""
-        link, windows = (None, None) if member is None else (member.link, member.windows)
         router = Router()
         if member is not None:
             router.rests.share(member.board)
             router.moves.share(member.board)
             router.rooms.share(member.tally)
-        storage = own.rate_limits.storage
-        return cls(
-            router,
-            Limits(make_store(storage, windows)),
-            make_response_store(ANSWERS, own.response_store, storage, link),
-            make_response_store(IDS, own.response_store, storage, link),
-            Holdings(),
-            Shared(),
-        )
+        counted, kept = stores_of(own, member)
+        return cls(router, Limits(counted), kept[ANSWERS], kept[IDS], Holdings(), Shared())
 
     def close(self) -> None:
         self.router.alarms.close()
         for store in (self.limits.store, self.ids, self.answers):
             store.close()
+
+
+def stores_of(own: ServerSettings, member: Member | None = None) -> tuple[Store, dict[str, ResponseStore]]:
+    """Where limits are counted and answers kept, these by the name of the store: one place. Raises MissingRedis."""
+    storage = own.rate_limits.storage
+    bounds = {name: bounds_of(own.response_store, name) for name in (ANSWERS, IDS)}
+    if isinstance(storage, RedisStorage):
+        from nexus.limits.store_redis import RedisStore
+        from nexus.response_store.shared import SharedStore as RedisAnswers
+
+        return RedisStore(storage), {name: RedisAnswers(storage, bound, name=name) for name, bound in bounds.items()}
+    if member is None:
+        return MemoryStore(), {name: LocalStore(bound) for name, bound in bounds.items()}
+    return SharedStore(member.windows), {name: RemoteStore(member.link, bound, name) for name, bound in bounds.items()}
 
 
 class Uses:

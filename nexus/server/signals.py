@@ -63,6 +63,12 @@ def has_terminal() -> bool:
 log = logging.getLogger("nexus")
 
 
+def end_now(code: int) -> NoReturn:
+    """Waits for no thread: one that hangs in a name lookup cannot be woken, and the interpreter would wait for it."""
+    logging.shutdown()
+    os._exit(code)
+
+
 @dataclass(frozen=True, slots=True)
 class Inherited:
     """What every child finds of its supervisor's."""
@@ -96,5 +102,4 @@ class Inherited:
         except BaseException:
             log.exception("a worker failed")
         finally:
-            logging.shutdown()
-            os._exit(code)
+            end_now(code)

@@ -34,6 +34,7 @@ from nexus.server.reload import Adopter
 from nexus.server.running import Running, prepare
 from nexus.server.server import Server
 from nexus.server.shares import Share
+from nexus.server.signals import end_now
 from nexus.settings import Settings
 from nexus.telemetry import logs
 
@@ -103,9 +104,7 @@ async def _serve(settings: Settings, listeners: Listeners, store: str, place: Pl
     await stop.wait()
     await running.stop()
     if running.server.workers.busy or adopter.aside.busy:
-        # One that hangs in a name lookup cannot be woken; the interpreter would wait for it.
-        logging.shutdown()
-        os._exit(0)
+        end_now(0)
     return 0
 
 

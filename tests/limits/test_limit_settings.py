@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from nexus.limits.redis_client import connect
 from nexus.limits.store_memory import MemoryStore
 from nexus.limits.store_redis import RedisStore
-from nexus.limits.stores import make_store
+from nexus.server.runtime import stores_of
+from nexus.settings import ServerSettings
 from nexus.settings.limits import MemoryStorage, RateLimits, RedisStorage, RequestLimits
 from nexus.settings.root import limit_problems
 from nexus.settings.schema import docstrings
@@ -133,8 +134,8 @@ def test_tls_reaches_the_client(tmp_path: Path) -> None:
 
 
 def test_stores() -> None:
-    assert isinstance(make_store(MemoryStorage(type="memory")), MemoryStore)
-    store = make_store(RedisStorage.model_validate(REDIS))
+    assert isinstance(stores_of(ServerSettings())[0], MemoryStore)
+    store, _ = stores_of(ServerSettings.model_validate({"rate_limits": {"storage": REDIS}}))
     assert isinstance(store, RedisStore)
     assert store.blocks
     store.close()

@@ -215,10 +215,5 @@ def _escaped(note: str) -> str:
     return "".join(a + b for a, b in zip(plain, quoted, strict=True))
 
 
-def main() -> int:
-    sys.stdout.write(document())
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.stdout.write(document())

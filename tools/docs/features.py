@@ -40,10 +40,5 @@ def features() -> str:
     return "\n".join(aligned(["Feature", *VENDORS.values()], rows))
 
 
-def main() -> int:
-    sys.stdout.write(features())
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.stdout.write(features())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import PurePath
 from typing import Any, get_args
 
@@ -13,6 +12,8 @@ from pydantic import BeforeValidator, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from nexus.limits.quota import SECOND
+from nexus.limits.refusal import in_words
 from nexus.settings import Settings
 from nexus.settings.schema import docstrings
 from nexus.settings.tagged import Tagged
@@ -129,7 +130,7 @@ def _written(value: Any, field: FieldInfo) -> str:
         case bool():
             return str(value).lower()
         case float() if read_duration in readers:
-            return f'"{_duration(value)}"'
+            return f'"{in_words(round(value * SECOND))}"' if value else '"0s"'
         case int() if read_size in readers and value % 2**20 == 0:
             return f'"{value // 2**20}MiB"'
         case str() | PurePath():
@@ -147,20 +148,5 @@ def _markers(field: FieldInfo) -> Iterator[Any]:
         yield from getattr(argument, "__metadata__", ())
 
 
-def _duration(seconds: float) -> str:
-    if seconds % 1:
-        return f"{seconds * 1000:g}ms"
-    whole = timedelta(seconds=seconds)
-    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds and whole.total_seconds() % length == 0 and seconds >= length:
-            return f"{seconds / length:g}{unit}"
-    return f"{seconds:g}s"
-
-
-def main() -> int:
-    sys.stdout.write(reference())
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.stdout.write(reference())
