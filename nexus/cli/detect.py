@@ -14,6 +14,7 @@ from dataclasses import field
 from pathlib import Path
 
 from nexus.dataclasses import dataclass
+from nexus.wire import mapping, sequence, text
 
 MOST_MODELS = 20
 MOST_BYTES = 1_000_000
@@ -104,19 +105,8 @@ class Machine:
             document = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return
-        credentials = document if isinstance(document, dict) else {}
-        project = next(
-            (
-                found
-                for found in (
-                    self.environ.get("GOOGLE_CLOUD_PROJECT"),
-                    credentials.get("project_id"),
-                    credentials.get("quota_project_id"),
-                )
-                if isinstance(found, str) and found
-            ),
-            None,
-        )
+        named_in_it = (mapping(document).get(name) for name in ("project_id", "quota_project_id"))
+        project = next(filter(None, map(text, (self.environ.get("GOOGLE_CLOUD_PROJECT"), *named_in_it))), None)
         if project is not None:
             seen = "GOOGLE_APPLICATION_CREDENTIALS" if named else "gcloud's credentials"
             yield Found("vertex", "google", seen, _VERTEX, (f'project = "{project}"',))
@@ -140,7 +130,5 @@ def _models_at(url: str) -> tuple[str, ...]:
             document = json.loads(reply.read(MOST_BYTES))
     except (OSError, ValueError, urllib.error.URLError):
         return ()
-    data = document.get("data") if isinstance(document, dict) else None
-    named = [model.get("id") for model in data if isinstance(model, dict)] if isinstance(data, list) else []
-    clean = [name for name in named if isinstance(name, str) and name.isprintable() and '"' not in name and name]
-    return tuple(clean[:MOST_MODELS])
+    named = (text(mapping(model).get("id")) for model in sequence(mapping(document).get("data")))
+    return tuple(name for name in named if name and name.isprintable() and '"' not in name)[:MOST_MODELS]

@@ -28,12 +28,9 @@ class Locator:
         self._lines = text.split("\n")
         self._read = functools.cache(self._parse)
 
-    def line(self, path: KeyPath) -> int | None:
-        """First line of the statement that brings in the path, or else its nearest parent that is written."""
-        return self.place(path)[0]
-
     def place(self, path: KeyPath) -> tuple[int | None, int]:
-        """The line, and how many steps of the path are written at all."""
+        """First line of the statement that brings in the path, or else its nearest parent that is written; and how many
+        steps of the path are."""
         for length in range(len(path), 0, -1):
             line = self._find(path[:length])
             if line is not None:

@@ -64,7 +64,7 @@ CASES: dict[str, tuple[tuple[str | int, ...], int | None]] = {
 @pytest.mark.parametrize(("path", "line"), CASES.values(), ids=CASES.keys())
 @pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["LF", "CRLF"])
 def test_line(path: tuple[str | int, ...], line: int | None, newline: str) -> None:
-    assert Locator(TEXT.replace("\n", newline)).line(path) == line
+    assert Locator(TEXT.replace("\n", newline)).place(path)[0] == line
 
 
 def _paths(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
@@ -75,7 +75,7 @@ def _paths(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int
 def test_without_its_line_and_all_after_it_a_path_is_gone() -> None:
     locator = Locator(TEXT)
     for path in _paths(tomllib.loads(TEXT))[1:]:
-        line = locator.line(path)
+        line, _ = locator.place(path)
         assert line is not None
         value: Any = tomllib.loads("\n".join(TEXT.split("\n")[: line - 1]))
         with pytest.raises((KeyError, IndexError)):

@@ -12,7 +12,7 @@ from dataclasses import field
 from nexus.accounting.record import AttemptRecord, CallRecord
 from nexus.dataclasses import dataclass
 from nexus.telemetry.otel.names import EACH_TOKEN, FIRST_TOKEN, REQUEST, Conventions, Metric
-from nexus.telemetry.otel.spans import Attributes, Value, error_type, operation_of
+from nexus.telemetry.otel.spans import Attributes, Value, error_type, known, operation_of, server_of
 
 MOST_MODELS = 200
 OTHER = "_OTHER"
@@ -57,7 +57,9 @@ def _of_attempt(
 ) -> Iterator[Measure]:
     infers = record.operation is not None and record.operation.spends
     seconds = max(0.0, attempt.ended - attempt.began)
-    yield Measure(names.inference if infers else names.other, seconds, shared | _error(error_type(attempt.error)))
+    yield Measure(
+        names.inference if infers else names.other, seconds, shared | known({"error.type": error_type(attempt.error)})
+    )
     if not infers:
         return
     usage, first = attempt.usage, attempt.first_content
@@ -81,7 +83,7 @@ def _of_call(record: CallRecord, names: Conventions, models: ResponseModels) -> 
     """What its caller saw of it, as of one server of models."""
     answer, failed = record.answer, error_type(record.error)
     shared = _shared(record, answer, names, models)
-    yield Measure(REQUEST, max(0.0, record.total), shared | _error(failed))
+    yield Measure(REQUEST, max(0.0, record.total), shared | known({"error.type": failed}))
     if answer is None or failed is not None or record.first is None or not record.stream:
         return
     yield Measure(FIRST_TOKEN, max(0.0, record.first), shared)
@@ -98,13 +100,4 @@ def _shared(
         # Refused here: no vendor was asked.
         return {**operation, names.provider: "nexus"}
     target = {names.provider: attempt.vendor, "gen_ai.request.model": attempt.request_model}
-    model = models.name(attempt.model)
-    host, _, port = attempt.server.rpartition(":")
-    place: dict[str, Value] = {"server.address": host} if host else {}
-    if host and port.isdigit():
-        place["server.port"] = int(port)
-    return {**operation, **target, **({"gen_ai.response.model": model} if model else {}), **place}
-
-
-def _error(kind: str | None) -> dict[str, Value]:
-    return {} if kind is None else {"error.type": kind}
+    return {**operation, **target, **known({"gen_ai.response.model": models.name(attempt.model), **server_of(attempt)})}

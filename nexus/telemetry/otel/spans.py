@@ -63,7 +63,7 @@ def spans_of(record: CallRecord, trace: CallTrace, names: Conventions) -> list[S
         parent=trace.parent.span_id if trace.parent is not None else "",
         start=_nanoseconds(record.at),
         end=_nanoseconds(record.at + record.total),
-        attributes=_known(server_attributes(record, trace)),
+        attributes=known(server_attributes(record, trace)),
         failed=record.status is not None and record.status >= 500,
     )
     attempts = [_client(record, attempt, trace, names) for attempt in record.attempts]
@@ -71,7 +71,6 @@ def spans_of(record: CallRecord, trace: CallTrace, names: Conventions) -> list[S
 
 
 def _client(record: CallRecord, attempt: AttemptRecord, trace: CallTrace, names: Conventions) -> SpanValues:
-    known = {**client_attributes(record, attempt, names), **trace.asked}
     return SpanValues(
         name=f"{operation_of(record)} {attempt.request_model}",
         kind="client",
@@ -79,7 +78,7 @@ def _client(record: CallRecord, attempt: AttemptRecord, trace: CallTrace, names:
         parent=trace.span_id,
         start=_nanoseconds(record.at + attempt.began),
         end=_nanoseconds(record.at + max(attempt.began, attempt.ended)),
-        attributes=_known(known),
+        attributes=known({**client_attributes(record, attempt, names), **trace.asked}),
         failed=error_type(attempt.error) is not None,
     )
 
@@ -110,7 +109,6 @@ def server_attributes(record: CallRecord, trace: CallTrace) -> dict[str, Value |
 
 
 def client_attributes(record: CallRecord, attempt: AttemptRecord, names: Conventions) -> dict[str, Value | None]:
-    host, _, port = attempt.server.rpartition(":")
     streams = record.stream and names.says_stream
     first = attempt.first_content
     return {
@@ -123,8 +121,7 @@ def client_attributes(record: CallRecord, attempt: AttemptRecord, names: Convent
         "gen_ai.response.finish_reasons": (attempt.stop[:LONGEST],) if attempt.stop else None,
         "gen_ai.response.time_to_first_chunk": first - attempt.began if streams and first is not None else None,
         **usage_attributes(attempt, names),
-        "server.address": host or None,
-        "server.port": int(port) if host and port.isdigit() else None,
+        **server_of(attempt),
         "http.response.status_code": attempt.status,
         "error.type": error_type(attempt.error),
         "nexus.attempt": attempt.number,
@@ -133,6 +130,11 @@ def client_attributes(record: CallRecord, attempt: AttemptRecord, names: Convent
         "nexus.tokens_known": attempt.tokens_known,
         "nexus.cost.usd": attempt.cost / NANO if attempt.cost is not None else None,
     }
+
+
+def server_of(attempt: AttemptRecord) -> dict[str, Value | None]:
+    host, _, port = attempt.server.rpartition(":")
+    return {"server.address": host or None, "server.port": int(port) if host and port.isdigit() else None}
 
 
 def usage_attributes(attempt: AttemptRecord, names: Conventions) -> dict[str, Value | None]:
@@ -156,7 +158,8 @@ def error_type(error: NexusError | None) -> str | None:
             return error.kind
 
 
-def _known(attributes: Mapping[str, Value | None]) -> dict[str, Value]:
+def known(attributes: Mapping[str, Value | None]) -> dict[str, Value]:
+    """Without what is not."""
     return {name: value for name, value in attributes.items() if value is not None and value != ""}
 
 
