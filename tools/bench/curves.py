@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tools.bench.measure import Bench
@@ -40,16 +40,16 @@ class Curves:
         }
 
 
-def draw(bench: Bench, sizes: Sequence[int] = SIZES, streams: Sequence[int] = STREAMS) -> Curves:
+def draw(bench: Bench) -> Curves:
     """Measures once at every point, Nexus and the floor. Raises Failed."""
     curves = Curves()
     for kind in (NEXUS, FLOOR):
         with bench.running(kind) as (subject, _):
             for name, client in _lines(kind):
-                for size in sizes:
+                for size in SIZES:
                     taken = bench.whole(subject, size, client=client, clients=FEW)
                     curves.sizes.setdefault(name, []).append((size, taken.per_call))
-                for count in streams:
+                for count in STREAMS:
                     # CPU is counted in ticks of 10 ms.
                     rounds = max(1, FEW // count)
                     taken = bench.streams(subject, count, PACE, client=client, ramp=1.0, rounds=rounds)

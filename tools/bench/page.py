@@ -73,8 +73,8 @@ def measured(found: Mapping[str, Figures], now: datetime, load: float) -> str:
     )
 
 
-def write_page(found: Mapping[str, Figures], curves: Curves, load: float, folder: Path = FOLDER) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "measured.txt").write_text(measured(found, datetime.now(UTC), load))
+def write_page(found: Mapping[str, Figures], curves: Curves, load: float) -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / "measured.txt").write_text(measured(found, datetime.now(UTC), load))
     for name, drawn in curves.plots().items():
-        (folder / name).write_text(drawn)
+        (FOLDER / name).write_text(drawn)

@@ -87,12 +87,12 @@ VENDOR = (
 )
 
 
-def soak(minutes: float, say: Callable[[str], None], seed: int = 1) -> tuple[Counts, Counts, int]:
+def soak(minutes: float, say: Callable[[str], None]) -> tuple[Counts, Counts, int]:
     """The counts after the first part and at the end, and how many tracebacks the log has."""
     done: Counter[str] = Counter()
     stop = threading.Event()
     with FakeUpstream("openai", strict=False, keep=False) as vendor, Gateway(vendor) as gateway:
-        pool = [threading.Thread(target=_client, args=(gateway, vendor, stop, done, seed + n)) for n in range(CLIENTS)]
+        pool = [threading.Thread(target=_client, args=(gateway, vendor, stop, done, 1 + n)) for n in range(CLIENTS)]
         for thread in pool:
             thread.start()
         time.sleep(60 * minutes * WARM)

@@ -46,16 +46,16 @@ class Declared:
         yield from self.build
 
 
-def declared(root: Path = ROOT) -> Declared:
+def declared() -> Declared:
     """The requirements as setup.py hands them to setuptools."""
     with mock.patch("setuptools.setup") as called:
-        source = (root / "setup.py").read_text()
-        exec(compile(source, str(root / "setup.py"), "exec"), {"__file__": str(root / "setup.py")})
+        file = ROOT / "setup.py"
+        exec(compile(file.read_text(), str(file), "exec"), {"__file__": str(file)})
     said = called.call_args.kwargs
     runtime = [*said["install_requires"]]
     for name, needed in said["extras_require"].items():
         runtime += needed if name != UNLOCKED else []
-    built_by = tomllib.loads((root / "pyproject.toml").read_text())["build-system"]["requires"]
+    built_by = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
     return Declared(
         said["python_requires"].removeprefix(">="),
         tuple(Requirement(text) for text in dict.fromkeys(runtime)),

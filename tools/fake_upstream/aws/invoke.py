@@ -40,7 +40,7 @@ def is_claude(model: str) -> bool:
     return "anthropic." in model or model.startswith("arn:")
 
 
-def invoke_problems(body: dict[str, Any], model: str, rules: Rules, *, counting: bool = False) -> Iterator[str]:
+def invoke_problems(body: dict[str, Any], model: str, rules: Rules) -> Iterator[str]:
     if not is_claude(model):
         yield f"modelId: {model}: only the bodies of anthropic.* models are known here"
         return
