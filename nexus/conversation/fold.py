@@ -64,23 +64,21 @@ def unfold(response: Response) -> Iterable[Event]:
     yield ResponseStart(response.id, response.model, replace(response.usage, output=0, reasoning=0))
     for index, part in enumerate(response.parts):
         match part:
-            case Text():
+            case Text(text=words):
                 yield PartStart(index, replace(part, text="", citations=()))
-                if part.text:
-                    yield PartDelta(index, part.text)
-                yield from (Cited(index, citation) for citation in part.citations)
-            case Reasoning() | Refusal():
+            case Reasoning(text=words) | Refusal(text=words):
                 yield PartStart(index, replace(part, text=""))
-                if part.text:
-                    yield PartDelta(index, part.text)
-            case Image():
-                yield PartStart(index, part)
-            case ToolCall():
+            case ToolCall(arguments=words):
                 yield PartStart(index, replace(part, arguments=""))
-                if part.arguments:
-                    yield PartDelta(index, part.arguments)
+            case Image():
+                words = ""
+                yield PartStart(index, part)
             case _:
                 raise IllegalOrder(f"{type(part).__name__} in an answer")
+        if words:
+            yield PartDelta(index, words)
+        if isinstance(part, Text):
+            yield from (Cited(index, citation) for citation in part.citations)
         yield PartEnd(index)
     yield UsageUpdate(response.usage)
     yield ResponseEnd(response.stop)

@@ -51,6 +51,13 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Placed:
+    """What may say where it stood."""
+
+    at: str = field(default="", compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Citation:
     """A page of the web that words of an answer rest on: the characters from ``start`` to before ``end`` of its text.
 
@@ -65,56 +72,51 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class Text(Placed):
     """``citations`` are an answer's, in the order in which they were told."""
 
     text: str
     cache: CacheHint | None = None
     signature: Signature | None = None
     citations: tuple[Citation, ...] = ()
-    at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class Image(Placed):
     """One that is shown to the model, or, in a message of the assistant, one that a model made."""
 
     source: Inline | Link
     detail: str | None = None
     cache: CacheHint | None = None
     signature: Signature | None = None
-    at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class Document(Placed):
     """A PDF (inline or by link) or plain text (``Text`` as source)."""
 
     source: Inline | Link | Text
     title: str | None = None
     context: str | None = None
     cache: CacheHint | None = None
-    at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Audio:
+class Audio(Placed):
     source: Inline
-    at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Reasoning:
+class Reasoning(Placed):
     """Thinking text; ``redacted`` parts have no text, only a signature."""
 
     text: str
     signature: Signature | None = None
     redacted: bool = False
-    at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(Placed):
     """``arguments`` is the JSON text exactly as it was streamed; "" means no arguments."""
 
     id: str
@@ -122,26 +124,23 @@ class ToolCall:
     arguments: str
     signature: Signature | None = None
     cache: CacheHint | None = None
-    at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
-class ToolResult:
+class ToolResult(Placed):
     """The answer to the call ``call_id``; its parts are Text, Image and Document in order."""
 
     call_id: str
     parts: tuple[Text | Image | Document, ...] = ()
     is_error: bool = False
     cache: CacheHint | None = None
-    at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Placed):
     """The model's own words for declining, where the dialect tells them from content."""
 
     text: str
-    at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
 Part = Text | Image | Document | Audio | Reasoning | ToolCall | ToolResult | Refusal
@@ -157,13 +156,12 @@ def placed(part: P, at: str) -> P:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class Message(Placed):
     """Tool results are parts of user messages. A system message inside the conversation has role ``system``."""
 
     role: Role
     parts: tuple[Part, ...]
     name: str | None = None
-    at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +170,7 @@ class SummaryWanted(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class Tool:
+class Tool(Placed):
     """``parameters`` is the JSON Schema as written by the client; None when it gave none."""
 
     name: str
@@ -180,7 +178,6 @@ class Tool:
     parameters: Json = None
     strict: bool | None = None
     cache: CacheHint | None = None
-    at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

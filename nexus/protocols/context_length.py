@@ -111,7 +111,7 @@ def worded(message: str) -> str:
     if NO_ROOM in lowered:
         return message
     found = _wording(lowered)
-    needed, limit = _numbers(lowered, found) if found is not None else (None, None)
+    needed, limit = (None, None) if found is None else (_behind(lowered, found.needed), _behind(lowered, found.limit))
     if limit is not None and (apart := _apart(lowered)) is not None and apart[0] < limit < sum(apart):
         return f"{NO_ROOM}: {apart[0]} + {apart[1]} > {limit}: {message}"
     if needed is None or limit is None or needed <= limit:
@@ -122,10 +122,6 @@ def worded(message: str) -> str:
 
 def _wording(lowered: str) -> Wording | None:
     return next((one for family in FAMILIES.values() for one in family if one.says in lowered), None)
-
-
-def _numbers(lowered: str, wording: Wording) -> tuple[int | None, int | None]:
-    return _behind(lowered, wording.needed), _behind(lowered, wording.limit)
 
 
 def _behind(lowered: str, markers: tuple[str, ...]) -> int | None:

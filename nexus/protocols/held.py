@@ -75,7 +75,7 @@ class HeldCodec(ABC):
 
     def read(self, method: str, path: str) -> HeldAsk:
         """Raises NotFound and MethodNotAllowed."""
-        kind, root = next((kind, root) for kind, root in self.roots.items() if _below(path, root))
+        kind, root = next((kind, root) for kind, root in self.roots.items() if f"{path}/".startswith(f"{root}/"))
         id, _, suffix = path.removeprefix(root).removeprefix("/").partition("/")
         if not id:
             verb = _WITHOUT_ID.get(method)
@@ -122,10 +122,6 @@ class HeldCodec(ABC):
     def dialect_of(self, answer: Mapping[str, Json]) -> str:
         """Of an answer in a line of results; "" for one of an endpoint that passes."""
         raise NotImplementedError
-
-
-def _below(path: str, root: str) -> bool:
-    return path == root or path.startswith(f"{root}/")
 
 
 def number(query: Mapping[str, Sequence[str]], name: str, default: int, most: int) -> int:

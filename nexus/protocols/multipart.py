@@ -74,7 +74,7 @@ def read_form(raw: bytes | mmap, boundary: bytes) -> Form:
     """Raises InvalidRequest for what is not a well-formed form."""
     parts = tuple(_parts(raw, b"--" + boundary))
     fields = {
-        part.name: _text(raw, part)
+        part.name: bytes(raw[part.value[0] : part.value[1]]).decode(errors="replace")
         for part in parts
         if not part.is_file and part.value[1] - part.value[0] <= LONGEST_VALUE
     }
@@ -136,10 +136,6 @@ def _named(head: bytes) -> tuple[str, bool]:
     if any(encoding not in _PLAIN_ENCODINGS for encoding in encodings):
         raise _broken("a part has a content-transfer-encoding")
     return names[0], any(name in ("filename", "filename*") for name, _ in parameters)
-
-
-def _text(raw: bytes | mmap, part: Part) -> str:
-    return bytes(raw[part.value[0] : part.value[1]]).decode(errors="replace")
 
 
 def _broken(why: str) -> InvalidRequest:

@@ -128,12 +128,10 @@ class OpenParts(Generic[K]):
         return [*out, *held, PartEnd(part.index, part.signature)]
 
     def _settle(self) -> list[Event]:
-        over = [key for key, part in self._open.items() if part.over and not self._waits(part)]
+        waits = Reasoning if self._late_signatures else ()
+        over = [key for key, part in self._open.items() if part.over and not isinstance(part.part, waits)]
         self._settled.update(over)
         return [event for key in over for event in self._ended(self._open.pop(key))]
-
-    def _waits(self, part: OpenPart) -> bool:
-        return self._late_signatures and isinstance(part.part, Reasoning)
 
 
 def _is_alike(one: StreamPart, other: StreamPart) -> bool:

@@ -6,7 +6,6 @@ passes as it came.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import field
 
 from nexus.conversation.events import Cited, Event, PartDelta, PartEnd, PartStart
@@ -28,23 +27,23 @@ class PartOrder:
 
     def __init__(self) -> None:
         self._open: int | None = None
-        self._queue: deque[_Waiting] = deque()
+        self._queue: dict[int, _Waiting] = {}
 
     def feed(self, event: Event) -> list[Event]:
         match event:
             case PartStart() if self._open is not None:
-                self._queue.append(_Waiting(event))
+                self._queue[event.index] = _Waiting(event)
                 return []
             case PartStart():
                 self._open = event.index
             case PartDelta() if event.index != self._open:
-                self._waiting(event.index).pieces.append(event.text)
+                self._queue[event.index].pieces.append(event.text)
                 return []
-            case Cited() if (waiting := self._behind(event.index)) is not None:
-                waiting.cited.append(event)
+            case Cited() if event.index in self._queue:
+                self._queue[event.index].cited.append(event)
                 return []
             case PartEnd() if event.index != self._open:
-                self._waiting(event.index).end = event
+                self._queue[event.index].end = event
                 return []
             case PartEnd():
                 self._open = None
@@ -53,23 +52,18 @@ class PartOrder:
                 pass
         return [event]
 
-    def _waiting(self, index: int) -> _Waiting:
-        return next(waiting for waiting in self._queue if waiting.start.index == index)
-
-    def _behind(self, index: int) -> _Waiting | None:
-        return next((waiting for waiting in self._queue if waiting.start.index == index), None)
-
     def _released(self) -> list[Event]:
         """The parts that were waiting, up to and with the first that is still open."""
         out: list[Event] = []
         while self._queue and self._open is None:
-            waiting = self._queue.popleft()
+            index = next(iter(self._queue))
+            waiting = self._queue.pop(index)
             out.append(waiting.start)
             if words := "".join(waiting.pieces):
-                out.append(PartDelta(waiting.start.index, words))
+                out.append(PartDelta(index, words))
             out += waiting.cited
             if waiting.end is None:
-                self._open = waiting.start.index
+                self._open = index
             else:
                 out.append(waiting.end)
         return out

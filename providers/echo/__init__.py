@@ -9,7 +9,6 @@ The same request gets the same answer; models whose name holds ``tools`` call th
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -23,7 +22,7 @@ from nexus.protocols.codec import Envelope
 from nexus.provider import Attempt, Provider
 from nexus.settings.provider import ProviderSettings
 from nexus.upstream.request import LocalReply, UpstreamReply, UpstreamRequest
-from nexus.wire import Json, decode, encode, mapping
+from nexus.wire import Json, decode, digest, encode, mapping
 
 _CREATED = 0
 
@@ -65,9 +64,8 @@ def answer_to(asked: Request, model: str) -> Response:
     called = "tools" in model and asked.tools and not _has_result(asked.messages[-1:])
     part = _call(asked, words) if called else Text(f"You said: {words}" if words else "You said nothing.")
     usage = Usage(input=_tokens("".join(_texts(asked))), output=_tokens(part.text if isinstance(part, Text) else words))
-    digest = hashlib.sha256(repr((model, asked)).encode()).hexdigest()
     return Response(
-        id=f"echo-{digest[:20]}",
+        id=f"echo-{digest(repr((model, asked)), 20)}",
         model=model,
         parts=(part,),
         stop=Stop("tool_use" if called else "end"),
@@ -84,7 +82,7 @@ def _call(asked: Request, words: str) -> ToolCall:
     properties = mapping(schema.get("properties"))
     required = [name for name in schema.get("required") or () if isinstance(name, str)]
     arguments = {name: _example(mapping(properties.get(name)), words) for name in required}
-    return ToolCall(id=f"call_{_digest(tool.name + words)}", name=tool.name, arguments=encode(arguments).decode())
+    return ToolCall(id=f"call_{digest(tool.name + words, 20)}", name=tool.name, arguments=encode(arguments).decode())
 
 
 def _example(schema: Json, words: str) -> Json:
@@ -138,10 +136,6 @@ def _spoken(answer: Response) -> Iterator[Event]:
 def _tokens(text: str) -> int:
     """About four characters to a token."""
     return max(1, len(text) // 4)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 PROVIDER = EchoProvider

@@ -155,13 +155,10 @@ class ChatPassthrough(Passthrough):
         choices = sequence(chunk.get("choices"))
         if self._hides_usage and not choices and mapping(chunk.get("usage")) and "choices" in chunk:
             return b""
-        renamed = self._renamed(frame, chunk)
+        renamed = with_data(frame.raw, lambda data: replace_member(data, chunk, "model", self._model))
         if self.content and not self.failure:
             self._same.learn(frame, renamed)
         return renamed
-
-    def _renamed(self, frame: Frame, chunk: Mapping[str, Json]) -> bytes:
-        return with_data(frame.raw, lambda data: replace_member(data, chunk, "model", self._model))
 
     def _read(self, answer: Mapping[str, Json]) -> None:
         """Usage comes on any chunk, sometimes on several: the last one counts."""

@@ -25,7 +25,7 @@ from dataclasses import replace
 
 from nexus.conversation.parts import Part, Reasoning, Signature, Text, ToolCall
 from nexus.protocols.signatures import pack_signature, unpack_signature
-from nexus.wire import Json, count, decode_object, encode, mapping, sequence, text
+from nexus.wire import Json, count, decode_object, encode, mapping, only, sequence, text
 
 OWN = "chat"
 BARE = Signature(OWN, "")
@@ -169,14 +169,8 @@ def vendor_reasoning(parts: Iterable[Reasoning]) -> dict[str, Json]:
         else:
             written = entry if part.redacted else {**entry, _text_key(entry): part.text}
             (blocks if is_block(entry) else details).append(written)
-    fields: dict[str, Json] = {}
-    if plain:
-        fields["reasoning_content"] = "".join(plain)
-    if details:
-        fields["reasoning_details"] = details
-    if blocks:
-        fields["thinking_blocks"] = blocks
-    return fields
+    words = "".join(plain) if plain else None
+    return only({"reasoning_content": words, "reasoning_details": details or None, "thinking_blocks": blocks or None})
 
 
 def read_extra(value: Json) -> Signature | None:

@@ -24,7 +24,7 @@ from nexus.protocols.dispositions import left_out, level_of, tier_of
 from nexus.protocols.ids import openai_user
 from nexus.protocols.openai_request import TIERS, write_schema
 from nexus.protocols.openai_schemas import fit
-from nexus.wire import Json
+from nexus.wire import Json, only
 
 _SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias")
 _ANSWER = "json_answer"
@@ -156,12 +156,11 @@ def _write_verbosity(request: Request, gpt: GPT | None, body: dict[str, Json], d
 
 
 def _write_account(request: Request, server: ChatServer, body: dict[str, Json], drops: Drops) -> None:
-    if request.user is not None:
-        body["user"] = openai_user(request.user)
-    if request.metadata:
-        if server.no_metadata:
-            drops.add("metadata")
-        else:
-            body["metadata"] = dict(request.metadata)
-    if (tier := tier_of(request, TIERS, drops)) is not None:
-        body["service_tier"] = tier
+    if request.metadata and server.no_metadata:
+        drops.add("metadata")
+    account = {
+        "user": None if request.user is None else openai_user(request.user),
+        "metadata": None if server.no_metadata else dict(request.metadata) or None,
+        "service_tier": tier_of(request, TIERS, drops),
+    }
+    body |= only(account)

@@ -58,56 +58,54 @@ PATHS: Mapping[str, str] = {
 """What a client calls parts of neutral fields that it has elsewhere than the whole."""
 
 WRITES: Mapping[str, Disposition] = {
-    "messages": Disposition(
-        "converted",
+    "messages": converted(
+        "",
         "merged into alternating turns, user first; calls last, results first; blank text left out; system messages in "
         "place as marked user text; names dropped; URLs of images and documents refused; reasoning only to its family",
     ),
-    "system": Disposition("carried", "as marked user text for models without a system field"),
-    "tools": Disposition(
-        "converted",
+    "system": carried("", "as marked user text for models without a system field"),
+    "tools": converted(
+        "",
         "names and property keys that do not fit are replaced and mapped back; unions at the root are merged, told in "
         "the description and named; strict dropped where the model has no structured output",
     ),
-    "tool_choice": Disposition(
-        "converted",
+    "tool_choice": converted(
+        "",
         "none: tools left out, or kept and dropped by name when the history has tool blocks; refused where the model "
         "cannot be forced",
     ),
-    "parallel_tools": Disposition("dropped", "only when false: Converse has no such switch"),
-    "thinking": Disposition(
-        "converted",
+    "parallel_tools": dropped("only when false: Converse has no such switch"),
+    "thinking": converted(
+        "",
         "Nova 2: reasoningConfig (three efforts); gpt-oss: reasoning_effort (three efforts); GPT: reasoning.effort; "
         "the nearest level, named when it differs; off where a model has an off, else its least, named; dropped for "
         "others",
     ),
-    "output_format": Disposition(
-        "converted",
+    "output_format": converted(
+        "",
         "outputConfig.textFormat with the schema closed, what binds no more named; else a forced tool; refused where "
         "the model has neither, and where a strict schema cannot be closed",
     ),
-    "max_tokens": Disposition("carried", "dropped for Nova 2 at high effort, which takes no limit"),
-    "temperature": Disposition(
-        "carried", "above 1 refused, never scaled; dropped for models without it and for Nova 2 at high effort"
+    "max_tokens": carried("", "dropped for Nova 2 at high effort, which takes no limit"),
+    "temperature": carried(
+        "", "above 1 refused, never scaled; dropped for models without it and for Nova 2 at high effort"
     ),
-    "top_p": Disposition("carried", "dropped for models without it and for Nova 2 at high effort"),
-    "top_k": Disposition("converted", "additional field of Nova; dropped for other models"),
-    "presence_penalty": Disposition("dropped"),
-    "frequency_penalty": Disposition("dropped"),
-    "seed": Disposition("dropped"),
-    "stop": Disposition(
-        "carried", "GPT, gpt-oss and Qwen refuse it: the answer is cut before the first of them on its way back"
-    ),
-    "logprobs": Disposition("dropped"),
-    "top_logprobs": Disposition("dropped"),
-    "logit_bias": Disposition("dropped"),
-    "user": Disposition("converted", "requestMetadata.user, if it fits Bedrock's pattern, else dropped"),
-    "metadata": Disposition("converted", "requestMetadata; entries that do not fit Bedrock's pattern are dropped"),
-    "service_tier": Disposition("converted", "default, flex, priority, reserved; auto left to Bedrock; others dropped"),
-    "safety_identifier": Disposition("dropped"),
-    "image_output": Disposition("dropped", "no counterpart; a model that makes images does it unasked"),
-    "prompt_cache_key": Disposition("dropped"),
-    "verbosity": Disposition("dropped"),
-    "stream": Disposition("converted", "the URL: converse or converse-stream"),
-    "include_usage": Disposition("converted", "Bedrock always tells the usage"),
+    "top_p": carried("", "dropped for models without it and for Nova 2 at high effort"),
+    "top_k": converted("", "additional field of Nova; dropped for other models"),
+    "presence_penalty": dropped(""),
+    "frequency_penalty": dropped(""),
+    "seed": dropped(""),
+    "stop": carried("", "GPT, gpt-oss and Qwen refuse it: the answer is cut before the first of them on its way back"),
+    "logprobs": dropped(""),
+    "top_logprobs": dropped(""),
+    "logit_bias": dropped(""),
+    "user": converted("", "requestMetadata.user, if it fits Bedrock's pattern, else dropped"),
+    "metadata": converted("", "requestMetadata; entries that do not fit Bedrock's pattern are dropped"),
+    "service_tier": converted("", "default, flex, priority, reserved; auto left to Bedrock; others dropped"),
+    "safety_identifier": dropped(""),
+    "image_output": dropped("no counterpart; a model that makes images does it unasked"),
+    "prompt_cache_key": dropped(""),
+    "verbosity": dropped(""),
+    "stream": converted("", "the URL: converse or converse-stream"),
+    "include_usage": converted("", "Bedrock always tells the usage"),
 }

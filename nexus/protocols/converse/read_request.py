@@ -52,7 +52,7 @@ def read_request(body: Body) -> ReadRequest:
     _name_unread(body, more, drops)
     stream = body.get("stream") is True
     request = Request(
-        messages=_messages(body, drops),
+        messages=tuple(_message(wire, path, drops) for wire, path in objects_in(body.get("messages"), "messages")),
         system=() if body.get("system") is None else read_texts(body["system"], "system", drops),
         tools=_tools(tools, drops),
         tool_choice=_tool_choice(tools),
@@ -70,10 +70,6 @@ def read_request(body: Body) -> ReadRequest:
         include_usage=stream,
     )
     return ReadRequest(request, drops.names)
-
-
-def _messages(body: Body, drops: Drops) -> tuple[Message, ...]:
-    return tuple(_message(wire, path, drops) for wire, path in objects_in(body.get("messages"), "messages"))
 
 
 def _message(wire: Body, path: str, drops: Drops) -> Message:

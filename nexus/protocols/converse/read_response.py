@@ -41,7 +41,8 @@ def _part(block: Mapping[str, Json], drops: Drops) -> Part | None:
             case "text":
                 return Text(text(value))
             case "toolUse" if mapping(value).get("type") is None:
-                return _tool_call(mapping(value))
+                call = mapping(value)
+                return ToolCall(text(call.get("toolUseId")), text(call.get("name")), _arguments(call.get("input")))
             case "reasoningContent":
                 return _reasoning(mapping(value))
             case "image" if (image := read_image(mapping(value))) is not None:
@@ -77,10 +78,6 @@ def read_citation(wire: Mapping[str, Json], length: int) -> Citation | str:
         return f"citations.{kind}" if kind else "citations"
     quote = "".join(text(mapping(piece).get("text")) for piece in sequence(wire.get("sourceContent")))
     return Citation(0, length, url, text(wire.get("title")), quote)
-
-
-def _tool_call(wire: Mapping[str, Json]) -> ToolCall:
-    return ToolCall(text(wire.get("toolUseId")), text(wire.get("name")), _arguments(wire.get("input")))
 
 
 def _arguments(value: Json) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.parts import Request
-from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.errors import ClientError, InvalidRequest, UnsupportedFeature
 from nexus.late import pattern
 from nexus.models.bedrock import PROPERTY_KEYS, TOOL_NAMES
 from nexus.protocols import cutter
@@ -25,6 +25,11 @@ from nexus.wire import Json, only
 
 _METADATA = pattern(r"[a-zA-Z0-9\s:_@$#=/+,\-.]{0,256}")
 _MOST_METADATA = 16
+_KNOBS: Mapping[str, tuple[type[ClientError], str]] = {
+    "temperature": (UnsupportedFeature, "temperatures on Bedrock range from 0 to 1; choose one of these"),
+    "top_p": (InvalidRequest, "top_p ranges from 0 to 1"),
+}
+"""What is from 0 to 1, and how any other value is refused."""
 _SERVICE_TIERS: Mapping[str, str | None] = {
     "auto": None,
     "default": "default",
@@ -71,7 +76,7 @@ def _sampling(request: Request, thinking: ThinkingPlan, draft: Draft) -> tuple[d
     if thinking.unlimited and max_tokens is not None:
         draft.drops.add("max_tokens")
         max_tokens = None
-    temperature, top_p = _temperature(request, thinking, draft), _top_p(request, thinking, draft)
+    temperature, top_p = (_knob(name, request, thinking, draft) for name in _KNOBS)
     stop = list(request.stop) or None
     if stop and "" in stop:
         raise InvalidRequest("a stop sequence must not be empty", param="stop")
@@ -82,27 +87,14 @@ def _sampling(request: Request, thinking: ThinkingPlan, draft: Draft) -> tuple[d
     return only(config), _top_k(request, thinking, draft)
 
 
-def _temperature(request: Request, thinking: ThinkingPlan, draft: Draft) -> float | None:
-    value = request.temperature
-    if value is None:
+def _knob(name: str, request: Request, thinking: ThinkingPlan, draft: Draft) -> float | None:
+    value: float | None = getattr(request, name)
+    if value is not None and (thinking.unlimited or not draft.model.sampling):
+        draft.drops.add(name)
         return None
-    if thinking.unlimited or not draft.model.sampling:
-        draft.drops.add("temperature")
-        return None
-    if not 0 <= value <= 1:
-        raise UnsupportedFeature("temperatures on Bedrock range from 0 to 1; choose one of these", param="temperature")
-    return value
-
-
-def _top_p(request: Request, thinking: ThinkingPlan, draft: Draft) -> float | None:
-    value = request.top_p
-    if value is None:
-        return None
-    if thinking.unlimited or not draft.model.sampling:
-        draft.drops.add("top_p")
-        return None
-    if not 0 <= value <= 1:
-        raise InvalidRequest("top_p ranges from 0 to 1", param="top_p")
+    if value is not None and not 0 <= value <= 1:
+        error, words = _KNOBS[name]
+        raise error(words, param=name)
     return value
 
 

@@ -26,7 +26,7 @@ from nexus.protocols.converse.signatures import OWN, reasoning_content
 from nexus.protocols.converse.stops import STOPS
 from nexus.protocols.room import Room
 from nexus.protocols.signatures import pack_next
-from nexus.wire import Json
+from nexus.wire import Json, only
 
 ROOM = Room(images=(Inline,), late_citations=False)
 
@@ -60,10 +60,8 @@ def write_response(response: Response, envelope: Envelope) -> dict[str, Json]:
 def write_stop(stop: Stop, *, refused: bool) -> dict[str, Json]:
     reason = "refusal" if refused and stop.reason == "end" else stop.reason
     word = stop.raw if reason == "unknown" and stop.raw in STOPS else _STOPS[reason]
-    fields: dict[str, Json] = {"stopReason": word}
-    if stop.sequence is not None:
-        fields["additionalModelResponseFields"] = {"stop_sequence": stop.sequence}
-    return fields
+    extra = None if stop.sequence is None else {"stop_sequence": stop.sequence}
+    return only({"stopReason": word, "additionalModelResponseFields": extra})
 
 
 def write_usage(usage: Usage) -> dict[str, Json]:
@@ -95,13 +93,13 @@ def write_image(image: Image) -> tuple[str, str]:
 
 
 def write_citation(citation: Citation) -> dict[str, Json]:
-    fields: dict[str, Json] = {"source": citation.url}
-    if citation.title:
-        fields["title"] = citation.title
-    if citation.quote:
-        fields["sourceContent"] = [{"text": citation.quote}]
-    fields["location"] = {"web": {"url": citation.url, "domain": urlsplit(citation.url).hostname or ""}}
-    return fields
+    fields = {
+        "source": citation.url,
+        "title": citation.title or None,
+        "sourceContent": [{"text": citation.quote}] if citation.quote else None,
+        "location": {"web": {"url": citation.url, "domain": urlsplit(citation.url).hostname or ""}},
+    }
+    return only(fields)
 
 
 def _carried_before(signature: Signature | None) -> list[Json]:

@@ -13,7 +13,7 @@ from dataclasses import field
 from nexus.dataclasses import dataclass
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.embeddings.asked import Asked, Vectors, floats
-from nexus.wire import Json, count, mapping, sequence
+from nexus.wire import Json, count, mapping, only, sequence
 
 Body = dict[str, Json]
 
@@ -53,8 +53,7 @@ class EmbeddingsCodec:
 
 
 def _google_config(asked: Asked) -> Body:
-    config: Body = {"taskType": asked.task_type} if asked.task_type else {}
-    return config | ({"outputDimensionality": asked.dimensions} if asked.dimensions is not None else {})
+    return only({"taskType": asked.task_type or None, "outputDimensionality": asked.dimensions})
 
 
 def _content(one: str) -> Json:
@@ -77,9 +76,9 @@ def _prompt_tokens(answer: Mapping[str, Json]) -> int | None:
 
 
 def _write_predict(texts: Sequence[str], asked: Asked, model: str) -> Body:
-    task: Body = {"task_type": asked.task_type} if asked.task_type else {}
-    body: Body = {"instances": [{"content": one} | task for one in texts]}
-    return body | ({"parameters": {"outputDimensionality": asked.dimensions}} if asked.dimensions is not None else {})
+    size = only({"outputDimensionality": asked.dimensions})
+    instances = [only({"content": one, "task_type": asked.task_type or None}) for one in texts]
+    return only({"instances": instances, "parameters": size or None})
 
 
 def _read_predict(answer: Mapping[str, Json]) -> Vectors:
@@ -90,9 +89,7 @@ def _read_predict(answer: Mapping[str, Json]) -> Vectors:
 
 
 def _write_embed_content(texts: Sequence[str], asked: Asked, model: str) -> Body:
-    config = _google_config(asked)
-    body: Body = {"content": _content(texts[0])}
-    return body | ({"embedContentConfig": config} if config else {})
+    return only({"content": _content(texts[0]), "embedContentConfig": _google_config(asked) or None})
 
 
 def _read_embed_content(answer: Mapping[str, Json]) -> Vectors:
@@ -100,8 +97,7 @@ def _read_embed_content(answer: Mapping[str, Json]) -> Vectors:
 
 
 def _write_titan(texts: Sequence[str], asked: Asked, model: str) -> Body:
-    body: Body = {"inputText": texts[0]}
-    return body | ({"dimensions": asked.dimensions} if asked.dimensions is not None else {})
+    return only({"inputText": texts[0], "dimensions": asked.dimensions})
 
 
 def _write_titan_1(texts: Sequence[str], asked: Asked, model: str) -> Body:
@@ -111,9 +107,8 @@ def _write_titan_1(texts: Sequence[str], asked: Asked, model: str) -> Body:
 
 
 def _write_titan_image(texts: Sequence[str], asked: Asked, model: str) -> Body:
-    body: Body = {"inputText": texts[0]}
-    size: Body = {"embeddingConfig": {"outputEmbeddingLength": asked.dimensions}}
-    return body | (size if asked.dimensions is not None else {})
+    size = only({"outputEmbeddingLength": asked.dimensions})
+    return only({"inputText": texts[0], "embeddingConfig": size or None})
 
 
 def _read_titan(answer: Mapping[str, Json]) -> Vectors:
@@ -124,9 +119,8 @@ def _read_titan(answer: Mapping[str, Json]) -> Vectors:
 def _write_cohere(texts: Sequence[str], asked: Asked, model: str) -> Body:
     if asked.dimensions is not None and "-v3" in model:
         raise UnsupportedFeature.about("dimensions", "this model has one size only")
-    body: Body = {"texts": list(texts), "input_type": asked.input_type or "search_document"}
-    body |= {"embedding_types": ["float"]}
-    return body | ({"output_dimension": asked.dimensions} if asked.dimensions is not None else {})
+    kinds = {"input_type": asked.input_type or "search_document", "embedding_types": ["float"]}
+    return only({"texts": list(texts), **kinds, "output_dimension": asked.dimensions})
 
 
 def _read_cohere(answer: Mapping[str, Json]) -> Vectors:
@@ -137,8 +131,8 @@ def _read_cohere(answer: Mapping[str, Json]) -> Vectors:
 
 
 def _write_openai(texts: Sequence[str], asked: Asked, model: str) -> Body:
-    body: Body = {"model": model, "input": list(texts), "encoding_format": "float"}
-    return body | ({"dimensions": asked.dimensions} if asked.dimensions is not None else {})
+    body = {"model": model, "input": list(texts), "encoding_format": "float", "dimensions": asked.dimensions}
+    return only(body)
 
 
 def _read_openai(answer: Mapping[str, Json]) -> Vectors:

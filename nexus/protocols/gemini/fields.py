@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.protocols.dispositions import Disposition, DispositionKind, carried, converted, dropped, refused
+from nexus.protocols.dispositions import Disposition, carried, converted, dropped, refused
 
 READS: Mapping[str, Disposition] = {
     "contents": carried(
@@ -66,63 +66,55 @@ PATHS: Mapping[str, str] = {
 """What a client calls parts of neutral fields that it has elsewhere than the whole."""
 
 
-def _to(kind: DispositionKind, note: str = "") -> Disposition:
-    return Disposition(kind, note)
-
-
 WRITES: Mapping[str, Disposition] = {
-    "messages": _to(
-        "converted",
+    "messages": converted(
+        "",
         "contents, roles merged so that they alternate; mid-conversation system text becomes user text in <system> "
         "tags; names, image detail and reasoning without a Gemini signature are dropped with notice; an image type "
         "that Google does not take is refused in the user's last turn, else words in its place and named; links that "
         "the server does not fetch, and a final model turn on models that refuse it, are refused",
     ),
-    "system": _to(
-        "carried", "systemInstruction, one part a block; alone, without any message, it is sent as a user turn"
-    ),
-    "tools": _to(
-        "converted",
+    "system": carried("", "systemInstruction, one part a block; alone, without any message, it is sent as a user turn"),
+    "tools": converted(
+        "",
         "functionDeclarations with parametersJsonSchema, where nothing stands beside $ref, or the OpenAPI subset, "
         "whose missing keywords are named one by one and whose recursion is refused; unions at the root are merged, "
         "told in the description and named; names and property keys outside Gemini's letters are replaced and "
         "mapped back; strict is dropped with notice; a search alone is googleSearch, beside functions it is refused "
         "or left out",
     ),
-    "tool_choice": _to("converted", "functionCallingConfig AUTO, NONE, ANY, allowedFunctionNames"),
-    "parallel_tools": _to("dropped", "only when false: Gemini has no such switch"),
-    "thinking": _to(
-        "converted",
+    "tool_choice": converted("", "functionCallingConfig AUTO, NONE, ANY, allowedFunctionNames"),
+    "parallel_tools": dropped("only when false: Gemini has no such switch"),
+    "thinking": converted(
+        "",
         "thinkingConfig with level or budget by the model; dropped with notice where the model does not think, or "
         "cannot stop thinking; a budget outside the model's range becomes the nearest one, with notice",
     ),
-    "output_format": _to(
-        "converted",
+    "output_format": converted(
+        "",
         "responseMimeType and responseJsonSchema, whose other keywords become words of descriptions and are named "
         "(responseSchema on old servers); beside tools on models that refuse "
         "both: a forced answer tool, or dropped with notice when a call is demanded anyway; name and strict say "
         "nothing that Gemini would not do",
     ),
-    "max_tokens": _to("carried", "maxOutputTokens; no default, Gemini demands none"),
-    "temperature": _to("carried", "0 to 2 as in chat; dropped with notice on models with fixed sampling"),
-    "top_p": _to("carried", "dropped with notice on models with fixed sampling"),
-    "top_k": _to("carried", "dropped with notice on models with fixed sampling"),
-    "presence_penalty": _to("carried", "dropped with notice on models without penalties"),
-    "frequency_penalty": _to("carried", "dropped with notice on models without penalties"),
-    "seed": _to("carried", "dropped with notice beyond 32 bits"),
-    "stop": _to("carried", "stopSequences; more than five are refused"),
-    "logprobs": _to("dropped", "the neutral answer has no place for them"),
-    "top_logprobs": _to("dropped", "the neutral answer has no place for them"),
-    "logit_bias": _to("dropped", "no counterpart"),
-    "user": _to("dropped", "no counterpart"),
-    "metadata": _to("dropped", "labels are Vertex AI's billing data with an alphabet of their own"),
-    "service_tier": _to(
-        "converted", "serviceTier: flex, priority, default as standard; auto is left out; others dropped"
-    ),
-    "safety_identifier": _to("dropped", "no counterpart"),
-    "image_output": _to("converted", "responseModalities; dropped with notice on models that make no images"),
-    "prompt_cache_key": _to("dropped", "Gemini finds what it can cache by itself"),
-    "verbosity": _to("dropped", "no counterpart"),
-    "stream": _to("converted", "the method in the URL, which is the provider's"),
-    "include_usage": _to("converted", "Gemini always tells"),
+    "max_tokens": carried("", "maxOutputTokens; no default, Gemini demands none"),
+    "temperature": carried("", "0 to 2 as in chat; dropped with notice on models with fixed sampling"),
+    "top_p": carried("", "dropped with notice on models with fixed sampling"),
+    "top_k": carried("", "dropped with notice on models with fixed sampling"),
+    "presence_penalty": carried("", "dropped with notice on models without penalties"),
+    "frequency_penalty": carried("", "dropped with notice on models without penalties"),
+    "seed": carried("", "dropped with notice beyond 32 bits"),
+    "stop": carried("", "stopSequences; more than five are refused"),
+    "logprobs": dropped("the neutral answer has no place for them"),
+    "top_logprobs": dropped("the neutral answer has no place for them"),
+    "logit_bias": dropped("no counterpart"),
+    "user": dropped("no counterpart"),
+    "metadata": dropped("labels are Vertex AI's billing data with an alphabet of their own"),
+    "service_tier": converted("", "serviceTier: flex, priority, default as standard; auto is left out; others dropped"),
+    "safety_identifier": dropped("no counterpart"),
+    "image_output": converted("", "responseModalities; dropped with notice on models that make no images"),
+    "prompt_cache_key": dropped("Gemini finds what it can cache by itself"),
+    "verbosity": dropped("no counterpart"),
+    "stream": converted("", "the method in the URL, which is the provider's"),
+    "include_usage": converted("", "Gemini always tells"),
 }

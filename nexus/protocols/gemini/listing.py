@@ -6,25 +6,23 @@ from collections.abc import Mapping
 
 from nexus.errors import InvalidRequest
 from nexus.protocols.dialect import ModelCard
-from nexus.wire import Json
+from nexus.wire import Json, only
 
 DEFAULT_PAGE, MAX_PAGE = 50, 1000
 _METHODS = ("generateContent", "countTokens")
 
 
 def write_model(card: ModelCard) -> dict[str, Json]:
-    described: dict[str, Json] = {} if card.description is None else {"description": card.description}
-    limits: dict[str, Json] = {} if card.context is None else {"inputTokenLimit": card.context}
-    thinks: dict[str, Json] = {"thinking": True} if card.efforts else {}
-    return {
+    model = {
         "name": f"models/{card.id}",
         "version": "001",
         "displayName": card.display_name or card.id,
-        **described,
-        **limits,
+        "description": card.description,
+        "inputTokenLimit": card.context,
         "supportedGenerationMethods": list(_METHODS),
-        **thinks,
+        "thinking": True if card.efforts else None,
     }
+    return only(model)
 
 
 def write_models(cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:

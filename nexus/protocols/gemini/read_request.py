@@ -32,15 +32,15 @@ def read_request(body: Body) -> ReadRequest:
     body = mapping(camel(dict(body)))
     drops = dropped_by(READS, body, _IN_PATH)
     config = maybe_object(body, "generationConfig")
-    tooling = read_tooling(body, drops)
+    choice, tools = read_tooling(body, drops)
     stream = body.get("stream") is True
     tier = maybe_string(body, "serviceTier")
     request = replace(
         read_config(config, drops),
         messages=read_contents(body.get("contents"), drops),
         system=_system(body, drops),
-        tools=tooling.tools,
-        tool_choice=tooling.choice,
+        tools=tools,
+        tool_choice=choice,
         metadata=maybe_strings(body, "labels"),
         service_tier=None if tier is None else _TIERS.get(tier, tier),
         stream=stream,

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.parts import Tool, ToolChoice, WebSearch
-from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Drops, a_name, an_array, an_object, maybe_object, maybe_string, wrong
 from nexus.protocols.gemini.read_contents import many
@@ -21,14 +20,8 @@ _SEARCHES = ("googleSearch", "googleSearchRetrieval")
 _CALLING = "toolConfig.functionCallingConfig"
 
 
-@dataclass(frozen=True, slots=True)
-class Tooling:
-    tools: tuple[Tool, ...] = ()
-    choice: ToolChoice | None = None
-
-
-def read_tooling(body: Wire, drops: Drops) -> Tooling:
-    """Raises InvalidRequest, UnsupportedFeature."""
+def read_tooling(body: Wire, drops: Drops) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
+    """The choice and the tools that it leaves. Raises InvalidRequest, UnsupportedFeature."""
     tools: list[Tool] = []
     for at, wire in enumerate(many(body.get("tools") or [], "tools")):
         tools += _tool(an_object(wire, f"tools.{at}"), f"tools.{at}", drops)
@@ -76,27 +69,27 @@ def _parameters(wire: Wire, path: str) -> Json:
     return read_schema(an_object(wire["parameters"], f"{path}.parameters"), f"{path}.parameters")
 
 
-def _chosen(tools: tuple[Tool, ...], wire: Json, drops: Drops) -> Tooling:
+def _chosen(tools: tuple[Tool, ...], wire: Json, drops: Drops) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
     if wire is None:
-        return Tooling(tools)
+        return None, tools
     config = an_object(wire, _CALLING)
     drops.unknown(config, ("mode", "allowedFunctionNames"), _CALLING)
     mode = maybe_string(config, "mode", _CALLING) or "MODE_UNSPECIFIED"
     allowed = _names(config, tools)
     match mode.upper():
         case "MODE_UNSPECIFIED":
-            return Tooling(tools)
+            return None, tools
         case "AUTO":
-            return Tooling(tools, ToolChoice("auto"))
+            return ToolChoice("auto"), tools
         case "NONE":
-            return Tooling(tools, ToolChoice("none"))
+            return ToolChoice("none"), tools
         case "VALIDATED":
             drops.add(f"{_CALLING}.mode")
-            return Tooling(_only(tools, allowed), ToolChoice("auto"))
+            return ToolChoice("auto"), _only(tools, allowed)
         case "ANY" if len(allowed) == 1:
-            return Tooling(tools, ToolChoice("tool", allowed[0]))
+            return ToolChoice("tool", allowed[0]), tools
         case "ANY":
-            return Tooling(_only(tools, allowed), ToolChoice("required"))
+            return ToolChoice("required"), _only(tools, allowed)
         case _:
             raise wrong(f"{_CALLING}.mode", "AUTO, ANY, NONE or VALIDATED")
 

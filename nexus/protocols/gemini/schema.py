@@ -55,7 +55,8 @@ class _Writer:
         if schema is True:
             return {}
         if not isinstance(schema, dict):
-            raise UnsupportedFeature.about(path, f"the schema {_short(schema)} cannot be told to this model")
+            shown = encode(schema).decode()[:40]
+            raise UnsupportedFeature.about(path, f"the schema {shown} cannot be told to this model")
         schema, seen = self._resolved(schema, path, seen)
         out: dict[str, Json] = {key: schema[key] for key in schema if key in _COPIED}
         self._write_types(schema, out, path, seen)
@@ -210,7 +211,3 @@ def _merged(base: Mapping[str, Json], more: Json, path: str) -> Mapping[str, Jso
         else:
             raise UnsupportedFeature.about(path, f"allOf or $ref combine different values of {key!r}")
     return out
-
-
-def _short(schema: Json) -> str:
-    return encode(schema).decode()[:40]

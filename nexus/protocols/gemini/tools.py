@@ -23,7 +23,7 @@ from nexus.protocols.json_schema.keys import Forms
 from nexus.protocols.json_schema.remembered import remembered
 from nexus.protocols.json_schema.roots import describe, object_root
 from nexus.protocols.web_search import without_search
-from nexus.wire import Json, mapping
+from nexus.wire import Json, mapping, only
 
 _AUTO = ToolChoice("auto")
 _MODES: Mapping[str, str] = {"auto": "AUTO", "none": "NONE", "required": "ANY", "tool": "ANY"}
@@ -120,10 +120,8 @@ def _note_hints(request: Request, drops: Drops) -> None:
 
 
 def _config(choice: ToolChoice) -> dict[str, Json]:
-    config: dict[str, Json] = {"mode": _MODES[choice.mode]}
-    if choice.name is not None:
-        config["allowedFunctionNames"] = [choice.name]
-    return config
+    allowed = None if choice.name is None else [choice.name]
+    return only({"mode": _MODES[choice.mode], "allowedFunctionNames": allowed})
 
 
 def _declaration(tool: Tool, path: str, gemini: Gemini, drops: Drops) -> dict[str, Json]:

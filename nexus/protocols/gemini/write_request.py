@@ -21,7 +21,7 @@ from nexus.protocols.gemini.fields import WRITES
 from nexus.protocols.gemini.thinking import write_thinking
 from nexus.protocols.gemini.tools import write_tooling
 from nexus.protocols.renaming import rename
-from nexus.wire import Json
+from nexus.wire import Json, only
 
 MAX_STOPS = 5
 _TIERS: Mapping[str, str | None] = {
@@ -45,21 +45,20 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     request, renaming = rename(request, TOOL_NAMES, target.gemini.property_keys)
     system, contents = _write_conversation(request, target.gemini, drops)
     tooling = write_tooling(request, target.gemini, drops)
-    body: dict[str, Json] = {"contents": contents}
-    if system:
-        body["systemInstruction"] = {"parts": system}
-    body |= tooling.body
     generation = _write_generation(request, target.gemini, drops) | tooling.generation
-    if generation:
-        body["generationConfig"] = generation
-    if (tier := tier_of(request, _TIERS, drops)) is not None:
-        body["serviceTier"] = tier
+    members = {
+        "contents": contents,
+        "systemInstruction": {"parts": system} if system else None,
+        **tooling.body,
+        "generationConfig": generation or None,
+        "serviceTier": tier_of(request, _TIERS, drops),
+    }
     # Whether there are tools for it to matter is known where they are written.
     drops.add(*(name for name in left_out(WRITES, request) if name != "parallel_tools"))
     if has_cache_hints(request):
         drops.add("cache_control")
     renaming = renaming.with_keys(tooling.answer_tool, tooling.answer_keys)
-    return VendorRequest(body, drops.names, tooling.answer_tool, renaming=renaming)
+    return VendorRequest(only(members), drops.names, tooling.answer_tool, renaming=renaming)
 
 
 def _write_conversation(request: Request, gemini: Gemini, drops: Drops) -> tuple[list[Json], list[Json]]:

@@ -22,7 +22,7 @@ from nexus.protocols.codec import Envelope
 from nexus.protocols.gemini.signatures import write_signature
 from nexus.protocols.gemini.stops import write_stop
 from nexus.protocols.room import Room
-from nexus.wire import Json
+from nexus.wire import Json, only
 
 ROOM = Room(images=(Inline,))
 
@@ -54,16 +54,14 @@ def write_candidate(parts: Sequence[Json], reason: str | None = None, rests: Res
 
 def write_usage(usage: Usage) -> dict[str, Json]:
     """The prompt's count has what was read from a cache and written to one; thoughts stand beside the candidates."""
-    counts: dict[str, Json] = {
+    counts = {
         "promptTokenCount": usage.total_input,
         "candidatesTokenCount": usage.output,
         "totalTokenCount": usage.total,
+        "cachedContentTokenCount": usage.cache_read or None,
+        "thoughtsTokenCount": usage.reasoning or None,
     }
-    if usage.cache_read:
-        counts["cachedContentTokenCount"] = usage.cache_read
-    if usage.reasoning:
-        counts["thoughtsTokenCount"] = usage.reasoning
-    return counts
+    return only(counts)
 
 
 def write_part(part: Part) -> list[Json]:

@@ -10,21 +10,21 @@ from collections.abc import Mapping
 from nexus.errors import InvalidRequest
 from nexus.protocols.dialect import ModelCard
 from nexus.protocols.messages.limits import moment
-from nexus.wire import Json
+from nexus.wire import Json, only
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 1000
 
 
 def write_model(card: ModelCard) -> dict[str, Json]:
-    described: dict[str, Json] = {} if card.description is None else {"description": card.description}
-    return {
+    model = {
         "type": "model",
         "id": card.id,
         "display_name": card.display_name or card.id,
         "created_at": moment(card.created),
         "lifecycle": "active",
-        **described,
+        "description": card.description,
     }
+    return only(model)
 
 
 def write_models(cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:

@@ -77,7 +77,7 @@ class MessagesPassthrough(Passthrough):
         match kind:
             case "message_start":
                 self._read_message(mapping(event.get("message")))
-                return self._renamed(frame)
+                return with_data(frame.raw, lambda data: replace_string(data, ("message", "model"), self._model))
             case "message_delta":
                 self._read_stop(mapping(event.get("delta")))
                 self._read_usage(event)
@@ -90,9 +90,6 @@ class MessagesPassthrough(Passthrough):
             case _:
                 pass
         return frame.raw
-
-    def _renamed(self, frame: Frame) -> bytes:
-        return with_data(frame.raw, lambda data: replace_string(data, ("message", "model"), self._model))
 
     def _read_message(self, message: Mapping[str, Json]) -> None:
         if isinstance(message.get("model"), str):

@@ -14,7 +14,7 @@ from nexus.errors import InvalidRequest
 from nexus.models.claude import Claude
 from nexus.models.efforts import COMMON, LEAST_BUDGET, claude_budget
 from nexus.protocols.codec import Target
-from nexus.wire import Json
+from nexus.wire import Json, only
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,5 @@ def _budgeted(thinking: Thinking, limit: int | None, default: int) -> Plan:
         raise InvalidRequest.about(
             "thinking", f"a budget must be at least {LEAST_BUDGET} tokens and less than max_tokens"
         )
-    config: dict[str, Json] = {"type": "enabled", "budget_tokens": budget}
-    if not thinking.visible:
-        config["display"] = "omitted"
+    config = only({"type": "enabled", "budget_tokens": budget, "display": None if thinking.visible else "omitted"})
     return Plan(default + budget if limit is None else limit, config=config, on=True)

@@ -22,6 +22,7 @@ from nexus.protocols.json_schema.roots import describe, modern_root
 from nexus.protocols.json_schema.strict import FORMAT, strict_tools
 from nexus.protocols.messages.answer_form import plan_form
 from nexus.protocols.messages.write_parts import Block, write_cache
+from nexus.wire import only
 
 ANSWER_TOOL = "answer"
 _FORCING = ("any", "tool")
@@ -92,10 +93,9 @@ def _write_tool(tool: Tool, at: int, held: Block, drops: Drops) -> Block:
     path = f"tools.{at}.parameters"
     root = modern_root(tool.parameters, path)
     drops.add(*(f"{path}.{keyword}" for keyword in root.lost))
-    wire: Block = {"name": tool.name}
-    if (description := describe(tool.description, root.in_words)) is not None:
-        wire["description"] = description
-    return wire | {"input_schema": root.schema} | held | write_cache(tool.cache)
+    description = describe(tool.description, root.in_words)
+    wire = only({"name": tool.name, "description": description, "input_schema": root.schema})
+    return wire | held | write_cache(tool.cache)
 
 
 def _write_choice(request: Request) -> Block | None:

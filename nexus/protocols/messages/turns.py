@@ -137,12 +137,9 @@ def _with_systems_placed(turns: list[Turn], *, takes_role: bool) -> list[Turn]:
         if takes_role and before in ("user", "system") and following == "assistant":
             placed.append(turn)
         else:
-            placed.append(Turn("user", turn.path, [Placed(_as_user(one.block), one.path) for one in turn.blocks]))
+            said = [(one.block | {"text": as_user_words(str(one.block["text"]))}, one.path) for one in turn.blocks]
+            placed.append(Turn("user", turn.path, [Placed(block, path) for block, path in said]))
     return placed
-
-
-def _as_user(block: Block) -> Block:
-    return block | {"text": as_user_words(str(block["text"]))}
 
 
 def _trim_assistants(turns: list[Turn], drops: Drops) -> None:

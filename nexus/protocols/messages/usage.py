@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.usage import Usage
-from nexus.wire import Json, count, mapping, text
+from nexus.wire import Json, count, mapping, only, text
 
 _CACHED = ("cache_creation_input_tokens", "cache_read_input_tokens")
 _CUMULATIVE = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
@@ -52,22 +52,20 @@ def merge_usage(start: Mapping[str, Json], delta: Mapping[str, Json]) -> dict[st
 
 def write_usage(usage: Usage) -> dict[str, Json]:
     """The whole object of a ``Message``."""
-    wire = write_delta_usage(usage)
-    wire["cache_creation"] = {
+    written = {
         "ephemeral_5m_input_tokens": usage.cache_write_5m,
         "ephemeral_1h_input_tokens": usage.cache_write_1h,
     }
-    return wire
+    return write_delta_usage(usage) | {"cache_creation": written}
 
 
 def write_delta_usage(usage: Usage) -> dict[str, Json]:
     """What ``message_delta`` has of it."""
-    wire: dict[str, Json] = {
+    wire = {
         "input_tokens": usage.input,
         "cache_creation_input_tokens": usage.cache_write,
         "cache_read_input_tokens": usage.cache_read,
         "output_tokens": usage.total_output,
+        "output_tokens_details": {"thinking_tokens": usage.reasoning} if usage.reasoning else None,
     }
-    if usage.reasoning:
-        wire["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
-    return wire
+    return only(wire)

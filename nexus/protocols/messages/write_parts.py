@@ -29,7 +29,7 @@ from nexus.protocols.files import is_textual, read_text_file
 from nexus.protocols.images import LOST, unseen
 from nexus.protocols.messages.signatures import OWN
 from nexus.protocols.urls import web_url
-from nexus.wire import Json
+from nexus.wire import Json, only
 
 Block = dict[str, Json]
 
@@ -138,11 +138,9 @@ def _write_media(part: Image | Document, path: str, drops: Drops) -> Block:
         if part.detail not in (None, "auto"):
             drops.add("image.detail")
         return {"type": "image", "source": _write_image_source(part.source, path)} | write_cache(part.cache)
-    wire: Block = {"type": "document", "source": _write_document_source(part.source, path)}
-    for name, value in (("title", part.title), ("context", part.context)):
-        if value is not None:
-            wire[name] = value
-    return wire | write_cache(part.cache)
+    source = _write_document_source(part.source, path)
+    document = {"type": "document", "source": source, "title": part.title, "context": part.context}
+    return only(document) | write_cache(part.cache)
 
 
 def _write_image_source(source: Inline | Link, path: str) -> Block:

@@ -56,7 +56,8 @@ class StreamWriter(BlockWriter):
     def _open(self, index: int, part: StreamPart) -> bytes:
         """The start of the part's block, after the carrier of its signature, and what it already holds."""
         owed, self._owed = [] if self._owed is None else [self._owed], None
-        before = b"".join(self._whole(block) for block in [*owed, *carried_before(_early_signature(part))])
+        early = part.signature if isinstance(part, Text | ToolCall) else None
+        before = b"".join(self._whole(block) for block in [*owed, *carried_before(early)])
         if _is_redacted(part):
             # Its block is one event, and what it holds may be known at its end only.
             return before
@@ -133,10 +134,6 @@ def _first_words(part: StreamPart) -> str:
 
 def _is_redacted(part: StreamPart) -> bool:
     return isinstance(part, Reasoning) and part.redacted
-
-
-def _early_signature(part: StreamPart) -> Signature | None:
-    return part.signature if isinstance(part, Text | ToolCall) else None
 
 
 def _frame(kind: str, **members: Json) -> bytes:

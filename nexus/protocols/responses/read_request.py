@@ -74,7 +74,7 @@ def read_request(body: Body, find: Find | None = None, *, compacts: bool = False
         service_tier=maybe_string(body, "service_tier"),
         safety_identifier=maybe_string(body, "safety_identifier"),
         prompt_cache_key=maybe_string(body, "prompt_cache_key"),
-        verbosity=_read_verbosity(body),
+        verbosity=maybe_string(mapping(body.get("text")), "verbosity", "text"),
         stream=stream,
         include_usage=stream,
     )
@@ -118,7 +118,3 @@ def _read_format(body: Body, drops: Drops) -> OutputFormat | None:
     wire = an_object(body["text"], "text")
     drops.unknown(wire, ("format", "verbosity"), "text")
     return read_format(wire.get("format"), "text.format")
-
-
-def _read_verbosity(body: Body) -> str | None:
-    return maybe_string(mapping(body.get("text")), "verbosity", "text")

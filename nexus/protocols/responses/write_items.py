@@ -39,11 +39,9 @@ ERROR = "Error: "
 
 def write_items(request: Request, drops: Drops) -> list[Item]:
     """The whole conversation, system text first."""
-    return [*(_system(block) for block in request.system), *_Writer(request, drops).write(request.messages)]
-
-
-def _system(block: Text) -> Item:
-    return {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": block.text}]}
+    texts = [[{"type": "input_text", "text": block.text}] for block in request.system]
+    system: list[Item] = [{"type": "message", "role": "developer", "content": content} for content in texts]
+    return [*system, *_Writer(request, drops).write(request.messages)]
 
 
 class _Writer:
@@ -97,7 +95,7 @@ class _Writer:
         return {"type": "image_generation_call", "id": item_id, "status": "completed", "result": image.source.data}
 
     def _refusal(self, words: str) -> Item:
-        item: Item = {"type": "message", "id": self._id("msg"), "role": "assistant", "status": "completed"}
+        item: Item = {"type": "message", "id": f"msg_{len(self._items)}", "role": "assistant", "status": "completed"}
         return item | {"content": [{"type": "refusal", "refusal": words}]}
 
     def _reasoning(self, part: Reasoning) -> Item | None:
@@ -136,9 +134,6 @@ class _Writer:
         if all(piece["type"] == "input_text" for piece in written) and (part.is_error or len(written) < 2):
             return {"type": kind, "call_id": call_id, "output": "".join(piece["text"] for piece in written)}
         return {"type": kind, "call_id": call_id, "output": written}
-
-    def _id(self, prefix: str) -> str:
-        return f"{prefix}_{len(self._items)}"
 
     def _add(self, item: Item | None) -> None:
         if item is not None:
