@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 
-from nexus.conversation.parts import Document, Image, Message, Part, Request, Text, Tool, ToolResult
+from nexus.conversation.parts import Document, Image, Message, Request, Text, Tool, ToolResult
 
 
 def with_hint_outside(result: ToolResult) -> ToolResult:
@@ -41,34 +42,17 @@ def with_own_hints(request: Request) -> tuple[Request, tuple[str, ...]]:
         system[place] = replace(system[place], cache="5m")
         named.append("system")
     messages = list(request.messages)
-    turns = [place for place, message in enumerate(messages) if message.role == "user" and _last(message) is not None]
-    for place in turns[-TURNS:]:
-        messages[place] = _marked(messages[place])
+    users = (place for place in reversed(range(len(messages))) if messages[place].role == "user")
+    marked = ((place, hinted) for place in users if (hinted := _marked(messages[place])) is not None)
+    for place, hinted in reversed(tuple(islice(marked, TURNS))):
+        messages[place] = hinted
         named.append(f"messages[{place}]")
     return replace(request, tools=tuple(tools), system=tuple(system), messages=tuple(messages)), tuple(named)
 
 
-def _last(message: Message) -> int | None:
-    """The last part that takes a breakpoint."""
-    places = [place for place, part in enumerate(message.parts) if _takes(part)]
-    return places[-1] if places else None
-
-
-def _takes(part: Part) -> bool:
-    match part:
-        case Text():
-            return bool(part.text.strip())
-        case Image() | Document() | ToolResult():
-            return True
-        case _:
-            return False
-
-
-def _marked(message: Message) -> Message:
-    place = _last(message)
-    parts = list(message.parts)
-    if place is not None:
-        part = parts[place]
-        if isinstance(part, Text | Image | Document | ToolResult):
-            parts[place] = replace(part, cache="5m")
-    return replace(message, parts=tuple(parts))
+def _marked(message: Message) -> Message | None:
+    """The message with a breakpoint on the last part that takes one; None where none does."""
+    for at, part in reversed(tuple(enumerate(message.parts))):
+        if isinstance(part, Image | Document | ToolResult) or (isinstance(part, Text) and part.text.strip()):
+            return replace(message, parts=(*message.parts[:at], replace(part, cache="5m"), *message.parts[at + 1 :]))
+    return None

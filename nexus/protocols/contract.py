@@ -120,11 +120,11 @@ class ClientCodec:
     paths: Mapping[str, str]
     """What the client calls parts of neutral fields that it has elsewhere than the whole."""
 
-    headers: frozenset[str]
-    """Request headers that ask for something of the client's own vendor."""
-
     room: Room
     """What its answers can hold."""
+
+    headers: frozenset[str] = frozenset()
+    """Request headers that ask for something of the client's own vendor."""
 
     referring: Referring | None = None
 

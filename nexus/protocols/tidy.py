@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd
 from nexus.conversation.grammar import Order
-from nexus.conversation.parts import Message, Part, Request, Stop, ToolCall, ToolResult
+from nexus.conversation.parts import Part, Request, Stop, ToolCall, ToolResult
 from nexus.protocols.codec import NewId
 from nexus.wire import without_half_pairs
 
@@ -97,9 +97,7 @@ def with_distinct_calls(request: Request) -> Request:
             case _:
                 return part
 
-    messages: list[Message] = []
-    for message in request.messages:
-        messages.append(replace(message, parts=tuple(map(distinct, message.parts))))
+    messages = (replace(message, parts=tuple(map(distinct, message.parts))) for message in request.messages)
     return replace(request, messages=tuple(messages))
 
 

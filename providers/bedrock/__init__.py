@@ -161,7 +161,7 @@ class BedrockProvider(Provider):
         token = self._token(request)
         if token is not None:
             secrets: tuple[str, ...] = (token,)
-            request = _with_token(request, token)
+            request = replace(request, headers={**request.headers, "authorization": f"Bearer {token}"})
         else:
             keys = self._static or self._chain.keys(cancel)
             secrets = keys.all
@@ -215,11 +215,6 @@ def _body(attempt: Attempt, extra: Extra) -> tuple[bytes, tuple[str, ...]]:
     if attempt.action == "count_tokens":
         return count_invoke_body(attempt.body, known, betas, attempt.settings.max_tokens or DEFAULT_MAX_TOKENS, extra)
     return invoke_body(attempt.body, known, betas, extra=extra)
-
-
-def _with_token(request: UpstreamRequest, token: str) -> UpstreamRequest:
-    headers = {**request.headers, "authorization": f"Bearer {token}"}
-    return replace(request, headers=headers)
 
 
 PROVIDER = BedrockProvider

@@ -9,6 +9,8 @@ content part params; OpenRouter's prompt caching guide for ``cache_control``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
 from nexus.conversation.parts import Audio, CacheHint, Document, Image, Inline, Link, Part, Refusal, Text, placed
 from nexus.errors import InvalidRequest, UnsupportedFeature
@@ -165,6 +167,14 @@ def _write_document(part: Document, path: str) -> list[dict[str, Json]]:
     file = {"filename": part.title or UNNAMED, "file_data": data_url(source)}
     context = [{"type": "text", "text": part.context}] if part.context else []
     return [*context, {"type": "file", "file": file}]
+
+
+def change_last(parts: list[Part], kinds: tuple[type[Part], ...], **members: Any) -> bool:
+    """Gives other members to the last of ``parts`` that is of one of ``kinds``; False where none is."""
+    found = next((at for at in range(len(parts) - 1, -1, -1) if isinstance(parts[at], kinds)), None)
+    if found is not None:
+        parts[found] = replace(parts[found], **members)
+    return found is not None
 
 
 def is_text(part: Mapping[str, Json]) -> bool:

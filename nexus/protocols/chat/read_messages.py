@@ -9,7 +9,6 @@ come as reasoning, text, refusals, calls, unless ``reasoning_details`` know the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from nexus.conversation.parts import (
     CacheHint,
@@ -19,7 +18,6 @@ from nexus.conversation.parts import (
     Part,
     Refusal,
     Role,
-    Signature,
     Text,
     ToolCall,
     ToolResult,
@@ -108,8 +106,9 @@ class MessagesReader:
         if message.get("audio"):
             raise UnsupportedFeature.about(f"{path}.audio", "audio in an answer cannot be translated; leave it out")
         prose = content.read_content(message.get("content"), f"{path}.content", content.ASSISTANT)
-        if (signature := read_extra(message.get("extra_content"))) is not None:
-            prose = _signed(prose, signature)
+        signature = read_extra(message.get("extra_content"))
+        if signature is not None and not content.change_last(prose, (Text,), signature=signature):
+            prose.append(Text("", signature=signature))
         if refusal := maybe_string(message, "refusal", path):
             prose.append(Refusal(refusal, at=f"{path}.refusal"))
         prose += _read_images(message, f"{path}.images")
@@ -155,21 +154,8 @@ def _read_images(message: Mapping[str, Json], path: str) -> list[Part]:
     return images
 
 
-def _signed(prose: list[Part], signature: Signature) -> list[Part]:
-    """The message's signature belongs to the last of its text."""
-    for at in range(len(prose) - 1, -1, -1):
-        part = prose[at]
-        if isinstance(part, Text):
-            return [*prose[:at], replace(part, signature=signature), *prose[at + 1 :]]
-    return [*prose, Text("", signature=signature)]
-
-
 def _hinted(parts: list[Part], cache: CacheHint | None) -> list[Part]:
     """A hint on the whole message belongs to its last part that can hold one."""
-    if cache is None:
-        return parts
-    for at in range(len(parts) - 1, -1, -1):
-        part = parts[at]
-        if isinstance(part, Text | Image | Document | ToolCall):
-            return [*parts[:at], replace(part, cache=cache), *parts[at + 1 :]]
+    if cache is not None:
+        content.change_last(parts, (Text, Image, Document, ToolCall), cache=cache)
     return parts

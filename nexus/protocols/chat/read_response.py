@@ -14,6 +14,7 @@ from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.models.chat_server import ChatServer
 from nexus.protocols.chat.answers import made_id, read_arguments, read_pieces
+from nexus.protocols.chat.parts import change_last
 from nexus.protocols.chat.read_error import read_stream_error
 from nexus.protocols.chat.reasoning import (
     BARE,
@@ -90,11 +91,9 @@ def _read_parts(message: Mapping[str, Json], response_id: str, drops: Drops, ser
                 prose[-1] = Text(last.text + words)
             case _:
                 prose.append(Text(words))
-    if (signature := vendor_signature(message.get("extra_content"))) is not None:
-        at = max((at for at, part in enumerate(prose) if isinstance(part, Text)), default=None)
-        words = "" if at is None else getattr(prose[at], "text", "")
-        signed = Text(words, signature=signature)
-        prose = [*prose, signed] if at is None else [*prose[:at], signed, *prose[at + 1 :]]
+    signature = vendor_signature(message.get("extra_content"))
+    if signature is not None and not change_last(prose, (Text,), signature=signature):
+        prose.append(Text("", signature=signature))
     prose += _known(read_images(message), Image, drops)
     parts = interleave(thought, prose, _read_calls(message, response_id, drops))
     return with_citations(parts, _known(read_annotations(message), Citation, drops), drops, before)

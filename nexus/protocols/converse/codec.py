@@ -20,7 +20,6 @@ CLIENT = ClientCodec(
     stream_writer=StreamWriter,
     fields=READS,
     paths=PATHS,
-    headers=frozenset(),
     room=ROOM,
     media=re.compile(rb'"(?:image|document|video)"'),
 )

@@ -53,8 +53,6 @@ def write_assistant_part(part: Part, path: str, draft: Draft) -> list[Json]:
             return text_blocks(unseen(part).text) + draft.cache_point(part.cache)
         case Document() | Audio():
             raise UnsupportedFeature("Bedrock takes documents and audio from the user only", param=path)
-        case _:
-            raise UnsupportedFeature(f"no Converse block for {type(part).__name__}", param=path)
 
 
 def write_user_part(part: Part, path: str, draft: Draft) -> list[Json]:
@@ -72,8 +70,6 @@ def write_user_part(part: Part, path: str, draft: Draft) -> list[Json]:
             return _tool_result(part, path, draft)
         case ToolCall() | Reasoning() | Refusal():
             raise InvalidRequest(f"a user message holds no {type(part).__name__}", param=path)
-        case _:
-            raise UnsupportedFeature(f"no Converse block for {type(part).__name__}", param=path)
 
 
 def text_blocks(text: str) -> list[Json]:

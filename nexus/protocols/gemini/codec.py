@@ -19,7 +19,6 @@ CLIENT = ClientCodec(
     stream_writer=StreamWriter,
     fields=READS,
     paths=PATHS,
-    headers=frozenset(),
     room=ROOM,
     carrier=carrier,
 )

@@ -68,10 +68,6 @@ def foreign_type(image: Image) -> str | None:
             return media_type if media_type.startswith("image/") and media_type not in _IMAGES else None
 
 
-def refuse_type(media_type: str, param: str) -> UnsupportedFeature:
-    return UnsupportedFeature(f"Gemini takes PNG, JPEG, WebP, HEIC and HEIF images, not {media_type}", param=param)
-
-
 def media_parts(part: Media, gemini: Gemini, param: str) -> list[Json]:
     """One media part, with a document's title and context as a text part before it."""
     match part:
@@ -82,7 +78,8 @@ def media_parts(part: Media, gemini: Gemini, param: str) -> list[Json]:
             return [*head, _source(source, "application/pdf", gemini, param)]
         case Image(source=source):
             if (media_type := foreign_type(part)) is not None:
-                raise refuse_type(media_type, param)
+                words = f"Gemini takes PNG, JPEG, WebP, HEIC and HEIF images, not {media_type}"
+                raise UnsupportedFeature(words, param=param)
             return [_source(source, None, gemini, param)]
         case Audio(source=source):
             return [_source(source, None, gemini, param)]

@@ -55,8 +55,7 @@ def plan_form(request: Request, target: Target, drops: Drops) -> AnswerForm:
         return AnswerForm(instruction=_in_words(wanted))
     else:
         return AnswerForm(by_tool=True)
-    for path in closed.lost:
-        drops.add(path)
+    drops.add(*closed.lost)
     return AnswerForm(closed)
 
 
@@ -80,8 +79,7 @@ def _as_call(tool: Tool, at: int, target: Target, drops: Drops) -> AnswerForm:
     if closed is None:
         drops.add("tool_choice")
         return AnswerForm(instruction=f"Call the tool {tool.name}, once, before anything else.", choice="auto")
-    for lost in closed.lost:
-        drops.add(lost)
+    drops.add(*closed.lost)
     words = f"Give, as your answer, the arguments of one call of the tool {tool.name}; it is called with them for you."
     return AnswerForm(closed, words, choice="none", call=tool.name)
 
