@@ -26,8 +26,6 @@ class Rooms:
         self._tally: OwnTally | None = None
         self._lock = threading.Lock()
         self._running: dict[str, int] = {}
-        self.refused: dict[str, int] = {}
-        """How often there was no room, by provider."""
 
     def share(self, tally: OwnTally) -> None:
         """From now on the bounds are those of all processes together."""
@@ -46,7 +44,6 @@ class Rooms:
             if most is not None and everywhere > most:
                 if self._tally is not None:
                     self._tally.take(provider)
-                self.refused[provider] = self.refused.get(provider, 0) + 1
                 return False
             self._running[provider] = running
             return True

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from nexus.errors import RateLimited
 from nexus.limits.accounts import dollars
 from nexus.limits.headers import budget_header, headers_for
-from nexus.limits.quota import SECOND, Dimension, Refused, Standing
+from nexus.limits.quota import SECOND, Dimension, Refused
 
 WORDS: dict[Dimension, str] = {
     "input_tokens": "input tokens",
@@ -33,31 +33,24 @@ LONG = 60 * SECOND
 
 
 class LimitExceeded(RateLimited):
-    """``standing`` is the quota in the way, ``requested`` what was asked of it."""
+    """``refused`` is the decision: the quota in the way, and what was asked of it."""
 
     def __init__(self, refused: Refused) -> None:
-        quota = refused.standing.quota
-        self.standing: Standing = refused.standing
-        self.requested = refused.demand.needed
-        self.rule = quota.rule
-        self.dimension = quota.dimension
-        self.limit = quota.limit
-        self.remaining = refused.standing.remaining
-        self.reset = refused.standing.reset / SECOND
-        self.never = refused.never
+        self.refused = refused
         retry_after = None if refused.wait is None else refused.wait / SECOND
-        param = "max_tokens" if self.never and self.dimension == "output_tokens" else None
+        param = "max_tokens" if refused.never and refused.demand.quota.dimension == "output_tokens" else None
         super().__init__(self._message(refused), param=param, retry_after=retry_after)
 
     def reply_headers(self, dialect: str) -> dict[str, str]:
         # Both vendors' SDKs would repeat any 429 without asking.
         hopeless = {"x-should-retry": "false"} if self.is_hopeless else {}
-        return {**super().reply_headers(dialect), **headers_for(dialect, (self.standing,), time.time()), **hopeless}
+        own = headers_for(dialect, (self.refused.standing,), time.time())
+        return {**super().reply_headers(dialect), **own, **hopeless}
 
     @property
     def is_hopeless(self) -> bool:
         """Whether there is no use in a client's trying again by itself."""
-        return self.never
+        return self.refused.never
 
     @staticmethod
     def _message(refused: Refused) -> str:
@@ -80,7 +73,7 @@ class BudgetExceeded(LimitExceeded):
             self.kind = "quota"
 
     def reply_headers(self, dialect: str) -> dict[str, str]:
-        return {**super().reply_headers(dialect), **budget_header(self.remaining)}
+        return {**super().reply_headers(dialect), **budget_header(self.refused.standing.remaining)}
 
     @property
     def is_hopeless(self) -> bool:

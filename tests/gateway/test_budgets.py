@@ -177,7 +177,7 @@ def test_where_only_calls_that_run_are_in_the_way_waiting_is_short() -> None:
 def test_what_can_never_pass_says_so() -> None:
     with pytest.raises(BudgetExceeded, match="can never pass") as refused:
         Desk(b=budget()).hold(max_output=1000)
-    assert refused.value.never
+    assert refused.value.refused.never
 
 
 def test_a_model_without_a_price_is_refused_or_not_counted() -> None:

@@ -189,8 +189,10 @@ class TestRefusal:
             house.reserve(tokens=200)
         error = caught.value
         assert (error.status, error.kind, error.param) == (429, "rate_limit", None)
-        assert (error.rule, error.dimension, error.limit) == ("provider p", "input_tokens", 1000)
-        assert (error.remaining, error.requested, error.reset, error.retry_after) == (100, 200, 12.5, 12.5)
+        quota, standing = error.refused.demand.quota, error.refused.standing
+        assert (quota.rule, quota.dimension, quota.limit) == ("provider p", "input_tokens", 1000)
+        assert (standing.remaining, standing.reset, error.refused.demand.needed) == (100, 12_500_000, 200)
+        assert error.retry_after == 12.5
         assert error.message == (
             "Nexus limits provider p to 1000 input tokens in any 1m; "
             "100 are left and this request needs 200: retry in 13 s"
@@ -210,11 +212,11 @@ class TestRefusal:
         with pytest.raises(LimitExceeded) as caught:
             house.reserve(tokens=1001)
         error = caught.value
-        assert (error.never, error.retry_after, error.param) == (True, None, None)
+        assert (error.refused.never, error.retry_after, error.param) == (True, None, None)
         assert "can never pass: make it shorter" in error.message
         with pytest.raises(LimitExceeded) as caught:
             house.reserve(max_output=501)
-        assert (caught.value.never, caught.value.param) == (True, "max_tokens")
+        assert (caught.value.refused.never, caught.value.param) == (True, "max_tokens")
         assert house.used() == counts(0, 0, 0)
 
 
@@ -226,7 +228,8 @@ class TestOutput:
         assert house.used()["output_tokens"] == 300 + 450, "long for a model that answered with 300"
         with pytest.raises(LimitExceeded) as caught:
             house.reserve(max_output=None)
-        assert (caught.value.dimension, caught.value.never, caught.value.requested) == ("output_tokens", False, 1)
+        demand, never = caught.value.refused.demand, caught.value.refused.never
+        assert (demand.quota.dimension, never, demand.needed) == ("output_tokens", False, 1)
         running.settle(Usage(input=1, output=10))
         house.reserve(max_output=None)
 
@@ -268,7 +271,7 @@ class TestInput:
         house.reserve(tokens=12)
         with pytest.raises(LimitExceeded) as caught:
             house.reserve(tokens=12)
-        assert (caught.value.requested, caught.value.never) == (12, False)
+        assert (caught.value.refused.demand.needed, caught.value.refused.never) == (12, False)
 
     def test_an_odd_answer_keeps_nothing_out_for_ever(self, house: House) -> None:
         house.reserve(tokens=12).settle(Usage(input=50_000))

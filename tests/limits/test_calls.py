@@ -44,12 +44,12 @@ def test_each_address_and_all_together() -> None:
     for _ in range(20):
         with pytest.raises(LimitExceeded) as caught:
             admit(calls, "192.0.2.1")
-        assert caught.value.rule == "each address"
+        assert caught.value.refused.demand.quota.rule == "each address"
     admit(calls, "192.0.2.3")
     clock.tick(4)
     with pytest.raises(LimitExceeded) as caught:
         admit(calls, "192.0.2.4")
-    assert (caught.value.rule, caught.value.retry_after) == ("all callers together", 6.0)
+    assert (caught.value.refused.demand.quota.rule, caught.value.retry_after) == ("all callers together", 6.0)
     clock.tick(6)
     admit(calls, "192.0.2.1")
 
