@@ -12,6 +12,8 @@ from collections.abc import Mapping
 
 from nexus.protocols.dispositions import Disposition, carried, converted, dropped, refused
 
+NO_THREADS = "conversations are not stored; send the whole history"
+
 READS: Mapping[str, Disposition] = {
     "model": converted("", "chosen by the route"),
     "messages": carried(
@@ -58,7 +60,7 @@ READS: Mapping[str, Disposition] = {
     "container": refused("containers live at Anthropic; leave the field out"),
     "inference_geo": refused("the gateway cannot promise a region at another vendor; choose the model's route instead"),
     "mcp_servers": refused("other vendors do not connect to MCP servers; connect in the client and send tools"),
-    "thread": refused("conversations are not stored; send the whole history"),
+    "thread": refused(NO_THREADS),
 }
 """Of a client's request. A refused field is refused when it holds something; null, {} and [] ask for nothing."""
 

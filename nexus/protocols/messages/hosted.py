@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from nexus.dataclasses import dataclass
+from nexus.errors import UnsupportedFeature
 from nexus.late import pattern
 from nexus.protocols.checks import Drops
+from nexus.protocols.messages.fields import NO_THREADS
 from nexus.protocols.messages.hosted_systems import SAID, has_systems, systems_as_users
 from nexus.protocols.messages.turn_controls import in_words, is_cleared, is_silent, last_effort, with_effort
 from nexus.protocols.rewrite import ANY, REMOVE, Judge, cut, judging, remove
@@ -42,8 +44,8 @@ def _names(words: str) -> frozenset[str]:
 FIELDS: Mapping[Path, frozenset[str]] = {
     (): _names(
         "anthropic_beta anthropic_version container context_management max_tokens mcp_servers messages "
-        "metadata model output_config output_format stop_sequences stream system temperature thinking thread "
-        "tool_choice tools top_k top_p"
+        "metadata model output_config output_format stop_sequences stream system temperature thinking tool_choice "
+        "tools top_k top_p"
     ),
     ("thinking",): frozenset({"type", "budget_tokens", "display", "block_binding"}),
     ("output_config",): frozenset({"effort", "format", "task_budget"}),
@@ -99,10 +101,13 @@ def fit_host(
     """The body without what no host knows, and the names of that.
 
     ``own`` are fields that this host knows or judges itself; of the betas in ``extra`` it takes fields and blocks too.
-    ``takes_systems`` says that the model knows the role ``system`` there.
+    ``takes_systems`` says that the model knows the role ``system`` there. Raises UnsupportedFeature for a conversation
+    that is to be held, which cannot be left out unseen.
     """
     document, betas = mapping(decode(raw)), extra.betas
     fields = {*extra.fields, *own}
+    if document.get("thread") and "thread" not in fields:
+        raise UnsupportedFeature.about("thread", NO_THREADS)
     if PER_TURN_BETA in betas:
         fields |= {"messages.output_config", "messages.clear_at"}
     judges: list[tuple[Path, Judge]] = [(path, remove) for path in dict.fromkeys(_unknown(document, fields))]

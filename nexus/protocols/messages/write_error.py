@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.errors import NexusError, UpstreamStatus
+from nexus.errors import NexusError, UnsupportedFeature, UpstreamStatus
 from nexus.protocols import context_length
 from nexus.wire import Json, decode_object, encode, mapping
 
@@ -39,10 +39,15 @@ TYPES: dict[str, str] = {
 }
 """By our kind; any other is an ``api_error``."""
 
+_SEND_ALL = {"error_code": "thread_unsupported_request"}
+"""At which Anthropic's SDK (2.14) goes on with the whole history and without ``thread``, as its tool runner begins."""
+
 
 def write_error(error: NexusError, request_id: str) -> bytes:
     message = context_length.worded(error.message) if error.kind == "context_length" else error.message
-    document = {"type": TYPES.get(error.kind, "api_error"), "message": message}
+    document: dict[str, Json] = {"type": TYPES.get(error.kind, "api_error"), "message": message}
+    if isinstance(error, UnsupportedFeature) and error.param == "thread":
+        document["details"] = _SEND_ALL
     return encode({"type": "error", "error": document, "request_id": request_id})
 
 
