@@ -161,7 +161,8 @@ def test_the_bridge_is_made_of_the_standard_library() -> None:
 
 def test_dataclasses_are_those_of_the_house() -> None:
     """The standard library's take ten times as long to make."""
-    for path in HOUSE:
+    # Most name it nowhere, and need not be parsed.
+    for path in (path for path in HOUSE if "from dataclasses " in path.read_text()):
         from_library = [
             node for node in tree_of(path).body if isinstance(node, ast.ImportFrom) and node.module == "dataclasses"
         ]

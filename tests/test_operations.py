@@ -116,9 +116,10 @@ def messages_of_the_code() -> Iterator[list[str]]:
         for node in ast.walk(tree):
             if not isinstance(node, ast.Call) or not node.args:
                 continue
-            made = ast.unparse(node.func)
-            if made.removesuffix(".about").rpartition(".")[2] in OURS:
-                yield pieces_of(node.args[made.endswith(".about")])
+            about = isinstance(node.func, ast.Attribute) and node.func.attr == "about"
+            made = getattr(node.func, "value", None) if about else node.func
+            if getattr(made, "attr", getattr(made, "id", "")) in OURS:
+                yield pieces_of(node.args[about])
 
 
 def test_every_message_of_ours_is_on_the_page() -> None:

@@ -51,7 +51,7 @@ def run(relay: Translation, frames: list[Frame]) -> bytes:
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("name", STREAMS)
 def test_a_cut_anywhere_is_told(client: str, name: str) -> None:
-    frames = stream_of(STREAMS[name])
+    frames, told = stream_of(STREAMS[name]), None
     for length in range(len(frames) + 1):
         relay = lane(client, name, stream=True)
         try:
@@ -63,7 +63,10 @@ def test_a_cut_anywhere_is_told(client: str, name: str) -> None:
             return
         if not (relay.ended or relay.complete):
             assert relay.finish() == b""
-            check_broken(client, written, StreamInterrupted("cut", provider="p"))
+            # A frame may add nothing to what a client has.
+            if written != told:
+                check_broken(client, written, StreamInterrupted("cut", provider="p"))
+            told = written
             assert not relay.complete
         else:
             check_stream(client, written + relay.finish())
