@@ -15,52 +15,6 @@ from nexus.protocols.sse import Frame
 from nexus.wire import Json, count, mapping, sequence, text
 
 
-class Chat(Dialect):
-    name: ClassVar[str] = "chat"
-    protocol: ClassVar[str] = "openai"
-    path: ClassVar[str] = "/v1/chat/completions"
-
-    def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
-        body: Body = {"model": model, "messages": [{"role": "user", "content": content}]}
-        if stream:
-            body["stream"] = True
-        if stream and usage:
-            body["stream_options"] = {"include_usage": True}
-        return body
-
-    def read(self, document: Json) -> Answer:
-        document = mapping(document)
-        demand(document.get("object") == "chat.completion", "the answer is not a chat.completion")
-        choices = sequence(document.get("choices"))
-        demand(len(choices) == 1, f"the answer has {len(choices)} choices")
-        choice = mapping(choices[0])
-        message = mapping(choice.get("message"))
-        demand(message.get("role") == "assistant", "the answer has no assistant message")
-        demand(text(choice.get("finish_reason")), "the answer has no finish_reason")
-        return answer(text(document.get("model")), message, document.get("usage"))
-
-    def reader(self) -> StreamReader:
-        return ChatReader()
-
-    def offer(self, name: str, description: str, schema: Body) -> tuple[Body, Body]:
-        tool = {"type": "function", "function": {"name": name, "description": description, "parameters": schema}}
-        return {"tools": [tool]}, {"tool_choice": {"type": "function", "function": {"name": name}}}
-
-    def results(self, answer: Answer, result: str) -> list[Body]:
-        replies = [{"role": "tool", "tool_call_id": call.id, "content": result} for call in answer.calls]
-        return [answer.turn, *replies]
-
-    def image(self, png: str) -> Body:
-        return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{png}"}}
-
-    def thinking(self) -> list[Body]:
-        return [{"reasoning_effort": "medium"}]
-
-    def schema(self, name: str, schema: Body) -> Body:
-        wanted = {"name": name, "strict": True, "schema": schema}
-        return {"response_format": {"type": "json_schema", "json_schema": wanted}}
-
-
 class ChatReader(StreamReader):
     """Folds chunks into the message that an unary answer would hold."""
 
@@ -125,6 +79,50 @@ class ChatReader(StreamReader):
         call = self._calls.setdefault(piece["index"], {"function": {}})
         merge(call["function"], mapping(piece.get("function")), ("arguments",))
         merge(call, {name: value for name, value in piece.items() if name not in ("index", "function")}, ())
+
+
+class Chat(Dialect):
+    name: ClassVar[str] = "chat"
+    protocol: ClassVar[str] = "openai"
+    reader: ClassVar[type[StreamReader]] = ChatReader
+    path: ClassVar[str] = "/v1/chat/completions"
+
+    def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
+        body: Body = {"model": model, "messages": [{"role": "user", "content": content}]}
+        if stream:
+            body["stream"] = True
+        if stream and usage:
+            body["stream_options"] = {"include_usage": True}
+        return body
+
+    def read(self, document: Json) -> Answer:
+        document = mapping(document)
+        demand(document.get("object") == "chat.completion", "the answer is not a chat.completion")
+        choices = sequence(document.get("choices"))
+        demand(len(choices) == 1, f"the answer has {len(choices)} choices")
+        choice = mapping(choices[0])
+        message = mapping(choice.get("message"))
+        demand(message.get("role") == "assistant", "the answer has no assistant message")
+        demand(text(choice.get("finish_reason")), "the answer has no finish_reason")
+        return answer(text(document.get("model")), message, document.get("usage"))
+
+    def offer(self, name: str, description: str, schema: Body) -> tuple[Body, Body]:
+        tool = {"type": "function", "function": {"name": name, "description": description, "parameters": schema}}
+        return {"tools": [tool]}, {"tool_choice": {"type": "function", "function": {"name": name}}}
+
+    def results(self, answer: Answer, result: str) -> list[Body]:
+        replies = [{"role": "tool", "tool_call_id": call.id, "content": result} for call in answer.calls]
+        return [answer.turn, *replies]
+
+    def image(self, png: str) -> Body:
+        return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{png}"}}
+
+    def thinking(self) -> list[Body]:
+        return [{"reasoning_effort": "medium"}]
+
+    def schema(self, name: str, schema: Body) -> Body:
+        wanted = {"name": name, "strict": True, "schema": schema}
+        return {"response_format": {"type": "json_schema", "json_schema": wanted}}
 
 
 def merge(whole: Body, piece: Mapping[str, Json], growing: Sequence[str]) -> None:

@@ -18,56 +18,6 @@ from nexus.wire import Json, count, mapping, sequence, text
 MAX_TOKENS = 1024
 
 
-class Converse(Dialect):
-    name: ClassVar[str] = "converse"
-    protocol: ClassVar[str] = "bedrock"
-    path: ClassVar[str] = ""
-    lists_models: ClassVar[bool] = False
-    names_model: ClassVar[bool] = False
-
-    def address(self, model: str, *, stream: bool) -> str:
-        return f"/model/{quote(model, safe='')}/{'converse-stream' if stream else 'converse'}"
-
-    def frames(self, reply: Reply) -> Iterator[Frame]:
-        for kind, payload in reply.events():
-            yield Frame(payload, kind, payload.decode())
-
-    def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
-        parts = text_parts(content)
-        return {"messages": [{"role": "user", "content": parts}], "inferenceConfig": {"maxTokens": MAX_TOKENS}}
-
-    def read(self, document: Json) -> Answer:
-        document = mapping(document)
-        message = mapping(mapping(document.get("output")).get("message"))
-        demand(message.get("role") == "assistant", "the answer has no assistant message")
-        demand(text(document.get("stopReason")), "the answer has no stopReason")
-        return answer([dict(mapping(block)) for block in sequence(message.get("content"))], document.get("usage"))
-
-    def reader(self) -> StreamReader:
-        return ConverseReader()
-
-    def offer(self, name: str, description: str, schema: Body) -> tuple[Body, Body]:
-        tools = [{"toolSpec": {"name": name, "description": description, "inputSchema": {"json": schema}}}]
-        return {"toolConfig": {"tools": tools}}, {
-            "toolConfig": {"tools": tools, "toolChoice": {"tool": {"name": name}}}
-        }
-
-    def results(self, answer: Answer, result: str) -> list[Body]:
-        results = [{"toolResult": {"toolUseId": call.id, "content": [{"text": result}]}} for call in answer.calls]
-        return [answer.turn, {"role": "user", "content": results}]
-
-    def image(self, png: str) -> Body:
-        return {"image": {"format": "png", "source": {"bytes": png}}}
-
-    def thinking(self) -> list[Body]:
-        thinking = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
-        return [{"inferenceConfig": {"maxTokens": 4096}, "additionalModelRequestFields": thinking}]
-
-    def schema(self, name: str, schema: Body) -> Body:
-        shape = {"name": name, "schema": json.dumps(schema)}
-        return {"outputConfig": {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": shape}}}}
-
-
 class ConverseReader(StreamReader):
     """Folds events into the blocks that an unary answer would hold."""
 
@@ -131,6 +81,54 @@ class ConverseReader(StreamReader):
             if name in delta:
                 known[name] = text(known.get(name)) + text(delta.get(name))
         block["reasoningContent"] = {"reasoningText": known}
+
+
+class Converse(Dialect):
+    name: ClassVar[str] = "converse"
+    protocol: ClassVar[str] = "bedrock"
+    reader: ClassVar[type[StreamReader]] = ConverseReader
+    path: ClassVar[str] = ""
+    lists_models: ClassVar[bool] = False
+    names_model: ClassVar[bool] = False
+
+    def address(self, model: str, *, stream: bool) -> str:
+        return f"/model/{quote(model, safe='')}/{'converse-stream' if stream else 'converse'}"
+
+    def frames(self, reply: Reply) -> Iterator[Frame]:
+        for kind, payload in reply.events():
+            yield Frame(payload, kind, payload.decode())
+
+    def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
+        parts = text_parts(content)
+        return {"messages": [{"role": "user", "content": parts}], "inferenceConfig": {"maxTokens": MAX_TOKENS}}
+
+    def read(self, document: Json) -> Answer:
+        document = mapping(document)
+        message = mapping(mapping(document.get("output")).get("message"))
+        demand(message.get("role") == "assistant", "the answer has no assistant message")
+        demand(text(document.get("stopReason")), "the answer has no stopReason")
+        return answer([dict(mapping(block)) for block in sequence(message.get("content"))], document.get("usage"))
+
+    def offer(self, name: str, description: str, schema: Body) -> tuple[Body, Body]:
+        tools = [{"toolSpec": {"name": name, "description": description, "inputSchema": {"json": schema}}}]
+        return {"toolConfig": {"tools": tools}}, {
+            "toolConfig": {"tools": tools, "toolChoice": {"tool": {"name": name}}}
+        }
+
+    def results(self, answer: Answer, result: str) -> list[Body]:
+        results = [{"toolResult": {"toolUseId": call.id, "content": [{"text": result}]}} for call in answer.calls]
+        return [answer.turn, {"role": "user", "content": results}]
+
+    def image(self, png: str) -> Body:
+        return {"image": {"format": "png", "source": {"bytes": png}}}
+
+    def thinking(self) -> list[Body]:
+        thinking = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
+        return [{"inferenceConfig": {"maxTokens": 4096}, "additionalModelRequestFields": thinking}]
+
+    def schema(self, name: str, schema: Body) -> Body:
+        shape = {"name": name, "schema": json.dumps(schema)}
+        return {"outputConfig": {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": shape}}}}
 
 
 def answer(blocks: list[Body], usage: Json) -> Answer:

@@ -70,6 +70,7 @@ class Dialect(ABC):
     name: ClassVar[str]
     protocol: ClassVar[str]
     path: ClassVar[str]
+    reader: ClassVar[type[StreamReader]]
     headers: ClassVar[Mapping[str, str]] = {}
     """Lower-case names."""
 
@@ -105,9 +106,6 @@ class Dialect(ABC):
 
     @abstractmethod
     def read(self, document: Json) -> Answer: ...
-
-    @abstractmethod
-    def reader(self) -> StreamReader: ...
 
     @abstractmethod
     def offer(self, name: str, description: str, schema: Body) -> tuple[Body, Body]:

@@ -16,55 +16,6 @@ from nexus.protocols.sse import Frame
 from nexus.wire import Json, count, mapping, sequence, text
 
 
-class Gemini(Dialect):
-    name: ClassVar[str] = "gemini"
-    protocol: ClassVar[str] = "google"
-    path: ClassVar[str] = ""
-    lists_models: ClassVar[bool] = False
-    # What passes from Google names the vendor's model.
-    names_model: ClassVar[bool] = False
-    turns: ClassVar[str] = "contents"
-    key_header: ClassVar[str] = "x-goog-api-key"
-
-    def address(self, model: str, *, stream: bool) -> str:
-        verb = "streamGenerateContent?alt=sse" if stream else "generateContent"
-        return f"/v1beta/models/{quote(model, safe='@/')}:{verb}"
-
-    def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
-        parts = text_parts(content)
-        return {"contents": [{"role": "user", "parts": parts}]}
-
-    def read(self, document: Json) -> Answer:
-        reader = GeminiReader()
-        reader.take(mapping(document))
-        return reader.finish()
-
-    def reader(self) -> StreamReader:
-        return GeminiReader()
-
-    def offer(self, name: str, description: str, schema: Body) -> tuple[Body, Body]:
-        declared = {"name": name, "description": description, "parametersJsonSchema": schema}
-        forced = {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": [name]}}
-        return {"tools": [{"functionDeclarations": [declared]}]}, {"toolConfig": forced}
-
-    def results(self, answer: Answer, result: str) -> list[Body]:
-        response = json.loads(result)
-        parts = [
-            {"functionResponse": {"name": call.name, "response": response, **({"id": call.id} if call.id else {})}}
-            for call in answer.calls
-        ]
-        return [answer.turn, {"role": "user", "parts": parts}]
-
-    def image(self, png: str) -> Body:
-        return {"inlineData": {"mimeType": "image/png", "data": png}}
-
-    def thinking(self) -> list[Body]:
-        return [{"generationConfig": {"thinkingConfig": {"includeThoughts": True}}}]
-
-    def schema(self, name: str, schema: Body) -> Body:
-        return {"generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": schema}}
-
-
 class GeminiReader(StreamReader):
     """Folds documents into the parts that an unary answer would hold."""
 
@@ -97,6 +48,53 @@ class GeminiReader(StreamReader):
         spent = _usage(self._usage)
         reasoned = any(part.get("thought") is True for part in self._parts)
         return Answer(self._model, words, reasoned, calls, spent, {"role": "model", "parts": self._parts})
+
+
+class Gemini(Dialect):
+    name: ClassVar[str] = "gemini"
+    protocol: ClassVar[str] = "google"
+    reader: ClassVar[type[StreamReader]] = GeminiReader
+    path: ClassVar[str] = ""
+    lists_models: ClassVar[bool] = False
+    # What passes from Google names the vendor's model.
+    names_model: ClassVar[bool] = False
+    turns: ClassVar[str] = "contents"
+    key_header: ClassVar[str] = "x-goog-api-key"
+
+    def address(self, model: str, *, stream: bool) -> str:
+        verb = "streamGenerateContent?alt=sse" if stream else "generateContent"
+        return f"/v1beta/models/{quote(model, safe='@/')}:{verb}"
+
+    def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
+        parts = text_parts(content)
+        return {"contents": [{"role": "user", "parts": parts}]}
+
+    def read(self, document: Json) -> Answer:
+        reader = GeminiReader()
+        reader.take(mapping(document))
+        return reader.finish()
+
+    def offer(self, name: str, description: str, schema: Body) -> tuple[Body, Body]:
+        declared = {"name": name, "description": description, "parametersJsonSchema": schema}
+        forced = {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": [name]}}
+        return {"tools": [{"functionDeclarations": [declared]}]}, {"toolConfig": forced}
+
+    def results(self, answer: Answer, result: str) -> list[Body]:
+        response = json.loads(result)
+        parts = [
+            {"functionResponse": {"name": call.name, "response": response, **({"id": call.id} if call.id else {})}}
+            for call in answer.calls
+        ]
+        return [answer.turn, {"role": "user", "parts": parts}]
+
+    def image(self, png: str) -> Body:
+        return {"inlineData": {"mimeType": "image/png", "data": png}}
+
+    def thinking(self) -> list[Body]:
+        return [{"generationConfig": {"thinkingConfig": {"includeThoughts": True}}}]
+
+    def schema(self, name: str, schema: Body) -> Body:
+        return {"generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": schema}}
 
 
 def _call(call: Mapping[str, Json]) -> Call:

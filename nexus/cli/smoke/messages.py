@@ -19,51 +19,6 @@ MAX_TOKENS = 1024
 THINKING_TOKENS = 4096
 
 
-class Messages(Dialect):
-    name: ClassVar[str] = "messages"
-    protocol: ClassVar[str] = "anthropic"
-    path: ClassVar[str] = "/v1/messages"
-    headers: ClassVar[Mapping[str, str]] = {"anthropic-version": "2023-06-01"}
-    key_header: ClassVar[str] = "x-api-key"
-    pages: ClassVar[bool] = True
-
-    def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
-        body: Body = {"model": model, "max_tokens": MAX_TOKENS, "messages": [{"role": "user", "content": content}]}
-        return body | {"stream": True} if stream else body
-
-    def read(self, document: Json) -> Answer:
-        document = mapping(document)
-        demand(document.get("type") == "message", "the answer is not a message")
-        demand(document.get("role") == "assistant", "the answer has no assistant role")
-        demand(text(document.get("stop_reason")), "the answer has no stop_reason")
-        blocks = [dict(mapping(block)) for block in sequence(document.get("content"))]
-        return answer(text(document.get("model")), blocks, mapping(document.get("usage")))
-
-    def reader(self) -> StreamReader:
-        return MessagesReader()
-
-    def offer(self, name: str, description: str, schema: Body) -> tuple[Body, Body]:
-        tool = {"name": name, "description": description, "input_schema": schema}
-        return {"tools": [tool]}, {"tool_choice": {"type": "tool", "name": name}}
-
-    def results(self, answer: Answer, result: str) -> list[Body]:
-        blocks = [{"type": "tool_result", "tool_use_id": call.id, "content": result} for call in answer.calls]
-        return [answer.turn, {"role": "user", "content": blocks}]
-
-    def image(self, png: str) -> Body:
-        return {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": png}}
-
-    def thinking(self) -> list[Body]:
-        # Newer models refuse a budget, older ones refuse to adapt.
-        return [
-            {"max_tokens": THINKING_TOKENS, "thinking": {"type": "enabled", "budget_tokens": 1024}},
-            {"max_tokens": THINKING_TOKENS, "thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}},
-        ]
-
-    def schema(self, name: str, schema: Body) -> Body:
-        return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
-
-
 class MessagesReader(StreamReader):
     """Folds events into the blocks that an unary answer would hold."""
 
@@ -137,6 +92,49 @@ class MessagesReader(StreamReader):
             case _:
                 # Citations and whatever comes next: nothing that is judged here.
                 return
+
+
+class Messages(Dialect):
+    name: ClassVar[str] = "messages"
+    protocol: ClassVar[str] = "anthropic"
+    reader: ClassVar[type[StreamReader]] = MessagesReader
+    path: ClassVar[str] = "/v1/messages"
+    headers: ClassVar[Mapping[str, str]] = {"anthropic-version": "2023-06-01"}
+    key_header: ClassVar[str] = "x-api-key"
+    pages: ClassVar[bool] = True
+
+    def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
+        body: Body = {"model": model, "max_tokens": MAX_TOKENS, "messages": [{"role": "user", "content": content}]}
+        return body | {"stream": True} if stream else body
+
+    def read(self, document: Json) -> Answer:
+        document = mapping(document)
+        demand(document.get("type") == "message", "the answer is not a message")
+        demand(document.get("role") == "assistant", "the answer has no assistant role")
+        demand(text(document.get("stop_reason")), "the answer has no stop_reason")
+        blocks = [dict(mapping(block)) for block in sequence(document.get("content"))]
+        return answer(text(document.get("model")), blocks, mapping(document.get("usage")))
+
+    def offer(self, name: str, description: str, schema: Body) -> tuple[Body, Body]:
+        tool = {"name": name, "description": description, "input_schema": schema}
+        return {"tools": [tool]}, {"tool_choice": {"type": "tool", "name": name}}
+
+    def results(self, answer: Answer, result: str) -> list[Body]:
+        blocks = [{"type": "tool_result", "tool_use_id": call.id, "content": result} for call in answer.calls]
+        return [answer.turn, {"role": "user", "content": blocks}]
+
+    def image(self, png: str) -> Body:
+        return {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": png}}
+
+    def thinking(self) -> list[Body]:
+        # Newer models refuse a budget, older ones refuse to adapt.
+        return [
+            {"max_tokens": THINKING_TOKENS, "thinking": {"type": "enabled", "budget_tokens": 1024}},
+            {"max_tokens": THINKING_TOKENS, "thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}},
+        ]
+
+    def schema(self, name: str, schema: Body) -> Body:
+        return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
 
 
 def answer(

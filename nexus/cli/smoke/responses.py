@@ -15,52 +15,10 @@ from nexus.protocols.sse import Frame
 from nexus.wire import Json, count, mapping, sequence, text
 
 
-class Responses(Dialect):
-    name: ClassVar[str] = "responses"
-    protocol: ClassVar[str] = "openai"
-    path: ClassVar[str] = "/v1/responses"
-    lists_models: ClassVar[bool] = False
-    turns: ClassVar[str] = "input"
-
-    def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
-        parts: Json = content if isinstance(content, str) else text_parts(content, {"type": "input_text"})
-        body: Body = {"model": model, "input": [{"role": "user", "content": parts}], "store": False}
-        return body | {"stream": True} if stream else body
-
-    def read(self, document: Json) -> Answer:
-        document = mapping(document)
-        demand(document.get("object") == "response", "the answer is not a response")
-        demand(
-            document.get("status") == "completed", f"the response is {text(document.get('status')) or 'without status'}"
-        )
-        return answer(document)
-
-    def reader(self) -> StreamReader:
-        return ResponsesReader(self)
-
-    def offer(self, name: str, description: str, schema: Body) -> tuple[Body, Body]:
-        tool = {"type": "function", "name": name, "description": description, "parameters": schema, "strict": False}
-        return {"tools": [tool]}, {"tool_choice": {"type": "function", "name": name}}
-
-    def results(self, answer: Answer, result: str) -> list[Body]:
-        outputs = [{"type": "function_call_output", "call_id": call.id, "output": result} for call in answer.calls]
-        return [*map(dict, map(mapping, sequence(answer.turn["output"]))), *outputs]
-
-    def image(self, png: str) -> Body:
-        return {"type": "input_image", "image_url": f"data:image/png;base64,{png}"}
-
-    def thinking(self) -> list[Body]:
-        return [{"reasoning": {"effort": "medium"}}]
-
-    def schema(self, name: str, schema: Body) -> Body:
-        return {"text": {"format": {"type": "json_schema", "name": name, "strict": True, "schema": schema}}}
-
-
 class ResponsesReader(StreamReader):
     """Believes the last event, and holds the deltas against it."""
 
-    def __init__(self, dialect: Responses) -> None:
-        self._dialect = dialect
+    def __init__(self) -> None:
         self._next = 0
         self._deltas = ""
         self._last: Mapping[str, Json] | None = None
@@ -86,9 +44,48 @@ class ResponsesReader(StreamReader):
     def finish(self) -> Answer:
         if self._last is None:
             raise Failed("the stream ended without response.completed")
-        answer = self._dialect.read(dict(self._last))
+        answer = Responses().read(dict(self._last))
         demand(answer.text == self._deltas, "the text of the deltas is not that of the response")
         return answer
+
+
+class Responses(Dialect):
+    name: ClassVar[str] = "responses"
+    protocol: ClassVar[str] = "openai"
+    reader: ClassVar[type[StreamReader]] = ResponsesReader
+    path: ClassVar[str] = "/v1/responses"
+    lists_models: ClassVar[bool] = False
+    turns: ClassVar[str] = "input"
+
+    def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
+        parts: Json = content if isinstance(content, str) else text_parts(content, {"type": "input_text"})
+        body: Body = {"model": model, "input": [{"role": "user", "content": parts}], "store": False}
+        return body | {"stream": True} if stream else body
+
+    def read(self, document: Json) -> Answer:
+        document = mapping(document)
+        demand(document.get("object") == "response", "the answer is not a response")
+        demand(
+            document.get("status") == "completed", f"the response is {text(document.get('status')) or 'without status'}"
+        )
+        return answer(document)
+
+    def offer(self, name: str, description: str, schema: Body) -> tuple[Body, Body]:
+        tool = {"type": "function", "name": name, "description": description, "parameters": schema, "strict": False}
+        return {"tools": [tool]}, {"tool_choice": {"type": "function", "name": name}}
+
+    def results(self, answer: Answer, result: str) -> list[Body]:
+        outputs = [{"type": "function_call_output", "call_id": call.id, "output": result} for call in answer.calls]
+        return [*map(dict, map(mapping, sequence(answer.turn["output"]))), *outputs]
+
+    def image(self, png: str) -> Body:
+        return {"type": "input_image", "image_url": f"data:image/png;base64,{png}"}
+
+    def thinking(self) -> list[Body]:
+        return [{"reasoning": {"effort": "medium"}}]
+
+    def schema(self, name: str, schema: Body) -> Body:
+        return {"text": {"format": {"type": "json_schema", "name": name, "strict": True, "schema": schema}}}
 
 
 def answer(document: Mapping[str, Json]) -> Answer:
