@@ -172,6 +172,12 @@ class CallState:
             self.held.forget()
         self.call.let_go()
 
+    def part(self) -> None:
+        """The call is over and told: cuts what would hold it, and its request with it, until the collector looks."""
+        self.reservation = None
+        for exchange in self.exchanges:
+            del exchange.state
+
     def begin(self, candidate: Candidate, cancel: Cancel | None = None) -> Exchange:
         """``cancel`` ends the attempt alone; the call's own ends it too."""
         exchange = Exchange(self, candidate, len(self.exchanges) + 1, cancel or self.call.cancel)

@@ -250,3 +250,5 @@ class CallHandler(AskedHandler):
         if state.error is not None:
             # Its frames hold the state, which holds it: do not wait for the collector with a large body.
             state.error.with_traceback(None).__context__ = state.error.__cause__ = None
+        state.part()
+        self.state = None

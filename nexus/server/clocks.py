@@ -37,46 +37,51 @@ class PhaseClock:
         self._clocks = clocks
         self._late = late
         self._timer: asyncio.TimerHandle | None = None
-        self._deadline: Callable[[], float] = lambda: self.since
+        self._deadline: Callable[[PhaseClock], float] = lambda clock: clock.since
         self._words: str | None = None
         self.is_within_head = False
         self.since = stream.loop.time()
 
     def until_head(self) -> None:
-        self._begin(lambda: self.since + self._clocks.keep_alive)
+        self._begin(lambda clock: clock.since + clock._clocks.keep_alive)
 
     def within_head(self) -> None:
         self._begin(
-            lambda: self.since + min(HEAD_SECONDS, self._clocks.idle),
+            lambda clock: clock.since + min(HEAD_SECONDS, clock._clocks.idle),
             "the head of the request did not come in time",
         )
         self.is_within_head = True
 
     def within_body(self) -> None:
         self._begin(
-            lambda: min(self._stream.last_read + self._clocks.idle, self.since + self._clocks.upload),
+            lambda clock: min(clock._stream.last_read + clock._clocks.idle, clock.since + clock._clocks.upload),
             "the body of the request did not come in time",
         )
 
     def while_discarding(self) -> None:
-        self._begin(lambda: self.since + DISCARD_SECONDS)
+        self._begin(lambda clock: clock.since + DISCARD_SECONDS)
 
     def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _begin(self, deadline: Callable[[], float], words: str | None = None) -> None:
+    def end(self) -> None:
+        """The request is over: nobody is told of anything any more, and its connection is held by no ring."""
+        self.stop()
+        self._late = lambda error: None
+
+    def _begin(self, deadline: Callable[[PhaseClock], float], words: str | None = None) -> None:
         self.stop()
         if not self._stream.closed():
             self._deadline, self._words, self.is_within_head = deadline, words, False
             self.since = self._stream.loop.time()
-            self._timer = self._stream.loop.call_at(deadline(), self._ring)
+            self._timer = self._stream.loop.call_at(deadline(self), self._ring)
 
     def _ring(self) -> None:
         if self._stream.closed():
             return
-        if (deadline := self._deadline()) > self._stream.loop.time():
+        if (deadline := self._deadline(self)) > self._stream.loop.time():
             self._timer = self._stream.loop.call_at(deadline, self._ring)
             return
         self._timer = None

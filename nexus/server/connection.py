@@ -134,10 +134,12 @@ class Connection(AnsweringConnection):
             return await self._discard()
         finally:
             self._lifecycle.leave(self)
-            self._clock.stop()
+            self._clock.end()
             self.stream.settle()
             delegates.end()
             self._clear_callbacks()
+            # Its owner's request holds it: do not wait for the collector.
+            self.owner = None
 
     async def _exchange(self, delegate: OnceDelegate) -> bool:
         head = await self._read_head()

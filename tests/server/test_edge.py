@@ -339,6 +339,24 @@ class TestBytesInFlight:
             wait_until(lambda: heavy_calls(size) == 0)
             assert len(nexus.server.calls) == 1
 
+    @pytest.mark.parametrize("path", [CHAT_PATH, MESSAGES_PATH], ids=["passed", "translated"])
+    @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+    def test_a_call_that_is_over_is_gone_without_the_collector(
+        self, serve: Serve, openai_upstream: FakeUpstream, path: str, stream: bool
+    ) -> None:
+        nexus = serve(openai_config(openai_upstream.base_url))
+        gc.collect()
+        before = heavy_calls(-1)
+        gc.disable()
+        try:
+            with RawClient(nexus) as client:
+                client.send(request(path, {**CHAT, "stream": stream, "max_tokens": 9}))
+                openai_upstream.wait_for_requests(1)
+                assert client.reply().status == 200
+            wait_until(lambda: not nexus.server.calls and heavy_calls(-1) == before)
+        finally:
+            gc.enable()
+
 
 def heavy_calls(size: int) -> int:
     return sum(isinstance(thing, Call) and len(thing.body) > size for thing in gc.get_objects())
