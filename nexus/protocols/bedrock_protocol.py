@@ -69,13 +69,14 @@ class BedrockDialect(Dialect):
     passes_errors: ClassVar[bool] = False
     id_header: ClassVar[str] = "x-amzn-requestid"
 
+    @staticmethod
     @abstractmethod
-    def _read_error(self, error: UpstreamStatus) -> VendorFailure:
+    def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure:
         """A vendor's answer to a request of this dialect."""
 
     def _described(self, error: NexusError) -> NexusError | VendorFailure:
         """What tells the kind and the words of an error."""
-        return self._read_error(error) if isinstance(error, UpstreamStatus) else error
+        return self.read_error(error.status, error.headers, error.body) if isinstance(error, UpstreamStatus) else error
 
     def write_error(self, error: NexusError, request_id: str) -> bytes:
         return write_error(self._described(error))

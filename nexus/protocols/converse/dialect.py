@@ -10,8 +10,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from nexus.conversation.tap import Tap
-from nexus.errors import NexusError, UpstreamStatus
-from nexus.errors.failure import VendorFailure
+from nexus.errors import NexusError
 from nexus.late import pattern
 from nexus.protocols.bedrock_protocol import BedrockDialect, exception_event, exception_frame, write_error
 from nexus.protocols.codec import Target
@@ -65,8 +64,7 @@ class Converse(BedrockDialect):
 
         return ConversePassthrough(tap)
 
-    def _read_error(self, error: UpstreamStatus) -> VendorFailure:
-        return read_error(error.status, error.headers, error.body)
+    read_error = staticmethod(read_error)
 
     def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
         described = self._described(error)

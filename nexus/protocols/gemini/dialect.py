@@ -17,7 +17,7 @@ from nexus.errors import InvalidRequest, NexusError
 from nexus.late import pattern
 from nexus.protocols.checks import an_object
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import AnswerRelay, Asked, BrokenStream, Dialect, Edited, ModelCard, require
+from nexus.protocols.dialect import AnswerRelay, Asked, BrokenStream, Dialect, Edited, require
 from nexus.protocols.embeddings import shapes
 from nexus.protocols.framing import Framing, JsonArray, WithoutComments
 from nexus.protocols.gemini import embeddings, listing
@@ -128,11 +128,8 @@ class GeminiDialect(Dialect):
     def write_count(self, tokens: int) -> dict[str, Json]:
         return {"totalTokens": tokens}
 
-    def write_model(self, card: ModelCard) -> dict[str, Json]:
-        return listing.write_model(card)
-
-    def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
-        return listing.write_models(cards, query)
+    write_model = staticmethod(listing.write_model)
+    write_models = staticmethod(listing.write_models)
 
 
 DIALECT = GeminiDialect()

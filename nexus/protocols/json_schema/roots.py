@@ -12,14 +12,15 @@ from collections.abc import Iterable, Sequence
 
 from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.json_schema.modern import modern
 from nexus.protocols.json_schema.refs import definition, hoisted
 from nexus.protocols.json_schema.remembered import remembered
-from nexus.protocols.json_schema.walk import Schema, required_of, types_of
+from nexus.protocols.json_schema.walk import Schema, rebuilt, required_of, types_of
 from nexus.wire import Json, encode, mapping, sequence
 
 _EITHER = ("anyOf", "oneOf")
 _UNIONS = (*_EITHER, "allOf")
+_CHANGED = frozenset({"exclusiveMinimum", "exclusiveMaximum", "items", "required"})
+_BOUNDS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
 _MOST_TOLD = 4000
 """Characters of alternatives that go into a description."""
 
@@ -49,6 +50,31 @@ def object_root(schema: Json, path: str, forbidden: Iterable[str] = ()) -> Objec
         kept["$defs"] = root["$defs"]
     dropped = [*merge.unions, *((name, merged[name]) for name in forbidden if name in merged)]
     return ObjectRoot(_typed(kept, path), tuple(dict.fromkeys(name for name, _ in dropped)), _describe_lost(dropped))
+
+
+def modern(schema: Json) -> Json:
+    """What older drafts said otherwise, in the words of 2020-12, which Anthropic's API demands; a copy in any case.
+
+    Source: its own 400, ``JSON schema is invalid. It must match JSON Schema draft 2020-12``.
+    """
+    if not isinstance(schema, dict):
+        return schema
+    copy = rebuilt(schema, lambda one, path: modern(one))
+    if copy.get("type") == "any":
+        del copy["type"]
+    if _CHANGED.isdisjoint(copy):
+        return copy
+    for bound, exclusive in _BOUNDS:
+        if isinstance(copy.get(exclusive), bool) and copy.pop(exclusive) and bound in copy:
+            copy[exclusive] = copy.pop(bound)
+    if isinstance(copy.get("items"), list):
+        copy["prefixItems"] = copy.pop("items")
+        if "additionalItems" in copy:
+            copy["items"] = copy.pop("additionalItems")
+    if isinstance(copy.get("required"), bool):
+        # A property of draft 3 said so itself; its object says it by name, or not at all.
+        del copy["required"]
+    return copy
 
 
 @remembered

@@ -8,8 +8,7 @@ from nexus.conversation.parts import Tool
 from nexus.dataclasses import dataclass
 from nexus.models.tool_rules import StrictLimits
 from nexus.protocols.json_schema.closed import Closed, NotClosed, close
-from nexus.protocols.json_schema.modern import modern
-from nexus.protocols.json_schema.roots import modern_root
+from nexus.protocols.json_schema.roots import modern, modern_root
 from nexus.wire import Json
 
 FORMAT = "output_format.schema"

@@ -15,8 +15,7 @@ from nexus.models.claude import STRICT_LIMITS
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Target
 from nexus.protocols.json_schema.closed import Closed, NotClosed
-from nexus.protocols.json_schema.modern import modern
-from nexus.protocols.json_schema.roots import object_root
+from nexus.protocols.json_schema.roots import modern, object_root
 from nexus.protocols.json_schema.strict import FORMAT, close_format
 from nexus.wire import encode
 

@@ -6,14 +6,14 @@ of its Python SDK.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar
 
 from nexus.conversation.tap import Tap
 from nexus.errors import NexusError
 from nexus.models import claude
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import AnswerRelay, BrokenStream, Dialect, Edited, ModelCard, RateLimit, require
+from nexus.protocols.dialect import AnswerRelay, BrokenStream, Dialect, Edited, require
 from nexus.protocols.held import HeldCodec
 from nexus.protocols.messages import listing
 from nexus.protocols.messages.held import HELD
@@ -70,14 +70,9 @@ class Messages(Dialect):
 
         return frame(write_stream_error(error, broken.request_id), "error")
 
-    def rate_limit_headers(self, limits: Sequence[RateLimit], now: float) -> dict[str, str]:
-        return write_limits(limits, now)
-
-    def write_model(self, card: ModelCard) -> dict[str, Json]:
-        return listing.write_model(card)
-
-    def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
-        return listing.write_models(cards, query)
+    rate_limit_headers = staticmethod(write_limits)
+    write_model = staticmethod(listing.write_model)
+    write_models = staticmethod(listing.write_models)
 
 
 DIALECT = Messages()

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
-from nexus.errors import UpstreamStatus
-from nexus.errors.failure import VendorFailure
 from nexus.late import pattern
 from nexus.protocols.bedrock_protocol import BedrockDialect, exception_event, exception_frame, write_error
 from nexus.protocols.checks import a_string, an_object, wrong
@@ -61,8 +59,7 @@ class Invoke(BedrockDialect, Messages):
         if operation.relay == "answer":
             super().check(document, operation)
 
-    def _read_error(self, error: UpstreamStatus) -> VendorFailure:
-        return read_error(error.status, error.headers, error.body)
+    read_error = staticmethod(read_error)
 
 
 def _opened_count(asked: Asked, model: str) -> Asked:

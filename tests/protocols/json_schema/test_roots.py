@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from nexus.errors import ClientError
-from nexus.protocols.json_schema.modern import modern
 from nexus.protocols.json_schema.refs import hoisted, references
-from nexus.protocols.json_schema.roots import object_root
+from nexus.protocols.json_schema.roots import modern, object_root
 
 A, B, C = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
 
