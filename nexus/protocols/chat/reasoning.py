@@ -183,11 +183,13 @@ def read_extra(value: Json) -> Signature | None:
     return vendor_signature(extra)
 
 
-def write_extra(signature: Signature) -> dict[str, Json]:
-    """``extra_content`` for a client."""
+def write_extra(signature: Signature | None) -> dict[str, Json]:
+    """The ``extra_content`` member of a text, a call or an image for a client, {} of what is not signed."""
+    if signature is None:
+        return {}
     if signature.dialect == "gemini":
-        return {"google": {"thought_signature": signature.value}}
-    return {"nexus": {"seal": pack_signature(signature, "")}}
+        return {"extra_content": {"google": {"thought_signature": signature.value}}}
+    return {"extra_content": {"nexus": {"seal": pack_signature(signature, "")}}}
 
 
 def vendor_signature(value: Json) -> Signature | None:

@@ -148,8 +148,7 @@ def is_image(source: Inline | Link) -> bool:
 
 def write_image(image: Image, index: int) -> _Wire:
     """For a client."""
-    signed: _Wire = {} if image.signature is None else {"extra_content": write_extra(image.signature)}
-    return {"index": index, **_entry(image), **signed}
+    return {"index": index, **_entry(image), **write_extra(image.signature)}
 
 
 def vendor_image(image: Image) -> _Wire:

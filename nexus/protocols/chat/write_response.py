@@ -45,7 +45,7 @@ def _write_message(parts: tuple[Part, ...], custom: frozenset[str]) -> dict[str,
         match part:
             case Text(text=words, signature=signature):
                 content.append(words)
-                extra = extra if signature is None else {"extra_content": write_extra(signature)}
+                extra = write_extra(signature) or extra
             case Refusal(text=words):
                 refusals.append(words)
             case Reasoning(text=words):
@@ -61,17 +61,14 @@ def _write_message(parts: tuple[Part, ...], custom: frozenset[str]) -> dict[str,
         "content": "".join(content) or (None if calls or refusals else ""),
         "refusal": "".join(refusals) or None,
     }
-    if "".join(thought):
-        message["reasoning_content"] = "".join(thought)
-    if details := write_details(parts):
-        message["reasoning_details"] = details
-    if annotations := write_annotations(parts):
-        message["annotations"] = annotations
-    if images:
-        message["images"] = images
-    if calls:
-        message["tool_calls"] = calls
-    return message | extra
+    held: dict[str, Json] = {
+        "reasoning_content": "".join(thought),
+        "reasoning_details": write_details(parts),
+        "annotations": write_annotations(parts),
+        "images": images,
+        "tool_calls": calls,
+    }
+    return message | {name: value for name, value in held.items() if value} | extra
 
 
 def _write_call(call: ToolCall, custom: frozenset[str]) -> dict[str, Json]:
@@ -80,4 +77,4 @@ def _write_call(call: ToolCall, custom: frozenset[str]) -> dict[str, Json]:
         wire |= {"type": "custom", "custom": {"name": call.name, "input": read_input(call.arguments)}}
     else:
         wire |= {"type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}
-    return wire if call.signature is None else wire | {"extra_content": write_extra(call.signature)}
+    return wire | write_extra(call.signature)

@@ -77,9 +77,9 @@ class StreamWriter(OrderedWriter, EventWriter[bytes]):
                     self._silent.add(index)
                 function = {"name": part.name, "arguments": part.arguments}
                 call: dict[str, Json] = {"id": part.id, "type": "function", "function": function}
-                return self._call(index, call | _extra(part.signature))
+                return self._call(index, call | write_extra(part.signature))
             case Text(text=words, signature=signature):
-                self._extra = _extra(signature) or self._extra
+                self._extra = write_extra(signature) or self._extra
                 return self._say(index, words) if words else b""
             case Reasoning(text=words) | Refusal(text=words):
                 return self._say(index, words) if words else b""
@@ -90,7 +90,7 @@ class StreamWriter(OrderedWriter, EventWriter[bytes]):
     def _start_custom(self, index: int, part: ToolCall) -> bytes:
         self._inputs[index] = [part.arguments]
         call: dict[str, Json] = {"id": part.id, "type": "custom", "custom": {"name": part.name, "input": ""}}
-        return self._call(index, call | _extra(part.signature))
+        return self._call(index, call | write_extra(part.signature))
 
     def _say(self, index: int, words: str) -> bytes:
         if index in self._inputs:
@@ -112,20 +112,20 @@ class StreamWriter(OrderedWriter, EventWriter[bytes]):
     def _close(self, index: int, late: Signature | None) -> bytes:
         match self._parts[index]:
             case ToolCall() as part if index in self._inputs:
-                extra = _extra(late) if late != part.signature else {}
+                extra = write_extra(late) if late != part.signature else {}
                 return self._call(index, {"custom": {"input": read_input("".join(self._inputs.pop(index)))}} | extra)
             case ToolCall() as part:
                 # A client parses the arguments, so that none must still be an object.
                 silent = index in self._silent
-                extra = _extra(late) if late != part.signature else {}
+                extra = write_extra(late) if late != part.signature else {}
                 # The official client's stream helper stumbles over a piece of a call without ``function``.
                 function: dict[str, Json] = {"function": {"arguments": "{}" if silent else ""}}
                 return self._call(index, function | extra) if silent or extra else b""
             case Text():
-                self._extra = _extra(late) or self._extra
+                self._extra = write_extra(late) or self._extra
                 return b""
             case Image() as part if late not in (None, part.signature):
-                return self._chunk({"images": [{"index": self._images[index], **_extra(late)}]})
+                return self._chunk({"images": [{"index": self._images[index], **write_extra(late)}]})
             case _:
                 return b""
 
@@ -148,7 +148,3 @@ class StreamWriter(OrderedWriter, EventWriter[bytes]):
         choice = {"index": 0, "delta": delta, "logprobs": None} | (stop or {"finish_reason": None})
         usage = {"usage": None} if self._include_usage else {}
         return frame(encode(self._head | {"choices": [choice]} | usage))
-
-
-def _extra(signature: Signature | None) -> dict[str, Json]:
-    return {} if signature is None else {"extra_content": write_extra(signature)}

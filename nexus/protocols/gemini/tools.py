@@ -125,10 +125,8 @@ def _config(choice: ToolChoice) -> dict[str, Json]:
 
 
 def _declaration(tool: Tool, path: str, gemini: Gemini, drops: Drops) -> dict[str, Json]:
-    declaration: dict[str, Json] = {"name": tool.name}
     in_words, schema, lost = _parameters(tool.parameters, (f"{path}.parameters", gemini.openapi_schemas))
-    if (description := describe(tool.description, in_words)) is not None:
-        declaration["description"] = description
+    declaration = only({"name": tool.name, "description": describe(tool.description, in_words)})
     if not tool.parameters:
         return declaration
     drops.add(*lost)
