@@ -27,6 +27,8 @@ _ERROR = pattern(rb'"error"\s*:\s*["{]')
 _PLAIN = pattern(r"[A-Za-z0-9_.~-]+")
 """What every quoting leaves as it is."""
 
+_SCHEMES = frozenset({"bearer", "basic", "token"})
+
 _in_unicode = json.JSONEncoder(ensure_ascii=False).encode
 
 _QUOTINGS: Sequence[Callable[[str], str]] = (
@@ -37,6 +39,12 @@ _QUOTINGS: Sequence[Callable[[str], str]] = (
     lambda text: quote(text, safe=""),
 )
 """All that text goes through on its way into a line or a body."""
+
+
+def _unschemed(secret: str) -> str:
+    """The credential in a header's whole value: who complains of it names it without its scheme."""
+    scheme, _, rest = secret.partition(" ")
+    return rest.strip() if scheme.lower() in _SCHEMES else ""
 
 
 def _spellings(secret: str, depth: int) -> set[str]:
@@ -58,7 +66,7 @@ class Redactor:
     def of(cls, secrets: Iterable[str], depth: int = 1) -> Redactor:
         """Finds them as they are and as they may be quoted. A ``depth`` of 2 is for what is quoted inside something
         quoted: a dict in a message, JSON in a logfmt value."""
-        long = (secret for secret in secrets if len(secret) >= SHORTEST)
+        long = (text for secret in secrets for text in (secret, _unschemed(secret)) if len(text) >= SHORTEST)
         spellings = {spelling for secret in long for spelling in _spellings(secret, depth)}
         return cls(tuple(sorted(spellings, key=len, reverse=True)))
 

@@ -238,6 +238,12 @@ def test_a_secret_that_begins_with_another_leaves_no_tail() -> None:
     assert logs.redactor(("secret", "secret-long"))("secret-long secret") == "[redacted] [redacted]"
 
 
+@pytest.mark.parametrize("scheme", ["Bearer", "basic", "TOKEN"])
+def test_the_value_of_a_header_is_known_without_its_scheme(scheme: str) -> None:
+    redact = logs.redactor((f"{scheme} sk-of-nobody",))
+    assert redact(f"{scheme} sk-of-nobody, sk-of-nobody: {scheme}") == f"[redacted], [redacted]: {scheme}"
+
+
 def test_traceback_in_text_cannot_pass_for_a_record(capsys: Capture) -> None:
     logs.configure("info", "text", ())
     try:
