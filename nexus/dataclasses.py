@@ -84,30 +84,12 @@ else:
 
     def _constructor(cls):
         def __init__(self, *values, **named):
-            cls.__init__ = _compiled(cls)
+            # Of a subclass without fields of its own it is the same.
+            subclass = type(cls.__name__, (cls,), {"__qualname__": cls.__qualname__, "__doc__": cls.__doc__})
+            cls.__init__ = dataclasses.dataclass(repr=False, eq=False)(subclass).__init__
             cls.__init__(self, *values, **named)
 
         return {"__init__": __init__}
-
-    def _compiled(cls):
-        """What fills the fields, made of its text. The library's own would cost another class to take it from."""
-        names, lines, places, alone = {"_none": dataclasses.MISSING}, ["pass"], ["self"], []
-        for field in fields(cls):
-            name, makes, default = field.name, field.default_factory is not dataclasses.MISSING, f"_{field.name}"
-            names[default] = field.default_factory if makes else field.default
-            optional = names[default] is not dataclasses.MISSING
-            if field.init:
-                given = f"{name}={'_none' if makes else default}" if optional else name
-                (alone if field.kw_only else places).append(given)
-                lines.append(f"self.{name} = " + (f"{default}() if {name} is _none else {name}" if makes else name))
-            elif optional:
-                lines.append(f"self.{name} = {default}" + ("()" if makes else ""))
-        if hasattr(cls, "__post_init__"):
-            lines.append("self.__post_init__()")
-        takes = ", ".join([*places, *(["*", *alone] if alone else [])])
-        exec(f"def __init__({takes}):\n " + "\n ".join(lines), names)
-        names["__init__"].__qualname__ = f"{cls.__qualname__}.__init__"
-        return names["__init__"]
 
     def _representation(cls):
         @recursive_repr()
