@@ -23,7 +23,7 @@ TRIM_AFTER = 16 * 2**20
 """Bytes of bodies that were let go since the last time."""
 
 TRIM_CLOSED = 250
-"""Connections that ended since then: each leaves some 10 kB that only the collector finds."""
+"""Connections that ended since then: what they took lies free between what others still have."""
 
 
 def tune() -> bool:
@@ -43,8 +43,6 @@ def settle() -> None:
 
 def trim() -> None:
     """Gives back what lies free; takes milliseconds, on a worker."""
-    # A call whose answer was translated is held by a ring of its own parts.
-    gc.collect()
     libc = _glibc()
     if libc is not None:
         libc.malloc_trim(0)
