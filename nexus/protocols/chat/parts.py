@@ -9,7 +9,6 @@ content part params; OpenRouter's prompt caching guide for ``cache_control``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from nexus.conversation.parts import Audio, CacheHint, Document, Image, Inline, Link, Part, Refusal, Text, placed
@@ -169,11 +168,11 @@ def _write_document(part: Document, path: str) -> list[dict[str, Json]]:
     return [*context, {"type": "file", "file": file}]
 
 
-def change_last(parts: list[Part], kinds: tuple[type[Part], ...], **members: Any) -> bool:
-    """Gives other members to the last of ``parts`` that is of one of ``kinds``; False where none is."""
+def change_last(parts: list[Part], kinds: tuple[type[Part], ...], change: Callable[[Any], Part]) -> bool:
+    """Changes the last of ``parts`` that is of one of ``kinds``; False where none is."""
     found = next((at for at in range(len(parts) - 1, -1, -1) if isinstance(parts[at], kinds)), None)
     if found is not None:
-        parts[found] = replace(parts[found], **members)
+        parts[found] = change(parts[found])
     return found is not None
 
 

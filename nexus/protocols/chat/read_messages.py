@@ -9,6 +9,8 @@ come as reasoning, text, refusals, calls, unless ``reasoning_details`` know the 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 
 from nexus.conversation.parts import (
     CacheHint,
@@ -107,7 +109,7 @@ class MessagesReader:
             raise UnsupportedFeature.about(f"{path}.audio", "audio in an answer cannot be translated; leave it out")
         prose = content.read_content(message.get("content"), f"{path}.content", content.ASSISTANT)
         signature = read_extra(message.get("extra_content"))
-        if signature is not None and not content.change_last(prose, (Text,), signature=signature):
+        if signature is not None and not content.change_last(prose, (Text,), partial(replace, signature=signature)):
             prose.append(Text("", signature=signature))
         if refusal := maybe_string(message, "refusal", path):
             prose.append(Refusal(refusal, at=f"{path}.refusal"))
@@ -157,5 +159,5 @@ def _read_images(message: Mapping[str, Json], path: str) -> list[Part]:
 def _hinted(parts: list[Part], cache: CacheHint | None) -> list[Part]:
     """A hint on the whole message belongs to its last part that can hold one."""
     if cache is not None:
-        content.change_last(parts, (Text, Image, Document, ToolCall), cache=cache)
+        content.change_last(parts, (Text, Image, Document, ToolCall), partial(replace, cache=cache))
     return parts

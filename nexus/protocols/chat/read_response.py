@@ -7,6 +7,8 @@ pieces of text are one part. Source: openai.types.chat.ChatCompletion.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from nexus.conversation.parts import Citation, Image, Part, Reasoning, Refusal, Response, Text, ToolCall
@@ -92,7 +94,7 @@ def _read_parts(message: Mapping[str, Json], response_id: str, drops: Drops, ser
             case _:
                 prose.append(Text(words))
     signature = vendor_signature(message.get("extra_content"))
-    if signature is not None and not change_last(prose, (Text,), signature=signature):
+    if signature is not None and not change_last(prose, (Text,), partial(replace, signature=signature)):
         prose.append(Text("", signature=signature))
     prose += _known(read_images(message), Image, drops)
     parts = interleave(thought, prose, _read_calls(message, response_id, drops))
