@@ -27,7 +27,8 @@ _ERROR = pattern(rb'"error"\s*:\s*["{]')
 _PLAIN = pattern(r"[A-Za-z0-9_.~-]+")
 """What every quoting leaves as it is."""
 
-_SCHEMES = frozenset({"bearer", "basic", "token"})
+SCHEMES = ("Bearer", "Basic", "Token")
+"""What may stand before a credential in a header."""
 
 _in_unicode = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -44,14 +45,16 @@ _QUOTINGS: Sequence[Callable[[str], str]] = (
 def _unschemed(secret: str) -> str:
     """The credential in a header's whole value: who complains of it names it without its scheme."""
     scheme, _, rest = secret.partition(" ")
-    return rest.strip() if scheme.lower() in _SCHEMES else ""
+    return rest.strip() if scheme.capitalize() in SCHEMES else ""
 
 
 def _spellings(secret: str, depth: int) -> set[str]:
-    found, fresh = {secret}, {secret}
-    for _ in range(0 if _PLAIN.fullmatch(secret) else depth):
+    if _PLAIN.fullmatch(secret):
+        return {secret}
+    found = fresh = {text for text in (secret, _unschemed(secret)) if len(text) >= SHORTEST}
+    for _ in range(depth):
         fresh = {quoting(spelling) for spelling in fresh for quoting in _QUOTINGS} - found
-        found |= fresh
+        found = found | fresh
     return found
 
 
@@ -66,7 +69,7 @@ class Redactor:
     def of(cls, secrets: Iterable[str], depth: int = 1) -> Redactor:
         """Finds them as they are and as they may be quoted. A ``depth`` of 2 is for what is quoted inside something
         quoted: a dict in a message, JSON in a logfmt value."""
-        long = (text for secret in secrets for text in (secret, _unschemed(secret)) if len(text) >= SHORTEST)
+        long = (secret for secret in secrets if len(secret) >= SHORTEST)
         spellings = {spelling for secret in long for spelling in _spellings(secret, depth)}
         return cls(tuple(sorted(spellings, key=len, reverse=True)))
 

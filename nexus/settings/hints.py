@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from nexus.headers.redaction import SCHEMES
 from nexus.late import pattern
 from nexus.settings.leaves import leaves
 from nexus.settings.problems import dotted
@@ -26,7 +27,7 @@ _REFERENCES = pattern(
 be filled."""
 
 _QUOTED = pattern(r"([\"'`])(.*)\1")
-_SCHEMED = pattern(r"(?:Bearer|Basic|Token)\s+\S+", re.IGNORECASE)
+_SCHEMED = pattern(rf"(?:{'|'.join(SCHEMES)})\s+\S+", re.IGNORECASE)
 _ASSIGNED = pattern(r"(?:export\s+)?[A-Z][A-Z0-9_]*=\S+|(?:authorization|x-api-key|api-key):.*", re.IGNORECASE)
 _URL = pattern(r"https?://.*", re.IGNORECASE)
 
