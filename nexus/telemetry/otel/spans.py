@@ -159,7 +159,7 @@ def error_type(error: NexusError | None) -> str | None:
 
 
 def known(attributes: Mapping[str, Value | None]) -> dict[str, Value]:
-    """Without what is not."""
+    """Those that have a value."""
     return {name: value for name, value in attributes.items() if value is not None and value != ""}
 
 
