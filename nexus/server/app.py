@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 from tornado.escape import url_unescape
@@ -15,7 +16,6 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, RequestHandler, _HandlerDelegate
 
 from nexus.auth import metadata
-from nexus.late import pattern
 from nexus.protocols.dialect import Dialect
 from nexus.protocols.loader import DIALECTS
 from nexus.protocols.operation import RAW, Operation
@@ -36,24 +36,28 @@ MOST_KNOWN, LONGEST_KNOWN = 500, 200
 """Paths whose handlers are remembered, and characters of one."""
 
 
-_LITERAL = pattern(r"(?:[/\w](?![?*+{]))*")
+_LITERAL = re.compile(r"(?:[/\w](?![?*+{]))*")
 
 
 class Spec:
     """Which paths go to a handler, and with what arguments. The pattern of a path is compiled when one is asked for
     that begins as it does: most never are."""
 
-    def __init__(self, paths: str, handler: type[RequestHandler], dialect: Dialect = DEFAULT, **more: object) -> None:
+    def __init__(self, pattern: str, handler: type[RequestHandler], dialect: Dialect = DEFAULT, **more: object) -> None:
         """``more`` are arguments of the handler, beside the dialect."""
         self.handler = handler
         self.arguments: dict[str, Any] = {"dialect": dialect, **more}
-        self._paths = pattern(paths)
-        begins = _LITERAL.match(paths)
+        self._pattern = pattern
+        begins = _LITERAL.match(pattern)
         self._begins = begins[0] if begins is not None else ""
+
+    @cached_property
+    def _compiled(self) -> re.Pattern[str]:
+        return re.compile(self._pattern)
 
     def match(self, path: str) -> list[bytes] | None:
         """What the groups of the pattern hold, unquoted; None where the path is another one."""
-        found = self._paths.fullmatch(path) if path.startswith(self._begins) else None
+        found = self._compiled.fullmatch(path) if path.startswith(self._begins) else None
         return None if found is None else [url_unescape(group, encoding=None, plus=False) for group in found.groups()]
 
 
@@ -125,9 +129,9 @@ def _specs(runtime: Runtime) -> Iterator[Spec]:
                 # A client whose base URL is the endpoint itself asks for nothing that is stored.
                 yield Spec(f"{base}{answers}{answers}", UnknownPath, dialect)
                 for operation in dialect.operations:
-                    paths = f"({operation.pattern})" if operation.many else operation.pattern
+                    pattern = f"({operation.pattern})" if operation.many else operation.pattern
                     others = _beside(settings, place, operation)
-                    yield Spec(f"{base}{paths}", CallHandler, dialect, operation=operation, others=others)
+                    yield Spec(f"{base}{pattern}", CallHandler, dialect, operation=operation, others=others)
             hellos = f"(?:/|{HELLO})?" if place.path else HELLO
             yield Spec(f"{re.escape(place.path)}{hellos}", HelloHandler, first)
         for place in bases(settings):
