@@ -6,7 +6,6 @@ Law: what is printed passes through the log redactor, so that no column added la
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from nexus.accounting.price_book import PriceBook, priced, read_here
@@ -16,6 +15,7 @@ from nexus.auth import cors
 from nexus.cli.colours import report
 from nexus.cli.discover import discover, models
 from nexus.cli.discover import report as compared
+from nexus.cli.output import put
 from nexus.headers.rules import plan
 from nexus.limits.accounts import dollars, usd
 from nexus.processes.cores import worker_count
@@ -46,7 +46,7 @@ def check(settings: Settings, source: str, *, beside: bool = False, coloured: bo
     answers = discover(settings) if asks else {}
     *lines, last = _report(settings, source, beside=beside)
     text = "\n".join([*lines, *compared(settings, answers), last, ""])
-    sys.stdout.write(report(redactor(secrets(settings))(text), coloured=coloured))
+    put(report(redactor(secrets(settings))(text), coloured=coloured))
     return int(any(answer.failed for answer in answers.values()))
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from nexus.cli.options import Options
+from nexus.cli.output import put
 from nexus.cli.parser import make_parser
 
 BASH = """\
@@ -31,7 +31,7 @@ FILES = ("-c", "--config", "--explain")
 
 def completion(options: Options) -> int:
     """Print the script of a shell: bash, zsh or fish."""
-    sys.stdout.write({"bash": _bash, "zsh": lambda: ZSH + _bash(), "fish": _fish}[options.shell]())
+    put({"bash": _bash, "zsh": lambda: ZSH + _bash(), "fish": _fish}[options.shell]())
     return 0
 
 

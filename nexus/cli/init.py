@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from nexus.cli.detect import SERVERS, Found, Machine
 from nexus.cli.discover import Answer, discover
 from nexus.cli.options import DEFAULT_FILE, Options
+from nexus.cli.output import put
 from nexus.dataclasses import dataclass
 from nexus.settings import Settings, secrets
 from nexus.settings.templates import expand
@@ -99,7 +100,7 @@ def write(
         for name, answer in answers.items()
         if answer.failed
     )
-    sys.stdout.write(f"wrote {path} with {using}\n{failed}next:\n{_next(path, chosen)}")
+    put(f"wrote {path} with {using}\n{failed}next:\n{_next(path, chosen)}")
     return 0
 
 

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from nexus.auth.keys import is_expired, make_key
 from nexus.cli.options import Options
+from nexus.cli.output import put
 from nexus.cli.words import hint
 from nexus.late import pattern
 from nexus.server.source import Source
@@ -45,7 +46,7 @@ def new(options: Options) -> int:
     key = make_key()
     # Apart, so that the table can be appended to a file and the key is seen.
     sys.stderr.write(f"the key of {name}, shown this once:\n{key}\n")
-    sys.stdout.write(TEXT.format(table=_table(name), digest=digest_of(key).hex(), example="2027-12-31"))
+    put(TEXT.format(table=_table(name), digest=digest_of(key).hex(), example="2027-12-31"))
     return 0
 
 
@@ -67,7 +68,7 @@ def rotate(options: Options, settings: Settings, source: Source) -> int:
         notes.append("the table's expires is over, for the new key too: set another")
     sys.stderr.write(f"the new key of {name}, shown this once:\n{key}\n{'; '.join(notes)}\n")
     digests = ", ".join(f'"{digest.hex()}"' for digest in (digest_of(key), *kept))
-    sys.stdout.write(ROTATED.format(table=_table(name), digests=digests))
+    put(ROTATED.format(table=_table(name), digests=digests))
     return 0
 
 

@@ -20,6 +20,7 @@ from nexus import wire
 from nexus.auth.device import SOON, IdentityProvider, Issued, LoginFailed, Prompt
 from nexus.cli.configured import refused, source_of
 from nexus.cli.options import Options
+from nexus.cli.output import put
 from nexus.dataclasses import dataclass
 from nexus.settings import Settings, SettingsError
 from nexus.settings.oauth import LoginSettings, read_issuer
@@ -98,7 +99,7 @@ def log_in(how: Login, environ: Mapping[str, str], *, anew: bool = False) -> int
         return 1
     except KeyboardInterrupt:
         return 130
-    sys.stdout.write(f"{issued.token}\n")
+    put(f"{issued.token}\n")
     return 0
 
 

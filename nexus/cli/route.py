@@ -13,6 +13,7 @@ from pathlib import Path
 from nexus.auth.identity import Identity
 from nexus.call import Call
 from nexus.cli.options import Options
+from nexus.cli.output import put
 from nexus.errors import ClientError, InvalidRequest
 from nexus.gateway.explain import Explained, Step, explain
 from nexus.gateway.routing import Model, Routes
@@ -39,7 +40,7 @@ def route(options: Options, settings: Settings, source: Source) -> int:
     except (Unreadable, ClientError) as error:
         sys.stderr.write(hide(f"nexus route: {error}\n"))
         return 1
-    sys.stdout.write(hide("\n".join([*lines, ""])))
+    put(hide("\n".join([*lines, ""])))
     return 0 if serves else 1
 
 

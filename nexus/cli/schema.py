@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 from nexus.cli.options import Options
+from nexus.cli.output import put
 from nexus.settings.schema import json_schema
 
 REFERENCE = Path(__file__).with_name("nexus.toml")
@@ -15,11 +15,11 @@ REFERENCE = Path(__file__).with_name("nexus.toml")
 
 def schema(options: Options) -> int:
     """Print the JSON Schema of a settings file."""
-    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
+    put(json.dumps(json_schema(), indent=2) + "\n")
     return 0
 
 
 def config(options: Options) -> int:
     """Print the annotated settings file."""
-    sys.stdout.write(REFERENCE.read_text(encoding="utf-8"))
+    put(REFERENCE.read_text(encoding="utf-8"))
     return 0

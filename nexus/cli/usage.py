@@ -13,6 +13,7 @@ from nexus.accounting.state import file_of, open_store
 from nexus.accounting.tables import VERSION
 from nexus.accounting.tabulate import WRITERS
 from nexus.cli.options import Options
+from nexus.cli.output import put
 from nexus.server.source import Source
 from nexus.settings import Settings, secrets
 from nexus.settings.usage import MEMORY, NONE
@@ -30,7 +31,7 @@ def usage(options: Options, settings: Settings, source: Source) -> int:
     except DatabaseError as error:
         sys.stderr.write(redactor(secrets(settings))(f"nexus usage: {error}\n"))
         return 1
-    sys.stdout.write(text)
+    put(text)
     return 0
 
 

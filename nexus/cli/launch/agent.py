@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 
 from nexus.cli.launch.gateway import CannotStart, started
 from nexus.cli.options import Options
+from nexus.cli.output import put
 from nexus.dataclasses import dataclass
 from nexus.errors import ModelNotFound
 from nexus.gateway.routing import Routes
@@ -103,7 +104,7 @@ def show(options: Options, settings: Settings, source: Source) -> int:
         sys.stderr.write(f"nexus env: {error}\n")
         return 1
     for name, value in CLIENTS[client](Gateway(settings, base, key), model).items():
-        sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
+        put(f"export {name}={shlex.quote(value)}\n")
     return 0
 
 

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from nexus.cli.colours import is_coloured, render
 from nexus.cli.configured import source_of
 from nexus.cli.options import Options, read_options
+from nexus.cli.output import put
 from nexus.cli.smoke.caller import Caller, UsageError, read_caller
 from nexus.cli.smoke.capabilities import CHECKS
 from nexus.cli.smoke.exchange import Failed
@@ -89,8 +90,7 @@ def try_all(options: argparse.Namespace, settings: Settings | None, caller: Call
         doors = tuple(door for door in site.doors if not options.protocol or door.dialect.name in options.protocol)
         site = replace(site, doors=doors, models=choose(options.models, site.models))
         report = run(site, options, redact)
-        sys.stdout.write(redact(report.json() if options.json else report.text()))
-        sys.stdout.flush()
+        put(redact(report.json() if options.json else report.text()))
     code = INTERRUPTED if report.interrupted else 0 if report.passed else 1
     if local is not None and local.hangs:
         # The interpreter would wait for the thread.

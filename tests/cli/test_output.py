@@ -1,0 +1,58 @@
+"""What a command prints where nobody reads on, where nothing can be written, and in encodings that lack a name."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from nexus.cli import main as cli
+
+FILE = '[llm.providers."jürgen"]\ntype = "echo"\nmodels = ["日本"]\n'
+
+
+def printed_to(descriptor: int, encoding: str, monkeypatch: pytest.MonkeyPatch, *command: str) -> int | str | None:
+    """The exit code of a command whose stdout is that descriptor."""
+    with monkeypatch.context() as patch, open(descriptor, "w", encoding=encoding) as stdout:
+        patch.setattr(sys, "stdout", stdout)
+        try:
+            return cli.main(command)
+        except SystemExit as end:
+            return end.code
+
+
+COMMANDS = (("check",), ("config",), ("schema",), ("completion", "fish"), ("env", "openai"))
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: str(command[0]))
+def test_a_reader_that_has_seen_enough_ends_a_command_silently(
+    command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    reader, writer = os.pipe()
+    os.close(reader)
+    assert printed_to(writer, "utf-8", monkeypatch, *command) == 128 + 13
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_stdout_that_takes_nothing_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    unwritable = os.open(os.devnull, os.O_RDONLY)
+    assert printed_to(unwritable, "utf-8", monkeypatch, "config") == 1
+    assert capsys.readouterr().err == "nexus: stdout cannot be written: bad file descriptor\n"
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(SystemExit, match="1"):
+        cli.main(["schema"])
+    assert capsys.readouterr().err == "nexus: stdout cannot be written: is closed\n"
+
+
+def test_names_that_the_encoding_of_stdout_lacks_are_escaped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "nexus.toml").write_text(FILE, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    out = os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)
+    assert printed_to(out, "latin-1", monkeypatch, "check") == 0
+    assert "jürgen/\\u65e5\\u672c" in (tmp_path / "out").read_text(encoding="latin-1")
