@@ -1,6 +1,7 @@
 """``[usage]``: where it is written down who used what, and who may read it."""
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -33,7 +34,7 @@ def store_of(written: str | None, config: Path, folder: Path | None) -> str:
     file in ``folder`` that goes with the configuration.
     """
     if written is None:
-        digest = hashlib.sha256(str(config.resolve()).encode()).hexdigest()[:12]
+        digest = hashlib.sha256(os.fsencode(config.resolve())).hexdigest()[:12]
         return MEMORY if folder is None else f"{SQLITE}{folder / f'usage-{digest}.sqlite3'}"
     if written.startswith(SQLITE):
         return f"{SQLITE}{config.resolve().parent / written.removeprefix(SQLITE)}"

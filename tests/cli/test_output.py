@@ -56,3 +56,13 @@ def test_names_that_the_encoding_of_stdout_lacks_are_escaped(tmp_path: Path, mon
     out = os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)
     assert printed_to(out, "latin-1", monkeypatch, "check") == 0
     assert "jürgen/\\u65e5\\u672c" in (tmp_path / "out").read_text(encoding="latin-1")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no names that are not UTF-8")
+def test_settings_in_a_folder_whose_name_is_not_utf_8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    (folder / "nexus.toml").write_text(FILE, encoding="utf-8")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert cli.main(["check"]) == 0
