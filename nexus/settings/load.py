@@ -34,6 +34,8 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
         return _load(path, environ, files)
     except SettingsError as error:
         raise SettingsError(error.problems, files) from None
+    except RecursionError:
+        raise SettingsError([Problem((), None, "is nested too deeply", str(path))], files) from None
 
 
 def _load(path: Path, environ: Mapping[str, str], files: Stamps) -> Settings:

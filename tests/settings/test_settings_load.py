@@ -290,6 +290,8 @@ NOT_TOML = {
     "twice the same key": ("a = 1\na = 2", "nexus.toml:2: not valid TOML: Cannot overwrite a value"),
     "open at the end": ("a = 1\nb = [1\n", "nexus.toml:2: not valid TOML: Unclosed array (at end of document)"),
     "not UTF-8": (b"a = 1\nb = '\xff'", "nexus.toml:2: is not UTF-8 text"),
+    "deep arrays": ("a = " + "[" * 2000 + "]" * 2000, "nexus.toml: is nested too deeply"),
+    "deep tables": (".".join("a" * 2000) + " = 1", "nexus.toml: is nested too deeply"),
     "absurd number": ("a = " + "9" * 5000, "nexus.toml:1: not valid TOML: "),
 }
 
