@@ -401,10 +401,32 @@ def test_init_where_no_folder_is(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err.endswith("nexus.toml cannot be written: no such file or directory\n")
 
 
+def test_init_leaves_no_half_of_a_file(tmp_path: Path) -> None:
+    program = (
+        "import pathlib, resource, sys; from nexus.cli.init import write;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); sys.exit(write(pathlib.Path('nexus.toml'), {}, {}))"
+    )
+    run = python(program, tmp_path)
+    assert (run.returncode, run.stdout, run.stderr) == (1, "", "nexus: nexus.toml cannot be written: file too large\n")
+    assert not list(tmp_path.glob("*.toml"))
+
+
 def test_a_dangling_link_is_not_taken_for_no_file(command: Command, tmp_path: Path) -> None:
     (tmp_path / "nexus.toml").symlink_to(tmp_path / "elsewhere")
     run = command(tmp_path, "check")
     assert (run.returncode, run.stderr) == (1, "nexus.toml: no such file\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        ("check", "default ./nexus.toml, else ~/.config/nexus/nexus.toml, else a demo"),
+        ("codex", "default ~/.config/nexus/nexus.toml, else ./nexus.toml, else a demo"),
+        ("init", "the file to write (env NEXUS_CONFIG_PATH; default ./nexus.toml)"),
+    ],
+)
+def test_help_says_where_the_settings_are_looked_for(command: Command, tmp_path: Path, name: str, where: str) -> None:
+    assert where in " ".join(command(tmp_path, name, "--help").stdout.split())
 
 
 def test_demo_text_holds_what_a_person_needs() -> None:

@@ -88,12 +88,10 @@ def write(
     answers, redact = _asked(found, environ) if asks else ({}, str)
     chosen = [_chosen(vendor, answers.get(vendor.name, Answer(silent=True)), every) for vendor in found]
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        _create(path, render(chosen))
     except OSError as error:
         sys.stderr.write(f"nexus: {path} cannot be written: {(error.strerror or str(error)).lower()}\n")
         return 1
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(render(chosen))
     using = ", ".join(_describe(one) for one in chosen) or "the demo (no vendor found)"
     failed = "".join(
         redact(f"{name}: its models are those known to Nexus, for its list cannot be had: {answer.failed}\n")
@@ -102,6 +100,17 @@ def write(
     )
     put(f"wrote {path} with {using}\n{failed}next:\n{_next(path, chosen)}")
     return 0
+
+
+def _create(path: Path, text: str) -> None:
+    """A file of that text, or none where the disk has no room for all of it."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError:
+        path.unlink()
+        raise
 
 
 def _asked(found: Sequence[Found], environ: Mapping[str, str]) -> tuple[Mapping[str, Answer], Redact]:
