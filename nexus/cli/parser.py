@@ -45,6 +45,8 @@ def flags_of(parser: argparse.ArgumentParser) -> set[str]:
     return own.union(*(flags_of(command) for choices in commands for command in choices.values()))
 
 
+FROM_ENV, HERE, OWN = "env NEXUS_CONFIG_PATH", "./nexus.toml", "~/.config/nexus/nexus.toml"
+
 COLOURED = ("auto", "always", "never")
 """When there are colours: ``is_coloured`` says what ``auto`` is."""
 
@@ -73,7 +75,9 @@ def make_parser() -> Parser:
         help="ask the vendors too which models they offer, and compare; ends with 1 where one does not answer",
     )
     init = commands.add_parser(
-        "init", help="write a first nexus.toml for the vendor keys in the environment", parents=[config]
+        "init",
+        help="write a first nexus.toml for the vendor keys in the environment",
+        parents=[_config_flags(f"the file to write ({FROM_ENV}; default {HERE})")],
     )
     init.add_argument(
         "--all",
@@ -103,12 +107,13 @@ def make_parser() -> Parser:
 
 
 def _add_agents(commands: Any, config: Parser) -> None:
+    own = _config_flags(f"settings file ({FROM_ENV}; default {OWN}, else {HERE}, else a demo)")
     for name, program in AGENTS.items():
         agent = commands.add_parser(
             name,
             help=f"run {program} through the running gateway, or start one for it",
             usage=f"nexus {name} [-m MODEL] [-c PATH] [-- ARGUMENTS OF {name.upper()}]",
-            parents=[config],
+            parents=[own],
         )
         _add_model(agent)
     env = commands.add_parser("env", help="print the variables that point a client at this gateway", parents=[config])
@@ -212,15 +217,9 @@ class _Every(argparse.Action):
 
 
 # Defaults are suppressed throughout: a subcommand would overwrite with its default what stood before its name.
-def _config_flags() -> Parser:
+def _config_flags(file: str = f"settings file ({FROM_ENV}; default {HERE}, else {OWN}, else a demo)") -> Parser:
     flags = Parser(add_help=False, argument_default=argparse.SUPPRESS)
-    flags.add_argument(
-        "-c",
-        "--config",
-        metavar="PATH",
-        action=_Once,
-        help="settings file (env NEXUS_CONFIG_PATH; default ./nexus.toml if it exists, else a demo)",
-    )
+    flags.add_argument("-c", "--config", metavar="PATH", action=_Once, help=file)
     flags.add_argument(
         "--color",
         metavar="WHEN",
