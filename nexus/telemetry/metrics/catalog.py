@@ -63,55 +63,51 @@ def _histogram(name: str, help: str, *labels: str, bounds: tuple[float, ...]) ->
     return Metric(f"nexus_{name}", "histogram", help, labels, NANO, bounds)
 
 
-CALLS = _counter("calls", "Calls that ended, by what became of them.", "protocol", "operation", "route", "outcome")
-ATTEMPTS = _counter("attempts", "Attempts at a vendor that ended, by what became of them.", "route", "outcome")
-REFUSED = _counter("refused_requests", "Requests that were refused before they became a call.", "reason")
+CALLS = _counter("calls", "Completed calls, by outcome.", "protocol", "operation", "route", "outcome")
+ATTEMPTS = _counter("attempts", "Completed attempts at a vendor, by outcome.", "route", "outcome")
+REFUSED = _counter("refused_requests", "Requests refused before they became a call.", "reason")
 FIRST_CONTENT = _histogram(
     "first_content_seconds",
     "Time from the start of a streamed call to the first content of its answer.",
     "route",
     bounds=LONG,
 )
-DURATION = _histogram(
-    "duration_seconds", "Time from the start of a call to its end.", "operation", "route", bounds=WHOLE
-)
+DURATION = _histogram("duration_seconds", "Duration of a call.", "operation", "route", bounds=WHOLE)
 OWN = _histogram(
     "own_seconds",
-    "Time that the gateway itself took until the client had the first byte.",
+    "Time spent in the gateway itself before the first byte to the client.",
     "protocol",
     bounds=SHORT,
 )
-LAG = _histogram("loop_lag_seconds", "By how much a timer of the loop was late.", bounds=SHORT)
-TOKENS = _counter("tokens", "Tokens that vendors reported; the parts do not overlap.", "route", "part")
+LAG = _histogram("loop_lag_seconds", "Delay of a timer in the event loop.", bounds=SHORT)
+TOKENS = _counter("tokens", "Tokens reported by vendors; the parts do not overlap.", "route", "part")
 USAGE_REPORTS = _counter(
     "usage_reports",
-    "Attempts at what uses tokens, by whether the vendor said how many it used: yes, partly or no.",
+    "Attempts that use tokens, by whether the vendor reported how many: yes, partly or no.",
     "route",
     "known",
 )
-MISMATCH = _counter(
-    "token_mismatches", "Attempts whose parts of tokens do not add up to the vendor's own total.", "route"
-)
-COST = _counter("cost_usd", "What attempts cost, in US dollars, as far as prices are known.", "route", unit=NANO)
-COST_UNKNOWN = _counter("cost_unknown", "Attempts that used tokens for which no price is known.", "route")
-GROUP_CALLS = _counter("group_calls", "Calls that ended, by the caller's group.", "group", "outcome")
-GROUP_TOKENS = _counter("group_tokens", "Tokens that vendors reported, by the caller's group.", "group", "part")
-GROUP_COST = _counter("group_cost_usd", "What attempts cost, by the caller's group.", "group", unit=NANO)
-IN_FLIGHT = _gauge("in_flight", "Calls that run.")
-BUSY = _gauge("worker_threads_busy", "Threads that are at work for calls.")
-THREADS = _gauge("worker_threads", "Threads that may be at work for calls.")
-UP = _gauge("processes_up", "Processes that serve.")
-RESTS = _counter("rests", "Rests that began, after failures: of a provider, a model or a key there.", "place", "scope")
-RESTING = _gauge("resting", "Whether a route rests: its provider or its model there.", "route")
-KEYS_RESTING = _gauge("keys_resting", "Keys that rest at a provider, for all models or for one.", "provider")
-LIMITS = _counter("limit_decisions", "Decisions of rate limits.", "rule", "dimension", "result")
-BUDGET_REFUSALS = _counter("budget_refusals", "Calls that a budget refused.", "budget")
+MISMATCH = _counter("token_mismatches", "Attempts whose token parts do not add up to the vendor's own total.", "route")
+COST = _counter("cost_usd", "Cost of attempts in US dollars, if the price is known.", "route", unit=NANO)
+COST_UNKNOWN = _counter("cost_unknown", "Attempts that used tokens without a known price.", "route")
+GROUP_CALLS = _counter("group_calls", "Completed calls, by the caller's group.", "group", "outcome")
+GROUP_TOKENS = _counter("group_tokens", "Tokens reported by vendors, by the caller's group.", "group", "part")
+GROUP_COST = _counter("group_cost_usd", "Cost of attempts in US dollars, by the caller's group.", "group", unit=NANO)
+IN_FLIGHT = _gauge("in_flight", "Calls in flight.")
+BUSY = _gauge("worker_threads_busy", "Worker threads in use.")
+THREADS = _gauge("worker_threads", "Maximum number of worker threads.")
+UP = _gauge("processes_up", "Processes that are serving.")
+RESTS = _counter("rests", "Cooldowns started after failures: of a provider, a model or a key.", "place", "scope")
+RESTING = _gauge("resting", "Whether a route is in cooldown: its provider or its model.", "route")
+KEYS_RESTING = _gauge("keys_resting", "Keys of a provider in cooldown, for all models or for one.", "provider")
+LIMITS = _counter("limit_decisions", "Rate limit decisions.", "rule", "dimension", "result")
+BUDGET_REFUSALS = _counter("budget_refusals", "Calls refused by a budget.", "budget")
 LEDGER_DROPPED = _counter("ledger_dropped", "Calls that were not written to the ledger.")
-RELOADS = _counter("config_reloads", "Times that the configuration was read anew.", "result")
+RELOADS = _counter("config_reloads", "Reloads of the configuration.", "result")
 RELOADED_AT = _gauge(
-    "config_last_reload_success_timestamp_seconds", "When the configuration was last read with success."
+    "config_last_reload_success_timestamp_seconds", "Time of the last successful load of the configuration."
 )
-BUILD = _gauge("build_info", "The version that runs.", "version")
+BUILD = _gauge("build_info", "Running version.", "version")
 
 METRICS = (
     *(CALLS, ATTEMPTS, REFUSED, FIRST_CONTENT, DURATION, OWN, LAG),
