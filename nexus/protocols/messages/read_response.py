@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from nexus.conversation.parts import Citation, Reasoning, Response, Signature, Text, ToolCall
+from nexus.conversation.parts import Citation, Part, Reasoning, Response, Signature, Text, ToolCall
 from nexus.errors import VendorError
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin, ReadResponse
 from nexus.protocols.messages.citations import read_citation
 from nexus.protocols.messages.read_error import read_stream_error
 from nexus.protocols.messages.signatures import OWN
-from nexus.protocols.messages.stops import read_stop
+from nexus.protocols.messages.stops import read_refusal, read_stop
 from nexus.protocols.messages.usage import read_usage
 from nexus.wire import Json, encode, mapping, sequence, text
 
@@ -30,13 +30,12 @@ def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadRespons
     if not is_answer(body):
         raise VendorError(read_stream_error(body))
     drops = Drops()
-    parts = [part for block in sequence(body.get("content")) if (part := read_block(mapping(block), drops)) is not None]
-    if body.get("stop_details") is not None:
-        drops.add("stop_details")
+    read: list[Part | None] = [read_block(mapping(block), drops) for block in sequence(body.get("content"))]
+    read.append(read_refusal(body, drops))
     response = Response(
         id=text(body.get("id")),
         model=text(body.get("model")),
-        parts=tuple(parts),
+        parts=tuple(part for part in read if part is not None),
         stop=read_stop(body),
         usage=read_usage(body.get("usage")),
     )

@@ -27,13 +27,15 @@ from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.messages.read_error import read_stream_error
 from nexus.protocols.messages.read_response import read_block, read_citations
 from nexus.protocols.messages.signatures import OWN
-from nexus.protocols.messages.stops import read_stop
+from nexus.protocols.messages.stops import read_refusal, read_stop
 from nexus.protocols.messages.usage import merge_usage, read_usage
 from nexus.protocols.open_parts import OpenPart, OpenParts
 from nexus.protocols.sse import DONE
 from nexus.wire import Json, decode_delta, mapping, sequence, text
 
 _Wire = Mapping[str, Json]
+_EXPLANATION = -1
+"""Stands for the index of the words by which the vendor says why it stopped the answer."""
 
 
 class StreamReader:
@@ -47,6 +49,7 @@ class StreamReader:
         self._foreign: set[int] = set()
         self._usage: dict[str, Json] = {}
         self._stop: Stop | None = None
+        self._explained = False
         self._dropped = Drops()
 
     def feed(self, event: str | None, data: str) -> list[Event]:
@@ -149,11 +152,20 @@ class StreamReader:
         if text(delta.get("stop_reason")):
             self._stop = read_stop(delta)
             self.complete = self._parts.fit(self._stop) == self._stop
-        events = self._dropped.events("stop_details") if delta.get("stop_details") is not None else []
+        events = self._explain(delta)
         if isinstance(wire.get("usage"), dict):
             self._usage = merge_usage(self._usage, wire["usage"])
             events.append(UsageUpdate(read_usage(self._usage)))
         return events
+
+    def _explain(self, delta: _Wire) -> list[Event]:
+        drops = Drops()
+        refusal = read_refusal(delta, drops)
+        events = self._dropped.events(*drops.names)
+        if refusal is None or self._explained:
+            return events
+        self._explained = True
+        return [*events, *self._parts.start(_EXPLANATION, refusal), *self._parts.end(_EXPLANATION)]
 
     def _message_stop(self, wire: _Wire) -> list[Event]:
         self.complete = self._over = True

@@ -2,16 +2,17 @@
 
 The map is total; a word that is not in it stays itself as ``Stop("unknown", raw=word)`` and is never turned into
 a clean end: towards a client it is an answer that ran out of tokens, which Claude Code asks to go on.
-Source: anthropic.types.StopReason.
+Source: anthropic.types.StopReason and RefusalStopDetails.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation.parts import Stop, StopReason
+from nexus.conversation.parts import Refusal, Stop, StopReason
+from nexus.protocols.checks import Drops
 from nexus.protocols.extra_fields import native_reason
-from nexus.wire import Json, text
+from nexus.wire import Json, mapping, text
 
 _READ: dict[str, StopReason] = {
     "end_turn": "end",
@@ -36,7 +37,20 @@ def read_stop(wire: Mapping[str, Json]) -> Stop:
     word = text(wire.get("stop_reason"))
     if not word:
         return Stop("end")
-    return Stop(_READ.get(word, "unknown"), sequence=text(wire.get("stop_sequence")) or None, raw=word or None)
+    # An explanation is Anthropic's and not the model's: a filter stopped the answer.
+    reason = "content_filter" if word == "refusal" and _explanation(wire) else _READ.get(word, "unknown")
+    return Stop(reason, sequence=text(wire.get("stop_sequence")) or None, raw=word or None)
+
+
+def read_refusal(wire: Mapping[str, Json], drops: Drops) -> Refusal | None:
+    """Why the vendor stopped the answer, in its words, from the same place; what else it says of that is named."""
+    drops.unknown(mapping(wire.get("stop_details")), ("type", "explanation"), "stop_details")
+    words = _explanation(wire)
+    return Refusal(words) if words else None
+
+
+def _explanation(wire: Mapping[str, Json]) -> str:
+    return text(mapping(wire.get("stop_details")).get("explanation"))
 
 
 def write_stop(stop: Stop, *, refused: bool = False) -> dict[str, Json]:

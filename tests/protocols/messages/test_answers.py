@@ -108,8 +108,8 @@ EXPECTED: dict[str, Response] = {
     "refused": Response(
         "msg_01XFDUDYJgAACzvnptvVoYEL",
         "claude-opus-5-20260601",
-        (),
-        Stop("refusal", raw="refusal"),
+        (Refusal("no"),),
+        Stop("content_filter", raw="refusal"),
         Usage(input=9, output=3),
     ),
     "unknown": Response(
@@ -127,7 +127,7 @@ EXPECTED: dict[str, Response] = {
 DROPPED = {
     "citations": {"citations.char_location"},
     "server_tools": {"server_tool_use", "web_search_tool_result"},
-    "refused": {"stop_details"},
+    "refused": {"stop_details.category"},
     "unknown": {"hologram", "sparkle_delta"},
 }
 
