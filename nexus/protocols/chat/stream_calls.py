@@ -1,15 +1,13 @@
 """Puts a vendor's streamed tool calls together, whichever way the server numbers them.
 
 A call is found by its index, or by its id where ids contradict the index or there is none; a new id where the
-index is taken starts a new call. Id and name count once, however often they are repeated. A call starts when its
-name is known. It may end early only when its arguments are a whole JSON value; what is still unclear stays
-open, because servers interleave. Sources: streams of OpenAI, vLLM, llama.cpp (repeats everything), Ollama (index
-always 0), Google (whole calls, no index).
+index is taken starts a new call. Id and name count once, however often they are repeated. Sources: streams of OpenAI,
+vLLM, llama.cpp (repeats everything), Ollama (index always 0), Google (whole calls, no index).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import field
 
 from nexus.conversation.parts import Signature
@@ -20,8 +18,9 @@ from nexus.wire import Json, decode, mapping, text
 
 
 @dataclass(slots=True, eq=False)
-class ToolCallBuffer:
-    """One call as far as it is known. ``part`` is its part's index once that started; ``ended`` when it is closed."""
+class StreamedCall:
+    """A call as far as it is known: ``waiting`` are the arguments that nobody was told. ``part`` is the index of its
+    part, None before its name has come; ``ended`` says that the part has."""
 
     index: int | None = None
     id: str = ""
@@ -46,20 +45,21 @@ class ToolCallBuffer:
         return piece[0] == "{" and "".join(self.arguments) == piece and self.whole
 
 
-class Calls:
+class StreamedCalls:
     """Feed it the deltas of one answer; each gives the call it belongs to, brought up to date."""
 
     def __init__(self) -> None:
-        self.all: list[ToolCallBuffer] = []
-        self._at: dict[int, ToolCallBuffer] = {}
+        self.all: list[StreamedCall] = []
+        self._at: dict[int, StreamedCall] = {}
 
-    def feed(self, delta: Mapping[str, Json]) -> ToolCallBuffer:
+    def feed(self, delta: Mapping[str, Json]) -> StreamedCall:
         function = mapping(delta.get("function"))
         call_id, name = text(delta.get("id")), text(function.get("name"))
         piece = read_arguments(function.get("arguments"))
         index = delta.get("index")
         index = index if isinstance(index, int) else None
-        call = self._find(index, call_id, name, piece) or self._new()
+        if (call := self._find(index, call_id, name, piece)) is None:
+            self.all.append(call := StreamedCall())
         if index is not None:
             self._at[index] = call
             call.index = index
@@ -70,7 +70,7 @@ class Calls:
         call.signature = vendor_signature(delta.get("extra_content")) or call.signature
         return call
 
-    def _find(self, index: int | None, call_id: str, name: str, piece: str) -> ToolCallBuffer | None:
+    def _find(self, index: int | None, call_id: str, name: str, piece: str) -> StreamedCall | None:
         here = self._at.get(index) if index is not None else (self.all[-1] if self.all else None)
         if not call_id:
             return None if here is not None and _again(here, name, piece) else here
@@ -80,15 +80,7 @@ class Calls:
         # The same id at another index is another call of a careless server.
         return next((call for call in same if index is None or call.index in (None, index)), None)
 
-    def _new(self) -> ToolCallBuffer:
-        self.all.append(ToolCallBuffer())
-        return self.all[-1]
 
-    @property
-    def open(self) -> Iterator[ToolCallBuffer]:
-        return (call for call in self.all if call.part is not None and not call.ended)
-
-
-def _again(call: ToolCallBuffer, name: str, piece: str) -> bool:
+def _again(call: StreamedCall, name: str, piece: str) -> bool:
     """Whether a delta without an id starts another call in the place of ``call``."""
     return bool(name and call.name) and (name != call.name or (piece.lstrip()[:1] == "{" and call.whole))

@@ -11,7 +11,7 @@ from nexus.protocols.chat.sources import Span, placed_citation, read_annotations
 from nexus.wire import Json
 
 
-class StreamedCitations:
+class StreamCitations:
     """Told of every text and every delta; gives citations, and the names of what is none.
 
     ``sources`` are pages without places, which count where nothing else is cited.
