@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import TypeVar
 
 from nexus.conversation.asking import asks_for
 from nexus.conversation.events import ContentDropped, Event
@@ -14,6 +15,7 @@ from nexus.errors import InvalidRequest
 from nexus.wire import Json
 
 Body = Mapping[str, Json]
+T = TypeVar("T")
 
 
 class Drops:
@@ -34,11 +36,22 @@ class Drops:
             if name not in known and asks_for(name, value):
                 self.add(f"{prefix}.{name}")
 
-    def events(self, *names: str) -> list[Event]:
-        """Adds the names, and gives one event for each that is new."""
-        fresh = [name for name in dict.fromkeys(names) if name not in self._names]
-        self._names |= dict.fromkeys(fresh)
-        return [ContentDropped(name) for name in fresh]
+    def sift(self, read: Iterable[T | str]) -> list[T]:
+        """What could be read; the names in the place of the rest are added."""
+        read = list(read)
+        self.add(*(one for one in read if isinstance(one, str)))
+        return [one for one in read if not isinstance(one, str)]
+
+    def events(self, *found: Event | str) -> list[Event]:
+        """The events, with one more in the place of each name that is new."""
+        out: list[Event] = []
+        for one in found:
+            if not isinstance(one, str):
+                out.append(one)
+            elif one not in self._names:
+                self.add(one)
+                out.append(ContentDropped(one))
+        return out
 
     @property
     def names(self) -> tuple[str, ...]:

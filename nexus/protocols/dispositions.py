@@ -55,7 +55,7 @@ def dropped_by(reads: Mapping[str, Disposition], body: Body, known: Collection[s
         if disposition is None or disposition.kind == "dropped":
             drops.add(name)
         elif disposition.kind == "refused":
-            raise UnsupportedFeature.about(name, f"{disposition.note}")
+            raise UnsupportedFeature.about(name, disposition.note)
     return drops
 
 

@@ -95,11 +95,8 @@ def complete(schema: Json) -> Json:
 
 def takes_strict(schema: Json) -> bool:
     """Whether a schema keeps the rules of ``strict``: closed objects, every property required, no further logic."""
-    return (
-        isinstance(schema, dict)
-        and _keeps_rules(schema)
-        and not any(not reference.startswith("#") for reference in references(schema))
-    )
+    is_known = isinstance(schema, dict) and all(reference.startswith("#") for reference in references(schema))
+    return is_known and _keeps_rules(schema)
 
 
 def _keeps_rules(schema: Schema) -> bool:
@@ -110,7 +107,5 @@ def _keeps_rules(schema: Schema) -> bool:
         required = set(required_of(schema))
         if schema.get("additionalProperties") is not False or set(properties) - required:
             return False
-    return all(isinstance(one, dict) and _keeps_rules(one) for keyword, one in inner(schema) if keyword != _CLOSED)
-
-
-_CLOSED = "additionalProperties"
+    held = (one for keyword, one in inner(schema) if keyword != "additionalProperties")
+    return all(isinstance(one, dict) and _keeps_rules(one) for one in held)

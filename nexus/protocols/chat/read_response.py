@@ -6,39 +6,25 @@ pieces of text are one part. Source: openai.types.chat.ChatCompletion.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
 
-from nexus.conversation.parts import Citation, Image, Part, Reasoning, Refusal, Response, Text, ToolCall
+from nexus.conversation.parts import Part, Reasoning, Refusal, Response, Text, ToolCall
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.models.chat_server import ChatServer
 from nexus.protocols.chat.answers import made_id, read_arguments, read_pieces
 from nexus.protocols.chat.parts import change_last
 from nexus.protocols.chat.read_error import read_stream_error
-from nexus.protocols.chat.reasoning import (
-    BARE,
-    interleave,
-    read_reasoning,
-    vendor_signature,
-)
-from nexus.protocols.chat.sources import (
-    read_annotations,
-    read_images,
-    read_sources,
-    with_citations,
-    with_sources,
-)
+from nexus.protocols.chat.reasoning import BARE, interleave, read_reasoning, vendor_signature
+from nexus.protocols.chat.sources import read_annotations, read_images, read_sources, with_citations, with_sources
 from nexus.protocols.chat.stops import read_stop
 from nexus.protocols.chat.think_tags import untagged
 from nexus.protocols.chat.usage import read_usage
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin, ReadResponse
 from nexus.wire import Json, mapping, sequence, text
-
-Read = TypeVar("Read", Image, Citation)
 
 
 def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
@@ -96,20 +82,9 @@ def _read_parts(message: Mapping[str, Json], response_id: str, drops: Drops, ser
     signature = vendor_signature(message.get("extra_content"))
     if signature is not None and not change_last(prose, (Text,), partial(replace, signature=signature)):
         prose.append(Text("", signature=signature))
-    prose += _known(read_images(message), Image, drops)
+    prose += drops.sift(read_images(message))
     parts = interleave(thought, prose, _read_calls(message, response_id, drops))
-    return with_citations(parts, _known(read_annotations(message), Citation, drops), drops, before)
-
-
-def _known(read: Iterable[Read | str], kind: type[Read], drops: Drops) -> list[Read]:
-    """What could be read; the rest is named."""
-    found: list[Read] = []
-    for one in read:
-        if isinstance(one, kind):
-            found.append(one)
-        else:
-            drops.add(str(one))
-    return found
+    return with_citations(parts, drops.sift(read_annotations(message)), drops, before)
 
 
 def _read_calls(message: Mapping[str, Json], response_id: str, drops: Drops) -> list[Part]:

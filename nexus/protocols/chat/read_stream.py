@@ -8,9 +8,9 @@ servers named in stream_calls.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from nexus.conversation.events import Cited, Event, ResponseEnd, ResponseStart, UsageUpdate
+from nexus.conversation.events import Event, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.conversation.parts import Reasoning, Stop
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
@@ -91,10 +91,10 @@ class StreamReader:
         self._start()
         for kind, words in self._tags.finish() if self._tags else ():
             self._say(kind, words)
-        self._cite(self._citations.last())
+        self._emit(*self._citations.last())
         calls = self._parts.calls.all
         if not all(call.name for call in calls):
-            self._drop("tool_calls")
+            self._emit("tool_calls")
         stop = read_stop(self._finish, calls=any(call.name for call in calls), refused=self._parts.has_refusal)
         if not self._finish and any(call.arguments and not call.whole for call in calls):
             # The terminator alone says that all was said, and half a call that more should have come.
@@ -108,8 +108,9 @@ class StreamReader:
         self._out.clear()
         return out
 
-    def _drop(self, *names: str) -> None:
-        self._out += self._dropped.events(*names)
+    def _emit(self, *found: Event | str) -> None:
+        """Events, and names of what has none."""
+        self._out += self._dropped.events(*found)
 
     def _start(self) -> None:
         if not self._started:
@@ -126,7 +127,7 @@ class StreamReader:
             if choice.get("index") in (0, None):
                 self._read_choice(choice)
             else:
-                self._drop("choices")
+                self._emit("choices")
         self._citations.sources = read_sources(chunk) or self._citations.sources
         for holder in (chunk, mapping(chunk.get("x_groq")), *choices):
             self._read_usage(mapping(holder.get("usage")))
@@ -149,12 +150,12 @@ class StreamReader:
             if call.get("type") in (None, "", "function"):
                 self._parts.call(call, self._id)
             else:
-                self._drop(f"tool_calls.{text(call.get('type'))}")
+                self._emit(f"tool_calls.{text(call.get('type'))}")
         if legacy := mapping(delta.get("function_call")):
             self._parts.call({"index": -1, "function": legacy}, self._id)
-        self._cite(self._citations.read(delta))
+        self._emit(*self._citations.read(delta))
         if mapping(choice.get("logprobs")):
-            self._drop("logprobs")
+            self._emit("logprobs")
         if finish_word(choice):
             self._finish = choice
             self.complete = True
@@ -163,12 +164,12 @@ class StreamReader:
         self._read_reasoning(delta)
         for kind, words in read_pieces(delta):
             if kind == "dropped":
-                self._drop(words)
+                self._emit(words)
             elif words:
                 self._read_words(kind, words)
         for image in read_images(delta):
             if isinstance(image, str):
-                self._drop(image)
+                self._emit(image)
             else:
                 self._parts.add(image)
         if (signature := vendor_signature(delta.get("extra_content"))) is not None:
@@ -185,7 +186,7 @@ class StreamReader:
         again = bool(detailed) and detailed == "".join(self._plain)
         for entry, part in details:
             if again and part.text:
-                self._drop("thinking_blocks" if is_block(entry) else "reasoning_details")
+                self._emit("thinking_blocks" if is_block(entry) else "reasoning_details")
             else:
                 self._read_detail(entry, part)
 
@@ -216,11 +217,3 @@ class StreamReader:
         index = self._parts.say(kind, words)
         if kind == "text":
             self._citations.hear(index, len(words), self._tags.before if self._tags else 0)
-
-    def _cite(self, found: Iterable[Cited | str]) -> None:
-        """Citations, and the names of what could not be one."""
-        for one in found:
-            if isinstance(one, str):
-                self._drop(one)
-            else:
-                self._out.append(one)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from nexus.errors import VendorError
 from nexus.protocols.converse.read_error import is_failure, read_no_answer, read_stream_error
+from nexus.protocols.converse.read_response import is_answer
 from nexus.protocols.converse.signatures import is_foreign
 from nexus.protocols.converse.usage import read_usage
 from nexus.protocols.dialect import Edited
@@ -39,7 +40,7 @@ def _is_foreign(block: Json) -> bool:
 
 class ConversePassthrough(Passthrough):
     def _whole(self, raw: bytes, answer: Document) -> bytes:
-        if not any(name in answer for name in ("output", "stopReason", "usage")):
+        if not is_answer(answer):
             raise VendorError(read_no_answer(answer))
         self._read(answer)
         return raw

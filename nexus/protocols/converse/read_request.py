@@ -6,12 +6,12 @@ Source: the bedrock-runtime service model; for ``additionalModelRequestFields`` 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import cast, get_args
 
 from nexus.conversation.parts import Effort, Message, OutputFormat, Request, Role, Thinking, Tool, ToolChoice
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import (
+    Body,
     Drops,
     a_name,
     an_array,
@@ -32,8 +32,6 @@ from nexus.protocols.converse.read_parts import mark_last, read_cache, read_cont
 from nexus.protocols.dispositions import dropped_by
 from nexus.protocols.openai_request import read_effort
 from nexus.wire import Json, decode, mapping, text
-
-Body = Mapping[str, Json]
 
 _EFFORTS = get_args(Effort)
 _IN_PATH = ("model", "stream")

@@ -22,7 +22,7 @@ from nexus.wire import Json, encode, mapping, sequence, text
 
 def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
     """Raises VendorError for what is no answer."""
-    if not any(name in body for name in ("output", "stopReason", "usage")):
+    if not is_answer(body):
         raise VendorError(read_no_answer(body))
     parts: list[Part] = []
     drops = Drops()
@@ -33,6 +33,11 @@ def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadRespons
             parts.append(part)
     usage = read_usage(mapping(body.get("usage")), body.get("serviceTier"))
     return ReadResponse(Response(origin.response_id, origin.model, tuple(parts), read_stop(body), usage), drops.names)
+
+
+def is_answer(body: Mapping[str, Json]) -> bool:
+    """Whether a 200 holds one."""
+    return not {"output", "stopReason", "usage"}.isdisjoint(body)
 
 
 def _part(block: Mapping[str, Json], drops: Drops) -> Part | None:
@@ -64,9 +69,8 @@ def read_image(wire: Mapping[str, Json]) -> Image | None:
 
 def _cited(block: Mapping[str, Json], drops: Drops) -> Text:
     words = "".join(text(mapping(piece).get("text")) for piece in sequence(block.get("content")))
-    read = [read_citation(mapping(entry), len(words)) for entry in sequence(block.get("citations"))]
-    drops.add(*(one for one in read if isinstance(one, str)))
-    return Text(words, citations=tuple(one for one in read if isinstance(one, Citation)))
+    cited = (read_citation(mapping(entry), len(words)) for entry in sequence(block.get("citations")))
+    return Text(words, citations=tuple(drops.sift(cited)))
 
 
 def read_citation(wire: Mapping[str, Json], length: int) -> Citation | str:

@@ -11,24 +11,17 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 
-from nexus.conversation.events import (
-    Cited,
-    Event,
-    ResponseEnd,
-    ResponseStart,
-    StreamPart,
-    UsageUpdate,
-)
-from nexus.conversation.parts import Citation, Reasoning, Signature, Stop, Text, ToolCall
+from nexus.conversation.events import Cited, Event, ResponseEnd, ResponseStart, StreamPart, UsageUpdate
+from nexus.conversation.parts import Reasoning, Signature, Stop, Text, ToolCall
 from nexus.errors import VendorError
-from nexus.protocols.checks import Drops
+from nexus.protocols.checks import Body, Drops
 from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.converse.read_error import is_failure, read_stream_error
 from nexus.protocols.converse.read_response import read_citation, read_image
 from nexus.protocols.converse.stops import read_stop
 from nexus.protocols.converse.usage import read_usage
 from nexus.protocols.open_parts import OpenPart, OpenParts
-from nexus.wire import Json, base64_bytes, decode_delta, mapping, text
+from nexus.wire import base64_bytes, decode_delta, mapping, text
 
 
 class StreamReader:
@@ -38,25 +31,16 @@ class StreamReader:
         self.complete = False
         self._start = ResponseStart(origin.response_id, origin.model)
         self._started = False
-        self._ended = False
+        self._over = False
         self._stop: Stop | None = None
         self._parts: OpenParts[int] = OpenParts(last=self._cited)
         self._foreign: set[int] = set()
         self._images: dict[int, tuple[str, str]] = {}
         self._dropped = Drops()
-        self._readers: Mapping[str, Callable[[Mapping[str, Json]], list[Event]]] = {
-            "initial-response": lambda wire: [],
-            "messageStart": lambda wire: [],
-            "contentBlockStart": self._block_start,
-            "contentBlockDelta": self._block_delta,
-            "contentBlockStop": self._block_stop,
-            "messageStop": self._message_stop,
-            "metadata": self._metadata,
-        }
 
     def feed(self, event: str | None, data: str) -> list[Event]:
         """Raises VendorError for an error that the vendor reports, ValueError for what is no event of this dialect."""
-        if self._ended:
+        if self._over:
             return []
         wire = decode_delta(data) if data else {}
         if not isinstance(wire, dict):
@@ -64,13 +48,13 @@ class StreamReader:
         name = event or ""
         if is_failure(name):
             raise VendorError(read_stream_error(name, wire))
-        started = self._begin() if name != "initial-response" else []
-        reader = self._readers.get(name)
-        return started + (self._dropped.events(name or "event without a name") if reader is None else reader(wire))
+        begun = self._begin() if name != "initial-response" else []
+        read = _READERS.get(name)
+        return begun + (self._dropped.events(name or "event without a name") if read is None else read(self, wire))
 
     def finish(self) -> list[Event]:
         """The end that only metadata would have brought; nothing if the stream was cut before messageStop."""
-        return self._end() if self.complete and not self._ended else []
+        return self._end() if self.complete and not self._over else []
 
     def _begin(self) -> list[Event]:
         if self._started:
@@ -78,7 +62,10 @@ class StreamReader:
         self._started = True
         return [self._start]
 
-    def _block_start(self, wire: Mapping[str, Json]) -> list[Event]:
+    def _nothing(self, wire: Body) -> list[Event]:
+        return []
+
+    def _block_start(self, wire: Body) -> list[Event]:
         events: list[Event] = []
         block = _block(wire)
         for kind, value in mapping(wire.get("start")).items():
@@ -94,7 +81,7 @@ class StreamReader:
                 events += self._dropped.events((kind == "toolUse" and text(inner.get("type"))) or kind)
         return events
 
-    def _block_delta(self, wire: Mapping[str, Json]) -> list[Event]:
+    def _delta(self, wire: Body) -> list[Event]:
         events: list[Event] = []
         block = _block(wire)
         for kind, value in mapping(wire.get("delta")).items():
@@ -119,7 +106,7 @@ class StreamReader:
                     events += self._dropped.events(kind)
         return events
 
-    def _reasoning(self, block: int, wire: Mapping[str, Json]) -> list[Event]:
+    def _reasoning(self, block: int, wire: Body) -> list[Event]:
         events: list[Event] = []
         for kind, value in wire.items():
             redacted = kind == "redactedContent"
@@ -146,14 +133,8 @@ class StreamReader:
 
     def _cited(self, part: OpenPart) -> list[Event]:
         """Citations are of the whole part, whose length is known at its end."""
-        events: list[Event] = []
-        for wire in part.citations:
-            match read_citation(mapping(wire), part.length):
-                case Citation() as citation:
-                    events.append(Cited(part.index, citation))
-                case name:
-                    events += self._dropped.events(name)
-        return events
+        read = (read_citation(mapping(wire), part.length) for wire in part.citations)
+        return self._dropped.events(*(one if isinstance(one, str) else Cited(part.index, one) for one in read))
 
     def _image(self, block: int) -> list[Event]:
         """An image is told when it is whole, and has no place in the answer until then."""
@@ -163,28 +144,28 @@ class StreamReader:
             return self._dropped.events("image")
         return [*self._parts.start(block, image), *self._parts.end(block)]
 
-    def _block_stop(self, wire: Mapping[str, Json]) -> list[Event]:
+    def _block_stop(self, wire: Body) -> list[Event]:
         block = _block(wire)
         self._foreign.discard(block)
         return self._image(block) if block in self._images else self._parts.end(block)
 
-    def _message_stop(self, wire: Mapping[str, Json]) -> list[Event]:
+    def _message_stop(self, wire: Body) -> list[Event]:
         self._stop = self._parts.fit(read_stop(wire)) if self._stop is None else self._stop
         self.complete = True
         images = [event for block in list(self._images) for event in self._image(block)]
         return [*images, *self._parts.end_all()]
 
-    def _metadata(self, wire: Mapping[str, Json]) -> list[Event]:
+    def _metadata(self, wire: Body) -> list[Event]:
         known = read_usage(mapping(wire.get("usage")), wire.get("serviceTier"))
         events: list[Event] = [UsageUpdate(known)] if "usage" in wire else []
         return events + self._end() if self.complete else events
 
     def _end(self) -> list[Event]:
-        self._ended = True
+        self._over = True
         return [ResponseEnd(self._stop or Stop("unknown"))]
 
 
-def _block(wire: Mapping[str, Json]) -> int:
+def _block(wire: Body) -> int:
     index = wire.get("contentBlockIndex")
     if not isinstance(index, int) or isinstance(index, bool):
         raise ValueError("an event without its contentBlockIndex")
@@ -199,3 +180,14 @@ def _joined(known: str, piece: str) -> str:
     if first is None or more is None:
         raise ValueError("redacted reasoning or an image is not base64")
     return base64.b64encode(first + more).decode()
+
+
+_READERS: Mapping[str, Callable[[StreamReader, Body], list[Event]]] = {
+    "initial-response": StreamReader._nothing,
+    "messageStart": StreamReader._nothing,
+    "contentBlockStart": StreamReader._block_start,
+    "contentBlockDelta": StreamReader._delta,
+    "contentBlockStop": StreamReader._block_stop,
+    "messageStop": StreamReader._message_stop,
+    "metadata": StreamReader._metadata,
+}

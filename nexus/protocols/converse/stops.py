@@ -1,4 +1,4 @@
-"""Converse's stop reasons in neutral terms.
+"""Converse's stop reasons, both ways.
 
 Total over the service model's list (a test walks it); a word that is not in the table, and the two by which
 Bedrock says that the model's output made no sense, become ``unknown`` and keep the vendor's word.
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.parts import Stop, StopReason
-from nexus.wire import Json, mapping, text
+from nexus.wire import Json, mapping, only, text
 
-STOPS: Mapping[str, StopReason] = {
+READ: Mapping[str, StopReason] = {
     "end_turn": "end",
     "tool_use": "tool_use",
     "max_tokens": "max_tokens",
@@ -23,10 +23,30 @@ STOPS: Mapping[str, StopReason] = {
     "model_context_window_exceeded": "context_window",
 }
 
+_WRITE: Mapping[StopReason, str] = {
+    "end": "end_turn",
+    "max_tokens": "max_tokens",
+    "stop_sequence": "stop_sequence",
+    "tool_use": "tool_use",
+    "refusal": "content_filtered",
+    "content_filter": "content_filtered",
+    # What is not at its end has no other word.
+    "pause": "max_tokens",
+    "context_window": "model_context_window_exceeded",
+    "unknown": "malformed_model_output",
+}
+
 
 def read_stop(wire: Mapping[str, Json]) -> Stop:
     """From an answer or a messageStop event; the sequence is there if it was asked for and the model tells."""
     raw = text(wire.get("stopReason")) or None
     extra = mapping(wire.get("additionalModelResponseFields"))
     sequence = text(extra.get("stop_sequence")) or text(mapping(extra.get("delta")).get("stop_sequence"))
-    return Stop(STOPS.get(raw or "", "unknown"), sequence or None, raw)
+    return Stop(READ.get(raw or "", "unknown"), sequence or None, raw)
+
+
+def write_stop(stop: Stop, *, refused: bool) -> dict[str, Json]:
+    reason = "refusal" if refused and stop.reason == "end" else stop.reason
+    word = stop.raw if reason == "unknown" and stop.raw in READ else _WRITE[reason]
+    extra = None if stop.sequence is None else {"stop_sequence": stop.sequence}
+    return only({"stopReason": word, "additionalModelResponseFields": extra})

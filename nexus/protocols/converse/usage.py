@@ -1,4 +1,4 @@
-"""Converse's token counts as disjoint parts.
+"""Converse's token counts, both ways.
 
 The parts sum to ``totalTokens``. ``inputTokens`` leaves out what was read from or written to the cache; a model
 whose total is the sum of input and output alone counts it inside, and then it is taken out. Reasoning is not told from
@@ -36,3 +36,18 @@ def read_usage(wire: Mapping[str, Json], service_tier: Json = None) -> Usage:
         service_tier=text(mapping(service_tier).get("type")),
         vendor_total=count(wire.get("totalTokens")) or None,
     )
+
+
+def write_usage(usage: Usage) -> dict[str, Json]:
+    """Cached tokens stand beside ``inputTokens``, and inside the total."""
+    fields: dict[str, Json] = {
+        "inputTokens": usage.input,
+        "outputTokens": usage.total_output,
+        "totalTokens": usage.total,
+    }
+    if usage.cache_read or usage.cache_write:
+        fields |= {"cacheReadInputTokens": usage.cache_read, "cacheWriteInputTokens": usage.cache_write}
+    if usage.cache_write_1h:
+        written = (("5m", usage.cache_write_5m), ("1h", usage.cache_write_1h))
+        fields["cacheDetails"] = [{"ttl": ttl, "inputTokens": tokens} for ttl, tokens in written]
+    return fields

@@ -14,16 +14,14 @@ from nexus.conversation.parts import (
     Refusal,
     Response,
     Signature,
-    Stop,
-    StopReason,
     Text,
     ToolCall,
 )
-from nexus.conversation.usage import Usage
 from nexus.protocols.arguments import an_object_of
 from nexus.protocols.codec import Envelope
 from nexus.protocols.converse.signatures import OWN, reasoning_content
-from nexus.protocols.converse.stops import STOPS
+from nexus.protocols.converse.stops import write_stop
+from nexus.protocols.converse.usage import write_usage
 from nexus.protocols.room import Room
 from nexus.protocols.signatures import pack_next
 from nexus.wire import Json, only
@@ -31,19 +29,6 @@ from nexus.wire import Json, only
 ROOM = Room(images=(Inline,), late_citations=False)
 
 _FORMATS: Mapping[str, str] = {"image/jpeg": "jpeg", "image/jpg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
-
-_STOPS: Mapping[StopReason, str] = {
-    "end": "end_turn",
-    "max_tokens": "max_tokens",
-    "stop_sequence": "stop_sequence",
-    "tool_use": "tool_use",
-    "refusal": "content_filtered",
-    "content_filter": "content_filtered",
-    # What is not at its end has no other word.
-    "pause": "max_tokens",
-    "context_window": "model_context_window_exceeded",
-    "unknown": "malformed_model_output",
-}
 
 
 def write_response(response: Response, envelope: Envelope) -> dict[str, Json]:
@@ -55,28 +40,6 @@ def write_response(response: Response, envelope: Envelope) -> dict[str, Json]:
         "usage": write_usage(response.usage),
         "metrics": write_metrics(envelope),
     }
-
-
-def write_stop(stop: Stop, *, refused: bool) -> dict[str, Json]:
-    reason = "refusal" if refused and stop.reason == "end" else stop.reason
-    word = stop.raw if reason == "unknown" and stop.raw in STOPS else _STOPS[reason]
-    extra = None if stop.sequence is None else {"stop_sequence": stop.sequence}
-    return only({"stopReason": word, "additionalModelResponseFields": extra})
-
-
-def write_usage(usage: Usage) -> dict[str, Json]:
-    """Cached tokens stand beside ``inputTokens``, and inside the total."""
-    fields: dict[str, Json] = {
-        "inputTokens": usage.input,
-        "outputTokens": usage.total_output,
-        "totalTokens": usage.total,
-    }
-    if usage.cache_read or usage.cache_write:
-        fields |= {"cacheReadInputTokens": usage.cache_read, "cacheWriteInputTokens": usage.cache_write}
-    if usage.cache_write_1h:
-        written = (("5m", usage.cache_write_5m), ("1h", usage.cache_write_1h))
-        fields["cacheDetails"] = [{"ttl": ttl, "inputTokens": tokens} for ttl, tokens in written]
-    return fields
 
 
 def write_metrics(envelope: Envelope) -> dict[str, Json]:

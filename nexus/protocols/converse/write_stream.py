@@ -13,13 +13,9 @@ from nexus.conversation.events import StreamPart
 from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
 from nexus.protocols.codec import Envelope
 from nexus.protocols.converse.signatures import OWN, write_redacted
-from nexus.protocols.converse.write_response import (
-    write_citation,
-    write_image,
-    write_metrics,
-    write_stop,
-    write_usage,
-)
+from nexus.protocols.converse.stops import write_stop
+from nexus.protocols.converse.usage import write_usage
+from nexus.protocols.converse.write_response import write_citation, write_image, write_metrics
 from nexus.protocols.ordered_writer import BlockWriter
 from nexus.protocols.signatures import PREVIOUS, pack_neighbours, pack_next, pack_thinking
 from nexus.protocols.sse import frame

@@ -17,7 +17,7 @@ from nexus.protocols.dialect import Edited
 from nexus.protocols.edit import find
 from nexus.protocols.gemini.contents import PLACEHOLDER
 from nexus.protocols.gemini.read_error import find_error, read_stream_error
-from nexus.protocols.gemini.read_response import ANSWERED
+from nexus.protocols.gemini.read_response import is_answer
 from nexus.protocols.gemini.signatures import MARK, is_tagged
 from nexus.protocols.gemini.usage import read_usage
 from nexus.protocols.passthrough import Document, Passthrough
@@ -92,7 +92,7 @@ class GeminiPassthrough(Passthrough):
         self._usage: dict[str, Json] = {}
 
     def _whole(self, raw: bytes, answer: Document) -> bytes:
-        if not any(name in answer for name in ANSWERED):
+        if not is_answer(answer):
             raise VendorError(read_stream_error(answer))
         self._read(answer)
         return raw

@@ -7,30 +7,34 @@ in their order where there is none. Source: ai.google.dev/api/caching#Content; g
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import field, replace
 
 from nexus.conversation.parts import Image, Message, Part, Reasoning, Signature, Text, ToolCall, ToolResult
 from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest
-from nexus.protocols.checks import Drops, a_name, an_object, maybe_bool, maybe_object, maybe_string, wrong
+from nexus.protocols.checks import (
+    Body,
+    Drops,
+    a_name,
+    an_object,
+    maybe_bool,
+    maybe_object,
+    maybe_string,
+    objects_in,
+    wrong,
+)
 from nexus.protocols.gemini.contents import DIALECT
 from nexus.protocols.gemini.read_parts import kind_of, read_media, read_output
 from nexus.protocols.gemini.signatures import ReadSignature, read_signature
 from nexus.wire import Json, encode
 
-Wire = Mapping[str, Json]
-
 _ROLES = {"user": "user", "function": "user", "model": "assistant"}
 
 
-def many(value: Json, path: str) -> list[Json]:
-    """Google's parser takes one where several may stand."""
-    if isinstance(value, dict):
-        return [value]
-    if not isinstance(value, list):
-        raise wrong(path, "an array")
-    return value
+def several(value: Json, path: str) -> Iterator[tuple[Body, str]]:
+    """Objects, each with its path: Google's parser takes one where several may stand, and null for none."""
+    return objects_in([value] if isinstance(value, dict) else value or [], path)
 
 
 def read_contents(value: Json, drops: Drops) -> tuple[Message, ...]:
@@ -38,17 +42,12 @@ def read_contents(value: Json, drops: Drops) -> tuple[Message, ...]:
     calls = _Calls()
     messages: list[Message] = []
     turn: _ModelTurn | None = None
-    for at, wire in enumerate(many(value, "contents")):
-        path = f"contents.{at}"
-        content = an_object(wire, path)
+    for content, path in several(value, "contents"):
         drops.unknown(content, ("role", "parts"), "contents")
         role = _ROLES.get(maybe_string(content, "role", path) or "user")
         if role is None:
             raise wrong(f"{path}.role", '"user" or "model"')
-        parts = [
-            (an_object(part, f"{path}.parts.{number}"), f"{path}.parts.{number}")
-            for number, part in enumerate(many(content.get("parts") or [], f"{path}.parts"))
-        ]
+        parts = list(several(content.get("parts"), f"{path}.parts"))
         if role == "assistant":
             turn = turn or _ModelTurn(path, calls)
             for part, where in parts:
@@ -86,11 +85,11 @@ class _Calls:
         return found[0]
 
 
-def _user_part(wire: Wire, path: str, calls: _Calls, drops: Drops) -> list[Part]:
+def _user_part(wire: Body, path: str, calls: _Calls, drops: Drops) -> list[Part]:
     kind = kind_of(wire, path, drops)
     match kind:
         case "text":
-            words = _text(wire, path)
+            words = maybe_string(wire, "text", path)
             return [Text(words, at=path)] if words else []
         case "functionResponse":
             return [_result(an_object(wire[kind], f"{path}.{kind}"), path, calls, drops)]
@@ -100,14 +99,7 @@ def _user_part(wire: Wire, path: str, calls: _Calls, drops: Drops) -> list[Part]
             return [replace(read_media(kind, wire[kind], path, drops), at=path)]
 
 
-def _text(wire: Wire, path: str) -> str:
-    value = wire.get("text", "")
-    if not isinstance(value, str):
-        raise wrong(f"{path}.text", "a string")
-    return value
-
-
-def _result(wire: Wire, path: str, calls: _Calls, drops: Drops) -> ToolResult:
+def _result(wire: Body, path: str, calls: _Calls, drops: Drops) -> ToolResult:
     where = f"{path}.functionResponse"
     name = a_name(wire, "name", where)
     parts, failed = read_output(wire, where, drops)
@@ -130,15 +122,15 @@ class _ModelTurn:
     def message(self) -> Message:
         return Message("assistant", tuple(self._parts), at=self._at)
 
-    def add(self, wire: Wire, path: str, drops: Drops) -> None:
+    def add(self, wire: Body, path: str, drops: Drops) -> None:
         kind = kind_of(wire, path, drops)
         signature = read_signature(maybe_string(wire, "thoughtSignature", path) or "")
-        signed = bool(wire.get("thoughtSignature"))
+        signed, words = bool(wire.get("thoughtSignature")), maybe_string(wire, "text", path) or ""
         match kind:
             case "text" if maybe_bool(wire, "thought", path):
-                self._think(_text(wire, path), signature, path, signed=signed)
+                self._think(words, signature, path, signed=signed)
             case "text":
-                self._say(_text(wire, path), signature.own, path)
+                self._say(words, signature.own, path)
             case "functionCall":
                 self._call(an_object(wire[kind], f"{path}.{kind}"), signature, path, drops)
             case "functionResponse":
@@ -168,7 +160,7 @@ class _ModelTurn:
         elif words or signature is not None:
             self._append(Text(words, signature=signature, at=path), goes_on=signature is None)
 
-    def _call(self, wire: Wire, read: ReadSignature, path: str, drops: Drops) -> None:
+    def _call(self, wire: Body, read: ReadSignature, path: str, drops: Drops) -> None:
         where = f"{path}.functionCall"
         drops.unknown(wire, ("id", "name", "args"), "contents.parts.functionCall")
         name = a_name(wire, "name", where)

@@ -6,17 +6,25 @@ google.genai.types.FunctionResponse.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from nexus.conversation.parts import Audio, Document, Image, Inline, Link, Text
 from nexus.errors import UnsupportedFeature
-from nexus.protocols.checks import Drops, a_name, a_string, an_object, maybe_object, maybe_string, wrong
+from nexus.protocols.checks import (
+    Body,
+    Drops,
+    a_name,
+    a_string,
+    an_object,
+    maybe_object,
+    maybe_string,
+    objects_in,
+    wrong,
+)
 from nexus.protocols.gemini.media import FILES_API, YOUTUBE
 from nexus.protocols.gemini.signatures import standard_base64
 from nexus.wire import Json, base64_bytes, encode
 
-Wire = Mapping[str, Json]
 Media = Image | Document | Audio
 
 _KINDS = ("text", "inlineData", "fileData", "functionCall", "functionResponse")
@@ -25,7 +33,7 @@ _ABOUT = ("thought", "thoughtSignature")
 _WORDS = ("text/", "application/json")
 
 
-def kind_of(wire: Wire, path: str, drops: Drops) -> str:
+def kind_of(wire: Body, path: str, drops: Drops) -> str:
     """The one member that a part has; what else it says is named."""
     kinds = [name for name in _KINDS if wire.get(name) is not None]
     if own := next((name for name in _OWN if wire.get(name) is not None), None):
@@ -45,7 +53,7 @@ def read_media(kind: str, value: Json, path: str, drops: Drops) -> Media:
     return _inline(wire, f"{path}.{kind}") if kind == "inlineData" else _file(wire, f"{path}.{kind}")
 
 
-def read_output(wire: Wire, path: str, drops: Drops) -> tuple[tuple[Text | Image | Document, ...], bool]:
+def read_output(wire: Body, path: str, drops: Drops) -> tuple[tuple[Text | Image | Document, ...], bool]:
     """The parts of a function response, and whether it tells a failure.
 
     ``output`` and ``error`` alone are what they hold; any other object is the output itself.
@@ -58,12 +66,7 @@ def read_output(wire: Wire, path: str, drops: Drops) -> tuple[tuple[Text | Image
         failed, output = name == "error", value if name in ("output", "error") else response
     words = output if isinstance(output, str) else encode(output).decode() if output != {} else ""
     parts: list[Text | Image | Document] = [Text(words)] if words else []
-    given = wire.get("parts") or []
-    if not isinstance(given, list):
-        raise wrong(f"{path}.parts", "an array")
-    for at, part in enumerate(given):
-        where = f"{path}.parts.{at}"
-        held = an_object(part, where)
+    for held, where in objects_in(wire.get("parts") or [], f"{path}.parts"):
         kind = kind_of(held, where, drops)
         media = read_media(kind, held[kind], where, drops) if kind in ("inlineData", "fileData") else None
         if not isinstance(media, Image | Document):
@@ -72,7 +75,7 @@ def read_output(wire: Wire, path: str, drops: Drops) -> tuple[tuple[Text | Image
     return tuple(parts), failed
 
 
-def _inline(wire: Wire, path: str) -> Media:
+def _inline(wire: Body, path: str) -> Media:
     media_type = a_name(wire, "mimeType", path).partition(";")[0].strip().lower()
     data = standard_base64(a_string(wire, "data", path))
     if (raw := base64_bytes(data)) is None:
@@ -83,7 +86,7 @@ def _inline(wire: Wire, path: str) -> Media:
     return _of_type(Inline(media_type, data), media_type, title, path)
 
 
-def _file(wire: Wire, path: str) -> Media:
+def _file(wire: Body, path: str) -> Media:
     uri, media_type = a_name(wire, "fileUri", path), (maybe_string(wire, "mimeType", path) or "").lower()
     try:
         host = (urlsplit(uri).hostname or "").lower()

@@ -6,22 +6,19 @@ Source: ai.google.dev/api/generate-content.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from nexus.conversation.parts import Text
 from nexus.errors import UnsupportedFeature
-from nexus.protocols.checks import Drops, an_object, maybe_object, maybe_string, maybe_strings
+from nexus.protocols.checks import Body, Drops, an_object, maybe_object, maybe_string, maybe_strings
 from nexus.protocols.codec import ReadRequest
 from nexus.protocols.dispositions import dropped_by
 from nexus.protocols.gemini.fields import READS
 from nexus.protocols.gemini.read_config import read_config
-from nexus.protocols.gemini.read_contents import many, read_contents
+from nexus.protocols.gemini.read_contents import read_contents, several
 from nexus.protocols.gemini.read_tools import read_tooling
 from nexus.protocols.gemini.spelling import camel
-from nexus.wire import Json, mapping
-
-Body = Mapping[str, Json]
+from nexus.wire import mapping
 
 _IN_PATH = ("model", "stream")
 _TIERS = {"standard": "default", "SERVICE_TIER_STANDARD": "default"}
@@ -55,9 +52,7 @@ def _system(body: Body, drops: Drops) -> tuple[Text, ...]:
     held = an_object(body["systemInstruction"], "systemInstruction")
     drops.unknown(held, ("role", "parts"), "systemInstruction")
     texts: list[Text] = []
-    for at, wire in enumerate(many(held.get("parts") or [], "systemInstruction.parts")):
-        path = f"systemInstruction.parts.{at}"
-        part = an_object(wire, path)
+    for part, path in several(held.get("parts"), "systemInstruction.parts"):
         if not isinstance(part.get("text"), str):
             raise UnsupportedFeature.about(path, "only text can stand here")
         drops.unknown(part, ("text",), "systemInstruction.parts")

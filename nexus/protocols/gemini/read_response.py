@@ -17,16 +17,18 @@ from nexus.protocols.gemini.read_error import read_stream_error
 from nexus.protocols.gemini.read_stream import StreamReader
 from nexus.wire import Json
 
-ANSWERED = ("candidates", "promptFeedback", "usageMetadata")
-"""One of them is in every answer, be it an empty one."""
-
 
 def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
     """Raises VendorError when the body is an error after all, or no answer."""
-    if not any(name in body for name in ANSWERED):
+    if not is_answer(body):
         raise VendorError(read_stream_error(body))
     reader = StreamReader(origin)
     events = reader.read(body)
     events += reader.finish() or [ResponseEnd(Stop("unknown"))]
     dropped = tuple(event.dropped for event in events if isinstance(event, ContentDropped))
     return ReadResponse(fold(events), dropped)
+
+
+def is_answer(body: Mapping[str, Json]) -> bool:
+    """Whether a 200 holds one, be it an empty one."""
+    return not {"candidates", "promptFeedback", "usageMetadata"}.isdisjoint(body)

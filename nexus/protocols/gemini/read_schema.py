@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.errors import InvalidRequest
-from nexus.protocols.checks import an_object, wrong
+from nexus.protocols.checks import an_array, an_object
 from nexus.wire import Json, mapping, sequence
 
 Schema = Mapping[str, Json]
@@ -49,9 +49,7 @@ def _member(name: str, value: Json, path: str, depth: int) -> Json:
         held = an_object(value, path)
         return {own: _inner(inner, f"{path}.{own}", depth) for own, inner in held.items()}
     if name in _LISTS:
-        if not isinstance(value, list):
-            raise wrong(path, "an array")
-        return [_inner(inner, f"{path}.{at}", depth) for at, inner in enumerate(value)]
+        return [_inner(inner, f"{path}.{at}", depth) for at, inner in enumerate(an_array(value, path))]
     if name in _ONES:
         return _inner(value, path, depth)
     if name in _COUNTS and isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 20:

@@ -9,18 +9,9 @@ Source: ai.google.dev/api/generate-content, google.genai.types.GenerateContentRe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
-from nexus.conversation.events import (
-    Cited,
-    Event,
-    PartDelta,
-    PartEnd,
-    PartStart,
-    ResponseEnd,
-    ResponseStart,
-    UsageUpdate,
-)
+from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.conversation.parts import Image, Inline, Reasoning, Signature, Text, ToolCall
 from nexus.errors import VendorError
 from nexus.errors.failure import VendorFailure
@@ -83,7 +74,7 @@ class StreamReader:
         if not self.complete:
             return []
         end = ResponseEnd(read_stop(self._end, calls=self._called))
-        return [*self._cited(self._grounding.finish()), *self._close(), end]
+        return [*self._dropped.events(*self._grounding.finish()), *self._close(), end]
 
     def _read(self, piece: Mapping[str, Json]) -> Iterator[Event]:
         usage = only(mapping(piece.get("usageMetadata")))
@@ -105,20 +96,11 @@ class StreamReader:
     def _read_candidate(self, candidate: Mapping[str, Json]) -> Iterator[Event]:
         for at, part in enumerate(map(mapping, sequence(mapping(candidate.get("content")).get("parts")))):
             yield from self._read_part(part, at)
-        yield from self._cited(self._grounding.read(candidate))
-        for name in _ASIDE:
-            if candidate.get(name):
-                yield from self._dropped.events(name)
+        yield from self._dropped.events(*self._grounding.read(candidate))
+        yield from self._dropped.events(*(name for name in _ASIDE if candidate.get(name)))
         if text(candidate.get("finishReason")):
             self._end |= {name: candidate.get(name) for name in ("finishReason", "finishMessage")}
             self.complete = True
-
-    def _cited(self, found: Iterable[Cited | str]) -> Iterator[Event]:
-        for one in found:
-            if isinstance(one, str):
-                yield from self._dropped.events(one)
-            else:
-                yield one
 
     def _read_part(self, part: Mapping[str, Json], at: int) -> Iterator[Event]:
         opaque = text(part.get("thoughtSignature"))
@@ -129,12 +111,11 @@ class StreamReader:
             yield from self._read_text(words, Reasoning if part.get("thought") is True else Text, signature)
             if words and self._open is Text:
                 self._grounding.hear(self._next - 1, at, words)
-        elif (blob := _image_in(part)) is not None:
-            yield from self._read_image(blob, signature)
+        elif (image := _image_in(part)) is not None:
+            yield from self._whole(Image(image, signature=signature))
         elif foreign := sorted(key for key in part if key not in _ABOUT and part[key] is not None):
             # Its signature goes with it: on another part it would be worse than none.
-            for name in foreign:
-                yield from self._dropped.events(name)
+            yield from self._dropped.events(*foreign)
         elif signature is not None:
             yield from self._read_text("", self._open or Text, signature)
 
@@ -155,24 +136,14 @@ class StreamReader:
     def _read_call(self, call: Mapping[str, Json], signature: Signature | None) -> Iterator[Event]:
         if call.get("partialArgs") or call.get("willContinue"):
             raise ValueError("function call arguments came in pieces, which nobody asked for")
-        yield from self._close()
         self._called = True
-        yield PartStart(
-            self._next,
-            ToolCall(
-                id=text(call.get("id")) or self._new_id(),
-                name=text(call.get("name")),
-                arguments=encode(mapping(call.get("args"))).decode(),
-                signature=signature,
-            ),
-        )
-        yield PartEnd(self._next)
-        self._next += 1
+        arguments = encode(mapping(call.get("args"))).decode()
+        call_id = text(call.get("id")) or self._new_id()
+        yield from self._whole(ToolCall(call_id, text(call.get("name")), arguments, signature))
 
-    def _read_image(self, blob: Mapping[str, Json], signature: Signature | None) -> Iterator[Event]:
+    def _whole(self, part: ToolCall | Image) -> Iterator[Event]:
         yield from self._close()
-        source = Inline(text(blob.get("mimeType")).lower(), text(blob.get("data")))
-        yield PartStart(self._next, Image(source, signature=signature))
+        yield PartStart(self._next, part)
         yield PartEnd(self._next)
         self._next += 1
 
@@ -182,8 +153,9 @@ class StreamReader:
             self._open = self._signature = None
 
 
-def _image_in(part: Mapping[str, Json]) -> Mapping[str, Json] | None:
+def _image_in(part: Mapping[str, Json]) -> Inline | None:
     """An image of the answer; one that was made on the way there is no more than a thought."""
     blob = mapping(part.get("inlineData"))
-    is_image = text(blob.get("mimeType")).lower().startswith("image/") and bool(text(blob.get("data")))
-    return blob if is_image and part.get("thought") is not True else None
+    image = Inline(text(blob.get("mimeType")).lower(), text(blob.get("data")))
+    is_made = image.media_type.startswith("image/") and image.data and part.get("thought") is not True
+    return image if is_made else None

@@ -5,40 +5,34 @@ Source: ai.google.dev/gemini-api/docs/function-calling; google.genai.types.Tool 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from nexus.conversation.parts import Tool, ToolChoice, WebSearch
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.checks import Drops, a_name, an_array, an_object, maybe_object, maybe_string, wrong
-from nexus.protocols.gemini.read_contents import many
+from nexus.protocols.checks import Body, Drops, a_name, an_array, an_object, maybe_object, maybe_string, wrong
+from nexus.protocols.gemini.read_contents import several
 from nexus.protocols.gemini.read_schema import read_schema
 from nexus.wire import Json
-
-Wire = Mapping[str, Json]
 
 _SEARCHES = ("googleSearch", "googleSearchRetrieval")
 _CALLING = "toolConfig.functionCallingConfig"
 
 
-def read_tooling(body: Wire, drops: Drops) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
+def read_tooling(body: Body, drops: Drops) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
     """The choice and the tools that it leaves. Raises InvalidRequest, UnsupportedFeature."""
     tools: list[Tool] = []
-    for at, wire in enumerate(many(body.get("tools") or [], "tools")):
-        tools += _tool(an_object(wire, f"tools.{at}"), f"tools.{at}", drops)
+    for wire, path in several(body.get("tools"), "tools"):
+        tools += _tool(wire, path, drops)
     config = maybe_object(body, "toolConfig")
     drops.unknown(config, ("functionCallingConfig",), "toolConfig")
     return _chosen(tuple(tools), config.get("functionCallingConfig"), drops)
 
 
-def _tool(wire: Wire, path: str, drops: Drops) -> list[Tool]:
+def _tool(wire: Body, path: str, drops: Drops) -> list[Tool]:
     tools: list[Tool] = []
     for kind, value in wire.items():
         if value is None:
             continue
         if kind == "functionDeclarations":
-            for at, one in enumerate(many(value, f"{path}.{kind}")):
-                where = f"{path}.{kind}.{at}"
-                tools.append(_function(an_object(one, where), where, drops))
+            tools += [_function(one, at, drops) for one, at in several(value, f"{path}.{kind}")]
         elif kind in _SEARCHES:
             lost = tuple(f"tools.{kind}.{name}" for name in an_object(value, f"{path}.{kind}"))
             tools.append(WebSearch(kind, kind=kind, lost=lost, at=f"{path}.{kind}"))
@@ -47,7 +41,7 @@ def _tool(wire: Wire, path: str, drops: Drops) -> list[Tool]:
     return tools
 
 
-def _function(wire: Wire, path: str, drops: Drops) -> Tool:
+def _function(wire: Body, path: str, drops: Drops) -> Tool:
     drops.unknown(wire, ("name", "description", "parameters", "parametersJsonSchema"), "tools.functionDeclarations")
     return Tool(
         a_name(wire, "name", path),
@@ -57,7 +51,7 @@ def _function(wire: Wire, path: str, drops: Drops) -> Tool:
     )
 
 
-def _parameters(wire: Wire, path: str) -> Json:
+def _parameters(wire: Body, path: str) -> Json:
     if wire.get("parametersJsonSchema") is not None:
         if wire.get("parameters") is not None:
             raise InvalidRequest(
@@ -94,7 +88,7 @@ def _chosen(tools: tuple[Tool, ...], wire: Json, drops: Drops) -> tuple[ToolChoi
             raise wrong(f"{_CALLING}.mode", "AUTO, ANY, NONE or VALIDATED")
 
 
-def _names(config: Wire, tools: tuple[Tool, ...]) -> list[str]:
+def _names(config: Body, tools: tuple[Tool, ...]) -> list[str]:
     path = f"{_CALLING}.allowedFunctionNames"
     declared = {tool.name for tool in tools}
     names = an_array(config.get("allowedFunctionNames") or [], path)

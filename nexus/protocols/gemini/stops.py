@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from nexus.conversation.parts import Stop, StopReason
 from nexus.wire import Json, text
 
-FINISH_REASONS: Mapping[str, StopReason] = {
+READ: Mapping[str, StopReason] = {
     "STOP": "end",
     "MAX_TOKENS": "max_tokens",
     # The answer reached the vendor's limit for one request; going on takes a token that no other dialect can carry.
@@ -41,10 +41,7 @@ FINISH_REASONS: Mapping[str, StopReason] = {
     "NO_IMAGE": "unknown",
 }
 
-
-BROKEN = frozenset(word for word, reason in FINISH_REASONS.items() if reason == "unknown") - {
-    "FINISH_REASON_UNSPECIFIED"
-}
+BROKEN = frozenset(word for word, reason in READ.items() if reason == "unknown") - {"FINISH_REASON_UNSPECIFIED"}
 """The model failed: where it said nothing before, there is no answer."""
 
 
@@ -56,11 +53,11 @@ def read_stop(wire: Mapping[str, Json], *, calls: bool) -> Stop:
     reason, block = text(wire.get("finishReason")), text(wire.get("blockReason"))
     if block and not reason:
         return Stop("content_filter", raw=block)
-    known = FINISH_REASONS.get(reason, "unknown")
+    known = READ.get(reason, "unknown")
     return Stop("tool_use" if known == "end" and calls else known, raw=reason or None)
 
 
-_WRITTEN: Mapping[StopReason, str] = {
+_WRITE: Mapping[StopReason, str] = {
     "end": "STOP",
     "max_tokens": "MAX_TOKENS",
     "stop_sequence": "STOP",
@@ -77,6 +74,6 @@ _WRITTEN: Mapping[StopReason, str] = {
 def write_stop(stop: Stop, *, refused: bool) -> str:
     """``refused`` says that the model declined in words of its own."""
     reason = "refusal" if refused and stop.reason == "end" else stop.reason
-    if stop.raw is not None and reason == FINISH_REASONS.get(stop.raw):
+    if stop.raw is not None and reason == READ.get(stop.raw):
         return stop.raw
-    return _WRITTEN[reason]
+    return _WRITE[reason]

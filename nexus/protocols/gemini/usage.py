@@ -1,4 +1,4 @@
-"""Gemini's usage arithmetic: overlapping counts -> disjoint parts.
+"""Gemini's usage, both ways: counts that overlap, and the disjoint parts.
 
 The parts sum to ``totalTokenCount``. The prompt count includes cached tokens; tokens of server-side tool results
 are counted beside it; the candidates count excludes thoughts. What the total says beyond or below its items is output
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.usage import Usage
-from nexus.wire import Json, count, text
+from nexus.wire import Json, count, only, text
 
 
 def read_usage(metadata: Mapping[str, Json]) -> Usage:
@@ -33,3 +33,15 @@ def read_usage(metadata: Mapping[str, Json]) -> Usage:
         service_tier=text(metadata.get("serviceTier")) or text(metadata.get("trafficType")),
         vendor_total=total or None,
     )
+
+
+def write_usage(usage: Usage) -> dict[str, Json]:
+    """The prompt's count has what was read from a cache and written to one; thoughts stand beside the candidates."""
+    counts = {
+        "promptTokenCount": usage.total_input,
+        "candidatesTokenCount": usage.output,
+        "totalTokenCount": usage.total,
+        "cachedContentTokenCount": usage.cache_read or None,
+        "thoughtsTokenCount": usage.reasoning or None,
+    }
+    return only(counts)

@@ -21,8 +21,9 @@ from nexus.protocols.arguments import an_object_of
 from nexus.protocols.codec import Envelope
 from nexus.protocols.gemini.signatures import write_signature
 from nexus.protocols.gemini.stops import write_stop
+from nexus.protocols.gemini.usage import write_usage
 from nexus.protocols.room import Room
-from nexus.wire import Json, only
+from nexus.wire import Json
 
 ROOM = Room(images=(Inline,))
 
@@ -50,18 +51,6 @@ def write_candidate(parts: Sequence[Json], reason: str | None = None, rests: Res
     ended: dict[str, Json] = {} if reason is None else {"finishReason": reason}
     grounding = {} if rests is None else rests.metadata()
     return {"content": {"parts": list(parts) or [{"text": ""}], "role": "model"}, **ended, "index": 0, **grounding}
-
-
-def write_usage(usage: Usage) -> dict[str, Json]:
-    """The prompt's count has what was read from a cache and written to one; thoughts stand beside the candidates."""
-    counts = {
-        "promptTokenCount": usage.total_input,
-        "candidatesTokenCount": usage.output,
-        "totalTokenCount": usage.total,
-        "cachedContentTokenCount": usage.cache_read or None,
-        "thoughtsTokenCount": usage.reasoning or None,
-    }
-    return only(counts)
 
 
 def write_part(part: Part) -> list[Json]:

@@ -27,7 +27,7 @@ def systems_as_users(raw: bytes) -> bytes:
     messages = sequence(mapping(decode(raw)).get("messages"))
     verdicts: list[bytes | None] = [None] * len(messages)
     turns = groupby(range(len(messages)), lambda at: mapping(messages[at]).get("role") == "assistant")
-    joined = [places for is_assistant, group in turns if not is_assistant for places in (list(group),)]
+    joined = [list(group) for is_assistant, group in turns if not is_assistant]
     joined = [places for places in joined if any(_is_system(messages[at]) for at in places)]
     if not joined:
         return raw

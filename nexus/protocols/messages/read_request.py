@@ -6,7 +6,6 @@ its wire name; the rest is read by the function of its field. Source: anthropic.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -23,6 +22,7 @@ from nexus.conversation.parts import (
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import (
+    Body,
     Drops,
     a_string,
     an_array,
@@ -42,8 +42,6 @@ from nexus.protocols.messages.read_parts import read_cache, read_content, read_t
 from nexus.protocols.messages.read_tools import read_tools
 from nexus.protocols.messages.turn_controls import is_cleared, is_silent, last_effort
 from nexus.wire import Json
-
-Body = Mapping[str, Json]
 
 _BILLING = "x-anthropic-billing-header:"
 """Begins a system block of Claude Code's, before its instructions."""

@@ -6,9 +6,9 @@ Text, thinking and calls keep their order; what else there was is named. ``input
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from nexus.conversation.parts import Citation, Part, Reasoning, Response, Signature, Text, ToolCall
+from nexus.conversation.parts import Part, Reasoning, Response, Signature, Text, ToolCall
 from nexus.errors import VendorError
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin, ReadResponse
@@ -47,7 +47,8 @@ def read_block(block: Mapping[str, Json], drops: Drops) -> Text | Reasoning | To
     match block.get("type"):
         case "text":
             words = text(block.get("text"))
-            return Text(words, citations=read_citations(sequence(block.get("citations")), len(words), drops))
+            cited = (read_citation(mapping(entry), len(words)) for entry in sequence(block.get("citations")))
+            return Text(words, citations=tuple(drops.sift(cited)))
         case "thinking":
             signature = text(block.get("signature"))
             return Reasoning(text(block.get("thinking")), signature=Signature(OWN, signature) if signature else None)
@@ -60,15 +61,3 @@ def read_block(block: Mapping[str, Json], drops: Drops) -> Text | Reasoning | To
         case kind:
             drops.add(text(kind) or "content")
             return None
-
-
-def read_citations(wire: Iterable[Json], length: int, drops: Drops) -> tuple[Citation, ...]:
-    """What a vendor's text of ``length`` characters rests on."""
-    found: list[Citation] = []
-    for entry in wire:
-        match read_citation(mapping(entry), length):
-            case Citation() as citation:
-                found.append(citation)
-            case name:
-                drops.add(name)
-    return tuple(found)

@@ -8,24 +8,17 @@ Source: anthropic.types.RawMessageStreamEvent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from nexus.conversation.events import (
-    Cited,
-    Event,
-    Ping,
-    ResponseEnd,
-    ResponseStart,
-    StreamPart,
-    UsageUpdate,
-)
+from nexus.conversation.events import Cited, Event, Ping, ResponseEnd, ResponseStart, StreamPart, UsageUpdate
 from nexus.conversation.parts import Reasoning, Signature, Stop, Text, ToolCall
 from nexus.errors import VendorError
-from nexus.protocols.checks import Drops
+from nexus.protocols.checks import Body, Drops
 from nexus.protocols.codec import AnswerOrigin
+from nexus.protocols.messages.citations import read_citation
 from nexus.protocols.messages.read_error import read_stream_error
-from nexus.protocols.messages.read_response import read_block, read_citations
+from nexus.protocols.messages.read_response import read_block
 from nexus.protocols.messages.signatures import OWN
 from nexus.protocols.messages.stops import read_refusal, read_stop
 from nexus.protocols.messages.usage import merge_usage, read_usage
@@ -33,7 +26,6 @@ from nexus.protocols.open_parts import OpenPart, OpenParts
 from nexus.protocols.sse import DONE
 from nexus.wire import Json, decode_delta, mapping, sequence, text
 
-_Wire = Mapping[str, Json]
 _EXPLANATION = -1
 """Stands for the index of the words by which the vendor says why it stopped the answer."""
 
@@ -82,7 +74,7 @@ class StreamReader:
         self._id = ""
         return [ResponseStart("", "")]
 
-    def _start(self, wire: _Wire) -> list[Event]:
+    def _message_start(self, wire: Body) -> list[Event]:
         message = mapping(wire.get("message"))
         known, self._id = self._id, text(message.get("id"))
         # Told again it knows less than what came since.
@@ -93,10 +85,10 @@ class StreamReader:
             raise ValueError("two answers in one stream")
         return [UsageUpdate(read_usage(self._usage))]
 
-    def _ping(self, wire: _Wire) -> list[Event]:
+    def _ping(self, wire: Body) -> list[Event]:
         return [Ping()] if self._id is not None else []
 
-    def _block_start(self, wire: _Wire) -> list[Event]:
+    def _block_start(self, wire: Body) -> list[Event]:
         at, drops, held = _index(wire), Drops(), ""
         part = read_block(mapping(wire.get("content_block")), drops)
         notices = self._dropped.events(*drops.names)
@@ -116,7 +108,7 @@ class StreamReader:
             known.citations += cited
         return [*notices, *written]
 
-    def _delta(self, wire: _Wire) -> list[Event]:
+    def _delta(self, wire: Body) -> list[Event]:
         at, delta = _index(wire), mapping(wire.get("delta"))
         kind = text(delta.get("type"))
         if at in self._foreign:
@@ -137,17 +129,16 @@ class StreamReader:
             known.signature = Signature(OWN, (known.signature.value if known.signature else "") + piece)
         return written
 
-    def _block_stop(self, wire: _Wire) -> list[Event]:
+    def _block_stop(self, wire: Body) -> list[Event]:
         self._foreign.discard(_index(wire))
         return self._parts.end(_index(wire))
 
     def _cited(self, part: OpenPart) -> list[Event]:
         """Citations are of the whole block, whose length is known at its end."""
-        drops = Drops()
-        cited = [Cited(part.index, found) for found in read_citations(part.citations, part.length, drops)]
-        return [*self._dropped.events(*drops.names), *cited]
+        read = (read_citation(mapping(wire), part.length) for wire in part.citations)
+        return self._dropped.events(*(one if isinstance(one, str) else Cited(part.index, one) for one in read))
 
-    def _message_delta(self, wire: _Wire) -> list[Event]:
+    def _message_delta(self, wire: Body) -> list[Event]:
         delta = mapping(wire.get("delta"))
         if text(delta.get("stop_reason")):
             self._stop = read_stop(delta)
@@ -158,7 +149,7 @@ class StreamReader:
             events.append(UsageUpdate(read_usage(self._usage)))
         return events
 
-    def _explain(self, delta: _Wire) -> list[Event]:
+    def _explain(self, delta: Body) -> list[Event]:
         drops = Drops()
         refusal = read_refusal(delta, drops)
         events = self._dropped.events(*drops.names)
@@ -167,13 +158,13 @@ class StreamReader:
         self._explained = True
         return [*events, *self._parts.start(_EXPLANATION, refusal), *self._parts.end(_EXPLANATION)]
 
-    def _message_stop(self, wire: _Wire) -> list[Event]:
+    def _message_stop(self, wire: Body) -> list[Event]:
         self.complete = self._over = True
         stop = self._parts.fit(self._stop or read_stop({}))
         return [*self._parts.end_all(), ResponseEnd(stop)]
 
 
-def _index(wire: _Wire) -> int:
+def _index(wire: Body) -> int:
     index = wire.get("index")
     if not isinstance(index, int) or isinstance(index, bool):
         raise ValueError("a block event without an index")
@@ -189,8 +180,8 @@ _DELTAS: dict[str, tuple[str, StreamPart]] = {
 }
 """The member that holds a delta's words, and what a block is that begins with it."""
 
-_READERS: dict[str, Callable[[StreamReader, _Wire], list[Event]]] = {
-    "message_start": StreamReader._start,
+_READERS: dict[str, Callable[[StreamReader, Body], list[Event]]] = {
+    "message_start": StreamReader._message_start,
     "ping": StreamReader._ping,
     "content_block_start": StreamReader._block_start,
     "content_block_delta": StreamReader._delta,

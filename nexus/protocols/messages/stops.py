@@ -39,7 +39,7 @@ def read_stop(wire: Mapping[str, Json]) -> Stop:
         return Stop("end")
     # An explanation is Anthropic's and not the model's: a filter stopped the answer.
     reason = "content_filter" if word == "refusal" and _explanation(wire) else _READ.get(word, "unknown")
-    return Stop(reason, sequence=text(wire.get("stop_sequence")) or None, raw=word or None)
+    return Stop(reason, sequence=text(wire.get("stop_sequence")) or None, raw=word)
 
 
 def read_refusal(wire: Mapping[str, Json], drops: Drops) -> Refusal | None:

@@ -106,7 +106,7 @@ class ItemsReader:
         self._drops.unknown(item, (*_BOOKKEEPING, *_KNOWN.get(str(kind), ())), "input")
         reader(self, item, path)
 
-    def read_message(self, item: Body, path: str) -> None:
+    def _read_message(self, item: Body, path: str) -> None:
         role = a_name(item, "role", path)
         inside = f"{path}.content"
         match role:
@@ -133,7 +133,7 @@ class ItemsReader:
             for read in content.read_content([plain], inside, content.ASSISTANT, self._drops):
                 self._make(replace(read, citations=read_annotations(part)) if isinstance(read, Text) else read)
 
-    def read_image(self, item: Body, path: str) -> None:
+    def _read_image(self, item: Body, path: str) -> None:
         """One that a model made; a vendor's own has the id under which it goes back."""
         data = maybe_string(item, "result", path)
         if not data:
@@ -146,7 +146,7 @@ class ItemsReader:
         signature = None if self._ours else Signature(OWN, maybe_string(item, "id", path) or "")
         self._make(Image(source, signature=signature, at=path))
 
-    def read_reasoning(self, item: Body, path: str) -> None:
+    def _read_reasoning(self, item: Body, path: str) -> None:
         if not self._ours:
             self._make(read_vendors(item))
             return
@@ -165,10 +165,10 @@ class ItemsReader:
         else:
             self._made.append(Text("", signature=signature))
 
-    def read_function_call(self, item: Body, path: str) -> None:
+    def _read_function_call(self, item: Body, path: str) -> None:
         self._call(item, path, a_string(item, "arguments", path))
 
-    def read_custom_call(self, item: Body, path: str) -> None:
+    def _read_custom_call(self, item: Body, path: str) -> None:
         self._call(item, path, write_input(a_string(item, "input", path)))
 
     def _call(self, item: Body, path: str, arguments: str) -> None:
@@ -176,18 +176,18 @@ class ItemsReader:
         self._tools.know(name)
         self._make(ToolCall(a_name(item, "call_id", path), name, arguments, at=path))
 
-    def read_compaction(self, item: Body, path: str) -> None:
+    def _read_compaction(self, item: Body, path: str) -> None:
         words = read_summary(item)
         if words is None:
             self._drops.add("input.compaction")
         self._put("user", [Text(words or UNREADABLE, at=path)], path)
 
-    def read_trigger(self, item: Body, path: str) -> None:
+    def _read_trigger(self, item: Body, path: str) -> None:
         self._close_made()
         self._close_results()
         self._messages.append(wanted(path))
 
-    def read_output(self, item: Body, path: str) -> None:
+    def _read_output(self, item: Body, path: str) -> None:
         call_id = a_name(item, "call_id", path)
         if not isinstance(item.get("output"), str | list):
             raise wrong(f"{path}.output", "a string or an array of content parts")
@@ -199,11 +199,11 @@ class ItemsReader:
             case parts:
                 self._results.append(ToolResult(call_id, tuple(parts), at=path))
 
-    def read_client_call(self, item: Body, path: str) -> None:
+    def _read_client_call(self, item: Body, path: str) -> None:
         run = CALLS[str(item["type"])]
         self._make(ToolCall(a_name(item, "call_id", path), run.name, write_arguments(run, item, path), at=path))
 
-    def read_client_output(self, item: Body, path: str) -> None:
+    def _read_client_output(self, item: Body, path: str) -> None:
         outcome = OUTPUTS[str(item["type"])].outcome(item, path)
         # A local shell's output has the id of the call as its own.
         call_id = a_name(item, "call_id" if item.get("call_id") is not None else "id", path)
@@ -213,17 +213,17 @@ class ItemsReader:
         parts = tuple(part for part in found if isinstance(part, Text | Image | Document))
         self._results.append(ToolResult(call_id, parts, is_error=outcome.failed, at=path))
 
-    def read_more_tools(self, item: Body, path: str) -> None:
+    def _read_more_tools(self, item: Body, path: str) -> None:
         self._tools.read(item.get("tools"), f"{path}.tools")
 
-    def read_search_call(self, item: Body, path: str) -> None:
+    def _read_search_call(self, item: Body, path: str) -> None:
         if item.get("execution") == "client":
             arguments = encode(an_object(item.get("arguments"), f"{path}.arguments")).decode()
             self._make(ToolCall(a_name(item, "call_id", path), SEARCH, arguments, at=path))
         else:
             self._drops.add("input.tool_search_call")
 
-    def read_search_output(self, item: Body, path: str) -> None:
+    def _read_search_output(self, item: Body, path: str) -> None:
         """What was found joins the tools, whoever has searched."""
         self._tools.read(item.get("tools"), f"{path}.tools")
         if item.get("execution") == "client":
@@ -267,18 +267,18 @@ class ItemsReader:
 
 
 _READERS: Mapping[str, Callable[[ItemsReader, Body, str], None]] = {
-    "message": ItemsReader.read_message,
-    "reasoning": ItemsReader.read_reasoning,
-    "function_call": ItemsReader.read_function_call,
-    "custom_tool_call": ItemsReader.read_custom_call,
-    "compaction": ItemsReader.read_compaction,
-    "image_generation_call": ItemsReader.read_image,
-    "compaction_trigger": ItemsReader.read_trigger,
-    "function_call_output": ItemsReader.read_output,
-    "custom_tool_call_output": ItemsReader.read_output,
-    "additional_tools": ItemsReader.read_more_tools,
-    "tool_search_call": ItemsReader.read_search_call,
-    "tool_search_output": ItemsReader.read_search_output,
-    **dict.fromkeys(CALLS, ItemsReader.read_client_call),
-    **dict.fromkeys(OUTPUTS, ItemsReader.read_client_output),
+    "message": ItemsReader._read_message,
+    "reasoning": ItemsReader._read_reasoning,
+    "function_call": ItemsReader._read_function_call,
+    "custom_tool_call": ItemsReader._read_custom_call,
+    "compaction": ItemsReader._read_compaction,
+    "image_generation_call": ItemsReader._read_image,
+    "compaction_trigger": ItemsReader._read_trigger,
+    "function_call_output": ItemsReader._read_output,
+    "custom_tool_call_output": ItemsReader._read_output,
+    "additional_tools": ItemsReader._read_more_tools,
+    "tool_search_call": ItemsReader._read_search_call,
+    "tool_search_output": ItemsReader._read_search_output,
+    **dict.fromkeys(CALLS, ItemsReader._read_client_call),
+    **dict.fromkeys(OUTPUTS, ItemsReader._read_client_output),
 }

@@ -55,7 +55,7 @@ class StreamReader:
         self._emitted: set[int] = set()
         self._nameless: set[int] = set()
         self._cited: dict[_Key, int] = {}
-        self._summaries: dict[int, int] = {}
+        self._thoughts: dict[int, int] = {}
         self._calls = False
         self._refused = False
 
@@ -91,7 +91,7 @@ class StreamReader:
             raise ValueError("two answers in one stream")
         return []
 
-    def read_added(self, event: Mapping[str, Json]) -> list[Event]:
+    def _read_added(self, event: Mapping[str, Json]) -> list[Event]:
         item, index = mapping(event.get("item")), count(event.get("output_index"))
         match item.get("type"):
             case "reasoning":
@@ -106,7 +106,7 @@ class StreamReader:
             case _:
                 return []
 
-    def read_part_added(self, event: Mapping[str, Json]) -> list[Event]:
+    def _read_part_added(self, event: Mapping[str, Json]) -> list[Event]:
         key = (count(event.get("output_index")), count(event.get("content_index")))
         match mapping(event.get("part")).get("type"):
             case "output_text":
@@ -117,7 +117,7 @@ class StreamReader:
             case _:
                 return []
 
-    def read_part_done(self, event: Mapping[str, Json]) -> list[Event]:
+    def _read_part_done(self, event: Mapping[str, Json]) -> list[Event]:
         key = (count(event.get("output_index")), count(event.get("content_index")))
         return self._end_content(key, mapping(event.get("part")))
 
@@ -130,7 +130,7 @@ class StreamReader:
         annotations = sequence(part.get("annotations"))[self._cited.get(key, 0) :]
         return [*(cited for entry in annotations for cited in self._cite(key, mapping(entry))), *self._parts.end(key)]
 
-    def read_annotation(self, event: Mapping[str, Json]) -> list[Event]:
+    def _read_annotation(self, event: Mapping[str, Json]) -> list[Event]:
         key = (count(event.get("output_index")), count(event.get("content_index")))
         return self._cite(key, mapping(event.get("annotation")))
 
@@ -141,17 +141,14 @@ class StreamReader:
             return [ContentDropped(read if isinstance(read, str) else "annotations")]
         return [Cited(part.index, read)]
 
-    def read_text(self, event: Mapping[str, Json]) -> list[Event]:
+    def _read_text(self, event: Mapping[str, Json]) -> list[Event]:
         return self._say((count(event.get("output_index")), count(event.get("content_index"))), event, Text(""))
 
-    def read_refusal(self, event: Mapping[str, Json]) -> list[Event]:
+    def _read_refusal(self, event: Mapping[str, Json]) -> list[Event]:
         self._refused = True
         return self._say((count(event.get("output_index")), count(event.get("content_index"))), event, Refusal(""))
 
-    def read_reasoning(self, event: Mapping[str, Json]) -> list[Event]:
-        return self._say((count(event.get("output_index")), _WHOLE), event, Reasoning(""))
-
-    def read_arguments(self, event: Mapping[str, Json]) -> list[Event]:
+    def _read_arguments(self, event: Mapping[str, Json]) -> list[Event]:
         key = (count(event.get("output_index")), _WHOLE)
         if self._parts.get(key) is None:
             # Nobody knows yet what is called: the end of the item tells, and the arguments with it.
@@ -160,16 +157,20 @@ class StreamReader:
             return []
         return self._say(key, event, ToolCall("", "", ""))
 
-    def read_summary(self, event: Mapping[str, Json]) -> list[Event]:
-        index, summary = count(event.get("output_index")), count(event.get("summary_index"))
+    def _read_reasoning(self, event: Mapping[str, Json]) -> list[Event]:
+        """The summaries of an item, or its texts, are one part, with blank lines between them."""
+        index, number = (
+            count(event.get("output_index")),
+            count(event.get("summary_index") or event.get("content_index")),
+        )
         key = (index, _WHOLE)
         parted: list[Event] = []
-        if self._summaries.setdefault(index, summary) != summary and (known := self._parts.get(key)) is not None:
+        if self._thoughts.setdefault(index, number) != number and (known := self._parts.get(key)) is not None:
             parted = [PartDelta(known.index, "\n\n")]
-        self._summaries[index] = summary
-        return [*parted, *self.read_reasoning(event)]
+        self._thoughts[index] = number
+        return [*parted, *self._say(key, event, Reasoning(""))]
 
-    def read_done(self, event: Mapping[str, Json]) -> list[Event]:
+    def _read_done(self, event: Mapping[str, Json]) -> list[Event]:
         """The end of an item, which brings what was not told of it before."""
         item, index = mapping(event.get("item")), count(event.get("output_index"))
         if index not in self._emitted:
@@ -220,10 +221,10 @@ class StreamReader:
         begun = self._parts.start(key, replace(part, citations=()) if isinstance(part, Text) else part)
         return [*begun, *(Cited(index, citation) for citation in cited), *self._parts.end(key)]
 
-    def read_ping(self, event: Mapping[str, Json]) -> list[Event]:
+    def _read_ping(self, event: Mapping[str, Json]) -> list[Event]:
         return [Ping()]
 
-    def read_nothing(self, event: Mapping[str, Json]) -> list[Event]:
+    def _read_nothing(self, event: Mapping[str, Json]) -> list[Event]:
         return []
 
     def _start(self, key: _Key, part: StreamPart) -> list[Event]:
@@ -244,7 +245,7 @@ class StreamReader:
         ends: list[Event] = []
         for index, item in enumerate(sequence(response.get("output"))):
             if silent or self._awaits(index):
-                ends += self.read_done({"output_index": index, "item": item})
+                ends += self._read_done({"output_index": index, "item": item})
         if self._nameless:
             raise ValueError("arguments of a call that did not start")
         finished = {**response, "status": text(response.get("status")) or status}
@@ -258,17 +259,17 @@ class StreamReader:
 
 
 _READERS: Mapping[str, Callable[[StreamReader, Mapping[str, Json]], list[Event]]] = {
-    "response.created": StreamReader.read_nothing,
-    "response.in_progress": StreamReader.read_nothing,
-    "response.output_item.added": StreamReader.read_added,
-    "response.output_item.done": StreamReader.read_done,
-    "response.content_part.added": StreamReader.read_part_added,
-    "response.content_part.done": StreamReader.read_part_done,
-    "response.output_text.delta": StreamReader.read_text,
-    "response.output_text.annotation.added": StreamReader.read_annotation,
-    "response.refusal.delta": StreamReader.read_refusal,
-    "response.reasoning_text.delta": StreamReader.read_reasoning,
-    "response.reasoning_summary_text.delta": StreamReader.read_summary,
-    "response.function_call_arguments.delta": StreamReader.read_arguments,
-    "keepalive": StreamReader.read_ping,
+    "response.created": StreamReader._read_nothing,
+    "response.in_progress": StreamReader._read_nothing,
+    "response.output_item.added": StreamReader._read_added,
+    "response.output_item.done": StreamReader._read_done,
+    "response.content_part.added": StreamReader._read_part_added,
+    "response.content_part.done": StreamReader._read_part_done,
+    "response.output_text.delta": StreamReader._read_text,
+    "response.output_text.annotation.added": StreamReader._read_annotation,
+    "response.refusal.delta": StreamReader._read_refusal,
+    "response.reasoning_text.delta": StreamReader._read_reasoning,
+    "response.reasoning_summary_text.delta": StreamReader._read_reasoning,
+    "response.function_call_arguments.delta": StreamReader._read_arguments,
+    "keepalive": StreamReader._read_ping,
 }

@@ -32,7 +32,7 @@ from nexus.models.bedrock import profile
 from nexus.protocols.codec import Target
 from nexus.protocols.converse.read_response import read_response
 from nexus.protocols.converse.read_stream import StreamReader
-from nexus.protocols.converse.stops import STOPS, read_stop
+from nexus.protocols.converse.stops import READ, read_stop
 from nexus.protocols.converse.usage import read_usage
 from nexus.protocols.converse.write_request import write_request
 from nexus.protocols.eventstream import Decoder, event_message, exception_message, named
@@ -322,7 +322,7 @@ def test_an_unmodelled_error() -> None:
 
 
 def test_every_published_stop_reason_is_tabled() -> None:
-    assert set(STOPS) == set(service().shape_for("StopReason").enum)
+    assert set(READ) == set(service().shape_for("StopReason").enum)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.protocols.gemini.read_response import read_response
 from nexus.protocols.gemini.read_stream import StreamReader
-from nexus.protocols.gemini.stops import FINISH_REASONS, read_stop
+from nexus.protocols.gemini.stops import READ, read_stop
 from nexus.protocols.gemini.usage import read_usage
 from tests.protocols.kit import origin
 
@@ -337,14 +337,14 @@ def test_an_empty_frame_is_nothing() -> None:
 
 
 def test_every_published_stop_has_a_row() -> None:
-    assert FINISH_REASONS.keys() == {reason.value for reason in types.FinishReason}
+    assert READ.keys() == {reason.value for reason in types.FinishReason}
 
 
-@pytest.mark.parametrize("reason", sorted(FINISH_REASONS))
+@pytest.mark.parametrize("reason", sorted(READ))
 def test_stops(reason: str) -> None:
     wire = {"finishReason": reason}
-    assert read_stop(wire, calls=False) == Stop(FINISH_REASONS[reason], raw=reason)
-    assert read_stop(wire, calls=True).reason == ("tool_use" if reason == "STOP" else FINISH_REASONS[reason])
+    assert read_stop(wire, calls=False) == Stop(READ[reason], raw=reason)
+    assert read_stop(wire, calls=True).reason == ("tool_use" if reason == "STOP" else READ[reason])
 
 
 def test_an_unknown_stop_stays_unknown() -> None:

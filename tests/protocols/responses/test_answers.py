@@ -104,6 +104,23 @@ def test_what_has_no_counterpart_is_named(case: str) -> None:
     assert {event.dropped for event in events if isinstance(event, ContentDropped)} == LOST[case]
 
 
+@pytest.mark.parametrize(
+    ("kind", "number"), [("reasoning_summary_text", "summary_index"), ("reasoning_text", "content_index")]
+)
+def test_thoughts_of_one_item_stand_apart_as_in_a_whole_answer(kind: str, number: str) -> None:
+    reader = StreamReader(origin())
+    member = "summary" if kind == "reasoning_summary_text" else "content"
+    item = {"type": "reasoning", member: [{"type": kind, "text": "One."}, {"type": kind, "text": "Two."}]}
+    response = {"id": "resp_1", "object": "response", "status": "completed", "output": [item]}
+    deltas = [
+        {"type": f"response.{kind}.delta", "output_index": 0, number: at, "delta": words}
+        for at, words in enumerate(["One.", "Two."])
+    ]
+    stream = [*deltas, {"type": "response.completed", "response": response}]
+    events = [event for one in stream for event in reader.feed(None, json.dumps(one))]
+    assert fold(events).parts == read_response(response, origin()).response.parts
+
+
 def test_a_keepalive_is_a_ping() -> None:
     events, _ = replay([stream_bytes("reasoning_and_tools")])
     assert events.count(Ping()) == 1
