@@ -71,6 +71,10 @@ class Database(Protocol):
         """Committed at its end, rolled back where it raises; one that only reads keeps nobody from writing."""
         ...
 
+    def look(self) -> None:
+        """Notices that what was opened is there no more; the next transaction opens what is there instead."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -103,12 +107,14 @@ class SqliteDatabase:
         self.path = path
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        self._left: list[sqlite3.Connection] = []
 
     @contextmanager
     def transaction(self, *, write: bool = True) -> Iterator[Transaction]:
         with self._lock:
             try:
-                connection = self._connection = self._connection or _connected(self.path)
+                connection = self._opened()
                 connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
                 try:
                     yield _Cursor(connection.cursor(), "?")
@@ -118,8 +124,28 @@ class SqliteDatabase:
                     raise
             except (sqlite3.DataError, sqlite3.IntegrityError, OverflowError, UnicodeError) as error:
                 raise RowsRefused(str(error)) from error
-            except (sqlite3.Error, OSError) as error:
+            except sqlite3.Error as error:
                 raise DatabaseError(f"{self.path}: {error}" if self.path is not None else str(error)) from error
+            except OSError as error:
+                raise DatabaseError(f"{self.path}: {(error.strerror or str(error)).lower()}") from error
+
+    def look(self) -> None:
+        with self._lock:
+            self._check()
+
+    def _check(self) -> None:
+        if self._connection is not None and self.path is not None and self._file != _identity(self.path):
+            # To close it would remove the log of a new file of that name, with what others wrote into it.
+            self._left.append(self._connection)
+            self._connection = None
+            raise DatabaseError(f"{self.path} was removed or replaced while it was open")
+
+    def _opened(self) -> sqlite3.Connection:
+        self._check()
+        if self._connection is None:
+            self._connection = _connected(self.path)
+            self._file = _identity(self.path) if self.path is not None else None
+        return self._connection
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:
         try:
@@ -147,6 +173,15 @@ def _soon(lock: threading.Lock) -> Iterator[bool]:
     finally:
         if taken:
             lock.release()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file it is, whatever it is called; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _connected(path: Path | None) -> sqlite3.Connection:
@@ -202,6 +237,9 @@ class PostgresDatabase:
                 raise RowsRefused(_first_line(str(error))) from error
             except psycopg.Error as error:
                 raise DatabaseError(_first_line(str(error))) from error
+
+    def look(self) -> None:
+        """A server that is gone is noticed by who asks it."""
 
     def close(self) -> None:
         with _soon(self._lock) as is_free:

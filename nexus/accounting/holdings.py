@@ -155,6 +155,7 @@ class Holdings:
             with database.transaction(write=write) as transaction:
                 yield transaction
         except DatabaseError as error:
+            self._is_ready = False
             log.error("whose files and batches are cannot be looked up", extra={"fields": {"why": str(error)}})
             raise Overloaded("whose files and batches are cannot be looked up for now", retry_after=5) from error
 

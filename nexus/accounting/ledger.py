@@ -88,12 +88,9 @@ class Ledger:
         self._clock = clock
         self._changed = threading.Condition()
         self._waiting: deque[CallRecord | tuple[Item, ...]] = deque()
-        self._closing = False
-        self._writing = False
-        self._flushing = False
+        self._closing = self._writing = self._flushing = False
         self._lost = 0
-        self._is_ready = False
-        self._fails = False
+        self._is_ready = self._fails = False
         self._tidied = 0.0
         self._since_tidied = 0
         self._thread = threading.Thread(target=self._run, name="usage", daemon=True)
@@ -145,6 +142,8 @@ class Ledger:
                 rest = REST[0]
                 self._say_that_it_works()
             except DatabaseError as error:
+                # What is there when it works again may be another one, without tables.
+                self._is_ready = False
                 self._say_that_it_fails(str(error))
                 if self._pause(rest, batch):
                     rest = min(rest * 2, REST[1])
@@ -198,6 +197,8 @@ class Ledger:
             self._is_ready = True
         if batch:
             self._write_rows([items_of(call) for call in batch])
+        else:
+            self.database.look()
         many = self._kept.most is not None and self._since_tidied > self._kept.most
         if many or self._clock() - self._tidied >= RETENTION_EVERY:
             self._tidied, self._since_tidied = self._clock(), 0

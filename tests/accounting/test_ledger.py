@@ -20,6 +20,7 @@ from nexus.accounting.entry import Charge, Entry
 from nexus.accounting.ledger import BATCH, ROOM, Item, Ledger
 from nexus.accounting.report import Sums, usage
 from nexus.accounting.tables import VERSION
+from tests.serving import wait_until
 
 NOON = 1_790_000_000.0
 """A moment of the 21st of September 2026."""
@@ -189,6 +190,9 @@ class Broken:
     def transaction(self, *, write: bool = True) -> AbstractContextManager[Transaction]:
         return self._behind.transaction(write=write) if self.works.is_set() else self._refuse()
 
+    def look(self) -> None:
+        self._behind.look()
+
     def close(self) -> None:
         self._behind.close()
 
@@ -294,6 +298,32 @@ def test_two_processes_write_into_one_file(tmp_path: Path) -> None:
     assert rows(ledgers[0].database, "SELECT SUM(calls) FROM days") == [(2000,)]
     for ledger in ledgers:
         ledger.close(60)
+
+
+@pytest.mark.parametrize("busy", [True, False], ids=["with calls", "idle"])
+def test_a_file_that_is_removed_is_told_and_begun_anew(
+    busy: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr("nexus.accounting.ledger.REST", (0.01, 0.01))
+    file = tmp_path / "usage.sqlite3"
+    ledger = Ledger(SqliteDatabase(file), clock=lambda: NOON)
+    add(ledger, entry(1))
+    for path in tmp_path.iterdir():
+        path.rename(tmp_path / f"old-{path.name}")
+    if busy:
+        add(ledger, entry(2))
+    else:
+        wait_until(lambda: "usage is written down again" in caplog.text)
+    reader = SqliteDatabase(file)
+    assert rows(reader, "SELECT call_id FROM attempts") == ([("call-2",)] if busy else [])
+    assert f"{file} was removed or replaced while it was open" in [
+        record.__dict__["fields"]["why"] for record in caplog.records if record.levelname == "ERROR"
+    ]
+    assert ledger.lost == 0
+    reader.close()
+    ledger.close(60)
+    assert rows(SqliteDatabase(tmp_path / f"old-{file.name}"), "SELECT call_id FROM attempts") == [("call-1",)]
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:

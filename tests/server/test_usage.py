@@ -309,6 +309,8 @@ class Hanging:
         raise RuntimeError("the test is over")
         yield
 
+    def look(self) -> None: ...
+
     def close(self) -> None: ...
 
 
