@@ -125,7 +125,7 @@ class SqliteDatabase:
             except (sqlite3.DataError, sqlite3.IntegrityError, OverflowError, UnicodeError) as error:
                 raise RowsRefused(str(error)) from error
             except sqlite3.Error as error:
-                raise DatabaseError(f"{self.path}: {error}" if self.path is not None else str(error)) from error
+                raise DatabaseError(f"{self.path}: {error}{_advice(error)}" if self.path else str(error)) from error
             except OSError as error:
                 raise DatabaseError(f"{self.path}: {(error.strerror or str(error)).lower()}") from error
 
@@ -173,6 +173,12 @@ def _soon(lock: threading.Lock) -> Iterator[bool]:
     finally:
         if taken:
             lock.release()
+
+
+def _advice(error: sqlite3.Error) -> str:
+    # Errors of the module itself have no name.
+    damaged = getattr(error, "sqlite_errorname", "") in ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+    return "; move it away, and a gateway that runs begins another one" if damaged else ""
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -326,6 +326,13 @@ def test_a_file_that_is_removed_is_told_and_begun_anew(
     assert rows(SqliteDatabase(tmp_path / f"old-{file.name}"), "SELECT call_id FROM attempts") == [("call-1",)]
 
 
+def test_a_damaged_file_is_to_be_moved_away(tmp_path: Path) -> None:
+    file = tmp_path / "usage.sqlite3"
+    file.write_bytes(b"no database" * 1000)
+    with pytest.raises(DatabaseError, match=r"file is not a database; move it away, and a gateway that runs begins"):
+        migrate(SqliteDatabase(file))
+
+
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DatabaseError, match="file"):
