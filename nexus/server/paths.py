@@ -71,6 +71,8 @@ class Endpoint:
     pattern: str
     path: str | None = None
     """After the version, where there is only one."""
+    answers: bool = True
+    """Whether a model is called there, and none listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +105,21 @@ def nearest(settings: Settings, path: str, headers: Mapping[str, str]) -> Neares
     words = [word for word in path.split("/") if word]
     tails = ["/" + "/".join(words[start:]) for start in range(len(words) - 1, -1, -1)]
     # The protocol that a path stands in has the first word.
-    for among in ([endpoint for endpoint in known if _within(path, endpoint.base)], known):
+    below = [endpoint for endpoint in known if _within(path, endpoint.base)]
+    # Whatever follows models/ could be the name of a model: what is more than that counts first.
+    for among in (_that(below, answer=True), _that(below, answer=False), _that(known, answer=True), known):
         for tail, longer in zip(tails, [*tails[1:], ""], strict=False):
             # One endpoint's path may end in another's: ``/chat/completions`` in ``/completions``.
             found = [endpoint for endpoint in among if endpoint.path == longer]
             found = found or [endpoint for endpoint in among if re.fullmatch(endpoint.pattern, tail)]
             if found:
-                best = max(found, key=lambda endpoint: _likeness(endpoint, path, headers))
+                best = max(found, key=lambda endpoint: _likeness(endpoint, path, tail, headers))
                 return Nearest(best.base, best.dialect, best.base.versioned + (best.path or tail))
     return _alike(known, "/" + "/".join(words))
+
+
+def _that(endpoints: list[Endpoint], *, answer: bool) -> list[Endpoint]:
+    return [endpoint for endpoint in endpoints if endpoint.answers is answer]
 
 
 def _base_at(settings: Settings, path: str, headers: Mapping[str, str]) -> Base | None:
@@ -146,15 +154,16 @@ def _endpoints(settings: Settings) -> Iterator[Endpoint]:
                 path = None if operation.many else operation.path
                 yield Endpoint(base, dialect, operation.pattern, path)
         if (models := base.protocol.models) is not None:
-            yield Endpoint(base, base.dialects[0], models, models)
-            yield Endpoint(base, base.dialects[0], f"{models}/.+")
+            yield Endpoint(base, base.dialects[0], models, models, answers=False)
+            yield Endpoint(base, base.dialects[0], f"{models}/.+", answers=False)
 
 
-def _likeness(endpoint: Endpoint, path: str, headers: Mapping[str, str]) -> tuple[bool, bool, int]:
+def _likeness(endpoint: Endpoint, path: str, tail: str, headers: Mapping[str, str]) -> tuple[bool, bool, bool, int]:
     base = endpoint.base
     return (
         endpoint.path is not None,
         _within(path, base),
+        path.endswith(tuple(version + tail for version in base.protocol.versions)),
         base.protocol.likeness(headers),
     )
 

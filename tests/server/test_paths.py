@@ -15,7 +15,9 @@ ECHO = '[llm.providers.demo]\ntype = "echo"\nmodels.echo = {}\n'
 ROOT = ECHO + '[llm.protocols]\nopenai.path = "/"\nanthropic.path = "/"\n'
 ASKED: Any = {**CHAT, "model": "demo/echo"}
 MESSAGE: Any = {**MESSAGES, "model": "demo/echo"}
-OPENAI, ANTHROPIC = "/llm/openai/v1", "/llm/anthropic"
+OPENAI, ANTHROPIC, GOOGLE, VERTEX = "/llm/openai/v1", "/llm/anthropic", "/llm/google", "/llm/vertex/v1"
+GEMINI = "/models/gemini-3-pro:generateContent"
+PLACED = "/projects/p/locations/l/publishers/anthropic/models/claude:rawPredict"
 
 WRONG: dict[str, tuple[str, str, str]] = {
     "v1 twice": ("/v1/v1/messages", f"{ANTHROPIC}/v1/messages", ANTHROPIC),
@@ -50,6 +52,11 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "models, Anthropic's": (f"{ANTHROPIC}/models", f"{ANTHROPIC}/v1/models", ANTHROPIC),
     "one model": ("/llm/openai/models/demo/echo", f"{OPENAI}/models/demo/echo", OPENAI),
     "a stored answer": ("/v1/responses/resp_1", f"{OPENAI}/responses/resp_1", OPENAI),
+    "no path, Gemini": (f"/v1beta{GEMINI}", f"{GOOGLE}/v1beta{GEMINI}", GOOGLE),
+    "no path, Gemini's other version": (f"/v1{GEMINI}", f"{GOOGLE}/v1beta{GEMINI}", GOOGLE),
+    "no path, Gemini's models": ("/v1beta/models", f"{GOOGLE}/v1beta/models", GOOGLE),
+    "no path, Vertex AI": (f"/v1{PLACED}", f"{VERTEX}{PLACED}", VERTEX),
+    "v1 missing, Vertex AI": (f"/llm/vertex{PLACED}", f"{VERTEX}{PLACED}", VERTEX),
     "a slip": (f"{OPENAI}/chat/completion", f"{OPENAI}/chat/completions", OPENAI),
     "a slip, messages": ("/v1/message", f"{ANTHROPIC}/v1/messages", ANTHROPIC),
 }
@@ -71,7 +78,7 @@ def test_the_nearest_path_and_the_base_url_are_named(
     assert reply.json["error"]["message"] == (
         f"{asked} does not exist; did you mean {meant}? The base URL to set is {demo.base}{base}"
     )
-    assert (reply.json.get("type") == "error") is (base == ANTHROPIC), "as the client reads it"
+    assert (reply.json.get("type") == "error") is (base in (ANTHROPIC, VERTEX)), "as the client reads it"
 
 
 @pytest.mark.parametrize("asked", ["/nope", "/llm/openai/nope", "/llm", "/llm/openai/v1/fine_tuning/jobs"])
