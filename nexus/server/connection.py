@@ -35,6 +35,9 @@ LONGEST_HEAD = 64 * 1024
 DISCARD_FACTOR = 4
 """How many times the largest body is read and thrown away before a sender is cut off."""
 
+TLS_HELLO = b"\x16\x03"
+"""How each handshake of TLS begins, and no request."""
+
 _HEAD_END = pattern(rb"\r?\n\r?\n")
 
 
@@ -191,6 +194,8 @@ class Connection(AnsweringConnection):
             if found:
                 self.stream.unread(bytes(head[found.end() :]))
                 return bytes(head[: found.end()])
+            if head.startswith(TLS_HELLO):
+                raise InvalidRequest("this port speaks plain HTTP: call it by http://, or set server.tls")
 
     def _read_lines(self, head: bytes) -> tuple[RequestStartLine, HTTPHeaders, int | None]:
         """Raises InvalidRequest."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import socket
+import ssl
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -119,6 +121,16 @@ def test_wrong_beginnings(nexus: Nexus, lines: Lines) -> None:
         with RawClient(nexus) as client:
             reply = client.send(start).reply()
         assert (reply.status, lines.take()["status"], lines.tracebacks) == (400, 400, []), name
+
+
+def test_a_client_that_speaks_tls_to_a_plain_port_is_told_at_once(nexus: Nexus, lines: Lines) -> None:
+    with (
+        socket.create_connection(("127.0.0.1", nexus.port), timeout=10) as sock,
+        pytest.raises(ssl.SSLError, match=r"(?i)wrong.version.number|record layer failure"),
+    ):
+        ssl.create_default_context().wrap_socket(sock, server_hostname="localhost")
+    told = lines.only()
+    assert (told["status"], "http://" in told["why"], lines.tracebacks) == (400, True, [])
 
 
 TARGETS = {
