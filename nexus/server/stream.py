@@ -8,11 +8,17 @@ only then its machine tells.
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import socket
+import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from tornado.iostream import IOStream, SSLIOStream
+
+log = logging.getLogger("nexus")
 
 MOST_AHEAD = 64 * 1024
 """Bytes of further requests that are kept while an answer is owed; who sends more is not served on."""
@@ -186,5 +192,32 @@ class ClientStream(IOStream):
             self._timer = self.loop.call_later(LOOK, self._look)
 
 
+NEEDS_TLS = "this port speaks HTTPS: call it by https://"
+_IN_PLAIN = (
+    "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nX-Nexus-Error: invalid_request\r\n"
+    f"Content-Length: {len(NEEDS_TLS)}\r\nConnection: close\r\n\r\n{NEEDS_TLS}"
+).encode()
+
+
 class ClientTlsStream(ClientStream, SSLIOStream):
-    """The same behind TLS."""
+    """The same behind TLS. A handshake that fails is told in the log, to a client of plain HTTP as an answer too."""
+
+    def close(self, exc_info: Any = False) -> None:
+        error = exc_info if isinstance(exc_info, ssl.SSLError) else None
+        if not self.closed() and error is not None and error.errno == ssl.SSL_ERROR_SSL and self._ssl_accepting:
+            why = (error.reason or str(error)).lower().replace("_", " ")
+            log.info("a TLS handshake failed", extra={"fields": {"caller": self._peer(), "why": why}})
+            if error.reason == "HTTP_REQUEST":
+                self._answer_in_plain()
+        super().close(exc_info)
+
+    def _peer(self) -> str:
+        with suppress(OSError, IndexError):
+            return str(self.socket.getpeername()[0])
+        return ""
+
+    def _answer_in_plain(self) -> None:
+        with suppress(OSError), socket.socket(fileno=os.dup(self.socket.fileno())) as plain:
+            # What stays unread would reset the connection, and the answer with it.
+            plain.recv(MOST_AHEAD)
+            plain.send(_IN_PLAIN)

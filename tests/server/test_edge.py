@@ -21,12 +21,14 @@ from nexus.protocols.piecewise import LARGE
 from nexus.server import clocks
 from nexus.server.calls import CallHandler
 from tests.conftest import Serve
+from tests.peers import Tls
 from tests.server.raw import RawClient, head, request
 from tests.serving import CHAT, Nexus, Reply, anthropic_config, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 CHAT_PATH = "/llm/openai/v1/chat/completions"
 MESSAGES_PATH = "/llm/anthropic/v1/messages"
+ECHO = '[llm.providers.demo]\ntype = "echo"\nmodels.echo = {}\n'
 PATHS = [CHAT_PATH, "/llm/openai/v1/responses", MESSAGES_PATH]
 
 
@@ -131,6 +133,36 @@ def test_a_client_that_speaks_tls_to_a_plain_port_is_told_at_once(nexus: Nexus, 
         ssl.create_default_context().wrap_socket(sock, server_hostname="localhost")
     told = lines.only()
     assert (told["status"], "http://" in told["why"], lines.tracebacks) == (400, True, [])
+
+
+def test_a_client_that_speaks_plain_http_to_a_tls_port_is_told_so(
+    serve: Serve, tls: Tls, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "nexus")
+    nexus = serve(f'[server.tls]\ncertificate = "{tls.ca_file}"\nkey = "{tls.key_file}"\n' + ECHO)
+    with RawClient(nexus) as client:
+        client.send(request(CHAT_PATH, CHAT))
+        reply = client.reply()
+        assert client.rest() == b""
+    assert (reply.status, reply.body) == (400, b"this port speaks HTTPS: call it by https://")
+    assert handshakes(caplog) == ["http request"]
+
+
+def test_a_client_that_does_not_trust_the_certificate_is_told_in_the_log(
+    serve: Serve, tls: Tls, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "nexus")
+    nexus = serve(f'[server.tls]\ncertificate = "{tls.ca_file}"\nkey = "{tls.key_file}"\n' + ECHO)
+    with RawClient(nexus) as client, pytest.raises(ssl.SSLError):
+        ssl.create_default_context().wrap_socket(client.sock, server_hostname="localhost")
+    wait_until(lambda: bool(handshakes(caplog)))
+    assert "unknown ca" in handshakes(caplog)[0]
+
+
+def handshakes(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Why handshakes of TLS failed."""
+    failed = [record for record in caplog.records if record.getMessage() == "a TLS handshake failed"]
+    return [record.__dict__["fields"]["why"] for record in failed]
 
 
 TARGETS = {
