@@ -33,7 +33,7 @@ from nexus.limits import quota as limits
 from nexus.protocols.loader import DIALECTS, FORMS
 from nexus.relay.answer import Head, OpenedReply
 from nexus.relay.exchange import CallState, Exchange
-from nexus.relay.failures import log_attempt
+from nexus.relay.failures import GIVEN_UP, log_attempt
 from nexus.relay.stream import drain
 from nexus.upstream.request import LocalReply
 from nexus.wire import encode
@@ -162,7 +162,7 @@ class Gateway:
             if not over:
                 drain(opened.reply)
         except NexusError as error:
-            log_attempt(state, error, "given up")
+            log_attempt(state, error, GIVEN_UP)
             self._end(state, sink, error)
         except Exception:
             log.exception("call failed", extra={"fields": {"id": state.call.id}})

@@ -11,6 +11,9 @@ from nexus.upstream.network_errors import host_of
 
 log = logging.getLogger("nexus.gateway")
 
+GIVEN_UP = "given up"
+"""What comes next where nothing does."""
+
 
 def log_attempt(state: CallState, error: BaseException | None, then: str) -> None:
     """The line about a failed attempt; ``then`` is what happens next. Nothing for what no attempt is guilty of."""
@@ -20,6 +23,7 @@ def log_attempt(state: CallState, error: BaseException | None, then: str) -> Non
     host, phase, cause = (error.host, error.phase, error.cause) if isinstance(error, UpstreamError) else ("", "", "")
     if not phase:
         host, phase = host_of(provider.base_url) if provider is not None else "", "answer"
+    tries = provider.settings.retries.attempts if provider is not None else 1
     fields = {
         "id": state.call.id,
         "route": str(state.route) if state.route else None,
@@ -29,7 +33,7 @@ def log_attempt(state: CallState, error: BaseException | None, then: str) -> Non
         "status": error.status if isinstance(error, UpstreamStatus | VendorError) else None,
         "why": cause or reason(error),
         "attempt": state.attempts,
-        "of": max(state.attempts, provider.settings.retries.attempts if provider is not None else 1),
+        "of": max(state.attempts + (then != GIVEN_UP), tries),
         "next": then,
     }
     log.warning(ATTEMPT_FAILED, extra={"fields": fields})

@@ -146,6 +146,17 @@ def test_every_attempt_has_its_line_and_says_what_comes_next(serve: Serve, log: 
     ]
 
 
+def test_the_attempts_of_several_targets_are_counted_through(serve: Serve, log: Log) -> None:
+    with refusing() as url:
+        names = ("one", "two")
+        table = '[llm.providers.{}]\ntype = "openai"\nbase_url = "{}"\napi_key = "k"\nmodels.m = {{}}\n'
+        targets = '[llm.models.smart]\ntargets = ["one/m", "two/m"]\n'
+        serve(targets + "".join(table.format(name, url) for name in names)).chat({**CHAT, "model": "smart"})
+    found = [(line["attempt"], line["of"], line["next"]) for line in attempts(log)]
+    assert all(count >= number + (then != "given up") for number, count, then in found), found
+    assert len(found) > 2
+
+
 def test_an_attempt_that_fails_before_one_that_succeeds(serve: Serve, openai_upstream: FakeUpstream, log: Log) -> None:
     openai_upstream.next(Behaviour(status=503, message="try later"), Behaviour())
     assert serve(openai_config(openai_upstream.base_url, TWO_TRIES)).chat(CHAT).status == 200
