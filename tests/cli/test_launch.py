@@ -220,6 +220,26 @@ def test_no_such_program(desk: Desk, command: Command) -> None:
     assert (ran.returncode, "no program claude on the PATH; npm install" in ran.stderr) == (1, True)
 
 
+@pytest.mark.parametrize("place", [".claude/local", ".local/bin"])
+def test_claude_code_is_found_where_its_installers_leave_it(
+    desk: Desk, command: Command, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    program = desk.home / place / "claude"
+    program.parent.mkdir(parents=True)
+    program.write_text("")
+    program.chmod(0o755)
+    ran: list[str] = []
+
+    def run(words: list[str], environ: dict[str, str]) -> int:
+        ran.extend(words)
+        return 0
+
+    monkeypatch.setattr("nexus.cli.launch.agent.served_at", lambda _: "http://127.0.0.1:1")
+    monkeypatch.setattr("nexus.cli.launch.agent._run", run)
+    assert command(desk.work, "claude", **{**desk.environ, "PATH": "/nowhere"}).returncode == 0
+    assert ran == [str(program)]
+
+
 @pytest.mark.slow
 def test_a_gateway_that_cannot_start(desk: Desk) -> None:
     (desk.work / "nexus.toml").write_text(DEMO + '[server.tls]\ncertificate = "nexus.toml"\nkey = "nexus.toml"\n')

@@ -56,6 +56,8 @@ class Launch:
     protocol: str
     prepare: Callable[[Gateway, str], tuple[dict[str, str], list[str]]]
     install: str
+    elsewhere: tuple[str, ...] = ()
+    """Where its own installers leave it below the home, for a shell that finds it by an alias or another PATH."""
 
 
 def _claude(gateway: Gateway, model: str) -> tuple[dict[str, str], list[str]]:
@@ -63,7 +65,13 @@ def _claude(gateway: Gateway, model: str) -> tuple[dict[str, str], list[str]]:
 
 
 AGENTS: Mapping[str, Launch] = {
-    "claude": Launch("claude", "anthropic", _claude, "npm install -g @anthropic-ai/claude-code"),
+    "claude": Launch(
+        "claude",
+        "anthropic",
+        _claude,
+        "npm install -g @anthropic-ai/claude-code",
+        (".claude/local/claude", ".local/bin/claude"),
+    ),
     "codex": Launch("codex", "openai", codex, "npm install -g @openai/codex"),
 }
 
@@ -80,7 +88,7 @@ def launch(options: Options, settings: Settings, source: Source) -> int:
     """Runs an agent until it ends; returns its exit code."""
     how, model, environ = AGENTS[options.command], options.model, os.environ
     try:
-        program = _found(how)
+        program = _found(how, environ)
         checked(settings, how.protocol, model)
         with ExitStack() as stack:
             base = served_at(settings) or stack.enter_context(started(settings, source.file, environ))
@@ -139,10 +147,12 @@ def environment(environ: Mapping[str, str], variables: Mapping[str, str]) -> dic
     return {**kept, **variables}
 
 
-def _found(how: Launch) -> str:
-    if (program := shutil.which(how.program)) is None:
-        raise CannotLaunch(f"there is no program {how.program} on the PATH; {how.install}")
-    return program
+def _found(how: Launch, environ: Mapping[str, str]) -> str:
+    home = environ.get("HOME", "")
+    for place in (how.program, *(os.path.join(home, place) for place in how.elsewhere if home)):
+        if (program := shutil.which(place)) is not None:
+            return program
+    raise CannotLaunch(f"there is no program {how.program} on the PATH; {how.install}")
 
 
 def _address(settings: Settings) -> str:
