@@ -31,11 +31,21 @@ def main() -> int:
         # Unix sockets, process groups and signals that others of its modules cannot do without are not there.
         sys.stderr.write(WINDOWS)
         return 1
+    _have_standard_streams()
     # What is made on the way to a command stays: there is nothing to collect. The command turns it on again.
     gc.disable()
     from nexus.cli.main import main as run
 
     return run()
+
+
+def _have_standard_streams() -> None:
+    """A daemon may be started without any: sockets would get their numbers, and nobody could be told anything."""
+    while (free := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(free)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8")
 
 
 if __name__ == "__main__":

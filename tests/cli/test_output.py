@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from nexus.cli import main as cli
+from tests.console import ROOT
 
 FILE = '[llm.providers."jürgen"]\ntype = "echo"\nmodels = ["日本"]\n'
 
@@ -48,6 +50,15 @@ def test_a_stdout_that_takes_nothing_is_told_in_one_line(
     with pytest.raises(SystemExit, match="1"):
         cli.main(["schema"])
     assert capsys.readouterr().err == "nexus: stdout cannot be written: is closed\n"
+
+
+def test_a_daemon_may_be_started_without_stdin_and_stderr(tmp_path: Path) -> None:
+    program = "import os; from nexus.__main__ import main; main(); print(os.fstat(0).st_rdev == os.fstat(2).st_rdev)"
+    closed = ["sh", "-c", 'exec "$0" -c "$1" env openai <&- 2>&-', sys.executable, program]
+    run = subprocess.run(
+        closed, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.splitlines()[1:] == ["export OPENAI_API_KEY=not-used", "True"]
 
 
 def test_names_that_the_encoding_of_stdout_lacks_are_escaped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
