@@ -26,9 +26,7 @@ from tests.peers import tls as tls
 from tests.secrets import cut
 from tests.server.vendors import stand as stand
 from tests.serving import Nexus, anthropic_config, openai_config
-from tests.watch import ears as ears
-from tests.watch import lower_levels
-from tests.watch import nothing_leaks as nothing_leaks
+from tests.watch import WATCH, hearing, judge, look_in, lower_levels
 from tools.fake_upstream import FakeUpstream
 
 Serve = Callable[..., Nexus]
@@ -118,12 +116,35 @@ def _shared(create: Callable[..., ssl.SSLContext]) -> Callable[..., ssl.SSLConte
     return create_ssl_context
 
 
+# Hooks and no fixtures of every test: asking for one costs a tenth of what a short test does.
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop() -> Generator[None, object, object]:
+    with hearing():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    look_in(item.nodeid)
+    yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Generator[None]:
+    """A secret fails the test in which it was said, by its fixtures too."""
+    yield
+    judge(WATCH.take())
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """A worker sends what counts: of a test that passes one message, for six of them took longer than most tests."""
     if not hasattr(item.config, "workerinput"):
         return None
     for report in runtestprotocol(item, log=False, nextitem=nextitem):
+        if report.passed:
+            # What nobody is shown is not sent.
+            report.keywords, report.sections = {}, []
         if report.when == "call" or not report.passed:
             item.ihook.pytest_runtest_logreport(report=report)
     return True

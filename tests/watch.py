@@ -171,8 +171,9 @@ def lower_levels() -> None:
             logger.setLevel(logging.WARNING)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def ears() -> Iterator[None]:
+@contextmanager
+def hearing() -> Iterator[None]:
+    """Whatever is said inside is looked at."""
     ear = Ear()
     with pytest.MonkeyPatch.context() as patch:
         for hear in (_hear_replies, _hear_errors, _hear_processes):
@@ -183,10 +184,7 @@ def ears() -> Iterator[None]:
     judge(WATCH.take())
 
 
-@pytest.fixture(autouse=True)
-def nothing_leaks(ears: None, request: pytest.FixtureRequest) -> Iterator[None]:
-    """The first fixture of every test, so that it looks last."""
+def look_in(test: str) -> None:
+    """What is heard from now on is said in this test."""
     lower_levels()
-    WATCH.test = request.node.nodeid
-    yield
-    judge(WATCH.take())
+    WATCH.test = test

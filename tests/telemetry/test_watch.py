@@ -17,6 +17,7 @@ from nexus.auth.keys import make_key
 from nexus.errors import InvalidRequest
 from nexus.settings.problems import Problem, SettingsError
 from tests.auth.kit import ALICE, ec_key, token
+from tests.conftest import pytest_runtest_teardown
 from tests.providers.google.fakes import private_key
 from tests.secrets import MARK, cut, found_in, is_known
 from tests.serving import KEY, Nexus, openai_config
@@ -101,8 +102,12 @@ def test_a_leak_fails_the_test_and_is_not_repeated(place: str, plant: Callable[[
     assert MARK not in str(caught.value)
 
 
-def test_the_watch_looks_last_in_every_test(request: pytest.FixtureRequest) -> None:
-    assert request.fixturenames[:2] == ["ears", "nothing_leaks"]
+def test_what_fixtures_say_at_their_end_is_looked_at() -> None:
+    looking = pytest_runtest_teardown()
+    next(looking)
+    OWN.info(KEY)
+    with pytest.raises(pytest.fail.Exception, match="made-up secret in log"):
+        next(looking)
 
 
 def test_allowing_is_narrow() -> None:
