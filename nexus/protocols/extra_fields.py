@@ -33,59 +33,59 @@ def _in(holders: tuple[str, ...], name: str) -> tuple[str, ...]:
 
 EXTRA_FIELDS: dict[str, tuple[ExtraField, ...]] = {
     "chat": (
-        ExtraField("reasoning_content", _in(_MESSAGE, "reasoning_content"), "the thinking, as DeepSeek tells it"),
+        ExtraField("reasoning_content", _in(_MESSAGE, "reasoning_content"), "the thinking, as DeepSeek returns it"),
         ExtraField(
             "reasoning_details",
             _in(_MESSAGE, "reasoning_details"),
-            "the thinking part by part with what seals it, as OpenRouter tells it; a client that echoes the message "
-            "gives it back",
+            "the thinking in parts with their signatures, as OpenRouter returns it; a client that echoes the message "
+            "sends it back",
         ),
         ExtraField(
             "extra_content",
             (*_in(_MESSAGE, "extra_content"), *_in(_MESSAGE, "tool_calls[].extra_content")),
-            "what seals a text or a call, in Google's own form where it is Google's",
+            "the signature of a text or a tool call, in Google's own form if it is from Google",
         ),
         ExtraField(
             "images",
             _in(_MESSAGE, "images"),
-            "the images that the model made, as OpenRouter tells them; who echoes the message gives them back",
+            "images made by the model, as OpenRouter returns them; a client that echoes the message sends them back",
         ),
         ExtraField(
             "annotations",
             ("choices[].delta.annotations",),
-            "the sources of the text in a stream, which whole answers have a type for",
+            "the sources of the text in a stream; only complete answers have a published type for them",
         ),
         ExtraField(
             "custom",
             ("choices[].delta.tool_calls[].custom",),
-            "the call of a custom tool in a stream, and the `type` of that name, to who sent such a tool: the type of "
-            "whole answers has them, the chunks' has not",
+            "a call of a custom tool in a stream, and the `type` of that name, for clients that sent such a tool; only "
+            "complete answers have a published type for them",
         ),
-        ExtraField(
-            "stop_reason", _in(_CHOICE, "stop_reason"), "the stop sequence that ended the answer, as vLLM has it"
-        ),
+        ExtraField("stop_reason", _in(_CHOICE, "stop_reason"), "the stop sequence that ended the answer, as in vLLM"),
         ExtraField(
             "native_finish_reason",
             _in(_CHOICE, "native_finish_reason"),
-            "the vendor's own word where `finish_reason` has none that says as much",
+            "the vendor's own reason, if `finish_reason` has no exact equivalent",
         ),
     ),
     "responses": (
         ExtraField(
             "native_finish_reason",
             _in(_RESPONSE, "native_finish_reason"),
-            "the vendor's own word where `incomplete_details.reason` has none that says as much",
+            "the vendor's own reason, if `incomplete_details.reason` has no exact equivalent",
         ),
-        ExtraField("store", _in(_RESPONSE, "store"), "false: demanded by Open Responses"),
-        ExtraField("presence_penalty", _in(_RESPONSE, "presence_penalty"), "as asked: demanded by Open Responses"),
-        ExtraField("frequency_penalty", _in(_RESPONSE, "frequency_penalty"), "as asked: demanded by Open Responses"),
-        ExtraField("keepalive", (), "an event, to Codex alone: it takes a stream without events for dead"),
+        ExtraField("store", _in(_RESPONSE, "store"), "false; required by Open Responses"),
+        ExtraField("presence_penalty", _in(_RESPONSE, "presence_penalty"), "as requested; required by Open Responses"),
+        ExtraField(
+            "frequency_penalty", _in(_RESPONSE, "frequency_penalty"), "as requested; required by Open Responses"
+        ),
+        ExtraField("keepalive", (), "an event, only for Codex, which treats a stream without events as dead"),
     ),
     "messages": (
         ExtraField(
             "native_finish_reason",
             ("native_finish_reason", "delta.native_finish_reason"),
-            "the vendor's own word where `stop_reason` has none that says as much",
+            "the vendor's own reason, if `stop_reason` has no exact equivalent",
         ),
     ),
 }

@@ -1,6 +1,6 @@
-"""``python -m tools.docs.features``: the table of what each vendor takes after translation, for docs/vendors.rst.
+"""``python -m tools.docs.features``: the table of features after translation, for docs/vendors.rst.
 
-Composed of the codecs' own tables, as docs/translation.rst is; the page between its markers is this text.
+Generated from the codecs' tables, like docs/translation.rst; the page has it between its markers.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ FEATURES: Mapping[str, str] = {
     "system": "system text",
     "messages": "turns, images, documents",
     "tools": "tools",
-    "tool_choice": "choice of tool",
-    "parallel_tools": "parallel calls on, off",
+    "tool_choice": "tool choice",
+    "parallel_tools": "parallel calls on/off",
     "thinking": "thinking",
     "output_format": "structured output",
     "max_tokens": "output limit",
@@ -31,7 +31,7 @@ FEATURES: Mapping[str, str] = {
     "service_tier": "service tier",
     "stream": "streams",
 }
-"""Neutral fields of a request, in the words of people."""
+"""Neutral fields of a request, as users call them."""
 
 
 def features() -> str:

@@ -23,11 +23,11 @@ HEAD = """\
 Settings
 ========
 
-Every setting of ``nexus.toml``, table by table: what it is, and what holds where the file does not say. ``P`` stands
-for the name of a provider, ``M`` for a model's alias, ``NAME`` for any other name of your own. ``{{ env.X }}`` in a
-value is the environment variable X, ``{{ file "PATH" }}`` what a file holds. Durations are written like ``"30s"`` or
-``"1m30s"``, sizes like ``"64MiB"``. ``nexus config`` prints the same as one annotated file, which stands in
-``config/nexus.toml`` too; ``nexus schema`` prints the JSON Schema for editors.
+Every setting of ``nexus.toml`` by table, with its default. ``P`` stands for the name of a provider, ``M`` for a model
+alias, ``NAME`` for any other name that you choose. ``{{ env.X }}`` in a value is replaced with the environment
+variable X, ``{{ file "PATH" }}`` with the content of a file. Durations are written like ``"30s"`` or ``"1m30s"``,
+sizes like ``"64MiB"``. ``nexus config`` prints the same as one annotated file (also in ``config/nexus.toml``);
+``nexus schema`` prints the JSON Schema for editors.
 
 """
 

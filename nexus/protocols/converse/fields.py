@@ -13,27 +13,30 @@ from nexus.protocols.dispositions import Disposition, carried, converted, droppe
 READS: Mapping[str, Disposition] = {
     "messages": carried(
         "messages",
-        "search results become text documents; S3 objects, video, guardrail content, cited documents, changes of tools "
-        "and unknown blocks are refused",
+        "search results become text documents; S3 objects, video, guardrail content, cited documents, "
+        "tool changes and unknown blocks are refused",
     ),
     "system": carried("system", "guardrail content is refused"),
     "inferenceConfig": converted(
-        "max_tokens", "temperature, topP and stopSequences become `temperature`, `top_p` and `stop`"
+        "max_tokens", "`temperature`, `topP` and `stopSequences` become `temperature`, `top_p` and `stop`"
     ),
-    "toolConfig": converted("tools", "toolChoice becomes `tool_choice`; Bedrock's own system tools are refused"),
-    "outputConfig": converted("output_format", "effort becomes `thinking.effort`"),
+    "toolConfig": converted("tools", "`toolChoice` becomes `tool_choice`; Bedrock's own system tools are refused"),
+    "outputConfig": converted("output_format", "`effort` becomes `thinking.effort`"),
     "additionalModelRequestFields": converted(
         "thinking",
-        "thinking and efforts as Claude, Nova and gpt-oss have them; top_k becomes `top_k`, "
-        "tool_choice.disable_parallel_tool_use `parallel_tools`; other fields are dropped by name",
+        "thinking and efforts in the forms of Claude, Nova and gpt-oss; `top_k` becomes `top_k`, "
+        "`tool_choice.disable_parallel_tool_use` becomes `parallel_tools`; other fields are dropped "
+        "by name",
     ),
-    "additionalModelResponseFieldPaths": converted("", "a stop sequence is always told; other paths are dropped"),
+    "additionalModelResponseFieldPaths": converted("", "the stop sequence is always returned; other paths are dropped"),
     "requestMetadata": converted("metadata", "a map of strings"),
-    "serviceTier": converted("service_tier", "its type"),
-    "performanceConfig": dropped("a tier of Bedrock's own servers"),
+    "serviceTier": converted("service_tier", "its `type`"),
+    "performanceConfig": dropped("a tier of Bedrock"),
     "projectIdentifier": dropped("an account at AWS"),
-    "guardrailConfig": refused("guardrails are Bedrock's, and no other vendor would apply them; leave the field out"),
-    "promptVariables": refused("prompts are kept at Bedrock; send the messages themselves"),
+    "guardrailConfig": refused("guardrails are not available outside Bedrock; leave the field out"),
+    "promptVariables": refused(
+        "prompts stored at Bedrock cannot be used with another vendor; send the messages themselves"
+    ),
 }
 """Of a client's request. A refused field is refused when it holds something; null, {} and [] ask for nothing."""
 
@@ -60,52 +63,57 @@ PATHS: Mapping[str, str] = {
 WRITES: Mapping[str, Disposition] = {
     "messages": converted(
         "",
-        "merged into alternating turns, user first; calls last, results first; blank text left out; system messages in "
-        "place as marked user text; names dropped; URLs of images and documents refused; reasoning only to its family",
+        "merged into alternating turns, user first; tool calls come last and results first; blank "
+        "text is left out; system messages stay in place as marked user text; names are dropped; URLs "
+        "of images and documents are refused; reasoning is sent only to the model family that made it",
     ),
     "system": carried("", "as marked user text for models without a system field"),
     "tools": converted(
         "",
-        "names and property keys that do not fit are replaced and mapped back; unions at the root are merged, told in "
-        "the description and named; strict dropped where the model has no structured output",
+        "names and property keys that are not allowed are replaced and mapped back; unions at the "
+        "root are merged, noted in the description and reported; strict is dropped if the model has "
+        "no structured output",
     ),
     "tool_choice": converted(
         "",
-        "none: tools left out, or kept and dropped by name when the history has tool blocks; refused where the model "
-        "cannot be forced",
+        "`none`: tools are left out, or kept and dropped by name if the history has tool blocks; "
+        "refused if the model cannot be forced",
     ),
     "parallel_tools": dropped("only when false: Converse has no such switch"),
     "thinking": converted(
         "",
-        "Nova 2: reasoningConfig (three efforts); gpt-oss: reasoning_effort (three efforts); GPT: reasoning.effort; "
-        "the nearest level, named when it differs; off where a model has an off, else its least, named; dropped for "
-        "others",
+        "Nova 2: `reasoningConfig` (three efforts); gpt-oss: `reasoning_effort` (three efforts); GPT: "
+        "`reasoning.effort`; the nearest level, reported if it differs; off if the model has an off, "
+        "else its lowest level, reported; dropped for others",
     ),
     "output_format": converted(
         "",
-        "outputConfig.textFormat with the schema closed, what binds no more named; else a forced tool; refused where "
-        "the model has neither, and where a strict schema cannot be closed",
+        "`outputConfig.textFormat` with the schema closed, and the constraints that no longer apply "
+        "reported; otherwise a forced tool; refused if the model has neither, and if a strict schema "
+        "cannot be closed",
     ),
-    "max_tokens": carried("", "dropped for Nova 2 at high effort, which takes no limit"),
+    "max_tokens": carried("", "dropped for Nova 2 at high effort, which does not accept a limit"),
     "temperature": carried(
-        "", "above 1 refused, never scaled; dropped for models without it and for Nova 2 at high effort"
+        "", "above 1 is refused, never scaled; dropped for models without it and for Nova 2 at high effort"
     ),
     "top_p": carried("", "dropped for models without it and for Nova 2 at high effort"),
-    "top_k": converted("", "additional field of Nova; dropped for other models"),
+    "top_k": converted("", "an additional field of Nova; dropped for other models"),
     "presence_penalty": dropped(""),
     "frequency_penalty": dropped(""),
     "seed": dropped(""),
-    "stop": carried("", "GPT, gpt-oss and Qwen refuse it: the answer is cut before the first of them on its way back"),
+    "stop": carried("", "GPT, gpt-oss and Qwen reject it: Nexus cuts the answer before the first one on its way back"),
     "logprobs": dropped(""),
     "top_logprobs": dropped(""),
     "logit_bias": dropped(""),
-    "user": converted("", "requestMetadata.user, if it fits Bedrock's pattern, else dropped"),
-    "metadata": converted("", "requestMetadata; entries that do not fit Bedrock's pattern are dropped"),
-    "service_tier": converted("", "default, flex, priority, reserved; auto left to Bedrock; others dropped"),
+    "user": converted("", "`requestMetadata.user`, if it fits Bedrock's pattern, else dropped"),
+    "metadata": converted("", "`requestMetadata`; entries that do not fit Bedrock's pattern are dropped"),
+    "service_tier": converted(
+        "", "`default`, `flex`, `priority`, `reserved`; `auto` is left to Bedrock; others are dropped"
+    ),
     "safety_identifier": dropped(""),
-    "image_output": dropped("no counterpart; a model that makes images does it unasked"),
+    "image_output": dropped("no equivalent; a model that makes images does so without being asked"),
     "prompt_cache_key": dropped(""),
     "verbosity": dropped(""),
-    "stream": converted("", "the URL: converse or converse-stream"),
-    "include_usage": converted("", "Bedrock always tells the usage"),
+    "stream": converted("", "in the URL: `converse` or `converse-stream`"),
+    "include_usage": converted("", "Bedrock always reports usage"),
 }

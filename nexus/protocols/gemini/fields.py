@@ -13,31 +13,33 @@ from nexus.protocols.dispositions import Disposition, carried, converted, droppe
 READS: Mapping[str, Disposition] = {
     "contents": carried(
         "messages",
-        "calls and responses without ids are paired in their order; video, files that Google keeps, executable code "
-        "and parts of Google's own tools are refused",
+        "calls and responses without ids are paired in order; video, files stored at Google, "
+        "executable code and parts of Google's own tools are refused",
     ),
-    "systemInstruction": carried("system", "its texts"),
+    "systemInstruction": carried("system", "only its text parts"),
     "tools": converted(
         "tools",
-        "functionDeclarations, whose parameters become JSON Schema; googleSearch becomes the vendor's own search where "
-        "one is configured; Google's other tools are refused",
+        "`functionDeclarations`, whose parameters become JSON Schema; `googleSearch` becomes the "
+        "vendor's own search if one is configured; Google's other tools are refused",
     ),
     "toolConfig": converted(
         "tool_choice",
-        "AUTO, ANY and NONE; several allowedFunctionNames leave these tools alone; VALIDATED becomes AUTO and is named",
+        "`AUTO`, `ANY` and `NONE`; several `allowedFunctionNames` shorten the list of tools; "
+        "`VALIDATED` becomes `AUTO` and is reported",
     ),
     "generationConfig": converted(
         "max_tokens",
-        "temperature, topP, topK, seed, stopSequences, penalties, logprobs, thinkingConfig, responseMimeType and "
-        "schemas, responseModalities become the neutral fields; candidateCount above 1, text/x.enum and audio answers "
-        "are refused; what else it holds is dropped by name",
+        "`temperature`, `topP`, `topK`, `seed`, `stopSequences`, penalties, logprobs, "
+        "`thinkingConfig`, `responseMimeType` and schemas, `responseModalities` become the neutral "
+        "fields; `candidateCount` above 1, `text/x.enum` and audio answers are refused; everything "
+        "else in it is dropped by name",
     ),
     "labels": converted("metadata", "a map of strings"),
-    "serviceTier": converted("service_tier", "standard becomes default"),
-    "safetySettings": dropped("thresholds of Google's own filters"),
+    "serviceTier": converted("service_tier", "`standard` becomes `default`"),
+    "safetySettings": dropped("thresholds of Google's filters"),
     "store": dropped("Google's own log"),
-    "cachedContent": refused("cached content is kept at Google; send the contents themselves"),
-    "modelArmorConfig": refused("Model Armor is Google's, and no other vendor would apply it; leave the field out"),
+    "cachedContent": refused("cached content is only available at Google; send the contents themselves"),
+    "modelArmorConfig": refused("Model Armor is not available outside Google; leave the field out"),
 }
 """Of a client's request. A refused field is refused when it holds something; null, {} and [] ask for nothing."""
 
@@ -69,52 +71,56 @@ PATHS: Mapping[str, str] = {
 WRITES: Mapping[str, Disposition] = {
     "messages": converted(
         "",
-        "contents, roles merged so that they alternate; mid-conversation system text becomes user text in <system> "
-        "tags; names, image detail and reasoning without a Gemini signature are dropped with notice; an image type "
-        "that Google does not take is refused in the user's last turn, else words in its place and named; links that "
-        "the server does not fetch, and a final model turn on models that refuse it, are refused",
+        "`contents`, with roles merged so that they alternate; system text in the middle of a "
+        "conversation becomes user text in `<system>` tags; names, image detail and reasoning without "
+        "a Gemini signature are dropped; an image type that Google does not accept is refused in the "
+        "user's last turn, otherwise replaced by a text placeholder and reported; links that the "
+        "server does not fetch are refused, and a final model turn on models that reject it",
     ),
-    "system": carried("", "systemInstruction, one part a block; alone, without any message, it is sent as a user turn"),
+    "system": carried("", "`systemInstruction`, one part per block; without any message it is sent as a user turn"),
     "tools": converted(
         "",
-        "functionDeclarations with parametersJsonSchema, where nothing stands beside $ref, or the OpenAPI subset, "
-        "whose missing keywords are named one by one and whose recursion is refused; unions at the root are merged, "
-        "told in the description and named; names and property keys outside Gemini's letters are replaced and "
-        "mapped back; strict is dropped with notice; a search alone is googleSearch, beside functions it is refused "
-        "or left out",
+        "`functionDeclarations` with `parametersJsonSchema` if nothing stands next to `$ref`, else "
+        "the OpenAPI subset, whose missing keywords are reported one by one and which refuses "
+        "recursion; unions at the root are merged, noted in the description and reported; names and "
+        "property keys that Gemini does not allow are replaced and mapped back; strict is dropped; a "
+        "search without functions is `googleSearch`, with functions it is refused or left out",
     ),
-    "tool_choice": converted("", "functionCallingConfig AUTO, NONE, ANY, allowedFunctionNames"),
+    "tool_choice": converted("", "`functionCallingConfig` with `AUTO`, `NONE`, `ANY` and `allowedFunctionNames`"),
     "parallel_tools": dropped("only when false: Gemini has no such switch"),
     "thinking": converted(
         "",
-        "thinkingConfig with level or budget by the model; dropped with notice where the model does not think, or "
-        "cannot stop thinking; a budget outside the model's range becomes the nearest one, with notice",
+        "`thinkingConfig` with a level or a budget, depending on the model; dropped if the model does "
+        "not think, or cannot stop thinking; a budget outside the model's range becomes the nearest "
+        "one, which is reported",
     ),
     "output_format": converted(
         "",
-        "responseMimeType and responseJsonSchema, whose other keywords become words of descriptions and are named "
-        "(responseSchema on old servers); beside tools on models that refuse "
-        "both: a forced answer tool, or dropped with notice when a call is demanded anyway; name and strict say "
-        "nothing that Gemini would not do",
+        "`responseMimeType` and `responseJsonSchema`, with unsupported keywords moved into "
+        "descriptions and reported (`responseSchema` on old servers); with tools, on models that "
+        "reject both together: a forced answer tool, or dropped if a call is required anyway; name "
+        "and strict change nothing at Gemini",
     ),
-    "max_tokens": carried("", "maxOutputTokens; no default, Gemini demands none"),
-    "temperature": carried("", "0 to 2 as in chat; dropped with notice on models with fixed sampling"),
-    "top_p": carried("", "dropped with notice on models with fixed sampling"),
-    "top_k": carried("", "dropped with notice on models with fixed sampling"),
-    "presence_penalty": carried("", "dropped with notice on models without penalties"),
-    "frequency_penalty": carried("", "dropped with notice on models without penalties"),
-    "seed": carried("", "dropped with notice beyond 32 bits"),
-    "stop": carried("", "stopSequences; more than five are refused"),
-    "logprobs": dropped("the neutral answer has no place for them"),
-    "top_logprobs": dropped("the neutral answer has no place for them"),
-    "logit_bias": dropped("no counterpart"),
-    "user": dropped("no counterpart"),
-    "metadata": dropped("labels are Vertex AI's billing data with an alphabet of their own"),
-    "service_tier": converted("", "serviceTier: flex, priority, default as standard; auto is left out; others dropped"),
-    "safety_identifier": dropped("no counterpart"),
-    "image_output": converted("", "responseModalities; dropped with notice on models that make no images"),
-    "prompt_cache_key": dropped("Gemini finds what it can cache by itself"),
-    "verbosity": dropped("no counterpart"),
-    "stream": converted("", "the method in the URL, which is the provider's"),
-    "include_usage": converted("", "Gemini always tells"),
+    "max_tokens": carried("", "`maxOutputTokens`; no default, because Gemini requires none"),
+    "temperature": carried("", "0 to 2 as in chat; dropped on models with fixed sampling"),
+    "top_p": carried("", "dropped on models with fixed sampling"),
+    "top_k": carried("", "dropped on models with fixed sampling"),
+    "presence_penalty": carried("", "dropped on models without penalties"),
+    "frequency_penalty": carried("", "dropped on models without penalties"),
+    "seed": carried("", "dropped if it exceeds 32 bits"),
+    "stop": carried("", "`stopSequences`; more than five are refused"),
+    "logprobs": dropped("translated answers contain none"),
+    "top_logprobs": dropped("translated answers contain none"),
+    "logit_bias": dropped("no equivalent"),
+    "user": dropped("no equivalent"),
+    "metadata": dropped("labels are Vertex AI billing data with a restricted alphabet"),
+    "service_tier": converted(
+        "", "`serviceTier`: `flex`, `priority`, `default` as `standard`; `auto` is left out; others are dropped"
+    ),
+    "safety_identifier": dropped("no equivalent"),
+    "image_output": converted("", "`responseModalities`; dropped on models that do not make images"),
+    "prompt_cache_key": dropped("Gemini caches automatically"),
+    "verbosity": dropped("no equivalent"),
+    "stream": converted("", "the method in the URL"),
+    "include_usage": converted("", "Gemini always reports usage"),
 }

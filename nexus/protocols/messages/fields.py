@@ -15,13 +15,13 @@ from nexus.protocols.dispositions import Disposition, carried, converted, droppe
 NO_THREADS = "conversations are not stored; send the whole history"
 
 READS: Mapping[str, Disposition] = {
-    "model": converted("", "chosen by the route"),
+    "model": converted("", "set by the route"),
     "messages": carried(
         "messages",
-        "search results become text documents; server tools' blocks, files, citations and unknown blocks are refused",
+        "search results become text documents; blocks of server tools, files, citations and unknown blocks are refused",
     ),
-    "system": converted("system", "less Claude Code's x-anthropic-billing-header block, which is no content"),
-    "max_tokens": carried("max_tokens", "not demanded here: token counting has none"),
+    "system": converted("system", "without Claude Code's `x-anthropic-billing-header` block, which is not content"),
+    "max_tokens": carried("max_tokens", "optional here, because token counting has none"),
     "stream": carried("stream"),
     "stop_sequences": carried("stop"),
     "temperature": carried("temperature", "0 to 1"),
@@ -29,36 +29,40 @@ READS: Mapping[str, Disposition] = {
     "top_k": carried("top_k"),
     "tools": carried(
         "tools",
-        "custom tools; bash, text_editor, memory and computer, which the client runs, as functions with their schemas; "
-        "those with defer_loading once the history has found or called them, at once where Anthropic's tool search was "
-        "to find them, which is dropped; web_search is the vendor's own where the model's web_search setting is on; "
-        "other tools that Anthropic defines or runs, and that one elsewhere, are refused by their type",
+        "custom tools; `bash`, `text_editor`, `memory` and `computer`, which the client runs, become "
+        "functions with their schemas; those with `defer_loading` are sent once the history has found "
+        "or called them, or immediately if Anthropic's tool search was to find them; that search "
+        "itself is dropped; `web_search` becomes the vendor's own search if the model has `web_search "
+        "= true`, else it is refused; other tools that Anthropic defines or runs are refused by their "
+        "type",
     ),
-    "tool_choice": converted("tool_choice", "disable_parallel_tool_use becomes `parallel_tools`"),
+    "tool_choice": converted("tool_choice", "`disable_parallel_tool_use` becomes `parallel_tools`"),
     "thinking": converted(
         "thinking",
-        "between_tools counts as off, and so does effort without `thinking`, but for a Claude that always thinks; "
-        "display omitted as not visible",
+        "`between_tools`, and effort without `thinking`, count as off, except for Claude models that "
+        "always think; `display: omitted` becomes not visible",
     ),
-    "output_config": converted("output_format", "effort becomes `thinking.effort`; task_budget is dropped"),
-    "output_format": converted("output_format", "the older place of output_config.format"),
-    "metadata": converted("user", "user_id; other keys are dropped"),
-    "service_tier": converted("service_tier", "standard_only becomes default"),
-    "cache_control": converted("messages", "marks the last block, as the API does"),
-    "anthropic_beta": dropped("betas are an agreement with Anthropic's own servers"),
-    "anthropic_version": dropped("the version is the route's"),
-    "betas": dropped("betas are an agreement with Anthropic's own servers"),
-    "context_management": dropped("the history is sent whole"),
-    "diagnostics": dropped("Anthropic's cache diagnosis"),
+    "output_config": converted("output_format", "`effort` becomes `thinking.effort`; `task_budget` is dropped"),
+    "output_format": converted("output_format", "the older name of `output_config.format`"),
+    "metadata": converted("user", "`user_id`; other keys are dropped"),
+    "service_tier": converted("service_tier", "`standard_only` becomes `default`"),
+    "cache_control": converted("messages", "marks the last block, as in the API"),
+    "anthropic_beta": dropped("betas only apply to Anthropic's API"),
+    "anthropic_version": dropped("set by the route"),
+    "betas": dropped("betas only apply to Anthropic's API"),
+    "context_management": dropped("the client's whole history is sent"),
+    "diagnostics": dropped("Anthropic's cache diagnostics"),
     "fallback_credit_token": dropped("a credit at Anthropic"),
     "fallbacks": dropped("fallbacks are configured in the gateway"),
-    "speed": dropped("a tier of Anthropic's own servers"),
+    "speed": dropped("a tier of Anthropic's API"),
     "user_profile_id": dropped("an account at Anthropic"),
     "workspace_id": dropped("an account at Anthropic"),
-    "billing_policy": refused("nobody else can be billed through the gateway; leave the field out"),
-    "compaction": refused("a compaction request has no counterpart at other vendors; leave the field out"),
-    "container": refused("containers live at Anthropic; leave the field out"),
-    "inference_geo": refused("the gateway cannot promise a region at another vendor; choose the model's route instead"),
+    "billing_policy": refused("the gateway cannot bill another account; leave the field out"),
+    "compaction": refused("compaction requests are not supported in translation; leave the field out"),
+    "container": refused("containers are only available at Anthropic; leave the field out"),
+    "inference_geo": refused(
+        "the gateway cannot guarantee a region at another vendor; choose a model of a provider in that region"
+    ),
     "mcp_servers": refused("other vendors do not connect to MCP servers; connect in the client and send tools"),
     "thread": refused(NO_THREADS),
 }
@@ -77,58 +81,64 @@ HEADERS = frozenset({"anthropic-beta"})
 WRITES: Mapping[str, Disposition] = {
     "messages": converted(
         "",
-        "consecutive turns of one role are merged; blocks without text are left out; reasoning goes back only when it "
-        "was sealed by this dialect; tool results come first in their turn; system messages keep their place where the "
-        "model takes the role and the API allows it there, otherwise they become <system> text of the user; a history "
-        "that begins with the assistant gets a user turn of one line before it; a failed tool's images and documents "
-        "follow its result, and a failure without words gets some",
+        "consecutive turns of one role are merged; blocks without text are left out; reasoning is "
+        "sent back only if this protocol signed it; tool results come first in their turn; system "
+        "messages keep their place if the model accepts the role and the API allows it there, "
+        "otherwise they become user text in `<system>` tags; if the history begins with the "
+        "assistant, a user turn of one line is put before it; images and documents of a failed tool "
+        "follow its result, and a failure without text gets one",
     ),
     "system": carried(""),
     "tools": converted(
         "",
-        "strict only where the model has it, as long as 20 strict tools, 24 optional properties and 16 unions are not "
-        "passed, then off from the last tool on, named; a strict schema is closed as a format's is; unions at the root "
-        "are merged, told in the description and named; names and property keys outside Claude's letters are replaced "
-        "and mapped back; a history with calls but no tools gets stubs; a search is Anthropic's own",
+        "`strict` only if the model supports it, and only up to 20 strict tools, 24 optional "
+        "properties and 16 unions: beyond that it is turned off, from the last tool on, and reported; "
+        "a strict schema is closed like that of a format; unions at the root are merged, noted in the "
+        "description and reported; names and property keys that Claude does not allow are replaced "
+        "and mapped back; a history with calls but no tools gets placeholder tools; a search is "
+        "Anthropic's own",
     ),
     "tool_choice": converted(
         "",
-        "required is any; where the model cannot be forced the one tool that must be called becomes a format with its "
-        "schema, and the answer its call (without such a format an instruction, named); one of several is refused",
+        "`required` becomes `any`; if the model cannot be forced, the one tool that must be called "
+        "becomes an output format with its schema, and the answer its call (without such a format: an "
+        "instruction, reported); forcing one of several tools is refused",
     ),
-    "parallel_tools": converted("", "disable_parallel_tool_use of tool_choice"),
+    "parallel_tools": converted("", "`disable_parallel_tool_use` of `tool_choice`"),
     "thinking": converted(
         "",
-        "adaptive with effort, or a budget (minimal 1024, low 4096, medium 10240, high 20480, xhigh 24576, max 27648) "
-        "that stays below max_tokens; budgets on adaptive models become effort (under 4096 low, under 16384 medium, "
-        "else high); an effort that the model lacks becomes the nearest, named; left out where a forced tool, "
-        "a prefill or unsigned history forbids a budget, or off is refused",
+        "adaptive with effort, or a budget (minimal 1024, low 4096, medium 10240, high 20480, xhigh "
+        "24576, max 27648) that stays below `max_tokens`; on adaptive models budgets become effort "
+        "(below 4096 low, below 16384 medium, otherwise high); an effort that the model lacks becomes "
+        "the nearest, which is reported; left out if a forced tool, a prefill or unsigned history "
+        "rules out a budget, or if the model rejects off",
     ),
     "output_format": converted(
         "",
-        "output_config.format with the schema closed as Anthropic's SDK does it (bounds become words of descriptions, "
-        "named); a schema that cannot be, and any-object mode, is a forced tool, or refused with strict; where no tool "
-        "can be forced it is an instruction after the system text, named",
+        "`output_config.format`, with the schema closed as Anthropic's SDK does it (constraints move "
+        "into descriptions, reported); a schema that cannot be closed, and any-object mode, become a "
+        "forced tool, or are refused with strict; if no tool can be forced, an instruction after the "
+        "system text, reported",
     ),
-    "max_tokens": converted("", "always sent: the request's own, else the model's setting and room for thinking"),
-    "temperature": converted("", "0 to 1; above 1 is refused; dropped where the model or its thinking forbids it"),
-    "top_p": converted("", "dropped where the model, its thinking or temperature forbids it"),
-    "top_k": converted("", "dropped where the model or its thinking forbids it"),
-    "stop": converted("", "empty ones are left out; ones of white space alone are refused"),
-    "user": converted("", "metadata.user_id"),
-    "service_tier": converted("", "auto; default becomes standard_only; other tiers are dropped"),
+    "max_tokens": converted("", "always sent: the request's own, else the model's setting plus room for thinking"),
+    "temperature": converted("", "0 to 1; above 1 is refused; dropped if the model or its thinking rules it out"),
+    "top_p": converted("", "dropped if the model, its thinking or `temperature` rules it out"),
+    "top_k": converted("", "dropped if the model or its thinking rules it out"),
+    "stop": converted("", "empty ones are left out; those with only whitespace are refused"),
+    "user": converted("", "`metadata.user_id`"),
+    "service_tier": converted("", "`auto`; `default` becomes `standard_only`; other tiers are dropped"),
     "stream": carried(""),
     "include_usage": converted("", "usage is always sent"),
-    "presence_penalty": dropped("no counterpart"),
-    "frequency_penalty": dropped("no counterpart"),
-    "seed": dropped("no counterpart"),
-    "logprobs": dropped("no counterpart"),
-    "top_logprobs": dropped("no counterpart"),
-    "logit_bias": dropped("no counterpart"),
-    "metadata": dropped("only a user id is taken"),
-    "safety_identifier": dropped("only a user id is taken"),
-    "image_output": dropped("Claude makes no images"),
+    "presence_penalty": dropped("no equivalent"),
+    "frequency_penalty": dropped("no equivalent"),
+    "seed": dropped("no equivalent"),
+    "logprobs": dropped("no equivalent"),
+    "top_logprobs": dropped("no equivalent"),
+    "logit_bias": dropped("no equivalent"),
+    "metadata": dropped("only a user id is accepted"),
+    "safety_identifier": dropped("only a user id is accepted"),
+    "image_output": dropped("Claude does not make images"),
     "prompt_cache_key": dropped("breakpoints on content blocks are kept"),
-    "verbosity": dropped("no counterpart"),
+    "verbosity": dropped("no equivalent"),
 }
 """Of a request to a vendor."""
