@@ -1,4 +1,4 @@
-"""Whether a field asks for anything, in one place: only what does is named when it is left out."""
+"""Whether a field has any effect, decided in one place: only such fields are reported when they are dropped."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ _SAME_AS_ABSENT: Mapping[str, object] = {
     "truncation": "disabled",
     "verbosity": "medium",
 }
-"""What fields are where nobody says them, beyond what is empty or off."""
+"""Defaults of fields, other than empty or off."""
 
 _ASKS_EVEN_EMPTY = frozenset({"web_search_options"})
-"""Tables whose presence alone switches something on."""
+"""Objects whose mere presence enables something."""
 
 
 def asks_for(name: str, value: object) -> bool:
-    """Whether a client that sends ``value`` wants something by it: null, false, what is empty, and what the field is
-    anyway ask for nothing. ``name`` is a wire field's or a neutral one's.
-    """
+    """Whether ``value`` has any effect: null, false, empty values and the field's default have none. ``name`` is a wire
+    field's or a neutral one's."""
     if value or (value == 0 and value is not False):
         return name not in _SAME_AS_ABSENT or value != _SAME_AS_ABSENT[name]
     return name in _ASKS_EVEN_EMPTY and value is not None and value is not False

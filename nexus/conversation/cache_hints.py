@@ -9,7 +9,7 @@ from nexus.conversation.parts import Document, Image, Message, Request, Text, To
 
 
 def with_hint_outside(result: ToolResult) -> ToolResult:
-    """The result as the breakpoint's only place: vendors take none on the parts inside it."""
+    """The result with the breakpoint on itself: vendors accept none on the parts inside it."""
     hints = [part.cache for part in result.parts if part.cache is not None]
     if not hints:
         return result
@@ -18,19 +18,19 @@ def with_hint_outside(result: ToolResult) -> ToolResult:
 
 
 def has_cache_hints(request: Request) -> bool:
-    """Whether there is a breakpoint anywhere in it."""
+    """Whether the request contains any breakpoint."""
     parts = [part for message in request.messages for part in message.parts]
     inner = [one for part in parts if isinstance(part, ToolResult) for one in part.parts]
     return any(getattr(holder, "cache", None) for holder in (*request.system, *request.tools, *parts, *inner))
 
 
 TURNS = 2
-"""The last turns that end in a breakpoint: what one request writes, the next one reads."""
+"""Number of last turns that end with a breakpoint: what one request writes, the next one reads."""
 
 
 def with_own_hints(request: Request) -> tuple[Request, tuple[str, ...]]:
-    """The request with at most four breakpoints where it has none, and where they stand: behind the tools, the system
-    text and the user's last turns."""
+    """The request with up to four breakpoints if it has none, and their positions: after the tools, the system text and
+    the user's last turns."""
     if has_cache_hints(request):
         return request, ()
     tools, system = list(request.tools), list(request.system)
@@ -51,7 +51,7 @@ def with_own_hints(request: Request) -> tuple[Request, tuple[str, ...]]:
 
 
 def _marked(message: Message) -> Message | None:
-    """The message with a breakpoint on the last part that takes one; None where none does."""
+    """The message with a breakpoint on the last part that can have one; None if none can."""
     for at, part in reversed(tuple(enumerate(message.parts))):
         if isinstance(part, Image | Document | ToolResult) or (isinstance(part, Text) and part.text.strip()):
             return replace(message, parts=(*message.parts[:at], replace(part, cache="5m"), *message.parts[at + 1 :]))

@@ -1,7 +1,6 @@
-"""Estimates the tokens of a request, for where nobody counts them.
+"""Estimates the tokens of a request, if no vendor counts them.
 
-Pure; rather too many than too few. All vendors' tokenizers come to three and a half to four bytes a
-token.
+Pure; rather too high than too low. All vendors' tokenizers produce one token per three and a half to four bytes.
 """
 
 from __future__ import annotations
@@ -27,18 +26,18 @@ from nexus.wire import encode
 
 BYTES_PER_TOKEN = 3.5
 IMAGE_TOKENS = 1600
-"""What a large image costs; its size in pixels is not known here."""
+"""Tokens of a large image; its size in pixels is not known here."""
 
 DOCUMENT_BYTES_PER_TOKEN = 20
-"""Of a PDF's base64; pages vary widely."""
+"""For a PDF's base64; pages vary widely."""
 
 MESSAGE_TOKENS = 4
-"""What the frame around a message costs."""
+"""Overhead of a message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Input tokens by what they are made of, for of images and documents a vendor's count may be quite another."""
+    """Input tokens by kind of content, because a vendor's count of images and documents may differ widely."""
 
     text: int
     media: int = 0
@@ -49,7 +48,7 @@ class Estimate:
 
 
 def estimate(request: Request) -> Estimate:
-    """Input tokens, about."""
+    """The approximate number of input tokens."""
     size = sum(_size(block.text) for block in request.system)
     size += sum(_size(tool.name + (tool.description or "")) + len(encode(tool.parameters)) for tool in request.tools)
     parts = [part for message in request.messages for held in message.parts for part in _parts(held)]
@@ -58,7 +57,7 @@ def estimate(request: Request) -> Estimate:
 
 
 def _parts(part: Part) -> Iterator[Part]:
-    """A part, or those that it holds."""
+    """A part, or the parts that it contains."""
     if isinstance(part, ToolResult):
         for held in part.parts:
             yield from _parts(held)
@@ -97,5 +96,5 @@ def _size(text: str) -> int:
 
 
 def tokens_of(size: int) -> int:
-    """Of so many bytes of text, about."""
+    """The approximate number of tokens for this many bytes of text."""
     return math.ceil(size / BYTES_PER_TOKEN)

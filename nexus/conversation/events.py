@@ -1,8 +1,8 @@
 """The neutral form of a streamed answer.
 
-Explicit start and end of everything, as ``grammar`` has it; part indexes count up from 0 in order of their start.
-Parts may be open at the same time (vendors interleave parallel tool calls); a dialect that forbids it buffers in its
-writer. A citation may come after the end of its part, for some vendors tell their sources last.
+Everything has an explicit start and end, as defined in ``grammar``; part indexes count up from 0 in order of their
+start. Several parts may be open at the same time (vendors interleave parallel tool calls); the writer of a dialect that
+forbids this buffers them. A citation may come after the end of its part, because some vendors send their sources last.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from nexus.conversation.usage import Usage
 from nexus.dataclasses import dataclass
 
 StreamPart = Text | Reasoning | ToolCall | Refusal | Image
-"""What an answer is made of; in ``PartStart`` it holds what is known at the start (text, arguments mostly "").
+"""The parts of an answer; ``PartStart`` has what is known at the start (text and arguments usually "").
 
-An image is whole there.
+An image is complete there.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseStart:
-    """``usage`` holds what the vendor already knows (the input side), zeros otherwise."""
+    """``usage`` has what the vendor already knows (the input side), otherwise zeros."""
 
     id: str
     model: str
@@ -45,7 +45,7 @@ class PartDelta:
 
 @dataclass(frozen=True, slots=True)
 class Cited:
-    """What words of a Text rest on; they came before."""
+    """A source of text that came before."""
 
     index: int
     citation: Citation
@@ -53,7 +53,7 @@ class Cited:
 
 @dataclass(frozen=True, slots=True)
 class PartEnd:
-    """``signature`` is set when the part's opaque value was only known at its end."""
+    """``signature`` is set if the part's opaque value was known only at its end."""
 
     index: int
     signature: Signature | None = None
@@ -61,14 +61,14 @@ class PartEnd:
 
 @dataclass(frozen=True, slots=True)
 class UsageUpdate:
-    """The usage so far, whole: it replaces the earlier one."""
+    """The complete usage so far: it replaces the earlier one."""
 
     usage: Usage
 
 
 @dataclass(frozen=True, slots=True)
 class ContentDropped:
-    """The answer held something that has no counterpart; ``dropped`` names it in the vendor's words."""
+    """The answer contained something without an equivalent; ``dropped`` is the vendor's name of it."""
 
     dropped: str
 
@@ -91,7 +91,7 @@ def starts_thinking(event: Event) -> bool:
 
 
 def has_content(event: Event) -> bool:
-    """Whether an event carries some of what an answer consists of, rather than saying that it began or goes on."""
+    """Whether an event has content of the answer, rather than only marking a start or progress."""
     match event:
         case PartDelta(text=words):
             return bool(words)

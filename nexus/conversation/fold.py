@@ -1,4 +1,4 @@
-"""Folds the events of a stream into one whole answer.
+"""Folds the events of a stream into one complete answer.
 
 Law: ``fold(read(stream)) == read(unary)`` for every vendor; one test ties both paths together.
 """
@@ -25,7 +25,7 @@ from nexus.dataclasses import replace
 
 
 def fold(events: Iterable[Event]) -> Response:
-    """Raises IllegalOrder when the stream has no start or no end."""
+    """Raises IllegalOrder if the stream has no start or no end."""
     start: ResponseStart | None = None
     stop: Stop | None = None
     usage = Usage()
@@ -60,7 +60,7 @@ def fold(events: Iterable[Event]) -> Response:
 
 
 def unfold(response: Response) -> Iterable[Event]:
-    """The stream that tells ``response`` in one delta per part."""
+    """The stream for ``response``, with one delta per part."""
     yield ResponseStart(response.id, response.model, replace(response.usage, output=0, reasoning=0))
     for index, part in enumerate(response.parts):
         match part:

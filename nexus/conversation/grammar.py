@@ -1,7 +1,6 @@
 """The legal order of events, as two tables, and the check of a stream against them.
 
-It runs behind every reader, where a vendor's stream that cannot be told so is a broken one, and in front of every
-writer.
+It runs after every reader, where an invalid stream of a vendor counts as broken, and before every writer.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ RESPONSE: Mapping[tuple[str, type[Event]], str] = {
     ("inside", Ping): "inside",
     ("inside", ResponseEnd): "after",
 }
-"""Where an event may stand in a response, and where the response is then."""
+"""The states of a response in which an event is allowed, and the state after it."""
 
 PART: Mapping[tuple[str, type[Event]], str] = {
     ("unknown", PartStart): "open",
@@ -45,7 +44,7 @@ PART: Mapping[tuple[str, type[Event]], str] = {
 
 
 class IllegalOrder(ValueError):
-    """An event came where the grammar has no place for it."""
+    """An event came where the grammar does not allow it."""
 
 
 class Order:
@@ -60,7 +59,7 @@ class Order:
         """Raises IllegalOrder."""
         kind = type(event)
         if isinstance(event, PartDelta) and event.index in self._open:
-            # Nearly all of a stream: a part is open inside a response only.
+            # Nearly all of a stream: a part is only open inside a response.
             return
         state = RESPONSE.get((self._state, kind))
         if state is None:
@@ -88,5 +87,5 @@ class Order:
 
     @property
     def open_parts(self) -> tuple[int, ...]:
-        """Indexes of the parts still open: what an early end has to close."""
+        """Indexes of the open parts, which an early end has to close."""
         return tuple(sorted(self._open))

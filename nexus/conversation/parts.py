@@ -1,9 +1,8 @@
-"""The neutral form of a conversation: ordered parts, in the Messages/Responses view of the world.
+"""The neutral form of a conversation: ordered parts, as in Messages and Responses.
 
-Law: frozen values only; nothing here knows a wire format. What cannot be expressed here cannot be translated,
-so a reader that meets such content refuses it by name, and a reader that meets such a knob reports it as dropped.
-Messages, parts and tools may say where they stood (``at``), as the client would name the place; two that differ in
-nothing else are equal.
+Law: frozen values only; nothing here knows a wire format. What cannot be expressed here cannot be translated: a reader
+refuses such content by name, and reports such parameters as dropped. Messages, parts and tools may have their position
+in the client's request (``at``), by the client's names; it is ignored in comparisons.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from nexus.dataclasses import dataclass
 from nexus.wire import Json
 
 CacheHint = Literal["5m", "1h"]
-"""Time to live of a prompt-cache breakpoint that ends with the part carrying it."""
+"""Time to live of a prompt cache breakpoint after the part that has it."""
 
 Effort = Literal["minimal", "low", "medium", "high", "xhigh", "max"]
 Role = Literal["system", "user", "assistant"]
@@ -27,8 +26,8 @@ Role = Literal["system", "user", "assistant"]
 class Signature:
     """An opaque value (thinking signature, thought signature, encrypted reasoning) and the dialect that made it.
 
-    Only a writer of that same dialect may send it to a vendor. ``value`` may be empty: then it only says who
-    made the part.
+    Only a writer of the same dialect may send it to a vendor. ``value`` may be empty: then it only says who made the
+    part.
     """
 
     dialect: str
@@ -37,7 +36,7 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Inline:
-    """Bytes carried in the message itself; ``data`` is standard base64."""
+    """Bytes in the message itself; ``data`` is standard base64."""
 
     media_type: str
     data: str
@@ -52,16 +51,16 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """What may say where it stood."""
+    """A value with an optional position in the client's request."""
 
     at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A page of the web that words of an answer rest on: the characters from ``start`` to before ``end`` of its text.
+    """A web page as a source of text of an answer: the characters from ``start`` to before ``end`` of its text.
 
-    ``quote`` is what the page says, where the vendor tells.
+    ``quote`` is the cited text of the page, if the vendor sends it.
     """
 
     start: int
@@ -73,7 +72,7 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Text(Placed):
-    """``citations`` are an answer's, in the order in which they were told."""
+    """``citations`` are an answer's, in the order in which they came."""
 
     text: str
     cache: CacheHint | None = None
@@ -83,7 +82,7 @@ class Text(Placed):
 
 @dataclass(frozen=True, slots=True)
 class Image(Placed):
-    """One that is shown to the model, or, in a message of the assistant, one that a model made."""
+    """An image for the model or, in a message of the assistant, one made by a model."""
 
     source: Inline | Link
     detail: str | None = None
@@ -138,7 +137,7 @@ class ToolResult(Placed):
 
 @dataclass(frozen=True, slots=True)
 class Refusal(Placed):
-    """The model's own words for declining, where the dialect tells them from content."""
+    """The model's own words for declining, if the dialect distinguishes them from content."""
 
     text: str
 
@@ -149,15 +148,15 @@ P = TypeVar("P", bound=Part)
 
 
 def placed(part: P, at: str) -> P:
-    """A part that was made just now, and stood there."""
-    # Nobody has it yet: a copy would cost as much as the part.
+    """Sets the position of a part that was just created."""
+    # No one else has it yet: a copy would cost as much as the part.
     object.__setattr__(part, "at", at)
     return part
 
 
 @dataclass(frozen=True, slots=True)
 class Message(Placed):
-    """Tool results are parts of user messages. A system message inside the conversation has role ``system``."""
+    """Tool results are parts of user messages. A system message within the conversation has role ``system``."""
 
     role: Role
     parts: tuple[Part, ...]
@@ -166,12 +165,12 @@ class Message(Placed):
 
 @dataclass(frozen=True, slots=True)
 class SummaryWanted(Message):
-    """Asks, as the last message, for the conversation in short in place of an answer."""
+    """As the last message, asks for a summary of the conversation instead of an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tool(Placed):
-    """``parameters`` is the JSON Schema as written by the client; None when it gave none."""
+    """``parameters`` is the JSON Schema as the client wrote it; None if it sent none."""
 
     name: str
     description: str | None = None
@@ -182,10 +181,9 @@ class Tool(Placed):
 
 @dataclass(frozen=True, slots=True)
 class WebSearch(Tool):
-    """A search that the vendor makes by itself, as the client's own vendor would; ``kind`` is the client's word for it.
+    """A web search that the vendor runs itself, as the client's own vendor would; ``kind`` is the client's name for it.
 
-    With ``offered`` it is one that the model may be left without; ``lost`` names what the client said of it and no
-    other vendor would know.
+    With ``offered`` it may be left out; ``lost`` lists the client's options for it that no other vendor has.
     """
 
     kind: str = "web_search"
@@ -203,9 +201,10 @@ class ToolChoice:
 
 @dataclass(frozen=True, slots=True)
 class Thinking:
-    """Whether and how hard to think; ``budget`` in tokens. Neither budget nor effort: the model adapts.
+    """Whether and how much to think; ``budget`` in tokens. With neither budget nor effort the model decides.
 
-    ``enabled`` None says how hard, and leaves it to the model's kind whether: a Claude that always thinks does.
+    With ``enabled`` None only the effort is set, and the kind of model decides whether it thinks: a Claude model that
+    always thinks does.
     """
 
     enabled: bool | None
@@ -226,9 +225,9 @@ class OutputFormat:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, whole. ``system`` is the text before the first message, block by block.
+    """One complete request. ``system`` is the text before the first message, block by block.
 
-    With ``image_output`` the answer may hold images.
+    With ``image_output`` the answer may contain images.
     """
 
     messages: tuple[Message, ...]
@@ -278,7 +277,7 @@ StopReason = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Why the answer ended. ``raw`` keeps the vendor's word, and is all there is when the reason is ``unknown``."""
+    """Why the answer ended. ``raw`` keeps the vendor's reason, which is all there is if the reason is ``unknown``."""
 
     reason: StopReason
     sequence: str | None = None
@@ -287,7 +286,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One whole answer; parts are Text, Reasoning, ToolCall, Refusal and Image in order."""
+    """One complete answer; parts are Text, Reasoning, ToolCall, Refusal and Image in order."""
 
     id: str
     model: str

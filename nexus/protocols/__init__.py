@@ -1,1 +1,1 @@
-"""Wire dialects, sans I/O: one folder each, known to one another only through the neutral form."""
+"""Wire dialects, without I/O: one folder each, which depend on each other only through the neutral form."""

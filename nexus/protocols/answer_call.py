@@ -1,7 +1,7 @@
-"""A call of the one tool that must be called, out of an answer that holds its arguments as text.
+"""Turns an answer that holds a tool's arguments as text into a call of the one tool that must be called.
 
-Pure; neutral events in, neutral events out. The first text that begins as an object does is the call; other words,
-such as those of a refusal, stay words.
+Pure; neutral events in, neutral events out. The first text that begins like an object becomes the call; other text,
+such as a refusal, stays text.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class AnswerCall:
                 return [event]
 
     def _say(self, index: int, words: str) -> list[Event]:
-        """What of a text may leave: nothing before its first character that is no white space."""
+        """The part of a text that may be sent: nothing before its first non-blank character."""
         if words:
             self._waiting[index].append(PartDelta(index, words))
         if not words.strip():

@@ -1,7 +1,7 @@
-"""A call's arguments as the JSON object that some dialects demand.
+"""A call's arguments as the JSON object that some dialects require.
 
-What a model wrote is kept whole: where it is no object (an answer that was cut, a model that slipped), its
-text stands under one name, alike in answers and in histories.
+What a model wrote is kept completely: if it is not an object (the answer was cut off, or the model made a mistake), its
+text is put under one key, in answers and in histories alike.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from nexus.wire import Json, decode
 
 BROKEN = "messages.tool_call.arguments"
-"""How it is named that arguments of the history had to be wrapped."""
+"""Name under which wrapped arguments in the history are reported."""
 
 
 def an_object_of(arguments: str) -> tuple[dict[str, Json], bool]:
-    """The object, and whether the arguments are one by themselves; no words are no arguments."""
+    """The object, and whether the arguments were one by themselves; an empty text means no arguments."""
     if not arguments.strip():
         return {}, True
     try:

@@ -1,7 +1,7 @@
 """What the dialects of Bedrock's clients share: the protocol, its errors, and its event streams.
 
 Sources: the bedrock-runtime service model; the AWS REST-JSON protocol, whose clients read an error's type off
-``x-amzn-errortype`` and its words off ``message``.
+``x-amzn-errortype`` and its message off ``message``.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ TYPES: Mapping[str, str] = {
     "timeout": _TIMEOUT,
     "unreachable": _UNAVAILABLE,
 }
-"""The type of an error reply, by our kind; any other is internal."""
+"""Type of an error reply, by error kind; any other kind is internal."""
 
 _IN_STREAM: Mapping[str, str] = {
     "rate_limit": "throttlingException",
@@ -57,7 +57,7 @@ _IN_STREAM: Mapping[str, str] = {
     "protocol": "modelStreamErrorException",
     "stream_interrupted": "modelStreamErrorException",
 }
-"""The member of a stream that an error is, by our kind; the service model has no others that every stream has."""
+"""Stream member for an error, by kind; the service model has no others that every stream has."""
 
 
 class BedrockDialect(Dialect):
@@ -75,7 +75,7 @@ class BedrockDialect(Dialect):
         """A vendor's answer to a request of this dialect."""
 
     def _described(self, error: NexusError) -> NexusError | VendorFailure:
-        """What tells the kind and the words of an error."""
+        """The error that has the kind and the message."""
         return self.read_error(error.status, error.headers, error.body) if isinstance(error, UpstreamStatus) else error
 
     def write_error(self, error: NexusError, request_id: str) -> bytes:
@@ -98,10 +98,10 @@ def write_error(error: NexusError | VendorFailure) -> bytes:
 
 
 def exception_event(kind: str) -> str:
-    """What ends a stream; a request that is wrong is told as such in it too."""
+    """The exception that ends a stream, also if the request was invalid."""
     return _IN_STREAM.get(kind, "validationException")
 
 
 def exception_frame(event: str, payload: bytes) -> bytes:
-    """``event`` may be a vendor's own, or "error" where the vendor had no name for it."""
+    """``event`` is the vendor's own, or "error" if the vendor had no name for it."""
     return exception_message("internalServerException" if event == "error" else event, payload)

@@ -1,9 +1,9 @@
-"""What codecs take and give beside the neutral form.
+"""Input and output of codecs besides the neutral form.
 
-Law: a codec is made of pure functions; it reads its own dialect into neutral values and writes neutral values as its
-own dialect, and never knows which dialect stands on the other side. *Content or tools that cannot be expressed* raise
-UnsupportedFeature naming the field; *tuning knobs without a counterpart* are left out and named in ``dropped``, by the
-neutral name of the Request field (a reader: by the wire name).
+Law: a codec is made of pure functions. It reads its own dialect into neutral values, writes neutral values as its own
+dialect, and never knows the dialect on the other side. *Unsupported content or tools* raise UnsupportedFeature with the
+field; *tuning parameters without an equivalent* are left out and listed in ``dropped``, by the neutral name of the
+Request field (in a reader: by the wire name).
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from nexus.protocols.renaming import Renaming
 from nexus.wire import Json
 
 DEFAULT_MAX_TOKENS = 4096
-"""For an answer of a model about which nothing is known."""
+"""Limit for answers of unknown models."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom a request is written for: the facts about its server and model, by the family that a writer asks of.
+    """The target of a request: facts about its server and model, by the model family that a writer needs.
 
-    Where the client set no limit, an answer gets ``max_tokens`` and its thinking comes on top; or ``max_output`` for
-    both, where nobody configured the former and the model is known. With ``searches`` the vendor may search the web.
-    ``gpt`` is None for a model that is not known to be OpenAI's, ``summary`` the kind of summary of reasoning that may
-    be asked for. ``host`` is who serves the model, in words.
+    If the client set no limit, an answer gets ``max_tokens`` and thinking comes on top; or ``max_output`` for both, if
+    ``max_tokens`` is not configured and the model is known. With ``searches`` the vendor may search the web. ``gpt`` is
+    None unless the model is known to be OpenAI's, ``summary`` is the kind of reasoning summary that may be requested.
+    ``host`` is the name of the host that serves the model.
     """
 
     model: str
@@ -57,25 +57,25 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What the relay does in the vendor's place: ends the answer before the first of ``stop``, or after so many tokens
-    as the client wants where the vendor's least is more."""
+    """What the relay does instead of the vendor: end the answer before the first of ``stop``, or after the number of
+    tokens that the client wants if the vendor's minimum is higher."""
 
     stop: tuple[str, ...] = ()
     max_tokens: int | None = None
 
 
 NewId = Callable[[], str]
-"""Makes fresh ids; handed in by the relay so that codecs stay pure and tests repeatable."""
+"""Makes new ids; passed in by the relay so that codecs stay pure and tests repeatable."""
 
 Find = Callable[[Collection[str]], Mapping[str, Mapping[str, Json]]]
-"""Finds records of earlier answers by their ids, those that are kept."""
+"""Finds stored records of earlier answers by id."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """A client's request in neutral form; ``dropped`` names the wire fields that the neutral form has no place for.
+    """A client's request in neutral form; ``dropped`` lists the wire fields that the neutral form does not have.
 
-    ``kept`` is the request's share of the record that its answer is kept in, None where it is not to be kept.
+    ``kept`` is the request's part of the record in which its answer is stored, None if it is not stored.
     """
 
     request: Request
@@ -87,10 +87,10 @@ class ReadRequest:
 class VendorRequest:
     """A vendor's request body.
 
-    ``answer_tool`` is the name of a tool that was forced in place of structured output: its call in the answer
-    is the content. ``wants_thinking`` says that the vendor will not think on after a tool's result without the thinking
-    that came before the call. ``renaming`` tells the client's own names of what had to be called otherwise.
-    ``answer_call`` is the tool, by the vendor's name, whose arguments the text of the answer is.
+    ``answer_tool`` is the name of a tool that was forced instead of structured output: its call in the answer is the
+    content. ``wants_thinking`` says that the vendor will not continue thinking after a tool result without the thinking
+    that came before the call. ``renaming`` has the client's own names of everything that was renamed. ``answer_call``
+    is the tool, by the vendor's name, whose arguments are in the text of the answer.
     """
 
     body: dict[str, Json]
@@ -104,9 +104,8 @@ class VendorRequest:
 
 @dataclass(frozen=True, slots=True)
 class AnswerOrigin:
-    """What a reader of an answer may have to know of its question; ``response_id`` and the ids of ``new_id`` are the
-    gateway's own, ``server`` is the target's.
-    """
+    """What the reader of an answer may need to know about the request; ``response_id`` and the ids of ``new_id`` are
+    the gateway's own, ``server`` is the target's."""
 
     request: Request
     response_id: str
@@ -117,10 +116,9 @@ class AnswerOrigin:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What a client's answer says beside its content: the gateway's own ``id``, the ``model`` as the client named it,
-    when it was ``created`` (Unix seconds) and what it answers. ``now`` is the clock by which it is completed; without
-    one it is complete when it was created.
-    """
+    """What a client's answer has besides its content: the gateway's own ``id``, the ``model`` as the client named it,
+    when it was ``created`` (Unix seconds) and the request. ``now`` is the clock for the completion time; without it the
+    answer is complete when it was created."""
 
     id: str
     model: str
@@ -131,7 +129,7 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class ReadResponse:
-    """A vendor's whole answer; ``dropped`` names content without a counterpart, in the vendor's words."""
+    """A vendor's complete answer; ``dropped`` lists content without an equivalent, by the vendor's names."""
 
     response: Response
     dropped: tuple[str, ...] = ()

@@ -1,8 +1,8 @@
-"""The catalog of models that Codex reads behind ``/v1/models?client_version=``: windows, efforts, tools.
+"""The catalog of models that Codex reads from ``/v1/models?client_version=``: context windows, efforts, tools.
 
-Words that a Codex does not know make it throw the whole catalog away: efforts are those that all versions know.
-Source: openai/codex, protocol/src/openai_models.rs, tried with Codex 0.171.0. Its own instructions belong to Codex; an
-entry must have some, and these are ours.
+A Codex version rejects the whole catalog if it contains a value that it does not know, so efforts are those that all
+versions know. Source: openai/codex, protocol/src/openai_models.rs, tested with Codex 0.171.0. An entry
+must have instructions; these are ours, not Codex's.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from nexus.protocols.dialect import ModelCard
 from nexus.wire import Json
 
 WINDOW = 200_000
-"""Tokens of a model of which nobody says how many it takes."""
+"""Context window in tokens of a model for which none is known."""
 
 EFFORTS = ("minimal", "low", "medium", "high", "xhigh")
 

@@ -1,9 +1,9 @@
-"""Errors that a conversation is too long for the model: recognised by their wording, and worded for Claude Code.
+"""Errors saying that a conversation is too long for the model: recognised by their wording, and worded for Claude Code.
 
-The one place where wording decides, because these vendors have no code for it. Consulted only where the vendor's
-own code says no more than that the request is invalid or too large, or says nothing at all inside a stream. A wrong
-guess changes the error's kind, never loses the vendor's words. Phrases are looked for as they stand, in any case; the
-families only tell where they are from, for a proxy repeats the words of whatever stands behind it.
+The only place where wording decides, because these vendors have no code for it. Used only if the vendor's own code says
+nothing more specific than that the request is invalid or too large, or if an error inside a stream has no code. A wrong
+guess changes the kind of the error and never loses the vendor's message. Phrases are matched literally, ignoring case;
+families only document the source, because a proxy repeats the messages of the server behind it.
 
 Sources: errors as users reported them in google-gemini/gemini-cli 4231, 6678, 19727, RooCodeInc/Roo-Code 1767,
 vllm-project/vllm 10440, 20409, continuedev/continue 6005, 6136, aaif-goose/goose 7504, NousResearch/hermes-agent 98726,
@@ -21,16 +21,16 @@ from nexus.errors.failure import VendorFailure
 from nexus.late import pattern
 
 TOO_LONG = "prompt is too long"
-"""With these words in it, in any case, Claude Code compacts and tries again, whatever the status but 429."""
+"""With these words in the message, in any case, Claude Code compacts and retries, whatever the status except 429."""
 
 NO_ROOM = "input length and `max_tokens` exceed context limit"
-"""With these and three numbers it asks for fewer tokens and tries again."""
+"""With these and three numbers it requests fewer tokens and retries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """``says`` recognises it. The first of ``needed`` that is there stands before the one number, ``limit`` before
-    the other."""
+    """``says`` matches it. The first of ``needed`` that is present precedes one number, ``limit`` precedes the
+    other."""
 
     says: str
     needed: tuple[str, ...] = ()
@@ -99,14 +99,14 @@ _VAGUE = frozenset({"invalid_request", "request_too_large"})
 
 
 def judged(failure: VendorFailure, *, unsaid: bool = False) -> VendorFailure:
-    """The same failure, a ``context_length`` now if that is what its words say; ``unsaid``: there was no code."""
+    """The same failure, as ``context_length`` if its message says so; ``unsaid``: it had no code."""
     if (unsaid or failure.kind in _VAGUE) and _wording(failure.message.lower()) is not None:
         return replace(failure, kind="context_length", status=400)
     return failure
 
 
 def worded(message: str) -> str:
-    """The vendor's words behind the ones that Claude Code knows, with the numbers where there are two."""
+    """The vendor's message after the words that Claude Code knows, with the numbers if there are two."""
     lowered = message.lower()
     if NO_ROOM in lowered:
         return message

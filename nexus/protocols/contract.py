@@ -24,7 +24,7 @@ Document = Mapping[str, Json]
 
 
 class StreamReader(Protocol):
-    """A vendor's events to neutral ones. ``complete`` tells a whole stream from a cut one."""
+    """Converts a vendor's events to neutral ones. ``complete`` says whether the stream ended properly."""
 
     @property
     def complete(self) -> bool: ...
@@ -34,7 +34,7 @@ class StreamReader(Protocol):
         ...
 
     def finish(self) -> list[Event]:
-        """What is still due at the end of the vendor's bytes; nothing when the stream was cut."""
+        """Remaining events at the end of the vendor's bytes; none if the stream broke off."""
         ...
 
 
@@ -43,7 +43,7 @@ class StreamWriter(Protocol):
 
     @property
     def whole(self) -> Document | None:
-        """The answer as the client may refer to it, once it is whole."""
+        """The complete answer, in the form that the client may refer to."""
         ...
 
     def write(self, event: Event) -> bytes: ...
@@ -63,9 +63,9 @@ class MakeCarrier(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Referring:
-    """For a dialect whose requests may refer to earlier answers, or ask for a summary in place of an answer.
+    """For a dialect whose requests may refer to earlier answers, or request a summary instead of an answer.
 
-    ``find`` finds earlier answers, where any are kept; ``compacts`` asks for the summary.
+    ``find`` finds earlier answers, if any are stored; ``compacts`` requests the summary.
     """
 
     refers: Callable[[Document], bool]
@@ -74,14 +74,14 @@ class Referring:
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """How a vendor is asked for the number of tokens in a request: ``write_count`` makes the body, ``answer`` is the
+    """How to ask a vendor for the number of tokens in a request: ``write_count`` builds the body, ``answer`` is the
     member of the answer."""
 
     write_count: Callable[[Request, Target], dict[str, Json]]
     answer: str
 
     def read_count(self, body: Document) -> int:
-        """Raises ValueError when the answer holds no count."""
+        """Raises ValueError if the answer has no count."""
         tokens = body.get(self.answer)
         if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 0:
             raise ValueError(f"the answer holds no {self.answer}")
@@ -90,58 +90,58 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class VendorCodec:
-    """The side that faces vendors."""
+    """The side towards vendors."""
 
     write_request: Callable[[Request, Target], VendorRequest]
     read_response: Callable[[Document, AnswerOrigin], ReadResponse]
     stream_reader: Callable[[AnswerOrigin], StreamReader]
     read_error: Callable[[int, Mapping[str, str], bytes], VendorFailure]
-    """Of a status, headers by lower-case names and a body."""
+    """Takes status, headers by lower-case names, and body."""
 
     fields: Mapping[str, Disposition]
-    """What becomes of every field of a neutral request."""
+    """What happens to every field of a neutral request."""
 
     count: Counter | None = None
 
     params: Mapping[str, Disposition] = field(default_factory=dict)
-    """The dialect's own fields, by which its vendors name what they complain of."""
+    """The dialect's own fields, which its vendors name in their errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientCodec:
-    """The side that faces clients."""
+    """The side towards clients."""
 
     read_request: Callable[[Document], ReadRequest]
     write_response: Callable[[Response, Envelope], dict[str, Json]]
     stream_writer: Callable[[Envelope], StreamWriter]
     fields: Mapping[str, Disposition]
-    """What becomes of every field of a client's request."""
+    """What happens to every field of a client's request."""
 
     paths: Mapping[str, str]
-    """What the client calls parts of neutral fields that it has elsewhere than the whole."""
+    """The client's path of parts of neutral fields that are not inside the client's own field."""
 
     room: Room
     """What its answers can hold."""
 
     headers: frozenset[str] = frozenset()
-    """Request headers that ask for something of the client's own vendor."""
+    """Request headers that have a meaning only for the client's own vendor."""
 
     referring: Referring | None = None
 
     media: re.Pattern[bytes] = re.compile(b"")
-    """Found in every request that holds more than words: images, documents, sounds."""
+    """Matches every request that contains more than text: images, documents, audio."""
 
     carrier: MakeCarrier | None = None
-    """Puts opaque values where the dialect's clients bring them back though they know nothing of them."""
+    """Puts opaque values where the dialect's clients send them back without understanding them."""
 
     def read(self, document: Document, find: Find | None = None, *, compacts: bool = False) -> ReadRequest:
-        """A client's request; ``find`` and ``compacts`` mean nothing to a dialect that has no such thing."""
+        """A client's request; ``find`` and ``compacts`` have no effect in a dialect without such features."""
         if self.referring is None:
             return self.read_request(document)
         return self.referring.read_request(document, find, compacts=compacts)
 
     def field_of(self, neutral: str, document: Document, request: Request) -> str:
-        """How the client calls what a writer named, and where it said it; the rest of a path stays."""
+        """The client's name and location of what a writer named; the rest of a path stays."""
         short = _SHORT_NAMES.get(neutral, neutral)
         if (place := location_of(short, request)) is not None:
             return self._beyond(*place)
@@ -157,22 +157,23 @@ class ClientCodec:
         return (used or names or [head])[0] + dot + rest
 
     def param_of(self, param: str, vendor: VendorCodec, document: Document, request: Request) -> str | None:
-        """The client's field for the one that a vendor complains of; None where it has none.
+        """The client's field for the one in a vendor's error; None if there is none.
 
-        Where in the conversation the vendor means is not told: it counts what was written for it.
+        Positions in the conversation are not returned: the vendor counts in what was written for it.
         """
         read = vendor.params.get(param.partition(".")[0].partition("[")[0])
         name = self.field_of(read.field, document, request) if read is not None and read.field else ""
         return name if name.partition(".")[0] in self.fields else None
 
     def _beyond(self, place: str, rest: str) -> str:
-        """The path of a member, which a tool may have under another name, or inside another one."""
+        """The path of a member, which may have another name in a tool, or be inside another member."""
         first, dot, last = rest.partition(".")
         named = self.paths.get(f"tools.{first}", f"tools.{first}").removeprefix("tools.")
         return ".".join(filter(None, (place, named))) + dot + last
 
     def lost(self, dropped: Iterable[str], document: Document, request: Request) -> Iterator[str]:
-        """What writers dropped, as the client calls it: with a whole field, its parts that the client has elsewhere."""
+        """What writers dropped, by the client's names: with a whole field, also its parts that the client has
+        elsewhere."""
         for neutral in dropped:
             yield self.field_of(neutral, document, request)
             yield from (
@@ -196,4 +197,4 @@ _SHORT_NAMES = {
     "image.detail": "messages.image.detail",
     "strict": "tools.strict",
 }
-"""What writers call things inside messages and tools, in one spelling."""
+"""Writers' names for parts of messages and tools, in one spelling."""

@@ -1,6 +1,6 @@
-"""Tools that take free text, as functions of one string: the form in which every vendor has them.
+"""Tools that take free text, as functions with one string argument: the form that every vendor has.
 
-``read_input`` gives back what ``write_input`` was given. Sources: custom tools in openai.types.chat and
+``read_input`` returns what ``write_input`` was given. Sources: custom tools in openai.types.chat and
 openai.types.responses.
 """
 
@@ -26,7 +26,7 @@ class CustomTool(Tool):
 
 
 def custom_names(request: Request) -> frozenset[str]:
-    """The tools whose calls a client wants with their bare input."""
+    """The tools whose calls the client expects with plain text input."""
     return frozenset(tool.name for tool in request.tools if isinstance(tool, CustomTool))
 
 
@@ -36,12 +36,13 @@ def write_input(words: str) -> str:
 
 
 def read_input(arguments: str) -> str:
-    """Inverse of write_input; arguments of another shape, from a model that slipped, are the input as they stand."""
+    """Inverse of write_input; malformed arguments from the model become the input unchanged."""
     found = decode_object(arguments).get("input")
     return found if isinstance(found, str) else arguments
 
 
 def with_grammar(description: str | None, grammar: Mapping[str, Json]) -> str:
-    """A grammar (``syntax`` and ``definition``) cannot bind another vendor's model, but it can be read."""
+    """Adds a grammar (``syntax`` and ``definition``) to the description: another vendor's model cannot be forced to
+    follow it, but it can read it."""
     hint = f"The input must match this {text(grammar.get('syntax'))} grammar:\n{text(grammar.get('definition'))}"
     return f"{description}\n\n{hint}" if description else hint

@@ -1,8 +1,9 @@
-"""Ends an answer where its vendor cannot: before a stop sequence, or after fewer tokens than the vendor's least.
+"""Ends an answer if its vendor cannot: before a stop sequence, or after fewer tokens than the vendor's minimum.
 
-No I/O. What may be the beginning of a stop sequence is held back until it is known not to be one, so that nothing
-of a sequence ever leaves, however it is cut into deltas; nothing follows the end. The sequence that is complete first
-counts, as for a model that stops at once; of two the longer. Thinking and arguments of calls hold no stop sequences.
+No I/O. Text that may be the beginning of a stop sequence is held back until it is known not to be one, so that no part
+of a sequence is ever sent, however it is split into deltas; nothing follows the end. The sequence that completes first
+counts, as in a model that stops immediately; of two that complete together, the longer one. Thinking and call arguments
+are not searched for stop sequences.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from nexus.protocols.codec import Cut
 
 CHARACTERS_PER_TOKEN = 4
 MOST_SEQUENCES, LONGEST_SEQUENCE = 64, 1024
-"""What is searched in each piece of an answer has a bound."""
+"""Limits on what is searched for in each piece of an answer."""
 
 
 def check(stop: tuple[str, ...]) -> None:
@@ -84,7 +85,7 @@ class Cutter:
         return min(found)[1:] if found else None
 
     def _held_back(self, words: str) -> int:
-        """Characters at the end with which a stop sequence may begin."""
+        """Number of characters at the end that may begin a stop sequence."""
         for length in range(min(self._longest, len(words)), 0, -1):
             if any(stop.startswith(words[-length:]) for stop in self._stop):
                 return length

@@ -1,7 +1,7 @@
-"""What the gateway asks of a dialect that clients may speak.
+"""The interface of a dialect that clients speak.
 
-Pure and sans I/O. A dialect knows its own wire format and no vendor, no thread and no other dialect. What only calls
-need it imports with the first one: most dialects are called by nobody.
+Pure, without I/O. A dialect knows its own wire format and no vendor, thread or other dialect. Imports that only calls
+need happen with the first call, because most dialects are never called.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from nexus.wire import Json
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """One line of a model list; ``created`` in Unix seconds. ``context`` are the tokens that it takes, None where that
-    is not known, ``efforts`` the levels of thinking that can be asked for, least first."""
+    """One entry of a model list; ``created`` in Unix seconds. ``context`` is the context window in tokens, None if
+    unknown, ``efforts`` the supported levels of thinking, lowest first."""
 
     id: str
     owner: str
@@ -42,7 +42,7 @@ class ModelCard:
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """A client's own bytes as they go to a vendor of its dialect; ``dropped`` names what only another vendor knew."""
+    """A client's own bytes for a vendor of its dialect; ``dropped`` lists what only another vendor could read."""
 
     body: bytes
     dropped: tuple[str, ...] = ()
@@ -50,9 +50,9 @@ class Edited:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request in the words of its dialect. ``document`` is ``body`` decoded, and says what the client said elsewhere:
-    the model in the path, a stream in the verb. ``headers`` have lower-case names. ``place`` is what else the path
-    names, for the log."""
+    """A request in the form of its dialect. ``document`` is ``body`` decoded, plus what the client said elsewhere: the
+    model in the path, a stream in the method name. ``headers`` have lower-case names. ``place`` is the rest of what the
+    path names, for the log."""
 
     body: bytes
     document: Mapping[str, Json]
@@ -64,7 +64,8 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class BrokenStream:
-    """The stream that an error ends: whose it is, and whether it had an event of an answer; ``now`` in Unix seconds."""
+    """The stream that an error ends: its identity, and whether it had an event of an answer; ``now`` in Unix
+    seconds."""
 
     request_id: str
     model: str
@@ -75,7 +76,7 @@ class BrokenStream:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """One of the gateway's limits at one moment: ``reset`` in seconds until nothing counts against it any more."""
+    """One of the gateway's limits at one moment: ``reset`` is the time in seconds until nothing counts against it."""
 
     dimension: Literal["input_tokens", "output_tokens", "requests"]
     limit: int
@@ -84,7 +85,7 @@ class RateLimit:
 
 
 def tightest(limits: Sequence[RateLimit]) -> RateLimit:
-    """The one of which the smallest share is left."""
+    """The limit with the smallest remaining share."""
     return min(limits, key=lambda limit: limit.remaining / limit.limit)
 
 
@@ -135,73 +136,73 @@ class AnswerRelay(ABC):
 
 
 class Dialect(ABC):
-    """What clients speak; or a format, which is a dialect behind other paths, frames and errors."""
+    """What clients speak; or a format, which is a dialect with other paths, frames and errors."""
 
     name: ClassVar[str]
     format: ClassVar[str] = ""
-    """The format's own name; "" where there is none but the dialect."""
+    """The format's own name; "" for the dialect itself."""
 
     protocol: ClassVar[Protocol]
     any_id: ClassVar[bool] = False
-    """Whether its clients may call a Claude by the id that any host has for it: they know one host's ids alone."""
+    """Whether its clients may call a Claude model by the id that any host uses: they know only one host's ids."""
 
     framing: ClassVar[Framing] = SSE
-    """How its streams are framed, events of which ``keepalive`` and ``error_frame`` write too."""
+    """Framing of its streams; ``keepalive`` and ``error_frame`` also write its events."""
 
     def framing_of(self, query: str) -> Framing:
-        """How one is framed that was asked for with this query."""
+        """Framing of a stream requested with this query."""
         return self.framing
 
     def check_query(self, query: str) -> None:  # noqa: B027 - most have nothing to refuse
-        """Raises InvalidRequest for what must not stand in a URL; before anybody is asked who he is."""
+        """Raises InvalidRequest for parameters that must not be in a URL; called before authentication."""
 
     takes_any_type: ClassVar[bool] = False
-    """Whether a body may come under any content type, since its clients name the type of something else."""
+    """Whether any content type is accepted for a body, because its clients send the type of something else."""
 
     passes_errors: ClassVar[bool] = True
-    """Whether its clients read an error body of the dialect as a vendor wrote it."""
+    """Whether its clients can read an error body of the dialect as the vendor wrote it."""
 
     @property
     def form(self) -> str:
-        """What it is known by among all forms in which clients speak."""
+        """Its unique name among all dialects and formats."""
         return self.format or self.name
 
     def open(self, operation: Operation, path: str, asked: Asked) -> Asked:
-        """What is asked in the words of the dialect; ``path`` is the operation's own. Raises InvalidRequest."""
+        """The request in the form of the dialect; ``path`` is the operation's own. Raises InvalidRequest."""
         return asked
 
     operations: ClassVar[tuple[Operation, ...]]
-    """What clients can ask for; first an answer. The first one whose path, after the protocol's version, fits is the
-    one that is asked for."""
+    """What clients can request; the first is an answer. The first operation whose path, after the protocol's version,
+    matches is used."""
 
     def write_compacted(self, document: Mapping[str, Json], answer: Mapping[str, Json]) -> dict[str, Json] | None:
-        """The reply to an operation that compacts, made of an answer with a summary; None where it has none."""
+        """The reply to an operation that compacts, from an answer with a summary; None if it has none."""
         raise NotImplementedError
 
     def kept_id(self, path: str) -> str | None:
-        """The id of the stored answer that a path is about, where the gateway itself may keep it."""
+        """The id in a path of a stored answer that the gateway itself may have stored."""
         return None
 
     def vendor_ids(self, path: str, document: Mapping[str, Json]) -> list[tuple[str, str]]:
-        """The ids of what a vendor keeps that a request names, each with its field; "" for the path."""
+        """The ids in a request of objects stored at a vendor, each with its field; "" for the path."""
         return []
 
     def sealed_ids(self, document: Mapping[str, Json]) -> list[tuple[str, str]]:
-        """Names of what a request brings back that only the account can open which made it, each with its field."""
+        """Encrypted parts of a request that only the account that created them can read, each with its field."""
         return []
 
     def uploaded_ids(self, document: Mapping[str, Json]) -> list[tuple[str, str]]:
-        """The ids of files that a request names, each with its field."""
+        """The ids of files in a request, each with its field."""
         return list(uploaded(document))
 
     def read_kept(self, record: Mapping[str, Json], method: str, path: str) -> dict[str, Json]:
-        """The reply about an answer that the gateway keeps. Raises ClientError for what cannot be done with it."""
+        """The reply about an answer that the gateway stores. Raises ClientError for unsupported operations."""
         raise NotImplementedError
 
     ping: ClassVar[bytes]
-    """What the gateway sends into a silent stream; a comment line in it tells it from a vendor's ping.
+    """What the gateway sends in a silent stream; a comment line in it distinguishes it from a vendor's ping.
 
-    A comment alone ends with one line end: some SDKs take a blank line for the end of an event without data.
+    A comment alone ends with one line end: some SDKs treat a blank line as the end of an event without data.
     """
 
     id_header: ClassVar[str]
@@ -209,21 +210,21 @@ class Dialect(ABC):
 
     @abstractmethod
     def check(self, document: Mapping[str, Json], operation: Operation) -> None:
-        """The few fields that routing needs beyond ``model`` and ``stream``. Raises InvalidRequest."""
+        """Checks the few fields that routing needs besides ``model`` and ``stream``. Raises InvalidRequest."""
 
     @abstractmethod
     def edit_request(
         self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
     ) -> Edited:
-        """The request's own bytes with ``model`` in place of the original model.
+        """The request's own bytes with ``model`` instead of the original model.
 
-        Thinking of another vendor, which a client brings back in our tags, is taken out: no other vendor can read it.
-        Ids of tool calls that the target is known to refuse, since another vendor made them, get a form that it takes.
+        Another vendor's thinking, which a client sends back in our tags, is removed, because no other vendor can read
+        it. Tool call ids from another vendor that the target is known to reject are replaced by ids that it accepts.
         """
 
     def has_others_words(self, document: Mapping[str, Json], target: Target) -> bool:
-        """Whether the target is known to refuse a field, or its value, that other models of this dialect take, and that
-        a translation would say otherwise."""
+        """Whether the target is known to reject a field or value that other models of this dialect accept, and that a
+        translation would express differently."""
         return False
 
     @abstractmethod
@@ -231,32 +232,32 @@ class Dialect(ABC):
         """Relays the answer to the request ``document``, with ``model`` as the client wrote it."""
 
     def stored(self) -> AnswerRelay:
-        """Relays what a vendor keeps, untouched."""
+        """Relays stored objects unchanged."""
         raise NotImplementedError
 
     def passed(self, document: Mapping[str, Json], tap: Tap) -> AnswerRelay:
-        """Relays the answer of an endpoint that passes, untouched."""
+        """Relays the answer of a passthrough endpoint unchanged."""
         raise NotImplementedError
 
     held: ClassVar[HeldCodec | None] = None
-    """What it has of files and batches."""
+    """Its files and batches, if any."""
 
     embeddings: ClassVar[EmbeddingsCodec | None] = None
-    """What it has of embeddings."""
+    """Its embeddings, if any."""
 
     def edit_passed(self, raw: bytes, document: Mapping[str, Json], model: str) -> bytes:
-        """The request's own bytes to an endpoint that passes, with the vendor's name of the model."""
+        """The request's own bytes to a passthrough endpoint, with the vendor's name of the model."""
         return replace_member(raw, document, "model", model)
 
     id_prefix: ClassVar[str]
-    """What ids of answers begin with."""
+    """Prefix of answer ids."""
 
     @abstractmethod
     def write_error(self, error: NexusError, request_id: str) -> bytes:
         """The body of an error reply."""
 
     def error_headers(self, error: NexusError) -> dict[str, str]:
-        """What an error reply says in headers of this dialect."""
+        """Headers of an error reply in this dialect."""
         return {}
 
     @abstractmethod
@@ -264,7 +265,7 @@ class Dialect(ABC):
         """What ends a broken stream."""
 
     def keepalive(self, headers: Mapping[str, str], events: int) -> bytes:
-        """What fills the silence of a stream of so many events, for the client with these headers."""
+        """Bytes to send in a silent stream that has had this many events, for the client with these headers."""
         return self.ping
 
     def rate_limit_headers(self, limits: Sequence[RateLimit], now: float) -> dict[str, str]:
@@ -272,7 +273,7 @@ class Dialect(ABC):
         return {}
 
     def write_count(self, tokens: int) -> dict[str, Json]:
-        """The answer to a request to count."""
+        """The answer to a token counting request."""
         return {"input_tokens": tokens}
 
     def write_model(self, card: ModelCard) -> dict[str, Json]:

@@ -1,4 +1,4 @@
-"""What becomes of a request's field, as the rows of each dialect's ``fields``."""
+"""What happens to each field of a request, as the rows of each dialect's ``fields``."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ DispositionKind = Literal["carried", "converted", "dropped", "refused"]
 
 @dataclass(frozen=True, slots=True)
 class Disposition:
-    """What becomes of a field's usual value; ``note`` tells the rest.
+    """What happens to the usual values of a field; ``note`` has the exceptions.
 
-    ``field`` is the neutral Request field that a client's field becomes: "" where it is used up otherwise, None where
-    there is none.
+    ``field`` is the neutral Request field that a client's field becomes: "" if it is consumed otherwise, None if there
+    is none.
     """
 
     kind: DispositionKind
@@ -43,9 +43,9 @@ def dropped(note: str) -> Disposition:
 
 
 def dropped_by(reads: Mapping[str, Disposition], body: Body, known: Collection[str] = ()) -> Drops:
-    """The fields of a client's request that its reader drops, or does not know; ``known`` are read elsewhere.
+    """The fields of a client's request that its reader drops or does not know; ``known`` ones are read elsewhere.
 
-    Raises UnsupportedFeature for what it refuses.
+    Raises UnsupportedFeature for refused fields.
     """
     drops = Drops()
     for name, value in body.items():
@@ -60,20 +60,20 @@ def dropped_by(reads: Mapping[str, Disposition], body: Body, known: Collection[s
 
 
 def left_out(writes: Mapping[str, Disposition], request: Request) -> list[str]:
-    """The fields that a writer drops and the request asks for something by."""
+    """The fields that a writer drops and that have an effect in this request."""
     names = (name for name, row in writes.items() if row.kind == "dropped")
     return [name for name in names if asks_for(name, getattr(request, name))]
 
 
 def tier_of(request: Request, tiers: Mapping[str, T], drops: Drops) -> T | None:
-    """The vendor's word for the service tier; one that it has no word for is named."""
+    """The vendor's name of the service tier; a tier without one is reported as dropped."""
     if request.service_tier is not None and request.service_tier not in tiers:
         drops.add("service_tier")
     return tiers.get(request.service_tier or "")
 
 
 def level_of(thinking: Thinking, offered: Sequence[str], drops: Drops) -> str | None:
-    """The level of thinking that the model is asked for; what it cannot do as asked is named."""
+    """The level of thinking to request; anything the model cannot do as requested is reported as dropped."""
     chosen = efforts.choose(thinking, offered)
     drops.add(*filter(None, [chosen.lost]))
     return chosen.level

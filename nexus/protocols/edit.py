@@ -1,8 +1,8 @@
-"""Edits named members of raw JSON objects and leaves every other byte as it was.
+"""Edits named members of raw JSON objects and leaves every other byte unchanged.
 
-Law: the input is known to be valid JSON whose top level is an object. Nothing is parsed and written again, so
-duplicate keys, number spelling, escapes and key order survive. A key that occurs several times is edited in all its
-places: which one a vendor believes is not for us to guess.
+Law: the input is valid JSON whose top level is an object. Nothing is parsed and serialized again, so duplicate keys,
+number spelling, escapes and key order are preserved. A key that occurs several times is edited everywhere, because it
+is unknown which one a vendor uses.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from nexus.wire import Json, encode
 
 
 def replace_member(raw: bytes, document: Mapping[str, Json], key: str, value: str) -> bytes:
-    """``raw``, of which ``document`` is the decoded form, with its top-level string ``key`` holding ``value``."""
+    """``raw``, whose decoded form is ``document``, with its top-level string ``key`` set to ``value``."""
     if not isinstance(document.get(key), str):
         return raw
     only = _only_spelling(raw, key)
@@ -22,7 +22,7 @@ def replace_member(raw: bytes, document: Mapping[str, Json], key: str, value: st
 
 
 def replace_string(raw: bytes, path: tuple[str, ...], value: str) -> bytes:
-    """``raw`` with the strings at ``path`` holding ``value``; members of another type stay."""
+    """``raw`` with the strings at ``path`` set to ``value``; members of another type are left alone."""
     new = encode(value)
     return splice(raw, [(span, new) for span in find(raw, path) if raw[span[0]] == QUOTE])
 
@@ -47,8 +47,8 @@ def insert_first(raw: bytes, key: str, value: bytes) -> bytes:
 
 
 def find(raw: bytes, path: Sequence[str], start: int | None = None) -> list[Span]:
-    """Where the values at ``path`` stand, in the object that opens at ``start`` or in the first one; several where keys
-    are repeated, none where there is no such member."""
+    """Positions of the values at ``path``, in the object that opens at ``start`` or in the first one; several if keys
+    are repeated, none if there is no such member."""
     spans = [(raw.index(b"{") if start is None else start, len(raw))]
     for name in path:
         objects = (start for start, _ in spans if raw[start] == OPEN_OBJECT)
@@ -57,10 +57,10 @@ def find(raw: bytes, path: Sequence[str], start: int | None = None) -> list[Span
 
 
 def _only_spelling(raw: bytes, key: str) -> Span | None:
-    """Where the string member ``key`` stands, found without a scan when the document spells it just once.
+    """Position of the string member ``key``, found without a scan if the document spells it exactly once.
 
-    Inside a JSON string its quotes would be escaped, so an occurrence is a whole string; a spelling of ASCII letters
-    by escapes needs a backslash and ``u00``. One occurrence, and the document has the member: that is it.
+    Inside a JSON string its quotes would be escaped, so an occurrence is a whole string; spelling ASCII letters with
+    escapes needs a backslash and ``u00``. If there is one occurrence and the document has the member, that is it.
     """
     quoted = encode(key)
     first = raw.find(quoted)

@@ -1,6 +1,6 @@
-"""A Messages client's effort without ``thinking``: how hard to think, but not whether.
+"""A Messages client's effort without ``thinking``: how much to think, but not whether.
 
-Decided where the model is known by both its names, the client's and the vendor's: an alias may hide either.
+Decided when both names of the model are known, the client's and the vendor's, because an alias may hide either.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from nexus.models.claude import profile
 
 
 def with_switch(request: Request, *names: str) -> Request:
-    """``names`` are those of the model. A Claude that always thinks needs no switch; of all others an effort does not
-    switch thinking on."""
+    """``names`` are those of the model. A Claude model that always thinks needs no switch; for all others an effort
+    does not turn thinking on."""
     thinking = request.thinking
     if thinking is None or thinking.enabled is not None:
         return request

@@ -1,6 +1,6 @@
-"""HTTP statuses and the kinds of failure they stand for, where a vendor's own code says no more.
+"""HTTP statuses and the kinds of failure they stand for, if a vendor's own code says nothing more specific.
 
-Vendors that mean something else by a status have rows of their own.
+Vendors that use a status differently have their own rows.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ STATUS_OF: Mapping[FailureKind, int] = {
     "timeout": 504,
     "upstream": 502,
 }
-"""What a failure inside a 200 would have been answered with."""
+"""The status that a failure inside a 200 would have had."""
 
 
 def kind_of(status: int) -> FailureKind:
-    """Any other status is the client's fault below 500 and the vendor's from there on."""
+    """Any other status below 500 is the client's fault, from 500 on the vendor's."""
     return KIND_OF.get(status) or ("upstream" if status >= 500 else "invalid_request")
 
 

@@ -1,8 +1,8 @@
-"""What a vendor's error says, whatever shape its server gave it: the one reader for all dialects and for the log.
+"""The message of a vendor's error, in whatever form its server sends it: the only reader, for all dialects and the log.
 
-Never raises and never returns nothing where the server said something. Shapes: an object, a string or a list under
-``error``, ``message``, ``detail`` (FastAPI's list of ``loc`` and ``msg`` too), ``title`` and ``detail`` (RFC 9457),
-``error`` and ``error_description`` (RFC 6749), ``errors``, a page of HTML, plain text.
+Never raises, and never returns nothing if the server sent a message. Forms: an object, a string or a list under
+``error``, ``message``, ``detail`` (also FastAPI's list of ``loc`` and ``msg``), ``title`` and ``detail`` (RFC 9457),
+``error`` and ``error_description`` (RFC 6749), ``errors``, an HTML page, plain text.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from nexus.late import pattern
 from nexus.wire import Json, decode, mapping, sequence, text
 
 LONGEST = 300
-"""Characters of a text that is in no known shape."""
+"""Maximum number of characters of a text in an unknown form."""
 
 UNSAID = "the upstream reported an error without an explanation"
-"""What is told of an error that has no words."""
+"""Message for an error without one."""
 
 NO_ANSWER = "the vendor answered 200 without an answer"
-"""What is told where it said nothing at all."""
+"""Message for an empty answer."""
 
 _BOM = b"\xef\xbb\xbf"
 _DEEPEST = 5
@@ -30,7 +30,7 @@ _TAG = pattern(r"<[^>]{0,2000}>")
 
 
 def decode_error(body: bytes) -> Json:
-    """The JSON of an error's body; None where it is none."""
+    """The JSON of an error's body; None if it is not JSON."""
     try:
         return decode(body.removeprefix(_BOM))
     except ValueError:
@@ -38,14 +38,14 @@ def decode_error(body: bytes) -> Json:
 
 
 def error_words(document: Json, body: bytes = b"") -> str:
-    """The vendor's words; "" only where it gave none. ``body`` is looked at where ``document`` says nothing."""
+    """The vendor's message; "" only if there is none. ``body`` is used if ``document`` has no message."""
     if words := _words(document, _DEEPEST):
         return words
     return _plain(body) if document is None or _holds_something(document, _DEEPEST) else ""
 
 
 def _holds_something(value: Json, depth: int) -> bool:
-    """Whether an object or a list holds anything but emptiness."""
+    """Whether an object or a list contains anything non-empty."""
     match value:
         case dict() | list():
             items = value.values() if isinstance(value, dict) else value
@@ -77,7 +77,7 @@ def _member(holder: Mapping[str, Json], depth: int) -> str:
 
 
 def _item(item: Json, depth: int) -> str:
-    """One of several errors, behind the place that it is about."""
+    """One of several errors, after the location that it refers to."""
     place = ".".join(str(step) for step in sequence(mapping(item).get("loc")) if isinstance(step, str | int))
     words = _words(item, depth)
     return f"{place}: {words}" if place and words else words

@@ -1,7 +1,7 @@
-"""The closed list of what translated answers have beyond the client's published types.
+"""The complete list of fields in translated answers that are not in the client's published types.
 
-Whatever else leaves for a client is in the types of its own SDK, names and values alike (tests/laws/published.py
-judges both). Sources: DeepSeek's reasoning_content; OpenRouter's reasoning_details, images and native_finish_reason;
+Everything else that is sent to a client is in the types of its own SDK, names and values alike (tests/laws/published.py
+checks both). Sources: DeepSeek's reasoning_content; OpenRouter's reasoning_details, images and native_finish_reason;
 Google's extra_content; vLLM's stop_reason; the Open Responses specification (openresponses.org), ``ResponseResource``.
 """
 
@@ -96,7 +96,7 @@ _LONGEST_WORD = 100
 
 
 def native_reason(stop: Stop, word: str | None) -> dict[str, Json]:
-    """The vendor's own word for the end beside ``word``, the client's; {} where that says it all."""
+    """The vendor's own stop reason in addition to ``word``, the client's; {} if that says the same."""
     if stop.reason not in _INEXACT or not stop.raw or stop.raw == word:
         return {}
     return {"native_finish_reason": stop.raw[:_LONGEST_WORD]}

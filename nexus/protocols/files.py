@@ -1,8 +1,7 @@
-"""Files as OpenAI's two dialects take them in: what one becomes follows from its type alone.
+"""Files in OpenAI's two dialects: what a file becomes depends only on its type.
 
-Links, PDFs and office files stay what they are, and so do kinds of text that a vendor may know by name;
-other text files become plain text, and any other type is refused by name. A file that does not tell its type has that
-of its name.
+Links, PDFs and office files stay what they are, and so do text types that a vendor may know by name; other text files
+become plain text, and any other type is refused by name. A file without a type gets the type of its name.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from nexus.conversation.parts import CacheHint, Document, Image, Inline, Link, P
 from nexus.errors import InvalidRequest, UnsupportedFeature
 
 UNNAMED = "document.pdf"
-"""What a PDF without a title is called where a name is demanded."""
+"""Name of a PDF without a title if a name is required."""
 
 PDF = "application/pdf"
 _OFFICE: Mapping[str, str] = {
@@ -43,19 +42,19 @@ _UNTOLD = frozenset({"application/octet-stream", "binary/octet-stream"})
 
 
 def media_type_of(title: str | None) -> str | None:
-    """The media type that a file's name tells."""
+    """The media type of a file by its name."""
     return _EXTENSIONS.get((title or "").rpartition(".")[2].lower())
 
 
 def as_data_url(data: str, title: str | None) -> str:
-    """``file_data`` that is bare base64, as a data URL of the type that the name tells."""
+    """``file_data`` that is plain base64, as a data URL of the type of the file's name."""
     if data.startswith(("data:", "http")) or (media_type := media_type_of(title)) is None:
         return data
     return f"data:{media_type};base64,{data}"
 
 
 def file_part(source: Inline | Link, title: str | None, cache: CacheHint | None, path: str) -> Part:
-    """Raises UnsupportedFeature for a type that is known nowhere else, InvalidRequest for text that is none."""
+    """Raises UnsupportedFeature for a type that no other vendor supports, InvalidRequest for invalid text."""
     if isinstance(source, Inline) and source.media_type in _UNTOLD:
         source = replace(source, media_type=media_type_of(title) or source.media_type)
     if isinstance(source, Link) or source.media_type == PDF or source.media_type in _OFFICE.values():

@@ -1,6 +1,6 @@
 """Structured output by a forced tool: the arguments of its call are the answer's text.
 
-Only the tool that was forced in place of an output format is touched.
+Only the tool that was forced instead of an output format is touched.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def answer_tool(
     about: str,
     any_object: Json = ANY_OBJECT,
 ) -> tuple[Tool, Forms]:
-    """The tool whose call is the answer, under a ``name`` that no other has, and the names in place of its properties.
+    """The tool whose call is the answer, under a ``name`` that no other tool has, and the new names of its properties.
 
-    ``about`` describes it where the client says nothing; ``keys`` is the vendor's rule of the names of properties.
+    ``about`` describes it if the client gives no description; ``keys`` is the vendor's rule for property names.
     """
     taken = {tool.name for tool in others}
     while name in taken:
@@ -39,7 +39,7 @@ def answer_tool(
 
 
 class ForcedAnswer:
-    """Turns the calls of ``name`` into text as they go by."""
+    """Turns the calls of ``name`` into text as they pass."""
 
     def __init__(self, name: str) -> None:
         self._name = name

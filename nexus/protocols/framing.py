@@ -1,6 +1,6 @@
-"""How the events of an answer are framed on their way to a client.
+"""How the events of an answer are framed for a client.
 
-Dialects write their events as server-sent ones; a framing takes whole events and no halves of any.
+Dialects write their events as server-sent ones; a framing gets only complete events.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from nexus.protocols.sse import FrameDecoder
 
 
 class Framing:
-    """Server-sent events: as they were written. ``headers`` are a stream's own.
+    """Server-sent events, unchanged. ``headers`` are those of the stream.
 
-    One that remembers what it wrote ``begin``s anew with every answer.
+    A framing with state starts again with each answer (``begin``).
     """
 
     headers: Mapping[str, str] = MappingProxyType({})
 
     takes_originals = False
-    """Whether a vendor's frames of its own kind are what the client reads."""
+    """Whether a vendor's frames of the same kind can be sent to the client."""
 
     def begin(self, *, begun: bool = False) -> Framing:
-        """That of one answer; ``begun`` says that some of it has been written."""
+        """The framing of one answer; ``begun`` says that some of it has been written."""
         return self
 
     def put(self, written: bytes) -> bytes:
         return written
 
     def end(self) -> bytes:
-        """What stands behind the last event of an answer that is over."""
+        """Bytes after the last event of a finished answer."""
         return b""
 
 
@@ -38,7 +38,7 @@ SSE = Framing()
 
 
 class WithoutComments(Framing):
-    """Server-sent events for clients that cannot read comments: an empty line is all that fills a silence."""
+    """Server-sent events for clients that cannot read comments: silence is filled with an empty line."""
 
     def put(self, written: bytes) -> bytes:
         return b"\n" if written.startswith(b":") else written
@@ -68,7 +68,7 @@ class JsonArray(Framing):
 
 
 class AwsEventStream(Framing):
-    """Amazon's event stream: one message for each event, by ``write``; comments have no place in it."""
+    """Amazon's event stream: one message per event, by ``write``; it has no comments."""
 
     headers: Mapping[str, str] = MappingProxyType(
         {"content-type": "application/vnd.amazon.eventstream", "x-amzn-bedrock-content-type": "application/json"}

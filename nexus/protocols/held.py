@@ -1,6 +1,6 @@
-"""Files and batches that a vendor holds for a caller: what is asked about them, and what dialects write otherwise.
+"""Files and batches that a vendor stores for a caller: requests about them, and how the dialects differ.
 
-Pure. An id stands in a path as the vendor gave it, so that no path can be made of one.
+Pure. An id is put into a path as the vendor gave it, so no other path can be made with one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nexus.wire import Json
 Kind = Literal["files", "batches"]
 
 Verb = Literal["create", "list", "get", "content", "cancel", "delete"]
-"""``content`` is what a file holds, and the results of a batch where they are no file."""
+"""``content`` is the content of a file, or the results of a batch if they are not a file."""
 
 _ID = pattern(r"[A-Za-z0-9._:-]{1,200}")
 _WITHOUT_ID: Mapping[str, Verb] = {"POST": "create", "GET": "list"}
@@ -29,8 +29,8 @@ _DIGITS = pattern(r"[0-9]{1,9}")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which part of a list: at most so many, beside ``after`` or ``before``, the youngest first unless ``ascending``;
-    ``ids`` alone where it is not None, of one ``purpose`` where that is not ""."""
+    """The requested part of a list: at most this many, next to ``after`` or ``before``, newest first unless
+    ``ascending``; only ``ids`` if not None, of one ``purpose`` if not ""."""
 
     most: int
     after: str = ""
@@ -42,7 +42,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class HeldAsk:
-    """``path`` is the vendor's below its version, ``id`` "" for all of a kind."""
+    """``path`` is the vendor's after its version, ``id`` "" for all of a kind."""
 
     kind: Kind
     verb: Verb
@@ -52,7 +52,8 @@ class HeldAsk:
 
 @dataclass(frozen=True, slots=True)
 class BatchRequest:
-    """One request in a batch: ``where`` it stands for who wrote it, the name of its model, and the places of that."""
+    """One request in a batch: ``where`` is its location for the client, plus the name of its model, and the positions
+    of that name."""
 
     where: str
     model: str
@@ -61,17 +62,17 @@ class BatchRequest:
 
 
 class HeldCodec(ABC):
-    """What a dialect has of it. ``roots`` are the paths of the kinds."""
+    """A dialect's files and batches. ``roots`` are the paths of the kinds."""
 
     roots: ClassVar[Mapping[Kind, str]]
     verbs: ClassVar[Mapping[tuple[Kind, str, str], Verb]]
-    """By kind, method and what follows an id: "" for the id alone, None of it for the kind."""
+    """By kind, method and what follows an id: "" for the id alone, None for the kind itself."""
 
     answer_path: ClassVar[tuple[str, ...]]
-    """Where in a line of results the answer stands."""
+    """Path of the answer in a line of results."""
 
     request_path: ClassVar[tuple[str, ...]]
-    """Where in a line of a batch's input a request stands; () where that is no file."""
+    """Path of a request in a line of a batch's input; () if the input is not a file."""
 
     def read(self, method: str, path: str) -> HeldAsk:
         """Raises NotFound and MethodNotAllowed."""
@@ -101,26 +102,26 @@ class HeldCodec(ABC):
 
     @abstractmethod
     def is_final(self, kind: Kind, document: Mapping[str, Json], now: float) -> bool:
-        """Whether the vendor would say the same of it again; ``now`` in Unix seconds."""
+        """Whether the object no longer changes; ``now`` in Unix seconds."""
 
     def children(self, document: Mapping[str, Json]) -> Iterator[str]:
-        """The ids of files that a batch made."""
+        """The ids of files that a batch created."""
         return iter(())
 
     def edited(self, raw: bytes, document: Mapping[str, Json], base: str, name: str | None) -> bytes:
-        """A vendor's object with links that lead here, below ``base``, and the client's ``name`` of its model."""
+        """A vendor's object with links to this gateway, below ``base``, and the client's ``name`` of its model."""
         return raw
 
     @abstractmethod
     def input_file(self, document: Mapping[str, Json]) -> str:
-        """The id of the file that holds a batch's requests, "" where they stand in the body. Raises InvalidRequest."""
+        """The id of the file with a batch's requests, "" if they are in the body. Raises InvalidRequest."""
 
     def requests(self, raw: bytes, document: Mapping[str, Json]) -> Iterator[BatchRequest]:
-        """Those in a body. Raises InvalidRequest."""
+        """The requests in a body. Raises InvalidRequest."""
         return iter(())
 
     def dialect_of(self, answer: Mapping[str, Json]) -> str:
-        """Of an answer in a line of results; "" for one of an endpoint that passes."""
+        """Dialect of an answer in a line of results; "" for one of a passthrough endpoint."""
         raise NotImplementedError
 
 
@@ -135,7 +136,7 @@ def number(query: Mapping[str, Sequence[str]], name: str, default: int, most: in
 
 
 def items_of(raw: bytes, start: int) -> Iterator[int]:
-    """Where the items of the array that opens at ``start`` begin."""
+    """Positions of the items of the array that opens at ``start``."""
     if raw[start] != OPEN_ARRAY:
         return
     position = past_space(raw, start + 1)
@@ -145,7 +146,8 @@ def items_of(raw: bytes, start: int) -> Iterator[int]:
 
 
 def request_at(raw: bytes, start: int, path: Sequence[str], where: str, document: Json) -> BatchRequest:
-    """The request at ``path`` of the object that opens at ``start`` and says ``document``. Raises InvalidRequest."""
+    """The request at ``path`` of the object that opens at ``start`` and decodes to ``document``. Raises
+    InvalidRequest."""
     body = document
     for name in path:
         body = body.get(name) if isinstance(body, dict) else None

@@ -8,9 +8,10 @@ from nexus.wire import digest
 
 
 class ToolIds:
-    """Gives every tool call id of one request a form that a vendor accepts; the same id always gets the same form.
+    """Converts every tool call id of one request to a form that a vendor accepts; the same id always gets the same
+    form.
 
-    ``valid`` is the vendor's full-match pattern; ids that do not fit become ``prefix`` and a hash.
+    ``valid`` is the vendor's full-match pattern; ids that do not match become ``prefix`` and a hash.
     """
 
     def __init__(self, valid: re.Pattern[str], prefix: str = "call_", digits: int = 24) -> None:
@@ -27,5 +28,5 @@ class ToolIds:
 
 
 def openai_user(user: str) -> str:
-    """``user`` within the 64 characters that OpenAI takes."""
+    """``user`` shortened to the 64 characters that OpenAI accepts."""
     return user if len(user) <= 64 else digest(user)

@@ -1,6 +1,6 @@
-"""Images of models and tools: their type, and words where one has no place.
+"""Images of models and tools: their type, and text in their place if they are not supported.
 
-An image is never left out in silence. Where it cannot stand, words do, and its name is told as dropped.
+An image is never dropped silently: text replaces it, and it is reported as dropped.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from nexus.conversation.parts import Image, Inline, Text
 
 LOST = "messages.images"
-"""What a writer names that puts words in the place of an image of the assistant's."""
+"""What a writer reports when it replaces an image of the assistant with text."""
 
 _HEADS: Mapping[str, str] = {
     "iVBORw0KGgo": "image/png",
@@ -18,26 +18,26 @@ _HEADS: Mapping[str, str] = {
     "R0lGOD": "image/gif",
     "UklGR": "image/webp",
 }
-"""How base64 of an image begins, by its type."""
+"""First characters of an image in base64, by type."""
 
 
 def type_of(data: str) -> str:
-    """The media type that the first bytes of base64 data tell; PNG where they tell none."""
+    """The media type by the first bytes of base64 data; PNG if they are unknown."""
     return next((media_type for head, media_type in _HEADS.items() if data.startswith(head)), "image/png")
 
 
 def unseen(image: Image) -> Text:
-    """What stands in a history in place of an image that the model cannot be shown."""
+    """Text for a history in place of an image that the model cannot be shown."""
     return Text(f"[Here was {_about(image)}, which this model cannot see.]")
 
 
 def placeholder(image: Image) -> Text:
-    """What stands in an answer in place of an image that the client's protocol has no place for."""
+    """Text for an answer in place of an image that the client's protocol does not support."""
     return Text(f"[The model made {_about(image)}, which this protocol has no place for.]")
 
 
 def from_result(call_id: str) -> str:
-    """What stands before images and files of a tool result that cannot stand inside it."""
+    """Text before images and files of a tool result that cannot be inside it."""
     return f"[from the result of tool call {call_id}]"
 
 

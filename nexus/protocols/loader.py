@@ -1,7 +1,7 @@
-"""The dialects, as their folders beside this file say: who speaks them, and their codecs by name.
+"""The dialects, found by their folders next to this file: who speaks them, and their codecs by name.
 
-A codec is loaded when a call first needs it, and so is what passes a call of a dialect, so that what nobody calls costs
-nothing at start.
+A codec and the passthrough of a dialect are loaded when a call first needs them, so that unused ones cost nothing at
+start.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ def _formats() -> Iterator[Dialect]:
 
 
 FORMS: Mapping[str, Dialect] = {**DIALECTS, **{form.form: form for form in _formats()}}
-"""The dialects, and the formats in which some of them come too, by ``form``."""
+"""The dialects and their formats, by ``form``."""
 
 PROTOCOLS: Mapping[str, Protocol] = {form.protocol.name: form.protocol for form in FORMS.values()}
-"""What kinds of clients call, by the names of their tables."""
+"""The protocols of clients, by the names of their tables."""
 
 VENDORS = _with("write_request")
-"""What vendors are asked in."""
+"""Dialects of vendors."""
 
 
 def preload() -> None:
-    """What passes calls of every dialect, for processes that share what one of them has imported."""
+    """Loads the passthrough of every dialect, for processes that share what one of them has imported."""
     for name in _with("passthrough"):
         import_module(f"nexus.protocols.{name}.passthrough")
 

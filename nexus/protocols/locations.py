@@ -1,7 +1,7 @@
 """The location in a client's request of what a writer's path names: the neutral conversation is merged, the client's is
 not.
 
-What was told no place keeps the writer's path.
+Parts without a recorded location keep the writer's path.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from nexus.wire import item_at
 
 
 def location_of(path: str, request: Request) -> tuple[str, str] | None:
-    """The client's path of the message, part or tool that ``path`` leads to, and what it says beyond; None without one.
+    """The client's path of the message, part or tool at ``path``, and the rest of ``path``; None if there is none.
 
-    Writers count ``messages.N.content.N``, with ``.content.N`` again inside a tool's result, and ``tools.N``.
+    Writers count ``messages.N.content.N``, with ``.content.N`` again inside a tool result, and ``tools.N``.
     """
     head, *steps = path.split(".")
     holders = {"messages": request.messages, "tools": request.tools}.get(head, ())

@@ -1,7 +1,7 @@
-"""Where the fields of a multipart form stand, so that one of them can be replaced and every other byte stays.
+"""Positions of the fields of a multipart form, so that one of them can be replaced and every other byte is unchanged.
 
-Law: pure, and strict: what two readers could take for different forms is refused, since a vendor must not find another
-model's name in it than was found here. Source: RFC 7578, RFC 2046 section 5.1; WHATWG HTML, multipart/form-data
+Law: pure and strict: a form that two parsers could read differently is refused, because the vendor must not find
+another model name in it than Nexus did. Source: RFC 7578, RFC 2046 section 5.1; WHATWG HTML, multipart/form-data
 encoding algorithm (how browsers escape names).
 """
 
@@ -18,7 +18,7 @@ from nexus.late import pattern
 MOST_PARTS = 1000
 LONGEST_HEAD = 8192
 LONGEST_VALUE = 64 * 1024
-"""Bytes of a field that is read; longer ones pass unread."""
+"""Maximum bytes of a field that is read; longer ones are forwarded unread."""
 
 Span = tuple[int, int]
 
@@ -32,7 +32,7 @@ _PLAIN_ENCODINGS = ("", "7bit", "8bit", "binary")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """``value`` is where its bytes stand; ``is_file`` says that it has the name of a file."""
+    """``value`` is the position of its bytes; ``is_file`` says that it has a file name."""
 
     name: str
     value: Span
@@ -43,10 +43,10 @@ class Part:
 class Form:
     parts: tuple[Part, ...]
     fields: Mapping[str, str]
-    """The short values of fields that are no files; of several with one name the last."""
+    """The short values of fields other than files; of several with one name the last."""
 
     def only(self, name: str) -> Part | None:
-        """The one field of that name; None where there is none. Raises InvalidRequest where it is there twice."""
+        """The field of that name; None if there is none. Raises InvalidRequest if there are two."""
         found = [part for part in self.parts if part.name == name]
         if len(found) > 1:
             raise InvalidRequest.about(name, "the form has this field twice")
@@ -56,7 +56,7 @@ class Form:
 
     @property
     def words(self) -> int:
-        """Bytes of all fields that are no files."""
+        """Bytes of all fields other than files."""
         return sum(part.value[1] - part.value[0] for part in self.parts if not part.is_file)
 
 
@@ -71,7 +71,7 @@ def boundary_of(content_type: str) -> bytes:
 
 
 def read_form(raw: bytes | mmap, boundary: bytes) -> Form:
-    """Raises InvalidRequest for what is not a well-formed form."""
+    """Raises InvalidRequest for a malformed form."""
     parts = tuple(_parts(raw, b"--" + boundary))
     fields = {
         part.name: bytes(raw[part.value[0] : part.value[1]]).decode(errors="replace")
@@ -105,7 +105,7 @@ def _parts(raw: bytes | mmap, mark: bytes) -> Iterator[Part]:
 
 
 def _line_end(raw: bytes | mmap, place: int) -> int | None:
-    """Where the line behind a boundary ends; None behind the last one."""
+    """End of the line after a boundary; None after the last one."""
     if raw[place : place + 2] == b"--":
         if bytes(raw[place + 2 : place + 6]).strip():
             raise _broken("something follows its last boundary")
@@ -118,7 +118,7 @@ def _line_end(raw: bytes | mmap, place: int) -> int | None:
 
 
 def _named(head: bytes) -> tuple[str, bool]:
-    """The name of a part, and whether it has the name of a file."""
+    """The name of a part, and whether it has a file name."""
     try:
         lines = head.decode().split("\r\n")
     except UnicodeDecodeError as error:

@@ -1,6 +1,6 @@
 """The error object of both of OpenAI's dialects: ``{"error": {message, type, param, code}}``.
 
-One table from our kinds to ``type`` and ``code``. Source: OpenAI's error codes guide.
+One table from error kinds to ``type`` and ``code``. Source: OpenAI's error codes guide.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ TYPES: dict[str, tuple[str, str | None]] = {
 
 
 def write_error(error: NexusError) -> bytes:
-    """The whole body; the request's id travels in a header of these dialects."""
+    """The complete body; the request id is in a header in these dialects."""
     kind, code = TYPES.get(error.kind, TYPES["internal"])
     return encode({"error": {"message": error.message, "type": kind, "param": error.param, "code": code}})
 
 
 def write_stream_error(error: NexusError) -> bytes:
-    """The same inside a stream whose head has gone out; what the vendor said keeps its words."""
+    """The same inside a stream whose headers were sent; a vendor's error keeps its message."""
     own = read_body(error.body) if isinstance(error, UpstreamStatus) else {}
     return encode({"error": own}) if own else write_error(error)
 
 
 def read_body(body: bytes) -> Mapping[str, Json]:
-    """The ``error`` object of a body in this shape, {} for anything else."""
+    """The ``error`` object of a body in this form, {} for anything else."""
     return mapping(decode_object(body).get("error"))

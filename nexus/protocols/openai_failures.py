@@ -1,9 +1,9 @@
 """A vendor's error in either of OpenAI's dialects, read into neutral terms.
 
-The kind comes from the structured code, then from the type, then from the status; where these say nothing,
-only ``context_length`` reads the wording. The wording and the request id are kept. Sources: OpenAI's error codes
-guide and openai.types.responses.ResponseError; Azure's content filter and error codes; llama.cpp's
-``exceed_context_size_error``; OpenRouter's numeric codes.
+The kind comes from the structured code, then from the type, then from the status; if these say nothing, only
+``context_length`` reads the message. The message and the request id are kept. Sources: OpenAI's error codes guide and
+openai.types.responses.ResponseError; Azure's content filter and error codes; llama.cpp's ``exceed_context_size_error``;
+OpenRouter's numeric codes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nexus.protocols.error_kinds import KIND_OF, STATUS_OF, kind_of, refused
 from nexus.protocols.error_words import NO_ANSWER, UNSAID, decode_error, error_words
 from nexus.wire import Json, mapping, sequence, text
 
-# "server_error" is missing on purpose: OpenAI says it with 503 too, and there the status knows more.
+# "server_error" is missing on purpose: OpenAI also sends it with 503, where the status is more specific.
 CODES: Mapping[str, FailureKind] = {
     "context_length_exceeded": "context_length",
     "exceed_context_size_error": "context_length",
@@ -87,7 +87,7 @@ def read_error(
 def read_in_band(
     document: Mapping[str, Json], codes: Mapping[str, FailureKind] = CODES, *, decided_by: tuple[str, ...] = ("code",)
 ) -> VendorFailure:
-    """An error inside a 200; without any of the members ``decided_by`` its words decide."""
+    """An error inside a 200; without any of the members ``decided_by``, its message decides."""
     error = mapping(document.get("error")) or document
     numeric = _numeric(error.get("code"))
     kind = _kind(error, numeric or 500, codes)
@@ -105,14 +105,14 @@ def read_in_band(
 def _kind(error: Mapping[str, Json], status: int, codes: Mapping[str, FailureKind]) -> FailureKind:
     inner = mapping(error.get("innererror"))
     for word in (inner.get("code"), error.get("code"), error.get("type"), error.get("status")):
-        # A general type must not hide what the status knows.
+        # A general type must not hide a more specific status.
         if (kind := codes.get(text(word))) is not None and (kind != "invalid_request" or status not in KIND_OF):
             return kind
     return kind_of(status)
 
 
 def _numeric(code: Json) -> int | None:
-    """A status in the place of a code, as OpenRouter, vLLM and llama.cpp have it; some of them as a string."""
+    """A status instead of a code, as in OpenRouter, vLLM and llama.cpp; some send it as a string."""
     if isinstance(code, str) and code.isascii() and code.isdigit():
         code = int(code)
     return code if isinstance(code, int) and not isinstance(code, bool) and 400 <= code <= 599 else None

@@ -30,7 +30,7 @@ class OpenAIDialect(Dialect):
         return {"id": card.id, "object": "model", "created": card.created, "owned_by": card.owner}
 
     def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
-        """With the catalog that Codex reads, where it asks as Codex does."""
+        """With the catalog that Codex reads, if it is requested as Codex does."""
         from nexus.protocols.codex_catalog import codex_catalog
 
         catalog: dict[str, Json] = {"models": codex_catalog(cards)} if "client_version" in query else {}

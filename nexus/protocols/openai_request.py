@@ -1,4 +1,4 @@
-"""What requests of OpenAI's two dialects say alike, read and written in one place.
+"""What requests of OpenAI's two dialects have in common, read and written in one place.
 
 Sources: openai.types.chat.completion_create_params, openai.types.responses.response_create_params.
 """
@@ -19,7 +19,7 @@ TIERS: Mapping[str, str] = {
     **{name: name for name in ("auto", "default", "flex", "scale", "priority", "fast")},
     "standard_only": "default",
 }
-"""The words for service tiers that OpenAI knows, by the neutral ones."""
+"""OpenAI's names of service tiers, by the neutral ones."""
 
 
 def read_effort(value: Json, path: str, *, visible: bool = True) -> Thinking | None:
@@ -36,7 +36,7 @@ def read_effort(value: Json, path: str, *, visible: bool = True) -> Thinking | N
 
 
 def read_format(value: Json, path: str, inner: str = "") -> OutputFormat | None:
-    """``inner`` is the member that has the name and the schema. Raises InvalidRequest, UnsupportedFeature."""
+    """``inner`` is the member with the name and the schema. Raises InvalidRequest, UnsupportedFeature."""
     if value is None:
         return None
     wire = an_object(value, path)
@@ -50,7 +50,7 @@ def read_format(value: Json, path: str, inner: str = "") -> OutputFormat | None:
             named = an_object(wire.get(inner), at) if inner else wire
             schema = named.get("schema")
             return OutputFormat(
-                # Chat's may be left out and allows any value then, which {} says; None would mean any object.
+                # Chat allows leaving it out, which allows any value, as {} does; None would mean any object.
                 {} if schema is None and inner else an_object(schema, f"{at}.schema"),
                 a_name(named, "name", at),
                 maybe_string(named, "description", at),
@@ -61,6 +61,6 @@ def read_format(value: Json, path: str, inner: str = "") -> OutputFormat | None:
 
 
 def write_schema(format: OutputFormat) -> dict[str, Json]:
-    """The schema of an answer under its name."""
+    """The schema of an answer with its name."""
     given = only({"description": format.description, "strict": format.strict})
     return {"name": format.name or "answer", "schema": format.schema, **given}

@@ -1,8 +1,8 @@
-"""Schemas of tools and answers as OpenAI takes them, in both of its dialects; compatible servers took its rules over.
+"""Schemas of tools and answers as OpenAI accepts them, in both of its dialects; compatible servers use the same rules.
 
-Nothing that the client demands is weakened in silence: a tool that cannot be strict there is named. Sources:
-OpenAI's 400s (``object schema missing properties``, ``array schema missing items``, ``schema must have type 'object'
-and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level``) and its guide to structured outputs.
+Nothing that the client requires is weakened silently: a tool that cannot be strict is reported. Sources: OpenAI's 400s
+(``object schema missing properties``, ``array schema missing items``, ``schema must have type 'object' and not have
+'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level``) and its guide to structured outputs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NOT_STRICT = frozenset(
 
 
 def fit(request: Request) -> tuple[Request, Renaming, tuple[str, ...]]:
-    """The request with names and schemas that fit, the way back, and what was lost by it. Raises ClientError."""
+    """The request with accepted names and schemas, the reverse mapping, and what was lost. Raises ClientError."""
     request, renaming = rename(request, TOOL_NAMES)
     if not request.tools and request.output_format is None:
         return request, renaming, ()
@@ -39,7 +39,7 @@ def _fit_format(format: OutputFormat | None, lost: list[str]) -> OutputFormat | 
         return format
     path, schema = "output_format.schema", format.schema
     if set(types_of(schema)) - {"object"}:
-        # No object; what the vendor says of it is said best by itself.
+        # Not an object: the vendor's own error explains it best.
         return replace(format, schema=complete(schema))
     root = object_root(schema, path, _NOT_AT_ROOT)
     lost += [f"{path}.{keyword}" for keyword in root.lost]
@@ -63,7 +63,7 @@ def _complete_root(schema: Json, path: str) -> ObjectRoot:
 
 
 def _held(schema: Json, strict: bool | None, path: str, lost: list[str]) -> tuple[Json, bool | None]:
-    """A schema as ``strict`` wants it, where it can be; else it is not strict, and says so."""
+    """A schema as ``strict`` requires, if possible; otherwise it is not strict, and that is reported."""
     if not strict:
         return schema, strict
     if takes_strict(closed := _closed(schema)):
@@ -73,7 +73,7 @@ def _held(schema: Json, strict: bool | None, path: str, lost: list[str]) -> tupl
 
 
 def _closed(schema: Json) -> Json:
-    """Objects that do not say whether they have other properties have none, as ``strict`` means."""
+    """Objects without ``additionalProperties`` have no others, as ``strict`` means."""
     if not isinstance(schema, dict):
         return schema
     copy = rebuilt(schema, lambda one, path: _closed(one))
@@ -81,7 +81,7 @@ def _closed(schema: Json) -> Json:
 
 
 def complete(schema: Json) -> Json:
-    """With ``properties`` in every object and ``items`` in every array: those that allow what was allowed."""
+    """With ``properties`` in every object and ``items`` in every array, allowing the same values as before."""
     if not isinstance(schema, dict):
         return schema
     copy = rebuilt(schema, lambda one, path: complete(one))
@@ -94,7 +94,7 @@ def complete(schema: Json) -> Json:
 
 
 def takes_strict(schema: Json) -> bool:
-    """Whether a schema keeps the rules of ``strict``: closed objects, every property required, no further logic."""
+    """Whether a schema follows the rules of ``strict``: closed objects, every property required, no other logic."""
     is_known = isinstance(schema, dict) and all(reference.startswith("#") for reference in references(schema))
     return is_known and _keeps_rules(schema)
 

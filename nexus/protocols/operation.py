@@ -1,6 +1,6 @@
-"""What clients ask for: an operation is a row of its dialect's table, and whatever it does otherwise stands in the row.
+"""What clients can request: an operation is a row in its dialect's table, and all its special behaviour is in the row.
 
-Nobody compares names of operations; whoever treats one otherwise asks the row for the reason.
+Code never compares names of operations, but reads the relevant property of the row.
 """
 
 from __future__ import annotations
@@ -28,28 +28,27 @@ Action = Literal[
     "batches",
     "raw",
 ]
-"""An answer, a number, a shorter conversation, something that a vendor keeps, or one of the endpoints that pass: for
-logs and vendors' own paths; what a vendor holds for a caller; and any other path."""
+"""An answer, a token count, a compacted conversation, an object stored at a vendor, or one of the passthrough
+endpoints: for logs and vendors' own paths; files and batches at a vendor; and any other path."""
 
 Relay = Literal["answer", "count", "stored", "passed", "held", "raw"]
-"""How a reply is made: of a vendor's answer, of its count or an estimate, of what is kept there or here, of bytes that
-pass, of files and batches that a vendor holds, or of bytes that nobody reads."""
+"""How a reply is produced: from a vendor's answer, from its count or an estimate, from objects stored there or here,
+from forwarded bytes, from files and batches at a vendor, or from bytes that are not read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """``path`` follows the protocol's version; where it is ``many``, it is a pattern without groups, and the call keeps
-    its own.
+    """``path`` follows the protocol's version; if it is ``many``, it is a pattern without groups, and the call keeps
+    its own path.
 
-    ``names_model``: the body says which model; else the provider is the one that keeps such things. ``streams`` is
-    where a client asks for a stream: "body" in the member ``stream``, "format" in ``stream_format``. ``spends`` says
-    that it uses tokens, ``compacts`` that a shorter conversation is asked for: a summary, by vendors that have no such
-    operation.
+    ``names_model``: the body names the model; otherwise the provider is the one that stores such objects. ``streams``
+    is where a client requests a stream: "body" in the member ``stream``, "format" in ``stream_format``. ``spends`` says
+    that it uses tokens, ``compacts`` that a compacted conversation is requested: a summary, from vendors without such
+    an operation.
 
-    ``endpoint`` is what a provider must have for it, "" where all have it; ``forms`` says that it may be asked for with
-    a multipart form, ``writes`` that tokens are made for its answer. Where it ``promises``, a stream that was asked for
-    is begun before the vendor answers; other vendors may answer with something else. Unless it is ``counted`` nobody
-    can tell what it costs.
+    ``endpoint`` is what a provider must have for it, "" if all have it; ``forms`` says that multipart forms are
+    accepted, ``writes`` that its answer has output tokens. If it ``promises``, a requested stream is begun before the
+    vendor answers; other vendors may answer with something else. Unless it is ``counted``, its cost is unknown.
     """
 
     action: Action
@@ -125,13 +124,13 @@ PASSED = (
     _passed("audio/translations", "translation", forms=True),
     _passed("rerank", "rerank", writes=False),
 )
-"""OpenAI's other endpoints, and the one for ranking that compatible servers have. Source: OpenAI's API reference."""
+"""OpenAI's other endpoints, and the reranking endpoint of compatible servers. Source: OpenAI's API reference."""
 
 EMBED = _passed("embeddings", "embeddings", writes=False)
-"""The same of a dialect that has it at paths of its own."""
+"""The same for a dialect that has it at other paths."""
 
 ENDPOINTS = tuple(operation.endpoint for operation in PASSED)
-"""What a provider may have beside generation and counting, by its path below ``/v1/``."""
+"""Endpoints of providers besides generation and counting, by path below ``/v1/``."""
 
 
 def _held(endpoint: Literal["files", "batches"], pattern: str, *, forms: bool = False) -> Operation:
@@ -155,7 +154,7 @@ BATCHES = _held("batches", r"/batches(?:/[^/]+(?:/cancel)?)?")
 MESSAGE_BATCHES = _held("batches", r"/messages/batches(?:/[^/]+(?:/cancel|/results)?)?")
 
 HELD = ("files", "batches")
-"""What a provider may have where its settings say so: it holds them for the callers, who are told apart here."""
+"""What a provider may have if its settings say so: it stores them for the callers, who are told apart here."""
 
 RAW = Operation(
     "raw",

@@ -1,6 +1,5 @@
-"""What the writers of all streams have in common: the grammar of events runs in front of each, and what an event tells
-has a method of its own.
-"""
+"""What the writers of all streams have in common: each checks the event order first, and has one method per kind of
+event."""
 
 from __future__ import annotations
 
@@ -31,8 +30,8 @@ Written = TypeVar("Written")
 
 
 class EventWriter(ABC, Generic[Written]):
-    """Writes one answer's events. ``_part`` is the one that started last, ``_usage`` the last that came; ``_refused``
-    says that the answer holds a refusal. ``_nothing`` is written of what the dialect has no word for."""
+    """Writes one answer's events. ``_part`` is the last one started, ``_usage`` the last one received; ``_refused``
+    says that the answer contains a refusal. ``_nothing`` is written for what the dialect does not have."""
 
     _nothing: Written
 
@@ -68,18 +67,18 @@ class EventWriter(ABC, Generic[Written]):
 
     @abstractmethod
     def _open(self, index: int, part: StreamPart) -> Written:
-        """The start of a part, with what it already holds."""
+        """The start of a part, with its first content."""
 
     @abstractmethod
     def _say(self, index: int, words: str) -> Written:
-        """More of a part; never without words."""
+        """More text of a part; never empty."""
 
     def _cite(self, index: int, citation: Citation) -> Written:
         return self._nothing
 
     @abstractmethod
     def _close(self, index: int, late: Signature | None) -> Written:
-        """The end of a part; ``late`` is the signature that only the end tells."""
+        """The end of a part; ``late`` is a signature that comes only with the end."""
 
     @abstractmethod
     def _finish(self, stop: Stop) -> Written: ...
@@ -94,7 +93,7 @@ class OrderedWriter(ABC):
 
     @property
     def whole(self) -> Mapping[str, Json] | None:
-        """The answer as the client may refer to it, once it is whole; None in a dialect where nobody can."""
+        """The complete answer, in the form that the client may refer to; None in a dialect without such references."""
         return None
 
     def write(self, event: Event) -> bytes:
@@ -107,7 +106,7 @@ class OrderedWriter(ABC):
 
 
 class BlockWriter(OrderedWriter, EventWriter[bytes]):
-    """For dialects whose blocks never overlap: while one is open, what belongs to later parts waits, in order."""
+    """For dialects whose blocks never overlap: while one is open, parts after it wait, in order."""
 
     _nothing = b""
 

@@ -1,8 +1,8 @@
-"""Tool calls and their results, paired as every vendor demands: each call answered once, right after its turn.
+"""Tool calls and their results, paired as every vendor requires: each call answered once, right after its turn.
 
-Pure; a history that is in order is given back as it is; calls have ids of their own (tidy.py). A result that came
-late moves up to its call. What has lost its other half is told in words: a result becomes text of the user, a call gets
-a result that says there is none. Clients that cut their history, or were interrupted, send such histories for ever.
+Pure; a history that is in order is returned unchanged; calls have distinct ids (tidy.py). A late result moves up to its
+call. Halves without a counterpart become text: a result becomes text of the user, a call gets a result that says there
+is none. Clients that truncate their history, or were interrupted, keep sending such histories.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ CAME = "[The result has come and stands above.]"
 NO_RESULT = "(There is no result: the tool call was interrupted.)"
 
 _Place = tuple[int, int]
-"""Of a part: its message and its place in that."""
+"""Position of a part: its message, and its index there."""
 
 
 def paired(request: Request) -> tuple[Request, tuple[str, ...]]:
-    """The request, and what it lost: halves of pairs, by neutral names."""
+    """The request, and what it lost: unpaired halves, by neutral names."""
     history = _History(request.messages)
     if history.in_order:
         return request, ()
@@ -30,9 +30,8 @@ def paired(request: Request) -> tuple[Request, tuple[str, ...]]:
 
 
 class _History:
-    """``answered`` are the calls of results, by the results' places; ``orphans`` are results without a call, ``open``
-    calls without a result.
-    """
+    """``answered`` are the calls of results, by the positions of the results; ``orphans`` are results without a call,
+    ``open`` calls without a result."""
 
     def __init__(self, messages: Sequence[Message]) -> None:
         self._messages = messages
@@ -66,7 +65,7 @@ class _History:
         return self._turns[result[0]] != self._turns[self.answered[result][0]]
 
     def rebuilt(self) -> list[Message]:
-        """The messages, each turn of the assistant's followed by the results that it lacks."""
+        """The messages, each turn of the assistant followed by its missing results."""
         late = {result for result in self.answered if self._late(result)}
         lacking = {self.answered[result]: self._result(result) for result in late} | {
             call: self._none(call) for call in self.open
@@ -79,7 +78,7 @@ class _History:
             places = [(at, number) for number in range(len(message.parts)) if (at, number) not in late]
             parts = tuple(part for place in places for part in self._part(message.parts[place[1]], place))
             if not parts and at + 1 == len(self._messages):
-                # It is still the user's turn that is to be answered.
+                # It is still the user's turn that needs an answer.
                 parts = (Text(CAME, at=message.at),)
             if parts or not message.parts:
                 written.append(replace(message, parts=parts))
@@ -108,7 +107,7 @@ class _History:
 
 
 def _turns(messages: Sequence[Message]) -> list[int]:
-    """The number of each message's turn: assistant messages in a row, with all up to the next one."""
+    """The turn number of each message: consecutive assistant messages, with everything up to the next one."""
     turns: list[int] = []
     number = 0
     for at, message in enumerate(messages):

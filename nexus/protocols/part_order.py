@@ -1,7 +1,6 @@
-"""Puts parts in order, for dialects whose blocks must not overlap though a vendor's parts may.
+"""Puts parts in order, for dialects whose blocks must not overlap although a vendor's parts may.
 
-While a part is open, what belongs to later ones waits, in order; nothing is lost, and what never overlaps
-passes as it came.
+While a part is open, later ones wait, in order; nothing is lost, and parts that never overlap pass unchanged.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from nexus.dataclasses import dataclass
 
 @dataclass(slots=True)
 class _Waiting:
-    """A part that has started behind an open one: its pieces, citations, and its end if that has come."""
+    """A part that started while another one was open: its pieces, citations, and its end if it has come."""
 
     start: PartStart
     pieces: list[str] = field(default_factory=list)
@@ -23,7 +22,7 @@ class _Waiting:
 
 
 class PartOrder:
-    """Feed it events in any legal order; it returns those that it is time for."""
+    """Takes events in any legal order; returns those that can be written now."""
 
     def __init__(self) -> None:
         self._open: int | None = None
@@ -53,7 +52,7 @@ class PartOrder:
         return [event]
 
     def _released(self) -> list[Event]:
-        """The parts that were waiting, up to and with the first that is still open."""
+        """The waiting parts, up to and including the first that is still open."""
         out: list[Event] = []
         while self._queue and self._open is None:
             index = next(iter(self._queue))

@@ -1,6 +1,7 @@
-"""What the answers that pass have in common: their bytes stay but for what a dialect edits, and are read on the way.
+"""What passthrough answers have in common: their bytes are forwarded, except for a dialect's edits, and read on the
+way.
 
-What only the client may understand passes unread.
+Anything that only the client understands is not read.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Document = Mapping[str, Json]
 
 class Passthrough(AnswerRelay):
     done_completes: ClassVar[bool] = False
-    """Whether ``[DONE]`` is the dialect's own terminator, and not only the last word of some servers."""
+    """Whether ``[DONE]`` is the dialect's own terminator, and not only an addition of some servers."""
 
     def body(self, raw: bytes) -> bytes:
         self.complete = True
@@ -44,12 +45,12 @@ class Passthrough(AnswerRelay):
 
     @abstractmethod
     def _whole(self, raw: bytes, answer: Document) -> bytes:
-        """Raises VendorError for what is no answer."""
+        """Raises VendorError if it is not an answer."""
 
     def _event(self, frame: Frame, event: Document) -> bytes:
         """One event of a stream, decoded."""
         return super().frame(frame)
 
     def _ends(self, failure: VendorFailure) -> None:
-        """The vendor's own true ending: it passes as it is and nothing follows it."""
+        """The vendor's own error event: it is forwarded unchanged, and nothing follows it."""
         self.complete, self.tap.stop_reason, self.failure = True, "error", failure

@@ -1,7 +1,7 @@
-"""Decodes a long JSON text in pieces, between which other threads run.
+"""Decodes a long JSON text in pieces, so that other threads can run in between.
 
-Pure; for a worker thread. One call of the JSON parser holds the interpreter from its first byte to its last: for
-31 MiB of ``[]`` that is seconds in which nobody else runs. A text of few values is the parser's own business.
+Pure; for a worker thread. One call of the JSON parser holds the interpreter from the first to the last byte: for 31 MiB
+of ``[]`` that is seconds in which nothing else runs. A text with few values is left to the parser.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from nexus.late import pattern
 from nexus.wire import Json, decode
 
 LARGE = 256 * 1024
-"""Bytes from which on a text is not read on the loop."""
+"""Texts of at least this many bytes are not parsed on the loop."""
 
 MOST_VALUES = 4_000_000
-"""More are refused: no vendor takes so many, and each costs some fifty bytes."""
+"""More are refused: no vendor accepts so many, and each costs some fifty bytes."""
 
 FEW = 50_000
-"""So many values are parsed within milliseconds."""
+"""This many values are parsed within milliseconds."""
 
 PIECE = 64 * 1024
 
 DEEPEST = 200
-"""As the parser has it."""
+"""The parser's own limit."""
 
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _FLAT = rb'(?:[^\[\]{}"]{1,256}+|' + _STRING + rb"){0,64}+"
@@ -36,7 +36,7 @@ _BLANK = b" \t\r\n"
 
 
 def values_in(raw: bytes) -> int:
-    """At least as many as the text has."""
+    """An upper bound on the number of values in the text."""
     return raw.count(b",") + raw.count(b"[") + raw.count(b"{")
 
 
@@ -49,7 +49,7 @@ def decode_large(raw: bytes) -> Json:
 
 
 class _Container:
-    """One whose end has not come: what was parsed of it, and where the rest begins, its comma included."""
+    """A container that has not ended: what was parsed of it, and where the rest begins, including its comma."""
 
     __slots__ = ("bracket", "key", "place", "start", "value")
 
@@ -59,14 +59,14 @@ class _Container:
         self.key = key
         self.place = start + 1
         self.value: list[Any] | dict[str, Any] | None = None
-        """None as long as nothing of it was parsed by itself."""
+        """None until a part of it has been parsed separately."""
 
 
 _CLOSES = {b"[": b"]", b"{": b"}"}
 
 
 class _Pieces:
-    """One text. Runs of small values are parsed together; a container larger than a piece is put together here."""
+    """One text. Runs of small values are parsed together; a container larger than a piece is assembled here."""
 
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
@@ -103,7 +103,7 @@ class _Pieces:
             raise _malformed(place)
         ended = stack[-1]
         if len(stack) > 1 and ended.value is None and place - ended.start < PIECE:
-            # Small enough to be parsed with its neighbours.
+            # Small enough to be parsed together with its neighbours.
             stack.pop()
             return
         self._take(ended, place, last=True)
@@ -114,7 +114,7 @@ class _Pieces:
             self._root = stack.pop()
 
     def _put(self, parent: _Container, child: _Container, end: int) -> None:
-        """What stands before a child is parsed with a null in its place."""
+        """Parses what precedes a child, with null in place of the child."""
         self._take(parent, child.start, placeholder=b"null")
         if isinstance(parent.value, list):
             parent.value[-1] = child.value
@@ -123,7 +123,7 @@ class _Pieces:
         parent.place = end
 
     def _take(self, into: _Container, end: int, *, placeholder: bytes = b"", last: bool = False) -> None:
-        """Parses what was left of a container up to here. Raises ValueError."""
+        """Parses the rest of a container up to here. Raises ValueError."""
         text = self._raw[into.place : end].strip(_BLANK) + placeholder
         if into.value is not None:
             if not text and last:

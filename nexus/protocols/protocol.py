@@ -1,4 +1,4 @@
-"""What a kind of client calls: several dialects may share a protocol, and all of it lies below one path."""
+"""What a kind of client calls: several dialects may share a protocol, and all its operations are below one path."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from nexus.dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """A table of ``[llm.protocols]``, which says at which path it is served.
+    """A table of ``[llm.protocols]``, which sets the path where it is served.
 
-    Clients are given a base URL that ends in that path and ``base``, and append the rest. ``version`` stands between
-    the path and that of every operation, as each of ``other_versions`` may; ``models`` behind it is where models are
-    listed. ``header`` is the request header by which its clients are known where protocols share a path.
+    Clients get a base URL that ends with that path and ``base``, and append the rest. ``version`` is between that path
+    and the path of every operation, and so may each of ``other_versions`` be; ``models`` after it lists the models.
+    ``header`` is the request header that identifies its clients if protocols share a path.
     """
 
     name: str
@@ -29,5 +29,5 @@ class Protocol:
         return (self.version, *self.other_versions)
 
     def likeness(self, headers: Mapping[str, str]) -> int:
-        """How well request headers, by lower-case names, fit its clients: the highest of several protocols is meant."""
+        """How well request headers, by lower-case names, match its clients: of several protocols the highest wins."""
         return 0 if self.header is None else 1 if self.header in headers else -1

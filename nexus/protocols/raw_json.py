@@ -1,4 +1,4 @@
-"""Where the values of raw JSON stand: the scanner of ``edit`` and ``rewrite``.
+"""Positions of values in raw JSON: the scanner of ``edit`` and ``rewrite``.
 
 The input is valid JSON.
 """
@@ -20,7 +20,7 @@ _STRING = pattern(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _COLON = pattern(rb"[ \t\r\n]*:[ \t\r\n]*")
 _STRING_VALUE = pattern(rb'[ \t\r\n]*:[ \t\r\n]*("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
 _SCALAR = pattern(rb"[^,\]}\s]+")
-# Up to and with the next bracket that stands in no string: one step in Python for each bracket, not for each string.
+# Up to and including the next bracket outside a string: one step in Python per bracket, not per string.
 _BRACKET = pattern(rb'[^"{}\[\]]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}\[\]]*+)*+[{}\[\]]', re.DOTALL)
 
 
@@ -34,12 +34,13 @@ def string_end(raw: bytes, start: int) -> int:
 
 
 def value_start(raw: bytes, key_end: int) -> int:
-    """Where the value begins whose key ends there."""
+    """Start of the value whose key ends at ``key_end``."""
     return _end(_COLON, raw, key_end)
 
 
 def string_value(raw: bytes, end: int) -> Span | None:
-    """Where the string stands that is the value of a key which ends there; None where that is no key, or no string."""
+    """Position of the string value of the key that ends at ``end``; None if that is not a key, or the value not a
+    string."""
     match = _STRING_VALUE.match(raw, end)
     return match.span(1) if match else None
 
@@ -60,7 +61,7 @@ def value_end(raw: bytes, start: int) -> int:
 
 
 def next_item(raw: bytes, end: int) -> int:
-    """Where the item behind one that ends there begins, or the container closes."""
+    """Start of the item after one that ends at ``end``, or the end of the container."""
     position = past_space(raw, end)
     return past_space(raw, position + 1) if raw[position] == COMMA else position
 

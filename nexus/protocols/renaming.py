@@ -1,8 +1,8 @@
-"""Names of a client's tools and of their properties, in a form that a vendor takes, and the way back.
+"""Names of a client's tools and their properties, in a form that a vendor accepts, and the reverse mapping.
 
-A bijection for each request. The same name gets the same form in definitions, choice and history; no two names
-share one; names that fit stay as they are. A writer renames before it writes, an answer is renamed back before it is
-read further: no codec knows of it.
+A bijection for each request. The same name gets the same form in definitions, choice and history; no two names share
+one; valid names stay as they are. A request is renamed before it is written, an answer is renamed back before it is
+read further: no codec knows about it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from nexus.wire import Json, decode, encode
 
 @dataclass(frozen=True, slots=True)
 class Renaming:
-    """The way back: ``tools`` by the vendor's name, ``keys`` by the vendor's name of the tool and of the property."""
+    """The reverse mapping: ``tools`` by the vendor's name, ``keys`` by the vendor's names of tool and property."""
 
     tools: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -31,12 +31,12 @@ class Renaming:
         return bool(self.tools or self.keys)
 
     def with_keys(self, tool: str | None, forms: Forms) -> Renaming:
-        """``forms`` are the vendor's names of the properties of one tool more, if there is one."""
+        """``forms`` are the vendor's names of the properties of one more tool, if there is one."""
         return replace(self, keys={**self.keys, tool: _back(forms)}) if tool and forms else self
 
 
 def rename(request: Request, names: NameRule, keys: NameRule | None = None) -> tuple[Request, Renaming]:
-    """The request in names that fit the rules of a vendor; without ``keys`` any property may be called anything."""
+    """The request with names that follow a vendor's rules; without ``keys`` property names are unrestricted."""
     tools = _forms((*_declared(request), *_called(request)), names)
     properties: dict[str, Forms] = {}
     written: list[Tool] = []
@@ -57,7 +57,7 @@ def rename(request: Request, names: NameRule, keys: NameRule | None = None) -> t
 
 @remembered
 def rename_keys(schema: Json, rule: NameRule) -> tuple[Json, Forms]:
-    """A schema whose properties have names that fit, and the names in place of those that do not."""
+    """A schema whose property names follow the rule, and the replaced names."""
     forms = _forms(keys_of(schema), rule) if isinstance(schema, dict) else {}
     return (renamed_schema(hoisted(schema), forms), forms) if forms else (schema, forms)
 
@@ -117,12 +117,13 @@ def _in_arguments(arguments: str, keys: Forms) -> str:
     try:
         return encode(renamed_value(decode(arguments), keys)).decode()
     except ValueError:
-        # Cut off, or never whole: what a writer makes of that is its own affair.
+        # Cut off or incomplete: the writer decides what to do with it.
         return arguments
 
 
 class NamesBack:
-    """An answer's events with the client's own names; arguments of a tool with renamed properties come when whole."""
+    """An answer's events with the client's own names; arguments of a tool with renamed properties are sent when
+    complete."""
 
     def __init__(self, renaming: Renaming) -> None:
         self._renaming = renaming

@@ -1,8 +1,8 @@
-"""Takes members out of raw JSON, or gives them another value, and leaves every other byte as it was.
+"""Removes members from raw JSON or replaces their values, and leaves every other byte unchanged.
 
-As in ``nexus.protocols.edit``, whose other half this is: the input is valid JSON, nothing is parsed and written
-again, and a key that occurs several times is treated in all its places. A member that is a container and loses
-all it holds goes with it, so that no empty shell is left behind.
+As in ``nexus.protocols.edit``, its counterpart: the input is valid JSON, nothing is parsed and serialized again, and a
+key that occurs several times is treated everywhere. A container that loses all its members is removed too, so that no
+empty one is left.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from nexus.protocols.raw_json import (
 from nexus.wire import decode, encode, mapping
 
 REMOVE: Final = b""
-"""The verdict that takes a member out; other bytes are its new value, None keeps it."""
+"""The verdict that removes a member; other bytes are its new value, None keeps it."""
 
 Judge = Callable[[bytes], bytes | None]
 """Judges a member by its raw value."""
@@ -39,7 +39,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def judging(judges: Iterable[tuple[Sequence[str], Judge]]) -> Rules:
-    """The rules by which each judge has the members at its path."""
+    """Rules that apply each judge to the members at its path."""
     rules: dict[str, Any] = {}
     for (*front, last), judge in judges:
         inner = rules
@@ -50,7 +50,7 @@ def judging(judges: Iterable[tuple[Sequence[str], Judge]]) -> Rules:
 
 
 def removing(paths: Iterable[Sequence[str]]) -> Rules:
-    """The rules that take out the members at ``paths``."""
+    """Rules that remove the members at ``paths``."""
     return judging((path, remove) for path in paths)
 
 
@@ -59,13 +59,13 @@ def remove(_: bytes) -> bytes:
 
 
 def merged(raw: bytes, name: str, members: Mapping[str, str]) -> bytes:
-    """``raw``, an object, with ``members`` in the object ``name``, in place of those of the same names."""
+    """``raw``, an object, with ``members`` in its object ``name``, replacing those with the same names."""
     there = mapping(mapping(decode(raw)).get(name))
     return rewrite(raw, removing([(name,)]), lambda: encode(name) + b":" + encode({**there, **members}))
 
 
 def fitting_strings(fitting: Callable[[str], str]) -> Judge:
-    """The judge that gives strings another value; "" and what is no string stay."""
+    """A judge that replaces strings; "" and other types stay."""
 
     def judge(value: bytes) -> bytes | None:
         given = decode(value)
@@ -77,7 +77,7 @@ def fitting_strings(fitting: Callable[[str], str]) -> Judge:
 
 
 def rewrite(raw: bytes, rules: Rules, first: Callable[[], bytes]) -> bytes:
-    """``raw``, an object, after ``rules``; ``first``, asked when all is judged, gives the members to stand in front."""
+    """``raw``, an object, after ``rules``; ``first``, called last, gives the members to insert at the front."""
     walk = _Walk(raw)
     start = raw.index(b"{")
     end, gone = walk.value(start, rules)
@@ -87,7 +87,7 @@ def rewrite(raw: bytes, rules: Rules, first: Callable[[], bytes]) -> bytes:
 
 
 def cut(raw: bytes, rules: Rules) -> bytes:
-    """``raw`` after ``rules``, which leave something of it; what is no object stays as it is."""
+    """``raw`` after ``rules``, which must not remove everything; other types than objects stay unchanged."""
     start = past_space(raw, len(_BOM) if raw.startswith(_BOM) else 0)
     if raw[start : start + 1] != b"{":
         return raw
@@ -104,13 +104,13 @@ class _Walk:
         self.edits: list[tuple[Span, bytes]] = []
 
     def value(self, start: int, rule: Judge | Rules | None, *, is_element: bool = False) -> tuple[int, bool]:
-        """Where the value at ``start`` ends, and whether nothing is left of it."""
+        """End of the value at ``start``, and whether nothing is left of it."""
         if rule is None or isinstance(rule, Mapping):
             opening = self._raw[start]
             if rule and (opening == OPEN_OBJECT or (opening == OPEN_ARRAY and ANY in rule)):
                 mark = len(self.edits)
                 end, emptied = self._container(start, rule, is_object=opening == OPEN_OBJECT)
-                # An element keeps its place in its array even when it is empty: others may be counted from it.
+                # An element keeps its place in its array even if it is empty, because others may be counted from it.
                 if emptied and not is_element:
                     del self.edits[mark:]
                 return end, emptied and not is_element
@@ -125,7 +125,7 @@ class _Walk:
         raw = self._raw
         closing = CLOSE_OBJECT if is_object else CLOSE_ARRAY
         position = past_space(raw, start + 1)
-        # Where the item before ended, and whether one of those before stays.
+        # End of the previous item, and whether one of the earlier items stays.
         before, stays, loses = position, False, False
         while raw[position] != closing:
             item = position

@@ -1,6 +1,6 @@
-"""What a client's dialect has room for in an answer; what it has none for is put in words or left out, and named.
+"""What a client's dialect supports in an answer; everything else becomes text or is dropped, and is reported.
 
-Pure; neutral events in, neutral events out, of whole answers and streams alike.
+Pure; neutral events in, neutral events out, for complete answers and streams alike.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from nexus.protocols.images import placeholder
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """``images`` are the sources that an image of an answer may have, ``late_citations`` those after a text's end."""
+    """``images`` are the allowed sources of an image in an answer, ``late_citations`` says whether citations may follow
+    the end of a text."""
 
     images: tuple[type[Inline] | type[Link], ...] = (Inline, Link)
     late_citations: bool = True
@@ -24,7 +25,7 @@ class Room:
 
 @dataclass(slots=True)
 class Fitted:
-    """Feed it one answer's events; it gives those that the client has room for."""
+    """Takes one answer's events; returns those that the client supports."""
 
     room: Room
     _worded: set[int] = field(default_factory=set)
@@ -39,7 +40,7 @@ class Fitted:
                 yield PartDelta(index, placeholder(image).text)
             case PartEnd(index=index):
                 self._ended.add(index)
-                # Its signature was the image's.
+                # The signature belonged to the image.
                 yield PartEnd(index) if index in self._worded else event
             case Cited(index=index) if index in self._ended and not self.room.late_citations:
                 yield ContentDropped("citations")

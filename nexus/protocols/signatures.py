@@ -1,7 +1,7 @@
-"""Signatures of one dialect as strings that clients of another carry for us.
+"""Signatures of one dialect as strings that clients of another one store and send back.
 
-A request that passes loses those of other vendors, which nobody else can read; one without our tags is not looked
-into, and no byte beside what goes is changed.
+In passthrough, signatures of other vendors are removed, because no one else can read them; a request without our tags
+is not parsed, and no other byte is changed.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ _TAG = "nexus."
 
 
 def pack_signature(signature: Signature, own: str) -> str:
-    """A signature as the one string that a client of dialect ``own`` carries for us; its own signatures stay as they
-    are."""
+    """A signature as one string for clients of dialect ``own``; its own signatures stay unchanged."""
     return signature.value if signature.dialect == own else f"{_TAG}{signature.dialect}.{signature.value}"
 
 
@@ -33,16 +32,16 @@ def unpack_signature(text: str, own: str) -> Signature:
 
 
 UNSIGNED = f"{_TAG}none."
-"""Stands on thinking whose vendor gave no signature, so that it too is known as another vendor's when it comes back."""
+"""Marks thinking without a signature, so that it too is recognized as another vendor's when it comes back."""
 
 
 def pack_thinking(signature: Signature | None, own: str) -> str:
-    """Of thinking that a client of dialect ``own`` brings back as it came."""
+    """The signature of thinking that a client of dialect ``own`` sends back unchanged."""
     return UNSIGNED if signature is None else pack_signature(signature, own)
 
 
 def unpack_thinking(text: str, own: str) -> Signature | None:
-    """Inverse of pack_thinking; an empty signature signs nothing."""
+    """Inverse of pack_thinking; an empty signature means none."""
     return None if text in ("", UNSIGNED) else unpack_signature(text, own)
 
 
@@ -50,25 +49,25 @@ NEXT, PREVIOUS = "next", "prev"
 
 
 def pack_neighbours(signature: Signature, place: str, own: str) -> str:
-    """The signature of a part that has no place for it, for a neighbour's; ``place`` says where the part stands."""
+    """The signature of a part that has no field for it, on its neighbour; ``place`` says where the part is."""
     return pack_signature(Signature(place, f"{signature.dialect}.{signature.value}"), own)
 
 
 def pack_next(signature: Signature | None, own: str) -> str | None:
-    """For what stands before a text or a call; the dialect itself makes no signature of one."""
+    """For the part before a text or a call; the dialect itself has no signature for these."""
     return None if signature is None or signature.dialect == own else pack_neighbours(signature, NEXT, own)
 
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """A signature on its way to the part beside it."""
+    """A signature for a neighbouring part."""
 
     place: str
     signature: Signature
 
 
 def unpack_neighbours(text: str, own: str, places: tuple[str, ...] = (NEXT, PREVIOUS)) -> Carrier | None:
-    """Inverse of pack_neighbours; None for a signature that is a part's own."""
+    """Inverse of pack_neighbours; None for a part's own signature."""
     tagged = unpack_signature(text, own)
     dialect, dot, value = tagged.value.partition(".")
     if tagged.dialect not in places or not dot or not dialect.isalpha():
@@ -77,7 +76,7 @@ def unpack_neighbours(text: str, own: str, places: tuple[str, ...] = (NEXT, PREV
 
 
 class Neighbours:
-    """The parts of a message as they are met, each with the signature that travelled beside it."""
+    """The parts of a message in order, each with the signature that its neighbour carried."""
 
     def __init__(self) -> None:
         self.parts: list[Part] = []
@@ -98,16 +97,16 @@ def _signed(part: Part, signature: Signature) -> Part:
 
 
 def is_tagged(value: Json) -> bool:
-    """Whether a client carries this string for us: a signature of a dialect that is not its own."""
+    """Whether this string is one of ours: a signature of a dialect other than the client's."""
     return isinstance(value, str) and value.startswith(_TAG)
 
 
 MAY_BE_TAGGED = f'"{_TAG}'.encode()
-"""Without these bytes no JSON holds a string that is."""
+"""Bytes without which JSON contains no such string."""
 
 
 def without_foreign(raw: bytes, rules: Rules, name: str) -> Edited:
-    """``rules`` find what goes, which is reported as ``name``."""
+    """``rules`` select what is removed, which is reported as ``name``."""
     if MAY_BE_TAGGED not in raw:
         return Edited(raw)
     body = cut(raw, rules)

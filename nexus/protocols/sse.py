@@ -1,4 +1,4 @@
-"""Server-sent events by the standard: bytes in any chunking -> whole frames, every byte kept.
+"""Server-sent events by the standard: bytes in any chunks -> whole frames, every byte kept.
 
 Lines end at CR, LF or CRLF and nowhere else (never at U+2028), one space after the colon is optional, comments and
 unknown fields pass; the frames' ``raw`` bytes joined are the input. Source: WHATWG HTML, section 9.2.6.
@@ -14,27 +14,28 @@ from nexus.late import pattern
 from nexus.wire import decode
 
 DONE = "[DONE]"
-"""The data that ends streams of chat, and of some servers in every dialect: the vendor's own word that all was said."""
+"""The data that ends streams of chat completions, and of some servers in every dialect: the vendor's statement that the
+answer is complete."""
 
 MAX_FRAME = 16 * 1024 * 1024
-"""Bytes without a blank line after which a stream is refused."""
+"""Maximum bytes without a blank line; longer frames are refused."""
 
 _BLANK_LINE = pattern(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 _LINE_END = pattern(rb"\r\n|\n|\r")
 _PLAIN = pattern(rb"(?:event: ?([^\r\n]+)\n)?data: ?([^\r\n]*)\n\n")
-"""A frame as most servers write it."""
+"""A frame in the most common form."""
 
 _DATA_LINE = pattern(rb"(?:^(?:\xef\xbb\xbf)?|\r|\n)data: ?")
 _BOM = b"\xef\xbb\xbf"
 
 
 class FrameTooLarge(Exception):
-    """The stream holds no blank line within MAX_FRAME bytes."""
+    """The stream has no blank line within MAX_FRAME bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One event with its terminating blank line. ``data`` is None for a frame of comments alone."""
+    """One event with its terminating blank line. ``data`` is None for a frame with only comments."""
 
     raw: bytes
     event: str | None
@@ -42,7 +43,7 @@ class Frame:
 
 
 class FrameDecoder:
-    """Feed it bytes; it returns the frames that became complete. ``rest`` is the incomplete tail."""
+    """Takes bytes; returns the frames that became complete. ``rest`` is the incomplete tail."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -63,7 +64,7 @@ class FrameDecoder:
             frames.append(parse_frame(bytes(self._buffer[start : match.end()])))
             start = match.end()
         del self._buffer[:start]
-        # A blank line may straddle two pieces: the last three bytes are looked at again.
+        # A blank line may be split over two pieces: the last three bytes are searched again.
         self._searched = max(0, len(self._buffer) - 3)
         if len(self._buffer) > MAX_FRAME:
             raise FrameTooLarge(f"no end of event within {MAX_FRAME} bytes")
@@ -74,7 +75,7 @@ class FrameDecoder:
         return bytes(self._buffer)
 
     def last(self) -> Frame | None:
-        """The event at the end of the bytes whose blank line is missing; None where there is none that is whole."""
+        """The last event, if its blank line is missing; None if there is no complete one."""
         frame = parse_frame(bytes(self._buffer) + b"\n\n")
         if not frame.data:
             return None
@@ -110,18 +111,18 @@ _UNNAMED_HEARTBEAT = pattern(r'\s*\{\s*"type"\s*:\s*"(?:ping|keepalive|heartbeat
 
 
 def is_heartbeat(frame: Frame) -> bool:
-    """Whether a frame only says that somebody is there."""
+    """Whether a frame is only a heartbeat."""
     if frame.data is None or frame.event in _HEARTBEATS:
         return True
     return frame.event is None and _UNNAMED_HEARTBEAT.match(frame.data) is not None
 
 
 def with_data(raw: bytes, edit: Callable[[bytes], bytes]) -> bytes:
-    """A frame's bytes with its data edited, which it leaves alone unless they stand on one line."""
+    """A frame's bytes with its data edited; ``edit`` is applied only if the data is on one line."""
     lines = [match.end() for match in _DATA_LINE.finditer(raw)]
     return raw[: lines[0]] + edit(raw[lines[0] :]) if len(lines) == 1 else raw
 
 
 def frame(data: bytes, event: str | None = None) -> bytes:
-    """One event as bytes; ``data`` is JSON and holds no line end."""
+    """One event as bytes; ``data`` is JSON without line ends."""
     return b"data: %b\n\n" % data if event is None else b"event: %b\ndata: %b\n\n" % (event.encode(), data)

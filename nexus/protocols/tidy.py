@@ -1,7 +1,8 @@
-"""What holds for every vendor's answer, behind its reader: order, ids that differ, whole characters, a stop that fits.
+"""What is guaranteed for every vendor's answer after its reader: order, distinct ids, complete characters, a fitting
+stop reason.
 
-Nothing is lost. An id of the gateway's own making takes the place of a repeated or a missing one, and stays for
-good, because the client brings it back; a stop that the content contradicts becomes the one that it proves.
+Nothing is lost. An id made by the gateway replaces a repeated or missing one, and is permanent, because the client
+sends it back; a stop reason that contradicts the content is replaced by the right one.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def _is_whole(words: str) -> bool:
 
 
 def fitting(stop: Stop, *, calls: bool) -> Stop:
-    """A tool stop where there are calls, and none where there are not."""
+    """A tool stop if there are calls, and none if there are not."""
     match stop.reason:
         case "end" if calls:
             return Stop("tool_use", raw=stop.raw)
@@ -79,7 +80,7 @@ def fitting(stop: Stop, *, calls: bool) -> Stop:
 
 
 def with_distinct_calls(request: Request) -> Request:
-    """The same history, with calls told apart that share an id: the nth result of an id answers its nth call."""
+    """The same history, with distinct ids for calls that share one: the nth result of an id answers its nth call."""
     called: dict[str, int] = {}
     answered: dict[str, int] = {}
     ids = [part.id for message in request.messages for part in message.parts if isinstance(part, ToolCall)]

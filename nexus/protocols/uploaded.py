@@ -1,4 +1,4 @@
-"""The files that a request names by their ids, in whatever dialect."""
+"""Files that a request refers to by id, in any dialect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def uploaded(value: Json, path: str = "") -> Iterator[tuple[str, str]]:
     match value:
         case dict():
             if text(value.get("type")).endswith("tool_use"):
-                # What a model says to a tool is no field of the protocol, whatever it is called.
+                # A model's arguments for a tool are not fields of the protocol, whatever their names.
                 return
             for name, item in value.items():
                 place = f"{path}.{name}" if path else name

@@ -13,7 +13,7 @@ _DATA_URL = pattern(r"data:([^;,\s]+)((?:;[^;,\s]*)*),", re.IGNORECASE)
 
 
 def read_url(url: str, *, param: str) -> Inline | Link:
-    """A data URL's content or a link, on the web or in a cloud's store, which its writer judges.
+    """A data URL's content or a link, to the web or to cloud storage; the writer decides which it supports.
 
     Raises InvalidRequest for anything else.
     """
@@ -28,15 +28,15 @@ def read_url(url: str, *, param: str) -> Inline | Link:
 
 
 def _forgiven(data: str) -> str:
-    """Base64 as every vendor takes it: in data URLs it may have blanks, as of lines, and lack its padding (WHATWG's
-    forgiving-base64)."""
+    """Base64 as every vendor accepts it: in data URLs it may contain whitespace, such as line breaks, and lack its
+    padding (WHATWG's forgiving-base64)."""
     if any(blank in data for blank in "\n\r\t "):
         data = "".join(data.split())
     return data + "=" * (-len(data) % 4)
 
 
 def web_url(link: Link, path: str) -> str:
-    """For vendors that fetch from the web alone. Raises UnsupportedFeature for an address in a cloud's store."""
+    """For vendors that only fetch from the web. Raises UnsupportedFeature for an address in cloud storage."""
     if not is_web(link.url):
         raise UnsupportedFeature.about(
             path, f"this vendor reads no {link.url.partition(':')[0]}:// address; send the content inline"

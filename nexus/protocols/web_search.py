@@ -1,6 +1,6 @@
-"""Searches that vendors make by themselves: kept where one is configured, else refused or left out.
+"""Web searches that vendors run themselves: kept if configured, otherwise refused or dropped.
 
-Nothing is searched here, and no function of the client's is taken for a search.
+Nexus searches nothing itself, and does not treat any function of the client as a search.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from nexus.errors import UnsupportedFeature
 
 
 def without_search(request: Request, *, searches: bool) -> tuple[Request, tuple[str, ...]]:
-    """The request for a vendor that ``searches`` or does not, and what it lost. Raises UnsupportedFeature."""
+    """The request for a vendor that ``searches`` or does not, and what was dropped. Raises UnsupportedFeature."""
     wanted = [(at, tool) for at, tool in enumerate(request.tools) if isinstance(tool, WebSearch)]
     if searches:
         return request, tuple(name for _, tool in wanted for name in tool.lost)

@@ -1,7 +1,7 @@
-"""What the whole answer and the stream have in common when a vendor's answer is read.
+"""What reading complete answers and reading streams have in common.
 
-Text is never lost; what has no counterpart is named in the vendor's words. A call's id is made of the answer's id
-and the call's place when the vendor gave none.
+Text is never lost; content without an equivalent is reported by the vendor's name. If the vendor gives a call no id, it
+gets one made of the answer's id and the call's position.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def read_pieces(message: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
         yield "text", content
     for part in map(mapping, sequence(content)):
         yield from _read_piece(part)
-    # A spoken answer brings its words along.
+    # A spoken answer includes its transcript.
     yield "text", text(mapping(message.get("audio")).get("transcript"))
     yield "refusal", text(message.get("refusal"))
     for name in _UNTOLD:
@@ -39,7 +39,7 @@ def _read_piece(part: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
             inner = part.get("thinking")
             yield "reasoning", text(inner) or "".join(text(mapping(one).get("text")) for one in sequence(inner))
         case "image_url":
-            # Read with the message's images.
+            # Read together with the message's images.
             pass
         case kind:
             yield "dropped", f"content.{text(kind)}"

@@ -1,14 +1,14 @@
-"""Opaque values that ride in the ids of tool calls, for the many clients that bring back nothing else unknown to them.
+"""Opaque values inside tool call ids, for the many clients that return no other unknown fields.
 
-An id is what every client brings back, in the call and in its result. Gemini's thought signature stands on the
-call that it belongs to. Claude's signature is of the thinking before the first call, and is taken only where the client
-brings that thinking back unchanged, which a digest tells; it travels only for models that refuse to think on without
-it. A vendor never sees any of this: reading takes it off, and so does the passthrough.
+Every client returns the id, in the call and in its result. Gemini's thought signature is on the call that it belongs
+to. Claude's signature belongs to the thinking before the first call, and is used only if the client returns that
+thinking unchanged, which a digest proves; it is sent only for models that refuse to continue thinking without it.
+Vendors never see any of this: reading removes it, and so does passthrough.
 
     <id>__nexus_<dialect>_<form><digest>_<value>
 
-``form`` is "b" for a value that is base64, which is written again without the letters that clients are known to change,
-or "t" for any other text. The same idea is LiteLLM's ``<id>__thought__<signature>``.
+``form`` is "b" for a base64 value, which is rewritten without the characters that clients are known to change, or "t"
+for any other text. The same idea is LiteLLM's ``<id>__thought__<signature>``.
 """
 
 from __future__ import annotations
@@ -27,35 +27,35 @@ from nexus.wire import Json, base64_bytes, digest, mapping, sequence, text
 
 GEMINI, CLAUDE = "gemini", "messages"
 MARK = b"__nexus_"
-"""Without these bytes no JSON holds such an id."""
+"""Bytes without which JSON contains no such id."""
 
 MOST = 32_768
-"""Characters of an id; what is longer does not travel."""
+"""Maximum number of characters of an id; longer values are not sent."""
 
 _PACKED = pattern(r"(.*?)__nexus_([a-z]+)_([bt])([0-9a-f]{16})?_([A-Za-z0-9_-]+)", re.DOTALL)
 
 
 def pack(id: str, signature: Signature, words: str = "") -> str:
-    """``words`` are the thinking that the signature is of, where it is not of the call itself."""
+    """``words`` are the thinking that the signature belongs to, if it does not belong to the call itself."""
     form, value = _written(signature.value)
     packed = f"{id}__nexus_{signature.dialect}_{form}{_digest(words)}_{value}"
     return packed if len(packed) <= MOST else id
 
 
 def plain_id(id: str) -> str:
-    """The vendor's own."""
+    """The vendor's own id."""
     found = _PACKED.fullmatch(id)
     return found.group(1) if found else id
 
 
 def call_signature(id: str) -> Signature | None:
-    """What rides in an id and is of the call itself."""
+    """The signature in an id that belongs to the call itself."""
     found = _PACKED.fullmatch(id)
     return _signature(found) if found and not found.group(4) else None
 
 
 def thinking_signature(message: Mapping[str, Json]) -> Signature | None:
-    """Of the thinking that a client brings back as text alone."""
+    """The signature of thinking that a client returns as plain text."""
     words = "" if message.get("reasoning_details") else plain_reasoning(message)
     for call in map(mapping, sequence(message.get("tool_calls")) if words else ()):
         found = _PACKED.fullmatch(text(call.get("id")))
@@ -66,7 +66,7 @@ def thinking_signature(message: Mapping[str, Json]) -> Signature | None:
 
 @dataclass(slots=True)
 class SignaturesInIds:
-    """Feed it an answer's events. ``thinking`` says that the vendor will want its thinking back."""
+    """Takes an answer's events. ``thinking`` says that the vendor will require its thinking back."""
 
     thinking: bool
     _words: list[str] = field(default_factory=list)
@@ -79,7 +79,7 @@ class SignaturesInIds:
                 self._thought = thought
                 self._words.append(thought.text)
             case PartStart(part=Reasoning()):
-                # Of several the client gets one text, which nobody can take apart again.
+                # The client gets several of them as one text, which cannot be split again.
                 self._alone = False
             case PartDelta(index=0, text=words) if self._thought is not None:
                 self._words.append(words)

@@ -1,6 +1,6 @@
 """Which chunks of a chat stream carry content, after which no other attempt can answer the client.
 
-A role, the name of a tool, usage and what a vendor says about the prompt are none; any other member of a delta is.
+A role, the name of a tool, usage and a vendor's data about the prompt are not content; any other member of a delta is.
 Source: openai.types.chat.ChatCompletionChunk.
 """
 
@@ -16,7 +16,7 @@ def has_content(chunk: Mapping[str, Json]) -> bool:
 
 
 def _has_content(choice: Mapping[str, Json]) -> bool:
-    # A server that fakes streaming puts the whole message where the delta belongs.
+    # A server that simulates streaming puts the complete message in place of the delta.
     return any(
         bool(value) and _HOLDS.get(name, bool)(value)
         for holder in (mapping(choice.get("delta")), mapping(choice.get("message")))
@@ -36,4 +36,4 @@ _HOLDS = {
     "tool_calls": lambda value: any(map(_called, sequence(value))),
     "function_call": _called,
 }
-"""Members of a delta that may be there without saying anything."""
+"""Members of a delta that are not content."""

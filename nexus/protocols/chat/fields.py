@@ -1,8 +1,8 @@
-"""Dispositions of the chat dialect as data: what becomes of every field, in both directions.
+"""Dispositions of the chat dialect as data: what happens to every field, in both directions.
 
-Complete and exact. ``READS`` has every top-level field of the published request type, ``WRITES`` every field of
-the neutral Request; the readers and writers are driven by these tables where a field is dropped or refused whole, and a
-test sends each field and looks. Source: openai.types.chat.completion_create_params of the Python SDK 3.54.
+Complete and exact. ``READS`` has every top-level field of the published request type, ``WRITES`` every field of the
+neutral Request; the readers and writers use these tables for fields that are dropped or refused as a whole, and a test
+sends each field and checks the result. Source: openai.types.chat.completion_create_params of the Python SDK 3.54.
 """
 
 from __future__ import annotations
@@ -65,10 +65,10 @@ PATHS: Mapping[str, str] = {
     "tools.name": "tools.function.name",
     "thinking.effort": "reasoning_effort",
 }
-"""What a client calls parts of neutral fields that it has elsewhere than the whole."""
+"""The client's path of parts of neutral fields that are not inside the client's own field."""
 
 HEADERS = frozenset({"openai-beta"})
-"""Headers that ask for something; where the request is translated they are dropped like a field."""
+"""Headers with a meaning for the vendor; if the request is translated, they are dropped like a field."""
 
 WRITES: Mapping[str, Disposition] = {
     "messages": converted(

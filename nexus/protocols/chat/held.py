@@ -12,7 +12,7 @@ from nexus.wire import Json, count, text
 
 _OVER = frozenset({"failed", "completed", "expired", "cancelled"})
 _MOST: Mapping[Kind, tuple[int, int]] = {"files": (10_000, 10_000), "batches": (20, 100)}
-"""How many a list has where nobody says, and at most."""
+"""Default and maximum length of a list."""
 
 
 class OpenAIHeld(HeldCodec):

@@ -1,9 +1,9 @@
 """Content parts: text, images, audio and files, and the cache hints on them, in both directions.
 
-Every part type is read, or refused by its name. Empty text without a hint is no part. Text files become plain-text
-documents and are written as text, since the vendor takes PDFs only. An explicit ``prompt_cache_breakpoint`` lifetime
-reads as the shortest neutral one that is not shorter, an absent one as the default. Sources: openai.types.chat
-content part params; OpenRouter's prompt caching guide for ``cache_control``.
+Every part type is read, or refused by its name. Empty text without a hint is not a part. Text files become plain-text
+documents and are written as text, because the vendor only accepts PDFs. An explicit ``prompt_cache_breakpoint``
+lifetime is read as the shortest neutral one that is not shorter, an absent one as the default. Sources:
+openai.types.chat content part params; OpenRouter's prompt caching guide for ``cache_control``.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _lifetime(value: Json, path: str, known: Mapping[str | None, CacheHint]) -> 
 
 
 def cache_fields(cache: CacheHint | None, server: ChatServer, *, of_tool: bool = False) -> dict[str, Json]:
-    """The members that say it to ``server``, of a content part or of a tool; {} when nothing can."""
+    """The members for it at ``server``, on a content part or a tool; {} if there are none."""
     if cache is None:
         return {}
     if server.cache_control:
@@ -133,7 +133,7 @@ def cache_fields(cache: CacheHint | None, server: ChatServer, *, of_tool: bool =
 
 
 def write_part(part: Part, path: str) -> list[dict[str, Json]]:
-    """One part as this dialect's content parts; a document brings its context along as text."""
+    """One part as this dialect's content parts; a document's context becomes text."""
     match part:
         case Text(text=words):
             return [{"type": "text", "text": words}]
@@ -169,7 +169,7 @@ def _write_document(part: Document, path: str) -> list[dict[str, Json]]:
 
 
 def change_last(parts: list[Part], kinds: tuple[type[Part], ...], change: Callable[[Any], Part]) -> bool:
-    """Changes the last of ``parts`` that is of one of ``kinds``; False where none is."""
+    """Changes the last of ``parts`` that is of one of ``kinds``; False if there is none."""
     found = next((at for at in range(len(parts) - 1, -1, -1) if isinstance(parts[at], kinds)), None)
     if found is not None:
         parts[found] = change(parts[found])

@@ -1,6 +1,6 @@
-"""Answers of OpenAI's other endpoints: their bytes pass, and what they say of their cost is read on the way.
+"""Answers of OpenAI's other endpoints: their bytes are forwarded, and their usage is read on the way.
 
-Not a byte is changed. Long answers pass in pieces and are never held as a whole. Sources: OpenAI's API reference
+No byte is changed. Long answers are forwarded in pieces and never buffered completely. Sources: OpenAI's API reference
 (``usage`` of embeddings, images and transcriptions, the streams' last events); Jina's and vLLM's rerank.
 """
 
@@ -20,11 +20,11 @@ from nexus.protocols.sse import Frame
 from nexus.wire import Json, count, decode, mapping, sequence, text
 
 TAIL = 16 * 1024
-"""Bytes at the end of a long answer in which its usage is looked for."""
+"""Number of bytes at the end of a long answer that are searched for its usage."""
 
 _USAGE = b'"usage"'
 _LAST = frozenset({"image_generation.completed", "image_edit.completed", "speech.audio.done", "transcript.text.done"})
-"""Events behind which nothing comes of one image, one speech, one transcript."""
+"""The last events of one image, one speech, one transcript."""
 
 
 class Passed(Passthrough):
@@ -80,13 +80,13 @@ class Passed(Passthrough):
 
 
 def _prompts(prompt: Json) -> int:
-    """How many prompts there are: a list of numbers is one, of tokens."""
+    """Number of prompts: a list of numbers is one prompt, of tokens."""
     texts = [one for one in sequence(prompt) if not isinstance(one, int)]
     return max(1, len(texts))
 
 
 def _usage(wire: Mapping[str, Json]) -> Usage | None:
-    """None where no tokens are told: a transcript may have seconds, a ranking units of its own."""
+    """None if no tokens are reported: a transcript may have seconds, a ranking its own units."""
     if "prompt_tokens" in wire:
         return read_usage(wire)
     total = wire.get("total_tokens")
@@ -102,9 +102,9 @@ def _sum(one: Usage, other: Usage) -> Usage:
 
 
 def _last_usage(tail: bytes) -> Json:
-    """The member ``usage`` at the end of a JSON text of which the beginning is not here.
+    """The member ``usage`` at the end of a JSON text whose beginning is missing.
 
-    In a JSON string its quotes would be escaped, so that it is a member or a whole string, which no colon follows.
+    In a JSON string its quotes would be escaped, so it is a member, or a whole string, which no colon follows.
     """
     found = tail.rfind(_USAGE)
     if found < 0:

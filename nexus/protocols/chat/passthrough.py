@@ -1,8 +1,8 @@
 """Chat to chat: the client's bytes to the vendor and the vendor's bytes back, with the model's name edited.
 
-Law: bytes are spliced, never written again; fields that are unknown here pass. The one thing added is the request for
-usage on streams, and the one thing taken out is the chunk that answers it when the client did not ask. What goes is the
-reasoning of another vendor, which comes in fields of ours.
+Law: bytes are spliced, never serialized again; unknown fields are forwarded. The only addition is the request for usage
+on streams, and the only removals are the chunk that answers it, if the client did not ask, and another vendor's
+reasoning, which comes in fields of ours.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def edit_request(
 
 
 def _with_ids(raw: bytes, document: Mapping[str, Json], target: Target | None) -> bytes:
-    """Nothing is looked for byte by byte unless an id has to change."""
+    """The bytes are scanned only if an id has to change."""
     forms = tool_ids(target.chat) if target is not None and limits_ids(target) else None
 
     def fitting(id: str) -> str:
@@ -61,7 +61,7 @@ def _ids(document: Mapping[str, Json]) -> Iterator[str]:
 
 
 def _judge_message(value: bytes) -> bytes | None:
-    """Beside a tagged part all reasoning of a message is the same vendor's."""
+    """If one part is tagged, all reasoning of the message is from the same vendor."""
     if MAY_BE_TAGGED not in value:
         return None
     message = mapping(decode(value))
@@ -92,26 +92,26 @@ def asked_usage(document: Mapping[str, Json]) -> bool:
 
 _CHOICES = b'"choices"'
 _NULLS = ((b'"usage"', b'"usage":null'), (b'finish_reason"', b'finish_reason":null'))
-"""What is read of a chunk unless it is null."""
+"""Members of a chunk that are read unless null."""
 
 
 class _Same:
-    """What stands before the choices is the same in all chunks of an answer, and was read and edited once."""
+    """The part before the choices is the same in all chunks of an answer, and is read and edited only once."""
 
     def __init__(self) -> None:
         self._raw = b""
         self._edited = b""
 
     def learn(self, frame: Frame, edited: bytes) -> None:
-        """From a chunk that was read, and how it goes on; behind the first content."""
+        """Learns from a chunk that was read, and its edited form; after the first content."""
         place = frame.raw.find(_CHOICES)
         before, rest = frame.raw[:place], frame.raw[place:]
         is_known = place > 0 and edited.endswith(rest) and b'"usage"' not in before and b'"error"' not in before
         self._raw, self._edited = (before, edited[: len(edited) - len(rest)]) if is_known else (b"", b"")
 
     def passed(self, frame: Frame) -> bytes | None:
-        """A chunk of which nothing more is to be read or edited; None for any other frame. A key may be spelled by
-        escapes."""
+        """The bytes of a chunk that needs no further reading or editing; None for any other frame. A key may be spelled
+        with escapes."""
         raw, before = frame.raw, self._raw
         if not before or frame.event is not None or not raw.startswith(before):
             return None
@@ -161,7 +161,7 @@ class ChatPassthrough(Passthrough):
         return renamed
 
     def _read(self, answer: Mapping[str, Json]) -> None:
-        """Usage comes on any chunk, sometimes on several: the last one counts."""
+        """Usage can be on any chunk, sometimes on several: the last one counts."""
         if isinstance(answer.get("model"), str) and answer["model"]:
             self.tap.model = answer["model"]
         self._service_tier = text(answer.get("service_tier")) or self._service_tier

@@ -1,4 +1,4 @@
-"""Chunks that have some more words of a text and nothing else, as nearly all of a stream do."""
+"""Chunks that only have more text, as nearly all of a stream do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from nexus.wire import Json, mapping, text
 
 _ENVELOPE = frozenset(
     {"id", "object", "created", "model", "system_fingerprint", "service_tier", "choices"}
-    # OpenAI's padding; whom OpenRouter asked.
+    # OpenAI's padding; OpenRouter's vendor.
     | {"obfuscation", "provider"}
 )
 _CHOICE = frozenset({"index", "delta"})
@@ -16,7 +16,7 @@ _DELTA = frozenset({"role", "content"})
 
 
 def plain_words(chunk: Mapping[str, Json], tier: str) -> str | None:
-    """Its words; None for a chunk that says anything beside them, or another ``tier`` than was known."""
+    """Its text; None for a chunk with anything else, or another ``tier`` than before."""
     choices = chunk.get("choices")
     if not isinstance(choices, list) or len(choices) != 1 or (chunk.get("service_tier") or tier) != tier:
         return None
@@ -28,6 +28,6 @@ def plain_words(chunk: Mapping[str, Json], tier: str) -> str | None:
 
 
 def holds_more(holder: Mapping[str, Json], known: frozenset[str]) -> bool:
-    """Whether it says anything beside what is known."""
+    """Whether it has anything besides the known members."""
     more = holder.keys() - known
     return bool(more) and any(holder[name] is not None for name in more)

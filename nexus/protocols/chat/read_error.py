@@ -11,5 +11,5 @@ from nexus.wire import Json
 
 
 def read_stream_error(document: Mapping[str, Json]) -> VendorFailure:
-    """An error inside a 200: a chunk or a whole answer that holds ``error``."""
+    """An error inside a 200: a chunk or a complete answer with ``error``."""
     return read_in_band(document, decided_by=("code", "type"))

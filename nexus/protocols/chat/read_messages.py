@@ -1,9 +1,9 @@
 """A client's messages, read into system text and neutral messages.
 
-The normal form. System and developer messages before the first other one are ``system``, one Text per block; later
-ones stay in place with role ``system``. Tool messages in a row form one user message. An assistant message's parts
-come as reasoning, text, refusals, calls, unless ``reasoning_details`` know the true positions. Calls in the old
-``function_call`` form get ids made of their place in the conversation, which does not change from turn to turn.
+The normal form. System and developer messages before the first other one are ``system``, one Text per block; later ones
+stay in place with role ``system``. Tool messages in a row form one user message. An assistant message's parts are in
+the order reasoning, text, refusals, calls, unless ``reasoning_details`` have the true positions. Calls in the legacy
+``function_call`` form get ids made of their position in the conversation, which does not change from turn to turn.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _KNOWN: Mapping[str, frozenset[str]] = {
 
 
 class MessagesReader:
-    """Feed it the messages in order, then take ``system`` and ``finish()``. ``drops`` collects wire names."""
+    """Takes the messages in order, then returns ``system`` and ``finish()``. ``drops`` collects wire names."""
 
     def __init__(self, drops: Drops) -> None:
         self.system: list[Text] = []
@@ -146,7 +146,7 @@ class MessagesReader:
 
 
 def _read_images(message: Mapping[str, Json], path: str) -> list[Part]:
-    """Those that a model made, as its client was told them."""
+    """Images made by a model, in the form that its client got."""
     images: list[Part] = []
     for entry, where in objects_in(message.get("images") or [], path):
         source = read_url(image_url(entry), param=f"{where}.image_url.url")
@@ -157,7 +157,7 @@ def _read_images(message: Mapping[str, Json], path: str) -> list[Part]:
 
 
 def _hinted(parts: list[Part], cache: CacheHint | None) -> list[Part]:
-    """A hint on the whole message belongs to its last part that can hold one."""
+    """A hint on the whole message belongs to its last part that can have one."""
     if cache is not None:
         content.change_last(parts, (Text, Image, Document, ToolCall), partial(replace, cache=cache))
     return parts

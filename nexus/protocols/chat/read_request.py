@@ -1,7 +1,7 @@
 """A client's chat request, read into neutral form.
 
-Driven by ``READS``. A field that the table drops is named in ``dropped`` when it says something, one that it
-refuses is refused with the table's own note, a field that it does not have is dropped by its name.
+Driven by ``READS``. A field that the table drops is listed in ``dropped`` if it has an effect, one that it refuses is
+refused with the note of the table, an unknown field is dropped by name.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A vendor's whole answer, read into neutral form.
+"""A vendor's complete answer, read into neutral form.
 
-The first choice is the answer. Its parts come in the order reasoning, text, refusal, images, calls; neighbouring
-pieces of text are one part. Source: openai.types.chat.ChatCompletion.
+The first choice is the answer. Its parts are in the order reasoning, text, refusal, images, calls; neighbouring pieces
+of text are one part. Source: openai.types.chat.ChatCompletion.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from nexus.wire import Json, mapping, sequence, text
 
 
 def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
-    """Raises VendorError for an error inside a 200, and for what else is no answer."""
+    """Raises VendorError for an error inside a 200, and for anything else that is not an answer."""
     if not is_answer(body):
         raise VendorError(read_stream_error(body))
     drops = Drops()
@@ -54,7 +54,7 @@ def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadRespons
 
 
 def is_answer(body: Mapping[str, Json]) -> bool:
-    """Whether a 200 holds one."""
+    """Whether a 200 contains an answer."""
     return isinstance(body.get("choices"), list) and not body.get("error")
 
 

@@ -1,9 +1,9 @@
 """A vendor's stream of chunks, read into events.
 
-Tolerant of real servers, truthful about the end. ``complete`` is set by a finish reason or by ``[DONE]``,
-whichever comes first; ResponseEnd waits for ``[DONE]`` or the end of the bytes, because usage comes last. What is open
-stands in stream_parts.py. Pieces of no characters start no part. Source: openai.types.chat.ChatCompletionChunk and the
-servers named in stream_calls.py.
+Tolerant of real servers, exact about the end. ``complete`` is set by a finish reason or by ``[DONE]``, whichever comes
+first; ResponseEnd waits for ``[DONE]`` or the end of the bytes, because usage comes last. Open parts are in
+stream_parts.py. Empty pieces start no part. Source: openai.types.chat.ChatCompletionChunk and the servers named in
+stream_calls.py.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ from nexus.wire import Json, decode_delta, mapping, sequence, text
 
 _WORDS = ("text", "summary", "thinking")
 _CALLS = frozenset({"role", "tool_calls"})
-"""All that a delta of calls alone has, as most of an agent's do."""
+"""Members of a delta with only calls, as most deltas of an agent's stream."""
 
 
 class StreamReader:
-    """``_finish`` is the choice that said why it ended, ``_usage`` the last count of everything in the vendor's own
-    names, ``_plain`` the reasoning that was told without details."""
+    """``_finish`` is the choice with the finish reason, ``_usage`` the last count of everything by the vendor's own
+    names, ``_plain`` the reasoning that came without details."""
 
     def __init__(self, origin: AnswerOrigin) -> None:
         self.complete = False
@@ -65,7 +65,7 @@ class StreamReader:
         self._parts = StreamParts(self._out)
 
     def feed(self, event: str | None, data: str) -> list[Event]:
-        """Raises VendorError for an error in the stream, ValueError for garbage."""
+        """Raises VendorError for an error in the stream, ValueError for invalid data."""
         if self._over or not data.strip():
             return []
         if data.strip() == DONE:
@@ -97,7 +97,8 @@ class StreamReader:
             self._emit("tool_calls")
         stop = read_stop(self._finish, calls=any(call.name for call in calls), refused=self._parts.has_refusal)
         if not self._finish and any(call.arguments and not call.whole for call in calls):
-            # The terminator alone says that all was said, and half a call that more should have come.
+            # There is only the terminator, which says that the answer is complete, while an incomplete call says the
+            # opposite.
             stop = Stop("unknown")
         self._parts.end_all()
         self._out += [UsageUpdate(self._known), ResponseEnd(stop)]
@@ -109,7 +110,7 @@ class StreamReader:
         return out
 
     def _emit(self, *found: Event | str) -> None:
-        """Events, and names of what has none."""
+        """Adds events, and reports names that have none."""
         self._out += self._dropped.events(*found)
 
     def _start(self) -> None:
@@ -142,7 +143,7 @@ class StreamReader:
             self._out.append(UsageUpdate(self._known))
 
     def _read_choice(self, choice: Mapping[str, Json]) -> None:
-        # A server that fakes streaming puts the whole message where the delta belongs.
+        # A server that simulates streaming puts the complete message in place of the delta.
         delta = mapping(choice.get("delta")) or mapping(choice.get("message"))
         if holds_more(delta, _CALLS):
             self._read_prose(delta)
@@ -181,8 +182,7 @@ class StreamReader:
         if not detailed and (plain := plain_reasoning(delta)):
             self._plain.append(plain)
             self._say("reasoning", plain)
-        # A gateway like this one tells it all again at the end, with signatures, which come too late for parts that
-        # ended.
+        # A gateway like this one repeats everything at the end with signatures, too late for parts that have ended.
         again = bool(detailed) and detailed == "".join(self._plain)
         for entry, part in details:
             if again and part.text:
@@ -191,14 +191,14 @@ class StreamReader:
                 self._read_detail(entry, part)
 
     def _read_detail(self, entry: Mapping[str, Json], part: Reasoning) -> None:
-        """Pieces of one entry share its index and follow each other; the last one brings the signature."""
+        """Pieces of one entry share its index and are consecutive; the last one has the signature."""
         prose = self._parts.prose
         if prose is None or prose.detail is None or is_another(prose.detail, entry):
             if part.signature == BARE and not part.text:
                 return
             signs = is_block(entry) and not part.text and not part.redacted
             if signs and prose is not None and prose.kind == "reasoning" and prose.detail is None:
-                # The words came as plain reasoning, which this signs.
+                # The text came as plain reasoning, and this is its signature.
                 prose.detail, prose.signature = entry, part.signature
                 return
             prose = self._parts.start("reasoning", Reasoning("", None, part.redacted))
@@ -209,7 +209,7 @@ class StreamReader:
             self._say("reasoning", part.text)
 
     def _read_words(self, kind: str, words: str) -> None:
-        """Words of the content, where thinking may stand between tags."""
+        """Text of the content, which may contain thinking between tags."""
         for piece_kind, piece in self._tags.feed(words) if self._tags and kind == "text" else ((kind, words),):
             self._say(piece_kind, piece)
 

@@ -29,7 +29,7 @@ from nexus.wire import Json, count, decode_object, encode, mapping, only, sequen
 
 OWN = "chat"
 BARE = Signature(OWN, "")
-"""Signs reasoning that a vendor of this dialect sent as plain text."""
+"""Signature of reasoning that a vendor of this dialect sent as plain text."""
 
 Position = tuple[int, int]
 _TAGGED = "nexus."
@@ -39,7 +39,7 @@ _CLAUDE = "messages"
 
 
 def is_another(known: Mapping[str, Json], entry: Mapping[str, Json]) -> bool:
-    """Whether an entry is not more of the one that is known; a block without an index ends with its signature."""
+    """Whether an entry is not a continuation of the known one; a block without an index ends with its signature."""
     if known.get("index") != entry.get("index"):
         return True
     signed = bool(known.get("signature") or known.get("data"))
@@ -47,12 +47,12 @@ def is_another(known: Mapping[str, Json], entry: Mapping[str, Json]) -> bool:
 
 
 def plain_reasoning(message: Mapping[str, Json]) -> str:
-    """The reasoning text of a message or delta; servers in transition send both spellings with the same text."""
+    """The reasoning text of a message or delta; some servers send both spellings with the same text."""
     return text(message.get("reasoning_content")) or text(message.get("reasoning"))
 
 
 def read_entries(message: Mapping[str, Json]) -> list[Mapping[str, Json]]:
-    """The reasoning of a message or delta part by part, in whichever form it is told."""
+    """The reasoning of a message or delta in parts, in whichever form it is sent."""
     details = [entry for value in sequence(message.get("reasoning_details")) if (entry := mapping(value))]
     return details or [entry for value in sequence(message.get("thinking_blocks")) if (entry := mapping(value))]
 
@@ -63,7 +63,7 @@ def is_block(entry: Mapping[str, Json]) -> bool:
 
 
 def read_echoed(message: Mapping[str, Json], bare: Signature | None) -> list[tuple[Position, Reasoning]]:
-    """The same of a client's history, in which thinking blocks that bear no tag of ours are Claude's own."""
+    """The same for a client's history, in which thinking blocks without our tag are Claude's own."""
     found = read_reasoning(message, bare)
     entries = [entry for entry in read_entries(message) if is_block(entry)]
     if not entries:
@@ -80,7 +80,7 @@ def _claude_signature(entry: Mapping[str, Json]) -> Signature | None:
 
 
 def read_reasoning(message: Mapping[str, Json], bare: Signature | None) -> list[tuple[Position, Reasoning]]:
-    """Every reasoning part with its position; ``bare`` signs text that comes without details."""
+    """Every reasoning part with its position; ``bare`` is the signature of text without details."""
     found = [(_position(entry), read_detail(entry, bare)) for entry in read_entries(message)]
     plain = plain_reasoning(message)
     if plain and not any(part.text for _, part in found):
@@ -96,7 +96,7 @@ def read_detail(entry: Mapping[str, Json], bare: Signature | None) -> Reasoning:
 
 
 def detail_signature(entry: Mapping[str, Json], bare: Signature | None) -> Signature | None:
-    """Everything but the words, so that a vendor gets back what it sent."""
+    """Everything except the text, so that a vendor gets back what it sent."""
     opaque = text(entry.get("signature")) or text(entry.get("data"))
     if opaque.startswith(_TAGGED):
         return unpack_signature(opaque, OWN)
@@ -106,7 +106,7 @@ def detail_signature(entry: Mapping[str, Json], bare: Signature | None) -> Signa
 
 
 def write_details(parts: Iterable[Part]) -> list[dict[str, Json]]:
-    """For a client; empty when the text alone says everything."""
+    """For a client; empty if the text alone is sufficient."""
     details: list[dict[str, Json]] = []
     signed = False
     characters = calls = 0
@@ -136,7 +136,7 @@ def _write_detail(part: Reasoning, index: int) -> dict[str, Json]:
 def interleave(
     reasoning: Sequence[tuple[Position, Reasoning]], prose: Sequence[Part], calls: Sequence[Part]
 ) -> list[Part]:
-    """Puts reasoning back to its positions between the text and the calls of one message."""
+    """Puts reasoning back at its positions between the text and the calls of one message."""
     parts: list[Part] = []
     left, waiting = list(prose), list(calls)
     characters = taken = 0
@@ -159,7 +159,7 @@ def interleave(
 
 
 def vendor_reasoning(parts: Iterable[Reasoning]) -> dict[str, Json]:
-    """What a vendor of this dialect gets back of its own."""
+    """A vendor's own reasoning, to be sent back to a vendor of this dialect."""
     plain: list[str] = []
     details: list[Json] = []
     blocks: list[Json] = []
@@ -174,7 +174,7 @@ def vendor_reasoning(parts: Iterable[Reasoning]) -> dict[str, Json]:
 
 
 def read_extra(value: Json) -> Signature | None:
-    """``extra_content`` as a client echoes it."""
+    """Reads ``extra_content`` that a client sends back."""
     extra = mapping(value)
     if own := text(mapping(extra.get("nexus")).get("seal")):
         return unpack_signature(own, OWN)
@@ -184,7 +184,7 @@ def read_extra(value: Json) -> Signature | None:
 
 
 def write_extra(signature: Signature | None) -> dict[str, Json]:
-    """The ``extra_content`` member of a text, a call or an image for a client, {} of what is not signed."""
+    """The ``extra_content`` member of a text, a call or an image for a client, {} if it has no signature."""
     if signature is None:
         return {}
     if signature.dialect == "gemini":
@@ -193,13 +193,13 @@ def write_extra(signature: Signature | None) -> dict[str, Json]:
 
 
 def vendor_signature(value: Json) -> Signature | None:
-    """A vendor's ``extra_content``, whole."""
+    """A vendor's complete ``extra_content``."""
     extra = mapping(value)
     return Signature(OWN, encode(extra).decode()) if extra else None
 
 
 def vendor_extra(signature: Signature | None) -> dict[str, Json]:
-    """The ``extra_content`` member of a vendor's own text or call, {} for everybody else's."""
+    """The ``extra_content`` member of a vendor's own text or call, {} for any other."""
     extra = decode_object(signature.value) if signature is not None and signature.dialect == OWN else {}
     return {"extra_content": extra} if extra else {}
 

@@ -1,10 +1,10 @@
 """Citations of web pages and images of answers, on the wire of this dialect.
 
-A citation's offsets count the characters of the whole ``content``; in a part they count its own. ``end_index`` is
-behind the last character, as OpenAI's and OpenRouter's answers have it. An image is an entry of ``images``, with an
-index in streams, by which the SDK adds them up. Perplexity and xAI tell pages without places: the last text rests on
-them as a whole. Sources: openai.types.chat.ChatCompletionMessage; OpenRouter's guides
-on web search and image generation.
+A citation's offsets count the characters of the whole ``content``; in a part they are relative to the part.
+``end_index`` is after the last character, as OpenAI's and OpenRouter's answers have it. An image is an entry of
+``images``, with an index in streams, by which the SDK adds them up. Perplexity and xAI list pages without positions:
+they become citations of the whole last text. Sources: openai.types.chat.ChatCompletionMessage; OpenRouter's guides on
+web search and image generation.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _Wire = dict[str, Json]
 
 @dataclass(slots=True)
 class Span:
-    """A text part: its index among the answer's parts, and where it stands in the content as the vendor counts it."""
+    """A text part: its index among the answer's parts, and its position in the content as the vendor counts it."""
 
     part: int
     start: int
@@ -33,7 +33,7 @@ class Span:
 
 
 def read_annotations(message: Mapping[str, Json]) -> Iterator[Citation | str]:
-    """What a vendor cites, with its own offsets; the name of what is no page of the web."""
+    """A vendor's citations, with its own offsets; for anything but a web page, its name."""
     for entry in map(mapping, sequence(message.get("annotations"))):
         kind = text(entry.get("type"))
         # Some servers leave out the inner object.
@@ -46,7 +46,7 @@ def read_annotations(message: Mapping[str, Json]) -> Iterator[Citation | str]:
 
 
 def read_sources(answer: Mapping[str, Json]) -> list[Citation]:
-    """Pages that some servers tell beside a whole answer or chunk, without the words that rest on them."""
+    """Pages that some servers list next to a complete answer or chunk, without positions in the text."""
     results = [mapping(entry) for entry in sequence(answer.get("search_results"))]
     titles = {text(result.get("url")): text(result.get("title")) for result in results}
     urls = [text(entry) or text(mapping(entry).get("url")) for entry in sequence(answer.get("citations"))]
@@ -54,7 +54,7 @@ def read_sources(answer: Mapping[str, Json]) -> list[Citation]:
 
 
 def placed_citation(citation: Citation, spans: Iterable[Span]) -> tuple[int, Citation] | None:
-    """The part in which a citation begins, and the citation as that part counts; None where there is no text."""
+    """The part in which a citation begins, and the citation relative to that part; None if there is no text."""
     found: Span | None = None
     for span in spans:
         if found is None or citation.start >= found.end:
@@ -68,7 +68,8 @@ def placed_citation(citation: Citation, spans: Iterable[Span]) -> tuple[int, Cit
 
 
 def with_citations(parts: list[Part], citations: Iterable[Citation], drops: Drops, before: int = 0) -> list[Part]:
-    """The parts of an answer whose content is ``before`` characters and the texts among them."""
+    """Adds citations to the parts of an answer whose content is ``before`` characters and then the texts of the
+    parts."""
     spans: list[Span] = []
     at = before
     for index, part in enumerate(parts):
@@ -87,7 +88,7 @@ def with_citations(parts: list[Part], citations: Iterable[Citation], drops: Drop
 
 
 def with_sources(parts: list[Part], sources: list[Citation], drops: Drops) -> list[Part]:
-    """The parts, the last text of which rests on ``sources`` as a whole, where nothing else is cited."""
+    """The parts, with ``sources`` as citations of the whole last text, if nothing else is cited."""
     texts = [(at, part) for at, part in enumerate(parts) if isinstance(part, Text)]
     if not sources or any(part.citations for _, part in texts):
         return parts
@@ -121,7 +122,7 @@ def _annotation(citation: Citation, before: int) -> _Wire:
 
 
 def read_images(message: Mapping[str, Json]) -> Iterator[Image | str]:
-    """A vendor's images, or the name of what is none: of ``images`` and of parts of the content."""
+    """A vendor's images in ``images`` and in parts of the content; for anything else, its name."""
     for entry in map(mapping, sequence(message.get("images"))):
         yield _read_image(entry, "images")
     for part in map(mapping, sequence(message.get("content"))):
@@ -152,7 +153,7 @@ def write_image(image: Image, index: int) -> _Wire:
 
 
 def vendor_image(image: Image) -> _Wire:
-    """For a vendor that takes images back."""
+    """For a vendor that accepts its images back."""
     return _entry(image) | vendor_extra(image.signature)
 
 

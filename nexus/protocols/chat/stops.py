@@ -1,9 +1,9 @@
-"""Why an answer ended: ``finish_reason`` to the neutral stop and back, total in both directions.
+"""Stop reasons: ``finish_reason`` to the neutral stop and back, total in both directions.
 
-An unknown word stays ``unknown`` with the word kept, never "end"; towards a client it is the published word for an
-answer that is not finished, with the vendor's beside it. ``raw`` is set only where the word is not the one that the
-writer would choose. Sources: OpenAI's API reference; ``stop_reason`` as vLLM and ``matched_stop`` as
-SGLang put it beside ``finish_reason``; ``model_length`` and ``error`` as Mistral sends them.
+An unknown reason stays ``unknown`` and is kept, never "end"; a client gets the published reason for an unfinished
+answer, along with the vendor's. ``raw`` is set only if the reason is not the one that the writer would choose. Sources:
+OpenAI's API reference; ``stop_reason`` as vLLM and ``matched_stop`` as SGLang put it next to ``finish_reason``;
+``model_length`` and ``error`` as Mistral sends them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _WRITE: Mapping[StopReason, str] = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
     "content_filter": "content_filter",
-    # The answer is not finished and the client may ask for more, which is what "length" tells it.
+    # The answer is not finished and the client may continue, which "length" tells it.
     "pause": "length",
     "context_window": "length",
     "unknown": "length",
@@ -41,15 +41,16 @@ _WRITE: Mapping[StopReason, str] = {
 
 
 def finish_word(choice: Mapping[str, Json]) -> str:
-    """Why a choice ended, "" while it goes on: some servers say that with an empty word or "null" on every chunk."""
+    """The finish reason of a choice, "" while it continues: some servers send an empty string or "null" for that on
+    every chunk."""
     word = text(choice.get("finish_reason"))
     return "" if word == "null" else word
 
 
 def read_stop(choice: Mapping[str, Json], *, calls: bool, refused: bool) -> Stop:
-    """``calls`` and ``refused`` tell what the answer holds: servers say "stop" to both."""
+    """``calls`` and ``refused`` say what the answer contains: servers send "stop" for both."""
     word = finish_word(choice)
-    # Without a word the vendor's terminator has said that the answer is whole.
+    # Without a reason, the vendor's terminator says that the answer is complete.
     stop = _READ.get(word or "stop") or Stop("unknown", raw=word)
     sequence = text(choice.get("stop_reason")) or text(choice.get("matched_stop"))
     match stop.reason:
@@ -66,7 +67,7 @@ def read_stop(choice: Mapping[str, Json], *, calls: bool, refused: bool) -> Stop
 
 
 def write_stop(stop: Stop, *, refused: bool) -> dict[str, Json]:
-    """The members of a choice that tell it; ``refused`` says that the answer holds the model's refusal."""
+    """The members of a choice for it; ``refused`` says that the answer contains a refusal."""
     if stop.reason == "refusal" and refused:
         return {"finish_reason": "stop"}
     word = _WRITE[stop.reason]

@@ -1,8 +1,8 @@
-"""Puts a vendor's streamed tool calls together, whichever way the server numbers them.
+"""Assembles a vendor's streamed tool calls, whichever way the server numbers them.
 
-A call is found by its index, or by its id where ids contradict the index or there is none; a new id where the
-index is taken starts a new call. Id and name count once, however often they are repeated. Sources: streams of OpenAI,
-vLLM, llama.cpp (repeats everything), Ollama (index always 0), Google (whole calls, no index).
+A call is found by its index, or by its id if ids contradict the index or there is none; a new id at a used index starts
+a new call. Id and name count once, however often they are repeated. Sources: streams of OpenAI, vLLM, llama.cpp
+(repeats everything), Ollama (index always 0), Google (whole calls, no index).
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from nexus.wire import Json, decode, mapping, text
 
 @dataclass(slots=True, eq=False)
 class StreamedCall:
-    """A call as far as it is known: ``waiting`` are the arguments that nobody was told. ``part`` is the index of its
-    part, None before its name has come; ``ended`` says that the part has."""
+    """A call as far as it is known: ``waiting`` are arguments not sent yet. ``part`` is the index of its part, None
+    until its name is known; ``ended`` says that the part has ended."""
 
     index: int | None = None
     id: str = ""
@@ -33,7 +33,7 @@ class StreamedCall:
 
     @property
     def whole(self) -> bool:
-        """Nothing but white space can follow."""
+        """Whether only white space can follow."""
         try:
             decode("".join(self.arguments))
         except ValueError:
@@ -41,12 +41,12 @@ class StreamedCall:
         return True
 
     def has_sent(self, piece: str) -> bool:
-        """Whether a server tells the whole arguments once more."""
+        """Whether a server repeats the complete arguments."""
         return piece[0] == "{" and "".join(self.arguments) == piece and self.whole
 
 
 class StreamedCalls:
-    """Feed it the deltas of one answer; each gives the call it belongs to, brought up to date."""
+    """Takes the deltas of one answer; returns the updated call of each."""
 
     def __init__(self) -> None:
         self.all: list[StreamedCall] = []
@@ -77,7 +77,7 @@ class StreamedCalls:
         if here is not None and here.id in ("", call_id):
             return here
         same = [call for call in self.all if call.id == call_id]
-        # The same id at another index is another call of a careless server.
+        # The same id at another index is another call, from a careless server.
         return next((call for call in same if index is None or call.index in (None, index)), None)
 
 

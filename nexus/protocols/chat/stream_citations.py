@@ -1,4 +1,4 @@
-"""Citations of a streamed answer, told when the words that they are about have come."""
+"""Citations of a streamed answer, sent when the text that they refer to has arrived."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from nexus.wire import Json
 
 
 class StreamCitations:
-    """Told of every text and every delta; gives citations, and the names of what is none.
+    """Takes every text and every delta; returns citations, and the names of anything else.
 
-    ``sources`` are pages without places, which count where nothing else is cited.
+    ``sources`` are pages without positions, used if nothing else is cited.
     """
 
     def __init__(self) -> None:
@@ -25,11 +25,11 @@ class StreamCitations:
 
     @property
     def waits(self) -> bool:
-        """Whether there are citations whose words are to come."""
+        """Whether there are citations whose text has not arrived yet."""
         return bool(self._waiting)
 
     def hear(self, index: int, length: int, before: int) -> None:
-        """More words of the text ``index``; ``before`` are the characters of the content that are in no text."""
+        """More text of part ``index``; ``before`` is the number of characters of the content outside any text part."""
         if not self._spans or self._spans[-1].part != index:
             start = self._spans[-1].end if self._spans else before
             self._spans.append(Span(index, start, start))
@@ -46,7 +46,7 @@ class StreamCitations:
             yield self._place(self._waiting.pop(0))
 
     def last(self) -> Iterator[Cited | str]:
-        """All that waits, at the end of the answer."""
+        """All pending citations, at the end of the answer."""
         yield from map(self._place, self._waiting)
         if self.sources and not self._cites:
             if not self._spans:

@@ -1,7 +1,7 @@
 """The parts of a streamed answer as they start, grow and end.
 
-Text, reasoning and refusal take turns: one of them is open at a time. A call may stay open beside them, because servers
-interleave: it ends before something else starts only when its arguments are a whole JSON value.
+Of text, reasoning and refusal, one is open at a time. A call may stay open in addition, because servers interleave: it
+ends before something else starts only if its arguments are a complete JSON value.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _EMPTY: Mapping[str, StreamPart] = {"text": Text(""), "reasoning": Reasoning("",
 
 @dataclass(slots=True)
 class Prose:
-    """The text, reasoning or refusal that is open. ``signature`` is what its end will tell, ``detail`` what is known of
-    the entry of ``reasoning_details`` that it is of."""
+    """The open text, reasoning or refusal. ``signature`` is for its end, ``detail`` the entry of ``reasoning_details``
+    that it belongs to, as far as it is known."""
 
     kind: str
     index: int
@@ -41,19 +41,19 @@ class StreamParts:
         self._out = out
 
     def say(self, kind: str, words: str) -> int:
-        """More words, and the index of the part that they are of."""
+        """Adds text; returns the index of its part."""
         index = self.open(kind).index
         self._out.append(PartDelta(index, words))
         return index
 
     def open(self, kind: str) -> Prose:
-        """The prose of this kind, which starts here unless it is open."""
+        """The prose of this kind, started here unless it is open."""
         prose = self.prose
         return prose if prose is not None and prose.kind == kind else self.start(kind, _EMPTY[kind])
 
     def start(self, kind: str, part: StreamPart) -> Prose:
         self.has_refusal = self.has_refusal or kind == "refusal"
-        # The start of the one is the end of the other.
+        # Starting one ends the other.
         self.prose = Prose(kind, self._start(part))
         return self.prose
 
@@ -61,7 +61,7 @@ class StreamParts:
         self._out.append(PartEnd(self._start(image)))
 
     def call(self, delta: Mapping[str, Json], response_id: str) -> None:
-        """More of a call, which starts when its name is known. Raises ValueError for arguments behind its end."""
+        """More of a call, which starts when its name is known. Raises ValueError for arguments after its end."""
         call = self.calls.feed(delta)
         if call.part is None:
             if not call.name:
@@ -81,7 +81,7 @@ class StreamParts:
         self._end_calls(self.calls.all)
 
     def _start(self, part: StreamPart) -> int:
-        """The index of a part that starts here, behind the ends of what is surely finished."""
+        """Starts a part, after the ends of those that are certainly finished; returns its index."""
         self._end_prose()
         self._end_calls(call for call in self.calls.all if not call.ended and call.whole)
         self._out.append(PartStart(self._started, part))

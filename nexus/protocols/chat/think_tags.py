@@ -1,7 +1,7 @@
-"""Thinking that servers leave in the content, between tags, taken out of it.
+"""Extracts thinking that servers leave in the content between tags.
 
-Only at the beginning of the content, behind white space, where models that think begin; a tag later is somebody's
-words. White space around the thinking is nobody's. However the tags are cut into deltas, the answer is the same.
+Only at the beginning of the content, after white space, where thinking models begin; a later tag is ordinary text.
+White space around the thinking is removed. The result does not depend on how the tags are split into deltas.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class _State(Enum):
 
 
 class ThinkTags:
-    """Feed it the content in pieces. ``before`` counts the characters of it that came before the text."""
+    """Takes the content in pieces. ``before`` counts its characters before the text."""
 
     def __init__(self) -> None:
         self.before = 0
@@ -44,7 +44,7 @@ class ThinkTags:
         return found
 
     def finish(self) -> list[Piece]:
-        """What was held back; thinking that was cut ends where it was cut."""
+        """The text that was held back; thinking that broke off ends there."""
         held, self._held = self._held, ""
         if self._state is not _State.THINKING:
             return [("text", held)] if held else []
@@ -62,7 +62,7 @@ class ThinkTags:
         return words
 
     def _skip(self, words: str, found: list[Piece]) -> str:
-        """The white space behind a tag."""
+        """Skips the white space after a tag."""
         rest = self._behind(words, len(words) - len(words.lstrip()))
         if rest:
             self._state = _State.THINKING if self._state is _State.OPENED else _State.TEXT
@@ -101,7 +101,7 @@ _STEPS = {
 
 
 def untagged(pieces: Iterable[tuple[str, str]]) -> tuple[list[tuple[str, str]], int]:
-    """The pieces of a whole message, and how many characters of its content came before the text."""
+    """The pieces of a complete message, and the number of characters of its content before the text."""
     tags = ThinkTags()
     found: list[tuple[str, str]] = []
     for kind, words in pieces:

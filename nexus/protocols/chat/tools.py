@@ -1,8 +1,8 @@
 """Tools, tool choice and tool call ids, in both directions.
 
-Functions, and custom tools as functions of one string; any other tool type is refused by name. ``allowed_tools``
-becomes the shorter list of tools with its mode, which lets the model do exactly the same. Sources: openai.types.chat
-tool params; the 40 characters for tool call ids are OpenAI's limit, the nine alphanumerics Mistral's.
+Functions, and custom tools as functions with one string argument; any other tool type is refused by name.
+``allowed_tools`` becomes a shorter list of tools with its mode, which is equivalent. Sources: openai.types.chat tool
+params; the 40 characters for tool call ids are OpenAI's limit, the nine alphanumerics Mistral's.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MISTRAL_ID = pattern(r"[a-zA-Z0-9]{9}")
 
 
 def limits_ids(target: Target) -> bool:
-    """Whether the target is known to refuse ids of other vendors: OpenAI long ones, Mistral all."""
+    """Whether the target is known to reject ids of other vendors: OpenAI long ones, Mistral all."""
     return target.gpt is not None or target.chat.mistral_tool_ids
 
 
@@ -49,7 +49,7 @@ def _read_tool(entry: Mapping[str, Json], path: str, drops: Drops) -> Tool:
     parameters = function.get("parameters")
     if parameters is not None:
         an_object(parameters, f"{path}.function.parameters")
-    # Codex repeats the name beside the function.
+    # Codex repeats the name next to the function.
     drops.unknown(entry, ("type", "function", "cache_control", "name"), "tools")
     drops.unknown(function, ("name", "description", "parameters", "strict", "cache_control"), "tools.function")
     return Tool(

@@ -1,8 +1,8 @@
 """Token counts: the wire's totals with details inside them, and the neutral disjoint parts.
 
 The parts sum to the vendor's total. Cached and written tokens count inside ``prompt_tokens`` and reasoning inside
-``completion_tokens``; servers that count them beside are told by sums that would not fit. The lifetime of a
-cache write is not on this wire: it reads as five minutes. Sources: OpenAI's API reference; DeepSeek
+``completion_tokens``; servers that count them separately are recognized by sums that would not match. This dialect does
+not have the lifetime of a cache write: it is read as five minutes. Sources: OpenAI's API reference; DeepSeek
 (``prompt_cache_hit_tokens``), Moonshot (``cached_tokens`` on top), LiteLLM (``cache_creation_input_tokens``).
 """
 
@@ -15,7 +15,7 @@ from nexus.wire import Json, count, mapping, text
 
 
 def read_usage(wire: Mapping[str, Json], service_tier: Json = None) -> Usage:
-    """``service_tier`` is the one of the answer, which has it beside its usage."""
+    """``service_tier`` is that of the answer, which has it next to its usage."""
     prompt, completion = count(wire.get("prompt_tokens")), count(wire.get("completion_tokens"))
     details = mapping(wire.get("prompt_tokens_details"))
     read = _first(details.get("cached_tokens"), wire.get("prompt_cache_hit_tokens"), wire.get("cached_tokens"))
@@ -32,7 +32,7 @@ def read_usage(wire: Mapping[str, Json], service_tier: Json = None) -> Usage:
     if reasoning > completion or (reasoning and beside == reasoning):
         output = completion
     elif not reasoning and prompt and beside > 0:
-        # Google's compatible endpoint counts thinking in the total alone.
+        # Google's compatible endpoint counts thinking only in the total.
         output, reasoning = completion, beside
     else:
         output = completion - reasoning

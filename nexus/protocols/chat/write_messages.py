@@ -1,9 +1,9 @@
 """Neutral system text and messages, written as this dialect's messages for a vendor.
 
-The order that the vendor demands. Assistant messages in a row are merged; the results of a message's calls follow
-it at once, in the order of the calls, wherever the client had put them before the next answer. An answer that holds
-nothing is left out. A tool message holds text alone: images and files go into a user message after the results, which
-names the calls. A result that is an error begins with ERROR_MARK. Reasoning goes back only to the dialect that made it.
+In the order that the vendor requires. Consecutive assistant messages are merged; the results of a message's calls
+follow it immediately, in the order of the calls, wherever the client had put them before the next answer. Empty answers
+are left out. A tool message contains only text: images and files go into a user message after the results, which names
+the calls. A result that is an error begins with ERROR_MARK. Reasoning is sent back only to the dialect that made it.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from nexus.protocols.images import LOST, from_result, unseen
 from nexus.wire import Json
 
 ERROR_MARK = "[tool error] "
-"""Begins the text of a result with ``is_error``, which this dialect has no field for."""
+"""Prefix of the text of a result with ``is_error``, for which this dialect has no field."""
 
 _MEDIA_MARK = "[what this result holds beside text follows in the next user message]"
 _NO_REASONING = " "
-"""Stands for reasoning that another model did, or that its client did not keep; "" counts as none."""
+"""Placeholder for reasoning that another model did, or that the client did not keep; "" counts as missing."""
 
 _BETWEEN = "OK."
-"""The answer between results and the next message, where a server demands one."""
+"""The answer between results and the next message, if a server requires one."""
 
 _SYSTEM_MARK = "[system message] "
 
@@ -138,12 +138,12 @@ class MessagesWriter:
             self._add_given({"role": "user", "content": media})
 
     def _write_result(self, result: ToolResult, path: str) -> list[Wire]:
-        """Returns the parts that have to follow."""
+        """Returns the parts that must follow."""
         texts: list[Wire] = []
         media: list[Wire] = []
         for at, part in enumerate(result.parts):
             written = self._parts(part, f"{path}.content.{at}")
-            # The context that a file brings along stays with the file.
+            # The context of a file stays with the file.
             (texts if all(map(is_text, written)) else media).extend(written)
         if media:
             texts.append({"type": "text", "text": _MEDIA_MARK})
@@ -178,7 +178,7 @@ class MessagesWriter:
         self._add_given({"role": role, "content": self._content(content)} | name)
 
     def _add_given(self, wire: Wire) -> None:
-        """Adds a message that is no answer and no result."""
+        """Adds a message that is neither an answer nor a result."""
         if self._server.no_user_after_tool and self._wire and self._wire[-1]["role"] == "tool":
             self._wire.append({"role": "assistant", "content": _BETWEEN})
         self._wire.append(wire)
@@ -196,7 +196,7 @@ class MessagesWriter:
         return fields
 
     def _content(self, parts: list[Wire]) -> Json:
-        """A string where one plain text says it, as every server understands."""
+        """A string if the content is one plain text, as every server understands."""
         parts = [part for part in parts if part != {"type": "text", "text": ""}]
         if not parts:
             return ""
@@ -216,7 +216,7 @@ Turn = tuple[tuple[Message, list[str]] | None, list[tuple[int, Message]]]
 
 
 def _turns(messages: Sequence[Message]) -> list[Turn]:
-    """Each answer, merged from the assistant messages in a row, with everything up to the next one."""
+    """Each answer, merged from consecutive assistant messages, with everything up to the next one."""
     turns: list[Turn] = [(None, [])]
     for index, message in enumerate(messages):
         answer, following = turns[-1]

@@ -1,7 +1,7 @@
 """A neutral request, written for OpenAI or a server compatible with it.
 
-Proven equal to ``WRITES``. What the table drops is named in ``dropped`` when the request says it; what the
-server refuses is dropped and named too. Nothing is clamped.
+Tested to be equal to ``WRITES``. Fields that the table drops are listed in ``dropped`` if the request has them; those
+that the server rejects are dropped and listed too. Nothing is clamped.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _write_tools(request: Request, server: ChatServer, body: dict[str, Json], dr
 
 
 def _write_format(request: Request, server: ChatServer, body: dict[str, Json]) -> str | None:
-    """Returns the name of the tool that stands in for structured output, if one does."""
+    """Returns the name of the tool that replaces structured output, if one does."""
     wanted = request.output_format
     if wanted is None:
         return None
@@ -95,7 +95,7 @@ def _write_thinking(request: Request, target: Target, body: dict[str, Json], dro
     effort, gpt = body.get("reasoning_effort"), target.gpt
     if gpt is None or not refused_on_chat(gpt, tools=bool(request.tools), effort=effort):
         return
-    # The tools are what the client cannot do without.
+    # The client needs the tools more.
     if gpt.chat == "without_effort":
         drops.add("thinking")
         del body["reasoning_effort"]
@@ -105,7 +105,7 @@ def _write_thinking(request: Request, target: Target, body: dict[str, Json], dro
 
 
 def _level(thinking: Thinking, target: Target, drops: Drops) -> str | None:
-    """Which effort the model is asked for, if any."""
+    """The effort to request from the model, if any."""
     offered = _offered(target)
     if not offered:
         if thinking.enabled or target.gpt is None or target.gpt.reasons:

@@ -1,4 +1,4 @@
-"""An answer, written whole for a client.
+"""A complete answer, written for a client.
 
 Reasoning and signatures are written by reasoning.py, images and citations by sources.py; absent arguments are ``{}``.
 Source: openai.types.chat.ChatCompletion.

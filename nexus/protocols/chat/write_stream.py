@@ -1,10 +1,10 @@
 """Events, written as a stream of chunks for a client.
 
-The role comes first, every call has its own index from 0 with id and name once, one chunk has the finish reason,
-the usage chunk follows when it was asked for, ``[DONE]`` ends it and nothing else does. Signatures, citations and the
-details of reasoning travel in the delta of the last chunk, which client libraries add to the message. A ping is the
-dialect's, not the writer's. A broken stream needs no closing here: a chunk is whole in itself.
-Source: openai.types.chat.ChatCompletionChunk.
+The role comes first, every call has its own index from 0 with id and name once, one chunk has the finish reason, the
+usage chunk follows if it was requested, and only ``[DONE]`` ends the stream. Signatures, citations and the details of
+reasoning are in the delta of the last chunk, which client libraries add to the message. Pings are written by the
+dialect, not here. A broken stream needs no closing here: each chunk is complete. Source:
+openai.types.chat.ChatCompletionChunk.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _DONE = frame(b"[DONE]")
 
 
 class StreamWriter(OrderedWriter, EventWriter[bytes]):
-    """A custom tool's input is JSON until it is whole, and told then."""
+    """A custom tool's input is JSON until it is complete, and sent then."""
 
     _nothing = b""
 
@@ -58,7 +58,7 @@ class StreamWriter(OrderedWriter, EventWriter[bytes]):
         self._extra: dict[str, Json] = {}
 
     def _write(self, event: Event) -> bytes:
-        """The last chunk tells the reasoning and the sources, and where they stand, which takes the whole answer."""
+        """The last chunk has the reasoning and the sources with their positions, which requires the complete answer."""
         if isinstance(event, ResponseStart | PartStart | PartDelta | Cited | PartEnd | ResponseEnd):
             self._kept.append(event)
         return self._write_one(event)
@@ -115,10 +115,10 @@ class StreamWriter(OrderedWriter, EventWriter[bytes]):
                 extra = write_extra(late) if late != part.signature else {}
                 return self._call(index, {"custom": {"input": read_input("".join(self._inputs.pop(index)))}} | extra)
             case ToolCall() as part:
-                # A client parses the arguments, so that none must still be an object.
+                # A client parses the arguments, so empty ones must still be an object.
                 silent = index in self._silent
                 extra = write_extra(late) if late != part.signature else {}
-                # The official client's stream helper stumbles over a piece of a call without ``function``.
+                # The official client's stream helper fails on a piece of a call without ``function``.
                 function: dict[str, Json] = {"function": {"arguments": "{}" if silent else ""}}
                 return self._call(index, function | extra) if silent or extra else b""
             case Text():

@@ -34,7 +34,7 @@ class Converse(BedrockDialect):
     name: ClassVar[str] = "converse"
     framing: ClassVar[Framing] = AwsEventStream(_write_event)
     operations: ClassVar[tuple[Operation, ...]] = (GENERATE.matching("/model/.+/(?:converse|converse-stream)"),)
-    # No event of the service model's; AWS's SDKs pass over those that they do not know.
+    # Not an event of the service model; AWS's SDKs ignore unknown events.
     ping: ClassVar[bytes] = b"event: ping\ndata: {}\n\n"
     id_prefix: ClassVar[str] = "conv_"
 
@@ -56,7 +56,7 @@ class Converse(BedrockDialect):
         return edit_request(raw)
 
     def uploaded_ids(self, document: Mapping[str, Json]) -> list[tuple[str, str]]:
-        """Files are named by addresses in S3; what looks like an id is a model's word to a tool."""
+        """Files are named by S3 addresses; anything that looks like an id is a model's argument to a tool."""
         return []
 
     def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> AnswerRelay:

@@ -1,4 +1,4 @@
-"""What one request needs to remember while it is written: names of documents, ids given, and what was left out.
+"""State of one request while it is written: names of documents, assigned ids, and dropped fields.
 
 The same original always gets the same form, and two originals never share one. Source of the patterns: the
 bedrock-runtime service model.
@@ -28,7 +28,7 @@ class Draft:
         self.drops = Drops()
 
     def call_id(self, original: str) -> str:
-        """The id of a new call. Clients that number their calls afresh in every turn use an id twice."""
+        """The id of a new call. Clients that restart their numbering in every turn use an id twice."""
         self._calls[original] = self._calls.get(original, 0) + 1
         return self.result_id(original)
 
@@ -38,7 +38,7 @@ class Draft:
         return self._ids[original if times <= 1 else f"{original}#{times}"]
 
     def document_name(self, title: str | None) -> str:
-        """A name by Bedrock's rules (no dots, single spaces, at most 200 characters), unlike all earlier ones."""
+        """A unique name by Bedrock's rules (no dots, single spaces, at most 200 characters)."""
         plain = _SPACES.sub(" ", _NOT_IN_DOCUMENT_NAME.sub(" ", title or "")).strip()[:180].strip() or "document"
         name, copy = plain, 1
         while name in self._documents:

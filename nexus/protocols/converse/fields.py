@@ -1,7 +1,7 @@
-"""What becomes of every field, of a client's Converse request and of a neutral request on its way to Converse.
+"""What happens to every field of a client's Converse request, and of a neutral request on its way to Converse.
 
-``READS`` has every member of ConverseRequest, ``WRITES`` every field of nexus.conversation.Request, each proven by
-sending it; the notes name the conversions. Source: the bedrock-runtime service model.
+``READS`` has every member of ConverseRequest, ``WRITES`` every field of nexus.conversation.Request; tests send each of
+them; the notes describe the conversions. Source: the bedrock-runtime service model.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ READS: Mapping[str, Disposition] = {
         "prompts stored at Bedrock cannot be used with another vendor; send the messages themselves"
     ),
 }
-"""Of a client's request. A refused field is refused when it holds something; null, {} and [] ask for nothing."""
+"""For a client's request. A refused field is refused if it is not empty; null, {} and [] have no effect."""
 
 PATHS: Mapping[str, str] = {
     "max_tokens": "inferenceConfig.maxTokens",
@@ -58,7 +58,7 @@ PATHS: Mapping[str, str] = {
     "cache_control.ttl": "cachePoint.ttl",
     "messages.reasoning": "messages.content.reasoningContent",
 }
-"""What a client calls parts of neutral fields that it has elsewhere than the whole."""
+"""The client's path of parts of neutral fields that are not inside the client's own field."""
 
 WRITES: Mapping[str, Disposition] = {
     "messages": converted(

@@ -1,7 +1,7 @@
 """Images, documents and audio as Converse blocks.
 
-Bytes travel as base64 in the body or as an ``s3://`` address; Bedrock fetches no other URL, and neither does
-Nexus. A media type that Bedrock has no format for is refused by name. Source: the bedrock-runtime service model.
+Bytes are sent as base64 in the body or as an ``s3://`` address; Bedrock fetches no other URL, and neither does Nexus. A
+media type without a format at Bedrock is refused by name. Source: the bedrock-runtime service model.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def write_image(image: Image, path: str, draft: Draft) -> Json:
 
 
 def write_document(document: Document, path: str, draft: Draft) -> list[Json]:
-    """The document; before it the context as text, which Claude alone takes with it."""
+    """The document; before it the context as text, which only Claude accepts in the document."""
     kind, source = _source(_plain(document.source), _DOCUMENTS, "document", path)
     block = {"format": kind, "name": draft.document_name(document.title), "source": source}
     context = document.context if document.context and document.context.strip() else None

@@ -1,8 +1,8 @@
 """Parts of a message as Converse content blocks.
 
-A block that Bedrock is known to refuse is never sent. Text that is blank is left out (the service answers 400 to
-it; it says nothing); reasoning goes back only to the family that made it; everything else is written or refused by
-name. Source: the bedrock-runtime service model.
+A block that Bedrock is known to reject is never sent. Blank text is left out (the service answers 400 to it); reasoning
+is sent back only to the model family that made it; everything else is written or refused by name. Source: the
+bedrock-runtime service model.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from nexus.protocols.images import LOST, from_result, unseen
 from nexus.wire import Json, decode
 
 NO_OUTPUT = "(no output)"
-"""Stands for a tool result without content, which not every model takes."""
+"""Replaces an empty tool result, which not every model accepts."""
 
 _BESIDE = "[what this result holds beside text follows below]"
 
 
 def write_assistant_part(part: Part, path: str, draft: Draft) -> list[Json]:
-    """The blocks of one part, the last a cachePoint if one is due; none for what says nothing.
+    """The blocks of one part, with a cachePoint at the end if there is one; none for an empty part.
 
     A blank text's cachePoint stays: it ends what came before.
     """
@@ -56,7 +56,7 @@ def write_assistant_part(part: Part, path: str, draft: Draft) -> list[Json]:
 
 
 def write_user_part(part: Part, path: str, draft: Draft) -> list[Json]:
-    """As above, for what a user says; what a result holds that the model does not take inside it follows the result."""
+    """The same for a user's part; content of a result that the model does not accept inside it follows the result."""
     match part:
         case Text(text=text, cache=cache):
             return text_blocks(text) + draft.cache_point(cache)

@@ -1,6 +1,6 @@
-"""Converse to Converse: the client's bytes to Bedrock and Bedrock's bytes back, which name no model.
+"""Converse to Converse: the client's bytes to Bedrock and Bedrock's bytes back; neither names a model.
 
-What goes is the thinking of another vendor, whose signature nobody there could check.
+Another vendor's thinking is removed, because Bedrock could not verify its signature.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nexus.wire import Json, decode, mapping, sequence, text
 
 
 def edit_request(raw: bytes) -> Edited:
-    # A redacted tag is base64, so that no search for tags finds it.
+    # A redacted tag is base64, so no search for tags finds it.
     body = cut(raw, {"messages": {ANY: _judge}}) if b'"reasoningContent"' in raw else raw
     return Edited(body, () if body == raw else ("messages.reasoningContent",))
 
@@ -71,5 +71,5 @@ class ConversePassthrough(Passthrough):
 
 
 def _says(delta: Json) -> bool:
-    """Whether there is a word in it, however deep."""
+    """Whether it contains any text, at any depth."""
     return any(_says(value) if isinstance(value, dict) else bool(value) for value in mapping(delta).values())

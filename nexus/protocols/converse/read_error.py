@@ -1,9 +1,9 @@
 """Bedrock's errors, in answers and in the middle of streams, in neutral terms.
 
-Found by the error's type and the status; where these say nothing, only ``context_length`` reads the wording, for
-Bedrock has no type of its own for a conversation that is too long. Nor has it one for refused content, which stays the
-``invalid_request`` that a ValidationException is. Sources: the bedrock-runtime service
-model; the AWS REST-JSON protocol (``x-amzn-errortype``, ``__type``); the common AWS error types.
+Decided by the error's type and the status; if these say nothing, only ``context_length`` reads the message, because
+Bedrock has no separate type for a conversation that is too long. It has none for refused content either, which stays
+``invalid_request``, as any ValidationException. Sources: the bedrock-runtime service model; the AWS REST-JSON protocol
+(``x-amzn-errortype``, ``__type``); the common AWS error types.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _MODEL_FAILED = frozenset({"modelerror", "modelstreamerror"})
 
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure:
-    """An answer that is an error; ``headers`` have lower-case names."""
+    """An error answer; ``headers`` have lower-case names."""
     document = decode_error(body)
     wire = mapping(document)
     short = _short(headers.get("x-amzn-errortype") or text(wire.get("__type")) or text(wire.get("code")))
@@ -72,7 +72,7 @@ def read_stream_error(event: str, wire: Mapping[str, Json]) -> VendorFailure:
 
 
 def read_no_answer(wire: Mapping[str, Json]) -> VendorFailure:
-    """A 200 that holds something else than an answer, such as an error of whatever stands in front."""
+    """A 200 with something other than an answer, such as an error of a proxy in front."""
     short = _short(text(wire.get("__type")) or text(wire.get("code")))
     kind, status = _TYPES.get(short, ("upstream", 502))
     words = error_words(wire) or "Bedrock answered 200 without an answer"
@@ -90,7 +90,7 @@ def _short(name: str) -> str:
 
 
 def _kind(short: str, wire: Mapping[str, Json]) -> FailureKind | None:
-    """A model's own failure carries the status that the model's server gave."""
+    """A model's own failure has the status of the model's server."""
     original = count(wire.get("originalStatusCode"))
     if short in _MODEL_FAILED and original:
         return _STATUSES.get(original, "upstream")

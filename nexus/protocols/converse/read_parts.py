@@ -1,6 +1,6 @@
 """A Converse client's content blocks -> parts.
 
-A block is one of a closed list; anything else is refused by its name and place. Search results become text documents
+A block is one of a closed list; anything else is refused by its name and position. Search results become text documents
 (title kept, source as context). A ``cachePoint`` marks the part before it. Source: the bedrock-runtime service model.
 """
 
@@ -83,7 +83,7 @@ def read_texts(content: Json, path: str, drops: Drops) -> tuple[Text, ...]:
 
 
 def mark_last(parts: list[Any], hint: CacheHint, drops: Drops) -> None:
-    """The part before a cachePoint ends what is cached."""
+    """Marks the part before a cachePoint as the end of the cached prefix."""
     if parts and hasattr(parts[-1], "cache"):
         parts[-1] = replace(parts[-1], cache=hint)
     else:
@@ -98,7 +98,7 @@ def read_cache(value: Json, path: str) -> CacheHint:
 
 
 def _one(wire: Json, path: str) -> tuple[str, Json]:
-    """The one member that a union has."""
+    """The only member of a union."""
     members = [(name, value) for name, value in an_object(wire, path).items() if value is not None]
     if len(members) != 1:
         raise wrong(path, "an object with one member")

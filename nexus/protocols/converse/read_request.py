@@ -1,7 +1,8 @@
 """A Converse client's request -> the neutral one.
 
-Driven by fields.READS: what is refused there is refused, what is dropped there or unknown is left out and named.
-Source: the bedrock-runtime service model; for ``additionalModelRequestFields`` the pages of Claude, Nova and gpt-oss.
+Driven by fields.READS: fields refused there are refused, fields dropped there and unknown ones are left out and
+reported. Source: the bedrock-runtime service model; for ``additionalModelRequestFields`` the pages of Claude, Nova and
+gpt-oss.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ def _parallel(more: Body) -> bool | None:
 
 
 def _thinking(more: Body, output: Body) -> Thinking | None:
-    # gpt-oss and GPT have no other word: who says how hard, says whether.
+    # gpt-oss and GPT have no separate switch: an effort also turns thinking on.
     levels = {"reasoning_effort": more, "reasoning.effort": mapping(more.get("reasoning"))}
     for place, holder in levels.items():
         if (thinking := read_effort(holder.get(place.rpartition(".")[2]), f"{_MORE}.{place}")) is not None:
@@ -148,7 +149,7 @@ def _thinking(more: Body, output: Body) -> Thinking | None:
 
 
 def _model_effort(more: Body) -> Effort | None:
-    """As each family says it."""
+    """The effort, in the form of each model family."""
     places = {
         "output_config.effort": mapping(more.get("output_config")).get("effort"),
         "reasoningConfig.maxReasoningEffort": mapping(more.get("reasoningConfig")).get("maxReasoningEffort"),

@@ -1,8 +1,8 @@
-"""Converse's whole answer -> neutral values.
+"""Converse's complete answer -> neutral values.
 
-Nothing in an answer is trusted to be there; an answer without output is an answer without parts. The body names
-neither itself nor its model, so both are handed in. A tool call's empty input becomes "" (the neutral word for no
-arguments). Source: the bedrock-runtime service model.
+No member of an answer is assumed to be present; an answer without output has no parts. The body has neither an id nor
+the model, so both are passed in. A tool call's empty input becomes "" (the neutral form of no arguments). Source: the
+bedrock-runtime service model.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from nexus.wire import Json, encode, mapping, sequence, text
 
 
 def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
-    """Raises VendorError for what is no answer."""
+    """Raises VendorError if it is not an answer."""
     if not is_answer(body):
         raise VendorError(read_no_answer(body))
     parts: list[Part] = []
@@ -36,7 +36,7 @@ def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadRespons
 
 
 def is_answer(body: Mapping[str, Json]) -> bool:
-    """Whether a 200 holds one."""
+    """Whether a 200 contains an answer."""
     return not {"output", "stopReason", "usage"}.isdisjoint(body)
 
 
@@ -62,7 +62,7 @@ def _part(block: Mapping[str, Json], drops: Drops) -> Part | None:
 
 
 def read_image(wire: Mapping[str, Json]) -> Image | None:
-    """One that the model made; None where there are no bytes of it."""
+    """An image that the model made; None if it has no bytes."""
     data = text(mapping(wire.get("source")).get("bytes"))
     return Image(Inline(f"image/{text(wire.get('format')) or 'png'}", data)) if data else None
 
@@ -74,7 +74,7 @@ def _cited(block: Mapping[str, Json], drops: Drops) -> Text:
 
 
 def read_citation(wire: Mapping[str, Json], length: int) -> Citation | str:
-    """What a text of ``length`` characters rests on; the name of what is no page of the web."""
+    """The source of a text of ``length`` characters; for anything but a web page, its name."""
     location = mapping(wire.get("location"))
     url = text(mapping(location.get("web")).get("url")) or text(wire.get("source"))
     if not is_web(url):

@@ -1,9 +1,9 @@
 """ConverseStream's events -> neutral events.
 
-Text and reasoning blocks have no start on the wire, so a part starts with its first delta; metadata, which holds
-the usage, comes after messageStop, so the answer ends with it, or with the bytes if it never comes. ``complete`` means
-that messageStop was seen; other frames may be repeated or missing.
-Source: the bedrock-runtime service model (ConverseStreamOutput).
+Text and reasoning blocks have no start on the wire, so a part starts with its first delta; metadata, which has the
+usage, comes after messageStop, so the answer ends with it, or with the bytes if it never comes. ``complete`` means that
+messageStop was seen; other frames may be repeated or missing. Source: the bedrock-runtime service model
+(ConverseStreamOutput).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from nexus.wire import base64_bytes, decode_delta, mapping, text
 
 
 class StreamReader:
-    """Fed with what ``eventstream.named`` gives."""
+    """Takes the results of ``eventstream.named``."""
 
     def __init__(self, origin: AnswerOrigin) -> None:
         self.complete = False
@@ -39,7 +39,8 @@ class StreamReader:
         self._dropped = Drops()
 
     def feed(self, event: str | None, data: str) -> list[Event]:
-        """Raises VendorError for an error that the vendor reports, ValueError for what is no event of this dialect."""
+        """Raises VendorError for an error reported by the vendor, ValueError for anything that is not an event of this
+        dialect."""
         if self._over:
             return []
         wire = decode_delta(data) if data else {}
@@ -53,7 +54,7 @@ class StreamReader:
         return begun + (self._dropped.events(name or "event without a name") if read is None else read(self, wire))
 
     def finish(self) -> list[Event]:
-        """The end that only metadata would have brought; nothing if the stream was cut before messageStop."""
+        """The end of the answer if metadata did not come; nothing if the stream broke off before messageStop."""
         return self._end() if self.complete and not self._over else []
 
     def _begin(self) -> list[Event]:
@@ -122,7 +123,7 @@ class StreamReader:
         return events
 
     def _piece(self, block: int, piece: str, part: StreamPart) -> list[Event]:
-        """More of the part that ``block`` is, which starts here if it is new or of another kind than before."""
+        """More of the part in ``block``, which starts here if it is new or of another kind than before."""
         self._foreign.discard(block)
         return self._content(self._parts.extend(block, piece, part))
 
@@ -132,12 +133,12 @@ class StreamReader:
         return events
 
     def _cited(self, part: OpenPart) -> list[Event]:
-        """Citations are of the whole part, whose length is known at its end."""
+        """Citations are for the whole part, whose length is known at its end."""
         read = (read_citation(mapping(wire), part.length) for wire in part.citations)
         return self._dropped.events(*(one if isinstance(one, str) else Cited(part.index, one) for one in read))
 
     def _image(self, block: int) -> list[Event]:
-        """An image is told when it is whole, and has no place in the answer until then."""
+        """An image is sent when it is complete, and has no index in the answer until then."""
         format, data = self._images.pop(block)
         image = read_image({"format": format, "source": {"bytes": data}})
         if image is None:
@@ -173,7 +174,7 @@ def _block(wire: Body) -> int:
 
 
 def _joined(known: str, piece: str) -> str:
-    """Pieces of base64, each padded for itself, as one."""
+    """Joins pieces of base64 that are padded separately."""
     if not known:
         return piece
     first, more = base64_bytes(known), base64_bytes(piece)

@@ -1,8 +1,8 @@
-"""How opaque values travel through a Converse client, which brings reasoning back as it came.
+"""How opaque values pass through a Converse client, which sends reasoning back unchanged.
 
-A Reasoning part's own signature is its block's, tagged where another dialect made it. A text or a call has no such
-place: its signature rides in a reasoning block without text right before it (``next``), or right behind it where it was
-known only at the end (``prev``).
+A Reasoning part's own signature is its block's, tagged if it is from another dialect. A text or a call has no field for
+one: its signature is in a reasoning block without text right before it (``next``), or right after it if it was known
+only at the end (``prev``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ OWN = "converse"
 
 
 def write_redacted(signature: Signature | None) -> str:
-    """Base64, as which Bedrock's own has come anyway."""
+    """Base64, which Bedrock's own already is."""
     if signature is None or signature.dialect == OWN:
         return "" if signature is None else signature.value
     return base64.b64encode(pack_signature(signature, OWN).encode()).decode()
@@ -33,7 +33,7 @@ def read_redacted(data: str) -> Signature:
 
 
 def is_foreign(reasoning: Json) -> bool:
-    """Whether a ``reasoningContent`` is another vendor's, which Bedrock could not read."""
+    """Whether ``reasoningContent`` is another vendor's, which Bedrock could not read."""
     if not isinstance(reasoning, dict):
         return False
     plain, redacted = reasoning.get("reasoningText"), reasoning.get("redactedContent")

@@ -1,7 +1,7 @@
 """Converse's stop reasons, both ways.
 
-Total over the service model's list (a test walks it); a word that is not in the table, and the two by which
-Bedrock says that the model's output made no sense, become ``unknown`` and keep the vendor's word.
+Total over the service model's list (tested); a reason that is not in the table, and the two for malformed output of the
+model, become ``unknown`` and keep the vendor's reason.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _WRITE: Mapping[StopReason, str] = {
     "tool_use": "tool_use",
     "refusal": "content_filtered",
     "content_filter": "content_filtered",
-    # What is not at its end has no other word.
+    # There is no other reason for an unfinished answer.
     "pause": "max_tokens",
     "context_window": "model_context_window_exceeded",
     "unknown": "malformed_model_output",
@@ -38,7 +38,7 @@ _WRITE: Mapping[StopReason, str] = {
 
 
 def read_stop(wire: Mapping[str, Json]) -> Stop:
-    """From an answer or a messageStop event; the sequence is there if it was asked for and the model tells."""
+    """From an answer or a messageStop event; with the stop sequence, if it was requested and the model reports it."""
     raw = text(wire.get("stopReason")) or None
     extra = mapping(wire.get("additionalModelResponseFields"))
     sequence = text(extra.get("stop_sequence")) or text(mapping(extra.get("delta")).get("stop_sequence"))

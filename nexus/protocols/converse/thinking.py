@@ -1,4 +1,4 @@
-"""How hard the model is to think, in each family's own fields.
+"""The effort of thinking, in each model family's own fields.
 
 Sources: the Bedrock user guide on Nova reasoning and gpt-oss.
 """
@@ -16,7 +16,7 @@ from nexus.wire import Json
 
 @dataclass(frozen=True, slots=True)
 class ThinkingPlan:
-    """``unlimited``: Nova thinks so hard that it takes no limits and no sampling."""
+    """``unlimited``: Nova thinks at an effort at which it accepts no limits and no sampling."""
 
     extra: dict[str, Json] = field(default_factory=dict)
     unlimited: bool = False

@@ -1,9 +1,9 @@
 """Tools, the choice among them, and structured output, which some models only have as a forced tool.
 
-What the client may rely on (a tool, a forced call, a schema) is kept exactly or refused by name. "none" has no
-counterpart: without tool blocks in the history the tools are left out, which is exact; with them Bedrock demands
-toolConfig, so the tools stay, free to be called, and ``tool_choice`` is reported as dropped. A history with tool blocks
-and a request without tools gets the tools that the history names. Source: the bedrock-runtime service model.
+What the client relies on (a tool, a forced call, a schema) is kept exactly or refused by name. "none" has no
+equivalent: without tool blocks in the history the tools are left out, which is exact; with them Bedrock requires
+toolConfig, so the tools stay and may be called, and ``tool_choice`` is reported as dropped. A request without tools
+whose history has tool blocks gets the tools named in the history. Source: the bedrock-runtime service model.
 """
 
 from __future__ import annotations
@@ -30,9 +30,8 @@ ANSWER_TOOL = "json_answer"
 
 @dataclass(frozen=True, slots=True)
 class ToolPlan:
-    """``mode`` is auto, any or tool. ``answer_keys`` are the names in place of those of the answer tool's properties,
-    ``format`` is the schema of an answer without such a tool.
-    """
+    """``mode`` is auto, any or tool. ``answer_keys`` are the replaced names of the answer tool's properties, ``format``
+    is the schema of an answer without such a tool."""
 
     tools: tuple[Tool, ...] = ()
     mode: Literal["auto", "any", "tool"] = "auto"
@@ -47,7 +46,7 @@ class ToolPlan:
 
 
 def plan_tools(request: Request, draft: Draft) -> ToolPlan:
-    """Which tools are sent and what is demanded of them. Raises InvalidRequest, UnsupportedFeature."""
+    """Which tools are sent and which must be called. Raises InvalidRequest, UnsupportedFeature."""
     plan = _chosen(request, draft)
     wanted = request.output_format
     plan = replace(plan, format=_held_format(wanted, draft))
@@ -93,7 +92,8 @@ def _remembered(request: Request) -> tuple[Tool, ...]:
 
 
 def _held_format(wanted: OutputFormat | None, draft: Draft) -> Closed | None:
-    """The schema of textFormat; "any JSON object" has none. Raises UnsupportedFeature where the model must be held."""
+    """The schema of textFormat; "any JSON object" has none. Raises UnsupportedFeature if the model must be forced to
+    follow it and cannot."""
     if wanted is None or wanted.schema is None or not draft.model.structured_output:
         return None
     try:
@@ -105,7 +105,7 @@ def _held_format(wanted: OutputFormat | None, draft: Draft) -> Closed | None:
 
 
 def _with_answer_tool(plan: ToolPlan, wanted: OutputFormat, draft: Draft) -> ToolPlan:
-    """Called tools and the answer are alternatives: a turn that must call a client's tool has no answer to format."""
+    """A tool call and the answer are alternatives: a turn that must call a client's tool has no answer to format."""
     if plan.forced:
         draft.drops.add("output_format")
         return plan
@@ -143,7 +143,7 @@ def write_tool_config(plan: ToolPlan, request: Request, draft: Draft) -> Json:
 
 
 def _held_tools(plan: ToolPlan, draft: Draft) -> Mapping[int, dict[str, Json]]:
-    """The schemas of the tools that stay strict, by their place."""
+    """The schemas of the tools that stay strict, by index."""
     if not draft.model.structured_output:
         if any(tool.strict for tool in plan.tools):
             draft.drops.add("strict")
@@ -165,7 +165,7 @@ def _spec(tool: Tool, path: str, held: Mapping[str, Json] | None, draft: Draft) 
 
 
 def write_text_format(plan: ToolPlan, request: Request, draft: Draft) -> Json:
-    """outputConfig.textFormat, where the model has it. The service holds every answer to the schema strictly."""
+    """outputConfig.textFormat, if the model supports it. The service enforces the schema strictly."""
     wanted = request.output_format
     if wanted is None or plan.format is None:
         return None

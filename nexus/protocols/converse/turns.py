@@ -1,9 +1,10 @@
 """The conversation as alternating Converse turns.
 
-Turns alternate, the first is the user's, and every turn has content. Neighbours of one role are merged. Inside an
-assistant's turn tool calls come last, inside a user's turn their results come first and in the calls' order; everything
-else keeps its order. A system message inside the conversation keeps its place as marked user text: the service model
-has a role for it, no model on Converse takes it. Source: the bedrock-runtime service model and its 400s.
+Turns alternate, the first is the user's, and every turn has content. Consecutive messages of one role are merged.
+Inside an assistant's turn tool calls come last, inside a user's turn their results come first and in the calls' order;
+everything else keeps its order. A system message inside the conversation keeps its place as marked user text: the
+service model has a role for it, but no model on Converse accepts it. Source: the bedrock-runtime service model and its
+400s.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from nexus.protocols.converse.parts import text_blocks, write_assistant_part, wr
 from nexus.wire import Json, mapping
 
 PLACEHOLDER = "(no message)"
-"""Opens a conversation that has no user message first, which Bedrock demands."""
+"""First message of a conversation that does not begin with the user, as Bedrock requires."""
 
 Unit = list[Json]
-"""Blocks that stay together: one part with its cachePoint, or what stands beside a result."""
+"""Blocks that stay together: one part with its cachePoint, or the blocks next to a result."""
 
 
 @dataclass(slots=True)
@@ -32,7 +33,7 @@ class _Turn:
 
 
 def _write_system(request: Request, draft: Draft) -> list[Json]:
-    """The system field; empty for models without it, whose turns then open with it."""
+    """The system field; empty for models without it, whose conversation then begins with the text."""
     if not draft.model.system:
         return []
     blocks: list[Json] = []
@@ -54,7 +55,7 @@ def write_conversation(request: Request, draft: Draft) -> tuple[list[Json], list
         role = "assistant" if message.role == "assistant" else "user"
         _add(turns, role, _units(message, f"messages.{number}", draft))
     if system and not turns:
-        # With instructions alone, they are what there is to answer.
+        # If there are only instructions, they become the user turn.
         system, turns = [], [_Turn("user", [system])]
     if not turns or turns[0].role != "user":
         turns.insert(0, _Turn("user", [[{"text": PLACEHOLDER}]]))
@@ -67,7 +68,7 @@ def write_conversation(request: Request, draft: Draft) -> tuple[list[Json], list
 
 
 def _add(turns: list[_Turn], role: str, units: list[Unit]) -> None:
-    """Blank messages vanish here, and their neighbours meet; a blank text's cachePoint joins what came before it."""
+    """Blank messages are left out, and their neighbours merged; a blank text's cachePoint joins what came before it."""
     for unit in units:
         if not unit:
             continue
@@ -92,7 +93,7 @@ def _units(message: Message, path: str, draft: Draft) -> list[Unit]:
 
 
 def _apart(blocks: Unit) -> list[Unit]:
-    """A result with its cachePoint, and what follows it, which has to come after all results."""
+    """A result with its cachePoint, and the blocks after it, which must come after all results."""
     own = sum("toolResult" in block or "cachePoint" in block for block in blocks)
     return [blocks[:own], blocks[own:]] if 0 < own < len(blocks) and "toolResult" in blocks[0] else [blocks]
 
@@ -112,7 +113,7 @@ def _marked(text: str) -> Unit:
 
 
 def _content(turn: _Turn, calls: Sequence[str]) -> list[Json]:
-    """The turn's blocks in the order that Bedrock wants; ``calls`` are the ids of the turn before."""
+    """The turn's blocks in the order that Bedrock requires; ``calls`` are the ids of the turn before."""
     if turn.role == "assistant":
         units = sorted(turn.units, key=lambda unit: bool(_inside(unit, "toolUse")))
         return _tidy([block for unit in units for block in unit])
@@ -130,7 +131,7 @@ def _inside(unit: Unit, kind: str) -> str:
 
 
 def _accompanied(blocks: list[Json]) -> list[Json]:
-    """Bedrock refuses a message with a document but no text; the document's name is what can be said."""
+    """Bedrock rejects a message with a document but no text; the document's name is added as text."""
     names = [block["document"]["name"] for block in blocks if "document" in block]
     if not names or any("text" in block for block in blocks):
         return blocks
@@ -138,7 +139,7 @@ def _accompanied(blocks: list[Json]) -> list[Json]:
 
 
 def _tidy(blocks: list[Json]) -> list[Json]:
-    """A cachePoint must end something: none at the start, none after another."""
+    """Removes cachePoints that end nothing: at the start, and after another one."""
     tidy: list[Json] = []
     for block in blocks:
         if "cachePoint" in block and (not tidy or "cachePoint" in tidy[-1]):

@@ -1,8 +1,8 @@
 """Converse's token counts, both ways.
 
-The parts sum to ``totalTokens``. ``inputTokens`` leaves out what was read from or written to the cache; a model
-whose total is the sum of input and output alone counts it inside, and then it is taken out. Reasoning is not told from
-the output. Source: the Bedrock user guide on prompt caching.
+The parts sum to ``totalTokens``. ``inputTokens`` does not include cache reads and writes; a model whose total is the
+sum of input and output includes them, and then they are subtracted. Reasoning is not reported separately from the
+output. Source: the Bedrock user guide on prompt caching.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from nexus.wire import Json, count, mapping, sequence, text
 
 
 def read_usage(wire: Mapping[str, Json], service_tier: Json = None) -> Usage:
-    """``service_tier`` is the object of the answer that names it."""
+    """``service_tier`` is the object with its name in the answer."""
     fresh, output = count(wire.get("inputTokens")), count(wire.get("outputTokens"))
     read, written = count(wire.get("cacheReadInputTokens")), count(wire.get("cacheWriteInputTokens"))
     cached = read + written
@@ -39,7 +39,7 @@ def read_usage(wire: Mapping[str, Json], service_tier: Json = None) -> Usage:
 
 
 def write_usage(usage: Usage) -> dict[str, Json]:
-    """Cached tokens stand beside ``inputTokens``, and inside the total."""
+    """Cached tokens are counted outside ``inputTokens``, and inside the total."""
     fields: dict[str, Json] = {
         "inputTokens": usage.input,
         "outputTokens": usage.total_output,

@@ -1,7 +1,7 @@
-"""Neutral request -> the JSON body of Converse and ConverseStream; the URL holds the model id and tells the two apart.
+"""Neutral request -> the JSON body of Converse and ConverseStream; the URL has the model id and distinguishes the two.
 
-``fields.WRITES`` says what becomes of each field, and this file does it. Temperatures above 1 are refused: the
-neutral form does not say whose scale they are on. Source: the bedrock-runtime service model.
+``fields.WRITES`` lists what happens to each field, and this module implements it. Temperatures above 1 are refused: the
+neutral form does not say which scale they use. Source: the bedrock-runtime service model.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _KNOBS: Mapping[str, tuple[type[ClientError], str]] = {
     "temperature": (UnsupportedFeature, "temperatures on Bedrock range from 0 to 1; choose one of these"),
     "top_p": (InvalidRequest, "top_p ranges from 0 to 1"),
 }
-"""What is from 0 to 1, and how any other value is refused."""
+"""Values from 0 to 1, and the error for any other value."""
 _SERVICE_TIERS: Mapping[str, str | None] = {
     "auto": None,
     "default": "default",
@@ -108,7 +108,7 @@ def _top_k(request: Request, thinking: ThinkingPlan, draft: Draft) -> dict[str, 
 
 
 def _metadata(request: Request, draft: Draft) -> dict[str, str]:
-    """The client's metadata and, as one entry of it, its user; entries that Bedrock's patterns forbid are dropped."""
+    """The client's metadata with its user as an entry; entries that Bedrock's patterns do not allow are dropped."""
     pairs = [("metadata", name, value) for name, value in request.metadata.items()]
     if request.user is not None and "user" not in request.metadata:
         pairs.insert(0, ("user", "user", request.user))

@@ -1,4 +1,4 @@
-"""An answer, written whole for a Converse client. Source: ConverseResponse of the bedrock-runtime service model."""
+"""A complete answer, written for a Converse client. Source: ConverseResponse of the bedrock-runtime service model."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def write_citation(citation: Citation) -> dict[str, Json]:
 
 
 def _carried_before(signature: Signature | None) -> list[Json]:
-    """The block that carries a text's or a call's signature."""
+    """The block with a text's or a call's signature."""
     packed = pack_next(signature, OWN)
     return [] if packed is None else [{"reasoningContent": {"reasoningText": {"text": "", "signature": packed}}}]
 

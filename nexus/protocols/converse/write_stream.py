@@ -1,8 +1,8 @@
 """Events -> the stream that a Converse client reads, as server-sent events by name; the protocol frames them.
 
-``messageStart (contentBlockStart? contentBlockDelta* contentBlockStop)* messageStop metadata``; blocks never
-overlap, and one that was cut stays open. Text and reasoning have no start on the wire. Source: ConverseStreamOutput of
-the bedrock-runtime service model.
+``messageStart (contentBlockStart? contentBlockDelta* contentBlockStop)* messageStop metadata``; blocks never overlap,
+and an incomplete one stays open. Text and reasoning have no start on the wire. Source: ConverseStreamOutput of the
+bedrock-runtime service model.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class StreamWriter(BlockWriter):
         return _event("messageStop", write_stop(stop, refused=self._refused)) + _event("metadata", metadata)
 
     def _carried(self, signature: str | None) -> bytes:
-        """A carrier as a block of its own."""
+        """A carrier as a separate block."""
         if signature is None:
             return b""
         written = self._delta({"reasoningContent": {"text": ""}}) + self._delta(

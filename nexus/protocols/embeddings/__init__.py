@@ -1,1 +1,1 @@
-"""Embeddings, asked for as OpenAI has it and translated for vendors that have formats of their own."""
+"""Embeddings requests in OpenAI's form, translated for vendors with other formats."""

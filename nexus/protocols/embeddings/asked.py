@@ -1,8 +1,8 @@
-"""A request for embeddings, and one and its answer in OpenAI's words.
+"""A request for embeddings; reads it and writes its answer in OpenAI's form.
 
-Token numbers are refused: they are those of one vendor's tokenizer. Source: OpenAI's API reference
+Token numbers are refused, because they belong to one vendor's tokenizer. Source: OpenAI's API reference
 (``/v1/embeddings``) and the types of its Python SDK; ``task_type`` and ``input_type`` are Google's and Cohere's own,
-which clients of several vendors send beside.
+which clients of several vendors send in addition.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.wire import Json, text
 
 MOST_TEXTS = 2048
-"""As many as OpenAI takes in one request."""
+"""OpenAI's maximum for one request."""
 
 _KNOWN = frozenset({"model", "input", "dimensions", "encoding_format", "task_type", "input_type"})
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """``dimensions`` is None where the model's own hold; ``base64`` says in which form the vectors are answered.
-    ``dropped`` names what no other vendor has a field for. ``google`` says that it came in Google's words, of which
-    ``input_type`` is made too."""
+    """``dimensions`` is None for the model's default; ``base64`` says in which form the vectors are returned.
+    ``dropped`` lists fields that no other vendor has. ``google`` says that the request came in Google's form, from
+    which ``input_type`` is also derived."""
 
     texts: tuple[str, ...]
     dimensions: int | None = None
@@ -38,7 +38,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """In the order of the texts. ``tokens`` is None where the vendor does not count."""
+    """In the order of the texts. ``tokens`` is None if the vendor does not count."""
 
     vectors: Sequence[Sequence[float]]
     tokens: int | None
@@ -69,7 +69,7 @@ def write_answer(
 
 
 def floats(value: Json) -> list[float]:
-    """A vector as it came. Raises ValueError for what is none."""
+    """A vector unchanged. Raises ValueError if it is not one."""
     if not isinstance(value, list) or not value:
         raise ValueError("expected a vector of numbers")
     if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in value):

@@ -1,8 +1,8 @@
-"""The formats in which vendors are asked for embeddings, one value each.
+"""The formats of vendors' embeddings requests, one value each.
 
-Pure; an answer that is not what its format promises raises ValueError. Sources: google-genai's converters
-(``batchEmbedContents`` on the Gemini API, ``predict`` and ``embedContent`` on Vertex AI) and Google's API reference;
-Amazon's model parameters of Titan and Cohere embeddings.
+Pure; an answer that violates its format raises ValueError. Sources: google-genai's converters (``batchEmbedContents``
+on the Gemini API, ``predict`` and ``embedContent`` on Vertex AI) and Google's API reference; Amazon's model parameters
+of Titan and Cohere embeddings.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ Body = dict[str, Json]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """``dialect`` is the one of the vendor's errors; ``most`` are the texts of one request. ``lacks`` names what of a
-    request it has no field for; ``tokens_header`` is the reply header that counts, where the body does not."""
+    """``dialect`` is that of the vendor's errors; ``most`` is the maximum number of texts in one request. ``lacks``
+    lists request fields that it does not have; ``tokens_header`` is the reply header with the count, if the body has
+    none."""
 
     dialect: str
     most: int
@@ -33,7 +34,7 @@ class Format:
     """The endpoint, for a provider that has several."""
 
     def lost(self, asked: Asked) -> tuple[str, ...]:
-        """What was asked and cannot be said here, in the client's words."""
+        """Requested fields that are not supported here, by the client's names."""
         if asked.google:
             typed = bool(asked.input_type) and "input_type" not in self.lacks
             return ("taskType",) if asked.task_type and "task_type" in self.lacks and not typed else ()
@@ -42,14 +43,14 @@ class Format:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingsCodec:
-    """What a dialect has of embeddings: ``format`` is its vendors' own, in which a request passes."""
+    """Embeddings of a dialect: ``format`` is its vendors' own, in which requests are passed through."""
 
     format: Format
     read: Callable[[Mapping[str, Json]], Asked]
     """A client's request. Raises ClientError."""
 
     write: Callable[[Sequence[Sequence[float]], int, Asked, Mapping[str, Json]], dict[str, Json]]
-    """The answer: vectors and tokens, to what was read of a request."""
+    """The answer: vectors and tokens, for a request that was read."""
 
 
 def _google_config(asked: Asked) -> Body:
@@ -124,7 +125,7 @@ def _write_cohere(texts: Sequence[str], asked: Asked, model: str) -> Body:
 
 
 def _read_cohere(answer: Mapping[str, Json]) -> Vectors:
-    """By type where types were asked for, else a list."""
+    """By type if types were requested, else a list."""
     found = answer.get("embeddings")
     by_type = found.get("float") if isinstance(found, dict) else found
     return Vectors([floats(one) for one in sequence(by_type)], None)
@@ -145,9 +146,9 @@ OPENAI = Format("chat", 2048, _write_openai, _read_openai, lacks=("input_type", 
 GEMINI = Format("gemini", 100, _write_gemini, _read_gemini, lacks=("input_type",))
 PREDICT = Format("gemini", 250, _write_predict, _read_predict, lacks=("input_type",))
 PREDICT_ONE = Format("gemini", 1, _write_predict, _read_predict, lacks=("input_type",))
-"""Of gemini-embedding-001, which takes one text a request."""
+"""For gemini-embedding-001, which accepts one text per request."""
 EMBED_CONTENT = Format("gemini", 1, _write_embed_content, _read_embed_content, lacks=("input_type",))
-"""Of Vertex AI's later Gemini embeddings."""
+"""For Vertex AI's later Gemini embeddings."""
 _TITANS_LACK = ("input_type", "task_type")
 TITAN = Format("converse", 1, _write_titan, _read_titan, lacks=_TITANS_LACK)
 TITAN_1 = Format("converse", 1, _write_titan_1, _read_titan, lacks=_TITANS_LACK)

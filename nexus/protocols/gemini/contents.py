@@ -1,13 +1,12 @@
 """The conversation as Gemini's alternating ``user`` and ``model`` contents.
 
-Law, in the order of the vendor's demands: neighbours of one role are one content, and the first is the user's
-(hermes-agent #55427, archestra #6258); the function responses of a turn come first, in the order of their calls, then
-media out of tool results, then everything else. A system message in the middle of the conversation keeps its place as
-user text between <system> tags; one before any turn joins the system instruction. Only thought signatures of this
-dialect go out, on the very part they came with. An image of a type that Google does not take is refused in the last
-turn of the user, where its sender can do something about it; in earlier ones and in tool results, which come again
-with every later request, it becomes words.
-Source: ai.google.dev/gemini-api/docs/function-calling and /thought-signatures.
+Law, in the order of the vendor's requirements: consecutive messages of one role are one content, and the first is the
+user's (hermes-agent #55427, archestra #6258); the function responses of a turn come first, in the order of their calls,
+then media from tool results, then everything else. A system message in the middle of the conversation keeps its place
+as user text between <system> tags; one before any turn joins the system instruction. Only thought signatures of this
+dialect are sent, on the same part that they came with. An image of a type that Google does not accept is refused in the
+last turn of the user, where its sender can change it; in earlier turns and in tool results, which are repeated in every
+later request, it becomes text. Source: ai.google.dev/gemini-api/docs/function-calling and /thought-signatures.
 """
 
 from __future__ import annotations
@@ -44,10 +43,10 @@ from nexus.wire import Json
 
 DIALECT = "gemini"
 PLACEHOLDER = "skip_thought_signature_validator"
-"""Google's documented signature for calls that no Gemini model made."""
+"""Google's documented signature for calls that were not made by a Gemini model."""
 
 NO_MESSAGE = "(no message)"
-"""Opens a conversation that begins with an answer."""
+"""First message of a conversation that begins with an answer."""
 
 _IDS = pattern(r"[A-Za-z0-9_.:-]{1,128}")
 
@@ -105,7 +104,7 @@ class ContentsWriter:
             self._turns.pop()
 
     def contents(self) -> list[Json]:
-        """Raises UnsupportedFeature for a prefill that the model refuses."""
+        """Raises UnsupportedFeature for a prefill that the model rejects."""
         if self._turns and self._turns[-1].role == "model" and not self._gemini.prefill:
             raise UnsupportedFeature(
                 "this model does not continue an answer begun by the client; end with a user message",
@@ -159,7 +158,7 @@ class ContentsWriter:
                 self._add_result(turn, part, path)
 
     def _made(self, image: Image, path: str) -> list[Json]:
-        """One that a model made, or words in its place: a refusal would repeat with every later request."""
+        """An image that a model made, or text in its place: a refusal would repeat with every later request."""
         try:
             (wire,) = media_parts(image, self._gemini, path)
         except UnsupportedFeature:
@@ -171,7 +170,7 @@ class ContentsWriter:
         return [wire | signature]
 
     def _shown(self, part: _Shown, path: str) -> _Shown | Text:
-        """The part, or words in its place where it is an image that the model cannot be shown."""
+        """The part, or text in its place if it is an image that the model cannot be shown."""
         if not isinstance(part, Image) or (media_type := foreign_type(part)) is None:
             return part
         self._drops.add(f"{path}.{media_type}")

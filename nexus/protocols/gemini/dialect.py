@@ -1,7 +1,7 @@
 """The Gemini API's dialect for clients: ``/v1beta/models/MODEL:generateContent`` and its neighbours.
 
-Law: a key in the query is refused before anybody reads it further; it would stand in every log on the way. Source:
-ai.google.dev/api; google.genai.models.
+Law: a key in the query is refused before the request is read further, because it would be in every log on the way.
+Source: ai.google.dev/api; google.genai.models.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class GeminiDialect(Dialect):
         return edit_request(raw, model, target)
 
     def uploaded_ids(self, document: Mapping[str, Json]) -> list[tuple[str, str]]:
-        """Files are named by URIs; what looks like an id is a model's word to a tool."""
+        """Files are named by URIs; anything that looks like an id is a model's argument to a tool."""
         return []
 
     def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> AnswerRelay:

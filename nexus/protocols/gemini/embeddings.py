@@ -1,6 +1,6 @@
-"""A request for embeddings and its answer, in the words of the Gemini API.
+"""A request for embeddings and its answer, in the form of the Gemini API.
 
-Law: pure. Several requests in one are one request where they ask alike, as Google's SDKs make them. Source:
+Law: pure. Several requests in one become one request if they have the same options, as Google's SDKs make them. Source:
 ai.google.dev/api/embeddings; google.genai's converters.
 """
 
@@ -22,7 +22,7 @@ _TASKS: Mapping[str, str] = {
     "CLASSIFICATION": "classification",
     "CLUSTERING": "clustering",
 }
-"""Google's tasks in the words of Cohere."""
+"""Google's task types by Cohere's names."""
 
 _IN_PATH = ("model", "stream")
 _KNOWN = frozenset({"model", "content", "taskType", "outputDimensionality"})

@@ -1,7 +1,7 @@
-"""What becomes of every field, of a client's request to the Gemini API and of a neutral request on its way there.
+"""What happens to every field of a client's request to the Gemini API, and of a neutral request on its way there.
 
-``READS`` has every member of GenerateContentRequest, ``WRITES`` every field of nexus.conversation.Request, each proven
-by sending it. Sources: ai.google.dev/api/generate-content; google.genai.types.
+``READS`` has every member of GenerateContentRequest, ``WRITES`` every field of nexus.conversation.Request; tests send
+each of them. Sources: ai.google.dev/api/generate-content; google.genai.types.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ READS: Mapping[str, Disposition] = {
     "cachedContent": refused("cached content is only available at Google; send the contents themselves"),
     "modelArmorConfig": refused("Model Armor is not available outside Google; leave the field out"),
 }
-"""Of a client's request. A refused field is refused when it holds something; null, {} and [] ask for nothing."""
+"""For a client's request. A refused field is refused if it is not empty; null, {} and [] have no effect."""
 
 PATHS: Mapping[str, str] = {
     "max_tokens": "generationConfig.maxOutputTokens",
@@ -65,7 +65,7 @@ PATHS: Mapping[str, str] = {
     "thinking.budget": "generationConfig.thinkingConfig.thinkingBudget",
     "messages.reasoning": "contents.parts.thoughtSignature",
 }
-"""What a client calls parts of neutral fields that it has elsewhere than the whole."""
+"""The client's path of parts of neutral fields that are not inside the client's own field."""
 
 
 WRITES: Mapping[str, Disposition] = {

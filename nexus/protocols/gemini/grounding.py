@@ -1,9 +1,10 @@
-"""What an answer of Gemini's rests on: grounding and recitation metadata as citations of its text.
+"""The sources of an answer of Gemini: grounding and recitation metadata as citations of its text.
 
-Google counts bytes of UTF-8, a Citation characters. A segment names its own words, which decide where it stands,
-because servers count from the start of a part in a whole answer and from the start of all text in a stream. What is no
-page of the web, or stands nowhere, is named; so are the searches, and what Google wants shown beside the answer.
-Source: ai.google.dev/api/generate-content, GroundingMetadata, Segment and CitationMetadata; the same of Vertex AI.
+Google counts bytes of UTF-8, a Citation characters. A segment contains its own text, which decides its position,
+because servers count from the start of a part in a complete answer and from the start of all text in a stream. Anything
+that is not a web page, or has no position, is reported as dropped; so are the searches, and the suggestions that Google
+wants displayed with the answer. Source: ai.google.dev/api/generate-content, GroundingMetadata, Segment and
+CitationMetadata; the same of Vertex AI.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _READ = frozenset({"groundingChunks", "groundingSupports"})
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Words as they came: the answer's part that they are of, which of the vendor's parts, and their first byte."""
+    """A piece of text: the answer's part that it belongs to, the number of the vendor's part, and its first byte."""
 
     part: int
     wire: int
@@ -32,7 +33,7 @@ class _Piece:
 
 
 class Grounding:
-    """Is told the text as it comes; gives citations, and the names of what is none."""
+    """Takes the text as it arrives; returns citations, and the names of anything else."""
 
     def __init__(self) -> None:
         self._pieces: list[_Piece] = []
@@ -42,7 +43,7 @@ class Grounding:
         self._used: set[int] = set()
 
     def hear(self, part: int, wire: int, words: str) -> None:
-        """Words of the answer's part ``part``, the vendor's part number ``wire``."""
+        """Text of the answer's part ``part``, the vendor's part number ``wire``."""
         self._pieces.append(_Piece(part, wire, len(self._whole), words))
         self._whole += _encoded(words)
 
@@ -59,7 +60,7 @@ class Grounding:
             yield from self._read_recited(entry)
 
     def finish(self) -> Iterator[Cited | str]:
-        """Sources of the whole answer, where none was told of a segment; the name of those that nothing rests on."""
+        """Sources of the whole answer, if no segment had any; the name of those that nothing refers to."""
         if not self._used and self._pieces:
             last = self._pieces[-1].part
             length = sum(len(piece.words) for piece in self._pieces if piece.part == last)
@@ -97,13 +98,13 @@ class Grounding:
         yield from self._emit(part, Citation(start, end, url, text(entry.get("title"))))
 
     def _emit(self, part: int, citation: Citation) -> Iterator[Cited]:
-        """Once: in a stream the same metadata may come again."""
+        """Emits it only once: in a stream the same metadata may be repeated."""
         if (cited := Cited(part, citation)) not in self._emitted:
             self._emitted.add(cited)
             yield cited
 
     def _place(self, segment: Mapping[str, Json], words: str) -> tuple[int, int, int] | None:
-        """The answer's part in which a segment begins, and its characters there."""
+        """The answer's part in which a segment begins, and its character range there."""
         start, end = count(segment.get("startIndex")), count(segment.get("endIndex"))
         number = count(segment.get("partIndex"))
         bases = [piece.start for piece in self._pieces if number and piece.wire == number]
@@ -123,7 +124,7 @@ class Grounding:
 
 
 def _source(chunk: Mapping[str, Json]) -> Citation | str:
-    """A chunk's page, as a citation of nothing yet."""
+    """A chunk's page, as a citation without a position."""
     for kind in ("web", "retrievedContext", "maps"):
         page = mapping(chunk.get(kind))
         if is_web(text(page.get("uri"))):
@@ -136,5 +137,5 @@ def _encoded(words: str) -> bytes:
 
 
 def _characters(raw: bytearray) -> int:
-    """Whole characters; a segment that begins inside one begins with it."""
+    """The number of complete characters; a segment that begins inside one begins with it."""
     return len(raw.decode("utf-8", "ignore"))

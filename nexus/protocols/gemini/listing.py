@@ -26,7 +26,7 @@ def write_model(card: ModelCard) -> dict[str, Json]:
 
 
 def write_models(cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
-    """One page: ``pageSize`` models behind those of the pages before. Raises InvalidRequest."""
+    """One page: ``pageSize`` models after those of the previous pages. Raises InvalidRequest."""
     size = min(_number(query, "pageSize", "page_size") or DEFAULT_PAGE, MAX_PAGE)
     start = _number(query, "pageToken", "page_token") or 0
     more: dict[str, Json] = {"nextPageToken": str(start + size)} if start + size < len(cards) else {}

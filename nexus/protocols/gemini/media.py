@@ -1,7 +1,7 @@
 """Images, documents and audio as Gemini parts.
 
-Nexus fetches no URL; a link goes out only where Google documents that it fetches it, else the request is refused.
-Google wants a media type with every link: it is read off the path's extension, never guessed for an image.
+Nexus fetches no URL; a link is sent only if Google documents that it fetches it, otherwise the request is refused.
+Google requires a media type with every link: it is derived from the path's extension, never guessed for an image.
 Source: ai.google.dev/gemini-api/docs/file-input-methods and /image-understanding, Vertex AI reference of FileData.
 """
 
@@ -53,13 +53,13 @@ _IMAGES: Mapping[str, str] = {
     "image/heic": "image/heic",
     "image/heif": "image/heif",
 }
-"""The image types that Google takes, by those that clients say."""
+"""The image types that Google accepts, by clients' names of them."""
 
 Media = Image | Document | Audio
 
 
 def foreign_type(image: Image) -> str | None:
-    """The type of an image that Google does not take; None for those that it takes, and where nothing tells."""
+    """The type of an image that Google does not accept; None for those that it does, and if the type is unknown."""
     match image.source:
         case Inline(media_type=media_type):
             return None if media_type.lower() in _IMAGES else media_type.lower()
@@ -89,7 +89,7 @@ _TEXTS = frozenset({"text/plain", "text/html", "text/csv", "text/xml", "text/css
 
 
 def _document(source: Inline | Link | Text, param: str) -> Inline | Link | Text:
-    """Texts of a type that Google has no name for are plain text to it."""
+    """Text of a type that Google does not know is sent as plain text."""
     if not isinstance(source, Inline):
         return source
     refuse_office(source, "Gemini", param)
@@ -97,7 +97,7 @@ def _document(source: Inline | Link | Text, param: str) -> Inline | Link | Text:
 
 
 def as_bytes(source: Inline | Text) -> Inline:
-    """Text as a file of it."""
+    """Text as a file."""
     if isinstance(source, Inline):
         return source
     return Inline("text/plain", base64.b64encode(source.text.encode()).decode())
@@ -132,7 +132,7 @@ def _file_data(url: str, default: str | None, gemini: Gemini, param: str) -> dic
 
 
 def _type_of(path: str) -> str | None:
-    """The media type that a path's extension tells."""
+    """The media type by a path's extension."""
     name, dot, extension = path.rpartition("/")[2].rpartition(".")
     return _TYPES.get(extension.lower()) if dot and name else None
 

@@ -1,7 +1,7 @@
 """Gemini to Gemini: the client's bytes to Google and Google's bytes back; the path names the model, the bytes do not.
 
-What goes is another vendor's: its thinking, and signatures that stand in our tags. Where the vendor demands a signature
-of a call, a call of another vendor's model gets the one that Google documents for it.
+Only another vendor's data is removed: its thinking, and signatures with our tags. If the vendor requires a signature on
+a call, a call of another vendor's model gets the one that Google documents for it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SIGNATURES = ("thoughtSignature", "thought_signature")
 
 
 def edit_request(raw: bytes, model: str, target: Target | None) -> Edited:
-    """``raw`` with the vendor's own name of the model where the body names it."""
+    """``raw`` with the vendor's own name of the model if the body has one."""
     vertex = target is not None and target.gemini.vertex
     if vertex:
         raw = _unwrapped(raw)
@@ -50,7 +50,7 @@ def edit_request(raw: bytes, model: str, target: Target | None) -> Edited:
 
 
 def _unwrapped(raw: bytes) -> bytes:
-    """Vertex AI counts the parts of a request at the top."""
+    """For counting, Vertex AI expects the parts of a request at the top level."""
     for name in _WHOLE:
         if name.encode() in raw and (spans := find(raw, (name,))):
             start, end = spans[-1]
@@ -68,7 +68,7 @@ def _judge(content: bytes, *, signed: bool) -> bytes | None:
 
 
 def _is_foreign(part: Json) -> bool:
-    """Whether nothing of it is for anybody but the vendor who made it."""
+    """Whether the part only concerns the vendor that made it."""
     held = mapping(part)
     if not any(is_tagged(held.get(name)) for name in _SIGNATURES):
         return False
@@ -125,7 +125,7 @@ def _says(part: Mapping[str, Json]) -> bool:
 
 
 class EmbeddingsPassed(Passthrough):
-    """Embeddings of Google's own, whose bytes pass: what they used is read on the way."""
+    """Google's own embeddings in passthrough: their usage is read on the way."""
 
     def _whole(self, raw: bytes, answer: Document) -> bytes:
         if find_error(answer) is not None:

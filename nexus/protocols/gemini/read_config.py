@@ -1,6 +1,6 @@
 """A Gemini client's ``generationConfig`` -> the neutral fields.
 
-Google's parser takes whole numbers as numbers with a fraction of zero, and as strings. Source:
+Google's parser accepts integers also with a zero fraction, and as strings. Source:
 ai.google.dev/api/generate-content#generationconfig; ai.google.dev/gemini-api/docs/thinking.
 """
 
@@ -42,7 +42,7 @@ _READ = frozenset(
 
 
 def read_config(config: Config, drops: Drops) -> Request:
-    """A request that has these fields and no others. Raises InvalidRequest, UnsupportedFeature."""
+    """A request with only these fields. Raises InvalidRequest, UnsupportedFeature."""
     drops.unknown(config, _READ, _AT)
     if (_whole(config, "candidateCount") or 1) > 1:
         raise UnsupportedFeature.about(f"{_AT}.candidateCount", "other vendors answer once; ask several times")
@@ -98,7 +98,7 @@ def _images(config: Config) -> bool | None:
 
 
 def _thinking(config: Config, drops: Drops) -> Thinking | None:
-    """Without a budget and a level it is asked for where its words are."""
+    """Without a budget and a level, thinking is requested if its text is."""
     if config.get("thinkingConfig") is None:
         return None
     wire = an_object(config["thinkingConfig"], _THINKING)

@@ -1,8 +1,8 @@
 """A Gemini client's ``contents`` -> messages.
 
-Contents of the model in a row are one turn: clients keep a streamed answer chunk by chunk. In it the pieces of a text,
-or of thinking, are one part up to the signature that ends it. Calls and their responses are paired by id, and by name
-in their order where there is none. Source: ai.google.dev/api/caching#Content; google.genai.chats.
+Consecutive contents of the model are one turn: clients store a streamed answer chunk by chunk. In it the pieces of a
+text, or of thinking, are one part up to the signature that ends it. Calls and their responses are paired by id, or by
+name in order if there is none. Source: ai.google.dev/api/caching#Content; google.genai.chats.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ROLES = {"user": "user", "function": "user", "model": "assistant"}
 
 
 def several(value: Json, path: str) -> Iterator[tuple[Body, str]]:
-    """Objects, each with its path: Google's parser takes one where several may stand, and null for none."""
+    """Objects, each with its path: Google's parser accepts a single value for a list, and null for none."""
     return objects_in([value] if isinstance(value, dict) else value or [], path)
 
 
@@ -63,7 +63,7 @@ def read_contents(value: Json, drops: Drops) -> tuple[Message, ...]:
 
 @dataclass(slots=True)
 class _Calls:
-    """Those that nobody has answered yet: id and name, in their order."""
+    """Calls without a response yet: id and name, in order."""
 
     waiting: list[tuple[str, str]] = field(default_factory=list)
     made: int = 0
@@ -75,7 +75,7 @@ class _Calls:
         return id
 
     def answered(self, id: str | None, name: str) -> str:
-        """The id of the call that a response is to; one of its own where there is none, as in a cut history."""
+        """The id of the call that a response answers; a new one if there is none, as in a truncated history."""
         by_id = (call for call in self.waiting if call[0] == id)
         by_name = (call for call in self.waiting if call[1] == name)
         found = next(by_id, None) or next(by_name, None)
@@ -107,17 +107,17 @@ def _result(wire: Body, path: str, calls: _Calls, drops: Drops) -> ToolResult:
 
 
 class _ModelTurn:
-    """What the model said, in one or several contents."""
+    """A turn of the model, in one or several contents."""
 
     def __init__(self, at: str, calls: _Calls) -> None:
         self._at = at
         self._calls = calls
         self._parts: list[Part] = []
         self._open = False
-        """Whether the last part may go on."""
+        """Whether the last part may continue."""
 
         self._behind_call = 0
-        """Where the parts after the last call begin."""
+        """Index of the first part after the last call."""
 
     def message(self) -> Message:
         return Message("assistant", tuple(self._parts), at=self._at)
@@ -167,7 +167,7 @@ class _ModelTurn:
         arguments = maybe_object(wire, "args", where)
         since = self._parts[self._behind_call :]
         if read.thoughts and not any(isinstance(part, Reasoning) for part in since):
-            # The client brought the thinking back in no other way.
+            # The client did not return the thinking in any other way.
             thoughts = [replace(thought, at=path) for thought in read.thoughts]
             self._parts[self._behind_call : self._behind_call] = thoughts
         id = self._calls.add(maybe_string(wire, "id", where), name)

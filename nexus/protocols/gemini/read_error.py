@@ -1,8 +1,8 @@
 """Gemini's errors (``google.rpc.Status``) -> neutral failures, from a response or from inside a stream.
 
-Told apart by HTTP status, Status code and the typed details; where these say nothing, only ``context_length`` reads
-the wording. The vendor's wording and request id are kept. Source:
-ai.google.dev/gemini-api/docs/troubleshooting, google/rpc/{code,error_details}.proto.
+Decided by HTTP status, Status code and the typed details; if these say nothing, only ``context_length`` reads the
+message. The vendor's message and request id are kept. Source: ai.google.dev/gemini-api/docs/troubleshooting,
+google/rpc/{code,error_details}.proto.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFa
 
 
 def find_error(value: Json) -> Mapping[str, Json] | None:
-    """The Status object in an error body, which Google wraps in an array when it was to stream."""
+    """The Status object in an error body, which Google wraps in an array if a stream was requested."""
     for item in sequence(value) or (value,):
         if isinstance(error := mapping(item).get("error"), dict):
             return error
@@ -73,7 +73,7 @@ def find_error(value: Json) -> Mapping[str, Json] | None:
 
 
 def read_stream_error(wire: Mapping[str, Json]) -> VendorFailure:
-    """An error inside a 200, or what else is no answer."""
+    """An error inside a 200, or anything else that is not an answer."""
     return _read_status(find_error(wire) or {"message": error_words(wire) or NO_ANSWER}, None)
 
 
@@ -110,7 +110,7 @@ def _kind(error: Mapping[str, Json], status: int) -> FailureKind:
 
 
 def _used_up(error: Mapping[str, Json]) -> bool:
-    """A daily allowance is gone, or there never was one: waiting a minute will not help."""
+    """A daily quota is exhausted, or there never was one: waiting a minute will not help."""
     for detail in _details(error, "QuotaFailure"):
         for violation in map(mapping, sequence(detail.get("violations"))):
             if "PerDay" in text(violation.get("quotaId")) or str(violation.get("quotaValue")) == "0":

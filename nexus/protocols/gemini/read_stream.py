@@ -25,7 +25,7 @@ from nexus.protocols.gemini.usage import read_usage
 from nexus.wire import Json, decode_delta, encode, mapping, only, sequence, text
 
 _ASIDE = ("urlContextMetadata", "groundingAttributions", "logprobsResult")
-"""What a candidate may say about its text that no other dialect has a place for."""
+"""Members of a candidate about its text that no other dialect has."""
 
 _ABOUT = frozenset({"thought", "thoughtSignature", "partMetadata"})
 """Keys of a part that are not its content."""
@@ -114,7 +114,7 @@ class StreamReader:
         elif (image := _image_in(part)) is not None:
             yield from self._whole(Image(image, signature=signature))
         elif foreign := sorted(key for key in part if key not in _ABOUT and part[key] is not None):
-            # Its signature goes with it: on another part it would be worse than none.
+            # Its signature is dropped with it: on another part it would be worse than none.
             yield from self._dropped.events(*foreign)
         elif signature is not None:
             yield from self._read_text("", self._open or Text, signature)

@@ -99,5 +99,5 @@ def _names(config: Body, tools: tuple[Tool, ...]) -> list[str]:
 
 
 def _only(tools: tuple[Tool, ...], allowed: list[str]) -> tuple[Tool, ...]:
-    """No other vendor has a choice among some: the others are not offered."""
+    """No other vendor supports a choice among some of the tools: the others are left out."""
     return tuple(tool for tool in tools if tool.name in allowed) if allowed else tools

@@ -1,9 +1,9 @@
-"""Tool results as the JSON objects that Gemini wants.
+"""Tool results as the JSON objects that Gemini requires.
 
-An object stays an object as long as the vendor keeps every value: its Struct holds numbers as doubles and gives
-``output`` and ``error`` a meaning, so results with larger integers go as text, and results with such keys go inside
-``output``. Every ``$ref`` in a response is looked up among the ``displayName``s of its parts (googleapis/python-genai
-2792, vercel/ai 14369), so a result that holds one goes as text. Source: google.genai.types.FunctionResponse,
+An object stays an object if the vendor preserves every value: its Struct stores numbers as doubles and gives ``output``
+and ``error`` a meaning, so results with larger integers are sent as text, and results with such keys inside ``output``.
+Every ``$ref`` in a response is looked up among the ``displayName``s of its parts (googleapis/python-genai 2792,
+vercel/ai 14369), so a result that contains one is sent as text. Source: google.genai.types.FunctionResponse,
 google.protobuf.Struct.
 """
 
@@ -15,7 +15,7 @@ from nexus.protocols.gemini.media import as_bytes, media_parts
 from nexus.wire import Json, decode
 
 _INSIDE = frozenset({"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"})
-"""Media types that functionResponse.parts takes on every model that takes it at all."""
+"""Media types that functionResponse.parts accepts on every model that has it."""
 
 _EXACT = 2**53
 

@@ -1,8 +1,9 @@
-"""How opaque values travel through a client of the Gemini API, which brings every ``thoughtSignature`` back.
+"""How opaque values pass through a client of the Gemini API, which sends every ``thoughtSignature`` back.
 
-They are bytes in base64, which Google's SDKs decode and write again in the other alphabet. A value of another dialect
-stands there tagged. Thinking and calls of other vendors always have one, so that they are known again. Gemini CLI
-brings back no thinking, yet the signatures of calls: thinking before a call rides in the call's too (``carried``).
+They are bytes in base64, which Google's SDKs decode and encode again in the other alphabet. A value of another dialect
+is tagged. Thinking and calls of other vendors always have one, so that they are recognized. Gemini CLI sends back
+signatures of calls but no thinking: the signature of a call therefore also includes the thinking before it
+(``carried``).
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ from nexus.wire import Json, base64_bytes, decode, encode, sequence, text
 
 _REDACTED, _CARRIED, _NONE = "redacted", "carried", "none"
 _TAG = "bmV4dXMu"
-"""The base64 of what tagged values begin with."""
+"""The prefix of tagged values in base64."""
 
 MARK = f'"{_TAG}'.encode()
-"""Without these bytes no JSON holds a tagged value."""
+"""Bytes without which JSON contains no tagged value."""
 
 MOST_CARRIED = 256 * 1024
-"""Characters of thinking that ride in a call; what is longer does not."""
+"""Maximum number of characters of thinking in a call's signature; longer thinking is left out."""
 
 _STANDARD = str.maketrans("-_", "+/")
 
 
 def standard_base64(data: str) -> str:
-    """In the standard alphabet, and padded. Google takes the other one and missing padding too."""
+    """The data in the standard alphabet, padded. Google accepts the other alphabet and missing padding too."""
     data = data.translate(_STANDARD) if "-" in data or "_" in data else data
     return data + "=" * (-len(data) % 4)
 
@@ -42,20 +43,20 @@ def is_tagged(value: Json) -> bool:
 
 
 def write_signature(signature: Signature | None, *, redacted: bool = False) -> str:
-    """``redacted`` is of thinking that has no words."""
+    """``redacted`` is for thinking without text."""
     signature = signature or Signature(_NONE, "")
     if redacted:
         signature = Signature(_REDACTED, f"{signature.dialect}.{signature.value}")
     if signature.dialect == DIALECT and _is_base64(signature.value):
         return signature.value
-    # One of Google's own that is no base64 could not stand there as it is.
+    # A value of Google's own that is not base64 cannot be sent unchanged.
     packed = pack_signature(signature, "" if signature.dialect == DIALECT else DIALECT)
     return base64.b64encode(packed.encode("utf-8", "surrogatepass")).decode()
 
 
 @dataclass(frozen=True, slots=True)
 class ReadSignature:
-    """``thoughts`` are those that rode in a call's."""
+    """``thoughts`` are those in a call's signature."""
 
     own: Signature | None = None
     redacted: bool = False
@@ -100,7 +101,7 @@ def _packed(signature: Signature | None) -> list[Json]:
 
 
 def _read_carried(packed: str) -> ReadSignature:
-    """Whoever writes such a value himself gets what he wrote, and nothing else."""
+    """A client that makes up such a value gets only what it wrote."""
     try:
         own, *thoughts = (sequence(one) for one in sequence(decode(packed)))
     except ValueError:
@@ -120,7 +121,7 @@ def _thought(packed: Sequence[Json]) -> Reasoning:
 
 @dataclass(slots=True)
 class ThoughtsInCalls:
-    """Feed it an answer's events: the next call carries the thinking that came whole before it."""
+    """Takes an answer's events: the next call gets the thinking that was completed before it."""
 
     _words: dict[int, list[str]] = field(default_factory=dict)
     _open: dict[int, Reasoning] = field(default_factory=dict)
@@ -145,7 +146,7 @@ class ThoughtsInCalls:
 
 
 def _matters(thought: Reasoning) -> bool:
-    """Whether its vendor would want it back."""
+    """Whether its vendor requires it back."""
     return thought.signature is None or thought.signature.dialect != DIALECT
 
 

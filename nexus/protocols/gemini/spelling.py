@@ -1,7 +1,7 @@
 """Member names as clients of the Gemini API may spell them, in camelCase.
 
-Google's parser takes each name in snake_case too, and its own samples use both. What a client named itself (arguments,
-results, JSON Schemas, properties) stays as it is. Source: the JSON mapping of protocol buffers.
+Google's parser also accepts each name in snake_case, and its own samples use both. Names chosen by the client
+(arguments, results, JSON Schemas, properties) stay unchanged. Source: the JSON mapping of protocol buffers.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def camel(value: Json) -> Json:
 
 
 def shallow_camel(value: Mapping[str, Json]) -> dict[str, Json]:
-    """The names of an object alone."""
+    """The names of the object itself only."""
     return {camel_name(name): inner for name, inner in value.items()}
 
 

@@ -1,9 +1,8 @@
 """Gemini's finish and block reasons -> neutral stop reasons.
 
-Total and honest. Every published word has a row; a word without one, or one that says only that something went
-wrong, becomes ``unknown`` and keeps the vendor's word, as do all others. A reason without a word of Google's is
-written as the nearest.
-Source: google.genai.types.FinishReason and BlockedReason.
+Total and honest. Every published reason has a row; a reason without one, or one that only says that something failed,
+becomes ``unknown``, and all keep the vendor's reason. A neutral reason that Google does not have is written as the
+nearest one. Source: google.genai.types.FinishReason and BlockedReason.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from nexus.wire import Json, text
 READ: Mapping[str, StopReason] = {
     "STOP": "end",
     "MAX_TOKENS": "max_tokens",
-    # The answer reached the vendor's limit for one request; going on takes a token that no other dialect can carry.
+    # The answer reached the vendor's limit for one request; continuing takes a token that no other dialect has.
     "CONTINUATION": "max_tokens",
     "SAFETY": "content_filter",
     "RECITATION": "content_filter",
@@ -42,7 +41,7 @@ READ: Mapping[str, StopReason] = {
 }
 
 BROKEN = frozenset(word for word, reason in READ.items() if reason == "unknown") - {"FINISH_REASON_UNSPECIFIED"}
-"""The model failed: where it said nothing before, there is no answer."""
+"""The model failed: if it sent nothing before, there is no answer."""
 
 
 def read_stop(wire: Mapping[str, Json], *, calls: bool) -> Stop:
@@ -64,7 +63,7 @@ _WRITE: Mapping[StopReason, str] = {
     "tool_use": "STOP",
     "refusal": "SAFETY",
     "content_filter": "SAFETY",
-    # What is not at its end has no other word.
+    # There is no other reason for an unfinished answer.
     "pause": "MAX_TOKENS",
     "context_window": "MAX_TOKENS",
     "unknown": "OTHER",
@@ -72,7 +71,7 @@ _WRITE: Mapping[StopReason, str] = {
 
 
 def write_stop(stop: Stop, *, refused: bool) -> str:
-    """``refused`` says that the model declined in words of its own."""
+    """``refused`` says that the model declined in its own words."""
     reason = "refusal" if refused and stop.reason == "end" else stop.reason
     if stop.raw is not None and reason == READ.get(stop.raw):
         return stop.raw

@@ -1,8 +1,8 @@
-"""Thinking: the neutral wish as Gemini's ``thinkingConfig``.
+"""Thinking: the neutral request as Gemini's ``thinkingConfig``.
 
 Exactly one of level and budget is sent, by the model, from Google's own tables (thinking and effort in
-ai.google.dev/gemini-api/docs/openai); a level that a model lacks becomes the next higher one it has. What
-cannot be honoured (turning off what is always on, a budget beyond the model's range) is named in ``dropped``.
+ai.google.dev/gemini-api/docs/openai); a level that a model lacks becomes the next higher one it has. Unsupported
+requests (turning off thinking that is always on, a budget beyond the model's range) are listed in ``dropped``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _DYNAMIC = -1
 
 
 def write_thinking(thinking: Thinking, gemini: Gemini, drops: Drops) -> dict[str, Json] | None:
-    """``thinkingConfig``, or None for a model that has no such thing."""
+    """``thinkingConfig``, or None for a model without it."""
     if gemini.levels:
         return _levelled(thinking, gemini.levels, drops)
     if gemini.budgets is not None:

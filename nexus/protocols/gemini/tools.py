@@ -1,9 +1,8 @@
 """Tools, tool choice and structured output, which share one constraint: some models take only one of them.
 
-A JSON Schema says what it said, in the words that the server knows (json_schema.py, schema.py). Where structured
-output and tools exclude each other, the format becomes one more tool, and a call is demanded; its arguments are the
-content.
-Source: ai.google.dev/gemini-api/docs/function-calling and /structured-output.
+A JSON Schema keeps its meaning, in the keywords that the server supports (json_schema.py, schema.py). If structured
+output and tools exclude each other, the format becomes one more tool, and a call is required; its arguments are the
+content. Source: ai.google.dev/gemini-api/docs/function-calling and /structured-output.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _MODES: Mapping[str, str] = {"auto": "AUTO", "none": "NONE", "required": "ANY", 
 class Tooling:
     """The body's ``tools`` and ``toolConfig``, what goes into generationConfig, and the forced answer tool's name.
 
-    ``answer_keys`` are the names in place of those of the answer tool's properties.
+    ``answer_keys`` are the replaced names of the answer tool's properties.
     """
 
     body: dict[str, Json]
@@ -61,7 +60,7 @@ def write_tooling(request: Request, gemini: Gemini, drops: Drops) -> Tooling:
             answer, keys = _answer_tool(output, tools, gemini)
             choice, output = ToolChoice("required"), None
         else:
-            # A call is demanded of the client's own tools: the answer holds no content that could have a format.
+            # A call of the client's own tools is required: the answer has no content to format.
             drops.add("output_format")
             output = None
     declared = (*tools, answer) if answer is not None else tools
@@ -76,7 +75,7 @@ def write_tooling(request: Request, gemini: Gemini, drops: Drops) -> Tooling:
 
 
 def _searching(request: Request, gemini: Gemini, drops: Drops) -> Tooling:
-    """Search and nothing else, which no model can be forced to make."""
+    """Search only, which no model can be forced to use."""
     if request.tool_choice is not None and request.tool_choice.mode == "none":
         return Tooling({}, {} if request.output_format is None else _format(request.output_format, gemini, drops))
     if request.tool_choice is not None and request.tool_choice.mode != "auto":
@@ -87,7 +86,8 @@ def _searching(request: Request, gemini: Gemini, drops: Drops) -> Tooling:
 
 
 def _unsearched(request: Request, drops: Drops) -> Request:
-    """Beside functions a search would have to be told in every later turn, in parts that no client sends back."""
+    """Together with functions, a search would have to be repeated in every later turn, in parts that no client sends
+    back."""
     for at, tool in enumerate(request.tools):
         if isinstance(tool, WebSearch) and not tool.offered:
             raise UnsupportedFeature.about(
@@ -132,15 +132,15 @@ def _declaration(tool: Tool, path: str, gemini: Gemini, drops: Drops) -> dict[st
     drops.add(*lost)
     if not gemini.openapi_schemas:
         return declaration | {"parametersJsonSchema": schema}
-    # The subset knows no object without properties; a declaration without parameters says the same.
+    # The subset has no object without properties; a declaration without parameters is equivalent.
     empty = schema.get("type") == "OBJECT" and not schema.get("properties")
     return declaration if empty else declaration | {"parameters": schema}
 
 
 @remembered
 def _parameters(schema: Json, written: tuple[str, bool]) -> tuple[str, dict[str, Json], tuple[str, ...]]:
-    """What the description has to say, the schema, and what was lost; ``written`` is where it stands, and whether in
-    the words of OpenAPI."""
+    """Additions to the description, the schema, and what was lost; ``written`` is its position, and whether it is in
+    OpenAPI's form."""
     path, openapi = written
     root = object_root(schema, path)
     lost = Drops(f"{path}.{keyword}" for keyword in root.lost)
@@ -162,7 +162,7 @@ def _format(output: OutputFormat, gemini: Gemini, drops: Drops) -> dict[str, Jso
 
 
 def _described(output: OutputFormat) -> Json:
-    """The format's schema, with the format's description where it has none of its own."""
+    """The format's schema, with the format's description if it has none."""
     schema = output.schema
     if output.description and isinstance(schema, dict) and "description" not in schema:
         return {"description": output.description, **schema}

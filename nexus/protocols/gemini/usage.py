@@ -1,8 +1,8 @@
 """Gemini's usage, both ways: counts that overlap, and the disjoint parts.
 
-The parts sum to ``totalTokenCount``. The prompt count includes cached tokens; tokens of server-side tool results
-are counted beside it; the candidates count excludes thoughts. What the total says beyond or below its items is output
-that the vendor did not itemise or counted twice. Source: google.genai.types.GenerateContentResponseUsageMetadata.
+The parts sum to ``totalTokenCount``. The prompt count includes cached tokens; tokens of server-side tool results are
+counted separately; the candidates count excludes thoughts. A difference between the total and its items is output that
+the vendor did not itemise or counted twice. Source: google.genai.types.GenerateContentResponseUsageMetadata.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def read_usage(metadata: Mapping[str, Json]) -> Usage:
 
 
 def write_usage(usage: Usage) -> dict[str, Json]:
-    """The prompt's count has what was read from a cache and written to one; thoughts stand beside the candidates."""
+    """The prompt count includes cache reads and writes; thoughts are counted in addition to the candidates."""
     counts = {
         "promptTokenCount": usage.total_input,
         "candidatesTokenCount": usage.output,

@@ -1,6 +1,6 @@
 """Errors as a client of the Gemini API reads them: a ``google.rpc.Status`` with its code, status and details.
 
-One table from our kinds to the status and the reason. A vendor's own error body of this shape travels as it is.
+One table from error kinds to the status and the reason. A vendor's own error body of this form is forwarded unchanged.
 Source: google/rpc/{code,error_details}.proto; ai.google.dev/gemini-api/docs/troubleshooting.
 """
 
@@ -43,7 +43,7 @@ STATUSES: Mapping[str, tuple[str, str]] = {
     "cancelled": ("CANCELLED", "CANCELLED"),
     "internal": (_INTERNAL, "INTERNAL_ERROR"),
 }
-"""Status and reason of an error, by our kind."""
+"""Status and reason of an error, by kind."""
 
 _TYPE = "type.googleapis.com/google.rpc."
 _DOMAIN = "nexus"
@@ -62,7 +62,7 @@ def write_error(error: NexusError) -> bytes:
 
 
 def write_stream_error(error: NexusError) -> bytes:
-    """The same inside a stream whose head has gone out; what the vendor said keeps its words."""
+    """The same inside a stream whose headers were sent; a vendor's error keeps its message."""
     if (
         isinstance(error, UpstreamStatus)
         and (document := decode_object(error.body))

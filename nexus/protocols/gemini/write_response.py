@@ -1,4 +1,4 @@
-"""An answer, written whole for a client of the Gemini API. Source: google.genai.types.GenerateContentResponse."""
+"""A complete answer, written for a client of the Gemini API. Source: google.genai.types.GenerateContentResponse."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ def write_response(response: Response, envelope: Envelope) -> dict[str, Json]:
 
 
 def write_chunk(envelope: Envelope, candidate: Mapping[str, Json], usage: Usage | None = None) -> dict[str, Json]:
-    """A GenerateContentResponse with one candidate; the usage is told at the end."""
+    """A GenerateContentResponse with one candidate; the usage comes at the end."""
     used: dict[str, Json] = {} if usage is None else {"usageMetadata": write_usage(usage)}
     return {"candidates": [candidate], **used, "modelVersion": envelope.model, "responseId": envelope.id}
 
 
 def write_candidate(parts: Sequence[Json], reason: str | None = None, rests: Rests | None = None) -> dict[str, Json]:
-    """Clients read the first part without a look whether there is one."""
+    """Always with a part, because clients read the first one without checking."""
     ended: dict[str, Json] = {} if reason is None else {"finishReason": reason}
     grounding = {} if rests is None else rests.metadata()
     return {"content": {"parts": list(parts) or [{"text": ""}], "role": "model"}, **ended, "index": 0, **grounding}
 
 
 def write_part(part: Part) -> list[Json]:
-    """A whole part; none for words that say nothing."""
+    """A complete part; none for empty text."""
     match part:
         case Text(text=words, signature=signature):
             signed = signed_by(signature)
@@ -77,19 +77,20 @@ def signed_by(signature: Signature | None) -> dict[str, Json]:
 
 
 def thought_end(signature: Signature | None, *, redacted: bool) -> dict[str, Json]:
-    """What marks words as thinking, and ends it: one that nobody signed has a mark that says so."""
+    """Marks text as thinking, and ends it; thinking without a signature gets a mark that says so."""
     return {"thought": True, "thoughtSignature": write_signature(signature, redacted=redacted)}
 
 
 class Rests:
-    """What the words of an answer rest on, as grounding metadata: places in bytes, of a part or of all words."""
+    """The sources of an answer's text as grounding metadata: positions in bytes, of a part or of the whole text."""
 
     def __init__(self) -> None:
         self._chunks: dict[tuple[str, str], int] = {}
         self._supports: list[Json] = []
 
     def hear(self, words: str, citations: Sequence[Citation], part: int = 0, base: int = 0) -> None:
-        """A text from the byte ``base`` on, with what it cites; ``part`` is its number where each counts for itself."""
+        """A text from byte ``base`` on, with its citations; ``part`` is its number if each part is counted
+        separately."""
         for cited in citations:
             quote, before = words[cited.start : cited.end], words[: cited.start]
             if not quote:

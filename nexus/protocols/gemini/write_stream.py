@@ -1,7 +1,7 @@
 """Events -> the stream that a client of the Gemini API reads: each chunk a GenerateContentResponse.
 
-Law: text comes as it is made, a call, an image and a signature whole and at their end; the last chunk alone has the
-finish reason, the sources and the usage. Source: ai.google.dev/api/generate-content, streamGenerateContent.
+Law: text is sent as it arrives; calls, images and signatures are sent complete, at their end; only the last chunk has
+the finish reason, the sources and the usage. Source: ai.google.dev/api/generate-content, streamGenerateContent.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from nexus.wire import Json, encode
 
 @dataclass(slots=True)
 class _Words:
-    """A text so far, where among all bytes it begins, and what it cites."""
+    """A text so far, its start among all bytes, and its citations."""
 
     base: int
     words: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""``allOf`` merged into the schema that has it, for vendors that know no such word."""
+"""``allOf`` merged into the schema that has it, for vendors without this keyword."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from nexus.wire import Json, mapping, sequence
 
 
 class Conflict(Exception):
-    """The schemas say something of one keyword that no schema says alone; the text is the keyword."""
+    """The schemas have values of one keyword that a single schema cannot express; the text is the keyword."""
 
 
 def without_all_of(schema: Schema, root: Schema, count: Callable[[], None]) -> dict[str, Json]:
     """One schema for all; references of the branches are resolved in ``root``.
 
-    ``count`` is called at every step and must raise in the end: merging what is merged doubles at every step, and
-    references may go round. Raises Conflict.
+    ``count`` is called at every step and must eventually raise: nested merges double at every step, and references may
+    be circular. Raises Conflict.
     """
     merged: dict[str, Json] = {name: value for name, value in schema.items() if name != "allOf"}
     for branch in map(mapping, sequence(schema.get("allOf"))):

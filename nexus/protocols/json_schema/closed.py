@@ -1,9 +1,10 @@
-"""The subset of JSON Schema that constrains decoding at Anthropic and on Bedrock, and how much of it a request holds.
+"""The subset of JSON Schema that constrains decoding at Anthropic and on Bedrock, and its limits per request.
 
-On what pydantic makes of a type without free maps, equal to the transformation of Anthropic's own SDK
-(anthropic.lib._parse._transform). Objects are closed, ``oneOf`` is ``anyOf``, references stand alone, keywords that
-bind nothing there become words of the description. What would change its meaning is no such schema: free maps,
-recursion, references out of the schema. Sources: platform.claude.com and the Bedrock user guide, structured outputs.
+For what pydantic makes of a type without free maps, equal to the transformation of Anthropic's own SDK
+(anthropic.lib._parse._transform). Objects are closed, ``oneOf`` becomes ``anyOf``, references have no other keys,
+keywords without effect there become text in the description. Schemas whose meaning would change are not supported: free
+maps, recursion, references out of the schema. Sources: platform.claude.com and the Bedrock user guide, structured
+outputs.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ _FORMATS: Final = frozenset(
 _UNIONS = ("anyOf", "oneOf", "allOf")
 
 MOST_NODES = 5000
-"""Schemas inside one, after ``allOf`` is merged: merging what is merged doubles at every step."""
+"""Maximum number of schemas inside one after ``allOf`` is merged: nested merges double at every step."""
 
 
 class NotClosed(Exception):
-    """A schema that cannot be said in the subset; the text names where and why."""
+    """A schema that the subset cannot express; the text says where and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """``lost`` are the paths, below ``path``, of keywords that bind nothing any more."""
+    """``lost`` are the paths, below ``path``, of keywords that no longer apply."""
 
     schema: dict[str, Json]
     lost: tuple[str, ...]
@@ -100,7 +101,7 @@ class _Writer:
         return out
 
     def _kind(self, rest: dict[str, Json], types: tuple[str, ...], path: str) -> dict[str, Json]:
-        """What a node is: values, alternatives or a type."""
+        """Writes a node as values, alternatives or a type."""
         out: dict[str, Json] = {}
         if rest.get("enum") and all(map(_plain, sequence(rest.get("enum")))):
             out["enum"] = rest.pop("enum")
@@ -140,7 +141,7 @@ class _Writer:
             out["required"] = required
 
     def _merged(self, schema: dict[str, Json], path: str) -> dict[str, Json]:
-        """``allOf`` of objects as one of them: each alone would be closed to the properties of the others."""
+        """``allOf`` of objects as one object: each alone would be closed to the properties of the others."""
         branches = [mapping(one) for one in sequence(schema["allOf"])]
         beside = schema.keys() - {"allOf"}
         if len(branches) == 1 and branches[0].keys() == {"$ref"} and beside <= ANNOTATIONS:
@@ -191,14 +192,14 @@ def _refuse_recursion(root: Schema) -> None:
                 follow(definition(root, reference), (*above, reference))
                 done.add(reference)
 
-    # The definitions themselves are followed where they are referred to.
+    # Definitions are followed where they are referenced.
     follow({name: value for name, value in root.items() if name != "$defs"}, ())
     for name in mapping(root.get("$defs")):
         follow({"$ref": f"{DEFS}{name}"}, ())
 
 
 class _Weights:
-    """Optional properties and unions as a decoder meets them: a definition counts where it is referred to."""
+    """Optional properties and unions as a decoder counts them: a definition counts wherever it is referenced."""
 
     def __init__(self, root: Schema) -> None:
         self._root = root

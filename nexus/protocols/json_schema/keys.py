@@ -1,6 +1,6 @@
-"""Names of properties in a JSON Schema, replaced wherever they stand: in the schema, and in values made by it.
+"""Replaces names of properties in a JSON Schema everywhere: in the schema, and in values that follow it.
 
-Replacing back is exact to the byte: it touches keys of the JSON text and nothing else, whole or cut off.
+Restoring is exact to the byte: it changes only keys of the JSON text, complete or truncated.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from nexus.protocols.json_schema.walk import Schema, nodes, rebuilt
 from nexus.wire import Json, encode, mapping, sequence
 
 Forms = Mapping[str, str]
-"""Name -> the name in its place, for those that have one."""
+"""Name -> its replacement, for renamed ones."""
 
 _LISTS = ("required", "propertyOrdering")
 _VALUES = ("const", "default", "enum", "example", "examples")
@@ -32,7 +32,7 @@ def keys_of(schema: Json) -> Iterator[str]:
 
 
 def renamed_schema(schema: Schema, forms: Forms) -> dict[str, Json]:
-    """``schema`` must have all that it refers to in ``$defs`` (refs.hoisted)."""
+    """``schema`` must have everything that it refers to in ``$defs`` (refs.hoisted)."""
     copy = rebuilt(schema, lambda one, path: renamed_schema(one, forms) if isinstance(one, dict) else one)
     for keyword in _BY_NAME:
         if isinstance(copy.get(keyword), Mapping):
@@ -53,7 +53,7 @@ def _names(value: Json, forms: Forms) -> Json:
 
 
 def renamed_value(value: Json, forms: Forms) -> Json:
-    """Keys of objects, at any depth."""
+    """Renames keys of objects, at any depth."""
     match value:
         case dict():
             return {forms.get(name, name): renamed_value(inside, forms) for name, inside in value.items()}
@@ -64,7 +64,7 @@ def renamed_value(value: Json, forms: Forms) -> Json:
 
 
 def renamed_text(words: str, forms: Forms) -> str:
-    """Keys of the objects in JSON text, which may have been cut off. The names replaced are of plain letters."""
+    """Renames keys of the objects in JSON text, which may be truncated. The replaced names consist of plain letters."""
     names = "|".join(map(re.escape, forms))
-    # Inside a string the closing quotation mark would be escaped, so that only keys look like this.
+    # Inside a string the closing quotation mark would be escaped, so only keys match.
     return re.sub(rf'(?<!\\)"({names})"(?=\s*:)', lambda found: encode(forms[found[1]]).decode(), words)

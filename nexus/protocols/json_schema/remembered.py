@@ -1,4 +1,4 @@
-"""What becomes of the schemas that agents send anew with every turn, the same bytes each time."""
+"""Caches the conversion of schemas that agents send again with every turn, with the same bytes each time."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import TypeVar
 from nexus.wire import Json, decode, encode
 
 ENTRIES = 512
-"""Schemas that each function remembers, those that were asked for last."""
+"""Number of schemas that each function caches; the least recently used are evicted."""
 
 LARGEST = 4096
-"""Bytes of a schema that is remembered."""
+"""Maximum size in bytes of a cached schema."""
 
 About = TypeVar("About", bound=Hashable)
 Made = TypeVar("Made")
 
 
 def remembered(make: Callable[[Json, About], Made]) -> Callable[[Json, About], Made]:
-    """A pure function of a schema, which makes the same of the same bytes only once.
+    """Caches a pure function of a schema by the schema's bytes.
 
-    Law: nobody changes what it gives: other calls have it too.
+    Law: the result must not be modified, because other calls share it.
     """
 
     @functools.lru_cache(maxsize=ENTRIES)

@@ -1,9 +1,9 @@
-"""A schema of arguments as every vendor takes one: an object with properties, and no union at the root.
+"""A schema of arguments in the form that every vendor accepts: an object with properties, and no union at the root.
 
-What the client allows stays allowed: a merged root has the properties of all alternatives and requires what all of
-them require. What it no longer forbids is told in words, for the description. Sources: the 400s of Anthropic
-(``input_schema does not support oneOf, allOf, or anyOf at the top level``) and OpenAI (``schema must have type 'object'
-and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level``).
+What the client allows stays allowed: a merged root has the properties of all alternatives and requires what all of them
+require. Lost restrictions become text for the description. Sources: the 400s of Anthropic (``input_schema does not
+support oneOf, allOf, or anyOf at the top level``) and OpenAI (``schema must have type 'object' and not have
+'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level``).
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _UNIONS = (*_EITHER, "allOf")
 _CHANGED = frozenset({"exclusiveMinimum", "exclusiveMaximum", "items", "required"})
 _BOUNDS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
 _MOST_TOLD = 4000
-"""Characters of alternatives that go into a description."""
+"""Maximum number of characters of alternatives in a description."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectRoot:
-    """``lost`` are keywords of the root that the schema no longer has, ``in_words`` is what they said."""
+    """``lost`` are keywords of the root that the schema no longer has, ``in_words`` is their text."""
 
     schema: dict[str, Json]
     lost: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class ObjectRoot:
 
 
 def object_root(schema: Json, path: str, forbidden: Iterable[str] = ()) -> ObjectRoot:
-    """``forbidden`` are further keywords that the vendor refuses at the root. Raises ClientError."""
+    """``forbidden`` are further keywords that the vendor rejects at the root. Raises ClientError."""
     if schema is None:
         return ObjectRoot({"type": "object", "properties": {}})
     if not isinstance(schema, dict):
@@ -53,7 +53,7 @@ def object_root(schema: Json, path: str, forbidden: Iterable[str] = ()) -> Objec
 
 
 def modern(schema: Json) -> Json:
-    """What older drafts said otherwise, in the words of 2020-12, which Anthropic's API demands; a copy in any case.
+    """Converts older drafts to 2020-12, which Anthropic's API requires; always returns a copy.
 
     Source: its own 400, ``JSON schema is invalid. It must match JSON Schema draft 2020-12``.
     """
@@ -72,24 +72,24 @@ def modern(schema: Json) -> Json:
         if "additionalItems" in copy:
             copy["items"] = copy.pop("additionalItems")
     if isinstance(copy.get("required"), bool):
-        # A property of draft 3 said so itself; its object says it by name, or not at all.
+        # In draft 3 the property itself had it; here it is in the object's list or absent.
         del copy["required"]
     return copy
 
 
 @remembered
 def modern_root(schema: Json, path: str) -> ObjectRoot:
-    """Of a schema of any draft."""
+    """The object root of a schema of any draft."""
     return object_root(modern(schema), path)
 
 
 def describe(description: str | None, in_words: str) -> str | None:
-    """A description with what a schema no longer says."""
+    """A description plus the lost restrictions of a schema."""
     return "\n\n".join(filter(None, (description, in_words))) or None
 
 
 def worded(keywords: Schema) -> str:
-    """Keywords as words of a description, in the form that Anthropic's SDK gives them."""
+    """Keywords as text for a description, in the form of Anthropic's SDK."""
     return f"{{{', '.join(f'{name}: {value}' for name, value in keywords.items())}}}" if keywords else ""
 
 
@@ -147,7 +147,7 @@ class _Merge:
 
 
 def _both(one: Schema, other: Schema) -> Schema:
-    """What matches both; of two that differ in any other way than here, the first is kept."""
+    """A schema for what matches both; for other differences than those handled here, the first is kept."""
     merged = {**other, **one}
     properties = dict(mapping(one.get("properties")))
     for name, schema in mapping(other.get("properties")).items():
@@ -164,7 +164,7 @@ def _both(one: Schema, other: Schema) -> Schema:
 
 
 def _either(branches: list[Schema]) -> Schema:
-    """What matches any of them, and perhaps more."""
+    """A schema for what matches any of them, and possibly more."""
     properties: dict[str, list[Json]] = {}
     for branch in branches:
         for name, schema in mapping(branch.get("properties")).items():

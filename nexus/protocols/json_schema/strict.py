@@ -1,4 +1,4 @@
-"""Which tools of a request the model is held to: as many as the vendor's limits allow, the first ones first."""
+"""Which tools of a request are strict: as many as the vendor's limits allow, the first ones first."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ FORMAT = "output_format.schema"
 
 @dataclass(frozen=True, slots=True)
 class StrictTools:
-    """``schemas`` of the tools that stay strict, by their place; ``lost`` names the others, and what binds no more."""
+    """``schemas`` of the tools that stay strict, by index; ``lost`` lists the others, and keywords that no longer
+    apply."""
 
     schemas: Mapping[int, dict[str, Json]]
     lost: tuple[str, ...]
 
 
 def over(limits: StrictLimits | None, closed: Sequence[Closed], tools: int) -> bool:
-    """Whether schemas, so many of them of tools, are more than a vendor holds its model to in one request."""
+    """Whether these schemas, this many of them of tools, exceed the vendor's limits for one request."""
     if limits is None:
         return False
     optional, unions = sum(one.optional for one in closed), sum(one.unions for one in closed)
@@ -31,7 +32,7 @@ def over(limits: StrictLimits | None, closed: Sequence[Closed], tools: int) -> b
 
 
 def close_format(schema: Json, limits: StrictLimits | None, path: str = FORMAT) -> Closed:
-    """The schema of an answer that the model is to be held to. Raises NotClosed."""
+    """The schema of an answer that the model is forced to follow. Raises NotClosed."""
     closed = close(modern(schema), path)
     if limits is not None and over(limits, [closed], 0):
         raise NotClosed(
@@ -42,7 +43,7 @@ def close_format(schema: Json, limits: StrictLimits | None, path: str = FORMAT) 
 
 
 def strict_tools(tools: Sequence[Tool], limits: StrictLimits | None, format: Closed | None) -> StrictTools:
-    """``format`` counts too, and stays."""
+    """``format`` counts too, and stays strict."""
     kept: dict[int, Closed] = {}
     lost: list[str] = []
     for at, tool in enumerate(tools):

@@ -1,5 +1,5 @@
-"""Where a JSON Schema holds schemas: the one walk over them. Source: JSON Schema 2020-12, and what older drafts called
-the same."""
+"""Where a JSON Schema contains schemas: the only walk over them. Source: JSON Schema 2020-12, and the same in older
+drafts."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ ANNOTATIONS: Final = frozenset(
     {"$anchor", "$comment", "$id", "$schema", "default", "deprecated", "description", "example", "examples"}
     | {"propertyOrdering", "readOnly", "title", "writeOnly"}
 )
-"""Keywords that no value can break: what becomes of them is no loss."""
+"""Keywords that restrict no value: dropping them is not a loss."""
 
 SILENT: Final = frozenset({"$anchor", "$comment", "$id", "$schema"})
-"""Keywords that tell a model nothing."""
+"""Keywords without information for a model."""
 
 
 def inner(schema: Schema) -> Iterator[tuple[str, Json]]:
-    """The schemas right inside, each with the keyword that holds it."""
+    """The direct subschemas, each with its keyword."""
     for keyword, value in schema.items():
         if keyword not in _HOLDERS:
             continue
@@ -45,7 +45,7 @@ def inner(schema: Schema) -> Iterator[tuple[str, Json]]:
 
 
 def nodes(schema: Json) -> Iterator[Schema]:
-    """The schema and every one inside it, but for true and false."""
+    """The schema and every one inside it, except true and false."""
     waiting = [schema]
     while waiting:
         here = waiting.pop()
@@ -56,8 +56,8 @@ def nodes(schema: Json) -> Iterator[Schema]:
 
 
 def rebuilt(schema: Schema, change: Callable[[Json, str], Json]) -> dict[str, Json]:
-    """A copy in which every schema right inside is what ``change`` makes of it and its path from here; what is no
-    schema it leaves as it is."""
+    """A copy in which every direct subschema is replaced by the result of ``change`` for it and its relative path;
+    anything else stays unchanged."""
     copy: dict[str, Json] = dict(schema)
     for keyword, value in schema.items():
         if keyword not in _HOLDERS:
@@ -72,7 +72,7 @@ def rebuilt(schema: Schema, change: Callable[[Json, str], Json]) -> dict[str, Js
 
 
 def required_of(schema: Schema) -> list[str]:
-    """The names of properties that must be there."""
+    """The names of required properties."""
     return [name for name in sequence(schema.get("required")) if isinstance(name, str)]
 
 
@@ -81,7 +81,7 @@ def is_schema(value: Json) -> bool:
 
 
 def types_of(schema: Schema) -> tuple[str, ...]:
-    """The types that a schema names; none where it does not say."""
+    """The types that a schema names; none if it does not restrict them."""
     named = schema.get("type")
     if isinstance(named, str):
         return (named,)

@@ -1,9 +1,9 @@
-"""What an answer must look like, for a Messages vendor: a format, words that ask for one, or a tool to call.
+"""The form of an answer, for a Messages vendor: an output format, an instruction, or a tool to call.
 
-A model is held to what it can be held to; where words take the place of that, the loss is named, and what the
-client called strict is refused instead. Models that cannot be made to call a tool answer with the arguments of the one
-that must be called, in a format of its schema. Sources: platform.claude.com, structured outputs, and "What's new in
-Claude Opus 5.5" (forced tool use is not supported; structured outputs in its place).
+A model is forced wherever that is possible; if an instruction has to replace it, the loss is reported, and if the
+client asked for strict, it is refused instead. Models that cannot be forced to call a tool answer with the arguments of
+the one that must be called, in an output format with its schema. Sources: platform.claude.com, structured outputs, and
+"What's new in Claude Opus 5.5" (forced tool use is not supported; structured outputs in its place).
 """
 
 from __future__ import annotations
@@ -26,9 +26,8 @@ _MATCHING = f"Give your answer as JSON that matches the JSON Schema below {_ALON
 
 @dataclass(frozen=True, slots=True)
 class AnswerForm:
-    """``instruction`` goes after the system text, ``format`` into output_config. ``choice`` takes the place of the
-    client's own; ``call`` is the tool whose arguments the answer's text is. ``by_tool`` leaves it to a forced tool.
-    """
+    """``instruction`` goes after the system text, ``format`` into output_config. ``choice`` replaces the client's own;
+    ``call`` is the tool whose arguments are in the answer's text. ``by_tool`` means a forced tool."""
 
     format: Closed | None = None
     instruction: str | None = None
@@ -59,7 +58,7 @@ def plan_form(request: Request, target: Target, drops: Drops) -> AnswerForm:
 
 
 def _to_be_called(request: Request) -> int | None:
-    """The place of the one tool that must be called: one by name, or the only one there is."""
+    """The index of the tool that must be called: one by name, or the only one there is."""
     choice, tools = request.tool_choice, request.tools
     named = choice.name if choice is not None and choice.mode == "tool" else None
     if choice is not None and choice.mode == "required" and len(tools) == 1:
@@ -84,7 +83,7 @@ def _as_call(tool: Tool, at: int, target: Target, drops: Drops) -> AnswerForm:
 
 
 def _held(wanted: OutputFormat, target: Target) -> Closed | None:
-    """The schema of the answer, where the model can be held to it. Raises UnsupportedFeature where it must be."""
+    """The schema of the answer, if the model can be forced to follow it. Raises UnsupportedFeature if it must be."""
     if wanted.schema is None:
         return None
     if target.claude.structured_output:
@@ -95,7 +94,7 @@ def _held(wanted: OutputFormat, target: Target) -> Closed | None:
     elif not target.claude.forced_tools:
         reason = "the model has no structured output there; leave strict out to have the schema as an instruction"
     else:
-        # A forced tool comes near enough.
+        # A forced tool is close enough.
         return None
     if wanted.strict:
         raise UnsupportedFeature.about(FORMAT, f"{target.named} cannot be held to this schema: {reason}")

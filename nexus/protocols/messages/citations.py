@@ -1,9 +1,9 @@
-"""Citations of text blocks: a vendor's read as what they rest on, and any written for a client.
+"""Citations of text blocks: a vendor's read as sources, and any written for a client.
 
-Pages of the web alone have a counterpart elsewhere; places in documents are named. A block is cited as a whole,
-which is all that this dialect can say: a range inside it is lost. Of a foreign citation there is no ``encrypted_index``
-that Claude could read: ours is a tag, by which the passthrough takes it out again.
-Source: anthropic.types.TextCitation.
+Only web pages have an equivalent elsewhere; positions in documents are reported as dropped. A block is cited as a
+whole, which is all that this dialect supports: a range inside it is lost. For a citation of another vendor there is no
+``encrypted_index`` that Claude could read: ours is a tag, by which passthrough removes it again. Source:
+anthropic.types.TextCitation.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _TAG = pack_signature(Signature("citation", ""), "")
 
 
 def read_citation(wire: Mapping[str, Json], length: int) -> Citation | str:
-    """Of a block of ``length`` characters; the name of what is no page of the web."""
+    """A citation of a block of ``length`` characters; for anything but a web page, its name."""
     url = text(wire.get("url")) or text(wire.get("source"))
     if not is_web(url):
         kind = text(wire.get("type"))
@@ -38,7 +38,7 @@ def write_citation(citation: Citation) -> dict[str, Json]:
 
 
 def write_citations(citations: Iterable[Citation]) -> dict[str, Json]:
-    """The member of a text block; {} where it rests on nothing."""
+    """The member of a text block; {} without citations."""
     written = [write_citation(citation) for citation in citations]
     return {"citations": written} if written else {}
 

@@ -1,8 +1,8 @@
 """Anthropic's own tools that the client runs (a shell, an editor, a memory, a screen), as functions with their schemas.
 
-Pure tables. A call of such a tool is a tool_use like any other; only the members of a toolset have two names,
-which ``Members`` gives back. Sources: platform.claude.com, pages on the bash, text editor, memory and computer use
-tools; anthropic.types, the params of these tools and the inputs of the computer toolset.
+Pure tables. A call of such a tool is a tool_use like any other; only the members of a toolset have two names, which
+``Members`` restores. Sources: platform.claude.com, pages on the bash, text editor, memory and computer use tools;
+anthropic.types, the params of these tools and the inputs of the computer toolset.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Wire = Mapping[str, Json]
 
 @dataclass(frozen=True, slots=True)
 class Member(Tool):
-    """One tool of a toolset, which its client knows as ``member`` of ``toolset``."""
+    """One tool of a toolset, which its client calls ``member`` of ``toolset``."""
 
     toolset: str = ""
     member: str = ""
@@ -26,7 +26,7 @@ class Member(Tool):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """``describe`` reads the definition, whose members ``takes`` it knows."""
+    """``describe`` reads the definition, whose known members are ``takes``."""
 
     describe: Callable[[Wire], str]
     parameters: Callable[[str], Json]
@@ -171,7 +171,7 @@ KINDS: Mapping[str, Kind] = {
         _describe_computer, _computer, ("display_width_px", "display_height_px", "display_number", "enable_zoom")
     ),
 }
-"""By what the type begins with; the rest of it is the date of its version."""
+"""By prefix of the type; the rest of it is the date of its version."""
 
 COMPUTER_TOOLSET = "computer_toolset"
 _HELD = _words("Keys that are held meanwhile, such as ctrl+shift")
@@ -211,7 +211,7 @@ _MEMBERS: Mapping[str, tuple[str, Json]] = {
     ),
     "wait": ("Waits.", _schema({"duration": {"type": "integer", "description": "Seconds"}}, "duration")),
 }
-"""What the computer toolset of August 2026 has, all of it unless its ``configs`` say otherwise."""
+"""The tools of the computer toolset of August 2026, all of them unless its ``configs`` say otherwise."""
 
 
 def kind_of(type: str) -> tuple[Kind, str] | None:
@@ -253,6 +253,6 @@ class Members:
 
 
 def neutral_name(block: Wire, name: str) -> str:
-    """Of the tool that a block of the history names."""
+    """The neutral name of the tool that a block of the history names."""
     toolset = text(block.get("toolset_name"))
     return qualify(toolset, name) if toolset else name

@@ -1,7 +1,7 @@
 """Which events of a Messages stream carry content, after which no other attempt can answer the client.
 
-What says only that an answer began or goes on is none; what is unknown here is content, for it may be new.
-Source: anthropic.types.RawMessageStreamEvent.
+Events that only say that an answer has begun or is in progress are not content; unknown events are content, because
+they may be new. Source: anthropic.types.RawMessageStreamEvent.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _BLOCKS: Mapping[str, tuple[str, ...]] = {
     "thinking": ("thinking", "signature"),
     **dict.fromkeys(("tool_use", "server_tool_use", "mcp_tool_use"), ("input",)),
 }
-"""The members of a block that are empty at its start where deltas bring them; other blocks come whole."""
+"""Members of a block that are empty at its start if deltas fill them; other blocks come complete."""
 
 _THINKING = ("thinking", "redacted_thinking")
 

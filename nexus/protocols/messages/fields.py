@@ -1,8 +1,8 @@
-"""Dispositions of the messages dialect as data: what becomes of every field, in both directions.
+"""Dispositions of the messages dialect as data: what happens to every field, in both directions.
 
-Complete and exact. ``READS`` has every top-level field of the published request types (stable, beta, token
-counting, and what older clients still send), ``WRITES`` every field of the neutral Request; the reader is driven by
-``READS`` where a field is dropped or refused whole, and a test sends each field and looks. Source:
+Complete and exact. ``READS`` has every top-level field of the published request types (stable, beta, token counting,
+and what older clients still send), ``WRITES`` every field of the neutral Request; the reader uses ``READS`` for fields
+that are dropped or refused as a whole, and a test sends each field and checks the result. Source:
 anthropic.types(.beta).message_create_params of the Python SDK 2.12.
 """
 
@@ -66,17 +66,17 @@ READS: Mapping[str, Disposition] = {
     "mcp_servers": refused("other vendors do not connect to MCP servers; connect in the client and send tools"),
     "thread": refused(NO_THREADS),
 }
-"""Of a client's request. A refused field is refused when it holds something; null, {} and [] ask for nothing."""
+"""For a client's request. A refused field is refused if it is not empty; null, {} and [] have no effect."""
 
 PATHS: Mapping[str, str] = {
     "tools.parameters": "tools.input_schema",
     "thinking.effort": "output_config.effort",
     "thinking.budget": "thinking.budget_tokens",
 }
-"""What a client calls parts of neutral fields that it has elsewhere than the whole."""
+"""The client's path of parts of neutral fields that are not inside the client's own field."""
 
 HEADERS = frozenset({"anthropic-beta"})
-"""Headers that ask for something; where the request is translated they are dropped like a field."""
+"""Headers with a meaning for the vendor; if the request is translated, they are dropped like a field."""
 
 WRITES: Mapping[str, Disposition] = {
     "messages": converted(
@@ -141,4 +141,4 @@ WRITES: Mapping[str, Disposition] = {
     "prompt_cache_key": dropped("breakpoints on content blocks are kept"),
     "verbosity": dropped("no equivalent"),
 }
-"""Of a request to a vendor."""
+"""For a request to a vendor."""

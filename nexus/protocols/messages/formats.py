@@ -1,4 +1,4 @@
-"""The formats in which the messages dialect comes beside Anthropic's own."""
+"""The formats of the messages dialect besides Anthropic's own."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class AnthropicHeld(HeldCodec):
 
     def is_final(self, kind: Kind, document: Mapping[str, Json], now: float) -> bool:
         if kind == "batches":
-            # Later its results are gone, which it says.
+            # Later its results are gone, and the vendor says so.
             return document.get("processing_status") == "ended" and now < _moment(document.get("created_at")) + _LASTS
         return bool(document) and (not document.get("expires_at") or now < _moment(document.get("expires_at")))
 
@@ -76,11 +76,11 @@ class AnthropicHeld(HeldCodec):
 
 
 _LASTS = 29 * 86_400.0
-"""Seconds for which a batch's results can be read."""
+"""Seconds for which a batch's results are available."""
 
 
 def _moment(date: Json) -> float:
-    """Unix seconds of a time in RFC 3339; 0 for what is none."""
+    """Unix seconds of a time in RFC 3339; 0 if it is invalid."""
     try:
         return datetime.fromisoformat(text(date)).timestamp()
     except (ValueError, OverflowError):

@@ -1,9 +1,10 @@
-"""A Messages request for a host of Claude that is not Anthropic: what such a host does not know stays behind, by name.
+"""A Messages request for a host of Claude other than Anthropic: fields that such a host does not support are dropped by
+name.
 
-An allow-list of fields, at the top and at known paths only, never inside a schema or content; what a host or a
-model takes of these is the provider's to say. A host answers 400 to every field that it does not know, and a client
-written for Anthropic's own API cannot know that. The client's bytes are spliced, not written again. Sources: anthropic
-SDK 2.12, types of the stable request; the hosts' own pages, see the providers.
+An allow-list of fields, only at the top level and at known paths, never inside a schema or content; the provider
+decides what its host or a model supports. A host answers 400 to every unknown field, and a client written for
+Anthropic's own API cannot know that. The client's bytes are spliced, not serialized again. Sources: anthropic SDK 2.12,
+types of the stable request; the hosts' own pages, see the providers.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ FIELDS: Mapping[Path, frozenset[str]] = {
     ("metadata",): frozenset({"user_id"}),
     ("tool_choice",): frozenset({"type", "name", "disable_parallel_tool_use"}),
     ("messages", ANY): frozenset({"role", "content"}),
-    # Those of a custom tool, and of tools that Anthropic defines.
+    # Members of custom tools and of tools that Anthropic defines.
     ("tools", ANY): _names(
         "allowed_callers allowed_domains blocked_domains cache_control caching citations configs "
         "default_config defer_loading description display_height_px display_number display_width_px "
@@ -63,15 +64,15 @@ FIELDS: Mapping[Path, frozenset[str]] = {
     ),
     **dict.fromkeys(_CACHED, _CACHE),
 }
-"""What every host knows, or refuses in words that tell the user something."""
+"""Fields that every host supports, or rejects with a useful message."""
 
 _READABLE = pattern(r"[A-Za-z0-9_.-]{1,64}")
-"""Names of drops end in a header of the reply."""
+"""Names of dropped fields go into a header of the reply."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """What a provider's settings say that this host takes on top: betas, and fields by their paths with dots."""
+    """Additional features of this host by the provider's settings: betas, and fields by dotted paths."""
 
     betas: frozenset[str] = frozenset()
     fields: frozenset[str] = frozenset()
@@ -81,7 +82,7 @@ NOTHING = Extra()
 
 
 def name_of(path: Path) -> str:
-    """What is told of a member when it is lost."""
+    """The name under which a dropped member is reported."""
     return ".".join(key for key in path if key != ANY)
 
 
@@ -90,7 +91,7 @@ def readable(name: str) -> str:
 
 
 def betas_in(header: str, body: Iterable[Json]) -> list[str]:
-    """The betas that the header names, and those that a client of a host's own format names in the body, each once."""
+    """The betas in the header, and those that a client of a host's own format sends in the body, without duplicates."""
     named = (part.strip() for part in (*header.split(","), *body) if isinstance(part, str))
     return list(dict.fromkeys(filter(None, named)))
 
@@ -98,11 +99,11 @@ def betas_in(header: str, body: Iterable[Json]) -> list[str]:
 def fit_host(
     raw: bytes, extra: Extra, own: Collection[str] = (), *, takes_systems: bool = True
 ) -> tuple[bytes, tuple[str, ...]]:
-    """The body without what no host knows, and the names of that.
+    """The body without fields that no host supports, and the names of those.
 
-    ``own`` are fields that this host knows or judges itself; of the betas in ``extra`` it takes fields and blocks too.
-    ``takes_systems`` says that the model knows the role ``system`` there. Raises UnsupportedFeature for a conversation
-    that is to be held, which cannot be left out unseen.
+    ``own`` are fields that this host supports or handles itself; with the betas in ``extra`` it also accepts their
+    fields and blocks. ``takes_systems`` says that the model supports the role ``system`` there. Raises
+    UnsupportedFeature for a request to store the conversation, which cannot be dropped silently.
     """
     document, betas = mapping(decode(raw)), extra.betas
     fields = {*extra.fields, *own}
@@ -125,7 +126,7 @@ def fit_host(
 
 
 def _fit_messages(raw: bytes, document: Mapping[str, Json], drops: Drops, *, keeps_changes: bool) -> bytes:
-    """The body less messages that say nothing, with changes of tools in words."""
+    """The body without empty messages, with changes of tools as text."""
     messages = sequence(document.get("messages"))
     clears = "messages.clear_at" in drops.names
     gone = {at for at, one in enumerate(messages) if is_silent(one) or (clears and is_cleared(messages, at))}
@@ -170,7 +171,7 @@ def _unknown(document: Mapping[str, Json], more: Collection[str]) -> Iterator[Pa
 
 
 def values(document: Json, path: Path) -> Iterator[tuple[Json]]:
-    """What stands at ``path``, each in a tuple of its own, for it can be null."""
+    """The values at ``path``, each in a tuple of its own, because they can be null."""
     if not path:
         yield (document,)
     elif path[0] == ANY:

@@ -1,7 +1,8 @@
-"""System messages among the others for a Claude that knows no such role: marked words in the user's turn beside them.
+"""System messages within a conversation for a Claude model without that role: marked text in the neighbouring user
+turn.
 
-Bytes of the client's other messages, and of the blocks beside the system's, stay as they were. The turn that takes
-the words stays one turn, its tool results first, as the API demands after calls.
+Bytes of the client's other messages, and of the blocks next to the system's, stay unchanged. The turn that gets the
+text stays one turn, with its tool results first, as the API requires after calls.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def _is_system(message: Json) -> bool:
 
 
 def _spelled(raw: bytes) -> list[bytes]:
-    """The messages as they are spelled."""
+    """The messages as raw bytes."""
     met: list[bytes] = []
     cut(raw, {"messages": {ANY: met.append}})
     return met

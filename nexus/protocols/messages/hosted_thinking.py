@@ -1,8 +1,8 @@
-"""Thinking and effort of a Messages request by the model that answers, which an alias hides from the client.
+"""Adapts thinking and effort of a Messages request to the model that answers, which an alias hides from the client.
 
-Only what the model is known to refuse is touched, and every change is named; of a model that no id tells nothing
-is. Claude Code takes a name that it does not know for the newest Claude's, and asks it to think as that one does.
-Source: platform.claude.com, pages on thinking, extended thinking and effort.
+Only what the model is known to reject is changed, and every change is reported; for a model that its id does not
+identify, nothing is changed. Claude Code treats an unknown name as the newest Claude, and requests thinking
+accordingly. Source: platform.claude.com, pages on thinking, extended thinking and effort.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _THINKING = ("thinking", "redacted_thinking")
 
 
 def fit_thinking(raw: bytes, document: Body, claude: Claude) -> tuple[bytes, tuple[str, ...]]:
-    """The body as the model takes it, and the names of what is another than was asked for."""
+    """The body as the model accepts it, and the names of the changed settings."""
     if not claude.known:
         return raw, ()
     rules: dict[str, Any] = {}
@@ -42,7 +42,7 @@ def fit_thinking(raw: bytes, document: Body, claude: Claude) -> tuple[bytes, tup
 
 
 def _fitted(wire: Body, document: Body, claude: Claude, effort: Json) -> Body:
-    """The model's own spelling of ``thinking``; empty where there can be none."""
+    """The model's own form of ``thinking``; empty if it supports none."""
     kept = {name: wire[name] for name in ("display",) if name in wire}
     match wire.get("type"):
         case "adaptive" | "enabled" if claude.thinking == "none":
@@ -61,7 +61,7 @@ def _fitted(wire: Body, document: Body, claude: Claude, effort: Json) -> Body:
 
 
 def _budget(document: Body, effort: str) -> int:
-    """What fits into the answer; 0 where the API allows none."""
+    """The budget that fits into the answer; 0 if the API allows none."""
     turns = [mapping(turn) for turn in sequence(document.get("messages")) if mapping(turn).get("role") != "system"]
     if mapping(document.get("tool_choice")).get("type") in _FORCING or not turns or turns[-1].get("role") != "user":
         return 0

@@ -1,4 +1,4 @@
-"""The Messages dialect as Bedrock's InvokeModel has it: the model in the path, events as chunks of an event stream.
+"""The Messages dialect in Bedrock's InvokeModel: the model in the path, events as chunks of an event stream.
 
 Source: the bedrock-runtime service model (InvokeModel, InvokeModelWithResponseStream, CountTokens) and Anthropic's SDK
 for Bedrock.
@@ -29,7 +29,7 @@ _PATH = pattern(r"/model/(?P<model>.+)/(?P<verb>invoke|invoke-with-response-stre
 _OF_ANSWERS = frozenset(
     {"max_tokens", "stop_sequences", "stream", "temperature", "top_p", "top_k", "metadata", "service_tier"}
 )
-"""What InvokeModel has, and a request to count has no place for: anthropic.types.MessageCountTokensParams."""
+"""Members of InvokeModel that a token counting request does not have: anthropic.types.MessageCountTokensParams."""
 
 
 def _write_event(event: str, data: str) -> bytes:

@@ -13,7 +13,7 @@ def write_limits(limits: Sequence[RateLimit], now: float) -> dict[str, str]:
     headers: dict[str, str] = {}
     tokens = [limit for limit in limits if limit.dimension != "requests"]
     named = [(limit.dimension.replace("_", "-"), limit) for limit in limits]
-    # Anthropic's meaning of "tokens": whichever limit is the most restrictive at the moment.
+    # Anthropic's meaning of "tokens": the currently most restrictive limit.
     named += [("tokens", tightest(tokens))] if tokens else []
     for name, limit in named:
         start = f"anthropic-ratelimit-{name}-"

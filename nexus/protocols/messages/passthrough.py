@@ -1,8 +1,8 @@
 """Messages to Messages: the client's bytes to the vendor and the vendor's bytes back, with the model's name edited.
 
-Law: bytes are spliced, never written again; system, tools, thinking and cache hints are bound to their spelling, so
-nothing but ``model`` is touched, and fields, blocks and events that are unknown here pass. What goes is the thinking of
-another vendor, whose signature nobody here could check.
+Law: bytes are spliced, never serialized again; system, tools, thinking and cache hints depend on their exact bytes, so
+only ``model`` is changed, and unknown fields, blocks and events are forwarded. Another vendor's thinking is removed,
+because Anthropic could not verify its signature.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class MessagesPassthrough(Passthrough):
             case "message_delta":
                 self._read_stop(mapping(event.get("delta")))
                 self._read_usage(event)
-                # Nothing but the terminator can follow, and some servers forget it.
+                # Only the terminator can follow, and some servers omit it.
                 self.ended = self.ended or self.tap.stop_reason is not None
             case "message_stop":
                 self.complete = True

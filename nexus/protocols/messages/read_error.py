@@ -1,9 +1,9 @@
 """Errors of a Messages vendor, read into neutral terms.
 
-The kind comes from the error's ``type`` and ``details.error_code``, else from the status; where these say nothing,
-only ``context_length`` reads the wording. The wording and the request id stay the vendor's. A structured
-``not_found_error`` is the model: translated requests name nothing else that could be missing.
-Source: anthropic.types.shared.ErrorType and platform.claude.com/docs/en/api/errors.
+The kind comes from the error's ``type`` and ``details.error_code``, else from the status; if these say nothing, only
+``context_length`` reads the message. The message and the request id stay the vendor's. A structured ``not_found_error``
+means the model: translated requests refer to nothing else that could be missing. Source:
+anthropic.types.shared.ErrorType and platform.claude.com/docs/en/api/errors.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFa
 
 
 def read_stream_error(event: Mapping[str, Json]) -> VendorFailure:
-    """An ``error`` event inside a stream, or a 200 that is no answer; its type tells the status it would have had."""
+    """An ``error`` event inside a stream, or a 200 that is not an answer; its type implies the status it would have
+    had."""
     error = mapping(event.get("error"))
     kind, status = _BY_TYPE.get(text(error.get("type")), ("upstream", 502))
     kind = _code_kind(error) or kind

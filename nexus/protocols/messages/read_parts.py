@@ -1,9 +1,8 @@
 """Content blocks of a Messages client -> parts.
 
-A block is one of a closed list, anything else is refused by its type and exact path. Search results become text
-documents (title kept, source as context), tool references and document content become text: nothing is lost. Asked-for
-citations are refused, because no other vendor answers with them. Carriers of signatures are taken out (see
-signatures.py).
+A block is one of a closed list; anything else is refused by its type and exact path. Search results become text
+documents (title kept, source as context), tool references and document content become text: nothing is lost. Requested
+citations are refused, because no other vendor returns them. Carriers of signatures are removed (see signatures.py).
 Source: anthropic.types.ContentBlockParam and the beta's.
 """
 

@@ -1,7 +1,7 @@
 """A Messages client's request -> the neutral one.
 
-Driven by fields.READS: what is refused there is refused, what is dropped there or unknown is left out and named by
-its wire name; the rest is read by the function of its field. Source: anthropic.types.message_create_params.
+Driven by fields.READS: fields refused there are refused, fields dropped there and unknown ones are reported by their
+wire names; the others are read by the function of the field. Source: anthropic.types.message_create_params.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from nexus.protocols.messages.turn_controls import is_cleared, is_silent, last_e
 from nexus.wire import Json
 
 _BILLING = "x-anthropic-billing-header:"
-"""Begins a system block of Claude Code's, before its instructions."""
+"""Prefix of a system block that Claude Code puts before its instructions."""
 
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _TIERS = {"auto": "auto", "standard_only": "default"}
@@ -77,8 +77,8 @@ def read_request(body: Body) -> ReadRequest:
 
 
 def _read_system(body: Body, drops: Drops) -> tuple[Text, ...]:
-    """Less Claude Code's note to Anthropic's billing: it differs from conversation to conversation, so that other
-    vendors' caches of prefixes, which begin with it, would never be hit. It is no content, and not named as lost."""
+    """Without Claude Code's block for Anthropic's billing: it differs between conversations, so that other vendors'
+    prefix caches, which would begin with it, would never be hit. It is not content, and not reported as dropped."""
     texts = read_texts(body.get("system"), "system", drops)
     return tuple(text for text in texts if not text.text.startswith(_BILLING))
 

@@ -1,7 +1,7 @@
-"""A vendor's whole answer, read into neutral form.
+"""A vendor's complete answer, read into neutral form.
 
-Text, thinking and calls keep their order; what else there was is named. ``input`` {} is the arguments "", and
-``Stop.raw`` the wire word. Source: anthropic.types.Message.
+Text, thinking and calls keep their order; everything else is reported. ``input`` {} becomes the arguments "", and
+``Stop.raw`` is the reason on the wire. Source: anthropic.types.Message.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from nexus.wire import Json, encode, mapping, sequence, text
 
 
 def is_answer(body: Mapping[str, Json]) -> bool:
-    """Whether a 200 holds one."""
+    """Whether a 200 contains an answer."""
     return isinstance(body.get("content"), list) and body.get("type") != "error"
 
 
 def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
-    """Raises VendorError for an error inside a 200, and for anything else that is no answer."""
+    """Raises VendorError for an error inside a 200, and for anything else that is not an answer."""
     if not is_answer(body):
         raise VendorError(read_stream_error(body))
     drops = Drops()
@@ -43,7 +43,7 @@ def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadRespons
 
 
 def read_block(block: Mapping[str, Json], drops: Drops) -> Text | Reasoning | ToolCall | None:
-    """The part of a vendor's block; None, named in ``drops``, when it has no counterpart."""
+    """The part of a vendor's block; None, and reported in ``drops``, if it has no equivalent."""
     match block.get("type"):
         case "text":
             words = text(block.get("text"))

@@ -1,9 +1,8 @@
 """A vendor's stream of the messages dialect, read into events.
 
-Unknown events pass, unknown blocks and deltas become one ContentDropped each, an ``error`` event raises
-VendorError. Frames around content may be repeated or missing, as compatible servers have it. Parts are numbered by
-their start.
-Source: anthropic.types.RawMessageStreamEvent.
+Unknown events are ignored, unknown blocks and deltas become one ContentDropped each, an ``error`` event raises
+VendorError. Frames around content may be repeated or missing, as on compatible servers. Parts are numbered by their
+start. Source: anthropic.types.RawMessageStreamEvent.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ from nexus.protocols.sse import DONE
 from nexus.wire import Json, decode_delta, mapping, sequence, text
 
 _EXPLANATION = -1
-"""Stands for the index of the words by which the vendor says why it stopped the answer."""
+"""Index for the vendor's explanation of why it stopped the answer."""
 
 
 class StreamReader:
-    """``complete`` is True once the vendor has said why it stopped, or that it did."""
+    """``complete`` is True once the vendor has sent a stop reason, or its last event."""
 
     def __init__(self, origin: AnswerOrigin) -> None:
         self.complete = False
@@ -61,14 +60,14 @@ class StreamReader:
         return [*begun, *read(self, wire)]
 
     def finish(self) -> list[Event]:
-        """The end of the bytes, which is the answer's too once the vendor has said why it stopped.
+        """The end of the bytes, and of the answer if the vendor has sent a stop reason.
 
-        What is still open in an answer that was cut is not ended here.
+        Open parts of an incomplete answer are not ended here.
         """
         return self._message_stop({}) if self.complete and not self._over else []
 
     def _begin(self) -> list[Event]:
-        """The start, where the vendor left it out."""
+        """The start, if the vendor left it out."""
         if self._id is not None:
             return []
         self._id = ""
@@ -77,7 +76,7 @@ class StreamReader:
     def _message_start(self, wire: Body) -> list[Event]:
         message = mapping(wire.get("message"))
         known, self._id = self._id, text(message.get("id"))
-        # Told again it knows less than what came since.
+        # A repeated start has older counts than those that came since.
         self._usage = merge_usage(mapping(message.get("usage")), self._usage)
         if known is None:
             return [ResponseStart(self._id, text(message.get("model")), read_usage(self._usage))]
@@ -97,7 +96,7 @@ class StreamReader:
             return notices
         cited: Sequence[Json] = ()
         if isinstance(part, ToolCall):
-            # Servers that put the whole input here may stream it as well: only the end tells.
+            # Servers that put the complete input here may also stream it: only the end decides.
             held, part = part.arguments, replace(part, arguments="")
         elif isinstance(part, Text):
             cited, part = sequence(mapping(wire.get("content_block")).get("citations")), replace(part, citations=())
@@ -134,7 +133,7 @@ class StreamReader:
         return self._parts.end(_index(wire))
 
     def _cited(self, part: OpenPart) -> list[Event]:
-        """Citations are of the whole block, whose length is known at its end."""
+        """Citations are for the whole block, whose length is known at its end."""
         read = (read_citation(mapping(wire), part.length) for wire in part.citations)
         return self._dropped.events(*(one if isinstance(one, str) else Cited(part.index, one) for one in read))
 
@@ -178,7 +177,7 @@ _DELTAS: dict[str, tuple[str, StreamPart]] = {
     "citations_delta": ("citation", Text("")),
     "input_json_delta": ("partial_json", ToolCall("", "", "")),
 }
-"""The member that holds a delta's words, and what a block is that begins with it."""
+"""The member with a delta's text, and the block that begins with it."""
 
 _READERS: dict[str, Callable[[StreamReader, Body], list[Event]]] = {
     "message_start": StreamReader._message_start,

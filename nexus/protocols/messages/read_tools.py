@@ -1,8 +1,8 @@
 """A Messages client's tools -> neutral ones.
 
-Custom tools, and Anthropic's own that the client runs (client_tools.py). A tool whose loading is deferred is
-offered once the history has found or called it, as Anthropic would; where Anthropic's own search was to find it, which
-nobody else has, it is offered at once. Sources: anthropic.types.ToolUnionParam; platform.claude.com on tool search.
+Custom tools, and Anthropic's own that the client runs (client_tools.py). A tool with deferred loading is included once
+the history has found or called it, as at Anthropic; if Anthropic's own search was to find it, which no other vendor
+has, it is included immediately. Sources: anthropic.types.ToolUnionParam; platform.claude.com on tool search.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _read_custom(wire: Body, path: str, drops: Drops) -> Tool:
 
 
 def _read_own(wire: Body, type: str, path: str, drops: Drops) -> Sequence[Tool]:
-    """Anthropic's own, which may be several functions."""
+    """One of Anthropic's own tools, which may become several functions."""
     if type.startswith(_WEB_SEARCH):
         lost = tuple(f"tools.{name}" for name in wire if name not in ("type", "name", "cache_control"))
         return [WebSearch(a_string(wire, "name", path), kind=type, lost=lost, at=path)]

@@ -1,10 +1,10 @@
-"""How opaque values travel through a Messages client, which echoes thinking blocks word for word.
+"""How opaque values pass through a Messages client, which sends thinking blocks back unchanged.
 
-A Reasoning part's own signature is its block's (tagged by pack_signature when foreign). A Text or ToolCall has no
-such place, so its foreign signature rides in a thinking block without text right before it, tagged ``next`` (or, when
-the signature was only known once the part had ended, right after it, tagged ``prev``); reading takes those blocks out
-again. Text that ends an answer loses a signature that comes after it: Claude Code takes the last block for the result,
-and Gemini, which alone signs text, does not demand it back.
+A Reasoning part's own signature is its block's (tagged by pack_signature if it is from another vendor). A Text or
+ToolCall has no field for one, so its foreign signature is in a thinking block without text right before it, tagged
+``next`` (or, if the signature was known only after the part had ended, right after it, tagged ``prev``); reading
+removes those blocks again. A signature after a text that ends an answer is dropped: Claude Code uses the last block as
+the result, and Gemini, the only vendor that signs text, does not require it back.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ OWN = "messages"
 
 
 def carrier(packed: str) -> dict[str, Json]:
-    """The thinking block that carries a signature for its neighbour."""
+    """The thinking block that has the signature of its neighbour."""
     return {"type": "thinking", "thinking": "", "signature": packed}
 
 

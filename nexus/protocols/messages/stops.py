@@ -1,8 +1,8 @@
 """Stop reasons of the Messages dialect, both ways.
 
-The map is total; a word that is not in it stays itself as ``Stop("unknown", raw=word)`` and is never turned into
-a clean end: towards a client it is an answer that ran out of tokens, which Claude Code asks to go on.
-Source: anthropic.types.StopReason and RefusalStopDetails.
+The map is total; a reason that is not in it is kept as ``Stop("unknown", raw=word)`` and never becomes a normal end: a
+client gets an answer that ran out of tokens, which Claude Code continues. Source: anthropic.types.StopReason and
+RefusalStopDetails.
 """
 
 from __future__ import annotations
@@ -32,18 +32,19 @@ _WRITE: dict[StopReason, str] = {
 
 
 def read_stop(wire: Mapping[str, Json]) -> Stop:
-    """From a message or the delta of one. ``raw`` is always the vendor's word; without one, an answer that came whole
-    has just ended."""
+    """From a message or its delta. ``raw`` is always the vendor's reason; without one, a complete answer has ended
+    normally."""
     word = text(wire.get("stop_reason"))
     if not word:
         return Stop("end")
-    # An explanation is Anthropic's and not the model's: a filter stopped the answer.
+    # An explanation is from Anthropic and not from the model: a filter stopped the answer.
     reason = "content_filter" if word == "refusal" and _explanation(wire) else _READ.get(word, "unknown")
     return Stop(reason, sequence=text(wire.get("stop_sequence")) or None, raw=word)
 
 
 def read_refusal(wire: Mapping[str, Json], drops: Drops) -> Refusal | None:
-    """Why the vendor stopped the answer, in its words, from the same place; what else it says of that is named."""
+    """The vendor's explanation of why it stopped the answer, from the same object; its other members are reported as
+    dropped."""
     drops.unknown(mapping(wire.get("stop_details")), ("type", "explanation"), "stop_details")
     words = _explanation(wire)
     return Refusal(words) if words else None
@@ -54,7 +55,7 @@ def _explanation(wire: Mapping[str, Json]) -> str:
 
 
 def write_stop(stop: Stop, *, refused: bool = False) -> dict[str, Json]:
-    """The members that tell it; ``refused`` says that the answer held a Refusal, which is only a reason here."""
+    """The members for it; ``refused`` says that the answer contained a Refusal, which is only a reason here."""
     word = "refusal" if refused and stop.reason == "end" else _WRITE[stop.reason]
     sequence = stop.sequence if word == "stop_sequence" else None
     return {"stop_reason": word, "stop_sequence": sequence} | native_reason(stop, word)

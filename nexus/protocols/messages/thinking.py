@@ -1,9 +1,9 @@
-"""Thinking, and the ``max_tokens`` that has to hold it, for a Messages vendor.
+"""Thinking, and the ``max_tokens`` that includes it, for a Messages vendor.
 
-Claude counts thinking inside ``max_tokens``. What the client set itself is never changed, only refused when it
-cannot be; an effort becomes a budget that always fits, half the limit where need be. Where the API forbids a budget
-(forced tool, prefill, an open tool turn without its signed thinking) thinking is left out and named.
-Source: platform.claude.com, pages on thinking, extended thinking and effort.
+Claude counts thinking inside ``max_tokens``. The client's own settings are never changed, only refused if they are
+impossible; an effort becomes a budget that always fits, if necessary half the limit. If the API forbids a budget
+(forced tool, prefill, an open tool turn without its signed thinking), thinking is left out and reported. Source:
+platform.claude.com, pages on thinking, extended thinking and effort.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from nexus.wire import Json, only
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the body gets; ``on`` says that the model will or may think with sampling bound by it, ``lost`` that the
-    effort is another than was asked for."""
+    """What goes into the body; ``on`` says that the model will or may think, which restricts sampling, ``lost`` that
+    the effort differs from the requested one."""
 
     max_tokens: int
     config: dict[str, Json] | None = None
@@ -31,12 +31,12 @@ class Plan:
 
     @property
     def budgeted(self) -> bool:
-        """Whether the model thinks within a budget, as those before the adaptive ones do."""
+        """Whether the model thinks within a budget, as those before adaptive thinking do."""
         return self.config is not None and self.config.get("type") == "enabled"
 
 
 def write_thinking(request: Request, target: Target, *, allows_budget: bool) -> Plan:
-    """How the model is to think, and how long its answer may get."""
+    """The thinking settings and the maximum length of the answer."""
     thinking, claude = request.thinking, target.claude
     limit = target.max_output if request.max_tokens is None else request.max_tokens
     default = target.max_tokens
@@ -52,17 +52,17 @@ def write_thinking(request: Request, target: Target, *, allows_budget: bool) -> 
     if not allows_budget:
         return Plan(bare, dropped=True)
     if request.max_tokens is None and thinking.budget is not None and limit is not None and thinking.budget >= limit:
-        # The client's own budget leaves no room in what is asked for when it says nothing.
+        # The client's own budget does not fit into the default limit.
         limit = None
     return _budgeted(thinking, limit, default)
 
 
 def _off(thinking: Thinking, bare: int, claude: Claude) -> Plan:
     if claude.off == "never":
-        # Who said how hard, and not that it be off, has what it asked for.
+        # A client that set an effort, and did not turn thinking off, gets that effort.
         effort = _effort_word(thinking.effort, claude)
         return Plan(bare, effort=effort or "low", dropped=True)
-    # Some models refuse the two highest efforts while thinking is off.
+    # Some models reject the two highest efforts while thinking is off.
     calm = {"minimal": "low", "low": "low", "medium": "medium", "high": "high"}
     effort = calm.get(thinking.effort or "") if claude.thinking in ("either", "adaptive") else None
     return Plan(bare, config={"type": claude.off}, effort=effort)

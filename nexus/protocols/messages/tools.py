@@ -1,8 +1,7 @@
 """Tools, the choice among them, and structured output for a Messages vendor.
 
-A choice always names tools that are sent. Structured output is what ``answer_form`` says, or one more tool whose
-call is the answer.
-Source: anthropic.types.ToolParam, ToolChoiceParam and OutputConfigParam.
+A choice always names tools that are sent. Structured output follows ``answer_form``, or is one more tool whose call is
+the answer. Source: anthropic.types.ToolParam, ToolChoiceParam and OutputConfigParam.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ _FORCING = ("any", "tool")
 
 @dataclass(slots=True)
 class Tooling:
-    """What the body gets. ``answer_tool`` is the tool whose call is the answer, ``answer_keys`` the names in place of
-    its properties', ``answer_call`` the tool whose arguments the answer is; ``instruction`` ends the system text."""
+    """What goes into the body. ``answer_tool`` is the tool whose call is the answer, ``answer_keys`` the replaced names
+    of its properties, ``answer_call`` the tool whose arguments are the answer; ``instruction`` ends the system text."""
 
     tools: list[Block] = field(default_factory=list)
     choice: Block | None = None
@@ -87,7 +86,7 @@ def _write_tools(tools: tuple[Tool, ...], format: Closed | None, claude: Claude,
 
 
 def _write_tool(tool: Tool, at: int, held: Block, drops: Drops) -> Block:
-    """``held`` has the members of a tool that the model is held to."""
+    """``held`` has the members of a strict tool."""
     if isinstance(tool, WebSearch):
         return dict(WEB_SEARCH)
     path = f"tools.{at}.parameters"
@@ -117,7 +116,8 @@ def _write_choice(request: Request) -> Block | None:
 
 
 def _answer_by_tool(format: OutputFormat, request: Request, tooling: Tooling) -> None:
-    """One more tool, whose call is the answer. A client's own tool that must be called leaves no answer to shape."""
+    """One more tool, whose call is the answer. If one of the client's own tools must be called, there is no answer to
+    format."""
     schema = {} if format.schema is None else format.schema
     if not isinstance(schema, dict) or schema.get("type", "object") != "object":
         raise UnsupportedFeature.about(
@@ -135,7 +135,7 @@ def _answer_by_tool(format: OutputFormat, request: Request, tooling: Tooling) ->
 
 
 def _stubs(request: Request) -> list[Block]:
-    """Definitions of the tools that the history called: the API refuses calls of tools that it does not know."""
+    """Definitions of the tools called in the history: the API rejects calls of unknown tools."""
     calls = [part for message in request.messages for part in message.parts if isinstance(part, ToolCall)]
     names = dict.fromkeys(call.name for call in calls)
     return [{"name": name, "input_schema": {"type": "object", "properties": {}}} for name in names]

@@ -1,7 +1,8 @@
-"""What system messages among the others may carry besides text: tools that come and go, efforts, a time to live.
+"""What system messages within a conversation may contain besides text: added and removed tools, efforts, a time to
+live.
 
-Who takes these natively gets them as they are; for everybody else they are said in words or left out, and
-named. Source: anthropic.types.beta BetaSystemMessageParam (SDK 2.12); Claude Code 2.1.332 sends them.
+Models that support these natively get them unchanged; for all others they become text or are dropped, and reported.
+Source: anthropic.types.beta BetaSystemMessageParam (SDK 2.12); Claude Code 2.1.332 sends them.
 """
 
 from __future__ import annotations
@@ -16,25 +17,25 @@ TOOL_CHANGES = ("tool_addition", "tool_removal")
 
 
 def as_user_words(words: str) -> str:
-    """What a system message says, in a turn of the user's."""
+    """The text of a system message, in a user turn."""
     return f"<system>\n{words}\n</system>"
 
 
 def is_cleared(messages: Sequence[Json], at: int) -> bool:
-    """Whether the system message at this place is shown no more: a user has spoken since, which ended it."""
+    """Whether the system message at this index no longer applies: a later user message ended it."""
     if mapping(messages[at]).get("clear_at") != "next_user_message":
         return False
     return any(mapping(later).get("role") == "user" for later in messages[at + 1 :])
 
 
 def is_silent(message: Json) -> bool:
-    """Whether a message of the user or the system has no content at all, which is legal beside other fields."""
+    """Whether a user or system message has no content at all, which is valid together with other fields."""
     turn = mapping(message)
     return turn.get("role") in ("user", "system") and turn.get("content") is None
 
 
 def in_words(block: Json) -> str | None:
-    """What a change of tools says to the model; None for any other block."""
+    """A change of tools as text for the model; None for any other block."""
     change = mapping(block)
     kind = change.get("type")
     if kind not in TOOL_CHANGES:
@@ -47,7 +48,7 @@ def in_words(block: Json) -> str | None:
 
 
 def last_effort(messages: Json) -> str | None:
-    """The effort that holds for the next answer, where a system message sets one."""
+    """The effort for the next answer, if a system message sets one."""
     efforts = (mapping(mapping(message).get("output_config")).get("effort") for message in _systems(messages))
     return next((effort for effort in efforts if isinstance(effort, str)), None)
 
@@ -59,7 +60,7 @@ def _systems(messages: Json) -> list[Mapping[str, Json]]:
 
 
 def with_effort(raw: bytes, document: Mapping[str, Json], effort: str) -> bytes:
-    """The body with this effort for its answer, whether or not it had one; ``document`` is its decoded form."""
+    """The body with this effort for its answer, replacing any other; ``document`` is its decoded form."""
     level, config = encode(effort), document.get("output_config")
     if mapping(config).get("effort") is not None:
         return cut(raw, {"output_config": {"effort": lambda _: level}})

@@ -1,9 +1,9 @@
-"""The neutral messages -> the alternating turns that the Messages API demands.
+"""The neutral messages -> the alternating turns that the Messages API requires.
 
-Turns begin with the user and alternate; every tool call is answered at the head of the next turn, in the order of
-the calls and exactly once; ids are valid and unique over the whole history; a system turn stands only where the API
-allows one. A history that cannot be brought into this form is refused by the path of its message.
-Source: platform.claude.com, pages on tool use, thinking and mid-conversation system messages.
+Turns begin with the user and alternate; every tool call is answered at the head of the next turn, in the order of the
+calls and exactly once; ids are valid and unique over the whole history; a system turn is only where the API allows one.
+A history that cannot be converted to this form is refused by the path of its message. Source: platform.claude.com,
+pages on tool use, thinking and mid-conversation system messages.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from nexus.protocols.messages.write_parts import Block, write_cache, write_part
 from nexus.wire import Json
 
 OPENING = "(The conversation begins with your own words.)"
-"""The user's turn before a history that begins with the assistant."""
+"""The user turn before a history that begins with the assistant."""
 
 _VALID_ID = pattern(r"[a-zA-Z0-9_-]{1,64}")
 _THINKING = ("thinking", "redacted_thinking")
@@ -52,19 +52,20 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """``leading`` are the blocks of the system text, and of system messages before every other one."""
+    """``leading`` are the blocks of the system text, and of system messages before all others."""
 
     leading: list[Block]
     turns: list[Turn]
 
     @property
     def prefill(self) -> bool:
-        """The vendor is to continue the assistant's last words."""
+        """Whether the vendor has to continue the assistant's last text."""
         return self.turns[-1].role == "assistant"
 
     @property
     def allows_budget(self) -> bool:
-        """A thinking budget forbids a prefill, and demands that a turn still open begin with its thinking."""
+        """Whether a thinking budget is allowed: not with a prefill, and only if an open turn begins with its
+        thinking."""
         talk = [turn for turn in self.turns if turn.role != "system"]
         if self.prefill:
             return False
@@ -91,7 +92,7 @@ def write_turns(system: list[Block], messages: tuple[Message, ...], claude: Clau
 
 
 def _instructions_alone(leading: list[Block]) -> Turns:
-    """The API demands a turn; with instructions alone, they are what there is to answer."""
+    """The API requires a turn; if there are only instructions, they become the user turn."""
     if not leading:
         raise InvalidRequest.about("messages", "there is nothing to send")
     return Turns([], [Turn("user", "messages", [Placed(block, "messages") for block in leading])])
@@ -143,7 +144,7 @@ def _with_systems_placed(turns: list[Turn], *, takes_role: bool) -> list[Turn]:
 
 
 def _trim_assistants(turns: list[Turn], drops: Drops) -> None:
-    """The API refuses an assistant turn that ends in thinking."""
+    """The API rejects an assistant turn that ends in thinking."""
     for at, turn in enumerate(turns):
         last = at + 1 == len(turns) or turns[at + 1].role != "assistant"
         while turn.role == "assistant" and last and turn.blocks and turn.blocks[-1].kind in _THINKING:
@@ -164,7 +165,7 @@ def _merged(turns: list[Turn]) -> list[Turn]:
 
 
 def _joined(earlier: list[Placed], later: list[Placed]) -> list[Placed]:
-    """One assistant turn out of two: text that came in a message after the calls goes before them."""
+    """Merges two assistant turns: text of a message after the calls goes before them."""
     calls = len(earlier)
     while calls and earlier[calls - 1].kind == "tool_use":
         calls -= 1
@@ -175,7 +176,7 @@ def _joined(earlier: list[Placed], later: list[Placed]) -> list[Placed]:
 
 
 def _answer_calls(turns: list[Turn]) -> None:
-    """Pairs calls and results, orders the results, and gives both their ids."""
+    """Pairs calls and results, orders the results, and sets both ids."""
     ids = ToolIds(_VALID_ID, "toolu_")
     used: dict[str, int] = {}
     open_calls: dict[str, Placed] = {}
@@ -191,7 +192,7 @@ def _answer_calls(turns: list[Turn]) -> None:
 
 
 def _name_calls(calls: list[Placed], ids: ToolIds, used: dict[str, int]) -> dict[str, Placed]:
-    """The calls by the client's ids, holding the vendor's; an id that an earlier turn used gets a new form."""
+    """The calls by the client's ids, with the vendor's ids; an id that an earlier turn used gets a new form."""
     names: dict[str, Placed] = {}
     for call in calls:
         id = str(call.block["id"])
@@ -226,7 +227,7 @@ def _unanswered(call: Placed) -> InvalidRequest:
 
 
 def _finish(last: Turn, claude: Claude) -> None:
-    """A last turn of the assistant is continued by the model: it must not end in white space."""
+    """The model continues a final assistant turn: it must not end in white space."""
     if last.role != "assistant":
         return
     if not claude.prefill:

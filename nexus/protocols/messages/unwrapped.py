@@ -1,4 +1,4 @@
-"""A Messages body as the hosts of Claude take it: with a version of their own, betas as a member, and without a model.
+"""A Messages body as the hosts of Claude accept it: with their own version, betas as a member, and without a model.
 
 Source: Vertex AI's ``rawPredict`` and Bedrock's ``InvokeModel`` in Anthropic's documentation and SDKs.
 """
@@ -21,8 +21,8 @@ _HOSTS = ("anthropic_version", "anthropic_beta")
 
 
 def unwrapped(asked: Asked, members: Mapping[str, Json], place: str | None = None) -> Asked:
-    """The request as Anthropic's own API takes it: ``members`` are what the path said, and stand in place of what the
-    body says of them. Every other byte stays. Raises InvalidRequest."""
+    """The request as Anthropic's own API accepts it: ``members`` are from the path, and override those of the body.
+    Every other byte is unchanged. Raises InvalidRequest."""
     document = asked.document
     betas = ",".join(filter(None, [asked.headers.get(_BETAS), *_betas(document)]))
     gone = {*_HOSTS, *members} & document.keys()
@@ -33,14 +33,14 @@ def unwrapped(asked: Asked, members: Mapping[str, Json], place: str | None = Non
         body=rewrite(asked.body, rules, lambda: front) if members else cut(asked.body, rules),
         document={**{name: value for name, value in document.items() if name not in gone}, **members},
         headers={**asked.headers, _BETAS: betas} if betas else asked.headers,
-        # It is in the words of another API.
+        # It belongs to another API.
         query="",
         place=place,
     )
 
 
 def _betas(document: Mapping[str, Json]) -> Iterator[str]:
-    """What can stand in a header. Raises InvalidRequest."""
+    """The betas that are valid in a header. Raises InvalidRequest."""
     named = document.get("anthropic_beta")
     betas = an_array(named, "anthropic_beta") if named is not None else []
     if len(betas) > _MOST_BETAS:

@@ -1,6 +1,6 @@
 """Usage of the Messages dialect, both ways.
 
-The dialect counts cache reads and writes beside ``input_tokens`` and thinking inside ``output_tokens``; the
+The dialect counts cache reads and writes in addition to ``input_tokens`` and thinking inside ``output_tokens``; the
 neutral parts are disjoint and sum to the vendor's total. Source: anthropic.types.Usage and MessageDeltaUsage.
 """
 
@@ -38,7 +38,7 @@ def read_usage(wire: Json) -> Usage:
 def merge_usage(start: Mapping[str, Json], delta: Mapping[str, Json]) -> dict[str, Json]:
     """The wire usage of ``message_start`` overlaid with the cumulative one of ``message_delta``, field by field.
 
-    Servers that tell of the cache in the latter alone told the whole prompt in the former (DashScope, rust-genai #258).
+    Servers that report the cache only in the latter report the whole prompt in the former (DashScope, rust-genai #258).
     """
     merged = dict(start)
     late = sum(count(delta.get(name)) for name in _CACHED)
@@ -51,7 +51,7 @@ def merge_usage(start: Mapping[str, Json], delta: Mapping[str, Json]) -> dict[st
 
 
 def write_usage(usage: Usage) -> dict[str, Json]:
-    """The whole object of a ``Message``."""
+    """The complete object of a ``Message``."""
     written = {
         "ephemeral_5m_input_tokens": usage.cache_write_5m,
         "ephemeral_1h_input_tokens": usage.cache_write_1h,
@@ -60,7 +60,7 @@ def write_usage(usage: Usage) -> dict[str, Json]:
 
 
 def write_delta_usage(usage: Usage) -> dict[str, Json]:
-    """What ``message_delta`` has of it."""
+    """The members that ``message_delta`` has."""
     wire = {
         "input_tokens": usage.input,
         "cache_creation_input_tokens": usage.cache_write,

@@ -1,4 +1,4 @@
-"""The Messages dialect as Vertex AI serves Claude: the model and whether it streams stand in the path.
+"""The Messages dialect as Vertex AI serves Claude: the path has the model and whether it streams.
 
 Answers, streams and errors are the dialect's own. Source: Anthropic's SDK for Vertex AI and Google's page on Claude.
 """

@@ -1,10 +1,10 @@
 """Errors as a client of the messages dialect reads them: ``{"type": "error", "error": {type, message}, "request_id"}``.
 
-One table from our kinds to this dialect's ``type``. A vendor's own error body of this shape travels as it is. A
-conversation that is too long is told in the words by which Claude Code compacts. A body that is too large keeps its
-413: Claude Code 2.1.197 then takes images and documents out and compacts, which is what helps there; only a 413 that
-speaks of a "context window", or any error that has "prompt is too long" in it, is compacted with its media.
-Source: Anthropic's API errors page.
+One table from error kinds to this dialect's ``type``. A vendor's own error body of this form is forwarded unchanged. If
+a conversation is too long, the message has the words at which Claude Code compacts. A body that is too large keeps its
+413: Claude Code 2.1.197 then removes images and documents and compacts, which is what helps in that case; only for a
+413 that mentions a "context window", or any error with "prompt is too long", does it compact with the media. Source:
+Anthropic's API errors page.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ TYPES: dict[str, str] = {
     "overloaded": "overloaded_error",
     "timeout": "timeout_error",
 }
-"""By our kind; any other is an ``api_error``."""
+"""By error kind; any other is an ``api_error``."""
 
 _SEND_ALL = {"error_code": "thread_unsupported_request"}
-"""At which Anthropic's SDK (2.14) goes on with the whole history and without ``thread``, as its tool runner begins."""
+"""At this code Anthropic's SDK (2.14) continues with the whole history and without ``thread``, as its tool runner
+begins."""
 
 
 def write_error(error: NexusError, request_id: str) -> bytes:
@@ -52,13 +53,13 @@ def write_error(error: NexusError, request_id: str) -> bytes:
 
 
 def write_stream_error(error: NexusError, request_id: str) -> bytes:
-    """The same inside a stream whose head has gone out; what the vendor said keeps its words."""
+    """The same inside a stream whose headers were sent; a vendor's error keeps its message."""
     if isinstance(error, UpstreamStatus) and (document := read_body(error.body)):
         return encode(document)
     return write_error(error, request_id)
 
 
 def read_body(body: bytes) -> Mapping[str, Json]:
-    """A body in this dialect's shape, {} for anything else."""
+    """A body in this dialect's form, {} for anything else."""
     document = decode_object(body)
     return document if mapping(document.get("error")) else {}

@@ -1,7 +1,7 @@
 """Parts -> content blocks for a Messages vendor.
 
-Only what the API takes is written: no empty text, no image outside its four media types, no reasoning that this
-dialect did not signature. What has no block is refused by its path. Source: anthropic.types.ContentBlockParam.
+Only what the API accepts is written: no empty text, no image outside its four media types, no reasoning that this
+dialect did not sign. Parts without a block type are refused by path. Source: anthropic.types.ContentBlockParam.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from nexus.wire import Json, only
 Block = dict[str, Json]
 
 NO_WORDS = "(The tool failed without a message.)"
-"""The content of a failed call's empty result, which the API refuses."""
+"""The content for a failed call with an empty result, which the API rejects."""
 
 _ROLE_OF: dict[type, str] = {Reasoning: "assistant", ToolCall: "assistant", ToolResult: "user"}
 
@@ -48,14 +48,14 @@ _IMAGES = {
 
 
 def write_cache(hint: CacheHint | None) -> Block:
-    """The member to add to a block; the short form is the default five minutes."""
+    """The member to add to a block; the short form is the default of five minutes."""
     if hint is None:
         return {}
     return {"cache_control": {"type": "ephemeral"} if hint == "5m" else {"type": "ephemeral", "ttl": hint}}
 
 
 def write_part(part: Part, role: str, path: str, claude: Claude, drops: Drops) -> list[Block]:
-    """The blocks of ``part``: mostly one, none when nothing of it can or need be sent."""
+    """The blocks of ``part``: usually one, none if nothing of it can or needs to be sent."""
     if isinstance(part, ToolResult) and role == "user":
         return _write_result(part, path, drops)
     block = _write_one(part, role, path, claude, drops)
@@ -88,7 +88,7 @@ def _write_one(part: Part, role: str, path: str, claude: Claude, drops: Drops) -
 
 
 def write_text(part: Text, drops: Drops) -> Block | None:
-    """None for text without a visible character, which the API refuses."""
+    """None for text without a visible character, which the API rejects."""
     if not part.text.strip():
         if part.cache is not None:
             drops.add("cache")
@@ -114,7 +114,7 @@ def _write_call(call: ToolCall, drops: Drops) -> Block:
 
 
 def _write_result(result: ToolResult, path: str, drops: Drops) -> list[Block]:
-    """A failure holds words and nothing else: its images and documents follow it as the user's."""
+    """A failed result contains only text: its images and documents follow it as the user's."""
     content: list[Block] = []
     result = with_hint_outside(result)
     for at, part in enumerate(result.parts):

@@ -1,8 +1,7 @@
 """The neutral request -> the body of ``POST /v1/messages`` for an Anthropic vendor.
 
-Pure; the same request gives the same bytes, so that prompt caches hit. Every field's fate is in fields.WRITES;
-what a model takes is in ``target.claude``, never in its name. Source:
-anthropic.types.message_create_params.
+Pure; the same request gives the same bytes, so that prompt caches are hit. fields.WRITES lists every field; what a
+model supports is in ``target.claude``, never derived from its name. Source: anthropic.types.message_create_params.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from nexus.protocols.renaming import rename
 from nexus.wire import Json, only
 
 BREAKPOINTS = 4
-"""How many cache breakpoints the API takes; of more, the last ones stay."""
+"""Maximum number of cache breakpoints of the API; the last ones are kept."""
 
 _TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
 
@@ -50,7 +49,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         "tool_choice": tooling.choice,
         "thinking": plan.config,
         "output_config": only({"effort": plan.effort, "format": tooling.format}) or None,
-        # Arguments of calls hold no stop sequences.
+        # Arguments of calls are not searched for stop sequences.
         "stop_sequences": None if tooling.answer_call else _write_stops(request.stop) or None,
         "metadata": {"user_id": request.user} if request.user is not None else None,
         "service_tier": tier_of(request, _TIERS, drops),
@@ -70,7 +69,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
 
 
 def _write_sampling(request: Request, plan: Plan, claude: Claude, drops: Drops) -> dict[str, Json]:
-    """Temperature, top_p and top_k as far as the model and its thinking let them be set."""
+    """Temperature, top_p and top_k, if the model and its thinking allow them."""
     if request.temperature is not None and not 0 <= request.temperature <= 1:
         raise UnsupportedFeature.about("temperature", "Claude takes 0 to 1")
     wire: dict[str, Json] = {}
@@ -118,10 +117,10 @@ def _marked(body: Block) -> Iterator[Block]:
 
 
 _COUNTED = ("model", "system", "messages", "tools", "tool_choice", "thinking", "output_config")
-"""What ``POST /v1/messages/count_tokens`` takes. Source: anthropic.types.message_count_tokens_params."""
+"""Fields of ``POST /v1/messages/count_tokens``. Source: anthropic.types.message_count_tokens_params."""
 
 
 def write_count(request: Request, target: Target) -> dict[str, Json]:
-    """The same prompt, less everything that only shapes the answer."""
+    """The same prompt, without everything that only affects the answer."""
     body = write_request(request, target).body
     return {name: body[name] for name in _COUNTED if name in body}

@@ -1,4 +1,4 @@
-"""An answer, written whole for a client. Source: anthropic.types.Message."""
+"""A complete answer, written for a client. Source: anthropic.types.Message."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def _write_blocks(part: Part, members: Members) -> list[Json]:
 
 
 def carried_before(signature: Signature | None) -> list[dict[str, Json]]:
-    """The carrier of a text's or a call's signature; this dialect itself makes none."""
+    """The carrier of a text's or a call's signature; this dialect itself has none."""
     packed = pack_next(signature, OWN)
     return [] if packed is None else [carrier(packed)]
 
 
 def read_input(arguments: str) -> dict[str, Json]:
-    """The object that ``input`` must be."""
+    """The arguments as the object that ``input`` requires."""
     return an_object_of(arguments)[0]

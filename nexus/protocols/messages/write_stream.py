@@ -1,9 +1,9 @@
 """Events -> the stream that a Messages client reads.
 
 The client's full grammar, ``message_start (content_block_start delta* content_block_stop)* message_delta
-message_stop``, with event names; blocks never overlap: while one is open, what belongs to later parts waits, in order.
-A signature of a text or call rides in a carrier block beside it (signatures.py). A block that was cut stays open:
-Claude Code acts on one that has stopped. Source: anthropic.types.RawMessageStreamEvent.
+message_stop``, with event names; blocks never overlap: while one is open, later parts wait, in order. A signature of a
+text or call is in a carrier block next to it (signatures.py). An incomplete block stays open, because Claude Code acts
+on one that has stopped. Source: anthropic.types.RawMessageStreamEvent.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ class StreamWriter(BlockWriter):
         return _frame("message_start", message=message)
 
     def _open(self, index: int, part: StreamPart) -> bytes:
-        """The start of the part's block, after the carrier of its signature, and what it already holds."""
+        """The start of the part's block, after the carrier of its signature, and its first content."""
         owed, self._owed = [] if self._owed is None else [self._owed], None
         early = part.signature if isinstance(part, Text | ToolCall) else None
         before = b"".join(self._whole(block) for block in [*owed, *carried_before(early)])
         if _is_redacted(part):
-            # Its block is one event, and what it holds may be known at its end only.
+            # Its block is one event, and its content may be known only at its end.
             return before
         start = _frame("content_block_start", index=self._block, content_block=self._empty_block(part))
         return before + start + self._say(index, _first_words(part))
@@ -104,7 +104,7 @@ class StreamWriter(BlockWriter):
         return self._delta({"type": "signature_delta", "signature": signature})
 
     def _whole(self, block: dict[str, Json]) -> bytes:
-        """A carrier as a block of its own."""
+        """A carrier as a separate block."""
         start = _frame("content_block_start", index=self._block, content_block=block | {"signature": ""})
         return start + self._signature(block["signature"]) + self._block_stop()
 

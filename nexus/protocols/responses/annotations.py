@@ -1,7 +1,7 @@
-"""Annotations of an answer's text: what its words rest on.
+"""Annotations of an answer's text: its sources.
 
-Pages of the web alone have a counterpart, what lies at OpenAI is named; ``end_index`` is behind the last
-character. Source: openai.types.responses.ResponseOutputText.
+Only web pages have an equivalent; sources stored at OpenAI are reported; ``end_index`` is after the last character.
+Source: openai.types.responses.ResponseOutputText.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def write_annotation(citation: Citation) -> dict[str, Json]:
 
 
 def read_annotation(entry: Mapping[str, Json]) -> Citation | str:
-    """A vendor's; the name of what is no page of the web."""
+    """A vendor's annotation; for anything but a web page, its name."""
     if url := text(entry.get("url")):
         return Citation(count(entry.get("start_index")), count(entry.get("end_index")), url, text(entry.get("title")))
     kind = text(entry.get("type"))
@@ -31,13 +31,13 @@ def read_annotation(entry: Mapping[str, Json]) -> Citation | str:
 
 
 def read_annotations(part: Mapping[str, Json]) -> tuple[Citation, ...]:
-    """What the text of a vendor's content part rests on."""
+    """The citations of the text of a vendor's content part."""
     read = (read_annotation(mapping(entry)) for entry in sequence(part.get("annotations")))
     return tuple(one for one in read if isinstance(one, Citation))
 
 
 def lost(items: Iterable[Mapping[str, Json]]) -> Iterator[str]:
-    """The names of what else a vendor's items have in their annotations."""
+    """The names of other annotations in a vendor's items."""
     for item in items:
         for part in map(mapping, sequence(item.get("content"))):
             read = (read_annotation(mapping(entry)) for entry in sequence(part.get("annotations")))

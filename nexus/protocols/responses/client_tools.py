@@ -1,8 +1,8 @@
 """OpenAI's own tools that the client runs (a shell, patches, a screen), as functions, and their calls as items again.
 
-One row is one kind of tool. Arguments that a model got wrong never become an action that it did not name: what
-cannot be read is left empty, so that the client's own tool says what is wrong. Sources: openai.types.responses, the
-items of local shell, shell, apply patch and computer calls; OpenAI's guides to these tools.
+One row per kind of tool. Invalid arguments of a model never become an action that it did not name: what cannot be read
+is left empty, so that the client's own tool reports the error. Sources: openai.types.responses, the items of local
+shell, shell, apply patch and computer calls; OpenAI's guides to these tools.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Arguments = Mapping[str, Json]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a call gave: text, or the URL of an image."""
+    """The result of a call: text, or the URL of an image."""
 
     words: str = ""
     image: Json = None
@@ -27,7 +27,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class ClientRun:
-    """``write`` makes the members of the call's item of a function's arguments, ``read`` is its inverse."""
+    """``write`` makes the members of the call's item from a function's arguments, ``read`` is its inverse."""
 
     name: str
     call: str
@@ -37,7 +37,7 @@ class ClientRun:
     read: Callable[[Body, str], Arguments]
     outcome: Callable[[Body, str], Outcome]
     cut: str = "incomplete"
-    """The status of a call that was cut."""
+    """The status of a call that broke off."""
 
     @property
     def output(self) -> str:
@@ -50,7 +50,7 @@ def _schema(properties: dict[str, Json], *required: str) -> Json:
 
 
 def _strings(value: Json) -> list[str]:
-    """A list of strings; a model that gave a bare one meant a list of one."""
+    """A list of strings; a single string from a model means a list of one."""
     return [value] if isinstance(value, str) and value else [one for one in sequence(value) if isinstance(one, str)]
 
 
@@ -84,7 +84,7 @@ def _write_shell(arguments: Arguments) -> dict[str, Json]:
 
 
 def _shell_outcome(item: Body, path: str) -> Outcome:
-    """One paragraph for each command: what it printed, and how it ended where that was not as usual."""
+    """One paragraph for each command: its output, and how it ended unless it succeeded."""
     outcomes: list[str] = []
     for run, _ in objects_in(item.get("output"), f"{path}.output"):
         outcome = mapping(run.get("outcome"))
@@ -103,7 +103,7 @@ _OPERATIONS = ("create_file", "update_file", "delete_file")
 
 
 def _write_patch(arguments: Arguments) -> dict[str, Json]:
-    """What is no known operation becomes an update without a path, which changes nothing."""
+    """An unknown operation becomes an update without a path, which changes nothing."""
     arguments = mapping(arguments.get("operation")) or arguments
     path, diff = text(arguments.get("path")), text(arguments.get("diff"))
     match arguments.get("type"):
@@ -154,7 +154,7 @@ def _write_actions(arguments: Arguments) -> dict[str, Json]:
 
 
 def _write_one_action(arguments: Arguments) -> dict[str, Json]:
-    # Looking changes nothing, and shows a model that slipped where it stands.
+    # A screenshot changes nothing, and shows the model the current state after its mistake.
     action = mapping(arguments.get("action")) or {"type": "screenshot"}
     return {"action": dict(action), "pending_safety_checks": []}
 
@@ -261,14 +261,14 @@ OUTPUTS: Mapping[str, ClientRun] = {run.output: run for run in CALLS.values()}
 
 
 def run_of(wire: Body) -> ClientRun | None:
-    """What the client itself runs of a tool's definition; a shell in a container of OpenAI's is none of that."""
+    """The tool if the client itself runs it; a shell in an OpenAI container is not run by the client."""
     kind = text(wire.get("type"))
     hosted = mapping(wire.get("environment")).get("type", "local") != "local"
     return None if kind == "shell" and hosted else KINDS.get(kind)
 
 
 def describe(run: ClientRun, wire: Body) -> str:
-    """With what the definition says of the machine: its screen, its skills."""
+    """The description, with what the definition says about the machine: its screen, its skills."""
     width, height = count(wire.get("display_width")), count(wire.get("display_height"))
     lines = [run.description.strip()]
     if width and height:
@@ -280,5 +280,5 @@ def describe(run: ClientRun, wire: Body) -> str:
 
 
 def write_arguments(run: ClientRun, item: Body, path: str) -> str:
-    """The arguments of the function that a call in the history stands for."""
+    """The function arguments for a call in the history."""
     return encode(run.read(item, path)).decode()

@@ -1,10 +1,10 @@
-"""Conversations made shorter by any model: a summary that travels as an item of type ``compaction``.
+"""Compaction of conversations by any model: a summary in an item of type ``compaction``.
 
-OpenAI's own such items are encrypted, and nobody else can read them; ours carry their words, tagged like the
-signatures of signatures.py, and become words again for every vendor, OpenAI too. A summary that is not whole is none:
-who compacts would lose the conversation with it. Sources: openai.types.responses, ResponseCompactionItem,
-CompactionTrigger, CompactedResponse and ResponseCompactionCompactingEvent; openai/codex, which asks by a trigger at the
-end of its input.
+OpenAI's own items are encrypted, and only OpenAI can read them; ours contain their text, tagged like the signatures of
+signatures.py, and become text again for every vendor, including OpenAI. An incomplete summary is not used, because the
+client would lose its conversation. Sources: openai.types.responses, ResponseCompactionItem, CompactionTrigger,
+CompactedResponse and ResponseCompactionCompactingEvent; openai/codex, which requests it with a trigger at the end of
+its input.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from nexus.wire import Json, mapping, sequence, text
 
 _TAG = "summary"
 MAY_HOLD_SUMMARY = f'"nexus.{_TAG}.'.encode()
-"""Without these bytes no JSON holds a summary of ours."""
+"""Bytes without which JSON contains no summary of ours."""
 
 ASK = (
     "Write a summary of this conversation, from which somebody who sees nothing else of it can go on. Say what the "
@@ -39,13 +39,13 @@ def wanted(at: str) -> SummaryWanted:
 
 
 def read_summary(item: Mapping[str, Json]) -> str | None:
-    """The words of a ``compaction`` item; None where they are signed."""
+    """The text of a ``compaction`` item; None if it is encrypted."""
     signature = unpack_signature(text(item.get("encrypted_content")), OWN)
     return TOLD + signature.value if signature.dialect == _TAG else None
 
 
 def make_composer(envelope: Envelope) -> Composer:
-    """The one for what the request asks for."""
+    """The composer for what the request asks for."""
     last = envelope.request.messages[-1:]
     return SummaryComposer(envelope) if last and isinstance(last[0], SummaryWanted) else Composer(envelope)
 
@@ -64,7 +64,7 @@ class _Item(ItemComposer):
 
 
 class SummaryComposer(Composer):
-    """All text of the answer is one item; whatever else the model made is left out."""
+    """All text of the answer becomes one item; everything else from the model is left out."""
 
     def __init__(self, envelope: Envelope) -> None:
         super().__init__(envelope)
@@ -93,7 +93,7 @@ class SummaryComposer(Composer):
 
 
 def write_compacted(document: Mapping[str, Json], answer: Mapping[str, Json]) -> dict[str, Json] | None:
-    """The answer to ``/responses/compact``: what the user said, then the summary; None where there is no summary."""
+    """The answer to ``/responses/compact``: the user's messages, then the summary; None if there is no summary."""
     if not answer.get("output"):
         return None
     asked = document.get("input")

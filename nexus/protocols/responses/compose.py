@@ -1,10 +1,10 @@
 """Neutral events -> the events and the final response object of this dialect, before they are numbered and framed.
 
-One part is one output item, and items never overlap: while one is open, what belongs to later parts waits, in
-order. The final object's ``output`` is the list of the items as they were announced done, so that it equals the sum of
-the deltas. Text without words is no item. A custom tool's input is told once its call has ended, being JSON until then.
-An item is announced done when something follows it, for only then it is known to be whole: the last one of an answer
-that ended too early is incomplete. Source: openai.types.responses.ResponseStreamEvent.
+One part is one output item, and items never overlap: while one is open, later parts wait, in order. The final object's
+``output`` is the list of the items as they were announced done, so that it equals the sum of the deltas. Empty text is
+not an item. A custom tool's input is sent when its call has ended, because it is JSON until then. An item is announced
+done when something follows it, because only then it is known to be complete: the last one of an answer that ended too
+early is incomplete. Source: openai.types.responses.ResponseStreamEvent.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from nexus.wire import Json
 
 
 class Composer(EventWriter[Sequence[ResponseEvent]]):
-    """Feed it events; it returns what to tell. ``response`` is the object so far, final after ResponseEnd."""
+    """Takes events; returns what to send. ``response`` is the object so far, final after ResponseEnd."""
 
     _nothing = ()
 
@@ -61,7 +61,7 @@ class Composer(EventWriter[Sequence[ResponseEvent]]):
         return [*events, *begun]
 
     def _start(self, part: StreamPart, composer: ItemComposer) -> list[ResponseEvent]:
-        """The item's start, behind the carrier of its signature, with what the part already holds."""
+        """The item's start, after the carrier of its signature, with the part's first content."""
         signature = None if isinstance(part, Reasoning | Refusal) else part.signature
         events = [] if signature is None else self._carrier(signature, NEXT)
         events += composer.begin(len(self.output))
@@ -75,7 +75,7 @@ class Composer(EventWriter[Sequence[ResponseEvent]]):
         return begun + composer.say(words)
 
     def _cite(self, index: int, citation: Citation) -> list[ResponseEvent]:
-        """For the item that is open; of an earlier one nothing more can be told."""
+        """For the open item only: nothing can be added to an earlier one."""
         composer = self._current
         return composer.cite(citation) if composer is not None and composer.begun and index == self._index else []
 

@@ -1,7 +1,7 @@
 """Which events of a Responses stream carry content, after which no other attempt can answer the client.
 
-What says only that a response, an item or a part began or goes on is none; what is unknown here is content, for it
-may be new. Source: openai.types.responses.ResponseStreamEvent.
+Events that only say that a response, an item or a part has begun or is in progress are not content; unknown events are
+content, because they may be new. Source: openai.types.responses.ResponseStreamEvent.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NONE = frozenset(
 )
 
 _PROGRESS = (".in_progress", ".searching", ".generating", ".interpreting")
-"""How events end that only tell what a vendor's own tool is doing."""
+"""Suffixes of progress events of a vendor's own tools."""
 
 _ITEMS: Mapping[str, tuple[str, ...]] = {
     "message": ("content",),
@@ -26,7 +26,7 @@ _ITEMS: Mapping[str, tuple[str, ...]] = {
     "function_call": ("arguments",),
     "custom_tool_call": ("input",),
 }
-"""The members of an item that are empty at its start where deltas bring them."""
+"""Members of an item that are empty at its start if deltas fill them."""
 
 _RUNNING = ("in_progress", "queued", "searching", "generating", "interpreting")
 
@@ -50,6 +50,6 @@ def has_content(kind: str, event: Mapping[str, Json]) -> bool:
 
 
 def _is_filled(item: Mapping[str, Json]) -> bool:
-    """Whether an item that was added is more than its beginning."""
+    """Whether an added item already has content."""
     members = _ITEMS.get(text(item.get("type")))
     return item.get("status") not in _RUNNING if members is None else any(map(item.get, members))

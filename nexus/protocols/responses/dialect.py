@@ -1,9 +1,9 @@
 """The responses dialect: OpenAI's ``/v1/responses``, which Codex and the OpenAI SDK speak.
 
-Everything a client of this dialect sees is written in this folder; after a translation nothing is stored. The
-ping is a comment: no published type knows an event for it, and before ``response.created`` the SDK's stream helper
-takes no event at all. Codex alone gets OpenAI's own ``keepalive`` event, because it counts events and not comments as
-life. Sources: OpenAI's API reference and the types of its Python SDK; openai/codex, codex-api/src/sse/responses.rs.
+Everything a client of this dialect sees is written in this folder; after a translation nothing is stored. The ping is a
+comment: there is no published event type for it, and before ``response.created`` the SDK's stream helper accepts no
+event at all. Only Codex gets OpenAI's own ``keepalive`` event, because comments do not reset its idle timeout. Sources:
+OpenAI's API reference and the types of its Python SDK; openai/codex, codex-api/src/sse/responses.rs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from nexus.protocols.sse import frame
 from nexus.wire import Json, encode
 
 _KEPT = pattern(r"/responses/(resp_[0-9a-f]{32})(?:/cancel|/input_items)?")
-"""Paths of answers with ids of our own making."""
+"""Paths of answers with ids made by Nexus."""
 
 
 class Responses(OpenAIDialect):
@@ -39,7 +39,7 @@ class Responses(OpenAIDialect):
     id_prefix: ClassVar[str] = "resp_"
 
     def check(self, document: Mapping[str, Json], operation: Operation) -> None:
-        """Input may be missing: a stored prompt or conversation brings it along."""
+        """Input may be missing: a stored prompt or conversation can have it."""
         if document.get("input") is not None:
             require(document, "input", (str, list), "a string or an array of items")
 
@@ -58,7 +58,7 @@ class Responses(OpenAIDialect):
     def stored(self) -> AnswerRelay:
         from nexus.protocols.responses.passthrough import ResponsesPassthrough
 
-        # What it cost was booked when it was made.
+        # Its cost was recorded when it was created.
         return ResponsesPassthrough(None, Tap())
 
     def write_compacted(self, document: Mapping[str, Json], answer: Mapping[str, Json]) -> dict[str, Json] | None:
@@ -106,7 +106,7 @@ class Responses(OpenAIDialect):
 
 
 def is_codex(headers: Mapping[str, str]) -> bool:
-    """Whether the client with these headers, their names in small letters, is Codex."""
+    """Whether the client with these headers (lower-case names) is Codex."""
     return headers.get("originator", "").startswith("codex") or any(name.startswith("x-codex-") for name in headers)
 
 

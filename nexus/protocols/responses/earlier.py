@@ -1,10 +1,10 @@
 """Earlier answers that a request refers to: single items of them, or the conversation up to one.
 
-What a record holds is known here and nowhere else: ``answer``, the whole response object; ``previous``, the answer
-that its request went on from; and ``input``, what that request added, where the client does not keep it itself: who
-refers to single items sends the whole conversation every time. An item's id holds that of its answer. Sources: OpenAI's
-guide to conversation state; vercel/ai, convert-to-openai-responses-input.ts, which refers to the text and the reasoning
-of earlier turns and repeats their calls.
+Only this module knows the content of a record: ``answer``, the complete response object; ``previous``, the answer that
+its request continued; and ``input``, what that request added, unless the client keeps it itself: clients that refer to
+single items send the whole conversation every time. An item's id contains that of its answer. Sources: OpenAI's guide
+to conversation state; vercel/ai, convert-to-openai-responses-input.ts, which refers to the text and the reasoning of
+earlier turns and repeats their calls.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from nexus.wire import Json, mapping, sequence, text
 
 @dataclass(frozen=True, slots=True)
 class Continued(Request):
-    """A request that goes on from the answer ``previous``, whose conversation it has in front."""
+    """A request that continues the answer ``previous``, whose conversation precedes it."""
 
     previous: str = ""
 
@@ -33,7 +33,7 @@ class Continued(Request):
 
 
 LONGEST_CHAIN = 1000
-"""Answers that a conversation may go back."""
+"""Maximum number of earlier answers in a conversation."""
 
 _CURE = "it was never given to you here, or was forgotten; send `store: false` and the items themselves"
 _CALLS = ("function_call", "custom_tool_call")
@@ -52,7 +52,7 @@ def refers(body: Body) -> bool:
 
 
 class Earlier:
-    """What a request's references lead to. ``find`` is None where nothing is kept."""
+    """Resolves a request's references. ``find`` is None if nothing is stored."""
 
     def __init__(self, body: Body, find: Find | None) -> None:
         self._find = find
@@ -65,7 +65,7 @@ class Earlier:
         self._read_items(body)
 
     def item(self, id: str, path: str) -> Body:
-        """What a reference stands for. Raises InvalidRequest."""
+        """The item of a reference. Raises InvalidRequest."""
         if self._find is None:
             raise InvalidRequest.about(
                 path,
@@ -77,13 +77,13 @@ class Earlier:
         return self._items[id]
 
     def repeats(self, item: Body) -> bool:
-        """Whether an item says again what the conversation before it holds."""
+        """Whether an item repeats one of the conversation before it."""
         if is_reference(item):
             return text(item.get("id")) in self._known
         return text(item.get("type")) in _CALLS and text(item.get("call_id")) in self._calls
 
     def kept(self, body: Body) -> dict[str, Json] | None:
-        """The request's share of a record; None where its answer is not to be kept."""
+        """The request's part of a record; None if its answer is not stored."""
         if body.get("store") is False or self._find is None:
             return None
         items = body.get("input")
@@ -133,7 +133,7 @@ class Earlier:
 
 
 def _answer_of(item_id: str) -> str:
-    """The id of the answer whose item has this id, as items.py makes them; "" for another one."""
+    """The id of the answer whose item has this id, as items.py makes them; "" for any other id."""
     id_suffix = item_id.partition("_")[2].rpartition("_")[0]
     return f"resp_{id_suffix}" if id_suffix else ""
 
@@ -142,5 +142,5 @@ NOTHING = Earlier({}, None)
 
 
 def stored_answer(record: Body) -> Mapping[str, Json]:
-    """As a client fetches it."""
+    """The answer as a client fetches it."""
     return mapping(record.get("answer"))

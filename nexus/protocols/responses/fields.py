@@ -1,8 +1,8 @@
-"""Dispositions of the responses dialect as data: what becomes of every field, in both directions.
+"""Dispositions of the responses dialect as data: what happens to every field, in both directions.
 
-Complete and exact. ``READS`` has every top-level field of the published request type and what Codex adds,
-``WRITES`` every field of the neutral Request; the reader is driven by ``READS`` where a field is dropped or refused
-whole, and a test sends each field and looks. What asks for nothing (null, false, [], {}, a default) is never reported.
+Complete and exact. ``READS`` has every top-level field of the published request type and what Codex adds, ``WRITES``
+every field of the neutral Request; the reader uses ``READS`` for fields that are dropped or refused as a whole, and a
+test sends each field and checks the result. Values without effect (null, false, [], {}, a default) are never reported.
 Source: openai.types.responses.response_create_params of the Python SDK 3.54.
 """
 
@@ -93,10 +93,10 @@ WITHOUT_STORE: Mapping[str, Disposition] = {
 """The same where no answers are kept."""
 
 PATHS: Mapping[str, str] = {"verbosity": "text.verbosity"}
-"""What a client calls parts of neutral fields that it has elsewhere than the whole."""
+"""The client's path of parts of neutral fields that are not inside the client's own field."""
 
 HEADERS = frozenset({"openai-beta"})
-"""Headers that ask for something; where the request is translated they are dropped like a field."""
+"""Headers with a meaning for the vendor; if the request is translated, they are dropped like a field."""
 
 WRITES: Mapping[str, Disposition] = {
     "messages": converted("input", "reasoning is sent back only if this protocol encrypted it"),

@@ -1,7 +1,7 @@
 """The events of single output items: added, its content in pieces, done.
 
 Law: an item is announced done exactly once and never before its end, because a client acts on that: Codex runs a call
-at once. One that the model could not finish (``whole`` is false) says so, and nothing is added to it. Source:
+immediately. An item that the model could not finish (``whole`` is false) says so, and nothing is added to it. Source:
 openai.types.responses, the events of output items, content parts and reasoning summaries.
 """
 
@@ -33,11 +33,11 @@ class ResponseEvent:
 
 
 class ItemComposer(ABC):
-    """One item: ``begin`` once, ``say`` as often as there are words, ``end`` once. ``item`` is final after the end."""
+    """One item: call ``begin`` once, ``say`` for each piece of text, ``end`` once. ``item`` is final after the end."""
 
     prefix: ClassVar[str]
     begins: ClassVar[Literal["at_once", "with_words", "whole"]] = "at_once"
-    """When the item is told: before it has any words, with the first of them, or once it has all."""
+    """When the item is sent: before it has any text, with its first text, or when it is complete."""
 
     def __init__(self, first: str, id_suffix: str) -> None:
         self.first = first
@@ -59,7 +59,7 @@ class ItemComposer(ABC):
         """The item as it is added, without its id."""
 
     def say(self, words: str) -> list[ResponseEvent]:
-        """More of the item, never without words; nothing is told of what means something only when it is whole."""
+        """More text of the item, never empty; nothing is sent if it is only meaningful when complete."""
         self._pieces.append(words)
         return []
 
@@ -67,7 +67,7 @@ class ItemComposer(ABC):
     def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]: ...
 
     def cite(self, citation: Citation) -> list[ResponseEvent]:
-        """What words of the item rest on."""
+        """A citation in the item."""
         return []
 
     @property
@@ -78,7 +78,7 @@ class ItemComposer(ABC):
         return ResponseEvent(kind, self._place | members)
 
     def done(self, **members: Json) -> ResponseEvent:
-        """The whole item, its fields in their final state."""
+        """The complete item, with its fields in their final state."""
         self.item = self.item | members
         return ResponseEvent(
             "response.output_item.done", {"output_index": self._place["output_index"], "item": dict(self.item)}
@@ -155,7 +155,7 @@ _FORMATS: Mapping[str, str] = {
     "image/jpg": "jpeg",
     "image/svg+xml": "svg",
 }
-"""The formats that an image can be told to have."""
+"""The image formats that the dialect can name."""
 
 
 class ReasoningComposer(ItemComposer):
@@ -211,7 +211,7 @@ class _FunctionCall(_Call):
         return [self.event("response.function_call_arguments.delta", delta=words)]
 
     def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]:
-        # A client parses the arguments, so that none must still be an object; those that never came must not be.
+        # A client parses the arguments, so empty ones must be an object; those that never arrived must not be.
         silent = self.say("{}") if whole and not self._pieces else []
         return [
             *silent,
@@ -247,7 +247,7 @@ class _SearchCall(_Call):
 
 
 class _ClientRunCall(_Call):
-    """What the client is to do is known when the arguments are whole; of a call that was cut it is nothing."""
+    """The action is known when the arguments are complete; a call that broke off has none."""
 
     prefix = "cc"
     begins = "whole"

@@ -1,8 +1,8 @@
 """Content parts: text, images, files, audio and refusals, in both directions.
 
-Every part type is read, or refused by its name; what lies at OpenAI (``file_id``) is refused. Empty text is no
+Every part type is read, or refused by its name; files stored at OpenAI (``file_id``) are refused. Empty text is not a
 part, unless it is the first and has a hint. Text files become plain-text documents and are written as text. An explicit
-``prompt_cache_breakpoint`` lifetime reads as the shortest neutral one that is not shorter, an absent one as the
+``prompt_cache_breakpoint`` lifetime is read as the shortest neutral one that is not shorter, an absent one as the
 default. Sources: openai.types.responses input and output content params.
 """
 
@@ -43,7 +43,7 @@ def read_content(value: Json, path: str, allowed: frozenset[str], drops: Drops) 
 
 
 def _add(parts: list[Part], part: Part) -> None:
-    """A hint on text without words ends the same prefix as one on the part before it."""
+    """A hint on empty text ends the same prefix as one on the part before it."""
     if not isinstance(part, Text) or part.text:
         parts.append(part)
     elif part.cache is not None and parts and isinstance(last := parts[-1], Text | Image | Document):
@@ -124,11 +124,11 @@ _READERS: Mapping[str, tuple[Callable[[Body, str], Part], tuple[str, ...]]] = {
     "input_file": (_read_file, ("file_data", "file_url", "filename")),
     "input_audio": (_read_audio, ("input_audio",)),
 }
-"""How each type is read, and its fields; others are dropped by name. An answer's logprobs are no content."""
+"""How each type is read, and its fields; others are dropped by name. An answer's logprobs are not content."""
 
 
 def write_part(part: Part, path: str) -> list[dict[str, Json]]:
-    """One part of a user's message or a call's output; a document brings its context along as text."""
+    """One part of a user's message or a call's output; a document's context becomes text."""
     match part:
         case Text(text=words):
             return [{"type": "input_text", "text": words}]

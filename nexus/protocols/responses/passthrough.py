@@ -1,9 +1,8 @@
 """Responses to Responses: the client's bytes to the vendor and the vendor's bytes back, with the model's name edited.
 
-Law: bytes are spliced, never written again; items, tools and events that are unknown here pass. Only ``model`` of the
-request and of the response object is touched, which some events carry as ``response``; not even that without a name to
-put in its place. What goes is the reasoning of another vendor, which nobody here could decrypt; a summary of our making
-becomes the words that it is.
+Law: bytes are spliced, never serialized again; unknown items, tools and events are forwarded. Only ``model`` is
+changed, in the request and in the response object (``response`` in some events), and only if there is a name to replace
+it. Another vendor's reasoning is removed, because OpenAI cannot decrypt it; a summary made by Nexus becomes its text.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ def edit_request(raw: bytes, document: Mapping[str, Json], model: str, target: T
 
 
 def _with_ids(raw: bytes, document: Mapping[str, Json]) -> bytes:
-    """Nothing is looked for byte by byte unless an id has to change."""
+    """The bytes are scanned only if an id has to change."""
     ids = call_ids()
     given = (text(mapping(item).get("call_id")) for item in sequence(document.get("input")))
     if all(ids[id] == id for id in given if id):
@@ -64,7 +63,7 @@ class ResponsesPassthrough(Passthrough):
     def __init__(self, model: str | None, tap: Tap) -> None:
         super().__init__(tap)
         self._model = model
-        # What a vendor keeps is no attempt at an answer.
+        # A stored object is not an attempt at an answer.
         self.content = self.begun = model is None
 
     def _whole(self, raw: bytes, answer: Document) -> bytes:
@@ -89,7 +88,7 @@ class ResponsesPassthrough(Passthrough):
             self.content = self.failure is None and has_content(kind, event)
             self.begun = self.begun or self.content or starts_thinking(kind, event)
         if kind == "error":
-            # The vendor's own ending: only its response.failed may still follow.
+            # The vendor's own error: only its response.failed may still follow.
             self.ended, self.tap.stop_reason = True, "error"
         if kind in ("error", "response.failed") and self._model is not None:
             self.failure = self.failure or read_stream_error(mapping(event.get("response")) or event)

@@ -1,10 +1,10 @@
 """Items -> messages: a client's ``input``, and the ``output`` of an answer.
 
-The normal form. System and developer messages before any other item are ``system``, one Text per block; later ones
-stay in place with role ``system``. What the model made (its messages, reasoning, calls) forms one assistant message as
-long as nothing else comes between, and outputs of calls in a row form one user message. Carriers of signatures are
-taken out again (signatures.py). Ids and statuses of items are bookkeeping; every item that has no counterpart is
-refused by its type. Source: openai.types.responses.ResponseInputItemParam.
+The normal form. System and developer messages before any other item are ``system``, one Text per block; later ones stay
+in place with role ``system``. Consecutive items of the model (messages, reasoning, calls) form one assistant message,
+and consecutive outputs of calls one user message. Carriers of signatures are removed (signatures.py). Ids and statuses
+of items are not kept; every item without an equivalent is refused by its type. Source:
+openai.types.responses.ResponseInputItemParam.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _DROPPED = frozenset({"web_search_call"})
 
 
 class ItemsReader:
-    """Feed it items in order, then take ``system`` and ``finish()``."""
+    """Takes items in order, then returns ``system`` and ``finish()``."""
 
     def __init__(self, drops: Drops, tools: ToolsReader, earlier: Earlier = NOTHING) -> None:
         self.system: list[Text] = []
@@ -86,7 +86,7 @@ class ItemsReader:
             self._read_item("message" if kind is None and "role" in item else kind, item, path)
 
     def read_answer(self, items: Sequence[Body]) -> None:
-        """A vendor's items, which the caller knows to be readable."""
+        """A vendor's items, which the caller has checked."""
         self._ours = False
         for at, item in enumerate(items):
             self._read_item(item.get("type"), item, f"output.{at}")
@@ -126,7 +126,7 @@ class ItemsReader:
                 raise wrong(f"{path}.role", "user, assistant, system or developer")
 
     def _read_answered(self, item: Body, inside: str) -> None:
-        """A vendor's message, with what it cites."""
+        """A vendor's message, with its citations."""
         for entry in an_array(item.get("content"), inside):
             part = an_object(entry, inside)
             plain = {name: value for name, value in part.items() if name != "annotations"}
@@ -134,7 +134,7 @@ class ItemsReader:
                 self._make(replace(read, citations=read_annotations(part)) if isinstance(read, Text) else read)
 
     def _read_image(self, item: Body, path: str) -> None:
-        """One that a model made; a vendor's own has the id under which it goes back."""
+        """An image that a model made; a vendor's own has the id for sending it back."""
         data = maybe_string(item, "result", path)
         if not data:
             self._drops.add(f"input.{item['type']}")
@@ -205,7 +205,7 @@ class ItemsReader:
 
     def _read_client_output(self, item: Body, path: str) -> None:
         outcome = OUTPUTS[str(item["type"])].outcome(item, path)
-        # A local shell's output has the id of the call as its own.
+        # A local shell's output has the id of the call as its own id.
         call_id = a_name(item, "call_id" if item.get("call_id") is not None else "id", path)
         output = outcome.words if outcome.image is None else [outcome.image]
         found = content.read_content(output, f"{path}.output", content.RESULT, self._drops)
@@ -224,7 +224,7 @@ class ItemsReader:
             self._drops.add("input.tool_search_call")
 
     def _read_search_output(self, item: Body, path: str) -> None:
-        """What was found joins the tools, whoever has searched."""
+        """Tools that were found join the tools, whether the client or OpenAI searched."""
         self._tools.read(item.get("tools"), f"{path}.tools")
         if item.get("execution") == "client":
             self._close_made()
@@ -249,7 +249,7 @@ class ItemsReader:
         self._made.append(part)
 
     def _settle(self) -> None:
-        """A signature whose part did not come, because the client left it out, stands for itself."""
+        """A signature whose part is missing, because the client left it out, becomes a part of its own."""
         if self._waiting is not None:
             self._made.append(Text("", signature=self._waiting))
             self._waiting = None

@@ -1,7 +1,7 @@
 """A client's responses request, read into neutral form.
 
-Driven by ``READS``. A field that the table drops is named in ``dropped`` when it says something, one that it
-refuses is refused with the table's own note, a field that it does not have is dropped by its name. Source:
+Driven by ``READS``. A field that the table drops is listed in ``dropped`` if it has an effect, one that it refuses is
+refused with the note of the table, an unknown field is dropped by name. Source:
 openai.types.responses.response_create_params.
 """
 
@@ -83,7 +83,7 @@ def read_request(body: Body, find: Find | None = None, *, compacts: bool = False
 
 
 def _for_summary(request: Request) -> Request:
-    """Where one is wanted, the model neither calls tools nor answers in a format."""
+    """For a summary, the model neither calls tools nor answers in a format."""
     for message in request.messages[:-1]:
         if isinstance(message, SummaryWanted):
             raise wrong(message.at, "a compaction_trigger as the last item only")

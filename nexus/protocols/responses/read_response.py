@@ -1,6 +1,6 @@
-"""A vendor's whole answer, read into neutral form.
+"""A vendor's complete answer, read into neutral form.
 
-Text is kept; items without a counterpart are named. Source: openai.types.responses.Response.
+Text is kept; items without an equivalent are reported. Source: openai.types.responses.Response.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from nexus.wire import Json, mapping, sequence, text
 
 IMAGE = "image_generation_call"
 READ = frozenset({"message", "reasoning", "function_call", "custom_tool_call", IMAGE})
-"""Items of an answer that have a counterpart; an image that was not made has none."""
+"""Items of an answer that have an equivalent; an image that was not created has none."""
 
 
 def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
-    """Raises VendorError for a failed answer, and for anything else that is no answer."""
+    """Raises VendorError for a failed answer, and for anything else that is not an answer."""
     if body.get("status") == "failed" or mapping(body.get("error")) or not is_answer(body):
         raise VendorError(read_stream_error(body))
     drops = Drops()
@@ -44,7 +44,7 @@ def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadRespons
 
 
 def is_answer(body: Mapping[str, Json]) -> bool:
-    """Whether a 200 holds one; a failed response is one too, and tells why."""
+    """Whether a 200 contains an answer; a failed response is one too, and has the reason."""
     return isinstance(body.get("output"), list) or text(body.get("object")).startswith("response")
 
 
@@ -53,7 +53,7 @@ def has_counterpart(item: Mapping[str, Json]) -> bool:
 
 
 def read_output(items: list[Mapping[str, Json]]) -> tuple[Part, ...]:
-    """Raises ValueError for items that are not what the dialect promises."""
+    """Raises ValueError for items that violate the dialect."""
     drops = Drops()
     reader = ItemsReader(drops, ToolsReader(drops))
     try:

@@ -1,9 +1,9 @@
 """A vendor's stream of the responses dialect, read into neutral events.
 
-Deltas as they come; an item's ``done`` brings what no delta told (the encrypted reasoning, a custom tool's input,
-or all of it), and the final response what no item did. Frames around content may be repeated or missing.
-One content part is one neutral part; a reasoning item is one, however many summaries it has. Items without a
-counterpart are named once. Source: openai.types.responses.ResponseStreamEvent.
+Deltas are converted as they arrive; an item's ``done`` adds what no delta had (the encrypted reasoning, a custom tool's
+input, or everything), and the final response adds what no item had. Frames around content may be repeated or missing.
+One content part is one neutral part; a reasoning item is one, however many summaries it has. Items without an
+equivalent are reported once. Source: openai.types.responses.ResponseStreamEvent.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from nexus.wire import Json, count, decode_delta, mapping, sequence, text
 
 _Key = tuple[int, int]
 _WHOLE = -1
-"""Stands for the content index of items that are one part."""
+"""Content index for items that are a single part."""
 
 _TERMINAL = {"response.completed": "completed", "response.incomplete": "incomplete"}
-"""The last event of an answer, and the status that it tells."""
+"""The last event of an answer, and its status."""
 
 
 class StreamReader:
@@ -60,7 +60,7 @@ class StreamReader:
         self._refused = False
 
     def feed(self, event: str | None, data: str) -> list[Event]:
-        """Raises VendorError for the vendor's error, ValueError for garbage."""
+        """Raises VendorError for the vendor's error, ValueError for invalid data."""
         if self.complete:
             return []
         if data == DONE:
@@ -82,7 +82,7 @@ class StreamReader:
         return []
 
     def _begin(self, response: Mapping[str, Json]) -> list[Event]:
-        """The start, with the first event that is about the answer."""
+        """The start, with the first event of the answer."""
         known, named = self._id, text(response.get("id"))
         self._id = named or known or ""
         if known is None:
@@ -122,7 +122,7 @@ class StreamReader:
         return self._end_content(key, mapping(event.get("part")))
 
     def _end_content(self, key: _Key, part: Mapping[str, Json]) -> list[Event]:
-        """The end of a content part, with the words and the annotations that only it tells."""
+        """The end of a content part, with text and annotations that only it has."""
         known = self._parts.get(key)
         if known is None:
             return []
@@ -151,7 +151,7 @@ class StreamReader:
     def _read_arguments(self, event: Mapping[str, Json]) -> list[Event]:
         key = (count(event.get("output_index")), _WHOLE)
         if self._parts.get(key) is None:
-            # Nobody knows yet what is called: the end of the item tells, and the arguments with it.
+            # The called tool is not known yet: the end of the item has it, and the arguments.
             if key[0] not in self._emitted:
                 self._nameless.add(key[0])
             return []
@@ -171,7 +171,7 @@ class StreamReader:
         return [*parted, *self._say(key, event, Reasoning(""))]
 
     def _read_done(self, event: Mapping[str, Json]) -> list[Event]:
-        """The end of an item, which brings what was not told of it before."""
+        """The end of an item, with everything that was not sent before."""
         item, index = mapping(event.get("item")), count(event.get("output_index"))
         if index not in self._emitted:
             return self._emit(index, item)
@@ -202,7 +202,7 @@ class StreamReader:
         return self._parts.end(key)
 
     def _emit(self, index: int, item: Mapping[str, Json]) -> list[Event]:
-        """A whole item of which nothing was told."""
+        """A complete item of which nothing was sent before."""
         self._emitted.add(index)
         self._nameless.discard(index)
         if not has_counterpart(item):
@@ -254,7 +254,7 @@ class StreamReader:
         return [*ends, *self._parts.end_all(), usage, ResponseEnd(stop)]
 
     def _awaits(self, index: int) -> bool:
-        """Whether the end of an item that began did not come."""
+        """Whether an item has begun and not ended."""
         return index in self._nameless or any(key[0] == index for key in self._parts.keys)
 
 

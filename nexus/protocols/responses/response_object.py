@@ -1,7 +1,7 @@
-"""The response object around an answer: what it says of itself and of the request.
+"""The response object around an answer: its own members and those of the request.
 
-Every member that a published type demands is there; what the request asked for is told as it was understood, with
-the tools that were kept, and where it asked for nothing the default of the API. Instructions are not repeated. Sources:
+Every member that a published type requires is present; the request's settings are returned as Nexus understood them,
+with the tools that were kept, and otherwise the defaults of the API. Instructions are not repeated. Sources:
 openai.types.responses.Response; the Open Responses specification, ``ResponseResource``.
 """
 
@@ -19,7 +19,7 @@ from nexus.protocols.responses.write_request import write_format
 from nexus.wire import Json, mapping, sequence, text
 
 _TIERS = frozenset({"default", "flex", "scale", "priority", "fast", "ultrafast"})
-"""What an answer can have been served in; ``auto`` is none of them."""
+"""Tiers in which an answer can have been served; ``auto`` is not one of them."""
 
 _SEARCHES = frozenset({"web_search", "web_search_2025_08_26", "web_search_preview", "web_search_preview_2025_03_11"})
 _TOOL_MEMBERS: Mapping[str, tuple[str, ...]] = {
@@ -27,11 +27,11 @@ _TOOL_MEMBERS: Mapping[str, tuple[str, ...]] = {
     "custom": ("type", "name", "description", "format", "defer_loading"),
     "tool_search": ("type", "description", "execution", "parameters"),
 }
-"""What is told of a tool by its type; a client may have said more."""
+"""Members returned for a tool by type; a client may have sent more."""
 
 
 def write_response_object(envelope: Envelope) -> dict[str, Json]:
-    """The object as it is while the answer is still being made."""
+    """The object while the answer is in progress."""
     asked = envelope.request
     return {
         "id": envelope.id,
@@ -94,7 +94,7 @@ def _write_tool(tool: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def _whole(tool: dict[str, Json]) -> dict[str, Json]:
-    """A function with every member that Open Responses demands."""
+    """A function with every member that Open Responses requires."""
     return {"description": None, "parameters": None, "strict": False} | tool if tool["type"] == "function" else tool
 
 

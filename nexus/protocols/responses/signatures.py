@@ -45,12 +45,12 @@ def pack_reasoning(signature: Signature | None, *, redacted: bool) -> str | None
 
 
 def read_carrier(item: Mapping[str, Json]) -> Carrier | None:
-    """The place and the signature, when the item is a carrier."""
+    """The position and the signature, if the item is a carrier."""
     return unpack_neighbours(text(item.get("encrypted_content")), OWN, _PLACES)
 
 
 def read_reasoning(item: Mapping[str, Json]) -> Reasoning:
-    """The part that a reasoning item of a client's history tells."""
+    """The part for a reasoning item of a client's history."""
     packed = text(item.get("encrypted_content"))
     if (tagged := unpack_neighbours(packed, OWN, (_REDACTED,))) is not None:
         return Reasoning("", tagged.signature if tagged.signature != Signature(OWN, "") else None, redacted=True)
@@ -58,8 +58,8 @@ def read_reasoning(item: Mapping[str, Json]) -> Reasoning:
 
 
 def read_vendors(item: Mapping[str, Json]) -> Reasoning:
-    """The same of a vendor's answer: whatever its signature looks like, it is the vendor's, and goes back there whole,
-    with the item's id before it: ``rs_123:...``."""
+    """The same for a vendor's answer: whatever its signature looks like, it is the vendor's and is sent back
+    completely, with the item's id before it: ``rs_123:...``."""
     packed, item_id = text(item.get("encrypted_content")), text(item.get("id"))
     if not packed:
         return Reasoning(_words(item), None)
@@ -67,12 +67,12 @@ def read_vendors(item: Mapping[str, Json]) -> Reasoning:
 
 
 def open_vendors(signature: Signature) -> tuple[str, str]:
-    """The id, "" where there is none, and the ``encrypted_content`` of a vendor's own item."""
+    """The id, "" if there is none, and the ``encrypted_content`` of a vendor's own item."""
     item_id, colon, packed = signature.value.partition(":")
     return (item_id, packed) if colon and _ID.fullmatch(item_id) else ("", signature.value)
 
 
 def _words(item: Mapping[str, Json]) -> str:
-    """The summary, or the full text where there is no summary."""
+    """The summary, or the full text if there is no summary."""
     words = [text(mapping(entry).get("text")) for entry in sequence(item.get("summary"))]
     return "\n\n".join(words or [text(mapping(entry).get("text")) for entry in sequence(item.get("content"))])

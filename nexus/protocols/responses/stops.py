@@ -1,7 +1,7 @@
-"""Why an answer ended: ``status`` with ``incomplete_details.reason`` to the neutral stop and back, both total.
+"""Stop reasons: ``status`` with ``incomplete_details.reason`` to the neutral stop and back, both total.
 
-An unknown word stays ``unknown`` with the word kept, never "end": towards a client it is an incomplete answer
-with the vendor's word beside the reason. What the answer holds (calls, a refusal) tells apart what this dialect calls
+An unknown reason stays ``unknown`` and is kept, never "end": a client gets an incomplete answer with the vendor's
+reason in addition. The content of the answer (calls, a refusal) distinguishes the cases that this dialect calls
 "completed". Source: openai.types.responses.Response.
 """
 
@@ -25,7 +25,7 @@ _INCOMPLETE: Mapping[StopReason, str | None] = {
     "refusal": "content_filter",
     "content_filter": "content_filter",
     "max_tokens": "max_output_tokens",
-    # These answers are not finished, which is all that this dialect can say about it.
+    # These answers are not finished, which is all that this dialect can express.
     "pause": "max_output_tokens",
     "context_window": "max_output_tokens",
     "unknown": "max_output_tokens",
@@ -33,7 +33,7 @@ _INCOMPLETE: Mapping[StopReason, str | None] = {
 
 
 def read_stop(response: Mapping[str, Json], *, calls: bool, refused: bool) -> Stop:
-    """``calls`` and ``refused`` tell what the answer holds."""
+    """``calls`` and ``refused`` say what the answer contains."""
     match response.get("status"):
         case "completed":
             return Stop("tool_use" if calls else "refusal" if refused else "end")
@@ -45,7 +45,7 @@ def read_stop(response: Mapping[str, Json], *, calls: bool, refused: bool) -> St
 
 
 def write_stop(stop: Stop, *, refused: bool) -> dict[str, Json]:
-    """The members of a response that tell it; ``refused`` says that the answer holds the model's own refusal."""
+    """The members of a response for it; ``refused`` says that the answer contains the model's own refusal."""
     reason = _INCOMPLETE[stop.reason]
     if stop.reason == "refusal" and refused:
         reason = None

@@ -1,7 +1,6 @@
 """Which tools a model may or must call, in both directions.
 
-An offer of web search, or of another tool that runs at OpenAI, cannot be forced. Source:
-openai.types.responses.ToolChoice.
+Web search and other tools that run at OpenAI cannot be forced. Source: openai.types.responses.ToolChoice.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ def _read_allowed(
 
 
 def _chosen(entry: Mapping[str, Json], path: str, tools: tuple[Tool, ...]) -> Tool:
-    """The tool that an entry names: by its whole name, with its namespace, or by a bare name that is unique."""
+    """The tool that an entry names: by its full name, with its namespace, or by a plain name that is unique."""
     kind = a_name(entry, "type", path)
     if kind in KINDS:
         return _chosen_run(kind, path, tools)

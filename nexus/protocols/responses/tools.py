@@ -1,12 +1,11 @@
-"""Tools, and the names under which calls go out and come back.
+"""Tools, and the names under which they are called.
 
-The neutral form knows functions only. A custom tool becomes a function of one string, ``input``, its grammar told
-in the description; a namespace is flattened to ``namespace__name``, cut and hashed beyond 64 characters. What a client
-called its tool rides along in ``ClientTool``, so that whoever has the neutral Request can give calls their own form
-back. A search for tools that the client makes itself, and OpenAI's tools that the client runs (client_tools.py), are
-functions too. An offer of web search, or of another tool that runs at OpenAI, is left out by name where nobody else
-has it.
-Sources: openai.types.responses.ToolParam; openai/codex, tools/src/tool_spec.rs.
+The neutral form has only functions. A custom tool becomes a function with one string argument, ``input``, and its
+grammar goes into the description; a namespace is flattened to ``namespace__name``, cut and hashed beyond 64 characters.
+``ClientTool`` keeps the client's own definition, so that calls can be converted back with the neutral Request alone. A
+tool search that the client runs, and OpenAI's tools that the client runs (client_tools.py), are functions too. Web
+search, or another tool that runs at OpenAI, is left out by name if the vendor does not have it. Sources:
+openai.types.responses.ToolParam; openai/codex, tools/src/tool_spec.rs.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ SEARCH = "tool_search"
 
 @dataclass(frozen=True, slots=True)
 class ClientTool(Tool):
-    """A tool that its client calls otherwise: ``wire`` is how it was defined there."""
+    """A tool with another form at its client: ``wire`` is its definition there."""
 
     wire: Mapping[str, Json] = field(default_factory=dict)
     namespace: str | None = None
@@ -52,12 +51,12 @@ class ClientTool(Tool):
 
     @property
     def run(self) -> ClientRun | None:
-        """What it is, where it is one of OpenAI's own that the client runs."""
+        """The tool's kind, if it is one of OpenAI's own that the client runs."""
         return KINDS.get(self.kind)
 
 
 def call_ids() -> ToolIds:
-    """OpenAI takes ids of so many characters, of any kind."""
+    """OpenAI accepts ids of this many characters, of any kind."""
     return ToolIds(_CALL_ID)
 
 
@@ -70,7 +69,7 @@ def qualify(namespace: str | None, name: str) -> str:
 
 
 class Names:
-    """The client's own form of the calls in an answer to ``request``; ``runs`` includes OpenAI's that it runs."""
+    """The client's own form of the calls in an answer to ``request``; ``runs`` includes OpenAI's tools that it runs."""
 
     def __init__(self, request: Request, *, runs: bool = True) -> None:
         known = {tool.name: tool for tool in request.tools if isinstance(tool, ClientTool)}
@@ -86,7 +85,7 @@ class Names:
         return None if tool is None else tool.run
 
     def call_item(self, call: ToolCall) -> dict[str, Json]:
-        """The item's members, but for its id and status."""
+        """The item's members, except its id and status."""
         tool = self._tools.get(call.name)
         if tool is not None and tool.run is not None:
             return {"type": tool.run.call, "call_id": call.id, **tool.run.write(decode_object(call.arguments))}
@@ -104,7 +103,7 @@ class Names:
 
 
 def write_found(tools: Json) -> str:
-    """What a search has found, under the names by which it can be called here."""
+    """The tools that a search has found, under the names by which they can be called here."""
     found = [mapping(entry) for entry in sequence(tools)]
     names = [qualify(space, text(tool.get("name"))) for entry in found for space, tool in _inside(entry)]
     return f"Tools that can be called from now on: {', '.join(names)}" if names else "No tool was found."
@@ -117,8 +116,8 @@ def _inside(entry: Mapping[str, Json]) -> list[tuple[str | None, Mapping[str, Js
 
 
 class ToolsReader:
-    """Feed it lists of tools; ``tools`` holds what came of them, ``searches`` the offers to search the web,
-    ``left_out`` the types of others that run at OpenAI only."""
+    """Takes lists of tools; ``tools`` has the results, ``searches`` the web search tools, ``left_out`` the types of
+    others that only run at OpenAI."""
 
     def __init__(self, drops: Drops) -> None:
         self.tools: list[Tool] = []
@@ -154,21 +153,20 @@ class ToolsReader:
 
     def _offer(self, kind: str, wire: Mapping[str, Json]) -> None:
         if wire.get("external_web_access") is False or self.searches:
-            # What OpenAI has in store may be searched, but not the web: nobody else has such a store.
+            # Without external web access only OpenAI's cached pages are searched, which no other vendor has.
             self._drops.add(f"tools.{kind}")
             return
         lost = tuple(f"tools.{name}" for name in wire if name not in ("type", "external_web_access"))
         self.searches.append(WebSearch(OFFER, kind=kind, offered=True, lost=lost))
 
     def know(self, name: str) -> None:
-        """A tool that was found or called is loaded."""
+        """Marks a tool that was found or called as loaded."""
         self._deferred.discard(name)
 
     @property
     def all(self) -> tuple[Tool, ...]:
-        """The searches stand last, as far as no function has their name. Where the client searches for tools, those
-        whose loading is deferred are there once they were found; nobody else could find them.
-        """
+        """Searches come last, if no function has their name. If the client searches for tools, those with deferred
+        loading are included once they were found, because nothing else could find them."""
         names = {tool.name for tool in self.tools}
         for search in self.searches:
             if search.name in names:
@@ -211,7 +209,7 @@ class ToolsReader:
 
 
 def _with_grammar(description: str | None, wire: Mapping[str, Json], path: str) -> str | None:
-    """A grammar cannot bind another vendor's model, but it can be read."""
+    """A grammar in the description: another vendor's model cannot be forced to follow it, but it can read it."""
     if wire.get("format") is None:
         return description
     format = an_object(wire["format"], f"{path}.format")
@@ -225,7 +223,7 @@ def _with_grammar(description: str | None, wire: Mapping[str, Json], path: str) 
 
 
 def write_tools(tools: Iterable[Tool], *, runs: bool = True) -> list[dict[str, Json]]:
-    """Namespaces that were flattened are whole again, and with ``runs`` what the client runs has its own type."""
+    """Flattened namespaces are restored, and with ``runs`` the client's own tools have their own type."""
     written: list[dict[str, Json]] = []
     for key, group in groupby(tools, _space):
         members = [_write_tool(tool, runs=runs) for tool in group]
@@ -252,6 +250,6 @@ def _write_tool(tool: Tool, *, runs: bool) -> dict[str, Json]:
         "name": tool.name,
         **described,
         "parameters": tool.parameters,
-        # Left out, it would mean true here and false everywhere else.
+        # If left out, it would mean true here and false everywhere else.
         "strict": tool.strict is True,
     }

@@ -1,8 +1,8 @@
 """Token counts: the wire's totals with details inside them, and the neutral disjoint parts.
 
 The parts sum to the vendor's total. Cached and written tokens count inside ``input_tokens``, reasoning inside
-``output_tokens``; a server whose details exceed their total counts them beside it. A write without a lifetime reads as
-the short one. Source: openai.types.responses.ResponseUsage.
+``output_tokens``; a server whose details exceed their total counts them separately. A write without a lifetime is read
+as the short one. Source: openai.types.responses.ResponseUsage.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from nexus.wire import Json, count, mapping, text
 
 
 def read_usage(wire: Mapping[str, Json], service_tier: Json = None) -> Usage:
-    """``service_tier`` is the one of the answer, which has it beside its usage."""
+    """``service_tier`` is that of the answer, which has it next to its usage."""
     sent, answered = count(wire.get("input_tokens")), count(wire.get("output_tokens"))
     details = mapping(wire.get("input_tokens_details"))
     cached, written = count(details.get("cached_tokens")), count(details.get("cache_write_tokens"))

@@ -1,7 +1,7 @@
-"""Ids that a vendor gave to what it keeps: those that a request names, and those that an answer does.
+"""Ids of objects stored at a vendor: in requests and in answers.
 
-Whatever a vendor would look up by its id is named here: answers, conversations, and single items, which are
-reasoning too where its content is not sent along. Source: OpenAI's API reference and its guide to conversation state.
+Everything that a vendor would look up by id: answers, conversations, and single items, including reasoning whose
+content is not sent. Source: OpenAI's API reference and its guide to conversation state.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ENDPOINTS = frozenset({"input_tokens", "compact"})
 
 
 def vendor_ids(path: str, document: Mapping[str, Json]) -> list[tuple[str, str]]:
-    """Of a request, each with its field; "" for the path."""
+    """The ids in a request, each with its field; "" for the path."""
     return [(field, id) for field, id in _named(path, document) if id]
 
 
@@ -37,23 +37,24 @@ def _named(path: str, document: Mapping[str, Json]) -> Iterator[tuple[str, str]]
 
 
 def sealed_ids(document: Mapping[str, Json]) -> list[tuple[str, str]]:
-    """Of the items of a request that only the account can open which made them, each with its field."""
+    """Ids of the encrypted items of a request, which only the account that created them can read, each with its
+    field."""
     items = enumerate(map(mapping, sequence(document.get("input"))))
     found = ((f"input[{index}]", text(item.get("encrypted_content"))) for index, item in items)
     return [(field, sealed_id(content)) for field, content in found if content]
 
 
 def sealed_id(content: str) -> str:
-    """What sealed content is known by, for clients bring it back without its id."""
+    """The id for encrypted content, because clients send it back without its id."""
     return SEALED + hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def given_ids(document: Mapping[str, Json]) -> Iterator[str]:
-    """Of an answer, a list or an event."""
+    """The ids in an answer, a list or an event."""
     holders = [document, mapping(document.get("response")), mapping(document.get("item"))]
     for name in ("output", "data"):
         holders += [mapping(item) for holder in holders[:2] for item in sequence(holder.get(name))]
     yield from (id for holder in holders if (id := text(holder.get("id"))))
     if document.get("type") != "response.output_item.added":
-        # Before an item is done its seal is not the last one.
+        # Before an item is done, its encrypted content is not final.
         yield from (sealed_id(content) for holder in holders if (content := text(holder.get("encrypted_content"))))

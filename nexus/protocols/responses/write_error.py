@@ -1,12 +1,12 @@
 """Errors as a client of the responses dialect reads them.
 
-Outside a stream OpenAI's error object (openai_protocol.py). Inside: an ``error`` event, which the SDK
-shows, and a ``response.failed``, without which Codex knows no failure. Codex repeats a failed answer unless the code is
-one of context_length_exceeded, insufficient_quota and invalid_prompt, and reads the delay of a rate limit off the
-message; every other client gets the codes of the published type in the response.
-The two know nothing of the stream that they end: their sequence numbers only lie beyond all others, and the response
-has the id of a translated one. Sources: OpenAI's error codes guide; openai.types.responses.ResponseError;
-openai/codex, codex-api/src/sse/responses.rs.
+Outside a stream OpenAI's error object (openai_protocol.py). Inside: an ``error`` event, which the SDK shows, and a
+``response.failed``, without which Codex does not detect the failure. Codex retries a failed answer unless the code is
+one of context_length_exceeded, insufficient_quota and invalid_prompt, and reads the delay of a rate limit from the
+message; every other client gets the codes of the published type in the response. Both events are independent of the
+stream that they end: their sequence numbers are only higher than all others, and the response has the id of a
+translated one. Sources: OpenAI's error codes guide; openai.types.responses.ResponseError; openai/codex,
+codex-api/src/sse/responses.rs.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ IN_BAND: dict[str, str] = {
         "invalid_prompt",
     ),
 }
-"""Codes of ``error`` events, where any word may stand: what to send the same request again for is a server_error."""
+"""Codes of ``error`` events, which may be any string: failures that can be retried are a server_error."""
 
 _PUBLISHED: dict[str, str] = {"context_length_exceeded": "invalid_prompt", "insufficient_quota": "rate_limit_exceeded"}
-"""What ``response.error`` says instead, which has a closed list of codes; Codex asks there for the true ones."""
+"""The codes in ``response.error`` instead, which has a closed list of codes; Codex expects the actual ones there."""
 
 BEYOND = 2_000_000_000
-"""A sequence number that no stream reaches."""
+"""A sequence number higher than any stream has."""
 
 
 def write_frames(error: NexusError, response_id: str, broken: BrokenStream, *, codex: bool) -> bytes:
-    """The end of a stream whose head has gone out; the SDK takes it only behind a beginning."""
+    """The end of a stream whose headers were sent; the SDK accepts it only after a beginning."""
     code, message = _code_and_message(error)
     wire_error: dict[str, Json] = {"code": code, "message": message, "param": error.param}
     begun = write_response_object(Envelope(response_id, broken.model, broken.now))
@@ -56,7 +56,7 @@ def write_frames(error: NexusError, response_id: str, broken: BrokenStream, *, c
 
 
 def _code_and_message(error: NexusError) -> tuple[str, str]:
-    """Code and wording: the vendor's own where it spoke this dialect."""
+    """Code and message: the vendor's own if it spoke this dialect."""
     own = read_body(error.body) if isinstance(error, UpstreamStatus) else {}
     code = text(own.get("code")) or IN_BAND.get(error.kind, _SERVER)
     message = text(own.get("message")) or error.message

@@ -1,8 +1,8 @@
 """A neutral request, written for a vendor of the responses dialect.
 
-Stateless: ``store`` is false and the encrypted reasoning is asked for. What ``WRITES`` drops is named when it
-says something. Stop sequences, which this dialect has not, and output shorter than its least are the relay's to cut.
-Source: openai.types.responses.response_create_params.
+Stateless: ``store`` is false, and encrypted reasoning is requested. Fields that ``WRITES`` drops are reported if they
+have an effect. Stop sequences, which this dialect does not have, and output shorter than its minimum are cut by the
+relay. Source: openai.types.responses.response_create_params.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from nexus.wire import Json, mapping, only
 
 _TIERS = {**TIERS, "ultrafast": "ultrafast"}
 SUMMARY = "reasoning.summary"
-"""How it is named where it could not be asked for; no client has a field of its own for it."""
+"""Name under which it is reported if it could not be requested; no client has its own field for it."""
 
 
 def write_request(request: Request, target: Target) -> VendorRequest:
@@ -86,10 +86,10 @@ def _cut(request: Request, drops: Drops) -> Cut:
 
 
 def write_thinking(thinking: Thinking, target: Target, drops: Drops) -> dict[str, Json]:
-    """``reasoning``; what the model cannot do as asked is named in ``drops``."""
+    """``reasoning``; anything the model cannot do as requested is added to ``drops``."""
     offered = efforts.LEVELS if target.gpt is None else target.gpt.efforts
     if target.chat.no_reasoning_effort or not offered:
-        # Whether it thinks is not the client's to say; one that never does is off already.
+        # The client cannot decide whether it thinks; a model that never does is already off.
         if thinking.enabled or (target.gpt and target.gpt.reasons):
             drops.add("thinking")
         return {}
@@ -104,7 +104,7 @@ def write_thinking(thinking: Thinking, target: Target, drops: Drops) -> dict[str
 
 
 def _sampling(request: Request, gpt: GPT | None, effort: Json, drops: Drops) -> dict[str, float | None]:
-    """What a model that reasons takes of it only while it does not."""
+    """Sampling parameters that a reasoning model accepts only while it does not reason."""
     knobs = {"temperature": request.temperature, "top_p": request.top_p}
     if gpt is None or gpt.takes_sampling(effort):
         return knobs
@@ -119,11 +119,11 @@ def write_format(format: OutputFormat) -> dict[str, Json]:
 
 
 _COUNTED = ("model", "input", "tools", "tool_choice", "parallel_tool_calls", "reasoning", "text")
-"""What ``POST /v1/responses/input_tokens`` takes. Source: openai.types.responses.input_token_count_params."""
+"""Fields of ``POST /v1/responses/input_tokens``. Source: openai.types.responses.input_token_count_params."""
 
 
 def write_count(request: Request, target: Target) -> dict[str, Json]:
-    """The same prompt, less everything that only shapes the answer or asks for storage."""
-    # A summary is no part of the prompt, and may be refused.
+    """The same prompt, without everything that only affects the answer or requests storage."""
+    # A summary is not part of the prompt, and may be refused.
     body = write_request(request, replace(target, summary="off")).body
     return {name: body[name] for name in _COUNTED if name in body}

@@ -1,6 +1,6 @@
-"""An answer, written whole for a client.
+"""A complete answer, written for a client.
 
-It is the last event of the stream that tells the same answer, so that the two can never differ.
+It is the last event of the stream for the same answer, so the two cannot differ.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Events, written as a stream for a Responses client.
 
-The complete grammar, numbered from 0 without gaps: ``response.created``, ``in_progress``, items that do not
-overlap, and one of ``completed`` and ``incomplete``, which carries the whole answer. A broken stream needs no closing:
-an item that was cut must not be announced done (items.py). Source: openai.types.responses.ResponseStreamEvent.
+The complete grammar, numbered from 0 without gaps: ``response.created``, ``in_progress``, items that do not overlap,
+and one of ``completed`` and ``incomplete``, which has the complete answer. A broken stream needs no closing: an
+incomplete item must not be announced done (items.py). Source: openai.types.responses.ResponseStreamEvent.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class StreamWriter(OrderedWriter):
 
     @property
     def whole(self) -> Mapping[str, Json] | None:
-        """The answer, once it is whole."""
+        """The answer, once it is complete."""
         return self._composer.response if self._composer.complete else None
 
     def _write(self, event: Event) -> bytes:
