@@ -101,7 +101,7 @@ def test_the_dashboard_shows_every_metric() -> None:
 def test_the_dashboard_has_its_rows_and_explains_itself() -> None:
     panels = DASHBOARD["panels"]
     assert [panel["title"] for panel in panels if panel["type"] == "row"] == [
-        *("Health", "Traffic", "Latency", "Tokens and cost", "Limits and rests")
+        *("Health", "Traffic", "Latency", "Tokens and cost", "Limits and cooldowns")
     ]
     assert len({panel["id"] for panel in panels}) == len(panels)
     for panel in panels:
