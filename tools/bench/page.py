@@ -1,4 +1,4 @@
-"""The measured part of ``docs/performance.rst``: the table, the plots, and what follows from them by calculation."""
+"""The measured part of ``docs/performance.rst``: the table, the plots, and the figures calculated from them."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from tools.bench.subjects import NEXUS
 
 FOLDER = Path(__file__).parents[2] / "docs/performance"
 TOKENS = 50
-"""Deltas a second of a stream, as fast models have them."""
+"""Deltas per second of a stream, as in fast models."""
 
 SHARE = 0.7
-"""Of a core that is planned with, so that bursts find room."""
+"""Share of a core to plan with, to leave room for bursts."""
 
 _CARRIED = (
-    ("calls a second, 2 kB, passed", SMALL),
-    ("calls a second, 2 kB, translated", SMALL_TRANSLATED),
-    ("calls a second, 60 kB, passed", LARGE),
-    ("calls a second, 60 kB, translated", LARGE_TRANSLATED),
+    ("calls per second, 2 kB, passed", SMALL),
+    ("calls per second, 2 kB, translated", SMALL_TRANSLATED),
+    ("calls per second, 60 kB, passed", LARGE),
+    ("calls per second, 60 kB, translated", LARGE_TRANSLATED),
 )
 _STREAMED = (
     ("streams, few at once, passed", FEW),
@@ -46,10 +46,10 @@ _STREAMED = (
 
 
 def carried(figures: Figures) -> dict[str, tuple[float, float]]:
-    """What one core carries in all, and with room for bursts, by what is carried."""
+    """What one core handles at most, and with room for bursts, by kind of load."""
     whole = {text: 1000 / figures[row] for text, row in _CARRIED if figures.get(row)}
     streams = {
-        f"{text}, {TOKENS} deltas a second": _streams(figures, row) for text, row in _STREAMED if figures.get(row)
+        f"{text}, {TOKENS} deltas per second": _streams(figures, row) for text, row in _STREAMED if figures.get(row)
     }
     return {text: (most, most * SHARE) for text, most in {**whole, **streams}.items()}
 
@@ -59,16 +59,16 @@ def _streams(figures: Figures, row: Row) -> float:
 
 
 def measured(found: Mapping[str, Figures], now: datetime, load: float) -> str:
-    """The text that the page includes; ``load`` is how many programs wanted to run before."""
+    """The text that the page includes; ``load`` is the load average before the run."""
     lines = "".join(f"    {line}\n" for line in table(found).splitlines())
     cores = carried(found[NEXUS.name])
     rows = "".join(f'   "{text}", {most:.0f}, {planned:.0f}\n' for text, (most, planned) in cores.items())
     machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
     return (
-        f"Measured on {now:%Y-%m-%d}: {machine}, a load of {load:.1f} before.\n\n"
+        f"Measured on {now:%Y-%m-%d}: {machine}, load average {load:.1f} before the run.\n\n"
         f"::\n\n{lines}\n"
-        ".. csv-table:: What one core carries\n"
-        f'   :header: "", "at most", "planned ({SHARE:.0%})"\n\n'
+        ".. csv-table:: Capacity of one core\n"
+        f'   :header: "", "maximum", "planned ({SHARE:.0%})"\n\n'
         f"{rows}"
     )
 
