@@ -17,13 +17,12 @@ from nexus.accounting import earlier
 from nexus.accounting.asked import Filters, where
 from nexus.accounting.books import Books
 from nexus.accounting.database import Database, DatabaseError
+from nexus.accounting.days import DAY, day_of
 from nexus.accounting.entry import PARTS, Charge
-from nexus.accounting.ledger import day_of
 from nexus.accounting.tables import DAY_SUMS
 from nexus.dataclasses import dataclass
 from nexus.errors import NotFound, Overloaded
 
-DAY = 86_400
 DAYS = 31
 MOST_ROWS = 10_000
 MOST_SPENT = 100

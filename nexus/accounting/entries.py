@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from nexus.accounting.entry import PARTS, Entry, milliseconds
+from nexus.accounting.entry import Entry, milliseconds
 from nexus.accounting.record import AttemptRecord, CallRecord
 from nexus.conversation.usage import Usage
-from nexus.wire import Json
+from nexus.wire import Json, encode
 
 LONGEST_NAME = 200
 LONGEST_LIST = 1000
@@ -70,7 +70,12 @@ def _entry(record: CallRecord, attempt: AttemptRecord | None, *, last: bool) -> 
         total_ms=milliseconds(record.total if last or attempt is None else attempt.ended),
         own_ms=milliseconds(record.own if last else None),
         tokens_known=attempt.tokens_known if attempt is not None else "yes",
-        **{part: getattr(usage, part) for part in PARTS},
+        input=usage.input,
+        cache_read=usage.cache_read,
+        cache_write_5m=usage.cache_write_5m,
+        cache_write_1h=usage.cache_write_1h,
+        output=usage.output,
+        reasoning=usage.reasoning,
         raw_usage=raw_text(attempt.raw_usage) if attempt is not None and attempt.raw_usage else "",
         service_tier=_text(usage.service_tier),
         cost=attempt.cost if attempt is not None else 0,
@@ -89,7 +94,7 @@ def raw_text(usage: Mapping[str, Json]) -> str:
     so that no vendor can put anything else there.
     """
     for deepest in (DEEPEST, 1):
-        text = json.dumps(_counts(usage, deepest), separators=(",", ":"))
+        text = encode(_counts(usage, deepest)).decode()
         if len(text) <= LONGEST_RAW:
             return text
     return ""
@@ -104,7 +109,11 @@ def _counts(value: Json, deepest: int) -> Json:
         case list() if deepest > 0:
             return [_counts(item, deepest - 1) for item in value]
         case Mapping() if deepest > 0:
-            return {name[:LONGEST_WORD]: _counts(item, deepest - 1) for name, item in value.items()}
+            return {
+                # Most of it are numbers.
+                name[:LONGEST_WORD]: item if item.__class__ is int else _counts(item, deepest - 1)
+                for name, item in value.items()
+            }
         case _:
             return None
 

@@ -5,6 +5,7 @@ Names, numbers and the vendor's own counts; never a prompt, a reply or a key.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Literal
 
 from nexus.dataclasses import dataclass
@@ -94,4 +95,6 @@ def milliseconds(seconds: float | None) -> float | None:
 
 
 PARTS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning")
-"""The disjoint parts of an attempt's tokens, as fields of an entry and columns of the tables."""
+"""The disjoint parts of an attempt's tokens, as fields of a usage and of an entry, and columns of the tables."""
+
+parts_of = attrgetter(*PARTS)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nexus.accounting.entry import PARTS, milliseconds
+from nexus.accounting.entry import PARTS, milliseconds, parts_of
 from nexus.accounting.record import AttemptRecord, CallRecord, Outcome, reason
 
 LONGEST = 200
@@ -38,7 +38,7 @@ def who_of(record: CallRecord) -> Who | None:
 
 def _attempted(attempt: AttemptRecord) -> Attempted:
     usage, first = attempt.usage, attempt.first_content
-    tokens = NO_TOKENS if usage is None else tuple(getattr(usage, part) for part in PARTS)
+    tokens = NO_TOKENS if usage is None else parts_of(usage)
     first_ms = None if first is None else 1000 * (first - attempt.began)
     return attempt.route, attempt.outcome is Outcome.OK, attempt.cost, tokens, first_ms
 

@@ -11,17 +11,18 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
 
 from nexus.accounting.database import Database, DatabaseError, RowsRefused, Transaction, Value, migrate
+from nexus.accounting.days import DAY, day_of
 from nexus.accounting.entries import entries_of
-from nexus.accounting.entry import PARTS, Charge, Entry
+from nexus.accounting.entry import Charge, Entry, parts_of
 from nexus.accounting.record import CallRecord
 from nexus.accounting.tables import (
     ADD_TO_BUDGET,
     ADD_TO_DAY,
     DAY_KEY,
     DAY_SUMS,
+    FLAGS,
     FORGET_ATTEMPTS,
     FORGET_BEYOND,
     FORGET_BUDGETS,
@@ -223,7 +224,7 @@ class Ledger:
     def forget(self) -> None:
         """Deletes what is too old, in small steps, so that writers of other processes get their turn."""
         now, kept = self._clock(), self._kept
-        oldest, attempts = now - kept.days * 86_400, now - kept.attempts * 86_400
+        oldest, attempts = now - kept.days * DAY, now - kept.attempts * DAY
         old: tuple[tuple[str, Value], ...] = (
             (FORGET_ATTEMPTS, attempts),
             (FORGET_DAYS, day_of(oldest)),
@@ -239,16 +240,6 @@ class Ledger:
         if kept.most is not None:
             with self.database.transaction() as transaction:
                 transaction.run(FORGET_BEYOND, (kept.most,))
-
-
-def day_of(at: float) -> str:
-    """The day of a time in Unix seconds, in UTC."""
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=at)).date().isoformat()
-
-
-def midnight(at: float) -> float:
-    """When the day of a time begins, in UTC."""
-    return at // 86_400 * 86_400
 
 
 def _unwritten(transaction: Transaction, items: Sequence[Item]) -> Sequence[Item]:
@@ -276,7 +267,10 @@ def _write(transaction: Transaction, batch: Sequence[Item]) -> None:
 
 
 def _values(entry: Entry) -> list[Value]:
-    return [int(value) if value.__class__ is bool else value for value in attempt_values(entry)]
+    values = list(attempt_values(entry))
+    for place in FLAGS:
+        values[place] = int(values[place])
+    return values
 
 
 def _day_key(entry: Entry) -> tuple[str, ...]:
@@ -295,6 +289,6 @@ def _day_sums(entry: Entry) -> tuple[int, ...]:
         int(entry.last and entry.call_outcome != "ok"),
         int(asked and entry.tokens_known != "yes"),
         int(asked and entry.cost is None),
-        *(getattr(entry, part) for part in PARTS),
+        *parts_of(entry),
         entry.cost or 0,
     )

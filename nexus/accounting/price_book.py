@@ -24,8 +24,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import nexus
+from nexus.accounting.days import day_of
 from nexus.accounting.entry import TokensKnown
-from nexus.accounting.ledger import day_of
 from nexus.accounting.price_list import Route, price_list
 from nexus.accounting.prices import Price, Rates, read_price, with_defaults
 from nexus.conversation.usage import Usage

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 
 from nexus.accounting.asked import BY, Filters, where
 from nexus.accounting.database import Database
+from nexus.accounting.days import DAY, day_of, midnight
 from nexus.accounting.entry import PARTS
-from nexus.accounting.ledger import day_of, midnight
 from nexus.accounting.tables import DAY_SUMS, column
 from nexus.dataclasses import dataclass
 from nexus.headers.tags import TAG
@@ -88,7 +88,7 @@ def usage(database: Database, *, by: str, since: float, now: float, only: Filter
     """Sums by what ``check_by`` has found good, since a time in Unix seconds. By ``tag`` a row is a pair such as
     project=web, and a call with two tags is in two rows; in the total it is once. Raises DatabaseError.
     """
-    fine = "session" in (by, *(name for name, _ in only)) or (by != "day" and now - since <= FINE_DAYS * 86_400)
+    fine = "session" in (by, *(name for name, _ in only)) or (by != "day" and now - since <= FINE_DAYS * DAY)
     table, columns = ("attempts", _FROM_ATTEMPTS) if fine else ("days", _FROM_DAYS)
     begins = since if fine else midnight(since)
     conditions, values = where({"at_seconds >= ?": since} if fine else {"day >= ?": day_of(since)}, only)
@@ -135,7 +135,7 @@ def since_of(text: str, now: float) -> float:
     if words == "today":
         return today
     if words == "month":
-        return today - (datetime.fromtimestamp(now, UTC).day - 1) * 86_400
+        return today - (datetime.fromtimestamp(now, UTC).day - 1) * DAY
     try:
         if words[-1:].isalpha() and words[-1] != "z":
             return now - read_duration(words)

@@ -35,6 +35,8 @@ _TYPES = {
 
 ATTEMPT_FIELDS = tuple(field.name for field in fields(Entry))
 attempt_values = attrgetter(*ATTEMPT_FIELDS)
+FLAGS = tuple(place for place, field in enumerate(fields(Entry)) if field.type == "bool")
+"""Places of those that are written as 0 or 1."""
 
 DAY_KEY = ("day", "caller", "group_name", "key_name", "model", "route", "agent", "tags")
 """What sums of a day are kept apart by."""

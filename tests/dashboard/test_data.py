@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from nexus.accounting.activity import MOST_CALLERS, MOST_ROUTES, Activity
-from nexus.accounting.calendar import DAY, forecast
+from nexus.accounting.calendar import forecast
+from nexus.accounting.days import DAY
 from nexus.server.dashboard.page import page
 from tests.auth.kit import ALICE, BOB
 from tests.conftest import Serve

@@ -14,7 +14,8 @@ from functools import partial
 from typing import Any
 
 import nexus
-from nexus.accounting.calendar import DAY, DayOfRoute, of_points
+from nexus.accounting.calendar import DayOfRoute, of_points
+from nexus.accounting.days import DAY
 from nexus.accounting.tabulate import NANO
 from nexus.auth.identity import Identity, Only, sight_of
 from nexus.dataclasses import dataclass

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nexus.accounting.activity import ATTEMPTS, COST, FAILED, FIRST_PART, NO_SUMS, OTHER, SPANS, UNKNOWN_COST
-from nexus.accounting.calendar import DAY, DAYS, DayOfRoute, forecast, month_of
+from nexus.accounting.calendar import DAYS, DayOfRoute, forecast, month_of
+from nexus.accounting.days import DAY
 from nexus.accounting.entry import PARTS
 from nexus.accounting.tabulate import NANO
 from nexus.dataclasses import dataclass
