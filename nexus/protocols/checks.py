@@ -62,6 +62,15 @@ def wrong(path: str, expected: str) -> InvalidRequest:
     return InvalidRequest.about(path, f"expected {expected}")
 
 
+def require(document: Body, field: str, kind: type | tuple[type, ...], expected: str) -> None:
+    """Raises InvalidRequest unless ``field`` is there and of ``kind``."""
+    if field not in document:
+        raise InvalidRequest.about(field, "field required")
+    value = document[field]
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise wrong(field, expected)
+
+
 def an_object(value: Json, path: str) -> Body:
     if not isinstance(value, dict):
         raise wrong(path, "an object")

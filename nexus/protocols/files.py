@@ -17,7 +17,7 @@ UNNAMED = "document.pdf"
 """Name of a PDF without a title if a name is required."""
 
 PDF = "application/pdf"
-_OFFICE: Mapping[str, str] = {
+OFFICE: Mapping[str, str] = {
     "doc": "application/msword",
     "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     "xls": "application/vnd.ms-excel",
@@ -26,7 +26,7 @@ _OFFICE: Mapping[str, str] = {
 _KNOWN_TEXTS = frozenset({"text/csv", "text/html", "text/markdown"})
 _TEXTUAL = frozenset({"application/json", "application/xml", "application/yaml", "application/x-yaml"})
 _EXTENSIONS: Mapping[str, str] = {
-    **_OFFICE,
+    **OFFICE,
     "pdf": PDF,
     "csv": "text/csv",
     "htm": "text/html",
@@ -57,7 +57,7 @@ def file_part(source: Inline | Link, title: str | None, cache: CacheHint | None,
     """Raises UnsupportedFeature for a type that no other vendor supports, InvalidRequest for invalid text."""
     if isinstance(source, Inline) and source.media_type in _UNTOLD:
         source = replace(source, media_type=media_type_of(title) or source.media_type)
-    if isinstance(source, Link) or source.media_type == PDF or source.media_type in _OFFICE.values():
+    if isinstance(source, Link) or source.media_type == PDF or source.media_type in OFFICE.values():
         return Document(source, title, cache=cache)
     if source.media_type.startswith("image/"):
         return Image(source, cache=cache)

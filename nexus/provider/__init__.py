@@ -10,7 +10,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import field
 from functools import cached_property
 from typing import ClassVar
 from urllib.parse import urlsplit
@@ -19,7 +18,7 @@ from pydantic import SecretStr
 
 from nexus import __version__
 from nexus.cancel import Cancel
-from nexus.dataclasses import dataclass, replace
+from nexus.dataclasses import replace
 from nexus.errors import AuthenticationFailed
 from nexus.errors.failure import VendorFailure
 from nexus.headers import forwarding
@@ -27,9 +26,10 @@ from nexus.headers.own import UPSTREAM_KEY
 from nexus.headers.rules import rewrite
 from nexus.protocols.codec import Target
 from nexus.protocols.embeddings.shapes import Format
-from nexus.protocols.operation import Action
 from nexus.provider.accounts import Account as Account
 from nexus.provider.accounts import accounts_of, renewed_key
+from nexus.provider.attempt import Attempt as Attempt
+from nexus.provider.attempt import Labels as Labels
 from nexus.provider.catalogue import Catalogue
 from nexus.provider.catalogue import Listing as Listing
 from nexus.provider.without import Without as Without
@@ -43,41 +43,7 @@ from nexus.shared import Holder, Make, Shared, Thing
 from nexus.upstream.request import Timeouts, UpstreamReply, UpstreamRequest
 from nexus.upstream.tls import tls_context
 from nexus.upstream.transport import Transport
-from nexus.upstream.upload import Upload
 from nexus.wire import Json
-
-Labels = tuple[tuple[str, str], ...]
-"""What a cloud's own bill is told of a call: names and values."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One try at one provider: a body in one of its dialects, and what of the client's request travels with it.
-
-    ``model`` is the request model, which stands in ``body`` too where the dialect has it there. ``headers`` are the
-    client's (lower-case names), or those that a translation wrote; a provider picks what may travel. ``client`` are the
-    client's in any case, for header rules; ``credential_headers`` names those of them that never travel. ``method`` and
-    ``path`` are those of what is stored and of what passes; ``upload`` is a form in place of ``body``; ``correlation``
-    are headers that name the call and its trace. What may hold credentials is never shown.
-    """
-
-    dialect: str
-    action: Action
-    model: str
-    settings: ModelSettings
-    body: bytes = field(repr=False)
-    stream: bool
-    headers: Mapping[str, str] = field(repr=False)
-    query: str = field(repr=False)
-    key: SecretStr | None
-    method: str = "POST"
-    path: str = ""
-    labels: Labels = ()
-    correlation: dict[str, str] | None = None
-    client: Mapping[str, str] = field(default_factory=dict, repr=False)
-    credential_headers: frozenset[str] = frozenset()
-    key_is_callers: bool = False
-    upload: Upload | None = field(default=None, repr=False)
 
 
 class Provider(ABC):

@@ -93,11 +93,7 @@ class AnthropicProvider(Provider):
 
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         sent = {"anthropic-version": VERSION} | forwarding.forwarded(attempt.headers, _TRAVEL)
-        if attempt.upload is not None:
-            sent["content-type"] = attempt.upload.content_type
-        elif attempt.body or attempt.method == "POST":
-            sent["content-type"] = "application/json"
-        sent["user-agent"] = f"nexus/{__version__}"
+        sent |= attempt.content_type | {"user-agent": f"nexus/{__version__}"}
         if attempt.key is not None:
             sent |= self.settings.credential(attempt.key)
         path = _PATHS.get(attempt.action, attempt.path)

@@ -120,14 +120,9 @@ class GoogleProvider(Provider):
         streams = attempt.stream and attempt.action == "generate"
         verb = "streamGenerateContent?alt=sse" if streams else self._verb(attempt)
         model = endpoints.vertex_model(attempt.model) if self._on_vertex else endpoints.gemini_model(attempt.model)
-        headers = _own_headers()
-        if attempt.key is not None:
-            headers["x-goog-api-key"] = attempt.key.get_secret_value()
-        body = (
-            merged(attempt.body, "labels", dict(attempt.labels))
-            if attempt.labels and attempt.action != "embeddings"
-            else attempt.body
-        )
+        headers = _own_headers() | self.credentials(attempt)
+        labelled = bool(attempt.labels) and attempt.action != "embeddings"
+        body = merged(attempt.body, "labels", dict(attempt.labels)) if labelled else attempt.body
         return UpstreamRequest(url=f"{self.base_url}{self._parent}{model}:{verb}", headers=headers, body=body)
 
     def credentials(self, attempt: Attempt) -> dict[str, str]:

@@ -218,11 +218,7 @@ class OpenAIProvider(Provider):
 
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         sent = forwarding.forwarded(attempt.headers, (), ("openai-beta", "x-client-request-id"))
-        if attempt.upload is not None:
-            sent["content-type"] = attempt.upload.content_type
-        elif attempt.body or attempt.method == "POST":
-            sent["content-type"] = "application/json"
-        sent["user-agent"] = f"nexus/{__version__}"
+        sent |= attempt.content_type | {"user-agent": f"nexus/{__version__}"}
         if isinstance(attempt.key, Login):
             sent |= forwarding.forwarded(attempt.headers, ("x-codex-",), TRAVELS)
         if attempt.key is not None:

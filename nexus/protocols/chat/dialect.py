@@ -13,8 +13,9 @@ from nexus.conversation.tap import Tap
 from nexus.errors import NexusError
 from nexus.models import gpt
 from nexus.protocols.chat.held import HELD
+from nexus.protocols.checks import require
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import AnswerRelay, BrokenStream, Edited, require
+from nexus.protocols.dialect import AnswerRelay, BrokenStream, Edited
 from nexus.protocols.embeddings.asked import read_asked, write_answer
 from nexus.protocols.embeddings.shapes import OPENAI, EmbeddingsCodec
 from nexus.protocols.held import HeldCodec

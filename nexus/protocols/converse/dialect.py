@@ -13,9 +13,10 @@ from nexus.conversation.tap import Tap
 from nexus.errors import NexusError
 from nexus.late import pattern
 from nexus.protocols.bedrock_protocol import BedrockDialect, exception_event, exception_frame, write_error
+from nexus.protocols.checks import require
 from nexus.protocols.codec import Target
 from nexus.protocols.converse.read_error import is_failure, read_error
-from nexus.protocols.dialect import AnswerRelay, Asked, BrokenStream, Edited, require
+from nexus.protocols.dialect import AnswerRelay, Asked, BrokenStream, Edited
 from nexus.protocols.eventstream import event_message
 from nexus.protocols.framing import AwsEventStream, Framing
 from nexus.protocols.operation import GENERATE, Operation

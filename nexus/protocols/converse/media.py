@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from nexus.conversation.parts import Audio, Document, Image, Inline, Link, Text
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.converse.draft import Draft
+from nexus.protocols.files import OFFICE, PDF
 from nexus.wire import Json, base64_bytes
 
 _IMAGES: Mapping[str, str] = {
@@ -22,16 +23,13 @@ _IMAGES: Mapping[str, str] = {
     "image/webp": "webp",
 }
 _DOCUMENTS: Mapping[str, str] = {
-    "application/pdf": "pdf",
+    PDF: "pdf",
+    **{media_type: name for name, media_type in OFFICE.items()},
     "text/plain": "txt",
     "text/markdown": "md",
     "text/x-markdown": "md",
     "text/html": "html",
     "text/csv": "csv",
-    "application/msword": "doc",
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
-    "application/vnd.ms-excel": "xls",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
 }
 _AUDIO: Mapping[str, str] = {
     "audio/mpeg": "mp3",

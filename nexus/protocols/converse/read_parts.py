@@ -37,6 +37,7 @@ from nexus.protocols.checks import (
     wrong,
 )
 from nexus.protocols.converse.signatures import OWN, read_redacted
+from nexus.protocols.files import OFFICE, PDF
 from nexus.protocols.signatures import Carrier, Neighbours, unpack_neighbours, unpack_thinking
 from nexus.wire import Json, base64_bytes, encode, text
 
@@ -45,13 +46,7 @@ Block = Mapping[str, Json]
 _USERS = frozenset({"document", "audio", "toolResult", "searchResult"})
 _ASSISTANTS = frozenset({"toolUse", "reasoningContent", "citationsContent"})
 
-MEDIA_TYPES: Mapping[str, str] = {
-    "pdf": "application/pdf",
-    "doc": "application/msword",
-    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    "xls": "application/vnd.ms-excel",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
+_DOCUMENTS: Mapping[str, str] = {"pdf": PDF, **OFFICE}
 _WORDS = frozenset({"txt", "md", "html", "csv"})
 _AUDIO: Mapping[str, str] = {"mp3": "audio/mpeg", "mpga": "audio/mpeg", "x-aac": "audio/aac", "mka": "audio/x-matroska"}
 
@@ -161,7 +156,7 @@ def _document_source(source: Block, kind: str, path: str) -> Inline | Text:
         return Text("\n\n".join(part.text for part in read_texts(source["content"], f"{path}.content", Drops())))
     data = _data(source, path)
     if kind not in _WORDS:
-        return Inline(MEDIA_TYPES.get(kind, f"application/{kind}"), data)
+        return Inline(_DOCUMENTS.get(kind, f"application/{kind}"), data)
     try:
         return Text(base64.b64decode(data).decode())
     except UnicodeDecodeError as error:

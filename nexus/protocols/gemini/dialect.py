@@ -15,9 +15,9 @@ from urllib.parse import parse_qs, unquote_plus
 from nexus.conversation.tap import Tap
 from nexus.errors import InvalidRequest, NexusError
 from nexus.late import pattern
-from nexus.protocols.checks import an_object
+from nexus.protocols.checks import an_object, require
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import AnswerRelay, Asked, BrokenStream, Dialect, Edited, require
+from nexus.protocols.dialect import AnswerRelay, Asked, BrokenStream, Dialect, Edited
 from nexus.protocols.embeddings import shapes
 from nexus.protocols.framing import Framing, JsonArray, WithoutComments
 from nexus.protocols.gemini import embeddings, listing

@@ -12,8 +12,9 @@ from typing import ClassVar
 from nexus.conversation.tap import Tap
 from nexus.errors import NexusError
 from nexus.models import claude
+from nexus.protocols.checks import require
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import AnswerRelay, BrokenStream, Dialect, Edited, require
+from nexus.protocols.dialect import AnswerRelay, BrokenStream, Dialect, Edited
 from nexus.protocols.held import HeldCodec
 from nexus.protocols.messages import listing
 from nexus.protocols.messages.held import HELD

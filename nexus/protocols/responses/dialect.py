@@ -14,8 +14,9 @@ from typing import ClassVar
 from nexus.conversation.tap import Tap
 from nexus.errors import NexusError, UnsupportedFeature
 from nexus.late import pattern
+from nexus.protocols.checks import require
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import AnswerRelay, BrokenStream, Edited, require
+from nexus.protocols.dialect import AnswerRelay, BrokenStream, Edited
 from nexus.protocols.openai_protocol import OpenAIDialect
 from nexus.protocols.operation import COMPACT, COUNT_TOKENS, GENERATE, STORED, Operation
 from nexus.protocols.sse import frame
