@@ -16,7 +16,7 @@ from nexus.protocols.json_schema.all_of import Conflict, without_all_of
 from nexus.protocols.json_schema.refs import definition, hoisted
 from nexus.protocols.json_schema.roots import describe, worded
 from nexus.protocols.json_schema.walk import ANNOTATIONS, SILENT, Schema, rebuilt, types_of
-from nexus.wire import Json, sequence, text
+from nexus.wire import Json, mapping, sequence, text
 
 _TAKEN: Final = frozenset(
     {"$anchor", "$defs", "$id", "$ref", "additionalProperties", "anyOf", "description", "enum", "format", "items"}
@@ -25,6 +25,9 @@ _TAKEN: Final = frozenset(
 )
 MOST_COPIES = 500
 """Copies of definitions in one schema."""
+
+MOST_STEPS = 200
+"""Of the path to a schema inside another one."""
 
 
 def write_json_schema(schema: Schema, path: str, drops: Drops, *, answer: bool = False) -> dict[str, Json]:
@@ -40,17 +43,27 @@ class _Writer:
         self._answer = answer
         self._copies = 0
 
-    def write(self, schema: Schema, path: str, *, copying: bool) -> dict[str, Json]:
-        """``copying`` ends inside a copy: what is referred to may refer to itself."""
+    def write(
+        self, schema: Schema, path: str, *, copying: bool, above: frozenset[str] = frozenset()
+    ) -> dict[str, Json]:
+        """``copying`` ends inside a copy: what is referred to may refer to itself. ``above`` are the references that
+        were merged around it."""
+        if path.count(".") > MOST_STEPS:
+            raise UnsupportedFeature.about(path, "the schema is nested too deeply, or recursive in what allOf combines")
+        if self._answer and (again := _alone(schema)) in above:
+            # As pydantic writes a reference beside a default: what it leads to is said around it already.
+            schema, copying = {**schema, "$ref": again}, False
+            del schema["allOf"]
         if "$ref" not in schema:
-            return self._inside(self._write(schema, path) if self._answer else schema, path, copying=copying)
+            flat, merged = self._flat(schema, path) if self._answer else (schema, frozenset())
+            return self._inside(flat, path, copying=copying, above=above | merged)
         beside = {name: value for name, value in schema.items() if not name.startswith("$")}
         target = self._target(text(schema["$ref"]))
         if beside and copying and target is not None:
-            return self.write(self._copied(target, beside, path), path, copying=False)
+            return self.write(self._copied(target, beside, path), path, copying=False, above=above)
         self._drop(beside, path)
         bare = {name: value for name, value in schema.items() if name not in beside}
-        return self._inside(bare, path, copying=copying)
+        return self._inside(bare, path, copying=copying, above=above)
 
     def _target(self, reference: str) -> Schema | None:
         """What a reference leads to in the end; None where that is no schema."""
@@ -65,9 +78,10 @@ class _Writer:
             reference = text(target["$ref"])
         return None
 
-    def _inside(self, schema: Schema, path: str, *, copying: bool) -> dict[str, Json]:
+    def _inside(self, schema: Schema, path: str, *, copying: bool, above: frozenset[str]) -> dict[str, Json]:
         def inner(one: Json, at: str) -> Json:
-            return self.write(one, f"{path}.{at}", copying=copying) if isinstance(one, dict) else one
+            here = frozenset[str]() if at.startswith("$defs.") else above
+            return self.write(one, f"{path}.{at}", copying=copying, above=here) if isinstance(one, dict) else one
 
         return rebuilt(schema, inner)
 
@@ -80,12 +94,14 @@ class _Writer:
         self._drop({name: value for name, value in beside.items() if name not in fits}, path)
         return {**target, **fits}
 
-    def _write(self, schema: Schema, path: str) -> dict[str, Json]:
-        """The same in keywords of the closed list."""
+    def _flat(self, schema: Schema, path: str) -> tuple[dict[str, Json], frozenset[str]]:
+        """The same in keywords of the closed list, and the references that were merged into it."""
+        branches = map(mapping, sequence(schema.get("allOf")))
+        merged = frozenset(text(one["$ref"]) for one in branches if one.get("$ref"))
         try:
             flat = without_all_of(schema, self._root, lambda: self._count(path))
         except Conflict:
-            flat = dict(schema)
+            flat, merged = dict(schema), frozenset()
         _say_bounds(flat)
         taken = _TAKEN if _say_values(flat) else _TAKEN - {"enum"}
         rest = {name: value for name, value in flat.items() if name not in taken | SILENT}
@@ -93,7 +109,7 @@ class _Writer:
         self._drop(rest, path)
         if (words := describe(text(kept.get("description")), worded(rest))) is not None:
             kept["description"] = words
-        return kept
+        return kept, merged
 
     def _count(self, path: str) -> None:
         self._copies += 1
@@ -102,6 +118,15 @@ class _Writer:
 
     def _drop(self, keywords: Schema, path: str) -> None:
         self._drops.add(*(f"{path}.{name}" for name in keywords if name not in ANNOTATIONS))
+
+
+def _alone(schema: Schema) -> str:
+    """The reference that is all that an ``allOf`` combines; "" where it is none."""
+    match schema.get("allOf"):
+        case [{"$ref": str(reference), **rest}] if not rest:
+            return reference
+        case _:
+            return ""
 
 
 def _say_values(schema: dict[str, Json]) -> bool:

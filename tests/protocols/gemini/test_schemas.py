@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from nexus.conversation.parts import Request, Tool
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Drops
+from nexus.protocols.gemini.json_schema import write_json_schema
 from nexus.protocols.gemini.schema import write_schema
 
 from .kit import target, user, write
@@ -161,6 +162,25 @@ def test_references_that_explode_are_refused(levels: int) -> None:
     with pytest.raises(UnsupportedFeature) as caught:
         write_schema(doubling(levels), "p", Drops())
     assert "too large" in caught.value.message
+
+
+def _tree(*more: Any) -> dict[str, Any]:
+    child = {"allOf": [{"$ref": "#/$defs/Node"}, *more], "default": None}
+    node = {"type": "object", "properties": {"child": child}}
+    return {"allOf": [{"$ref": "#/$defs/Node"}], "$defs": {"Node": node}}
+
+
+def test_an_answer_that_contains_itself_as_pydantic_says_it() -> None:
+    written = write_json_schema(_tree(), "p", Drops(), answer=True)
+    assert written["properties"]["child"] == {"$ref": "#/$defs/Node"}
+    (child,) = written["$defs"]["Node"]["properties"].values()
+    assert child["properties"]["child"] == {"$ref": "#/$defs/Node"}
+
+
+def test_an_answer_that_contains_itself_in_a_way_that_cannot_be_said() -> None:
+    with pytest.raises(UnsupportedFeature) as caught:
+        write_json_schema(_tree({"required": ["child"]}), "p", Drops(), answer=True)
+    assert "recursive in what allOf combines" in caught.value.message
 
 
 def test_tools_on_an_old_server() -> None:
