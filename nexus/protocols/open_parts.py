@@ -47,11 +47,12 @@ class OpenPart:
 
 
 class OpenParts(Generic[K]):
-    """``started`` counts the parts of the answer. With ``late_signatures`` the end of thinking brings its signature;
-    ``last`` tells what stands before the end of a part that has citations."""
+    """``started`` counts the parts of the answer, ``kinds`` are what they were. With ``late_signatures`` the end of
+    thinking brings its signature; ``last`` tells what stands before the end of a part that has citations."""
 
     def __init__(self, *, late_signatures: bool = False, last: Callable[[OpenPart], list[Event]] | None = None) -> None:
         self.started = 0
+        self.kinds: set[type[StreamPart]] = set()
         self._late_signatures = late_signatures
         self._last = last
         self._settled: set[K] = set()
@@ -77,6 +78,7 @@ class OpenParts(Generic[K]):
         words = part.text if isinstance(part, Text) else ""
         self._open[key] = OpenPart(self.started, part, held, length=len(words))
         self.started += 1
+        self.kinds.add(type(part))
         return [*out, PartStart(self._open[key].index, part)]
 
     def extend(self, key: K, words: str, empty: StreamPart) -> list[Event]:

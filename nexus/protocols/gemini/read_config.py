@@ -20,7 +20,7 @@ from nexus.protocols.checks import (
     strings_in,
     wrong,
 )
-from nexus.protocols.gemini.read_schema import read_schema
+from nexus.protocols.gemini.read_schema import is_whole, read_schema
 from nexus.wire import Json
 
 Config = Mapping[str, Json]
@@ -75,7 +75,7 @@ def _whole(holder: Config, name: str, path: str = _AT) -> int | None:
             return value
         case float() if value.is_integer():
             return int(value)
-        case str() if value.removeprefix("-").isdecimal() and value.isascii() and len(value) < 20:
+        case str() if is_whole(value):
             return int(value)
     raise wrong(f"{path}.{name}", "a whole number")
 

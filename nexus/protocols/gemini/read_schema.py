@@ -70,10 +70,11 @@ def _write_type(written: dict[str, Json], kind: str) -> None:
         del written["format"]
     values = written.get("enum")
     if kind == "integer" and isinstance(values, list):
-        written["enum"] = [int(one) if _is_whole(one) else one for one in values]
+        written["enum"] = [int(one) if is_whole(one) else one for one in values]
 
 
-def _is_whole(value: Json) -> bool:
+def is_whole(value: Json) -> bool:
+    """Whether a string is a whole number, as Google's parser takes one."""
     return isinstance(value, str) and value.removeprefix("-").isdecimal() and value.isascii() and len(value) < 20
 
 

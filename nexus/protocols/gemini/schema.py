@@ -12,7 +12,9 @@ from collections.abc import Mapping
 
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Drops
-from nexus.wire import Json, encode, item_at, mapping, sequence, text
+from nexus.protocols.json_schema.refs import resolved
+from nexus.protocols.json_schema.walk import types_of
+from nexus.wire import Json, encode, mapping, sequence, text
 
 MAX_SIZE = 5000
 """Subschemas after inlining: references to references double at every step."""
@@ -93,15 +95,9 @@ class _Writer:
         return schema, seen
 
     def _target(self, reference: str, path: str) -> Json:
-        node = self._root
-        pointer = reference.removeprefix("#").strip("/")
-        for step in pointer.split("/") if pointer else ():
-            name = step.replace("~1", "/").replace("~0", "~")
-            item = item_at(sequence(node), name)
-            node = mapping(node).get(name) if item is None else item
-        if not reference.startswith("#") or node is None:
+        if (target := resolved(self._root, reference)) is None:
             raise UnsupportedFeature.about(path, f"the reference {reference!r} leads nowhere in this schema")
-        return node
+        return target
 
     def _write_types(self, schema: Mapping[str, Json], out: dict[str, Json], path: str, seen: tuple[str, ...]) -> None:
         values = _values(schema)
@@ -180,10 +176,7 @@ def _values(schema: Mapping[str, Json]) -> list[Json]:
 
 def _types_of(schema: Mapping[str, Json], values: list[Json]) -> list[str | None]:
     """The types that a schema allows; one None where it says nothing about them."""
-    declared = schema.get("type")
-    if isinstance(declared, str):
-        return [declared]
-    if named := [kind for kind in sequence(declared) if isinstance(kind, str)]:
+    if named := types_of(schema):
         return list(named)
     some = [value for value in values if value is not None]
     if "properties" in schema:

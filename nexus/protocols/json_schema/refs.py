@@ -14,7 +14,6 @@ from nexus.protocols.json_schema.walk import Schema, nodes, rebuilt
 from nexus.wire import Json, item_at, mapping, sequence
 
 DEFS = "#/$defs/"
-_MISSING = object()
 
 
 def hoisted(schema: Schema) -> dict[str, Json]:
@@ -36,17 +35,17 @@ def definition(root: Schema, reference: str) -> Json:
 
 
 def _needs_hoisting(reference: str, root: Schema) -> bool:
-    return definition(root, reference) is None and _target(root, reference) is not _MISSING
+    return definition(root, reference) is None and resolved(root, reference) is not None
 
 
 def _step(step: str) -> str:
     return unquote(step).replace("~1", "/").replace("~0", "~")
 
 
-def _target(root: Schema, reference: str) -> object:
-    """What a pointer from the root leads to."""
+def resolved(root: Json, reference: str) -> Json:
+    """The schema that a pointer from the root leads to; None where it leads to none."""
     if not reference.startswith("#"):
-        return _MISSING
+        return None
     pointer = reference[1:].strip("/")
     node: Json = root
     for step in map(_step, pointer.split("/") if pointer else ()):
@@ -55,8 +54,8 @@ def _target(root: Schema, reference: str) -> object:
         elif isinstance(node, dict) and step in node:
             node = node[step]
         else:
-            return _MISSING
-    return node if isinstance(node, dict | bool) else _MISSING
+            return None
+    return node if isinstance(node, dict | bool) else None
 
 
 class _Hoist:
@@ -88,6 +87,6 @@ class _Hoist:
                 name = f"{wanted}_{number}"
             self._taken.add(name)
             self._names[reference] = name
-            target = _target(self._root, reference)
+            target = resolved(self._root, reference)
             self._defs[name] = target if isinstance(target, bool) else self._rewritten(target)
         return self._names[reference]

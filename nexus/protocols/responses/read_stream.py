@@ -56,8 +56,6 @@ class StreamReader:
         self._nameless: set[int] = set()
         self._cited: dict[_Key, int] = {}
         self._thoughts: dict[int, int] = {}
-        self._calls = False
-        self._refused = False
 
     def feed(self, event: str | None, data: str) -> list[Event]:
         """Raises VendorError for the vendor's error, ValueError for invalid data."""
@@ -97,7 +95,6 @@ class StreamReader:
             case "reasoning":
                 return self._start((index, _WHOLE), Reasoning(""))
             case "function_call" | "custom_tool_call":
-                self._calls = True
                 name = qualify(text(item.get("namespace")) or None, text(item.get("name")))
                 return self._start((index, _WHOLE), ToolCall(text(item.get("call_id")), name, ""))
             case kind if text(kind) not in READ:
@@ -107,18 +104,17 @@ class StreamReader:
                 return []
 
     def _read_part_added(self, event: Mapping[str, Json]) -> list[Event]:
-        key = (count(event.get("output_index")), count(event.get("content_index")))
+        key = _content_key(event)
         match mapping(event.get("part")).get("type"):
             case "output_text":
                 return self._start(key, Text(""))
             case "refusal":
-                self._refused = True
                 return self._start(key, Refusal(""))
             case _:
                 return []
 
     def _read_part_done(self, event: Mapping[str, Json]) -> list[Event]:
-        key = (count(event.get("output_index")), count(event.get("content_index")))
+        key = _content_key(event)
         return self._end_content(key, mapping(event.get("part")))
 
     def _end_content(self, key: _Key, part: Mapping[str, Json]) -> list[Event]:
@@ -131,7 +127,7 @@ class StreamReader:
         return [*(cited for entry in annotations for cited in self._cite(key, mapping(entry))), *self._parts.end(key)]
 
     def _read_annotation(self, event: Mapping[str, Json]) -> list[Event]:
-        key = (count(event.get("output_index")), count(event.get("content_index")))
+        key = _content_key(event)
         return self._cite(key, mapping(event.get("annotation")))
 
     def _cite(self, key: _Key, entry: Mapping[str, Json]) -> list[Event]:
@@ -142,11 +138,10 @@ class StreamReader:
         return [Cited(part.index, read)]
 
     def _read_text(self, event: Mapping[str, Json]) -> list[Event]:
-        return self._say((count(event.get("output_index")), count(event.get("content_index"))), event, Text(""))
+        return self._say(_content_key(event), event, Text(""))
 
     def _read_refusal(self, event: Mapping[str, Json]) -> list[Event]:
-        self._refused = True
-        return self._say((count(event.get("output_index")), count(event.get("content_index"))), event, Refusal(""))
+        return self._say(_content_key(event), event, Refusal(""))
 
     def _read_arguments(self, event: Mapping[str, Json]) -> list[Event]:
         key = (count(event.get("output_index")), _WHOLE)
@@ -214,8 +209,6 @@ class StreamReader:
         return events
 
     def _emit_part(self, key: _Key, part: StreamPart) -> list[Event]:
-        self._calls = self._calls or isinstance(part, ToolCall)
-        self._refused = self._refused or isinstance(part, Refusal)
         cited = part.citations if isinstance(part, Text) else ()
         index = self._parts.started
         begun = self._parts.start(key, replace(part, citations=()) if isinstance(part, Text) else part)
@@ -249,13 +242,18 @@ class StreamReader:
         if self._nameless:
             raise ValueError("arguments of a call that did not start")
         finished = {**response, "status": text(response.get("status")) or status}
-        stop = self._parts.fit(read_stop(finished, calls=self._calls, refused=self._refused))
+        kinds = self._parts.kinds
+        stop = self._parts.fit(read_stop(finished, calls=ToolCall in kinds, refused=Refusal in kinds))
         usage = UsageUpdate(read_usage(mapping(response.get("usage")), response.get("service_tier")))
         return [*ends, *self._parts.end_all(), usage, ResponseEnd(stop)]
 
     def _awaits(self, index: int) -> bool:
         """Whether an item has begun and not ended."""
         return index in self._nameless or any(key[0] == index for key in self._parts.keys)
+
+
+def _content_key(event: Mapping[str, Json]) -> _Key:
+    return count(event.get("output_index")), count(event.get("content_index"))
 
 
 _READERS: Mapping[str, Callable[[StreamReader, Mapping[str, Json]], list[Event]]] = {
