@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart, UsageUpdate
-from nexus.conversation.parts import Image, Inline, Reasoning, Signature, Text, ToolCall
+from nexus.conversation.parts import Image, Inline, Reasoning, Refusal, Signature, Stop, Text, ToolCall
 from nexus.errors import VendorError
 from nexus.errors.failure import VendorFailure
 from nexus.protocols.checks import Drops
@@ -73,8 +73,19 @@ class StreamReader:
         """The end of the upstream's bytes; nothing when the stream was cut."""
         if not self.complete:
             return []
-        end = ResponseEnd(read_stop(self._end, calls=self._called))
-        return [*self._dropped.events(*self._grounding.finish()), *self._close(), end]
+        stop, dropped = read_stop(self._end, calls=self._called), self._dropped.events(*self._grounding.finish())
+        return [*dropped, *self._close(), *self._explained(stop), ResponseEnd(stop)]
+
+    def _explained(self, stop: Stop) -> list[Event]:
+        """Why Google stopped the answer, in its words; beside other ends they say nothing, or what nobody has a place
+        for."""
+        words = text(self._end.get("finishMessage")) or text(self._end.get("blockReasonMessage"))
+        if not words or stop.reason not in ("content_filter", "unknown"):
+            return []
+        if stop.reason == "unknown":
+            return self._dropped.events("finishMessage")
+        self._next += 1
+        return [PartStart(self._next - 1, Refusal(words)), PartEnd(self._next - 1)]
 
     def _read(self, piece: Mapping[str, Json]) -> Iterator[Event]:
         usage = only(mapping(piece.get("usageMetadata")))
@@ -90,8 +101,10 @@ class StreamReader:
                 yield from self._dropped.events(f"candidates.{candidate['index']}")
             else:
                 yield from self._read_candidate(candidate)
-        if reason := text(mapping(piece.get("promptFeedback")).get("blockReason")):
-            self._end["blockReason"], self.complete = reason, True
+        feedback = mapping(piece.get("promptFeedback"))
+        if text(feedback.get("blockReason")):
+            self._end |= {name: feedback.get(name) for name in ("blockReason", "blockReasonMessage")}
+            self.complete = True
 
     def _read_candidate(self, candidate: Mapping[str, Json]) -> Iterator[Event]:
         for at, part in enumerate(map(mapping, sequence(mapping(candidate.get("content")).get("parts")))):

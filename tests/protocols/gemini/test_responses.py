@@ -19,13 +19,25 @@ from nexus.conversation.events import (
     UsageUpdate,
 )
 from nexus.conversation.fold import fold
-from nexus.conversation.parts import Citation, Image, Inline, Reasoning, Response, Signature, Stop, Text, ToolCall
+from nexus.conversation.parts import (
+    Citation,
+    Image,
+    Inline,
+    Reasoning,
+    Refusal,
+    Response,
+    Signature,
+    Stop,
+    Text,
+    ToolCall,
+)
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.protocols.gemini.read_response import read_response
 from nexus.protocols.gemini.read_stream import StreamReader
 from nexus.protocols.gemini.stops import READ, read_stop
 from nexus.protocols.gemini.usage import read_usage
+from nexus.wire import Json
 from tests.protocols.kit import origin
 
 from .kit import PAIRS, STREAMS, chunkings, ordered, replay, stream_bytes, unary
@@ -160,7 +172,7 @@ EXPECTED: dict[str, tuple[Response, tuple[str, ...]]] = {
         Response(
             "resp-1", FLASH, (Text("Let me look."),), Stop("unknown", raw="MALFORMED_FUNCTION_CALL"), Usage(input=9)
         ),
-        (),
+        ("finishMessage",),
     ),
 }
 
@@ -443,3 +455,17 @@ def test_a_model_that_failed_before_it_said_anything_is_an_error(reason: str) ->
     assert caught.value.kind == "upstream"
     with pytest.raises(VendorError):
         reader().feed(None, json.dumps(body))
+
+
+STOPPED: dict[str, dict[str, Json]] = {
+    "SAFETY": {"candidates": [{"finishReason": "SAFETY", "finishMessage": "The text broke a rule."}]},
+    "OTHER": {"promptFeedback": {"blockReason": "OTHER", "blockReasonMessage": "The text broke a rule."}},
+}
+
+
+@pytest.mark.parametrize("reason", STOPPED)
+def test_why_google_stopped_the_answer_is_told_in_its_words(reason: str) -> None:
+    read = read_response(STOPPED[reason], origin())
+    assert read.response.parts == (Refusal("The text broke a rule."),)
+    assert read.response.stop == Stop("content_filter", raw=reason)
+    assert read.dropped == ()
