@@ -15,6 +15,7 @@ no effort above ``high``. Other compatible servers are chat_server.py's. Sources
   codex #9035; by gpt-4o in concordia #164. Of GPT-6 nobody tells: taken as GPT-5.6 takes it
 - ``stop``: the SDK's completion_create_params (o3, o4-mini); the service's 400s in smolagents #1671, #1868, #1893
 - 16 tokens at least: the service's 400 ``integer_below_min_value`` (hindsight #58, pi #6265)
+- ``phase`` of the assistant's messages, from gpt-5.3-codex on: ``openai.types.responses.ResponseOutputMessageParam``
 - ``minimal``, and what has no ``none``: the reasoning guide's notes that the SDKs of 2025 and Azure's reference repeat
 """
 
@@ -48,7 +49,8 @@ class GPT:
 
     ``chat`` says which requests chat completions take: those with tools too, "without_effort" (but ``none``), only with
     effort ``none``, those without tools, or none at all. ``sampling`` says whether temperature and its like are taken,
-    ``verbosity`` whether it may be asked to say much or little.
+    ``verbosity`` whether it may be asked to say much or little, ``phases`` whether it wants to be told which of its
+    words were said on the way and which were the answer.
     ``verified`` is false where no document says so: then the row is what is refused nowhere.
     """
 
@@ -58,6 +60,7 @@ class GPT:
     stop: bool = True
     sampling: Literal["always", "with_none", "never"] = "with_none"
     verbosity: bool = True
+    phases: bool = False
     verified: bool = True
 
     def takes_sampling(self, effort: object) -> bool:
@@ -73,13 +76,13 @@ _PLAIN = GPT(efforts=(), reasons=False, sampling="always", verbosity=False)
 _O = GPT(_THREE, stop=False, sampling="never", verbosity=False)
 _GPT_5 = GPT(("minimal", *_THREE), stop=False, sampling="never")
 _GPT_5_1 = GPT((OFF, *_THREE), stop=False)
-_GPT_5_4 = GPT((OFF, *_FOUR), stop=False, chat="without_effort")
+_GPT_5_4 = GPT((OFF, *_FOUR), stop=False, chat="without_effort", phases=True)
 _GPT_5_5 = replace(_GPT_5_4, stop=True)
 _GPT_5_2 = replace(_GPT_5_1, efforts=(OFF, *_FOUR))
 _GPT_5_6 = replace(_GPT_5_5, efforts=(OFF, *_FIVE), chat="with_none")
-_GPT_6 = GPT((OFF, *_FIVE), chat="with_none")
-_ALWAYS = GPT(_FIVE, chat="without_tools")
-_LATER = GPT(_THREE, chat="with_none", verified=False)
+_GPT_6 = GPT((OFF, *_FIVE), chat="with_none", phases=True)
+_ALWAYS = GPT(_FIVE, chat="without_tools", phases=True)
+_LATER = GPT(_THREE, chat="with_none", phases=True, verified=False)
 _RESPONSES_ONLY = GPT(_THREE, chat="never", stop=False, sampling="never", verbosity=False, verified=False)
 
 UNKNOWN: Final = GPT(_THREE, reasons=False, sampling="always", verbosity=False, verified=False)
@@ -96,7 +99,7 @@ _ROWS: Mapping[str, GPT] = {
     r"gpt-5-pro.*": replace(_RESPONSES_ONLY, efforts=("high",), verbosity=True, verified=True),
     r"gpt-5\.\d+-pro.*": replace(_RESPONSES_ONLY, efforts=("medium", "high"), verbosity=True),
     r"gpt-5\.1-codex-max.*": replace(_RESPONSES_ONLY, efforts=_FOUR, verified=True),
-    r"gpt-5\.3-codex.*": replace(_RESPONSES_ONLY, efforts=_FOUR, verbosity=True, verified=True),
+    r"gpt-5\.3-codex.*": replace(_RESPONSES_ONLY, efforts=_FOUR, verbosity=True, phases=True, verified=True),
     r"gpt-5\.2-codex.*": replace(_RESPONSES_ONLY, efforts=_FOUR, verified=True),
     r"gpt-5(\.\d+)?-codex.*": replace(_RESPONSES_ONLY, verified=True),
     r"gpt-.*-(cyber|rosalind|law).*|gpt-(rosalind|daybreak).*": _RESPONSES_ONLY,

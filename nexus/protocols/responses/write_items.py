@@ -3,7 +3,8 @@
 Only reasoning that this dialect signed goes back, with the id that it came with, and only before what it led to:
 the API refuses a reasoning item that nothing of its turn follows. Text of the assistant is a short message, since a
 long one needs the id that it once had; what a call's output cannot say (``is_error``) begins its text. Calls of a
-client's custom tools and their outputs keep their own form. Source: openai.types.responses.ResponseInputItemParam.
+client's custom tools and their outputs keep their own form. Models that want it are told of each text whether they went
+on after it: no other dialect can say so, and the order does. Source: openai.types.responses.ResponseInputItemParam.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from nexus.protocols.images import LOST, unseen
 from nexus.protocols.responses.parts import write_part
 from nexus.protocols.responses.signatures import OWN, open_vendors
 from nexus.protocols.responses.tools import Names, call_ids
-from nexus.wire import Json, digest
+from nexus.wire import Json, digest, only, text
 
 Item = dict[str, Json]
 
@@ -37,11 +38,26 @@ ERROR = "Error: "
 """Begins the text of a result with ``is_error``, which this dialect has no field for."""
 
 
-def write_items(request: Request, drops: Drops) -> list[Item]:
+def write_items(request: Request, drops: Drops, *, phases: bool = False) -> list[Item]:
     """The whole conversation, system text first."""
     texts = [[{"type": "input_text", "text": block.text}] for block in request.system]
     system: list[Item] = [{"type": "message", "role": "developer", "content": content} for content in texts]
-    return [*system, *_Writer(request, drops).write(request.messages)]
+    items = _Writer(request, drops).write(request.messages)
+    if phases:
+        _tell_phases(items)
+    return [*system, *items]
+
+
+def _tell_phases(items: Sequence[Item]) -> None:
+    """Of the assistant's texts; one at the end is still to be gone on with."""
+    phase: str | None = None
+    for item in reversed(items):
+        if item.get("role") == "assistant":
+            item |= only({"phase": phase})
+        elif "role" in item or text(item.get("type")).endswith("_output"):
+            phase = "final_answer"
+        else:
+            phase = "commentary"
 
 
 class _Writer:

@@ -35,7 +35,8 @@ SUMMARY = "reasoning.summary"
 def write_request(request: Request, target: Target) -> VendorRequest:
     request, renaming, lost = fit(request)
     drops = Drops(left_out(WRITES, request))
-    body: dict[str, Json] = {"model": target.model, "input": write_items(request, drops), "store": False}
+    items = write_items(request, drops, phases=target.gpt is not None and target.gpt.phases)
+    body: dict[str, Json] = {"model": target.model, "input": items, "store": False}
     if target.gpt is None or target.gpt.reasons:
         body["include"] = ["reasoning.encrypted_content"]
     if request.stream:

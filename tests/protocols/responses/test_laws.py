@@ -20,9 +20,11 @@ from nexus.conversation.parts import (
     Text,
     Thinking,
     Tool,
+    ToolCall,
     ToolResult,
 )
 from nexus.errors import UnsupportedFeature
+from nexus.models import gpt
 from nexus.protocols.codec import Target
 from nexus.protocols.responses.write_request import write_count, write_request
 
@@ -52,6 +54,33 @@ def test_foreign_reasoning_is_never_sent() -> None:
     assert written(*foreign, Text("kept", signature=Signature("gemini", "t"))) == [
         {"role": "assistant", "content": "kept"}
     ]
+
+
+def test_a_text_says_whether_the_model_went_on_after_it() -> None:
+    """To models that want to know it: OpenAI asks for the phase of every message of the assistant."""
+    called = (Text("Let me look."), ToolCall("a", "f", "{}"))
+    talk = Request(
+        (
+            Message("user", (Text("hi"),)),
+            Message("assistant", called),
+            Message("user", (ToolResult("a", (Text("sunny"),)),)),
+            Message("assistant", (Text("It is sunny."),)),
+            Message("user", (Text("And tomorrow?"),)),
+            Message("assistant", (Text("Tomorrow"),)),
+        ),
+        tools=(Tool("f"),),
+    )
+    sent = {
+        model: [
+            (item["content"], item.get("phase"))
+            for item in write_request(talk, Target(model, gpt=gpt.known(model))).body["input"]
+            if item.get("role") == "assistant"
+        ]
+        for model in ("gpt-5.5", "gpt-5.1")
+    }
+    words = ("Let me look.", "It is sunny.", "Tomorrow")
+    assert sent["gpt-5.5"] == list(zip(words, ("commentary", "final_answer", None), strict=True))
+    assert sent["gpt-5.1"] == [(one, None) for one in words]
 
 
 def test_results_say_that_they_failed() -> None:
