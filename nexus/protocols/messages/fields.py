@@ -18,7 +18,8 @@ READS: Mapping[str, Disposition] = {
     "model": converted("", "set by the route"),
     "messages": carried(
         "messages",
-        "search results become text documents; blocks of server tools, files, citations and unknown blocks are refused",
+        "search results become text documents; a `fallback` block is left out and named; blocks of server tools, files, "
+        "citations and unknown blocks are refused",
     ),
     "system": converted("system", "without Claude Code's `x-anthropic-billing-header` block, which is not content"),
     "max_tokens": carried("max_tokens", "optional here, because token counting has none"),
@@ -33,8 +34,8 @@ READS: Mapping[str, Disposition] = {
         "functions with their schemas; those with `defer_loading` are sent once the history has found "
         "or called them, or immediately if Anthropic's tool search was to find them; that search "
         "itself is dropped; `web_search` becomes the vendor's own search if the model has `web_search "
-        "= true`, else it is refused; other tools that Anthropic defines or runs are refused by their "
-        "type",
+        "= true`, else it is refused; other tools that Anthropic defines or runs are left out and named by "
+        "their type",
     ),
     "tool_choice": converted("tool_choice", "`disable_parallel_tool_use` becomes `parallel_tools`"),
     "thinking": converted(

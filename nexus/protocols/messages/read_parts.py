@@ -37,6 +37,9 @@ from nexus.wire import Json, encode, mapping, text
 
 Block = Mapping[str, Json]
 
+_FALLBACK = "fallback"
+"""Marks where another model of Anthropic's took an answer over, and holds nothing for a model."""
+
 _ROLE_OF = {"tool_result": "user", "tool_use": "assistant", "thinking": "assistant", "redacted_thinking": "assistant"}
 
 
@@ -48,7 +51,10 @@ def read_content(content: Json, role: Role, path: str, drops: Drops) -> tuple[Pa
         return (Text(content, at=path),)
     met = Neighbours()
     for block, at in objects_in(content, path):
-        met.add(_read_block(block, role, at, drops), at)
+        if block.get("type") == _FALLBACK:
+            drops.add(f"messages.content.{_FALLBACK}")
+        else:
+            met.add(_read_block(block, role, at, drops), at)
     return tuple(met.parts)
 
 

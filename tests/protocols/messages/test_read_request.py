@@ -357,6 +357,14 @@ def test_offers_of_what_runs_at_anthropic_are_left_out_by_name(kind: str) -> Non
     assert read.dropped == (f"tools.{kind}",)
 
 
+def test_a_mark_that_another_claude_took_over_is_left_out_by_name() -> None:
+    mark = {"type": "fallback", "from": {"model": "claude-opus-5"}, "to": {"model": "claude-sonnet-5"}}
+    said = {"role": "assistant", "content": [mark, {"type": "text", "text": "Hello."}]}
+    read = read_request(body(messages=[{"role": "user", "content": "Hi"}, said]))
+    assert read.request.messages[1].parts == (Text("Hello."),)
+    assert read.dropped == ("messages.content.fallback",)
+
+
 def test_claude_codes_note_to_the_billing_is_no_content() -> None:
     note = {"type": "text", "text": "x-anthropic-billing-header: cc_version=2.1.332.4f2; cch=00000;"}
     read = read_request(body(system=[note, {"type": "text", "text": "Be brief."}]))
