@@ -82,7 +82,7 @@ PUBLISHED: Mapping[str, tuple[type, ...]] = {
     ),
 }
 BEYOND = {
-    "chat": {"top_k"},
+    "chat": {"top_k", "reasoning", "thinking"},
     "responses": {"client_metadata", "presence_penalty", "frequency_penalty"},
     "messages": {"temperature", "top_p", "top_k", "output_format", "anthropic_version", "anthropic_beta"},
 }

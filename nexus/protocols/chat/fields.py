@@ -36,6 +36,9 @@ READS: Mapping[str, Disposition] = {
     "prompt_cache_key": carried("prompt_cache_key"),
     "prompt_cache_options": dropped("breakpoints on content parts are kept"),
     "prompt_cache_retention": dropped("breakpoints on content parts are kept"),
+    "reasoning": converted(
+        "thinking", "OpenRouter's `effort`, `max_tokens`, `enabled` and `exclude`; `reasoning_effort` wins"
+    ),
     "reasoning_effort": converted("thinking", "`none` turns thinking off; any other value is the effort"),
     "response_format": converted("output_format", "`text` is the default"),
     "safety_identifier": carried("safety_identifier"),
@@ -46,6 +49,9 @@ READS: Mapping[str, Disposition] = {
     "stream": carried("stream"),
     "stream_options": converted("include_usage", "`include_obfuscation` is dropped"),
     "temperature": carried("temperature", "0 to 2, never scaled: refused if the vendor's range is smaller"),
+    "thinking": converted(
+        "thinking", "`type`, `budget_tokens` and `display`, as compatible servers take them; `reasoning_effort` wins"
+    ),
     "tool_choice": converted("tool_choice", "`allowed_tools` shortens the list of tools"),
     "tools": converted(
         "tools",

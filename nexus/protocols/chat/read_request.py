@@ -12,6 +12,7 @@ from nexus.conversation.parts import Request
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.chat.fields import READS
 from nexus.protocols.chat.read_messages import MessagesReader
+from nexus.protocols.chat.read_thinking import read_thinking
 from nexus.protocols.chat.tools import read_choice, read_tools
 from nexus.protocols.checks import (
     Drops,
@@ -26,7 +27,7 @@ from nexus.protocols.checks import (
 )
 from nexus.protocols.codec import ReadRequest
 from nexus.protocols.dispositions import dropped_by
-from nexus.protocols.openai_request import read_effort, read_format
+from nexus.protocols.openai_request import read_format
 from nexus.wire import Json
 
 
@@ -44,7 +45,7 @@ def read_request(body: Mapping[str, Json]) -> ReadRequest:
         tools=tools,
         tool_choice=choice,
         parallel_tools=maybe_bool(body, "parallel_tool_calls"),
-        thinking=read_effort(body.get("reasoning_effort"), "reasoning_effort"),
+        thinking=read_thinking(body, drops),
         output_format=read_format(body.get("response_format"), "response_format", "json_schema"),
         max_tokens=_read_limit(body, drops),
         temperature=maybe_number(body, "temperature", 0, 2),

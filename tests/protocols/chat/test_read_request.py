@@ -24,6 +24,24 @@ OPTIONS: dict[str, tuple[dict[str, Json], str, object]] = {
     "stop words": ({"stop": ["x", "y"]}, "stop", ("x", "y")),
     "effort": ({"reasoning_effort": "xhigh"}, "thinking", Thinking(True, effort="xhigh")),
     "no effort": ({"reasoning_effort": "none"}, "thinking", Thinking(False)),
+    "OpenRouter's effort": ({"reasoning": {"effort": "low"}}, "thinking", Thinking(True, effort="low")),
+    "OpenRouter's budget": (
+        {"reasoning": {"max_tokens": 2000, "exclude": True}},
+        "thinking",
+        Thinking(True, budget=2000, visible=False),
+    ),
+    "OpenRouter's switch": ({"reasoning": {"enabled": False}}, "thinking", Thinking(False)),
+    "thinking with a budget": (
+        {"thinking": {"type": "enabled", "budget_tokens": 2000}},
+        "thinking",
+        Thinking(True, budget=2000),
+    ),
+    "thinking off": ({"thinking": {"type": "disabled"}}, "thinking", Thinking(False)),
+    "thinking with an effort": (
+        {"thinking": {"type": "enabled"}, "reasoning_effort": "max"},
+        "thinking",
+        Thinking(True, effort="max"),
+    ),
     "text format": ({"response_format": {"type": "text"}}, "output_format", None),
     "object format": ({"response_format": {"type": "json_object"}}, "output_format", OutputFormat()),
     "schema format": (
@@ -237,3 +255,18 @@ def test_a_body_without_messages() -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_request({"model": "m"})
     assert caught.value.param == "messages"
+
+
+@pytest.mark.parametrize(
+    ("wire", "named"),
+    [
+        ({"thinking": {"type": "enabled"}}, "thinking"),
+        ({"reasoning": {"enabled": True}}, "reasoning"),
+        ({"thinking": True}, "thinking"),
+        ({"thinking": {"type": "disabled", "keep": "all"}}, "thinking.keep"),
+    ],
+)
+def test_what_contradicts_the_effort_is_named(wire: dict[str, Json], named: str) -> None:
+    read = read_request(ask(**{"reasoning_effort": "none"} | wire))
+    assert read.request.thinking == Thinking(False)
+    assert read.dropped == (named,)

@@ -1,0 +1,64 @@
+"""Whether and how hard a chat client wants the model to think.
+
+OpenAI's field is ``reasoning_effort``. Two that compatible servers have are read beside it: ``reasoning``, which is
+OpenRouter's, and ``thinking``, which Anthropic's own chat endpoint, DeepSeek's, Kimi's, GLM's and LiteLLM's take. What
+contradicts the one before it is named.
+Sources: openrouter.ai, "Reasoning tokens"; platform.claude.com, "OpenAI SDK compatibility"; api-docs.deepseek.com.
+"""
+
+from __future__ import annotations
+
+from nexus.conversation.asking import asks_for
+from nexus.conversation.parts import Thinking
+from nexus.dataclasses import replace
+from nexus.protocols.checks import Body, Drops, maybe_bool, maybe_count
+from nexus.protocols.openai_request import read_effort
+
+
+def read_thinking(body: Body, drops: Drops) -> Thinking | None:
+    """Raises InvalidRequest."""
+    asked = read_effort(body.get("reasoning_effort"), "reasoning_effort")
+    for name, read in (("reasoning", _read_reasoning), ("thinking", _read_switch)):
+        wire = body.get(name)
+        told = read(wire, drops) if isinstance(wire, dict) else None
+        if told is not None:
+            asked = told if asked is None else _joined(asked, told, name, drops)
+        elif asks_for(name, wire):
+            drops.add(name)
+    return asked
+
+
+def _joined(asked: Thinking, told: Thinking, name: str, drops: Drops) -> Thinking:
+    """Both, as long as they agree."""
+    if asked.enabled != told.enabled:
+        drops.add(name)
+    if not (asked.enabled and told.enabled):
+        return asked
+    effort, budget = asked.effort or told.effort, told.budget if asked.budget is None else asked.budget
+    if told.effort not in (None, effort):
+        drops.add(f"{name}.effort")
+    return replace(asked, effort=effort, budget=budget, visible=asked.visible and told.visible)
+
+
+def _read_reasoning(wire: Body, drops: Drops) -> Thinking | None:
+    drops.unknown(wire, ("effort", "max_tokens", "enabled", "exclude"), "reasoning")
+    wanted, budget = maybe_bool(wire, "enabled", "reasoning"), maybe_count(wire, "max_tokens", "reasoning")
+    visible = not maybe_bool(wire, "exclude", "reasoning")
+    effort = read_effort(wire.get("effort"), "reasoning.effort", visible=visible)
+    if wanted is False or budget == 0:
+        return Thinking(False)
+    if effort is not None:
+        return replace(effort, budget=budget) if effort.enabled else effort
+    return Thinking(True, budget=budget, visible=visible) if wanted or budget else None
+
+
+def _read_switch(wire: Body, drops: Drops) -> Thinking | None:
+    drops.unknown(wire, ("type", "budget_tokens", "display"), "thinking")
+    budget = maybe_count(wire, "budget_tokens", "thinking")
+    match wire.get("type"):
+        case "disabled":
+            return Thinking(False)
+        case "enabled" | "adaptive":
+            return Thinking(budget != 0, budget=budget or None, visible=wire.get("display") != "omitted")
+        case _:
+            return None
