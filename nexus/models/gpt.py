@@ -15,6 +15,8 @@ no effort above ``high``. Other compatible servers are chat_server.py's. Sources
   codex #9035; by gpt-4o in concordia #164. Of GPT-6 nobody tells: taken as GPT-5.6 takes it
 - ``stop``: the SDK's completion_create_params (o3, o4-mini); the service's 400s in smolagents #1671, #1868, #1893
 - 16 tokens at least: the service's 400 ``integer_below_min_value`` (hindsight #58, pi #6265)
+- breakpoints of the prompt cache, from GPT-5.6 on: ``openai.types.responses.ResponseCreateParams``, the guide "Prompt
+  caching"
 - ``phase`` of the assistant's messages, from gpt-5.3-codex on: ``openai.types.responses.ResponseOutputMessageParam``
 - ``minimal``, and what has no ``none``: the reasoning guide's notes that the SDKs of 2025 and Azure's reference repeat
 """
@@ -50,7 +52,7 @@ class GPT:
     ``chat`` says which requests chat completions take: those with tools too, "without_effort" (but ``none``), only with
     effort ``none``, those without tools, or none at all. ``sampling`` says whether temperature and its like are taken,
     ``verbosity`` whether it may be asked to say much or little, ``phases`` whether it wants to be told which of its
-    words were said on the way and which were the answer.
+    words were said on the way and which were the answer, ``breakpoints`` whether its prompt cache is told where to end.
     ``verified`` is false where no document says so: then the row is what is refused nowhere.
     """
 
@@ -61,6 +63,7 @@ class GPT:
     sampling: Literal["always", "with_none", "never"] = "with_none"
     verbosity: bool = True
     phases: bool = False
+    breakpoints: bool = False
     verified: bool = True
 
     def takes_sampling(self, effort: object) -> bool:
@@ -79,10 +82,10 @@ _GPT_5_1 = GPT((OFF, *_THREE), stop=False)
 _GPT_5_4 = GPT((OFF, *_FOUR), stop=False, chat="without_effort", phases=True)
 _GPT_5_5 = replace(_GPT_5_4, stop=True)
 _GPT_5_2 = replace(_GPT_5_1, efforts=(OFF, *_FOUR))
-_GPT_5_6 = replace(_GPT_5_5, efforts=(OFF, *_FIVE), chat="with_none")
-_GPT_6 = GPT((OFF, *_FIVE), chat="with_none", phases=True)
-_ALWAYS = GPT(_FIVE, chat="without_tools", phases=True)
-_LATER = GPT(_THREE, chat="with_none", phases=True, verified=False)
+_GPT_5_6 = replace(_GPT_5_5, efforts=(OFF, *_FIVE), chat="with_none", breakpoints=True)
+_GPT_6 = GPT((OFF, *_FIVE), chat="with_none", phases=True, breakpoints=True)
+_ALWAYS = GPT(_FIVE, chat="without_tools", phases=True, breakpoints=True)
+_LATER = GPT(_THREE, chat="with_none", phases=True, breakpoints=True, verified=False)
 _RESPONSES_ONLY = GPT(_THREE, chat="never", stop=False, sampling="never", verbosity=False, verified=False)
 
 UNKNOWN: Final = GPT(_THREE, reasons=False, sampling="always", verbosity=False, verified=False)
@@ -131,7 +134,13 @@ def known(model: str) -> GPT | None:
 def on_chat(gpt: GPT, server: ChatServer = PLAIN) -> ChatServer:
     """The server as such a model makes it: how a chat request has to be spelled."""
     developer = server.developer_role or gpt.reasons
-    return replace(server, max_completion_tokens=True, no_reasoning_history=True, developer_role=developer)
+    return replace(
+        server,
+        max_completion_tokens=True,
+        no_reasoning_history=True,
+        developer_role=developer,
+        cache_breakpoint=server.cache_breakpoint or gpt.breakpoints,
+    )
 
 
 def refused_on_chat(gpt: GPT, *, tools: bool, effort: str | None) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from nexus.conversation.parts import (
+    CacheHint,
     Image,
     Inline,
     Message,
@@ -25,6 +26,7 @@ from nexus.conversation.parts import (
     ToolResult,
 )
 from nexus.errors import UnsupportedFeature
+from nexus.models.gpt import GPT
 from nexus.protocols.checks import Drops
 from nexus.protocols.images import LOST, unseen
 from nexus.protocols.responses.parts import write_part
@@ -38,12 +40,13 @@ ERROR = "Error: "
 """Begins the text of a result with ``is_error``, which this dialect has no field for."""
 
 
-def write_items(request: Request, drops: Drops, *, phases: bool = False) -> list[Item]:
-    """The whole conversation, system text first."""
-    texts = [[{"type": "input_text", "text": block.text}] for block in request.system]
+def write_items(request: Request, drops: Drops, gpt: GPT | None = None) -> list[Item]:
+    """The whole conversation, system text first, for a model of OpenAI's as far as it is known."""
+    writer = _Writer(request, drops, breakpoints=gpt is not None and gpt.breakpoints)
+    texts = [writer.parts(block, "system") for block in request.system]
     system: list[Item] = [{"type": "message", "role": "developer", "content": content} for content in texts]
-    items = _Writer(request, drops).write(request.messages)
-    if phases:
+    items = writer.write(request.messages)
+    if gpt is not None and gpt.phases:
         _tell_phases(items)
     return [*system, *items]
 
@@ -61,8 +64,9 @@ def _tell_phases(items: Sequence[Item]) -> None:
 
 
 class _Writer:
-    def __init__(self, request: Request, drops: Drops) -> None:
+    def __init__(self, request: Request, drops: Drops, *, breakpoints: bool) -> None:
         self._drops = drops
+        self._breakpoints = breakpoints
         self._names = Names(request, runs=False)
         self._custom: set[str] = set()
         self._items: list[Item] = []
@@ -80,11 +84,27 @@ class _Writer:
         self._leave_lonely_reasoning()
         return self._items
 
+    def parts(self, part: Part, path: str) -> list[Item]:
+        """What the user or the system said, or a result holds, with the breakpoint of the prompt cache behind it."""
+        written = write_part(part, path)
+        written[-1] |= self._cache(getattr(part, "cache", None))
+        return written
+
+    def _cache(self, hint: CacheHint | None, *, here: bool = True) -> Item:
+        """The member that says it, ``here`` if there is a place for it."""
+        if hint is None:
+            return {}
+        if not (here and self._breakpoints):
+            self._drops.add("cache")
+            return {}
+        return {"prompt_cache_breakpoint": {"mode": "explicit"} | ({"ttl": "12h"} if hint == "1h" else {})}
+
     def _leave_lonely_reasoning(self) -> None:
         while self._items and self._items[-1].get("type") == "reasoning":
             self._items.pop()
 
     def _write_made(self, part: Part, path: str) -> None:
+        self._cache(getattr(part, "cache", None), here=False)
         match part:
             case Text(text=words):
                 self._add({"role": "assistant", "content": words} if words else None)
@@ -133,7 +153,7 @@ class _Writer:
                 content = self._flush(role, content)
                 self._add(self._result(part, where))
             else:
-                content += write_part(part, where)
+                content += self.parts(part, where)
         self._flush(role, content)
 
     def _flush(self, role: str, content: list[Item]) -> list[Item]:
@@ -144,10 +164,13 @@ class _Writer:
     def _result(self, part: ToolResult, path: str) -> Item:
         kind = "custom_tool_call_output" if part.call_id in self._custom else "function_call_output"
         call_id = self._call_ids[part.call_id]
-        written = [piece for inner in part.parts for piece in write_part(inner, path)]
+        written = [piece for inner in part.parts for piece in self.parts(inner, path)]
+        if (behind := self._cache(part.cache, here=bool(written))) and written:
+            written[-1] |= behind
+        plain = len(written) < 2 and all(piece.keys() == {"type", "text"} for piece in written)
         if part.is_error:
             written.insert(0, {"type": "input_text", "text": ERROR})
-        if all(piece["type"] == "input_text" for piece in written) and (part.is_error or len(written) < 2):
+        if plain:
             return {"type": kind, "call_id": call_id, "output": "".join(piece["text"] for piece in written)}
         return {"type": kind, "call_id": call_id, "output": written}
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nexus.conversation.asking import asks_for
-from nexus.conversation.cache_hints import has_cache_hints
 from nexus.conversation.parts import OutputFormat, Request, Thinking
 from nexus.models import efforts
 from nexus.models.gpt import GPT, LEAST_OUTPUT
@@ -35,8 +34,7 @@ SUMMARY = "reasoning.summary"
 def write_request(request: Request, target: Target) -> VendorRequest:
     request, renaming, lost = fit(request)
     drops = Drops(left_out(WRITES, request))
-    items = write_items(request, drops, phases=target.gpt is not None and target.gpt.phases)
-    body: dict[str, Json] = {"model": target.model, "input": items, "store": False}
+    body: dict[str, Json] = {"model": target.model, "input": write_items(request, drops, target.gpt), "store": False}
     if target.gpt is None or target.gpt.reasons:
         body["include"] = ["reasoning.encrypted_content"]
     if request.stream:
@@ -61,7 +59,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         "prompt_cache_key": request.prompt_cache_key,
     }
     body |= only(optional)
-    if has_cache_hints(request):
+    if any(tool.cache for tool in request.tools):
         drops.add("cache")
     cut = _cut(request, drops)
     return VendorRequest(body, (*drops.names, *lost), cut=cut, renaming=renaming)

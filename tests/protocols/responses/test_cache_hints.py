@@ -1,10 +1,11 @@
-"""Breakpoints of a prompt cache, which the Responses writer has no place for: named wherever they stand."""
+"""Breakpoints of a prompt cache: written for the models that take them, wherever there is a place, else named."""
 
 from __future__ import annotations
 
 import pytest
 
 from nexus.conversation.parts import Message, Request, Text, Tool, ToolCall, ToolResult
+from nexus.models import gpt
 from nexus.protocols.codec import Target
 from nexus.protocols.responses.write_request import write_request
 
@@ -24,3 +25,32 @@ HINTS: dict[str, tuple[Request, bool]] = {
 def test_a_breakpoint_is_named_once(case: str) -> None:
     request, named = HINTS[case]
     assert write_request(request, Target("gpt-5.5")).dropped.count("cache") == named
+
+
+def test_models_that_take_breakpoints_get_them_where_there_is_a_place() -> None:
+    result = ToolResult("a", (Text("r"), Text("s")), cache="5m")
+    request = Request(
+        (Message("user", (Text("hi", "1h"),)), CALL, Message("user", (result,))), system=(Text("s", "5m"),)
+    )
+    sent = write_request(request, Target("gpt-5.6", gpt=gpt.known("gpt-5.6")))
+    system, said, _, output = sent.body["input"]
+    point = {"prompt_cache_breakpoint": {"mode": "explicit"}}
+    assert system["content"] == [{"type": "input_text", "text": "s", **point}]
+    assert said["content"][0]["prompt_cache_breakpoint"] == {"mode": "explicit", "ttl": "12h"}
+    assert output["output"] == [{"type": "input_text", "text": "r"}, {"type": "input_text", "text": "s", **point}]
+    assert sent.dropped == ()
+
+
+HOMELESS = {
+    "of a tool": Request((HI,), tools=(Tool("f", cache="5m"),)),
+    "of a call": Request((HI, Message("assistant", (ToolCall("a", "f", "{}", cache="5m"),)))),
+    "of an answer": Request((HI, Message("assistant", (Text("a", "5m"),)))),
+    "of a result without content": Request((HI, CALL, Message("user", (ToolResult("a", cache="5m"),)))),
+}
+
+
+@pytest.mark.parametrize("case", HOMELESS)
+def test_a_breakpoint_without_a_place_is_named_there_too(case: str) -> None:
+    sent = write_request(HOMELESS[case], Target("gpt-5.6", gpt=gpt.known("gpt-5.6")))
+    assert sent.dropped == ("cache",)
+    assert "breakpoint" not in str(sent.body)

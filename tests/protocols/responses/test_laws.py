@@ -86,6 +86,8 @@ def test_a_text_says_whether_the_model_went_on_after_it() -> None:
 def test_results_say_that_they_failed() -> None:
     assert written(ToolResult("c", (Text("boom"),), True), role="user")[0]["output"] == "Error: boom"
     assert written(ToolResult("c", (), True), role="user")[0]["output"] == "Error: "
+    several = written(ToolResult("c", (Text("boom"), Text("and more")), True), role="user")[0]["output"]
+    assert [piece["text"] for piece in several] == ["Error: ", "boom", "and more"]
 
 
 def test_results_and_words_of_one_message_keep_their_order() -> None:
