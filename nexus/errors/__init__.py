@@ -277,7 +277,7 @@ class VendorError(UpstreamError):
         # Somebody else chose it: what cannot stand in a header is left out.
         given = (self.failure.request_id or "")[:200]
         id = "".join(letter for letter in given if letter.isascii() and letter.isprintable())
-        return {own.UPSTREAM_REQUEST_ID: id, **_wait(self.retry_after)}
+        return {own.UPSTREAM_REQUEST_ID: id, **self.failure.wish, **_wait(self.retry_after)}
 
 
 class StreamInterrupted(UpstreamError):

@@ -31,7 +31,8 @@ FailureKind = Literal[
 class VendorFailure:
     """``kind`` is found by status and code, context_length also by ``protocols/context_length``; ``message`` is the
     vendor's own wording, ``retry_after`` in seconds. ``param`` is the vendor's name of a field, until it is the
-    client's: then ``vendor_param`` is the vendor's.
+    client's: then ``vendor_param`` is the vendor's. ``wish`` is the header by which the vendor says whether
+    to try again.
 
     ``in_band`` says that it came under a status that promised an answer; one that the client's own dialect told has the
     vendor's ``headers`` and bytes, ``verbatim``. ``uncountable`` says that the vendor cannot count the tokens of this
@@ -49,5 +50,6 @@ class VendorFailure:
     retryable: bool = False
     in_band: bool = False
     uncountable: bool = False
+    wish: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     verbatim: bytes = b""

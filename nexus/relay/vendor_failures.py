@@ -12,11 +12,15 @@ from nexus.errors import UpstreamError, UpstreamStatus, VendorError
 from nexus.errors.failure import VendorFailure
 from nexus.headers.forwarding import retry_after, returned
 from nexus.headers.redaction import Redactor
+from nexus.protocols import loader
 from nexus.relay.exchange import Exchange
 from nexus.relay.lanes import Lane
 from nexus.upstream.request import UpstreamReply
 
 _RETRYABLE = frozenset({408, 429, 529})
+_WISH = "x-should-retry"
+"""OpenAI's and Anthropic's SDKs do as it says, whoever of the two vendors sent it."""
+
 _RETRYABLE_KINDS = frozenset({"overloaded", "rate_limit", "timeout", "upstream"})
 
 
@@ -26,19 +30,26 @@ def status_failure(
     """Of an error status: as it is, or read for another dialect."""
     route = exchange.route
     name, body, headers = route.provider.name, redactor.cut(body), redactor.cut_headers(reply.headers)
-    wish = headers.get("x-should-retry")
+    wish = headers.get(_WISH)
     retryable = reply.status in _RETRYABLE or reply.status >= 500 if wish is None else wish == "true"
     failure = lane.read_error(route, reply.status, headers, body)
     if failure is not None:
-        return VendorError(replace(failure, provider=name, retryable=retryable))
+        said = {} if wish is None else {_WISH: wish}
+        return VendorError(replace(failure, provider=name, retryable=retryable, wish=said))
     return UpstreamStatus(
         provider=name,
         status=reply.status,
         headers=_client_headers(headers),
         body=body,
-        retry_after=retry_after(headers),
+        retry_after=_pause(lane, reply.status, headers, body),
         retryable=retryable,
     )
+
+
+def _pause(lane: Lane, status: int, headers: Mapping[str, str], body: bytes) -> float | None:
+    """How long the vendor asks to wait, which Google says in the body."""
+    asked = retry_after(headers)
+    return loader.vendor(lane.attempt.dialect).read_error(status, headers, body).retry_after if asked is None else asked
 
 
 def in_band(failure: VendorFailure, name: str) -> VendorFailure:

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from tests.conftest import Serve
-from tests.serving import CHAT, Nexus, openai_config
+from tests.server.vendors import providers
+from tests.serving import CHAT, PATHS, Nexus, openai_config
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 STREAM = {**CHAT, "stream": True}
@@ -101,3 +102,28 @@ def test_silence_beyond_the_first_byte_timeout(serve: Serve, openai_upstream: Fa
     openai_upstream.next(Behaviour(hang=True))
     reply = nexus.chat(CHAT)
     assert (reply.status, reply.headers["x-nexus-attempts"]) == (504, "1")
+
+
+@pytest.mark.parametrize("wish", ["true", "false"])
+def test_the_vendors_wish_reaches_a_client_of_another_protocol(
+    patient: Nexus, openai_upstream: FakeUpstream, wish: str
+) -> None:
+    """Anthropic's SDK does as it says, too."""
+    openai_upstream.default = Behaviour(status=503, headers=(("x-should-retry", wish),))
+    reply = patient.messages({**CHAT, "max_tokens": 64})
+    assert (reply.status, reply.headers["x-should-retry"]) == (503, wish)
+
+
+GOOGLES = {"contents": [{"role": "user", "parts": [{"text": "Hello!"}]}]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/llm/google/v1beta/models/google/m:generateContent", GOOGLES), (PATHS["chat"], CHAT | {"model": "google/m"})],
+    ids=["passes", "translated"],
+)
+def test_a_pause_in_googles_body_is_kept_and_told(serve: Serve, path: str, body: dict[str, object]) -> None:
+    with FakeUpstream("gemini") as google:
+        google.default = Behaviour(status=429, retry_delay=90.0)
+        reply = serve(providers(("google", "google", google, "", "gemini-2.5-flash"))).post(path, body)
+        assert (reply.status, reply.headers["retry-after"], len(google.requests)) == (429, "90", 1)
