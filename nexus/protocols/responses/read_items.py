@@ -32,6 +32,7 @@ from nexus.protocols.responses import parts as content
 from nexus.protocols.responses.annotations import read_annotations
 from nexus.protocols.responses.client_tools import CALLS, OUTPUTS, write_arguments
 from nexus.protocols.responses.compact import UNREADABLE, read_summary, wanted
+from nexus.protocols.responses.configuration import UPDATE
 from nexus.protocols.responses.earlier import NOTHING, Earlier, is_reference
 from nexus.protocols.responses.signatures import HERE, OWN, read_carrier, read_reasoning, read_vendors
 from nexus.protocols.responses.tools import SEARCH, ToolsReader, qualify, write_found
@@ -97,6 +98,9 @@ class ItemsReader:
         return tuple(self._messages)
 
     def _read_item(self, kind: Json, item: Body, path: str) -> None:
+        if kind == UPDATE:
+            # It says nothing to the model, and configuration.py has read it.
+            return
         if isinstance(kind, str) and kind in _DROPPED:
             self._drops.add(f"input.{kind}")
             return

@@ -26,6 +26,7 @@ from nexus.protocols.checks import (
 from nexus.protocols.codec import Find, ReadRequest
 from nexus.protocols.dispositions import dropped_by
 from nexus.protocols.openai_request import read_effort, read_format
+from nexus.protocols.responses.configuration import updated
 from nexus.protocols.responses.earlier import Continued, Earlier
 from nexus.protocols.responses.fields import READS, WITHOUT_STORE
 from nexus.protocols.responses.read_items import ItemsReader
@@ -52,6 +53,7 @@ def read_request(body: Body, find: Find | None = None, *, compacts: bool = False
     if compacts:
         items.read([{"type": "compaction_trigger"}])
     messages = items.finish()
+    configured = updated(body, drops, earlier.before, body.get("input"))
     choice, tools = read_choice(body.get("tool_choice"), reader, drops)
     instructions = maybe_string(body, "instructions")
     stream = maybe_bool(body, "stream") or False
@@ -61,8 +63,8 @@ def read_request(body: Body, find: Find | None = None, *, compacts: bool = False
         tools=tools,
         tool_choice=choice,
         parallel_tools=maybe_bool(body, "parallel_tool_calls"),
-        thinking=_read_thinking(body, drops),
-        output_format=_read_format(body, drops),
+        thinking=_read_thinking(configured, drops),
+        output_format=_read_format(configured, drops),
         max_tokens=maybe_whole(body, "max_output_tokens", 1),
         temperature=maybe_number(body, "temperature", 0, 2),
         top_p=maybe_number(body, "top_p", 0, 1),

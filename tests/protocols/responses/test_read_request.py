@@ -15,6 +15,7 @@ from nexus.conversation.parts import (
     Inline,
     Link,
     Message,
+    OutputFormat,
     Part,
     Reasoning,
     Refusal,
@@ -244,6 +245,25 @@ def test_citations_of_an_earlier_answer_are_dropped_by_name() -> None:
     cited = {"type": "output_text", "text": "b", "annotations": [{"type": "url_citation"}]}
     read = read_request({"model": "m", "input": [{"role": "assistant", "content": [cited]}]})
     assert read.dropped == ("input.content.annotations",)
+
+
+def test_the_last_update_of_the_configuration_counts() -> None:
+    """As Codex sends it with ``reasoning_effort_override``."""
+    hi, format = {"role": "user", "content": "hi"}, {"type": "json_schema", "name": "n", "schema": {"type": "object"}}
+    updates = [
+        {"type": "configuration_update", "reasoning": {"effort": "low"}, "text": {"format": format}},
+        {"type": "configuration_update", "reasoning": {"effort": "high", "mode": "pro"}},
+    ]
+    body = {
+        "model": "m",
+        "input": [hi, updates[0], hi, updates[1]],
+        "reasoning": {"effort": "medium", "summary": "auto"},
+    }
+    read = read_request(body)
+    assert read.request.thinking == Thinking(True, effort="high")
+    assert read.request.output_format == OutputFormat({"type": "object"}, "n")
+    assert [message.role for message in read.request.messages] == ["user", "user"]
+    assert read.dropped == ("input.reasoning.mode",)
 
 
 def test_a_web_search_of_an_earlier_answer_is_dropped_by_name() -> None:
