@@ -18,8 +18,8 @@ READS: Mapping[str, Disposition] = {
     "model": converted("", "set by the route"),
     "messages": carried(
         "messages",
-        "search results become text documents; a `fallback` block is left out and named; blocks of server tools, files, "
-        "citations and unknown blocks are refused",
+        "search results become text documents; a `fallback` block is left out and named; blocks of server tools, "
+        "files, citations and unknown blocks are refused",
     ),
     "system": converted("system", "without Claude Code's `x-anthropic-billing-header` block, which is not content"),
     "max_tokens": carried("max_tokens", "optional here, because token counting has none"),
