@@ -102,9 +102,9 @@ HEADERS = frozenset({"openai-beta"})
 WRITES: Mapping[str, Disposition] = {
     "messages": converted(
         "input",
-        "reasoning is sent back only if this protocol encrypted it; from GPT-5.6 on, cache breakpoints stand on what user "
-        "and system said and on results, others are dropped and named; from gpt-5.3-codex on, each text of the "
-        "assistant says whether the model went on after it",
+        "reasoning is sent back only if this protocol encrypted it; from GPT-5.6 on, cache breakpoints stand on "
+        "what user and system said and on results, others are dropped and named; from gpt-5.3-codex on, each text "
+        "of the assistant says whether the model went on after it",
     ),
     "system": converted("input", "developer messages at the start, one per block"),
     "tools": converted(
