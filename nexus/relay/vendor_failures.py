@@ -16,6 +16,7 @@ from nexus.protocols import loader
 from nexus.relay.exchange import Exchange
 from nexus.relay.lanes import Lane
 from nexus.upstream.request import UpstreamReply
+from nexus.wire import only
 
 _RETRYABLE = frozenset({408, 429, 529})
 _WISH = "x-should-retry"
@@ -34,7 +35,9 @@ def status_failure(
     retryable = reply.status in _RETRYABLE or reply.status >= 500 if wish is None else wish == "true"
     failure = lane.read_error(route, reply.status, headers, body)
     if failure is not None:
-        said = {} if wish is None else {_WISH: wish}
+        # SDKs take every 429 for one that passes; Claude Code tries ten times.
+        hopeless = "false" if failure.kind == "quota" else None
+        said = only({_WISH: wish or hopeless})
         return VendorError(replace(failure, provider=name, retryable=retryable, wish=said))
     return UpstreamStatus(
         provider=name,

@@ -114,6 +114,14 @@ def test_the_vendors_wish_reaches_a_client_of_another_protocol(
     assert (reply.status, reply.headers["x-should-retry"]) == (503, wish)
 
 
+def test_a_quota_that_is_used_up_is_not_asked_for_again(patient: Nexus, openai_upstream: FakeUpstream) -> None:
+    openai_upstream.default = Behaviour(status=429, error_type="insufficient_quota", error_code="insufficient_quota")
+    reply = patient.messages({**CHAT, "max_tokens": 64})
+    assert (reply.status, reply.headers["x-should-retry"]) == (429, "false")
+    openai_upstream.default = Behaviour(status=429)
+    assert "x-should-retry" not in patient.messages({**CHAT, "max_tokens": 64}).headers
+
+
 GOOGLES = {"contents": [{"role": "user", "parts": [{"text": "Hello!"}]}]}
 
 
