@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from nexus.conversation.asking import asks_for
 from nexus.conversation.parts import OutputFormat, Request, Thinking
+from nexus.errors import InvalidRequest
 from nexus.models import efforts
 from nexus.models.gpt import GPT, LEAST_OUTPUT
 from nexus.protocols import cutter
@@ -39,12 +40,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         body["include"] = ["reasoning.encrypted_content"]
     if request.stream:
         body["stream"] = True
-    if request.tools:
-        body["tools"] = write_tools(request.tools, runs=False)
-        if request.tool_choice is not None:
-            body["tool_choice"] = write_choice(request.tool_choice, request.tools)
-        if request.parallel_tools is not None:
-            body["parallel_tool_calls"] = request.parallel_tools
+    _write_tools(request, body)
     if request.thinking is not None and (reasoning := write_thinking(request.thinking, target, drops)):
         body["reasoning"] = reasoning
     if text := _write_text(request, target.gpt, drops):
@@ -63,6 +59,19 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         drops.add("cache")
     cut = _cut(request, drops)
     return VendorRequest(body, (*drops.names, *lost), cut=cut, renaming=renaming)
+
+
+def _write_tools(request: Request, body: dict[str, Json]) -> None:
+    choice = request.tool_choice
+    if not request.tools:
+        if choice is not None and choice.mode in ("required", "tool"):
+            raise InvalidRequest.about("tool_choice", "a tool must be called, but there are no tools")
+        return
+    body["tools"] = write_tools(request.tools, runs=False)
+    if choice is not None:
+        body["tool_choice"] = write_choice(choice, request.tools)
+    if request.parallel_tools is not None:
+        body["parallel_tool_calls"] = request.parallel_tools
 
 
 def _write_text(request: Request, gpt: GPT | None, drops: Drops) -> dict[str, Json]:

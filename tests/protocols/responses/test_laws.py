@@ -21,9 +21,10 @@ from nexus.conversation.parts import (
     Thinking,
     Tool,
     ToolCall,
+    ToolChoice,
     ToolResult,
 )
-from nexus.errors import UnsupportedFeature
+from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models import gpt
 from nexus.protocols.codec import Target
 from nexus.protocols.responses.write_request import write_count, write_request
@@ -111,6 +112,19 @@ def test_what_has_no_place_is_refused_by_its_path(role: Any, part: Part) -> None
     with pytest.raises(UnsupportedFeature) as refusal:
         written(part, role=role)
     assert refusal.value.param == "messages.0.content.0"
+
+
+@pytest.mark.parametrize("choice", [ToolChoice("required"), ToolChoice("tool", "gone")])
+@pytest.mark.parametrize("tools", [(), (Tool("f"),)], ids=["no tools", "another tool"])
+def test_a_choice_of_what_is_not_there_is_refused(choice: ToolChoice, tools: tuple[Tool, ...]) -> None:
+    """As a tool of Anthropic's own that was left out may be the one that had to be called."""
+    request = Request((Message("user", (Text("hi"),)),), tools=tools, tool_choice=choice)
+    if tools and choice.mode == "required":
+        assert write_request(request, TARGET).body["tool_choice"] == "required"
+        return
+    with pytest.raises(InvalidRequest) as refusal:
+        write_request(request, TARGET)
+    assert refusal.value.param == "tool_choice"
 
 
 def test_tools_of_other_clients_are_never_strict_by_default() -> None:
