@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from nexus.accounting.entry import PARTS
 from nexus.accounting.record import Outcome
+from nexus.conversation.usage import PARTS
 from nexus.telemetry.metrics.catalog import METRICS, Metric
 from tests.scraped import Scraped
 from tests.serving import CHAT, Nexus

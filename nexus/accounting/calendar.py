@@ -18,8 +18,9 @@ from nexus.accounting.asked import Filters, where
 from nexus.accounting.books import Books
 from nexus.accounting.database import Database, DatabaseError
 from nexus.accounting.days import DAY, day_of
-from nexus.accounting.entry import PARTS, Charge
+from nexus.accounting.record import Charge
 from nexus.accounting.tables import DAY_SUMS
+from nexus.conversation.usage import PARTS
 from nexus.dataclasses import dataclass
 from nexus.errors import NotFound, Overloaded
 

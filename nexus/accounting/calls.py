@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nexus.accounting.asked import Filters, where
+from nexus.accounting.asked import BY, Filters, where
 from nexus.accounting.database import Database, Transaction
-from nexus.accounting.entry import PARTS
-from nexus.accounting.tables import ATTEMPT_FIELDS, column
+from nexus.accounting.rows import COLUMNS, TOKENS, Row
 from nexus.accounting.tabulate import NANO, moment
+from nexus.conversation.usage import PARTS
 from nexus.dataclasses import dataclass
 from nexus.wire import Json, decode
 
 MOST_CALLS = 200
 """Of one page."""
 
-_COLUMNS = ", ".join(map(column, ATTEMPT_FIELDS))
+_NAMES = tuple(column.name for column in COLUMNS)
 
 OF_CALL = (
     *("call_id", "caller", "group", "key", "session", "agent", "request_class", "user_agent", "tags"),
@@ -61,44 +61,41 @@ def calls(
             f"ORDER BY at_seconds DESC, call_id DESC LIMIT {most + 1}",
             values,
         )
-        found = entries_of_calls(transaction, [call_id for _, call_id in places[:most]])
+        found = rows_of_calls(transaction, [call_id for _, call_id in places[:most]])
     end = str(Place(*places[most - 1])) if len(places) > most else None
-    return {"calls": [_call(entries) for entries in found.values()], "next": end}
+    return {"calls": [_call(rows) for rows in found.values()], "next": end}
 
 
-def entries_of_calls(transaction: Transaction, ids: Sequence[str]) -> dict[str, list[dict[str, Json]]]:
-    """Of each of these calls its rows as fields by name, in the order of the attempts."""
+def rows_of_calls(transaction: Transaction, ids: Sequence[str]) -> dict[str, list[Row]]:
+    """Of each of these calls its rows, in the order of the attempts."""
     rows = transaction.query(
-        f"SELECT {_COLUMNS} FROM attempts WHERE call_id IN ({', '.join('?' * len(ids))}) ORDER BY attempt", ids
+        f"SELECT {', '.join(_NAMES)} FROM attempts WHERE call_id IN ({', '.join('?' * len(ids))}) ORDER BY attempt", ids
     )
-    found: dict[str, list[dict[str, Json]]] = {call_id: [] for call_id in ids}
-    for row in rows:
-        entry = dict(zip(ATTEMPT_FIELDS, row, strict=True))
-        found[entry["call_id"]].append(entry)
+    found: dict[str, list[Row]] = {call_id: [] for call_id in ids}
+    for values in rows:
+        row = dict(zip(_NAMES, values, strict=True))
+        found[row["call_id"]].append(row)
     return found
 
 
-def _call(entries: list[dict[str, Json]]) -> dict[str, Json]:
-    last = entries[-1]
-    known = {"at": moment(last["at"]), **{name: last[name] for name in OF_CALL}}
+def _call(rows: list[Row]) -> dict[str, Json]:
+    last = rows[-1]
+    known = {"at": moment(last["at_seconds"]), **{name: last[BY.get(name, name)] for name in OF_CALL}}
     known |= {"stream": bool(last["stream"]), "tags": decode(last["tags"]), "outcome": last["call_outcome"]}
     known |= {name: last[name] for name in OF_LAST}
     if last["attempt"] == 0:
         return {**known, "status": last["status"], "error": last["error"], "attempts": []}
-    return {**known, "attempts": [_attempt(entry) for entry in entries]}
+    return {**known, "attempts": [_attempt(row) for row in rows]}
 
 
-_OF_ATTEMPT = tuple(
-    name
-    for name in ATTEMPT_FIELDS
-    if name not in (*OF_CALL, *OF_LAST, *PARTS, "at", "last", "call_outcome", "cost", "raw_usage")
-)
+_ELSEWHERE = {*(BY.get(name, name) for name in OF_CALL), *OF_LAST, *TOKENS, "at_seconds", "is_last", "call_outcome"}
+_OF_ATTEMPT = tuple(name for name in _NAMES if name not in {*_ELSEWHERE, "cost_nano", "raw_usage"})
 
 
-def _attempt(entry: dict[str, Json]) -> dict[str, Json]:
-    shown = {name: entry[name] for name in _OF_ATTEMPT}
-    shown["total_ms"] = entry["total_ms"]
-    shown["tokens"] = {part: entry[part] for part in PARTS}
-    shown["cost_usd"] = None if entry["cost"] is None else entry["cost"] / NANO
-    shown["raw_usage"] = decode(entry["raw_usage"]) if entry["raw_usage"] else None
+def _attempt(row: Row) -> dict[str, Json]:
+    shown = {name: row[name] for name in _OF_ATTEMPT}
+    shown["total_ms"] = row["total_ms"]
+    shown["tokens"] = {part: row[column] for part, column in zip(PARTS, TOKENS, strict=True)}
+    shown["cost_usd"] = None if row["cost_nano"] is None else row["cost_nano"] / NANO
+    shown["raw_usage"] = decode(row["raw_usage"]) if row["raw_usage"] else None
     return shown

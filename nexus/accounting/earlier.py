@@ -10,11 +10,9 @@ from typing import Any
 
 from nexus.accounting.activity import CALLS, SPANS, Point
 from nexus.accounting.asked import Filters, where
-from nexus.accounting.calls import entries_of_calls
+from nexus.accounting.calls import rows_of_calls
 from nexus.accounting.database import Database
-from nexus.accounting.entry import PARTS
-from nexus.accounting.tables import column
-from nexus.wire import Json
+from nexus.accounting.rows import TOKENS, Row
 
 FURTHEST = 86_400.0
 MOST_ROWS = 20_000
@@ -25,7 +23,7 @@ _SUMS = ", ".join(
         "SUM(CASE WHEN outcome = 'ok' THEN 0 ELSE 1 END)",
         "COALESCE(SUM(cost_nano), 0)",
         "SUM(CASE WHEN cost_nano IS NULL THEN 1 ELSE 0 END)",
-        *(f"SUM({column(part)})" for part in PARTS),
+        *(f"SUM({part})" for part in TOKENS),
     )
 )
 """In the order of an Activity's sums."""
@@ -70,8 +68,8 @@ def calls(database: Database, until: float, only: Filters = ()) -> list[dict[str
                 values,
             )
         ]
-        found = entries_of_calls(transaction, ids)
-    return [_line(entries) for entries in found.values() if entries]
+        found = rows_of_calls(transaction, ids)
+    return [_line(rows) for rows in found.values() if rows]
 
 
 def completed(view: Mapping[str, Any], before: Mapping[str, Points], lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -91,19 +89,20 @@ def _merged(points: Sequence[Any], before: Points) -> list[Any]:
     return found
 
 
-def _line(entries: Sequence[Mapping[str, Json]]) -> dict[str, Any]:
-    last = entries[-1]
-    asked = [entry for entry in entries if entry["attempt"]]
-    costs = [entry["cost"] for entry in asked if entry["cost"] is not None]
-    tried = ", ".join(f"{entry['route']}={entry['status'] or entry['outcome']}" for entry in asked)
+def _line(rows: Sequence[Row]) -> dict[str, Any]:
+    last = rows[-1]
+    asked = [row for row in rows if row["attempt"]]
+    costs = [row["cost_nano"] for row in asked if row["cost_nano"] is not None]
+    tried = ", ".join(f"{row['route']}={row['status'] or row['outcome']}" for row in asked)
     return {
-        **{name: last[name] for name in ("at", "caller", "session", "protocol", "operation", "model", "route")},
+        **{name: last[name] for name in ("caller", "session", "protocol", "operation", "model", "route")},
         **{name: last[name] for name in ("status", "dropped", "first_ms", "total_ms", "own_ms")},
         "id": last["call_id"],
+        "at": last["at_seconds"],
         "stream": bool(last["stream"]),
         "outcome": last["call_outcome"],
         "why": last["error"] if last["call_outcome"] != "ok" else "",
         "tried": tried if len(asked) > 1 else "",
-        "tokens": [sum(entry[part] for entry in asked) for part in PARTS] if asked else [],
+        "tokens": [sum(row[part] for row in asked) for part in TOKENS] if asked else [],
         "cost": sum(costs) if costs or not asked else None,
     }

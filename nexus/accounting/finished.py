@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nexus.accounting.entry import PARTS, milliseconds, parts_of
-from nexus.accounting.record import AttemptRecord, CallRecord, Outcome, reason
+from nexus.accounting.record import AttemptRecord, CallRecord, Outcome, milliseconds, reason
+from nexus.conversation.usage import PARTS, parts_of
 
 LONGEST = 200
 """Characters of a name, or of the reason for a failure."""

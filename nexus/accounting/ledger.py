@@ -11,18 +11,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 
 from nexus.accounting.database import Database, DatabaseError, RowsRefused, Transaction, Value, migrate
 from nexus.accounting.days import DAY, day_of
-from nexus.accounting.entries import entries_of
-from nexus.accounting.entry import Charge, Entry, parts_of
-from nexus.accounting.record import CallRecord
+from nexus.accounting.record import CallRecord, Charge
+from nexus.accounting.rows import TOKENS, Row, rows_of
 from nexus.accounting.tables import (
     ADD_TO_BUDGET,
     ADD_TO_DAY,
     DAY_KEY,
     DAY_SUMS,
-    FLAGS,
     FORGET_ATTEMPTS,
     FORGET_BEYOND,
     FORGET_BUDGETS,
@@ -30,7 +29,6 @@ from nexus.accounting.tables import (
     FORGET_HOLDINGS,
     INSERT_ATTEMPT,
     STEP,
-    attempt_values,
 )
 from nexus.dataclasses import dataclass
 
@@ -60,7 +58,7 @@ MOST_IN_MEMORY = 50_000
 class Item:
     """What is written together or not at all."""
 
-    entry: Entry
+    row: Row
     charges: tuple[Charge, ...] = ()
 
 
@@ -68,7 +66,7 @@ def items_of(call: CallRecord | tuple[Item, ...]) -> tuple[Item, ...]:
     """What is written about a call; what it charged goes with its last row."""
     if not isinstance(call, CallRecord):
         return call
-    return tuple(Item(entry, call.charges if entry.last else ()) for entry in entries_of(call))
+    return tuple(Item(row, call.charges if row["is_last"] else ()) for row in rows_of(call))
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,19 +242,19 @@ class Ledger:
 
 def _unwritten(transaction: Transaction, items: Sequence[Item]) -> Sequence[Item]:
     """Those whose rows are not there."""
-    ids = sorted({item.entry.call_id for item in items})
+    ids = sorted({item.row["call_id"] for item in items})
     statement = f"SELECT call_id, attempt FROM attempts WHERE call_id IN ({', '.join('?' * len(ids))})"
     found = set(transaction.query(statement, ids))
-    return [item for item in items if (item.entry.call_id, item.entry.attempt) not in found]
+    return [item for item in items if (item.row["call_id"], item.row["attempt"]) not in found]
 
 
 def _write(transaction: Transaction, batch: Sequence[Item]) -> None:
-    transaction.run_many(INSERT_ATTEMPT, [_values(item.entry) for item in batch])
+    transaction.run_many(INSERT_ATTEMPT, [tuple(item.row.values()) for item in batch])
     days: dict[tuple[str, ...], list[int]] = {}
     budgets: dict[tuple[str, ...], int] = {}
     for item in batch:
-        sums = days.setdefault(_day_key(item.entry), [0] * len(DAY_SUMS))
-        for index, value in enumerate(_day_sums(item.entry)):
+        sums = days.setdefault(_day_key(item.row), [0] * len(DAY_SUMS))
+        for index, value in enumerate(_day_sums(item.row)):
             sums[index] += value
         for charge in item.charges:
             key = (charge.budget, charge.subject, charge.period)
@@ -266,29 +264,26 @@ def _write(transaction: Transaction, batch: Sequence[Item]) -> None:
     transaction.run_many(ADD_TO_BUDGET, [(*key, nano) for key, nano in sorted(budgets.items())])
 
 
-def _values(entry: Entry) -> list[Value]:
-    values = list(attempt_values(entry))
-    for place in FLAGS:
-        values[place] = int(values[place])
-    return values
+_of_day = itemgetter(*DAY_KEY[1:])
+_tokens = itemgetter(*TOKENS)
 
 
-def _day_key(entry: Entry) -> tuple[str, ...]:
-    # Names of models that are not there are anybody's invention.
-    model = "" if entry.attempt == 0 and entry.status == 404 else entry.model
-    key = (day_of(entry.at), entry.caller, entry.group, entry.key, model, entry.route, entry.agent, entry.tags)
-    assert len(key) == len(DAY_KEY)
-    return key
+def _day_key(row: Row) -> tuple[str, ...]:
+    if row["attempt"] == 0 and row["status"] == 404:
+        # Names of models that are not there are anybody's invention.
+        row = {**row, "model": ""}
+    return (day_of(row["at_seconds"]), *_of_day(row))
 
 
-def _day_sums(entry: Entry) -> tuple[int, ...]:
-    asked = entry.attempt > 0
+def _day_sums(row: Row) -> tuple[int, ...]:
+    """In the order of DAY_SUMS."""
+    asked = row["attempt"] > 0
     return (
-        int(entry.last),
+        row["is_last"],
         int(asked),
-        int(entry.last and entry.call_outcome != "ok"),
-        int(asked and entry.tokens_known != "yes"),
-        int(asked and entry.cost is None),
-        *parts_of(entry),
-        entry.cost or 0,
+        int(row["is_last"] and row["call_outcome"] != "ok"),
+        int(asked and row["tokens_known"] != "yes"),
+        int(asked and row["cost_nano"] is None),
+        *_tokens(row),
+        row["cost_nano"] or 0,
     )

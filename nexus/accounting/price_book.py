@@ -25,9 +25,9 @@ from urllib.parse import urlsplit
 
 import nexus
 from nexus.accounting.days import day_of
-from nexus.accounting.entry import TokensKnown
 from nexus.accounting.price_list import Route, price_list
 from nexus.accounting.prices import Price, Rates, read_price, with_defaults
+from nexus.accounting.record import TokensKnown
 from nexus.conversation.usage import Usage
 from nexus.dataclasses import dataclass
 from nexus.provider import Listing, Provider

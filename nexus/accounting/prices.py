@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import Any
 
-from nexus.accounting.entry import PARTS
-from nexus.conversation.usage import Usage
+from nexus.conversation.usage import PARTS, Usage
 from nexus.dataclasses import dataclass
 from nexus.wire import Json, count, mapping, sequence, text
 

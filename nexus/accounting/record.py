@@ -12,7 +12,6 @@ from dataclasses import field
 from enum import StrEnum
 from typing import Literal
 
-from nexus.accounting.entry import Charge, TokensKnown
 from nexus.auth.identity import Identity
 from nexus.call import Tags
 from nexus.conversation.usage import Usage
@@ -38,6 +37,10 @@ Phase = Literal["prepared", "sent", "answered", "content"]
 
 KeyClass = Literal["configured", "caller"]
 """Whose key the vendor was shown."""
+
+TokensKnown = Literal["yes", "partly", "no"]
+"""Whether the vendor said what the attempt used: in full, in part (the answer was cut, or some of it was estimated), or
+not at all. "yes" where it used nothing: it never got the request, or refused it."""
 
 
 class Outcome(StrEnum):
@@ -132,6 +135,16 @@ class AttemptRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Charge:
+    """What an attempt adds to one period of a budget, in nano-dollars."""
+
+    budget: str
+    subject: str
+    period: str
+    nano: int
+
+
+@dataclass(frozen=True, slots=True)
 class CallRecord:
     """``at`` is when the call came, in Unix seconds; ``caller`` the address that it came from; ``model`` the name that
     was asked for; ``status`` and ``error`` what the client got. ``route`` is the last one, with the vendor's name of
@@ -194,6 +207,11 @@ class CallRecord:
 
 Consumer = Callable[[CallRecord], None]
 """Told of every call once, on the loop: it must not block, and what it raises is its own failure."""
+
+
+def milliseconds(seconds: float | None) -> float | None:
+    """As people and tables are told it."""
+    return None if seconds is None else round(1000 * max(0.0, seconds), 1)
 
 
 ATTEMPT_FAILED = "attempt failed"

@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from nexus.accounting.asked import BY, Filters, where
 from nexus.accounting.database import Database
 from nexus.accounting.days import DAY, day_of, midnight
-from nexus.accounting.entry import PARTS
-from nexus.accounting.tables import DAY_SUMS, column
+from nexus.accounting.rows import TOKENS
+from nexus.accounting.tables import DAY_SUMS
+from nexus.conversation.usage import PARTS
 from nexus.dataclasses import dataclass
 from nexus.headers.tags import TAG
 from nexus.settings.types import read_duration
@@ -65,7 +66,7 @@ _FROM_ATTEMPTS = (
     "SUM(CASE WHEN is_last = 1 AND call_outcome <> 'ok' THEN 1 ELSE 0 END)",
     "SUM(CASE WHEN attempt > 0 AND tokens_known <> 'yes' THEN 1 ELSE 0 END)",
     "SUM(CASE WHEN attempt > 0 AND cost_nano IS NULL THEN 1 ELSE 0 END)",
-    *(f"SUM({column(part)})" for part in PARTS),
+    *(f"SUM({part})" for part in TOKENS),
     "SUM(COALESCE(cost_nano, 0))",
 )
 _FROM_DAYS = tuple(f"SUM({name})" for name in DAY_SUMS)

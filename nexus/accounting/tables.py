@@ -9,34 +9,7 @@ A step of MIGRATIONS never changes once it was released; a new version is a new 
 
 from __future__ import annotations
 
-from dataclasses import fields
-from operator import attrgetter
-
-from nexus.accounting.entry import PARTS, Entry
-
-_RENAMED = {"group": "group_name", "key": "key_name", "last": "is_last", "at": "at_seconds", "input": "input_tokens"}
-"""Fields whose names are words of SQL, or would say too little in a query written by hand."""
-
-
-def column(field: str) -> str:
-    """The column that holds a field of an entry."""
-    return f"{field}_tokens" if field in PARTS else _RENAMED.get(field, "cost_nano" if field == "cost" else field)
-
-
-_TYPES = {
-    "int": "BIGINT NOT NULL",
-    "float": "DOUBLE PRECISION NOT NULL",
-    "bool": "INTEGER NOT NULL",
-    "str": "TEXT NOT NULL",
-    "TokensKnown": "TEXT NOT NULL",
-    "int | None": "BIGINT",
-    "float | None": "DOUBLE PRECISION",
-}
-
-ATTEMPT_FIELDS = tuple(field.name for field in fields(Entry))
-attempt_values = attrgetter(*ATTEMPT_FIELDS)
-FLAGS = tuple(place for place, field in enumerate(fields(Entry)) if field.type == "bool")
-"""Places of those that are written as 0 or 1."""
+from nexus.accounting.rows import COLUMNS, TOKENS
 
 DAY_KEY = ("day", "caller", "group_name", "key_name", "model", "route", "agent", "tags")
 """What sums of a day are kept apart by."""
@@ -47,14 +20,14 @@ DAY_SUMS = (
     "failed",
     "unknown_tokens",
     "unknown_cost",
-    *(column(part) for part in PARTS),
+    *TOKENS,
     "cost_nano",
 )
 """``failed`` counts calls that did not end well; ``unknown_...`` count attempts that reached a vendor."""
 
 
 def _attempts() -> str:
-    columns = ", ".join(f"{column(field.name)} {_TYPES[str(field.type)]}" for field in fields(Entry))
+    columns = ", ".join(f"{column.name} {column.kind.sql}" for column in COLUMNS)
     return f"CREATE TABLE attempts ({columns}, PRIMARY KEY (call_id, attempt))"
 
 
@@ -87,8 +60,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 VERSION = len(MIGRATIONS)
 
 INSERT_ATTEMPT = (
-    f"INSERT INTO attempts ({', '.join(map(column, ATTEMPT_FIELDS))}) "
-    f"VALUES ({', '.join('?' * len(ATTEMPT_FIELDS))}) ON CONFLICT DO NOTHING"
+    f"INSERT INTO attempts ({', '.join(column.name for column in COLUMNS)}) "
+    f"VALUES ({', '.join('?' * len(COLUMNS))}) ON CONFLICT DO NOTHING"
 )
 
 

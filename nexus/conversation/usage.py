@@ -6,8 +6,9 @@ reasoning inside the completion; Anthropic counts cache reads and writes beside 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
+from operator import attrgetter
 
 from nexus.dataclasses import dataclass
 from nexus.wire import Json
@@ -52,3 +53,9 @@ class Usage:
     def adds_up(self) -> bool:
         """Whether the parts sum to what the vendor says is the total."""
         return self.vendor_total is None or self.vendor_total == self.total
+
+
+PARTS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning")
+"""The disjoint parts of a usage, by the names of its fields."""
+
+parts_of: Callable[[Usage], tuple[int, ...]] = attrgetter(*PARTS)

@@ -9,9 +9,9 @@ import hashlib
 from collections.abc import Iterable
 from contextlib import suppress
 
-from nexus.accounting.entry import Charge
 from nexus.accounting.price_book import PriceBook
 from nexus.accounting.prices import Price
+from nexus.accounting.record import Charge
 from nexus.auth.identity import joined
 from nexus.call import Call
 from nexus.conversation.estimate import Estimate, estimate, tokens_of

@@ -12,8 +12,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from nexus.accounting.entry import Charge
 from nexus.accounting.prices import Price
+from nexus.accounting.record import Charge
 from nexus.auth.identity import Identity, joined
 from nexus.call import Call
 from nexus.conversation.usage import Usage

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from nexus.accounting.entry import Charge
-from nexus.accounting.record import KeyClass, Outcome, Phase, outcome_of
+from nexus.accounting.record import Charge, KeyClass, Outcome, Phase, outcome_of
 from nexus.call import Answers, Call, VendorIds
 from nexus.cancel import Cancel
 from nexus.conversation.tap import Tap

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from nexus.accounting.entry import PARTS
 from nexus.accounting.holdings import Held
 from nexus.conversation.tap import Tap
-from nexus.conversation.usage import Usage
+from nexus.conversation.usage import Usage, parts_of
 from nexus.dataclasses import dataclass
 from nexus.errors import VendorError
 from nexus.protocols.dialect import AnswerRelay
@@ -154,7 +153,7 @@ def _used(usage: Usage | None, model: str, alias: str | None, cost: Cost) -> Use
     # That it came in a batch is in the price.
     untiered = replace(usage, service_tier="")
     price = None if alias is None else cost(alias, untiered)
-    return Used(alias, model, tuple(getattr(usage, part) for part in PARTS), price)
+    return Used(alias, model, parts_of(usage), price)
 
 
 @dataclass(frozen=True, slots=True)

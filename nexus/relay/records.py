@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from nexus.accounting.entry import TokensKnown
-from nexus.accounting.record import AttemptRecord, CallRecord, outcome_of
+from nexus.accounting.record import AttemptRecord, CallRecord, TokensKnown, outcome_of
 from nexus.conversation.usage import Usage
 from nexus.errors import UNSENT, ClientError, Draining, UpstreamError, UpstreamStatus, VendorError
 from nexus.relay.exchange import CallState, Exchange

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from nexus.accounting.entry import milliseconds
-from nexus.accounting.record import CallRecord, level_of, reason
+from nexus.accounting.record import CallRecord, level_of, milliseconds, reason
 
 log = logging.getLogger("nexus.access")
 

@@ -16,10 +16,12 @@ import pytest
 
 from nexus.accounting import earlier
 from nexus.accounting.database import Database, DatabaseError, NewerTables, SqliteDatabase, Transaction, migrate
-from nexus.accounting.entry import Charge, Entry
 from nexus.accounting.ledger import BATCH, ROOM, Item, Ledger
+from nexus.accounting.record import Charge
 from nexus.accounting.report import Sums, usage
+from nexus.accounting.rows import Row
 from nexus.accounting.tables import VERSION
+from tests.accounting.rows import row
 from tests.serving import wait_until
 
 NOON = 1_790_000_000.0
@@ -27,17 +29,9 @@ NOON = 1_790_000_000.0
 DAY = "2026-09-21"
 
 
-def entry(number: int = 0, attempt: int = 1, **more: Any) -> Entry:
-    known = {
-        "at": NOON,
-        "last": True,
-        "route": "openai/gpt-5",
-        "model": "gpt-5",
-        "outcome": "ok",
-        "call_outcome": "ok",
-        "tokens_known": "yes",
-    }
-    return Entry(call_id=f"call-{number}", attempt=attempt, **{**known, **more})
+def call(number: int = 0, attempt: int = 1, **more: Any) -> Row:
+    known = {"route": "openai/gpt-5", "model": "gpt-5"}
+    return row(f"call-{number}", NOON, attempt=attempt, **{**known, **more})
 
 
 def rows(database: Database, statement: str) -> list[tuple[Any, ...]]:
@@ -58,13 +52,15 @@ def put(ledger: Ledger, *items: Item) -> None:
         ledger.add((item,))
 
 
-def add(ledger: Ledger, *entries: Entry) -> None:
-    put(ledger, *map(Item, entries))
+def add(ledger: Ledger, *told: Row) -> None:
+    put(ledger, *map(Item, told))
     assert ledger.flush(60)
 
 
 def test_an_attempt_is_kept_as_it_was(ledger: Ledger) -> None:
-    told = entry(stream=True, status=200, input=7, cost=4_740_000, first_ms=12.5, stop="end_turn", tags='{"a":"b"}')
+    told = call(
+        stream=1, status=200, input_tokens=7, cost_nano=4_740_000, first_ms=12.5, stop="end_turn", tags='{"a":"b"}'
+    )
     add(ledger, told)
     columns = "call_id, attempt, is_last, stream, status, input_tokens, cost_nano, first_ms, stop, tags"
     assert rows(ledger.database, f"SELECT {columns} FROM attempts") == [
@@ -73,11 +69,15 @@ def test_an_attempt_is_kept_as_it_was(ledger: Ledger) -> None:
 
 
 def test_days_are_the_sums_of_attempts(ledger: Ledger) -> None:
-    add(ledger, entry(1, 1, last=False, outcome="vendor_error", tokens_known="no"), entry(1, 2, output=5, cost=10))
     add(
         ledger,
-        entry(2, 1, output=3, cost=None),
-        entry(3, 0, outcome="refused", call_outcome="refused", route="", tokens_known="no"),
+        call(1, 1, is_last=0, outcome="vendor_error", tokens_known="no"),
+        call(1, 2, output_tokens=5, cost_nano=10),
+    )
+    add(
+        ledger,
+        call(2, 1, output_tokens=3, cost_nano=None),
+        call(3, 0, outcome="refused", call_outcome="refused", route="", tokens_known="no"),
     )
     report = usage(ledger.database, by="day", since=NOON - 86_400 * 30, now=NOON)
     assert report.rows == (
@@ -106,15 +106,15 @@ QUESTIONS = {
 def test_every_question_has_its_answer(ledger: Ledger) -> None:
     ann: dict[str, Any] = {
         "caller": "ann",
-        "group": "web",
-        "key": "laptop",
+        "group_name": "web",
+        "key_name": "laptop",
         "model": "smart",
         "route": "anthropic/sonnet",
     }
     add(
         ledger,
-        entry(1, cost=20, session="s1", tags='{"project":"web"}', **ann),
-        entry(2, cost=10, caller="bob", key="ci", agent="a1"),
+        call(1, cost_nano=20, session="s1", tags='{"project":"web"}', **ann),
+        call(2, cost_nano=10, caller="bob", key_name="ci", agent="a1"),
     )
     for by, names in QUESTIONS.items():
         report = usage(ledger.database, by=by, since=NOON - 60, now=NOON)
@@ -125,7 +125,7 @@ def test_every_question_has_its_answer(ledger: Ledger) -> None:
 
 def test_charges_add_up_in_the_budgets_period(ledger: Ledger) -> None:
     charge = Charge("team", "ann", "2026-09", 30)
-    put(ledger, Item(entry(1), (charge,)), Item(entry(2), (charge,)))
+    put(ledger, Item(call(1), (charge,)), Item(call(2), (charge,)))
     assert ledger.flush(60)
     assert rows(ledger.database, "SELECT budget, subject, period, spent_nano FROM budgets") == [
         ("team", "ann", "2026-09", 60)
@@ -135,10 +135,10 @@ def test_charges_add_up_in_the_budgets_period(ledger: Ledger) -> None:
 def test_what_was_before_a_time(ledger: Ledger) -> None:
     add(
         ledger,
-        entry(1, 1, last=False, outcome="vendor_error", status=529, route="a/b", cost=None),
-        entry(1, 2, output=5, cost=10, at=NOON),
-        entry(2, 0, route="", outcome="refused", call_outcome="refused", at=NOON - 3000, caller="ada"),
-        entry(3, at=NOON + 1),
+        call(1, 1, is_last=0, outcome="vendor_error", status=529, route="a/b", cost_nano=None),
+        call(1, 2, output_tokens=5, cost_nano=10, at_seconds=NOON),
+        call(2, 0, route="", outcome="refused", call_outcome="refused", at_seconds=NOON - 3000, caller="ada"),
+        call(3, at_seconds=NOON + 1),
     )
     found = earlier.points(ledger.database, "hour", NOON + 1)
     minute, before = int(NOON) // 60 * 60, int(NOON - 3000) // 60 * 60
@@ -154,7 +154,7 @@ def test_what_was_before_a_time(ledger: Ledger) -> None:
 def test_old_rows_go_and_younger_ones_stay(database: Database) -> None:
     ledger = Ledger(database, clock=lambda: NOON)
     days_ago = [0, 34, 36, 399, 401]
-    add(ledger, *(entry(number, at=NOON - 86_400 * days) for number, days in enumerate(days_ago)))
+    add(ledger, *(call(number, at_seconds=NOON - 86_400 * days) for number, days in enumerate(days_ago)))
     ledger.forget()
     assert rows(database, "SELECT COUNT(*) FROM attempts") == [(2,)]
     assert rows(database, "SELECT COUNT(*) FROM days") == [(4,)]
@@ -202,7 +202,7 @@ def test_a_broken_database_loses_nothing_that_fits(monkeypatch: pytest.MonkeyPat
     broken = Broken(SqliteDatabase(None))
     ledger = Ledger(broken, clock=lambda: NOON)
     broken.works.clear()
-    put(ledger, Item(entry(1)))
+    put(ledger, Item(call(1)))
     assert broken.failed.wait(60)
     broken.works.set()
     assert ledger.flush(60)
@@ -231,9 +231,9 @@ def test_a_commit_whose_answer_is_lost_counts_once(database: Database, monkeypat
     forgetful = Forgetful(database)
     ledger = Ledger(forgetful, clock=lambda: NOON)
     forgetful.works.clear()
-    put(ledger, *(Item(entry(number, cost=5), (Charge("b", "ada", "2026-09", 5),)) for number in range(3)))
+    put(ledger, *(Item(call(number, cost_nano=5), (Charge("b", "ada", "2026-09", 5),)) for number in range(3)))
     assert ledger.flush(60) and forgetful.works.is_set()
-    add(ledger, entry(3, cost=5))
+    add(ledger, call(3, cost_nano=5))
     assert rows(forgetful, "SELECT COUNT(*), SUM(cost_nano) FROM attempts") == [(4, 20)]
     assert rows(forgetful, "SELECT SUM(calls), SUM(cost_nano) FROM days") == [(4, 20)]
     assert rows(forgetful, "SELECT SUM(spent_nano) FROM budgets") == [(15,)]
@@ -241,8 +241,8 @@ def test_a_commit_whose_answer_is_lost_counts_once(database: Database, monkeypat
 
 
 def test_a_row_that_the_database_refuses_keeps_no_other_from_being_written(ledger: Ledger) -> None:
-    add(ledger, entry(0))
-    put(ledger, *(Item(entry(number, input=2**70 if number == 7 else 1)) for number in range(1, 20)))
+    add(ledger, call(0))
+    put(ledger, *(Item(call(number, input_tokens=2**70 if number == 7 else 1)) for number in range(1, 20)))
     assert ledger.flush(60)
     assert rows(ledger.database, "SELECT COUNT(*) FROM attempts") == [(19,)]
     assert ledger.lost == 1
@@ -252,9 +252,9 @@ def test_what_finds_no_room_is_counted(caplog: pytest.LogCaptureFixture) -> None
     broken = Broken(SqliteDatabase(None))
     ledger = Ledger(broken, clock=lambda: NOON)
     broken.works.clear()
-    put(ledger, Item(entry(0)))
+    put(ledger, Item(call(0)))
     assert broken.failed.wait(60)
-    put(ledger, *(Item(entry(number)) for number in range(1, ROOM + BATCH + 4)))
+    put(ledger, *(Item(call(number)) for number in range(1, ROOM + BATCH + 4)))
     assert ledger.lost >= 3
     assert "usage is lost" in caplog.text
     ledger.close(60)
@@ -265,13 +265,13 @@ CHILD = """
 import sys, time
 from pathlib import Path
 from nexus.accounting.database import SqliteDatabase
-from nexus.accounting.entry import Charge, Entry
 from nexus.accounting.ledger import Item, Ledger
+from tests.accounting.rows import row
 ledger = Ledger(SqliteDatabase(Path(sys.argv[1])))
 for number in range(100):
-    ledger.add((Item(Entry(str(number), 1, True, time.time())),))
+    ledger.add((Item(row(str(number), time.time())),))
 assert ledger.flush(60)
-ledger.add((Item(Entry("late", 1, True, time.time())),))
+ledger.add((Item(row("late", time.time())),))
 print("written", flush=True)
 time.sleep(600)
 """
@@ -293,7 +293,7 @@ def test_a_killed_process_loses_only_what_it_had_not_written(tmp_path: Path) -> 
 def test_two_processes_write_into_one_file(tmp_path: Path) -> None:
     ledgers = [Ledger(SqliteDatabase(tmp_path / "usage.sqlite3"), clock=lambda: NOON) for _ in range(2)]
     for number, ledger in enumerate(ledgers):
-        put(ledger, *(Item(entry(number * 1000 + index)) for index in range(1000)))
+        put(ledger, *(Item(call(number * 1000 + index)) for index in range(1000)))
     assert all(ledger.flush(60) for ledger in ledgers)
     assert rows(ledgers[0].database, "SELECT SUM(calls) FROM days") == [(2000,)]
     for ledger in ledgers:
@@ -308,11 +308,11 @@ def test_a_file_that_is_removed_is_told_and_begun_anew(
     monkeypatch.setattr("nexus.accounting.ledger.REST", (0.01, 0.01))
     file = tmp_path / "usage.sqlite3"
     ledger = Ledger(SqliteDatabase(file), clock=lambda: NOON)
-    add(ledger, entry(1))
+    add(ledger, call(1))
     for path in tmp_path.iterdir():
         path.rename(tmp_path / f"old-{path.name}")
     if busy:
-        add(ledger, entry(2))
+        add(ledger, call(2))
     else:
         wait_until(lambda: "usage is written down again" in caplog.text)
     reader = SqliteDatabase(file)

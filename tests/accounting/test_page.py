@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from nexus.accounting.database import Database, migrate
-from nexus.accounting.entry import PARTS
-from nexus.accounting.tables import ATTEMPT_FIELDS, column
+from nexus.accounting.rows import COLUMNS
 from nexus.cli.options import read_options
+from nexus.conversation.usage import PARTS
 
 PAGE = (Path(__file__).parents[2] / "docs/observability.rst").read_text()
 
@@ -28,7 +28,7 @@ def blocks(kind: str) -> list[str]:
 def test_every_column_is_told() -> None:
     firsts = re.findall(r"   \* - (.*(?:\n       .*)*)", between("fields", "end of fields"))
     told = [name for first in firsts[1:] for name in re.findall(r"``(\w+)``", first)]
-    assert sorted(told) == sorted(map(column, ATTEMPT_FIELDS))
+    assert sorted(told) == sorted(column.name for column in COLUMNS)
     assert len([name for name in told if name.endswith("_tokens")]) == len(PARTS)
 
 

@@ -9,9 +9,10 @@ from typing import Any
 from urllib.parse import quote
 
 from nexus.accounting.activity import Activity
-from nexus.accounting.entry import Charge, Entry
 from nexus.accounting.finished import Attempted, Finished
 from nexus.accounting.ledger import Item, Ledger
+from nexus.accounting.record import Charge
+from tests.accounting.rows import row
 
 HOUR = 3600.0
 
@@ -92,14 +93,12 @@ def booked(ledger: Ledger, now: float, seed: int = 7) -> None:
             at = now - 24 * HOUR * day - dice.random() * 6 * HOUR
             who, route = dice.choice(PEOPLE), dice.choices(ROUTES, (5, 3, 4, 1))[0]
             input_, read, output = dice.randrange(40_000), dice.randrange(600_000), dice.randrange(15_000)
-            entry = Entry(
-                call_id=f"{day}-{number}",
-                attempt=1,
-                last=True,
-                at=at,
+            told = row(
+                f"{day}-{number}",
+                at,
                 caller=who,
-                group="web" if who in ("alice", "bob") else "data",
-                key=who,
+                group_name="web" if who in ("alice", "bob") else "data",
+                key_name=who,
                 session=f"session-{dice.randrange(9)}",
                 agent="claude-code",
                 model=route,
@@ -107,12 +106,12 @@ def booked(ledger: Ledger, now: float, seed: int = 7) -> None:
                 outcome=(outcome := "ok" if dice.random() < 0.95 else "vendor_error"),
                 call_outcome=outcome,
                 tokens_known="yes",
-                input=input_,
-                cache_read=read,
-                output=output,
-                cost=3000 * input_ + 300 * read + 15_000 * output,
+                input_tokens=input_,
+                cache_read_tokens=read,
+                output_tokens=output,
+                cost_nano=3000 * input_ + 300 * read + 15_000 * output,
             )
-            charge = Charge("monthly", f"key:{quote(who)}", month, entry.cost or 0)
+            charge = Charge("monthly", f"key:{quote(who)}", month, told["cost_nano"])
             this_month = time.strftime("%Y-%m", time.gmtime(at)) == month
-            ledger.add((Item(entry, (charge,) if this_month else ()),))
+            ledger.add((Item(told, (charge,) if this_month else ()),))
     assert ledger.flush(60)

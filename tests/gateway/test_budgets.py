@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from nexus.accounting.entry import Charge
 from nexus.accounting.prices import MILLION, Price, Rates
+from nexus.accounting.record import Charge
 from nexus.auth.identity import Identity
 from nexus.call import Call, Tags
 from nexus.conversation.estimate import Estimate

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from nexus.accounting.entry import PARTS
+from nexus.conversation.usage import PARTS
 from tests.scraped import Scraped
 from tests.server.books import (
     ALL_LANES,

@@ -11,11 +11,9 @@ import threading
 import time
 from bisect import bisect_left
 from collections.abc import Mapping
-from operator import attrgetter
 
-from nexus.accounting.entry import PARTS
 from nexus.accounting.record import AttemptRecord, CallRecord
-from nexus.conversation.usage import Usage
+from nexus.conversation.usage import PARTS, Usage, parts_of
 from nexus.limits.quota import Quota
 from nexus.processes.rows import Part, Row
 from nexus.telemetry.metrics import catalog
@@ -26,8 +24,6 @@ OTHER = "other"
 
 MOST_ROUTES = 400
 """Names of routes in the life of a gateway, whatever its configuration becomes."""
-
-_PARTS = attrgetter(*PARTS)
 
 Labels = tuple[str, ...]
 
@@ -157,7 +153,7 @@ class Meters:
             rows.cost[0] += cost
         if usage is None:
             return
-        for row, count in zip(rows.tokens, _PARTS(usage)):  # noqa: B905 (both are PARTS)
+        for row, count in zip(rows.tokens, parts_of(usage)):  # noqa: B905 (both are PARTS)
             if count:
                 row[0] += count
         if cost is None and usage.total:
@@ -169,7 +165,7 @@ class Meters:
 
     def _add_group(self, group: str, usage: Usage, cost: int) -> None:
         self._families[catalog.GROUP_COST][group,][0] += cost
-        for part, count in zip(PARTS, _PARTS(usage), strict=True):
+        for part, count in zip(PARTS, parts_of(usage), strict=True):
             self._families[catalog.GROUP_TOKENS][group, part][0] += count
 
     def _route(self, name: str | None) -> tuple[str, _RouteRows]:

@@ -1,0 +1,212 @@
+"""The rows of the ledger: one for each attempt at a call, or one where none was made.
+
+Names, numbers and the vendor's own counts, never a prompt, a reply or a key. Whatever a client or a vendor said is cut
+to what a table can hold.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+from nexus.accounting.record import AttemptRecord, CallRecord, milliseconds
+from nexus.conversation.usage import PARTS
+from nexus.wire import Json, encode
+
+LONGEST_NAME = 200
+LONGEST_LIST = 1000
+LONGEST_RAW = 2000
+"""Characters of a name, of what was dropped, and of the vendor's own usage."""
+
+LONGEST_WORD = 64
+"""Characters of a text in the vendor's usage; a longer one says more than a count."""
+
+DEEPEST = 4
+"""Levels of it that are kept."""
+
+_TAGS = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+Row = dict[str, Any]
+"""Values by the names of columns."""
+
+
+class Kind(NamedTuple):
+    """A column's type in SQL, what stands in place of nothing where that is not NULL, and how a value is made fit."""
+
+    sql: str
+    empty: str | int | None = None
+    fit: Callable[[Any], Any] | None = None
+
+
+def fit_name(value: str, most: int = LONGEST_NAME) -> str:
+    """Without what no database takes, such as halves of a letter."""
+    cut = value[:most]
+    return cut if cut.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in cut)
+
+
+def fit_list(names: Iterable[str]) -> str:
+    return fit_name(",".join(names), LONGEST_LIST)
+
+
+def fit_tags(pairs: Iterable[tuple[str, str]]) -> str:
+    """The one spelling of the same tags."""
+    return _TAGS.encode(dict(pairs)) if pairs else "{}"
+
+
+def fit_usage(usage: Mapping[str, Json]) -> str:
+    """The vendor's own usage as JSON; of one that is too long what stands at its top. Only counts and words are kept,
+    so that no vendor can put anything else there.
+    """
+    for deepest in (DEEPEST, 1) if usage else ():
+        text = encode(_counts(usage, deepest)).decode()
+        if len(text) <= LONGEST_RAW:
+            return text
+    return ""
+
+
+def _counts(value: Json, deepest: int) -> Json:
+    match value:
+        case bool() | int() | float() | None:
+            return value
+        case str():
+            return value if len(value) <= LONGEST_WORD else None
+        case list() if deepest > 0:
+            return [_counts(item, deepest - 1) for item in value]
+        case Mapping() if deepest > 0:
+            return {
+                # Most of it are numbers.
+                name[:LONGEST_WORD]: item if item.__class__ is int else _counts(item, deepest - 1)
+                for name, item in value.items()
+            }
+        case _:
+            return None
+
+
+WORD = Kind("TEXT NOT NULL", "")
+"""A text that is ours, or was cut before."""
+
+NAME = Kind("TEXT NOT NULL", "", fit_name)
+"""Somebody else's text."""
+
+OUTCOME = WORD._replace(fit=str)
+"""As a plain text, which drivers of databases take as it is."""
+
+FLAG = Kind("INTEGER NOT NULL", 0, int)
+COUNT = Kind("BIGINT NOT NULL", 0)
+NUMBER = Kind("BIGINT")
+MOMENT = Kind("DOUBLE PRECISION NOT NULL")
+"""In Unix seconds."""
+
+DURATION = Kind("DOUBLE PRECISION", fit=milliseconds)
+
+
+class Column(NamedTuple):
+    """``path`` says where its value stands in what ``_source`` makes of a record."""
+
+    name: str
+    kind: Kind
+    path: str
+
+
+COLUMNS = (
+    Column("call_id", WORD, "call.id"),
+    Column("attempt", COUNT, "attempt.number"),
+    Column("is_last", FLAG, "is_last"),
+    Column("at_seconds", MOMENT, "call.at"),
+    Column("caller", NAME, "identity.client_id"),
+    Column("group_name", NAME, "identity.group"),
+    Column("key_name", NAME, "identity.key"),
+    Column("session", WORD, "call.tags.session"),
+    Column("agent", WORD, "call.tags.agent"),
+    Column("request_class", WORD, "call.tags.request_class"),
+    Column("user_agent", NAME, "call.user_agent"),
+    Column("request_id", WORD, "call.request_id"),
+    Column("trace", WORD, "call.trace_id"),
+    Column("tags", Kind("TEXT NOT NULL", "{}", fit_tags), "call.tags.given"),
+    Column("protocol", WORD, "call.protocol"),
+    Column("operation", WORD, "operation.action"),
+    Column("model", NAME, "call.model"),
+    Column("request_model", NAME, "attempt.request_model"),
+    Column("response_model", NAME, "attempt.model"),
+    Column("route", NAME, "attempt.route"),
+    Column("key_class", WORD, "attempt.key"),
+    Column("stream", FLAG, "call.stream"),
+    Column("status", NUMBER, "ended.status"),
+    Column("outcome", OUTCOME, "ended.outcome"),
+    Column("call_outcome", OUTCOME, "call.outcome"),
+    Column("timeout", WORD, "attempt.timeout"),
+    Column("error", WORD, "error.kind"),
+    Column("stop", NAME, "attempt.stop"),
+    Column("queue_ms", DURATION, "call.queued"),
+    Column("began_ms", DURATION, "attempt.began"),
+    Column("first_ms", DURATION, "attempt.first_content"),
+    Column("total_ms", DURATION, "total"),
+    Column("own_ms", DURATION, "whole.own"),
+    # Where no attempt was made nothing was used.
+    Column("tokens_known", WORD._replace(empty="yes"), "attempt.tokens_known"),
+    *(Column(f"{part}_tokens", COUNT, f"usage.{part}") for part in PARTS),
+    Column("raw_usage", Kind("TEXT NOT NULL", "", fit_usage), "attempt.raw_usage"),
+    Column("service_tier", NAME, "usage.service_tier"),
+    Column("cost_nano", NUMBER, "cost"),
+    Column("price_source", NAME, "attempt.price_source"),
+    Column("dropped", Kind("TEXT NOT NULL", "", fit_list), "whole.dropped"),
+)
+"""Of the table ``attempts``; ``docs/observability.rst`` says what each of them tells."""
+
+TOKENS = tuple(f"{part}_tokens" for part in PARTS)
+"""The columns of the disjoint parts of an attempt's tokens."""
+
+_NAMES = tuple(column.name for column in COLUMNS)
+_values = attrgetter(*(column.path for column in COLUMNS))
+_EMPTY = tuple((column.name, column.kind.empty) for column in COLUMNS if column.kind.empty is not None)
+_FITS = tuple((column.name, column.kind.fit) for column in COLUMNS if column.kind.fit is not None)
+
+
+class _Nothing:
+    """Stands for what a call does not have: all that could be said of it is None."""
+
+    def __getattr__(self, name: str) -> None:
+        return None
+
+
+_NOTHING = _Nothing()
+
+
+def rows_of(call: CallRecord) -> list[Row]:
+    """In the order of the attempts."""
+    if not call.attempts:
+        return [_row(_source(call, None, is_last=True))]
+    last = call.attempts[-1]
+    return [_row(_source(call, attempt, is_last=attempt is last)) for attempt in call.attempts]
+
+
+def _row(source: SimpleNamespace) -> Row:
+    row: Row = dict(zip(_NAMES, _values(source), strict=True))
+    for name, fit in _FITS:
+        if value := row[name]:
+            row[name] = fit(value)
+    for name, empty in _EMPTY:
+        if not row[name]:
+            row[name] = empty
+    return row
+
+
+def _source(call: CallRecord, attempt: AttemptRecord | None, *, is_last: bool) -> SimpleNamespace:
+    """``ended`` is what came to an end, ``whole`` the call where the row tells of it as a whole."""
+    ended = attempt or call
+    return SimpleNamespace(
+        call=call,
+        identity=call.identity or _NOTHING,
+        operation=call.operation or _NOTHING,
+        attempt=attempt or _NOTHING,
+        usage=(attempt and attempt.usage) or _NOTHING,
+        ended=ended,
+        error=ended.error or _NOTHING,
+        whole=call if is_last else _NOTHING,
+        is_last=is_last,
+        total=call.total if attempt is None or is_last else attempt.ended,
+        cost=0 if attempt is None else attempt.cost,
+    )

@@ -1,0 +1,15 @@
+"""Rows of a ledger that nobody called for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nexus.accounting.rows import COLUMNS, Row
+
+EMPTY: Row = {column.name: column.kind.empty for column in COLUMNS}
+
+
+def row(call_id: str, at: float, **more: Any) -> Row:
+    """Of a call that went well, with its one attempt."""
+    told = {"call_id": call_id, "at_seconds": at, "attempt": 1, "is_last": 1, "outcome": "ok", "call_outcome": "ok"}
+    return EMPTY | told | more
