@@ -136,11 +136,6 @@ class Channel(Generic[Head]):
         self._wake(callback)
 
     @property
-    def head_sent(self) -> bool:
-        """Whether a head has gone out, the worker's or the loop's own: no other status can be told any more."""
-        return self._head_sent
-
-    @property
     def content_sent(self) -> bool:
         """Whether anything of an answer was handed over: no other attempt may answer any more."""
         return self._content_sent

@@ -44,7 +44,6 @@ class Limits:
         self.decided: Decided = tell_nobody
         self.open = 0
         """Reservations that nobody has concluded yet; nothing when the gateway is idle."""
-        self.refused = 0
         self._slack: dict[str, int] = {}
         """By the key of a quota, how much more is held for open calls of this process than is expected of them."""
 
@@ -67,7 +66,6 @@ class Limits:
         tell_decision(self.decided, decision)
         with self._lock:
             if isinstance(decision, Refused):
-                self.refused += 1
                 raise refusal(self._sooner(decision))
             self.open += 1
             self._count_slack(decision.demands, 1)

@@ -22,7 +22,6 @@ from functools import partial
 from itertools import chain, groupby, islice
 from typing import Any
 
-from nexus.dataclasses import dataclass
 from nexus.errors import Overloaded
 from nexus.limits.breaker import Breaker
 from nexus.limits.quota import SECOND, Demand, Granted, Loop, Receipt, Refused, Standing
@@ -33,20 +32,6 @@ from nexus.limits.window import longer, width_of
 from nexus.settings.limits import RedisStorage
 
 log = logging.getLogger("nexus.limits")
-
-
-@dataclass(slots=True)
-class Trouble:
-    """Counts since the start."""
-
-    local: int = 0
-    """Decisions made without Redis."""
-
-    denied: int = 0
-    """Decisions refused because Redis was lost."""
-
-    unsettled: int = 0
-    """Settlements that Redis never saw; what had been reserved stays counted for its interval."""
 
 
 class RedisStore:
@@ -73,7 +58,8 @@ class RedisStore:
         self._known: dict[str, tuple[bytes, float]] = {}
         """By the key of a quota which hash it had, and when that was seen."""
         self._lock = threading.Lock()
-        self.trouble = Trouble()
+        self.local_decisions = 0
+        """Made without Redis, since the start."""
         instead = "limited calls are refused" if self._denies else "limits are counted in this process alone"
         back = partial(self._forgot, "Redis is back")
         self.redis = Redis(settings, log, instead=instead, back=back, breaker=breaker)
@@ -139,8 +125,8 @@ class RedisStore:
                 granted.demands, receipt.buckets, deltas, receipt.generations, strict=True
             )
         ]
-        if self._run(SETTLE, granted.demands, secrets.token_hex(4), rows) is None:
-            self._count("unsettled")
+        # Where Redis never sees it, what was reserved stays counted for its interval.
+        self._run(SETTLE, granted.demands, secrets.token_hex(4), rows)
 
     def close(self) -> None:
         self.redis.close()
@@ -182,9 +168,9 @@ class RedisStore:
     def _without_redis(self, demands: Sequence[Demand]) -> Granted | Refused:
         """Raises Overloaded where the settings say so, or where the local window is full."""
         if self._denies:
-            self._count("denied")
             raise Overloaded("limits cannot be checked at the moment", retry_after=REST)
-        self._count("local")
+        with self._lock:
+            self.local_decisions += 1
         decision = self._local.reserve(demands)
         if isinstance(decision, Refused):
             return decision
@@ -216,17 +202,13 @@ class RedisStore:
             self._doubted = self._monotonic()
             self._losses += message is not None
         if message is not None:
-            log.warning(message, extra={"fields": {"local_decisions": self.trouble.local}})
+            log.warning(message, extra={"fields": {"local_decisions": self.local_decisions}})
 
     def _run(self, script: str, demands: Sequence[Demand], nonce: str, rows: Sequence[Sequence[object]]) -> Any:
         """The script's reply, or None where Redis does not answer; one row of arguments for each demand."""
         keys = [self._prefix + demand.quota.key for demand in demands]
         now = "" if self._clock is None else self._clock()
         return self.redis.run(script, keys, [now, nonce, *chain.from_iterable(rows)])
-
-    def _count(self, name: str) -> None:
-        with self._lock:
-            setattr(self.trouble, name, getattr(self.trouble, name) + 1)
 
 
 def _tag(demand: Demand) -> str:

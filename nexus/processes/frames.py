@@ -12,6 +12,9 @@ from typing import Any
 
 _HEAD = 4
 
+PIECE = 16 * 1024
+"""Bytes of one read. Nearly every frame is far shorter, and room for more would be taken from the system each time."""
+
 MOST = 2**30
 """Bytes of one frame."""
 

@@ -13,16 +13,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from nexus.errors import Overloaded
-from nexus.processes.frames import BadFrame, Frames, pack
+from nexus.processes.frames import PIECE, BadFrame, Frames, pack
 
 SECONDS = 5.0
 """For which a call waits: for a free connection, then for each piece of its answer."""
 
 CONNECTIONS = 8
 """Calls of one worker process that are under way at the same time; further ones wait for those, for microseconds."""
-
-_PIECE = 16 * 1024
-"""Bytes of one read. Nearly every frame is far shorter, and room for more would be taken from the system each time."""
 
 _NOT_ANSWERED = 0
 """The number of a call whose answer nobody waits for."""
@@ -122,7 +119,7 @@ class _Connection:
 
     def _receive(self) -> list[tuple[int, str, Any]]:
         try:
-            piece = self.socket.recv(_PIECE)
+            piece = self.socket.recv(PIECE)
         except OSError as error:
             raise Lost from error
         if not piece:

@@ -6,11 +6,8 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from nexus.processes.frames import BadFrame, Frames, pack
+from nexus.processes.frames import PIECE, BadFrame, Frames, pack
 from nexus.processes.poller import Poller
-
-_PIECE = 16 * 1024
-"""Bytes of one read. Nearly every frame is far shorter, and room for more would be taken from the system each time."""
 
 MOST_WAITING = 2**28
 """Bytes that may wait for whoever does not read; then it is dropped."""
@@ -68,7 +65,7 @@ class Peer:
                 self._poller.want(self._sock, writing=False)
             return
         try:
-            piece = self._sock.recv(_PIECE)
+            piece = self._sock.recv(PIECE)
             values = self._frames.feed(piece)
         except BlockingIOError:
             return

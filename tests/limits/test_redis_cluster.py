@@ -96,7 +96,7 @@ def test_a_slot_on_its_way_is_asked_for_where_it_goes(nodes: list[RedisServer]) 
     command(nodes[0], "SETSLOT", slot, "MIGRATING", target)
     for number in range(3):
         granted(store.reserve(demands(user)[:1]))
-        assert (store.redis.failures, store.trouble.local) == (0, 0), number
+        assert (store.redis.failures, store.local_decisions) == (0, 0), number
     assert keys_at(nodes[1]) and not keys_at(nodes[0])
     assert refused(store.reserve(demands(user)[:1])).standing.used == 3
     store.close()

@@ -59,7 +59,7 @@ class TestAllow:
         refusal = refused(store.reserve([demand(20, 100, 3600)]))
         assert refusal.standing.remaining == 10
         assert store.redis.is_lost
-        assert (store.redis.failures, store.trouble.local) == (1, 2)
+        assert (store.redis.failures, store.local_decisions) == (1, 2)
         assert lines(caplog) == [("ERROR", "Redis is lost: limits are counted in this process alone")]
 
     def test_it_heals_and_what_redis_forgot_still_counts(
@@ -106,7 +106,7 @@ class TestAllow:
         seconds.now += 1
         for _ in range(50):
             granted(store.reserve([demand(1, 100, 3600)]))
-        assert (store.redis.failures, store.trouble.local) == (2, 100)
+        assert (store.redis.failures, store.local_decisions) == (2, 100)
 
     def test_what_was_reserved_before_is_settled_after(
         self, store: RedisStore, mortal_redis: RedisServer, seconds: Seconds
@@ -114,7 +114,6 @@ class TestAllow:
         held = granted(store.reserve([demand(50, 100, 3600)]))
         mortal_redis.kill()
         store.settle(held, [20])
-        assert store.trouble.unsettled == 1
         assert granted(store.reserve([demand(80, 100, 3600)])).standings[0].used == 100
 
     def test_a_store_that_starts_without_redis(self, mortal_redis: RedisServer, seconds: Seconds) -> None:
@@ -149,7 +148,6 @@ class TestDeny:
             with pytest.raises(Overloaded) as caught:
                 store.reserve([demand(1, 100, 3600)])
         assert (caught.value.status, caught.value.retry_after) == (503, 1.0)
-        assert store.trouble.denied == 3
         assert lines(caplog) == [("ERROR", "Redis is lost: limited calls are refused")]
         mortal_redis.start()
         seconds.now += 1
@@ -236,5 +234,5 @@ def test_killed_and_restarted_under_load(mortal_redis: RedisServer) -> None:
     assert grants[0] == 1998
     assert isinstance(store.reserve([demand(3, 2000, 3600, "scarce")]), Refused)
     assert store.redis.failures >= 2
-    assert store.trouble.local > 0
+    assert store.local_decisions > 0
     store.close()

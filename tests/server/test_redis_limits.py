@@ -170,7 +170,7 @@ class TestLost:
             ("openai/smart", 429): seen["openai/smart", 429],
         }
         assert seen["openai/smart", 200] == 40
-        assert store.trouble.local > 0
+        assert store.local_decisions > 0
         wait_until(lambda: is_quiet(nexus))
         nexus.chat(CHAT, ALICE)
         assert connected(redis) > 0, "it counts in Redis again"
