@@ -154,7 +154,7 @@ def _hear_processes(patch: pytest.MonkeyPatch) -> None:
 def is_nexus(arguments: Any) -> bool:
     """Whether a process is one of ours, and not a fake vendor or a client."""
     words = [arguments] if isinstance(arguments, str) else [str(word) for word in arguments]
-    return "nexus" in words or any(word.endswith("smoke_test.py") for word in words)
+    return "nexus" in words
 
 
 # -- for conftest.py -----------------------------------------------------------------------------------------------

@@ -97,8 +97,6 @@ def log_in(how: Login, environ: Mapping[str, str], *, anew: bool = False) -> int
     except OSError as error:
         sys.stderr.write(f"nexus login: {folder} cannot be used: {(error.strerror or str(error)).lower()}\n")
         return 1
-    except KeyboardInterrupt:
-        return 130
     put(f"{issued.token}\n")
     return 0
 

@@ -1,4 +1,4 @@
-"""``tools/smoke_test.py`` as a user runs it: a process of its own, in front of fake vendors.
+"""``nexus test`` as a user runs it: a process of its own, in front of fake vendors.
 
 Every way in which an answer can be wrong makes a row that says so; no key is ever seen.
 """
@@ -26,7 +26,7 @@ from tools.fake_upstream import Behaviour, FakeUpstream
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, str(ROOT / "tools/smoke_test.py")]
+COMMAND = [sys.executable, "-m", "nexus", "test"]
 ONLY = {
     "openai": "\n[llm.protocols.anthropic]\nenabled = false\n",
     "anthropic": "\n[llm.protocols.openai]\nenabled = false\n",
@@ -37,7 +37,7 @@ Smoke = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def environ(**more: str) -> dict[str, str]:
-    return {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"} | more
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"} | more
 
 
 @pytest.fixture

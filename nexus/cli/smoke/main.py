@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +40,9 @@ PROTOCOLS = tuple(dialect.name for dialect in DIALECTS)
 
 def test(options: Options) -> int:
     """``nexus test``, whose own words stand behind it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        # Ctrl-C is no sudden end here: what was found until then is told.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     named = ["--config", str(options.config)] if options.config is not None else []
     return main([*named, *options.arguments], os.environ)
 
