@@ -13,7 +13,7 @@ from nexus.server.body import Body, read_document
 from nexus.server.flight import Load
 from nexus.server.guards import origin_of
 from nexus.server.heads import body_length
-from nexus.server.paths import bases
+from nexus.server.paths import base_of
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
 from nexus.server.uploads import FORM, Uploading
@@ -150,5 +150,5 @@ class AskedHandler(BaseHandler):
 
     def base(self) -> str:
         """Where the client reaches the protocol's version; without a host where it names none that could be one."""
-        base = next(base for base in bases(self.runtime.settings) if self.dialect in base.dialects)
+        base = base_of(self.runtime.settings, self.dialect)
         return origin_of(self.request) + base.versioned

@@ -24,7 +24,7 @@ from nexus.relay.exchange import CallState
 from nexus.relay.records import call_record
 from nexus.server.asked import AskedHandler
 from nexus.server.heads import in_ascii
-from nexus.server.paths import bases
+from nexus.server.paths import base_of
 from nexus.server.threads import Full
 
 
@@ -58,7 +58,7 @@ class CallHandler(AskedHandler):
         """Where the path holds an id or a model, it is told as far as the protocol goes."""
         if not self.operation.many:
             return self.request.path
-        base = next(base for base in bases(self.runtime.settings) if self.dialect in base.dialects)
+        base = base_of(self.runtime.settings, self.dialect)
         return f"{base.versioned}/..."
 
     async def serve(self, state: CallState | None) -> None:

@@ -86,21 +86,24 @@ def bases(settings: Settings) -> list[Base]:
     return [Base(PROTOCOLS[name], path) for name, path in settings.llm.paths.items()]
 
 
+def base_of(settings: Settings, dialect: Dialect) -> Base:
+    """Where a dialect is served that is."""
+    return next(base for base in bases(settings) if dialect in base.dialects)
+
+
 def dialect_at(settings: Settings, path: str, headers: Mapping[str, str]) -> Dialect:
     """What whoever asks for a path that does not exist can read: ``headers`` by lower-case names."""
-    found = nearest(settings, path, headers)
-    if found is not None:
+    if (base := _base_at(settings, path, headers)) is not None:
+        return base.dialects[0]
+    if (found := _nearest(settings, path, headers)) is not None:
         return found.dialect
     below = [base for base in bases(settings) if path == base.path or path.startswith(f"{base.path}/")]
-    at = _base_at(settings, path, headers)
-    best = at or max(below, key=lambda base: (base.protocol.likeness(headers) > 0, len(base.path)), default=None)
+    best = max(below, key=lambda base: (base.protocol.likeness(headers) > 0, len(base.path)), default=None)
     return DEFAULT if best is None else best.dialects[0]
 
 
-def nearest(settings: Settings, path: str, headers: Mapping[str, str]) -> Nearest | None:
-    """What a path was meant to be; None where nothing is like it, and where it is a base URL's."""
-    if _base_at(settings, path, headers) is not None:
-        return None
+def _nearest(settings: Settings, path: str, headers: Mapping[str, str]) -> Nearest | None:
+    """What a path was meant to be that is no base URL's; None where nothing is like it."""
     known = list(_endpoints(settings))
     words = [word for word in path.split("/") if word]
     tails = ["/" + "/".join(words[start:]) for start in range(len(words) - 1, -1, -1)]
@@ -139,8 +142,7 @@ def describe(settings: Settings, path: str, headers: Mapping[str, str], origin: 
     if (base := _base_at(settings, path, headers)) is not None:
         given = origin + base.url_path or "/"
         return f"{shown} does not exist by itself: clients are given the base URL {given} and append the rest"
-    found = nearest(settings, path, headers)
-    if found is not None:
+    if (found := _nearest(settings, path, headers)) is not None:
         wanted = origin + found.base.url_path or "/"
         return f"{shown} does not exist; did you mean {found.path[:SHOWN]}? The base URL to set is {wanted}"
     known = [f"{base.protocol.name}: {origin}{base.url_path or '/'}" for base in bases(settings)]
