@@ -1,4 +1,4 @@
-"""The short form of ``tools/chaos.py`` and ``tools/soak.py``: what ends badly there ends badly here."""
+"""The short form of ``tools.faults.chaos`` and ``tools.faults.soak``: what ends badly there ends badly here."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from tools.faults.table import FAULTS, line, run
-from tools.faults.traffic import soak
+from tools.faults.chaos import FAULTS, line, run
+from tools.faults.soak import soak
 
 SLOW = (
     "stalls",

@@ -1,4 +1,4 @@
-"""``tools/claude_code_conformance.py`` in front of the real Nexus: every rule of Claude Code by its name.
+"""``tools.conformance`` in front of the real Nexus: every rule of Claude Code by its name.
 
 What is asserted is the tool's own verdict, so that what a user runs and what is tested here are the same.
 """
@@ -23,7 +23,6 @@ from tools.fake_upstream import Behaviour, FakeUpstream
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, str(ROOT / "tools/claude_code_conformance.py")]
 
 Judge = Callable[..., dict[str, Any]]
 
@@ -115,10 +114,9 @@ def test_c14_credentials_in_either_header(judge: Judge) -> None:
 
 
 class TestCommand:
-    def test_nexus_with_one_command(self, tmp_path: Path) -> None:
-        done = subprocess.run(
-            [*COMMAND, "--nexus"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
-        )
+    def test_nexus_with_one_command(self) -> None:
+        command = [sys.executable, "-m", "tools.conformance", "--nexus"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
         assert (done.returncode, done.stderr) == (0, ""), done.stdout
         lines = done.stdout.splitlines()
         assert [line.split()[0] for line in lines if line.startswith("C")] == [f"C{n}" for n in range(1, 15)]

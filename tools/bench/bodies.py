@@ -9,74 +9,13 @@ import json
 import random
 from typing import Any
 
-_WORDS = [
-    "the",
-    "of",
-    "and",
-    "to",
-    "in",
-    "is",
-    "that",
-    "for",
-    "it",
-    "on",
-    "with",
-    "as",
-    "be",
-    "this",
-    "by",
-    "are",
-    "from",
-    "at",
-    "or",
-    "an",
-    "have",
-    "not",
-    "was",
-    "but",
-    "which",
-    "you",
-    "can",
-    "all",
-    "will",
-    "more",
-    "file",
-    "code",
-    "function",
-    "error",
-    "test",
-    "build",
-    "read",
-    "write",
-    "edit",
-    "path",
-    "line",
-    "search",
-    "replace",
-    "command",
-    "output",
-    "result",
-    "project",
-    "module",
-    "user",
-    "request",
-    "should",
-    "must",
-    "never",
-    "always",
-    "before",
-    "after",
-    "when",
-    "then",
-    "list",
-    "open",
-    "close",
-    "run",
-    "check",
-    "update",
-    "create",
-    "remove",
-]
+_COMMON = """
+    the of and to in is that for it on with as be this by are from at or an have not was but which you can all will
+    more file code function error test build read write edit path line search replace command output result project
+    module user request should must never always before after when then list open close run check update create
+    remove
+"""
+_WORDS = _COMMON.split()
 _TOOLS_FROM = 16_000
 _PART = 1200
 

@@ -6,7 +6,8 @@ import os
 import signal
 import threading
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tools.faults.gateway import PATIENCE, Gateway, head, until
 
 CALLERS = 8
 AFTERWARDS = 40
-"""Calls that are made after the fault."""
+"""Calls that are made before the fault, and after it."""
 
 LOST = "lost"
 
@@ -73,12 +74,19 @@ def is_alive(pid: int) -> bool:
     return False
 
 
-def worker_killed(gateway: Gateway, vendor: FakeUpstream) -> str:
-    """Every caller had one call under way at most, half of them at the worker that died."""
-    with Gateway(vendor, "workers = 2") as own:
+@contextmanager
+def two_under_load(vendor: FakeUpstream, more: str = "") -> Iterator[tuple[Gateway, Load]]:
+    """Two workers that serve, and callers; ``more`` are lines of ``[server]``."""
+    with Gateway(vendor, f"workers = 2\n{more}") as own:
         until(lambda: len(workers_of(own)) == 2)
         load = Load(own)
         load.more(AFTERWARDS)
+        yield own, load
+
+
+def worker_killed(gateway: Gateway, vendor: FakeUpstream) -> str:
+    """Every caller had one call under way at most, half of them at the worker that died."""
+    with two_under_load(vendor) as (own, load):
         victim = workers_of(own)[0]
         os.kill(victim, signal.SIGKILL)
         back = until(lambda: len(workers_of(own)) == 2 and victim not in workers_of(own))
@@ -90,11 +98,8 @@ def worker_killed(gateway: Gateway, vendor: FakeUpstream) -> str:
 
 
 def supervisor_killed(gateway: Gateway, vendor: FakeUpstream) -> str:
-    with Gateway(vendor, "workers = 2") as own:
-        until(lambda: len(workers_of(own)) == 2)
+    with two_under_load(vendor) as (own, load):
         workers = workers_of(own)
-        load = Load(own)
-        load.more(AFTERWARDS)
         os.kill(own.pid, signal.SIGKILL)
         gone = until(lambda: not any(map(is_alive, workers)))
         load.end()
@@ -102,10 +107,7 @@ def supervisor_killed(gateway: Gateway, vendor: FakeUpstream) -> str:
 
 
 def stopped(gateway: Gateway, vendor: FakeUpstream) -> str:
-    with Gateway(vendor, 'workers = 2\ndrain_delay = "1s"') as own:
-        until(lambda: len(workers_of(own)) == 2)
-        load = Load(own)
-        load.more(AFTERWARDS)
+    with two_under_load(vendor, 'drain_delay = "1s"') as (own, load):
         os.kill(own.pid, signal.SIGTERM)
         code = own.wait()
         seen = load.end()

@@ -1,4 +1,10 @@
-"""Mixed traffic for minutes: good calls, abandoned uploads, resets, stalls, slow readers; and what remains of it."""
+"""Mixed traffic for minutes: good calls, abandoned uploads, resets, stalls, slow readers; and what remains of it.
+
+    python -m tools.faults.soak [MINUTES]
+
+It ends with the threads, sockets and memory that it began with, or 1. Loopback only; the gateway is a process of its
+own, the vendor a fake inside this one. Linux only.
+"""
 
 from __future__ import annotations
 
@@ -137,3 +143,7 @@ def main(arguments: Sequence[str]) -> int:
     good = is_back(before, after) and not tracebacks
     say("all came back" if good else f"NOT ALL CAME BACK; {tracebacks} tracebacks")
     return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

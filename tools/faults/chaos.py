@@ -1,4 +1,9 @@
-"""Makes a gateway suffer every fault, one after the other, and tells what the client saw and what was given back."""
+"""Makes a gateway suffer every fault of clients and vendors, one after the other; prints what was seen and given back.
+
+    python -m tools.faults.chaos [--list] [WORD ...]
+
+Loopback only; the gateway is a process of its own, the vendor a fake inside this one. Linux only.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +79,9 @@ def line(row: Row) -> str:
 
 def main(arguments: Iterable[str]) -> int:
     """Exit code 1 when a fault ended badly, or when no fault has the words."""
-    parser = argparse.ArgumentParser(prog="chaos.py", description="Makes a gateway suffer faults, one after the other.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.faults.chaos", description="Makes a gateway suffer faults, one after the other."
+    )
     parser.add_argument("words", nargs="*", metavar="WORD", help="only faults with one of the words in their name")
     parser.add_argument("--list", action="store_true", help="print the faults and what has to be seen, run none")
     options = parser.parse_args(list(arguments))

@@ -1,0 +1,11 @@
+"""``python -m tools.conformance``: the rules that Claude Code sets for gateways, against any gateway."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from tools.conformance.main import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))
