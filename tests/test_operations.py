@@ -12,11 +12,10 @@ import pytest
 from pydantic import BaseModel
 
 from nexus import errors
-from nexus.accounting.record import ATTEMPT_FIELDS
 from nexus.errors import NexusError
 from nexus.settings import Settings, registry
 from nexus.settings.provider import ProviderSettings
-from nexus.telemetry.access_log import FIELDS
+from tests import log_fields
 
 ROOT = Path(__file__).parents[1]
 PAGE = "".join((ROOT / "docs" / name).read_text() for name in ("operations.rst", "deployment.rst", "errors.rst"))
@@ -28,8 +27,8 @@ def between(start: str, end: str) -> str:
 
 
 TABLES = {
-    "access": (between("access fields", "attempt fields"), FIELDS),
-    "attempt": (between("attempt fields", "end of fields"), ATTEMPT_FIELDS),
+    "access": (between("access fields", "attempt fields"), log_fields.ACCESS),
+    "attempt": (between("attempt fields", "end of fields"), log_fields.ATTEMPT),
 }
 
 

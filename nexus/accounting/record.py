@@ -93,7 +93,7 @@ class AttemptRecord:
 
     ``vendor`` is OpenTelemetry's name of whom it reached, ``server`` host and port, ``span_id`` its span's where traces
     are told; ``events`` counts those that were passed on. ``raw_usage`` is the vendor's own object, also where it
-    counts something else than tokens. ``is_batch``: requests of a batch, whose results were read; their cost is known.
+    counts something else than tokens.
 
     ``cost`` is in nano-dollars, None where no price is known; ``price_source`` says where the price is from. Times are
     in seconds since the call came: when the attempt began, when the vendor's head was there, and the first content,
@@ -123,7 +123,6 @@ class AttemptRecord:
     server: str = ""
     span_id: str = ""
     events: int = 0
-    is_batch: bool = False
     raw_usage: Mapping[str, Json] | None = field(default=None, repr=False)
 
     @property
@@ -215,9 +214,6 @@ def milliseconds(seconds: float | None) -> float | None:
 
 
 ATTEMPT_FAILED = "attempt failed"
-ATTEMPT_FIELDS = ("id", "route", "host", "phase", "error", "status", "why", "attempt", "of", "next")
-"""What the line about a failed attempt says, in order."""
-
 LONGEST = 300
 """Characters of somebody else's words."""
 

@@ -65,11 +65,10 @@ class Recorder:
     soon, on another thread.
     """
 
-    def __init__(self, activity: Kept, later: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, activity: Kept, later: Callable[[], None]) -> None:
         self._activity = activity
         self._later = later
         self._waiting: deque[CallRecord] = deque(maxlen=ROOM)
-        self._clock = clock
         self._seen: dict[Who | None, dict[str, Any]] = {}
         self._seen_at = -FRESH
         self._asked = False
@@ -104,7 +103,7 @@ class Recorder:
         """
         self.flush()
         with self._lock:
-            now = self._clock()
+            now = time.monotonic()
             if now >= self._seen_at + FRESH:
                 self._seen_at = now
                 self._seen.clear()

@@ -79,9 +79,8 @@ TOLD = 30.0
 class Moves:
     """Where sessions went that could not stay; lost on a restart without harm."""
 
-    def __init__(self, most: int = MOST, idle: float = IDLE) -> None:
+    def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._idle = idle
         self._lock = threading.Lock()
         self._places: OrderedDict[str, tuple[str, float, float]] = OrderedDict()
         """By what decides where a session goes, oldest use first: the name of a place, when it was last used, and when
@@ -107,7 +106,7 @@ class Moves:
             return None
         with self._lock:
             name, used, _ = self._places.get(key, (None, 0.0, 0.0))
-            if name is not None and now - used > self._idle:
+            if name is not None and now - used > IDLE:
                 del self._places[key]
                 name = None
             return name
@@ -123,7 +122,7 @@ class Moves:
             if before != place or now - shared > TOLD:
                 shared = now
                 if self._publish is not None:
-                    self._publish(key, (place, now), self._idle)
+                    self._publish(key, (place, now), IDLE)
             self._keep(key, place, now, shared)
 
     def _keep(self, key: str, place: str, used: float, shared: float) -> None:

@@ -81,7 +81,6 @@ def _records(
             server=provider.server,
             span_id=exchange.span_id,
             raw_usage={"requests": len(lines)},
-            is_batch=True,
         )
 
 

@@ -37,9 +37,9 @@ class Choice:
 class Router:
     """Orders candidates by what is known of the places, and knows it: what outlives a configuration."""
 
-    def __init__(self, rests: Rests | None = None, moves: Moves | None = None) -> None:
+    def __init__(self, rests: Rests | None = None) -> None:
         self.rests = rests or Rests()
-        self.moves = moves or Moves()
+        self.moves = Moves()
         self.rooms = Rooms()
         self.budgets = Budgets(self.rests.clock)
         self.alarms = Alarms()

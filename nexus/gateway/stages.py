@@ -31,11 +31,10 @@ from nexus.gateway.routing import Model, Routes
 from nexus.headers.own import STORED_PROVIDER
 from nexus.limits import quota as limits
 from nexus.protocols.loader import DIALECTS, FORMS
-from nexus.relay.answer import Head, OpenedReply
+from nexus.relay.answer import Head, OpenedReply, own_answer
 from nexus.relay.exchange import CallState, Exchange
 from nexus.relay.failures import GIVEN_UP, log_attempt
 from nexus.relay.stream import drain
-from nexus.upstream.request import LocalReply
 from nexus.wire import encode
 
 log = logging.getLogger("nexus.gateway")
@@ -139,8 +138,7 @@ class Gateway:
         body = encode(DIALECTS[call.dialect].read_kept(record, call.method, call.path))
         if call.method == "DELETE":
             answers.forget(id)
-        head = Head(200, {"content-type": "application/json"}, stream=False)
-        return OpenedReply(head, "", body, iter(()), LocalReply(200, {}, ()))
+        return own_answer("", body)
 
     def release(self, state: CallState, error: NexusError) -> None:
         """For a call that was admitted and found no worker."""

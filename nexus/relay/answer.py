@@ -20,7 +20,7 @@ from nexus.relay.exchange import Exchange
 from nexus.relay.lanes import Lane
 from nexus.relay.stream import Stream, read, remember
 from nexus.relay.vendor_failures import in_band, in_place_of_an_answer, status_failure
-from nexus.upstream.request import UpstreamReply
+from nexus.upstream.request import LocalReply, UpstreamReply
 from nexus.upstream.sniff import Begun, is_stream, media_type
 
 MAX_REPLY = 64 * 1024 * 1024
@@ -57,6 +57,12 @@ class OpenedReply:
     reply: UpstreamReply
     translates: bool = False
     whole: bool = False
+
+
+def own_answer(provider: str, body: bytes, headers: Mapping[str, str] | None = None) -> OpenedReply:
+    """A whole one in JSON that no vendor wrote; ``headers`` beside its type."""
+    head = Head(200, {"content-type": "application/json", **(headers or {})}, stream=False)
+    return OpenedReply(head, provider, body, iter(()), LocalReply(200, {}, ()))
 
 
 def open_reply(exchange: Exchange, lane: Lane, reply: UpstreamReply) -> OpenedReply:

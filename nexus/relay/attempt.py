@@ -17,7 +17,7 @@ from nexus.headers import own
 from nexus.protocols.embeddings.shapes import OPENAI
 from nexus.protocols.loader import DIALECTS, FORMS
 from nexus.provider import Without
-from nexus.relay.answer import Head, OpenedReply, open_reply
+from nexus.relay.answer import OpenedReply, open_reply, own_answer
 from nexus.relay.embeddings import Collected
 from nexus.relay.exchange import Exchange
 from nexus.relay.failures import log_attempt
@@ -25,7 +25,7 @@ from nexus.relay.held import changed, choose_held, choose_listed, place_of, stat
 from nexus.relay.lanes import Lane, choose, choose_count, choose_passed, choose_raw, choose_stored
 from nexus.relay.reading import reading
 from nexus.relay.stream import drain
-from nexus.upstream.request import LocalReply, UpstreamRequest
+from nexus.upstream.request import UpstreamRequest
 from nexus.wire import encode
 
 log = logging.getLogger("nexus.relay")
@@ -133,8 +133,7 @@ def _estimated(exchange: Exchange) -> OpenedReply:
     """Nobody counts for this model: a guess, marked as one."""
     tokens = estimate(reading(exchange.state).request).total
     body = encode(FORMS[exchange.call.form].write_count(tokens))
-    head = Head(200, {"content-type": "application/json", own.ESTIMATED: "true"}, stream=False)
-    return OpenedReply(head, exchange.route.provider.name, body, iter(()), LocalReply(200, {}, ()))
+    return own_answer(exchange.route.provider.name, body, {own.ESTIMATED: "true"})
 
 
 def _open_lane(exchange: Exchange, pick: Callable[[Exchange], Lane | None], lane: Lane | None = None) -> OpenedReply:

@@ -16,10 +16,10 @@ from nexus.headers import own
 from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.embeddings.asked import Asked
 from nexus.protocols.embeddings.shapes import EmbeddingsCodec, Format
-from nexus.relay.answer import Head, OpenedReply
+from nexus.relay.answer import OpenedReply, own_answer
 from nexus.relay.exchange import Exchange
 from nexus.relay.lanes import Lane, attempt_of
-from nexus.upstream.request import LocalReply, UpstreamReply
+from nexus.upstream.request import UpstreamReply
 from nexus.wire import decode, encode, mapping
 
 
@@ -60,11 +60,10 @@ class Collected:
 
     def reply(self, exchange: Exchange) -> OpenedReply:
         body = encode(self.codec.write(self.vectors, self.tokens, self.asked, exchange.call.document))
-        headers = {"content-type": "application/json"} | ({own.ESTIMATED: "true"} if self.estimated else {})
+        headers = {own.ESTIMATED: "true"} if self.estimated else {}
         if exchange.dropped:
             headers[own.DROPPED] = ", ".join(exchange.dropped)
-        name = exchange.route.provider.name
-        return OpenedReply(Head(200, headers, stream=False), name, body, iter(()), LocalReply(200, {}, ()))
+        return own_answer(exchange.route.provider.name, body, headers)
 
 
 class _Vectors(AnswerRelay):

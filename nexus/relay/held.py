@@ -17,12 +17,11 @@ from nexus.errors import VendorError
 from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.edit import find, replace_string
 from nexus.protocols.loader import DIALECTS
-from nexus.relay.answer import Head, OpenedReply
+from nexus.relay.answer import OpenedReply, own_answer
 from nexus.relay.candidate import Candidate
 from nexus.relay.exchange import Exchange
 from nexus.relay.held_state import Cost, HeldState, Used, name_of
 from nexus.relay.lanes import Lane, Opaque, attempt_of
-from nexus.upstream.request import LocalReply
 from nexus.wire import Json, decode, decode_object, encode, mapping, text
 
 MOST_ASKED = 100
@@ -216,5 +215,4 @@ class Listed(Object):
 def write_list(held: HeldState, provider: str) -> OpenedReply:
     shown = [decode(held.shown(encode(row.state), row.state, row.models)) for row in held.rows if row.state]
     body = encode(held.codec.write_list(held.ask.kind, shown, more=held.more))
-    head = Head(200, {"content-type": "application/json"}, stream=False)
-    return OpenedReply(head, provider, body, iter(()), LocalReply(200, {}, ()))
+    return own_answer(provider, body)

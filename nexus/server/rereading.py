@@ -34,13 +34,12 @@ Over = Callable[[Good | None], None]
 class Rereading:
     """``settings`` are what workers serve, those too that are started later."""
 
-    def __init__(self, source: Source, settings: Settings, every: float = EVERY) -> None:
+    def __init__(self, source: Source, settings: Settings) -> None:
         self.settings = settings
         self._source = source
-        self._every = every
         self._watch = Watch(settings.origin.files)
         self._asked = False
-        self._look_at = time.monotonic() + every
+        self._look_at = time.monotonic() + EVERY
         self._pid: int | None = None
         self._pieces: list[bytes] = []
         self._kill_at = 0.0
@@ -67,7 +66,7 @@ class Rereading:
         if not self._asked:
             if now < self._look_at:
                 return False
-            self._look_at = now + self._every
+            self._look_at = now + EVERY
             if not self.settings.server.watch_config or not self._watch.has_changed():
                 return False
         self._asked = False

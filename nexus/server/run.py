@@ -94,7 +94,7 @@ async def _serve(
     up()
     notifier.ready(SERVING)
     await stop.wait()
-    notifier.stopping("letting calls end")
+    notifier.stopping()
     await reloader.stop()
     await running.stop()
     log.info("stopped")

@@ -42,8 +42,8 @@ class Notifier:
         """``ready`` follows when the reload is over, whether it worked or not."""
         self._notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}", "STATUS=reading the configuration")
 
-    def stopping(self, status: str) -> None:
-        self._notify("STOPPING=1", f"STATUS={status}")
+    def stopping(self) -> None:
+        self._notify("STOPPING=1", "STATUS=letting calls end")
 
     def _notify(self, *lines: str) -> None:
         if not self._is_told:

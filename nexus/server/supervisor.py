@@ -285,4 +285,4 @@ class Supervisor:
         self._slots.want_none()
         # The workers have them still; with the last of them nobody listens.
         self._listeners.close_sockets()
-        self._notifier.stopping("letting calls end")
+        self._notifier.stopping()

@@ -8,14 +8,6 @@ from nexus.accounting.record import CallRecord, level_of, milliseconds, reason
 
 log = logging.getLogger("nexus.access")
 
-FIELDS = (
-    *("id", "request_id", "trace", "status", "error", "why", "caller", "client", "group", "key"),
-    *("session", "agent", "class", "place"),
-    *("method", "path", "read", "protocol", "action", "model", "route", "stream", "stop", "attempts"),
-    *("first_ms", "total_ms", "own_ms", "in", "out", "cached", "dropped"),
-)
-"""In the order in which a line has them."""
-
 LONGEST_NAME = 200
 
 

@@ -20,8 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from nexus.accounting.record import ATTEMPT_FIELDS
-from nexus.telemetry.access_log import FIELDS
+from tests import log_fields
 from tests.conftest import Serve
 from tests.peers import Handler, Peer, echo, once, unused_port, whole
 from tests.serving import CHAT, Nexus, openai_config, wait_until
@@ -42,14 +41,14 @@ def call_of(log: Log, status: int) -> tuple[str, dict[str, Any]]:
     """The access line of the only call, which may come a moment after the answer."""
     wait_until(lambda: len(lines(log, "call")) == 1)
     level, fields = lines(log, "call")[0]
-    assert (fields["status"], tuple(fields)) == (status, FIELDS)
+    assert (fields["status"], tuple(fields)) == (status, log_fields.ACCESS)
     assert "-" not in fields.values() and "" not in fields.values()
     return level, fields
 
 
 def attempts(log: Log) -> list[dict[str, Any]]:
     found = lines(log, "attempt failed")
-    assert all(level == "WARNING" and tuple(fields) == ATTEMPT_FIELDS for level, fields in found)
+    assert all(level == "WARNING" and tuple(fields) == log_fields.ATTEMPT for level, fields in found)
     return [fields for _, fields in found]
 
 

@@ -94,7 +94,7 @@ def records_of(nexus: Nexus) -> list[CallRecord]:
 
 def booked(records: list[CallRecord]) -> list[AttemptRecord]:
     """What requests of batches used."""
-    return [one for record in records for one in record.attempts if one.is_batch]
+    return [one for record in records for one in record.attempts if "requests" in (one.raw_usage or {})]
 
 
 class TestOpenAI:

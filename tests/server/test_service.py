@@ -65,7 +65,7 @@ class TestNotifier:
         before = time.monotonic_ns() // 1000
         notifier.ready("serving")
         notifier.reloading()
-        notifier.stopping("letting calls end")
+        notifier.stopping()
         wait_until(lambda: len(manager.told) == 3)
         assert manager.told[0] == "READY=1\nSTATUS=serving"
         assert manager.words == ["READY=1", "RELOADING=1", "STOPPING=1"]

@@ -13,7 +13,7 @@ from tools.fake_upstream.behaviour import Behaviour, plan
 from tools.fake_upstream.claude_models import model_problems, thinking_problems
 from tools.fake_upstream.parts import Call, Part, Redacted, Text, Thinking, call_ids, is_foreign, signature_of
 from tools.fake_upstream.validate import problems, validator
-from tools.fake_upstream.vendors import Answer, compact, pieces, text_or
+from tools.fake_upstream.vendors import Answer, compact, error_words, pieces
 
 TYPES = "anthropic.types.message_create_params:MessageCreateParams"
 BETA_TYPES = "anthropic.types.beta.message_create_params:MessageCreateParams"
@@ -138,7 +138,7 @@ def frame(value: dict[str, Any]) -> bytes:
 def error(behaviour: Behaviour, request_id: str) -> dict[str, Any]:
     # An in-band error has status 200 in its head; overload is what the vendor sends most often there.
     kind = "overloaded_error" if behaviour.status < 400 else ERRORS.get(behaviour.status, "api_error")
-    words = text_or(behaviour.message, behaviour.status)
+    words = error_words(behaviour)
     inner = {"type": behaviour.error_type or kind, "message": words}
     return {"type": "error", "error": inner, "request_id": request_id}
 

@@ -16,7 +16,7 @@ from tools.fake_upstream.behaviour import Behaviour, plan
 from tools.fake_upstream.parts import Call, Text, Thinking, call_ids
 from tools.fake_upstream.request import SeenRequest
 from tools.fake_upstream.validate import problems, validator
-from tools.fake_upstream.vendors import Answer, Refusal, Rules, bearer_token, body_problem, compact, pieces, text_or
+from tools.fake_upstream.vendors import Answer, Refusal, Rules, bearer_token, body_problem, compact, error_words, pieces
 
 REQUEST_ID_HEADER = "x-request-id"
 BASE_PATH = "/v1"
@@ -239,7 +239,7 @@ def _error(behaviour: Behaviour) -> dict[str, Any]:
         kind = "server_error"
     return {
         "error": {
-            "message": text_or(behaviour.message, behaviour.status),
+            "message": error_words(behaviour),
             "type": behaviour.error_type or kind,
             "param": behaviour.error_param,
             "code": behaviour.error_code or code,

@@ -13,7 +13,7 @@ from tools.fake_upstream import fits
 from tools.fake_upstream.behaviour import Behaviour, plan
 from tools.fake_upstream.parts import Call, Part, Redacted, Text, Thinking, call_ids, is_foreign, signature_of
 from tools.fake_upstream.validate import problems
-from tools.fake_upstream.vendors import Answer, compact, pieces, text_or
+from tools.fake_upstream.vendors import Answer, compact, error_words, pieces
 
 PATH = "/v1/responses"
 COUNT = "/v1/responses/input_tokens"
@@ -91,7 +91,7 @@ def count(behaviour: Behaviour) -> Answer:
 
 def error_frame(behaviour: Behaviour, code: str | None) -> bytes:
     """What the vendor says when it fails in the middle of a stream."""
-    words = text_or(behaviour.message, behaviour.status)
+    words = error_words(behaviour)
     event = {"type": "error", "code": behaviour.error_code or code or "server_error", "message": words, "param": None}
     return _frame(event | {"sequence_number": 0})
 

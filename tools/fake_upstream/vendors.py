@@ -133,5 +133,5 @@ def compact(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def text_or(message: str | None, status: int) -> str:
-    return message or f"The fake upstream was told to fail ({status})."
+def error_words(behaviour: Behaviour) -> str:
+    return behaviour.message or f"The fake upstream was told to fail ({behaviour.status})."

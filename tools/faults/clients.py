@@ -8,7 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from tools.fake_upstream import Behaviour, FakeUpstream
-from tools.faults.gateway import CHAT, MESSAGES, Client, Gateway, body, head, request, until
+from tools.faults.gateway import CHAT, MESSAGES, Client, Gateway, body, until
+from tools.raw_client import head, request
 
 Fault = Callable[[Gateway, FakeUpstream], str]
 MIB = 2**20
@@ -18,7 +19,7 @@ def abandoned_uploads(gateway: Gateway, vendor: FakeUpstream) -> str:
     """Many, so that a leak would show."""
     before = _of_499(gateway)
     for number in range(20):
-        client = gateway.client().send(head(CHAT, 24 * MIB) + b" " * (2 * MIB))
+        client = gateway.client().send(head(CHAT, length=24 * MIB) + b" " * (2 * MIB))
         client.reset() if number % 2 else client.sock.close()
     # Lines of calls before these may still come.
     until(lambda: _of_499(gateway) >= before + 20)
@@ -96,9 +97,9 @@ def _readable(client: Client) -> bool:
 
 
 def too_many_bytes(gateway: Gateway, vendor: FakeUpstream) -> str:
-    holders = [gateway.client().send(head(CHAT, 31 * MIB) + b" " * (30 * MIB)) for _ in range(2)]
+    holders = [gateway.client().send(head(CHAT, length=31 * MIB) + b" " * (30 * MIB)) for _ in range(2)]
     with gateway.client() as client:
-        client.send(head(MESSAGES, 8 * MIB) + b" " * (8 * MIB))
+        client.send(head(MESSAGES, length=8 * MIB) + b" " * (8 * MIB))
         seen = client.reply()
     for holder in holders:
         holder.sock.close()
@@ -124,7 +125,7 @@ def conversation(messages: bytes) -> bytes:
 
 def gzip_with_a_tail() -> bytes:
     chunk = gzip.compress(b"{}") + b"\0" * (80 * MIB)
-    opening = head(CHAT, None, {"Transfer-Encoding": "chunked", **ZIPPED})
+    opening = head(CHAT, headers={"Transfer-Encoding": "chunked", **ZIPPED})
     return b"%b%x\r\n%b\r\n0\r\n\r\n" % (opening, len(chunk), chunk)
 
 
@@ -140,13 +141,13 @@ FAULTS: dict[str, tuple[Fault, str]] = {
         "1 call",
     ),
     "half-closes": (half_closes, "200"),
-    "a body stalls": (sends(lambda: head(CHAT, 100) + b"{"), "408"),
+    "a body stalls": (sends(lambda: head(CHAT, length=100) + b"{"), "408"),
     "a head stalls": (sends(lambda: b"GET / HTTP/1.1\r\nHo"), "408"),
-    "headers of 70 kB": (sends(lambda: head(CHAT, 2, {"X-Long": "x" * 70_000})), "431"),
-    "a length that is none": (sends(lambda: head(CHAT, None, {"Content-Length": "\xb2"})), "400"),
-    "98 MiB to /health": (sends(lambda: head("/health", 98 * MIB, method="GET") + b" " * (98 * MIB)), "413"),
+    "headers of 70 kB": (sends(lambda: head(CHAT, length=2, headers={"X-Long": "x" * 70_000})), "431"),
+    "a length that is none": (sends(lambda: head(CHAT, headers={"Content-Length": "\xb2"})), "400"),
+    "98 MiB to /health": (sends(lambda: head("/health", length=98 * MIB, method="GET") + b" " * (98 * MIB)), "413"),
     "a body is refused that waits to be asked for": (
-        sends(lambda: head(CHAT, 98 * MIB, {"Expect": "100-continue"}), first_line=True),
+        sends(lambda: head(CHAT, length=98 * MIB, headers={"Expect": "100-continue"}), first_line=True),
         "413, 1 answer",
     ),
     "gzip that swells": (sends(lambda: request(CHAT, gzip.compress(b"\0" * (40 * MIB)), ZIPPED)), "413"),

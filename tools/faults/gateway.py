@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -18,11 +16,12 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Self
 
 from tools.fake_upstream import FakeUpstream
+from tools.raw_client import PATIENCE, RawClient, request
 
 CONFIG = """
 [server]
@@ -72,7 +71,6 @@ LIMITED = ("openai/gpt-4", "second/gpt-4")
 
 CHAT = "/llm/openai/v1/chat/completions"
 MESSAGES = "/llm/anthropic/v1/messages"
-PATIENCE = 60.0
 TRIES = 50
 RESERVED = 1_000_000
 """Output tokens that each call asks for, and that come back when it is over."""
@@ -207,36 +205,11 @@ class Seen:
         return f"{self.status} {words}".strip()
 
 
-class Client:
+class Client(RawClient):
     """One connection of raw bytes."""
 
-    def __init__(self, port: int) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.sock.close()
-
-    def send(self, raw: bytes) -> Self:
-        self.sock.sendall(raw)
-        return self
-
-    def reset(self) -> None:
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.sock.close()
-
     def reply(self, method: str = "POST") -> Seen:
-        response = HTTPResponse(self.sock, method=method)
-        response.begin()
-        return Seen(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
-
-    def rest(self) -> bytes:
-        pieces = []
-        while piece := self.sock.recv(65536):
-            pieces.append(piece)
-        return b"".join(pieces)
+        return Seen(*self.answer(method))
 
     def call(self, more: Mapping[str, Any], path: str = CHAT, headers: Mapping[str, str] | None = None) -> Seen:
         return self.send(request(path, body(more), headers)).reply()
@@ -250,17 +223,6 @@ def body(more: Mapping[str, Any]) -> bytes:
         **more,
     }
     return json.dumps(document).encode()
-
-
-def head(path: str, length: int | None = None, headers: Mapping[str, str] | None = None, method: str = "POST") -> bytes:
-    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Content-Type: application/json"]
-    lines += [] if length is None else [f"Content-Length: {length}"]
-    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
-    return "\r\n".join([*lines, "", ""]).encode("latin1")
-
-
-def request(path: str, raw: bytes, headers: Mapping[str, str] | None = None) -> bytes:
-    return head(path, len(raw), headers) + raw
 
 
 def until(holds: Callable[[], bool]) -> bool:

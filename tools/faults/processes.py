@@ -12,7 +12,8 @@ from http.client import HTTPException
 from pathlib import Path
 
 from tools.fake_upstream import FakeUpstream
-from tools.faults.gateway import PATIENCE, Gateway, head, until
+from tools.faults.gateway import Gateway, until
+from tools.raw_client import PATIENCE, head
 
 CALLERS = 8
 AFTERWARDS = 40

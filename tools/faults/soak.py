@@ -18,7 +18,8 @@ from contextlib import suppress
 from http.client import HTTPException
 
 from tools.fake_upstream import Behaviour, FakeUpstream
-from tools.faults.gateway import CHAT, MESSAGES, PATIENCE, Counts, Gateway, body, head, request
+from tools.faults.gateway import CHAT, MESSAGES, Counts, Gateway, body
+from tools.raw_client import PATIENCE, head, request
 
 CLIENTS = 8
 WARM = 0.2
@@ -47,14 +48,14 @@ def _leave(gateway: Gateway, chance: random.Random) -> None:
 
 def _abandon(gateway: Gateway, chance: random.Random) -> None:
     with gateway.client() as client:
-        client.send(head(CHAT, 8 << 20) + b" " * chance.randrange(2 << 20))
+        client.send(head(CHAT, length=8 << 20) + b" " * chance.randrange(2 << 20))
         if chance.random() < 0.5:
             client.reset()
 
 
 def _stall(gateway: Gateway, chance: random.Random) -> None:
     with gateway.client() as client:
-        client.send(chance.choice((head(CHAT, 100) + b"{", b"POST / HT"))).reply()
+        client.send(chance.choice((head(CHAT, length=100) + b"{", b"POST / HT"))).reply()
 
 
 def _read_slowly(gateway: Gateway, chance: random.Random) -> None:

@@ -9,7 +9,8 @@ from http.client import HTTPException
 
 from tools.fake_upstream import Behaviour, FakeUpstream
 from tools.faults.clients import Fault
-from tools.faults.gateway import CHAT, MESSAGES, Gateway, body, request, until
+from tools.faults.gateway import CHAT, MESSAGES, Gateway, body, until
+from tools.raw_client import request
 
 MODEL = "both"
 

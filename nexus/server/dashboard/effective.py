@@ -18,8 +18,6 @@ HIDDEN = "(hidden)"
 MOST = 100_000
 """Characters of it; a configuration of thousands of models is cut."""
 
-Plain = str | int | float | bool | None
-
 
 def effective(settings: Settings) -> str:
     """All that differs from its default, in the form of the settings file."""

@@ -45,11 +45,6 @@ class Metric:
     def lasts(self) -> bool:
         return self.kind != "gauge"
 
-    @property
-    def exposed(self) -> str:
-        """As queries name it."""
-        return f"{self.name}_total" if self.kind == "counter" else self.name
-
 
 def _counter(name: str, help: str, *labels: str, unit: int = 1) -> Metric:
     return Metric(f"nexus_{name}", "counter", help, labels, unit)

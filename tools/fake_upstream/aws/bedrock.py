@@ -23,7 +23,7 @@ from tools.fake_upstream.aws.sigv4 import signature_refusal
 from tools.fake_upstream.behaviour import Behaviour
 from tools.fake_upstream.request import SeenRequest
 from tools.fake_upstream.validate import MOST_PROBLEMS
-from tools.fake_upstream.vendors import Answer, Refusal, Rules, bearer_token, body_problem, compact, text_or
+from tools.fake_upstream.vendors import Answer, Refusal, Rules, bearer_token, body_problem, compact, error_words
 
 REQUEST_ID_HEADER = "x-amzn-requestid"
 BASE_PATH = ""
@@ -193,7 +193,7 @@ def _counted(raw: str, model: str, rules: Rules) -> Iterator[str]:
 
 
 def _words(behaviour: Behaviour, kind: str) -> dict[str, Any]:
-    words: dict[str, Any] = {"message": text_or(behaviour.message, behaviour.status)}
+    words: dict[str, Any] = {"message": error_words(behaviour)}
     if kind.lower() in MODEL_FAILED:
         words |= {"originalStatusCode": ORIGINAL_STATUS, "originalMessage": "The model failed."}
     return words

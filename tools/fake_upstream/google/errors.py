@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from tools.fake_upstream.behaviour import Behaviour
-from tools.fake_upstream.vendors import text_or
+from tools.fake_upstream.vendors import error_words
 
 CODES = {
     400: "INVALID_ARGUMENT",
@@ -35,7 +35,7 @@ def status(behaviour: Behaviour, service: str) -> dict[str, Any]:
     code = behaviour.status if behaviour.status >= 400 else IN_BAND
     error: dict[str, Any] = {
         "code": code,
-        "message": text_or(behaviour.message, behaviour.status),
+        "message": error_words(behaviour),
         "status": behaviour.error_type or CODES.get(code, "UNKNOWN" if code >= 500 else "FAILED_PRECONDITION"),
     }
     if details := _details(behaviour, code, service):

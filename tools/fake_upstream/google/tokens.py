@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 
 from tools.fake_upstream.behaviour import Behaviour
 from tools.fake_upstream.request import SeenRequest
-from tools.fake_upstream.vendors import Answer, Refusal, compact, media_type_of, text_or
+from tools.fake_upstream.vendors import Answer, Refusal, compact, error_words, media_type_of
 
 TOKEN_PATH = "/token"
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -92,9 +92,7 @@ def grant(behaviour: Behaviour, serial: int) -> Answer:
 
 def grant_error(behaviour: Behaviour) -> Answer:
     kind = behaviour.error_type or ("invalid_grant" if behaviour.status < 500 else "internal_failure")
-    return Answer(
-        json.dumps({"error": kind, "error_description": text_or(behaviour.message, behaviour.status)}).encode()
-    )
+    return Answer(json.dumps({"error": kind, "error_description": error_words(behaviour)}).encode())
 
 
 def _assertion_problems(assertion: str, *, strict: bool) -> tuple[str, ...]:

@@ -1,0 +1,11 @@
+"""What lines of the log say, in the order in which they say it; ``docs/operations.rst`` tells each of them."""
+
+from __future__ import annotations
+
+ACCESS = (
+    *("id", "request_id", "trace", "status", "error", "why", "caller", "client", "group", "key"),
+    *("session", "agent", "class", "place"),
+    *("method", "path", "read", "protocol", "action", "model", "route", "stream", "stop", "attempts"),
+    *("first_ms", "total_ms", "own_ms", "in", "out", "cached", "dropped"),
+)
+ATTEMPT = ("id", "route", "host", "phase", "error", "status", "why", "attempt", "of", "next")
