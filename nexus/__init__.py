@@ -17,8 +17,8 @@ part        a content block of the neutral conversation form
 A *signature* is a value that only the vendor who made it can read: a thinking signature, a thought signature, encrypted
 reasoning. A *quota* is an amount in any interval; a call makes *demands* on quotas.
 
-A call walks down one line: server > gateway > relay > provider > upstream. Everything above ``bridge`` runs on the
-IOLoop thread, everything below it on a worker thread.
+A call walks down one line: server > gateway > relay > provider > upstream. What the server and the gateway's
+admission do runs on the IOLoop thread, all else on a worker thread; ``server/bridge`` is where the two meet.
 """
 
 __version__ = "0.1.0"

@@ -65,7 +65,7 @@ def under(name: str, *roots: str) -> bool:
 LAYERS: list[tuple[str, ...]] = [
     ("nexus.dataclasses", "nexus.late"),
     ("nexus.headers",),
-    ("nexus.errors", "nexus.wire", "nexus.cancel", "nexus.bridge", "nexus.renewal"),
+    ("nexus.errors", "nexus.wire", "nexus.cancel", "nexus.renewal"),
     ("nexus.shared", "nexus.processes"),
     ("nexus.conversation",),
     ("nexus.models", "nexus.upstream"),
@@ -85,7 +85,7 @@ LAYERS: list[tuple[str, ...]] = [
 
 KNOWN_TO = {
     "tornado": ("nexus.server", "nexus.cli", "nexus.__main__"),
-    "asyncio": ("nexus.server", "nexus.bridge", "nexus.cli.smoke"),
+    "asyncio": ("nexus.server", "nexus.cli.smoke"),
     # The registry, by name alone.
     "nexus.providers": ("nexus.providers",),
 }
@@ -155,7 +155,7 @@ def test_imports_make_no_circle() -> None:
 
 
 def test_the_bridge_is_made_of_the_standard_library() -> None:
-    names = [name.split(".")[0] for name in imports(ROOT / "nexus/bridge.py")]
+    names = [name.split(".")[0] for name in imports(ROOT / "nexus/server/bridge.py")]
     assert set(names) <= sys.stdlib_module_names
 
 

@@ -11,15 +11,21 @@ from __future__ import annotations
 import subprocess
 import sys
 
-FLOORS = {"nexus/protocols/*": 96, "nexus/bridge.py": 98, "nexus/gateway/*": 93}
+FLOORS = {"nexus/protocols/*": 96, "nexus/server/bridge.py": 98, "nexus/gateway/*": 93}
 """Per cent of lines and branches."""
 
-_PURE = (
-    *("conversation", "gateway", "laws", "models", "protocols", "relay"),
-    *("test_bridge.py", "test_route.py"),
-)
+_PURE = (*("conversation", "gateway", "laws", "models", "protocols", "relay", "test_route.py"),)
 _SERVED = (
-    *("attribution", "bedrock_format", "budgets", "codex_catalog", "converse_format", "embeddings", "endpoints"),
+    *(
+        "attribution",
+        "bedrock_format",
+        "bridge",
+        "budgets",
+        "codex_catalog",
+        "converse_format",
+        "embeddings",
+        "endpoints",
+    ),
     *("gemini_format", "gemini_governed", "held", "openai_models", "raw", "response_store", "stored"),
     *("unforced_claude", "virtual_models", "web_search"),
 )

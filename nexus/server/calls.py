@@ -13,7 +13,6 @@ from functools import partial
 
 from tornado.iostream import StreamClosedError
 
-from nexus.bridge import Channel
 from nexus.errors import Cancelled, InternalError, NexusError, Overloaded
 from nexus.headers import own
 from nexus.limits.headers import budget_header, with_own_limits
@@ -23,6 +22,7 @@ from nexus.relay.answer import Head
 from nexus.relay.exchange import CallState
 from nexus.relay.records import call_record
 from nexus.server.asked import AskedHandler
+from nexus.server.bridge import Channel
 from nexus.server.heads import in_ascii
 from nexus.server.paths import base_of
 from nexus.server.threads import Full

@@ -17,10 +17,10 @@ from nexus.accounting.books import Books
 from nexus.accounting.calendar import Calendar
 from nexus.accounting.record import CallRecord, Consumer
 from nexus.accounting.recorder import Recorder, RemoteActivity
-from nexus.bridge import Bell
 from nexus.errors import Draining, Overloaded
 from nexus.processes.rows import Rows
 from nexus.relay.exchange import CallState
+from nexus.server.bridge import Bell
 from nexus.server.flight import BytesInFlight, default_limit
 from nexus.server.lifecycle import Lifecycle, Phase
 from nexus.server.member import Member

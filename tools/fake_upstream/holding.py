@@ -40,7 +40,7 @@ class Form(Protocol):
     def route(self, request: SeenRequest) -> tuple[str, str, str] | None:
         """Kind, id and what follows it; None for any other path."""
 
-    def problems(self, store: Holding, request: SeenRequest, kind: str, id: str) -> tuple[str, ...]: ...
+    def problems(self, store: Holding, request: SeenRequest, kind: str) -> tuple[str, ...]: ...
 
     def create(self, store: Holding, request: SeenRequest, kind: str) -> Thing: ...
 
@@ -77,7 +77,7 @@ class Holding:
             return Refusal(401, ("not the expected key",))
         if id and (id not in self.things or self.things[id].key != key):
             return Refusal(404, (f"No such {kind} object: {id}",))
-        if not id and request.method == "POST" and (problems := self.form.problems(self, request, kind, id)):
+        if not id and request.method == "POST" and (problems := self.form.problems(self, request, kind)):
             return Refusal(400, problems)
         if request.method == "GET" and (request.body or request.header("content-type")):
             return Refusal(400, ("a GET with a body",))
@@ -158,7 +158,7 @@ class OpenAIForm:
     def route(self, request: SeenRequest) -> tuple[str, str, str] | None:
         return _route(request, {"/v1/files": "files", "/v1/batches": "batches"})
 
-    def problems(self, store: Holding, request: SeenRequest, kind: str, id: str) -> tuple[str, ...]:
+    def problems(self, store: Holding, request: SeenRequest, kind: str) -> tuple[str, ...]:
         if kind == "files":
             missing = {"file", "purpose"} - set(form_of(request))
             return tuple(f"{name}: missing" for name in sorted(missing))
@@ -231,7 +231,7 @@ class AnthropicForm:
     def route(self, request: SeenRequest) -> tuple[str, str, str] | None:
         return _route(request, {"/v1/files": "files", "/v1/messages/batches": "batches"})
 
-    def problems(self, store: Holding, request: SeenRequest, kind: str, id: str) -> tuple[str, ...]:
+    def problems(self, store: Holding, request: SeenRequest, kind: str) -> tuple[str, ...]:
         if request.header("anthropic-version") is None:
             return ("anthropic-version: header is required",)
         if kind == "files":

@@ -12,13 +12,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 from tools.fake_upstream.behaviour import Behaviour
 from tools.fake_upstream.holding import Holding, with_memory
 from tools.fake_upstream.reply import send_reply
 from tools.fake_upstream.request import BadRequest, SeenRequest, read_request
-from tools.fake_upstream.vendors import ACCESS_KEY, SECRET_KEY, Answer, Refusal, Rules, load
+from tools.fake_upstream.vendors import Answer, Refusal, Rules, load
 from tools.fake_upstream.watch import Disconnect, Watch
 from tools.fake_upstream.wire import PeerGone, Wire
 
@@ -26,36 +26,23 @@ BACKLOG = 1024
 
 
 class FakeUpstream(Watch):
-    """``strict=False`` skips the checks of bodies, ``extra_fields`` lets named top-level keys pass them.
-
-    ``keep=False`` counts requests without storing them, for long runs. What follows it is explained by ``Rules``.
-    """
+    """``keep=False`` counts requests without storing them, for long runs; ``rules`` are the fields of ``Rules``."""
 
     def __init__(
         self,
         vendor: str,
         *,
-        api_key: str | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
-        strict: bool = True,
-        extra_fields: tuple[str, ...] = (),
         keep: bool = True,
         on_request: Callable[[SeenRequest], None] | None = None,
-        access_key: str = ACCESS_KEY,
-        secret_key: str = SECRET_KEY,
-        session_token: str | None = None,
-        region: str | None = None,
-        betas: tuple[str, ...] | None = None,
-        refused_fields: tuple[str, ...] | None = None,
+        **rules: Any,
     ) -> None:
         super().__init__(vendor)
         self.default = Behaviour()
         self.token_default = Behaviour()
         self._vendor = with_memory(vendor, load(vendor))
-        self._rules = Rules(
-            api_key, strict, extra_fields, access_key, secret_key, session_token, region, betas, refused_fields
-        )
+        self._rules = Rules(**rules)
         self._address = (host, port)
         self._keep = keep
         self._on_request = on_request

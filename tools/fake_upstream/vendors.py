@@ -30,7 +30,8 @@ SECRET_KEY = "fake/secret/key/of/the/fake/upstream0000"
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What one upstream accepts: any key when ``api_key`` is None, and top-level ``extra_fields`` unjudged.
+    """What one upstream accepts: any key when ``api_key`` is None, top-level ``extra_fields`` unjudged, and any body
+    where it is not ``strict``.
 
     The rest is bedrock's: the credentials that signatures are checked with (any region when ``region`` is None), the
     betas it knows and the Messages fields it refuses; None is the vendor's own list.

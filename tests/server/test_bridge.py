@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from nexus import bridge
-from nexus.bridge import CAPACITY, Bell, Channel
+from nexus.server import bridge
+from nexus.server.bridge import CAPACITY, Bell, Channel
 from tests.peers import HARD_LIMIT, Job
 from tests.serving import wait_until
 
