@@ -12,9 +12,10 @@ from nexus.accounting.activity import CALLS, SPANS, Point
 from nexus.accounting.asked import Filters, where
 from nexus.accounting.calls import rows_of_calls
 from nexus.accounting.database import Database
+from nexus.accounting.days import DAY
 from nexus.accounting.rows import TOKENS, Row
 
-FURTHEST = 86_400.0
+FURTHEST = DAY
 MOST_ROWS = 20_000
 
 _SUMS = ", ".join(

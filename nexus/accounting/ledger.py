@@ -11,25 +11,19 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from operator import itemgetter
 
-from nexus.accounting.database import Database, DatabaseError, RowsRefused, Transaction, Value, migrate
+from nexus.accounting.database import Database, DatabaseError, RowsRefused, Value, migrate
 from nexus.accounting.days import DAY, day_of
-from nexus.accounting.record import CallRecord, Charge
-from nexus.accounting.rows import TOKENS, Row, rows_of
+from nexus.accounting.record import CallRecord
 from nexus.accounting.tables import (
-    ADD_TO_BUDGET,
-    ADD_TO_DAY,
-    DAY_KEY,
-    DAY_SUMS,
     FORGET_ATTEMPTS,
     FORGET_BEYOND,
     FORGET_BUDGETS,
     FORGET_DAYS,
     FORGET_HOLDINGS,
-    INSERT_ATTEMPT,
     STEP,
 )
+from nexus.accounting.writing import Item, items_of, unwritten, write
 from nexus.dataclasses import dataclass
 
 log = logging.getLogger("nexus.usage")
@@ -52,21 +46,6 @@ RETENTION_EVERY = 600.0
 
 MOST_IN_MEMORY = 50_000
 """Rows of attempts that a store in memory keeps, about 30 MB."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """What is written together or not at all."""
-
-    row: Row
-    charges: tuple[Charge, ...] = ()
-
-
-def items_of(call: CallRecord | tuple[Item, ...]) -> tuple[Item, ...]:
-    """What is written about a call; what it charged goes with its last row."""
-    if not isinstance(call, CallRecord):
-        return call
-    return tuple(Item(row, call.charges if row["is_last"] else ()) for row in rows_of(call))
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +188,7 @@ class Ledger:
         try:
             with self.database.transaction() as transaction:
                 # A commit may have been done although its answer was lost.
-                _write(transaction, _unwritten(transaction, items) if self._fails else items)
+                write(transaction, unwritten(transaction, items) if self._fails else items)
             self._since_tidied += len(items)
         except RowsRefused as error:
             if len(calls) == 1:
@@ -238,52 +217,3 @@ class Ledger:
         if kept.most is not None:
             with self.database.transaction() as transaction:
                 transaction.run(FORGET_BEYOND, (kept.most,))
-
-
-def _unwritten(transaction: Transaction, items: Sequence[Item]) -> Sequence[Item]:
-    """Those whose rows are not there."""
-    ids = sorted({item.row["call_id"] for item in items})
-    statement = f"SELECT call_id, attempt FROM attempts WHERE call_id IN ({', '.join('?' * len(ids))})"
-    found = set(transaction.query(statement, ids))
-    return [item for item in items if (item.row["call_id"], item.row["attempt"]) not in found]
-
-
-def _write(transaction: Transaction, batch: Sequence[Item]) -> None:
-    transaction.run_many(INSERT_ATTEMPT, [tuple(item.row.values()) for item in batch])
-    days: dict[tuple[str, ...], list[int]] = {}
-    budgets: dict[tuple[str, ...], int] = {}
-    for item in batch:
-        sums = days.setdefault(_day_key(item.row), [0] * len(DAY_SUMS))
-        for index, value in enumerate(_day_sums(item.row)):
-            sums[index] += value
-        for charge in item.charges:
-            key = (charge.budget, charge.subject, charge.period)
-            budgets[key] = budgets.get(key, 0) + charge.nano
-    # Sorted, so that two processes that write the same rows never wait for each other.
-    transaction.run_many(ADD_TO_DAY, [(*key, *sums) for key, sums in sorted(days.items())])
-    transaction.run_many(ADD_TO_BUDGET, [(*key, nano) for key, nano in sorted(budgets.items())])
-
-
-_of_day = itemgetter(*DAY_KEY[1:])
-_tokens = itemgetter(*TOKENS)
-
-
-def _day_key(row: Row) -> tuple[str, ...]:
-    if row["attempt"] == 0 and row["status"] == 404:
-        # Names of models that are not there are anybody's invention.
-        row = {**row, "model": ""}
-    return (day_of(row["at_seconds"]), *_of_day(row))
-
-
-def _day_sums(row: Row) -> tuple[int, ...]:
-    """In the order of DAY_SUMS."""
-    asked = row["attempt"] > 0
-    return (
-        row["is_last"],
-        int(asked),
-        int(row["is_last"] and row["call_outcome"] != "ok"),
-        int(asked and row["tokens_known"] != "yes"),
-        int(asked and row["cost_nano"] is None),
-        *_tokens(row),
-        row["cost_nano"] or 0,
-    )

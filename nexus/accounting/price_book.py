@@ -24,7 +24,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import nexus
-from nexus.accounting.days import day_of
+from nexus.accounting.days import DAY, day_of
 from nexus.accounting.price_list import Route, price_list
 from nexus.accounting.prices import Price, Rates, read_price, with_defaults
 from nexus.accounting.record import TokensKnown
@@ -42,7 +42,7 @@ PATIENCE = 120.0
 FORMAT = 2
 """Of what is read of the list."""
 
-KEPT = 7 * 86_400.0
+KEPT = 7 * DAY
 """Seconds after which what was read of the list is deleted."""
 
 Document = dict[str, Any]

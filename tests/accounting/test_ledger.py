@@ -16,11 +16,12 @@ import pytest
 
 from nexus.accounting import earlier
 from nexus.accounting.database import Database, DatabaseError, NewerTables, SqliteDatabase, Transaction, migrate
-from nexus.accounting.ledger import BATCH, ROOM, Item, Ledger
+from nexus.accounting.ledger import BATCH, ROOM, Ledger
 from nexus.accounting.record import Charge
 from nexus.accounting.report import Sums, usage
 from nexus.accounting.rows import Row
 from nexus.accounting.tables import VERSION
+from nexus.accounting.writing import Item
 from tests.accounting.rows import row
 from tests.serving import wait_until
 
@@ -265,7 +266,8 @@ CHILD = """
 import sys, time
 from pathlib import Path
 from nexus.accounting.database import SqliteDatabase
-from nexus.accounting.ledger import Item, Ledger
+from nexus.accounting.ledger import Ledger
+from nexus.accounting.writing import Item
 from tests.accounting.rows import row
 ledger = Ledger(SqliteDatabase(Path(sys.argv[1])))
 for number in range(100):

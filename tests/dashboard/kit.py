@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 from nexus.accounting.activity import Activity
 from nexus.accounting.finished import Attempted, Finished
-from nexus.accounting.ledger import Item, Ledger
+from nexus.accounting.ledger import Ledger
 from nexus.accounting.record import Charge
+from nexus.accounting.writing import Item
 from tests.accounting.rows import row
 
 HOUR = 3600.0
