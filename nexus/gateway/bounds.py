@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from nexus.processes.tally import OwnTally
+from nexus.processes.tally import Tally
 
 SHARE = 0.2
 """What each call pays into its provider's budget: one in five may be tried again."""
@@ -23,11 +23,11 @@ class Rooms:
     """``max_concurrency``: calls that run at each provider, in all processes of this machine."""
 
     def __init__(self) -> None:
-        self._tally: OwnTally | None = None
+        self._tally: Tally | None = None
         self._lock = threading.Lock()
         self._running: dict[str, int] = {}
 
-    def share(self, tally: OwnTally) -> None:
+    def share(self, tally: Tally) -> None:
         """From now on the bounds are those of all processes together."""
         self._tally = tally
 

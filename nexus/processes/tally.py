@@ -7,7 +7,7 @@ never passed: whoever adds looks at the sum after it, and takes it back where th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from nexus.processes.cells import Cells
 
@@ -16,27 +16,31 @@ SLOTS = 512
 
 
 class Tally:
-    """``names`` are those that are known at the start; each of them has a slot of its own."""
+    """What one of so many ``processes`` counts; ``slots`` are those of names that were known at the start."""
 
-    def __init__(self, processes: int, names: Iterable[str]) -> None:
-        self.processes = processes
-        self._cells = Cells(processes * SLOTS)
-        self._slots = dict(zip(names, range(SLOTS // 2), strict=False))
+    def __init__(self, cells: Cells, processes: int, index: int, slots: Mapping[str, int]) -> None:
+        self._cells = cells
+        self._processes = processes
+        self._index = index
+        self._slots = slots
 
-    def of(self, index: int) -> OwnTally:
-        return OwnTally(self, index)
+    def add(self, name: str) -> int:
+        """One more; how many that makes in all processes."""
+        self._cells[self._first(name) + self._index] += 1
+        return self.total(name)
 
-    def clear(self, index: int) -> None:
-        """A process has ended, and what it counted with it."""
-        for slot in range(SLOTS):
-            self._cells[slot * self.processes + index] = 0
+    def take(self, name: str) -> None:
+        self._cells[self._first(name) + self._index] -= 1
 
     def total(self, name: str) -> int:
+        """Of all processes."""
         first = self._first(name)
-        return sum(self._cells[first + index] for index in range(self.processes))
+        return sum(self._cells[first + index] for index in range(self._processes))
 
-    def add(self, name: str, index: int, change: int) -> None:
-        self._cells[self._first(name) + index] += change
+    def clear(self) -> None:
+        """The process has ended, and what it counted with it."""
+        for slot in range(SLOTS):
+            self._cells[slot * self._processes + self._index] = 0
 
     def _first(self, name: str) -> int:
         slot = self._slots.get(name)
@@ -44,24 +48,10 @@ class Tally:
             known = len(self._slots)
             number = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())
             slot = known + number % (SLOTS - known)
-        return slot * self.processes
+        return slot * self._processes
 
 
-class OwnTally:
-    """What one process counts."""
-
-    def __init__(self, tally: Tally, index: int) -> None:
-        self._tally = tally
-        self._index = index
-
-    def add(self, name: str) -> int:
-        """One more; how many that makes in all processes."""
-        self._tally.add(name, self._index, 1)
-        return self._tally.total(name)
-
-    def take(self, name: str) -> None:
-        self._tally.add(name, self._index, -1)
-
-    def total(self, name: str) -> int:
-        """Of all processes."""
-        return self._tally.total(name)
+def tallies(processes: int, names: Iterable[str]) -> list[Tally]:
+    """One for each process; each of ``names`` has a slot of its own."""
+    cells, slots = Cells(processes * SLOTS), dict(zip(names, range(SLOTS // 2), strict=False))
+    return [Tally(cells, processes, index, slots) for index in range(processes)]

@@ -14,13 +14,13 @@ from nexus.processes.control import Control
 from nexus.processes.hub import Function
 from nexus.processes.link import Link
 from nexus.processes.rows import Rows
-from nexus.processes.tally import Tally
+from nexus.processes.tally import tallies
 from nexus.response_store import remote
 from nexus.response_store.local import LocalStore
 from nexus.response_store.store import ANSWERS, IDS, bounds_of
 from nexus.server import worker
 from nexus.server.member import Member
-from nexus.server.shares import Shares
+from nexus.server.shares import shares
 from nexus.server.worker import Place
 from nexus.settings import ServerSettings
 from nexus.settings.limits import RedisStorage
@@ -32,9 +32,9 @@ class Common:
 
     def __init__(self, count: int, counted: Sequence[str]) -> None:
         self._count = count
-        self._shares = Shares(count)
+        self._shares = shares(count)
         self._windows = SharedWindows()
-        self._tally = Tally(count, counted)
+        self._tallies = tallies(count, counted)
         # One part for each worker, and one for what happens in the supervisor.
         self._rows = Rows(count + 1)
         self.meters = Meters(self._rows.parts[-1])
@@ -42,24 +42,24 @@ class Common:
     def place(self, index: int, control: Control, link: Link) -> Place:
         """For the process that is this worker."""
         board = Board(lambda fact: control.tell((worker.FACT, fact)))
-        tally, part = self._tally.of(index), self._rows.parts[index]
+        tally, part = self._tallies[index], self._rows.parts[index]
         member = Member(self._windows, link, board, tally, self._rows, part, self._count)
-        return Place(self._shares.of(index), member, control)
+        return Place(self._shares[index], member, control)
 
     def listen(self, indices: Iterable[int]) -> None:
         """Counts workers before they hear that they are to listen, so that who hears it first leaves the others their
         share."""
         for index in indices:
-            self._shares.write(index, 0)
+            self._shares[index].write(0)
 
     def ended(self, index: int) -> None:
         """Nothing of a worker's counts any more, but for what it measured."""
-        self._shares.write(index, None)
-        self._tally.clear(index)
+        self._shares[index].write(None)
+        self._tallies[index].clear()
         self._rows.parts[index].end()
 
     def stop(self) -> None:
-        self._shares.stop()
+        self._shares[0].stop()
 
 
 class SharedState:

@@ -7,7 +7,7 @@ from nexus.limits.shared_windows import SharedWindows
 from nexus.processes.board import Board
 from nexus.processes.link import Link
 from nexus.processes.rows import Part, Rows
-from nexus.processes.tally import OwnTally
+from nexus.processes.tally import Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Member:
     windows: SharedWindows
     link: Link
     board: Board
-    tally: OwnTally
+    tally: Tally
     rows: Rows
     part: Part
     count: int

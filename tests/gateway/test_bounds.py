@@ -8,7 +8,7 @@ import weakref
 
 from nexus.gateway.alarms import FEW, Alarm, Alarms
 from nexus.gateway.bounds import Budgets, Rooms
-from nexus.processes.tally import Tally
+from nexus.processes.tally import tallies
 
 
 def test_room_is_taken_and_left() -> None:
@@ -20,18 +20,18 @@ def test_room_is_taken_and_left() -> None:
 
 
 def test_room_is_one_for_all_processes_and_never_more() -> None:
-    tally = Tally(3, ["v", "w"])
+    counted = tallies(3, ["v", "w"])
     workers = [Rooms() for _ in range(3)]
     for index, rooms in enumerate(workers):
-        rooms.share(tally.of(index))
+        rooms.share(counted[index])
     assert [rooms.enter("v", 2) for rooms in workers] == [True, True, False]
     assert workers[2].enter("w", 1) and not workers[0].enter("w", 1)
     workers[0].leave("v")
     assert workers[2].enter("v", 2) and not workers[1].enter("v", 2)
     # A worker that was killed had one; the next one in its place begins with none.
-    tally.clear(1)
+    counted[1].clear()
     workers[1] = Rooms()
-    workers[1].share(tally.of(1))
+    workers[1].share(counted[1])
     assert workers[1].enter("v", 2) and not workers[1].enter("v", 2)
     # Names that came later have numbers of their own too.
     assert workers[0].enter("later", 1) and not workers[1].enter("later", 1)

@@ -10,23 +10,22 @@ from tornado.httpserver import HTTPServer
 from nexus.server import accepting
 from nexus.server.accepting import PausingServer
 from nexus.server.listening import bind
-from nexus.server.shares import Shares
+from nexus.server.shares import shares
 from nexus.settings import ListenAddress
 
 
 def test_counts_of_those_that_listen() -> None:
-    shares = Shares(3)
-    assert (shares.counts, shares.of(0).is_anybody_serving) == ([], False)
-    first, second = shares.of(0), shares.of(1)
+    first, second, _ = shares(3)
+    assert (first.counts, first.is_anybody_serving) == ([], False)
     first.write(2)
     assert not first.is_ahead
     second.write(1)
     assert (first.is_ahead, second.is_ahead) == (True, False)
     second.write(None)
-    assert (shares.counts, first.is_ahead) == ([2], False)
+    assert (first.counts, first.is_ahead) == ([2], False)
     assert first.is_anybody_serving
     assert second.is_anybody_serving
-    shares.stop()
+    second.stop()
     assert not first.is_anybody_serving
 
 
@@ -34,25 +33,25 @@ class Listening:
     """Servers on one socket, as processes would be, on one loop."""
 
     def __init__(self, count: int) -> None:
-        self.shares = Shares(count)
+        self.shares = shares(count)
         (self.sock,) = bind(ListenAddress("127.0.0.1", 0))
         self.servers: list[HTTPServer] = []
         for index in range(count):
             server = PausingServer(lambda request: None)
-            server.share = self.shares.of(index)
+            server.share = self.shares[index]
             server.add_sockets([socket.socket(fileno=socket.dup(self.sock.fileno()))])
             self.servers.append(server)
         self.clients: list[socket.socket] = []
 
     async def connect(self) -> None:
         """One more client; returns when somebody has accepted it."""
-        before = sum(self.shares.counts)
+        before = sum(self.shares[0].counts)
         client = socket.socket()
         client.setblocking(False)
         await asyncio.get_running_loop().sock_connect(client, self.sock.getsockname())
         self.clients.append(client)
         async with asyncio.timeout(60):
-            while sum(self.shares.counts) == before:
+            while sum(self.shares[0].counts) == before:
                 await asyncio.sleep(0.001)
 
     async def close(self) -> None:
@@ -70,10 +69,10 @@ def run(count: int, connections: int, before: str = "") -> list[int]:
             listening.servers[0].stop()
         if before == "one is stuck with fewest":
             listening.servers[0].stop()
-            listening.shares.write(0, 0)
+            listening.shares[0].write(0)
         for _ in range(connections):
             await listening.connect()
-        counts = listening.shares.counts
+        counts = listening.shares[0].counts
         await listening.close()
         return counts
 
