@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from typing import NoReturn
 
 from nexus.processes.poller import Poller
 from nexus.server.reading import Good, Refused, read, tell_refused
@@ -28,6 +29,7 @@ PATIENCE = 60.0
 """Seconds that a process gets to read."""
 
 
+Live = Callable[[Callable[[], int]], NoReturn]
 Over = Callable[[Good | None], None]
 
 
@@ -72,25 +74,28 @@ class Rereading:
         self._asked = False
         return True
 
-    def begin(self, poller: Poller, become_child: Callable[[], None], over: Over) -> None:
-        """``become_child`` makes a fork forget what its parent has; ``over`` is told what there is to serve."""
+    def begin(self, poller: Poller, live: Live, over: Over) -> None:
+        """``live`` is the whole life of a fork; ``over`` is told what there is to serve."""
         own, theirs = socket.socketpair()
-        self._pid = os.fork()
+        try:
+            self._pid = os.fork()
+        except OSError as error:
+            log.error("no process could be started that reads the configuration; the one before stays", exc_info=error)
+            own.close()
+            theirs.close()
+            over(None)
+            return
         if self._pid == 0:
-            become_child()
-            self._answer(theirs)
+            live(partial(self._answer, theirs))
         theirs.close()
         own.setblocking(False)
         self._pieces, self._kill_at = [], time.monotonic() + PATIENCE
         poller.watch(own, partial(self._hear, poller, own, over))
 
-    def _answer(self, sock: socket.socket) -> None:
-        code = 1
-        try:
-            sock.sendall(pickle.dumps(read(self._source, self.settings)))
-            code = 0
-        finally:
-            os._exit(code)
+    def _answer(self, sock: socket.socket) -> int:
+        """In a process of its own; its exit code."""
+        sock.sendall(pickle.dumps(read(self._source, self.settings)))
+        return 0
 
     def _hear(self, poller: Poller, sock: socket.socket, over: Over) -> None:
         with suppress(BlockingIOError):

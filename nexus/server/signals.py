@@ -94,12 +94,12 @@ class Inherited:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
 
     def live(self, foreign: Sequence[socket.socket], life: Callable[[], int]) -> NoReturn:
-        """The whole life of a worker; the process ends with it."""
+        """The whole life of a child, which ends with it."""
         code = 1
         try:
             self.let_go(foreign)
             code = life()
         except BaseException:
-            log.exception("a worker failed")
+            log.exception("a process that was forked failed")
         finally:
             end_now(code)

@@ -142,7 +142,7 @@ class Supervisor:
         if self._stopped_at is None and self._rereading.wants_to_read():
             self._notifier.reloading()
             with no_signals():
-                self._rereading.begin(self._poller, self._inherited.let_go, self._reread_over)
+                self._rereading.begin(self._poller, partial(self._inherited.live, ()), self._reread_over)
 
     def _reread_over(self, good: Good | None) -> None:
         self._has_changed = True
