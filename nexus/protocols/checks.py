@@ -1,6 +1,6 @@
-"""Reads members of a client's JSON, exact about what is wrong and where, and lists what is left out.
+"""Reads members of a client's JSON, with exact errors, and lists what is dropped.
 
-Raises InvalidRequest, whose ``param`` is the path, and nothing else; null is the same as absent.
+Raises only InvalidRequest, with the path in ``param``; null is the same as absent.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Drops:
-    """The names of what is left out, each once, in the order in which it was met."""
+    """Names of dropped fields, without duplicates, in the order in which they were found."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._names = dict.fromkeys(names)
@@ -31,19 +31,19 @@ class Drops:
         self._names.pop(name, None)
 
     def unknown(self, holder: Body, known: Collection[str], prefix: str) -> None:
-        """Names every member that is not known and asks for something."""
+        """Adds every unknown member that has an effect."""
         for name, value in holder.items():
             if name not in known and asks_for(name, value):
                 self.add(f"{prefix}.{name}")
 
     def sift(self, read: Iterable[T | str]) -> list[T]:
-        """What could be read; the names in the place of the rest are added."""
+        """The values that could be read; the names in place of the others are added."""
         read = list(read)
         self.add(*(one for one in read if isinstance(one, str)))
         return [one for one in read if not isinstance(one, str)]
 
     def events(self, *found: Event | str) -> list[Event]:
-        """The events, with one more in the place of each name that is new."""
+        """The events, with an additional one in place of each new name."""
         out: list[Event] = []
         for one in found:
             if not isinstance(one, str):
@@ -78,7 +78,7 @@ def an_object(value: Json, path: str) -> Body:
 
 
 def maybe_object(holder: Body, name: str, path: str = "") -> Body:
-    """An empty one where there is none."""
+    """The object, or an empty one if absent."""
     return {} if holder.get(name) is None else an_object(holder[name], join(path, name))
 
 
@@ -102,7 +102,7 @@ def a_string(holder: Body, name: str, path: str) -> str:
 
 
 def a_name(holder: Body, name: str, path: str) -> str:
-    """A string that must be there and say something."""
+    """A required, non-empty string."""
     value = maybe_string(holder, name, path)
     if not value:
         raise wrong(join(path, name), "a string that is not empty")
@@ -114,7 +114,7 @@ def maybe_string(holder: Body, name: str, path: str = "") -> str | None:
 
 
 def maybe_strings(body: Body, name: str) -> dict[str, str]:
-    """An object whose members are all strings; an empty one where there is none."""
+    """An object whose members are all strings, or an empty one if absent."""
     strings = maybe_object(body, name)
     return {member: a_string(strings, member, name) for member in strings}
 

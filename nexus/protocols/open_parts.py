@@ -1,7 +1,7 @@
 """The parts of a streamed answer as a vendor's frames start, extend and end them, each under its key on the wire.
 
-A frame around content that is repeated or missing changes nothing: a second start of what is open is none, and
-what starts ends the text before it. Only half a call is never ended before the answer is, but by the vendor: a client
+A repeated or missing frame around content changes nothing: a second start of an open part is ignored, and a start ends
+the text before it. Only an incomplete call is never ended before the answer is, except by the vendor, because a client
 acts on a call that has ended.
 """
 
@@ -22,9 +22,9 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(slots=True)
 class OpenPart:
-    """A part whose end has not come. ``held`` are the words that its end tells if no others came before, ``signature``
-    the one that it tells. ``length`` counts the characters so far, ``citations`` are those on the wire; of a call
-    ``arguments`` are what came."""
+    """A part that has not ended. ``held`` is text for its end if no other text came before, ``signature`` the signature
+    for its end. ``length`` is the number of characters so far, ``citations`` are those on the wire; for a call,
+    ``arguments`` are those received."""
 
     index: int
     part: StreamPart
@@ -36,19 +36,20 @@ class OpenPart:
 
     @property
     def whole(self) -> bool:
-        """Whether the vendor may have said there all that it has to say."""
+        """Whether the part may be complete."""
         return not isinstance(self.part, ToolCall) or an_object_of("".join(self.arguments))[1]
 
     @property
     def over(self) -> bool:
-        """Whether it surely has, when something else starts; a call without arguments yet may still get some."""
+        """Whether the part is certainly complete when something else starts; a call without arguments yet may still get
+        some."""
         has_content = bool(self.held or "".join(self.arguments).strip())
         return self.whole and (has_content or not isinstance(self.part, ToolCall))
 
 
 class OpenParts(Generic[K]):
-    """``started`` counts the parts of the answer, ``kinds`` are what they were. With ``late_signatures`` the end of
-    thinking brings its signature; ``last`` tells what stands before the end of a part that has citations."""
+    """``started`` counts the parts of the answer, ``kinds`` are their kinds. With ``late_signatures`` the end of
+    thinking has its signature; ``last`` gives what precedes the end of a part that has citations."""
 
     def __init__(self, *, late_signatures: bool = False, last: Callable[[OpenPart], list[Event]] | None = None) -> None:
         self.started = 0
@@ -67,7 +68,7 @@ class OpenParts(Generic[K]):
         return tuple(self._open)
 
     def start(self, key: K, part: StreamPart, held: str = "") -> list[Event]:
-        """What begins, behind the ends that are missing; nothing where just this is open there."""
+        """Starts a part, after the missing ends of others; nothing if this part is already open."""
         known = self._open.get(key)
         if known is not None and _is_again(known, part):
             known.held = known.held or held
@@ -82,9 +83,9 @@ class OpenParts(Generic[K]):
         return [*out, PartStart(self._open[key].index, part)]
 
     def extend(self, key: K, words: str, empty: StreamPart) -> list[Event]:
-        """More words of the part, which begins here, as ``empty``, if there is none of its kind.
+        """More text of the part, which starts here, as ``empty``, if none of its kind is open.
 
-        Raises ValueError for arguments of a call that did not start: nobody knows what is called.
+        Raises ValueError for arguments of a call that did not start: its name is unknown.
         """
         known, out = self._open.get(key), list[Event]()
         if known is None or not _is_alike(known.part, empty):
@@ -102,26 +103,26 @@ class OpenParts(Generic[K]):
         return out
 
     def end(self, key: K) -> list[Event]:
-        """The end of the part; nothing where none is open."""
+        """Ends the part; nothing if none is open."""
         part = self._open.pop(key, None)
         return [] if part is None else self._ended(part)
 
     def end_all(self) -> list[Event]:
-        """The ends of all that the vendor left open in an answer that is over."""
+        """Ends all parts that the vendor left open in a finished answer."""
         still = sorted((*self._left, *self._open.values()), key=lambda part: part.index)
         self._left.clear()
         self._open.clear()
         return [event for part in still for event in self._ended(part)]
 
     def fit(self, stop: Stop) -> Stop:
-        """Why the answer ended, asked before ``end_all``: with half a call left open it did not just end."""
+        """The stop reason, to be called before ``end_all``: with an incomplete call it was not a normal end."""
         if stop.reason in ("end", "tool_use") and self.has_half:
             return Stop("unknown", raw=stop.raw)
         return stop
 
     @property
     def has_half(self) -> bool:
-        """Whether a call that the vendor did not end has half its arguments."""
+        """Whether a call that the vendor did not end has incomplete arguments."""
         return not all(part.whole for part in (*self._left, *self._open.values()))
 
     def _ended(self, part: OpenPart) -> list[Event]:
@@ -137,12 +138,12 @@ class OpenParts(Generic[K]):
 
 
 def _is_alike(one: StreamPart, other: StreamPart) -> bool:
-    """Whether they are of one kind, of which redacted thinking is its own."""
+    """Whether both are of the same kind; redacted thinking is a separate kind."""
     return type(one) is type(other) and getattr(one, "redacted", False) == getattr(other, "redacted", False)
 
 
 def _is_again(known: OpenPart, part: StreamPart) -> bool:
-    """Whether a start tells once more what has begun; two calls without ids are told apart by their arguments."""
+    """Whether a start repeats one that has begun; two calls without ids are distinguished by their arguments."""
     if isinstance(part, ToolCall) and not part.id and known.length:
         return False
     return part == known.part

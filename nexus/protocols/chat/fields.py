@@ -50,7 +50,7 @@ READS: Mapping[str, Disposition] = {
     "stream_options": converted("include_usage", "`include_obfuscation` is dropped"),
     "temperature": carried("temperature", "0 to 2, never scaled: refused if the vendor's range is smaller"),
     "thinking": converted(
-        "thinking", "`type`, `budget_tokens` and `display`, as compatible servers take them; `reasoning_effort` wins"
+        "thinking", "`type`, `budget_tokens` and `display`, as in compatible servers; `reasoning_effort` wins"
     ),
     "tool_choice": converted("tool_choice", "`allowed_tools` shortens the list of tools"),
     "tools": converted(

@@ -1,9 +1,9 @@
-"""Whether and how hard a chat client wants the model to think.
+"""Whether and how much a chat client wants the model to think.
 
-OpenAI's field is ``reasoning_effort``. Two that compatible servers have are read beside it: ``reasoning``, which is
-OpenRouter's, and ``thinking``, which Anthropic's own chat endpoint, DeepSeek's, Kimi's, GLM's and LiteLLM's take. What
-contradicts the one before it is named.
-Sources: openrouter.ai, "Reasoning tokens"; platform.claude.com, "OpenAI SDK compatibility"; api-docs.deepseek.com.
+OpenAI's field is ``reasoning_effort``. Two fields of compatible servers are read in addition: OpenRouter's
+``reasoning``, and ``thinking`` of Anthropic's own chat endpoint, DeepSeek, Kimi, GLM and LiteLLM. A field that
+contradicts an earlier one is reported as dropped. Sources: openrouter.ai, "Reasoning tokens"; platform.claude.com,
+"OpenAI SDK compatibility"; api-docs.deepseek.com.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def read_thinking(body: Body, drops: Drops) -> Thinking | None:
 
 
 def _joined(asked: Thinking, told: Thinking, name: str, drops: Drops) -> Thinking:
-    """Both, as long as they agree."""
+    """Both combined, if they agree."""
     if asked.enabled != told.enabled:
         drops.add(name)
     if not (asked.enabled and told.enabled):

@@ -1,9 +1,9 @@
-"""JSON Schema as Gemini takes it in ``parametersJsonSchema`` and ``responseJsonSchema``.
+"""JSON Schema as Gemini accepts it in ``parametersJsonSchema`` and ``responseJsonSchema``.
 
-Beside ``$ref`` stands nothing but what begins with ``$``: what the client wrote there goes into a copy of what is
-referred to. An answer's schema has keywords of a closed list only: others are said in its words, or become words of the
-description and are named. Sources: google.genai.types.GenerationConfig.response_json_schema; the 400 ``can only contain
-properties starting with '$' when $ref is present`` (google-gemini/gemini-cli 4758, about parameters).
+Next to ``$ref`` only keys that begin with ``$`` are allowed: the client's other keys go into a copy of the referenced
+schema. An answer's schema may only have keywords of a fixed list: others are expressed with these, or are moved into
+the description and reported. Sources: google.genai.types.GenerationConfig.response_json_schema; the 400 ``can only
+contain properties starting with '$' when $ref is present`` (google-gemini/gemini-cli 4758, about parameters).
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _TAKEN: Final = frozenset(
     | {"required", "title", "type"}
 )
 MOST_COPIES = 500
-"""Copies of definitions in one schema."""
+"""Maximum number of copies of definitions in one schema."""
 
 MOST_STEPS = 200
-"""Of the path to a schema inside another one."""
+"""Suffix of the path to a schema inside another one."""
 
 
 def write_json_schema(schema: Schema, path: str, drops: Drops, *, answer: bool = False) -> dict[str, Json]:
-    """``answer`` is for the schema of one. What is lost is added to ``drops``. Raises UnsupportedFeature."""
+    """``answer`` is for the schema of an answer. Everything lost is added to ``drops``. Raises UnsupportedFeature."""
     root = hoisted(schema)
     return _Writer(root, drops, answer).write(root, path, copying=True)
 
@@ -46,8 +46,8 @@ class _Writer:
     def write(
         self, schema: Schema, path: str, *, copying: bool, above: frozenset[str] = frozenset()
     ) -> dict[str, Json]:
-        """``copying`` ends inside a copy: what is referred to may refer to itself. ``above`` are the references that
-        were merged around it."""
+        """``copying`` is off inside a copy, because the referenced schema may refer to itself. ``above`` are the
+        references that were merged around it."""
         if path.count(".") > MOST_STEPS:
             raise UnsupportedFeature.about(path, "the schema is nested too deeply, or recursive in what allOf combines")
         if self._answer and (again := _alone(schema)) in above:
@@ -66,7 +66,7 @@ class _Writer:
         return self._inside(bare, path, copying=copying, above=above)
 
     def _target(self, reference: str) -> Schema | None:
-        """What a reference leads to in the end; None where that is no schema."""
+        """The final target of a reference; None if that is not a schema."""
         seen: set[str] = set()
         while reference not in seen:
             seen.add(reference)
@@ -86,7 +86,7 @@ class _Writer:
         return rebuilt(schema, inner)
 
     def _copied(self, target: Schema, beside: Schema, path: str) -> dict[str, Json]:
-        """What is referred to, with what stood beside the reference."""
+        """The referenced schema, with the keys next to the reference."""
         self._copies += 1
         if self._copies > MOST_COPIES:
             raise UnsupportedFeature.about(path, "the schema has too many references with other keywords")
@@ -95,7 +95,7 @@ class _Writer:
         return {**target, **fits}
 
     def _flat(self, schema: Schema, path: str) -> tuple[dict[str, Json], frozenset[str]]:
-        """The same in keywords of the closed list, and the references that were merged into it."""
+        """The same with keywords of the fixed list, and the references that were merged into it."""
         branches = map(mapping, sequence(schema.get("allOf")))
         merged = frozenset(text(one["$ref"]) for one in branches if one.get("$ref"))
         try:
@@ -121,7 +121,7 @@ class _Writer:
 
 
 def _alone(schema: Schema) -> str:
-    """The reference that is all that an ``allOf`` combines; "" where it is none."""
+    """The reference that is the only item of an ``allOf``; "" if there is none."""
     match schema.get("allOf"):
         case [{"$ref": str(reference), **rest}] if not rest:
             return reference
@@ -130,7 +130,8 @@ def _alone(schema: Schema) -> str:
 
 
 def _say_values(schema: dict[str, Json]) -> bool:
-    """A constant is an enum of one value, null is a type; whether the values are strings and numbers, as they must."""
+    """Writes a constant as an enum of one value, and null as a type; returns whether all values are strings or numbers,
+    as required."""
     if "const" in schema and "enum" not in schema:
         schema["enum"] = [schema.pop("const")]
     values = list(sequence(schema.get("enum")))
@@ -152,7 +153,7 @@ def _say_values(schema: dict[str, Json]) -> bool:
 
 
 def _say_bounds(schema: dict[str, Json]) -> None:
-    """An integer above 0 is one of at least 1."""
+    """Writes an integer above 0 as one of at least 1."""
     if types_of(schema) != ("integer",):
         return
     for exclusive, bound, step in (("exclusiveMinimum", "minimum", 1), ("exclusiveMaximum", "maximum", -1)):

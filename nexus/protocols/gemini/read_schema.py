@@ -74,7 +74,7 @@ def _write_type(written: dict[str, Json], kind: str) -> None:
 
 
 def is_whole(value: Json) -> bool:
-    """Whether a string is a whole number, as Google's parser takes one."""
+    """Whether a string is an integer, as Google's parser accepts it."""
     return isinstance(value, str) and value.removeprefix("-").isdecimal() and value.isascii() and len(value) < 20
 
 

@@ -77,8 +77,8 @@ class StreamReader:
         return [*dropped, *self._close(), *self._explained(stop), ResponseEnd(stop)]
 
     def _explained(self, stop: Stop) -> list[Event]:
-        """Why Google stopped the answer, in its words; beside other ends they say nothing, or what nobody has a place
-        for."""
+        """Google's explanation of why it stopped the answer; with other stop reasons it has no information, or none
+        that another dialect supports."""
         words = text(self._end.get("finishMessage")) or text(self._end.get("blockReasonMessage"))
         if not words or stop.reason not in ("content_filter", "unknown"):
             return []

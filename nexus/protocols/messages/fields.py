@@ -18,7 +18,7 @@ READS: Mapping[str, Disposition] = {
     "model": converted("", "set by the route"),
     "messages": carried(
         "messages",
-        "search results become text documents; a `fallback` block is left out and named; blocks of server tools, "
+        "search results become text documents; a `fallback` block is left out and reported; blocks of server tools, "
         "files, citations and unknown blocks are refused",
     ),
     "system": converted("system", "without Claude Code's `x-anthropic-billing-header` block, which is not content"),
@@ -34,7 +34,7 @@ READS: Mapping[str, Disposition] = {
         "functions with their schemas; those with `defer_loading` are sent once the history has found "
         "or called them, or immediately if Anthropic's tool search was to find them; that search "
         "itself is dropped; `web_search` becomes the vendor's own search if the model has `web_search "
-        "= true`, else it is refused; other tools that Anthropic defines or runs are left out and named by "
+        "= true`, else it is refused; other tools that Anthropic defines or runs are dropped by "
         "their type",
     ),
     "tool_choice": converted("tool_choice", "`disable_parallel_tool_use` becomes `parallel_tools`"),

@@ -38,7 +38,7 @@ from nexus.wire import Json, encode, mapping, text
 Block = Mapping[str, Json]
 
 _FALLBACK = "fallback"
-"""Marks where another model of Anthropic's took an answer over, and holds nothing for a model."""
+"""The type of a block that marks where another Anthropic model took over the answer, without content for a model."""
 
 _ROLE_OF = {"tool_result": "user", "tool_use": "assistant", "thinking": "assistant", "redacted_thinking": "assistant"}
 

@@ -1,7 +1,7 @@
-"""Updates of the configuration among the items: each holds for all answers after it, until a later one replaces it.
+"""Configuration updates among the items: each applies to all later answers, until another one replaces it.
 
-Codex sends one where the effort changes in the middle of a conversation (its ``reasoning_effort_override``).
-Source: openai.types.responses.ResponseConfigurationUpdateItemParam.
+Codex sends one if the effort changes within a conversation (its ``reasoning_effort_override``). Source:
+openai.types.responses.ResponseConfigurationUpdateItemParam.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from nexus.wire import Json, mapping, sequence
 UPDATE = "configuration_update"
 
 _MEMBERS = {"reasoning": "effort", "text": "format"}
-"""What an update can say, and where a request says it."""
+"""Members of an update, and the same settings in a request."""
 
 
 def updated(body: Body, drops: Drops, *histories: Json) -> Body:
-    """The request with what the updates say in place of its own; what more they say is named."""
+    """The request with the settings of the updates instead of its own; other settings are reported as dropped."""
     met = [item for items in histories for item in map(mapping, sequence(items)) if item.get("type") == UPDATE]
     for item in met:
         drops.unknown(item, ("type", "id", "status", *_MEMBERS), "input")

@@ -27,7 +27,7 @@ READS: Mapping[str, Disposition] = {
         "`image_generation_call` with its image becomes an image of the assistant; `web_search_call` "
         "is dropped (the following text has its findings); a compaction made by Nexus becomes its "
         "text, one made by OpenAI is dropped; a `compaction_trigger` asks the model for a summary; the "
-        "last `configuration_update` sets effort and format in place of the request's own; an "
+        "last `configuration_update` overrides the request's effort and format; an "
         "`item_reference` becomes the item of a translated answer while the response store has it, "
         "otherwise it is refused; every other item is refused by name",
     ),
@@ -102,9 +102,9 @@ HEADERS = frozenset({"openai-beta"})
 WRITES: Mapping[str, Disposition] = {
     "messages": converted(
         "input",
-        "reasoning is sent back only if this protocol encrypted it; from GPT-5.6 on, cache breakpoints stand on "
-        "what user and system said and on results, others are dropped and named; from gpt-5.3-codex on, each text "
-        "of the assistant says whether the model went on after it",
+        "reasoning is sent back only if this protocol encrypted it; from GPT-5.6 on, cache breakpoints are set on "
+        "user and system messages and on results, others are dropped; from gpt-5.3-codex on, each text of the "
+        "assistant says whether the model continued after it",
     ),
     "system": converted("input", "developer messages at the start, one per block"),
     "tools": converted(

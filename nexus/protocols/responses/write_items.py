@@ -1,10 +1,11 @@
 """Messages -> input items of a request to a vendor: the inverse of read_items.py.
 
-Only reasoning that this dialect signed goes back, with the id that it came with, and only before what it led to:
-the API refuses a reasoning item that nothing of its turn follows. Text of the assistant is a short message, since a
-long one needs the id that it once had; what a call's output cannot say (``is_error``) begins its text. Calls of a
-client's custom tools and their outputs keep their own form. Models that want it are told of each text whether they went
-on after it: no other dialect can say so, and the order does. Source: openai.types.responses.ResponseInputItemParam.
+Only reasoning that this dialect encrypted is sent back, with its original id, and only before the items that it led to:
+the API rejects a reasoning item that no item of its turn follows. Text of the assistant is a short message, because a
+long one needs its original id; ``is_error``, which a call's output does not have, becomes a prefix of its text. Calls
+of a client's custom tools and their outputs keep their own form. Models that want it are told of each text whether they
+went on after it: no other dialect can say so, and the order does. Source:
+openai.types.responses.ResponseInputItemParam.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from nexus.wire import Json, digest, only, text
 Item = dict[str, Json]
 
 ERROR = "Error: "
-"""Begins the text of a result with ``is_error``, which this dialect has no field for."""
+"""Prefix of the text of a result with ``is_error``, for which this dialect has no field."""
 
 
 def write_items(request: Request, drops: Drops, gpt: GPT | None = None) -> list[Item]:
@@ -52,7 +53,7 @@ def write_items(request: Request, drops: Drops, gpt: GPT | None = None) -> list[
 
 
 def _tell_phases(items: Sequence[Item]) -> None:
-    """Of the assistant's texts; one at the end is still to be gone on with."""
+    """Adds the phase of the assistant's texts; a text at the end is still to be continued."""
     phase: str | None = None
     for item in reversed(items):
         if item.get("role") == "assistant":
@@ -85,13 +86,13 @@ class _Writer:
         return self._items
 
     def parts(self, part: Part, path: str) -> list[Item]:
-        """What the user or the system said, or a result holds, with the breakpoint of the prompt cache behind it."""
+        """A part of a user or system message or of a result, with the prompt cache breakpoint after it."""
         written = write_part(part, path)
         written[-1] |= self._cache(getattr(part, "cache", None))
         return written
 
     def _cache(self, hint: CacheHint | None, *, here: bool = True) -> Item:
-        """The member that says it, ``here`` if there is a place for it."""
+        """The member for a cache hint; ``here`` says whether it is possible at this position."""
         if hint is None:
             return {}
         if not (here and self._breakpoints):
@@ -122,7 +123,7 @@ class _Writer:
                 raise UnsupportedFeature.about(path, f"{type(part).__name__} has no place in an answer")
 
     def _image(self, image: Image) -> Item:
-        """The API demands an id; a vendor's own has one."""
+        """The API requires an id; a vendor's own image has one."""
         if not isinstance(image.source, Inline):
             self._drops.add(LOST)
             return {"role": "assistant", "content": unseen(image).text}
@@ -144,7 +145,7 @@ class _Writer:
         return {"type": "reasoning", **known, "summary": summary, "encrypted_content": packed}
 
     def _write_given(self, message: Message, path: str) -> None:
-        """Outputs of calls are items of their own; what stands between them is a message."""
+        """Outputs of calls are separate items; everything between them is a message."""
         role = "developer" if message.role == "system" else "user"
         content: list[Item] = []
         for number, part in enumerate(message.parts):
