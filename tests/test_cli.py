@@ -112,7 +112,7 @@ def test_columns_are_aligned(command: Command, tmp_path: Path) -> None:
 def test_check_warns_as_serving_would(command: Command, tmp_path: Path) -> None:
     run = command(tmp_path, "check", "-l", "0.0.0.0:80")
     assert run.returncode == 0
-    assert "warning: listening on 0.0.0.0:80 without any authentication" in run.stdout
+    assert "warning: listening on 0.0.0.0:80 without authentication" in run.stdout
 
 
 def test_check_prints_every_problem(command: Command, tmp_path: Path) -> None:
@@ -386,7 +386,7 @@ def test_init_refuses_to_overwrite(command: Command, tmp_path: Path) -> None:
     (tmp_path / "nexus.toml").write_text("mine")
     run = command(tmp_path, "init", "--offline", **KEYS)
     assert (run.returncode, run.stdout) == (1, "")
-    assert run.stderr == "nexus: nexus.toml exists already and is left as it is\n"
+    assert run.stderr == "nexus: nexus.toml already exists and was not changed\n"
     assert (tmp_path / "nexus.toml").read_text() == "mine"
 
 

@@ -26,14 +26,14 @@ GUIDES = [ROOT / "README.rst", CLAUDE_CODE, CODEX, AI_SDK]
 OUR_WORDS = {
     CLAUDE_CODE: (
         "runs at its own vendor only",
-        "the gateway key is not one that this gateway knows",
+        "invalid gateway key",
         "needs the caller's own login or key",
     ),
     CODEX: (
-        "the gateway key is not one that this gateway knows",
+        "invalid gateway key",
         "does not exist",
         "; did you mean",
-        "the model gave no whole summary of the conversation",
+        "the model returned no complete summary",
     ),
 }
 """What the pages quote of Nexus's own errors."""

@@ -116,7 +116,7 @@ def test_candidates_in_order_and_why(explain: Explain) -> None:
         "   limit     64 calls at the same time (provider anthropic)\n",
         "openai/gpt-5.5: target 3\n",
         "   lane      passthrough\n",
-        "google/pro: for a conversation that is too long for the others\n",
+        "google/pro: when the conversation is too long for the others\n",
         "left out   mine/sonnet: needs the caller's own key or login\n",
     ):
         assert said in told, said
@@ -131,7 +131,7 @@ REQUESTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "what it must not lose is refused by name": (
         {"model": "smart", "messages": HELLO, "n": 2},
         "openai",
-        "   refused   n: only one answer at a time can be translated",
+        "   refused   n: only one choice can be translated",
     ),
     "what does not fit": (
         {"model": "smart", "messages": HELLO, "max_tokens": 300_000},
@@ -147,12 +147,12 @@ REQUESTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "a plain model": (
         {"model": "openai/gpt-5.5", "messages": HELLO},
         "openai",
-        "1. openai/gpt-5.5: the model that was asked for\n",
+        "1. openai/gpt-5.5: the requested model\n",
     ),
     "no session": (
         {"model": "smart", "messages": HELLO},
         "openai",
-        "session    none: each call is spread by itself\n",
+        "session    none: each call is distributed independently\n",
     ),
 }
 

@@ -65,9 +65,9 @@ class Books:
     def reading(self) -> Iterator[Database]:
         """Never on the loop. Raises NotFound where nothing is kept, Overloaded where too many read."""
         if self._reader is None:
-            raise NotFound('no usage is kept here: [usage] store is "none"')
+            raise NotFound('usage is not recorded here: [usage] store is "none"')
         if not self._reading.acquire(blocking=False):
-            raise Overloaded("usage is being read by others", retry_after=1)
+            raise Overloaded("too many usage queries at once; retry", retry_after=1)
         try:
             yield self._reader
         finally:

@@ -87,7 +87,7 @@ class Ledger:
         """On the loop: appends to the queue, and does nothing else unless that is long."""
         waiting = len(self._waiting)
         if waiting >= ROOM or self._closing:
-            self._lose(1, "calls wait for the database, no more fit")
+            self._lose(1, "the queue for the database is full")
             return
         self._waiting.append(items_of(call) if waiting >= SOON else call)
         if waiting == BATCH:
@@ -110,7 +110,7 @@ class Ledger:
         if not self._thread.is_alive():
             self.database.close()
         elif self._waiting:
-            self._lose(len(self._waiting), "the gateway ends, and the database does not answer")
+            self._lose(len(self._waiting), "the gateway is stopping and the database does not answer")
 
     def _run(self) -> None:
         rest = REST[0]
@@ -126,8 +126,8 @@ class Ledger:
                 if self._pause(rest, batch):
                     rest = min(rest * 2, REST[1])
             except Exception:
-                log.exception("usage could not be written down")
-                self._lose(len(batch), "it could not be written down")
+                log.exception("usage could not be recorded")
+                self._lose(len(batch), "it could not be recorded")
             finally:
                 with self._changed:
                     self._writing = False
@@ -148,7 +148,7 @@ class Ledger:
         """Puts a batch back and waits; False at the end, when it is lost."""
         with self._changed:
             if self._closing:
-                self._lose(len(batch), "the gateway ends")
+                self._lose(len(batch), "the gateway is stopping")
                 return False
             self._waiting.extendleft(reversed(batch))
             self._changed.wait_for(lambda: self._closing, seconds)
@@ -161,12 +161,12 @@ class Ledger:
 
     def _say_that_it_fails(self, why: str) -> None:
         if not self._fails:
-            log.error("usage cannot be written down for now", extra={"fields": {"why": why}})
+            log.error("usage cannot be recorded for now", extra={"fields": {"why": why}})
         self._fails = True
 
     def _say_that_it_works(self) -> None:
         if self._fails:
-            log.info("usage is written down again", extra={"fields": {"lost": self._lost}})
+            log.info("usage is recorded again", extra={"fields": {"lost": self._lost}})
         self._fails = False
 
     def _write(self, batch: Sequence[CallRecord | tuple[Item, ...]]) -> None:
@@ -192,7 +192,7 @@ class Ledger:
             self._since_tidied += len(items)
         except RowsRefused as error:
             if len(calls) == 1:
-                self._lose(1, f"the database refuses it: {error}")
+                self._lose(1, f"the database rejects it: {error}")
                 return
             middle = len(calls) // 2
             self._write_rows(calls[:middle])

@@ -165,7 +165,7 @@ class PriceBook:
         try:
             listed = _listed(self._asked, self._folder, day, self._reader)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
-            log.warning("costs are unknown: the list of prices cannot be read", extra={"fields": {"why": str(error)}})
+            log.warning("costs are unknown: cannot read the price list", extra={"fields": {"why": str(error)}})
         finally:
             with self._changed:
                 self._listed, self._day, self._reading = listed, day, False
@@ -176,7 +176,7 @@ def _listed(routes: list[Route], folder: Path | None, day: str, read: Reader) ->
     try:
         installed = version(PACKAGE)
     except PackageNotFoundError:
-        log.warning(f"costs are unknown but where the settings name a price: {PACKAGE} is not installed")
+        log.warning(f"costs are unknown except for models with a configured price: {PACKAGE} is not installed")
         return {}
     digest = hashlib.sha256(f"{FORMAT} {installed} {day} {json.dumps(routes)}".encode()).hexdigest()[:16]
     source = f"{PACKAGE} {installed}"
@@ -211,7 +211,7 @@ def read_here(routes: list[Route]) -> Document:
 
 def _checked(document: Any) -> Document:
     if not isinstance(document, dict) or not isinstance(document.get("prices"), dict):
-        raise ValueError("it is not what was expected")
+        raise ValueError("unexpected content")
     return document
 
 

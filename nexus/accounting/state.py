@@ -91,7 +91,7 @@ def prepared(settings: Settings) -> str:
 
 
 def _say_memory(why: str) -> None:
-    log.warning("usage is kept in memory alone; [usage] store says where else", extra={"fields": {"why": why}})
+    log.warning("usage is kept in memory only; set [usage] store to keep it", extra={"fields": {"why": why}})
 
 
 def problem_of(settings: Settings) -> str | None:

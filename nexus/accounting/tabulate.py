@@ -83,10 +83,10 @@ def _table(report: Report) -> str:
     lines = [head, *(_cells(row.name or "-", row) for row in report.rows), _cells("total", report.total)]
     text = [f"usage since {moment(report.begins)}", *aligned(lines, head[1:])]
     if report.more:
-        text.append(f"the first {len(report.rows)} rows; the total is of all")
+        text.append(f"the first {len(report.rows)} rows; the total covers all")
     if report.total.unknown_cost:
         count = report.total.unknown_cost
-        text.append(f"cost unknown of {count} attempts: they have no price, or it is not known what they used")
+        text.append(f"cost unknown of {count} attempts: no price, or unknown usage")
     if report.total.unknown_tokens:
         text.append(f"tokens not known, or not all, of {report.total.unknown_tokens} attempts")
     return "\n".join(text) + "\n"

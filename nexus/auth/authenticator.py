@@ -29,7 +29,7 @@ from nexus.settings.keys import GatewayKey
 from nexus.settings.oauth import OAuthSettings
 from nexus.shared import Holder, Shared
 
-CARRIED = f"it goes into Authorization (Bearer), x-api-key, api-key, x-goog-api-key or {GATEWAY_KEY}"
+CARRIED = f"send it in Authorization (Bearer), x-api-key, api-key, x-goog-api-key or {GATEWAY_KEY}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Authenticator:
         shared: Shared | None = None,
         claims: Sequence[str] = (),
     ) -> Self:
-        """One as configured, already fetching its keys for tokens, or sharing those that others fetch from there.
+        """One as configured, already fetching its token signing keys, or sharing those that others fetch from there.
 
         Raises MissingPyJwt. Whoever opens it closes it.
         """
@@ -80,7 +80,7 @@ class Authenticator:
         require_pyjwt()
         holder = Holder(shared)
         place = (oauth.issuer, oauth.hosts, oauth.url, oauth.poll_interval, trust_of(oauth.ca_file))
-        token_keys = holder.hold("keys for tokens", place, partial(_fetched_keys, oauth))
+        token_keys = holder.hold("token signing keys", place, partial(_fetched_keys, oauth))
         authenticator = cls(identification, keys, Tokens(oauth, token_keys), claims=claims)
         authenticator._holder = holder
         return authenticator
@@ -132,7 +132,7 @@ class Authenticator:
 
     def _prove_token(self, credential: Credential, *, last: bool) -> _Proof | Pending:
         if self._tokens is None:
-            raise Unidentified("the gateway key is not one that this gateway knows", sent=True)
+            raise Unidentified("invalid gateway key", sent=True)
         claims = self._tokens.verify(credential.text, last=last)
         return claims if isinstance(claims, Pending) else _Proof("token", None, claims, credential.credential_headers)
 
@@ -154,10 +154,10 @@ class Authenticator:
 
     def _no_id(self, source: IdSource) -> InvalidRequest | Unidentified:
         if source.http_header is not None:
-            return InvalidRequest(f"the header {source.http_header} is missing; it says which client is calling")
+            return InvalidRequest(f"the header {source.http_header} is missing; it identifies the client")
         if source.jwt_claim is not None:
-            return InvalidRequest("the token has no claim that says which client is calling")
-        return Unidentified("a gateway key is needed here", sent=False)
+            return InvalidRequest("the token lacks the claim that identifies the client")
+        return Unidentified("a gateway key is required", sent=False)
 
 
 def _fetched_keys(oauth: OAuthSettings, stack: ExitStack) -> Renewed[KeySet]:

@@ -23,7 +23,7 @@ def advice(cors: CorsSettings | None) -> str | None:
     """What to say at start where no page may call, which people who come from a browser would not find out."""
     if cors is not None and cors.allow_origins is not None:
         return None
-    return "web pages of other origins cannot call: server.cors.allow_origins lists those that may"
+    return "browser pages of other origins cannot call; server.cors.allow_origins allows them"
 
 
 def reply_headers(cors: CorsSettings | None, origin: str | None) -> dict[str, str]:

@@ -33,7 +33,7 @@ _WITH_SCHEME = ("proxy-authorization", "authorization")
 
 _SIGNED = "aws4-"
 SIGNED = (
-    "authorization: an AWS signature proves nothing here; send the gateway key as a Bearer token, which AWS's SDKs and "
+    "authorization: AWS signatures are not accepted; send the gateway key as a Bearer token, which AWS's SDKs and "
     "Claude Code take from AWS_BEARER_TOKEN_BEDROCK"
 )
 

@@ -91,11 +91,11 @@ class IdentityProvider:
         """Blocks until a person has confirmed, refused, or taken too long. Raises LoginFailed."""
         metadata = self._discovered()
         if not metadata.device:
-            raise LoginFailed("the issuer offers no login by device (device_authorization_endpoint)")
+            raise LoginFailed("the issuer does not support device login (no device_authorization_endpoint)")
         reply = self._answered(self._post(metadata.device, self._asking()))
         device, url = text(reply.get("device_code")), text(reply.get("verification_uri"))
         if not device or not url:
-            raise LoginFailed("the issuer began no login by device")
+            raise LoginFailed("the issuer did not start a device login")
         lasts = min(float(count(reply.get("expires_in")) or 600), LONGEST_WAIT)
         pause, ends = max(1.0, min(float(count(reply.get("interval")) or 5), 60.0)), clock() + lasts
         show(Prompt(text(reply.get("verification_uri_complete")) or url, text(reply.get("user_code")), lasts))
@@ -107,7 +107,7 @@ class IdentityProvider:
                 if error.code not in _GOES_ON:
                     raise
                 pause += 0.0 if error.code == "authorization_pending" else _SLOWER
-        raise LoginFailed("nobody confirmed the login in time", "expired_token")
+        raise LoginFailed("the login was not confirmed in time", "expired_token")
 
     def _asking(self) -> dict[str, str]:
         login = self._login
@@ -116,14 +116,14 @@ class IdentityProvider:
     def _ask(self, form: Mapping[str, str]) -> Mapping[str, Json]:
         metadata = self._discovered()
         if not metadata.token:
-            raise LoginFailed("the issuer names no token_endpoint")
+            raise LoginFailed("the issuer has no token_endpoint")
         return self._answered(self._post(metadata.token, form))
 
     def _discovered(self) -> Metadata:
         if self._metadata is None:
             status, body = self._exchange("GET", metadata_url(self._issuer))
             if status != 200:
-                raise LoginFailed(f"the issuer answered {status} where its document should be")
+                raise LoginFailed(f"the issuer answered {status} instead of its discovery document")
             try:
                 self._metadata = read_metadata(wire.decode_object(body), self._issuer, self._hosts)
             except ValueError as error:
@@ -150,7 +150,7 @@ class IdentityProvider:
         for piece in response.iter_content(4096):
             body += piece
             if len(body) > LARGEST or time.monotonic() > ends:
-                raise LoginFailed("the issuer's answer is too long, or takes too long")
+                raise LoginFailed("the issuer's answer is too large or too slow")
         return body
 
     def _answered(self, answer: tuple[int, bytes]) -> Mapping[str, Json]:

@@ -40,10 +40,12 @@ def renewed_keys(source: JwksSource, interval: float, *, pause: float = PAUSE, r
     def fetch() -> Grant[KeySet]:
         keys = source()
         fields = {"keys": len(keys.keys), "skipped": keys.skipped, "symmetric": keys.has_secret}
-        log.debug("the keys for tokens were fetched", extra={"fields": fields})
+        log.debug("fetched the token signing keys", extra={"fields": fields})
         return Grant(keys, expires=float("inf"), fetched=time.monotonic(), refresh=interval)
 
-    return Renewed(NAME, fetch, what="keys for tokens", least=pause, retry=min(retry, interval), clock=time.monotonic)
+    return Renewed(
+        NAME, fetch, what="token signing keys", least=pause, retry=min(retry, interval), clock=time.monotonic
+    )
 
 
 class JwksSource:
@@ -62,7 +64,7 @@ class JwksSource:
 
     def __call__(self) -> KeySet:
         cancel = Cancel()
-        late = UpstreamTimeout(f"{NAME}: no whole answer within {self._deadline:g} s", provider=NAME)
+        late = UpstreamTimeout(f"{NAME}: no complete answer within {self._deadline:g} s", provider=NAME)
         try:
             with cancel.within(self._deadline, late):
                 return read_key_set(self._read(self._url(cancel), cancel))

@@ -77,7 +77,7 @@ def sight_of(identity: Identity, readers: Collection[str]) -> Only | None:
     if identity.client_id is None:
         if identity.source == "open":
             return None
-        raise PermissionDenied("nothing says who you are, hence not what you used")
+        raise PermissionDenied("the caller cannot be identified, so there is no usage to show")
     return {"user": identity.client_id, "key": identity.key or ""}
 
 

@@ -35,11 +35,11 @@ def read_metadata(document: Mapping[str, Json], issuer: str, hosts: Collection[s
     """Raises ValueError, whose text tells people what to do and repeats no address but hosts."""
     named = text(document.get("issuer"))
     if named != issuer:
-        slash = "; they differ by the slash at the end" if named.rstrip("/") == issuer.rstrip("/") else ""
-        raise ValueError(f"the document of the issuer is of another issuer{slash}")
+        slash = "; only the trailing slash differs" if named.rstrip("/") == issuer.rstrip("/") else ""
+        raise ValueError(f"the discovery document names another issuer{slash}")
     jwks = _endpoint(document, "jwks_uri", issuer, hosts)
     if not jwks:
-        raise ValueError("the document of the issuer names no jwks_uri")
+        raise ValueError("the discovery document has no jwks_uri")
     token = _endpoint(document, "token_endpoint", issuer, hosts)
     return Metadata(jwks, token, _endpoint(document, "device_authorization_endpoint", issuer, hosts))
 

@@ -90,7 +90,7 @@ def read_key_set(raw: bytes) -> KeySet:
     read = [_read_key(wire.mapping(entry)) for entry in entries]
     keys = tuple(key for key in read if key is not None)
     if not keys:
-        raise ValueError("it has no key that could be used")
+        raise ValueError("it has no usable key")
     return KeySet(keys, len(read) - len(keys))
 
 

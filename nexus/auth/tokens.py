@@ -76,8 +76,8 @@ class Tokens:
         if fetched is not None:
             return Pending(fetched)
         if keys is None:
-            raise Overloaded("tokens cannot be checked: the identity provider's keys are out of reach", retry_after=5)
-        raise _refusal("the token is signed with a key that the identity provider does not have")
+            raise Overloaded("cannot verify tokens: the identity provider's keys are unavailable", retry_after=5)
+        raise _refusal("the token is signed with a key that the identity provider does not list")
 
     def _check(self, token: str, candidates: list[VerifyingKey]) -> Claims:
         """The claims, by the first key that the signature is of. Raises Unidentified."""
@@ -93,11 +93,11 @@ class Tokens:
             except jwt.ImmatureSignatureError:
                 raise _refusal("the token is not valid yet") from None
             except jwt.InvalidIssuerError:
-                raise _refusal("the token is of another issuer") from None
+                raise _refusal("the token has the wrong issuer") from None
             except jwt.InvalidAudienceError:
-                raise _refusal("the token is for another audience") from None
+                raise _refusal("the token has the wrong audience") from None
             except jwt.MissingRequiredClaimError:
-                raise _refusal("the token lacks a claim that is required") from None
+                raise _refusal("the token lacks a required claim") from None
             except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
                 raise _refusal("the token is not valid") from None
         raise _refusal("the token's signature is not valid")
@@ -136,7 +136,7 @@ def _head_of(token: str) -> tuple[str | None, str]:
     head, *rest = token.split(".")
     raw = unpadded(head)
     if len(rest) != 2 or raw is None:
-        raise _refusal("that is neither a gateway key nor a token")
+        raise _refusal("invalid credential: neither a gateway key nor a token")
     try:
         header = wire.mapping(wire.decode(raw))
     except ValueError:
@@ -146,7 +146,7 @@ def _head_of(token: str) -> tuple[str | None, str]:
         raise _refusal("the token's algorithm is not accepted")
     # An extension that must be understood is one that we do not understand.
     if "crit" in header or "b64" in header or not isinstance(kid, str | None):
-        raise _refusal("the token's header asks for what is not supported")
+        raise _refusal("the token's header requires an unsupported extension")
     return kid, algorithm
 
 

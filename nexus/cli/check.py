@@ -36,7 +36,7 @@ VIRTUAL_COLUMNS = ("VIRTUAL MODEL", "TRIED IN THIS ORDER")
 COLUMNS = ("MODEL", "PROVIDER", "TYPE", "VENDOR ID", "BASE URL", "KEY")
 
 
-BESIDE = "a Nexus is running at the address of these settings; another one starts there only once it has stopped"
+BESIDE = "Nexus is already running at this address; stop it before you start another one"
 
 
 def check(settings: Settings, source: str, *, beside: bool = False, coloured: bool = False, asks: bool = False) -> int:
@@ -76,7 +76,7 @@ def _report(settings: Settings, source: str, *, beside: bool) -> Iterator[str]:
     for warning in (*warnings(settings), *([BESIDE] if beside else [])):
         yield f"warning: {warning}"
     count = sum(len(provider.models) for provider in settings.llm.providers.values())
-    yield f"{source}: valid, {models(count) if settings.llm.enabled else 'language models switched off'}"
+    yield f"{source}: valid, {models(count) if settings.llm.enabled else 'language models disabled'}"
 
 
 def _workers(server: ServerSettings) -> Iterator[str]:
@@ -86,10 +86,10 @@ def _workers(server: ServerSettings) -> Iterator[str]:
     count = worker_count(server.workers)
     named = f"{count} ({server.workers})" if server.workers == "auto" else str(count)
     if isinstance(server.rate_limits.storage, RedisStorage):
-        kept = "in Redis, for every machine that counts there"
+        kept = "in Redis, for all machines that use it"
     else:
-        kept = "by their supervisor: exact on this machine, and forgotten when it ends; several machines need Redis"
-    yield f"workers: {named}; limits are counted and answers kept {kept}"
+        kept = "by their supervisor: exact on this machine, and lost when it stops; several machines need Redis"
+    yield f"workers: {named}; limits and stored answers are kept {kept}"
 
 
 def _shared_paths(settings: Settings) -> Iterator[str]:

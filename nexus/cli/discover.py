@@ -62,13 +62,13 @@ def _ask(name: str, settings: ProviderSettings, seconds: float) -> Answer:
 
 def _listed(provider: Provider, seconds: float) -> Answer:
     cancel = Cancel()
-    late = UpstreamTimeout(f"{provider.name}: no whole list within {seconds:g} s", provider=provider.name)
+    late = UpstreamTimeout(f"{provider.name}: no complete list within {seconds:g} s", provider=provider.name)
     with cancel.within(seconds, late):
         key = provider.accounts[0].key
         if key is None and provider.renewed_key is not None:
             key = provider.renewed_key.get(cancel).value
         if key is None and provider.settings.takes_callers_key:
-            return Answer(failed="it has no key of its own; callers bring theirs")
+            return Answer(failed="it has no key; callers bring their own")
         catalogue = provider.catalogue(key)
         if catalogue is None:
             return Answer(silent=True)
@@ -112,10 +112,10 @@ def report(settings: Settings, answers: Mapping[str, Answer]) -> Iterator[str]:
     """Lines for people, behind the routes of ``nexus check``."""
     for name, answer in answers.items():
         if answer.silent:
-            yield f"{name}: its type has no list of models to ask for"
+            yield f"{name}: its type has no list of models"
             continue
         if answer.failed:
-            yield f"{name}: the list of models cannot be had: {answer.failed}"
+            yield f"{name}: cannot get the list of models: {answer.failed}"
             continue
         configured = {alias: model.rename or alias for alias, model in settings.llm.providers[name].models.items()}
         lacking = [alias for alias, id in configured.items() if not any(one.is_called(id) for one in answer.offered)]
@@ -123,9 +123,9 @@ def report(settings: Settings, answers: Mapping[str, Answer]) -> Iterator[str]:
         yield f"{name} offers {models(len(answer.offered))}, {len(configured) - len(lacking)} of them configured"
         for alias in lacking:
             known = "" if configured[alias] == alias else f" ({configured[alias]})"
-            yield f"warning: {name}/{alias}{known} is configured and not in the vendor's list"
-        yield from _names("offered and not configured", [one.id for one in others if one.answers])
-        yield from _names("offered for other things than text", [one.id for one in others if not one.answers])
+            yield f"warning: {name}/{alias}{known} is configured but not in the vendor's list"
+        yield from _names("offered but not configured", [one.id for one in others if one.answers])
+        yield from _names("offered for other uses than text", [one.id for one in others if not one.answers])
     if answers:
         yield ""
 

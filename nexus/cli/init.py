@@ -27,8 +27,8 @@ MOST_CHOSEN = 4
 """Models of a vendor that offers none that Nexus would choose."""
 
 HEAD = """\
-# Settings of Nexus. `nexus check` tells what they mean; `nexus config` prints every setting.
-# A key is best left in the environment: {{{{ env.NAME }}}} is filled in at start.
+# Settings of Nexus. `nexus check` validates them; `nexus config` prints every setting.
+# Keep keys in the environment: {{{{ env.NAME }}}} is filled in at start.
 
 [server]
 listen_address = "127.0.0.1:{port}"
@@ -42,11 +42,11 @@ type = "{kind}"
 """
 
 OTHERS = """\
-# What else it offers; without the "#" in front of it a model is served.
+# Other models that it offers; remove the "#" to serve one.
 """
 
 ECHO = """
-# Answers by itself, without a vendor or a key; with a key in the environment `nexus init` sets up its vendor.
+# Answers without a vendor or a key. With a vendor key in the environment, `nexus init` sets up that vendor.
 [llm.providers.demo]
 type = "echo"
 [llm.providers.demo.models.echo]
@@ -81,7 +81,7 @@ def write(
     that the vendors offer: some that serve most people, or ``every`` one.
     """
     if os.path.lexists(path):
-        sys.stderr.write(f"nexus: {path} exists already and is left as it is\n")
+        sys.stderr.write(f"nexus: {path} already exists and was not changed\n")
         return 1
     home = Path(environ.get("HOME") or Path.home())
     found = Machine(environ, home, servers).vendors()
@@ -94,7 +94,7 @@ def write(
         return 1
     using = ", ".join(_describe(one) for one in chosen) or "the demo (no vendor found)"
     failed = "".join(
-        redact(f"{name}: its models are those known to Nexus, for its list cannot be had: {answer.failed}\n")
+        redact(f"{name}: its models are those known to Nexus, because its list is not available: {answer.failed}\n")
         for name, answer in answers.items()
         if answer.failed
     )

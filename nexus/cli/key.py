@@ -23,13 +23,13 @@ TEXT = """\
 [{table}]
 sha256 = "{digest}"
 #group = "..."                  # for limits by group
-#models = ["anthropic/*"]       # what may be called; everything when left out
+#models = ["anthropic/*"]       # allowed models; all if omitted
 #expires = {example}           # last day
 """
 
 ROTATED = """\
 [{table}]
-# The new key first. The old one is good until its hash is taken out.
+# The new key first. The old one is valid until you remove its hash.
 sha256 = [{digests}]
 """
 
@@ -63,9 +63,9 @@ def rotate(options: Options, settings: Settings, source: Source) -> int:
     written = "key" if old.key is not None else "sha256"
     notes = [f"replace {written} in [{_table(name)}] of {file} by this line; the rest of the table stays"]
     if dropped:
-        notes.append(f"the oldest key is left out: a name has at most {MOST_AT_A_TIME} at a time")
+        notes.append(f"the oldest key is dropped: a name has at most {MOST_AT_A_TIME} at a time")
     if is_expired(old, time.time()):
-        notes.append("the table's expires is over, for the new key too: set another")
+        notes.append("expires of this table has passed, for the new key too: set a new date")
     sys.stderr.write(f"the new key of {name}, shown this once:\n{key}\n{'; '.join(notes)}\n")
     digests = ", ".join(f'"{digest.hex()}"' for digest in (digest_of(key), *kept))
     put(ROTATED.format(table=_table(name), digests=digests))

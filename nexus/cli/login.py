@@ -67,9 +67,9 @@ def how_to_log_in(settings: Settings | None, issuer: str, client_id: str) -> Log
     except ValueError as error:
         raise CannotLogIn(f"--issuer {error}") from None
     if not issuer:
-        raise CannotLogIn("nobody says who gives out tokens; set server.oauth.issuer, or name it: --issuer URL")
+        raise CannotLogIn("no issuer: set server.oauth.issuer, or pass --issuer URL")
     if known is None and not client_id:
-        raise CannotLogIn("nothing says as which client; set server.oauth.login.client_id, or name it: --client-id ID")
+        raise CannotLogIn("no client id: set server.oauth.login.client_id, or pass --client-id ID")
     client = known.model_copy(update={"client_id": client_id or known.client_id}) if known else None
     client = client or LoginSettings(client_id=client_id)
     hosts = oauth.hosts if oauth is not None else ()
@@ -80,7 +80,7 @@ def log_in(how: Login, environ: Mapping[str, str], *, anew: bool = False) -> int
     """Print a token that is good for a minute at least; returns the exit code. ``anew`` asks a person in any case."""
     folder = state_folder(environ)
     if folder is None:
-        sys.stderr.write("nexus login: there is no home folder to keep a login in; set HOME or XDG_STATE_HOME\n")
+        sys.stderr.write("nexus login: no folder to store the login in; set HOME or XDG_STATE_HOME\n")
         return 1
     provider = IdentityProvider(how.issuer, how.client, hosts=how.hosts, ca_file=how.ca_file)
     try:
@@ -88,7 +88,7 @@ def log_in(how: Login, environ: Mapping[str, str], *, anew: bool = False) -> int
             issued = None if anew else _still_good(provider, kept.read())
             if issued is None:
                 if not (anew or sys.stderr.isatty()):
-                    raise LoginFailed("nobody is logged in; run nexus login in a terminal")
+                    raise LoginFailed("not logged in; run nexus login in a terminal")
                 issued = provider.login(_show)
             kept.write(issued)
     except LoginFailed as error:

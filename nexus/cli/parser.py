@@ -35,7 +35,7 @@ class Parser(argparse.ArgumentParser):
 
     def for_agent(self, command: str, word: str) -> NoReturn:
         """Refuses what an agent was to be given in a place of ours."""
-        self.error(f"unrecognized arguments: {word}; what {command} itself takes stands behind --")
+        self.error(f"unrecognized arguments: {word}; arguments for {command} go after --")
 
 
 def flags_of(parser: argparse.ArgumentParser) -> set[str]:
@@ -59,20 +59,18 @@ def make_parser() -> Parser:
     config, serving = _config_flags(), _serving_flags()
     top = Parser(
         prog="nexus",
-        description="One server in front of many LLM vendors. Without a command it serves.",
+        description="One server in front of many LLM vendors. Without a command it starts the server.",
         parents=[config, serving],
     )
     top.add_argument("-V", "--version", action="version", version=f"nexus {nexus.__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
-    commands.add_parser("serve", help="serve, as without a command", parents=[config, serving])
+    commands.add_parser("serve", help="start the server (the default)", parents=[config, serving])
     _add_agents(commands, config)
-    check = commands.add_parser(
-        "check", help="validate the settings and print the routes they make", parents=[config, serving]
-    )
+    check = commands.add_parser("check", help="validate the settings and print the routes", parents=[config, serving])
     check.add_argument(
         "--discover",
         action="store_true",
-        help="ask the vendors too which models they offer, and compare; ends with 1 where one does not answer",
+        help="also compare with the models that vendors offer; exits with 1 if a vendor does not answer",
     )
     init = commands.add_parser(
         "init",
@@ -83,11 +81,11 @@ def make_parser() -> Parser:
         "--all",
         dest="every_model",
         action="store_true",
-        help="write every model that a vendor offers, and not only some",
+        help="write every model that a vendor offers, not only a selection",
     )
     init.add_argument("--offline", action="store_true", help="ask no vendor which models it offers")
     _add_route(commands.add_parser("route", help="show where a request would go, and why", parents=[config]))
-    _add_usage(commands.add_parser("usage", help="show who used what, and what it cost", parents=[config]))
+    _add_usage(commands.add_parser("usage", help="show usage and cost", parents=[config]))
     test = commands.add_parser("test", help="try every model through every protocol", parents=[config], add_help=False)
     test.add_argument("arguments", nargs=argparse.REMAINDER)
     commands.add_parser("config", help="print every setting, annotated")
@@ -97,12 +95,12 @@ def make_parser() -> Parser:
     _add_login(commands, config)
     key = commands.add_parser("key", help="make keys for callers")
     verbs = key.add_subparsers(dest="verb", metavar="VERB", required=True)
-    fresh = verbs.add_parser("new", help="print a fresh key and its table for the settings file")
-    fresh.add_argument("name", metavar="NAME", help="whose key it is")
+    fresh = verbs.add_parser("new", help="print a new key and its table for the settings file")
+    fresh.add_argument("name", metavar="NAME", help="name of the caller")
     again = verbs.add_parser(
-        "rotate", help="print a second key of a name, and the line that makes both good for a while", parents=[config]
+        "rotate", help="print a second key for a name, and the line that keeps both valid", parents=[config]
     )
-    again.add_argument("name", metavar="NAME", help="whose key it is")
+    again.add_argument("name", metavar="NAME", help="name of the caller")
     return top
 
 
@@ -123,16 +121,24 @@ def _add_agents(commands: Any, config: Parser) -> None:
 
 def _add_login(commands: Any, config: Parser) -> None:
     login = commands.add_parser(
-        "login", help="print a token of the identity provider; asks a person once, then renews it", parents=[config]
+        "login",
+        help="print a token from the identity provider; logs in once in a browser, then renews it",
+        parents=[config],
     )
-    login.add_argument("--issuer", metavar="URL", default="", help="in place of server.oauth.issuer")
-    login.add_argument("--client-id", metavar="ID", default="", help="in place of server.oauth.login.client_id")
-    login.add_argument("--anew", action="store_true", help="ask a person in any case, also where stderr is no terminal")
+    login.add_argument("--issuer", metavar="URL", default="", help="instead of server.oauth.issuer")
+    login.add_argument("--client-id", metavar="ID", default="", help="instead of server.oauth.login.client_id")
+    login.add_argument(
+        "--anew", action="store_true", help="always allow a login in the browser, even if stderr is not a terminal"
+    )
 
 
 def _add_model(agent: argparse.ArgumentParser) -> None:
     agent.add_argument(
-        "-m", "--model", metavar="MODEL", default="", help="such as google/gemini-3.8-flash; the first of the settings"
+        "-m",
+        "--model",
+        metavar="MODEL",
+        default="",
+        help="such as google/gemini-3.8-flash (default: the first one in the settings)",
     )
 
 
@@ -143,12 +149,12 @@ def _add_route(route: argparse.ArgumentParser) -> None:
         metavar="FILE",
         type=Path,
         required=True,
-        help="the body of a request as JSON; - reads it from the standard input. Nobody is asked",
+        help="the JSON body of a request, or - for standard input; no vendor is called",
     )
     route.add_argument(
-        "--protocol", choices=("openai", "anthropic"), default="openai", help="in which it is written (default openai)"
+        "--protocol", choices=("openai", "anthropic"), default="openai", help="protocol of the request (default openai)"
     )
-    route.add_argument("--key", metavar="NAME", default="", help="the gateway key that it comes with, by its name")
+    route.add_argument("--key", metavar="NAME", default="", help="name of the gateway key that sends it")
 
 
 def _add_usage(usage: argparse.ArgumentParser) -> None:
@@ -157,7 +163,7 @@ def _add_usage(usage: argparse.ArgumentParser) -> None:
         metavar="WHEN",
         type=_checked(_check_since),
         default=argparse.SUPPRESS,
-        help="a duration such as 24h or 7d, today, month, a date or a moment; days are those of UTC (default 24h)",
+        help="a duration such as 24h or 7d, today, month, a date or a time; days are in UTC (default 24h)",
     )
     usage.add_argument(
         "--by",
@@ -237,7 +243,7 @@ def _serving_flags() -> Parser:
         "--listen-address",
         metavar="HOST:PORT",
         action=_Every,
-        help="where to listen, over what the file says: HOST:PORT or unix:PATH; may be given several times "
+        help="listen address, overrides the file: HOST:PORT or unix:PATH; repeatable "
         "(env NEXUS_LISTEN_ADDRESS, with commas; default 127.0.0.1:8000)",
     )
     flags.add_argument(

@@ -25,7 +25,7 @@ from nexus.settings import Settings, registry, secrets
 from nexus.telemetry.logs import redactor
 from nexus.wire import Json, text
 
-UNKNOWN = "not known here: which places rest, what is spent already, and what earlier answers say"
+UNKNOWN = "not considered: cooldowns, what is already spent, and stored answers"
 
 
 class Unreadable(Exception):
@@ -83,7 +83,7 @@ def _identity(settings: Settings, key: str) -> Identity:
     own, rules = settings.server.keys, settings.server.client_identification
     if key not in own:
         there = f"there is {', '.join(own)}" if own else "the settings have no [server.keys]"
-        raise Unreadable(f"--key {key}: is no gateway key of these settings; {there}")
+        raise Unreadable(f"--key {key}: is not a gateway key in these settings; {there}")
     groups = rules.enabled and rules.group_id is not None and rules.group_id.gateway_key
     return Identity(
         client_id=key if rules.enabled else None,
@@ -123,7 +123,7 @@ def _lines(call: Call, model: Model, found: Explained) -> Iterator[str]:
         yield f"caller     key {call.identity.key}{group}"
     if model.virtual is not None:
         yield f"model      {', '.join(_virtual(model))}"
-        named = "named in the request" if found.session is not None else "none: each call is spread by itself"
+        named = "named in the request" if found.session is not None else "none: each call is distributed independently"
         yield f"session    {named}"
     for number, step in enumerate(found.steps, 1):
         yield ""

@@ -15,7 +15,7 @@ SEALED = "sealed_"
 
 @dataclass(slots=True)
 class Tap:
-    """What is read off the bytes that pass: filled on success, on failure and when the client left.
+    """What is read off the bytes that pass: filled on success, on failure and when the client disconnected.
 
     ``events`` counts those that the client gets, in dialects that number them. ``ids`` are those that the vendor gave
     to what it keeps, and the names of what it sealed, until somebody takes them. ``units`` is what the vendor says of

@@ -95,7 +95,7 @@ class Admission:
         )
         if limited or paid:
             raise PermissionDenied(
-                "what this costs cannot be counted, and a limit in tokens or a budget holds for you here "
+                "the cost of this call cannot be counted, and a token limit or a budget applies to you "
                 f'(unknown = "allow" of provider {provider.name} lets it pass)'
             )
 

@@ -127,8 +127,8 @@ def _ends(state: CallState, plan: Plan, candidate: Candidate) -> Iterator[tuple[
     name, now = candidate.route.provider.name, time.monotonic()
     others = any(one.route.name != candidate.route.name for one in plan.waiting)
     if plan.patience is not None and state.call.stream and others:
-        text = f"{name}: nothing of an answer within {plan.patience:g} s"
+        text = f"{name}: no content within {plan.patience:g} s"
         yield now + plan.patience, UpstreamTimeout(text, provider=name).at("patience", "no content in time")
     if plan.deadline is not None:
-        text = f"{name}: no answer began before the deadline of model {plan.virtual!r}"
+        text = f"{name}: no content before the deadline of model {plan.virtual!r}"
         yield plan.deadline, UpstreamTimeout(text, provider=name).at("deadline", "no content in time")

@@ -140,7 +140,7 @@ class Attempts:
             provider = candidate.route.provider
             state.route = candidate.route
             if not self._router.rooms.enter(provider.name, provider.settings.max_concurrency):
-                text = f"provider {provider.name!r} has no room for another call (max_concurrency)"
+                text = f"provider {provider.name!r} is at its limit of concurrent calls (max_concurrency)"
                 self._skip(state, plan, candidate, "no_room", Overloaded(text, retry_after=1))
                 continue
             plan.room = provider.name
@@ -253,7 +253,7 @@ class Attempts:
         if failure == "missing":
             fields = {"id": state.call.id, "route": str(candidate.route), "why": error.message}
             log.error(
-                "a target is set up wrongly: it does not know the model, or speaks no protocol",
+                "a target is misconfigured: it does not know the model, or no protocol of it is enabled",
                 extra={"fields": fields},
             )
         log_attempt(state, error, f"next: {plan.waiting[0].route}" if plan.waiting else "next")

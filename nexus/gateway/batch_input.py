@@ -99,7 +99,7 @@ class Writer:
             edits += [(span, encode(route.model)) for span in one.spans]
             self._note(one)
         if provider is None:
-            raise InvalidRequest("a batch without a request")
+            raise InvalidRequest("the batch has no requests")
         return Written(provider, self._keepers(provider), models, edits)
 
     def _first(self, model: str) -> Provider:
@@ -115,7 +115,7 @@ class Writer:
             if found is None:
                 raise InvalidRequest.about(
                     one.where,
-                    f"model {one.model[:200]!r} is not one of provider {provider.name!r}, where this batch goes",
+                    f"model {one.model[:200]!r} is not one of provider {provider.name!r}, which runs this batch",
                 )
             self._routes[one.model] = found
         return self._routes[one.model]
@@ -139,8 +139,8 @@ class Writer:
         }
         for id, where in self._files.items():
             if id not in mine:
-                raise InvalidRequest.about(where, f"{id[:100]} is no file that was uploaded for you here")
+                raise InvalidRequest.about(where, f"{id[:100]} is not a file that you uploaded here")
         keepers = frozenset(mine.values())
         if len(keepers) > 1:
-            raise InvalidRequest("the files that this batch names lie in several accounts of the vendor")
+            raise InvalidRequest("the files of this batch are in several accounts of the vendor")
         return keepers

@@ -31,7 +31,7 @@ def book(state: CallState, admission: Admission) -> None:
         booked = held.holdings.claim(results, len(held.lines))
     except ClientError as error:
         log.error(
-            "what a batch used could not be booked",
+            "could not record the usage of a batch",
             extra={"fields": {"id": state.call.id, "object": results.id, "why": error.message}},
         )
         return
@@ -94,4 +94,4 @@ def _count(state: CallState, candidate: Candidate, usage: Usage, cost: int | Non
         admission.book(state, candidate, usage, cost)
     except ClientError as error:
         fields = {"id": state.call.id, "route": candidate.route.name, "why": error.message}
-        log.error("what a batch used could not be counted", extra={"fields": fields})
+        log.error("could not count the usage of a batch against limits", extra={"fields": fields})

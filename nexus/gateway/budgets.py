@@ -60,7 +60,7 @@ class Budgets:
             return None
         for name in names:
             if price is None and self._settings[name].unknown == "deny":
-                text = f"the price of {route} is unknown, and budget {name!r} lets no call pass that it cannot count"
+                text = f"the price of {route} is unknown, and budget {name!r} denies calls without a known price"
                 raise PermissionDenied(text)
         now = self._clock()
         accounts = [
@@ -95,7 +95,7 @@ class Budgets:
                     "used_usd": usd(used),
                     "limit_usd": usd(account.budget.limit_usd),
                 }
-                log.warning("a budget is nearly used up", extra={"fields": fields})
+                log.warning("a budget is nearly exhausted", extra={"fields": fields})
             if nano:
                 yield Charge(account.name, account.subject, account.span.name, nano)
 
@@ -146,7 +146,7 @@ def subject_of(call: Call, name: str, budget: Budget) -> str:
         return caller
     value = dict(call.tags.given).get(budget.tag)
     if value is None:
-        text = f"expected {budget.tag}=..., by which budget {name!r} goes, such as {budget.tag}=web"
+        text = f"expected {budget.tag}=..., which budget {name!r} requires, such as {budget.tag}=web"
         raise InvalidRequest.about(TAGS, text)
     return value
 

@@ -62,8 +62,8 @@ def explain(call: Call, model: Model) -> Explained:
     """Raises ClientError where nothing can be tried at all."""
     plan, tokens = Router().plan(call, model), estimated(CallState(call)).total
     reasons = [(one, _why(model, one, first=index == 0)) for index, one in enumerate(plan.waiting)]
-    reasons += [(one, "for a conversation that is too long for the others") for one in plan.overflow]
-    reasons += [(one, "when all others were skipped for a limit") for one in plan.budget]
+    reasons += [(one, "when the conversation is too long for the others") for one in plan.overflow]
+    reasons += [(one, "when all others were skipped because of limits") for one in plan.budget]
     steps = tuple(_step(call, plan, candidate, why, tokens) for candidate, why in reasons)
     reached = {candidate.route.name for candidate, _ in reasons}
     left_out = tuple(route.name for route in model.routes if route.name not in reached)
@@ -72,9 +72,9 @@ def explain(call: Call, model: Model) -> Explained:
 
 def _why(model: Model, candidate: Candidate, *, first: bool) -> str:
     if model.virtual is None:
-        reason = "the model that was asked for"
+        reason = "the requested model"
     elif any(route is candidate.route for route, _ in model.spread):
-        reason = "of the spread, where the session is at home" if first else "of the spread, next for this session"
+        reason = "by weight, for this session" if first else "by weight, next for this session"
     else:
         reason = f"target {1 + model.targets.index(candidate.route)}"
     accounts = len(candidate.route.provider.accounts)

@@ -57,12 +57,12 @@ class HeldCalls:
             raise RuntimeError(f"{call.dialect} has no files")
         ask, owner = codec.read(call.method, call.path), call.identity.owner
         if owner is None:
-            raise PermissionDenied("nothing says who you are, hence not what is yours")
+            raise PermissionDenied("the caller cannot be identified, so neither can their files and batches")
         held = state.held = HeldState(ask, codec, self._holdings, owner, call.base)
         seen = self._routes.seen_by(call.identity)
         providers = holders(seen, call.dialect, ask.kind)
         if not providers:
-            raise NotFound(f'no provider that can be called here has {ask.kind} (endpoints = ["{ask.kind}"])')
+            raise NotFound(f'no available provider has {ask.kind} (endpoints = ["{ask.kind}"])')
         keepers: frozenset[str] | None = None
         if ask.verb == "create":
             provider, keepers = self._create(call, held, providers, seen)
@@ -82,7 +82,7 @@ class HeldCalls:
         if keepers is not None:
             plan.waiting = [one for one in plan.waiting if one.keeper in keepers]
             if not plan.waiting:
-                raise NotFound("it was made with another key of the vendor than this request can use")
+                raise NotFound("it was created with a vendor key that this request cannot use")
         return plan
 
     def _price(self, call: Call, held: HeldState, provider: Provider) -> None:
@@ -173,7 +173,7 @@ class HeldCalls:
         file = self._find(call, HeldAsk("files", "content", "", id), self._holders_of_files(call, providers))
         if file.purpose != BATCH or file.parent or file.provider not in providers:
             raise InvalidRequest.about(
-                "input_file_id", f'{id} is no file of requests that was uploaded here with purpose "batch"'
+                "input_file_id", f'{id} is not a file of requests that was uploaded here with purpose "batch"'
             )
         held.models, held.body = file.models, call.body
         return providers[file.provider], frozenset({file.keeper})
@@ -187,4 +187,4 @@ def _is_seen(one: Held, ask: HeldAsk, provider: str, owner: str | None) -> bool:
 
 
 def _unknown(id: str) -> NotFound:
-    return NotFound(f"{id[:100]} is nothing that you were given here")
+    return NotFound(f"{id[:100]} does not exist or is not yours")

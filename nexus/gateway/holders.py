@@ -29,9 +29,7 @@ def wanted(call: Call, providers: Mapping[str, Provider]) -> Provider | None:
     """The one that the client names; None where it names none. Raises NotFound."""
     name = call.headers.get(STORED_PROVIDER, "").strip()
     if name and name not in providers:
-        raise NotFound(
-            f"the header {STORED_PROVIDER} names no provider that has this; there is: {', '.join(providers)}"
-        )
+        raise NotFound(f"the header {STORED_PROVIDER} must name a provider that has this: {', '.join(providers)}")
     return providers[name] if name else None
 
 
@@ -39,7 +37,7 @@ def only(providers: Mapping[str, Provider]) -> Provider:
     """Raises InvalidRequest where there are several."""
     if len(providers) > 1:
         raise InvalidRequest(
-            f"the header {STORED_PROVIDER} is missing; it names one of: {', '.join(providers)}", param=STORED_PROVIDER
+            f"the header {STORED_PROVIDER} is missing; set it to one of: {', '.join(providers)}", param=STORED_PROVIDER
         )
     return next(iter(providers.values()))
 
@@ -63,7 +61,7 @@ def strangers_files(call: Call, plan: Plan, holdings: Holdings) -> Mapping[str, 
     for one in held:
         for id, where in named.items():
             if (one.route.provider.name, one.keeper, id) not in mine:
-                text = f"{id[:100]} is no file that was uploaded for you here"
+                text = f"{id[:100]} is not a file that you uploaded here"
                 refused[one.name] = InvalidRequest.about(where, text)
                 break
     return refused

@@ -57,7 +57,7 @@ class _Pins:
         call, dialect = self._call, DIALECTS[self._call.dialect]
         if uploaded := dialect.uploaded_ids(call.document):
             text = (
-                "a file belongs to the account that it was uploaded to, and this model has several; name provider/model"
+                "a file exists only in the account that it was uploaded to; this model has several: use provider/model"
             )
             return self._all(self._candidates, InvalidRequest.about(uploaded[0][0], text))
         named = dialect.vendor_ids(call.path, call.document)
@@ -79,7 +79,7 @@ class _Pins:
             # Nobody remembers, and a session stays: where it goes first is where it was.
             makers = {self._candidates[0].keeper}
         field, _ = sealed[0]
-        text = "this reasoning can be opened by the account that made it only, which is not asked here"
+        text = "only the account that created this reasoning can decrypt it, and this request does not go there"
         strangers = [one for one in self._passing if one.keeper not in makers]
         return self._all(strangers, InvalidRequest.about(field, text))
 
@@ -91,10 +91,8 @@ class _Pins:
 
     def _unknown(self, field: str, id: str) -> NexusError:
         if not field:
-            return NotFound(f"{id[:100]} is nothing that you were given here")
-        return InvalidRequest.about(
-            field, f"no account that this model can ask is known to have made {id[:100]} for you"
-        )
+            return NotFound(f"{id[:100]} does not exist or is not yours")
+        return InvalidRequest.about(field, f"no account of this model is known to have created {id[:100]} for you")
 
     @staticmethod
     def _all(candidates: Sequence[Candidate], error: NexusError) -> Refused:

@@ -165,7 +165,7 @@ class Routes:
             return able
         others = [one.name for one in self.models if any(_has(route, endpoint) for route in one.routes)]
         shown = ", ".join(others[:MOST_NAMED]) + (", ..." if len(others) > MOST_NAMED else "")
-        advice = f"those that have it are {shown}" if others else f"no model{self._whose or ' here'} has"
+        advice = f"models that have it: {shown}" if others else f"no model{self._whose or ' here'} has"
         raise ModelNotFound(f"model {model.name!r} has no {endpoint}; {advice}", param="model")
 
     def raw_provider(self, name: str, path: str, identity: Identity) -> Route:
@@ -173,7 +173,7 @@ class Routes:
         provider = self._known.get(name)
         may = identity.models is None or not {"*", f"{name}/*"}.isdisjoint(identity.models)
         if provider is None or not may or not provider.settings.passthrough or not _begins(path, provider):
-            raise NotFound(f"{path[:200]} is no path of {name[:64]} that is passed on for you")
+            raise NotFound(f"{path[:200]} is no path of {name[:64]} that you may call")
         return Route(provider, "*", ModelSettings())
 
     def stored_provider(self, dialect: str, wanted: str) -> Route:
@@ -187,13 +187,13 @@ class Routes:
             if route.provider.stores(dialect) and dialect in route.provider.dialects_of(route.model, route.settings)
         }
         if not storing:
-            raise NotFound("no model that can be called here has a vendor that keeps answers")
+            raise NotFound("no available model has a vendor that stores answers")
         if not wanted and len(storing) > 1:
-            raise InvalidRequest(f"the header {STORED_PROVIDER} is missing; it names one of: {', '.join(storing)}")
+            raise InvalidRequest(f"the header {STORED_PROVIDER} is missing; set it to one of: {', '.join(storing)}")
         provider = storing.get(wanted) if wanted else next(iter(storing.values()))
         if provider is None:
             raise NotFound(
-                f"the header {STORED_PROVIDER} names no provider that keeps answers; there is: {', '.join(storing)}"
+                f"the header {STORED_PROVIDER} must name a provider that stores answers: {', '.join(storing)}"
             )
         return Route(provider, "*", ModelSettings())
 

@@ -59,7 +59,7 @@ overloaded (529, or an event that says so), limits us, refuses the configured ke
 (403), refuses the caller's own key, does not know the model or speaks no protocol (404), refuses the request (400,
 413, 422), finds it too long, or its content.
 
-Content was passed on. The call is over: the client left, the gateway stops, the deadline is there."""
+Content was passed on. The call is over: the client disconnected, the gateway stops, the deadline is there."""
 
 Phase = Literal["unsent", "sent", "content"]
 
@@ -177,14 +177,14 @@ def _answered(kind: str, status: int, *, own: bool) -> Failure:
 
 def last_words(plan: Plan) -> NexusError:
     """What a client is told when every place was tried or skipped: a vendor's answer before a refusal of our own, the
-    last one's as it came. Of refusals that the conversation is too long comes first, for the client can make it
-    shorter, then what the first target could not express; a refusal for which waiting helps is the answer where every
+    last one's as it came. Of refusals that the conversation is too long comes first, for the client can shorten
+    it, then what the first target could not express; a refusal for which waiting helps is the answer where every
     target was refused so.
     """
     if plan.error is not None:
         return plan.error
     if not plan.skips:
-        return Overloaded("no target is left to ask", retry_after=1)
+        return Overloaded("no target is available", retry_after=1)
     for failures in (("too_small",), ("not_expressible",), ("no_room", "over_limit")):
         if found := [skip for skip in plan.skips if skip.failure in failures]:
             return _of(found)

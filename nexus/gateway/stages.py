@@ -134,7 +134,7 @@ class Gateway:
         if id is None or record is None or answers is None:
             return None
         if call.stream:
-            raise InvalidRequest("stream: an answer that was translated is kept whole, and fetched without stream")
+            raise InvalidRequest("stream: a stored translated answer can only be fetched without stream")
         body = encode(DIALECTS[call.dialect].read_kept(record, call.method, call.path))
         if call.method == "DELETE":
             answers.forget(id)
@@ -190,12 +190,12 @@ class Gateway:
             if not opened.head.stream:
                 # The loop's own head has already promised a stream of events.
                 raise ProtocolError(
-                    f"{opened.provider} answered a streaming call with a whole body", provider=opened.provider
+                    f"{opened.provider} answered a streaming call without streaming", provider=opened.provider
                 )
             sink.put(opened.first)
         for piece in opened.pieces:
             if not sink.put(piece):
-                raise cancel.reason or Cancelled("the client left")
+                raise cancel.reason or Cancelled("the client disconnected")
             count(piece)
 
     def _open(self, state: CallState, sink: Sink) -> OpenedReply:

@@ -66,12 +66,12 @@ def parse(text: str) -> Node:
     if len(text) > LONGEST:
         raise ValueError(f"has more than {LONGEST} characters")
     if not (text.isascii() and text.isprintable()):
-        raise ValueError("holds characters that no header name has")
+        raise ValueError("contains characters that are not allowed in a header name")
     # Matching is without regard to case anyway.
     reader = _Reader(text.removeprefix("(?i)"))
     node = reader.either(0)
     if reader.peek():
-        raise reader.wrong("a ) that closes nothing")
+        raise reader.wrong("an unmatched )")
     return node
 
 
@@ -86,7 +86,7 @@ class _Reader:
     def take(self) -> str:
         char = self.peek()
         if not char:
-            raise self.wrong("something that is not closed")
+            raise self.wrong("something unclosed")
         self._at += 1
         return char
 
@@ -116,10 +116,10 @@ class _Reader:
         match self.take():
             case "(":
                 if not self.accept("?:") and self.peek() == "?":
-                    raise self.wrong("a group with ?, of which only (?: ) is known")
+                    raise self.wrong("a group with ? other than (?: )")
                 node = self.either(depth + 1)
                 if not self.accept(")"):
-                    raise self.wrong("a ( that is not closed")
+                    raise self.wrong("an unclosed (")
                 return node
             case "[":
                 return Chars(self.chars())
@@ -132,7 +132,7 @@ class _Reader:
             case "\\":
                 return Chars(self.escaped())
             case "*" | "+" | "?" | "{" | "}" | "]":
-                raise self.wrong("a sign without what it belongs to, or one that needs a \\ before it")
+                raise self.wrong("a quantifier without an operand, or a character that needs a \\ before it")
             case char:
                 return Chars(frozenset(char.lower()))
 
@@ -183,7 +183,7 @@ class _Reader:
         if char in _CLASSES:
             return _CLASSES[char]
         if char not in _SPECIAL and char.isalnum():
-            raise self.wrong("an escape that is not known")
+            raise self.wrong("an unknown escape")
         return frozenset(char)
 
     def chars(self) -> frozenset[str]:
@@ -211,5 +211,5 @@ class _Reader:
         self.take()
         high = self.take()
         if high in "\\[" or high < low:
-            raise self.wrong("a range that is not from a smaller to a larger character")
+            raise self.wrong("a range in the wrong order")
         return frozenset(map(chr, range(ord(low), ord(high) + 1)))

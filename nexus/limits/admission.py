@@ -80,7 +80,7 @@ class Limits:
                 if isinstance(decision, Granted):
                     self.store.settle(decision, [demand.amount])
             except Overloaded:
-                log.exception("what a batch used could not be counted")
+                log.exception("could not count the usage of a batch against limits")
 
     def quotas(self, limit_key: LimitKey) -> Sequence[Quota]:
         """Those of tokens."""

@@ -155,4 +155,4 @@ class Redis(Nodes):
         if self._breaker.failed():
             reason = explain(error, self._settings)
             fields = {"redis": self.address, "error": type(error).__name__, "reason": reason}
-            self._log.error(f"Redis is lost: {self._instead}", extra={"fields": fields})
+            self._log.error(f"Redis is down: {self._instead}", extra={"fields": fields})

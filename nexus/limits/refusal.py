@@ -22,10 +22,10 @@ WORDS: dict[Dimension, str] = {
 }
 
 HINT: dict[Dimension, str] = {
-    "input_tokens": "make it shorter",
-    "output_tokens": "ask for fewer with max_tokens",
-    "requests": "ask for fewer answers",
-    "cost": "ask for less",
+    "input_tokens": "shorten it",
+    "output_tokens": "lower max_tokens",
+    "requests": "request fewer answers",
+    "cost": "request less",
 }
 
 LONG = 60 * SECOND
@@ -58,7 +58,7 @@ class LimitExceeded(RateLimited):
         what = WORDS[quota.dimension]
         limit = f"Nexus limits {quota.rule} to {quota.limit} {what} in any {in_words(quota.interval)}"
         if refused.wait is None:
-            return f"{limit}; this request needs {asked} and can never pass: {HINT[quota.dimension]}"
+            return f"{limit}; this request needs {asked} and can never succeed: {HINT[quota.dimension]}"
         seconds = max(1, -(-refused.wait // SECOND))
         return f"{limit}; {refused.standing.remaining} are left and this request needs {asked}: retry in {seconds} s"
 
@@ -85,11 +85,11 @@ class BudgetExceeded(LimitExceeded):
         left = f"{dollars(refused.standing.remaining)} are left of {quota.rule}"
         needs = f"this request may cost {dollars(asked)}"
         if refused.wait is None:
-            return f"{left}; {needs} and can never pass: {HINT['cost']}"
+            return f"{left}; {needs} and can never succeed: {HINT['cost']}"
         if refused.wait <= LONG:
             return f"{left} while other calls run; {needs}: retry in {max(1, -(-refused.wait // SECOND))} s"
         begins = datetime.fromtimestamp(time.time() + refused.wait / SECOND, UTC)
-        return f"{left}; {needs}: it begins anew at {begins:%Y-%m-%dT%H:%M:%SZ}"
+        return f"{left}; {needs}: it resets at {begins:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def refusal(refused: Refused) -> LimitExceeded:

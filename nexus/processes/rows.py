@@ -82,7 +82,7 @@ class Part:
     def _new(self, name: str, width: int, ends: bool) -> Row:
         text, used, cell = name.encode(), self._cells[0], self._free or 1
         if cell + width > 1 + CELLS or used + _ENTRY.size + len(text) > NAMES or len(text) > 0xFFFF:
-            log.error("no room for more numbers: further ones are not shown", extra={"fields": {"row": name[:200]}})
+            log.error("too many metric series: further ones are not shown", extra={"fields": {"row": name[:200]}})
             return memoryview(bytearray(width * _WIDTH)).cast("q")
         _ENTRY.pack_into(self._names, used, len(text), width, ends)
         self._names[used + _ENTRY.size : used + _ENTRY.size + len(text)] = text

@@ -105,7 +105,7 @@ def a_name(holder: Body, name: str, path: str) -> str:
     """A required, non-empty string."""
     value = maybe_string(holder, name, path)
     if not value:
-        raise wrong(join(path, name), "a string that is not empty")
+        raise wrong(join(path, name), "a non-empty string")
     return value
 
 

@@ -81,7 +81,7 @@ class HeldCodec(ABC):
         if not id:
             verb = _WITHOUT_ID.get(method)
         elif not _ID.fullmatch(id) or id in (".", ".."):
-            raise NotFound(f"{id[:100]} is nothing that you were given here")
+            raise NotFound(f"{id[:100]} does not exist or is not yours")
         else:
             verb = self.verbs.get((kind, method, suffix))
         if verb is None:

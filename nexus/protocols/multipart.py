@@ -66,7 +66,7 @@ def boundary_of(content_type: str) -> bytes:
     named = [value for name, value in _PARAMETER.findall(whole[1]) if name.lower() == "boundary"] if whole else []
     boundary = named[0].strip('"') if len(named) == 1 else ""
     if not _BOUNDARY.fullmatch(boundary):
-        raise InvalidRequest("the content-type of the form names no boundary that could be used")
+        raise InvalidRequest("the Content-Type of the form has no valid boundary")
     return boundary.encode()
 
 
@@ -91,14 +91,14 @@ def _parts(raw: bytes | mmap, mark: bytes) -> Iterator[Part]:
             return
         head_end = raw.find(b"\r\n\r\n", line - 2, line + LONGEST_HEAD)
         if head_end < 0:
-            raise _broken("the head of a part does not end")
+            raise _broken("the headers of a part do not end")
         name, is_file = _named(bytes(raw[line:head_end]) if head_end > line else b"")
         start = head_end + 4
         found = raw.find(b"\n" + mark, start)
         if found < 0:
             raise _broken("its last boundary is missing")
         if found == start or raw[found - 1 : found] != b"\r" or raw[start : start + len(mark)] == mark:
-            raise _broken("a boundary stands at no line of its own")
+            raise _broken("a boundary is not on its own line")
         yield Part(name, (start, found - 1), is_file)
         line = _line_end(raw, found + 1 + len(mark))
     raise _broken(f"it has more than {MOST_PARTS} parts")
@@ -108,12 +108,12 @@ def _line_end(raw: bytes | mmap, place: int) -> int | None:
     """End of the line after a boundary; None after the last one."""
     if raw[place : place + 2] == b"--":
         if bytes(raw[place + 2 : place + 6]).strip():
-            raise _broken("something follows its last boundary")
+            raise _broken("there is data after its last boundary")
         return None
     while raw[place : place + 1] in (b" ", b"\t"):
         place += 1
     if raw[place : place + 2] != b"\r\n":
-        raise _broken("a line begins with its boundary and goes on")
+        raise _broken("a boundary line has trailing data")
     return place + 2
 
 
@@ -122,13 +122,13 @@ def _named(head: bytes) -> tuple[str, bool]:
     try:
         lines = head.decode().split("\r\n")
     except UnicodeDecodeError as error:
-        raise _broken("the head of a part is not UTF-8") from error
+        raise _broken("the headers of a part are not UTF-8") from error
     headers = [(name.strip().lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
     dispositions = [value for name, value in headers if name == "content-disposition"]
     encodings = [value.lower() for name, value in headers if name == "content-transfer-encoding"]
     whole = _DISPOSITION.fullmatch(dispositions[0]) if len(dispositions) == 1 else None
     if whole is None or any("\n" in line or "\r" in line or line[:1] in (" ", "\t") for line in lines):
-        raise _broken("a part has no content-disposition that could be read")
+        raise _broken("a part has no valid content-disposition")
     parameters = [(name.lower(), value) for name, value in _PARAMETER.findall(whole[1])]
     names = [value.strip('"') for name, value in parameters if name == "name"]
     if len(names) != 1 or "\\" in names[0] or any(name == "name*" for name, _ in parameters):

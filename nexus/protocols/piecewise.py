@@ -95,7 +95,7 @@ class _Pieces:
                 self._close(first, start)
                 if not stack:
                     return self._whole(start + 1)
-        raise ValueError("it ends too early")
+        raise ValueError("it is truncated")
 
     def _close(self, bracket: bytes, place: int) -> None:
         stack = self._open

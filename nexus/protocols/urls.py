@@ -39,7 +39,7 @@ def web_url(link: Link, path: str) -> str:
     """For vendors that only fetch from the web. Raises UnsupportedFeature for an address in cloud storage."""
     if not is_web(link.url):
         raise UnsupportedFeature.about(
-            path, f"this vendor reads no {link.url.partition(':')[0]}:// address; send the content inline"
+            path, f"this vendor does not read {link.url.partition(':')[0]}:// URLs; send the content inline"
         )
     return link.url
 

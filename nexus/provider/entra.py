@@ -116,7 +116,7 @@ class Entra:
         except requests.Timeout:
             raise self._error("no access token in time", UpstreamTimeout, retryable=True) from None
         except (requests.RequestException, ValueError, OSError):
-            words = "the server that issues access tokens cannot be reached"
+            words = "cannot reach the server that issues access tokens"
             raise self._error(words, Unreachable, retryable=True) from None
 
     def _read(self, response: requests.Response) -> bytes:
@@ -131,10 +131,10 @@ class Entra:
         code = answer.get("error")
         reason = f" ({code})" if isinstance(code, str) and _CODE.fullmatch(code) else ""
         if status == 429 or status >= 500:
-            return self._error(f"Entra ID issues no access token for now: status {status}{reason}", retryable=True)
+            return self._error(f"Entra ID cannot issue access tokens now: status {status}{reason}", retryable=True)
         if not self._settings.is_application and status in (400, 404):
             return self._error(f"this machine has no such managed identity: status {status}{reason}")
-        return self._error(f"Entra ID did not accept the credentials: status {status}{reason}")
+        return self._error(f"Entra ID rejected the credentials: status {status}{reason}")
 
     def _error(
         self, words: str, kind: type[UpstreamError] = UpstreamError, *, retryable: bool = False

@@ -80,7 +80,7 @@ def open_reply(exchange: Exchange, lane: Lane, reply: UpstreamReply) -> OpenedRe
         reply = Begun(reply, read(exchange, reply))
         streams = is_stream(reply.first, kind)
     if streams and lane.translates and not call.stream:
-        raise ProtocolError(f"{name} answered with a stream that nobody asked for", provider=name)
+        raise ProtocolError(f"{name} answered a call without stream with a stream", provider=name)
     vendor = redactor.cut_headers(reply.headers)
     if streams is not (kind == _STREAM) and not lane.relay.opaque:
         vendor = {**vendor, "content-type": _STREAM if streams else "application/json"}
@@ -150,10 +150,10 @@ def _body(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redact
         raise in_place_of_an_answer(failure, redactor.cut_headers(reply.headers), redactor.cut(raw)) from error
     except ValueError as error:
         words = error_words(None, redactor.cut(raw))
-        text = f"{name} answered {reply.status} with what is not JSON: {words}"
+        text = f"{name} answered {reply.status} with invalid JSON: {words}"
         raise ProtocolError(text, provider=name) from error
     if relay.unread and exchange.has_others:
-        raise ProtocolError(f"{name} answered {reply.status} with what is not JSON", provider=name)
+        raise ProtocolError(f"{name} answered {reply.status} with invalid JSON", provider=name)
     remember(exchange, relay)
     if relay.failure is not None:
         raise VendorError(replace(in_band(relay.failure, name), verbatim=body))
@@ -175,5 +175,5 @@ def _whole(exchange: Exchange, reply: UpstreamReply) -> bytes:
         pieces.append(piece)
         size += len(piece)
         if size > MAX_REPLY:
-            raise ProtocolError(f"{name}: the answer is longer than {MAX_REPLY} bytes", provider=name)
+            raise ProtocolError(f"{name}: the answer is larger than {MAX_REPLY} bytes", provider=name)
     return b"".join(pieces)

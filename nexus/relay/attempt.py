@@ -63,7 +63,7 @@ def _generate(exchange: Exchange, without: tuple[Without, ...] = ()) -> OpenedRe
         more = exchange.route.provider.do_without(refused.failure, lane.attempt) if lane.translates else None
         if more is None or more.name in {one.name for one in without}:
             raise
-        log_attempt(exchange.state, refused, "again at once, without what was refused")
+        log_attempt(exchange.state, refused, "retry at once, without what was refused")
         exchange.fail(refused)
     opened = _generate(exchange.again(), (*without, more))
     more.learn()
@@ -156,7 +156,7 @@ def _open_lane(exchange: Exchange, pick: Callable[[Exchange], Lane | None], lane
             raise
         exchange.fail(refused)
     fields = {"id": exchange.call.id, "provider": exchange.route.provider.name}
-    log.info("the vendor refused the key; the call is tried with another one", extra={"fields": fields})
+    log.info("the vendor rejected the key; retrying with another one", extra={"fields": fields})
     again = exchange.again()
     return _exchange(again, _picked(pick, again).with_key(other))
 

@@ -25,10 +25,11 @@ def labels_of(call: Call, provider: str, settings: ProviderSettings) -> Labels:
     for name, source in settings.attributed.items():
         value = _value(call, source)
         if not value:
-            text = f"provider {provider!r} bills by {name!r}: every call needs {_in_words(source)}"
+            text = f"provider {provider!r} attributes cost by {name!r}: every call needs {_in_words(source)}"
             raise PermissionDenied(text)
         if not rules.value.fullmatch(value):
-            text = f"provider {provider!r} bills by {name!r}, and {_in_words(source)} does not fit: {rules.words}"
+            where = f"provider {provider!r} attributes cost by {name!r}"
+            text = f"{where}, and {_in_words(source)} is not valid there: {rules.words}"
             raise PermissionDenied(text)
         found.append((name, value))
     return tuple(found)

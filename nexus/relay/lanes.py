@@ -101,7 +101,7 @@ def _refuse_lost(request: Request) -> None:
     for name in ("logprobs", "top_logprobs"):
         if getattr(request, name):
             raise UnsupportedFeature.about(
-                name, f"this model takes such a request on the Responses API only, from where no {name} come back"
+                name, f"this model takes such a request only through the Responses API, which returns no {name}"
             )
 
 

@@ -92,7 +92,7 @@ class Stream:
         if self._relay.failure is not None:
             raise VendorError(replace(self._relay.failure, verbatim=bytes(held) + self._framing.end()))
         if not (self._relay.complete or self._relay.ended):
-            raise Unreachable(f"{self._name}: the stream ended before its first content", provider=self._name)
+            raise Unreachable(f"{self._name}: the stream ended before any content", provider=self._name)
 
     def _check_end(self) -> None:
         if self._relay.failure is not None:
@@ -121,7 +121,7 @@ class Stream:
             if relay.cut:
                 reply.close()
         except (FrameTooLarge, ValueError) as error:
-            text = f"{self._name}: the stream is not what its dialect promises"
+            text = f"{self._name}: malformed stream"
             raise ProtocolError(text, provider=self._name) from error
         except (Unreachable, UpstreamTimeout):
             if not relay.ended:
@@ -165,7 +165,7 @@ class _Silence:
         if not all(map(is_heartbeat, frames)):
             self._since = now
         elif now - self._since > self._seconds:
-            text = f"{self._name}: nothing but pings for {self._seconds:g} s"
+            text = f"{self._name}: only pings for {self._seconds:g} s"
             raise UpstreamTimeout(text, provider=self._name)
 
 

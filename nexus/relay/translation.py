@@ -164,7 +164,7 @@ class Translation(AnswerRelay):
         """Raises VendorError."""
         compacted = self._dialect.write_compacted(self._call.document, answer)
         if compacted is None:
-            raise VendorError(VendorFailure("the model gave no whole summary of the conversation", "upstream", 502))
+            raise VendorError(VendorFailure("the model returned no complete summary", "upstream", 502))
         return compacted
 
     def _kept_within(self, events: Iterable[Event]) -> Iterable[Event]:

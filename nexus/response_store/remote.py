@@ -34,7 +34,7 @@ class RemoteStore:
         try:
             self._link.call(f"{self._name}.keep", key, payer, data)
         except (Lost, Refused) as error:
-            log.warning("an answer could not be kept", extra={"fields": {"error": type(error).__name__}})
+            log.warning("an answer could not be stored", extra={"fields": {"error": type(error).__name__}})
 
     def find(self, keys: Collection[str]) -> Mapping[str, bytes]:
         found: Mapping[str, bytes] = self._asked("find", list(keys))
@@ -50,7 +50,7 @@ class RemoteStore:
         try:
             return self._link.call(f"{self._name}.{verb}", argument)
         except (Lost, Refused) as error:
-            raise Overloaded("earlier answers cannot be looked up at the moment", retry_after=1) from error
+            raise Overloaded("stored answers are temporarily unavailable", retry_after=1) from error
 
 
 def services(store: LocalStore, name: str) -> Mapping[str, Function]:

@@ -1,6 +1,6 @@
 """A call's access to stored answers: it reads earlier ones and stores its own.
 
-Never raises because an answer could not be kept. What is read for one call is bounded like a request's body, since
+Never raises because an answer could not be stored. What is read for one call is bounded like a request's body, since
 stored answers are packed: few bytes may hold many.
 """
 
@@ -45,7 +45,7 @@ class Answers:
         raw = unpacker.decompress(data, self.left + 1)
         self.left -= len(raw)
         if self.left < 0:
-            raise RequestTooLarge("the earlier answers that this request refers to are too long together")
+            raise RequestTooLarge("the stored answers that this request refers to are too large together")
         return raw
 
 

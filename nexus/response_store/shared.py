@@ -1,6 +1,6 @@
 """Answers kept in Redis, for every process and machine that counts its limits there.
 
-Worker threads only, for every call may wait for the network. While Redis is lost nothing is kept, and who refers
+Worker threads only, for every call may wait for the network. While Redis is down nothing is kept, and who refers
 to an earlier answer gets a 503, which is true and worth another try; one call a second looks whether Redis is back.
 """
 
@@ -36,8 +36,8 @@ class SharedStore:
         self.bounds = bounds
         self._clock = clock
         self._base = f"{settings.key_prefix}{{{name}}}"
-        back = partial(log.warning, "Redis is back: answers are kept again")
-        self._redis = Redis(settings, log, instead="no answers are kept", back=back)
+        back = partial(log.warning, "Redis is back: answers are stored again")
+        self._redis = Redis(settings, log, instead="answers are not stored", back=back)
 
     def keep(self, key: str, payer: str, data: bytes) -> None:
         self._run(KEEP, [self.bounds.most, self.bounds.most_each, key, payer, data, OVERHEAD])
@@ -56,7 +56,7 @@ class SharedStore:
     def _asked(self, script: str, arguments: Sequence[object]) -> Any:
         reply = self._run(script, arguments)
         if reply is None:
-            raise Overloaded("earlier answers cannot be looked up at the moment", retry_after=REST)
+            raise Overloaded("stored answers are temporarily unavailable", retry_after=REST)
         return reply
 
     def _run(self, script: str, arguments: Sequence[object]) -> Any:

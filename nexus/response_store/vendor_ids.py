@@ -40,7 +40,7 @@ class VendorIds:
                 self.learns = False
             elif key not in found or found[key] != self._mark:
                 what = f"{field}: " if field else ""
-                raise NotFound(f"{what}{id[:100]} is nothing that you were given here", param=field or None)
+                raise NotFound(f"{what}{id[:100]} does not exist or is not yours", param=field or None)
 
     def makers(self, providers: Sequence[str], ids: Sequence[str]) -> frozenset[str]:
         """Those that gave this caller every one of the ids. Raises Overloaded where nobody can look."""

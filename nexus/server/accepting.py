@@ -82,7 +82,7 @@ class PausingServer(HTTPServer):
         self._told_at = now
         fields = {"why": errno.errorcode.get(error.errno or 0, str(error)), "connections": len(self._connections)}
         log.warning(
-            "accepting pauses until descriptors are free; raise their limit (ulimit -n)", extra={"fields": fields}
+            "no file descriptor is free: accepting pauses; raise the limit (ulimit -n)", extra={"fields": fields}
         )
 
 

@@ -73,7 +73,7 @@ def what_to_paste(settings: Settings, base: str) -> Iterator[str]:
         yield f"Codex: {' '.join(filter(None, (_assigned(variables), 'codex', shlex.join(options))))}"
         yield f"OpenAI SDK: {_assigned(openai_sdk(gateway))}"
     if reachable(base) != base:
-        yield f"from other machines: {socket.gethostname()} (or an address of this machine) in place of localhost"
+        yield f"from other machines: {socket.gethostname()} (or an address of this machine) instead of localhost"
 
 
 def _assigned(variables: Mapping[str, str]) -> str:
@@ -113,7 +113,7 @@ def announce(settings: Settings, urls: Urls, *, demo: bool) -> None:
     if settings.server.metrics.enabled:
         log.info(f"metrics: {reachable(urls.metrics or base)}{settings.server.metrics.path}")
     if settings.server.shows_dashboard and not base.startswith(UNIX):
-        log.info(f"page for people: {reachable(base)}{settings.server.dashboard.path}")
+        log.info(f"dashboard: {reachable(base)}{settings.server.dashboard.path}")
     if (pages := advice(settings.server.cors)) is not None:
         log.info(pages)
     for other in bases:

@@ -175,7 +175,7 @@ class BaseHandler(RequestHandler):
     def on_connection_close(self) -> None:
         super().on_connection_close()
         if not self.logged and not self._finished:
-            self.refused = Cancelled("the client left before its request was whole")
+            self.refused = Cancelled("the client disconnected before its request was complete")
             self._log_refusal(self.refused)
 
     def on_finish(self) -> None:
@@ -248,7 +248,7 @@ class BaseHandler(RequestHandler):
             case NexusError():
                 return error
             case HTTPError(status_code=405) if self.request.headers.get("Upgrade", "").lower() == "websocket":
-                return NoWebSocket("WebSockets are not served here; POST to this path instead")
+                return NoWebSocket("WebSockets are not supported; POST to this path instead")
             case HTTPError(status_code=405):
                 return MethodNotAllowed(f"{self.request.method} is not allowed here", allow=self.methods())
             case HTTPError(status_code=404):

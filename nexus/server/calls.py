@@ -42,7 +42,7 @@ class CallHandler(AskedHandler):
     get = delete = post
 
     async def read_call(self, path: str) -> CallState | None:
-        """The call at its start; None where the client left while it was read. Raises ClientError."""
+        """The call at its start; None where the client disconnected while it was read. Raises ClientError."""
         make = partial(self.make_call, path)
         heavy = self.body is not None and self.body.is_heavy
         call = await self.server.work(make) if heavy else make()
@@ -80,7 +80,7 @@ class CallHandler(AskedHandler):
         try:
             job = self.server.workers.start(lambda: self.runtime.gateway.serve(state, channel))
         except Full:
-            state.error = Overloaded("every worker of the gateway is busy", retry_after=1)
+            state.error = Overloaded("all worker threads of the gateway are busy", retry_after=1)
             self.answer_error(state.error)
             self._finish_call(state)
             return
@@ -94,7 +94,7 @@ class CallHandler(AskedHandler):
             state.error = error
             await self._end_badly(state, error)
         except StreamClosedError:
-            state.error = Cancelled("the client left")
+            state.error = Cancelled("the client disconnected")
         except Exception:
             state.error = InternalError()
             raise
@@ -230,7 +230,7 @@ class CallHandler(AskedHandler):
     def on_connection_close(self) -> None:
         super().on_connection_close()
         if self.state is not None:
-            self.state.call.cancel.throw(Cancelled("the client left"))
+            self.state.call.cancel.throw(Cancelled("the client disconnected"))
         else:
             self.let_go()
 

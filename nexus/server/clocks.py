@@ -48,14 +48,14 @@ class PhaseClock:
     def within_head(self) -> None:
         self._begin(
             lambda clock: clock.since + min(HEAD_SECONDS, clock._clocks.idle),
-            "the head of the request did not come in time",
+            "the request headers did not arrive in time",
         )
         self.is_within_head = True
 
     def within_body(self) -> None:
         self._begin(
             lambda clock: min(clock._stream.last_read + clock._clocks.idle, clock.since + clock._clocks.upload),
-            "the body of the request did not come in time",
+            "the request body did not arrive in time",
         )
 
     def while_discarding(self) -> None:

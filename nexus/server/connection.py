@@ -128,11 +128,11 @@ class Connection(AnsweringConnection):
             return False
         except UnsatisfiableReadError:
             # Tornado has closed the stream.
-            self.refuse(InvalidRequest("the size of a chunk is not written as HTTP has it"))
+            self.refuse(InvalidRequest("invalid chunk size"))
             return False
         except (HTTPInputError, ClientError) as error:
             # Tornado quotes headers, and credentials with them.
-            own = error if isinstance(error, ClientError) else InvalidRequest("the request is not valid HTTP")
+            own = error if isinstance(error, ClientError) else InvalidRequest("malformed HTTP request")
             self.refuse(own)
             return await self._discard()
         finally:
@@ -190,7 +190,7 @@ class Connection(AnsweringConnection):
                 del head[:1]
             found = _HEAD_END.search(head, seen)
             if (found.end() if found else len(head)) > LONGEST_HEAD:
-                raise HeadTooLarge(f"the headers of the request are larger than {LONGEST_HEAD} bytes")
+                raise HeadTooLarge(f"the request headers are larger than {LONGEST_HEAD} bytes")
             if found:
                 self.stream.unread(bytes(head[found.end() :]))
                 return bytes(head[: found.end()])
@@ -236,7 +236,7 @@ class Connection(AnsweringConnection):
             self.stream.set_close_callback(self._on_connection_close)
 
     async def _see_out(self) -> bool:
-        """Until the answer is written or the client left."""
+        """Until the answer is written or the client disconnected."""
         try:
             if not self._finish_future.done() and not self.stream.closed():
                 await self._finish_future

@@ -26,7 +26,7 @@ async def drain(server: Server, http: HttpServer, own: ServerSettings) -> None:
     lifecycle.phase = Phase.LEAVING
     # Where others listen on, clients find them.
     if own.drain_delay and lifecycle.is_alone:
-        log.info("leaving: still listening, no longer ready", extra={"fields": {"drain_delay_s": own.drain_delay}})
+        log.info("stopping: still listening, no longer ready", extra={"fields": {"drain_delay_s": own.drain_delay}})
         await asyncio.sleep(own.drain_delay)
     http.stop()
     lifecycle.phase = Phase.DRAINING
@@ -39,7 +39,7 @@ async def drain(server: Server, http: HttpServer, own: ServerSettings) -> None:
 async def end_calls(server: Server, http: HttpServer, seconds: float = _LAST_SECONDS) -> None:
     """Tells the clients of all that still runs that it ends here, for so long."""
     server.lifecycle.phase = Phase.ENDING
-    log.warning("ending the calls that did not end", extra={"fields": {"calls": len(server.calls)}})
+    log.warning("aborting the calls that did not finish", extra={"fields": {"calls": len(server.calls)}})
     for state in list(server.calls.values()):
         state.call.cancel.throw(Draining(STOPPING, retry_after=1))
     http.refuse_unread(Draining(STOPPING, retry_after=1))

@@ -108,7 +108,7 @@ def read_encodings(header: str) -> tuple[str, ...]:
     for name in layers:
         if name not in _DECODERS:
             cure = f"; it needs {_CURES[name]} where the gateway runs" if name in _CURES else ""
-            raise UnsupportedMediaType(f"content-encoding {name[:40]!r} is not supported{cure}; taken are {taken}")
+            raise UnsupportedMediaType(f"content-encoding {name[:40]!r} is not supported{cure}; supported: {taken}")
     if len(layers) > MOST_LAYERS:
         raise UnsupportedMediaType(f"more than {MOST_LAYERS} content-encodings are not supported")
     return layers
@@ -130,7 +130,7 @@ def _without(name: str, raw: bytes, limit: int) -> bytes:
         while not decoder.eof:
             window = view[place : place + _WINDOW]
             if not window:
-                raise InvalidRequest(f"the {name} body ends too early")
+                raise InvalidRequest(f"the {name} body is truncated")
             try:
                 # One byte more than may still come is enough to know that it is too much.
                 piece = decoder.decompress(window, limit - size + 1)

@@ -40,7 +40,7 @@ class BytesInFlight:
         with self._lock:
             others = self._used - load.size
             if count > 0 and others and self._used + count > self.limit:
-                raise Overloaded("too many large requests are under way", retry_after=1)
+                raise Overloaded("too many large requests in flight", retry_after=1)
             self._used += count
             load.size += count
 

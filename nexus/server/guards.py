@@ -67,10 +67,7 @@ class Guards:
             return
         for host in request.headers.get_list("Host"):
             if not is_own(host, self.own_hosts):
-                raise PermissionDenied(
-                    "this name in the header Host is not one of this machine's; server.hosts lists those that are "
-                    "answered too"
-                )
+                raise PermissionDenied("this Host header is not allowed; add the name to server.hosts")
 
     def check_page(self, request: HTTPServerRequest) -> None:
         """Raises PermissionDenied for a page that may not call, and for a form without the header that it needs."""
@@ -80,9 +77,7 @@ class Guards:
         # With a key or a token to show, a foreign page has nothing to show. Without, whatever page a browser on this
         # machine has open could call, and a name that resolves to this address makes it read the answers too.
         if origin is not None and not self.requires_credential and not cors.is_allowed(self.cors, origin):
-            raise PermissionDenied(
-                "web pages of this origin may not call; server.cors.allow_origins lists those that may"
-            )
+            raise PermissionDenied("this origin is not allowed; add it to server.cors.allow_origins")
 
     def challenge(self, error: Exception) -> Mapping[str, str]:
         """The headers that a refusal has beside its body."""

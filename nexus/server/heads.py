@@ -32,7 +32,7 @@ def read_start_line(line: bytes) -> RequestStartLine:
     try:
         return parse_request_start_line(line.rstrip(b"\r").decode("latin1"))
     except (HTTPInputError, ValueError) as error:
-        raise InvalidRequest("the first line is not METHOD TARGET HTTP/1.1") from error
+        raise InvalidRequest("malformed request line: expected METHOD TARGET HTTP/1.1") from error
 
 
 def read_headers(lines: bytes) -> HTTPHeaders:
@@ -48,7 +48,7 @@ def read_headers(lines: bytes) -> HTTPHeaders:
     try:
         return HTTPHeaders.parse(text)
     except (HTTPInputError, ValueError) as error:
-        raise InvalidRequest("a header line is not valid HTTP") from error
+        raise InvalidRequest("malformed header line") from error
 
 
 def in_origin_form(start: RequestStartLine, headers: HTTPHeaders) -> RequestStartLine:
@@ -94,16 +94,16 @@ def body_length(headers: HTTPHeaders) -> int | None:
     encoding, length = headers.get("Transfer-Encoding"), headers.get("Content-Length")
     if encoding is not None:
         if length is not None:
-            raise InvalidRequest("both Transfer-Encoding and Content-Length are given")
+            raise InvalidRequest("both Transfer-Encoding and Content-Length are set")
         if encoding.strip().lower() != "chunked":
-            raise InvalidRequest("the only Transfer-Encoding that is understood is chunked")
+            raise InvalidRequest("unsupported Transfer-Encoding: only chunked is supported")
         return None
     if length is None:
         return 0
     values = {value.strip(" \t") for value in length.split(",")}
     value = values.pop()
     if values or not _LENGTH.fullmatch(value):
-        raise InvalidRequest("Content-Length is not a number")
+        raise InvalidRequest("invalid Content-Length")
     return int(value)
 
 

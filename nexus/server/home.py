@@ -42,7 +42,7 @@ PAGE = """\
 <title>Nexus</title>
 <style>{style}</style>
 <h1>Nexus</h1>
-<p>One endpoint for language models of many vendors. This page is for people; programs call these addresses:</p>
+<p>One endpoint for language models of many vendors. Programs call these addresses:</p>
 <dl>
 {entries}
 </dl>
@@ -62,9 +62,9 @@ class HomeHandler(ReadHandler):
 def page(settings: Settings, base: str) -> str:
     """The page for a server that is called at ``base``; "" where that is not known."""
     credential = (
-        "Every call needs a key or a token of this gateway; whoever runs it gives them out."
+        "Every call needs a gateway key or a token; ask the operator of this gateway for one."
         if settings.server.asks_who_calls
-        else "No key is asked for. Clients that insist on one take any text."
+        else "No key is required. If a client insists on one, enter any text."
     )
     return PAGE.format(style=STYLE, entries=entries(settings, base), credential=credential)
 

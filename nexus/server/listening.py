@@ -141,9 +141,9 @@ def _clear(path: str) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(kind):
-        raise FileExistsError(errno.EEXIST, "there is a file that is no socket")
+        raise FileExistsError(errno.EEXIST, "a file that is not a socket exists there")
     if not _is_left_behind(path):
-        raise OSError(errno.EADDRINUSE, "somebody listens there")
+        raise OSError(errno.EADDRINUSE, "another process listens there")
     os.unlink(path)
 
 
@@ -169,9 +169,9 @@ def _reason(error: OSError, address: AnyAddress) -> str:
         case errno.EADDRINUSE if isinstance(address, ListenAddress):
             return "the port is in use"
         case errno.EACCES if isinstance(address, ListenAddress):
-            return "the port is privileged; take one above 1023"
+            return "the port is privileged; use one above 1023"
         case errno.EAFNOSUPPORT:
-            return "this machine has no such kind of address"
+            return "this machine does not support that address family"
         case _:
             return (error.strerror or str(error)).lower()
 
@@ -196,7 +196,7 @@ def tls_context(tls: TlsSettings) -> ssl.SSLContext:
 def _tls_reason(error: Exception) -> str:
     match error:
         case ssl.SSLError(reason="KEY_VALUES_MISMATCH"):
-            return "the key is not that of the certificate"
+            return "the key does not match the certificate"
         case ssl.SSLError(reason=str(reason)):
             return reason.lower().replace("_", " ")
         case OSError(strerror=str(text)):

@@ -19,8 +19,8 @@ from nexus.telemetry.metrics.catalog import BUILD, KEYS_RESTING, RESTING, Metric
 from nexus.telemetry.metrics.exposition import Scrape, Values, render
 
 NOT_A_READER = (
-    "metrics tell of everybody's calls: usage.readers lists the groups whose keys may read them, and "
-    "server.metrics.listen_address serves them at an address of their own"
+    "metrics cover all callers: only keys of groups in usage.readers may read them; "
+    "server.metrics.listen_address serves them at a separate address without a key"
 )
 
 

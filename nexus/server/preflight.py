@@ -53,7 +53,7 @@ def _packages(settings: Settings) -> Iterator[Location]:
 def _files(settings: Settings) -> Iterator[Location]:
     for path, file in named_files(settings):
         if not os.access(file, os.R_OK):
-            yield path, "names a file that this user may not read"
+            yield path, "names a file that this user cannot read"
 
 
 def _certificate(settings: Settings) -> Iterator[Location]:

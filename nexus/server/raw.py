@@ -43,7 +43,7 @@ class RawHandler(CallHandler):
     def make_call(self, path: str) -> Call:
         asked = self.request.path.removeprefix(below(self.provider))
         if not is_plain(asked):
-            raise InvalidRequest("the path has an empty or dotted segment, or a character that no path has")
+            raise InvalidRequest("the path has an empty segment, a dot segment or an invalid character")
         body = self.body.whole() if isinstance(self.body, Uploading) else None
         about = Asked(b"", {}, self.headers, self.request.query, self.dialect.name)
         return self.new_call(about, f"{self.provider}/*", stream=False, path=asked, upload=body)

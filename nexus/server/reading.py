@@ -56,15 +56,15 @@ def tell_refused(refused: Refused) -> None:
         shown = problem.excerpt if isinstance(problem, Problem) else None
         log.error(str(problem), extra={"fields": {"text": shown.text.strip() if shown else None}})
     fields = {"problems": len(refused.problems)}
-    log.error("the configuration is not used; the one before stays", extra={"fields": fields})
+    log.error("invalid configuration; keeping the previous one", extra={"fields": fields})
 
 
 def tell_adopted(before: Settings, good: Good) -> None:
     settings = good.settings
     models = sum(len(provider.models) for provider in settings.llm.providers.values())
     fields = {"config": settings.origin.digest or None, "providers": len(settings.llm.providers), "models": models}
-    log.info("the configuration was read anew", extra={"fields": fields})
+    log.info("configuration reloaded", extra={"fields": fields})
     for name in good.fixed:
-        log.warning(f"{name} has changed, which takes effect with a restart")
+        log.warning(f"{name} has changed, which takes effect after a restart")
     for warning in sorted(set(warnings(settings)) - set(warnings(before))):
         log.warning(warning)

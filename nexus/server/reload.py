@@ -97,7 +97,7 @@ class Reloader:
                     await self._reload()
                     self._notifier.ready(SERVING)
             except Exception:
-                log.exception("the configuration could not be read; the one before stays")
+                log.exception("the configuration could not be read; keeping the previous one")
                 self._notifier.ready(SERVING)
 
     async def _has_changed(self) -> bool:

@@ -62,7 +62,7 @@ class Rereading:
         now = time.monotonic()
         if self._pid is not None:
             if now >= self._kill_at:
-                log.error("the configuration could not be read in time; the one before stays")
+                log.error("the configuration could not be read in time; keeping the previous one")
                 self.stop()
             return False
         if not self._asked:
@@ -110,7 +110,7 @@ class Rereading:
         try:
             found: Good | Refused = pickle.loads(answer)
         except Exception:
-            log.exception("the configuration could not be read; the one before stays")
+            log.exception("the configuration could not be read; keeping the previous one")
             return None
         self._watch = Watch(found.files)
         if isinstance(found, Refused):

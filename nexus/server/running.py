@@ -69,7 +69,7 @@ def restore(server: Server, runtime: Runtime) -> None:
             charges = spent_in(database, budgets.periods)
         server.kept.limits.store.restore(budgets.spent(charges))
     except (DatabaseError, Overloaded) as error:
-        log.error("budgets begin anew: what was spent is not known", extra={"fields": {"why": str(error)}})
+        log.error("budgets start from zero: what was spent is unknown", extra={"fields": {"why": str(error)}})
 
 
 class Running:

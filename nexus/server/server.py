@@ -115,14 +115,14 @@ class Server:
         try:
             return await self.workers.work(job)
         except Full:
-            raise Overloaded("every worker of the gateway is busy", retry_after=1) from None
+            raise Overloaded("all worker threads of the gateway are busy", retry_after=1) from None
 
     async def report(self, job: Callable[[], Result]) -> Result:
         """The same by threads that no call can take, so that somebody can look when all others are busy."""
         try:
             return await self.aside.work(job)
         except Full:
-            raise Overloaded("others are reading at the moment", retry_after=1) from None
+            raise Overloaded("too many queries at once; retry", retry_after=1) from None
 
     @staticmethod
     async def wait(future: Future[None]) -> None:

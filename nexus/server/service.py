@@ -88,9 +88,9 @@ def _take(descriptor: int) -> socket.socket:
         sock = socket.socket(fileno=descriptor)
         listens = sock.type == socket.SOCK_STREAM and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
     except OSError as error:
-        raise BadSocket(f"descriptor {descriptor} that was handed over is no socket") from error
+        raise BadSocket(f"descriptor {descriptor} from systemd is not a socket") from error
     if not listens:
-        raise BadSocket(f"descriptor {descriptor} that was handed over does not listen; ListenStream= does")
+        raise BadSocket(f"descriptor {descriptor} from systemd does not listen; use ListenStream=")
     sock.setblocking(False)
     if sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -76,7 +76,7 @@ class Slots:
 
     @property
     def status(self) -> str:
-        return f"{self.ready} of {len(self._slots)} workers serve"
+        return f"{self.ready} of {len(self._slots)} workers are running"
 
     @property
     def are_empty(self) -> bool:

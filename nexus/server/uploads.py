@@ -36,7 +36,7 @@ class Uploading:
         is_form: bool = True,
     ) -> None:
         if read_encodings(encoding):
-            raise UnsupportedMediaType("an upload is taken without a content-encoding")
+            raise UnsupportedMediaType("uploads must not have a content-encoding")
         if length is not None and length > limit:
             raise too_large(limit)
         self._boundary = boundary_of(content_type) if is_form else b""
@@ -65,7 +65,7 @@ class Uploading:
         try:
             self._spool.write(piece)
         except OSError as error:
-            raise Overloaded("the gateway has no room for an upload", retry_after=10) from error
+            raise Overloaded("the gateway has no disk space for the upload", retry_after=10) from error
 
     def open(self) -> tuple[Upload, dict[str, Json]]:
         """The form, and what its short fields say. Raises InvalidRequest."""

@@ -25,7 +25,7 @@ from nexus.wire import Json, encode
 Read = TypeVar("Read")
 
 LONGEST_VALUE = 256
-BUSY = "too many look at what was used at the moment"
+BUSY = "too many usage queries at once; retry"
 DEFAULT_SINCE = "24h"
 
 
@@ -57,7 +57,7 @@ class UsageHandler(BaseHandler):
     def _check(self, asked: Mapping[str, str]) -> None:
         known = {"since", *FILTERS, *self.parameters}
         if unknown := sorted(asked.keys() - known):
-            raise InvalidRequest(f"{unknown[0][:40]}: not a parameter here; known are {', '.join(sorted(known))}")
+            raise InvalidRequest(f"{unknown[0][:40]}: unknown parameter; known are {', '.join(sorted(known))}")
         if any(len(value) > LONGEST_VALUE or not value.isprintable() for value in asked.values()):
             raise InvalidRequest(f"a parameter has at most {LONGEST_VALUE} printable characters")
 
@@ -71,12 +71,12 @@ class UsageHandler(BaseHandler):
         """Not on the loop."""
         books = self.server.books
         if books is None:
-            raise NotFound("no usage is kept here")
+            raise NotFound("usage is not recorded here")
         try:
             with books.reading() as database:
                 return question(database)
         except DatabaseError as error:
-            raise Overloaded("usage cannot be read for now", retry_after=5) from error
+            raise Overloaded("usage is temporarily unavailable", retry_after=5) from error
 
 
 class ReportHandler(UsageHandler):

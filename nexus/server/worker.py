@@ -113,7 +113,7 @@ async def _adopt(adopter: Adopter, order: bytes) -> None:
     try:
         refused = await adopter.adopt(pickle.loads(order))
     except Exception:
-        log.exception("a worker cannot use the configuration; the one before stays")
+        log.exception("a worker cannot use the configuration; keeping the previous one")
     else:
         if refused is not None:
             tell_refused(refused)
@@ -128,7 +128,7 @@ async def _either(*events: asyncio.Event) -> None:
 
 async def _end_at_once(running: Running) -> None:
     """The calls that run are told so, as far as a moment allows."""
-    log.error("the supervisor is gone: this worker ends")
+    log.error("the supervisor is gone: this worker stops")
     await end_calls(running.server, running.http, _TELLING)
     logs.flush(_LAST - _TELLING)
     os._exit(1)
@@ -160,7 +160,7 @@ class _Supervised(threading.Thread):
                 for word, *rest in frames.feed(piece):
                     self._carry_out(word, rest)
         except (OSError, BadFrame) as error:
-            log.debug("the stream of the supervisor broke", exc_info=error)
+            log.debug("lost the connection to the supervisor", exc_info=error)
         self._end()
 
     def _carry_out(self, word: str, rest: Sequence[object]) -> None:
@@ -168,7 +168,7 @@ class _Supervised(threading.Thread):
         try:
             self._orders[word](*rest)
         except Exception:
-            log.exception("an order of the supervisor failed", extra={"fields": {"order": word}})
+            log.exception("a command of the supervisor failed", extra={"fields": {"order": word}})
 
     def _end(self) -> None:
         if _on(self._loop, self._orphaned):

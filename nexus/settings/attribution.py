@@ -55,13 +55,13 @@ def source_problems(
             at = ("llm", "providers", provider, "attribution", name)
             match source:
                 case "key" if not keys:
-                    yield at, "needs gateway keys, and there are none; nexus key new NAME makes one"
+                    yield at, "needs gateway keys, and none are defined; nexus key new NAME makes one"
                 case "group" if not groups:
-                    yield at, "needs groups, and nothing says who is in one"
+                    yield at, "needs groups, and none are defined"
                 case _ if source.startswith(CLAIM) and not tokens:
                     yield at, "needs tokens; add [server.oauth]"
                 case _ if source.startswith(TAG) and source.removeprefix(TAG) not in tags:
-                    yield at, f'names a tag that callers cannot give; add "{source.removeprefix(TAG)}" to usage.tags'
+                    yield at, f'names a tag that callers cannot set; add "{source.removeprefix(TAG)}" to usage.tags'
 
 
 def claims_of(attributions: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:

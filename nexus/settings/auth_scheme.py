@@ -31,7 +31,7 @@ def read_query(value: Query) -> Query:
     texts = {name: _plain(text) for name, text in value.items()}
     for name, text in texts.items():
         if not name or not f"{name}{text}".isprintable():
-            raise ValueError("holds a parameter without a name, or control characters")
+            raise ValueError("has a parameter without a name, or control characters")
     return {name: SecretStr(text) if is_credential(name) else text for name, text in texts.items()}
 
 
@@ -115,7 +115,7 @@ class AuthSchemeSettings(ProviderSettings, _Identity):
             base = base.removesuffix(endpoint)
         pairs, beside = dict(parse_qsl(query, keep_blank_values=True)), data.get("query", {})
         if pairs and (not isinstance(beside, Mapping) or set(pairs) & set(beside)):
-            fail_at((("base_url",), "has a query that query says as well; one of them is enough"))
+            fail_at((("base_url",), "has a query that query sets too; set only one of them"))
         return {**data, "base_url": base} | ({"query": {**pairs, **beside}} if pairs else {})
 
     def problems(self) -> Iterator[Location]:
@@ -125,7 +125,7 @@ class AuthSchemeSettings(ProviderSettings, _Identity):
             text = f"writes the header {header}, of which {named[0]} says how it is written; take one of them away"
             yield from ((place, text) for place in self.rules_on(header))
         if self.entra is not None and super().has_key:
-            yield ("entra",), "stands beside a key; one of them is enough"
+            yield ("entra",), "excludes a key; set only one of them"
 
 
 def _basic(text: str) -> str:

@@ -16,10 +16,8 @@ from nexus.settings.types import Label, Location, Table, did_you_mean, no_longer
 
 Period = Literal["day", "week", "month"]
 
-NO_GROUPS = (
-    "needs groups, and nothing says who is in one; set server.keys.NAME.group, or client_identification.group_id"
-)
-NO_KEYS = "needs gateway keys, and there are none; nexus key new NAME makes one"
+NO_GROUPS = "needs groups, and none are defined; set server.keys.NAME.group, or client_identification.group_id"
+NO_KEYS = "needs gateway keys, and none are defined; nexus key new NAME makes one"
 
 
 def read_per(value: str) -> str:
@@ -34,7 +32,7 @@ def read_zone(value: str) -> str:
     try:
         zone_of(value)
     except (ValueError, OSError):
-        raise ValueError('is no time zone that is known here; write it like "Europe/Berlin" or "UTC"') from None
+        raise ValueError('is not a known time zone; write it like "Europe/Berlin" or "UTC"') from None
     return value
 
 
@@ -80,7 +78,7 @@ class Budget(Table):
 
     def problems(self) -> Iterator[Location]:
         if self.models is not None and not self.models:
-            yield ("models",), "names no model; leave it out for all of them"
+            yield ("models",), "names no model; omit it for all models"
 
 
 def covered(budget: Budget, llm: LlmSettings) -> frozenset[str]:
@@ -100,14 +98,14 @@ def budget_problems(
         for place, written in enumerate(budget.models or ()) if llm.enabled else ():
             if not _named(written, llm):
                 hint = did_you_mean(written, [*model_tables(llm), *llm.models], 0.5)
-                yield (*at, "models", place), f"is no model that is configured{hint}"
+                yield (*at, "models", place), f"is not a configured model{hint}"
         match budget.per:
             case "group" if not groups:
                 yield (*at, "per"), NO_GROUPS
             case "key" if not keys:
                 yield (*at, "per"), NO_KEYS
             case _ if budget.tag is not None and budget.tag not in tags:
-                yield (*at, "per"), f'names a tag that callers cannot give; add "{budget.tag}" to usage.tags'
+                yield (*at, "per"), f'names a tag that callers cannot set; add "{budget.tag}" to usage.tags'
 
 
 def _named(written: str, llm: LlmSettings) -> frozenset[str]:

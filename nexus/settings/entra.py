@@ -19,7 +19,7 @@ _TENANT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?")
 def read_tenant(value: str) -> str:
     """A directory's id or domain; it becomes a segment of a URL."""
     if not _TENANT.fullmatch(value) or ".." in value:
-        raise ValueError("is not the id of a tenant, nor its domain")
+        raise ValueError("is neither a tenant id nor a domain")
     return value
 
 
@@ -58,7 +58,7 @@ class EntraSettings(Table):
 
     def problems(self) -> Iterator[Location]:
         if self.client_secret is not None and self.token_file is not None:
-            yield ("token_file",), "stands beside client_secret; one of them is enough"
+            yield ("token_file",), "excludes client_secret; set only one of them"
         for name in ("tenant_id", "client_id") if self.is_application else ():
             if getattr(self, name) is None:
                 yield (name,), "is missing: it belongs to the application's secret or token_file"

@@ -52,22 +52,22 @@ def _ignored(*path: str, advice: str) -> Former:
 FORMER: tuple[Former, ...] = (
     _refused(
         "mcp",
-        advice="Nexus routes calls to language models and runs no MCP servers; take this table out, and point MCP "
-        "clients at their servers or at a gateway for MCP",
+        advice="Nexus routes calls to language models and is not an MCP server; remove this table, and point MCP "
+        "clients at their servers or at an MCP gateway",
     ),
     _refused(
         *("llm", "proxy", "anthropic"),
         advice="what Anthropic's clients send passes untouched through llm.protocols.anthropic to a provider of type "
-        "anthropic, with forward_token = true for the callers' own keys; take this table out",
+        "anthropic, with forward_token = true for the callers' own keys; remove this table",
     ),
     _refused(
         *("llm", "providers", "*", "model_filter"),
-        advice="models are served by their names only; write one table for each, as nexus check --discover lists them",
+        advice="models are served only by name; write one table for each, as nexus check --discover lists them",
     ),
     _renamed(("connection_timeout",), "connect_timeout"),
     _renamed(("pool", "max_size"), "pool_size"),
     *(
-        _ignored("pool", name, advice="the pool makes connections when they are needed")
+        _ignored("pool", name, advice="the pool opens connections on demand")
         for name in ("min_idle", "timeout_create", "timeout_wait", "timeout_recycle")
     ),
     _renamed(("tls", "ca_cert_path"), "tls", "ca_file"),
@@ -75,13 +75,13 @@ FORMER: tuple[Former, ...] = (
     _renamed(("tls", "client_key_path"), "tls", "key_file"),
     _ignored("tls", "enabled", advice='a URL that begins with "rediss://" means TLS'),
     _refused("telemetry", "logs", advice="the log goes to stderr (--log-style json), where a collector can read it"),
-    _refused("telemetry", "tracing", "collect", advice="what a span holds is bounded here; leave it out"),
+    _refused("telemetry", "tracing", "collect", advice="the size of spans is fixed; remove it"),
     _refused(
         *("telemetry", "tracing", "propagation"),
-        advice="the W3C trace context is always read and passed on; leave it out",
+        advice="the W3C trace context is always propagated; remove it",
     ),
     *(
-        _refused(*otlp, "batch_export", "max_concurrent_exports", advice="one export runs at a time; leave it out")
+        _refused(*otlp, "batch_export", "max_concurrent_exports", advice="one export runs at a time; remove it")
         for otlp in _OTLP
     ),
 )
@@ -111,10 +111,10 @@ def _apply(result: Translated, former: Former, path: KeyPath) -> None:
         result.problems.append((path, former.advice))
         return
     if former.path[-2:] == ("tls", "enabled") and value is True and not _is_rediss(result.data):
-        result.problems.append((path, 'is said by the URL here: write url = "rediss://..."'))
+        result.problems.append((path, 'is part of the URL: write url = "rediss://..."'))
         return
     if former.verdict == "renamed" and not _put(result.data, former.now, value):
-        result.problems.append((path, f"{former.advice}, and stands beside it; leave this one out"))
+        result.problems.append((path, f"{former.advice}, which is set too; remove this one"))
         return
     result.notes.append(f"{dotted(path)} {former.advice}")
 

@@ -57,7 +57,7 @@ class Origin:
 
 def read_method(value: object) -> str:
     if not isinstance(value, str) or value not in METHODS:
-        raise ValueError(f"is not a method; known are: {', '.join(METHODS)}")
+        raise ValueError(f"is not an HTTP method; known are: {', '.join(METHODS)}")
     return value
 
 
@@ -113,7 +113,7 @@ class CorsSettings(Table):
         keys = ("allow_origins", "allow_methods", "allow_headers", "expose_headers")
         for key in keys if self.allow_credentials else ():
             if getattr(self, key) == "*":
-                yield (key,), 'cannot be "*" together with allow_credentials; name what is meant'
+                yield (key,), 'cannot be "*" with allow_credentials; list the names'
 
 
 class CsrfSettings(Table):

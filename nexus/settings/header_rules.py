@@ -14,11 +14,8 @@ from nexus.headers.pattern import Pattern
 from nexus.settings.tagged import Tagged
 from nexus.settings.types import KeyPath, Location, Table
 
-SECRET = (
-    "names a header that carries a credential; with allow_secret = true in this rule it travels all the same, "
-    "and the vendor sees it"
-)
-UNUSED_SECRET = "is for rules that name a header with a credential, such as authorization"
+SECRET = "names a header that carries a credential; allow_secret = true in this rule forwards it to the vendor anyway"
+UNUSED_SECRET = "applies only to rules that name a credential header, such as authorization"
 ONE_OF = "a rule has either name or pattern"
 
 
@@ -26,9 +23,9 @@ def read_rule_name(value: str) -> str:
     """A header that rules may touch."""
     name = read_header_name(value)
     if name in OWN_CREDENTIALS:
-        raise ValueError("is a header that only Nexus reads; it never travels")
+        raise ValueError("is a header for Nexus only and is never forwarded")
     if is_denied(name):
-        raise ValueError("is a header of the connection or of the message's form, which Nexus writes itself")
+        raise ValueError("is a connection or framing header, which Nexus writes itself")
     return name
 
 
@@ -46,7 +43,7 @@ def read_header_value(value: SecretStr) -> SecretStr:
     if not text:
         raise ValueError("is empty")
     if not (text.isascii() and text.isprintable()):
-        raise ValueError("holds characters that cannot stand in an HTTP header")
+        raise ValueError("contains characters that are not allowed in an HTTP header")
     return SecretStr(text)
 
 
@@ -123,7 +120,7 @@ class Forward(NamingRule):
     def problems(self) -> Iterator[Location]:
         yield from _either(self.name, self.pattern)
         if self.pattern is not None and self.default is not None:
-            yield ("default",), "has no meaning beside pattern, for there is no header that it could stand in for"
+            yield ("default",), "has no effect with pattern: there is no single header to default"
 
     def apply(self, incoming: Mapping[str, str], result: dict[str, str]) -> None:
         if self.pattern is not None:

@@ -31,12 +31,12 @@ _SCHEMED = pattern(rf"(?:{'|'.join(SCHEMES)})\s+\S+", re.IGNORECASE)
 _ASSIGNED = pattern(r"(?:export\s+)?[A-Z][A-Z0-9_]*=\S+|(?:authorization|x-api-key|api-key):.*", re.IGNORECASE)
 _URL = pattern(r"https?://.*", re.IGNORECASE)
 
-NOT_FILLED_IN = 'is sent as it stands, for it is no template of Nexus; write "{{ env.NAME }}" for a variable'
-QUOTED = "is sent with the quotes that stand in it"
-SCHEMED = "begins with a scheme, which auth_scheme writes before it once more: the key alone is meant"
-ASSIGNED = "begins with the name of a variable or of a header: the key alone is meant"
-URL = "is an address, and is sent as a key; base_url says where a server is"
-STAR = "stands for no other name: only models that are named here are served, each by its own line"
+NOT_FILLED_IN = 'is not a template of Nexus and is sent literally; write "{{ env.NAME }}" for a variable'
+QUOTED = "contains quotes, which are sent too"
+SCHEMED = "begins with a scheme, which auth_scheme adds again: write the key alone"
+ASSIGNED = "begins with the name of a variable or a header: write the key alone"
+URL = "is a URL, not a key; the address of a server goes in base_url"
+STAR = "is not a wildcard: only models that are named here are served, each by its own line"
 
 
 def hints(settings: Settings) -> Iterator[str]:

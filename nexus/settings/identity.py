@@ -14,8 +14,7 @@ LONGEST_ID = 256
 MOST_STEPS = 16
 
 NOTHING_TO_TELL_BY = (
-    "is missing, for there is nothing to tell callers apart by: "
-    "give out keys (nexus key new NAME), or add [server.oauth]"
+    "is missing, because nothing identifies callers: issue keys (nexus key new NAME), or add [server.oauth]"
 )
 
 
@@ -34,7 +33,7 @@ def read_id(value: str) -> str:
 def read_claim_path(value: str) -> str:
     """Where a claim stands, such as "sub" or "realm_access.roles"."""
     if not value or not value.isprintable() or any(not step for step in value.split(".")):
-        raise ValueError('is not the path of a claim; write it like "sub" or "realm_access.roles"')
+        raise ValueError('is not a claim path; write it like "sub" or "realm_access.roles"')
     if value.count(".") >= MOST_STEPS:
         raise ValueError(f"has more than {MOST_STEPS} steps")
     return value
@@ -44,7 +43,7 @@ def read_id_header(value: str) -> str:
     """A header that an id may come in; one that carries credentials would put them into logs."""
     name = read_header_name(value)
     if is_denied(name) or is_secret(name):
-        raise ValueError("is a header of the connection or one that carries credentials; take one of your own")
+        raise ValueError("is a connection header or carries credentials; choose another one")
     return name
 
 
@@ -69,7 +68,7 @@ class IdSource(Table):
         if self.http_header is None and self.jwt_claim is None and not self.gateway_key:
             yield (), "names no source; set gateway_key = true, jwt_claim, or http_header behind a proxy that sets it"
         if self.http_header is not None and (self.jwt_claim is not None or self.gateway_key):
-            yield ("http_header",), "cannot stand beside another source: it would let callers contradict it"
+            yield ("http_header",), "cannot be combined with another source: callers could contradict it"
 
 
 class IdValidation(Table):

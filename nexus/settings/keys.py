@@ -20,9 +20,9 @@ MOST_AT_A_TIME = 3
 SHORTEST_KEY = 24
 FEWEST_LETTERS = 10
 
-EXAMPLE = "is a key that stands in examples, so that everybody has it; make one with: nexus key new NAME"
+EXAMPLE = "is a key from the examples, which everybody has; make one with: nexus key new NAME"
 GUESSABLE = (
-    f"can be guessed: a key has at least {SHORTEST_KEY} characters, {FEWEST_LETTERS} of them different; "
+    f"is too weak: a key has at least {SHORTEST_KEY} characters, {FEWEST_LETTERS} of them different; "
     "make one with: nexus key new NAME"
 )
 
@@ -46,7 +46,7 @@ def read_sha256(value: str) -> str:
     """The SHA-256 of a key in hexadecimal."""
     text = value.strip()
     if not _HEX.fullmatch(text):
-        raise ValueError("is not a SHA-256 in hexadecimal, which has 64 digits; nexus key new NAME prints one")
+        raise ValueError("is not a SHA-256 in hexadecimal (64 digits); nexus key new NAME prints one")
     if bytes.fromhex(text) in _EXAMPLES or len(set(text.lower())) < 6:
         raise ValueError(EXAMPLE)
     return text.lower()
@@ -60,7 +60,7 @@ def read_secret(value: str) -> SecretStr:
     if len(key) < SHORTEST_KEY or len(set(key)) < FEWEST_LETTERS:
         raise ValueError(GUESSABLE)
     if not (key.isascii() and key.isprintable()) or " " in key or "," in key:
-        raise ValueError("holds blanks, commas or characters that cannot stand in an HTTP header")
+        raise ValueError("contains spaces, commas or characters that are not allowed in an HTTP header")
     return SecretStr(key)
 
 
@@ -95,7 +95,7 @@ def read_expiry(value: object) -> datetime:
             moment = None
     if isinstance(moment, datetime):
         if moment.tzinfo is None:
-            raise ValueError('says no time zone; write it like 2027-01-31T18:00:00Z, or as a date: "2027-01-31"')
+            raise ValueError('has no time zone; write it like 2027-01-31T18:00:00Z, or as a date: "2027-01-31"')
         return moment.astimezone(UTC)
     if isinstance(moment, date) and moment < date.max:
         return datetime.combine(moment + timedelta(days=1), time(), UTC)
@@ -105,7 +105,7 @@ def read_expiry(value: object) -> datetime:
 def read_model_pattern(value: str) -> str:
     """A public model name in which ``*`` stands for any text."""
     if not value or not value.isprintable() or value != value.strip() or len(value) > LONGEST_ID:
-        raise ValueError("must not be empty or long, hold control characters, or begin or end with a blank")
+        raise ValueError("must not be empty or too long, contain control characters, or begin or end with a space")
     return value
 
 
@@ -151,14 +151,14 @@ class GatewayKey(Table):
     @classmethod
     def _some_model(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if value == ():
-            raise ValueError("allows no model at all; leave it out to allow every one")
+            raise ValueError("allows no model; omit it to allow all models")
         return value
 
     def problems(self) -> Iterator[Location]:
         if self.key is None and self.sha256 is None:
-            yield (), "holds neither sha256 nor key; nexus key new NAME prints a table to paste"
+            yield (), "has neither sha256 nor key; nexus key new NAME prints a table to paste"
         if self.key is not None and self.sha256 is not None:
-            yield ("sha256",), "stands beside key; one of them is enough"
+            yield ("sha256",), "excludes key; set only one of them"
 
 
 def apart(keys: dict[str, GatewayKey]) -> dict[str, GatewayKey]:

@@ -34,7 +34,7 @@ class UserLimit(Table):
 
     def problems(self) -> Iterator[Location]:
         if self.input_token_limit is None and self.output_token_limit is None and self.request_limit is None:
-            yield (), "limits nothing; set input_token_limit, output_token_limit or request_limit"
+            yield (), "sets no limit; set input_token_limit, output_token_limit or request_limit"
 
 
 class PerUser(UserLimit):
@@ -105,16 +105,16 @@ def read_redis_url(value: str) -> str:
         raise ValueError('must begin with "redis://" or, for TLS, "rediss://" and name a host')
     database = parts.path.strip("/")
     if database and not (database.isascii() and database.isdecimal()):
-        raise ValueError('the path of a Redis URL is the number of a database, such as "redis://localhost:6379/0"')
+        raise ValueError('the path of a Redis URL must be a database number, such as "redis://localhost:6379/0"')
     if parts.query or parts.fragment:
-        raise ValueError("must not have a query or a fragment; options have keys of their own")
+        raise ValueError("must not have a query or a fragment; options are separate settings")
     return url
 
 
 def read_key_prefix(value: str) -> str:
     """What all keys in Redis begin with."""
     if not (value.isascii() and value.isprintable() and len(value) <= 64) or set("{} ") & set(value):
-        raise ValueError("must be at most 64 ASCII characters without blanks and braces, which choose a cluster's slot")
+        raise ValueError("must be at most 64 ASCII characters without spaces or braces (braces select a cluster slot)")
     return value
 
 
@@ -138,14 +138,14 @@ class RedisStorage(Storage):
     """Most connections at a time."""
 
     on_failure: Literal["allow", "deny"] = "allow"
-    """While Redis is lost: "allow" counts in this process alone, "deny" refuses limited calls with 503."""
+    """While Redis is down: "allow" counts in this process alone, "deny" refuses limited calls with 503."""
 
     tls: RedisTls = RedisTls.model_construct()
     """Certificates."""
 
     def problems(self) -> Iterator[Location]:
         if self.tls != RedisTls() and not self.url.startswith("rediss:"):
-            yield ("tls",), 'has no effect, for url does not begin with "rediss://"'
+            yield ("tls",), 'has no effect: url does not begin with "rediss://"'
 
 
 _STORAGES: Mapping[str, type[Storage]] = {"memory": MemoryStorage, "redis": RedisStorage}

@@ -149,10 +149,10 @@ def _read_host(host: str) -> str:
         raise ValueError('the host is missing; "0.0.0.0:PORT" listens on every interface')
     if host.startswith("[") and host.endswith("]"):
         if not isinstance(ip_of(host[1:-1]), ipaddress.IPv6Address):
-            raise ValueError("what stands in brackets is not an IPv6 address")
+            raise ValueError("the text in brackets is not an IPv6 address")
         return host[1:-1]
     if ":" in host:
-        raise ValueError('an IPv6 address stands in brackets, such as "[::1]:8000"')
+        raise ValueError('an IPv6 address must be in brackets, such as "[::1]:8000"')
     if ip_of(host) is None and not is_hostname(host):
         raise ValueError("the host is neither an IP address nor a host name")
     return host

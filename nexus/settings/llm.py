@@ -117,7 +117,7 @@ SHARED = ("proxy", "ca_file")
 def read_provider_name(value: str) -> str:
     """The part of a model name before the slash."""
     if "/" in value:
-        raise ValueError('a provider name must not hold "/", which parts provider and model')
+        raise ValueError('a provider name must not contain "/", which separates provider and model')
     return value
 
 
@@ -136,7 +136,7 @@ def _taken_names(providers: dict[str, ProviderSettings]) -> Iterator[Location]:
     for name, alias, model in models:
         others = {other for second in model.expose_as for other in owners[second]} - {f"{name}/{alias}"}
         if others:
-            text = f"is also a name of {', '.join(sorted(others))}; a name stands for one model"
+            text = f"is also a name of {', '.join(sorted(others))}; a name must be unique"
             yield (name, "models", alias, "expose_as"), text
 
 
@@ -176,7 +176,7 @@ class LlmSettings(Table):
     @classmethod
     def _spoken(cls, value: Protocols, info: ValidationInfo) -> Protocols:
         if info.data.get("enabled") and not value.enabled_paths():
-            raise ValueError("every protocol is switched off; enable one, or set llm.enabled = false")
+            raise ValueError("every protocol is disabled; enable one, or set llm.enabled = false")
         return value
 
     @field_validator("providers")

@@ -41,8 +41,8 @@ class LoginSettings(AuthSchemeSettings, _Login):
         host = host_of(url)
         allowed = home if self.forward_login is True else self.forward_login.strip().lower()
         if allowed != host:
-            yield ("forward_login",), f'sends logins to another host than {home}; to allow it, name the host: "{host}"'
+            yield ("forward_login",), f'sends logins to a host other than {home}; to allow it, name the host: "{host}"'
         if host == home and not url.startswith("https://"):
             yield ("forward_login",), f"sends logins to {home} unencrypted; base_url must begin with https://"
-        text = "writes authorization, which carries the callers' logins (forward_login)"
+        text = "overwrites authorization, which carries the callers' logins (forward_login)"
         yield from ((place, text) for place in self.rules_on(AUTHORIZATION))

@@ -31,7 +31,7 @@ def read_issuer(value: str) -> str:
     text = value.strip()
     url = read_base_url(text)
     if not url.startswith("https:") and not (url.startswith("http:") and is_loopback(host_of(url) or "")):
-        raise ValueError("must begin with https://, for whoever sits between could give out tokens for everybody")
+        raise ValueError("must begin with https://: otherwise anyone on the network path could issue tokens")
     return url + ("/" if text.endswith("/") else "")
 
 
@@ -52,7 +52,7 @@ class ProtectedResource(Table):
     @classmethod
     def _some_server(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value:
-            raise ValueError("names nobody who gives out tokens")
+            raise ValueError("lists no issuer")
         return value
 
 
@@ -113,9 +113,9 @@ class OAuthSettings(Table):
 
     def problems(self) -> Iterator[Location]:
         if self.url is None and self.issuer is None:
-            yield (), "says neither issuer nor url; one of them says where the keys for tokens are"
+            yield (), "has neither issuer nor url; one of them is needed to find the token signing keys"
         elif self.login is not None and self.issuer is None:
-            yield ("login",), "needs issuer, whose document says where to log in"
+            yield ("login",), "needs issuer, whose discovery document has the login endpoints"
 
 
 def oauth_warnings(oauth: OAuthSettings | None) -> tuple[str, ...]:
@@ -124,11 +124,11 @@ def oauth_warnings(oauth: OAuthSettings | None) -> tuple[str, ...]:
         return ()
     risks = []
     if oauth.url is not None and oauth.url.startswith("http:") and not is_loopback(host_of(oauth.url) or ""):
-        risks.append("server.oauth.url is not https: whoever sits between can give out tokens for everybody")
+        risks.append("server.oauth.url is not https: anyone on the network path can issue tokens")
     if oauth.expected_audience is None:
-        risks.append("server.oauth has no expected_audience: tokens that were meant for other services are accepted")
+        risks.append("server.oauth has no expected_audience: tokens for other services are accepted")
     if oauth.claimed_issuer is None:
-        risks.append("server.oauth has no expected_issuer: the claim iss of tokens is not looked at")
+        risks.append("server.oauth has no expected_issuer: the iss claim of tokens is not checked")
     return tuple(risks)
 
 

@@ -21,12 +21,12 @@ from nexus.settings.types import KeyPath, Label, Location, PositiveDuration, Tab
 from nexus.settings.urls import BaseUrl, ProxyUrl, is_plain
 from nexus.upstream.tls import Trust, tls_context
 
-NO_KEYS = "names no key; write one for each account, or set api_key"
-SAME_KEY = "holds one key twice; each is an account of its own"
+NO_KEYS = "is empty; list one key for each account, or set api_key"
+SAME_KEY = "has a key twice; each key must be a separate account"
 
 NO_KEY = (
     "is missing or empty: set api_key, or forward_token = true to use the callers' own keys; "
-    'for a server that needs no key any text will do, such as api_key = "none"'
+    'for a server that needs no key use any text, such as api_key = "none"'
 )
 
 SHORTEST_KEY = 6
@@ -65,7 +65,7 @@ class ProviderSettings(Tagged):
         if kind is None:
             split = any(isinstance(item, dict) and "type" in item for item in table.values())
             hint = '; a name with a dot needs quotes: [llm.providers."NAME"]' if split else ""
-            return f"is missing; it says which kind of provider this is ({known}){hint}"
+            return f"is missing; it must be a provider type ({known}){hint}"
         hint = did_you_mean(kind, sorted(cls.kinds())) if isinstance(kind, str) else ""
         return f"unknown provider type{hint} ({known})"
 
@@ -151,25 +151,25 @@ class ProviderSettings(Tagged):
                 yield ("passthrough_paths", place), 'must be a path such as "/v1/fine_tuning"'
         yield from self._certificate_problems()
         if not self.searches:
-            text = "has no effect: translation knows no search of this vendor's"
+            text = "has no effect: this vendor has no web search that translation supports"
             yield from ((("models", alias, "web_search"), text) for alias, one in self.models.items() if one.web_search)
-        text = "is a header in which Nexus puts the credential as it sends a request; no rule writes it"
+        text = "is the header in which Nexus sends the credential; rules cannot change it"
         yield from ((place, text) for header in self.signed_headers for place in self.rules_on(header))
         named = [name for name in ("api_key", "api_keys", "api_key_command") if getattr(self, name) is not None]
-        yield from (((name,), f"stands beside {named[0]}; one of them is enough") for name in named[1:])
+        yield from (((name,), f"stands beside {named[0]}; set only one of them") for name in named[1:])
         if "api_key_refresh" in self.model_fields_set and self.api_key_command is None:
-            yield ("api_key_refresh",), "is of no use without api_key_command"
+            yield ("api_key_refresh",), "has no effect without api_key_command"
 
     def _certificate_problems(self) -> Iterator[Location]:
         if self.client_key is not None and self.client_cert is None:
-            yield ("client_key",), "is of no use without client_cert"
+            yield ("client_key",), "has no effect without client_cert"
             return
         try:
             if self.trust != Trust():
                 tls_context(self.trust)
         except (OSError, ValueError):
             at = "client_cert" if self.client_cert is not None else "ca_file"
-            yield (at,), "holds no certificate that can be read, or its key does not fit or has a passphrase"
+            yield (at,), "has no readable certificate, or the key does not match or has a passphrase"
 
     @field_validator("models", mode="before")
     @classmethod
@@ -266,9 +266,9 @@ class ProviderSettings(Tagged):
     @classmethod
     def _some_program(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if value is not None and not (value and value[0].strip()):
-            raise ValueError('names no program; write it like ["/usr/local/bin/get-key", "openai"]')
+            raise ValueError('is empty; write it like ["/usr/local/bin/get-key", "openai"]')
         if any("\0" in text for text in value or ()):
-            raise ValueError("holds a character that no argument can have")
+            raise ValueError("contains a character that is not allowed in an argument")
         return value
 
 
@@ -276,5 +276,5 @@ def _readable(value: SecretStr | None) -> SecretStr | None:
     """A key without the blanks around it; None where nothing is left."""
     key = value.get_secret_value().strip() if value is not None else ""
     if not (key.isascii() and key.isprintable()):
-        raise ValueError("holds characters that cannot stand in an HTTP header")
+        raise ValueError("contains characters that are not allowed in an HTTP header")
     return SecretStr(key) if key else None

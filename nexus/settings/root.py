@@ -92,7 +92,9 @@ class Settings(Table):
         yield from source_problems(self.attributions, tags, keys=bool(keys), groups=groups, tokens=tokens)
         holding = [name for name, provider in llm.providers.items() if provider.held]
         if self.usage.store == NONE and holding:
-            text = f'"none" keeps nothing, but it says whose files and batches are that {holding[0]} holds (endpoints)'
+            text = (
+                f'"none" stores nothing, but the files and batches of {holding[0]} (endpoints) need a record of owners'
+            )
             yield ("usage", "store"), text
         yield from _nobodys_groups(self)
 
@@ -108,10 +110,10 @@ class Settings(Table):
             own[at] = page.path
         for where, path in own.items() if self.llm.enabled else ():
             if names := list(self.llm.protocols.around(path)):
-                yield where, f"lies within the path of llm.protocols.{names[0]}"
+                yield where, f"is below the path of llm.protocols.{names[0]}"
 
 
-NO_READER = "names a group that nobody is in; give it to a key (server.keys.NAME.group), or set group_id"
+NO_READER = "names a group without members; give it to a key (server.keys.NAME.group), or set group_id"
 
 
 def _nobodys_groups(settings: Settings) -> Iterator[Location]:
@@ -144,15 +146,15 @@ def _has_groups(settings: Settings) -> bool:
     return any(key.group is not None for key in settings.server.keys.values())
 
 
-NO_GROUPS = "names a group, but nothing says who is in it; set server.client_identification.enabled and group_id"
+NO_GROUPS = "names a group, but callers have no groups; set server.client_identification.enabled and group_id"
 
 
 NO_GROUP_VALUES = (
-    "names a group, but no group is known; list all of them in server.client_identification.validation.group_values"
+    "names a group, but no groups are defined; list them in server.client_identification.validation.group_values"
 )
 
 
-UNKNOWN_GROUP = "is not among server.client_identification.validation.group_values; add it there or correct it here"
+UNKNOWN_GROUP = "is not among server.client_identification.validation.group_values; add it there or fix it here"
 
 
 def limit_problems(settings: Settings) -> Iterator[Location]:

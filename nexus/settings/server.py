@@ -164,7 +164,7 @@ class ServerSettings(Table):
     """The health endpoint."""
 
     dashboard: DashboardSettings = DashboardSettings.model_construct()
-    """The page for people."""
+    """The dashboard."""
 
     metrics: MetricsSettings = MetricsSettings.model_construct()
     """Numbers for Prometheus."""
@@ -208,7 +208,7 @@ class ServerSettings(Table):
 
     @property
     def shows_dashboard(self) -> bool:
-        """Whether the page for people is served."""
+        """Whether the dashboard is served."""
         return self.is_local if self.dashboard.enabled is None else self.dashboard.enabled
 
     @property
@@ -249,14 +249,14 @@ def _sources(settings: ClientIdentification, *, has_keys: bool, has_tokens: bool
                 yield where, NOTHING_TO_TELL_BY
             continue
         if source.jwt_claim is not None and not has_tokens:
-            yield (*where, "jwt_claim"), "needs [server.oauth], which checks the tokens that claims are read from"
+            yield (*where, "jwt_claim"), "needs [server.oauth] to verify the tokens that claims come from"
         if source.gateway_key and not has_keys:
             yield (*where, "gateway_key"), "needs a key under [server.keys]"
         if name == "client_id" and source.http_header is None and has_keys and has_tokens:
             if not source.gateway_key:
-                yield where, "gives callers with a gateway key no id; add gateway_key = true"
+                yield where, "does not identify callers with a gateway key; add gateway_key = true"
             if source.jwt_claim is None:
-                yield where, 'gives callers with a token no id; add jwt_claim, such as "sub"'
+                yield where, 'does not identify callers with a token; add jwt_claim, such as "sub"'
 
 
 def _unknown_groups(settings: ClientIdentification, keys: Mapping[str, GatewayKey]) -> Iterator[Location]:

@@ -13,9 +13,7 @@ from nexus.settings.llm import LlmSettings
 from nexus.settings.model import ModelSettings
 from nexus.settings.types import Location, did_you_mean
 
-NO_MODEL_NAME = (
-    'matches no model, for their names are "provider/model", or that of a virtual model; write it like "anthropic/*"'
-)
+NO_MODEL_NAME = 'matches no model: names are "provider/model" or a virtual model; write it like "anthropic/*"'
 
 
 def target_problems(llm: LlmSettings) -> Iterator[Location]:
@@ -54,10 +52,10 @@ def hidden_aliases(llm: LlmSettings) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def _unknown(target: str, known: Mapping[str, ModelSettings], llm: LlmSettings) -> str:
     if target in llm.models:
-        return "is a virtual model itself; targets are models of providers"
+        return "is a virtual model; targets must be models of providers"
     same = next((f'; did you mean "{name}"?' for name in known if name.partition("/")[2] == target), "")
-    hint = did_you_mean(target, known, 0.5) or same or '; targets are named "provider/model"'
-    return f"is no model that is configured{hint}"
+    hint = did_you_mean(target, known, 0.5) or same or '; write targets as "provider/model"'
+    return f"is not a configured model{hint}"
 
 
 def _taken(llm: LlmSettings, known: Mapping[str, ModelSettings]) -> Iterator[Location]:
@@ -66,10 +64,10 @@ def _taken(llm: LlmSettings, known: Mapping[str, ModelSettings]) -> Iterator[Loc
     aliases = {name.partition("/")[2]: name for name in known}
     for name, virtual in llm.models.items():
         if name in seconds:
-            yield ("llm", "models", name), f"is also what {seconds[name]} is exposed as; a name stands for one model"
+            yield ("llm", "models", name), f"is also what {seconds[name]} is exposed as; a name must be unique"
         for second in dict.fromkeys(one for one in virtual.expose_as if one != name):
             others = [second] if second in known or second in llm.models else []
             owner = next(iter([*others, *filter(None, (seconds.get(second), aliases.get(second)))]), None)
             if owner is not None:
-                yield ("llm", "models", name, "expose_as"), f"is also a name of {owner}; a name stands for one model"
+                yield ("llm", "models", name, "expose_as"), f"is also a name of {owner}; a name must be unique"
             seconds[second] = name

@@ -31,7 +31,7 @@ def read_headers(value: object) -> object:
     found: dict[object, object] = {}
     for item in value:
         if not isinstance(item, Mapping) or set(item) != {"name", "value"}:
-            raise ValueError("expects a table of names and values, or a list of tables with name and value")
+            raise ValueError("must be a table of names and values, or a list of tables with name and value")
         found[item["name"]] = item["value"]
     return found
 
@@ -39,7 +39,7 @@ def read_headers(value: object) -> object:
 def check_headers(value: dict[str, SecretStr]) -> dict[str, SecretStr]:
     """Names in lower case, values that can stand in a header."""
     if not all(_VALUE.fullmatch(secret.get_secret_value()) for secret in value.values()):
-        raise ValueError("has a value that cannot stand in a header")
+        raise ValueError("has a value that is not allowed in a header")
     return {read_header_name(name): secret for name, secret in value.items()}
 
 
@@ -48,7 +48,7 @@ def check_attributes(value: dict[str, str]) -> dict[str, str]:
     if len(value) > MOST_ATTRIBUTES:
         raise ValueError(f"has more than {MOST_ATTRIBUTES} attributes")
     if not all(map(_ATTRIBUTE.fullmatch, value)):
-        raise ValueError("has a name that is not made of letters, digits, _, . and -")
+        raise ValueError("has a name with characters other than letters, digits, _, . and -")
     if any(len(text) > 1024 or not text.isprintable() for text in value.values()):
         raise ValueError("has a value that is too long or not printable")
     return value
@@ -74,7 +74,7 @@ class TlsFiles(Table):
 
     def problems(self) -> Iterator[Location]:
         if (self.cert is None) != (self.key is None):
-            yield ("cert" if self.cert is None else "key",), "is missing: cert and key go together"
+            yield ("cert" if self.cert is None else "key",), "is missing: set both cert and key"
 
 
 class GrpcTlsFiles(TlsFiles):
@@ -105,7 +105,7 @@ class GrpcTable(Table):
 
     def problems(self) -> Iterator[Location]:
         if any(name.startswith("grpc-") for name in self.headers):
-            yield ("headers",), "has a name that begins with grpc-, which gRPC keeps for itself"
+            yield ("headers",), "has a name that begins with grpc-, which is reserved for gRPC"
 
 
 class BatchExport(Table):
@@ -153,7 +153,7 @@ class Otlp(Table):
         if self.enabled and not has_otel(self.protocol):
             yield ("enabled",), NO_OTEL
         if self.protocol == "grpc" and urlsplit(self.endpoint or "").path.strip("/"):
-            yield ("endpoint",), "has a path, which gRPC knows nothing of; write host and port only"
+            yield ("endpoint",), "has a path, which gRPC does not use; write host and port only"
 
     @property
     def url(self) -> str:

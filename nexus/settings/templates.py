@@ -19,7 +19,7 @@ from nexus.settings.types import KeyPath
 PLACEHOLDER = "placeholder"
 """Stands in for a string whose template failed, so that the rest of the file can still be validated."""
 
-HELP = 'only {{ env.NAME }}, {{ env.NAME | default("text") }} and {{ file "/path" }} are known between double braces'
+HELP = 'only {{ env.NAME }}, {{ env.NAME | default("text") }} and {{ file "/path" }} are allowed between double braces'
 MAX_FILE = 64 * 1024
 """Bytes of a file that a template names."""
 

@@ -143,7 +143,7 @@ def read_duration(value: object) -> float:
 def read_timeout(value: float) -> float:
     """A duration that a socket can take, which counts milliseconds in 32 bits."""
     if not 0 < value <= DAY:
-        raise ValueError("must be more than nothing and at most a day")
+        raise ValueError("must be more than 0 and at most a day")
     return value
 
 
@@ -162,7 +162,7 @@ def read_process_count(value: object) -> int | Literal["auto"]:
     if value == "auto":
         return "auto"
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_PROCESSES:
-        raise ValueError(f'is no number of processes; write one from 1 to {MOST_PROCESSES}, or "auto"')
+        raise ValueError(f'is not a number of processes; write one from 1 to {MOST_PROCESSES}, or "auto"')
     return value
 
 
@@ -182,7 +182,7 @@ def read_base_path(value: str) -> str:
 def read_label(value: str) -> str:
     """A name that people write and read."""
     if not value or not value.isprintable() or value != value.strip():
-        raise ValueError("must not be empty, hold control characters, or begin or end with a blank")
+        raise ValueError("must not be empty, contain control characters, or begin or end with a space")
     return value
 
 

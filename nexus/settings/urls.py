@@ -23,9 +23,9 @@ def read_base_url(value: str) -> str:
         return _read_unix(url)
     parts = _split(url)
     if parts.username is not None or parts.password is not None:
-        raise ValueError("must not hold credentials; the key belongs into api_key")
+        raise ValueError("must not contain credentials; the key belongs in api_key")
     if parts.query or parts.fragment or url.endswith(("?", "#")):
-        raise ValueError("must not have a query or a fragment, for paths are appended to it")
+        raise ValueError("must not have a query or a fragment, because paths are appended to it")
     return url.rstrip("/")
 
 
@@ -36,9 +36,9 @@ def read_proxy_url(value: str) -> str:
         return ""
     parts = _split(url, ("http", "https", "socks5", "socks5h"))
     if parts.scheme.startswith("socks") and importlib.util.find_spec("socks") is None:
-        raise ValueError("needs PySocks, which the extra socks installs")
+        raise ValueError("needs PySocks (the extra socks)")
     if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError('a proxy is scheme, host and port only, such as "http://proxy.internal:3128"')
+        raise ValueError('a proxy is only scheme, host and port, such as "http://proxy.internal:3128"')
     return url.rstrip("/")
 
 
@@ -74,12 +74,12 @@ def parts_of(url: str) -> tuple[SplitResult, int | None]:
     """A URL's parts and its port. Raises ValueError."""
     # urlsplit drops line breaks and tabs without a word, so they are looked for first.
     if not url.isprintable() or " " in url:
-        raise ValueError("a URL holds no blanks and no control characters")
+        raise ValueError("a URL must not contain spaces or control characters")
     try:
         parts = urlsplit(url)
         return parts, parts.port
     except ValueError:
-        raise ValueError("is not a URL: host or port cannot be read") from None
+        raise ValueError("is not a URL: invalid host or port") from None
 
 
 def _split(url: str, schemes: tuple[str, ...] = ("http", "https")) -> SplitResult:

@@ -11,7 +11,7 @@ from nexus.settings.types import KeyPath, Label, Location, Names, PositiveDurati
 def read_virtual_name(value: str) -> str:
     """A name without a slash, so that it is never taken for ``provider/model``."""
     if "/" in value:
-        raise ValueError('the name of a virtual model must not hold "/", which parts provider and model')
+        raise ValueError('the name of a virtual model must not contain "/", which separates provider and model')
     return value
 
 
@@ -49,7 +49,7 @@ class VirtualModel(Table):
     """How long all attempts together may take until the answer begins."""
 
     on_overflow: Label | None = None
-    """The one target for a conversation that is too long for the others."""
+    """The one target when the conversation is too long for the others."""
 
     on_budget: Label | None = None
     """The target that is asked when every other one was skipped for a limit or a budget."""
@@ -84,11 +84,11 @@ class VirtualModel(Table):
 
     def problems(self) -> Iterator[Location]:
         if not self.ordered:
-            yield ("targets",), 'names no target; write it like ["anthropic/sonnet", "bedrock/sonnet"]'
+            yield ("targets",), 'has no target; write it like ["anthropic/sonnet", "bedrock/sonnet"]'
         seen: set[str] = set()
         for place, name in self.named:
             if name in seen and place[0] in ("spread", "targets"):
-                yield place, "stands here twice; each target is tried once"
+                yield place, "is listed twice; each target is tried once"
             seen.add(name)
         if self.patience is not None and len(self.ordered) == 1:
-            yield ("patience",), "is of no use without a second target, to which the call could go"
+            yield ("patience",), "has no effect without a second target to fall back to"

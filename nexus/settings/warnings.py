@@ -34,8 +34,8 @@ def _open_to_the_network(settings: Settings) -> tuple[str, ...]:
     if server.is_local or not settings.llm.enabled or server.asks_who_calls:
         return ()
     return tuple(
-        f"listening on {address} without any authentication: whoever reaches this port can use every configured "
-        "key; give out keys (nexus key new NAME), or listen on 127.0.0.1"
+        f"listening on {address} without authentication: anyone who can reach this port can use every "
+        "configured key; issue keys (nexus key new NAME), or listen on 127.0.0.1"
         for address in server.listen_address
         if not address.is_loopback
     )
@@ -44,8 +44,8 @@ def _open_to_the_network(settings: Settings) -> tuple[str, ...]:
 def _metrics_open_to_the_network(settings: Settings) -> tuple[str, ...]:
     metrics = settings.server.metrics
     return tuple(
-        f"metrics are served on {address} without any authentication: whoever reaches this port sees which models are "
-        "used, how much, and what they cost"
+        f"metrics are served on {address} without authentication: anyone who can reach this port sees which models "
+        "are used, how much, and what they cost"
         for address in (metrics.listen_address or () if metrics.enabled else ())
         if not address.is_loopback
     )
@@ -57,8 +57,8 @@ def _believed_headers(settings: Settings) -> tuple[str, ...]:
     if not identification.enabled or source is None or source.http_header is None:
         return ()
     return (
-        f"client ids are taken from the header {source.http_header}, which every caller can write: give out keys "
-        "(nexus key new NAME) and take gateway_key = true instead, or make sure that a proxy in front sets it",
+        f"client ids are taken from the header {source.http_header}, which any caller can forge: issue keys (nexus "
+        "key new NAME) and use gateway_key = true instead, or make sure that a proxy in front sets it",
     )
 
 
@@ -71,13 +71,13 @@ def _callers_told_apart_by_default(settings: Settings) -> tuple[str, ...]:
         *(["the name of their gateway key"] if server.keys else []),
         *(["their token's sub"] if server.oauth else []),
     ]
-    advice = "set enabled = true there to say by what, and to refuse whoever has no id"
+    advice = "set enabled = true there to choose the source, and to refuse callers without an id"
     if not ways:
         brought = any(settings.llm.providers[name].takes_callers_key for name in limited)
         ways = [*(["the vendor key that they bring"] if brought else []), "their address"]
         advice = (
-            "callers behind one address share its limits. Give out keys (nexus key new NAME), or set enabled = true "
-            "there with the header that a proxy of yours sets"
+            "callers behind one address share its limits. Issue keys (nexus key new NAME), or set enabled = true there "
+            "with a header that your proxy sets"
         )
     return (
         "rate limits per user without [server.client_identification]: callers are told apart by "
@@ -89,7 +89,7 @@ def _keys_without_a_model(settings: Settings) -> tuple[str, ...]:
     names = [f"{name}/{alias}" for name, provider in settings.llm.served.items() for alias in provider.models]
     names += settings.llm.models
     return tuple(
-        f"server.keys.{name}.models: {pattern} is no model that is configured"
+        f"server.keys.{name}.models: {pattern} is not a configured model"
         for name, key in settings.server.keys.items()
         for pattern in key.models or ()
         if names and not any(matches(pattern, model) for model in names)
@@ -98,7 +98,7 @@ def _keys_without_a_model(settings: Settings) -> tuple[str, ...]:
 
 def _idle_providers(settings: Settings) -> tuple[str, ...]:
     idle = [name for name, provider in settings.llm.served.items() if not provider.models]
-    return tuple(f"provider {name} has no models and serves nothing" for name in idle)
+    return tuple(f"provider {name} has no models, so it serves nothing" for name in idle)
 
 
 def _hidden_aliases(settings: Settings) -> tuple[str, ...]:
@@ -120,7 +120,7 @@ def _ignored_environment(settings: Settings, environ: Mapping[str, str]) -> tupl
     ignored += [name for name in _FOR_AUTHORITIES if environ.get(name) and any(one.ca_file is None for one in calls)]
     if not ignored:
         return ()
-    return (f"{', '.join(ignored)}: set, but not used; llm.proxy and llm.ca_file say what vendors are called through",)
+    return (f"{', '.join(ignored)}: set, but ignored; use llm.proxy and llm.ca_file",)
 
 
 def exposure(settings: Settings) -> str | None:
@@ -134,7 +134,7 @@ def exposure(settings: Settings) -> str | None:
         return None
     address = next(address for address in server.listen_address if not address.is_loopback)
     return (
-        f"listening on {address} without any authentication would let whoever reaches this port spend the credentials "
-        f"of {', '.join(names)}: give out keys (nexus key new NAME prints one and its table), or set "
-        "server.open = true where something in front asks who calls"
+        f"listening on {address} without authentication would let anyone who can reach this port use the "
+        f"credentials of {', '.join(names)}: issue keys (nexus key new NAME prints one and its table), or set "
+        "server.open = true if a proxy in front authenticates callers"
     )

@@ -33,7 +33,7 @@ STYLES = lines.STYLES
 _GATEWAY_KEY = pattern(r"\bnx-[A-Za-z0-9]{20,}")
 """The look of a key that ``nexus key new`` made: where only its hash is configured, nobody knows the key itself."""
 
-DROPPED = "log lines were dropped: nobody read them in time"
+DROPPED = "log lines were dropped: stderr was not read fast enough"
 
 AnyWriter = TypeVar("AnyWriter", Writer, PatientWriter)
 
@@ -97,7 +97,7 @@ def take_over() -> None:
     def died(what: threading.ExceptHookArgs) -> None:
         if what.exc_value is not None and not isinstance(what.exc_value, SystemExit):
             name = what.thread.name if what.thread is not None else None
-            log.error("a thread ended by an exception", exc_info=what.exc_value, extra={"fields": {"thread": name}})
+            log.error("unhandled exception in a thread", exc_info=what.exc_value, extra={"fields": {"thread": name}})
 
     threading.excepthook = died
     logging.captureWarnings(True)

@@ -127,7 +127,7 @@ class StrictResponse(HTTPResponse):
             name, colon, value = text.partition(":")
             name = name.rstrip(" \t")
             if not colon or _NAME.fullmatch(name) is None:
-                raise BadHead("a line of the head is no header")
+                raise BadHead("malformed header line")
             found.append((name, _clean(value)))
         return found
 

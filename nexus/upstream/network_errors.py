@@ -68,7 +68,7 @@ def _timeout(provider: str, phase: str, seconds: float) -> UpstreamTimeout:
     if phase in ("send", "first byte"):
         return UpstreamTimeout(f"{provider}: no answer within {seconds:g} s", provider=provider)
     if phase == "body":
-        return UpstreamTimeout(f"{provider}: silent for {seconds:g} s", provider=provider)
+        return UpstreamTimeout(f"{provider}: no data for {seconds:g} s", provider=provider)
     text = f"{provider}: no connection within {seconds:g} s ({_NAMES[phase]})"
     return UpstreamTimeout(text, provider=provider, retryable=True)
 
@@ -79,13 +79,13 @@ _NAMES = {"dns": "name lookup", "connect": "TCP", "proxy": "proxy", "tls": "TLS 
 def _phase_text(phase: str) -> str:
     match phase:
         case "body":
-            return "the connection broke off"
+            return "the connection was lost"
         case "tls":
             return "the TLS handshake failed"
         case "proxy":
             return "the proxy refused the connection"
         case _:
-            return "the connection failed before an answer began"
+            return "the connection failed before the answer started"
 
 
 def _timed_out(causes: list[BaseException]) -> bool:
@@ -120,12 +120,12 @@ _CERTIFICATES = {
     9: "certificate not yet valid",
     10: "certificate expired",
     18: "certificate self-signed",
-    19: "certificate of an unknown authority, which signed itself",
+    19: "certificate of an unknown authority (self-signed)",
     20: "certificate of an unknown authority",
     21: "certificate of an unknown authority",
     23: "certificate revoked",
-    26: "certificate not meant for servers",
-    62: "certificate for another name",
+    26: "certificate not valid for servers",
+    62: "certificate for another host name",
     64: "certificate for another address",
     66: "certificate with a key that is too small",
     67: "certificate of an authority with a key that is too small",

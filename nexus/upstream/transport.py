@@ -137,7 +137,7 @@ class Transport:
         try:
             return self._exchange(request, cancel)
         except _Stale:
-            log.debug("a kept connection was closed", extra={"fields": {"provider": self._provider}})
+            log.debug("a pooled connection was closed", extra={"fields": {"provider": self._provider}})
         return self._exchange(request, cancel, fresh=True)
 
     def reap(self) -> int:
@@ -170,7 +170,7 @@ class Transport:
         reply = HttpReply(response, connection, pool, cancel, self._provider, host)
         if (encoding := _unreadable(reply.headers)) is not None:
             reply.close()
-            text = f"{self._provider} answered in the encoding {encoding}, which nobody asked for"
+            text = f"{self._provider} answered with content-encoding {encoding}, which was not requested"
             raise ProtocolError(text, provider=self._provider)
         return reply
 

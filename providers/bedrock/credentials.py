@@ -118,13 +118,15 @@ class Chain:
         """Says what kind of failure it was; AWS's wording may name accounts, roles and the output of processes."""
         more = ""
         if isinstance(error, NoCredentialsError):
-            why = "none are configured, neither here nor where AWS's tools look for them"
-            more = f"; asking took {took:.1f} s, as where no instance metadata answers" if took > SILENCE else ""
+            why = "none are configured, neither in the settings nor where AWS's tools look for them"
+            more = (
+                f"; asking took {took:.1f} s, as it does without an instance metadata service" if took > SILENCE else ""
+            )
         elif isinstance(error, ClientError):
-            why = f"AWS refused them with {error.response.get('Error', {}).get('Code', 'an unknown error')}"
+            why = f"AWS rejected them with {error.response.get('Error', {}).get('Code', 'an unknown error')}"
         else:
             why = type(error).__name__
-        text = f"{self._provider}: AWS credentials cannot be had: {why}"
+        text = f"{self._provider}: no AWS credentials available: {why}"
         return Unreachable(text, provider=self._provider).at(PHASE, why + more)
 
 

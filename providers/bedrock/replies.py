@@ -108,7 +108,7 @@ class StreamReply(Wrapped):
         try:
             self._decoder.finish()
         except ValueError as error:
-            raise Unreachable(f"{self._provider}: the connection broke off", provider=self._provider) from error
+            raise Unreachable(f"{self._provider}: the connection was lost", provider=self._provider) from error
 
 
 def write_invoke_event(name: str, payload: str, request_id: str) -> bytes:

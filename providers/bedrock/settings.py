@@ -106,7 +106,7 @@ class BedrockSettings(ProviderSettings):
         """An empty template counts as left out, as it does for api_key."""
         key = value.get_secret_value().strip() if value is not None else ""
         if not (key.isascii() and key.isprintable()) or " " in key:
-            raise ValueError("holds characters that no AWS key has")
+            raise ValueError("contains characters that are not allowed in an AWS key")
         return SecretStr(key) if key else None
 
     def problems(self) -> Iterator[Location]:
@@ -114,7 +114,7 @@ class BedrockSettings(ProviderSettings):
         yield from self._credential_problems()
         # The id becomes one segment of a path, which these two would change.
         named = {alias: model.rename or alias for alias, model in self.models.items()}
-        yield from ((("models", alias), "has no id of a model") for alias, name in named.items() if name in _DOTS)
+        yield from ((("models", alias), "has no model id") for alias, name in named.items() if name in _DOTS)
         yield from name_problems(self.attribution, LABELS)
         if self.forward_token:
             yield ("forward_token",), "Bedrock takes no key from callers: a signature needs more than one"
@@ -127,7 +127,7 @@ class BedrockSettings(ProviderSettings):
             yield ("region",), f"differs from the region that base_url names, {named}"
         elif self.signing_region is None and not (self.base_url and self.has_key):
             how = "which no profile and no environment variable is asked for"
-            yield ("region",), f'is missing: set it to where Bedrock is called, such as "us-east-1", {how}'
+            yield ("region",), f'is missing: set it to the region of Bedrock, such as "us-east-1", {how}'
 
     def _credential_problems(self) -> Iterator[Location]:
         keys = ("access_key_id", "secret_access_key", "session_token")
@@ -143,4 +143,4 @@ class BedrockSettings(ProviderSettings):
             given[0] if given else "": bool(given),
         }
         used = [name for name, is_set in sources.items() if is_set]
-        yield from (((name,), f"contradicts {used[0]}: set one kind of credentials only") for name in used[1:])
+        yield from (((name,), f"conflicts with {used[0]}: set one kind of credentials only") for name in used[1:])

@@ -74,15 +74,15 @@ class Source:
         if any(isinstance(cause, TimedOut) for cause in causes):
             return UpstreamTimeout(f"{name}: no access token from Google in time", provider=name, retryable=True)
         if any(isinstance(cause, TransportError) for cause in causes):
-            return Unreachable(f"{name}: the server that issues access tokens cannot be reached", provider=name)
+            return Unreachable(f"{name}: cannot reach the server that issues access tokens", provider=name)
         match error:
             case RefreshError() if error.retryable:
-                text = f"{name}: Google issues no access token for now"
+                text = f"{name}: Google cannot issue access tokens now"
                 return UpstreamError(text, provider=name, retryable=True)
             case RefreshError():
-                words = f"Google did not accept the credentials{_code(error)}"
+                words = f"Google rejected the credentials{_code(error)}"
             case DefaultCredentialsError() if self._file is None:
-                words = "there are no Application Default Credentials; set credentials to the path of a file"
+                words = "no Application Default Credentials found; set credentials to the path of a file"
             case _:
                 words = "the credentials cannot be used"
         return UpstreamError(f"{name}: {words}", provider=name)

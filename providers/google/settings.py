@@ -34,7 +34,7 @@ LABELS = LabelRules(
     32,
     re.compile(r"[a-z][a-z0-9_-]{0,62}"),
     re.compile(r"[a-z0-9_-]{1,63}"),
-    "at most 63 small letters, digits, _ and -, and a name begins with a letter",
+    "at most 63 lower-case letters, digits, _ and -, and a name begins with a letter",
 )
 """Of partners' models, which take fewer than Google's. Source: Google's page on labels of API calls, November 2026."""
 
@@ -116,7 +116,7 @@ class GoogleSettings(ProviderSettings):
         if self.forward_token:
             yield ("forward_token",), "is for the Gemini API; Vertex AI takes no key from callers"
         if self.credentials is not None and not self._readable():
-            yield ("credentials",), f"is no credentials file of Google's; its type is one of {', '.join(_KINDS)}"
+            yield ("credentials",), f"is not a Google credentials file; its type must be one of {', '.join(_KINDS)}"
         if not _has_google_auth():
             yield ("project",), "needs the package google-auth, which is not installed"
 

@@ -262,7 +262,7 @@ class OpenAIProvider(Provider):
         if self._lacks_version:
             self.base_url, self._lacks_version = self._root + VERSION, False
             self._learned.below_version = True
-            log.warning("base_url lacks /v1, below which the API was found", extra={"fields": {"provider": self.name}})
+            log.warning("base_url lacks /v1, where the API was found", extra={"fields": {"provider": self.name}})
         return reply
 
 

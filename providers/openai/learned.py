@@ -31,11 +31,15 @@ class Learned:
     def forget_summaries(self, provider: str) -> None:
         if not self.no_summaries:
             self.no_summaries = True
-            log.warning("reasoning summaries are refused and left out", extra={"fields": {"provider": provider}})
+            log.warning(
+                "reasoning summaries are refused, so they are omitted", extra={"fields": {"provider": provider}}
+            )
 
     def keep_to(self, provider: str, model: str, quirk: str) -> None:
         known = self.quirks(model)
         if quirk not in known and len(self._quirks) < _MOST_MODELS:
             self._quirks[model] = known | {quirk}
             fields = {"provider": provider, "model": model, "quirk": quirk}
-            log.warning("the server has a quirk that is not listed, and is asked accordingly", extra={"fields": fields})
+            log.warning(
+                "found a quirk of the server that is not configured; requests are adapted", extra={"fields": fields}
+            )

@@ -289,7 +289,7 @@ def test_a_list_that_cannot_be_read_leaves_costs_unknown(caplog: pytest.LogCaptu
 
     prices = PriceBook([Priced("openai/gpt", Listing(OPENAI, "gpt-5.5"))], None, lambda: NOON, read)
     assert prices.now("openai/gpt") is None and prices.is_known("openai/gpt")
-    assert caplog.messages == ["costs are unknown: the list of prices cannot be read"]
+    assert caplog.messages == ["costs are unknown: cannot read the price list"]
 
 
 def test_a_package_that_is_missing_is_told_in_a_line(
@@ -300,4 +300,6 @@ def test_a_package_that_is_missing_is_told_in_a_line(
 
     monkeypatch.setattr("nexus.accounting.price_book.version", missing)
     assert book(Priced("openai/gpt", Listing(OPENAI, "gpt-5.5"))).now("openai/gpt") is None
-    assert caplog.messages == [f"costs are unknown but where the settings name a price: {PACKAGE} is not installed"]
+    assert caplog.messages == [
+        f"costs are unknown except for models with a configured price: {PACKAGE} is not installed"
+    ]

@@ -39,7 +39,7 @@ def test_a_postgres_that_is_not_there_is_in_nobodys_way(
         nexus = serve(f'[usage]\nstore = "{store}"\n' + openai_config(openai_upstream.base_url))
         assert nexus.chat(CHAT).status == 200
         reply = nexus.request("GET", "/usage/v1/report")
-        assert (reply.status, reply.json["error"]["message"]) == (503, "usage cannot be read for now")
+        assert (reply.status, reply.json["error"]["message"]) == (503, "usage is temporarily unavailable")
         assert "hushhush-database" not in caplog.text
         assert nexus.server.books is not None
         assert nexus.server.books.ledger is not None

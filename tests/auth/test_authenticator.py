@@ -44,7 +44,7 @@ NOW = 1_800_000_000.0
 
 
 def authenticator(server: ServerSettings, clock: float = NOW, claims: Sequence[str] = ()) -> Authenticator:
-    """A gate whose keys for tokens are there already."""
+    """A gate whose token signing keys are there already."""
     tokens = None
     if server.oauth is not None:
         tokens = Tokens(server.oauth, Still(read_key_set(jwks(jwk(ec_key())))))
@@ -114,14 +114,14 @@ KEPT_OUT: dict[str, tuple[dict[str, Any], Headers, str]] = {
     "nothing": (ONLY_KEYS, {}, "no gateway key was sent"),
     "nothing, tokens": (ONLY_TOKENS, {}, "no token was sent"),
     "nothing, both": (BOTH, {}, "no gateway key or token was sent"),
-    "unknown key": (ONLY_KEYS, auth(ALICE + "x"), "the gateway key is not one"),
-    "hash of a key": (ONLY_KEYS, auth(digest_of(BOB).hex()), "the gateway key is not one"),
-    "example key": (ONLY_KEYS, auth("sk-1234"), "the gateway key is not one"),
-    "token where there are keys only": (ONLY_KEYS, auth(TOKEN), "the gateway key is not one"),
-    "key where there are tokens only": (ONLY_TOKENS, auth(ALICE), "that is neither"),
+    "unknown key": (ONLY_KEYS, auth(ALICE + "x"), "invalid gateway key"),
+    "hash of a key": (ONLY_KEYS, auth(digest_of(BOB).hex()), "invalid gateway key"),
+    "example key": (ONLY_KEYS, auth("sk-1234"), "invalid gateway key"),
+    "token where there are keys only": (ONLY_KEYS, auth(TOKEN), "invalid gateway key"),
+    "key where there are tokens only": (ONLY_TOKENS, auth(ALICE), "invalid credential"),
     "forged token": (ONLY_TOKENS, auth(FORGED), "the token's signature is not valid"),
     "forged token beside a good key": (BOTH, {"x-nexus-key": FORGED, "x-api-key": ALICE}, "the token's signature"),
-    "bad own key beside a good token": (BOTH, {"x-nexus-key": "nx-no", **auth(TOKEN)}, "that is neither"),
+    "bad own key beside a good token": (BOTH, {"x-nexus-key": "nx-no", **auth(TOKEN)}, "invalid credential"),
     "key in a header that carries none": (ONLY_KEYS, {"x-provider-api-key": ALICE}, "no gateway key was sent"),
     "key in a cookie": (ONLY_KEYS, {"cookie": ALICE}, "no gateway key was sent"),
     "basic": (ONLY_KEYS, {"authorization": f"Basic {ALICE}"}, "authorization: expected the scheme Bearer"),
@@ -242,25 +242,30 @@ UNKNOWN: dict[str, tuple[dict[str, Any], Headers, int, str]] = {
     "two ids": ({"client_identification": BY_HEADER}, {"x-client": ["a", "b"]}, 400, "sent more than once"),
     "long id": ({"client_identification": BY_HEADER}, {"x-client": "a" * 257}, 400, "more than 256"),
     "bell in the id": ({"client_identification": BY_HEADER}, {"x-client": "a\x07"}, 400, "control characters"),
-    "unknown group": ({"client_identification": BY_HEADER}, {"x-client": "a", "x-group": "vip"}, 400, "not one"),
+    "unknown group": ({"client_identification": BY_HEADER}, {"x-client": "a", "x-group": "vip"}, 400, "unknown group"),
     "two groups": (
         {"client_identification": BY_HEADER},
         {"x-client": "a", "x-group": ["pro", "free"]},
         400,
         "sent more than once",
     ),
-    "no claim": ({**ONLY_TOKENS, "client_identification": BY_CLAIM}, claimed(org={}), 400, "no claim that says"),
+    "no claim": (
+        {**ONLY_TOKENS, "client_identification": BY_CLAIM},
+        claimed(org={}),
+        400,
+        "lacks the claim that identifies",
+    ),
     "claim of another type": (
         {**ONLY_TOKENS, "client_identification": BY_CLAIM},
         claimed(org={"user": {"a": 1}}),
         400,
-        "no claim that says",
+        "lacks the claim that identifies",
     ),
     "no known group": (
         {**ONLY_TOKENS, "client_identification": BY_CLAIM},
         claimed(org={"user": "u"}, groups=["staff"]),
         400,
-        "not one that this gateway knows",
+        "unknown group",
     ),
     "surrogate in a claim": (
         {**ONLY_TOKENS, "client_identification": BY_CLAIM},
@@ -273,7 +278,7 @@ UNKNOWN: dict[str, tuple[dict[str, Any], Headers, int, str]] = {
         {**ONLY_KEYS, "client_identification": BY_HEADER},
         auth("nx-no"),
         401,
-        "the gateway key is not one",
+        "invalid gateway key",
     ),
 }
 

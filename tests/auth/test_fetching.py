@@ -126,7 +126,7 @@ def test_a_bad_answer_leaves_the_last_good_keys(
         asked(keys).result(HARD_LIMIT)
         assert kids(keys) == ["one"]
         (failure,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
-        assert failure.getMessage() == "the keys for tokens could not be fetched"
+        assert failure.getMessage() == "the token signing keys could not be fetched"
         provider.behaviour = ROTATED
         asked(keys).result(HARD_LIMIT)
         assert kids(keys) == ["two"]

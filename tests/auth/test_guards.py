@@ -278,7 +278,7 @@ def test_tls(tmp_path: Path) -> None:
 
 
 def test_tls_that_cannot_be_used(tmp_path: Path) -> None:
-    with pytest.raises(TlsError, match="the key is not that of the certificate"):
+    with pytest.raises(TlsError, match="the key does not match the certificate"):
         tls_context(write_tls(tmp_path, rsa_key("another")))
     with pytest.raises(TlsError, match="cannot be used"):
         tls_context(write_tls(tmp_path, encrypted=True))

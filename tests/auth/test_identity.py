@@ -263,24 +263,27 @@ REFUSED: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
     ),
     "both, tokens forgotten": (
         {**BOTH, CI: on(client_id={"gateway_key": True})},
-        [(f"{CI}.client_id", "gives callers with a token no id")],
+        [(f"{CI}.client_id", "does not identify callers with a token")],
     ),
     "both, keys forgotten": (
         {**BOTH, CI: on(client_id={"jwt_claim": "sub"})},
-        [(f"{CI}.client_id", "gives callers with a gateway key no id")],
+        [(f"{CI}.client_id", "does not identify callers with a gateway key")],
     ),
     "no source": ({CI: on(client_id={})}, [(f"{CI}.client_id", "names no source")]),
     "two sources": (
         {"keys": KEYS, CI: on(client_id={"http_header": "x-a", "gateway_key": True})},
-        [(f"{CI}.client_id.http_header", "cannot stand beside")],
+        [(f"{CI}.client_id.http_header", "cannot be combined with")],
     ),
     "id in a credential": (
         {CI: on(client_id={"http_header": "Authorization"})},
-        [(f"{CI}.client_id.http_header", "take one of your own")],
+        [(f"{CI}.client_id.http_header", "choose another one")],
     ),
     "not a header": ({CI: on(client_id={"http_header": "a b"})}, [(f"{CI}.client_id.http_header", "not a header")]),
-    "empty path": ({CI: on(client_id={"jwt_claim": ""})}, [(f"{CI}.client_id.jwt_claim", "not the path")]),
-    "path with a hole": ({CI: on(client_id={"jwt_claim": "a..b"})}, [(f"{CI}.client_id.jwt_claim", "not the path")]),
+    "empty path": ({CI: on(client_id={"jwt_claim": ""})}, [(f"{CI}.client_id.jwt_claim", "not a claim path")]),
+    "path with a hole": (
+        {CI: on(client_id={"jwt_claim": "a..b"})},
+        [(f"{CI}.client_id.jwt_claim", "not a claim path")],
+    ),
     "endless path": ({CI: on(client_id={"jwt_claim": "a" + ".a" * 16})}, [(f"{CI}.client_id.jwt_claim", "steps")]),
     "groups without a source": (
         {"keys": KEYS, CI: on(validation={"group_values": ["pro"]})},

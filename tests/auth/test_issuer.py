@@ -43,10 +43,10 @@ def test_where_a_document_is(issuer: str) -> None:
 
 
 LIES: dict[str, tuple[dict[str, Any], str]] = {
-    "another issuer": ({"issuer": "https://evil.example.com"}, "is of another issuer"),
-    "no issuer": ({"issuer": None}, "is of another issuer"),
-    "a slash more": ({"issuer": f"{ISSUER}/"}, "they differ by the slash at the end"),
-    "no keys": ({"jwks_uri": None}, "names no jwks_uri"),
+    "another issuer": ({"issuer": "https://evil.example.com"}, "names another issuer"),
+    "no issuer": ({"issuer": None}, "names another issuer"),
+    "a slash more": ({"issuer": f"{ISSUER}/"}, "only the trailing slash differs"),
+    "no keys": ({"jwks_uri": None}, "has no jwks_uri"),
     "keys elsewhere": (
         {"jwks_uri": "https://evil.example.com/keys"},
         'jwks_uri is at evil.example.com, another host than the issuer; to trust it: hosts = ["evil.example.com"]',
@@ -102,13 +102,13 @@ def test_an_issuer_that_answers_for_another_one_gives_no_keys() -> None:
     said = answer(json.dumps({"issuer": "https://evil.example.com", "jwks_uri": "https://evil.example.com/"}).encode())
     with IdentityProvider(said) as provider:
         source = JwksSource(OAuthSettings(issuer=provider.url.removesuffix("/jwks.json")))
-        with pytest.raises(UpstreamError, match="of another issuer"):
+        with pytest.raises(UpstreamError, match="names another issuer"):
             source()
         source.close()
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "neither": ({}, "says neither issuer nor url"),
+    "neither": ({}, "has neither issuer nor url"),
     "no TLS": ({"issuer": "http://id.example.com"}, "must begin with https://"),
     "query": ({"issuer": "https://id.example.com/?a=b"}, "must not have a query"),
     "login without an issuer": ({"url": "https://i/k", "login": {"client_id": "nexus"}}, "needs issuer"),

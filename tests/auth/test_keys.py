@@ -58,8 +58,8 @@ def hashed(text: str) -> str:
 
 
 REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
-    "nothing": ({}, (), "holds neither sha256 nor key"),
-    "both": ({"sha256": DIGEST, "key": ALICE}, ("sha256",), "beside key"),
+    "nothing": ({}, (), "has neither sha256 nor key"),
+    "both": ({"sha256": DIGEST, "key": ALICE}, ("sha256",), "excludes key"),
     "example": ({"key": "sk-1234"}, ("key",), EXAMPLE),
     "example in capitals": ({"key": "SK-1234"}, ("key",), EXAMPLE),
     "example with a prefix": ({"key": "nx-changeme"}, ("key",), EXAMPLE),
@@ -69,12 +69,12 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "hash of one digit": ({"sha256": "0" * 64}, ("sha256",), EXAMPLE),
     "short": ({"key": "nx-a1b2c3d4e5"}, ("key",), GUESSABLE),
     "monotonous": ({"key": "nx-" + "ab" * 30}, ("key",), GUESSABLE),
-    "blank inside": ({"key": ALICE + " x"}, ("key",), "holds blanks"),
-    "comma inside": ({"key": ALICE + ",x"}, ("key",), "holds blanks"),
-    "not ASCII": ({"key": ALICE + "ä"}, ("key",), "holds blanks"),
+    "blank inside": ({"key": ALICE + " x"}, ("key",), "contains spaces"),
+    "comma inside": ({"key": ALICE + ",x"}, ("key",), "contains spaces"),
+    "not ASCII": ({"key": ALICE + "ä"}, ("key",), "contains spaces"),
     "no hash": ({"sha256": "abc"}, ("sha256",), "is not a SHA-256"),
     "key in the place of its hash": ({"sha256": ALICE}, ("sha256",), "is not a SHA-256"),
-    "no model": ({"sha256": DIGEST, "models": []}, ("models",), "allows no model at all"),
+    "no model": ({"sha256": DIGEST, "models": []}, ("models",), "allows no model"),
     "empty pattern": ({"sha256": DIGEST, "models": ["a/*", ""]}, ("models", "1"), "must not be empty"),
     "time without a zone": ({"sha256": DIGEST, "expires": "2027-01-31T10:00:00"}, ("expires",), "no time zone"),
     "no time": ({"sha256": DIGEST, "expires": "soon"}, ("expires",), "is not a date"),
@@ -185,9 +185,13 @@ ROTATIONS: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "full": (
         {"sha256": [DIGEST, hashed(BOB), hashed("x" + BOB)]},
         [DIGEST, hashed(BOB)],
-        "the oldest key is left out: a name has at most 3 at a time",
+        "the oldest key is dropped: a name has at most 3 at a time",
     ),
-    "expired": ({"sha256": DIGEST, "expires": "2020-01-31"}, [DIGEST], "expires is over, for the new key too"),
+    "expired": (
+        {"sha256": DIGEST, "expires": "2020-01-31"},
+        [DIGEST],
+        "expires of this table has passed, for the new key too",
+    ),
 }
 
 

@@ -124,18 +124,18 @@ BAD_CORS: dict[str, tuple[dict[str, Any], tuple[str | int, ...], str]] = {
     "null": ({"allow_origins": "null"}, ("allow_origins",), "is not an origin"),
     "port": ({"allow_origins": "https://a.example:99999"}, ("allow_origins",), "is not an origin"),
     "number": ({"allow_origins": [1]}, ("allow_origins", 0), "is not an origin"),
-    "small letters": ({"allow_methods": ["GET", "post"]}, ("allow_methods", 1), "is not a method"),
+    "small letters": ({"allow_methods": ["GET", "post"]}, ("allow_methods", 1), "is not an HTTP method"),
     "no header": ({"allow_headers": "a b"}, ("allow_headers",), "is not a header name"),
     "no text": ({"expose_headers": [1]}, ("expose_headers", 0), "must be a string"),
     "star with credentials": (
         {"allow_origins": "*", "allow_credentials": True},
         ("allow_origins",),
-        'cannot be "*" together',
+        'cannot be "*" with',
     ),
     "header star with credentials": (
         {"allow_origins": "https://a.example", "allow_headers": ["*"], "allow_credentials": True},
         ("allow_headers",),
-        'cannot be "*" together',
+        'cannot be "*" with',
     ),
 }
 
@@ -235,9 +235,9 @@ def test_challenge(error: Exception, resource: ProtectedResource | None, said: s
 
 
 BAD_OAUTH: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
-    "no address": ({}, (), "says neither issuer nor url"),
+    "no address": ({}, (), "has neither issuer nor url"),
     "no URL": ({"url": "id.example"}, ("url",), "http"),
-    "credentials": ({"url": "https://u:p@id.example"}, ("url",), "must not hold credentials"),
+    "credentials": ({"url": "https://u:p@id.example"}, ("url",), "must not contain credentials"),
     "fragment": ({"url": "https://id.example/?a#b"}, ("url",), "fragment"),
     "line break": ({"url": "https://id.example/?a=\nb"}, ("url",), "control characters"),
     "too often": ({"url": "https://id.example", "poll_interval": "10ms"}, ("poll_interval",), "greater than or equal"),
@@ -245,7 +245,7 @@ BAD_OAUTH: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "nobody gives out tokens": (
         {"url": "https://id.example", "protected_resource": {"resource": "https://x", "authorization_servers": []}},
         ("protected_resource", "authorization_servers"),
-        "names nobody",
+        "lists no issuer",
     ),
     "no file": ({"url": "https://id.example", "ca_file": "/nope"}, ("ca_file",), "not point to a file"),
 }

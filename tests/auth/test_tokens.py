@@ -53,13 +53,13 @@ def test_the_other_algorithms_of_an_rsa_key() -> None:
     assert refusal(tokens(jwk(rsa_key(), alg="RS256")), text) == UNKNOWN_KEY
 
 
-UNKNOWN_KEY = "the token is signed with a key that the identity provider does not have"
+UNKNOWN_KEY = "the token is signed with a key that the identity provider does not list"
 
 TIMES: dict[str, tuple[dict[str, Any], str]] = {
     "good": ({"ends": 60}, ""),
     "just over": ({"ends": -30}, ""),
     "over": ({"ends": -70}, "the token has expired"),
-    "no end": ({"exp": None}, "the token lacks a claim"),
+    "no end": ({"exp": None}, "the token lacks a required claim"),
     "end of another type": ({"exp": "soon"}, "the token is not valid"),
     "null end": ({"exp": [1]}, "the token is not valid"),
     "endless end": ({"exp": 10**400}, ""),
@@ -81,11 +81,11 @@ def test_times(wanted: dict[str, Any], message: str) -> None:
 ISSUED: dict[str, tuple[dict[str, Any], str]] = {
     "right": ({"iss": "https://id", "aud": "nexus"}, ""),
     "one of several audiences": ({"iss": "https://id", "aud": ["x", "nexus"]}, ""),
-    "another issuer": ({"iss": "https://id/", "aud": "nexus"}, "the token is of another issuer"),
-    "no issuer": ({"aud": "nexus"}, "the token lacks a claim"),
-    "another audience": ({"iss": "https://id", "aud": "Nexus"}, "the token is for another audience"),
-    "no audience": ({"iss": "https://id"}, "the token lacks a claim"),
-    "audience of another type": ({"iss": "https://id", "aud": [1]}, "the token is"),
+    "another issuer": ({"iss": "https://id/", "aud": "nexus"}, "the token has the wrong issuer"),
+    "no issuer": ({"aud": "nexus"}, "the token lacks a required claim"),
+    "another audience": ({"iss": "https://id", "aud": "Nexus"}, "the token has the wrong audience"),
+    "no audience": ({"iss": "https://id"}, "the token lacks a required claim"),
+    "audience of another type": ({"iss": "https://id", "aud": [1]}, "the token"),
 }
 
 

@@ -255,8 +255,8 @@ FAILURES: dict[str, tuple[Pages, float, str]] = {
     "another shape": ({MODELS: {"data": {"a": 1}}}, 60, "the answer has no list 'data'"),
     "a redirect": ({MODELS: (302, b"")}, 60, "302 from {host}"),
     "too large": ({MODELS: (200, b" " * (discovering.MOST_BYTES + 1))}, 60, "the list is larger than 8 MiB"),
-    "silence": ({MODELS: silent}, 0.3, "no whole list within 0.3 s"),
-    "a byte at a time": ({MODELS: dripping}, 0.3, "no whole list within 0.3 s"),
+    "silence": ({MODELS: silent}, 0.3, "no complete list within 0.3 s"),
+    "a byte at a time": ({MODELS: dripping}, 0.3, "no complete list within 0.3 s"),
 }
 
 
@@ -316,14 +316,14 @@ def test_check_compares_what_is_offered_with_what_is_configured(
     host = server.url.removeprefix("http://")
     assert said == [
         "v offers 4 models, 2 of them configured",
-        "warning: v/gone is configured and not in the vendor's list",
-        "  offered and not configured:",
+        "warning: v/gone is configured but not in the vendor's list",
+        "  offered but not configured:",
         "    o3",
-        "  offered for other things than text:",
+        "  offered for other uses than text:",
         "    whisper-1",
-        f"lost: the list of models cannot be had: 401 from {host}: key [redacted] is wrong",
-        "theirs: the list of models cannot be had: it has no key of its own; callers bring theirs",
-        "demo: its type has no list of models to ask for",
+        f"lost: cannot get the list of models: 401 from {host}: key [redacted] is wrong",
+        "theirs: cannot get the list of models: it has no key; callers bring their own",
+        "demo: its type has no list of models",
         "",
         "nexus.toml: valid, 6 models",
     ]
@@ -383,5 +383,5 @@ def test_init_without_a_list_writes_what_nexus_knows_and_says_why(
     assert write(file, environ, {}) == 0
     assert list(load(file, environ).llm.providers["openai"].models) == ["gpt-6.2-sol", "gpt-6-luna", "gpt-5.5"]
     out = capsys.readouterr().out
-    assert "openai: its models are those known to Nexus, for its list cannot be had: 401 from" in out
+    assert "openai: its models are those known to Nexus, because its list is not available: 401 from" in out
     assert "hushhush" not in out + file.read_text()

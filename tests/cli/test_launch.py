@@ -200,9 +200,9 @@ KEYS = DEMO + '[server.keys.me]\nkey = "{{ env.MINE }}"\n'
 
 REFUSED: dict[str, tuple[str, list[str], str]] = {
     "no such model": (DEMO, ["claude", "-m", "demo/ecko"], "does not exist; did you mean 'demo/echo'?"),
-    "no key": (KEYS, ["claude"], "asks for a key: set NEXUS_KEY to yours"),
-    "no protocol": (DEMO + "[llm.protocols.openai]\nenabled = false\n", ["codex"], "switch off llm.protocols.openai"),
-    "words of the agent's": (DEMO, ["claude", "-p", "hi"], "what claude itself takes stands behind --"),
+    "no key": (KEYS, ["claude"], "requires a key: set NEXUS_KEY to yours"),
+    "no protocol": (DEMO + "[llm.protocols.openai]\nenabled = false\n", ["codex"], "disable llm.protocols.openai"),
+    "words of the agent's": (DEMO, ["claude", "-p", "hi"], "arguments for claude go after --"),
 }
 
 
@@ -245,7 +245,7 @@ def test_a_gateway_that_cannot_start(desk: Desk) -> None:
     (desk.work / "nexus.toml").write_text(DEMO + '[server.tls]\ncertificate = "nexus.toml"\nkey = "nexus.toml"\n')
     code, out, err = desk.run("claude")
     assert (code, out) == (1, "")
-    assert "the gateway ended with exit code 1:\n" in err
+    assert "the gateway exited with code 1:\n" in err
 
 
 ENV: dict[str, set[str]] = {

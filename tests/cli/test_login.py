@@ -107,10 +107,10 @@ ENDS: dict[str, tuple[dict[str, Any], str]] = {
     "no OAuth error": ({"body": "hushhush", "status": 500}, "the issuer answered 500"),
     "an error with words in it": (error("Hush hush!"), "the issuer answered 400"),
     "another token": ({"json": {"id_token": "x"}}, "the issuer's answer has no access_token"),
-    "never": (error("authorization_pending"), "nobody confirmed the login in time"),
-    "unreachable": ({"body": Unreachable()}, "nobody confirmed the login in time"),
+    "never": (error("authorization_pending"), "the login was not confirmed in time"),
+    "unreachable": ({"body": Unreachable()}, "the login was not confirmed in time"),
     "a redirect": ({"status": 302, "headers": {"Location": "https://evil.example.com"}}, "the issuer answered 302"),
-    "too long": ({"body": b" " * (600 * 1024)}, "too long"),
+    "too long": ({"body": b" " * (600 * 1024)}, "too large"),
 }
 
 
@@ -125,7 +125,7 @@ def test_a_login_that_comes_to_nothing(issuer: responses.RequestsMock, answer: d
 def test_an_issuer_without_logins_by_device() -> None:
     with responses.RequestsMock() as mock:
         mock.get(f"{ISSUER}/.well-known/openid-configuration", json={**DOCUMENT, "device_authorization_endpoint": None})
-        with pytest.raises(LoginFailed, match="offers no login by device"):
+        with pytest.raises(LoginFailed, match="does not support device login"):
             asked(Clock())
 
 
@@ -213,9 +213,9 @@ def test_a_token_that_ends_is_renewed(
 
 
 LOST: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
-    "nothing is kept": ({"token": ""}, {}, "nobody is logged in; run nexus login in a terminal"),
-    "no refresh token": ({"token": "t", "expires": 0, "refresh": ""}, {}, "nobody is logged in"),
-    "refused": ({"token": "t", "expires": 0, "refresh": "r"}, error("invalid_grant"), "nobody is logged in"),
+    "nothing is kept": ({"token": ""}, {}, "not logged in; run nexus login in a terminal"),
+    "no refresh token": ({"token": "t", "expires": 0, "refresh": ""}, {}, "not logged in"),
+    "refused": ({"token": "t", "expires": 0, "refresh": "r"}, error("invalid_grant"), "not logged in"),
     "issuer down": ({"token": "t", "expires": 0, "refresh": "r"}, {"status": 503, "body": ""}, "answered 503"),
 }
 
@@ -258,8 +258,8 @@ def test_flags_win_over_settings() -> None:
 @pytest.mark.parametrize(
     ("table", "flags", "said"),
     [
-        ({"url": f"{ISSUER}/k"}, ("", "x"), "nobody says who gives out tokens"),
-        ({"issuer": ISSUER}, ("", ""), "nothing says as which client"),
+        ({"url": f"{ISSUER}/k"}, ("", "x"), "no issuer: set server.oauth.issuer"),
+        ({"issuer": ISSUER}, ("", ""), "no client id: set server.oauth.login.client_id"),
         ({"issuer": ISSUER}, ("http://id.example.com", "x"), "--issuer must begin with https://"),
     ],
     ids=["no issuer", "no client", "no TLS"],

@@ -1,1 +1,1 @@
-"""The page for people: what it is told, and how it looks in a browser."""
+"""The dashboard: what it is told, and how it looks in a browser."""

@@ -24,9 +24,9 @@ OUTCOMES = ("ok",) * 90 + ("refused",) * 3 + ("vendor_error",) * 2 + ("cut", "ti
 WHYS = {
     "refused": "Nexus limits model openai/gpt-5.5 to 100 requests in any 1m; 0 are left and this request needs 1",
     "vendor_error": "anthropic answered 529: Overloaded",
-    "timeout": "openai: nothing of an answer within 20 s",
+    "timeout": "openai: no content within 20 s",
     "cut": "bedrock: the connection was reset",
-    "cancelled": "the client left",
+    "cancelled": "the client disconnected",
     "in_band_error": "anthropic answered 500: Internal server error",
 }
 

@@ -155,7 +155,7 @@ def test_what_is_left_is_that_of_the_tightest_budget() -> None:
 def test_who_has_none_left_is_told_when_it_begins_anew() -> None:
     desk = Desk(b=budget())
     desk.spend(900_000)
-    with pytest.raises(BudgetExceeded, match=r"budget 'b' .* it begins anew at") as refused:
+    with pytest.raises(BudgetExceeded, match=r"budget 'b' .* it resets at") as refused:
         desk.hold()
     assert (refused.value.kind, refused.value.retry_after) == ("quota", 12 * 3600)
     headers = refused.value.reply_headers("chat")
@@ -175,7 +175,7 @@ def test_where_only_calls_that_run_are_in_the_way_waiting_is_short() -> None:
 
 
 def test_what_can_never_pass_says_so() -> None:
-    with pytest.raises(BudgetExceeded, match="can never pass") as refused:
+    with pytest.raises(BudgetExceeded, match="can never succeed") as refused:
         Desk(b=budget()).hold(max_output=1000)
     assert refused.value.refused.never
 
@@ -199,10 +199,10 @@ def test_the_log_warns_once_in_a_period_and_in_all_processes(caplog: pytest.LogC
     for nano, count in ((400_000, 0), (200_000, 1), (100_000, 1)):
         desk.spend(nano)
         desk.budgets, twin = twin, desk.budgets
-        assert [*caplog.messages].count("a budget is nearly used up") == count
+        assert [*caplog.messages].count("a budget is nearly exhausted") == count
     desk.clock.tick(86_400)
     desk.spend(600_000)
-    assert [*caplog.messages].count("a budget is nearly used up") == 2
+    assert [*caplog.messages].count("a budget is nearly exhausted") == 2
 
 
 def test_a_restart_forgets_nothing_of_the_periods_that_last() -> None:

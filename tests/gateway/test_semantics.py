@@ -38,7 +38,7 @@ FOUND: dict[str, tuple[NexusError, bool, Failure]] = {
     "deadline": (timeout("deadline"), False, "over"),
     "a cut": (Unreachable("x", provider="v").at("body", "reset"), False, "breakdown"),
     "no JSON": (ProtocolError("x", provider="v"), False, "missing"),
-    "the client left": (Cancelled("x"), False, "over"),
+    "the client disconnected": (Cancelled("x"), False, "over"),
     "the gateway stops": (Draining("x"), False, "over"),
     "an unknown 4xx": (status(418), False, "invalid"),
     "an unknown 5xx": (status(599), False, "breakdown"),

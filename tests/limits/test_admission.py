@@ -91,15 +91,15 @@ ENDINGS: dict[str, tuple[Callable[[Reservation], None], dict[str, int]]] = {
         lambda held: held.finish(StreamInterrupted("x", provider="p"), billed=True, usage=None, streamed=5),
         counts(100, 5, 1),
     ),
-    "the client left in the stream": (
+    "the client disconnected in the stream": (
         lambda held: held.finish(Cancelled("x"), billed=True, usage=Usage(input=80), streamed=5),
         counts(80, 5, 1),
     ),
-    "the client left while the vendor thought": (
+    "the client disconnected while the vendor thought": (
         lambda held: held.finish(Cancelled("x"), billed=True, usage=None),
         counts(100, 0, 1),
     ),
-    "the client left before any attempt": (
+    "the client disconnected before any attempt": (
         lambda held: held.finish(Cancelled("x"), billed=False, usage=None),
         counts(0, 0, 0),
     ),
@@ -212,7 +212,7 @@ class TestRefusal:
             house.reserve(tokens=1001)
         error = caught.value
         assert (error.refused.never, error.retry_after, error.param) == (True, None, None)
-        assert "can never pass: make it shorter" in error.message
+        assert "can never succeed: shorten it" in error.message
         with pytest.raises(LimitExceeded) as caught:
             house.reserve(max_output=501)
         assert (caught.value.refused.never, caught.value.param) == (True, "max_tokens")

@@ -41,7 +41,7 @@ def test_defaults() -> None:
 
 
 WRONG: dict[str, tuple[type[Table], dict[str, Any], tuple[str, ...], str]] = {
-    "nothing limited": (RateLimits, {"per_user": {"interval": "1s"}}, ("per_user",), "limits nothing"),
+    "nothing limited": (RateLimits, {"per_user": {"interval": "1s"}}, ("per_user",), "sets no limit"),
     "no interval": (RateLimits, {"per_user": {"request_limit": 1}}, ("per_user", "interval"), ""),
     "zero": (RateLimits, {"per_user": {**USER, "request_limit": 0}}, ("per_user", "request_limit"), ""),
     "negative": (RateLimits, {"per_user": {**USER, "request_limit": -1}}, ("per_user", "request_limit"), ""),
@@ -53,7 +53,7 @@ WRONG: dict[str, tuple[type[Table], dict[str, Any], tuple[str, ...], str]] = {
         RateLimits,
         {"per_user": {**USER, "groups": {"pro": {"interval": "1s"}}}},
         ("per_user", "groups", "pro"),
-        "limits nothing",
+        "sets no limit",
     ),
     "group in a group": (
         RateLimits,
@@ -70,8 +70,13 @@ WRONG: dict[str, tuple[type[Table], dict[str, Any], tuple[str, ...], str]] = {
     "memory with a URL": (RequestLimits, {"storage": {"type": "memory", "url": "redis://x"}}, ("storage", "url"), ""),
     "redis without a URL": (RequestLimits, {"storage": {"type": "redis"}}, ("storage", "url"), ""),
     "URL: scheme": (RequestLimits, {"storage": {**REDIS, "url": "http://6061"}}, ("storage", "url"), "rediss://"),
-    "URL: port": (RequestLimits, {"storage": {**REDIS, "url": "redis://x:6061y"}}, ("storage", "url"), "read"),
-    "URL: blank": (RequestLimits, {"storage": {**REDIS, "url": "redis://x 6061"}}, ("storage", "url"), "blanks"),
+    "URL: port": (
+        RequestLimits,
+        {"storage": {**REDIS, "url": "redis://x:6061y"}},
+        ("storage", "url"),
+        "invalid host or port",
+    ),
+    "URL: blank": (RequestLimits, {"storage": {**REDIS, "url": "redis://x 6061"}}, ("storage", "url"), "spaces"),
     "URL: options": (RequestLimits, {"storage": {**REDIS, "url": "redis://x?db=6061"}}, ("storage", "url"), "query"),
     "URL: database": (RequestLimits, {"storage": {**REDIS, "url": "redis://x/a6061"}}, ("storage", "url"), "number"),
     "prefix with braces": (
@@ -169,7 +174,7 @@ ACROSS: dict[str, tuple[Any, list[tuple[tuple[str, ...], str]]]] = {
     "callers told apart by default, for a model": (whole(NOBODY, model=True), []),
     "no groups by default": (whole(NOBODY, groups=PRO), [((*PROVIDER, "groups", "pro"), "set server.client_")]),
     "no group_id": (whole(identification(), groups=PRO), [((*PROVIDER, "groups", "pro"), "set server.client_")]),
-    "no group_values": (whole(identification("x"), groups=PRO), [((*PROVIDER, "groups", "pro"), "list all of them")]),
+    "no group_values": (whole(identification("x"), groups=PRO), [((*PROVIDER, "groups", "pro"), "list them in")]),
     "unknown group": (
         whole(identification("x", ("free",)), model=True, groups=PRO),
         [((*MODEL, "groups", "pro"), "is not among")],

@@ -43,7 +43,7 @@ class TestFull:
 
     def test_newcomers_are_refused_and_nobody_is_forgotten(self, store: SharedStore) -> None:
         for number in range(100):
-            with pytest.raises(Overloaded, match="too many callers"):
+            with pytest.raises(Overloaded, match="too many distinct callers"):
                 store.reserve([demand(1, 10, 60, f"new{number}")])
         assert all(isinstance(store.reserve([demand(1, 10, 60, f"k{number}")]), Refused) for number in range(10))
 
@@ -120,7 +120,7 @@ def test_a_lock_that_nobody_gives_back_refuses(
     store = SharedStore(windows)
     held = granted(store.reserve([demand(5, 10)]))
     child, die = _in_another_process(lambda: windows.lock.__enter__())
-    with pytest.raises(Overloaded, match="another process"):
+    with pytest.raises(Overloaded, match="another worker process"):
         store.reserve([demand(1, 10)])
     store.settle(held, [0])
     assert "a reservation stays counted" in caplog.text

@@ -52,7 +52,7 @@ def test_a_call_that_was_cut_is_not_run(lane: ProgramLane, open_room: OpenRoom) 
 
 @pytest.mark.parametrize("lane", [RESPONSES, *VENDORS], ids=lambda lane: lane.name)
 def test_a_conversation_that_is_too_long_is_told_as_such(lane: ProgramLane, open_room: OpenRoom) -> None:
-    """It does not make it shorter by itself then, whoever the vendor is."""
+    """It does not shorten it by itself then, whoever the vendor is."""
     room = open_room(lane)
     room.upstream.next(lane.too_long)
     assert "ran out of room in the model's context window" in room.desk.codex(room.nexus, "Hello?")

@@ -17,7 +17,7 @@ import pytest
 from tests.server.test_process import Process
 from tests.serving import wait_until
 
-_SERVES = re.compile(r"a worker serves pid=(\d+)")
+_SERVES = re.compile(r"a worker is ready pid=(\d+)")
 
 
 class Fleet(Process):

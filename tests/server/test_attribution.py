@@ -66,8 +66,12 @@ def test_the_bill_is_told_who_called(cloud: tuple[Nexus, FakeUpstream], client: 
 
 
 REFUSED = {
-    "no group": (BOB, "project=web-shop", "provider 'v' bills by 'team': every call needs a group"),
-    "no tag": (ALICE, "", "provider 'v' bills by 'project': every call needs the header x-nexus-tags: project=..."),
+    "no group": (BOB, "project=web-shop", "provider 'v' attributes cost by 'team': every call needs a group"),
+    "no tag": (
+        ALICE,
+        "",
+        "provider 'v' attributes cost by 'project': every call needs the header x-nexus-tags: project=...",
+    ),
 }
 
 
@@ -85,7 +89,7 @@ def test_a_call_that_lacks_something_is_refused(
 def test_a_value_that_the_cloud_does_not_take_is_refused(cloud: tuple[Nexus, FakeUpstream]) -> None:
     nexus, _ = cloud
     reply = ask(nexus, "openai", tags="project=(web)")
-    assert reply.status == 403 and "does not fit" in reply.json["error"]["message"]
+    assert reply.status == 403 and "is not valid there" in reply.json["error"]["message"]
 
 
 def test_a_client_cannot_write_in_its_place(serve: Serve, tmp_path: Path) -> None:

@@ -134,23 +134,23 @@ REFUSED = {
         "headers[0].name: writes the header api-key, of which auth_header says",
     ),
     "another scheme": ('auth_scheme = "Digest"', "auth_scheme:"),
-    "a header of the connection": ('auth_header = "host"', "auth_header: is a header of the connection"),
-    "a header that is ours": ('auth_header = "x-nexus-key"', "auth_header: is a header that only Nexus reads"),
+    "a header of the connection": ('auth_header = "host"', "auth_header: is a connection or framing header"),
+    "a header that is ours": ('auth_header = "x-nexus-key"', "auth_header: is a header for Nexus only"),
     "a parameter twice": (
         'base_url = "http://localhost/v1?a=1"\nquery = {a = "2"}',
-        "base_url: has a query that query says as well",
+        "base_url: has a query that query sets too",
     ),
     "a fragment": ('base_url = "http://localhost/v1?a=1#b"', "base_url: must not have"),
-    "a parameter without a name": ('query = {"" = "2"}', "query: holds a parameter without a name"),
+    "a parameter without a name": ('query = {"" = "2"}', "query: has a parameter without a name"),
     "a command beside a key": ('api_key_command = ["x"]', "api_key_command: stands beside api_key"),
-    "no command": ("api_key_command = []", "api_key_command: names no program"),
-    "a refresh of nothing": ('api_key_refresh = "1h"', "api_key_refresh: is of no use"),
-    "Entra beside a key": ("entra = {}", "entra: stands beside a key"),
+    "no command": ("api_key_command = []", "api_key_command: is empty"),
+    "a refresh of nothing": ('api_key_refresh = "1h"', "api_key_refresh: has no effect"),
+    "Entra beside a key": ("entra = {}", "entra: excludes a key"),
     "half an application": ('entra = {client_secret = "hushhush-x"}', "entra.tenant_id: is missing"),
     "a tenant without a secret": ('entra = {tenant_id = "t"}', "entra.tenant_id: needs client_secret"),
     "a tenant that leads elsewhere": (
         'entra = {tenant_id = "../x", client_id = "c", client_secret = "hushhush-s"}',
-        "entra.tenant_id: is not the id of a tenant",
+        "entra.tenant_id: is neither a tenant id",
     ),
 }
 
@@ -181,7 +181,7 @@ def test_a_rule_that_nobody_would_obey(tmp_path: Path, provider: str, header: st
     keys = ", ".join(filter(None, [f'rule = "{rule}"', f'name = "{header}"', said, opened]))
     file = tmp_path / "nexus.toml"
     file.write_text(f"[llm.providers.v]\n{provider}\nheaders = [{{{keys}}}]\nmodels.m = {{}}\n")
-    with pytest.raises(SettingsError, match="in which Nexus puts the credential"):
+    with pytest.raises(SettingsError, match="in which Nexus sends the credential"):
         load(file, {})
 
 

@@ -140,10 +140,10 @@ def test_one_that_was_revoked_is_replaced_once(
 REFUSED = {
     "a wrong secret": (
         Behaviour(status=401, error_type="invalid_client"),
-        "did not accept the credentials: status 401 (invalid_client)",
+        "rejected the credentials: status 401 (invalid_client)",
     ),
-    "out of order": (Behaviour(status=503), "issues no access token for now: status 503"),
-    "words": (Behaviour(body=b"hushhush-words"), "did not accept the credentials: status 200"),
+    "out of order": (Behaviour(status=503), "cannot issue access tokens now: status 503"),
+    "words": (Behaviour(body=b"hushhush-words"), "rejected the credentials: status 200"),
 }
 
 

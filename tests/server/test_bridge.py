@@ -471,12 +471,12 @@ def test_the_flow_raises_what_the_worker_ended_with_behind_its_pieces() -> None:
 
 def test_the_flow_raises_what_sending_raises() -> None:
     def send(piece: bytes) -> bool:
-        raise Broken("the client left")
+        raise Broken("the client disconnected")
 
     async def scene(channel: Channel[str]) -> None:
         flowing = asyncio.create_task(channel.flow(send, HARD_LIMIT))
         await finished(Job(lambda: channel.put(b"a")))
-        with pytest.raises(Broken, match="the client left"):
+        with pytest.raises(Broken, match="the client disconnected"):
             await flowing
 
     play(scene)

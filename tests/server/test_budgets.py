@@ -98,7 +98,7 @@ def test_who_has_none_left_is_refused_in_his_dialect(spent: Nexus, dialect: str,
     error = reply.json["error"]
     assert reply.status == 429 and (error["type"], error.get("code")) == REFUSED[dialect]
     assert "budget 'people' ($0.0033 a month for each user)" in error["message"]
-    assert "it begins anew at 2" in error["message"]
+    assert "it resets at 2" in error["message"]
     assert int(reply.headers["retry-after"]) <= 31 * 86_400
     assert reply.headers["x-should-retry"] == "false" and reply.headers["x-nexus-budget-remaining-usd"] == "0.00301"
 

@@ -271,7 +271,7 @@ CERTIFICATES: dict[str, tuple[Certificate, str, str]] = {
     "of a client": (
         Certificate(usage=ExtendedKeyUsageOID.CLIENT_AUTH),
         "unsuitable certificate purpose",
-        "certificate not meant for servers",
+        "certificate not valid for servers",
     ),
 }
 

@@ -116,7 +116,7 @@ def test_a_name_stands_for_one_model(tmp_path: Path, models: str, other: str) ->
     file.write_text(f'[llm.providers.v]\ntype = "openai"\napi_key = "{KEY}"\n{models}\n')
     with pytest.raises(SettingsError) as refused:
         load(file, {})
-    assert any(f"expose_as: is also a name of {other}; a name stands" in str(line) for line in refused.value.problems)
+    assert any(f"expose_as: is also a name of {other}; a name must" in str(line) for line in refused.value.problems)
 
 
 def test_its_own_alias_is_no_clash(tmp_path: Path) -> None:

@@ -77,10 +77,10 @@ def test_one_text_as_numbers(lane: Lane) -> None:
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "token numbers": ({"input": [1, 2]}, "input: token numbers are those of another vendor's models"),
-    "lists of them": ({"input": [[1, 2]]}, "input: token numbers are those of another vendor's models"),
+    "token ids": ({"input": [1, 2]}, "input: token ids belong to another vendor's models"),
+    "lists of them": ({"input": [[1, 2]]}, "input: token ids belong to another vendor's models"),
     "nothing": ({"input": []}, "input: expected a string or an array of strings"),
-    "an empty string": ({"input": ["a", ""]}, "input[1]: expected a string that is not empty"),
+    "an empty string": ({"input": ["a", ""]}, "input[1]: expected a non-empty string"),
     "no size": ({"input": "a", "dimensions": 0}, "dimensions: expected a positive number"),
     "an unknown form": ({"input": "a", "encoding_format": "hex"}, "encoding_format: expected"),
     "too many": ({"input": ["a"] * 2049}, "input: at most 2048 strings"),
@@ -132,7 +132,7 @@ def test_a_model_that_answers_has_no_embeddings(lane: Lane) -> None:
     nexus, _, _ = lane
     reply = nexus.post("/llm/openai/v1/embeddings", {"model": "v/chat", "input": "a"})
     assert reply.status == 404
-    assert reply.json["error"]["message"] == "model 'v/chat' has no embeddings; those that have it are v/m"
+    assert reply.json["error"]["message"] == "model 'v/chat' has no embeddings; models that have it: v/m"
 
 
 @pytest.mark.parametrize("lane", [("gemini", "gemini-embedding-001")], indirect=True)

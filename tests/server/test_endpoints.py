@@ -157,10 +157,10 @@ FORM_FAULTS: dict[str, tuple[bytes, str]] = {
         form().replace(b'name="model"\r\n', b'name="model"\r\nContent-Transfer-Encoding: base64\r\n'),
         "content-transfer-encoding",
     ),
-    "a boundary behind LF": (form().replace(b"--not", b"\n--" + BOUNDARY), "a boundary stands at no line of its own"),
-    "a longer boundary": (form().replace(b"--not", b"--" + BOUNDARY + b"x"), "a line begins with its boundary"),
+    "a boundary behind LF": (form().replace(b"--not", b"\n--" + BOUNDARY), "a boundary is not on its own line"),
+    "a longer boundary": (form().replace(b"--not", b"--" + BOUNDARY + b"x"), "a boundary line has trailing data"),
     "no end": (form()[:-20], "its last boundary is missing"),
-    "something behind the end": (form() + b"--" + BOUNDARY, "something follows its last boundary"),
+    "something behind the end": (form() + b"--" + BOUNDARY, "there is data after its last boundary"),
 }
 
 
@@ -272,7 +272,7 @@ def test_a_model_whose_provider_lacks_the_endpoint(serve: Serve, openai_upstream
     reply = nexus.post("/llm/openai/v1/rerank", BODIES["rerank"])
     assert (reply.status, reply.headers["x-nexus-error"]) == (404, "model_not_found")
     assert reply.json["error"]["message"] == (
-        "model 'openai/smart' has no rerank; those that have it are other/gpt-4, other/smart"
+        "model 'openai/smart' has no rerank; models that have it: other/gpt-4, other/smart"
     )
     nobody = nexus.post("/llm/openai/v1/moderations", BODIES["moderations"])
     assert nobody.json["error"]["message"] == "model 'openai/smart' has no moderations; no model here has"

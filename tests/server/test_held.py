@@ -204,7 +204,7 @@ class TestOwners:
         for key, name in ((BOB, id), (ALICE, "file-unknown")):
             reply = ask(nexus, method, f"/llm/openai/v1/{path.replace(id, name)}", key)
             assert reply.status == 404
-            assert reply.json["error"]["message"] == f"{name} is nothing that you were given here"
+            assert reply.json["error"]["message"] == f"{name} does not exist or is not yours"
         assert len(openai_upstream.requests) == seen, "nobody asks the vendor about it"
         with oai(nexus, BOB) as client:
             assert client.files.list().data == []
@@ -262,7 +262,7 @@ class TestOwners:
             for key in (ALICE, BOB)
         ]
         assert [reply.status for reply in statuses] == [200, 400]
-        assert "is no file that was uploaded for you here" in statuses[1].json["error"]["message"]
+        assert "is not a file that you uploaded here" in statuses[1].json["error"]["message"]
         made = ask(
             nexus, "POST", "/llm/anthropic/v1/messages/batches", BOB,
             {"requests": [entry(0, "sonnet", messages=body["messages"])]},
@@ -295,9 +295,9 @@ FAULTS: dict[str, tuple[bytes, str]] = {
         requests_file(
             "smart", messages=[{"role": "user", "content": [{"type": "file", "file": {"file_id": "file-1"}}]}]
         ),
-        "file-1 is no file that was uploaded for you here",
+        "file-1 is not a file that you uploaded here",
     ),
-    "nothing": (b"\n\n", "a batch without a request"),
+    "nothing": (b"\n\n", "the batch has no requests"),
 }
 
 
@@ -323,7 +323,7 @@ class TestRequests:
     def test_a_batch_of_a_file_that_nobody_looked_into(self, nexus: Nexus) -> None:
         with oai(nexus) as client:
             file = client.files.create(file=requests_file("x"), purpose="user_data")
-            with pytest.raises(openai.BadRequestError, match="no file of requests"):
+            with pytest.raises(openai.BadRequestError, match="not a file of requests"):
                 client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
 
     def test_every_byte_but_the_names_stays(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
@@ -342,9 +342,9 @@ class TestProviders:
     def test_several_need_a_name(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         nexus = self.two(serve, openai_upstream)
         with oai(nexus) as client:
-            with pytest.raises(openai.BadRequestError, match="x-nexus-provider is missing; it names one of: oai, two"):
+            with pytest.raises(openai.BadRequestError, match="x-nexus-provider is missing; set it to one of: oai, two"):
                 client.files.create(file=b"x", purpose="user_data")
-            with pytest.raises(openai.NotFoundError, match="there is: oai, two"):
+            with pytest.raises(openai.NotFoundError, match="has this: oai, two"):
                 client.files.list(extra_headers={"x-nexus-provider": "claude"})
             there = {"x-nexus-provider": "two"}
             file = client.files.create(file=b"x", purpose="user_data", extra_headers=there)
@@ -380,7 +380,7 @@ class TestProviders:
         reply = ask(nexus, "GET", "/llm/openai/v1/files")
         assert (reply.status, reply.json["error"]["message"]) == (
             404,
-            'no provider that can be called here has files (endpoints = ["files"])',
+            'no available provider has files (endpoints = ["files"])',
         )
         assert openai_upstream.requests == []
 

@@ -62,7 +62,7 @@ def test_refused_it_is_left_out_from_then_on(
     assert (first.status, second.status) == (200, 200)
     assert "thinking" in first.headers["x-nexus-dropped"] == second.headers["x-nexus-dropped"]
     assert efforts(openai_upstream) == ["high", None, None]
-    assert caplog.text.count("has a quirk that is not listed") == 1
+    assert caplog.text.count("found a quirk of the server that is not configured") == 1
 
 
 def test_a_value_that_is_refused_says_nothing_of_others(nexus: Nexus, openai_upstream: FakeUpstream) -> None:

@@ -104,14 +104,14 @@ def test_one_that_was_left_behind_is_replaced(place: Path) -> None:
 
 def test_one_that_is_in_use_is_left_alone(place: Path) -> None:
     with bound(f"unix:{place}"):
-        with pytest.raises(CannotListen, match=r"cannot listen on unix:nexus\.sock: somebody listens there"):
+        with pytest.raises(CannotListen, match=r"cannot listen on unix:nexus\.sock: another process listens there"):
             bind_all(read_addresses(f"unix:{place}"))
         assert takes(socket.AF_UNIX, str(place))
 
 
 def test_a_file_that_is_no_socket_is_left_alone(place: Path) -> None:
     place.write_text("mine")
-    with pytest.raises(CannotListen, match="there is a file that is no socket"):
+    with pytest.raises(CannotListen, match="a file that is not a socket exists there"):
         bind_all(read_addresses(f"unix:{place}"))
     assert place.read_text() == "mine"
 
@@ -127,7 +127,7 @@ def test_one_that_somebody_else_took_meanwhile_stays(place: Path) -> None:
 
 
 def test_all_or_none(place: Path) -> None:
-    with bound("unix:taken"), pytest.raises(CannotListen, match="unix:taken: somebody listens there"):
+    with bound("unix:taken"), pytest.raises(CannotListen, match="unix:taken: another process listens there"):
         bind_all(read_addresses(f"unix:{place},127.0.0.1:0,unix:taken"))
     assert not place.exists()
 
@@ -281,7 +281,7 @@ class TestDescriptors:
                 call.join(60)
         assert answers == [200] * 5
         assert [record.message for record in caplog.records if record.name == "nexus.server"] == [
-            "accepting pauses until descriptors are free; raise their limit (ulimit -n)"
+            "no file descriptor is free: accepting pauses; raise the limit (ulimit -n)"
         ]
 
     @pytest.mark.slow

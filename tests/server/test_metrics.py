@@ -254,7 +254,7 @@ class TestSeveralProcesses:
         wait_until(lambda: nexus.send(CHAT_PATH, {**CHAT, "model": "e/n"})[0] == 200)
         file.write_text(good + "nonsense")
         nexus.signal(signal.SIGHUP)
-        wait_until(lambda: nexus.said("the configuration is not used"))
+        wait_until(lambda: nexus.said("invalid configuration"))
         found = Scraped(nexus.get("/metrics").decode())
         assert found.by("result", "config_reloads_total") == {"success": 1, "failed": 1}
         assert found.sum("calls_total", route="e/m") == 1

@@ -85,7 +85,7 @@ def test_the_nearest_path_and_the_base_url_are_named(
 def test_what_is_like_nothing_is_told_the_base_urls(demo: Nexus, asked: str) -> None:
     message = demo.request("GET", asked).json["error"]["message"]
     assert message == (
-        f"{asked} does not exist; the base URLs here are openai: {demo.base}{OPENAI}, "
+        f"{asked} does not exist; the base URLs are openai: {demo.base}{OPENAI}, "
         f"anthropic: {demo.base}{ANTHROPIC}, vertex: {demo.base}/llm/vertex/v1, "
         f"bedrock: {demo.base}/llm/bedrock, google: {demo.base}/llm/google"
     )
@@ -104,10 +104,10 @@ BASES = {
 @pytest.mark.parametrize("asked", BASES)
 def test_a_base_url_that_somebody_opens_is_told_to_be_one(demo: Nexus, asked: str) -> None:
     reply = demo.request("GET", asked)
-    given = f"the base URL {demo.base}{BASES[asked]} and append the rest"
+    given = f"the base URL {demo.base}{BASES[asked]} in the client, which appends the rest"
     assert (reply.status, reply.json["error"]["message"]) == (
         404,
-        f"{asked} does not exist by itself: clients are given {given}",
+        f"{asked} is not an endpoint: configure {given}",
     )
 
 

@@ -93,7 +93,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert preflight.problems(settings) == []
     monkeypatch.setattr(os, "access", lambda *_: False)
     (problem,) = preflight.problems(settings)
-    assert problem == (("llm", "providers", "g", "credentials"), "names a file that this user may not read")
+    assert problem == (("llm", "providers", "g", "credentials"), "names a file that this user cannot read")
 
 
 def test_a_check_beside_the_nexus_that_runs(command: Command, tmp_path: Path, serve: Serve) -> None:
@@ -101,7 +101,7 @@ def test_a_check_beside_the_nexus_that_runs(command: Command, tmp_path: Path, se
     nexus = serve(f'[server.keys.alice]\nkey = "{ALICE}"\n{openai_config("http://127.0.0.1:9")}')
     run = command(tmp_path, "check", "-l", f"127.0.0.1:{nexus.port}")
     assert (run.returncode, run.stderr) == (0, "")
-    assert "warning: a Nexus is running at the address of these settings" in run.stdout
+    assert "warning: Nexus is already running at this address" in run.stdout
 
 
 def test_a_unix_socket_that_somebody_answers_on(runs: Both, tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def test_the_first_lines_say_version_and_endpoints(start: Start, openai_upstream
         ["OpenAI", "SDK:", f"OPENAI_BASE_URL={base}/openai/v1"],
     ]
     assert lines[5] == f"health: http://127.0.0.1:{port}/health"
-    assert f"page for people: http://127.0.0.1:{port}/" in lines
+    assert f"dashboard: http://127.0.0.1:{port}/" in lines
 
 
 @pytest.mark.slow
@@ -218,7 +218,7 @@ def test_a_port_in_use(start: Start, openai_upstream: FakeUpstream) -> None:
 def test_a_foreign_address_without_authentication_is_warned_of(start: Start, openai_upstream: FakeUpstream) -> None:
     process = start("[server]\nopen = true\n" + openai_config(openai_upstream.base_url), "-l", "0.0.0.0:0")
     assert process.port
-    wait_until(lambda: process.said("without any authentication"))
+    wait_until(lambda: process.said("without authentication"))
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Redis behind the running server: one budget for several servers, and what callers see while Redis is lost.
+"""Redis behind the running server: one budget for several servers, and what callers see while Redis is down.
 
 The seconds in which a lost Redis is looked for are real here; tests wait until it is found, not for a time.
 """
@@ -187,7 +187,7 @@ class TestLost:
         redis.kill()
         refused = nexus.chat(CHAT, ALICE)
         assert (refused.status, refused.headers["x-nexus-error"]) == (503, "overloaded")
-        assert refused.json["error"]["message"] == "limits cannot be checked at the moment"
+        assert refused.json["error"]["message"] == "limits are temporarily unavailable"
         assert refused.headers["retry-after"] == "1"
         other = nexus.messages(MESSAGES, ALICE)
         assert (other.status, other.headers["x-nexus-error"], other.json["type"]) == (503, "overloaded", "error")

@@ -82,7 +82,7 @@ class TestLines:
         require()
         port = unused_port()
         process = start(f"redis://user:{PASSWORD}@127.0.0.1:{port}/0")
-        said(process, "ERROR", "Redis is lost", f"redis=127.0.0.1:{port}", "Connection refused")
+        said(process, "ERROR", "Redis is down", f"redis=127.0.0.1:{port}", "Connection refused")
         assert serves(process)
 
     @pytest.mark.parametrize("login", [f":{PASSWORD}@", f"somebody:{PASSWORD}@", ""], ids=["password", "user", "none"])

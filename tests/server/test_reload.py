@@ -230,7 +230,7 @@ def test_a_key_in_a_file_is_read_anew_and_neither_is_told(
 def test_what_needs_a_restart_is_named_and_stays(place: Place, toml: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     place.reload('[server]\nworker_threads = 3\nlisten_address = "127.0.0.1:1"\nmax_body_size = "1KiB"\n' + toml)
-    wait_until(lambda: sum("takes effect with a restart" in one.getMessage() for one in caplog.records) == 2)
+    wait_until(lambda: sum("takes effect after a restart" in one.getMessage() for one in caplog.records) == 2)
     own = place.nexus.runtime.settings.server
     assert (own.worker_threads, str(own.listen_address[0]), own.max_body_size) == (512, "127.0.0.1:8000", 1024)
 
@@ -242,7 +242,7 @@ def test_an_address_that_needs_a_restart_excuses_no_open_door(
     keys = f'[server]\nlisten_address = "0.0.0.0:8000"\nkeys.bob.key = "{BOB}"\n'
     with placed(keys + toml, tmp_path) as place:
         place.write('[server]\nlisten_address = "127.0.0.1:8000"\n' + toml)
-        wait_until(lambda: any("without any authentication" in one for one in errors(caplog)))
+        wait_until(lambda: any("without authentication" in one for one in errors(caplog)))
         assert place.chat().status == 401
 
 
@@ -319,12 +319,12 @@ class TestSignals:
         response = process.post(CHAT_PATH, STREAM)
         (tmp_path / "nexus.toml").write_text(toml + MORE)
         process.signal(signal.SIGHUP)
-        wait_until(lambda: process.said("the configuration was read anew"))
+        wait_until(lambda: process.said("configuration reloaded"))
         assert b"chat.completion" in finish(process.post(CHAT_PATH, {**CHAT, "model": "openai/more"}))
         assert finish(response).endswith(b"data: [DONE]\n\n")
         (tmp_path / "nexus.toml").write_text(BROKEN)
         process.signal(signal.SIGHUP)
-        wait_until(lambda: process.said("the configuration is not used"))
+        wait_until(lambda: process.said("invalid configuration"))
         assert process.said("nexus.toml:2: server.worker_thread: unknown key")
         assert process.said("worker_thread = 3")
         process.signal(signal.SIGTERM)
@@ -345,9 +345,9 @@ class TestWorkers:
         assert all("e/one" in found for found in self.models(nexus))
         file = tmp_path / "nexus.toml"
         file.write_text("[server]\nworkers = 2\n" + limit.format(200) + toml.format("two"))
-        wait_until(lambda: nexus.said("the configuration was read anew"))
+        wait_until(lambda: nexus.said("configuration reloaded"))
         wait_until(lambda: all("e/two" in found for found in self.models(nexus)))
-        assert nexus.workers == first and nexus.output.count("the configuration was read anew") == 1
+        assert nexus.workers == first and nexus.output.count("configuration reloaded") == 1
         file.write_text(BROKEN)
         nexus.signal(signal.SIGHUP)
         wait_until(lambda: nexus.said("nexus.toml:2: server.worker_thread: unknown key"))

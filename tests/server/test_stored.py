@@ -105,12 +105,12 @@ def test_who_keeps_is_named_where_several_do(serve: Serve, place: Place) -> None
     nexus = serve(provider("v", place.url) + provider("w", place.url))
     unnamed = nexus.request("GET", "/llm/openai/v1/responses/resp_1")
     assert unnamed.status == 400
-    assert unnamed.json["error"]["message"] == "the header x-nexus-provider is missing; it names one of: v, w"
+    assert unnamed.json["error"]["message"] == "the header x-nexus-provider is missing; set it to one of: v, w"
     named = nexus.request("GET", "/llm/openai/v1/responses/resp_1", headers={"x-nexus-provider": "w"})
     assert (named.status, named.headers["x-nexus-route"]) == (200, "w/*")
     wrong = nexus.request("GET", "/llm/openai/v1/responses/resp_1", headers={"x-nexus-provider": "x"})
     assert wrong.status == 404
-    assert "there is: v, w" in wrong.json["error"]["message"]
+    assert "stores answers: v, w" in wrong.json["error"]["message"]
     assert "x-nexus-provider" not in place.keeper.seen[0][1]
 
 
@@ -183,7 +183,7 @@ class TestCompaction:
         assert said["content"] == "Hi" and summary["encrypted_content"] == "nexus.summary.Somebody said hi."
         assert openai_upstream.requests[0].json["messages"][0] == {"role": "user", "content": "Hi"}
         failed = nexus.post("/llm/openai/v1/responses/compact", self.BODY)
-        assert failed.status == 502 and "no whole summary" in failed.json["error"]["message"]
+        assert failed.status == 502 and "no complete summary" in failed.json["error"]["message"]
 
 
 def test_an_answer_is_not_booked_twice(serve: Serve, place: Place) -> None:

@@ -123,7 +123,7 @@ def test_where_the_state_folder_cannot_be_written_it_is_memory_and_said_once(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     process = start(ECHO)
     call(process)
-    assert process.output.count("usage is kept in memory alone") == 1
+    assert process.output.count("usage is kept in memory only") == 1
 
 
 def newer(file: Path) -> None:
@@ -161,7 +161,7 @@ def test_another_store_takes_a_restart_and_other_keys_do_not(start: Start, tmp_p
     finish(process.post(CHAT_PATH, ASK, tagged))
     (tmp_path / "nexus.toml").write_text(f'[usage]\nstore = "memory"\ntags = ["project"]\n{ECHO}')
     process.signal(signal.SIGHUP)
-    wait_until(lambda: process.said("usage.store has changed, which takes effect with a restart"))
+    wait_until(lambda: process.said("usage.store has changed, which takes effect after a restart"))
     finish(process.post(CHAT_PATH, ASK, tagged))
     file = tmp_path / FILE
     wait_until(lambda: count(file) == 2)

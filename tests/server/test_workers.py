@@ -162,7 +162,7 @@ class TestDeaths:
         streams = [nexus.post(CHAT_PATH, STREAM) for _ in range(8)]
         victim = nexus.workers[0]
         os.kill(victim, signal.SIGKILL)
-        wait_until(lambda: nexus.said(f"a worker ended: its calls are lost, another one takes its place pid={victim}"))
+        wait_until(lambda: nexus.said(f"a worker exited: its calls are lost; starting another one pid={victim}"))
         assert nexus.ask("/ready") == 200
         go.set()
         whole = [finish(stream).endswith(b"data: [DONE]\n\n") for stream in streams]

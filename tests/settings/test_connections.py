@@ -64,16 +64,16 @@ def test_other_proxies_are_refused(url: str) -> None:
 
 
 PROBLEMS = {
-    "a key alone": ('client_key = "{ca}"', "client_key: is of no use without client_cert"),
-    "a certificate without its key": ('client_cert = "{ca}"', "client_cert: holds no certificate that can be read"),
-    "no certificate": ('ca_file = "{other}"', "ca_file: holds no certificate that can be read"),
+    "a key alone": ('client_key = "{ca}"', "client_key: has no effect without client_cert"),
+    "a certificate without its key": ('client_cert = "{ca}"', "client_cert: has no readable certificate"),
+    "no readable certificate": ('ca_file = "{other}"', "ca_file: has no readable certificate"),
 }
 
 
 @pytest.mark.parametrize(("line", "problem"), PROBLEMS.values(), ids=PROBLEMS.keys())
 def test_certificates_are_read_when_settings_are(tmp_path: Path, tls: Tls, line: str, problem: str) -> None:
     other = tmp_path / "other.pem"
-    other.write_text("no certificate")
+    other.write_text("no readable certificate")
     with pytest.raises(SettingsError) as caught:
         settings(tmp_path, f"[llm.providers.a]\n{line.format(ca=tls.ca_file, other=other)}\n{KEY}")
     assert problem in str(caught.value)

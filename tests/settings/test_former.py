@@ -90,15 +90,15 @@ REFUSED: dict[str, tuple[str, str]] = {
     "the proxy for Anthropic": ("[llm.proxy.anthropic]\nenabled = true\n", "1: llm.proxy.anthropic: is not there"),
     "filter": (
         '[llm.providers.y]\ntype = "echo"\nmodel_filter = "gpt.*"\n',
-        "3: llm.providers.y.model_filter: is not there: models are served by their names only",
+        "3: llm.providers.y.model_filter: is not there: models are served only by name",
     ),
     "TLS that the URL does not say": (
         REDIS.replace("rediss", "redis") + "[server.rate_limits.storage.tls]\nenabled = true\n",
-        "5: server.rate_limits.storage.tls.enabled: is said by the URL here",
+        "5: server.rate_limits.storage.tls.enabled: is part of the URL",
     ),
     "both names": (
         REDIS + "connect_timeout = 1\nconnection_timeout = 2\n",
-        "5: server.rate_limits.storage.connection_timeout: is connect_timeout here, and stands beside it",
+        "5: server.rate_limits.storage.connection_timeout: is connect_timeout here, which is set too",
     ),
     "a month": ('[server]\ndrain_timeout = "1mon"\n', "2: server.drain_timeout: is not a duration"),
 }

@@ -160,11 +160,11 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
     ),
     "key that no header can carry": (
         PROVIDER.replace("{{ env.OPENAI_API_KEY }}", "a\\nb"),
-        ["3: llm.providers.openai.api_key: holds characters that cannot stand in an HTTP header"],
+        ["3: llm.providers.openai.api_key: contains characters that are not allowed in an HTTP header"],
     ),
     "no type": (
         "[llm.providers.x]\nmodels.a = {}",
-        ["1: llm.providers.x.type: is missing; it says which kind of provider this is (known types: "],
+        ["1: llm.providers.x.type: is missing; it must be a provider type (known types: "],
     ),
     "unknown type": (
         '[llm.providers.x]\ntype = "opnai"',
@@ -180,7 +180,7 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
     ),
     "provider name with a slash": (
         PROVIDER.replace("providers.openai", 'providers."a/b"'),
-        ['1: llm.providers."a/b": a provider name must not hold "/"'],
+        ['1: llm.providers."a/b": a provider name must not contain "/"'],
     ),
     "empty provider name": (
         PROVIDER.replace("providers.openai", 'providers.""'),
@@ -199,23 +199,23 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
     ),
     "every protocol off": (
         PROVIDER + "[llm.protocols]\n" + "".join(f"{name}.enabled = false\n" for name in Protocols.model_fields),
-        ["5: llm.protocols: every protocol is switched off"],
+        ["5: llm.protocols: every protocol is disabled"],
     ),
     "health on a protocol's path": (
         PROVIDER + '[server.health]\npath = "/llm/openai"',
-        ["6: server.health.path: lies within the path of llm.protocols.openai"],
+        ["6: server.health.path: is below the path of llm.protocols.openai"],
     ),
     "health where a protocol's calls are": (
         PROVIDER + '[server.health]\npath = "/v1/health"\n[llm.protocols.openai]\npath = "/"',
-        ["6: server.health.path: lies within the path of llm.protocols.openai"],
+        ["6: server.health.path: is below the path of llm.protocols.openai"],
     ),
     "health where the calls of AWS's clients are": (
         PROVIDER + '[server.health]\npath = "/model/health"\n[llm.protocols.bedrock]\npath = "/"',
-        ["6: server.health.path: lies within the path of llm.protocols.bedrock"],
+        ["6: server.health.path: is below the path of llm.protocols.bedrock"],
     ),
     "health below a protocol's path": (
         PROVIDER + '[server.health]\npath = "/llm/anthropic/health"',
-        ["6: server.health.path: lies within the path of llm.protocols.anthropic"],
+        ["6: server.health.path: is below the path of llm.protocols.anthropic"],
     ),
     "not a listen address": (
         PROVIDER + '[server]\nlisten_address = "localhost"',

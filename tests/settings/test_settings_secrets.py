@@ -47,11 +47,11 @@ WARNED: dict[str, tuple[Settings, list[str]]] = {
     "IPv6 loopback": (settings({"listen_address": "[::1]:1"}, x={"api_key": "k"}), []),
     "everywhere": (
         settings({"listen_address": "0.0.0.0:80"}, x={"api_key": "k"}),
-        ["listening on 0.0.0.0:80 without any authentication"],
+        ["listening on 0.0.0.0:80 without authentication"],
     ),
     "name": (
         settings({"listen_address": "gateway:80"}, x={"api_key": "k"}),
-        ["listening on gateway:80 without any authentication"],
+        ["listening on gateway:80 without authentication"],
     ),
     "idle provider": (
         settings(x={"api_key": "k"}, y={"api_key": "k", "models": {}}),

@@ -37,7 +37,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     ),
     "credentials in the address": (
         '[telemetry.exporters.otlp]\nendpoint = "http://u:p@c:4317"',
-        "telemetry.exporters.otlp.endpoint: must not hold credentials",
+        "telemetry.exporters.otlp.endpoint: must not contain credentials",
     ),
     "half a certificate": (
         '[telemetry.exporters.otlp.grpc.tls]\ncert = "c.pem"',

@@ -30,37 +30,37 @@ def read(folder: Path, text: str) -> Settings:
 
 
 REFUSED: dict[str, tuple[str, str]] = {
-    "no target": ("", "9: llm.models.smart.targets: names no target"),
+    "no target": ("", "9: llm.models.smart.targets: has no target"),
     "unknown target": (
         'targets = ["a/x", "b/zz"]',
-        "10: llm.models.smart.targets[1]: is no model that is configured; did",
+        "10: llm.models.smart.targets[1]: is not a configured model; did",
     ),
     "a bare alias as target": (
         'targets = ["z"]',
-        "10: llm.models.smart.targets[0]: is no model that is configured; did",
+        "10: llm.models.smart.targets[0]: is not a configured model; did",
     ),
-    "repeated target": ('targets = ["a/x", "a/x"]', "10: llm.models.smart.targets[1]: stands here twice"),
-    "repeated in spread": ('spread = ["a/x"]\ntargets = ["a/x"]', "11: llm.models.smart.targets[0]: stands here twice"),
-    "unknown in spread": ('spread = [{ model = "n/x" }]', "10: llm.models.smart.spread[0]: is no model that is"),
+    "repeated target": ('targets = ["a/x", "a/x"]', "10: llm.models.smart.targets[1]: is listed twice"),
+    "repeated in spread": ('spread = ["a/x"]\ntargets = ["a/x"]', "11: llm.models.smart.targets[0]: is listed twice"),
+    "unknown in spread": ('spread = [{ model = "n/x" }]', "10: llm.models.smart.spread[0]: is not a configured model"),
     "unknown for what is too long": (
         'targets = ["a/x"]\non_overflow = "n/x"',
-        "11: llm.models.smart.on_overflow: is no model that is configured",
+        "11: llm.models.smart.on_overflow: is not a configured model",
     ),
     "unknown for what is out of limits": (
         'targets = ["a/x"]\non_budget = "n/x"',
-        "11: llm.models.smart.on_budget: is no model that is configured",
+        "11: llm.models.smart.on_budget: is not a configured model",
     ),
     "virtual target": (
         'targets = ["other"]\n[llm.models.other]\ntargets = ["a/x"]',
-        "10: llm.models.smart.targets[0]: is a virtual model itself",
+        "10: llm.models.smart.targets[0]: is a virtual model",
     ),
-    "itself as target": ('targets = ["smart"]', "10: llm.models.smart.targets[0]: is a virtual model itself"),
-    "patience with one target": ('targets = ["a/x"]\npatience = "3s"', "11: llm.models.smart.patience: is of no use"),
+    "itself as target": ('targets = ["smart"]', "10: llm.models.smart.targets[0]: is a virtual model"),
+    "patience with one target": ('targets = ["a/x"]\npatience = "3s"', "11: llm.models.smart.patience: has no effect"),
     "weight of nothing": ('spread = [{ model = "a/x", weight = 0 }]', "10: llm.models.smart.spread[0].weight: must be"),
     "negative weight": ('spread = [{ model = "a/x", weight = -1 }]', "10: llm.models.smart.spread[0].weight: must be"),
     "slash in the name": (
         'targets = ["a/x"]\n[llm.models."n/m"]\ntargets = ["a/x"]',
-        '11: llm.models."n/m": the name of a virtual model must not hold "/"',
+        '11: llm.models."n/m": the name of a virtual model must not contain "/"',
     ),
     "dot in the name": ('targets = ["a/x"]\n[llm.models.gpt-4.1]\ntargets = ["a/x"]', "a name with a dot needs quotes"),
     "name that a model is exposed as": (
@@ -89,7 +89,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     ),
     "a key's list with no model": (
         f'targets = ["a/x"]\n{KEY}models = ["smart", "nope"]',
-        '13: server.keys.k.models[1]: matches no model, for their names are "provider/model"',
+        '13: server.keys.k.models[1]: matches no model: names are "provider/model"',
     ),
     "two kinds of keys": (
         'targets = ["a/x"]\n[llm.providers.c]\ntype = "openai"\napi_key = "sk-hushhush-1"\n'
@@ -98,15 +98,15 @@ REFUSED: dict[str, tuple[str, str]] = {
     ),
     "no keys, callers bring theirs": (
         'targets = ["a/x"]\n[llm.providers.c]\ntype = "openai"\nforward_token = true\napi_keys = []',
-        "14: llm.providers.c.api_keys: names no key",
+        "14: llm.providers.c.api_keys: is empty",
     ),
     "an empty key": (
         'targets = ["a/x"]\n[llm.providers.c]\ntype = "openai"\napi_keys = ["sk-hushhush-2", " "]',
         "13: llm.providers.c.api_keys[1]: is empty",
     ),
-    "one key twice": (
+    "a key twice": (
         'targets = ["a/x"]\n[llm.providers.c]\ntype = "openai"\napi_keys = ["sk-hushhush-2", "sk-hushhush-2"]',
-        "13: llm.providers.c.api_keys: holds one key twice",
+        "13: llm.providers.c.api_keys: has a key twice",
     ),
     "no room at all": (
         'targets = ["a/x"]\n[llm.providers.c]\ntype = "echo"\nmax_concurrency = 0',
@@ -156,4 +156,6 @@ def test_a_hidden_alias_is_warned_of(tmp_path: Path) -> None:
 
 
 def test_a_virtual_name_in_a_keys_list_is_a_model(tmp_path: Path) -> None:
-    assert not [text for text in warnings(read(tmp_path, LOADED["a key's list"])) if "is no model" in text]
+    assert not [
+        text for text in warnings(read(tmp_path, LOADED["a key's list"])) if "is not a configured model" in text
+    ]

@@ -286,5 +286,5 @@ def test_a_thread_that_dies_says_so_through_the_sink(capsys: Capture, monkeypatc
         thread.start()
         thread.join()
     words = said(capsys)
-    assert "ERROR a thread ended by an exception thread=mortal" in words
+    assert "ERROR unhandled exception in a thread thread=mortal" in words
     assert "ValueError: about [redacted]" in words

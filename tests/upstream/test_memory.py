@@ -66,12 +66,12 @@ def unread(one: Transport, url: str, cancel: Cancel) -> None:
 
 
 def cancelled_early(one: Transport, url: str, cancel: Cancel) -> None:
-    cancel.throw(Cancelled("the client left"))
+    cancel.throw(Cancelled("the client disconnected"))
     one.send(post(url, b"good"), cancel)
 
 
 def cancelled_waiting(one: Transport, url: str, cancel: Cancel) -> None:
-    timer = threading.Timer(0.005, cancel.throw, (Cancelled("the client left"),))
+    timer = threading.Timer(0.005, cancel.throw, (Cancelled("the client disconnected"),))
     timer.start()
     try:
         one.send(post(url, b"silence"), cancel)
@@ -82,13 +82,13 @@ def cancelled_waiting(one: Transport, url: str, cancel: Cancel) -> None:
 def cancelled_reading(one: Transport, url: str, cancel: Cancel) -> None:
     with one.send(post(url, b"unread"), cancel) as reply:
         reply.read()
-        cancel.throw(Cancelled("the client left"))
+        cancel.throw(Cancelled("the client disconnected"))
         reply.read()
 
 
 def cancelled_late(one: Transport, url: str, cancel: Cancel) -> None:
     good(one, url, cancel)
-    cancel.throw(Cancelled("the client left"))
+    cancel.throw(Cancelled("the client disconnected"))
 
 
 def failing(body: bytes) -> Callable[[Transport, str, Cancel], None]:

@@ -352,7 +352,7 @@ PHASES = [
 @pytest.mark.parametrize("phase", PHASES)
 def test_a_cancelled_call_ends_at_once(no_leak: None, tls: Tls, phase: SceneOf) -> None:
     with phase(tls) as here, transport(**here.options) as one:
-        cancel, reason = Cancel(), Cancelled("the client left")
+        cancel, reason = Cancel(), Cancelled("the client disconnected")
         job = Job(lambda: fetch(one, here.url, here.body, cancel))
         if here.reached is not None:
             assert here.reached.wait(HARD_LIMIT)
@@ -366,7 +366,7 @@ def test_a_cancelled_call_ends_at_once(no_leak: None, tls: Tls, phase: SceneOf) 
 
 def test_a_call_cancelled_before_it_is_sent_connects_to_nobody() -> None:
     cancel = Cancel()
-    cancel.throw(Cancelled("the client left"))
+    cancel.throw(Cancelled("the client disconnected"))
     with Peer(echo) as peer, transport() as one:
         with pytest.raises(Cancelled):
             one.send(post(peer.url), cancel)
@@ -380,7 +380,7 @@ def test_a_call_cancelled_while_its_name_is_looked_up_does_not_connect(monkeypat
     with blackhole() as port, transport(Timeouts(connect=600, first_byte=600, idle=600)) as one:
 
         def lookup(*_: object, **__: object) -> list[tuple[Any, ...]]:
-            cancel.throw(Cancelled("the client left"))
+            cancel.throw(Cancelled("the client disconnected"))
             return addresses_of(port)
 
         monkeypatch.setattr(socket, "getaddrinfo", lookup)
@@ -395,7 +395,7 @@ def test_a_call_cancelled_at_one_address_does_not_try_the_next(monkeypatch: pyte
         job = Job(lambda: one.send(post("http://vendor.test/"), cancel))
         job.wait_inside("_connect")
         wait_until(lambda: job.stack[0] == "_connect")
-        cancel.throw(Cancelled("the client left"))
+        cancel.throw(Cancelled("the client disconnected"))
         with pytest.raises(Cancelled):
             job.result()
 
@@ -408,7 +408,7 @@ def test_a_call_cancelled_between_connect_and_handshake_leaves_no_socket(
 
     def dup(descriptor: int) -> int:
         """Runs where the TCP connection stands and TLS is about to begin."""
-        cancel.throw(Cancelled("the client left"))
+        cancel.throw(Cancelled("the client disconnected"))
         return duplicate(descriptor)
 
     monkeypatch.setattr(os, "dup", dup)
@@ -441,7 +441,7 @@ def test_a_cancel_after_the_end_cuts_nobody() -> None:
         assert b"".join(iter(reply.read, b"")) == b"one"
         job = Job(lambda: fetch(one, peer.url))
         assert second.wait(HARD_LIMIT)
-        first.throw(Cancelled("the client left"))
+        first.throw(Cancelled("the client disconnected"))
         reply.close()
         go.set()
         assert job.result() == b"two"
@@ -464,7 +464,7 @@ def test_a_cancel_that_meets_the_end_cuts_nobody() -> None:
         first = Cancel()
         first.add(meanwhile)
         replies.append(one.send(post(peer.url), first))
-        first.throw(Cancelled("the client left"))
+        first.throw(Cancelled("the client disconnected"))
         replies[0].close()
         go.set()
         assert jobs[0].result() == b"two"
@@ -493,7 +493,7 @@ def test_cancelling_never_hurts_another_call(no_leak: None, tls: Tls, handler: H
         while (cancel := victims.get()) is not None:
             for _ in range(dice.randrange(2000)):
                 pass
-            cancel.throw(Cancelled("the client left"))
+            cancel.throw(Cancelled("the client disconnected"))
 
     def caller(number: int) -> int:
         dice = random.Random(number)

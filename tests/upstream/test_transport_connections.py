@@ -221,7 +221,7 @@ def test_a_name_lookup_ends_with_the_connect_timeout(monkeypatch: pytest.MonkeyP
 def test_a_caller_leaves_a_name_lookup_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with Peer(echo) as peer, transport() as one:
         names = Hanging(monkeypatch, peer.port)
-        cancel, reason = Cancel(), Cancelled("the client left")
+        cancel, reason = Cancel(), Cancelled("the client disconnected")
         job = Job(lambda: fetch(one, "http://vendor.test/", cancel=cancel))
         job.wait_inside("wait_for")
         cancel.throw(reason)
@@ -478,7 +478,7 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
 
 
 def test_a_socks_proxy(no_leak: None, tls: Tls) -> None:
-    pytest.importorskip("socks", reason="needs the extra socks")
+    pytest.importorskip("socks", reason="needs PySocks")
     seen: list[bytes] = []
     with Peer(echo, tls.server) as vendor, Peer(socks_proxy(vendor.port, seen)) as proxy:
         with transport(proxy=f"socks5h://127.0.0.1:{proxy.port}", ca_file=tls.ca_file) as one:
@@ -490,6 +490,6 @@ def test_a_socks_proxy(no_leak: None, tls: Tls) -> None:
 
 
 def test_a_socks_proxy_that_is_not_there(no_leak: None) -> None:
-    pytest.importorskip("socks", reason="needs the extra socks")
+    pytest.importorskip("socks", reason="needs PySocks")
     with transport(proxy="socks5h://127.0.0.1:1") as one, pytest.raises(Unreachable, match="proxy"):
         fetch(one, "http://vendor.invalid/")

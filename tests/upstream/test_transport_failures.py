@@ -89,7 +89,7 @@ def mute_after_a_piece() -> Iterator[str]:
             id="connect, TLS included",
         ),
         pytest.param(mute_http, Timeouts(30, BRIEF, 30), "vendor: no answer within 0.15 s", False, id="first byte"),
-        pytest.param(mute_after_a_piece, Timeouts(30, 30, BRIEF), "vendor: silent for 0.15 s", False, id="idle"),
+        pytest.param(mute_after_a_piece, Timeouts(30, 30, BRIEF), "vendor: no data for 0.15 s", False, id="idle"),
     ],
 )
 def test_timeouts(
@@ -179,8 +179,8 @@ def _resets(after: bytes) -> Handler:
     return handler
 
 
-NO_ANSWER = "vendor: the connection failed before an answer began (%s)"
-BROKEN_OFF = "vendor: the connection broke off (closed)"
+NO_ANSWER = "vendor: the connection failed before the answer started (%s)"
+BROKEN_OFF = "vendor: the connection was lost (closed)"
 NOT_HTTP = "vendor: the answer is not valid HTTP"
 
 

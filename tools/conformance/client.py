@@ -93,9 +93,9 @@ class Client:
                     if len(whole) > MOST_BYTES:
                         raise Failed(f"an answer of more than {MOST_BYTES} bytes")
             except TimeoutError as error:
-                raise Failed(f"no whole answer within {limit:g}s") from error
+                raise Failed(f"no complete answer within {limit:g}s") from error
             except (OSError, HTTPException) as error:
-                raise Failed(f"the connection broke off: {error or type(error).__name__}") from error
+                raise Failed(f"the connection was lost: {error or type(error).__name__}") from error
         return Answer(response.status, lower(response), bytes(whole), time.monotonic() - began)
 
     @contextmanager

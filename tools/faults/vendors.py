@@ -60,7 +60,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "resets every connection before its head": (always(Behaviour(reset_after=0)), "502"),
     "never answers": (answers(Behaviour(hang=True)), "504"),
     "answers with what is not HTTP": (answers(Behaviour(garbage="http")), "502"),
-    "answers with what is not JSON": (answers(Behaviour(garbage="json"), path=MESSAGES), "502"),
+    "answers with invalid JSON": (answers(Behaviour(garbage="json"), path=MESSAGES), "502"),
     "breaks its stream": (answers(Behaviour(garbage="sse"), stream=True, path=MESSAGES), "502"),
     "cuts a stream after 2 events": (answers(Behaviour(cut_after=2), stream=True), "cut"),
     "resets a stream after 2 events": (answers(Behaviour(reset_after=2), stream=True, path=MESSAGES), "cut"),

@@ -119,7 +119,7 @@ def show(options: Options, settings: Settings, source: Source) -> int:
 def checked(settings: Settings, protocol: str, model: str) -> None:
     """Raises CannotLaunch where the settings serve no such protocol, or no such model."""
     if protocol not in settings.llm.paths:
-        raise CannotLaunch(f"the settings switch off llm.protocols.{protocol}, which it speaks")
+        raise CannotLaunch(f"the settings disable llm.protocols.{protocol}, which it needs")
     if model:
         try:
             Routes(registry.load_all(settings.llm.served), settings.llm.models).find(model.removesuffix("[1m]"))
@@ -132,9 +132,9 @@ def key_of(settings: Settings, environ: Mapping[str, str]) -> str:
     if key := environ.get(KEY_VARIABLE, "").strip():
         return key
     if settings.server.keys:
-        raise CannotLaunch(f"this gateway asks for a key: set {KEY_VARIABLE} to yours (nexus key new NAME makes one)")
+        raise CannotLaunch(f"this gateway requires a key: set {KEY_VARIABLE} to yours (nexus key new NAME makes one)")
     if settings.server.oauth is not None:
-        raise CannotLaunch(f"this gateway asks for a token: set {KEY_VARIABLE} to yours")
+        raise CannotLaunch(f"this gateway requires a token: set {KEY_VARIABLE} to yours")
     return NO_KEY
 
 

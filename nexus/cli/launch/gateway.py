@@ -83,7 +83,7 @@ def _wait(process: subprocess.Popen[bytes], serves: Callable[[], bool], log: Pat
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if process.poll() is not None:
-            raise CannotStart(f"the gateway ended with exit code {process.returncode}:\n{_last_words(log)}")
+            raise CannotStart(f"the gateway exited with code {process.returncode}:\n{_last_words(log)}")
         if serves():
             return
         time.sleep(STEP)

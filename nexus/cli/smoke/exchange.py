@@ -96,7 +96,7 @@ class Gateway:
             trace.total = trace.elapsed()
             connection.close()
 
-    def _guarded(self, action: Callable[[], T], problem: str = "the connection broke off") -> T:
+    def _guarded(self, action: Callable[[], T], problem: str = "the connection was lost") -> T:
         try:
             return action()
         except TimeoutError as error:

@@ -145,20 +145,20 @@ def write_part(part: Part, path: str) -> list[dict[str, Json]]:
         case Document():
             return _write_document(part, path)
         case _:
-            raise UnsupportedFeature.about(path, f"{type(part).__name__} has no place in this message")
+            raise UnsupportedFeature.about(path, f"{type(part).__name__} is not allowed in this message")
 
 
 def _write_audio(source: Inline, path: str) -> dict[str, Json]:
     name = _AUDIO_FORMATS.get(source.media_type)
     if name is None:
-        raise UnsupportedFeature.about(path, f"this vendor takes no audio of type {source.media_type}")
+        raise UnsupportedFeature.about(path, f"this vendor does not accept audio of type {source.media_type}")
     return {"type": "input_audio", "input_audio": {"data": source.data, "format": name}}
 
 
 def _write_document(part: Document, path: str) -> list[dict[str, Json]]:
     source = part.source
     if isinstance(source, Link):
-        raise UnsupportedFeature.about(path, "this vendor fetches no documents; send the file inline")
+        raise UnsupportedFeature.about(path, "this vendor does not fetch documents; send the file inline")
     if isinstance(source, Text) or is_textual(source.media_type):
         words = source.text if isinstance(source, Text) else read_text_file(source, path)
         return [{"type": "text", "text": "\n\n".join(filter(None, (part.title, part.context, words)))}]

@@ -132,7 +132,7 @@ class MessagesReader:
         for at, call in enumerate(self._legacy):
             if call.name == name:
                 return self._legacy.pop(at).id
-        raise InvalidRequest.about(f"{path}.name", f"no function_call of {name} is waiting for an answer")
+        raise InvalidRequest.about(f"{path}.name", f"no function_call of {name} is pending")
 
     def _read_result(self, message: Mapping[str, Json], path: str, call_id: str) -> None:
         found = content.read_content(message.get("content"), f"{path}.content", content.TOOL)

@@ -73,7 +73,7 @@ def read_request(body: Mapping[str, Json]) -> ReadRequest:
 
 def _check_choices(body: Mapping[str, Json]) -> None:
     if (maybe_whole(body, "n", 1) or 1) > 1:
-        raise UnsupportedFeature.about("n", "only one answer at a time can be translated; send several requests")
+        raise UnsupportedFeature.about("n", "only one choice can be translated; send several requests")
 
 
 def _read_modalities(body: Mapping[str, Json]) -> bool | None:

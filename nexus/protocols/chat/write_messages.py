@@ -209,7 +209,7 @@ class MessagesWriter:
         return parts[0]["text"] if len(parts) == 1 and len(parts[0]) == 2 else parts
 
     def _misplaced(self, part: Part, path: str) -> None:
-        raise UnsupportedFeature.about(path, f"{type(part).__name__} has no place in this message")
+        raise UnsupportedFeature.about(path, f"{type(part).__name__} is not allowed in this message")
 
 
 Turn = tuple[tuple[Message, list[str]] | None, list[tuple[int, Message]]]

@@ -78,7 +78,7 @@ def _write_format(request: Request, server: ChatServer, body: dict[str, Json]) -
     if server.no_json_schema:
         if request.tools:
             raise UnsupportedFeature(
-                "this vendor gives structured output by a forced tool, which leaves no room for other tools",
+                "this vendor supports structured output only by a forced tool, which excludes other tools",
                 param="response_format",
             )
         function = {"name": _ANSWER, "description": wanted.description or "The answer.", "parameters": wanted.schema}

@@ -86,7 +86,9 @@ def _source(source: Inline | Link, formats: Mapping[str, str], what: str, path: 
     kind = formats.get(media_type)
     if kind is None:
         takes = ", ".join(sorted(set(formats.values())))
-        raise UnsupportedFeature(f"Bedrock takes no {what} of type {media_type!r}; it takes {takes}", param=path)
+        raise UnsupportedFeature(
+            f"Bedrock does not accept {what} of type {media_type!r}; it accepts {takes}", param=path
+        )
     if (raw := base64_bytes(source.data)) is None:
         raise InvalidRequest(f"the {what}'s data is not valid base64", param=path)
     if not raw:
@@ -103,5 +105,5 @@ def _linked(link: Link, formats: Mapping[str, str], what: str, path: str) -> tup
     extension = link.url.rpartition(".")[2].lower()
     kind = _EXTENSIONS.get(extension, extension)
     if kind not in formats.values():
-        raise UnsupportedFeature(f"the format of the {what} cannot be told from its s3 address", param=path)
+        raise UnsupportedFeature(f"the format of the {what} cannot be determined from its s3 address", param=path)
     return kind, {"s3Location": {"uri": link.url}}

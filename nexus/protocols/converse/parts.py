@@ -47,12 +47,12 @@ def write_assistant_part(part: Part, path: str, draft: Draft) -> list[Json]:
         case ToolCall():
             return [_tool_use(part, draft), *draft.cache_point(part.cache)]
         case ToolResult():
-            raise InvalidRequest("a tool result belongs into a user message", param=path)
+            raise InvalidRequest("a tool result must be in a user message", param=path)
         case Image():
             draft.drops.add(LOST)
             return text_blocks(unseen(part).text) + draft.cache_point(part.cache)
         case Document() | Audio():
-            raise UnsupportedFeature("Bedrock takes documents and audio from the user only", param=path)
+            raise UnsupportedFeature("Bedrock accepts documents and audio only from the user", param=path)
 
 
 def write_user_part(part: Part, path: str, draft: Draft) -> list[Json]:

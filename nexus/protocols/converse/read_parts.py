@@ -103,7 +103,7 @@ def _one(wire: Json, path: str) -> tuple[str, Json]:
 def _read(kind: str, value: Json, role: Role, path: str, drops: Drops) -> Part | Carrier:
     read = _READERS.get(kind)
     if read is None:
-        raise UnsupportedFeature.about(path, f"a {kind} block can be sent to Bedrock's own models only")
+        raise UnsupportedFeature.about(path, f"a {kind} block can be sent only to Bedrock's models")
     if kind in (_USERS if role == "assistant" else _ASSISTANTS):
         raise InvalidRequest.about(path, f"a {kind} block does not belong to the role {role}")
     return read(value, f"{path}.{kind}", drops)
@@ -123,7 +123,7 @@ def _data(source: Json, path: str) -> str:
     """Base64 of the bytes."""
     held = an_object(source, path)
     if "s3Location" in held:
-        raise UnsupportedFeature.about(path, "an object in S3 can be read by Bedrock only; send its bytes")
+        raise UnsupportedFeature.about(path, "only Bedrock can read an object in S3; send its bytes")
     data = a_string(held, "bytes", path)
     if base64_bytes(data) is None:
         raise wrong(f"{path}.bytes", "base64")
@@ -194,7 +194,7 @@ def _tool_result(value: Json, path: str, drops: Drops) -> ToolResult:
         kind, held = _one(inner, at)
         read = _IN_RESULTS.get(kind)
         if read is None:
-            raise UnsupportedFeature.about(at, f"a {kind} block can be sent to Bedrock's own models only")
+            raise UnsupportedFeature.about(at, f"a {kind} block can be sent only to Bedrock's models")
         parts.append(placed(read(held, f"{at}.{kind}", drops), at))
     status = wire.get("status")
     if status not in (None, "success", "error"):

@@ -53,9 +53,11 @@ def plan_tools(request: Request, draft: Draft) -> ToolPlan:
     if wanted is not None and plan.format is None:
         plan = _with_answer_tool(plan, wanted, draft)
     if plan.tools and not draft.model.tools:
-        raise UnsupportedFeature("this model has no tools; use another model", param="tools")
+        raise UnsupportedFeature("this model does not support tools; use another model", param="tools")
     if plan.forced and draft.model.tool_choice == "auto":
-        raise UnsupportedFeature("this model cannot be made to call a tool; use tool_choice auto", param="tool_choice")
+        raise UnsupportedFeature(
+            "this model does not support a forced tool call; use tool_choice auto", param="tool_choice"
+        )
     if plan.mode == "tool" and draft.model.tool_choice == "any":
         return replace(plan, mode="any", tools=tuple(tool for tool in plan.tools if tool.name == plan.name))
     return plan
@@ -76,7 +78,7 @@ def _chosen(request: Request, draft: Draft) -> ToolPlan:
             return ToolPlan(tools)
         case "required":
             if not request.tools:
-                raise InvalidRequest("tool_choice demands a tool, but there are no tools", param="tool_choice")
+                raise InvalidRequest("tool_choice requires a tool, but there are no tools", param="tool_choice")
             return ToolPlan(tools, "any")
         case "tool":
             name = choice.name if choice is not None else None
@@ -100,7 +102,7 @@ def _held_format(wanted: OutputFormat | None, draft: Draft) -> Closed | None:
         return close_format(wanted.schema, None)
     except NotClosed as reason:
         if wanted.strict:
-            raise UnsupportedFeature(f"this model cannot be held to the schema: {reason}", param=FORMAT) from reason
+            raise UnsupportedFeature(f"this model cannot enforce the schema: {reason}", param=FORMAT) from reason
     return None
 
 
@@ -111,7 +113,7 @@ def _with_answer_tool(plan: ToolPlan, wanted: OutputFormat, draft: Draft) -> Too
         return plan
     if draft.model.tool_choice == "auto" or not draft.model.tools:
         raise UnsupportedFeature(
-            "this model has neither structured output nor a forced tool; use another model", param="output_format"
+            "this model supports neither structured output nor a forced tool; use another model", param="output_format"
         )
     about = "Give the final answer by calling this tool with it."
     tool, forms = answer_tool(

@@ -51,7 +51,7 @@ def write_image(image: Image) -> tuple[str, str]:
     """Its format and its bytes as base64."""
     source = image.source
     if not isinstance(source, Inline):
-        raise TypeError("this dialect has no room for links to images")
+        raise TypeError("this protocol does not support links to images")
     return _FORMATS.get(source.media_type.lower(), "png"), source.data
 
 

@@ -83,14 +83,12 @@ def _texts(value: Json) -> tuple[str, ...]:
     if not isinstance(value, list) or not value:
         raise InvalidRequest.about("input", "expected a string or an array of strings")
     if isinstance(value[0], int | list) and not isinstance(value[0], bool):
-        raise UnsupportedFeature.about(
-            "input", "token numbers are those of another vendor's models; this model takes text"
-        )
+        raise UnsupportedFeature.about("input", "token ids belong to another vendor's models; send text")
     if len(value) > MOST_TEXTS:
         raise InvalidRequest.about("input", f"at most {MOST_TEXTS} strings")
     for index, one in enumerate(value):
         if not isinstance(one, str) or not one:
-            raise InvalidRequest.about(f"input[{index}]", "expected a string that is not empty")
+            raise InvalidRequest.about(f"input[{index}]", "expected a non-empty string")
     return tuple(one for one in value if isinstance(one, str))
 
 

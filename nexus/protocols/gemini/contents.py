@@ -107,7 +107,7 @@ class ContentsWriter:
         """Raises UnsupportedFeature for a prefill that the model rejects."""
         if self._turns and self._turns[-1].role == "model" and not self._gemini.prefill:
             raise UnsupportedFeature(
-                "this model does not continue an answer begun by the client; end with a user message",
+                "this model does not continue a partial answer of the client; end with a user message",
                 param=self._turns[-1].origin,
             )
         if self._turns and self._turns[0].role == "model":

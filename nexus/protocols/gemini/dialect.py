@@ -64,8 +64,7 @@ class GeminiDialect(Dialect):
         if names & _KEYS:
             raise InvalidRequest.about(
                 "key",
-                "a key in the URL would stand in every log on the way, and is not taken; send it in the header "
-                "x-goog-api-key, and have this one replaced",
+                "a key in the URL ends up in logs and is rejected; send x-goog-api-key, and rotate this key",
             )
 
     def open(self, operation: Operation, path: str, asked: Asked) -> Asked:

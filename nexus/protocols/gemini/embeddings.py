@@ -44,7 +44,7 @@ def read_asked(document: Mapping[str, Json]) -> Asked:
     }
     if len(asked) > 1:
         raise UnsupportedFeature.about(
-            "requests", "those with another taskType or outputDimensionality must be asked for apart"
+            "requests", "requests with another taskType or outputDimensionality must be sent separately"
         )
     ((task, size),) = asked
     task = "" if task == "TASK_TYPE_UNSPECIFIED" else task
@@ -79,5 +79,5 @@ def _text(request: Mapping[str, Json], place: str) -> str:
             raise UnsupportedFeature.about(f"{path}.parts.{at}", "only text can be embedded here")
     words = "".join(text(mapping(part).get("text")) for part in parts)
     if not words:
-        raise InvalidRequest.about(path, "expected a text that is not empty")
+        raise InvalidRequest.about(path, "expected a non-empty text")
     return words

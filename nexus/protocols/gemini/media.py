@@ -114,7 +114,7 @@ def _file_data(url: str, default: str | None, gemini: Gemini, param: str) -> dic
     try:
         address = urlsplit(url)
     except ValueError:
-        raise UnsupportedFeature("this is not a URL that the vendor could fetch", param=param) from None
+        raise UnsupportedFeature("the vendor cannot fetch this URL", param=param) from None
     host = (address.hostname or "").lower()
     if host == FILES_API and not gemini.vertex:
         return {"fileUri": url}

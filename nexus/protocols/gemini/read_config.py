@@ -45,7 +45,9 @@ def read_config(config: Config, drops: Drops) -> Request:
     """A request with only these fields. Raises InvalidRequest, UnsupportedFeature."""
     drops.unknown(config, _READ, _AT)
     if (_whole(config, "candidateCount") or 1) > 1:
-        raise UnsupportedFeature.about(f"{_AT}.candidateCount", "other vendors answer once; ask several times")
+        raise UnsupportedFeature.about(
+            f"{_AT}.candidateCount", "other vendors return one candidate; send several requests"
+        )
     return Request(
         messages=(),
         thinking=_thinking(config, drops),

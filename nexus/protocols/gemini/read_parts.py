@@ -37,7 +37,7 @@ def kind_of(wire: Body, path: str, drops: Drops) -> str:
     """The one member that a part has; what else it says is named."""
     kinds = [name for name in _KINDS if wire.get(name) is not None]
     if own := next((name for name in _OWN if wire.get(name) is not None), None):
-        raise UnsupportedFeature.about(path, f"a part {own} can be sent to Google's own models only")
+        raise UnsupportedFeature.about(path, f"a part {own} can be sent only to Google's models")
     if wire.get("thoughtSignature") and wire.keys() <= set(_ABOUT):
         # A signature alone is one of no words.
         return "text"
@@ -94,7 +94,7 @@ def _file(wire: Body, path: str) -> Media:
         raise wrong(f"{path}.fileUri", "a URI") from None
     if host == FILES_API or host in YOUTUBE:
         raise UnsupportedFeature.about(
-            path, "a file or video that Google keeps can be read by Google's models only; send its bytes inline"
+            path, "only Google's models can read a file or video stored at Google; send its bytes inline"
         )
     if not media_type.startswith(("image/", "application/", "text/")):
         raise UnsupportedFeature.about(path, f"{media_type or 'a file of no type'} cannot be sent as a link")
@@ -107,5 +107,5 @@ def _of_type(source: Inline | Link, media_type: str, title: str | None, path: st
     if media_type.startswith("audio/") and isinstance(source, Inline):
         return Audio(source)
     if media_type.startswith("video/"):
-        raise UnsupportedFeature.about(path, "video can be sent to Google's models only")
+        raise UnsupportedFeature.about(path, "video can be sent only to Google's models")
     return Document(source, title)

@@ -91,7 +91,7 @@ def _unsearched(request: Request, drops: Drops) -> Request:
     for at, tool in enumerate(request.tools):
         if isinstance(tool, WebSearch) and not tool.offered:
             raise UnsupportedFeature.about(
-                f"tools.{at}", "Gemini searches the web in requests without other tools only"
+                f"tools.{at}", "Gemini searches the web only in requests without other tools"
             )
     request, lost = without_search(request, searches=False)
     drops.add(*lost)
@@ -101,7 +101,7 @@ def _unsearched(request: Request, drops: Drops) -> Request:
 def _checked_choice(request: Request) -> ToolChoice:
     choice = request.tool_choice or _AUTO
     if choice.mode in ("required", "tool") and not request.tools:
-        raise InvalidRequest("tool_choice demands a tool, but the request has no tools", param="tool_choice")
+        raise InvalidRequest("tool_choice requires a tool, but the request has no tools", param="tool_choice")
     if choice.mode == "tool" and choice.name not in {tool.name for tool in request.tools}:
         raise InvalidRequest(f"tool_choice names {choice.name!r}, which is not among the tools", param="tool_choice")
     seen: set[str] = set()

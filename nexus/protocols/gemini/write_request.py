@@ -71,7 +71,7 @@ def _write_conversation(request: Request, gemini: Gemini, drops: Drops) -> tuple
     if contents:
         return writer.system, contents
     if not writer.system:
-        raise InvalidRequest("the request holds no content to answer", param="messages")
+        raise InvalidRequest("the request has no content to answer", param="messages")
     # The vendor demands a turn; with instructions alone, they are what there is to answer.
     return [], [{"role": "user", "parts": writer.system}]
 

@@ -61,7 +61,7 @@ class _Writer:
         self._nodes = 0
         for reference in references(root):
             if definition(root, reference) is None:
-                raise NotClosed(f"the reference {reference!r} leads nowhere in the schema")
+                raise NotClosed(f"the reference {reference!r} does not exist in the schema")
         _refuse_recursion(root)
 
     def write(self, schema: Json, path: str) -> dict[str, Json]:

@@ -1,7 +1,7 @@
 """References of a JSON Schema, all of them to ``#/$defs/NAME`` of the root.
 
 Equal in meaning to what the client wrote, so that a schema can be taken apart afterwards without breaking a
-pointer into it. A reference that leads nowhere in the schema stays as it is.
+pointer into it. A reference that does not exist in the schema stays as it is.
 """
 
 from __future__ import annotations

@@ -92,12 +92,12 @@ def _held(wanted: OutputFormat, target: Target) -> Closed | None:
         except NotClosed as why:
             reason = str(why)
     elif not target.claude.forced_tools:
-        reason = "the model has no structured output there; leave strict out to have the schema as an instruction"
+        reason = "the model has no structured output there; omit strict to send the schema as an instruction"
     else:
         # A forced tool is close enough.
         return None
     if wanted.strict:
-        raise UnsupportedFeature.about(FORMAT, f"{target.named} cannot be held to this schema: {reason}")
+        raise UnsupportedFeature.about(FORMAT, f"{target.named} cannot enforce this schema: {reason}")
     return None
 
 

@@ -120,7 +120,7 @@ def _read_source(source: Block, path: str) -> Inline | Link:
             return read_url(a_string(source, "url", path), param=f"{path}.url")
         case "file":
             raise UnsupportedFeature.about(
-                path, "uploaded files live at Anthropic; send the content as base64 or a URL"
+                path, "uploaded files exist only at Anthropic; send the content as base64 or a URL"
             )
         case kind:
             raise UnsupportedFeature.about(path, f"a source of type {kind} is not known")
@@ -184,7 +184,7 @@ def _read_redacted(block: Block, path: str, drops: Drops) -> Reasoning:
 
 def _read_call(block: Block, path: str, drops: Drops) -> ToolCall:
     if mapping(block.get("caller")).get("type", "direct") != "direct":
-        raise UnsupportedFeature.about(f"{path}.caller", "only the model itself can call tools here")
+        raise UnsupportedFeature.about(f"{path}.caller", "only the model can call tools here")
     drops.unknown(block, ("type", "id", "name", "input", "caller", "cache_control", "toolset_name"), "tool_use")
     given = block.get("input")
     arguments = an_object(given, f"{path}.input") if given is not None else {}

@@ -61,8 +61,8 @@ def write_tooling(request: Request, target: Target, drops: Drops) -> Tooling:
     if tooling.forced and not target.claude.forced_tools:
         raise UnsupportedFeature.about(
             "tool_choice",
-            f"{target.named} cannot be made to call one of several tools; use auto and say so in the "
-            "prompt, or name one tool",
+            f"{target.named} does not support a forced call of one of several tools; use auto and a prompt, "
+            "or name one tool",
         )
     return tooling
 

@@ -94,7 +94,7 @@ def write_turns(system: list[Block], messages: tuple[Message, ...], claude: Clau
 def _instructions_alone(leading: list[Block]) -> Turns:
     """The API requires a turn; if there are only instructions, they become the user turn."""
     if not leading:
-        raise InvalidRequest.about("messages", "there is nothing to send")
+        raise InvalidRequest.about("messages", "there is no content to send")
     return Turns([], [Turn("user", "messages", [Placed(block, "messages") for block in leading])])
 
 

@@ -79,10 +79,10 @@ def _write_one(part: Part, role: str, path: str, claude: Claude, drops: Drops) -
             return write_text(unseen(part), drops)
         case Image() | Document():
             if role != "user":
-                raise UnsupportedFeature.about(path, "Claude takes documents in user messages only; move it there")
+                raise UnsupportedFeature.about(path, "Claude accepts documents only in user messages; move it there")
             return _write_media(part, path, drops)
         case Audio():
-            raise UnsupportedFeature.about(path, "Claude takes no audio; send its text instead")
+            raise UnsupportedFeature.about(path, "Claude does not accept audio; send its text instead")
         case _:
             raise UnsupportedFeature.about(path, f"{type(part).__name__} has no block in the messages dialect")
 

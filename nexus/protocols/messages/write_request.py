@@ -93,7 +93,7 @@ def _write_stops(stops: tuple[str, ...]) -> list[str]:
     for at, stop in enumerate(stops):
         if stop and not stop.strip():
             raise UnsupportedFeature.about(
-                f"stop.{at}", "Claude takes no stop sequence of white space alone; leave it out"
+                f"stop.{at}", "Claude does not accept stop sequences of white space alone; remove it"
             )
     return [stop for stop in stops if stop]
 

@@ -73,7 +73,7 @@ class StreamWriter(BlockWriter):
             case Text() | Refusal():
                 return {"type": "text", "text": ""}
             case Image():
-                raise TypeError("this dialect has no room for images")
+                raise TypeError("this protocol does not support images")
 
     def _say(self, index: int, words: str) -> bytes:
         if not words or _is_redacted(self._part):

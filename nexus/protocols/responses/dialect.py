@@ -86,7 +86,7 @@ class Responses(OpenAIDialect):
 
         answer = stored_answer(record)
         if path.endswith(("/cancel", "/input_items")):
-            raise UnsupportedFeature("of an answer that was translated, only itself can be fetched and deleted")
+            raise UnsupportedFeature("a stored translated answer can only be fetched and deleted")
         if method == "DELETE":
             return {"id": answer.get("id"), "object": "response", "deleted": True}
         return dict(answer)

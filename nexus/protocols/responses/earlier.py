@@ -35,7 +35,7 @@ class Continued(Request):
 LONGEST_CHAIN = 1000
 """Maximum number of earlier answers in a conversation."""
 
-_CURE = "it was never given to you here, or was forgotten; send `store: false` and the items themselves"
+_CURE = "it does not exist, is not yours or has expired; send `store: false` and the items themselves"
 _CALLS = ("function_call", "custom_tool_call")
 
 
@@ -69,7 +69,7 @@ class Earlier:
         if self._find is None:
             raise InvalidRequest.about(
                 path,
-                "no items are kept here (server.response_store), so that none can be referred to by its id; "
+                "items cannot be referred to by id, because server.response_store is off; "
                 "send `store: false` and the items themselves",
             )
         if id not in self._items:

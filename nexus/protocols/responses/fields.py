@@ -91,7 +91,7 @@ WITHOUT_STORE: Mapping[str, Disposition] = {
     **READS,
     **dict.fromkeys(("previous_response_id", "store"), refused(_STATELESS)),
 }
-"""The same where no answers are kept."""
+"""The same where answers are not stored."""
 
 PATHS: Mapping[str, str] = {"verbosity": "text.verbosity"}
 """The client's path of parts of neutral fields that are not inside the client's own field."""

@@ -141,7 +141,7 @@ def write_part(part: Part, path: str) -> list[dict[str, Json]]:
             audio = {"data": source.data, "format": _AUDIO_FORMATS[source.media_type]}
             return [{"type": "input_audio", "input_audio": audio}]
         case _:
-            raise UnsupportedFeature.about(path, f"{type(part).__name__} has no place in this message")
+            raise UnsupportedFeature.about(path, f"{type(part).__name__} is not allowed in this message")
 
 
 def _write_document(part: Document, path: str) -> list[dict[str, Json]]:

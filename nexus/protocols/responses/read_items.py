@@ -106,7 +106,7 @@ class ItemsReader:
             return
         reader = _READERS.get(kind) if isinstance(kind, str) else None
         if reader is None:
-            raise UnsupportedFeature.about(path, f"items of type {kind} mean something at OpenAI only; leave them out")
+            raise UnsupportedFeature.about(path, f"items of type {kind} work only at OpenAI; remove them")
         self._drops.unknown(item, (*_BOOKKEEPING, *_KNOWN.get(str(kind), ())), "input")
         reader(self, item, path)
 

@@ -35,7 +35,7 @@ def read_choice(value: Json, reader: ToolsReader, drops: Drops) -> tuple[ToolCho
             return _read_allowed(value, reader, drops)
         case {"type": str(kind)}:
             raise UnsupportedFeature.about(
-                "tool_choice", f"tools of type {kind} run at OpenAI only, so that none can be forced"
+                "tool_choice", f"tools of type {kind} run only at OpenAI, so they cannot be forced"
             )
         case _:
             raise wrong("tool_choice", "none, auto, required or an object with a type")

@@ -120,7 +120,7 @@ class _Writer:
             case Image():
                 self._add(self._image(part))
             case _:
-                raise UnsupportedFeature.about(path, f"{type(part).__name__} has no place in an answer")
+                raise UnsupportedFeature.about(path, f"{type(part).__name__} is not allowed in an answer")
 
     def _image(self, image: Image) -> Item:
         """The API requires an id; a vendor's own image has one."""

@@ -1,1 +1,1 @@
-"""The page for people, at ``[server.dashboard] path``: one static file, and what it shows as JSON."""
+"""The dashboard, at ``[server.dashboard] path``: one static file, and what it shows as JSON."""

@@ -37,7 +37,7 @@ from nexus.server.threads import Full
 from nexus.telemetry.logs import redacted
 from nexus.wire import Json, encode
 
-BUSY = "too many look at the gateway at the moment"
+BUSY = "too many dashboard requests at once; retry"
 
 
 @dataclass(frozen=True, slots=True)

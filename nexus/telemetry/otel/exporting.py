@@ -28,10 +28,10 @@ log = logging.getLogger("nexus.telemetry")
 LAST_SECONDS = 3.0
 """In which what is left has to be told when the process ends."""
 
-LOST = "the OpenTelemetry collector takes nothing; what cannot be told is dropped"
-TAKEN = "the OpenTelemetry collector takes what it is told again"
+LOST = "the OpenTelemetry collector is unavailable; what cannot be exported is dropped"
+TAKEN = "the OpenTelemetry collector is available again"
 
-UNTOLD = "calls that no OpenTelemetry collector was told of"
+UNTOLD = "calls that were not exported to the OpenTelemetry collector"
 
 _RATIO = 2**64
 
@@ -129,7 +129,7 @@ class Exporting:
                         self._sdk.record(measures_of(record, self._names, self._models))
                 delivered = not self._traces or self._sdk.export_spans(self._spans(records))
             except Exception:
-                log.exception("calls could not be told to the OpenTelemetry collector")
+                log.exception("calls could not be exported to the OpenTelemetry collector")
                 delivered = False
             self._took(delivered, count)
 
@@ -155,7 +155,7 @@ class Exporting:
         try:
             self._took(self._sdk.export_metrics(self._metrics.timeout), 0)
         except Exception:
-            log.exception("metrics could not be told to the OpenTelemetry collector")
+            log.exception("metrics could not be exported to the OpenTelemetry collector")
 
     def _took(self, delivered: bool, calls: int) -> None:
         if self._over:

@@ -148,7 +148,7 @@ def operation_of(record: CallRecord) -> str:
 
 
 def error_type(error: NexusError | None) -> str | None:
-    """The vendor's status, or our own word; None where nothing went wrong, or the client left."""
+    """The vendor's status, or our own word; None where nothing went wrong, or the client disconnected."""
     match error:
         case None | Cancelled():
             return None

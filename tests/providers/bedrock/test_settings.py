@@ -47,19 +47,19 @@ AGAINST: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
         {"region": "us-east-1", "session_token": TOKEN},
         {"access_key_id": "belong together", "secret_access_key": "belong together"},
     ),
-    "two kinds": ({"region": "us-east-1", "api_key": API_KEY, **STATIC}, {"access_key_id": "contradicts api_key"}),
+    "two kinds": ({"region": "us-east-1", "api_key": API_KEY, **STATIC}, {"access_key_id": "conflicts with api_key"}),
     "three kinds": (
         {"region": "us-east-1", "api_key": API_KEY, "profile": "p", **STATIC},
-        {"profile": "contradicts api_key", "access_key_id": "contradicts api_key"},
+        {"profile": "conflicts with api_key", "access_key_id": "conflicts with api_key"},
     ),
     "profile and keys": (
         {"region": "us-east-1", "profile": "p", **STATIC},
-        {"access_key_id": "contradicts profile"},
+        {"access_key_id": "conflicts with profile"},
     ),
     "keys of callers": ({"region": "us-east-1", "forward_token": True}, {"forward_token": "takes no key from callers"}),
     "a key that no header takes": (
         {"region": "us-east-1", "access_key_id": "a\nb", "secret_access_key": SECRET_KEY},
-        {"access_key_id": "no AWS key has"},
+        {"access_key_id": "not allowed in an AWS key"},
     ),
     "a model that changes the path": (
         {"region": "us-east-1", "models": {"m": {"rename": ".."}, ".": {}}},

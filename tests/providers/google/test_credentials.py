@@ -110,7 +110,7 @@ def test_the_machine_itself(google: FakeGoogle, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_no_default_credentials() -> None:
-    with pytest.raises(UpstreamError, match="there are no Application Default Credentials; set credentials") as caught:
+    with pytest.raises(UpstreamError, match="no Application Default Credentials found; set credentials") as caught:
         Source("g", None).fetch()
     assert not caught.value.retryable
 
@@ -146,32 +146,32 @@ BROKEN: dict[str, tuple[Callable[[Received], Reply], type[UpstreamError], str, b
     "refused": (
         lambda _: of_json({"error": "invalid_grant", "error_description": "ya29.hushhush-token"}, 400),
         UpstreamError,
-        "g: Google did not accept the credentials (invalid_grant)",
+        "g: Google rejected the credentials (invalid_grant)",
         False,
     ),
     "refused in prose": (
         lambda _: of_json({"error": "No. ya29.hushhush-token"}, 401),
         UpstreamError,
-        "g: Google did not accept the credentials",
+        "g: Google rejected the credentials",
         False,
     ),
     "not JSON": (
         lambda _: Reply(400, b"ya29.hushhush-token"),
         UpstreamError,
-        "g: Google did not accept the credentials",
+        "g: Google rejected the credentials",
         False,
     ),
     "no token in it": (
         lambda _: of_json({"id_token": "ya29.hushhush-token"}),
         UpstreamError,
-        "g: Google did not accept the credentials",
+        "g: Google rejected the credentials",
         False,
     ),
     "an empty token": (lambda _: token(""), UpstreamError, "g: the access token is empty", False),
     "a redirect": (
         lambda _: Reply(307, b"", {"Location": "http://127.0.0.1:9/"}),
         UpstreamError,
-        "g: Google did not accept the credentials",
+        "g: Google rejected the credentials",
         False,
     ),
     "garbage": (
@@ -183,7 +183,7 @@ BROKEN: dict[str, tuple[Callable[[Received], Reply], type[UpstreamError], str, b
     "too much": (
         lambda _: Reply(200, b" " * 2_000_000),
         Unreachable,
-        "g: the server that issues access tokens cannot be reached",
+        "g: cannot reach the server that issues access tokens",
         True,
     ),
 }
@@ -211,14 +211,14 @@ def test_a_broken_endpoint(
 def test_an_endpoint_out_of_order(google: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("google.auth._exponential_backoff.time.sleep", lambda _: None)
     google.answer = lambda _: Reply(503, b"{}")
-    with pytest.raises(UpstreamError, match="g: Google issues no access token for now") as caught:
+    with pytest.raises(UpstreamError, match="g: Google cannot issue access tokens now") as caught:
         Source("g", written(tmp_path, service_account(google.url))).fetch()
     assert caught.value.retryable
     assert len(google.received) > 1
 
 
 def test_nobody_there(tmp_path: Path) -> None:
-    with pytest.raises(Unreachable, match="g: the server that issues access tokens cannot be reached") as caught:
+    with pytest.raises(Unreachable, match="g: cannot reach the server that issues access tokens") as caught:
         Source("g", written(tmp_path, service_account("http://127.0.0.1:9"))).fetch()
     assert caught.value.retryable
     assert caught.value.why == "credentials: 127.0.0.1: ECONNREFUSED: Connection refused"

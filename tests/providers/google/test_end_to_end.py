@@ -245,7 +245,7 @@ def test_credentials_that_google_refuses(
     with caplog.at_level(logging.DEBUG):
         reply = serve(vertex).messages(ASK)
     assert reply.status == 502
-    assert reply.json["error"]["message"] == "v: Google did not accept the credentials (invalid_grant)"
+    assert reply.json["error"]["message"] == "v: Google rejected the credentials (invalid_grant)"
     assert not asked(google)
     assert TOKEN not in caplog.text and "PRIVATE KEY" not in caplog.text
 

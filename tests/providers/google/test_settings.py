@@ -78,7 +78,7 @@ def test_refuses(tmp_path: Path, keys: str, expected: list[str]) -> None:
 def test_refuses_a_file_that_holds_no_credentials(tmp_path: Path, content: str) -> None:
     (tmp_path / "key.json").write_bytes(content.encode("latin-1"))
     file = file_of(tmp_path, f'project = "p-1"\ncredentials = "{tmp_path}/key.json"')
-    with pytest.raises(SettingsError, match="credentials: is no credentials file of Google's; its type is one of"):
+    with pytest.raises(SettingsError, match="credentials: is not a Google credentials file; its type must be one of"):
         load(file, {})
 
 

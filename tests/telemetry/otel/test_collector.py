@@ -327,8 +327,8 @@ def test_a_dead_collector_costs_calls_nothing_and_the_end_little(
         exporting = nexus.server.exporting
         assert exporting is not None and exporting.lost > 0
     told = [record.getMessage() for record in caplog.records if record.name.startswith(("nexus.telemetry", "opentel"))]
-    assert told.count("the OpenTelemetry collector takes nothing; what cannot be told is dropped") == 1
-    assert told[-1] == "calls that no OpenTelemetry collector was told of"
+    assert told.count("the OpenTelemetry collector is unavailable; what cannot be exported is dropped") == 1
+    assert told[-1] == "calls that were not exported to the OpenTelemetry collector"
     assert len(told) == 2, "each failed try of the SDK is not a line of ours"
 
 
