@@ -63,7 +63,7 @@ ATTEMPTS = _counter("attempts", "Completed attempts at a vendor, by outcome.", "
 REFUSED = _counter("refused_requests", "Requests refused before they became a call.", "reason")
 FIRST_CONTENT = _histogram(
     "first_content_seconds",
-    "Time from the start of a streamed call to the first content of its answer.",
+    "Time to first content of streamed calls.",
     "route",
     bounds=LONG,
 )
@@ -97,7 +97,7 @@ RESTING = _gauge("resting", "Whether a route is in cooldown: its provider or its
 KEYS_RESTING = _gauge("keys_resting", "Keys of a provider in cooldown, for all models or for one.", "provider")
 LIMITS = _counter("limit_decisions", "Rate limit decisions.", "rule", "dimension", "result")
 BUDGET_REFUSALS = _counter("budget_refusals", "Calls refused by a budget.", "budget")
-LEDGER_DROPPED = _counter("ledger_dropped", "Calls that were not written to the ledger.")
+LEDGER_DROPPED = _counter("ledger_dropped", "Calls that could not be written to the ledger.")
 RELOADS = _counter("config_reloads", "Reloads of the configuration.", "result")
 RELOADED_AT = _gauge(
     "config_last_reload_success_timestamp_seconds", "Time of the last successful load of the configuration."
