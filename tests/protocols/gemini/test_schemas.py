@@ -141,8 +141,8 @@ NODE = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}
         ({"$ref": "#/$defs/Gone"}, "does not exist"),
         ({"$ref": "https://example.com/s.json"}, "does not exist"),
         ({"allOf": [{"type": "string"}, {"type": "integer"}]}, "different values of 'type'"),
-        ({"properties": {"a": False}}, "cannot be told"),
-        ({"items": "string"}, "cannot be told"),
+        ({"properties": {"a": False}}, "cannot be expressed"),
+        ({"items": "string"}, "cannot be expressed"),
     ],
 )
 def test_refused(schema: Any, says: str) -> None:

@@ -63,7 +63,7 @@ AGAINST: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     ),
     "a model that changes the path": (
         {"region": "us-east-1", "models": {"m": {"rename": ".."}, ".": {}}},
-        {"models.m": "has no id", "models..": "has no id"},
+        {"models.m": "has no model id", "models..": "has no model id"},
     ),
     "an unknown family": (
         {"region": "us-east-1", "models": {"m": {"family": "meta"}}},
