@@ -73,7 +73,7 @@ class StreamParts:
                 call.arguments.append(piece)
                 self._out.append(PartDelta(call.part, piece))
             elif piece.strip():
-                raise ValueError("more arguments for a tool call whose arguments were whole")
+                raise ValueError("more arguments for a tool call whose arguments were complete")
         call.waiting.clear()
 
     def end_all(self) -> None:

@@ -148,7 +148,7 @@ class StreamReader:
 
     def _read_call(self, call: Mapping[str, Json], signature: Signature | None) -> Iterator[Event]:
         if call.get("partialArgs") or call.get("willContinue"):
-            raise ValueError("function call arguments came in pieces, which nobody asked for")
+            raise ValueError("function call arguments came in pieces, which were not requested")
         self._called = True
         arguments = encode(mapping(call.get("args"))).decode()
         call_id = text(call.get("id")) or self._new_id()
