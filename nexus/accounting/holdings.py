@@ -147,7 +147,7 @@ class Holdings:
     def _transaction(self, *, write: bool = True) -> Iterator[Transaction]:
         database = self._database
         if database is None:
-            raise Overloaded("nothing is kept here of files and batches: usage.store is none", retry_after=60)
+            raise Overloaded("files and batches need a usage store: usage.store is none", retry_after=60)
         try:
             if not self._is_ready:
                 migrate(database)
@@ -156,8 +156,8 @@ class Holdings:
                 yield transaction
         except DatabaseError as error:
             self._is_ready = False
-            log.error("whose files and batches are cannot be looked up", extra={"fields": {"why": str(error)}})
-            raise Overloaded("whose files and batches are cannot be looked up for now", retry_after=5) from error
+            log.error("cannot look up the owners of files and batches", extra={"fields": {"why": str(error)}})
+            raise Overloaded("the owners of files and batches are temporarily unavailable", retry_after=5) from error
 
 
 def _key(held: Held) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 stop reason.
 
 Nothing is lost. An id made by the gateway replaces a repeated or missing one, and is permanent, because the client
-sends it back; a stop reason that contradicts the content is replaced by the right one.
+sends it back; a stop reason that conflicts with the content is replaced by the right one.
 """
 
 from __future__ import annotations

@@ -316,7 +316,7 @@ def test_a_file_that_is_removed_is_told_and_begun_anew(
     if busy:
         add(ledger, call(2))
     else:
-        wait_until(lambda: "usage is written down again" in caplog.text)
+        wait_until(lambda: "usage is recorded again" in caplog.text)
     reader = SqliteDatabase(file)
     assert rows(reader, "SELECT call_id FROM attempts") == ([("call-2",)] if busy else [])
     assert f"{file} was removed or replaced while it was open" in [

@@ -58,7 +58,7 @@ class _Writer:
             return {}
         if not isinstance(schema, dict):
             shown = encode(schema).decode()[:40]
-            raise UnsupportedFeature.about(path, f"the schema {shown} cannot be told to this model")
+            raise UnsupportedFeature.about(path, f"the schema {shown} cannot be expressed for this model")
         schema, seen = self._resolved(schema, path, seen)
         out: dict[str, Json] = {key: schema[key] for key in schema if key in _COPIED}
         self._write_types(schema, out, path, seen)
@@ -82,7 +82,7 @@ class _Writer:
                 if reference in seen:
                     raise UnsupportedFeature.about(
                         path,
-                        f"the schema is recursive through {reference}, which this model cannot be told; "
+                        f"the schema is recursive through {reference}, which this model does not support; "
                         "unroll it to a fixed depth",
                     )
                 seen = (*seen, reference)
@@ -96,7 +96,7 @@ class _Writer:
 
     def _target(self, reference: str, path: str) -> Json:
         if (target := resolved(self._root, reference)) is None:
-            raise UnsupportedFeature.about(path, f"the reference {reference!r} leads nowhere in this schema")
+            raise UnsupportedFeature.about(path, f"the reference {reference!r} does not exist in this schema")
         return target
 
     def _write_types(self, schema: Mapping[str, Json], out: dict[str, Json], path: str, seen: tuple[str, ...]) -> None:
