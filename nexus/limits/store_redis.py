@@ -5,7 +5,7 @@ whatever else happens. A cluster runs no script over keys of several slots: ther
 other, and given back where a later one refuses. redis-py is imported when a store is made. A command is never sent
 twice: one whose answer was lost may have counted, and stays counted until its interval is over.
 
-Every demand is booked in a local window too. While Redis is lost that decides alone ("allow") or all are refused with
+Every demand is booked in a local window too. While lost Redis that decides alone ("allow") or all are refused with
 503 ("deny"), and one call a second looks whether Redis is back. When it is, or is found to have forgotten, both have to
 grant until every interval that began before is over: so a single process keeps its limits exactly whatever Redis
 loses; several together can pass at most the limit each.
@@ -60,7 +60,7 @@ class RedisStore:
         self._lock = threading.Lock()
         self.local_decisions = 0
         """Made without Redis, since the start."""
-        instead = "limited calls are refused" if self._denies else "limits are counted in this process alone"
+        instead = "limited calls are refused" if self._denies else "limits are counted in this process only"
         back = partial(self._forgot, "Redis is back")
         self.redis = Redis(settings, log, instead=instead, back=back, breaker=breaker)
 
@@ -151,7 +151,7 @@ class RedisStore:
             return decision
         receipt = Receipt(decision.receipt.buckets, decision.receipt.generations, copy)
         if copy is not None and self._has_forgotten(receipt.generations, copy):
-            self._forgot(None if self._recently_lost(demands) else "Redis forgot what was spent")
+            self._forgot(None if self._recently_lost(demands) else "Redis lost the counts of limits")
         return Granted(decision.demands, receipt, decision.standings)
 
     def _copy(self, demands: Sequence[Demand], checked: bool) -> Granted | Refused | None:
@@ -168,7 +168,7 @@ class RedisStore:
     def _without_redis(self, demands: Sequence[Demand]) -> Granted | Refused:
         """Raises Overloaded where the settings say so, or where the local window is full."""
         if self._denies:
-            raise Overloaded("limits cannot be checked at the moment", retry_after=REST)
+            raise Overloaded("limits are temporarily unavailable", retry_after=REST)
         with self._lock:
             self.local_decisions += 1
         decision = self._local.reserve(demands)

@@ -141,12 +141,12 @@ def describe(settings: Settings, path: str, headers: Mapping[str, str], origin: 
     shown = path if len(path) <= SHOWN else path[:SHOWN] + "..."
     if (base := _base_at(settings, path, headers)) is not None:
         given = origin + base.url_path or "/"
-        return f"{shown} does not exist by itself: clients are given the base URL {given} and append the rest"
+        return f"{shown} is not an endpoint: configure the base URL {given} in the client, which appends the rest"
     if (found := _nearest(settings, path, headers)) is not None:
         wanted = origin + found.base.url_path or "/"
         return f"{shown} does not exist; did you mean {found.path[:SHOWN]}? The base URL to set is {wanted}"
     known = [f"{base.protocol.name}: {origin}{base.url_path or '/'}" for base in bases(settings)]
-    return f"{shown} does not exist" + (f"; the base URLs here are {', '.join(known)}" if known else "")
+    return f"{shown} does not exist" + (f"; the base URLs are {', '.join(known)}" if known else "")
 
 
 def _endpoints(settings: Settings) -> Iterator[Endpoint]:

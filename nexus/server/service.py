@@ -43,7 +43,7 @@ class Notifier:
         self._notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}", "STATUS=reading the configuration")
 
     def stopping(self) -> None:
-        self._notify("STOPPING=1", "STATUS=letting calls end")
+        self._notify("STOPPING=1", "STATUS=draining: waiting for running calls")
 
     def _notify(self, *lines: str) -> None:
         if not self._is_told:

@@ -224,7 +224,7 @@ class Supervisor:
             self._is_up = True
             self._orders.up()
             self._notifier.ready(self._slots.status)
-        log.info("a worker serves", extra={"fields": {"pid": slot.pid, "workers": self._slots.ready}})
+        log.info("a worker is ready", extra={"fields": {"pid": slot.pid, "workers": self._slots.ready}})
         self._notifier.status(self._slots.status)
 
     def _let_listen(self) -> None:
@@ -247,7 +247,7 @@ class Supervisor:
         self._common.ended(slot.index)
         if self._stopped_at is None:
             fields = {"pid": slot.pid, **({"signal": -code} if code < 0 else {"exit_code": code})}
-            log.error("a worker ended: its calls are lost, another one takes its place", extra={"fields": fields})
+            log.error("a worker exited: its calls are lost; starting another one", extra={"fields": fields})
         self._died(slot)
         self._notifier.status(self._slots.status)
 
@@ -258,7 +258,7 @@ class Supervisor:
             return
         slot.renew(now)
         if self._slots.are_hopeless(now):
-            log.error(f"no worker lived for {LONG:g} s, {TIMES} times in a row: giving up")
+            log.error(f"no worker stayed up for {LONG:g} s, {TIMES} times in a row: giving up")
             self._code = 1
             self._stop()
             self._slots.kill(signal.SIGKILL)

@@ -94,7 +94,7 @@ class TestHandedOver:
             program = f"import socket, os; from nexus.server.service import *; s = {what}; os.dup2(s.fileno(), 3)\n"
             program += "service_of({'LISTEN_FDS': '1', 'LISTEN_PID': str(os.getpid())}, os.getpid())"
             run = python(program, tmp_path)
-            assert f"{BadSocket.__name__}: descriptor 3 that was handed over" in run.stderr
+            assert f"{BadSocket.__name__}: descriptor 3 from systemd" in run.stderr
 
 
 def handed(folder: Path, config: str, *sockets: socket.socket, names: str = "") -> Process:
@@ -133,7 +133,7 @@ class TestActivation:
             process = handed(tmp_path, spends, calls)
             try:
                 assert process.wait() == 1
-                assert process.said("without any authentication would let whoever reaches this port spend")
+                assert process.said("without authentication would let anyone who can reach this port use")
             finally:
                 process.kill()
 
@@ -143,8 +143,6 @@ def test_check_says_what_workers_share(tmp_path: Path) -> None:
     process = Process(tmp_path, "check", "-l", "127.0.0.1:0")
     try:
         assert process.wait() == 0
-        assert process.said(
-            "workers: 3; limits are counted and answers kept by their supervisor: exact on this machine"
-        )
+        assert process.said("workers: 3; limits and stored answers are kept by their supervisor: exact on this machine")
     finally:
         process.kill()
