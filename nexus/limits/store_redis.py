@@ -5,7 +5,7 @@ whatever else happens. A cluster runs no script over keys of several slots: ther
 other, and given back where a later one refuses. redis-py is imported when a store is made. A command is never sent
 twice: one whose answer was lost may have counted, and stays counted until its interval is over.
 
-Every demand is booked in a local window too. While lost Redis that decides alone ("allow") or all are refused with
+Every demand is booked in a local window too. While Redis is down that decides alone ("allow") or all are refused with
 503 ("deny"), and one call a second looks whether Redis is back. When it is, or is found to have forgotten, both have to
 grant until every interval that began before is over: so a single process keeps its limits exactly whatever Redis
 loses; several together can pass at most the limit each.

@@ -60,7 +60,7 @@ class TestAllow:
         assert refusal.standing.remaining == 10
         assert store.redis.is_lost
         assert (store.redis.failures, store.local_decisions) == (1, 2)
-        assert lines(caplog) == [("ERROR", "lost Redis: limits are counted in this process only")]
+        assert lines(caplog) == [("ERROR", "Redis is down: limits are counted in this process only")]
 
     def test_it_heals_and_what_redis_forgot_still_counts(
         self, store: RedisStore, mortal_redis: RedisServer, seconds: Seconds, caplog: pytest.LogCaptureFixture
@@ -148,7 +148,7 @@ class TestDeny:
             with pytest.raises(Overloaded) as caught:
                 store.reserve([demand(1, 100, 3600)])
         assert (caught.value.status, caught.value.retry_after) == (503, 1.0)
-        assert lines(caplog) == [("ERROR", "lost Redis: limited calls are refused")]
+        assert lines(caplog) == [("ERROR", "Redis is down: limited calls are refused")]
         mortal_redis.start()
         seconds.now += 1
         granted(store.reserve([demand(40, 100, 3600)]))

@@ -55,7 +55,7 @@ def test_behind_a_key_it_names_neither_models_nor_keys(serve: Serve) -> None:
     assert reply.status == 200
     for word in (ALICE, "alice", KEY, "gpt-4", "smart"):
         assert word.encode() not in reply.body
-    assert b"needs a key" in reply.body
+    assert b"needs a gateway key" in reply.body
 
 
 @pytest.mark.parametrize("host", ['a"><script>', "a b", "x" * 300])
