@@ -152,6 +152,10 @@ CONTENT: dict[str, dict[str, Any]] = {
     "messages": {
         "text": delta("text_delta", text="a"),
         "thinking": delta("thinking_delta", thinking="hm"),
+        "why it was stopped": {
+            "type": "message_delta",
+            "delta": {"stop_reason": "refusal", "stop_details": {"type": "refusal", "explanation": "no"}},
+        },
         "signature": (delta("signature_delta", signature="c2ln"), {"type": "content_block_stop", "index": 0}),
         "arguments": (TOOL, delta("input_json_delta", partial_json="{")),
         "text at the start": block("text", text="a"),

@@ -91,7 +91,7 @@ HOSTS = {
     "another host, allowed": ('forward_login = "codex.example"\nbase_url = "https://codex.example/v1"', None),
     "the API, where it is good for nothing": (
         'forward_login = true\nbase_url = "https://api.openai.com/v1"',
-        'another host than chatgpt.com; to allow it, name the host: "api.openai.com"',
+        'a host other than chatgpt.com; to allow it, name the host: "api.openai.com"',
     ),
     "unencrypted": ('forward_login = true\nbase_url = "http://chatgpt.com/backend-api/codex"', "unencrypted"),
     "neither key nor login": ("forward_login = false", "api_key"),

@@ -391,7 +391,7 @@ class TestProviders:
 
     def test_a_store_that_keeps_nothing(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         text = config(openai_upstream, None).replace('store = "sqlite:///usage.sqlite3"', 'store = "none"')
-        with pytest.raises(Exception, match="owners of files and batches are"):
+        with pytest.raises(Exception, match="need a record of owners"):
             serve(text)
 
 

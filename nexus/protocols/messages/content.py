@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from nexus.protocols.messages.stops import explanation
 from nexus.wire import Json, mapping, text
 
-_NONE = frozenset(
-    {"", "message_delta", "message_stop", "content_block_stop", "error", "ping", "keepalive", "heartbeat"}
-)
+_NONE = frozenset({"", "message_stop", "content_block_stop", "error", "ping", "keepalive", "heartbeat"})
 
 _BLOCKS: Mapping[str, tuple[str, ...]] = {
     "text": ("text", "citations"),
@@ -48,5 +47,7 @@ def has_content(kind: str, event: Mapping[str, Json]) -> bool:
             return members is None or any(map(block.get, members))
         case "message_start":
             return bool(mapping(event.get("message")).get("content"))
+        case "message_delta":
+            return bool(explanation(mapping(event.get("delta"))))
         case _:
             return kind not in _NONE

@@ -38,7 +38,7 @@ def read_stop(wire: Mapping[str, Json]) -> Stop:
     if not word:
         return Stop("end")
     # An explanation is from Anthropic and not from the model: a filter stopped the answer.
-    reason = "content_filter" if word == "refusal" and _explanation(wire) else _READ.get(word, "unknown")
+    reason = "content_filter" if word == "refusal" and explanation(wire) else _READ.get(word, "unknown")
     return Stop(reason, sequence=text(wire.get("stop_sequence")) or None, raw=word)
 
 
@@ -46,11 +46,12 @@ def read_refusal(wire: Mapping[str, Json], drops: Drops) -> Refusal | None:
     """The vendor's explanation of why it stopped the answer, from the same object; its other members are reported as
     dropped."""
     drops.unknown(mapping(wire.get("stop_details")), ("type", "explanation"), "stop_details")
-    words = _explanation(wire)
+    words = explanation(wire)
     return Refusal(words) if words else None
 
 
-def _explanation(wire: Mapping[str, Json]) -> str:
+def explanation(wire: Mapping[str, Json]) -> str:
+    """Why the vendor stopped the answer, from a message or its delta; empty if it does not say."""
     return text(mapping(wire.get("stop_details")).get("explanation"))
 
 
