@@ -1,1 +1,1 @@
-"""The stages of a call: limits, route, attempts."""
+"""The stages of a call: limits, routing, attempts."""

@@ -1,6 +1,6 @@
-"""Admission of calls by their number and by what they may spend: reserved before a call, settled after it.
+"""Admission of calls: counts them, reserves what each may spend before it starts, and settles that after it ends.
 
-Law: whatever was held for a call is concluded exactly once, before the client can see the end of its answer.
+Law: every reservation is concluded exactly once, before the client can see the end of its answer.
 """
 
 from __future__ import annotations
@@ -35,22 +35,23 @@ from nexus.settings.limits import RateLimits, RequestLimits
 from nexus.settings.model import ModelSettings
 
 LONGEST_WAIT = 30.0
-"""Seconds for the list of prices to be read."""
+"""Seconds to wait for the price list to be read."""
 
 BYTES_PER_TOKEN = 3
-"""For bodies that pass though no codec can read them."""
+"""Used to estimate bodies that no codec can read but that pass through."""
 
 SHORT = 1024
-"""Bytes of a body below which what is around its words counts."""
+"""Body size in bytes below which the JSON around the text is significant."""
 
 ESCAPED = 4
-"""Bytes by which a letter that is escaped in JSON is longer, about."""
+"""Approximate number of extra bytes that a character escaped in JSON takes."""
 
 _ESCAPE = pattern(rb"\\u")
 
 
 class Admission:
-    """The one place that knows whether a store waits: on the loop it decides what takes no time, a worker the rest."""
+    """Holds and settles what calls spend. The only place that knows whether the store blocks: quick decisions are made
+    on the loop, the others on a worker."""
 
     def __init__(
         self, settings: RequestLimits, limits: Limits, budgets: Budgets | None = None, prices: PriceBook | None = None
@@ -62,13 +63,13 @@ class Admission:
         self._waits = limits.store.blocks
 
     def hold_early(self, state: CallState, candidate: Candidate) -> None:
-        """On the loop: a call that is over a limit takes no worker. What may take long is left to ``hold``."""
+        """Runs on the loop, so that a call over a limit takes no worker. Leaves what may take long to ``hold``."""
         if not (self._waits or len(state.call.body) > LARGE or refers(state) or self._awaits_price(candidate)):
             self.hold(state, candidate)
 
     def hold(self, state: CallState, candidate: Candidate) -> None:
-        """Reserves what a call may spend at a place, unless it was done. Raises LimitExceeded, PermissionDenied where
-        budgets do not know what it costs, or Overloaded where the store cannot decide."""
+        """Reserves what a call may spend at a candidate, unless that is done already. Raises LimitExceeded,
+        PermissionDenied if a budget applies and the price is unknown, or Overloaded if the store cannot decide."""
         call, route = state.call, state.route
         if route is None or state.reservation is not None or not call.operation.spends:
             return
@@ -79,7 +80,8 @@ class Admission:
         state.reservation = self.limits.reserve(ask)
 
     def check_uncounted(self, call: Call, provider: Provider) -> None:
-        """Raises PermissionDenied for what nobody can count, where the caller's tokens or money are counted."""
+        """Raises PermissionDenied for a call whose usage cannot be counted, if the caller's tokens or money are
+        limited."""
         settings = provider.settings
         if call.operation.counted or settings.unknown == "allow":
             return
@@ -100,7 +102,7 @@ class Admission:
             )
 
     def check_tags(self, call: Call, routes: Iterable[str]) -> None:
-        """Raises InvalidRequest where the call lacks what a budget of one of these models goes by."""
+        """Raises InvalidRequest if the call lacks a tag that a budget of one of these models is keyed by."""
         if (budgets := self.budgets) is None:
             return
         for route in routes:
@@ -108,14 +110,14 @@ class Admission:
                 budgets.spending(call, route, self._prices.price(route))
 
     def in_batch(self, route: str) -> Price | None:
-        """What a model costs in a batch, however long it takes to know it; None where nobody does."""
+        """The batch price of a model, waiting for the price list if necessary; None if unknown."""
         if not self._prices.is_known(route):
             self._prices.wait(LONGEST_WAIT)
         price = self._prices.price(route)
         return None if price is None else price.in_batch
 
     def book(self, state: CallState, candidate: Candidate, usage: Usage, cost: int | None) -> None:
-        """Counts what requests of a batch used, of which nothing was reserved."""
+        """Counts the usage of batch requests, for which nothing was reserved."""
         call, route = state.call, candidate.route
         limit_key = self._limit_key(call, route.provider, route.alias, route.settings.rate_limits)
         used = {"input_tokens": usage.total_input, "output_tokens": usage.total_output}
@@ -130,7 +132,7 @@ class Admission:
         return LimitKey(client, call.identity.group, provider.name, alias, shared, limits)
 
     def _spending(self, call: Call, candidate: Candidate) -> Spending | None:
-        """None where no budget of ours pays."""
+        """None if no budget pays for the call."""
         name = candidate.route.name
         if self.budgets is None or candidate.own or not self.budgets.cover(name):
             return None
@@ -139,12 +141,13 @@ class Admission:
         return self.budgets.spending(call, name, self._prices.price(name))
 
     def await_prices(self, state: CallState) -> None:
-        """On a worker that nobody waits for any more: until it is known what a call cost that came as Nexus began."""
+        """Waits for the price list, so that a call made while Nexus was starting can be priced. Runs on a worker after
+        the answer."""
         if not self.knows_prices(state):
             self._prices.wait(LONGEST_WAIT)
 
     def knows_prices(self, state: CallState) -> bool:
-        """Whether it is known what a call cost."""
+        """Whether the prices of all models that the call used are known."""
         return all(self._prices.is_known(exchange.route.name) for exchange in state.exchanges)
 
     def _awaits_price(self, candidate: Candidate) -> bool:
@@ -152,8 +155,8 @@ class Admission:
         return self.budgets is not None and self.budgets.cover(name) and not self._prices.is_known(name)
 
     def settle(self, state: CallState, error: NexusError | None, *, moves: bool = False) -> None:
-        """Books what was used; the first of several calls counts. ``moves``: the call goes to another place, so that
-        here only what the vendor may charge for counts."""
+        """Books the call's usage; only the first call of this has an effect. ``moves``: the call goes on to another
+        candidate, so only usage that the vendor may bill counts here."""
         if state.reservation is None:
             return
         attempts = state.exchanges[state.held_from :]
@@ -176,8 +179,8 @@ class Admission:
 
 def account_of(call: Call, provider: Provider) -> str:
     """Whose limits a call counts against: the client id; without ``[server.client_identification]`` the gateway key's
-    name or the token's subject, else a hash of the vendor key that the caller brings and the provider forwards, else
-    the address. What one kind of name says is never taken for another kind's.
+    name or the token's subject, else a hash of the vendor key that the caller sends and the provider forwards, else the
+    address. The kinds are kept distinct, so that a name of one kind never matches one of another.
     """
     account = call.identity.account
     if account is not None:
@@ -189,22 +192,22 @@ def account_of(call: Call, provider: Provider) -> str:
 
 
 def expected(state: CallState) -> Estimate:
-    """What is reserved by: of many words their bytes, for which no codec has to read them. What a vendor makes of its
-    bytes is learned."""
+    """The estimate to reserve: large texts are estimated by their bytes, which needs no codec. The limiter learns the
+    ratio of bytes to a vendor's tokens."""
     call, route = state.call, state.route
     reads = len(call.body) < SHORT or state.reading is not None or client(call.dialect).media.search(call.body)
     if reads or call.operation.endpoint or route is None or (refers(state) and not passes(call, route)):
         return estimated(state)
-    # Looking for the first by a pattern takes a third of the time of counting none.
+    # Searching for the first escape by pattern takes a third of the time of counting none.
     escapes = call.body.count(b"\\u") if _ESCAPE.search(call.body) else 0
     return Estimate(tokens_of(len(call.body) - ESCAPED * escapes))
 
 
 def estimated(state: CallState) -> Estimate:
-    """What a call's input comes to, about; of what no codec can read, by its bytes."""
+    """Estimates a call's input tokens; by its bytes if no codec can read it."""
     call = state.call
     if call.operation.endpoint:
-        # What a file comes to nobody can tell by its size.
+        # A file's size says nothing about its tokens.
         return Estimate((len(call.body) if call.upload is None else call.upload.words) // BYTES_PER_TOKEN)
     try:
         return estimate(reading(state).request)

@@ -1,7 +1,7 @@
-"""Which of several places a session goes to: the same one in every process, as long as it is up.
+"""Session affinity: which of several places a session goes to. Every process picks the same one while it is up.
 
-Pure but for ``Moves``, which is thread-safe and bounded. A session's key is never proved, so that it steers
-nothing but its own caller's calls to one name: both are part of what is hashed.
+Pure except for ``Moves``, which is thread-safe and bounded. A session's key is not authenticated, so the caller and the
+model name are hashed with it: it can steer only its own caller's calls to one name.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from nexus.processes.board import Board, Publish
 from nexus.wire import Json, mapping
 
 IDLE = 300.0
-"""Seconds without a call after which a session that had to move goes home: the vendors' short prompt caches are cold by
-then."""
+"""Seconds without a call after which a session that had to move returns home: the vendors' short prompt caches have
+expired by then."""
 
 MOST = 10_000
-"""Sessions that had to move, of which it is known where they went."""
+"""Maximum number of moved sessions to remember."""
 
 OWN_HEADER = "x-nexus-session"
 
@@ -31,7 +31,7 @@ Item = TypeVar("Item")
 
 
 def session_of(call: Call) -> str | None:
-    """What a client says that a call belongs to; None where it says nothing."""
+    """The session that the client names for a call, or None."""
     document = call.document
     texts = (
         call.tags.session,
@@ -49,15 +49,15 @@ def _text(value: Json) -> str | None:
 
 
 def affinity_of(call: Call, model: str) -> str:
-    """What decides where a call to a name goes; a call of no session is one by itself."""
+    """The key that decides where a call to a model goes; a call without a session gets its own key."""
     session = session_of(call)
     scope = ("session", session) if session is not None else ("call", call.id)
     return _digest(joined(model, call.identity.account or call.identity.owner or "", *scope)).hex()
 
 
 def spread(key: str, items: Sequence[Item], name: Callable[[Item], str], weight: Callable[[Item], float]) -> list[Item]:
-    """The items in the order in which ``key`` prefers them: weighted rendezvous hashing, by which an item that comes or
-    goes moves only the keys that are or were its own."""
+    """The items in the order that ``key`` prefers: weighted rendezvous hashing, so that adding or removing an item
+    moves only the keys that it gains or loses."""
     if len(items) < 2:
         return list(items)
 
@@ -73,23 +73,23 @@ def _digest(text: str) -> bytes:
 
 
 TOLD = 30.0
-"""Seconds after which other processes are told again that a session which moved is still there."""
+"""Seconds after which a moved session that is still in use is published to the other processes again."""
 
 
 class Moves:
-    """Where sessions went that could not stay; lost on a restart without harm."""
+    """Where sessions went that could not stay at home. Losing this on a restart does no harm."""
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._lock = threading.Lock()
         self._places: OrderedDict[str, tuple[str, float, float]] = OrderedDict()
-        """By what decides where a session goes, oldest use first: the name of a place, when it was last used, and when
-        others were last told."""
+        """By affinity key, oldest use first: the name of the place, when it was last used, and when it was last
+        published."""
 
         self._publish: Publish | None = None
 
     def share(self, board: Board) -> None:
-        """They are those of all processes from now on."""
+        """From now on moves are shared by all processes."""
         self._publish = board.table("moves", self._received)
 
     def _received(self, key: str, fact: tuple[str, float]) -> None:
@@ -101,7 +101,7 @@ class Moves:
         return len(self._places)
 
     def place(self, key: str, now: float) -> str | None:
-        """Where the session stays for the time being."""
+        """Where the session currently stays, or None if it is at home."""
         if not self._places:
             return None
         with self._lock:
@@ -112,7 +112,7 @@ class Moves:
             return name
 
     def answered(self, key: str, place: str, home: str, now: float) -> None:
-        """A session was answered at ``place``; where it would go of itself is ``home``."""
+        """Records that a session was answered at ``place``; ``home`` is where it would go by itself."""
         if place == home and not self._places:
             return
         with self._lock:

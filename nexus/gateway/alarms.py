@@ -1,7 +1,7 @@
-"""Does something at a moment unless it is called off before: how an attempt that takes too long is ended.
+"""Timers that can be cancelled: they end an attempt that takes too long.
 
-One thread for all alarms, started with the first. What is called off does not go off any more. What goes off ends the
-attempt alone, never the call; a call without a virtual model's patience or deadline pays nothing.
+One thread serves all alarms; it starts with the first. A cancelled alarm never goes off. An alarm ends only the
+attempt, never the call. Calls without a virtual model's patience or deadline set no alarm.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from nexus.relay.exchange import CallState, Exchange
 log = logging.getLogger("nexus.gateway")
 
 FEW = 64
-"""Alarms that may wait for their moment although they were called off."""
+"""Number of pending alarms, cancelled ones included, below which cancelled ones are not swept."""
 
 
 class Alarm:
-    """One of them, of a kind that its owner knows."""
+    """One alarm. ``kind`` has a meaning only for its owner."""
 
     def __init__(self, ring: Callable[[], None], kind: str = "") -> None:
         self.kind = kind
@@ -33,7 +33,7 @@ class Alarm:
         self._lock = threading.Lock()
 
     def call_off(self) -> None:
-        """From now on it will not go off."""
+        """Cancels the alarm."""
         with self._lock:
             self._ring = None
 
@@ -42,7 +42,7 @@ class Alarm:
         return self._ring is None
 
     def go_off(self) -> None:
-        # Under the lock: who called it off too late sees what it did.
+        # Under the lock, so that a caller of ``call_off`` that came too late sees the effect.
         with self._lock:
             ring, self._ring = self._ring, None
             if ring is not None:
@@ -73,13 +73,13 @@ class Alarms:
         return alarm
 
     def _sweep(self) -> None:
-        """Forgets those that were called off, so that they are never more than the others."""
+        """Drops cancelled alarms, so that they never outnumber the others."""
         self._waiting = [one for one in self._waiting if not one[2].is_off]
         heapq.heapify(self._waiting)
         self._sweep_at = max(FEW, 2 * len(self._waiting))
 
     def close(self) -> None:
-        """Ends the thread; what is set afterwards never goes off."""
+        """Ends the thread; alarms set afterwards never go off."""
         with self._condition:
             self._closed = True
             self._condition.notify()
@@ -104,7 +104,7 @@ class Alarms:
 def begin_in_time(
     alarms: Alarms, state: CallState, plan: Plan, candidate: Candidate
 ) -> tuple[Exchange, Sequence[Alarm]]:
-    """The next attempt, and what ends it unless it is called off."""
+    """Begins the next attempt; returns it with the alarms that end it unless they are called off."""
     ends = list(_ends(state, plan, candidate))
     if not ends:
         return state.begin(candidate), ()
@@ -116,14 +116,14 @@ def begin_in_time(
 
 
 def _call_off_patience(pending: Sequence[Alarm]) -> None:
-    """A model that thinks is at work; the deadline holds all the same."""
+    """Once the model has begun to answer, thinking included, only the deadline applies."""
     for alarm in pending:
         if alarm.kind == "patience":
             alarm.call_off()
 
 
 def _ends(state: CallState, plan: Plan, candidate: Candidate) -> Iterator[tuple[float, UpstreamTimeout]]:
-    """When an attempt is given up, and with which words. The last target may take its time."""
+    """When an attempt is given up, and with which error. Patience does not apply to the last target."""
     name, now = candidate.route.provider.name, time.monotonic()
     others = any(one.route.name != candidate.route.name for one in plan.waiting)
     if plan.patience is not None and state.call.stream and others:

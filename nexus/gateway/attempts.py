@@ -1,8 +1,8 @@
-"""The attempts at a call: which place is asked next, until one begins an answer or nothing is left.
+"""The attempts at a call: which place is asked next, until one begins to answer or none is left.
 
 Law: ``take_early`` is quick and runs on the loop, ``open`` blocks and runs on a worker. What is taken for a place
-(room, a reservation, the turn of a probe) is given back before the next one is asked. What a failure leads to is for
-``semantics`` to say.
+(room, a reservation, the turn of a probe) is given back before the next one is asked. ``semantics`` decides what a
+failure leads to.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ SKIPPED: dict[Failure, str] = {
     "over_limit": "limit",
     "no_room": "busy",
 }
-"""How a target that was not asked is told to the client."""
+"""The reasons for skipped targets, as the client sees them."""
 
 
 class Gate(Protocol):
-    """What is to be known of the client's side."""
+    """What ``Attempts`` needs to know of the client's side."""
 
     @property
     def content_sent(self) -> bool: ...
@@ -52,15 +52,15 @@ class Attempts:
     # On the loop.
 
     def take_early(self, state: CallState, plan: Plan) -> None:
-        """Takes room, and a reservation where that takes no time, so that a call for which there is neither takes no
-        worker. Raises ClientError; then nothing is held."""
+        """Takes room, and a reservation if that is quick, so that a call that gets neither takes no worker. Raises
+        ClientError; then nothing is held."""
         state.plan = plan
         plan.taken = self._next(state, plan, self._admission.hold_early)
 
     # On a worker.
 
     def refuse(self, state: CallState, plan: Plan, refused: Mapping[str, NexusError]) -> None:
-        """Takes places out of the plan, by their names. Raises the reason where no other is left."""
+        """Removes places from the plan by name. Raises the reason if no other place is left."""
         if not refused:
             return
         left = plan.left
@@ -78,7 +78,7 @@ class Attempts:
         plan.budget = tuple(one for one in plan.budget if one.name not in refused)
 
     def open(self, state: CallState, gate: Gate) -> OpenedReply:
-        """An answer that has begun. Raises what the client is to be told."""
+        """Returns an answer that has begun. Raises the error for the client."""
         plan = state.plan
         if plan is None:
             raise RuntimeError("a call without a plan")
@@ -92,7 +92,7 @@ class Attempts:
                     for alarm in alarms:
                         alarm.call_off()
                 if exchange.cancel.reason is not None:
-                    # It went off in the same moment.
+                    # The alarm went off just as the answer began.
                     opened.reply.close()
                     raise exchange.cancel.reason
             except NexusError as error:
@@ -116,7 +116,7 @@ class Attempts:
     # Before an attempt.
 
     def _ready(self, state: CallState, plan: Plan) -> Candidate:
-        """The next place, with all that a call needs there. Raises what the client is told where there is none."""
+        """The next place, with room and a reservation taken there. Raises the error for the client if none is left."""
         while True:
             candidate, plan.taken = plan.taken, None
             if candidate is None:
@@ -152,7 +152,7 @@ class Attempts:
             return candidate
 
     def _has_turn(self, plan: Plan, candidate: Candidate) -> bool:
-        """False where another call finds out at the moment whether the place serves again; then its turn comes last."""
+        """False while another call probes the place; the place is then moved to the end of the plan."""
         if not plan.affinity or self._router.rests.enter(candidate.scopes, self._router.rests.clock()):
             return True
         if candidate.name in plan.deferred:
@@ -162,7 +162,8 @@ class Attempts:
         return False
 
     def _refilled(self, state: CallState, plan: Plan) -> Candidate | None:
-        """What is left where nobody waits; None where somebody does now. Raises what the client is told."""
+        """Called when no place is waiting: returns a place to retry, or None after refilling ``plan.waiting``. Raises
+        the error for the client if nothing is left."""
         kinds = {skip.failure for skip in plan.skips}
         if plan.later:
             again = min(plan.later, key=lambda one: one.due)
@@ -180,7 +181,7 @@ class Attempts:
         raise last_words(plan)
 
     def _check_fit(self, state: CallState, plan: Plan, candidate: Candidate) -> None:
-        """Raises ContextTooLong; a plain model is left to its vendor."""
+        """Raises ContextTooLong. Only for virtual models: a plain model is left to its vendor."""
         context = candidate.route.settings.context
         if context is None or not plan.virtual:
             return
@@ -189,7 +190,7 @@ class Attempts:
             raise ContextTooLong(needed, context)
 
     def _skip(self, state: CallState, plan: Plan, candidate: Candidate, failure: Failure, error: NexusError) -> None:
-        """A target is not asked, with none of its keys."""
+        """Skips a target with all its keys."""
         self._router.rests.leave(candidate.scopes)
         self._give_back(state, plan, error, moves=True)
         plan.waiting = [one for one in plan.waiting if one.route.name != candidate.route.name]
@@ -219,7 +220,7 @@ class Attempts:
             self._router.moves.answered(plan.affinity, candidate.name, plan.home, rests.clock())
 
     def _failed(self, state: CallState, plan: Plan, exchange: Exchange, error: NexusError, gate: Gate) -> None:
-        """Sets out for the next place, or raises the error where there is none."""
+        """Prepares the next attempt, or raises the error if there is none."""
         candidate = exchange.candidate
         if gate.content_sent or state.call.cancel.reason is not None:
             self._router.rests.leave(candidate.scopes)
@@ -262,7 +263,7 @@ class Attempts:
         self._give_back(state, plan, error, moves=True)
 
     def _narrow(self, plan: Plan, candidate: Candidate, verdict: Verdict) -> None:
-        """Leaves of the waiting places those that the failure leaves."""
+        """Removes the waiting places that this failure rules out."""
         if verdict.next == "on_overflow":
             plan.waiting, plan.overflow = list(plan.overflow), ()
             plan.later.clear()
@@ -280,7 +281,7 @@ class Attempts:
             state.call.cancel.wait(max(0.0, seconds))
 
     def _give_back(self, state: CallState, plan: Plan, error: NexusError | None, *, moves: bool = False) -> None:
-        """What the call holds for one place. ``moves``: it goes to another."""
+        """Gives back what the call holds for one place. ``moves``: the call goes on to another."""
         if plan.room:
             self._router.rooms.leave(plan.room)
             plan.room = ""

@@ -1,7 +1,7 @@
-"""What the requests of a batch may name: models and files that their owner could name himself.
+"""The requests of a batch, which may name only models and files that their owner could name himself.
 
-The client's names of models become those of the vendor, every other byte stays. OpenAI's requests come in a file, one
-JSON object to a line.
+Replaces the client's model names by the vendor's; every other byte stays. OpenAI's requests come in a file, one JSON
+object per line.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ from nexus.upstream.upload import Upload
 from nexus.wire import decode, encode
 
 MOST_REQUESTS = 100_000
-"""No vendor takes more: Anthropic this many, OpenAI half of them."""
+"""Maximum number of requests in a batch. Anthropic accepts this many, OpenAI half of it."""
 
 LONGEST_LINE = 32 * 1024 * 1024
-"""Bytes of one request."""
+"""Maximum size of one request in bytes."""
 
 
 def lines_of(upload: Upload, path: Sequence[str]) -> Iterator[BatchRequest]:
-    """Those in the upload's file, their places counted from the beginning of the upload. Raises InvalidRequest."""
+    """The requests in the upload's file, with positions counted from the beginning of the upload. Raises
+    InvalidRequest."""
     if upload.file is None:
         return
     place, end = upload.file
@@ -66,7 +67,8 @@ def _moved(request: BatchRequest, by: int) -> BatchRequest:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """``edits`` put the vendor's names of ``models`` in place of the client's."""
+    """A batch rewritten for its vendor: ``edits`` replace the client's names of ``models`` by the vendor's. ``keepers``
+    are the accounts that have the files it names, None for any account."""
 
     provider: Provider
     keepers: frozenset[str] | None
@@ -75,7 +77,7 @@ class Written:
 
 
 class Writer:
-    """Reads the requests of one batch, and has each of them name what the vendor knows."""
+    """Reads the requests of one batch and rewrites their model names to the vendor's."""
 
     def __init__(self, call: Call, providers: Mapping[str, Provider], seen: Routes, holdings: Holdings) -> None:
         self._call = call
@@ -103,7 +105,7 @@ class Writer:
         return Written(provider, self._keepers(provider), models, edits)
 
     def _first(self, model: str) -> Provider:
-        """The one provider that the first request can go to. Raises InvalidRequest where there are several."""
+        """The only provider that the first request can go to. Raises InvalidRequest if there are several."""
         routes = self._seen.find(model, any_id=FORMS[self._call.form].any_id).routes
         found = {route.provider.name: route.provider for route in routes if route.provider.name in self._providers}
         return only(found or self._providers)
@@ -129,7 +131,7 @@ class Writer:
             self._files.setdefault(id, f"{one.where}: {where}")
 
     def _keepers(self, provider: Provider) -> frozenset[str] | None:
-        """The accounts that have every file which is named. Raises InvalidRequest for somebody else's."""
+        """The accounts that have every file that the batch names. Raises InvalidRequest for files of other callers."""
         if not self._files:
             return None
         mine = {

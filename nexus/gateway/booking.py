@@ -1,6 +1,6 @@
-"""What requests of a batch used is booked as their results are read: each line once, whoever reads how often.
+"""Books the usage of batch requests as their results are read: each line once, no matter who reads them or how often.
 
-Worker thread only; never raises, for an answer must not fail because it could not be counted.
+Worker thread only. Never raises: an answer must not fail because it could not be counted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ log = logging.getLogger("nexus.usage")
 
 
 def book(state: CallState, admission: Admission) -> None:
-    """Into the record of the call, which ledger and metrics are told, and into what limits and budgets count."""
+    """Adds the usage to the call's record, for the ledger and metrics, and to limits and budgets."""
     held, last = state.held, state.last
     results = None if held is None else held.results
     if held is None or results is None or last is None or not held.lines:

@@ -1,6 +1,6 @@
-"""Bounds of each provider: how many calls may run there, and how often a call may be tried again at the same place.
+"""Bounds per provider: concurrent calls, and retries at the same place.
 
-Thread-safe and never waiting; kept by the provider's name, so that it survives a reload. What is entered is left.
+Thread-safe; never blocks. Kept by the provider's name, so that it survives a reload. Every ``enter`` needs a ``leave``.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from collections.abc import Callable
 from nexus.processes.tally import Tally
 
 SHARE = 0.2
-"""What each call pays into its provider's budget: one in five may be tried again."""
+"""What each call adds to its provider's retry budget: one call in five may be retried."""
 
 A_SECOND = 1.0
 MOST = 10.0
-"""What time pays into it, and what it holds at the most; it starts full."""
+"""The retry budget per provider: what each second adds, and the maximum, with which it starts."""
 
 
 class Rooms:
-    """``max_concurrency``: calls that run at each provider, in all processes of this machine."""
+    """``max_concurrency``: calls in flight at each provider, over all processes on this machine."""
 
     def __init__(self) -> None:
         self._tally: Tally | None = None
@@ -28,16 +28,16 @@ class Rooms:
         self._running: dict[str, int] = {}
 
     def share(self, tally: Tally) -> None:
-        """From now on the bounds are those of all processes together."""
+        """From now on the bounds hold for all processes together."""
         self._tally = tally
 
     def running(self, provider: str) -> int:
-        """In this process."""
+        """Calls in flight in this process."""
         return self._running.get(provider, 0)
 
     def enter(self, provider: str, most: int | None) -> bool:
-        """Whether there was room; then it has to be left. Where there is no bound it is counted all the same, for one
-        may come with the next configuration."""
+        """Returns whether there was room; if so, ``leave`` must follow. Counts without a bound too, because the next
+        configuration may set one."""
         with self._lock:
             running = self._running.get(provider, 0) + 1
             everywhere = running if self._tally is None else self._tally.add(provider)
@@ -58,20 +58,21 @@ class Rooms:
 
 
 class Budgets:
-    """Retries at the same place, so that an outage is not made worse by its own retries. Moving on is free."""
+    """Limits retries at the same place, so that retries do not make an outage worse. Moving on to another place is
+    free."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._left: dict[str, tuple[float, float]] = {}
-        """By provider: what is left, and when that was so."""
+        """By provider: what is left, and as of when."""
 
     def pay(self, provider: str) -> None:
-        """A call begins there."""
+        """Adds a new call's share."""
         self._change(provider, SHARE)
 
     def take(self, provider: str) -> bool:
-        """Whether one more try may be made there."""
+        """Takes one retry; returns whether the budget allows it."""
         return self._change(provider, -1.0)
 
     def _change(self, provider: str, amount: float) -> bool:

@@ -1,7 +1,7 @@
-"""Budgets of callers: which ones a call counts against, what it may cost at most, and what it was charged with.
+"""Budgets of callers: which ones a call counts against, what it may cost at most, and what it was charged.
 
-Law: exact, in nano-dollars. A caller's own vendor key or login is never counted, nor refused for a budget; nobody
-evades a budget by leaving out what tells him from others.
+Law: exact, in nano-dollars. Calls with a caller's own vendor key or login are neither counted nor rejected for a
+budget. Leaving out what identifies the caller does not evade a budget.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from nexus.settings.llm import LlmSettings
 log = logging.getLogger("nexus.usage")
 
 MOST_WARNED = 10_000
-"""Budgets of which this process remembers that it warned."""
+"""Maximum number of warnings that this process remembers to have logged."""
 
 
 class Budgets:
@@ -49,12 +49,12 @@ class Budgets:
         self._lock = threading.Lock()
 
     def cover(self, route: str) -> bool:
-        """Whether a model, named as ``provider/model``, counts against any."""
+        """Whether a model, named ``provider/model``, counts against any budget."""
         return route in self._by_route
 
     def spending(self, call: Call, route: str, price: Price | None) -> Spending | None:
-        """None where no budget covers the model. Raises PermissionDenied where its price is unknown, InvalidRequest
-        where the call lacks the tag that a budget goes by."""
+        """None if no budget covers the model. Raises PermissionDenied if its price is unknown, InvalidRequest if the
+        call lacks the tag that a budget is keyed by."""
         names = self._by_route.get(route)
         if names is None:
             return None
@@ -73,19 +73,19 @@ class Budgets:
         return Spending(tuple(accounts), price.cost, price.asked(tier if isinstance(tier, str) else "").most)
 
     def accounts(self, identity: Identity, address: str) -> Iterator[Account]:
-        """Shares of budgets that a caller has whatever the call: as himself, his key and his group."""
+        """The caller's shares of budgets that apply to every call: per caller, per key and per group."""
         now = self._clock()
         for name, budget in self._settings.items():
             if budget.tag is None and budget.per != "session":
                 yield Account.of(name, budget, _whose(identity, address, budget), now)
 
     def account(self, name: str, subject: str) -> Account | None:
-        """The share that a subject has of a budget, as the ledger names both; None where there is no such budget."""
+        """A subject's share of a budget, both named as in the ledger; None if there is no such budget."""
         settings = self._settings.get(name)
         return None if settings is None else Account.of(name, settings, subject, self._clock())
 
     def concluded(self, reservation: Reservation, store: Store) -> Iterator[Charge]:
-        """What a call that is over was charged with; warns of what is left."""
+        """What a finished call was charged; logs a warning when a budget is nearly used up."""
         for account, nano, used in reservation.charged:
             if self._is_much(account, used) and self._is_first(account, store):
                 fields = {
@@ -104,7 +104,7 @@ class Budgets:
         return share is not None and used >= share * account.budget.limit_usd
 
     def _is_first(self, account: Account, store: Store) -> bool:
-        """Whether nobody who counts in the same store has warned of this yet."""
+        """Whether no process that uses the same store has warned of this yet."""
         quota = account.quota
         key = f"{quota.key}:warned"
         with self._lock:
@@ -120,7 +120,7 @@ class Budgets:
             return True
 
     def spent(self, charges: Iterable[Charge]) -> list[Demand]:
-        """What was charged in the periods that last now, as a store restores it."""
+        """The charges of the current periods, as demands to restore in a store."""
         now, found = self._clock(), list[Demand]()
         for charge in charges:
             if (budget := self._settings.get(charge.budget)) is not None and charge.nano > 0:
@@ -131,16 +131,16 @@ class Budgets:
 
     @property
     def periods(self) -> Mapping[str, str]:
-        """Of each budget the period that lasts now."""
+        """The current period of each budget, by the budget's name."""
         now = self._clock()
         return {name: Account.of(name, budget, "", now).span.name for name, budget in self._settings.items()}
 
 
 def subject_of(call: Call, name: str, budget: Budget) -> str:
-    """Who has the budget that a call counts against. Raises InvalidRequest."""
+    """The subject whose share of the budget a call counts against. Raises InvalidRequest if the tag is missing."""
     caller = _whose(call.identity, call.caller, budget)
     if budget.per == "session":
-        # An id that somebody makes up is beside his own others, and never another caller's.
+        # Joined with the caller, so that a made-up session id never meets another caller's.
         return joined("session", caller, call.tags.session or "")
     if budget.tag is None:
         return caller
@@ -152,9 +152,9 @@ def subject_of(call: Call, name: str, budget: Budget) -> str:
 
 
 def _whose(identity: Identity, address: str, budget: Budget) -> str:
-    """Which caller, key or group."""
+    """The caller, key or group that the budget is kept for."""
     if budget.per == "group":
-        # Callers of no group share one.
+        # Callers without a group share one budget.
         return identity.group or ""
     if budget.per == "key" and identity.key is not None:
         return joined("key", identity.key)

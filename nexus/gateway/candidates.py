@@ -1,7 +1,7 @@
-"""In which order the places that could answer a call are tried: targets times the accounts at each.
+"""The order in which places that could answer a call are tried: targets times the accounts of each.
 
-Pure but for the clock's reading; it changes nothing that it asks. Never empty: when all rest they are tried all
-the same, and the only candidate there is never rests. A caller's own key stays with the one provider that it is for.
+Pure except for reading the clock. Never empty: if all places are in cooldown they are tried all the same, and a sole
+candidate never enters cooldown. A caller's own key is used only with the provider that it is for.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from nexus.relay.candidate import Candidate, Plan
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The candidates of a call in order. ``home`` is the place where its session would go if nothing rested,
-    ``affinity`` what decides that; "" where there is nothing to decide.
+    """The candidates of a call in order. ``home`` is the place where its session would go if nothing were in cooldown,
+    ``affinity`` the key that decides it; both are "" if there is only one choice.
     """
 
     candidates: tuple[Candidate, ...]
@@ -35,7 +35,7 @@ class Choice:
 
 
 class Router:
-    """Orders candidates by what is known of the places, and knows it: what outlives a configuration."""
+    """Orders candidates by the state of the places, and keeps that state across configurations."""
 
     def __init__(self, rests: Rests | None = None) -> None:
         self.rests = rests or Rests()
@@ -45,9 +45,9 @@ class Router:
         self.alarms = Alarms()
 
     def choose(self, call: Call, model: Model) -> Choice:
-        """Raises AuthenticationFailed where no target has a key for the call."""
+        """Orders the candidates of a call. Raises AuthenticationFailed if no target has a key for it."""
         if model.virtual is None and len(model.targets[0].provider.accounts) == 1:
-            # The call of a plain model pays for nothing of what follows.
+            # Fast path for a plain model with one account.
             route = model.targets[0]
             own = _own(call, route.provider)
             return Choice((Candidate(route, route.provider.accounts[0], own, bool(own)),))
@@ -60,12 +60,12 @@ class Router:
             return Choice(tuple(ordered))
         home = ordered[0].name
         stays = self.moves.place(affinity, now)
-        # Sorting is stable: behind the place where the session stays the order is its own.
+        # The sort is stable: the order behind the session's current place is unchanged.
         ordered.sort(key=lambda one: one.name != stays)
         return Choice(self.rested(ordered, now), affinity, home)
 
     def plan(self, call: Call, model: Model) -> Plan:
-        """Where a call to a model may go. Raises AuthenticationFailed as ``choose`` does."""
+        """All the places that a call to a model may go to. Raises AuthenticationFailed as ``choose`` does."""
         choice, virtual = self.choose(call, model), model.virtual
         if virtual is None:
             return Plan(list(choice.candidates), affinity=choice.affinity, home=choice.home)
@@ -87,7 +87,7 @@ class Router:
         return self.rested(candidates_of(call, model, route, affinity), self.rests.clock())
 
     def log_fields(self, plan: Plan) -> dict[str, str | None]:
-        """The places in order, and of those that rest for how long and why, for the log."""
+        """For the log: the places in order, and for how long and why each one in cooldown is."""
         now = self.rests.clock()
         rests = [
             f"{one.name} for {one.resting - now:.0f} s: {self.rests.why(one.scopes)}"
@@ -101,7 +101,7 @@ class Router:
         }
 
     def rested(self, candidates: Iterable[Candidate], now: float) -> tuple[Candidate, ...]:
-        """Those that are up, then the resting ones by the end of their rest."""
+        """Candidates that are up, then those in cooldown by the end of their cooldown."""
         known = [replace(one, resting=end) if (end := self._end(one, now)) is not None else one for one in candidates]
         return tuple(sorted(known, key=lambda one: one.resting or 0.0))
 
@@ -110,7 +110,7 @@ class Router:
 
 
 def candidates_of(call: Call, model: Model, route: Route, affinity: str) -> Iterator[Candidate]:
-    """The places of one target, in the order that the session prefers; none where the call has no key for it.
+    """The places of one target, in the order that the session prefers; none if the call has no key for it.
 
     A caller's own key never goes into a pool, nor to another provider than the one that it is for.
     """
@@ -125,24 +125,24 @@ def candidates_of(call: Call, model: Model, route: Route, affinity: str) -> Iter
 
 
 def _expanded(call: Call, model: Model, affinity: str) -> Iterator[Candidate]:
-    """Every place, in the order that the call's session prefers."""
+    """Every place, in the order that the session prefers."""
     first = spread(affinity, model.spread, lambda one: one[0].name, lambda one: one[1])
     for route in (*(route for route, _ in first), *model.targets):
         yield from candidates_of(call, model, route, affinity)
 
 
 def own_provider(call: Call, model: Model) -> Provider | None:
-    """The provider that the caller's own key or login is for: the first, in the order of the file, that forwards it."""
+    """The provider that the caller's own key or login is for: the first in configuration order that forwards it."""
     return next((route.provider for route in model.routes if _own(call, route.provider)), None)
 
 
 def _has_key(provider: Provider) -> bool:
-    """Whether a call without a key of its own can go there."""
+    """Whether a call without its own key can go there."""
     return provider.settings.has_key or not provider.settings.takes_callers_key
 
 
 def _own(call: Call, provider: Provider) -> str:
-    """What tells the caller's own key from other callers'; "" where it has none, or none that is forwarded there."""
+    """A hashed id of the caller's own key; "" if it has none, or none that is forwarded there."""
     if not provider.settings.takes_callers_key:
         return ""
     key = provider.own_key(call.own_headers, call.dialect)

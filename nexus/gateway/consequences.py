@@ -1,6 +1,6 @@
-"""What a failed attempt leaves behind: a rest of the place that is at fault, and how soon it may be asked once more.
+"""The consequences of a failed attempt: a cooldown of what is at fault, and when the same place may be retried.
 
-Nothing here waits or chooses; the verdicts are those of ``semantics``.
+Nothing here waits or chooses; the verdicts come from ``semantics``.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from nexus.settings.attempts import Retries
 log = logging.getLogger("nexus.gateway")
 
 PAUSE_UNSAID = 10.0
-"""Seconds that a key rests for a model where the vendor limits it and does not say for how long."""
+"""Cooldown in seconds of a key for a model, when the vendor rate-limits it without a Retry-After."""
 
 KEY_REST = 300.0
-"""Seconds that a key rests which the vendor refuses."""
+"""Cooldown in seconds of a key that the vendor rejects."""
 
 _RETRY_COUNT = "x-stainless-retry-count"
-"""In which OpenAI's and Anthropic's SDKs say how often they have tried already."""
+"""Header in which OpenAI's and Anthropic's SDKs send how often they have retried already."""
 
 
 def count_failure(rests: Rests, candidate: Candidate, failure: Failure, error: NexusError, entered: float) -> None:
-    """Counts a failure against what is at fault, or puts it to rest. ``entered`` is when the attempt began."""
+    """Counts a failure against what is at fault, or starts its cooldown. ``entered`` is when the attempt began."""
     verdict = VERDICTS[failure]
     if not verdict.rest:
         rests.leave(candidate.scopes)
@@ -45,7 +45,7 @@ def count_failure(rests: Rests, candidate: Candidate, failure: Failure, error: N
 
 
 def _log(candidate: Candidate, failure: Failure, verdict: Verdict, seconds: float, why: str) -> None:
-    """At level error where a configured key is refused: somebody has to pay, or to renew it."""
+    """Logs at level error if a configured key is rejected or the model is missing: an operator has to act."""
     loud = failure in ("key_refused", "key_forbidden", "missing") and not candidate.own
     fields = {
         "route": str(candidate.route),
@@ -58,8 +58,8 @@ def _log(candidate: Candidate, failure: Failure, verdict: Verdict, seconds: floa
 
 
 def back_off(policy: Retries, tries: int) -> float:
-    """Seconds before the next try behind so many: exponential, with full jitter."""
-    # Most processes never need it: it is imported with the first failure.
+    """Seconds to wait after so many tries: exponential backoff with full jitter."""
+    # Most processes never need it, so it is imported with the first failure.
     from tenacity import RetryCallState, Retrying
     from tenacity.wait import wait_random_exponential
 
@@ -71,19 +71,19 @@ def back_off(policy: Retries, tries: int) -> float:
 def pause_before(
     state: CallState, plan: Plan, candidate: Candidate, error: NexusError, verdict: Verdict
 ) -> float | None:
-    """Seconds until the same place may be asked once more; None where it may not."""
+    """Seconds until the same place may be retried; None if it may not."""
     policy, tries = candidate.route.provider.settings.retries, plan.tries[candidate.name]
     if not isinstance(error, UpstreamError) or not error.retryable or tries >= policy.attempts:
         return None
     if verdict.again == "no" and verdict.next != "no":
         return None
     if state.call.headers.get(_RETRY_COUNT, "0") != "0":
-        # A client that tries again by itself: its tries and ours would multiply.
+        # The client retries by itself: its retries and ours would multiply.
         return None
     asked = error.retry_after
     if asked is None:
         asked = 0.0 if verdict.again == "at once" and tries == 1 else back_off(policy, tries)
     elif asked > policy.max_delay:
-        # Coming back earlier than the vendor asked would be refused again.
+        # The vendor would reject a retry earlier than it asked for.
         return None
     return None if plan.deadline is not None and time.monotonic() + asked >= plan.deadline else asked

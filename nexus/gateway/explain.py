@@ -1,6 +1,7 @@
-"""What would become of a call: every target with its reason, dialect, headers, limits, and what it loses or refuses.
+"""Explains what would happen to a call: each target with its reason, dialect, headers, limits, and what it would drop
+or reject.
 
-Asks nobody, so that rests, what is spent, and keys that are fetched are not known. Names of headers, never values.
+Sends nothing, so cooldowns, usage and fetched keys are not known. Shows names of headers, never values.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ from nexus.relay.lanes import choose
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One place, in the order in which they are tried. ``refused`` says why it is not asked; then what would be sent
-    is empty. ``headers`` are names, ``limits`` are in words, ``dropped`` are the client's names of fields.
+    """One place in the order of attempts. ``refused`` says why it would not be asked; the fields about the request are
+    then empty. ``headers`` are names, ``limits`` are in words, ``dropped`` are fields by their names in the client's
+    dialect.
     """
 
     place: str
@@ -42,8 +44,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """``tokens`` estimates the input, ``output`` is what the client allows, None where it does not say. ``session`` is
-    what the call belongs to, None where it names nothing; ``left_out`` are targets for which the call has no key.
+    """``tokens`` is the estimated input, ``output`` the client's maximum or None. ``session`` is the session that the
+    call names or None; ``left_out`` are targets for which the call has no key.
     """
 
     session: str | None
@@ -54,12 +56,12 @@ class Explained:
 
     @property
     def serves(self) -> bool:
-        """Whether any place would be asked."""
+        """Whether at least one place would be asked."""
         return any(not step.refused for step in self.steps)
 
 
 def explain(call: Call, model: Model) -> Explained:
-    """Raises ClientError where nothing can be tried at all."""
+    """Explains a call to a model. Raises ClientError if no place can be tried at all."""
     plan, tokens = Router().plan(call, model), estimated(CallState(call)).total
     reasons = [(one, _why(model, one, first=index == 0)) for index, one in enumerate(plan.waiting)]
     reasons += [(one, "when the conversation is too long for the others") for one in plan.overflow]

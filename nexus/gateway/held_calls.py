@@ -1,7 +1,7 @@
-"""Files and batches: whose they are, which provider has them, and what requests of a batch may ask for.
+"""Files and batches: who owns them, which provider has them, and what requests of a batch may ask for.
 
-An id opens to its owner, at the account that made it, and is unknown to everybody else; a
-batch names no model and no file that its owner could not name himself.
+An id works only for its owner, at the account that created it; for everyone else it does not exist. A batch may name
+only models and files that its owner could name himself.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from nexus.relay.held_state import HeldState
 from nexus.settings.model import ModelSettings
 
 BATCH = "batch"
-"""The purpose of a file that holds requests."""
+"""The purpose of a file of batch requests."""
 
 _FOR_ALL = frozenset({"list", "get"})
-"""What readers of everybody's usage may ask of everybody's."""
+"""The verbs that readers of everyone's usage may use on everyone's objects."""
 
 
 class HeldCalls:
-    """``readers`` are the groups that see what everybody has."""
+    """``readers`` are the groups that see everyone's files and batches."""
 
     def __init__(
         self, routes: Routes, router: Router, admission: Admission, holdings: Holdings, readers: Sequence[str] = ()
@@ -50,7 +50,7 @@ class HeldCalls:
         self._readers = readers
 
     def plan(self, state: CallState) -> Plan:
-        """Where the call goes; fills what it is about. Raises ClientError."""
+        """Plans where the call goes and fills ``state.held``. Raises ClientError."""
         call = state.call
         codec = DIALECTS[call.dialect].held
         if codec is None:
@@ -99,10 +99,10 @@ class HeldCalls:
 
         held.cost = cost
 
-    # What there is.
+    # Lookups.
 
     def _find(self, call: Call, ask: HeldAsk, providers: Mapping[str, Provider]) -> Held:
-        """Raises NotFound, without a word of whether somebody else has it."""
+        """Raises NotFound, which does not reveal whether another caller has the id."""
         among = wanted(call, providers)
         everybody = ask.verb in _FOR_ALL and sees_everybody(call.identity, self._readers)
         for one in self._holdings.find([ask.id]):
@@ -137,12 +137,12 @@ class HeldCalls:
         shown = rows[: page.most]
         return shown if ascending is page.ascending else shown[::-1], len(rows) > page.most
 
-    # What is made.
+    # Creation.
 
     def _create(
         self, call: Call, held: HeldState, providers: Mapping[str, Provider], seen: Routes
     ) -> tuple[Provider, frozenset[str] | None]:
-        """The provider, and the accounts there that know what it refers to; None for any."""
+        """The provider, and its accounts that have what the request refers to; None for any account."""
         writer = Writer(call, providers, seen, self._holdings)
         if held.ask.kind == "files":
             if call.upload is None:

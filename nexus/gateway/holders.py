@@ -1,8 +1,8 @@
-"""The providers that hold files or batches for callers, which of them a call goes to, and whose files it may name.
+"""The providers that hold files or batches, which of them a call goes to, and whose files it may name.
 
-A request names files of its own caller only, where a provider holds them. On a worker, for whose they are is asked of a
-database. Where files come by other ways than the gateway's nobody is told apart, and the vendor alone says what there
-is.
+At a provider that holds files, a request may name only its own caller's. Runs on a worker, because ownership is looked
+up in a database. If files reach the vendor by other ways than this gateway, callers are not told apart and only the
+vendor decides what exists.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from nexus.relay.lanes import passes
 
 
 def holders(seen: Routes, dialect: str, kind: str) -> dict[str, Provider]:
-    """The providers whose files or batches a caller may ask for, in the order of the file."""
+    """The providers whose files or batches a caller may ask for, in configuration order."""
     return {route.provider.name: route.provider for route in seen if route.provider.holds(kind, dialect)}
 
 
 def wanted(call: Call, providers: Mapping[str, Provider]) -> Provider | None:
-    """The one that the client names; None where it names none. Raises NotFound."""
+    """The provider that the client names, or None. Raises NotFound if it does not have this."""
     name = call.headers.get(STORED_PROVIDER, "").strip()
     if name and name not in providers:
         raise NotFound(f"the header {STORED_PROVIDER} must name a provider that has this: {', '.join(providers)}")
@@ -34,7 +34,7 @@ def wanted(call: Call, providers: Mapping[str, Provider]) -> Provider | None:
 
 
 def only(providers: Mapping[str, Provider]) -> Provider:
-    """Raises InvalidRequest where there are several."""
+    """The sole provider. Raises InvalidRequest if there are several."""
     if len(providers) > 1:
         raise InvalidRequest(
             f"the header {STORED_PROVIDER} is missing; set it to one of: {', '.join(providers)}", param=STORED_PROVIDER
@@ -48,8 +48,8 @@ _ESCAPE = b"\\u00"
 
 
 def strangers_files(call: Call, plan: Plan, holdings: Holdings) -> Mapping[str, NexusError]:
-    """The places that may not be asked, since the file is not this caller's there. Raises Overloaded where nobody can
-    look."""
+    """The places that must not be asked, because the caller did not upload a named file there. Raises Overloaded if the
+    lookup fails."""
     held = [one for one in plan.left if one.route.provider.holds("files", call.dialect) and passes(call, one.route)]
     if not held or not (_MARK in call.body or _ESCAPE in call.body):
         return {}

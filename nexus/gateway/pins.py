@@ -1,7 +1,7 @@
-"""What a vendor made for one account goes back to that account only: stored answers, conversations, sealed reasoning.
+"""Pins calls to the account that made what they refer to: stored answers, conversations, encrypted reasoning.
 
-On a worker, for the store of ids may wait. A target whose account did not make it is not asked; where no other is
-left the client is told which field it was. With one account nothing has to be told apart but callers.
+Runs on a worker, because the store of ids may block. A target whose account did not make it is not asked; if no other
+is left, the error names the field. With a single account only callers have to be told apart.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from nexus.relay.exchange import CallState
 from nexus.relay.lanes import passes
 
 Refused = Mapping[str, NexusError]
-"""By the name of a place, why it is not asked."""
+"""By the name of a place, why it must not be asked."""
 
 
 def pin(state: CallState, plan: Plan, ids: VendorIds | None) -> Refused:
-    """Raises NotFound where what a call names is another caller's."""
+    """The places that the call must not go to. Raises NotFound if the call names what belongs to another caller."""
     candidates = plan.left
     passing = [one for one in candidates if passes(state.call, one.route)]
     if ids is None or not passing:
@@ -35,7 +35,7 @@ def pin(state: CallState, plan: Plan, ids: VendorIds | None) -> Refused:
 
 
 def _check(state: CallState, candidate: Candidate, ids: VendorIds) -> None:
-    """The vendor tells callers with keys of their own apart."""
+    """Checks ownership; not for callers with their own keys, whom the vendor tells apart."""
     if not candidate.own and ids.guards:
         state.vendor_ids = ids
         call = state.call
@@ -43,7 +43,7 @@ def _check(state: CallState, candidate: Candidate, ids: VendorIds) -> None:
 
 
 class _Pins:
-    """Of one call whose candidates lie in several accounts."""
+    """The pins of one call whose candidates lie in several accounts."""
 
     def __init__(
         self, call: Call, candidates: Sequence[Candidate], passing: Sequence[Candidate], ids: VendorIds
@@ -62,7 +62,7 @@ class _Pins:
             return self._all(self._candidates, InvalidRequest.about(uploaded[0][0], text))
         named = dialect.vendor_ids(call.path, call.document)
         if named and not self._kept_here(state, named):
-            # What a vendor keeps, no translation can bring to another one.
+            # A translation cannot bring what one vendor stores to another.
             makers = self._makers([id for _, id in named])
             strangers = [one for one in self._candidates if one not in self._passing or one.keeper not in makers]
             return self._all(strangers, self._unknown(*named[0]))
@@ -71,12 +71,13 @@ class _Pins:
         return self._sealed(dialect.sealed_ids(call.document))
 
     def _sealed(self, sealed: Sequence[tuple[str, str]]) -> Refused:
-        """Reasoning that only its own account can open; a translation leaves it out and says so."""
+        """Encrypted reasoning can be opened only by the account that made it; a translation drops it and reports
+        that."""
         if not sealed:
             return {}
         makers = self._makers([id for _, id in sealed])
         if not makers and session_of(self._call) is not None:
-            # Nobody remembers, and a session stays: where it goes first is where it was.
+            # The maker is unknown, but sessions stay at one account: the session's first choice is where it was made.
             makers = {self._candidates[0].keeper}
         field, _ = sealed[0]
         text = "only the account that created this reasoning can decrypt it, and this request does not go there"

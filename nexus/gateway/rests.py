@@ -1,8 +1,8 @@
-"""What rests after failures, and until when: hosts, models, keys, and keys for one model.
+"""Cooldowns after failures ("rests"): of hosts, models, keys, and keys for one model.
 
-Thread-safe, bounded, never waits; kept by name, so that it survives a reload. The end of a rest only moves later.
-When it is over one call goes there as a probe, and only an answer to a call that began after the rest did ends it: a
-straggler that began before the trouble proves nothing.
+Thread-safe and bounded; never blocks. Kept by name, so that it survives a reload. The end of a cooldown only moves
+later. When it is over one call goes there as a probe. Only an answer to a call that began after the cooldown did ends
+it: an older call proves nothing.
 """
 
 from __future__ import annotations
@@ -19,29 +19,30 @@ from nexus.processes.board import Board, Publish
 from nexus.relay.candidate import Scope
 
 IN_A_ROW = 5
-"""Failures one after the other after which a place rests."""
+"""Consecutive failures that start a cooldown."""
 
 WINDOW = 30.0
 FEWEST = 20
 SHARE = 0.5
-"""It also rests when of at least so many calls in so many seconds this share failed."""
+"""A cooldown also starts if this share of at least FEWEST calls in the last WINDOW seconds failed."""
 
 REST = 30.0
 CAP = 300.0
-"""Seconds: the n-th rest on end takes n times ``REST``, at the most ``CAP``, whatever a vendor asks for."""
+"""Seconds: the n-th cooldown in a row takes n times ``REST``, at most ``CAP``, whatever a vendor asks for."""
 
 JITTER = 0.2
 PROBE = 30.0
-"""Seconds for which nobody else goes where a probe is under way."""
+"""Seconds for which a probe keeps other calls away."""
 
 MOST = 10_000
-"""Places that are remembered, those of single callers included."""
+"""Maximum number of scopes to remember, including those of callers' own keys."""
 
 
 @dataclass(slots=True)
 class _State:
-    """``end`` is None where it is up; ``since`` is when the rest began, ``probing`` until when a probe
-    has it to itself. ``rests`` counts those on end; ``counts`` are [second, calls, failures] of the last window."""
+    """State of one scope. ``end`` is None while it is up; ``since`` is when the cooldown began, ``probing`` until when
+    a probe has it to itself. ``rests`` counts cooldowns in a row; ``counts`` are [second, calls, failures] of the last
+    window."""
 
     scope: Scope
     row: int = 0
@@ -56,11 +57,11 @@ class _State:
 
 
 def _nobody(_: Scope) -> None:
-    """Who is told where nobody counts."""
+    """The default for ``on_rest``: does nothing."""
 
 
 _Rest = tuple[float | None, float, float, float, bool, str]
-"""Of a state what tells of its rest: end, since, last_end, probing, counted, why."""
+"""The part of a state that other processes need: end, since, last_end, probing, counted, why."""
 
 
 class Rests:
@@ -76,15 +77,15 @@ class Rests:
         self._lock = threading.Lock()
         self._states: OrderedDict[Scope, _State] = OrderedDict()
         self._resting = 0
-        """How many scopes have an end, so that a gateway where all is up pays nothing for asking."""
+        """Number of scopes with an end, so that asking costs nothing while everything is up."""
 
         self._publish: Publish | None = None
         self.on_rest: Callable[[Scope], None] = _nobody
-        """Told of each rest that begins here; it must be quick."""
+        """Called with the scope of each cooldown that begins in this process; must be quick."""
 
     def share(self, board: Board) -> None:
-        """Rests, probes and failures in a row are those of all processes from now on; shares of failures are counted by
-        each for itself."""
+        """From now on cooldowns, probes and consecutive failures are shared by all processes; each process counts
+        shares of failures by itself."""
         self._publish = board.table("rests", self._received)
 
     def _share(self, scope: Scope, state: _State, *, woken: bool = False) -> None:
@@ -97,14 +98,14 @@ class Rests:
         with self._lock:
             state = self._state(scope)
             state.row, state.rests, woken, rest = fact
-            # Who tells of a failure may not know yet of the rest that is known here.
+            # The process that reports a failure may not know yet of the later end that is known here.
             if not woken and state.end is not None and (rest[0] is None or rest[0] < state.end):
                 return
             self._resting += (rest[0] is not None) - (state.end is not None)
             state.end, state.since, state.last_end, state.probing, state.counted, state.why = rest
 
     def end(self, scopes: Iterable[Scope], now: float) -> float | None:
-        """Until when a place rests that lies in all these scopes; None where a call may go there, as a probe too."""
+        """Until when a place in all these scopes is in cooldown; None if a call may go there, also as a probe."""
         if not self._resting:
             return None
         with self._lock:
@@ -119,20 +120,20 @@ class Rests:
         return state.probing if now < state.probing else None
 
     def resting(self, now: float) -> list[Scope]:
-        """All that rest at the moment."""
+        """All scopes in cooldown."""
         if not self._resting:
             return []
         with self._lock:
             return [scope for scope, state in self._states.items() if self._end(state, now) is not None]
 
     def why(self, scopes: Iterable[Scope]) -> str:
-        """What put a place to rest, in words."""
+        """Why a place is in cooldown, in words; "" if it is not."""
         with self._lock:
             states = [self._states.get(scope) for scope in scopes]
             return next((state.why for state in states if state is not None and state.end is not None), "")
 
     def enter(self, scopes: Iterable[Scope], now: float) -> bool:
-        """A call goes there. False where the rest is over and another call finds out whether it serves again."""
+        """Enters a call. False if the cooldown is over but another call is probing."""
         if not self._resting:
             return True
         with self._lock:
@@ -149,7 +150,7 @@ class Rests:
             return True
 
     def leave(self, scopes: Iterable[Scope]) -> None:
-        """A call that entered ended in a way that tells nothing: another one may be the probe."""
+        """The call ended without showing whether the place works: another one may be the probe."""
         if not self._resting:
             return
         with self._lock:
@@ -159,12 +160,13 @@ class Rests:
                     self._share(scope, state)
 
     def succeeded(self, scopes: Iterable[Scope], entered: float) -> bool:
-        """An answer began; whether that ended a rest. ``entered`` is when its attempt began."""
+        """Records that an answer began; returns whether that ended a cooldown. ``entered`` is when its attempt
+        began."""
         now = self.clock()
         with self._lock:
             woken = False
             for scope in scopes:
-                # Keys that were never refused need no state.
+                # Keys that were never rejected need no state.
                 state = self._states.get(scope) or (self._state(scope) if not scope[2] else None)
                 if state is None:
                     continue
@@ -179,7 +181,7 @@ class Rests:
             return woken
 
     def failed(self, scope: Scope, entered: float, why: str) -> float | None:
-        """Counts a failure; the seconds of the rest that it brings, if any."""
+        """Counts a failure; returns the seconds of the cooldown that it starts, if any."""
         now = self.clock()
         with self._lock:
             state = self._state(scope)
@@ -200,7 +202,7 @@ class Rests:
         return state.end - now if state.end is not None else None
 
     def rest(self, scope: Scope, seconds: float, why: str) -> float:
-        """Rests for at least so long from now, ``CAP`` at the most; the seconds that are left of it."""
+        """Starts or extends a cooldown of at least ``seconds`` from now, at most ``CAP``; returns the seconds left."""
         now = self.clock()
         with self._lock:
             state = self._state(scope)
@@ -237,7 +239,7 @@ class Rests:
 
 
 def _count(state: _State, now: float, *, failed: bool) -> None:
-    """In buckets of a second, of which the window has thirty."""
+    """Counts in one-second buckets over the window."""
     second, counts = now // 1, state.counts
     while counts and counts[0][0] <= second - WINDOW:
         counts.popleft()

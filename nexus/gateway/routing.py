@@ -1,7 +1,7 @@
-"""From the model name that a client wrote to what it stands for: one route, or the targets of a virtual model.
+"""Resolves a client's model name: to one route, or to the targets of a virtual model.
 
-Only configured models exist; a name that is not one is answered with the nearest that is. A virtual name
-wins over an alias of the same spelling, and whoever may call it reaches its targets through it only.
+Only configured models exist; the error for an unknown name suggests the nearest known one. A virtual name wins over an
+alias of the same spelling. A caller who may use only the virtual name reaches its targets only through it.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from nexus.settings.model import ModelSettings
 from nexus.settings.virtual import VirtualModel
 
 MOST_NAMED = 20
-"""Models that are named in the place of one that cannot do what is asked."""
+"""Maximum number of models to suggest in place of one that lacks an endpoint."""
 
 OWNER = "nexus"
-"""Who is said to own a virtual model."""
+"""The ``owned_by`` of virtual models."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What a public name stands for. ``spread`` are targets with their weights, ``targets`` those that are tried in
-    their order after them; ``virtual`` is None where ``targets`` is the one model that was named.
+    """What a public name stands for. ``spread`` are targets with their weights, ``targets`` those tried after them in
+    order; ``virtual`` is None if ``targets`` is the one model that was named.
     """
 
     name: str
@@ -42,12 +42,12 @@ class Model:
 
     @property
     def routes(self) -> tuple[Route, ...]:
-        """All targets in the order of the file."""
+        """All targets in configuration order."""
         return (*(route for route, _ in self.spread), *self.targets)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every public name of it."""
+        """Every public name of this model."""
         if self.virtual is None:
             return self.targets[0].names
         return tuple(dict.fromkeys((self.name, *self.virtual.expose_as)))
@@ -58,12 +58,12 @@ class Model:
 
     @property
     def settings(self) -> ModelSettings | VirtualModel:
-        """Where its name for people stands."""
+        """The settings with its display name."""
         return self.virtual or self.targets[0].settings
 
 
 class Routes:
-    """Models by their names, in the order of the file: all that are configured, or those that one caller may use."""
+    """Models by name in configuration order: all configured ones, or those that one caller may use."""
 
     def __init__(self, providers: Iterable[Provider], virtual: Mapping[str, VirtualModel] | None = None) -> None:
         known = list(providers)
@@ -75,11 +75,11 @@ class Routes:
         self._index(routes, models, {provider.name for provider in known}, whose="")
 
     def seen_by(self, identity: Identity) -> Routes:
-        """What a caller may use: whatever else is configured does not exist for it, in a refusal's words too."""
+        """The models that a caller may use. Others do not exist for it, not even in error messages."""
         if identity.models is None:
             return self
         if identity.models not in self._views:
-            # As many as there are keys in the settings.
+            # Bounded by the number of keys in the settings.
             routes = [route for route in self if may_use(identity, route.name)]
             virtual = [model for model in self._virtual.values() if may_use(identity, model.name)]
             self._views[identity.models] = self._only(routes, virtual)
@@ -105,15 +105,15 @@ class Routes:
 
     @property
     def models(self) -> Iterator[Model]:
-        """All that can be called: virtual models first."""
+        """All callable models, virtual ones first."""
         yield from self._virtual.values()
         for route in self:
             yield Model(route.name, (route,))
 
     def find(self, model: str, *, any_id: bool = False) -> Model:
-        """A virtual model, or the route of ``provider/alias``, of the name that it is exposed as, or of an alias that
-        only one of these providers has. With ``any_id`` the only one that is the same Claude by another host's id will
-        do. Raises ModelNotFound."""
+        """A virtual model, or the route named by ``provider/alias``, by a name that it is exposed as, or by an alias
+        that only one provider has. With ``any_id`` also the only model that is the same Claude under another host's id.
+        Raises ModelNotFound."""
         virtual = self._virtual.get(model) or self._second.get(model)
         if virtual is not None:
             return virtual
@@ -132,7 +132,7 @@ class Routes:
         raise ModelNotFound(self._why_not(model, candidates), param="model")
 
     def _same_claude(self, model: str) -> list[Model]:
-        """Those whose name or vendor's id is an id of the Claude that ``model`` is: of the same day, else of any."""
+        """The models that are the same Claude as ``model``: of the same date if any, else of an unspecified date."""
         provider, slash, id = model.partition("/")
         within = provider if slash and provider in self._providers else ""
         wanted = anthropics_id(id if within else model)
@@ -151,7 +151,7 @@ class Routes:
         return list({one.name: one for day in found if "" in (day, wanted[1]) for one in found[day]}.values())
 
     def able(self, model: Model, endpoint: str) -> Model:
-        """What of a model can be asked at an endpoint. Raises ModelNotFound."""
+        """The model reduced to targets that have the endpoint. Raises ModelNotFound if none does."""
         if not endpoint or all(_has(route, endpoint) for route in model.routes):
             return model
         able = replace(
@@ -169,7 +169,7 @@ class Routes:
         raise ModelNotFound(f"model {model.name!r} has no {endpoint}; {advice}", param="model")
 
     def raw_provider(self, name: str, path: str, identity: Identity) -> Route:
-        """The provider whose other paths a caller may reach. Raises NotFound, without a word of why."""
+        """The provider whose passthrough paths a caller may reach. Raises NotFound, which does not reveal why."""
         provider = self._known.get(name)
         may = identity.models is None or not {"*", f"{name}/*"}.isdisjoint(identity.models)
         if provider is None or not may or not provider.settings.passthrough or not _begins(path, provider):
@@ -177,7 +177,7 @@ class Routes:
         return Route(provider, "*", ModelSettings())
 
     def stored_provider(self, dialect: str, wanted: str) -> Route:
-        """The provider that keeps what clients of ``dialect`` stored: the one called ``wanted``, or the only one.
+        """The provider that stores answers for clients of ``dialect``: the one called ``wanted``, or the only one.
 
         Raises NotFound and InvalidRequest.
         """
@@ -208,7 +208,7 @@ class Routes:
         return f"{what or f'model {shown!r}'} does not exist{self._whose}{hint}"
 
     def _nearest(self, model: str) -> str | None:
-        """The closest configured name, by its full spelling or by its alias, in whatever case."""
+        """The closest configured name or alias, ignoring case."""
         model = model.lower()
         names = {name.lower(): name for name in (*self._virtual, *self._second, *self._routes, *self._exposed)}
         names |= {alias.lower(): all_[0] for alias, all_ in self._aliases.items()}
@@ -219,7 +219,7 @@ class Routes:
 
 
 def _begins(path: str, provider: Provider) -> bool:
-    """Whether a path lies below one that is passed on."""
+    """Whether a path lies at or below a passthrough path."""
     starts = (one.rstrip("/") for one in provider.settings.passthrough_paths)
     return any(path == start or path.startswith(f"{start}/") for start in starts)
 
@@ -229,7 +229,7 @@ def _has(route: Route, endpoint: str) -> bool:
 
 
 def _model(name: str, settings: VirtualModel, routes: Mapping[str, Route]) -> Model:
-    """The settings have been checked: every target is there."""
+    """The settings have been validated: every target exists."""
     return Model(
         name,
         tuple(routes[target] for target in settings.targets),

@@ -1,8 +1,9 @@
-"""What a failure leads to: the same place again, another key, the next target, a rest. One table says it all.
+"""What each failure leads to: a retry at the same place, another key, the next target, a cooldown. One table has it
+all.
 
-Law: pure. A failure is told by status and kind, never by words. The phase is part of its name: what happens before
-anything is sent, while no content has come, and after content, are different failures.
-``last_words`` is what is said where nothing is left.
+Law: pure. Failures are classified by status and kind, never by message texts. The phase is part of a failure's name:
+failures before anything is sent, before any content, and after content are different failures. ``last_words`` picks the
+error for the client when nothing is left.
 """
 
 from __future__ import annotations
@@ -51,31 +52,32 @@ Failure = Literal[
     "after_content",
     "over",
 ]
-"""Nothing was sent: the target cannot take the request, its context is too small, a limit of ours or
-``max_concurrency`` is reached, nobody is there.
+"""Nothing was sent: the target cannot express the request, its context is too small, a limit of ours or
+``max_concurrency`` is reached, or it cannot be reached.
 
-Sent, and no content: a kept connection was gone, nothing begins in time, the vendor fails (408, 5xx, a cut), is
-overloaded (529, or an event that says so), limits us, refuses the configured key (401, 402, quota), what it may do
-(403), refuses the caller's own key, does not know the model or speaks no protocol (404), refuses the request (400,
-413, 422), finds it too long, or its content.
+Sent, no content yet: a pooled connection was closed, nothing arrived in time, the vendor failed (408, 5xx, a cut
+connection), is overloaded (529, or an event that says so), rate-limits us, rejects the configured key (401, 402,
+quota), forbids it the operation (403), rejects the caller's own key, does not know the model or speaks no known
+protocol (404), rejects the request as invalid (400, 413, 422), as too long, or for its content.
 
-Content was passed on. The call is over: the client disconnected, the gateway stops, the deadline is there."""
+Content was passed on; or the call is over: the client disconnected, the gateway is stopping, the deadline has passed.
+"""
 
 Phase = Literal["unsent", "sent", "content"]
 
 Again = Literal["no", "at once", "after a pause", "if nothing else is left"]
-"""Whether the same place is tried once more."""
+"""Whether the same place is retried."""
 
 Next = Literal["yes", "no", "on_overflow"]
-"""Whether another target is: any, none, or the one for long conversations."""
+"""Whether another target is tried: any, none, or the one for long conversations."""
 
 Rest = Literal["", "host", "model", "key", "key_model"]
-"""What rests, or has a failure counted against it."""
+"""What enters cooldown, or has a failure counted against it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``count`` says that a rest comes of many failures only; one that does not is put to rest at once."""
+    """What to do after a failure. ``count``: only repeated failures start a cooldown; otherwise the first one does."""
 
     phase: Phase
     again: Again = "no"
@@ -91,9 +93,9 @@ VERDICTS: Mapping[Failure, Verdict] = {
     "over_limit": Verdict("unsent", next="yes"),
     "no_room": Verdict("unsent", next="yes"),
     "no_connection": Verdict("unsent", again="at once", next="yes", rest="host"),
-    # The transport has sent it once more already, on a fresh connection and for nothing.
+    # The transport has already retried it on a fresh connection.
     "reset": Verdict("sent", next="yes"),
-    # The vendor may bill it all the same, hence never twice.
+    # The vendor may bill it all the same, so it is never sent twice.
     "silence": Verdict("sent", next="yes", rest="model"),
     "breakdown": Verdict("sent", again="after a pause", next="yes", rest="model"),
     "overloaded": Verdict("sent", again="if nothing else is left", next="yes", rest="model"),
@@ -106,16 +108,16 @@ VERDICTS: Mapping[Failure, Verdict] = {
     "missing": Verdict("sent", next="yes", rest="model"),
     "invalid": Verdict("sent"),
     "too_long": Verdict("sent", next="on_overflow"),
-    # Nobody shops for a laxer vendor.
+    # Nexus does not look for a laxer vendor.
     "policy": Verdict("sent"),
-    # The truthful end: never a second voice.
+    # The client gets the error: a second answer must not continue the first.
     "after_content": Verdict("content", rest="model"),
     "over": Verdict("sent"),
 }
 
 
 DOUBTFUL = frozenset({"reset", "silence", "breakdown"})
-"""Behind which nobody knows whether the vendor did what it was asked, unless it says that it cannot (503)."""
+"""Failures after which the vendor may have done what it was asked, unless it answers 503."""
 
 _KINDS: Mapping[str, Failure] = {
     "context_length": "too_long",
@@ -130,7 +132,7 @@ _KINDS: Mapping[str, Failure] = {
     "not_found": "missing",
     "request_too_large": "invalid",
 }
-"""By the kind of a vendor's error; of the others its status tells."""
+"""By the kind of a vendor's error; for other kinds the status decides."""
 
 _STATUSES: Mapping[int, Failure] = {
     401: "key_refused",
@@ -144,8 +146,8 @@ _STATUSES: Mapping[int, Failure] = {
 
 
 def failure_of(error: NexusError, dialect: str, *, own: bool) -> Failure:
-    """What went wrong with an attempt before its first content. ``dialect`` is the client's, in which a vendor's answer
-    is told that passes as it is; ``own`` says that the caller's own key was used."""
+    """Classifies the failure of an attempt before its first content. ``dialect`` is the client's, in which a
+    passed-through vendor's error is read; ``own`` says that the caller's own key was used."""
     match error:
         case UpstreamTimeout(phase="deadline") | Cancelled() | Draining():
             return "over"
@@ -176,10 +178,10 @@ def _answered(kind: str, status: int, *, own: bool) -> Failure:
 
 
 def last_words(plan: Plan) -> NexusError:
-    """What a client is told when every place was tried or skipped: a vendor's answer before a refusal of our own, the
-    last one's as it came. Of refusals that the conversation is too long comes first, for the client can shorten
-    it, then what the first target could not express; a refusal for which waiting helps is the answer where every
-    target was refused so.
+    """The error for the client when every place was tried or skipped: the last vendor's error as it came, before any
+    rejection of our own. Of rejections, a conversation that is too long comes first, because the client can shorten it,
+    then what the first target could not express. Rejections that waiting helps are returned only if every target was
+    skipped for one.
     """
     if plan.error is not None:
         return plan.error
@@ -192,6 +194,6 @@ def last_words(plan: Plan) -> NexusError:
 
 
 def _of(skips: Sequence[Skip]) -> NexusError:
-    """The one with the smallest true wait; of those that no waiting helps, the first."""
+    """The error with the shortest wait, or the first if waiting helps none."""
     waits = [skip.error for skip in skips if skip.error.retry_after is not None]
     return min(waits, key=lambda error: error.retry_after or 0.0) if waits else skips[0].error

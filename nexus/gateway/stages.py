@@ -1,7 +1,7 @@
 """The stages of a call in order: identify, limit and route on the loop, then attempts and relay on a worker.
 
 Law: ``enter`` and ``admit`` are quick and run on the loop; ``serve`` blocks and runs on a worker thread. No Tornado, no
-asyncio. Until the first content is handed over another attempt may be made, always from the original request; after it,
+asyncio. Until the first content is passed on another attempt may be made, always from the original request; after it,
 never.
 """
 
@@ -54,7 +54,7 @@ class Sink(Protocol):
 
 
 class Loop(limits.Loop, Protocol):
-    """And for what somebody else fetches."""
+    """Also waits for keys that another thread fetches."""
 
     async def wait(self, future: Future[None]) -> None: ...
 
@@ -75,8 +75,8 @@ class Gateway:
         holdings: Holdings,
         readers: Sequence[str] = (),
     ) -> None:
-        """``answers`` gives what a call may know of earlier ones, ``ids`` whose those are that vendors keep,
-        ``holdings`` whose files and batches are; ``readers`` are the groups that see what everybody has."""
+        """``answers`` gives the stored answers that a call may use, ``ids`` the owners of what vendors store,
+        ``holdings`` the owners of files and batches; ``readers`` are the groups that see everyone's."""
         self.routes = routes
         self.router = router
         self.admission = admission
@@ -88,16 +88,16 @@ class Gateway:
         self._holdings = holdings
 
     async def enter(self, lines: HeaderLines, address: str, loop: Loop) -> Identity:
-        """Counts a request of any kind, then asks who sent it. Raises ClientError."""
+        """Counts a request of any kind, then identifies its sender. Raises ClientError."""
         await self.admission.calls.admit(address, loop)
         return await identify(self._authenticator, lines, loop.wait)
 
     def begin(self, call: Call) -> CallState:
-        """What is known of a call before anything was done about it."""
+        """The initial state of a call."""
         return CallState(call, self._answers(call))
 
     def admit(self, state: CallState) -> None:
-        """Finds the call's route and holds what it may spend. Raises ClientError; then nothing is held."""
+        """Plans the call's route and reserves what it may spend. Raises ClientError; then nothing is held."""
         call = state.call
         if call.operation.names_model:
             seen = self.routes.seen_by(call.identity)
@@ -117,18 +117,19 @@ class Gateway:
             self._plan_stored(state)
 
     def _plan_stored(self, state: CallState) -> None:
-        """For what a vendor keeps: one provider has it. Raises ClientError."""
+        """Plans a call about what a vendor stores, which only one provider has. Raises ClientError."""
         call = state.call
         provider = call.headers.get(STORED_PROVIDER, "")
         route = self.routes.seen_by(call.identity).stored_provider(call.dialect, provider)
         self._attempts.take_early(state, self.router.plan(call, Model(route.name, (route,))))
 
     def _kept_id(self, state: CallState) -> str | None:
-        """Of the answer that a call is about, where it may be one that is kept here; if not, a vendor may have it."""
+        """The id of the answer that a call is about, if Nexus may have stored it; else None, and a vendor may have
+        it."""
         return None if state.answers is None else DIALECTS[state.call.dialect].kept_id(state.call.path)
 
     def _kept(self, state: CallState) -> OpenedReply | None:
-        """The reply about an answer that is kept here. Raises ClientError."""
+        """The reply about an answer that Nexus stored, or None. Raises ClientError."""
         call, answers, id = state.call, state.answers, self._kept_id(state)
         record = answers.find([id]).get(id) if id is not None and answers is not None else None
         if id is None or record is None or answers is None:
@@ -141,11 +142,11 @@ class Gateway:
         return own_answer("", body)
 
     def release(self, state: CallState, error: NexusError) -> None:
-        """For a call that was admitted and found no worker."""
+        """Releases an admitted call for which there was no worker."""
         self._attempts.ended(state, error)
 
     def serve(self, state: CallState, sink: Sink) -> None:
-        """Answers an admitted call; every failure ends in ``sink.end``."""
+        """Answers an admitted call. Every failure ends in ``sink.end``."""
         opened: OpenedReply | None = None
         state.taken = time.monotonic()
         try:
@@ -171,7 +172,7 @@ class Gateway:
             self.admission.await_prices(state)
 
     def _end(self, state: CallState, sink: Sink, error: NexusError | None, *, over: bool = False) -> None:
-        """Settles first: the client's next call already finds what this one gave back."""
+        """Settles before ending, so that the client's next call finds what this one gave back."""
         if state.last is not None:
             state.last.end()
             state.last.error = error or state.last.error
@@ -188,7 +189,7 @@ class Gateway:
         if not published:
             cancel.check()
             if not opened.head.stream:
-                # The loop's own head has already promised a stream of events.
+                # The loop has already sent the head of an event stream.
                 raise ProtocolError(
                     f"{opened.provider} answered a streaming call without streaming", provider=opened.provider
                 )
@@ -203,7 +204,7 @@ class Gateway:
             self._attempts.take_early(state, self._held.plan(state))
             return self._attempts.open(state, sink)
         if state.plan is None:
-            # It could have been kept here, and was not.
+            # Nexus may have stored it but did not.
             self._plan_stored(state)
         if (plan := state.plan) is not None:
             self._attempts.refuse(state, plan, pin(state, plan, self._ids(state.call)))
@@ -212,7 +213,8 @@ class Gateway:
 
 
 def _passed_on(error: NexusError, sink: Sink) -> bool:
-    """Whether the client gets the last attempt's error as the vendor told it: in an answer of the client's dialect."""
+    """Passes on the last attempt's error as the vendor sent it, if that is in the client's dialect; returns whether it
+    did."""
     if not isinstance(error, VendorError) or not error.failure.verbatim:
         return False
     headers, body = error.failure.headers, error.failure.verbatim
@@ -221,7 +223,7 @@ def _passed_on(error: NexusError, sink: Sink) -> bool:
 
 
 def _counter(exchange: Exchange | None) -> Callable[[bytes], None]:
-    """Counts what is passed on of an attempt's answer; what is kept here is nobody's."""
+    """A function that counts what is passed on of an attempt's answer; answers stored by Nexus have no attempt."""
 
     def count(piece: bytes) -> None:
         if exchange is not None:
@@ -233,14 +235,14 @@ def _counter(exchange: Exchange | None) -> Callable[[bytes], None]:
 
 
 def _events(piece: bytes) -> int:
-    """How many events a piece holds; a whole body counts as one."""
+    """The number of events in a piece; a whole body counts as one."""
     return max(1, piece.count(b"data:"), piece.count(b":event-type"), piece.count(b'"candidates"'))
 
 
 async def identify(
     authenticator: Authenticator, lines: HeaderLines, wait: Callable[[Future[None]], Awaitable[None]]
 ) -> Identity:
-    """Raises ClientError. Waits only where the identity provider's keys are being fetched."""
+    """Identifies the sender. Raises ClientError. Waits only while the identity provider's keys are being fetched."""
     found = authenticator.authenticate(lines)
     if isinstance(found, Pending):
         await wait(found.fetched)
