@@ -1,1 +1,1 @@
-"""One attempt: in which lane it goes, what is sent, and what of the answer reaches the client."""
+"""One attempt: which lane it takes, what is sent, and what of the answer reaches the client."""

@@ -1,7 +1,7 @@
-"""The answer to one attempt: its head, and its bytes as far as its first content.
+"""The answer to one attempt: its head, and its bytes up to the first content.
 
-Law: worker thread only. Nothing is handed on before there is content, so that until then another attempt is possible; a
-whole body is content only when it is whole.
+Law: worker thread only. Nothing is passed on before there is content, so that until then another attempt is possible; a
+whole body counts as content only when it is complete.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from nexus.upstream.request import LocalReply, UpstreamReply
 from nexus.upstream.sniff import Begun, is_stream, media_type
 
 MAX_REPLY = 64 * 1024 * 1024
-"""Bytes of an answer that is not a stream."""
+"""Maximum size in bytes of an answer that is not a stream."""
 
 HELD = 1024 * 1024
-"""Bytes of a document that may pass in pieces which are held for its end."""
+"""Maximum bytes of a JSON document to hold until its end, if its lane passes pieces."""
 
 MAX_NAMED = 2000
-"""Characters of the header that names drops; the log has them all."""
+"""Maximum length of the header that names dropped fields; the log has them all."""
 
 _STREAM = "text/event-stream"
 
@@ -46,8 +46,8 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class OpenedReply:
-    """An answer that has begun: ``first`` ends with its first content, ``pieces`` are what follows, nothing where it is
-    ``whole``. Where it ``translates``, the document that was asked is still needed.
+    """An answer that has begun: ``first`` ends with its first content, ``pieces`` are the rest, empty if it is
+    ``whole``. If it ``translates``, the request document is still needed.
     """
 
     head: Head
@@ -60,13 +60,13 @@ class OpenedReply:
 
 
 def own_answer(provider: str, body: bytes, headers: Mapping[str, str] | None = None) -> OpenedReply:
-    """A whole one in JSON that no vendor wrote; ``headers`` beside its type."""
+    """A whole JSON answer that Nexus wrote; ``headers`` are sent in addition to its type."""
     head = Head(200, {"content-type": "application/json", **(headers or {})}, stream=False)
     return OpenedReply(head, provider, body, iter(()), LocalReply(200, {}, ()))
 
 
 def open_reply(exchange: Exchange, lane: Lane, reply: UpstreamReply) -> OpenedReply:
-    """Reads as far as the first content. Raises UpstreamError for all that goes wrong before."""
+    """Reads up to the first content. Raises UpstreamError for any failure before it."""
     call, provider = exchange.call, exchange.route.provider
     name = provider.name
     redactor = Redactor.of((*provider.sent_secrets(lane.attempt), *reply.secrets))
@@ -111,14 +111,15 @@ def _head(exchange: Exchange, lane: Lane, vendor: Mapping[str, str], status: int
 
 
 def _unread(exchange: Exchange, lane: Lane) -> frozenset[str]:
-    """Headers that are told of an answer of which nothing is read; its length only where no body says it."""
+    """Vendor headers to return with an opaque answer; its length only for HEAD, which has no body."""
     if lane.attempt.action != "raw":
         return frozenset()
     return OF_FILES | {"content-length"} if exchange.call.method == "HEAD" else OF_FILES
 
 
 def _pieces(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redactor) -> Iterator[bytes]:
-    """A short document at its end, so that until then another attempt can answer; all else as it comes."""
+    """Holds a short document until its end, so that another attempt can answer until then; passes on everything else as
+    it comes."""
     is_document = media_type(reply.headers.get("content-type", "")) == "application/json"
     most = HELD if is_document and not lane.relay.opaque else 0
     held = bytearray()
@@ -159,7 +160,7 @@ def _body(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redact
         raise VendorError(replace(in_band(relay.failure, name), verbatim=body))
     if relay.unread:
         return redactor.cut(body)
-    # A server may have answered as a whole what was to be a stream.
+    # The server may have answered a streaming request with a whole body.
     is_stream = relay.content_type is not None and relay.content_type.startswith(_STREAM)
     if not is_stream:
         return body

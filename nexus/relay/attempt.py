@@ -1,7 +1,7 @@
-"""One attempt: a lane is chosen, the request goes out, and the answer is opened.
+"""One attempt: choose a lane, send the request, open the answer.
 
-Worker thread only; knows lanes and providers, no Tornado, no asyncio. Every attempt starts from what the client
-sent.
+Worker thread only; knows lanes and providers, no Tornado, no asyncio. Every attempt starts from the client's original
+request.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from nexus.wire import encode
 log = logging.getLogger("nexus.relay")
 
 _NOT_COUNTED = frozenset({404, 405, 501})
-"""What a server answers that does not know how to count."""
+"""Statuses of servers that cannot count tokens."""
 
 
 def open_answer(exchange: Exchange) -> OpenedReply:
-    """One attempt; where a vendor refuses what can be left out or renewed, another one behind it. Raises what went
-    wrong before the first content; the caller closes ``reply``.
+    """Makes one attempt, and another one if the vendor rejects a field that can be left out or a key that can be
+    renewed. Raises what went wrong before the first content; the caller closes ``reply``.
     """
     match exchange.call.operation.relay:
         case "answer":
@@ -54,8 +54,8 @@ def open_answer(exchange: Exchange) -> OpenedReply:
 
 
 def _generate(exchange: Exchange, without: tuple[Without, ...] = ()) -> OpenedReply:
-    """Once more where the vendor refuses something that a translation added, and the answer can do without; what it is
-    called is never refused twice."""
+    """Retries if the vendor rejects something that a translation added and the answer can do without; at most once for
+    each such thing."""
     lane = choose(exchange, without)
     try:
         return _open_lane(exchange, partial(choose, without=without), lane)
@@ -103,7 +103,7 @@ def _held(exchange: Exchange) -> OpenedReply:
         except (UpstreamStatus, VendorError) as error:
             if error.status != 404:
                 raise
-            # It ended, or was deleted without us.
+            # It expired, or was deleted outside Nexus.
             held.holdings.forget(row)
             held.rows.remove(row)
         exchange = state.last or exchange
@@ -123,21 +123,23 @@ def _count(exchange: Exchange) -> OpenedReply:
 
 
 def _was_a_try(exchange: Exchange, lane: Lane | None) -> bool:
-    """Whether a server answered whose dialects do not promise that it counts: what it says is its way to say so."""
+    """Whether the server answered in a dialect that it does not promise to support: its error means that it cannot
+    count."""
     route = exchange.route
     promised = route.provider.dialects_of(route.model, route.settings)
     return exchange.phase == "answered" and lane is not None and lane.attempt.dialect not in promised
 
 
 def _estimated(exchange: Exchange) -> OpenedReply:
-    """Nobody counts for this model: a guess, marked as one."""
+    """For models without a token counter: an estimate, marked as one."""
     tokens = estimate(reading(exchange.state).request).total
     body = encode(FORMS[exchange.call.form].write_count(tokens))
     return own_answer(exchange.route.provider.name, body, {own.ESTIMATED: "true"})
 
 
 def _open_lane(exchange: Exchange, pick: Callable[[Exchange], Lane | None], lane: Lane | None = None) -> OpenedReply:
-    """Once more where the vendor refuses a configured key that can be had anew. ``lane`` is what ``pick`` picks."""
+    """Retries once with a new key if the vendor rejects a configured key that can be renewed. ``lane`` is what ``pick``
+    returns."""
     lane = lane or _picked(pick, exchange)
     renewed = exchange.route.provider.renewed_key
     if renewed is None or lane.attempt.key is not None:
@@ -190,7 +192,7 @@ def _exchange(exchange: Exchange, lane: Lane) -> OpenedReply:
 
 
 def _log_fields(exchange: Exchange, lane: Lane, request: UpstreamRequest) -> dict[str, object]:
-    """What an attempt sends, by names only."""
+    """What an attempt sends: names, never values."""
     call = exchange.call
     return {
         "id": call.id,

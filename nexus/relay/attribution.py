@@ -1,6 +1,6 @@
-"""Who called, in the words of a cloud's bill.
+"""Labels that attribute a call to its caller in a cloud's bill.
 
-Law: fails closed. Where a value is missing, or is none that the cloud takes, the call is refused.
+Law: fails closed. If a value is missing or invalid for the cloud, the call is rejected.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _WORDS = {"user": "a client id", "key": "a gateway key", "group": "a group"}
 
 
 def labels_of(call: Call, provider: str, settings: ProviderSettings) -> Labels:
-    """What is told of a call that the cloud bills. Raises PermissionDenied."""
+    """The labels of a call for the cloud's bill. Raises PermissionDenied."""
     rules = settings.attribution_rules
     if rules is None or not call.operation.spends:
         return ()

@@ -1,6 +1,6 @@
-"""A place where a call could be answered: a target and one account there; and the plan of the places to try.
+"""A place where a call could be answered (a target and one of its accounts), and the plan of places to try.
 
-Values, and what one thread at a time writes of one call. Nothing here decides anything.
+Values, and the state of one call, written by one thread at a time. Nothing here decides anything.
 """
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ from nexus.provider import Account
 from nexus.provider.route import Route
 
 Scope = tuple[str, str, str]
-"""What rests: provider, alias ("" for all models), account ("" for all keys). A caller's own key is an account too."""
+"""What can be in cooldown: provider, alias ("" for all models), account ("" for all keys). A caller's own key counts as
+an account."""
 
 CONFIGURED = "configured"
-"""The account where one key is configured, or none."""
+"""The account name if the provider has one configured key, or none."""
 
 NOT_THERE = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key", "x-provider-api-key"})
-"""Headers that never go where the configured key is used in place of the caller's."""
+"""Headers that are never forwarded when the configured key replaces the caller's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """``own`` tells a caller's own key from other callers', "" where the configured one is used. ``brings_key`` says
-    that the caller has one of its own, used or not. ``resting`` is until when the place rests, None where it is up.
+    """``own`` is the id of the caller's own key, "" if the configured key is used. ``brings_key`` says that the caller
+    has its own key, used or not. ``resting`` is when the place's cooldown ends, None if it is up.
     """
 
     route: Route
@@ -36,12 +37,12 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """Of the place, for sessions that stay."""
+        """The name of the place, used for session affinity."""
         return f"{self.route.name}#{self.account.name}" if self.account.name else self.route.name
 
     @property
     def keeper(self) -> str:
-        """Whose at the vendor it is what is kept there: the gateway's, one of its accounts', or the caller's."""
+        """Who owns what the vendor stores for this place: the gateway, one of its accounts, or the caller."""
         provider, account = self.route.provider.name, self.own or self.account.name
         return f"{provider}#{account}" if account else provider
 
@@ -63,18 +64,18 @@ class Candidate:
 
     @property
     def scopes(self) -> tuple[Scope, ...]:
-        """Everything whose rest is one of this place."""
+        """Every scope whose cooldown applies to this place."""
         return (self.host, self.model, self.key, self.key_model)
 
     @property
     def spills(self) -> bool:
-        """Whether the configured key takes the place of the caller's."""
+        """Whether the configured key replaces the caller's."""
         return self.brings_key and not self.own
 
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A target that was not asked, why, and how it would have been refused."""
+    """A target that was not asked: why, and the error for it."""
 
     candidate: Candidate
     failure: str
@@ -83,7 +84,7 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """A place that is asked once more when nothing else is left, not before ``due`` on the monotonic clock."""
+    """A place to retry when nothing else is left, not before ``due`` on the monotonic clock."""
 
     candidate: Candidate
     due: float
@@ -91,13 +92,13 @@ class Later:
 
 @dataclass(slots=True)
 class Plan:
-    """Where a call may still go. ``waiting`` are tried in order; ``taken`` has what it needs already: room, and a
-    reservation. ``overflow`` takes a conversation that is too long, ``budget`` what limits refused; ``skips`` were not
-    asked, ``later`` may be again, ``deferred`` had their turn while another call was the probe there. ``tries`` counts
-    by the name of a place. ``virtual`` is the name of the virtual model, "" for a plain one. ``home`` is where the
-    call's session would go if nothing rested, ``affinity`` what decides that; "" where there is nothing to decide.
-    ``patience`` is in seconds, ``deadline`` a moment of the monotonic clock. ``room`` is the provider in which the call
-    takes room at the moment, ``entered`` when its last attempt began. ``error`` is the last attempt's.
+    """Where a call may still go. ``waiting`` are tried in order; ``taken`` already has room and a reservation.
+    ``overflow`` takes a conversation that is too long, ``budget`` a call that limits rejected; ``skips`` were not
+    asked, ``later`` may be retried, ``deferred`` were moved to the end because another call was probing there.
+    ``tries`` counts by the name of a place. ``virtual`` is the name of the virtual model, "" for a plain one. ``home``
+    is where the call's session would go if nothing were in cooldown, ``affinity`` the key that decides it; both are ""
+    if there is only one choice. ``patience`` is in seconds, ``deadline`` a monotonic time. ``room`` is the provider
+    where the call currently takes room, ``entered`` when its last attempt began. ``error`` is the last attempt's.
     """
 
     waiting: list[Candidate]
@@ -117,11 +118,11 @@ class Plan:
     tries: dict[str, int] = field(default_factory=dict)
     error: NexusError | None = None
     places: frozenset[str] = field(init=False)
-    """Of the model itself: where a session may stay."""
+    """The model's own places, where a session may stay."""
 
     @property
     def left(self) -> list[Candidate]:
-        """All that may still be asked, whatever has to happen before."""
+        """All places that may still be asked, under whatever condition."""
         return [*([] if self.taken is None else [self.taken]), *self.waiting, *self.overflow, *self.budget]
 
     def __post_init__(self) -> None:

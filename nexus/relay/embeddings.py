@@ -1,7 +1,7 @@
-"""Embeddings in another format than the client's: as many requests as the texts take, one answer in the client's words.
+"""Embeddings in a format other than the client's: as many requests as the texts need, one answer in the client's
+format.
 
-What the vendor counted is kept request by request, so that a failure in between books what was
-used before it.
+Usage is added request by request, so that a failure in between still books what was used before it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from nexus.wire import decode, encode, mapping
 
 @dataclass(slots=True)
 class Collected:
-    """What has come so far. ``codec`` is the client's; ``estimated`` says that some tokens were counted by nobody."""
+    """The results so far. ``codec`` is the client's; ``estimated`` says that some tokens are estimates."""
 
     codec: EmbeddingsCodec
     asked: Asked
@@ -39,14 +39,14 @@ class Collected:
         return (texts[start : start + most] for start in range(0, len(texts), most))
 
     def lane(self, texts: Sequence[str], exchange: Exchange) -> Lane:
-        """Raises ClientError for what the model cannot take."""
+        """The lane of one batch. Raises ClientError for what the model does not support."""
         body = encode(self.format.write(texts, self.asked, exchange.route.model))
         attempt = replace(attempt_of(exchange, self.format.dialect, body, {}, ""), stream=False, path=self.format.path)
         lost = (*self.asked.dropped, *self.format.lost(self.asked))
         return Lane(attempt, _Vectors(exchange, self, len(texts)), translates=True, dropped=lost)
 
     def count(self, exchange: Exchange, texts: Sequence[str], reply: UpstreamReply) -> None:
-        """Books what one request used, as far as the vendor says it."""
+        """Books the usage of one request, estimated if the vendor does not report it."""
         header = reply.headers.get(self.format.tokens_header, "") if self.format.tokens_header else ""
         usage = exchange.tap.usage
         if header.isascii() and header.isdigit():
@@ -67,7 +67,7 @@ class Collected:
 
 
 class _Vectors(AnswerRelay):
-    """Reads one answer into what is collected."""
+    """Reads one answer into ``Collected``."""
 
     def __init__(self, exchange: Exchange, collected: Collected, wanted: int) -> None:
         super().__init__(exchange.tap)

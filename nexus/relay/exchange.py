@@ -1,6 +1,6 @@
-"""A call under way: its attempts so far, each with its own state, and what the whole of them comes to.
+"""A call in progress: its attempts so far, each with its own state, and their overall result.
 
-Law: written by one thread at a time: the loop until a worker has the call and after it, the worker in between.
+Law: written by one thread at a time: the loop before and after a worker has the call, the worker in between.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 
 LONGEST_TRIED = 1000
-"""Characters of the header that tells all attempts, about; the first and the last are always in it."""
+"""Approximate maximum length of the header that lists all attempts; the first and the last are always in it."""
 
 
 @dataclass(slots=True)
 class Exchange:
-    """One attempt at a call. ``number`` counts from 1, ``dropped`` names what the request and the answer lost,
-    ``status`` is that of the vendor's head, ``streamed`` is how many events of the answer were passed on; ``error`` is
-    None while it runs and where it went well. ``on_begun`` is called once, when the model is at work on a streamed
-    answer, thinking at least. Times are monotonic seconds.
+    """One attempt at a call. ``number`` counts from 1, ``dropped`` names what request and answer lost, ``status`` is
+    the vendor's, ``streamed`` is the number of answer events passed on; ``error`` is None while in flight and on
+    success. ``on_begun`` is called once, when the model begins a streamed answer, thinking included. Times are
+    monotonic seconds.
     """
 
     state: CallState = field(repr=False)
@@ -64,7 +64,7 @@ class Exchange:
 
     @property
     def correlation(self) -> dict[str, str]:
-        """The headers by which the vendor's log, and its traces, can be found from ours."""
+        """Headers that let the vendor's logs and traces be correlated with ours."""
         call, trace = self.call, self.state.trace
         if trace is not None:
             context = trace.headers(self.span_id)
@@ -78,12 +78,13 @@ class Exchange:
 
     @property
     def has_others(self) -> bool:
-        """Whether another target could answer, so that nothing doubtful has to be passed on."""
+        """Whether another target could answer, so that a doubtful answer need not be passed on."""
         return self.state.plan is not None and bool(self.state.plan.waiting)
 
     def fail(self, error: NexusError) -> None:
-        """Keeps what an attempt ended with, once nobody raises it any more."""
-        # Its frames hold the call, which holds it: do not wait for the collector with a large body.
+        """Keeps the error that an attempt ended with, once it is no longer raised."""
+        # Its frames hold the call, which holds the error: break the cycle, so that a large body need not wait for the
+        # collector.
         self.error = error.with_traceback(None)
         error.__cause__ = error.__context__ = None
         self.end()
@@ -93,19 +94,20 @@ class Exchange:
 
     @property
     def vendor_status(self) -> int | None:
-        """What the vendor answered; for an error under another status, the one that it would have had."""
+        """The vendor's status; for an error inside a successful response, the status that the error stands for."""
         return self.error.status if isinstance(self.error, UpstreamStatus | VendorError) else self.status
 
     @property
     def outcome_text(self) -> str:
-        """What came of it in one word: the vendor's status, or why there was none that held."""
+        """The outcome in one word: the vendor's status, or why there was none."""
         outcome = outcome_of(self.error)
         answered = outcome in (Outcome.OK, Outcome.VENDOR_ERROR, Outcome.IN_BAND_ERROR)
         return str(self.vendor_status) if answered and self.vendor_status is not None else outcome
 
     @property
     def may_be_billed(self) -> bool:
-        """Whether the vendor may charge for the input: it promised an answer, or was at work when it was given up."""
+        """Whether the vendor may charge for the input: it began a successful answer, or was working when Nexus gave
+        up."""
         match self.error:
             case Cancelled():
                 return self.phase != "prepared"
@@ -121,17 +123,16 @@ class Exchange:
 
 @dataclass(slots=True)
 class CallState:
-    """What becomes of a call. ``reading`` is filled when the call is first needed in neutral form, ``answers`` are the
-    earlier ones that it may refer to, None where none are kept; ``vendor_ids`` are None where nobody has to be told
-    apart, ``remembered`` are those that were kept. ``reservation`` is for the attempts from ``held_from`` on,
-    ``charges`` are what budgets were charged with so far.
-    ``held`` is what a call about files and batches is about, ``booked`` what requests of a batch used.
-    ``skipped`` are targets that were not asked, each with how many attempts came before. ``status`` and ``error`` are
-    what the client got.
+    """The state of a call. ``reading`` is filled when the call is first needed in neutral form, ``answers`` are earlier
+    ones that it may refer to, None if none are stored; ``vendor_ids`` is None if callers need not be told apart,
+    ``remembered`` are the ids that were stored. ``reservation`` is for the attempts from ``held_from`` on, ``charges``
+    are what budgets were charged so far. ``held`` is the state of a call about files and batches, ``booked`` the usage
+    of batch requests. ``skipped`` are targets that were not asked, each with the number of attempts before it.
+    ``status`` and ``error`` are what the client got.
 
-    Times are monotonic seconds: ``taken`` is when a worker had the call, ``first_byte`` when the client had its answer;
-    ``waited`` grows while a worker waits for others, ``waited_at_head`` is what it was when the answer began;
-    ``read_at`` is when something last came from a vendor.
+    Times are monotonic seconds: ``taken`` is when a worker took the call, ``first_byte`` when the client got its
+    answer; ``waited`` is the time a worker spent waiting for others, ``waited_at_head`` its value when the answer
+    began; ``read_at`` is when something last came from a vendor.
     """
 
     call: Call
@@ -160,8 +161,8 @@ class CallState:
     _none: Tap = field(default_factory=Tap, repr=False)
 
     def forget(self, *, translates: bool) -> None:
-        """Lets go of what was asked: its answer has begun. Of a document that passed the switches stay, and all of one
-        that is translated: an error, and what is kept of the answer, name its fields.
+        """Frees the request, because its answer has begun. A passed document keeps its switches. A translated one stays
+        whole, because errors and the stored answer name its fields.
         """
         if translates:
             self.call = self.call.sent()
@@ -172,13 +173,14 @@ class CallState:
         self.call.let_go()
 
     def part(self) -> None:
-        """The call is over and told: cuts what would hold it, and its request with it, until the collector looks."""
+        """The call is over and recorded: breaks the cycles that would keep it, and its request, until the collector
+        runs."""
         self.reservation = None
         for exchange in self.exchanges:
             del exchange.state
 
     def begin(self, candidate: Candidate, cancel: Cancel | None = None) -> Exchange:
-        """``cancel`` ends the attempt alone; the call's own ends it too."""
+        """Begins the next attempt. ``cancel`` ends only the attempt; the call's own cancel ends it too."""
         exchange = Exchange(self, candidate, len(self.exchanges) + 1, cancel or self.call.cancel)
         if self.trace is not None:
             exchange.span_id = new_span_id()
@@ -187,7 +189,7 @@ class CallState:
         return exchange
 
     def take_back(self, exchange: Exchange) -> None:
-        """The attempt was not made after all."""
+        """Removes an attempt that was not made."""
         self.exchanges.remove(exchange)
         self.last = self.exchanges[-1] if self.exchanges else None
 
@@ -197,7 +199,7 @@ class CallState:
 
     @property
     def tap(self) -> Tap:
-        """Of the attempt whose answer the client gets."""
+        """The tap of the attempt whose answer the client gets."""
         return self._none if self.last is None else self.last.tap
 
     @property
@@ -210,13 +212,13 @@ class CallState:
 
     @property
     def failure(self) -> NexusError | None:
-        """What went wrong with the call: also an error that reached the client in the vendor's own bytes."""
+        """The call's error, including one that reached the client in the vendor's own bytes."""
         return self.error or (None if self.last is None else self.last.error)
 
     @property
     def tried(self) -> str:
-        """Each attempt, by the configured name of its model, and what came of it, and the targets that were skipped; ""
-        where there was one attempt alone.
+        """Each attempt, by the configured name of its model, with its outcome, and the skipped targets; "" if there was
+        only one attempt.
         """
         if len(self.exchanges) + len(self.skipped) < 2:
             return ""
@@ -236,7 +238,7 @@ class CallState:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Counts the time inside as somebody else's."""
+        """Counts the time inside as waiting for others."""
         began = time.monotonic()
         try:
             yield

@@ -1,4 +1,4 @@
-"""The log line about every attempt that failed: where, in which phase, why, and what happens next."""
+"""The log line for each failed attempt: where, in which phase, why, and what happens next."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from nexus.upstream.network_errors import host_of
 log = logging.getLogger("nexus.gateway")
 
 GIVEN_UP = "given up"
-"""What comes next where nothing does."""
+"""The ``next`` of a failure after which nothing is tried."""
 
 
 def log_attempt(state: CallState, error: BaseException | None, then: str) -> None:
-    """The line about a failed attempt; ``then`` is what happens next. Nothing for what no attempt is guilty of."""
+    """Logs a failed attempt; ``then`` is what happens next. Logs nothing for errors that no attempt caused."""
     if not isinstance(error, UpstreamError | Overloaded) or not state.attempts or state.call.cancel.reason is not None:
         return
     provider = state.route.provider if state.route is not None else None

@@ -1,7 +1,6 @@
-"""Files and batches that a vendor holds: what its answers about them are to the client, and to whoever keeps accounts.
+"""Files and batches that a vendor holds: edits its answers about them for the client, and reads usage from results.
 
-Long answers pass line by line; every line of results is read, since whoever gets it pays for
-it.
+Long answers pass line by line. Every line of results is read, because whoever downloads it is charged for it.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ from nexus.relay.lanes import Lane, Opaque, attempt_of
 from nexus.wire import Json, decode, decode_object, encode, mapping, text
 
 MOST_ASKED = 100
-"""Objects of one page of a list that the vendor is asked about."""
+"""Maximum number of objects of one list page to ask the vendor about."""
 
 LONGEST_LINE = 32 * 1024 * 1024
-"""Bytes of a line that is read; a longer one passes unread."""
+"""Maximum size in bytes of a line to read; longer ones pass unread."""
 
 
 def choose_held(exchange: Exchange) -> Lane:
-    """The lane of one object, or of what it holds."""
+    """The lane of one object or its content."""
     held, call = state_of(exchange), exchange.call
     held.lines.clear()
     attempt = attempt_of(exchange, call.dialect, held.body, call.headers, call.query)
@@ -57,7 +56,7 @@ def state_of(exchange: Exchange) -> HeldState:
 
 
 class Object(AnswerRelay):
-    """What a vendor says of an object: noted, and its links and names put right."""
+    """A vendor's answer about an object: recorded, with its links and names corrected."""
 
     def __init__(self, exchange: Exchange, state: HeldState, held: Held | None) -> None:
         super().__init__(exchange.tap)
@@ -78,7 +77,7 @@ class Object(AnswerRelay):
 
 
 class Lines(AnswerRelay):
-    """Lines of JSON, each of which is edited as it passes."""
+    """Lines of JSON, each edited as it passes."""
 
     piecewise = True
     opaque = True
@@ -117,7 +116,7 @@ class Lines(AnswerRelay):
 
 @dataclass(frozen=True, slots=True)
 class _Results:
-    """Puts the client's names back, and reads what each answer used."""
+    """Restores the client's model names, and reads the usage of each answer."""
 
     state: HeldState
 
@@ -149,7 +148,7 @@ class _Results:
 def _used(usage: Usage | None, model: str, alias: str | None, cost: Cost) -> Used | None:
     if usage is None or not usage.total:
         return None
-    # That it came in a batch is in the price.
+    # The price already is that of a batch.
     untiered = replace(usage, service_tier="")
     price = None if alias is None else cost(alias, untiered)
     return Used(alias, model, parts_of(usage), price)
@@ -157,7 +156,7 @@ def _used(usage: Usage | None, model: str, alias: str | None, cost: Cost) -> Use
 
 @dataclass(frozen=True, slots=True)
 class _Requests:
-    """Puts the client's names back into what it uploaded."""
+    """Restores the client's model names in a file that it uploaded."""
 
     state: HeldState
 
@@ -170,11 +169,11 @@ class _Requests:
         return line if known is None else replace_string(line, (*path, "model"), known[0])
 
 
-# A list is made of what is written here; what may have changed since is asked for.
+# Lists are written from our own records; objects that may have changed are fetched from the vendor.
 
 
 def changed(held: HeldState, now: float) -> list[Held]:
-    """Those of a page that the vendor may say something new of. Where these are too many the page ends before."""
+    """The objects of a page whose state may have changed at the vendor. Shortens the page if there are too many."""
     found: list[Held] = []
     for index, row in enumerate(held.rows):
         if held.codec.is_final(held.ask.kind, row.state, now):
@@ -187,7 +186,7 @@ def changed(held: HeldState, now: float) -> list[Held]:
 
 
 def place_of(held: HeldState, row: Held) -> Candidate | None:
-    """Where an object of a list is asked for; None where nobody has its key any more."""
+    """The place to ask for an object of a list; None if its key is no longer configured."""
     return next((one for one in held.places if one.keeper == row.keeper), None)
 
 

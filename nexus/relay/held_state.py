@@ -1,6 +1,6 @@
-"""What a call is about that asks for files or batches: which of them, whose they are, and what became of them.
+"""The state of a call about files or batches: which objects, who owns them, and what became of them.
 
-Whose an object is stands written before its id reaches the client.
+The owner of an object is stored before its id reaches the client.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from nexus.wire import Json, text
 
 Names = Mapping[str, tuple[str, str]]
 Cost = Callable[[str, Usage], int | None]
-"""In nano-dollars, by the alias of a model; None where nobody knows."""
+"""Cost in nano-dollars, by a model's alias; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What a line of results says of its cost. ``alias`` is None for a model that the batch does not name."""
+    """The usage of one line of results. ``alias`` is None for a model that the batch does not name."""
 
     alias: str | None
     model: str
@@ -33,9 +33,9 @@ class Used:
 
 @dataclass(slots=True)
 class HeldState:
-    """A call about what a vendor holds. ``held`` is the object that it is about, ``rows`` are those of a list; ``base``
-    is where its client reaches the protocol. What is created has ``models`` and a ``purpose``; ``body`` and ``upload``
-    are sent, the vendor's names of models in them. ``lines`` are those of results that passed."""
+    """A call about what a vendor holds. ``held`` is the object it is about, ``rows`` are those of a list; ``base`` is
+    the URL at which its client reaches the protocol. A created object has ``models`` and a ``purpose``; ``body`` and
+    ``upload`` are sent, with the vendor's model names. ``lines`` are the result lines that passed."""
 
     ask: HeldAsk
     codec: HeldCodec
@@ -54,18 +54,19 @@ class HeldState:
     lines: list[Used | None] = field(default_factory=list, repr=False)
 
     def forget(self) -> None:
-        """Lets go of what was sent."""
+        """Frees what was sent."""
         self.body, self.upload = b"", None
 
     @property
     def results(self) -> Held | None:
-        """What has the results that are asked for."""
+        """The object whose results are requested, or None."""
         if self.ask.verb != "content" or self.held is None:
             return None
         return self.held if self.held.kind == "batches" or self.held.parent else None
 
     def learn(self, keeper: str, provider: str, document: Mapping[str, Json], held: Held | None) -> None:
-        """Raises ValueError for an object without an id, Overloaded where it cannot be written down."""
+        """Records a vendor's object and its children. Raises ValueError for an object without an id, Overloaded if it
+        cannot be stored."""
         if held is None:
             id = text(document.get("id"))
             if not id:
@@ -80,14 +81,14 @@ class HeldState:
             self.holdings.add(made)
 
     def shown(self, raw: bytes, document: Mapping[str, Json], models: Names) -> bytes:
-        """A vendor's object as the client reads it."""
+        """A vendor's object as the client sees it."""
         known = name_of(models, text(document.get("model")))
         return self.codec.edited(raw, document, self.base, None if known is None else known[0])
 
 
 def name_of(models: Names, answered: str) -> tuple[str, str] | None:
-    """What the client called the model that a vendor answers as, and its alias: by its id, one that this begins with
-    (a version of a day), or the only one that there is."""
+    """The client's name of the model that a vendor reports, and its alias: by the exact id, by the longest id that it
+    begins with (a dated version), or the only model there is."""
     if answered in models:
         return models[answered]
     begun = [model for model in models if answered.startswith(model)]

@@ -1,9 +1,9 @@
-"""How one attempt is made: in which dialect, with which body, and how its answer comes back.
+"""How one attempt is made: its dialect, its body, and how its answer comes back.
 
-Law: pure, and chosen once per attempt from the *original* request. Passthrough where the provider speaks the client's
-dialect; translate otherwise, into the vendor's richest dialect. One exception: a chat request that OpenAI is known to
-refuse on chat completions (tools on its newer models) is translated to Responses, exactly that and nothing else. What a
-translation leaves out is named, in the client's own words.
+Law: pure, and chosen once per attempt from the *original* request. Passthrough if the provider speaks the client's
+dialect; otherwise translation into the vendor's richest dialect. One exception: a chat request that OpenAI is known to
+reject on chat completions (tools on its newer models) is translated to Responses, exactly that and nothing else. Fields
+that a translation drops are reported by the client's own names.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from nexus.wire import Json, count, decode, encode, mapping
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """``dropped`` names what the request lost, ``hints`` where it got breakpoints of the prompt cache."""
+    """``dropped`` names the fields that the request lost, ``hints`` where prompt-cache breakpoints were added."""
 
     attempt: Attempt
     relay: AnswerRelay
@@ -53,11 +53,11 @@ class Lane:
     hints: tuple[str, ...] = ()
 
     def with_key(self, key: SecretStr) -> Lane:
-        """The same with a key that is not the caller's."""
+        """The same lane with a key that is not the caller's."""
         return replace(self, attempt=replace(self.attempt, key=key))
 
     def read_error(self, route: Route, status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure | None:
-        """A vendor's error in neutral terms; None where the client can read it as it is."""
+        """A vendor's error in neutral form; None if the client can read it as it is."""
         dialect = self.attempt.dialect
         failure = route.provider.read_error(dialect, status, headers, body)
         if failure is None and self.translates:
@@ -68,7 +68,8 @@ class Lane:
 
 
 def choose(exchange: Exchange, without: Sequence[Without] = ()) -> Lane:
-    """``without`` takes what was refused from the target. Raises ClientError for what the dialect cannot express."""
+    """Chooses the lane of a generation. ``without`` removes what the vendor rejected from the target. Raises
+    ClientError for what the dialect cannot express."""
     call, route = exchange.call, exchange.route
     dialects = route.provider.dialects_of(route.model, route.settings)
     if not passes(call, route):
@@ -80,8 +81,8 @@ def choose(exchange: Exchange, without: Sequence[Without] = ()) -> Lane:
 
 
 def _has_others_words(exchange: Exchange) -> bool:
-    """Whether a request that was written for any of several models says something as this one refuses it. Who names a
-    model gets its vendor's own answer."""
+    """Whether a request to a virtual model contains something that this target rejects. A client that names a plain
+    model gets its vendor's own answer instead."""
     call, route, plan = exchange.call, exchange.route, exchange.state.plan
     if plan is None or not plan.virtual or call.operation.compacts:
         return False
@@ -90,14 +91,14 @@ def _has_others_words(exchange: Exchange) -> bool:
 
 
 def passes(call: Call, route: Route) -> bool:
-    """Whether the vendor speaks the client's dialect, so that what the call names by an id is the vendor's."""
+    """Whether the vendor speaks the client's dialect, so that ids in the call are the vendor's."""
     if call.dialect not in route.provider.dialects_of(route.model, route.settings):
         return False
     return not call.operation.compacts or route.provider.stores(call.dialect)
 
 
 def _refuse_lost(request: Request) -> None:
-    """What the client's own vendor would have answered with, and no translated answer has."""
+    """Rejects fields whose results a translated answer does not have."""
     for name in ("logprobs", "top_logprobs"):
         if getattr(request, name):
             raise UnsupportedFeature.about(
@@ -106,14 +107,14 @@ def _refuse_lost(request: Request) -> None:
 
 
 def choose_stored(exchange: Exchange) -> Lane:
-    """The lane of what the vendor keeps: nothing is touched on the way there or back."""
+    """The lane of what the vendor stores: request and answer pass unchanged."""
     call = exchange.call
     attempt = attempt_of(exchange, call.dialect, call.body, call.headers, call.query)
     return Lane(attempt, DIALECTS[call.dialect].stored(), translates=False)
 
 
 def choose_passed(exchange: Exchange) -> Lane:
-    """The lane of an endpoint that passes: the model's name alone is replaced."""
+    """The lane of an endpoint that passes through: only the model's name is replaced."""
     call, model = exchange.call, exchange.route.model
     body = b"" if call.upload is not None else DIALECTS[call.dialect].edit_passed(call.body, call.document, model)
     attempt = attempt_of(exchange, call.dialect, body, call.headers, call.query)
@@ -131,7 +132,7 @@ def choose_raw(exchange: Exchange) -> Lane:
 
 
 class Opaque(AnswerRelay):
-    """An answer of which nothing is read."""
+    """An answer that passes unread."""
 
     piecewise = True
     opaque = True
@@ -144,7 +145,7 @@ class Opaque(AnswerRelay):
 
 
 def choose_count(exchange: Exchange) -> Lane | None:
-    """The lane in which the vendor counts tokens itself; None where it does not."""
+    """The lane in which the vendor counts tokens itself; None if it does not."""
     call, route = exchange.call, exchange.route
     provider = route.provider
     dialects = provider.dialects_of(route.model, route.settings)
@@ -171,7 +172,7 @@ def _count(exchange: Exchange, counter: Counter | None) -> Count:
 
 
 class Count(AnswerRelay):
-    """The answer to a request to count tokens; the client's own dialect passes as it is."""
+    """The answer to a token count request; the client's own dialect passes as it is."""
 
     content_type: str | None = "application/json"
 
@@ -187,7 +188,7 @@ class Count(AnswerRelay):
         if not any(name in answer for name in _COUNTED):
             words = error_words(document, raw) or "the vendor answered 200 without a count"
             raise VendorError(VendorFailure(words, "upstream", 502))
-        # Claude on Bedrock is asked in the client's dialect and answers in Amazon's, and the other way round.
+        # Claude on Bedrock may be asked in the client's dialect and answer in Amazon's, or the reverse.
         total = answer.get("inputTokens", answer.get("input_tokens"))
         asks_amazon = self._read is None or "inputTokens" in answer
         counted = self._dialect.write_count(count(total) if asks_amazon or self._read is None else self._read(answer))
@@ -195,7 +196,7 @@ class Count(AnswerRelay):
 
 
 _COUNTED = ("input_tokens", "inputTokens", "totalTokens", "total_tokens")
-"""Where the dialects put a count."""
+"""The fields in which the dialects return a count."""
 
 
 def _passthrough(exchange: Exchange) -> Lane:
@@ -227,7 +228,7 @@ def _translate(exchange: Exchange, dialect: str, without: Sequence[Without]) -> 
     with _clients_names(exchange, request):
         written = vendor.write_request(request, target)
     attempt = attempt_of(exchange, dialect, encode(written.body), {}, "")
-    # Also a summary is an answer to the vendor.
+    # To the vendor, a summary is an ordinary generation.
     attempt = replace(attempt, action=GENERATE.action)
     asked = (name for name in call.headers if name in client.headers)
     dropped = (*read.dropped, *client.lost((*lost, *written.dropped), call.document, request), *asked)
@@ -236,13 +237,13 @@ def _translate(exchange: Exchange, dialect: str, without: Sequence[Without]) -> 
 
 
 def _hints_itself(route: Route, dialect: str) -> bool:
-    """Whether a request to Claude is to be cached though its client says nothing."""
+    """Whether to add cache breakpoints to a Claude request whose client set none."""
     return route.settings.auto_cache and dialect == "messages"
 
 
 @contextmanager
 def _clients_names(exchange: Exchange, request: Request) -> Iterator[None]:
-    """A refusal of ``request`` names the field that the client sent, at the place where it stood."""
+    """Makes an error about ``request`` name the field that the client sent, at its place there."""
     try:
         yield
     except ClientError as error:
@@ -253,7 +254,8 @@ def _clients_names(exchange: Exchange, request: Request) -> Iterator[None]:
 
 
 def _fitted(request: Request, target: Target, asked: str) -> tuple[Request, tuple[str, ...]]:
-    """What every vendor needs alike, and what that cost; ``asked`` is the client's name of the model.
+    """Applies what every vendor needs; returns the request and what it lost. ``asked`` is the client's name of the
+    model.
 
     Raises UnsupportedFeature.
     """
@@ -264,9 +266,9 @@ def _fitted(request: Request, target: Target, asked: str) -> tuple[Request, tupl
 
 
 def attempt_of(exchange: Exchange, dialect: str, body: bytes, headers: Mapping[str, str], query: str) -> Attempt:
-    """What is sent, and what of the client's request travels with it."""
+    """The attempt to send, with the parts of the client's request that travel with it."""
     call, route, candidate = exchange.call, exchange.route, exchange.candidate
-    # Where the configured key serves in place of the caller's, the caller's stays at home.
+    # If the configured key replaces the caller's, the caller's is not sent.
     client = {} if candidate.spills else call.own_headers
     credentials = call.identity.credential_headers | (NOT_THERE if candidate.spills else frozenset())
     return Attempt(

@@ -1,4 +1,4 @@
-"""What a client's request asks for in neutral form, read when a call first needs it."""
+"""A client's request in neutral form, read when it is first needed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nexus.relay.exchange import CallState
 
 
 def reading(state: CallState) -> ReadRequest:
-    """What the client asks for, read once however often it is needed: it never changes. Raises ClientError."""
+    """The client's request in neutral form, read once per call. Raises ClientError."""
     if state.reading is None:
         call = state.call
         find = None if state.answers is None else state.answers.find
@@ -20,6 +20,6 @@ def reading(state: CallState) -> ReadRequest:
 
 
 def refers(state: CallState) -> bool:
-    """Whether reading a call takes earlier answers."""
+    """Whether reading a call requires earlier answers."""
     referring = client(state.call.dialect).referring
     return state.answers is not None and referring is not None and referring.refers(state.call.document)

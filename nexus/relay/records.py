@@ -1,4 +1,4 @@
-"""What is recorded of a call and its attempts, once it is over."""
+"""The record of a finished call and its attempts."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from nexus.errors import UNSENT, ClientError, Draining, UpstreamError, UpstreamS
 from nexus.relay.exchange import CallState, Exchange
 
 Cost = Callable[[str, Usage | None, TokensKnown], tuple[int | None, str]]
-"""By route, usage and whether that is all: nano-dollars, None where they are unknown, and where the price is from."""
+"""From route, usage and whether the usage is complete: the cost in nano-dollars, None if unknown, and the source of the
+price."""
 
 
 def call_record(state: CallState, cost: Cost) -> CallRecord:
-    """What is known now that the call is over."""
+    """The record of a call that is over."""
     call, first, received = state.call, state.first_byte, state.call.received
     total = time.monotonic() - received
     return CallRecord(
@@ -50,7 +51,7 @@ def call_record(state: CallState, cost: Cost) -> CallRecord:
 def _attempt_record(exchange: Exchange, cost_of: Cost) -> AttemptRecord:
     tap, received, known = exchange.tap, exchange.call.received, _tokens_known(exchange)
     spends = exchange.call.operation.spends
-    # What is read of a stored answer was used when that was made.
+    # A stored answer's usage was counted when it was made.
     usage = tap.usage if spends else None
     cost, source = cost_of(exchange.route.name, usage, known) if spends else (0, "")
     if exchange.error is not None:
@@ -95,7 +96,7 @@ def _tokens_known(exchange: Exchange) -> TokensKnown:
 
 
 def _is_lost(exchange: Exchange) -> bool:
-    """Whether the request left, and nobody knows what became of it."""
+    """Whether the request was sent and its outcome is unknown."""
     if exchange.phase != "sent" or exchange.status is not None:
         return False
     match exchange.error:

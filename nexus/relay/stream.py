@@ -1,8 +1,7 @@
 """A vendor's stream on its way to the client: edited frame by frame, and held until its first content.
 
-Worker thread only. What was held leaves in one piece with the first content, so that until then another attempt
-can answer; nothing incomplete ever looks complete; and what stands before a fault goes out first, however the bytes
-were cut into pieces.
+Worker thread only. What was held leaves in one piece with the first content, so that until then another attempt can
+answer. An incomplete answer never looks complete. Frames before a fault go out first, however the bytes were split.
 """
 
 from __future__ import annotations
@@ -31,17 +30,18 @@ from nexus.relay.vendor_failures import in_band
 from nexus.upstream.request import UpstreamReply
 
 MAX_HELD = 64 * 1024
-"""Bytes that are held for a stream's first content; with more the client gets what there is."""
+"""Maximum bytes to hold until a stream's first content; beyond that the client gets what there is."""
 
 LAST_WORDS = 5.0
-"""Seconds that an upstream gets for its terminator after the last thing of value in an answer, whatever it sends."""
+"""Seconds that an upstream has to send its terminator after the last significant event of an answer, whatever else it
+sends."""
 
 DRAIN = 1.0
-"""Seconds that it gets to end the HTTP exchange after the terminator, so that the connection can serve again."""
+"""Seconds that an upstream has to end the HTTP exchange after the terminator, so that the connection can be reused."""
 
 
 class Stream:
-    """One answer that comes in events."""
+    """One streamed answer."""
 
     def __init__(
         self, exchange: Exchange, relay: AnswerRelay, reply: UpstreamReply, redactor: Redactor, *, passes: bool
@@ -60,11 +60,11 @@ class Stream:
         self._silence = _Silence(silence, provider.name)
 
     def pieces(self) -> Iterator[bytes]:
-        """The client's frames as the vendor's come, the first of them with the first content.
+        """Yields the client's frames as the vendor's arrive; the first piece ends with the first content.
 
-        Raises UpstreamError where that is not how it ends: before the first piece the attempt failed, and a vendor's
-        error has as ``verbatim`` what the client would have got. An error that the vendor tells a client of its own
-        dialect after that ends the answer as the vendor ended it, and is kept in the exchange.
+        Raises UpstreamError if the stream fails. Before the first piece this means that the attempt failed, and a
+        vendor's error has as ``verbatim`` what the client would have got. A vendor's error that is passed on later, in
+        the client's own dialect, ends the answer as the vendor ended it and is kept in the exchange.
         """
         held = bytearray()
         frames = self._frames()
@@ -88,7 +88,7 @@ class Stream:
         return relay.content or size > MAX_HELD or (relay.ended and relay.failure is None)
 
     def _check_whole(self, held: bytearray) -> None:
-        """For a stream that ended before it had content."""
+        """Raises UpstreamError if a stream failed before its first content."""
         if self._relay.failure is not None:
             raise VendorError(replace(self._relay.failure, verbatim=bytes(held) + self._framing.end()))
         if not (self._relay.complete or self._relay.ended):
@@ -98,12 +98,12 @@ class Stream:
         if self._relay.failure is not None:
             self._exchange.fail(VendorError(in_band(self._relay.failure, self._name)))
         elif not (self._relay.complete or self._relay.ended):
-            # What is open stays open: a client may act on a block that was closed, a tool call above all.
+            # Open blocks stay open: a client may act on a closed block, especially a tool call.
             text = f"{self._name}: the stream ended before the answer was complete"
             raise StreamInterrupted(text, provider=self._name)
 
     def _frames(self) -> Iterator[bytes]:
-        """Edited frames until the answer is complete, or the vendor's bytes end."""
+        """Yields edited frames until the answer is complete or the vendor's bytes end."""
         relay, reply, decoder = self._relay, self._reply, FrameDecoder()
         try:
             while not relay.complete and (piece := read(self._exchange, reply)):
@@ -130,7 +130,7 @@ class Stream:
             yield self._framing.put(last)
 
     def _edited(self, frames: Sequence[Frame]) -> tuple[bytes, Exception | None]:
-        """The frames for the client, and what was wrong with the next one."""
+        """The frames for the client, and the fault of the next one, if any."""
         edited: list[bytes] = []
         fault: Exception | None = None
         try:
@@ -153,7 +153,7 @@ class Stream:
 
 
 class _Silence:
-    """The clock of a stream that sends nothing but signs of life."""
+    """The timeout of a stream that sends only heartbeats."""
 
     def __init__(self, seconds: float, name: str) -> None:
         self._seconds = seconds
@@ -161,7 +161,7 @@ class _Silence:
         self._since = time.monotonic()
 
     def check(self, frames: Sequence[Frame], now: float) -> None:
-        """Raises UpstreamTimeout once nothing of value has come for too long."""
+        """Raises UpstreamTimeout once only heartbeats have come for too long."""
         if not all(map(is_heartbeat, frames)):
             self._since = now
         elif now - self._since > self._seconds:
@@ -175,7 +175,8 @@ def _cut_frame(frame: Frame, redactor: Redactor) -> Frame:
 
 
 def remember(exchange: Exchange, relay: AnswerRelay) -> None:
-    """Whose the ids are, before the client has them; an answer that nobody keeps has none."""
+    """Stores the owner of an answer's ids before the client has them; not for answers that the vendor does not
+    store."""
     if not (ids := relay.tap.ids):
         return
     call, state = exchange.call, exchange.state
@@ -199,10 +200,10 @@ def read(exchange: Exchange, reply: UpstreamReply) -> bytes:
 
 
 def drain(reply: UpstreamReply) -> None:
-    """Reads a complete answer's last bytes, so that its connection can serve again."""
+    """Reads a complete answer's last bytes, so that its connection can be reused."""
     deadline = time.monotonic() + DRAIN
     reply.end_within(DRAIN)
-    # The answer is whole and the client has it: what breaks now costs the connection, and is nobody's failure.
+    # The client has the whole answer: an error now costs only the connection.
     with suppress(UpstreamError):
         while reply.read() and time.monotonic() < deadline:
             continue

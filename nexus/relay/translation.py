@@ -1,7 +1,7 @@
-"""The second lane: one answer of another dialect, read into neutral events and written in the client's own words.
+"""The translating lane: reads an answer in the vendor's dialect into neutral events and writes it in the client's.
 
-No I/O. Every event passes one place, so that the tap, the drops, the client's own names and the forced answer tool
-see whole answers and streams alike.
+No I/O. Every event passes one place, so that the tap, drops, renamed tools and the forced answer tool treat whole
+answers and streams alike.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Translation(AnswerRelay):
         self._fitted = Fitted(self._client.room)
         make_carrier = self._client.carrier
         self._carrier = make_carrier(thinking=written.wants_thinking) if make_carrier is not None else None
-        # Nobody on the way has anything to do with words.
+        # No step changes text deltas.
         self._words_pass = self._names is None and self._carrier is None and self._answer_tool is None
         self._reader = self._vendor.stream_reader(origin)
         self._envelope = Envelope(self._id, call.model, _now(), request, _now)
@@ -90,7 +90,7 @@ class Translation(AnswerRelay):
         return self._exchange.call
 
     def with_clients_param(self, failure: VendorFailure) -> VendorFailure:
-        """The field that the vendor complains of has the client's own name."""
+        """The failure with the client's name of the field that the vendor complains about."""
         if failure.param is None:
             return failure
         param = self._client.param_of(failure.param, self._vendor, self._call.document, self._origin.request)
@@ -106,7 +106,7 @@ class Translation(AnswerRelay):
         events = list(self._seen(unfold(read.response)))
         self.complete = True
         if self._call.stream:
-            # The server ignored ``stream``; its answer is no less whole for that.
+            # The server ignored ``stream`` and sent a whole answer.
             return self._kept(b"".join(map(self._writer.write, events)))
         return self._write_whole(fold(events))
 
@@ -138,7 +138,7 @@ class Translation(AnswerRelay):
         return self._kept(written)
 
     def _kept(self, written: bytes) -> bytes:
-        """Keeps the whole answer before the client can have its end, and refer to it."""
+        """Stores the whole answer before the client can see its end and refer to it."""
         if self.complete and self._writer.whole is not None:
             self._keep(self._writer.whole)
         return written
@@ -161,7 +161,7 @@ class Translation(AnswerRelay):
         return encode(whole)
 
     def _compacted(self, answer: Mapping[str, Json]) -> Mapping[str, Json]:
-        """Raises VendorError."""
+        """The compacted conversation. Raises VendorError if the model gave no whole summary."""
         compacted = self._dialect.write_compacted(self._call.document, answer)
         if compacted is None:
             raise VendorError(VendorFailure("the model returned no complete summary", "upstream", 502))
@@ -175,7 +175,7 @@ class Translation(AnswerRelay):
         return (kept for event in tidied for kept in self._cutter.feed(event))
 
     def _usage_when_cut(self, size: int) -> Usage:
-        """What the vendor reported; of an answer that it did not end, and whose usage it will not tell, an estimate."""
+        """The usage that the vendor reported; an estimate for an answer that was cut before the vendor ended it."""
         if self._reported is not None:
             return self._reported
         reported = self.tap.usage
@@ -184,7 +184,7 @@ class Translation(AnswerRelay):
         return Usage(input=estimate(self._origin.request).total, output=tokens_of(size), estimated=True)
 
     def _seen(self, events: Iterable[Event]) -> Iterator[Event]:
-        """What the client gets in place of the vendor's events."""
+        """The client's events in place of the vendor's."""
         kept = self._kept_within(events)
         if self._answer_call is not None:
             kept = (made for event in kept for made in self._answer_call.feed(event))
@@ -197,7 +197,7 @@ class Translation(AnswerRelay):
                     yield self._tapped(fitted if self._carrier is None else self._carrier.pass_on(fitted))
 
     def _tapped(self, event: Event) -> Event:
-        """What the tap and the log take from an event, and what comes in its place."""
+        """Updates the tap and the log from an event; returns the event to write in its place."""
         if self._answer_tool is not None:
             event = self._answer_tool.pass_on(event)
         match event:
@@ -218,7 +218,7 @@ class Translation(AnswerRelay):
 
 
 def _answer_in(raw: bytes) -> Mapping[str, Json]:
-    """The object of a whole answer. Raises VendorError where there is none, ValueError for what is no JSON."""
+    """The object of a whole answer. Raises VendorError if there is none, ValueError for invalid JSON."""
     document = decode(raw.removeprefix(_BOM))
     if isinstance(document, list) and document:
         document = document[0]

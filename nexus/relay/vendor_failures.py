@@ -1,6 +1,6 @@
-"""What a vendor's error becomes: an error status, or an error under a status that promised an answer.
+"""Converts vendors' errors: error statuses, and errors inside responses with a success status.
 
-Our keys are cut out where the vendor repeats them. A client of the vendor's dialect gets the vendor's own bytes.
+Our keys are redacted if the vendor repeats them. A client of the vendor's dialect gets the vendor's own bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nexus.wire import only
 
 _RETRYABLE = frozenset({408, 429, 529})
 _WISH = "x-should-retry"
-"""OpenAI's and Anthropic's SDKs do as it says, whoever of the two vendors sent it."""
+"""OpenAI's and Anthropic's SDKs obey this header, whichever of the two vendors sent it."""
 
 _RETRYABLE_KINDS = frozenset({"overloaded", "rate_limit", "timeout", "upstream"})
 
@@ -28,14 +28,14 @@ _RETRYABLE_KINDS = frozenset({"overloaded", "rate_limit", "timeout", "upstream"}
 def status_failure(
     exchange: Exchange, lane: Lane, reply: UpstreamReply, body: bytes, redactor: Redactor
 ) -> UpstreamError:
-    """Of an error status: as it is, or read for another dialect."""
+    """The error for an error status: as it is, or read for another dialect."""
     route = exchange.route
     name, body, headers = route.provider.name, redactor.cut(body), redactor.cut_headers(reply.headers)
     wish = headers.get(_WISH)
     retryable = reply.status in _RETRYABLE or reply.status >= 500 if wish is None else wish == "true"
     failure = lane.read_error(route, reply.status, headers, body)
     if failure is not None:
-        # SDKs take every 429 for one that passes; Claude Code tries ten times.
+        # SDKs treat every 429 as temporary; Claude Code retries ten times.
         hopeless = "false" if failure.kind == "quota" else None
         said = only({_WISH: wish or hopeless})
         return VendorError(replace(failure, provider=name, retryable=retryable, wish=said))
@@ -50,19 +50,19 @@ def status_failure(
 
 
 def _pause(lane: Lane, status: int, headers: Mapping[str, str], body: bytes) -> float | None:
-    """How long the vendor asks to wait, which Google says in the body."""
+    """The seconds that the vendor asks to wait, which Google sends in the body."""
     asked = retry_after(headers)
     return loader.vendor(lane.attempt.dialect).read_error(status, headers, body).retry_after if asked is None else asked
 
 
 def in_band(failure: VendorFailure, name: str) -> VendorFailure:
-    """With what a reader that met the error inside an answer could not know."""
+    """Completes an error found inside an answer with the provider's name and whether it can be retried."""
     retryable = failure.kind in _RETRYABLE_KINDS
     return replace(failure, provider=failure.provider or name, retryable=retryable, in_band=True)
 
 
 def in_place_of_an_answer(failure: VendorFailure, headers: Mapping[str, str], body: bytes) -> UpstreamStatus:
-    """The vendor's error on a 200, as it is, under the status that says so."""
+    """The vendor's error from a 200 response, unchanged, under the status that it stands for."""
     return UpstreamStatus(
         provider=failure.provider,
         status=failure.status,
