@@ -1,1 +1,1 @@
-"""One blocking HTTP exchange with a vendor: its request and reply, the transport, and the sockets below it."""
+"""One blocking HTTP exchange with a vendor: request and reply, the transport, and the sockets below it."""

@@ -1,4 +1,4 @@
-"""What a URL of a vendor comes to in an HTTP exchange, and the head that a request begins with. Pure."""
+"""Parses a vendor's URL for an HTTP exchange, and builds the request head. Pure."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ _HEAD = pattern(r"[^\0\r\n]+\r\n(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [^\0\r\n]*\r\n)
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """``origin`` is scheme, host and port, what connections are kept for; ``host`` is the header of that name,
-    ``target`` what a server is asked for, and ``proxied`` what a proxy is that forwards; ``shown`` is for the log.
+    """Where a request goes.
+
+    ``origin`` is scheme, host and port: the key of a connection pool. ``host`` is the Host header. ``target`` is the
+    request target, and ``proxied`` the absolute one that a forwarding proxy needs. ``shown`` is for the log.
     """
 
     origin: tuple[str, str, int | None]
@@ -38,7 +40,7 @@ class Address:
 
 @functools.lru_cache(maxsize=1024)
 def address_of(url: str) -> Address:
-    """Raises ValueError."""
+    """Parses ``url``. Raises ValueError if it is invalid."""
     parts = urlsplit(url)
     name, port = parts.hostname or "", parts.port
     host = f"[{name}]" if ":" in name else name if name.isascii() else name.encode("idna").decode()
@@ -50,10 +52,10 @@ def address_of(url: str) -> Address:
 
 
 def head_of(method: str, target: str, headers: Mapping[str, str]) -> bytes:
-    """Raises ValueError for what would not be one head."""
+    """The request head. Raises ValueError if it would not be one valid head."""
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     head = f"{method} {target} HTTP/1.1\r\n{lines}\r\n"
-    # One line each: a value with a line end in it would be a header of its own.
+    # One line per header: a line break in a value would inject another header.
     if head.count("\n") != len(headers) + 2 or _HEAD.fullmatch(head) is None:
         raise ValueError("a header of the request is not valid HTTP")
     return head.encode("latin-1")

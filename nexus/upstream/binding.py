@@ -1,8 +1,8 @@
-"""What ties the socket of one exchange to the call that it is for, whichever thread ends that call.
+"""Ties an exchange's socket to its call, so that any thread can end the call.
 
-Law: a socket is bound to the cancel switch of the call that uses it from before its connect until the connection goes
-back to the pool, and never longer: what is shut down is always our own. ``shutdown`` ends a blocked read within a
-millisecond where ``close`` does not.
+Law: a socket is bound to the cancel switch of its call from before the connect until the connection returns to the
+pool, and never longer: a switch only ever shuts down its own call's socket. ``shutdown`` ends a blocked read within a
+millisecond; ``close`` does not.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ from nexus.upstream.http_head import TRAILERS, StrictResponse
 from nexus.upstream.resolver import Resolver
 
 Phase = Literal["dns", "connect", "proxy", "tls", "send", "first byte", "body"]
-"""How far an exchange came."""
+"""How far an exchange has come."""
 
 
 class Binding:
-    """Ties the socket in use to a call's switch; throwing the switch shuts it down.
+    """Ties the socket in use to a call's cancel switch, which shuts it down when thrown.
 
-    ``phase`` tells how far the exchange came; ``clock`` bounds its reads. A connection that is ``spoiled`` serves no
-    further exchange.
+    ``phase`` is how far the exchange has come; ``clock`` bounds its reads. A ``spoiled`` connection is not reused.
     """
 
     def __init__(
@@ -61,25 +60,25 @@ class Binding:
                     # Not SSLSocket.shutdown: it would take the TLS object away from the thread that reads.
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
                 except OSError:
-                    return  # already gone: nobody blocks in it
+                    return  # already disconnected: no thread blocks on it
 
     def sent(self) -> None:
-        """The request is out: the answer has so long to begin."""
+        """Marks the request as sent, and starts the timeout for the first byte of the answer."""
         self.phase = "first byte"
         self.clock.begin(self.first_byte)
 
     def release(self) -> None:
-        """The socket is about to serve somebody else, or to be closed."""
+        """Unbinds the socket before it serves another call or is closed."""
         self.hold(None)
         self.unbind()
 
 
 class _Current(threading.local):
-    """The exchange of this thread: urllib3 opens connections without saying for whom."""
+    """The exchange of this thread: urllib3 opens connections without passing on for which exchange."""
 
     binding: Binding | None = None
     fresh = False
-    """Whether a kept connection must not serve."""
+    """Whether to skip pooled connections."""
 
 
 current = _Current()
@@ -101,6 +100,6 @@ class BoundResponse(StrictResponse):
 
 
 def holder() -> Binding:
-    """Every exchange of a transport has one."""
+    """The binding of this thread's exchange; every exchange of a transport has one."""
     assert current.binding is not None
     return current.binding

@@ -1,25 +1,25 @@
-"""Takes the framing off a chunked body: bytes in any chunking -> those of the body. Source: RFC 9112, section 7.1."""
+"""Incremental decoder for chunked bodies. Source: RFC 9112, section 7.1."""
 
 from __future__ import annotations
 
 from http.client import IncompleteRead
 
 MAX_LINE = 64 * 1024
-"""Bytes of a chunk's size with its extensions."""
+"""Maximum length of a chunk-size line in bytes, extensions included."""
 
 
 class Chunks:
-    """``ended`` says that the last chunk was there; ``rest`` are the bytes behind what was taken."""
+    """``ended``: the last chunk was read. ``rest``: bytes received but not yet decoded."""
 
     def __init__(self) -> None:
         self.ended = False
         self.rest = b""
         self._left = 0
         self._closes = False
-        """Whether the line end behind a chunk is still due."""
+        """Whether the line break after a chunk is still to come."""
 
     def feed(self, raw: bytes) -> bytes:
-        """What these bytes hold of the body. Raises IncompleteRead for what is no chunk."""
+        """The body bytes in ``raw``. Raises IncompleteRead if the chunking is invalid."""
         if self.rest:
             raw = self.rest + raw
         body: list[bytes] = []
@@ -58,5 +58,5 @@ def _size(line: bytes) -> int:
 
 
 def ends_trailers(rest: bytes) -> bool:
-    """Whether the lines behind the last chunk are all there."""
+    """Whether the trailer section after the last chunk is complete."""
     return rest.startswith((b"\r\n", b"\n")) or b"\n\r\n" in rest or b"\n\n" in rest

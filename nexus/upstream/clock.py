@@ -1,6 +1,6 @@
-"""How long the reads of one exchange may wait.
+"""Read timeouts of one exchange.
 
-Every blocking read of an exchange asks the clock first, so that bytes which trickle in never outlast a deadline.
+Every blocking read of an exchange asks the clock first, so that bytes that trickle in cannot outlast a deadline.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ import time
 from ssl import SSLSocket
 
 _WAITED_FOR = 2 * 1024
-"""Bytes that a read has room for while nothing comes."""
+"""Buffer size in bytes of a read that waits for data."""
 
 _AT_ONCE = 64 * 1024
-"""Bytes that are taken at once where so many have come."""
+"""Most bytes that one read returns when that many have arrived."""
 
 
 class Clock:
-    """``idle`` seconds between bytes, and never beyond ``deadline`` (monotonic). Used by the thread that reads.
+    """``idle`` is the timeout of a single read, ``deadline`` (monotonic) that of all reads. Used by the reading thread
+    only.
 
-    ``received`` counts the bytes that came: none means that the answer has not begun.
+    ``received`` counts the bytes received: 0 means that the answer has not begun.
     """
 
     def __init__(self, within: float) -> None:
@@ -31,21 +32,21 @@ class Clock:
         self.received = 0
 
     def begin(self, within: float) -> None:
-        """The next phase has ``within`` seconds in all."""
+        """Starts a phase that may take ``within`` seconds in total."""
         self.idle, self.deadline = within, time.monotonic() + within
 
     def run_freely(self, idle: float) -> None:
-        """From here on only silence is limited."""
+        """Drops the deadline: from now on only each single read is limited, to ``idle`` seconds."""
         self.idle, self.deadline = idle, None
 
     def end_within(self, seconds: float) -> None:
-        """No read lasts longer than ``seconds`` from now; an earlier deadline stays."""
+        """Limits all reads to ``seconds`` from now; an earlier deadline stays."""
         self.idle = min(self.idle, seconds)
         deadline = time.monotonic() + seconds
         self.deadline = deadline if self.deadline is None else min(self.deadline, deadline)
 
     def allowed(self) -> float:
-        """Seconds that the next read may take. Raises TimeoutError where none are left."""
+        """Seconds that the next read may take. Raises TimeoutError if none are left."""
         if self.deadline is None:
             return self.idle
         left = min(self.idle, self.deadline - time.monotonic())
@@ -55,8 +56,9 @@ class Clock:
 
 
 class _ClockedFile(io.BufferedIOBase):
-    """A socket as a file to read from, each read bounded by a clock. It holds no room for what has not come but
-    ``_WAITED_FOR``: there are as many of them as streams, and most of the time they wait.
+    """A socket as a readable file, each read bounded by a clock.
+
+    While it waits it allocates only ``_WAITED_FOR`` bytes: there is one per stream, and streams mostly wait.
     """
 
     def __init__(self, sock: socket.socket, clock: Clock) -> None:
@@ -74,7 +76,7 @@ class _ClockedFile(io.BufferedIOBase):
             self._socket._decref_socketios()  # type: ignore[attr-defined]
 
     def peek(self) -> bytes:
-        """What is there, and a read of the socket where nothing is."""
+        """The buffered bytes, without consuming them; reads from the socket if there are none."""
         self._rest = self._rest or self.read1()
         return self._rest
 
@@ -101,7 +103,7 @@ class _ClockedFile(io.BufferedIOBase):
         return found[:most]
 
     def read1(self, size: int = -1) -> bytes:
-        """Waits for the next bytes, and takes those that came with them; none where the other side is done."""
+        """Waits for the next bytes and returns all that have arrived, up to ``size``; b"" at the end of the stream."""
         size = _AT_ONCE if size < 0 else size
         if rest := self._rest:
             self._rest = rest[size:]
@@ -110,7 +112,7 @@ class _ClockedFile(io.BufferedIOBase):
             raise self._fault
         allowed = self._clock.allowed()
         if allowed != self._allowed:
-            # Each time it is a call of the system.
+            # Set only when it changes: each change is a system call.
             self._limit(allowed)
             self._allowed = allowed
         try:
@@ -123,9 +125,9 @@ class _ClockedFile(io.BufferedIOBase):
         return piece
 
     def _more(self, size: int) -> bytes:
-        """What is there already."""
+        """Bytes that can be read without waiting."""
         if not self._is_plain:
-            # The rest of the record that was opened.
+            # The rest of the decrypted TLS record.
             there = self._socket.pending() if isinstance(self._socket, SSLSocket) else 0
             return self._socket.recv(min(size, there)) if there else b""
         try:
@@ -133,16 +135,17 @@ class _ClockedFile(io.BufferedIOBase):
         except BlockingIOError:
             return b""
         except OSError as error:
-            # What came before it counts, and the socket would not tell it twice.
+            # Return the bytes received before the error first; the socket would not report the error a second time, so
+            # store it.
             self._fault = error
             return b""
 
     def _limit(self, seconds: float) -> None:
         if not self._is_plain:
-            # TLS reads again for as long as its socket does not say that it waited.
+            # ssl repeats a read that SO_RCVTIMEO interrupts, unless the socket itself has a timeout.
             self._socket.settimeout(seconds)
             return
-        # The system waits within the read: one call of it for each, and not two.
+        # With SO_RCVTIMEO the kernel waits inside recv: one system call per read instead of two (poll and recv).
         whole, part = divmod(max(1, int(seconds * 1_000_000)), 1_000_000)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", whole, part))
         if self._socket.gettimeout() is not None:
@@ -150,7 +153,7 @@ class _ClockedFile(io.BufferedIOBase):
 
 
 class ClockedSource:
-    """Stands in for a socket where ``http.client`` only asks it for a file to read from."""
+    """Stands in for a socket in ``http.client``, which only calls ``makefile`` on it."""
 
     def __init__(self, sock: socket.socket, clock: Clock) -> None:
         self._sock = sock

@@ -1,6 +1,6 @@
-"""Opens the TCP or Unix socket of an exchange, so that a cancelled call can leave at once.
+"""Opens the TCP or Unix socket of an exchange, so that a cancelled call stops waiting at once.
 
-A socket is handed to ``Holder.hold`` before it connects, and taken back where connecting fails.
+A socket is passed to ``Holder.hold`` before it connects, and released if connecting fails.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from nexus.cancel import Cancel
 from nexus.dataclasses import dataclass
 from nexus.upstream.resolver import Resolver
 
-# Kernels probe after these seconds of silence, and take unanswered data for a dead connection after DEAD of them.
+# Seconds: the kernel probes an idle connection after KEEPALIVE_IDLE, then every KEEPALIVE_INTERVAL, and takes it for
+# dead if sent data is not acknowledged within DEAD.
 KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES = 60, 60, 5
 DEAD = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Socks:
-    """A SOCKS5 proxy; with ``remote_names`` it looks the names up (``socks5h``)."""
+    """A SOCKS5 proxy; with ``remote_names`` the proxy resolves host names (``socks5h``)."""
 
     host: str
     port: int
@@ -32,7 +33,7 @@ class Socks:
 
 
 class Holder(Protocol):
-    """Who holds the socket while it connects."""
+    """Holds the socket while it connects."""
 
     cancel: Cancel
     phase: Any
@@ -43,7 +44,7 @@ class Holder(Protocol):
 
 
 class NameLookupFailed(OSError):
-    """The name of the host was not found, or not in time."""
+    """The host name was not found, or not in time."""
 
 
 def dial(host: str, port: int, seconds: float | None, holder: Holder) -> socket.socket:
@@ -60,7 +61,7 @@ def dial(host: str, port: int, seconds: float | None, holder: Holder) -> socket.
     holder.phase = "connect"
     failure: OSError = OSError("the name has no address")
     for left, (family, kind, protocol, _, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
-        # A share each: a first address that swallows packets must not use up the others' time.
+        # Each address gets a share of the timeout, so that one that drops packets leaves time for the others.
         share = None if deadline is None else max(0.001, (deadline - time.monotonic()) / left)
         sock = socket.socket(family, kind, protocol) if socks is None else _socks_socket(socks)
         try:
@@ -93,12 +94,12 @@ def _connect(sock: socket.socket, address: Any, seconds: float | None, holder: H
 
 
 def _set_options(sock: socket.socket) -> None:
-    """A connection whose other side vanished without a word is found out by the kernel, idle or not."""
+    """Disables Nagle's algorithm, and lets the kernel detect peers that vanished, on idle and on busy connections."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (
         ("TCP_KEEPIDLE", KEEPALIVE_IDLE),
-        ("TCP_KEEPALIVE", KEEPALIVE_IDLE),  # what macOS calls it
+        ("TCP_KEEPALIVE", KEEPALIVE_IDLE),  # its name on macOS
         ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL),
         ("TCP_KEEPCNT", KEEPALIVE_PROBES),
         ("TCP_USER_TIMEOUT", DEAD * 1000),
@@ -108,7 +109,7 @@ def _set_options(sock: socket.socket) -> None:
 
 
 def _socks_socket(proxy: Socks) -> socket.socket:
-    socks = importlib.import_module("socks")  # the extra ``socks``; settings make sure that it is there
+    socks = importlib.import_module("socks")  # from the extra ``socks``; settings check that it is installed
     sock: socket.socket = socks.socksocket()
     sock.set_proxy(  # type: ignore[attr-defined]
         socks.SOCKS5, proxy.host, proxy.port, proxy.remote_names, proxy.username, proxy.password

@@ -1,7 +1,7 @@
-"""The head of an HTTP/1 answer, read strictly and within bounds.
+"""Strict, bounded reader for the head of an HTTP/1 answer.
 
-A line that is no header is an error at once. The standard library's reader takes it for the body's beginning,
-loses the framing with it and waits for an end that never comes. Source: RFC 9112.
+A malformed header line is an error at once. The standard library's reader takes such a line for the start of the body,
+loses the framing and waits for an end that never comes. Source: RFC 9112.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from nexus.late import pattern
 from nexus.upstream.chunks import Chunks, ends_trailers
 
 MAX_HEAD = 256 * 1024
-"""Bytes of a head, interim answers included."""
+"""Maximum size of a head in bytes, interim answers included."""
 
 MAX_LINE = 64 * 1024
 TRAILERS = 5.0
-"""Seconds for what follows the last chunk of an answer that is whole without it."""
+"""Timeout in seconds for the trailers; the answer is complete without them."""
 
 _STATUS = pattern(r"HTTP/1\.([01]) ([1-5]\d\d)(?: (.*))?")
 _NAME = pattern(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -29,11 +29,14 @@ class BadHead(HTTPException):
 
 
 class StrictResponse(HTTPResponse):
-    """``http.client``'s answer with a head reader of its own: as many headers as fit, interim answers skipped,
-    control characters cut out of values, everything else that is malformed refused."""
+    """``http.client``'s answer with a strict head reader.
+
+    It accepts as many headers as fit, skips interim answers, removes control characters from values, and rejects
+    everything else that is malformed.
+    """
 
     fields: dict[str, str]
-    """The headers, by their lower-case names; several of one name as HTTP joins them."""
+    """The headers by lower-case name; repeated headers are joined with commas."""
 
     _left = MAX_HEAD
     _chunks: Chunks
@@ -54,7 +57,7 @@ class StrictResponse(HTTPResponse):
         self._frame()
 
     def _frame(self) -> None:
-        """Where the body ends."""
+        """Determines where the body ends."""
         encodings = {part.strip().lower() for part in self.headers.get("transfer-encoding", "").split(",")}
         if encodings not in ({""}, {"chunked"}, {"identity"}):
             raise BadHead("an unknown transfer encoding")
@@ -78,7 +81,7 @@ class StrictResponse(HTTPResponse):
         return int(value)
 
     def _line(self) -> bytes:
-        """One line without its end; IncompleteRead where the upstream left within it."""
+        """One line without its line break. Raises IncompleteRead if the upstream closes within it."""
         line = self.fp.readline(min(MAX_LINE, self._left) + 1)
         size = len(line)
         self._left -= size
@@ -103,7 +106,7 @@ class StrictResponse(HTTPResponse):
         return int(match[1]), int(match[2]), _CONTROLS.sub("", match[3] or "").strip()
 
     def _header_lines(self) -> dict[str, str]:
-        # All of it is here, as a rule.
+        # As a rule the whole head has arrived.
         found, size = plain_lines(self.fp.peek().decode("latin-1"))
         if 0 < size <= self._left:
             self.fp.read(size)
@@ -132,7 +135,7 @@ class StrictResponse(HTTPResponse):
         return found
 
     def _read1_chunked(self, size: int) -> bytes:
-        """As much of the body as one read of the socket brings, whatever chunks it comes in."""
+        """Body bytes from one read of the socket, of any number of chunks."""
         body = b""
         while not body and not self._chunks.ended:
             if not (raw := self.fp.read1(size)):
@@ -144,7 +147,7 @@ class StrictResponse(HTTPResponse):
         return body
 
     def _read_and_discard_trailer(self) -> None:
-        """The answer is whole before its trailers, whatever becomes of them."""
+        """Reads the trailers. If that fails the answer still counts as complete, but the connection is not reused."""
         rest = self._chunks.rest
         try:
             while not ends_trailers(rest):
@@ -156,7 +159,7 @@ class StrictResponse(HTTPResponse):
             self.spoil()
 
     def spoil(self) -> None:
-        """The connection must not serve again, although the answer is whole."""
+        """Called when the answer is complete but the connection must not be reused."""
 
 
 def _clean(value: str) -> str:

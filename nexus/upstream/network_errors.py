@@ -1,6 +1,7 @@
-"""Maps network failures to Nexus errors: the cause's class in the message, host and details for the log.
+"""Maps network failures to Nexus errors.
 
-What a client reads names no host, address or file of the operator's; ``host`` and ``cause`` do.
+The message that clients read names the class of the cause, and no host, address or file of the operator's; ``host`` and
+``cause`` hold these for the log.
 """
 
 from __future__ import annotations
@@ -46,17 +47,17 @@ def failure_of(error: Exception, *, provider: str, host: str, phase: str, second
 
 
 def cause_of(error: Exception) -> str:
-    """The cause of a failed exchange in the words of who found it, for the log."""
+    """The underlying error's own description of a failed exchange, for the log."""
     return _what(list(causes_of(error)))
 
 
 def is_closed(error: Exception) -> bool:
-    """Whether the other side closed or reset the connection, rather than let time pass."""
+    """Whether the other side closed or reset the connection (as opposed to a timeout)."""
     return any(isinstance(cause, _CLOSED) for cause in causes_of(error))
 
 
 def causes_of(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that it wraps, each once: requests and urllib3 hand one over in the other's arguments."""
+    """The error and every error that it wraps, each once: urllib3 often passes one in the arguments of another."""
     seen: list[BaseException] = [error]
     for cause in seen:
         yield cause
@@ -89,7 +90,7 @@ def _phase_text(phase: str) -> str:
 
 
 def _timed_out(causes: list[BaseException]) -> bool:
-    """Our own clocks; a kernel that gave up on the other side says ETIMEDOUT, which is a dead connection."""
+    """Whether one of our own timeouts expired. The kernel's ETIMEDOUT is not one: it means a dead connection."""
     return any(isinstance(cause, TimeoutError) and cause.errno is None for cause in causes)
 
 
@@ -98,12 +99,12 @@ def _certificate(causes: list[BaseException]) -> bool:
 
 
 def _not_http(cause: BaseException) -> bool:
-    """Whether the upstream said something that is not HTTP, rather than went away."""
+    """Whether the upstream sent something other than HTTP (as opposed to closing the connection)."""
     return isinstance(cause, HTTPException) and not isinstance(cause, RemoteDisconnected | IncompleteRead)
 
 
 def _class(causes: list[BaseException], what: str) -> str:
-    """The class of a cause: a standard name, and no words that could hold an address."""
+    """The class of a cause in standard terms, without text that could contain an address."""
     if any(isinstance(cause, NameLookupFailed | NameResolutionError) for cause in causes):
         return "name not found"
     for cause in causes:
@@ -114,7 +115,7 @@ def _class(causes: list[BaseException], what: str) -> str:
     return what.partition(":")[0]
 
 
-# OpenSSL's X509_V_ERR_*, of which its own words can hold the name that was asked for.
+# OpenSSL's X509_V_ERR_*; OpenSSL's own messages can contain the host name.
 _CERTIFICATES = {
     2: "certificate of an unknown authority",
     9: "certificate not yet valid",
@@ -138,7 +139,7 @@ def _words(constant: str) -> str:
 
 
 def _what(causes: list[BaseException]) -> str:
-    """The cause in the words of who found it; what tells most comes first."""
+    """The most specific description of the cause that the underlying errors give."""
     return next((words for describe in _DESCRIBED for cause in causes if (words := describe(cause))), "closed")
 
 

@@ -1,4 +1,4 @@
-"""The request that goes to a vendor, and the reply that comes back."""
+"""The request to a vendor, and its reply."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from nexus.dataclasses import dataclass
 from nexus.upstream.upload import Upload
 
 UNIX = "http+unix"
-"""The scheme of a server that listens on a Unix socket; its host is the percent-encoded path of the socket."""
+"""URL scheme of a server on a Unix socket; the host is the percent-encoded path of the socket."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds after which an exchange is given up: to connect, to the head of the answer, and without a byte of it.
+    """Timeouts of an exchange in seconds: to connect, until the head of the answer, and between bytes of its body.
 
-    ``keep_alive``: how long an unused connection is kept for the next exchange.
+    ``keep_alive``: how long an idle connection stays in the pool.
     """
 
     connect: float
@@ -29,10 +29,10 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamRequest:
-    """One HTTP request. ``headers`` holds the vendor's key, hence it is never shown.
+    """One HTTP request. ``headers`` holds the vendor's key, so it is left out of the repr.
 
-    ``dropped`` names what a provider had to take out of the body, in the words of the body's dialect; ``timeouts`` are
-    None where the transport's own hold. ``upload`` is sent in place of ``body``.
+    ``dropped`` names what a provider removed from the body, in terms of the body's dialect. Without ``timeouts`` the
+    transport's own apply. ``upload`` is sent instead of ``body``.
     """
 
     url: str
@@ -45,11 +45,11 @@ class UpstreamRequest:
 
     @property
     def size(self) -> int:
-        """Bytes of what is sent behind the head."""
+        """Size of the body in bytes."""
         return len(self.body if self.upload is None else self.upload)
 
     def sent_with(self, headers: Mapping[str, str], timeouts: Timeouts | None) -> UpstreamRequest:
-        """The same with other headers and timeouts."""
+        """A copy with other headers and timeouts."""
         return UpstreamRequest(self.url, headers, self.body, self.method, self.dropped, timeouts, self.upload)
 
     def __repr__(self) -> str:
@@ -59,7 +59,7 @@ class UpstreamRequest:
 class UpstreamReply(ABC):
     """An answer whose head has arrived. ``headers`` have lower-case names.
 
-    ``secrets`` are the credentials that went with the request beyond those of its attempt: signatures, access tokens.
+    ``secrets`` are credentials sent with the request in addition to those of the attempt: signatures, access tokens.
     """
 
     status: int
@@ -71,7 +71,7 @@ class UpstreamReply(ABC):
         """The next bytes as they came; b"" at the end. Raises UpstreamError, or the reason of a cancelled call."""
 
     def whole(self, most: int) -> bytes | None:
-        """All of it; None where that is more than so many bytes. Raises as ``read`` does."""
+        """The whole body, or None if it is longer than ``most`` bytes. Raises as ``read`` does."""
         body = bytearray()
         while piece := self.read():
             body += piece
@@ -80,14 +80,17 @@ class UpstreamReply(ABC):
         return bytes(body)
 
     def original(self) -> bytes:
-        """The vendor's own bytes of the next event of what was read last, where ``read`` frames events otherwise."""
+        """The vendor's own bytes of the next event of the last read, if ``read`` frames events differently from the
+        vendor.
+        """
         return b""
 
-    def end_within(self, seconds: float) -> None:  # noqa: B027 - nothing to do where nobody is waited for
-        """The upstream gets no more than ``seconds`` from here: its answer is complete. The earliest end stays."""
+    def end_within(self, seconds: float) -> None:  # noqa: B027 - nothing to do for a reply that does not wait
+        """Gives the upstream at most ``seconds`` more, because its answer is complete. The earliest deadline applies.
+        """
 
     def close(self) -> None:  # noqa: B027 - likewise
-        """Gives the connection back, or up when the answer was not read to its end."""
+        """Returns the connection to the pool, or closes it if the answer was not read to its end."""
 
     def __enter__(self) -> Self:
         return self
@@ -99,7 +102,7 @@ class UpstreamReply(ABC):
 
 
 class LocalReply(UpstreamReply):
-    """An answer made in this process; ``pieces`` is consumed as the relay asks for it."""
+    """An answer made in this process; ``pieces`` is consumed as the relay reads it."""
 
     def __init__(self, status: int, headers: Mapping[str, str], pieces: Iterable[bytes]) -> None:
         self.status = status

@@ -1,6 +1,6 @@
-"""Looks names up on threads of its own, so that a caller can give up on a resolver that hangs.
+"""Resolves host names on separate threads, so that a caller can give up on a resolver that hangs.
 
-A name comes from the configuration only, hence what is kept here is bounded by it; one lookup of a name at a time.
+Names come only from the configuration, which bounds the cache. Lookups of the same name are shared.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any
 from nexus.cancel import Cancel
 
 Addresses = list[tuple[Any, ...]]
-"""As ``socket.getaddrinfo`` gives them."""
+"""As returned by ``socket.getaddrinfo``."""
 
 KEPT = 300.0
-"""Seconds for which the last good addresses of a name stand in for a resolver that fails."""
+"""Seconds for which the last good addresses of a name are used if the resolver fails."""
 
 
 class Resolver:
@@ -31,7 +31,7 @@ class Resolver:
         self._good: dict[tuple[str, int], tuple[float, Addresses]] = {}
 
     def addresses(self, host: str, port: int, seconds: float | None, cancel: Cancel) -> Addresses:
-        """Where a host can be reached; within ``seconds``, half of them where older addresses can stand in.
+        """The addresses of a host. Waits up to ``seconds``, or half of that if cached addresses can be used instead.
 
         Raises OSError, TimeoutError, or the reason of the cancelled call.
         """
@@ -73,7 +73,7 @@ class Resolver:
         addresses: Addresses = []
         try:
             addresses = socket.getaddrinfo(*key, type=socket.SOCK_STREAM)
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits
+        except Exception as error:  # noqa: BLE001 - raised in the waiting threads
             failure = error if isinstance(error, OSError) else OSError(str(error))
         with self._lock:
             del self._running[key]

@@ -1,4 +1,4 @@
-"""Tells a stream of events from a whole body by its first bytes, for servers whose content type says something else."""
+"""Tells an event stream from a plain body by its first bytes, for servers that send a wrong content type."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ STREAM = "text/event-stream"
 
 _BOM = b"\xef\xbb\xbf"
 _FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
-"""What lines of an event stream begin with (WHATWG HTML, section 9.2.5)."""
+"""How lines of an event stream begin (WHATWG HTML, section 9.2.5)."""
 
 
 def media_type(value: str) -> str:
-    """Without its parameters, in lower case."""
+    """The media type in lower case, without parameters."""
     return value.partition(";")[0].strip().lower()
 
 
 def is_stream(first: bytes, kind: str) -> bool:
-    """Whether a body that begins with these bytes is one; ``kind`` decides where they do not tell."""
+    """Whether a body that begins with ``first`` is an event stream; the content type ``kind`` decides if the bytes do
+    not.
+    """
     start = first.removeprefix(_BOM).lstrip()
     if start.startswith(_FIELDS):
         return True
@@ -25,7 +27,7 @@ def is_stream(first: bytes, kind: str) -> bool:
 
 
 class Begun(UpstreamReply):
-    """A reply whose ``first`` bytes were looked at; they are read again."""
+    """A reply whose ``first`` bytes were already read; ``read`` returns them first."""
 
     def __init__(self, inner: UpstreamReply, first: bytes) -> None:
         self.status, self.headers, self.secrets = inner.status, inner.headers, inner.secrets

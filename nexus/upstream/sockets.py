@@ -1,7 +1,7 @@
 """Pools of HTTP connections, each bound to the call that uses it, and one exchange on one of them.
 
-Only ``transport`` uses this file; it is the one that leans on urllib3's insides. urllib3 keeps, connects, tunnels
-and wraps; a request is written, and the head of its answer read, here.
+Only ``transport`` uses this module, the only one that relies on urllib3's internals. urllib3 pools connections,
+connects, tunnels and wraps sockets in TLS; this module writes requests and reads the heads of answers.
 """
 
 from __future__ import annotations
@@ -31,17 +31,18 @@ class BoundConnection(HTTPConnection):
     response_class = BoundResponse
     binding: Binding | None = None
     once = False
-    """Whether one side closes it behind this exchange; nobody waits for the other to do so."""
+    """Whether one side closes the connection after this exchange; Nexus closes it without waiting for the other side.
+    """
 
     kept_since: float | None = None
-    """Monotonic time at which it came back to the pool; None where it has not served yet."""
+    """Monotonic time at which it returned to the pool; None if it has served no exchange yet."""
 
     def _new_conn(self) -> socket.socket:
         with _in_urllib3_words(self):
             return dial(self._dns_host.strip("[]"), self.port, _seconds(self.timeout), holder())
 
     def exchange(self, method: str, pieces: Iterable[bytes]) -> BoundResponse:
-        """Sends a request, head first, and reads the head of its answer; connects where it has to."""
+        """Sends a request, head first, and reads the head of its answer; connects first if necessary."""
         self.binding = binding = holder()
         binding.reused = self.sock is not None and self.kept_since is not None
         self.kept_since = None
@@ -53,7 +54,7 @@ class BoundConnection(HTTPConnection):
         sock.settimeout(binding.first_byte)
         binding.hold(sock)
         binding.phase = "send"
-        # What the other side said before it closed can be read all the same.
+        # An answer that the other side sent before it closed can still be read.
         with suppress(BrokenPipeError, ConnectionResetError):
             for piece in pieces:
                 sock.sendall(piece)
@@ -84,7 +85,7 @@ def _seconds(timeout: Any) -> float | None:
 
 @contextmanager
 def _in_urllib3_words(connection: HTTPConnection) -> Iterator[None]:
-    """Failures of connecting in urllib3's words, so that its pools and proxies treat them as such."""
+    """Raises connect failures as urllib3's exceptions, so that its pools and proxies treat them as such."""
     try:
         yield
     except NameLookupFailed as error:
@@ -101,14 +102,14 @@ class BoundHTTPSConnection(BoundConnection, HTTPSConnection):
     def _new_conn(self) -> socket.socket:
         sock = super()._new_conn()
         if current.binding is not None:
-            # Wrapping for TLS takes the descriptor out of ``sock``; a duplicate stays good during the handshake.
+            # Wrapping for TLS takes the descriptor out of ``sock``; a duplicate stays valid during the handshake.
             self._handle = socket.socket(fileno=os.dup(sock.fileno()))
             current.binding.hold(self._handle)
             current.binding.phase = "tls" if self._tunnel_host is None else "proxy"
             try:
                 sock.settimeout(current.binding.clock.allowed())
             except TimeoutError:
-                # To connect took all the time that there was.
+                # Connecting used up the timeout.
                 sock.close()
                 raise
         return sock
@@ -132,15 +133,18 @@ class _UnixConnection(BoundConnection):
 
 
 class BoundPool(HTTPConnectionPool):
-    """Keeps connections for the next call, each for ``keep_alive`` seconds at most; never waits for one."""
+    """Pools connections for at most ``keep_alive`` seconds each; opens a new one rather than wait."""
 
     keep_alive: float = 50.0
 
     def exchange(
         self, method: str, pieces: Iterable[bytes], *, tunnels: bool, once: bool
     ) -> tuple[BoundResponse, BoundConnection]:
-        """An answer whose head was read, and the connection that it comes on, which ``take_back`` takes back.
-        ``tunnels``: through the pool's proxy, where it has one; ``once``: the request asks the other side to close.
+        """Sends a request; returns the answer with its head read, and its connection, to be returned with
+        ``take_back``.
+
+        ``tunnels``: through the pool's proxy, if any. ``once``: the request asks the other side to close the
+        connection.
         """
         connection: BoundConnection = self._get_conn()
         try:
@@ -155,18 +159,18 @@ class BoundPool(HTTPConnectionPool):
             raise
 
     def take_back(self, connection: BoundConnection) -> None:
-        """Keeps a connection whose exchange is over, or its place where it was closed."""
+        """Returns the connection of a finished exchange to the pool, or its slot if it was closed."""
         self._put_conn(connection)
 
     def _get_conn(self, timeout: float | None = None) -> Any:
-        # A fresh one takes a place in the pool too; else there is none for it afterwards.
+        # A fresh connection takes a slot of the pool too; otherwise it would have no slot to return to.
         conn = super()._get_conn(timeout)
         if isinstance(conn, BoundConnection) and (current.fresh or self._is_stale(conn, time.monotonic())):
             conn.close()
         return conn
 
     def _put_conn(self, conn: Any) -> None:
-        """Lets go of a connection's call before the next call can take the connection."""
+        """Unbinds the connection from its call before the next call can take it."""
         if isinstance(conn, BoundConnection):
             conn.release()
             if conn.once:
@@ -179,7 +183,7 @@ class BoundPool(HTTPConnectionPool):
         return conn.kept_since is not None and now - conn.kept_since >= self.keep_alive
 
     def reap(self) -> int:
-        """Closes the kept connections that are too old or that the other side closed; how many."""
+        """Closes pooled connections that expired or that the other side closed; returns how many."""
         kept, now = self.pool, time.monotonic()
         if kept is None:
             return 0
@@ -192,7 +196,8 @@ class BoundPool(HTTPConnectionPool):
                 and (self._is_stale(conn, now) or is_connection_dropped(conn))
             ]
             if ends:
-                # What lives comes last, for the last one is taken first; an empty place stands for a new connection.
+                # The pool is last in, first out: live connections go last to be taken first. None stands for a new
+                # connection.
                 alive = [conn for conn in kept.queue if conn is not None and conn not in ends]
                 kept.queue[:] = [None] * (len(kept.queue) - len(alive)) + alive
         for conn in ends:

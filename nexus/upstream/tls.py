@@ -1,9 +1,9 @@
-"""TLS contexts for calls to vendors: authorities, and the client certificate.
+"""TLS contexts for calls to vendors: certificate authorities, and the client certificate.
 
-The authorities are those of the operating system: on Linux what OpenSSL is set up with (``SSL_CERT_FILE`` and
-``SSL_CERT_DIR`` replace it, as everywhere), on macOS and Windows the system's own store, through ``truststore``. Where
-a Linux image has none, certifi's. ``truststore`` is not used on Linux: there it would read the store again for every
-connection, and let one handshake wait for another.
+The authorities are those of the operating system: on Linux OpenSSL's configured ones (``SSL_CERT_FILE`` and
+``SSL_CERT_DIR`` override them, as everywhere), on macOS and Windows the system's own store, through ``truststore``. A
+Linux image without any gets certifi's. ``truststore`` is not used on Linux: it would read the store again for every
+connection, and make handshakes wait for each other.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _ELSEWHERE = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/ssl/ca-bundle.pem",
 )
-"""Where distributions keep their bundle, for a Python whose OpenSSL looks in another place."""
+"""Where distributions keep their bundle, for a Python whose OpenSSL looks elsewhere."""
 
 _HASHED = pattern(r"[0-9a-f]{8}\.\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """``ca_file`` replaces the authorities; ``cert`` and ``key`` are files of our own certificate (PEM).
+    """Authorities and client certificate. ``ca_file`` replaces the authorities; ``cert`` and ``key`` are PEM files.
 
-    ``stamps`` tell the files from what they are replaced with.
+    ``stamps`` identify the version of the files, so that replaced files get a new context.
     """
 
     ca_file: str | None = None
@@ -49,8 +49,8 @@ class Trust:
 class _ConnectedSSLSocket(ssl.SSLSocket):
     """Wraps connected sockets only.
 
-    The standard class takes one that was shut down a moment ago for one that will connect later, skips the handshake
-    and is then left open by whoever asks it for a certificate.
+    The standard class takes a socket that was just shut down for one that will connect later, and skips the handshake;
+    whoever then asks it for a certificate fails and leaves it open.
     """
 
     def getpeername(self) -> Any:
@@ -63,7 +63,7 @@ class _ConnectedSSLSocket(ssl.SSLSocket):
 
 @functools.lru_cache(maxsize=64)
 def tls_context(trust: Trust) -> ssl.SSLContext:
-    """Verifies hosts; made once for each kind of trust, since reading the authorities takes its time."""
+    """A context that verifies hosts; cached per ``trust``, because reading the authorities is slow."""
     context = _verifying(trust.ca_file)
     if trust.cert is not None:
         context.load_cert_chain(trust.cert, trust.key)
@@ -85,7 +85,7 @@ def _system_context() -> ssl.SSLContext:
 
 
 def system_bundle() -> str | None:
-    """The file of authorities to read on Linux; None where OpenSSL's own default places hold them."""
+    """The file of authorities to read on Linux; None if OpenSSL's default locations have them."""
     defaults = ssl.get_default_verify_paths()
     if defaults.cafile or (defaults.capath and _holds_certificates(Path(defaults.capath))):
         return None
@@ -93,7 +93,7 @@ def system_bundle() -> str | None:
 
 
 def authorities_from_environment() -> tuple[str, ...]:
-    """The variables that replace the system's authorities."""
+    """The environment variables that replace the system's authorities."""
     return tuple(name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name))
 
 

@@ -1,8 +1,8 @@
 """One blocking HTTP exchange with a vendor, over ``requests``: timeouts, error mapping, cancellation.
 
-Law: called on worker threads only. Nothing of the environment leaks in (no proxy and no netrc; of authorities, what
-``tls`` says), redirects are never followed, and every failure of the network leaves as one of our errors, or as the
-reason of a cancelled call.
+Law: called on worker threads only. Takes nothing from the environment (no proxy, no netrc; for authorities see
+``tls``), never follows redirects, and raises every network failure as one of our errors, or as the reason of a
+cancelled call.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from nexus.upstream.tls import Trust, tls_context
 
 log = logging.getLogger("nexus.transport")
 
-# It tells whole URLs, and a query can hold a key; what is sent is told in relay.py, by names.
+# urllib3 logs whole URLs, whose query may hold a key; relay.py logs what is sent, by names.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 _READ_SIZE = 64 * 1024
@@ -39,14 +39,14 @@ _READ_SIZE = 64 * 1024
 _POOL_SIZE = 512
 
 JOINED = 64 * 1024
-"""Bytes of a body that leave together with their head."""
+"""Up to this many bytes, a body is sent together with its head."""
 
 
 class _Adapter(HTTPAdapter):
-    """Pools of bound connections, kept open for reuse and never waited for."""
+    """Pools of bound connections, reused and never waited for."""
 
     def __init__(self, trust: Trust, keep_alive: float, proxy: str | None) -> None:
-        """``proxy`` is one that speaks HTTP."""
+        """``proxy`` is the URL of an HTTP proxy."""
         self._trust = trust
         self._proxy = proxy
         self._pools = {
@@ -70,7 +70,8 @@ class _Adapter(HTTPAdapter):
         manager.key_fn_by_scheme = {**keys, UNIX: keys["http"]}
 
     def exchange(self, request: UpstreamRequest, address: Address) -> tuple[BoundResponse, BoundPool, BoundConnection]:
-        """An answer whose head was read, and the connection that it comes on with the pool that takes it back."""
+        """Sends a request; returns the answer with its head read, its pool, and its connection to return to that pool.
+        """
         pool = self._pool(address)
         headers = {
             "host": address.host,
@@ -88,7 +89,7 @@ class _Adapter(HTTPAdapter):
 
     def _pool(self, address: Address) -> BoundPool:
         found = self._found.get(address.origin)
-        # The manager closes those that were not used for longest.
+        # The manager closes the least recently used pools.
         if found is None or found.pool is None:
             scheme, host, port = address.origin
             proxied = self._proxy is not None and scheme != UNIX
@@ -100,21 +101,22 @@ class _Adapter(HTTPAdapter):
         return found
 
     def pools(self) -> Iterator[Any]:
-        """Every pool that there is now."""
+        """All current pools."""
         for manager in (self.poolmanager, *list(self.proxy_manager.values())):
             for key in manager.pools.keys():  # noqa: SIM118 - urllib3's container is not iterable
                 if (pool := manager.pools.get(key)) is not None:
                     yield pool
 
     def close(self) -> None:
-        """Now, and not when the collector finds the pools."""
+        """Closes the pools now rather than when they are garbage-collected."""
         for pool in self.pools():
             pool.close()
         super().close()
 
 
 class Transport:
-    """The connections to one provider. Thread-safe. ``proxy`` is a URL of scheme http, https, socks5 or socks5h."""
+    """The connections to one provider. Thread-safe. ``proxy`` is a URL with the scheme http, https, socks5 or socks5h.
+    """
 
     def __init__(
         self, provider: str, timeouts: Timeouts, *, proxy: str | None = None, trust: Trust | None = None
@@ -129,9 +131,9 @@ class Transport:
         self._adapter = _Adapter(trust or Trust(), timeouts.keep_alive, http_proxy or None)
 
     def send(self, request: UpstreamRequest, cancel: Cancel) -> HttpReply:
-        """Blocks until the head of the answer is there; any status is an answer.
+        """Blocks until the head of the answer has arrived; any status is an answer.
 
-        A kept connection that the vendor closed meanwhile costs nothing: the request goes out once more on a new one.
+        If the vendor closed the pooled connection in the meantime, the request is sent once more on a new connection.
         Raises Unreachable, UpstreamTimeout, ProtocolError, Overloaded, or the reason of the cancelled call.
         """
         try:
@@ -141,7 +143,7 @@ class Transport:
         return self._exchange(request, cancel, fresh=True)
 
     def reap(self) -> int:
-        """Closes kept connections that are too old or that the vendor closed; how many."""
+        """Closes pooled connections that expired or that the vendor closed; returns how many."""
         return sum(pool.reap() for pool in self._adapter.pools())
 
     def close(self) -> None:
@@ -183,11 +185,11 @@ class Transport:
 
 
 class _Stale(Exception):
-    """A kept connection had been closed by the vendor before the request reached it."""
+    """The vendor had closed a pooled connection before the request reached it."""
 
 
 class HttpReply(UpstreamReply):
-    """The answer to one exchange, read as it comes."""
+    """The answer to one exchange, read as it arrives."""
 
     def __init__(
         self,
@@ -231,7 +233,7 @@ class HttpReply(UpstreamReply):
         self._clock.end_within(seconds)
 
     def close(self) -> None:
-        """Only a connection whose answer was read to the end can serve again."""
+        """Returns the connection to the pool, closed unless the answer was read to its end."""
         if (connection := self._connection) is not None:
             connection.release()
             connection.close()
@@ -259,7 +261,7 @@ def _pieces(head: bytes, request: UpstreamRequest) -> Iterator[bytes]:
 
 
 def _unreadable(headers: Mapping[str, str]) -> str | None:
-    """An encoding of the body that is not read, whatever decoders are installed."""
+    """The first unsupported encoding of the body, regardless of the decoders installed."""
     if "content-encoding" not in headers:
         return None
     encodings = (part.strip().lower() for part in headers["content-encoding"].split(","))

@@ -1,7 +1,7 @@
-"""A request body that may be too large for memory: beyond its first bytes it is in a file without a name.
+"""A request body that may be too large for memory: stored in an unnamed temporary file if it exceeds ``IN_MEMORY``.
 
-Law: written on the loop, then read by one worker at a time, from its beginning for every attempt. Whoever closes it
-frees the disk; closing twice is nothing.
+Law: written on the loop, then read by one worker at a time, from the beginning for each attempt. Closing frees the disk
+space; closing twice is harmless.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import IO
 from nexus.dataclasses import dataclass
 
 IN_MEMORY = 1 << 20
-"""Bytes that are held; with more all of them go to the disk."""
+"""Maximum size in memory, in bytes; a larger body is stored on disk as a whole."""
 
 _PIECE = 256 * 1024
 
@@ -25,7 +25,7 @@ Span = tuple[int, int]
 
 
 class Spool:
-    """Bytes in the order in which they came."""
+    """An append-only byte buffer."""
 
     def __init__(self) -> None:
         self._held = bytearray()
@@ -33,7 +33,7 @@ class Spool:
         self.size = 0
 
     def write(self, piece: bytes) -> None:
-        """Raises OSError where the disk takes no more."""
+        """Appends. Raises OSError if the disk is full or fails."""
         self.size += len(piece)
         if self._file is None and self.size > IN_MEMORY:
             self._file = tempfile.TemporaryFile(prefix="nexus-", buffering=0)  # noqa: SIM115 - closed by ``close``
@@ -46,7 +46,7 @@ class Spool:
 
     @contextmanager
     def window(self) -> Iterator[bytes | mmap.mmap]:
-        """All of it, to be searched."""
+        """The whole content, for searching."""
         if self._file is None:
             yield bytes(self._held)
             return
@@ -81,9 +81,10 @@ def _write(file: IO[bytes], piece: bytes) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A body as it is sent, from its beginning whenever it is asked for. ``model`` is where the model's name stands,
-    None where none is named, ``file`` the only field of that name; ``words`` counts the bytes of its fields, files not
-    among them. ``edits`` are in order.
+    """A body to send; each iteration starts at its beginning.
+
+    ``model`` is the span of the model's name, if there is one; ``file`` that of the only field named file. ``words``
+    counts the bytes of the fields that are not files. ``edits`` are in order of position.
     """
 
     spool: Spool = field(repr=False)
