@@ -86,8 +86,7 @@ class UpstreamReply(ABC):
         return b""
 
     def end_within(self, seconds: float) -> None:  # noqa: B027 - nothing to do for a reply that does not wait
-        """Gives the upstream at most ``seconds`` more, because its answer is complete. The earliest deadline applies.
-        """
+        """Gives the upstream at most ``seconds`` more, because its answer is complete. The earliest deadline wins."""
 
     def close(self) -> None:  # noqa: B027 - likewise
         """Returns the connection to the pool, or closes it if the answer was not read to its end."""
