@@ -1,1 +1,1 @@
-"""Limits: who may spend how much in any interval, reserved before a call and settled after it."""
+"""Limits: how much each user may spend in any interval. Reserved before a call and settled after it."""

@@ -1,6 +1,6 @@
-"""A subject's share of a budget in one period of the calendar, as limit stores count it.
+"""A subject's share of a budget in one calendar period, as limit stores count it.
 
-Pure. The period stands in the key of its quota, so that it begins anew by itself; the limit does not, so that it can
+Pure. The period is part of the quota's key, so that a new period starts from zero; the limit is not, so that it can
 change.
 """
 
@@ -15,7 +15,7 @@ from nexus.settings.budgets import Budget, zone_of
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """``name`` is the budget's; ``ago`` is how long the period has lasted, in microseconds."""
+    """``name`` is the budget's name; ``ago`` is how long ago the period began, in microseconds."""
 
     name: str
     budget: Budget
@@ -25,7 +25,7 @@ class Account:
 
     @classmethod
     def of(cls, name: str, budget: Budget, subject: str, now: float) -> Account:
-        """``now`` is in Unix seconds."""
+        """The current account of ``subject``. ``now`` is in Unix seconds."""
         span = span_of(budget.period, zone_of(budget.time_zone), now)
         return cls(name, budget, subject, span, max(0, round((now - span.begins) * SECOND)))
 
@@ -44,6 +44,6 @@ def usd(nano: int) -> str:
 
 
 def dollars(nano: int) -> str:
-    """As people write sums: in whole cents, but for less than one, exactly."""
+    """US dollars in whole cents; exact if less than one cent."""
     cents = nano // 10**7
     return f"${cents // 100}.{cents % 100:02d}" if cents or not nano else f"${usd(nano)}"

@@ -1,7 +1,8 @@
 """Reserve before a call, settle after it: the only entry to spending limits.
 
-Law: any thread; on a worker where the store blocks. Settling never raises: a call must not fail because it could not
-be counted. While a call runs its estimate is held, so that no number of calls at the same time passes on one quota.
+Law: any thread; a worker thread if the store blocks. Settling never raises: a call must not fail because it could not
+be counted. While a call is in flight its estimate stays reserved, so that no number of parallel calls can exceed one
+quota.
 """
 
 from __future__ import annotations
@@ -23,18 +24,18 @@ from nexus.limits.rules import LimitKey, LimitRules
 log = logging.getLogger("nexus.limits")
 
 SOON = 5 * SECOND
-"""How long to wait for calls that run: nobody knows when they end."""
+"""Microseconds to wait for calls in flight, whose end is unknown."""
 
 Decided = Callable[[Quota, bool], None]
-"""Told of a quota that was asked, and whether it let pass what was asked for; any thread."""
+"""Called with each quota that was asked, and whether it admitted the demand; from any thread."""
 
 
 def tell_nobody(_quota: Quota, _granted: bool) -> None:
-    """Where nobody counts."""
+    """The default for ``Limits.decided``: does nothing."""
 
 
 class Limits:
-    """Admission by what users may spend. ``decided`` is told of every decision."""
+    """Admission by spending limits. ``decided`` is called with every decision."""
 
     def __init__(self, store: Store, learned: Learned | None = None) -> None:
         self.store = store
@@ -43,16 +44,16 @@ class Limits:
         self._lock = threading.Lock()
         self.decided: Decided = tell_nobody
         self.open = 0
-        """Reservations that nobody has concluded yet; nothing when the gateway is idle."""
+        """Reservations not yet concluded; 0 when the gateway is idle."""
         self._slack: dict[str, int] = {}
-        """By the key of a quota, how much more is held for open calls of this process than is expected of them."""
+        """Per quota key: how much more is reserved for open calls of this process than they are expected to use."""
 
     def counts_tokens(self, limit_key: LimitKey) -> bool:
-        """Whether a caller's tokens are limited there."""
+        """Whether the caller's tokens are limited."""
         return bool(self.quotas(limit_key))
 
     def reserve(self, ask: Ask) -> Reservation:
-        """Raises LimitExceeded, or Overloaded where the store cannot decide."""
+        """Raises LimitExceeded, or Overloaded if the store cannot decide."""
         quotas, spending = self._rules.resolve(ask.limit_key), ask.spending
         if not quotas and spending is None:
             return self._reservation(ask, None, None, 0)
@@ -72,8 +73,7 @@ class Limits:
         return self._reservation(ask, estimate, decision, expectation.input.guess)
 
     def book(self, demands: Iterable[Demand]) -> None:
-        """Counts what was used though nothing was reserved for it; of what is over its limit already nobody counts how
-        far."""
+        """Counts usage that was never reserved. A quota that already exceeds its limit is not counted any further."""
         for demand in demands:
             try:
                 decision = self.store.reserve([replace(demand, amount=0)])
@@ -83,7 +83,7 @@ class Limits:
                 log.exception("could not count the usage of a batch against limits")
 
     def quotas(self, limit_key: LimitKey) -> Sequence[Quota]:
-        """Those of tokens."""
+        """The caller's token quotas."""
         return [quota for quota in self._rules.resolve(limit_key) if quota.dimension != "requests"]
 
     def _reservation(self, ask: Ask, estimate: Estimate | None, granted: Granted | None, guess: int) -> Reservation:
@@ -110,7 +110,7 @@ class Limits:
                     del self._slack[key]
 
     def _sooner(self, refused: Refused) -> Refused:
-        """Where only bounds of calls that run are in the way, their ends are awaited and not that of the interval."""
+        """Shortens the wait to ``SOON`` if the demand will fit once calls in flight release what they do not use."""
         quota, wait = refused.demand.quota, refused.wait
         used = refused.standing.used - self._slack.get(quota.key, 0)
         if wait is None or wait <= SOON or used + refused.demand.needed > quota.limit:
@@ -119,13 +119,14 @@ class Limits:
 
 
 def _slack(demand: Demand) -> int:
-    """How much more is held for an open call than is expected of it; of money all of it, for few calls cost what they
-    may."""
+    """How much more is reserved for an open call than it is expected to use. For money: all of it, because few calls
+    cost as much as they may.
+    """
     return demand.amount if demand.quota.dimension == "cost" else demand.amount - demand.needed
 
 
 def tell_decision(decided: Decided, decision: Granted | Refused) -> None:
-    """Of what was refused the quota in the way alone is known."""
+    """Reports a decision to ``decided``; of a rejection only the quota in the way is known."""
     if isinstance(decision, Refused):
         decided(decision.demand.quota, False)
     else:

@@ -1,7 +1,7 @@
-"""Keeps calls away from something that is down, but for one at a time that tries.
+"""Circuit breaker: keeps calls away from a service that is down, except for one probe at a time.
 
-Any thread; never waits. While it is open one call in every ``rest`` seconds is let through as a probe, and only
-a probe's success closes it: a straggler that began before the trouble proves nothing.
+Any thread; never waits. While it is open, one call every ``rest`` seconds passes as a probe, and only a probe's success
+closes it: the success of a call that began before the failure proves nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Breaker:
         return self._next is not None
 
     def enter(self) -> Pass | None:
-        """How this call may go on; None where it must not."""
+        """How this call may proceed; None if it must not."""
         if self._next is None:
             return "open road"
         with self._lock:
@@ -39,14 +39,14 @@ class Breaker:
             return "probe"
 
     def failed(self) -> bool:
-        """Whether this failure is the first of a row."""
+        """Records a failure; returns whether it is the first of a series."""
         with self._lock:
             first = self._next is None
             self._next = self._clock() + self._rest
             return first
 
     def succeeded(self, entered: Pass) -> bool:
-        """Whether this success ends a row of failures."""
+        """Records a success; returns whether it ends a series of failures."""
         if entered != "probe":
             return False
         with self._lock:

@@ -1,10 +1,10 @@
-"""Predicts a vendor's input counts from our estimates: a factor for words, one for images, and an overhead.
+"""Predicts a vendor's input token counts from our estimates: a factor for text, one for media, and an overhead.
 
-Pure and bounded, whatever vendors report. It is a linear regression that knows how sure it is (Bayes): what was
-not seen yet, as of a new model or of prompts ten times as long, has a wide bound, and a narrow one after a few answers.
-An answer moves what is expected by a few deviations at most. Old answers are forgotten only as far as new ones say
-something about the same kind of prompt (Cao and Schwartz 2000, directional forgetting), so that a thousand short
-prompts leave what is known of long ones.
+Pure and bounded, whatever vendors report. It is a Bayesian linear regression: what was not observed yet, such as a new
+model or prompts ten times as long, gets a wide bound, and a narrow one after a few answers. One answer moves the
+prediction by a few standard deviations at most. Old answers are forgotten only as far as new ones inform about the same
+kind of prompt (Cao and Schwartz 2000, directional forgetting), so that a thousand short prompts do not erase what is
+known about long ones.
 """
 
 from __future__ import annotations
@@ -16,47 +16,47 @@ from nexus.dataclasses import dataclass
 
 Vector = tuple[float, float, float]
 Matrix = tuple[float, float, float, float, float, float]
-"""A symmetric one: xx, xy, xz, yy, yz, zz."""
+"""A symmetric matrix: xx, xy, xz, yy, yz, zz."""
 
 LEAST_FACTOR, LEAST_OF_MEDIA = 0.25, 0.02
-"""Nothing less is expected of an estimate, whatever was seen."""
+"""Lower limits of the factors for text and media, whatever was observed."""
 
 MOST_FACTOR, MOST_OVERHEAD = 4.0, 4000
-"""Nothing more."""
+"""Upper limits of the factors and of the overhead in tokens."""
 
 LARGEST = 100_000
-"""Most tokens that one call counts for."""
+"""Answers with more tokens are scaled down to this many."""
 
 _FACTOR_SPREAD, _OVERHEAD_SPREAD = 1.5, 250.0
-"""How far off estimates may be before anything was seen: in factors, and in tokens that vendors add on their own."""
+"""Standard deviations of the prior: of the factors, and of the overhead (tokens that vendors add on their own)."""
 
 _NOISE, _LEAST_NOISE = 0.1, 4.0
-"""How far calls of one kind differ: in parts of their tokens, and at least in tokens."""
+"""Standard deviation between similar calls: as a fraction of their tokens, and at least this many tokens."""
 
 _SURE = 2.0
-"""Deviations of what is not known that a bound lies above the guess."""
+"""How many standard deviations of the uncertainty the bound lies above the guess."""
 
 _OUTLIER = 10.0
-"""Deviations that an answer counts for at most."""
+"""The error of one answer counts for at most this many standard deviations."""
 
 _MEMORY = 0.9
-"""How much of what is known of a kind of prompt outlives one answer about it: half of it is gone after seven."""
+"""How much of what is known about a kind of prompt is kept per answer about it: half after seven answers."""
 
 _PRIOR: Matrix = (_FACTOR_SPREAD**-2, 0.0, 0.0, _FACTOR_SPREAD**-2, 0.0, _OVERHEAD_SPREAD**-2)
 
 _PRIOR_SHARE = 0.001
-"""How much of the prior comes back with every answer, which keeps the arithmetic sound for ever."""
+"""Share of the prior that is added back with every answer, which keeps the arithmetic stable."""
 
 _KEPT = 1 - _PRIOR_SHARE
 _RETURNING = tuple(_PRIOR_SHARE * part for part in _PRIOR)
 
 _ENDLESS = 10**12
-"""Numbers beyond it are no counts of tokens, and may be too large for a float."""
+"""Counts are capped here: larger numbers are no token counts, and may be too large for a float."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Tokens of one prompt: the best ``guess``, and a ``bound`` above which they hardly are."""
+    """Tokens of one prompt: the best ``guess``, and a ``bound`` that they are unlikely to exceed."""
 
     guess: int
     bound: int
@@ -64,8 +64,9 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What is known of one model: the factors and the overhead, and how precisely; ``covariance`` is the inverse of
-    ``precision``."""
+    """What is known about one model: the factors and the overhead (``weights``), and how precisely. ``covariance`` is
+    the inverse of ``precision``.
+    """
 
     weights: Vector
     precision: Matrix
@@ -78,7 +79,7 @@ class Calibration:
         return Expected(max(1, round(guess)), max(1, round(min(bound, _most(features)))))
 
     def after(self, estimate: Estimate, reported: int) -> Calibration:
-        """With what the vendor reported for an estimate."""
+        """Updated with what the vendor reported for an estimate."""
         largest = max(estimate.text, estimate.media, reported)
         scale = 1.0 if largest <= LARGEST else LARGEST / min(largest, _ENDLESS)
         features, seen = _scaled(_features(estimate), scale), min(reported, _ENDLESS) * scale
@@ -87,7 +88,7 @@ class Calibration:
         noise = _noise(guess)
         unusual = _OUTLIER * sqrt(noise * noise + self._variance(features))
         error = min(unusual, max(-unusual, seen - told))
-        # A guess that is far off says nothing of how far calls differ.
+        # A guess that is far off says nothing about the noise, so move it to within a factor of three of the answer.
         believed = max(0.0, guess + error)
         noise = _noise(min(3 * believed, max(believed / 3, guess)))
         precision = self._renewed(features, noise)
@@ -99,7 +100,7 @@ class Calibration:
         return max(0.0, _dot(features, _times(self.covariance, features)))
 
     def _renewed(self, features: Vector, noise: float) -> Matrix:
-        """Less what is forgotten, with a little of the prior, and the square of what was told with so much noise."""
+        """The precision after forgetting, with a little of the prior added, and the new answer's share."""
         along = _times(self.precision, features)
         forgotten = _KEPT * (1 - _MEMORY) / _dot(features, along)
         a, b, c = along
@@ -120,7 +121,7 @@ def _features(estimate: Estimate) -> Vector:
 
 
 def _sane(tokens: float, features: Vector) -> float:
-    """The nearest that may be expected."""
+    """``tokens`` limited to the plausible range."""
     return max(LEAST_FACTOR * features[0] + LEAST_OF_MEDIA * features[1], min(_most(features), tokens))
 
 
@@ -151,7 +152,7 @@ def _times(a: Matrix, b: Vector) -> Vector:
 
 
 def _inverse(a: Matrix) -> Matrix:
-    """By Cramer's rule: it is positive."""
+    """By Cramer's rule; ``a`` is positive definite."""
     xx, xy, xz, yy, yz, zz = a
     first = (yy * zz - yz * yz, yz * xz - xy * zz, xy * yz - yy * xz)
     whole = xx * first[0] + xy * first[1] + xz * first[2]
@@ -160,4 +161,4 @@ def _inverse(a: Matrix) -> Matrix:
 
 
 UNKNOWN = Calibration((1.0, 1.0, 0.0), _PRIOR, _inverse(_PRIOR))
-"""Of a model that has answered nothing yet."""
+"""For a model without answers yet."""

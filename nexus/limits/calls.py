@@ -1,7 +1,7 @@
-"""Limits the number of requests, refused ones included: in all, and by address.
+"""Limits the number of requests, rejected ones included: overall, and per address.
 
-Both are decided as one step, so that a request which the address's limit refuses takes nothing from the global limit.
-Addresses are counted as networks that one party holds: an IPv6 address by its first 64 bits, IPv4 in IPv6 as IPv4.
+Both are decided in one step, so that a request rejected by the address's limit takes nothing from the overall limit. An
+address counts as the network that one party holds: an IPv6 address by its first 64 bits, IPv4-mapped IPv6 as IPv4.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from nexus.settings.limits import RequestLimits
 
 
 class CallLimits:
-    """``[server.rate_limits]``."""
+    """The request limits of ``[server.rate_limits]``."""
 
     def __init__(self, settings: RequestLimits, limits: Limits) -> None:
         self._limits = limits
@@ -27,8 +27,7 @@ class CallLimits:
         self._same_for_all = None if self._per_ip is not None else self._demands("")
 
     async def admit(self, address: str, loop: Loop) -> None:
-        """Counts one request. Raises LimitExceeded, or Overloaded where the store cannot decide or no worker is
-        free."""
+        """Counts one request. Raises LimitExceeded, or Overloaded if the store cannot decide or no worker is free."""
         demands = self._demands(address) if self._same_for_all is None else self._same_for_all
         if not demands:
             return
@@ -40,7 +39,7 @@ class CallLimits:
     def _demands(self, address: str) -> list[Demand]:
         overall, per_ip = self._overall, self._per_ip
         network = network_of(address) if per_ip is not None else ""
-        # Together they must lie in one slot of a cluster; addresses alone may spread over all.
+        # Decided together, keys must lie in one slot of a cluster; keys of addresses alone may spread over all slots.
         tag = "all" if overall is not None else network
         demands = []
         if overall is not None:
@@ -56,7 +55,7 @@ class CallLimits:
 
 @functools.lru_cache(1024)
 def network_of(address: str) -> str:
-    """What an address counts as; something that is no address counts as itself."""
+    """The network that an address counts as; anything that is not an address counts as itself."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

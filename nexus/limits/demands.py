@@ -1,4 +1,4 @@
-"""What a call demands of quotas before it runs, by what is expected of its tokens and its cost."""
+"""What a call demands of quotas before it runs, from its expected tokens and cost."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from nexus.limits.rules import LimitKey
 from nexus.wire import Json, count, mapping
 
 DEFAULT_OUTPUT = 4096
-"""Tokens reserved for an answer of unstated length while nothing is known of the model."""
+"""Tokens reserved for an answer of unstated length while nothing is known about the model."""
 
 LARGEST = 10**9
-"""More tokens than this in one call are somebody's mistake."""
+"""Maximum tokens counted for one call; more are taken for a mistake."""
 
 DEAREST = 10**14
-"""More nano-dollars than this for one call are, too."""
+"""Maximum nano-dollars counted for one call, likewise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """Shares of budgets that a call counts against, and what it costs there in nano-dollars: ``cost`` of what was used,
-    None where nobody knows, and ``most`` of so many tokens of input and of output before anything is known.
+    """The ``accounts`` (shares of budgets) that a call counts against, and its price in nano-dollars.
+
+    ``cost`` prices reported usage, None if unknown; ``most`` is the highest price of so many input and output tokens.
     """
 
     accounts: tuple[Account, ...]
@@ -39,8 +40,8 @@ class Spending:
 class Ask:
     """A call as admission sees it.
 
-    ``estimate`` estimates the input tokens and is only called where input or money is limited; ``max_output`` is what
-    the client allows over all choices, None where it does not say.
+    ``estimate`` estimates the input tokens, and is called only if input or money is limited. ``max_output`` is the
+    client's maximum over all choices, None if it states none.
     """
 
     limit_key: LimitKey
@@ -51,7 +52,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """Tokens of a call before it runs: what is expected of its input and a bound, and of its output likewise."""
+    """Expected tokens of a call before it runs: guess and bound, of its input and of its output."""
 
     input: Expected
     output: Expected
@@ -63,7 +64,7 @@ def expected_of(ask: Ask, learned: Learned, estimate: Estimate) -> Expectation:
         most = min(LARGEST, max(1, ask.max_output))
         output = Expected(most, most)
     else:
-        # A guess must not refuse what is left to a short answer, nor leave anything to the next call.
+        # Any remainder admits the call, which may be short; but as much as a long answer is reserved.
         output = Expected(1, learned.output(provider, model) or DEFAULT_OUTPUT)
     return Expectation(learned.input(provider, model, estimate), output)
 
@@ -79,23 +80,23 @@ def demand_of(quota: Quota, expectation: Expectation, estimate: Estimate) -> Dem
 
 
 def _input_demand(quota: Quota, expected: Expected, estimate: Estimate) -> Demand:
-    """Takes what the call hardly exceeds: many that come at once would else pass on guesses that are all wrong."""
+    """Reserves the upper bound rather than the guess: otherwise parallel calls would all pass on wrong guesses."""
     guess = expected.guess
     if guess > quota.limit >= estimate.total:
-        # What was learned must not keep out for ever what could teach better.
+        # What was learned must not keep out forever the calls that could correct it.
         guess = quota.limit
     return Demand(quota, min(LARGEST, expected.bound), least=min(LARGEST, guess))
 
 
 def cost_demand(account: Account, expected: Expectation, spending: Spending) -> Demand:
-    """Likewise: what the call hardly costs more than, if what is expected of it is left."""
+    """Likewise: reserves the upper bound of the cost, if the expected cost is left."""
     bound = min(DEAREST, spending.most(expected.input.bound, expected.output.bound))
     expected_cost = spending.most(expected.input.guess, expected.output.guess)
     return Demand(account.quota, bound, least=expected_cost, ago=account.ago)
 
 
 def output_asked(document: Mapping[str, Json]) -> int | None:
-    """Most output tokens that a client's body of any dialect allows, over all choices; None where it does not say."""
+    """Maximum output tokens, over all choices, in a client's body of any dialect; None if it states none."""
     names = ("max_completion_tokens", "max_output_tokens", "max_tokens")
     limits = [document.get(name) for name in names]
     config, generation = mapping(document.get("inferenceConfig")), mapping(document.get("generationConfig"))

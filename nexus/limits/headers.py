@@ -1,6 +1,6 @@
-"""Standings as the rate limit headers of a client's dialect.
+"""Standings as rate limit headers of a client's dialect.
 
-Remaining and reset are those of this very decision, the call itself included. Without standings there are no headers.
+"Remaining" and "reset" are those of this decision, the call itself included. Without standings there are no headers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nexus.protocols.loader import DIALECTS
 
 
 def headers_for(dialect: str, standings: Sequence[Standing], now: float) -> dict[str, str]:
-    """Lower-case names. ``now`` is ``time.time()``."""
+    """Header names are lower case. ``now`` is ``time.time()``."""
     limits = [
         RateLimit(each.quota.dimension, each.quota.limit, each.remaining, each.reset / SECOND)
         for each in standings
@@ -28,7 +28,7 @@ def headers_for(dialect: str, standings: Sequence[Standing], now: float) -> dict
 def with_own_limits(
     vendors: Mapping[str, str], dialect: str, standings: Sequence[Standing], now: float
 ) -> Mapping[str, str]:
-    """Where the gateway's own limits apply, their headers replace the vendor's: the two are never mixed."""
+    """If the gateway's own limits apply, their headers replace the vendor's: the two are never mixed."""
     own = headers_for(dialect, standings, now)
     if not own:
         return vendors
@@ -41,5 +41,5 @@ def with_own_limits(
 
 
 def budget_header(left: int | None) -> dict[str, str]:
-    """What is left of the tightest budget, in nano-dollars, as a header says it; none without one."""
+    """The header for what is left of the tightest budget, in nano-dollars; empty without a budget."""
     return {} if left is None else {BUDGET_REMAINING: usd(left)}

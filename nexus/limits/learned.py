@@ -1,7 +1,7 @@
 """Learns from completed calls: vendors' token counts for our estimates, and lengths of answers.
 
-Any thread; per (provider, model), of which only configured ones exist, so that memory is bounded. Newer calls
-count more, and what is learned stays within bounds, whatever vendors or clients send.
+Any thread. Per (provider, model), of which only configured ones exist, so that memory is bounded. Newer calls count
+more, and what is learned stays within bounds, whatever vendors or clients send.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from nexus.dataclasses import dataclass
 from nexus.limits.calibration import UNKNOWN, Calibration, Expected
 
 MEMORY = 0.95
-"""How much of what is known of answers outlives one of them: half of it is gone after 14."""
+"""How much of what is known about answers is kept per answer: half after 14 answers."""
 
 LARGEST = 100_000
-"""Most tokens that one answer counts for."""
+"""Maximum tokens that one answer counts for."""
 
 
 @dataclass(slots=True)
@@ -32,12 +32,12 @@ class Learned:
         self._histories: dict[tuple[str, str], _History] = {}
 
     def input(self, provider: str, model: str, estimate: Estimate) -> Expected:
-        """What the vendor will report for an estimate."""
+        """The token count that the vendor is expected to report for an estimate."""
         history = self._histories.get((provider, model))
         return (UNKNOWN if history is None else history.input).expect(estimate)
 
     def output(self, provider: str, model: str) -> int | None:
-        """Tokens of an answer that is rather long for this model; None before the first."""
+        """Tokens of a rather long answer of this model; None before the first answer."""
         history = self._histories.get((provider, model))
         if history is None or history.output is None:
             return None

@@ -1,6 +1,6 @@
-"""Days, weeks and months of the calendar, in a time zone: when they begin and end, whatever its clocks do.
+"""Calendar days, weeks and months in a time zone: when they begin and end, despite clock changes.
 
-Pure. A period begins with the first moment of its first day there, also where midnight is skipped or comes twice.
+Pure. A period begins with the first moment of its first day, even if midnight is skipped or occurs twice.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from nexus.settings.budgets import Period
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """``name`` tells a period from all others of its kind; ``begins`` and ``ends`` are in Unix seconds."""
+    """A period. ``name`` is unique among periods of its kind; ``begins`` and ``ends`` are in Unix seconds."""
 
     name: str
     begins: float
@@ -21,7 +21,7 @@ class Span:
 
 
 def span_of(period: Period, zone: tzinfo, now: float) -> Span:
-    """The one that ``now``, in Unix seconds, lies in."""
+    """The period that contains ``now``, in Unix seconds."""
     today = datetime.fromtimestamp(now, zone).date()
     match period:
         case "day":

@@ -1,7 +1,7 @@
 """Values exchanged with a limit store: quotas, demands on them, grants and refusals.
 
-Values only. Times are whole microseconds, amounts whole numbers, so that memory and Redis calculate alike. The
-demands of one decision have different keys; those whose keys have the same hash tag follow each other.
+Values only. Times are whole microseconds and amounts whole numbers, so that memory and Redis calculate alike. The
+demands of one decision have different keys; those with the same hash tag are adjacent.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from typing import Literal, Protocol, TypeVar
 from nexus.dataclasses import dataclass
 
 Dimension = Literal["input_tokens", "output_tokens", "requests", "cost"]
-"""Tokens, calls, or nano-dollars."""
+"""Tokens, requests, or nano-dollars."""
 
 SECOND = 1_000_000
-"""In microseconds."""
+"""One second in microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """``limit`` in any ``interval`` microseconds, counted under ``key``; ``rule`` says where that is configured,
-    ``budget`` is the name of one."""
+    """At most ``limit`` in any ``interval`` microseconds, counted under ``key``. ``rule`` says where this is
+    configured; ``budget`` is the budget's name, if it is one.
+    """
 
     key: str
     dimension: Dimension
@@ -33,13 +34,14 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What one request takes from one quota: ``amount``, if ``least`` of it is left, and otherwise nothing.
+    """What one request takes from one quota: ``amount``, if at least ``least`` of it is left, and otherwise nothing.
 
-    An amount that is only a bound can thus be more than what is left. No other request passes beside it, however many
-    come at once, until it is known how much it was.
+    So an amount that is only an upper bound can be more than what is left. Until it is settled, no parallel request
+    passes.
 
-    It counts as taken ``ago`` microseconds before it is. For a sliding window that is 0; for a period of the calendar,
-    which is an interval with a key of its own, as long as the period has lasted: all of it stops counting as it ends.
+    It counts as taken ``ago`` microseconds before now. For a sliding window that is 0. For a calendar period, which is
+    an interval with its own key, it is the time since the period began, so that everything stops counting when the
+    period ends.
     """
 
     quota: Quota
@@ -49,13 +51,13 @@ class Demand:
 
     @property
     def needed(self) -> int:
-        """What must be left for the demand to be met."""
+        """What must be left to meet the demand."""
         return self.amount if self.least is None else min(self.least, self.amount)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A quota at one moment: ``used`` of it, and the microseconds until nothing is, if nothing else comes."""
+    """A quota at one moment: how much is ``used``, and the microseconds until none is, if nothing is added."""
 
     quota: Quota
     used: int
@@ -70,8 +72,8 @@ class Standing:
 class Receipt:
     """How a store finds a grant's amounts again: the bucket of each demand.
 
-    ``generations`` tell a key from its successor after Redis lost it. ``local`` is the copy in this process, which
-    alone counts where there are no buckets. ``parts`` are what was decided one after the other in place of it.
+    ``generations`` tell a key from its successor after Redis lost it. ``local`` is the copy in this process, the only
+    one that counts if there are no buckets. ``parts`` are the grants that this one was split into.
     """
 
     buckets: tuple[int, ...]
@@ -91,9 +93,9 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Nothing was taken. ``demand`` is the one that stands longest in the way.
+    """Nothing was taken. ``demand`` is the one with the longest wait.
 
-    After ``wait`` microseconds exactly this request passes if nothing else comes; None means that it never can.
+    After exactly ``wait`` microseconds this request passes if no other does before; None means that it never can.
     """
 
     demand: Demand
@@ -109,36 +111,37 @@ Result = TypeVar("Result")
 
 
 class Loop(Protocol):
-    """How something on the loop waits for what a worker makes of a job."""
+    """Lets code on the event loop await a job that runs on a worker."""
 
     async def work(self, job: Callable[[], Result]) -> Result: ...
 
 
 class Store(Protocol):
-    """Counts spending. ``blocks`` says that calls may wait for a network and belong on a worker thread."""
+    """Counts spending. ``blocks``: calls may wait for the network and belong on a worker thread."""
 
     @property
     def blocks(self) -> bool: ...
 
     def ping(self) -> None:
-        """Says in the log whether it can count; never raises."""
+        """Logs whether the store works; never raises."""
         ...
 
     def reserve(self, demands: Sequence[Demand]) -> Granted | Refused:
-        """Meets all demands or none, as one step. Raises Overloaded when it cannot decide."""
+        """Meets all demands or none, in one step. Raises Overloaded if it cannot decide."""
         ...
 
     async def reserve_on_loop(self, demands: Sequence[Demand], loop: Loop) -> Granted | Refused:
-        """The same for the loop, which goes on meanwhile."""
+        """Like ``reserve``, from the event loop, without blocking it."""
         ...
 
     def restore(self, spent: Sequence[Demand]) -> None:
-        """What counted before the store was made, where it forgets that: of keys that nothing was taken from since.
-        Raises Overloaded."""
+        """Restores what counted before a restart, if the store does not survive one; only for keys without new usage.
+        Raises Overloaded.
+        """
         ...
 
     def settle(self, granted: Granted, amounts: Sequence[int]) -> None:
-        """Puts the true amounts in place of the demanded ones; never raises. Once for each grant."""
+        """Replaces the demanded amounts with the true ones. Never raises; once per grant."""
         ...
 
     def close(self) -> None: ...

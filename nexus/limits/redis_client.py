@@ -1,7 +1,7 @@
-"""Makes the client of a Redis store out of its settings, and puts its errors into words.
+"""Creates a Redis client from its settings, and explains its errors.
 
-The package ``redis`` is imported on first use: without a Redis store it costs nothing. The
-client never retries by itself and never waits longer than the settings say. No word of an error holds a password.
+The package ``redis`` is imported on first use: without a Redis store it costs nothing. The client never retries and
+never waits longer than the settings allow. No error message contains a password.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PORT = 6379
 
 
 class MissingRedis(Exception):
-    """Counting in Redis is configured and redis-py cannot be imported."""
+    """Redis storage is configured, but redis-py cannot be imported."""
 
     def __init__(self) -> None:
         super().__init__(f'server.rate_limits.storage: type = "redis" {NO_REDIS}')
@@ -25,18 +25,20 @@ class MissingRedis(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """What redis-py raises: ``lost`` whenever Redis does not do what it was asked, the others are kinds of it."""
+    """redis-py's exceptions: ``lost`` is every failure of Redis; the others are subclasses of it."""
 
     lost: tuple[type[Exception], ...]
     unknown_script: type[Exception]
     moved: type[Exception]
     ask: type[Exception]
     apart: type[Exception]
-    """The keys of a script do not lie together."""
+    """The keys of a script are in different slots."""
 
 
 def connect(settings: RedisStorage, node: str | None = None) -> Any:
-    """Connects at the first command; to ``node`` (HOST:PORT) rather than to url's. Raises MissingRedis."""
+    """A client that connects at the first command, to ``node`` (HOST:PORT) if given, else to the url. Raises
+    MissingRedis.
+    """
     try:
         import redis
         from redis.backoff import NoBackoff
@@ -50,7 +52,7 @@ def connect(settings: RedisStorage, node: str | None = None) -> Any:
         socket_timeout=settings.response_timeout,
         socket_connect_timeout=settings.connect_timeout,
         socket_keepalive=True,
-        # A command whose answer was lost may have been carried out: sending it again would count it twice.
+        # A command whose answer was lost may have been executed: sending it again would count it twice.
         retry=Retry(NoBackoff(), 0),
         protocol=2,
         client_name="nexus",
@@ -60,15 +62,15 @@ def connect(settings: RedisStorage, node: str | None = None) -> Any:
 
 
 def errors() -> Errors:
-    """For whoever has connected already."""
+    """For use after ``connect``, which reports a missing redis-py."""
     from redis.exceptions import AskError, ClusterCrossSlotError, MovedError, NoScriptError, RedisError
 
-    # A host that cannot be one is an error of Unicode's to the standard library.
+    # The standard library raises UnicodeError for an impossible host name.
     return Errors((RedisError, OSError, UnicodeError), NoScriptError, MovedError, AskError, ClusterCrossSlotError)
 
 
 def slot_of(key: str) -> int:
-    """Which of a cluster's slots a key lies in."""
+    """The cluster slot of a key."""
     from redis.crc import key_slot
 
     slot: int = key_slot(key.encode())
@@ -83,7 +85,7 @@ def address_of(settings: RedisStorage) -> str:
 
 
 def explain(error: Exception, settings: RedisStorage) -> str:
-    """What is wrong, in words by which somebody can mend it."""
+    """What is wrong, and how to fix it."""
     from redis.exceptions import AuthenticationError, TimeoutError
 
     text = str(error)[:200]

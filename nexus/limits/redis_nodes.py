@@ -1,8 +1,8 @@
-"""Runs scripts where their keys are: on the one Redis there is, or on a node of a cluster.
+"""Runs scripts where their keys are: on a single Redis, or on a node of a cluster.
 
-Worker threads only. A node that no longer has the keys says who has them, and has done nothing: only then is a
-script sent again. Where a node fails, what was learned of the cluster is forgotten and another known one asked first.
-While nobody answers, one call a second looks whether Redis is back; all others do without.
+Worker threads only. A node that no longer has the keys names the node that does, without executing anything: only then
+is a script sent again. If a node fails, the known slot owners are dropped and another known node is asked first. While
+Redis is unavailable, one call per second probes it; all others proceed without it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nexus.settings.limits import RedisStorage
 
 MOST_MOVES = 3
 REST = 1.0
-"""Seconds between two looks at a Redis that is lost."""
+"""Seconds between two probes of an unavailable Redis."""
 
 
 @functools.cache
@@ -29,7 +29,7 @@ def _sha(script: str) -> str:
 
 
 class Nodes:
-    """The node that the settings name, and those that it sent us to."""
+    """The configured node, and those that it redirected to."""
 
     def __init__(self, settings: RedisStorage) -> None:
         """Raises MissingRedis."""
@@ -41,7 +41,7 @@ class Nodes:
         self._lock = threading.Lock()
 
     def run(self, script: str, keys: Sequence[str], arguments: Sequence[object]) -> Any:
-        """The script's reply; all its keys lie in one slot. Raises what redis-py does."""
+        """The script's reply; all its keys are in one slot. Raises redis-py's exceptions."""
         slot = slot_of(keys[0]) if keys else None
         node = self._owners.get(slot, self._first) if slot is not None else self._first
         for _ in range(MOST_MOVES):
@@ -52,7 +52,7 @@ class Nodes:
                 if slot is not None:
                     self._owners[slot] = node
             except self._errors.ask as ask:
-                # The slot is on its way to another node: that one is asked this once, and the owner stays.
+                # The slot is migrating to another node: ask that one this once, and keep the owner.
                 return self._evaluate_there(self._client_at(str(ask), node), script, keys, arguments)
             except self._errors.lost:
                 self._forget(node)
@@ -61,7 +61,7 @@ class Nodes:
 
     def close(self) -> None:
         for client in self._clients.values():
-            # A client closes no pool that it was given.
+            # redis-py does not disconnect a pool that it was given.
             client.connection_pool.disconnect()
             client.close()
 
@@ -73,14 +73,14 @@ class Nodes:
             return client.eval(script, len(keys), *keys, *arguments)
 
     def _evaluate_there(self, node: str, script: str, keys: Sequence[str], arguments: Sequence[object]) -> Any:
-        """ASKING holds for the next command of its connection, hence both in one go."""
+        """ASKING applies to the next command of its connection, so both are sent in one pipeline."""
         pipeline = self._clients[node].pipeline(transaction=False)
         pipeline.execute_command("ASKING")
         pipeline.eval(script, len(keys), *keys, *arguments)
         return pipeline.execute()[-1]
 
     def _client_at(self, moved: str, asked: str) -> str:
-        """The node that is named. ``moved`` is "SLOT HOST:PORT", without a host where it is that of ``asked``."""
+        """The node named in a redirect "SLOT HOST:PORT"; without a host it is the host of ``asked``."""
         host, _, port = moved.rpartition(" ")[2].rpartition(":")
         bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host
         node = f"{bracketed or asked.rpartition(':')[0]}:{port}"
@@ -97,8 +97,10 @@ class Nodes:
 
 
 class Redis(Nodes):
-    """Redis as one of its users has it. ``instead`` says for the user's log what is done while it is lost, ``back`` is
-    called when it is not any more; ``failures`` counts the scripts that it did not answer.
+    """Redis behind a circuit breaker, for one user of it.
+
+    ``instead`` says in the user's log what happens while Redis is unavailable; ``back`` is called when it is available
+    again; ``failures`` counts the scripts that Redis did not answer.
     """
 
     def __init__(
@@ -121,7 +123,7 @@ class Redis(Nodes):
 
     @property
     def address(self) -> str:
-        """For logs."""
+        """Host and port, for logs."""
         return address_of(self._settings)
 
     @property
@@ -129,8 +131,9 @@ class Redis(Nodes):
         return self._breaker.is_open
 
     def run(self, script: str, keys: Sequence[str], arguments: Sequence[object]) -> Any:
-        """The script's reply, or None where Redis does not answer. Raises ``apart`` where a cluster has the keys on
-        several nodes."""
+        """The script's reply, or None if Redis does not answer. Raises ``apart`` if the keys are on several nodes of a
+        cluster.
+        """
         entered = self._breaker.enter()
         if entered is None:
             return None
@@ -151,7 +154,7 @@ class Redis(Nodes):
 
     def _failed(self, error: Exception) -> None:
         self.failures += 1
-        # A command that fails while others work is trouble too, and over with the next probe.
+        # A command that fails while others succeed is a failure too; the next probe ends it.
         if self._breaker.failed():
             reason = explain(error, self._settings)
             fields = {"redis": self.address, "error": type(error).__name__, "reason": reason}

@@ -1,7 +1,6 @@
 """The gateway's own 429, with what the caller can do about it.
 
-A refusal names rule, limit and what is left; ``retry_after`` is true where there is one and absent where waiting
-cannot help.
+The message names the rule, the limit and what is left; ``retry_after`` is exact, and absent if waiting cannot help.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ HINT: dict[Dimension, str] = {
 }
 
 LONG = 60 * SECOND
-"""A wait for which no client's own repetition makes sense."""
+"""Microseconds: an automatic retry by the client makes no sense after a longer wait."""
 
 
 class LimitExceeded(RateLimited):
@@ -42,14 +41,14 @@ class LimitExceeded(RateLimited):
         super().__init__(self._message(refused), param=param, retry_after=retry_after)
 
     def reply_headers(self, dialect: str) -> dict[str, str]:
-        # Both vendors' SDKs would repeat any 429 without asking.
+        # OpenAI's and Anthropic's SDKs would otherwise retry every 429.
         hopeless = {"x-should-retry": "false"} if self.is_hopeless else {}
         own = headers_for(dialect, (self.refused.standing,), time.time())
         return {**super().reply_headers(dialect), **own, **hopeless}
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether there is no use in a client's trying again by itself."""
+        """Whether an automatic retry by the client is useless."""
         return self.refused.never
 
     @staticmethod
@@ -64,7 +63,7 @@ class LimitExceeded(RateLimited):
 
 
 class BudgetExceeded(LimitExceeded):
-    """The same of money, in nano-dollars."""
+    """The same for money, in nano-dollars."""
 
     def __init__(self, refused: Refused) -> None:
         super().__init__(refused)
@@ -93,12 +92,12 @@ class BudgetExceeded(LimitExceeded):
 
 
 def refusal(refused: Refused) -> LimitExceeded:
-    """In the words of what was exceeded."""
+    """The error for the kind of quota that was exceeded."""
     return BudgetExceeded(refused) if refused.demand.quota.dimension == "cost" else LimitExceeded(refused)
 
 
 def in_words(interval: int) -> str:
-    """Microseconds as settings write them, the largest unit that fits without a remainder."""
+    """Microseconds in the notation of settings, with the largest unit that fits without a remainder."""
     for unit, size in (("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000), ("s", SECOND), ("ms", 1000)):
         if interval % size == 0:
             return f"{interval // size}{unit}"

@@ -1,4 +1,4 @@
-"""What is held for one call, and what it comes to when the call ends."""
+"""What is reserved for one call, and how it is settled when the call ends."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from nexus.limits.learned import Learned
 from nexus.limits.quota import Demand, Granted, Standing
 
 CALLERS_FAULT = frozenset({400, 401, 403, 404, 413, 422})
-"""What a vendor answers to a call that was wrong, and would be again: it counts as a request. What is no fault of the
-caller's (429, 5xx, no answer at all) does not."""
+"""Statuses for a call that is wrong and would fail again: it counts as a request. Failures that are not the caller's
+fault (429, 5xx, no answer) do not count.
+"""
 
 Earlier = Sequence[Usage | None]
-"""Of each attempt before the last that the vendor may charge for: what it reported."""
+"""For each attempt before the last that the vendor may charge for: the usage that it reported."""
 
 Conclude = Callable[[Granted, list[int]], None]
-"""Settles each demand of what was granted with what it came to."""
+"""Settles each demand of a grant with its true amount."""
 
 
 class Reservation:
-    """What is held for one call. The first of ``settle``, ``cut_off``, ``refuse`` and ``refund`` counts, the others do
-    nothing.
+    """What is reserved for one call.
+
+    Only the first of ``settle``, ``cut_off``, ``refuse`` and ``refund`` takes effect.
     """
 
     __slots__ = ("_ask", "_concluded", "_estimate", "_granted", "_guess", "_learned", "_lock", "_settle", "_spent")
@@ -41,7 +43,7 @@ class Reservation:
         conclude: Conclude,
         learned: Learned,
     ) -> None:
-        """``guess`` is how many tokens of input are expected."""
+        """``guess`` is the expected number of input tokens."""
         self._settle = conclude
         self._learned = learned
         self._ask = ask
@@ -62,18 +64,21 @@ class Reservation:
         return self._granted.standings if self._granted is not None else ()
 
     def budget_left(self, used: Usage | None = None) -> int | None:
-        """Nano-dollars of the budget of which the least is left, the call included: what is held for it, or what it
-        ``used``; None without a budget."""
+        """Nano-dollars left of the tightest budget, including this call: with what is reserved for it, or what it
+        ``used``. None without a budget.
+        """
         left: list[int] = []
         for demand, standing in self._money:
             cost = demand.amount if used is None else self._cost(demand, used)
-            # A call may hold more than is left where its end cannot be known.
+            # A call of unknown length may reserve more than is left.
             left.append(max(0, standing.quota.limit - standing.used + demand.amount - cost))
         return min(left, default=None)
 
     @property
     def charged(self) -> Iterator[tuple[Account, int, int]]:
-        """Of each budget how much it was charged with, and how much of it is used then; nothing while the call runs."""
+        """Per budget: the account, what this call was charged, and the total used after that. Empty while the call is
+        in flight.
+        """
         accounts = self._ask.spending.accounts if self._ask.spending is not None and self._spent else ()
         for account, spent, (demand, standing) in zip(accounts, self._spent, self._money, strict=True):
             yield account, spent, standing.used - demand.amount + spent
@@ -85,7 +90,7 @@ class Reservation:
         return [(demand, standing) for demand, standing in both if demand.quota.dimension == "cost"]
 
     def settle(self, usage: Usage | None, earlier: Earlier = ()) -> None:
-        """A complete answer: what the vendor reported; without a report what was expected."""
+        """After a complete answer: counts what the vendor reported, or without a report what was expected."""
 
         def amount(demand: Demand) -> int:
             if demand.quota.dimension == "cost":
@@ -96,10 +101,11 @@ class Reservation:
             self._learn(usage)
 
     def cut_off(self, usage: Usage | None, streamed: int = 0, earlier: Earlier = ()) -> None:
-        """The client left or the stream broke: what was seen, else the estimate of input; the request counts.
+        """The client disconnected or the stream broke: counts reported usage, or else the estimated input, and the
+        request.
 
-        ``streamed`` is how many tokens of output passed, about: most vendors report them at the very end only, so
-        that leaving just before it would make answers free.
+        ``streamed`` is the approximate number of output tokens sent: most vendors report them only at the very end, so
+        disconnecting just before it would otherwise make answers free.
         """
 
         def amount(demand: Demand) -> int:
@@ -110,7 +116,7 @@ class Reservation:
         self._conclude(amount, earlier)
 
     def refuse(self, earlier: Earlier = ()) -> None:
-        """The vendor said that the call was wrong: it counts, and no token does."""
+        """The vendor rejected the call as wrong: the request counts, no tokens do."""
         self._conclude(lambda demand: demand.amount if demand.quota.dimension == "requests" else 0, earlier)
 
     def refund(self) -> None:
@@ -126,9 +132,9 @@ class Reservation:
         streamed: int = 0,
         earlier: Earlier = (),
     ) -> None:
-        """Picks the rule by how the call went.
+        """Picks the rule by the outcome of the call.
 
-        ``billed`` says that the vendor may charge for the input although the attempt failed.
+        ``billed``: the vendor may charge for the input although the attempt failed.
         """
         if error is None:
             self.settle(usage, earlier)
@@ -142,7 +148,7 @@ class Reservation:
             self.refund()
 
     def _conclude(self, amount: Callable[[Demand], int], earlier: Earlier = ()) -> bool:
-        """Whether this was the first to do so, and something was held."""
+        """Returns whether this was the first conclusion and something was reserved."""
         with self._lock:
             first, self._concluded = not self._concluded, True
         if not first or self._granted is None:
@@ -156,7 +162,7 @@ class Reservation:
         return True
 
     def _billed(self, demand: Demand, earlier: Earlier) -> int:
-        """What attempts before the last one come to."""
+        """The usage of the attempts before the last one."""
         match demand.quota.dimension:
             case "input_tokens":
                 return sum(_reported(demand, usage, _expected(demand)) for usage in earlier)
@@ -166,12 +172,12 @@ class Reservation:
                 return 0
 
     def _at_least(self, usage: Usage | None, streamed: int) -> Usage:
-        """With what must have been used where that was not reported, or not to the end."""
+        """The usage, completed with what must have been used but was not reported."""
         usage = usage or Usage(input=self._guess)
         return replace(usage, output=max(usage.output, streamed - usage.reasoning))
 
     def _cost(self, demand: Demand, usage: Usage | None) -> int:
-        """What was held for it where nobody knows."""
+        """The cost of the usage; what was reserved if the cost is unknown."""
         spending = self._ask.spending
         cost = spending.cost(usage) if spending is not None and usage is not None else None
         return demand.needed if cost is None else cost
@@ -200,7 +206,7 @@ def _reported(demand: Demand, usage: Usage | None, otherwise: int) -> int:
 
 
 def _expected(demand: Demand) -> int:
-    """What a call used of which nobody reports it."""
+    """What a call counts for if its usage is not reported."""
     return demand.needed if demand.quota.dimension == "input_tokens" else demand.amount
 
 

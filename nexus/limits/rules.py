@@ -1,9 +1,9 @@
 """Selects the quotas of a call: in each dimension the most specific limit wins.
 
-Pure. The order is model and group, model, provider and group, provider; the first table that sets a dimension
-gives limit and interval, and nothing less specific counts for that dimension any more. What a provider's table limits
-is the sum over all models that fall back to it. The group chooses the limit and is not part of the key, so that a
-caller who changes groups takes along what is spent already.
+Pure. The order is model and group, model, provider and group, provider. The first table that sets a dimension gives its
+limit and interval; less specific tables no longer count for that dimension. A provider's table limits the sum over all
+models that fall back to it. The group selects the limit but is not part of the key, so that a caller who changes groups
+keeps what was already spent.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ SETTING: dict[Dimension, str] = {
     "output_tokens": "output_token_limit",
     "requests": "request_limit",
 }
-"""Dimension to the key that sets it."""
+"""Dimension -> the setting for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LimitKey:
-    """Whom and what a call is limited by; ``model`` is the public alias."""
+    """What a call is limited by; ``model`` is the public alias."""
 
     client: str
     group: str | None
@@ -44,7 +44,7 @@ class _LimitTable:
 
 @dataclass(frozen=True, slots=True)
 class PlannedLimit:
-    """One dimension of a plan: a quota of everybody whom the plan is for, without the one who calls."""
+    """One dimension of a plan: a quota without the caller, for every caller of the plan."""
 
     dimension: Dimension
     limit: int
@@ -57,7 +57,7 @@ LimitPlan = tuple[PlannedLimit, ...]
 
 
 def plan_of(limit_key: LimitKey) -> LimitPlan:
-    """What is limited for every client of the key's group: at most one line for each dimension."""
+    """The limits for every client of the key's group: at most one per dimension."""
     tables = tuple(_tables(limit_key))
     return tuple(planned for name in SETTING if (planned := _planned(name, limit_key, tables)) is not None)
 
@@ -70,7 +70,7 @@ def quotas_of(plan: LimitPlan, limit_key: LimitKey) -> tuple[Quota, ...]:
 
 
 class LimitRules:
-    """Plans by what they depend on: as many as there are models and groups in the settings."""
+    """Cached plans: as many as there are models and groups in the settings."""
 
     def __init__(self) -> None:
         self._plans: dict[tuple[str, str, str | None], tuple[RateLimits | None, RateLimits | None, LimitPlan]] = {}
@@ -81,7 +81,7 @@ class LimitRules:
             return ()
         group = limit_key.group
         if not any(group in limits.per_user.groups for limits in (own, shared) if limits is not None):
-            # Whatever a caller writes, unknown groups share one plan.
+            # Callers can send any group, so unknown ones share one plan.
             group = None
         key = (limit_key.provider, limit_key.model, group)
         known = self._plans.get(key)
@@ -101,7 +101,7 @@ def _planned(dimension: Dimension, limit_key: LimitKey, tables: tuple[_LimitTabl
 
 
 def _tables(limit_key: LimitKey) -> Iterator[_LimitTable]:
-    """Most specific first; ``rule`` says in words where the table stands."""
+    """Most specific first; ``rule`` says in words where the table is configured."""
     levels = (
         (limit_key.model_limits, f"model {limit_key.provider}/{limit_key.model}", True),
         (limit_key.provider_limits, f"provider {limit_key.provider}", False),

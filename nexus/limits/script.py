@@ -1,9 +1,9 @@
 """The sliding window of ``window`` as two Lua scripts for Redis.
 
-The same arithmetic to the microsecond; one conformance suite tests both. One quota is one
-hash: a field for each bucket holds "last:sum", and ``g`` tells this hash from one that Redis lost. A script is one
-atomic step over all keys of a decision; time is the server's own, unless a test gives it. Numbers that become text go
-through ``%.0f``, for Lua writes large ones as 1.8e+15.
+The arithmetic is the same to the microsecond; one conformance suite tests both. One quota is one hash: a field for each
+bucket holds "last:sum", and ``g`` (its generation) tells this hash from one that Redis lost. A script is one atomic
+step over all keys of a decision; it uses the server's time, unless a test gives one. Numbers are formatted with
+``%.0f``, because Lua writes large ones as 1.8e+15.
 """
 
 from __future__ import annotations

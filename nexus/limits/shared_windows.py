@@ -1,8 +1,8 @@
-"""Windows in memory that several processes see: a table of places, each for the window of one key.
+"""Windows in memory shared by several processes: a table of places, each for the window of one key.
 
-Law: made before the fork, and touched only under ``lock``, by which each decision is one step for all processes. A
-place whose window counts nothing any more is free for another key; nothing else is ever forgotten. What a process was
-writing in the very microsecond in which it died may be wrong until its interval is over.
+Law: created before the fork, and accessed only under ``lock``, which makes each decision one step for all processes. A
+place is reused for another key only when its window no longer counts anything; nothing else is ever forgotten. If a
+process dies in the microsecond of a write, that window may be wrong until its interval is over.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from nexus.limits.window import BUCKETS, Window
 from nexus.processes.lock import Lock
 
 PLACES = 1 << 17
-"""Twice as many as callers may be counted at a time, so that keys find room near where they belong."""
+"""Twice the number of callers that may be counted at once, so that keys find a place near their first one."""
 
 NEAR = 64
-"""Places in which a key may be, from the one on that its digest names."""
+"""Number of places in which a key may be, starting at the one that its digest selects."""
 
 _ENTRIES = BUCKETS + 1
 _HEAD = struct.Struct("=16sqq")
-"""The digest of the key, its interval, which is 0 where no key ever was, and the number of entries."""
+"""The digest of the key, its interval (0 if the place was never used), and the number of entries."""
 
 _LASTS = _HEAD.size
 _SUMS = _LASTS + _ENTRIES * 8
@@ -37,11 +37,11 @@ class SharedWindows:
     def __init__(self, places: int = PLACES) -> None:
         self.lock = Lock()
         self._places = places
-        # What nobody touches takes no memory.
+        # Pages that are never touched take no memory.
         self._memory = mmap.mmap(-1, places * _SIZE)
 
     def find(self, key: str) -> tuple[int, Window] | None:
-        """Where the window of a key is, and a copy of it."""
+        """The place of a key's window, and a copy of the window."""
         memory, (digest, near) = self._memory, _place(key, self._places)
         for at in near:
             known, interval, count = _HEAD.unpack_from(memory, at)
@@ -53,7 +53,7 @@ class SharedWindows:
         return None
 
     def room(self, key: str, now: int, taken: set[int]) -> int:
-        """A free place for a key that has none, but for those ``taken``. Raises Overloaded where there is none."""
+        """A free place for a key that has none, other than those ``taken``. Raises Overloaded if there is none."""
         for at in _place(key, self._places)[1]:
             if at not in taken and self._is_free(at, now):
                 return at
@@ -76,7 +76,7 @@ class SharedWindows:
 
 @lru_cache(4096)
 def _place(key: str, places: int) -> tuple[bytes, Sequence[int]]:
-    """The digest of a key, and where in memory it may be."""
+    """The digest of a key, and the offsets in memory where it may be."""
     digest = blake2b(key.encode(), digest_size=16).digest()
     first = int.from_bytes(digest[:8]) % places
     end = min(first + NEAR, places)

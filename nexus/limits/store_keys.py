@@ -1,8 +1,8 @@
 """Names of quotas, built from ids that callers choose.
 
-Pure and injective: different ids give different keys, whatever characters they hold, but for ids of more than
-``MAX_ID`` encoded characters, which are replaced by their SHA-256. Everything in braces is a Redis Cluster's hash tag
-and the same in all keys of one decision.
+Pure and injective: different ids give different keys, whatever characters they hold, except that ids of more than
+``MAX_ID`` encoded characters are replaced by their SHA-256. The part in braces is a Redis Cluster hash tag, and the
+same in all keys of one decision.
 """
 
 from __future__ import annotations
@@ -24,16 +24,18 @@ def encode_id(text: str) -> str:
 
 @functools.lru_cache(4096)
 def spending_tag(client: str, provider: str) -> str:
-    """What one client spends at one provider."""
+    """The tag for what one client spends at one provider."""
     return f"{{t:{encode_id(client)}:{encode_id(provider)}}}"
 
 
 def scope_of(model: str | None, dimension: str, interval: int) -> str:
-    """What follows the tag; without a model all models of the provider count together, as ``*``, which is no id."""
+    """What follows the tag. Without a model, all models of the provider count together, as ``*``, which no id encodes
+    to.
+    """
     scope = "*" if model is None else encode_id(model)
     return f":{scope}:{dimension}:{interval}"
 
 
 def calls_key(tag: str, who: str, interval: int) -> str:
-    """How often somebody called. ``tag`` is shared by all that is decided together."""
+    """The key that counts requests. ``tag`` is shared by all quotas that are decided together."""
     return f"{{r:{tag}}}:{who}:{interval}"

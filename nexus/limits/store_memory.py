@@ -1,9 +1,9 @@
 """The limit store in this process's memory.
 
-Any thread; one lock, never held while something waits; time is monotonic. A window that still counts something is
-never forgotten. Every decision looks at a few windows in turn and drops those that count nothing any more. When
-``max_keys`` windows all still count, whoever needs a further one is refused with 503 until one of them is over;
-callers that have a window are served as ever.
+Any thread; one lock, never held while waiting; time is monotonic. A window that still counts something is never
+forgotten. Every decision checks a few windows in turn and drops those that no longer count anything. If ``max_keys``
+windows all still count, a caller that needs a new one gets a 503 until one of them is over; callers that have a window
+are not affected.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from nexus.limits.quota import Demand, Granted, Loop, Refused
 from nexus.limits.window import Window, book, reserve
 
 MAX_KEYS = 100_000
-"""At 0.7 kB for a quiet and 2.2 kB for a busy one."""
+"""At 0.7 kB per quiet and 2.2 kB per busy window."""
 
 SWEPT_FOR_NEW = 4
-"""Windows looked at for each one that is added, so that dead ones never pile up; one in any other decision."""
+"""Windows checked for each one that is added, so that expired ones never pile up; other decisions check one."""
 
 SWEPT_WHEN_FULL = 64
 
 
 def monotonic() -> int:
-    """Microseconds."""
+    """Monotonic time in microseconds."""
     return time.monotonic_ns() // 1000
 
 
@@ -56,7 +56,7 @@ class MemoryStore:
         return self.reserve(demands)
 
     def book(self, demands: Sequence[Demand]) -> Granted:
-        """Takes what somebody else has granted already. Raises Overloaded."""
+        """Counts what another store already granted. Raises Overloaded."""
         with self._lock:
             now = self._clock()
             windows = self._opened(now, demands)
@@ -79,7 +79,7 @@ class MemoryStore:
                     window.add(now, amount - demand.amount)
 
     def restore(self, spent: Sequence[Demand]) -> None:
-        """What counted before this store was made, of keys that nothing was taken from since; as many as have room."""
+        """Restores what counted before a restart, for keys without new usage, as far as there is room."""
         with self._lock:
             now = self._clock()
             for demand in spent:
@@ -94,7 +94,7 @@ class MemoryStore:
         return len(self._windows)
 
     def _opened(self, now: int, demands: Sequence[Demand]) -> list[Window]:
-        """The windows of the demands; new ones are not kept yet. Raises Overloaded where there is no room for them."""
+        """The windows of the demands; new ones are not stored yet. Raises Overloaded if there is no room for them."""
         self._sweep(now, 1)
         known = [self._windows.get(demand.quota.key) for demand in demands]
         lacking = known.count(None)
@@ -105,7 +105,7 @@ class MemoryStore:
             self._sweep(now, SWEPT_WHEN_FULL)
             if len(self._windows) + lacking > self._max_keys:
                 raise Overloaded("too many distinct callers to count", retry_after=1)
-        # A window found before may have been swept: it counted nothing, and is kept again if this is granted.
+        # A window found before may have been swept: it counted nothing, and is stored again if this is granted.
         return [
             Window(demand.quota.interval) if window is None else window
             for demand, window in zip(demands, known, strict=True)

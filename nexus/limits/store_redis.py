@@ -1,14 +1,14 @@
 """The limit store in Redis, shared by all processes and machines.
 
-Worker threads only, for every call may wait for the network; one script for each decision, so that it is atomic
-whatever else happens. A cluster runs no script over keys of several slots: there they are reserved one slot after the
-other, and given back where a later one refuses. redis-py is imported when a store is made. A command is never sent
-twice: one whose answer was lost may have counted, and stays counted until its interval is over.
+Worker threads only, because every call may wait for the network. One script per decision, so that it is atomic. A
+cluster runs no script over keys of several slots: there the slots are reserved one after the other, and released if a
+later one refuses. redis-py is imported when a store is created. A command is never sent twice: one whose answer was
+lost may have counted, and stays counted until its interval is over.
 
-Every demand is booked in a local window too. While Redis is down that decides alone ("allow") or all are refused with
-503 ("deny"), and one call a second looks whether Redis is back. When it is, or is found to have forgotten, both have to
-grant until every interval that began before is over: so a single process keeps its limits exactly whatever Redis
-loses; several together can pass at most the limit each.
+Every demand is booked in a local window too. While Redis is unavailable, that window decides alone ("allow") or all
+limited calls get a 503 ("deny"), and one call per second probes Redis. After Redis returns, or turns out to have lost
+data, both must grant until every interval that began before is over: so a single process keeps its limits exactly,
+whatever Redis loses; several processes together can exceed them by at most one limit each.
 """
 
 from __future__ import annotations
@@ -56,16 +56,16 @@ class RedisStore:
         self._doubted: float | None = None
         self._losses = 0
         self._known: dict[str, tuple[bytes, float]] = {}
-        """By the key of a quota which hash it had, and when that was seen."""
+        """Per quota key: the generation of its hash, and when it was seen."""
         self._lock = threading.Lock()
         self.local_decisions = 0
-        """Made without Redis, since the start."""
+        """Number of decisions made without Redis since the start."""
         instead = "limited calls are refused" if self._denies else "limits are counted in this process only"
         back = partial(self._forgot, "Redis is back")
         self.redis = Redis(settings, log, instead=instead, back=back, breaker=breaker)
 
     def ping(self) -> None:
-        # A decision about nothing: it needs the rights that every other one needs.
+        # A decision without demands: it needs the same permissions as any other.
         if self._run(RESERVE, (), "", ()) is not None:
             log.info("limits are counted in Redis", extra={"fields": {"redis": self.redis.address}})
 
@@ -104,11 +104,11 @@ class RedisStore:
             decision = self._decide(demands)
             if not (isinstance(decision, Granted) and decision.receipt.buckets) or self._losses == losses:
                 return decision
-            # Redis forgot something while it decided this: what it granted may be spent already.
+            # Redis lost data while it decided this: what it granted may be spent already.
             self.settle(decision, [0] * len(demands))
 
     def restore(self, spent: Sequence[Demand]) -> None:
-        """Redis forgets nothing of its own."""
+        """Does nothing: Redis keeps its data over a restart of Nexus."""
 
     def settle(self, granted: Granted, amounts: Sequence[int]) -> None:
         receipt, left = granted.receipt, iter(amounts)
@@ -125,14 +125,14 @@ class RedisStore:
                 granted.demands, receipt.buckets, deltas, receipt.generations, strict=True
             )
         ]
-        # Where Redis never sees it, what was reserved stays counted for its interval.
+        # If this never reaches Redis, what was reserved stays counted for its interval.
         self._run(SETTLE, granted.demands, secrets.token_hex(4), rows)
 
     def close(self) -> None:
         self.redis.close()
 
     def _decide(self, demands: Sequence[Demand]) -> Granted | Refused:
-        # Booked here before Redis is asked: should it be lost the next moment, whoever decides without it knows.
+        # Book locally before asking Redis: if Redis is lost right after, local decisions already include this one.
         copy = self._copy(demands, checked=self._recently_lost(demands))
         if isinstance(copy, Refused):
             return copy
@@ -155,7 +155,7 @@ class RedisStore:
         return Granted(decision.demands, receipt, decision.standings)
 
     def _copy(self, demands: Sequence[Demand], checked: bool) -> Granted | Refused | None:
-        """The demands in the local window; None where that is full, which is no reason not to ask Redis."""
+        """Books the demands in the local window; None if that is full, in which case Redis is still asked."""
         try:
             return self._local.reserve(demands) if checked else self._local.book(demands)
         except Overloaded:
@@ -166,7 +166,7 @@ class RedisStore:
             self._local.settle(copy, [0] * len(copy.demands))
 
     def _without_redis(self, demands: Sequence[Demand]) -> Granted | Refused:
-        """Raises Overloaded where the settings say so, or where the local window is full."""
+        """Raises Overloaded if the settings say so, or if the local window is full."""
         if self._denies:
             raise Overloaded("limits are temporarily unavailable", retry_after=REST)
         with self._lock:
@@ -177,14 +177,14 @@ class RedisStore:
         return Granted(decision.demands, Receipt((), (), decision), decision.standings)
 
     def _recently_lost(self, demands: Sequence[Demand]) -> bool:
-        """Whether Redis may have forgotten, or never seen, something that still counts."""
+        """Whether Redis may have lost, or never received, something that still counts."""
         if self._doubted is None:
             return False
         longest = max(demand.quota.interval for demand in demands) / SECOND
         return self._monotonic() < self._doubted + longest
 
     def _has_forgotten(self, generations: Sequence[bytes], copy: Granted) -> bool:
-        """Whether a hash is another one than was seen within its interval, while something spent here still counts."""
+        """Whether the hash of a key changed within its interval, while something spent here still counts."""
         now, forgotten = self._monotonic(), False
         with self._lock:
             for generation, demand, standing in zip(generations, copy.demands, copy.standings, strict=True):
@@ -197,7 +197,7 @@ class RedisStore:
         return forgotten
 
     def _forgot(self, message: str | None) -> None:
-        """From now on the local window decides too; a message where it did not until now."""
+        """From now on the local window decides too. ``message`` is None if it did already."""
         with self._lock:
             self._doubted = self._monotonic()
             self._losses += message is not None
@@ -205,14 +205,14 @@ class RedisStore:
             log.warning(message, extra={"fields": {"local_decisions": self.local_decisions}})
 
     def _run(self, script: str, demands: Sequence[Demand], nonce: str, rows: Sequence[Sequence[object]]) -> Any:
-        """The script's reply, or None where Redis does not answer; one row of arguments for each demand."""
+        """The script's reply, or None if Redis does not answer; one row of arguments per demand."""
         keys = [self._prefix + demand.quota.key for demand in demands]
         now = "" if self._clock is None else self._clock()
         return self.redis.run(script, keys, [now, nonce, *chain.from_iterable(rows)])
 
 
 def _tag(demand: Demand) -> str:
-    """What decides the slot of its key in a cluster."""
+    """The part of the key that determines its slot in a cluster."""
     return demand.quota.key.partition("{")[2].partition("}")[0]
 
 

@@ -1,7 +1,7 @@
-"""The limit store of one of several processes: windows in memory that all of them see, exact without Redis.
+"""The limit store of one of several processes: windows in shared memory, exact without Redis.
 
-Any thread of any process. What a process had reserved when it died stays counted until its interval is over, for
-nobody knows what was spent.
+Any thread of any process. What a process had reserved when it died stays counted until its interval is over, because
+what it spent is unknown.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from nexus.limits.window import Window, reserve
 log = logging.getLogger("nexus.limits")
 
 _AT_ONCE = 100
-"""Windows that are restored while nobody else can decide."""
+"""Windows restored per hold of the lock."""
 
 
 class SharedStore:
@@ -62,7 +62,7 @@ class SharedStore:
             log.warning("a reservation stays counted", extra={"fields": {"cause": error.message}})
 
     def restore(self, spent: Sequence[Demand]) -> None:
-        """What counted before the memory was made, of keys that nothing was taken from since. Raises Overloaded."""
+        """Restores what counted before a restart, for keys without new usage. Raises Overloaded."""
         for start in range(0, len(spent), _AT_ONCE):
             with self._windows.lock:
                 now = self._clock()
@@ -77,9 +77,9 @@ class SharedStore:
         return None
 
     def _opened(self, now: int, demands: Sequence[Demand]) -> list[tuple[int, Window]]:
-        """Raises Overloaded where there is no room for a new one."""
+        """Raises Overloaded if there is no room for a new window."""
         known = [self._windows.find(demand.quota.key) for demand in demands]
-        # Also a place whose window is over is its key's, as long as the key is asked for.
+        # A place whose window is over still belongs to its key if this decision uses the key.
         taken = {found[0] for found in known if found is not None}
         return [found or self._new(now, demand.quota, taken) for demand, found in zip(demands, known, strict=True)]
 

@@ -1,10 +1,10 @@
-"""The sliding window: at most N in any interval, at whatever moment the interval begins.
+"""The sliding window: at most N in any interval, whenever the interval begins.
 
-Pure, in whole microseconds; time never goes back. What was admitted at ``t`` counts until ``t + interval`` at
-least, so no half-open interval of that length ever holds more than the limit. What falls into the same sixtieth of
-the interval is kept as one entry, which counts until its youngest part is old enough: a request is refused although
-it would just fit for at most interval / 60 longer than by an exact log, never admitted too early, and decided exactly
-where requests are more than interval / 60 apart. ``script`` does the same in Lua.
+Pure, in whole microseconds; time never goes back. What was admitted at ``t`` counts until ``t + interval`` at least, so
+no half-open interval of that length ever holds more than the limit. Admissions within the same sixtieth of the interval
+share an entry, which counts until its youngest part expires. So compared to an exact log, a request may be rejected for
+up to interval / 60 longer, is never admitted too early, and is decided exactly if requests are more than interval / 60
+apart. ``script`` does the same in Lua.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from nexus.limits.quota import Demand, Granted, Receipt, Refused, Standing
 
 BUCKETS = 60
-"""Parts of an interval; a window never has more than one entry more than this."""
+"""Parts of an interval; a window has at most one entry more than this."""
 
 
 def width_of(interval: int) -> int:
@@ -25,7 +25,7 @@ def width_of(interval: int) -> int:
 
 
 class Window:
-    """What was admitted lately, oldest first: the moment of the last admission in a bucket, and their sum."""
+    """Recent admissions, oldest first: per bucket the time of the last one, and their sum."""
 
     __slots__ = ("_lasts", "_sums", "interval", "total", "width")
 
@@ -40,11 +40,11 @@ class Window:
 
     @property
     def packed(self) -> tuple[bytes, bytes]:
-        """All that it is but for its interval, eight bytes for each entry."""
+        """Its times and sums, eight bytes per entry; everything except the interval."""
         return self._lasts.tobytes(), self._sums.tobytes()
 
     def advance(self, now: int) -> None:
-        """Forgets what no longer counts."""
+        """Drops what no longer counts."""
         lasts, horizon, count = self._lasts, now - self.interval, 0
         if not lasts or lasts[0] > horizon:
             return
@@ -54,7 +54,7 @@ class Window:
         del lasts[:count], self._sums[:count]
 
     def wait(self, now: int, amount: int, limit: int) -> int | None:
-        """Microseconds until ``amount`` fits; 0 where it does, None where it never can."""
+        """Microseconds until ``amount`` fits; 0 if it fits now, None if it never can."""
         if amount > limit:
             return None
         excess = self.total + amount - limit
@@ -67,12 +67,13 @@ class Window:
         return None
 
     def reset(self, now: int) -> int:
-        """Microseconds until nothing counts any more."""
+        """Microseconds until nothing counts."""
         return max(0, self._lasts[-1] + self.interval - now) if self._lasts else 0
 
     def add(self, at: int, amount: int) -> int:
-        """Books an amount as of a moment, which is not before that of the last one but for what clocks differ; returns
-        its bucket."""
+        """Books an amount at a time that, apart from clock differences, is not before the last entry's; returns its
+        bucket.
+        """
         lasts, width = self._lasts, self.width
         bucket = at // width
         self.total += amount
@@ -86,10 +87,10 @@ class Window:
         return bucket
 
     def change(self, now: int, bucket: int, delta: int) -> None:
-        """Corrects what was booked in ``bucket``.
+        """Corrects the amount booked in ``bucket``.
 
-        Where that no longer counts there is nothing to give back, while what is still owed is owed from now on:
-        otherwise calls that last longer than the interval could take any amount.
+        If the bucket no longer counts, nothing is given back, but an additional amount counts from now on: otherwise
+        calls that last longer than the interval could spend any amount.
         """
         self.advance(now)
         at = bisect_left(self._lasts, bucket * self.width)
@@ -118,7 +119,7 @@ def reserve(now: int, demands: Sequence[Demand], windows: Sequence[Window]) -> G
 
 
 def book(now: int, demands: Sequence[Demand], windows: Sequence[Window]) -> Granted:
-    """Takes every demand from its window, whatever the limits say."""
+    """Takes every demand from its window, regardless of the limits."""
     buckets: list[int] = []
     standings: list[Standing] = []
     for demand, window in zip(demands, windows, strict=True):
@@ -128,5 +129,5 @@ def book(now: int, demands: Sequence[Demand], windows: Sequence[Window]) -> Gran
 
 
 def longer(wait: int | None, other: int | None) -> bool:
-    """Whether a wait is the longer one; never is longest."""
+    """Whether ``wait`` is longer than ``other``; None (never) is the longest."""
     return other is not None and (wait is None or wait > other)

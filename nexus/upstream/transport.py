@@ -70,7 +70,7 @@ class _Adapter(HTTPAdapter):
         manager.key_fn_by_scheme = {**keys, UNIX: keys["http"]}
 
     def exchange(self, request: UpstreamRequest, address: Address) -> tuple[BoundResponse, BoundPool, BoundConnection]:
-        """Sends a request; returns the answer with its head read, its pool, and its connection, to return to the pool."""
+        """Sends a request; returns the answer with its head read, its pool, and its connection to give back."""
         pool = self._pool(address)
         headers = {
             "host": address.host,
@@ -114,7 +114,7 @@ class _Adapter(HTTPAdapter):
 
 
 class Transport:
-    """The connections to one provider. Thread-safe. ``proxy`` is a URL with the scheme http, https, socks5 or socks5h."""
+    """The connections to one provider. Thread-safe. ``proxy`` is a URL: http, https, socks5 or socks5h."""
 
     def __init__(
         self, provider: str, timeouts: Timeouts, *, proxy: str | None = None, trust: Trust | None = None
