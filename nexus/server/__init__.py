@@ -1,4 +1,4 @@
-"""The clients' side: the only Tornado code.
+"""The client-facing side, and the only code that uses Tornado.
 
-Reads, writes, flushes and renders errors; knows no vendor.
+It reads requests, writes and flushes answers, and renders errors. It knows no vendor.
 """

@@ -1,7 +1,7 @@
-"""Answers on a client's connection: a head in one write with what follows it, then further pieces.
+"""Writes answers to a client's connection: the head and the first piece in one write, then further pieces.
 
-Loop thread only. Single bytes of a head may go ahead of it, and zeros ahead of a chunk's size, to find out whether a
-client that half-closed still reads.
+Loop thread only. To find out whether a half-closed client still reads, single bytes of a head may be sent ahead of it,
+and leading zeros ahead of a chunk's size.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from nexus.server.lifecycle import Lifecycle
 from nexus.server.stream import INTERIM, OPENING, ClientStream
 
 MOST_ZEROS = 10
-"""Leading zeros of a chunk's size: with the digits behind them at most the 16 that clients take."""
+"""Maximum leading zeros of a chunk's size. With the digits that follow, these are at most the 16 that clients accept.
+"""
 
 
 class AnsweringConnection(HTTP1Connection):
-    """The half that writes; once ``lifecycle`` is stopping, every answer is a connection's last."""
+    """The writing half of a connection; once ``lifecycle`` is stopping, every answer closes its connection."""
 
     stream: ClientStream
 
@@ -41,12 +42,12 @@ class AnsweringConnection(HTTP1Connection):
         headers: MutableMapping[str, str],
         chunk: bytes | None = None,
     ) -> asyncio.Future[None]:
-        """In place of Tornado's, which looks at each line by itself; ``headers`` are named as they are ``written``."""
+        """Replaces Tornado's, which validates line by line; ``headers`` must have names as ``written`` returns them."""
         if not self._read_finished or self._lifecycle.is_stopping:
             self._disconnect_on_finish = True
         assert isinstance(start_line, ResponseStartLine)
         self._response_start_line = start_line
-        # Of a head that could not be read there may be neither.
+        # If the head could not be parsed, either may be missing.
         asked = self._request_start_line = self._request_start_line or RequestStartLine("GET", "", "HTTP/1.1")
         asked_headers = self._request_headers = self._request_headers or HTTPHeaders()
         if asked.version == "HTTP/1.1":
@@ -66,7 +67,7 @@ class AnsweringConnection(HTTP1Connection):
         return self._send_head(answer_head(start_line, headers), chunk)
 
     def _send_head(self, head: bytes, chunk: bytes | None) -> asyncio.Future[None]:
-        """In one write with the first of what follows."""
+        """Sends the head and the first chunk in one write."""
         future = self._write_future = asyncio.Future()
         if self.stream.closed():
             future.set_exception(StreamClosedError())
@@ -82,16 +83,17 @@ class AnsweringConnection(HTTP1Connection):
         return super().write(chunk)
 
     def push(self, chunk: bytes) -> bool:
-        """A further piece of an answer; whether all of it is out. Raises StreamClosedError."""
+        """Sends a further piece of an answer; returns whether all of it was written. Raises StreamClosedError."""
         if not chunk:
-            # It would be the end.
+            # An empty chunk would end the body.
             return True
         self._zeros = 0
         chunked = b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._chunking_output else self._format_chunk(chunk)
         return self.stream.push(chunked)
 
     def _probe(self) -> bytes:
-        """The next byte of what goes out anyway: the first words of the head, or a zero before the size of a chunk."""
+        """Returns the next byte that may be sent early: of the head's beginning, or a zero before a chunk's size; b""
+        if there is none."""
         if self._response_start_line is None:
             place = self._probes % len(INTERIM)
             if self._probes >= OPENING and self._request_start_line and self._request_start_line.version != "HTTP/1.1":

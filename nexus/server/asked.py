@@ -1,4 +1,4 @@
-"""From a request to a call: its body is collected, and what it asks for is read."""
+"""Turns a request into a call: collects its body and parses it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from nexus.wire import Json, text
 
 
 class AskedHandler(BaseHandler):
-    """One operation of a dialect. ``load`` is what its body takes of the bytes in flight."""
+    """One operation of a dialect. ``load`` counts the body's bytes in flight."""
 
     operation: Operation
     takes_body = True
     takes_anything = False
-    """Whether a body of whatever type goes on as it came."""
+    """Whether a body of any type is accepted and forwarded unchanged."""
     body: Body | Uploading | None = None
     load: Load
 
@@ -55,7 +55,7 @@ class AskedHandler(BaseHandler):
         self.connection.give_early(self.data_received)
 
     def take_body(self) -> Body | Uploading:
-        """What the body is collected in. Raises ClientError for one that its head already rules out."""
+        """Returns the collector for the body. Raises ClientError if the headers already rule the body out."""
         headers, settings = self.request.headers, self.runtime.settings.server
         encoding, length = headers.get("Content-Encoding", ""), body_length(headers)
         content_type = headers.get("Content-Type", "")
@@ -76,12 +76,12 @@ class AskedHandler(BaseHandler):
             self.refuse(error)
 
     def let_go(self) -> None:
-        """Nobody wants the body any more; may be called more than once, by any thread."""
+        """Discards the body. May be called more than once, from any thread."""
         if self.body is not None:
             self.body.drop()
 
     def make_call(self, path: str) -> Call:
-        """What is asked for; ``path`` is what the handler's pattern caught. Raises ClientError."""
+        """Builds the call; ``path`` is the part that the handler's pattern captured. Raises ClientError."""
         raw, body, upload = self._read_any()
         asked = Asked(raw, body, self.headers, self.request.query, self.dialect.name)
         asked = self.dialect.open(self.operation, path, asked)
@@ -95,7 +95,7 @@ class AskedHandler(BaseHandler):
         return self.new_call(asked, model, stream=stream, path=path, upload=upload)
 
     def _read_any(self) -> tuple[bytes, dict[str, Json], Upload | None]:
-        """The body, or the form in its place, and what it says. Raises ClientError."""
+        """Returns the raw body, the parsed fields, and the form if there is one. Raises ClientError."""
         if isinstance(self.body, Uploading):
             upload, fields = self.body.open()
             return b"", fields, upload
@@ -104,7 +104,7 @@ class AskedHandler(BaseHandler):
         return b"", {}, None
 
     def _asks_stream(self, document: Mapping[str, Json]) -> bool:
-        """Raises InvalidRequest."""
+        """Whether the client requests a stream. Raises InvalidRequest."""
         if self.operation.streams == "query":
             return self.query().get("stream") == "true"
         if self.operation.streams == "format":
@@ -115,7 +115,7 @@ class AskedHandler(BaseHandler):
         return stream is True and self.operation.streams == "body"
 
     def read_body(self) -> tuple[bytes, dict[str, Json]]:
-        """The body, and what it says. Raises ClientError."""
+        """Returns the raw body, and the JSON object in it. Raises ClientError."""
         content_type = media_type(self.request.headers.get("Content-Type", ""))
         fits = content_type == "application/json" or self.dialect.takes_any_type
         if not fits or not isinstance(self.body, Body):
@@ -149,6 +149,6 @@ class AskedHandler(BaseHandler):
         )
 
     def base(self) -> str:
-        """Where the client reaches the protocol's version; without a host where it names none that could be one."""
+        """The URL of the protocol's version as the client sees it; only its path if the Host header is invalid."""
         base = base_of(self.runtime.settings, self.dialect)
         return origin_of(self.request) + base.versioned

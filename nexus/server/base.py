@@ -1,6 +1,6 @@
-"""What every endpoint shares: a request id, one shape of error per dialect, no header that gives us away.
+"""The base of every endpoint: request ids, authentication, and errors in the dialect of the path.
 
-Whatever goes wrong leaves through ``write_error`` in the dialect of the path.
+Every error is rendered by the dialect's ``write_error``.
 """
 
 from __future__ import annotations
@@ -38,21 +38,20 @@ from nexus.server.runtime import Runtime
 from nexus.server.server import Server
 
 log = logging.getLogger("nexus.server")
-# Tornado quotes the header that it cannot read, a credential too.
+# Tornado logs headers that it cannot parse, which may hold credentials.
 logging.getLogger("tornado.general").setLevel(logging.WARNING)
 
 
 @stream_request_body
 class BaseHandler(RequestHandler):
-    """``runtime`` is the one that a request begins with, and keeps to its end. ``dialect`` is the one that errors are
-    written in. ``identity`` is there once ``prepare`` is over, which is before any of the body is read.
-    ``headers`` are the request's by lower-case name, several lines of one name as HTTP joins them; ``lines`` has each.
-    ``context`` is the trace that the request belongs to, ``request_id`` its name, both where its caller says so;
-    ``caller`` is the address that it came from. ``refused`` is what was answered in place of what was asked for;
-    ``received`` counts the bytes of the body. ``logged``: the access log has its line, or will.
+    """``runtime`` is the current one when the request begins, and stays so to its end. ``dialect`` renders errors.
+    ``identity`` is set once ``prepare`` is over, before any of the body is read. ``headers`` are the request's by
+    lower-case name, with repeated lines joined by commas; ``lines`` has each line. ``context`` (the trace) and
+    ``request_id`` are the caller's, if given; ``caller`` is the client's IP address. ``refused`` is the error that was
+    answered, if any; ``received`` counts the bytes of the body. ``logged``: the access log has the request, or will.
     """
 
-    # With these in its table an object of it would need a larger one, of 1.5 kB.
+    # Slots, because these attributes would make the instance's dictionary outgrow a size, to 1.5 kB.
     __slots__ = ("caller", "context", "headers", "id", "lines", "request_id", "runtime", "server")
 
     guarded = True
@@ -68,7 +67,7 @@ class BaseHandler(RequestHandler):
     headers: dict[str, str]
 
     def initialize(self, server: Server, runtime: Runtime, dialect: Dialect, others: Sequence[Dialect] = ()) -> None:
-        """``others`` are read at the same path, by clients whose headers say so."""
+        """``others`` are further dialects at the same path; the request's headers decide which one is used."""
         self.server = server
         self.runtime = runtime
         self.lines = header_lines(self.request.headers)
@@ -84,7 +83,7 @@ class BaseHandler(RequestHandler):
         runtime.uses.begin()
 
     async def _execute(self, *args: Any, **kwargs: Any) -> None:
-        """Tornado's: all that a request does, from here until nobody works for it any more."""
+        """Overrides Tornado's: the runtime stays in use until all work for the request is over."""
         try:
             await super()._execute(*args, **kwargs)
         finally:
@@ -97,11 +96,11 @@ class BaseHandler(RequestHandler):
         return exporting.begin(self.context, self.request.method or "", self.route_told())
 
     def route_told(self) -> str:
-        """The path as a trace names it: without what a client chose of it; "" for one that is not there."""
+        """The path for traces, without parts that clients choose; "" if the path is unknown."""
         return ""
 
     def name_request(self) -> None:
-        """Says how the request is called, here and by its caller; a vendor's own name for it then stands elsewhere."""
+        """Sets the headers with our request id and the caller's; a vendor's id then moves to a separate header."""
         names = {own.REQUEST_ID: self.id}
         if self.request_id is not None:
             vendors = self._headers.get(written(REQUEST_ID))
@@ -111,14 +110,14 @@ class BaseHandler(RequestHandler):
         self.set_headers(names)
 
     def clear(self) -> None:
-        """Of Tornado's, which writes the date for every answer anew, and keeps headers in two dictionaries."""
+        """Replaces Tornado's, which formats the date for every answer and keeps headers in two dictionaries."""
         lines = {"Server": "nexus", "Content-Type": "text/html; charset=UTF-8", "Date": date(int(time.time()))}
         self._headers: dict[str, str] = lines  # type: ignore[assignment]
         self._write_buffer: list[bytes] = []
         self.set_status(200)
 
     def set_headers(self, fields: Mapping[str, str]) -> None:
-        """All of them at once: Tornado looks at each letter of each value, which only odd ones need."""
+        """Sets headers in bulk. Tornado validates each character of each value, which only unusual values need."""
         text = "".join(fields.values())
         if text.isascii() and text.isprintable():
             self._headers.update({written(name): value for name, value in fields.items()})
@@ -131,7 +130,7 @@ class BaseHandler(RequestHandler):
 
     @property
     def connection(self) -> Connection:
-        """The client's connection; HTTP/1.1 is all that is served."""
+        """The client's connection; only HTTP/1.x is served."""
         return cast(Connection, self.request.connection)
 
     async def prepare(self) -> None:
@@ -154,11 +153,11 @@ class BaseHandler(RequestHandler):
         self._check_asked()
 
     def check_host(self) -> None:
-        """Raises PermissionDenied for a name of this server that it does not answer to."""
+        """Raises PermissionDenied if the Host header is not accepted."""
         self.runtime.guards.check_host(self.request)
 
     def _check_asked(self) -> None:
-        """Refuses at the head what would be refused anyway, so that no body is read for it."""
+        """Rejects a wrong method or an unexpected body as soon as the head is read, before any of the body."""
         if self.request.method not in self.methods():
             raise HTTPError(405)
         if not self.takes_body and body_length(self.request.headers) != 0:
@@ -168,7 +167,7 @@ class BaseHandler(RequestHandler):
         self.received += len(chunk)
 
     def refuse(self, error: NexusError) -> None:
-        """Answers with an error in the middle of a body, unless an answer went out."""
+        """Answers with an error while the body is being read, unless an answer was sent."""
         if not self._finished:
             self.answer_error(error)
 
@@ -212,7 +211,7 @@ class BaseHandler(RequestHandler):
         return dict(parse_qsl(self.request.query, keep_blank_values=True, max_num_fields=100))
 
     def methods(self) -> tuple[str, ...]:
-        """The methods that this path answers."""
+        """The methods that this path supports."""
         known = ("GET", "HEAD", "POST", "DELETE")
         return tuple(
             name for name in known if getattr(type(self), name.lower()) is not getattr(RequestHandler, name.lower())
@@ -225,12 +224,12 @@ class BaseHandler(RequestHandler):
         self.finish(body)
 
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
-        """Tornado comes here with whatever escaped a method."""
+        """Called by Tornado with any exception that a handler raised."""
         _, error, _ = kwargs.get("exc_info", (None, None, None))
         self.answer_error(self.own_error(error, status_code))
 
     def answer_error(self, error: NexusError) -> None:
-        """The whole reply: status, headers and body. Where a head has gone out, only the connection can say it."""
+        """Sends a whole error reply: status, headers and body. If a head was already sent, closes the connection."""
         self.refused = error
         if self._headers_written:
             self.connection.stream.close()
@@ -264,18 +263,18 @@ class BaseHandler(RequestHandler):
 
 
 class ReadHandler(BaseHandler):
-    """What is asked for by GET, and by HEAD without its body."""
+    """An endpoint for GET, and for HEAD, which sends no body."""
 
     def head(self, *path: str) -> Awaitable[None] | None:
         return self.get(*path)
 
 
 REASONS = {499: "Client Closed Request", 529: "Overloaded"}
-"""Statuses for which the standard library knows no words."""
+"""Reason phrases that the standard library lacks."""
 
 
 class UnknownPath(BaseHandler):
-    """Everything that no other handler has."""
+    """Answers 404 with the nearest path that exists, at every path without a handler."""
 
     def initialize(self, server: Server, runtime: Runtime, dialect: Dialect, others: Sequence[Dialect] = ()) -> None:
         super().initialize(server, runtime, dialect, others)

@@ -1,6 +1,6 @@
-"""One request body: taken in as it comes, bounded as it came and as it is decoded, and opened when it is whole.
+"""Collects one request body, bounded both as received and as decoded.
 
-``feed`` on the loop; ``open`` wherever there is time, which for a body that is ``heavy`` is a worker.
+Call ``feed`` on the loop. Call ``open`` once the body is complete: on a worker if it ``is_heavy``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class Body:
-    """Collects a body of ``limit`` bytes at most. Raises ClientError for one that its head already rules out."""
+    """Collects a body of at most ``limit`` bytes. Raises ClientError if the headers already rule it out."""
 
     def __init__(self, limit: int, encoding: str, length: int | None, load: Load) -> None:
         self._limit = limit
@@ -28,11 +28,11 @@ class Body:
 
     @property
     def is_heavy(self) -> bool:
-        """Whether opening and reading it would hold up others."""
+        """Whether opening and parsing it would block the loop for too long."""
         return self.size > LARGE or bool(self._layers)
 
     def feed(self, piece: bytes) -> None:
-        """Raises RequestTooLarge, and Overloaded where all bodies together are too much."""
+        """Adds a piece. Raises RequestTooLarge, and Overloaded if all bodies in flight exceed their limit."""
         self.size += len(piece)
         if self.size > self._limit:
             raise too_large(self._limit)
@@ -40,7 +40,7 @@ class Body:
         self._pieces.append(piece)
 
     def open(self) -> bytes:
-        """The whole body, decoded; it is kept here no longer. Raises ClientError."""
+        """Returns the whole body, decoded, and releases the pieces. Raises ClientError."""
         raw = b"".join(self._pieces)
         self._pieces.clear()
         if self._layers:
@@ -50,13 +50,13 @@ class Body:
         return raw.removeprefix(_BOM)
 
     def drop(self) -> None:
-        """Nobody wants it."""
+        """Discards the body."""
         self._pieces.clear()
         self._load.release()
 
 
 def read_document(raw: bytes) -> dict[str, Json]:
-    """A JSON object. Raises InvalidRequest."""
+    """Parses a JSON object. Raises InvalidRequest."""
     try:
         document = decode(raw) if len(raw) <= LARGE else decode_large(raw)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What each client is to be given so that it speaks to a gateway: environment variables, and Codex's options."""
+"""How to configure each client for a gateway: environment variables, and Codex's options."""
 
 from __future__ import annotations
 
@@ -27,35 +27,36 @@ class Gateway:
 
     @property
     def anthropic(self) -> str:
-        """The URL that Anthropic's clients take."""
+        """The base URL for Anthropic's clients."""
         return f"{reachable(self.base)}{self.settings.llm.paths['anthropic']}"
 
     @property
     def openai(self) -> str:
-        """The URL that OpenAI's clients take."""
+        """The base URL for OpenAI's clients."""
         return f"{reachable(self.base)}{self.settings.llm.paths['openai']}/v1"
 
     def takes_logins(self, dialect: str) -> bool:
-        """Whether the own login of a caller who speaks a dialect goes on to a provider."""
+        """Whether the login of a caller who uses this dialect is forwarded to a provider."""
         providers = self.settings.llm.providers.values()
         return any(provider.forwards_login and provider.login_dialect == dialect for provider in providers)
 
 
 def reachable(base: str) -> str:
-    """The same server by a name that a client on this machine can call; an address for "everywhere" is none."""
+    """Returns the URL with a wildcard address such as 0.0.0.0 replaced by localhost, which clients can call."""
     parts = urlsplit(base)
     return f"{parts.scheme}://localhost:{parts.port}" if parts.hostname in _EVERYWHERE else base
 
 
 def placeholder(settings: Settings) -> str:
-    """What stands for a caller's key in a text."""
+    """Returns the placeholder for the caller's key in instructions."""
     if settings.server.keys:
         return GATEWAY_KEY
     return TOKEN if settings.server.oauth is not None else NO_KEY
 
 
 def first_model(settings: Settings, *words: str) -> str:
-    """The first model whose name or vendor's id holds a word, or else the first of all."""
+    """Returns the first model whose name or vendor id contains one of ``words``, tried in order; else the first model,
+    or ""."""
     models = {
         f"{name}/{alias}": f"{provider.type}/{alias}/{model.rename}"
         for name, provider in settings.llm.providers.items()
@@ -67,13 +68,13 @@ def first_model(settings: Settings, *words: str) -> str:
 
 
 def claude_code(gateway: Gateway, large: str = "", small: str = "") -> dict[str, str]:
-    """The variables of Claude Code; of models that are not named those that suit it best."""
+    """Returns Claude Code's variables; picks suitable models for those not given."""
     large = large or first_model(gateway.settings, "sonnet", "claude")
     small = small or first_model(gateway.settings, "haiku", "sonnet", "claude")
     if not gateway.takes_logins("messages"):
         credential = {"ANTHROPIC_AUTH_TOKEN": gateway.key}
     else:
-        # A token of the gateway's would stand where Claude Code puts its own login.
+        # A gateway token would take the header in which Claude Code sends its own login.
         credential = {} if gateway.key == NO_KEY else {"ANTHROPIC_CUSTOM_HEADERS": f"{own.GATEWAY_KEY}: {gateway.key}"}
     models = {"ANTHROPIC_MODEL": large, "ANTHROPIC_DEFAULT_HAIKU_MODEL": small}
     window = {name: str(size) for name in _WINDOW if (size := _context(gateway.settings, large))}
@@ -81,7 +82,7 @@ def claude_code(gateway: Gateway, large: str = "", small: str = "") -> dict[str,
 
 
 def _context(settings: Settings, model: str) -> int | None:
-    """The tokens that a model takes, where the settings say it."""
+    """Returns a model's context window in tokens, if the settings have it."""
     provider, _, alias = model.partition("/")
     table = settings.llm.providers.get(provider)
     found = table.models.get(alias) if table else None
@@ -89,10 +90,10 @@ def _context(settings: Settings, model: str) -> int | None:
 
 
 def codex(gateway: Gateway, model: str = "") -> tuple[dict[str, str], list[str]]:
-    """The variables and the options of Codex, with the first model where none is named."""
+    """Returns Codex's variables and command line options; ``model`` defaults to the first model."""
     has_key = gateway.key != NO_KEY
     if gateway.takes_logins("responses"):
-        # Codex asks for its login then, and sends it; the gateway's key comes beside it.
+        # Codex then requires its own login and sends it; the gateway key goes into a separate header.
         beside = f', env_http_headers = {{ "{own.GATEWAY_KEY}" = "NEXUS_KEY" }}' if has_key else ""
         asked = f", requires_openai_auth = true{beside}"
     else:
@@ -104,10 +105,10 @@ def codex(gateway: Gateway, model: str = "") -> tuple[dict[str, str], list[str]]
 
 
 def openai_sdk(gateway: Gateway) -> dict[str, str]:
-    """The variables of OpenAI's SDKs."""
+    """Returns the variables of OpenAI's SDKs."""
     return {"OPENAI_BASE_URL": gateway.openai, "OPENAI_API_KEY": gateway.key}
 
 
 def anthropic_sdk(gateway: Gateway) -> dict[str, str]:
-    """The variables of Anthropic's SDKs."""
+    """Returns the variables of Anthropic's SDKs."""
     return {"ANTHROPIC_BASE_URL": gateway.anthropic, "ANTHROPIC_API_KEY": gateway.key}

@@ -1,5 +1,5 @@
-"""What worker processes share: memory (connections of each, what was spent, what runs, what is measured), and state
-that their supervisor keeps for them.
+"""What worker processes share: memory (connection counts, limit windows, calls in flight, metrics), and state that the
+supervisor keeps for them.
 """
 
 from __future__ import annotations
@@ -28,32 +28,33 @@ from nexus.telemetry.metrics.meters import Meters
 
 
 class Common:
-    """For ``count`` workers; ``counted`` names what is counted over all of them. Made once, before the first worker."""
+    """The memory shared by ``count`` workers; ``counted`` names the tallies kept across all of them. Create it once,
+    before the first fork."""
 
     def __init__(self, count: int, counted: Sequence[str]) -> None:
         self._count = count
         self._shares = shares(count)
         self._windows = SharedWindows()
         self._tallies = tallies(count, counted)
-        # One part for each worker, and one for what happens in the supervisor.
+        # One part per worker, and one for the supervisor.
         self._rows = Rows(count + 1)
         self.meters = Meters(self._rows.parts[-1])
 
     def place(self, index: int, control: Control, link: Link) -> Place:
-        """For the process that is this worker."""
+        """Returns the Place of worker ``index``; call it in that worker's process."""
         board = Board(lambda fact: control.tell((worker.FACT, fact)))
         tally, part = self._tallies[index], self._rows.parts[index]
         member = Member(self._windows, link, board, tally, self._rows, part, self._count)
         return Place(self._shares[index], member, control)
 
     def listen(self, indices: Iterable[int]) -> None:
-        """Counts workers before they hear that they are to listen, so that who hears it first leaves the others their
-        share."""
+        """Marks workers as listening, each with 0 connections, before any is told to listen; otherwise the first one
+        told would take more than its share."""
         for index in indices:
             self._shares[index].write(0)
 
     def ended(self, index: int) -> None:
-        """Nothing of a worker's counts any more, but for what it measured."""
+        """Clears the connections and tallies of a worker that ended; keeps its counters."""
         self._shares[index].write(None)
         self._tallies[index].clear()
         self._rows.parts[index].end()
@@ -63,7 +64,8 @@ class Common:
 
 
 class SharedState:
-    """What the supervisor itself serves of it, where that is kept in memory: what is in Redis is shared there."""
+    """State that the supervisor serves to workers from its own memory; with Redis storage, stored answers and ids live
+    there instead."""
 
     def __init__(self, settings: ServerSettings) -> None:
         self._kept = {name: LocalStore(bounds_of(settings.response_store, name)) for name in (ANSWERS, IDS)}
@@ -73,6 +75,6 @@ class SharedState:
                 self.functions |= remote.services(store, name)
 
     def adopt(self, settings: ServerSettings) -> None:
-        """What was stored stays; its bounds are those of the settings from now on."""
+        """Applies the bounds of new settings; keeps what is stored."""
         for name, store in self._kept.items():
             store.bounds = bounds_of(settings.response_store, name)

@@ -1,8 +1,8 @@
-"""One request on a client's connection: its head, its body, its clocks and the watch on the client.
+"""One request on a client's connection: its head, its body, its timeouts, and detecting that the client disconnected.
 
-Loop thread only. Tornado parses chunks; what is read, how long and how much is decided here, for every path alike. An
-answer that goes out before the body is read is followed by reading on within bounds: a socket closed over unread bytes
-is reset, and the client would never see why.
+Loop thread only. Tornado parses chunks; this file decides what to read, for how long and how much, for all paths. If an
+answer is sent before the body is read, reading goes on within limits: closing a socket with unread bytes resets it,
+and the client would never see the answer.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from nexus.server.stream import INTERIM, ClientStream, ClientTlsStream
 
 LONGEST_HEAD = 64 * 1024
 DISCARD_FACTOR = 4
-"""How many times the largest body is read and thrown away before a sender is cut off."""
+"""After an early answer, this many times the maximum body size is read and discarded before the connection closes."""
 
 TLS_HELLO = b"\x16\x03"
-"""How each handshake of TLS begins, and no request."""
+"""The first bytes of a TLS handshake; no request begins with them."""
 
 _HEAD_END = pattern(rb"\r?\n\r?\n")
 
 
 class Owner(Protocol):
-    """Who answers a request."""
+    """Answers a request."""
 
     def refuse(self, error: ClientError) -> None:
         """Answers with an error, unless an answer has begun."""
@@ -50,7 +50,7 @@ class Owner(Protocol):
 
 
 class OnceDelegate(HTTPMessageDelegate):
-    """Tells the one behind it exactly once how a request ended: finished, or its connection closed."""
+    """Tells the inner delegate exactly once how a request ended: finished, or connection closed."""
 
     def __init__(self, inner: HTTPMessageDelegate) -> None:
         self._inner = inner
@@ -77,7 +77,7 @@ class OnceDelegate(HTTPMessageDelegate):
 
 
 class Connection(AnsweringConnection):
-    """``owner`` answers for a request; until it is known, ``stranger`` does."""
+    """``owner`` answers errors of a request; until it is known, what ``stranger`` returns does."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Connection(AnsweringConnection):
         stranger: Callable[[Connection], Owner],
     ) -> None:
         super().__init__(stream, params, context, lifecycle)
-        # What a body may hold is decided by who takes it.
+        # The handler that collects the body enforces its limit.
         self._max_body_size = 1 << 62
         self.owner: Owner | None = None
         self._largest_body = clocks.largest_body
@@ -100,7 +100,7 @@ class Connection(AnsweringConnection):
 
     @property
     def target(self) -> str:
-        """The path that was asked for, as far as it is known."""
+        """The request's path, or "" if it is not known yet."""
         return "" if self._request_start_line is None else self._request_start_line.path.partition("?")[0]
 
     @property
@@ -109,17 +109,17 @@ class Connection(AnsweringConnection):
 
     @property
     def age(self) -> float:
-        """Seconds since this request's first byte came, or was waited for."""
+        """Seconds since this request's first byte, or since waiting for it began."""
         return self.stream.loop.time() - self._began
 
     @property
     def is_reading(self) -> bool:
-        """Whether a request is being read, and nothing of its answer is written."""
+        """Whether a request is being read and its answer has not begun."""
         begun = self._request_start_line is not None
         return begun and not self._read_finished and self._response_start_line is None
 
     async def read_response(self, delegate: HTTPMessageDelegate) -> bool:
-        """Reads one request and sees its answer out; whether another may follow."""
+        """Reads one request and waits for its answer; returns whether another request may follow."""
         delegates = OnceDelegate(delegate)
         self._clock.until_head()
         try:
@@ -127,11 +127,11 @@ class Connection(AnsweringConnection):
         except StreamClosedError:
             return False
         except UnsatisfiableReadError:
-            # Tornado has closed the stream.
+            # Tornado has already closed the stream.
             self.refuse(InvalidRequest("invalid chunk size"))
             return False
         except (HTTPInputError, ClientError) as error:
-            # Tornado quotes headers, and credentials with them.
+            # Tornado's messages quote headers, which may hold credentials.
             own = error if isinstance(error, ClientError) else InvalidRequest("malformed HTTP request")
             self.refuse(own)
             return await self._discard()
@@ -141,7 +141,7 @@ class Connection(AnsweringConnection):
             self.stream.settle()
             delegates.end()
             self._clear_callbacks()
-            # Its owner's request holds it: do not wait for the collector.
+            # The owner's request refers back to this: break the cycle rather than wait for the garbage collector.
             self.owner = None
 
     async def _exchange(self, delegate: OnceDelegate) -> bool:
@@ -154,7 +154,7 @@ class Connection(AnsweringConnection):
         self._read_finished = length == 0
         self._clock.stop()
         if self._read_finished or self._early:
-            # All of it is here: whoever answers takes it without being waited for.
+            # The whole body is here already: the handler takes it with ``give_early``.
             self._watch()
             delegate.headers_received(start, headers)
             delegate.finish()
@@ -170,7 +170,7 @@ class Connection(AnsweringConnection):
         return await self._see_out()
 
     def give_early(self, receive: Callable[[bytes], None]) -> None:
-        """Hands over the body where all of it came with the head."""
+        """Hands over the body if all of it came with the head."""
         if self._early:
             receive(self._early)
             self._early, self._read_finished = b"", not self._write_finished
@@ -186,7 +186,7 @@ class Connection(AnsweringConnection):
             if self._write_finished:
                 return b""
             while head.startswith((b"\r", b"\n")):
-                # Between two requests some clients send an empty line.
+                # Some clients send an empty line between requests.
                 del head[:1]
             found = _HEAD_END.search(head, seen)
             if (found.end() if found else len(head)) > LONGEST_HEAD:
@@ -198,9 +198,9 @@ class Connection(AnsweringConnection):
                 raise InvalidRequest("this port speaks plain HTTP: call it by http://, or set server.tls")
 
     def _read_lines(self, head: bytes) -> tuple[RequestStartLine, HTTPHeaders, int | None]:
-        """Raises InvalidRequest."""
+        """Returns the start line, the headers and the body's length. Raises InvalidRequest."""
         line, rest = head.split(b"\n", 1)
-        # An error is answered by what is known so far.
+        # Set step by step: an error reply uses what is known so far.
         start = self._request_start_line = read_start_line(line)
         headers = self._request_headers = read_headers(rest)
         start = self._request_start_line = in_origin_form(start, headers)
@@ -213,7 +213,7 @@ class Connection(AnsweringConnection):
         if version == "HTTP/1.1" and headers.get("Expect", "").lower() == "100-continue":
             self.stream.write(INTERIM)
         if length is not None and (body := self.stream.take(length)):
-            # It came meanwhile.
+            # The whole body arrived meanwhile.
             delegate.data_received(body)
             self._read_finished = True
             return
@@ -236,7 +236,7 @@ class Connection(AnsweringConnection):
             self.stream.set_close_callback(self._on_connection_close)
 
     async def _see_out(self) -> bool:
-        """Until the answer is written or the client disconnected."""
+        """Waits until the answer is written or the client disconnected; returns whether another request may follow."""
         try:
             if not self._finish_future.done() and not self.stream.closed():
                 await self._finish_future
@@ -252,7 +252,7 @@ class Connection(AnsweringConnection):
         return False
 
     async def _discard(self) -> bool:
-        """Reads on until the client is done, has had its time or sent too much."""
+        """Reads and discards until the client is done, time is up, or it sent too much; then closes."""
         with suppress(StreamClosedError, UnsatisfiableReadError):
             if not self._finish_future.done():
                 await self._finish_future
@@ -263,7 +263,7 @@ class Connection(AnsweringConnection):
         return self._shut()
 
     def _linger(self) -> None:
-        """The answer is out: says that nothing follows, and bounds what is read on."""
+        """Shuts down the sending side after the answer, and limits how much more is read."""
         self._lifecycle.leave(self)
         if self.stream.closed() or self.stream.room is not None:
             return
@@ -274,7 +274,7 @@ class Connection(AnsweringConnection):
                 self.stream.socket.shutdown(socket.SHUT_WR)
 
     def _finish_request(self, future: asyncio.Future[None] | None) -> None:
-        """Of Tornado's, called when an answer is written: closing is for ``read_response`` as long as it reads."""
+        """Overrides Tornado's, called when the answer is written: while the body is still read, ``_discard`` closes."""
         if self._read_finished:
             super()._finish_request(future)
             return
@@ -289,5 +289,5 @@ class Connection(AnsweringConnection):
             self.refuse(error)
 
     def refuse(self, error: ClientError) -> None:
-        """Answers what is being read, whoever would have answered it."""
+        """Answers the current request with the error."""
         (self.owner or self._stranger(self)).refuse(error)

@@ -1,6 +1,6 @@
-"""File descriptors: the limit of this process, raised as far as the system lets it.
+"""Raises this process's limit of open file descriptors as far as the system allows.
 
-Source: getrlimit(2). macOS refuses more than OPEN_MAX although it names no limit.
+Source: getrlimit(2). macOS rejects more than OPEN_MAX, although it reports no limit.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 import resource
 
 RESERVE = 64
-"""Descriptors that no call needs: listening sockets, the loop, the log, files."""
+"""Descriptors for everything besides calls: listening sockets, the loop, the log, files."""
 
 OPEN_MAX = 10_240
 
 
 def raise_limit() -> int | None:
-    """The number of descriptors that this process may have from now on; None where there is no such limit."""
+    """Raises the soft limit; returns the new limit, or None if there is none."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return None
@@ -31,7 +31,7 @@ def raise_limit() -> int | None:
 
 
 def shortage(limit: int | None, workers: int) -> str | None:
-    """What to say where calls need more: each has a client's connection and a vendor's."""
+    """Returns a warning if calls may need more descriptors than ``limit``; each needs two, for client and vendor."""
     needed = 2 * workers + RESERVE
     if limit is None or limit >= needed:
         return None

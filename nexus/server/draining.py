@@ -1,6 +1,6 @@
-"""The end of a server: it says that it goes, listens no more, lets calls end, ends the rest.
+"""Graceful shutdown: report "not ready", stop listening, wait for calls in flight, end the remaining ones.
 
-In that order, so that a load balancer that asks ``/ready`` never sends a call to where nobody listens.
+The order ensures that a load balancer that polls ``/ready`` never sends a call to a closed port.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from nexus.settings import ServerSettings
 log = logging.getLogger("nexus")
 
 _LAST_SECONDS = 1.0
-"""How long ended calls get to say so to their clients."""
+"""Seconds for ended calls to send their error to their clients."""
 
 
 async def drain(server: Server, http: HttpServer, own: ServerSettings) -> None:
-    """Returns when nothing is connected any more."""
+    """Shuts down; returns when every connection is closed."""
     lifecycle = server.lifecycle
     lifecycle.phase = Phase.LEAVING
-    # Where others listen on, clients find them.
+    # Not if other processes keep listening: clients reach those.
     if own.drain_delay and lifecycle.is_alone:
         log.info("stopping: still listening, no longer ready", extra={"fields": {"drain_delay_s": own.drain_delay}})
         await asyncio.sleep(own.drain_delay)
@@ -37,7 +37,7 @@ async def drain(server: Server, http: HttpServer, own: ServerSettings) -> None:
 
 
 async def end_calls(server: Server, http: HttpServer, seconds: float = _LAST_SECONDS) -> None:
-    """Tells the clients of all that still runs that it ends here, for so long."""
+    """Ends all calls and requests with an error; waits up to ``seconds`` for the errors to be sent."""
     server.lifecycle.phase = Phase.ENDING
     log.warning("aborting the calls that did not finish", extra={"fields": {"calls": len(server.calls)}})
     for state in list(server.calls.values()):

@@ -1,7 +1,7 @@
 """Undoes the Content-Encoding of a request body, within bounds.
 
-Pure; for a worker thread. Output is bounded by the limit of a body, layer by layer; what trails the last member of
-a layer counts with the bytes that came, and is dropped.
+Pure; call it on a worker thread. The output of each layer is limited to the maximum body size. Data after the last
+member of a layer counts towards the received bytes and is dropped.
 Source: RFC 9110 section 8.4, RFC 1952, RFC 7932, RFC 8878; RFC 9659 for the window of zstd.
 """
 
@@ -31,17 +31,17 @@ _CURES = {"br": f"pip install '{DISTRIBUTION}[brotli]'", "zstd": "pip install ba
 
 MOST_LAYERS = 3
 MOST_MEMBERS = 1000
-"""Members of one layer; each costs a new decoder and a copy of what was read behind it."""
+"""Maximum members of one layer; each costs a new decoder and a copy of the data read past its end."""
 
 _WINDOW = 64 * 1024
 _ZSTD_WINDOW_LOG = 23
-"""8 MiB: what RFC 9659 allows an encoder of HTTP."""
+"""8 MiB: the maximum that RFC 9659 allows in HTTP."""
 
 _ZSTD_MAGIC = (b"\x28\xb5\x2f\xfd", *(bytes((0x50 + low, 0x2A, 0x4D, 0x18)) for low in range(16)))
 
 
 class Decoder(Protocol):
-    """Of one member."""
+    """Decodes one member."""
 
     @property
     def eof(self) -> bool: ...
@@ -53,7 +53,7 @@ class Decoder(Protocol):
 
 
 class _Brotli:
-    """Brotli's decoder in the form of the standard library's. What trails a stream is an error to it."""
+    """Brotli's decoder with the standard library's interface. Trailing data is an error."""
 
     unused_data = b""
 
@@ -80,7 +80,7 @@ def _zstd(raw: bytes) -> Decoder:
 
 
 def _deflate(raw: bytes) -> Decoder:
-    """With the header of zlib, as RFC 9110 has it, or without, as some clients do."""
+    """Accepts data with the zlib header, as RFC 9110 requires, and without, as some clients send it."""
     has_header = len(raw) > 1 and raw[0] & 0x0F == 8 and int.from_bytes(raw[:2]) % 31 == 0
     return zlib.decompressobj(zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
 
@@ -91,7 +91,7 @@ _DECODERS: dict[str, tuple[Callable[[bytes], Decoder], tuple[bytes, ...]]] = {
     **({"zstd": (_zstd, _ZSTD_MAGIC)} if _zstandard is not None else {}),
     **({"br": (lambda raw: _Brotli(), ())} if _brotli is not None else {}),
 }
-"""How a member is decoded, and what a further one begins with, where there may be one."""
+"""For each encoding: the decoder, and the magic numbers of a further member, if there can be one."""
 
 _ERRORS: tuple[type[Exception], ...] = (
     zlib.error,
@@ -101,7 +101,7 @@ _ERRORS: tuple[type[Exception], ...] = (
 
 
 def read_encodings(header: str) -> tuple[str, ...]:
-    """The layers in the order in which they were put on. Raises UnsupportedMediaType."""
+    """Returns the encodings in the order in which they were applied. Raises UnsupportedMediaType."""
     named = [part.strip().lower().removeprefix("x-") for part in header.split(",")]
     layers = tuple(name for name in named if name not in ("", "identity"))
     taken = ", ".join(_DECODERS)
@@ -115,7 +115,7 @@ def read_encodings(header: str) -> tuple[str, ...]:
 
 
 def unpacked(raw: bytes, layers: Sequence[str], limit: int) -> bytes:
-    """Raises InvalidRequest, and RequestTooLarge beyond ``limit`` bytes."""
+    """Returns the decoded body. Raises InvalidRequest, and RequestTooLarge above ``limit`` bytes."""
     for name in reversed(layers):
         raw = _without(name, raw, limit)
     return raw
@@ -132,7 +132,7 @@ def _without(name: str, raw: bytes, limit: int) -> bytes:
             if not window:
                 raise InvalidRequest(f"the {name} body is truncated")
             try:
-                # One byte more than may still come is enough to know that it is too much.
+                # One byte over the limit is enough to detect an excess.
                 piece = decoder.decompress(window, limit - size + 1)
             except _ERRORS as error:
                 raise InvalidRequest(f"the body is not valid {name}") from error

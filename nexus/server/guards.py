@@ -1,6 +1,6 @@
-"""Checks before every handler: CORS, CSRF, names of this machine, and the client's address.
+"""Checks before every handler: CORS, CSRF, the Host header, and the client's address.
 
-Loop thread only; nothing here blocks. Rules are in ``nexus.auth``; this file hands them what Tornado knows.
+Loop thread only; never blocks. The rules are in ``nexus.auth``; this file applies them to Tornado's requests.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nexus.settings.server import ServerSettings
 
 
 def header_lines(headers: HTTPHeaders) -> HeaderLines:
-    """Every line of every header, by its lower-case name."""
+    """Returns all lines of each header, by lower-case name."""
     lines: dict[str, list[str]] = {}
     for name, value in headers.get_all():
         lines.setdefault(name.lower(), []).append(value)
@@ -32,7 +32,7 @@ def header_lines(headers: HTTPHeaders) -> HeaderLines:
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """``own_hosts`` are the names that the gateway answers to beside this machine's; None where it answers to any."""
+    """``own_hosts`` are the accepted Host names besides this machine's own; None if any name is accepted."""
 
     requires_credential: bool
     cors: CorsSettings | None
@@ -48,21 +48,21 @@ class Guards:
         return cls(own.asks_who_calls, own.cors, own.csrf, own.client_ip, resource, hosts)
 
     def caller_ip(self, lines: HeaderLines, peer: str) -> str:
-        """Where a call comes from, as far as the proxy in front is believed."""
+        """Returns the client's IP address, from the headers of trusted proxies only."""
         return client_ip(self.client_ip, lines, peer)
 
     def reply_headers(self, request: HTTPServerRequest) -> dict[str, str]:
-        """For every reply, errors too: without them a page cannot read why it was refused."""
+        """Returns the CORS headers for every reply, including errors: without them a page cannot read the error."""
         return cors.reply_headers(self.cors, request.headers.get("Origin"))
 
     def preflight(self, request: HTTPServerRequest) -> dict[str, str] | None:
-        """The headers of a 204, where a browser asks before it calls; None for any other request."""
+        """Returns the headers of the 204 for a CORS preflight request; None for any other request."""
         if request.method != "OPTIONS":
             return None
         return cors.preflight_headers(self.cors, {name.lower(): value for name, value in request.headers.items()})
 
     def check_host(self, request: HTTPServerRequest) -> None:
-        """Raises PermissionDenied for a name that is not this machine's, where nothing else keeps a page out."""
+        """Raises PermissionDenied for a foreign Host name, if no credential is required: prevents DNS rebinding."""
         if self.own_hosts is None or self.requires_credential or is_unix(request):
             return
         for host in request.headers.get_list("Host"):
@@ -70,17 +70,17 @@ class Guards:
                 raise PermissionDenied("this Host header is not allowed; add the name to server.hosts")
 
     def check_page(self, request: HTTPServerRequest) -> None:
-        """Raises PermissionDenied for a page that may not call, and for a form without the header that it needs."""
+        """Raises PermissionDenied if a page's origin is not allowed, or if a required CSRF header is missing."""
         if self.csrf.enabled and request.method != "OPTIONS" and self.csrf.header_name not in request.headers:
             raise PermissionDenied(f"the header {self.csrf.header_name} is missing")
         origin = request.headers.get("Origin")
-        # With a key or a token to show, a foreign page has nothing to show. Without, whatever page a browser on this
-        # machine has open could call, and a name that resolves to this address makes it read the answers too.
+        # If a credential is required, a foreign page has none. Otherwise any page open in a browser on this machine
+        # could call, and with a name that resolves to this address also read the answers.
         if origin is not None and not self.requires_credential and not cors.is_allowed(self.cors, origin):
             raise PermissionDenied("this origin is not allowed; add it to server.cors.allow_origins")
 
     def challenge(self, error: Exception) -> Mapping[str, str]:
-        """The headers that a refusal has beside its body."""
+        """Returns the WWW-Authenticate header for an error, if it has one."""
         challenge = metadata.challenge(error, self.resource)
         return {} if challenge is None else {"WWW-Authenticate": challenge}
 
@@ -95,7 +95,7 @@ _HOST = pattern(r"[A-Za-z0-9.-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\
 
 
 def origin_of(request: HTTPServerRequest) -> str:
-    """Scheme and host as the client called them, "" where that is no host; a proxy in front may speak HTTPS for us."""
+    """Returns the scheme (from a proxy, if it terminates TLS) and host that the client used; "" if Host is invalid."""
     host = request.headers.get("Host", "")
     secure = request.protocol == "https" or request.headers.get("X-Forwarded-Proto") == "https"
     return f"{'https' if secure else 'http'}://{host}" if _HOST.fullmatch(host) else ""

@@ -1,7 +1,7 @@
-"""What is said to whoever comes without a credential: a page about this server, a hello, who gives out tokens.
+"""Endpoints that need no credential: a page about this server, a hello, and OAuth metadata.
 
-Open, small and constant. The page tells paths only: no key, no model, no vendor, no version. Nothing in it runs or
-loads.
+All are small and constant. The page shows only paths: no key, model, vendor or version. It has no scripts and loads
+nothing.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class HomeHandler(ReadHandler):
 
 
 def page(settings: Settings, base: str) -> str:
-    """The page for a server that is called at ``base``; "" where that is not known."""
+    """Returns the page; ``base`` is this server's URL as the client sees it, or "" if unknown."""
     credential = (
         "Every call needs a gateway key or a token; ask the operator of this gateway for one."
         if settings.server.asks_who_calls
@@ -70,7 +70,7 @@ def page(settings: Settings, base: str) -> str:
 
 
 def entries(settings: Settings, base: str) -> str:
-    """What there is, and where, as HTML: its name, and its address."""
+    """Returns the names and addresses of what is served, as HTML."""
     served = bases(settings)
     found = [(f"Base URL of {place.protocol.clients}", base + place.url_path or "/") for place in served]
     found += [("Models", base + models) for place in served for models in place.models[:1]]
@@ -80,7 +80,7 @@ def entries(settings: Settings, base: str) -> str:
 
 
 class MetadataHandler(BaseHandler):
-    """Where clients learn who gives out tokens for this gateway (RFC 9728), before they have one."""
+    """Protected resource metadata (RFC 9728): tells clients which authorization server issues tokens."""
 
     guarded = False
 
@@ -92,8 +92,8 @@ class MetadataHandler(BaseHandler):
 
 
 HELLO = "/api/hello"
-"""Claude Code asks ``HEAD`` of its base URL, and this, which some programs look for below the base and some at the
-root, before they begin."""
+"""Before its first call, Claude Code sends ``HEAD`` to its base URL and requests this path; some programs request it
+below the base URL, others at the root."""
 
 
 class HelloHandler(HomeHandler):

@@ -1,7 +1,7 @@
-"""The HTTP server in front of the application: its own streams and connections, and an answer to whom no path answers.
+"""The HTTP server in front of the application, with its own streams and connections.
 
-Loop thread only. What Tornado would answer with bare lines, or log with a traceback, is refused here in the
-dialect of the path, with a line in the access log.
+Loop thread only. Requests that Tornado would answer with a bare status line, or log with a traceback, are rejected here
+in the dialect of the path and get an access log line.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ log = logging.getLogger("nexus.server")
 
 
 class CurrentApp(Router):
-    """The application that serves; asked when the head of a request is there, so that kept connections wait in none."""
+    """Routes to the current application, looked up once per request, so that idle connections hold no old one."""
 
     def __init__(self, app: App) -> None:
         self.app = app
@@ -54,11 +54,10 @@ class CurrentApp(Router):
 
 
 class HttpServer(PausingServer):
-    """Serves whatever application is the current one, over connections of our own."""
+    """Serves the current application, over ``Connection`` objects."""
 
     def initialize(self, current: CurrentApp, lifecycle: Lifecycle, *, plain: bool = False) -> None:  # type: ignore[override]
-        """``PausingServer`` is made by Tornado's factory, which calls this in place of a constructor. ``plain`` serves
-        HTTP in any case."""
+        """Tornado's factory calls this in place of a constructor. ``plain`` serves HTTP even if TLS is configured."""
         super().initialize(current)
         self._current = current
         self._lifecycle = lifecycle
@@ -69,7 +68,7 @@ class HttpServer(PausingServer):
         return Clocks(own.client_timeout, own.upload_timeout, own.keep_alive_timeout, own.max_body_size)
 
     def _handle_connection(self, connection: socket.socket, address: Any) -> None:
-        """Of Tornado's, whose streams do not stay watched."""
+        """Replaces Tornado's, whose streams do not detect that the client disconnected during an answer."""
         try:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             tls = None if self._plain else self._current.app.runtime.tls
@@ -79,7 +78,7 @@ class HttpServer(PausingServer):
             else:
                 self.handle_stream(ClientStream(connection), address)
         except OSError:
-            # Gone before it was here.
+            # The client has already disconnected.
             connection.close()
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
@@ -90,13 +89,13 @@ class HttpServer(PausingServer):
         served.start_serving(self)
 
     def refuse_unread(self, error: ClientError) -> None:
-        """Answers everybody whose request is still being read."""
+        """Answers every request that is still being read with the error."""
         for served in list(self._connections):
             assert isinstance(served, ServerConnection)
             served.refuse_unread(error)
 
     def _connection(self, stream: ClientStream, params: HTTP1ConnectionParameters, context: object) -> Connection:
-        """For one request: the clocks are those of the configuration that holds when its turn comes."""
+        """Returns a Connection for one request, with the current configuration's timeouts."""
         return Connection(stream, params, context, self._clocks(), self._lifecycle, self._stranger)
 
     def _stranger(self, connection: Connection) -> Stranger:
@@ -105,7 +104,7 @@ class HttpServer(PausingServer):
 
 
 class ServerConnection(HTTP1ServerConnection):
-    """Requests on one connection, one after the other."""
+    """Serves the requests of one connection, one after another."""
 
     stream: ClientStream
 
@@ -138,7 +137,7 @@ class ServerConnection(HTTP1ServerConnection):
                     connection.close()
                     return
                 if self.stream.has_more:
-                    # Whoever sends many requests at once waits behind others.
+                    # Let other connections run before the next pipelined request.
                     await asyncio.sleep(0)
         finally:
             self._current = None
@@ -146,7 +145,7 @@ class ServerConnection(HTTP1ServerConnection):
 
 
 class Stranger:
-    """Answers a request that cannot be read far enough to have a handler."""
+    """Rejects a request that fails before it has a handler."""
 
     def __init__(self, connection: Connection, dialect: Dialect, finished: Consumer) -> None:
         self._connection = connection

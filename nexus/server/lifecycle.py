@@ -1,7 +1,7 @@
-"""Where a server stands between its start and its end, and what it still owes an answer.
+"""The phase of a server between start and end, and the requests that it has yet to answer.
 
-Loop thread only. Whoever is owed something is in ``busy`` from the first whole head on until its answer is out and
-its worker is done. Only the last phase refuses: until then every request that comes is answered.
+Loop thread only. A request is busy from its complete head until its answer is written and its worker is done. Only the
+last phase rejects requests; until then, every one is answered.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ class Phase(IntEnum):
     STARTING = 0
     SERVING = 1
     LEAVING = 2
-    """It still listens, and tells load balancers and clients to go elsewhere."""
+    """Still listening, but no longer ready: load balancers and clients should go elsewhere."""
 
     DRAINING = 3
-    """It listens no more; what is connected is served to its end."""
+    """No longer listening; open connections are still served."""
 
     ENDING = 4
-    """Time is up: what runs is ended, what comes is refused."""
+    """Time is up: calls in flight are ended, new ones are rejected."""
 
 
 class Lifecycle:
-    """Of one process; ``share`` is its part of the connections, where several processes serve together."""
+    """The lifecycle of one process; ``share`` is its connection count if several processes serve together."""
 
     def __init__(self, share: Share | None = None) -> None:
         self.phase = Phase.STARTING
@@ -37,7 +37,7 @@ class Lifecycle:
 
     @property
     def is_ready(self) -> bool:
-        """Whether new connections are welcome, at this process or at another one that listens with it."""
+        """Whether new connections are accepted, by this process or another one on the same sockets."""
         return self.phase is Phase.SERVING if self.share is None else self.share.is_anybody_serving
 
     @property
@@ -46,7 +46,7 @@ class Lifecycle:
 
     @property
     def is_alone(self) -> bool:
-        """Whether nobody else listens when this process no longer does."""
+        """Whether no other process will keep listening when this one stops."""
         return self.share is None or self.share.is_stopping
 
     def enter(self, who: object) -> None:
@@ -60,7 +60,7 @@ class Lifecycle:
             self._idle.set()
 
     async def idle(self, seconds: float) -> bool:
-        """Waits until nothing is owed any more; whether that came true in time."""
+        """Waits until no request is busy; returns False if that takes longer than ``seconds``."""
         try:
             await asyncio.wait_for(self._idle.wait(), seconds)
         except TimeoutError:

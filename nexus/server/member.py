@@ -1,4 +1,4 @@
-"""What a worker process has of its supervisor."""
+"""What a worker process gets from its supervisor."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from nexus.processes.tally import Tally
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """``windows`` are what limits count, ``link`` is for all else that must be exact, ``board`` for what must not wait,
-    ``tally`` for numbers that must be and must not; ``rows`` are what all have counted, ``part`` its own; ``count``
-    workers there are."""
+    """``windows`` are the counters of limits; ``link`` is for all other exact state, ``board`` for facts that must not
+    block, ``tally`` for counts that are exact and do not block; ``rows`` are the metrics of all processes, ``part``
+    those of this one; ``count`` is the number of workers."""
 
     windows: SharedWindows
     link: Link

@@ -1,6 +1,6 @@
-"""What Prometheus reads: all that the processes of this gateway have counted, whichever of them is asked.
+"""The Prometheus endpoint: metrics of all processes of this gateway, whichever process answers.
 
-With a key for whoever may see what everybody used, or at an address of its own.
+Served with calls, to keys that may see everyone's usage, or without a key at a separate address.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NOT_A_READER = (
 
 
 class MetricsHandler(ReadHandler):
-    """Where calls are served."""
+    """Metrics at the address of calls, with a key."""
 
     async def get(self) -> None:
         self.check_reader()
@@ -45,18 +45,18 @@ class MetricsHandler(ReadHandler):
         self.send(page.body, page.content_type)
 
     def check_reader(self) -> None:
-        """Raises PermissionDenied."""
+        """Raises PermissionDenied if the caller may not see everyone's usage."""
         if not sees_everybody(self.identity, self.runtime.settings.usage.readers):
             raise PermissionDenied(NOT_A_READER)
 
 
 class OwnMetricsHandler(MetricsHandler):
-    """Where nothing else is served: whoever can connect may read."""
+    """Metrics at a separate address: anyone who can connect may read them."""
 
     guarded = False
 
     def check_host(self) -> None:
-        """Where others than this machine are meant to read, they know it by whatever name."""
+        """Checks only if all addresses are loopback: other machines may reach this one by any name."""
         addresses = self.runtime.settings.server.metrics.listen_address or ()
         if all(address.is_loopback for address in addresses):
             super().check_host()
@@ -66,7 +66,7 @@ class OwnMetricsHandler(MetricsHandler):
 
 
 def now(runtime: Runtime) -> Mapping[Metric, Values]:
-    """What every process knows by itself, or from the others."""
+    """Returns the metrics that are not summed, because every process has the same values."""
     rests = runtime.gateway.router.rests
     resting = rests.resting(rests.clock())
     keys = Counter(provider for provider, _, account in resting if account)

@@ -1,7 +1,7 @@
-"""What a path that does not exist was meant to be: the nearest one that does, and the base URL for its clients.
+"""Suggestions for unknown paths: the nearest path that exists, and the base URL to configure.
 
-Clients append an endpoint to whatever base URL they are given: a whole endpoint, one ``/v1`` too many or too
-few, a slash at the end or the address of the other protocol all end in a path whose last part is still an endpoint.
+Clients append an endpoint to their base URL. If the base URL is a whole endpoint, has one ``/v1`` too many or too few,
+ends in a slash or belongs to the other protocol, the last part of the path is still an endpoint.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ DIALECTS_OF: dict[str, tuple[Dialect, ...]] = {
     name: tuple(dialect for dialect in FORMS.values() if dialect.protocol == protocol)
     for name, protocol in PROTOCOLS.items()
 }
-"""What the clients of each protocol speak; the first, by name, is what they read at every other path."""
+"""The dialects of each protocol; the first one is used for errors at the protocol's other paths."""
 
 DEFAULT = DIALECTS["chat"]
-"""What is read at paths that belong to no protocol."""
+"""The dialect for errors at paths that belong to no protocol."""
 
 SHOWN = 200
-"""Characters of a wrong path that are repeated."""
+"""Maximum characters of an unknown path that an error repeats."""
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """Where a protocol is served: ``path`` is "" at the root."""
+    """Where a protocol is served; ``path`` is "" at the root."""
 
     protocol: Protocol
     path: str
@@ -42,37 +42,37 @@ class Base:
 
     @property
     def url_path(self) -> str:
-        """What comes after the host in the base URL that its clients are given."""
+        """The path of the base URL that its clients are configured with."""
         return self.path + self.protocol.base
 
     @property
     def versioned(self) -> str:
-        """What stands before the path of every operation."""
+        """The prefix of every operation's path."""
         return self.path + self.protocol.version
 
     @property
     def pattern(self) -> str:
-        """The same in every version."""
+        """A regular expression for ``versioned`` that matches every version of the protocol."""
         return re.escape(self.path) + f"(?:{'|'.join(map(re.escape, self.protocol.versions))})"
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Where models are listed, in each version."""
+        """The paths that list models, one per version."""
         listed = self.protocol.models
         return () if listed is None else tuple(self.path + version + listed for version in self.protocol.versions)
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One that exists. ``pattern`` matches all after the version."""
+    """An existing endpoint; ``pattern`` matches the path after the version."""
 
     base: Base
     dialect: Dialect
     pattern: str
     path: str | None = None
-    """After the version, where there is only one."""
+    """The path after the version, or None if the endpoint has many paths."""
     answers: bool = True
-    """Whether a model is called there, and none listed."""
+    """Whether the endpoint calls a model, rather than listing models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +87,12 @@ def bases(settings: Settings) -> list[Base]:
 
 
 def base_of(settings: Settings, dialect: Dialect) -> Base:
-    """Where a dialect is served that is."""
+    """Returns the base of a dialect; it must be one that is served."""
     return next(base for base in bases(settings) if dialect in base.dialects)
 
 
 def dialect_at(settings: Settings, path: str, headers: Mapping[str, str]) -> Dialect:
-    """What whoever asks for a path that does not exist can read: ``headers`` by lower-case names."""
+    """Returns the dialect for errors at an unknown path; ``headers`` have lower-case names."""
     if (base := _base_at(settings, path, headers)) is not None:
         return base.dialects[0]
     if (found := _nearest(settings, path, headers)) is not None:
@@ -103,16 +103,16 @@ def dialect_at(settings: Settings, path: str, headers: Mapping[str, str]) -> Dia
 
 
 def _nearest(settings: Settings, path: str, headers: Mapping[str, str]) -> Nearest | None:
-    """What a path was meant to be that is no base URL's; None where nothing is like it."""
+    """Returns the endpoint that a path most likely means, or None; the path must not be a base URL."""
     known = list(_endpoints(settings))
     words = [word for word in path.split("/") if word]
     tails = ["/" + "/".join(words[start:]) for start in range(len(words) - 1, -1, -1)]
-    # The protocol that a path stands in has the first word.
+    # Endpoints of the protocol whose base contains the path go first.
     below = [endpoint for endpoint in known if _within(path, endpoint.base)]
-    # Whatever follows models/ could be the name of a model: what is more than that counts first.
+    # Anything after models/ could be a model's name, so more specific endpoints are tried first.
     for among in (_that(below, answer=True), _that(below, answer=False), _that(known, answer=True), known):
         for tail, longer in zip(tails, [*tails[1:], ""], strict=False):
-            # One endpoint's path may end in another's: ``/chat/completions`` in ``/completions``.
+            # One endpoint's path may end with another's: ``/chat/completions`` ends with ``/completions``.
             found = [endpoint for endpoint in among if endpoint.path == longer]
             found = found or [endpoint for endpoint in among if re.fullmatch(endpoint.pattern, tail)]
             if found:
@@ -126,7 +126,7 @@ def _that(endpoints: list[Endpoint], *, answer: bool) -> list[Endpoint]:
 
 
 def _base_at(settings: Settings, path: str, headers: Mapping[str, str]) -> Base | None:
-    """Whose base URL a path is, with or without its version."""
+    """Returns the base whose URL is this path, with or without the version, or None."""
     plain = "/" + "/".join(word for word in path.split("/") if word)
     found = [base for base in bases(settings) if plain in (base.url_path, base.versioned)]
     return max(found, key=lambda base: base.protocol.likeness(headers), default=None)
@@ -137,7 +137,7 @@ def _within(path: str, base: Base) -> bool:
 
 
 def describe(settings: Settings, path: str, headers: Mapping[str, str], origin: str) -> str:
-    """What is said about a path that does not exist; ``origin`` is how the client reaches this server, or ""."""
+    """Returns the error message for an unknown path; ``origin`` is this server's URL as the client sees it, or ""."""
     shown = path if len(path) <= SHOWN else path[:SHOWN] + "..."
     if (base := _base_at(settings, path, headers)) is not None:
         given = origin + base.url_path or "/"
@@ -171,7 +171,7 @@ def _likeness(endpoint: Endpoint, path: str, tail: str, headers: Mapping[str, st
 
 
 def _alike(known: list[Endpoint], path: str) -> Nearest | None:
-    """By its letters: for a slip in a word."""
+    """Returns the endpoint with the most similar spelling, for typos; or None."""
     whole = {
         f"{prefix}{endpoint.path}": endpoint
         for endpoint in known

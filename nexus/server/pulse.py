@@ -1,4 +1,4 @@
-"""A timer of the loop that measures how late it is, and has numbers looked at that nobody reports.
+"""A timer that measures how late the loop is, and triggers the sampling of gauges.
 
 Loop thread only; a beat takes microseconds.
 """
@@ -9,12 +9,12 @@ import asyncio
 from collections.abc import Callable
 
 EVERY = 1.0
-"""Seconds between two beats."""
+"""Seconds between beats."""
 
 
 class Pulse:
     def __init__(self, beat: Callable[[float], None]) -> None:
-        """``beat`` is told by how many seconds the timer was late."""
+        """``beat`` is called with the seconds by which the timer was late."""
         self._beat = beat
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None

@@ -1,7 +1,6 @@
-"""Any other path of a vendor, below ``/llm/raw/PROVIDER``: where the settings say so, and to that provider only.
+"""Passthrough of any vendor path, below ``/llm/raw/PROVIDER``, for providers whose settings enable it.
 
-The host is the provider's; a path that two readers could take for different ones is refused, and
-of every other one each byte stays.
+The host is always the provider's. Ambiguous paths are rejected; all others are forwarded byte for byte.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ BASE = "/llm/raw"
 
 
 def below(provider: str) -> str:
-    """Where a provider's paths are, as clients write it."""
+    """Returns the URL-quoted path prefix of a provider."""
     return f"{BASE}/{quote(provider, safe='')}"
 
 

@@ -1,7 +1,6 @@
-"""A changed configuration for several worker processes: read once, by a process that ends with its answer, and the same
-for all of them.
+"""Rereads a changed configuration for several worker processes: once for all, in a forked process that ends afterwards.
 
-Of the supervisor, which never waits, neither for a file system nor for an import.
+The supervisor itself must not block on a file system or an import.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from nexus.settings.files import EVERY, Watch
 log = logging.getLogger("nexus")
 
 PATIENCE = 60.0
-"""Seconds that a process gets to read."""
+"""Seconds after which a process that reads the configuration is killed."""
 
 
 Live = Callable[[Callable[[], int]], NoReturn]
@@ -34,7 +33,7 @@ Over = Callable[[Good | None], None]
 
 
 class Rereading:
-    """``settings`` are what workers serve, those too that are started later."""
+    """``settings`` are the current ones, also for workers that start later."""
 
     def __init__(self, source: Source, settings: Settings) -> None:
         self.settings = settings
@@ -47,18 +46,18 @@ class Rereading:
         self._kill_at = 0.0
 
     def ask(self) -> None:
-        """Reads the files now, changed or not."""
+        """Requests a read, whether or not the files have changed."""
         self._asked = True
 
     @property
     def due(self) -> float:
-        """When something is to be done."""
+        """The monotonic time at which ``wants_to_read`` should be called again."""
         if self._pid is not None:
             return self._kill_at
         return 0.0 if self._asked else self._look_at
 
     def wants_to_read(self) -> bool:
-        """Whether files are to be read now; asked whenever something is due."""
+        """Whether to read the files now. Also kills a reading process that takes too long."""
         now = time.monotonic()
         if self._pid is not None:
             if now >= self._kill_at:
@@ -75,7 +74,7 @@ class Rereading:
         return True
 
     def begin(self, poller: Poller, live: Live, over: Over) -> None:
-        """``live`` is the whole life of a fork; ``over`` is told what there is to serve."""
+        """Forks the reading process. ``live`` runs the child; ``over`` gets the new settings, or None on failure."""
         own, theirs = socket.socketpair()
         try:
             self._pid = os.fork()
@@ -93,7 +92,7 @@ class Rereading:
         poller.watch(own, partial(self._hear, poller, own, over))
 
     def _answer(self, sock: socket.socket) -> int:
-        """In a process of its own; its exit code."""
+        """Reads the configuration and sends the result, in the child; returns its exit code."""
         sock.sendall(pickle.dumps(read(self._source, self.settings)))
         return 0
 

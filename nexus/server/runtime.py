@@ -1,7 +1,7 @@
-"""What one configuration makes: routes, providers, admission, guards; and what the next one takes over from it.
+"""The runtime built from one configuration (routes, providers, admission, guards), and what survives a reload.
 
-Law: a request keeps the runtime that it began with. A runtime is closed once, when another one has taken its place and
-the last request that uses it is over.
+Law: a request keeps the runtime that it began with. A runtime is closed once: when it was replaced and the last request
+that uses it is over.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ from nexus.telemetry import logs
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What outlives a configuration. Counted spending, with what was learned of answers, and stored answers stay for
-    the life of the process, where ``[server.rate_limits.storage]`` said at its start; so do rests and moves of
-    sessions, which go by names. ``shared`` holds what lives on where its own settings are equal: a provider's
-    connections and credentials, TLS contexts.
+    """State that survives a reload. Counters of limits, learned answer sizes and stored answers stay for the life of
+    the process, in the ``[server.rate_limits.storage]`` configured at its start; so do cooldowns and session moves,
+    which are keyed by name. ``shared`` holds objects that are reused while their own settings are unchanged: a
+    provider's connections and credentials, TLS contexts.
     """
 
     router: Router
@@ -62,7 +62,7 @@ class Kept:
 
     @classmethod
     def of(cls, own: ServerSettings, member: Member | None = None) -> Self:
-        """``member`` is what a worker process has of its supervisor. Raises MissingRedis."""
+        """``member`` is given in a worker process. Raises MissingRedis."""
         router = Router()
         if member is not None:
             router.rests.share(member.board)
@@ -78,7 +78,7 @@ class Kept:
 
 
 def stores_of(own: ServerSettings, member: Member | None = None) -> tuple[Store, dict[str, ResponseStore]]:
-    """Where limits are counted and answers kept, these by the name of the store: one place. Raises MissingRedis."""
+    """Returns the store of limits, and the response stores by name, all in the same storage. Raises MissingRedis."""
     storage = own.rate_limits.storage
     bounds = {name: bounds_of(own.response_store, name) for name in (ANSWERS, IDS)}
     if isinstance(storage, RedisStorage):
@@ -107,12 +107,12 @@ class Uses:
         self._close_unused()
 
     def retire(self) -> None:
-        """No further request begins."""
+        """Closes the runtime once its last request is over; no further request may begin."""
         self._retired = True
         self._close_unused()
 
     def close(self) -> None:
-        """At the end of the process, whoever still hangs."""
+        """Closes the runtime now, even if requests still hang; for the end of the process."""
         self._close.close()
 
     def _close_unused(self) -> None:
@@ -122,7 +122,7 @@ class Uses:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Runtime:
-    """``tls`` is None where HTTP is served."""
+    """``tls`` is None if plain HTTP is served."""
 
     settings: Settings
     gateway: Gateway
@@ -133,13 +133,13 @@ class Runtime:
     uses: Uses
 
     def start(self) -> None:
-        """Fetches what calls will need, before the first one asks."""
+        """Starts fetching what calls will need, such as prices and credentials."""
         self.prices.start()
         for provider in self.providers:
             provider.start(logs.hide)
 
     def warm(self) -> None:
-        """Makes what first calls would wait for, on a thread of its own; call it once clients can connect."""
+        """Prepares, on a separate thread, what the first calls would wait for. Call it once clients can connect."""
         threading.Thread(target=self._warm, name="nexus-warm", daemon=True).start()
 
     def _warm(self) -> None:
@@ -147,16 +147,16 @@ class Runtime:
             provider.warm()
 
     def reap(self) -> None:
-        """Closes connections to vendors that nobody uses."""
+        """Closes idle connections to vendors."""
         for provider in self.providers:
             provider.reap()
 
 
 def build(settings: Settings, kept: Kept) -> Runtime:
-    """Any thread. Raises MissingPyJwt and TlsError; then nothing is left behind."""
+    """Builds a runtime, on any thread. Raises MissingPyJwt and TlsError, after closing all that it opened."""
     own = settings.server
     with ExitStack() as stack:
-        # What is late of a call that ran before a reload may still hold what was a secret then.
+        # Until the runtime is closed, because late log lines of its calls may still hold its secrets.
         stack.callback(logs.know(secrets(settings)))
         holder = stack.enter_context(closing(Holder(kept.shared)))
         tls = _tls(own, holder)
@@ -185,7 +185,10 @@ def build(settings: Settings, kept: Kept) -> Runtime:
 
 
 def _tls(own: ServerSettings, holder: Holder) -> ssl.SSLContext | None:
-    """What clients resume their sessions with, as long as the certificate is the same. Raises TlsError."""
+    """Returns the TLS context, reused while the certificate is unchanged, so that clients can resume sessions.
+
+    Raises TlsError.
+    """
     tls = own.tls
     if tls is None:
         return None

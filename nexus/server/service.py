@@ -1,7 +1,7 @@
-"""What a service manager such as systemd hands over: sockets that are open already, and where to say how things stand.
+"""Integration with a service manager such as systemd: socket activation and status notifications.
 
-Source: sd_listen_fds(3), sd_notify(3), systemd.service(5), "Type=notify-reload". Nothing of systemd is needed: outside
-of it nothing is handed over and nothing is said.
+Source: sd_listen_fds(3), sd_notify(3), systemd.service(5), "Type=notify-reload". No systemd library is needed; without
+a service manager this does nothing.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from nexus.settings.listen import AnyAddress, ListenAddress, UnixAddress
 
 _FIRST_DESCRIPTOR = 3
 HEALTH = "health"
-"""``FileDescriptorName=`` of a socket for health alone; every other one is for calls."""
+"""``FileDescriptorName=`` of the socket for health endpoints; all others are for calls."""
 
 
 class BadSocket(Exception):
-    """What was handed over is nothing to accept connections from."""
+    """A descriptor that was passed in is not a listening socket."""
 
 
 class Notifier:
-    """Tells the service manager; does nothing without an address, and never raises or waits."""
+    """Notifies the service manager. Does nothing without an address; never raises or blocks."""
 
     def __init__(self, address: str = "") -> None:
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
@@ -39,7 +39,7 @@ class Notifier:
         self._notify(f"STATUS={status}")
 
     def reloading(self) -> None:
-        """``ready`` follows when the reload is over, whether it worked or not."""
+        """Call ``ready`` when the reload is over, whether or not it succeeded."""
         self._notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}", "STATUS=reading the configuration")
 
     def stopping(self) -> None:
@@ -55,7 +55,7 @@ class Notifier:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """``calls`` and ``health`` are listening sockets; those who handed them over close them, and remove their files."""
+    """``calls`` and ``health`` are listening sockets; the service manager closes them and removes their files."""
 
     notifier: Notifier = field(default_factory=Notifier)
     calls: Sequence[socket.socket] = ()
@@ -63,12 +63,12 @@ class Service:
 
     @property
     def addresses(self) -> tuple[AnyAddress, ...]:
-        """Where calls come from then, whatever the settings say."""
+        """The addresses of the passed sockets, which replace ``server.listen_address``."""
         return tuple(_address_of(sock) for sock in self.calls)
 
 
 def service_of(environ: Mapping[str, str], pid: int) -> Service:
-    """Takes over what is meant for this process. Raises BadSocket."""
+    """Takes over the sockets passed to this process. Raises BadSocket."""
     notifier = Notifier(environ.get("NOTIFY_SOCKET", ""))
     count = environ.get("LISTEN_FDS", "")
     if environ.get("LISTEN_PID") != str(pid) or not count.isdecimal():

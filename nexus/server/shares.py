@@ -1,7 +1,6 @@
-"""How many connections each of several processes has open, in memory that all of them see.
+"""The number of open connections of each of several processes, in shared memory.
 
-A process writes its own number alone. One that does not listen, or is dead, counts for nothing: nobody waits for
-it.
+A process writes only its own number. Processes that do not listen or are dead are ignored, so that none waits for them.
 """
 
 from __future__ import annotations
@@ -12,24 +11,24 @@ _ABSENT = -1
 
 
 class Share:
-    """The number of one process, in sight of the others'; behind all of them stands whether they are to stop."""
+    """One process's number, with read access to all others. The last cell says whether all processes are stopping."""
 
     def __init__(self, cells: Cells, index: int) -> None:
         self._cells = cells
         self._index = index
 
     def write(self, number: int | None) -> None:
-        """The connections that are open; None: this process does not listen."""
+        """Sets the number of open connections; None if this process does not listen."""
         self._cells[self._index] = _ABSENT if number is None else number
 
     @property
     def counts(self) -> list[int]:
-        """The connections of all processes that listen."""
+        """The connections of each process that listens."""
         return [number for number in self._cells.copy()[:-1] if number != _ABSENT]
 
     @property
     def is_ahead(self) -> bool:
-        """Whether a process that listens has fewer."""
+        """Whether another listening process has fewer connections."""
         return max(0, self._cells[self._index]) > min(self.counts, default=0)
 
     @property
@@ -38,16 +37,16 @@ class Share:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether all are, and not this process alone."""
+        """Whether all processes are stopping, not only this one."""
         return bool(self._cells[len(self._cells) - 1])
 
     def stop(self) -> None:
-        """Says that none of them will listen for long."""
+        """Announces that all processes are stopping."""
         self._cells[len(self._cells) - 1] = 1
 
 
 def shares(count: int) -> list[Share]:
-    """One for each of so many processes, of which none listens yet."""
+    """Returns one Share per process, none of them listening yet."""
     cells = Cells(count + 1)
     made = [Share(cells, index) for index in range(count)]
     for share in made:

@@ -1,5 +1,5 @@
-"""Signals of a process that has no loop, as bytes on a socket; what a hangup means; and processes that are forked: what
-they let go of, and how they end.
+"""Signals as bytes on a socket, for a process without an event loop; the meaning of SIGHUP; and what forked processes
+release, and how they end.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 @contextmanager
 def no_signals() -> Iterator[None]:
-    """Around a fork: in between one would reach a child that has the supervisor's handlers still."""
+    """Blocks signals around a fork, because the child has the supervisor's handlers at first."""
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     try:
         yield
@@ -33,7 +33,7 @@ def no_signals() -> Iterator[None]:
 
 @contextmanager
 def signals() -> Iterator[socket.socket]:
-    """A socket on which each signal is one byte; a signal that is ignored, as under nohup, stays ignored."""
+    """A socket on which each signal arrives as one byte. If SIGHUP is ignored, as under nohup, it stays ignored."""
     with ExitStack() as stack:
         woken, wakes = socket.socketpair()
         for sock in (woken, wakes):
@@ -48,11 +48,11 @@ def signals() -> Iterator[socket.socket]:
 
 
 def ignore(number: int, frame: object) -> None:
-    """The byte on the socket is what counts."""
+    """A handler that does nothing: the signal is handled as a byte on the socket."""
 
 
 def has_terminal() -> bool:
-    """Whether a terminal controls this process, which is no longer so once it was closed."""
+    """Whether this process has a controlling terminal; False once that was closed."""
     try:
         os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
     except OSError:
@@ -64,26 +64,27 @@ log = logging.getLogger("nexus")
 
 
 def end_now(code: int) -> NoReturn:
-    """Waits for no thread: one that hangs in a name lookup cannot be woken, and the interpreter would wait for it."""
+    """Ends the process without joining threads: one may hang in a name lookup, and a normal exit would wait for it."""
     logging.shutdown()
     os._exit(code)
 
 
 @dataclass(frozen=True, slots=True)
 class Inherited:
-    """What every child finds of its supervisor's."""
+    """What every child inherits from its supervisor."""
 
     poller: Poller
     hub: Hub
     slots: Slots
 
     def let_go(self, foreign: Sequence[socket.socket] = ()) -> None:
-        """Nothing of the supervisor's is held or heard any more."""
+        """Releases all that the child inherited; restores default signal handling."""
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         for number in (signal.SIGINT, signal.SIGHUP):
-            # Of a terminal, to all of its processes: the supervisor decides. Programs that are run get the default.
+            # A terminal sends these to all of its processes, but only the supervisor reacts. With a handler instead of
+            # SIG_IGN, programs that the child runs get the default again.
             signal.signal(number, ignore)
         self.poller.close()
         self.hub.forget()
@@ -94,7 +95,7 @@ class Inherited:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
 
     def live(self, foreign: Sequence[socket.socket], life: Callable[[], int]) -> NoReturn:
-        """The whole life of a child, which ends with it."""
+        """Runs ``life`` in a child, then ends the process with the exit code that it returned."""
         code = 1
         try:
             self.let_go(foreign)

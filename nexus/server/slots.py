@@ -1,4 +1,4 @@
-"""The places of the workers that a supervisor keeps alive, and when each is to be filled again."""
+"""The slots of the workers that a supervisor keeps alive, and when to restart each worker."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from nexus.settings import Settings
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0
-"""Seconds before a worker that died is replaced: twice as many after each one that did not live long."""
+"""Seconds before a dead worker is replaced: FIRST_PAUSE, doubled after each further early death up to LONGEST_PAUSE."""
 
 LONG = 5.0
-"""Seconds of a life that shows that a worker can live."""
+"""Seconds after which a worker counts as having started successfully."""
 
 TIMES = 5
-"""How often in a row each worker may die before that; then nothing is tried any more."""
+"""Consecutive early deaths after which a slot is hopeless; once every slot is, the supervisor gives up."""
 
 
 @dataclass(slots=True, eq=False)
 class Slot:
-    """The place of one worker. ``due`` is when it is to be started; None while one lives, or where none is wanted."""
+    """The slot of one worker. ``due`` is when to start it; None while one is alive, or if none is wanted."""
 
     index: int
     due: float | None = 0.0
@@ -51,7 +51,7 @@ class Slot:
             self.control = None
 
     def renew(self, now: float) -> None:
-        """Has the next worker started after a pause."""
+        """Schedules the next worker, after a backoff."""
         self.due = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(20, max(0, self.short_lives - 1)))
 
     def _lives_long(self, now: float) -> bool:
@@ -67,7 +67,7 @@ class Slots:
 
     @property
     def built(self) -> list[Slot]:
-        """Those whose workers listen to what they are told."""
+        """The slots whose workers are built, and so can receive messages."""
         return [slot for slot in self._slots if slot.is_built]
 
     @property
@@ -87,7 +87,7 @@ class Slots:
         return all(slot.is_built for slot in self._slots)
 
     def reap(self) -> Iterator[tuple[Slot, int]]:
-        """Those whose workers have ended, each with its exit code; the negative number of a signal."""
+        """Reaps ended workers: yields each slot with the exit code, which is negative for a signal."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -107,11 +107,11 @@ class Slots:
     def kill(self, number: signal.Signals) -> None:
         for slot in self._slots:
             if slot.pid is not None:
-                # A process that ended is there until it is reaped, so that this is no other one.
+                # An ended process keeps its id until it is reaped, so this cannot hit another process.
                 os.kill(slot.pid, number)
 
     def forget(self) -> None:
-        """In a process that was forked: their sockets are the supervisor's."""
+        """In a forked process: closes its copies of the supervisor's sockets."""
         for slot in self._slots:
             if slot.control is not None:
                 slot.control.forget()

@@ -1,6 +1,6 @@
-"""Where the settings of a process come from, read at its start and at every reload alike.
+"""The source of a process's settings, for its start and for every reload.
 
-What ``nexus check`` accepts, a start and a reload accept too, and nothing else.
+``nexus check``, a start and a reload accept exactly the same settings.
 """
 
 from __future__ import annotations
@@ -31,13 +31,12 @@ FIXED: tuple[tuple[str, ...], ...] = (
     ("usage", "store"),
     ("telemetry",),
 )
-"""What a process that runs cannot change: sockets, processes, threads, where is kept what was spent, and who is told of
-it."""
+"""Settings that need a restart: sockets, processes, threads, storage and telemetry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """``file`` is None for the demo; ``listen_address`` is what the command line says over the file."""
+    """``file`` is None for the demo; ``listen_address`` is from the command line and overrides the file."""
 
     file: Path | None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -50,9 +49,10 @@ class Source:
         return settings
 
     def read_beside(self, running: Settings) -> tuple[Settings, list[str]]:
-        """For a process that serves ``running``: what it cannot change stays as it is, and is named.
+        """Reads settings for a process that serves ``running``. Changed settings that need a restart keep their old
+        values; their names are returned.
 
-        Raises SettingsError, and NoProviders.
+        Raises SettingsError and NoProviders.
         """
         settings, named = self._loaded(), []
         for path in FIXED:
@@ -65,7 +65,8 @@ class Source:
         return settings, named
 
     def obstacles(self, settings: Settings, *, beside: bool) -> list[Problem]:
-        """What keeps valid settings from being served here; ``beside`` a Nexus that runs, its ports are no problem."""
+        """Returns what prevents valid settings from being served here. ``beside``: a Nexus is running, so ports may be
+        in use."""
         found = preflight.problems(settings, beside=beside)
         if self.listen_address is None:
             return located(self.file, found)
@@ -92,7 +93,7 @@ def _at(table: Table, path: tuple[str, ...]) -> Any:
 
 
 def _replaced(settings: Settings, path: tuple[str, ...], value: object) -> Settings:
-    """The same but for one value, which comes from valid settings."""
+    """Returns a copy with one value replaced; it must come from valid settings."""
     for depth in range(len(path) - 1, -1, -1):
         value = _at(settings, path[:depth]).model_copy(update={path[depth]: value})
     assert isinstance(value, Settings)

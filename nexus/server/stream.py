@@ -1,8 +1,8 @@
-"""The client's socket, which stays watched while an answer is owed, whatever the client sends meanwhile.
+"""The client's socket, which detects that the client disconnected while it waits for an answer.
 
-Loop thread only. While an answer is owed, bytes that come early are set aside and the end of the client's bytes
-closes nothing: a client that half-closed still reads. Whether it does is found out by writing ahead of the answer, for
-only then its machine tells.
+Loop thread only. Meanwhile, bytes of further requests are set aside, and the end of the client's bytes does not close
+the stream, because a half-closed client still reads. To find out whether it does, bytes are sent ahead of the answer: a
+client that is gone resets the connection.
 """
 
 from __future__ import annotations
@@ -21,25 +21,27 @@ from tornado.iostream import IOStream, SSLIOStream
 log = logging.getLogger("nexus")
 
 MOST_AHEAD = 64 * 1024
-"""Bytes of further requests that are kept while an answer is owed; who sends more is not served on."""
+"""Maximum bytes of further requests kept while an answer is pending; if more come, the connection closes after the
+answer."""
 
 LOOK = 0.25
-"""Seconds between two looks at a client that has half-closed."""
+"""Seconds between checks of a half-closed client."""
 
 LOOKS_PER_PROBE = 4
 
 INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
 OPENING = len(b"HTTP/1.1 ")
-"""What every answer begins with, interim or not."""
+"""Length of the beginning that all answers share, interim or not."""
 
 
 class ClientStream(IOStream):
-    """``last_read`` is a moment of the loop's clock. ``room`` is how much more is read before the stream is closed,
-    None without a bound. ``sent_of_head`` counts the bytes of ``INTERIM``, over and over, that went ahead of a head.
-    ``mid_body`` says that somebody is about to read on, ``is_unix`` that the client is on this machine.
+    """``last_read`` is a time of the loop's clock. ``room`` is how many more bytes are read before the stream closes;
+    None means no limit. ``sent_of_head`` counts the bytes of ``INTERIM``, sent repeatedly, that went ahead of a head.
+    ``mid_body``: more of a body is about to be read. ``is_unix``: the client is connected over a Unix socket.
+    ``spoiled``: bytes of further requests were dropped, so that the connection cannot serve them.
     """
 
-    # Tornado's fill what an object holds without a table of its own, which takes 1.2 kB.
+    # Slots, because Tornado's attributes leave no room in the compact form; a separate dictionary takes 1.2 kB.
     __slots__ = (
         "_ahead",
         "_ended",
@@ -73,7 +75,7 @@ class ClientStream(IOStream):
         self._timer: asyncio.TimerHandle | None = None
 
     def set_nodelay(self, value: bool) -> None:
-        """Of Tornado's, which asks for it with every answer: it is on for good."""
+        """Overrides Tornado's, which sets it with every answer: it is always on."""
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
         count = super().read_from_fd(buf)
@@ -82,7 +84,7 @@ class ClientStream(IOStream):
         if self._probe is None:
             if self.room is not None and self.room < 0:
                 return 0
-            # Tornado looks between two reads too; what is still to be read decides whether this is the end.
+            # Tornado also reads when nothing was requested. While buffered bytes are left, this is not the end yet.
             return None if count == 0 and not self.reading() and (self._read_buffer_size or self.mid_body) else count
         if count is None:
             return None
@@ -103,7 +105,8 @@ class ClientStream(IOStream):
             self.spoiled = True
 
     def _end(self, buf: bytearray | memoryview) -> int:
-        """A byte for Tornado, which asks the socket no more as long as its buffer holds one."""
+        """Handles the end of the client's bytes: gives Tornado one byte, because it does not poll the socket while its
+        buffer holds any."""
         self._ended = True
         self._looks = 0
         self._timer = self.loop.call_later(0, self._look)
@@ -112,20 +115,20 @@ class ClientStream(IOStream):
 
     @property
     def has_more(self) -> bool:
-        """Whether bytes wait that nobody has asked for yet."""
+        """Whether unread bytes are buffered."""
         return self._read_buffer_size > 0
 
     def take(self, count: int) -> bytes:
-        """So many bytes, where all of them are there already; else none."""
+        """Returns ``count`` bytes if that many are buffered, else b""."""
         return self._consume(count) if count <= self._read_buffer_size else b""
 
     def unread(self, early: bytes) -> None:
-        """Puts bytes back, to be read first."""
+        """Puts bytes back at the front of the buffer."""
         self._read_buffer[:0] = early
         self._read_buffer_size += len(early)
 
     def owe(self, probe: Callable[[], bytes]) -> None:
-        """A request is whole: its client is watched until ``settle``. ``probe`` gives a byte that goes out anyway."""
+        """Watches the client until ``settle``, once a request is complete. ``probe`` returns a byte to send early."""
         if self._probe is not None:
             return
         self._probe = probe
@@ -134,7 +137,7 @@ class ClientStream(IOStream):
         self._read_buffer_size = 0
 
     def settle(self) -> None:
-        """Its answer is written, or nobody wants it."""
+        """Ends the watch: the answer is written, or no longer wanted."""
         self._probe = None
         if self._timer is not None:
             self._timer.cancel()
@@ -147,13 +150,13 @@ class ClientStream(IOStream):
         self._ahead.clear()
 
     def write(self, data: bytes | memoryview) -> asyncio.Future[None]:
-        """The first write after ``sent_of_head`` was set is a head, of which that much went out."""
+        """Overrides Tornado's. If ``sent_of_head`` is set, ``data`` is a head of which that much was sent already."""
         sent, self.sent_of_head = self.sent_of_head % len(INTERIM), 0
         if sent > OPENING:
             data = INTERIM[sent:] + data
         elif sent:
             data = data[sent:]
-        # Without data it is asked when all that waits is out.
+        # Empty data means: resolve when all buffered bytes are written.
         if not data or (rest := self._send(data)):
             return super().write(rest if data else data)
         written: asyncio.Future[None] = self.loop.create_future()
@@ -161,13 +164,13 @@ class ClientStream(IOStream):
         return written
 
     def push(self, data: bytes) -> bool:
-        """As ``write``, without a future; whether all of it is out. Raises StreamClosedError."""
+        """Writes without a future; returns whether all of it was sent. Raises StreamClosedError."""
         if rest := self._send(data):
             super().write(rest)
         return not rest
 
     def _send(self, data: bytes | memoryview) -> memoryview:
-        """What the socket takes at once; what is left."""
+        """Sends what the socket accepts at once; returns the rest."""
         self._check_closed()
         rest = memoryview(data)
         if self.writing():
@@ -175,11 +178,11 @@ class ClientStream(IOStream):
         try:
             return rest[self.write_to_fd(rest) :]
         except OSError:
-            # It goes wrong again behind this, where it is dealt with.
+            # Tornado's own write fails again and handles the error.
             return rest
 
     def _look(self) -> None:
-        """Closes the stream once the client's machine has said that nobody reads."""
+        """Closes the stream if the client has reset the connection; else sends a probe now and then."""
         if self.closed() or self._probe is None:
             return
         if self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
@@ -200,7 +203,7 @@ _IN_PLAIN = (
 
 
 class ClientTlsStream(ClientStream, SSLIOStream):
-    """The same behind TLS. A handshake that fails is told in the log, to a client of plain HTTP as an answer too."""
+    """The same over TLS. Failed handshakes are logged; a client that speaks plain HTTP also gets an answer."""
 
     def close(self, exc_info: Any = False) -> None:
         error = exc_info if isinstance(exc_info, ssl.SSLError) else None
@@ -218,6 +221,6 @@ class ClientTlsStream(ClientStream, SSLIOStream):
 
     def _answer_in_plain(self) -> None:
         with suppress(OSError), socket.socket(fileno=os.dup(self.socket.fileno())) as plain:
-            # What stays unread would reset the connection, and the answer with it.
+            # Unread bytes would reset the connection, and the client would lose the answer.
             plain.recv(MOST_AHEAD)
             plain.send(_IN_PLAIN)

@@ -1,7 +1,7 @@
-"""Keeps several worker processes alive that serve the same sockets; serves no call itself.
+"""Keeps several worker processes alive that serve the same sockets; serves no calls itself.
 
-Law: no loop, no thread and no TLS in this process, ever: a fork must find nothing of them. It never waits for anybody,
-for what the workers share is counted here.
+Law: no event loop, threads or TLS in this process, ever, because forks would inherit them. It never blocks, because
+workers call it for the state that they share.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ from nexus.telemetry import logs
 log = logging.getLogger("nexus")
 
 TOGETHER = 5.0
-"""Seconds for which the first workers wait for each other, so that none takes all that waits."""
+"""Seconds that the first workers wait for each other, so that the first one does not take all pending connections."""
 
 OVERDUE = 10.0
-"""Seconds beyond the time for a stop after which workers that still live are killed."""
+"""Seconds beyond the drain delay and timeout after which workers that are still alive are killed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """``work`` is the life of a worker, in a process of its own; ``up`` is called when the first one serves."""
+    """``count`` is the number of workers; ``work`` runs one, in its process; ``up`` is called when the first serves."""
 
     count: int
     work: Callable[[Settings, Place], int]
@@ -79,9 +79,9 @@ class Supervisor:
         self._code = 0
 
     def run(self) -> int:
-        """Until a signal, or until no worker can live; the exit code."""
+        """Runs until a signal, or until all workers keep dying; returns the exit code."""
         gc.collect()
-        # What is there now stays there: workers share its pages as long as nobody writes into them.
+        # Freeze what exists now: workers share its pages until someone writes to them.
         memory.settle()
         with signals() as woken, logs.without_thread() as flush:
             self._poller.watch(woken, partial(self._woken, woken))
@@ -95,14 +95,14 @@ class Supervisor:
         return self._code
 
     def _wait(self, seconds: float) -> None:
-        """Serves the calls of workers, which come by the thousand; all else is looked at when something has changed."""
+        """Serves workers' calls, of which there are thousands; returns early only if something else has changed."""
         until = time.monotonic() + seconds
         self._has_changed = False
         self._poller.wait(seconds)
         while not self._has_changed and (left := until - time.monotonic()) > 0:
             self._poller.wait(left)
 
-    # What is to be done, and when.
+    # Timing.
 
     @property
     def _is_over(self) -> bool:
@@ -128,7 +128,7 @@ class Supervisor:
 
     @property
     def _killed_at(self) -> float:
-        """When workers that still live have had their time."""
+        """The time at which workers that are still alive are killed."""
         own = self._rereading.settings.server
         return (self._stopped_at or 0.0) + own.drain_delay + own.drain_timeout + OVERDUE
 
@@ -136,7 +136,7 @@ class Supervisor:
         if self._stopped_at is not None and time.monotonic() >= self._killed_at:
             self._slots.kill(signal.SIGKILL)
 
-    # A changed configuration.
+    # Reloading the configuration.
 
     def _reread(self) -> None:
         if self._stopped_at is None and self._rereading.wants_to_read():
@@ -170,7 +170,7 @@ class Supervisor:
             with no_signals():
                 pid = os.fork()
                 if pid == 0:
-                    # Of all that it inherited it keeps the listening sockets and its own ends.
+                    # Of what it inherited, the child keeps only the listening sockets and its own ends.
                     foreign, own_ends = [control, *(own for own, _ in ends)], [end for _, end in ends]
                     self._inherited.live(foreign, lambda: self._work(slot, theirs, own_ends))
         except OSError as error:
@@ -181,7 +181,7 @@ class Supervisor:
         else:
             slot.pid, slot.began, slot.due = pid, time.monotonic(), None
             slot.settings = self._rereading.settings
-            # Its end is told by the system too, with its reason.
+            # Nothing to do when the stream ends: SIGCHLD reports the worker's end, with the exit code.
             slot.control = Peer(control, self._poller, partial(self._heard, slot), lambda: None)
             for own, _ in ends:
                 self._hub.add(own)
@@ -190,7 +190,7 @@ class Supervisor:
             end.close()
 
     def _work(self, slot: Slot, control: socket.socket, ends: list[socket.socket]) -> int:
-        """In a process of its own."""
+        """Runs a worker, in the child."""
         place = self._common.place(slot.index, Control(control), Link(ends))
         return self._orders.work(self._rereading.settings, place)
 
@@ -237,7 +237,7 @@ class Supervisor:
         if self._stopped_at is None:
             slot.send((worker.LISTEN,))
 
-    # Ends.
+    # Ended workers, and stopping.
 
     def _reap(self) -> None:
         for slot, code in self._slots.reap():
@@ -283,6 +283,6 @@ class Supervisor:
         self._rereading.stop()
         self._common.stop()
         self._slots.want_none()
-        # The workers have them still; with the last of them nobody listens.
+        # The workers still have their copies; the ports close when the last worker stops listening.
         self._listeners.close_sockets()
         self._notifier.stopping()

@@ -1,6 +1,6 @@
-"""Threads that do what blocks: started when they are needed, kept while they are used.
+"""A thread pool for blocking work: threads start on demand and end when idle.
 
-Law: stdlib only. Whoever is free is asked first who was busy last, so that threads which nobody needs end.
+Law: stdlib only. The thread that became idle last gets the next job, so that surplus threads stay idle and end.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 BASE = 32
-"""Threads that stay, however little there is to do."""
+"""Threads that never end, once started."""
 
 LINGER = 10.0
-"""Seconds for which any further thread waits for another job."""
+"""Seconds that any further thread stays idle before it ends."""
 
 Job = Callable[[], None]
 Result = TypeVar("Result")
 
 
 class Full(Exception):
-    """Every worker is busy, or they were stopped; the caller says so to the client instead of queueing."""
+    """Every worker is busy, or the pool was stopped. The caller reports this to the client instead of queueing."""
 
 
 class Workers:
-    """At most ``limit`` threads. Admission comes first: nothing ever waits in a queue."""
+    """A pool of at most ``limit`` threads. Jobs never queue: they start at once or are rejected."""
 
     def __init__(self, limit: int, linger: float = LINGER) -> None:
         self.limit = limit
@@ -44,11 +44,11 @@ class Workers:
 
     @property
     def idle(self) -> int:
-        """Threads that wait for a job."""
+        """Number of idle threads."""
         return len(self._idle)
 
     def start(self, job: Job) -> Future[None]:
-        """Raises Full."""
+        """Starts the job on a thread. Raises Full."""
         task = _Task(job)
         with self._lock:
             if self._stopped or self._busy >= self.limit:
@@ -67,13 +67,13 @@ class Workers:
         return task.future
 
     async def work(self, job: Callable[[], Result]) -> Result:
-        """What a worker makes of it. Raises what the job does, and Full."""
+        """Runs the job on a thread and returns its result. Raises what the job raises, and Full."""
         results: list[Result] = []
         await asyncio.wrap_future(self.start(lambda: results.append(job())))
         return results[0]
 
     def stop(self) -> None:
-        """No more jobs; running ones are left alone, for the loop thread must not wait for them."""
+        """Accepts no more jobs. Running jobs are left alone, because the loop thread must not wait for them."""
         with self._lock:
             self._stopped = True
             idle, self._idle = self._idle, []
@@ -81,7 +81,7 @@ class Workers:
             worker.tasks.put(None)
 
     def freed(self, worker: _Worker) -> bool:
-        """A worker has done its job; whether it is to wait for another one."""
+        """Notes that a worker finished its job; returns whether it should wait for another one."""
         with self._lock:
             self._busy -= 1
             if not self._stopped:
@@ -89,12 +89,12 @@ class Workers:
             return not self._stopped
 
     def next_task(self, worker: _Worker) -> _Task | None:
-        """None where it is to end."""
+        """Waits for the worker's next task; None if the worker should end."""
         while True:
             with suppress(Empty):
                 return worker.tasks.get(timeout=self._linger)
             with self._lock:
-                # Who is no longer in the list has a task on its way.
+                # A worker that is no longer listed as idle is about to get a task.
                 if worker in self._idle and len(self._idle) + self._busy > BASE:
                     self._idle.remove(worker)
                     return None
@@ -109,7 +109,7 @@ class _Task:
 
 
 class _Unawaited(threading.Event):
-    """That a thread runs, of which nobody wants to know when: one condition does for all."""
+    """A thread's "started" event that nobody waits for: one condition serves all threads."""
 
     _nobody = threading.Condition()
 
@@ -123,7 +123,7 @@ class _Unawaited(threading.Event):
 class _Worker(threading.Thread):
     def __init__(self, workers: Workers, first: _Task) -> None:
         super().__init__(name="nexus-worker", daemon=True)
-        # ``Thread.start`` waits for it, and where many threads want to run it keeps the loop for long.
+        # ``Thread.start`` waits for this event, which would block the loop for long when many threads are runnable.
         self._started = _Unawaited()
         self.tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._workers = workers
@@ -132,20 +132,20 @@ class _Worker(threading.Thread):
     def run(self) -> None:
         task, self._first = self._first, None
         while task is not None and self._do(task):
-            # Nothing of a call stays behind in a thread that waits.
+            # Keep no reference to a call while idle.
             task = None
             task = self._workers.next_task(self)
 
     def _do(self, task: _Task) -> bool:
-        """Whether there may be more to do."""
+        """Runs the task; returns whether the worker should wait for another one."""
         error: BaseException | None = None
         try:
             task.job()
         except BaseException as raised:  # noqa: BLE001 - handed to whoever asks for the result
             error = raised
-        # Who waits for this job finds a free worker.
+        # Before the result is set, so that whoever awaits it finds this worker free.
         goes_on = self._workers.freed(self)
-        # Who waited may have been cancelled meanwhile.
+        # The future may have been cancelled meanwhile.
         with suppress(InvalidStateError):
             if error is None:
                 task.future.set_result(None)

@@ -1,6 +1,6 @@
-"""One form with files in it: taken in as it comes, on the disk beyond its beginning, and read when it is whole.
+"""Collects one form with files: the beginning in memory, the rest on disk.
 
-``feed`` on the loop; ``open`` wherever there is time. What is on the disk is given back on every path.
+Call ``feed`` on the loop, and ``open`` once the form is complete, on any thread. Disk space is freed on every path.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from nexus.wire import Json
 
 FORM = "multipart/form-data"
 AT_ONCE = 8
-"""Forms of the largest size that may be on the disk together."""
+"""Forms of the maximum size that may be on disk at the same time."""
 
 _SWITCHES = {"true": True, "false": False}
 
 
 class Uploading:
-    """Collects a form of ``limit`` bytes at most; ``load`` is what it takes of memory, ``disk`` of the disk. Raises
-    ClientError for one that its head already rules out."""
+    """Collects a form of at most ``limit`` bytes; ``load`` counts its bytes in memory, ``disk`` those on disk. Raises
+    ClientError if the headers already rule it out."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Uploading:
         return self.size > LARGE
 
     def feed(self, piece: bytes) -> None:
-        """Raises RequestTooLarge, and Overloaded where all bodies together are too much."""
+        """Adds a piece. Raises RequestTooLarge, and Overloaded if all bodies in flight exceed their limit."""
         if self.size + len(piece) > self._limit:
             raise too_large(self._limit)
         if self.size + len(piece) > IN_MEMORY:
@@ -68,7 +68,7 @@ class Uploading:
             raise Overloaded("the gateway has no disk space for the upload", retry_after=10) from error
 
     def open(self) -> tuple[Upload, dict[str, Json]]:
-        """The form, and what its short fields say. Raises InvalidRequest."""
+        """Returns the form, and the values of its short fields. Raises InvalidRequest."""
         with self._spool.window() as raw:
             form = read_form(raw, self._boundary)
         model = form.only("model")
@@ -79,11 +79,11 @@ class Uploading:
         return Upload(self._spool, self._content_type, model.value if model else None, form.words, file), fields
 
     def whole(self) -> Upload | None:
-        """What came, unread; None where nothing did."""
+        """Returns the body without parsing it; None if it is empty."""
         return Upload(self._spool, self._content_type) if self.size else None
 
     def drop(self) -> None:
-        """Nobody wants it any more."""
+        """Discards the form."""
         self._spool.close()
         self._load.release()
         self._disk.release()

@@ -1,8 +1,8 @@
-"""``/usage/v1``: who used what, for programs and for the page.
+"""``/usage/v1``: usage as JSON, for programs and the dashboard.
 
-Read-only. A caller sees himself, the groups of ``[usage] readers`` everybody.
+Read-only. Callers see their own usage; the groups in ``[usage] readers`` see everyone's.
 
-Law: the database is never read on the loop, nor by the threads of calls.
+Law: the database is never read on the loop or on the threads that serve calls.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DEFAULT_SINCE = "24h"
 
 
 class UsageHandler(BaseHandler):
-    """What two questions share; ``parameters`` are those beside ``since`` and the filters."""
+    """Base of both endpoints; ``parameters`` are the ones accepted in addition to ``since`` and the filters."""
 
     parameters: frozenset[str] = frozenset()
 
@@ -68,7 +68,7 @@ class UsageHandler(BaseHandler):
             raise InvalidRequest.about(name, f"{error}") from None
 
     def _answer(self, question: Callable[[Database], dict[str, Json]]) -> dict[str, Json]:
-        """Not on the loop."""
+        """Reads the database; not on the loop. Raises NotFound and Overloaded."""
         books = self.server.books
         if books is None:
             raise NotFound("usage is not recorded here")
@@ -80,7 +80,7 @@ class UsageHandler(BaseHandler):
 
 
 class ReportHandler(UsageHandler):
-    """``GET /usage/v1/report?by=model&since=7d``: sums."""
+    """``GET /usage/v1/report?by=model&since=7d``: totals."""
 
     parameters = frozenset({"by"})
 
@@ -90,7 +90,7 @@ class ReportHandler(UsageHandler):
 
 
 class CallsHandler(UsageHandler):
-    """``GET /usage/v1/calls?since=24h``: calls with their attempts, the youngest first."""
+    """``GET /usage/v1/calls?since=24h``: calls with their attempts, newest first."""
 
     parameters = frozenset({"limit", "behind"})
 

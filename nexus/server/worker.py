@@ -1,7 +1,7 @@
-"""One of several processes that serve the same sockets: told by its supervisor when to listen, gone when that is gone.
+"""A worker: one of several processes that serve the same sockets. Its supervisor tells it when to listen.
 
-It takes no orders from a terminal: SIGTERM alone stops it, as gently as a single process. Whatever its loop does,
-it does not outlive its supervisor by a second.
+It ignores a terminal's signals. SIGTERM stops it gracefully, as it does a single process. If the supervisor dies, the
+worker ends within a second, even if its loop is blocked.
 """
 
 from __future__ import annotations
@@ -45,18 +45,19 @@ READY = "ready"
 LISTEN = "listen"
 FACT = "fact"
 RELOAD = "reload"
-"""The first words of what the two tell each other. A fact follows, both ways, or settings that were pickled."""
+"""The first item of each message between worker and supervisor. FACT carries a fact, in both directions; RELOAD carries
+pickled settings."""
 
 _TELLING = 0.3
-"""Seconds in which calls are told that the supervisor is gone."""
+"""Seconds for ending the calls in flight with an error once the supervisor is gone."""
 
 _LAST = 0.8
-"""Seconds after which the process ends in any case."""
+"""Seconds after the supervisor's death at which the process ends in any case."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What the supervisor gives to a worker that it forks."""
+    """What the supervisor gives a worker when it forks it."""
 
     share: Share
     member: Member
@@ -64,7 +65,7 @@ class Place:
 
 
 def run(listeners: Listeners, store: str, settings: Settings, place: Place) -> int:
-    """The whole life of a worker; returns its exit code. ``store`` is where usage is kept."""
+    """Runs a worker to its end; returns the exit code. ``store`` is the URL of the usage store."""
     try:
         return asyncio.run(_serve(settings, listeners, store, place))
     except (MissingPyJwt, MissingRedis, TlsError, NoDriver, OSError) as error:
@@ -109,7 +110,7 @@ async def _serve(settings: Settings, listeners: Listeners, store: str, place: Pl
 
 
 async def _adopt(adopter: Adopter, order: bytes) -> None:
-    """Another configuration, which the supervisor has read and found good."""
+    """Applies pickled settings, which the supervisor has read and validated."""
     try:
         refused = await adopter.adopt(pickle.loads(order))
     except Exception:
@@ -127,7 +128,7 @@ async def _either(*events: asyncio.Event) -> None:
 
 
 async def _end_at_once(running: Running) -> None:
-    """The calls that run are told so, as far as a moment allows."""
+    """Ends the calls in flight with an error, as far as time allows, then the process."""
     log.error("the supervisor is gone: this worker stops")
     await end_calls(running.server, running.http, _TELLING)
     logs.flush(_LAST - _TELLING)
@@ -135,9 +136,9 @@ async def _end_at_once(running: Running) -> None:
 
 
 class _Supervised(threading.Thread):
-    """Hears what the supervisor says, and that it is gone: the system ends the stream when its process has ended.
+    """Reads the supervisor's messages and detects its death: the system closes the stream when that process ends.
 
-    Orders are carried out on this thread, by the first word of what is said.
+    Messages are handled on this thread, by the function in ``orders`` for their first item.
     """
 
     def __init__(
@@ -164,7 +165,7 @@ class _Supervised(threading.Thread):
         self._end()
 
     def _carry_out(self, word: str, rest: Sequence[object]) -> None:
-        """Whatever becomes of one order: the end of the stream has to be heard."""
+        """Handles one message. Only logs errors, because the thread must go on to detect the end of the stream."""
         try:
             self._orders[word](*rest)
         except Exception:
@@ -177,7 +178,7 @@ class _Supervised(threading.Thread):
 
 
 def _on(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> bool:
-    """Does something on the loop; False where that is closed, since the worker ends by itself."""
+    """Schedules a call on the loop; returns False if the loop is closed, because then the worker is ending anyway."""
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(what)
         return True
