@@ -154,7 +154,8 @@ class StreamReader:
                 self._emit(f"tool_calls.{text(call.get('type'))}")
         if legacy := mapping(delta.get("function_call")):
             self._parts.call({"index": -1, "function": legacy}, self._id)
-        self._emit(*self._citations.read(delta))
+        if self._citations.waits or "annotations" in delta:
+            self._emit(*self._citations.read(delta))
         if mapping(choice.get("logprobs")):
             self._emit("logprobs")
         if finish_word(choice):

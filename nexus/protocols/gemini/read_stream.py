@@ -109,8 +109,11 @@ class StreamReader:
     def _read_candidate(self, candidate: Mapping[str, Json]) -> Iterator[Event]:
         for at, part in enumerate(map(mapping, sequence(mapping(candidate.get("content")).get("parts")))):
             yield from self._read_part(part, at)
-        yield from self._dropped.events(*self._grounding.read(candidate))
-        yield from self._dropped.events(*(name for name in _ASIDE if candidate.get(name)))
+        if found := list(self._grounding.read(candidate)):
+            yield from self._dropped.events(*found)
+        for name in _ASIDE:
+            if candidate.get(name):
+                yield from self._dropped.events(name)
         if text(candidate.get("finishReason")):
             self._end |= {name: candidate.get(name) for name in ("finishReason", "finishMessage")}
             self.complete = True
