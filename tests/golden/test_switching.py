@@ -11,7 +11,7 @@ import pytest
 from google.genai.types import GenerateContentResponse
 from openai.types.chat import ChatCompletion
 
-from nexus.protocols.gemini.contents import PLACEHOLDER
+from nexus.protocols.gemini.signatures import PLACEHOLDER
 from tests.laws.kit import CLIENTS, VENDORS, check_body
 from tests.laws.observations import Observations, haystack, observe
 from tests.protocols.converse.published import check_output

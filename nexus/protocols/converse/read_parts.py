@@ -59,7 +59,7 @@ def read_content(content: Json, role: Role, path: str, drops: Drops) -> tuple[Pa
         if kind == "cachePoint":
             mark_last(met.parts, read_cache(value, at), drops)
         else:
-            met.add(_read(kind, value, role, at, drops), at)
+            met.add(_read_block(kind, value, role, at, drops), at)
     return tuple(met.parts)
 
 
@@ -100,7 +100,7 @@ def _one(wire: Json, path: str) -> tuple[str, Json]:
     return members[0]
 
 
-def _read(kind: str, value: Json, role: Role, path: str, drops: Drops) -> Part | Carrier:
+def _read_block(kind: str, value: Json, role: Role, path: str, drops: Drops) -> Part | Carrier:
     read = _READERS.get(kind)
     if read is None:
         raise UnsupportedFeature.about(path, f"a {kind} block can be sent only to Bedrock's models")
@@ -115,11 +115,11 @@ def _words(value: Json, path: str) -> str:
     return value
 
 
-def _text(value: Json, path: str, drops: Drops) -> Text:
+def _read_text(value: Json, path: str, drops: Drops) -> Text:
     return Text(_words(value, path))
 
 
-def _data(source: Json, path: str) -> str:
+def _read_data(source: Json, path: str) -> str:
     """Base64 of the bytes."""
     held = an_object(source, path)
     if "s3Location" in held:
@@ -130,31 +130,31 @@ def _data(source: Json, path: str) -> str:
     return data
 
 
-def _image(value: Json, path: str, drops: Drops) -> Image:
+def _read_image(value: Json, path: str, drops: Drops) -> Image:
     wire = an_object(value, path)
-    return Image(Inline(f"image/{a_name(wire, 'format', path)}", _data(wire.get("source"), f"{path}.source")))
+    return Image(Inline(f"image/{a_name(wire, 'format', path)}", _read_data(wire.get("source"), f"{path}.source")))
 
 
-def _audio(value: Json, path: str, drops: Drops) -> Audio:
+def _read_audio(value: Json, path: str, drops: Drops) -> Audio:
     wire = an_object(value, path)
     kind = a_name(wire, "format", path)
-    return Audio(Inline(_AUDIO.get(kind, f"audio/{kind}"), _data(wire.get("source"), f"{path}.source")))
+    return Audio(Inline(_AUDIO.get(kind, f"audio/{kind}"), _read_data(wire.get("source"), f"{path}.source")))
 
 
-def _document(value: Json, path: str, drops: Drops) -> Document:
+def _read_document(value: Json, path: str, drops: Drops) -> Document:
     wire = an_object(value, path)
     _refuse_citations(wire, path)
     title, context = maybe_string(wire, "name", path), maybe_string(wire, "context", path)
     source = an_object(wire.get("source"), f"{path}.source")
-    return Document(_document_source(source, text(wire.get("format")) or "txt", f"{path}.source"), title, context)
+    return Document(_read_document_source(source, text(wire.get("format")) or "txt", f"{path}.source"), title, context)
 
 
-def _document_source(source: Block, kind: str, path: str) -> Inline | Text:
+def _read_document_source(source: Block, kind: str, path: str) -> Inline | Text:
     if "text" in source:
         return Text(a_string(source, "text", path))
     if "content" in source:
         return Text("\n\n".join(part.text for part in read_texts(source["content"], f"{path}.content", Drops())))
-    data = _data(source, path)
+    data = _read_data(source, path)
     if kind not in _WORDS:
         return Inline(_DOCUMENTS.get(kind, f"application/{kind}"), data)
     try:
@@ -170,7 +170,7 @@ def _refuse_citations(wire: Block, path: str) -> None:
         raise UnsupportedFeature.about(where, "no other vendor's model cites documents; leave it out")
 
 
-def _search_result(value: Json, path: str, drops: Drops) -> Document:
+def _read_search_result(value: Json, path: str, drops: Drops) -> Document:
     wire = an_object(value, path)
     _refuse_citations(wire, path)
     pieces = objects_in(wire.get("content"), f"{path}.content")
@@ -178,7 +178,7 @@ def _search_result(value: Json, path: str, drops: Drops) -> Document:
     return Document(Text(words), maybe_string(wire, "title", path), maybe_string(wire, "source", path))
 
 
-def _tool_use(value: Json, path: str, drops: Drops) -> ToolCall:
+def _read_call(value: Json, path: str, drops: Drops) -> ToolCall:
     wire = an_object(value, path)
     if wire.get("type") is not None:
         raise UnsupportedFeature.about(path, f"{text(wire['type'])} ran at Bedrock; no other vendor knows it")
@@ -187,7 +187,7 @@ def _tool_use(value: Json, path: str, drops: Drops) -> ToolCall:
     return ToolCall(a_string(wire, "toolUseId", path), a_name(wire, "name", path), arguments)
 
 
-def _tool_result(value: Json, path: str, drops: Drops) -> ToolResult:
+def _read_result(value: Json, path: str, drops: Drops) -> ToolResult:
     wire = an_object(value, path)
     parts: list[Text | Image | Document] = []
     for inner, at in objects_in(wire.get("content"), f"{path}.content"):
@@ -202,11 +202,11 @@ def _tool_result(value: Json, path: str, drops: Drops) -> ToolResult:
     return ToolResult(a_string(wire, "toolUseId", path), tuple(parts), is_error=status == "error")
 
 
-def _json(value: Json, path: str, drops: Drops) -> Text:
+def _read_json(value: Json, path: str, drops: Drops) -> Text:
     return Text(encode(value).decode())
 
 
-def _reasoning(value: Json, path: str, drops: Drops) -> Reasoning | Carrier:
+def _read_reasoning(value: Json, path: str, drops: Drops) -> Reasoning | Carrier:
     kind, held = _one(value, path)
     if kind == "redactedContent":
         return Reasoning("", read_redacted(_words(held, f"{path}.{kind}")), redacted=True)
@@ -219,7 +219,7 @@ def _reasoning(value: Json, path: str, drops: Drops) -> Reasoning | Carrier:
     return Reasoning(words, unpack_thinking(signature, OWN))
 
 
-def _cited(value: Json, path: str, drops: Drops) -> Text:
+def _read_cited(value: Json, path: str, drops: Drops) -> Text:
     wire = an_object(value, path)
     if wire.get("citations"):
         drops.add("messages.content.citationsContent.citations")
@@ -228,21 +228,21 @@ def _cited(value: Json, path: str, drops: Drops) -> Text:
 
 
 _READERS: Mapping[str, Callable[[Json, str, Drops], Part | Carrier]] = {
-    "text": _text,
-    "image": _image,
-    "audio": _audio,
-    "document": _document,
-    "searchResult": _search_result,
-    "toolUse": _tool_use,
-    "toolResult": _tool_result,
-    "reasoningContent": _reasoning,
-    "citationsContent": _cited,
+    "text": _read_text,
+    "image": _read_image,
+    "audio": _read_audio,
+    "document": _read_document,
+    "searchResult": _read_search_result,
+    "toolUse": _read_call,
+    "toolResult": _read_result,
+    "reasoningContent": _read_reasoning,
+    "citationsContent": _read_cited,
 }
 
 _IN_RESULTS: Mapping[str, Callable[[Json, str, Drops], Text | Image | Document]] = {
-    "text": _text,
-    "json": _json,
-    "image": _image,
-    "document": _document,
-    "searchResult": _search_result,
+    "text": _read_text,
+    "json": _read_json,
+    "image": _read_image,
+    "document": _read_document,
+    "searchResult": _read_search_result,
 }

@@ -51,17 +51,17 @@ def read_request(body: Body) -> ReadRequest:
     _name_unread(body, more, drops)
     stream = body.get("stream") is True
     request = Request(
-        messages=tuple(_message(wire, path, drops) for wire, path in objects_in(body.get("messages"), "messages")),
+        messages=tuple(_read_message(wire, path, drops) for wire, path in objects_in(body.get("messages"), "messages")),
         system=() if body.get("system") is None else read_texts(body["system"], "system", drops),
-        tools=_tools(tools, drops),
-        tool_choice=_tool_choice(tools),
-        parallel_tools=_parallel(more),
-        thinking=_thinking(more, output),
-        output_format=_output_format(output),
+        tools=_read_tools(tools, drops),
+        tool_choice=_read_tool_choice(tools),
+        parallel_tools=_read_parallel(more),
+        thinking=_read_thinking(more, output),
+        output_format=_read_output_format(output),
         max_tokens=maybe_count(config, "maxTokens", "inferenceConfig"),
         temperature=maybe_number(config, "temperature", path="inferenceConfig"),
         top_p=maybe_number(config, "topP", path="inferenceConfig"),
-        top_k=_top_k(more),
+        top_k=_read_top_k(more),
         stop=strings_in(config.get("stopSequences") or [], "inferenceConfig.stopSequences"),
         metadata=maybe_strings(body, "requestMetadata"),
         service_tier=maybe_string(maybe_object(body, "serviceTier"), "type", "serviceTier"),
@@ -71,7 +71,7 @@ def read_request(body: Body) -> ReadRequest:
     return ReadRequest(request, drops.names)
 
 
-def _message(wire: Body, path: str, drops: Drops) -> Message:
+def _read_message(wire: Body, path: str, drops: Drops) -> Message:
     role = wire.get("role")
     if role not in ("user", "assistant", "system"):
         raise wrong(f"{path}.role", '"user" or "assistant"')
@@ -83,20 +83,20 @@ def _message(wire: Body, path: str, drops: Drops) -> Message:
     )
 
 
-def _tools(config: Body, drops: Drops) -> tuple[Tool, ...]:
+def _read_tools(config: Body, drops: Drops) -> tuple[Tool, ...]:
     tools: list[Tool] = []
     for entry, path in objects_in(config.get("tools") or [], "toolConfig.tools"):
         if "cachePoint" in entry:
             mark_last(tools, read_cache(entry["cachePoint"], path), drops)
         elif "toolSpec" in entry:
-            tools.append(_tool(an_object(entry["toolSpec"], f"{path}.toolSpec"), path, drops))
+            tools.append(_read_tool(an_object(entry["toolSpec"], f"{path}.toolSpec"), path, drops))
         else:
             kind = next(iter(entry), "an empty object")
             raise UnsupportedFeature.about(path, f"{kind} is a tool of Bedrock's own; leave it out")
     return tuple(tools)
 
 
-def _tool(spec: Body, path: str, drops: Drops) -> Tool:
+def _read_tool(spec: Body, path: str, drops: Drops) -> Tool:
     drops.unknown(spec, ("name", "description", "inputSchema", "strict"), "toolConfig.tools.toolSpec")
     schema = an_object(spec.get("inputSchema"), f"{path}.toolSpec.inputSchema").get("json")
     return Tool(
@@ -108,7 +108,7 @@ def _tool(spec: Body, path: str, drops: Drops) -> Tool:
     )
 
 
-def _tool_choice(config: Body) -> ToolChoice | None:
+def _read_tool_choice(config: Body) -> ToolChoice | None:
     choice = config.get("toolChoice")
     if choice is None:
         return None
@@ -124,18 +124,18 @@ def _tool_choice(config: Body) -> ToolChoice | None:
             raise wrong("toolConfig.toolChoice", "auto, any or tool")
 
 
-def _parallel(more: Body) -> bool | None:
+def _read_parallel(more: Body) -> bool | None:
     disabled = mapping(more.get("tool_choice")).get("disable_parallel_tool_use")
     return not disabled if isinstance(disabled, bool) else None
 
 
-def _thinking(more: Body, output: Body) -> Thinking | None:
+def _read_thinking(more: Body, output: Body) -> Thinking | None:
     # gpt-oss and GPT have no separate switch: an effort also turns thinking on.
     levels = {"reasoning_effort": more, "reasoning.effort": mapping(more.get("reasoning"))}
     for place, holder in levels.items():
         if (thinking := read_effort(holder.get(place.rpartition(".")[2]), f"{_MORE}.{place}")) is not None:
             return thinking
-    effort = _effort(output.get("effort"), "outputConfig.effort") or _model_effort(more)
+    effort = _read_effort(output.get("effort"), "outputConfig.effort") or _read_model_effort(more)
     claude = mapping(more.get("thinking") or more.get("reasoning_config"))
     nova = mapping(more.get("reasoningConfig"))
     match text(claude.get("type") or nova.get("type")):
@@ -148,17 +148,17 @@ def _thinking(more: Body, output: Body) -> Thinking | None:
             return None if effort is None else Thinking(None, effort=effort)
 
 
-def _model_effort(more: Body) -> Effort | None:
+def _read_model_effort(more: Body) -> Effort | None:
     """The effort, in the form of each model family."""
     places = {
         "output_config.effort": mapping(more.get("output_config")).get("effort"),
         "reasoningConfig.maxReasoningEffort": mapping(more.get("reasoningConfig")).get("maxReasoningEffort"),
     }
-    found = (_effort(value, f"{_MORE}.{place}") for place, value in places.items())
+    found = (_read_effort(value, f"{_MORE}.{place}") for place, value in places.items())
     return next((effort for effort in found if effort is not None), None)
 
 
-def _effort(value: Json, path: str) -> Effort | None:
+def _read_effort(value: Json, path: str) -> Effort | None:
     if value is None:
         return None
     if value not in _EFFORTS:
@@ -166,7 +166,7 @@ def _effort(value: Json, path: str) -> Effort | None:
     return cast(Effort, value)
 
 
-def _top_k(more: Body) -> int | None:
+def _read_top_k(more: Body) -> int | None:
     if more.get("top_k") is not None:
         return maybe_count(more, "top_k", _MORE)
     return maybe_count(mapping(more.get("inferenceConfig")), "topK", f"{_MORE}.inferenceConfig")
@@ -187,7 +187,7 @@ def _name_unread(body: Body, more: Body, drops: Drops) -> None:
         drops.add("additionalModelResponseFieldPaths")
 
 
-def _output_format(output: Body) -> OutputFormat | None:
+def _read_output_format(output: Body) -> OutputFormat | None:
     if output.get("textFormat") is None:
         return None
     path = "outputConfig.textFormat.structure.jsonSchema"

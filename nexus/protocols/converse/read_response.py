@@ -14,6 +14,7 @@ from nexus.errors import VendorError
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin, ReadResponse
 from nexus.protocols.converse.read_error import read_no_answer
+from nexus.protocols.converse.signatures import OWN
 from nexus.protocols.converse.stops import read_stop
 from nexus.protocols.converse.usage import read_usage
 from nexus.protocols.urls import is_web
@@ -28,7 +29,7 @@ def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadRespons
     drops = Drops()
     message = mapping(mapping(body.get("output")).get("message"))
     for block in sequence(message.get("content")):
-        part = _part(mapping(block), drops)
+        part = _read_block(mapping(block), drops)
         if part is not None:
             parts.append(part)
     usage = read_usage(mapping(body.get("usage")), body.get("serviceTier"))
@@ -40,20 +41,20 @@ def is_answer(body: Mapping[str, Json]) -> bool:
     return not {"output", "stopReason", "usage"}.isdisjoint(body)
 
 
-def _part(block: Mapping[str, Json], drops: Drops) -> Part | None:
+def _read_block(block: Mapping[str, Json], drops: Drops) -> Part | None:
     for kind, value in block.items():
         match kind:
             case "text":
                 return Text(text(value))
             case "toolUse" if mapping(value).get("type") is None:
                 call = mapping(value)
-                return ToolCall(text(call.get("toolUseId")), text(call.get("name")), _arguments(call.get("input")))
+                return ToolCall(text(call.get("toolUseId")), text(call.get("name")), _read_arguments(call.get("input")))
             case "reasoningContent":
-                return _reasoning(mapping(value))
+                return _read_reasoning(mapping(value))
             case "image" if (image := read_image(mapping(value))) is not None:
                 return image
             case "citationsContent":
-                return _cited(mapping(value), drops)
+                return _read_cited(mapping(value), drops)
             case "toolUse":
                 drops.add(text(mapping(value).get("type")) or kind)
             case _:
@@ -67,7 +68,7 @@ def read_image(wire: Mapping[str, Json]) -> Image | None:
     return Image(Inline(f"image/{text(wire.get('format')) or 'png'}", data)) if data else None
 
 
-def _cited(block: Mapping[str, Json], drops: Drops) -> Text:
+def _read_cited(block: Mapping[str, Json], drops: Drops) -> Text:
     words = "".join(text(mapping(piece).get("text")) for piece in sequence(block.get("content")))
     cited = (read_citation(mapping(entry), len(words)) for entry in sequence(block.get("citations")))
     return Text(words, citations=tuple(drops.sift(cited)))
@@ -84,15 +85,15 @@ def read_citation(wire: Mapping[str, Json], length: int) -> Citation | str:
     return Citation(0, length, url, text(wire.get("title")), quote)
 
 
-def _arguments(value: Json) -> str:
+def _read_arguments(value: Json) -> str:
     if isinstance(value, str):
         return value
     return encode(value).decode() if value else ""
 
 
-def _reasoning(wire: Mapping[str, Json]) -> Reasoning:
+def _read_reasoning(wire: Mapping[str, Json]) -> Reasoning:
     redacted = wire.get("redactedContent")
     if redacted is not None:
-        return Reasoning("", Signature("converse", text(redacted)), redacted=True)
+        return Reasoning("", Signature(OWN, text(redacted)), redacted=True)
     reasoning = mapping(wire.get("reasoningText"))
-    return Reasoning(text(reasoning.get("text")), Signature("converse", text(reasoning.get("signature"))))
+    return Reasoning(text(reasoning.get("text")), Signature(OWN, text(reasoning.get("signature"))))

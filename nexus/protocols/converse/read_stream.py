@@ -18,6 +18,7 @@ from nexus.protocols.checks import Body, Drops
 from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.converse.read_error import is_failure, read_stream_error
 from nexus.protocols.converse.read_response import read_citation, read_image
+from nexus.protocols.converse.signatures import OWN
 from nexus.protocols.converse.stops import read_stop
 from nexus.protocols.converse.usage import read_usage
 from nexus.protocols.open_parts import OpenPart, OpenParts
@@ -115,11 +116,11 @@ class StreamReader:
                 events += self._dropped.events(f"reasoningContent.{kind}")
                 continue
             piece = text(value) if kind == "text" else ""
-            events += self._piece(block, piece, Reasoning("", Signature("converse", ""), redacted=redacted))
+            events += self._piece(block, piece, Reasoning("", Signature(OWN, ""), redacted=redacted))
             part = self._parts.get(block)
             if part is not None and kind != "text" and text(value):
                 known = part.signature.value if part.signature is not None else ""
-                part.signature = Signature("converse", _joined(known, text(value)) if redacted else known + text(value))
+                part.signature = Signature(OWN, _joined(known, text(value)) if redacted else known + text(value))
         return events
 
     def _piece(self, block: int, piece: str, part: StreamPart) -> list[Event]:

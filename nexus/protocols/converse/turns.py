@@ -16,7 +16,7 @@ from nexus.conversation.parts import Message, Part, Request, Text, ToolCall, Too
 from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.converse.draft import Draft
-from nexus.protocols.converse.parts import text_blocks, write_assistant_part, write_user_part
+from nexus.protocols.converse.write_parts import text_blocks, write_assistant_part, write_user_part
 from nexus.wire import Json, mapping
 
 PLACEHOLDER = "(no message)"

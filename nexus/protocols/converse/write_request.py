@@ -48,7 +48,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     tools = plan_tools(request, draft)
     thinking = plan_thinking(request, draft)
     tool_config = write_tool_config(tools, request, draft)
-    sampling, sampling_fields = _sampling(request, thinking, draft)
+    sampling, sampling_fields = _write_sampling(request, thinking, draft)
     additional = thinking.extra | sampling_fields
     output = only({"textFormat": write_text_format(tools, request, draft)})
     system, messages = write_conversation(request, draft)
@@ -59,8 +59,8 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         "toolConfig": tool_config,
         "outputConfig": output or None,
         "additionalModelRequestFields": additional or None,
-        "requestMetadata": _metadata(request, draft) or None,
-        "serviceTier": _service_tier(request, draft),
+        "requestMetadata": _write_metadata(request, draft) or None,
+        "serviceTier": _write_tier(request, draft),
     }
     draft.drops.add(*(name for name in left_out(WRITES, request) if name != "parallel_tools"))
     cut = Cut() if draft.model.stop else Cut(request.stop)
@@ -68,7 +68,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     return VendorRequest(only(body), draft.drops.names, tools.answer_tool, cut=cut, renaming=renaming)
 
 
-def _sampling(request: Request, thinking: ThinkingPlan, draft: Draft) -> tuple[dict[str, Json], dict[str, Json]]:
+def _write_sampling(request: Request, thinking: ThinkingPlan, draft: Draft) -> tuple[dict[str, Json], dict[str, Json]]:
     """The inferenceConfig, and top_k as an additional model field."""
     max_tokens = request.max_tokens
     if max_tokens is not None and max_tokens < 1:
@@ -76,7 +76,7 @@ def _sampling(request: Request, thinking: ThinkingPlan, draft: Draft) -> tuple[d
     if thinking.unlimited and max_tokens is not None:
         draft.drops.add("max_tokens")
         max_tokens = None
-    temperature, top_p = (_knob(name, request, thinking, draft) for name in _KNOBS)
+    temperature, top_p = (_write_knob(name, request, thinking, draft) for name in _KNOBS)
     stop = list(request.stop) or None
     if stop and "" in stop:
         raise InvalidRequest("a stop sequence must not be empty", param="stop")
@@ -84,10 +84,10 @@ def _sampling(request: Request, thinking: ThinkingPlan, draft: Draft) -> tuple[d
         cutter.check(request.stop)
         stop = None
     config = {"maxTokens": max_tokens, "temperature": temperature, "topP": top_p, "stopSequences": stop}
-    return only(config), _top_k(request, thinking, draft)
+    return only(config), _write_top_k(request, thinking, draft)
 
 
-def _knob(name: str, request: Request, thinking: ThinkingPlan, draft: Draft) -> float | None:
+def _write_knob(name: str, request: Request, thinking: ThinkingPlan, draft: Draft) -> float | None:
     value: float | None = getattr(request, name)
     if value is not None and (thinking.unlimited or not draft.model.sampling):
         draft.drops.add(name)
@@ -98,7 +98,7 @@ def _knob(name: str, request: Request, thinking: ThinkingPlan, draft: Draft) -> 
     return value
 
 
-def _top_k(request: Request, thinking: ThinkingPlan, draft: Draft) -> dict[str, Json]:
+def _write_top_k(request: Request, thinking: ThinkingPlan, draft: Draft) -> dict[str, Json]:
     if request.top_k is None:
         return {}
     if draft.model.top_k and not thinking.unlimited:
@@ -107,7 +107,7 @@ def _top_k(request: Request, thinking: ThinkingPlan, draft: Draft) -> dict[str, 
     return {}
 
 
-def _metadata(request: Request, draft: Draft) -> dict[str, str]:
+def _write_metadata(request: Request, draft: Draft) -> dict[str, str]:
     """The client's metadata with its user as an entry; entries that Bedrock's patterns do not allow are dropped."""
     pairs = [("metadata", name, value) for name, value in request.metadata.items()]
     if request.user is not None and "user" not in request.metadata:
@@ -124,6 +124,6 @@ def _metadata(request: Request, draft: Draft) -> dict[str, str]:
     return entries
 
 
-def _service_tier(request: Request, draft: Draft) -> Json:
+def _write_tier(request: Request, draft: Draft) -> Json:
     tier = tier_of(request, _SERVICE_TIERS, draft.drops)
     return None if tier is None else {"type": tier}

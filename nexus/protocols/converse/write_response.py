@@ -33,7 +33,7 @@ _FORMATS: Mapping[str, str] = {"image/jpeg": "jpeg", "image/jpg": "jpeg", "image
 
 def write_response(response: Response, envelope: Envelope) -> dict[str, Json]:
     refused = any(isinstance(part, Refusal) for part in response.parts)
-    content = [block for part in response.parts for block in _blocks(part)]
+    content = [block for part in response.parts for block in _write_blocks(part)]
     return {
         "output": {"message": {"role": "assistant", "content": content}},
         **write_stop(response.stop, refused=refused),
@@ -71,7 +71,7 @@ def _carried_before(signature: Signature | None) -> list[Json]:
     return [] if packed is None else [{"reasoningContent": {"reasoningText": {"text": "", "signature": packed}}}]
 
 
-def _blocks(part: Part) -> list[Json]:
+def _write_blocks(part: Part) -> list[Json]:
     match part:
         case Text(text=words, signature=signature, citations=citations):
             block: Json = {"text": words}

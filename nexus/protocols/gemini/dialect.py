@@ -21,7 +21,6 @@ from nexus.protocols.dialect import AnswerRelay, Asked, BrokenStream, Dialect, E
 from nexus.protocols.embeddings import shapes
 from nexus.protocols.framing import Framing, JsonArray, WithoutComments
 from nexus.protocols.gemini import embeddings, listing
-from nexus.protocols.gemini.contents import DIALECT as NAME
 from nexus.protocols.gemini.spelling import shallow_camel
 from nexus.protocols.operation import COUNT_TOKENS, EMBED, GENERATE, Operation
 from nexus.protocols.protocol import Protocol
@@ -44,7 +43,7 @@ _SSE, _ARRAY = WithoutComments(), JsonArray()
 
 
 class GeminiDialect(Dialect):
-    name: ClassVar[str] = NAME
+    name: ClassVar[str] = "gemini"
     protocol: ClassVar[Protocol] = GOOGLE
     framing: ClassVar[Framing] = _SSE
     operations: ClassVar[tuple[Operation, ...]] = (

@@ -15,10 +15,9 @@ from nexus.late import pattern
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import Edited
 from nexus.protocols.edit import find
-from nexus.protocols.gemini.contents import PLACEHOLDER
 from nexus.protocols.gemini.read_error import find_error, read_stream_error
 from nexus.protocols.gemini.read_response import is_answer
-from nexus.protocols.gemini.signatures import MARK, is_tagged
+from nexus.protocols.gemini.signatures import MARK, PLACEHOLDER, is_tagged
 from nexus.protocols.gemini.usage import read_usage
 from nexus.protocols.passthrough import Document, Passthrough
 from nexus.protocols.rewrite import ANY, REMOVE, Rules, cut

@@ -44,29 +44,29 @@ _READ = frozenset(
 def read_config(config: Config, drops: Drops) -> Request:
     """A request with only these fields. Raises InvalidRequest, UnsupportedFeature."""
     drops.unknown(config, _READ, _AT)
-    if (_whole(config, "candidateCount") or 1) > 1:
+    if (_read_whole(config, "candidateCount") or 1) > 1:
         raise UnsupportedFeature.about(
             f"{_AT}.candidateCount", "other vendors return one candidate; send several requests"
         )
     return Request(
         messages=(),
-        thinking=_thinking(config, drops),
-        output_format=_output_format(config),
-        max_tokens=_natural(config, "maxOutputTokens"),
+        thinking=_read_thinking(config, drops),
+        output_format=_read_output_format(config),
+        max_tokens=_read_natural(config, "maxOutputTokens"),
         temperature=maybe_number(config, "temperature", path=_AT),
         top_p=maybe_number(config, "topP", path=_AT),
-        top_k=_natural(config, "topK"),
+        top_k=_read_natural(config, "topK"),
         presence_penalty=maybe_number(config, "presencePenalty", path=_AT),
         frequency_penalty=maybe_number(config, "frequencyPenalty", path=_AT),
-        seed=_whole(config, "seed"),
+        seed=_read_whole(config, "seed"),
         stop=strings_in(config.get("stopSequences") or [], f"{_AT}.stopSequences"),
         logprobs=maybe_bool(config, "responseLogprobs", _AT),
-        top_logprobs=_natural(config, "logprobs"),
-        image_output=_images(config),
+        top_logprobs=_read_natural(config, "logprobs"),
+        image_output=_read_images(config),
     )
 
 
-def _whole(holder: Config, name: str, path: str = _AT) -> int | None:
+def _read_whole(holder: Config, name: str, path: str = _AT) -> int | None:
     value = holder.get(name)
     match value:
         case None:
@@ -82,14 +82,14 @@ def _whole(holder: Config, name: str, path: str = _AT) -> int | None:
     raise wrong(f"{path}.{name}", "a whole number")
 
 
-def _natural(holder: Config, name: str) -> int | None:
-    value = _whole(holder, name)
+def _read_natural(holder: Config, name: str) -> int | None:
+    value = _read_whole(holder, name)
     if value is not None and value < 0:
         raise wrong(f"{_AT}.{name}", "a natural number")
     return value
 
 
-def _images(config: Config) -> bool | None:
+def _read_images(config: Config) -> bool | None:
     path = f"{_AT}.responseModalities"
     given = {str(one).upper() for one in an_array(config.get("responseModalities") or [], path)}
     if given & {"AUDIO", "VIDEO"}:
@@ -99,14 +99,14 @@ def _images(config: Config) -> bool | None:
     return True if "IMAGE" in given else None
 
 
-def _thinking(config: Config, drops: Drops) -> Thinking | None:
+def _read_thinking(config: Config, drops: Drops) -> Thinking | None:
     """Without a budget and a level, thinking is requested if its text is."""
     if config.get("thinkingConfig") is None:
         return None
     wire = an_object(config["thinkingConfig"], _THINKING)
     drops.unknown(wire, ("includeThoughts", "thinkingBudget", "thinkingLevel"), _THINKING)
     visible = maybe_bool(wire, "includeThoughts", _THINKING) or False
-    budget, level = _whole(wire, "thinkingBudget", _THINKING), maybe_string(wire, "thinkingLevel", _THINKING)
+    budget, level = _read_whole(wire, "thinkingBudget", _THINKING), maybe_string(wire, "thinkingLevel", _THINKING)
     if budget == 0:
         return Thinking(False)
     if budget is not None and budget > 0:
@@ -119,7 +119,7 @@ def _thinking(config: Config, drops: Drops) -> Thinking | None:
     return Thinking(True, visible=visible) if visible or budget is not None else None
 
 
-def _output_format(config: Config) -> OutputFormat | None:
+def _read_output_format(config: Config) -> OutputFormat | None:
     kind = maybe_string(config, "responseMimeType", _AT) or "text/plain"
     if kind == "text/plain":
         return None

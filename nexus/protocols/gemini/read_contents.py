@@ -24,9 +24,8 @@ from nexus.protocols.checks import (
     objects_in,
     wrong,
 )
-from nexus.protocols.gemini.contents import DIALECT
 from nexus.protocols.gemini.read_parts import kind_of, read_media, read_output
-from nexus.protocols.gemini.signatures import ReadSignature, read_signature
+from nexus.protocols.gemini.signatures import OWN, ReadSignature, read_signature
 from nexus.wire import Json, encode
 
 _ROLES = {"user": "user", "function": "user", "model": "assistant"}
@@ -56,7 +55,7 @@ def read_contents(value: Json, drops: Drops) -> tuple[Message, ...]:
         if turn is not None:
             messages.append(turn.message())
             turn = None
-        found = tuple(read for part, where in parts for read in _user_part(part, where, calls, drops))
+        found = tuple(read for part, where in parts for read in _read_user_part(part, where, calls, drops))
         messages.append(Message("user", found, at=path))
     return (*messages, turn.message()) if turn is not None else tuple(messages)
 
@@ -85,21 +84,21 @@ class _Calls:
         return found[0]
 
 
-def _user_part(wire: Body, path: str, calls: _Calls, drops: Drops) -> list[Part]:
+def _read_user_part(wire: Body, path: str, calls: _Calls, drops: Drops) -> list[Part]:
     kind = kind_of(wire, path, drops)
     match kind:
         case "text":
             words = maybe_string(wire, "text", path)
             return [Text(words, at=path)] if words else []
         case "functionResponse":
-            return [_result(an_object(wire[kind], f"{path}.{kind}"), path, calls, drops)]
+            return [_read_result(an_object(wire[kind], f"{path}.{kind}"), path, calls, drops)]
         case "functionCall":
             raise InvalidRequest.about(path, "a functionCall does not belong to the role user")
         case _:
             return [replace(read_media(kind, wire[kind], path, drops), at=path)]
 
 
-def _result(wire: Body, path: str, calls: _Calls, drops: Drops) -> ToolResult:
+def _read_result(wire: Body, path: str, calls: _Calls, drops: Drops) -> ToolResult:
     where = f"{path}.functionResponse"
     name = a_name(wire, "name", where)
     parts, failed = read_output(wire, where, drops)
@@ -145,7 +144,7 @@ class _ModelTurn:
 
     def _think(self, words: str, read: ReadSignature, path: str, *, signed: bool) -> None:
         last = self._parts[-1] if self._parts and self._open else None
-        own = read.own if signed else Signature(DIALECT, "")
+        own = read.own if signed else Signature(OWN, "")
         if isinstance(last, Reasoning):
             self._parts[-1] = replace(last, text=last.text + words, signature=own, redacted=read.redacted)
             self._open = not signed

@@ -50,7 +50,7 @@ def kind_of(wire: Body, path: str, drops: Drops) -> str:
 def read_media(kind: str, value: Json, path: str, drops: Drops) -> Media:
     wire = an_object(value, f"{path}.{kind}")
     drops.unknown(wire, ("mimeType", "data", "fileUri", "displayName"), f"contents.parts.{kind}")
-    return _inline(wire, f"{path}.{kind}") if kind == "inlineData" else _file(wire, f"{path}.{kind}")
+    return _read_inline(wire, f"{path}.{kind}") if kind == "inlineData" else _read_file(wire, f"{path}.{kind}")
 
 
 def read_output(wire: Body, path: str, drops: Drops) -> tuple[tuple[Text | Image | Document, ...], bool]:
@@ -75,7 +75,7 @@ def read_output(wire: Body, path: str, drops: Drops) -> tuple[tuple[Text | Image
     return tuple(parts), failed
 
 
-def _inline(wire: Body, path: str) -> Media:
+def _read_inline(wire: Body, path: str) -> Media:
     media_type = a_name(wire, "mimeType", path).partition(";")[0].strip().lower()
     data = standard_base64(a_string(wire, "data", path))
     if (raw := base64_bytes(data)) is None:
@@ -86,7 +86,7 @@ def _inline(wire: Body, path: str) -> Media:
     return _of_type(Inline(media_type, data), media_type, title, path)
 
 
-def _file(wire: Body, path: str) -> Media:
+def _read_file(wire: Body, path: str) -> Media:
     uri, media_type = a_name(wire, "fileUri", path), (maybe_string(wire, "mimeType", path) or "").lower()
     try:
         host = (urlsplit(uri).hostname or "").lower()

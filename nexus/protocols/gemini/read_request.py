@@ -35,7 +35,7 @@ def read_request(body: Body) -> ReadRequest:
     request = replace(
         read_config(config, drops),
         messages=read_contents(body.get("contents"), drops),
-        system=_system(body, drops),
+        system=_read_system(body, drops),
         tools=tools,
         tool_choice=choice,
         metadata=maybe_strings(body, "labels"),
@@ -46,7 +46,7 @@ def read_request(body: Body) -> ReadRequest:
     return ReadRequest(request, drops.names)
 
 
-def _system(body: Body, drops: Drops) -> tuple[Text, ...]:
+def _read_system(body: Body, drops: Drops) -> tuple[Text, ...]:
     if body.get("systemInstruction") is None:
         return ()
     held = an_object(body["systemInstruction"], "systemInstruction")

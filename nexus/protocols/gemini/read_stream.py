@@ -17,9 +17,9 @@ from nexus.errors import VendorError
 from nexus.errors.failure import VendorFailure
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin
-from nexus.protocols.gemini.contents import DIALECT
 from nexus.protocols.gemini.grounding import Grounding
 from nexus.protocols.gemini.read_error import find_error, read_stream_error
+from nexus.protocols.gemini.signatures import OWN
 from nexus.protocols.gemini.stops import BROKEN, read_stop
 from nexus.protocols.gemini.usage import read_usage
 from nexus.wire import Json, decode_delta, encode, mapping, only, sequence, text
@@ -120,7 +120,7 @@ class StreamReader:
 
     def _read_part(self, part: Mapping[str, Json], at: int) -> Iterator[Event]:
         opaque = text(part.get("thoughtSignature"))
-        signature = Signature(DIALECT, opaque) if opaque else None
+        signature = Signature(OWN, opaque) if opaque else None
         if isinstance(call := part.get("functionCall"), dict):
             yield from self._read_call(call, signature)
         elif isinstance(words := part.get("text"), str):
@@ -143,7 +143,7 @@ class StreamReader:
         if self._open is not kind or self._signature is not None:
             yield from self._close()
             self._open = kind
-            yield PartStart(self._next, Text("") if kind is Text else Reasoning("", Signature(DIALECT, "")))
+            yield PartStart(self._next, Text("") if kind is Text else Reasoning("", Signature(OWN, "")))
             self._next += 1
         if words:
             yield PartDelta(self._next - 1, words)

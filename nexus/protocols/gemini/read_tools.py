@@ -20,19 +20,19 @@ def read_tooling(body: Body, drops: Drops) -> tuple[ToolChoice | None, tuple[Too
     """The choice and the tools that it leaves. Raises InvalidRequest, UnsupportedFeature."""
     tools: list[Tool] = []
     for wire, path in several(body.get("tools"), "tools"):
-        tools += _tool(wire, path, drops)
+        tools += _read_tool(wire, path, drops)
     config = maybe_object(body, "toolConfig")
     drops.unknown(config, ("functionCallingConfig",), "toolConfig")
-    return _chosen(tuple(tools), config.get("functionCallingConfig"), drops)
+    return _read_choice(tuple(tools), config.get("functionCallingConfig"), drops)
 
 
-def _tool(wire: Body, path: str, drops: Drops) -> list[Tool]:
+def _read_tool(wire: Body, path: str, drops: Drops) -> list[Tool]:
     tools: list[Tool] = []
     for kind, value in wire.items():
         if value is None:
             continue
         if kind == "functionDeclarations":
-            tools += [_function(one, at, drops) for one, at in several(value, f"{path}.{kind}")]
+            tools += [_read_function(one, at, drops) for one, at in several(value, f"{path}.{kind}")]
         elif kind in _SEARCHES:
             lost = tuple(f"tools.{kind}.{name}" for name in an_object(value, f"{path}.{kind}"))
             tools.append(WebSearch(kind, kind=kind, lost=lost, at=f"{path}.{kind}"))
@@ -41,17 +41,17 @@ def _tool(wire: Body, path: str, drops: Drops) -> list[Tool]:
     return tools
 
 
-def _function(wire: Body, path: str, drops: Drops) -> Tool:
+def _read_function(wire: Body, path: str, drops: Drops) -> Tool:
     drops.unknown(wire, ("name", "description", "parameters", "parametersJsonSchema"), "tools.functionDeclarations")
     return Tool(
         a_name(wire, "name", path),
         description=maybe_string(wire, "description", path) or None,
-        parameters=_parameters(wire, path),
+        parameters=_read_parameters(wire, path),
         at=path,
     )
 
 
-def _parameters(wire: Body, path: str) -> Json:
+def _read_parameters(wire: Body, path: str) -> Json:
     if wire.get("parametersJsonSchema") is not None:
         if wire.get("parameters") is not None:
             raise InvalidRequest(
@@ -63,13 +63,13 @@ def _parameters(wire: Body, path: str) -> Json:
     return read_schema(an_object(wire["parameters"], f"{path}.parameters"), f"{path}.parameters")
 
 
-def _chosen(tools: tuple[Tool, ...], wire: Json, drops: Drops) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
+def _read_choice(tools: tuple[Tool, ...], wire: Json, drops: Drops) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
     if wire is None:
         return None, tools
     config = an_object(wire, _CALLING)
     drops.unknown(config, ("mode", "allowedFunctionNames"), _CALLING)
     mode = maybe_string(config, "mode", _CALLING) or "MODE_UNSPECIFIED"
-    allowed = _names(config, tools)
+    allowed = _read_names(config, tools)
     match mode.upper():
         case "MODE_UNSPECIFIED":
             return None, tools
@@ -88,7 +88,7 @@ def _chosen(tools: tuple[Tool, ...], wire: Json, drops: Drops) -> tuple[ToolChoi
             raise wrong(f"{_CALLING}.mode", "AUTO, ANY, NONE or VALIDATED")
 
 
-def _names(config: Body, tools: tuple[Tool, ...]) -> list[str]:
+def _read_names(config: Body, tools: tuple[Tool, ...]) -> list[str]:
     path = f"{_CALLING}.allowedFunctionNames"
     declared = {tool.name for tool in tools}
     names = an_array(config.get("allowedFunctionNames") or [], path)

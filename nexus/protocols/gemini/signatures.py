@@ -15,9 +15,12 @@ from dataclasses import field, replace
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart
 from nexus.conversation.parts import Reasoning, Signature, ToolCall
 from nexus.dataclasses import dataclass
-from nexus.protocols.gemini.contents import DIALECT, PLACEHOLDER
 from nexus.protocols.signatures import pack_signature, unpack_signature
 from nexus.wire import Json, base64_bytes, decode, encode, sequence, text
+
+OWN = "gemini"
+PLACEHOLDER = "skip_thought_signature_validator"
+"""Google's documented signature for calls that were not made by a Gemini model."""
 
 _REDACTED, _CARRIED, _NONE = "redacted", "carried", "none"
 _TAG = "bmV4dXMu"
@@ -47,10 +50,10 @@ def write_signature(signature: Signature | None, *, redacted: bool = False) -> s
     signature = signature or Signature(_NONE, "")
     if redacted:
         signature = Signature(_REDACTED, f"{signature.dialect}.{signature.value}")
-    if signature.dialect == DIALECT and _is_base64(signature.value):
+    if signature.dialect == OWN and _is_base64(signature.value):
         return signature.value
     # A value of Google's own that is not base64 cannot be sent unchanged.
-    packed = pack_signature(signature, "" if signature.dialect == DIALECT else DIALECT)
+    packed = pack_signature(signature, "" if signature.dialect == OWN else OWN)
     return base64.b64encode(packed.encode("utf-8", "surrogatepass")).decode()
 
 
@@ -67,12 +70,12 @@ def read_signature(value: str) -> ReadSignature:
     if value in ("", PLACEHOLDER):
         return ReadSignature()
     if not value.startswith(_TAG):
-        return ReadSignature(Signature(DIALECT, standard_base64(value)))
+        return ReadSignature(Signature(OWN, standard_base64(value)))
     try:
         packed = base64.b64decode(standard_base64(value), validate=True).decode("utf-8", "surrogatepass")
     except ValueError:
         return ReadSignature()
-    found = unpack_signature(packed, DIALECT)
+    found = unpack_signature(packed, OWN)
     match found.dialect:
         case "redacted":
             return ReadSignature(_split(found.value), redacted=True)
@@ -147,7 +150,7 @@ class ThoughtsInCalls:
 
 def _matters(thought: Reasoning) -> bool:
     """Whether its vendor requires it back."""
-    return thought.signature is None or thought.signature.dialect != DIALECT
+    return thought.signature is None or thought.signature.dialect != OWN
 
 
 def _size(thought: Reasoning) -> int:

@@ -16,10 +16,10 @@ from nexus.models.gemini import TOOL_NAMES, Gemini
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.dispositions import left_out, tier_of
-from nexus.protocols.gemini.contents import ContentsWriter
 from nexus.protocols.gemini.fields import WRITES
 from nexus.protocols.gemini.thinking import write_thinking
 from nexus.protocols.gemini.tools import write_tooling
+from nexus.protocols.gemini.write_contents import ContentsWriter
 from nexus.protocols.renaming import rename
 from nexus.wire import Json, only
 

@@ -25,8 +25,8 @@ from nexus.conversation.parts import (
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.codec import Target
-from nexus.protocols.gemini.contents import PLACEHOLDER
 from nexus.protocols.gemini.read_response import read_response
+from nexus.protocols.gemini.signatures import PLACEHOLDER
 from tests.protocols.kit import origin
 
 from .kit import assistant, system, target, unary, user, wire, write

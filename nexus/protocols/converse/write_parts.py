@@ -23,6 +23,7 @@ from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.arguments import BROKEN, an_object_of
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.media import write_audio, write_document, write_image
+from nexus.protocols.converse.signatures import OWN
 from nexus.protocols.images import LOST, from_result, unseen
 from nexus.wire import Json, decode
 
@@ -43,9 +44,9 @@ def write_assistant_part(part: Part, path: str, draft: Draft) -> list[Json]:
         case Refusal(text=text):
             return text_blocks(text)
         case Reasoning():
-            return _reasoning(part, draft)
+            return _write_reasoning(part, draft)
         case ToolCall():
-            return [_tool_use(part, draft), *draft.cache_point(part.cache)]
+            return [_write_call(part, draft), *draft.cache_point(part.cache)]
         case ToolResult():
             raise InvalidRequest("a tool result must be in a user message", param=path)
         case Image():
@@ -67,7 +68,7 @@ def write_user_part(part: Part, path: str, draft: Draft) -> list[Json]:
         case Audio():
             return [write_audio(part, path)]
         case ToolResult():
-            return _tool_result(part, path, draft)
+            return _write_result(part, path, draft)
         case ToolCall() | Reasoning() | Refusal():
             raise InvalidRequest(f"a user message holds no {type(part).__name__}", param=path)
 
@@ -76,8 +77,8 @@ def text_blocks(text: str) -> list[Json]:
     return [{"text": text}] if text.strip() else []
 
 
-def _reasoning(part: Reasoning, draft: Draft) -> list[Json]:
-    own = part.signature is not None and part.signature.dialect == "converse"
+def _write_reasoning(part: Reasoning, draft: Draft) -> list[Json]:
+    own = part.signature is not None and part.signature.dialect == OWN
     value = part.signature.value if part.signature is not None else ""
     wanted = draft.model.reasoning == ("signed" if value else "unsigned")
     if not own or not wanted or (part.redacted and not value):
@@ -89,14 +90,14 @@ def _reasoning(part: Reasoning, draft: Draft) -> list[Json]:
     return [{"reasoningContent": {"reasoningText": block}}]
 
 
-def _tool_use(call: ToolCall, draft: Draft) -> Json:
+def _write_call(call: ToolCall, draft: Draft) -> Json:
     arguments, whole = an_object_of(call.arguments)
     if not whole:
         draft.drops.add(BROKEN)
     return {"toolUse": {"toolUseId": draft.call_id(call.id), "name": call.name, "input": arguments}}
 
 
-def _tool_result(result: ToolResult, path: str, draft: Draft) -> list[Json]:
+def _write_result(result: ToolResult, path: str, draft: Draft) -> list[Json]:
     content: list[Json] = []
     beside: list[Json] = []
     media = content if draft.model.result_media else beside
@@ -104,7 +105,7 @@ def _tool_result(result: ToolResult, path: str, draft: Draft) -> list[Json]:
     for number, part in enumerate(result.parts):
         match part:
             case Text(text=text):
-                content += _result_text(text, result.is_error, draft)
+                content += _write_result_text(text, result.is_error, draft)
             case Image():
                 media.append(write_image(part, f"{path}.content.{number}", draft))
             case Document():
@@ -114,16 +115,16 @@ def _tool_result(result: ToolResult, path: str, draft: Draft) -> list[Json]:
     block: dict[str, Json] = {"toolUseId": draft.result_id(result.call_id)}
     if beside:
         beside.insert(0, {"text": from_result(block["toolUseId"])})
-        content += _result_text(_BESIDE, is_error=False, draft=draft)
-    block["content"] = content or _result_text(NO_OUTPUT, result.is_error, draft)
+        content += _write_result_text(_BESIDE, is_error=False, draft=draft)
+    block["content"] = content or _write_result_text(NO_OUTPUT, result.is_error, draft)
     if result.is_error and draft.model.result_status:
         block["status"] = "error"
     elif result.is_error and not any("error" in piece.get("json", ()) for piece in block["content"]):
-        block["content"] = [*_result_text("The tool call failed.", result.is_error, draft), *block["content"]]
+        block["content"] = [*_write_result_text("The tool call failed.", result.is_error, draft), *block["content"]]
     return [{"toolResult": block}, *draft.cache_point(result.cache), *beside]
 
 
-def _result_text(text: str, is_error: bool, draft: Draft) -> list[Json]:
+def _write_result_text(text: str, is_error: bool, draft: Draft) -> list[Json]:
     if not text.strip():
         return []
     if not draft.model.json_results:

@@ -37,13 +37,10 @@ from nexus.protocols.arguments import BROKEN, an_object_of
 from nexus.protocols.checks import Drops
 from nexus.protocols.gemini.media import foreign_type, media_parts
 from nexus.protocols.gemini.results import result_media, write_response
+from nexus.protocols.gemini.signatures import OWN, PLACEHOLDER
 from nexus.protocols.ids import ToolIds
 from nexus.protocols.images import LOST, unseen
 from nexus.wire import Json
-
-DIALECT = "gemini"
-PLACEHOLDER = "skip_thought_signature_validator"
-"""Google's documented signature for calls that were not made by a Gemini model."""
 
 NO_MESSAGE = "(no message)"
 """First message of a conversation that begins with an answer."""
@@ -210,7 +207,7 @@ class ContentsWriter:
 def _signature(signature: Signature | None) -> dict[str, Json]:
     return (
         {"thoughtSignature": signature.value}
-        if signature is not None and signature.dialect == DIALECT and signature.value
+        if signature is not None and signature.dialect == OWN and signature.value
         else {}
     )
 
