@@ -163,8 +163,10 @@ _NO_SAMPLING: Mapping[str, float] = {"temperature": 1, "top_p": 1, "presence_pen
 
 
 def has_others_words(gpt: GPT, document: Mapping[str, object]) -> bool:
-    """Whether a chat request has words of other models that such a one refuses: the old name of the output limit, or
-    sampling."""
+    """Whether a chat request has words of other models that such a one refuses: what other servers call thinking, the
+    old name of the output limit, or sampling."""
+    if document.get("reasoning") or document.get("thinking"):
+        return True
     if not gpt.reasons:
         return False
     sampled = any(document.get(name) not in (None, nothing) for name, nothing in _NO_SAMPLING.items())

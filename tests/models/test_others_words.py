@@ -42,6 +42,8 @@ GPT: dict[str, tuple[str, dict[str, Any], bool]] = {
     "the new one, and what asks for nothing": ("gpt-5.5", {"max_completion_tokens": 64, "temperature": 1}, False),
     "sampling beside thinking": ("gpt-5.5", {"temperature": 0.2}, True),
     "sampling without": ("gpt-5.5", {"temperature": 0.2, "reasoning_effort": "none"}, False),
+    "OpenRouter's thinking": ("gpt-5.5", {"reasoning": {"effort": "high"}}, True),
+    "thinking as other servers have it": ("gpt-4.1", {"thinking": {"type": "enabled", "budget_tokens": 2000}}, True),
     "a model that does not think": ("gpt-4.1", {"max_tokens": 64, "temperature": 0.2}, False),
     "another server's model": ("llama", {"max_tokens": 64, "temperature": 0.2}, False),
 }
