@@ -57,6 +57,8 @@ class Body:
 
 def read_document(raw: bytes) -> dict[str, Json]:
     """Parses a JSON object. Raises InvalidRequest."""
+    if not raw:
+        raise InvalidRequest("the body is empty; expected a JSON object")
     try:
         document = decode(raw) if len(raw) <= LARGE else decode_large(raw)
     except ValueError as error:

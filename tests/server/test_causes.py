@@ -338,6 +338,7 @@ def test_a_vendors_error(status: int, level: str, serve: Serve, openai_upstream:
 
 
 REFUSED: dict[str, tuple[Any, int, str, str]] = {
+    "no body": (b"", 400, "invalid_request", "the body is empty; expected a JSON object"),
     "no JSON": (b"{", 400, "invalid_request", "the body is not valid JSON: "),
     "no model": ({}, 400, "invalid_request", "model: expected the name of a model"),
     "an unknown model": ({**CHAT, "model": "x"}, 404, "model_not_found", "x"),
