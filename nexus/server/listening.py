@@ -199,7 +199,7 @@ def _tls_reason(error: Exception) -> str:
             return "the key does not match the certificate"
         case ssl.SSLError(reason=str(reason)):
             return reason.lower().replace("_", " ")
-        case OSError(strerror=str(text)):
+        case OSError(strerror=str(text)) if not isinstance(error, ssl.SSLError):
             return text.lower()
         case _:
             return "one of the files is not PEM, or the key is encrypted"
