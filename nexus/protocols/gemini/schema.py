@@ -1,9 +1,9 @@
 """JSON Schema rewritten as Gemini's OpenAPI subset (``Schema``), for servers without ``parametersJsonSchema``.
 
-What the subset says differently is converted, what it cannot say is either refused (recursion, contradictions,
-references that lead nowhere) or left out and named with its full path; nothing changes silently. Only keywords that
-state nothing (``$schema``, ``$id``, ``$comment``, definitions already inlined) vanish without a word.
-Source: google.genai.types.Schema and ai.google.dev/api/caching#Schema.
+What the subset expresses differently is converted; what it does not support is refused (recursion, contradictions,
+dangling references) or left out and reported with its full path; nothing changes silently. Only keywords without effect
+(``$schema``, ``$id``, ``$comment``, definitions already inlined) are removed without a report. Source:
+google.genai.types.Schema and ai.google.dev/api/caching#Schema.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from nexus.protocols.json_schema.walk import types_of
 from nexus.wire import Json, encode, mapping, sequence, text
 
 MAX_SIZE = 5000
-"""Subschemas after inlining: references to references double at every step."""
+"""Maximum number of subschemas after inlining: references to references double at every step."""
 
 MAX_DEPTH = 32
-"""References inside one another."""
+"""Maximum nesting of references."""
 
 _COPIED = frozenset({"title", "description", "default", "required", "propertyOrdering", "nullable", "example"})
 _OF_TYPE: Mapping[str, frozenset[str]] = {
@@ -38,12 +38,12 @@ _HANDLED = frozenset({"type", "const", "anyOf", "oneOf", "allOf", "$ref", "addit
 
 
 def write_schema(schema: Json, path: str, drops: Drops) -> dict[str, Json]:
-    """The Schema for a JSON Schema; ``path`` is where it stands in the request."""
+    """The Schema for a JSON Schema; ``path`` is its position in the request."""
     return _Writer(schema, drops).write(schema, path, ())
 
 
 class _Writer:
-    """One conversion; ``root`` is what references are resolved against."""
+    """One conversion; references are resolved against ``root``."""
 
     def __init__(self, root: Json, drops: Drops) -> None:
         self._root = root
@@ -175,7 +175,7 @@ def _values(schema: Mapping[str, Json]) -> list[Json]:
 
 
 def _types_of(schema: Mapping[str, Json], values: list[Json]) -> list[str | None]:
-    """The types that a schema allows; one None where it says nothing about them."""
+    """The types that a schema allows; a single None if it does not restrict them."""
     if named := types_of(schema):
         return list(named)
     some = [value for value in values if value is not None]
@@ -191,7 +191,7 @@ def _types_of(schema: Mapping[str, Json], values: list[Json]) -> list[str | None
 
 
 def _merged(base: Mapping[str, Json], more: Json, path: str) -> Mapping[str, Json]:
-    """Both schemas at once; annotations of ``more`` win, anything else that differs is refused."""
+    """Both schemas combined; annotations of ``more`` win, any other difference is refused."""
     out = dict(base)
     for key, value in mapping(more).items():
         if key not in out or out[key] == value or key in ("title", "description", "default", "example"):
