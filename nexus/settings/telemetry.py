@@ -16,7 +16,7 @@ from nexus.headers.names import read_header_name
 from nexus.settings.types import Duration, Label, Location, Table
 from nexus.settings.urls import read_base_url
 
-NO_OTEL = 'needs OpenTelemetry: pip install "nexus[otel]"'
+NO_OTEL = 'needs OpenTelemetry: pip install "nexus-llm-router[otel]"'
 
 _ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
 _VALUE = re.compile(r"[\x20-\x7e]{0,4096}")

@@ -70,7 +70,7 @@ def test_a_package_that_is_missing_is_named_with_what_to_do(tmp_path: Path, monk
     monkeypatch.setattr(importlib.util, "find_spec", lacking)
     said = problems(tmp_path, "[telemetry.exporters.otlp]\nenabled = true")
     assert f"telemetry.exporters.otlp.enabled: {NO_OTEL}" in said
-    assert 'pip install "nexus[otel]"' in said
+    assert 'pip install "nexus-llm-router[otel]"' in said
 
 
 def test_headers_are_secrets_in_either_form(tmp_path: Path) -> None:
