@@ -1,1 +1,1 @@
-"""The vendors, one folder each; a folder's ``PROVIDER`` is what the registry loads by the folder's name."""
+"""The vendors, one folder each; the registry loads a folder's ``PROVIDER`` by the folder's name."""

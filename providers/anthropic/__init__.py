@@ -28,7 +28,7 @@ from nexus.upstream.request import UpstreamRequest
 VERSION = "2023-06-01"
 BASE_URL = "https://api.anthropic.com/v1"
 _PATHS: Mapping[Action, str] = {"generate": "/messages", "count_tokens": "/messages/count_tokens"}
-# Open lists: a new beta of the vendor or of Claude Code works on the day it appears.
+# Prefixes rather than a list, so that new betas of the vendor or of Claude Code work on the day they appear.
 _TRAVEL = ("anthropic-", "x-claude-code-")
 
 
@@ -43,7 +43,9 @@ class AnthropicSettings(LoginSettings):
     login_dialect: ClassVar[str] = "messages"
 
     endpoints: tuple[Literal["files", "batches"], ...] = ()
-    """What the vendor holds for callers, who are told apart by the usage store: "files", "batches" of messages."""
+    """Endpoints that store objects at the vendor: "files" and "batches" (of messages). The usage store records which
+    caller owns which object.
+    """
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -72,7 +74,7 @@ class AnthropicProvider(Provider):
         return super().key(client, dialect, account)
 
     def own_key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
-        """A key that was sent for the purpose, else the login of a Messages client, where it is to be used."""
+        """A key sent for this vendor, or else the login of a Messages client if logins are forwarded."""
         own = super().own_key(client, dialect)
         if own is None and self.settings.forward_login and dialect == "messages":
             return login_in(client)

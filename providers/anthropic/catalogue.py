@@ -1,4 +1,4 @@
-"""Anthropic's list of models: ``GET /v1/models``, in pages. Source: Anthropic's API reference."""
+"""Anthropic's paged model list: ``GET /v1/models``. Source: Anthropic's API reference."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PAGE = 1000
 
 
 def catalogue(first: UpstreamRequest) -> Catalogue:
-    """``first`` asks for the first page, without parameters of a page."""
+    """``first`` requests the first page, without paging parameters."""
     mark = "&" if "?" in first.url else "?"
     request = replace(first, url=f"{first.url}{mark}limit={PAGE}")
     found: list[Offered] = []

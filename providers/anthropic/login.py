@@ -1,7 +1,8 @@
-"""Tells a caller's own login at claude.ai from every other credential that a client may send.
+"""Recognizes a caller's own claude.ai login among the credentials that a client may send.
 
-What is not surely a login stays at home. SDKs send any key, also another vendor's, as ``Authorization: Bearer``.
-Source: Claude Code with a claude.ai login sends a token ``sk-ant-oat...`` and the beta ``oauth-...`` (rule C14).
+A credential that is not certainly a login is not forwarded: SDKs send any key, even another vendor's, as
+``Authorization: Bearer``. Source: Claude Code with a claude.ai login sends a token ``sk-ant-oat...`` and the beta
+``oauth-...`` (rule C14).
 """
 
 from __future__ import annotations
@@ -13,19 +14,19 @@ from nexus.late import pattern
 from nexus.settings.auth_scheme import BearerToken
 
 LOGIN_HOST = "api.anthropic.com"
-"""The one host that a login is for."""
+"""The only host that a login is valid for."""
 
 _TOKEN = "sk-ant-oat"
 _WHOLE = pattern(r"[A-Za-z0-9._~+/-]+=*")
-"""One bearer token (RFC 6750). Two lines of Authorization arrive joined by a comma; the second may hold another key."""
+"""One bearer token (RFC 6750). Two Authorization headers arrive joined by a comma; the second may hold another key."""
 
 _BETA = pattern(r"oauth-\d{4}-\d{2}-\d{2}")
 _KEYS = ("sk-", "nx-", "AIza", "AKIA", "ASIA", "ABSK", "bedrock-api-key-")
-"""How API keys begin: vendors' and our own."""
+"""Prefixes of API keys: vendors' and our own."""
 
 
 def login_in(client: Mapping[str, str]) -> BearerToken | None:
-    """The login in a client's headers (lower-case names): a token of that form, or one beside the OAuth beta."""
+    """The login in a client's headers (lower-case names): a token with the prefix, or one sent with the OAuth beta."""
     token = bearer_token(client)
     if not _WHOLE.fullmatch(token):
         return None

@@ -1,7 +1,7 @@
 """AWS Bedrock: Claude as a passthrough of its own dialect, every other family through Converse.
 
-Where, as whom and with which facts; pure up to ``send``, which finds keys and signs. Model ids are one
-percent-encoded segment of the path, spelled as botocore spells them, and nothing of a request chooses the host.
+Addresses, credentials and model facts; pure up to ``send``, which gets keys and signs. A model id is one
+percent-encoded path segment, encoded as botocore does, and nothing in a request selects the host.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 HOST = "Amazon Bedrock"
 METADATA = "x-amzn-bedrock-request-metadata"
-"""Where InvokeModel takes what Converse has in its body."""
+"""The header in which InvokeModel takes what Converse has in its body."""
 _CONVERSE_STREAM = "converse-stream"
 _PATHS: Mapping[tuple[str, bool], str] = {
     ("messages", False): "invoke",
@@ -72,13 +72,13 @@ _EMBEDDINGS: Mapping[str, Format] = {
 """By a part of the model's id. Source: Amazon's inference parameters of Titan and Cohere embedding models."""
 
 _STALE = ("ExpiredToken", "InvalidClientTokenId", "UnrecognizedClient")
-"""What AWS answers to keys that no longer hold."""
+"""AWS's errors for keys that are no longer valid."""
 
 _BY_THE_HOUR = pattern(r":(?:provisioned-model|imported-model|custom-model|custom-model-deployment)/")
-"""ARNs of what is not paid by the token, or not at the price of the model behind it."""
+"""ARNs that are not billed by token, or not at the price of the base model."""
 
 _CANNOT_COUNT = "support counting tokens"
-"""How CountTokens refuses a model that it does not know: a ValidationException like any other, but for the words."""
+"""How CountTokens rejects a model that it does not support: a ValidationException that only this text distinguishes."""
 
 
 class BedrockProvider(Provider):
@@ -91,7 +91,7 @@ class BedrockProvider(Provider):
         super().__init__(name, settings, shared)
         self._region = self.settings.signing_region or ""
         self.base_url = self.base_url or base_url_of(self._region)
-        # botocore comes with these, and is looked for when settings are checked: not before.
+        # These import botocore, whose presence is checked with the settings, so do not import them earlier.
         from nexus.providers.bedrock.credentials import Chain, environment_token, static_keys
         from nexus.providers.bedrock.signing import sign
 
@@ -105,7 +105,7 @@ class BedrockProvider(Provider):
     def dialects_of(self, model: str, settings: ModelSettings) -> tuple[str, ...]:
         is_named = isinstance(settings, BedrockModel) and settings.family == "anthropic"
         claude = is_named or is_claude(_known_as(model, settings))
-        # A client of Converse is answered by Converse; whoever has to be translated speaks to Claude in its own words.
+        # A Converse client is answered by Converse; clients that need a translation reach Claude in its own dialect.
         return ("messages", "converse") if claude else ("converse",)
 
     def embeddings(self, model: str, settings: ModelSettings) -> Format | None:
@@ -113,7 +113,7 @@ class BedrockProvider(Provider):
         return next((found for name, found in _EMBEDDINGS.items() if name in known), None)
 
     def counts_in(self, dialect: str) -> bool:
-        # CountTokens knows Claude alone, and answers 400 for other families: an estimate serves them better.
+        # CountTokens supports Claude only, and answers 400 for other families: an estimate serves them better.
         return dialect == "messages"
 
     def listing(self, model: str, settings: ModelSettings) -> Listing | None:
@@ -167,7 +167,7 @@ class BedrockProvider(Provider):
             secrets = keys.all
             request = self._sign(request, keys, self._region)
         reply = super().send(request, cancel)
-        # A refused signature quotes what should have been signed.
+        # AWS's error for a rejected signature quotes what should have been signed.
         reply.secrets = secrets
         if reply.status >= 400 and keys is not None and reply.headers.get("x-amzn-errortype", "").startswith(_STALE):
             self._chain.forget(keys)
@@ -185,7 +185,7 @@ class BedrockProvider(Provider):
         return replace(failure, uncountable=uncountable)
 
     def _token(self, request: UpstreamRequest) -> str | None:
-        """A Bedrock API key: the configured one, or the one in the environment, as AWS's own tools take it."""
+        """A Bedrock API key: the configured one, or the one in the environment, as AWS's own tools accept it."""
         scheme, _, configured = request.headers.get("authorization", "").partition(" ")
         if scheme:
             return configured
@@ -195,7 +195,7 @@ class BedrockProvider(Provider):
 
 
 def _begun(request: UpstreamRequest, reply: UpstreamReply) -> tuple[UpstreamReply, bool]:
-    """The reply, and whether it is an event stream: where the label does not say so, its first byte does."""
+    """The reply, and whether it is an event stream: by its content type, or else by its first byte."""
     if media_type(reply.headers.get("content-type", "")) == EVENT_STREAM:
         return reply, True
     if reply.status != 200 or not request.url.endswith("-stream"):

@@ -1,7 +1,7 @@
-"""A Messages request as InvokeModel takes it, and as CountTokens does.
+"""Turns a Messages request into a body for InvokeModel, or for CountTokens.
 
-Pure; the client's bytes are spliced, never written again. ``model`` and ``stream`` go into the path, betas come
-out of their header, and what ``claude`` says that the model refuses stays behind by name.
+Pure; the client's bytes are spliced, never serialized again. ``model`` and ``stream`` move into the path, betas move
+from the header into the body, and fields that the model rejects according to ``claude`` are removed and reported.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _MOVED = ("model", "stream", "anthropic_version")
 
 @dataclass(slots=True)
 class _Draft:
-    """What one request turns out to need and to lose, in the order in which it is met; ``asked`` are betas in it."""
+    """What one request needs and loses, in the order of discovery; ``asked`` are the betas in its body."""
 
     answers: bool
     drops: Drops
@@ -54,9 +54,9 @@ def invoke_body(
     *,
     answers: bool = True,
 ) -> tuple[bytes, tuple[str, ...]]:
-    """The body, and what it lost; ``betas`` is the client's header, ``members`` come on top.
+    """The body, and what was removed from it. ``betas`` is the client's header, ``members`` are added.
 
-    Raises InvalidRequest for what would make another answer if it were left out, where there is to be one.
+    Raises InvalidRequest for a field whose removal would change the answer, if ``answers``.
     """
     claude, takes = claude_of(model), profile(model)
     raw, unknown = fit_host(raw, extra, KNOWN, takes_systems=takes.system_role)
@@ -64,7 +64,7 @@ def invoke_body(
     draft = _Draft(answers, Drops((*unknown, *unthought)))
 
     def first() -> bytes:
-        # The walk has read betas off the body, and has met the fields that need some.
+        # By now the walk has read the betas in the body, and found the fields that need one.
         for beta in betas_in(betas, draft.asked):
             _judge_beta(beta, claude, draft, extra)
         front = {"anthropic_version": encode(ANTHROPIC_VERSION), **(members or {})}
@@ -78,7 +78,9 @@ def invoke_body(
 def count_invoke_body(
     raw: bytes, model: str, betas: str, max_tokens: int, extra: Extra = NOTHING
 ) -> tuple[bytes, tuple[str, ...]]:
-    """CountTokens holds the body to the schema of InvokeModel, which demands ``max_tokens`` above a thinking budget."""
+    """CountTokens validates the body against InvokeModel's schema, which requires ``max_tokens`` above a thinking
+    budget.
+    """
     document = mapping(decode(raw))
     least = count(mapping(document.get("thinking")).get("budget_tokens")) + max_tokens
     members = {} if "max_tokens" in document else {"max_tokens": encode(least)}
@@ -98,10 +100,10 @@ def _judge_beta(beta: str, claude: ClaudeName, draft: _Draft, extra: Extra) -> N
 
 
 def _rules(raw: bytes, claude: ClaudeName, draft: _Draft, extra: Extra) -> Rules:
-    """The rules of this model for the members that occur in ``raw`` at all."""
+    """This model's rules for the fields that occur in ``raw``."""
     judges: list[tuple[Sequence[str], Judge]] = [((name,), remove) for name in _MOVED]
     judges.append((("anthropic_beta",), partial(_read_betas, draft)))
-    # A key that is spelled with escapes is rare, and only then does its absence have to be found by the walk.
+    # Keys with escapes are rare, and only they require the walk to find out whether a field is present.
     escaped = b"\\u00" in raw
     for one in FIELDS:
         if one.path.replace(".*", "") in extra.fields:

@@ -1,6 +1,6 @@
-"""Bedrock's lists of models: foundation models that can be called on demand, and inference profiles.
+"""Bedrock's model lists: foundation models that can be called on demand, and inference profiles.
 
-They are answered by Bedrock's control plane, which is another host than the runtime's. Source: Amazon's API reference,
+Bedrock's control plane serves them, on a different host than the runtime. Source: Amazon's API reference,
 ListFoundationModels and ListInferenceProfiles.
 """
 
@@ -16,11 +16,11 @@ from nexus.wire import mapping, sequence, text
 
 PAGE = 1000
 LISTS = ("foundation-models", "inference-profiles")
-"""Paths of both."""
+"""The paths of both lists."""
 
 
 def control_url(base_url: str) -> str:
-    """The control plane beside a runtime of AWS; any other server answers for both."""
+    """The control plane's URL for a runtime of AWS; any other server serves both."""
     parts = urlsplit(base_url)
     if region_of(parts.hostname) is None:
         return base_url
@@ -28,7 +28,7 @@ def control_url(base_url: str) -> str:
 
 
 def catalogue(models: UpstreamRequest, profiles: UpstreamRequest) -> Catalogue:
-    """What can be called by its own id, then what needs a profile or may have one."""
+    """Models that can be called by their own id, then inference profiles."""
     document = yield models
     speaks: dict[str, bool] = {}
     found: list[Offered] = []

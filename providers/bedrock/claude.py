@@ -1,15 +1,16 @@
-"""What Claude takes on Bedrock: betas and the fields that hang on them, by model.
+"""What Claude accepts on Bedrock: betas and the fields that depend on them, by model.
 
-This table is the only place that knows. A beta or field that is not known to be taken is left out: Bedrock
-answers 400 to every name it does not know, and a client written for Anthropic's own API cannot know that. Content is
-never left out; what only content could replace (server tools, ``mcp_servers``, ``container``, ``thread``) goes on, and
-Bedrock refuses it in its own words. As known in November 2026. Sources: AWS, "Anthropic Claude Messages API" (request,
-tool use, compaction, structured outputs) and model cards; platform.claude.com, "Claude on Amazon Bedrock"; calls that
-others made and reported: anthropics/claude-code 32820, 49370, 56595, 82549, anthropics/anthropic-sdk-python 1759,
-BerriAI/litellm 29206, 32658, 32831, 33193, 41203, router-for-me/CLIProxyAPI 4750, lobehub/lobehub 19876.
+This table is the only source of these facts. A beta or field that is not known to be accepted is removed: Bedrock
+answers 400 to every name that it does not know, and a client written for Anthropic's own API cannot know that. Content
+is never removed; fields that belong to content (server tools, ``mcp_servers``, ``container``, ``thread``) are
+forwarded, and Bedrock rejects them in its own words. As known in November 2026. Sources: AWS, "Anthropic Claude
+Messages API" (request, tool use, compaction, structured outputs) and model cards; platform.claude.com, "Claude on
+Amazon Bedrock"; calls reported by others: anthropics/claude-code 32820, 49370, 56595, 82549,
+anthropics/anthropic-sdk-python 1759, BerriAI/litellm 29206, 32658, 32831, 33193, 41203, router-for-me/CLIProxyAPI 4750,
+lobehub/lobehub 19876.
 
-Mid-conversation ``role = system`` messages: models from 4.8 on take them (not Sonnet 5), older ones refuse the whole
-request. There their words join the user's turn beside them, marked: the cached prefix before them stays.
+Mid-conversation ``role = system`` messages: models from 4.8 on accept them (except Sonnet 5); older ones reject the
+whole request. For those, their text joins the adjacent user turn, marked, which keeps the cached prefix before it.
 """
 
 from __future__ import annotations
@@ -31,18 +32,18 @@ _PROFILE = pattern(r"[a-z-]+\.(?=anthropic\.)")
 
 
 def is_claude(model_id: str) -> bool:
-    """Whether an id, a cross-region profile's id or an ARN says so."""
+    """Whether an id, a cross-region profile's id or an ARN names a Claude model."""
     return _OWN.search(model_id.lower()) is not None
 
 
 def counting_id(model_id: str) -> str:
-    """The id by which CountTokens knows a model: less the geography of a cross-region profile, which it refuses."""
+    """The model id for CountTokens: without the geography of a cross-region profile, which it rejects."""
     match = _PROFILE.match(model_id)
     return model_id if match is None else model_id[match.end() :]
 
 
 def claude_of(model_id: str) -> ClaudeName:
-    """The model by name, also where the id does not tell."""
+    """The model by name, even if the id is not recognized."""
     return claude_name(model_id) or ClaudeName(model_id.lower())
 
 
@@ -67,7 +68,8 @@ def takes_system(claude: ClaudeName) -> bool:
 
 
 _OPUS_4_5 = _from((4, 5), (4, 5), "opus")
-# Neither family nor age tells: 4.7, 4.8, Sonnet 5, Opus 5.5 and Fable 5.1 refuse what older and other ones take.
+# Neither family nor version decides: 4.7, 4.8, Sonnet 5, Opus 5.5 and Fable 5.1 reject what older and other models
+# accept.
 takes_schemas: Takes = _any(_from((4, 5), (4, 6)), _from((5, 0), (5, 0), "opus", "fable"))
 
 EFFORT: Final = "effort-2025-11-24"
@@ -96,7 +98,7 @@ BETAS: Mapping[str, Takes] = {
     BINDING: _from((5, 0), (99, 99), "fable", "mythos"),
     CREDIT: _from((4, 8), (4, 8)),
 }
-"""Beta -> the models that take it. Every other beta is refused by Bedrock, and so are these by other models."""
+"""Beta -> the models that accept it. Bedrock rejects every other beta, and these for other models."""
 
 IMPLIED: Mapping[str, Takes] = {
     "claude-code-20250219": _always,
@@ -113,7 +115,7 @@ IMPLIED: Mapping[str, Takes] = {
     "structured-outputs-2025-11-13": takes_schemas,
     "structured-outputs-2025-12-15": takes_schemas,
 }
-"""Betas that ask for what the model does without them: nothing is lost when they stay behind."""
+"""Betas for what the model does without them: nothing is lost if they are removed."""
 
 RENAMED: Mapping[str, tuple[str, ...]] = {"advanced-tool-use-2025-11-20": (TOOL_SEARCH, TOOL_EXAMPLES)}
 """Betas that Bedrock knows under other names."""
@@ -121,19 +123,21 @@ RENAMED: Mapping[str, tuple[str, ...]] = {"advanced-tool-use-2025-11-20": (TOOL_
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A member that not every model takes; ``*`` in ``path`` is every element of an array.
+    """A field that not every model accepts; ``*`` in ``path`` is every element of an array.
 
-    With ``beta``, the models are those that take the beta, which then travels whether or not the client named it.
+    With ``beta``, the models are those that accept the beta, which is then sent whether or not the client named it.
     """
 
     path: str
     takes: Takes = _never
     beta: str | None = None
     name: str = ""
-    """How a removal is reported; the path without its stars when empty."""
+    """How a removal is reported; if empty, the path without its stars."""
 
     binds: bool = False
-    """Without it the answer would be another: it is refused, in the words by which clients know to ask again."""
+    """Without the field the answer would be a different one, so the request is rejected, in words after which clients
+    retry without it.
+    """
 
     @property
     def reported(self) -> str:
@@ -172,21 +176,21 @@ FIELDS: tuple[Field, ...] = (
         for place in (*_CACHED, _CACHED_DOCUMENT)
     ),
 )
-"""The members that Bedrock refuses from some model on or up to one, or always."""
+"""Fields that Bedrock rejects for some or all models."""
 
 KNOWN = frozenset(one.path.replace(".*", "") for one in FIELDS)
-"""Fields that are judged here."""
+"""Fields that are checked here."""
 
 EDITS: Mapping[str, str] = {"clear_tool_uses_20250919": CLEARING, "compact_20260112": COMPACTION}
-"""``context_management.edits`` by type, and the beta each needs; Bedrock has no other."""
+"""``context_management.edits`` by type, and the beta that each needs; Bedrock has no others."""
 
 ALWAYS_THINKS: Takes = _from((5, 0), (5, 0), "sonnet")
-"""Models whose thinking can be switched off on Anthropic's API, but not here (AWS model card)."""
+"""Models whose thinking can be switched off on Anthropic's API, but not on Bedrock (AWS model card)."""
 
 
 @functools.lru_cache(maxsize=1024)
 def profile(model_id: str) -> models.Claude:
-    """The model, less what Bedrock lacks."""
+    """The model, without what Bedrock lacks."""
     claude, own = claude_of(model_id), models.profile(model_id)
     held = takes_schemas(claude)
     return replace(

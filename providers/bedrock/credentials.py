@@ -1,4 +1,4 @@
-"""The keys that sign requests: from the settings file, or from AWS's own chain through boto3's session.
+"""The keys that sign requests: from the settings file, or from AWS's default chain through boto3's session.
 
 Law: no key is in any repr, log or error.
 """
@@ -24,21 +24,23 @@ from nexus.providers.bedrock.settings import BedrockSettings
 from nexus.renewal import PATIENCE, PHASE, Grant, Renewed
 
 ADVISORY = 15 * 60
-"""Seconds before their end from which on keys are renewed; the same as botocore's."""
+"""Seconds before expiry at which keys are renewed; the same as botocore's."""
 
 SILENCE = 0.9
-"""Seconds after which a chain that found nothing has waited for somebody; botocore gives instance metadata one."""
+"""If a chain that found nothing took more than these seconds, it waited for a service; botocore allows instance
+metadata one second.
+"""
 
 RECHECK = 5 * 60
-"""Seconds after which keys whose end botocore does not tell are asked for again."""
+"""Seconds until keys are fetched again if botocore does not tell when they expire."""
 
-# botocore writes canonical requests and the answers of STS, session tokens in them, into its debug log.
+# botocore's debug log contains canonical requests and STS answers, with session tokens.
 logging.getLogger("botocore").setLevel(logging.INFO)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Keys:
-    """One consistent set, never shown."""
+    """One consistent set of keys, never shown."""
 
     access_key: str
     secret_key: str
@@ -50,7 +52,7 @@ class Keys:
 
 
 class Chain:
-    """AWS's chain, from its beginning or from a profile. Thread-safe."""
+    """AWS's default chain, or a profile. Thread-safe."""
 
     def __init__(
         self,
@@ -71,11 +73,11 @@ class Chain:
         self._renewed = Renewed(provider, self._fetch, what="AWS credentials", patience=patience)
 
     def keys(self, cancel: Cancel) -> Keys:
-        """Raises Unreachable or UpstreamTimeout when there are none, or the reason of the cancelled call."""
+        """Raises Unreachable or UpstreamTimeout if there are none, or the reason of the cancelled call."""
         return self._renewed.get(cancel).value
 
     def forget(self, keys: Keys) -> None:
-        """AWS refused these: a later call visits the chain anew, for files and roles change."""
+        """After AWS rejected these keys: a later call asks the chain again, because files and roles change."""
         if self._renewed.reject(keys):
             self._source = None
 
@@ -97,13 +99,13 @@ class Chain:
         return Grant(keys, expires=float("inf"), fetched=time.time(), refresh=refresh)
 
     def _session(self) -> Any:
-        # Only whoever visits the chain pays for boto3: 3 MB, on a thread that no call is kept by.
+        # Import boto3 (3 MB) only if the chain is used, and on a thread that does not hold up calls.
         from boto3.session import Session  # type: ignore[import-untyped]
 
         core = CoreSession()
         if self._ca_file:
             core.set_config_variable("ca_bundle", self._ca_file)
-        # For STS and SSO, whose clients would wait for a minute, try five times, and ask the environment for a proxy.
+        # For STS and SSO, whose clients would wait for a minute, try five times, and take a proxy from the environment.
         core.set_default_client_config(
             Config(
                 connect_timeout=5,
@@ -115,7 +117,7 @@ class Chain:
         return Session(profile_name=self._profile, region_name=self._region or None, botocore_session=core)
 
     def _failure(self, error: Exception, took: float) -> Unreachable:
-        """Says what kind of failure it was; AWS's wording may name accounts, roles and the output of processes."""
+        """States the kind of failure; AWS's own wording may contain accounts, roles and the output of processes."""
         more = ""
         if isinstance(error, NoCredentialsError):
             why = "none are configured, neither in the settings nor where AWS's tools look for them"
@@ -131,7 +133,7 @@ class Chain:
 
 
 def static_keys(settings: BedrockSettings) -> Keys | None:
-    """The keys that stand in the settings file."""
+    """The keys in the settings file."""
     key, secret, token = settings.access_key_id, settings.secret_access_key, settings.session_token
     if key is None or secret is None:
         return None
@@ -139,6 +141,6 @@ def static_keys(settings: BedrockSettings) -> Keys | None:
 
 
 def environment_token() -> str | None:
-    """A Bedrock API key where AWS's tools look for one."""
+    """A Bedrock API key from where AWS's tools look for one."""
     token: str | None = get_token_from_environment("bedrock", os.environ)
     return token

@@ -1,7 +1,7 @@
 """Reads Bedrock's replies: event streams become server-sent events.
 
-No event's JSON is changed. Both checksums of every message hold, or the stream fails by name; a stream that is cut
-inside a message never looks complete. Bedrock sends no pings.
+No event's JSON is changed. Both checksums of every message are verified, or the stream fails with an error; a stream
+that ends inside a message never looks complete. Bedrock sends no pings.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from nexus.wire import base64_bytes, decode, decode_object, mapping, text
 
 EVENT_STREAM = "application/vnd.amazon.eventstream"
 FIRST_BYTE = b"\0"
-"""Of the length of a message, which is below 16 MiB in every stream that was seen."""
+"""The first byte of a message's length, which is below 16 MiB in every stream seen."""
 
 REQUEST_ID = "x-amzn-requestid"
 
@@ -28,13 +28,13 @@ Writer = Callable[[str, str, str], bytes]
 
 
 class Wrapped(UpstreamReply):
-    """Another reply under the headers that our relay and the clients know."""
+    """Another reply, with the headers that the relay and clients expect."""
 
     def __init__(self, inner: UpstreamReply, headers: Mapping[str, str]) -> None:
         self.status = inner.status
         self.headers = {**inner.headers, **headers}
         if REQUEST_ID in inner.headers:
-            # Where Anthropic's SDK looks for it.
+            # Anthropic's SDK looks for it here.
             self.headers.setdefault("request-id", inner.headers[REQUEST_ID])
         self.secrets = inner.secrets
         self._inner = inner
@@ -66,9 +66,9 @@ class StreamReply(Wrapped):
         return self._originals.popleft() if self._originals else b""
 
     def read(self) -> bytes:
-        """Raises ProtocolError for bytes that are no event stream, Unreachable for one that was cut.
+        """Raises ProtocolError if the bytes are not an event stream, Unreachable if it is incomplete.
 
-        What stands before the fault is handed out first, however the bytes were cut into pieces.
+        What precedes the fault is returned first, however the bytes were split.
         """
         written = b""
         while not written and self._broken is None and (piece := self._inner.read()):
@@ -101,7 +101,7 @@ class StreamReply(Wrapped):
         return b"".join(frames)
 
     def _check_end(self) -> None:
-        # A fault found behind good messages is told by the next piece, of which there is none.
+        # The decoder reports a fault behind good messages with the next piece, so feed it an empty one.
         self._frames(b"")
         if self._broken is not None:
             raise self._broken
@@ -112,7 +112,7 @@ class StreamReply(Wrapped):
 
 
 def write_invoke_event(name: str, payload: str, request_id: str) -> bytes:
-    """A Messages event out of a ``chunk``; an exception becomes the dialect's own ``error`` event."""
+    """A Messages event from a ``chunk``; an exception becomes the dialect's own ``error`` event."""
     wire = mapping(decode(payload)) if payload else {}
     if is_failure(name):
         return _sse("error", write_error(VendorError(read_stream_error(name, wire)), request_id))
@@ -127,19 +127,19 @@ def write_invoke_event(name: str, payload: str, request_id: str) -> bytes:
 
 
 def write_converse_event(name: str, payload: str, request_id: str) -> bytes:
-    """The event as it is; the dialect's reader tells exceptions by name."""
+    """The event unchanged; the dialect's reader recognizes exceptions by name."""
     if not name.isprintable():
         raise ValueError("an event without a name")
     return _sse(name, payload.encode() or b"{}")
 
 
 def _sse(name: str, data: bytes) -> bytes:
-    """JSON may hold line ends between its tokens; each line is a ``data`` line of its own."""
+    """JSON may contain line breaks between its tokens; each line becomes a ``data`` line."""
     lines = b"".join(b"data: %b\n" % line for line in data.splitlines())
     return b"event: %b\n%b\n" % (name.encode(), lines)
 
 
 def answered_in_dialect(body: bytes) -> bool:
-    """Whether an error came from Claude's server in Anthropic's shape, and not from AWS."""
+    """Whether an error has Anthropic's format, and so comes from Claude's server rather than from AWS."""
     wire = decode_object(body)
     return wire.get("type") == "error" and bool(mapping(wire.get("error")))

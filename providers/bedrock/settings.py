@@ -1,7 +1,7 @@
 """``type = "bedrock"``: region and credentials.
 
-One source of credentials, or none, which means AWS's own chain; two at once are refused rather than ranked. The
-region is never guessed from the environment: where data is processed stands in the file.
+One source of credentials, or none for AWS's default chain; two at once are an error. The region is never taken from the
+environment: the settings file states where data is processed.
 """
 
 from __future__ import annotations
@@ -36,49 +36,52 @@ class BedrockModel(ModelSettings):
     """``[llm.providers.NAME.models.ALIAS]`` of a Bedrock provider."""
 
     family: Literal["anthropic"] | None = None
-    """"anthropic" says that an ARN which does not tell is a Claude model; else the id tells."""
+    """"anthropic" marks an ARN that does not name its model as a Claude model. Default: according to the id."""
 
     base_model: Label | None = None
-    """The model behind an ARN which does not tell, such as "anthropic.claude-opus-5", by which it is judged."""
+    """The model behind an ARN that does not name it, such as "anthropic.claude-opus-5"; its capabilities and price
+    apply.
+    """
 
     def known_as(self, model: str) -> str:
-        """The id that tells what the model takes."""
+        """The id that determines what the model accepts."""
         return self.base_model or model
 
 
 class BedrockSettings(ProviderSettings):
-    """AWS Bedrock; without any credentials here, AWS's own chain is asked."""
+    """AWS Bedrock. Without credentials here, AWS's default chain is used."""
 
     needs_key: ClassVar[bool] = False
     passes_paths: ClassVar[bool] = False
 
     models: dict[Label, BedrockModel] = Field(default_factory=dict)  # type: ignore[assignment]  # narrower, read only
-    """Alias to model; only what stands here is served."""
+    """Alias to model; only models listed here are served."""
 
     region: Annotated[str, AfterValidator(read_region)] | None = None
-    """Where calls are processed, such as "eu-central-1"; may be left out where base_url names it."""
+    """Region in which calls are processed, such as "eu-central-1". Optional if base_url contains it."""
 
     profile: Label | None = None
-    """A profile of AWS's own configuration files to take credentials from."""
+    """Profile in AWS's own configuration files to take credentials from."""
 
     access_key_id: SecretStr | None = None
-    """Together with secret_access_key: credentials of their own."""
+    """AWS access key id; requires secret_access_key."""
 
     secret_access_key: SecretStr | None = None
-    """The secret half of access_key_id."""
+    """Secret of access_key_id."""
 
     session_token: SecretStr | None = None
-    """The third part of temporary credentials, with the other two."""
+    """Session token of temporary credentials; requires access_key_id and secret_access_key."""
 
     betas: tuple[Label, ...] = ()
-    """Betas of Claude's that Bedrock takes by now; the others that Nexus knows stay."""
+    """Additional Claude betas that Bedrock accepts, besides those that Nexus knows."""
 
     fields: tuple[Label, ...] = ()
-    """Fields of Claude's requests that Bedrock takes by now, with dots, such as "messages.clear_at"."""
+    """Additional fields of Claude requests that Bedrock accepts, in dotted form, such as "messages.clear_at"."""
 
     attribution: Attribution = Field(default_factory=dict)
-    """Names in requestMetadata to what is told of the caller there: "user", "key", "group", "claim:NAME" or "tag:NAME";
-    a call that lacks one is refused."""
+    """Keys in requestMetadata, each with the caller's attribute to send: "user", "key", "group", "claim:NAME" or
+    "tag:NAME". A call that lacks one is rejected.
+    """
 
     attribution_rules: ClassVar[LabelRules | None] = LABELS
 
@@ -93,7 +96,7 @@ class BedrockSettings(ProviderSettings):
 
     @property
     def signed_headers(self) -> tuple[str, ...]:
-        # A token in "authorization" would be taken for the gateway's own; the others are part of the signature.
+        # A token in "authorization" would replace the gateway's own; the other headers are part of the signature.
         return ("authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256")
 
     @property
@@ -103,7 +106,7 @@ class BedrockSettings(ProviderSettings):
     @field_validator("access_key_id", "secret_access_key", "session_token")
     @classmethod
     def _usable(cls, value: SecretStr | None) -> SecretStr | None:
-        """An empty template counts as left out, as it does for api_key."""
+        """An empty value, as from an empty template, counts as left out, as for api_key."""
         key = value.get_secret_value().strip() if value is not None else ""
         if not (key.isascii() and key.isprintable()) or " " in key:
             raise ValueError("contains characters that are not allowed in an AWS key")
@@ -112,7 +115,7 @@ class BedrockSettings(ProviderSettings):
     def problems(self) -> Iterator[Location]:
         yield from self._place_problems()
         yield from self._credential_problems()
-        # The id becomes one segment of a path, which these two would change.
+        # The id becomes one path segment, and these two would change the path.
         named = {alias: model.rename or alias for alias, model in self.models.items()}
         yield from ((("models", alias), "has no model id") for alias, name in named.items() if name in _DOTS)
         yield from name_problems(self.attribution, LABELS)

@@ -1,8 +1,8 @@
 """AWS Signature Version 4 over a finished request.
 
-Only what no hop and no library touches is signed: host, content-type and AWS's own headers, those that a header
-rule put in included, for AWS refuses one that is not. The signer is
-botocore's, so that path, host and time are spelled as AWS spells them.
+Signs only what no proxy or library changes: host, content-type and AWS's own headers, including those added by header
+rules, because AWS rejects an unsigned one. The signer is botocore's, so that path, host and time are encoded as AWS
+does.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SIGNED = ("content-type", "x-amz-")
 
 
 def sign(request: UpstreamRequest, keys: Keys, region: str) -> UpstreamRequest:
-    """The same request with its signature; it holds for about five minutes."""
+    """The same request with its signature, which is valid for about five minutes."""
     signed = AWSRequest(
         method=request.method,
         url=request.url,

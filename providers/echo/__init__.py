@@ -1,10 +1,10 @@
-"""A vendor that needs no network: it repeats what it was told. The simplest example of a provider.
+"""A vendor that needs no network: it repeats the user's text. The simplest example of a provider.
 
-A provider is a class with a settings type, the dialects it speaks, ``prepare`` (pure: what would be sent) and ``send``
-(blocking: what came back; inherited by every vendor that is reached over HTTP). This one overrides ``send`` and answers
-by itself, with the codecs that all vendors share.
+A provider is a class with a settings type, the dialects it speaks, ``prepare`` (pure: builds the request) and ``send``
+(blocking: returns the reply; inherited by every vendor that is reached over HTTP). This one overrides ``send`` and
+answers in process, with the codecs that all vendors share.
 
-The same request gets the same answer; models whose name holds ``tools`` call the first tool they are given.
+The same request gets the same answer; models whose name contains ``tools`` call the first tool they are given.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def answer_to(asked: Request, model: str) -> Response:
 
 
 def _call(asked: Request, words: str) -> ToolCall:
-    """Fills the tool's required arguments with the words, as far as they are strings."""
+    """Fills the tool's required arguments with the words, if they are strings."""
     choice = asked.tool_choice
     named = [tool for tool in asked.tools if choice is not None and tool.name == choice.name]
     tool = (named or list(asked.tools))[0]
@@ -94,7 +94,7 @@ def _example(schema: Json, words: str) -> Json:
 
 
 def _last_words(asked: Request) -> str:
-    """The text of the last user message; of tool results where it holds nothing else."""
+    """The text of the last user message, or of its tool results if it has no other text."""
     for message in reversed(asked.messages):
         if message.role == "user":
             own = [part.text for part in message.parts if isinstance(part, Text)]
@@ -114,7 +114,7 @@ def _has_result(messages: tuple[Message, ...]) -> bool:
 
 
 def _texts(asked: Request) -> Iterator[str]:
-    """Everything that a real vendor would count as input, roughly."""
+    """Roughly everything that a real vendor would count as input."""
     yield from (block.text for block in asked.system)
     yield from (f"{tool.name}{tool.description}{tool.parameters}" for tool in asked.tools)
     for message in asked.messages:
@@ -124,7 +124,7 @@ def _texts(asked: Request) -> Iterator[str]:
 
 
 def _spoken(answer: Response) -> Iterator[Event]:
-    """The stream, word by word."""
+    """The answer as a stream, word by word."""
     for event in unfold(answer):
         match event:
             case PartDelta(index=index, text=text):
@@ -134,7 +134,7 @@ def _spoken(answer: Response) -> Iterator[Event]:
 
 
 def _tokens(text: str) -> int:
-    """About four characters to a token."""
+    """About four characters per token."""
     return max(1, len(text) // 4)
 
 

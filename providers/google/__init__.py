@@ -1,8 +1,7 @@
-"""Google: the Gemini API with a key, and Vertex AI in a project, where Claude lives too.
+"""Google: the Gemini API with a key, and Vertex AI in a project, which also serves Claude.
 
-Gemini is spoken in its own dialect. Claude on Vertex AI is spoken to in the Messages dialect, as a passthrough. Other
-partners' models on Vertex AI (Mistral, Llama, ...) speak OpenAI's protocol at an endpoint of their own and are not
-served.
+Gemini is called in its own dialect; Claude on Vertex AI in the Messages dialect, as a passthrough. Models of other
+partners on Vertex AI (Mistral, Llama, ...) have a separate endpoint with OpenAI's protocol and are not supported.
 """
 
 from __future__ import annotations
@@ -133,7 +132,7 @@ class GoogleProvider(Provider):
             return _VERBS[attempt.action]
         asked_in = endpoints.embedding_format(attempt.model, vertex=self._on_vertex)
         if asked_in is shapes.GEMINI:
-            # A client of the same dialect has asked in one of two ways.
+            # A client of the same dialect used one of two methods; keep it.
             return attempt.path.rpartition(":")[2] or "batchEmbedContents"
         return "embedContent" if asked_in is shapes.EMBED_CONTENT else "predict"
 
@@ -171,7 +170,7 @@ def _gemini_on_vertex(model: str) -> gemini.Gemini:
 
 
 def _labelled(labels: Labels) -> dict[str, str]:
-    """Where models of partners take what Gemini has in its body: JSON in base64."""
+    """Labels for partner models, which take them as a header (JSON in base64) instead of in the body."""
     return {LABELS: base64.b64encode(encode(dict(labels))).decode()} if labels else {}
 
 
@@ -180,7 +179,7 @@ def _own_headers() -> dict[str, str]:
 
 
 def _is_googles(body: bytes) -> bool:
-    """Whether an error is a ``google.rpc.Status`` and not one of Anthropic's, which has its type on top."""
+    """Whether an error is a ``google.rpc.Status``, rather than one of Anthropic's, which has a top-level ``type``."""
     try:
         wire: Json = decode(body)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The lists of models of the Gemini API and of Vertex AI's publishers, in pages.
+"""The paged model lists of the Gemini API and of Vertex AI's publishers.
 
 Sources: ai.google.dev/api/models; Vertex AI's REST reference, ``publishers.models.list`` of v1beta1.
 """
@@ -14,14 +14,14 @@ from nexus.upstream.request import UpstreamRequest
 from nexus.wire import Json, text
 
 PAGE = 1000
-"""The largest page of the Gemini API; Vertex AI gives 100 and takes any number."""
+"""The largest page of the Gemini API; Vertex AI gives 100 and accepts any number."""
 PUBLISHERS = ("google", "anthropic")
-"""Whose models are served on Vertex AI."""
+"""The publishers on Vertex AI whose models are supported."""
 _OTHER = ("embed", "imagen", "veo", "tts", "image", "lyria", "aqa", "chirp", "medlm", "gecko")
 
 
 def gemini_catalogue(first: UpstreamRequest) -> Catalogue:
-    """``models/`` in front of an id is left out, as ids are written in settings."""
+    """Ids are without their ``models/`` prefix, as in settings."""
     found: list[Offered] = []
     page: UpstreamRequest | None = _page(first, "")
     while page is not None:
@@ -35,13 +35,13 @@ def gemini_catalogue(first: UpstreamRequest) -> Catalogue:
 
 
 def vertex_catalogue(first: Mapping[str, UpstreamRequest]) -> Catalogue:
-    """``first`` are the requests for each publisher's first page."""
+    """``first`` has the request for each publisher's first page."""
     found: list[Offered] = []
     for publisher, request in first.items():
         page: UpstreamRequest | None = _page(request, "")
         while page is not None:
             document = yield page
-            # A publisher without models here has no list either.
+            # A publisher without models here has no list at all.
             for entry in entries({"publisherModels": [], **document}, "publisherModels"):
                 name = text(entry.get("name"))
                 id, version = name.rpartition("/")[2], text(entry.get("versionId"))

@@ -1,12 +1,12 @@
-"""Claude on Vertex AI: the Messages dialect, less what Vertex AI refuses.
+"""Claude on Vertex AI: the Messages dialect, without what Vertex AI rejects.
 
-The body stays the client's own bytes. ``model`` moves into the path and ``anthropic_version`` comes in; a beta
-that Vertex AI refuses (it answers 400 to every value of ``anthropic-beta`` that it does not know) goes together with
-the fields that need it, and what is lost by that is named. Only knobs go: tools and content that Vertex AI lacks are
-left for it to refuse, in its own words. Betas that are not listed here stay behind.
+The body keeps the client's own bytes. ``model`` moves into the path, and ``anthropic_version`` is added. Vertex AI
+answers 400 to every value of ``anthropic-beta`` that it does not know: a beta that it rejects is removed together with
+the fields that need it, and what is lost is reported. Only options are removed: tools and content that Vertex AI lacks
+are left for it to reject, in its own words. Betas that are not listed here are removed.
 
 Sources, November 2026: anthropic's ``lib/vertex``; code.claude.com, gateway compatibility guide; docs.cloud.google.com,
-Claude partner models; refusals reported in anthropics/claude-code 12429, 21625, 32820 and 34802, vercel/ai 10981 and
+Claude partner models; rejections reported in anthropics/claude-code 12429, 21625, 32820 and 34802, vercel/ai 10981 and
 BerriAI/litellm, whose table of betas by host agrees.
 """
 
@@ -30,10 +30,10 @@ VERSION = "vertex-2023-10-16"
 
 @dataclass(frozen=True, slots=True)
 class RefusedBeta:
-    """Betas that begin with ``beta``, and the fields that mean nothing without them.
+    """Betas that begin with ``beta``, and the fields that have no meaning without them.
 
-    ``loses`` is False where the feature is there without the header. ``paired`` is False for fields that also come
-    without their beta.
+    ``loses`` is False if the feature works without the beta header. ``paired`` fields are removed only together with
+    the beta; others always, because clients also send them without it.
     """
 
     beta: str
@@ -43,9 +43,10 @@ class RefusedBeta:
 
 
 FIRST_DEARER_IN_REGIONS = (4, 5)
-"""From this Claude on regions and multi-regions cost a tenth more than the global endpoint.
+"""From this Claude on, regions and multi-regions cost 10% more than the global endpoint.
 
-Source: Anthropic's list of prices, part about platforms of third parties, November 2026."""
+Source: Anthropic's price list, section on third-party platforms, November 2026.
+"""
 
 _BLOCKS: tuple[Path, ...] = (
     ("system", ANY),
@@ -58,7 +59,7 @@ REFUSED: tuple[RefusedBeta, ...] = (
     RefusedBeta("effort-", loses=False),
     RefusedBeta("extended-cache-ttl-", loses=False),
     RefusedBeta("prompt-caching-2024", loses=False),
-    # An organisation has to allow the feature, which by default it does not; strict is a promise that can be missed.
+    # An organization's policy must allow the feature, and by default does not. Losing strict only loses a guarantee.
     RefusedBeta("structured-outputs-", (("tools", ANY, "strict"),), loses=False, paired=True),
     RefusedBeta("prompt-caching-scope-", tuple((*block, "cache_control", "scope") for block in _BLOCKS)),
     RefusedBeta("fine-grained-tool-streaming-", (("tools", ANY, "eager_input_streaming"),)),
@@ -73,7 +74,7 @@ REFUSED: tuple[RefusedBeta, ...] = (
     RefusedBeta("output-128k-"),
     RefusedBeta("afk-mode-"),
     RefusedBeta("oauth-"),
-    # Their tools and blocks stay, and are refused by name.
+    # Their tools and blocks are kept; Vertex AI rejects them by name.
     RefusedBeta("advisor-tool-"),
     RefusedBeta("code-execution-"),
     RefusedBeta("files-api-"),
@@ -81,7 +82,7 @@ REFUSED: tuple[RefusedBeta, ...] = (
     RefusedBeta("skills-"),
     RefusedBeta("web-fetch-"),
 )
-"""Betas that Vertex AI refuses, and what goes with them."""
+"""Betas that Vertex AI rejects, and the fields removed with them."""
 
 BETAS = frozenset(
     {
@@ -98,35 +99,36 @@ BETAS = frozenset(
         "web-search-2025-03-05",
     }
 )
-"""All betas that Vertex AI is known to take; every other one stays behind, for it would be a 400."""
+"""All betas that Vertex AI is known to accept. Every other one is removed, because it would cause a 400."""
 
 _RENAMED = {"advanced-tool-use-2025-11-20": "tool-search-tool-2025-10-19"}
 _MID_CONVERSATION = "mid-conversation-system-"
 
 _COUNTING = ("claude-code-20250219", "interleaved-thinking-2025-05-14", "context-management-2025-06-27")
-"""All that the token counter takes."""
+"""All betas that the token counter accepts."""
 
 
 KNOWN = frozenset({"speed", "diagnostics", "fallbacks", "fallback_credit_token"})
-"""Fields that are judged here, on top of those that every host knows."""
+"""Fields that are checked here, in addition to those known to every host."""
 
 
 @functools.lru_cache(maxsize=1024)
 def profile(model: str) -> models.Claude:
-    """The model, less what Vertex AI lacks.
+    """The model, without what Vertex AI lacks.
 
-    System messages among the others are for Anthropic's own API. Structured outputs, of which strict tools are a part,
-    are refused unless an organisation's policy allows them.
+    System messages within the conversation work on Anthropic's own API only. Structured outputs, including strict
+    tools, are rejected unless an organization's policy allows them.
     """
     claude = models.profile(model)
-    # A forced tool always works. Where there is none, nothing takes its place, and an organisation may well allow it.
+    # A forced tool always works, so it replaces structured output. Models without forced tools have no replacement, and
+    # the organization may allow structured output.
     held = claude.structured_output and not claude.forced_tools
     return replace(claude, system_role=False, strict_tools=False, structured_output=held)
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What goes to Vertex AI; ``dropped`` names what had to stay behind."""
+    """What is sent to Vertex AI; ``dropped`` names what was removed."""
 
     body: bytes
     headers: dict[str, str]
@@ -151,7 +153,7 @@ def fit(attempt: Attempt, extra: Extra = NOTHING) -> Fitted:
         fields = refused.fields if has_beta or not refused.paired else ()
         lost += [path for path in fields if name_of(path) not in extra.fields]
     dropped += [name_of(path) for path in lost if any(values(document, path))]
-    # The counter has no model in its path.
+    # The token counter's path has no model, so the body keeps it.
     moved: list[Path] = [("anthropic_version",), ("anthropic_beta",), *([] if counts else [("model",)])]
     betas = []
     for beta in (_RENAMED.get(beta, beta) for beta in given):
@@ -167,7 +169,8 @@ def _taken(beta: str, document: Json, *, counts: bool) -> bool:
     if counts:
         return beta in _COUNTING
     if beta.startswith(_MID_CONVERSATION):
-        # Such messages are content. Claude Code recovers from a refusal that names the beta, not from one of the role.
+        # Kept if the body has such messages: Claude Code recovers from a rejection that names the beta, not from one
+        # that names the role.
         return ("system",) in values(document, ("messages", ANY, "role"))
     return beta in BETAS
 

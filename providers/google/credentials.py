@@ -1,8 +1,8 @@
-"""Access tokens from Google, by way of google-auth.
+"""Access tokens from Google, through google-auth.
 
-Imported by providers of Vertex AI alone, so that google-auth costs nobody else anything. Nothing but Application
-Default Credentials is taken from the environment, and those only where no file is named. What a token endpoint says
-goes into no message: of its words only the error code of OAuth is repeated.
+Imported only by providers of Vertex AI, so that other providers do not load google-auth. Takes nothing from the
+environment except Application Default Credentials, and those only if no file is configured. Error messages contain
+nothing from a token endpoint's answer except the OAuth error code.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from nexus.providers.google.identity import load
 from nexus.renewal import PHASE, Grant
 
 LIMIT = 20.0
-"""Seconds for all exchanges that one token takes; google-auth repeats some."""
+"""Seconds for all exchanges of one token; google-auth retries some."""
 
 _CODE = pattern(r"[a-z_]{1,40}")
 
@@ -46,14 +46,14 @@ class Source:
         self._session = open_session(proxy, ca_file)
 
     def fetch(self) -> Grant[Mapping[str, str]]:
-        """Raises UpstreamError."""
+        """Fetches a token, as request headers. Raises UpstreamError."""
         exchange = Exchange(self._session, time.monotonic() + self._limit)
         try:
             if self._credentials is None:
                 self._credentials = load(self._file, exchange)
             self._credentials.refresh(exchange)
         except (GoogleAuthError, OSError, ValueError, TypeError, LookupError) as error:
-            # What google-auth raises can hold an endpoint's whole answer.
+            # google-auth's exceptions may contain an endpoint's whole answer.
             failure = self._failure(error)
             failed = next((str(cause) for cause in _causes(error) if isinstance(cause, Failed)), "")
             raise failure.at(PHASE, failed or failure.message.partition(": ")[2]) from None
@@ -89,7 +89,7 @@ class Source:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that led to it; google-auth wraps some in others."""
+    """The error and all its causes; google-auth wraps some in the arguments of others."""
     seen: list[BaseException] = [error]
     for cause in seen:
         yield cause

@@ -1,8 +1,8 @@
-"""Where the Gemini API and Vertex AI are, and what a model is called there.
+"""URLs of the Gemini API and Vertex AI, and the resource names of models.
 
-Law: hosts come from the settings alone. A model's id is percent-encoded into one segment of the path, so that no id can
-name another host, resource or method; only the collections listed here may stand in front of it. Sources:
-ai.google.dev/api, google.genai's API client, anthropic's ``lib/vertex``.
+Law: hosts come from the settings alone. A model's id is percent-encoded into one path segment, so that no id can name
+another host, resource or method; only the collections listed here may precede it. Sources: ai.google.dev/api,
+google.genai's API client, anthropic's ``lib/vertex``.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ _VERSION = pattern(r"/v\d+(?:(?:alpha|beta)\d*)?$")
 _GEMINI_COLLECTIONS = ("models/", "tunedModels/")
 _VERTEX_COLLECTIONS = ("publishers/google/models/", "endpoints/")
 TUNED = ("tunedModels/", "endpoints/")
-"""What ids of models of one's own begin with."""
+"""Prefixes of the ids of custom models."""
 
 
 def gemini_base(url: str) -> str:
-    """``url`` with its version, which users leave out or not."""
+    """``url`` with its version, which users may leave out."""
     return url if _VERSION.search(url) else f"{url}/v1beta"
 
 
 def vertex_base(url: str, location: str) -> str:
-    """``url``, else the address of ``location``, with its version."""
+    """``url``, or else the address of ``location``, with its version."""
     base = url or f"https://{_host(location)}"
     return base if _VERSION.search(base) else f"{base}/v1"
 
 
 def beta_of(base: str) -> str:
-    """Where Vertex AI lists models, which its first version does not."""
+    """The base URL for listing models on Vertex AI, which its v1 does not support."""
     return _VERSION.sub("/v1beta1", base)
 
 
@@ -48,7 +48,7 @@ def _host(location: str) -> str:
 
 
 def vertex_parent(project: str, location: str) -> str:
-    """The resource that all of Vertex AI's models lie in."""
+    """The resource that contains all models of Vertex AI."""
     return f"/projects/{_segment(project)}/locations/{_segment(location)}"
 
 
@@ -65,7 +65,9 @@ def claude_model(model: str) -> str:
 
 
 def embedding_format(model: str, *, vertex: bool) -> Format | None:
-    """By the model's name: those that embed say so. Source: google-genai, and Vertex AI's page on text embeddings."""
+    """The format for an embedding model, None for others; by its name. Source: google-genai, and Vertex AI's page on
+    text embeddings.
+    """
     id = model.rpartition("/")[2]
     if "embedding" not in id and "gecko" not in id:
         return None
@@ -78,7 +80,7 @@ def embedding_format(model: str, *, vertex: bool) -> Format | None:
 
 
 def _resource(model: str, collections: tuple[str, ...]) -> str:
-    """A collection and an id; ids that name none lie in the first one."""
+    """Collection and id; an id without a collection is in the first one."""
     for collection in collections:
         if model.startswith(collection):
             return collection + _segment(model.removeprefix(collection))
@@ -86,5 +88,5 @@ def _resource(model: str, collections: tuple[str, ...]) -> str:
 
 
 def _segment(text: str) -> str:
-    """One segment of a path; "@" parts a Claude model from its date."""
+    """One path segment; "@" separates a Claude model from its date."""
     return quote(text, safe="@")

@@ -1,7 +1,7 @@
-"""The HTTP of google-auth: each exchange with a limit, all of them with a deadline.
+"""The HTTP transport of google-auth, with a timeout for each exchange and a deadline for all.
 
-Nothing of the environment leaks in (no proxy, netrc or CA variable), redirects are never followed, and an answer
-has a largest size. Failures say what kind they are and nothing of what was sent or answered.
+Takes nothing from the environment (no proxy, netrc or CA variable), never follows redirects, and limits the size of an
+answer. Errors state their kind, and nothing that was sent or answered.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from urllib3.exceptions import ReadTimeoutError
 from nexus.upstream.network_errors import cause_of
 
 STEP = 10.0
-"""Seconds for one exchange."""
+"""Timeout for one exchange in seconds."""
 
 _LARGEST = 1024 * 1024
 _METADATA_HOSTS = ("metadata.google.internal", "169.254.169.254")
 
 
 class Failed(TransportError):
-    """An exchange did not come to an answer."""
+    """An exchange got no answer."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)  # type: ignore[no-untyped-call]
 
 
 class TimedOut(Failed):
-    """It took too long."""
+    """An exchange timed out."""
 
 
 class Exchange(transport.Request):
-    """What google-auth calls for every exchange, until ``deadline`` (monotonic seconds)."""
+    """Called by google-auth for every exchange, until ``deadline`` (monotonic seconds)."""
 
     def __init__(self, session: requests.Session, deadline: float) -> None:
         self._session = session
         self._deadline = deadline
         self._last = "no time is left"
-        """What went wrong before; google-auth tries again."""
+        """The last error; google-auth retries after it."""
 
     def __call__(
         self,
@@ -105,6 +105,6 @@ def open_session(proxy: str | None, ca_file: str | None) -> requests.Session:
     session.trust_env = False
     session.verify = ca_file or True
     if proxy:
-        # The metadata server is this very machine's, which no proxy can reach.
+        # The metadata server is link-local, so no proxy can reach it.
         session.proxies = {"http": proxy, "https": proxy} | {f"http://{host}": "" for host in _METADATA_HOSTS}
     return session

@@ -1,7 +1,7 @@
-"""Loads the caller of Google: a credentials file, or the Application Default Credentials.
+"""Loads Google credentials: from a file, or the Application Default Credentials.
 
-A file is read by what its ``type`` says and asks nobody anything; google-auth's own loader would look up a project
-that nobody needs here. Nothing but the default credentials is taken from the environment.
+A file is read according to its ``type``, without network calls; google-auth's own loader would look up a project, which
+Nexus does not need. Takes nothing from the environment except the default credentials.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def load(file: Path | None, request: transport.Request) -> Any:
     if named:
         return _read(mapping(decode(Path(named).read_bytes())))
     with warnings.catch_warnings():
-        # gcloud's own login has a smaller quota, of which google-auth warns where nobody looks.
+        # google-auth would warn on stderr, outside the log, that a gcloud login has a smaller quota.
         warnings.simplefilter("ignore")
         return google.auth.default(scopes=[SCOPE], request=request)[0]
 
@@ -49,7 +49,7 @@ def _read(info: Mapping[str, Any]) -> Any:
         case "impersonated_service_account":
             read = impersonated_credentials.Credentials.from_impersonated_service_account_info
         case "authorized_user":
-            # These two have the scopes that they were granted.
+            # This type and the next one have the scopes that they were granted.
             return credentials.Credentials.from_authorized_user_info(info)  # type: ignore[no-untyped-call]
         case "external_account_authorized_user":
             return external_account_authorized_user.Credentials.from_info(info)  # type: ignore[no-untyped-call]
@@ -59,7 +59,7 @@ def _read(info: Mapping[str, Any]) -> Any:
 
 
 def _external(info: Mapping[str, Any]) -> Any:
-    """The module for where an external account's own token comes from."""
+    """The module for the source of an external account's own token."""
     if info.get("subject_token_type") == _AWS:
         return aws
     return pluggable if mapping(info.get("credential_source")).get("executable") else identity_pool

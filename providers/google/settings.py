@@ -1,7 +1,7 @@
 """``type = "google"``: endpoint and credentials.
 
-A table means one API, told by its keys: ``api_key`` (or ``forward_token``) is the Gemini API, ``project`` is
-Vertex AI. Both at once, or a key that the chosen API has no use for, is refused rather than ignored.
+One table configures one API: ``api_key`` (or ``forward_token``) selects the Gemini API, ``project`` Vertex AI. Both at
+once, or a setting that the selected API does not use, is an error.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from nexus.settings.provider import ProviderSettings
 from nexus.settings.types import Label, Location
 from nexus.wire import decode, mapping
 
-# Old projects carry their organisation's domain in front, such as "example.com:my-project".
+# Old project ids are prefixed with the organization's domain, such as "example.com:my-project".
 _PROJECT = pattern(r"[a-z0-9](?:[a-z0-9.:-]{0,98}[a-z0-9])?")
 _LOCATION = pattern(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _KINDS = (
@@ -36,20 +36,22 @@ LABELS = LabelRules(
     re.compile(r"[a-z0-9_-]{1,63}"),
     "at most 63 lower-case letters, digits, _ and -, and a name begins with a letter",
 )
-"""Of partners' models, which take fewer than Google's. Source: Google's page on labels of API calls, November 2026."""
+"""The rules for partner models, which are stricter than those for Google's. Source: Google's page on labels of API
+calls, November 2026.
+"""
 
 NO_KEY = "is missing or empty: set api_key (or forward_token) for the Gemini API, or project for Vertex AI"
 
 
 def read_project(value: str) -> str:
-    """A project's id or number."""
+    """Validates a project id or number."""
     if not _PROJECT.fullmatch(value):
         raise ValueError("is not the id of a Google Cloud project; it has lower-case letters, digits and hyphens")
     return value
 
 
 def read_location(value: str) -> str:
-    """A region, or a group of them; it becomes a part of the host's name."""
+    """Validates a region or multi-region; it becomes a part of the host name."""
     if not _LOCATION.fullmatch(value):
         raise ValueError('is not a location; write it like "global", "eu" or "us-central1"')
     return value
@@ -58,28 +60,33 @@ def read_location(value: str) -> str:
 class GoogleSettings(ProviderSettings):
     """The Gemini API with ``api_key``, Vertex AI with ``project``."""
 
-    # Told by the other keys; see _one_api.
+    # Depends on the other settings; see _gemini_problems.
     needs_key: ClassVar[bool] = False
     searches: ClassVar[bool] = True
 
     project: Annotated[str, AfterValidator(read_project)] | None = None
-    """The Google Cloud project that Vertex AI is called in; the Gemini API when left out."""
+    """Google Cloud project for Vertex AI. When left out, the provider uses the Gemini API."""
 
     location: Annotated[str, AfterValidator(read_location)] = "global"
-    """Where Vertex AI answers: "global", a multi-region ("us", "eu") or a region such as "europe-west4"."""
+    """Location of Vertex AI: "global", a multi-region ("us", "eu") or a region such as "europe-west4". Default:
+    "global".
+    """
 
     credentials: FilePath | None = None
-    """Path of a credentials file (service account, authorized user, external account); else Google's defaults."""
+    """Path of a credentials file (service account, authorized user, external account). Default: Application Default
+    Credentials.
+    """
 
     betas: tuple[Label, ...] = ()
-    """Betas of Claude's that Vertex AI takes by now; the others that Nexus knows stay."""
+    """Additional Claude betas that Vertex AI accepts, besides those that Nexus knows."""
 
     fields: tuple[Label, ...] = ()
-    """Fields of Claude's requests that Vertex AI takes by now, with dots, such as "messages.clear_at"."""
+    """Additional fields of Claude requests that Vertex AI accepts, in dotted form, such as "messages.clear_at"."""
 
     attribution: Attribution = Field(default_factory=dict)
-    """Labels in Google's bill to what is told of the caller there: "user", "key", "group", "claim:NAME" or "tag:NAME";
-    a call that lacks one is refused. For Vertex AI."""
+    """Billing labels for Vertex AI, each with the caller's attribute to send: "user", "key", "group", "claim:NAME" or
+    "tag:NAME". A call that lacks one is rejected.
+    """
 
     attribution_rules: ClassVar[LabelRules | None] = LABELS
 
@@ -121,7 +128,7 @@ class GoogleSettings(ProviderSettings):
             yield ("project",), "needs the package google-auth, which is not installed"
 
     def _readable(self) -> bool:
-        """Whether the file looks like credentials; what it holds is used, and checked, when a token is fetched."""
+        """Whether the file looks like credentials; its content is used, and validated, when a token is fetched."""
         assert self.credentials is not None
         try:
             return mapping(decode(self.credentials.read_bytes())).get("type") in _KINDS
@@ -130,5 +137,5 @@ class GoogleSettings(ProviderSettings):
 
 
 def _has_google_auth() -> bool:
-    """Looks without importing, for the check of a settings file calls nobody."""
+    """Checks without importing: validating a settings file makes no network calls."""
     return importlib.util.find_spec("google") is not None and importlib.util.find_spec("google.auth") is not None

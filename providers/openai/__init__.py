@@ -1,6 +1,6 @@
 """OpenAI, and every server compatible with it (vLLM, llama.cpp, Ollama, Azure's v1 endpoint, ...).
 
-Facts about OpenAI's models hold at api.openai.com, and at any server of which ``responses`` is said, as Azure's has it.
+Facts about OpenAI's models apply at api.openai.com, and at any server with ``responses`` set, such as Azure's.
 """
 
 from __future__ import annotations
@@ -67,22 +67,25 @@ class OpenAISettings(LoginSettings):
     login_dialect: ClassVar[str] = "responses"
 
     stream_usage: bool = True
-    """Ask for token usage on streams; false for servers that refuse ``stream_options``."""
+    """Request token usage on streams. Set to false for servers that reject ``stream_options``. Default: true."""
 
     responses: bool | None = None
-    """Whether the server has the Responses API itself; when left out, OpenAI's own has and others are translated to.
-    True also makes it the way to every model, where left out it is to OpenAI's models that reason; false: to none."""
+    """Whether the server has a Responses API. true: prefer it for every model. false: translate to chat completions.
+    Default: true for api.openai.com, but preferred for reasoning models only; false for other servers.
+    """
 
     reasoning_summary: Literal["auto", "concise", "detailed", "off"] = "auto"
-    """Which summary of a model's reasoning is asked for on the way to the Responses API, where the client may see its
-    thinking. OpenAI gives them to verified organisations; refused, it is left out from then on."""
+    """Reasoning summary to request from the Responses API if the client may see the model's thinking. OpenAI gives
+    summaries to verified organizations only; after a rejection Nexus stops requesting them. Default: "auto".
+    """
 
     endpoints: tuple[str, ...] | None = None
-    """What the server has beside generation and counting, by path below /v1/, such as "embeddings" or
-    "audio/transcriptions". When left out: what the known hosts have, of any other "embeddings" and "completions"."""
+    """Endpoints of the server in addition to generation and token counting, as paths below /v1/, such as "embeddings"
+    or "audio/transcriptions". Default: those of a known host; "embeddings" and "completions" for other servers.
+    """
 
     quirks: tuple[str, ...] = ()
-    """Facts about a compatible server that translation has to know, such as "cache_control" or "system_first"."""
+    """Facts about a compatible server that translations need, such as "cache_control" or "system_first"."""
 
     @field_validator("endpoints")
     @classmethod
@@ -132,7 +135,7 @@ class OpenAIProvider(Provider):
         if self._learned.below_version:
             self.base_url, self._lacks_version = self._root + VERSION, False
         named = self.settings.endpoints
-        # Who names nothing but what is held says nothing of the rest.
+        # A list of held endpoints only says nothing about the others.
         only_held = named is None or (named and set(named) <= set(HELD))
         self._endpoints = endpoints_of(self.base_url) if only_held or named is None else named
 
@@ -154,7 +157,7 @@ class OpenAIProvider(Provider):
         if dialect != "chat" or facts is None:
             return False
         if not facts.stop and document.get("stop"):
-            # The answer is cut on its way back, which takes a translation, be it from chat to chat.
+            # Nexus cuts the answer at a stop sequence, which takes a translation, even from chat to chat.
             return True
         if not self._has_responses:
             return False
@@ -164,7 +167,8 @@ class OpenAIProvider(Provider):
 
     def do_without(self, refused: VendorFailure, attempt: Attempt) -> Without | None:
         if attempt.dialect == "responses" and refuses_summary(refused):
-            # A caller's own key is another organisation's: what that one may have tells nothing of this.
+            # A caller's own key belongs to another organization: a rejection there says nothing about the provider's
+            # key.
             learn = _nothing if attempt.key_is_callers else partial(self._learned.forget_summaries, self.name)
             return Without(SUMMARY, without_summary, learn)
         quirk = quirk_of(refused, attempt.dialect, attempt.body)
@@ -175,7 +179,7 @@ class OpenAIProvider(Provider):
         return Without(quirk, partial(with_quirks, quirks=frozenset({quirk})), learn)
 
     def _facts(self, model: str) -> gpt.GPT | None:
-        """None for a model that is not known to be OpenAI's."""
+        """What is known about a model; None if it is not known to be OpenAI's."""
         if self._is_openai or self._takes_logins:
             return gpt.known(model) or gpt.UNKNOWN
         return gpt.known(model) if self.settings.responses is not None else None
@@ -186,7 +190,7 @@ class OpenAIProvider(Provider):
         return super().key(client, dialect, account)
 
     def own_key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
-        """A key that was sent for the purpose, else the ChatGPT login of Codex, where it is to be used."""
+        """A key sent for this vendor, or else the ChatGPT login of Codex if logins are forwarded."""
         own = super().own_key(client, dialect)
         return login_in(client) if own is None and self._takes_logins and dialect == "responses" else own
 
@@ -233,7 +237,7 @@ class OpenAIProvider(Provider):
         )
 
     def _base(self, attempt: Attempt) -> str:
-        """On Azure's classic API a deployment stands in the URL, where only chat completions are served."""
+        """On Azure's classic API the URL contains the deployment, which only serves chat completions."""
         found = _DEPLOYMENT.search(self.base_url)
         if found is None:
             return self.base_url
@@ -248,7 +252,7 @@ class OpenAIProvider(Provider):
         return self._below_version(request, reply, cancel)
 
     def _below_version(self, request: UpstreamRequest, refused: UpstreamReply, cancel: Cancel) -> UpstreamReply:
-        """Servers such as Ollama's have the API below /v1, which a base_url of only host and port leaves out."""
+        """Servers such as Ollama's have the API below /v1, which a base_url of only host and port lacks."""
         url = self._root + VERSION + request.url.removeprefix(self._root)
         try:
             reply = super().send(replace(request, url=url), cancel)
@@ -267,7 +271,7 @@ class OpenAIProvider(Provider):
 
 
 def _nothing() -> None:
-    """What is learned of a refusal that says nothing of others."""
+    """Learns nothing, because the rejection says nothing about other calls."""
 
 
 PROVIDER = OpenAIProvider

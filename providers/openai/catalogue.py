@@ -1,4 +1,4 @@
-"""OpenAI's list of models, as every compatible server has it: ``GET /models``.
+"""OpenAI's model list, as every compatible server has it: ``GET /models``.
 
 Sources: OpenAI's API reference; the lists of vLLM, llama.cpp, Ollama, OpenRouter, Mistral and Together.
 """
@@ -17,7 +17,7 @@ _OTHER = pattern(
     r"|^(?:davinci|babbage)-|computer-use|gpt-3.5-turbo-instruct",
     re.IGNORECASE,
 )
-"""Words in the names of what is not asked for text."""
+"""Words in the names of models that do not generate text."""
 
 
 def catalogue(first: UpstreamRequest) -> Catalogue:

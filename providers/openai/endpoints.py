@@ -1,10 +1,9 @@
-"""What the known hosts of OpenAI's protocol have beside generation and counting.
+"""What known hosts of OpenAI's protocol serve in addition to generation and token counting.
 
-No vendor was asked. Looked up in November 2026: OpenAI's types; Azure's v1 preview reference; Together's page on
-compatibility, which names api.together.ai; DeepSeek's on completions, which are below /beta alone; OpenRouter's on its
-modalities. That public programs call it stands for Mistral's speech, DeepInfra's image edits, and the rankings of
-Fireworks and OpenRouter. The rest was written down in July 2026 and not looked up again; where it is wrong,
-``endpoints`` of a provider says so.
+From documentation, not from calls. Checked in November 2026: OpenAI's types; Azure's v1 preview reference; Together's
+page on compatibility, which names api.together.ai; DeepSeek's on completions, which are only below /beta; OpenRouter's
+on its modalities. Mistral's speech, DeepInfra's image edits, and the rerank endpoints of Fireworks and OpenRouter are
+inferred from public programs that call them. The rest is as of July 2026; a provider's ``endpoints`` overrides it.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ from urllib.parse import urlsplit
 from nexus.protocols.operation import ENDPOINTS
 
 USUAL = ("embeddings", "completions")
-"""What servers of one's own have: vLLM, llama.cpp, Ollama and others."""
+"""What self-hosted servers have: vLLM, llama.cpp, Ollama and others."""
 
 _AUDIO = ("audio/speech", "audio/transcriptions", "audio/translations")
 _AZURE = ("embeddings", "completions", "images/generations", "images/edits", *_AUDIO)
 _TOGETHER = ("embeddings", "completions", "images/generations", "rerank", *_AUDIO)
 
 _BELOW: Mapping[str, tuple[str, ...]] = {"https://api.deepseek.com/beta": ("completions",)}
-"""By the whole address, where a host has something below one path alone."""
+"""By the whole base URL, for hosts that serve something only below one path."""
 
 _HOSTS: Mapping[str, tuple[str, ...]] = {
     "api.openai.com": tuple(name for name in ENDPOINTS if name != "rerank"),
@@ -40,7 +39,7 @@ _HOSTS: Mapping[str, tuple[str, ...]] = {
     "api.jina.ai": ("embeddings", "rerank"),
     "api.voyageai.com": ("embeddings", "rerank"),
 }
-"""By the host's name, or its end."""
+"""By the host's name or its suffix."""
 
 
 def endpoints_of(base_url: str) -> tuple[str, ...]:

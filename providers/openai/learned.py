@@ -1,4 +1,4 @@
-"""What a server turned out to be like: kept for the models that showed it, and across reloads.
+"""What a server turned out to need: kept per model, and across reloads.
 
 Any thread.
 """
@@ -13,13 +13,14 @@ from nexus.dataclasses import dataclass
 log = logging.getLogger("nexus.providers.openai")
 
 _MOST_MODELS = 1000
-"""Of which quirks are learned, for callers may name any where ``unknown = "allow"``."""
+"""Maximum number of models with learned quirks, because callers may name any model if ``unknown = "allow"``."""
 
 
 @dataclass(slots=True, eq=False)
 class Learned:
-    """``no_summaries`` holds where summaries of reasoning are refused, ``below_version`` where the API was found below
-    the version that ``base_url`` lacks."""
+    """``no_summaries``: reasoning summaries are rejected. ``below_version``: the API was found below /v1, which
+    ``base_url`` lacks.
+    """
 
     no_summaries: bool = False
     below_version: bool = False

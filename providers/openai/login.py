@@ -1,7 +1,7 @@
-"""Tells a caller's own ChatGPT login, as Codex sends it, from every other credential that a client may send.
+"""Recognizes a caller's own ChatGPT login, as Codex sends it, among the credentials that a client may send.
 
-What is not surely a login stays at home: other tokens have this form too, the gateway's own among them. Nothing is
-verified, which is the vendor's to do. Sources: Codex sends ``Authorization: Bearer`` with a JSON Web Token of
+A credential that is not certainly a login is not forwarded: other tokens have this form too, including the gateway's
+own. Nothing is verified; the vendor does that. Sources: Codex sends ``Authorization: Bearer`` with a JSON Web Token of
 auth.openai.com and the header ``chatgpt-account-id``, to chatgpt.com/backend-api/codex (its auth.json; public traces of
 its requests in CaddyGlow/ccproxy-api issue 7 and nodetool-ai/nodetool pull request 3741; the program itself).
 """
@@ -18,19 +18,19 @@ from nexus.settings.auth_scheme import BearerToken
 from nexus.wire import decode_object
 
 LOGIN_URL = "https://chatgpt.com/backend-api/codex"
-"""The one place that a login is good for."""
+"""The only URL that a login is valid for."""
 
 ISSUER = "https://auth.openai.com"
 ACCOUNT = "chatgpt-account-id"
 
 TRAVELS = (ACCOUNT, "originator", "version", "session-id", "session_id", "thread-id", "user-agent")
-"""Headers by which the place knows its own program, beside those that begin with ``x-codex-``."""
+"""Headers by which that server recognizes Codex, in addition to those that begin with ``x-codex-``."""
 
 _JWT = pattern(r"[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+")
 
 
 class Login(BearerToken):
-    """The token of one."""
+    """The token of a ChatGPT login."""
 
 
 def login_in(client: Mapping[str, str]) -> Login | None:

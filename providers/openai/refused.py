@@ -1,9 +1,9 @@
-"""What a translation says of its own accord and some servers refuse, told by their words: quirks that nobody listed.
+"""Recognizes quirks that are not configured, by the error messages of servers that reject what a translation sends.
 
-Each pattern is of words that no other refusal has. Sources: Ollama (claude-code-router #972, cherry-studio #18744), xAI
-(hermes-agent #23088, litellm #16265, NativeTavern #83), Azure (litellm #13432, Pulse #1867), llama.cpp and vLLM with
-Qwen's templates (llama.cpp #20733, #27107), Mistral (avante.nvim #2695, crush #1590, eca #231), Groq's and Cerebras'
-"is unsupported", DeepSeek's and Kimi's thinking mode (hermes-agent #17455).
+Each pattern matches wording that no other rejection has. Sources: Ollama (claude-code-router #972, cherry-studio
+#18744), xAI (hermes-agent #23088, litellm #16265, NativeTavern #83), Azure (litellm #13432, Pulse #1867), llama.cpp and
+vLLM with Qwen's templates (llama.cpp #20733, #27107), Mistral (avante.nvim #2695, crush #1590, eca #231), Groq's and
+Cerebras' "is unsupported", DeepSeek's and Kimi's thinking mode (hermes-agent #17455).
 """
 
 from __future__ import annotations
@@ -17,21 +17,22 @@ from nexus.late import pattern
 from nexus.protocols.codec import Target
 
 SUMMARY = "reasoning.summary"
-"""What OpenAI blames where an organisation is not verified."""
+"""The parameter that OpenAI names if an organization is not verified."""
 
 EFFORT = "no_reasoning_effort"
 
 _UNKNOWN = r"(extra inputs|not permitted|(not|un)[ -]?support|unrecogni[sz]ed|unknown|unexpected)"
 _STATUSES = (400, 422, 500)
-"""500 is llama.cpp's, for what a template of a model refuses."""
+"""500 is llama.cpp's status for what a model's template rejects."""
 
 _VALUE = pattern(r"\bvalues?\b|\bone of\b|\bshould be\b|\bmust be\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """``quirk`` is the name of a fact in ChatServer, ``words`` what is said of it, ``sent`` what the body must hold for
-    the server to mean that."""
+    """``quirk`` is the name of a fact in ChatServer, ``words`` matches the error message, ``sent`` must be in the body
+    for the message to mean this quirk.
+    """
 
     quirk: str
     words: re.Pattern[str]
@@ -68,7 +69,7 @@ def refuses_summary(refused: VendorFailure) -> bool:
 
 
 def quirk_of(refused: VendorFailure, dialect: str, body: bytes) -> str | None:
-    """The quirk that the server turns out to have."""
+    """The quirk that the error reveals, or None."""
     words = f"{refused.vendor_param} {refused.message}"
     if refused.status not in _STATUSES:
         return None
@@ -77,7 +78,7 @@ def quirk_of(refused: VendorFailure, dialect: str, body: bytes) -> str | None:
 
 
 def holds_always(quirk: str, refused: VendorFailure) -> bool:
-    """False where an effort was refused as a value of which others would do."""
+    """False if an effort was rejected as a value, so that other values may work."""
     return quirk != EFFORT or _VALUE.search(refused.message) is None
 
 
