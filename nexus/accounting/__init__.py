@@ -1,1 +1,1 @@
-"""What is known of a call once it is over."""
+"""Accounting: records, prices and reports of finished calls."""

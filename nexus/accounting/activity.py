@@ -1,8 +1,8 @@
-"""What happened lately, and the last calls: kept in memory for the page, of everybody and of each caller.
+"""Recent activity and the last calls, in memory for the dashboard page: for everyone and per caller.
 
-One thread at a time. Bounded in minutes, routes, callers and calls. What goes in and comes out are plain values,
-for it lives in the supervisor where several processes serve. Only the minute that runs is written; the longer spans
-get it when it is over.
+One thread at a time. Bounded in minutes, routes, callers and calls. Input and output are plain values, because with
+several processes this lives in the supervisor. Only the current minute is updated; the longer spans get it when it is
+over.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from nexus.accounting.finished import Attempted, Finished, Who
 from nexus.dataclasses import dataclass
 
 BOUNDS = tuple(round(0.1 * 1.25**step, 4) for step in range(71))
-"""Upper bounds in milliseconds, from 0.1 ms to 10 minutes; each a quarter above the last, which is how exact a quantile
-is."""
+"""Histogram bounds in milliseconds, from 0.1 ms to 10 minutes; each is a quarter above the last, which is the precision
+of quantiles."""
 
 Histogram = dict[int, int]
-"""How many durations lie at or below a bound, by its index, and above the one before; most have few of them."""
+"""By the index of a bound: how many durations are at or below it and above the previous one. Sparse."""
 
 
 def add_duration(histogram: Histogram, milliseconds: float) -> None:
-    """One longer than the last bound counts as that."""
+    """Adds a duration; one beyond the last bound counts as the last."""
     index = min(bisect_left(BOUNDS, milliseconds), len(BOUNDS) - 1)
     histogram[index] = histogram.get(index, 0) + 1
 
 
 def merged(histograms: Iterable[Histogram]) -> Histogram:
-    """All of them as one."""
+    """The sum of the histograms."""
     total: Histogram = {}
     for histogram in histograms:
         for index, count in histogram.items():
@@ -41,7 +41,7 @@ def merged(histograms: Iterable[Histogram]) -> Histogram:
 
 
 def quantile(histogram: Histogram, share: float) -> float | None:
-    """The bound below which ``share`` of the durations lie, in milliseconds; None where there are none."""
+    """The bound in milliseconds below which ``share`` of the durations lie; None without any."""
     wanted, seen = share * sum(histogram.values()), 0
     for index in sorted(histogram):
         seen += histogram[index]
@@ -52,23 +52,23 @@ def quantile(histogram: Histogram, share: float) -> float | None:
 
 MINUTE = 60
 SPANS = {"hour": (MINUTE, 60), "day": (15 * MINUTE, 96), "month": (24 * 60 * MINUTE, 31)}
-"""Name of a span -> seconds of one point of its chart, and how many points there are."""
+"""By span: the seconds of one chart point, and the number of points."""
 
 CALLS = 20
-"""Last calls whose story is kept."""
+"""Number of last calls to keep."""
 
 MOST_CALLERS = 200
-"""Callers of whom it is kept what they did; those who called longest ago go first."""
+"""Maximum number of callers to keep; those who called longest ago are evicted first."""
 
 MOST_ROUTES = 100
 OTHER = "other"
-"""What routes are called beyond MOST_ROUTES in a minute."""
+"""The name for routes beyond MOST_ROUTES in a minute."""
 
 RECENT = 5
-"""Minutes that "now" is made of."""
+"""Number of minutes that count as "now"."""
 
 ATTEMPTS, FAILED, COST, UNKNOWN_COST, FIRST_PART = range(5)
-"""Places in the sums of a route, which end with the six parts of its tokens. ``COST`` is in nano-dollars, without the
+"""Indexes in a route's sums, which end with the six parts of its tokens. ``COST`` is in nano-dollars, without the
 ``UNKNOWN_COST`` attempts that have no price."""
 
 NO_SUMS = (0,) * (FIRST_PART + 6)
@@ -76,7 +76,7 @@ NO_SUMS = (0,) * (FIRST_PART + 6)
 
 @dataclass(slots=True)
 class Point:
-    """``outcomes`` count calls, ``routes`` have the sums of the attempts at each."""
+    """``outcomes`` count calls, ``routes`` hold the sums of the attempts at each."""
 
     outcomes: dict[str, int] = field(default_factory=dict)
     routes: dict[str, list[int]] = field(default_factory=dict)
@@ -92,7 +92,7 @@ class Point:
 
 @dataclass(slots=True)
 class Minute(Point):
-    """``firsts`` has the times to the first content by route, ``own`` what the gateway itself took."""
+    """``firsts`` has the times to first content by route, ``own`` the gateway's own time."""
 
     firsts: dict[str, Histogram] = field(default_factory=dict)
     own: Histogram = field(default_factory=dict)
@@ -126,7 +126,7 @@ class Minute(Point):
 
 
 class Trace:
-    """What somebody did, or all together."""
+    """The activity of one caller, or of everyone."""
 
     def __init__(self) -> None:
         self.calls: deque[dict[str, Any]] = deque(maxlen=CALLS)
@@ -141,7 +141,7 @@ class Trace:
         self.calls.append(call[-1])
 
     def _turn(self, now: float) -> None:
-        """Ends the minute that ran, if it is over."""
+        """Ends the current minute if it is over."""
         minute = int(now // MINUTE)
         if minute == self._now:
             return
@@ -157,7 +157,7 @@ class Trace:
             _forget(points, int(now // width) - count)
 
     def points(self, span: str, now: float) -> Iterator[tuple[int, Point]]:
-        """All of a span, each with the Unix seconds at which it begins."""
+        """All points of a span, each with the Unix seconds at which it begins."""
         self._turn(now)
         width, count = SPANS[span]
         last = int(now // width)
@@ -171,19 +171,19 @@ class Trace:
             yield index * width, point or Point()
 
     def minutes(self, count: int, now: float) -> list[Minute]:
-        """The last so many, this one included; those in which nothing happened are left out."""
+        """The last ``count`` minutes, including the current one, without empty ones."""
         self._turn(now)
         return [self._minute, *(minute for at, minute in self._minutes.items() if at > self._now - count)]
 
 
 def _forget(points: dict[int, Any], last: int) -> None:
-    """All up to ``last``; they were put in by their time."""
+    """Removes all points up to ``last``; they are in order of time."""
     while points and (first := next(iter(points))) <= last:
         del points[first]
 
 
 class Activity:
-    """Told of calls that are over; ``view`` says what there was."""
+    """Collects finished calls; ``view`` returns what happened."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -210,8 +210,8 @@ class Activity:
         return trace
 
     def view(self, who: Who | None) -> dict[str, Any]:
-        """What everybody did, or one caller, as plain values: ``chart`` by span, ``recent`` of the last minutes,
-        ``routes`` of the last hour, ``calls`` newest first. Times are in milliseconds, costs in nano-dollars.
+        """The activity of everyone or of one caller, as plain values: ``chart`` by span, ``recent`` of the last
+        minutes, ``routes`` of the last hour, ``calls`` newest first. Times are in milliseconds, costs in nano-dollars.
         """
         now = self._clock()
         trace = self._all if who is None else self._callers.get(who) or Trace()
@@ -244,7 +244,7 @@ def _recent(minutes: Sequence[Minute]) -> dict[str, Any]:
 
 
 def _routes(minutes: Sequence[Minute]) -> dict[str, tuple[list[int], float | None, float | None]]:
-    """Of each route the sums, and half and 95 % of the times to its first content."""
+    """By route: its sums, and the median and 95th percentile of its times to first content."""
     total = Point()
     for minute in minutes:
         total.add(minute)

@@ -1,4 +1,4 @@
-"""What a report can be asked for, by the command line and by an address alike. Reads nothing."""
+"""Options of usage reports, shared by the command line and the HTTP endpoint. Reads nothing."""
 
 from __future__ import annotations
 
@@ -18,26 +18,27 @@ BY: Mapping[str, str] = {
     "tag": "tags",
     "day": "day",
 }
-"""What sums can be asked for by, and the column that it is kept in."""
+"""What sums can be grouped by, and its column."""
 
 
 FORMATS = ("table", "csv", "json")
-"""As what it is written."""
+"""The output formats."""
 
 Filters = Sequence[tuple[str, str]]
-"""Names of FILTERS, each with the one value that is counted; all of them hold."""
+"""Pairs of a name in FILTERS and the value that it must have; all of them must match."""
 
 FILTERS = frozenset(BY) - {"provider", "tag", "day"}
 
 
 def where(known: Mapping[str, str | float], only: Filters) -> tuple[str, list[str | float]]:
-    """The condition of a query and its values: conditions that are ``known`` with a value each, and filters."""
+    """The SQL condition of a query and its values: from ``known`` conditions, each with its value, and from filters."""
     conditions = [*known, *(f"{BY[name]} = ?" for name, _ in only)]
     return " AND ".join(conditions), [*known.values(), *(value for _, value in only)]
 
 
 def check_by(by: str) -> str:
-    """The name, or ``tag:NAME`` for the values of one tag. Raises ValueError."""
+    """Returns ``by`` if it is a valid grouping: a name, or ``tag:NAME`` for the values of one tag. Raises
+    ValueError."""
     if by in BY or is_tag(by):
         return by
     raise ValueError(f"choose from {', '.join(BY)}, or {TAG}NAME for the values of one tag")

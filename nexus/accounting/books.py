@@ -1,7 +1,7 @@
-"""The ledger of one process: told of every call that is over, and read by whoever may.
+"""The usage ledger of one process: records every finished call, and gives readers access.
 
-Law: telling is for the loop and never waits. Reading blocks, has a connection of its own, and takes few threads at a
-time, so that a database that hangs keeps nobody else from working.
+Law: recording runs on the loop and never waits. Reading blocks, uses its own connection and few threads at a time, so
+that a hanging database does not block other work.
 """
 
 from __future__ import annotations
@@ -18,52 +18,53 @@ from nexus.errors import NotFound, Overloaded
 from nexus.settings.usage import MEMORY
 
 MOST_STRANGERS = 600
-"""Requests in a minute that are written down though nobody knows who sent them: of a flood a part says enough."""
+"""Maximum number of requests of unknown senders to record per minute: part of a flood is enough."""
 
 MOST_READERS = 2
 
 PATIENCE = 30.0
-"""Seconds for one question."""
+"""Timeout in seconds of one query."""
 
 NOT_CALLS = frozenset({"GET", "HEAD", "OPTIONS", ""})
-"""Methods of requests that were refused and asked for nothing that a vendor does."""
+"""Methods whose rejected requests are not recorded, because they cannot be calls to a vendor."""
 
 
 class Books:
-    """``ledger`` is None where nothing is kept."""
+    """``ledger`` is None if usage is not recorded."""
 
     def __init__(self, store: str) -> None:
-        """Raises NoDriver."""
+        """Opens the store. Raises NoDriver."""
         database = open_store(store)
         kept = Kept(most=MOST_IN_MEMORY if store == MEMORY else None)
         self.ledger = Ledger(database, kept) if database is not None else None
-        # What is in memory is in one connection.
+        # A store in memory exists only in its one connection.
         self._reader: Database | None = database if store == MEMORY else open_store(store, PATIENCE)
         self.held: Database | None = database if store == MEMORY else open_store(store, PATIENCE)
-        """For whose files and batches are, which a call waits for."""
+        """For the owners of files and batches; calls wait for it."""
         self._reading = threading.BoundedSemaphore(MOST_READERS)
         self._strangers = _Minute()
 
     @property
     def outlive(self) -> bool:
-        """Whether they are there when this process is not, and the same for all that write them."""
+        """Whether the records outlive this process and are shared with the others."""
         return self.ledger is not None and self._reader is not self.ledger.database
 
     def __call__(self, record: CallRecord) -> None:
-        """A consumer of finished calls."""
+        """Records a finished call."""
         if self.ledger is None or (record.operation is None and not self._counts(record)):
             return
         self.ledger.add(record)
 
     def _counts(self, refused: CallRecord) -> bool:
-        """Whether a request that was refused early is written down."""
+        """Whether to record a request that was rejected early."""
         if refused.method in NOT_CALLS:
             return False
         return refused.identity is not None or self._strangers.take(refused.at)
 
     @contextmanager
     def reading(self) -> Iterator[Database]:
-        """Never on the loop. Raises NotFound where nothing is kept, Overloaded where too many read."""
+        """A database to read from. Never on the loop. Raises NotFound if usage is not recorded, Overloaded if there are
+        too many readers."""
         if self._reader is None:
             raise NotFound('usage is not recorded here: [usage] store is "none"')
         if not self._reading.acquire(blocking=False):
@@ -74,7 +75,7 @@ class Books:
             self._reading.release()
 
     def close(self) -> None:
-        """Writes what is left, for a moment."""
+        """Writes what is left, within a short timeout, and closes the databases."""
         if self.ledger is not None:
             self.ledger.close()
             for other in (self._reader, self.held):
@@ -83,7 +84,7 @@ class Books:
 
 
 class _Minute:
-    """At most so many of something in a minute."""
+    """Allows MOST_STRANGERS per minute."""
 
     def __init__(self) -> None:
         self._minute = 0

@@ -1,7 +1,6 @@
-"""What each route cost on each of the last days, out of the ledger: for charts and for what a month will cost; and what
-budgets were charged with.
+"""Cost per route and day from the ledger, for charts and the forecast of the month; and what budgets were charged.
 
-Reads only, and only ``days`` and ``budgets``, which are small however many calls there were. Days are those of UTC.
+Reads only, and only ``days`` and ``budgets``, which stay small regardless of the number of calls. Days are in UTC.
 """
 
 from __future__ import annotations
@@ -29,20 +28,20 @@ MOST_ROWS = 10_000
 MOST_SPENT = 100
 
 FRESH = 3.0
-"""Seconds for which it is good what the ledger said, so that many who look cost as much as one."""
+"""Seconds to cache an answer of the ledger, so that many viewers cost as much as one."""
 
 OLD = 60.0
-"""The same for what was before this process, which does not change any more."""
+"""Seconds to cache what was before this process, which no longer changes."""
 
 MOST_KEPT = 100
-"""Answers that are kept for so long."""
+"""Maximum number of cached answers."""
 
 Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
 class DayOfRoute:
-    """``day`` is in whole days since 1970, ``cost`` in nano-dollars without the ``unknown_cost`` attempts."""
+    """``day`` is in whole days since 1970, ``cost`` in nano-dollars, without the ``unknown_cost`` attempts."""
 
     day: int
     route: str
@@ -55,7 +54,7 @@ class DayOfRoute:
 
 
 def days(database: Database, now: float, only: Filters = ()) -> list[DayOfRoute]:
-    """The last DAYS, this one included; ``only`` as of a report. Raises DatabaseError."""
+    """The last DAYS days, including today; ``only`` filters as in a report. Raises DatabaseError."""
     conditions, values = where({"day >= ?": day_of(now - (DAYS - 1) * DAY)}, only)
     sums = ", ".join(f"SUM({name})" for name in DAY_SUMS)
     with database.transaction(write=False) as transaction:
@@ -68,8 +67,8 @@ def days(database: Database, now: float, only: Filters = ()) -> list[DayOfRoute]
 
 
 def spent(database: Database, periods: Mapping[str, str]) -> list[tuple[str, str, int]]:
-    """Budget, subject and nano-dollars of those that spent most in a budget's period that lasts; ``periods`` are by the
-    name of a budget. Raises DatabaseError.
+    """Budget, subject and nano-dollars of the highest spenders in the current period of each budget; ``periods`` are by
+    budget name. Raises DatabaseError.
     """
     if not periods:
         return []
@@ -101,7 +100,8 @@ def month_of(now: float) -> tuple[int, int]:
 
 
 def forecast(costs: Mapping[int, int], now: float) -> int:
-    """What the month will have cost: what it did, and for what is left of it as much a day as the last week had."""
+    """Forecasts the month's cost: the cost so far, plus the daily average of the last week for the rest of the
+    month."""
     today, (first, last) = int(now // DAY), month_of(now)
     so_far = sum(cost for day, cost in costs.items() if first <= day <= today)
     began = max(today - 6, min((day for day, cost in costs.items() if cost), default=today))
@@ -111,7 +111,7 @@ def forecast(costs: Mapping[int, int], now: float) -> int:
 
 
 def of_points(points: Sequence[tuple[int, dict[str, int], dict[str, list[int]]]]) -> list[DayOfRoute]:
-    """The same of the days that an Activity has; its calls are counted without a route."""
+    """The same for the days of an Activity; its calls are counted without a route."""
     found = []
     for at, outcomes, routes in points:
         calls = sum(outcomes.values())
@@ -123,7 +123,7 @@ def of_points(points: Sequence[tuple[int, dict[str, int], dict[str, list[int]]]]
 
 
 class Calendar:
-    """What books say of days and budgets. Never on the loop; any thread."""
+    """Cached access to days and budgets of the ledger. Never on the loop; any thread."""
 
     def __init__(self, books: Books) -> None:
         self._books = books
@@ -132,24 +132,25 @@ class Calendar:
 
     @property
     def is_kept(self) -> bool:
-        """Whether there is a ledger at all."""
+        """Whether there is a ledger."""
         return self._books.ledger is not None
 
     @property
     def outlives(self) -> bool:
-        """Whether it knows more than this process does."""
+        """Whether the ledger knows more than this process does."""
         return self._books.outlive
 
     def days(self, now: float, only: Filters) -> list[DayOfRoute] | None:
-        """None where there is no ledger, or it cannot be read for now."""
+        """As ``days``; None without a ledger, or if it is temporarily unavailable and nothing is cached."""
         return self._read(("days", *only), now, lambda database: days(database, now, only))
 
     def spent(self, now: float, periods: Mapping[str, str]) -> list[tuple[str, str, int]] | None:
-        """None as of ``days``."""
+        """As ``spent``; None as for ``days``."""
         return self._read(("spent", *periods.items()), now, lambda database: spent(database, periods))
 
     def completed(self, view: Mapping[str, Any], now: float, only: Filters) -> Mapping[str, Any]:
-        """What is kept in memory since a time, with what was before that in the charts of less than a month."""
+        """Completes a view of this process's activity from the ledger with what came before, in charts shorter than a
+        month."""
         since = float(view["since"])
         if not self.outlives or now - since > earlier.FURTHEST:
             return view
@@ -172,7 +173,7 @@ class Calendar:
             with self._books.reading() as database:
                 found = ask(database)
         except (DatabaseError, NotFound, Overloaded):
-            # What was said last is better than nothing.
+            # A stale answer is better than none.
             return cast("Answer | None", answer)
         with self._lock:
             self._kept[key] = now, found
@@ -183,7 +184,7 @@ class Calendar:
 
 
 MOST = 50_000
-"""Subjects of one budget that are read, those that spent most first."""
+"""Maximum number of subjects to read per budget, the highest spenders first."""
 
 _SPENT = (
     "SELECT subject, spent_nano FROM budgets WHERE budget = ? AND period = ? "
@@ -192,7 +193,7 @@ _SPENT = (
 
 
 def spent_in(database: Database, periods: Mapping[str, str]) -> list[Charge]:
-    """All that was spent of each budget in the period that is named for it. Raises DatabaseError."""
+    """All that was spent of each budget in the period named for it. Raises DatabaseError."""
     found: list[Charge] = []
     with database.transaction(write=False) as transaction:
         for budget, period in periods.items():

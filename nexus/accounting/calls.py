@@ -1,6 +1,6 @@
-"""The calls of the ledger one by one, the youngest first, in pages.
+"""The calls in the ledger, newest first, in pages.
 
-Reads only, and bounded: a page has so many calls, each with its attempts.
+Reads only, and bounded: a page has a maximum number of calls, each with its attempts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nexus.dataclasses import dataclass
 from nexus.wire import Json, decode
 
 MOST_CALLS = 200
-"""Of one page."""
+"""Maximum number of calls on a page."""
 
 _NAMES = tuple(column.name for column in COLUMNS)
 
@@ -24,22 +24,22 @@ OF_CALL = (
     *("call_id", "caller", "group", "key", "session", "agent", "request_class", "user_agent", "tags"),
     *("request_id", "trace", "protocol", "operation", "model", "stream", "queue_ms"),
 )
-"""What is the same in all rows of a call."""
+"""Columns with the same value in all rows of a call."""
 
 OF_LAST = ("total_ms", "own_ms", "dropped")
-"""What the last row says of the whole call."""
+"""Columns that the last row holds for the whole call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a page begins: behind this call. ``at`` is in Unix seconds."""
+    """Where a page begins: after this call. ``at`` is in Unix seconds."""
 
     at: float
     call_id: str
 
     @classmethod
     def read(cls, text: str) -> Place:
-        """Raises ValueError."""
+        """Parses what ``str`` writes. Raises ValueError."""
         at, _, call_id = text.partition("~")
         return cls(float(at), call_id)
 
@@ -50,7 +50,7 @@ class Place:
 def calls(
     database: Database, *, since: float, only: Filters = (), behind: Place | None = None, most: int = 50
 ) -> dict[str, Json]:
-    """A page as a document; ``next`` is where the next one begins, null at the end. Raises DatabaseError."""
+    """A page as a document; ``next`` is where the next page begins, null at the end. Raises DatabaseError."""
     conditions, values = where({"at_seconds >= ?": since}, only)
     if behind is not None:
         conditions += " AND (at_seconds < ? OR (at_seconds = ? AND call_id < ?))"
@@ -67,7 +67,7 @@ def calls(
 
 
 def rows_of_calls(transaction: Transaction, ids: Sequence[str]) -> dict[str, list[Row]]:
-    """Of each of these calls its rows, in the order of the attempts."""
+    """The rows of each of these calls, in the order of the attempts."""
     rows = transaction.query(
         f"SELECT {', '.join(_NAMES)} FROM attempts WHERE call_id IN ({', '.join('?' * len(ids))}) ORDER BY attempt", ids
     )

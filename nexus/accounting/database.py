@@ -1,6 +1,6 @@
-"""The ledger's database: SQLite in a file or in memory, or PostgreSQL; both take the same SQL.
+"""The ledger's database: SQLite in a file or in memory, or PostgreSQL; both run the same SQL.
 
-Any thread, one at a time; nothing here runs on the loop. Statements write ``?`` for a value.
+Any thread, one at a time; nothing here runs on the loop. Statements use ``?`` as placeholder.
 """
 
 from __future__ import annotations
@@ -19,38 +19,38 @@ Value = str | int | float | None
 Row = tuple[Any, ...]
 
 BUSY_SECONDS = 5.0
-"""For which a writer waits while another process writes."""
+"""How long a writer waits for another process's write."""
 
 SYNCHRONOUS = "NORMAL"
-"""When SQLite waits for the disk: kill -9 loses nothing that was committed; a power cut may lose the last commits,
-never the file.
+"""When SQLite syncs to disk: kill -9 loses nothing that was committed; a power cut may lose the last commits, but never
+corrupts the file.
 """
 
 LAST_SECONDS = 1.0
-"""For which closing waits for what runs."""
+"""How long closing waits for a running transaction."""
 
 
 class DatabaseError(Exception):
-    """The database cannot be opened, or does not do what it was asked."""
+    """The database cannot be opened, or a statement failed."""
 
 
 class RowsRefused(DatabaseError):
-    """The database works, and does not take these rows; it will not take them later either."""
+    """The database works but rejects these rows, and would reject them later too."""
 
 
 class NewerTables(DatabaseError):
-    """A newer Nexus made the tables: this one would not know what it reads, or spoils."""
+    """A newer Nexus created the tables: this one could misread or damage them."""
 
 
 class NoDriver(DatabaseError):
-    """A package is missing."""
+    """The database driver's package is missing."""
 
 
 class Transaction(Protocol):
-    """What can be done between a beginning and a commit."""
+    """An open transaction."""
 
     def run(self, statement: str, values: Sequence[Value] = ()) -> int:
-        """How many rows it changed."""
+        """Runs a statement; returns how many rows it changed."""
         ...
 
     def run_many(self, statement: str, rows: Iterable[Sequence[Value]]) -> None: ...
@@ -59,27 +59,27 @@ class Transaction(Protocol):
 
 
 class Database(Protocol):
-    """Every method raises DatabaseError for what the database does not do. ``alone`` is the statement that makes a
-    transaction wait for others that run it, where beginning one does not do so already; ``has_tables`` the one that
-    gives a row where there are tables of Nexus.
+    """Every method raises DatabaseError on failure. ``alone`` is a statement that makes a transaction wait for others
+    that run it, None if beginning one does so already; ``has_tables`` is a query that returns a row if Nexus's tables
+    exist.
     """
 
     alone: str | None
     has_tables: str
 
     def transaction(self, *, write: bool = True) -> AbstractContextManager[Transaction]:
-        """Committed at its end, rolled back where it raises; one that only reads keeps nobody from writing."""
+        """Commits at its end, rolls back on an exception; one that only reads does not block writers."""
         ...
 
     def look(self) -> None:
-        """Notices that what was opened is there no more; the next transaction opens what is there instead."""
+        """Checks that the opened database still exists; otherwise the next transaction opens the current one."""
         ...
 
     def close(self) -> None: ...
 
 
 class _Cursor:
-    """A Transaction over any cursor of the DB API; ``mark`` is how its statements write a value."""
+    """A Transaction over any DB API cursor; ``mark`` is the driver's placeholder."""
 
     def __init__(self, cursor: Any, mark: str) -> None:
         self._cursor = cursor
@@ -98,7 +98,7 @@ class _Cursor:
 
 
 class SqliteDatabase:
-    """Opened when it is first asked. ``path`` None keeps everything in memory, and forgets it with the process."""
+    """Opened on first use. ``path`` None keeps everything in memory, until the process ends."""
 
     alone: str | None = None
     has_tables = "SELECT 1 FROM sqlite_master WHERE name = 'schema_version'"
@@ -135,7 +135,7 @@ class SqliteDatabase:
 
     def _check(self) -> None:
         if self._connection is not None and self.path is not None and self._file != _identity(self.path):
-            # To close it would remove the log of a new file of that name, with what others wrote into it.
+            # Closing it would delete the write-ahead log of a new file of that name, with what others wrote to it.
             self._left.append(self._connection)
             self._connection = None
             raise DatabaseError(f"{self.path} was removed or replaced while it was open")
@@ -152,7 +152,7 @@ class SqliteDatabase:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
         except sqlite3.Error:
-            # Opened anew, which is what SQLite recovers at.
+            # Closed, because SQLite recovers when it is opened again.
             connection.close()
             self._connection = None
             raise
@@ -166,7 +166,8 @@ class SqliteDatabase:
 
 @contextmanager
 def _soon(lock: threading.Lock) -> Iterator[bool]:
-    """Whether it could be had: whoever hangs in a database must not keep a process from ending."""
+    """Acquires the lock with a timeout, and yields whether it did: a hanging database must not keep a process from
+    ending."""
     taken = lock.acquire(timeout=LAST_SECONDS)
     try:
         yield taken
@@ -176,13 +177,13 @@ def _soon(lock: threading.Lock) -> Iterator[bool]:
 
 
 def _advice(error: sqlite3.Error) -> str:
-    # Errors of the module itself have no name.
+    # Errors raised by the Python module itself have no name.
     damaged = getattr(error, "sqlite_errorname", "") in ("SQLITE_CORRUPT", "SQLITE_NOTADB")
     return "; move it away, and a gateway that runs begins another one" if damaged else ""
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file it is, whatever it is called; None where there is none."""
+    """The identity of a file, independent of its name; None if there is none."""
     try:
         found = path.stat()
     except OSError:
@@ -193,7 +194,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def _connected(path: Path | None) -> sqlite3.Connection:
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # SQLite would let everybody read a file that it makes; its other files are made like this one.
+        # SQLite would create the file readable for everyone; its other files get the same mode.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(
         ":memory:" if path is None else path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -209,9 +210,7 @@ def _connected(path: Path | None) -> sqlite3.Connection:
 
 
 class PostgresDatabase:
-    """Connects when it is first asked, and anew after a connection was lost. No statement takes longer than
-    ``patience`` seconds.
-    """
+    """Connects on first use, and again after a connection was lost. ``patience`` is the statement timeout in seconds."""
 
     alone: str | None = "SELECT pg_advisory_xact_lock(7235419)"
     has_tables = (
@@ -245,7 +244,7 @@ class PostgresDatabase:
                 raise DatabaseError(_first_line(str(error))) from error
 
     def look(self) -> None:
-        """A server that is gone is noticed by who asks it."""
+        """Nothing to do: the next query notices a lost server."""
 
     def close(self) -> None:
         with _soon(self._lock) as is_free:
@@ -258,7 +257,7 @@ def _first_line(text: str) -> str:
 
 
 def version_of(transaction: Transaction, database: Database) -> int:
-    """Of the tables: 0 where there are none. Raises NewerTables."""
+    """The version of the tables; 0 if there are none. Raises NewerTables."""
     if not transaction.query(database.has_tables):
         return 0
     rows = transaction.query("SELECT version FROM schema_version")
@@ -271,7 +270,7 @@ def version_of(transaction: Transaction, database: Database) -> int:
 
 
 def migrate(database: Database) -> None:
-    """Brings the tables to this version; writes nothing where they are. Raises DatabaseError."""
+    """Migrates the tables to this version; writes nothing if they are current. Raises DatabaseError."""
     with database.transaction(write=False) as transaction:
         if version_of(transaction, database) == VERSION:
             return

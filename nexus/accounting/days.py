@@ -1,4 +1,4 @@
-"""Days as the ledger counts them, in UTC."""
+"""Days as the ledger counts them: in UTC."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def _name(day: int) -> str:
 
 
 def midnight(at: float) -> float:
-    """When the day of a time begins."""
+    """The beginning of a time's day, in Unix seconds."""
     return at // DAY * DAY

@@ -1,6 +1,6 @@
-"""What the ledger knows of the time before this process began, as the page shows it: points of charts, last calls.
+"""Activity before this process began, read from the ledger for the dashboard page: chart points, last calls.
 
-Reads only, and at most a day back. Times are in Unix seconds.
+Reads only, and at most one day back. Times are in Unix seconds.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _SUMS = ", ".join(
 """In the order of an Activity's sums."""
 
 Points = dict[int, Point]
-"""By the seconds at which they begin."""
+"""Chart points by the Unix seconds at which they begin."""
 
 
 def points(database: Database, span: str, until: float, only: Filters = ()) -> Points:
-    """Of the time before ``until``. Raises DatabaseError."""
+    """The points of a span before ``until``. Raises DatabaseError."""
     width, count = SPANS[span]
     condition, values = where({"at_seconds >= ?": until - min(FURTHEST, width * count), "at_seconds < ?": until}, only)
     at = f"CAST(at_seconds AS BIGINT) / {width}"
@@ -58,7 +58,7 @@ def points(database: Database, span: str, until: float, only: Filters = ()) -> P
 
 
 def calls(database: Database, until: float, only: Filters = ()) -> list[dict[str, Any]]:
-    """The last ones, newest first, each as ``finished`` tells it. Raises DatabaseError."""
+    """The last calls, newest first, each in the form of ``finished``. Raises DatabaseError."""
     condition, values = where({"at_seconds >= ?": until - FURTHEST, "at_seconds < ?": until}, only)
     with database.transaction(write=False) as transaction:
         ids = [
@@ -74,7 +74,7 @@ def calls(database: Database, until: float, only: Filters = ()) -> list[dict[str
 
 
 def completed(view: Mapping[str, Any], before: Mapping[str, Points], lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """A view of an Activity with what was before it; ``before`` is by the name of a span."""
+    """A view of an Activity completed with what was before it; ``before`` is by the name of a span."""
     charts = {name: _merged(points, before.get(name, {})) for name, points in view["chart"].items()}
     return {**view, "chart": charts, "calls": [*view["calls"], *lines][:CALLS]}
 

@@ -1,6 +1,6 @@
-"""A call that is over as plain values, for what is kept in memory: who, how it went, and its story for people.
+"""A finished call as plain values, for recent activity in memory: who called, the outcome, and a line to display.
 
-Marshal can write it. Never a prompt, a reply or a key; everything that a client or a vendor said is shortened.
+Can be marshalled. Never contains a prompt, a reply or a key; texts of clients and vendors are truncated.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ from nexus.accounting.record import AttemptRecord, CallRecord, Outcome, millisec
 from nexus.conversation.usage import PARTS, parts_of
 
 LONGEST = 200
-"""Characters of a name, or of the reason for a failure."""
+"""Maximum length of a name or of the reason for a failure."""
 
 Who = tuple[str, str]
-"""A user and a gateway key, "" where it was none: whose calls somebody sees who does not see everybody's."""
+"""A user and a gateway key ("" if there was none): a caller who may not see everyone's calls sees those of this
+pair."""
 
 Attempted = tuple[str, bool, int | None, tuple[int, ...], float | None]
-"""Route, whether it went well, cost in nano-dollars, the parts of its tokens, milliseconds to the first content."""
+"""Route, success, cost in nano-dollars, tokens by part, milliseconds to first content."""
 
 Finished = tuple[Who | None, str, float | None, tuple[Attempted, ...], dict[str, Any]]
-"""Who called, the call's outcome, the gateway's own milliseconds, its attempts, and what a line shows of it."""
+"""Caller, the call's outcome, the gateway's own milliseconds, the attempts, and the line to display."""
 
 NO_TOKENS = (0,) * len(PARTS)
 
@@ -31,7 +32,7 @@ def finished_of(record: CallRecord) -> Finished:
 
 
 def who_of(record: CallRecord) -> Who | None:
-    """None where nobody is told apart."""
+    """The caller, or None if callers are not told apart."""
     identity = record.identity
     return None if identity is None or identity.client_id is None else (identity.client_id, identity.key or "")
 

@@ -1,6 +1,6 @@
-"""Whose the files and batches are that vendors hold: written down with what calls used, so that it outlives a process.
+"""The owners of files and batches that vendors hold, stored in the usage database, so that they outlive a process.
 
-Any thread but the loop's. What a row says of an object is what the vendor said last.
+Any thread but the loop's. The state in a row is what the vendor last reported of the object.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ log = logging.getLogger("nexus.usage")
 
 AT_ONCE = 500
 LONGEST_STATE = 64 * 1024
-"""Bytes of what a vendor says of an object, beyond which it is asked again each time."""
+"""Maximum size in bytes of an object's state to store; for larger ones the vendor is asked each time."""
 
 _COLUMNS = (
     "provider, object_id, kind, owner, keeper, purpose, parent, made_seconds, state, models, booked_lines, used_seconds"
@@ -30,9 +30,9 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One file or batch. ``keeper`` is the account at the vendor, ``parent`` the batch that made a file. ``models`` has
-    for each of the vendor's ids that a batch names what its owner called it, and the alias. ``booked`` are the lines of
-    its results that were paid for."""
+    """One file or batch. ``keeper`` is the account at the vendor, ``parent`` the batch that created a file. ``models``
+    maps each vendor's model id in a batch to its owner's name for it and the alias. ``booked`` counts the lines of its
+    results that have been charged."""
 
     provider: str
     id: str
@@ -48,7 +48,7 @@ class Held:
 
 
 class Holdings:
-    """``open`` is called once, before it is asked for anything. Raises Overloaded where the database cannot be used."""
+    """``open`` must be called once, before anything else. Methods raise Overloaded if the database is unavailable."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -69,7 +69,7 @@ class Holdings:
             )
 
     def find(self, ids: Sequence[str]) -> list[Held]:
-        """All of these ids, whoever has them: two providers may have the same."""
+        """All objects with these ids, of any owner: two providers may use the same id."""
         found: list[Row] = []
         with self._transaction(write=False) as transaction:
             for start in range(0, len(ids), AT_ONCE):
@@ -89,7 +89,7 @@ class Holdings:
         ascending: bool = False,
         purpose: str = "",
     ) -> list[Held]:
-        """In the order in which they were made, the youngest first unless ``ascending``; ``owner`` None is anybody."""
+        """Objects by creation time, newest first unless ``ascending``; ``owner`` None means anyone."""
         conditions = ["provider = ?", "kind = ?"]
         wanted: list[Value] = [provider, kind]
         for column, value in (("owner", owner), ("purpose", purpose or None)):
@@ -110,7 +110,7 @@ class Holdings:
         return [_read(row) for row in rows]
 
     def note(self, held: Held, state: Mapping[str, Json]) -> Held:
-        """What the vendor says of it now."""
+        """Stores what the vendor now reports of an object; returns the updated object."""
         if state == held.state:
             return held
         with self._transaction() as transaction:
@@ -125,8 +125,8 @@ class Holdings:
             transaction.run("DELETE FROM holdings WHERE provider = ? AND object_id = ?", _key(held))
 
     def claim(self, held: Held, lines: int) -> int:
-        """Marks so many lines of its results as paid for; how many were so before. Of several who read at the same
-        time each gets what nobody had."""
+        """Marks the first ``lines`` lines of its results as charged; returns how many were already. Of concurrent
+        readers each charges only lines that no other has."""
         while True:
             with self._transaction() as transaction:
                 rows = transaction.query(

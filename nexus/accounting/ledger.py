@@ -1,7 +1,7 @@
-"""The ledger: takes what calls used and writes it down from a thread of its own.
+"""The ledger: writes the usage of calls to the database from its own thread.
 
-Law: ``add`` never waits and never raises: the queue is bounded, and what finds no room, or a database that stays
-broken, is counted and told once. What was added is in the database a second later.
+Law: ``add`` never waits and never raises. The queue is bounded: calls that do not fit, or that a broken database does
+not accept, are counted as lost and reported once. Added calls are in the database within a second.
 """
 
 from __future__ import annotations
@@ -29,28 +29,30 @@ from nexus.dataclasses import dataclass
 log = logging.getLogger("nexus.usage")
 
 ROOM = 20_000
-"""Calls that may wait to be written."""
+"""Maximum number of queued calls."""
 
 SOON = 1000
-"""So many wait as they are; of more the rows are made at once, for what a record holds may be large."""
+"""Queue length up to which records wait unconverted; beyond it their rows are made at once, because a record may be
+large."""
 
 BATCH = 500
 LINGER = 0.5
-"""Seconds for which a call waits for others."""
+"""Seconds that a call waits to be batched with others."""
 
 REST = (1.0, 30.0)
-"""Seconds until a broken database is tried again: the first time, and at most."""
+"""Seconds until a broken database is retried: at first, and at most."""
 
 RETENTION_EVERY = 600.0
-"""Seconds between two looks at what is too old."""
+"""Seconds between deletions of old rows."""
 
 MOST_IN_MEMORY = 50_000
-"""Rows of attempts that a store in memory keeps, about 30 MB."""
+"""Maximum number of attempt rows in a store in memory, about 30 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """For how many days; ``most`` are the rows of attempts beyond which the oldest go, None without a bound."""
+    """Retention in days; ``most`` is the maximum number of attempt rows, beyond which the oldest are deleted, None
+    without a bound."""
 
     attempts: int = 35
     days: int = 400
@@ -58,7 +60,7 @@ class Kept:
 
 
 class Ledger:
-    """Thread-safe. ``close`` writes what is left."""
+    """Writes records in the background. Thread-safe. ``close`` writes what is left."""
 
     def __init__(self, database: Database, kept: Kept | None = None, clock: Callable[[], float] = time.time) -> None:
         self.database = database
@@ -76,7 +78,7 @@ class Ledger:
 
     @property
     def lost(self) -> int:
-        """Calls that were not written down, since the start."""
+        """Calls lost since the start."""
         return self._lost
 
     @property
@@ -84,7 +86,7 @@ class Ledger:
         return len(self._waiting)
 
     def add(self, call: CallRecord | tuple[Item, ...]) -> None:
-        """On the loop: appends to the queue, and does nothing else unless that is long."""
+        """Appends to the queue; converts a record only if the queue is long. Runs on the loop."""
         waiting = len(self._waiting)
         if waiting >= ROOM or self._closing:
             self._lose(1, "the queue for the database is full")
@@ -95,14 +97,14 @@ class Ledger:
                 self._changed.notify_all()
 
     def flush(self, seconds: float = 10.0) -> bool:
-        """Writes what waits now, for so long; whether all is written."""
+        """Writes what is queued, within ``seconds``; returns whether all is written."""
         with self._changed:
             self._flushing = True
             self._changed.notify_all()
             return self._changed.wait_for(lambda: not self._waiting and not self._writing, seconds)
 
     def close(self, seconds: float = 2.0) -> None:
-        """Writes what is left, for so long."""
+        """Writes what is left, within ``seconds``, and stops."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -120,7 +122,7 @@ class Ledger:
                 rest = REST[0]
                 self._say_that_it_works()
             except DatabaseError as error:
-                # What is there when it works again may be another one, without tables.
+                # When it works again it may be a new database, without tables.
                 self._is_ready = False
                 self._say_that_it_fails(str(error))
                 if self._pause(rest, batch):
@@ -134,7 +136,7 @@ class Ledger:
                     self._changed.notify_all()
 
     def _next(self) -> list[CallRecord | tuple[Item, ...]] | None:
-        """The next batch, empty where there is only tidying to do; None at the end."""
+        """The next batch, empty if only cleanup is due; None at the end."""
         with self._changed:
             if self._is_ready:
                 self._changed.wait_for(lambda: self._closing or self._flushing or len(self._waiting) >= BATCH, LINGER)
@@ -145,7 +147,7 @@ class Ledger:
             return batch
 
     def _pause(self, seconds: float, batch: Sequence[CallRecord | tuple[Item, ...]]) -> bool:
-        """Puts a batch back and waits; False at the end, when it is lost."""
+        """Requeues a batch and waits; False if the ledger is closing, which loses the batch."""
         with self._changed:
             if self._closing:
                 self._lose(len(batch), "the gateway is stopping")
@@ -183,11 +185,11 @@ class Ledger:
             self.forget()
 
     def _write_rows(self, calls: Sequence[tuple[Item, ...]]) -> None:
-        """What the database refuses keeps nothing else from being written."""
+        """Writes the rows of calls; on a rejection bisects them, so that one rejected call does not block others."""
         items = [item for call in calls for item in call]
         try:
             with self.database.transaction() as transaction:
-                # A commit may have been done although its answer was lost.
+                # An earlier commit may have succeeded although its reply was lost.
                 write(transaction, unwritten(transaction, items) if self._fails else items)
             self._since_tidied += len(items)
         except RowsRefused as error:
@@ -199,7 +201,7 @@ class Ledger:
             self._write_rows(calls[middle:])
 
     def forget(self) -> None:
-        """Deletes what is too old, in small steps, so that writers of other processes get their turn."""
+        """Deletes old rows in small steps, so that writers in other processes get their turn."""
         now, kept = self._clock(), self._kept
         oldest, attempts = now - kept.days * DAY, now - kept.attempts * DAY
         old: tuple[tuple[str, Value], ...] = (

@@ -1,7 +1,7 @@
-"""The price of every route: what the settings say, else what the installed list of prices knows.
+"""The price of every route: from the settings, else from the installed price list.
 
-Nothing is fetched from anywhere, and the large package is read by a program of its own: neither the start nor the
-memory of the gateway pays for it. Whoever asks for a price never waits, unless he asks to.
+Fetches nothing from the network. A subprocess reads the large package, so that it costs the gateway neither start-up
+time nor memory. Asking for a price blocks only in the methods that say so.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ log = logging.getLogger("nexus.usage")
 
 PACKAGE = "genai-prices"
 PATIENCE = 120.0
-"""Seconds for the program that reads the list."""
+"""Timeout in seconds of the subprocess that reads the list."""
 
 FORMAT = 2
-"""Of what is read of the list."""
+"""Version of the cached format."""
 
 KEPT = 7 * DAY
-"""Seconds after which what was read of the list is deleted."""
+"""Seconds after which a cached extract of the list is deleted."""
 
 Document = dict[str, Any]
 Reader = Callable[[list[Route]], Document]
-"""Raises OSError, ValueError or subprocess.SubprocessError."""
+"""Reads the list's prices of routes. Raises OSError, ValueError or subprocess.SubprocessError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A route as prices see it; ``settings`` win over the list, which has it as ``listing``."""
+    """A route to price; ``settings`` override the list, which knows it as ``listing``."""
 
     name: str
     listing: Listing | None = None
@@ -61,24 +61,24 @@ class Priced:
 
     @property
     def own(self) -> Price | None:
-        """What no list is needed for."""
+        """The price from the settings, or of a free provider; None if the list is needed."""
         if self.settings is not None:
             return configured(self.settings)
         return FREE if self.is_free else None
 
     @property
     def listed(self) -> Iterator[Route]:
-        """What the list is asked for; it knows no server of one's own."""
+        """The query for the list, unless it is not needed or the server is not public."""
         if self.own is None and self.listing is not None and _is_public(self.listing.base_url):
             yield self.name, self.listing.base_url, self.listing.model, self.listing.percent
 
 
 FREE = Price(Rates({}), "free", is_free=True)
-"""Of what answers by itself."""
+"""The price at providers that cost nothing."""
 
 
 def configured(settings: PriceSettings) -> Price:
-    """A price that the settings name."""
+    """The price that the settings define."""
     own, *above = (
         Rates(with_defaults(rates.parts), settings.per_request) for rates in (settings, *settings.above.values())
     )
@@ -86,7 +86,7 @@ def configured(settings: PriceSettings) -> Price:
 
 
 def priced(providers: Iterable[Provider]) -> Iterator[Priced]:
-    """Every route of these."""
+    """Every route of these providers."""
     for provider in providers:
         for alias, model in provider.settings.models.items():
             listing = provider.listing(model.rename or alias, model)
@@ -94,7 +94,7 @@ def priced(providers: Iterable[Provider]) -> Iterator[Priced]:
 
 
 class PriceBook:
-    """Thread-safe. ``folder`` is where what was read of the list is kept, None where it is not kept."""
+    """Prices of routes. Thread-safe. ``folder`` is the cache folder of the extracted list, None for no cache."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class PriceBook:
         self._changed = threading.Condition()
 
     def start(self) -> None:
-        """Reads the list, on nobody's time. Some prices begin on a day, hence it is read anew every day."""
+        """Reads the list in the background. Some prices begin on a date, so it is read again every day."""
         if not self._asked:
             return
         with self._changed:
@@ -126,7 +126,7 @@ class PriceBook:
         threading.Thread(target=self._read, name="prices", daemon=True).start()
 
     def price(self, route: str) -> Price | None:
-        """None where nobody knows one, or not yet."""
+        """The price of a route; None if unknown, or not known yet. Never waits."""
         if (price := self._own.get(route)) is not None:
             return price
         if route not in self._awaited:
@@ -135,24 +135,24 @@ class PriceBook:
         return self._listed.get(route)
 
     def is_known(self, route: str) -> bool:
-        """False for a price that the list may have, which is not read yet."""
+        """False if the price may be in the list and the list has not been read yet."""
         return route not in self._awaited or bool(self._day)
 
     def wait(self, seconds: float = PATIENCE) -> None:
-        """Until the list is read, for so long."""
+        """Waits until the list is read, for at most ``seconds``."""
         self.start()
         with self._changed:
             self._changed.wait_for(lambda: not self._reading, seconds)
 
     def now(self, route: str) -> Price | None:
-        """The price, however long it takes to know it."""
+        """The price, waiting for the list if necessary."""
         self.wait()
         return self.price(route)
 
     def cost(self, route: str, usage: Usage | None, known: TokensKnown) -> tuple[int | None, str]:
-        """What was used costs so many nano-dollars, by the price of that source; None and "" where it is unknown."""
+        """The cost of usage in nano-dollars and the source of its price; None and "" if unknown."""
         if usage is None and known == "yes":
-            # Vendors bill nothing that they refused.
+            # Vendors do not bill requests that they rejected.
             return 0, ""
         price = self.price(route)
         if price is None:
@@ -181,7 +181,7 @@ def _listed(routes: list[Route], folder: Path | None, day: str, read: Reader) ->
     digest = hashlib.sha256(f"{FORMAT} {installed} {day} {json.dumps(routes)}".encode()).hexdigest()[:16]
     source = f"{PACKAGE} {installed}"
     with _alone(folder):
-        # Of several processes that begin together the first one reads it.
+        # Of several processes that start together only the first reads the list.
         document = _kept(folder, f"prices-{digest}.json")
         if document is None:
             document = read(routes)
@@ -190,7 +190,7 @@ def _listed(routes: list[Route], folder: Path | None, day: str, read: Reader) ->
 
 
 def _run(routes: list[Route]) -> Document:
-    """Asks a program of its own, which imports of this installation and not of the working directory."""
+    """Reads the list in a subprocess, which imports from this installation and not from the working directory."""
     environ = {**os.environ, "PYTHONPATH": str(Path(nexus.__file__).parents[1])}
     done = subprocess.run(
         [sys.executable, "-P", "-m", "nexus.accounting.price_list"],
@@ -205,7 +205,7 @@ def _run(routes: list[Route]) -> Document:
 
 
 def read_here(routes: list[Route]) -> Document:
-    """Imports the package into this process, for commands that end soon."""
+    """Reads the list in this process, for short-lived commands."""
     return _checked(json.loads(json.dumps(price_list(routes))))
 
 
@@ -216,7 +216,7 @@ def _checked(document: Any) -> Document:
 
 
 def _is_public(base_url: str) -> bool:
-    """Whether a list of prices could know the host: not an address, nor this machine."""
+    """Whether a price list could know the host: not an IP address or a local name."""
     host = urlsplit(base_url).hostname or ""
     with suppress(ValueError):
         ipaddress.ip_address(host)
@@ -226,7 +226,7 @@ def _is_public(base_url: str) -> bool:
 
 @contextmanager
 def _alone(folder: Path | None) -> Iterator[None]:
-    """One process after the other, where they share a folder that can be written."""
+    """A lock between processes that share the folder; none if it is not writable."""
     try:
         if folder is None:
             raise OSError
@@ -249,7 +249,7 @@ def _kept(folder: Path | None, name: str) -> Document | None:
 
 
 def _keep(folder: Path | None, name: str, document: Document) -> None:
-    """Where it cannot be kept it is read again."""
+    """Caches the extract. On failure it is read again the next time."""
     if folder is None:
         return
     with suppress(OSError):

@@ -1,7 +1,7 @@
-"""What an attempt cost, by the prices of its route: a price for each part of its tokens, by tier and by length.
+"""The cost of an attempt, from its route's prices: one per token part, by service tier and input length.
 
-Exact. Prices are integers, nano-dollars per million tokens, which are dollars per million to nine places; a cost
-is rounded once, to a nano-dollar. What has no price has no cost: None, never 0.
+Exact. Prices are integers in nano-dollars per million tokens, that is dollars per million to nine decimal places; a
+cost is rounded once, to a nano-dollar. The cost without a price is None, never 0.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ MEDIA = ("audio", "image", "video")
 
 BATCH = "batch"
 FULL = "not reduced for batches"
-"""Said of a price that holds for calls one by one."""
+"""Added to the source of a price when batch usage is charged at the price of single calls."""
 
 STANDARD_TIERS = frozenset({"", "default", "standard", "auto", "on_demand", "on-demand"})
-"""What vendors call the service tier of ordinary prices."""
+"""Vendors' names for the standard service tier."""
 
 
 _LIKE = {"reasoning": "output", "cache_read": "input", "cache_write_5m": "input"}
-"""Who lists no price of its own for a part takes that of any output or input."""
+"""A part without its own price costs as much as ordinary output or input."""
 
 
 def with_defaults(parts: Mapping[str, int]) -> dict[str, int]:
@@ -36,15 +36,13 @@ def with_defaults(parts: Mapping[str, int]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Nano-dollars per million tokens, by part; a part that is missing has no price. ``per_request`` is in
-    nano-dollars.
-    """
+    """Nano-dollars per million tokens, by part; a missing part has no known price. ``per_request`` is in nano-dollars."""
 
     parts: Mapping[str, int]
     per_request: int = 0
 
     def cost(self, usage: Usage) -> int | None:
-        """In nano-dollars; None where a part with tokens has no price."""
+        """The cost in nano-dollars; None if a part with tokens has no price."""
         total = self.per_request * MILLION
         for part in PARTS:
             if count := getattr(usage, part):
@@ -55,7 +53,7 @@ class Rates:
         return (total + MILLION // 2) // MILLION
 
     def most(self, input: int, output: int) -> int:
-        """What so many tokens cost where nobody knows yet which part they are, but for a cache of an hour."""
+        """The maximum cost in nano-dollars of so many tokens of unknown parts, one-hour cache writes excluded."""
         dearest = [max((self.parts.get(part, 0) for part in parts), default=0) for parts in _SIDES]
         total = self.per_request * MILLION + input * dearest[0] + output * dearest[1]
         return (total + MILLION // 2) // MILLION
@@ -66,10 +64,10 @@ _SIDES = ("input", "cache_write_5m"), ("output", "reasoning")
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Of one route. ``above`` has the rates of calls whose input is longer than so many tokens, all of whose tokens
-    cost them; ``tiers`` are the prices of service tiers by the name that the vendor answers; ``searches`` is what the
-    vendor's own search costs each time, in nano-dollars; ``media`` are kinds of tokens that cost something else, which
-    is not known here. ``source`` says where it is from. All costs nothing where it ``is_free``.
+    """The price of one route. ``above`` has, by threshold, the rates of calls with more input tokens than that; they
+    apply to all tokens of the call. ``tiers`` are prices by the service tier that the vendor reports; ``searches`` is
+    the cost in nano-dollars of each search by the vendor; ``media`` are kinds of tokens with other, unknown prices.
+    ``source`` is where the price is from. Everything costs nothing if it ``is_free``.
     """
 
     rates: Rates
@@ -81,7 +79,7 @@ class Price:
     is_free: bool = False
 
     def cost(self, usage: Usage) -> int | None:
-        """In nano-dollars, in the tier that the vendor names; None where some of it has no known price."""
+        """The cost in nano-dollars, in the tier that the vendor reports; None if any part has no known price."""
         if self.is_free:
             return 0
         tier = tier_of(usage)
@@ -91,17 +89,17 @@ class Price:
         return self._cost(usage)
 
     def asked(self, tier: str) -> Price:
-        """The price in a tier that a client asks for, as far as it is known."""
+        """The price in the tier that a client asks for, if known, else this one."""
         return self.tiers.get(tier.lower(), self)
 
     @property
     def in_batch(self) -> Price:
-        """Of what is asked for in a batch: the list's own price of that, or all of it where none is known."""
+        """The batch price: the listed one, or the full price if none is listed."""
         listed = self.tiers.get(BATCH)
         return replace(self, source=f"{self.source}, {FULL}", tiers={}) if listed is None else listed
 
     def most(self, input: int, output: int) -> int:
-        """In nano-dollars, what so many tokens cost before it is known which parts they are."""
+        """The maximum cost in nano-dollars of so many tokens of unknown parts."""
         return self._rates(input).most(input, output)
 
     def _cost(self, usage: Usage) -> int | None:
@@ -118,13 +116,13 @@ class Price:
 
 
 def tier_of(usage: Usage) -> str:
-    """The service tier in lower case; Anthropic's fast mode is one, which its answers tell as a speed."""
+    """The service tier in lower case. Anthropic's fast mode, reported as a speed, counts as one."""
     speed = text((usage.raw or {}).get("speed"))
     return (usage.service_tier if speed in ("", "standard") else speed).lower()
 
 
 def media_of(raw: Mapping[str, Json]) -> set[str]:
-    """Kinds of tokens other than text that a vendor's usage counts, in OpenAI's way or in Google's."""
+    """Kinds of tokens other than text in a vendor's usage, in OpenAI's or Google's form."""
     found: set[str] = set()
     for name, value in raw.items():
         if name.endswith("_tokens_details"):
@@ -139,7 +137,7 @@ def media_of(raw: Mapping[str, Json]) -> set[str]:
 
 
 def read_price(document: Mapping[str, Any], source: str) -> Price:
-    """A price as ``price_list`` writes it."""
+    """Reads a price that ``price_list`` wrote."""
     return Price(
         Rates(document["parts"], document["per_request"]),
         source,

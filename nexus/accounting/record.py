@@ -1,7 +1,7 @@
-"""The record of a call and of each attempt at it: what logs, limits, ledgers and metrics are told when it is over;
-and why an attempt failed, in words for the log.
+"""The records of a call and its attempts that logs, limits, ledger and metrics get when it is over; and the reason for
+a failure, in words for the log.
 
-Law: values only, never a prompt, a reply or a key; but for ``trace``, where ``[telemetry] capture_content`` says so.
+Law: values only, never a prompt, a reply or a key; except ``trace``, if ``[telemetry] capture_content`` enables it.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from nexus.protocols.operation import Operation
 from nexus.wire import Json
 
 Phase = Literal["prepared", "sent", "answered", "content"]
-"""How far an attempt came: nothing left, the request left, a head came back, something of the answer was passed on."""
+"""How far an attempt got: nothing sent, request sent, head received, content passed on."""
 
 KeyClass = Literal["configured", "caller"]
-"""Whose key the vendor was shown."""
+"""Whose key was sent to the vendor."""
 
 TokensKnown = Literal["yes", "partly", "no"]
-"""Whether the vendor said what the attempt used: in full, in part (the answer was cut, or some of it was estimated), or
-not at all. "yes" where it used nothing: it never got the request, or refused it."""
+"""Whether the vendor reported the attempt's usage: fully, partly (the answer was cut, or part is estimated), or not at
+all. "yes" if nothing was used: the vendor never got the request, or rejected it."""
 
 
 class Outcome(StrEnum):
@@ -48,14 +48,14 @@ class Outcome(StrEnum):
 
     OK = "ok"
     REFUSED = "refused"
-    """By the gateway itself."""
+    """Rejected by the gateway itself."""
 
     VENDOR_ERROR = "vendor_error"
     IN_BAND_ERROR = "in_band_error"
-    """An error under a status that promised an answer, before the first content or after it."""
+    """An error inside a response with a success status, before or after the first content."""
 
     CUT = "cut"
-    """No connection, or one that ended before the answer did."""
+    """No connection, or one that ended before the answer."""
 
     TIMEOUT = "timeout"
     CANCELLED = "cancelled"
@@ -87,17 +87,17 @@ def outcome_of(error: NexusError | None) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
-    """``route`` is the configured name of the model, ``provider_type`` what its provider is; ``status`` is the
-    vendor's, of an error under another status the one that it would have had; ``request_model`` is the vendor's name of
-    the model as it was asked, ``model`` as it answered, ``stop`` its own word.
+    """``route`` is the configured name of the model, ``provider_type`` its provider's type; ``status`` is the vendor's,
+    or for an error inside a successful response the status it stands for; ``request_model`` is the vendor's model name
+    in the request, ``model`` in the answer, ``stop`` the vendor's stop reason.
 
-    ``vendor`` is OpenTelemetry's name of whom it reached, ``server`` host and port, ``span_id`` its span's where traces
-    are told; ``events`` counts those that were passed on. ``raw_usage`` is the vendor's own object, also where it
-    counts something else than tokens.
+    ``vendor`` is OpenTelemetry's name of the vendor, ``server`` its host and port, ``span_id`` the attempt's span if
+    traces are exported; ``events`` counts those passed on. ``raw_usage`` is the vendor's own usage object, also if it
+    counts something other than tokens.
 
-    ``cost`` is in nano-dollars, None where no price is known; ``price_source`` says where the price is from. Times are
-    in seconds since the call came: when the attempt began, when the vendor's head was there, and the first content,
-    when it ended.
+    ``cost`` is in nano-dollars, None if no price is known; ``price_source`` is where the price is from. Times are in
+    seconds since the call came: when the attempt began, when the vendor's head arrived, when the first content did,
+    when the attempt ended.
     """
 
     number: int
@@ -127,7 +127,7 @@ class AttemptRecord:
 
     @property
     def timeout(self) -> str:
-        """What took too long: "dns", "connect", "tls", "first byte", "body", ...; "" for every other outcome."""
+        """The phase that timed out: "dns", "connect", "tls", "first byte", "body", ...; "" for every other outcome."""
         if self.outcome is not Outcome.TIMEOUT:
             return ""
         return (self.error.phase if isinstance(self.error, UpstreamError) else "") or "silence"
@@ -145,16 +145,16 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """``at`` is when the call came, in Unix seconds; ``caller`` the address that it came from; ``model`` the name that
-    was asked for; ``status`` and ``error`` what the client got. ``route`` is the last one, with the vendor's name of
-    the model, ``target`` the same by its configured name. Times are in seconds: until a worker had the call, until the
-    client had the first byte, in all, and ``own`` without the waiting for others.
+    """``at`` is when the call came, in Unix seconds; ``caller`` its address; ``model`` the requested name; ``status``
+    and ``error`` what the client got. ``route`` is the last one, with the vendor's name of the model, ``target`` the
+    same by its configured name. Times are in seconds: until a worker took the call, until the client's first byte, in
+    total, and ``own`` without waiting for others.
 
-    ``charges`` are what budgets were charged with.
+    ``charges`` are what budgets were charged.
 
-    A request that was refused before it could be read as a call has no ``operation``, but ``method`` and ``path``;
-    ``read`` counts the bytes of its body. ``request_id`` is the caller's own name for it, ``context`` its trace as the
-    caller sent it, ``trace`` our span where traces are told.
+    A request that was rejected before it could be read as a call has no ``operation``, but ``method`` and ``path``;
+    ``read`` is the number of body bytes read. ``request_id`` is the caller's own id for it, ``context`` its trace as
+    the caller sent it, ``trace`` our span if traces are exported.
     """
 
     id: str
@@ -182,48 +182,48 @@ class CallRecord:
     path: str = ""
     read: int | None = None
     tried: str = ""
-    """Each attempt and each target that was skipped, with what came of it; "" where there was one attempt alone."""
+    """Each attempt and each skipped target with its outcome; "" if there was only one attempt."""
     request_id: str | None = None
     context: TraceContext | None = None
     trace: CallTrace | None = None
 
     @property
     def trace_id(self) -> str | None:
-        """Of the trace that the call belongs to, ours or the caller's."""
+        """The id of the call's trace, ours or the caller's."""
         found = self.trace or self.context
         return found.trace_id if found is not None else None
 
     @property
     def answer(self) -> AttemptRecord | None:
-        """The attempt whose answer the client got, or the last that failed."""
+        """The attempt whose answer the client got, or the last one that failed."""
         return self.attempts[-1] if self.attempts else None
 
     @property
     def outcome(self) -> Outcome:
-        """The one that the call had, whatever became of its attempts."""
+        """The outcome of the call as a whole."""
         return outcome_of(self.error)
 
 
 Consumer = Callable[[CallRecord], None]
-"""Told of every call once, on the loop: it must not block, and what it raises is its own failure."""
+"""Called once for every call, on the loop: it must not block; its exceptions do not affect the call."""
 
 
 def milliseconds(seconds: float | None) -> float | None:
-    """As people and tables are told it."""
+    """Milliseconds as shown to people and stored, rounded to 0.1."""
     return None if seconds is None else round(1000 * max(0.0, seconds), 1)
 
 
 ATTEMPT_FAILED = "attempt failed"
 LONGEST = 300
-"""Characters of somebody else's words."""
+"""Maximum length of a reason."""
 
 _CLIENTS_FAULT = frozenset({400, 413, 415, 422})
-"""Statuses by which a vendor says that the request is wrong, not that it could not serve it."""
+"""Statuses by which a vendor blames the request, not itself."""
 
 
 def reason(error: NexusError) -> str:
-    """One line: a network's cause, a vendor's status and words, or our own message. What a vendor said is repeated from
-    its error only, shortened, and without the keys that we sent it."""
+    """The reason in one line: a network error's cause, a vendor's status and message, or our own message. Of a vendor's
+    answer only the error message is quoted, truncated and with our keys redacted."""
     match error:
         case UpstreamError(why=str(why)) if why:
             words = why
@@ -238,7 +238,8 @@ def reason(error: NexusError) -> str:
 
 
 def level_of(error: NexusError | None) -> int:
-    """Of the line about a call: nobody's failure or the client's, the vendor's, ours."""
+    """The log level of a call's line: INFO for success and client errors, WARNING for vendors' errors, ERROR for
+    ours."""
     match error:
         case None | Cancelled():
             return logging.INFO

@@ -1,6 +1,7 @@
-"""Hands calls that are over to what keeps them in memory: here, or in the supervisor for all processes.
+"""Passes finished calls to the in-memory activity: in this process, or in the supervisor for all processes.
 
-On the loop it appends to a bounded list, and asks for a turn elsewhere; where it finds no room it counts.
+On the loop it only appends to a bounded list and schedules a flush elsewhere; calls that do not fit are counted as
+lost.
 """
 
 from __future__ import annotations
@@ -21,20 +22,20 @@ from nexus.processes.link import Link, Lost, Refused
 log = logging.getLogger("nexus.usage")
 
 ROOM = 10_000
-"""Calls that may wait for their turn."""
+"""Maximum number of queued calls."""
 
 BATCH = 500
-"""Calls that are handed over at a time."""
+"""Calls passed on at a time."""
 
 FRESH = 0.5
-"""Seconds for which a view is good, so that many who look cost as much as one."""
+"""Seconds to cache a view, so that many viewers cost as much as one."""
 
 _ADD = "activity.add"
 _VIEW = "activity.view"
 
 
 class Kept(Protocol):
-    """An Activity, or the way to one."""
+    """An Activity, or a proxy of one."""
 
     def add(self, calls: Sequence[Finished]) -> None: ...
 
@@ -42,7 +43,7 @@ class Kept(Protocol):
 
 
 class RemoteActivity:
-    """In the supervisor. Any thread but the loop's; both raise Lost and Refused."""
+    """The Activity in the supervisor. Any thread but the loop's; methods raise Lost and Refused."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -56,13 +57,13 @@ class RemoteActivity:
 
 
 def services(activity: Activity) -> Mapping[str, Function]:
-    """What a hub serves of it."""
+    """The functions that a hub serves for it."""
     return {_ADD: activity.add, _VIEW: activity.view}
 
 
 class Recorder:
-    """``later`` is called on the loop when calls wait and nobody is under way: it sees to it that ``flush`` is called
-    soon, on another thread.
+    """``later`` is called on the loop when calls are queued and no flush is scheduled: it must call ``flush`` soon, on
+    another thread.
     """
 
     def __init__(self, activity: Kept, later: Callable[[], None]) -> None:
@@ -75,10 +76,10 @@ class Recorder:
         self._lock = threading.Lock()
         self.lost = 0
         self.enabled = False
-        """Whether anybody can look at it."""
+        """Whether anyone can view the activity."""
 
     def add(self, record: CallRecord) -> None:
-        """A consumer of calls; what is no call is nobody's line."""
+        """Queues a call; ignores requests that are not calls."""
         if record.operation is None or not self.enabled:
             return
         self.lost += len(self._waiting) == ROOM
@@ -88,7 +89,7 @@ class Recorder:
             self._later()
 
     def flush(self) -> None:
-        """Any thread but the loop's."""
+        """Passes on queued calls. Any thread but the loop's."""
         self._asked = False
         with self._lock:
             while batch := self._batch():
@@ -98,9 +99,7 @@ class Recorder:
                     self.lost += len(batch)
 
     def view(self, who: Who | None) -> dict[str, Any]:
-        """What is known, of calls that ended until now or a moment ago. Any thread but the loop's; raises Lost and
-        Refused.
-        """
+        """The activity up to now or a moment ago. Any thread but the loop's; raises Lost and Refused."""
         self.flush()
         with self._lock:
             now = time.monotonic()

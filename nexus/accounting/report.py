@@ -1,6 +1,6 @@
-"""Who used what: sums of the ledger since a time, by who or what they are asked for.
+"""Usage reports: sums of the ledger since a time, grouped as asked.
 
-Reads only. What is bounded by SQL is bounded: names come from tables here, everything else is a value.
+Reads only. Results are bounded in SQL; names in SQL come from tables in the code, everything else is a bound value.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from nexus.headers.tags import TAG
 from nexus.settings.types import read_duration
 
 MOST_ROWS = 1000
-"""Rows of an answer; those that cost most come first."""
+"""Maximum number of rows in a report; the most expensive come first."""
 
 MOST_FOLDED = 50_000
-"""Rows of the database that are added up here."""
+"""Maximum number of database rows to add up here."""
 
 FINE_DAYS = 2
-"""For so long sums are exact to the second; further back they begin with a day, in UTC."""
+"""Days for which sums are exact to the second; older ones begin at midnight UTC."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """What one name used; ``cost`` is in nano-dollars, without the ``unknown_cost`` attempts that have no price.
+    """The usage of one name; ``cost`` is in nano-dollars, without the ``unknown_cost`` attempts that have no price.
 
-    ``unknown_tokens`` counts attempts of which the vendor did not say, or not wholly, what they used.
+    ``unknown_tokens`` counts attempts whose usage the vendor did not fully report.
     """
 
     name: str
@@ -74,8 +74,8 @@ _FROM_DAYS = tuple(f"SUM({name})" for name in DAY_SUMS)
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``begins`` is in Unix seconds: what was asked for, or the day that it lies in. ``rows`` are at most MOST_ROWS,
-    those that cost most first, days in their order, and ``more`` says that there are others; ``total`` is of all.
+    """``begins`` is in Unix seconds: the time asked for, or the beginning of its day. ``rows`` are at most MOST_ROWS,
+    the most expensive first, or days in order; ``more`` says that there are others; ``total`` covers all.
     """
 
     by: str
@@ -86,8 +86,8 @@ class Report:
 
 
 def usage(database: Database, *, by: str, since: float, now: float, only: Filters = ()) -> Report:
-    """Sums by what ``check_by`` has found good, since a time in Unix seconds. By ``tag`` a row is a pair such as
-    project=web, and a call with two tags is in two rows; in the total it is once. Raises DatabaseError.
+    """Sums grouped by a valid ``by`` (see ``check_by``), since a time in Unix seconds. By ``tag`` a row is a pair such
+    as project=web, and a call with two tags is in two rows; the total counts it once. Raises DatabaseError.
     """
     fine = "session" in (by, *(name for name, _ in only)) or (by != "day" and now - since <= FINE_DAYS * DAY)
     table, columns = ("attempts", _FROM_ATTEMPTS) if fine else ("days", _FROM_DAYS)
@@ -110,7 +110,7 @@ def usage(database: Database, *, by: str, since: float, now: float, only: Filter
 
 
 def _names_of(by: str) -> Callable[[str], Iterable[str]]:
-    """The names under which a row of the database is counted."""
+    """A function that returns the names under which a database row is counted."""
     if by == "provider":
         return lambda route: (route.partition("/")[0],)
     if by == "tag":
@@ -130,7 +130,7 @@ EXPECTED = 'expected a duration such as 24h or 7d, "today", "month", a date such
 
 
 def since_of(text: str, now: float) -> float:
-    """In Unix seconds; days and months are those of UTC, as are moments without a zone. Raises ValueError."""
+    """Parses a start time to Unix seconds; days, months and times without a zone are in UTC. Raises ValueError."""
     words = text.strip().lower()
     today = midnight(now)
     if words == "today":

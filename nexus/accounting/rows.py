@@ -1,7 +1,7 @@
-"""The rows of the ledger: one for each attempt at a call, or one where none was made.
+"""The rows of the ledger: one for each attempt at a call, or one if there was none.
 
-Names, numbers and the vendor's own counts, never a prompt, a reply or a key. Whatever a client or a vendor said is cut
-to what a table can hold.
+Names, numbers and the vendor's own counts, never a prompt, a reply or a key. Texts of clients and vendors are truncated
+to fit the table.
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ from nexus.wire import Json, encode
 LONGEST_NAME = 200
 LONGEST_LIST = 1000
 LONGEST_RAW = 2000
-"""Characters of a name, of what was dropped, and of the vendor's own usage."""
+"""Maximum lengths of a name, of the dropped fields, and of the vendor's own usage."""
 
 LONGEST_WORD = 64
-"""Characters of a text in the vendor's usage; a longer one says more than a count."""
+"""Maximum length of a text in the vendor's usage; a longer one is not a count."""
 
 DEEPEST = 4
-"""Levels of it that are kept."""
+"""Maximum nesting depth of the vendor's usage to keep."""
 
 _TAGS = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 Row = dict[str, Any]
-"""Values by the names of columns."""
+"""Values by column name."""
 
 
 class Kind(NamedTuple):
-    """A column's type in SQL, what stands in place of nothing where that is not NULL, and how a value is made fit."""
+    """A column's SQL type, the value stored for nothing in a NOT NULL column, and the function that makes a value
+    fit."""
 
     sql: str
     empty: str | int | None = None
@@ -42,7 +43,7 @@ class Kind(NamedTuple):
 
 
 def fit_name(value: str, most: int = LONGEST_NAME) -> str:
-    """Without what no database takes, such as halves of a letter."""
+    """Truncates a name and replaces characters that a database does not accept, such as lone surrogates."""
     cut = value[:most]
     return cut if cut.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in cut)
 
@@ -52,13 +53,13 @@ def fit_list(names: Iterable[str]) -> str:
 
 
 def fit_tags(pairs: Iterable[tuple[str, str]]) -> str:
-    """The one spelling of the same tags."""
+    """The canonical JSON of the tags."""
     return _TAGS.encode(dict(pairs)) if pairs else "{}"
 
 
 def fit_usage(usage: Mapping[str, Json]) -> str:
-    """The vendor's own usage as JSON; of one that is too long what stands at its top. Only counts and words are kept,
-    so that no vendor can put anything else there.
+    """The vendor's own usage as JSON; only its top level if it is too long. Keeps only counts and short words, so that
+    a vendor cannot store anything else there.
     """
     for deepest in (DEEPEST, 1) if usage else ():
         text = encode(_counts(usage, deepest)).decode()
@@ -77,7 +78,7 @@ def _counts(value: Json, deepest: int) -> Json:
             return [_counts(item, deepest - 1) for item in value]
         case Mapping() if deepest > 0:
             return {
-                # Most of it are numbers.
+                # Most values are numbers.
                 name[:LONGEST_WORD]: item if item.__class__ is int else _counts(item, deepest - 1)
                 for name, item in value.items()
             }
@@ -86,13 +87,13 @@ def _counts(value: Json, deepest: int) -> Json:
 
 
 WORD = Kind("TEXT NOT NULL", "")
-"""A text that is ours, or was cut before."""
+"""Our own text, or one already truncated."""
 
 NAME = Kind("TEXT NOT NULL", "", fit_name)
-"""Somebody else's text."""
+"""A text from outside."""
 
 OUTCOME = WORD._replace(fit=str)
-"""As a plain text, which drivers of databases take as it is."""
+"""Stored as a plain string, which database drivers accept as it is."""
 
 FLAG = Kind("INTEGER NOT NULL", 0, int)
 COUNT = Kind("BIGINT NOT NULL", 0)
@@ -104,7 +105,7 @@ DURATION = Kind("DOUBLE PRECISION", fit=milliseconds)
 
 
 class Column(NamedTuple):
-    """``path`` says where its value stands in what ``_source`` makes of a record."""
+    """``path`` is the attribute path of its value in the result of ``_source``."""
 
     name: str
     kind: Kind
@@ -145,7 +146,7 @@ COLUMNS = (
     Column("first_ms", DURATION, "attempt.first_content"),
     Column("total_ms", DURATION, "total"),
     Column("own_ms", DURATION, "whole.own"),
-    # Where no attempt was made nothing was used.
+    # Without an attempt nothing was used.
     Column("tokens_known", WORD._replace(empty="yes"), "attempt.tokens_known"),
     *(Column(f"{part}_tokens", COUNT, f"usage.{part}") for part in PARTS),
     Column("raw_usage", Kind("TEXT NOT NULL", "", fit_usage), "attempt.raw_usage"),
@@ -154,7 +155,7 @@ COLUMNS = (
     Column("price_source", NAME, "attempt.price_source"),
     Column("dropped", Kind("TEXT NOT NULL", "", fit_list), "whole.dropped"),
 )
-"""Of the table ``attempts``; ``docs/observability.rst`` says what each of them tells."""
+"""Columns of the table ``attempts``; ``docs/observability.rst`` describes each."""
 
 TOKENS = tuple(f"{part}_tokens" for part in PARTS)
 """The columns of the disjoint parts of an attempt's tokens."""
@@ -166,7 +167,7 @@ _FITS = tuple((column.name, column.kind.fit) for column in COLUMNS if column.kin
 
 
 class _Nothing:
-    """Stands for what a call does not have: all that could be said of it is None."""
+    """Stands for a missing part of a call: every attribute is None."""
 
     def __getattr__(self, name: str) -> None:
         return None
@@ -176,7 +177,7 @@ _NOTHING = _Nothing()
 
 
 def rows_of(call: CallRecord) -> list[Row]:
-    """In the order of the attempts."""
+    """The rows of a call, in the order of its attempts."""
     if not call.attempts:
         return [_row(_source(call, None, is_last=True))]
     last = call.attempts[-1]
@@ -195,7 +196,8 @@ def _row(source: SimpleNamespace) -> Row:
 
 
 def _source(call: CallRecord, attempt: AttemptRecord | None, *, is_last: bool) -> SimpleNamespace:
-    """``ended`` is what came to an end, ``whole`` the call where the row tells of it as a whole."""
+    """``ended`` is the attempt, or the call if there was none; ``whole`` is the call if the row describes it as a
+    whole."""
     ended = attempt or call
     return SimpleNamespace(
         call=call,

@@ -1,6 +1,6 @@
-"""The store of a configuration: opened, and looked at before anything is served.
+"""The usage store of a configuration: opened and checked before serving.
 
-A store that does not work keeps nothing from being served, but one that a newer Nexus made.
+A store that does not work does not prevent serving, except one that a newer Nexus created.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ log = logging.getLogger("nexus.usage")
 
 
 def open_store(store: str, patience: float = 60.0) -> Database | None:
-    """None for the one that keeps nothing; ``patience`` is in seconds, for one statement. Raises NoDriver."""
+    """Opens a store; None if usage is not recorded. ``patience`` is the statement timeout in seconds. Raises
+    NoDriver."""
     if store == NONE:
         return None
     if store == MEMORY:
@@ -47,14 +48,14 @@ def open_store(store: str, patience: float = 60.0) -> Database | None:
 
 
 def file_of(store: str) -> Path | None:
-    """Of a store in a file."""
+    """The file of a SQLite store; None for others."""
     return Path(store.removeprefix(SQLITE)) if store.startswith(SQLITE) else None
 
 
 @contextmanager
 def usable_store(settings: Settings, processes: int = 1) -> Iterator[str]:
-    """The store to use, with its tables in it. Several processes share a file even where nothing is to outlive them.
-    Raises NewerTables and NoDriver.
+    """The store to use, with its tables created. Several processes share a temporary file if nothing is to outlive
+    them. Raises NewerTables and NoDriver.
     """
     store = prepared(settings)
     if store != MEMORY or processes == 1:
@@ -66,11 +67,12 @@ def usable_store(settings: Settings, processes: int = 1) -> Iterator[str]:
 
 
 _MEMORY = "/dev/shm"
-"""Where files are in memory."""
+"""A file system in memory."""
 
 
 def prepared(settings: Settings) -> str:
-    """Where the default store cannot be used it is memory; of any other the ledger tells, and tries on."""
+    """The store to use: memory if the default store does not work. With any other, the ledger reports the error and
+    keeps retrying."""
     store, is_default = settings.origin.store, settings.usage.store is None
     if is_default and store == MEMORY and settings.origin.files:
         _say_memory("neither XDG_STATE_HOME nor HOME names a folder")
@@ -95,7 +97,7 @@ def _say_memory(why: str) -> None:
 
 
 def problem_of(settings: Settings) -> str | None:
-    """What keeps a store from being used that only the settings, or another Nexus, can mend. Changes nothing."""
+    """A problem of the store that only other settings or another Nexus version can fix, or None. Changes nothing."""
     try:
         open_store(settings.origin.store)
     except NoDriver as error:
@@ -111,7 +113,7 @@ def problem_of(settings: Settings) -> str | None:
 
 
 def _version_in(file: Path) -> int:
-    """0 where there is none."""
+    """The version of the tables in a file; 0 if there are none."""
     if not file.is_file():
         return 0
     try:

@@ -1,10 +1,10 @@
-"""The tables of the ledger, in the SQL that SQLite and PostgreSQL share, and how older ones become these.
+"""The tables of the ledger, in the SQL that SQLite and PostgreSQL share, and their migrations.
 
-``attempts`` has a row for each attempt and is kept for weeks; ``days`` has sums by day and by who and what, and is kept
-for more than a year; ``budgets`` has what was spent in each period of a budget; ``holdings`` says whose the files and
-batches are that vendors hold. ``schema_version`` has one row.
+``attempts`` has a row for each attempt and is kept for weeks; ``days`` has sums by day, caller and model, and is kept
+for more than a year; ``budgets`` has what was spent in each period of a budget; ``holdings`` has the owners of files
+and batches that vendors hold. ``schema_version`` has one row.
 
-A step of MIGRATIONS never changes once it was released; a new version is a new step.
+A released step of MIGRATIONS never changes; a new version is a new step.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from nexus.accounting.rows import COLUMNS, TOKENS
 
 DAY_KEY = ("day", "caller", "group_name", "key_name", "model", "route", "agent", "tags")
-"""What sums of a day are kept apart by."""
+"""The key of a day's sums."""
 
 DAY_SUMS = (
     "calls",
@@ -23,7 +23,7 @@ DAY_SUMS = (
     *TOKENS,
     "cost_nano",
 )
-"""``failed`` counts calls that did not end well; ``unknown_...`` count attempts that reached a vendor."""
+"""``failed`` counts calls that failed; ``unknown_...`` count attempts."""
 
 
 def _attempts() -> str:
@@ -55,7 +55,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX holdings_by_id ON holdings (object_id)",
     ),
 )
-"""Statements that lead from each version to the next; version 0 is an empty database."""
+"""Statements that migrate each version to the next; version 0 is an empty database."""
 
 VERSION = len(MIGRATIONS)
 
@@ -79,7 +79,7 @@ BUDGET_KEY = ("budget", "subject", "period")
 ADD_TO_BUDGET = _upsert("budgets", BUDGET_KEY, ("spent_nano",))
 
 STEP = 1000
-"""Rows that one step of the retention deletes."""
+"""Rows that one retention step deletes."""
 
 
 def _forget(table: str, key: tuple[str, ...], which: str) -> str:

@@ -1,4 +1,4 @@
-"""A report as text: a table for people, CSV and JSON for programs, in which money is ``cost_usd``."""
+"""A report as text: a table for people, CSV and JSON for programs, with money as ``cost_usd``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COLUMNS = tuple(field.name for field in fields(Sums) if field.name not in ("name
 
 
 def as_document(report: Report) -> dict[str, Json]:
-    """What programs read."""
+    """The report as a JSON document."""
     return {
         "by": report.by,
         "since": moment(report.begins),
@@ -30,7 +30,7 @@ def as_document(report: Report) -> dict[str, Json]:
 
 
 def moment(at: float) -> str:
-    """Of Unix seconds, in UTC."""
+    """A time in Unix seconds as ISO 8601 in UTC."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
@@ -47,21 +47,21 @@ def _csv(report: Report) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([report.by, *COLUMNS, "cost_usd"])
     for row in report.rows:
-        # A spreadsheet takes a name that begins so for a formula.
+        # A spreadsheet would run a name that begins like this as a formula.
         name = f"'{row.name}" if row.name.startswith(("=", "+", "-", "@", "\t", "\r")) else row.name
         writer.writerow([name, *(getattr(row, column) for column in COLUMNS), dollars(row.cost)])
     return text.getvalue()
 
 
 def dollars(nano: int) -> str:
-    """Exact, with at least two places."""
+    """Dollars, exact, with at least two decimal places."""
     whole, rest = divmod(abs(nano), NANO)
     places = f"{rest:09d}".rstrip("0").ljust(2, "0")
     return f"{'-' if nano < 0 else ''}{whole}.{places}"
 
 
 def _short(row: Sums) -> str:
-    """What is known of a cost; "+?" where that is not all."""
+    """The known cost, with "+?" if part of it is unknown."""
     if row.unknown_cost and not row.cost:
         return "unknown"
     known = f"{row.cost / NANO:,.4f}" if row.cost < NANO else f"{row.cost / NANO:,.2f}"
@@ -93,7 +93,7 @@ def _table(report: Report) -> str:
 
 
 def aligned(table: Sequence[Sequence[str]], numbers: Collection[str] = ()) -> Iterator[str]:
-    """Lines whose columns stand below each other; those of ``numbers``, by their heads, end below each other."""
+    """Lines with aligned columns; those of ``numbers``, given by their heads, are right-aligned."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     right = [name in numbers for name in table[0]]
     for row in table:

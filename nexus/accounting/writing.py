@@ -1,4 +1,4 @@
-"""What is written about a call that is over: its rows, and what they add to the sums of days and of budgets."""
+"""What is written about a finished call: its rows, and what they add to the sums of days and budgets."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from nexus.dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What is written together or not at all."""
+    """A row and its charges, written together or not at all."""
 
     row: Row
     charges: tuple[Charge, ...] = ()
 
 
 def items_of(call: CallRecord | tuple[Item, ...]) -> tuple[Item, ...]:
-    """What is written about a call; what it charged goes with its last row."""
+    """The items of a call; its charges go with its last row."""
     if not isinstance(call, CallRecord):
         return call
     return tuple(Item(row, call.charges if row["is_last"] else ()) for row in rows_of(call))
 
 
 def unwritten(transaction: Transaction, items: Sequence[Item]) -> Sequence[Item]:
-    """Those whose rows are not there."""
+    """The items whose rows are not in the database."""
     ids = sorted({item.row["call_id"] for item in items})
     statement = f"SELECT call_id, attempt FROM attempts WHERE call_id IN ({', '.join('?' * len(ids))})"
     found = set(transaction.query(statement, ids))
@@ -47,7 +47,7 @@ def write(transaction: Transaction, batch: Sequence[Item]) -> None:
         for charge in item.charges:
             key = (charge.budget, charge.subject, charge.period)
             budgets[key] = budgets.get(key, 0) + charge.nano
-    # Sorted, so that two processes that write the same rows never wait for each other.
+    # Sorted, so that two processes that write the same rows never deadlock.
     transaction.run_many(ADD_TO_DAY, [(*key, *sums) for key, sums in sorted(days.items())])
     transaction.run_many(ADD_TO_BUDGET, [(*key, nano) for key, nano in sorted(budgets.items())])
 
@@ -58,13 +58,13 @@ _tokens = itemgetter(*TOKENS)
 
 def _day_key(row: Row) -> tuple[str, ...]:
     if row["attempt"] == 0 and row["status"] == 404:
-        # Names of models that are not there are anybody's invention.
+        # Names of models that do not exist are arbitrary.
         row = {**row, "model": ""}
     return (day_of(row["at_seconds"]), *_of_day(row))
 
 
 def _day_sums(row: Row) -> tuple[int, ...]:
-    """In the order of DAY_SUMS."""
+    """What a row adds, in the order of DAY_SUMS."""
     asked = row["attempt"] > 0
     return (
         row["is_last"],
