@@ -1,6 +1,6 @@
-"""Answers to Responses clients that were translated, kept for a while, so that their clients can refer to them by id;
-and of what vendors keep, whose it is.
+"""Stored answers: translated answers to Responses clients, kept for a while so that clients can refer to them by id;
+and the owners of what vendors store.
 
-Law: only the caller who got an answer finds it again. Everything is bounded: bytes in all, bytes for
-each caller, time. Where an answer is lost, the error asks the client to send it.
+Law: only the caller who got an answer can read it. Everything is bounded: total bytes, bytes per caller, time. If an
+answer is lost, the error asks the client to send it.
 """

@@ -1,7 +1,7 @@
-"""Answers kept in this process.
+"""Answers stored in this process.
 
-Any thread; one lock, never held while something waits. Every use moves an answer to the young end, so that the old
-end holds both what ends first and what goes first when room is needed.
+Any thread; one lock, never held while waiting. Every use moves an answer to the young end, so the old end holds both
+what expires first and what is evicted first.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class LocalStore:
 
     @property
     def size(self) -> int:
-        """Bytes that are held."""
+        """Bytes stored."""
         return self._sum
 
     def __len__(self) -> int:

@@ -1,7 +1,7 @@
-"""Answers kept in the supervisor, for all of its worker processes: whichever is asked finds them.
+"""Answers stored in the supervisor, shared by all its worker processes.
 
-Worker threads only. While the supervisor does not answer nothing is kept, and who refers to an earlier answer gets
-a 503.
+Worker threads only. While the supervisor does not reply nothing is stored, and a client that refers to an earlier
+answer gets a 503.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ log = logging.getLogger("nexus.response_store")
 
 
 class RemoteStore:
-    """``name`` tells one store from another."""
+    """``name`` distinguishes the stores."""
 
     def __init__(self, link: Link, bounds: Bounds, name: str) -> None:
         self._link = link
@@ -54,5 +54,5 @@ class RemoteStore:
 
 
 def services(store: LocalStore, name: str) -> Mapping[str, Function]:
-    """What a hub serves of it."""
+    """The functions that a hub serves for it."""
     return {f"{name}.keep": store.keep, f"{name}.find": store.find, f"{name}.forget": store.forget}

@@ -1,7 +1,7 @@
 """A call's access to stored answers: it reads earlier ones and stores its own.
 
-Never raises because an answer could not be stored. What is read for one call is bounded like a request's body, since
-stored answers are packed: few bytes may hold many.
+Never raises because an answer could not be stored. What one call reads is bounded like a request body, because stored
+answers are compressed: few bytes may expand to many.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nexus.response_store.store import Owner, Store
 from nexus.wire import Json, decode, encode, mapping
 
 _QUICK = 1
-"""zlib's level: a fifth of the bytes at 100 MB a second."""
+"""zlib level: a fifth of the size at 100 MB/s."""
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class Answers:
     left: int
 
     def find(self, ids: Collection[str]) -> dict[str, Mapping[str, Json]]:
-        """Raises RequestTooLarge, and Overloaded where the store cannot be asked."""
+        """The stored answers by id. Raises RequestTooLarge, and Overloaded if the store is unavailable."""
         keys = {self.owner.key(id): id for id in ids}
         found = self.store.find(keys) if keys else {}
         return {keys[key]: mapping(decode(self._unpack(data))) for key, data in found.items()}
@@ -50,7 +50,7 @@ class Answers:
 
 
 def answers_of(call: Call, store: Store | None, most: int) -> Answers | None:
-    """None where nothing is kept, or nobody knows whose it would be."""
+    """None if nothing is stored, or the owner is unknown."""
     name = call.identity.owner
     if store is None or name is None:
         return None

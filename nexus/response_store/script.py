@@ -1,15 +1,15 @@
 """The operations of ``local`` as Lua scripts for Redis, each one atomic step.
 
-The same bounds by the same order. All keys lie in one slot of a cluster: the one key that a script is given ends
-in a hash tag, and every other one begins with it. ``order`` holds when each answer ends, hence which was used last;
-``sizes`` its bytes and who pays for them; ``sums`` the bytes of each payer, and of all together as ``*``. What of these
-Redis has lost is put right by time, for every key has a time to live.
+The same bounds and order of eviction. All keys are in one slot of a cluster: the one key that a script gets ends in a
+hash tag, and all others begin with it. ``order`` holds when each answer expires, and so which was used last; ``sizes``
+its bytes and payer; ``sums`` the bytes of each payer, with the total as ``*``. If Redis loses some of these they
+correct themselves in time, because every key has a time to live.
 """
 
 from __future__ import annotations
 
 OVERHEAD = 600
-"""Bytes that an answer takes beyond its own."""
+"""Bytes that an answer takes in addition to its data."""
 
 _COMMON = """
 local base = KEYS[1]

@@ -1,7 +1,7 @@
-"""Answers kept in Redis, for every process and machine that counts its limits there.
+"""Answers stored in Redis, shared by every process and machine that counts its limits there.
 
-Worker threads only, for every call may wait for the network. While Redis is down nothing is kept, and who refers
-to an earlier answer gets a 503, which is true and worth another try; one call a second looks whether Redis is back.
+Worker threads only, because every call may wait for the network. While Redis is down nothing is stored, and a client
+that refers to an earlier answer gets a 503, which it may retry; one call per second checks whether Redis is back.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class SharedStore:
         name: str = "answers",
         clock: Callable[[], int] | None = None,
     ) -> None:
-        """``name`` tells one store from another; ``clock`` gives milliseconds in place of the server's time, for tests.
+        """``name`` distinguishes the stores; ``clock`` returns milliseconds in place of the server's time, for tests.
 
         Raises MissingRedis.
         """
@@ -60,6 +60,6 @@ class SharedStore:
         return reply
 
     def _run(self, script: str, arguments: Sequence[object]) -> Any:
-        """The script's reply, or None where Redis does not answer."""
+        """The script's reply; None if Redis is down."""
         now = "" if self._clock is None else self._clock()
         return self._redis.run(script, [self._base], [now, int(self.bounds.seconds * 1000), *arguments])

@@ -11,19 +11,20 @@ from nexus.wire import digest
 
 
 def key_of(whose: str, id: str) -> str:
-    """One name for an id that means something to its owner, or at its provider, alone."""
+    """A unique key for an id that is unique only within its owner or provider."""
     return digest(f"{whose}\n{id}")
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """``name`` is who alone may read, ``payer`` on whose account the bytes are: on an open gateway the address."""
+    """``name`` is the only caller who may read, ``payer`` the account that the bytes count against: on an open gateway
+    the address."""
 
     name: str
     payer: str
 
     def key(self, id: str) -> str:
-        """The name of an answer of this owner; nobody can make that of another one."""
+        """The key of an answer of this owner; no other owner can produce it."""
         return key_of(self.name, id)
 
     @property
@@ -33,7 +34,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """``most`` and ``most_each`` are bytes, in all and for each payer; ``seconds`` count from the last use."""
+    """``most`` and ``most_each`` are bytes, in total and per payer; ``seconds`` count from the last use."""
 
     most: int
     most_each: int
@@ -41,30 +42,30 @@ class Bounds:
 
 
 ANSWERS, IDS = "answers", "ids"
-"""The names of the two stores: of answers, and of whose the ids are that vendors give out."""
+"""The names of the two stores: of answers, and of the owners of vendors' ids."""
 
 
 def bounds_of(settings: ResponseStoreSettings, name: str) -> Bounds:
-    """Of the store of that name."""
+    """The bounds of the store of that name."""
     seconds = settings.time_to_live if name == ANSWERS else settings.ids_time_to_live
     return Bounds(settings.max_size, settings.max_size_per_caller, seconds)
 
 
 class Store(Protocol):
-    """Keeps bytes within its bounds, which may change. Worker threads: calls may wait for a network."""
+    """Stores bytes within its bounds, which may change. Worker threads only: calls may wait for a network."""
 
     bounds: Bounds
 
     def keep(self, key: str, payer: str, data: bytes) -> None:
-        """Makes room by forgetting what was not used for longest, the payer's own first. Never raises."""
+        """Stores data; evicts the least recently used, the payer's own first. Never raises."""
         ...
 
     def find(self, keys: Collection[str]) -> Mapping[str, bytes]:
-        """Those that are there, which counts as a use. Raises Overloaded when it cannot look."""
+        """The entries that exist; finding one counts as a use. Raises Overloaded if the store is unavailable."""
         ...
 
     def forget(self, key: str) -> bool:
-        """Whether it was there. Raises Overloaded when it cannot look."""
+        """Deletes an entry; returns whether it existed. Raises Overloaded if the store is unavailable."""
         ...
 
     def close(self) -> None: ...

@@ -1,8 +1,7 @@
 """The owners of what a vendor stores: answers, conversations and their items, by the vendor's ids.
 
-Any worker. One account at the vendor stands behind many callers, so that its ids open to whoever names them. Here
-an id opens to whom it was given, and to nobody else; what no one remembers was given to somebody unknown. A caller's
-ids are remembered before it has them.
+Any worker. Many callers share one account at the vendor, which serves an id to anyone who names it. Here an id works
+only for the caller who got it; an unknown id counts as another caller's. A caller's ids are stored before it gets them.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from nexus.settings.server import ResponseStoreSettings
 
 @dataclass(slots=True)
 class VendorIds:
-    """The ids of one call. ``owner`` is None where nobody can say who calls. ``guards`` says that callers are told
-    apart, ``pins`` that a vendor's accounts are, be it of one caller alone.
+    """The ids of one call. ``owner`` is None if the caller is unknown. ``guards`` says that callers are told apart,
+    ``pins`` that a vendor's accounts are, even for a single caller.
 
-    ``serves_unknown`` lets pass what nobody remembers. ``learns``: what the answer names is the caller's.
+    ``serves_unknown`` lets ids pass whose owner is unknown. ``learns``: ids in the answer become the caller's.
     """
 
     store: Store
@@ -32,7 +31,8 @@ class VendorIds:
     pins: bool = False
 
     def check(self, provider: str, ids: Sequence[tuple[str, str]]) -> None:
-        """The ids that a call names, each with its field. Raises NotFound, and Overloaded where nobody can look."""
+        """Checks the ids that a call names, each with its field. Raises NotFound, and Overloaded if the store is
+        unavailable."""
         keys = {key_of(provider, id): (field, id) for field, id in ids}
         found = self.store.find(keys) if keys else {}
         for key, (field, id) in keys.items():
@@ -43,7 +43,7 @@ class VendorIds:
                 raise NotFound(f"{what}{id[:100]} does not exist or is not yours", param=field or None)
 
     def makers(self, providers: Sequence[str], ids: Sequence[str]) -> frozenset[str]:
-        """Those that gave this caller every one of the ids. Raises Overloaded where nobody can look."""
+        """The providers that gave this caller all of these ids. Raises Overloaded if the store is unavailable."""
         keys = {provider: [key_of(provider, id) for id in ids] for provider in providers}
         found = self.store.find([key for wanted in keys.values() for key in wanted])
         return frozenset(
@@ -51,7 +51,7 @@ class VendorIds:
         )
 
     def keep(self, provider: str, ids: Iterable[str]) -> None:
-        """Those that the vendor's answer names. Never raises."""
+        """Stores the ids in the vendor's answer as the caller's. Never raises."""
         if self.owner is not None and self.learns and (self.guards or self.pins):
             for id in ids:
                 self.store.keep(key_of(provider, id), self.owner.account, self._mark)
@@ -62,7 +62,7 @@ class VendorIds:
 
 
 def vendor_ids_of(call: Call, store: Store, settings: ResponseStoreSettings) -> VendorIds:
-    """On an open gateway all callers are one, and what they have lies on the account of their address."""
+    """The ids of a call. On an open gateway all callers share one owner; the bytes count against their address."""
     name = call.identity.owner
     if name == "":
         return VendorIds(store, Owner("", call.caller), serves_unknown=True, guards=False)
