@@ -210,7 +210,7 @@ def _connected(path: Path | None) -> sqlite3.Connection:
 
 
 class PostgresDatabase:
-    """Connects on first use, and again after a connection was lost. ``patience`` is the statement timeout in seconds."""
+    """Connects on first use, and again after losing a connection. ``patience`` is the statement timeout in seconds."""
 
     alone: str | None = "SELECT pg_advisory_xact_lock(7235419)"
     has_tables = (

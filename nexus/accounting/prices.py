@@ -36,7 +36,7 @@ def with_defaults(parts: Mapping[str, int]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Nano-dollars per million tokens, by part; a missing part has no known price. ``per_request`` is in nano-dollars."""
+    """Nano-dollars per million tokens, by part; a missing part has no price. ``per_request`` is in nano-dollars."""
 
     parts: Mapping[str, int]
     per_request: int = 0
