@@ -1,6 +1,6 @@
 """Nexus: one server in front of many model vendors.
 
-Eleven words explain the code; every module uses them the same way.
+Eleven terms, which every module uses in the same way:
 
 client      who calls us: an SDK, Claude Code, Codex, curl
 upstream    whom we call: a vendor's server
@@ -17,11 +17,11 @@ part        a content block of the neutral conversation form
 A *signature* is a value that only the vendor who made it can read: a thinking signature, a thought signature, encrypted
 reasoning. A *quota* is an amount in any interval; a call makes *demands* on quotas.
 
-A call walks down one line: server > gateway > relay > provider > upstream. What the server and the gateway's
-admission do runs on the IOLoop thread, all else on a worker thread; ``server/bridge`` is where the two meet.
+A call passes through server > gateway > relay > provider > upstream. The server and the gateway's admission run on the
+IOLoop thread, everything else on a worker thread; ``server/bridge`` connects the two.
 """
 
 __version__ = "0.1.0"
 
 DISTRIBUTION = "nexus-llm-router"
-"""The package's name on registries, where "nexus" is somebody else's."""
+"""The package's name on PyPI, where "nexus" is taken."""

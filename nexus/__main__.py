@@ -1,7 +1,7 @@
 """``python -m nexus``, and the command ``nexus``.
 
-Nothing is imported from the folder in which it is started. ``python -m`` looks there first, and a stranger's
-``requests.py`` or ``tornado/`` would be taken for the library.
+Imports nothing from the working directory. ``python -m`` searches it first, so an unrelated ``requests.py`` or
+``tornado/`` there would replace the library.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 
-# Until something is served, Ctrl-C just ends the process: there is nothing to tell about it, least of all a traceback.
+# Until Nexus serves, Ctrl-C just ends the process, without a traceback.
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -28,11 +28,11 @@ WINDOWS = (
 def main() -> int:
     """Run one command; returns the exit code."""
     if os.name == "nt":
-        # Unix sockets, process groups and signals that others of its modules cannot do without are not there.
+        # Windows lacks Unix sockets, process groups and signals that other modules need.
         sys.stderr.write(WINDOWS)
         return 1
     _have_standard_streams()
-    # What is made on the way to a command stays: there is nothing to collect. The command turns it on again.
+    # Objects created during start-up stay, so there is nothing to collect. The command enables it again.
     gc.disable()
     from nexus.cli.main import main as run
 
@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def _have_standard_streams() -> None:
-    """A daemon may be started without any: sockets would get their numbers, and nobody could be told anything."""
+    """Opens missing standard streams: a daemon may be started without any, and sockets would then get their numbers."""
     while (free := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(free)

@@ -1,6 +1,6 @@
-"""One client request: who asked what, and the switch that ends it.
+"""One client request: who asked for what, and the switch that ends it.
 
-A Call never changes; what becomes of it is ``relay/exchange``'s. Any thread may throw ``cancel``.
+A Call never changes; its progress is in ``relay/exchange``. Any thread may throw ``cancel``.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ from nexus.wire import Json
 
 
 class Answers(Protocol):
-    """Earlier answers of a call's owner, by their ids; what a record holds is its dialect's to say."""
+    """Earlier answers of a call's owner, by id; the dialect defines what a record holds."""
 
     def find(self, ids: Collection[str]) -> Mapping[str, Mapping[str, Json]]:
-        """Those that are kept. Raises ClientError."""
+        """The stored ones. Raises ClientError."""
         ...
 
     def keep(self, id: str, record: Mapping[str, Json]) -> None: ...
 
     def forget(self, id: str) -> bool:
-        """Whether it was there. Raises ClientError."""
+        """Deletes an answer; returns whether it existed. Raises ClientError."""
         ...
 
 
 class VendorIds(Protocol):
-    """Whose it is what a vendor keeps. ``guards`` says that callers are told apart, ``pins`` that accounts are."""
+    """The owners of what a vendor stores. ``guards`` says that callers are told apart, ``pins`` that accounts are."""
 
     guards: bool
     pins: bool
 
     def check(self, provider: str, ids: Sequence[tuple[str, str]]) -> None:
-        """The ids that a call names, each with its field. Raises ClientError."""
+        """Checks the ids that a call names, each with its field. Raises ClientError."""
         ...
 
     def makers(self, providers: Sequence[str], ids: Sequence[str]) -> frozenset[str]:
-        """Those that gave this caller every one of the ids. Raises Overloaded where nobody can look."""
+        """The providers that gave this caller all of these ids. Raises Overloaded if the store is unavailable."""
         ...
 
     def keep(self, provider: str, ids: Iterable[str]) -> None:
-        """Those that the vendor's answer names."""
+        """Stores the ids in the vendor's answer as the caller's."""
         ...
 
 
@@ -63,8 +63,8 @@ _SAFE_TWICE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """What a coding agent tells of its work, and the ``given`` pairs of x-nexus-tags. Never proved: for logs, accounts
-    and choices that guard nothing.
+    """What a coding agent reports about its work, and the ``given`` pairs of x-nexus-tags. Not authenticated: for logs,
+    accounting and choices that are not security decisions.
     """
 
     session: str | None = None
@@ -75,7 +75,7 @@ class Tags:
 
     @classmethod
     def of(cls, headers: Mapping[str, str], allowed: Collection[str] = (), place: str | None = None) -> Tags:
-        """``allowed`` are the names that the settings list, ``place`` is what the path names. Raises InvalidRequest.
+        """``allowed`` are the tag names in the settings, ``place`` is the one in the path. Raises InvalidRequest.
 
         Source: Claude Code's gateway protocol; what Codex 0.169 sends, where a thread is an agent's.
         """
@@ -93,11 +93,11 @@ class Tags:
 
 
 def _nothing() -> None:
-    """What there is to do where nobody counts."""
+    """The default for ``let_go``: does nothing."""
 
 
 def _tag(headers: Mapping[str, str], name: str) -> str | None:
-    """None where there is none that can stand in a log."""
+    """The header's value; None if it is missing or not safe to log."""
     value = headers.get(name)
     return None if value is None else _fit(value)
 
@@ -108,16 +108,16 @@ def _fit(value: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """``headers`` have lower-case names; ``document`` is ``body`` decoded; ``model`` is the original model. What
-    a client sent may hold its credentials, hence it is never shown. ``format`` is what the dialect came in, "" where
-    that is nothing but itself.
+    """``headers`` have lower-case names; ``document`` is ``body`` decoded; ``model`` is the name that the client sent.
+    What a client sent may hold its credentials, so it is never shown. ``format`` is the format that the dialect came
+    in, "" if none.
 
     ``caller`` is the address that the call came from, ``identity`` who made it. ``method`` and ``path`` are those of a
-    request for what a vendor keeps; ``path`` is below the dialect's ``/v1``. ``received`` is in monotonic seconds.
-    ``upload`` is a form in place of ``body``, and ``document`` then holds its short fields.
-    ``base`` is where the client reaches the protocol's version, for links in answers, "" where none are written.
-    ``let_go`` is called when body and document are no longer held. ``request_id`` is the caller's own name for the
-    call, ``context`` the trace that it belongs to, each None where none was sent that could be read.
+    request for what a vendor stores; ``path`` is relative to the dialect's ``/v1``. ``received`` is in monotonic
+    seconds. ``upload`` is a form in place of ``body``; ``document`` then holds its short fields. ``base`` is the URL at
+    which the client reaches the protocol's version, for links in answers, "" if none are written. ``let_go`` is called
+    when body and document are no longer held. ``request_id`` is the caller's own id for the call, ``context`` the trace
+    that it belongs to, each None if missing or invalid.
     """
 
     id: str
@@ -145,21 +145,21 @@ class Call:
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether it does no more when it is sent twice than once, but for what an answer costs."""
+        """Whether sending it twice has no further effect than the cost of a second answer."""
         return self.operation.relay not in ("held", "raw") or self.method in _SAFE_TWICE
 
     def forgotten(self) -> Call:
-        """The same, of what was asked the switches only."""
+        """The same call with only the boolean fields of its document."""
         switches = {name: value for name, value in self.document.items() if isinstance(value, bool)}
         return replace(self.sent(), document=switches)
 
     def sent(self) -> Call:
-        """The same without its bytes: no attempt sends them any more."""
+        """The same call without its bytes, once no attempt will send them."""
         return replace(self, body=b"", upload=None)
 
     @property
     def form(self) -> str:
-        """What the client speaks: a format, or a dialect as it is."""
+        """What the client speaks: a format, or a plain dialect."""
         return self.format or self.dialect
 
     @property

@@ -1,4 +1,4 @@
-"""The switch that ends a call, whoever throws it and whatever its worker is blocked in.
+"""The switch that ends a call, whatever its worker is blocked in.
 
 Thread-safe and one-way; the first reason stays. Callbacks run on the thread that throws, outside the lock.
 """
@@ -15,7 +15,7 @@ from nexus.errors import NexusError
 
 
 class Cancel:
-    """A one-way switch. Whoever blocks registers a callback that unblocks it; throwing runs each once."""
+    """A one-way switch. Blocking code registers a callback that unblocks it; throwing runs each once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -24,7 +24,7 @@ class Cancel:
         self.reason: NexusError | None = None
 
     def throw(self, reason: NexusError) -> None:
-        """End the call for ``reason``; the first one stays."""
+        """Ends the call for ``reason``; the first reason stays."""
         with self._lock:
             if self.reason is not None:
                 return
@@ -36,8 +36,8 @@ class Cancel:
 
     @contextmanager
     def within(self, seconds: float, late: NexusError) -> Iterator[None]:
-        """Throws ``late`` unless it is over in time: timeouts of a socket count silence, and a server that drips a byte
-        at a time would never be late."""
+        """Throws ``late`` if the block takes longer than ``seconds``. Socket timeouts only limit the time between
+        bytes, so a server that sends one byte at a time would never exceed them."""
         timer = threading.Timer(seconds, self.throw, [late])
         timer.daemon = True
         timer.start()
@@ -52,7 +52,7 @@ class Cancel:
             raise self.reason
 
     def wait_for(self, future: Future[Any], seconds: float | None) -> bool:
-        """Blocks until ``future`` is done, for no longer than ``seconds``; whether it is. Raises the reason."""
+        """Blocks until ``future`` is done, for at most ``seconds``; returns whether it is. Raises the reason."""
         woken = threading.Event()
         future.add_done_callback(lambda _: woken.set())
         self.wait(seconds, woken)
@@ -69,7 +69,7 @@ class Cancel:
         self.check()
 
     def child(self) -> Cancel:
-        """A switch of its own that this one throws too."""
+        """A separate switch that this one throws too."""
         child = Cancel()
 
         def pass_on() -> None:
@@ -80,7 +80,7 @@ class Cancel:
         return child
 
     def add(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Registers ``callback`` (run at once when already thrown); returns what takes it back."""
+        """Registers ``callback`` (run at once if already thrown); returns a function that removes it."""
         with self._lock:
             thrown = self.reason is not None
             token = self._next

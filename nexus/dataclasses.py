@@ -1,8 +1,8 @@
-"""Dataclasses that are cheap: the type checker alone keeps them frozen, no code is compiled but ``__init__``, when the
-first one is made, and not before that, or when somebody asks, are the fields of one with slots looked at.
+"""Cheap dataclasses: only the type checker keeps them frozen; the only generated code is ``__init__``, compiled when
+the first instance is made; the fields of one with slots are computed then, or when they are first read.
 
-A frozen one of the standard library sets each field through ``object.__setattr__``, which takes ten times as long, and
-its class takes ten times as long to make: a start makes hundreds.
+A frozen dataclass of the standard library sets each field through ``object.__setattr__``, which takes ten times as
+long, and creating its class takes ten times as long; a start creates hundreds.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ else:
     from threading import RLock
 
     def dataclass(cls=None, /, *, frozen=False, repr=True, eq=True, slots=False, **options):
-        """As that of the standard library."""
+        """As ``dataclasses.dataclass``."""
 
         def make(cls):
-            # In place of the signature, which takes longer to find than all else.
+            # Instead of the signature, whose computation takes longer than everything else.
             cls.__doc__ = cls.__doc__ or cls.__name__
             fill = dataclasses.dataclass(init=False, repr=False, eq=False, **options)
             made = _with_slots(cls, fill) if slots else fill(cls)
@@ -41,18 +41,18 @@ else:
         return make if cls is None else make(cls)
 
     def replace(value, /, **changes):
-        """As of ``dataclasses``, which asks each field of what kind it is, every time."""
+        """As ``dataclasses.replace``, without examining each field every time."""
         names, read = _given(value.__class__)
         return value.__class__(**dict(zip(names, read(value), strict=True)) | changes)
 
     @cache
     def _given(cls):
-        """What its constructor takes, and how that is read."""
+        """The names that the constructor takes, and a function that reads their values."""
         names = [field.name for field in fields(cls) if field.init]
         return names, attrgetter(*names) if len(names) > 1 else lambda value: [getattr(value, name) for name in names]
 
     def _with_slots(cls, fill):
-        """Another class with slots; what ``fill`` makes of the one without is its own when it is asked for."""
+        """Another class with slots; it takes the results of ``fill`` on the one without when they are first read."""
         names = [name for name, kind in get_annotations(cls).items() if not _is_class_variable(kind)]
         inherited = {slot for base in cls.__mro__ for slot in base.__dict__.get("__slots__", ())}
         body = {name: value for name, value in cls.__dict__.items() if name not in (*names, "__dict__", "__weakref__")}
@@ -66,7 +66,8 @@ else:
         return str(kind).removeprefix("typing.").startswith("ClassVar")
 
     class _Late:
-        """One of ``_FILLED`` before it is asked for. Filling takes a class apart, hence one thread at a time."""
+        """One of ``_FILLED`` until it is first read. Filling modifies a class temporarily, so only one thread may do it
+        at a time."""
 
         def __init__(self, name, plain, fill):
             self.name, self.plain, self.fill = name, plain, fill
@@ -84,7 +85,7 @@ else:
 
     def _constructor(cls):
         def __init__(self, *values, **named):
-            # Of a subclass without fields of its own it is the same.
+            # A subclass without new fields has the same constructor.
             subclass = type(cls.__name__, (cls,), {"__qualname__": cls.__qualname__, "__doc__": cls.__doc__})
             cls.__init__ = dataclasses.dataclass(repr=False, eq=False)(subclass).__init__
             cls.__init__(self, *values, **named)

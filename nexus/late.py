@@ -1,4 +1,4 @@
-"""Regular expressions that are compiled when they are first used: a start knows some hundred, and uses a dozen."""
+"""Regular expressions that are compiled on first use: a start defines about a hundred and uses a dozen."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ else:
     import re
 
     class pattern:
-        """As ``re.compile``; its methods are those of the compiled one from the first use on."""
+        """As ``re.compile``; from the first use on its methods are those of the compiled pattern."""
 
         def __init__(self, pattern, flags=0):
             self.pattern, self._options = pattern, flags
 
         def __getattr__(self, name):
             if name.startswith("__"):
-                # What copies or shows it asks for more than a compiled one has.
+                # Copying and repr look up attributes that a compiled pattern does not have.
                 raise AttributeError(name)
             found = getattr(re.compile(self.pattern, self._options), name)
             setattr(self, name, found)

@@ -1,7 +1,7 @@
-"""One value for many calls, such as a credential: fetched once, renewed in time, on a thread of its own.
+"""One value for many calls, such as a credential: fetched once, and renewed in time on its own thread.
 
-Law: at most one fetch runs at a time, and no call waits for one while the value is good. A call that waits can be
-cancelled; the fetch belongs to no call, goes on, and serves the next one. A failed fetch keeps the value that is there.
+Law: at most one fetch is in flight, and no call waits for one while the value is valid. A waiting call can be
+cancelled; the fetch belongs to no call, continues, and serves the next one. A failed fetch keeps the current value.
 """
 
 from __future__ import annotations
@@ -25,16 +25,17 @@ PHASE = "credentials"
 """The log's name for this part of an exchange."""
 
 PATIENCE = 30.0
-"""Seconds that a call waits for a value; a fetch gives up before that, unless it hangs where no limit can be set."""
+"""Seconds that a call waits for a value; a fetch gives up earlier, unless it hangs where no timeout can be set."""
 
 EARLY = 225.0
-"""Seconds before its end at which a value is renewed; google-auth's own choice, for metadata servers keep old ones."""
+"""Seconds before its expiry at which a value is renewed; google-auth's choice, because metadata servers cache old
+tokens."""
 
 LEAST = 10.0
-"""Seconds that a value must still last to be used."""
+"""Seconds that a value must still be valid to be used."""
 
 PAUSE = 10.0
-"""Seconds between renewals that fail while the old value is still good."""
+"""Seconds between failed renewals while the old value is still valid."""
 
 Value = TypeVar("Value")
 
@@ -43,7 +44,7 @@ Value = TypeVar("Value")
 class Grant(Generic[Value]):
     """A value; ``expires`` and ``fetched`` are seconds of the clock of ``Renewed``, by default since the epoch.
 
-    It is renewed ``refresh`` seconds after its fetch, or, where that is None, ``early`` seconds before its end.
+    It is renewed ``refresh`` seconds after its fetch, or, if that is None, ``early`` seconds before it expires.
     """
 
     value: Value = field(repr=False)
@@ -54,18 +55,17 @@ class Grant(Generic[Value]):
 
     @property
     def stale_at(self) -> float:
-        """When to renew it: a short-lived one when three quarters of its life are over."""
+        """When to renew it: a short-lived value after three quarters of its lifetime."""
         if self.refresh is not None:
             return self.fetched + self.refresh
         return self.expires - min(self.early, max(0.0, self.expires - self.fetched) / 4)
 
 
 class Renewed(Generic[Value]):
-    """Thread-safe. ``fetch`` blocks, and raises UpstreamError.
+    """A value that is fetched and renewed. Thread-safe. ``fetch`` blocks, and raises UpstreamError.
 
-    ``owner`` and ``what`` name the value in errors and in the log. A fetch begins ``least`` seconds after the one
-    before at the earliest. With ``retry`` the value is renewed even if nobody asks for it, and a failed fetch is
-    repeated after so many seconds.
+    ``owner`` and ``what`` name the value in errors and in the log. Fetches begin at least ``least`` seconds apart. With
+    ``retry`` the value is renewed even if nobody asks for it, and a failed fetch is retried after that many seconds.
     """
 
     def __init__(
@@ -97,18 +97,18 @@ class Renewed(Generic[Value]):
 
     @property
     def value(self) -> Value | None:
-        """The last one that was fetched, without waiting and whatever its age."""
+        """The last fetched value, without waiting and regardless of its age."""
         grant = self._grant
         return grant.value if grant is not None else None
 
     def start(self) -> None:
-        """Fetches the first one before anybody asks."""
+        """Fetches the first value before it is needed."""
         with self._lock:
             if self._grant is None and self._pending is None and not self._closed:
                 self._begin(alone=True)
 
     def close(self) -> None:
-        """Renews no more, and ends all waiting now; a fetch under way is left to end by itself."""
+        """Stops renewing, and ends all waiting now; a fetch in flight is left to finish."""
         with self._lock:
             self._closed = True
             if self._timer is not None:
@@ -118,7 +118,8 @@ class Renewed(Generic[Value]):
             _finish(pending, self._too_late())
 
     def ask(self) -> Future[None] | None:
-        """The end, good or bad, of a fetch that is under way or begins now; None while the pause after one lasts.
+        """A future that resolves when a fetch that is in flight or begins now ends, successfully or not; None during
+        the pause after a fetch.
 
         It never holds an error and cannot be cancelled.
         """
@@ -131,7 +132,7 @@ class Renewed(Generic[Value]):
         return ended
 
     def get(self, cancel: Cancel) -> Grant[Value]:
-        """One that is good for now. Raises UpstreamError, or the reason of the cancelled call."""
+        """A valid value. Raises UpstreamError, or the reason of the cancelled call."""
         cancel.check()
         with self._lock:
             grant, now = self._grant, self._clock()
@@ -147,7 +148,8 @@ class Renewed(Generic[Value]):
         return self._wait(pending, cancel)
 
     def reject(self, refused: Value) -> bool:
-        """Whether a value that the vendor refused is forgotten; a brand-new one is not, lest each call fetch one."""
+        """Discards a value that the vendor rejected; returns whether it did. A brand-new one is kept, so that not every
+        call fetches one."""
         with self._lock:
             grant = self._grant
             if grant is None or grant.value != refused or self._clock() - grant.fetched <= PAUSE:
@@ -156,7 +158,8 @@ class Renewed(Generic[Value]):
             return True
 
     def replace(self, refused: Value, cancel: Cancel) -> Value | None:
-        """Another one than the vendor refused; None where there is none for now. Other calls go on with the old one.
+        """A value other than the one that the vendor rejected; None if there is none yet. Other calls keep using the
+        old one.
 
         Raises the reason of the cancelled call.
         """
@@ -177,7 +180,7 @@ class Renewed(Generic[Value]):
         return fetched if fetched != refused else None
 
     def _begin(self, *, alone: bool = False) -> Future[Grant[Value]]:
-        """``alone`` where no call waits that would be told of a failure."""
+        """Begins a fetch. ``alone``: no call is waiting that would get its error."""
         if self._timer is not None:
             self._timer.cancel()
         self._closed_until = self._clock() + self._least
@@ -242,7 +245,7 @@ class Renewed(Generic[Value]):
         return error.at(PHASE, f"the source of the {self._what} is still silent")
 
     def _abandon(self, pending: Future[Grant[Value]]) -> None:
-        """A fetch that is stuck must not keep later calls from having their own."""
+        """Detaches a fetch that hangs, so that later calls can begin their own."""
         with self._lock:
             if self._pending is pending:
                 self._pending = None
@@ -256,7 +259,7 @@ def _uncancellable() -> Future[Any]:
 
 
 def _finish(pending: Future[Grant[Value]], outcome: Grant[Value] | Exception) -> None:
-    # Closing may have ended it before its fetch did.
+    # ``close`` may have resolved it before its fetch ended.
     with suppress(InvalidStateError):
         if isinstance(outcome, Grant):
             pending.set_result(outcome)

@@ -1,6 +1,6 @@
-"""Things that are costly to make, shared by all who ask for the same: connections, credentials, fetched keys.
+"""Expensive objects shared by all users with equal settings: connections, credentials, fetched keys.
 
-Any thread. What is asked for by equal settings is made once, and closed once, when its last holder lets go.
+Any thread. Each is made once for equal settings, and closed once, when its last holder releases it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nexus.dataclasses import dataclass
 Thing = TypeVar("Thing")
 
 Make = Callable[[ExitStack], Thing]
-"""Makes one, and leaves in the stack what is to be done when nobody holds it any more."""
+"""Makes one; pushes onto the stack what to do when its last holder releases it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -29,7 +29,7 @@ class _Entry:
 
 
 class Shared:
-    """What is held at present; of one process, or of one owner who shares with nobody."""
+    """The objects currently held, in one process or by one owner who does not share."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -63,14 +63,14 @@ class Shared:
 
 
 class Holder:
-    """Holds some of them until it is closed."""
+    """Holds shared objects until it is closed."""
 
     def __init__(self, shared: Shared | None = None) -> None:
         self._shared = shared if shared is not None else Shared()
         self._held: list[_Entry] = []
 
     def hold(self, kind: str, made_of: object, make: Make[Thing]) -> Thing:
-        """The one of this kind that was made of something equal, or a new one. ``made_of`` is compared, never shown."""
+        """The object of this kind made of something equal, or a new one. ``made_of`` is compared, never shown."""
         entry = self._shared.find(kind, made_of, make)
         self._held.append(entry)
         thing: Thing = entry.thing

@@ -1,7 +1,7 @@
 """JSON encoding, and safe accessors for untrusted JSON.
 
-Law: upstream and client data is never indexed; it is asked through a guard that answers with an empty value
-of the right type.
+Law: client and upstream data is never indexed; it is read through accessors that return an empty value of the right
+type.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from pydantic_core import from_json, to_json
 from nexus.late import pattern
 
 Json = Any
-"""A decoded JSON value; the only place where ``Any`` is welcome."""
+"""A decoded JSON value; the only place where ``Any`` is allowed."""
 
 
 def decode(raw: bytes | str) -> Json:
-    """Parse strict JSON: no NaN or Infinity; half a surrogate pair becomes U+FFFD.
+    """Parses strict JSON: no NaN or Infinity; a lone surrogate becomes U+FFFD.
 
     Raises ValueError whose text is safe to show.
     """
@@ -44,7 +44,7 @@ def decode_object(raw: bytes | str) -> dict[str, Json]:
 
 
 def decode_delta(raw: bytes | str) -> Json:
-    """As ``decode``, but half a surrogate pair stays, for the other half may come with the next delta."""
+    """As ``decode``, but keeps a lone surrogate, because its other half may come with the next delta."""
     try:
         return from_json(raw, allow_inf_nan=False)
     except ValueError:
@@ -54,7 +54,7 @@ def decode_delta(raw: bytes | str) -> Json:
 
 
 def encode(value: Json) -> bytes:
-    """Compact UTF-8 JSON. Numbers beyond all bounds become null, half a surrogate pair U+FFFD."""
+    """Compact UTF-8 JSON. Infinity and NaN become null, a lone surrogate U+FFFD."""
     try:
         return to_json(value, inf_nan_mode="null")
     except ValueError:
@@ -65,7 +65,7 @@ _HALF_PAIR = pattern(r"\\u[dD][89a-fA-F]")
 
 
 def _with_half_pairs(raw: bytes | str) -> Json:
-    """What is JSON but for escapes that are half a pair; None for anything else."""
+    """The value of JSON that is valid except for lone surrogate escapes; None for anything else."""
     try:
         written = raw if isinstance(raw, str) else raw.decode()
         return json.loads(written, parse_constant=_refuse) if _HALF_PAIR.search(written) else None
@@ -78,7 +78,7 @@ def _refuse(constant: str) -> Json:
 
 
 def without_half_pairs(value: Json) -> Json:
-    """The same, with the halves of surrogate pairs joined where they meet and U+FFFD for each that is alone."""
+    """The value with adjacent surrogates joined, and U+FFFD for each lone one."""
     match value:
         case str():
             return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -106,20 +106,20 @@ def text(value: object) -> str:
 
 
 def only(fields: Mapping[str, Json]) -> dict[str, Json]:
-    """The fields that have something to say."""
+    """The fields that are not None."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
 def count(value: object) -> int:
-    """The natural number, which some servers write as ``12.0``, rounded up; 0 for anything else, and for more than
-    anybody can have counted."""
+    """The natural number, rounded up, because some servers send ``12.0``; 0 for anything else, and for implausibly
+    large numbers."""
     if isinstance(value, _NUMBERS) and not isinstance(value, bool) and 0 < value <= MOST_COUNTED:
         return ceil(value)
     return 0
 
 
 def base64_bytes(data: str) -> bytes | None:
-    """What base64 stands for; None for what is none."""
+    """The decoded base64; None if invalid."""
     try:
         return base64.b64decode(data, validate=True)
     except ValueError:
@@ -127,17 +127,17 @@ def base64_bytes(data: str) -> bytes | None:
 
 
 def digest(words: str, digits: int = 64) -> str:
-    """A short name for a text that nothing else has: hexadecimal digits of its SHA-256."""
+    """A unique short name for a text: hexadecimal digits of its SHA-256."""
     return hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:digits]
 
 
 MOST_COUNTED = 2**53 - 1
-"""What every reader of JSON takes for the same number."""
+"""The largest integer that all JSON readers represent exactly."""
 
 _NUMBERS = (int, float)
 
 
 def item_at(items: Sequence[Any], step: str) -> Any:
-    """The item that a step of a path names; None where it names none."""
+    """The item that a step of a path names, or None."""
     place = int(step) if step.isdecimal() and len(step) < 10 else len(items)
     return items[place] if place < len(items) else None
