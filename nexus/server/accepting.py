@@ -1,8 +1,8 @@
-"""Accepts connections: a fair share where several processes listen, none where nothing is left to accept them with.
+"""Accepts connections: balanced among several processes, and paused when file descriptors or memory run out.
 
-A connection that cannot be accepted waits in the system's queue; it costs one log line, not one for each try. The
-system wakes every process that listens and gives the connection to the quickest, which often is the same one: so a
-process that has more of them than another leaves the socket alone for a moment, and takes one at a time.
+Connections that cannot be accepted wait in the system's queue; this is logged once, not for every retry. The system
+wakes every listening process and gives the connection to the quickest, often the same one. So a process with more
+connections than another one leaves the socket alone briefly, and each accepts one connection at a time.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ from nexus.server.shares import Share
 log = logging.getLogger("nexus.server")
 
 PAUSE = 0.25
-"""Seconds until it is tried again."""
+"""Seconds until accepting is retried."""
 
 QUIET = 60.0
-"""Seconds in which the log line stands for all further pauses."""
+"""Seconds after a log line during which further pauses are not logged."""
 
 AT_ONCE = 128
-"""Connections that are accepted before the loop does something else."""
+"""Maximum connections accepted before the loop does something else."""
 
 YIELD = 0.005
-"""Seconds for which a process with more connections than another one leaves a connection to it."""
+"""Seconds for which a process with more connections than another one leaves the socket to it."""
 
 TIMES = 20
-"""How often it does so in a row: whoever takes nothing for that long is too busy, and what waits is taken for it."""
+"""Maximum times in a row that it does so; by then the others are too busy, so this process accepts what waits."""
 
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class PausingServer(HTTPServer):
-    """An HTTP server whose listening sockets rest: while descriptors are short, or others have fewer connections."""
+    """An HTTP server that pauses accepting while descriptors are short or other processes have fewer connections."""
 
     share: Share | None = None
-    """Of the connections that several processes accept together."""
+    """This process's connection count, if several processes accept together."""
 
     closed = 0
-    """Connections that ended since somebody set it to 0."""
+    """Connections closed since this was last reset to 0."""
 
     _told_at: float | None = None
 
@@ -154,7 +154,7 @@ class _Acceptor:
             self._accepted(connection, address)
 
     def _rest(self, seconds: float, then: Callable[[], None]) -> None:
-        # Ready sockets would wake the loop again and again.
+        # A readable socket would wake the loop again and again.
         self._loop.remove_handler(self._sock)
         self._timer = self._loop.call_later(seconds, then)
 

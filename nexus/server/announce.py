@@ -1,6 +1,6 @@
-"""What Nexus says about itself once it serves: its version, what to paste into clients, warnings, the demo's console.
+"""What Nexus prints once it serves: its version, client settings to paste, warnings, and the demo's instructions.
 
-Every line that looks like a command works when it is pasted, in a POSIX shell; no key is in any.
+Every line that looks like a command works when pasted into a POSIX shell. No line contains a key.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ For real models, `nexus init` writes a nexus.toml from the vendor keys in your e
 
 
 def demo_text(base: str) -> str:
-    """The console text of the demo, served at ``base`` such as "http://127.0.0.1:8000"."""
+    """Returns the demo's console text; ``base`` is its URL, such as "http://127.0.0.1:8000"."""
     return DEMO.format(base=reachable(base.rstrip("/")))
 
 
 def what_to_paste(settings: Settings, base: str) -> Iterator[str]:
-    """One line for each kind of client: its name, and exactly what it is to be given."""
+    """Yields one line per client: its name, and the command or variables to paste."""
     gateway = Gateway(settings, base, placeholder(settings))
     if not settings.llm.paths or base.startswith(UNIX):
         return
@@ -85,7 +85,7 @@ log = logging.getLogger("nexus")
 
 @dataclass(frozen=True, slots=True)
 class Urls:
-    """Where it is reached; ``health`` and ``metrics`` have URLs of their own where they have addresses of their own."""
+    """The URLs of this server; ``health`` and ``metrics`` are None unless they have separate addresses."""
 
     calls: list[str]
     health: str | None
@@ -93,7 +93,7 @@ class Urls:
 
     @classmethod
     def of(cls, settings: Settings, listeners: Listeners) -> Self:
-        """While the sockets are open."""
+        """Returns the URLs; the sockets must still be open."""
         secure = settings.server.tls is not None
         health, metrics = (
             next((base_url(sock) for sock in sockets), None) for sockets in (listeners.health, listeners.metrics)
@@ -103,7 +103,7 @@ class Urls:
 
 def announce(settings: Settings, urls: Urls, *, demo: bool) -> None:
     bases = urls.calls
-    # Clients call a host; of Unix sockets only other programs of this machine know what to do with them.
+    # Prefer a TCP address, because few clients support Unix sockets.
     base = next((base for base in bases if base.startswith(("http:", "https:"))), bases[0])
     log.info(f"Nexus {__version__}")
     for line in what_to_paste(settings, base):

@@ -1,6 +1,6 @@
-"""Which path goes to which handler, and in which dialect its errors are written.
+"""Maps paths to handlers, and to the dialect of their errors.
 
-One table; paths come from the settings, and every other one is told which is the nearest.
+Paths come from the settings; at any other path, a 404 names the nearest one.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from nexus.server.usage import CallsHandler, ReportHandler
 from nexus.settings import Settings
 
 MOST_KNOWN, LONGEST_KNOWN = 500, 200
-"""Paths whose handlers are remembered, and characters of one."""
+"""Maximum paths whose handlers are cached, and maximum characters of such a path."""
 
 
 _LITERAL = re.compile(r"(?:[/\w](?![?*+{]))*")
 
 
 class Spec:
-    """Which paths go to a handler, and with what arguments. The pattern of a path is compiled when one is asked for
-    that begins as it does: most never are."""
+    """A path pattern with its handler and arguments. The pattern is compiled when a requested path has its literal
+    prefix, because most patterns are never needed."""
 
     def __init__(self, pattern: str, handler: type[RequestHandler], dialect: Dialect = DEFAULT, **more: object) -> None:
-        """``more`` are arguments of the handler, beside the dialect."""
+        """``more`` are arguments of the handler in addition to the dialect."""
         self.handler = handler
         self.arguments: dict[str, Any] = {"dialect": dialect, **more}
         self._pattern = pattern
@@ -56,13 +56,13 @@ class Spec:
         return re.compile(self._pattern)
 
     def match(self, path: str) -> list[bytes] | None:
-        """What the groups of the pattern hold, unquoted; None where the path is another one."""
+        """Returns the pattern's groups, unquoted; None if the path does not match."""
         found = self._compiled.fullmatch(path) if path.startswith(self._begins) else None
         return None if found is None else [url_unescape(group, encoding=None, plus=False) for group in found.groups()]
 
 
 class App(Application):
-    """Serves one runtime; at a path that none of ``specs`` has, what is said of one that does not exist."""
+    """Serves one runtime; paths that match none of ``specs`` get a 404."""
 
     def __init__(self, server: Server, runtime: Runtime, specs: Iterable[Spec]) -> None:
         super().__init__(log_function=_no_log)
@@ -74,7 +74,7 @@ class App(Application):
         self._known: dict[str, tuple[Spec, list[bytes]]] = {}
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HandlerDelegate:
-        """In place of Tornado's, which tries rule by rule for every request; the last one has every path."""
+        """Replaces Tornado's, which tries rule by rule for every request. The last spec matches every path."""
         known = self._known.get(request.path)
         if known is None:
             found = ((spec, spec.match(request.path)) for spec in self._specs)
@@ -88,10 +88,10 @@ class App(Application):
 
 
 class HandlerDelegate(_HandlerDelegate):
-    """Has a handler answer a request whose body it takes as it comes."""
+    """Runs a handler that receives its body in pieces."""
 
     def execute(self) -> Awaitable[None]:
-        """Of Tornado's, which also looks after templates and asks what kind of task it has."""
+        """Replaces Tornado's, which also handles templates and buffered bodies."""
         self.handler = self.handler_class(self.application, self.request, **self.handler_kwargs)
         prepared: asyncio.Future[None] = asyncio.Future()
         self.handler._prepared_future = prepared  # type: ignore[assignment]
@@ -104,12 +104,12 @@ def make_app(server: Server, runtime: Runtime) -> App:
 
 
 def make_health_app(server: Server, runtime: Runtime) -> App:
-    """What is served where health has an address of its own."""
+    """Returns the application for the separate address of health."""
     return App(server, runtime, _health(runtime.settings))
 
 
 def make_metrics_app(server: Server, runtime: Runtime) -> App:
-    """What is served where metrics have an address of their own."""
+    """Returns the application for the separate address of metrics."""
     return App(server, runtime, [Spec(re.escape(runtime.settings.server.metrics.path), OwnMetricsHandler)])
 
 
@@ -126,7 +126,7 @@ def _specs(runtime: Runtime) -> Iterator[Spec]:
             base, first = place.pattern, place.dialects[0]
             for dialect in place.dialects:
                 answers = dialect.operations[0].pattern
-                # A client whose base URL is the endpoint itself asks for nothing that is stored.
+                # A doubled endpoint comes from a base URL that is the endpoint itself: 404, not an id of a stored item.
                 yield Spec(f"{base}{answers}{answers}", UnknownPath, dialect)
                 for operation in dialect.operations:
                     pattern = f"({operation.pattern})" if operation.many else operation.pattern
@@ -136,7 +136,7 @@ def _specs(runtime: Runtime) -> Iterator[Spec]:
             yield Spec(f"{re.escape(place.path)}{hellos}", HelloHandler, first)
         for place in bases(settings):
             for models in place.models:
-                # Where protocols list models at one path, the first one's endpoint answers for all.
+                # If protocols list models at the same path, the first one's spec answers for all.
                 others = [other.dialects[0] for other in bases(settings) if models in other.models]
                 yield Spec(re.escape(models), ModelListHandler, place.dialects[0], others=others)
                 yield Spec(f"{re.escape(models)}/(.+)", ModelHandler, place.dialects[0], others=others)
@@ -158,7 +158,8 @@ def _specs(runtime: Runtime) -> Iterator[Spec]:
 
 
 def _beside(settings: Settings, place: Base, operation: Operation) -> list[Dialect]:
-    """The dialects that have an operation at one path, where protocols share a base: files, whose path is the same."""
+    """Returns all dialects with this operation at the same path, if there are several: protocols that share a base both
+    have files."""
     found = [
         dialect
         for base in bases(settings)
@@ -175,4 +176,4 @@ def _health(settings: Settings) -> Iterator[Spec]:
 
 
 def _no_log(handler: RequestHandler) -> None:
-    """Calls have a log line of their own."""
+    """Disables Tornado's access log; Nexus has its own."""

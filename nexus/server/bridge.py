@@ -1,7 +1,7 @@
-"""Where worker threads and the loop meet: one channel per call.
+"""Passes answers from worker threads to the loop: one channel per call.
 
-Law: stdlib only, and the only file that knows both sides. A worker may block here, the loop never does. The channel is
-bounded in bytes, so a slow client stops the worker and with it the upstream; many pieces cost one wake-up of the loop.
+Law: stdlib only, and the only file that knows both sides. A worker may block here; the loop never does. The channel is
+bounded in bytes, so a slow client pauses the worker and with it the upstream. Many pieces cost one wake-up of the loop.
 After ``close`` or ``end`` nothing blocks any more.
 """
 
@@ -16,18 +16,18 @@ from functools import partial
 from typing import Generic, Literal, TypeVar
 
 CAPACITY = 256 * 1024
-"""Bytes that may wait in a channel before its worker has to."""
+"""Bytes that a channel buffers before its worker blocks."""
 
 BEHIND = 1.0
-"""Seconds that a worker waits for a loop which is behind."""
+"""Maximum seconds that a worker waits for a loop that is behind."""
 
 Head = TypeVar("Head")
 
 
 class Bell:
-    """Wakes the loop: rung any number of times, by any threads, it costs one wake-up until the loop has come.
+    """Wakes the loop from any thread; until the loop reacts, any number of rings cost one wake-up.
 
-    It does what ``call_soon_threadsafe`` does at a third of the cost. Made and closed on the loop.
+    Does the same as ``call_soon_threadsafe`` at a third of the cost. Created and closed on the loop.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -40,9 +40,9 @@ class Bell:
         loop.add_reader(self._ear, self._answer)
 
     def ring(self, callback: Callable[[], None]) -> None:
-        """Has the loop call it soon; after the end nobody does."""
+        """Makes the loop call ``callback`` soon; after ``close``, it is never called."""
         self._callbacks.append(callback)
-        # Who finds it rung comes before the loop looks: it forgets that first.
+        # If the bell is rung already, the loop will see this callback: it resets the flag before it takes callbacks.
         if not self._rung:
             self._rung = True
             self.pull()
@@ -68,14 +68,14 @@ class Bell:
 
 
 Pause = Literal["full", "silence", "end"]
-"""Why pieces do not flow."""
+"""Why ``flow`` returned."""
 
 
 class Channel(Generic[Head]):
-    """Carries one head, then pieces, then the end, from a worker to the loop."""
+    """Carries one head, then pieces, then the end from a worker to the loop."""
 
     def __init__(self, bell: Bell) -> None:
-        """``bell`` is the loop's, for all of its channels."""
+        """``bell`` is shared by all channels of the loop."""
         self._bell = bell
         self._loop = bell.loop
         self._lock = threading.Lock()
@@ -94,8 +94,8 @@ class Channel(Generic[Head]):
     # The worker's side.
 
     def publish(self, head: Head, first: bytes, *, whole: bool = False) -> bool:
-        """Hands over the head with the first piece. False, and neither taken: the loop sent its own head, or left.
-        ``whole``: nothing follows but the end, and the loop learns of all at once.
+        """Hands over the head with the first piece. Returns False, and takes neither, if the loop sent its own head or
+        closed the channel. ``whole``: only the end follows; the loop is woken then, for everything at once.
         """
         with self._lock:
             if self._closed or self._head_sent:
@@ -109,7 +109,7 @@ class Channel(Generic[Head]):
         return True
 
     def put(self, piece: bytes) -> bool:
-        """Blocks while the channel is full. False: it was closed, nobody wants the piece."""
+        """Adds a piece; blocks while the channel is full. Returns False if the channel was closed."""
         with self._lock:
             while self._size >= CAPACITY and not self._closed:
                 self._stay()
@@ -119,8 +119,8 @@ class Channel(Generic[Head]):
             self._pieces.append(piece)
             self._size += len(piece)
             if self._rung and self._send is not None:
-                # Workers that always have more to say would keep the loop waiting, and calls that begin. What the
-                # loop comes for then leaves in one write with this piece.
+                # The loop is behind. Workers that kept producing would starve it, and new calls. When it gets here, it
+                # sends this piece and the pending ones in one write.
                 self._stay(BEHIND)
                 return not self._closed
             callback = self._wanted()
@@ -128,7 +128,7 @@ class Channel(Generic[Head]):
         return True
 
     def end(self, error: Exception | None = None, *, over: bool = False) -> None:
-        """``over``: the worker does nothing any more for the call, so that nobody has to wait for it."""
+        """Ends the answer. ``over``: the worker does nothing more for the call, so the loop need not wait for it."""
         with self._lock:
             self._ended, self._over = True, over
             self._error = error
@@ -137,13 +137,13 @@ class Channel(Generic[Head]):
 
     @property
     def content_sent(self) -> bool:
-        """Whether anything of an answer was handed over: no other attempt may answer any more."""
+        """Whether any of an answer was handed over: then no other attempt may answer."""
         return self._content_sent
 
     # The loop's side.
 
     async def head(self, timeout: float | None) -> Head | None:
-        """The worker's head; None when there is none within ``timeout`` seconds. Raises the error it ended with."""
+        """Returns the worker's head, or None after ``timeout`` seconds. Raises the error that the worker ended with."""
         deadline = None if timeout is None else self._loop.time() + timeout
         while True:
             with self._lock:
@@ -157,18 +157,18 @@ class Channel(Generic[Head]):
                 return None
 
     def commit(self) -> bool:
-        """The loop sends its own head. False: the worker's is there after all."""
+        """Reserves the head for the loop. Returns False if the worker's head or end has arrived meanwhile."""
         with self._lock:
             self._head_sent = self._head is None and not self._ended
             return self._head_sent
 
     @property
     def is_over(self) -> bool:
-        """Whether the worker has said that it does nothing any more."""
+        """Whether the worker ended with ``over``."""
         return self._over
 
     def whole(self) -> bytes | None:
-        """All of an answer that has ended well; None for any other."""
+        """Returns the whole answer if it has ended without an error; else None."""
         with self._lock:
             if not self._ended or self._error is not None:
                 return None
@@ -176,7 +176,8 @@ class Channel(Generic[Head]):
             return b"".join(pieces)
 
     async def take(self, timeout: float) -> list[bytes] | None:
-        """All pieces that wait, [] after ``timeout`` seconds of silence, None at the end. Raises the end's error."""
+        """Returns all buffered pieces, [] after ``timeout`` seconds without any, None at the end. Raises the end's
+        error."""
         deadline = self._loop.time() + timeout
         while True:
             with self._lock:
@@ -193,9 +194,9 @@ class Channel(Generic[Head]):
                 return []
 
     async def flow(self, send: Callable[[bytes], bool], timeout: float) -> Pause:
-        """Has pieces sent as they come, without waking anybody for them, until there is something to decide: "full"
-        when ``send`` said False, since a piece is not out yet; "silence" after ``timeout`` seconds without a piece; or
-        "end". Raises the end's error, and what ``send`` raises.
+        """Sends pieces as they arrive, without waking the calling task for each. Returns "full" when ``send`` returned
+        False, because a piece is not fully written; "silence" after ``timeout`` seconds without a piece; or "end".
+        Raises the end's error, and what ``send`` raises.
         """
         flow: asyncio.Future[Pause] = self._loop.create_future()
         self._flow = flow
@@ -207,20 +208,20 @@ class Channel(Generic[Head]):
         finally:
             self._timer.cancel()
             self._send = self._flow = None
-            # An error in it holds this frame.
+            # Break the cycle: an error in the future refers to this frame.
             del flow
 
     def _look(self, timeout: float) -> None:
-        """Comes when it could have been silent for so long: a timer for each piece would cost more than the piece."""
+        """Checks for silence, when it is due at the earliest: a timer per piece would cost more than the piece."""
         due = self._sent_at + timeout
-        # A piece that waits is no silence, however late the loop is.
+        # A pending piece is no silence, however late the loop is.
         if self._rung or self._loop.time() < due:
             self._timer = self._loop.call_at(due, self._look, timeout)
         elif self._flow is not None and not self._flow.done():
             self._flow.set_result("silence")
 
     def _deliver(self) -> None:
-        """Sends what waits; on the loop."""
+        """Sends all buffered pieces; on the loop."""
         with self._lock:
             self._rung = False
             self._let_on()
@@ -244,14 +245,14 @@ class Channel(Generic[Head]):
             flow.set_exception(error)
 
     def close(self) -> None:
-        """Nobody reads any more; a worker blocked in ``put`` goes on and learns it."""
+        """Closes the channel for reading; a worker blocked in ``put`` returns False."""
         with self._lock:
             self._closed = True
             self._pieces.clear()
             self._let_on()
 
     async def _woken(self, waiter: asyncio.Future[None], deadline: float | None) -> bool:
-        """Whether the worker woke us before the deadline."""
+        """Waits; returns whether the worker woke us before the deadline."""
         timer = None if deadline is None else self._loop.call_at(deadline, _resolve, waiter)
         try:
             await waiter
@@ -263,13 +264,14 @@ class Channel(Generic[Head]):
         return woken
 
     def _let_on(self) -> None:
-        """Under the lock: a worker that waits looks again when it is given up."""
+        """Wakes the worker that waits in ``_stay``. Call it under the lock."""
         if self._waits:
             self._waits = False
             self._turn.release()
 
     def _stay(self, seconds: float = -1) -> None:
-        """Under the lock, which is free meanwhile: waits for ``_let_on``; for so long, or below 0 without an end."""
+        """Waits for ``_let_on``, at most ``seconds``, without limit if below 0. Call it under the lock, which is
+        released meanwhile."""
         self._turn.acquire(blocking=False)
         self._waits = True
         self._lock.release()
@@ -277,7 +279,8 @@ class Channel(Generic[Head]):
         self._lock.acquire()
 
     def _wanted(self) -> Callable[[], None] | None:
-        """What the loop is to be woken for, under the lock; nothing where it is on its way or does not wait."""
+        """Returns the callback to wake the loop for; None if it is already woken or does not wait. Call it under the
+        lock."""
         if self._send is not None:
             rung, self._rung = self._rung, True
             return None if rung else self._deliver
@@ -285,7 +288,7 @@ class Channel(Generic[Head]):
         return None if waiter is None else partial(_resolve, waiter)
 
     def _wake(self, callback: Callable[[], None] | None) -> None:
-        """Not under the lock, which the loop needs at once."""
+        """Call it without the lock, which the loop needs at once."""
         if callback is not None:
             self._bell.ring(callback)
 

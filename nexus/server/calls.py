@@ -1,7 +1,7 @@
-"""The endpoint of every operation: a call in, head and pieces out, and one log line at the end.
+"""The endpoint of every operation: starts the call, relays its head and pieces, and logs one line at the end.
 
-Law: loop thread only; it moves bytes and never looks into an answer. Every call that was made is finished exactly once,
-whichever way it ends, and only when its worker is done.
+Law: loop thread only; it moves bytes and never parses an answer. Every call is finished exactly once, however it ends,
+and only when its worker is done.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class CallHandler(AskedHandler):
     state: CallState | None = None
     streams_events = False
     own_head = False
-    """Whether the head went out before there was any answer."""
+    """Whether the gateway sent its own head before there was an answer."""
 
     async def post(self, path: str = "") -> None:
         await self.serve(await self.read_call(path))
@@ -42,7 +42,7 @@ class CallHandler(AskedHandler):
     get = delete = post
 
     async def read_call(self, path: str) -> CallState | None:
-        """The call at its start; None where the client disconnected while it was read. Raises ClientError."""
+        """Returns the state of a new call; None if the client disconnected meanwhile. Raises ClientError."""
         make = partial(self.make_call, path)
         heavy = self.body is not None and self.body.is_heavy
         call = await self.server.work(make) if heavy else make()
@@ -55,14 +55,14 @@ class CallHandler(AskedHandler):
         return state
 
     def route_told(self) -> str:
-        """Where the path holds an id or a model, it is told as far as the protocol goes."""
+        """The path, cut after the version if it contains an id or a model."""
         if not self.operation.many:
             return self.request.path
         base = base_of(self.runtime.settings, self.dialect)
         return f"{base.versioned}/..."
 
     async def serve(self, state: CallState | None) -> None:
-        """Answers a call in whatever way it goes."""
+        """Serves a call to its end, whether it succeeds or not."""
         if state is None:
             return
         self.logged = True
@@ -130,7 +130,7 @@ class CallHandler(AskedHandler):
         self.finish()
 
     async def _pass_on(self, state: CallState, channel: Channel[Head], head: Head | None) -> None:
-        """The answer behind its first piece."""
+        """Relays the answer after its first piece."""
         settings, connection = self.runtime.settings.server, self.connection
         content = state.trace.content if state.trace is not None else None
 
@@ -152,7 +152,7 @@ class CallHandler(AskedHandler):
         return self.dialect.framing_of(state.call.query).begin(begun=state.streamed > 0)
 
     def _late_route(self, state: CallState) -> bytes:
-        """A comment that says what a head which went out before any answer could not."""
+        """An event stream comment with the route, if the head was sent before the route was known."""
         if not self.own_head or state.route is None:
             return b""
         words = f"route={state.route}" + (f" tried={state.tried}" if state.tried else "")
@@ -162,12 +162,12 @@ class CallHandler(AskedHandler):
         return Head(200, {"content-type": "text/event-stream; charset=utf-8"}, stream=True)
 
     def _write_head(self, state: CallState, head: Head) -> None:
-        """Nothing is sent yet: the head leaves in one write with the first piece."""
+        """Sets status and headers; they are sent in one write with the first piece."""
         state.status, self.streams_events = head.status, head.stream
         self.set_status(head.status)
         held = state.reservation
         standings = held.standings if held is not None else ()
-        # What a whole answer used is known by now.
+        # The usage of a complete answer is known by now.
         left = held.budget_left(None if head.stream else state.tap.usage) if held is not None else None
         own_limits = with_own_limits(head.headers, self.dialect.name, standings, time.time())
         self.set_headers({self.dialect.id_header: self.id, **own_limits, **budget_header(left)})
@@ -183,19 +183,19 @@ class CallHandler(AskedHandler):
         self.set_headers({name: in_ascii(value) for name, value in told.items() if value})
 
     async def _flush(self, state: CallState, piece: bytes, *, last: bool = False) -> None:
-        """Waits until the client has taken the bytes. Raises StreamClosedError when it left or takes none."""
+        """Writes a piece and waits until it is sent. Raises StreamClosedError if the client disconnected or stalls."""
         if state.trace is not None and state.trace.content is not None:
             state.trace.content.answer(piece)
         if piece:
-            # Where no body is allowed not even an empty one is written.
+            # If no body is allowed, not even an empty one may be written.
             self.write(piece)
         await self._wait_for_client(self.finish() if last else self.flush())
         state.mark_first_byte()
 
     async def _wait_for_client(self, written: asyncio.Future[None]) -> None:
-        """Raises StreamClosedError when it left, or takes nothing."""
+        """Raises StreamClosedError if the client disconnected, or reads nothing for ``client_timeout``."""
         if not written.done():
-            # Not ``wait_for``: what is late is Tornado's, which does not expect that it is cancelled.
+            # Not ``wait_for``, which would cancel the future; Tornado does not expect that.
             await asyncio.wait((written,), timeout=self.runtime.settings.server.client_timeout)
         if not written.done():
             self.connection.stream.close()
@@ -203,7 +203,7 @@ class CallHandler(AskedHandler):
         written.result()
 
     async def _end_badly(self, state: CallState, error: NexusError) -> None:
-        """Before the head a plain error reply; after it the dialect's error event and a cut connection."""
+        """Sends an error reply before the head; after it, the dialect's error event, then closes the connection."""
         if isinstance(error, Cancelled):
             return
         if not self._headers_written:
@@ -212,7 +212,7 @@ class CallHandler(AskedHandler):
             self.answer_error(error)
             return
         if not self.streams_events:
-            # What an error is no part of can only be cut.
+            # This format has no error event: closing the connection is the only signal.
             self.connection.stream.close()
             return
         try:
@@ -221,7 +221,7 @@ class CallHandler(AskedHandler):
             await self._flush(state, route + frame)
         except StreamClosedError:
             return
-        # Ending the chunked body properly would make a broken answer look whole to whoever ignores the event.
+        # Not the regular end of the chunked body: to clients that ignore the event, the answer would look complete.
         self.connection.stream.close()
 
     def _broken(self, state: CallState) -> BrokenStream:
@@ -248,7 +248,8 @@ class CallHandler(AskedHandler):
             state.status = state.error.status
         self.server.finished(call_record(state, self.runtime.prices.cost))
         if state.error is not None:
-            # Its frames hold the state, which holds it: do not wait for the collector with a large body.
+            # The error's frames refer to the state, which refers to the error. Break the cycle, because the garbage
+            # collector would free a large body late.
             state.error.with_traceback(None).__context__ = state.error.__cause__ = None
         state.part()
         self.state = None

@@ -1,4 +1,4 @@
-"""How long a client may take for each phase of a request."""
+"""Timeouts for each phase of a client's request."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from nexus.errors import ClientError, RequestTimeout
 from nexus.server.stream import ClientStream
 
 HEAD_SECONDS = 60.0
-"""How long a head may take from its first byte on."""
+"""Maximum time for a head, from its first byte."""
 
 DISCARD_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """Seconds, and the largest body in bytes. ``idle`` bounds the silence inside a body, ``upload`` all of it,
-    ``keep_alive`` the wait for a request."""
+    """Timeouts in seconds, and the maximum body size in bytes. ``idle`` limits pauses within a head or body,
+    ``upload`` the whole body, ``keep_alive`` the wait for a request."""
 
     idle: float
     upload: float
@@ -27,9 +27,8 @@ class Clocks:
 
 
 class PhaseClock:
-    """Of one request. ``late`` is called when a phase took too long, with what to say where that can be heard.
-
-    ``since`` is when the phase began.
+    """The timer of one request. ``late`` is called when a phase times out, with the error to answer, or None if the
+    connection should just close. ``since`` is when the phase began.
     """
 
     def __init__(self, stream: ClientStream, clocks: Clocks, late: Callable[[ClientError | None], None]) -> None:
@@ -67,7 +66,7 @@ class PhaseClock:
             self._timer = None
 
     def end(self) -> None:
-        """The request is over: nobody is told of anything any more, and its connection is held by no ring."""
+        """Ends the timer with the request, and breaks the reference cycle with the connection."""
         self.stop()
         self._late = lambda error: None
 

@@ -1,6 +1,6 @@
-"""How many bytes of request bodies are in flight, over all calls, and how many may be.
+"""Counts and limits the bytes of request bodies in flight, over all calls.
 
-Law: thread-safe. Every load is released, on every path; a call alone is never refused.
+Law: thread-safe. Every load is released, on every path. A call that is alone is never rejected.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from pathlib import Path
 from nexus.errors import Overloaded
 
 SHARE = 8
-"""The part of the memory that bodies may take: what is made of a body takes about four times its size."""
+"""Bodies may take 1/SHARE of the memory, because parsing a body takes about four times its size."""
 
 OWN = 96 << 20
-"""Bytes that a process takes before its first call."""
+"""Bytes that a process uses before its first call."""
 
 _SYSTEM = Path("/")
 _LIMITS = ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes")
-"""Of the container that this process runs in; versions 2 and 1 of control groups."""
+"""Files with the memory limit of this process's container, of cgroup versions 2 and 1."""
 
 _FALLBACK = 1 << 31
 
 
 class BytesInFlight:
-    """At most ``limit`` bytes."""
+    """A counter of at most ``limit`` bytes."""
 
     def __init__(self, limit: int) -> None:
         self._lock = threading.Lock()
@@ -51,7 +51,7 @@ class BytesInFlight:
             load.size = 0
 
     def let_go(self, at_least: int) -> bool:
-        """Whether so many bytes were released since this was last true."""
+        """Whether ``at_least`` bytes were released since this last returned True."""
         with self._lock:
             enough = self._let_go >= at_least
             if enough:
@@ -60,7 +60,7 @@ class BytesInFlight:
 
 
 class Load:
-    """What one request holds of it."""
+    """The bytes in flight of one request."""
 
     def __init__(self, flight: BytesInFlight) -> None:
         self._flight = flight
@@ -76,7 +76,8 @@ class Load:
 
 
 def default_limit(root: Path = _SYSTEM) -> int:
-    """Bytes: a share of what the container, else the machine, has beside the process itself."""
+    """Returns the default limit in bytes: a share of the memory of the container, or else of the machine, less what the
+    process itself uses."""
     memory = min([*_container_limits(root), _physical(root)])
     return max(memory - OWN, memory // 4) // SHARE
 

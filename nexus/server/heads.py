@@ -1,6 +1,6 @@
-"""Heads: the first line of a request, its headers, how long a body they announce; an answer's id and date.
+"""Parses request heads (start line, headers, body length) and writes the heads of answers.
 
-A refusal repeats nothing of what was sent: Tornado quotes headers, and credentials with them.
+Errors repeat nothing of the request: Tornado's quote headers, which may hold credentials.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def read_headers(lines: bytes) -> HTTPHeaders:
 
 
 def in_origin_form(start: RequestStartLine, headers: HTTPHeaders) -> RequestStartLine:
-    """Without the server's name, where the target holds it as for a proxy; it counts in place of the header's (RFC 9112
+    """Reduces an absolute-form target, as sent to a proxy, to its path; its host replaces the Host header (RFC 9112
     section 3.2.2)."""
     found = None if start.path.startswith("/") else _ORIGIN.match(start.path)
     if found is None:
@@ -65,12 +65,12 @@ def in_origin_form(start: RequestStartLine, headers: HTTPHeaders) -> RequestStar
 
 @functools.lru_cache(maxsize=1024)
 def written(name: str) -> str:
-    """A header's name as answers have it, whoever named it: "X-Request-Id"."""
+    """Returns a header's name in the capitalization used in answers: "X-Request-Id"."""
     return "-".join(word.capitalize() for word in name.split("-"))
 
 
 def answer_head(start: ResponseStartLine, headers: Mapping[str, str]) -> bytes:
-    """Raises ValueError where a line would be more than one."""
+    """Returns the head as bytes. Raises ValueError if a header contains a line break."""
     lines = [f"HTTP/1.1 {start.code} {start.reason}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     text = "\r\n".join(lines)
@@ -80,17 +80,17 @@ def answer_head(start: ResponseStartLine, headers: Mapping[str, str]) -> bytes:
 
 
 def has_no_body(status: int) -> bool:
-    """Whether an answer of such a status never has one."""
+    """Whether an answer with this status never has a body."""
     return status in (204, 304) or 100 <= status < 200
 
 
 def in_ascii(text: str) -> str:
-    """As a header can have it: what lies beyond ASCII is spelled out."""
+    """Returns the text for use in a header, with non-ASCII characters escaped."""
     return text if text.isascii() else text.encode("ascii", "backslashreplace").decode("ascii")
 
 
 def body_length(headers: HTTPHeaders) -> int | None:
-    """Bytes that follow a head, None where they come in chunks. Raises InvalidRequest."""
+    """Returns the body's length in bytes, or None if it is chunked. Raises InvalidRequest."""
     encoding, length = headers.get("Transfer-Encoding"), headers.get("Content-Length")
     if encoding is not None:
         if length is not None:
@@ -108,11 +108,11 @@ def body_length(headers: HTTPHeaders) -> int | None:
 
 
 def new_id() -> str:
-    """What a request is called."""
+    """Returns a new request id."""
     return f"req_{os.urandom(16).hex()}"
 
 
 @functools.lru_cache(maxsize=2)
 def date(second: int) -> str:
-    """As a head has it, of a Unix time."""
+    """Returns a Unix time as the Date header has it."""
     return format_timestamp(second)

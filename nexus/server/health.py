@@ -1,6 +1,6 @@
-"""Two endpoints for load balancers and supervisors: whether the process lives, and whether it wants to be called.
+"""Liveness and readiness endpoints for load balancers and supervisors.
 
-Always open, never blocks, asks no vendor.
+They need no credential, never block, and call no vendor.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from nexus.wire import encode
 
 
 class HealthHandler(ReadHandler):
-    """200 for as long as it can answer: who is not healthy is to be started anew, and a server that stops is not."""
+    """Liveness: 200 as long as the process can answer, even while it stops, because an unhealthy one gets restarted."""
 
     guarded = False
 
@@ -19,7 +19,7 @@ class HealthHandler(ReadHandler):
 
 
 class ReadyHandler(ReadHandler):
-    """200 while new calls are welcome; 503 from the signal to stop on, while it still listens."""
+    """Readiness: 200 while new calls are accepted; 503 after the signal to stop, while the port is still open."""
 
     guarded = False
 

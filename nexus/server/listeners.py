@@ -1,4 +1,4 @@
-"""The sockets that the settings ask for: for calls, and for health and metrics that have addresses of their own."""
+"""The listening sockets: for calls, and for health and metrics at separate addresses."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ LISTEN_METRICS = ("server", "metrics", "listen_address")
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """``health`` and ``metrics`` are empty where they have no address of their own; ``files`` are those of Unix
-    sockets."""
+    """``health`` and ``metrics`` are empty if they have no separate address; ``files`` are those of Unix sockets."""
 
     calls: list[socket.socket]
     health: list[socket.socket] = field(default_factory=list)
@@ -35,13 +34,13 @@ class Listeners:
         self.close_sockets()
 
     def close_sockets(self) -> None:
-        """Of this process; others that have them listen on."""
+        """Closes this process's copies; processes that inherited them keep listening."""
         for sock in (*self.calls, *self.health, *self.metrics):
             sock.close()
 
 
 def listen(settings: ServerSettings, service: Service | None = None) -> Listeners:
-    """Listens everywhere, or nowhere; what a service manager hands over takes the place of what the settings name.
+    """Listens at all addresses, or at none if one fails. Sockets from a service manager replace configured addresses.
 
     Raises CannotListen.
     """

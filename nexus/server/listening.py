@@ -1,6 +1,6 @@
-"""Listening sockets: TCP on one or both of IPv4 and IPv6, and Unix sockets; and what they need for HTTPS.
+"""Listening sockets: TCP over IPv4 and IPv6, and Unix sockets; and the TLS context for HTTPS.
 
-A Unix socket that somebody answers on is never taken away; one that was left behind is.
+The file of a Unix socket that still has a listener is never removed; a stale one is.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from nexus.settings.guards import TlsSettings
 from nexus.settings.listen import AnyAddress, ListenAddress, UnixAddress, url_of
 
 BACKLOG = 4096
-"""Connections that wait to be accepted; the system may allow fewer."""
+"""Maximum connections that wait to be accepted; the system may allow fewer."""
 
 SocketFile = tuple[str, tuple[int, int]]
-"""The path of a Unix socket, and what tells its file from a later one there."""
+"""The path of a Unix socket, and its file's identity, which a later file at this path does not share."""
 
 
 class CannotListen(Exception):
-    """The text says where and why, ``path`` which setting asks for it."""
+    """The message says where and why; ``path`` is the setting with the address."""
 
     path: tuple[str, ...] = ("server", "listen_address")
 
 
 def bind_all(addresses: Sequence[AnyAddress], mode: str = "0600") -> list[socket.socket]:
-    """Listens at every address, or at none. Raises CannotListen."""
+    """Listens at every address, or at none if one fails. Raises CannotListen."""
     sockets: list[socket.socket] = []
     for address in addresses:
         try:
@@ -43,14 +43,14 @@ def bind_all(addresses: Sequence[AnyAddress], mode: str = "0600") -> list[socket
 
 
 def bind(address: ListenAddress, among: Sequence[AnyAddress] = ()) -> list[socket.socket]:
-    """One address; ``[::]`` serves IPv4 too, unless another one of ``among`` has that port."""
+    """Listens at one address; ``[::]`` includes IPv4, unless an IPv4 address or name in ``among`` has the same port."""
     shares = any(isinstance(it, ListenAddress) and it.port == address.port and ":" not in it.host for it in among)
     if address.host == "::" and not (shares and address.port):
         sockets = [_bind_tcp(socket.AF_INET6, ("::", address.port), both=True)]
     else:
         sockets = _bind_each(address.host, address.port)
     for sock in sockets:
-        # Accepted connections inherit it.
+        # Accepted connections inherit this option.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sockets
 
@@ -64,12 +64,12 @@ def base_url(sock: socket.socket, *, secure: bool = False) -> str:
 
 
 def files_of(sockets: Sequence[socket.socket]) -> list[SocketFile]:
-    """The files of Unix sockets."""
+    """Returns the files of the Unix sockets among ``sockets``."""
     return [(path, _identity(path)) for path in filter(None, map(_path_of, sockets))]
 
 
 def remove_files(files: Sequence[SocketFile]) -> None:
-    """Those that are still ours."""
+    """Removes the files, except those that were replaced meanwhile."""
     for path, identity in files:
         try:
             if _identity(path) == identity:
@@ -79,13 +79,13 @@ def remove_files(files: Sequence[SocketFile]) -> None:
 
 
 def _identity(path: str) -> tuple[int, int]:
-    """Number and birth of a file: a number alone is soon another file's."""
+    """Returns the inode number and modification time of a file, because inode numbers are soon reused."""
     found = os.stat(path)
     return found.st_ino, found.st_mtime_ns
 
 
 def _bind_each(host: str, port: int) -> list[socket.socket]:
-    """Every address that a name has; port 0 becomes the same free one for all of them."""
+    """Listens at every address of a host name; port 0 becomes the same free port for all of them."""
     sockets: list[socket.socket] = []
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     try:
@@ -100,7 +100,7 @@ def _bind_each(host: str, port: int) -> list[socket.socket]:
 
 
 def _bind_tcp(family: int, address: tuple[str | int, ...], *, both: bool = False) -> socket.socket:
-    """``both``: an address of IPv6 is for IPv4 too."""
+    """Listens at one TCP address. ``both``: an IPv6 address also accepts IPv4."""
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -120,7 +120,7 @@ def _bind_unix(path: str, mode: str) -> list[socket.socket]:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
-        # The file is born with the mode that it is to have: nobody else connects in between.
+        # Create the file with its final mode, so that no other user can connect before chmod.
         before = os.umask(0o777 & ~int(mode, 8))
         try:
             sock.bind(path)
@@ -135,7 +135,7 @@ def _bind_unix(path: str, mode: str) -> list[socket.socket]:
 
 
 def _clear(path: str) -> None:
-    """Takes away a socket that nobody listens on any more. Raises OSError for anything else that stands there."""
+    """Removes a stale socket file. Raises OSError for any other file at the path."""
     try:
         kind = os.lstat(path).st_mode
     except FileNotFoundError:
@@ -155,7 +155,7 @@ def _is_left_behind(path: str) -> bool:
         except ConnectionRefusedError:
             return True
         except OSError:
-            # Whoever is too busy to answer is alive.
+            # A listener that is too busy to accept is still alive.
             return False
     return False
 
@@ -177,16 +177,16 @@ def _reason(error: OSError, address: AnyAddress) -> str:
 
 
 class TlsError(Exception):
-    """The certificate and its key cannot be used; the text is safe to show."""
+    """The certificate or its key is unusable; the message contains no secret."""
 
 
 def tls_context(tls: TlsSettings) -> ssl.SSLContext:
-    """What the listening socket needs for HTTPS. Raises TlsError."""
+    """Returns the TLS context for serving HTTPS. Raises TlsError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     try:
-        # A password given here keeps OpenSSL from asking for one on the terminal.
+        # An empty password keeps OpenSSL from asking for one on the terminal.
         context.load_cert_chain(tls.certificate, tls.key, password="")
     except (ssl.SSLError, OSError, ValueError) as error:
         raise TlsError(f"the TLS certificate and key cannot be used: {_tls_reason(error)}") from error

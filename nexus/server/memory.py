@@ -1,7 +1,7 @@
-"""Gives memory back to the system once large bodies are done with.
+"""Returns freed memory to the system, mainly after large bodies.
 
-Glibc only, and nothing elsewhere. Its allocator keeps what was freed in the arena of each thread; with hundreds of
-threads that is most of what the process ever held.
+Affects only glibc, whose allocator keeps freed memory in per-thread arenas. With hundreds of threads this would be most
+of the memory that the process ever used.
 """
 
 from __future__ import annotations
@@ -13,21 +13,24 @@ _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 _ARENAS = 4
 _MAPPED_FROM = 256 * 1024
-"""Bytes from which on an allocation is mapped by itself, and given back when it is freed."""
+"""Allocations of at least this many bytes are mapped separately, and returned to the system when freed."""
 
 
 _YOUNG = 5_000
-"""Objects that are made before the collector looks for rings among them; a call makes some hundreds, and few rings."""
+"""Garbage collection threshold of the youngest generation; a call creates hundreds of objects, but few cycles."""
 
 TRIM_AFTER = 16 * 2**20
-"""Bytes of bodies that were let go since the last time."""
+"""Trim after this many bytes of bodies were released since the last trim."""
 
 TRIM_CLOSED = 250
-"""Connections that ended since then: what they took lies free between what others still have."""
+"""Trim after this many connections closed since the last trim, because their memory is fragmented."""
 
 
 def tune() -> bool:
-    """Few arenas, and large allocations by themselves; whether the allocator can be told."""
+    """Tunes the garbage collector, and glibc's allocator: few arenas, large allocations mapped separately.
+
+    Returns whether the allocator was tuned.
+    """
     gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
     libc = _glibc()
     if libc is None:
@@ -36,13 +39,13 @@ def tune() -> bool:
 
 
 def settle() -> None:
-    """What there is now stays: the collector, which is off during a start, begins with what comes."""
+    """Excludes all existing objects from garbage collection, and enables it; it is off during startup."""
     gc.freeze()
     gc.enable()
 
 
 def trim() -> None:
-    """Gives back what lies free; takes milliseconds, on a worker."""
+    """Returns free memory to the system. Takes milliseconds; call it on a worker."""
     libc = _glibc()
     if libc is not None:
         libc.malloc_trim(0)

@@ -1,6 +1,6 @@
-"""Model lists, and single models, in the dialect of the path.
+"""Model lists and single models, in the dialect of the path.
 
-Loop thread only; what is listed is what can be called.
+Loop thread only. Lists exactly the models that the caller may call.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from nexus.wire import encode
 
 
 def card(model: Model, name: str, written_at: float) -> ModelCard:
-    """A model came to be on the day of its release, or when it was written into the configuration."""
+    """Returns a model's card. ``created`` is its release day, or ``written_at``, the age of the configuration."""
     day, settings = released(model.targets[0].model) if model.virtual is None else None, model.settings
     created = written_at if day is None else datetime.combine(day, datetime.min.time(), UTC).timestamp()
     return ModelCard(
@@ -33,7 +33,7 @@ def card(model: Model, name: str, written_at: float) -> ModelCard:
 
 
 def _efforts(route: Route) -> tuple[str, ...]:
-    """The levels of thinking that a model has; none where it does not think, or nobody knows."""
+    """Returns the model's effort levels; empty if it does not think or this is unknown."""
     dialect = route.provider.dialects_of(route.model, route.settings)[0]
     target = route.provider.target(dialect, route.model, route.settings)
     match dialect:

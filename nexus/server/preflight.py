@@ -1,6 +1,6 @@
-"""What would keep settings that are valid from being served on this machine: packages, files, certificates, ports.
+"""Checks what could prevent valid settings from being served on this machine: packages, files, certificates, ports.
 
-``check`` and serving ask here alone, so that what the one accepts the other starts. Nothing is changed by asking.
+Both ``nexus check`` and a start use only these checks, so that they accept the same settings. Checking changes nothing.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from nexus.settings.listen import ListenAddress, url_of
 from nexus.settings.types import Location
 
 _PROBE = 2.0
-"""Seconds that another Nexus gets to say that it is one."""
+"""Timeout in seconds for recognizing another Nexus at a port."""
 
 
 def problems(settings: Settings, *, beside: bool = False) -> list[Location]:
-    """Everything that has to be mended first; ``beside`` a Nexus that runs, its ports need not be free."""
+    """Returns all problems that must be fixed first. ``beside``: a Nexus is running, so ports need not be free."""
     ports = () if beside else _ports(settings)
     return [
         *_packages(settings),
@@ -36,7 +36,7 @@ def problems(settings: Settings, *, beside: bool = False) -> list[Location]:
 
 
 def served_at(settings: Settings) -> str | None:
-    """The URL of the Nexus that listens at an address of these settings; a check beside it does not mind it."""
+    """Returns the URL of the Nexus that listens at an address of these settings, or None."""
     addresses = (one for one in settings.server.listen_address if isinstance(one, ListenAddress) and one.port)
     found = next((address for address in addresses if answers_as_nexus(settings, address)), None)
     return None if found is None else url_of(found, settings.server.scheme)
@@ -70,7 +70,7 @@ def _usage(settings: Settings) -> Iterator[Location]:
 
 
 def _ports(settings: Settings) -> Iterator[Location]:
-    """Listens as serving would, and lets go at once."""
+    """Binds the addresses as serving would, and releases them at once."""
     try:
         listen(settings.server).close()
     except CannotListen as error:
@@ -78,11 +78,11 @@ def _ports(settings: Settings) -> Iterator[Location]:
 
 
 def answers_as_nexus(settings: Settings, address: ListenAddress) -> bool:
-    """Whether a Nexus listens there."""
+    """Whether a Nexus listens at the address. Blocks for up to a few seconds."""
     host, port = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host), address.port
     connection = http.client.HTTPConnection(host, port, timeout=_PROBE)
     if settings.server.tls is not None:
-        # Nothing is sent that could be stolen: only the name of the server is read.
+        # No verification: no secret is sent, and only the Server header is read.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         connection = http.client.HTTPSConnection(host, port, timeout=_PROBE, context=context)

@@ -1,6 +1,6 @@
-"""Reads the settings of a server that runs anew, and says what came of it.
+"""Rereads the settings of a running server and logs the outcome.
 
-A configuration that cannot be used changes nothing, and every problem is told with its line.
+An invalid configuration changes nothing; every problem is logged with its line.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ log = logging.getLogger("nexus")
 
 @dataclass(frozen=True, slots=True)
 class Good:
-    """``fixed`` names what changed and cannot, while the process runs."""
+    """Valid settings; ``fixed`` names the changed ones that need a restart."""
 
     settings: Settings
     fixed: list[str]
@@ -33,15 +33,15 @@ class Good:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """``problems`` are lines for people; ``files`` are those that have to change before another try makes sense."""
+    """Rejected settings; ``problems`` are lines for the log, and a retry makes sense once one of ``files`` changes."""
 
     problems: list[Problem | str]
     files: Mapping[Path, Stamp]
 
 
 def read(source: Source, running: Settings) -> Good | Refused:
-    """Blocks as long as the file system does."""
-    # What the old settings name counts too: a certificate that is missing now may come back.
+    """Reads and checks the settings. Blocks on the file system."""
+    # Watch the old settings' files too: a certificate that is missing now may come back.
     before = stamps(running.origin.files)
     try:
         return Good(*source.read_beside(running))

@@ -1,4 +1,5 @@
-"""Takes over a changed configuration, without a failed call: read and built aside, then put in place on the loop."""
+"""Reloads the configuration without failing a call: reads and builds it on a separate thread, then switches on the
+loop."""
 
 from __future__ import annotations
 
@@ -20,12 +21,12 @@ from nexus.settings.files import EVERY, Watch
 log = logging.getLogger("nexus")
 
 SERVING = "serving"
-"""What a service manager is told of a server that does."""
+"""The status reported to a service manager while the server serves."""
 
 
 class Adopter:
-    """Puts settings in place in one server that runs, by a thread of its own where calls have taken all others. Loop
-    thread only.
+    """Applies settings to a running server. Uses a separate thread, because calls may occupy all workers. Loop thread
+    only.
     """
 
     def __init__(self, running: Running) -> None:
@@ -34,7 +35,7 @@ class Adopter:
         self._turn = asyncio.Lock()
 
     async def adopt(self, settings: Settings) -> Refused | None:
-        """None where it is served from now on, or nothing is any more."""
+        """Applies the settings; returns Refused if they cannot be used. Does nothing if the server is stopping."""
         async with self._turn:
             built = await self.aside.work(lambda: self._build(settings))
             if isinstance(built, Refused):
@@ -55,7 +56,7 @@ class Adopter:
 
 
 class Reloader:
-    """Looks after the files of one process that serves alone, until it is stopped. Loop thread only."""
+    """Watches the configuration files of a single-process server until stopped. Loop thread only."""
 
     def __init__(
         self, source: Source, running: Running, notifier: Notifier | None = None, every: float = EVERY
@@ -69,7 +70,7 @@ class Reloader:
         self._task = asyncio.create_task(self._run())
 
     def ask(self) -> None:
-        """Reads the files now, changed or not."""
+        """Requests a reload, whether or not the files have changed."""
         self._asked.set()
 
     async def stop(self) -> None:
@@ -79,7 +80,7 @@ class Reloader:
 
     @property
     def busy(self) -> int:
-        """Threads that nobody can wake, where a file system hangs."""
+        """Threads that are busy, for example because a file system hangs."""
         return self._adopter.aside.busy
 
     @property

@@ -1,6 +1,6 @@
-"""The process: from settings to a served port and back, with its signals and its exit code.
+"""The serving process: its startup, signals and exit code.
 
-A first signal stops, a second one ends at once.
+The first SIGTERM or SIGINT stops it gracefully, the second one at once.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ log = logging.getLogger("nexus")
 
 
 def serve(settings: Settings, source: Source, service: Service) -> int:
-    """Serves until a signal; returns the exit code."""
+    """Serves until a signal stops it; returns the exit code."""
     logs.take_over()
     memory.tune()
     limit = raise_limit()
@@ -73,7 +73,7 @@ def _supervise(
     rereading: Rereading, listeners: Listeners, notifier: Notifier, count: int, up: Callable[[], None], store: str
 ) -> int:
     settings = rereading.settings
-    # Imported once for all workers.
+    # Import before forking, once for all workers.
     preload()
     for table in settings.llm.providers.values():
         registry.load(table.type)
@@ -89,7 +89,7 @@ async def _serve(
     running = start(settings, listeners, store)
     memory.settle()
     reloader = Reloader(source, running, notifier)
-    # Before it says that it serves: who has read that may ask it to reload or to stop.
+    # Before the announcement: whoever reads that may send a signal at once.
     stop = _on_signals(reloader.ask)
     up()
     notifier.ready(SERVING)
@@ -104,8 +104,8 @@ async def _serve(
 
 
 def _on_signals(reload: Callable[[], None]) -> asyncio.Event:
-    """Set by the first SIGTERM or SIGINT, and by a terminal that is closed; a second one of the first two ends the
-    process. Any other SIGHUP reloads."""
+    """Returns an event that the first SIGTERM or SIGINT sets, or SIGHUP if the terminal was closed. A second SIGTERM or
+    SIGINT ends the process. Any other SIGHUP reloads."""
     stop = asyncio.Event()
     had_terminal = has_terminal()
     loop = asyncio.get_running_loop()
@@ -126,7 +126,7 @@ def _on_signals(reload: Callable[[], None]) -> asyncio.Event:
         else:
             reload()
 
-    # Under nohup the signal is ignored, and stays so.
+    # Under nohup SIGHUP is ignored, and must stay so.
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         loop.add_signal_handler(signal.SIGHUP, hung_up)
     return stop

@@ -1,4 +1,4 @@
-"""A server that accepts requests on the running loop, from its start to the end of its last call.
+"""A running server, from its start to the end of its last call.
 
 Law: the loop thread never waits for workers.
 """
@@ -34,33 +34,36 @@ from nexus.telemetry.otel import open_exporting
 log = logging.getLogger("nexus.server")
 
 REAP = 10.0
-"""Seconds between two looks at what nobody uses: upstream connections, memory. A look takes microseconds."""
+"""Seconds between checks for idle upstream connections and free memory. A check takes microseconds."""
 
 
 def start(settings: Settings, listeners: Listeners, store: str | None = None) -> Running:
-    """Serves what the settings describe; call it on the loop. ``store`` is where usage is kept. Raises MissingPyJwt,
-    MissingRedis, TlsError, NewerTables and NoDriver.
+    """Starts serving; call it on the loop. ``store`` is the URL of the usage store. Raises MissingPyJwt, MissingRedis,
+    TlsError, NewerTables and NoDriver.
     """
     running = prepare(Server(settings.server), settings, prepared(settings) if store is None else store)
-    # Where there is a supervisor, it is the one who reads files.
+    # With several workers, the supervisor reads the configuration and counts this instead.
     running.server.meters.started()
     running.listen(listeners)
     return running
 
 
 def prepare(server: Server, settings: Settings, store: str) -> Running:
-    """All but listening; ``store`` is where usage is kept. Raises MissingPyJwt, TlsError and NoDriver."""
+    """Does all but listen; ``store`` is the URL of the usage store. Raises MissingPyJwt, TlsError and NoDriver."""
     running = Running(server, build(settings, server.kept))
     server.keep(Books(store))
     server.export(open_exporting(settings.telemetry))
     restore(server, running.runtime)
-    # A wrong address or password is said now, not at the first call.
+    # Logs a wrong address or password now, not at the first call.
     server.workers.start(server.kept.limits.store.ping)
     return running
 
 
 def restore(server: Server, runtime: Runtime) -> None:
-    """Budgets stand as they did before a restart, or since one of this name was there. Blocks for a moment."""
+    """Restores what was spent of budgets from the usage store, after a restart or for budgets that a reload added.
+
+    Blocks briefly.
+    """
     budgets, books = runtime.gateway.admission.budgets, server.books
     if budgets is None or books is None or books.ledger is None:
         return
@@ -73,8 +76,7 @@ def restore(server: Server, runtime: Runtime) -> None:
 
 
 class Running:
-    """``server`` stays, the runtime may be replaced. What has an address of its own, health and metrics, answers to the
-    end."""
+    """``server`` stays; the runtime may be replaced. Health and metrics at separate addresses answer until the end."""
 
     def __init__(self, server: Server, runtime: Runtime) -> None:
         self.server = server
@@ -99,11 +101,11 @@ class Running:
 
     @property
     def runtime(self) -> Runtime:
-        """What the next request begins with."""
+        """The runtime for new requests."""
         return self._current.app.runtime
 
     def adopt(self, runtime: Runtime) -> None:
-        """Serves another configuration from the next request on; requests that run keep theirs."""
+        """Switches to another configuration from the next request on; requests in flight keep theirs."""
         before, own, server = self.runtime, runtime.settings.server, self.server
         self._current.app = make_app(server, runtime)
         for make, current in self._beside:
@@ -120,7 +122,7 @@ class Running:
         before.uses.retire()
 
     async def stop(self) -> None:
-        """Accepts nothing more, lets calls end, ends the rest."""
+        """Shuts down gracefully: stops accepting, waits for calls in flight, ends the remaining ones."""
         await drain(self.server, self.http, self.runtime.settings.server)
         for http in self._beside_http:
             http.stop()
@@ -128,7 +130,7 @@ class Running:
         self._reaper.stop()
         self._pulse.stop()
         if (exporting := self.server.exporting) is not None:
-            # Not one of the workers: all of them may hang.
+            # Not on a worker, because all of them may hang.
             await asyncio.get_running_loop().run_in_executor(None, exporting.close)
         self.server.stop_threads()
         self.runtime.uses.close()
@@ -137,7 +139,7 @@ class Running:
             self.server.books.close()
 
     def _count(self) -> None:
-        """As the settings say from now on."""
+        """Applies the metrics settings."""
         settings, meters = self.runtime.settings.server, self.server.meters
         meters.enabled = settings.metrics.enabled
         meters.groups = frozenset(listed_groups(settings))

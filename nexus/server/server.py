@@ -1,4 +1,4 @@
-"""What lives as long as the process, whatever its configuration becomes: workers, running calls, bytes in flight.
+"""State that lives as long as the process, across reloads: workers, calls in flight, bytes in flight.
 
 A call is in ``calls`` from its start until both the client and the worker are done with it.
 """
@@ -41,26 +41,26 @@ log = logging.getLogger("nexus.server")
 STOPPING = "the gateway is stopping"
 
 IN_FLIGHT = "/calls"
-"""What calls that run are counted as, in all processes; no provider has such a name."""
+"""The tally of calls in flight in all processes; no provider can have this name."""
 
 FLUSH_AFTER = 1.0
-"""Seconds for which calls that are over wait for others, before they are told to the page's memory together."""
+"""Seconds for which finished calls are batched before they are recorded for the dashboard."""
 
 ASIDE = 4
-"""Threads for what people look at, so that they can when all workers are busy."""
+"""Threads for the dashboard, usage and metrics, so that these work when all workers are busy."""
 
 Result = TypeVar("Result")
 
 
 LONGEST_WAIT = 15.0
-"""Seconds that a caller waits for the identity provider's keys; a fetch is given up earlier by itself."""
+"""Maximum seconds that a caller waits for the identity provider's keys; the fetch itself times out earlier."""
 
 
 class Server:
-    """``consumers`` are told of every call that is over; ``kept`` is what a runtime takes over from the one before."""
+    """``consumers`` are called with every finished call; ``kept`` is the state that survives a reload."""
 
     def __init__(self, settings: ServerSettings, share: Share | None = None, member: Member | None = None) -> None:
-        """``share`` and ``member`` are those of one of several processes. Raises MissingRedis."""
+        """``share`` and ``member`` are given if several processes serve. Raises MissingRedis."""
         self.kept = Kept.of(settings, member)
         self.processes = 1 if member is None else member.count
         self.workers = Workers(settings.worker_threads)
@@ -83,17 +83,17 @@ class Server:
 
     @cached_property
     def bell(self) -> Bell:
-        """Of the loop that serves."""
+        """The bell of the serving loop."""
         return Bell(asyncio.get_running_loop())
 
     def keep(self, books: Books) -> None:
-        """What calls used is written down from now on."""
+        """Records usage in ``books`` from now on."""
         self.books, self.calendar = books, Calendar(books)
         self.kept.holdings.open(books.held)
         self.consumers += (books,)
 
     def look(self, late: float | None = None) -> None:
-        """Notes how things stand; ``late`` is by how many seconds a timer of the loop was."""
+        """Samples the gauges; ``late`` is by how many seconds the loop's timer was late."""
         if late is not None:
             self.meters.late(late)
         self.meters.set(catalog.UP, self.lifecycle.phase >= Phase.SERVING)
@@ -103,22 +103,22 @@ class Server:
             self.meters.lost(self.books.ledger.lost)
 
     def flight_limit(self, settings: ServerSettings) -> int:
-        """This process' part of the bytes of all request bodies."""
+        """This process's part of the limit for bytes of all request bodies."""
         return (settings.max_bytes_in_flight or default_limit()) // self.processes
 
     def disk_limit(self, settings: ServerSettings) -> int:
-        """This process' part of the bytes of all forms on the disk."""
+        """This process's part of the limit for bytes of all forms on disk."""
         return AT_ONCE * settings.max_upload_size // self.processes
 
     async def work(self, job: Callable[[], Result]) -> Result:
-        """What a worker makes of it. Raises what the job does, and Overloaded where no worker is free."""
+        """Runs the job on a worker; returns its result. Raises what the job raises, and Overloaded if none is free."""
         try:
             return await self.workers.work(job)
         except Full:
             raise Overloaded("all worker threads of the gateway are busy", retry_after=1) from None
 
     async def report(self, job: Callable[[], Result]) -> Result:
-        """The same by threads that no call can take, so that somebody can look when all others are busy."""
+        """The same on threads that calls cannot occupy, so that reports work when all workers are busy."""
         try:
             return await self.aside.work(job)
         except Full:
@@ -126,17 +126,17 @@ class Server:
 
     @staticmethod
     async def wait(future: Future[None]) -> None:
-        """For what others wait for too: neither cancels it, nor raises what could be in it."""
+        """Waits for a shared future, up to LONGEST_WAIT seconds: neither cancels it nor raises its error."""
         await asyncio.wait([asyncio.wrap_future(future)], timeout=LONGEST_WAIT)
 
     def export(self, exporting: Exporting | None) -> None:
-        """Tells a collector of calls from now on, where there is one."""
+        """Exports finished calls to a collector from now on, if there is one."""
         if exporting is not None:
             self.exporting = exporting
             self.consumers = (*self.consumers, exporting.consume)
 
     def enter(self, state: CallState) -> None:
-        """Raises Overloaded once the calls that run are being ended."""
+        """Registers a call. Raises Draining once the calls in flight are being ended."""
         if self.lifecycle.phase is Phase.ENDING:
             raise Draining(STOPPING, retry_after=1)
         self.calls[state.call.id] = state
@@ -153,13 +153,13 @@ class Server:
 
     @property
     def in_flight(self) -> int:
-        """Calls that run, in all processes."""
+        """The number of calls in flight in all processes."""
         return len(self.calls) if self._tally is None else self._tally.total(IN_FLIGHT)
 
     def show(self, *, enabled: bool) -> None:
-        """Whether calls that are over are kept for the page."""
+        """Sets whether finished calls are recorded for the dashboard."""
         if enabled and not self.recorder.enabled:
-            # Its thread begins with the server, and not at some later call.
+            # Start the thread now rather than during a later call.
             self._flush()
         self.recorder.enabled = enabled
 
@@ -173,13 +173,13 @@ class Server:
             self._flush_soon()
 
     def stop_threads(self) -> None:
-        """Nobody waits for them; what they still have to say, nobody hears."""
+        """Stops the thread pools and the bell without waiting; results of running jobs are ignored."""
         for threads in (self.workers, self.aside, self._flusher):
             threads.stop()
         self.bell.close()
 
     def finished(self, record: CallRecord) -> None:
-        """Tells everybody who counts calls; one who fails spoils nothing for the others."""
+        """Passes a finished call to all consumers; if one fails, the others still get it."""
         for consumer in self.consumers:
             try:
                 consumer(record)

@@ -1,6 +1,6 @@
-"""Lines to copy into a client, with ``{url}`` for the address by which the browser reached this gateway.
+"""Client settings to copy, with ``{url}`` for the URL by which the browser reached this gateway.
 
-No key is ever in them.
+They never contain a key.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nexus.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """``where`` says where the lines go."""
+    """``lines`` are the settings to copy; ``where`` says where they go."""
 
     name: str
     where: str
@@ -24,7 +24,7 @@ class Client:
 
 
 def clients(settings: Settings, models: Sequence[str]) -> Iterator[Client]:
-    """``models`` are those that the caller may use."""
+    """Yields the settings of each client; ``models`` are those that the caller may use."""
     gateway = Gateway(settings, "{url}", placeholder(settings))
     if not models:
         return
@@ -51,7 +51,7 @@ def _pick(models: Sequence[str], *words: str) -> str:
 
 
 def _exports(variables: Mapping[str, str]) -> str:
-    # The address is filled in by the page.
+    # The page replaces {url}, so it must not be quoted.
     shown = {name: value if value.startswith("{url}") else shlex.quote(value) for name, value in variables.items()}
     return "".join(f"export {name}={value}\n" for name, value in shown.items())
 

@@ -1,7 +1,7 @@
-"""``GET dashboard/data``: all that the page shows, as JSON.
+"""``GET dashboard/data``: the dashboard's data as JSON.
 
-The same authentication as for a call; who may not see everybody sees himself alone. Never on the loop, nor by the
-threads of calls; bounded, and many who look cost as much as one.
+Authenticated like a call; callers who may not see everyone's usage see only their own. Runs neither on the loop nor on
+the threads of calls. Its cost is bounded, and does not grow with the number of viewers.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ BUSY = "too many dashboard requests at once; retry"
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Who looks, and what he may see: ``only`` is None for everybody's. ``known`` is the digest of the texts that he
-    has already."""
+    """The viewer: ``only`` is the filter for what the viewer may see, None for everything; ``known`` is the digest of
+    the texts that the page already has."""
 
     identity: Identity
     address: str
@@ -86,7 +86,7 @@ def document(server: Server, runtime: Runtime, look: Look) -> dict[str, Json]:
 
 
 def _view(server: Server, only: Only | None, now: float) -> Mapping[str, Any]:
-    """Of everybody or of one, since this process began and, where the ledger knows, from before."""
+    """Returns the activity of everyone or of one caller: since the start, and from before if the ledger has it."""
     view = server.recorder.view(None if only is None else (only["user"], only["key"]))
     return view if server.calendar is None else server.calendar.completed(view, now, tuple((only or {}).items()))
 
@@ -102,8 +102,8 @@ def _state(server: Server, view: Mapping[str, Any]) -> dict[str, Json]:
 
 
 def _days(server: Server, view: Mapping[str, Any], look: Look, now: float) -> list[DayOfRoute]:
-    """Out of the ledger, where it knows more than what is kept in memory; of today whichever knows more, for the ledger
-    is some seconds behind and memory forgets with the process.
+    """Returns daily totals from the ledger if it outlives the process, else from memory. Today's come from whichever
+    has more, because the ledger lags by seconds and memory is lost with the process.
     """
     found, kept, today = None, of_points(view["chart"]["month"]), int(now // DAY)
     if server.calendar is not None and server.calendar.outlives:
@@ -115,7 +115,7 @@ def _days(server: Server, view: Mapping[str, Any], look: Look, now: float) -> li
 
 
 def _gauges(server: Server, runtime: Runtime, routes: Routes, look: Look, now: float) -> Iterator[Gauge]:
-    """Limits and budgets of whoever looks, and everybody's budgets for who may see them."""
+    """Yields the viewer's limits and budgets, and everyone's budgets if the viewer may see them."""
     budgets, store = runtime.gateway.admission.budgets, server.kept.limits.store
     own = list(budgets.accounts(look.identity, look.address)) if budgets is not None else []
     if budgets is not None and look.only is None and server.calendar is not None:
@@ -138,7 +138,7 @@ def _states(routes: Routes, rests: Rests, now: float, *, tells_why: bool) -> Ite
 
 
 def _route_state(route: Route, rests: Rests, now: float, *, tells_why: bool) -> RouteState:
-    """It rests where every account does, the first of which to come back counts."""
+    """Returns a route's state: it "rests" if all of its accounts are in cooldown, until the first one is back."""
     name, kind, moment = route.name, route.provider.settings.type, rests.clock()
     places = [Candidate(route, account).scopes for account in route.provider.accounts]
     ends = [rests.end(scopes, moment) for scopes in places]
@@ -151,7 +151,7 @@ def _route_state(route: Route, rests: Rests, now: float, *, tells_why: bool) -> 
 
 
 def _texts(runtime: Runtime, routes: Routes, look: Look) -> dict[str, Json]:
-    """What changes with the configuration alone, and is not sent twice."""
+    """Returns the texts that change only with the configuration; only their digest if the page already has them."""
     settings, names = runtime.settings, [model.name for model in routes.models]
     parts = encode([nexus.__version__, settings.origin.digest, settings.origin.written_at, names, look.only is None])
     digest = hashlib.sha256(parts).hexdigest()[:16]

@@ -1,7 +1,7 @@
-"""The configuration that holds, as text for people, without secrets.
+"""The effective configuration as readable text, without secrets.
 
-What may be a secret is hidden by its type, or because the settings keep it out of every repr; what is printed
-passes through the log's redactor all the same. No file that Nexus reads: durations are in seconds, sizes in bytes.
+Values are hidden if they have a secret type or their field is excluded from repr; the rest still passes through the
+log's redactor. The text is not a valid settings file: durations are in seconds, sizes in bytes.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from nexus.telemetry.logs import redacted
 
 HIDDEN = "(hidden)"
 MOST = 100_000
-"""Characters of it; a configuration of thousands of models is cut."""
+"""Maximum characters; a configuration with thousands of models is truncated."""
 
 
 def effective(settings: Settings) -> str:
-    """All that differs from its default, in the form of the settings file."""
+    """Returns all settings that differ from their defaults, in the syntax of the settings file."""
     text = redacted("\n".join(_table((), _plain(settings))).strip() + "\n")
     return text if len(text) <= MOST else f"{text[:MOST]}\n# and more\n"
 

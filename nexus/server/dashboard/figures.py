@@ -1,6 +1,6 @@
-"""What the page shows, out of what the gateway keeps: plain values for JSON, money in dollars, times in milliseconds.
+"""Computes the dashboard's figures: plain values for JSON, money in dollars, durations in milliseconds.
 
-Pure and bounded: points, routes and calls are as many as a screen can show.
+Pure and bounded: at most as many points, routes and calls as a screen can show.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from nexus.conversation.usage import PARTS
 from nexus.dataclasses import dataclass
 
 IN_CHART = 7
-"""Routes that a chart tells apart; the others are one."""
+"""Maximum routes shown separately in a chart; the others are combined."""
 
 IN_TABLE = 100
 
 NO_FAILURE = frozenset({"ok", "refused", "cancelled"})
-"""Outcomes that are no failure of the gateway's or a vendor's."""
+"""Outcomes that are not failures of the gateway or a vendor."""
 
 Point = tuple[int, dict[str, int], dict[str, list[int]]]
-"""When it begins, calls by outcome, sums by route."""
+"""Start in Unix seconds, calls by outcome, sums by route."""
 
 
 def recent(view: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def spend(days: Sequence[DayOfRoute], now: float) -> dict[str, Any]:
 
 
 def cache_share(tokens: Sequence[int]) -> float | None:
-    """Of the input how much was read from a cache; None without any input."""
+    """Returns the share of input tokens read from a cache; None without input tokens."""
     whole = sum(tokens[:4])
     return tokens[1] / whole if whole else None
 
@@ -90,7 +90,7 @@ def _by_day(days: Sequence[DayOfRoute], now: float) -> list[Point]:
 
 
 def _chart(span: str, points: Sequence[Point]) -> dict[str, Any]:
-    """Numbers of all points by name, so that no name stands there twice."""
+    """Returns the series of all points, keyed by name so that no name is repeated."""
     shown = _largest(points)
     others = any(name not in shown for _, _, routes in points for name in routes)
     names = [*shown, *([OTHER] if others and OTHER not in shown else [])]
@@ -121,7 +121,7 @@ def _of(routes: Mapping[str, Sequence[int]], name: str, shown: Sequence[str], in
 
 @dataclass(frozen=True, slots=True)
 class RouteState:
-    """``until`` is in Unix seconds; ``why`` is "" for who may not know."""
+    """``until`` is in Unix seconds; ``why`` is "" for viewers who may not see it."""
 
     name: str
     provider_type: str
@@ -131,7 +131,7 @@ class RouteState:
 
 
 def routes(view: Mapping[str, Any], states: Iterable[RouteState]) -> list[dict[str, Any]]:
-    """Those that are used most first; what is not configured any more is left out."""
+    """Returns the configured routes for the table: those in cooldown first, then by number of attempts."""
     found = []
     for one in states:
         sums, first_p50, first_p95 = view["routes"].get(one.name, (NO_SUMS, None, None))

@@ -1,7 +1,7 @@
-"""The page itself: one file, the same for everybody, that may run its own script and call its own server alone.
+"""The dashboard page: one static file, which may run only its own script and call only its own server.
 
-Open and without data. What goes into the file comes from the settings and is escaped; the policy names script and
-style by their hashes, so that nothing that gets into the page could run.
+It needs no credential and contains no data. Values inserted into it come from the settings and are escaped. The content
+security policy allows script and style by hash, so injected code cannot run.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ POLICY = (
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The file as it is, with names in double braces for what the settings say, and the policy that goes with it."""
+    """The page with placeholders in double braces, and its content security policy."""
 
     template: str
     policy: str
@@ -47,7 +47,7 @@ def _hashes(text: str, tag: str) -> str:
 
 
 def render(settings: Settings, origin: str) -> str:
-    """For a server that is called at ``origin``; "" where that is not known."""
+    """Returns the page; ``origin`` is this server's URL as the client sees it, or "" if unknown."""
     own = settings.server
     values = {
         "root": "../" * (own.dashboard.folder.count("/") - 1) or "./",
@@ -58,7 +58,7 @@ def render(settings: Settings, origin: str) -> str:
 
 
 class DashboardHandler(HomeHandler):
-    """At ``/`` programs, and people who have no browser, get the short text in its place."""
+    """Serves the dashboard; at ``/``, clients that do not accept HTML get the short page instead."""
 
     def get(self) -> None:
         self.set_header("Vary", "Accept")

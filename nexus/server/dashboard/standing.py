@@ -1,6 +1,6 @@
-"""How much of the limits that hold for a caller is used.
+"""Usage of the limits and budgets that apply to a caller.
 
-Nothing is booked by looking. A thread that may wait, for the store may.
+Reading reserves nothing. Call it on a thread that may block, because the store may.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ WARN_AT = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """``name`` says which limit, ``whose`` who is counted, "" for whoever looks. ``used`` of ``limit`` are in ``unit``;
-    ``window`` is in words, ``reset`` the Unix seconds at which nothing is used any more, None where nothing is.
+    """``name`` is the limit's, ``whose`` the subject that it counts, "" for the viewer. ``used`` and ``limit`` are in
+    ``unit``; ``window`` is in words. ``reset`` is the Unix time at which the usage is 0 again, None if it is 0 now.
     ``warn_at`` is a share of the limit.
     """
 
@@ -46,14 +46,13 @@ class Gauge:
 
 
 MOST = 40
-"""Limits of one caller that are looked at."""
+"""Maximum limits, and maximum budgets, read for one caller."""
 
 
 def standings(
     store: Store, routes: Routes, identity: Identity, address: str, accounts: Iterable[Account] = ()
 ) -> list[Gauge]:
-    """Of everything that limits this caller at these routes, and of his shares of budgets; those that are fullest
-    first."""
+    """Returns gauges of all limits for this caller on these routes, and of ``accounts`` of budgets; fullest first."""
     found = [_gauge(store, quota) for quota in _quotas(routes, identity, address)]
     found += [_budget(store, account) for account in islice(accounts, MOST)]
     return sorted((one for one in found if one is not None), key=lambda one: -one.used / one.limit)
@@ -92,7 +91,7 @@ def _budget(store: Store, account: Account) -> Gauge | None:
 
 
 def gauge_of(account: Account, nano: int) -> Gauge:
-    """Of a budget of which so many nano-dollars are spent."""
+    """Returns the gauge of a budget of which ``nano`` nano-dollars are spent."""
     settings, whose = account.budget, _readable(account.subject)
     used, limit, window = nano / NANO, settings.limit_usd / NANO, f"this {settings.period} ({settings.time_zone})"
     warn_at = WARN_AT if settings.warn_at is None else settings.warn_at
@@ -101,12 +100,13 @@ def gauge_of(account: Account, nano: int) -> Gauge:
 
 
 def _readable(subject: str) -> str:
-    """A user, key or group as people know it: without what proved who that is."""
+    """Returns a user, key or group in readable form, without the kind of proof that it starts with."""
     return " ".join(unquote(part) for part in subject.split(":")[1:]) or subject
 
 
 def _standing(store: Store, demand: Demand) -> Standing | None:
-    """More than there can be is never granted, so that nothing is taken; the refusal says how it stands."""
+    """Reads a quota by demanding more than its limit: this never reserves anything, and the rejection tells the
+    standing. Returns None if the store is unavailable."""
     try:
         decision = store.reserve([demand])
     except Overloaded:
