@@ -1,9 +1,9 @@
-"""Facts that every process should know soon: each has its own copy, reads it without waiting, and tells the others.
+"""Facts that every process should know soon: each has its own copy, reads it without blocking, and tells the others.
 
-Any thread; nobody waits. What is published takes effect at once where it is, and everywhere else as soon as it has
-come round, in the order of the supervisor; a process that starts later is told all that still holds. The last word
-wins: two processes that say something about one key at the same moment agree in the end, and for that moment they do
-not. What must be exact is for ``link``. Times are those of ``time.monotonic``.
+Any thread; never blocks. A fact takes effect at once in the process that publishes it, and in the others when it
+arrives, in the supervisor's order. A process that starts later gets all facts that still hold. The last write wins: if
+two processes publish the same key at the same time, they differ briefly. For exact state use ``link``. Times are those
+of ``time.monotonic``.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 Received = Callable[[Any, Any], None]
-"""Gets a key and a value that another process published."""
+"""Called with a key and a value that another process published."""
 
 Publish = Callable[[Any, Any, float], None]
-"""Takes a key and a value, plain and the key hashable, and for how many seconds a new process is to be told of them."""
+"""Takes a hashable key and a value, both plain, and for how many seconds processes that start are told of them."""
 
 MOST = 20_000
-"""Facts that are kept for processes to come; the oldest go first."""
+"""Maximum facts kept for processes that start later; the oldest are evicted first."""
 
 Fact = tuple[str, Any, Any, float]
-"""Table, key, value, and the moment until which it holds."""
+"""Table, key, value, and the time until which the fact holds."""
 
 
 class Board:
-    """``send`` takes what is to be told to others; a single process has none."""
+    """The facts in one process. ``send`` passes a fact to the others; None in a single process."""
 
     def __init__(
         self, send: Callable[[Fact], object] | None = None, clock: Callable[[], float] = time.monotonic
@@ -37,7 +37,7 @@ class Board:
         self._tables: dict[str, Received] = {}
 
     def table(self, name: str, received: Received) -> Publish | None:
-        """What publishes facts of this kind; None where nobody would hear of them."""
+        """Registers a table and returns its publish function; None in a single process."""
         send = self._send
         if send is None:
             return None
@@ -55,7 +55,7 @@ class Board:
 
 
 class Facts:
-    """What still holds, in the supervisor."""
+    """The supervisor's store of the facts that still hold."""
 
     def __init__(self, most: int = MOST, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most

@@ -1,6 +1,6 @@
-"""Whole numbers in memory that a process shares with those that it forks.
+"""Integers in memory that a process shares with its forks.
 
-Law: made before the fork; each cell has one writer, so that no lock is needed.
+Law: created before the fork; each cell has one writer, so no lock is needed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _WIDTH = struct.calcsize("q")
 
 
 class Cells:
-    """``count`` numbers of 64 bits, all 0 at first."""
+    """``count`` signed 64-bit integers, initially 0."""
 
     def __init__(self, count: int) -> None:
         self._memory = mmap.mmap(-1, max(1, count) * _WIDTH)
@@ -28,5 +28,5 @@ class Cells:
         self._numbers[index] = number
 
     def copy(self) -> list[int]:
-        """All of them, as of now."""
+        """Returns the current values of all cells."""
         return self._numbers.tolist()

@@ -1,6 +1,7 @@
-"""A worker's stream to its supervisor for what needs no answer: words about itself, and facts for all.
+"""A worker's stream to its supervisor, for messages that need no answer: its status, and facts for all processes.
 
-Any thread; nobody waits. What finds no room is dropped: the supervisor stands still, or is gone.
+Any thread; blocks only to complete a partially sent frame. A message is dropped if the socket buffer is full, which
+means that the supervisor hangs or has ended.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ class Control:
         self._lock = threading.Lock()
 
     def tell(self, value: Any) -> bool:
-        """Whether it is on its way."""
+        """Sends a value; returns whether it was sent."""
         frame = pack(value)
         with self._lock:
             try:
                 sent = self.sock.send(frame, socket.MSG_DONTWAIT)
                 if sent < len(frame):
-                    # Half a frame would make nonsense of all that follows.
+                    # A partial frame would corrupt all that follows, so this waits.
                     self.sock.sendall(frame[sent:])
             except OSError:
                 return False

@@ -1,4 +1,4 @@
-"""How many processes ``server.workers = "auto"`` means: one for each core that this process may use.
+"""The number of workers for ``server.workers = "auto"``: one per core that this process may use.
 
 Source: sched_getaffinity(2); cpu.max of control groups version 2, cpu.cfs_quota_us of version 1.
 """
@@ -17,7 +17,7 @@ _PERIOD = "sys/fs/cgroup/cpu/cpu.cfs_period_us"
 
 
 def worker_count(workers: int | Literal["auto"], root: Path = _SYSTEM) -> int:
-    """At least one."""
+    """Returns the number of workers, at least 1."""
     if workers != "auto":
         return workers
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -26,7 +26,7 @@ def worker_count(workers: int | Literal["auto"], root: Path = _SYSTEM) -> int:
 
 
 def _share(root: Path) -> float | None:
-    """The cores that a container may use at the same time; None where that is not bounded."""
+    """Returns the container's CPU quota in cores; None if it has none."""
     quota, _, period = _text(root / _VERSION_2).partition(" ")
     if not quota:
         quota, period = _text(root / _QUOTA), _text(root / _PERIOD)

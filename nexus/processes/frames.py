@@ -1,8 +1,8 @@
 """Plain values as bytes on a stream between processes of one program.
 
-A frame is four bytes of length, big-endian, and a value as ``marshal`` writes it: None, bool, int, float, str, bytes,
-and tuples, lists and dicts of these. Both ends run the same code, forked from one process, so that the format is nobody
-else's; and reading ``marshal`` runs nothing.
+A frame is a big-endian length of four bytes, and a value in ``marshal`` format: None, bool, int, float, str, bytes, and
+tuples, lists and dicts of these. Both ends are forks of one process, so the format need not be stable; and unlike
+pickle, reading ``marshal`` executes no code.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 _HEAD = 4
 
 PIECE = 16 * 1024
-"""Bytes of one read. Nearly every frame is far shorter, and room for more would be taken from the system each time."""
+"""Maximum bytes of one read. Most frames are far shorter, and a larger buffer would be mapped again for each read."""
 
 MOST = 2**30
-"""Bytes of one frame."""
+"""Maximum bytes of one frame."""
 
 
 class BadFrame(ValueError):
-    """Longer than any frame may be, or no value."""
+    """A frame is too long, or its value is invalid."""
 
 
 def pack(value: Any) -> bytes:
@@ -29,15 +29,15 @@ def pack(value: Any) -> bytes:
 
 
 class Frames:
-    """Cuts what comes in pieces."""
+    """Splits a stream into values."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     def feed(self, piece: bytes) -> list[Any]:
-        """The values that are whole now. Raises BadFrame."""
+        """Adds a piece; returns the values that are now complete. Raises BadFrame."""
         if not self._buffer and len(piece) - _HEAD == int.from_bytes(piece[:_HEAD]):
-            # Nearly always it is one frame and nothing else.
+            # Nearly always the piece is exactly one frame.
             return [_read(memoryview(piece)[_HEAD:])]
         self._buffer += piece
         values: list[Any] = []

@@ -1,6 +1,6 @@
-"""The supervisor's side of calls: serves functions to worker processes, one call after the other.
+"""The supervisor's side: serves functions to worker processes, one call at a time.
 
-Law: one thread, which never waits. So calls need no lock, and what a function does is one step for all processes.
+Law: one thread, which never blocks. So calls need no lock, and each is atomic for all processes.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from nexus.processes.poller import Poller
 log = logging.getLogger("nexus.processes")
 
 Function = Callable[..., Any]
-"""Takes and gives plain values (see ``frames``), quickly. May raise Overloaded."""
+"""Takes and returns plain values (see ``frames``), and must be fast. May raise Overloaded."""
 
 
 class Hub:
-    """``poller`` is the caller's, who waits."""
+    """``poller`` watches the connections; the caller runs it."""
 
     def __init__(self, functions: Mapping[str, Function], poller: Poller) -> None:
         self._functions = functions
@@ -37,7 +37,7 @@ class Hub:
         self._peers[sock] = Peer(sock, self._poller, partial(self._called, sock), partial(self._gone, sock))
 
     def forget(self) -> None:
-        """In a process that was forked."""
+        """Closes a forked process's copies of the connections."""
         for peer in self._peers.values():
             peer.forget()
         self._peers.clear()

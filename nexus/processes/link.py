@@ -1,7 +1,7 @@
-"""A worker process's side: calls functions that the supervisor serves.
+"""The worker's side: calls functions that the supervisor serves.
 
-Any thread but the loop's, for a call waits for its answer: one round trip over a Unix socket, of bounded time. One
-that got no answer may have been carried out.
+Use it on any thread except the loop's, because a call blocks for one round trip over a Unix socket, up to a timeout. A
+call without an answer may still have been executed.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from nexus.errors import Overloaded
 from nexus.processes.frames import PIECE, BadFrame, Frames, pack
 
 SECONDS = 5.0
-"""For which a call waits: for a free connection, then for each piece of its answer."""
+"""Timeout for a free connection, and for each piece of an answer."""
 
 CONNECTIONS = 8
-"""Calls of one worker process that are under way at the same time; further ones wait for those, for microseconds."""
+"""Concurrent calls of one worker process; further ones wait microseconds for a free connection."""
 
 _NOT_ANSWERED = 0
-"""The number of a call whose answer nobody waits for."""
+"""The number of calls that get no answer."""
 
 Ends = tuple[socket.socket, socket.socket]
 
@@ -32,16 +32,17 @@ class Lost(Exception):
 
 
 class Refused(Exception):
-    """The supervisor could not carry out a call; its log says why."""
+    """A call failed in the supervisor; its log says why."""
 
 
 def connected(count: int = CONNECTIONS) -> list[Ends]:
-    """Connections for one worker: the supervisor's end and the worker's. They have no name that others could open."""
+    """Returns connections for one worker: pairs of the supervisor's end and the worker's. They have no path that other
+    programs could open."""
     return [socket.socketpair() for _ in range(count)]
 
 
 class Link:
-    """A few connections, each of them used by one call at a time."""
+    """A pool of connections, each used by one call at a time."""
 
     def __init__(self, sockets: Iterable[socket.socket], seconds: float = SECONDS) -> None:
         self._seconds = seconds
@@ -50,7 +51,7 @@ class Link:
             self._free.put(_Connection(sock, seconds))
 
     def tell(self, name: str, *arguments: object) -> None:
-        """The same for a function without a result, and without waiting for it. Raises Lost."""
+        """Calls a function without waiting for it; its result is dropped. Raises Lost."""
         connection = self._take()
         try:
             connection.tell(name, arguments)
@@ -58,7 +59,7 @@ class Link:
             self._free.put(connection)
 
     def call(self, name: str, *arguments: object) -> Any:
-        """What the function of that name makes of plain values. Raises Overloaded as it does, Lost and Refused."""
+        """Calls a function with plain values; returns its result. Raises Overloaded if it does, Lost and Refused."""
         connection = self._take()
         try:
             kind, value = connection.ask(name, arguments)
@@ -79,7 +80,7 @@ class Link:
             raise Lost from error
 
     def close(self) -> None:
-        """Of whatever is not under way."""
+        """Closes the connections that are not in use."""
         while not self._free.empty():
             self._free.get_nowait().close()
 
@@ -90,7 +91,7 @@ class _Connection:
         self._frames = Frames()
         self._number = 0
         sock.setblocking(True)
-        # The system's own clocks: Python's would ask it twice for every piece.
+        # The system's timeouts, because Python's would cost an additional system call for every piece.
         limit = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
@@ -105,7 +106,7 @@ class _Connection:
         self._send(pack((self._number, name, arguments)))
         while True:
             for number, kind, value in self._receive():
-                # An answer to an earlier call, which nobody waited for any more, is passed over.
+                # Skip the answer to an earlier call that timed out.
                 if number == self._number:
                     return kind, value
 
@@ -113,7 +114,7 @@ class _Connection:
         try:
             self.socket.sendall(frame)
         except OSError as error:
-            # Half a frame may be out: nothing that follows could be understood.
+            # A partial frame may have been sent, so nothing that follows could be parsed.
             self.close()
             raise Lost from error
 

@@ -1,6 +1,6 @@
-"""A lock over the threads of several processes, which the system opens when its holder dies.
+"""A lock across the threads of several processes; the system releases it when its holder dies.
 
-Made before the fork. For microseconds of work: who waits looks again and again.
+Create it before the fork, and hold it only for microseconds, because waiters poll.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import time
 from nexus.errors import Overloaded
 
 SECONDS = 1.0
-"""For which anybody waits, though nobody holds it for long: its holder may have been stopped."""
+"""Maximum wait. It is never held for long, but its holder may have been suspended."""
 
 _PAUSE = 0.00005
 
 
 class Lock:
-    """Source of its ways: lockf(3). Locks belong to a process and are not inherited."""
+    """Source: lockf(3). Such locks belong to a process and are not inherited."""
 
     def __init__(self) -> None:
         self._file = _file()
         self._threads = threading.Lock()
-        # By a call that keeps the interpreter: os.lockf lets go of it, and would hold the lock while it waits for that.
+        # Called with the GIL held (PyDLL): os.lockf releases it, and would hold the lock while it waits for the GIL.
         self._lockf = ctypes.PyDLL(None).lockf
         self._lockf.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_long)
 
@@ -48,7 +48,7 @@ class Lock:
 
 
 def _file() -> int:
-    """One without a name."""
+    """Returns the descriptor of an unnamed file."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("nexus-lock")
     with tempfile.TemporaryFile() as file:

@@ -1,4 +1,4 @@
-"""One end of a stream of frames that never waits: what is not taken now is kept and sent when there is room."""
+"""One end of a non-blocking stream of frames; data that cannot be sent yet is buffered."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from nexus.processes.frames import PIECE, BadFrame, Frames, pack
 from nexus.processes.poller import Poller
 
 MOST_WAITING = 2**28
-"""Bytes that may wait for whoever does not read; then it is dropped."""
+"""Maximum bytes buffered for an end that does not read; above it, the connection is closed."""
 
 
 class Peer:
-    """``received`` gets each value that comes, ``gone`` is called once when the other end is, or speaks nonsense."""
+    """``received`` is called with each value; ``gone`` once, if the other end closes, stalls or sends invalid data."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Peer:
         poller.watch(sock, self._ready)
 
     def send(self, value: Any) -> None:
-        """Nothing more is read meanwhile from whoever does not take it."""
+        """Sends or buffers a value. While any is buffered, nothing is read from the other end."""
         if not self._is_open:
             return
         frame = pack(value)
@@ -47,14 +47,14 @@ class Peer:
             self._drop()
 
     def close(self) -> None:
-        """Without a word to ``gone``."""
+        """Closes the connection without calling ``gone``."""
         if self._is_open:
             self._is_open = False
             self._poller.forget(self._sock)
             self._sock.close()
 
     def forget(self) -> None:
-        """In a process that was forked: the connection is the other one's."""
+        """Closes a forked process's copy; the connection stays open in the parent."""
         self._is_open = False
         self._sock.close()
 

@@ -1,7 +1,6 @@
-"""Waits for sockets, and calls who is to be told: the whole loop of a process that must have no other.
+"""A minimal event loop over sockets, for the supervisor, which must have no other.
 
-Epoll where there is one, poll elsewhere, and nothing between them and the callbacks: a supervisor passes here for
-every call that its workers make.
+Uses epoll if available, else poll, and calls callbacks directly, because every call of a worker passes through here.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import socket
 from collections.abc import Callable
 
 _READ, _WRITE = 1, 4
-"""POLLIN and POLLOUT, which epoll has by the same numbers."""
+"""POLLIN and POLLOUT; epoll uses the same numbers."""
 
 
 class Poller:
@@ -21,32 +20,32 @@ class Poller:
         self._callbacks: dict[int, Callable[[], None]] = {}
 
     def watch(self, sock: socket.socket, callback: Callable[[], None]) -> None:
-        """Calls when something can be read, or the other end is gone."""
+        """Calls ``callback`` when the socket is readable or the other end has closed."""
         self._callbacks[sock.fileno()] = callback
         self._poll.register(sock.fileno(), _READ)
 
     def want(self, sock: socket.socket, *, writing: bool) -> None:
-        """Calls from now on when something can be written, or read."""
+        """Watches the socket for writing, or for reading, from now on."""
         self._poll.modify(sock.fileno(), _WRITE if writing else _READ)
 
     def forget(self, sock: socket.socket) -> None:
-        """Before it is closed."""
+        """Stops watching the socket; call it before closing the socket."""
         del self._callbacks[sock.fileno()]
         self._poll.unregister(sock.fileno())
 
     def wait(self, seconds: float | None = None) -> None:
-        """Until one callback at least was called, or the time is over."""
+        """Waits until at least one callback was called, or up to ``seconds``."""
         if self._epoll is not None:
             ready = self._epoll.poll(-1 if seconds is None else seconds)
         else:
             ready = self._poll.poll(None if seconds is None else seconds * 1000)
         for descriptor, _ in ready:
-            # One callback may have made another one's socket go.
+            # An earlier callback may have removed this socket.
             if (callback := self._callbacks.get(descriptor)) is not None:
                 callback()
 
     def close(self) -> None:
-        """What was watched is not touched; in a process that was forked this changes nothing for the other one."""
+        """Closes the poller, but not the sockets. In a forked process, this does not affect the parent."""
         if self._epoll is not None:
             self._epoll.close()
         self._callbacks.clear()

@@ -1,8 +1,8 @@
-"""Rows of whole numbers that each of several processes counts up, by name, in memory that all of them see: for sums.
+"""Named rows of integers that each of several processes counts, in shared memory, and their sums over all processes.
 
-Law: made before the fork; a process writes its own part alone. Whoever takes the place of one that ended goes on where
-that was, so that what was counted stays; rows of what ended with it are set to nothing by its parent. Bounded: what
-finds no room is counted, and seen by nobody.
+Law: created before the fork; a process writes only its own part. A process that replaces one that ended continues its
+counts, so none are lost; the parent resets rows that describe only a live process. Space is bounded: rows that do not
+fit are counted locally and never shown.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from collections.abc import Iterator
 log = logging.getLogger("nexus.processes")
 
 CELLS = 1 << 16
-"""Numbers of one process."""
+"""Maximum integers of one process."""
 
 NAMES = 1 << 19
-"""Bytes of the names of one process' rows, with what stands beside each."""
+"""Maximum bytes of the names of one process's rows, with the entry header of each."""
 
 _WIDTH = struct.calcsize("q")
 _ENTRY = struct.Struct("<HIB")
-"""Bytes of the name, numbers of the row, and whether what it says ends with its process."""
+"""Length of the name in bytes, integers in the row, and whether the row is reset when its process ends."""
 
 Row = memoryview
-"""Of whole numbers."""
+"""A view of the row's integers."""
 
 
 class Part:
-    """The rows of one process. Its first number is how many bytes of names there are: a row is there once that says
-    so."""
+    """The rows of one process. The first integer is the number of bytes of names; a row exists once that includes its
+    name."""
 
     def __init__(self) -> None:
-        # What nobody touches takes no memory.
+        # Untouched pages take no memory.
         memory = mmap.mmap(-1, (1 + CELLS) * _WIDTH + NAMES)
         whole = memoryview(memory)
         self._cells = whole[: (1 + CELLS) * _WIDTH].cast("q")
@@ -44,7 +44,8 @@ class Part:
         self._free: int | None = None
 
     def row(self, name: str, width: int, *, ends: bool = False) -> Row:
-        """So many numbers, which are its owner's to change. ``ends``: it says what is so while its process lives."""
+        """Returns the row of that name, for its process to write; creates it if needed. ``ends``: it is reset when the
+        process ends."""
         with self._lock:
             if self._free is None:
                 self._take_over()
@@ -54,12 +55,12 @@ class Part:
             return row
 
     def rows(self) -> Iterator[tuple[str, Row]]:
-        """Of any process: all that are there now."""
+        """Yields all rows that exist now; works in any process."""
         for name, row, _ in self._entries():
             yield name, row
 
     def end(self) -> None:
-        """Its process is gone, and with it what was so while it lived."""
+        """Resets the rows created with ``ends``; call it when the process has ended."""
         for _, row, ends in self._entries():
             if ends:
                 for index in range(len(row)):
@@ -92,13 +93,13 @@ class Part:
 
 
 class Rows:
-    """Those of so many processes."""
+    """The rows of several processes."""
 
     def __init__(self, processes: int = 1) -> None:
         self.parts = tuple(Part() for _ in range(processes))
 
     def sums(self) -> dict[str, list[int]]:
-        """Each row, added up over all processes."""
+        """Returns each row, summed over all processes."""
         totals: dict[str, list[int]] = {}
         for part in self.parts:
             for name, row in part.rows():

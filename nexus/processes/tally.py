@@ -1,7 +1,7 @@
-"""How many of something run in each of several processes, by name, in memory that all of them see.
+"""Counts by name what is in flight in each of several processes, in shared memory.
 
-Made before the fork; a process writes its own numbers alone, and its parent once it has ended. A bound over all is
-never passed: whoever adds looks at the sum after it, and takes it back where that is too much.
+Create it before the fork. A process writes only its own numbers; its parent clears them once it has ended. A limit over
+all processes is never exceeded if each caller adds first, checks the sum, and subtracts again if that is too high.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping
 from nexus.processes.cells import Cells
 
 SLOTS = 512
-"""For names; those that come later share what is left, and then now and then a slot."""
+"""Slots for names. Names unknown at the start are hashed into the remaining slots, so some may share one."""
 
 
 class Tally:
-    """What one of so many ``processes`` counts; ``slots`` are those of names that were known at the start."""
+    """The counts of process ``index`` of ``processes``; ``slots`` are those of the names known at the start."""
 
     def __init__(self, cells: Cells, processes: int, index: int, slots: Mapping[str, int]) -> None:
         self._cells = cells
@@ -25,7 +25,7 @@ class Tally:
         self._slots = slots
 
     def add(self, name: str) -> int:
-        """One more; how many that makes in all processes."""
+        """Adds one; returns the new total of all processes."""
         self._cells[self._first(name) + self._index] += 1
         return self.total(name)
 
@@ -33,12 +33,12 @@ class Tally:
         self._cells[self._first(name) + self._index] -= 1
 
     def total(self, name: str) -> int:
-        """Of all processes."""
+        """Returns the total of all processes."""
         first = self._first(name)
         return sum(self._cells[first + index] for index in range(self._processes))
 
     def clear(self) -> None:
-        """The process has ended, and what it counted with it."""
+        """Resets the counts of a process that has ended."""
         for slot in range(SLOTS):
             self._cells[slot * self._processes + self._index] = 0
 
@@ -52,6 +52,6 @@ class Tally:
 
 
 def tallies(processes: int, names: Iterable[str]) -> list[Tally]:
-    """One for each process; each of ``names`` has a slot of its own."""
+    """Returns one Tally per process; each of ``names``, up to half of the slots, gets its own slot."""
     cells, slots = Cells(processes * SLOTS), dict(zip(names, range(SLOTS // 2), strict=False))
     return [Tally(cells, processes, index, slots) for index in range(processes)]
