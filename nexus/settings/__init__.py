@@ -1,7 +1,7 @@
 """The settings of Nexus: ``nexus.toml`` as typed, closed, frozen values.
 
-One file per concern; whoever needs a setting takes its table as an argument, nobody reads files or the
-environment but ``load``; secrets are ``SecretStr`` and leave through ``get_secret_value`` at the place of use.
+One file per concern. Code that needs a setting takes its table as an argument; only ``load`` reads files and the
+environment. Secrets are ``SecretStr``; call ``get_secret_value`` only at the place of use.
 """
 
 from nexus.settings.attempts import Retries, Timeouts

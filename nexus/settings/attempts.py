@@ -1,4 +1,4 @@
-"""How often a call is tried at a provider, and how long each attempt may wait."""
+"""Retries and timeouts of the calls to a provider."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -9,16 +9,16 @@ from nexus.settings.types import Duration, Location, Table, Timeout
 
 
 class Retries(Table):
-    """``[llm.providers.NAME.retries]``: tries before the first content of an answer; none after it."""
+    """``[llm.providers.NAME.retries]``: retries before the first content of an answer; none after it."""
 
     attempts: Annotated[int, Field(ge=1, le=10)] = 2
-    """Tries in all; 1 means no retry."""
+    """Maximum attempts, 1 to 10; 1 means no retry."""
 
     base_delay: Duration = 0.5
-    """Longest pause before the second try; doubles with every further one. The pause itself is random."""
+    """Upper bound of the random pause before the first retry; doubles with every further retry."""
 
     max_delay: Duration = 8.0
-    """Longest pause before any try; a vendor's retry-after is honoured up to this."""
+    """Upper bound of the pause before any retry; a vendor's retry-after is honoured up to this."""
 
     def problems(self) -> Iterator[Location]:
         if self.max_delay < self.base_delay:
@@ -26,35 +26,35 @@ class Retries(Table):
 
 
 class Timeouts(Table):
-    """``[llm.providers.NAME.timeouts]``: how long silence may last in each phase; there is no total."""
+    """``[llm.providers.NAME.timeouts]``: timeouts of each phase of a call; there is no limit on the whole call."""
 
     connect: Timeout = 10.0
-    """For the connection to stand, TLS included."""
+    """Timeout for opening the connection, TLS included."""
 
     first_byte: Timeout = 600.0
-    """From the request sent to the head of the answer, at the latest; a reasoning model may think for minutes."""
+    """Timeout from sending the request to receiving the response headers; a reasoning model may think for minutes."""
 
     idle: Timeout = 300.0
-    """Between two pieces of an answer."""
+    """Timeout between two chunks of a response."""
 
     silence: Timeout = 900.0
-    """Between two pieces of an answer that say something: pings and comments do not count."""
+    """Timeout between two chunks with content: pings and comments do not count."""
 
     keep_alive: Timeout = 50.0
-    """For which an unused connection is kept for the next call."""
+    """How long an idle connection is kept for reuse."""
 
 
 class ModelTimeouts(Table):
-    """``[llm.providers.NAME.models.ALIAS.timeouts]``: what differs from the provider's."""
+    """``[llm.providers.NAME.models.ALIAS.timeouts]``: overrides of the provider's timeouts."""
 
     connect: Timeout | None = None
-    """For the connection to stand, TLS included."""
+    """Timeout for opening the connection, TLS included."""
 
     first_byte: Timeout | None = None
-    """From the request sent to the head of the answer, at the latest."""
+    """Timeout from sending the request to receiving the response headers."""
 
     idle: Timeout | None = None
-    """Between two pieces of an answer."""
+    """Timeout between two chunks of a response."""
 
     silence: Timeout | None = None
-    """Between two pieces of an answer that say something."""
+    """Timeout between two chunks with content."""

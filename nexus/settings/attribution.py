@@ -1,4 +1,4 @@
-"""``attribution`` of a provider: what its cloud's own bill is told of who called."""
+"""``attribution`` of a provider: labels that tell the cloud's bill who called."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CLAIM = "claim:"
 
 
 def read_source(value: str) -> str:
-    """Where a value comes from."""
+    """The source of a label's value. Raises ValueError."""
     claim, known = value.removeprefix(CLAIM), value in ("user", "key", "group") or is_tag(value)
     if known or (value.startswith(CLAIM) and claim and len(claim) <= 256 and claim.isprintable()):
         return value
@@ -24,12 +24,12 @@ def read_source(value: str) -> str:
 
 
 Attribution = dict[Label, Annotated[str, AfterValidator(read_source)]]
-"""Name in the bill to where its value comes from."""
+"""Label name to the source of its value."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelRules:
-    """What a cloud takes: at most so many, with such names and values; ``words`` say it."""
+    """The labels that a cloud accepts: how many, which names and values; ``words`` states the rules in messages."""
 
     most: int
     name: re.Pattern[str]
@@ -38,7 +38,7 @@ class LabelRules:
 
 
 def name_problems(attribution: Attribution, rules: LabelRules) -> Iterator[Location]:
-    """Names that the cloud does not take, as ``fail_at`` takes it."""
+    """Label names that the cloud does not accept, as arguments for ``fail_at``."""
     if len(attribution) > rules.most:
         yield ("attribution",), f"has more than {rules.most} names"
     for name in attribution:
@@ -49,7 +49,7 @@ def name_problems(attribution: Attribution, rules: LabelRules) -> Iterator[Locat
 def source_problems(
     attributions: Mapping[str, Mapping[str, str]], tags: Collection[str], *, keys: bool, groups: bool, tokens: bool
 ) -> Iterator[Location]:
-    """Sources that no caller has, by the name of each provider."""
+    """Sources that no caller can have. ``attributions`` is keyed by provider name."""
     for provider, attribution in attributions.items():
         for name, source in attribution.items():
             at = ("llm", "providers", provider, "attribution", name)
@@ -65,6 +65,6 @@ def source_problems(
 
 
 def claims_of(attributions: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
-    """Paths of the claims that are asked for."""
+    """Paths of the token claims that serve as sources."""
     sources = (source for attribution in attributions.values() for source in attribution.values())
     return tuple(dict.fromkeys(source.removeprefix(CLAIM) for source in sources if source.startswith(CLAIM)))

@@ -19,15 +19,15 @@ Scheme = Literal["Bearer", "Basic", "Token", "none"]
 
 
 class BearerToken(SecretStr):
-    """A token that goes on as ``Authorization: Bearer``, wherever keys go."""
+    """A token that is always sent as ``Authorization: Bearer``, whatever header keys are sent in."""
 
 
 Query = dict[str, str | SecretStr]
-"""Parameters of a URL; a value is a secret where the name says so."""
+"""Query parameters; a value is a secret if its name says so."""
 
 
 def read_query(value: Query) -> Query:
-    """Every parameter has a name, and nothing holds control characters."""
+    """Query parameters with secret values wrapped. Raises ValueError for an empty name or control characters."""
     texts = {name: _plain(text) for name, text in value.items()}
     for name, text in texts.items():
         if not name or not f"{name}{text}".isprintable():
@@ -41,29 +41,30 @@ def _plain(value: str | SecretStr) -> str:
 
 class _Identity(Table):
     entra: EntraSettings | None = None
-    """Tokens of Microsoft Entra ID in place of a key."""
+    """Use Microsoft Entra ID tokens in place of a key."""
 
 
 # The last base's fields come first, so that the check of api_key can read them.
 class AuthSchemeSettings(ProviderSettings, _Identity):
-    """A provider of which compatible servers exist, each with its own way to be shown a key."""
+    """A provider type with compatible servers, which differ in how they take the key."""
 
     key_sources: ClassVar[tuple[str, ...]] = (*ProviderSettings.key_sources, "entra")
     key_header: ClassVar[str] = AUTHORIZATION
-    """Where the key goes when nothing else is said."""
+    """The header that carries the key by default."""
 
     request_paths: ClassVar[tuple[str, ...]] = ()
-    """Paths that belong to requests and not to base_url, where vendors' pages show them."""
+    """Request paths to strip from the end of base_url, because vendors' pages show full endpoint URLs."""
 
     auth_header: Annotated[str, AfterValidator(read_rule_name)] | None = None
-    """The header that carries the key, such as "api-key" for Azure; "authorization" when left out, or "x-api-key"."""
+    """Header that carries the key, such as "api-key" for Azure. Default: the vendor's, "authorization" or
+    "x-api-key"."""
 
     auth_scheme: Scheme | None = None
-    """What stands before the key: "Bearer", "Basic" (a key with a colon is a name and a password, and is encoded),
-    "Token", or "none". When left out: "Bearer" in the header authorization, else "none"."""
+    """Scheme to write before the key: "Bearer", "Basic" (a key with a colon is taken as user:password and
+    base64-encoded), "Token" or "none". Default: "Bearer" in the header authorization, else "none"."""
 
     query: Annotated[Query, AfterValidator(read_query)] = Field(default_factory=dict)
-    """Parameters that every request has in its URL, such as api-version; those behind a ? in base_url count too."""
+    """Query parameters to add to every request, such as api-version; they may also follow a ? in base_url."""
 
     @property
     def has_key(self) -> bool:
@@ -76,7 +77,7 @@ class AuthSchemeSettings(ProviderSettings, _Identity):
         return self.auth_header or (AUTHORIZATION if schemed else self.key_header)
 
     def credential(self, key: SecretStr) -> dict[str, str]:
-        """The header that shows a key."""
+        """The header that sends ``key``, with its value."""
         text = key.get_secret_value()
         if isinstance(key, BearerToken):
             return {AUTHORIZATION: f"Bearer {text}"}
@@ -90,11 +91,11 @@ class AuthSchemeSettings(ProviderSettings, _Identity):
 
     @property
     def query_secrets(self) -> tuple[str, ...]:
-        """The values of parameters whose names say that they carry a credential."""
+        """Values of the query parameters that carry a credential, judged by their names."""
         return tuple(value.get_secret_value() for value in self.query.values() if isinstance(value, SecretStr))
 
     def with_query(self, url: str, client: str) -> str:
-        """The URL of a request with its own parameters and those of the client that are not among them."""
+        """``url`` with the configured parameters, and those of the ``client`` that they do not override."""
         if not self.query and not client:
             return url
         own = urlencode({name: _plain(value) for name, value in self.query.items()}, quote_via=quote)
@@ -105,7 +106,7 @@ class AuthSchemeSettings(ProviderSettings, _Identity):
     @model_validator(mode="before")
     @classmethod
     def _endpoint_as_base_url(cls, data: Any) -> Any:
-        """A query in base_url is one in ``query``; the path of a request at its end is left out."""
+        """Moves a query in base_url to ``query``, and strips a request path from its end."""
         url = data.get("base_url") if isinstance(data, dict) else None
         if not isinstance(url, str) or "#" in url:
             return data
@@ -129,5 +130,5 @@ class AuthSchemeSettings(ProviderSettings, _Identity):
 
 
 def _basic(text: str) -> str:
-    """RFC 7617. Base64 has no colon, hence a key without one is encoded already."""
+    """RFC 7617. Base64 has no colon, so a key without one is already encoded."""
     return base64.b64encode(text.encode()).decode() if ":" in text else text

@@ -1,4 +1,4 @@
-"""``[budgets.NAME]``: how much each caller, group, key, session or project may cost in a period of the calendar."""
+"""``[budgets.NAME]``: spending limits per user, group, key, session or tag value and calendar period."""
 
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, tzinfo
@@ -21,14 +21,14 @@ NO_KEYS = "needs gateway keys, and none are defined; nexus key new NAME makes on
 
 
 def read_per(value: str) -> str:
-    """Whose costs are added up."""
+    """What a budget is counted per. Raises ValueError."""
     if value in ("user", "group", "key", "session") or is_tag(value):
         return value
     raise ValueError('must be "user", "group", "key", "session", or a tag such as "tag:project"')
 
 
 def read_zone(value: str) -> str:
-    """A name of the time zone database."""
+    """A name of the time zone database. Raises ValueError."""
     try:
         zone_of(value)
     except (ValueError, OSError):
@@ -37,8 +37,8 @@ def read_zone(value: str) -> str:
 
 
 def zone_of(name: str) -> tzinfo:
-    """Raises ValueError or OSError for what is none."""
-    # Known without a database of time zones too.
+    """Raises ValueError or OSError if there is no such zone."""
+    # UTC must work without a time zone database.
     return UTC if name == "UTC" else ZoneInfo(name)
 
 
@@ -49,31 +49,30 @@ class Budget(Table):
     """``[budgets.NAME]``."""
 
     per: Annotated[str, AfterValidator(read_per)]
-    """Who has one each: every "user", "group", gateway "key" or "session" of a caller, or every value of a tag
-    ("tag:project")."""
+    """Count separately for each "user", "group", gateway "key", "session", or value of a tag ("tag:project")."""
 
     limit_usd: Annotated[Dollars, Field(gt=0)]
-    """US dollars that each may cost in a period."""
+    """Limit in US dollars for each of them per period."""
 
     period: Period
-    """How long it lasts: a "day" of the calendar, a "week" from Monday on, or a "month"."""
+    """Calendar period after which the budget starts again: "day", "week" (from Monday) or "month"."""
 
     time_zone: Annotated[str, AfterValidator(read_zone)] = "UTC"
-    """Where periods begin at midnight, such as "Europe/Berlin"."""
+    """Time zone in which periods begin at midnight, such as "Europe/Berlin"."""
 
     warn_at: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """The share of the limit from which on the log warns, once in a period."""
+    """Share of the limit, between 0 and 1, at which Nexus logs a warning, once per period."""
 
     models: tuple[Label, ...] | None = None
-    """What counts, by any name of a model; of a virtual model all its targets but on_budget; * stands for any text. All
-    models when left out."""
+    """Models that count, by any of their names; * matches any text. A virtual model stands for all its targets except
+    on_budget. Default: all models."""
 
     unknown: Literal["deny", "allow"] = "deny"
-    """What happens to calls of a model whose price nobody knows: "deny" refuses them, "allow" does not count them."""
+    """Calls of a model whose price is unknown: "deny" rejects them, "allow" does not count them."""
 
     @property
     def tag(self) -> str | None:
-        """The name of the tag whose values have one each."""
+        """The tag that the budget is counted per, or None."""
         return self.per.removeprefix(TAG) if self.per.startswith(TAG) else None
 
     def problems(self) -> Iterator[Location]:
@@ -91,8 +90,8 @@ def covered(budget: Budget, llm: LlmSettings) -> frozenset[str]:
 def budget_problems(
     budgets: Mapping[str, Budget], llm: LlmSettings, tags: Collection[str], *, keys: bool, groups: bool
 ) -> Iterator[Location]:
-    """What is wrong between budgets and other tables, as ``fail_at`` takes it: names of models that no model has, and
-    callers that nothing tells apart."""
+    """Conflicts between budgets and other tables, as arguments for ``fail_at``: unknown models, and callers that the
+    settings do not identify."""
     for name, budget in budgets.items():
         at = ("budgets", name)
         for place, written in enumerate(budget.models or ()) if llm.enabled else ():
@@ -109,7 +108,7 @@ def budget_problems(
 
 
 def _named(written: str, llm: LlmSettings) -> frozenset[str]:
-    """The models that a name stands for, in whatever way clients may write it."""
+    """The models that a name or pattern means, by any name that clients can use."""
     found = {
         name
         for name, model in model_tables(llm).items()

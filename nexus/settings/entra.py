@@ -1,7 +1,7 @@
 """``[llm.providers.NAME.entra]``: the gateway's identity at Microsoft Entra ID.
 
-An application shows its secret, or a token that its platform gives it in a file; without either the machine's own
-identity is asked for (managed identity).
+An application authenticates with its secret, or with a token that its platform writes to a file. Without either,
+Nexus uses the managed identity of the machine.
 """
 
 import re
@@ -17,37 +17,37 @@ _TENANT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?")
 
 
 def read_tenant(value: str) -> str:
-    """A directory's id or domain; it becomes a segment of a URL."""
+    """A tenant's id or domain, safe as a URL segment. Raises ValueError."""
     if not _TENANT.fullmatch(value) or ".." in value:
         raise ValueError("is neither a tenant id nor a domain")
     return value
 
 
 class EntraSettings(Table):
-    """Client credentials with ``client_secret`` or ``token_file``, else a managed identity."""
+    """Client credentials (``client_secret`` or ``token_file``), else a managed identity."""
 
     tenant_id: Annotated[str, AfterValidator(read_tenant)] | None = None
-    """The directory (tenant) of the application; none for a managed identity."""
+    """Tenant (directory) of the application. Not for a managed identity."""
 
     client_id: Label | None = None
-    """The application's id; of a managed identity only where it is a user-assigned one."""
+    """Application (client) id. For a managed identity: only if it is user-assigned."""
 
     client_secret: SecretStr | None = None
-    """The application's secret."""
+    """Client secret of the application."""
 
     token_file: str | None = None
-    """A file with a token of the platform, such as "{{ env.AZURE_FEDERATED_TOKEN_FILE }}" on AKS, in place of a secret.
-    Read again for every token, for the platform renews it."""
+    """File with the platform's token, such as "{{ env.AZURE_FEDERATED_TOKEN_FILE }}" on AKS, in place of
+    client_secret. Read again for every token, because the platform renews it."""
 
     scope: Label = "https://cognitiveservices.azure.com/.default"
-    """What the token is for."""
+    """OAuth scope of the token."""
 
     authority: BaseUrl = "https://login.microsoftonline.com"
-    """Where tokens are issued; another one in the clouds of governments."""
+    """Microsoft Entra ID endpoint that issues the tokens; government clouds have their own."""
 
     @property
     def is_application(self) -> bool:
-        """Whether an application shows a credential of its own; else it is a managed identity."""
+        """Whether there are client credentials; otherwise a managed identity is used."""
         return self.client_secret is not None or self.token_file is not None
 
     @field_validator("client_secret")

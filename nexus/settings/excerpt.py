@@ -1,7 +1,7 @@
-"""The line of a settings file that a problem is about, as it may be shown to anybody, and where on it the problem is.
+"""The line of a settings file that a problem is about, with secrets removed, and the position of the problem on it.
 
-Law: no secret is shown. A text that stands where a secret can stand, or that looks like one, is left out, and so are
-comments and whatever a broken line holds beside its keys.
+Law: no secret is shown. The excerpt hides any text that looks like a secret or stands where one can, comments, and
+everything but the keys of a line that does not parse.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LONG, _LONGEST = 10, 24
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """``start`` and ``length`` are columns of a terminal, for a mark below the text; a length of 0 is no mark."""
+    """``start`` and ``length`` are terminal columns, for a mark below the text; a length of 0 means no mark."""
 
     number: int
     text: str
@@ -45,10 +45,9 @@ class Excerpt:
 
 
 def excerpt(line: str, span: Span, *, name: str, strict: bool = False) -> Excerpt:
-    """``line`` as it may be shown, with the place of the span on it.
+    """``line`` without secrets, at most ``WIDEST`` characters, with the position of the span on it.
 
-    ``name`` is the last key of the path that the problem is about, for a line that has no key of its own; of a
-    ``strict`` one no text is shown.
+    ``name`` is the last key of the problem's path, for a line that has no key itself. ``strict`` hides all strings.
     """
     pieces = _pieces(line.rstrip("\r"), name, strict)
     shown = "".join(piece for _, _, piece in pieces).rstrip()
@@ -60,7 +59,7 @@ def excerpt(line: str, span: Span, *, name: str, strict: bool = False) -> Excerp
 
 
 def _pieces(line: str, name: str, strict: bool) -> list[tuple[int, int, str]]:
-    """Stretches of the line, each with what is shown for it."""
+    """The line in pieces: start, end, and the text to show in its place."""
     pieces: list[tuple[int, int, str]] = []
     at = 0
     header = _HEADER.fullmatch(line) is not None
@@ -93,18 +92,18 @@ def _value(match: re.Match[str], name: str, strict: bool) -> str:
 
 
 def _is_random(text: str) -> bool:
-    """Whether a text could be a key: a long word of letters and digits, or a very long one."""
+    """Whether a text could be a key: it holds a long word of letters and digits, or a very long word."""
     words = _WORDS.findall(text)
     mixed = any(len(word) >= _LONG and re.search("[0-9]", word) and re.search("[A-Za-z]", word) for word in words)
     return mixed or any(len(word) >= _LONGEST for word in words)
 
 
 def _shown_at(pieces: list[tuple[int, int, str]], at: int) -> int:
-    """The place on the line that is shown."""
+    """The position in the shown text of position ``at`` of the line."""
     place = 0
     for start, end, shown in pieces:
         if at < end:
-            # Inside of what is left out it is the beginning.
+            # A position inside a hidden text maps to its beginning.
             return place + (at - start if end - start == len(shown) else 0)
         place += len(shown)
     return place

@@ -1,8 +1,8 @@
-"""Whether files are still those that were read: looked at every now and then.
+"""Detects by polling whether the files that were read have changed.
 
-Nothing is read here. A file that is replaced through a link, as in Kubernetes, is another one. A change counts once two
-looks in a row have seen the same, so that no file is read while it is written. No notifications of the system:
-configuration maps and secrets of Kubernetes change by a link to another folder.
+Only ``stat`` is called, no content is read. A file that is replaced through a symbolic link counts as changed. A change
+counts once two polls in a row saw the same, so that no file is read while it is being written. File system
+notifications are no alternative: Kubernetes changes config maps and secrets by pointing a link at another folder.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 from nexus.upstream.tls import Trust
 
 Stamp = tuple[str, int, int, int] | None
-"""The true path, the time of the last change in nanoseconds, the size and the inode; None where there is none."""
+"""The resolved path, mtime in nanoseconds, size and inode; None if the file does not exist."""
 
 Stamps = dict[Path, Stamp]
-"""Of each file what it was just before it was read."""
+"""Each file's stamp from just before it was read."""
 
 
 def stamp(path: str | Path) -> Stamp:
@@ -30,11 +30,11 @@ def stamp(path: str | Path) -> Stamp:
 
 
 EVERY = 2.0
-"""Seconds between two looks."""
+"""Seconds between two polls."""
 
 
 class Watch:
-    """``files`` are those that were read, as they were then. Blocks as long as the file system does."""
+    """Watches ``files``, given with their stamps when they were read. Blocks while the file system does."""
 
     def __init__(self, files: Mapping[Path, Stamp]) -> None:
         self.files = dict(files)
@@ -47,7 +47,7 @@ class Watch:
 
 
 def trust_of(ca_file: Path | None, cert: Path | None = None, key: Path | None = None) -> Trust:
-    """What the files say as they are now."""
+    """The TLS trust of these files, with their present stamps."""
     ca, own, its_key = (str(file) if file else None for file in (ca_file, cert, key))
     return Trust(ca, own, its_key, tuple(stamp(file) for file in (ca, own, its_key) if file))
 

@@ -1,7 +1,7 @@
-"""What has become of settings of Nexus 0.6, the router of that name that came before: read, renamed or refused.
+"""Settings of Nexus 0.6, the earlier router of that name: which are renamed, ignored or rejected.
 
-``FORMER`` is the one list; a file is rewritten by it before it is validated, and the page for those who come from
-there is checked against it.
+``FORMER`` is the only list: a file is rewritten by it before validation, and a test checks the migration page against
+it.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _OTLP = (
 
 @dataclass(frozen=True, slots=True)
 class Former:
-    """A key of Nexus 0.6; ``*`` in ``path`` is any name. ``now`` is where a renamed one stands, ``advice`` what is told
-    of it: behind its path in a warning or, where it is refused, as the problem.
+    """A key of Nexus 0.6; ``*`` in ``path`` matches any name. ``now`` is the new path of a renamed key. ``advice``
+    follows the path in a warning or, for a rejected key, in the problem.
     """
 
     path: tuple[str, ...]
@@ -89,7 +89,7 @@ FORMER: tuple[Former, ...] = (
 
 @dataclass(slots=True)
 class Translated:
-    """The data as it is read here, what is refused, and what is worth a warning."""
+    """The rewritten data, the problems of rejected keys, and notes for warnings."""
 
     data: Any
     problems: list[Location] = field(default_factory=list)
@@ -97,7 +97,7 @@ class Translated:
 
 
 def translate(data: Any) -> Translated:
-    """A file's tables with the names that settings have here."""
+    """A file's tables with 0.6 names replaced by the current ones."""
     result = Translated(deepcopy(data))
     for former in FORMER:
         for path in list(_found(result.data, former.path)):
@@ -125,7 +125,7 @@ def _is_rediss(data: Any) -> bool:
 
 
 def _found(data: Any, pattern: tuple[str, ...], path: KeyPath = ()) -> Iterator[KeyPath]:
-    """The paths in ``data`` that a pattern means."""
+    """The paths in ``data`` that match a pattern."""
     if not pattern:
         yield path
     elif isinstance(data, Mapping):
@@ -135,7 +135,7 @@ def _found(data: Any, pattern: tuple[str, ...], path: KeyPath = ()) -> Iterator[
 
 
 def _take(data: Any, path: KeyPath) -> Any:
-    """The value at a path, which is not there any more; neither is a table that it alone stood in."""
+    """Removes and returns the value at a path; also removes a ``pool`` or ``proxy`` table that becomes empty."""
     *above, name = path
     table = reduce(getitem, above, data)
     value = table.pop(name)

@@ -1,4 +1,4 @@
-"""``[server.tls]``, ``[server.cors]``, ``[server.csrf]``, ``[server.client_ip]``: who may connect, and how."""
+"""``[server.tls]``, ``[server.cors]``, ``[server.csrf]`` and ``[server.client_ip]``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ _ORIGIN = pattern(r"([a-z][a-z0-9+.-]*)://(\*\.)?([a-z0-9_.-]+|\[[0-9a-f:.]+\])(
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """One entry of ``allow_origins``; ``port`` is None where any will do, 0 where the scheme has none."""
+    """One entry of ``allow_origins``; ``below`` means all subdomains of ``host``. ``port`` is None if any port is
+    allowed, 0 if the scheme has no default port."""
 
     scheme: str
     host: str
@@ -34,7 +35,7 @@ class Origin:
 
     @classmethod
     def read(cls, value: object) -> Origin:
-        """An origin of the settings file; a path of nothing but a slash is not looked at."""
+        """An origin of the settings file; a trailing slash is ignored. Raises ValueError."""
         if isinstance(value, Origin):
             return value
         match = _ORIGIN.fullmatch(value.strip().lower().removesuffix("/")) if isinstance(value, str) else None
@@ -46,7 +47,7 @@ class Origin:
         return cls(match[1], match[3], match[2] is not None, port)
 
     def allows(self, origin: str) -> bool:
-        """Whether the header ``Origin`` of a browser is meant."""
+        """Whether the value of a browser's ``Origin`` header matches."""
         match = _ORIGIN.fullmatch(origin.lower())
         if match is None or match[2] or match[4] == "*":
             return False
@@ -68,7 +69,7 @@ def read_name(value: object) -> str:
 
 
 def star_or(read: Callable[[object], Read]) -> Callable[[object], Literal["*"] | tuple[Read, ...]]:
-    """Reads "*", one entry, or a list of entries; each problem is reported at its own place."""
+    """A reader of "*", one entry, or a list of entries; each problem is reported at its own path."""
 
     def read_all(value: object) -> Literal["*"] | tuple[Read, ...]:
         if value in ("*", ["*"]):
@@ -86,28 +87,28 @@ Names = Annotated[Literal["*"] | tuple[str, ...], PlainValidator(star_or(read_na
 
 
 class CorsSettings(Table):
-    """Which web pages may call, and what their browsers are told. A key left out means that nothing is said."""
+    """Cross-origin requests: which web pages may call. A key left out sends no such header."""
 
     allow_origins: Origins | None = None
-    """"*", an origin, or a list of origins."""
+    """Origins whose pages may call: "*", an origin, or a list of origins."""
 
     allow_methods: Methods | None = None
-    """"*", a method, or a list of methods."""
+    """Methods that pages may use: "*", a method, or a list of methods."""
 
     allow_headers: Names | None = None
-    """"*", a header, or a list of headers that pages may send."""
+    """Request headers that pages may send: "*", a header, or a list of headers."""
 
     expose_headers: Names | None = None
-    """"*", a header, or a list of headers that pages may read."""
+    """Response headers that pages may read: "*", a header, or a list of headers."""
 
     allow_credentials: bool = False
-    """Whether browsers send cookies and client certificates along."""
+    """Whether browsers may send cookies and client certificates."""
 
     max_age: Annotated[Duration, Field(le=DAY)] | None = None
-    """How long a browser may remember the answer to its preflight."""
+    """How long a browser may cache the response to its preflight, at most a day."""
 
     allow_private_network: bool = False
-    """Whether a public page may call a gateway in a private network."""
+    """Whether public pages may call a gateway in a private network."""
 
     def problems(self) -> Iterator[Location]:
         keys = ("allow_origins", "allow_methods", "allow_headers", "expose_headers")
@@ -117,30 +118,30 @@ class CorsSettings(Table):
 
 
 class CsrfSettings(Table):
-    """A header that a foreign page's form cannot send."""
+    """CSRF protection: requires a header that a form of another site cannot send."""
 
     enabled: bool = False
-    """Whether requests without it are refused."""
+    """Reject requests without the header."""
 
     header_name: Annotated[str, AfterValidator(read_header_name)] = CSRF
-    """The header; its presence counts, not its value."""
+    """Name of the header; any value counts."""
 
 
 class TlsSettings(Table):
     """HTTPS instead of HTTP."""
 
     certificate: FilePath
-    """The certificate and its chain (PEM)."""
+    """Server certificate and its chain (PEM)."""
 
     key: FilePath
-    """Its private key (PEM, not encrypted)."""
+    """Private key of the certificate (PEM, not encrypted)."""
 
 
 class ClientIpSettings(Table):
-    """Which headers of a proxy in front Nexus believes about a caller's address."""
+    """Proxy headers that Nexus trusts for the client's address."""
 
     x_real_ip: bool = False
-    """Believe X-Real-IP; only if the proxy always sets it."""
+    """Trust X-Real-IP; only if the proxy always sets it."""
 
     x_forwarded_for_trusted_hops: Annotated[int, Field(ge=0, le=100)] | None = None
-    """Believe X-Forwarded-For: the entry that stands this many places before the last one."""
+    """Trust X-Forwarded-For: take the entry this many places before the last one (0 is the last)."""

@@ -1,7 +1,7 @@
-"""``[[llm.providers.NAME.headers]]`` and ``[[...models.ALIAS.headers]]``: which headers travel to a vendor.
+"""``[[llm.providers.NAME.headers]]`` and ``[[...models.ALIAS.headers]]``: rules for the headers sent to a vendor.
 
-What a rule may not do is refused while loading, so that applying it need not ask. A value can be a secret and is
-one by type. ``apply`` and ``summary`` are as ``nexus.headers.rules`` wants them.
+Loading rejects rules that do something forbidden, so that applying one needs no checks. Values can be secrets, so all
+have a secret type. The rules implement the protocol ``nexus.headers.rules.HeaderRule``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ ONE_OF = "a rule has either name or pattern"
 
 
 def read_rule_name(value: str) -> str:
-    """A header that rules may touch."""
+    """A header that rules may change, in lower case. Raises ValueError."""
     name = read_header_name(value)
     if name in OWN_CREDENTIALS:
         raise ValueError("is a header for Nexus only and is never forwarded")
@@ -38,7 +38,7 @@ def read_pattern(value: object) -> Pattern:
 
 
 def read_header_value(value: SecretStr) -> SecretStr:
-    """Text that may stand in a header; what an environment variable brings along at its ends is cut off."""
+    """A valid header value, stripped of the whitespace that environment variables tend to bring. Raises ValueError."""
     text = value.get_secret_value().strip()
     if not text:
         raise ValueError("is empty")
@@ -53,25 +53,25 @@ HeaderValue = Annotated[SecretStr, AfterValidator(read_header_value)]
 
 
 class HeaderRule(Tagged):
-    """One step on the way of headers; ``rule`` says which."""
+    """One rule; ``rule`` names its kind."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     tag: ClassVar[str] = "rule"
 
     rule: str
-    """What to do: "forward", "insert", "remove" or "rename_duplicate"."""
+    """Kind of rule: "forward", "insert", "remove" or "rename_duplicate"."""
 
     @classmethod
     def variants(cls) -> Mapping[str, type[Table]]:
         return _RULES
 
     def apply(self, incoming: Mapping[str, str], result: dict[str, str]) -> None:
-        """Changes ``result``, what travels so far; ``incoming`` is what the client sent."""
+        """Changes ``result``, the headers to send so far; ``incoming`` are the client's."""
         raise NotImplementedError
 
     def removed_credentials(self) -> frozenset[str]:
-        """The credentials that it takes away by name, the provider's own too."""
+        """The credential headers that the rule removes by name, the provider's own included."""
         return frozenset()
 
     def summary(self) -> str:
@@ -83,10 +83,10 @@ class NamingRule(HeaderRule):
     """A rule that can send a client's or a configured value to the vendor."""
 
     allow_secret: bool = False
-    """Needed where a header with a credential is named."""
+    """Required if the rule names a header that carries a credential."""
 
     def named(self) -> dict[str, str | None]:
-        """The keys of the rule that name a header."""
+        """The keys of the rule that name a header, with these names."""
         raise NotImplementedError
 
     def problems(self) -> Iterator[Location]:
@@ -97,22 +97,22 @@ class NamingRule(HeaderRule):
 
 
 class Forward(NamingRule):
-    """Passes a header of the client on."""
+    """Forwards headers of the client."""
 
     rule: Literal["forward"] = "forward"
     """This kind of rule."""
 
     name: RuleName | None = None
-    """The header."""
+    """Header to forward. Either name or pattern is required."""
 
     pattern: RulePattern | None = None
-    """Or all headers in whose names this is found; credentials and headers of the connection are never among them."""
+    """Regular expression; forwards all headers whose names it matches, except credentials and connection headers."""
 
     default: HeaderValue | None = None
-    """The value where the client did not send the header."""
+    """Value to send if the client did not send the header."""
 
     rename: RuleName | None = None
-    """The name under which it travels."""
+    """Name to forward it under."""
 
     def named(self) -> dict[str, str | None]:
         return {"name": self.name, "rename": self.rename}
@@ -146,10 +146,10 @@ class Insert(NamingRule):
     """This kind of rule."""
 
     name: RuleName
-    """The header."""
+    """Header to set."""
 
     value: HeaderValue
-    """What it says; may be a template such as "{{ env.TEAM_TOKEN }}"."""
+    """Value of the header; may be a template such as "{{ env.TEAM_TOKEN }}"."""
 
     def named(self) -> dict[str, str | None]:
         return {"name": self.name}
@@ -168,10 +168,10 @@ class Remove(HeaderRule):
     """This kind of rule."""
 
     name: RuleName | None = None
-    """The header."""
+    """Header to remove. Either name or pattern is required."""
 
     pattern: RulePattern | None = None
-    """Or all headers in whose names this is found."""
+    """Regular expression; removes all headers whose names it matches."""
 
     def problems(self) -> Iterator[Location]:
         yield from _either(self.name, self.pattern)
@@ -189,19 +189,19 @@ class Remove(HeaderRule):
 
 
 class RenameDuplicate(NamingRule):
-    """Passes a header of the client on under its own name and under a second one."""
+    """Forwards a header of the client under its own name and a second one."""
 
     rule: Literal["rename_duplicate"] = "rename_duplicate"
     """This kind of rule."""
 
     name: RuleName
-    """The header."""
+    """Header to forward."""
 
     rename: RuleName
-    """The second name."""
+    """Second name to send it under."""
 
     default: HeaderValue | None = None
-    """The value where the client did not send the header."""
+    """Value to send if the client did not send the header."""
 
     def named(self) -> dict[str, str | None]:
         return {"name": self.name, "rename": self.rename}
@@ -252,7 +252,7 @@ HeaderRules = tuple[Annotated[HeaderRule, WrapValidator(HeaderRule.read)], ...]
 
 
 def writers(path: KeyPath, rules: HeaderRules, header: str) -> Iterator[tuple[KeyPath, str]]:
-    """Where rules name a header: the path of each, and its key."""
+    """The rules that name ``header``: the path of each below ``path``, and the key that names it."""
     for place, rule in enumerate(rules):
         names: Mapping[str, str | None] = {}
         match rule:

@@ -1,6 +1,6 @@
-"""Hints about syntax of other tools in a settings file: variable references, stars, dotted names.
+"""Hints about mistakes in a settings file: another tool's variable syntax, stars, unquoted names with dots.
 
-A value is looked at and never repeated; it can be a secret.
+Values are inspected and never repeated, because they can be secrets.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _REFERENCES = pattern(
     r"\$[A-Za-z_]\w*|\$\{[^{}]*\}|\$\([^()]*\)|%[A-Za-z_]\w*%|\{\s*env[.:][^{}]*\}|os\.environ/.+|env[:/].+|<[^<>]+>"
     r"|[A-Z][A-Z0-9_]*_(?:KEY|TOKEN)"
 )
-"""Shells', Compose's, Caddy's, LiteLLM's and others' ways to name a variable, its bare name, and a gap that was left to
-be filled."""
+"""Variable references of shells, Compose, Caddy, LiteLLM and others, a bare variable name, and an unfilled
+placeholder."""
 
 _QUOTED = pattern(r"([\"'`])(.*)\1")
 _SCHEMED = pattern(rf"(?:{'|'.join(SCHEMES)})\s+\S+", re.IGNORECASE)
@@ -40,7 +40,7 @@ STAR = "is not a wildcard: only models that are named here are served, each by i
 
 
 def hints(settings: Settings) -> Iterator[str]:
-    """One sentence each, with the path."""
+    """One sentence per mistake, beginning with the path."""
     for path, leaf in leaves(settings.llm.providers, ("llm", "providers")):
         if isinstance(leaf, SecretStr) and (said := _slip(leaf.get_secret_value().strip())) is not None:
             yield f"{dotted(path)} {said}"
@@ -54,14 +54,14 @@ def hints(settings: Settings) -> Iterator[str]:
 
 
 def _slip(secret: str) -> str | None:
-    """What is meant otherwise, wherever it stands."""
+    """What is probably wrong with a secret, whatever setting holds it; None if nothing is."""
     if _REFERENCES.fullmatch(secret):
         return NOT_FILLED_IN
     return QUOTED if _QUOTED.fullmatch(secret) else None
 
 
 def _slip_of_key(key: str, provider: ProviderSettings) -> str | None:
-    """What is no key; a header rule may well write it."""
+    """What is probably wrong with a key; None if nothing is. A header rule may hold such values."""
     if _URL.fullmatch(key):
         return URL
     if _SCHEMED.fullmatch(key):
@@ -70,11 +70,11 @@ def _slip_of_key(key: str, provider: ProviderSettings) -> str | None:
 
 
 _NAMED = (("llm", "providers", "*", "models"), ("llm", "models"), ("server", "keys"))
-"""Tables whose keys are names that a person chose, in which a dot may well stand."""
+"""Tables whose keys are names that users choose, which may hold dots."""
 
 
 def dotted_name(data: Any, path: KeyPath) -> str | None:
-    """The name that was meant, where the unknown key at ``path`` is the second half of one; as TOML wants it."""
+    """The quoted name that was probably meant, if the unknown key at ``path`` is the second half of a dotted one."""
     above, parts = path[:-2], path[-2:]
     shape = ("llm", "providers", "*", "models") if above[:2] == ("llm", "providers") and len(above) == 4 else above
     if len(parts) < 2 or shape not in _NAMED:
@@ -83,7 +83,7 @@ def dotted_name(data: Any, path: KeyPath) -> str | None:
     for part in path:
         value = value.get(part) if isinstance(value, Mapping) else None
     names = [str(part) for part in parts]
-    # Of a name with two dots the rest is one table further in.
+    # A name with two dots continues one table further in.
     while isinstance(value, Mapping) and len(value) == 1 and isinstance(inner := next(iter(value.values())), Mapping):
         names.append(str(next(iter(value))))
         value = inner

@@ -1,4 +1,4 @@
-"""``[server.client_identification]``: whose call it is, for limits and accounts."""
+"""``[server.client_identification]``: who calls, for limits and usage accounting."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -9,7 +9,7 @@ from nexus.headers.names import is_denied, is_secret, read_header_name
 from nexus.settings.types import Location, Table
 
 LONGEST_ID = 256
-"""Characters of a client's or a group's id."""
+"""Maximum characters of a client or group id."""
 
 MOST_STEPS = 16
 
@@ -31,7 +31,7 @@ def read_id(value: str) -> str:
 
 
 def read_claim_path(value: str) -> str:
-    """Where a claim stands, such as "sub" or "realm_access.roles"."""
+    """The dotted path of a claim, such as "sub" or "realm_access.roles". Raises ValueError."""
     if not value or not value.isprintable() or any(not step for step in value.split(".")):
         raise ValueError('is not a claim path; write it like "sub" or "realm_access.roles"')
     if value.count(".") >= MOST_STEPS:
@@ -40,7 +40,7 @@ def read_claim_path(value: str) -> str:
 
 
 def read_id_header(value: str) -> str:
-    """A header that an id may come in; one that carries credentials would put them into logs."""
+    """A header that may carry an id; one that carries credentials would put them into logs. Raises ValueError."""
     name = read_header_name(value)
     if is_denied(name) or is_secret(name):
         raise ValueError("is a connection header or carries credentials; choose another one")
@@ -53,16 +53,16 @@ IdHeader = Annotated[str, AfterValidator(read_id_header)]
 
 
 class IdSource(Table):
-    """Where an id is found: a header, a claim of the token, the gateway key, or one of the last two."""
+    """The source of an id: a header, or a token claim, the gateway key, or both of these."""
 
     http_header: IdHeader | None = None
-    """A header; whoever can reach the gateway can write it, so something in front must set it."""
+    """Header with the id. Any client can send it, so a proxy in front must set it."""
 
     jwt_claim: ClaimPath | None = None
-    """A claim of the token, by its path; needs [server.oauth]."""
+    """Dotted path of a token claim; needs [server.oauth]."""
 
     gateway_key: bool = False
-    """The name of the caller's gateway key, or the key's group; needs [server.keys]."""
+    """Use the name of the caller's gateway key, or the key's group; needs [server.keys]."""
 
     def problems(self) -> Iterator[Location]:
         if self.http_header is None and self.jwt_claim is None and not self.gateway_key:
@@ -72,23 +72,23 @@ class IdSource(Table):
 
 
 class IdValidation(Table):
-    """``[server.client_identification.validation]``: which ids there can be."""
+    """``[server.client_identification.validation]``: which ids are valid."""
 
     group_values: tuple[Id, ...] = ()
-    """All groups; Nexus refuses any other one. An empty list accepts any group."""
+    """All groups; Nexus rejects any other one. An empty list accepts any group."""
 
 
 class ClientIdentification(Table):
-    """Whose call it is."""
+    """Identifies the caller of each call."""
 
     enabled: bool = False
-    """Whether every call must have a client id."""
+    """Reject calls without a client id."""
 
     client_id: IdSource | None = None
-    """Where the id comes from; by default the claim "sub" of the token, or the name of the gateway key."""
+    """Source of the client id. Default: the claim "sub" of the token, or the name of the gateway key."""
 
     group_id: IdSource | None = None
-    """Where the group comes from; without it everybody has the default limits."""
+    """Source of the caller's group. Without it all callers have the default limits."""
 
     validation: IdValidation = IdValidation.model_construct()
-    """Which ids there can be."""
+    """Which ids are valid."""

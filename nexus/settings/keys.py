@@ -1,4 +1,4 @@
-"""``[server.keys.NAME]``: keys that the gateway itself gives out."""
+"""``[server.keys.NAME]``: gateway keys."""
 
 import hashlib
 import re
@@ -12,10 +12,10 @@ from nexus.settings.identity import LONGEST_ID, Id
 from nexus.settings.types import KeyPath, Label, Location, Read, Table, each, fail_at, no_longer_than
 
 PREFIX = "nx-"
-"""What keys of ``nexus key new`` begin with, so that people and secret scanners know one when they see it."""
+"""Prefix of the keys that ``nexus key new`` makes, by which people and secret scanners recognise them."""
 
 MOST_AT_A_TIME = 3
-"""Keys of one name, so that a new one can come while the old one is still good."""
+"""Maximum keys of one name: during a rotation the old and the new key are both valid."""
 
 SHORTEST_KEY = 24
 FEWEST_LETTERS = 10
@@ -33,7 +33,7 @@ _HEX = re.compile(r"[0-9a-fA-F]{64}")
 
 
 def digest_of(key: str) -> bytes:
-    """What a key is known by; never a credential itself."""
+    """The SHA-256 of a key, which is stored and compared in its place."""
     return hashlib.sha256(key.encode()).digest()
 
 
@@ -43,7 +43,7 @@ _EXAMPLES = frozenset(
 
 
 def read_sha256(value: str) -> str:
-    """The SHA-256 of a key in hexadecimal."""
+    """The SHA-256 of a key in lower-case hexadecimal. Raises ValueError."""
     text = value.strip()
     if not _HEX.fullmatch(text):
         raise ValueError("is not a SHA-256 in hexadecimal (64 digits); nexus key new NAME prints one")
@@ -53,7 +53,7 @@ def read_sha256(value: str) -> str:
 
 
 def read_secret(value: str) -> SecretStr:
-    """A key that can be told from guesses, and that fits into an HTTP header."""
+    """A key that cannot be guessed and fits into an HTTP header. Raises ValueError."""
     key = value.strip()
     if digest_of(key.lower()) in _EXAMPLES:
         raise ValueError(EXAMPLE)
@@ -65,7 +65,7 @@ def read_secret(value: str) -> SecretStr:
 
 
 def _one_or_more(value: object, read: Callable[[str], Read]) -> tuple[Read, ...]:
-    """One text, or a list of a few; what is wrong with one of a list is told at its place."""
+    """Reads one string, or a list of up to ``MOST_AT_A_TIME``; a problem in a list is reported at its index."""
     if isinstance(value, str):
         return (read(value),)
     if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
@@ -76,17 +76,17 @@ def _one_or_more(value: object, read: Callable[[str], Read]) -> tuple[Read, ...]
 
 
 def read_hashes(value: object) -> tuple[str, ...]:
-    """One SHA-256, or several."""
+    """One or several SHA-256."""
     return _one_or_more(value, read_sha256)
 
 
 def read_secrets(value: object) -> tuple[SecretStr, ...]:
-    """One key, or several."""
+    """One or several keys."""
     return _one_or_more(value.get_secret_value() if isinstance(value, SecretStr) else value, read_secret)
 
 
 def read_expiry(value: object) -> datetime:
-    """The moment from which a key is no longer good; a bare date is a key's last day."""
+    """The time in UTC from which a key is invalid; a bare date is the key's last day. Raises ValueError."""
     moment = value
     if isinstance(moment, str):
         try:
@@ -103,7 +103,7 @@ def read_expiry(value: object) -> datetime:
 
 
 def read_model_pattern(value: str) -> str:
-    """A public model name in which ``*`` stands for any text."""
+    """A public model name in which ``*`` matches any text. Raises ValueError."""
     if not value or not value.isprintable() or value != value.strip() or len(value) > LONGEST_ID:
         raise ValueError("must not be empty or too long, contain control characters, or begin or end with a space")
     return value
@@ -117,32 +117,33 @@ KeyName = Annotated[Label, no_longer_than(LONGEST_ID, "the name of a key")]
 
 
 class GatewayKey(Table):
-    """One caller's key, by its hash or as a template."""
+    """A caller's gateway key, as its hash or as itself."""
 
     sha256: Hashes | None = Field(default=None, repr=False)
-    """SHA-256 of the key in hexadecimal, as ``nexus key new`` prints it; a list of two while the key is rotated."""
+    """SHA-256 of the key in hexadecimal, as ``nexus key new`` prints it; a list during rotation. Either this or key is
+    required."""
 
     key: Secrets | None = None
-    """The key itself; best as a template such as "{{ env.ALICE_KEY }}". A list of two while it is rotated."""
+    """The key itself, preferably as a template such as "{{ env.ALICE_KEY }}"; a list during rotation."""
 
     group: Id | None = None
-    """The caller's group, for accounts and limits."""
+    """Group of the caller, for usage accounting and limits."""
 
     models: tuple[ModelPattern, ...] | None = None
-    """The models that this key may call, such as ["anthropic/*"]; by default all."""
+    """Models that this key may call, such as ["anthropic/*"]. Default: all."""
 
     expires: Expiry | None = None
-    """Last day of the key (UTC), or the moment when it ends."""
+    """Last day on which the key is valid (UTC), or the time at which it expires."""
 
     @property
     def digests(self) -> tuple[bytes, ...]:
-        """SHA-256 of each of its keys, the newest first."""
+        """SHA-256 of each key, in the order of the file (newest first)."""
         if self.key is not None:
             return tuple(digest_of(key.get_secret_value()) for key in self.key)
         return tuple(map(bytes.fromhex, self.sha256 or ()))
 
     def places(self) -> Iterator[tuple[KeyPath, bytes]]:
-        """Where each digest is written, below the table of the key."""
+        """Each digest with its path below the key's table."""
         name, digests = "sha256" if self.key is None else "key", self.digests
         for place, digest in enumerate(digests):
             yield ((name,) if len(digests) == 1 else (name, place)), digest
@@ -162,7 +163,7 @@ class GatewayKey(Table):
 
 
 def apart(keys: dict[str, GatewayKey]) -> dict[str, GatewayKey]:
-    """Two names for one key would leave it open whose call it is."""
+    """Fails if one key has two names, because calls could then not be attributed."""
     seen: dict[bytes, str] = {}
     for name, key in keys.items():
         for place, digest in key.places():

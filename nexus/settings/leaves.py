@@ -1,6 +1,6 @@
-"""Walks over all that settings say: what is looked for is found by its type, so that a setting added later is covered.
+"""Walks over all values of the settings, so that secrets and files are found by type.
 
-A new secret or file needs no line anywhere else.
+A setting added later is covered without a line anywhere else.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nexus.settings.types import KeyPath
 def leaves(
     value: object, path: KeyPath = (), *, skips: Callable[[BaseModel], bool] = lambda table: False
 ) -> Iterator[tuple[KeyPath, object]]:
-    """Whatever is no table and no array, with its path, which begins with ``path``; nothing of tables that it skips."""
+    """Every scalar with its path, which begins with ``path``; tables for which ``skips`` is true are left out."""
     items: Iterable[tuple[str | int, object]]
     match value:
         case BaseModel():

@@ -1,4 +1,4 @@
-"""``rate_limits`` tables: how much each user may spend, how often anybody may call, where it is counted."""
+"""``rate_limits`` tables: limits per user and on all requests, and the storage of their counters."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,26 +11,26 @@ from nexus.settings.types import Label, Location, PositiveDuration, Table, Timeo
 from nexus.settings.urls import parts_of
 
 Limit = Annotated[int, Field(ge=1, le=10**12)]
-"""Tokens or requests; sums of many stay exact in the floating point numbers of Redis scripts."""
+"""Tokens or requests; bounded so that sums stay exact in the floating point numbers of Redis scripts."""
 
 
 NO_REDIS = f"needs the Python package redis, which is not installed; pip install '{DISTRIBUTION}[redis]'"
 
 
 class UserLimit(Table):
-    """What one user may spend in any stretch of time as long as ``interval``."""
+    """What each user may use within a sliding window of ``interval``."""
 
     input_token_limit: Limit | None = None
-    """Tokens sent, cached ones included."""
+    """Input tokens, cached ones included."""
 
     output_token_limit: Limit | None = None
-    """Tokens received, reasoning included."""
+    """Output tokens, reasoning included."""
 
     request_limit: Limit | None = None
-    """Calls."""
+    """Number of calls."""
 
     interval: PositiveDuration
-    """Length of the window, which slides."""
+    """Length of the sliding window."""
 
     def problems(self) -> Iterator[Location]:
         if self.input_token_limit is None and self.output_token_limit is None and self.request_limit is None:
@@ -38,58 +38,58 @@ class UserLimit(Table):
 
 
 class PerUser(UserLimit):
-    """``rate_limits.per_user``: for users of no group, and of groups that have no limit of their own."""
+    """``rate_limits.per_user``: for users without a group, or whose group has no limit below."""
 
     groups: dict[Label, UserLimit] = Field(default_factory=dict)
-    """Group to what each of its users may spend."""
+    """Limits by group: what each user of the group may use."""
 
 
 class RateLimits(Table):
-    """``rate_limits`` of a provider, where all its models count together, or of a model."""
+    """``rate_limits`` of a provider, for all its models together, or of a model."""
 
     per_user: PerUser
-    """What each user may spend."""
+    """What each user may use."""
 
 
 class RequestLimit(Table):
-    """``limit`` requests in any stretch of time as long as ``interval``."""
+    """At most ``limit`` requests within a sliding window of ``interval``."""
 
     limit: Limit
-    """Requests."""
+    """Maximum number of requests."""
 
     interval: PositiveDuration
-    """Length of the window, which slides."""
+    """Length of the sliding window."""
 
 
 class Storage(Tagged):
-    """``[server.rate_limits.storage]``: where spending is counted."""
+    """``[server.rate_limits.storage]``: where limits are counted."""
 
     @classmethod
     def variants(cls) -> Mapping[str, type[Table]]:
         return _STORAGES
 
     type: Literal["memory", "redis"]
-    """"memory" counts for all workers of this process, "redis" over all processes and machines together."""
+    """"memory" counts for the workers of this process, "redis" across all processes and machines."""
 
 
 class MemoryStorage(Storage):
-    """Counts in this process, for all of its workers; forgotten when it ends."""
+    """Counts in this process, for all its workers; counters are lost when it ends."""
 
 
 class RedisTls(Table):
-    """``[server.rate_limits.storage.tls]``: for a URL that begins with "rediss://"."""
+    """``[server.rate_limits.storage.tls]``: for a "rediss://" URL."""
 
     ca_file: FilePath | None = None
     """CA certificates (PEM) to trust instead of the public ones."""
 
     cert_file: FilePath | None = None
-    """Our own certificate (PEM)."""
+    """Client certificate (PEM)."""
 
     key_file: FilePath | None = None
-    """The key of our own certificate (PEM)."""
+    """Private key of the client certificate (PEM)."""
 
     insecure: bool = False
-    """Accept any certificate and any name in it; for tests."""
+    """Skip certificate and host name verification; for tests."""
 
     def problems(self) -> Iterator[Location]:
         if (self.cert_file is None) != (self.key_file is None):
@@ -98,7 +98,7 @@ class RedisTls(Table):
 
 
 def read_redis_url(value: str) -> str:
-    """Where Redis is, with or without credentials."""
+    """The URL of Redis, with or without credentials. Raises ValueError."""
     url = value.strip()
     parts, port = parts_of(url)
     if parts.scheme not in ("redis", "rediss") or not parts.hostname or port == 0:
@@ -112,36 +112,36 @@ def read_redis_url(value: str) -> str:
 
 
 def read_key_prefix(value: str) -> str:
-    """What all keys in Redis begin with."""
+    """The prefix of all keys in Redis. Raises ValueError."""
     if not (value.isascii() and value.isprintable() and len(value) <= 64) or set("{} ") & set(value):
         raise ValueError("must be at most 64 ASCII characters without spaces or braces (braces select a cluster slot)")
     return value
 
 
 class RedisStorage(Storage):
-    """Counts in Redis 5 or later, Valkey, or what speaks their protocol and runs Lua."""
+    """Counts in Redis 5 or later, Valkey, or another server with their protocol and Lua scripts."""
 
-    # May hold a password, hence not in any repr.
+    # Not in the repr, because it may hold a password.
     url: Annotated[str, AfterValidator(read_redis_url)] = Field(repr=False)
     """redis://USER:PASSWORD@HOST:PORT/DATABASE, or rediss:// for TLS."""
 
     key_prefix: Annotated[str, AfterValidator(read_key_prefix)] = "nexus:"
-    """What all keys begin with."""
+    """Prefix of all keys in Redis."""
 
     connect_timeout: Timeout = 1.0
-    """For a connection to stand, TLS included."""
+    """Timeout for opening a connection, TLS included."""
 
     response_timeout: Timeout = 0.5
-    """For an answer, and for a free connection of the pool."""
+    """Timeout for a response, and for getting a connection from the pool."""
 
     pool_size: Annotated[int, Field(ge=1, le=4096)] = 16
-    """Most connections at a time."""
+    """Maximum number of connections."""
 
     on_failure: Literal["allow", "deny"] = "allow"
-    """While Redis is down: "allow" counts in this process alone, "deny" refuses limited calls with 503."""
+    """While Redis is unavailable: "allow" counts in this process alone, "deny" rejects limited calls with 503."""
 
     tls: RedisTls = RedisTls.model_construct()
-    """Certificates."""
+    """TLS certificates."""
 
     def problems(self) -> Iterator[Location]:
         if self.tls != RedisTls() and not self.url.startswith("rediss:"):
@@ -154,7 +154,7 @@ _STORAGES: Mapping[str, type[Storage]] = {"memory": MemoryStorage, "redis": Redi
 if TYPE_CHECKING:
     _WithGlobal = Table
 else:
-    # No class body can declare a field of this name, which is a word of Python.
+    # ``global`` is a Python keyword, which no class body can declare as a field.
     _WithGlobal = create_model(
         "_WithGlobal",
         __base__=Table,
@@ -163,16 +163,16 @@ else:
 
 
 class RequestLimits(_WithGlobal):
-    """``[server.rate_limits]``: how many requests may come, of any kind, whoever sends them."""
+    """``[server.rate_limits]``: limits on requests of any kind from any client."""
 
     enabled: bool = True
-    """Whether ``global`` and ``per_ip`` hold; limits per user hold in either case."""
+    """Enforce ``global`` and ``per_ip``; limits per user hold in any case."""
 
     per_ip: RequestLimit | None = None
-    """Each address by itself; of IPv6 the first 64 bits."""
+    """Limit for each client address; IPv6 addresses count by their first 64 bits."""
 
     storage: Annotated[Storage, WrapValidator(Storage.read)] = MemoryStorage.model_construct(type="memory")
-    """Where Nexus counts, limits per user included."""
+    """Where Nexus counts all limits, those per user included."""
 
     @property
     def overall(self) -> RequestLimit | None:

@@ -1,4 +1,4 @@
-"""Where to listen: ``HOST:PORT``, or ``unix:PATH`` for a Unix socket; one address or several."""
+"""Listen addresses: ``HOST:PORT``, or ``unix:PATH`` for a Unix socket."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nexus.late import pattern
 
 UNIX = "unix:"
 LONGEST_PATH = 100
-"""Bytes of a Unix socket's path; systems differ a little above that."""
+"""Maximum bytes of a Unix socket's path; systems allow slightly different numbers above it."""
 
 _LABEL = pattern(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _MODE = pattern(r"0?[0-7]{3}")
@@ -23,7 +23,7 @@ _MODE = pattern(r"0?[0-7]{3}")
 
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
-    """Where to listen; an IPv6 host is kept without its brackets, port 0 means any free port."""
+    """A TCP address to listen on; an IPv6 host has no brackets, port 0 means any free port."""
 
     host: str
     port: int
@@ -38,7 +38,7 @@ class ListenAddress:
 
     @classmethod
     def read(cls, value: object) -> ListenAddress:
-        """Read "HOST:PORT"; an IPv6 literal stands in brackets."""
+        """Reads "HOST:PORT", with an IPv6 literal in brackets. Raises ValueError."""
         if isinstance(value, ListenAddress):
             return value
         host, colon, port = value.strip().rpartition(":") if isinstance(value, str) else ("", "", "")
@@ -64,7 +64,7 @@ class UnixAddress:
 
     @classmethod
     def read(cls, value: str) -> UnixAddress:
-        """Read "unix:PATH"."""
+        """Reads "unix:PATH". Raises ValueError."""
         path = value.strip().removeprefix(UNIX).removeprefix("//")
         if not path or not path.isprintable() or path.endswith("/"):
             raise ValueError('is not the path of a Unix socket; write it like "unix:/run/nexus/nexus.sock"')
@@ -77,14 +77,14 @@ AnyAddress: TypeAlias = ListenAddress | UnixAddress
 
 
 def url_of(address: AnyAddress, scheme: str = "http") -> str:
-    """The URL of what is served there; a Unix socket's is one that ``base_url`` of a provider takes."""
+    """The URL of a server on ``address``; for a Unix socket in the form that a provider's ``base_url`` accepts."""
     if isinstance(address, UnixAddress):
         return f"http+unix://{quote(address.path, safe='')}"
     return f"{scheme}://{address}"
 
 
 def read_addresses(value: object) -> tuple[AnyAddress, ...]:
-    """One address, several with commas between them, or a list."""
+    """Reads one address, several separated by commas, or a list. Raises ValueError."""
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, list | tuple):
         parts = [parts]
@@ -106,7 +106,7 @@ def _read_address(value: object) -> AnyAddress:
 
 
 def read_mode(value: str) -> str:
-    """The permissions of a file, in octal digits."""
+    """File permissions in octal digits. Raises ValueError."""
     if not _MODE.fullmatch(value):
         raise ValueError('is not a mode; write it in octal digits, such as "0660"')
     return value
@@ -123,7 +123,7 @@ def is_loopback_host(host: str) -> bool:
 
 
 def ip_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """None for a name."""
+    """The IP address that ``host`` spells, or None for a name."""
     try:
         return ipaddress.ip_address(host)
     except ValueError:
@@ -132,12 +132,12 @@ def ip_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 def is_hostname(host: str) -> bool:
     labels = host.removesuffix(".").split(".")
-    # A last label of digits only is an IPv4 address gone wrong, never a name (RFC 3696, section 2).
+    # A last label of digits only is a malformed IPv4 address, never a name (RFC 3696, section 2).
     return len(host) <= 253 and all(_LABEL.fullmatch(label) for label in labels) and not labels[-1].isdigit()
 
 
 def read_host_name(value: str) -> str:
-    """A name under which the gateway is asked for, or all names below one ("*.example.com"), in lower case."""
+    """A Host header name, or a wildcard ("*.example.com"), in lower case. Raises ValueError."""
     name = value.strip().lower().removesuffix(".")
     if not is_hostname(name.removeprefix("*.")):
         raise ValueError('is not a host name; write it without a port, like "nexus.example.com" or "*.example.com"')

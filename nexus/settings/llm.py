@@ -1,4 +1,4 @@
-"""``[llm]``: the protocols that clients may speak and the providers that answer."""
+"""``[llm]``: the protocols for clients, the providers and the virtual models."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
@@ -20,83 +20,85 @@ no provider with a model is configured; the shortest useful file is
 
 
 class Protocol(Table):
-    """What all protocols can be told."""
+    """Settings that all protocols share."""
 
     enabled: bool = True
-    """Whether it is served."""
+    """Serve this protocol."""
 
     path: BasePath
-    """Where."""
+    """URL path below which it is served."""
 
 
 class OpenAIProtocol(Protocol):
-    """``[llm.protocols.openai]``: what OpenAI's SDKs speak."""
+    """``[llm.protocols.openai]``: OpenAI's API, for OpenAI's SDKs and compatible clients."""
 
     path: BasePath = "/llm/openai"
-    """Where; clients append /v1/chat/completions and the like. "/" is the root."""
+    """URL path; clients append /v1/chat/completions and so on. "/" is the root."""
 
 
 class AnthropicProtocol(Protocol):
-    """``[llm.protocols.anthropic]``: what Anthropic's SDKs and Claude Code speak."""
+    """``[llm.protocols.anthropic]``: Anthropic's API, for Anthropic's SDKs and Claude Code."""
 
     path: BasePath = "/llm/anthropic"
-    """Where; clients append /v1/messages and the like. "/" is the root."""
+    """URL path; clients append /v1/messages and so on. "/" is the root."""
 
 
 class VertexProtocol(Protocol):
-    """``[llm.protocols.vertex]``: Claude as Google's Vertex AI serves it: Claude Code that is set to Vertex AI, and
-    Anthropic's SDK for it."""
+    """``[llm.protocols.vertex]``: Claude on Vertex AI, for Claude Code configured for Vertex AI and Anthropic's Vertex
+    SDK."""
 
     path: BasePath = "/llm/vertex"
-    """Where; clients append /v1/projects/... "/" is the root."""
+    """URL path; clients append /v1/projects/... "/" is the root."""
 
 
 class BedrockProtocol(Protocol):
-    """``[llm.protocols.bedrock]``: the runtime of Amazon Bedrock: AWS's SDKs, Claude Code that is set to Bedrock."""
+    """``[llm.protocols.bedrock]``: the Amazon Bedrock runtime API, for AWS SDKs and Claude Code configured for
+    Bedrock."""
 
     path: BasePath = "/llm/bedrock"
-    """Where; clients append /model/... "/" is the root."""
+    """URL path; clients append /model/... "/" is the root."""
 
 
 class GoogleProtocol(Protocol):
-    """``[llm.protocols.google]``: the Gemini API: Google's GenAI SDKs and Gemini CLI."""
+    """``[llm.protocols.google]``: the Gemini API, for Google's GenAI SDKs and Gemini CLI."""
 
     path: BasePath = "/llm/google"
-    """Where; clients append /v1beta/models/... and the like. "/" is the root."""
+    """URL path; clients append /v1beta/models/... and so on. "/" is the root."""
 
 
 class Protocols(Table):
-    """``[llm.protocols]``: one table for each protocol that clients may speak."""
+    """``[llm.protocols]``: one table for each protocol that clients can use."""
 
     openai: OpenAIProtocol = OpenAIProtocol.model_construct()
-    """OpenAI's protocol."""
+    """OpenAI's API."""
 
     anthropic: AnthropicProtocol = AnthropicProtocol.model_construct()
-    """Anthropic's protocol."""
+    """Anthropic's API."""
 
     vertex: VertexProtocol = VertexProtocol.model_construct()
-    """Anthropic's protocol as Vertex AI has it."""
+    """Claude on Vertex AI."""
 
     bedrock: BedrockProtocol = BedrockProtocol.model_construct()
-    """Amazon Bedrock's."""
+    """The Amazon Bedrock runtime API."""
 
     google: GoogleProtocol = GoogleProtocol.model_construct()
-    """The Gemini API's."""
+    """The Gemini API."""
 
     def enabled_paths(self) -> dict[str, str]:
-        """Protocol name to path, "" for the root, switched-on ones only."""
+        """Path of each enabled protocol by name; "" is the root."""
         every: dict[str, Protocol] = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: protocol.path.rstrip("/") for name, protocol in every.items() if protocol.enabled}
 
     def around(self, path: str) -> Iterator[str]:
-        """The switched-on protocols within whose paths another one lies; at the root their first words are taken."""
+        """Enabled protocols that ``path`` would collide with: it lies below their path, or, for a protocol at the root,
+        below the first segment of one of its endpoints."""
         for name, base in self.enabled_paths().items():
             if any(path == taken or path.startswith(f"{taken}/") for taken in ([base] if base else _first_words(name))):
                 yield name
 
 
 def _first_words(protocol: str) -> set[str]:
-    # Only who has a protocol at the root waits for the import of all dialects.
+    # Imported here because only settings with a protocol at the root need the dialects.
     from nexus.protocols.loader import FORMS
 
     forms = [form for form in FORMS.values() if form.protocol.name == protocol]
@@ -105,17 +107,17 @@ def _first_words(protocol: str) -> set[str]:
 
 
 def read_provider(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> ProviderSettings:
-    """Hand a provider table to the settings class of its type, with what ``[llm]`` says for all of them."""
+    """Reads a provider table as the settings class of its type; ``[llm]``'s ``SHARED`` settings are its defaults."""
     shared = {name: info.data[name] for name in SHARED if info.data.get(name) is not None}
     return ProviderSettings.read(value, handler, shared)
 
 
 SHARED = ("proxy", "ca_file")
-"""Settings of ``[llm]`` that hold for every provider that does not say otherwise."""
+"""Settings of ``[llm]`` that apply to every provider that does not override them."""
 
 
 def read_provider_name(value: str) -> str:
-    """The part of a model name before the slash."""
+    """The part of a model name before the slash. Raises ValueError."""
     if "/" in value:
         raise ValueError('a provider name must not contain "/", which separates provider and model')
     return value
@@ -127,7 +129,7 @@ AnyProvider = Annotated[ProviderSettings, WrapValidator(read_provider)]
 
 
 def _taken_names(providers: dict[str, ProviderSettings]) -> Iterator[Location]:
-    """Every ``expose_as`` that is a name of another model too."""
+    """Problems of each ``expose_as`` that is also a name of another model."""
     models = [(name, alias, model) for name, provider in providers.items() for alias, model in provider.models.items()]
     owners: dict[str, set[str]] = {}
     for name, alias, model in models:
@@ -141,35 +143,35 @@ def _taken_names(providers: dict[str, ProviderSettings]) -> Iterator[Location]:
 
 
 class LlmSettings(Table):
-    """Everything about language models."""
+    """Language models: protocols, providers and virtual models."""
 
     enabled: bool = True
-    """Whether any model is served at all."""
+    """Serve models at all."""
 
     protocols: Protocols = Field(default=Protocols.model_construct(), validate_default=True)
-    """What clients may speak."""
+    """The protocols for clients."""
 
     proxy: ProxyUrl | None = Field(default=None, repr=False)
-    """URL of a forward proxy for all providers; none is ever taken from the environment."""
+    """URL of a forward proxy for all providers. Nexus ignores proxy variables of the environment."""
 
     ca_file: FilePath | None = None
     """CA certificates (PEM) that all providers trust instead of the system's."""
 
-    # Stands after what providers inherit: fields are validated in this order.
+    # Declared after the settings that providers inherit, because fields are validated in order.
     providers: dict[ProviderName, AnyProvider] = Field(default_factory=dict, validate_default=True)
-    """Where calls go, by the name before the slash of a model's name."""
+    """Providers by name; clients call a model as provider/alias."""
 
     models: dict[VirtualName, VirtualModel] = Field(default_factory=dict)
-    """Virtual models: names for several models, of which one answers."""
+    """Virtual models by name: each stands for several models, of which one answers."""
 
     @property
     def paths(self) -> dict[str, str]:
-        """Where each protocol is served, "" at the root."""
+        """Path of each protocol that is served, by name; "" is the root."""
         return self.protocols.enabled_paths() if self.enabled else {}
 
     @property
     def served(self) -> Mapping[str, ProviderSettings]:
-        """The providers, as long as any model is served."""
+        """The providers, or none if ``enabled`` is false."""
         return self.providers if self.enabled else {}
 
     @field_validator("protocols")

@@ -28,7 +28,7 @@ _AT_LINE = pattern(r"\s*\(at line (\d+), column (\d+)\)$")
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Settings:
-    """The settings of a file, with templates filled in from ``environ``."""
+    """The settings of a file, with templates filled in from ``environ``. Raises SettingsError."""
     files = {path: stamp(path)}
     try:
         return _load(path, environ, files)
@@ -39,7 +39,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
 
 
 def _load(path: Path, environ: Mapping[str, str], files: Stamps) -> Settings:
-    """Adds to ``files`` what else it reads."""
+    """Adds all other files that it reads to ``files``."""
     file = str(path)
     raw = _read(path)
     text = _decode(raw, file)
@@ -62,7 +62,7 @@ def _load(path: Path, environ: Mapping[str, str], files: Stamps) -> Settings:
 
 
 def located(path: Path | None, places: Iterable[Location]) -> list[Problem]:
-    """What is wrong with settings that were read from a file, or that have none, in the order of the lines."""
+    """Problems with the lines that cause them, in file order; ``path`` None is for settings without a file."""
     if path is None:
         return [Problem((), None, f"{problems.dotted(at)}: {message}", "nexus") for at, message in places]
     return _located(places, _decode(_read(path), str(path)), str(path))
@@ -86,18 +86,18 @@ def _at_its_line(at: KeyPath, message: str, file: str, locator: Locator, spans: 
 
 
 def demo_settings() -> Settings:
-    """What runs without any file: the built-in echo provider, which needs no key and calls nobody."""
+    """The settings without a file: the built-in echo provider, which needs no key and calls no vendor."""
     return Settings.model_validate(
         {"llm": {"providers": {"demo": {"type": "echo", "models": {"echo": {}, "echo-tools": {}}}}}}
     )
 
 
 def _places(error: ValidationError, data: Any) -> list[Location]:
-    """Validation errors as path and message, in the order in which they were found."""
+    """Validation errors as path and message, in the order of pydantic."""
     found: dict[Location, None] = {}
     for detail in error.errors(include_url=False, include_input=False):
         path = detail["loc"]
-        # pydantic marks an error in a key by one more step, which no reader of the file would know.
+        # pydantic appends the step "[key]" to the path of an error in a key; the file has no such step.
         path = path[:-1] if path and path[-1] == "[key]" else path
         known = problems.known_keys(Settings, data, path[:-1])
         unknown = detail["type"] == "extra_forbidden" and not did_you_mean(str(path[-1]), known)
@@ -108,7 +108,7 @@ def _places(error: ValidationError, data: Any) -> list[Location]:
 
 
 def _merge(templates: list[Location], validation: list[Location]) -> list[Location]:
-    """Both lists, without what validation says about a placeholder."""
+    """Both lists, without validation errors about the placeholder of a failed template."""
     failed = {path for path, _ in templates}
     return [*templates, *((path, message) for path, message in validation if path not in failed)]
 
@@ -125,7 +125,7 @@ def _read(path: Path) -> bytes:
 
 def _decode(raw: bytes, file: str) -> str:
     try:
-        # Editors on Windows write a byte order mark, which TOML does not know.
+        # Editors on Windows write a byte order mark, which TOML does not allow.
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1

@@ -1,6 +1,6 @@
-"""``forward_login``: the caller's own login at a vendor goes on to it, and to no other host.
+"""``forward_login``: forwards the caller's own vendor login to the vendor, and to no other host.
 
-A login is the caller's, under his own terms with the vendor; nothing of it is kept.
+The login is used under the caller's own terms with the vendor; Nexus stores nothing of it.
 """
 
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ from nexus.settings.urls import host_of
 
 class _Login(Table):
     forward_login: bool | str = False
-    """Let the caller's own login (Authorization: Bearer; claude.ai's, or that of Codex at ChatGPT) go to the vendor in
-    place of api_key, under the caller's own terms with it; a gateway key then comes in x-nexus-key or
-    Proxy-Authorization. With a base_url of your own, its host instead of true."""
+    """Forward the caller's own login (Authorization: Bearer; of claude.ai, or of Codex at ChatGPT) to the vendor in
+    place of api_key, under the caller's own terms with the vendor. Callers then send their gateway key in x-nexus-key
+    or Proxy-Authorization. With your own base_url: its host instead of true."""
 
 
 # The last base's fields come first, so that the check of api_key can read them.
 class LoginSettings(AuthSchemeSettings, _Login):
-    """A provider whose vendor has logins. ``login_url`` is where they are good, ``login_dialect`` what their clients
-    speak."""
+    """A provider whose vendor has logins. ``login_url`` is the base URL that accepts them, ``login_dialect`` the
+    dialect of the clients that send them."""
 
     key_sources: ClassVar[tuple[str, ...]] = (*AuthSchemeSettings.key_sources, "forward_login")
     login_url: ClassVar[str]

@@ -12,44 +12,45 @@ from nexus.settings.types import Label, Names, Table
 
 
 class ModelSettings(Table):
-    """``[llm.providers.NAME.models.ALIAS]``: one model, under the name that clients use."""
+    """``[llm.providers.NAME.models.ALIAS]``: one model. Clients call it NAME/ALIAS."""
 
     rename: Label | None = None
-    """The vendor's id of the model; by default the alias."""
+    """The vendor's id of the model. Default: the alias."""
 
     expose_as: Names = ()
-    """A second name, or several in a list, under which clients find and call it; Claude Code lists names that begin
-    with "claude" or "anthropic" only."""
+    """Additional name, or a list of names, under which the model is listed and called. Claude Code lists only names
+    that begin with "claude" or "anthropic"."""
 
     display_name: Label | None = None
-    """A name for people, shown in model lists."""
+    """Human-readable name in model lists."""
 
     description: Label | None = None
-    """A line for people, shown in model lists."""
+    """One-line description in model lists."""
 
     max_tokens: Annotated[int, Field(ge=1)] | None = None
-    """Output limit for vendors that demand one, where the client gave none; thinking comes on top. When left out: what
-    the Claude model allows, 32000 with its thinking at the most; for any other model 4096."""
+    """Output limit for vendors that require one, if the client sets none; thinking is added to it. Default: what the
+    Claude model allows, at most 32000 including thinking; 4096 for any other model."""
 
     context: Annotated[int, Field(ge=1)] | None = None
-    """Tokens of input and output together that the model takes; through a virtual model a call that cannot fit goes to
+    """Context window: maximum tokens of input and output together. A virtual model sends a call that cannot fit to
     another target."""
 
     timeouts: ModelTimeouts = ModelTimeouts.model_construct()
-    """How long silence of this model may last, in place of what the provider says."""
+    """Timeouts of this model, overriding the provider's."""
 
     auto_cache: bool = False
-    """Whether a translated request to Claude that has no cache breakpoint gets up to four: behind the tools, the system
-    text and the last two turns. What is written to the cache costs more once and less from then on."""
+    """Add up to four prompt cache breakpoints to translated requests to Claude that have none: after the tools, the
+    system prompt and the last two turns. Cache writes cost more than plain input, cache reads less."""
 
     web_search: bool = False
-    """Whether the vendor searches the web where a client asks its own vendor to; otherwise that is refused."""
+    """Use this vendor's web search when a client requests that of its own vendor; otherwise such requests are
+    rejected."""
 
     headers: HeaderRules = ()
-    """What happens to headers on the way to the vendor, after the provider's own rules."""
+    """Header rules of this model, applied after those of the provider."""
 
     rate_limits: RateLimits | None = None
-    """What each caller may spend on this model, in place of the provider's limits."""
+    """Limits per caller on this model, in place of the provider's."""
 
     price: PriceSettings | None = None
-    """What its tokens cost, in place of the list of prices that Nexus brings along."""
+    """Price of the model, in place of the bundled price list."""

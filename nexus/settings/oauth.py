@@ -1,4 +1,4 @@
-"""``[server.oauth]``: tokens of an identity provider, and where its keys are found."""
+"""``[server.oauth]``: accepts tokens of an identity provider."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from nexus.settings.urls import host_of, read_base_url
 
 
 def read_jwks_url(value: str) -> str:
-    """The address of a JWKS document; unlike a base URL it may have a query."""
+    """The URL of a JWKS document; unlike a base URL it may have a query. Raises ValueError."""
     url, mark, query = value.strip().partition("?")
     if "#" in query or not query.isprintable() or " " in query:
         raise ValueError("has a query with blanks, control characters or a fragment")
@@ -21,13 +21,13 @@ def read_jwks_url(value: str) -> str:
 
 
 def read_identifier(value: str) -> str:
-    """A URL that names a resource or an authorization server; a bare origin ends in a slash."""
+    """The URL of a resource or an authorization server; a bare origin ends in a slash. Raises ValueError."""
     parts = urlsplit(read_base_url(value) + ("/" if value.strip().endswith("/") else ""))
     return urlunsplit(parts._replace(path=parts.path or "/"))
 
 
 def read_issuer(value: str) -> str:
-    """The name of an identity provider, which is the address of its document too; a slash behind it counts."""
+    """The URL that identifies an identity provider; a trailing slash is significant. Raises ValueError."""
     text = value.strip()
     url = read_base_url(text)
     if not url.startswith("https:") and not (url.startswith("http:") and is_loopback(host_of(url) or "")):
@@ -40,13 +40,14 @@ Identifier = Annotated[str, AfterValidator(read_identifier)]
 
 
 class ProtectedResource(Table):
-    """``[server.oauth.protected_resource]``: what clients are told that look for where to log in (RFC 9728)."""
+    """``[server.oauth.protected_resource]``: protected resource metadata, by which clients find where to log in (RFC
+    9728)."""
 
     resource: Identifier
-    """The address under which clients know this gateway."""
+    """Public URL of this gateway."""
 
     authorization_servers: tuple[Identifier, ...]
-    """Who gives out tokens for it."""
+    """URLs of the authorization servers that issue tokens for it."""
 
     @field_validator("authorization_servers")
     @classmethod
@@ -57,58 +58,58 @@ class ProtectedResource(Table):
 
 
 class LoginSettings(Table):
-    """``[server.oauth.login]``: as which client ``nexus login`` asks the issuer for a token (RFC 8628)."""
+    """``[server.oauth.login]``: the OAuth client with which ``nexus login`` requests a token (RFC 8628)."""
 
     client_id: Label
-    """The id of a public client that may use the device authorization grant."""
+    """Id of a public client that may use the device authorization grant."""
 
     client_secret: SecretStr | None = None
-    """For the few issuers that want one of such clients too; it is no secret from whoever logs in."""
+    """Client secret, for the few issuers that require one of public clients too; anyone who logs in can see it."""
 
     scopes: tuple[Label, ...] = ("openid", "offline_access")
-    """What is asked for; offline_access lets a login be renewed."""
+    """Scopes to request; offline_access allows renewing a login."""
 
     audience: Label | None = None
-    """Where the issuer wants it, what the token is for."""
+    """Audience of the token, if the issuer requires it."""
 
     token: Literal["access_token", "id_token"] = "access_token"
-    """Which token of the answer callers show: id_token where access tokens are no JWT."""
+    """Which token of the response callers send; id_token if the issuer's access tokens are not JWTs."""
 
 
 class OAuthSettings(Table):
-    """Callers show a token (JWT) of an identity provider."""
+    """Callers authenticate with a token (JWT) of an identity provider."""
 
     issuer: Annotated[str, AfterValidator(read_issuer)] | None = None
-    """The identity provider, as it names itself: its document at /.well-known/openid-configuration names its keys, and
-    the claim "iss" must say it. Either this or url is required."""
+    """Issuer URL of the identity provider. Nexus finds its keys through /.well-known/openid-configuration and requires
+    it in the claim "iss". Either this or url is required."""
 
     hosts: tuple[HostName, ...] = ()
-    """Other hosts than the issuer's own where its document may say that keys and logins are."""
+    """Additional hosts that the issuer's document may name for keys and logins, besides the issuer's own."""
 
     url: JwksUrl | None = None
-    """The identity provider's keys: its JWKS document, where no document of the issuer is to be asked."""
+    """URL of the identity provider's keys (JWKS), to skip discovery."""
 
     poll_interval: Annotated[Duration, Field(ge=1, le=DAY)] = 300.0
-    """How often Nexus fetches the keys again; it looks for an unknown key at once."""
+    """How often Nexus fetches the keys again, 1s to 1d; an unknown key triggers a fetch at once."""
 
     expected_issuer: Label | None = None
-    """What the claim "iss" must say; by default the issuer, and without either Nexus does not look at it."""
+    """Required value of the claim "iss". Default: issuer; not checked without either."""
 
     expected_audience: Label | None = None
-    """What the claim "aud" must hold; by default Nexus does not look at it."""
+    """Required value in the claim "aud". Default: not checked."""
 
     ca_file: FilePath | None = None
-    """CA certificates (PEM) to trust instead of the public ones when the keys are fetched."""
+    """CA certificates (PEM) to trust instead of the public ones when fetching keys."""
 
     protected_resource: ProtectedResource | None = None
-    """The public metadata at /.well-known/oauth-protected-resource."""
+    """Metadata to serve at /.well-known/oauth-protected-resource."""
 
     login: LoginSettings | None = None
-    """For ``nexus login``."""
+    """OAuth client for ``nexus login``."""
 
     @property
     def claimed_issuer(self) -> str | None:
-        """What "iss" must say."""
+        """The required value of the claim "iss", or None if it is not checked."""
         return self.expected_issuer or self.issuer
 
     def problems(self) -> Iterator[Location]:
@@ -119,7 +120,7 @@ class OAuthSettings(Table):
 
 
 def oauth_warnings(oauth: OAuthSettings | None) -> tuple[str, ...]:
-    """What is allowed and yet worth a loud word."""
+    """Warnings about allowed but risky settings."""
     if oauth is None:
         return ()
     risks = []
@@ -133,7 +134,7 @@ def oauth_warnings(oauth: OAuthSettings | None) -> tuple[str, ...]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
+    """Whether a host is a loopback address or "localhost"."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,10 +1,10 @@
-"""Names with stars in them, as settings write sets of models."""
+"""Wildcard patterns of model names in the settings."""
 
 from __future__ import annotations
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Whether a name is what the pattern says, in which ``*`` stands for any text. Takes linear time."""
+    """Whether the whole name matches the pattern, in which ``*`` matches any text. Never backtracks."""
     first, *rest = pattern.split("*")
     if not rest:
         return name == pattern

@@ -1,6 +1,6 @@
-"""``price`` of a model: what its tokens cost, in place of the list that Nexus brings along.
+"""``price`` of a model: its token prices, in place of the bundled price list.
 
-Exact. Amounts of money are decimal numbers of at most nine places and never pass through binary fractions.
+Amounts are decimal numbers of at most nine places, kept as whole nano-dollars and never as binary floats.
 """
 
 from collections.abc import Iterator
@@ -13,16 +13,16 @@ from nexus.settings.types import Location, Table
 
 NANO = 10**9
 MOST = 10**6
-"""Dollars that anything here may cost; a higher amount is somebody's mistake."""
+"""Highest price in dollars; a higher one is taken for a mistake."""
 
 
 def read_dollars(value: object) -> int:
-    """Nano-dollars of 3, 0.3 or "0.075"."""
+    """Reads 3, 0.3 or "0.075" as nano-dollars. Raises ValueError."""
     text = 'is not an amount in US dollars; write it like 3, 0.3 or "0.075"'
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError(text)
     try:
-        # The shortest text of a number is the one that stands in the file.
+        # str() of a float is its shortest decimal form, which is what the file says.
         dollars = Decimal(str(value))
     except InvalidOperation:
         raise ValueError(text) from None
@@ -39,29 +39,29 @@ Dollars = Annotated[int, BeforeValidator(read_dollars)]
 
 
 class Rates(Table):
-    """US dollars per million tokens, by what the tokens are."""
+    """US dollars per million tokens, by kind of token."""
 
     input: Dollars
-    """Tokens sent that no cache held."""
+    """Input tokens that are not cached."""
 
     output: Dollars
-    """Tokens received."""
+    """Output tokens."""
 
     cache_read: Dollars | None = None
-    """Tokens read from the vendor's cache; as input when left out."""
+    """Tokens read from the vendor's cache. Default: as input."""
 
     cache_write_5m: Dollars | None = None
-    """Tokens written to the cache for five minutes; as input when left out."""
+    """Tokens written to the cache for five minutes. Default: as input."""
 
     cache_write_1h: Dollars | None = None
-    """Tokens written to the cache for an hour; unknown when left out."""
+    """Tokens written to the cache for an hour. Default: unknown, or 0 if input costs 0."""
 
     reasoning: Dollars | None = None
-    """Tokens of reasoning; as output when left out."""
+    """Reasoning tokens. Default: as output."""
 
     @property
     def parts(self) -> dict[str, int]:
-        """Nano-dollars per million tokens, by part, as far as they are said."""
+        """Nano-dollars per million tokens by kind, for those that are set."""
         rates = {name: rate for name in Rates.model_fields if (rate := getattr(self, name)) is not None}
         return {"cache_write_1h": 0, **rates} if self.input == 0 else rates
 
@@ -70,10 +70,10 @@ class PriceSettings(Rates):
     """``price`` of a model."""
 
     per_request: Dollars = 0
-    """US dollars for each call, beside its tokens."""
+    """US dollars per call, in addition to its tokens."""
 
     above: dict[str, Rates] = Field(default_factory=dict)
-    """Number of input tokens to the prices of longer calls, which all their tokens cost."""
+    """Prices of long calls by number of input tokens: above it, they apply to all tokens of the call."""
 
     def problems(self) -> Iterator[Location]:
         for name in self.above:

@@ -1,6 +1,6 @@
-"""The problems of a settings file, named by location and never by value.
+"""Problems of a settings file: their messages name the location and never the value.
 
-Law: a message is built from the kind of an error and from what the settings classes allow, never from the input, for
+Law: a message is built from the kind of error and from what the settings classes allow, never from the input, because
 any input can be a secret.
 """
 
@@ -48,12 +48,12 @@ WORDS: Mapping[str, str] = {
 
 DOTTED = "a name with a dot needs quotes"
 ABOUT_A_KEY = ("unknown key", DOTTED)
-"""How messages begin that are about a key and not about its value."""
+"""Prefixes of messages that are about a key and not about its value."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing to repair; ``line`` counts from 1 and is None where no line can be named, ``excerpt`` shows it."""
+    """One problem; ``line`` counts from 1 and is None if unknown, ``excerpt`` shows that line."""
 
     path: KeyPath
     line: int | None
@@ -67,7 +67,7 @@ class Problem:
 
 
 class SettingsError(Exception):
-    """The settings cannot be used; every problem is named. ``files`` are those that were read."""
+    """The settings are invalid. ``problems`` are all of them; ``files`` are the files that were read."""
 
     def __init__(self, problems: Iterable[Problem], files: Stamps | None = None) -> None:
         self.problems = tuple(problems)
@@ -82,13 +82,13 @@ def dotted(path: KeyPath) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            # json.dumps escapes control characters, which may not reach a terminal.
+            # json.dumps escapes control characters, which must not reach a terminal.
             text += ("." if text else "") + (part if _BARE.fullmatch(part) else json.dumps(part))
     return text
 
 
 def wording(error: ErrorDetails, known: Collection[str]) -> str:
-    """The message for one validation error; ``known`` are the keys of the table that it lies in."""
+    """The message for one validation error; ``known`` are the valid keys of its table."""
     if error["type"] == "extra_forbidden":
         return unknown_key(str(error["loc"][-1]), known)
     words = WORDS.get(error["type"])
@@ -96,13 +96,13 @@ def wording(error: ErrorDetails, known: Collection[str]) -> str:
 
 
 def unknown_key(key: str, known: Collection[str]) -> str:
-    """Names the nearest key, else all of them."""
+    """The message for an unknown key, which suggests the nearest valid one, or else lists all."""
     names = sorted(known)
     return f"unknown key{did_you_mean(key, names) or '; known are: ' + ', '.join(names)}"
 
 
 def known_keys(table: type[Table], data: Any, path: KeyPath) -> tuple[str, ...]:
-    """The keys that the table at ``path`` may have."""
+    """The valid keys of the table at ``path``."""
     current: type[Table] | None = table.variant(data)
     annotation: Any = None
     for part in path:
@@ -125,7 +125,7 @@ def _item(data: Any, part: str | int) -> Any:
 
 
 def _table_in(annotation: Any) -> type[Table] | None:
-    """The table that an annotation stands for, through Annotated and unions but not through containers."""
+    """The table class in an annotation, found through Annotated and unions but not through containers."""
     if isinstance(annotation, type) and not get_args(annotation):
         return annotation if issubclass(annotation, Table) else None
     if getattr(annotation, "__origin__", None) in (dict, list, tuple):

@@ -1,7 +1,7 @@
 """``[llm.providers.NAME]``: the settings that providers of every type share.
 
-A provider type adds its own keys in a subclass beside its code, never here; nothing is read from the
-environment unless a template in the file says so.
+A provider type declares its own keys in a subclass next to its code, never here. Nothing is read from the environment
+unless a template in the file says so.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -30,24 +30,24 @@ NO_KEY = (
 )
 
 SHORTEST_KEY = 6
-"""Characters of a key that can be a secret."""
+"""Minimum characters of a key that counts as a secret."""
 
 
 class ProviderSettings(Tagged):
-    """One configured place to send calls."""
+    """A provider: one place to send calls to."""
 
     needs_key: ClassVar[bool] = True
     key_sources: ClassVar[tuple[str, ...]] = ("forward_token", "api_key_command", "api_keys")
-    """What can stand in for api_key."""
+    """Settings that can replace api_key."""
 
     login_dialect: ClassVar[str] = ""
-    """What clients speak whose own login the vendor takes; "" where it has none."""
+    """The dialect of clients whose own login the vendor accepts; "" if it accepts none."""
 
     passes_paths: ClassVar[bool] = True
-    """Whether other paths of the vendor can be asked with the key as it is."""
+    """Whether ``passthrough`` works: other paths of the vendor accept the plain key."""
 
     searches: ClassVar[bool] = False
-    """Whether the vendor has a search of its own that translation can ask for."""
+    """Whether the vendor has a web search that translation can request."""
 
     @classmethod
     def kinds(cls) -> Collection[str]:
@@ -70,75 +70,76 @@ class ProviderSettings(Tagged):
         return f"unknown provider type{hint} ({known})"
 
     attribution_rules: ClassVar[LabelRules | None] = None
-    """What the cloud takes of ``attribution``; None where it has none."""
+    """The labels that the cloud accepts for ``attribution``; None if it is not supported."""
 
     type: str
-    """Which kind of provider this is."""
+    """Type of the provider, such as "openai"."""
 
     forward_token: bool = False
-    """Take the vendor's key from the caller's X-Provider-API-Key header, falling back to api_key."""
+    """Use the vendor key in the caller's X-Provider-API-Key header, falling back to api_key."""
 
-    # What it is given may hold a secret, hence not in any repr.
+    # Not in the repr, because its arguments may hold a secret.
     api_key_command: tuple[str, ...] | None = Field(default=None, repr=False)
-    """A program and its arguments that print the key, in place of api_key; run without a shell, at start and when the
-    vendor refuses the key, at most once in 30 seconds."""
+    """Program and arguments that print the key, in place of api_key. Run without a shell, at start and when the vendor
+    rejects the key, at most every 30 seconds."""
 
     api_keys: tuple[SecretStr, ...] | None = None
-    """Several keys in place of api_key, each an account of its own; sessions are spread over them."""
+    """Several keys in place of api_key, each of a separate account; sessions are spread over them."""
 
-    # Stands after its alternatives because its check reads them: fields are validated in this order.
+    # Declared after its alternatives, because its check reads them and fields are validated in order.
     api_key: SecretStr | None = Field(default=None, validate_default=True)
-    """The vendor's key; best as a template such as "{{ env.OPENAI_API_KEY }}"."""
+    """The vendor's key, preferably as a template such as "{{ env.OPENAI_API_KEY }}"."""
 
     api_key_refresh: PositiveDuration = 3600.0
-    """How long Nexus uses a key that the program printed before it asks for the next one."""
+    """How long Nexus uses a key that api_key_command printed before it runs the program again."""
 
     base_url: BaseUrl | None = None
-    """Where the API is; by default the vendor's public address."""
+    """Base URL of the API. Default: the vendor's public address."""
 
     passthrough: bool = False
-    """Whether callers reach other paths of the vendor below /llm/raw/NAME: those that passthrough_paths begin."""
+    """Let callers reach other paths of the vendor below /llm/raw/NAME: those with a prefix in passthrough_paths."""
 
     passthrough_paths: tuple[str, ...] = ()
-    """What such paths begin with, each as the vendor has it after its host, such as "/v1/fine_tuning"."""
+    """Prefixes of the paths to pass through, as they follow the vendor's host, such as "/v1/fine_tuning"."""
 
     unknown: Literal["deny", "allow"] = "deny"
-    """Whether a caller under a limit in tokens or a budget may ask for what nobody can count."""
+    """Calls whose tokens or cost cannot be counted, by callers with a token limit or a budget: "deny" rejects them,
+    "allow" lets them through."""
 
     models: dict[Label, ModelSettings] = Field(default_factory=dict)
-    """Alias to model, or a list of names; other models do not exist."""
+    """Models by alias, or a list of names. Only these models are served."""
 
     max_concurrency: Annotated[int, Field(ge=1)] | None = None
-    """Calls that may run here at the same time; one more goes to the next target, or gets a 503."""
+    """Maximum calls in flight to this provider; one more goes to the next target, or gets a 503. Default: no limit."""
 
     headers: HeaderRules = ()
-    """What happens to headers on the way to the vendor; in order."""
+    """Rules for the headers sent to the vendor, applied in order."""
 
     rate_limits: RateLimits | None = None
-    """What each caller may spend, over all models together."""
+    """Limits per caller, over all models of the provider."""
 
     retries: Retries = Retries.model_construct()
-    """Tries before the first content."""
+    """Retries before the first content."""
 
     timeouts: Timeouts = Timeouts.model_construct()
-    """How long silence may last."""
+    """Timeouts of each phase of a call."""
 
     proxy: ProxyUrl | None = Field(default=None, repr=False)  # it may hold a password
-    """URL of a forward proxy (http, https, socks5 or socks5h), or "none"; llm.proxy when left out. None is ever taken
-    from the environment."""
+    """URL of a forward proxy (http, https, socks5 or socks5h), or "none". Default: llm.proxy. Nexus ignores proxy
+    variables of the environment."""
 
     ca_file: FilePath | None = None
-    """CA certificates (PEM) to trust instead of the system's, for servers of one's own; llm.ca_file when left out."""
+    """CA certificates (PEM) to trust instead of the system's, for private servers. Default: llm.ca_file."""
 
     client_cert: FilePath | None = None
-    """Certificate (PEM) to show to a server that asks for one, and those that vouch for it."""
+    """Client certificate and its chain (PEM), for servers that require one."""
 
     client_key: FilePath | None = None
-    """The certificate's private key (PEM, without a passphrase); where client_cert does not hold it."""
+    """Private key of client_cert (PEM, without a passphrase), if client_cert does not contain it."""
 
     @property
     def trust(self) -> Trust:
-        """The certificates on both sides of a connection."""
+        """The CA and client certificates of connections to the vendor."""
         return trust_of(self.ca_file, self.client_cert, self.client_key)
 
     def problems(self) -> Iterator[Location]:
@@ -174,7 +175,7 @@ class ProviderSettings(Tagged):
     @field_validator("models", mode="before")
     @classmethod
     def _named_only(cls, value: object) -> object:
-        """The short form: names alone."""
+        """Accepts a list of names as the short form of the table."""
         if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
             return value
         if len(set(value)) < len(value):
@@ -183,43 +184,43 @@ class ProviderSettings(Tagged):
 
     @property
     def takes_callers_key(self) -> bool:
-        """Whether a caller may bring the vendor's key."""
+        """Whether callers may send their own vendor key."""
         return self.forward_token
 
     @property
     def held(self) -> tuple[str, ...]:
-        """Of "files" and "batches" what the provider holds for callers."""
+        """Which of "files" and "batches" the provider stores for callers."""
         return ()
 
     @property
     def forwards_login(self) -> bool:
-        """Whether a caller's own login at the vendor goes on to it."""
+        """Whether a caller's own vendor login is forwarded."""
         return False
 
     @property
     def attributed(self) -> Mapping[str, str]:
-        """``attribution``, where the provider's type has it."""
+        """``attribution``, or {} if the provider's type does not support it."""
         return {}
 
     @property
     def signed_headers(self) -> tuple[str, ...]:
-        """Headers that are written when a request is sent, whatever rules say."""
+        """Credential headers that Nexus writes when it sends a request, whatever the header rules say."""
         return ()
 
     @property
     def has_key(self) -> bool:
-        """Whether the gateway has a key, or a way to get one."""
+        """Whether the gateway has a key or can get one."""
         return bool(self.configured_keys) or self.api_key_command is not None
 
     @property
     def configured_keys(self) -> tuple[SecretStr, ...]:
-        """The configured keys as far as they are written in the settings, one for each account."""
+        """The keys that the settings hold, one per account."""
         return self.api_keys or (() if self.api_key is None else (self.api_key,))
 
     @property
     def spends(self) -> bool:
-        """Whether a caller without a key of its own spends what the operator pays for."""
-        # A shorter one ("none", "x") is a word for a server that asks for no key.
+        """Whether callers without their own key use a credential of the operator."""
+        # A shorter key ("none", "x") is a placeholder for a server that needs no key.
         shown = [len(key.get_secret_value()) >= SHORTEST_KEY for key in self.configured_keys]
         return any(shown) if shown else self.has_key
 
@@ -229,11 +230,11 @@ class ProviderSettings(Tagged):
 
     @property
     def derived_secrets(self) -> tuple[str, ...]:
-        """What is as good as a secret of the settings and stands in none of them."""
+        """Secrets that are derived from the settings, such as encoded keys; the log redactor must know them."""
         return tuple(spelling for key in self.configured_keys for spelling in self.spellings(key))
 
     def rules_on(self, header: str) -> Iterator[KeyPath]:
-        """Where rules name a header, of the provider and of its models."""
+        """Paths of the settings of the provider's and its models' rules that name a header."""
         yield from ((*place, key) for place, key in writers(("headers",), self.headers, header))
         for alias, model in self.models.items():
             yield from ((*at, key) for at, key in writers(("models", alias, "headers"), model.headers, header))
@@ -243,7 +244,7 @@ class ProviderSettings(Tagged):
     def _usable_key(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if (key := _readable(value)) is not None:
             return key
-        # Where an alternative cannot be read nobody can say whether a key is needed; that field reports itself.
+        # An invalid alternative is missing in info.data: it reports its own problem, and a key may not be needed.
         if cls.needs_key and all(info.data.get(name, True) in (None, False) for name in cls.key_sources):
             raise ValueError(NO_KEY)
         return None
@@ -273,7 +274,7 @@ class ProviderSettings(Tagged):
 
 
 def _readable(value: SecretStr | None) -> SecretStr | None:
-    """A key without the blanks around it; None where nothing is left."""
+    """A key without surrounding whitespace; None if it is empty. Raises ValueError."""
     key = value.get_secret_value().strip() if value is not None else ""
     if not (key.isascii() and key.isprintable()):
         raise ValueError("contains characters that are not allowed in an HTTP header")

@@ -1,11 +1,11 @@
-"""Finds provider classes by the name of their kind.
+"""Finds provider classes by kind.
 
-A kind is a folder of ``providers/`` at the top of the repository, imported as ``nexus.providers`` (through a link in a
-checkout, as a folder of the package in a wheel), or an entry point of the group ``nexus.providers`` in any installed
-package, whose object is the class. A folder wins over an entry point of its name.
+A kind is a folder of ``providers/`` at the top of the repository, imported as ``nexus.providers`` (through a symbolic
+link in a checkout, as a folder of the package in a wheel), or an entry point of the group ``nexus.providers`` in any
+installed package, which loads the class. A folder overrides an entry point of the same name.
 
-The only file that imports providers. Listing kinds imports none of them, so that a vendor's SDK costs nothing
-until a provider of that kind is configured.
+Only this file imports providers. Listing kinds imports none of them, so that a vendor's SDK costs nothing until a
+provider of that kind is configured.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NO_LINK = (
 
 
 class NoProviders(ImportError):
-    """The package of the providers is missing."""
+    """The package ``nexus.providers`` is missing."""
 
 
 @functools.cache
@@ -38,13 +38,13 @@ def kinds() -> tuple[str, ...]:
 
 
 def is_kind(name: str) -> bool:
-    """Whether a kind is known; other packages are looked through only where it has no folder. Raises NoProviders."""
+    """Whether a kind exists; searches other packages only if it has no folder. Raises NoProviders."""
     return name in _own() or name in _installed()
 
 
 @functools.cache
 def _own() -> frozenset[str]:
-    """Those that have a folder."""
+    """Kinds that have a folder. Raises NoProviders."""
     spec = importlib.util.find_spec(PACKAGE)
     folders = list(spec.submodule_search_locations or ()) if spec is not None else []
     if not folders:
@@ -54,13 +54,13 @@ def _own() -> frozenset[str]:
 
 @functools.cache
 def _installed() -> dict[str, EntryPoint]:
-    """Those of other packages."""
+    """Kinds of other packages, by entry point."""
     return {point.name: point for point in entry_points(group=PACKAGE)}
 
 
 def load(kind: str) -> Any:
-    """The provider class of a kind: a subclass of ``nexus.provider.Provider``, which leans on the settings; hence no
-    type."""
+    """The provider class of a kind, a subclass of ``nexus.provider.Provider``. Typed Any, because that module imports
+    the settings. Raises LookupError or NoProviders."""
     if not is_kind(kind):
         raise LookupError(f"no provider kind {kind!r} among {', '.join(kinds())}")
     if kind not in _own():
@@ -69,5 +69,5 @@ def load(kind: str) -> Any:
 
 
 def load_all(tables: Mapping[str, Any]) -> list[Any]:
-    """The providers of these tables, by whose names they are called."""
+    """A provider for each table, named by its key."""
     return [load(table.type)(name, table) for name, table in tables.items()]

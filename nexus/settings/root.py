@@ -1,7 +1,7 @@
-"""The whole file as one value, and the rules that span its tables.
+"""The settings file as one value, and the rules that span its tables.
 
-A rule about one table lives with that table; here stand only rules that need two. Those between the tables of
-[server] stand in ``server``, so that their problems are reported together with all others.
+A rule about one table lives with that table; only rules that need two are here. Rules between the tables of [server]
+are in ``server``, so that their problems are reported together with all others.
 """
 
 import importlib.util
@@ -27,10 +27,10 @@ from nexus.settings.usage import MEMORY, NONE, UsageSettings
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The file that settings were read from. ``written_at`` is when it was written, without a file when they were made,
-    in Unix seconds; ``digest`` tells one text of it from another. ``files`` are it and those that its templates and its
-    settings name, as they were when it was read. ``store`` is where usage is written down, ``notes`` name what stands
-    in it under a name of Nexus 0.6.
+    """The file that settings were read from. ``written_at`` is its modification time, or without a file the time when
+    the settings were made, in Unix seconds; ``digest`` identifies its content. ``files`` are the file and those that
+    its templates and settings name, stamped when it was read. ``store`` is the URL of the usage store, ``notes`` are
+    warnings about keys of Nexus 0.6.
     """
 
     written_at: float = field(default_factory=time.time)
@@ -41,44 +41,44 @@ class Origin:
 
 
 class Settings(Table):
-    """Everything that can be configured."""
+    """All settings."""
 
     server: ServerSettings = ServerSettings.model_construct()
-    """The listening side."""
+    """Listening, authentication and limits."""
 
     llm: LlmSettings
-    """Models and where they come from."""
+    """Models and providers."""
 
     budgets: dict[BudgetName, Budget] = Field(default_factory=dict)
-    """How much callers may cost."""
+    """Spending limits, by name."""
 
     usage: UsageSettings = UsageSettings.model_construct()
-    """Where it is written down who used what, and who may read it."""
+    """Usage ledger: where it is stored and who may read it."""
 
     telemetry: TelemetrySettings = TelemetrySettings.model_construct()
-    """What is told to an OpenTelemetry collector."""
+    """Export to an OpenTelemetry collector."""
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
     @property
     def origin(self) -> Origin:
-        """The file that they were read from."""
+        """The file that the settings were read from."""
         return self._origin
 
     def of(self, origin: Origin) -> Self:
-        """The same, of that file."""
+        """These settings, with their origin set."""
         self._origin = origin
         return self
 
     @model_validator(mode="before")
     @classmethod
     def _always_llm(cls, data: Any) -> Any:
-        """A missing [llm] is an empty one, which then says what it lacks."""
+        """Treats a missing [llm] as empty, so that its own validation reports what is missing."""
         return {"llm": {}, **data} if isinstance(data, dict) else data
 
     @property
     def attributions(self) -> dict[str, Mapping[str, str]]:
-        """What each provider's cloud is told of callers."""
+        """``attribution`` of each provider by name."""
         return {name: provider.attributed for name, provider in self.llm.providers.items()}
 
     def problems(self) -> Iterator[Location]:
@@ -117,7 +117,7 @@ NO_READER = "names a group without members; give it to a key (server.keys.NAME.g
 
 
 def _nobodys_groups(settings: Settings) -> Iterator[Location]:
-    """Readers that nobody can be."""
+    """Entries of ``usage.readers`` that no caller can belong to."""
     who = settings.server.client_identification
     source = who.group_id if who.enabled else None
     if source is not None and (source.http_header is not None or source.jwt_claim is not None):
@@ -130,7 +130,7 @@ def _nobodys_groups(settings: Settings) -> Iterator[Location]:
 
 
 def _own_paths(server: ServerSettings) -> Iterator[tuple[tuple[str, ...], str]]:
-    """What is served beside calls, at their address."""
+    """The paths of health and metrics that are served at the address of calls."""
     if server.health.enabled and not server.health.listen:
         yield ("server", "health", "path"), server.health.path
         yield ("server", "health", "ready_path"), server.health.ready_path
@@ -139,7 +139,7 @@ def _own_paths(server: ServerSettings) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def _has_groups(settings: Settings) -> bool:
-    """Whether anything says in which group a caller is."""
+    """Whether the settings assign callers to groups."""
     who = settings.server.client_identification
     if who.enabled:
         return who.group_id is not None
@@ -158,7 +158,7 @@ UNKNOWN_GROUP = "is not among server.client_identification.validation.group_valu
 
 
 def limit_problems(settings: Settings) -> Iterator[Location]:
-    """What is wrong between limits and the rest."""
+    """Conflicts between limits and other tables."""
     who = settings.server.client_identification
     known = who.validation.group_values
     unknown = NO_GROUPS if not who.enabled or who.group_id is None else UNKNOWN_GROUP if known else NO_GROUP_VALUES
@@ -171,7 +171,7 @@ def limit_problems(settings: Settings) -> Iterator[Location]:
 
 
 def limit_tables(settings: Settings) -> Iterator[tuple[tuple[str, ...], RateLimits]]:
-    """Every ``rate_limits`` table with the path of what it limits."""
+    """Every ``rate_limits`` table with the path of the provider or model that it limits."""
     for name, provider in settings.llm.providers.items():
         path = ("llm", "providers", name)
         if provider.rate_limits is not None:

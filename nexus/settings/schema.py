@@ -1,7 +1,7 @@
-"""The JSON Schema of ``nexus.toml``, by which editors complete and check.
+"""The JSON Schema of ``nexus.toml``, for completion and validation in editors.
 
-It takes every file that starts, but for the names of Nexus 0.6 in ``former``. Rules between settings are not in it,
-and where a reader takes another form than its type says, the form stands in ``WRITTEN``.
+It accepts every valid file, except for the Nexus 0.6 names in ``former``. Rules between settings are not part of it. If
+a reader accepts another form than its type says, ``WRITTEN`` has that form.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from nexus.settings.tagged import Tagged
 
 TEXT: JsonSchemaValue = {"type": "string"}
 TEMPLATE: JsonSchemaValue = {"type": "string", "pattern": r"\{\{"}
-"""What may stand in place of a number or a word."""
+"""Accepted in place of a number, boolean or literal."""
 
 PROCESSES: JsonSchemaValue = {"anyOf": [{"type": "integer", "minimum": 1, "maximum": types.MOST_PROCESSES}, TEXT]}
 
@@ -56,18 +56,19 @@ WRITTEN: Mapping[str, JsonSchemaValue] = {
         (read_pattern, TEXT),
     )
 }
-"""The reader of a value, by its name, to what may be written for it."""
+"""Qualified name of a value's reader to the schema of what users may write."""
 
 BESIDE: Mapping[str, JsonSchemaValue] = {
     "nexus.settings.virtual.WeightedTarget._name_alone": TEXT,
     "nexus.settings.provider.ProviderSettings._named_only": {"type": "array", "items": TEXT},
 }
-"""The reader of a table, by its name, to what may be written in its place."""
+"""Qualified name of a table's reader to the schema of a short form that users may write in its place."""
 
 
 @functools.cache
 def docstrings(model: type[BaseModel]) -> dict[str, str]:
-    """What the source says below each field. Pydantic would look for it at each start, a sixth of which that takes."""
+    """The docstring below each field, read from the source on demand. Pydantic would do so at every start, which takes
+    a sixth of the start time."""
     found: dict[str, str] = {}
     for table in reversed(model.__mro__):
         if not issubclass(table, BaseModel) or table is BaseModel:
@@ -75,7 +76,7 @@ def docstrings(model: type[BaseModel]) -> dict[str, str]:
         try:
             source = inspect.getsource(table)
         except OSError:
-            # Made while running, of tables that have their own.
+            # A class created at runtime has no source; its fields have descriptions, or a base class has docstrings.
             continue
         (definition,) = ast.parse(textwrap.dedent(source)).body
         assert isinstance(definition, ast.ClassDef)
@@ -88,7 +89,7 @@ def docstrings(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _or_template(method: str) -> Any:
-    """What pydantic says of a number or a word, or a template in its place."""
+    """A schema method that accepts what pydantic's does, or a template."""
 
     def schema(self: GenerateJsonSchema, of: core_schema.CoreSchema) -> JsonSchemaValue:
         return {"anyOf": [getattr(GenerateJsonSchema, method)(self, of), TEMPLATE]}
@@ -97,7 +98,7 @@ def _or_template(method: str) -> Any:
 
 
 class _Generator(GenerateJsonSchema):
-    """Says what people write, where pydantic would say what becomes of it."""
+    """Describes what users write, rather than the parsed value as pydantic does."""
 
     int_schema, float_schema, bool_schema, literal_schema = map(
         _or_template, ("int_schema", "float_schema", "bool_schema", "literal_schema")
@@ -136,16 +137,16 @@ class _Generator(GenerateJsonSchema):
         return {"anyOf": [self._variant(base, kind) for kind in base.kinds()]}
 
     def _variant(self, base: type[Tagged], kind: str) -> JsonSchemaValue:
-        """One of the tables that the key of a table names."""
+        """The table of one ``kind``, with its tag as a constant."""
         table = self.generate_inner(base.of_kind(kind).__pydantic_core_schema__)
         return {"allOf": [table], "properties": {base.tag: {"const": kind}}, "required": [base.tag]}
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """Without the default, which is kept in another form than people write."""
+        """Leaves out the default, because its parsed form is not what users write."""
         return self.generate_inner(schema["schema"])
 
 
 def json_schema() -> JsonSchemaValue:
-    """Draft 2020-12."""
+    """The JSON Schema of the settings file (draft 2020-12)."""
     schema = Settings.model_json_schema(schema_generator=_Generator)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "nexus.toml", "required": []}

@@ -1,6 +1,6 @@
 """Finds every secret in the settings, for the log redactor.
 
-Found by type, not by field name, so that a secret added later is covered on the day it is added.
+Secrets are found by type, not by field name, so that a new secret is covered at once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nexus.settings.urls import host_of, passwords_in
 
 
 def secrets(settings: Settings) -> tuple[str, ...]:
-    """Every secret value once, longest first."""
+    """All distinct secret values, longest first."""
     found = set(_all(settings)) - _public_names(settings)
     return tuple(sorted(found, key=lambda secret: (-len(secret), secret)))
 
@@ -32,12 +32,13 @@ def _all(settings: Settings) -> Iterator[str]:
 
 
 def _is_plain(table: BaseModel) -> bool:
-    """What a rule puts into a header that carries no credential is a plain word, such as "production"."""
+    """Whether a table holds no secrets: a rule for a header without a credential has a plain value, like
+    "production"."""
     return isinstance(table, NamingRule) and not table.allow_secret
 
 
 def _public_names(settings: Settings) -> set[str]:
-    """Words that servers without keys are given as one ("ollama"); hiding them would blank out every route."""
+    """Names that may also serve as a placeholder key ("ollama"); redacting them would blank out every route."""
     providers = settings.llm.providers
     hosts = {host_of(provider.base_url) for provider in providers.values() if provider.base_url}
     return {*providers, *(provider.type for provider in providers.values()), *(host for host in hosts if host)}

@@ -1,4 +1,4 @@
-"""``[server]``: the listening socket, its limits and its clocks."""
+"""``[server]``: listening, limits, timeouts and callers."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
@@ -25,19 +25,19 @@ from nexus.settings.types import (
 
 
 class HealthSettings(Table):
-    """``[server.health]``: endpoints for load balancers and supervisors."""
+    """``[server.health]``: health endpoints for load balancers and supervisors."""
 
     enabled: bool = True
-    """Whether they are served."""
+    """Serve the health endpoints."""
 
     path: UrlPath = "/health"
-    """Answers 200 as long as the process lives."""
+    """Liveness path: returns 200 while the process is alive."""
 
     ready_path: UrlPath = "/ready"
-    """Answers 200 while new calls are welcome, and 503 after the signal to stop."""
+    """Readiness path: returns 200 while Nexus accepts new calls, 503 after the signal to stop."""
 
     listen: Addresses | None = None
-    """Separate addresses for these paths, in plain HTTP. By default they are where calls are."""
+    """Separate addresses for these paths, in plain HTTP. Default: the address of calls."""
 
     def problems(self) -> Iterator[Location]:
         if self.path == self.ready_path:
@@ -45,58 +45,59 @@ class HealthSettings(Table):
 
 
 class MetricsSettings(Table):
-    """``[server.metrics]``: what Prometheus reads."""
+    """``[server.metrics]``: metrics for Prometheus."""
 
     enabled: bool = True
-    """Whether anything is counted and served."""
+    """Collect and serve metrics."""
 
     path: UrlPath = "/metrics"
-    """Where it is read: with a key whose group is among usage.readers, where callers need one."""
+    """Path of the metrics. If callers need a credential, it requires one whose group is among usage.readers."""
 
     listen_address: Addresses | None = None
     """Separate addresses for metrics, in plain HTTP and without credentials."""
 
 
 class DashboardSettings(Table):
-    """``[server.dashboard]``: the page that shows what the gateway does."""
+    """``[server.dashboard]``: the web page that shows what the gateway does."""
 
     enabled: bool | None = None
-    """Whether Nexus serves the page. By default it does where only this machine can reach it."""
+    """Serve the dashboard. Default: true if Nexus listens on loopback or Unix sockets only."""
 
     path: BasePath = "/"
-    """Where browsers get it; the data it shows is at ``dashboard/data`` beside it."""
+    """Path of the page; its data is at ``dashboard/data`` in the same folder."""
 
     @property
     def data_path(self) -> str:
-        """Where the page asks for what it shows."""
+        """Path of the page's data."""
         return f"{self.folder}dashboard/data"
 
     @property
     def folder(self) -> str:
-        """What addresses in the page are relative to."""
+        """The folder that URLs in the page are relative to, with a trailing slash."""
         return self.path.rpartition("/")[0] + "/"
 
 
 class ResponseStoreSettings(Table):
-    """``[server.response_store]``: answers that Responses clients may refer to by id, and whose they are."""
+    """``[server.response_store]``: stored answers that Responses API clients can refer to by id, and their owners."""
 
     enabled: bool = True
-    """Whether translated ones are kept; an answer whose request says ``store: false`` is not."""
+    """Store translated answers, except for requests with ``store: false``."""
 
     time_to_live: PositiveDuration = 86_400.0
-    """How long after its last use Nexus forgets an answer."""
+    """How long after its last use Nexus deletes an answer."""
 
     max_size: Size = 64 * 2**20
-    """Bytes of all answers together, packed; what has been unused for longest goes first."""
+    """Maximum total size of stored answers, compressed; Nexus evicts the least recently used first."""
 
     max_size_per_caller: Size = 16 * 2**20
-    """Bytes of each caller, or of each address where Nexus does not know its callers."""
+    """Maximum size per caller, or per address if callers are not identified."""
 
     ids_time_to_live: PositiveDuration = 30 * 86_400.0
-    """How long after its last use Nexus forgets whose an id of a vendor is."""
+    """How long after its last use Nexus forgets the owner of a vendor's id."""
 
     stored_unknown: Literal["refuse", "serve"] = "refuse"
-    """What becomes of an id that nobody remembers, where callers need a key or a token."""
+    """Vendor ids without a known owner, if callers need a credential: "refuse" rejects them with 404, "serve" opens
+    them to every caller."""
 
     def problems(self) -> Iterator[Location]:
         if self.max_size < self.max_size_per_caller:
@@ -104,106 +105,108 @@ class ResponseStoreSettings(Table):
 
 
 class ServerSettings(Table):
-    """How Nexus listens and how long it waits."""
+    """Listening, limits, timeouts and callers."""
 
     listen_address: Addresses = (ListenAddress("127.0.0.1", 8000),)
-    """HOST:PORT, or unix:PATH for a Unix socket; several in a list. Port 0 takes any free one, [::] is IPv4 too. The
-    command line wins over it."""
+    """Address to listen on: HOST:PORT, or unix:PATH for a Unix socket; several in a list. Port 0 takes any free port,
+    [::] includes IPv4. The command line overrides it."""
 
     socket_mode: FileMode = "0600"
-    """Who may use a Unix socket, as the permissions of its file."""
+    """File permissions of Unix sockets, which decide who may connect."""
 
     open: bool = False
-    """Whether other machines may spend the configured keys without a credential of their own."""
+    """Serve other machines even though callers need no credential: anyone who can reach the port can use the
+    configured keys."""
 
     hosts: tuple[HostName, ...] = ()
-    """Further names in the header Host that Nexus answers to where it asks nobody for a credential; "*.example.com"
-    means all names below it.
+    """Additional Host header names to accept, besides this machine's own, if callers need no credential;
+    "*.example.com" means all its subdomains.
     """
 
     max_body_size: Size = 32 * 2**20
-    """Largest request body, counted after decompression."""
+    """Maximum request body size, after decompression."""
 
     max_upload_size: Size = 100 * 2**20
-    """Largest form with files in it; beyond 1 MiB it is kept in a temporary file while its call runs."""
+    """Maximum size of a form with files; above 1 MiB it is kept in a temporary file during its call."""
 
     worker_threads: Annotated[int, Field(ge=1, le=4096)] = 512
-    """Calls that can run at the same time; Nexus refuses one more at once."""
+    """Maximum calls in flight per worker process, 1 to 4096; one more gets a 503 at once."""
 
     workers: ProcessCount = 1
-    """Processes that serve together, each on a core of its own; "auto" starts one for each core that Nexus may use."""
+    """Number of worker processes, each on its own core; "auto" starts one for each available core."""
 
     watch_config: bool = True
-    """Whether Nexus reads a changed file again; SIGHUP makes it read the file in any case."""
+    """Reload this file when it, or a file that it names, changes. SIGHUP reloads it in any case."""
 
     early_ping: PositiveDuration = 20.0
-    """After this long without a word from the vendor a stream gets its head and pings."""
+    """If the vendor sends nothing for this long, start the stream to the client and keep it alive with pings."""
 
     ping_interval: PositiveDuration = 10.0
-    """After this long without a byte a stream gets a ping."""
+    """Send a ping on a stream after this long without data."""
 
     drain_delay: Duration = 0.0
-    """How long Nexus still listens after the signal to stop, while ready_path says 503."""
+    """How long to keep accepting connections after the signal to stop, while ready_path returns 503."""
 
     drain_timeout: Duration = 30.0
-    """How long running calls may go on once Nexus listens no more."""
+    """How long calls in flight may continue after Nexus stops listening."""
 
     client_timeout: Timeout = 300.0
-    """Nexus gives up a client that takes no bytes, or sends none of its body, for this long."""
+    """Close the connection if a client reads nothing, or sends no more of its body, for this long."""
 
     upload_timeout: Timeout = 3600.0
-    """How long a whole body may take, however steadily it comes."""
+    """Timeout for receiving a whole request body."""
 
     keep_alive_timeout: Timeout = 620.0
-    """How long a connection without a request stays open; keep it longer than a load balancer in front does."""
+    """How long an idle client connection stays open; set it longer than a load balancer in front does."""
 
     max_bytes_in_flight: Size | None = None
-    """Bytes of all request bodies together; by default an eighth of the memory beside 96 MiB."""
+    """Maximum total size of request bodies in flight; more get a 503. Default: an eighth of the memory of the
+    container or machine, after subtracting 96 MiB."""
 
     health: HealthSettings = HealthSettings.model_construct()
-    """The health endpoint."""
+    """Health endpoints."""
 
     dashboard: DashboardSettings = DashboardSettings.model_construct()
     """The dashboard."""
 
     metrics: MetricsSettings = MetricsSettings.model_construct()
-    """Numbers for Prometheus."""
+    """Metrics for Prometheus."""
 
     keys: GatewayKeys = Field(default_factory=dict)
-    """Gateway keys, by the name of their owner."""
+    """Gateway keys, by the name of the caller."""
 
     oauth: OAuthSettings | None = None
-    """Tokens of an identity provider."""
+    """Accept tokens of an identity provider."""
 
     client_identification: ClientIdentification = ClientIdentification.model_construct()
-    """Whose call it is, for limits and accounts."""
+    """Who calls, for limits and usage accounting."""
 
     rate_limits: RequestLimits = RequestLimits.model_construct()
-    """How many calls may come, and where all limits are counted."""
+    """Limits on all requests, and where all limits are counted."""
 
     response_store: ResponseStoreSettings = ResponseStoreSettings.model_construct()
-    """Translated answers that clients may refer to; kept where limits are counted."""
+    """Translated answers that clients can refer to; stored where limits are counted."""
 
     client_ip: ClientIpSettings = ClientIpSettings.model_construct()
-    """Which headers of a proxy in front Nexus believes."""
+    """Proxy headers that Nexus trusts for the client's address."""
 
     cors: CorsSettings | None = None
-    """Which web pages may call; without it none may."""
+    """Cross-origin requests: which web pages may call. Default: none."""
 
     csrf: CsrfSettings = CsrfSettings.model_construct()
-    """A header that a foreign page's form cannot send."""
+    """CSRF protection by a required header."""
 
     tls: TlsSettings | None = None
     """HTTPS instead of HTTP."""
 
     @property
     def scheme(self) -> str:
-        """Of the URLs that it is called by."""
+        """URL scheme of the gateway: "http" or "https"."""
         return "http" if self.tls is None else "https"
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine can reach it."""
+        """Whether only this machine can reach the gateway."""
         return all(address.is_loopback for address in self.listen_address)
 
     @property
@@ -223,7 +226,7 @@ class ServerSettings(Table):
 
 
 def listed_groups(settings: ServerSettings) -> Iterator[str]:
-    """The groups that the file names, which are as many as it has words; a token or a header may name others."""
+    """The groups that the file names, a bounded number; tokens and headers may name others."""
     yield from settings.client_identification.validation.group_values or ()
     yield from (key.group for key in settings.keys.values() if key.group is not None)
 
@@ -231,7 +234,7 @@ def listed_groups(settings: ServerSettings) -> Iterator[str]:
 def identity_problems(
     settings: ClientIdentification, keys: Mapping[str, GatewayKey], oauth: OAuthSettings | None
 ) -> Iterator[Location]:
-    """What is wrong between the tables of [server] that say who calls; paths begin below ``server``."""
+    """Conflicts between the tables of [server] that identify callers; paths are relative to ``server``."""
     if not settings.enabled:
         return
     yield from _unknown_groups(settings, keys)

@@ -1,6 +1,6 @@
-"""Finds the line of a TOML text on which a key stands, and where on it a key or its value does.
+"""Finds the line of a key in a TOML text, and the position of the key or its value on the line.
 
-Runs only on text that the real parser has taken, so that a scanner of brackets and strings is enough.
+Runs only on text that ``tomllib`` has accepted, so a scanner of brackets and strings is enough.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from nexus.settings.types import KeyPath
 
 
 class Locator:
-    """Line numbers of one TOML text that is known to be valid.
+    """Line numbers in one TOML text that is known to be valid.
 
-    The real parser is the oracle. A path belongs to the first statement after which a prefix of the text holds it, so
-    that every spelling that TOML has (dotted keys, inline tables, arrays of tables) is located without a parser of our
-    own. Runs only when there is a problem to report.
+    Parses prefixes of the text with ``tomllib``: a path belongs to the first statement after which the prefix contains
+    it. This handles every TOML spelling (dotted keys, inline tables, arrays of tables) without a parser of our own.
+    Runs only when there is a problem to report.
     """
 
     def __init__(self, text: str) -> None:
-        # TOML ends lines with LF or CRLF only; splitlines() would also split at U+2028 and friends.
+        # TOML ends lines with LF or CRLF only; splitlines() would also split at U+2028 and others.
         self._lines = text.split("\n")
         self._read = functools.cache(self._parse)
 
     def place(self, path: KeyPath) -> tuple[int | None, int]:
-        """First line of the statement that brings in the path, or else its nearest parent that is written; and how many
-        steps of the path are."""
+        """First line of the statement that defines the path, or else its nearest ancestor in the file; and the number
+        of steps of the path that are in the file."""
         for length in range(len(path), 0, -1):
             line = self._find(path[:length])
             if line is not None:
@@ -59,7 +59,7 @@ class Locator:
         return True
 
     def _settled(self, count: int) -> int:
-        """The largest number of lines up to ``count`` that ends between two statements."""
+        """The largest number of lines, up to ``count``, that ends between two statements."""
         while self._read(count) is None:
             count -= 1
         return count
@@ -97,15 +97,15 @@ class _Key:
 
 
 class Spans:
-    """Of one TOML text that is known to be valid."""
+    """Positions of keys and values in one TOML text that is known to be valid."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._lines = [0, *(match.end() for match in re.finditer("\n", text))]
 
     def find(self, path: KeyPath, line: int, *, key: bool) -> Span | None:
-        """What stands for the path, which the statement on that line brings in: its ``key``, or else its value where
-        that is no table."""
+        """The span of a path that the statement on ``line`` defines: its key if ``key`` is true or the value is a
+        table, else its value. None if not found."""
         at = self._skip(self._lines[line - 1])
         if self._text.startswith("[", at):
             return self._in_header(path, at)
@@ -126,7 +126,7 @@ class Spans:
         return self._at(keys[len(names) - 1]) if names == [one.name for one in keys[: len(names)]] and names else None
 
     def _below(self, rest: KeyPath, key: _Key | None, value: int | None) -> tuple[_Key | None, int | None] | None:
-        """The key and the start of the value at a path below a value."""
+        """The key and the start of the value at path ``rest`` below the value that starts at ``value``."""
         if not rest:
             return key, value
         if value is None:
@@ -164,7 +164,7 @@ class Spans:
         return match.end() if match else at
 
     def _keys(self, at: int) -> tuple[list[_Key], int]:
-        """The parts of a dotted key, and what stands behind it."""
+        """The parts of a dotted key, and the position after it."""
         keys: list[_Key] = []
         while (match := _KEY.match(self._text, self._skip(at))) is not None:
             keys.append(_Key(_name(match[0]), match.start(), match.end()))
@@ -175,7 +175,7 @@ class Spans:
         return keys, at
 
     def _members(self, at: int) -> tuple[list[int], int]:
-        """Where the elements of the array or the inline table at ``at`` begin, and where it ends."""
+        """The starts of the elements of the array or inline table at ``at``, and the position after it."""
         starts: list[int] = []
         at = self._skip(at + 1)
         while at < len(self._text) and self._text[at] not in "]}":
@@ -187,7 +187,7 @@ class Spans:
         return starts, at + 1
 
     def _end(self, at: int) -> int:
-        """Behind the value that begins here."""
+        """The position after the value that begins at ``at``."""
         if self._text.startswith(("[", "{"), at):
             return self._members(at)[1]
         match = _STRING.match(self._text, at) or _BARE.match(self._text, at)

@@ -1,4 +1,4 @@
-"""Tables of which one key names the class that reads the others: storages, header rules, providers."""
+"""Tables whose class depends on the value of one key: storages, header rules, providers."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from nexus.settings.types import Table, fail_at
 
 
 class Tagged(Table):
-    """The base class of all variants; a field of it has the type ``Annotated[Base, WrapValidator(Base.read)]``."""
+    """Base class of all variants. A field for it has the type ``Annotated[Base, WrapValidator(Base.read)]``."""
 
     tag: ClassVar[str] = "type"
     """The key that names the variant."""
 
     @classmethod
     def variants(cls) -> Mapping[str, type[Table]]:
-        """The values that the key can have, each with its class."""
+        """Valid values of the key, each with its class."""
         raise NotImplementedError
 
     @classmethod
     def kinds(cls) -> Collection[str]:
-        """The values that the key can have."""
+        """Valid values of the key."""
         return cls.variants()
 
     @classmethod
     def is_kind(cls, name: str) -> bool:
-        """Whether it is one of ``kinds``."""
+        """Whether ``name`` is one of ``kinds``."""
         return name in cls.kinds()
 
     @classmethod
@@ -43,13 +43,13 @@ class Tagged(Table):
 
     @classmethod
     def wrong_kind(cls, table: Mapping[str, Any]) -> str:
-        """What is wrong with the key of a table that names no variant."""
+        """The message for a table whose key is missing or unknown."""
         *first, last = (f'"{kind}"' for kind in cls.kinds())
         return f"{'must be' if cls.tag in table else 'is missing; it is'} {', '.join(first)} or {last}"
 
     @classmethod
     def read(cls, value: Any, handler: ValidatorFunctionWrapHandler, defaults: Mapping[str, Any] | None = None) -> Self:
-        """A table as its variant; ``defaults`` stand in for keys that it does not have."""
+        """Reads a table as its variant; ``defaults`` apply to the keys that it lacks."""
         if not isinstance(value, dict):
             return handler(value)  # type: ignore[no-any-return]
         found = cls.variant(value)

@@ -1,7 +1,7 @@
-"""Validation of virtual models: each target exists, and each name stands for one model.
+"""Validation of virtual models: each target exists, and each name means one model.
 
-Pure, over whole settings; ``root`` reports what is found. A virtual name wins over a bare alias of the same
-spelling, for agents ask for bare names; any other name that is taken twice is refused.
+Pure functions over the whole settings; ``root`` reports the problems. A virtual model overrides a bare alias of the
+same name, because agents request bare names; any other duplicate name is rejected.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ NO_MODEL_NAME = 'matches no model: names are "provider/model" or a virtual model
 
 
 def target_problems(llm: LlmSettings) -> Iterator[Location]:
-    """What is wrong between virtual models and all other models, as ``fail_at`` takes it."""
+    """Conflicts between virtual models and other models, as arguments for ``fail_at``."""
     if not llm.enabled:
         return
     known = model_tables(llm)
@@ -29,13 +29,13 @@ def target_problems(llm: LlmSettings) -> Iterator[Location]:
 
 
 def model_tables(llm: LlmSettings) -> Mapping[str, ModelSettings]:
-    """Every model by its name ``provider/alias``."""
+    """All models by their names ``provider/alias``."""
     providers = llm.providers.items()
     return {f"{name}/{alias}": model for name, provider in providers for alias, model in provider.models.items()}
 
 
 def pattern_problems(keys: Mapping[str, GatewayKey], llm: LlmSettings) -> Iterator[Location]:
-    """Names in the keys' lists of models that no model can have."""
+    """Names in the gateway keys' ``models`` that no model can have."""
     for name, key in keys.items():
         for place, pattern in enumerate(key.models or ()):
             if "/" not in pattern and "*" not in pattern and pattern not in llm.models:
@@ -43,7 +43,7 @@ def pattern_problems(keys: Mapping[str, GatewayKey], llm: LlmSettings) -> Iterat
 
 
 def hidden_aliases(llm: LlmSettings) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Each virtual name that is an alias too, with the models that are no longer found by it."""
+    """Each virtual model whose name is also an alias, with the models that the alias no longer reaches."""
     for name in llm.models if llm.enabled else ():
         owners = tuple(f"{provider}/{name}" for provider, table in llm.providers.items() if name in table.models)
         if owners:
@@ -59,7 +59,7 @@ def _unknown(target: str, known: Mapping[str, ModelSettings], llm: LlmSettings) 
 
 
 def _taken(llm: LlmSettings, known: Mapping[str, ModelSettings]) -> Iterator[Location]:
-    """Second names, of virtual models and of others, that stand for something else too."""
+    """Names and ``expose_as`` of virtual models that also mean something else."""
     seconds = {second: name for name, model in known.items() for second in model.expose_as}
     aliases = {name.partition("/")[2]: name for name in known}
     for name, virtual in llm.models.items():

@@ -1,6 +1,6 @@
-"""``[telemetry]``: what is told to an OpenTelemetry collector, and how it gets there.
+"""``[telemetry]``: export of spans and metrics to an OpenTelemetry collector.
 
-The keys are those of Nexus 0.6 where they mean something here; ``former`` refuses the others by name.
+The keys are those of Nexus 0.6 as far as they apply here; ``former`` rejects the others by name.
 """
 
 import importlib.util
@@ -25,7 +25,7 @@ MOST_ATTRIBUTES = 64
 
 
 def read_headers(value: object) -> object:
-    """A table of names and values, or the list of {name, value} that Nexus 0.6 took too."""
+    """Reads a table of names and values, or the list of {name, value} that Nexus 0.6 accepted. Raises ValueError."""
     if not isinstance(value, list):
         return value
     found: dict[object, object] = {}
@@ -37,14 +37,14 @@ def read_headers(value: object) -> object:
 
 
 def check_headers(value: dict[str, SecretStr]) -> dict[str, SecretStr]:
-    """Names in lower case, values that can stand in a header."""
+    """Headers with names in lower case. Raises ValueError for an invalid name or value."""
     if not all(_VALUE.fullmatch(secret.get_secret_value()) for secret in value.values()):
         raise ValueError("has a value that is not allowed in a header")
     return {read_header_name(name): secret for name, secret in value.items()}
 
 
 def check_attributes(value: dict[str, str]) -> dict[str, str]:
-    """Names and values of resource attributes."""
+    """Valid resource attributes. Raises ValueError."""
     if len(value) > MOST_ATTRIBUTES:
         raise ValueError(f"has more than {MOST_ATTRIBUTES} attributes")
     if not all(map(_ATTRIBUTE.fullmatch, value)):
@@ -57,20 +57,20 @@ def check_attributes(value: dict[str, str]) -> dict[str, str]:
 Headers = Annotated[dict[str, SecretStr], BeforeValidator(read_headers), AfterValidator(check_headers)]
 
 Wait = Annotated[Duration, Field(ge=0.1, le=60)]
-"""Seconds that nothing has to wait for."""
+"""Seconds, 0.1 to 60, of work in the background."""
 
 
 class TlsFiles(Table):
-    """How the collector is known, and we to it."""
+    """TLS certificates for the connection to the collector."""
 
     ca: Path | None = None
-    """Certificates that the collector's is checked against; the machine's own when left out."""
+    """CA certificates (PEM) to trust. Default: the system's."""
 
     cert: Path | None = None
-    """Our certificate, where the collector asks for one."""
+    """Client certificate (PEM), for collectors that require one."""
 
     key: Path | None = None
-    """The key of ``cert``."""
+    """Private key of ``cert`` (PEM)."""
 
     def problems(self) -> Iterator[Location]:
         if (self.cert is None) != (self.key is None):
@@ -78,30 +78,30 @@ class TlsFiles(Table):
 
 
 class GrpcTlsFiles(TlsFiles):
-    """The same, by gRPC."""
+    """TLS settings for gRPC."""
 
     domain_name: Label | None = None
-    """The name in the collector's certificate, where it is not that of endpoint."""
+    """Name in the collector's certificate, if it differs from the host of endpoint."""
 
 
 class HttpTable(Table):
-    """What OTLP over HTTP needs."""
+    """OTLP over HTTP."""
 
     headers: Headers = Field(default_factory=dict)
-    """Sent with every export, such as { authorization = "{{ env.OTLP_TOKEN }}" }."""
+    """Headers to send with every export, such as { authorization = "{{ env.OTLP_TOKEN }}" }."""
 
     tls: TlsFiles = TlsFiles.model_construct()
-    """Certificates, where endpoint begins with https://."""
+    """TLS certificates, if endpoint begins with https://."""
 
 
 class GrpcTable(Table):
-    """What OTLP over gRPC needs."""
+    """OTLP over gRPC."""
 
     headers: Headers = Field(default_factory=dict)
-    """Sent with every export; no name may begin with grpc-."""
+    """Headers to send with every export; no name may begin with grpc-."""
 
     tls: GrpcTlsFiles = GrpcTlsFiles.model_construct()
-    """Certificates, where endpoint begins with https://."""
+    """TLS certificates, if endpoint begins with https://."""
 
     def problems(self) -> Iterator[Location]:
         if any(name.startswith("grpc-") for name in self.headers):
@@ -109,42 +109,42 @@ class GrpcTable(Table):
 
 
 class BatchExport(Table):
-    """How spans are gathered before they are sent."""
+    """Batching of spans."""
 
     scheduled_delay: Wait = 5.0
-    """For how long spans wait for others."""
+    """Longest time that spans wait for a batch, 0.1s to 60s."""
 
     max_queue_size: Annotated[int, Field(ge=1, le=100_000)] = 2048
-    """Calls that may wait to be told; what comes beyond is counted, and named in the log once."""
+    """Maximum calls that wait for export; further ones are dropped, counted, and logged once."""
 
     max_export_batch_size: Annotated[int, Field(ge=1, le=10_000)] = 512
-    """Calls that are told at once."""
+    """Maximum calls per export."""
 
 
 class Otlp(Table):
     """An OTLP collector."""
 
     enabled: bool = False
-    """Whether anything is exported there."""
+    """Export to this collector."""
 
     endpoint: Annotated[str, AfterValidator(read_base_url)] | None = None
-    """Where it listens; "http://localhost:4317" for grpc and "http://localhost:4318" for http, to which /v1/traces and
-    /v1/metrics are appended, when left out."""
+    """URL of the collector. With http, /v1/traces and /v1/metrics are appended. Default: "http://localhost:4317" for
+    grpc, "http://localhost:4318" for http."""
 
     protocol: Literal["grpc", "http"] = "grpc"
-    """How it is spoken to."""
+    """OTLP transport: "grpc" or "http"."""
 
     timeout: Wait = 10.0
-    """After which one export is given up."""
+    """Timeout of one export, 0.1s to 60s."""
 
     batch_export: BatchExport = BatchExport.model_construct()
-    """How spans are gathered."""
+    """Batching of spans."""
 
     grpc: GrpcTable = GrpcTable.model_construct()
-    """For protocol = "grpc"."""
+    """Settings for protocol = "grpc"."""
 
     http: HttpTable = HttpTable.model_construct()
-    """For protocol = "http"."""
+    """Settings for protocol = "http"."""
 
     def problems(self) -> Iterator[Location]:
         other = "http" if self.protocol == "grpc" else "grpc"
@@ -161,59 +161,59 @@ class Otlp(Table):
 
 
 class Exporters(Table):
-    """Where it is told."""
+    """Export destinations."""
 
     otlp: Otlp = Otlp.model_construct()
-    """The one kind that there is."""
+    """An OTLP collector."""
 
 
 class Tracing(Table):
-    """Spans: one of each call, and one of each attempt."""
+    """Spans: one per call and one per attempt."""
 
     enabled: bool = True
-    """Whether spans are exported, where an exporter is."""
+    """Export spans, if an exporter is enabled."""
 
     sampling: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """The share of traces that are kept, decided by the trace's id."""
+    """Share of traces to export, 0 to 1, decided by trace id."""
 
     parent_based_sampler: bool = True
-    """Whether a caller that sends a traceparent decides for its own trace."""
+    """Follow the sampling decision in a caller's traceparent."""
 
     exporters: Exporters | None = None
-    """In place of telemetry.exporters, for spans alone."""
+    """Exporters for spans, in place of telemetry.exporters."""
 
 
 class Metrics(Table):
-    """Counters and histograms of tokens and times."""
+    """Metrics: counters and histograms of tokens and durations."""
 
     enabled: bool = True
-    """Whether they are exported, where an exporter is; /metrics has nothing to do with it."""
+    """Export metrics, if an exporter is enabled. Does not affect /metrics."""
 
     interval: Annotated[Duration, Field(ge=1, le=3600)] = 60.0
-    """Between two exports."""
+    """Time between two exports, 1s to 1h."""
 
     exporters: Exporters | None = None
-    """In place of telemetry.exporters, for metrics alone."""
+    """Exporters for metrics, in place of telemetry.exporters."""
 
 
 class TelemetrySettings(Table):
-    """``[telemetry]``."""
+    """``[telemetry]``: export to an OpenTelemetry collector."""
 
     service_name: Label | None = None
-    """What this gateway is called; OTEL_SERVICE_NAME, else "nexus", when left out."""
+    """Service name of this gateway. Default: OTEL_SERVICE_NAME, else "nexus"."""
 
     resource_attributes: Annotated[dict[str, str], AfterValidator(check_attributes)] = Field(default_factory=dict)
-    """What else stands with all that is told, such as { "deployment.environment.name" = "production" }."""
+    """Additional resource attributes, such as { "deployment.environment.name" = "production" }."""
 
     semconv: Literal["0.1", "1.36"] = "0.1"
-    """Whose names spans and metrics have: the GenAI conventions v0.1, or those of semconv 1.36, as older dashboards
-    want them."""
+    """Names of spans and metrics: those of the GenAI conventions v0.1, or those of semconv 1.36 for older
+    dashboards."""
 
     capture_content: bool = False
-    """Whether spans hold what was asked and answered, without known secrets and files, up to 64 KiB each."""
+    """Record prompts and answers in spans, up to 64 KiB each, without files and known secrets."""
 
     exporters: Exporters = Exporters.model_construct()
-    """Where it is told; nothing is, and nothing is imported for it, unless one is enabled."""
+    """Export destinations. Unless one is enabled, nothing is exported and no OpenTelemetry package is imported."""
 
     tracing: Tracing = Tracing.model_construct()
     """Spans."""
@@ -223,12 +223,12 @@ class TelemetrySettings(Table):
 
     @property
     def traces_to(self) -> Otlp | None:
-        """None where spans are told to nobody."""
+        """The collector for spans, or None."""
         return _enabled(self.tracing.enabled, self.tracing.exporters or self.exporters)
 
     @property
     def metrics_to(self) -> Otlp | None:
-        """None where metrics are told to nobody."""
+        """The collector for metrics, or None."""
         return _enabled(self.metrics.enabled, self.metrics.exporters or self.exporters)
 
 
@@ -237,7 +237,7 @@ def _enabled(wanted: bool, exporters: Exporters) -> Otlp | None:
 
 
 def has_otel(protocol: str) -> bool:
-    """Whether what exports is installed; imports none of it."""
+    """Whether the OpenTelemetry SDK and the exporter for ``protocol`` are installed; does not import them."""
     try:
         found = importlib.util.find_spec(f"opentelemetry.exporter.otlp.proto.{protocol}")
         return found is not None and importlib.util.find_spec("opentelemetry.sdk.trace") is not None

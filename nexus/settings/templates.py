@@ -1,7 +1,7 @@
-"""``{{ env.NAME }}`` and ``{{ file "PATH" }}`` inside the string values of the settings.
+"""Expands ``{{ env.NAME }}`` and ``{{ file "PATH" }}`` in the string values of the settings.
 
-Law: no template engine. These forms are known, everything else between double braces is a problem; an expanded value
-is never expanded again, no value is ever part of a message, and a hostile text takes linear time.
+Law: no template engine. Anything but these forms between double braces is a problem. An expanded value is never
+expanded again, no value is ever part of a message, and hostile text takes linear time.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from nexus.settings.files import Stamps, stamp
 from nexus.settings.types import KeyPath
 
 PLACEHOLDER = "placeholder"
-"""Stands in for a string whose template failed, so that the rest of the file can still be validated."""
+"""Replaces a string whose template failed, so that the rest of the file can still be validated."""
 
 HELP = 'only {{ env.NAME }}, {{ env.NAME | default("text") }} and {{ file "/path" }} are allowed between double braces'
 MAX_FILE = 64 * 1024
-"""Bytes of a file that a template names."""
+"""Maximum bytes of a file that a template names."""
 
 _QUOTED = r"\"[^\"]*\"|'[^']*'"
 _ENV = pattern(rf"\s*env\.([A-Za-z_][A-Za-z0-9_]*)\s*(?:\|\s*default\(\s*({_QUOTED})\s*\)\s*)?")
@@ -30,12 +30,12 @@ _STEP = pattern(r"\"|'|\}\}")
 
 
 class _Fault(Exception):
-    """What is wrong with one template."""
+    """An error in one template; the message completes a sentence that begins with the setting's path."""
 
 
 @dataclass
 class Expansion:
-    """The expanded data, what went wrong on the way, as (path, message), and the files that were read."""
+    """The expanded data, the problems as (path, message), and the stamps of the files that were read."""
 
     data: Any = None
     problems: list[tuple[KeyPath, str]] = field(default_factory=list)
@@ -50,7 +50,7 @@ class _Sources:
 
 
 def expand(data: Any, environ: Mapping[str, str], folder: FilePath = FilePath()) -> Expansion:
-    """Expand every string value in tables and arrays; keys are left alone. Paths are relative to ``folder``."""
+    """Expands every string value in tables and arrays, but no keys. File paths are relative to ``folder``."""
     result = Expansion()
     result.data = _expand(data, (), _Sources(environ, folder, result.files), result.problems)
     return result
@@ -71,7 +71,7 @@ def _expand(value: Any, path: KeyPath, sources: _Sources, problems: list[tuple[K
 
 
 def _fill(text: str, sources: _Sources) -> tuple[str, list[str]]:
-    """The text with its templates filled in, and what is wrong with it, each thing once."""
+    """The text with its templates filled in, and the distinct errors."""
     pieces: list[str] = []
     faults: dict[str, None] = {}
     for plain, content in _parts(text):
@@ -85,7 +85,7 @@ def _fill(text: str, sources: _Sources) -> tuple[str, list[str]]:
 
 
 def _parts(text: str) -> Iterator[tuple[str, str | None]]:
-    """Plain text and the content of the template behind it, until the end."""
+    """Pairs of plain text and the content of the template that follows, None at the end of the text."""
     at = 0
     while (start := text.find("{{", at)) >= 0:
         end = _end(text, start + 2)
@@ -102,7 +102,7 @@ _UNCLOSED = "{{"
 
 
 def _end(text: str, at: int) -> int | None:
-    """Where the closing braces stand; quoted text is stepped over."""
+    """The position of the closing braces, skipping quoted text; None if there are none."""
     while (step := _STEP.search(text, at)) is not None:
         if step[0] == "}}":
             return step.start()
@@ -130,7 +130,7 @@ def _value(content: str, sources: _Sources) -> str:
 
 
 def _read(path: FilePath) -> str:
-    """The text of a file without the blanks around it, as secret stores write them."""
+    """The text of a file without surrounding whitespace, which secret stores tend to add. Raises _Fault."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE + 1)

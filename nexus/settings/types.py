@@ -1,6 +1,6 @@
-"""The scalar types that settings are made of, and the closed table that all settings models derive from.
+"""The scalar types of settings, and ``Table``, the base class of all settings models.
 
-A parser here never repeats the text it was given; any text of a settings file can turn out to be a secret.
+No parser here repeats its input in a message, because any text of a settings file can be a secret.
 """
 
 from __future__ import annotations
@@ -42,37 +42,38 @@ KeyPath = tuple[str | int, ...]
 """The keys and indices that lead to a setting."""
 
 Location = tuple[KeyPath, str]
-"""A path inside a table, and what is wrong there."""
+"""A path inside a table, and the message of the problem there."""
 
 
 class Table(BaseModel):
-    """A table of the settings file: closed, frozen, and silent about its values when something is wrong.
+    """A table of the settings file: rejects unknown keys, is frozen, and keeps its values out of error messages.
 
-    Law: only the tables that a file has get a validator, when it is read; hence a table that is the default of a
-    setting comes from ``model_construct``.
+    Law: a default that is a table comes from ``model_construct``. Validators are built lazily, so only for tables that
+    the file has; any other default would build one at import.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
-        """In another table it stands for what reads it."""
+        """As a field of another table, the schema is a call of ``inner``, so that no validator is built yet."""
         if handler.field_name is None:
             return handler(source)
         return no_info_plain_validator_function(cls.inner, ref=f"{cls.__module__}.{cls.__qualname__}:{id(cls)}")
 
     @classmethod
     def inner(cls, value: object) -> Table:
-        """It as a setting of another table."""
+        """Reads the value of a field of this type in another table."""
         return value if isinstance(value, cls) else cls.model_validate(value)
 
     @classmethod
     def variant(cls, data: object) -> type[Table]:
-        """The class that reads this very table; differs where a key of it decides."""
+        """The class that reads this table; ``Tagged`` chooses it by a key of ``data``."""
         return cls
 
     def problems(self) -> Iterable[Location]:
-        """What is wrong between its keys. A base class has its own, which are told first and alone."""
+        """Conflicts between the keys of the table. Those that a base class finds are reported first, without the
+        subclass's."""
         return ()
 
     @model_validator(mode="after")
@@ -84,7 +85,8 @@ class Table(BaseModel):
 
 
 def fail_at(*places: Location) -> NoReturn:
-    """Refuse a table with messages that belong to places inside it, so that each is reported on its own line."""
+    """Rejects a table with messages for paths inside it, so that each is reported on its own line. Raises
+    ValidationError."""
     raise ValidationError.from_exception_data(
         "settings",
         [
@@ -99,7 +101,7 @@ Read = TypeVar("Read")
 
 
 def each(values: Sequence[Any], read: Callable[[Any], Read]) -> tuple[Read, ...]:
-    """All of an array; what is wrong with one is told at its place."""
+    """Reads all values of an array; an invalid one is reported at its index."""
     found: list[Read] = []
     for place, value in enumerate(values):
         try:
@@ -110,7 +112,7 @@ def each(values: Sequence[Any], read: Callable[[Any], Read]) -> tuple[Read, ...]
 
 
 def no_longer_than(most: int, what: str) -> AfterValidator:
-    """Of a name; ``what`` begins the sentence that refuses a longer one."""
+    """A validator of a name's length; ``what`` is the subject of the error message."""
 
     def check(value: str) -> str:
         if len(value) > most:
@@ -121,13 +123,14 @@ def no_longer_than(most: int, what: str) -> AfterValidator:
 
 
 def did_you_mean(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
-    """The nearest of what there is, as the end of a sentence; "" where none is near."""
+    """A suggestion of the known word nearest to ``word``, as the end of a message; "" if none is near."""
     near = difflib.get_close_matches(word, [*known], 1, likeness)
     return f'; did you mean "{near[0]}"?' if near else ""
 
 
 def read_duration(value: object) -> float:
-    """Seconds of "500ms", "60s", "5m", "1h", "1d", "1w", a sum of these such as "1m30s", or a number of seconds."""
+    """Reads "500ms", "60s", "5m", "1h", "1d", "1w", a sum such as "1m30s", or a number of seconds, as seconds. Raises
+    ValueError."""
     text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
     if isinstance(text, str) and _BARE.fullmatch(text.strip()):
         seconds = float(text)
@@ -141,14 +144,14 @@ def read_duration(value: object) -> float:
 
 
 def read_timeout(value: float) -> float:
-    """A duration that a socket can take, which counts milliseconds in 32 bits."""
+    """A valid socket timeout: sockets count milliseconds in 32 bits. Raises ValueError."""
     if not 0 < value <= DAY:
         raise ValueError("must be more than 0 and at most a day")
     return value
 
 
 def read_size(value: object) -> int:
-    """Bytes of 33554432, "32MiB" or "10MB"."""
+    """Reads 33554432, "32MiB" or "10MB" as bytes. Raises ValueError."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
@@ -158,7 +161,7 @@ def read_size(value: object) -> int:
 
 
 def read_process_count(value: object) -> int | Literal["auto"]:
-    """How many processes serve."""
+    """Reads a number of processes or "auto". Raises ValueError."""
     if value == "auto":
         return "auto"
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_PROCESSES:
@@ -167,7 +170,7 @@ def read_process_count(value: object) -> int | Literal["auto"]:
 
 
 def read_path(value: str) -> str:
-    """A path that requests are matched on; a slash behind it is not looked at."""
+    """A URL path to match exactly, without a trailing slash. Raises ValueError."""
     value = value[:-1] if len(value) > 1 and value.endswith("/") else value
     if not _PATH.fullmatch(value) or any(part in (".", "..") for part in value.split("/")):
         raise ValueError('is not a path; write it like "/health": "/" first, letters, digits and ._~-')
@@ -175,12 +178,12 @@ def read_path(value: str) -> str:
 
 
 def read_base_path(value: str) -> str:
-    """A path that requests are matched below."""
+    """A URL path prefix; "/" is the root. Raises ValueError."""
     return value if value == "/" else read_path(value)
 
 
 def read_label(value: str) -> str:
-    """A name that people write and read."""
+    """A human-readable name without control characters or surrounding whitespace. Raises ValueError."""
     if not value or not value.isprintable() or value != value.strip():
         raise ValueError("must not be empty, contain control characters, or begin or end with a space")
     return value
@@ -206,7 +209,7 @@ Label = Annotated[str, AfterValidator(read_label)]
 
 
 def _several(value: Any) -> Any:
-    """One name alone is a list of one."""
+    """Turns a single name into a list."""
     return [value] if isinstance(value, str) else value
 
 

@@ -1,6 +1,6 @@
 """Validation of URLs in the settings.
 
-Messages name the rule and never the URL, which may hold credentials.
+Messages state the rule and never the URL, which may hold credentials.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nexus.upstream.request import UNIX
 
 
 def read_base_url(value: str) -> str:
-    """The address of a vendor's API, to which paths are appended."""
+    """The base URL of an API, without a trailing slash; paths are appended to it. Raises ValueError."""
     url = value.strip()
     if url.startswith(f"{UNIX}://"):
         return _read_unix(url)
@@ -30,7 +30,8 @@ def read_base_url(value: str) -> str:
 
 
 def read_proxy_url(value: str) -> str:
-    """The address of a forward proxy, with or without credentials; "" for ``none``, which is no proxy at all."""
+    """The URL of a forward proxy, with or without credentials; "" for ``none``, which means no proxy. Raises
+    ValueError."""
     url = value.strip()
     if url == "none":
         return ""
@@ -43,7 +44,7 @@ def read_proxy_url(value: str) -> str:
 
 
 def passwords_in(value: str) -> tuple[str, ...]:
-    """Passwords that a URL carries, as they are written and as they are meant."""
+    """The password in a URL, as written and percent-decoded."""
     if "://" not in value or "@" not in value:
         return ()
     try:
@@ -54,13 +55,13 @@ def passwords_in(value: str) -> tuple[str, ...]:
 
 
 def host_of(url: str) -> str | None:
-    """The host of a URL that has been checked."""
+    """The host of a URL that has been validated."""
     return urlsplit(url).hostname
 
 
 def _read_unix(url: str) -> str:
-    """``http+unix://%2Frun%2Fserver.sock/v1``, or with the path of the socket as it is:
-    ``http+unix:///run/server.sock``."""
+    """Normalises ``http+unix:///run/server.sock`` to ``http+unix://%2Frun%2Fserver.sock``, which may have a path, such
+    as ``/v1``. Raises ValueError."""
     rest = url.removeprefix(f"{UNIX}://")
     if rest.startswith("/"):
         rest = quote(rest.rstrip("/"), safe="")
@@ -72,7 +73,7 @@ def _read_unix(url: str) -> str:
 
 def parts_of(url: str) -> tuple[SplitResult, int | None]:
     """A URL's parts and its port. Raises ValueError."""
-    # urlsplit drops line breaks and tabs without a word, so they are looked for first.
+    # urlsplit silently drops line breaks and tabs, so reject them first.
     if not url.isprintable() or " " in url:
         raise ValueError("a URL must not contain spaces or control characters")
     try:
@@ -99,7 +100,7 @@ _PLAIN = pattern(r"(?:/[^/\\\x00-\x20\x7f?#]+)+/?|/")
 
 
 def is_plain(path: str) -> bool:
-    """Whether a path names the same for every reader: no empty or dotted segment, in whatever way it is encoded."""
+    """Whether every server reads a path the same way: no empty or dotted segment, even percent-encoded."""
     if not path.isascii() or not _PLAIN.fullmatch(path):
         return False
     decoded = unquote(unquote(path))

@@ -1,4 +1,4 @@
-"""``[usage]``: where it is written down who used what, and who may read it."""
+"""``[usage]``: the usage ledger."""
 
 import hashlib
 import os
@@ -17,7 +17,8 @@ SQLITE = "sqlite:///"
 
 
 def own_folder(environ: Mapping[str, str], variable: str, default: str) -> Path | None:
-    """One of the XDG Base Directory Specification: where a variable says, or else below the home; None without one."""
+    """The folder of Nexus in an XDG base directory: that of ``variable``, else ``default`` below HOME; None without
+    HOME."""
     if (named := environ.get(variable, "")).startswith("/"):
         return Path(named) / "nexus"
     home = environ.get("HOME", "")
@@ -25,13 +26,13 @@ def own_folder(environ: Mapping[str, str], variable: str, default: str) -> Path 
 
 
 def state_folder(environ: Mapping[str, str]) -> Path | None:
-    """For what outlives a process."""
+    """The XDG state folder of Nexus, or None."""
     return own_folder(environ, "XDG_STATE_HOME", ".local/state")
 
 
 def store_of(written: str | None, config: Path, folder: Path | None) -> str:
-    """The store that settings mean: ``written`` in them, where a relative path begins at the configuration, or else a
-    file in ``folder`` that goes with the configuration.
+    """The store URL to use: ``written`` with a relative SQLite path resolved against the configuration file, or else a
+    default file in ``folder`` for this configuration.
     """
     if written is None:
         digest = hashlib.sha256(os.fsencode(config.resolve())).hexdigest()[:12]
@@ -42,7 +43,7 @@ def store_of(written: str | None, config: Path, folder: Path | None) -> str:
 
 
 def read_store(value: str) -> str:
-    """Where the ledger is."""
+    """The location of the ledger. Raises ValueError."""
     text = value.strip()
     if text in (NONE, MEMORY) or (text.startswith(SQLITE) and len(text) > len(SQLITE) and text.isprintable()):
         return text
@@ -52,7 +53,7 @@ def read_store(value: str) -> str:
 
 
 def read_tags(value: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of tags."""
+    """Valid tag names. Raises ValueError."""
     if len(value) > MOST_TAGS:
         raise ValueError(f"has more than {MOST_TAGS} names")
     if len(set(value)) < len(value):
@@ -63,15 +64,15 @@ def read_tags(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class UsageSettings(Table):
-    """``[usage]``."""
+    """``[usage]``: records every attempt of every call, never prompts or answers."""
 
-    # May hold a password, hence not in any repr.
+    # Not in the repr, because it may hold a password.
     store: Annotated[str, AfterValidator(read_store)] | None = Field(default=None, repr=False)
-    """Where it is written down who used what: "sqlite:///PATH", relative to this file, "postgresql://...", "memory",
-    or "none". A SQLite file in the user's state folder when left out."""
+    """Where usage is stored: "sqlite:///PATH", relative to this file, "postgresql://...", "memory" or "none". Default:
+    a SQLite file in the user's state folder."""
 
     tags: Annotated[tuple[str, ...], AfterValidator(read_tags)] = ()
-    """Names that callers may give in the header x-nexus-tags, such as "project"; others are ignored."""
+    """Tag names that callers may send in the header x-nexus-tags, such as "project"; others are ignored."""
 
     readers: tuple[Label, ...] = ()
-    """Groups whose members see what everybody used; a caller without one of these sees himself."""
+    """Groups whose members can read everyone's usage; other callers see their own."""

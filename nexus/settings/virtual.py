@@ -1,4 +1,4 @@
-"""``[llm.models.NAME]``: virtual models, each a name for several targets of which one answers."""
+"""``[llm.models.NAME]``: virtual models, each a name for several targets, of which one answers."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ from nexus.settings.types import KeyPath, Label, Location, Names, PositiveDurati
 
 
 def read_virtual_name(value: str) -> str:
-    """A name without a slash, so that it is never taken for ``provider/model``."""
+    """A name without a slash, so that it cannot be mistaken for ``provider/model``. Raises ValueError."""
     if "/" in value:
         raise ValueError('the name of a virtual model must not contain "/", which separates provider and model')
     return value
@@ -19,13 +19,13 @@ VirtualName = Annotated[Label, AfterValidator(read_virtual_name), no_longer_than
 
 
 class WeightedTarget(Table):
-    """One target among which sessions are spread: ``provider/model`` alone, or a table with its weight."""
+    """One target of ``spread``: ``provider/model`` alone, or a table with a weight."""
 
     model: Label
     """The target, as provider/model."""
 
     weight: Annotated[float, Field(gt=0, le=1_000_000)] = 1.0
-    """Its share of the sessions, in proportion to the weights of the others."""
+    """Its share of the sessions, relative to the other weights."""
 
     @model_validator(mode="before")
     @classmethod
@@ -34,46 +34,46 @@ class WeightedTarget(Table):
 
 
 class VirtualModel(Table):
-    """A name that clients call like any other model."""
+    """A virtual model, which clients call by name like any other model."""
 
     spread: tuple[WeightedTarget, ...] = ()
-    """Targets among which sessions are spread by weight; each session stays with its own, failure moves it on."""
+    """Targets to spread sessions over, by weight. A session stays with its target unless that fails."""
 
     targets: tuple[Label, ...] = ()
-    """Targets that are tried in this order, as provider/model; after all of spread where both stand."""
+    """Targets to try in this order, as provider/model; after those of spread if both are set."""
 
     patience: PositiveDuration | None = None
-    """How long a stream may take to begin its answer before the next target is tried."""
+    """How long to wait for a stream's answer to begin before trying the next target. Default: no limit."""
 
     deadline: PositiveDuration | None = None
-    """How long all attempts together may take until the answer begins."""
+    """Time limit for all attempts together until the answer begins. Default: no limit."""
 
     on_overflow: Label | None = None
-    """The one target when the conversation is too long for the others."""
+    """Target for conversations that are too long for the others."""
 
     on_budget: Label | None = None
-    """The target that is asked when every other one was skipped for a limit or a budget."""
+    """Target to use when every other one was skipped because of a limit or a budget."""
 
     spill_over: bool = False
-    """Whether a call with a caller's own key or login may go on to other targets with the configured key."""
+    """Allow a call with the caller's own key or login to fail over to other targets with the configured key."""
 
     display_name: Label | None = None
-    """A name for people, shown in model lists."""
+    """Human-readable name in model lists."""
 
     description: Label | None = None
-    """A line for people, shown in model lists."""
+    """One-line description in model lists."""
 
     expose_as: Names = ()
-    """A second name under which clients find and call it."""
+    """Additional name, or a list of names, under which the model is listed and called."""
 
     @property
     def ordered(self) -> tuple[str, ...]:
-        """All names of ``spread`` and ``targets``, in the order of the file."""
+        """All targets of ``spread``, then those of ``targets``."""
         return (*(target.model for target in self.spread), *self.targets)
 
     @property
     def named(self) -> Iterator[tuple[KeyPath, str]]:
-        """Every name of a target, with where it stands."""
+        """Every target with its path in the table."""
         for index, target in enumerate(self.spread):
             yield ("spread", index), target.model
         for index, name in enumerate(self.targets):

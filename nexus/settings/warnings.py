@@ -1,4 +1,4 @@
-"""Warnings about legal but risky settings, and why some must not be served: open to all, with somebody's keys."""
+"""Warnings about valid but risky settings, and the check that refuses to serve configured keys to everyone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nexus.settings.targets import hidden_aliases
 
 
 def warnings(settings: Settings) -> tuple[str, ...]:
-    """One sentence each, for the log at start and for ``nexus check``."""
+    """Warnings of one sentence each, for the log at start and for ``nexus check``."""
     return (
         *_open_to_the_network(settings),
         *_metrics_open_to_the_network(settings),
@@ -114,7 +114,7 @@ _FOR_AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 def _ignored_environment(settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """What other programs take from the environment and Nexus does not."""
+    """Warns about proxy and CA variables that other programs read from the environment and Nexus does not."""
     calls = [provider for provider in settings.llm.served.values() if provider.type != "echo"]
     ignored = [name for name in _FOR_PROXIES if environ.get(name) and any(one.proxy is None for one in calls)]
     ignored += [name for name in _FOR_AUTHORITIES if environ.get(name) and any(one.ca_file is None for one in calls)]
@@ -124,7 +124,7 @@ def _ignored_environment(settings: Settings, environ: Mapping[str, str]) -> tupl
 
 
 def exposure(settings: Settings) -> str | None:
-    """Why these settings must not be served; None where they may."""
+    """The reason why these settings must not be served, or None."""
     server = settings.server
     if server.is_local or server.asks_who_calls or server.open or not settings.llm.enabled:
         return None
