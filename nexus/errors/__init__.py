@@ -1,19 +1,19 @@
 """Every way a call can fail.
 
 Law: a failure is classified by status and structured ``kind``, never by message text (``protocols/context_length`` is
-the one exception); ``message`` is always safe to show to a client. Dialects render these, nothing else does.
+the one exception); ``message`` is always safe to show to a client. Only dialects render these.
 
     NexusError                 status, kind, message, param, retry_after
-      ClientError              refused before any upstream was called
+      ClientError              rejected before any upstream was called
         InvalidRequest 400       UnsupportedFeature 400   AuthenticationFailed 401   PermissionDenied 403
         NotFound 404             ModelNotFound 404        MethodNotAllowed 405       RequestTooLarge 413
         RequestTimeout 408       UnsupportedMediaType 415 NoWebSocket 426          HeadTooLarge 431
         RateLimited 429 (ours)   Overloaded 503 (ours)     Draining 503 (ours)    ContextTooLong 400 (ours)
-      UpstreamError            the vendor's side: provider, headers and body where there are any
+      UpstreamError            the vendor's side: provider, headers and body if there are any
         Unreachable 502          UpstreamTimeout 504      ProtocolError 502
         UpstreamStatus (as the vendor)   VendorError (the same, read for another dialect)
         StreamInterrupted        (after the head: in-band only)
-      Cancelled 499            the client disconnected; not a failure of anybody
+      Cancelled 499            the client disconnected; nobody's failure
       InternalError 500        a bug of ours: constant message, traceback in the log only
 """
 
@@ -33,7 +33,7 @@ class NexusError(Exception):
     status: int = 500
     kind: str = "internal"
     in_band: bool = False
-    """Whether it came under a status that promised an answer."""
+    """Whether it arrived in-band, after a success status."""
 
     def __init__(self, message: str, *, param: str | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -42,38 +42,38 @@ class NexusError(Exception):
         self.retry_after = retry_after
 
     def name_field(self, param: str) -> None:
-        """Names the client's own field in place of the one that is named, in the message too."""
+        """Names the client's own field instead of ``param``, in the message too."""
         words = self.message.removeprefix(f"{self.param}: ")
         self.message, self.param = f"{param}: {words}", param
 
     def reply_headers(self, dialect: str) -> dict[str, str]:
-        """What a reply in a client's dialect says beside its status and body; lower-case names."""
+        """The reply's headers for a client's dialect; lower-case names."""
         return {own.ERROR: self.kind, **_wait(self.retry_after)}
 
 
 def _wait(seconds: float | None) -> dict[str, str]:
-    """In whole seconds: no client need read a vendor's fraction or date."""
+    """Whole seconds, so that clients need not parse a vendor's fraction or date."""
     return {} if seconds is None else {"retry-after": str(max(1, math.ceil(seconds)))}
 
 
 class ClientError(NexusError):
-    """Refused by the gateway itself."""
+    """Rejected by the gateway itself."""
 
     status = 400
     kind = "invalid_request"
 
     @classmethod
     def about(cls, param: str, words: str) -> Self:
-        """Names the field, which the message begins with."""
+        """An error about a field; the message begins with its name."""
         return cls(f"{param}: {words}", param=param)
 
 
 class InvalidRequest(ClientError):
-    """The body, a header or a parameter is wrong; ``param`` names it."""
+    """The body, a header or a parameter is invalid; ``param`` names it."""
 
 
 class UnsupportedFeature(ClientError):
-    """Asks for content that the chosen model's dialect cannot express."""
+    """The request has content that the chosen model's dialect cannot express."""
 
     kind = "unsupported_feature"
 
@@ -101,7 +101,7 @@ class ModelNotFound(ClientError):
 
 
 class MethodNotAllowed(ClientError):
-    """``allow`` lists the methods that the path has."""
+    """``allow`` lists the methods that the path supports."""
 
     status = 405
     kind = "method_not_allowed"
@@ -115,7 +115,7 @@ class MethodNotAllowed(ClientError):
 
 
 class NoWebSocket(ClientError):
-    """Asked to change to a protocol that is not served; clients that can do without fall back at once."""
+    """The request asks to upgrade to an unsupported protocol; clients that can do without it fall back at once."""
 
     status = 426
     kind = "no_websocket"
@@ -130,7 +130,7 @@ class RequestTooLarge(ClientError):
 
 
 class RequestTimeout(ClientError):
-    """The client took too long to send what it asks."""
+    """The client took too long to send its request."""
 
     status = 408
     kind = "request_timeout"
@@ -161,7 +161,7 @@ class Overloaded(ClientError):
 
 
 class ContextTooLong(ClientError):
-    """The conversation is longer than what the model is configured to take; both in tokens, the first an estimate."""
+    """The conversation exceeds the model's configured limit; both in tokens, ``needed`` is an estimate."""
 
     kind = "context_length"
 
@@ -174,11 +174,11 @@ class Draining(Overloaded):
 
 
 UNSENT = frozenset({"dns", "connect", "tls", "proxy"})
-"""Phases of an exchange in which nothing of the request has left."""
+"""Phases of an exchange before any of the request was sent."""
 
 
 class UpstreamError(NexusError):
-    """The provider named ``provider`` failed us."""
+    """A failure of the provider named ``provider``."""
 
     status = 502
     kind = "upstream"
@@ -204,13 +204,13 @@ class UpstreamError(NexusError):
             self.retryable = retryable
 
     def at(self, phase: str, cause: str, host: str = "") -> Self:
-        """The same, knowing more for the log."""
+        """The same error with details for the log."""
         self.phase, self.cause, self.host = phase, cause, host
         return self
 
     @property
     def why(self) -> str:
-        """For the log: all that is known of a failed exchange in one line."""
+        """For the log: all that is known about a failed exchange in one line."""
         known = ", ".join(filter(None, (self.host, self.phase)))
         return ": ".join(filter(None, (known, self.cause))) if self.cause else ""
 
@@ -228,7 +228,7 @@ class UpstreamTimeout(UpstreamError):
 
 
 class ProtocolError(UpstreamError):
-    """The upstream's bytes are not what its dialect promises."""
+    """The upstream's bytes violate its dialect."""
 
     kind = "protocol"
 
@@ -260,7 +260,7 @@ class UpstreamStatus(UpstreamError):
 
 
 class VendorError(UpstreamError):
-    """A vendor's error read into neutral terms: for a client of another dialect, or in the place of an answer."""
+    """A vendor's error in neutral terms: for a client of another dialect, or in place of an answer."""
 
     def __init__(self, failure: VendorFailure) -> None:
         super().__init__(
@@ -274,20 +274,20 @@ class VendorError(UpstreamError):
         self.param, self.kind, self.status = failure.param, failure.kind, failure.status
 
     def reply_headers(self, dialect: str) -> dict[str, str]:
-        # Somebody else chose it: what cannot stand in a header is left out.
+        # The vendor chose the id: remove what a header cannot hold.
         given = (self.failure.request_id or "")[:200]
         id = "".join(letter for letter in given if letter.isascii() and letter.isprintable())
         return {own.UPSTREAM_REQUEST_ID: id, **self.failure.wish, **_wait(self.retry_after)}
 
 
 class StreamInterrupted(UpstreamError):
-    """The stream broke off after the head had gone out."""
+    """The stream broke off after the head had been sent."""
 
     kind = "stream_interrupted"
 
 
 class Cancelled(NexusError):
-    """The client left before the end."""
+    """The client disconnected before the end."""
 
     status = 499
     kind = "cancelled"

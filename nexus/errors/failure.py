@@ -1,4 +1,4 @@
-"""A vendor's error, read into neutral terms."""
+"""A vendor's error in neutral terms."""
 
 from __future__ import annotations
 
@@ -24,19 +24,18 @@ FailureKind = Literal[
     "timeout",
     "upstream",
 ]
-"""What vendors' errors can be told apart as."""
+"""The kinds of vendors' errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class VendorFailure:
-    """``kind`` is found by status and code, context_length also by ``protocols/context_length``; ``message`` is the
-    vendor's own wording, ``retry_after`` in seconds. ``param`` is the vendor's name of a field, until it is the
-    client's: then ``vendor_param`` is the vendor's. ``wish`` is the header by which the vendor says whether
-    to try again.
+    """``kind`` follows from status and code, context_length also from ``protocols/context_length``. ``message`` is the
+    vendor's own wording; ``retry_after`` is in seconds. ``param`` is the vendor's name of a field until it is
+    replaced by the client's, and then ``vendor_param`` is the vendor's. ``wish`` is the header in which the vendor
+    says whether to retry.
 
-    ``in_band`` says that it came under a status that promised an answer; one that the client's own dialect told has the
-    vendor's ``headers`` and bytes, ``verbatim``. ``uncountable`` says that the vendor cannot count the tokens of this
-    request, so that an estimate can stand in.
+    ``in_band``: it arrived after a success status. One in the client's own dialect has the vendor's ``headers``, and
+    its bytes in ``verbatim``. ``uncountable``: the vendor cannot count the tokens of this request, so use an estimate.
     """
 
     message: str

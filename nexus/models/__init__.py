@@ -1,5 +1,5 @@
-"""Facts about model families: what each takes, refuses and can do, with the source and date of every fact.
+"""Facts about model families: what each accepts, rejects and can do, with the source and date of every fact.
 
-Pure functions of a model's name. Nothing here knows a dialect's wire format or a host; a provider adds and takes
-away what its host does. Names are parsed in ``names`` alone.
+Pure functions of a model's name. Nothing here knows a wire format or a host; a provider adds and removes what its host
+does differently. Names are parsed in ``names`` only.
 """

@@ -1,10 +1,10 @@
-"""What each family of models takes through Bedrock's Converse API, as one typed value a model. Claude is in none: who
-has to be translated speaks to it in its own words.
+"""What each model family accepts through Bedrock's Converse API, as one typed value per model. Claude is not included,
+because translated calls reach it in its own dialect.
 
-Facts about a model live here and nowhere else, as a pure function of its id; an id that tells nothing (an opaque
-ARN) has the plainest form of everything. Sources, November 2026: the Bedrock user guide's tables of supported models
-and features, prompt caching, structured output and Nova reasoning; the service's own 400s; images in
-tool results: the note in the service model, and opencode #49443 and #50272.
+Facts about a model live here and nowhere else, as a pure function of its id. An id that names no model (an opaque ARN)
+gets the most basic form of everything. Sources, November 2026: the Bedrock user guide's tables of supported models and
+features, prompt caching, structured output and Nova reasoning; the service's own 400s; images in tool results: the note
+in the service model, and opencode #49443 and #50272.
 """
 
 from __future__ import annotations
@@ -23,57 +23,57 @@ TOOL_NAMES = NameRule("a-zA-Z0-9_-", 64)
 """ToolName of the bedrock-runtime service model."""
 
 PROPERTY_KEYS = NameRule("a-zA-Z0-9_.-", 64)
-"""What no family is known to go beyond."""
+"""What every family is known to accept."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConverseModel:
-    """What a model takes through Converse; the default is the plainest form of everything."""
+    """What a model accepts through Converse; the default is the most basic form of everything."""
 
     system: bool = True
-    """Whether the system field is taken."""
+    """Whether it accepts the system field."""
 
     tools: bool = True
-    """Whether toolConfig is taken."""
+    """Whether it accepts toolConfig."""
 
     tool_choice: Literal["named", "any", "auto"] = "named"
-    """What it can be made to do: call a certain tool, call some tool, neither."""
+    """What it can be forced to do: call a certain tool, call some tool, or neither."""
 
     json_results: bool = False
-    """Whether tool results are wanted as JSON objects."""
+    """Whether tool results should be JSON objects."""
 
     result_status: bool = False
-    """Whether ``status`` in toolResult is taken."""
+    """Whether it accepts ``status`` in toolResult."""
 
     result_media: bool = False
-    """Whether images and documents are taken inside toolResult; everywhere else they can stand beside it."""
+    """Whether it accepts images and documents inside toolResult; every model accepts them next to it."""
 
     wide_ids: bool = False
-    """Whether dots and colons in tool call ids mean something."""
+    """Whether dots and colons in tool call ids are significant."""
 
     structured_output: bool = False
-    """Whether outputConfig.textFormat, and ``strict`` in tools, are taken."""
+    """Whether it accepts outputConfig.textFormat, and ``strict`` in tools."""
 
     sampling: bool = True
-    """Whether temperature, topP and top_k are taken."""
+    """Whether it accepts temperature, topP and top_k."""
 
     top_k: bool = False
-    """Whether the additional field ``inferenceConfig.topK`` is taken."""
+    """Whether it accepts the additional field ``inferenceConfig.topK``."""
 
     stop: bool = True
-    """Whether stopSequences are taken."""
+    """Whether it accepts stopSequences."""
 
     thinking: Literal["nova", "effort", "nested"] | None = None
-    """How it is asked to think: Nova's ``reasoningConfig``, ``reasoning_effort``, ``reasoning.effort``."""
+    """How to request thinking: Nova's ``reasoningConfig``, ``reasoning_effort``, or ``reasoning.effort``."""
 
     efforts: tuple[str, ...] = ("low", "medium", "high")
-    """The levels of thinking, least first."""
+    """The levels of thinking, lowest first."""
 
     reasoning: Literal["signed", "unsigned"] | None = None
-    """Which reasoning of its own is wanted back: signed or redacted, or one without a signature."""
+    """Which of its own reasoning it accepts back: signed or redacted, or unsigned."""
 
     cache: bool = False
-    """Whether cachePoint is taken in system and messages, for as long as the service likes."""
+    """Whether it accepts cachePoint in system and messages, with the service's default lifetime."""
 
 
 PLAIN = ConverseModel()
@@ -81,7 +81,7 @@ PLAIN = ConverseModel()
 
 @functools.lru_cache(maxsize=1024)
 def profile(model_id: str) -> ConverseModel:
-    """The facts about a model by its id, a cross-region profile's id or an ARN that holds one."""
+    """The facts about a model by its id, a cross-region profile's id or an ARN that contains one."""
     name = model_name(model_id)
     family = _VENDORS.get(name.vendor)
     return PLAIN if family is None else family(name.name)

@@ -1,7 +1,7 @@
-"""What a server that speaks OpenAI's chat dialect takes, beyond its model.
+"""What a server that speaks OpenAI's chat dialect accepts, independent of its model.
 
-Facts about servers, by the names under which the ``quirks`` setting of ``type = "openai"`` lists them: whoever
-runs a compatible server tells Nexus what no model's name does. Sources beside the facts, November 2026.
+Facts about servers, by their names in the ``quirks`` setting of ``type = "openai"``: operators of compatible servers
+configure what no model name tells. Sources are next to the facts, November 2026.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def _fact(about: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class ChatServer:
-    """A server about which nothing is said takes what the API's types have, and the oldest spelling of it."""
+    """By default a server accepts what the API's types define, in its oldest spelling."""
 
     max_completion_tokens: bool = _fact("the output limit is spelled max_completion_tokens")
     developer_role: bool = _fact("system text is sent with the role developer")
@@ -54,4 +54,4 @@ class ChatServer:
 PLAIN = ChatServer()
 
 FACTS: Mapping[str, str] = {fact.name: fact.metadata["about"] for fact in fields(ChatServer)}
-"""Every name, and what it says."""
+"""Every name and its meaning."""

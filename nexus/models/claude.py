@@ -1,8 +1,8 @@
-"""What each Claude takes and refuses on Anthropic's own API, as one typed value a model.
+"""What each Claude accepts and rejects on Anthropic's own API, as one typed value per model.
 
-Facts about a model live here and nowhere else, as a pure function of its name. A host may take less: its provider
+Facts about a model live here and nowhere else, as a pure function of its name. A host may accept less: its provider
 replaces fields. Sources, November 2026: platform.claude.com, the models' "What's new", the pages on thinking, extended
-thinking, effort and structured outputs; coder/coder 25356 for the efforts of Opus 4.5; others beside their facts.
+thinking, effort and structured outputs; coder/coder 25356 for the efforts of Opus 4.5; others next to their facts.
 """
 
 from __future__ import annotations
@@ -33,61 +33,61 @@ STRICT_LIMITS = StrictLimits(tools=20, optional=24, unions=16)
 
 @dataclass(frozen=True, slots=True)
 class Claude:
-    """What a server of the Messages dialect takes of its model."""
+    """What a server of the Messages dialect accepts for its model."""
 
     known: bool = False
-    """Whether the name tells which Claude it is; of others nothing that a client said is changed."""
+    """Whether the name tells which Claude it is; requests to others are not changed."""
 
     thinking: Literal["none", "budget", "either", "adaptive"] = "budget"
-    """How it is asked to think: by ``budget_tokens``, by ``type = adaptive`` and an effort, or by either."""
+    """How to request thinking: by ``budget_tokens``, by ``type = adaptive`` and an effort, or by either."""
 
     thinks_unasked: bool = False
-    """Whether it thinks when nothing is said."""
+    """Whether it thinks by default."""
 
     off: Literal["disabled", "between_tools", "never"] = "disabled"
-    """The ``thinking.type`` that switches thinking off, which some refuse."""
+    """The ``thinking.type`` that switches thinking off, which some models reject."""
 
     efforts: tuple[str, ...] = ()
-    """What ``output_config.effort`` may be, least first."""
+    """The values of ``output_config.effort``, lowest first."""
 
     sampling: Literal["all", "one", "none"] = "all"
-    """Whether temperature, top_p and top_k are taken; "one": temperature or top_p, not both."""
+    """Whether it accepts temperature, top_p and top_k; "one": temperature or top_p, not both."""
 
     forced_tools: bool = True
-    """Whether ``tool_choice`` may be any and tool."""
+    """Whether ``tool_choice`` may be any or tool."""
 
     prefill: bool = True
     """Whether the last message may be the assistant's."""
 
     system_role: bool = False
-    """Whether ``role = system`` may stand among the messages."""
+    """Whether messages may have ``role = system``."""
 
     structured_output: bool = False
-    """Whether ``output_config.format`` is taken."""
+    """Whether it accepts ``output_config.format``."""
 
     strict_tools: bool = False
-    """Whether ``strict`` on tools is taken."""
+    """Whether it accepts ``strict`` on tools."""
 
     tool_names: NameRule = TOOL_NAMES
 
     max_output: int | None = None
-    """Output tokens, thinking included, to ask for where nobody says how many."""
+    """Output tokens to request if neither client nor settings limit them, thinking included."""
 
 
 CLASSIC = Claude()
-"""The API of a server whose model is not known to be Claude."""
+"""A server of the Messages API whose model is not known to be Claude."""
 
 _THREE = ("low", "medium", "high")
 UNKNOWN: Version = (4, 7)
-"""What a Claude is taken for whose name tells no version."""
+"""The version assumed for a Claude whose name contains none."""
 
 _DEFAULT_OUTPUT = 32000
-"""As much as Claude Code asks for by itself: no answer of an agent is cut, and a runaway one ends."""
+"""Claude Code's own default: enough not to cut an agent's answer, and it ends a runaway one."""
 
 
 @functools.lru_cache(maxsize=1024)
 def profile(model: str) -> Claude:
-    """The facts about the model of this name, with or without a host's prefix and suffix."""
+    """The facts about a model by its name, with or without a host's prefix and suffix."""
     name = claude_name(model)
     if name is None:
         return CLASSIC
@@ -102,7 +102,7 @@ def profile(model: str) -> Claude:
         sampling=_of(version, "all", ((4, 1), "one"), ((4, 7), "none")),
         forced_tools=version < (5, 1) if largest else version < (5, 5) or family not in ("opus", "sonnet"),
         prefill=version < (4, 6),
-        # Sonnet 5's own pages and later tables disagree; converting is safe where an unsupported role is a 400.
+        # Sonnet 5's own pages and later tables disagree; converting is safe, and an unsupported role is a 400.
         system_role=version >= (4, 8) and (family, version) != ("sonnet", (5, 0)),
         structured_output=version >= (4, 5),
         strict_tools=version >= (4, 5),
@@ -117,7 +117,7 @@ _EFFORTS: tuple[tuple[Version, tuple[str, ...]], ...] = (
 
 
 def _of(version: Version, first: T, *later: tuple[Version, T]) -> T:
-    """``first``, or what holds since the latest version of ``later`` that is not beyond this one."""
+    """The value of the latest version in ``later`` up to ``version``, or ``first``."""
     return next((value for since, value in reversed(later) if version >= since), first)
 
 
@@ -134,7 +134,7 @@ def _off(family: str, version: Version) -> Literal["disabled", "between_tools", 
 
 
 def has_others_words(claude: Claude, document: Mapping[str, Json]) -> bool:
-    """Whether a request asks in the words of other Claudes, which this one refuses."""
+    """Whether a request uses options of other Claudes that this one rejects."""
     config, messages = mapping(document.get("output_config")), sequence(document.get("messages"))
     sampled = [name for name in ("temperature", "top_p", "top_k") if document.get(name) not in (None, 1)]
     both = {"temperature", "top_p"} <= {*sampled}
@@ -152,7 +152,7 @@ def has_others_words(claude: Claude, document: Mapping[str, Json]) -> bool:
 
 
 def _refused_thinking(claude: Claude) -> tuple[str, ...]:
-    """Values of ``thinking.type``."""
+    """The values of ``thinking.type`` that it rejects."""
     off = ("disabled",) if claude.off == "never" else ()
     match claude.thinking:
         case "none":

@@ -1,8 +1,8 @@
-"""What Gemini servers and models differ in, as one typed value a model.
+"""How Gemini servers and models differ, as one typed value per model.
 
-Facts about a model live here and nowhere else, as a pure function of its name; a provider replaces what its host
-has otherwise. Sources, November 2026: ai.google.dev/gemini-api/docs (models, thinking, latest-model,
-thought-signatures, function-calling, structured-output) and the Vertex AI model pages.
+Facts about a model live here and nowhere else, as a pure function of its name; a provider replaces what its host does
+differently. Sources, November 2026: ai.google.dev/gemini-api/docs (models, thinking, latest-model, thought-signatures,
+function-calling, structured-output) and the Vertex AI model pages.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from nexus.models.names import Version, gemini_name
 from nexus.models.tool_rules import NameRule
 
 TOOL_NAMES = NameRule("a-zA-Z0-9_.-", 64, first="a-zA-Z_")
-"""google.genai.types.FunctionDeclaration.name; 64 is the shortest limit that Google's own 400s name for any model."""
+"""google.genai.types.FunctionDeclaration.name; 64 is the shortest limit in Google's own 400s for any model."""
 
 PROPERTY_KEYS = NameRule("a-zA-Z0-9_.-", 64, first="a-zA-Z_")
-"""Of ``parametersJsonSchema``, about which nothing is written: dots and dashes are in wide use there."""
+"""For ``parametersJsonSchema``, which is undocumented: dots and dashes are in wide use there."""
 
 OPENAPI_PROPERTY_KEYS = NameRule("a-zA-Z0-9_", 64, first="a-zA-Z_")
-"""Of ``parameters``: google.genai.types.FunctionDeclaration.parameters."""
+"""For ``parameters``: google.genai.types.FunctionDeclaration.parameters."""
 
 LEVELS: Final = ("MINIMAL", "LOW", "MEDIUM", "HIGH", "XHIGH")
-"""What ``thinkingLevel`` may be, least first."""
+"""The values of ``thinkingLevel``, lowest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetRange:
-    """Tokens that ``thinkingBudget`` may be; ``off`` tells whether 0 is allowed beside them."""
+    """The range of ``thinkingBudget`` in tokens; ``off``: 0 is allowed as well."""
 
     least: int
     most: int
@@ -39,46 +39,46 @@ class BudgetRange:
 
 @dataclass(frozen=True, slots=True)
 class Gemini:
-    """What a server of the Gemini dialect takes of its model."""
+    """What a server of the Gemini dialect accepts for its model."""
 
     vertex: bool = False
-    """Vertex AI: gs:// and http links are fetched, countTokens has a flat body."""
+    """Vertex AI: it fetches gs:// and http links, and countTokens has a flat body."""
 
     openapi_schemas: bool = False
-    """Whether schemas are taken in the OpenAPI subset only (``parameters``, ``responseSchema``)."""
+    """Whether it accepts schemas only in the OpenAPI subset (``parameters``, ``responseSchema``)."""
 
     format_beside_tools: bool = True
-    """Whether ``responseMimeType`` is taken together with functionDeclarations; else an answer tool is forced."""
+    """Whether it accepts ``responseMimeType`` together with functionDeclarations; else an answer tool is forced."""
 
     function_ids: bool = False
-    """Whether ``functionCall.id`` and ``functionResponse.id`` are taken, and matched; on Vertex AI since mid-2026."""
+    """Whether it accepts and matches ``functionCall.id`` and ``functionResponse.id``; on Vertex AI since mid-2026."""
 
     thought_signatures: bool = False
-    """Whether the first functionCall of a model turn must carry a thoughtSignature."""
+    """Whether the first functionCall of a model turn must have a thoughtSignature."""
 
     media_in_results: bool = False
-    """Whether ``functionResponse.parts`` may hold images and documents."""
+    """Whether ``functionResponse.parts`` may contain images and documents."""
 
     web_links: bool = False
     """Whether the vendor fetches public https links in ``fileData`` itself."""
 
     sampling: bool = True
-    """False where temperature, topP and topK are deprecated: ignored or refused."""
+    """False if temperature, topP and topK are deprecated: ignored or rejected."""
 
     penalties: bool = True
-    """Whether presencePenalty and frequencyPenalty may be other than 0."""
+    """Whether presencePenalty and frequencyPenalty may differ from 0."""
 
     prefill: bool = True
     """Whether a conversation may end with a model turn."""
 
     image_output: bool = False
-    """Whether it makes images, where ``responseModalities`` asks for them and by default."""
+    """Whether it generates images, by default and if ``responseModalities`` asks for them."""
 
     levels: tuple[str, ...] = ()
-    """What ``thinkingLevel`` may be, least first, of a model that is asked to think so."""
+    """The values of ``thinkingLevel``, lowest first; empty if the model has no levels."""
 
     budgets: BudgetRange | None = None
-    """What ``thinkingBudget`` may be, of a model that is asked to think so."""
+    """The range of ``thinkingBudget``; None if the model has no budgets."""
 
     @property
     def property_keys(self) -> NameRule:
@@ -87,7 +87,7 @@ class Gemini:
 
 PLAIN = Gemini()
 _NEWEST: Version = (3, 8)
-"""What an unversioned alias such as ``gemini-flash-latest`` is taken for."""
+"""The version assumed for an unversioned alias such as ``gemini-flash-latest``."""
 
 _OTHER = Gemini(openapi_schemas=True)
 _SECOND = Gemini(openapi_schemas=True, format_beside_tools=False)
@@ -121,7 +121,7 @@ def _budgets(variant: str) -> BudgetRange | None:
 
 
 def _levels(version: Version, variant: str) -> tuple[str, ...]:
-    """XHIGH is Gemini 4 Hydrogen's; not Argon's, not Carbon's."""
+    """XHIGH is only in Gemini 4 Hydrogen, not in Argon or Carbon."""
     if "image" in variant or "tts" in variant:
         return ()
     pro = variant.startswith("pro")

@@ -1,24 +1,25 @@
-"""What OpenAI's own models take and refuse, by family, on api.openai.com and on other servers that have its APIs.
+"""What OpenAI's own models accept and reject, by family, on api.openai.com and on other servers that have its APIs.
 
-Pure; facts about a model live here and nowhere else, and nothing is guessed upwards: a name that no row knows has
-no effort above ``high``. Other compatible servers are chat_server.py's. Sources, all read November 2026:
+Pure; facts about a model live here and nowhere else, and unknown models are not assumed to have more: a name without a
+row has no effort above ``high``. For other compatible servers see chat_server.py. Sources, all read November 2026:
 
 - effort levels, tools on chat, sampling: OpenAI's guides "Deployment checklist" and "Using GPT-6"; the SDK's
   ReasoningEffort; the service's own 400s in openai-openapi #541 (gpt-5.4), litellm #34569 and livekit/agents #7169
-  (gpt-5.6), Aether #1026 (gpt-5.5); `max` of gpt-5.6: big-AGI #1159, which asked each model, opencode #36135 and
+  (gpt-5.6), Aether #1026 (gpt-5.5); `max` of gpt-5.6: big-AGI #1159, which tested each model, opencode #36135 and
   #48195, AntSeed #1040 by its pages; `xhigh` since gpt-5.2: its announcement (stdapi.ai #8), pr-agent #3271, ChatMock
   #101 (5.2 and 5.3 with Codex's), the capability table of meerkat-core 0.6 (5.3-codex)
 - models that chat completions do not serve: ``openai.types.shared.ResponsesModel`` of the Python SDK 3.57, those that
   are not in ``ChatModel``; Codex's by their own pages
-- ``verbosity`` other than medium, which is every model's: the guide "Using GPT-5"; all levels were asked of the models
-  up to GPT-5.6 in big-AGI #947, #930 and llmgateway #2989; refused by Codex's older models, says its cookbook, and in
-  codex #9035; by gpt-4o in concordia #164. Of GPT-6 nobody tells: taken as GPT-5.6 takes it
+- ``verbosity`` other than medium, which every model accepts: the guide "Using GPT-5"; all levels tested with the models
+  up to GPT-5.6 in big-AGI #947, #930 and llmgateway #2989; rejected by Codex's older models, according to its cookbook
+  and codex #9035; by gpt-4o in concordia #164. Undocumented for GPT-6, which is assumed to accept it as GPT-5.6 does
 - ``stop``: the SDK's completion_create_params (o3, o4-mini); the service's 400s in smolagents #1671, #1868, #1893
-- 16 tokens at least: the service's 400 ``integer_below_min_value`` (hindsight #58, pi #6265)
+- a minimum of 16 tokens: the service's 400 ``integer_below_min_value`` (hindsight #58, pi #6265)
 - breakpoints of the prompt cache, from GPT-5.6 on: ``openai.types.responses.ResponseCreateParams``, the guide "Prompt
   caching"
 - ``phase`` of the assistant's messages, from gpt-5.3-codex on: ``openai.types.responses.ResponseOutputMessageParam``
-- ``minimal``, and what has no ``none``: the reasoning guide's notes that the SDKs of 2025 and Azure's reference repeat
+- ``minimal``, and models without ``none``: the reasoning guide's notes that the SDKs of 2025 and Azure's reference
+  repeat
 """
 
 from __future__ import annotations
@@ -36,24 +37,25 @@ from nexus.models.names import model_name
 from nexus.models.tool_rules import NameRule
 
 TOOL_NAMES: Final = NameRule("a-zA-Z0-9_-", 64)
-"""openai.types.shared_params.FunctionDefinition; compatible servers took it over."""
+"""openai.types.shared_params.FunctionDefinition; compatible servers adopted it."""
 
 LEAST_OUTPUT: Final = 16
-"""The smallest ``max_output_tokens`` of the Responses API."""
+"""The minimum ``max_output_tokens`` of the Responses API."""
 
 MOST_STOPS: Final = 4
-"""How many ``stop`` sequences chat completions take."""
+"""The maximum number of ``stop`` sequences in chat completions."""
 
 
 @dataclass(frozen=True, slots=True)
 class GPT:
-    """``efforts`` are the levels of thinking, least first; empty: none can be asked for.
+    """``efforts`` are the thinking levels, lowest first; empty if none can be requested.
 
-    ``chat`` says which requests chat completions take: those with tools too, "without_effort" (but ``none``), only with
-    effort ``none``, those without tools, or none at all. ``sampling`` says whether temperature and its like are taken,
-    ``verbosity`` whether it may be asked to say much or little, ``phases`` whether it wants to be told which of its
-    words were said on the way and which were the answer, ``breakpoints`` whether its prompt cache is told where to end.
-    ``verified`` is false where no document says so: then the row is what is refused nowhere.
+    ``chat`` says which requests chat completions accept: with tools ("tools"); with tools unless an effort other than
+    ``none`` is set ("without_effort"); with tools only if the effort is ``none`` ("with_none"); without tools only; or
+    never. ``sampling`` says whether temperature etc. are accepted, ``verbosity`` whether a verbosity is. ``phases``:
+    whether the request should mark which of its earlier messages were commentary and which the final answer.
+    ``breakpoints``: whether the request can mark where the cached prompt ends. ``verified`` is False if nothing is
+    documented: then the row has what no model rejects.
     """
 
     efforts: tuple[str, ...] = ("low", "medium", "high")
@@ -67,7 +69,7 @@ class GPT:
     verified: bool = True
 
     def takes_sampling(self, effort: object) -> bool:
-        """Whether temperature and its like may stand beside this effort."""
+        """Whether temperature etc. are accepted with this effort."""
         return self.sampling == "always" or (self.sampling == "with_none" and effort == OFF)
 
 
@@ -89,7 +91,7 @@ _LATER = GPT(_THREE, chat="with_none", phases=True, breakpoints=True, verified=F
 _RESPONSES_ONLY = GPT(_THREE, chat="never", stop=False, sampling="never", verbosity=False, verified=False)
 
 UNKNOWN: Final = GPT(_THREE, reasons=False, sampling="always", verbosity=False, verified=False)
-"""A model of OpenAI's that no row knows."""
+"""An OpenAI model without a row."""
 
 _ROWS: Mapping[str, GPT] = {
     r"gpt-(3|4|35)(?!\d).*|gpt-4o.*|chatgpt-.*|gpt-(audio|realtime|image|search).*": _PLAIN,
@@ -113,26 +115,26 @@ _ROWS: Mapping[str, GPT] = {
     r"gpt-5\.5(-.*)?": _GPT_5_5,
     r"gpt-5\.6(-.*)?": _GPT_5_6,
     r"gpt-6-astra.*|gpt-6\.1-sol.*|gpt-6\.2(-.*)?": _ALWAYS,
-    # Its guide tells no levels: it may know ``none`` or not, and take tools on chat with it or not.
+    # Its guide lists no levels: it may or may not know ``none``, and accept tools on chat with it.
     r"gpt-6\.1(-.*)?": replace(_ALWAYS, chat="with_none", verified=False),
     r"gpt-6(-.*)?": _GPT_6,
     r"gpt-\d.*": _LATER,
 }
-"""The first pattern that fits the whole name holds."""
+"""The first pattern that matches the whole name applies."""
 
 _COMPILED = tuple((pattern(names), row) for names, row in _ROWS.items())
 
 
 @functools.lru_cache(maxsize=1024)
 def known(model: str) -> GPT | None:
-    """The row of the model of this name, with or without a host's or a fine-tuning's prefix; None for any other's."""
+    """The row for a model's name, with or without a host's or a fine-tuning prefix; None if it is not OpenAI's."""
     name = model_name(model).name
     return next((row for pattern, row in _COMPILED if pattern.fullmatch(name)), None)
 
 
 @functools.lru_cache(maxsize=256)
 def on_chat(gpt: GPT, server: ChatServer = PLAIN) -> ChatServer:
-    """The server as such a model makes it: how a chat request has to be spelled."""
+    """The server's facts for such a model: how to write a chat request."""
     developer = server.developer_role or gpt.reasons
     return replace(
         server,
@@ -144,7 +146,7 @@ def on_chat(gpt: GPT, server: ChatServer = PLAIN) -> ChatServer:
 
 
 def refused_on_chat(gpt: GPT, *, tools: bool, effort: str | None) -> bool:
-    """Whether OpenAI refuses such a request on chat completions, and takes it on Responses."""
+    """Whether OpenAI rejects such a request on chat completions and accepts it on Responses."""
     match gpt.chat:
         case "tools":
             return False
@@ -159,12 +161,13 @@ def refused_on_chat(gpt: GPT, *, tools: bool, effort: str | None) -> bool:
 
 
 _NO_SAMPLING: Mapping[str, float] = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}
-"""What asks for nothing."""
+"""The neutral values."""
 
 
 def has_others_words(gpt: GPT, document: Mapping[str, object]) -> bool:
-    """Whether a chat request has words of other models that such a one refuses: what other servers call thinking, the
-    old name of the output limit, or sampling."""
+    """Whether a chat request uses options of other models that this one rejects: other servers' thinking options, the
+    old name of the output limit, or sampling.
+    """
     if document.get("reasoning") or document.get("thinking"):
         return True
     if not gpt.reasons:

@@ -1,4 +1,4 @@
-"""The one parser of model names: which vendor, family and version a vendor's or a host's id of a model tells."""
+"""The only parser of model names: vendor, family and version from a vendor's or host's model id."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ _BEDROCK = pattern(
     r"(?:^|/)(?:[^./]*\.)?(ai21|amazon|anthropic|cohere|deepseek|google|meta|minimax|mistral|moonshot|moonshotai|nvidia"
     r"|openai|qwen)\.([^/]*)"
 )
-"""A vendor as Bedrock's ids tell it, behind the geography of a cross-region profile and anywhere in an ARN."""
+"""The vendor in Bedrock's ids, after the geography of a cross-region profile and anywhere in an ARN."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelName:
-    """``vendor`` is who made the model in the words of Bedrock's ids, "" where no such id tells; ``name`` the vendor's
-    own id in lower case, less what stands before it and behind a colon."""
+    """``vendor`` is the model's maker as in Bedrock's ids, "" if the id is not one of these. ``name`` is the vendor's
+    own id in lower case, without a prefix and without what follows a colon.
+    """
 
     vendor: str
     name: str
@@ -33,8 +34,9 @@ class ModelName:
 
 @functools.lru_cache(maxsize=1024)
 def model_name(model: str) -> ModelName:
-    """Of any host's id: ``models/gemini-3.8-flash``, ``openai/gpt-5.5``, ``us.amazon.nova-pro-v1:0``, an ARN that holds
-    one, ``ft:gpt-5.5:house::1``."""
+    """The name in any host's id: ``models/gemini-3.8-flash``, ``openai/gpt-5.5``, ``us.amazon.nova-pro-v1:0``, an ARN
+    that contains one, ``ft:gpt-5.5:house::1``.
+    """
     name = model.lower()
     if found := _BEDROCK.search(name):
         return ModelName(found[1], found[2].partition(":")[0])
@@ -43,7 +45,7 @@ def model_name(model: str) -> ModelName:
 
 @dataclass(frozen=True, slots=True)
 class ClaudeName:
-    """``name`` is the id in lower case; ``family`` is empty and ``version`` None where it does not tell."""
+    """``name`` is the id in lower case; ``family`` is empty and ``version`` None if the id has none."""
 
     name: str
     family: str = ""
@@ -53,7 +55,8 @@ class ClaudeName:
 @functools.lru_cache(maxsize=1024)
 def claude_name(model: str) -> ClaudeName | None:
     """A Claude by any host's id: ``claude-opus-4-5``, ``claude-3.7-sonnet``, ``us.anthropic.claude-...-v1:0``, an ARN
-    that holds one; None for a name that is not Claude's."""
+    that contains one; None if the name is not Claude's.
+    """
     name = model.lower()
     if "claude" not in name:
         return None
@@ -71,22 +74,23 @@ _ANTHROPICS = pattern(r"(?:.*[./])?(claude-[^/@:]*?)(?:[-@](\d{8}|latest|default
 
 @functools.lru_cache(maxsize=1024)
 def anthropics_id(model: str) -> tuple[str, str] | None:
-    """The id of a Claude at Anthropic's own API, without its day and the day, "" where the id tells none: the same for
-    ``claude-haiku-4-5@20251001``, ``us.anthropic.claude-haiku-4-5-20251001-v1:0`` and an ARN that ends in it."""
+    """A Claude's id at Anthropic's own API without its date, and the date, "" if there is none: the same for
+    ``claude-haiku-4-5@20251001``, ``us.anthropic.claude-haiku-4-5-20251001-v1:0`` and an ARN that ends in it.
+    """
     found = _ANTHROPICS.fullmatch(model.lower())
     return None if found is None else (found[1], found[2] if (found[2] or "").isdigit() else "")
 
 
 @dataclass(frozen=True, slots=True)
 class GeminiName:
-    """``version`` is None for an alias of the newest, ``variant`` is what follows it: ``flash-lite``."""
+    """``version`` is None for an alias of the newest; ``variant`` is the rest, such as ``flash-lite``."""
 
     version: Version | None
     variant: str
 
 
 def gemini_name(model: str) -> GeminiName | None:
-    """A Gemini by any host's id; None for a name that is not Gemini's."""
+    """A Gemini by any host's id; None if the name is not Gemini's."""
     found = _GEMINI.fullmatch(model_name(model).name)
     if found is None:
         return None

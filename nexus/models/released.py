@@ -1,9 +1,9 @@
-"""When models were released, which lists of models tell; None for a model whose date is not known.
+"""Release dates of models, for model lists; None if the date is not known.
 
-How well the dates are known, November 2026. From the vendors' pages (platform.claude.com, developers.openai.com,
-ai.google.dev/gemini-api/docs/deprecations, AWS on Nova) or from snapshots in the names themselves: what is
-not named here. From third parties' notes, unverified: Claude Sonnet 5.5, Opus 5.5 (the vendor's page as a review quotes
-it), GPT-5.6, 6 Astra, 6 Sol, 6 Luna and 6.2. Not looked up again: Claude 3 to 4.5, GPT-3.5 to GPT-5.5, Nova.
+How reliable the dates are, November 2026. From the vendors' pages (platform.claude.com, developers.openai.com,
+ai.google.dev/gemini-api/docs/deprecations, AWS on Nova) or from dates in the names: everything not listed below. From
+third parties, unverified: Claude Sonnet 5.5, Opus 5.5 (the vendor's page as quoted by a review), GPT-5.6, 6 Astra, 6
+Sol, 6 Luna and 6.2. Not checked again: Claude 3 to 4.5, GPT-3.5 to GPT-5.5, Nova.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ _VERSION = pattern(r"(-v?\d+|-\d{3}|-latest|@.*)$")
 
 
 def released(model: str) -> date | None:
-    """The day on which the model of this id came out, by any host's name of it."""
+    """The release date of a model, by any host's id for it."""
     if (claude := claude_name(model)) and claude.version and (day := _CLAUDE.get((claude.family, claude.version))):
         return day
     if (day := _dated(model.rsplit("/", 1)[-1])) is not None:
@@ -120,7 +120,7 @@ def released(model: str) -> date | None:
 
 
 def _dated(name: str) -> date | None:
-    """The day that the id itself tells."""
+    """The date in the id itself."""
     match = _DATED.search(name)
     try:
         return match and date(*map(int, match.groups()))

@@ -1,6 +1,6 @@
-"""What vendors take as names of tools and of their properties, and how much schema they hold a model to: typed values.
+"""Vendors' rules for the names of tools and their properties, and their limits on schemas: typed values.
 
-Which vendor has which of them stands beside its models (claude.py, gpt.py, gemini.py, bedrock.py).
+Each vendor's rules are in the module of its models (claude.py, gpt.py, gemini.py, bedrock.py).
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from nexus import wire
 from nexus.dataclasses import dataclass
 
 _DIGITS = 8
-"""Hexadecimal digits of a short name: one in four thousand million names meets another."""
+"""Hexadecimal digits of a short name's hash: two names collide with a probability of one in four billion."""
 
 
 @dataclass(frozen=True, slots=True)
 class NameRule:
-    """``letters`` and ``first`` are the insides of character classes; ``first`` is empty where any letter may begin."""
+    """``letters`` and ``first`` are the insides of character classes; ``first`` is empty if a name may begin with any
+    letter.
+    """
 
     letters: str
     longest: int
@@ -28,11 +30,11 @@ class NameRule:
         return name in self.fitting([name])
 
     def fitting(self, names: Iterable[str]) -> set[str]:
-        """Those of the names that fit."""
+        """The names that fit."""
         return set(filter(_pattern(self).fullmatch, names))
 
     def short(self, name: str, salt: str = "") -> str:
-        """A name that fits: the readable part of ``name`` and a hash of the whole; ``salt`` gives another one."""
+        """A name that fits: the readable part of ``name`` and a hash of all of it; another ``salt`` gives another name."""
         digest = wire.digest(f"{name}{salt}", _DIGITS)
         readable = re.sub(f"[^{self.letters}]+", "_", name)[: self.longest - _DIGITS - 2].strip("_")
         form = f"{readable}_{digest}"
@@ -47,11 +49,11 @@ def _pattern(rule: NameRule) -> re.Pattern[str]:
 
 @dataclass(frozen=True, slots=True)
 class StrictLimits:
-    """Sums over all schemas of one request that a vendor holds its model to."""
+    """A vendor's limits on the sums over all schemas of one request."""
 
     tools: int
     optional: int
     """Properties that are not required."""
 
     unions: int
-    """Schemas of more than one type."""
+    """Schemas with more than one type."""

@@ -1,8 +1,8 @@
 """The interface of a provider: a configured place to send calls.
 
-Law: a provider says where, with which key, in which dialect and what the model takes; it knows no client, thread or
-other provider. ``prepare`` is pure, so that preparing twice gives the same request; ``send`` blocks, on a worker
-thread.
+Law: a provider says where, with which key and in which dialect to call, and what the model accepts; it knows no client,
+thread or other provider. ``prepare`` is pure, so that preparing twice gives the same request; ``send`` blocks, on a
+worker thread.
 """
 
 from __future__ import annotations
@@ -47,19 +47,19 @@ from nexus.wire import Json
 
 
 class Provider(ABC):
-    """``name`` is the table's name in the configuration; ``dialects`` is what the vendor speaks, best first."""
+    """``name`` is the table's name in the configuration; ``dialects`` are those the vendor speaks, best first."""
 
     settings_type: ClassVar[type[ProviderSettings]] = ProviderSettings
     dialects: ClassVar[tuple[str, ...]]
     counts_beside: ClassVar[tuple[str, ...]] = ()
-    """Dialects in which it counts tokens for models that it answers for in another."""
+    """Additional dialects in which it counts tokens, for models that it serves in another dialect."""
 
     default_base_url: ClassVar[str] = ""
     is_free: ClassVar[bool] = False
-    """Whether it answers for nothing."""
+    """Whether its answers are free of charge."""
 
     vendor: str = ""
-    """What OpenTelemetry's conventions call whom it reaches; the type in the configuration where nothing is said."""
+    """The vendor's name in OpenTelemetry's conventions; if empty, the type in the configuration."""
 
     def __init__(self, name: str, settings: ProviderSettings, shared: Shared | None = None) -> None:
         self.name = name
@@ -77,46 +77,47 @@ class Provider(ABC):
         )
 
         self.accounts = accounts_of(name, settings)
-        """The gateway's, at least one; whoever brings a key of his own has another."""
+        """The gateway's accounts, at least one; a caller's own key belongs to none of them."""
         self._learn: Callable[[str], None] = _nobody
         self.renewed_key = renewed_key(name, settings, lambda secret: self._learn(secret), self.credential)
-        """The gateway's key where it is not written in the settings."""
+        """Fetches the gateway's key if the settings do not contain it."""
 
     def credential(self, make: Make[Thing]) -> Thing:
-        """What fetches and renews a credential; shared where the table differs in its models alone."""
+        """Makes or shares what fetches and renews a credential; shared with a provider whose settings differ only in
+        models.
+        """
         table = self.settings.model_copy(update={"models": {}})
         stamps = tuple(stamp(file) for _, file in named_files(table))
         return self._holder.hold(f"credential of {self.name}", (table, stamps), make)
 
     def start(self, learn: Callable[[str], None]) -> None:
-        """Begins what takes time, on nobody's; ``learn`` is told every secret that the settings do not hold."""
+        """Starts slow work in the background; ``learn`` is called with every secret that is not in the settings."""
         self._learn = learn
         if self.renewed_key is not None:
             self.renewed_key.start()
 
     def warm(self) -> None:
-        """Makes what the first call would wait for. Any thread."""
+        """Prepares what the first call would have to wait for. Any thread."""
         if self.base_url.startswith("https:"):
             tls_context(self.settings.trust)
 
     @cached_property
     def server(self) -> str:
-        """Host and port of ``base_url``; "" where there are none."""
+        """Host and port of ``base_url``; "" if it has none."""
         parts = urlsplit(self.base_url)
         standard = {"http": 80, "https": 443}.get(parts.scheme)
         return f"{parts.hostname}:{parts.port or standard}" if parts.hostname and standard is not None else ""
 
     @property
     def asks_usage(self) -> bool:
-        """Whether streams may be asked to report usage where their dialect needs asking."""
+        """Whether to ask for usage on streams, in dialects that require asking."""
         return True
 
     def key(self, client: Mapping[str, str], dialect: str, account: Account | None = None) -> SecretStr | None:
-        """The caller's own key where the provider forwards it, else that of the account. Raises AuthenticationFailed.
+        """The caller's own key if the provider forwards it, else the account's. Raises AuthenticationFailed.
 
-        None where the gateway has no other key, or one that it has to get (``renewed_key``).
-        ``client`` are the headers of the caller, without those that carried its credential for the gateway;
-        ``dialect`` is the caller's.
+        None if the gateway has no other key, or has to fetch it (``renewed_key``). ``client`` are the caller's headers,
+        without those that carried its credential for the gateway; ``dialect`` is the caller's.
         """
         own = self.own_key(client, dialect)
         if own is not None:
@@ -126,56 +127,56 @@ class Provider(ABC):
         return (account or self.accounts[0]).key
 
     def own_key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
-        """The caller's own key for this vendor, where it is forwarded; arguments as of ``key``."""
+        """The caller's own key for this vendor, if forwarded; arguments as for ``key``."""
         own = client.get(UPSTREAM_KEY, "").strip() if self.settings.forward_token else ""
         return SecretStr(own) if own else None
 
     def dialects_of(self, model: str, settings: ModelSettings) -> tuple[str, ...]:
-        """What the vendor speaks for this model, best first."""
+        """The dialects that the vendor speaks for this model, best first."""
         return self.dialects
 
     def counts_in(self, dialect: str) -> bool:
-        """Whether ``prepare`` knows the action ``count_tokens`` in this dialect."""
+        """Whether ``prepare`` supports the action ``count_tokens`` in this dialect."""
         return False
 
     def has(self, endpoint: str, model: str, settings: ModelSettings) -> bool:
-        """Whether a model can be asked at one of OpenAI's other endpoints."""
+        """Whether the model is available at one of OpenAI's other endpoints."""
         return endpoint == "embeddings" and self.embeddings(model, settings) is not None
 
     def embeddings(self, model: str, settings: ModelSettings) -> Format | None:
-        """The vendor's own format for a model's embeddings; None where it has none, or takes OpenAI's."""
+        """The vendor's own format for the model's embeddings; None if it has none, or uses OpenAI's."""
         return None
 
     def holds(self, kind: str, dialect: str) -> bool:
-        """Whether it holds files or batches for callers who speak a dialect."""
+        """Whether it stores files or batches (``kind``) for callers who speak a dialect."""
         return kind in self.settings.held and dialect in self.dialects
 
     def stores(self, dialect: str) -> bool:
-        """Whether ``prepare`` knows the actions ``stored`` and ``compact`` in a dialect that it speaks."""
+        """Whether ``prepare`` supports the actions ``stored`` and ``compact`` in a dialect that it speaks."""
         return False
 
     def listing(self, model: str, settings: ModelSettings) -> Listing | None:
-        """None for what no list of prices knows: what is paid by the hour, or at another rate there."""
+        """Where price lists have the model; None if it is billed by the hour, or at a rate that no list has."""
         return Listing(self.base_url, model)
 
     def catalogue(self, key: SecretStr | None) -> Catalogue | None:
-        """How the vendor is asked which models it offers; None where it cannot be."""
+        """How to ask the vendor which models it offers; None if it cannot be asked."""
         return None
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
-        """What a writer of ``dialect`` has to know of the server and the model."""
+        """What a writer of ``dialect`` needs to know about the server and the model."""
         return configured(Target(model), settings)
 
     def refuses(self, dialect: str, document: Mapping[str, Json], model: str) -> bool:
-        """Whether the vendor speaks the client's dialect, refuses this request in it and takes its translation."""
+        """Whether the vendor speaks the client's dialect, but rejects this request in it and accepts a translation."""
         return False
 
     def do_without(self, refused: VendorFailure, attempt: Attempt) -> Without | None:
-        """What makes a target do without what was refused, where a translation added it of its own accord."""
+        """How to retry without the rejected part, if a translation added it; else None."""
         return None
 
     def prepare_raw(self, attempt: Attempt) -> UpstreamRequest:
-        """Any other path of the vendor, at its own host and with its own key; pure as ``prepare`` is."""
+        """A request for any other path of the vendor, at its own host and with its own key; pure, as ``prepare`` is."""
         parts = urlsplit(self.base_url)
         sent = {name: attempt.headers[name] for name in forwarding.RAW_NAMES if name in attempt.headers}
         sent |= {"user-agent": f"nexus/{__version__}"} | self.credentials(attempt)
@@ -184,7 +185,7 @@ class Provider(ABC):
         return UpstreamRequest(url + query, sent, attempt.body, attempt.method, upload=attempt.upload)
 
     def credentials(self, attempt: Attempt) -> dict[str, str]:
-        """The headers that show the key of an attempt, but for what ``send`` adds."""
+        """The headers that carry an attempt's key, except those that ``send`` adds."""
         settings = self.settings
         if attempt.key is None or not isinstance(settings, AuthSchemeSettings):
             return {}
@@ -192,14 +193,14 @@ class Provider(ABC):
 
     @abstractmethod
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
-        """The same attempt always gives the same request. Raises ClientError for what this vendor cannot take."""
+        """The same attempt always gives the same request. Raises ClientError if the vendor cannot serve it."""
 
     def reserved(self) -> frozenset[str]:
         """The headers in which ``send`` puts the vendor's credential."""
         return frozenset(self.settings.signed_headers)
 
     def request(self, attempt: Attempt) -> UpstreamRequest:
-        """What is prepared, with the header rules applied. Raises ClientError."""
+        """The prepared request with the header rules applied. Raises ClientError."""
         prepared = self.prepare_raw(attempt) if attempt.action == "raw" else self.prepare(attempt)
         rules = (*self.settings.headers, *attempt.settings.headers)
         headers = rewrite(
@@ -213,7 +214,7 @@ class Provider(ABC):
         return prepared.sent_with(headers, self._timeouts_of(attempt.settings))
 
     def _timeouts_of(self, model: ModelSettings) -> Timeouts | None:
-        """None where the model has none of its own."""
+        """The model's own timeouts, completed with the provider's; None if it has none."""
         own, shared = model.timeouts, self.settings.timeouts
         if not own.model_fields_set:
             return None
@@ -225,7 +226,7 @@ class Provider(ABC):
         )
 
     def sent_secrets(self, attempt: Attempt) -> tuple[str, ...]:
-        """What of ours or of the caller's a request for ``attempt`` carries, and a reply must not repeat."""
+        """Our and the caller's secrets in a request for ``attempt``, which a reply must not repeat."""
         rules = (*self.settings.headers, *attempt.settings.headers)
         inserted = [rule.value for rule in rules if isinstance(rule, Insert) and rule.allow_secret]
         keys = self.settings.spellings(attempt.key) if attempt.key is not None else ()
@@ -233,28 +234,28 @@ class Provider(ABC):
         return (*keys, *query, *(secret.get_secret_value() for secret in inserted))
 
     def read_error(self, dialect: str, status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure | None:
-        """An error whose shape is not the dialect's own; None where the dialect's codec reads it."""
+        """Reads an error that is not in the dialect's format; None to have the dialect's codec read it."""
         return None
 
     def send(self, request: UpstreamRequest, cancel: Cancel) -> UpstreamReply:
-        """Blocks until the head of an answer is there. Raises UpstreamError, or the reason of the cancelled call."""
+        """Blocks until the head of an answer has arrived. Raises UpstreamError, or the reason of the cancelled call."""
         return self._transport.send(request, cancel)
 
     def reap(self) -> int:
-        """Closes kept connections that the vendor closed or that are too old; how many."""
+        """Closes pooled connections that expired or that the vendor closed; returns how many."""
         return self._transport.reap()
 
     def close(self) -> None:
-        """Lets go of what no other provider holds."""
+        """Releases what no other provider shares."""
         self._holder.close()
 
 
 def _nobody(secret: str) -> None:
-    """Where nothing is logged yet, nothing has to be kept out of the log."""
+    """Until logging is set up, there is no log to keep secrets out of."""
 
 
 def configured(target: Target, settings: ModelSettings) -> Target:
-    """The target as the configuration has it: a limit there takes the place of the model's own."""
+    """The target with the model's settings applied: a configured limit replaces the model's own."""
     if settings.max_tokens is not None:
         return replace(target, searches=settings.web_search, max_tokens=settings.max_tokens)
     if not settings.web_search and target.claude.max_output is None:

@@ -1,4 +1,4 @@
-"""The accounts of a provider: one for each key in its settings, or one whose key is fetched and renewed."""
+"""The accounts of a provider: one per key in its settings, or one whose key is fetched and renewed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from nexus.shared import Make
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One of the gateway's accounts at a vendor. ``name`` tells it from the others of its provider and is made of its
-    key; "" where there is only one.
+    """One of the gateway's accounts at a vendor.
+
+    ``name`` distinguishes it from the provider's others and is derived from its key; "" if there is only one.
     """
 
     name: str = ""
@@ -36,12 +37,12 @@ def accounts_of(provider: str, settings: ProviderSettings) -> tuple[Account, ...
 
 
 def _account_name(provider: str, key: SecretStr) -> str:
-    """The same in every process and after a reload, whatever the order of the keys; no way back to the key."""
+    """Stable across processes, reloads and the order of the keys; does not reveal the key."""
     return hashlib.sha256(f"{provider}\n{key.get_secret_value()}".encode()).hexdigest()[:12]
 
 
 LEAST_BETWEEN = 30.0
-"""Seconds between two times that a configured key is asked for."""
+"""Minimum seconds between two fetches of a key."""
 
 
 def renewed_key(
@@ -50,8 +51,10 @@ def renewed_key(
     learn: Callable[[str], None],
     hold: Callable[[Make[Renewed[SecretStr]]], Renewed[SecretStr]],
 ) -> Renewed[SecretStr] | None:
-    """None where the settings name no way to get one. ``learn`` is told every spelling of a key that was
-    fetched; ``hold`` makes what is shared with another provider of the same settings.
+    """What fetches the gateway's key; None if the settings configure no way to.
+
+    ``learn`` is called with every spelling of a fetched key; ``hold`` shares the result with another provider of the
+    same settings.
     """
 
     def learned(fetch: Callable[[], Grant[SecretStr]]) -> Callable[[], Grant[SecretStr]]:

@@ -1,4 +1,4 @@
-"""What a provider is asked: one try at an answer."""
+"""One attempt at a call, as a provider gets it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from nexus.settings.model import ModelSettings
 from nexus.upstream.upload import Upload
 
 Labels = tuple[tuple[str, str], ...]
-"""What a cloud's own bill is told of a call: names and values."""
+"""Labels of a call in a cloud's own bill: names and values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at one provider: a body in one of its dialects, and what of the client's request travels with it.
+    """One attempt at one provider: a body in one of its dialects, and the parts of the client's request to forward.
 
-    ``model`` is the request model, which stands in ``body`` too where the dialect has it there. ``headers`` are the
-    client's (lower-case names), or those that a translation wrote; a provider picks what may travel. ``client`` are the
-    client's in any case, for header rules; ``credential_headers`` names those of them that never travel. ``method`` and
-    ``path`` are those of what is stored and of what passes; ``upload`` is a form in place of ``body``; ``correlation``
-    are headers that name the call and its trace. What may hold credentials is never shown.
+    ``model`` is the request model, also in ``body`` if the dialect has it there. ``headers`` are the client's
+    (lower-case names), or those that a translation wrote; the provider selects which to forward. ``client`` are always
+    the client's, for header rules; ``credential_headers`` names those of them that are never forwarded. ``method`` and
+    ``path`` are for stored responses and passthrough paths. ``upload`` is a form that replaces ``body``.
+    ``correlation`` are headers that name the call and its trace. Fields that may hold credentials are left out of the
+    repr.
     """
 
     dialect: str
@@ -47,7 +48,7 @@ class Attempt:
 
     @property
     def content_type(self) -> dict[str, str]:
-        """The header that says what is sent; {} where nothing is."""
+        """The content-type header; {} without a body."""
         if self.upload is not None:
             return {"content-type": self.upload.content_type}
         return {"content-type": "application/json"} if self.body or self.method == "POST" else {}

@@ -1,7 +1,7 @@
-"""Lists of models: a vendor's own of what it offers, read page by page, and public ones of prices.
+"""Lists of models: a vendor's own of what it offers, read page by page, and public price lists.
 
-A provider's ``catalogue`` is a conversation without a network: it yields requests, is sent the document that answers
-each, and returns what it read. ``cli.discover`` carries it, with bounds on time, pages and bytes.
+A provider's ``catalogue`` does no I/O: it yields requests, is sent the document that answers each, and returns what it
+read. ``cli.discover`` runs it, with limits on time, pages and bytes.
 """
 
 from __future__ import annotations
@@ -17,28 +17,27 @@ _DATE = pattern(r"[-@](?:20\d{6}|latest|default)$|:latest$")
 
 
 class CannotList(Exception):
-    """Why there is no list, in words for people."""
+    """Why there is no list, for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """One model of a vendor; ``answers`` is False for one that is known to generate no text. ``also`` are other names
-    by which the vendor takes it.
-    """
+    """One model of a vendor. ``answers``: False if known to generate no text; ``also``: other names for it."""
 
     id: str
     answers: bool = True
     also: tuple[str, ...] = ()
 
     def is_called(self, name: str) -> bool:
-        """Whether a configured name means it: by an id, or without the date or tag behind it."""
+        """Whether a configured name means this model: by an id, or without its date or tag."""
         return name in (self.id, *self.also) or undated(name) == undated(self.id)
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Where a public list of prices has a model: an address of the vendor's API, and its id there. ``percent`` of what
-    is listed is its price.
+    """Where a public price list has a model: the base URL of the vendor's API, and the model's id there.
+
+    The model's price is ``percent`` of the listed one.
     """
 
     base_url: str
@@ -50,12 +49,12 @@ Catalogue = Generator[UpstreamRequest, Mapping[str, Json], list[Offered]]
 
 
 def undated(name: str) -> str:
-    """A model's name without what only tells its versions apart."""
+    """A model's name without its date or tag."""
     return _DATE.sub("", name)
 
 
 def entries(document: Mapping[str, Json], name: str) -> list[Mapping[str, Json]]:
-    """The objects of a list in a vendor's answer. Raises CannotList where there is none."""
+    """The objects of a list in a vendor's answer. Raises CannotList if it is missing."""
     found = document.get(name)
     if not isinstance(found, list):
         raise CannotList(f"the answer has no list {name!r}")
@@ -63,5 +62,5 @@ def entries(document: Mapping[str, Json], name: str) -> list[Mapping[str, Json]]
 
 
 def texts(entry: Mapping[str, Json], name: str) -> list[str]:
-    """The words of a list inside an entry."""
+    """The strings of a list inside an entry."""
     return [text(item) for item in sequence(entry.get(name))]

@@ -1,9 +1,9 @@
-"""Access tokens from Microsoft Entra ID: for an application, or for the identity of the machine.
+"""Access tokens from Microsoft Entra ID: for an application, or for a managed identity.
 
-Nothing of the environment leaks in but where the platform issues tokens of managed identities, redirects are never
-followed, and an answer has a largest size. What an endpoint says goes into no message but the code of its error.
+Takes nothing from the environment except the platform's endpoint for managed identities, never follows redirects, and
+limits the size of an answer. Error messages contain nothing from an endpoint's answer except its error code.
 
-Plain requests: ``azure-identity`` and what it needs are 27 MB (2026-11) for these three forms. Source:
+Uses plain requests: ``azure-identity`` and its dependencies are 27 MB (2026-11) for these three flows. Source:
 learn.microsoft.com, "OAuth 2.0 client credentials flow", "Azure Instance Metadata Service", "Managed identities for App
 Service: connect in code".
 """
@@ -28,7 +28,7 @@ from nexus.settings.entra import EntraSettings
 from nexus.wire import Json, decode_object
 
 STEP = 10.0
-"""Seconds for the exchange."""
+"""Timeout for the exchange in seconds."""
 
 _LARGEST = 1024 * 1024
 _METADATA = "http://169.254.169.254"
@@ -61,7 +61,7 @@ class Entra:
         self._session.verify = ca_file or True
 
     def fetch(self) -> Grant[SecretStr]:
-        """Raises UpstreamError."""
+        """Fetches a token. Raises UpstreamError."""
         try:
             asked = self._application() if self._settings.is_application else self._managed()
         except (OSError, ValueError):
@@ -86,7 +86,7 @@ class Entra:
         return _Asked(f"{settings.authority}/{settings.tenant_id}/oauth2/v2.0/token", form=form)
 
     def _managed(self) -> _Asked:
-        """App Service and the like name their own endpoint; a virtual machine has the metadata service."""
+        """App Service and similar platforms set their own endpoint; a virtual machine has the metadata service."""
         query = {"resource": self._settings.scope.removesuffix("/.default")}
         if self._settings.client_id is not None:
             query["client_id"] = self._settings.client_id
@@ -106,7 +106,7 @@ class Entra:
                 params=dict(asked.query),
                 data=dict(asked.form) if asked.form is not None else None,
                 headers=dict(asked.headers),
-                # The platform's own endpoint is this very machine's, which no proxy can reach.
+                # The platform's own endpoint is local to the machine, so no proxy can reach it.
                 proxies={} if asked.is_local else self._proxies,
                 timeout=STEP,
                 allow_redirects=False,
@@ -144,7 +144,7 @@ class Entra:
 
 
 def _end(answer: Mapping[str, Json], now: float) -> float:
-    """Seconds since the epoch; numbers come as such or as strings."""
+    """Expiry in seconds since the epoch; numbers may be strings."""
     for name, since in (("expires_in", now), ("expires_on", 0.0)):
         try:
             seconds = float(str(answer.get(name)))

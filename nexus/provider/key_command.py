@@ -1,6 +1,6 @@
 """Runs the program that prints a provider's key.
 
-No shell, nothing of what it prints in any message or log, and an end to everything: its time, its output.
+Uses no shell, never logs or reports the program's output, and limits its time and output.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from nexus.errors import UpstreamError
 from nexus.renewal import PHASE, Grant
 
 LIMIT = 10.0
-"""Seconds that it may take."""
+"""Timeout in seconds."""
 
 LARGEST = 64 * 1024
-"""Bytes that it may print."""
+"""Maximum output in bytes."""
 
 
 class KeyCommand:
-    """``fetch`` blocks, and raises UpstreamError."""
+    """Fetches a key from a program. ``fetch`` blocks, and raises UpstreamError."""
 
     def __init__(self, provider: str, command: Sequence[str], refresh: float, *, limit: float = LIMIT) -> None:
         self._provider = provider
@@ -81,7 +81,7 @@ class KeyCommand:
 
 
 class _Output:
-    """What a program prints, read by a thread that can be left where somebody keeps the pipe open."""
+    """A program's output, read by a thread that can be abandoned if another process keeps the pipe open."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.data = b""
@@ -98,7 +98,7 @@ class _Output:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """The program and whatever it started."""
+    """Kills the program and its process group."""
     try:
         if os.name == "posix":
             os.killpg(process.pid, signal.SIGKILL)

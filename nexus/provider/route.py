@@ -1,4 +1,4 @@
-"""Where a call goes: a provider and a model of it."""
+"""Where a call goes: a provider and one of its models."""
 
 from __future__ import annotations
 

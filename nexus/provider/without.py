@@ -1,4 +1,4 @@
-"""What a provider makes of a refusal that the next request can avoid."""
+"""How to retry a call without what a vendor rejected."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from nexus.protocols.codec import Target
 
 @dataclass(frozen=True, slots=True)
 class Without:
-    """``change`` makes a target do without what its vendor turned out to refuse, which has a ``name``; ``learn`` is
-    called once an answer without it came."""
+    """``change`` removes from a target what its vendor rejects, which is called ``name``; ``learn`` is called once a
+    call without it succeeded.
+    """
 
     name: str
     change: Callable[[Target], Target]
