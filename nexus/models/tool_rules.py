@@ -34,7 +34,7 @@ class NameRule:
         return set(filter(_pattern(self).fullmatch, names))
 
     def short(self, name: str, salt: str = "") -> str:
-        """A name that fits: the readable part of ``name`` and a hash of all of it; another ``salt`` gives another name."""
+        """A name that fits: the readable part of ``name`` and a hash of the whole; ``salt`` yields another one."""
         digest = wire.digest(f"{name}{salt}", _DIGITS)
         readable = re.sub(f"[^{self.letters}]+", "_", name)[: self.longest - _DIGITS - 2].strip("_")
         form = f"{readable}_{digest}"

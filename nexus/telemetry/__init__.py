@@ -1,4 +1,4 @@
-"""Logs for operators.
+"""Telemetry for operators: logs, metrics and traces.
 
 Law: telemetry observes; no call waits for it or fails because of it.
 """

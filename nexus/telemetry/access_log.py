@@ -1,4 +1,4 @@
-"""The access log: one line per request, when it is over."""
+"""The access log: one line per request, when it ends."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def log_call(record: CallRecord) -> None:
         "cached": usage.cache_read if usage else None,
         "dropped": ",".join(record.dropped),
     }
-    # An empty text is nothing, but 0 and False are answers.
+    # An empty string counts as no value; 0 and False are values.
     fields = {name: None if value == "" else value for name, value in known.items()}
-    # Not by ``log.log``, which looks up for every line from where it was called.
+    # Not with ``log.log``, which looks up the calling frame for every line.
     log.handle(log.makeRecord(log.name, level, __file__, 0, "call", (), None, extra={"fields": fields}))

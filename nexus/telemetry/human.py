@@ -1,4 +1,4 @@
-"""The log on a terminal: the time of day, the level, and what a person wants to know first, in colour."""
+"""The log for a terminal: time of day, level, and the most important facts first, in color."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the formatters of the log have in common: the parts of a record, and text that stays on its line."""
+"""Shared by the log formatters: the parts of a record, and escaping that keeps text on one line."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def logfmt(value: object) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _text(value: str) -> str:
-    """Most of a line's texts are those of the lines before."""
+    """Cached, because most texts of a line repeat those of earlier lines."""
     return value if value.isprintable() and _BARE.fullmatch(value) else f'"{quoted(value)}"'
 
 
@@ -85,7 +85,7 @@ def quoted(text: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Control characters spelled out, so that a line stays a line and a terminal stays a terminal."""
+    """Escapes control characters, so that text cannot start a new line or control the terminal."""
     if text.isprintable():
         return text
     return "".join(
@@ -94,20 +94,20 @@ def escape(text: str) -> str:
 
 
 def as_json(value: object) -> str:
-    # ASCII only: what lies beyond could hold line separators.
+    # ASCII only: other characters may be line separators.
     return json.dumps(value, default=str, separators=(",", ":"))
 
 
 def words(found: Mapping[str, object]) -> list[str]:
-    """Fields as logfmt; those that are None are left out."""
+    """Fields as logfmt, without those that are None."""
     return [f"{key}={logfmt(value)}" for key, value in found.items() if value is not None]
 
 
 def indented(text: str) -> str:
-    """So that no text inside an exception can pass for a record of its own."""
+    """Indented, so that text in an exception cannot pass for a separate record."""
     return "".join(f"\n    {escape(row)}" for row in text.split("\n") if row)
 
 
 def takes_colours(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """A terminal that nobody told otherwise. https://no-color.org: a variable that is not empty, whatever it says."""
+    """Whether it is a terminal and colors are not disabled. https://no-color.org: any non-empty value disables them."""
     return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"

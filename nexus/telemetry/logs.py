@@ -1,9 +1,9 @@
 """Sets up logging: one record is one line on stderr, without secrets, and logging never blocks.
 
-Law: secrets are taken out at the sink, from the finished text, so that no caller and no library can leak one, be it by
-a message, a field or a traceback.
+Law: secrets are removed at the sink, from the finished text, so that no caller or library can leak one through a
+message, a field or a traceback.
 
-Fields travel as ``logger.info("call", extra={"fields": {"status": 200}})``; one that is None is left out of text.
+Pass fields as ``logger.info("call", extra={"fields": {"status": 200}})``; the text format omits those that are None.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ OWN_LOGGERS = lines.OWN_LOGGERS
 STYLES = lines.STYLES
 
 _GATEWAY_KEY = pattern(r"\bnx-[A-Za-z0-9]{20,}")
-"""The look of a key that ``nexus key new`` made: where only its hash is configured, nobody knows the key itself."""
+"""The form of keys from ``nexus key new``: if only its hash is configured, the key itself is unknown."""
 
 DROPPED = "log lines were dropped: stderr was not read fast enough"
 
@@ -43,15 +43,15 @@ _KNOWN = KnownSecrets()
 
 
 def configure(level: str, style: str, secrets: Iterable[str]) -> None:
-    """Send all logging of the process to stderr; may be called again to change it."""
+    """Sends all logging of the process to stderr; may be called again to change it."""
     logging.addLevelName(TRACE, "TRACE")
     own = lines.LEVELS[level]
     foreign = own if level == "trace" else max(own, logging.WARNING)
     _KNOWN.hold(secrets, "configured")
-    # No line tells them, and each record looks them up.
+    # Not part of any line, but looked up for each record.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     sink = LogHandler(FORMATTERS[style]())
-    # On the handler too: a library that sets a level on its own logger would get past the root's level.
+    # On the handler too: a library that sets a level on its own logger would bypass the root's level.
     sink.setLevel(own)
     root = logging.getLogger()
     for handler in [handler for handler in root.handlers if isinstance(handler, LogHandler)]:
@@ -64,15 +64,16 @@ def configure(level: str, style: str, secrets: Iterable[str]) -> None:
 
 
 def flush(seconds: float) -> None:
-    """Waits for the reader so long and no longer."""
+    """Waits up to ``seconds`` until all lines are written."""
     for handler in _sinks():
         handler.writer.flush(seconds)
 
 
 @contextmanager
 def without_thread() -> Iterator[Callable[[], bool]]:
-    """For a process that forks: nothing is written by a thread. What is given writes what waits, and says whether
-    something still does; it is to be called every now and then."""
+    """For a process that forks: writes without a thread. Yields a function to call regularly, which writes waiting
+    lines and returns whether any are left.
+    """
     writers = [handler.take_writer(PatientWriter) for handler in _sinks()]
     try:
         yield lambda: sum(writer.write_some() for writer in writers) > 0
@@ -82,7 +83,7 @@ def without_thread() -> Iterator[Callable[[], bool]]:
 
 
 def with_thread() -> None:
-    """In a process that was forked ``without_thread``."""
+    """Back to a writer thread, in a process that was forked ``without_thread``."""
     for handler in _sinks():
         handler.take_writer(Writer)
 
@@ -92,7 +93,7 @@ def _sinks() -> list[LogHandler]:
 
 
 def take_over() -> None:
-    """What Python itself would write to stderr, past the redactor and waiting for the reader, becomes records too."""
+    """Logs what Python itself would write to stderr, unredacted and blocking: thread exceptions and warnings."""
 
     def died(what: threading.ExceptHookArgs) -> None:
         if what.exc_value is not None and not isinstance(what.exc_value, SystemExit):
@@ -104,7 +105,7 @@ def take_over() -> None:
 
 
 def redactor(secrets: Iterable[str]) -> Redact:
-    """A function that cuts out every known secret, also where it was quoted, and whatever looks like a gateway key."""
+    """A function that removes every known secret, also if quoted, and everything that looks like a gateway key."""
     known = Redactor.of(secrets, depth=2)
     return lambda text: _cut(known, text)
 
@@ -115,22 +116,22 @@ def _cut(known: Redactor | KnownSecrets, text: str) -> str:
 
 
 def redacted(text: str) -> str:
-    """Without any secret that the log knows, for what people see elsewhere."""
+    """``text`` without any secret that the log knows, for use outside the log."""
     return _cut(_KNOWN, text)
 
 
 def know(secrets: Iterable[str]) -> Callable[[], None]:
-    """Keeps these out of the log too, until what is returned is called."""
+    """Keeps these out of the log too, until the returned function is called."""
     return _KNOWN.hold(secrets)
 
 
 def hide(secret: str) -> None:
-    """Keeps a secret out of the log that stands in no settings."""
+    """Keeps a secret that is not in the settings out of the log."""
     _KNOWN.learn(secret)
 
 
 class LogHandler(logging.Handler):
-    """Hands redacted lines to the thread that writes them to stderr."""
+    """Passes redacted lines to the thread that writes them to stderr."""
 
     def __init__(self, formatter: logging.Formatter) -> None:
         super().__init__()
@@ -138,7 +139,7 @@ class LogHandler(logging.Handler):
         self.writer: Writer | PatientWriter = Writer(sys.stderr, self._dropped)
 
     def take_writer(self, kind: Callable[[TextIO, Callable[[int], str]], AnyWriter]) -> AnyWriter:
-        """Another one from now on; the lines of the one before are its own."""
+        """Replaces the writer; the previous one keeps its lines."""
         self.writer = writer = kind(sys.stderr, self._dropped)
         return writer
 
@@ -148,17 +149,17 @@ class LogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             self.writer.put(f"{self.format(record)}\n")
-        except Exception:  # noqa: BLE001 - whatever a record's arguments do
+        except Exception:  # noqa: BLE001 - formatting a record's arguments may raise anything
             self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """The standard one prints message and arguments as they are, past the redactor."""
+        """The standard method prints message and arguments unredacted."""
         where = f"{record.pathname}:{record.lineno}"
         text = f"a log record from {where} could not be written\n{traceback.format_exc()}"
         self.writer.put(_cut(_KNOWN, text))
 
     def flush(self) -> None:
-        """Waits for a reader that reads, and for no other longer than a moment."""
+        """Waits for the writer, for a limited time."""
         self.writer.flush()
 
     def close(self) -> None:
@@ -181,7 +182,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
+    """One JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -190,7 +191,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        # A field may not overwrite what every line has.
+        # A field must not overwrite what every line has.
         line |= {(f"field_{key}" if key in line else key): value for key, value in lines.fields(record).items()}
         if trace := lines.trace(record):
             line["exception"] = trace

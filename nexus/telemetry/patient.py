@@ -1,7 +1,7 @@
-"""Writes lines to a stream without a thread and without waiting, for a process that must have no thread.
+"""Writes lines to a stream without threads and without blocking, for a process that must have no threads.
 
-``put`` never blocks, and the queue is bounded; what finds no room is counted, and the count is logged. A line is
-written only where the system says that there is room, and in pieces for which there then is (POSIX: PIPE_BUF).
+``put`` never blocks, and the queue is bounded: lines without room are dropped and counted, and the count is logged.
+Writes only when the stream is writable, in pieces that then do not block (POSIX: PIPE_BUF).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class PatientWriter:
         self.write_some()
 
     def write_some(self) -> bool:
-        """As much as is taken now; whether something is left."""
+        """Writes as much as possible without waiting; returns whether something is left."""
         while self._lines and _is_writable(self._descriptor, 0):
             raw = self._lines.popleft()
             try:
@@ -43,7 +43,7 @@ class PatientWriter:
             except BlockingIOError:
                 sent = 0
             except OSError:
-                # Nobody will ever read it.
+                # The reader is gone: drop the line.
                 sent = len(raw)
             self._waiting -= sent
             if sent < len(raw):
@@ -54,7 +54,7 @@ class PatientWriter:
         return bool(self._lines)
 
     def flush(self, seconds: float = LAST_SECONDS) -> bool:
-        """Waits until all is written, for so long; whether it is."""
+        """Waits up to ``seconds`` until all is written; returns whether it is."""
         deadline = time.monotonic() + seconds
         while self.write_some():
             left = deadline - time.monotonic()

@@ -1,6 +1,6 @@
 """Writes lines to a stream from its own thread, so that a slow reader blocks no one.
 
-``put`` never blocks and the queue is bounded; what finds no room is counted, and the count is logged.
+``put`` never blocks, and the queue is bounded: lines without room are dropped and counted, and the count is logged.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TextIO
 
 ROOM = 4 * 2**20
-"""Characters that may wait to be written; about ten thousand lines."""
+"""Maximum characters in the queue; about ten thousand lines."""
 
 ONE_WRITE = 4096
-"""Bytes that a pipe takes as one: longer writes of several processes would get mixed."""
+"""Bytes that a pipe accepts atomically: longer writes of several processes would interleave."""
 
 LINGER = 0.02
-"""Seconds for which lines wait for others, to be written together."""
+"""Seconds that lines wait for others, to be written together."""
 
 MANY = ROOM // 64
-"""Characters that wait for no others."""
+"""Queued characters from which on lines are written at once."""
 
 LAST_SECONDS = 2.0
-"""For which an ending process waits for its last lines to be taken."""
+"""Seconds that an ending process waits for its last lines to be written."""
 
 
 class Writer:
-    """Thread-safe; its thread starts with the first line. ``told`` makes the line about lines that were dropped."""
+    """Thread-safe; its thread starts with the first line. ``loss`` makes the line that reports dropped lines."""
 
     def __init__(self, stream: TextIO, loss: Callable[[int], str], room: int = ROOM) -> None:
         self._write = _writing_to(stream)
@@ -47,7 +47,7 @@ class Writer:
         self._thread: threading.Thread | None = None
 
     def put(self, line: str) -> None:
-        """Queues a line, or counts it as dropped. A line longer than the whole room is taken where nothing waits."""
+        """Queues a line, or counts it as dropped. A line longer than the queue is accepted if the queue is empty."""
         with self._changed:
             if self._closed:
                 return
@@ -64,14 +64,14 @@ class Writer:
                 self._changed.notify_all()
 
     def flush(self, seconds: float = LAST_SECONDS) -> bool:
-        """Waits until all is written, for so long; whether it is."""
+        """Waits up to ``seconds`` until all is written; returns whether it is."""
         with self._changed:
             self._urgent = True
             self._changed.notify_all()
             return self._changed.wait_for(lambda: not (self._lines or self._dropped or self._writing), seconds)
 
     def close(self, seconds: float = LAST_SECONDS) -> None:
-        """Flushes, and takes no more lines."""
+        """Flushes; further lines are ignored."""
         self.flush(seconds)
         with self._changed:
             self._closed = True
@@ -80,12 +80,12 @@ class Writer:
     def _run(self) -> None:
         while (waiting := self._next()) is not None:
             for text in _pieces(waiting):
-                # Nowhere is left to report to when the stream itself is gone.
+                # If the stream itself fails, there is nowhere left to report it.
                 with contextlib.suppress(OSError, ValueError):
                     self._write(text)
 
     def _next(self) -> list[str] | None:
-        """All that waits, with what was dropped behind it; None at the end."""
+        """All queued lines, followed by the report of dropped ones; None at the end."""
         with self._changed:
             self._writing = False
             self._changed.notify_all()
@@ -104,7 +104,7 @@ class Writer:
 
 
 def _pieces(lines: Iterable[str]) -> Iterator[str]:
-    """Whole lines together, as many as go into one write."""
+    """Joins whole lines, as many as fit into one write."""
     piece: list[str] = []
     size = 0
     for line in lines:
@@ -119,7 +119,7 @@ def _pieces(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _writing_to(stream: TextIO) -> Callable[[str], None]:
-    """Past the stream's own buffer where there is a descriptor: its lock would be held by a thread that is stuck."""
+    """Bypasses the stream's buffer if there is a descriptor: a stuck thread would hold the buffer's lock."""
     try:
         descriptor = stream.fileno()
     except (OSError, ValueError, AttributeError):

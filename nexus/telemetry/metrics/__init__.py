@@ -1,1 +1,1 @@
-"""Metrics: counted as calls end, in rows that all processes see, and shown as Prometheus reads them."""
+"""Metrics: counted as calls end, in rows shared by all processes, and exposed for Prometheus."""

@@ -1,6 +1,6 @@
-"""Every metric: its name, what it counts, by what, and in which ranges.
+"""Every metric: its name, what it counts, its labels and buckets.
 
-Law: names and labels are a promise to dashboards: what is here is added to, never renamed.
+Law: dashboards depend on names and labels: add to them, but never rename them.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from typing import Literal
 from nexus.dataclasses import dataclass
 
 NANO = 10**9
-"""Of a second or a dollar, as rows keep them: whole numbers add up exactly."""
+"""Units per second or dollar in rows: whole numbers add up exactly."""
 
 LONG = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
-"""Seconds of a model at work."""
+"""Bucket bounds in seconds for a model's work."""
 
 WHOLE = (*LONG, 300.0, 600.0)
 
 SHORT = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
-"""Seconds of the gateway itself."""
+"""Bucket bounds in seconds for the gateway's own work."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Metric:
-    """``name`` is without the ``_total`` of a counter. ``unit`` is what the number of a row is divided by.
+    """``name`` is without a counter's ``_total``. The number in a row divided by ``unit`` is the value.
 
-    ``lasts``: what was counted stays when its process ends; else it is what is so now. A gauge of all processes is the
-    sum of theirs. ``bounds`` are the upper ones of a histogram's ranges.
+    ``lasts``: counts remain when their process ends; otherwise the value is a current one. A gauge of several processes
+    is the sum of theirs. ``bounds`` are the upper bounds of a histogram's buckets.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Metric:
 
     @property
     def width(self) -> int:
-        """Numbers of a row; those of a histogram are one for each range, one for what is longer, and the sum."""
+        """Numbers per row: for a histogram one per bucket, one for values above all bounds, and the sum."""
         return len(self.bounds) + 2 if self.kind == "histogram" else 1
 
     @property

@@ -1,7 +1,7 @@
-"""Metrics as Prometheus reads them, in the format that it asks for.
+"""Metrics in the format that Prometheus requests.
 
-Only here is ``prometheus_client`` known, and only once somebody asks: its import takes longer than all else of a
-start.
+The only module that uses ``prometheus_client``, and it imports it at the first request, because the import takes longer
+than the rest of a start.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric as Exposed
 
 Values = Mapping[tuple[str, ...], int]
-"""By the values of the labels."""
+"""By label values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
-    """What is asked for: ``accept`` and ``accept_encoding`` as in the request's headers; ``names`` are those of
-    samples, all where there is none."""
+    """A request for metrics. ``accept`` and ``accept_encoding`` are its headers; ``names`` are the samples to return,
+    all if empty.
+    """
 
     accept: str = ""
     accept_encoding: str = ""
@@ -41,7 +42,7 @@ class Page:
 
 
 def render(sums: Mapping[str, Sequence[int]], now: Mapping[Metric, Values], scrape: Scrape) -> Page:
-    """``sums`` are rows by their names, ``now`` what is known beside them. Any thread."""
+    """``sums`` are the rows by name, ``now`` additional current values. Any thread."""
     from prometheus_client import CollectorRegistry
     from prometheus_client.exposition import choose_encoder, gzip_accepted
 
@@ -55,7 +56,7 @@ def render(sums: Mapping[str, Sequence[int]], now: Mapping[Metric, Values], scra
 
 
 class _Collector:
-    """What the library collects from."""
+    """The collector for the library's registry."""
 
     def __init__(self, sums: Mapping[str, Sequence[int]], now: Mapping[Metric, Values]) -> None:
         self._rows: dict[str, dict[tuple[str, ...], Sequence[int]]] = defaultdict(dict)
@@ -86,6 +87,6 @@ def _family(metric: Metric, rows: Mapping[tuple[str, ...], Sequence[int]]) -> Ex
 
 
 def _buckets(metric: Metric, row: Sequence[int]) -> Iterable[tuple[str, float]]:
-    """How many were as long as each bound, or shorter."""
+    """The cumulative count for each bound."""
     bounds = [*map(str, metric.bounds), "+Inf"]
     return zip(bounds, itertools.accumulate(row[:-1]), strict=True)

@@ -1,7 +1,7 @@
-"""Counts what happens in one process: calls as they end, and what others report beside them.
+"""Counts what happens in one process: calls as they end, and events that other parts report.
 
-Law: ``add`` takes a few microseconds of the loop; all else may come from any thread. Nothing that a caller can choose
-becomes a label.
+Law: ``add`` takes a few microseconds on the loop; the other methods may be called from any thread. Nothing that a
+caller can choose becomes a label.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from nexus.telemetry.metrics import catalog
 from nexus.telemetry.metrics.catalog import LONG, NANO, SHORT, WHOLE, Metric
 
 OTHER = "other"
-"""The route of a call that none was found for, and of those beyond MOST_ROUTES."""
+"""The route of a call without one, and of routes beyond MOST_ROUTES."""
 
 MOST_ROUTES = 400
-"""Names of routes in the life of a gateway, whatever its configuration becomes."""
+"""Maximum number of route names in the life of a gateway, across reloads."""
 
 Labels = tuple[str, ...]
 
 Scope = tuple[str, str, str]
-"""Of a rest: provider, alias, account."""
+"""The scope of a cooldown: provider, alias, account."""
 
 
 class Family(dict[Labels, Row]):
-    """The rows of one metric, made when they are first counted."""
+    """The rows of one metric, created when first counted."""
 
     def __init__(self, part: Part, metric: Metric) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Family(dict[Labels, Row]):
 
 
 class _RouteRows:
-    """What is counted of every attempt at a route; all of it is there, as nothing, from the first one on."""
+    """The rows for attempts at a route; all are created, with zeros, by its first attempt."""
 
     __slots__ = ("cost", "first", "mismatch", "tokens", "unknown")
 
@@ -60,7 +60,7 @@ class _RouteRows:
 
 
 class Meters:
-    """``groups`` are those that have numbers of their own. ``enabled`` says whether anything is counted."""
+    """``groups`` are those with their own metrics. ``enabled``: whether anything is counted."""
 
     def __init__(self, part: Part) -> None:
         self.enabled = True
@@ -82,46 +82,46 @@ class Meters:
                 self._families[metric][labels][0] += by
 
     def set(self, metric: Metric, value: int) -> None:
-        """What is so now, without labels."""
+        """Sets a current value, without labels."""
         if self.enabled:
             self._families[metric][()][0] = value
 
     def started(self) -> None:
-        """The configuration was read, for the first time."""
+        """The configuration was loaded for the first time."""
         self.set(catalog.RELOADED_AT, int(time.time()))
 
     def reloaded(self, *, read: bool) -> None:
-        """The configuration was looked at anew, and could be ``read`` or not."""
+        """The configuration was reloaded; ``read``: successfully."""
         self.count(catalog.RELOADS, "success" if read else "failed")
         if read:
             self.started()
 
     def rests(self, scope: Scope) -> None:
-        """Something began to rest."""
+        """A cooldown began."""
         provider, alias, account = scope
         of = "key" if account else "model" if alias else "provider"
         self.count(catalog.RESTS, f"{provider}/{alias}" if alias else provider, of)
 
     def decided(self, quota: Quota, granted: bool) -> None:
-        """A limit or a budget let something pass, or did not."""
+        """A rate limit or budget admitted or rejected a request."""
         if quota.budget:
             self.count(catalog.BUDGET_REFUSALS, quota.budget, by=not granted)
             return
         self.count(catalog.LIMITS, quota.rule, quota.dimension, "granted" if granted else "refused")
 
     def lost(self, calls: int) -> None:
-        """So many since this process began were not written to its ledger."""
+        """``calls`` is the number of calls not written to the ledger since this process began."""
         self.count(catalog.LEDGER_DROPPED, by=calls - self._lost)
         self._lost = calls
 
     # On the loop.
 
     def late(self, seconds: float) -> None:
-        """A timer of the loop was."""
+        """A timer of the loop was late by ``seconds``."""
         _observe(self._families[catalog.LAG][()], SHORT, seconds)
 
     def add(self, record: CallRecord) -> None:
-        """A call that is over, or a request that did not become one."""
+        """Counts a finished call, or a request that did not become one."""
         if not self.enabled:
             return
         if record.operation is None:

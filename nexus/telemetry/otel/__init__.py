@@ -1,7 +1,7 @@
-"""OpenTelemetry: what was recorded of a call becomes spans and metrics, and goes to a collector.
+"""OpenTelemetry: turns records of calls into spans and metrics, and exports them to a collector.
 
-Nothing here imports ``opentelemetry`` but ``sdk``, and nothing elsewhere imports the rest but ``open_exporting``, where
-an exporter is configured.
+Only ``sdk`` imports ``opentelemetry``, and other packages use only ``open_exporting``, which imports the rest if an
+exporter is configured.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def open_exporting(settings: TelemetrySettings) -> Exporting | None:
-    """None where nothing is configured, and nothing was imported. Its thread runs from now on."""
+    """None, without any import, if nothing is configured. Otherwise the exporter's thread is running."""
     if settings.traces_to is None and settings.metrics_to is None:
         return None
     from nexus.telemetry.otel.exporting import Exporting
     from nexus.telemetry.otel.sdk import open_sdk
 
-    # It logs every failed try by itself, and we say so once.
+    # The SDK logs every failed attempt; Nexus logs a failure once.
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
     exporting = Exporting(settings, open_sdk(settings, secrets.token_hex(16)))
     exporting.start()

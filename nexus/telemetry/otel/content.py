@@ -1,8 +1,7 @@
-"""What was asked and answered, as the GenAI conventions write it; words of a prompt only where ``capture_content`` says
-so.
+"""Requests and answers as the GenAI conventions define them; the text of prompts only with ``capture_content``.
 
-Bounded, without known secrets, and without bytes of files. What cannot be read, because it was cut, is told as the
-text that it is. Source: gen-ai-input-messages.json and gen-ai-output-messages.json of the GenAI conventions v0.1.0.
+Bounded, without known secrets and without file contents. What cannot be parsed, because it was truncated, is exported
+as plain text. Source: gen-ai-input-messages.json and gen-ai-output-messages.json of the GenAI conventions v0.1.0.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from nexus.protocols.sse import FrameDecoder
 from nexus.wire import Json, decode, mapping
 
 ROOM = 64 * 1024
-"""Bytes of a request, and of its answer."""
+"""Maximum bytes of a request, and of its answer."""
 
 _UNREADABLE = (NexusError, ValueError, TypeError, KeyError, LookupError)
 
@@ -43,7 +42,7 @@ Told = dict[str, Json]
 
 
 def content_attributes(protocol: str, content: Content, cut: Callable[[str], str]) -> dict[str, str]:
-    """Attributes by name; ``cut`` takes secrets out of a text."""
+    """Attributes by name; ``cut`` removes secrets from a text."""
     request = _request(protocol, content.asked)
     found: dict[str, list[Told]] = {
         "gen_ai.input.messages": [_message(message) for message in request.messages]
@@ -90,7 +89,7 @@ def _read(protocol: str, body: bytes, request: Request) -> tuple[list[Part], str
 
 
 def _gathered(events: Iterable[Event]) -> tuple[list[Part], str]:
-    """As far as a stream came, whole or not."""
+    """The parts of a stream as far as it was read, complete or not."""
     parts: list[Part] = []
     words: list[str] = []
     reason = ""
@@ -141,7 +140,7 @@ def _part(part: Part) -> Told:
             if isinstance(source, Text):
                 return {"type": "text", "content": source.text}
             if isinstance(source, Link):
-                # A link may be a secret in itself: only that there is one is told.
+                # A link may itself be a secret: export only that there is one.
                 return {"type": "uri", "modality": kind}
             return {"type": "blob", "modality": kind, "mime_type": source.media_type}
 
@@ -194,7 +193,7 @@ _LEVEL: Mapping[str, tuple[tuple[str, ...], ...]] = {
 
 
 def asked(document: Mapping[str, Json]) -> dict[str, Value]:
-    """Attributes by name; what is of the wrong type is left out."""
+    """Attributes by name; values of a wrong type are omitted."""
     numbers = {name: value for name, value in _found(document, _FIELDS) if isinstance(value, int | float)}
     words = {name: value for name, value in _found(document, _LEVEL) if isinstance(value, str) and len(value) <= _TEXT}
     return {name: value for name, value in numbers.items() if not isinstance(value, bool)} | words

@@ -1,7 +1,7 @@
-"""Tells a collector of calls, from a thread of its own.
+"""Exports calls to a collector, from its own thread.
 
-Law: ``begin`` and ``consume`` run on the loop and cost microseconds; whatever the collector does, no call waits for it,
-and ``close`` waits for so long and no longer. What cannot be told is counted and named in the log once.
+Law: ``begin`` and ``consume`` run on the loop and take microseconds; whatever the collector does, no call waits for it,
+and ``close`` waits no longer than its limit. What cannot be exported is counted, and logged once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from nexus.wire import Json
 log = logging.getLogger("nexus.telemetry")
 
 LAST_SECONDS = 3.0
-"""In which what is left has to be told when the process ends."""
+"""Seconds to export what is left when the process ends."""
 
 LOST = "the OpenTelemetry collector is unavailable; what cannot be exported is dropped"
 TAKEN = "the OpenTelemetry collector is available again"
@@ -37,10 +37,10 @@ _RATIO = 2**64
 
 
 class Exporting:
-    """``lost`` counts the calls that no collector was told of."""
+    """``lost`` counts the calls that were not exported."""
 
     def __init__(self, settings: TelemetrySettings, sdk: Sdk, cut: Callable[[str], str] = logs.redacted) -> None:
-        """``cut`` takes secrets out of content."""
+        """``cut`` removes secrets from content."""
         self._settings = settings
         self._sdk = sdk
         self._cut = cut
@@ -61,14 +61,14 @@ class Exporting:
         self._thread.start()
 
     def begin(self, context: TraceContext | None, method: str, route: str) -> CallTrace | None:
-        """The place of a call in a trace; None where no spans are told."""
+        """The place of a call in a trace; None if no spans are exported."""
         if not self._traces:
             return None
         trace_id = context.trace_id if context is not None else new_trace_id()
         return CallTrace(trace_id, new_span_id(), context, self._samples(context, trace_id), method, route)
 
     def ask(self, trace: CallTrace, document: Mapping[str, Json], body: bytes) -> None:
-        """Keeps what a span tells of a request."""
+        """Keeps what the span will say about a request."""
         if not trace.sampled:
             return
         trace.asked = asked(document)
@@ -83,7 +83,7 @@ class Exporting:
         return int(trace_id[16:], 16) < round(tracing.sampling * _RATIO)
 
     def consume(self, record: CallRecord) -> None:
-        """One more call to tell of, where there is room for it."""
+        """Queues a call for export if there is room."""
         if self._closing or len(self._queue) >= self._batch.max_queue_size:
             self._lose(1)
             return
@@ -92,14 +92,14 @@ class Exporting:
             self._wake.set()
 
     def close(self, seconds: float = LAST_SECONDS) -> None:
-        """Tells what is left, for so long. Blocks."""
+        """Exports what is left, for at most ``seconds``. Blocks."""
         deadline = time.monotonic() + seconds
         self._closing = True
         self._wake.set()
         if self._thread.ident is not None:
             self._thread.join(seconds)
         left = len(self._queue)
-        # Wakes a thread that waits to try once more.
+        # Wakes a thread that waits to retry.
         ender = threading.Thread(target=self._sdk.shutdown, name="opentelemetry-end", daemon=True)
         ender.start()
         ender.join(max(0.1, deadline - time.monotonic()))
@@ -141,11 +141,11 @@ class Exporting:
             spans = spans_of(record, trace, self._names)
             for span in spans:
                 for name in CHOSEN & span.attributes.keys():
-                    # A key can stand where it does not belong.
+                    # A client or vendor may have put a key here.
                     span.attributes[name] = self._cut(str(span.attributes[name]))
             if trace.content is not None:
                 held = content_attributes(record.protocol, trace.content, self._cut)
-                # What was asked and answered stands on the attempt that was answered, else on the call.
+                # Content goes on the last attempt's span, or without attempts on the call's.
                 spans[-1].attributes.update(held)
             yield trace, spans
 
@@ -159,7 +159,7 @@ class Exporting:
 
     def _took(self, delivered: bool, calls: int) -> None:
         if self._over:
-            # Nobody waits for it any more, and its end was told.
+            # The process is ending, and the losses were already logged.
             return
         if delivered and self._failing:
             log.info(TAKEN, extra={"fields": {"calls_lost": self.lost}})

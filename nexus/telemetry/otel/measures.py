@@ -1,7 +1,7 @@
 """What a call adds to metrics. Pure.
 
 Law: attributes come from the configuration or from the vendor's answer, never from the client; tokens are counted once
-for each attempt.
+per attempt.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ MOST_MODELS = 200
 OTHER = "_OTHER"
 
 UNKNOWN = {"gen_ai.token.modality": "unknown"}
-"""Vendors tell sums, whatever the tokens stand for."""
+"""Vendors report sums over all modalities."""
 
 
 @dataclass(slots=True)
 class ResponseModels:
-    """The models that vendors answer as, bounded: a vendor could make one up for every answer."""
+    """The model names in vendors' answers, bounded, because a vendor could invent one per answer."""
 
     known: set[str] = field(default_factory=set)
 
@@ -44,7 +44,7 @@ class Measure:
 
 
 def measures_of(record: CallRecord, names: Conventions, models: ResponseModels) -> Iterator[Measure]:
-    """Nothing of a request that did not become a call."""
+    """The measures of a call; none for a request that did not become a call."""
     if record.operation is None:
         return
     for attempt in record.attempts:
@@ -64,7 +64,7 @@ def _of_attempt(
         return
     usage, first = attempt.usage, attempt.first_content
     for part, counter in names.counters.items():
-        # An attempt that failed counts as 0, so that its series is there.
+        # A failed attempt counts as 0, so that its series exists.
         if usage is not None or part in ("total_input", "total_output"):
             yield Measure(counter, getattr(usage, part) if usage is not None else 0, {**shared, **UNKNOWN})
     for part, histogram in names.histograms.items() if usage is not None else ():
@@ -80,7 +80,7 @@ def _of_attempt(
 
 
 def _of_call(record: CallRecord, names: Conventions, models: ResponseModels) -> Iterator[Measure]:
-    """What its caller saw of it, as of one server of models."""
+    """What the caller saw of the call, as from one model server."""
     answer, failed = record.answer, error_type(record.error)
     shared = _shared(record, answer, names, models)
     yield Measure(REQUEST, max(0.0, record.total), shared | known({"error.type": failed}))
@@ -97,7 +97,7 @@ def _shared(
 ) -> dict[str, Value]:
     operation = {"gen_ai.operation.name": operation_of(record)}
     if attempt is None:
-        # Refused here: no vendor was asked.
+        # Rejected by Nexus: no vendor was called.
         return {**operation, names.provider: "nexus"}
     target = {names.provider: attempt.vendor, "gen_ai.request.model": attempt.request_model}
     return {**operation, **target, **known({"gen_ai.response.model": models.name(attempt.model), **server_of(attempt)})}

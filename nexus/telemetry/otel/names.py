@@ -1,4 +1,4 @@
-"""The names of OpenTelemetry's GenAI conventions, in the two versions that are spoken.
+"""The names of OpenTelemetry's GenAI conventions, in the two supported versions.
 
 Sources, November 2026: open-telemetry/semantic-conventions-genai v0.1.0 (client-inference, gen-ai-token-metrics,
 gen-ai-metrics) and open-telemetry/semantic-conventions v1.36.0 (gen-ai-spans, gen-ai-metrics).
@@ -12,7 +12,7 @@ from typing import Literal
 from nexus.dataclasses import dataclass
 
 Kind = Literal["seconds", "tokens", "sum"]
-"""A histogram of either, or a counter of tokens."""
+"""A histogram of seconds or tokens, or a counter of tokens ("sum")."""
 
 SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 FIRST = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
@@ -33,8 +33,8 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Conventions:
-    """``usage`` maps what spans tell of tokens to a part of the usage. Metrics that a version has not are None; the two
-    maps are by part: counters, and histograms of one operation.
+    """``usage`` maps a span's token attributes to parts of the usage. Metrics that a version lacks are None.
+    ``counters`` and ``histograms`` are by part; the histograms are per operation.
     """
 
     schema_url: str
@@ -107,7 +107,7 @@ VERSIONS: Mapping[str, Conventions] = {"0.1": V0_1, "1.36": V1_36}
 
 
 def metrics_of(names: Conventions) -> tuple[Metric, ...]:
-    """Every metric of a version once."""
+    """Every metric of a version, once."""
     found = (
         *(names.inference, names.other, names.first_chunk, names.each_chunk, names.by_type),
         *(*names.counters.values(), *names.histograms.values()),

@@ -1,7 +1,7 @@
 """OpenTelemetry's SDK: resource, exporters, and how values become spans and metrics.
 
-Imported in the process that exports, after it was forked. No thread of the SDK's own runs: whoever calls
-``export_spans`` and ``export_metrics`` waits for the collector.
+Imported in the process that exports, after the fork. The SDK runs no threads here: callers of ``export_spans`` and
+``export_metrics`` wait for the collector.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-# gRPC writes to stderr by itself otherwise, and meddles with processes that are forked from this one.
+# Otherwise gRPC writes to stderr, and interferes with processes forked from this one.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 
@@ -37,13 +37,13 @@ from nexus.telemetry.otel.names import VERSIONS, metrics_of
 from nexus.telemetry.otel.spans import SpanValues
 
 LONGEST_ATTRIBUTE = 128 * 1024
-"""Characters of one attribute; only content comes near."""
+"""Maximum characters of one attribute; only content comes near."""
 
 _KINDS = {"server": SpanKind.SERVER, "client": SpanKind.CLIENT}
 
 
 class Sdk:
-    """One thread at a time. ``spans_to`` and ``metrics_to`` are None where nothing is told."""
+    """One thread at a time. ``spans_to`` and ``metrics_to`` are None if not exported."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Sdk:
         spans_to: SpanExporter | None = None,
         metrics_to: MetricExporter | None = None,
     ) -> None:
-        """``instance`` tells this process from others of the gateway."""
+        """``instance`` identifies this process among those of the gateway."""
         names = VERSIONS[settings.semconv]
         resource = _resource(settings, instance)
         self._spans_to, self._metrics_to = spans_to, metrics_to
@@ -65,7 +65,7 @@ class Sdk:
         )
         provider.add_span_processor(self._ended)
         self._tracer = provider.get_tracer("nexus", __version__, schema_url=names.schema_url)
-        # What temporality a backend wants, the exporter's environment says.
+        # The exporter reads the backend's preferred temporality from the environment.
         wanted = getattr(metrics_to, "_preferred_temporality", None)
         self._reader = InMemoryMetricReader(preferred_temporality=wanted)
         meters = MeterProvider([self._reader], resource, shutdown_on_exit=False)
@@ -86,7 +86,7 @@ class Sdk:
                     histogram.record(measure.value, measure.attributes)
 
     def export_spans(self, calls: Iterable[tuple[CallTrace, Sequence[SpanValues]]]) -> bool:
-        """Whether the collector took them."""
+        """Exports spans; returns whether the collector accepted them."""
         for trace, spans in calls:
             for values in spans:
                 self._write(trace, values)
@@ -96,14 +96,14 @@ class Sdk:
         return self._spans_to.export(ended) is SpanExportResult.SUCCESS
 
     def export_metrics(self, seconds: float) -> bool:
-        """Whether the collector took them."""
+        """Exports metrics; returns whether the collector accepted them."""
         data = self._reader.get_metrics_data() if self._metrics_to is not None else None
         if self._metrics_to is None or data is None:
             return True
         return self._metrics_to.export(data, timeout_millis=seconds * 1000) is MetricExportResult.SUCCESS
 
     def shutdown(self) -> None:
-        """Ends what still waits for the collector. Any thread."""
+        """Aborts exports that wait for the collector. Any thread."""
         for exporter in (self._spans_to, self._metrics_to):
             if exporter is not None:
                 exporter.shutdown()
@@ -123,7 +123,7 @@ class Sdk:
 
 
 def open_sdk(settings: TelemetrySettings, instance: str) -> Sdk:
-    """With the exporters that the settings name. Raises what the exporters do with what the environment says."""
+    """With the configured exporters. Raises their exceptions for invalid environment variables."""
     traces, metrics = settings.traces_to, settings.metrics_to
     return Sdk(
         settings,
@@ -171,7 +171,7 @@ def _metric_exporter(otlp: Otlp) -> MetricExporter:
 
 def _by_http(otlp: Otlp, path: str) -> dict[str, Any]:
     session = requests.Session()
-    # Neither a proxy nor a .netrc of the environment, and no redirect that would carry the headers elsewhere.
+    # No proxy or .netrc from the environment, and no redirect that would carry the headers elsewhere.
     session.trust_env, session.max_redirects = False, 0
     tls = otlp.http.tls
     return {
@@ -209,7 +209,7 @@ def _path(file: object) -> str | None:
 
 
 class _GivenIds(IdGenerator):
-    """Hands out the ids that vendors were told long before the span is written."""
+    """Returns the ids that were sent to vendors long before the span is written."""
 
     _ids = (0, 0)
 
@@ -226,7 +226,7 @@ class _GivenIds(IdGenerator):
 
 
 class _Ended(SpanProcessor):
-    """Keeps the spans that ended until they are taken."""
+    """Keeps ended spans until they are taken."""
 
     def __init__(self) -> None:
         self._spans: list[ReadableSpan] = []

@@ -1,7 +1,7 @@
-"""The spans of a call: one of the server, and one of each attempt under it. Pure.
+"""The spans of a call: one server span, and one client span per attempt below it. Pure.
 
-Law: usage stands on the spans of attempts alone, so that a sum over spans counts every token once; and nothing that a
-client chose stands in a span's name.
+Law: only attempts' spans have usage, so that a sum over spans counts every token once; and span names contain nothing
+that a client chose.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Value = str | bool | int | float | Sequence[str]
 Attributes = Mapping[str, Value]
 
 LONGEST = 256
-"""Characters of what a client or a vendor chose."""
+"""Maximum characters of values that a client or a vendor chose."""
 
 OPERATIONS: Mapping[str, str] = {
     "generate": "chat",
@@ -32,7 +32,7 @@ OPERATIONS: Mapping[str, str] = {
     "completions": "text_completion",
     "stored": "fetch_response",
 }
-"""What the conventions call what we call otherwise; every other operation keeps its name."""
+"""The conventions' names for our operations; every other operation keeps its name."""
 
 CHOSEN = frozenset(
     {"gen_ai.conversation.id", "gen_ai.response.model", "nexus.agent", "nexus.model.original", "nexus.request.id"}
@@ -42,7 +42,7 @@ CHOSEN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class SpanValues:
-    """``parent`` is the id of the span above it, "" where there is none here. Times are Unix nanoseconds."""
+    """``parent`` is the id of the parent span, "" if there is none. Times are Unix nanoseconds."""
 
     name: str
     kind: Literal["server", "client"]
@@ -55,7 +55,7 @@ class SpanValues:
 
 
 def spans_of(record: CallRecord, trace: CallTrace, names: Conventions) -> list[SpanValues]:
-    """The server's first."""
+    """The server's span first."""
     server = SpanValues(
         name=f"{trace.method} {trace.route}".strip(),
         kind="server",
@@ -148,7 +148,7 @@ def operation_of(record: CallRecord) -> str:
 
 
 def error_type(error: NexusError | None) -> str | None:
-    """The vendor's status, or our own word; None where nothing went wrong, or the client disconnected."""
+    """The vendor's status, or our error kind; None without an error, or if the client disconnected."""
     match error:
         case None | Cancelled():
             return None
@@ -159,7 +159,7 @@ def error_type(error: NexusError | None) -> str | None:
 
 
 def known(attributes: Mapping[str, Value | None]) -> dict[str, Value]:
-    """Those that have a value."""
+    """The attributes that have a value."""
     return {name: value for name, value in attributes.items() if value is not None and value != ""}
 
 
