@@ -10,8 +10,8 @@ protocol    what one kind of client calls, below one path: a dialect or several
 call        one client request, from accept to last byte; an *attempt* is one try at one provider
 route       provider + upstream model; a *target* of a virtual model is one, a *candidate* a target with a key
 lane        how bytes are relayed: *passthrough* (same dialect) or *translate* (another one)
-head        status and headers of a reply; the point of no return is the first *content* behind it
-tap         reads usage and stop reason off a copy of the bytes that pass
+head        status and headers of a reply; the point of no return is the first *content* after it
+tap         reads usage and stop reason from a copy of the bytes that pass
 part        a content block of the neutral conversation form
 
 A *signature* is a value that only the vendor who made it can read: a thinking signature, a thought signature, encrypted

@@ -145,7 +145,7 @@ class Call:
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether sending it twice has no further effect than the cost of a second answer."""
+        """Whether sending the call twice has no effect beyond the cost of a second answer."""
         return self.operation.relay not in ("held", "raw") or self.method in _SAFE_TWICE
 
     def forgotten(self) -> Call:

@@ -111,7 +111,7 @@ def forecast(costs: Mapping[int, int], now: float) -> int:
 
 
 def of_points(points: Sequence[tuple[int, dict[str, int], dict[str, list[int]]]]) -> list[DayOfRoute]:
-    """The same for the days of an Activity; its calls are counted without a route."""
+    """Days from the points of an Activity; its calls are counted without a route."""
     found = []
     for at, outcomes, routes in points:
         calls = sum(outcomes.values())
@@ -141,11 +141,12 @@ class Calendar:
         return self._books.outlive
 
     def days(self, now: float, only: Filters) -> list[DayOfRoute] | None:
-        """As ``days``; None without a ledger, or if it is temporarily unavailable and nothing is cached."""
+        """The last days, as the function ``days``; None without a ledger, or if it is temporarily unavailable and
+        nothing is cached."""
         return self._read(("days", *only), now, lambda database: days(database, now, only))
 
     def spent(self, now: float, periods: Mapping[str, str]) -> list[tuple[str, str, int]] | None:
-        """As ``spent``; None as for ``days``."""
+        """The highest spenders, as the function ``spent``; None as for ``days``."""
         return self._read(("spent", *periods.items()), now, lambda database: spent(database, periods))
 
     def completed(self, view: Mapping[str, Any], now: float, only: Filters) -> Mapping[str, Any]:

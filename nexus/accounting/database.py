@@ -72,7 +72,8 @@ class Database(Protocol):
         ...
 
     def look(self) -> None:
-        """Checks that the opened database still exists; otherwise the next transaction opens the current one."""
+        """Raises DatabaseError if the opened file was removed or replaced; the next transaction then opens the current
+        one."""
         ...
 
     def close(self) -> None: ...

@@ -27,7 +27,7 @@ _SUMS = ", ".join(
         *(f"SUM({part})" for part in TOKENS),
     )
 )
-"""In the order of an Activity's sums."""
+"""SQL sums in the order of an Activity's."""
 
 Points = dict[int, Point]
 """Chart points by the Unix seconds at which they begin."""

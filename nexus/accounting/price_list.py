@@ -1,9 +1,9 @@
-"""The prices of models as the package genai-prices has them; run as a program of its own, for the package is large.
+"""Prices of models from the package genai-prices; runs in a subprocess, because the package is large.
 
     python -m nexus.accounting.price_list < ROUTES
 
-Reads a JSON array of routes, writes an object: the package's version, and by name the prices that it has, as
-``read_price`` reads them. It asks nobody: the prices are those that were installed.
+Reads a JSON array of routes; writes an object with the package's version and the prices it has by name, as
+``read_price`` reads them. Fetches nothing: the prices are the installed ones.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ _KEYS = {
     "output": "output_mtok",
     "reasoning": "output_reasoning_mtok",
 }
-"""The package's names of the parts."""
+"""The package's keys for the parts."""
 
 _TIERS = ("service_tier", "speed", "processing")
-"""What the package tells tiers apart by that vendors name in their answers, and batches."""
+"""The package's keys for tiers that vendors report in their answers, and for batches."""
 
 _OF_MEDIA = ("input_{}_mtok", "output_{}_mtok", "cache_{}_read_mtok")
-"""Its names of prices of tokens that are no text."""
+"""The package's keys for prices of non-text tokens."""
 
 _NANO = 10**9
 
 Route = tuple[str, str, str, int]
-"""Name, address of the vendor's API, its id of the model, and how many percent of the listed price it costs."""
+"""Name, address of the vendor's API, the vendor's model id, and the percentage of the listed price that it costs."""
 
 
 def price_list(routes: Iterable[Route]) -> dict[str, Any]:
-    """The version of the package and what it knows of ``routes``."""
+    """The package's version and its prices of ``routes``."""
     import genai_prices
 
     found: dict[str, Any] = {}
@@ -65,8 +65,8 @@ def price_list(routes: Iterable[Route]) -> dict[str, Any]:
 
 
 def _is_host_of(pattern: str, url: str) -> bool:
-    """Whether the vendor's pattern fits the host as a whole: as the beginning of a longer name, or somewhere in the
-    path, it is the address of somebody else."""
+    """Whether the vendor's pattern matches the whole host. A match of only the beginning of a longer name, or inside
+    the path, means another server."""
     parts = urlsplit(url)
     host = f"{parts.scheme}://{parts.netloc}"
     found = re.match(pattern, host + parts.path.replace(".", "_"))
@@ -74,7 +74,7 @@ def _is_host_of(pattern: str, url: str) -> bool:
 
 
 def _tiers(model: Any) -> dict[str, dict[str, Any]]:
-    """What differs in each service tier; the first of several prices counts."""
+    """The prices that differ in each service tier; the first of several variants counts."""
     now = datetime.now(UTC)
     found: dict[str, dict[str, Any]] = {}
     for variant in model.price_variants or ():
@@ -86,7 +86,7 @@ def _tiers(model: Any) -> dict[str, dict[str, Any]]:
 
 
 def _levels(prices: Mapping[str, Any], percent: int) -> dict[str, Any]:
-    """Prices of short calls, and of those longer than each threshold, every part at each of them."""
+    """The prices of short calls, and the complete prices of those longer than each threshold."""
     tiered = {part: prices.get(key) for part, key in _KEYS.items() if prices.get(key) is not None}
     starts = sorted({tier.start for price in tiered.values() for tier in getattr(price, "tiers", ())})
     return {
@@ -101,7 +101,7 @@ def _rates(tiered: Mapping[str, Any], length: int, percent: int) -> dict[str, in
 
 
 def _at(price: Any, length: int) -> Decimal:
-    """The price of calls of this length; thresholds are exceeded, not reached."""
+    """The price for calls of this length; a threshold applies above it, not at it."""
     if isinstance(price, Decimal):
         return price
     base: Decimal = price.base

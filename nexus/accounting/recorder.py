@@ -1,7 +1,7 @@
 """Passes finished calls to the in-memory activity: in this process, or in the supervisor for all processes.
 
-On the loop it only appends to a bounded list and schedules a flush elsewhere; calls that do not fit are counted as
-lost.
+On the loop it only appends to a bounded list and schedules a flush elsewhere. When the list is full it drops the oldest
+calls and counts them as lost.
 """
 
 from __future__ import annotations

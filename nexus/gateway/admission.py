@@ -132,7 +132,7 @@ class Admission:
         return LimitKey(client, call.identity.group, provider.name, alias, shared, limits)
 
     def _spending(self, call: Call, candidate: Candidate) -> Spending | None:
-        """None if no budget pays for the call."""
+        """What budgets would pay for the call; None if no budget covers it."""
         name = candidate.route.name
         if self.budgets is None or candidate.own or not self.budgets.cover(name):
             return None
@@ -155,7 +155,7 @@ class Admission:
         return self.budgets is not None and self.budgets.cover(name) and not self._prices.is_known(name)
 
     def settle(self, state: CallState, error: NexusError | None, *, moves: bool = False) -> None:
-        """Books the call's usage; only the first call of this has an effect. ``moves``: the call goes on to another
+        """Books the call's usage; only the first settlement has an effect. ``moves``: the call goes on to another
         candidate, so only usage that the vendor may bill counts here."""
         if state.reservation is None:
             return

@@ -1,7 +1,7 @@
 """Session affinity: which of several places a session goes to. Every process picks the same one while it is up.
 
-Pure except for ``Moves``, which is thread-safe and bounded. A session's key is not authenticated, so the caller and the
-model name are hashed with it: it can steer only its own caller's calls to one name.
+Pure except for ``Moves``, which is thread-safe and bounded. Session ids are not authenticated, so they are hashed
+together with the caller and the model name: an id can steer only its own caller's calls to one name.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _text(value: Json) -> str | None:
 
 
 def affinity_of(call: Call, model: str) -> str:
-    """The key that decides where a call to a model goes; a call without a session gets its own key."""
+    """The affinity key, which decides where a call to a model goes; unique for a call without a session."""
     session = session_of(call)
     scope = ("session", session) if session is not None else ("call", call.id)
     return _digest(joined(model, call.identity.account or call.identity.owner or "", *scope)).hex()

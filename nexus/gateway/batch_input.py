@@ -88,7 +88,7 @@ class Writer:
         self._files: dict[str, str] = {}
 
     def write(self, requests: Iterable[BatchRequest]) -> Written:
-        """Raises ClientError."""
+        """Rewrites the requests of the batch. Raises ClientError."""
         provider = wanted(self._call, self._providers)
         models: dict[str, tuple[str, str]] = {}
         edits: list[tuple[Span, bytes]] = []

@@ -1,6 +1,7 @@
 """Bounds per provider: concurrent calls, and retries at the same place.
 
-Thread-safe; never blocks. Kept by the provider's name, so that it survives a reload. Every ``enter`` needs a ``leave``.
+Thread-safe; never blocks. State is kept by the provider's name, so that it survives a reload. Every ``enter`` needs a
+``leave``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The order in which places that could answer a call are tried: targets times the accounts of each.
 
 Pure except for reading the clock. Never empty: if all places are in cooldown they are tried all the same, and a sole
-candidate never enters cooldown. A caller's own key is used only with the provider that it is for.
+candidate is tried regardless of its cooldown. A caller's own key is used only with the provider that it is for.
 """
 
 from __future__ import annotations

@@ -84,6 +84,6 @@ def pause_before(
     if asked is None:
         asked = 0.0 if verdict.again == "at once" and tries == 1 else back_off(policy, tries)
     elif asked > policy.max_delay:
-        # The vendor would reject a retry earlier than it asked for.
+        # The vendor would reject a retry before the time that it asked for.
         return None
     return None if plan.deadline is not None and time.monotonic() + asked >= plan.deadline else asked

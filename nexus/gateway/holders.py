@@ -1,8 +1,8 @@
 """The providers that hold files or batches, which of them a call goes to, and whose files it may name.
 
 At a provider that holds files, a request may name only its own caller's. Runs on a worker, because ownership is looked
-up in a database. If files reach the vendor by other ways than this gateway, callers are not told apart and only the
-vendor decides what exists.
+up in a database. If files can reach the vendor without this gateway, callers are not told apart and only the vendor
+decides what exists.
 """
 
 from __future__ import annotations

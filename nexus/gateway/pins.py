@@ -77,7 +77,7 @@ class _Pins:
             return {}
         makers = self._makers([id for _, id in sealed])
         if not makers and session_of(self._call) is not None:
-            # The maker is unknown, but sessions stay at one account: the session's first choice is where it was made.
+            # The maker is unknown, but sessions stay at one account: assume the one that the session prefers.
             makers = {self._candidates[0].keeper}
         field, _ = sealed[0]
         text = "only the account that created this reasoning can decrypt it, and this request does not go there"

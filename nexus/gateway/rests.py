@@ -1,8 +1,8 @@
-"""Cooldowns after failures ("rests"): of hosts, models, keys, and keys for one model.
+"""Cooldowns ("rests") after failures: of hosts, models, keys, and keys for one model.
 
-Thread-safe and bounded; never blocks. Kept by name, so that it survives a reload. The end of a cooldown only moves
-later. When it is over one call goes there as a probe. Only an answer to a call that began after the cooldown did ends
-it: an older call proves nothing.
+Thread-safe and bounded; never blocks. State is kept by name, so that it survives a reload. The end of a cooldown only
+moves later. When it has passed, one call goes there as a probe. Only an answer to a call that began after the cooldown
+did ends it: an older call proves nothing.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Rests:
             state.end, state.since, state.last_end, state.probing, state.counted, state.why = rest
 
     def end(self, scopes: Iterable[Scope], now: float) -> float | None:
-        """Until when a place in all these scopes is in cooldown; None if a call may go there, also as a probe."""
+        """When the cooldown of a place with these scopes ends; None if a call may go there, also as a probe."""
         if not self._resting:
             return None
         with self._lock:

@@ -1,5 +1,4 @@
-"""What each failure leads to: a retry at the same place, another key, the next target, a cooldown. One table has it
-all.
+"""What each failure leads to, in one table: a retry at the same place, another key, the next target, a cooldown.
 
 Law: pure. Failures are classified by status and kind, never by message texts. The phase is part of a failure's name:
 failures before anything is sent, before any content, and after content are different failures. ``last_words`` picks the

@@ -204,7 +204,7 @@ class Gateway:
             self._attempts.take_early(state, self._held.plan(state))
             return self._attempts.open(state, sink)
         if state.plan is None:
-            # Nexus may have stored it but did not.
+            # Nexus did not store it, so a vendor may have it.
             self._plan_stored(state)
         if (plan := state.plan) is not None:
             self._attempts.refuse(state, plan, pin(state, plan, self._ids(state.call)))

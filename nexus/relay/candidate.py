@@ -17,7 +17,7 @@ Scope = tuple[str, str, str]
 an account."""
 
 CONFIGURED = "configured"
-"""The account name if the provider has one configured key, or none."""
+"""The account name at a provider with a single configured key, or none."""
 
 NOT_THERE = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key", "x-provider-api-key"})
 """Headers that are never forwarded when the configured key replaces the caller's."""

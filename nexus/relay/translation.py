@@ -78,7 +78,7 @@ class Translation(AnswerRelay):
         self._fitted = Fitted(self._client.room)
         make_carrier = self._client.carrier
         self._carrier = make_carrier(thinking=written.wants_thinking) if make_carrier is not None else None
-        # No step changes text deltas.
+        # Whether text deltas can skip the steps, because none of them changes text.
         self._words_pass = self._names is None and self._carrier is None and self._answer_tool is None
         self._reader = self._vendor.stream_reader(origin)
         self._envelope = Envelope(self._id, call.model, _now(), request, _now)
@@ -168,7 +168,7 @@ class Translation(AnswerRelay):
         return compacted
 
     def _kept_within(self, events: Iterable[Event]) -> Iterable[Event]:
-        """The events, tidied, up to where the client wants its answer to end."""
+        """The tidied events, up to where the client asked the answer to stop."""
         tidied = (tidy for event in events for tidy in self._tidy.pass_on(event))
         if self._cutter is None:
             return tidied

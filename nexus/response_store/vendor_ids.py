@@ -1,7 +1,8 @@
 """The owners of what a vendor stores: answers, conversations and their items, by the vendor's ids.
 
 Any worker. Many callers share one account at the vendor, which serves an id to anyone who names it. Here an id works
-only for the caller who got it; an unknown id counts as another caller's. A caller's ids are stored before it gets them.
+only for the caller who got it; an id without a known owner counts as another caller's, unless ``serves_unknown``. A
+caller's ids are stored before it gets them.
 """
 
 from __future__ import annotations
