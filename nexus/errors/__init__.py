@@ -13,7 +13,7 @@ the one exception); ``message`` is always safe to show to a client. Only dialect
         Unreachable 502          UpstreamTimeout 504      ProtocolError 502
         UpstreamStatus (as the vendor)   VendorError (the same, read for another dialect)
         StreamInterrupted        (after the head: in-band only)
-      Cancelled 499            the client disconnected; nobody's failure
+      Cancelled 499            the client disconnected; not a failure
       InternalError 500        a bug of ours: constant message, traceback in the log only
 """
 

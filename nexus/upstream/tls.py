@@ -50,7 +50,7 @@ class _ConnectedSSLSocket(ssl.SSLSocket):
     """Wraps connected sockets only.
 
     The standard class takes a socket that was just shut down for one that will connect later, and skips the handshake;
-    whoever then asks it for a certificate fails and leaves it open.
+    the code that then asks it for a certificate fails and leaves it open.
     """
 
     def getpeername(self) -> Any:
