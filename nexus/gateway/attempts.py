@@ -214,7 +214,7 @@ class Attempts:
     def _succeeded(self, state: CallState, plan: Plan, candidate: Candidate) -> None:
         rests, call = self._router.rests, state.call
         if rests.succeeded(candidate.scopes, plan.entered):
-            log.info("a target serves again", extra={"fields": {"route": str(candidate.route)}})
+            log.info("a target has recovered", extra={"fields": {"route": str(candidate.route)}})
         strayed = any(skip.failure in ("not_expressible", "too_small") for skip in plan.skips)
         if plan.affinity and call.operation.spends and candidate.name in plan.places and not strayed:
             self._router.moves.answered(plan.affinity, candidate.name, plan.home, rests.clock())

@@ -49,12 +49,12 @@ def _log(candidate: Candidate, failure: Failure, verdict: Verdict, seconds: floa
     loud = failure in ("key_refused", "key_forbidden", "missing") and not candidate.own
     fields = {
         "route": str(candidate.route),
-        "rests": verdict.rest,
+        "cooldown": verdict.rest,
         "key": candidate.account.name or ("caller" if candidate.own else "configured"),
         "seconds": round(seconds, 1),
         "why": why,
     }
-    log.log(logging.ERROR if loud else logging.WARNING, "a target rests", extra={"fields": fields})
+    log.log(logging.ERROR if loud else logging.WARNING, "a target is in cooldown", extra={"fields": fields})
 
 
 def back_off(policy: Retries, tries: int) -> float:

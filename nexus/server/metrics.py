@@ -15,7 +15,7 @@ from nexus.auth.identity import sees_everybody
 from nexus.errors import PermissionDenied
 from nexus.server.base import ReadHandler
 from nexus.server.runtime import Runtime
-from nexus.telemetry.metrics.catalog import BUILD, KEYS_RESTING, RESTING, Metric
+from nexus.telemetry.metrics.catalog import BUILD, IN_COOLDOWN, KEYS_IN_COOLDOWN, Metric
 from nexus.telemetry.metrics.exposition import Scrape, Values, render
 
 NOT_A_READER = (
@@ -74,8 +74,8 @@ def now(runtime: Runtime) -> Mapping[Metric, Values]:
     names = dict.fromkeys(provider.name for provider in runtime.providers)
     return {
         BUILD: {(__version__,): 1},
-        KEYS_RESTING: {(name,): keys[name] for name in names},
-        RESTING: {
+        KEYS_IN_COOLDOWN: {(name,): keys[name] for name in names},
+        IN_COOLDOWN: {
             (route.name,): int(not whole.isdisjoint({(route.provider.name, ""), (route.provider.name, route.alias)}))
             for route in runtime.gateway.routes
         },

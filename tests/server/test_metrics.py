@@ -137,8 +137,8 @@ def test_what_is_there_before_the_first_call(nexus: Nexus) -> None:
     assert found.sum("processes_up") == 1
     assert found.sum("in_flight") == 0
     assert found.sum("worker_threads") == nexus.settings.server.worker_threads
-    assert found.by("route", "resting") == {}
-    assert {sample.labels["route"] for sample in found.find("resting")} == {
+    assert found.by("route", "in_cooldown") == {}
+    assert {sample.labels["route"] for sample in found.find("in_cooldown")} == {
         route.name for route in nexus.runtime.gateway.routes
     }
     assert found.sum("config_last_reload_success_timestamp_seconds") > 1.7e9
@@ -199,10 +199,10 @@ def test_rests(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     openai_upstream.default = Behaviour(status=401)
     assert nexus.chat(CHAT).status == 401
     found = Scraped.of(nexus)
-    assert found.by("scope", "rests_total", place="openai") == {"key": 1}
-    assert found.by("provider", "keys_resting") == {"openai": 1}
+    assert found.by("scope", "cooldowns_total", place="openai") == {"key": 1}
+    assert found.by("provider", "keys_in_cooldown") == {"openai": 1}
     nexus.runtime.gateway.router.rests.rest(("openai", "gpt-4", ""), 60, "a test")
-    assert Scraped.of(nexus).by("route", "resting") == {"openai/gpt-4": 1}
+    assert Scraped.of(nexus).by("route", "in_cooldown") == {"openai/gpt-4": 1}
 
 
 @pytest.mark.slow

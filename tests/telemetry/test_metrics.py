@@ -19,7 +19,7 @@ from nexus.errors import AuthenticationFailed, ModelNotFound, Overloaded, Protoc
 from nexus.limits.quota import Quota
 from nexus.processes.rows import Rows
 from nexus.protocols.operation import COUNT_TOKENS, GENERATE
-from nexus.telemetry.metrics.catalog import METRICS, RESTING, Metric
+from nexus.telemetry.metrics.catalog import IN_COOLDOWN, METRICS, Metric
 from nexus.telemetry.metrics.exposition import Scrape, Values, render
 from nexus.telemetry.metrics.meters import MOST_ROUTES, Meters
 
@@ -234,9 +234,9 @@ def test_what_others_report() -> None:
     meters.reloaded(read=False)
     meters.late(0.0004)
     found = samples(rows)
-    assert found["nexus_rests_total", "openai", "provider"] == 1
-    assert found["nexus_rests_total", "openai/gpt-5", "model"] == 1
-    assert found["nexus_rests_total", "openai/gpt-5", "key"] == 1
+    assert found["nexus_cooldowns_total", "openai", "provider"] == 1
+    assert found["nexus_cooldowns_total", "openai/gpt-5", "model"] == 1
+    assert found["nexus_cooldowns_total", "openai/gpt-5", "key"] == 1
     assert found["nexus_limit_decisions_total", "provider openai", "requests", "granted"] == 1
     assert found["nexus_limit_decisions_total", "provider openai", "requests", "refused"] == 1
     assert found["nexus_budget_refusals_total", "team"] == 1
@@ -249,12 +249,12 @@ def test_what_others_report() -> None:
 def test_formats() -> None:
     rows = Rows()
     Meters(rows.parts[0]).add(call(attempt()))
-    now: Mapping[Metric, Values] = {RESTING: {('openai/"odd"\nname\\',): 1}}
+    now: Mapping[Metric, Values] = {IN_COOLDOWN: {('openai/"odd"\nname\\',): 1}}
     plain = render(rows.sums(), now, Scrape())
     assert plain.content_type == "text/plain; version=0.0.4; charset=utf-8"
     by_name = {family.name: family for family in read_text(plain.body.decode())}
     assert by_name.keys() == {metric.name for metric in METRICS}, "every metric says what it is from the start"
-    assert by_name["nexus_resting"].samples[0].labels == {"route": 'openai/"odd"\nname\\'}
+    assert by_name["nexus_in_cooldown"].samples[0].labels == {"route": 'openai/"odd"\nname\\'}
     packed = render(rows.sums(), now, Scrape(accept_encoding="gzip"))
     assert (packed.encoding, gzip.decompress(packed.body)) == ("gzip", plain.body)
     asked = render(rows.sums(), now, Scrape(accept="application/openmetrics-text; version=1.0.0"))

@@ -92,9 +92,11 @@ IN_FLIGHT = _gauge("in_flight", "Calls in flight.")
 BUSY = _gauge("worker_threads_busy", "Worker threads in use.")
 THREADS = _gauge("worker_threads", "Maximum number of worker threads.")
 UP = _gauge("processes_up", "Processes that are serving.")
-RESTS = _counter("rests", "Cooldowns started after failures: of a provider, a model or a key.", "place", "scope")
-RESTING = _gauge("resting", "Whether a route is in cooldown: its provider or its model.", "route")
-KEYS_RESTING = _gauge("keys_resting", "Keys of a provider in cooldown, for all models or for one.", "provider")
+COOLDOWNS = _counter(
+    "cooldowns", "Cooldowns started after failures: of a provider, a model or a key.", "place", "scope"
+)
+IN_COOLDOWN = _gauge("in_cooldown", "Whether a route is in cooldown: its provider or its model.", "route")
+KEYS_IN_COOLDOWN = _gauge("keys_in_cooldown", "Keys of a provider in cooldown, for all models or for one.", "provider")
 LIMITS = _counter("limit_decisions", "Rate limit decisions.", "rule", "dimension", "result")
 BUDGET_REFUSALS = _counter("budget_refusals", "Calls refused by a budget.", "budget")
 LEDGER_DROPPED = _counter("ledger_dropped", "Calls that could not be written to the ledger.")
@@ -107,6 +109,6 @@ BUILD = _gauge("build_info", "Running version.", "version")
 METRICS = (
     *(CALLS, ATTEMPTS, REFUSED, FIRST_CONTENT, DURATION, OWN, LAG),
     *(TOKENS, USAGE_REPORTS, MISMATCH, COST, COST_UNKNOWN, GROUP_CALLS, GROUP_TOKENS, GROUP_COST),
-    *(IN_FLIGHT, BUSY, THREADS, UP, RESTS, RESTING, KEYS_RESTING, LIMITS, BUDGET_REFUSALS, LEDGER_DROPPED),
+    *(IN_FLIGHT, BUSY, THREADS, UP, COOLDOWNS, IN_COOLDOWN, KEYS_IN_COOLDOWN, LIMITS, BUDGET_REFUSALS, LEDGER_DROPPED),
     *(RELOADS, RELOADED_AT, BUILD),
 )

@@ -100,7 +100,7 @@ class Meters:
         """A cooldown began."""
         provider, alias, account = scope
         of = "key" if account else "model" if alias else "provider"
-        self.count(catalog.RESTS, f"{provider}/{alias}" if alias else provider, of)
+        self.count(catalog.COOLDOWNS, f"{provider}/{alias}" if alias else provider, of)
 
     def decided(self, quota: Quota, granted: bool) -> None:
         """A rate limit or budget admitted or rejected a request."""
