@@ -26,7 +26,7 @@ class Control:
             try:
                 sent = self.sock.send(frame, socket.MSG_DONTWAIT)
                 if sent < len(frame):
-                    # A partial frame would corrupt all that follows, so this waits.
+                    # A partial frame would corrupt all that follows, so the rest is sent even if that blocks.
                     self.sock.sendall(frame[sent:])
             except OSError:
                 return False

@@ -16,13 +16,13 @@ from nexus.errors import Overloaded
 from nexus.processes.frames import PIECE, BadFrame, Frames, pack
 
 SECONDS = 5.0
-"""Timeout for a free connection, and for each piece of an answer."""
+"""Timeout in seconds for a free connection, and for each piece of an answer."""
 
 CONNECTIONS = 8
 """Concurrent calls of one worker process; further ones wait microseconds for a free connection."""
 
 _NOT_ANSWERED = 0
-"""The number of calls that get no answer."""
+"""The call number that marks a call as needing no answer."""
 
 Ends = tuple[socket.socket, socket.socket]
 
@@ -97,11 +97,11 @@ class _Connection:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
     def tell(self, name: str, arguments: tuple[object, ...]) -> None:
-        """Raises Lost."""
+        """Sends a call that needs no answer. Raises Lost."""
         self._send(pack((_NOT_ANSWERED, name, arguments)))
 
     def ask(self, name: str, arguments: tuple[object, ...]) -> tuple[str, Any]:
-        """Raises Lost."""
+        """Sends a call; returns the kind and value of its answer. Raises Lost."""
         self._number += 1
         self._send(pack((self._number, name, arguments)))
         while True:

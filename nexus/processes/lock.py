@@ -14,7 +14,7 @@ import time
 from nexus.errors import Overloaded
 
 SECONDS = 1.0
-"""Maximum wait. It is never held for long, but its holder may have been suspended."""
+"""Timeout in seconds for acquiring it. It is never held for long, but its holder may have been suspended."""
 
 _PAUSE = 0.00005
 
@@ -30,7 +30,7 @@ class Lock:
         self._lockf.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_long)
 
     def __enter__(self) -> None:
-        """Raises Overloaded."""
+        """Acquires the lock. Raises Overloaded after SECONDS."""
         if not self._threads.acquire(timeout=SECONDS):
             raise _held_too_long()
         until = 0.0

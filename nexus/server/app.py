@@ -158,8 +158,8 @@ def _specs(runtime: Runtime) -> Iterator[Spec]:
 
 
 def _beside(settings: Settings, place: Base, operation: Operation) -> list[Dialect]:
-    """Returns all dialects with this operation at the same path, if there are several: protocols that share a base both
-    have files."""
+    """Returns all dialects with this operation at the same path, if there are several; for example, protocols that
+    share a base both have files."""
     found = [
         dialect
         for base in bases(settings)

@@ -51,7 +51,7 @@ class BaseHandler(RequestHandler):
     answered, if any; ``received`` counts the bytes of the body. ``logged``: the access log has the request, or will.
     """
 
-    # Slots, because these attributes would make the instance's dictionary outgrow a size, to 1.5 kB.
+    # In slots, because they would make the instance's __dict__ grow to its next size, 1.5 kB.
     __slots__ = ("caller", "context", "headers", "id", "lines", "request_id", "runtime", "server")
 
     guarded = True

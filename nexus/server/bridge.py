@@ -288,7 +288,7 @@ class Channel(Generic[Head]):
         return None if waiter is None else partial(_resolve, waiter)
 
     def _wake(self, callback: Callable[[], None] | None) -> None:
-        """Call it without the lock, which the loop needs at once."""
+        """Wakes the loop for ``callback``, if any. Call it without the lock, which the loop needs at once."""
         if callback is not None:
             self._bell.ring(callback)
 

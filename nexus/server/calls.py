@@ -193,7 +193,7 @@ class CallHandler(AskedHandler):
         state.mark_first_byte()
 
     async def _wait_for_client(self, written: asyncio.Future[None]) -> None:
-        """Raises StreamClosedError if the client disconnected, or reads nothing for ``client_timeout``."""
+        """Waits for a write. Raises StreamClosedError if the client disconnected, or ``client_timeout`` is exceeded."""
         if not written.done():
             # Not ``wait_for``, which would cancel the future; Tornado does not expect that.
             await asyncio.wait((written,), timeout=self.runtime.settings.server.client_timeout)

@@ -17,8 +17,8 @@ DISCARD_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """Timeouts in seconds, and the maximum body size in bytes. ``idle`` limits pauses within a head or body,
-    ``upload`` the whole body, ``keep_alive`` the wait for a request."""
+    """Timeouts in seconds, and the maximum body size in bytes. ``idle`` limits pauses within a body, and the whole head
+    if it is less than HEAD_SECONDS; ``upload`` limits the whole body, ``keep_alive`` the wait for a request."""
 
     idle: float
     upload: float

@@ -77,7 +77,7 @@ class OnceDelegate(HTTPMessageDelegate):
 
 
 class Connection(AnsweringConnection):
-    """``owner`` answers errors of a request; until it is known, what ``stranger`` returns does."""
+    """``owner`` answers a request's errors; until it is set, the Owner that ``stranger`` returns does."""
 
     def __init__(
         self,

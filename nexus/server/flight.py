@@ -67,7 +67,7 @@ class Load:
         self.size = 0
 
     def add(self, count: int) -> None:
-        """Raises Overloaded."""
+        """Adds bytes. Raises Overloaded if the limit is exceeded."""
         self._flight.add(self, count)
 
     def release(self) -> None:

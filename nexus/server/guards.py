@@ -48,7 +48,7 @@ class Guards:
         return cls(own.asks_who_calls, own.cors, own.csrf, own.client_ip, resource, hosts)
 
     def caller_ip(self, lines: HeaderLines, peer: str) -> str:
-        """Returns the client's IP address, from the headers of trusted proxies only."""
+        """Returns the client's IP address, from the headers of a trusted proxy if there is one."""
         return client_ip(self.client_ip, lines, peer)
 
     def reply_headers(self, request: HTTPServerRequest) -> dict[str, str]:

@@ -28,7 +28,7 @@ _ORIGIN = pattern(r"https?://([^/?#]+)", re.IGNORECASE)
 
 
 def read_start_line(line: bytes) -> RequestStartLine:
-    """Raises InvalidRequest."""
+    """Parses the first line of a request. Raises InvalidRequest."""
     try:
         return parse_request_start_line(line.rstrip(b"\r").decode("latin1"))
     except (HTTPInputError, ValueError) as error:
@@ -36,7 +36,7 @@ def read_start_line(line: bytes) -> RequestStartLine:
 
 
 def read_headers(lines: bytes) -> HTTPHeaders:
-    """Raises InvalidRequest."""
+    """Parses header lines. Raises InvalidRequest."""
     text = lines.decode("latin1")
     found, size = plain_lines(text)
     if size == len(text):

@@ -1,7 +1,7 @@
 """Returns freed memory to the system, mainly after large bodies.
 
-Affects only glibc, whose allocator keeps freed memory in per-thread arenas. With hundreds of threads this would be most
-of the memory that the process ever used.
+Works only with glibc, whose allocator keeps freed memory in per-thread arenas. With hundreds of threads this would be
+most of the memory that the process ever used.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TRIM_AFTER = 16 * 2**20
 """Trim after this many bytes of bodies were released since the last trim."""
 
 TRIM_CLOSED = 250
-"""Trim after this many connections closed since the last trim, because their memory is fragmented."""
+"""Trim after this many connections closed since the last trim: their memory lies scattered among that of open ones."""
 
 
 def tune() -> bool:

@@ -18,7 +18,8 @@ from nexus.wire import encode
 
 
 def card(model: Model, name: str, written_at: float) -> ModelCard:
-    """Returns a model's card. ``created`` is its release day, or ``written_at``, the age of the configuration."""
+    """Returns a model's card. It is created on its release day, or, if that is unknown or the model is virtual, at
+    ``written_at``, when the configuration was written (Unix seconds)."""
     day, settings = released(model.targets[0].model) if model.virtual is None else None, model.settings
     created = written_at if day is None else datetime.combine(day, datetime.min.time(), UTC).timestamp()
     return ModelCard(

@@ -43,7 +43,7 @@ class Source:
     listen_address: tuple[AnyAddress, ...] | None = None
 
     def read(self) -> Settings:
-        """Raises SettingsError and NoProviders."""
+        """Reads and validates the settings. Raises SettingsError and NoProviders."""
         settings = self._loaded()
         self._check_exposure(settings)
         return settings

@@ -1,6 +1,6 @@
 """Keeps several worker processes alive that serve the same sockets; serves no calls itself.
 
-Law: no event loop, threads or TLS in this process, ever, because forks would inherit them. It never blocks, because
+Law: no event loop, threads or TLS in this process, ever, because they do not survive a fork. It never blocks, because
 workers call it for the state that they share.
 """
 
@@ -79,7 +79,7 @@ class Supervisor:
         self._code = 0
 
     def run(self) -> int:
-        """Runs until a signal, or until all workers keep dying; returns the exit code."""
+        """Runs until a signal stops it, or until no worker can be kept alive; returns the exit code."""
         gc.collect()
         # Freeze what exists now: workers share its pages until someone writes to them.
         memory.settle()

@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 BASE = 32
-"""Threads that never end, once started."""
+"""Number of threads that are kept even if idle."""
 
 LINGER = 10.0
 """Seconds that any further thread stays idle before it ends."""

@@ -51,7 +51,7 @@ class UsageHandler(BaseHandler):
         raise NotImplementedError
 
     def _sight(self) -> Filters:
-        """Raises PermissionDenied."""
+        """Returns the filters for what the caller may see. Raises PermissionDenied."""
         return tuple((sight_of(self.identity, self.runtime.settings.usage.readers) or {}).items())
 
     def _check(self, asked: Mapping[str, str]) -> None:

@@ -1,1 +1,1 @@
-"""The dashboard, at ``[server.dashboard] path``: one static file, and what it shows as JSON."""
+"""The dashboard, at ``[server.dashboard] path``: a static page, and its data as JSON."""

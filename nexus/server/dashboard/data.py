@@ -64,7 +64,7 @@ class DataHandler(BaseHandler):
 
 
 def document(server: Server, runtime: Runtime, look: Look) -> dict[str, Json]:
-    """Raises Lost and Refused."""
+    """Returns all data for the page. Raises Lost and Refused."""
     now, only = time.time(), look.only
     view = _view(server, only, now)
     routes = runtime.gateway.routes.seen_by(look.identity)
