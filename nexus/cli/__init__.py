@@ -1,1 +1,1 @@
-"""The command line: what its words mean, every command but serving, agents that it starts, the test of every model."""
+"""The command line: its parser, every command except serving, the agent launcher and the smoke test."""

@@ -1,6 +1,6 @@
-"""``nexus check``: the routes that a settings file would serve, what they cost, and what budgets cover.
+"""``nexus check``: prints the routes of a settings file, their prices, and what budgets cover.
 
-Law: what is printed passes through the log redactor, so that no column added later can show a key.
+Law: all output passes through the log redactor, so that no column added later can show a key.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ BESIDE = "Nexus is already running at this address; stop it before you start ano
 
 
 def check(settings: Settings, source: str, *, beside: bool = False, coloured: bool = False, asks: bool = False) -> int:
-    """Print the routes of settings that have been found valid; ``beside`` a Nexus that runs where they would. One that
-    ``asks`` compares them with what vendors offer. Returns the exit code.
+    """Prints the routes of valid settings. ``beside`` says that a Nexus already runs at their address; ``asks`` also
+    compares them with the models that vendors offer. Returns the exit code.
     """
     answers = discover(settings) if asks else {}
     *lines, last = _report(settings, source, beside=beside)
@@ -80,7 +80,7 @@ def _report(settings: Settings, source: str, *, beside: bool) -> Iterator[str]:
 
 
 def _workers(server: ServerSettings) -> Iterator[str]:
-    """What several processes share, and where that is kept."""
+    """The number of worker processes, and where they keep what they share."""
     if server.workers == 1:
         return
     count = worker_count(server.workers)
@@ -93,7 +93,7 @@ def _workers(server: ServerSettings) -> Iterator[str]:
 
 
 def _shared_paths(settings: Settings) -> Iterator[str]:
-    """Where protocols list their models at one path, and what decides between them."""
+    """Protocols that list their models at the same path, and the header that decides between them."""
     at: dict[tuple[str, str], list[Protocol]] = {}
     for name, path in settings.llm.paths.items():
         if (protocol := PROTOCOLS[name]).models is not None:
@@ -107,7 +107,7 @@ def _shared_paths(settings: Settings) -> Iterator[str]:
 
 
 def _header_plan(settings: Settings) -> Iterator[str]:
-    """What header rules do, by names only."""
+    """What the header rules of each model do; shows names only."""
     for name, provider in settings.llm.served.items():
         for alias, model in provider.models.items():
             steps = plan((*provider.headers, *model.headers))
@@ -124,7 +124,7 @@ def _routes(vendors: Iterable[Provider]) -> Iterator[Sequence[str]]:
 
 
 def _virtual(settings: Settings) -> Iterator[Sequence[str]]:
-    """What each virtual model asks, in order."""
+    """The targets of each virtual model, in order."""
     for name, model in settings.llm.models.items() if settings.llm.enabled else ():
         total = sum(target.weight for target in model.spread)
         shares = [f"{target.model} ({100 * target.weight / total:.0f} %)" for target in model.spread]
@@ -137,7 +137,7 @@ def _virtual(settings: Settings) -> Iterator[Sequence[str]]:
 
 
 def _room_for_others(settings: Settings) -> str | None:
-    """What keeps one vendor that hangs from taking every worker."""
+    """Advice to set max_concurrency, so that one hanging vendor cannot take every worker thread; None if not needed."""
     providers = settings.llm.served
     unbounded = [name for name, one in providers.items() if one.models and one.max_concurrency is None]
     if len(providers) < 2 or not unbounded:
@@ -170,14 +170,14 @@ UNKNOWN = "unknown"
 
 
 def known_prices(vendors: Iterable[Provider]) -> Mapping[str, Price | None]:
-    """By the name of each model, in the order of the file."""
+    """Price of each model by name, in the order of the file; None if unknown."""
     routes = list(priced(vendors))
     book = PriceBook(routes, state_folder(os.environ), read=read_here)
     return {route.name: book.now(route.name) for route in routes}
 
 
 def price_rows(prices: Mapping[str, Price | None]) -> Iterator[Sequence[str]]:
-    """What short calls cost in the ordinary service tier."""
+    """Table rows with the price of short calls in the standard service tier."""
     for name, price in prices.items():
         yield (name, UNKNOWN, "-") if price is None else (name, _in_words(price), price.source)
 
@@ -192,7 +192,7 @@ def _in_words(price: Price) -> str:
 
 
 def budget_lines(settings: Settings, prices: Mapping[str, Price | None]) -> Iterator[str]:
-    """Each budget, and the models that it keeps from being used."""
+    """Each budget, and its models without a known price."""
     for name, budget in settings.budgets.items() if settings.llm.enabled else ():
         models = covered(budget, settings.llm)
         what = "all models" if budget.models is None else ", ".join(sorted(models))

@@ -1,4 +1,4 @@
-"""What people see on a terminal: problems of a settings file with the line and a mark below it."""
+"""Terminal output of ``nexus check``: problems of a settings file, each with its line and a mark below it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _VALID = pattern(r"(?<=: )valid(?=, [^\n]*\n\Z)")
 
 
 def is_coloured(stream: TextIO, when: str, environ: Mapping[str, str]) -> bool:
-    """``auto`` is where the stream takes them."""
+    """Whether to use colours; ``auto`` does if the stream supports them."""
     return takes_colours(stream, environ) if when == "auto" else when == "always"
 
 
 def render(problems: Iterable[Problem], *, coloured: bool) -> str:
-    """Each problem on one line, and below it what stands in the file."""
+    """Each problem on one line, followed by an excerpt of the file."""
     return "".join(f"{line}\n" for problem in problems for line in _lines(problem, coloured))
 
 
 def report(text: str, *, coloured: bool) -> str:
-    """What ``nexus check`` prints of settings that are valid."""
+    """The report of ``nexus check`` on valid settings, coloured if asked."""
     if not coloured:
         return text
     return _VALID.sub(_paint("valid", _GREEN), _WARNING.sub(_paint("warning:", _YELLOW), text))

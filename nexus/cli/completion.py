@@ -1,4 +1,4 @@
-"""``nexus completion``: what a shell reads to complete nexus, made of the parser, so that it knows every word."""
+"""``nexus completion``: shell completion scripts, generated from the parser so that they know every word."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FILES = ("-c", "--config", "--explain")
 
 
 def completion(options: Options) -> int:
-    """Print the script of a shell: bash, zsh or fish."""
+    """Prints the completion script for bash, zsh or fish."""
     put({"bash": _bash, "zsh": lambda: ZSH + _bash(), "fish": _fish}[options.shell]())
     return 0
 
@@ -45,7 +45,7 @@ def _commands() -> dict[str, argparse.ArgumentParser]:
 
 
 def _words(parser: argparse.ArgumentParser) -> list[str]:
-    """Flags, and the words of which one is taken."""
+    """The long flags and positional choices of a parser."""
     words: list[str] = []
     for action in parser._actions:
         words += [flag for flag in action.option_strings if flag.startswith("--")]

@@ -1,4 +1,4 @@
-"""Commands that need settings, serving among them: reads the settings, says what is wrong with them, hands over."""
+"""Runs the commands that need settings, serving included: reads the settings and reports their problems."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nexus.telemetry import logs
 
 
 def run(options: Options, command: Callable[[Options, Settings, Source], int] | None) -> int:
-    """Runs a command, or else ``check`` or ``serve``; returns the exit code."""
+    """Runs ``command``, or ``check`` or ``serve`` if it is None; returns the exit code."""
     service = Service()
     try:
         if options.command == "serve":
@@ -37,7 +37,7 @@ def run(options: Options, command: Callable[[Options, Settings, Source], int] | 
     if command is not None:
         return command(options, settings, source)
     checks = options.command == "check"
-    # Sockets that are handed over are open already, and bound.
+    # Sockets handed over by a service manager are already bound, so nothing else can serve there.
     beside = bool(service.calls) or (checks and preflight.served_at(settings) is not None)
     if found := source.obstacles(settings, beside=beside):
         return refused(found, options)
@@ -54,8 +54,9 @@ def run(options: Options, command: Callable[[Options, Settings, Source], int] | 
 
 
 def source_of(options: Options, environ: Mapping[str, str]) -> Source:
-    """The file is chosen once: when it is gone later, nothing else takes its place. An agent runs in folders of other
-    people, whose nexus.toml must not be where its keys go: for it the user's own file comes first.
+    """Chooses the settings file. It is chosen once: if it disappears later, no other file replaces it. An agent may run
+    in a folder with someone else's nexus.toml, which must not receive the user's keys, so for agents the user's own
+    file comes first.
     """
     files = [DEFAULT_FILE, user_file(environ)]
     if options.command in AGENTS:
@@ -65,17 +66,18 @@ def source_of(options: Options, environ: Mapping[str, str]) -> Source:
 
 
 def user_file(environ: Mapping[str, str]) -> Path:
-    """The settings file of a user, which serves in every folder."""
+    """The user's settings file, which applies in every folder."""
     folder = own_folder(environ, "XDG_CONFIG_HOME", ".config") or Path.home() / ".config" / "nexus"
     return folder / "nexus.toml"
 
 
 def refused(problems: Iterable[Problem], options: Options) -> int:
-    """Says what is wrong; the exit code."""
+    """Prints the problems to stderr; returns the exit code."""
     sys.stderr.write(render(problems, coloured=is_coloured(sys.stderr, options.color, os.environ)))
     return 1
 
 
 def handed_over(options: Options, service: Service) -> Options:
-    """With the addresses of sockets that a service manager hands over: who may be served there is judged by them."""
+    """``options`` with the addresses of the sockets that a service manager handed over, so that the checks of exposure
+    apply to them."""
     return replace(options, listen_address=service.addresses) if service.calls else options

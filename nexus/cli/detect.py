@@ -1,6 +1,6 @@
-"""What a machine has of vendors: keys and credentials by the names that vendors gave them, and model servers that run.
+"""Detects vendors that this machine can use: keys and credentials in their usual places, and running model servers.
 
-Law: values of keys are never read into anything that is written; here only this machine is asked, and not for long.
+Law: no value of a key is ever written anywhere. Only this machine is contacted, and only briefly.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from nexus.wire import mapping, sequence, text
 MOST_MODELS = 20
 MOST_BYTES = 1_000_000
 PATIENCE = 0.5
-"""Seconds that a server of this machine gets to name its models."""
+"""Timeout in seconds for a local server to list its models."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A vendor that can be called from here. ``name`` is the provider's, ``kind`` its type, ``lines`` what stands in
-    its table beside the type, ``seen`` by what it was found.
+    """A vendor that can be called from here. ``name`` is the provider's name, ``kind`` its type, ``lines`` are the
+    other settings of its table, ``seen`` is where it was found.
     """
 
     name: str
@@ -41,25 +41,25 @@ _KEYS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "GEMINI_API_KEY": ("google", ("gemini-4-argon", "gemini-3.8-flash", "gemini-3.5-flash-lite")),
     "GOOGLE_API_KEY": ("google", ("gemini-4-argon", "gemini-3.8-flash", "gemini-3.5-flash-lite")),
 }
-"""The variable of a key to the provider's type and to models to begin with; of two for one type the first counts."""
+"""Variable of a key to the provider type and its models to begin with; the first variable set for a type counts."""
 
 _BEDROCK = ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "us.amazon.nova-pro-v1:0")
 _VERTEX = ("gemini-3.8-flash", "claude-sonnet-4-5")
 
 SERVERS = {"ollama": 11434, "llamacpp": 8080, "vllm": 8000}
-"""Model servers that speak OpenAI's protocol, and their usual ports."""
+"""Model servers with OpenAI's protocol, and their default ports."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where is looked: the environment, the user's home, and ports of this machine by the name of a server."""
+    """Where to look: the environment, the home folder, and local ports by server name."""
 
     environ: Mapping[str, str]
     home: Path
     servers: Mapping[str, int] = field(default_factory=lambda: SERVERS)
 
     def vendors(self) -> list[Found]:
-        """Everything that is here; hosted vendors first."""
+        """All vendors found; hosted ones first."""
         return [*self._keys(), *self._bedrock(), *self._vertex(), *self._servers()]
 
     def _has(self, variable: str) -> bool:
@@ -120,8 +120,8 @@ class Machine:
 
 
 def _models_at(url: str) -> tuple[str, ...]:
-    """The ids that a server names, which is not a Nexus."""
-    # No proxy is for this machine.
+    """The model ids that a server lists; none if it is a Nexus."""
+    # Never use a proxy for this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(f"{url}/models", timeout=PATIENCE) as reply:

@@ -1,7 +1,7 @@
-"""``nexus check --discover``: what vendors offer beside what is configured.
+"""``nexus check --discover``: compares the models that vendors offer with the configured ones.
 
-Every provider is asked at the same time, each for no longer than ``SECONDS``; one that fails says what failed and
-keeps nobody else from answering.
+All providers are asked concurrently, each with a timeout of ``SECONDS``. One that fails is reported and does not affect
+the others.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _WIDTH = 110
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a provider offers; ``failed`` says why that is not known, ``silent`` that its type has no list."""
+    """The models that a provider offers; ``failed`` is the error if unknown, ``silent`` if its type has no list."""
 
     offered: tuple[Offered, ...] = ()
     failed: str = ""
@@ -44,7 +44,7 @@ class Answer:
 
 
 def discover(settings: Settings, seconds: float = SECONDS) -> dict[str, Answer]:
-    """By the name of the provider, in the order of the settings."""
+    """The answer of each provider by name, in the order of the settings."""
     with ThreadPoolExecutor(_ASKED_AT_ONCE, thread_name_prefix="discover") as pool:
         asked = {name: pool.submit(_ask, name, one, seconds) for name, one in settings.llm.served.items()}
         return {name: answer.result() for name, answer in asked.items()}
@@ -98,7 +98,7 @@ def _document(provider: Provider, request: UpstreamRequest, cancel: Cancel) -> M
 
 
 def _usable(found: Iterable[Offered]) -> list[Offered]:
-    """Without what has no name that fits into a file, each once, in the vendor's order."""
+    """The distinct models with a valid name, in the vendor's order, at most ``MOST_MODELS``."""
     usable = {one.id: one for one in found if one.id and len(one.id) <= LONGEST_ID and one.id.isprintable()}
     return list(usable.values())[:MOST_MODELS]
 
@@ -109,7 +109,7 @@ def _reason(error: NexusError) -> str:
 
 
 def report(settings: Settings, answers: Mapping[str, Answer]) -> Iterator[str]:
-    """Lines for people, behind the routes of ``nexus check``."""
+    """The lines of the report, printed after the routes of ``nexus check``."""
     for name, answer in answers.items():
         if answer.silent:
             yield f"{name}: its type has no list of models"
@@ -131,7 +131,7 @@ def report(settings: Settings, answers: Mapping[str, Answer]) -> Iterator[str]:
 
 
 def models(count: int) -> str:
-    """So many, in words."""
+    """A count of models in words, such as "3 models"."""
     return f"{count} model{'' if count == 1 else 's'}"
 
 

@@ -1,4 +1,4 @@
-"""``nexus init``: a first ``nexus.toml`` for the vendors that can be called from this machine."""
+"""``nexus init``: writes a first ``nexus.toml`` for the vendors that this machine can use."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from nexus.settings.templates import expand
 from nexus.telemetry.logs import Redact, redactor
 
 SECONDS = 8.0
-"""How long vendors get to name their models."""
+"""Timeout for vendors to list their models."""
 MOST_CHOSEN = 4
-"""Models of a vendor that offers none that Nexus would choose."""
+"""Number of models to write for a vendor that offers none of those that Nexus knows."""
 
 HEAD = """\
 # Settings of Nexus. `nexus check` validates them; `nexus config` prints every setting.
@@ -56,7 +56,7 @@ type = "echo"
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A vendor with the models that are written, and with those that are written as remarks."""
+    """A vendor with its models to write, and others to write as comments."""
 
     vendor: Found
     models: tuple[str, ...]
@@ -64,7 +64,7 @@ class Chosen:
 
 
 def init(options: Options) -> int:
-    """``nexus init``."""
+    """``nexus init``; returns the exit code."""
     path = options.config or DEFAULT_FILE
     return write(path, os.environ, asks=not options.offline, every=options.every_model)
 
@@ -77,8 +77,8 @@ def write(
     asks: bool = True,
     every: bool = False,
 ) -> int:
-    """Write a first settings file, readable by its owner only; returns the exit code. One that ``asks`` writes models
-    that the vendors offer: some that serve most people, or ``every`` one.
+    """Writes a first settings file, readable by its owner only; returns the exit code. ``asks`` asks the vendors which
+    models they offer and writes the most useful ones, or with ``every`` all of them.
     """
     if os.path.lexists(path):
         sys.stderr.write(f"nexus: {path} already exists and was not changed\n")
@@ -103,7 +103,7 @@ def write(
 
 
 def _create(path: Path, text: str) -> None:
-    """A file of that text, or none where the disk has no room for all of it."""
+    """Creates a file with ``text``, or no file if writing fails. Raises OSError."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with open(handle, "w", encoding="utf-8") as file:
@@ -114,12 +114,12 @@ def _create(path: Path, text: str) -> None:
 
 
 def _asked(found: Sequence[Found], environ: Mapping[str, str]) -> tuple[Mapping[str, Answer], Redact]:
-    """What the vendors offer, and what hides their keys in it."""
+    """The answers of the vendors, and a redactor of their keys."""
     data = expand(tomllib.loads(render([Chosen(vendor, vendor.models) for vendor in found])), environ).data
     try:
         settings = Settings.model_validate(data)
     except ValidationError:
-        # Whatever is wrong is told by ``nexus check`` with its line.
+        # ``nexus check`` will report the problem with its line.
         return {}, str
     return discover(settings, SECONDS), redactor(secrets(settings))
 
@@ -143,7 +143,7 @@ def _describe(chosen: Chosen) -> str:
 
 
 def _next(path: Path, found: Sequence[Chosen]) -> str:
-    """The two lines to paste."""
+    """The commands to run next."""
     flag = "" if path == Path("nexus.toml") else f" -c {quote(str(path))}"
     model = f"{found[0].vendor.name}/{found[0].models[0]}" if found else "demo/echo"
     return f"    nexus test{flag} {quote(model)}\n    nexus claude{flag} -m {quote(model)}\n"

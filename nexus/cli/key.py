@@ -1,4 +1,4 @@
-"""``nexus key``: a fresh gateway key for a new name, or for one that has a key, and what to write into the settings."""
+"""``nexus key``: makes a gateway key for a new or an existing name, and prints its settings."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ sha256 = [{digests}]
 
 
 def new(options: Options) -> int:
-    """Print a key for a name; returns the exit code."""
+    """Prints a new key and its table; returns the exit code."""
     name = options.name
     try:
         TypeAdapter(KeyName).validate_python(name)
@@ -44,14 +44,14 @@ def new(options: Options) -> int:
         sys.stderr.write(f"nexus: the name of a key: {reason}\n")
         return 1
     key = make_key()
-    # Apart, so that the table can be appended to a file and the key is seen.
+    # The key goes to stderr, so that it is shown when the table on stdout is appended to a file.
     sys.stderr.write(f"the key of {name}, shown this once:\n{key}\n")
     put(TEXT.format(table=_table(name), digest=digest_of(key).hex(), example="2027-12-31"))
     return 0
 
 
 def rotate(options: Options, settings: Settings, source: Source) -> int:
-    """Print a second key for a name, and the hashes of both; returns the exit code."""
+    """Prints an additional key for a name, and the hashes of the new and old keys; returns the exit code."""
     name, keys, file = options.name, settings.server.keys, source.file or "the built-in demo"
     if name not in keys:
         advice = hint(name, keys) or "; nexus key new NAME makes a first key"

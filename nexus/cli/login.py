@@ -1,7 +1,7 @@
-"""``nexus login``: a token of the identity provider on stdout, as Claude Code's ``apiKeyHelper`` and Codex want it.
+"""``nexus login``: prints a token of the identity provider, for Claude Code's ``apiKeyHelper`` and Codex.
 
-Law: a token is written to stdout and into one file that its owner alone may read, and nowhere else. Two that run at
-once use one refresh token once.
+Law: a token is written to stdout and to one file that only its owner can read, and nowhere else. Concurrent runs use a
+refresh token only once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from nexus.wire import mapping, text
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Where and as which client a person logs in."""
+    """The issuer and the OAuth client for a login."""
 
     issuer: str
     client: LoginSettings
@@ -40,14 +40,14 @@ class Login:
 
 
 class CannotLogIn(Exception):
-    """What is missing, in words for people."""
+    """Something is missing for a login; the message is for users."""
 
 
 def login(options: Options) -> int:
-    """``nexus login``, which may do without settings; returns the exit code."""
+    """``nexus login``; returns the exit code. With both ``--issuer`` and ``--client-id`` it needs no settings."""
     try:
         source = source_of(options, os.environ)
-        # Whoever says it all needs no settings, least of all the gateway's with the keys that they name.
+        # With both flags no settings are read: users may not have the gateway's, nor the keys that these refer to.
         settings = None if options.issuer and options.client_id else source.read()
         how = how_to_log_in(settings, options.issuer, options.client_id)
     except SettingsError as error:
@@ -59,7 +59,7 @@ def login(options: Options) -> int:
 
 
 def how_to_log_in(settings: Settings | None, issuer: str, client_id: str) -> Login:
-    """By the settings, over which what the command line says wins. Raises CannotLogIn."""
+    """The login as configured; ``issuer`` and ``client_id`` of the command line override it. Raises CannotLogIn."""
     oauth = settings.server.oauth if settings is not None else None
     known = oauth.login if oauth is not None else None
     try:
@@ -77,7 +77,7 @@ def how_to_log_in(settings: Settings | None, issuer: str, client_id: str) -> Log
 
 
 def log_in(how: Login, environ: Mapping[str, str], *, anew: bool = False) -> int:
-    """Print a token that is good for a minute at least; returns the exit code. ``anew`` asks a person in any case."""
+    """Prints a token that is valid for ``SOON`` seconds or more; returns the exit code. ``anew`` forces a new login."""
     folder = state_folder(environ)
     if folder is None:
         sys.stderr.write("nexus login: no folder to store the login in; set HOME or XDG_STATE_HOME\n")
@@ -102,7 +102,7 @@ def log_in(how: Login, environ: Mapping[str, str], *, anew: bool = False) -> int
 
 
 def _still_good(provider: IdentityProvider, kept: Issued | None) -> Issued | None:
-    """The token that is kept, or another one for its refresh token; None where a person has to be asked."""
+    """The stored token, or a new one for its refresh token; None if the user has to log in. Raises LoginFailed."""
     if kept is None or kept.expires - time.time() > SOON:
         return kept
     if not kept.refresh:
@@ -123,7 +123,7 @@ def _show(prompt: Prompt) -> None:
 
 
 class _Kept:
-    """The one login of an issuer and a client, in a file that is locked."""
+    """The stored login of one issuer and client, in a locked file."""
 
     def __init__(self, handle: int) -> None:
         self._handle = handle

@@ -1,7 +1,7 @@
-"""The command line: reads flags and environment, and hands over to a command.
+"""Entry point of the command line: reads flags and environment, and runs a command.
 
-Law: the only composition root. Nothing else reads ``os.environ`` or ``sys.argv``. Settings are imported only for a
-command that needs them, and the server only when it is about to run, so that ``--help`` and ``check`` answer at once.
+Law: the only composition root. Nothing else reads ``os.environ`` or ``sys.argv``. Settings are imported only for
+commands that need them, and the server only to serve, so that ``--help`` and ``check`` are fast.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ALONE: Mapping[str, str] = {
     "completion": "completion:completion",
     "test": "smoke.main:test",
 }
-"""Commands that need no settings, or read them themselves, to the function of a module here that takes the options."""
+"""Commands that need no settings or read them themselves, with their function, which takes the options."""
 
 WITH_SETTINGS: Mapping[str, str] = {
     "key rotate": "key:rotate",
@@ -33,11 +33,11 @@ WITH_SETTINGS: Mapping[str, str] = {
     "codex": "launch.agent:launch",
     "env": "launch.agent:show",
 }
-"""The same for those that take the options, the settings and where these come from; ``run`` itself does the others."""
+"""Commands whose function takes the options, the settings and their source. ``run`` handles ``check`` and ``serve``."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
+    """Runs one command; returns the exit code."""
     options = read_options(sys.argv[1:] if argv is None else argv, os.environ)
     if options.command != "serve":
         gc.enable()

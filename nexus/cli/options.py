@@ -1,4 +1,4 @@
-"""What flags and environment say, flags first."""
+"""Reads the command line options from flags and environment variables."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 DEFAULT_FILE = Path("nexus.toml")
 
 WITH_WORDS = {*AGENTS, "test"}
-"""Commands that pass on what stands behind them."""
+"""Commands that pass the arguments after them on."""
 
 TAKE_A_VALUE = ("-c", "--config", "-l", "--listen-address", "--log", "--log-style", "--color")
-"""What may stand in front of a command."""
+"""Flags with a value that may precede a command."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What flags and environment say, flags first."""
+    """The options of all commands."""
 
     command: str = "serve"
     config: Path | None = None
@@ -59,10 +59,11 @@ _NAMES = frozenset(field.name for field in fields(Options))
 
 
 def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
-    """Flags win over the environment; an empty variable counts as unset."""
+    """The options of a command line; flags override the environment, and an empty variable counts as unset. Raises
+    SystemExit on a usage error."""
     parser = make_parser()
     ours, arguments = _parted(list(argv))
-    # argparse would take the value of a flag that it does not know for a command.
+    # argparse would take the value of an unknown flag for a command, so reject unknown flags first.
     for flag in (word.partition("=")[0] for word in ours):
         if flag.startswith("--") and flag not in flags_of(parser):
             parser.error(f"unrecognized arguments: {flag}")
@@ -106,7 +107,7 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
 
 
 def _command_at(argv: list[str]) -> int | None:
-    """The first word that is neither a flag nor what a flag takes."""
+    """The index of the first word that is neither a flag nor its value, or None."""
     at = 0
     while at < len(argv) and argv[at].startswith("-"):
         at += 2 if argv[at] in TAKE_A_VALUE else 1
@@ -114,7 +115,7 @@ def _command_at(argv: list[str]) -> int | None:
 
 
 def _parted(argv: list[str]) -> tuple[list[str], list[str]]:
-    """What is ours, and what stands behind "--" or is read by a command of its own."""
+    """Our arguments, and those to pass on: all after "--" or after ``test``."""
     if (at := _command_at(argv)) is not None and argv[at] == "test":
         return argv[: at + 1], argv[at + 1 :]
     at = argv.index("--") if "--" in argv else len(argv)
@@ -122,7 +123,7 @@ def _parted(argv: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _addresses(text: str) -> tuple[AnyAddress, ...]:
-    """Raises ValueError."""
+    """Reads listen addresses. Raises ValueError."""
     from nexus.settings.listen import read_addresses
 
     return read_addresses(text)

@@ -1,4 +1,4 @@
-"""What a command prints on stdout: a pipe that nobody reads on, a full disk, or none; in whatever encoding it has."""
+"""Prints to stdout, and handles a closed pipe, a full disk, a closed stdout and encodings that lack characters."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import signal
 import sys
 
 UNREAD = 128 + signal.SIGPIPE
-"""The exit code of a shell's own tools whose reader has gone, as ``head`` does when it has seen enough."""
+"""Exit code after SIGPIPE, as shells report it: the reader of a pipe, such as ``head``, has closed it."""
 
 
 def put(text: str) -> None:
-    """Prints all of it at once; ends the command where that cannot be."""
+    """Writes and flushes ``text``. Raises SystemExit if that fails."""
     stream = sys.stdout
     if stream is None:
         raise SystemExit(_failed("is closed"))
     if isinstance(stream, io.TextIOWrapper):
-        # A name that the encoding lacks is no reason to say nothing.
+        # Escape characters that the encoding lacks rather than fail.
         stream.reconfigure(errors="backslashreplace")
     try:
         stream.write(text)
         stream.flush()
     except OSError as error:
-        # What is left in it would be written, and fail, once more when the process ends.
+        # Otherwise Python flushes the rest of the buffer at exit, which fails again.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)

@@ -1,4 +1,4 @@
-"""The command line's words: commands, flags, and what is said where one is not known."""
+"""The argument parser: commands, flags, and suggestions for unknown ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nexus.telemetry.lines import LEVELS, STYLES
 
 
 class Parser(argparse.ArgumentParser):
-    """Names the nearest of what it knows where it is told what it does not know; takes no shortened flag."""
+    """An argument parser that suggests the nearest known word for an unknown one; accepts no abbreviated flags."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, allow_abbrev=False)
@@ -34,12 +34,12 @@ class Parser(argparse.ArgumentParser):
         return ""
 
     def for_agent(self, command: str, word: str) -> NoReturn:
-        """Refuses what an agent was to be given in a place of ours."""
+        """Rejects an argument that belongs to the agent; it must follow "--"."""
         self.error(f"unrecognized arguments: {word}; arguments for {command} go after --")
 
 
 def flags_of(parser: argparse.ArgumentParser) -> set[str]:
-    """Of the parser and of its commands."""
+    """All flags of a parser and its commands."""
     own = {flag for action in parser._actions for flag in action.option_strings}
     commands = [action.choices for action in parser._actions if isinstance(action.choices, dict)]
     return own.union(*(flags_of(command) for choices in commands for command in choices.values()))
@@ -48,14 +48,14 @@ def flags_of(parser: argparse.ArgumentParser) -> set[str]:
 FROM_ENV, HERE, OWN = "env NEXUS_CONFIG_PATH", "./nexus.toml", "~/.config/nexus/nexus.toml"
 
 COLOURED = ("auto", "always", "never")
-"""When there are colours: ``is_coloured`` says what ``auto`` is."""
+"""When to use colours; see ``is_coloured`` for ``auto``."""
 
 AGENTS: Mapping[str, str] = {"claude": "Claude Code", "codex": "Codex"}
-"""Commands that run an agent, and its name."""
+"""Commands that run an agent, and the agent's name."""
 
 
 def make_parser() -> Parser:
-    """Of the whole command line; behind "--" stands what is not ours."""
+    """The parser of the whole command line, without the arguments after "--"."""
     config, serving = _config_flags(), _serving_flags()
     top = Parser(
         prog="nexus",
@@ -182,7 +182,7 @@ def _check_since(text: str) -> None:
 
 
 def _checked(check: Callable[[str], object]) -> Callable[[str], str]:
-    """The text itself, once it has been found good."""
+    """An argparse type that returns the text unchanged if ``check`` raises no ValueError."""
 
     def read(text: str) -> str:
         try:
@@ -195,7 +195,7 @@ def _checked(check: Callable[[str], object]) -> Callable[[str], str]:
 
 
 class _Once(argparse.Action):
-    """A flag of which one alone can count; the parsers of commands share it."""
+    """A flag that may be given once, before or after the command, because both parsers share the action."""
 
     _given = False
 
@@ -209,7 +209,7 @@ class _Once(argparse.Action):
 
 
 class _Every(argparse.Action):
-    """A flag of which each one counts, on both sides of a command."""
+    """A flag that may be repeated, before and after the command."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -222,7 +222,7 @@ class _Every(argparse.Action):
         setattr(namespace, self.dest, self._values)
 
 
-# Defaults are suppressed throughout: a subcommand would overwrite with its default what stood before its name.
+# Defaults are suppressed throughout: otherwise a subcommand's default would override a flag given before its name.
 def _config_flags(file: str = f"settings file ({FROM_ENV}; default {HERE}, else {OWN}, else a demo)") -> Parser:
     flags = Parser(add_help=False, argument_default=argparse.SUPPRESS)
     flags.add_argument("-c", "--config", metavar="PATH", action=_Once, help=file)

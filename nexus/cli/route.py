@@ -1,6 +1,6 @@
-"""``nexus route --explain``: where a request would go, in which order and why, without calling a vendor.
+"""``nexus route --explain``: shows where a request would go, in which order and why, without calling a vendor.
 
-What is printed passes through the log redactor, and of headers only the names are shown.
+All output passes through the log redactor; of headers only the names are shown.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ UNKNOWN = "not considered: cooldowns, what is already spent, and stored answers"
 
 
 class Unreadable(Exception):
-    """What the command line names is not there, or is no request."""
+    """The file or key of the command line does not exist, or the file is not a request."""
 
 
 def route(options: Options, settings: Settings, source: Source) -> int:
-    """Print where the request in a file would go; 1 where nothing would take it."""
+    """Prints where the request in a file would go; returns 1 if no provider would serve it."""
     hide = redactor(secrets(settings))
     try:
         lines, serves = _report(settings, options)
@@ -70,14 +70,14 @@ def _read(file: Path) -> tuple[dict[str, Json], bytes]:
 
 
 def _dialect_of(document: dict[str, Json], protocol: str) -> Dialect:
-    """Of a protocol's dialects the one that the request is written in."""
+    """The dialect of ``protocol`` that the request is written in."""
     spoken = [dialect for dialect in DIALECTS.values() if dialect.protocol.name == protocol]
     wanted = "responses" if "messages" not in document else "chat"
     return next((dialect for dialect in spoken if dialect.name == wanted), spoken[0])
 
 
 def _identity(settings: Settings, key: str) -> Identity:
-    """Of the gateway key of that name; without one, of a caller who may use all models."""
+    """The identity of a gateway key by name, or without one of a caller who may use all models. Raises Unreadable."""
     if not key:
         return Identity(None, None, None, "open", None, "", frozenset())
     own, rules = settings.server.keys, settings.server.client_identification

@@ -1,4 +1,4 @@
-"""``nexus schema`` and ``nexus config``: what a nexus.toml may hold, for editors and for people."""
+"""``nexus schema`` and ``nexus config``: print all settings, as JSON Schema and as an annotated file."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from nexus.cli.output import put
 from nexus.settings.schema import json_schema
 
 REFERENCE = Path(__file__).with_name("nexus.toml")
-"""config/nexus.toml: every setting, annotated."""
+"""config/nexus.toml, linked here: every setting, annotated."""
 
 
 def schema(options: Options) -> int:
-    """Print the JSON Schema of a settings file."""
+    """Prints the JSON Schema of the settings file."""
     put(json.dumps(json_schema(), indent=2) + "\n")
     return 0
 
 
 def config(options: Options) -> int:
-    """Print the annotated settings file."""
+    """Prints the annotated settings file."""
     put(REFERENCE.read_text(encoding="utf-8"))
     return 0

@@ -1,4 +1,4 @@
-"""``nexus usage``: who used what, read where the gateway writes it down, whether that runs or not."""
+"""``nexus usage``: a usage report, read from the gateway's usage store whether or not the gateway runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nexus.telemetry.logs import redactor
 
 
 def usage(options: Options, settings: Settings, source: Source) -> int:
-    """Print a report; returns the exit code. What the options say was found good."""
+    """Prints a report; returns the exit code. Expects validated options."""
     try:
         with closing(_opened(settings.origin.store)) as database:
             now = time.time()
@@ -36,7 +36,7 @@ def usage(options: Options, settings: Settings, source: Source) -> int:
 
 
 def _opened(store: str) -> Database:
-    """Raises DatabaseError, also where there is nothing to read."""
+    """Opens the usage store. Raises DatabaseError, also if there is nothing to read."""
     if store == NONE:
         raise DatabaseError('these settings keep no usage: [usage] store is "none"')
     if store == MEMORY:

@@ -1,4 +1,4 @@
-"""What was meant where the command line has a word that is not known: another program's, or one spelled wrongly."""
+"""Suggestions for unknown words of the command line: words of other programs, and misspellings."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ MEANT = {
     "spend": "usage",
     "keys": "key new",
 }
-"""Words of other programs to ours."""
+"""Words that users may know from other programs, to ours."""
 
 
 def hint(given: str, known: Iterable[str]) -> str:
-    """The nearest by meaning, else by spelling; "" where none is near."""
+    """A suggestion as the end of a message, by meaning or else by spelling; "" if none is near."""
     words = list(known)
     if (meant := MEANT.get(given, "")) and meant.split()[0] in words:
         return f"; did you mean {meant}?"

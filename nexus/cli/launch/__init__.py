@@ -1,1 +1,1 @@
-"""``nexus claude``, ``codex`` and ``env``: an agent in front of the gateway that runs, or of one of its own."""
+"""``nexus claude``, ``codex`` and ``env``: run an agent through the running gateway, or through one started for it."""

@@ -1,6 +1,6 @@
-"""Runs an agent with what it needs to speak to a gateway, and ends as it ends.
+"""Runs an agent with the environment to use a gateway, and exits with its exit code.
 
-The keys of the terminal reach the agent alone; the launcher outlives it, to end the gateway.
+Signals from the terminal's keys are left to the agent; the launcher outlives it, to stop the gateway.
 """
 
 from __future__ import annotations
@@ -35,29 +35,29 @@ from nexus.settings import Settings, registry
 from nexus.settings.listen import ListenAddress, url_of
 
 KEY_VARIABLE = "NEXUS_KEY"
-"""Holds the gateway key of whoever starts an agent."""
+"""Environment variable with the user's gateway key."""
 
 
 ANOTHER_WAY = ("ANTHROPIC_API_KEY", "ANTHROPIC_SMALL_FAST_MODEL", "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX")
-"""Variables by which an agent would go past the gateway, or would ask which way to take."""
+"""Variables that would make an agent bypass the gateway, or ask the user which way to use."""
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
 
 class CannotLaunch(Exception):
-    """The text is for people."""
+    """The agent cannot be launched; the message is for users."""
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What an agent is started with: ``protocol`` is the one that it speaks."""
+    """How to start an agent. ``protocol`` is the one that it uses, ``prepare`` gives its variables and flags."""
 
     program: str
     protocol: str
     prepare: Callable[[Gateway, str], tuple[dict[str, str], list[str]]]
     install: str
     elsewhere: tuple[str, ...] = ()
-    """Where its own installers leave it below the home, for a shell that finds it by an alias or another PATH."""
+    """Paths below the home folder where its installers put it, which may not be on the PATH."""
 
 
 def _claude(gateway: Gateway, model: str) -> tuple[dict[str, str], list[str]]:
@@ -81,7 +81,7 @@ CLIENTS: Mapping[str, Callable[[Gateway, str], dict[str, str]]] = {
     "openai": lambda gateway, model: openai_sdk(gateway),
     "anthropic": lambda gateway, model: anthropic_sdk(gateway),
 }
-"""What ``nexus env`` prints, by the client."""
+"""Client to the variables that ``nexus env`` prints for it."""
 
 
 def launch(options: Options, settings: Settings, source: Source) -> int:
@@ -101,7 +101,8 @@ def launch(options: Options, settings: Settings, source: Source) -> int:
 
 
 def show(options: Options, settings: Settings, source: Source) -> int:
-    """Prints what a shell evaluates, for a gateway that runs at the address of the settings or will."""
+    """Prints shell exports that point a client at the gateway of the settings, which need not run; returns the exit
+    code."""
     client, model = options.client, options.model
     protocol = "anthropic" if client in ("claude", "anthropic") else "openai"
     try:
@@ -117,7 +118,7 @@ def show(options: Options, settings: Settings, source: Source) -> int:
 
 
 def checked(settings: Settings, protocol: str, model: str) -> None:
-    """Raises CannotLaunch where the settings serve no such protocol, or no such model."""
+    """Raises CannotLaunch if the settings do not serve the protocol or the model."""
     if protocol not in settings.llm.paths:
         raise CannotLaunch(f"the settings disable llm.protocols.{protocol}, which it needs")
     if model:
@@ -128,7 +129,7 @@ def checked(settings: Settings, protocol: str, model: str) -> None:
 
 
 def key_of(settings: Settings, environ: Mapping[str, str]) -> str:
-    """The caller's gateway key. Raises CannotLaunch where the gateway asks for one and none is at hand."""
+    """The user's gateway key. Raises CannotLaunch if the gateway requires one and none is set."""
     if key := environ.get(KEY_VARIABLE, "").strip():
         return key
     if settings.server.keys:
@@ -139,7 +140,7 @@ def key_of(settings: Settings, environ: Mapping[str, str]) -> str:
 
 
 def environment(environ: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
-    """An agent's, in which nothing leads past the gateway."""
+    """The environment for an agent, without variables that would make it bypass the gateway."""
     kept = {name: value for name, value in environ.items() if name not in ANOTHER_WAY}
     if any(kept.get(name) for name in _PROXIES):
         for name in ("NO_PROXY", "no_proxy"):
@@ -172,7 +173,8 @@ def _run(command: Sequence[str], environ: Mapping[str, str]) -> int:
 
 @contextmanager
 def _passed_on() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
-    """SIGINT and SIGQUIT of the terminal come to the agent by themselves; what else ends a launcher goes on to it."""
+    """Forwards SIGTERM and SIGHUP to the agent. The terminal itself sends SIGINT and SIGQUIT to the agent, so they are
+    ignored here."""
     agents: list[subprocess.Popen[bytes]] = []
 
     def pass_on(number: int, frame: object) -> None:
@@ -180,7 +182,7 @@ def _passed_on() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
             agent.send_signal(number)
 
     def leave(number: int, frame: object) -> None:
-        """The agent has it already."""
+        """Does nothing, because the agent got the signal too."""
 
     handlers = {signal.SIGINT: leave, signal.SIGQUIT: leave, signal.SIGTERM: pass_on, signal.SIGHUP: pass_on}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}

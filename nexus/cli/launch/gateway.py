@@ -1,6 +1,6 @@
-"""The gateway that an agent is pointed at: the one that serves these settings already, or one that is started for it.
+"""Starts a gateway for an agent.
 
-What is started ends with the launcher, and hears no key of the terminal: it is in a session of its own.
+It ends with the launcher. It runs in its own session, so that it gets no signals from the terminal's keys.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from nexus.settings.usage import state_folder
 
 LOOPBACK = "127.0.0.1"
 PATIENCE = 60.0
-"""Seconds until a gateway that was started has to answer."""
+"""Timeout in seconds for a started gateway to answer."""
 
 STEP = 0.02
 LAST_WORDS = 4_000
-"""Bytes of a failed gateway's log that are shown."""
+"""Bytes of a failed gateway's log to show."""
 
 KEPT_LOGS = 20
 
@@ -37,12 +37,12 @@ _PDEATHSIG = 1
 
 
 class CannotStart(Exception):
-    """The gateway ended, or did not answer in time; the text is for people."""
+    """The gateway exited, or did not answer in time; the message is for users."""
 
 
 @contextmanager
 def started(settings: Settings, file: Path | None, environ: Mapping[str, str]) -> Iterator[str]:
-    """Starts a gateway on a free port of this machine and gives its URL; ends it at the end.
+    """Starts a gateway on a free local port and yields its URL; stops it on exit.
 
     Raises CannotStart.
     """
@@ -70,11 +70,12 @@ def started(settings: Settings, file: Path | None, environ: Mapping[str, str]) -
 
 
 def _reap(process: subprocess.Popen[bytes]) -> None:
-    """It lets running calls end; nobody waits for them any more."""
+    """Waits for the gateway to exit. It drains its calls in flight, which no client needs any more, so after 2 s it is
+    stopped at once."""
     try:
         process.wait(2.0)
     except subprocess.TimeoutExpired:
-        # The second one ends it at once.
+        # A second SIGTERM skips draining.
         process.terminate()
         process.wait()
 
@@ -118,7 +119,7 @@ def _last_words(log: Path) -> str:
 
 
 def _dying_with_its_parent() -> Callable[[], object] | None:
-    """Linux ends the gateway even when the launcher is killed; elsewhere it ends with the launcher's own end."""
+    """On Linux, a hook that makes the kernel stop the gateway even if the launcher is killed; elsewhere None."""
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl

@@ -1,9 +1,9 @@
-"""The smoke test: a client that believes nothing, in front of the real server.
+"""The smoke test: a strict client of the real server.
 
-It speaks plain HTTP with the standard library and judges bytes by what the dialects promise; of Nexus it uses the
-settings, the server to start and the event stream decoder, never a codec, for that is what is being tested.
+It uses plain HTTP from the standard library and checks the bytes against what the dialects promise. Of Nexus it uses
+the settings, the server and the event stream decoder, but no codec, because the codecs are what is tested.
 
-Read on in this order: ``main`` (options and exit codes), ``run`` (rows), ``probe`` and ``capabilities`` (questions),
-``dialect`` with ``chat`` and ``messages`` (what is sent and what must come back), ``exchange`` (one HTTP exchange),
-``site`` (where), ``caller`` (as whom), ``report``.
+Read in this order: ``main`` (options and exit codes), ``run`` (rows), ``probe`` and ``capabilities`` (requests),
+``dialect`` with ``chat`` and ``messages`` (request and answer formats), ``exchange`` (one HTTP exchange), ``site`` (the
+server), ``caller`` (credentials), ``report``.
 """

@@ -1,7 +1,7 @@
-"""Whom the smoke test calls as: a gateway key out of the environment, and headers of one's own choice.
+"""The credentials of the smoke test: a gateway key from the environment, and custom headers.
 
-A key stands in the environment only, never on the command line and never in what is written; what is refused is
-not repeated.
+A key comes from the environment, never from the command line, and is never printed. Error messages do not repeat
+invalid values.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ HEADER = "write it like 'Name: value'; the value may hold {{ env.NAME }}"
 
 
 class UsageError(Exception):
-    """The command asks for something that does not exist."""
+    """The command line is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """``secrets`` is what no output may show."""
+    """The credentials; ``secrets`` must not appear in any output."""
 
     key: str = field(default="", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def headers_for(self, dialect: Dialect) -> dict[str, str]:
-        """What goes with every request; headers of one's own choice win."""
+        """The headers of every request; custom headers override the others."""
         return {**dialect.headers, **(dialect.carry(self.key) if self.key else {}), **self.headers}
 
 
 def read_caller(variable: str | None, headers: Sequence[str], environ: Mapping[str, str]) -> Caller:
-    """Raises UsageError."""
+    """The credentials that the options name. Raises UsageError."""
     key = _key(variable, environ) if variable is not None else ""
     read = [_header(header, environ) for header in headers]
     hidden = [secret for _, _, secrets in read for secret in secrets]
@@ -52,7 +52,7 @@ def _key(variable: str, environ: Mapping[str, str]) -> str:
 
 
 def _header(text: str, environ: Mapping[str, str]) -> tuple[str, str, tuple[str, ...]]:
-    """Name, value, and what of it is secret."""
+    """Name, value and secrets of a custom header. Raises UsageError."""
     name, colon, template = text.partition(":")
     expansion = expand(template.strip(), environ)
     for _, problem in expansion.problems:
@@ -72,7 +72,7 @@ def _header(text: str, environ: Mapping[str, str]) -> tuple[str, str, tuple[str,
 def _secrets(name: str, value: str, expanded: bool) -> Iterator[str]:
     if expanded or is_secret(name):
         yield value
-        # The credential behind a scheme such as Bearer is repeated without it.
+        # Also redact the credential without its scheme, such as Bearer.
         yield value.rpartition(" ")[2]
 
 

@@ -1,7 +1,7 @@
-"""What a model can do beyond talking: tools, vision, thinking, structured output, prompt caching.
+"""Checks of model capabilities: tools, vision, thinking, structured output, prompt caching.
 
-Each check is one function that returns when the model did it and raises ``Failed`` when it did not; it asks like
-an ordinary client and accepts only what such a client could use.
+Each check is a function that raises ``Failed`` if the model lacks the capability. It sends what an ordinary client
+sends, and accepts only what such a client could use.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ PLACE: Body = {
 SIDE = 64
 CACHE_TRIES, CACHE_PAUSE = 2, 1.0
 LONG = "\n".join(f"Rule {n}: parcel {n * 7919 % 100_003} goes to shelf {n * 104_729 % 9_973}." for n in range(500))
-"""More tokens than any vendor's smallest prompt to keep (4096), and the same ones in every run."""
+"""Longer than the smallest prompt that every vendor caches (4096 tokens), and the same in every run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """Outcome of one capability; ``error`` says why not."""
+    """Outcome of one check; ``error`` says why it failed."""
 
     result: str
     error: str = ""
@@ -52,7 +52,7 @@ def capability(name: str, probe: Probe) -> Capability:
 
 
 def tools(probe: Probe) -> None:
-    """A forced call with arguments, then an answer made of its result."""
+    """A forced call with arguments, then an answer to its result."""
     dialect = probe.door.dialect
     offered, forced = dialect.offer("get_weather", "The weather in a city.", CITY)
     body = probe.body("What is the weather in Paris?")
@@ -92,7 +92,7 @@ def structured(probe: Probe) -> None:
 
 
 def cache(probe: Probe) -> None:
-    """Vendors that keep prompts by themselves may refuse to be told, and take a moment."""
+    """Tries without cache_control too, which vendors with automatic caching may reject, and retries after a pause."""
     question = {"type": "text", "text": "How many rules are there? Answer with the number."}
     plain = {"type": "text", "text": LONG}
     marked = plain | {"cache_control": {"type": "ephemeral"}}
@@ -118,7 +118,7 @@ CHECKS: Mapping[str, Callable[[Probe], None]] = {
 
 
 def red_png() -> bytes:
-    """A square of pure red, 8 bits RGB."""
+    """A pure red square as PNG, 8 bit RGB."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -1,7 +1,6 @@
-"""The chat dialect, as OpenAI's clients write and read it.
+"""The chat dialect, as OpenAI's clients use it.
 
-An answer is complete when its choice has a ``finish_reason``; a stream may end with ``[DONE]`` or cleanly behind
-that, and with nothing else.
+An answer is complete when its choice has a ``finish_reason``. After that, a stream must end with ``[DONE]`` or cleanly.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from nexus.wire import Json, count, mapping, sequence, text
 
 
 class ChatReader(StreamReader):
-    """Folds chunks into the message that an unary answer would hold."""
+    """Merges chunks into the message of a unary answer."""
 
     def __init__(self) -> None:
         self._model = ""
@@ -55,7 +54,7 @@ class ChatReader(StreamReader):
         return answer(self._model, message, self._usage)
 
     def _name(self, model: str) -> None:
-        # Azure opens with a chunk that names no model.
+        # Azure begins with a chunk without a model.
         demand(not self._model or model in ("", self._model), "the stream changes its model")
         self._model = model or self._model
 
@@ -126,7 +125,7 @@ class Chat(Dialect):
 
 
 def merge(whole: Body, piece: Mapping[str, Json], growing: Sequence[str]) -> None:
-    """Adds a delta: ``growing`` strings are appended to, everything else is set."""
+    """Merges a delta: strings named in ``growing`` are appended, everything else is set."""
     for name, value in piece.items():
         if name in growing and isinstance(value, str):
             whole[name] = whole.get(name, "") + value
@@ -139,7 +138,7 @@ def answer(model: str, message: Mapping[str, Json], usage: Json) -> Answer:
     spent = read_usage(mapping(usage))
     thought = ("reasoning_content", "reasoning", "reasoning_details")
     reasoned = any(message.get(name) for name in thought)
-    # Clients that keep a conversation send these back as they came.
+    # Clients send these back unchanged in the next turn.
     kept = ("tool_calls", "extra_content", *thought)
     turn = {name: message[name] for name in kept if message.get(name)}
     words = text(message.get("content"))
@@ -154,11 +153,11 @@ def call(entry: Json) -> Call:
 
 
 def read_usage(usage: Mapping[str, Json]) -> Spent | None:
-    """None where there is none. Raises Failed when the counts contradict each other."""
+    """The token counts, or None without usage. Raises Failed if they contradict each other."""
     if not usage:
         return None
     prompt, completion = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
-    # Some vendors count reasoning in the total only.
+    # Some vendors include reasoning in the total only.
     total = usage.get("total_tokens")
     demand(total is None or count(total) >= prompt + completion, f"the usage does not add up to {total}")
     cached = count(mapping(usage.get("prompt_tokens_details")).get("cached_tokens"))
@@ -167,13 +166,13 @@ def read_usage(usage: Mapping[str, Json]) -> Spent | None:
 
 
 class Embeddings(Chat):
-    """Of the chat dialect it shares how a caller's key is carried."""
+    """The embeddings API; shares the key header with the chat dialect."""
 
     name: ClassVar[str] = "embeddings"
     path: ClassVar[str] = "/v1/embeddings"
     lists_models: ClassVar[bool] = False
     talks: ClassVar[bool] = False
-    # What passes from OpenAI's own servers names the vendor's model.
+    # In passthrough OpenAI's servers return the vendor's model id.
     names_model: ClassVar[bool] = False
 
     def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:

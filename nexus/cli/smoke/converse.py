@@ -1,6 +1,6 @@
-"""Bedrock's Converse, as AWS's SDKs write and read it.
+"""Bedrock's Converse, as AWS SDKs use it.
 
-A stream is ``messageStart``, deltas of blocks, ``messageStop`` and ``metadata``; anything else is passed over.
+A stream is ``messageStart``, deltas of blocks, ``messageStop`` and ``metadata``; other events are ignored.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_TOKENS = 1024
 
 
 class ConverseReader(StreamReader):
-    """Folds events into the blocks that an unary answer would hold."""
+    """Merges events into the content blocks of a unary answer."""
 
     def __init__(self) -> None:
         self._began = False

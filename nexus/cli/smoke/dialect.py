@@ -1,7 +1,7 @@
-"""What a client protocol must offer to be tested: requests to send and a reader for each form of answer.
+"""The interface of a dialect to test: builds requests and reads both forms of answer.
 
-A reader takes nothing for granted and raises ``Failed`` at the first thing that its dialect does not allow; what
-it returns is complete.
+A reader checks everything and raises ``Failed`` at the first violation of its dialect; an answer that it returns is
+complete.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Body = dict[str, Json]
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Tokens; ``input`` includes the cached ones, ``output`` the reasoning."""
+    """Token counts; ``input`` includes cached tokens, ``output`` includes reasoning."""
 
     input: int
     output: int
@@ -32,7 +32,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A tool call; ``arguments`` as they were sent."""
+    """A tool call; ``arguments`` is the JSON text as received."""
 
     id: str
     name: str
@@ -52,7 +52,7 @@ class Answer:
 
 
 class StreamReader(ABC):
-    """Takes the frames of one stream that hold data, in order; ``begun`` once there was anything of an answer."""
+    """Reads the frames with data of one stream, in order; ``begun`` is true once there was content."""
 
     begun: bool = False
 
@@ -61,75 +61,76 @@ class StreamReader(ABC):
 
     @abstractmethod
     def finish(self) -> Answer:
-        """The answer, at the end of the HTTP body. Raises Failed when the stream is not complete."""
+        """The answer, to call at the end of the HTTP body. Raises Failed if the stream is incomplete."""
 
 
 class Dialect(ABC):
-    """``protocol`` is its name in the settings, ``name`` the one in the table."""
+    """A dialect; ``protocol`` is its protocol's name in the settings, ``name`` its own in the report."""
 
     name: ClassVar[str]
     protocol: ClassVar[str]
     path: ClassVar[str]
     reader: ClassVar[type[StreamReader]]
     headers: ClassVar[Mapping[str, str]] = {}
-    """Lower-case names."""
+    """Headers of every request, by lower-case name."""
 
     key_header: ClassVar[str] = "authorization"
     pages: ClassVar[bool] = False
-    """Whether the list of models comes in pages."""
+    """Whether the model list is paginated."""
 
     lists_models: ClassVar[bool] = True
     names_model: ClassVar[bool] = True
-    """Whether an answer says whose it is."""
+    """Whether an answer names the requested model."""
 
     talks: ClassVar[bool] = True
-    """Whether it is for models that answer in words, and not for those that embed."""
+    """Whether it generates text; false for embeddings."""
 
     turns: ClassVar[str] = "messages"
-    """The field of a request that holds what was said."""
+    """The request field that holds the conversation."""
 
     def address(self, model: str, *, stream: bool) -> str:
-        """The path of a request, where the model's name stands in it in some dialects."""
+        """The path of a request, which includes the model's name in some dialects."""
         return self.path
 
     def frames(self, reply: Reply) -> Iterator[Frame]:
-        """What comes in a stream, one event each."""
+        """The events of a stream."""
         return reply.frames()
 
     def carry(self, key: str) -> dict[str, str]:
-        """A caller's key as the protocol's own clients send it."""
+        """The header with a caller's key, as the protocol's own clients send it."""
         return {self.key_header: f"Bearer {key}" if self.key_header == "authorization" else key}
 
     @abstractmethod
     def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
-        """One user message; ``usage`` asks a stream for token counts where the dialect needs asking."""
+        """A request with one user message; ``usage`` requests token counts on a stream if the dialect needs that."""
 
     @abstractmethod
     def read(self, document: Json) -> Answer: ...
 
     @abstractmethod
     def offer(self, name: str, description: str, schema: Body) -> tuple[Body, Body]:
-        """A tool as the field that offers it, and the one that forces it."""
+        """The request fields that offer a tool, and those that force its use."""
 
     @abstractmethod
     def results(self, answer: Answer, result: str) -> list[Body]:
-        """The messages that follow a tool call: the turn, then one result for each of its calls."""
+        """The messages to append after tool calls: the answer's turn, then one result per call."""
 
     @abstractmethod
     def image(self, png: str) -> Body:
-        """A content part of base64 PNG."""
+        """A content part with a PNG in base64."""
 
     @abstractmethod
     def thinking(self) -> list[Body]:
-        """Fields that ask for thinking, alternatives in the order in which they are tried."""
+        """Request fields for thinking; alternatives to try in order."""
 
     @abstractmethod
     def schema(self, name: str, schema: Body) -> Body:
-        """Fields that ask for an answer of this shape."""
+        """Request fields for an answer that matches a JSON schema."""
 
 
 def text_parts(content: str | Sequence[Json], kind: Body | None = None) -> list[Body]:
-    """What a capability wrote, in dialects that have texts of a ``kind`` of their own: without hints of others."""
+    """The content of a capability check for dialects with their own form of text part, whose base is ``kind``; drops
+    other fields of text parts."""
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else [mapping(part) for part in content]
     return [(kind or {}) | {"text": part["text"]} if part.get("type") == "text" else dict(part) for part in parts]
 
@@ -147,7 +148,7 @@ def demand(holds: object, problem: str) -> None:
 
 
 def arguments(call: Call) -> Mapping[str, Json]:
-    """The arguments of a call as the object that they have to be."""
+    """The arguments of a call as an object. Raises Failed."""
     try:
         value = json.loads(call.arguments)
     except ValueError as error:

@@ -1,7 +1,7 @@
-"""One HTTP exchange with a deadline, and what became of it.
+"""One HTTP exchange with a deadline.
 
-Whatever goes wrong is raised as ``Failed`` with a text that a person can act on. The deadline is for the whole
-exchange, pings or not. What is known of an exchange is in its ``Trace`` even when it fails.
+Every error is raised as ``Failed`` with a message that users can act on. The deadline applies to the whole exchange,
+with or without pings. ``Trace`` holds the timings even if the exchange fails.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from nexus.wire import Json, mapping, text
 
 NOT_SERVED = "is not served through this protocol"
 MOST_READ = 64 * 1024
-"""Of an error that is not JSON."""
+"""Maximum bytes to show of an error that is not JSON."""
 
 T = TypeVar("T")
 
 
 class Failed(Exception):
-    """The answer is not what it should be; the text says why."""
+    """The exchange failed or the answer is invalid; the message says why."""
 
 
 class Refused(Failed):
-    """An answer with an error status."""
+    """The server answered with an error status."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -45,7 +45,7 @@ class NotServed(Refused):
 
 @dataclass(slots=True)
 class Trace:
-    """Seconds since the request began, and the gateway's word on where it went."""
+    """Timings in seconds since the start of the request, and the route that the gateway reports."""
 
     began: float = 0.0
     first: float | None = None
@@ -58,7 +58,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Where to send requests; ``url`` has no slash at its end."""
+    """The server under test; ``url`` has no trailing slash."""
 
     url: str
     timeout: float
@@ -83,7 +83,7 @@ class Gateway:
         trace.began = time.monotonic()
         try:
             self._guarded(connection.connect, "cannot connect")
-            # The response takes the connection's socket away when it is the last one; the deadline needs it.
+            # Keep the socket for the deadline: the connection drops it if the response closes the connection.
             sock: socket.socket = connection.sock
             self._guarded(lambda: connection.request(method, parts.path + path, body, dict(headers)))
             response = self._guarded(connection.getresponse)
@@ -105,7 +105,7 @@ class Gateway:
             raise Failed(f"{problem}: {error or type(error).__name__}") from error
 
     def read(self, response: HTTPResponse, sock: socket.socket, trace: Trace) -> bytes:
-        """What has come; b"" is the end."""
+        """The bytes available; b"" at the end of the body. Raises Failed."""
 
         def receive() -> bytes:
             left = self.timeout - trace.elapsed()
@@ -119,7 +119,7 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer whose head is there."""
+    """A response whose headers have arrived."""
 
     gateway: Gateway
     response: HTTPResponse
@@ -127,14 +127,14 @@ class Reply:
     trace: Trace
 
     def document(self) -> Json:
-        """The body as JSON."""
+        """The body as JSON. Raises Failed."""
         try:
             return json.loads(b"".join(self._pieces()))
         except ValueError as error:
             raise Failed("the body is not JSON") from error
 
     def frames(self) -> Iterator[Frame]:
-        """The frames of an event stream as they come."""
+        """The frames of an event stream as they arrive. Raises Failed."""
         kind = self.response.headers.get("content-type", "")
         if not kind.startswith("text/event-stream"):
             raise Failed(f"asked for a stream and got {kind or 'no content type'}")
@@ -148,7 +148,7 @@ class Reply:
             raise Failed("the stream ended within an event")
 
     def events(self) -> Iterator[tuple[str, bytes]]:
-        """Name and payload of the events of an AWS event stream as they come, checksums checked."""
+        """Name and payload of the events of an AWS event stream as they arrive; verifies checksums. Raises Failed."""
         kind = self.response.headers.get("content-type", "")
         if kind != "application/vnd.amazon.eventstream":
             raise Failed(f"asked for an event stream and got {kind or 'no content type'}")
@@ -163,7 +163,7 @@ class Reply:
             raise Failed(f"the event stream is broken: {error}") from error
 
     def refusal(self) -> Refused:
-        """The error that this answer is."""
+        """This error response as an exception."""
         status, body = self.response.status, b"".join(self._pieces())
         try:
             document = json.loads(body)
@@ -185,12 +185,12 @@ class Reply:
 
 
 def error_text(document: object) -> str:
-    """Code and message of an error in any dialect, "" where there is none."""
+    """Code and message of an error in any dialect, or ""."""
     error = mapping(mapping(document).get("error")) or _of_aws(mapping(document))
     code = text(error.get("code")) or text(error.get("type"))
     return ": ".join(part for part in (code, text(error.get("message"))) if part)
 
 
 def _of_aws(document: Mapping[str, Json]) -> Mapping[str, Json]:
-    """AWS has the message at the top and the kind in a header."""
+    """An AWS error: the message is at the top level, and the kind is in a header."""
     return document if isinstance(document.get("message"), str) and "type" not in document else {}

@@ -1,6 +1,6 @@
-"""The Gemini API's dialect, as Google's SDKs and Gemini CLI write and read it.
+"""The Gemini API's dialect, as Google's SDKs and Gemini CLI use it.
 
-A stream is one document after the other, each with more parts; the last ones have the reason why it ended, and usage.
+A stream is a sequence of documents with more parts each; the last ones have the finish reason and usage.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nexus.wire import Json, count, mapping, sequence, text
 
 
 class GeminiReader(StreamReader):
-    """Folds documents into the parts that an unary answer would hold."""
+    """Merges documents into the parts of a unary answer."""
 
     def __init__(self) -> None:
         self._model = ""
@@ -56,7 +56,7 @@ class Gemini(Dialect):
     reader: ClassVar[type[StreamReader]] = GeminiReader
     path: ClassVar[str] = ""
     lists_models: ClassVar[bool] = False
-    # What passes from Google names the vendor's model.
+    # In passthrough Google returns the vendor's model id.
     names_model: ClassVar[bool] = False
     turns: ClassVar[str] = "contents"
     key_header: ClassVar[str] = "x-goog-api-key"

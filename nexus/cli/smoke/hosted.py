@@ -1,4 +1,4 @@
-"""The messages dialect in the envelopes of Vertex AI and of Bedrock's InvokeModel, as Claude Code writes it there."""
+"""The messages dialect on Vertex AI and in Bedrock's InvokeModel, as Claude Code uses it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from nexus.wire import Json, mapping, text
 
 
 class Hosted(Messages):
-    """Names its version in the body and its model in the path."""
+    """Base class: the version is in the body and the model in the path."""
 
     headers: ClassVar[dict[str, str]] = {}
     key_header: ClassVar[str] = "authorization"
     lists_models: ClassVar[bool] = False
     version: ClassVar[str]
     beside: ClassVar[frozenset[str]] = frozenset({"model"})
-    """What the path says in place of the body."""
+    """Body fields that the path replaces."""
 
     def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
         body = super().request(model, content, stream=stream, usage=usage)

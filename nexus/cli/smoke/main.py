@@ -1,7 +1,7 @@
-"""The smoke test's command line: what to test, where, and with which exit code it ends.
+"""``nexus test``: the command line of the smoke test.
 
-0 when everything passed, 1 when anything did not, 2 when the command was wrong, 130 after Ctrl-C. Everything that
-is written goes through the log redactor, so that no key can be seen, whatever a vendor says.
+Exit codes: 0 if all passed, 1 if anything failed, 2 for a usage error, 130 after Ctrl-C. All output passes through the
+log redactor, so that no key is shown even if a vendor echoes one.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ PROTOCOLS = tuple(dialect.name for dialect in DIALECTS)
 
 
 def test(options: Options) -> int:
-    """``nexus test``, whose own words stand behind it."""
+    """``nexus test``, which parses the arguments after it itself; returns the exit code."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-        # Ctrl-C is no sudden end here: what was found until then is told.
+        # Let Ctrl-C raise KeyboardInterrupt, so that the results so far are reported.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     named = ["--config", str(options.config)] if options.config is not None else []
     return main([*named, *options.arguments], os.environ)
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run the test; returns the exit code."""
+    """Runs the smoke test; returns the exit code."""
     parser = make_parser()
     options = parser.parse_args(argv)
     redact: logs.Redact = str
@@ -71,17 +71,18 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[Settings | None, str]:
-    """What ``nexus`` would read, and the log level; a running server needs no settings unless a file is named."""
+    """The settings as ``nexus`` would read them, and the log level. With ``--url`` settings are read only from
+    ``--config``."""
     if options.url and not options.config:
         return None, "error"
     server = read_options(["--config", options.config] if options.config else [], environ)
     settings = source_of(server, environ).read()
-    # Failures are in the table already; the gateway's own story is for those who ask.
+    # The report has all failures, so show the gateway's log only on request.
     return settings, server.log if environ.get("NEXUS_LOG") else "error"
 
 
 def try_all(options: argparse.Namespace, settings: Settings | None, caller: Caller, redact: logs.Redact) -> int:
-    """Prints the report, also of a run that was interrupted."""
+    """Runs all probes and prints the report, even if interrupted; returns the exit code."""
     with ExitStack() as stack:
         local: Local | None = None
         if options.url or settings is None:
@@ -97,7 +98,7 @@ def try_all(options: argparse.Namespace, settings: Settings | None, caller: Call
         put(redact(report.json() if options.json else report.text()))
     code = INTERRUPTED if report.interrupted else 0 if report.passed else 1
     if local is not None and local.hangs:
-        # The interpreter would wait for the thread.
+        # A normal exit would wait for the stuck thread.
         os._exit(code)
     return code
 
@@ -121,7 +122,7 @@ def run(site: Site, options: argparse.Namespace, redact: logs.Redact) -> Report:
 
 
 def watcher(wanted: bool) -> Callable[[str], None]:
-    """Shows what is under way on one line of the terminal, which is gone afterwards."""
+    """A function that shows progress on one line of the terminal; it replaces the line each time."""
 
     def show(text: str) -> None:
         if wanted:
@@ -132,7 +133,8 @@ def watcher(wanted: bool) -> Callable[[str], None]:
 
 
 def choose(wanted: Sequence[str], models: Sequence[Model]) -> tuple[Model, ...]:
-    """The named models, all without a name; a bare alias will do where only one model has it, as for every client."""
+    """The named models, or all if none is named. A bare alias is accepted if it is unambiguous, as for every client.
+    Raises UsageError."""
     known = {model.name: model for model in models}
     aliases: dict[str, list[Model]] = {}
     for model in models:
@@ -202,7 +204,7 @@ def _timeout(value: str) -> float:
 
 
 def _named(*known: str) -> Callable[[str], list[str]]:
-    """Reads names with commas between them, each once."""
+    """An argparse type for comma-separated names, without duplicates."""
 
     def read(value: str) -> list[str]:
         names = list(dict.fromkeys(name for part in value.split(",") if (name := part.strip())))

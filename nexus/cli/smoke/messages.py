@@ -1,7 +1,7 @@
-"""The messages dialect, as Anthropic's clients write and read it.
+"""The messages dialect, as Anthropic's clients use it.
 
 A stream is ``message_start, (content_block_start, delta*, content_block_stop)*, message_delta, message_stop`` with
-event names that say the same as the data, and pings anywhere; anything else is a failure.
+event names that match the type in the data, and pings anywhere; anything else is a failure.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ THINKING_TOKENS = 4096
 
 
 class MessagesReader(StreamReader):
-    """Folds events into the blocks that an unary answer would hold."""
+    """Merges events into the content blocks of a unary answer."""
 
     def __init__(self) -> None:
         self._model = ""
@@ -74,7 +74,7 @@ class MessagesReader(StreamReader):
                 demand(self._stop_reason, "message_stop without a stop_reason")
                 self._stopped = True
             case _:
-                # Clients are told to expect events that they do not know.
+                # Anthropic tells clients to ignore unknown events.
                 return
 
     def _delta(self, index: int, delta: Mapping[str, Json]) -> None:
@@ -90,7 +90,7 @@ class MessagesReader(StreamReader):
             case "input_json_delta":
                 self._inputs[index] = self._inputs.get(index, "") + text(delta.get("partial_json"))
             case _:
-                # Citations and whatever comes next: nothing that is judged here.
+                # Citations and future kinds of delta are not checked.
                 return
 
 
@@ -127,7 +127,7 @@ class Messages(Dialect):
         return {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": png}}
 
     def thinking(self) -> list[Body]:
-        # Newer models refuse a budget, older ones refuse to adapt.
+        # Newer models reject a budget, older ones reject adaptive thinking.
         return [
             {"max_tokens": THINKING_TOKENS, "thinking": {"type": "enabled", "budget_tokens": 1024}},
             {"max_tokens": THINKING_TOKENS, "thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}},
@@ -140,7 +140,7 @@ class Messages(Dialect):
 def answer(
     model: str, blocks: list[Body], usage: Mapping[str, Json], inputs: Mapping[int, str] | None = None
 ) -> Answer:
-    """``inputs`` are the tools' arguments as a stream spelled them, by the index of the block."""
+    """``inputs`` are the tools' arguments as streamed JSON text, by block index."""
     spelled = inputs or {}
     calls = []
     for index, block in enumerate(blocks):
@@ -163,7 +163,7 @@ def call(block: Body, spelled: str) -> Call:
 
 
 def read_usage(usage: Mapping[str, Json]) -> Spent | None:
-    """None where there is none."""
+    """The token counts, or None without usage."""
     if not usage:
         return None
     cached = count(usage.get("cache_read_input_tokens"))

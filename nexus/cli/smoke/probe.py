@@ -1,6 +1,6 @@
-"""One combination of model, protocol and mode: how it is asked, and what any answer of it must have.
+"""One combination of model, protocol and mode: sends its requests, and checks what every answer must have.
 
-A probe ends in a complete answer or in ``Failed``, never in between.
+A probe returns a complete answer or raises ``Failed``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nexus.wire import Json
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A protocol, where it is served, and the headers that go with each request."""
+    """A dialect, its path prefix on the server, and the headers of each request."""
 
     dialect: Dialect
     path: str
@@ -25,8 +25,8 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """``usage`` is off where a vendor refuses to be asked for token counts on streams; one that ``embeds`` answers in
-    numbers.
+    """A model. ``usage`` is false if the vendor rejects requests for token counts on streams; ``embeds`` marks an
+    embedding model.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Everything there is to test."""
+    """The server, dialects and models to test."""
 
     gateway: Gateway
     doors: tuple[Door, ...]
@@ -45,7 +45,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One combination that requests are made for."""
+    """One combination to test."""
 
     gateway: Gateway
     door: Door
@@ -53,7 +53,8 @@ class Probe:
     stream: bool
 
     def ask(self, content: str | Sequence[Json], *variants: Body, trace: Trace | None = None) -> Answer:
-        """One user message; of several variants of its fields the first one that is not refused with 400 counts."""
+        """Sends one user message. Tries the ``variants`` of its fields in order until one is not rejected with 400.
+        Raises Failed."""
         *early, last = variants or ({},)
         body = self.body(content)
         for variant in early:
@@ -68,7 +69,7 @@ class Probe:
         return self.door.dialect.request(self.model.name, content, stream=self.stream, usage=self.model.usage)
 
     def send(self, body: Body, trace: Trace) -> Answer:
-        """An answer that is complete, of the model that was asked for, with its tokens counted."""
+        """Sends a request and returns the complete answer, after checking its model and token counts. Raises Failed."""
         dialect = self.door.dialect
         path = self.door.path + dialect.address(self.model.name, stream=self.stream)
         with self.gateway.post(path, body, self.door.headers, trace) as reply:
@@ -91,7 +92,7 @@ class Probe:
 
 
 def check_usage(spent: Spent | None, *, words: bool = True) -> None:
-    """Every question and every answer is at least one token long; an answer that is no ``words`` has none."""
+    """Raises Failed unless there are input tokens, and output tokens exactly if the answer is ``words``."""
     if spent is None:
         raise Failed("the answer has no usage")
     plausible = spent.input and bool(spent.output) == words

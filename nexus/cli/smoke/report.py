@@ -1,7 +1,7 @@
-"""Rows as people and programs read them, and what they mean for the exit code.
+"""The report of a run as a table or JSON, and whether the run passed.
 
-Every text that came over the wire is cut to one line of printable characters; the table's cells line up. Nothing
-is written here, and the secrets are out already.
+Every text from the network is reduced to one line of printable characters. This module prints nothing, and expects
+rows without secrets.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LONGEST = 60
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``needed`` are the capabilities asked for by name: without them the run has failed."""
+    """``needed`` are the capabilities requested by name: if one is missing the run has failed."""
 
     rows: Sequence[Row]
     capabilities: Sequence[str]
@@ -32,7 +32,7 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Something was tested and all of it passed."""
+        """Whether something was tested and all of it passed."""
         return bool(self.count(OK)) and not self.count(FAILED) and not self.lacking and not self.interrupted
 
     @property
@@ -74,7 +74,7 @@ class Report:
         )
 
     def _notes(self) -> Iterator[str]:
-        """What had no room in the table; the same thing of several rows once."""
+        """Errors that do not fit into the table; the same error of several rows is listed once."""
         places: dict[tuple[str, str], list[str]] = {}
         for row in self.rows:
             place = f"{row.protocol} {row.mode}"
@@ -101,7 +101,7 @@ class Report:
 
 
 def one_line(text: str) -> str:
-    """Printable, so that no vendor's error can play with the terminal."""
+    """The text as one printable line, so that no vendor's error can send terminal escape codes."""
     return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
 
 

@@ -1,7 +1,7 @@
-"""The Responses dialect, as OpenAI's SDKs and Codex write and read it.
+"""The Responses dialect, as OpenAI's SDKs and Codex use it.
 
-A stream numbers its events, opens with ``response.created`` and ends with ``response.completed``, whose response is
-the answer; what came in deltas must be what stands there.
+A stream numbers its events, begins with ``response.created`` and ends with ``response.completed``, whose response is
+the answer; the text deltas must match it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nexus.wire import Json, count, mapping, sequence, text
 
 
 class ResponsesReader(StreamReader):
-    """Believes the last event, and holds the deltas against it."""
+    """Takes the answer from the last event, and checks the deltas against it."""
 
     def __init__(self) -> None:
         self._next = 0

@@ -1,6 +1,6 @@
-"""Rows of the table: one combination each, whether it works at all and what it can do.
+"""The rows of the report: whether each combination works, and its capabilities.
 
-Every combination that is tried makes exactly one row, whatever happens to it.
+Every combination gives exactly one row, whatever happens.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ HELLO = "Say hello in one short sentence."
 
 OK, FAILED, NOT_SERVED = "ok", "failed", "n/a"
 MOST_SAID = 500
-"""Characters of one error."""
+"""Maximum characters of one error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table; times are seconds."""
+    """One row; times are in seconds."""
 
     model: str
     protocol: str
@@ -39,7 +39,7 @@ class Row:
 
 
 def without_secrets(row: Row, redact: Callable[[str], str]) -> Row:
-    """The row as it may be shown. Before anything is cut: half a key is not recognised any more."""
+    """The row without secrets. Errors are truncated after redaction, because half a key would not be recognised."""
     found = {
         name: replace(outcome, error=redact(outcome.error)[:MOST_SAID]) for name, outcome in row.capabilities.items()
     }
@@ -47,7 +47,7 @@ def without_secrets(row: Row, redact: Callable[[str], str]) -> Row:
 
 
 def row(probe: Probe, capabilities: Sequence[str]) -> Row:
-    """Whether the combination works at all, and what it can do."""
+    """Tests one combination, and its capabilities if it works."""
     trace, answer = Trace(), None
     result, error = OK, ""
     try:

@@ -1,7 +1,7 @@
-"""Where to test: the real server, started here on a port of its own, or one that runs already.
+"""The server under test: one started here on a free port, or one that already runs.
 
-What is started here is what ``nexus`` itself would start from the same settings, but for the address and TLS,
-whose certificate is for another name; a running server is only asked what any client may ask.
+A server started here is what ``nexus`` would start from the same settings, except for its address and without TLS,
+because the certificate is for another name. A running server gets only requests that any client may send.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ DIALECTS: tuple[Dialect, ...] = (
     Embeddings(),
 )
 EMBEDS = pattern(r"embed|gecko", re.IGNORECASE)
-"""What the names of models have that embed."""
+"""Matches the names of embedding models."""
 DRAIN = 1.0
-"""Seconds for calls that are still running at the end: interrupted ones, which nobody waits for."""
+"""Drain timeout in seconds: calls in flight at the end were interrupted, and no client waits for them."""
 PAGE = 1000
 
 
 class Local:
-    """The server on a thread; use as a context manager."""
+    """Runs the server on a thread; use as a context manager."""
 
     def __init__(self, settings: Settings) -> None:
         server = settings.server.model_copy(update={"drain_timeout": DRAIN, "tls": None})
@@ -70,7 +70,7 @@ class Local:
 
     @property
     def hangs(self) -> bool:
-        """Whether a worker is stuck where nothing can wake it; it would keep the process alive."""
+        """Whether a worker thread is still busy, which would keep the process alive."""
         return self._running.server.workers.busy > 0
 
     def site(self, timeout: float, caller: Caller) -> Site:
@@ -87,7 +87,7 @@ class Local:
         try:
             asyncio.run(self._serve())
         except Exception as error:
-            # Before the start it is the main thread's to raise; after it the interpreter reports it.
+            # The main thread raises errors of the start; the interpreter reports later ones.
             if self._ready.is_set():
                 raise
             self._error = error
@@ -104,7 +104,7 @@ class Local:
 
 
 def remote(url: str, protocols: Protocols, timeout: float, caller: Caller) -> Site:
-    """What a running server says it serves. Raises Failed."""
+    """The dialects and models that a running server lists. Raises Failed."""
     gateway = Gateway(url.rstrip("/"), timeout)
     names: dict[str, None] = {}
     doors: list[Door] = []
@@ -123,7 +123,7 @@ def remote(url: str, protocols: Protocols, timeout: float, caller: Caller) -> Si
 
 
 def model_names(gateway: Gateway, door: Door) -> list[str] | None:
-    """Every model on every page of a list; None where the protocol is not served."""
+    """All models on all pages of the list; None if the protocol is not served. Raises Failed."""
     names: list[str] = []
     query = f"?limit={PAGE}" if door.dialect.pages else ""
     while True:
