@@ -1,1 +1,1 @@
-"""Programs around the gateway: run from a checkout, never imported by the gateway itself."""
+"""Development programs: run from a checkout, never imported by the gateway."""

@@ -1,8 +1,8 @@
-"""Makes a gateway suffer every fault of clients and vendors; prints what was seen and what was given back.
+"""Subjects a gateway to every client and vendor fault; prints what the client saw and which resources were released.
 
     python tools/chaos.py [--list] [WORD ...]
 
-Loopback only; the gateway is a process of its own, the vendor a fake inside this one. Linux only.
+Loopback and Linux only. The gateway runs in its own process, the fake vendor in this one.
 """
 
 from __future__ import annotations

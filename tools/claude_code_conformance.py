@@ -1,10 +1,10 @@
-"""Runs the rules that Claude Code sets for gateways, C1 to C14, against any gateway, and prints which hold.
+"""Checks any gateway against Claude Code's gateway rules, C1 to C14, and prints the verdicts.
 
     python tools/claude_code_conformance.py http://127.0.0.1:8000/llm/anthropic --model M [--upstream 127.0.0.1:9200]
     python tools/claude_code_conformance.py --nexus
 
-A plain ``pip install .`` is enough to run it, from any directory. The work is in ``tools/conformance``; this file
-only makes the checkout importable.
+Needs only ``pip install .`` and runs from any directory. The code is in ``tools/conformance``; this file only makes
+the checkout importable.
 """
 
 from __future__ import annotations

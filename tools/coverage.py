@@ -1,9 +1,9 @@
-"""How many lines and branches of the codecs, the bridge and the gateway the tests reach; fails below a floor.
+"""Line and branch coverage of the codecs, the bridge and the gateway; fails below a minimum.
 
-The tests are the smallest set that reaches what all of them do. Whether they pass is the suite's business.
+Runs the smallest set of tests that covers these files as well as the whole suite does. Ignores whether they pass.
 
     python -m tools.coverage
-    python -m coverage report -m --include='nexus/gateway/*'     what they leave out, from then on
+    python -m coverage report -m --include='nexus/gateway/*'     then lists the lines that are not covered
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 FLOORS = {"nexus/protocols/*": 96, "nexus/server/bridge.py": 98, "nexus/gateway/*": 93}
-"""Per cent of lines and branches."""
+"""Minimum coverage of lines and branches in per cent."""
 
 _PURE = (*("conversation", "gateway", "laws", "models", "protocols", "relay", "test_route.py"),)
 _SERVED = (

@@ -1,7 +1,7 @@
-"""``python -m tools.newcomer``: the way of README.rst in an empty home, from clone to an answer of Claude Code.
+"""``python -m tools.newcomer``: follows README.rst in an empty home directory, from clone to an answer in Claude Code.
 
-Each command is README's own, found by its words; only the vendor is a fake of this machine. Prints what each step took
-and what it said. Needs git, curl and the programs of ``tools.newest_programs``.
+Every command is taken from README.rst, found by words in it; only the vendor is a local fake. Prints the duration and
+the output of each step. Needs git, curl and the programs that ``tools.newest_programs`` installs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tools.newest_programs import FOLDERS
 
 ROOT = Path(__file__).parents[1]
 ADDRESS = "127.0.0.1:8000"
-"""Where README says that Nexus serves."""
+"""The address that README.rst says Nexus listens on."""
 
 MOST_SECONDS = 900
 GREETING = 'print("Hello from Gemini, through Claude Code!")\n'
@@ -36,11 +36,11 @@ _CODE = re.compile(r"^\.\. code-block:: (?:shell|console)\n\n((?:    .*\n|\n)+)"
 
 
 class Stumbled(Exception):
-    """A step did not do what README says; the text has what was seen."""
+    """A step did not do what README.rst says; the message has its output."""
 
 
 def commands(readme: str) -> list[str]:
-    """Every command of the page, as it is typed."""
+    """Every command of the page, as a user types it."""
     found: list[str] = []
     for block in _CODE.findall(readme):
         text = re.sub(r"^    ", "", block, flags=re.MULTILINE).replace("\\\n", " ")
@@ -51,7 +51,7 @@ def commands(readme: str) -> list[str]:
 
 
 def command(readme: str, *words: str) -> str:
-    """The first that holds all the words."""
+    """The first command that contains all the words."""
     for line in commands(readme):
         if all(word in line for word in words):
             return line
@@ -60,7 +60,7 @@ def command(readme: str, *words: str) -> str:
 
 @dataclass
 class Newcomer:
-    """An empty home, and a clock for each step."""
+    """An empty home directory; times each step."""
 
     home: Path
     vendor: FakeUpstream
@@ -86,7 +86,7 @@ class Newcomer:
             "PATH": f"{programs}:{os.environ['PATH']}",
             "GEMINI_API_KEY": "made-up",
             "NEXUS_LISTEN_ADDRESS": self.address,
-            # Claude Code asks nobody but the gateway, and does not mind who runs it.
+            # Claude Code sends requests only to the gateway, and accepts running as root.
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
             "IS_SANDBOX": "1",
         }
@@ -98,7 +98,7 @@ class Newcomer:
         self.took.append((name, time.monotonic() - began))
 
     def shell(self, text: str, folder: Path | None = None) -> str:
-        """What a command says, on either stream. Raises Stumbled where it fails."""
+        """The stdout and stderr of a command. Raises Stumbled if it fails."""
         done = subprocess.run(
             ["sh", "-c", text.replace(ADDRESS, self.address)],
             cwd=folder or self.checkout,
@@ -115,7 +115,7 @@ class Newcomer:
         return done.stdout
 
     def typed(self, text: str) -> str:
-        """The same in a terminal where README's line for that was typed before."""
+        """The same, after typing README's line that activates the environment."""
         self.said += f"$ {text}\n"
         said = self.shell(f"{command(self.readme, 'activate')} && {text}")
         self.said += said
@@ -124,7 +124,7 @@ class Newcomer:
 
 @contextmanager
 def serving(newcomer: Newcomer, line: str) -> Iterator[None]:
-    """Types a line that does not come back, waits until it serves, and ends it with Ctrl-C."""
+    """Starts a server with ``line``, waits until it is ready, and stops it with Ctrl-C."""
     process = subprocess.Popen(
         ["sh", "-c", line],
         cwd=newcomer.checkout,
@@ -153,7 +153,7 @@ def serving(newcomer: Newcomer, line: str) -> Iterator[None]:
 
 
 def walk(newcomer: Newcomer) -> None:
-    """Every step in order. Raises Stumbled."""
+    """Runs every step in order. Raises Stumbled."""
     with newcomer.step("clone"):
         newcomer.shell(f"git clone -q {ROOT} nexus", newcomer.home)
     readme = newcomer.readme
@@ -167,7 +167,7 @@ def walk(newcomer: Newcomer) -> None:
         served.__exit__(None, None, None)
     with newcomer.step("nexus init"):
         expect("wrote nexus.toml with google (GEMINI_API_KEY)", newcomer.typed(command(readme, "nexus init")))
-    # The one thing that is no newcomer's: the vendor is on this machine.
+    # The only difference from README.rst: the vendor is a fake on this machine.
     file = newcomer.checkout / "nexus.toml"
     file.write_text(file.read_text().replace("api_key = ", f'base_url = "{newcomer.vendor.base_url}"\napi_key = ', 1))
     with newcomer.step("an answer of Claude Code"):

@@ -1,17 +1,17 @@
-"""Installs the programs that ``tests/programs`` drives, and tries the newest that there are.
+"""Installs the programs that ``tests/programs`` drives, and tests their newest versions.
 
-    python3 -m tools.newest_programs            the newest of everything: new versions, what they send, how the tests go
-    python3 -m tools.newest_programs --raise    pins the newest; then run the tests and commit
-    python3 -m tools.newest_programs --install  the pinned ones, into .programs; does nothing where they are there
+    python3 -m tools.newest_programs            tests the newest versions; prints them and what changed in the requests
+    python3 -m tools.newest_programs --raise    pins the newest versions; then run the tests and commit
+    python3 -m tools.newest_programs --install  installs the pinned versions into .programs, unless already installed
 
-All versions stand in ``tests/programs/versions.json``: ``newest`` is what the tests run, ``oldest`` the oldest one that
-is supported, which a short set of them runs (``tests/programs/test_oldest.py``).
+The versions are in ``tests/programs/versions.json``: all tests run ``newest``; a short set runs ``oldest``, the oldest
+supported version (``tests/programs/test_oldest.py``).
 
-To add a program or a library of npm's: one line under ``newest``, ``"package": "1.2.3"``, and one under ``oldest`` if
-an older one is supported too; then ``--install``. Its commands are in ``tests.programs.kit.NEWEST / ".bin"``, for
-``Desk.run``; its modules in ``NEWEST``, for scripts that Node runs.
+To add an npm program or library: add a line ``"package": "1.2.3"`` under ``newest``, and one under ``oldest`` if an
+older version is supported too; then run ``--install``. Its commands are in ``tests.programs.kit.NEWEST / ".bin"``, for
+``Desk.run``; its modules are in ``NEWEST``, for scripts that Node runs.
 
-The standard library is enough, for ``.ci/run`` installs before there is an environment.
+Uses the standard library only, because ``.ci/run`` runs it before it creates an environment.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ INSTALLED = ROOT / ".programs"
 FOLDERS = {"newest": INSTALLED, "oldest": INSTALLED / "oldest"}
 _QUIET = ("--loglevel=error", "--no-fund", "--no-audit")
 _SESSIONS = ("-k", "test_a_session and (anthropic or responses)")
-"""What shows the requests of each program as it wrote them."""
+"""pytest arguments that select the tests which show each program's requests unchanged."""
 
 Versions = Mapping[str, str]
 
 
 def pinned(which: str) -> Versions:
-    """Package -> version; ``which`` is "newest" or "oldest"."""
+    """Pinned versions by package; ``which`` is "newest" or "oldest"."""
     found: dict[str, dict[str, str]] = json.loads(VERSIONS.read_text())
     return found[which]
 
 
 def installed(folder: Path, packages: Versions) -> dict[str, str]:
-    """Package -> the version that is in ``folder``, less those that are not there."""
+    """Versions installed in ``folder`` by package, without missing packages."""
     files = {package: folder / "node_modules" / package / "package.json" for package in packages}
     return {package: json.loads(file.read_text())["version"] for package, file in files.items() if file.exists()}
 
 
 def install(folder: Path, packages: Versions) -> None:
-    """Raises CalledProcessError when npm failed twice."""
+    """Installs with npm. Raises CalledProcessError if npm fails twice."""
     if installed(folder, packages) == packages:
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def install(folder: Path, packages: Versions) -> None:
 
 
 def newest(packages: Versions) -> dict[str, str]:
-    """The same packages with the newest versions that the registry has."""
+    """The same packages with their newest versions in the registry."""
     found = {}
     for package in packages:
         told = subprocess.run(["npm", "view", package, "version"], check=True, stdout=subprocess.PIPE, text=True)
@@ -74,7 +74,7 @@ def pin(packages: Versions) -> None:
 
 
 def run_tests(folder: Path, *arguments: str, seen: Path | None = None) -> int:
-    """``seen`` is a file for the shapes of what the programs send, a line each."""
+    """The exit code of pytest. ``seen`` is a file for the shapes of the programs' requests, one per line."""
     told = {"NEXUS_PROGRAMS": str(folder), "NEXUS_REQUIRE_PROGRAMS": "1"}
     told |= {"NEXUS_PROGRAMS_SEEN": str(seen)} if seen else {}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/programs", *arguments]
@@ -83,7 +83,7 @@ def run_tests(folder: Path, *arguments: str, seen: Path | None = None) -> int:
 
 
 def try_newest() -> int:
-    """Prints what changed; 1 if a test failed."""
+    """Prints what changed. Returns 1 if a test failed."""
     before = pinned("newest")
     after = newest(before)
     for package, version in after.items():

@@ -1,4 +1,4 @@
-"""A client made of one socket, for requests that no HTTP library sends. This machine only."""
+"""An HTTP client on a raw socket, for requests that no HTTP library sends. Loopback only."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class RawClient:
         self.sock.close()
 
     def answer(self, method: str) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers by lower-case names and body of the next one; interim answers are skipped."""
+        """Status, headers by lower-case name, and body of the next answer; skips interim answers."""
         response = HTTPResponse(self.sock, method=method)
         response.begin()
         return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
 
     def rest(self) -> bytes:
-        """Everything until the server closes."""
+        """Everything the server sends until it closes."""
         pieces = []
         while piece := self.sock.recv(65536):
             pieces.append(piece)
@@ -52,7 +52,7 @@ class RawClient:
 def head(
     path: str, *, method: str = "POST", length: int | None = None, headers: Mapping[str, str] | None = None
 ) -> bytes:
-    """The head of a request for JSON."""
+    """The head of a JSON request."""
     lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Content-Type: application/json"]
     lines += [] if length is None else [f"Content-Length: {length}"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]

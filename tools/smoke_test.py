@@ -1,10 +1,10 @@
-"""Tries every configured model through every client protocol and prints what came of it.
+"""Sends a test request for every configured model through every client protocol and prints the results.
 
     python tools/smoke_test.py --config nexus.toml [provider/model ...] [--capability tools,vision] [--json]
                                [--url http://HOST:PORT] [--client-key-env NAME] [--header 'NAME: VALUE']
 
-A plain ``pip install .`` is enough to run it, from any directory. ``nexus test`` is the same; this file only makes the
-checkout importable.
+Needs only ``pip install .`` and runs from any directory. The same as ``nexus test``; this file only makes the checkout
+importable.
 """
 
 from __future__ import annotations

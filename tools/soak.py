@@ -1,8 +1,8 @@
-"""Mixed traffic against a gateway for some minutes; ends with the threads, sockets and memory that it began with, or 1.
+"""Soak test: mixed traffic for some minutes; exits with 1 if threads, sockets or memory have grown.
 
     python tools/soak.py [MINUTES]
 
-Loopback only; the gateway is a process of its own, the vendor a fake inside this one. Linux only.
+Loopback and Linux only. The gateway runs in its own process, the fake vendor in this one.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Tables of the documentation, printed from those that the code itself uses."""
+"""Generates documentation tables from the tables that the code uses."""

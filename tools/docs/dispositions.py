@@ -1,7 +1,7 @@
 """``python -m tools.docs.dispositions``: what happens to every field of a request, as reStructuredText.
 
-Generated only from the codecs' own tables, so that docs/translation.rst cannot differ from the code. If a vendor speaks
-the client's dialect, nothing is translated: its bytes are passed through.
+Generated from the codecs' tables only, so that docs/translation.rst cannot differ from the code. If a vendor speaks
+the client's dialect, Nexus translates nothing and passes the bytes through.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ CLIENTS: Mapping[str, str] = MappingProxyType(
         "gemini": "Gemini API",
     }
 )
-"""The protocol's name of each client dialect."""
+"""Protocol name by client dialect."""
 
 VENDORS: Mapping[str, str] = MappingProxyType(
     {"chat": "OpenAI", "messages": "Anthropic", "gemini": "Gemini", "converse": "Bedrock Converse"}
 )
-"""The vendor's name of each dialect that is translated to."""
+"""Vendor name by target dialect."""
 
 COLUMNS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -42,7 +42,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "gemini": VENDORS,
     }
 )
-"""Vendors by client dialect: OpenAI itself has both protocols, most compatible servers only the older one."""
+"""Vendor columns by client dialect: OpenAI has both protocols, most compatible servers only the older one."""
 
 READS: Mapping[str, Mapping[str, Disposition]] = {client: loader.client(client).fields for client in CLIENTS}
 WRITES: Mapping[str, Mapping[str, Disposition]] = {vendor: loader.vendor(vendor).fields for vendor in VENDORS}
@@ -53,7 +53,7 @@ PASSED = "the client's bytes, unchanged"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A client's field; ``becomes`` is its neutral name, "" if the reader consumes or drops it."""
+    """A client's field; ``becomes`` is its neutral name, or "" if the reader consumes or drops it."""
 
     field: str
     becomes: str
@@ -62,7 +62,7 @@ class Row:
 
 
 def table() -> Mapping[str, tuple[Row, ...]]:
-    """By client dialect, a row for each field, sorted by name."""
+    """A row for each field, sorted by name, by client dialect."""
     return {
         client: tuple(_row(client, name, disposition) for name, disposition in sorted(READS[client].items()))
         for client in CLIENTS
@@ -99,11 +99,11 @@ _BREAKPOINTS: Mapping[str, Disposition] = {
     "gemini": Disposition("dropped", "Gemini caches automatically"),
     "converse": Disposition("converted", "cachePoint if the model supports it, else dropped"),
 }
-"""Cache hints are not a field of the neutral request but of its parts."""
+"""Cache hints belong to the parts of a neutral request, so the fields' tables do not have them."""
 
 
 def document() -> str:
-    """The whole of docs/translation.rst."""
+    """The whole text of docs/translation.rst."""
     return "\n".join([*_opening(), *_all_counts(), *_client_sections(), *_vendor_sections(), *_extra_fields()])
 
 
@@ -200,7 +200,7 @@ def _notes(notes: Mapping[str, str]) -> Iterator[str]:
 
 
 def aligned(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """A simple table; its first column is never empty."""
+    """A simple table of reStructuredText; the first column must not be empty."""
     lines = [head, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rule = "  ".join("=" * width for width in widths)
@@ -213,7 +213,7 @@ def _code(name: str) -> str:
 
 
 def _escaped(note: str) -> str:
-    """Turns single backticks of a note into code, and escapes * and _."""
+    """The note with single backticks turned into literals, and * and _ escaped."""
     outside, inside = note.split("`")[::2], note.split("`")[1::2]
     plain = [piece.replace("\\", "\\\\").replace("*", "\\*").replace("_", "\\_") for piece in outside]
     quoted = [_code(piece) for piece in inside] + [""]

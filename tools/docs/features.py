@@ -1,6 +1,6 @@
-"""``python -m tools.docs.features``: the table of features after translation, for docs/vendors.rst.
+"""``python -m tools.docs.features``: the table of features that survive translation, for docs/vendors.rst.
 
-Generated from the codecs' tables, like docs/translation.rst; the page has it between its markers.
+Generated from the codecs' tables, like docs/translation.rst; the page has it between two markers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FEATURES: Mapping[str, str] = {
     "service_tier": "service tier",
     "stream": "streams",
 }
-"""Neutral fields of a request, as users call them."""
+"""User-facing names of a request's neutral fields."""
 
 
 def features() -> str:

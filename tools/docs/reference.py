@@ -1,4 +1,4 @@
-"""``python -m tools.docs.reference``: the page of all settings, made of the settings models; docs/conf.py writes it."""
+"""``python -m tools.docs.reference``: the settings reference, from the settings models; docs/conf.py writes it."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ sizes like ``"64MiB"``. ``nexus config`` prints the same as one annotated file (
 """
 
 NAMES = {"providers": "P", "models": "M"}
-"""What stands for the key of a table of tables, by the setting that holds it."""
+"""Placeholder for the user's key in a table of tables, by the setting that holds the table."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """One table of the file; ``kind`` is the value of the key that names the variant, "" without one."""
+    """One table of the file; ``kind`` is the value of the key that selects the variant, or ""."""
 
     path: str
     table: type[Table]
@@ -52,7 +52,7 @@ class Section:
 
 
 def sections(path: str, table: type[Table], kind: str = "", without: frozenset[str] = frozenset()) -> Iterator[Section]:
-    """A table and all tables in it, each once; ``without`` names settings that another section has."""
+    """A table and all nested tables, each once; ``without`` names settings that another section documents."""
     if path:
         yield Section(path, table, kind)
     for name, field in table.model_fields.items():
@@ -74,7 +74,7 @@ def _variants(path: str, table: type[Table]) -> Iterator[Section]:
 
 
 def _tables(annotation: Any, many: bool = False) -> Iterator[tuple[type[Table], bool]]:
-    """The tables that a field holds, and whether under keys of the user's own."""
+    """The tables that a field holds, and whether the user chooses their keys."""
     if isinstance(annotation, type) and issubclass(annotation, Table):
         yield annotation, many
     for argument in get_args(annotation):
@@ -87,7 +87,7 @@ def reference() -> str:
 
 
 def _fields(section: Section) -> dict[str, FieldInfo]:
-    """Those that are this section's own."""
+    """The fields that this section documents."""
     fields = dict(section.table.model_fields)
     if section.kind:
         shared = next(base for base in section.table.__mro__[1:] if issubclass(base, Tagged) and base.kinds())
@@ -106,7 +106,7 @@ def _section(section: Section) -> str:
 
 
 def _escaped(text: str) -> str:
-    """With the stars that begin no emphasis, which stand outside of literals."""
+    """The text with stars outside of literals escaped, so that they start no emphasis."""
     return "``".join(part if index % 2 else part.replace("*", r"\*") for index, part in enumerate(text.split("``")))
 
 
@@ -115,7 +115,7 @@ def _paragraph(text: str) -> list[str]:
 
 
 def _default(field: FieldInfo) -> str:
-    """What holds without it, as it would be written."""
+    """The field's default, in TOML."""
     if field.is_required():
         return " (required)"
     value = field.get_default(call_default_factory=True, validated_data={})
@@ -142,7 +142,7 @@ def _written(value: Any, field: FieldInfo) -> str:
 
 
 def _markers(field: FieldInfo) -> Iterator[Any]:
-    """What stands beside its type; within a union, beside its members."""
+    """The metadata annotated to a field's type, or to the members of its union."""
     yield from field.metadata
     for argument in get_args(field.annotation):
         yield from getattr(argument, "__metadata__", ())

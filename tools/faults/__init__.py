@@ -1,1 +1,1 @@
-"""Faults on purpose: a gateway as a process of its own, a fake vendor, and what both are made to suffer."""
+"""Fault injection: a gateway in its own process, a fake vendor, and the faults of clients, vendors and processes."""

@@ -1,8 +1,8 @@
-"""Makes a gateway suffer every fault of clients and vendors, one after the other; prints what was seen and given back.
+"""Subjects a gateway to every fault in turn; prints what the client saw and which resources were released.
 
     python -m tools.faults.chaos [--list] [WORD ...]
 
-Loopback only; the gateway is a process of its own, the vendor a fake inside this one. Linux only.
+Loopback and Linux only. The gateway runs in its own process, the fake vendor in this one.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ FAULTS = {
 }
 
 WARM = 12
-"""Calls before anything is counted."""
+"""Warm-up calls before the first count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One fault; ``seconds`` until everything was back, ``grown`` in MiB."""
+    """The result of one fault; ``seconds`` until all resources were released, ``grown`` in MiB."""
 
     name: str
     seen: str
@@ -44,7 +44,7 @@ class Row:
 
 
 def run(names: Sequence[str], tell: Callable[[Row], None]) -> list[Row]:
-    """Raises KeyError for a fault that there is not."""
+    """Runs the named faults and returns their rows. Raises KeyError for an unknown fault."""
     rows: list[Row] = []
     with FakeUpstream("openai", strict=False) as vendor, Gateway(vendor) as gateway:
         for _ in range(WARM):
@@ -64,7 +64,7 @@ def _suffer(name: str, gateway: Gateway, vendor: FakeUpstream) -> Row:
     before = gateway.counts()
 
     def is_back(now: Counts) -> bool:
-        # A pool keeps its threads: one more for each call that ran beside others is no leak.
+        # A thread pool keeps its threads, so a few more after concurrent calls are no leak.
         return now.sockets <= before.sockets and now.reserved <= before.reserved and now.threads <= before.threads + 4
 
     seen = fault(gateway, vendor)
@@ -78,7 +78,7 @@ def line(row: Row) -> str:
 
 
 def main(arguments: Iterable[str]) -> int:
-    """Exit code 1 when a fault ended badly, or when no fault has the words."""
+    """Returns exit code 1 if a fault failed, or if no fault matches the words."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.faults.chaos", description="Makes a gateway suffer faults, one after the other."
     )

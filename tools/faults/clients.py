@@ -1,4 +1,4 @@
-"""What clients do wrong, or suffer: each fault returns what its client saw."""
+"""Client faults: each returns what its client saw."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ MIB = 2**20
 
 
 def abandoned_uploads(gateway: Gateway, vendor: FakeUpstream) -> str:
-    """Many, so that a leak would show."""
+    """Abandons many uploads, so that a leak would show."""
     before = _of_499(gateway)
     for number in range(20):
         client = gateway.client().send(head(CHAT, length=24 * MIB) + b" " * (2 * MIB))
         client.reset() if number % 2 else client.sock.close()
-    # Lines of calls before these may still come.
+    # Access log lines of earlier calls may still arrive.
     until(lambda: _of_499(gateway) >= before + 20)
     return f"{_of_499(gateway) - before} lines of 499"
 
@@ -31,7 +31,7 @@ def _of_499(gateway: Gateway) -> int:
 
 
 def leaves(path: str, behind: bytes, *, stream: bool) -> Fault:
-    """Leaves while the vendor is silent, with ``behind`` sent behind the body; counts whom the vendor lost."""
+    """Sends ``behind`` after the body and disconnects while the vendor is silent; counts the vendor's disconnects."""
 
     def fault(gateway: Gateway, vendor: FakeUpstream) -> str:
         lost = len(vendor.disconnects)
@@ -56,10 +56,10 @@ def half_closes(gateway: Gateway, vendor: FakeUpstream) -> str:
 
 
 def sends(raw: Callable[[], bytes], *, first_line: bool = False) -> Fault:
-    """The one answer to raw bytes, which are made when the fault is, for they may be many."""
+    """The single answer to raw bytes; ``raw`` makes them when the fault runs, because they may be large."""
 
     def fault(gateway: Gateway, vendor: FakeUpstream) -> str:
-        # Before there is a connection, which would be closed if nothing came.
+        # Made before connecting, because the gateway closes a connection that sends nothing in time.
         sent = raw()
         with gateway.client() as client:
             with suppress(ConnectionError):
@@ -73,7 +73,7 @@ def sends(raw: Callable[[], bytes], *, first_line: bool = False) -> Fault:
 
 
 def busies_the_loop(raw: Callable[[], bytes]) -> Fault:
-    """A heavy body; others ask for their health meanwhile."""
+    """Sends a large body and requests /health on another connection meanwhile."""
 
     def fault(gateway: Gateway, vendor: FakeUpstream) -> str:
         sent = request(CHAT, raw())
@@ -160,4 +160,4 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "more bytes than may be in flight": (too_many_bytes, "503, retry-after 1"),
     "reads nothing of an endless stream": (reads_nothing, "cut off, logged as 499"),
 }
-"""Each with the beginning of what has to be seen."""
+"""Each fault by name, with the expected beginning of what its client sees."""

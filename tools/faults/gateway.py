@@ -1,6 +1,6 @@
-"""A gateway as a process of its own, looked at from outside: threads, sockets and memory, as the system counts them.
+"""A gateway in its own process, with its threads, sockets and memory as the kernel counts them.
 
-Loopback only; Linux only, for the counts come from /proc.
+Loopback only. Linux only, because the counts come from /proc.
 """
 
 from __future__ import annotations
@@ -67,20 +67,20 @@ interval = "1h"
 """
 
 LIMITED = ("openai/gpt-4", "second/gpt-4")
-"""Whose reservations are counted."""
+"""Models whose token reservations are counted."""
 
 CHAT = "/llm/openai/v1/chat/completions"
 MESSAGES = "/llm/anthropic/v1/messages"
 TRIES = 50
 RESERVED = 1_000_000
-"""Output tokens that each call asks for, and that come back when it is over."""
+"""Output tokens that each call reserves and releases when it ends."""
 
 _HEALTH = re.compile(r"health: http://127\.0\.0\.1:(\d+)/")
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """``rss`` in MiB; ``reserved`` in calls whose reservation is not back."""
+    """``rss`` in MiB; ``reserved`` is the number of calls whose reservation is not released."""
 
     threads: int
     sockets: int
@@ -92,10 +92,10 @@ class Counts:
 
 
 class Gateway:
-    """Use as a context manager."""
+    """A running ``nexus`` process. Use as a context manager."""
 
     def __init__(self, vendor: FakeUpstream, more: str = "") -> None:
-        """``more`` are lines of ``[server]``."""
+        """``more`` are additional lines for ``[server]``."""
         self._folder = tempfile.TemporaryDirectory()
         self._file = Path(self._folder.name) / "nexus.toml"
         providers = (PROVIDER.format(name=name, vendor=vendor.base_url) for name in ("openai", "second"))
@@ -138,7 +138,7 @@ class Gateway:
         return self._process.pid
 
     def wait(self) -> int:
-        """Until it ends; its exit code."""
+        """Waits for the process to end and returns its exit code."""
         return self._process.wait(PATIENCE)
 
     @property
@@ -149,8 +149,8 @@ class Gateway:
         return Client(self.port)
 
     def counts(self) -> Counts:
-        """As of now. Asks small calls, whose headers tell what is reserved."""
-        # First, for it opens the connections that every count has.
+        """The current counts. Sends small calls, whose headers tell how much is reserved."""
+        # First, because it opens connections, which every count must include.
         reserved = self._reserved() // RESERVED
         process = Path(f"/proc/{self._process.pid}")
         status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
@@ -165,14 +165,14 @@ class Gateway:
         return reserved
 
     def _remaining(self, model: str) -> int:
-        """Tokens that are left; 0 where a fault that was meant for another call met this one."""
+        """Remaining tokens, or 0 if a fault queued for another call hit this one."""
         with suppress(OSError, HTTPException), self.client() as client:
             reply = client.call({"model": model, "max_tokens": 1}, headers={"Connection": "close"})
             return int(reply.headers.get("x-ratelimit-remaining-tokens", "0"))
         return 0
 
     def settle(self, holds: Callable[[Counts], bool], seconds: float = PATIENCE) -> tuple[Counts, float]:
-        """Waits until what was taken is back; the counts, and in how long."""
+        """Waits until ``holds`` or ``seconds`` are over; returns the counts and the seconds waited."""
         began = time.monotonic()
         while True:
             now = self.counts()
@@ -226,7 +226,7 @@ def body(more: Mapping[str, Any]) -> bytes:
 
 
 def until(holds: Callable[[], bool]) -> bool:
-    """Whether it came true within patience."""
+    """Waits up to ``PATIENCE`` for ``holds``; returns whether it became true."""
     deadline = time.monotonic() + PATIENCE
     while not holds():
         if time.monotonic() > deadline:

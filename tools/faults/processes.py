@@ -1,4 +1,4 @@
-"""What happens to processes: a worker or the supervisor is killed under load, a server of two is stopped under load."""
+"""Process faults: a worker or the supervisor is killed, or a server with two workers is stopped, under load."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tools.raw_client import PATIENCE, head
 
 CALLERS = 8
 AFTERWARDS = 40
-"""Calls that are made before the fault, and after it."""
+"""Calls before the fault, and again after it."""
 
 LOST = "lost"
 
 
 class Load:
-    """Calls one after the other by each of some callers, as a load balancer sends them: to whoever is ready."""
+    """Several callers, each with one call at a time, as behind a load balancer: only while the gateway is ready."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -45,13 +45,13 @@ class Load:
                 self.seen[seen] += 1
 
     def _is_ready(self) -> bool:
-        """Or not there for the moment: what a call then meets is counted."""
+        """Whether to call: True also if the gateway cannot be asked, because the failed call is then counted."""
         with suppress(OSError, HTTPException), self._gateway.client() as client:
             return client.send(head("/ready", method="GET")).reply("GET").status == 200
         return True
 
     def more(self, count: int) -> None:
-        """Waits for so many further calls."""
+        """Waits for ``count`` more calls."""
         wanted = self.seen.total() + count
         until(lambda: self.seen.total() >= wanted)
 
@@ -77,7 +77,7 @@ def is_alive(pid: int) -> bool:
 
 @contextmanager
 def two_under_load(vendor: FakeUpstream, more: str = "") -> Iterator[tuple[Gateway, Load]]:
-    """Two workers that serve, and callers; ``more`` are lines of ``[server]``."""
+    """A gateway with two ready workers, under load; ``more`` are additional lines for ``[server]``."""
     with Gateway(vendor, f"workers = 2\n{more}") as own:
         until(lambda: len(workers_of(own)) == 2)
         load = Load(own)
@@ -86,7 +86,7 @@ def two_under_load(vendor: FakeUpstream, more: str = "") -> Iterator[tuple[Gatew
 
 
 def worker_killed(gateway: Gateway, vendor: FakeUpstream) -> str:
-    """Every caller had one call under way at most, half of them at the worker that died."""
+    """At most one call per caller may be lost: each has at most one in flight."""
     with two_under_load(vendor) as (own, load):
         victim = workers_of(own)[0]
         os.kill(victim, signal.SIGKILL)
@@ -123,4 +123,4 @@ FAULTS = {
     "the supervisor is killed under load": (supervisor_killed, "no worker left"),
     "a stop under load": (stopped, "0 lost or failed, exit code 0"),
 }
-"""Each with the beginning of what has to be seen."""
+"""Each fault by name, with the expected beginning of what is seen."""

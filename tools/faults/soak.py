@@ -1,9 +1,9 @@
-"""Mixed traffic for minutes: good calls, abandoned uploads, resets, stalls, slow readers; and what remains of it.
+"""Soak test: good calls, abandoned uploads, resets, stalls and slow readers for minutes; then checks for leaks.
 
     python -m tools.faults.soak [MINUTES]
 
-It ends with the threads, sockets and memory that it began with, or 1. Loopback only; the gateway is a process of its
-own, the vendor a fake inside this one. Linux only.
+Exits with 1 if threads, sockets or memory have grown. Loopback and Linux only. The gateway runs in its own process, the
+fake vendor in this one.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from tools.raw_client import PATIENCE, head, request
 
 CLIENTS = 8
 WARM = 0.2
-"""The part of the time after which the first figures are taken."""
+"""Fraction of the time after which the first counts are taken."""
 
 SLACK = 1.1
-"""How much larger memory may be at the end: pools and caches fill slowly."""
+"""Allowed growth factor of memory, because pools and caches fill slowly."""
 
 Act = Callable[[Gateway, random.Random], None]
 
@@ -81,7 +81,7 @@ ACTS: dict[str, tuple[Act, int]] = {
     "slow reader": (_read_slowly, 3),
     "nonsense": (_nonsense, 5),
 }
-"""Each with how often it comes among the others."""
+"""Each act by name, with its relative frequency."""
 
 VENDOR = (
     *[Behaviour()] * 12,
@@ -95,7 +95,7 @@ VENDOR = (
 
 
 def soak(minutes: float, say: Callable[[str], None]) -> tuple[Counts, Counts, int]:
-    """The counts after the first part and at the end, and how many tracebacks the log has."""
+    """The counts after the warm-up and at the end, and the number of tracebacks in the log."""
     done: Counter[str] = Counter()
     stop = threading.Event()
     with FakeUpstream("openai", strict=False, keep=False) as vendor, Gateway(vendor) as gateway:
@@ -111,7 +111,7 @@ def soak(minutes: float, say: Callable[[str], None]) -> tuple[Counts, Counts, in
         stop.set()
         for thread in pool:
             thread.join(PATIENCE)
-        # Memory is given back by a look every ten seconds; kept connections close after three.
+        # The gateway releases memory every ten seconds and closes idle connections after three.
         after, _ = gateway.settle(lambda now: is_back(before, now) and now.sockets <= 6, seconds=30)
         say(f"after: {after}")
         say(", ".join(f"{count} {name}" for name, count in sorted(done.items())))
@@ -134,7 +134,7 @@ def _client(gateway: Gateway, vendor: FakeUpstream, stop: threading.Event, done:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit code 1 where something did not come back."""
+    """Returns exit code 1 if something was not released."""
 
     def say(text: str) -> None:
         sys.stdout.write(f"{text}\n")

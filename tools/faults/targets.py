@@ -1,6 +1,6 @@
-"""What several vendors do wrong in one call: from the first on every one that is asked fails in its own way.
+"""Faults of several vendors in one call: each target that is tried may fail in its own way.
 
-The targets of the virtual model ``both`` stand behind one fake, which does what comes next, whoever is asked.
+All targets of the virtual model ``both`` are one fake vendor, which follows its queue of behaviours.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MODEL = "both"
 
 
 def after(*behaviours: Behaviour, stream: bool = False, path: str = CHAT, model: str = MODEL) -> Fault:
-    """One for each vendor that is asked; what the client saw, and what came of each attempt."""
+    """One behaviour for each attempt; the fault returns what the client saw and the outcome of each attempt."""
 
     def fault(gateway: Gateway, vendor: FakeUpstream) -> str:
         vendor.next(*behaviours)
@@ -32,7 +32,7 @@ def after(*behaviours: Behaviour, stream: bool = False, path: str = CHAT, model:
 
 
 def leaves(gateway: Gateway, vendor: FakeUpstream) -> str:
-    """The client goes while the second vendor is silent; counts whom that vendor lost."""
+    """The client disconnects while the second vendor is silent; counts that vendor's disconnects."""
     lost, asked = len(vendor.disconnects), len(vendor.requests)
     vendor.next(Behaviour(status=503), Behaviour(hang=True))
     with gateway.client() as client:
@@ -75,4 +75,4 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     ),
     "is down, the client leaves the second": (leaves, "1 call"),
 }
-"""Each with the beginning of what has to be seen."""
+"""Each fault by name, with the expected beginning of what its client sees."""

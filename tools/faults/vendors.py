@@ -1,4 +1,4 @@
-"""What vendors do wrong: each fault is one answer, and returns what the client saw of it."""
+"""Vendor faults: each is one answer of the vendor, and returns what the client saw."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def asks_for(model: str) -> Fault:
 
 
 def idles(gateway: Gateway, vendor: FakeUpstream) -> str:
-    """Connections are used, left alone for longer than they are kept, and used again."""
+    """Lets pooled connections idle for longer than the pool keeps them, then calls again."""
     statuses = []
     for _ in range(2):
         with gateway.client() as client:
@@ -71,4 +71,4 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "has a name that nobody knows": (asks_for("nowhere/gpt-4"), "502"),
     "drops idle connections": (idles, "200, 200"),
 }
-"""Each with the beginning of what has to be seen."""
+"""Each fault by name, with the expected beginning of what its client sees."""

@@ -1,1 +1,1 @@
-"""What a release is made of: artefacts that build the same anywhere, the lock file, and what an install weighs."""
+"""Release tools: reproducible artefacts, the lock file, and the size of an install."""

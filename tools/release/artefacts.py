@@ -1,7 +1,7 @@
-"""``python -m tools.release.artefacts [FOLDER]``: sdist and wheel of the last commit, the same bytes wherever built.
+"""``python -m tools.release.artefacts [FOLDER]``: builds a reproducible sdist and wheel of the last commit.
 
-The sources are those of git, never what else lies in the folder; every time in an artefact is the commit's
-(``SOURCE_DATE_EPOCH`` where it is set). The wheel is built from the sdist. Same setuptools, same bytes.
+Builds from git, never from untracked files. Every timestamp in an artefact is the commit's, or ``SOURCE_DATE_EPOCH`` if
+set. Builds the wheel from the sdist. The same setuptools version produces the same bytes.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ CHECKS = (("twine", "check", "--strict"), ("check_wheel_contents",))
 
 
 class NotBuilt(Exception):
-    """A step failed; the message is what it said."""
+    """A step failed; the message is its output."""
 
 
 def build(folder: Path, source: Path = ROOT, commit: str = "HEAD") -> tuple[Path, Path]:
-    """The sdist and the wheel of a commit, made in ``folder``.
+    """Builds the sdist and the wheel of a commit in ``folder`` and returns their paths.
 
     Raises:
         NotBuilt: A step failed.
@@ -53,7 +53,7 @@ def build(folder: Path, source: Path = ROOT, commit: str = "HEAD") -> tuple[Path
 
 
 def _backend(source: Path, hook: str, target: Path, epoch: int) -> Path:
-    """The file that a hook of PEP 517 makes of a folder of sources."""
+    """The file that a PEP 517 hook builds from a source folder."""
     target.mkdir()
     program = f"import os; os.umask(0o022); from setuptools import build_meta; build_meta.{hook}({str(target)!r})"
     _run(source, sys.executable, "-c", program, **{EPOCH: str(epoch), "PYTHONHASHSEED": "0", "TZ": "UTC"})
@@ -62,7 +62,7 @@ def _backend(source: Path, hook: str, target: Path, epoch: int) -> Path:
 
 
 def canonical(archive: bytes, epoch: int) -> bytes:
-    """A ``.tar.gz`` with its members in order, of nobody, at one time."""
+    """The ``.tar.gz`` with its members sorted, without owners, and with one timestamp."""
     plain = io.BytesIO()
     with tarfile.open(fileobj=io.BytesIO(archive)) as read, tarfile.open(fileobj=plain, mode="w") as written:
         for member in sorted(read.getmembers(), key=lambda member: member.name):
@@ -88,10 +88,10 @@ def _run(folder: Path, *command: str, **variables: str) -> str:
 
 
 def check(sdist: Path, wheel: Path) -> None:
-    """What a registry would refuse, and what does not belong into a wheel.
+    """Checks for what a registry would reject and for files that do not belong in a wheel.
 
     Raises:
-        NotBuilt: With what the check says.
+        NotBuilt: A check failed; the message is its output.
     """
     for module, *options in CHECKS:
         files = [wheel] if module == "check_wheel_contents" else [sdist, wheel]

@@ -1,8 +1,8 @@
-"""``python -m tools.release.lock``: write ``requirements.lock`` anew, or say that it is stale.
+"""``python -m tools.release.lock``: updates ``requirements.lock``, or reports that it is stale.
 
-It pins what the default install and every extra but ``dev`` need, with hashes, for every platform and each Python from
-the oldest of setup.py on, and what builds the wheel. Pins stay while they fit;
-``--upgrade`` takes the newest.
+The lock pins, with hashes, the requirements of the default install, of every extra except ``dev``, and of the wheel
+build, for every platform and each Python from setup.py's minimum on. Pins stay while they satisfy the requirements;
+``--upgrade`` takes the newest versions.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 LOCK = ROOT / "requirements.lock"
 UNLOCKED = "dev"
-"""The extra that no installed gateway needs."""
+"""The extra for development, which the lock leaves out."""
 
 WANTED = "setup.py.in"
-"""Where the remarks in the lock say that a package is asked for."""
+"""The name of the requirements' source in the lock's comments."""
 
 HEADER = "# Made by `python -m tools.release.lock`: the default install with every extra, and what builds the wheel.\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What setup.py and pyproject.toml ask for."""
+    """The requirements in setup.py and pyproject.toml."""
 
     python: str
-    """The oldest, such as 3.11."""
+    """The oldest supported version, such as 3.11."""
     runtime: tuple[Requirement, ...]
     build: tuple[Requirement, ...]
 
@@ -47,7 +47,7 @@ class Declared:
 
 
 def declared() -> Declared:
-    """The requirements as setup.py hands them to setuptools."""
+    """The requirements that setup.py passes to setuptools."""
     with mock.patch("setuptools.setup") as called:
         file = ROOT / "setup.py"
         exec(compile(file.read_text(), str(file), "exec"), {"__file__": str(file)})
@@ -64,7 +64,7 @@ def declared() -> Declared:
 
 
 def locked(text: str) -> dict[str, list[Requirement]]:
-    """Every pin by its package's name; hashes and remarks left out."""
+    """Pins by package name, without hashes and comments."""
     found: dict[str, list[Requirement]] = {}
     for line in text.splitlines():
         if line and not line.startswith((" ", "#")):
@@ -74,7 +74,7 @@ def locked(text: str) -> dict[str, list[Requirement]]:
 
 
 def stale(wanted: Declared, text: str) -> list[str]:
-    """What of the requirements the lock does not hold, without asking a registry."""
+    """The requirements that the lock does not satisfy; makes no request to a registry."""
     pins = locked(text)
     problems: list[str] = []
     for need in wanted:
@@ -89,7 +89,7 @@ def stale(wanted: Declared, text: str) -> list[str]:
 
 
 def _asked_by(text: str) -> dict[str, str]:
-    """For each package the remark behind it that says who needs it."""
+    """The comment that says what needs a package, by package name."""
     found: dict[str, str] = {}
     name = ""
     for line in text.splitlines():
@@ -101,7 +101,7 @@ def _asked_by(text: str) -> dict[str, str]:
 
 
 def resolve(wanted: Declared, before: str, *options: str) -> str:
-    """The text of the lock file, as uv resolves it; asks the registry."""
+    """The text of the lock file, resolved by uv from the registry."""
     if find_spec("uv") is None:
         raise SystemExit("uv is not installed: pip install -e '.[dev]'")
     with tempfile.TemporaryDirectory() as folder:

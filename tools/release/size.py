@@ -1,6 +1,6 @@
-"""``python -m tools.release.size WHEEL[EXTRAS]``: what an install of a wheel weighs, package by package.
+"""``python -m tools.release.size WHEEL[EXTRAS]``: the installed size of a wheel, package by package.
 
-Counted are the bytes of all files that pip put there, compiled ones too, without pip and setuptools themselves.
+Counts the bytes of all files that pip installs, including compiled ones, without pip and setuptools themselves.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 MOST = 95_000_000
-"""Bytes that a default install may have."""
+"""Maximum size of a default install, in bytes."""
 
 NOT_OURS = frozenset({"pip", "setuptools"})
 
 
 class NotInstalled(Exception):
-    """pip could not; the message is what it said."""
+    """pip failed; the message is its output."""
 
 
 def installed(what: str, folder: Path, python: str = sys.executable) -> Path:
-    """The Python of a fresh environment in ``folder`` with a wheel, or what else pip takes, in it.
+    """Installs a wheel, or any other pip requirement, into a new environment in ``folder``; returns its Python.
 
     Raises:
-        NotInstalled: No registry is reached, or something does not fit.
+        NotInstalled: The registry is unreachable, or requirements conflict.
     """
     plain = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     made = folder / "bin" / "python"
@@ -40,7 +40,7 @@ def installed(what: str, folder: Path, python: str = sys.executable) -> Path:
 
 
 def weights(environment: Path) -> Mapping[str, int]:
-    """Bytes of each distribution in an environment, the heaviest first."""
+    """Bytes of each distribution in an environment, largest first."""
     [packages] = environment.glob("lib/python*/site-packages")
     found = {
         distribution.metadata["Name"]: _bytes(distribution)
