@@ -21,6 +21,7 @@ from nexus.accounting import database
 from nexus.settings.warnings import _FOR_AUTHORITIES, _FOR_PROXIES
 from tests import examples as examples
 from tests.console import command as command
+from tests.peers import fresh_heap as fresh_heap
 from tests.peers import no_leak as no_leak
 from tests.peers import tls as tls
 from tests.secrets import cut
@@ -31,6 +32,18 @@ from tools.fake_upstream import FakeUpstream
 
 Serve = Callable[..., Nexus]
 
+
+def _keep_in_memory(folder: str = "/dev/shm") -> None:
+    """What tests write: to make files on a disk and delete them took longer than most tests do otherwise."""
+    if "TMPDIR" in os.environ or not os.access(folder, os.W_OK | os.X_OK):
+        return
+    found = os.statvfs(folder)
+    # Containers often have a small one, or one from which nothing can be started.
+    if found.f_bavail * found.f_frsize >= 2**30 and not found.f_flag & os.ST_NOEXEC:
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+
+
+_keep_in_memory()
 STATE = tempfile.TemporaryDirectory(prefix="nexus-state-")
 
 

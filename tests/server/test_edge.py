@@ -251,6 +251,7 @@ class TestExpect:
         assert answer.startswith(f"HTTP/1.1 {status} ".encode())
 
 
+@pytest.mark.usefixtures("fresh_heap")
 class TestAbandonedUploads:
     SIZE = 100_000
 
@@ -366,9 +367,8 @@ class TestBytesInFlight:
     @pytest.mark.parametrize("failed", [0, 1], ids=["at once", "after a failed attempt"])
     @pytest.mark.parametrize("path", [CHAT_PATH, MESSAGES_PATH], ids=["passed", "translated"])
     def test_and_nobody_holds_it_any_more(
-        self, serve: Serve, openai_upstream: FakeUpstream, size: int, failed: int, path: str
+        self, fresh_heap: None, serve: Serve, openai_upstream: FakeUpstream, size: int, failed: int, path: str
     ) -> None:
-        gc.collect()  # Only what this test leaves behind is judged.
         nexus = serve(openai_config(openai_upstream.base_url))
         for _ in range(failed):
             openai_upstream.next(Behaviour(status=503, headers=(("retry-after", "0"),)))
@@ -386,18 +386,16 @@ class TestBytesInFlight:
     @pytest.mark.parametrize("path", [CHAT_PATH, MESSAGES_PATH], ids=["passed", "translated"])
     @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
     def test_a_call_that_is_over_is_gone_without_the_collector(
-        self, serve: Serve, openai_upstream: FakeUpstream, path: str, stream: bool
+        self, fresh_heap: None, serve: Serve, openai_upstream: FakeUpstream, path: str, stream: bool
     ) -> None:
         nexus = serve(openai_config(openai_upstream.base_url))
-        gc.collect()
-        before = heavy_calls(-1)
         gc.disable()
         try:
             with RawClient(nexus) as client:
                 client.send(request(path, {**CHAT, "stream": stream, "max_tokens": 9}))
                 openai_upstream.wait_for_requests(1)
                 assert client.reply().status == 200
-            wait_until(lambda: not nexus.server.calls and heavy_calls(-1) == before)
+            wait_until(lambda: not nexus.server.calls and heavy_calls(-1) == 0)
         finally:
             gc.enable()
 

@@ -289,7 +289,9 @@ def test_no_call_fails_while_the_file_flips(toml: str, tmp_path: Path) -> None:
         assert [window.total for window in limits.store._windows.values()] == [seen.total()]
 
 
-def test_threads_connections_and_memory_are_given_back(place: Place, toml: str, openai_upstream: FakeUpstream) -> None:
+def test_threads_connections_and_memory_are_given_back(
+    fresh_heap: None, place: Place, toml: str, openai_upstream: FakeUpstream
+) -> None:
     def turn(number: int) -> None:
         place.reload(toml + f'[llm.providers.openai.timeouts]\nidle = "{number + 1}s"\n')
         assert place.chat().status == 200
