@@ -362,13 +362,16 @@ def test_serving(
     assert configured == [("debug", "text", ("sk-hushhush-openai", "sk-hushhush-both") if not demo else ())]
 
 
-def test_check_and_version_do_not_load_the_server(tmp_path: Path) -> None:
-    program = (
-        "import sys; from nexus.cli.main import main; main(['check']);"
-        "assert not {'tornado', 'boto3', 'google.auth'} & set(sys.modules)"
+def test_check_loads_neither_the_server_nor_what_no_vendor_of_the_file_needs(tmp_path: Path) -> None:
+    (tmp_path / "nexus.toml").write_text(
+        '[llm.providers]\no = { type = "openai", api_key = "none", models.m = {} }\n'
+        'g = { type = "google", api_key = "k-hushhush", models.m = {} }\n'
     )
-    run = python(program, tmp_path)
-    assert run.returncode == 0, run.stderr
+    run = python("import sys; from nexus.cli.main import main; main(['check']); print(*sys.modules)", tmp_path)
+    *said, loaded = run.stdout.splitlines()
+    assert "nexus.providers.google" in loaded.split(), run.stderr
+    assert not {"tornado", "boto3", "botocore", "google.auth"} & set(loaded.split())
+    assert "present" in "".join(said) and "k-hushhush" not in run.stdout
 
 
 def test_init_writes_where_it_is_told(command: Command, tmp_path: Path) -> None:
@@ -463,17 +466,25 @@ def test_words_about_the_command_line_need_no_settings(tmp_path: Path, words: li
 
 def test_a_start_imports_no_codec_and_nothing_of_a_vendor_that_is_not_configured(tmp_path: Path) -> None:
     """A codec comes with the first call that is translated; a reload brings a vendor."""
-    (tmp_path / "nexus.toml").write_text('llm.providers.a = { type = "openai", api_key = "sk-x", models.m = {} }\n')
+    (tmp_path / "nexus.toml").write_text(
+        'telemetry.semconv = "1.36"\nllm.providers.a = { type = "openai", api_key = "sk-x", models.m = {} }\n'
+    )
     program = (
-        "import sys; from pathlib import Path; import nexus.server.run; from nexus.settings import load;"
-        "load(Path('nexus.toml'), {}); print(*sys.modules)"
+        "import asyncio, sys, nexus.server.run\nfrom pathlib import Path\n"
+        "from nexus.server.listeners import Listeners\nfrom nexus.server.listening import bind\n"
+        "from nexus.server.running import start\nfrom nexus.settings import ListenAddress, load\n"
+        "settings = load(Path('nexus.toml'), {})\nprint(*sys.modules)\n"
+        "async def main():\n    await start(settings, Listeners(bind(ListenAddress('127.0.0.1', 0)))).stop()\n"
+        "asyncio.run(main())\nprint(*sys.modules)"
     )
     run = python(program, tmp_path)
     assert run.returncode == 0, run.stderr
-    loaded = set(run.stdout.split())
+    loaded, started = (set(line.split()) for line in run.stdout.splitlines())
     own = {name for name in loaded if name.startswith("nexus.providers.") and name.count(".") == 2}
     assert own == {"nexus.providers.openai"}
-    late = (".codec", ".passthrough", ".passed", "otel.exporting", "dashboard.data")
-    assert {name for name in loaded if name.endswith(late)} == {"nexus.protocols.codec"}
-    foreign = {"boto3", "google.auth", "redis", "jwt", "cryptography", "opentelemetry", "genai_prices", "argparse"}
+    late = (".codec", ".passthrough", ".passed", ".read_request", ".read_response", ".read_stream", ".write_request")
+    assert {name for name in loaded if name.endswith((*late, "dashboard.data"))} == {"nexus.protocols.codec"}
+    foreign = {"boto3", "google.auth", "redis", "jwt", "cryptography", "genai_prices", "argparse"}
     assert not foreign & loaded
+    exporters = ("opentelemetry", "grpc", "google.protobuf", "nexus.telemetry.otel.")
+    assert not {name for name in started if name.startswith(exporters)}

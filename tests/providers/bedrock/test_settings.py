@@ -143,20 +143,6 @@ def test_foreign_hosts_name_no_region(host: str | None) -> None:
     assert region_of(host) is None
 
 
-def test_botocore_is_imported_for_bedrock_only(tmp_path: Path) -> None:
-    file = tmp_path / "nexus.toml"
-    file.write_text('[llm.providers.o]\ntype = "openai"\napi_key = "none"\n[llm.providers.o.models.m]\n')
-    run = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "nexus", "check", "-c", str(file)],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=Path(__file__).parents[3],
-    )
-    assert "pydantic" in run.stderr
-    assert "botocore" not in run.stderr
-
-
 def test_a_missing_botocore_is_said_before_anything_is_served() -> None:
     script = (
         "import sys; sys.modules['botocore'] = None\n"

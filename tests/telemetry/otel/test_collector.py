@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -344,22 +342,3 @@ def test_a_collector_that_refuses_is_said_once(
         nexus.__exit__()
     told = [record.getMessage() for record in caplog.records if record.name.startswith(("nexus.telemetry", "opentel"))]
     assert len(told) == 2
-
-
-def test_nothing_is_imported_where_nothing_is_configured(tmp_path: Path) -> None:
-    file = tmp_path / "nexus.toml"
-    file.write_text(openai_config("http://127.0.0.1:9") + '[telemetry]\nsemconv = "1.36"\n')
-    code = (
-        "import asyncio, sys\nfrom pathlib import Path\n"
-        "from nexus.settings import load, ListenAddress\nfrom nexus.server.listening import bind\n"
-        "from nexus.server.listeners import Listeners\n"
-        "from nexus.server.running import start\n"
-        f"settings = load(Path({str(file)!r}), {{}})\n"
-        "async def main():\n    running = start(settings, Listeners(bind(ListenAddress('127.0.0.1', 0))))\n"
-        "    await running.stop()\n"
-        "asyncio.run(main())\n"
-        "late = ('opentelemetry', 'grpc', 'google.protobuf', 'nexus.telemetry.otel.')\n"
-        "print([name for name in sys.modules if name.startswith(late)])\n"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
-    assert ran.stdout.strip() == "[]"
