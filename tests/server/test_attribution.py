@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from nexus.settings import load
 from nexus.settings.problems import SettingsError
 from tests.conftest import Serve
-from tests.server.vendors import LANES, Lane
+from tests.server.vendors import LANES, Stand
 from tests.serving import Nexus, Reply
 from tools.fake_upstream import FakeUpstream
 
@@ -51,10 +52,9 @@ def told(upstream: FakeUpstream) -> Any:
 
 
 @pytest.fixture(params=CLOUDS, ids=lambda lane: lane.name)
-def cloud(request: pytest.FixtureRequest, serve: Serve, tmp_path: Path) -> Any:
-    lane: Lane = request.param
-    with FakeUpstream(lane.vendor) as upstream:
-        yield serve(lane.config(upstream, tmp_path) + CALLERS), upstream
+def cloud(request: pytest.FixtureRequest, stand: Stand) -> tuple[Nexus, FakeUpstream]:
+    standing = stand(replace(request.param, behind=CALLERS))
+    return standing.nexus, standing.upstream
 
 
 @pytest.mark.parametrize("client", PATHS)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import openai
@@ -12,8 +10,7 @@ from google import genai
 from google.genai import types
 
 from nexus.accounting.record import CallRecord
-from tests.conftest import Serve
-from tests.server.vendors import CONFIGS
+from tests.server.vendors import Lane, Stand
 from tests.serving import Nexus, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 from tools.fake_upstream.endpoints import vector
@@ -28,15 +25,22 @@ LANES: dict[str, tuple[str, str, int, int | None]] = {
 }
 """The vendor, its model, a size that it takes, and what two texts are counted as, where they are."""
 
-Lane = tuple[Nexus, FakeUpstream, str]
+Asked = tuple[Nexus, FakeUpstream, str]
 
 
 @pytest.fixture
-def lane(request: pytest.FixtureRequest, serve: Serve, tmp_path: Path) -> Iterator[Lane]:
+def lane(request: pytest.FixtureRequest, stand: Stand) -> Asked:
     vendor, model = request.param
-    with FakeUpstream(vendor) as upstream:
-        nexus = serve(CONFIGS[vendor](upstream, tmp_path) + f'models.m.rename = "{model}"\nmodels.chat = {{}}\n')
-        yield nexus, upstream, "v/m"
+    standing = stand(Lane(model, vendor, model, None, "models.chat = {}\n"))
+    return standing.nexus, standing.upstream, "v/m"
+
+
+@pytest.fixture
+def records(lane: Asked, monkeypatch: pytest.MonkeyPatch) -> list[CallRecord]:
+    nexus, _, _ = lane
+    records: list[CallRecord] = []
+    monkeypatch.setattr(nexus.server, "consumers", (*nexus.server.consumers, records.append))
+    return records
 
 
 PLACES = pytest.mark.parametrize("lane", [one[:2] for one in LANES.values()], ids=LANES.keys(), indirect=True)
@@ -48,10 +52,10 @@ PLACES = pytest.mark.parametrize("lane", [one[:2] for one in LANES.values()], id
     ids=LANES.keys(),
     indirect=["lane"],
 )
-def test_the_sdk_gets_vectors_in_their_order(lane: Lane, size: int, tokens: int | None) -> None:
+def test_the_sdk_gets_vectors_in_their_order(
+    lane: Asked, records: list[CallRecord], size: int, tokens: int | None
+) -> None:
     nexus, upstream, model = lane
-    records: list[CallRecord] = []
-    nexus.server.consumers = (*nexus.server.consumers, records.append)
     with openai.OpenAI(base_url=nexus.openai, api_key="unused", max_retries=0) as client:
         # The SDK itself asks for base64.
         got = client.embeddings.create(model=model, input=["a", "bcd"], dimensions=size)
@@ -67,7 +71,7 @@ def test_the_sdk_gets_vectors_in_their_order(lane: Lane, size: int, tokens: int 
 
 
 @PLACES
-def test_one_text_as_numbers(lane: Lane) -> None:
+def test_one_text_as_numbers(lane: Asked) -> None:
     nexus, upstream, model = lane
     reply = nexus.post("/llm/openai/v1/embeddings", {"model": model, "input": "abc", "user": "me"})
     assert reply.status == 200, reply.body
@@ -87,17 +91,17 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize(("body", "words"), REFUSED.values(), ids=REFUSED.keys())
 @pytest.mark.parametrize("lane", [("gemini", "gemini-embedding-001")], indirect=True)
-def test_what_no_other_vendor_can_read(lane: Lane, body: dict[str, Any], words: str) -> None:
+def test_what_no_other_vendor_can_read(lane: Asked) -> None:
     nexus, upstream, model = lane
-    reply = nexus.post("/llm/openai/v1/embeddings", {"model": model, **body})
-    assert (reply.status, reply.json["error"]["message"].startswith(words)) == (400, True), reply.body
-    assert upstream.requests == []
+    for name, (body, words) in REFUSED.items():
+        reply = nexus.post("/llm/openai/v1/embeddings", {"model": model, **body})
+        assert (reply.status, reply.json["error"]["message"].startswith(words)) == (400, True), (name, reply.body)
+        assert upstream.requests == [], name
 
 
 @pytest.mark.parametrize("lane", [("bedrock", "cohere.embed-english-v3")], indirect=True)
-def test_many_texts_are_several_requests(lane: Lane) -> None:
+def test_many_texts_are_several_requests(lane: Asked) -> None:
     nexus, upstream, model = lane
     texts = ["x" * (1 + index % 7) for index in range(200)]
     reply = nexus.post("/llm/openai/v1/embeddings", {"model": model, "input": texts, "input_type": "search_query"})
@@ -108,10 +112,8 @@ def test_many_texts_are_several_requests(lane: Lane) -> None:
 
 
 @pytest.mark.parametrize("lane", [("bedrock", "amazon.titan-embed-text-v2:0")], indirect=True)
-def test_a_failure_in_between_books_what_was_used(lane: Lane) -> None:
+def test_a_failure_in_between_books_what_was_used(lane: Asked, records: list[CallRecord]) -> None:
     nexus, upstream, model = lane
-    records: list[CallRecord] = []
-    nexus.server.consumers = (*nexus.server.consumers, records.append)
     upstream.next(Behaviour(), Behaviour(status=400, message="too long"))
     reply = nexus.post("/llm/openai/v1/embeddings", {"model": model, "input": ["a", "b", "c"]})
     assert (reply.status, reply.json["error"]["message"]) == (400, "too long")
@@ -121,14 +123,14 @@ def test_a_failure_in_between_books_what_was_used(lane: Lane) -> None:
 
 
 @pytest.mark.parametrize("lane", [("bedrock", "amazon.titan-embed-text-v1")], indirect=True)
-def test_a_model_of_one_size(lane: Lane) -> None:
+def test_a_model_of_one_size(lane: Asked) -> None:
     nexus, _, model = lane
     reply = nexus.post("/llm/openai/v1/embeddings", {"model": model, "input": "a", "dimensions": 256})
     assert (reply.status, reply.json["error"]["param"]) == (400, "dimensions")
 
 
 @PLACES
-def test_a_model_that_answers_has_no_embeddings(lane: Lane) -> None:
+def test_a_model_that_answers_has_no_embeddings(lane: Asked) -> None:
     nexus, _, _ = lane
     reply = nexus.post("/llm/openai/v1/embeddings", {"model": "v/chat", "input": "a"})
     assert reply.status == 404
@@ -136,7 +138,7 @@ def test_a_model_that_answers_has_no_embeddings(lane: Lane) -> None:
 
 
 @pytest.mark.parametrize("lane", [("gemini", "gemini-embedding-001")], indirect=True)
-def test_an_answer_that_is_not_what_was_asked_for(lane: Lane) -> None:
+def test_an_answer_that_is_not_what_was_asked_for(lane: Asked) -> None:
     nexus, upstream, model = lane
     for body in (b'{"embeddings": []}', b'{"embeddings": [{"values": ["a"]}]}', b"<html>"):
         upstream.next(Behaviour(body=body))
@@ -149,7 +151,7 @@ GOOGLES = {**LANES, "openai": ("openai", "text-embedding-3-small", 256, 11)}
 @pytest.mark.parametrize(
     ("lane", "size"), [(one[:2], one[2]) for one in GOOGLES.values()], ids=GOOGLES.keys(), indirect=["lane"]
 )
-def test_googles_sdk_gets_them_too(lane: Lane, size: int) -> None:
+def test_googles_sdk_gets_them_too(lane: Asked, size: int) -> None:
     nexus, upstream, model = lane
     options = types.HttpOptions(base_url=f"{nexus.base}/llm/google", api_version="v1beta")
     config = types.EmbedContentConfig(output_dimensionality=size, task_type="RETRIEVAL_QUERY")
@@ -169,7 +171,7 @@ def test_googles_sdk_gets_them_too(lane: Lane, size: int) -> None:
 
 
 @pytest.mark.parametrize("lane", [("gemini", "gemini-embedding-001")], indirect=True)
-def test_to_google_a_request_for_embeddings_passes(lane: Lane) -> None:
+def test_to_google_a_request_for_embeddings_passes(lane: Asked) -> None:
     nexus, upstream, _ = lane
     one = b'{ "content": {"parts":[{"text":"\\u0061"}]}, "taskType": "CLUSTERING", "title": "t" }'
     nexus.post("/llm/google/v1beta/models/v/m:embedContent", one)
@@ -192,11 +194,11 @@ MIXED: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("body", MIXED.values(), ids=MIXED.keys())
 @pytest.mark.parametrize("lane", [("bedrock", "cohere.embed-english-v3")], indirect=True)
-def test_what_of_googles_words_no_other_vendor_can_read(lane: Lane, body: dict[str, Any]) -> None:
+def test_what_of_googles_words_no_other_vendor_can_read(lane: Asked) -> None:
     nexus, upstream, _ = lane
-    verb = "batchEmbedContents" if "requests" in body else "embedContent"
-    reply = nexus.post(f"/llm/google/v1beta/models/v/m:{verb}", body)
-    assert (reply.status, reply.json["error"]["status"]) == (400, "INVALID_ARGUMENT"), reply.body
-    assert upstream.requests == []
+    for name, body in MIXED.items():
+        verb = "batchEmbedContents" if "requests" in body else "embedContent"
+        reply = nexus.post(f"/llm/google/v1beta/models/v/m:{verb}", body)
+        assert (reply.status, reply.json["error"]["status"]) == (400, "INVALID_ARGUMENT"), (name, reply.body)
+        assert upstream.requests == [], name

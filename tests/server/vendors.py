@@ -21,16 +21,17 @@ from tools.fake_upstream import ACCESS_KEY, SECRET_KEY, Behaviour, FakeUpstream,
 @dataclass(frozen=True)
 class Lane:
     """``passes`` is the client dialect for which bytes pass; None where both are translated. ``more`` are keys of the
-    provider."""
+    provider, ``behind`` tables that follow it."""
 
     name: str
     vendor: str
     model: str
     passes: str | None
     more: str = ""
+    behind: str = ""
 
     def config(self, upstream: FakeUpstream, folder: Path) -> str:
-        return CONFIGS[self.vendor](upstream, folder) + f'{self.more}models.m.rename = "{self.model}"\n'
+        return CONFIGS[self.vendor](upstream, folder) + f'{self.more}models.m.rename = "{self.model}"\n{self.behind}'
 
 
 def _keyed(kind: str, upstream: FakeUpstream, folder: Path) -> str:
