@@ -1,5 +1,5 @@
-"""Who calls: gateway keys, tokens of an identity provider, and what a page of a browser may do.
+"""Authentication of callers by gateway keys and identity provider tokens, and the checks for browsers.
 
-Law: fails closed. Whoever is not told apart for certain is refused, and there is no identity that stands for nobody
-in particular; a credential is compared, never stored in the clear, logged or shown.
+Law: fails closed. A caller that cannot be identified for certain is rejected, and no identity stands for unknown
+callers. Credentials are compared, and never stored in the clear, logged or shown.
 """

@@ -1,7 +1,7 @@
-"""Authentication of callers: from headers to an identity, or a refusal.
+"""Authentication of callers: turns request headers into an identity, or rejects the request.
 
-Law: loop thread only and never blocking. Every way out is an Identity, a Pending or an exception; where keys or tokens
-are configured, no identity comes out without one that was proved.
+Law: runs on the loop thread and never blocks. Every result is an Identity, a Pending or an exception. If keys or tokens
+are configured, every Identity is backed by a verified one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CARRIED = f"send it in Authorization (Bearer), x-api-key, api-key, x-goog-api-ke
 
 @dataclass(frozen=True, slots=True)
 class _Proof:
-    """What was proved about a caller; ``key`` and ``claims`` are None where it was done otherwise."""
+    """What was verified about a caller: the name and settings of its ``key``, or the ``claims`` of its token."""
 
     source: Source
     key: tuple[str, GatewayKey] | None
@@ -43,7 +43,7 @@ class _Proof:
 
 
 class Authenticator:
-    """Keys, tokens and the rules by which ids are found."""
+    """Verifies credentials, and finds the client and group ids of callers."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Authenticator:
         claims: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``claims`` are paths in tokens whose values identities carry."""
+        """``claims`` are paths of token claims to copy into identities."""
         self._identification = identification
         self._claims = claims
         self._keys = KeyRing(keys)
@@ -71,9 +71,10 @@ class Authenticator:
         shared: Shared | None = None,
         claims: Sequence[str] = (),
     ) -> Self:
-        """One as configured, already fetching its token signing keys, or sharing those that others fetch from there.
+        """An authenticator as configured. It fetches token signing keys at once, or shares those of another one with
+        the same source.
 
-        Raises MissingPyJwt. Whoever opens it closes it.
+        Raises MissingPyJwt. The caller closes it.
         """
         if oauth is None:
             return cls(identification, keys, None, claims=claims)
@@ -86,16 +87,16 @@ class Authenticator:
         return authenticator
 
     def close(self) -> None:
-        """Fetches no more for itself; does not wait."""
+        """Stops fetching keys, unless others share them; does not wait."""
         self._holder.close()
 
     @property
     def requires_credential(self) -> bool:
-        """Whether a credential is needed at all."""
+        """Whether every call needs a credential."""
         return bool(self._keys) or self._tokens is not None
 
     def authenticate(self, headers: HeaderLines, *, last: bool = False) -> Identity | Pending:
-        """Who calls. After a Pending was waited for, ask once more with ``last``. Raises ClientError."""
+        """The caller's identity. After a Pending is done, call again with ``last``. Raises ClientError."""
         proof = self._prove(headers, last=last)
         if isinstance(proof, Pending):
             return proof
@@ -112,7 +113,7 @@ class Authenticator:
         )
 
     def _carried(self, claims: Claims) -> Iterator[tuple[str, str]]:
-        """Of an array the first."""
+        """The values of the configured claims; of an array the first."""
         for path in self._claims:
             if values := values_of(claim_at(claims, path)):
                 yield path, values[0]
@@ -168,7 +169,8 @@ def _fetched_keys(oauth: OAuthSettings, stack: ExitStack) -> Renewed[KeySet]:
 
 
 def _owner(proof: _Proof, client_id: str | None) -> str | None:
-    """By what was proved, and the id that a proxy tells where that is how callers are told apart."""
+    """The owner of stored answers: the verified key or token subject, with the client id if there is one; "" for an
+    open gateway without client ids, None if unknown."""
     client = [] if client_id is None else [client_id]
     match proof.source:
         case "open":
@@ -182,7 +184,7 @@ def _owner(proof: _Proof, client_id: str | None) -> str | None:
 
 
 def _name_of(proof: _Proof) -> str | None:
-    """Who was proved to call, where no setting says by what callers are told apart."""
+    """The client id without [server.client_identification]: the key's name, or the token's subject."""
     if proof.key is not None:
         return proof.key[0]
     subject = proof.claims.get("sub") if proof.claims is not None else None
@@ -193,7 +195,7 @@ def _name_of(proof: _Proof) -> str | None:
 
 
 def _values(source: IdSource, proof: _Proof, headers: HeaderLines, of_key: str | None) -> list[str]:
-    """What a source says, in order."""
+    """The ids that a source gives, in order."""
     if source.http_header is not None:
         return header_value(source.http_header, headers.get(source.http_header, ()))
     if proof.key is not None:

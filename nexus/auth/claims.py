@@ -10,13 +10,13 @@ from nexus.wire import Json
 
 
 def claim_at(claims: Mapping[str, Json], path: str) -> Json:
-    """The value at a dotted path, or None. Names with dots in them, as "https://example.com/groups", are found too."""
+    """The value at a dotted path, or None. Names that contain dots, such as "https://example.com/groups", work too."""
     value: Json = claims
     steps = path.split(".")
     while steps:
         if not isinstance(value, Mapping):
             return None
-        # The longest name that is there: a namespace is more telling than the levels that its dots could mean.
+        # Prefer the longest existing name: a namespaced name is more specific than nested levels.
         lengths = range(len(steps), 0, -1)
         length = next((count for count in lengths if ".".join(steps[:count]) in value), None)
         if length is None:
@@ -27,26 +27,26 @@ def claim_at(claims: Mapping[str, Json], path: str) -> Json:
 
 
 def values_of(claim: Json) -> list[str]:
-    """A claim as texts: one, or each of an array; what is blank, or neither text nor whole number, is not there."""
+    """The texts of a claim or of each array element; drops blank ones, and all but strings and integers."""
     items = claim if isinstance(claim, list) else [claim]
     texts = [item if isinstance(item, str) else _digits(item) for item in items]
     return [text for text in texts if text.strip()]
 
 
 def _digits(item: Json) -> str:
-    # A number of thousands of digits cannot be written by str() and is nobody's id.
+    # str() fails for integers of thousands of digits, which are no ids.
     return str(item) if isinstance(item, int) and not isinstance(item, bool) and abs(item) < 1 << 64 else ""
 
 
 def header_value(name: str, lines: Sequence[str]) -> list[str]:
-    """The one line of a header that an id comes in. Raises InvalidRequest when there are two."""
+    """The value of a header with an id, as a list of at most one. Raises InvalidRequest if it was sent twice."""
     if len(lines) > 1:
         raise InvalidRequest(f"the header {name} was sent more than once")
     return [line for line in lines if line.strip()]
 
 
 def checked(what: str, value: str) -> str:
-    """Raises InvalidRequest unless the text may be an id."""
+    """The id without surrounding whitespace. Raises InvalidRequest if it is invalid."""
     try:
         return read_id(value)
     except ValueError as error:
@@ -54,7 +54,7 @@ def checked(what: str, value: str) -> str:
 
 
 def choose_group(values: Sequence[str], allowed: Sequence[str]) -> str | None:
-    """The first group that there is, or None where none was named. Raises InvalidRequest where none is known."""
+    """The first allowed group, or None if ``values`` is empty. Raises InvalidRequest if no group is allowed."""
     if not values:
         return None
     if not allowed:

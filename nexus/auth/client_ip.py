@@ -11,9 +11,9 @@ from nexus.settings.guards import ClientIpSettings
 
 
 def client_ip(settings: ClientIpSettings, headers: HeaderLines, peer: str) -> str:
-    """X-Real-IP, else the trusted entry of X-Forwarded-For, else the peer."""
+    """The client's address: X-Real-IP if trusted, else the trusted entry of X-Forwarded-For, else the peer."""
     real = headers.get("x-real-ip", ())
-    # Two lines would mean that the proxy did not replace what its client had sent.
+    # Two lines mean that the proxy did not replace the header that its client sent.
     if settings.x_real_ip and len(real) == 1 and (found := read_ip(real[0])) is not None:
         return found
     if settings.x_forwarded_for_trusted_hops is not None:
@@ -24,11 +24,11 @@ def client_ip(settings: ClientIpSettings, headers: HeaderLines, peer: str) -> st
 
 
 LONGEST = 64
-"""Characters of an address with its port and brackets, and some more."""
+"""Maximum characters of an address with port and brackets, with some margin."""
 
 
 def read_ip(text: str) -> str | None:
-    """An address in its one spelling, with or without a port; None for anything else."""
+    """The canonical form of an IP address given with or without a port; None for anything else."""
     host = text.strip()
     return _read(host) if len(host) <= LONGEST else None
 
@@ -39,7 +39,7 @@ def _read(host: str) -> str | None:
         host = host[1:].partition("]")[0]
     elif host.count(":") == 1:
         host = host.partition(":")[0]
-    # A zone can be any text, so that one machine could pass for many.
+    # A zone can be any text, so one client could pass for many.
     if "%" in host:
         return None
     try:
@@ -51,6 +51,6 @@ def _read(host: str) -> str | None:
 
 
 def _forwarded(lines: Sequence[str], hops: int) -> str | None:
-    """The entry ``hops`` places before the last one, over all lines as if they were one."""
+    """The entry ``hops`` places before the last one of all lines joined, or None."""
     entries = ",".join(lines).rsplit(",", hops + 1)
     return read_ip(entries[-1 - hops]) if lines and len(entries) > hops else None

@@ -1,7 +1,7 @@
-"""What web pages may do: the CORS headers of replies, and the names of this server that are answered to.
+"""CORS headers of replies, and the check of the Host header against DNS rebinding.
 
-Pure. Nothing is said to an origin that is not allowed, and no answer that depends on the origin may be cached for
-another one.
+Pure functions. An origin that is not allowed gets no CORS headers, and replies that depend on the origin have ``Vary``,
+so that caches do not serve them to another origin.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from nexus.settings.listen import ip_of, is_loopback_host
 
 
 def is_allowed(cors: CorsSettings | None, origin: str) -> bool:
-    """Whether pages of this origin may call."""
+    """Whether pages of ``origin`` may call."""
     if cors is None or cors.allow_origins is None:
         return False
     return cors.allow_origins == "*" or any(allowed.allows(origin) for allowed in cors.allow_origins)
 
 
 def advice(cors: CorsSettings | None) -> str | None:
-    """What to say at start where no page may call, which people who come from a browser would not find out."""
+    """A note for the start if no web page may call, because browsers do not show the reason; else None."""
     if cors is not None and cors.allow_origins is not None:
         return None
     return "browser pages of other origins cannot call; server.cors.allow_origins allows them"
 
 
 def reply_headers(cors: CorsSettings | None, origin: str | None) -> dict[str, str]:
-    """What every reply says; ``origin`` is the request's header, None where it has none."""
+    """The CORS headers of every reply; ``origin`` is the request's Origin header, or None."""
     if cors is None:
         return {}
     reply = {} if cors.allow_origins == "*" else {"Vary": "Origin"}
@@ -42,7 +42,7 @@ def reply_headers(cors: CorsSettings | None, origin: str | None) -> dict[str, st
 
 
 def preflight_headers(cors: CorsSettings | None, headers: Mapping[str, str]) -> dict[str, str] | None:
-    """The answer to a browser that asks before it calls; None where this is no such question.
+    """The headers of the response to a CORS preflight, or None if the request is not one.
 
     ``headers`` are those of an OPTIONS request, with lower-case names.
     """
@@ -73,13 +73,13 @@ def _list(values: str | tuple[str, ...]) -> str:
 
 
 OF_CONTAINERS = frozenset({"host.docker.internal", "host.containers.internal"})
-"""How containers call the machine that they run on."""
+"""Names by which containers reach their host."""
 
 
 def is_own(host: str, names: Sequence[str]) -> bool:
-    """Whether the value of a header Host is no foreign name, which counts while no credential is asked for; ``names``
-    are those of the settings. A web page can give its own name the address of this machine (DNS rebinding), and then
-    read what it is answered; only the header Host tells that name from this machine's own.
+    """Whether a Host header names this machine or one of ``names``, the setting ``server.hosts``. Checked while callers
+    need no credential: a web page can point its own domain at this machine (DNS rebinding) and then read the replies;
+    only the Host header reveals that.
     """
     name = _without_port(host.strip()).lower().removesuffix(".")
     if not name or ip_of(name) is not None or is_loopback_host(name) or name in OF_CONTAINERS:

@@ -1,12 +1,12 @@
-"""Finds the one credential of a request among the headers that can carry it.
+"""Finds the credential of a request among the headers that can carry one.
 
-Which header decides depends on what was sent, never on what turns out to be valid: whoever sends two
-credentials gets no second try.
+The header is chosen by what was sent, never by what turns out to be valid: if a client sends two credentials, only
+one is tried.
 
-``x-nexus-key`` wins, then ``Proxy-Authorization``: both exist so that ``Authorization`` is free for a login of the
-vendor's own. Then come ``Authorization``, ``x-api-key``, ``api-key`` (Azure's clients) and ``x-goog-api-key``
-(Google's). Of these one that begins with ``nx-`` is preferred: a program that is logged in with the vendor and has a
-gateway key as its "API key" sends both.
+``x-nexus-key`` comes first, then ``Proxy-Authorization``: both leave ``Authorization`` free for a vendor login. Then
+come ``Authorization``, ``x-api-key``, ``api-key`` (Azure's clients) and ``x-goog-api-key`` (Google's). Of these, a
+value that begins with ``nx-`` is preferred, because a program that is logged in with the vendor and has a gateway key
+as its API key sends both.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from nexus.headers.own import GATEWAY_KEY
 from nexus.settings.keys import PREFIX
 
 HeaderLines = Mapping[str, Sequence[str]]
-"""Lower-case names, and every line that was sent under each."""
+"""Lower-case header names, each with all its lines."""
 
 OWN = (GATEWAY_KEY, "proxy-authorization")
-"""Nobody but the gateway reads these: the first one that is there decides, good or bad."""
+"""Only the gateway reads these: the first one present decides, valid or not."""
 
 SHARED = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
-"""Vendors read these too: OpenAI, Anthropic, Azure, Google."""
+"""Vendors also read these: OpenAI, Anthropic, Azure, Google."""
 
 _WITH_SCHEME = ("proxy-authorization", "authorization")
 
@@ -42,28 +42,29 @@ LONGEST = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """``text`` is what was sent, hence never shown; ``credential_headers`` are the headers that hold it, in whatever
-    form."""
+    """``text`` is the credential, which must not be shown; ``credential_headers`` are the headers that contain it in
+    any form."""
 
     text: str = field(repr=False)
     credential_headers: frozenset[str]
 
 
 def credential_in(headers: HeaderLines) -> Credential | None:
-    """What the caller shows; None where there is nothing. Raises ClientError for what cannot be read."""
+    """The caller's credential, or None. Raises ClientError if the header is malformed."""
     own = next((name for name in OWN if headers.get(name)), None)
     text = _read(own, headers[own]) if own is not None else _shared(headers)
     if text is None:
         return None
     if len(text) > LONGEST:
         raise Unidentified("the key or token is too long", sent=True)
-    # No text holds what ends a line.
+    # Joined by a line feed, which no credential contains, so that none matches across lines.
     holding = [name for name, lines in headers.items() if text in "\n".join(lines)]
     return Credential(text, frozenset([*holding, *OWN]))
 
 
 def _shared(headers: HeaderLines) -> str | None:
-    """A header that cannot be read matters only where no other one can."""
+    """The credential in the shared headers, or None. A malformed header raises Unidentified only if no other header has
+    a credential."""
     found: list[str] = []
     failure: Unidentified | None = None
     for name in SHARED:

@@ -1,6 +1,7 @@
-"""A login by device authorization (RFC 8628): a person confirms a code in a browser, on whatever machine that is.
+"""Login by device authorization (RFC 8628): the user confirms a code in a browser, on any machine.
 
-Speaks to the identity provider alone, within bounds; what it answers is never repeated but for OAuth's own error codes.
+Talks only to the identity provider, with bounds on time and size. Of its responses, only OAuth error codes appear in
+messages.
 """
 
 from __future__ import annotations
@@ -22,21 +23,21 @@ from nexus.upstream.network_errors import cause_of
 from nexus.wire import Json, count, text
 
 STEP = 15.0
-"""Seconds of one exchange."""
+"""Timeout in seconds of one exchange."""
 LARGEST = 512 * 1024
 LONGEST_WAIT = 30 * 60.0
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _CODE = pattern(r"[a-z_]{1,40}")
 _SLOWER = 5.0
-"""Seconds that ``slow_down`` adds to the pause (RFC 8628, 3.5)."""
+"""Seconds that ``slow_down`` adds to the polling interval (RFC 8628, section 3.5)."""
 _UNREACHABLE = "unreachable"
 _GOES_ON = ("authorization_pending", "slow_down", _UNREACHABLE)
 SOON = 60.0
-"""Seconds that a token must still be good for."""
+"""Minimum remaining validity of a token in seconds."""
 
 
 class LoginFailed(Exception):
-    """Why there is no token, in words for people. ``code`` is the error of OAuth."""
+    """There is no token; the message is for users. ``code`` is the OAuth error code, or ""."""
 
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)
@@ -45,7 +46,7 @@ class LoginFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A token that the gateway checks; ``expires`` in seconds since 1970, ``refresh`` "" where it cannot be renewed."""
+    """A token for the gateway. ``expires`` is in Unix seconds; ``refresh`` is the refresh token, or ""."""
 
     token: str = field(repr=False)
     expires: float
@@ -54,7 +55,7 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a person is shown; ``url`` is the one with the code in it where there is one."""
+    """What to show the user. ``url`` contains the code if the issuer supports it; ``expires`` is in seconds from now."""
 
     url: str
     code: str
@@ -62,7 +63,7 @@ class Prompt:
 
 
 class IdentityProvider:
-    """One issuer; ``close`` it."""
+    """A client of one issuer; ``close`` it after use."""
 
     def __init__(
         self, issuer: str, login: LoginSettings, *, hosts: tuple[str, ...] = (), ca_file: str | None = None
@@ -78,7 +79,7 @@ class IdentityProvider:
         self._session.close()
 
     def refreshed(self, token: str) -> Issued:
-        """Raises LoginFailed."""
+        """A new token for a refresh token. Raises LoginFailed."""
         return self._issued(self._ask({"grant_type": "refresh_token", "refresh_token": token}), token)
 
     def login(
@@ -88,7 +89,7 @@ class IdentityProvider:
         wait: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> Issued:
-        """Blocks until a person has confirmed, refused, or taken too long. Raises LoginFailed."""
+        """Logs a user in; blocks until the user confirms, denies, or the code expires. Raises LoginFailed."""
         metadata = self._discovered()
         if not metadata.device:
             raise LoginFailed("the issuer does not support device login (no device_authorization_endpoint)")
@@ -171,7 +172,7 @@ class IdentityProvider:
 
 
 def _end_of(token: str) -> float | None:
-    """What a JWT says of itself, which nobody has to believe; None for another kind of token."""
+    """The expiry in an unverified JWT, in Unix seconds; None for other tokens."""
     parts = token.split(".")
     claims = unpadded(parts[1]) if len(parts) == 3 else None
     ends = wire.decode_object(claims).get("exp") if claims is not None else None

@@ -1,7 +1,7 @@
-"""Fetches a JWKS document, and before it the issuer's document that says where it is.
+"""Fetches a JWKS document, after discovering its URL from the issuer if necessary.
 
-It blocks, on the thread of ``Renewed`` only. Whatever the server does, it ends within a deadline and a bounded
-size; a redirect is an answer like any other, and nothing but a 200 is believed.
+Blocks, and so runs only on the thread of ``Renewed``. A fetch has a deadline and a maximum size. Redirects are not
+followed; any status but 200 is an error.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ DEADLINE = 10.0
 LARGEST = 512 * 1024
 
 PAUSE = 10.0
-"""Shortest time from the end of a fetch to one that an unknown key asks for, so that strangers cause no more."""
+"""Minimum seconds between a fetch and the next that an unknown key id triggers, so that clients cannot cause more."""
 
 RETRY = 30.0
-"""Longest time until a failed fetch is repeated."""
+"""Maximum seconds until a failed fetch is retried."""
 
 
 def renewed_keys(source: JwksSource, interval: float, *, pause: float = PAUSE, retry: float = RETRY) -> Renewed[KeySet]:
-    """The keys behind one address, fetched every ``interval`` seconds; the last good ones stay where that fails."""
+    """The keys of a source, fetched every ``interval`` seconds; if that fails, the last keys stay in use."""
 
     def fetch() -> Grant[KeySet]:
         keys = source()
@@ -49,9 +49,9 @@ def renewed_keys(source: JwksSource, interval: float, *, pause: float = PAUSE, r
 
 
 class JwksSource:
-    """The document behind one address; calling it fetches. Raises UpstreamError.
+    """Fetches the key set when called. Raises UpstreamError.
 
-    Where the settings name an issuer alone, its own document is asked first, and again after a day or a failure.
+    If the settings have an issuer and no URL, it discovers the URL first, and again after a day or a failure.
     """
 
     def __init__(self, oauth: OAuthSettings, *, deadline: float = DEADLINE) -> None:
@@ -60,7 +60,7 @@ class JwksSource:
         self._deadline = deadline
         self._oauth = oauth
         self._known: tuple[str, float] | None = None
-        """Where the keys are by the issuer's word, and until when that is believed."""
+        """The discovered JWKS URL, and the monotonic time until which it is cached."""
 
     def __call__(self) -> KeySet:
         cancel = Cancel()
@@ -76,7 +76,7 @@ class JwksSource:
             raise
 
     def _url(self, cancel: Cancel) -> str:
-        """Of the keys. Raises ValueError."""
+        """The JWKS URL. Raises ValueError."""
         issuer = self._oauth.issuer
         if self._oauth.url is not None or issuer is None:
             return self._oauth.url or ""

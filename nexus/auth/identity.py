@@ -1,6 +1,6 @@
-"""The identity of a caller, which every call has, and what it may see of what callers used: everybody, or itself.
+"""The identity of a caller, and whose usage it may see.
 
-Fails closed. Who cannot be told from others sees nothing where callers are told apart.
+Fails closed: if callers are identified, one without an identity sees nothing.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from nexus.errors import AuthenticationFailed, PermissionDenied
 from nexus.settings.patterns import matches
 
 Source = Literal["open", "key", "token"]
-"""What proved it: nothing (the gateway is open), a gateway key, or a token."""
+"""How a caller was authenticated: not at all (the gateway is open), by a gateway key, or by a token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """``client_id`` and ``group`` are None where nobody is told apart; ``models`` is None where all are allowed.
+    """A caller. ``client_id`` and ``group`` are None if callers are not identified; ``models`` is None if all are
+    allowed.
 
-    ``key`` names the gateway key, where it was one. ``owner`` is whose a kept answer is, even where limits tell
-    nobody apart: "" for all at an open gateway, None where nobody can say. ``credential_headers`` are the headers that
-    the credential came in, which must never travel to a vendor. ``claims`` are those of its token by which providers
-    attribute calls.
+    ``key`` is the name of its gateway key, if it used one. ``owner`` owns its stored answers, even if limits do not
+    tell callers apart: "" for all callers of an open gateway, None if unknown. ``credential_headers`` contained the
+    credential and must never be sent to a vendor. ``claims`` are the token claims for the attribution of calls.
     """
 
     client_id: str | None
@@ -39,12 +39,13 @@ class Identity:
 
     @property
     def account(self) -> str | None:
-        """Stands for the client in keys of stores; a token's subject and a key's name can not be mistaken for it."""
+        """The client in keys of stores, distinct for a token's subject and a key's name with the same text."""
         return None if self.client_id is None else joined(self.source, self.client_id)
 
 
 class Unidentified(AuthenticationFailed):
-    """No credential came, or a bad one. ``token`` says that what came was taken for a token."""
+    """The credential is missing or invalid. ``sent`` says that there was one, ``token`` that it was taken for a
+    token."""
 
     def __init__(self, message: str, *, sent: bool, token: bool = False) -> None:
         super().__init__(message)
@@ -53,24 +54,24 @@ class Unidentified(AuthenticationFailed):
 
 
 def may_use(identity: Identity, model: str) -> bool:
-    """Whether the caller may call a model, by its public name ``provider/alias``."""
+    """Whether the caller may use a model, given by its public name ``provider/alias``."""
     return identity.models is None or any(matches(pattern, model) for pattern in identity.models)
 
 
 @functools.lru_cache(maxsize=1024)
 def joined(*parts: str) -> str:
-    """One key out of many parts; different parts never give the same key, whatever they hold."""
+    """Joins parts to one key; different parts never give the same key."""
     return ":".join(quote(part, safe="@.") for part in parts)
 
 
 Only = Mapping[str, str]
-"""The user and the gateway key whose calls somebody sees; the key is "" where it was none. A key's name and a token's
-subject can be the same text, hence both."""
+"""The only user and gateway key whose usage a caller sees; the key is "" for a token. Both are needed, because a key's
+name and a token's subject can be the same text."""
 
 
 def sight_of(identity: Identity, readers: Collection[str]) -> Only | None:
-    """None for everybody: to the groups of ``[usage] readers``, and to all where the gateway is open and tells nobody
-    apart. Raises PermissionDenied.
+    """Whose usage a caller may see. None means everyone's: for groups in ``[usage] readers``, and for all callers of an
+    open gateway that does not identify them. Raises PermissionDenied.
     """
     if identity.group is not None and identity.group in readers:
         return None
@@ -82,5 +83,5 @@ def sight_of(identity: Identity, readers: Collection[str]) -> Only | None:
 
 
 def sees_everybody(identity: Identity, readers: Collection[str]) -> bool:
-    """For what cannot be told by caller."""
+    """Whether a caller may see data that is not broken down by caller."""
     return (identity.client_id is None and identity.source == "open") or identity.group in readers

@@ -1,7 +1,7 @@
-"""What an identity provider says about itself (OpenID Connect Discovery 1.0, RFC 8414).
+"""Metadata of an identity provider (OpenID Connect Discovery 1.0, RFC 8414).
 
-Law: an endpoint is at the issuer's own host, or at one that the settings list; https, but for this machine. Whoever
-answers for the issuer could otherwise name any server as the one whose keys are believed.
+Law: endpoints are on the issuer's own host or one that the settings list, and use https except on this machine.
+Otherwise an attacker who can answer for the issuer once could make Nexus trust the keys of any server.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LONGEST = 2048
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """Addresses; those for logins are "" where there are none."""
+    """Endpoint URLs; ``token`` and ``device`` are "" if the issuer has none."""
 
     jwks: str
     token: str
@@ -32,7 +32,8 @@ def metadata_url(issuer: str) -> str:
 
 
 def read_metadata(document: Mapping[str, Json], issuer: str, hosts: Collection[str]) -> Metadata:
-    """Raises ValueError, whose text tells people what to do and repeats no address but hosts."""
+    """The endpoints in a metadata document. Raises ValueError with a message for users, which names hosts but no full
+    URLs."""
     named = text(document.get("issuer"))
     if named != issuer:
         slash = "; only the trailing slash differs" if named.rstrip("/") == issuer.rstrip("/") else ""

@@ -1,8 +1,7 @@
-"""Reads a JWKS document: the keys that tokens of an identity provider are signed with.
+"""Reads a JWKS document: the keys that sign the tokens of an identity provider.
 
-Pure, and of no influence on a key's use: which algorithms a key is good for is told by its own kind, never by a
-token. What cannot be used is left out; a document without any usable key is no document. PyJWT is imported only where
-there is one to read.
+Pure functions. The type of a key decides its algorithms, never the token. Unusable keys are left out; a document
+without a usable key is an error. PyJWT is imported only when there is a key to read.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ ALGORITHMS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("OKP", "Ed25519"): ("EdDSA",),
     ("oct", ""): ("HS256", "HS384", "HS512"),
 }
-"""Kind and curve of a key to what it may sign with. The families do not overlap, so that none passes for another."""
+"""Type and curve of a key to its algorithms. No algorithm belongs to two types, which prevents algorithm confusion."""
 
 KNOWN = frozenset(name for names in ALGORITHMS.values() for name in names)
 
@@ -42,21 +41,21 @@ _PUBLIC = {"RSA": ("n", "e"), "EC": ("x", "y"), "OKP": ("x",), "oct": ("k",)}
 
 
 class MissingPyJwt(Exception):
-    """[server.oauth] is configured and PyJWT is not installed."""
+    """[server.oauth] is configured, but PyJWT or cryptography is not installed."""
 
     def __init__(self) -> None:
         super().__init__(f"[server.oauth] needs PyJWT with cryptography: pip install '{DISTRIBUTION}[oauth]'")
 
 
 def require_pyjwt() -> None:
-    """Raises MissingPyJwt; for the start, so that the first caller need not find out."""
+    """Raises MissingPyJwt. Called at start, so that the problem is not found by the first caller."""
     if any(importlib.util.find_spec(name) is None for name in ("jwt", "cryptography")):
         raise MissingPyJwt
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyingKey:
-    """One key; ``material`` is in PyJWT's hands and can be a secret."""
+    """One key; ``material`` is PyJWT's key object and can be a secret."""
 
     kid: str | None
     algorithms: tuple[str, ...]
@@ -65,24 +64,24 @@ class VerifyingKey:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeySet:
-    """What an identity provider signs with at present."""
+    """The current keys of an identity provider; ``skipped`` counts the unusable ones."""
 
     keys: tuple[VerifyingKey, ...]
     skipped: int
 
     def candidates(self, kid: str | None, algorithm: str) -> list[VerifyingKey]:
-        """The keys that a token can have been signed with. One that names no key can be of any; only some are tried."""
+        """The keys that can have signed a token, at most ``MOST_TRIED``; without ``kid`` all with the algorithm."""
         named = [key for key in self.keys if kid is None or key.kid == kid]
         return [key for key in named if algorithm in key.algorithms][:MOST_TRIED]
 
     @property
     def has_secret(self) -> bool:
-        """Whether a key is symmetric: whoever can read the document can then make tokens."""
+        """Whether a key is symmetric, so that anyone who can read the document can forge tokens."""
         return any(key.algorithms[0].startswith("HS") for key in self.keys)
 
 
 def read_key_set(raw: bytes) -> KeySet:
-    """Raises ValueError, without repeating anything of the document, when it holds no key that could be used."""
+    """Reads a JWKS document. Raises ValueError, whose message repeats none of it, if it has no usable key."""
     document = wire.mapping(wire.decode(raw))
     entries = wire.sequence(document.get("keys"))
     if len(entries) > MOST_KEYS:
@@ -102,7 +101,7 @@ def _read_key(entry: Mapping[str, Json]) -> VerifyingKey | None:
     algorithms = tuple(name for name in fitting if named is None or name == named)
     if not algorithms or not _is_for_signatures(entry) or not isinstance(kid, str | None):
         return None
-    # Public parts only: a document that gives away a private key does not make the gateway hold it.
+    # Public parts only: if a document leaks a private key, the gateway does not keep it.
     public = {"kty": kind, **({"crv": curve} if curve else {})}
     for name in _PUBLIC[kind]:
         value = entry.get(name)
@@ -119,7 +118,7 @@ def _is_for_signatures(entry: Mapping[str, Json]) -> bool:
 
 
 def _material(public: dict[str, str], algorithm: str) -> Any:
-    """None for a key that is broken or too weak to prove anything."""
+    """The key object for PyJWT; None if the key is invalid or too weak."""
     import jwt
 
     if public["kty"] == "oct":
@@ -130,18 +129,18 @@ def _material(public: dict[str, str], algorithm: str) -> Any:
     try:
         return jwt.PyJWK(public, algorithm).key
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError):
-        # Their texts hold the key.
+        # Not chained or logged, because the messages contain the key.
         return None
 
 
 def _is_strong(public: dict[str, str]) -> bool:
-    """Whether an RSA key is long enough to prove anything, and short enough to be checked while others wait."""
+    """Whether an RSA key is long enough to be secure, and short enough to verify without delaying other calls."""
     modulus, exponent = unpadded(public["n"]) or b"", unpadded(public["e"]) or b""
     return SHORTEST_RSA <= int.from_bytes(modulus).bit_length() <= LONGEST_RSA and len(exponent) <= 8
 
 
 def unpadded(text: str) -> bytes | None:
-    """Base64 as tokens and keys are written; None for anything else."""
+    """Decodes unpadded base64url; None if invalid."""
     if not _BASE64.fullmatch(text) or len(text) % 4 == 1:
         return None
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,8 +1,8 @@
-"""Recognises the gateway's own keys.
+"""Looks up gateway keys.
 
-Law: no comparison tells anything by the time it takes. A key is looked up by a keyed hash of its hash: one dictionary
-access whatever the number of keys, at a place that nobody outside this process can compute or steer, and then compared
-in constant time. Comparing with every key in turn would be as safe, and slower with every key that is given out.
+Law: no comparison leaks information through its timing. A key is looked up by a keyed hash of its SHA-256: a single
+dictionary access, whatever the number of keys, at a place that clients cannot compute or influence. The result is then
+compared in constant time. Comparing with every key in turn would be as safe, but slower with every additional key.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from nexus.settings.keys import PREFIX, GatewayKey, digest_of
 
 _LETTERS = string.ascii_letters + string.digits
 _LENGTH = 43
-"""Letters after the prefix: 62 ** 43 is more than 2 ** 256."""
+"""Characters after the prefix: 62 ** 43 is more than 2 ** 256."""
 
 
 class KeyRing:
-    """All keys that were given out."""
+    """All configured gateway keys."""
 
     def __init__(self, keys: Mapping[str, GatewayKey]) -> None:
         self._salt = secrets.token_bytes(32)
@@ -34,7 +34,7 @@ class KeyRing:
         return bool(self._keys)
 
     def find(self, text: str) -> tuple[str, GatewayKey] | None:
-        """Name and settings of the key that this text is, expired or not."""
+        """Name and settings of a gateway key, expired or not; None if unknown."""
         digest = digest_of(text)
         found = self._keys.get(self._place(digest))
         return found[1] if found is not None and hmac.compare_digest(found[0], digest) else None
@@ -44,10 +44,10 @@ class KeyRing:
 
 
 def is_expired(key: GatewayKey, now: float) -> bool:
-    """Whether a key has had its time; ``now`` is in seconds since 1970."""
+    """Whether a key has expired; ``now`` is in Unix seconds."""
     return key.expires is not None and key.expires <= datetime.fromtimestamp(now, UTC)
 
 
 def make_key() -> str:
-    """A fresh key that nobody can guess."""
+    """A new random key."""
     return PREFIX + "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))

@@ -9,16 +9,16 @@ from nexus.settings.oauth import ProtectedResource
 from nexus.wire import Json
 
 PATH = "/.well-known/oauth-protected-resource"
-"""Where the document is served."""
+"""Path of the metadata document."""
 
 
 def document(resource: ProtectedResource) -> dict[str, Json]:
-    """The metadata as JSON."""
+    """The metadata document."""
     return {"resource": resource.resource, "authorization_servers": list(resource.authorization_servers)}
 
 
 def challenge(error: Exception, resource: ProtectedResource | None) -> str | None:
-    """The ``WWW-Authenticate`` of a refusal; None where it is not one that a credential would help."""
+    """The ``WWW-Authenticate`` header of an error reply; None if the error is not about the credential."""
     if not isinstance(error, Unidentified):
         return None
     parameters = []

@@ -1,8 +1,7 @@
-"""Checks tokens (JWT) against the identity provider's keys.
+"""Verifies tokens (JWT) with the identity provider's keys.
 
-Never blocks and never fetches. The answer is a verified set of claims, a refusal, or "ask again when the keys are
-there"; one thread at a time. A token is remembered by its whole SHA-256, never longer than it is good, and never past
-the set of keys that it was checked with.
+Never blocks and never fetches; not thread-safe. The result is the verified claims, an error, or a Pending while keys
+are being fetched. Verified tokens are cached by SHA-256 until they expire or the key set changes.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from nexus.settings.oauth import OAuthSettings
 from nexus.wire import Json
 
 LEEWAY = 60
-"""Seconds by which the clocks of gateway and identity provider may differ."""
+"""Allowed clock skew in seconds between gateway and identity provider."""
 
 REMEMBERED = 2048
 
@@ -33,7 +32,7 @@ Claims = Mapping[str, Json]
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """The keys that would tell are being fetched: wait for ``fetched``, which never holds an error, and ask again."""
+    """The keys are being fetched: wait for ``fetched``, which never has an exception, and verify again."""
 
     fetched: Future[None]
 
@@ -46,7 +45,7 @@ class _Known:
 
 
 class Tokens:
-    """All that is known of tokens and their keys."""
+    """Verifies tokens, and caches verified ones."""
 
     def __init__(self, oauth: OAuthSettings, keys: Renewed[KeySet], *, clock: Callable[[], float] = time.time) -> None:
         self._oauth = oauth
@@ -55,7 +54,8 @@ class Tokens:
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
 
     def verify(self, token: str, *, last: bool = False) -> Claims | Pending:
-        """``last`` says that this was waited for already. Raises Unidentified, or Overloaded where no keys are had."""
+        """The claims of a token; with ``last``, given after a Pending, never another Pending. Raises Unidentified, or
+        Overloaded if no keys could be fetched."""
         keys = self._keys.value
         name = hashlib.sha256(token.encode()).digest()
         known = self._known.get(name)
@@ -80,7 +80,7 @@ class Tokens:
         raise _refusal("the token is signed with a key that the identity provider does not list")
 
     def _check(self, token: str, candidates: list[VerifyingKey]) -> Claims:
-        """The claims, by the first key that the signature is of. Raises Unidentified."""
+        """The claims, verified with the first key that matches the signature. Raises Unidentified."""
         import jwt
 
         for key in candidates:
@@ -132,7 +132,7 @@ class Tokens:
 
 
 def _head_of(token: str) -> tuple[str | None, str]:
-    """Key id and algorithm that a token claims, which decide nothing but where to look. Raises Unidentified."""
+    """Key id and algorithm in a token's header, used only to find candidate keys. Raises Unidentified."""
     head, *rest = token.split(".")
     raw = unpadded(head)
     if len(rest) != 2 or raw is None:
@@ -144,7 +144,7 @@ def _head_of(token: str) -> tuple[str | None, str]:
     kid, algorithm = header.get("kid"), header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in KNOWN:
         raise _refusal("the token's algorithm is not accepted")
-    # An extension that must be understood is one that we do not understand.
+    # Extensions that must be understood ("crit") are not supported.
     if "crit" in header or "b64" in header or not isinstance(kid, str | None):
         raise _refusal("the token's header requires an unsupported extension")
     return kid, algorithm
