@@ -1,1 +1,1 @@
-"""Which of a client's headers travel to a vendor, under which name, and which are added."""
+"""Which client headers are forwarded to a vendor, under which names, and which headers are added."""

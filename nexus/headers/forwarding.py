@@ -1,7 +1,7 @@
-"""Headers that are forwarded in either direction, and how long a vendor asks us to wait.
+"""Which headers are forwarded in either direction, and the delay in a vendor's retry-after.
 
-Pure; every name is lower-case. What is not listed here stays at home: the client's credentials never go
-upstream, the vendor's cookies, framing and server headers never come back.
+Pure functions; all names are lower-case. Only listed headers are forwarded: the client's credentials never go upstream;
+the vendor's cookies, framing and server headers never go to the client.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from nexus.headers.names import is_secret
 Headers = Mapping[str, str]
 
 LONGEST_PAUSE = 7 * 86_400.0
-"""Seconds; no vendor means more, whatever it says."""
+"""Maximum retry delay in seconds; a longer retry-after is reduced to it."""
 
 REPLY_NAMES = frozenset(
     {"retry-after", "retry-after-ms", "x-should-retry", "request-id", "x-request-id", "openai-processing-ms"}
@@ -28,17 +28,17 @@ RAW_NAMES = (
     *("content-type", "accept", "range", "if-range", "if-match", "if-none-match", "if-modified-since"),
     *("idempotency-key", "anthropic-version", "anthropic-beta", "openai-beta"),
 )
-"""What of a client's headers goes to any other path of a vendor; header rules add to it."""
+"""Client headers to forward in passthrough to other paths of a vendor; header rules can add more."""
 
 OF_FILES = frozenset({"accept-ranges", "content-disposition", "content-range", "etag", "last-modified"})
-"""What else is told of an answer that nobody reads."""
+"""Additional response headers to forward when Nexus does not interpret the body."""
 
 PLAN_PREFIX = "anthropic-ratelimit-unified-"
-"""Of the caller's own plan at claude.ai, which no limit of ours replaces."""
+"""Rate limit headers of the caller's own claude.ai plan, which our own limit headers do not replace."""
 
 
 def forwarded(client: Headers, prefixes: tuple[str, ...], names: Iterable[str] = ()) -> dict[str, str]:
-    """The client's headers that a provider lets travel upstream."""
+    """The client's headers with one of ``prefixes`` or ``names``, without credentials."""
     wanted = frozenset(names)
     return {
         name: value
@@ -48,27 +48,27 @@ def forwarded(client: Headers, prefixes: tuple[str, ...], names: Iterable[str] =
 
 
 def without_credentials(query: str) -> str:
-    """A client's query as it travels upstream: less the parameters whose names say that they carry a credential."""
+    """A client's query string without the parameters that carry a credential, judged by their names."""
     if not query:
         return ""
     return "&".join(pair for pair in query.split("&") if not is_credential(unquote_plus(pair.partition("=")[0])))
 
 
 def is_credential(name: str) -> bool:
-    """Whether a parameter of a query carries a credential, by the look of its name."""
-    # Google's own parameter is just ``key``, Azure's signature ``sig``.
+    """Whether a query parameter carries a credential, judged by its name."""
+    # Google's key parameter is ``key``, Azure's signature is ``sig``.
     return name.lower() in ("key", "sig") or is_secret(name.lower())
 
 
 def bearer_token(client: Headers) -> str:
-    """Of ``Authorization: Bearer``; "" where there is none."""
+    """The token in ``Authorization: Bearer``, or ""."""
     scheme, _, token = client.get("authorization", "").strip().partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def returned(vendor: Headers, more: Collection[str] = ()) -> dict[str, str]:
-    """The vendor's reply headers that travel back to the client, ``more`` among them; a ``retry-after`` that is no date
-    is whole seconds."""
+    """The vendor's reply headers to forward to the client, including ``more``; rounds a ``retry-after`` in seconds up
+    to whole seconds."""
     kept = {
         name: value
         for name, value in vendor.items()
@@ -81,8 +81,8 @@ def returned(vendor: Headers, more: Collection[str] = ()) -> dict[str, str]:
 
 
 def retry_after(vendor: Headers, now: float | None = None) -> float | None:
-    """Seconds that the vendor asks to wait, LONGEST_PAUSE at most: ``retry-after-ms``, or ``retry-after`` as seconds or
-    HTTP date."""
+    """Seconds that the vendor asks to wait, at most LONGEST_PAUSE, from ``retry-after-ms``, or ``retry-after`` as
+    seconds or HTTP date; None without either."""
     asked = _asked(vendor, time.time() if now is None else now)
     return None if asked is None else min(asked, LONGEST_PAUSE)
 

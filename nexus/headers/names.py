@@ -1,7 +1,7 @@
-"""Header names: how one is read, and which of them a rule may not touch.
+"""Header names: validation, and which of them header rules may not change.
 
-Pure; every name is lower-case. A name that looks like a credential counts as one: a pattern that forwards too
-little is noticed on the first call, one that forwards too much never is.
+Pure functions; all names are lower-case. A name that looks like a credential counts as one: a pattern that forwards too
+little is noticed on the first call, one that forwards too much may never be.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from nexus.headers.own import GATEWAY_KEY, UPSTREAM_KEY
 from nexus.late import pattern
 
 OWN_CREDENTIALS = frozenset({GATEWAY_KEY, UPSTREAM_KEY, "proxy-authorization"})
-"""Meant for the gateway alone: no rule can open them."""
+"""For the gateway only: no rule can forward them."""
 
 HOP_BY_HOP = frozenset(
     {
@@ -44,7 +44,7 @@ FRAMING = frozenset(
     }
 )
 BY_NAME_ONLY = frozenset({"forwarded", "via", "x-real-ip"})
-"""Tell where a client sits; a pattern does not send them on."""
+"""Reveal the client's address; forwarded only by a rule that names them, not by a pattern."""
 
 _SECRET = pattern(
     r"auth(?:orization|entication|n?$|[_-])|cookie|secret|passw|credential|api[_-]?key|(?:^|[_-])(?:token|jwt|signature)$"
@@ -54,7 +54,7 @@ _NAME = pattern(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")
 
 
 def read_header_name(value: str) -> str:
-    """A header name, in lower case. Raises ValueError without repeating it."""
+    """A header name in lower case. Raises ValueError, whose message does not repeat it."""
     if not _NAME.fullmatch(value):
         raise ValueError("is not a header name: 1 to 256 letters, digits and !#$%&'*+-.^_`|~")
     return value.lower()
@@ -62,22 +62,22 @@ def read_header_name(value: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def is_secret(name: str) -> bool:
-    """Whether a header carries a credential, by name or by the look of it."""
+    """Whether a header carries a credential, judged by its name."""
     return name in OWN_CREDENTIALS or _SECRET.search(name) is not None
 
 
 def is_denied(name: str) -> bool:
-    """Whether a header belongs to one connection, to the form of one message, or to the gateway."""
+    """Whether a header belongs to the connection, the message format or the gateway, so that rules may not change it."""
     denied = name in HOP_BY_HOP or name in FRAMING or name in OWN_CREDENTIALS
     return denied or name.startswith("sec-websocket-")
 
 
 @functools.lru_cache(maxsize=1024)
 def matches_no_pattern(name: str) -> bool:
-    """Whether a header travels by its name only, if at all."""
+    """Whether patterns exclude a header, so that it is forwarded only by name, if at all."""
     return is_denied(name) or is_secret(name) or name in BY_NAME_ONLY or name.startswith("x-forwarded-")
 
 
 def nominated(client: Mapping[str, str]) -> frozenset[str]:
-    """The headers that a client itself declared to belong to its connection."""
+    """The hop-by-hop headers that the client lists in ``Connection``."""
     return frozenset(token.strip().lower() for token in client.get("connection", "").split(","))

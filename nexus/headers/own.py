@@ -1,41 +1,41 @@
-"""The headers that Nexus itself reads from clients and writes for them."""
+"""Nexus's own request and response headers."""
 
 GATEWAY_KEY = "x-nexus-key"
-"""Carries a gateway key where ``Authorization`` is taken by a vendor login."""
+"""Carries a gateway key when ``Authorization`` carries a vendor login."""
 
 UPSTREAM_KEY = "x-provider-api-key"
-"""Carries a caller's own vendor key where a provider has ``forward_token``."""
+"""Carries a caller's own vendor key, for providers with ``forward_token``."""
 
 STORED_PROVIDER = "x-nexus-provider"
-"""Names the provider that keeps a stored answer, where there are several."""
+"""Names the provider that stores an answer, if several could."""
 
 TAGS = "x-nexus-tags"
-"""Says what a call is for, such as ``project=web, feature=search``: for who looks at what was spent."""
+"""Tags of a call for usage reports and budgets, such as ``project=web, feature=search``."""
 
 CSRF = "x-nexus-csrf-protection"
-"""What a page must send where ``server.csrf`` is on and names no other header."""
+"""Default of ``server.csrf.header_name``, the header that requests must have if ``server.csrf`` is enabled."""
 
 REQUEST_ID = "x-nexus-request-id"
 UPSTREAM_REQUEST_ID = "x-nexus-upstream-request-id"
 ERROR = "x-nexus-error"
-"""The kind of an error of our own."""
+"""The kind of an error that Nexus itself reports."""
 
 ROUTE = "x-nexus-route"
 ATTEMPTS = "x-nexus-attempts"
 TRIED = "x-nexus-tried"
-"""Each attempt's route and what came of it, where there were several."""
+"""Route and outcome of each attempt, if there were several."""
 
 DROPPED = "x-nexus-dropped"
-"""What of a request no vendor's field could say."""
+"""Request fields that translation dropped, because the vendor has no equivalent."""
 
 AUTO_CACHE = "x-nexus-auto-cache"
-"""Where the gateway put breakpoints of the prompt cache, for a client that sent none."""
+"""Where Nexus added prompt cache breakpoints, for a client that sent none."""
 
 ESTIMATED = "x-nexus-estimated"
-"""Marks a count of tokens that is a guess."""
+"""Marks a token count as estimated."""
 
 BUDGET_REMAINING = "x-nexus-budget-remaining-usd"
-"""US dollars that are left of the tightest of the caller's budgets."""
+"""US dollars left in the caller's tightest budget."""
 
 LIMIT = "x-nexus-limit"
-"""Marks rate limit headers, and a 429 that carries them, as ours and not the vendor's."""
+"""Marks rate limit headers, and a 429 that carries them, as Nexus's and not the vendor's."""

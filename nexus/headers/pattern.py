@@ -1,10 +1,10 @@
-"""Patterns over header names: regular expressions without the parts that can make a matcher back-track.
+"""Patterns for header names: regular expressions that match without backtracking.
 
-A match looks at every character of a name once. There is no backtracking because there is nothing to go back to:
-a pattern becomes an automaton whose states are walked all at once, and ``re`` is never given anybody's text.
+A pattern becomes an automaton that tracks all its states at once, so a match reads every character of a name once.
+Patterns are never passed to ``re``, which backtracks.
 
-Known are literals, ``.``, ``[...]``, ``\\d \\w`` and their opposites, groups, ``|``, ``* + ? {m,n}``, ``^`` and ``$``;
-matching is without anchors and without regard to case, as in the reference.
+Supported are literals, ``.``, ``[...]``, ``\\d \\w`` and their opposites, groups, ``|``, ``* + ? {m,n}``, ``^`` and
+``$``. A pattern may match anywhere in a name; case is ignored.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MATCH = 0
 
 @dataclass(slots=True, eq=False)
 class _Moment:
-    """All states that a matcher can be in at one point of a name, and where each character leads from there."""
+    """The set of states reached at one position of a name, and the next set by character (a lazily built DFA state)."""
 
     states: frozenset[int]
     found: bool
@@ -34,7 +34,7 @@ class _Moment:
 
 @dataclass(slots=True)
 class _State:
-    """``chars`` is None for a step that reads nothing."""
+    """A state of the automaton; ``chars`` is None for a transition that reads no character."""
 
     chars: frozenset[str] | None = None
     targets: tuple[int, ...] = ()
@@ -42,7 +42,7 @@ class _State:
 
 
 class Pattern:
-    """One pattern, ready to match. Thread-safe. Raises ValueError for what it does not know."""
+    """A compiled pattern. Thread-safe. Raises ValueError for unsupported or too large patterns."""
 
     def __init__(self, text: str) -> None:
         tree = parse(text)
@@ -65,7 +65,7 @@ class Pattern:
         return hash(self.text)
 
     def matches(self, name: str) -> bool:
-        """Whether the pattern is found anywhere in a lower-case name; a name longer than any real one has none."""
+        """Whether the pattern matches anywhere in a lower-case name; false for names over ``LONGEST_NAME``."""
         found = self._known.get(name)
         if found is None:
             if len(self._known) >= MOST_NAMES:
@@ -99,14 +99,14 @@ class Pattern:
         moment = _Moment(states, _MATCH in states, at_end)
         if not at_start:
             if len(self._moments) >= MOST_MOMENTS:
-                # Hostile names cannot make it grow: forgotten, and learned again from the start.
+                # Clear the cache and rebuild it on demand, so that hostile names cannot make it grow.
                 self._moments = {}
                 self._start.after = {}
             self._moments[states] = moment
         return moment
 
     def _closure(self, reached: frozenset[int], *, at_start: bool, at_end: bool) -> frozenset[int]:
-        """Everything that can be reached from here without reading; ends at what still waits for the end."""
+        """All states reachable without reading a character; ``^`` and ``$`` pass only ``at_start`` and ``at_end``."""
         seen, todo = set(reached), list(reached)
         while todo:
             state = self._states[todo.pop()]
@@ -124,7 +124,7 @@ class Pattern:
         return len(self._states) - 1
 
     def _build(self, node: Node, following: int) -> int:
-        """Adds the states of ``node`` in front of ``following``; returns the first of them."""
+        """Adds the states of ``node``, which lead to state ``following``; returns the first of them."""
         match node:
             case Chars(chars):
                 return self._add(_State(chars, (following,)))
@@ -152,7 +152,7 @@ class Pattern:
 
 
 def _size(node: Node) -> int:
-    """How many states a node becomes, told without making them."""
+    """The number of states of a node, counted without building them."""
     match node:
         case Row(nodes) | Either(nodes):
             return 1 + sum(map(_size, nodes))

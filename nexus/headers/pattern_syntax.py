@@ -1,4 +1,4 @@
-"""Reads the text of a pattern into a tree."""
+"""Parses the text of a header name pattern into a tree."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DEEPEST = 20
 MOST_REPEATS = 200
 
 ALPHABET = frozenset(char for char in string.printable if char.isprintable() and char not in string.ascii_uppercase)
-"""What a lower-case header name can be made of, and more."""
+"""All characters of lower-case header names, and some more."""
 
 _DIGITS = frozenset(string.digits)
 _WORD = frozenset(string.ascii_lowercase + string.digits + "_")
@@ -22,19 +22,19 @@ _SPECIAL = frozenset(r"\.[]{}()*+?^$|/-")
 
 @dataclass(frozen=True, slots=True)
 class Chars:
-    """One character out of a set."""
+    """One character of a set."""
 
     chars: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """Only at the beginning."""
+    """``^``: the beginning of the name."""
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Only at the end."""
+    """``$``: the end of the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Either:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """``most`` is None where there is no end to it."""
+    """A repetition; ``most`` is None if unlimited."""
 
     node: Node
     least: int
@@ -60,14 +60,14 @@ Node: TypeAlias = Chars | Begin | End | Row | Either | Repeat
 
 
 def parse(text: str) -> Node:
-    """Raises ValueError that says where and what."""
+    """Parses a pattern. Raises ValueError, whose message has the position of the error."""
     if not text:
         raise ValueError("is empty")
     if len(text) > LONGEST:
         raise ValueError(f"has more than {LONGEST} characters")
     if not (text.isascii() and text.isprintable()):
         raise ValueError("contains characters that are not allowed in a header name")
-    # Matching is without regard to case anyway.
+    # Matching ignores case anyway.
     reader = _Reader(text.removeprefix("(?i)"))
     node = reader.either(0)
     if reader.peek():
@@ -162,7 +162,7 @@ class _Reader:
         return self.after_repeat(node, least, most)
 
     def after_repeat(self, node: Node, least: int, most: int | None) -> Node:
-        """A lazy repetition finds the same names."""
+        """A repetition; a lazy one (``*?``) is the same, because only whether a name matches counts."""
         if isinstance(node, Begin | End):
             raise self.wrong("a repetition of ^ or $")
         self.accept("?")

@@ -1,4 +1,5 @@
-"""The lines of a head as nearly all are: in ASCII, none empty, none folded. Whoever meets others reads line by line."""
+"""A fast parser for ordinary header blocks: ASCII only, no empty values, no folded lines. For all others it returns 0,
+and the caller parses them line by line."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ _HEAD = pattern(rf"(?:{_LINE.pattern})*\r\n")
 
 
 def plain_lines(text: str) -> tuple[list[tuple[str, str]], int]:
-    """Names and values as they are written, and how many characters they take with the empty line behind them; 0
-    where the text does not begin with such a head."""
+    """Names and values as sent, and the length of the header block including its empty line; 0 if ``text`` does not
+    begin with an ordinary block."""
     head = _HEAD.match(text)
     return ([], 0) if head is None else (_LINE.findall(head[0]), head.end())

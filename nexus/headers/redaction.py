@@ -1,8 +1,8 @@
-"""Redaction of our credentials: in the log, and in vendors' replies.
+"""Redacts our credentials in the log and in vendors' replies.
 
-One list of spellings for both. Of replies only headers and errors are cut, wherever an error stands: behind its
-status, in an event of a stream, or in a body that says 200. An answer's other bytes pass, for there the same letters
-may be plain words.
+Both use the same list of spellings. In replies only headers and errors are redacted, whether an error comes with its
+status, in a stream event, or in a body with status 200. Other bytes of an answer pass unchanged, because the same
+letters may be plain words there.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from nexus.dataclasses import dataclass
 from nexus.late import pattern
 
 SHORTEST = 6
-"""A shorter key ("none", "x") is a word, whose loss would make a text unreadable."""
+"""Minimum length of a secret: redacting a shorter key ("none", "x") would make texts unreadable."""
 
 REDACTED = "[redacted]"
 
 MOST_LEARNT = 256
-"""Secrets that are learnt while Nexus runs; the oldest are long out of use."""
+"""Maximum number of secrets learnt at runtime; the oldest, long out of use, are dropped."""
 
 _ERROR = pattern(rb'"error"\s*:\s*["{]')
 _PLAIN = pattern(r"[A-Za-z0-9_.~-]+")
-"""What every quoting leaves as it is."""
+"""Matches secrets that no quoting changes."""
 
 SCHEMES = ("Bearer", "Basic", "Token")
-"""What may stand before a credential in a header."""
+"""Authentication schemes that may precede a credential in a header."""
 
 _in_unicode = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -39,11 +39,11 @@ _QUOTINGS: Sequence[Callable[[str], str]] = (
     lambda text: repr(text)[1:-1],
     lambda text: quote(text, safe=""),
 )
-"""All that text goes through on its way into a line or a body."""
+"""The ways in which a secret may be quoted in a log line or a body."""
 
 
 def _unschemed(secret: str) -> str:
-    """The credential in a header's whole value: who complains of it names it without its scheme."""
+    """The credential in a header value without its scheme, as error messages may quote it; "" without a scheme."""
     scheme, _, rest = secret.partition(" ")
     return rest.strip() if scheme.capitalize() in SCHEMES else ""
 
@@ -60,34 +60,33 @@ def _spellings(secret: str, depth: int) -> set[str]:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Redactor:
-    """``secrets`` are all spellings that are looked for, longest first, lest one that begins with another leaves its
-    tail behind."""
+    """``secrets`` are all spellings to redact, longest first: if one begins with another, its tail must not remain."""
 
     secrets: tuple[str, ...]
 
     @classmethod
     def of(cls, secrets: Iterable[str], depth: int = 1) -> Redactor:
-        """Finds them as they are and as they may be quoted. A ``depth`` of 2 is for what is quoted inside something
-        quoted: a dict in a message, JSON in a logfmt value."""
+        """A redactor of these secrets, also in quoted form. A ``depth`` of 2 covers quoting within quoting, such as a
+        dict in a message or JSON in a logfmt value."""
         long = (secret for secret in secrets if len(secret) >= SHORTEST)
         spellings = {spelling for secret in long for spelling in _spellings(secret, depth)}
         return cls(tuple(sorted(spellings, key=len, reverse=True)))
 
     def cut(self, body: bytes) -> bytes:
-        """An error without them; the very same object where there are none."""
+        """An error body without secrets; the same object if it has none."""
         for secret in self.secrets:
             if (spelled := secret.encode()) in body:
                 body = body.replace(spelled, REDACTED.encode())
         return body
 
     def cut_text(self, text: str) -> str:
-        """The same for a message."""
+        """A text without secrets."""
         for secret in self.secrets:
             text = text.replace(secret, REDACTED)
         return text
 
     def cut_error(self, raw: bytes) -> bytes:
-        """The same for a frame or a body, if it is an error."""
+        """A frame or body without secrets if it looks like an error; otherwise unchanged."""
         return self.cut(raw) if _ERROR.search(raw) else raw
 
     def cut_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
@@ -95,9 +94,9 @@ class Redactor:
 
 
 class KnownSecrets:
-    """The secrets of all settings that are in use, and those that were learnt since. Thread-safe.
+    """The secrets of all settings in use, and those learnt since. Thread-safe.
 
-    ``cut_text`` never waits: whoever changes what is known puts another Redactor in its place.
+    ``cut_text`` never waits for a lock, because every change replaces the Redactor.
     """
 
     def __init__(self) -> None:
@@ -107,8 +106,8 @@ class KnownSecrets:
         self._redactor = Redactor(())
 
     def hold(self, secrets: Iterable[str], key: object = None) -> Callable[[], None]:
-        """Until the returned function is called, or others are held under the same ``key``; several may hold the same
-        secret, as old and new settings do."""
+        """Adds secrets until the returned function is called, or others are held under the same ``key``. Several
+        holders may have the same secret, as old and new settings do."""
         key = key or object()
         with self._lock:
             self._held[key] = tuple(secrets)
@@ -122,7 +121,7 @@ class KnownSecrets:
         return release
 
     def learn(self, secret: str) -> None:
-        """One that stands in no settings."""
+        """Adds a secret that is not in the settings, such as a renewed token."""
         with self._lock:
             self._learnt = (*(other for other in self._learnt if other != secret), secret)[-MOST_LEARNT:]
             self._renew()

@@ -1,7 +1,7 @@
-"""Applies header rules to one attempt, and describes by names alone what they will do.
+"""Applies header rules to one attempt, and describes them without values.
 
-Pure: the same rules and headers always give the same result, and nothing that came in is changed. Every name is
-lower-case. Rules run in order, those of the provider before those of the model, each on what the ones before it left.
+Pure functions that do not change their arguments; all names are lower-case. Rules run in order, those of the provider
+before those of the model, each on the result of the previous ones.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ Headers = Mapping[str, str]
 
 
 class HeaderRule(Protocol):
-    """One step on the way of headers."""
+    """One header rule."""
 
     def apply(self, incoming: Headers, result: dict[str, str]) -> None:
-        """Changes ``result``, what travels so far; ``incoming`` is what the client sent."""
+        """Changes ``result``, the headers to send so far; ``incoming`` are the client's."""
         ...
 
     def removed_credentials(self) -> frozenset[str]:
-        """The credentials that it takes away by name, the provider's own too."""
+        """The credential headers that the rule removes by name, the provider's own included."""
         ...
 
     def summary(self) -> str:
-        """The rule on one line: names only, never a value."""
+        """The rule on one line, with names only and never a value."""
         ...
 
 
@@ -42,10 +42,11 @@ def apply(
 ) -> dict[str, str]:
     """The headers of the request to the vendor.
 
-    ``own`` is what the provider writes itself: a rule replaces it, and takes a credential away by its name. ``passed``
-    is what the provider lets travel without any rule, which rules can take back. ``reserved`` names what nobody else
-    may write: the credentials that it adds as it signs, and what tells its vendor who called. ``credential_headers``
-    names the client's headers that carried its credential for the gateway: they do not exist here.
+    ``own`` are the headers that the provider writes itself: rules can replace them, and remove credentials among them
+    by name. ``passed`` are client headers that the provider forwards without a rule; rules can remove them.
+    ``reserved`` names headers that only the provider may write: credentials that it adds when signing, and attribution
+    of the caller. ``credential_headers`` names the client headers that carried its gateway credential; they are
+    ignored.
     """
     closed = credential_headers | nominated(client)
     incoming = {name: value for name, value in client.items() if name not in closed}
@@ -68,9 +69,9 @@ def rewrite(
     credential_headers: frozenset[str] = frozenset(),
     correlation: dict[str, str] | None = None,
 ) -> dict[str, str]:
-    """``apply`` for headers that a provider has put together: what is as the client sent it was let through.
+    """``apply`` for the headers that a provider prepared: those that equal the client's count as ``passed``.
 
-    ``correlation`` travels without any rule too; for rules it is what the client sent.
+    ``correlation`` headers are also sent without a rule; rules see them in place of the client's.
     """
     if correlation is not None:
         client = {name: value for name, value in client.items() if name not in CORRELATION} | correlation
@@ -85,5 +86,5 @@ def rewrite(
 
 
 def plan(rules: Iterable[HeaderRule]) -> list[str]:
-    """One line for each rule: names only, never a value."""
+    """One line per rule, with names only and never a value."""
     return [rule.summary() for rule in rules]

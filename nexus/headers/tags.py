@@ -1,7 +1,7 @@
-"""``x-nexus-tags: project=web, feature=search``: what a caller says that a call is for.
+"""Reads ``x-nexus-tags: project=web, feature=search``, with which callers label their calls.
 
-Bounded. Only the names that the settings list are kept; what does not read is refused, for nobody would notice
-that it is not counted.
+Number and length are bounded. Only names that the settings list are kept. A malformed header is rejected, because
+nobody would notice that it is not counted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 TAG = "tag:"
-"""How settings and reports name the values of a tag: "tag:project"."""
+"""Prefix by which settings and reports refer to a tag: "tag:project"."""
 
 
 def is_tag_name(name: str) -> bool:
@@ -32,13 +32,13 @@ def is_tag_name(name: str) -> bool:
 
 
 def is_tag(text: str) -> bool:
-    """Whether it names a tag: ``tag:NAME``."""
+    """Whether ``text`` refers to a tag, as ``tag:NAME``."""
     return text.startswith(TAG) and is_tag_name(text.removeprefix(TAG))
 
 
 def read_tags(headers: Mapping[str, str], allowed: Collection[str]) -> Pairs:
-    """By name; those that are not ``allowed`` are left out, and nothing is looked at where none is. ``headers`` have
-    lower-case names. Raises ValueError.
+    """The tags sorted by name, without those that are not ``allowed``; if none is allowed, the header is ignored.
+    ``headers`` have lower-case names. Raises ValueError if the header is malformed.
     """
     value = headers.get(own.TAGS, "")
     if not allowed or not value.strip():

@@ -1,7 +1,7 @@
-"""What ties a call to the traces and logs of others: the caller's request id, and the W3C trace context.
+"""Correlation of a call with other systems' traces and logs: the caller's request id and W3C trace context.
 
-Whatever comes from a client is checked here before it can stand in a log line or travel on; what fails the
-check does not exist. Source: W3C Trace Context, level 2.
+Values from clients are validated here before they are logged or forwarded; invalid ones are ignored. Source: W3C Trace
+Context, level 2.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CORRELATION = frozenset({REQUEST_ID, TRACEPARENT, TRACESTATE})
 LONGEST_STATE = 512
 
 _ID = pattern(r"[A-Za-z0-9][A-Za-z0-9._:/+=@~-]{0,127}")
-"""Nothing that has to be quoted anywhere, and nothing that could pass for two words of a log line."""
+"""Allows no characters that need quoting or that could split a log line into more fields."""
 
 _PARENT = pattern(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-[\x21-\x7e]{1,200})?")
 
@@ -30,14 +30,14 @@ _SAMPLED = 0x01
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:
-    """The caller's own name for its request, where it sent one of at most 128 harmless characters."""
+    """The caller's own request id, or None if it sent none or an invalid one."""
     value = headers.get(REQUEST_ID, "")
     return value if _ID.fullmatch(value) else None
 
 
 @dataclass(frozen=True, slots=True)
 class TraceContext:
-    """The caller's span, as it came; ``trace_id`` is 32 and ``span_id`` 16 hexadecimal digits."""
+    """The caller's span as received; ``trace_id`` is 32 and ``span_id`` 16 hexadecimal digits."""
 
     traceparent: str
     tracestate: str
@@ -47,7 +47,7 @@ class TraceContext:
 
     @classmethod
     def of(cls, headers: Mapping[str, str]) -> TraceContext | None:
-        """None where there is none that can be read: then the state is nobody's either."""
+        """The trace context, or None without a valid traceparent, in which case tracestate is ignored too."""
         value = headers.get(TRACEPARENT, "").strip()
         match = _PARENT.fullmatch(value)
         if match is None or match[1] == "ff" or (match[1] == "00" and len(value) != 55):
@@ -73,10 +73,10 @@ def new_span_id() -> str:
 
 @dataclass(slots=True)
 class CallTrace:
-    """Our span of a call, decided when it comes and written when it is over; ``sampled`` says whether it is at all.
+    """Our span of a call, created when the call arrives and exported when it ends, if ``sampled``.
 
-    ``method`` and ``route`` are what was asked for, with no part of the path that the caller chose; ``asked`` is what
-    the span tells of the request, ``content`` what the two sides said to each other, None where that is not recorded.
+    ``method`` and ``route`` describe the request, without parts of the path that the caller chose. ``asked`` are the
+    span's attributes of the request. ``content`` holds prompt and answer, or None if they are not recorded.
     """
 
     trace_id: str
@@ -89,7 +89,7 @@ class CallTrace:
     content: Content | None = None
 
     def headers(self, span_id: str) -> dict[str, str]:
-        """What a vendor is told, whose answer is the span ``span_id`` here."""
+        """The trace context headers for the vendor; ``span_id`` is our span of the attempt."""
         state = self.parent.tracestate if self.parent is not None else ""
         parent = f"00-{self.trace_id}-{span_id}-{int(self.sampled):02x}"
         return {TRACEPARENT: parent, **({TRACESTATE: state} if state else {})}
@@ -97,7 +97,7 @@ class CallTrace:
 
 @dataclass(slots=True)
 class Content:
-    """What was asked and answered, in the client's own dialect; at most ``room`` bytes each."""
+    """Prompt and answer in the client's dialect, at most ``room`` bytes each; ``whole`` is false if truncated."""
 
     room: int
     asked: bytes = field(default=b"", repr=False)
