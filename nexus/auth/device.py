@@ -55,7 +55,7 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What to show the user. ``url`` contains the code if the issuer supports it; ``expires`` is in seconds from now."""
+    """What to show the user; ``url`` contains the code if the issuer supports that. ``expires`` is in seconds."""
 
     url: str
     code: str

@@ -67,7 +67,7 @@ def is_secret(name: str) -> bool:
 
 
 def is_denied(name: str) -> bool:
-    """Whether a header belongs to the connection, the message format or the gateway, so that rules may not change it."""
+    """Whether rules may not change a header: it belongs to the connection, the message format or the gateway."""
     denied = name in HOP_BY_HOP or name in FRAMING or name in OWN_CREDENTIALS
     return denied or name.startswith("sec-websocket-")
 
