@@ -103,7 +103,7 @@ class TestDelay:
         process = start(LONG + openai_config(openai_upstream.base_url))
         assert process.port
         process.signal(signal.SIGTERM)
-        wait_until(lambda: process.said("leaving"))
+        wait_until(lambda: process.said("stopping: still listening"))
         yield process
         process.signal(signal.SIGTERM)
         assert process.wait() == 128 + signal.SIGTERM
