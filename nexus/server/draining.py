@@ -26,7 +26,7 @@ async def drain(server: Server, http: HttpServer, own: ServerSettings) -> None:
     lifecycle.phase = Phase.LEAVING
     # Not if other processes keep listening: clients reach those.
     if own.drain_delay and lifecycle.is_alone:
-        log.info("stopping: still listening, no longer ready", extra={"fields": {"drain_delay_s": own.drain_delay}})
+        log.info("draining: still listening, no longer ready", extra={"fields": {"drain_delay_s": own.drain_delay}})
         await asyncio.sleep(own.drain_delay)
     http.stop()
     lifecycle.phase = Phase.DRAINING

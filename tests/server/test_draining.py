@@ -103,7 +103,7 @@ class TestDelay:
         process = start(LONG + openai_config(openai_upstream.base_url))
         assert process.port
         process.signal(signal.SIGTERM)
-        wait_until(lambda: process.said("stopping: still listening"))
+        wait_until(lambda: process.said("draining: still listening"))
         yield process
         process.signal(signal.SIGTERM)
         assert process.wait() == 128 + signal.SIGTERM
@@ -122,7 +122,7 @@ class TestDelay:
         assert process.port
         process.signal(signal.SIGTERM)
         assert process.wait() == 0
-        assert process.output.index("leaving") < process.output.index("stopping") < process.output.index("stopped")
+        assert process.output.index("draining: still listening") < process.output.index("stopping") < process.output.index("stopped")
 
 
 class TestKeptConnections:

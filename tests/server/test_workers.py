@@ -287,7 +287,7 @@ class TestStops:
         nexus.await_workers()
         assert nexus.ask("/ready") == 200
         nexus.signal(signal.SIGTERM)
-        wait_until(lambda: nexus.output.count("leaving") == 2)
+        wait_until(lambda: nexus.output.count("draining: still listening") == 2)
         assert (nexus.ask("/ready"), nexus.ask("/health")) == (503, 200)
         nexus.signal(signal.SIGTERM)
         assert nexus.wait() == 128 + signal.SIGTERM
