@@ -122,7 +122,7 @@ class TestDelay:
         assert process.port
         process.signal(signal.SIGTERM)
         assert process.wait() == 0
-        assert process.output.index("draining: still listening") < process.output.index("stopping") < process.output.index("stopped")
+        assert process.output.index("draining") < process.output.index("stopping") < process.output.index("stopped")
 
 
 class TestKeptConnections:
