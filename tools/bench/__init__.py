@@ -1,5 +1,5 @@
-"""What Nexus costs, measured: against bare prototypes, against any other gateway, and as work that is counted.
+"""Benchmarks of Nexus: against minimal prototypes, against any other gateway, and as a count of function calls.
 
-``python -m tools.bench`` prints the table; ``python -m tools.bench.work`` counts function calls, which no other program
-on the machine can change.
+``python -m tools.bench`` prints the table; ``python -m tools.bench.work`` counts function calls, which do not depend on
+the load of the machine.
 """

@@ -1,4 +1,4 @@
-"""``python -m tools.bench``: the table, pinned, round by round in turns; and the page on performance made of it."""
+"""``python -m tools.bench``: measures all subjects in turn, on pinned cores; prints the table and writes the page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tools.bench.subjects import BARE, FLOOR, NEXUS, Kind, peer
 
 
 def compare(bench: Bench, kinds: list[Kind], rounds: int) -> dict[str, Figures]:
-    """The medians of all rounds by subject; in each round one subject comes after the other. Raises Failed."""
+    """The medians of all rounds by subject; each round measures every subject in turn. Raises Failed."""
     found: dict[str, list[Figures]] = {kind.name: [] for kind in kinds}
     for number in range(rounds):
         for kind in kinds:

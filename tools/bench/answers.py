@@ -1,6 +1,6 @@
-"""What the vendor of the benchmark says in each dialect: a whole answer, and a stream as opening, deltas and closing.
+"""The benchmark vendor's answers in each dialect: a whole answer, and a stream as opening, deltas and closing.
 
-The shapes are those of the vendors' own answers, fields that nobody needs included, since their bytes cost too.
+They have the shapes of the real vendors' answers, with fields that Nexus does not use, because their bytes cost too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _TOKENS = 21
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """``whole`` is a body, ``opening`` and ``closing`` are events, ``delta`` is one with a text in it."""
+    """``whole`` is a body; ``opening`` and ``closing`` are events; ``delta`` makes the event for a text."""
 
     whole: bytes
     opening: bytes
@@ -187,12 +187,12 @@ _PATHS = {
 
 
 def dialect_of(path: bytes) -> str | None:
-    """The dialect that a vendor's path is of."""
+    """The dialect of a vendor's path, or None."""
     return next((dialect for mark, dialect in _PATHS.items() if mark in path), None)
 
 
 def head(dialect: str, *, stream: bool) -> bytes:
-    """The head of a vendor's answer: with the length of the whole one, or chunked."""
+    """The head of a vendor's answer: chunked for a stream, else with the content length."""
     answers = ANSWERS[dialect]
     kind = answers.content_type if stream else "application/json"
     length = "Transfer-Encoding: chunked" if stream else f"Content-Length: {len(answers.whole)}"

@@ -1,6 +1,6 @@
-"""Requests of any size in the dialects of the benchmark: a short history, and for large ones what agents send.
+"""Requests of any size in the benchmark's dialects: a short history, or for large sizes what coding agents send.
 
-From some 16 kB on half of a body are tools and half is text, as with coding agents; below it is text alone.
+From 16 kB on, half of the body is tools and half is text, as with coding agents; smaller bodies are only text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PART = 1200
 
 
 def words(size: int, seed: int) -> str:
-    """Text of ``size`` letters; a seed gives the same text every time."""
+    """Text of ``size`` characters; the same seed returns the same text."""
     chosen = random.Random(seed)
     text: list[str] = []
     length = 0
@@ -59,7 +59,7 @@ def _turns(size: int) -> list[dict[str, Any]]:
 
 
 def body(dialect: str, size: int, model: str, *, stream: bool = False) -> bytes:
-    """A request of about ``size`` bytes; of 300 at least."""
+    """A request of about ``size`` bytes, which is at least 300."""
     tools = _tools(dialect, min(size // 2, 60 * _PART))
     rest = max(64, size - len(json.dumps(tools)) - 250)
     system, turns = words(rest // 4, 4), _turns(rest - rest // 4)

@@ -1,4 +1,4 @@
-"""How cost grows: with the size of bodies, and with the number of streams."""
+"""Curves of cost by body size, and by number of concurrent streams."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ from tools.bench.subjects import FLOOR, NEXUS, Kind
 
 SIZES = (1000, 4000, 16_000, 64_000, 256_000, 1_000_000, 5_000_000)
 STREAMS = (1, 10, 20, 50, 100, 200, 500, 1000)
-"""How many at once, each of 100 deltas, 50 a second: from a few hundred on more than a core can pass on."""
+"""Numbers of concurrent streams, each of 100 deltas at 50 per second; a few hundred already saturate one core."""
 
 SHORTEST = 0.1
-"""ms; what came with the one before was not waited for."""
+"""Minimum wait to plot, in ms: a delta that arrives with the one before has none, and the axis is logarithmic."""
 
 PACE = "stream-100-20"
 FEW = 8
-"""Clients that ask with bodies of every size."""
+"""Concurrent clients for each body size."""
 
 Lines = dict[str, list[tuple[float, float]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """Lines by name: ms of CPU a call by bytes; s of CPU for 10,000 deltas, and ms that clients wait, by streams."""
+    """Points by line name. ``sizes``: ms of CPU per call, by bytes. ``streams``: seconds of CPU per 10,000 deltas, by
+    number of streams. ``waits``: ms that clients wait, by number of streams."""
 
     sizes: Lines = field(default_factory=dict)
     streams: Lines = field(default_factory=dict)
     waits: Lines = field(default_factory=dict)
 
     def plots(self) -> Mapping[str, str]:
-        """SVG by the name of its file."""
+        """SVG text by file name."""
         return {
             "sizes.svg": plot("What a call costs", "bytes of the request", "ms of CPU", self.sizes),
             "streams.svg": plot("What streams cost", "streams at once", "s of CPU, 10,000 deltas", self.streams),
@@ -41,7 +42,7 @@ class Curves:
 
 
 def draw(bench: Bench) -> Curves:
-    """Measures once at every point, Nexus and the floor. Raises Failed."""
+    """Measures every point once, for Nexus and the floor. Raises Failed."""
     curves = Curves()
     for kind in (NEXUS, FLOOR):
         with bench.running(kind) as (subject, _):
@@ -50,7 +51,7 @@ def draw(bench: Bench) -> Curves:
                     taken = bench.whole(subject, size, client=client, clients=FEW)
                     curves.sizes.setdefault(name, []).append((size, taken.per_call))
                 for count in STREAMS:
-                    # CPU is counted in ticks of 10 ms.
+                    # More rounds for few streams, because the kernel counts CPU in ticks of 10 ms.
                     rounds = max(1, FEW // count)
                     taken = bench.streams(subject, count, PACE, client=client, ramp=1.0, rounds=rounds)
                     curves.streams.setdefault(name, []).append((count, taken.per_10k))

@@ -1,8 +1,8 @@
-"""Clients that cost almost nothing: one thread, epoll, one request over and over on each connection. Linux only.
+"""Load generator with little overhead: one thread, epoll, each connection repeats one request. Linux only.
 
     python -m tools.bench.load JSON
 
-The one argument is a ``Load`` as JSON, the one line that is printed is a ``Seen``.
+The argument is a ``Load`` as JSON; the output is a ``Seen`` as JSON.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _READ = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """``clients`` connections, which start within ``ramp`` seconds, ask until ``seconds`` are over or ``calls`` were
-    made; an answer has ``deltas`` stamps, or its length where that is 0. ``body`` is the path of a file."""
+    """``clients`` connections start within ``ramp`` seconds and send requests until ``seconds`` are over or ``calls``
+    were made. A stream must have ``deltas`` stamps; 0 means whole answers. ``body`` is the path of a file."""
 
     port: int
     path: str
@@ -40,8 +40,8 @@ class Load:
 
 @dataclass(slots=True)
 class Seen:
-    """Answers that were whole, failures by kind, and times in ms: whole calls, to the first delta, the age of deltas
-    when they arrive, and between two of a stream; each as p50, p99 and most."""
+    """Complete answers, failures by kind, and times in ms, each as p50, p99 and maximum: ``whole`` calls, to the
+    ``first`` delta, ``age`` of a delta on arrival, and ``gap`` between two deltas of a stream."""
 
     calls: int = 0
     deltas: int = 0
@@ -58,7 +58,7 @@ class Seen:
 
 
 def quantiles(values: list[float]) -> tuple[float, float, float]:
-    """The median, the 99th percentile and the most."""
+    """The median, the 99th percentile and the maximum."""
     values.sort()
     if not values:
         return (0, 0, 0)
@@ -103,7 +103,7 @@ class _Clients:
         waiting = [(began + load.ramp * i / load.clients, _Client()) for i in range(load.clients)]
         waiting.reverse()
         self._end = began + load.seconds
-        # Calls that began in time may end after it.
+        # Calls that started in time may end later.
         while (waiting or self._running) and time.monotonic() < self._end + 60:
             while waiting and waiting[-1][0] <= time.monotonic():
                 self._ask(waiting.pop()[1])
@@ -151,7 +151,7 @@ class _Clients:
         except BlockingIOError:
             pass
         except OSError:
-            return  # the read says so too
+            return  # the next read fails too
         self._epoll.modify(client.sock.fileno(), select.EPOLLIN | (select.EPOLLOUT if client.unsent else 0))
 
     def _read(self, client: _Client) -> None:
@@ -179,7 +179,7 @@ class _Clients:
                 return
             length = _LENGTH.search(received, 0, end)
             if length is None:
-                # Chunked: an answer like any other, of some gateways.
+                # Chunked: some gateways send whole answers so.
                 if received.endswith(b"0\r\n\r\n"):
                     self._done(client, None if received.startswith(b"HTTP/1.1 200") else received[9:12].decode())
                 return

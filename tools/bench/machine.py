@@ -1,4 +1,4 @@
-"""Processes on cores of their own, and what they took of the machine: CPU and memory, out of ``/proc``. Linux only.
+"""Runs processes on separate cores, and reads their CPU and memory from ``/proc``. Linux only.
 
 Source: proc(5).
 """
@@ -19,10 +19,10 @@ from pathlib import Path
 _TICK = os.sysconf("SC_CLK_TCK")
 _CORES = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else [0]
 IS_PINNED = len(_CORES) > 1
-"""Whether the gateway has a core of its own; else it shares one with clients and vendor, and times say little."""
+"""Whether the gateway has its own core; else it shares one with clients and vendor, and times mean little."""
 
 LOAD_CORES = {_CORES[0]}
-"""Where clients and vendor run."""
+"""Cores for clients and vendor."""
 
 GATEWAY_CORES = {_CORES[1] if IS_PINNED else _CORES[0]}
 ALL_CORES = set(_CORES)
@@ -36,7 +36,7 @@ def free_port() -> int:
 
 
 def pin(process: int, cores: set[int]) -> None:
-    """Every thread that a process and its children have, and those that will begin."""
+    """Pins a process and its children to cores: all their threads, and those that they start later."""
     for member in family(process):
         for thread in os.listdir(f"/proc/{member}/task"):
             with suppress(OSError):
@@ -44,14 +44,16 @@ def pin(process: int, cores: set[int]) -> None:
 
 
 class Program:
-    """A program that listens at ``port``; use as a context manager. Its output goes to a file that is shown when it
-    fails."""
+    """A program that listens on ``port``. Use as a context manager.
+
+    Raises RuntimeError with the program's output if it exits before it listens, or TimeoutError.
+    """
 
     def __init__(
         self, command: Sequence[str], port: int, cores: set[int], environment: Mapping[str, str] | None = None
     ) -> None:
         self.port = port
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the program
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - stop() closes it
         began = time.monotonic()
         self._process = subprocess.Popen(
             command,
@@ -73,7 +75,7 @@ class Program:
             if self._process.poll() is not None:
                 self._output.seek(0)
                 raise RuntimeError(self._output.read().decode(errors="replace")[-2000:])
-            # Somebody else may have taken the port meanwhile, and answer at it.
+            # Another process may have taken the port meanwhile.
             with suppress(LookupError):
                 if listener(self.port) in family(self.pid):
                     return
@@ -103,7 +105,7 @@ def vendor(port: int) -> Program:
 
 
 def family(process: int) -> Iterator[int]:
-    """A process and all that came of it and live."""
+    """A process and all its living descendants."""
     yield process
     with suppress(OSError):
         for thread in os.listdir(f"/proc/{process}/task"):
@@ -113,7 +115,7 @@ def family(process: int) -> Iterator[int]:
 
 
 def cpu(process: int) -> float:
-    """Seconds of CPU that a process and its children took, in user and system mode."""
+    """Seconds of CPU used by a process and its children, user and system."""
     total = 0
     for member in family(process):
         with suppress(OSError):
@@ -123,7 +125,7 @@ def cpu(process: int) -> float:
 
 
 def memory(process: int) -> float:
-    """MB that are in memory of a process and its children."""
+    """Resident memory of a process and its children, in MB."""
     return sum(_resident(member) for member in family(process)) / 1e6
 
 
@@ -136,7 +138,7 @@ def _resident(process: int) -> int:
 
 
 def listener(port: int) -> int:
-    """The process that listens at a port of this machine. Raises LookupError."""
+    """The id of the process that listens on a port of this machine. Raises LookupError."""
     sockets = {
         f"socket:[{fields[9]}]"
         for table in ("tcp", "tcp6")

@@ -1,4 +1,4 @@
-"""One subject under one load: what it takes of the machine, and what its clients see."""
+"""Measures one subject under one load: its CPU and memory, and what its clients see."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tools.bench.subjects import Kind, Subject
 
 CONNECTIONS = 10_000
 LOOK = 0.25
-"""Seconds between two looks at a subject's memory."""
+"""Seconds between two samples of a subject's memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What clients saw, the seconds of CPU that it cost, and the most MB in memory meanwhile; ``store`` are the
-    seconds of its Redis."""
+    """What clients saw, the seconds of CPU used, and the peak memory in MB; ``store`` is the seconds of CPU that the
+    subject's Redis used."""
 
     seen: Seen
     cpu: float
@@ -36,22 +36,22 @@ class Taken:
 
     @property
     def per_call(self) -> float:
-        """ms of CPU."""
+        """ms of CPU per call."""
         return self.cpu * 1000 / self.seen.calls if self.seen.calls else float("nan")
 
     @property
     def per_10k(self) -> float:
-        """Seconds of CPU for 10,000 deltas."""
+        """Seconds of CPU per 10,000 deltas."""
         return self.cpu * 10_000 / self.seen.deltas if self.seen.deltas else float("nan")
 
 
 class Failed(Exception):
-    """A subject answered otherwise than it should: its figures mean nothing."""
+    """A subject answered incorrectly, so its figures mean nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """``seconds`` is how long a closed loop of whole answers runs."""
+    """``vendor`` is the port of the vendor; ``seconds`` is the duration of a closed loop of whole answers."""
 
     folder: Path
     vendor: int
@@ -63,7 +63,7 @@ class Bench:
 
     @contextmanager
     def running(self, kind: Kind) -> Iterator[tuple[Subject, float]]:
-        """The subject with its first answer given, and after how many seconds from its start that was."""
+        """The started subject, and the seconds from its start to its first answer. Raises Failed."""
         began = time.monotonic()
         with kind.start(self.folder, self.url) as subject:
             self._ask(subject)
@@ -82,7 +82,7 @@ class Bench:
             connection.close()
 
     def whole(self, subject: Subject, size: int, *, client: str = "chat", clients: int = 16) -> Taken:
-        """Whole answers to bodies of a size, in a closed loop, after a warm-up."""
+        """Measures whole answers to bodies of ``size`` bytes, in a closed loop, after a warm-up. Raises Failed."""
         load = self._load(subject, client, size, "whole", clients)
         self.take(subject, replace(load, seconds=self.seconds / 3))
         return self.take(subject, load)
@@ -90,13 +90,13 @@ class Bench:
     def streams(
         self, subject: Subject, count: int, pace: str, *, client: str = "chat", ramp: float = 0.0, rounds: int = 1
     ) -> Taken:
-        """So many streams at once, each ``rounds`` times, after one of each as a warm-up of connections."""
+        """Measures ``count`` concurrent streams, ``rounds`` times. Raises Failed."""
         load = self._load(subject, client, 2000, pace, count)
         load = replace(load, calls=count * rounds, deltas=int(pace.split("-")[1]), ramp=ramp, seconds=60)
         return self.take(subject, load)
 
     def connection(self, subject: Subject) -> float:
-        """kB of memory that a connection without a request takes, of as many as this process may have."""
+        """Memory per idle connection in kB, measured with as many as this process may open, up to ``CONNECTIONS``."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         count = min(CONNECTIONS, hard - 200 if hard > 0 else CONNECTIONS)
@@ -104,14 +104,14 @@ class Bench:
         with ExitStack() as opened:
             for _ in range(count):
                 opened.enter_context(socket.create_connection(("127.0.0.1", subject.port), timeout=60))
-            # Whoever came last is answered when all were accepted.
+            # This connection is the last in the queue: its answer shows that all were accepted.
             self._ask(subject)
             taken = memory(subject.process) - before
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         return taken * 1000 / count
 
     def direct(self, count: int, pace: str) -> Taken:
-        """The same streams without a gateway."""
+        """Measures the same streams without a gateway."""
         paths = {"chat": "/v1/chat/completions"}
         nobody = Subject("nobody", self.vendor, 0, paths, {}, lambda _, model: model)
         return self.streams(nobody, count, pace)
@@ -125,7 +125,7 @@ class Bench:
         )
 
     def take(self, subject: Subject, load: Load) -> Taken:
-        """Raises Failed where one answer in a hundred or more is not what it should be."""
+        """Runs the load against the subject. Raises Failed if more than 1 % of the calls fail."""
         before, stored, most = cpu(subject.process), cpu(subject.store), 0.0
         command = [sys.executable, "-m", "tools.bench.load", json.dumps(asdict(load))]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as clients:
@@ -142,7 +142,7 @@ class Bench:
 
 @contextmanager
 def bench(folder: Path, seconds: float, port: int = 0) -> Iterator[Bench]:
-    """With a vendor that runs, at ``port`` where that is given."""
+    """A bench with a running vendor, on ``port`` or a free port."""
     vendor_port = port or free_port()
     with vendor(vendor_port):
         yield Bench(folder, vendor_port, seconds)

@@ -1,12 +1,12 @@
-"""The configuration of the benchmark: everything on that a team would have on (a key, limits, header rules, the access
-log), and the ledger, metrics and the page off where nothing else is said.
+"""The configuration of the benchmark: what a team would turn on (a key, limits, header rules, the access log); ledger,
+metrics and the page are off by default.
 """
 
 from __future__ import annotations
 
 KEY = "nx-benchmark-key-of-nobody"
 HEADERS = {"authorization": f"Bearer {KEY}", "x-team-cost": "research", "x-trace-internal": "1"}
-"""What every client sends."""
+"""Headers that every client sends."""
 
 PATHS = {
     "chat": "/llm/openai/v1/chat/completions",
@@ -83,7 +83,7 @@ _VENDORS = {
     "gemini": ("google", 'base_url = "{url}"\napi_key = "{secret}"', "gemini-3.8-flash"),
     "converse": ("bedrock", _AWS + 'base_url = "{url}"', "amazon.nova-pro-v1:0"),
 }
-"""By the dialect that a vendor is spoken to in: its type, its settings, a model that it knows."""
+"""Provider type, settings and a model name, by the vendor's dialect."""
 
 
 def config(
@@ -96,9 +96,9 @@ def config(
     books: bool = False,
     redis: str = "",
 ) -> str:
-    """A ``nexus.toml`` with a provider for each of ``dialects``, named after it, at the URL of a vendor. ``models`` are
-    known by their own names, beside ``whole``, which has the vendor's name. ``books`` turns the ledger, metrics and the
-    page on; ``redis`` is the URL of where limits are counted, "" for memory."""
+    """A ``nexus.toml`` with a provider for each of ``dialects``, named after it, at the URL ``vendor``. The models are
+    ``whole``, under the vendor's name, and ``models``, under their own names. ``books`` turns on the ledger, metrics
+    and the page; ``redis`` is the URL of the store for limits, "" for memory."""
     text = _SERVER.format(port=port, workers=workers, key=KEY, books=str(books).lower())
     text += ("" if books else _NO_LEDGER) + (_REDIS.format(url=redis) if redis else "")
     for name in dialects:

@@ -1,4 +1,4 @@
-"""The measured part of ``docs/performance.rst``: the table, the plots, and the figures calculated from them."""
+"""The measured part of ``docs/performance.rst``: the table, the plots, and figures derived from them."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from tools.bench.subjects import NEXUS
 
 FOLDER = Path(__file__).parents[2] / "docs/performance"
 TOKENS = 50
-"""Deltas per second of a stream, as in fast models."""
+"""Deltas per second of a stream, as with fast models."""
 
 SHARE = 0.7
-"""Share of a core to plan with, to leave room for bursts."""
+"""Share of a core to plan with; the rest is for bursts."""
 
 _CARRIED = (
     ("calls per second, 2 kB, passed", SMALL),
@@ -46,7 +46,7 @@ _STREAMED = (
 
 
 def carried(figures: Figures) -> dict[str, tuple[float, float]]:
-    """What one core handles at most, and with room for bursts, by kind of load."""
+    """Capacity of one core by kind of load: at most, and with room for bursts."""
     whole = {text: 1000 / figures[row] for text, row in _CARRIED if figures.get(row)}
     streams = {
         f"{text}, {TOKENS} deltas per second": _streams(figures, row) for text, row in _STREAMED if figures.get(row)
@@ -59,7 +59,7 @@ def _streams(figures: Figures, row: Row) -> float:
 
 
 def measured(found: Mapping[str, Figures], now: datetime, load: float) -> str:
-    """The text that the page includes; ``load`` is the load average before the run."""
+    """The text for the page to include; ``load`` is the load average before the run."""
     lines = "".join(f"    {line}\n" for line in table(found).splitlines())
     cores = carried(found[NEXUS.name])
     rows = "".join(f'   "{text}", {most:.0f}, {planned:.0f}\n' for text, (most, planned) in cores.items())

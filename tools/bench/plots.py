@@ -1,4 +1,4 @@
-"""Line plots as SVG, both axes logarithmic, written by hand: small files that a browser draws in light and dark."""
+"""Line plots with logarithmic axes as SVG, without a library: small files for light and dark mode."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Points = Sequence[tuple[float, float]]
 _WIDTH, _HEIGHT = 640, 360
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 34, 48
 _LEGEND, _EACH = 180, 136
-"""Where the names of lines begin, and the room for each."""
+"""The x position of the legend, and the width of each entry."""
 
 _COLOURS = ("#2563eb", "#dc2626", "#059669", "#b45309", "#7c3aed")
 _STYLE = (
@@ -19,7 +19,7 @@ _STYLE = (
 
 
 def plot(title: str, across: str, up: str, lines: Mapping[str, Points]) -> str:
-    """``lines`` by their names, each of points (x, y) above 0; ``across`` and ``up`` name the axes."""
+    """SVG text. ``lines`` are points (x, y), all above 0, by name; ``across`` and ``up`` name the axes."""
     xs = [x for points in lines.values() for x, _ in points]
     ys = [y for points in lines.values() for _, y in points]
     place_x, place_y = _scale(xs, _LEFT, _WIDTH - _RIGHT), _scale(ys, _HEIGHT - _BOTTOM, _TOP)
@@ -54,14 +54,14 @@ def _scale(values: Sequence[float], start: float, end: float) -> Callable[[float
 
 
 def _bounds(values: Sequence[float]) -> tuple[float, float]:
-    """Logarithms, with room at both ends."""
+    """log10 of the smallest and the largest value, with a margin at both ends."""
     low, high = math.log10(min(values)), math.log10(max(values))
     room = max(0.06 * (high - low), 0.05)
     return low - room, high + room
 
 
 def _ticks(values: Sequence[float]) -> list[float]:
-    """1, 2 and 5 of each power of ten; powers alone where that are many."""
+    """1, 2 and 5 times each power of ten, or only the powers if that would be too many."""
     low, high = _bounds(values)
     steps = (1, 2, 5) if high - low < 2.5 else (1,)
     powers = range(math.floor(low), math.ceil(high) + 1)

@@ -1,7 +1,7 @@
-"""The least that a gateway of this shape can be, to measure against: no limits, no log, no errors, no cancelling.
+"""Minimal gateways to compare with: no limits, no log, no error handling, no cancellation.
 
-``floor`` relays through a thread and the lean half of requests, as Nexus does: Tornado in front, ``HTTPAdapter.send``
-behind. ``bare`` is Tornado alone, which answers by itself.
+``floor`` relays as Nexus does: Tornado in front, and a thread that calls ``HTTPAdapter.send`` of requests. ``bare`` is
+Tornado alone, which answers without a vendor.
 
     python -m tools.bench.prototypes floor|bare PORT VENDOR_URL
 """

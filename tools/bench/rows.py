@@ -1,4 +1,4 @@
-"""The rows of the table: what is measured of every subject in each round, in which unit, and what the goal is."""
+"""The rows of the table: what each round measures of a subject, the unit, and the goal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PACE = "stream-100-20"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """``goal`` is the most that Nexus should have, ``of_floor`` the most as a multiple of the floor in the same run."""
+    """``goal`` is Nexus's maximum; ``of_floor`` its maximum as a multiple of the floor in the same run."""
 
     name: str
     goal: float | None = None
@@ -53,7 +53,7 @@ Figures = Mapping[Row, float]
 
 
 def measure(bench: Bench, kind: Kind) -> Iterator[tuple[Row, float]]:
-    """One round of one subject. Raises Failed."""
+    """Measures one subject in one round. Raises Failed."""
     with bench.running(kind) as (subject, start):
         yield START, start
         yield IDLE, memory(subject.process)
@@ -96,7 +96,7 @@ def medians(rounds: Sequence[Figures]) -> dict[Row, float]:
 
 
 def table(found: Mapping[str, Figures]) -> str:
-    """The rows as text: a column for each subject, Nexus in multiples of the floor, and the goal."""
+    """The rows as text, with columns for each subject, Nexus as a multiple of the floor, and the goal."""
     heads = [*found, "x floor", "goal"]
     lines = [["", *heads]]
     own, floor = found.get(NEXUS.name, {}), found.get("floor", {})

@@ -1,6 +1,6 @@
-"""A gateway in this process, its client and its vendor in one thread: a call goes step by step, and is counted.
+"""Counts the function calls of a gateway in this process, whose client and vendor run step by step in one thread.
 
-Law: the thread that plays client and vendor is not counted, all others are.
+Law: the thread of client and vendor is not counted, all others are.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from tools.bench.nexus_toml import HEADERS, PATHS, config
 DELTAS = 100
 SIZE = 2000
 MOMENT = 0.001
-"""Seconds in which a thread that could run does so."""
+"""Seconds after which a runnable thread has run."""
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What a client asks in one dialect and a vendor answers in another."""
+    """A client's dialect, a vendor's dialect, and whether the answer is streamed."""
 
     client: str
     vendor: str
@@ -64,7 +64,7 @@ LANES = tuple(Lane(client, vendor, stream) for client, vendor in _PAIRS for stre
 
 
 class _Calls:
-    """Counts function calls, Python's and C's, in every thread that begins while it is installed."""
+    """Counts calls of Python and C functions in every thread that starts while it is installed."""
 
     def __init__(self) -> None:
         self._counts: dict[int, Counter[Any]] = {}
@@ -72,7 +72,7 @@ class _Calls:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nothing was called for a moment: all threads wait."""
+        """Whether all threads wait: nothing was called for ``MOMENT``."""
         before = self._events
         time.sleep(MOMENT)
         return self._events == before
@@ -84,7 +84,7 @@ class _Calls:
         threading.setprofile(None)
 
     def _begin(self, frame: FrameType, event: str, argument: Any) -> None:
-        """The first event of a thread: from now on it has a counter of its own."""
+        """Handles the first event of a thread: installs a counter for it."""
         counts = self._counts.setdefault(threading.get_ident(), Counter())
 
         def profile(frame: FrameType, event: str, argument: Any) -> None:
@@ -97,7 +97,7 @@ class _Calls:
         sys.setprofile(profile)
 
     def take(self) -> Counter[str]:
-        """What was called since the last time."""
+        """Calls by function since the last ``take``."""
         found: Counter[str] = Counter()
         for counts in list(self._counts.values()):
             for function, calls in list(counts.items()):
@@ -114,7 +114,7 @@ def _short(path: str) -> str:
 
 
 class Gateway:
-    """Nexus on a thread of its own; use as a context manager."""
+    """Nexus on its own thread. Use as a context manager."""
 
     def __init__(self, folder: Path) -> None:
         self._calls = _Calls()
@@ -153,7 +153,7 @@ class Gateway:
         await self._running.stop()
 
     def answer(self, lane: Lane) -> Counter[str]:
-        """One call from its first byte to the end of all that is done about it."""
+        """Makes one call; returns all function calls from its first byte until the gateway is idle again."""
         self._settle()
         self._calls.take()
         asked = body(lane.client, SIZE, f"{lane.vendor}/whole", stream=lane.stream)
@@ -182,7 +182,7 @@ class Gateway:
         self._received(LAST_CHUNK)
 
     def _asked_vendor(self) -> socket.socket:
-        """The connection on which the vendor was asked, its request read."""
+        """The connection on which the vendor received a request, which is read."""
         deadline = time.monotonic() + 60
         self._listener.settimeout(0.001)
         while time.monotonic() < deadline:
@@ -199,7 +199,7 @@ class Gateway:
         raise TimeoutError("the vendor was not asked")
 
     def _received(self, mark: bytes, *, whole: bool = False) -> None:
-        """Reads what the client gets until the mark is in it; of a whole answer all of it."""
+        """Reads as the client until ``mark`` arrives, or to the end of the answer if ``whole``."""
         received = b""
         while True:
             piece = self._client.recv(65536)
@@ -212,7 +212,7 @@ class Gateway:
                 return
 
     def _settle(self) -> None:
-        """Waits until nothing is under way any more."""
+        """Waits until nothing is in flight."""
         server = self._running.server
         while server.calls or server.workers.busy:
             self._wait_for_quiet()
@@ -234,7 +234,7 @@ def _is_whole(received: bytes) -> bool:
 
 
 def _read_request(vendor: socket.socket) -> bytes:
-    """A whole request; b"" where none is there."""
+    """A whole request, or b"" if none has arrived."""
     vendor.settimeout(0.0)
     try:
         received = vendor.recv(65536)

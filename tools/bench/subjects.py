@@ -1,4 +1,4 @@
-"""What is measured: Nexus, the prototypes, and any gateway that somebody else started."""
+"""Subjects of the benchmark: Nexus, the prototypes, and any gateway that already runs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tools.bench.nexus_toml import HEADERS, PATHS, config
 
 GLANCE = "stream-5-5"
 PACES = (GLANCE, "stream-100-20")
-"""The models that stream; see ``tools.bench.vendor``."""
+"""Models that stream; see ``tools.bench.vendor``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A gateway that runs. ``paths`` are by the dialect of clients; ``model`` gives the name of a vendor's model."""
+    """A running gateway. ``paths`` by client dialect; ``model`` returns its name for a vendor's model in a dialect."""
 
     name: str
     port: int
@@ -28,7 +28,7 @@ class Subject:
     headers: Mapping[str, str]
     model: Callable[[str, str], str]
     store: int = 0
-    """The process of its Redis, where it has one."""
+    """Process id of its Redis, 0 without one."""
 
 
 Start = Callable[[Path, str], AbstractContextManager[Subject]]
@@ -36,7 +36,8 @@ Start = Callable[[Path, str], AbstractContextManager[Subject]]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """``start`` is given a folder and the URL of the vendor. ``calls_vendor`` and ``translates`` say what it can."""
+    """A kind of subject. ``start`` takes a folder and the vendor's URL; ``calls_vendor`` and ``translates`` tell what
+    it can do."""
 
     name: str
     start: Start = field(repr=False)
@@ -91,5 +92,6 @@ BARE = Kind("bare Tornado", lambda _, vendor: _prototype("bare", vendor), calls_
 
 
 def peer(name: str, url: str, headers: Mapping[str, str]) -> Kind:
-    """A gateway at the base URL of OpenAI's protocol, on this machine, whose models of our names go to the vendor."""
+    """A gateway that runs on this machine. ``url`` is its OpenAI base URL; it must forward the benchmark's model names
+    to the benchmark's vendor."""
     return Kind(name, lambda _, __: _peer(name, url, headers))

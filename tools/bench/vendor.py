@@ -1,8 +1,8 @@
-"""A vendor that costs almost nothing: one thread, epoll, answers made beforehand. Linux only.
+"""A vendor with little overhead: one thread, epoll, prepared answers. Linux only.
 
-A model named ``stream-CHUNKS-MS`` streams so many deltas with so many milliseconds between two of them; any other one
-answers at once, and streams are then of one delta. Each delta holds ``@`` and 16 digits, the monotonic microsecond at
-which it was sent, then ``:`` and its number in 5 digits: so its age is known where it arrives, and whether one is lost.
+A model named ``stream-CHUNKS-MS`` streams that many deltas, that many milliseconds apart; any other model answers at
+once, with a single delta if streamed. Each delta has ``@`` and the monotonic time of sending in microseconds (16
+digits), then ``:`` and its number (5 digits), so that the client can tell its age and whether one was lost.
 
     python -m tools.bench.vendor PORT
 """
@@ -27,14 +27,14 @@ _STAMP = "@0000000000000000:00000 "
 
 
 class _Kind:
-    """The bytes of one dialect; of a delta what stands before and behind its stamp."""
+    """The prepared bytes of one dialect; ``before`` and ``behind`` surround the stamp of a delta."""
 
     def __init__(self, dialect: str, answers: Answers) -> None:
         self.whole = head(dialect, stream=False) + answers.whole
         self.opening = head(dialect, stream=True) + (chunk(answers.opening) if answers.opening else b"")
         self.before, self.behind = chunk(answers.delta(_STAMP)).split(_STAMP.encode())
         self.closing = chunk(answers.closing) + LAST_CHUNK
-        # A checksum stands behind the words of a binary frame, which therefore keep theirs.
+        # A binary frame ends with a checksum of its content, so its stamp cannot change.
         self.delta = chunk(answers.delta(_STAMP)) if "eventstream" in answers.content_type else None
 
 
@@ -150,7 +150,7 @@ class Vendor:
         heapq.heappush(self._due, (connection.due, id(connection), connection))
 
     def _send(self, connection: _Connection, data: bytes) -> None:
-        """What the other side does not take waits."""
+        """Sends what the socket takes; the rest waits in ``unsent``."""
         waited = bool(connection.unsent)
         data = connection.unsent + data
         try:

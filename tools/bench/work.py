@@ -1,12 +1,12 @@
-"""How much work a call is: function calls of Python, in all threads of a gateway that answers one scripted call.
+"""Counts the function calls that a gateway makes, in all its threads, to answer one scripted call.
 
-Unlike time it does not depend on the machine, nor on who else uses it. The vendor sends each piece of a stream when the
-client has the one before, so that a piece is a read, a hand-over and a write every time. What a lane may cost stands in
-``work.json``; ``.ci/run`` fails where one costs a tenth more.
+Unlike time, the count does not depend on the machine or its load. The vendor sends each piece of a stream after the
+client has received the one before, so that every piece takes one read, one hand-over and one write. The budget of each
+lane is in ``work.json``; ``.ci/run`` fails if a lane exceeds it by more than 10 %.
 
-    python -m tools.bench.work              the table, against the budget
-    python -m tools.bench.work --update     the budget as of now
-    python -m tools.bench.work --top 30 chat-chat-stream     where the calls of a lane are
+    python -m tools.bench.work              prints the table, compared with the budget
+    python -m tools.bench.work --update     writes the current counts as the budget
+    python -m tools.bench.work --top 30 chat-chat-stream     prints the 30 most called functions of a lane
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ROUNDS = 3
 
 
 def count(gateway: Gateway, lane: Lane) -> Counter[str]:
-    """The calls of one call by function: the median of several rounds, for threads may meet in more ways than one."""
+    """Calls by function for one call: the median of several rounds, because thread scheduling varies."""
     gateway.answer(lane)
     rounds = sorted((gateway.answer(lane) for _ in range(ROUNDS)), key=Counter.total)
     return rounds[ROUNDS // 2]
@@ -39,7 +39,7 @@ def counted() -> dict[str, int]:
 
 
 def over(found: dict[str, int], budget: dict[str, int]) -> list[str]:
-    """What is wrong with the figures, in words."""
+    """Error messages for lanes over the budget, and for lanes or budgets that are missing."""
     wrong = [f"{name}: no budget" for name in found if name not in budget]
     wrong += [f"{name}: no such lane" for name in budget if name not in found]
     wrong += [
