@@ -1,10 +1,11 @@
-"""What Claude Code expects of a gateway, as rules that are run against one.
+"""Claude Code's requirements for gateways, as rules that run against any gateway.
 
-Nothing here depends on whose gateway it is: requests are what Claude Code sends, verdicts rest on what a client
-sees and on what arrives at an upstream of our own. Of Nexus only the decoders of streams are used.
+Nothing here depends on the gateway: requests are those of Claude Code, and verdicts follow from what a client sees and
+what arrives at our own upstream. Of Nexus, this uses only the JSON and stream helpers, the log redactor, and the
+launcher for ``--nexus``.
 
-Read on in this order: ``main`` (options and exit codes), ``rules`` (the table, and one run), ``findings`` (what a rule
-writes down), ``fixture`` (what a rule works with), ``client``, ``upstream``, ``bodies`` (what is sent), ``compare``;
+Reading order: ``main`` (options and exit codes), ``rules`` (the table, and one run), ``findings`` (what a rule
+records), ``fixture`` (what a rule works with), ``client``, ``upstream``, ``bodies`` (the requests), ``compare``;
 then the rules: ``paths`` (C1, C10, C11, C13), ``forwarding`` (C2, C12, C14), ``pairs`` (C3), ``content`` (C4 to C6),
-``streaming`` (C7), ``failures`` (C8, C9); ``local`` (a Nexus of its own) and ``report``.
+``streaming`` (C7), ``failures`` (C8, C9); ``local`` (starts Nexus for ``--nexus``) and ``report``.
 """

@@ -1,4 +1,4 @@
-"""``python -m tools.conformance``: the rules that Claude Code sets for gateways, against any gateway."""
+"""``python -m tools.conformance``: checks any gateway against Claude Code's gateway rules."""
 
 from __future__ import annotations
 

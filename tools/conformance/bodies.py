@@ -1,7 +1,7 @@
-"""What Claude Code sends, rebuilt: headers, a first question, and a session with tools, thinking and all that is new.
+"""Claude Code's requests: headers, a first question, and a session with tools, thinking and all newer features.
 
-Shapes, names and values are those seen on the wire of Claude Code 2.1.197, and of what is announced for later; the
-``future`` parts are what no gateway can know yet. The mark in the last message tells one request from another.
+Shapes, names and values are those that Claude Code 2.1.197 sends, and those announced for later releases; no gateway
+can know the ``future`` parts yet. The mark in the last message identifies a request.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 SESSION = "5d0ff7c5-6f3c-4f0e-9a51-2f1d9b2d7a10"
 SIGNATURE = "EqQBCkYIBxgCKkDkA3vGq5N0n+uL/9dQ2mJxU0h=="
 TEXT = "It\u2019s caf\u00e9 time \u2026 \U0001f600 \u2028 <system-reminder>keep me</system-reminder>"
-"""Characters that a careless rewriter changes."""
+"""Characters that careless re-encoding changes."""
 
 
 _EMPTY = {"type": "object", "properties": {}, "additionalProperties": False}
@@ -52,17 +52,17 @@ def headers(*betas: str) -> dict[str, str]:
 
 
 def encode(body: Mapping[str, Any]) -> bytes:
-    """As JavaScript writes it."""
+    """The body as JSON, as JavaScript serialises it."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def is_old(model: str) -> bool:
-    """Models for which Claude Code leaves out what is newest, by the name in any spelling."""
+    """Whether Claude Code leaves out the newest features for this model, by its name in any spelling."""
     return any(name in model.lower() for name in ("sonnet-4-5", "haiku-4-5"))
 
 
 def question(model: str, mark: str) -> tuple[Body, tuple[str, ...]]:
-    """A first turn as it would be sent for this very model, and its betas."""
+    """A first turn as Claude Code sends it for this model, and its betas."""
     body: Body = {"model": model, "max_tokens": 32000, "system": _system(), "tools": _tools(), "metadata": _metadata()}
     body["messages"] = [{"role": "user", "content": [{"type": "text", "text": f"Say hello, nothing else. ({mark})"}]}]
     body["context_management"] = {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]}
@@ -74,7 +74,7 @@ def question(model: str, mark: str) -> tuple[Body, tuple[str, ...]]:
 
 
 def session(model: str, mark: str) -> Body:
-    """A later turn with everything in it that ``BETAS`` allow."""
+    """A later turn with everything that ``BETAS`` allow."""
     body, _ = question(model, mark)
     marked = {"type": "text", "text": f"Say hello, nothing else. ({mark})", "cache_control": CACHED}
     body["thinking"] = {"type": "adaptive"}
@@ -87,7 +87,7 @@ def session(model: str, mark: str) -> Body:
 
 
 def future(model: str, mark: str) -> Body:
-    """A session of a release that does not exist yet."""
+    """A session of a made-up later release, with unknown fields."""
     body = session(model, mark)
     body["made_up_field"] = {"nested": [1, 2.5, None], "on": True}
     body["tools"][0]["made_up_tool_field"] = "x"
@@ -147,7 +147,7 @@ def _new_tools() -> list[Body]:
 
 
 def _history() -> list[Body]:
-    """Odd on purpose: thinking without words, an empty text, a call's odd id, results in another order."""
+    """Earlier turns, odd on purpose: empty thinking, an empty text, an odd call id, results in another order."""
     first = [{"type": "text", "text": TEXT}, {"type": "text", "text": "Look around."}]
     news = [{"type": "text", "text": "The working folder is /tmp/x.", "cache_control": dict(CACHED)}]
     thought = {"type": "thinking", "thinking": "First the folder,\nthen \u201cthe file\u201d.", "signature": SIGNATURE}

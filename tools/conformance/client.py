@@ -1,7 +1,7 @@
-"""The HTTP client: whole answers with a deadline, and streams that are read while they come.
+"""HTTP client: whole answers with a deadline, and streams read as they arrive.
 
-Standard library only, no redirect is followed and nothing is retried; whatever goes wrong on the way is
-``Failed`` with a text that a person can act on.
+Standard library only; follows no redirects and does not retry. Every error is a ``Failed`` with a message that a user
+can act on.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ Headers = Mapping[str, str]
 
 
 class Failed(Exception):
-    """No whole answer came."""
+    """No complete answer arrived."""
 
 
 class Unreachable(Failed):
-    """Nobody listens there."""
+    """The connection failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Answer:
 
     @property
     def json(self) -> Json:
-        """None where the body is not JSON."""
+        """The parsed body, or None if it is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
@@ -52,14 +52,14 @@ class Answer:
 
     @property
     def brief(self) -> str:
-        """Status, and the error's message or the beginning of the body."""
+        """The status, and the error message or the beginning of the body."""
         said = text(mapping(mapping(self.json).get("error")).get("message"))
         return f"{self.status} {said or self.body[:200].decode('utf-8', 'replace')}".strip()
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """``url`` has no slash at its end; ``key`` travels in ``forms``, headers by which a credential is sent."""
+    """``url`` has no trailing slash; ``forms`` are the headers that carry ``key``."""
 
     url: str
     timeout: float
@@ -80,7 +80,7 @@ class Client:
         more: Headers | None = None,
         seconds: float | None = None,
     ) -> Answer:
-        """The whole answer, of a stream too."""
+        """Sends a request and returns the whole answer, even of a stream. Raises Failed."""
         began, limit = time.monotonic(), seconds or self.timeout
         with self._connection(limit) as connection:
             sock: socket.socket = connection.sock
@@ -100,7 +100,7 @@ class Client:
 
     @contextmanager
     def stream(self, path: str, body: bytes, more: Headers) -> Iterator[Stream]:
-        """Reads on a thread of its own, so that a caller may wait for what comes and go on when nothing does."""
+        """Reads a stream on a separate thread, so that the caller can wait with a timeout. Raises Unreachable."""
         with self._connection(self.timeout) as connection:
             connection.sock.settimeout(None)
             sock: socket.socket = connection.sock
@@ -154,7 +154,7 @@ class Client:
 
 
 class Stream:
-    """What has come of an event stream; ``error`` says why it ended early, "" that it ended properly."""
+    """What has arrived of an event stream; ``error`` says why it broke off, or is "" if it ended properly."""
 
     def __init__(self) -> None:
         self.status = 0
@@ -183,7 +183,7 @@ class Stream:
             self._changed.notify_all()
 
     def wait(self, holds: Callable[[], bool], seconds: float) -> bool:
-        """Looks after every change; gives up early when the stream has ended."""
+        """Waits for ``holds``, the end of the stream or the timeout; returns whether ``holds`` is true."""
         with self._changed:
             self._changed.wait_for(lambda: holds() or self.ended, seconds)
             return holds()
@@ -201,8 +201,8 @@ def lower(response: HTTPResponse) -> Headers:
 
 
 def hang_up(sock: socket.socket) -> None:
-    """Ends a read that is under way on another thread."""
+    """Ends a pending read on another thread."""
     try:
         sock.shutdown(socket.SHUT_RDWR)
-    except OSError:  # the gateway was quicker
+    except OSError:  # the gateway has already closed
         return

@@ -1,6 +1,6 @@
-"""Comparing JSON documents by meaning and order, and finding things in them.
+"""Compares JSON documents by meaning and order, and finds values in them.
 
-Order counts in arrays, not in objects; text must be equal character by character.
+Order matters in arrays, not in objects; text must be equal character by character.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from nexus.wire import Json, mapping, sequence
 
 ANY = "*"
-"""In a path: every element of an array."""
+"""Wildcard in a path: every element of an array."""
 
 
 def difference(sent: Json, arrived: Json, place: str) -> str | None:
-    """Where the two first differ, and how; None where they do not."""
+    """Where the two first differ, and how; None if they are equal."""
     match sent, arrived:
         case dict(), dict():
             for name in sent.keys() | arrived.keys():
@@ -55,7 +55,7 @@ def find(document: Json, path: Sequence[str]) -> Iterator[Json]:
 
 
 def marks(document: Json, name: str, place: str = "") -> dict[str, Json]:
-    """Every member called ``name``, by where it stands."""
+    """The values of every member called ``name``, by place."""
     found: dict[str, Json] = {}
     if isinstance(document, dict):
         for key, value in document.items():

@@ -1,6 +1,6 @@
-"""C4, C5 and C6: system, cache marks and history arrive as they were sent.
+"""C4, C5 and C6: system, cache marks and history arrive unchanged.
 
-Judged by meaning and order of the JSON, text by character; a gateway may write it with other spaces.
+Compares the JSON by meaning and order, text by character; a gateway may change white space between tokens.
 """
 
 from __future__ import annotations

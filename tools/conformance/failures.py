@@ -1,7 +1,7 @@
-"""C8 and C9: what an upstream's refusal looks like at the client.
+"""C8 and C9: the upstream's errors as the client receives them.
 
-Claude Code decides by the upstream's wording, status and headers, so those are compared; only the token
-``capability_rejected:`` in a message may stand for them.
+Claude Code acts on the upstream's wording, status and headers, so these must match; only the token
+``capability_rejected:`` in a message may replace the wording.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def c08(fixture: Fixture, findings: Findings) -> None:
         return
     for what, status, kind, words in REFUSALS:
         raw = error_body(kind, words)
-        # A gateway that obeys this does not try again, which only costs time here.
+        # Gateways that obey this header do not retry, which saves time here.
         answer = _refused(fixture, status, raw, {"x-should-retry": "false"})
         if not findings.expect(answer.status == status, f"a refusal of {what}: {status}", answer.brief):
             continue
@@ -83,7 +83,7 @@ def c08(fixture: Fixture, findings: Findings) -> None:
 
 
 def error_body(kind: str, words: str) -> bytes:
-    """With the spaces and the members that a rewriter would lose."""
+    """An error body with white space and members that re-serialising would lose."""
     whole = {"type": "error", "error": {"type": kind, "message": words, "details": None}, "request_id": "req_011"}
     return json.dumps(whole, indent=1).encode()
 
@@ -96,7 +96,7 @@ def _refused(fixture: Fixture, status: int, raw: bytes, headers: Mapping[str, st
 
 
 def _in_the_stream(fixture: Fixture, findings: Findings) -> None:
-    """The client tells a broken stream by this event, and tries once more without streaming."""
+    """Checks the error event: the client recognises a broken stream by it, and retries without streaming."""
     assert fixture.upstream is not None
     wanted: Json = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded (in-band)"}}
     frame = f"event: error\ndata: {json.dumps(wanted)}\n\n".encode()
@@ -124,12 +124,12 @@ def c09(fixture: Fixture, findings: Findings) -> None:
     answer = _refused(fixture, 503, error_body("api_error", "Unavailable"), {"retry-after": DATE, **never})
     wait = answer.headers.get("retry-after", "")
     if wait and not WHOLE_SECONDS.fullmatch(wait):
-        # Anthropic itself never says it so: whoever passes on its answers alone breaks nothing.
+        # Only a note: Anthropic never sends a date, so a gateway that only relays its answers breaks no rule.
         findings.note("an upstream's retry-after that is a date is not made into whole seconds")
 
 
 def _headers(fixture: Fixture, findings: Findings, status: int, wanted: Mapping[str, str]) -> None:
-    """The same values at the client."""
+    """Checks that the client gets the same values."""
     assert fixture.upstream is not None
     body, betas = bodies.question(fixture.model, new_mark())
     raw = (

@@ -1,6 +1,6 @@
-"""What one rule writes down while it is judged, and the verdict that follows from it.
+"""The findings of one rule, and its verdict.
 
-A verdict is computed, never set; a rule of which nothing could be judged is skipped, not passed.
+The verdict is computed from the findings; a rule without a single check is skipped, not passed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Problem:
 
 @dataclass(slots=True)
 class Findings:
-    """``missing`` is what could not be judged, and why; ``absent`` what the gateway does not offer at all."""
+    """``missing`` lists what could not be checked, and why; ``absent`` says that the gateway lacks the feature."""
 
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Findings:
     judged: int = 0
 
     def expect(self, holds: object, expected: str, seen: str) -> bool:
-        """One check; returns whether it holds."""
+        """Records one check; returns whether it holds."""
         self.judged += 1
         if not holds:
             self.problems.append(Problem(expected, short(seen)))
@@ -58,6 +58,6 @@ class Findings:
 
 
 def short(text: str) -> str:
-    """One line of printable characters, so that no gateway can play with the terminal."""
+    """The text as one short line of printable characters, so that no gateway can send terminal escapes."""
     line = "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."

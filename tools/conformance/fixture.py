@@ -1,6 +1,6 @@
-"""What a rule works with: the gateway, our upstream behind it where there is one, and requests that can be told apart.
+"""What a rule works with: the gateway, optionally our upstream behind it, and identifiable requests.
 
-Every request carries a mark of its own; what arrived is found by it, whatever else the gateway sends meanwhile.
+Every request carries a unique mark, which finds it among everything else that the gateway sends to the upstream.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BETA_QUERY = "?beta=true"
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """Claude on somebody else's cloud, behind the gateway as ``model``."""
+    """Claude on another vendor's cloud, which the gateway serves as ``model``."""
 
     name: str
     model: str
@@ -32,7 +32,7 @@ class Cloud:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What was sent and what came of it."""
+    """A request as sent (``sent``, ``raw``) and as it arrived at the upstream."""
 
     sent: Body
     raw: bytes
@@ -43,7 +43,7 @@ class Arrival:
         return self.request.json if isinstance(self.request.json, dict) else {}
 
     def header(self, name: str) -> str:
-        """Its values, joined as a list; "" where there is none."""
+        """The header's values, joined with commas; "" if missing."""
         return ", ".join(value for key, value in self.request.headers if key.lower() == name)
 
     @property
@@ -52,7 +52,7 @@ class Arrival:
 
     @property
     def same_bytes(self) -> bool:
-        """Whether the text is what was sent, but for the model's name."""
+        """Whether the body is byte for byte what was sent, except for the model's name."""
         there = self.document.get("model")
         known = isinstance(there, str)
         wanted = self.raw.replace(quoted(self.sent["model"]), quoted(there), 1) if known else self.raw
@@ -61,8 +61,8 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Fixture:
-    """``silence`` is how long a stream may be silent, 0 to leave that out; ``bedrock`` is where clients of Bedrock's
-    format ask, None where that is below the same URL.
+    """``silence`` is the number of seconds that a stream may be silent, 0 to skip that check; ``bedrock`` is the client
+    for Bedrock's format, None if that has the same URL.
     """
 
     client: Client
@@ -74,14 +74,14 @@ class Fixture:
 
     @property
     def patience(self) -> float:
-        """Seconds for something that should come at once."""
+        """Timeout in seconds for data that should arrive immediately."""
         return min(self.client.timeout, 10.0)
 
     def ask(self, body: Mapping[str, Json], headers: Mapping[str, str], path: str = MESSAGES + BETA_QUERY) -> Answer:
         return self.client.send("POST", path, bodies.encode(body), headers)
 
     def arrival(self, findings: Findings, what: str, body: Body, headers: Mapping[str, str]) -> Arrival | None:
-        """What came to our upstream of an answered request; None, and a word among the findings, where nothing did."""
+        """Sends a request; returns it as it arrived at our upstream, or None, with a finding, if the call failed."""
         if self.upstream is None:
             findings.needs(what)
             return None

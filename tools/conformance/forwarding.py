@@ -1,6 +1,6 @@
-"""C2, C12 and C14: which headers and fields go up.
+"""C2, C12 and C14: which headers and fields the gateway forwards.
 
-Lists are open. What a gateway adds is its own business; what it takes away or changes is not.
+A gateway may add headers and fields, but must not remove or change any, not even unknown ones.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def c12(fixture: Fixture, findings: Findings) -> None:
     if not any(seen.values()):
         findings.note("all of them are consumed, none goes up; the guide allows that")
         return
-    # A gateway that forwards some of them works by a list, which the next release outgrows.
+    # A gateway that forwards only some has a fixed list, which the next release makes incomplete.
     for name, value in HINTS.items():
         findings.expect(seen[name] == value, f"{name}: {value} at the upstream, like the others", seen[name] or "none")
 

@@ -1,7 +1,7 @@
-"""A Nexus of its own, as a process, in front of upstreams of our own: for a check with one command.
+"""Starts Nexus as a process in front of fake upstreams, to check it with one command.
 
-It is started as a user would start it, with a file; the file names nothing but fakes on loopback. What is started
-is stopped on the way out.
+Nexus starts with a configuration file, as for a user; the file names only fakes on loopback. Everything is stopped on
+exit.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tools.fake_upstream import ACCESS_KEY, SECRET_KEY, FakeUpstream, service_ac
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = "anthropic/claude-next"
 STRICT = ("anthropic", "cryptography")
-"""Packages without which the clouds' fakes cannot judge."""
+"""Packages that the clouds' fakes need to validate requests."""
 
 
 BASE = """
@@ -71,7 +71,10 @@ class Local:
 
 @contextmanager
 def running(rules: Sequence[str]) -> Iterator[Local]:
-    """Raises CannotStart. Strict clouds take a second to prepare, so they are there for the rules that need them."""
+    """A running Nexus; with fake clouds only for the rules that need them, because they take a second to prepare.
+
+    Raises CannotStart.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="conformance-")))
         upstream = stack.enter_context(Upstream("127.0.0.1", 0))

@@ -1,7 +1,7 @@
-"""The command line: which gateway, which rules, and with which exit code it ends.
+"""The command line: options, and exit codes.
 
-0 when nothing is broken, 1 when something is, 2 when the command was wrong or the gateway cannot be judged, 130
-after Ctrl-C. No key is ever written.
+Exit code 0 if no rule is broken, 1 if one is, 2 if the usage is wrong or the gateway cannot be judged, 130 after
+Ctrl-C. Never prints a key.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ WRONG, INTERRUPTED = 2, 130
 REFUSED = (401, 403)
 FORMS = ("authorization", "x-api-key")
 BEARER = ("authorization",)
-"""As which AWS's SDKs send an API key of Bedrock's."""
+"""The header in which AWS's SDKs send a Bedrock API key."""
 
 
 class CannotJudge(Exception):
-    """There is nothing that could be judged; the text says what to do."""
+    """The gateway cannot be judged; the message says what to do."""
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Judge the gateway; returns the exit code."""
+    """Judges the gateway and returns the exit code."""
     parser = make_parser()
     options = parser.parse_args(argv)
     if problem := usage_problem(options):
@@ -67,7 +67,7 @@ def read_key(options: argparse.Namespace, environ: Mapping[str, str]) -> str:
 
 
 def make_bench(options: argparse.Namespace, key: str, stack: ExitStack) -> Fixture:
-    """Raises CannotJudge, CannotListen, Failed, CannotStart."""
+    """The fixture for the options. Raises CannotJudge, CannotListen, Failed, CannotStart."""
     extra, forms = dict(options.header), (options.key_header,)
     if options.nexus:
         local = stack.enter_context(running(options.rule))
@@ -87,7 +87,7 @@ def make_bench(options: argparse.Namespace, key: str, stack: ExitStack) -> Fixtu
 
 
 def check_way(fixture: Fixture) -> None:
-    """A first small request, so that a wrong key or a wrong upstream is not taken for broken rules."""
+    """Sends a first small request, so that an invalid key or a wrong upstream is not reported as broken rules."""
     mark = new_mark()
     body = {"model": fixture.model, "max_tokens": 16, "messages": [{"role": "user", "content": f"Hello ({mark})"}]}
     answer = fixture.client.send("POST", MESSAGES, bodies.encode(body), bodies.headers("claude-code-20250219"))

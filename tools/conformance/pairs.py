@@ -1,7 +1,7 @@
-"""C3: a beta and the field that needs it travel together or not at all.
+"""C3: the gateway forwards a beta and the field that needs it together, or removes both.
 
-At Anthropic's own API either half alone is an error. Bedrock and Vertex AI refuse betas and fields that they lack,
-so there a gateway has to take both away; their fakes are as strict as they are.
+Anthropic's own API rejects either half alone. Bedrock and Vertex AI reject betas and fields that they do not support,
+so a gateway has to remove both; their fakes are as strict.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _together(arrival: Arrival, findings: Findings) -> None:
 
 
 def _stripped(fixture: Fixture, cloud: Cloud, findings: Findings) -> None:
-    """A field without its beta is refused there; a beta that the cloud knows does nothing without its field."""
+    """Checks what a cloud gets: it rejects a field without its beta, but a known beta without its field is harmless."""
     body, headers = bodies.session(cloud.model, new_mark()), bodies.headers(*bodies.BETAS)
     refused = len(cloud.upstream.violations)
     answer = fixture.ask(body, headers)

@@ -1,6 +1,6 @@
-"""C1, C10, C11 and C13: which paths there are, and how fast they answer.
+"""C1, C10, C11 and C13: which paths exist, and how fast they answer.
 
-Judged from outside; what is optional by the contract is never broken by its absence.
+Needs no upstream. A missing optional path breaks no rule.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tools.conformance.fixture import BETA_QUERY, MESSAGES, Fixture, new_mark
 from tools.fake_upstream import Behaviour
 
 QUICK = 3.0
-"""Seconds that Claude Code gives what it asks at its start."""
+"""Claude Code's timeout in seconds for its requests at startup."""
 
 HOPS = 5
 PROBES = (("HEAD", ""), ("HEAD", "/api/hello"), ("GET", "/api/hello"))
@@ -52,7 +52,7 @@ def _is_message(answer: Answer) -> bool:
 
 
 def _probe(client: Client, findings: Findings, method: str, path: str) -> None:
-    """Any status will do, but a client must not be kept waiting or sent in circles."""
+    """Checks that a path answers in time and without a redirect loop; accepts any status."""
     what, seen = f"{method} {path or 'the base path'}", [path]
     for _ in range(HOPS):
         try:
@@ -71,7 +71,7 @@ def _probe(client: Client, findings: Findings, method: str, path: str) -> None:
 
 
 def c10(fixture: Fixture, findings: Findings) -> None:
-    """The client counts many things at once: words as a plain string, often without tools."""
+    """Claude Code counts whole requests, and also plain strings, often without tools."""
     words = {"model": fixture.model, "messages": [{"role": "user", "content": "How many tokens are these?"}]}
     whole, betas = bodies.question(fixture.model, new_mark())
     full = {name: whole[name] for name in ("model", "system", "tools", "messages", "thinking")}

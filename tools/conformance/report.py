@@ -1,7 +1,7 @@
-"""Verdicts as people and programs read them.
+"""Verdicts as text and as JSON.
 
-One line per rule, and below it what was expected and seen where it is broken. Nothing is written here: whoever
-writes takes the secrets out first.
+One line per rule; for a broken rule, below it, what was expected and seen. Only formats: the caller removes secrets
+before it prints.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ INDENT = " " * 18
 
 
 def lines(judgement: Judgement) -> str:
-    """What a person reads of one rule."""
+    """The text for one rule."""
     verdict = judgement.findings.verdict
     head = f"{judgement.name:<4} {verdict:<12} {judgement.title}"
     return "".join(f"{line}\n" for line in (head, *(f"{INDENT}{line}" for line in _below(judgement.findings))))

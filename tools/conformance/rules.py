@@ -1,6 +1,6 @@
 """The table of rules, and one run over them.
 
-Every rule that is asked for gets exactly one verdict, whatever happens to it.
+Every selected rule gets exactly one verdict, even if a request fails.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""C7: nothing is buffered, pings and comments come through, and silence is filled.
+"""C7: the gateway buffers nothing, relays pings and comments, and sends pings during silence.
 
-No timing is guessed: the upstream sends its next event only when the client has seen the last one, so what is
-held back is found for certain.
+No check depends on timing: the upstream sends its next event only after the client has seen the last one, so buffering
+is always detected.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BANNER = "Claude Code shows that it waits after about 20 s and gives up after 30
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """``sign`` is what tells the client that it has come; ``alive`` events only say that the upstream lives."""
+    """``sign`` identifies the event at the client; ``alive`` marks events that only keep the stream alive."""
 
     name: str
     raw: bytes
@@ -55,7 +55,7 @@ OPENING = (
     event("message_start", message=STARTED),
     event("content_block_start", index=0, content_block={"type": "text", "text": ""}),
 )
-"""What says that an answer begins: a gateway may hold it for the first content, so that another attempt can answer."""
+"""The start of an answer. A gateway may hold it until the first content, so that it can still try another target."""
 
 CLOSING = (
     event("content_block_stop", index=0),
@@ -72,7 +72,7 @@ SPOKEN = (
 )
 SILENT = (*OPENING, delta("before-the-silence"), *CLOSING)
 EARLY, LATE = 0, len(OPENING) + 1
-"""Before these events of ``SILENT`` the upstream says nothing."""
+"""Indices of the events of ``SILENT`` before which the upstream is silent."""
 
 
 def c07(fixture: Fixture, findings: Findings) -> None:
@@ -169,7 +169,7 @@ def _is_json(data: str) -> bool:
 
 @contextmanager
 def _streaming(fixture: Fixture, events: Sequence[Event]) -> Iterator[tuple[Stream, list[threading.Event]]]:
-    """A request under way, and what lets each of its events out."""
+    """A request in flight, and the gates that release its events."""
     assert fixture.upstream is not None
     gates = [threading.Event() for _ in events]
     behaviour = Behaviour(events=tuple(said.raw for said in events), steps=tuple(gates))

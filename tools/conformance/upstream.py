@@ -1,8 +1,8 @@
-"""The upstream of our own: Anthropic's Messages API on a socket, which records what arrives, byte for byte.
+"""Our own upstream: Anthropic's Messages API on a socket, which records what arrives, byte for byte.
 
-It is strict about what Anthropic's own API is strict about whatever the body says (path, method, version and
-credential headers, media type); bodies it records, and the rules judge them. One behaviour holds until it is changed,
-so that a gateway which tries again sees the same thing again.
+It checks path, method, version and credential headers, and media type as strictly as Anthropic's API; it only records
+bodies, which the rules judge. A behaviour applies until it is changed, so that a gateway which retries gets the same
+answer.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tools.fake_upstream import Behaviour, FakeUpstream, SeenRequest
 
 
 class CannotListen(Exception):
-    """The address is taken, or not one of this machine."""
+    """The address is in use or not available on this machine."""
 
 
 class Upstream:
@@ -44,7 +44,7 @@ class Upstream:
 
     @contextmanager
     def answering(self, behaviour: Behaviour) -> Iterator[None]:
-        """``behaviour`` for every request meanwhile."""
+        """Answers every request with ``behaviour`` inside the block."""
         self._fake.default = behaviour
         try:
             yield
@@ -52,6 +52,6 @@ class Upstream:
             self._fake.default = Behaviour()
 
     def arrived(self, mark: str) -> SeenRequest | None:
-        """The last request whose body holds ``mark``."""
+        """The last request whose body contains ``mark``, or None."""
         found = [request for request in list(self._fake.requests) if mark.encode() in request.body]
         return found[-1] if found else None
