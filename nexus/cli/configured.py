@@ -37,7 +37,7 @@ def run(options: Options, command: Callable[[Options, Settings, Source], int] | 
     if command is not None:
         return command(options, settings, source)
     checks = options.command == "check"
-    # Sockets handed over by a service manager are already bound, so nothing else can serve there.
+    # A service manager hands over sockets that are already bound, so their ports must not be checked for being free.
     beside = bool(service.calls) or (checks and preflight.served_at(settings) is not None)
     if found := source.obstacles(settings, beside=beside):
         return refused(found, options)

@@ -46,7 +46,7 @@ BudgetName = Annotated[Label, no_longer_than(64, "the name of a budget")]
 
 
 class Budget(Table):
-    """``[budgets.NAME]``."""
+    """``[budgets.NAME]``: a spending limit per calendar period."""
 
     per: Annotated[str, AfterValidator(read_per)]
     """Count separately for each "user", "group", gateway "key", "session", or value of a tag ("tag:project")."""

@@ -14,7 +14,7 @@ from nexus.late import pattern
 from nexus.settings.spans import Span
 
 WIDEST = 100
-"""Columns of one line."""
+"""Maximum characters of a shown line."""
 HIDDEN = "..."
 
 _TOKEN = pattern(

@@ -128,7 +128,7 @@ class CsrfSettings(Table):
 
 
 class TlsSettings(Table):
-    """HTTPS instead of HTTP."""
+    """Serves HTTPS instead of HTTP."""
 
     certificate: FilePath
     """Server certificate and its chain (PEM)."""

@@ -75,7 +75,7 @@ class HeaderRule(Tagged):
         return frozenset()
 
     def summary(self) -> str:
-        """The rule on one line: names only, never a value."""
+        """The rule on one line, with names only and never a value."""
         raise NotImplementedError
 
 
@@ -100,13 +100,14 @@ class Forward(NamingRule):
     """Forwards headers of the client."""
 
     rule: Literal["forward"] = "forward"
-    """This kind of rule."""
+    """Kind of this rule."""
 
     name: RuleName | None = None
     """Header to forward. Either name or pattern is required."""
 
     pattern: RulePattern | None = None
-    """Regular expression; forwards all headers whose names it matches, except credentials and connection headers."""
+    """Regular expression, searched for in header names; forwards all matching headers except credentials and those of
+    the connection."""
 
     default: HeaderValue | None = None
     """Value to send if the client did not send the header."""
@@ -143,7 +144,7 @@ class Insert(NamingRule):
     """Sets a header."""
 
     rule: Literal["insert"] = "insert"
-    """This kind of rule."""
+    """Kind of this rule."""
 
     name: RuleName
     """Header to set."""
@@ -165,13 +166,13 @@ class Remove(HeaderRule):
     """Removes a header that an earlier rule or the provider would send."""
 
     rule: Literal["remove"] = "remove"
-    """This kind of rule."""
+    """Kind of this rule."""
 
     name: RuleName | None = None
     """Header to remove. Either name or pattern is required."""
 
     pattern: RulePattern | None = None
-    """Regular expression; removes all headers whose names it matches."""
+    """Regular expression, searched for in header names; removes all matching headers."""
 
     def problems(self) -> Iterator[Location]:
         yield from _either(self.name, self.pattern)
@@ -192,7 +193,7 @@ class RenameDuplicate(NamingRule):
     """Forwards a header of the client under its own name and a second one."""
 
     rule: Literal["rename_duplicate"] = "rename_duplicate"
-    """This kind of rule."""
+    """Kind of this rule."""
 
     name: RuleName
     """Header to forward."""

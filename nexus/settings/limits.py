@@ -123,7 +123,7 @@ class RedisStorage(Storage):
 
     # Not in the repr, because it may hold a password.
     url: Annotated[str, AfterValidator(read_redis_url)] = Field(repr=False)
-    """redis://USER:PASSWORD@HOST:PORT/DATABASE, or rediss:// for TLS."""
+    """URL of Redis: redis://USER:PASSWORD@HOST:PORT/DATABASE, or rediss:// for TLS."""
 
     key_prefix: Annotated[str, AfterValidator(read_key_prefix)] = "nexus:"
     """Prefix of all keys in Redis."""
@@ -176,5 +176,5 @@ class RequestLimits(_WithGlobal):
 
     @property
     def overall(self) -> RequestLimit | None:
-        """``global``."""
+        """The setting ``global``, whose name is a Python keyword."""
         return getattr(self, "global")  # type: ignore[no-any-return]

@@ -67,7 +67,7 @@ class Rates(Table):
 
 
 class PriceSettings(Rates):
-    """``price`` of a model."""
+    """``price`` of a model, in US dollars."""
 
     per_request: Dollars = 0
     """US dollars per call, in addition to its tokens."""

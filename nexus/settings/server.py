@@ -197,7 +197,7 @@ class ServerSettings(Table):
     """CSRF protection by a required header."""
 
     tls: TlsSettings | None = None
-    """HTTPS instead of HTTP."""
+    """Serve HTTPS instead of HTTP."""
 
     @property
     def scheme(self) -> str:

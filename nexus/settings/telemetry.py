@@ -216,10 +216,10 @@ class TelemetrySettings(Table):
     """Export destinations. Unless one is enabled, nothing is exported and no OpenTelemetry package is imported."""
 
     tracing: Tracing = Tracing.model_construct()
-    """Spans."""
+    """Export of spans."""
 
     metrics: Metrics = Metrics.model_construct()
-    """Metrics."""
+    """Export of metrics."""
 
     @property
     def traces_to(self) -> Otlp | None:

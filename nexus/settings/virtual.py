@@ -22,7 +22,7 @@ class WeightedTarget(Table):
     """One target of ``spread``: ``provider/model`` alone, or a table with a weight."""
 
     model: Label
-    """The target, as provider/model."""
+    """Name of the target, as provider/model."""
 
     weight: Annotated[float, Field(gt=0, le=1_000_000)] = 1.0
     """Its share of the sessions, relative to the other weights."""

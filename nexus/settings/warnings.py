@@ -1,4 +1,4 @@
-"""Warnings about valid but risky settings, and the check that refuses to serve configured keys to everyone."""
+"""Warnings about valid but risky settings, and the check against serving the configured keys to everyone."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class VertexMessages(Hosted):
 
 
 class BedrockInvoke(Hosted):
-    """``invoke`` and ``invoke-with-response-stream``, whose events come in frames of AWS's event stream."""
+    """``invoke`` and ``invoke-with-response-stream``, whose events are in AWS event stream messages."""
 
     name: ClassVar[str] = "invoke"
     protocol: ClassVar[str] = "bedrock"
