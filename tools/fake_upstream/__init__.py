@@ -1,7 +1,7 @@
 """Fake vendors on real sockets, for tests and for trying the gateway without a key.
 
-Standard library sockets and threads only, so that every byte and every TCP event is the caller's decision;
-the vendor SDKs are used for their published *types*, never for their transport. What is started is stopped on exit.
+Uses only sockets and threads of the standard library, so that the caller controls every byte and every TCP event; uses
+the vendors' SDKs for their published *types*, never for transport. Everything started is stopped on exit.
 
     with FakeUpstream("openai") as upstream:
         upstream.next(Behaviour(status=429, headers=(("retry-after", "1"),)), Behaviour(text="second try"))
@@ -10,27 +10,25 @@ the vendor SDKs are used for their published *types*, never for their transport.
 
 or ``python -m tools.fake_upstream --openai 9101 --bedrock 9102`` from a checkout (with the ``dev`` extra installed).
 
-Read on in this order: ``behaviour`` and ``parts`` (what can be asked for), ``server`` and ``watch`` (the context
-manager and what it has seen), ``reply`` (how an answer becomes bytes and TCP events), ``wire`` (one socket),
-``vendors`` (the interface, and the table a new vendor is added to); then the vendors: ``openai`` with ``responses``
-and ``azure``,
+Reading order: ``behaviour`` and ``parts`` (what a test can ask for), ``server`` and ``watch`` (the context manager
+and its records), ``reply`` (turns an answer into bytes and TCP events), ``wire`` (one socket), ``vendors`` (the
+interface, and the table of vendors); then the vendors: ``openai`` with ``responses`` and ``azure``,
 ``anthropic`` with ``messages``, ``google`` (gemini and vertex), ``aws`` (bedrock); ``validate`` (requests against the
 SDKs' types).
 
-What the fake does not imitate (each vendor's module says the rest):
+Not imitated (each vendor's module lists more):
 
-* a model: the text, the tool calls and the token counts are the Behaviour's, whatever the request says; ``n``,
-  ``stop``, ``max_tokens``, ``response_format`` and the like are checked for their type and otherwise ignored;
-* openai's and anthropic's semantic checks: roles that must alternate, tool results that must match a call, unknown
-  models, token limits, beta headers that a field needs. Only the shape of a request is judged there, and that thinking
-  carries no signature of another fake. Gemini, Vertex and Converse check turns, tools and signatures too. Types that
-  the SDKs declare open (a JSON schema, ``metadata``) stay open. A field that the installed SDK does not publish is a
-  violation even where the real vendor still or already takes it (``extra_fields=("temperature",)`` lets named ones
-  through, ``strict=False`` everything);
-* endpoints beyond those that answer a conversation, count its tokens, give out Google's access tokens, and openai's
-  ``GET /v1/models[/ID]``;
-* TLS, HTTP/2, compressed requests, rate limits of its own, a proxy's timeouts. A client that half-closes its side
-  of the connection counts as gone.
+* a model: the text, the tool calls and the token counts come from the Behaviour, whatever the request says; ``n``,
+  ``stop``, ``max_tokens``, ``response_format`` and so on are checked for their type and otherwise ignored;
+* some of openai's and anthropic's semantic checks: alternating roles, unknown models, token limits, beta headers that a
+  field needs. Checked are the shape of a request, pairs of tool calls and results, tools, model-specific fields, and
+  that thinking carries no signature of another fake. Gemini, Vertex and Converse also check turns and signatures. Types
+  that the SDKs declare open (a JSON schema, ``metadata``) stay open. A field that the installed SDK does not publish is
+  a violation even if the real vendor accepts it (``extra_fields=("temperature",)`` accepts the named fields,
+  ``strict=False`` everything);
+* endpoints other than those in the vendors' modules;
+* TLS, HTTP/2, compressed requests, rate limits, a proxy's timeouts. A client that half-closes its side of the
+  connection counts as disconnected.
 """
 
 from tools.fake_upstream.behaviour import Behaviour

@@ -1,6 +1,6 @@
-"""``python -m tools.fake_upstream --openai 9101 --bedrock 9102``: fake vendors to point a gateway at.
+"""``python -m tools.fake_upstream --openai 9101 --bedrock 9102``: runs fake vendors for a gateway.
 
-Composition and arguments only; runs until SIGINT or SIGTERM, one line per request on standard output.
+Runs until SIGINT or SIGTERM. Prints one line per request on standard output.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The fake Azure OpenAI: classic deployments, the v1 API, and Entra ID's and the machine's tokens.
+"""The fake Azure OpenAI: classic deployments, the v1 API, and tokens from Entra ID and managed identities.
 
-Pure functions from a request and a Behaviour to bytes; bodies and answers are ``openai``'s. A key comes in
-``api-key``, on v1 as a bearer too; a token is a bearer that was given out here. Classic paths need an ``api-version``.
-Not imitated: whether a deployment exists, content filters, tenants beyond the one.
+Pure functions from a request and a Behaviour to bytes; bodies and answers are those of ``openai``. A key comes in
+``api-key``, or on v1 as a bearer; a token is a bearer that this module issued. Classic paths need an ``api-version``.
+Not imitated: whether a deployment exists, content filters, more than one tenant.
 """
 
 from __future__ import annotations
@@ -72,12 +72,12 @@ def error(request: SeenRequest, behaviour: Behaviour, request_id: str) -> Answer
 
 
 def _inner(request: SeenRequest) -> SeenRequest:
-    """As OpenAI's own API would be asked."""
+    """The same request to OpenAI's own API."""
     classic, v1 = CLASSIC.fullmatch(request.route), V1.fullmatch(request.route)
     path = "/v1" + (classic[2] or classic[3] if classic else v1[1] if v1 else request.route)
     body = request.json
     if classic and classic[1] and isinstance(body, dict):
-        # The deployment in the URL decides, whatever the body names.
+        # The deployment in the URL overrides the body's model.
         body = {**body, "model": unquote(classic[1])}
     return replace(request, path=path, json=body, headers=[*_others(request), ("authorization", "Bearer any")])
 
@@ -139,7 +139,7 @@ def _grant(request: SeenRequest, behaviour: Behaviour, serial: int) -> Answer:
     token = f"hushhush-entra-{serial}-{end}"
     if request.route == TOKEN_PATH:
         return Answer(compact({"token_type": "Bearer", "expires_in": behaviour.token_lifetime, "access_token": token}))
-    # The machine's own endpoints write numbers as text.
+    # The endpoints for managed identities write numbers as text.
     return Answer(
         compact({"access_token": token, "expires_on": str(end), "resource": RESOURCE, "token_type": "Bearer"})
     )

@@ -1,7 +1,7 @@
-"""What a fake upstream is told to do with one request.
+"""Instructions for a fake upstream's answer to one request.
 
-A value, nothing else. Every field left alone means "like a healthy vendor"; fields combine, and the order in
-which they take effect is the order in which they stand here.
+A value only. The default of every field means "like a healthy vendor". Fields combine, and take effect in the order of
+their definition.
 """
 
 from __future__ import annotations
@@ -20,71 +20,71 @@ class Behaviour:
     """One answer.
 
     "After N events" counts the frames of a streamed answer. For an answer that is not streamed, ``cut_after`` and
-    ``reset_after`` count bytes of the body instead, which then promises more than it delivers. Every wait watches
-    the socket: a peer that leaves is noticed at once.
+    ``reset_after`` count bytes of the body instead, so that it is shorter than its content length. Every wait watches
+    the socket and detects a disconnect immediately.
     """
 
     # Before the head.
-    hang: bool = False  # never answer; wait until the peer goes
+    hang: bool = False  # never answer; wait until the peer disconnects
     delay: float = 0.0
     close_before_head: bool = False  # FIN instead of an answer
     reset_after: int | None = None  # RST after N events; 0 is before the head
-    # Not HTTP at all; 200 with broken JSON; 200 with a broken event stream; the last byte of the stream's first delta
-    # changed, which on bedrock belongs to its checksum.
+    # Not HTTP; 200 with invalid JSON; 200 with an invalid event stream; the last byte of the stream's first delta
+    # changed, which on bedrock is part of its checksum.
     garbage: Garbage | None = None
 
     # The head. ``headers`` replace the generated header of the same name.
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
-    chunked: bool = True  # False: a stream is delimited by the end of the connection
+    chunked: bool = True  # False: the end of the connection ends a stream
     gzip: bool = False  # compress the body, whatever the client accepts
 
-    # The body. ``body`` and ``events`` are literal; the rest is for generated ones.
+    # The body. ``body`` and ``events`` are sent as they are; the other fields are for a generated body.
     body: bytes | None = None
     events: tuple[bytes, ...] | None = None
     text: str = "Hello from the fake upstream."
-    thinking: str = ""  # signed, before the text; openai: ``reasoning_content``, as the compatible servers have it
-    tool_call: bool = False  # call the first tool of the request instead of saying ``text``
+    thinking: str = ""  # signed, before the text; openai: ``reasoning_content``, as compatible servers send it
+    tool_call: bool = False  # call the first tool of the request instead of ``text``
     tool_arguments: str = '{"city": "Paris"}'
-    tool_calls: tuple[tuple[str, str], ...] = ()  # (name, arguments as JSON): parallel calls, instead of ``text`` too
-    parts: tuple[Part, ...] | None = None  # literal parts in this order, instead of all of the above
-    interleaved: bool = False  # openai, Converse: the arguments of parallel calls are streamed in turns
+    tool_calls: tuple[tuple[str, str], ...] = ()  # (name, arguments as JSON): parallel calls, also instead of ``text``
+    parts: tuple[Part, ...] | None = None  # these parts in this order, instead of all of the above
+    interleaved: bool = False  # openai, Converse: stream the arguments of parallel calls in turns
     call_ids: bool = True  # google: function calls have ids
-    stop_reason: str | None = None  # in the vendor's own words
+    stop_reason: str | None = None  # in the vendor's own terms
     stop_sequence: str | None = None  # anthropic, Converse: the one that was hit
     block_reason: str | None = None  # google: ``promptFeedback`` instead of an answer
-    message: str | None = None  # of the error body when ``status`` is one
+    message: str | None = None  # of the error body, if ``status`` is an error
     error_type: str | None = None  # google: the status, such as RESOURCE_EXHAUSTED; bedrock: the exception
-    error_code: str | None = None  # openai: the code; google: the reason of ErrorInfo, or a quota's id when 429
-    error_param: str | None = None  # openai: the field that the error blames
+    error_code: str | None = None  # openai: the code; google: the reason of ErrorInfo, or a quota id for a 429
+    error_param: str | None = None  # openai: the field that the error names
     retry_delay: float | None = None  # google: RetryInfo
-    token_lifetime: int = 3600  # vertex: seconds, of the access token that is given out
+    token_lifetime: int = 3600  # vertex: seconds, of the issued access token
 
-    # Token counts are disjoint here; each vendor adds them up in its own way.
+    # Token counts are disjoint here, except reasoning; each vendor adds them up in its own way.
     input_tokens: int = 11
     cached_tokens: int = 0
     cache_write_tokens: int = 0
     output_tokens: int = 6
     reasoning_tokens: int = 0  # part of ``output_tokens``
 
-    # The pace of a stream. ``hold`` also holds an answer that is not streamed, before its head.
+    # The pace of a stream. ``hold`` also delays an answer that is not streamed, before its head.
     hold: threading.Event | None = None
-    steps: tuple[threading.Event, ...] = ()  # one that each of the first events of a stream waits for
+    steps: tuple[threading.Event, ...] = ()  # the first events of a stream wait for one each
     first_event_delay: float = 0.0
     event_delay: float = 0.0
-    only_before: int | None = None  # ``event_delay`` comes before this event alone, counted from 0
+    only_before: int | None = None  # ``event_delay`` applies only before this event, counted from 0
     piece_size: int | None = None  # re-cut the stream's bytes into chunks of this size, across frames
-    endless: bool = False  # repeat the first delta until the peer goes
+    endless: bool = False  # repeat the first delta until the peer disconnects
 
     # How a stream ends.
     end_after: int | None = None  # the HTTP body ends properly, the event stream early
     error_after: int | None = None  # the vendor's in-band error event, then a proper end
     cut_after: int | None = None  # FIN in the middle of the HTTP body
-    close_after: bool = False  # a complete answer, then FIN, without having announced it
+    close_after: bool = False  # a complete answer, then FIN without ``Connection: close``
 
     @property
     def is_whole(self) -> bool:
-        """Whether the answer is one, and all of it, as the vendor means it."""
+        """Whether the answer is a complete success, as a healthy vendor would send it."""
         broken = (
             self.reset_after,
             self.garbage,

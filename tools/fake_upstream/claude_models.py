@@ -1,8 +1,8 @@
-"""What Claude's hosts refuse by model, as they do; nothing of this is taken from Nexus's own facts.
+"""Model-specific errors of Claude's hosts; independent of Nexus's own model facts.
 
-The words are the vendors' own 400s, or near them. A model that no line knows is judged by the published types
-alone. Sources: platform.claude.com, "What's new" of 4.6 to 5.5, and the pages on thinking, effort and structured
-outputs; anthropics/claude-code 63620, lobehub/lobehub 19876, coder/coder 25356, cline/cline 12010.
+The messages are those of the vendors' 400s, or similar. Unknown models are checked against the published types only.
+Sources: platform.claude.com, "What's new" of 4.6 to 5.5, and the pages on thinking, effort and structured outputs;
+anthropics/claude-code 63620, lobehub/lobehub 19876, coder/coder 25356, cline/cline 12010.
 """
 
 from __future__ import annotations

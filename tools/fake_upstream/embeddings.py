@@ -1,4 +1,4 @@
-"""Embeddings of the vendors with formats of their own, judged field by field as published.
+"""Embeddings of the vendors that have their own formats, checked field by field as published.
 
 Law: pure. Sources: google-genai, Google's API reference, Amazon's inference parameters of Titan and Cohere.
 """
@@ -24,7 +24,7 @@ def is_bedrocks(model: str) -> bool:
 
 
 def problems(body: dict[str, Any], model: str, verb: str) -> Iterator[str]:
-    """``verb`` is the last word of the path."""
+    """Problems of ``body``; ``verb`` is the last word of the path."""
     match verb:
         case "batchEmbedContents":
             yield from _only(body, {"requests"})
@@ -95,7 +95,7 @@ def answer(body: dict[str, Any], model: str, verb: str, behaviour: Behaviour) ->
 
 
 def one(body: dict[str, Any], model: str, behaviour: Behaviour) -> Answer:
-    """embedContent of the Gemini API."""
+    """The answer of the Gemini API's embedContent."""
     many = json.loads(answer({"requests": [body]}, model, GEMINI_VERB, behaviour).body)
     return Answer(compact({"embedding": many["embeddings"][0]}))
 

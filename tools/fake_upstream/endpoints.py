@@ -1,7 +1,7 @@
-"""OpenAI's other endpoints, as its fake has them: embeddings, completions, moderations, images, audio, and ranking.
+"""The fake OpenAI's other endpoints: embeddings, completions, moderations, images, audio, and ranking.
 
-Law: bodies are judged by the SDK's published types, forms are read by Python's own parser and answers validate with the
-SDK's types. Ranking is no endpoint of OpenAI's; its answer is Jina's and vLLM's.
+Law: bodies are checked against the SDK's published types, forms are read by Python's own parser, and answers validate
+against the SDK's types. OpenAI has no ranking endpoint; its answer has the format of Jina and vLLM.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PATHS = frozenset({*JSON_BODIES, *FORMS})
 
 
 def form_of(request: SeenRequest) -> dict[str, bytes]:
-    """The fields of a form by their names, read by Python's own parser; {} where there is none."""
+    """The fields of a form by name, read by Python's own parser; {} if the body is not a form."""
     head = f"content-type: {request.header('content-type')}\r\n\r\n".encode()
     parsed = message_from_bytes(head + request.body, policy=HTTP)
     found: dict[str, bytes] = {}

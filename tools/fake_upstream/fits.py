@@ -1,6 +1,6 @@
-"""What vendors refuse in the tools and the media of a request, beyond its types; nothing is taken from Nexus's facts.
+"""Vendors' checks of tools and media beyond their types; independent of Nexus's own facts.
 
-Pure; the words are the vendors' own 400s where they are known. Sources: OpenAI's ``invalid_function_parameters``,
+Pure. The messages are those of the vendors' 400s, if known. Sources: OpenAI's ``invalid_function_parameters``,
 Anthropic's ``String should match pattern`` and ``input_schema does not support oneOf, allOf, or anyOf at the top
 level``, Google's ``Unsupported MIME type`` and references into a function's response.
 """
@@ -19,7 +19,7 @@ GOOGLES_IMAGES = ("image/png", "image/jpeg", "image/webp", "image/heic", "image/
 
 
 def openai_problems(tools: list[tuple[str, Any]]) -> Iterator[str]:
-    """``tools`` are names and schemas."""
+    """Problems of ``tools``, which are names and schemas."""
     for name, schema in tools:
         if not OPENAI_NAME.fullmatch(name):
             yield f"Invalid '{name[:80]}': string does not match pattern '^[a-zA-Z0-9_-]+$', or is too long."

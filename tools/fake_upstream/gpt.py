@@ -1,6 +1,6 @@
-"""What the fake OpenAI refuses by model, as the vendor does; nothing of this is taken from Nexus's own facts.
+"""Model-specific errors of the fake OpenAI; independent of Nexus's own model facts.
 
-The words are the vendor's own 400s. A model that no line knows is judged by the published types alone. Sources:
+The messages are those of the vendor's 400s. Unknown models are checked against the published types only. Sources:
 openai-openapi #541, litellm #34569, livekit/agents #7169, big-AGI #1159 (which asked each model), smolagents #1671,
 #1868 and #1893, hindsight #58, the guides "Deployment checklist" and "Using GPT-6", and for items the reports under
 vercel/ai #7543 and #12869.
@@ -19,7 +19,8 @@ MOST_STOPS = 4
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """``efforts`` is empty for a model that does not reason. ``tools`` tells with which effort chat takes them."""
+    """``efforts`` is empty for a model without reasoning. ``tools`` and ``sampling`` say with which effort the model
+    accepts tools in chat, and sampling parameters."""
 
     efforts: frozenset[str]
     tools: str = "any"
@@ -125,7 +126,7 @@ def _sampling(model: Model, effort: Any, body: dict[str, Any]) -> Iterator[Probl
 
 
 def _reasoning(items: list[dict[str, Any]]) -> Iterator[Problem]:
-    """An id is the vendor's own, and every reasoning is followed by what it led to."""
+    """Problems with reasoning items: the vendor must have made the id, and the model's output must follow the item."""
     for at, item in enumerate(items):
         if item.get("type") != "reasoning":
             continue

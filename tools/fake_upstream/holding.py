@@ -1,7 +1,7 @@
-"""What the fakes of OpenAI and Anthropic hold: files, and batches that run when a test says so.
+"""Files and batches of the fake OpenAI and Anthropic; a batch runs when a test calls ``run``.
 
-Stricter than needed to hold something: an object opens to the key that made it alone, a batch must name the vendor's
-own models in requests that the vendor would take one by one, and what it answers validates with the SDKs' types.
+Strict: only the key that created an object can access it, a batch may name only the vendor's own models in requests
+that the vendor would accept one by one, and all answers validate against the SDKs' types.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LATER = "2099-01-01T00:00:00+00:00"
 
 @dataclass(slots=True)
 class Thing:
-    """``requests`` are a batch's, each with its name; ``content`` is a file's, or a batch's results once it has run."""
+    """A file or a batch. ``requests`` are a batch's, each with its name; ``content`` is the file or the results."""
 
     key: str
     public: dict[str, Any]
@@ -35,10 +35,10 @@ class Thing:
 
 
 class Form(Protocol):
-    """How a vendor tells of these things."""
+    """A vendor's format for files and batches."""
 
     def route(self, request: SeenRequest) -> tuple[str, str, str] | None:
-        """Kind, id and what follows it; None for any other path."""
+        """Kind, id and the rest of the path; None for any other path."""
 
     def problems(self, store: Holding, request: SeenRequest, kind: str) -> tuple[str, ...]: ...
 
@@ -50,7 +50,7 @@ class Form(Protocol):
 
 
 class Holding:
-    """A vendor with a memory; everything else is the vendor's own."""
+    """A vendor that also stores files and batches; everything else is the wrapped vendor's."""
 
     def __init__(self, vendor: Vendor, form: Form) -> None:
         self.vendor = vendor
@@ -113,7 +113,7 @@ class Holding:
         return f"{prefix}{next(self.numbers):06d}abcdef"
 
     def run(self, id: str, *behaviours: Behaviour) -> None:
-        """Answers every request of a batch, each as told, the rest by ``default``."""
+        """Answers every request of a batch: the first ones with ``behaviours``, the rest with ``default``."""
         with self.lock:
             batch = self.things[id]
             told = [*behaviours, *([self.default] * len(batch.requests))]
@@ -145,7 +145,7 @@ def asked(form: Form, batch: Thing, body: dict[str, Any]) -> SeenRequest:
 
 
 def refused(store: Holding, batch: Thing) -> Iterator[str]:
-    """What the vendor would say to the requests one by one; it knows no name with a slash."""
+    """Problems of a batch's requests, checked one by one; the vendor has no model whose name contains a slash."""
     for name, body in batch.requests:
         request = asked(store.form, batch, body)
         if "/" in str(body.get("model")):
@@ -302,5 +302,5 @@ FORMS: dict[str, type[OpenAIForm] | type[AnthropicForm]] = {"openai": OpenAIForm
 
 
 def with_memory(name: str, vendor: Vendor) -> Vendor:
-    """The vendor, with a memory where it has one."""
+    """The vendor, wrapped in ``Holding`` if it has files and batches."""
     return Holding(vendor, FORMS[name]()) if name in FORMS else vendor

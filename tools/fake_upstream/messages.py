@@ -1,6 +1,6 @@
-"""The Messages dialect, which Anthropic, Vertex and Bedrock speak: what a body must be, and what an answer is.
+"""The Messages dialect of Anthropic, Vertex and Bedrock: checks bodies and builds answers.
 
-Pure functions from a body and a Behaviour to values; what they make validates with Anthropic's response types.
+Pure functions from a body and a Behaviour to values, which validate against Anthropic's response types.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TYPES = "anthropic.types.message_create_params:MessageCreateParams"
 BETA_TYPES = "anthropic.types.beta.message_create_params:MessageCreateParams"
 COUNT_TYPES = "anthropic.types.message_count_tokens_params:MessageCountTokensParams"
 BETA_COUNT_TYPES = "anthropic.types.beta.message_count_tokens_params:MessageCountTokensParams"
-# The SDK's parameters include these headers, which never are in a body.
+# The SDK's parameters include these headers, which are never in a body.
 HEADER_PARAMS = ("betas", "user_profile_id", "workspace_id")
 COUNTED = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 
@@ -45,7 +45,7 @@ def warm_up() -> None:
 def body_problems(
     body: dict[str, Any], *, beta: bool, counting: bool = False, allow: tuple[str, ...] = (), bedrock: bool = False
 ) -> tuple[str, ...]:
-    """What is wrong with ``body``, by the SDK's types, by its model, and by where its thinking comes from."""
+    """Problems of ``body`` with the SDK's types, its model, its tools and pairs, and with other fakes' thinking."""
     stray = tuple(f"{name}: is a header, not a body field" for name in HEADER_PARAMS if name in body)
     if stray:
         return stray
@@ -62,8 +62,8 @@ def body_problems(
 
 
 def hosted_problems(body: dict[str, Any], model: str) -> Iterator[str]:
-    """What hosts of Claude refuse that only Anthropic's own API has; and how a model does not think, which Anthropic
-    refuses too, but where bytes pass that is for the client to hear."""
+    """Problems with features that only Anthropic's own API has, and with unsupported thinking modes. The fake Anthropic
+    does not check those modes, because in passthrough Nexus leaves such an error to the client."""
     yield from thinking_problems(body, model)
     if (body.get("thinking") or {}).get("display") == "updates":
         yield "thinking.display: Input should be 'summarized' or 'omitted'"
@@ -98,7 +98,7 @@ def message(body: dict[str, Any], model: Any, behaviour: Behaviour, serial: int)
 
 
 def events(whole: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The stream that ``whole``, made by ``message``, is the sum of; three events come before the first delta."""
+    """The stream that adds up to ``whole``, a result of ``message``; three events come before the first delta."""
     used = whole["usage"]
     public = [_public(block) for block in whole["content"]]
     yield {
@@ -136,7 +136,7 @@ def frame(value: dict[str, Any]) -> bytes:
 
 
 def error(behaviour: Behaviour, request_id: str) -> dict[str, Any]:
-    # An in-band error has status 200 in its head; overload is what the vendor sends most often there.
+    # A stream's status is 200, so the error's kind is unset: overload is the vendor's most frequent in-band error.
     kind = "overloaded_error" if behaviour.status < 400 else ERRORS.get(behaviour.status, "api_error")
     words = error_words(behaviour)
     inner = {"type": behaviour.error_type or kind, "message": words}
@@ -170,7 +170,7 @@ def _foreign_thinking(body: dict[str, Any]) -> Iterator[str]:
 
 
 def _block(part: Part, identity: str) -> dict[str, Any]:
-    """``_written`` are a call's arguments as the model wrote them, which a stream carries even when they are broken."""
+    """``_written`` is a call's arguments as the model wrote them, which a stream carries even if they are invalid."""
     match part:
         case Text(text):
             return {"type": "text", "text": text}
@@ -187,7 +187,7 @@ def _public(block: dict[str, Any]) -> dict[str, Any]:
 
 
 def _unfold(block: dict[str, Any], written: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The block as it starts, and the deltas that complete it."""
+    """The block at its start, and the deltas that complete it."""
     match block["type"]:
         case "thinking":
             deltas = [{"type": "thinking_delta", "thinking": piece} for piece in pieces(block["thinking"])]

@@ -1,7 +1,7 @@
-"""The fake OpenAI: chat completions, unary and streamed, the model list, the ways to ``responses`` and ``endpoints``.
+"""The fake OpenAI: chat completions, unary and streamed, and the model list; calls ``responses`` and ``endpoints``.
 
-Pure functions from a request and a Behaviour to bytes; what they emit validates with the SDK's response types.
-Not imitated: signatures of thinking and redacted thinking, which the dialect has no field for.
+Pure functions from a request and a Behaviour to bytes, which validate against the SDK's response types. Not imitated:
+signatures of thinking and redacted thinking, because the dialect has no field for them.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _problems(request: SeenRequest, allow: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _published(message: Any) -> Any:
-    """The compatible servers that tell their thinking take it back, under a name that the SDK does not publish."""
+    """The message without ``reasoning_content``: compatible servers accept it, but the SDK does not publish it."""
     if isinstance(message, dict) and isinstance(message.get("reasoning_content"), str):
         return {name: value for name, value in message.items() if name != "reasoning_content"}
     return message
@@ -160,7 +160,7 @@ def _models(route: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """``text`` is None when there are only calls, as the vendor has it."""
+    """``text`` is None if there are only calls, as in the vendor's answers."""
 
     text: str | None
     thinking: str
@@ -168,7 +168,7 @@ class _Said:
 
 
 def _said(body: dict[str, Any], behaviour: Behaviour, serial: int) -> _Said:
-    """The parts of one message: all texts are one string, all calls one list."""
+    """The contents of one message: all texts joined to one string, all calls in one list."""
     tools = (tool["function"]["name"] for tool in body.get("tools") or () if tool.get("type") == "function")
     parts = plan(behaviour, next(tools, None))
     texts = [part.text for part in parts if isinstance(part, Text)]
@@ -187,14 +187,14 @@ def _stream(base: dict[str, Any], behaviour: Behaviour, said: _Said, finish: str
         return _frame(head | {"choices": [choice]} | tail)
 
     head = base | {"object": "chat.completion.chunk", "service_tier": "default", "system_fingerprint": None}
-    # The vendor writes ``"usage": null`` on ordinary chunks only for those who asked for usage.
+    # The vendor writes ``"usage": null`` on ordinary chunks only if the request asked for usage.
     tail: dict[str, Any] = {"usage": None} if with_usage else {}
     opening: dict[str, Any] = {"role": "assistant", "content": None if said.text is None else "", "refusal": None}
     deltas = [{"reasoning_content": piece} for piece in pieces(said.thinking)]
     deltas += [{"content": piece} for piece in pieces(said.text or "")]
     calls = _call_deltas(said.calls, interleaved=behaviour.interleaved)
     if calls and not deltas:
-        # Nothing is said before the call, so the vendor begins it with the role.
+        # No text comes before the call, so the vendor sends the call's start together with the role.
         opening |= calls.pop(0)
     frames = [chunk(opening), *map(chunk, [*deltas, *calls]), chunk({}, finish)]
     if with_usage:
@@ -203,7 +203,7 @@ def _stream(base: dict[str, Any], behaviour: Behaviour, said: _Said, finish: str
 
 
 def _call_deltas(calls: list[dict[str, Any]], *, interleaved: bool) -> list[dict[str, Any]]:
-    """The start of each call and the pieces of its arguments: call after call, or a piece of each in turns."""
+    """Deltas with the start of each call and the pieces of its arguments: call after call, or in turns."""
     tracks: list[list[dict[str, Any]]] = []
     for index, call in enumerate(calls):
         start = call | {"index": index, "function": call["function"] | {"arguments": ""}}

@@ -1,7 +1,7 @@
-"""What OpenAI and Anthropic refuse in a history of tool calls: halves of pairs, and ids that are too long.
+"""OpenAI's and Anthropic's checks of a history of tool calls: unpaired calls and results, and ids that are too long.
 
-Pure; one line for each thing that is wrong, in the vendor's manner. Sources: the errors of both APIs as clients
-report them, such as "tool_use ids were found without tool_result blocks immediately after".
+Pure. One message per problem, in the vendor's wording. Sources: the errors of both APIs as clients report them, such as
+"tool_use ids were found without tool_result blocks immediately after".
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ LONGEST_CHAT_ID = 40
 
 
 def chat_problems(messages: list[Any]) -> Iterator[str]:
-    """Of chat completions: the results of an answer follow it at once, each once."""
+    """Problems in chat completions: all results of an answer must follow it immediately, each once."""
     waiting: list[str] = []
     for at, message in enumerate(messages):
         role = message.get("role")
@@ -38,7 +38,7 @@ def chat_problems(messages: list[Any]) -> Iterator[str]:
 
 
 def messages_problems(messages: list[Any]) -> Iterator[str]:
-    """Of Anthropic's messages: the next turn holds the result of each call, and of nothing else."""
+    """Problems in Anthropic's messages: the next turn must hold a result for each call, and no other results."""
     waiting: list[str] = []
     for at, message in enumerate(messages):
         content = message.get("content")

@@ -1,7 +1,6 @@
-"""What a fake model says: the parts of an answer, and the signatures of its thinking.
+"""The parts of a fake model's answer, and the signatures of its thinking.
 
-Values, nothing else. Every vendor renders the same parts; what it has no form for it leaves out, and says so in
-its docstring.
+Values only. Every vendor renders the same parts; it leaves out unsupported ones, which its module docstring lists.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Thinking:
-    """``signature`` None is the vendor's usual one, "" is none at all."""
+    """``signature`` is None for the vendor's default signature, "" for no signature."""
 
     text: str
     signature: str | None = None
@@ -54,10 +53,10 @@ class Call:
 
     @property
     def value(self) -> Any:
-        """The parsed arguments; None when they are no JSON object."""
+        """The parsed arguments, or None if they are not a JSON object."""
         try:
             value = json.loads(self.arguments)
-        except ValueError:  # a model may write anything; each vendor has its own way to say so
+        except ValueError:  # a model may write invalid JSON, which each vendor reports in its own way
             return None
         return value if isinstance(value, dict) else None
 
@@ -66,10 +65,10 @@ Part = Text | Thinking | Redacted | Call
 
 
 def call_ids(parts: list[Part], first: str) -> list[str]:
-    """An id for every part that is a call, "" for the others: ``first``, then ``firstn2`` and so on.
+    """An id for every call, "" for every other part: ``first``, then ``firstn2`` and so on.
 
-    Not ``first_2``: Claude Code (2.1.332) takes an id that is another one with a number behind it for one of its own
-    making, and loses the result.
+    Not ``first_2``: Claude Code (2.1.332) mistakes another id plus a number for an id that it made itself, and loses
+    the result.
     """
     ids: list[str] = []
     for part in parts:
@@ -83,10 +82,10 @@ def signature_of(part: Thinking, dialect: str) -> str:
 
 
 def is_foreign(signature: str, *own: str) -> bool:
-    """Whether another fake vendor than those named made this signature; those of real ones are nobody's here."""
+    """Whether a fake vendor not in ``own`` made this signature; False for signatures of real vendors."""
     try:
         raw = base64.b64decode(signature, validate=True)
-    except (binascii.Error, ValueError):  # not made here
+    except (binascii.Error, ValueError):  # not a fake's signature
         return False
     return raw.startswith(MARK) and signature not in {SIGNATURES[dialect] for dialect in own}
 

@@ -1,7 +1,7 @@
 """Turns an Answer and a Behaviour into bytes and TCP events on a wire.
 
-Head and first frame leave in one write unless a wait lies between them; whatever was written before a wait is
-with the kernel before the wait begins.
+Sends the head and the first frame in one write unless a wait comes between them; passes all earlier data to the kernel
+before a wait begins.
 """
 
 from __future__ import annotations
@@ -23,14 +23,17 @@ NOT_HTTP = b"\x15\x03\x01\x00\x02\x02\x28 this is not HTTP\n\n"
 NOT_JSON = b'{"id": "fake", "choices": [ this is not JSON'
 NOT_SSE = (b"data: {this is not JSON\n\n", b"\x00\xff\xfe this is no field\n\n", b"event: \xc3\x28\ndata\n\n")
 GZIP_WINDOW = 31
-# How many copies of an endless stream's delta go into one write.
+# Copies of an endless stream's delta per write.
 BATCH = 64
 
 
 def send_reply(
     wire: Wire, request: SeenRequest, behaviour: Behaviour, answer: Answer, identity: tuple[str, str], error: bytes
 ) -> bool:
-    """Whether the connection can take another request. ``error`` is the in-band event for ``error_after``."""
+    """Sends the answer; returns whether the connection can take another request.
+
+    ``error`` is the in-band event for ``error_after``. Raises PeerGone.
+    """
     if behaviour.hang:
         wire.pause(None)
     wire.pause(behaviour.delay)
@@ -102,7 +105,7 @@ def _send_frames(
     try:
         out.finish()
     except PeerGone:
-        # The answer was complete; who leaves between its last event and the end of the body misses nothing.
+        # Not an error: the client has the last event, and only the end of the body is missing.
         return False
     return behaviour.chunked and not behaviour.close_after and request.keep_alive
 
@@ -122,7 +125,7 @@ def _corrupted(frames: tuple[bytes, ...], index: int) -> tuple[bytes, ...]:
 
 
 def _wait(wire: Wire, out: _Stream, behaviour: Behaviour, number: int) -> None:
-    """What stands before the event of this number."""
+    """Waits before the event of this number."""
     delay = behaviour.event_delay if behaviour.only_before in (None, number) else 0.0
     pause = delay if number else behaviour.first_event_delay
     holds = [behaviour.hold] if behaviour.hold and number == 0 else []
@@ -162,7 +165,7 @@ class _Stream:
             self._buffer.clear()
 
     def repeat(self, frame: bytes) -> None:
-        """For ever, as fast as the peer takes it."""
+        """Sends the frame for ever, as fast as the peer reads."""
         batch = self._framed(frame) * BATCH
         while True:
             self._wire.send(batch)

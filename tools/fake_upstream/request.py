@@ -1,6 +1,6 @@
-"""Reading one HTTP request off a wire, exactly as it was sent.
+"""Reads one HTTP request from a wire, exactly as sent.
 
-Nothing is normalised; header names keep their spelling and order, the path keeps its query.
+Normalises nothing: header names keep their case and order, the path keeps its query.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tools.fake_upstream.wire import Wire
 
 @dataclass(frozen=True, slots=True)
 class SeenRequest:
-    """``json`` is None for a body that is none; ``connection`` numbers the sockets of one upstream from 1."""
+    """``json`` is None if the body is not JSON; ``connection`` numbers the sockets of one upstream from 1."""
 
     method: str
     path: str
@@ -29,7 +29,7 @@ class SeenRequest:
     version: str = "HTTP/1.1"
 
     def header(self, name: str) -> str | None:
-        """The first value under ``name``, in any spelling."""
+        """The first value of the header ``name``, case-insensitive, or None."""
         return _header(self.headers, name)
 
     @property
@@ -48,13 +48,13 @@ class SeenRequest:
 
     @property
     def streams(self) -> bool:
-        """Whether a stream was asked for, in the body or, as Google and AWS have it, in the path."""
+        """Whether the request asks for a stream, in the body or, for Google and AWS, in the path."""
         in_path = ":stream" in self.route or self.route.endswith(("-stream", "-with-response-stream"))
         return in_path or (isinstance(self.json, dict) and self.json.get("stream") is True)
 
     @property
     def model(self) -> str | None:
-        """As named in the body or in the path."""
+        """The model named in the body or in the path, or None."""
         if isinstance(self.json, dict) and isinstance(name := self.json.get("model"), str):
             return name
         match = re.search(r"/models/([^/:]+)|/model/([^/]+)", self.route)
@@ -66,7 +66,7 @@ class BadRequest(Exception):
 
 
 def read_request(wire: Wire) -> SeenRequest:
-    """Raises PeerGone when the peer leaves before the request is complete."""
+    """The next request. Raises PeerGone if the peer disconnects before its end, or BadRequest."""
     method, path, version, headers = _read_head(wire)
     if (_header(headers, "expect") or "").lower() == "100-continue":
         wire.send(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -134,5 +134,5 @@ def _header(headers: list[tuple[str, str]], name: str) -> str | None:
 def _parse(body: bytes) -> Any:
     try:
         return json.loads(body)
-    except ValueError:  # what a missing or broken body means is the vendor's to say
+    except ValueError:  # the vendor decides about missing or invalid bodies
         return None

@@ -1,6 +1,6 @@
-"""The fake OpenAI's Responses API: what a request must be, and what an answer is, unary and streamed.
+"""The fake OpenAI's Responses API: checks requests and builds answers, unary and streamed.
 
-Pure functions from a body and a Behaviour to values; what they make validates with the SDK's response types.
+Pure functions from a body and a Behaviour to values, which validate against the SDK's response types.
 Not imitated: stored responses, built-in tools, background mode, redacted thinking.
 """
 
@@ -21,14 +21,14 @@ COUNTED = "openai.types.responses.input_token_count_params:InputTokenCountParams
 UNARY = "openai.types.responses.response_create_params:ResponseCreateParamsNonStreaming"
 STREAMING = "openai.types.responses.response_create_params:ResponseCreateParamsStreaming"
 LONGEST_ID = 64
-# The kind of a call -> what its arguments are called, and the stem of the events that carry them.
+# Call type -> the field of its arguments, and the stem of the events that carry them.
 WRITTEN = {
     "function_call": ("arguments", "function_call_arguments"),
     "custom_tool_call": ("input", "custom_tool_call_input"),
 }
 
-# What the vendor's own Codex sends and the vendor's SDK does not publish: this, ids of messages that the client wrote
-# itself, null as the content of reasoning, which content a web search is to find, and a note in any item.
+# Codex sends fields that OpenAI's SDK does not publish: this one, ids of the client's own messages, null as the content
+# of reasoning, the content types of a web search, and a note in any item.
 UNPUBLISHED = ("client_metadata",)
 NOTE = "internal_chat_message_metadata_passthrough"
 
@@ -90,7 +90,7 @@ def count(behaviour: Behaviour) -> Answer:
 
 
 def error_frame(behaviour: Behaviour, code: str | None) -> bytes:
-    """What the vendor says when it fails in the middle of a stream."""
+    """The vendor's error event in the middle of a stream."""
     words = error_words(behaviour)
     event = {"type": "error", "code": behaviour.error_code or code or "server_error", "message": words, "param": None}
     return _frame(event | {"sequence_number": 0})
@@ -108,7 +108,7 @@ def _published(item: Any) -> Any:
             unknown = (NOTE,)
         case _:
             return item
-    # The type demands an id of reasoning, and the vendor does not.
+    # The SDK's type requires an id of reasoning, but the vendor does not.
     known = {"id": "rs_"} if item.get("type") == "reasoning" else {}
     return known | {name: value for name, value in item.items() if name not in unknown}
 
@@ -120,7 +120,7 @@ def _offered(body: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _tools(tools: list[dict[str, Any]]) -> Iterator[tuple[str, str, str | None]]:
-    """Name, kind and namespace of every tool that the model can call by name."""
+    """Name, type and namespace of every tool that the model can call by name."""
     for tool in tools:
         if tool["type"] == "namespace":
             yield from ((inner["name"], inner["type"], tool["name"]) for inner in tool["tools"])
@@ -219,7 +219,7 @@ def _foreign_thinking(items: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _lonely_calls(items: list[dict[str, Any]]) -> Iterator[str]:
-    """Every call has its output, and every output its call."""
+    """Problems with calls without output, and outputs without call."""
     for kind in WRITTEN:
         calls = {item["call_id"] for item in items if item.get("type") == kind}
         outputs = {item["call_id"] for item in items if item.get("type") == f"{kind}_output"}

@@ -1,7 +1,7 @@
-"""The fake upstream as a context manager: a listening socket, a thread that accepts, a thread per connection.
+"""The fake upstream as a context manager: a listening socket, an accepting thread, and a thread per connection.
 
-Everything shared is guarded by the condition of ``watch``; ``stop`` returns when every thread has ended and every
-socket is closed.
+The condition of ``watch`` guards all shared state. ``stop`` returns after every thread has ended and every socket is
+closed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BACKLOG = 1024
 
 
 class FakeUpstream(Watch):
-    """``keep=False`` counts requests without storing them, for long runs; ``rules`` are the fields of ``Rules``."""
+    """One fake vendor. ``keep=False`` only counts requests, for long runs; ``rules`` are the fields of ``Rules``."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class FakeUpstream(Watch):
         self._stopping = False
         self._listener: socket.socket | None = None
 
-    # -- life ------------------------------------------------------------------------------------------------
+    # -- lifecycle -------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         if self._rules.strict:
@@ -62,7 +62,7 @@ class FakeUpstream(Watch):
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
         self._listener = socket.create_server(self._address, family=family, backlog=BACKLOG)
         self._address = self._listener.getsockname()[:2]
-        # A connection may be gone again between poll and accept; blocking there would outlast ``stop``.
+        # A connection may be closed between poll and accept, and a blocking accept would then block ``stop``.
         self._listener.setblocking(False)
         self._stopping = False
         self._alarm, self._wake = socket.socketpair()
@@ -95,25 +95,25 @@ class FakeUpstream(Watch):
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    # -- telling it what to do ---------------------------------------------------------------------------------
+    # -- control -----------------------------------------------------------------------------------------------
 
     def next(self, *behaviours: Behaviour) -> None:
-        """One for each of the next POST requests that fit; ``default`` serves when none is left, and every GET."""
+        """Queues behaviours for the next valid POST requests; ``default`` answers all others, and every GET."""
         with self._changed:
             self._queue.extend(behaviours)
 
     def next_token(self, *behaviours: Behaviour) -> None:
-        """The same for the next requests for access tokens, whose ``default`` is ``token_default``."""
+        """Queues behaviours for the next requests for access tokens; ``token_default`` answers all others."""
         with self._changed:
             self._token_queue.extend(behaviours)
 
     def drop_queued(self) -> None:
-        """What ``next`` was told and nobody has asked for."""
+        """Removes the behaviours that ``next`` queued and no request has used."""
         with self._changed:
             self._queue.clear()
 
     def hang_up(self) -> None:
-        """Ends every connection; for when no call is under way."""
+        """Closes every connection. Call it only if no call is in flight."""
         with self._changed:
             wires = list(self._wires.values())
         for wire in wires:
@@ -121,7 +121,7 @@ class FakeUpstream(Watch):
         self.wait_until(lambda: not self._wires)
 
     def clear(self) -> None:
-        """Forget what was seen and what was queued; open connections stay."""
+        """Clears all records and queues; open connections stay."""
         with self._changed:
             for seen in (self.requests, self.token_requests, self.answered, self.violations, self.disconnects):
                 seen.clear()
@@ -132,15 +132,15 @@ class FakeUpstream(Watch):
 
     @property
     def holding(self) -> Holding:
-        """The files and batches of a vendor that has them."""
+        """The vendor's files and batches; only for a vendor that has them."""
         assert isinstance(self._vendor, Holding)
         return self._vendor
 
     def answer_to(self, request: SeenRequest, behaviour: Behaviour | None = None) -> bytes:
-        """The whole body that a healthy vendor would have answered with."""
+        """The whole body of a healthy vendor's answer."""
         return self._vendor.answer(request, behaviour or Behaviour(), 1).body
 
-    # -- where it is ---------------------------------------------------------------------------------------------
+    # -- address -------------------------------------------------------------------------------------------------
 
     @property
     def port(self) -> int:
@@ -191,10 +191,10 @@ class FakeUpstream(Watch):
     def _serve_one(self, wire: Wire) -> bool:
         try:
             request = read_request(wire)
-        except PeerGone:  # between requests anybody may leave
+        except PeerGone:  # not recorded: a client may disconnect between requests
             return False
         except BadRequest as error:
-            # Where such a request ends is unknown, so there is no answer either.
+            # The end of such a request is unknown, so it gets no answer.
             with self._changed:
                 self.violations.append(f"not HTTP: {error}")
                 self._changed.notify_all()
@@ -239,7 +239,7 @@ class FakeUpstream(Watch):
             else:
                 behaviour = default
             if behaviour.is_whole and self._keep and not for_token:
-                # Before it is sent: whoever has it finds it here.
+                # Before sending, so that a client which has the answer finds it here.
                 self.answered.append((request, behaviour))
             self._changed.notify_all()
         if self._on_request is not None:
@@ -247,7 +247,7 @@ class FakeUpstream(Watch):
         return behaviour, serial
 
     def _count(self, request: SeenRequest, for_token: bool) -> int:
-        """The serial number of a request, among its like."""
+        """The serial number of a request, counted separately for token requests."""
         if for_token:
             self._token_serial += 1
             self.token_requests.append(request)

@@ -1,8 +1,8 @@
-"""Judges a request body by the SDKs' published request types.
+"""Validates a request body against the SDKs' published request types.
 
-The types are the SDKs' own, read by pydantic and tightened mechanically: unknown keys are refused in every
-TypedDict that does not declare itself open, lazy iterables are checked item by item, nothing is coerced, a model's
-fields have their JSON names only, an enum's values are those published.
+pydantic reads the SDKs' types, and this module tightens them: every TypedDict that is not declared open rejects unknown
+keys, lazy iterables are checked item by item, nothing is coerced, a model's fields have only their JSON names, and an
+enum has only its published values.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pydantic import TypeAdapter
 from pydantic_core import ErrorDetails, SchemaValidator, ValidationError
 
 MOST_PROBLEMS = 5
-# The keys by which the vendors' unions are told apart.
+# Keys that discriminate the vendors' unions.
 TAGS = ("type", "role")
-# google-genai's validators that only warn, and of what is refused here anyway.
+# google-genai's validators that only warn, about values that are rejected here anyway.
 WARNERS = ("_check_field_type_mismatches",)
 SCALARS = ("str", "int", "float", "bool", "bytes", "none")
 
@@ -26,22 +26,22 @@ _building = threading.Lock()
 
 
 def validator(type_name: str) -> SchemaValidator:
-    """``type_name`` is ``package.module:Type``, or that with ``[]`` for a list of them.
+    """The strict validator for a type: ``package.module:Type``, or with ``[]`` for a list of it.
 
-    Building one takes up to a second, so it happens once.
+    Building one takes up to a second, so it is cached.
     """
     with _building:
         if type_name not in _validators:
             module, _, name = type_name.removesuffix("[]").partition(":")
             published: Any = getattr(import_module(module), name)
             schema = TypeAdapter(list[published] if type_name.endswith("[]") else published).core_schema
-            # A class that something else has used meanwhile brings a validator of its own, which is not tightened.
+            # A class that was used elsewhere has a prebuilt validator, which is not tightened.
             _validators[type_name] = SchemaValidator(_tighten(schema), _use_prebuilt=False)
         return _validators[type_name]
 
 
 def problems(type_name: str, body: bytes, *, allow: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """What is wrong with ``body``, most specific first; the top-level keys ``allow`` are not judged."""
+    """Problems of ``body``, most specific first; the top-level keys ``allow`` are not checked."""
     try:
         validator(type_name).validate_json(body, strict=True)
     except ValidationError as error:
@@ -63,7 +63,7 @@ def _tighten(schema: Any) -> Any:
             new["type"] = "list"
         case "model":
             new["config"] = new.get("config", {}) | {"validate_by_alias": True, "validate_by_name": False}
-            # A constructor of its own would validate by the untightened class.
+            # A custom constructor would validate with the original class, which is not tightened.
             new["custom_init"] = False
         case "enum":
             values = [member.value for member in new["members"]]
@@ -71,7 +71,7 @@ def _tighten(schema: Any) -> Any:
         case "typed-dict" if not _is_open(new):
             new["extra_behavior"] = "forbid"
         case "model-fields" if not _is_open(new):
-            # Response objects are allowed inside requests; they must not become the loophole for unknown keys.
+            # Response objects are allowed inside requests, but must not let unknown keys through.
             new["extra_behavior"] = "forbid"
     return new
 
@@ -82,7 +82,7 @@ def _is_open(schema: dict[str, Any]) -> bool:
 
 
 def _readable(errors: list[ErrorDetails]) -> tuple[str, ...]:
-    """pydantic reports every member of a union that did not fit; only the one that was meant is of interest."""
+    """The errors as text; of a union, for which pydantic reports every member, only those of the intended member."""
     wrong = {error["loc"][:-1] for error in errors if _is_tag(error)}
     meant = [error for error in errors if not any(error["loc"][:n] in wrong for n in range(len(error["loc"]) + 1))]
     places = {_place(error["loc"]) for error in meant}
@@ -101,7 +101,7 @@ def _is_tag(error: ErrorDetails) -> bool:
 
 
 def _place(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """The path in the document: ``loc`` without the names of union members."""
+    """The path in the document, which is ``loc`` without the names of union members."""
     return tuple(
         part
         for part in loc

@@ -1,7 +1,7 @@
-"""The interface of a fake vendor, and the table of those there are.
+"""The interface of a fake vendor, and the table of all fake vendors.
 
-A vendor is a module of pure functions: it knows bodies and request rules, no sockets. Adding one is one module
-beside these and one line in ``VENDORS``. A vendor's SDK is imported by ``warm_up`` or later, never with the module.
+A vendor is a module of pure functions for bodies and request rules, without sockets. To add one, add a module here and
+a line in ``VENDORS``. ``warm_up`` or a later call imports a vendor's SDK, never the import of the module.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ SECRET_KEY = "fake/secret/key/of/the/fake/upstream0000"
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What one upstream accepts: any key when ``api_key`` is None, top-level ``extra_fields`` unjudged, and any body
-    where it is not ``strict``.
+    """What one upstream accepts: any key if ``api_key`` is None, top-level ``extra_fields`` without a check, and any
+    body if not ``strict``.
 
-    The rest is bedrock's: the credentials that signatures are checked with (any region when ``region`` is None), the
-    betas it knows and the Messages fields it refuses; None is the vendor's own list.
+    The rest is for bedrock: the credentials for checking signatures (any region if ``region`` is None), the betas it
+    knows and the Messages fields it rejects; None means the vendor's own list.
     """
 
     api_key: str | None = None
@@ -50,7 +50,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a request does not fit; ``problems`` go to ``violations``, the first words of them to the client."""
+    """Why a request is rejected; all ``problems`` go to ``violations`` and, joined, to the client."""
 
     status: int
     problems: tuple[str, ...]
@@ -62,9 +62,9 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A healthy vendor's answer: ``body``, or ``frames`` of which the first ``opening`` come before any delta.
+    """A healthy vendor's answer: ``body``, or ``frames``, of which the first ``opening`` come before any delta.
 
-    ``media_type`` None is JSON for a body and server-sent events for frames.
+    ``media_type`` None means JSON for a body and server-sent events for frames.
     """
 
     body: bytes = b""
@@ -75,17 +75,17 @@ class Answer:
 
 
 class Vendor(Protocol):
-    """``serial`` counts the requests of one upstream; ids are made of it, so that they can be predicted."""
+    """``serial`` counts the requests of one upstream; ids are made from it, so that tests can predict them."""
 
     REQUEST_ID_HEADER: str
     BASE_PATH: str
-    """What a client's base URL has after the port."""
+    """The path of a client's base URL."""
 
     TOKEN_PATHS: tuple[str, ...]
-    """Where access tokens are given out: such requests are counted, and answered, apart from the others."""
+    """Paths that issue access tokens. Their requests have a separate count and queue of behaviours."""
 
     def warm_up(self) -> None:
-        """Do what is slow before the first request, not during it."""
+        """Does slow preparations before the first request."""
 
     def request_id(self, serial: int) -> str: ...
 
@@ -94,7 +94,7 @@ class Vendor(Protocol):
     def answer(self, request: SeenRequest, behaviour: Behaviour, serial: int) -> Answer: ...
 
     def error(self, request: SeenRequest, behaviour: Behaviour, request_id: str) -> Answer:
-        """The error that ``behaviour.status`` is."""
+        """The error answer for ``behaviour.status``."""
 
     def error_frame(self, request: SeenRequest, behaviour: Behaviour, request_id: str) -> bytes:
         """The in-band error event of a stream."""
@@ -111,7 +111,7 @@ def media_type_of(request: SeenRequest) -> str:
 
 
 def body_problem(request: SeenRequest) -> str | None:
-    """What every JSON API refuses before it looks at the fields."""
+    """The problem that any JSON API reports before it checks the fields, or None."""
     media_type = media_type_of(request)
     if media_type != "application/json":
         return f"content-type: {media_type or 'missing'}, not application/json"
@@ -126,7 +126,7 @@ def bearer_token(request: SeenRequest) -> str | None:
 
 
 def pieces(text: str) -> list[str]:
-    """Deltas as a model would stream them: word by word, nothing lost."""
+    """The text as a model would stream it: word by word, with all white space."""
     return re.findall(r"\s*\S+|\s+$", text)
 
 

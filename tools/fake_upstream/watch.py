@@ -1,7 +1,6 @@
-"""What a fake upstream has seen, for tests to look at and to wait for.
+"""Records of a fake upstream, for tests to read and to wait for.
 
-Everything shared is guarded by one condition, which is notified on every change, so that nobody has to sleep
-to see one.
+One condition guards all shared state and is notified on every change, so that tests need not sleep.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from tools.fake_upstream.wire import Wire
 
 @dataclass(frozen=True, slots=True)
 class Disconnect:
-    """The peer of ``connection`` left while an answer was due; ``at`` is ``time.monotonic()``."""
+    """The peer of ``connection`` disconnected before it had the whole answer; ``at`` is ``time.monotonic()``."""
 
     connection: int
     at: float
@@ -26,8 +25,8 @@ class Disconnect:
 
 
 class Watch:
-    """Requests for access tokens are in ``token_requests``, all others in ``requests``; ``answered`` has those whose
-    answer went out whole, with what it said was used: what a vendor would bill.
+    """Requests for access tokens are in ``token_requests``, all others in ``requests``; ``answered`` has those with a
+    complete answer, and its Behaviour with the token counts: what a vendor would bill.
     """
 
     def __init__(self, vendor: str) -> None:
@@ -54,32 +53,32 @@ class Watch:
             return self._accepted
 
     def wait_until(self, condition: Callable[[], bool], timeout: float = 60.0, what: str = "condition") -> None:
-        """``condition`` is looked at after every change, with the state locked."""
+        """Checks ``condition`` after every change, with the state locked. Raises TimeoutError."""
         with self._changed:
             if not self._changed.wait_for(condition, timeout):
                 raise TimeoutError(f"fake {self.vendor}: no {what} within {timeout} s; {self._summary()}")
 
     def wait_for_requests(self, count: int, timeout: float = 60.0) -> list[SeenRequest]:
-        """Until ``count`` requests have been received whole, those that do not fit included."""
+        """Waits for ``count`` complete requests, including rejected ones, and returns the stored requests."""
         self.wait_until(lambda: self._seen >= count, timeout, f"{count} requests")
         return list(self.requests)
 
     def wait_for_token_requests(self, count: int, timeout: float = 60.0) -> list[SeenRequest]:
-        """Until access tokens have been asked for ``count`` times."""
+        """Waits for ``count`` requests for access tokens."""
         self.wait_until(lambda: len(self.token_requests) >= count, timeout, f"{count} token requests")
         return list(self.token_requests)
 
     def wait_for_disconnects(self, count: int, timeout: float = 60.0) -> list[Disconnect]:
-        """Until ``count`` peers have left while their answer was pending or being written."""
+        """Waits until ``count`` peers have disconnected while their answer was pending or being sent."""
         self.wait_until(lambda: len(self.disconnects) >= count, timeout, f"{count} disconnects")
         return list(self.disconnects)
 
     def wait_for_open_connections(self, count: int, timeout: float = 60.0) -> None:
-        """Until exactly ``count`` sockets are open."""
+        """Waits until exactly ``count`` sockets are open."""
         self.wait_until(lambda: len(self._wires) == count, timeout, f"{count} open connections")
 
     def wait_for_stall(self, quiet: float = 0.25, timeout: float = 60.0) -> None:
-        """Until some peer has not taken a byte for ``quiet`` seconds although there are bytes to send."""
+        """Waits until some peer has read nothing for ``quiet`` seconds although there are bytes to send."""
         end = time.monotonic() + timeout
         with self._changed:
             while True:
@@ -100,7 +99,7 @@ class Watch:
     def _count_sent(self, count: int) -> None:
         with self._changed:
             self.bytes_sent += count
-            # Waking every waiter for every write would slow an endless stream down.
+            # Does not notify, because waking all waiters on every write would slow down an endless stream.
 
     def _notify(self) -> None:
         with self._changed:

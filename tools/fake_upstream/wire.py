@@ -1,7 +1,7 @@
-"""One accepted socket: reads, writes and waits that notice at once when the peer leaves.
+"""One accepted socket, whose reads, writes and waits detect a disconnect of the peer immediately.
 
-Nothing here blocks without watching the socket; only the connection's own thread closes it, any other thread
-may only ``interrupt``. A peer that left is always the exception ``PeerGone``.
+Nothing here blocks without watching the socket. Only the connection's own thread closes it; other threads may only
+``interrupt``. A disconnect always raises ``PeerGone``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 
 READ_SIZE = 65536
-# An Event cannot be polled together with a socket.
+# Seconds between checks of an Event, because poll() cannot wait for an Event and a socket together.
 HOLD_SLICE = 0.005
 
 
@@ -27,7 +27,7 @@ class PeerGone(Exception):
 
 
 class Wire:
-    """``blocked_since`` is when the peer stopped taking bytes, None while it takes them."""
+    """``blocked_since`` is the time when the peer stopped reading, or None while it reads."""
 
     def __init__(
         self,
@@ -51,20 +51,20 @@ class Wire:
         self._poll.register(sock, select.POLLIN)
 
     def fill(self) -> None:
-        """Add at least one byte to ``buffer``."""
+        """Reads at least one byte into ``buffer``."""
         before = len(self.buffer)
         while len(self.buffer) == before:
             self._poll.poll()
             self._absorb()
 
     def pause(self, seconds: float | None) -> None:
-        """Let time pass; None is for ever, which only the peer can end."""
+        """Waits; None waits until the peer disconnects."""
         end = None if seconds is None else time.monotonic() + seconds
         while True:
             left = None if end is None else end - time.monotonic()
             if left is not None and left <= 0:
                 return
-            # poll counts whole milliseconds: rounding down would spin through the last one.
+            # poll takes whole milliseconds; rounding down would busy-wait through the last one.
             if self._poll.poll(None if left is None else int(left * 1000) + 1):
                 self._absorb()
 
@@ -73,7 +73,7 @@ class Wire:
             self.pause(HOLD_SLICE)
 
     def send(self, data: bytes) -> None:
-        """Hand all of ``data`` to the kernel."""
+        """Passes all of ``data`` to the kernel."""
         left = memoryview(data)
         self._poll.modify(self._sock, select.POLLIN | select.POLLOUT)
         try:
@@ -90,17 +90,17 @@ class Wire:
                 self._sock.close()
 
     def reset(self) -> None:
-        """RST instead of FIN."""
+        """Closes with RST instead of FIN."""
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()
 
     def interrupt(self) -> None:
-        """From another thread: whatever this connection waits for ends as if the peer had left."""
+        """For other threads: ends the pending read, write or wait as if the peer had disconnected."""
         with self._closing:
             if not self._closed:
                 try:
                     self._sock.shutdown(socket.SHUT_RDWR)
-                except OSError:  # the peer was quicker: the waiting thread learns it from the kernel
+                except OSError:  # the peer has already disconnected: the kernel tells the waiting thread
                     return
 
     def _send_some(self, data: memoryview) -> int:
@@ -125,7 +125,7 @@ class Wire:
         return count
 
     def _absorb(self) -> None:
-        """Take what has arrived; reading ahead is the only way to see the end of the stream behind it."""
+        """Reads what has arrived, because only reading ahead detects the end of the stream."""
         try:
             data = self._sock.recv(READ_SIZE)
         except BlockingIOError:

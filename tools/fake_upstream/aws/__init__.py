@@ -1,1 +1,1 @@
-"""The fake Bedrock: signatures, shapes, Converse, and Claude by InvokeModel."""
+"""The fake Bedrock: signatures, shapes, Converse, and InvokeModel for Claude."""

@@ -1,9 +1,9 @@
-"""The fake Bedrock runtime: InvokeModel for Claude, Converse, both streamed, and CountTokens.
+"""The fake Bedrock runtime: InvokeModel for Claude, Converse, the streams of both, and CountTokens.
 
-Pure functions from a request and a Behaviour to bytes; requests are judged by botocore's service model, streams
-are real event-stream messages. Not imitated: whether a model exists, or in which region, or what single models refuse
-(but images in results); guardrails, prompt routers, async and bidirectional invocation, S3 sources (not fetched),
-families other than Claude by InvokeModel, ``event-stream`` messages of type ``error``.
+Pure functions from a request and a Behaviour to bytes; requests are checked against botocore's service model, streams
+are real event-stream messages. Not imitated: whether a model exists, and in which region; the limits of single models
+(except images in results); guardrails, prompt routers, async and bidirectional invocation, S3 sources (not fetched),
+InvokeModel for families other than Claude, ``event-stream`` messages of type ``error``.
 """
 
 from __future__ import annotations
@@ -119,13 +119,13 @@ def error_frame(request: SeenRequest, behaviour: Behaviour, request_id: str) -> 
 
 
 def _target(request: SeenRequest) -> tuple[str, str | None]:
-    """The model's id and the operation."""
+    """The model id and the operation, or None for the operation if the path is unknown."""
     match = PATH.fullmatch(request.route)
     return (unquote(match[1]), OPERATIONS.get(match[2])) if match else ("", None)
 
 
 def _bare(model: str) -> str:
-    """What Claude calls itself there: without region, family and version."""
+    """The model's name in Claude's answers: without region, family and version."""
     name = model.rpartition("/")[2].rpartition("anthropic.")[2]
     return re.sub(r"(-v\d+)?(:\d+)?$", "", name)
 
@@ -134,7 +134,7 @@ _METADATA = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{0,256}", re.ASCII)
 
 
 def _metadata_problems(header: str | None, operation: str) -> Iterator[str]:
-    """InvokeModel takes as a header what Converse takes in its body."""
+    """Problems with the metadata header: InvokeModel takes as a header what Converse takes in its body."""
     if header is None:
         return
     if not operation.startswith("InvokeModel"):

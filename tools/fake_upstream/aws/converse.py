@@ -1,7 +1,7 @@
-"""Converse and ConverseStream: what is answered.
+"""Answers of Converse and ConverseStream.
 
-Pure functions from a request and a Behaviour to values; what they make is of the service model's shapes. Broken
-arguments in an answer that is not streamed become ``malformed_tool_use`` without the call.
+Pure functions from a request and a Behaviour to values in the service model's shapes. In an answer that is not
+streamed, a call with invalid arguments becomes ``malformed_tool_use`` without the call.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def whole(body: dict[str, Any], behaviour: Behaviour, serial: int) -> dict[str, 
 
 
 def events(body: dict[str, Any], behaviour: Behaviour, serial: int) -> Iterator[Event]:
-    """Text and reasoning have no start of their own here; the first frame is messageStart."""
+    """The events of a stream, messageStart first. Text and reasoning blocks have no start event."""
     said = _said(body, behaviour, serial)
     yield "messageStart", {"role": "assistant"}
     tracks = [list(_track(part, identity, index)) for index, (part, identity) in enumerate(said)]
@@ -43,7 +43,7 @@ def events(body: dict[str, Any], behaviour: Behaviour, serial: int) -> Iterator[
 
 
 def usage(behaviour: Behaviour) -> dict[str, Any]:
-    """All counts are disjoint, and the total is their sum."""
+    """Token counts, all disjoint; the total is their sum."""
     counts = {
         "inputTokens": behaviour.input_tokens,
         "outputTokens": behaviour.output_tokens,
@@ -64,7 +64,7 @@ def _stop(behaviour: Behaviour, said: list[tuple[Part, str]]) -> dict[str, Any]:
     usual = "stop_sequence" if behaviour.stop_sequence else "tool_use" if called else "end_turn"
     stop: dict[str, Any] = {"stopReason": behaviour.stop_reason or usual}
     if behaviour.stop_sequence:
-        # Where Claude models on Converse name it, for those who ask for it.
+        # Claude models on Converse name it here, if the request asks for this field.
         stop["additionalModelResponseFields"] = {"stop_sequence": behaviour.stop_sequence}
     return stop
 

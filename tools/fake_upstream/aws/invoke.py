@@ -1,7 +1,7 @@
 """InvokeModel for Claude: a Messages body with Bedrock's own rules.
 
-Pure functions. Only Claude's bodies are known: other families' are refused. The list of betas is the one of AWS's
-"Anthropic Claude Messages API" page; the fields are those that Bedrock answers "Extra inputs are not permitted" to.
+Pure functions. Rejects bodies of other model families. The list of betas is that of AWS's "Anthropic Claude Messages
+API" page; the refused fields are those that Bedrock rejects with "Extra inputs are not permitted".
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LATENCY = 42
 
 
 def is_claude(model: str) -> bool:
-    """An ARN does not tell its family: it is taken for one of Claude's."""
+    """Whether the model is a Claude model. An ARN does not name the family, so it counts as Claude."""
     return "anthropic." in model or model.startswith("arn:")
 
 
@@ -68,7 +68,7 @@ def invoke_problems(body: dict[str, Any], model: str, rules: Rules) -> Iterator[
 
 
 def event_payloads(whole: dict[str, Any], behaviour: Behaviour) -> Iterator[bytes]:
-    """The ``chunk`` events' payloads: one Messages event each, in base64, with padding as AWS has it."""
+    """Payloads of the ``chunk`` events: one Messages event each, in base64, with AWS's padding field."""
     for event in messages.events(whole):
         if event["type"] == "message_stop":
             event = event | {METRICS: _metrics(behaviour)}
@@ -98,7 +98,7 @@ def _metrics(behaviour: Behaviour) -> dict[str, int]:
 
 
 def _linked(value: Any, place: str) -> Iterator[str]:
-    """Bedrock fetches nothing and has no Files API."""
+    """Problems with sources by URL or file id: Bedrock fetches no URLs and has no Files API."""
     if isinstance(value, list):
         for index, item in enumerate(value):
             yield from _linked(item, f"{place}.{index}")

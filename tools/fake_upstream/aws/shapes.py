@@ -1,7 +1,7 @@
-"""A request judged by botocore's service model of bedrock-runtime: names, types, enums, patterns, lengths, unions.
+"""Checks requests against botocore's service model of bedrock-runtime: names, types, enums, patterns, lengths, unions.
 
-The model is the one that boto3 ships, applied to the JSON as received; unlike boto3's own validation, enums,
-patterns and upper bounds count. botocore is imported by the vendor's ``warm_up`` or the first check.
+Applies the model that boto3 ships to the JSON as received; unlike boto3's own validation, also checks enums, patterns
+and upper bounds. The vendor's ``warm_up``, or else the first check, imports botocore.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def service() -> Any:
 
 
 def shape_problems(shape: Any, value: Any, place: str = "") -> Iterator[str]:
-    """What is wrong with ``value`` where ``shape`` is due; ``place`` is the path to it."""
+    """Problems of ``value``, which must have ``shape``; ``place`` is the path to it."""
     if getattr(shape, "is_document_type", False):
         return
     here = place or "body"
@@ -61,7 +61,7 @@ def body_shape(operation: str) -> Any:
 
 
 def uri_problems(operation: str, model: str) -> Iterator[str]:
-    """Of the model's id, which is in the path."""
+    """Problems with the model id in the path."""
     yield from shape_problems(body_shape(operation).members["modelId"], model, "modelId")
 
 

@@ -1,7 +1,7 @@
-"""Checks a request's signature as AWS does: computed again with botocore from what arrived.
+"""Checks a request's signature as AWS does: computes it again with botocore from the received request.
 
-Only headers that the request itself names as signed are taken, from the bytes as received. botocore is imported
-when the first signature is checked. Not imitated: presigned URLs, unsigned payloads, SigV4a.
+Uses only the headers that the request lists as signed, as received. Imports botocore at the first check. Not imitated:
+presigned URLs, unsigned payloads, SigV4a.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _signature(request: SeenRequest, signed: list[str], stamp: str, region: str,
     again = AWSRequest(request.method, f"http://{request.header('host')}{request.path}", data=request.body)
     again.context["timestamp"] = stamp
     signer = SigV4Auth(Credentials(rules.access_key, rules.secret_key, rules.session_token), SERVICE, region)
-    # botocore leaves out headers that proxies change; whoever signed them anyway signed them.
+    # botocore does not sign headers that proxies change, but other clients may.
     signer.headers_to_sign = lambda _: headers
     found: str = signer.signature(signer.string_to_sign(again, signer.canonical_request(again)), again)
     return found

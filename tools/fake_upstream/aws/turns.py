@@ -1,8 +1,8 @@
-"""What Converse checks in a request beyond its types.
+"""Converse's checks beyond its types.
 
-Runs on bodies whose types are right; every rule is one that the vendor answers ValidationException to, in the
-words it uses where they are known. Images in tool results are only for the models that the service model's note and
-opencode #49443 name. Not imitated: other rules of single models (which content they take, prefill).
+Runs on bodies with valid types. The vendor rejects each violation with ValidationException; the messages are the
+vendor's, if known. Images in tool results are only for the models that the service model's note and opencode #49443
+name. Not imitated: other rules of single models (which content they accept, prefill).
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _documents(blocks: list[Any], here: str) -> Iterator[str]:
 
 
 def _tool_turns(messages: list[Any]) -> Iterator[str]:
-    """Results are due right after the calls, all of them, and nowhere else."""
+    """Problems with tool results: the turn after the calls must hold all of them, and no other turn may hold any."""
     due: list[str] = []
     for turn, message in enumerate(messages):
         given = _ids(message, "toolResult")

@@ -28,7 +28,7 @@ CODES = {
 PER_MINUTE = "GenerateRequestsPerMinutePerProjectPerModel"
 TYPE = "type.googleapis.com/google.rpc."
 IN_BAND = 503
-"""The code of an error inside a stream, whose head said 200."""
+"""The code of an error inside a stream with status 200."""
 
 
 def status(behaviour: Behaviour, service: str) -> dict[str, Any]:

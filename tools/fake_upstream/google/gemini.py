@@ -1,8 +1,7 @@
 """The fake Gemini API: generateContent, its stream, and countTokens.
 
-Pure functions from a request and a Behaviour to bytes. Not imitated: models' own limits (which thinking level a
-model has, whether it takes tools beside a schema), quotas, files and cached contents, the Interactions and Live APIs,
-OAuth instead of a key.
+Pure functions from a request and a Behaviour to bytes. Not imitated: limits of single models (thinking levels, tools
+together with a schema), quotas, files and cached contents, the Interactions and Live APIs, OAuth instead of a key.
 """
 
 from __future__ import annotations

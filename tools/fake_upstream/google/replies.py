@@ -1,7 +1,7 @@
 """GenerateContentResponse, whole and streamed.
 
-Pure functions from a request and a Behaviour to bytes; what they emit validates with google-genai's types. Calls
-come whole, as the API sends them. Arguments that are no JSON object become MALFORMED_FUNCTION_CALL without the call.
+Pure functions from a request and a Behaviour to bytes, which validate against google-genai's types. Calls come whole,
+as the API sends them. A call whose arguments are not a JSON object becomes MALFORMED_FUNCTION_CALL without the call.
 Not imitated: redacted thinking (left out), several candidates, ``interleaved``, a stream without ``alt=sse``.
 """
 
@@ -98,7 +98,7 @@ def _finish(body: dict[str, Any], behaviour: Behaviour) -> dict[str, Any]:
 
 
 def _pieces(parts: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """The parts of each chunk: text word by word, a text's signature behind it on an empty one."""
+    """The parts of each chunk: text word by word, then a text's signature on an empty text."""
     steps: list[list[dict[str, Any]]] = []
     for part in parts:
         if "text" not in part:
@@ -116,7 +116,7 @@ def _prompt(behaviour: Behaviour) -> int:
 
 
 def _usage(behaviour: Behaviour, output: int) -> dict[str, Any]:
-    """After ``output`` tokens: candidates and thoughts are disjoint, the prompt includes what was cached."""
+    """Usage after ``output`` tokens: candidates and thoughts are disjoint, the prompt includes cached tokens."""
     thoughts = min(behaviour.reasoning_tokens, output)
     prompt = _prompt(behaviour)
     counts = {

@@ -1,7 +1,7 @@
-"""A GenerateContentRequest judged field by field, by google-genai's published types.
+"""Checks a GenerateContentRequest field by field against google-genai's published types.
 
-The types are the SDK's own, the nesting is REST's; what one of the two APIs lacks is a table here, taken from the
-SDK's converters (``google.genai.models``), which refuse the same fields.
+The types are the SDK's, the nesting is that of REST. The tables of fields that one of the two APIs lacks come from the
+SDK's converters (``google.genai.models``), which reject the same fields.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from tools.fake_upstream.validate import MOST_PROBLEMS, problems, validator
 from tools.fake_upstream.vendors import compact
 
-# Top-level key -> type, and whether it is a list of them.
+# Top-level key -> type, and whether the value is a list of it.
 FIELDS: Mapping[str, tuple[str, bool]] = {
     "contents": ("Content", True),
     "systemInstruction": ("Content", False),
@@ -25,7 +25,7 @@ FIELDS: Mapping[str, tuple[str, bool]] = {
 }
 PLAIN: Mapping[str, type] = {"cachedContent": str, "labels": dict, "store": bool}
 COUNTED = ("contents", "systemInstruction", "tools", "generationConfig")
-"""What Vertex AI's countTokens takes."""
+"""Fields that Vertex AI's countTokens accepts."""
 
 ONLY_VERTEX = (
     "modelArmorConfig",
@@ -56,7 +56,7 @@ def warm_up() -> None:
 
 
 def shape_problems(body: Mapping[str, Any], *, vertex: bool, allow: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """What is wrong with the fields of ``body``; the top-level keys ``allow`` are not judged."""
+    """Problems with the fields of ``body``; the top-level keys ``allow`` are not checked."""
     found = list(_missing_fields(body, vertex))
     for key, value in body.items():
         if key in allow:
@@ -75,7 +75,7 @@ def _field_problems(key: str, value: Any) -> list[str]:
     if many:
         return [f"{key}.{line}" for line in problems(_type(name), compact(value))]
     if key == "generationConfig" and isinstance(value, dict):
-        # REST has it here, the SDK only in the type of its own arguments.
+        # REST has this field here, the SDK only in the type of its arguments.
         images = value.get("imageConfig")
         value = {inner: value[inner] for inner in value if inner != "imageConfig"}
         found = [] if images is None else _one("ImageConfig", images, f"{key}.imageConfig")
@@ -99,7 +99,7 @@ def _missing_fields(body: Mapping[str, Any], vertex: bool) -> Iterator[str]:
 
 
 def _places(value: Any, keys: list[str]) -> Iterator[str]:
-    """Where in ``value`` the pattern occurs."""
+    """The places in ``value`` where the pattern of keys occurs."""
     if not keys:
         yield ""
         return

@@ -1,4 +1,4 @@
-"""Names of fields as Google's parser takes them: in camelCase, and in snake_case too, as its own SDK writes some.
+"""Field names as Google's parser accepts them: in camelCase, and in snake_case, which its own SDK uses for some.
 
 Source: the JSON mapping of protocol buffers.
 """
@@ -9,11 +9,11 @@ import re
 from typing import Any
 
 _OTHERS = ("args", "response", "parametersJsonSchema", "responseJsonSchema", "properties", "labels")
-"""What has names that are not Google's."""
+"""Fields whose contents have names that are not Google's."""
 
 
 def spelled(value: Any) -> Any:
-    """The same in camelCase."""
+    """The value with all field names in camelCase."""
     if isinstance(value, list):
         return [spelled(one) for one in value]
     if not isinstance(value, dict):

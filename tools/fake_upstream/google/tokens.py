@@ -1,7 +1,7 @@
 """Google's token endpoint: access tokens for service accounts (JWT bearer grant) and for refresh tokens.
 
-Tokens say themselves when they expire, so nothing is kept. The key pair of the fake service account is made once
-per process and never leaves it but in ``service_account``. Not imitated: scopes' meaning, revocation, id tokens.
+Tokens contain their expiry, so nothing is stored. The fake service account's key pair is made once per process; only
+``service_account`` returns it. Not imitated: the meaning of scopes, revocation, id tokens.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MOST_SECONDS = 3600
 
 
 def service_account(origin: str, project: str = "fake-project") -> dict[str, str]:
-    """The contents of a service account's key file whose tokens come from the fake at ``origin``."""
+    """The contents of a key file for a service account whose tokens the fake at ``origin`` issues."""
     return {
         "type": "service_account",
         "project_id": project,
@@ -43,9 +43,9 @@ def service_account(origin: str, project: str = "fake-project") -> dict[str, str
 
 
 def authorized_user(origin: str, project: str = "fake-project") -> dict[str, str]:
-    """What ``gcloud auth application-default login`` writes, and ``token_uri``.
+    """The credentials that ``gcloud auth application-default login`` writes, with ``token_uri``.
 
-    google-auth's own ``from_authorized_user_file`` asks Google whatever the file says; it must be given the URI.
+    google-auth's ``from_authorized_user_file`` ignores the file's URI and asks Google; pass it the URI explicitly.
     """
     return {
         "type": "authorized_user",
@@ -58,7 +58,7 @@ def authorized_user(origin: str, project: str = "fake-project") -> dict[str, str
 
 
 def token_problem(token: str | None, expected: str | None) -> str | None:
-    """Why ``token`` opens nothing: only ``expected``, if there is one, and tokens given out here do."""
+    """Why ``token`` is invalid, or None. Valid are ``expected``, if given, and tokens that this module issued."""
     if token is None:
         return "authorization: no bearer token"
     if match := TOKEN.fullmatch(token):
@@ -118,7 +118,7 @@ def _assertion_problems(assertion: str, *, strict: bool) -> tuple[str, ...]:
 
 @cache
 def _key_pair() -> tuple[str, str]:
-    """Private and public key, PEM. Made when first asked for: only tests of service accounts pay for it."""
+    """Private and public key as PEM. Made at the first call, so that only tests of service accounts pay for it."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 

@@ -1,6 +1,6 @@
-"""What the API checks in a request beyond its types.
+"""The API's checks beyond its types.
 
-Runs on bodies whose types are right; every rule is one that the vendor answers 400 to. Sources:
+Runs on bodies with valid types; the vendor rejects each violation with a 400. Sources:
 ai.google.dev/gemini-api/docs/function-calling, /thought-signatures, /structured-output; google.genai.types.
 """
 
@@ -24,7 +24,7 @@ DATA = (
     "toolCall",
     "toolResponse",
 )
-# Longer names are documented for newer models only.
+# Longer names are documented only for newer models.
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}")
 MOST_STOPS = 5
 RANGES: Mapping[str, tuple[float, float]] = {
@@ -36,7 +36,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "presencePenalty": (-2, 2),
     "frequencyPenalty": (-2, 2),
 }
-# From this generation on, the calls of the current turn must come back with their signature.
+# From this generation on, clients must return the calls of the current turn with their signature.
 SIGNED_GENERATION = 3
 
 

@@ -1,4 +1,4 @@
-"""The fake Vertex AI: Gemini and Claude models behind access tokens, and the endpoint that gives those out.
+"""The fake Vertex AI: Gemini and Claude models, and the endpoint that issues the access tokens for them.
 
 Pure functions from a request and a Behaviour to bytes. Not imitated: whether project, location and model exist,
 API keys instead of tokens (express mode), metadata servers, tuned and third-party models, Anthropic's ``vertex_event``.
@@ -27,7 +27,7 @@ GOOGLE = re.compile(
     PLACE + r"/google/models/([^/:]+):(generateContent|streamGenerateContent|countTokens|predict|embedContent)"
 )
 CLAUDE = re.compile(PLACE + r"/anthropic/models/([^/:]+):(rawPredict|streamRawPredict)")
-# Those that others were seen to be let through with; see providers/google/claude.py for the sources.
+# Betas that Vertex AI is known to accept; see providers/google/claude.py for the sources.
 BETAS = (
     "claude-code-20250219",
     "compact-2026-01-12",
@@ -44,7 +44,7 @@ BETAS = (
 )
 REFUSED_FIELDS = ("service_tier", "inference_geo", "speed", "fallbacks", "diagnostics")
 COUNTER = "count-tokens"
-# What Google's own front says about a request for Claude; everything else is Anthropic's.
+# Statuses that Google's front end answers itself to a request for Claude; all other errors are in Anthropic's format.
 FRONT = (401, 403, 404, 429)
 
 
@@ -124,7 +124,7 @@ def _label_problems(labels: Any, most: int) -> tuple[str, ...]:
 
 
 def _labels_of_partner(header: str | None) -> tuple[str, ...]:
-    """JSON in base64, in a header of its own."""
+    """Problems with the labels of a partner's model: JSON in base64, in a header."""
     if header is None:
         return ()
     try:
@@ -178,6 +178,6 @@ def _claude_problems(request: SeenRequest, model: str, method: str, rules: Rules
             if said.get("role") == "system"
         ]
     beta = bool(betas) or request.header("anthropic-beta") is not None
-    # The types want the model, which is in the path here.
+    # The types require the model, which is in the path here.
     shaped = body if counting else body | {"model": model}
     return found or list(messages.body_problems(shaped, beta=beta, counting=counting, allow=rules.extra_fields))
