@@ -9,7 +9,7 @@ from http.client import HTTPResponse
 from typing import Self
 
 PATIENCE = 60.0
-"""Seconds."""
+"""Timeout in seconds."""
 
 
 class RawClient:

@@ -51,7 +51,7 @@ class Behaviour:
     interleaved: bool = False  # openai, Converse: stream the arguments of parallel calls in turns
     call_ids: bool = True  # google: function calls have ids
     stop_reason: str | None = None  # in the vendor's own terms
-    stop_sequence: str | None = None  # anthropic, Converse: the one that was hit
+    stop_sequence: str | None = None  # anthropic, Converse: the matched stop sequence
     block_reason: str | None = None  # google: ``promptFeedback`` instead of an answer
     message: str | None = None  # of the error body, if ``status`` is an error
     error_type: str | None = None  # google: the status, such as RESOURCE_EXHAUSTED; bedrock: the exception
@@ -77,8 +77,8 @@ class Behaviour:
     endless: bool = False  # repeat the first delta until the peer disconnects
 
     # How a stream ends.
-    end_after: int | None = None  # the HTTP body ends properly, the event stream early
-    error_after: int | None = None  # the vendor's in-band error event, then a proper end
+    end_after: int | None = None  # end the HTTP body properly but the event stream early
+    error_after: int | None = None  # send the vendor's in-band error event, then end properly
     cut_after: int | None = None  # FIN in the middle of the HTTP body
     close_after: bool = False  # a complete answer, then FIN without ``Connection: close``
 

@@ -46,7 +46,7 @@ class Redacted:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """``arguments`` is JSON as the model wrote it, which may be broken."""
+    """``arguments`` is JSON as the model wrote it, which may be invalid."""
 
     name: str
     arguments: str = "{}"

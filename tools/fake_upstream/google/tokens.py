@@ -122,7 +122,7 @@ def _key_pair() -> tuple[str, str]:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    # Short: whoever reads a key checks it, which of 2048 bits took longer than a server's start.
+    # A short key, because loading a key validates it, which took longer than a server's start with 2048 bits.
     key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
