@@ -224,7 +224,7 @@ def test_who_is_no_reader_sees_himself(serve: Serve, openai_upstream: FakeUpstre
     page.keyboard.type(BOB)
     page.keyboard.press("Enter")
     ready(page)
-    assert "what bob did" in page.locator("#about").inner_text()
+    assert "usage of bob" in page.locator("#about").inner_text()
     assert page.locator("#calls tbody tr:not(.story)").count() == 1
     assert page.locator("#config-card").is_hidden()
     assert "alice" not in page.locator("body").inner_text()
@@ -237,7 +237,7 @@ def test_it_is_live_and_says_when_it_is_not(full: Nexus, open_page: Open) -> Non
     _soon(page.locator("#calls tbody tr").first).not_to_have_text(first)
     full.running.http.stop()  # type: ignore[union-attr]
     page.context.set_offline(True)
-    _soon(page.locator("#state")).to_contain_text("does not answer")
+    _soon(page.locator("#state")).to_contain_text("is not responding")
     page.context.set_offline(False)
 
 

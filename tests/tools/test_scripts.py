@@ -11,7 +11,7 @@ TOOLS = Path(__file__).parents[2] / "tools"
 COMMANDS = {
     "smoke_test.py": ("--help", "--client-key-env"),
     "claude_code_conformance.py": ("--help", "--nexus"),
-    "chaos.py": ("--list", "kill -9"),
+    "chaos.py": ("--list", "a stop under load"),
 }
 
 
