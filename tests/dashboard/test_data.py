@@ -316,7 +316,10 @@ class TestOverWorkers:
         def seen() -> Any:
             return json.loads(nexus.get("/dashboard/data"))
 
-        wait_until(lambda: {seen()["recent"]["calls"] for _ in range(8)} == {8})
+        def counted(found: Any) -> tuple[int, int]:
+            return found["recent"]["calls"], len(found["calls"])
+
+        wait_until(lambda: {counted(seen()) for _ in range(8)} == {(8, 8)})
         found = seen()
         assert (found["state"]["workers"], found["state"]["in_flight"], len(found["calls"])) == (2, 0, 8)
         os.kill(nexus.workers[0], signal.SIGKILL)
