@@ -1,4 +1,4 @@
-"""The short form of ``tools.faults.chaos`` and ``tools.faults.soak``: what ends badly there ends badly here."""
+"""The short form of ``tools/chaos.py`` and ``tools/soak.py``: what ends badly there ends badly here."""
 
 from __future__ import annotations
 

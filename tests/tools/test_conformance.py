@@ -1,4 +1,4 @@
-"""``tools.conformance`` in front of the real Nexus: every rule of Claude Code by its name.
+"""``tools/claude_code_conformance.py`` in front of the real Nexus: every rule of Claude Code by its name.
 
 What is asserted is the tool's own verdict, so that what a user runs and what is tested here are the same.
 """
@@ -115,7 +115,7 @@ def test_c14_credentials_in_either_header(judge: Judge) -> None:
 
 class TestCommand:
     def test_nexus_with_one_command(self) -> None:
-        command = [sys.executable, "-m", "tools.conformance", "--nexus"]
+        command = [sys.executable, str(ROOT / "tools/claude_code_conformance.py"), "--nexus"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
         assert (done.returncode, done.stderr) == (0, ""), done.stdout
         lines = done.stdout.splitlines()

@@ -119,7 +119,7 @@ def judge(fixture: Fixture, options: argparse.Namespace, redact: Callable[[str],
 
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m tools.conformance",
+        prog="claude_code_conformance.py",
         description="Runs the rules that Claude Code sets for gateways, C1 to C14, against any gateway.",
         epilog="Exit code: 0 nothing broken, 1 something broken, 2 wrong usage or no gateway to judge. Without "
         "--upstream the model is really called, which costs a few thousand tokens.",

@@ -1,7 +1,5 @@
 """Subjects a gateway to every fault in turn; prints what the client saw and which resources were released.
 
-    python -m tools.faults.chaos [--list] [WORD ...]
-
 Loopback and Linux only. The gateway runs in its own process, the fake vendor in this one.
 """
 
@@ -79,9 +77,7 @@ def line(row: Row) -> str:
 
 def main(arguments: Iterable[str]) -> int:
     """Returns exit code 1 if a fault failed, or if no fault matches the words."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.faults.chaos", description="Makes a gateway suffer faults, one after the other."
-    )
+    parser = argparse.ArgumentParser(prog="chaos.py", description="Makes a gateway suffer faults, one after the other.")
     parser.add_argument("words", nargs="*", metavar="WORD", help="only faults with one of the words in their name")
     parser.add_argument("--list", action="store_true", help="print the faults and what has to be seen, run none")
     options = parser.parse_args(list(arguments))
@@ -100,7 +96,3 @@ def main(arguments: Iterable[str]) -> int:
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

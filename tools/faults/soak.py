@@ -1,7 +1,5 @@
 """Soak test: good calls, abandoned uploads, resets, stalls and slow readers for minutes; then checks for leaks.
 
-    python -m tools.faults.soak [MINUTES]
-
 Exits with 1 if threads, sockets or memory have grown. Loopback and Linux only. The gateway runs in its own process, the
 fake vendor in this one.
 """
@@ -144,7 +142,3 @@ def main(arguments: Sequence[str]) -> int:
     good = is_back(before, after) and not tracebacks
     say("all came back" if good else f"NOT ALL CAME BACK; {tracebacks} tracebacks")
     return 0 if good else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
