@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd, UsageUpdate
-from nexus.conversation.parts import Stop, Text
+from nexus.conversation.parts import Request, Stop, Text
 from nexus.conversation.usage import Usage
 from nexus.errors import InvalidRequest
-from nexus.protocols.codec import Cut
+from nexus.protocols.codec import Cut, Target, VendorRequest
 
 CHARACTERS_PER_TOKEN = 4
 MOST_SEQUENCES, LONGEST_SEQUENCE = 64, 1024
@@ -32,6 +32,13 @@ def check(stop: tuple[str, ...]) -> None:
         raise InvalidRequest.about("stop", "a sequence must not be empty")
 
 
+def write_warming(write: Callable[[Request, Target], VendorRequest], request: Request, target: Target) -> VendorRequest:
+    """The vendor's request for a client that wants its prompt cached and no answer, as ``max_tokens`` 0 means at
+    Anthropic: other vendors cache what they have read, and generate at least one token."""
+    written = write(replace(request, max_tokens=1), target)
+    return replace(written, cut=replace(written.cut, max_tokens=0), dropped=(*written.dropped, "max_tokens"))
+
+
 class Cutter:
     """Feed it events; it gives those that leave. ``usage_of`` tells what an answer of so many bytes cost.
 
@@ -43,6 +50,7 @@ class Cutter:
         self._stop = cut.stop
         self._longest = max(map(len, cut.stop), default=1) - 1
         self._left = None if cut.max_tokens is None else cut.max_tokens * CHARACTERS_PER_TOKEN
+        self._nothing = cut.max_tokens == 0
         self._usage_of = usage_of
         self._held: dict[int, str] = {}
         self._open: dict[int, bool] = {}
@@ -52,6 +60,10 @@ class Cutter:
         if self.cut:
             return []
         match event:
+            case PartStart() if self._nothing:
+                return self._end(Stop("max_tokens"))
+            case ResponseEnd() if self._nothing:
+                return [ResponseEnd(Stop("max_tokens"))]
             case PartStart(index=index, part=part):
                 self._open[index] = isinstance(part, Text)
                 if isinstance(part, Text) and part.text:

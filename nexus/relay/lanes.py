@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from pydantic import SecretStr
 
@@ -24,6 +25,7 @@ from nexus.headers.forwarding import without_credentials
 from nexus.protocols import loader
 from nexus.protocols.codec import Target
 from nexus.protocols.contract import Counter
+from nexus.protocols.cutter import write_warming
 from nexus.protocols.dialect import AnswerRelay, Dialect, Edited
 from nexus.protocols.effort_alone import with_switch
 from nexus.protocols.error_words import error_words
@@ -226,7 +228,8 @@ def _translate(exchange: Exchange, dialect: str, without: Sequence[Without]) -> 
         request, lost = _fitted(read.request, target, call.model)
     request, hints = with_own_hints(request) if _hints_itself(route, dialect) else (request, ())
     with _clients_names(exchange, request):
-        written = vendor.write_request(request, target)
+        write = vendor.write_request if request.max_tokens != 0 else partial(write_warming, vendor.write_request)
+        written = write(request, target)
     attempt = attempt_of(exchange, dialect, encode(written.body), {}, "")
     # To the vendor, a summary is an ordinary generation.
     attempt = replace(attempt, action=GENERATE.action)

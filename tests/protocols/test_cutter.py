@@ -105,6 +105,7 @@ def test_nothing_follows_and_what_is_open_is_closed() -> None:
         (("Hell",), 1, "Hell", "end"),
         (("Hello there",), 15, "Hello there", "end"),
         (("Hello there",), 0, "", "max_tokens"),
+        ((), 0, "", "max_tokens"),
     ],
 )
 def test_a_limit_below_the_vendors_least(pieces: tuple[str, ...], limit: int, words: str, reason: str) -> None:

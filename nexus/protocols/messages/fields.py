@@ -22,7 +22,11 @@ READS: Mapping[str, Disposition] = {
         "files, citations and unknown blocks are refused",
     ),
     "system": converted("system", "without Claude Code's `x-anthropic-billing-header` block, which is not content"),
-    "max_tokens": carried("max_tokens", "optional here, because token counting has none"),
+    "max_tokens": carried(
+        "max_tokens",
+        "optional here, because token counting has none; 0, which only warms the cache, is sent as the "
+        "vendor's minimum and reported, and the answer is empty",
+    ),
     "stream": carried("stream"),
     "stop_sequences": carried("stop"),
     "temperature": carried("temperature", "0 to 1"),
