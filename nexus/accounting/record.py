@@ -210,7 +210,10 @@ Consumer = Callable[[CallRecord], None]
 
 def milliseconds(seconds: float | None) -> float | None:
     """Milliseconds as shown to people and stored, rounded to 0.1."""
-    return None if seconds is None else round(1000 * max(0.0, seconds), 1)
+    if seconds is None:
+        return None
+    # round() to a digit takes three times as long.
+    return int(10_000 * seconds + 0.5) / 10 if seconds > 0 else 0.0
 
 
 ATTEMPT_FAILED = "attempt failed"

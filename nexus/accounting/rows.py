@@ -70,18 +70,18 @@ def fit_usage(usage: Mapping[str, Json]) -> str:
 
 def _counts(value: Json, deepest: int) -> Json:
     match value:
-        case bool() | int() | float() | None:
-            return value
-        case str():
-            return value if len(value) <= LONGEST_WORD else None
-        case list() if deepest > 0:
-            return [_counts(item, deepest - 1) for item in value]
         case Mapping() if deepest > 0:
             return {
                 # Most values are numbers.
                 name[:LONGEST_WORD]: item if item.__class__ is int else _counts(item, deepest - 1)
                 for name, item in value.items()
             }
+        case list() if deepest > 0:
+            return [_counts(item, deepest - 1) for item in value]
+        case str():
+            return value if len(value) <= LONGEST_WORD else None
+        case bool() | int() | float():
+            return value
         case _:
             return None
 

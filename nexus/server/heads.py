@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import time
 from collections.abc import Mapping
 
 from tornado.httputil import (
@@ -108,8 +109,9 @@ def body_length(headers: HTTPHeaders) -> int | None:
 
 
 def new_id() -> str:
-    """Returns a new request id."""
-    return f"req_{os.urandom(16).hex()}"
+    """Returns a new request id: the milliseconds of its time, then random digits. The ledger's index of ids then grows
+    at its end; with random ids, each row of a large one changed another page."""
+    return f"req_{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
 
 
 @functools.lru_cache(maxsize=2)

@@ -6,7 +6,7 @@ import pytest
 from tornado.httputil import ResponseStartLine
 
 from nexus.headers.plain import plain_lines
-from nexus.server.heads import answer_head, in_ascii, written
+from nexus.server.heads import answer_head, in_ascii, new_id, written
 
 OK = ResponseStartLine("", 200, "OK")
 
@@ -24,6 +24,15 @@ def test_no_value_makes_a_line(value: str) -> None:
 
 def test_what_is_beyond_ascii_is_spelled_out() -> None:
     assert [in_ascii(text) for text in ("openai/gpt", "p/\xe9", "p/\u6f22")] == ["openai/gpt", "p/\\xe9", "p/\\u6f22"]
+
+
+def test_request_ids_are_ordered_by_time_and_cannot_be_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = [1_795_962_595_000_000_000, 1_795_962_595_001_000_000]
+    monkeypatch.setattr("nexus.server.heads.time.time_ns", lambda: moments[0])
+    one, other = new_id(), new_id()
+    monkeypatch.setattr("nexus.server.heads.time.time_ns", lambda: moments[1])
+    assert max(one, other) < new_id()
+    assert one[:16] == other[:16] and one[16:] != other[16:] and len(one) == 36
 
 
 PLAIN = {
