@@ -227,7 +227,8 @@ class OutputFormat:
 class Request:
     """One complete request. ``system`` is the text before the first message, block by block.
 
-    With ``image_output`` the answer may contain images.
+    With ``image_output`` the answer may contain images. ``cached_content`` is the name of content that the client has
+    stored at Google, ``safety_settings`` are thresholds of Google's filters, as Google defines them.
     """
 
     messages: tuple[Message, ...]
@@ -254,6 +255,8 @@ class Request:
     safety_identifier: str | None = None
     image_output: bool | None = None
     prompt_cache_key: str | None = None
+    cached_content: str | None = None
+    safety_settings: tuple[Mapping[str, Json], ...] = ()
     verbosity: str | None = None
     stream: bool = False
     include_usage: bool = False

@@ -15,6 +15,7 @@ from nexus.protocols.checks import Body, Drops
 T = TypeVar("T")
 
 DispositionKind = Literal["carried", "converted", "dropped", "refused"]
+_LOST = ("dropped", "refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +61,15 @@ def dropped_by(reads: Mapping[str, Disposition], body: Body, known: Collection[s
 
 
 def left_out(writes: Mapping[str, Disposition], request: Request) -> list[str]:
-    """The fields that a writer drops and that have an effect in this request."""
-    names = (name for name, row in writes.items() if row.kind == "dropped")
-    return [name for name in names if asks_for(name, getattr(request, name))]
+    """The fields that a writer drops and that have an effect in this request.
+
+    Raises UnsupportedFeature for refused fields.
+    """
+    lost = [name for name, row in writes.items() if row.kind in _LOST and asks_for(name, getattr(request, name))]
+    for name in lost:
+        if writes[name].kind == "refused":
+            raise UnsupportedFeature.about(name, writes[name].note)
+    return lost
 
 
 def tier_of(request: Request, tiers: Mapping[str, T], drops: Drops) -> T | None:

@@ -10,6 +10,7 @@ from nexus.models import claude
 from nexus.models.bedrock import ConverseModel
 from nexus.models.chat_server import ChatServer
 from nexus.models.gemini import Gemini
+from nexus.models.gpt import GPT
 from nexus.protocols.codec import Target
 from nexus.wire import Json, encode
 
@@ -34,13 +35,15 @@ PLAIN: Mapping[str, dict[str, Any]] = {
 SENT: Mapping[str, Mapping[str, Any]] = {
     "chat": {
         "audio": {"voice": "alloy", "format": "wav"},
+        "extra_body": {"google": {"thinking_config": {"thinking_level": "low"}}},
         "frequency_penalty": 1.0,
         "function_call": "auto",
         "functions": [{"name": "f"}],
+        "google": {"thinking_config": {"thinking_level": "low"}},
         "logit_bias": {"1": 2},
         "logprobs": True,
-        "max_completion_tokens": 9,
-        "max_tokens": 9,
+        "max_completion_tokens": 50,
+        "max_tokens": 50,
         "messages": [{"role": "user", "content": "other"}],
         "metadata": {"a": "b"},
         "modalities": ["text", "image"],
@@ -86,7 +89,7 @@ SENT: Mapping[str, Mapping[str, Any]] = {
         "include": ["reasoning.encrypted_content"],
         "input": "other",
         "instructions": "s",
-        "max_output_tokens": 9,
+        "max_output_tokens": 50,
         "max_tool_calls": 2,
         "metadata": {"a": "b"},
         "model": "n",
@@ -126,7 +129,7 @@ SENT: Mapping[str, Mapping[str, Any]] = {
         "fallback_credit_token": "t",
         "fallbacks": [{"model": "x"}],
         "inference_geo": "eu",
-        "max_tokens": 9,
+        "max_tokens": 50,
         "mcp_servers": [{"type": "url", "url": "https://x.test", "name": "x"}],
         "messages": [{"role": "user", "content": "other"}],
         "metadata": {"user_id": "u"},
@@ -152,7 +155,7 @@ SENT: Mapping[str, Mapping[str, Any]] = {
         "additionalModelRequestFields": {"thinking": {"type": "enabled", "budget_tokens": 2000}},
         "additionalModelResponseFieldPaths": ["/stop_sequence"],
         "guardrailConfig": {"guardrailIdentifier": "g", "guardrailVersion": "1"},
-        "inferenceConfig": {"maxTokens": 9},
+        "inferenceConfig": {"maxTokens": 50},
         "messages": [{"role": "user", "content": [{"text": "other"}]}],
         "outputConfig": {
             "textFormat": {
@@ -171,7 +174,7 @@ SENT: Mapping[str, Mapping[str, Any]] = {
     "gemini": {
         "cachedContent": "cachedContents/x",
         "contents": [{"role": "user", "parts": [{"text": "other"}]}],
-        "generationConfig": {"maxOutputTokens": 9},
+        "generationConfig": {"maxOutputTokens": 50},
         "labels": {"a": "b"},
         "modelArmorConfig": {"promptTemplateName": "x"},
         "safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}],
@@ -223,6 +226,8 @@ ASKED: Mapping[str, Any] = {
     "safety_identifier": "s",
     "image_output": True,
     "prompt_cache_key": "k",
+    "cached_content": "cachedContents/c",
+    "safety_settings": ({"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"},),
     "verbosity": "low",
     "stream": True,
     "include_usage": True,
@@ -231,6 +236,7 @@ ASKED: Mapping[str, Any] = {
 
 BEST: Mapping[str, Target] = {
     "chat": Target("gpt", chat=ChatServer(cache_breakpoint=True)),
+    "responses": Target("gpt", gpt=GPT(sampling="always", breakpoints=True)),
     "messages": Target("claude-sonnet-4-5", claude=claude.profile("claude-sonnet-4-5")),
     "gemini": Target("gemini", gemini=Gemini(levels=("LOW", "HIGH"), image_output=True)),
     "converse": Target(

@@ -29,20 +29,15 @@ CLIENTS: Mapping[str, str] = MappingProxyType(
 """Protocol name by client dialect."""
 
 VENDORS: Mapping[str, str] = MappingProxyType(
-    {"chat": "OpenAI", "messages": "Anthropic", "gemini": "Gemini", "converse": "Bedrock Converse"}
-)
-"""Vendor name by target dialect."""
-
-COLUMNS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
-        "chat": VENDORS,
-        "responses": {"responses": "OpenAI", **VENDORS, "chat": "Compatible"},
-        "messages": VENDORS,
-        "converse": VENDORS,
-        "gemini": VENDORS,
+        "chat": "OpenAI chat",
+        "responses": "OpenAI Responses",
+        "messages": "Anthropic",
+        "gemini": "Gemini",
+        "converse": "Bedrock Converse",
     }
 )
-"""Vendor columns by client dialect: OpenAI has both protocols, most compatible servers only the older one."""
+"""Vendor name by target dialect: OpenAI has two, most compatible servers only the first."""
 
 READS: Mapping[str, Mapping[str, Disposition]] = {client: loader.client(client).fields for client in CLIENTS}
 WRITES: Mapping[str, Mapping[str, Disposition]] = {vendor: loader.vendor(vendor).fields for vendor in VENDORS}
@@ -74,7 +69,7 @@ def counts(rows: Iterable[Row]) -> Counter[DispositionKind]:
 
 
 def _row(client: str, name: str, read: Disposition) -> Row:
-    cells = {vendor: _cell(client, vendor, name, read) for vendor in COLUMNS[client]}
+    cells = {vendor: _cell(client, vendor, name, read) for vendor in VENDORS}
     return Row(name, read.field or "", read.note, cells)
 
 
@@ -96,6 +91,7 @@ _BREAKPOINTS: Mapping[str, Disposition] = {
     "chat": Disposition(
         "converted", "prompt_cache_breakpoint or cache_control if the server supports one of them, else dropped"
     ),
+    "responses": Disposition("converted", "prompt_cache_breakpoint if the model supports it, else dropped"),
     "gemini": Disposition("dropped", "Gemini caches automatically"),
     "converse": Disposition("converted", "cachePoint if the model supports it, else dropped"),
 }
@@ -136,8 +132,8 @@ def _opening() -> Iterator[str]:
         "",
         "If a vendor speaks the client's own protocol, it gets the client's bytes with only ``model`` changed, so that",
         "every field arrives, whether Nexus knows it or not. The same holds for Claude on Vertex AI and on Bedrock's",
-        "InvokeModel, except for the few fields that these reject. OpenAI's own API has both of its protocols; the",
-        "column *Compatible* is for compatible servers that only have chat completions.",
+        "InvokeModel, except for the few fields that these reject. OpenAI's own API has both of its protocols;",
+        "most compatible servers only have chat completions.",
         "",
     )
 
@@ -156,7 +152,7 @@ def _all_counts() -> Iterator[str]:
 def _client_sections() -> Iterator[str]:
     for client, rows in table().items():
         yield from _heading(f"Clients of the {CLIENTS[client]} protocol", "-")
-        head = ("Field", "Neutral field", *COLUMNS[client].values())
+        head = ("Field", "Neutral field", *VENDORS.values())
         body = [(_code(row.field), _code(row.becomes), *(cell.kind for cell in row.cells.values())) for row in rows]
         yield from aligned(head, body)
         yield from _notes({row.field: row.note for row in rows if row.note})

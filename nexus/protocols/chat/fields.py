@@ -19,9 +19,16 @@ READS: Mapping[str, Disposition] = {
     ),
     "model": converted("", "set by the route"),
     "audio": refused("audio output is not supported in translation; ask for text"),
+    "extra_body": converted(
+        "thinking",
+        "in `google`, the `thinking_config` of Google's compatibility layer, in which `include_thoughts` is off by "
+        "default (`reasoning_effort` wins); `cached_content` and `safety_settings`, for Google only; everything else "
+        "in it is dropped by name",
+    ),
     "frequency_penalty": carried("frequency_penalty", "-2 to 2"),
     "function_call": refused("legacy function calling is not supported in translation; use tool_choice"),
     "functions": refused("legacy function calling is not supported in translation; use tools"),
+    "google": converted("thinking", "the same as `extra_body.google`, from SDKs that merge it into the body"),
     "logit_bias": carried("logit_bias", "token ids are specific to OpenAI's tokenizers"),
     "logprobs": carried("logprobs", "translated answers contain none"),
     "max_completion_tokens": carried("max_tokens"),
@@ -70,6 +77,8 @@ PATHS: Mapping[str, str] = {
     "tools.parameters": "tools.function.parameters",
     "tools.name": "tools.function.name",
     "thinking.effort": "reasoning_effort",
+    "cached_content": "extra_body.google.cached_content",
+    "safety_settings": "extra_body.google.safety_settings",
 }
 """The client's path of parts of neutral fields that are not inside the client's own field."""
 
@@ -129,6 +138,8 @@ WRITES: Mapping[str, Disposition] = {
     "safety_identifier": dropped("only `user` is carried"),
     "image_output": dropped("only chat clients can request images here, in passthrough"),
     "prompt_cache_key": dropped("only affects routing inside OpenAI"),
+    "cached_content": refused("the content is only available at Google; send it as messages"),
+    "safety_settings": dropped("thresholds of Google's filters"),
     "verbosity": dropped("sent only to OpenAI models that accept it"),
     "stream": carried("stream"),
     "include_usage": converted(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from nexus.conversation.parts import Request
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.chat.fields import READS
+from nexus.protocols.chat.read_google import read_google
 from nexus.protocols.chat.read_messages import MessagesReader
 from nexus.protocols.chat.read_thinking import read_thinking
 from nexus.protocols.chat.tools import read_choice, read_tools
@@ -39,13 +40,14 @@ def read_request(body: Mapping[str, Json]) -> ReadRequest:
     messages = MessagesReader(drops)
     messages.read(body.get("messages"))
     choice, tools = read_choice(body, read_tools(body, drops))
+    google = read_google(body, drops)
     request = Request(
         messages=messages.finish(),
         system=tuple(messages.system),
         tools=tools,
         tool_choice=choice,
         parallel_tools=maybe_bool(body, "parallel_tool_calls"),
-        thinking=read_thinking(body, drops),
+        thinking=read_thinking(body, google.thinking, drops),
         output_format=read_format(body.get("response_format"), "response_format", "json_schema"),
         max_tokens=_read_limit(body, drops),
         temperature=maybe_number(body, "temperature", 0, 2),
@@ -64,6 +66,8 @@ def read_request(body: Mapping[str, Json]) -> ReadRequest:
         safety_identifier=maybe_string(body, "safety_identifier"),
         image_output=images,
         prompt_cache_key=maybe_string(body, "prompt_cache_key"),
+        cached_content=google.cached_content,
+        safety_settings=google.safety_settings,
         verbosity=maybe_string(body, "verbosity"),
         stream=maybe_bool(body, "stream") or False,
         include_usage=_read_stream_options(body, drops),

@@ -1,7 +1,8 @@
 """Whether and how much a chat client wants the model to think.
 
 OpenAI's field is ``reasoning_effort``. Two fields of compatible servers are read in addition: OpenRouter's
-``reasoning``, and ``thinking`` of Anthropic's own chat endpoint, DeepSeek, Kimi, GLM and LiteLLM. A field that
+``reasoning``, and ``thinking`` of Anthropic's own chat endpoint, DeepSeek, Kimi, GLM and LiteLLM; Google's
+``thinking_config`` comes last. A field that
 contradicts an earlier one is reported as dropped. Sources: openrouter.ai, "Reasoning tokens"; platform.claude.com,
 "OpenAI SDK compatibility"; api-docs.deepseek.com.
 """
@@ -11,12 +12,13 @@ from __future__ import annotations
 from nexus.conversation.asking import asks_for
 from nexus.conversation.parts import Thinking
 from nexus.dataclasses import replace
+from nexus.protocols.chat.read_google import read_thinking_config
 from nexus.protocols.checks import Body, Drops, maybe_bool, maybe_count
 from nexus.protocols.openai_request import read_effort
 
 
-def read_thinking(body: Body, drops: Drops) -> Thinking | None:
-    """Raises InvalidRequest."""
+def read_thinking(body: Body, google: Body | None, drops: Drops) -> Thinking | None:
+    """``google`` is Google's ``thinking_config``. Raises InvalidRequest."""
     asked = read_effort(body.get("reasoning_effort"), "reasoning_effort")
     for name, read in (("reasoning", _read_reasoning), ("thinking", _read_switch)):
         wire = body.get(name)
@@ -25,7 +27,10 @@ def read_thinking(body: Body, drops: Drops) -> Thinking | None:
             asked = told if asked is None else _joined(asked, told, name, drops)
         elif asks_for(name, wire):
             drops.add(name)
-    return asked
+    if google is None:
+        return asked
+    told = read_thinking_config(google, asked, drops)
+    return told if asked is None or told is None else _joined(asked, told, "extra_body.google.thinking_config", drops)
 
 
 def _joined(asked: Thinking, told: Thinking, name: str, drops: Drops) -> Thinking:

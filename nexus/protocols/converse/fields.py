@@ -113,6 +113,8 @@ WRITES: Mapping[str, Disposition] = {
     "safety_identifier": dropped(""),
     "image_output": dropped("no equivalent; a model that makes images does so without being asked"),
     "prompt_cache_key": dropped(""),
+    "cached_content": refused("the content is only available at Google; send it as messages"),
+    "safety_settings": dropped("thresholds of Google's filters"),
     "verbosity": dropped(""),
     "stream": converted("", "in the URL: `converse` or `converse-stream`"),
     "include_usage": converted("", "Bedrock always reports usage"),

@@ -120,6 +120,8 @@ WRITES: Mapping[str, Disposition] = {
     "safety_identifier": dropped("no equivalent"),
     "image_output": converted("", "`responseModalities`; dropped on models that do not make images"),
     "prompt_cache_key": dropped("Gemini caches automatically"),
+    "cached_content": carried("", "`cachedContent`"),
+    "safety_settings": carried("", "`safetySettings`"),
     "verbosity": dropped("no equivalent"),
     "stream": converted("", "the method in the URL"),
     "include_usage": converted("", "Gemini always reports usage"),

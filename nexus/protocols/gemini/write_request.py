@@ -51,6 +51,8 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         "systemInstruction": {"parts": system} if system else None,
         **tooling.body,
         "generationConfig": generation or None,
+        "cachedContent": request.cached_content,
+        "safetySettings": list(request.safety_settings) or None,
         "serviceTier": tier_of(request, _TIERS, drops),
     }
     # Whether there are tools for it to matter is known where they are written.

@@ -144,6 +144,8 @@ WRITES: Mapping[str, Disposition] = {
     "safety_identifier": dropped("only a user id is accepted"),
     "image_output": dropped("Claude does not make images"),
     "prompt_cache_key": dropped("breakpoints on content blocks are kept"),
+    "cached_content": refused("the content is only available at Google; send it as messages"),
+    "safety_settings": dropped("thresholds of Google's filters"),
     "verbosity": dropped("no equivalent"),
 }
 """For a request to a vendor."""

@@ -141,6 +141,8 @@ WRITES: Mapping[str, Disposition] = {
     "safety_identifier": carried("safety_identifier"),
     "image_output": dropped("OpenAI's models make images with a separate tool"),
     "prompt_cache_key": carried("prompt_cache_key"),
+    "cached_content": refused("the content is only available at Google; send it as messages"),
+    "safety_settings": dropped("thresholds of Google's filters"),
     "verbosity": converted("text", "`text.verbosity`; dropped for OpenAI models that do not accept it"),
     "stream": carried("stream"),
     "include_usage": converted("", "usage is always sent"),

@@ -1,0 +1,92 @@
+"""Google's extensions of chat completions: ``extra_body.google``, or ``google`` from SDKs that merge their
+``extra_body`` into the body.
+
+Members may have Google's names in either spelling (``thinking_config``, ``thinkingConfig``). Sources:
+ai.google.dev/gemini-api/docs/openai; Vertex AI, "Using OpenAI libraries with Vertex AI".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from nexus.conversation.parts import Effort, Thinking
+from nexus.dataclasses import dataclass, replace
+from nexus.protocols.checks import Body, Drops, an_object, maybe_bool, maybe_object, maybe_string, objects_in, wrong
+from nexus.wire import Json
+
+_AT = "extra_body.google"
+_THINKING = f"{_AT}.thinking_config"
+_LEVELS: Mapping[str, Effort] = {
+    "minimal": "minimal",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "xhigh": "xhigh",
+}
+_DYNAMIC = -1
+_CAPITAL = re.compile("[A-Z]")
+
+
+@dataclass(frozen=True, slots=True)
+class Google:
+    """``thinking`` is ``thinking_config``, without any other field that a request may have for it."""
+
+    thinking: Body | None = None
+    cached_content: str | None = None
+    safety_settings: tuple[Mapping[str, Json], ...] = ()
+
+
+def read_google(body: Body, drops: Drops) -> Google:
+    """Raises InvalidRequest."""
+    extra = maybe_object(body, "extra_body")
+    drops.unknown(extra, ("google",), "extra_body")
+    given = _snake(maybe_object(body, "google")) | _snake(maybe_object(extra, "google", "extra_body"))
+    drops.unknown(given, ("thinking_config", "cached_content", "safety_settings"), _AT)
+    thinking = given.get("thinking_config")
+    settings = given.get("safety_settings")
+    return Google(
+        None if thinking is None else _snake(an_object(thinking, _THINKING)),
+        maybe_string(given, "cached_content", _AT) or None,
+        () if settings is None else tuple(one for one, _ in objects_in(settings, f"{_AT}.safety_settings")),
+    )
+
+
+def read_thinking_config(wire: Body, asked: Thinking | None, drops: Drops) -> Thinking | None:
+    """What it asks for; if it only hides the thoughts, ``asked``, which other fields say, without them."""
+    drops.unknown(wire, ("include_thoughts", "thinking_budget", "thinking_level"), _THINKING)
+    include = maybe_bool(wire, "include_thoughts", _THINKING)
+    budget, level = _read_budget(wire), _read_level(wire)
+    if budget == 0:
+        return Thinking(False)
+    if level is not None or budget is not None:
+        limit = None if level is not None or budget == _DYNAMIC else budget
+        return Thinking(True, budget=limit, effort=level, visible=include or False)
+    if include:
+        return Thinking(True)
+    return replace(asked, visible=False) if asked is not None and include is False else asked
+
+
+def _read_budget(wire: Body) -> int | None:
+    """Google's parser also accepts a zero fraction."""
+    value = wire.get("thinking_budget")
+    if value is None:
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < _DYNAMIC:
+        raise wrong(f"{_THINKING}.thinking_budget", "a number of tokens, or -1")
+    return value
+
+
+def _read_level(wire: Body) -> Effort | None:
+    level = (maybe_string(wire, "thinking_level", _THINKING) or "").lower().removeprefix("thinking_level_")
+    if level in ("", "unspecified"):
+        return None
+    if level not in _LEVELS:
+        raise wrong(f"{_THINKING}.thinking_level", "one of " + ", ".join(_LEVELS))
+    return _LEVELS[level]
+
+
+def _snake(wire: Body) -> dict[str, Json]:
+    return {_CAPITAL.sub(lambda found: "_" + found[0].lower(), name): value for name, value in wire.items()}
