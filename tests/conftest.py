@@ -17,8 +17,10 @@ from typing import Any
 import pytest
 from _pytest.runner import runtestprotocol
 
-from nexus.accounting import database
+from nexus.accounting import database, ledger
+from nexus.server import stream
 from nexus.settings.warnings import _FOR_AUTHORITIES, _FOR_PROXIES
+from nexus.upstream import transport
 from tests import examples as examples
 from tests.console import command as command
 from tests.peers import fresh_heap as fresh_heap
@@ -60,6 +62,10 @@ def pytest_configure(config: pytest.Config) -> None:
     _share_context_of_sdks()
     # No test cuts the power; waiting for the disk at the end of each server took longer than most tests.
     database.SYNCHRONOUS = "OFF"
+    # Many tests wait for these. Processes that tests start keep the product's intervals.
+    stream.LOOK, ledger.LINGER = 0.02, 0.1
+    # urllib3 fills every place of a new pool and empties it at the end; each test has pools of its own.
+    transport._POOL_SIZE = 64
 
 
 def pytest_xdist_auto_num_workers() -> int | None:

@@ -120,7 +120,7 @@ BAD: dict[str, Behaviour] = {
 def test_a_bad_answer_leaves_the_last_good_keys(
     provider: IdentityProvider, behaviour: Behaviour, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fetch = source(provider, deadline=0.3 if behaviour in (stall, drip) else 5.0)
+    fetch = source(provider, deadline=0.1 if behaviour in (stall, drip) else 5.0)
     with renewing(fetch, pause=0) as keys, caplog.at_level(logging.DEBUG, "nexus"):
         provider.behaviour = behaviour
         asked(keys).result(HARD_LIMIT)
@@ -137,7 +137,7 @@ def test_a_bad_answer_at_the_start_gives_no_keys(behaviour: Behaviour) -> None:
     with ExitStack() as stack:
         provider = stack.enter_context(IdentityProvider(behaviour))
         with pytest.raises(UpstreamError) as caught:
-            source(provider, deadline=0.3 if behaviour in (stall, drip) else 5.0)()
+            source(provider, deadline=0.1 if behaviour in (stall, drip) else 5.0)()
         assert "evil" not in str(caught.value)
 
 

@@ -255,8 +255,8 @@ FAILURES: dict[str, tuple[Pages, float, str]] = {
     "another shape": ({MODELS: {"data": {"a": 1}}}, 60, "the answer has no list 'data'"),
     "a redirect": ({MODELS: (302, b"")}, 60, "302 from {host}"),
     "too large": ({MODELS: (200, b" " * (discovering.MOST_BYTES + 1))}, 60, "the list is larger than 8 MiB"),
-    "silence": ({MODELS: silent}, 0.3, "no complete list within 0.3 s"),
-    "a byte at a time": ({MODELS: dripping}, 0.3, "no complete list within 0.3 s"),
+    "silence": ({MODELS: silent}, 0.1, "no complete list within 0.1 s"),
+    "a byte at a time": ({MODELS: dripping}, 0.1, "no complete list within 0.1 s"),
 }
 
 

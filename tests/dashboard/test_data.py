@@ -62,6 +62,13 @@ CLOCK = {"why": "", "at": 0, "first_ms": 0}
 """What a ledger keeps in its own words, or from another moment on."""
 
 
+def flushed(nexus: Nexus) -> None:
+    """Every call so far is in the ledger."""
+    wait_until(lambda: not nexus.server.calls)
+    books = nexus.server.books
+    assert books is not None and books.ledger is not None and books.ledger.flush(60)
+
+
 def added(chart: Any) -> dict[str, dict[str, float]]:
     """The sums of a chart, whatever minute they stand in."""
     return {kind: {name: sum(values) for name, values in chart[kind].items()} for kind in ("outcomes", "attempts")}
@@ -184,8 +191,7 @@ class TestData:
         for key, model in ((ALICE, "openai/gpt-4"), (BOB, "coding"), (ALICE, "openai/gpt-5")):
             first.chat({**CHAT, "model": model}, as_(key))
         views = {key: data(first, as_(key)) for key in (ALICE, BOB)}
-        books = first.server.books
-        assert books is not None and books.ledger is not None and books.ledger.flush(60)
+        flushed(first)
         again = serve(config)
         for key, before in views.items():
             found = data(again, as_(key))
@@ -239,7 +245,7 @@ class TestData:
         def seen_by_readers() -> dict[str, float]:
             return {gauge["whose"]: gauge["used"] for gauge in data(nexus, as_(ALICE))["gauges"]}
 
-        wait_until(lambda: len(seen_by_readers()) == 2)
+        flushed(nexus)
         assert seen_by_readers() == {"group web": pytest.approx(spent), "group finance": 0}
 
     def test_money_outlives_the_process(self, tmp_path: Path, openai_upstream: FakeUpstream) -> None:

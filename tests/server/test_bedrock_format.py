@@ -220,8 +220,8 @@ def test_counts_of_nothing(body: Any, message: str, claude: FakeUpstream, serve:
 
 
 def test_silence_is_filled_with_pings_in_chunks(claude: FakeUpstream, serve: Serve) -> None:
-    nexus = serve(anthropic_config(claude.base_url, '[server]\nping_interval = "50ms"\nearly_ping = "50ms"\n'))
-    claude.default = Behaviour(delay=0.4)
+    nexus = serve(anthropic_config(claude.base_url, '[server]\nping_interval = "20ms"\nearly_ping = "20ms"\n'))
+    claude.default = Behaviour(delay=0.15)
     answer = signing(nexus).invoke_model_with_response_stream(modelId="claude", body=json.dumps(BODY))
     events = [event["type"] for event in chunks(answer)]
     assert events[0] == "ping" and events[-1] == "message_stop"

@@ -182,8 +182,8 @@ def test_to_bedrock_bytes_pass_both_ways(lane: Lane, behaviour: Behaviour, serve
 
 
 def test_silence_is_filled_and_boto3_passes_over_it(claude: FakeUpstream, serve: Serve) -> None:
-    nexus = serve(anthropic_config(claude.base_url, '[server]\nping_interval = "50ms"\nearly_ping = "50ms"\n'))
-    claude.default = Behaviour(delay=0.4)
+    nexus = serve(anthropic_config(claude.base_url, '[server]\nping_interval = "20ms"\nearly_ping = "20ms"\n'))
+    claude.default = Behaviour(delay=0.15)
     names = [name for name, _ in events_of(signing(nexus).converse_stream(modelId="claude", messages=USER))]
     assert names[0] == "messageStart" and names[-2:] == ["messageStop", "metadata"]
 

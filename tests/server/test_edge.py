@@ -288,7 +288,7 @@ class TestClocks:
     @pytest.fixture
     def hasty(self, serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream) -> Nexus:
         vendors = openai_config(openai_upstream.base_url) + anthropic_config(anthropic_upstream.base_url)
-        return serve('[server]\nclient_timeout = "1s"\nkeep_alive_timeout = "300ms"\n' + vendors)
+        return serve('[server]\nclient_timeout = "300ms"\nkeep_alive_timeout = "200ms"\n' + vendors)
 
     @pytest.mark.parametrize("path", PATHS)
     def test_a_body_that_stalls(self, hasty: Nexus, lines: Lines, path: str) -> None:
@@ -301,23 +301,23 @@ class TestClocks:
 
     def test_a_body_that_comes_steadily_is_waited_for(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         """For longer than any silence in it may be."""
-        nexus = serve('[server]\nclient_timeout = "2s"\n' + openai_config(openai_upstream.base_url))
+        nexus = serve('[server]\nclient_timeout = "1s"\n' + openai_config(openai_upstream.base_url))
         raw = json.dumps(CHAT).encode()
         with RawClient(nexus) as client:
             client.send(head(CHAT_PATH, length=len(raw) + 25))
             for _ in range(25):
                 client.send(b" ")
-                time.sleep(0.1)
+                time.sleep(0.05)
             assert client.send(raw).reply().status == 200
 
     def test_but_not_for_ever(self, serve: Serve, openai_upstream: FakeUpstream, lines: Lines) -> None:
-        nexus = serve('[server]\nupload_timeout = "300ms"\n' + openai_config(openai_upstream.base_url))
+        nexus = serve('[server]\nupload_timeout = "150ms"\n' + openai_config(openai_upstream.base_url))
         with RawClient(nexus) as client:
             assert client.send(head(CHAT_PATH, length=100)).reply().status == 408
         assert lines.only()["status"] == 408
 
     def test_a_head_that_stalls(self, nexus: Nexus, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(clocks, "HEAD_SECONDS", 0.2)
+        monkeypatch.setattr(clocks, "HEAD_SECONDS", 0.1)
         with RawClient(nexus) as client:
             assert client.send(b"GET /health HTTP/1.1\r\nHo").reply().status == 408
         assert lines.only()["status"] == 408

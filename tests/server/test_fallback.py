@@ -85,9 +85,9 @@ ROWS: dict[str, Row] = {
         asked=0,
     ),
     "no connection": Row("no_connection", first='proxy = "http://127.0.0.1:9"', asked=0),
-    "no first byte": Row("silence", lambda kind: Behaviour(hang=True), first='timeouts.first_byte = "150ms"'),
+    "no first byte": Row("silence", lambda kind: Behaviour(hang=True), first='timeouts.first_byte = "80ms"'),
     "no first byte of the model": Row(
-        "silence", lambda kind: Behaviour(hang=True), model='timeouts = { first_byte = "150ms" }'
+        "silence", lambda kind: Behaviour(hang=True), model='timeouts = { first_byte = "80ms" }'
     ),
     "nothing within patience": Row("silence", lambda kind: Behaviour(hang=True), streams=True),
     "408": Row("breakdown", status(408)),
@@ -152,7 +152,7 @@ def test_a_failure_of_the_first_target(
     tables = [(f"v{number}", kind, fake, more, model) for number, fake in enumerate(fakes, 1)]
     text = providers(*tables).replace('type = "', f'{row.first}\ntype = "', 1)
     text = text.replace("[llm.providers.v1.models.m]", f"[llm.providers.v1.models.m]\n{row.model}") + ONCE
-    patience = 'patience = "150ms"\n' if row.streams and row.failure == "silence" else ""
+    patience = 'patience = "80ms"\n' if row.streams and row.failure == "silence" else ""
     nexus = serve(f'{text}[llm.models.smart]\ntargets = ["v1/m", "v2/m"]\non_overflow = "v3/m"\n{patience}')
     row.prepare(nexus)
     for fake in fakes:

@@ -265,7 +265,7 @@ def test_what_the_vendor_may_charge_for_counts(
 ) -> None:
     path, body = CLIENTS[client]
     with FakeUpstream("anthropic") as upstream:
-        patience = 'timeouts.first_byte = "200ms"' if behaviours[0].hang else ""
+        patience = 'timeouts.first_byte = "80ms"' if behaviours[0].hang else ""
         nexus = serve(replace(LANES[1], more=patience + SPENDING).config(upstream, tmp_path))
         upstream.next(*behaviours)
         nexus.post(path, {"model": "v/m", "stream": True} | body)

@@ -281,8 +281,8 @@ def test_another_vendors_signatures_do_not_reach_google(serve: Serve, tmp_path: 
 
 @pytest.mark.parametrize("sse", [True, False], ids=["events", "array"])
 def test_silence_is_filled_and_nobody_chokes_on_it(sse: bool, claude: FakeUpstream, serve: Serve) -> None:
-    nexus = serve(anthropic_config(claude.base_url, '[server]\nping_interval = "50ms"\nearly_ping = "50ms"\n'))
-    claude.default = Behaviour(delay=0.4)
+    nexus = serve(anthropic_config(claude.base_url, '[server]\nping_interval = "20ms"\nearly_ping = "20ms"\n'))
+    claude.default = Behaviour(delay=0.15)
     if sse:
         with sdk(nexus) as client:
             chunks = client.models.generate_content_stream(model="claude", contents="Hi")

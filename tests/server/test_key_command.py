@@ -199,14 +199,14 @@ PROGRAMS = {
     "without an end": ("while True: print('a' * 1000)", f"printed more than {LARGEST} bytes"),
     "not ASCII": ("print('\\u00e4')", "printed more than one line, or what cannot"),
     "a failure": ("import sys; print('hushhush'); sys.exit(3)", "ended with the status 3"),
-    "too long": ("import time; time.sleep(60)", "took longer than 0.5 s"),
-    "too long, its output closed": ("import os, time; os.close(1); time.sleep(60)", "took longer than 0.5 s"),
+    "too long": ("import time; time.sleep(60)", "took longer than 0.3 s"),
+    "too long, its output closed": ("import os, time; os.close(1); time.sleep(60)", "took longer than 0.3 s"),
 }
 
 
 @pytest.mark.parametrize(("script", "said"), PROGRAMS.values(), ids=PROGRAMS.keys())
 def test_a_program_of_no_use(script: str, said: str) -> None:
-    limit = 0.5 if "longer" in said else 60.0
+    limit = 0.3 if "longer" in said else 60.0
     with pytest.raises(UpstreamError) as failed:
         KeyCommand("v", (sys.executable, "-c", script), 60.0, limit=limit).fetch()
     assert said in str(failed.value)

@@ -163,8 +163,9 @@ class TestStopping:
     @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
     def test_running_calls_end_first(self, start: Start, openai_upstream: FakeUpstream, number: int) -> None:
         process = start(openai_config(openai_upstream.base_url))
-        go = threading.Event()
-        openai_upstream.next(Behaviour(event_delay=0.1))
+        begun, go = threading.Event(), threading.Event()
+        begun.set()
+        openai_upstream.next(Behaviour(steps=(begun, begun, begun, go)))
         response = process.post(CHAT_PATH, STREAM)
         process.signal(number)
         wait_until(lambda: process.said("stopping"))

@@ -275,7 +275,7 @@ def test_no_call_fails_while_the_file_flips(toml: str, tmp_path: Path) -> None:
             return seen
 
         running = [pool.submit(calls, bool(number % 2)) for number in range(6)]
-        for version in itertools.islice(itertools.cycle(versions), 30):
+        for version in itertools.islice(itertools.cycle(versions), 12):
             before = place.nexus.runtime
             place.write(version)
             if version != versions[1]:
@@ -306,7 +306,7 @@ def test_threads_connections_and_memory_are_given_back(
     for number in range(3):
         turn(number)
     after = held()
-    for number in range(3, 30):
+    for number in range(3, 12):
         turn(number)
     assert held() == after
 
@@ -317,12 +317,15 @@ class TestSignals:
     ) -> None:
         toml = "[server]\nwatch_config = false\n" + openai_config(openai_upstream.base_url)
         process = start(toml)
-        openai_upstream.next(Behaviour(event_delay=0.1))
+        begun, go = threading.Event(), threading.Event()
+        begun.set()
+        openai_upstream.next(Behaviour(steps=(begun, begun, begun, go)))
         response = process.post(CHAT_PATH, STREAM)
         (tmp_path / "nexus.toml").write_text(toml + MORE)
         process.signal(signal.SIGHUP)
         wait_until(lambda: process.said("configuration reloaded"))
         assert b"chat.completion" in finish(process.post(CHAT_PATH, {**CHAT, "model": "openai/more"}))
+        go.set()
         assert finish(response).endswith(b"data: [DONE]\n\n")
         (tmp_path / "nexus.toml").write_text(BROKEN)
         process.signal(signal.SIGHUP)

@@ -23,7 +23,7 @@ CHAT_STREAM = {**CHAT, "stream": True}
 MESSAGES_STREAM = {**MESSAGES, "stream": True}
 RESPONSES = {"model": "openai/gpt-4", "input": "Hello!", "stream": True}
 COMMENTS = (b": still here\n\n",) * 1000
-QUICK = '[server]\nping_interval = "50ms"\nearly_ping = "80ms"\n'
+QUICK = '[server]\nping_interval = "20ms"\nearly_ping = "30ms"\n'
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def messages(nexus: Nexus) -> Any:
 @pytest.mark.parametrize("path", ["/llm/openai/v1/chat/completions", "/llm/anthropic/v1/messages"])
 def test_a_vendor_that_only_pings_is_given_up(serve: Serve, openai_upstream: FakeUpstream, path: str) -> None:
     first = b'data: {"id":"c","model":"gpt-4","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
-    nexus = serve(openai_config(openai_upstream.base_url) + '[llm.providers.openai.timeouts]\nsilence = "300ms"\n')
+    nexus = serve(openai_config(openai_upstream.base_url) + '[llm.providers.openai.timeouts]\nsilence = "150ms"\n')
     openai_upstream.next(Behaviour(events=(first, *COMMENTS), event_delay=0.02))
     body = {**CHAT_STREAM, "max_tokens": 9}
     with streaming(nexus, path, body) as response:
@@ -85,7 +85,7 @@ def test_the_head_waits_for_the_first_event_and_no_longer(nexus: Nexus, openai_u
 class TestPings:
     def test_silence_inside_a_stream_is_filled(self, serve: Serve, anthropic_upstream: FakeUpstream) -> None:
         nexus = serve(QUICK + anthropic_config(anthropic_upstream.base_url))
-        anthropic_upstream.next(Behaviour(event_delay=0.12))
+        anthropic_upstream.next(Behaviour(event_delay=0.05))
         with messages(nexus) as response:
             body, ended = rest(response)
         assert ended
@@ -112,7 +112,7 @@ class TestPings:
     ) -> None:
         nexus = serve(QUICK + openai_config(openai_upstream.base_url) + anthropic_config(anthropic_upstream.base_url))
         for upstream, opened in ((openai_upstream, chat), (anthropic_upstream, messages)):
-            upstream.next(*[Behaviour(status=429, delay=0.3, message="slow down, said the vendor")] * 2)
+            upstream.next(*[Behaviour(status=429, delay=0.1, message="slow down, said the vendor")] * 2)
             with opened(nexus) as response:
                 assert response.status == 200
                 body, ended = rest(response)
@@ -134,7 +134,7 @@ class TestPings:
             QUICK + config.replace("[llm.providers.openai.models.gpt-4]", f"responses = {str(own).lower()}", 1)
         )
         asked = RESPONSES | {"model": "openai/smart"}
-        silent = Behaviour(delay=0.3, event_delay=0.3, only_before=5)
+        silent = Behaviour(delay=0.1, event_delay=0.1, only_before=5)
         for headers, events in (({}, False), ({"x-codex-window-id": "w:0"}, True)):
             openai_upstream.next(silent)
             with streaming(nexus, "/llm/openai/v1/responses", asked, headers) as response:
@@ -185,7 +185,7 @@ class TestPings:
     ) -> None:
         """OpenAI's SDK shows no error that comes before ``response.created``."""
         nexus = serve(QUICK + openai_config(openai_upstream.base_url))
-        openai_upstream.next(*[Behaviour(status=429, delay=0.3, message="slow down, said the vendor")] * 2)
+        openai_upstream.next(*[Behaviour(status=429, delay=0.1, message="slow down, said the vendor")] * 2)
         told: list[tuple[str, str]] = []
         client = openai.OpenAI(base_url=nexus.openai, api_key="unused", max_retries=0)
         with client, client.responses.stream(model="openai/smart", input="Hi") as stream, suppress(openai.APIError):
@@ -196,7 +196,7 @@ class TestPings:
 
     def test_a_call_that_is_not_streamed_gets_none(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         nexus = serve(QUICK + openai_config(openai_upstream.base_url))
-        openai_upstream.next(Behaviour(delay=0.3))
+        openai_upstream.next(Behaviour(delay=0.1))
         assert nexus.chat(CHAT).json["object"] == "chat.completion"
 
 

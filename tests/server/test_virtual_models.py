@@ -151,7 +151,7 @@ def test_what_no_target_can_say_is_the_first_ones_400(serve: Serve) -> None:
 
 
 def test_nobody_is_asked_after_the_deadline(serve: Serve, openais: list[FakeUpstream]) -> None:
-    nexus = serve(config(openais, ONCE) + SMART + 'deadline = "1s"\n')
+    nexus = serve(config(openais, ONCE) + SMART + 'deadline = "400ms"\n')
     openais[0].default = Behaviour(hang=True)
     assert ask(nexus).status == 504
     wait_until(lambda: asked(openais) == [1, 0, 0])
@@ -160,7 +160,7 @@ def test_nobody_is_asked_after_the_deadline(serve: Serve, openais: list[FakeUpst
 def test_patience_waits_for_the_last_target(serve: Serve, openais: list[FakeUpstream]) -> None:
     nexus = serve(config(openais, ONCE) + SMART + 'patience = "100ms"\n')
     openais[0].default = Behaviour(hang=True)
-    openais[1].default = Behaviour(delay=0.5)
+    openais[1].default = Behaviour(delay=0.25)
     reply = ask(nexus, stream=True)
     assert reply.status == 200 and reply.body.endswith(b"data: [DONE]\n\n")
     assert reply.headers["x-nexus-tried"] == "v1/m=timeout, v2/m=200"

@@ -71,7 +71,7 @@ class TestHalfClosed:
         stream: bool,
         looks: int,
     ) -> None:
-        monkeypatch.setattr("nexus.server.stream.LOOK", 0.01)
+        monkeypatch.setattr("nexus.server.stream.LOOK", 0.002)
         go = threading.Event()
         openai_upstream.next(Behaviour(hold=go))
         with RawClient(quiet) as client:
@@ -97,7 +97,7 @@ class TestHalfClosed:
         self, quiet: Nexus, openai_upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("nexus.server.stream.LOOK", 0.01)
-        openai_upstream.next(Behaviour(event_delay=0.2))
+        openai_upstream.next(Behaviour(event_delay=0.05))
         with RawClient(quiet) as client:
             client.send(request(CHAT_PATH, {**CHAT, "stream": True}))
             openai_upstream.wait_for_requests(1)

@@ -13,7 +13,9 @@ ROOT = Path(__file__).parents[2]
 
 HANGS = """
 import asyncio, socket, sys, time
+from nexus.server import worker
 from nexus.server.worker import _Supervised
+worker._LAST = 0.1
 
 async def main():
     control = socket.socket(fileno=int(sys.argv[1]))

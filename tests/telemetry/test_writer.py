@@ -87,10 +87,20 @@ def test_after_the_end_nothing_is_taken() -> None:
     assert stream.getvalue() == "one\n"
 
 
+SERVER = """
+import sys
+from nexus.__main__ import main
+from nexus.telemetry.writer import Writer
+Writer.flush.__defaults__ = Writer.close.__defaults__ = (0.2,)
+sys.exit(main())
+"""
+"""The end waits only briefly for a reader of the last lines."""
+
+
 def test_a_server_whose_log_nobody_reads_answers_and_stops(tmp_path: Path) -> None:
     """What is logged here fills the pipe many times."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "nexus", "-l", "127.0.0.1:0", "--log", "trace"],
+        [sys.executable, "-c", SERVER, "-l", "127.0.0.1:0", "--log", "trace"],
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,

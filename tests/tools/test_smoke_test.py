@@ -316,7 +316,7 @@ class Stub(BaseHTTPRequestHandler):
 def stub() -> Iterator[str]:
     Stub.seen.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), Stub) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

@@ -24,7 +24,7 @@ from tests.peers import BEGUN, GZIPPED, Peer, Tls, chunk, open_files, post, read
 from tests.serving import wait_until
 
 CALLS = 65
-BRIEF = Timeouts(connect=5, first_byte=0.05, idle=0.05)
+BRIEF = Timeouts(connect=5, first_byte=0.02, idle=0.02)
 
 
 def vendor(sock: socket.socket) -> None:

@@ -253,7 +253,7 @@ def test_the_next_call_on_a_connection_has_the_whole_patience_again() -> None:
         reply = one.send(post(peer.url), Cancel())
         reply.end_within(0.05)
         assert read_all(reply) == b"x"
-        threading.Timer(0.3, go.set).start()
+        threading.Timer(0.15, go.set).start()
         assert fetch(one, peer.url) == b"y"
         assert peer.accepted == 1
 

@@ -207,7 +207,7 @@ class Hanging:
 def test_a_name_lookup_ends_with_the_connect_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     with Peer(echo) as peer, transport(Timeouts(0.2, 30, 30)) as one:
         names = Hanging(monkeypatch, peer.port)
-        for _ in range(3):
+        for _ in range(2):
             with pytest.raises(UpstreamTimeout, match="name lookup") as caught:
                 fetch(one, "http://vendor.test/")
             assert caught.value.retryable
@@ -265,7 +265,7 @@ def test_trickling_interim_answers_do_not_postpone_the_first_byte(no_leak: None)
             sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
             time.sleep(0.02)
 
-    with Peer(handler) as peer, transport(Timeouts(30, 0.3, 30)) as one:
+    with Peer(handler) as peer, transport(Timeouts(30, 0.15, 30)) as one:
         assert "no answer within" in timeout_of(one, peer.url)
 
 
@@ -277,7 +277,7 @@ def test_a_head_that_trickles_in_does_not_postpone_the_first_byte(no_leak: None)
             sock.sendall(b"x")
             time.sleep(0.02)
 
-    with Peer(handler) as peer, transport(Timeouts(30, 0.3, 30)) as one:
+    with Peer(handler) as peer, transport(Timeouts(30, 0.15, 30)) as one:
         assert "no answer within" in timeout_of(one, peer.url)
 
 
@@ -295,7 +295,7 @@ def test_an_end_that_was_limited_is_limited_in_all(no_leak: None) -> None:
         assert reply.read()
         with pytest.raises(UpstreamTimeout):
             while True:
-                reply.end_within(0.3)
+                reply.end_within(0.15)
                 assert reply.read()
 
 
@@ -306,7 +306,7 @@ def test_an_end_that_was_limited_is_limited_in_all(no_leak: None) -> None:
 def test_an_answer_is_whole_before_its_trailers(
     no_leak: None, monkeypatch: pytest.MonkeyPatch, trailers: bytes
 ) -> None:
-    monkeypatch.setattr("nexus.upstream.binding.TRAILERS", 0.1)
+    monkeypatch.setattr("nexus.upstream.binding.TRAILERS", 0.05)
 
     def handler(sock: socket.socket) -> None:
         while read_request(sock):

@@ -150,7 +150,7 @@ def test_the_connect_timeout_does_not_bound_the_sending_of_a_body() -> None:
 
     with Peer(handler) as peer, transport(Timeouts(connect=0.1, first_byte=30, idle=30)) as one:
         job = Job(lambda: fetch(one, peer.url, LARGE))
-        threading.Timer(0.4, go.set).start()
+        threading.Timer(0.2, go.set).start()
         assert job.result() == b"taken"
 
 

@@ -226,7 +226,7 @@ def test_nobody_there(tmp_path: Path) -> None:
 
 def test_silence(google: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One exchange is bounded, whatever time is left for all of them."""
-    monkeypatch.setattr("nexus.providers.google.exchange.STEP", 0.3)
+    monkeypatch.setattr("nexus.providers.google.exchange.STEP", 0.1)
     hold = threading.Event()
     google.answer = lambda _: Reply(hold=hold)
     with pytest.raises(UpstreamTimeout, match="g: no access token from Google in time") as caught:

@@ -30,6 +30,7 @@ endpoint = "{url}"
 timeout = "2s"
 [telemetry.exporters.otlp.batch_export]
 scheduled_delay = "100ms"
+max_export_batch_size = 1
 [telemetry.tracing]
 {tracing}
 """
@@ -311,12 +312,13 @@ def test_content_only_where_it_is_asked_for(
 
 
 def test_a_dead_collector_costs_calls_nothing_and_the_end_little(
-    serve: Serve, openai_upstream: FakeUpstream, caplog: pytest.LogCaptureFixture
+    serve: Serve, openai_upstream: FakeUpstream, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("nexus.telemetry.otel.exporting.Exporting.close.__defaults__", (0.3,))
     with HttpCollector() as collector:
         collector.hold.set()
-        few = "max_queue_size = 4\nmax_export_batch_size = 2\n"
-        config = telemetry(collector.url).replace("[telemetry.tracing]", f"{few}[telemetry.tracing]")
+        few = "max_queue_size = 4\nmax_export_batch_size = 2"
+        config = telemetry(collector.url).replace("max_export_batch_size = 1", few)
         nexus = serve(openai_config(openai_upstream.base_url) + config)
         assert [nexus.chat(CHAT).status for _ in range(3)] == [200] * 3
         assert collector.asked.wait(60)
