@@ -7,7 +7,7 @@ import pytest
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
 from nexus.conversation.fold import fold, unfold
 from nexus.conversation.parts import Reasoning, Response, Stop, Text, ToolCall
-from nexus.protocols.answer_call import AnswerCall
+from nexus.protocols.forced_answer import AnswerCall
 from tests.protocols.kit import ordered
 
 END, TOOL = Stop("end", raw="end_turn"), Stop("tool_use", raw="end_turn")

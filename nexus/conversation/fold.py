@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from nexus.conversation.events import (
     Cited,
     Event,
+    IllegalOrder,
     PartDelta,
     PartEnd,
     PartStart,
@@ -18,7 +19,6 @@ from nexus.conversation.events import (
     StreamPart,
     UsageUpdate,
 )
-from nexus.conversation.grammar import IllegalOrder
 from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Response, Signature, Stop, Text, ToolCall
 from nexus.conversation.usage import Usage
 from nexus.dataclasses import replace

@@ -9,10 +9,31 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TypeVar
 
-from nexus.conversation.asking import asks_for
 from nexus.conversation.events import ContentDropped, Event
 from nexus.errors import InvalidRequest
 from nexus.wire import Json
+
+_SAME_AS_ABSENT: Mapping[str, object] = {
+    "presence_penalty": 0,
+    "frequency_penalty": 0,
+    "top_logprobs": 0,
+    "n": 1,
+    "truncation": "disabled",
+    "verbosity": "medium",
+}
+"""Defaults of fields, other than empty or off."""
+
+_ASKS_EVEN_EMPTY = frozenset({"web_search_options"})
+"""Objects whose mere presence enables something."""
+
+
+def asks_for(name: str, value: object) -> bool:
+    """Whether ``value`` has any effect: null, false, empty values and the field's default have none. ``name`` is a wire
+    field's or a neutral one's."""
+    if value or (value == 0 and value is not False):
+        return name not in _SAME_AS_ABSENT or value != _SAME_AS_ABSENT[name]
+    return name in _ASKS_EVEN_EMPTY and value is not None and value is not False
+
 
 Body = Mapping[str, Json]
 T = TypeVar("T")

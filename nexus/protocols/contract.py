@@ -11,14 +11,13 @@ from dataclasses import field
 from typing import Protocol
 
 from nexus.conversation.events import Event
-from nexus.conversation.parts import Request, Response
+from nexus.conversation.parts import Message, Request, Response, ToolResult
 from nexus.dataclasses import dataclass
 from nexus.errors.failure import VendorFailure
 from nexus.protocols.codec import AnswerOrigin, Envelope, Find, ReadRequest, ReadResponse, Target, VendorRequest
 from nexus.protocols.dispositions import Disposition
-from nexus.protocols.locations import location_of
 from nexus.protocols.room import Room
-from nexus.wire import Json, mapping
+from nexus.wire import Json, item_at, mapping
 
 Document = Mapping[str, Json]
 
@@ -198,3 +197,31 @@ _SHORT_NAMES = {
     "strict": "tools.strict",
 }
 """Writers' names for parts of messages and tools, in one spelling."""
+
+
+def location_of(path: str, request: Request) -> tuple[str, str] | None:
+    """The client's path of what a writer names: the neutral conversation is merged, the client's is not. It is the path
+    of the message, part or tool at ``path``, and the rest of ``path``; None if there is none.
+
+    Writers count ``messages.N.content.N``, with ``.content.N`` again inside a tool result, and ``tools.N``.
+    """
+    head, *steps = path.split(".")
+    holders = {"messages": request.messages, "tools": request.tools}.get(head, ())
+    place = ""
+    while steps and (found := _at(holders, steps[0])) is not None:
+        place, steps = _place(found) or place, steps[1:]
+        holders = found.parts if isinstance(found, Message | ToolResult) and steps[:1] == ["content"] else ()
+        steps = steps[1:] if holders and len(steps) > 1 else steps
+    return (place, ".".join(steps)) if place else None
+
+
+def _at(holders: tuple[object, ...], step: str) -> object | None:
+    found: object | None = item_at(holders, step)
+    return found
+
+
+def _place(found: object) -> str:
+    at: str = getattr(found, "at", "")
+    if not at and isinstance(found, Message) and found.parts:
+        return found.parts[0].at
+    return at

@@ -7,7 +7,7 @@ need happen with the first call, because most dialects are never called.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
 from nexus.conversation.tap import Tap
@@ -21,8 +21,7 @@ from nexus.protocols.framing import SSE, Framing
 from nexus.protocols.held import HeldCodec
 from nexus.protocols.operation import Operation
 from nexus.protocols.protocol import Protocol
-from nexus.protocols.uploaded import uploaded
-from nexus.wire import Json
+from nexus.wire import Json, sequence, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,3 +234,26 @@ class Dialect(ABC):
     def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
         """A model list, paged as ``query`` asks. Raises InvalidRequest."""
         raise NotImplementedError
+
+
+_UPLOADED = frozenset({"file_id", "file_ids", "vector_store_ids"})
+_MODELS_WORDS = frozenset({"parameters", "input_schema", "metadata"})
+
+
+def uploaded(value: Json, path: str = "") -> Iterator[tuple[str, str]]:
+    """The ids of files that a request of any dialect refers to, each with its field."""
+    match value:
+        case dict():
+            if text(value.get("type")).endswith("tool_use"):
+                # A model's arguments for a tool are not fields of the protocol, whatever their names.
+                return
+            for name, item in value.items():
+                place = f"{path}.{name}" if path else name
+                if name in _UPLOADED:
+                    ids = [item] if isinstance(item, str) else sequence(item)
+                    yield from ((place, id) for id in ids if isinstance(id, str) and id)
+                elif name not in _MODELS_WORDS:
+                    yield from uploaded(item, place)
+        case list():
+            for index, item in enumerate(value):
+                yield from uploaded(item, f"{path}[{index}]")

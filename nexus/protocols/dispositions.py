@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, TypeVar
 
-from nexus.conversation.asking import asks_for
 from nexus.conversation.parts import Request, Thinking
 from nexus.dataclasses import dataclass
 from nexus.errors import UnsupportedFeature
 from nexus.models import efforts
-from nexus.protocols.checks import Body, Drops
+from nexus.protocols.checks import Body, Drops, asks_for
 
 T = TypeVar("T")
 

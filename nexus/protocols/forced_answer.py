@@ -1,6 +1,5 @@
-"""Structured output by a forced tool: the arguments of its call are the answer's text.
-
-Only the tool that was forced instead of an output format is touched.
+"""Answers that are a call, and calls that are an answer: the arguments of a tool in place of text, and the other way
+round.
 """
 
 from __future__ import annotations
@@ -8,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from nexus.conversation.events import Event, PartEnd, PartStart, ResponseEnd
-from nexus.conversation.parts import OutputFormat, Text, Tool, ToolCall
+from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd
+from nexus.conversation.parts import OutputFormat, Stop, Text, Tool, ToolCall
 from nexus.models.tool_rules import NameRule
+from nexus.protocols.codec import NewId
 from nexus.protocols.json_schema.keys import Forms
 from nexus.protocols.renaming import rename_keys
 from nexus.wire import Json
@@ -39,7 +39,7 @@ def answer_tool(
 
 
 class ForcedAnswer:
-    """Turns the calls of ``name`` into text as they pass."""
+    """Structured output by a forced tool: turns the calls of ``name``, and of no other tool, into text."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -60,3 +60,44 @@ class ForcedAnswer:
             case _:
                 pass
         return event
+
+
+class AnswerCall:
+    """Turns an answer that holds a tool's arguments as text into a call of ``name``, the one tool that must be called.
+
+    The first text that begins like an object becomes the call; other text, such as a refusal, stays text.
+    """
+
+    def __init__(self, name: str, new_id: NewId) -> None:
+        self._name = name
+        self._new_id = new_id
+        self._waiting: dict[int, list[Event]] = {}
+        self._call: int | None = None
+
+    def feed(self, event: Event) -> list[Event]:
+        match event:
+            case PartStart(index=index, part=Text(text=words)) if self._call is None:
+                self._waiting[index] = [PartStart(index, Text(""))]
+                return self._say(index, words)
+            case PartDelta(index=index, text=words) if index in self._waiting:
+                return self._say(index, words)
+            case PartEnd(index=index) if index in self._waiting:
+                return [*self._waiting.pop(index), event]
+            case PartEnd(index=index) if index == self._call:
+                return [PartEnd(index)]
+            case ResponseEnd(stop=stop) if self._call is not None and stop.reason == "end":
+                return [ResponseEnd(Stop("tool_use", raw=stop.raw))]
+            case _:
+                return [event]
+
+    def _say(self, index: int, words: str) -> list[Event]:
+        """The part of a text that may be sent: nothing before its first non-blank character."""
+        if words:
+            self._waiting[index].append(PartDelta(index, words))
+        if not words.strip():
+            return []
+        held = self._waiting.pop(index)
+        if not words.lstrip().startswith("{"):
+            return held
+        self._call = index
+        return [PartStart(index, ToolCall(self._new_id(), self._name, "")), PartDelta(index, words.lstrip())]

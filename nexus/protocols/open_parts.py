@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, StreamPart
 from nexus.conversation.parts import Reasoning, Signature, Stop, Text, ToolCall
 from nexus.dataclasses import dataclass
-from nexus.protocols.arguments import an_object_of
+from nexus.protocols.tool_calls import an_object_of
 from nexus.wire import Json
 
 K = TypeVar("K", bound=Hashable)

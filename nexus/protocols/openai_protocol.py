@@ -1,5 +1,6 @@
-"""What OpenAI's dialects share: the protocol, its model list, its errors and limits. Source: OpenAI's API reference and
-guide to rate limits; openai.types.Model.
+"""What OpenAI's dialects share: the protocol, its model list, limits and errors
+(``{"error": {message, type, param, code}}``). Source: OpenAI's API reference, its guides to rate limits and error
+codes; openai.types.Model.
 """
 
 from __future__ import annotations
@@ -8,11 +9,58 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from nexus.errors import NexusError
-from nexus.protocols import openai_errors
+from nexus.errors import NexusError, UpstreamStatus
 from nexus.protocols.dialect import Dialect, ModelCard, RateLimit, tightest
 from nexus.protocols.protocol import Protocol
-from nexus.wire import Json
+from nexus.wire import Json, decode_object, encode, mapping
+
+_INVALID = "invalid_request_error"
+_SERVER = "server_error"
+
+TYPES: dict[str, tuple[str, str | None]] = {
+    "invalid_request": (_INVALID, None),
+    "unsupported_feature": (_INVALID, "unsupported_feature"),
+    "authentication": (_INVALID, "invalid_api_key"),
+    "permission": ("permission_error", None),
+    "not_found": (_INVALID, "not_found"),
+    "model_not_found": (_INVALID, "model_not_found"),
+    "method_not_allowed": (_INVALID, "method_not_allowed"),
+    "no_websocket": (_INVALID, "no_websocket"),
+    "request_too_large": (_INVALID, "request_too_large"),
+    "request_timeout": (_INVALID, "request_timeout"),
+    "head_too_large": (_INVALID, "head_too_large"),
+    "unsupported_media_type": (_INVALID, "unsupported_media_type"),
+    "context_length": (_INVALID, "context_length_exceeded"),
+    "content_policy": (_INVALID, "content_policy_violation"),
+    "rate_limit": ("rate_limit_error", "rate_limit_exceeded"),
+    "quota": ("insufficient_quota", "insufficient_quota"),
+    "overloaded": (_SERVER, "overloaded"),
+    "timeout": (_SERVER, "upstream_timeout"),
+    "unreachable": (_SERVER, "upstream_unreachable"),
+    "protocol": (_SERVER, "upstream_protocol"),
+    "stream_interrupted": (_SERVER, "stream_interrupted"),
+    "upstream": (_SERVER, None),
+    "answered": (_SERVER, None),
+    "cancelled": (_SERVER, "cancelled"),
+    "internal": (_SERVER, "internal_error"),
+}
+
+
+def write_error(error: NexusError) -> bytes:
+    """The complete body; the request id is in a header in these dialects."""
+    kind, code = TYPES.get(error.kind, TYPES["internal"])
+    return encode({"error": {"message": error.message, "type": kind, "param": error.param, "code": code}})
+
+
+def write_stream_error(error: NexusError) -> bytes:
+    """The same inside a stream whose headers were sent; a vendor's error keeps its message."""
+    own = read_body(error.body) if isinstance(error, UpstreamStatus) else {}
+    return encode({"error": own}) if own else write_error(error)
+
+
+def read_body(body: bytes) -> Mapping[str, Json]:
+    """The ``error`` object of a body in this form, {} for anything else."""
+    return mapping(decode_object(body).get("error"))
 
 
 class OpenAIDialect(Dialect):
@@ -21,7 +69,7 @@ class OpenAIDialect(Dialect):
     id_header: ClassVar[str] = "x-request-id"
 
     def write_error(self, error: NexusError, request_id: str) -> bytes:
-        return openai_errors.write_error(error)
+        return write_error(error)
 
     def rate_limit_headers(self, limits: Sequence[RateLimit], now: float) -> dict[str, str]:
         return write_limits(limits)

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd
-from nexus.conversation.grammar import Order
+from nexus.conversation.events import Event, Order, PartDelta, PartEnd, PartStart, ResponseEnd
 from nexus.conversation.parts import Part, Request, Stop, ToolCall, ToolResult
 from nexus.protocols.codec import NewId
 from nexus.wire import without_half_pairs

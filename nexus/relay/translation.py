@@ -32,12 +32,11 @@ from nexus.errors import VendorError
 from nexus.errors.failure import VendorFailure
 from nexus.models.chat_server import PLAIN, ChatServer
 from nexus.protocols import loader
-from nexus.protocols.answer_call import AnswerCall
 from nexus.protocols.codec import AnswerOrigin, Cut, Envelope, VendorRequest
 from nexus.protocols.cutter import Cutter
 from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.error_words import NO_ANSWER, error_words
-from nexus.protocols.forced_answer import ForcedAnswer
+from nexus.protocols.forced_answer import AnswerCall, ForcedAnswer
 from nexus.protocols.renaming import NamesBack
 from nexus.protocols.room import Fitted
 from nexus.protocols.sse import Frame

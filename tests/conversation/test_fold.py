@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from nexus.conversation.events import (
     ContentDropped,
     Event,
+    IllegalOrder,
+    Order,
     PartDelta,
     PartEnd,
     PartStart,
@@ -21,7 +23,6 @@ from nexus.conversation.events import (
     UsageUpdate,
 )
 from nexus.conversation.fold import fold, unfold
-from nexus.conversation.grammar import IllegalOrder, Order
 from nexus.conversation.parts import (
     Citation,
     Image,

@@ -30,7 +30,7 @@ from nexus.conversation.parts import (
     ToolChoice,
     ToolResult,
 )
-from nexus.protocols.custom_tools import PARAMETERS as CUSTOM_PARAMETERS
+from nexus.protocols.tool_calls import PARAMETERS as CUSTOM_PARAMETERS
 
 NAMES = ("weather", "look_up", "tool.with/odd chars", "z" * 70, "apply_patch", "agents__spawn", "agents__note")
 SCHEMAS: tuple[Any, ...] = (

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.conversation.events import Event, PartStart
+from nexus.conversation.events import Event, Order, PartStart
 from nexus.conversation.fold import fold, unfold
-from nexus.conversation.grammar import Order
 from nexus.conversation.parts import Image, Inline, Part, Reasoning, Refusal, Response, Text, ToolCall
 from nexus.protocols import loader
 from nexus.protocols.contract import StreamWriter

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation.events import Event
+from nexus.conversation.events import Event, Order
 from nexus.conversation.fold import fold
-from nexus.conversation.grammar import Order
 from nexus.conversation.parts import Response, Stop, Text, ToolCall
 from nexus.conversation.tap import Tap
 from nexus.protocols import loader

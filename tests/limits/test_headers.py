@@ -7,7 +7,7 @@ import pytest
 from nexus.limits.headers import headers_for
 from nexus.limits.quota import SECOND, Demand, Dimension, Quota, Refused, Standing
 from nexus.limits.refusal import LimitExceeded, in_words
-from nexus.protocols.messages.limits import moment
+from nexus.protocols.messages.dialect import moment
 from nexus.protocols.openai_protocol import duration
 
 NOW = 1_790_000_000.25

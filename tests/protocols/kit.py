@@ -15,8 +15,7 @@ from typing import Any
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from nexus.conversation.events import Event
-from nexus.conversation.grammar import Order
+from nexus.conversation.events import Event, Order
 from nexus.conversation.parts import NOTHING_ASKED, Request
 from nexus.models.chat_server import PLAIN, ChatServer
 from nexus.protocols.codec import AnswerOrigin, Envelope

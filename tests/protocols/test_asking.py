@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation.asking import asks_for
 from nexus.models import bedrock, claude, gemini, gpt
 from nexus.protocols import loader
+from nexus.protocols.checks import asks_for
 from nexus.protocols.codec import Target
 
 NOTHING: dict[str, dict[str, Any]] = {

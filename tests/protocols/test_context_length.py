@@ -19,7 +19,7 @@ from nexus.protocols.converse.read_error import read_stream_error as read_conver
 from nexus.protocols.gemini.read_error import read_stream_error as read_gemini_stream_error
 from nexus.protocols.messages.read_error import read_stream_error
 from nexus.protocols.messages.write_error import write_error as write_messages
-from nexus.protocols.openai_errors import write_error as write_openai
+from nexus.protocols.openai_protocol import write_error as write_openai
 from nexus.protocols.responses.read_error import read_stream_error as read_responses_stream_error
 
 CLAUDE_CODE_COMPACTS = re.compile(r"prompt is too long[^0-9]*(\d+)\s*tokens?\s*>\s*(\d+)", re.IGNORECASE)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from nexus.conversation.events import (
     Event,
+    Order,
     PartDelta,
     PartEnd,
     PartStart,
@@ -17,7 +18,6 @@ from nexus.conversation.events import (
     UsageUpdate,
 )
 from nexus.conversation.fold import fold
-from nexus.conversation.grammar import Order
 from nexus.conversation.parts import Reasoning, Response, Stop, Text, ToolCall
 from nexus.conversation.usage import Usage
 from nexus.errors import InvalidRequest

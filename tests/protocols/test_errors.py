@@ -17,8 +17,8 @@ from nexus.errors import MethodNotAllowed, NexusError, UpstreamError, UpstreamSt
 from nexus.errors.failure import FailureKind, VendorFailure
 from nexus.protocols.messages.write_error import write_error as write_messages
 from nexus.protocols.messages.write_error import write_stream_error as write_messages_in_band
-from nexus.protocols.openai_errors import write_error as write_chat
-from nexus.protocols.openai_errors import write_stream_error as write_chat_in_band
+from nexus.protocols.openai_protocol import write_error as write_chat
+from nexus.protocols.openai_protocol import write_stream_error as write_chat_in_band
 
 INVALID = "invalid_request_error"
 

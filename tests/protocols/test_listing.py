@@ -12,7 +12,7 @@ from anthropic.types import ModelInfo
 
 from nexus.errors import InvalidRequest
 from nexus.protocols.dialect import ModelCard
-from nexus.protocols.messages.listing import write_model, write_models
+from nexus.protocols.messages.dialect import DIALECT
 
 DAY = 1_759_104_000
 CARDS = [ModelCard(f"p/m{number}", "p", DAY) for number in range(1, 8)]
@@ -23,11 +23,11 @@ def ids(page: dict[str, Any]) -> list[str]:
 
 
 def test_a_model() -> None:
-    written = write_model(ModelCard("anthropic/a/b", "anthropic", DAY, "A and B"))
+    written = DIALECT.write_model(ModelCard("anthropic/a/b", "anthropic", DAY, "A and B"))
     read = ModelInfo.model_validate(written | {"capabilities": None, "max_input_tokens": None, "max_tokens": None})
     assert (read.id, read.type, read.display_name) == ("anthropic/a/b", "model", "A and B")
     assert written["created_at"] == "2025-09-29T00:00:00Z"
-    assert write_model(ModelCard("p/x", "p", DAY))["display_name"] == "p/x", "a name for people is always there"
+    assert DIALECT.write_model(ModelCard("p/x", "p", DAY))["display_name"] == "p/x", "a name for people is always there"
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_model() -> None:
     ],
 )
 def test_pages(query: dict[str, str], expected: str, more: bool) -> None:
-    page = write_models(CARDS, query)
+    page = DIALECT.write_models(CARDS, query)
     assert "".join(ids(page)) == expected
     assert page["has_more"] is more
     assert page["first_id"] == (f"p/m{expected[0]}" if expected else None)
@@ -66,7 +66,7 @@ def test_walking_sees_every_model_once(size: int, cursor: str, end: str) -> None
         query["before_id"] = CARDS[-1].id
     seen: list[str] = []
     for _ in range(10):
-        page = write_models(CARDS, query)
+        page = DIALECT.write_models(CARDS, query)
         seen += ids(page)
         if not page["has_more"]:
             break
@@ -76,12 +76,12 @@ def test_walking_sees_every_model_once(size: int, cursor: str, end: str) -> None
 
 
 def test_twenty_are_the_default() -> None:
-    page = write_models([ModelCard(f"p/{number}", "p", DAY) for number in range(21)], {})
+    page = DIALECT.write_models([ModelCard(f"p/{number}", "p", DAY) for number in range(21)], {})
     assert (len(page["data"]), page["has_more"], page["last_id"]) == (20, True, "p/19")
 
 
 def test_no_models() -> None:
-    assert write_models([], {}) == {"data": [], "has_more": False, "first_id": None, "last_id": None}
+    assert DIALECT.write_models([], {}) == {"data": [], "has_more": False, "first_id": None, "last_id": None}
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,6 @@ def test_no_models() -> None:
 )
 def test_refusals(query: dict[str, str], param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        write_models(CARDS, query)
+        DIALECT.write_models(CARDS, query)
     assert caught.value.param == param
     assert len(caught.value.message) < 100

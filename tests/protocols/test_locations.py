@@ -10,7 +10,7 @@ import pytest
 from nexus.conversation.parts import Message, Request, Text, Tool, ToolResult
 from nexus.errors import InvalidRequest
 from nexus.protocols import loader
-from nexus.protocols.locations import location_of
+from nexus.protocols.contract import location_of
 
 AUDIO = base64.b64encode(b"sound").decode()
 TIFF = f"data:image/tiff;base64,{AUDIO}"

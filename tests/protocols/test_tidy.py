@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
-from nexus.conversation.grammar import Order
+from nexus.conversation.events import Event, Order, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
 from nexus.conversation.parts import Message, Request, Stop, StopReason, Text, ToolCall, ToolResult
 from nexus.protocols.tidy import Tidy, with_distinct_calls
 from nexus.wire import decode, decode_delta, encode

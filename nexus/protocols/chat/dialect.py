@@ -19,8 +19,7 @@ from nexus.protocols.dialect import AnswerRelay, BrokenStream, Edited
 from nexus.protocols.embeddings.asked import read_asked, write_answer
 from nexus.protocols.embeddings.shapes import OPENAI, EmbeddingsCodec
 from nexus.protocols.held import HeldCodec
-from nexus.protocols.openai_errors import write_stream_error
-from nexus.protocols.openai_protocol import OpenAIDialect
+from nexus.protocols.openai_protocol import OpenAIDialect, write_stream_error
 from nexus.protocols.operation import BATCHES, FILES, GENERATE, PASSED, Operation
 from nexus.protocols.sse import frame
 from nexus.wire import Json

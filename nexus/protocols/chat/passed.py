@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from nexus.conversation.tap import Tap
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
+from nexus.protocols.answer_relay import Document, Passthrough
 from nexus.protocols.chat.read_error import read_stream_error
 from nexus.protocols.chat.stops import finish_word
 from nexus.protocols.chat.usage import read_usage
-from nexus.protocols.passthrough import Document, Passthrough
 from nexus.protocols.raw_json import COLON, OPEN_OBJECT, past_space, value_end
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, count, decode, mapping, sequence, text

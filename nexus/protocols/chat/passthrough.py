@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 
 from nexus.conversation.tap import Tap
 from nexus.errors import VendorError
+from nexus.protocols.answer_relay import Document, Passthrough
 from nexus.protocols.chat.call_ids import MARK, plain_id
-from nexus.protocols.chat.content import has_content
 from nexus.protocols.chat.read_error import read_stream_error
 from nexus.protocols.chat.read_response import is_answer
 from nexus.protocols.chat.stops import finish_word
@@ -21,7 +21,6 @@ from nexus.protocols.chat.usage import read_usage
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import Edited
 from nexus.protocols.edit import find, insert_first, replace_member, splice
-from nexus.protocols.passthrough import Document, Passthrough
 from nexus.protocols.rewrite import ANY, cut, fitting_strings, removing
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
 from nexus.protocols.sse import Frame, with_data
@@ -172,3 +171,36 @@ class ChatPassthrough(Passthrough):
                 self.tap.stop_reason = word
                 self._finished.add(count(choice.get("index")))
         self.ended = len(self._finished) >= self._choices
+
+
+def has_content(chunk: Mapping[str, Json]) -> bool:
+    """Whether it has content, after which no other attempt can answer the client.
+
+    A role, the name of a tool, usage and a vendor's data about the prompt are not content; any other member of a delta
+    is. Source: openai.types.chat.ChatCompletionChunk.
+    """
+    return any(map(_has_content, map(mapping, sequence(chunk.get("choices")))))
+
+
+def _has_content(choice: Mapping[str, Json]) -> bool:
+    # A server that simulates streaming puts the complete message in place of the delta.
+    return any(
+        bool(value) and _HOLDS.get(name, bool)(value)
+        for holder in (mapping(choice.get("delta")), mapping(choice.get("message")))
+        for name, value in holder.items()
+    )
+
+
+def _called(call: Json) -> bool:
+    """Whether a call has more than its id and its name."""
+    fields = mapping(call)
+    function = mapping(fields.get("function")) or fields
+    return bool(function.get("arguments")) or bool(mapping(fields.get("custom")).get("input"))
+
+
+_HOLDS = {
+    "role": lambda value: False,
+    "tool_calls": lambda value: any(map(_called, sequence(value))),
+    "function_call": _called,
+}
+"""Members of a delta that are not content."""

@@ -3,7 +3,7 @@
 Tolerant of real servers, exact about the end. ``complete`` is set by a finish reason or by ``[DONE]``, whichever comes
 first; ResponseEnd waits for ``[DONE]`` or the end of the bytes, because usage comes last. Open parts are in
 stream_parts.py. Empty pieces start no part. Source: openai.types.chat.ChatCompletionChunk and the servers named in
-stream_calls.py.
+stream_parts.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from nexus.conversation.parts import Reasoning, Stop
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.protocols.chat.answers import read_pieces
-from nexus.protocols.chat.plain_chunk import holds_more, plain_words
 from nexus.protocols.chat.read_error import read_stream_error
 from nexus.protocols.chat.reasoning import (
     BARE,
@@ -27,9 +26,8 @@ from nexus.protocols.chat.reasoning import (
     read_entries,
     vendor_signature,
 )
-from nexus.protocols.chat.sources import read_images, read_sources
+from nexus.protocols.chat.sources import StreamCitations, read_images, read_sources
 from nexus.protocols.chat.stops import finish_word, read_stop
-from nexus.protocols.chat.stream_citations import StreamCitations
 from nexus.protocols.chat.stream_parts import StreamParts
 from nexus.protocols.chat.think_tags import ThinkTags
 from nexus.protocols.chat.usage import merge_usage, read_usage
@@ -218,3 +216,31 @@ class StreamReader:
         index = self._parts.say(kind, words)
         if kind == "text":
             self._citations.hear(index, len(words), self._tags.before if self._tags else 0)
+
+
+_ENVELOPE = frozenset(
+    {"id", "object", "created", "model", "system_fingerprint", "service_tier", "choices"}
+    # OpenAI's padding; OpenRouter's vendor.
+    | {"obfuscation", "provider"}
+)
+_CHOICE = frozenset({"index", "delta"})
+_DELTA = frozenset({"role", "content"})
+
+
+def plain_words(chunk: Mapping[str, Json], tier: str) -> str | None:
+    """The text of a chunk that has only more text, as nearly all do; None for a chunk with anything else, or another
+    ``tier`` than before."""
+    choices = chunk.get("choices")
+    if not isinstance(choices, list) or len(choices) != 1 or (chunk.get("service_tier") or tier) != tier:
+        return None
+    choice = mapping(choices[0])
+    delta = mapping(choice.get("delta"))
+    if choice.get("index") or holds_more(chunk, _ENVELOPE) or holds_more(choice, _CHOICE):
+        return None
+    return None if holds_more(delta, _DELTA) else text(delta.get("content")) or None
+
+
+def holds_more(holder: Mapping[str, Json], known: frozenset[str]) -> bool:
+    """Whether it has anything besides the known members."""
+    more = holder.keys() - known
+    return bool(more) and any(holder[name] is not None for name in more)

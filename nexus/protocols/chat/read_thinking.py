@@ -9,11 +9,10 @@ contradicts an earlier one is reported as dropped. Sources: openrouter.ai, "Reas
 
 from __future__ import annotations
 
-from nexus.conversation.asking import asks_for
 from nexus.conversation.parts import Thinking
 from nexus.dataclasses import replace
 from nexus.protocols.chat.read_google import read_thinking_config
-from nexus.protocols.checks import Body, Drops, maybe_bool, maybe_count
+from nexus.protocols.checks import Body, Drops, asks_for, maybe_bool, maybe_count
 from nexus.protocols.openai_request import read_effort
 
 

@@ -18,8 +18,7 @@ from nexus.protocols.chat.parts import cache_fields, read_cache
 from nexus.protocols.chat.reasoning import read_extra
 from nexus.protocols.checks import Drops, a_name, an_object, maybe_bool, maybe_string, objects_in
 from nexus.protocols.codec import Target
-from nexus.protocols.custom_tools import PARAMETERS, CustomTool, with_grammar, write_input
-from nexus.protocols.ids import ToolIds
+from nexus.protocols.tool_calls import PARAMETERS, CustomTool, ToolIds, with_grammar, write_input
 from nexus.wire import Json, mapping, only
 
 _ID = pattern(r"[!-~]{1,40}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nexus.conversation.asking import asks_for
 from nexus.conversation.parts import Request, Thinking
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models import efforts
@@ -18,12 +17,12 @@ from nexus.protocols import cutter
 from nexus.protocols.chat.fields import WRITES
 from nexus.protocols.chat.tools import write_choice, write_tools
 from nexus.protocols.chat.write_messages import MessagesWriter
-from nexus.protocols.checks import Drops
+from nexus.protocols.checks import Drops, asks_for
 from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.dispositions import left_out, level_of, tier_of
-from nexus.protocols.ids import openai_user
 from nexus.protocols.openai_request import TIERS, write_schema
 from nexus.protocols.openai_schemas import fit
+from nexus.protocols.tool_calls import openai_user
 from nexus.wire import Json, only
 
 _SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias")

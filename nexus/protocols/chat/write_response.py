@@ -12,8 +12,8 @@ from nexus.protocols.chat.sources import write_annotations, write_image
 from nexus.protocols.chat.stops import write_stop
 from nexus.protocols.chat.usage import write_usage
 from nexus.protocols.codec import Envelope
-from nexus.protocols.custom_tools import custom_names, read_input
 from nexus.protocols.room import Room
+from nexus.protocols.tool_calls import custom_names, read_input
 from nexus.wire import Json
 
 ROOM = Room()

@@ -26,9 +26,9 @@ from nexus.protocols.chat.sources import write_annotations, write_image
 from nexus.protocols.chat.stops import write_stop
 from nexus.protocols.chat.usage import write_usage
 from nexus.protocols.codec import Envelope
-from nexus.protocols.custom_tools import custom_names, read_input
 from nexus.protocols.ordered_writer import EventWriter, OrderedWriter
 from nexus.protocols.sse import frame
+from nexus.protocols.tool_calls import custom_names, read_input
 from nexus.wire import Json, encode
 
 _DONE = frame(b"[DONE]")

@@ -10,7 +10,7 @@ from nexus.conversation.parts import CacheHint
 from nexus.late import pattern
 from nexus.models.bedrock import ConverseModel
 from nexus.protocols.checks import Drops
-from nexus.protocols.ids import ToolIds
+from nexus.protocols.tool_calls import ToolIds
 from nexus.wire import Json
 
 _ID = pattern(r"[a-zA-Z0-9_-]{1,64}")

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.errors import VendorError
+from nexus.protocols.answer_relay import Document, Passthrough
 from nexus.protocols.converse.read_error import is_failure, read_no_answer, read_stream_error
 from nexus.protocols.converse.read_response import is_answer
 from nexus.protocols.converse.signatures import is_foreign
 from nexus.protocols.converse.usage import read_usage
 from nexus.protocols.dialect import Edited
-from nexus.protocols.passthrough import Document, Passthrough
 from nexus.protocols.rewrite import ANY, REMOVE, cut
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, decode, mapping, sequence, text

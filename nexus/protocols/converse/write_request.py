@@ -1,14 +1,17 @@
 """Neutral request -> the JSON body of Converse and ConverseStream; the URL has the model id and distinguishes the two.
 
 ``fields.WRITES`` lists what happens to each field, and this module implements it. Temperatures above 1 are refused: the
-neutral form does not say which scale they use. Source: the bedrock-runtime service model.
+neutral form does not say which scale they use. Sources: the bedrock-runtime service model; the Bedrock user
+guide on Nova reasoning and gpt-oss.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 
-from nexus.conversation.parts import Request
+from nexus.conversation.parts import Request, Thinking
+from nexus.dataclasses import dataclass
 from nexus.errors import ClientError, InvalidRequest, UnsupportedFeature
 from nexus.late import pattern
 from nexus.models.bedrock import PROPERTY_KEYS, TOOL_NAMES
@@ -16,10 +19,9 @@ from nexus.protocols import cutter
 from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.fields import WRITES
-from nexus.protocols.converse.thinking import ThinkingPlan, plan_thinking
 from nexus.protocols.converse.tools import plan_tools, write_text_format, write_tool_config
 from nexus.protocols.converse.turns import write_conversation
-from nexus.protocols.dispositions import left_out, tier_of
+from nexus.protocols.dispositions import left_out, level_of, tier_of
 from nexus.protocols.renaming import rename
 from nexus.wire import Json, only
 
@@ -127,3 +129,41 @@ def _write_metadata(request: Request, draft: Draft) -> dict[str, str]:
 def _write_tier(request: Request, draft: Draft) -> Json:
     tier = tier_of(request, _SERVICE_TIERS, draft.drops)
     return None if tier is None else {"type": tier}
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingPlan:
+    """``unlimited``: Nova thinks at an effort at which it accepts no limits and no sampling."""
+
+    extra: dict[str, Json] = field(default_factory=dict)
+    unlimited: bool = False
+
+
+def plan_thinking(request: Request, draft: Draft) -> ThinkingPlan:
+    thinking = request.thinking
+    if thinking is None:
+        return ThinkingPlan()
+    match draft.model.thinking:
+        case "nova":
+            return _nova(thinking, draft)
+        case "effort" | "nested":
+            return _levelled(thinking, draft)
+        case None:
+            draft.drops.add("thinking")
+            return ThinkingPlan()
+
+
+def _nova(thinking: Thinking, draft: Draft) -> ThinkingPlan:
+    if not thinking.enabled:
+        return ThinkingPlan({"reasoningConfig": {"type": "disabled"}})
+    effort = level_of(thinking, draft.model.efforts, draft.drops) or "medium"
+    config = {"type": "enabled", "maxReasoningEffort": effort}
+    return ThinkingPlan({"reasoningConfig": config}, unlimited=effort == "high")
+
+
+def _levelled(thinking: Thinking, draft: Draft) -> ThinkingPlan:
+    level = level_of(thinking, draft.model.efforts, draft.drops)
+    if level is None:
+        return ThinkingPlan()
+    extra = {"reasoning": {"effort": level}} if draft.model.thinking == "nested" else {"reasoning_effort": level}
+    return ThinkingPlan(extra)

@@ -17,15 +17,15 @@ from nexus.errors import InvalidRequest, NexusError
 from nexus.late import pattern
 from nexus.protocols.checks import an_object, require
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import AnswerRelay, Asked, BrokenStream, Dialect, Edited
+from nexus.protocols.dialect import AnswerRelay, Asked, BrokenStream, Dialect, Edited, ModelCard
 from nexus.protocols.embeddings import shapes
 from nexus.protocols.framing import Framing, JsonArray, WithoutComments
-from nexus.protocols.gemini import embeddings, listing
+from nexus.protocols.gemini import embeddings
 from nexus.protocols.gemini.spelling import shallow_camel
 from nexus.protocols.operation import COUNT_TOKENS, EMBED, GENERATE, Operation
 from nexus.protocols.protocol import Protocol
 from nexus.protocols.sse import frame
-from nexus.wire import Json
+from nexus.wire import Json, only
 
 GOOGLE = Protocol(
     "google",
@@ -40,6 +40,9 @@ _PATH = pattern(r"/models/(?P<model>.+):(?P<verb>[A-Za-z]+)")
 _STREAMS = "streamGenerateContent"
 _KEYS = frozenset({"key", "$key", "api_key", "access_token", "oauth_token"})
 _SSE, _ARRAY = WithoutComments(), JsonArray()
+
+DEFAULT_PAGE, MAX_PAGE = 50, 1000
+"""Models per page of the list."""
 
 
 class GeminiDialect(Dialect):
@@ -126,8 +129,33 @@ class GeminiDialect(Dialect):
     def write_count(self, tokens: int) -> dict[str, Json]:
         return {"totalTokens": tokens}
 
-    write_model = staticmethod(listing.write_model)
-    write_models = staticmethod(listing.write_models)
+    def write_model(self, card: ModelCard) -> dict[str, Json]:
+        model = {
+            "name": f"models/{card.id}",
+            "version": "001",
+            "displayName": card.display_name or card.id,
+            "description": card.description,
+            "inputTokenLimit": card.context,
+            "supportedGenerationMethods": ["generateContent", "countTokens"],
+            "thinking": True if card.efforts else None,
+        }
+        return only(model)
+
+    def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
+        """One page: ``pageSize`` models after those of the previous pages. Raises InvalidRequest."""
+        size = min(_number(query, "pageSize", "page_size") or DEFAULT_PAGE, MAX_PAGE)
+        start = _number(query, "pageToken", "page_token") or 0
+        more: dict[str, Json] = {"nextPageToken": str(start + size)} if start + size < len(cards) else {}
+        return {"models": [self.write_model(card) for card in cards[start : start + size]], **more}
+
+
+def _number(query: Mapping[str, str], *names: str) -> int | None:
+    value = next((query[name] for name in names if query.get(name)), None)
+    if value is None:
+        return None
+    if not (value.isascii() and value.isdigit() and len(value) <= 9):
+        raise InvalidRequest.about(names[0], "expected a number")
+    return int(value)
 
 
 DIALECT = GeminiDialect()

@@ -12,8 +12,7 @@ from typing import Final
 
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Drops
-from nexus.protocols.json_schema.all_of import Conflict, without_all_of
-from nexus.protocols.json_schema.refs import definition, hoisted
+from nexus.protocols.json_schema.refs import Conflict, definition, hoisted, without_all_of
 from nexus.protocols.json_schema.roots import describe, worded
 from nexus.protocols.json_schema.walk import ANNOTATIONS, SILENT, Schema, rebuilt, types_of
 from nexus.wire import Json, mapping, sequence, text

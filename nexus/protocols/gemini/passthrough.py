@@ -12,6 +12,7 @@ from nexus.conversation.tap import Tap
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.late import pattern
+from nexus.protocols.answer_relay import Document, Passthrough
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import Edited
 from nexus.protocols.edit import find
@@ -19,7 +20,6 @@ from nexus.protocols.gemini.read_error import find_error, read_stream_error
 from nexus.protocols.gemini.read_response import is_answer
 from nexus.protocols.gemini.signatures import MARK, PLACEHOLDER, is_tagged
 from nexus.protocols.gemini.usage import read_usage
-from nexus.protocols.passthrough import Document, Passthrough
 from nexus.protocols.rewrite import ANY, REMOVE, Rules, cut
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, count, decode, encode, mapping, only, sequence, text

@@ -33,13 +33,12 @@ from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.late import pattern
 from nexus.models.gemini import Gemini
-from nexus.protocols.arguments import BROKEN, an_object_of
 from nexus.protocols.checks import Drops
 from nexus.protocols.gemini.media import foreign_type, media_parts
 from nexus.protocols.gemini.results import result_media, write_response
 from nexus.protocols.gemini.signatures import OWN, PLACEHOLDER
-from nexus.protocols.ids import ToolIds
 from nexus.protocols.images import LOST, unseen
+from nexus.protocols.tool_calls import BROKEN, ToolIds, an_object_of
 from nexus.wire import Json
 
 NO_MESSAGE = "(no message)"

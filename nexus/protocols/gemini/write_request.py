@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation.asking import asks_for
 from nexus.conversation.cache_hints import has_cache_hints
 from nexus.conversation.parts import Request
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.gemini import TOOL_NAMES, Gemini
-from nexus.protocols.checks import Drops
+from nexus.protocols.checks import Drops, asks_for
 from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.dispositions import left_out, tier_of
 from nexus.protocols.gemini.fields import WRITES

@@ -17,12 +17,12 @@ from nexus.conversation.parts import (
     ToolCall,
 )
 from nexus.conversation.usage import Usage
-from nexus.protocols.arguments import an_object_of
 from nexus.protocols.codec import Envelope
 from nexus.protocols.gemini.signatures import write_signature
 from nexus.protocols.gemini.stops import write_stop
 from nexus.protocols.gemini.usage import write_usage
 from nexus.protocols.room import Room
+from nexus.protocols.tool_calls import an_object_of
 from nexus.wire import Json
 
 ROOM = Room(images=(Inline,))

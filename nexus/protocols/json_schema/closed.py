@@ -13,8 +13,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from nexus.dataclasses import dataclass
-from nexus.protocols.json_schema.all_of import Conflict, without_all_of
-from nexus.protocols.json_schema.refs import DEFS, definition, hoisted, references
+from nexus.protocols.json_schema.refs import DEFS, Conflict, definition, hoisted, references, without_all_of
 from nexus.protocols.json_schema.roots import describe, worded
 from nexus.protocols.json_schema.walk import ANNOTATIONS, SILENT, Schema, inner, required_of, types_of
 from nexus.wire import Json, mapping, sequence, text

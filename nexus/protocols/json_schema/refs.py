@@ -1,4 +1,4 @@
-"""References of a JSON Schema, all of them to ``#/$defs/NAME`` of the root.
+"""References of a JSON Schema, all of them to ``#/$defs/NAME`` of the root; and ``allOf``.
 
 Equal in meaning to what the client wrote, so that a schema can be taken apart afterwards without breaking a
 pointer into it. A reference that does not exist in the schema stays as it is.
@@ -7,10 +7,10 @@ pointer into it. A reference that does not exist in the schema stays as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import unquote
 
-from nexus.protocols.json_schema.walk import Schema, nodes, rebuilt
+from nexus.protocols.json_schema.walk import ANNOTATIONS, Schema, nodes, rebuilt
 from nexus.wire import Json, item_at, mapping, sequence
 
 DEFS = "#/$defs/"
@@ -90,3 +90,45 @@ class _Hoist:
             target = resolved(self._root, reference)
             self._defs[name] = target if isinstance(target, bool) else self._rewritten(target)
         return self._names[reference]
+
+
+class Conflict(Exception):
+    """The schemas have values of one keyword that a single schema cannot express; the text is the keyword."""
+
+
+def without_all_of(schema: Schema, root: Schema, count: Callable[[], None]) -> dict[str, Json]:
+    """``allOf`` merged into the schema that has it, for vendors without this keyword; references of the branches are
+    resolved in ``root``.
+
+    ``count`` is called at every step and must eventually raise: nested merges double at every step, and references may
+    be circular. Raises Conflict.
+    """
+    merged: dict[str, Json] = {name: value for name, value in schema.items() if name != "allOf"}
+    for branch in map(mapping, sequence(schema.get("allOf"))):
+        count()
+        for name, value in _resolved(branch, root, count).items():
+            _add(merged, name, value)
+    return merged
+
+
+def _resolved(branch: Schema, root: Schema, count: Callable[[], None]) -> Schema:
+    while "$ref" in branch:
+        count()
+        beside = {name: value for name, value in branch.items() if name != "$ref"}
+        target = definition(root, str(branch["$ref"]))
+        if not isinstance(target, dict):
+            raise Conflict("$ref")
+        branch = {**target, **beside}
+    return without_all_of(branch, root, count) if "allOf" in branch else branch
+
+
+def _add(merged: dict[str, Json], name: str, value: Json) -> None:
+    known = merged.get(name, value)
+    if known == value or name in ANNOTATIONS:
+        merged[name] = known
+    elif name == "required":
+        merged[name] = list(dict.fromkeys([*sequence(known), *sequence(value)]))
+    elif name == "properties" and all(mapping(known).get(one, schema) == schema for one, schema in value.items()):
+        merged[name] = {**mapping(known), **mapping(value)}
+    elif name != "additionalProperties":
+        raise Conflict(name)

@@ -1,30 +1,32 @@
 """The messages dialect: Anthropic's ``/v1/messages``.
 
-Everything a client of this dialect sees is written in this folder. Source: Anthropic's API reference and the types
-of its Python SDK.
+Everything a client of this dialect sees is written in this folder. Source: Anthropic's API reference (with its
+models API and the headers of rate limits) and the types of its Python SDK.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from nexus.conversation.tap import Tap
-from nexus.errors import NexusError
+from nexus.errors import InvalidRequest, NexusError
 from nexus.models import claude
 from nexus.protocols.checks import require
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import AnswerRelay, BrokenStream, Dialect, Edited
+from nexus.protocols.dialect import AnswerRelay, BrokenStream, Dialect, Edited, ModelCard, RateLimit, tightest
 from nexus.protocols.held import HeldCodec
-from nexus.protocols.messages import listing
 from nexus.protocols.messages.held import HELD
-from nexus.protocols.messages.limits import write_limits
 from nexus.protocols.operation import COUNT_TOKENS, FILES, GENERATE, MESSAGE_BATCHES, Operation
 from nexus.protocols.protocol import Protocol
 from nexus.protocols.sse import frame
-from nexus.wire import Json
+from nexus.wire import Json, only
 
 ANTHROPIC = Protocol("anthropic", "Anthropic SDKs and Claude Code (ANTHROPIC_BASE_URL)", header="anthropic-version")
+DEFAULT_LIMIT, MAX_LIMIT = 20, 1000
+"""Models per page of the list."""
 
 
 class Messages(Dialect):
@@ -71,9 +73,68 @@ class Messages(Dialect):
 
         return frame(write_stream_error(error, broken.request_id), "error")
 
-    rate_limit_headers = staticmethod(write_limits)
-    write_model = staticmethod(listing.write_model)
-    write_models = staticmethod(listing.write_models)
+    def rate_limit_headers(self, limits: Sequence[RateLimit], now: float) -> dict[str, str]:
+        headers: dict[str, str] = {}
+        tokens = [limit for limit in limits if limit.dimension != "requests"]
+        named = [(limit.dimension.replace("_", "-"), limit) for limit in limits]
+        # Anthropic's meaning of "tokens": the currently most restrictive limit.
+        named += [("tokens", tightest(tokens))] if tokens else []
+        for name, limit in named:
+            start = f"anthropic-ratelimit-{name}-"
+            headers[f"{start}limit"] = str(limit.limit)
+            headers[f"{start}remaining"] = str(limit.remaining)
+            headers[f"{start}reset"] = moment(now + limit.reset)
+        return headers
+
+    def write_model(self, card: ModelCard) -> dict[str, Json]:
+        model = {
+            "type": "model",
+            "id": card.id,
+            "display_name": card.display_name or card.id,
+            "created_at": moment(card.created),
+            "lifecycle": "active",
+            "description": card.description,
+        }
+        return only(model)
+
+    def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
+        """One page: ``limit`` models after ``after_id``, or right before ``before_id``."""
+        limit = _limit(query.get("limit"))
+        after, before = query.get("after_id"), query.get("before_id")
+        if after and before:
+            raise InvalidRequest("after_id and before_id exclude each other", param="before_id")
+        if before:
+            end = _position(cards, before, "before_id")
+            page, more = cards[max(0, end - limit) : end], end > limit
+        else:
+            start = _position(cards, after, "after_id") + 1 if after else 0
+            page, more = cards[start : start + limit], start + limit < len(cards)
+        return {
+            "data": [self.write_model(card) for card in page],
+            "has_more": more,
+            "first_id": page[0].id if page else None,
+            "last_id": page[-1].id if page else None,
+        }
+
+
+def moment(seconds: float) -> str:
+    """RFC 3339 in UTC, whole seconds, rounded up."""
+    return datetime.fromtimestamp(math.ceil(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _limit(value: str | None) -> int:
+    if value is None:
+        return DEFAULT_LIMIT
+    if not value.isascii() or not value.isdigit() or len(value) > 4 or not 1 <= int(value) <= MAX_LIMIT:
+        raise InvalidRequest.about("limit", f"expected a number from 1 to {MAX_LIMIT}")
+    return int(value)
+
+
+def _position(cards: list[ModelCard], wanted: str, param: str) -> int:
+    for position, card in enumerate(cards):
+        if card.id == wanted:
+            return position
+    raise InvalidRequest.about(param, "no such model")
 
 
 DIALECT = Messages()

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 
 from nexus.conversation.tap import Tap
 from nexus.errors import VendorError
+from nexus.protocols.answer_relay import Document, Passthrough
 from nexus.protocols.dialect import Edited
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.messages.citations import is_ours
-from nexus.protocols.messages.content import has_content, starts_thinking
 from nexus.protocols.messages.read_error import read_stream_error
 from nexus.protocols.messages.read_response import is_answer
+from nexus.protocols.messages.stops import explanation
 from nexus.protocols.messages.usage import merge_usage, read_usage
-from nexus.protocols.passthrough import Document, Passthrough
 from nexus.protocols.rewrite import ANY, REMOVE, cut
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
 from nexus.protocols.sse import Frame, with_data
@@ -106,3 +106,49 @@ class MessagesPassthrough(Passthrough):
         if usage:
             self._usage = merge_usage(self._usage, usage)
             self.tap.usage = read_usage(self._usage)
+
+
+_NONE = frozenset({"", "message_stop", "content_block_stop", "error", "ping", "keepalive", "heartbeat"})
+
+_BLOCKS: Mapping[str, tuple[str, ...]] = {
+    "text": ("text", "citations"),
+    "thinking": ("thinking", "signature"),
+    **dict.fromkeys(("tool_use", "server_tool_use", "mcp_tool_use"), ("input",)),
+}
+"""Members of a block that are empty at its start if deltas fill them; other blocks come complete."""
+
+_THINKING = ("thinking", "redacted_thinking")
+
+_DELTAS: Mapping[str, str] = {
+    "text_delta": "text",
+    "thinking_delta": "thinking",
+    "signature_delta": "signature",
+    "input_json_delta": "partial_json",
+}
+
+
+def starts_thinking(kind: str, event: Mapping[str, Json]) -> bool:
+    return kind == "content_block_start" and text(mapping(event.get("content_block")).get("type")) in _THINKING
+
+
+def has_content(kind: str, event: Mapping[str, Json]) -> bool:
+    """Whether an event of type ``kind`` has content, after which no other attempt can answer the client.
+
+    Events that only say that an answer has begun or is in progress are not content; unknown events are content, because
+    they may be new. Source: anthropic.types.RawMessageStreamEvent.
+    """
+    match kind:
+        case "content_block_delta":
+            delta = mapping(event.get("delta"))
+            member = _DELTAS.get(text(delta.get("type")))
+            return member is None or bool(delta.get(member))
+        case "content_block_start":
+            block = mapping(event.get("content_block"))
+            members = _BLOCKS.get(text(block.get("type")))
+            return members is None or any(map(block.get, members))
+        case "message_start":
+            return bool(mapping(event.get("message")).get("content"))
+        case "message_delta":
+            return bool(explanation(mapping(event.get("delta"))))
+        case _:
+            return kind not in _NONE

@@ -16,9 +16,9 @@ from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.late import pattern
 from nexus.models.claude import Claude
 from nexus.protocols.checks import Drops
-from nexus.protocols.ids import ToolIds
 from nexus.protocols.messages.turn_controls import as_user_words
 from nexus.protocols.messages.write_parts import Block, write_cache, write_part
+from nexus.protocols.tool_calls import ToolIds
 from nexus.wire import Json
 
 OPENING = "(The conversation begins with your own words.)"

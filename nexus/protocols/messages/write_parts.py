@@ -23,11 +23,11 @@ from nexus.conversation.parts import (
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.claude import Claude
-from nexus.protocols.arguments import BROKEN, an_object_of
 from nexus.protocols.checks import Drops
 from nexus.protocols.files import is_textual, read_text_file
 from nexus.protocols.images import LOST, unseen
 from nexus.protocols.messages.signatures import OWN
+from nexus.protocols.tool_calls import BROKEN, an_object_of
 from nexus.protocols.urls import web_url
 from nexus.wire import Json, only
 

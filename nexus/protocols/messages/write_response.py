@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from nexus.conversation.parts import Part, Reasoning, Refusal, Response, Signature, Text, ToolCall
 from nexus.late import pattern
-from nexus.protocols.arguments import an_object_of
 from nexus.protocols.codec import Envelope
 from nexus.protocols.messages.citations import write_citations
 from nexus.protocols.messages.client_tools import Members
@@ -13,6 +12,7 @@ from nexus.protocols.messages.stops import write_stop
 from nexus.protocols.messages.usage import write_usage
 from nexus.protocols.room import Room
 from nexus.protocols.signatures import pack_next
+from nexus.protocols.tool_calls import an_object_of
 from nexus.wire import Json
 
 ROOM = Room(images=(), late_citations=False)

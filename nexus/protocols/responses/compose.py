@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from nexus.conversation.events import Event, StreamPart
 from nexus.conversation.parts import Citation, Reasoning, Refusal, Signature, Stop
 from nexus.protocols.codec import Envelope
-from nexus.protocols.ordered_writer import EventWriter
-from nexus.protocols.part_order import PartOrder
+from nexus.protocols.ordered_writer import EventWriter, PartOrder
 from nexus.protocols.responses.items import ItemComposer, ReasoningComposer, ResponseEvent, item_composer
 from nexus.protocols.responses.response_object import write_response_object
 from nexus.protocols.responses.signatures import HERE, OWN

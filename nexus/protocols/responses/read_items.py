@@ -27,7 +27,6 @@ from nexus.conversation.parts import (
 from nexus.errors import UnsupportedFeature
 from nexus.protocols import images
 from nexus.protocols.checks import Body, Drops, a_name, a_string, an_array, an_object, maybe_string, objects_in, wrong
-from nexus.protocols.custom_tools import write_input
 from nexus.protocols.responses import parts as content
 from nexus.protocols.responses.annotations import read_annotations
 from nexus.protocols.responses.client_tools import CALLS, OUTPUTS, write_arguments
@@ -37,6 +36,7 @@ from nexus.protocols.responses.earlier import NOTHING, Earlier, is_reference
 from nexus.protocols.responses.signatures import HERE, OWN, read_carrier, read_reasoning, read_vendors
 from nexus.protocols.responses.tools import SEARCH, ToolsReader, qualify, write_found
 from nexus.protocols.signatures import NEXT
+from nexus.protocols.tool_calls import write_input
 from nexus.wire import Json, encode
 
 _BOOKKEEPING = ("type", "id", "status", "call_id", "name", "namespace", "role", "content")

@@ -25,7 +25,6 @@ from nexus.conversation.events import (
 from nexus.conversation.parts import Image, Reasoning, Refusal, Text, ToolCall
 from nexus.errors import VendorError
 from nexus.protocols.codec import AnswerOrigin
-from nexus.protocols.custom_tools import write_input
 from nexus.protocols.open_parts import OpenParts
 from nexus.protocols.responses.annotations import lost, read_annotation
 from nexus.protocols.responses.read_error import read_stream_error
@@ -35,6 +34,7 @@ from nexus.protocols.responses.stops import read_stop
 from nexus.protocols.responses.tools import qualify
 from nexus.protocols.responses.usage import read_usage
 from nexus.protocols.sse import DONE
+from nexus.protocols.tool_calls import write_input
 from nexus.wire import Json, count, decode_delta, mapping, sequence, text
 
 _Key = tuple[int, int]

@@ -19,11 +19,10 @@ from nexus.conversation.parts import Request, Tool, ToolCall, WebSearch
 from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.late import pattern
-from nexus.protocols import custom_tools
+from nexus.protocols import tool_calls
 from nexus.protocols.checks import Drops, a_name, an_object, maybe_bool, maybe_string, objects_in, wrong
-from nexus.protocols.custom_tools import read_input, with_grammar
-from nexus.protocols.ids import ToolIds
 from nexus.protocols.responses.client_tools import KINDS, ClientRun, describe, run_of
+from nexus.protocols.tool_calls import ToolIds, read_input, with_grammar
 from nexus.wire import Json, decode_object, digest, mapping, sequence, text
 
 _LONGEST = 64
@@ -183,7 +182,7 @@ class ToolsReader:
         if kind == "custom":
             self._drops.unknown(wire, _CUSTOM_FIELDS, "tools")
             full = _with_grammar(description, wire, path)
-            tool = ClientTool(neutral, full, custom_tools.PARAMETERS, wire=wire, namespace=namespace, about=about)
+            tool = ClientTool(neutral, full, tool_calls.PARAMETERS, wire=wire, namespace=namespace, about=about)
         elif kind == "function":
             self._drops.unknown(wire, _FUNCTION_FIELDS, "tools")
             schema = wire.get("parameters")

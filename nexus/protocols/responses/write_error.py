@@ -16,7 +16,7 @@ import math
 from nexus.errors import NexusError, UpstreamStatus
 from nexus.protocols.codec import Envelope
 from nexus.protocols.dialect import BrokenStream
-from nexus.protocols.openai_errors import read_body
+from nexus.protocols.openai_protocol import read_body
 from nexus.protocols.responses.response_object import write_response_object
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode, text

@@ -9,22 +9,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nexus.conversation.asking import asks_for
 from nexus.conversation.parts import OutputFormat, Request, Thinking
 from nexus.errors import InvalidRequest
 from nexus.models import efforts
 from nexus.models.gpt import GPT, LEAST_OUTPUT
 from nexus.protocols import cutter
-from nexus.protocols.checks import Drops
+from nexus.protocols.checks import Drops, asks_for
 from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.dispositions import left_out, level_of, tier_of
-from nexus.protocols.ids import openai_user
 from nexus.protocols.openai_request import TIERS, write_schema
 from nexus.protocols.openai_schemas import fit
 from nexus.protocols.responses.fields import WRITES
 from nexus.protocols.responses.tool_choice import write_choice
 from nexus.protocols.responses.tools import write_tools
 from nexus.protocols.responses.write_items import write_items
+from nexus.protocols.tool_calls import openai_user
 from nexus.wire import Json, mapping, only
 
 _TIERS = {**TIERS, "ultrafast": "ultrafast"}

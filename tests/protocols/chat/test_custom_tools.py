@@ -12,8 +12,8 @@ from nexus.errors import InvalidRequest
 from nexus.protocols.chat.read_request import read_request
 from nexus.protocols.chat.write_response import write_response
 from nexus.protocols.chat.write_stream import StreamWriter
-from nexus.protocols.custom_tools import PARAMETERS
 from nexus.protocols.sse import FrameDecoder
+from nexus.protocols.tool_calls import PARAMETERS
 from nexus.wire import decode
 from tests.protocols.kit import envelope
 

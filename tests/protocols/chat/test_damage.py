@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from nexus.conversation.grammar import Order
+from nexus.conversation.events import Order
 from nexus.errors import ClientError, VendorError
 from nexus.protocols.chat.read_request import read_request
 from nexus.protocols.chat.read_response import read_response

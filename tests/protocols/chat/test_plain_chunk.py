@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nexus.protocols.chat.plain_chunk import plain_words
+from nexus.protocols.chat.read_stream import plain_words
 from nexus.wire import Json
 
 WORDS = {"index": 0, "delta": {"content": "Hi"}, "logprobs": None, "finish_reason": None}

@@ -16,9 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.conversation.events import Event
+from nexus.conversation.events import Event, Order
 from nexus.conversation.fold import fold, unfold
-from nexus.conversation.grammar import Order
 from nexus.conversation.parts import (
     Document,
     Image,

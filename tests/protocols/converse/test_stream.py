@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.conversation.events import ContentDropped, Event, PartEnd, ResponseEnd, ResponseStart, UsageUpdate
+from nexus.conversation.events import ContentDropped, Event, Order, PartEnd, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.conversation.fold import fold
-from nexus.conversation.grammar import Order
 from nexus.conversation.parts import (
     Citation,
     Image,

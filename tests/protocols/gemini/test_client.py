@@ -17,9 +17,8 @@ from google.genai import types
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from nexus.conversation.events import Event
+from nexus.conversation.events import Event, Order
 from nexus.conversation.fold import fold, unfold
-from nexus.conversation.grammar import Order
 from nexus.conversation.parts import (
     Document,
     Image,

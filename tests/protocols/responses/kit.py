@@ -19,8 +19,7 @@ from openai.types.responses.response_create_params import (
 )
 from pydantic import TypeAdapter
 
-from nexus.conversation.events import Event
-from nexus.conversation.grammar import Order
+from nexus.conversation.events import Event, Order
 from nexus.conversation.parts import NOTHING_ASKED, Request
 from nexus.protocols.responses.read_stream import StreamReader
 from nexus.protocols.responses.write_stream import StreamWriter

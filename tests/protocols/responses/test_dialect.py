@@ -13,7 +13,7 @@ from nexus.conversation.usage import Usage
 from nexus.errors import InternalError, InvalidRequest, RateLimited, StreamInterrupted, UpstreamStatus, VendorError
 from nexus.errors.failure import VendorFailure
 from nexus.protocols.dialect import AnswerRelay, BrokenStream, ModelCard
-from nexus.protocols.openai_errors import TYPES
+from nexus.protocols.openai_protocol import TYPES
 from nexus.protocols.operation import GENERATE
 from nexus.protocols.responses.dialect import DIALECT
 from nexus.protocols.responses.write_error import IN_BAND

@@ -1,0 +1,94 @@
+"""Tool calls in a form that a vendor accepts: their ids, their arguments, and tools that take free text.
+
+Sources: custom tools in openai.types.chat and
+openai.types.responses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from nexus.conversation.parts import Request, Tool
+from nexus.dataclasses import dataclass
+from nexus.wire import Json, decode, decode_object, digest, encode, text
+
+
+class ToolIds:
+    """Converts every tool call id of one request to a form that a vendor accepts; the same id always gets the same
+    form.
+
+    ``valid`` is the vendor's full-match pattern; ids that do not match become ``prefix`` and a hash.
+    """
+
+    def __init__(self, valid: re.Pattern[str], prefix: str = "call_", digits: int = 24) -> None:
+        self._valid = valid
+        self._prefix = prefix
+        self._digits = digits
+        self._forms: dict[str, str] = {}
+
+    def __getitem__(self, original: str) -> str:
+        if original not in self._forms:
+            fits = self._valid.fullmatch(original) is not None
+            self._forms[original] = original if fits else self._prefix + digest(original, self._digits)
+        return self._forms[original]
+
+
+def openai_user(user: str) -> str:
+    """``user`` shortened to the 64 characters that OpenAI accepts."""
+    return user if len(user) <= 64 else digest(user)
+
+
+BROKEN = "messages.tool_call.arguments"
+"""Name under which wrapped arguments in the history are reported."""
+
+
+def an_object_of(arguments: str) -> tuple[dict[str, Json], bool]:
+    """A call's arguments as the JSON object that some dialects require, and whether they were one by themselves.
+
+    An empty text means no arguments. What a model wrote is kept completely: if it is not an object (the answer was cut
+    off, or the model made a mistake), its text is put under one key, in answers and in histories alike.
+    """
+    if not arguments.strip():
+        return {}, True
+    try:
+        parsed = decode(arguments)
+    except ValueError:
+        parsed = None
+    return (parsed, True) if isinstance(parsed, dict) else ({"invalid_json": arguments}, False)
+
+
+PARAMETERS: Mapping[str, Json] = {
+    "type": "object",
+    "properties": {"input": {"type": "string", "description": "The whole input of the tool, as plain text"}},
+    "required": ["input"],
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CustomTool(Tool):
+    """A tool that its client calls with free text: a function with one string argument, which every vendor has."""
+
+
+def custom_names(request: Request) -> frozenset[str]:
+    """The tools whose calls the client expects with plain text input."""
+    return frozenset(tool.name for tool in request.tools if isinstance(tool, CustomTool))
+
+
+def write_input(words: str) -> str:
+    """A custom tool's input as the arguments of its function."""
+    return encode({"input": words}).decode()
+
+
+def read_input(arguments: str) -> str:
+    """Inverse of write_input; malformed arguments from the model become the input unchanged."""
+    found = decode_object(arguments).get("input")
+    return found if isinstance(found, str) else arguments
+
+
+def with_grammar(description: str | None, grammar: Mapping[str, Json]) -> str:
+    """Adds a grammar (``syntax`` and ``definition``) to the description: another vendor's model cannot be forced to
+    follow it, but it can read it."""
+    hint = f"The input must match this {text(grammar.get('syntax'))} grammar:\n{text(grammar.get('definition'))}"
+    return f"{description}\n\n{hint}" if description else hint
