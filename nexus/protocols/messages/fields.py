@@ -18,8 +18,11 @@ READS: Mapping[str, Disposition] = {
     "model": converted("", "set by the route"),
     "messages": carried(
         "messages",
-        "search results become text documents; a `fallback` block is left out and reported; blocks of server tools, "
-        "files, citations and unknown blocks are refused",
+        "search results become text documents; calls and results of Anthropic's server tools become those of "
+        "functions, with the readable part of the results, and everything before a compaction becomes its "
+        "summary, all reported; "
+        "`fallback` blocks and tool searches are left out and reported; files, requested citations and unknown blocks "
+        "are refused",
     ),
     "system": converted("system", "without Claude Code's `x-anthropic-billing-header` block, which is not content"),
     "max_tokens": carried(

@@ -1,6 +1,7 @@
 """Content blocks of a Messages client -> parts.
 
-A block is one of a closed list; anything else is refused by its type and exact path. Search results become text
+A block is one of a closed list; anything else is refused by its type and exact path. What Anthropic's servers did in
+earlier turns is read in server_tools.py. Search results become text
 documents (title kept, source as context), tool references and document content become text: nothing is lost. Requested
 citations are refused, because no other vendor returns them. Carriers of signatures are removed (see signatures.py).
 Source: anthropic.types.ContentBlockParam and the beta's.
@@ -9,6 +10,7 @@ Source: anthropic.types.ContentBlockParam and the beta's.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import cast
 
 from nexus.conversation.parts import (
@@ -28,6 +30,7 @@ from nexus.conversation.parts import (
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Drops, a_string, an_object, maybe_bool, maybe_string, objects_in, wrong
+from nexus.protocols.messages import server_tools
 from nexus.protocols.messages.client_tools import neutral_name
 from nexus.protocols.messages.signatures import OWN
 from nexus.protocols.messages.turn_controls import in_words
@@ -37,10 +40,11 @@ from nexus.wire import Json, encode, mapping, text
 
 Block = Mapping[str, Json]
 
-_FALLBACK = "fallback"
-"""The type of a block that marks where another Anthropic model took over the answer, without content for a model."""
-
-_ROLE_OF = {"tool_result": "user", "tool_use": "assistant", "thinking": "assistant", "redacted_thinking": "assistant"}
+_ROLE_OF = {
+    "tool_result": "user",
+    **dict.fromkeys(("tool_use", "thinking", "redacted_thinking"), "assistant"),
+    **dict.fromkeys((*server_tools.CALLS, *server_tools.RESULTS), "assistant"),
+}
 
 
 def read_content(content: Json, role: Role, path: str, drops: Drops) -> tuple[Part, ...]:
@@ -51,8 +55,8 @@ def read_content(content: Json, role: Role, path: str, drops: Drops) -> tuple[Pa
         return (Text(content, at=path),)
     met = Neighbours()
     for block, at in objects_in(content, path):
-        if block.get("type") == _FALLBACK:
-            drops.add(f"messages.content.{_FALLBACK}")
+        if server_tools.is_wordless(block):
+            drops.add(f"messages.content.{block['type']}")
         else:
             met.add(_read_block(block, role, at, drops), at)
     return tuple(met.parts)
@@ -183,9 +187,9 @@ def _read_redacted(block: Block, path: str, drops: Drops) -> Reasoning:
 
 
 def _read_call(block: Block, path: str, drops: Drops) -> ToolCall:
-    if mapping(block.get("caller")).get("type", "direct") != "direct":
-        raise UnsupportedFeature.about(f"{path}.caller", "only the model can call tools here")
-    drops.unknown(block, ("type", "id", "name", "input", "caller", "cache_control", "toolset_name"), "tool_use")
+    direct = mapping(block.get("caller")).get("type", "direct") == "direct"
+    known = ("type", "id", "name", "input", "cache_control", "toolset_name", *(["caller"] if direct else []))
+    drops.unknown(block, known, "tool_use")
     given = block.get("input")
     arguments = an_object(given, f"{path}.input") if given is not None else {}
     return ToolCall(
@@ -205,6 +209,22 @@ def _read_result(block: Block, path: str, drops: Drops) -> ToolResult:
         is_error=bool(maybe_bool(block, "is_error", path)),
         cache=read_cache(block, path, drops),
     )
+
+
+def _read_server_call(block: Block, path: str, drops: Drops) -> ToolCall:
+    drops.add(f"messages.content.{block['type']}")
+    return _read_call({name: value for name, value in block.items() if name != "server_name"}, path, drops)
+
+
+def _read_server_result(block: Block, path: str, drops: Drops) -> ToolResult:
+    drops.add(f"messages.content.{block['type']}")
+    a_string(block, "tool_use_id", path)
+    return replace(server_tools.read_result(block), cache=read_cache(block, path, drops))
+
+
+def _read_summary(block: Block, path: str, drops: Drops) -> Text:
+    drops.add(f"messages.content.{server_tools.COMPACTION}")
+    return replace(server_tools.read_summary(block), cache=read_cache(block, path, drops))
 
 
 def _read_result_parts(content: Json, path: str, drops: Drops) -> tuple[Text | Image | Document, ...]:
@@ -244,4 +264,7 @@ _READERS: dict[str, Callable[[Block, str, Drops], Part | Carrier]] = {
     "redacted_thinking": _read_redacted,
     "tool_use": _read_call,
     "tool_result": _read_result,
+    server_tools.COMPACTION: _read_summary,
+    **dict.fromkeys(server_tools.CALLS, _read_server_call),
+    **dict.fromkeys(server_tools.RESULTS, _read_server_result),
 }

@@ -40,6 +40,7 @@ from nexus.protocols.dispositions import dropped_by
 from nexus.protocols.messages.fields import READS
 from nexus.protocols.messages.read_parts import read_cache, read_content, read_texts
 from nexus.protocols.messages.read_tools import read_tools
+from nexus.protocols.messages.server_tools import since_compaction, turns
 from nexus.protocols.messages.turn_controls import is_cleared, is_silent, last_effort
 from nexus.wire import Json
 
@@ -92,9 +93,10 @@ def _read_options(body: Body, drops: Drops) -> Body:
 def _read_messages(body: Body, drops: Drops) -> tuple[Message, ...]:
     sent = an_array(body.get("messages"), "messages")
     messages = [
-        _read_message(wire, f"messages.{at}", drops)
-        for at, wire in enumerate(sent)
+        message
+        for at, wire in since_compaction(sent).items()
         if not is_cleared(sent, at) and not is_silent(wire)
+        for message in _read_message(wire, f"messages.{at}", drops)
     ]
     if sent and not messages:
         raise InvalidRequest.about("messages.0.content", "field required")
@@ -112,7 +114,8 @@ def _marked(message: Message, hint: CacheHint) -> Message:
     return replace(message, parts=(*message.parts[:-1], replace(last, cache=hint)))
 
 
-def _read_message(sent: Json, path: str, drops: Drops) -> Message:
+def _read_message(sent: Json, path: str, drops: Drops) -> list[Message]:
+    """One message, or several if Anthropic's servers took part in it."""
     wire = an_object(sent, path)
     role = wire.get("role")
     if role not in ("user", "assistant", "system"):
@@ -121,9 +124,9 @@ def _read_message(sent: Json, path: str, drops: Drops) -> Message:
     if "content" not in wire and role == "assistant":
         raise InvalidRequest.about(f"{path}.content", "field required")
     if role == "system":
-        return Message("system", read_texts(wire.get("content"), f"{path}.content", drops), at=path)
+        return [Message("system", read_texts(wire.get("content"), f"{path}.content", drops), at=path)]
     parts = read_content(wire.get("content"), cast(Role, role), f"{path}.content", drops)
-    return Message(cast(Role, role), parts, at=path)
+    return turns(cast(Role, role), parts, path)
 
 
 def _read_tool_choice(body: Body) -> tuple[ToolChoice | None, bool | None]:

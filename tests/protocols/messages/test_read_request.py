@@ -325,7 +325,7 @@ REFUSED: dict[str, tuple[dict[str, Any], type[NexusError], str]] = {
     "container": ({"container": "c"}, UnsupportedFeature, "container"),
     "mcp servers": ({"mcp_servers": [{"type": "url"}]}, UnsupportedFeature, "mcp_servers"),
 }
-for _kind in ("server_tool_use", "web_search_tool_result", "mcp_tool_use", "container_upload", "compaction", "new"):
+for _kind in ("container_upload", "new"):
     REFUSED[_kind] = (
         {"messages": [USER, {"role": "assistant", "content": [{"type": _kind}]}]},
         UnsupportedFeature,

@@ -1,0 +1,197 @@
+"""What Anthropic's servers did in a conversation that goes on at another vendor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anthropic
+import pytest
+
+from nexus.conversation.parts import Message, Text, ToolCall, ToolResult
+from nexus.errors import InvalidRequest
+from nexus.protocols.codec import ReadRequest
+from nexus.protocols.messages.read_request import read_request
+from nexus.protocols.messages.server_tools import Summary
+from tests.server.vendors import LANES, RESPONSES, Lane, Stand, stand
+
+__all__ = ["stand"]
+
+ASKED: Any = {"role": "user", "content": "What is new?"}
+GO_ON: Any = {"role": "user", "content": "Go on."}
+SEARCH = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "news"}}
+PAGE = {
+    "type": "web_search_result",
+    "url": "https://example.com/a",
+    "title": "Today",
+    "encrypted_content": "opaque",
+    "page_age": "1 day",
+}
+FOUND = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [PAGE, PAGE]}
+
+
+def read(*blocks: Any, before: tuple[Any, ...] = (ASKED,)) -> ReadRequest:
+    messages = [*before, {"role": "assistant", "content": list(blocks)}, GO_ON]
+    return read_request({"max_tokens": 9, "messages": messages})
+
+
+def words_of(content: Any, kind: str = "web_fetch_tool_result") -> tuple[str, bool]:
+    call = {"type": "server_tool_use", "id": "s", "name": "any", "input": {}}
+    result = read(call, {"type": kind, "tool_use_id": "s", "content": content}).request.messages[2].parts[0]
+    assert isinstance(result, ToolResult)
+    return "".join(part.text for part in result.parts if isinstance(part, Text)), result.is_error
+
+
+def test_a_search_is_a_call_and_its_result_between_two_turns() -> None:
+    said = read({"type": "text", "text": "I look."}, SEARCH, FOUND, {"type": "text", "text": "It rains."})
+    assert said.request.messages == (
+        Message("user", (Text("What is new?"),)),
+        Message("assistant", (Text("I look."), ToolCall("srvtoolu_1", "web_search", '{"query":"news"}'))),
+        Message(
+            "user",
+            (ToolResult("srvtoolu_1", (Text("- Today: https://example.com/a\n- Today: https://example.com/a"),)),),
+        ),
+        Message("assistant", (Text("It rains."),)),
+        Message("user", (Text("Go on."),)),
+    )
+    assert said.dropped == ("messages.content.server_tool_use", "messages.content.web_search_tool_result")
+
+
+PRINTED = {"type": "code_execution_result", "stdout": "42\n", "stderr": "", "return_code": 0, "content": []}
+PDF = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "AAAA"}}
+READABLE = {
+    "type": "document",
+    "title": "Today",
+    "source": {"type": "text", "media_type": "text/plain", "data": "Rain."},
+}
+RESULTS: dict[str, tuple[Any, str, bool]] = {
+    "a page": (
+        {"type": "web_fetch_result", "url": "https://example.com", "content": READABLE, "retrieved_at": "now"},
+        "https://example.com\nToday\nRain.",
+        False,
+    ),
+    "a file": (
+        {"type": "web_fetch_result", "url": "https://example.com", "content": PDF},
+        "https://example.com\n(application/pdf)",
+        False,
+    ),
+    "what was printed": (PRINTED, "stdout: 42\n\nreturn_code: 0", False),
+    "sealed": ({"type": "encrypted_code_execution_result", "encrypted_stdout": "opaque"}, "", False),
+    "an error": (
+        {"type": "web_fetch_tool_result_error", "error_code": "url_not_accessible"},
+        "error_code: url_not_accessible",
+        True,
+    ),
+    "texts": ([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}], "a\nb", False),
+    "a string": ("plain", "plain", False),
+    "nothing": (None, "", False),
+}
+
+
+@pytest.mark.parametrize("case", RESULTS)
+def test_what_can_be_read_of_a_result_is_kept(case: str) -> None:
+    content, words, failed = RESULTS[case]
+    assert words_of(content) == (words, failed)
+
+
+def test_an_mcp_call_that_failed() -> None:
+    call = {"type": "mcp_tool_use", "id": "mcptoolu_1", "name": "find", "server_name": "wiki", "input": {"q": 1}}
+    result = {"type": "mcp_tool_result", "tool_use_id": "mcptoolu_1", "is_error": True, "content": "down"}
+    messages = read(call, result).request.messages
+    assert messages[1].parts == (ToolCall("mcptoolu_1", "find", '{"q":1}'),)
+    assert messages[2].parts == (ToolResult("mcptoolu_1", (Text("down"),), is_error=True),)
+
+
+def test_a_search_for_tools_says_nothing_to_another_model() -> None:
+    search = {"type": "server_tool_use", "id": "s", "name": "tool_search_tool_regex", "input": {"pattern": "x"}}
+    result = {"type": "tool_search_tool_result", "tool_use_id": "s", "content": {"tool_references": []}}
+    said = read({"type": "text", "text": "Well."}, search, result)
+    assert [message.parts for message in said.request.messages[1:2]] == [(Text("Well."),)]
+    assert len(said.request.messages) == 3 and "messages.content.tool_search_tool_result" in said.dropped
+
+
+def test_results_belong_to_the_assistant() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read_request({"max_tokens": 9, "messages": [{"role": "user", "content": [FOUND]}]})
+    assert caught.value.param == "messages.0.content.0"
+
+
+SUMMED = {"type": "compaction", "content": "They spoke of rain.", "signature": "sig"}
+SUMMARY = Summary("Summary of the conversation so far:\n\nThey spoke of rain.")
+
+
+def test_a_compaction_stands_for_everything_before_it() -> None:
+    unreadable = {"role": "user", "content": [{"type": "container_upload", "file_id": "f"}]}
+    said = read({"type": "text", "text": "before"}, SUMMED, {"type": "text", "text": "after"}, before=(unreadable,))
+    assert said.request.messages == (
+        Message("user", (SUMMARY,)),
+        Message("assistant", (Text("after"),)),
+        Message("user", (Text("Go on."),)),
+    )
+    assert said.dropped == ("messages.content.compaction",)
+
+
+def test_the_last_compaction_counts_and_a_failed_one_does_not() -> None:
+    older = {"role": "assistant", "content": [SUMMED | {"content": "older"}]}
+    failed = {"type": "compaction", "content": None}
+    said = read(
+        failed, {"type": "text", "text": "after"}, before=(ASKED, older, ASKED, {"role": "user", "content": [SUMMED]})
+    )
+    assert said.request.messages[0].parts == (SUMMARY,)
+    assert said.request.messages[1].parts == (Text("after"),)
+
+
+def test_a_call_of_code_is_a_call() -> None:
+    caller = {"type": "code_execution_20260120", "tool_id": "srvtoolu_9"}
+    said = read({"type": "tool_use", "id": "t", "name": "f", "input": {}, "caller": caller})
+    assert said.request.messages[1].parts == (ToolCall("t", "f", ""),)
+    assert said.dropped == ("tool_use.caller",)
+
+
+CODE = {"type": "server_tool_use", "id": "srvtoolu_2", "name": "code_execution", "input": {"code": "print(42)"}}
+RAN = {"type": "code_execution_tool_result", "tool_use_id": "srvtoolu_2", "content": PRINTED}
+TOOL: Any = {"name": "weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
+CALL = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Paris"}}
+SESSION: list[Any] = [
+    ASKED,
+    {"role": "assistant", "content": [SUMMED]},
+    {"role": "user", "content": "And now?"},
+    {
+        "role": "assistant",
+        "content": [
+            {"type": "thinking", "thinking": "Hm.", "signature": "EuYBCkQ="},
+            {"type": "text", "text": "I look."},
+            SEARCH,
+            FOUND,
+            CODE,
+            RAN,
+            {"type": "text", "text": "It rains."},
+            CALL,
+        ],
+    },
+    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "19 degrees"}]},
+    {"role": "assistant", "content": [SEARCH | {"id": "srvtoolu_3"}]},
+]
+"""A paused turn at the end: a call without a result."""
+
+
+@pytest.mark.parametrize(
+    "lane", [lane for lane in [*LANES, RESPONSES] if lane.passes != "messages"], ids=lambda x: x.name
+)
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("tools", [[], [TOOL]], ids=["no tools", "tools"])
+def test_a_session_goes_on_at_every_vendor(stand: Stand, lane: Lane, stream: bool, tools: list[Any]) -> None:
+    house = stand(lane)
+    asked: Any = {"model": "v/m", "max_tokens": 99, "messages": [*SESSION, GO_ON], "tools": tools}
+    with anthropic.Anthropic(base_url=house.nexus.anthropic, api_key="unused", max_retries=0) as client:
+        if stream:
+            with client.messages.stream(**asked) as events:
+                message = events.get_final_message()
+        else:
+            message = client.messages.create(**asked)
+    assert message.content
+    sent = house.upstream.requests[-1].body.decode()
+    for words in ("They spoke of rain.", "https://example.com/a", "stdout: 42", "19 degrees", "It rains."):
+        assert words in sent
+    for words in ("opaque", "What is new?"):
+        assert words not in sent
+    assert house.upstream.violations == []
