@@ -19,6 +19,7 @@ from nexus.protocols.chat.read_error import read_stream_error
 from nexus.protocols.chat.reasoning import (
     BARE,
     detail_signature,
+    in_order,
     is_another,
     is_block,
     plain_reasoning,
@@ -80,6 +81,20 @@ class StreamReader:
             self._read_words("text", words)
         else:
             self._read_chunk(chunk)
+        return self._take()
+
+    def read_whole(self, answer: Mapping[str, Json]) -> list[Event]:
+        """A complete answer instead of chunks, of which the first choice counts, whatever its index."""
+        first, *others = [mapping(choice) for choice in sequence(answer.get("choices"))] or [{}]
+        lost = {"choices": others, "logprobs": mapping(first.get("logprobs")), "moderation": answer.get("moderation")}
+        self._emit(*(name for name, value in lost.items() if value))
+        piece, *pieces = in_order(mapping(first.get("message")))
+        self._read_chunk({**answer, "choices": [{**first, "index": 0, "delta": piece, "message": None}]})
+        for piece in pieces:
+            self._read_choice({"delta": piece})
+            if "reasoning_details" in piece:
+                self._parts.end_reasoning()
+        self._finish, self.complete = first, True
         return self._take()
 
     def finish(self) -> list[Event]:
@@ -167,13 +182,13 @@ class StreamReader:
                 self._emit(words)
             elif words:
                 self._read_words(kind, words)
+        if (signature := vendor_signature(delta.get("extra_content"))) is not None:
+            self._parts.open("text").signature = signature
         for image in read_images(delta):
             if isinstance(image, str):
                 self._emit(image)
             else:
                 self._parts.add(image)
-        if (signature := vendor_signature(delta.get("extra_content"))) is not None:
-            self._parts.open("text").signature = signature
 
     def _read_reasoning(self, delta: Mapping[str, Json]) -> None:
         details = [(entry, read_detail(entry, BARE)) for entry in read_entries(delta)]

@@ -20,7 +20,7 @@ signatures guide, LiteLLM's page on reasoning content.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from nexus.conversation.parts import Part, Reasoning, Signature, Text, ToolCall
@@ -36,6 +36,27 @@ _TAGGED = "nexus."
 _TEXT, _SUMMARY, _ENCRYPTED = "reasoning.text", "reasoning.summary", "reasoning.encrypted"
 _THINKING, _REDACTED = "thinking", "redacted_thinking"
 _CLAUDE = "messages"
+_REASONING = frozenset({"reasoning", "reasoning_content", "reasoning_details", "thinking_blocks"})
+
+
+def in_order(message: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
+    """A complete message as deltas: reasoning comes first, or where a gateway like this one says that it was."""
+    calls = [{**mapping(call), "index": place} for place, call in enumerate(sequence(message.get("tool_calls")))]
+    if not (entries := read_entries(message)):
+        yield {**message, "tool_calls": calls}
+        return
+    words = text(message.get("content"))
+    said = made = 0
+    if plain := plain_reasoning(message) if not any(text(entry.get(_text_key(entry))) for entry in entries) else "":
+        yield {"reasoning_content": plain}
+    for entry in entries:
+        until, before = _position(entry)
+        until, before = min(max(until, said), len(words)), max(before, made)
+        yield {"content": words[said:until], "tool_calls": calls[made:before]}
+        yield {"reasoning_details": [entry]}
+        said, made = until, before
+    rest = {name: value for name, value in message.items() if name not in _REASONING}
+    yield {**rest, "tool_calls": calls[made:]} | ({"content": words[said:]} if said else {})
 
 
 def is_another(known: Mapping[str, Json], entry: Mapping[str, Json]) -> bool:

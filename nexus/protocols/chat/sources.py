@@ -17,7 +17,6 @@ from nexus.conversation.parts import Citation, Image, Inline, Link, Part, Text
 from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest
 from nexus.protocols.chat.reasoning import vendor_extra, vendor_signature, write_extra
-from nexus.protocols.checks import Drops
 from nexus.protocols.urls import data_url, read_url
 from nexus.wire import Json, count, mapping, sequence, text
 
@@ -66,39 +65,6 @@ def placed_citation(citation: Citation, spans: Iterable[Span]) -> tuple[int, Cit
     start = min(max(citation.start - found.start, 0), length)
     end = min(max(citation.end - found.start, start), length)
     return found.part, replace(citation, start=start, end=end)
-
-
-def with_citations(parts: list[Part], citations: Iterable[Citation], drops: Drops, before: int = 0) -> list[Part]:
-    """Adds citations to the parts of an answer whose content is ``before`` characters and then the texts of the
-    parts."""
-    spans: list[Span] = []
-    at = before
-    for index, part in enumerate(parts):
-        if isinstance(part, Text):
-            spans.append(Span(index, at, at + len(part.text)))
-            at += len(part.text)
-    for citation in citations:
-        if (placed := placed_citation(citation, spans)) is None:
-            drops.add("annotations")
-            continue
-        index, cited = placed
-        part = parts[index]
-        if isinstance(part, Text):
-            parts[index] = replace(part, citations=(*part.citations, cited))
-    return parts
-
-
-def with_sources(parts: list[Part], sources: list[Citation], drops: Drops) -> list[Part]:
-    """The parts, with ``sources`` as citations of the whole last text, if nothing else is cited."""
-    texts = [(at, part) for at, part in enumerate(parts) if isinstance(part, Text)]
-    if not sources or any(part.citations for _, part in texts):
-        return parts
-    if not texts:
-        drops.add("citations")
-        return parts
-    at, last = texts[-1]
-    parts[at] = replace(last, citations=tuple(replace(one, end=len(last.text)) for one in sources))
-    return parts
 
 
 def write_annotations(parts: Iterable[Part]) -> list[_Wire]:

@@ -150,6 +150,11 @@ class StreamParts:
                 raise ValueError("more arguments for a tool call whose arguments were complete")
         call.waiting.clear()
 
+    def end_reasoning(self) -> None:
+        """Ends reasoning that nothing can follow in its part."""
+        if self.prose is not None and self.prose.kind == "reasoning":
+            self._end_prose()
+
     def end_all(self) -> None:
         self._end_prose()
         self._end_calls(self.calls.all)

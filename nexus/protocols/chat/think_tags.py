@@ -6,7 +6,6 @@ White space around the thinking is removed. The result does not depend on how th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import Enum, auto
 from typing import Literal
 
@@ -98,12 +97,3 @@ _STEPS = {
     _State.CLOSED: ThinkTags._skip,
     _State.TEXT: ThinkTags._emit,
 }
-
-
-def untagged(pieces: Iterable[tuple[str, str]]) -> tuple[list[tuple[str, str]], int]:
-    """The pieces of a complete message, and the number of characters of its content before the text."""
-    tags = ThinkTags()
-    found: list[tuple[str, str]] = []
-    for kind, words in pieces:
-        found += tags.feed(words) if kind == "text" else [(kind, words)]
-    return [*found, *tags.finish()], tags.before
