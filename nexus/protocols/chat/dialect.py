@@ -15,7 +15,7 @@ from nexus.models import gpt
 from nexus.protocols.chat.held import HELD
 from nexus.protocols.checks import require
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import AnswerRelay, BrokenStream, Edited
+from nexus.protocols.dialect import AnswerRelay, Asked, BrokenStream, Edited
 from nexus.protocols.embeddings.asked import read_asked, write_answer
 from nexus.protocols.embeddings.shapes import OPENAI, EmbeddingsCodec
 from nexus.protocols.held import HeldCodec
@@ -30,6 +30,14 @@ class Chat(OpenAIDialect):
     operations: ClassVar[tuple[Operation, ...]] = (GENERATE.at("/chat/completions"), *PASSED, FILES, BATCHES)
     held: ClassVar[HeldCodec | None] = HELD
     id_prefix: ClassVar[str] = "chatcmpl-"
+
+    def open(self, operation: Operation, path: str, asked: Asked) -> Asked:
+        """A request that mixes dialects is given the form of this one."""
+        if operation.relay != "answer":
+            return asked
+        from nexus.protocols.chat.mixed import unmixed
+
+        return unmixed(asked)
 
     def check(self, document: Mapping[str, Json], operation: Operation) -> None:
         if operation.relay == "answer":

@@ -14,9 +14,7 @@ from nexus.protocols.loader import vendor
 from nexus.wire import Json
 from tests.protocols.chat.asked import HI, ask
 from tests.protocols.sent import BEST
-from tests.server.vendors import LANES, Lane, Stand, stand
-
-__all__ = ["stand"]
+from tests.server.vendors import LANES, Lane, Stand
 
 CONFIGS: dict[str, tuple[dict[str, Json], Thinking | None]] = {
     "a budget": ({"thinking_budget": 2000}, Thinking(True, budget=2000, visible=False)),
