@@ -18,7 +18,6 @@ def with_hint_outside(result: ToolResult) -> ToolResult:
 
 
 def has_cache_hints(request: Request) -> bool:
-    """Whether the request contains any breakpoint."""
     parts = [part for message in request.messages for part in message.parts]
     inner = [one for part in parts if isinstance(part, ToolResult) for one in part.parts]
     return any(getattr(holder, "cache", None) for holder in (*request.system, *request.tools, *parts, *inner))

@@ -57,7 +57,6 @@ def estimate(request: Request) -> Estimate:
 
 
 def _parts(part: Part) -> Iterator[Part]:
-    """A part, or the parts that it contains."""
     if isinstance(part, ToolResult):
         for held in part.parts:
             yield from _parts(held)

@@ -92,6 +92,8 @@ class VendorCodec:
     """The side towards vendors."""
 
     write_request: Callable[[Request, Target], VendorRequest]
+    """Raises InvalidRequest and UnsupportedFeature with the name of the neutral field."""
+
     read_response: Callable[[Document, AnswerOrigin], ReadResponse]
     stream_reader: Callable[[AnswerOrigin], StreamReader]
     read_error: Callable[[int, Mapping[str, str], bytes], VendorFailure]
@@ -111,6 +113,8 @@ class ClientCodec:
     """The side towards clients."""
 
     read_request: Callable[[Document], ReadRequest]
+    """Raises InvalidRequest and UnsupportedFeature with the path in ``param``."""
+
     write_response: Callable[[Response, Envelope], dict[str, Json]]
     stream_writer: Callable[[Envelope], StreamWriter]
     fields: Mapping[str, Disposition]

@@ -102,7 +102,6 @@ def _sized(layout: str, text: str) -> bytes:
 
 
 def event_message(event: str, payload: bytes) -> bytes:
-    """An event as bytes."""
     headers = {":event-type": event, ":content-type": "application/json", ":message-type": "event"}
     return encode(EventMessage(payload, headers))
 

@@ -42,7 +42,6 @@ _UNTOLD = frozenset({"application/octet-stream", "binary/octet-stream"})
 
 
 def media_type_of(title: str | None) -> str | None:
-    """The media type of a file by its name."""
     return _EXTENSIONS.get((title or "").rpartition(".")[2].lower())
 
 

@@ -23,7 +23,6 @@ TIERS: Mapping[str, str] = {
 
 
 def read_effort(value: Json, path: str, *, visible: bool = True) -> Thinking | None:
-    """Raises InvalidRequest."""
     match value:
         case None:
             return None
@@ -61,6 +60,5 @@ def read_format(value: Json, path: str, inner: str = "") -> OutputFormat | None:
 
 
 def write_schema(format: OutputFormat) -> dict[str, Json]:
-    """The schema of an answer with its name."""
     given = only({"description": format.description, "strict": format.strict})
     return {"name": format.name or "answer", "schema": format.schema, **given}

@@ -50,7 +50,6 @@ def judging(judges: Iterable[tuple[Sequence[str], Judge]]) -> Rules:
 
 
 def removing(paths: Iterable[Sequence[str]]) -> Rules:
-    """Rules that remove the members at ``paths``."""
     return judging((path, remove) for path in paths)
 
 

@@ -1,7 +1,6 @@
-"""Tool calls in a form that a vendor accepts: their ids, their arguments, and tools that take free text.
+"""Tool calls in a form that a vendor accepts: the forced one, ids, arguments, and tools that take free text.
 
-Sources: custom tools in openai.types.chat and
-openai.types.responses.
+Sources: custom tools in openai.types.chat and openai.types.responses.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from collections.abc import Mapping
 
 from nexus.conversation.parts import Request, Tool
 from nexus.dataclasses import dataclass
+from nexus.errors import InvalidRequest
 from nexus.wire import Json, decode, decode_object, digest, encode, text
 
 
@@ -64,6 +64,17 @@ PARAMETERS: Mapping[str, Json] = {
     "required": ["input"],
     "additionalProperties": False,
 }
+
+
+def check_choice(request: Request) -> None:
+    """Raises InvalidRequest if a tool must be called that is not there."""
+    choice, names = request.tool_choice, {tool.name for tool in request.tools}
+    if choice is None or choice.mode in ("auto", "none"):
+        return
+    if not names:
+        raise InvalidRequest.about("tool_choice", "a tool must be called, but there are no tools")
+    if choice.mode == "tool" and choice.name not in names:
+        raise InvalidRequest.about("tool_choice", f"there is no tool named {choice.name}")
 
 
 @dataclass(frozen=True, slots=True)

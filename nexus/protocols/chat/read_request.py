@@ -33,7 +33,6 @@ from nexus.wire import Json
 
 
 def read_request(body: Mapping[str, Json]) -> ReadRequest:
-    """Raises InvalidRequest and UnsupportedFeature with the path in ``param``."""
     drops = dropped_by(READS, body)
     _check_choices(body)
     images = _read_modalities(body)

@@ -27,5 +27,4 @@ def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadRespons
 
 
 def is_answer(body: Mapping[str, Json]) -> bool:
-    """Whether a 200 contains an answer."""
     return isinstance(body.get("choices"), list) and not body.get("error")

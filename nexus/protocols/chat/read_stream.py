@@ -256,6 +256,5 @@ def plain_words(chunk: Mapping[str, Json], tier: str) -> str | None:
 
 
 def holds_more(holder: Mapping[str, Json], known: frozenset[str]) -> bool:
-    """Whether it has anything besides the known members."""
     more = holder.keys() - known
     return bool(more) and any(holder[name] is not None for name in more)

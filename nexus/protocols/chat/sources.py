@@ -68,7 +68,6 @@ def placed_citation(citation: Citation, spans: Iterable[Span]) -> tuple[int, Cit
 
 
 def write_annotations(parts: Iterable[Part]) -> list[_Wire]:
-    """For a client."""
     written: list[_Wire] = []
     before = 0
     for part in parts:

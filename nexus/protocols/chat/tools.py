@@ -128,7 +128,6 @@ def _need_function(entry: Mapping[str, Json], path: str, where: str) -> None:
 
 
 def read_calls(message: Mapping[str, Json], path: str) -> list[ToolCall]:
-    """The calls in an assistant message of the history."""
     if message.get("tool_calls") is None:
         return []
     return [_read_call(entry, at) for entry, at in objects_in(message["tool_calls"], f"{path}.tool_calls")]

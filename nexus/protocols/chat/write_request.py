@@ -22,7 +22,7 @@ from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.dispositions import left_out, level_of, tier_of
 from nexus.protocols.openai_request import TIERS, write_schema
 from nexus.protocols.openai_schemas import fit
-from nexus.protocols.tool_calls import openai_user
+from nexus.protocols.tool_calls import check_choice, openai_user
 from nexus.wire import Json, only
 
 _SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias")
@@ -51,17 +51,14 @@ def write_request(request: Request, target: Target) -> VendorRequest:
 
 
 def _write_tools(request: Request, server: ChatServer, body: dict[str, Json], drops: Drops) -> None:
+    check_choice(request)
     if not request.tools:
-        if request.tool_choice is not None and request.tool_choice.mode in ("required", "tool"):
-            raise InvalidRequest("a tool must be called, but there are no tools", param="tool_choice")
         return
     body["tools"] = write_tools(request.tools, server)
     if any(tool.cache for tool in request.tools) and not server.cache_control:
         drops.add("cache")
-    if (choice := request.tool_choice) is not None:
-        if choice.mode == "tool" and all(tool.name != choice.name for tool in request.tools):
-            raise InvalidRequest.about("tool_choice", f"there is no tool {choice.name}")
-        body["tool_choice"] = write_choice(choice)
+    if request.tool_choice is not None:
+        body["tool_choice"] = write_choice(request.tool_choice)
     if request.parallel_tools is not None:
         body["parallel_tool_calls"] = request.parallel_tools
 

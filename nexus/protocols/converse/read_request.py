@@ -41,7 +41,6 @@ _STOP_PATHS = frozenset({"/stop_sequence", "/delta/stop_sequence"})
 
 
 def read_request(body: Body) -> ReadRequest:
-    """Raises InvalidRequest, UnsupportedFeature."""
     drops = dropped_by(READS, body, _IN_PATH)
     config, output = maybe_object(body, "inferenceConfig"), maybe_object(body, "outputConfig")
     more, tools = maybe_object(body, _MORE), maybe_object(body, "toolConfig")

@@ -37,7 +37,6 @@ def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadRespons
 
 
 def is_answer(body: Mapping[str, Json]) -> bool:
-    """Whether a 200 contains an answer."""
     return not {"output", "stopReason", "usage"}.isdisjoint(body)
 
 

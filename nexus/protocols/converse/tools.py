@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Literal
 
-from nexus.conversation.parts import OutputFormat, Request, Tool, ToolCall
+from nexus.conversation.parts import OutputFormat, Request, Tool, ToolCall, ToolChoice
 from nexus.dataclasses import dataclass, replace
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.bedrock import PROPERTY_KEYS
@@ -23,6 +23,7 @@ from nexus.protocols.json_schema.closed import Closed, NotClosed
 from nexus.protocols.json_schema.keys import Forms
 from nexus.protocols.json_schema.roots import describe, modern_root
 from nexus.protocols.json_schema.strict import FORMAT, close_format, strict_tools
+from nexus.protocols.tool_calls import check_choice
 from nexus.wire import Json, encode, only
 
 ANSWER_TOOL = "json_answer"
@@ -64,27 +65,22 @@ def plan_tools(request: Request, draft: Draft) -> ToolPlan:
 
 
 def _chosen(request: Request, draft: Draft) -> ToolPlan:
-    choice = request.tool_choice
-    mode = "auto" if choice is None else choice.mode
+    check_choice(request)
+    choice = request.tool_choice or ToolChoice("auto")
     tools = request.tools
     if has_tool_parts(request):
         tools = tools or _remembered(request)
-        if mode == "none":
+        if choice.mode == "none":
             draft.drops.add("tool_choice")
-    elif mode == "none":
+    elif choice.mode == "none":
         tools = ()
-    match mode:
+    match choice.mode:
         case "auto" | "none":
             return ToolPlan(tools)
         case "required":
-            if not request.tools:
-                raise InvalidRequest("tool_choice requires a tool, but there are no tools", param="tool_choice")
             return ToolPlan(tools, "any")
         case "tool":
-            name = choice.name if choice is not None else None
-            if name not in {tool.name for tool in request.tools}:
-                raise InvalidRequest(f"tool_choice names {name!r}, which is not among the tools", param="tool_choice")
-            return ToolPlan(tools, "tool", name)
+            return ToolPlan(tools, "tool", choice.name)
 
 
 def _remembered(request: Request) -> tuple[Tool, ...]:

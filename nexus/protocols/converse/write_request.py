@@ -44,7 +44,6 @@ _SERVICE_TIERS: Mapping[str, str | None] = {
 
 
 def write_request(request: Request, target: Target) -> VendorRequest:
-    """Raises InvalidRequest, UnsupportedFeature."""
     request, renaming = rename(request, TOOL_NAMES, PROPERTY_KEYS)
     draft = Draft(target.converse)
     tools = plan_tools(request, draft)

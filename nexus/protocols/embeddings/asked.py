@@ -45,7 +45,6 @@ class Vectors:
 
 
 def read_asked(document: Mapping[str, Json]) -> Asked:
-    """Raises InvalidRequest."""
     return Asked(
         _texts(document.get("input")),
         positive(document, "dimensions"),
@@ -59,7 +58,6 @@ def read_asked(document: Mapping[str, Json]) -> Asked:
 def write_answer(
     vectors: Sequence[Sequence[float]], tokens: int, asked: Asked, document: Mapping[str, Json]
 ) -> dict[str, Json]:
-    """To the request ``document``."""
     data: list[Json] = [
         {"object": "embedding", "index": index, "embedding": _packed(vector) if asked.base64 else list(vector)}
         for index, vector in enumerate(vectors)

@@ -29,7 +29,6 @@ _KNOWN = frozenset({"model", "content", "taskType", "outputDimensionality"})
 
 
 def read_asked(document: Mapping[str, Json]) -> Asked:
-    """Raises InvalidRequest, UnsupportedFeature."""
     document = mapping(camel(dict(document)))
     several = document.get("requests")
     if several is None:
@@ -62,7 +61,6 @@ def read_asked(document: Mapping[str, Json]) -> Asked:
 def write_answer(
     vectors: Sequence[Sequence[float]], tokens: int, asked: Asked, document: Mapping[str, Json]
 ) -> dict[str, Json]:
-    """To the request ``document``."""
     usage: Json = {"promptTokenCount": tokens}
     found: list[Json] = [{"values": list(vector)} for vector in vectors]
     if document.get("requests") is None:

@@ -97,7 +97,6 @@ def _document(source: Inline | Link | Text, param: str) -> Inline | Link | Text:
 
 
 def as_bytes(source: Inline | Text) -> Inline:
-    """Text as a file."""
     if isinstance(source, Inline):
         return source
     return Inline("text/plain", base64.b64encode(source.text.encode()).decode())
@@ -132,7 +131,6 @@ def _file_data(url: str, default: str | None, gemini: Gemini, param: str) -> dic
 
 
 def _type_of(path: str) -> str | None:
-    """The media type by a path's extension."""
     name, dot, extension = path.rpartition("/")[2].rpartition(".")
     return _TYPES.get(extension.lower()) if dot and name else None
 

@@ -37,7 +37,6 @@ def several(value: Json, path: str) -> Iterator[tuple[Body, str]]:
 
 
 def read_contents(value: Json, drops: Drops) -> tuple[Message, ...]:
-    """Raises InvalidRequest, UnsupportedFeature."""
     calls = _Calls()
     messages: list[Message] = []
     turn: _ModelTurn | None = None

@@ -25,7 +25,6 @@ _TIERS = {"standard": "default", "SERVICE_TIER_STANDARD": "default"}
 
 
 def read_request(body: Body) -> ReadRequest:
-    """Raises InvalidRequest, UnsupportedFeature."""
     body = mapping(camel(dict(body)))
     drops = dropped_by(READS, body, _IN_PATH)
     config = maybe_object(body, "generationConfig")

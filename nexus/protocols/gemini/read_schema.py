@@ -25,7 +25,6 @@ _ONES = frozenset({"items", "additionalProperties", "not"})
 
 
 def read_schema(schema: Schema, path: str, depth: int = 0) -> dict[str, Json]:
-    """Raises InvalidRequest."""
     if depth > MOST_DEEP:
         raise InvalidRequest.about(path, "the schema is nested too deeply")
     written: dict[str, Json] = {}

@@ -21,10 +21,10 @@ from nexus.protocols.gemini.schema import write_schema
 from nexus.protocols.json_schema.keys import Forms
 from nexus.protocols.json_schema.remembered import remembered
 from nexus.protocols.json_schema.roots import describe, object_root
+from nexus.protocols.tool_calls import check_choice
 from nexus.protocols.web_search import without_search
 from nexus.wire import Json, mapping, only
 
-_AUTO = ToolChoice("auto")
 _MODES: Mapping[str, str] = {"auto": "AUTO", "none": "NONE", "required": "ANY", "tool": "ANY"}
 
 
@@ -99,17 +99,13 @@ def _unsearched(request: Request, drops: Drops) -> Request:
 
 
 def _checked_choice(request: Request) -> ToolChoice:
-    choice = request.tool_choice or _AUTO
-    if choice.mode in ("required", "tool") and not request.tools:
-        raise InvalidRequest("tool_choice requires a tool, but the request has no tools", param="tool_choice")
-    if choice.mode == "tool" and choice.name not in {tool.name for tool in request.tools}:
-        raise InvalidRequest(f"tool_choice names {choice.name!r}, which is not among the tools", param="tool_choice")
+    check_choice(request)
     seen: set[str] = set()
     for index, tool in enumerate(request.tools):
         if tool.name in seen:
             raise InvalidRequest(f"two tools are named {tool.name!r}", param=f"tools.{index}.name")
         seen.add(tool.name)
-    return choice
+    return request.tool_choice or ToolChoice("auto")
 
 
 def _note_hints(request: Request, drops: Drops) -> None:

@@ -39,7 +39,6 @@ _PENALTIES = {"presence_penalty": "presencePenalty", "frequency_penalty": "frequ
 
 
 def write_request(request: Request, target: Target) -> VendorRequest:
-    """Raises UnsupportedFeature and InvalidRequest by the name of the neutral field."""
     drops = Drops()
     request, renaming = rename(request, TOOL_NAMES, target.gemini.property_keys)
     system, contents = _write_conversation(request, target.gemini, drops)

@@ -21,7 +21,6 @@ _NAMING = frozenset({*_LISTS, *_BY_NAME})
 
 
 def keys_of(schema: Json) -> Iterator[str]:
-    """Every name that a property has, at any depth."""
     for here in nodes(schema):
         if _NAMING.isdisjoint(here):
             continue
@@ -53,7 +52,6 @@ def _names(value: Json, forms: Forms) -> Json:
 
 
 def renamed_value(value: Json, forms: Forms) -> Json:
-    """Renames keys of objects, at any depth."""
     match value:
         case dict():
             return {forms.get(name, name): renamed_value(inside, forms) for name, inside in value.items()}

@@ -72,7 +72,6 @@ def rebuilt(schema: Schema, change: Callable[[Json, str], Json]) -> dict[str, Js
 
 
 def required_of(schema: Schema) -> list[str]:
-    """The names of required properties."""
     return [name for name in sequence(schema.get("required")) if isinstance(name, str)]
 
 

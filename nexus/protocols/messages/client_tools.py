@@ -247,7 +247,6 @@ class Members:
         self._members = {tool.name: tool for tool in request.tools if isinstance(tool, Member)}
 
     def named(self, name: str) -> dict[str, Json]:
-        """The members of a tool_use that name its tool."""
         member = self._members.get(name)
         return {"name": name} if member is None else {"name": member.member, "toolset_name": member.toolset}
 

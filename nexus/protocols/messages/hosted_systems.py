@@ -24,7 +24,6 @@ def has_systems(document: Mapping[str, Json]) -> bool:
 
 
 def systems_as_users(raw: bytes) -> bytes:
-    """The body without messages of the role ``system``."""
     messages = sequence(mapping(decode(raw)).get("messages"))
     verdicts: list[bytes | None] = [None] * len(messages)
     turns = groupby(range(len(messages)), lambda at: mapping(messages[at]).get("role") == "assistant")
@@ -49,7 +48,6 @@ def _is_system(message: Json) -> bool:
 
 
 def _spelled(raw: bytes) -> list[bytes]:
-    """The messages as raw bytes."""
     met: list[bytes] = []
     cut(raw, {"messages": {ANY: met.append}})
     return met

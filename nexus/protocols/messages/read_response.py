@@ -21,7 +21,6 @@ from nexus.wire import Json, encode, mapping, sequence, text
 
 
 def is_answer(body: Mapping[str, Json]) -> bool:
-    """Whether a 200 contains an answer."""
     return isinstance(body.get("content"), list) and body.get("type") != "error"
 
 

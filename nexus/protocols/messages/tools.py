@@ -10,7 +10,7 @@ from dataclasses import field
 
 from nexus.conversation.parts import OutputFormat, Request, Tool, ToolCall, WebSearch
 from nexus.dataclasses import dataclass
-from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.errors import UnsupportedFeature
 from nexus.models.claude import PROPERTY_KEYS, STRICT_LIMITS, Claude
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Target
@@ -21,6 +21,7 @@ from nexus.protocols.json_schema.roots import describe, modern_root
 from nexus.protocols.json_schema.strict import FORMAT, strict_tools
 from nexus.protocols.messages.answer_form import plan_form
 from nexus.protocols.messages.write_parts import Block, write_cache
+from nexus.protocols.tool_calls import check_choice
 from nexus.wire import only
 
 ANSWER_TOOL = "answer"
@@ -98,21 +99,11 @@ def _write_tool(tool: Tool, at: int, held: Block, drops: Drops) -> Block:
 
 
 def _write_choice(request: Request) -> Block | None:
+    check_choice(request)
     choice = request.tool_choice
-    if choice is None:
+    if choice is None or not request.tools:
         return None
-    names = [tool.name for tool in request.tools]
-    match choice.mode:
-        case "auto" | "none":
-            return {"type": choice.mode} if names else None
-        case "required":
-            if not names:
-                raise InvalidRequest.about("tool_choice", "a tool is required, but there are no tools")
-            return {"type": "any"}
-        case "tool":
-            if choice.name not in names:
-                raise InvalidRequest.about("tool_choice", f"there is no tool {choice.name}")
-            return {"type": "tool", "name": choice.name}
+    return only({"type": "any" if choice.mode == "required" else choice.mode, "name": choice.name})
 
 
 def _answer_by_tool(format: OutputFormat, request: Request, tooling: Tooling) -> None:

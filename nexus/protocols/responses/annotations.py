@@ -31,7 +31,6 @@ def read_annotation(entry: Mapping[str, Json]) -> Citation | str:
 
 
 def read_annotations(part: Mapping[str, Json]) -> tuple[Citation, ...]:
-    """The citations of the text of a vendor's content part."""
     read = (read_annotation(mapping(entry)) for entry in sequence(part.get("annotations")))
     return tuple(one for one in read if isinstance(one, Citation))
 

@@ -280,5 +280,4 @@ def describe(run: ClientRun, wire: Body) -> str:
 
 
 def write_arguments(run: ClientRun, item: Body, path: str) -> str:
-    """The function arguments for a call in the history."""
     return encode(run.read(item, path)).decode()

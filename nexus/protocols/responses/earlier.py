@@ -46,7 +46,6 @@ def is_reference(item: Body) -> bool:
 
 
 def refers(body: Body) -> bool:
-    """Whether a request refers to anything."""
     items = sequence(body.get("input"))
     return bool(body.get("previous_response_id")) or any(is_reference(mapping(item)) for item in items)
 
@@ -142,5 +141,4 @@ NOTHING = Earlier({}, None)
 
 
 def stored_answer(record: Body) -> Mapping[str, Json]:
-    """The answer as a client fetches it."""
     return mapping(record.get("answer"))

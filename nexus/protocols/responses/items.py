@@ -66,7 +66,6 @@ class ItemComposer(ABC):
     def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]: ...
 
     def cite(self, citation: Citation) -> list[ResponseEvent]:
-        """A citation in the item."""
         return []
 
     @property

@@ -159,6 +159,5 @@ def has_content(kind: str, event: Mapping[str, Json]) -> bool:
 
 
 def _is_filled(item: Mapping[str, Json]) -> bool:
-    """Whether an added item already has content."""
     members = _ITEMS.get(text(item.get("type")))
     return item.get("status") not in _RUNNING if members is None else any(map(item.get, members))

@@ -90,12 +90,10 @@ def _chosen_run(kind: str, path: str, tools: tuple[Tool, ...]) -> Tool:
 
 
 def write_choice(choice: ToolChoice, tools: Iterable[Tool]) -> Json:
-    """Raises InvalidRequest for a tool that is not there."""
+    """For a choice among these tools (tool_calls.check_choice)."""
     if choice.mode != "tool":
         return choice.mode
-    tool = next((tool for tool in tools if tool.name == choice.name), None)
-    if tool is None:
-        raise InvalidRequest.about("tool_choice", f"there is no tool {choice.name}")
+    tool = next(tool for tool in tools if tool.name == choice.name)
     if isinstance(tool, ClientTool):
         named = {"name": tool.wire["name"]} if "name" in tool.wire else {}
         return {"type": text(tool.wire.get("type"))} | named

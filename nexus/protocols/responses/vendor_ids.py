@@ -50,7 +50,6 @@ def sealed_id(content: str) -> str:
 
 
 def given_ids(document: Mapping[str, Json]) -> Iterator[str]:
-    """The ids in an answer, a list or an event."""
     holders = [document, mapping(document.get("response")), mapping(document.get("item"))]
     for name in ("output", "data"):
         holders += [mapping(item) for holder in holders[:2] for item in sequence(holder.get(name))]

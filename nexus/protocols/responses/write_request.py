@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nexus.conversation.parts import OutputFormat, Request, Thinking
-from nexus.errors import InvalidRequest
 from nexus.models import efforts
 from nexus.models.gpt import GPT, LEAST_OUTPUT
 from nexus.protocols import cutter
@@ -23,7 +22,7 @@ from nexus.protocols.responses.fields import WRITES
 from nexus.protocols.responses.tool_choice import write_choice
 from nexus.protocols.responses.tools import write_tools
 from nexus.protocols.responses.write_items import write_items
-from nexus.protocols.tool_calls import openai_user
+from nexus.protocols.tool_calls import check_choice, openai_user
 from nexus.wire import Json, mapping, only
 
 _TIERS = {**TIERS, "ultrafast": "ultrafast"}
@@ -61,14 +60,12 @@ def write_request(request: Request, target: Target) -> VendorRequest:
 
 
 def _write_tools(request: Request, body: dict[str, Json]) -> None:
-    choice = request.tool_choice
+    check_choice(request)
     if not request.tools:
-        if choice is not None and choice.mode in ("required", "tool"):
-            raise InvalidRequest.about("tool_choice", "a tool must be called, but there are no tools")
         return
     body["tools"] = write_tools(request.tools, runs=False)
-    if choice is not None:
-        body["tool_choice"] = write_choice(choice, request.tools)
+    if request.tool_choice is not None:
+        body["tool_choice"] = write_choice(request.tool_choice, request.tools)
     if request.parallel_tools is not None:
         body["parallel_tool_calls"] = request.parallel_tools
 

@@ -26,7 +26,6 @@ class StreamWriter(OrderedWriter):
 
     @property
     def whole(self) -> Mapping[str, Json] | None:
-        """The answer, once it is complete."""
         return self._composer.response if self._composer.complete else None
 
     def _write(self, event: Event) -> bytes:
