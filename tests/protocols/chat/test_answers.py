@@ -327,3 +327,36 @@ def test_any_interleaving_of_parallel_calls(plan: tuple[list[tuple[int, str]], l
 def test_deltas_hold_no_empty_pieces() -> None:
     for case in STREAMS:
         assert all(event.text for event in events_of([stream(case)]) if isinstance(event, PartDelta))
+
+
+def message_of(**members: object) -> tuple[Part, ...]:
+    body = {"choices": [{"message": {"role": "assistant", **members}, "finish_reason": "stop"}]}
+    return read_response(body, origin()).response.parts
+
+
+def test_thinking_between_texts_keeps_its_place() -> None:
+    def thought(words: str) -> dict[str, object]:
+        return {"type": "thinking", "thinking": [{"type": "text", "text": words}]}
+
+    content = [thought("a"), {"type": "text", "text": "b"}, thought("c"), {"type": "text", "text": "d"}]
+    assert message_of(content=content) == (Reasoning("a", OWN), Text("b"), Reasoning("c", OWN), Text("d"))
+
+
+def test_another_gateway_tells_where_reasoning_was() -> None:
+    details = [
+        {"type": "reasoning.text", "text": "first", "signature": "s", "index": 0},
+        {"type": "reasoning.text", "text": "then", "index": 1, "position": [2, 1]},
+    ]
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    second = {**call, "id": "c2"}
+    parts = message_of(
+        content="ab", reasoning_content="firstthen", reasoning_details=details, tool_calls=[call, second]
+    )
+    signed = Signature("chat", '{"index":0,"signature":"s","type":"reasoning.text"}')
+    assert parts == (
+        Reasoning("first", signed),
+        Text("ab"),
+        ToolCall("c1", "f", "{}"),
+        Reasoning("then", OWN),
+        ToolCall("c2", "f", "{}"),
+    )
