@@ -16,6 +16,7 @@ from nexus.errors import InvalidRequest
 from nexus.models.names import ClaudeName
 from nexus.protocols.checks import Drops
 from nexus.protocols.messages.hosted import NOTHING, Extra, betas_in, fit_host, readable
+from nexus.protocols.messages.hosted_server_tools import without_server_tools
 from nexus.protocols.messages.hosted_thinking import fit_thinking
 from nexus.protocols.rewrite import ANY, REMOVE, Judge, Rules, judging, remove, rewrite
 from nexus.providers.bedrock.claude import (
@@ -60,8 +61,9 @@ def invoke_body(
     """
     claude, takes = claude_of(model), profile(model)
     raw, unknown = fit_host(raw, extra, KNOWN, takes_systems=takes.system_role)
+    raw, served = without_server_tools(raw)
     raw, unthought = fit_thinking(raw, mapping(decode(raw)), takes)
-    draft = _Draft(answers, Drops((*unknown, *unthought)))
+    draft = _Draft(answers, Drops((*unknown, *served, *unthought)))
 
     def first() -> bytes:
         # By now the walk has read the betas in the body, and found the fields that need one.

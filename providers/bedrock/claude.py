@@ -3,11 +3,11 @@
 This table is the only source of these facts. A beta or field that is not known to be accepted is removed: Bedrock
 answers 400 to every name that it does not know, and a client written for Anthropic's own API cannot know that. Content
 is never removed; fields that belong to content (server tools, ``mcp_servers``, ``container``, ``thread``) are
-forwarded, and Bedrock rejects them in its own words. As known in November 2026. Sources: AWS, "Anthropic Claude
-Messages API" (request, tool use, compaction, structured outputs) and model cards; platform.claude.com, "Claude on
-Amazon Bedrock"; calls reported by others: anthropics/claude-code 32820, 49370, 56595, 82549,
-anthropics/anthropic-sdk-python 1759, BerriAI/litellm 29206, 32658, 32831, 33193, 41203, router-for-me/CLIProxyAPI 4750,
-lobehub/lobehub 19876.
+forwarded, and Bedrock rejects them in its own words; what server tools found in earlier turns becomes text. As known in
+November 2026. Sources: AWS, "Anthropic Claude Messages API" (request, tool use, compaction, structured outputs) and
+model cards; platform.claude.com, "Claude on Amazon Bedrock"; calls reported by others: anthropics/claude-code 32820,
+49370, 56595, 82549, anthropics/anthropic-sdk-python 1759, BerriAI/litellm 29206, 32658, 32831, 33193, 41203,
+router-for-me/CLIProxyAPI 4750, lobehub/lobehub 19876.
 
 Mid-conversation ``role = system`` messages: models from 4.8 on accept them (except Sonnet 5); older ones reject the
 whole request. For those, their text joins the adjacent user turn, marked, which keeps the cached prefix before it.

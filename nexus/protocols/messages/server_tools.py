@@ -49,7 +49,7 @@ def read_result(block: Block) -> ToolResult:
     """A result without its cache hint."""
     content = block.get("content")
     failed = block.get("is_error") is True or text(mapping(content).get("type")).endswith("_error")
-    return ToolResult(text(block.get("tool_use_id")), (Text(_words(content)),), is_error=failed)
+    return ToolResult(text(block.get("tool_use_id")), (Text(words_of(content)),), is_error=failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +86,13 @@ def turns(role: Role, parts: Sequence[Part], at: str) -> list[Message]:
 _USERS = (ToolResult, Summary)
 
 
-def _words(value: Json) -> str:
+def words_of(value: Json) -> str:
+    """What can be read of a result's content."""
     match value:
         case str():
             return value
         case list():
-            return "\n".join(filter(None, map(_words, value)))
+            return "\n".join(filter(None, map(words_of, value)))
         case dict():
             return _block_words(value)
         case _:
@@ -105,10 +106,10 @@ def _block_words(block: Block) -> str:
         case "web_search_result":
             return f"- {text(block.get('title'))}: {text(block.get('url'))}"
         case "web_fetch_result":
-            return "\n".join(filter(None, (text(block.get("url")), _words(block.get("content")))))
+            return "\n".join(filter(None, (text(block.get("url")), words_of(block.get("content")))))
         case "document":
             source = mapping(block.get("source"))
-            body = _words(source.get("content")) or text(source.get("data"))
+            body = words_of(source.get("content")) or text(source.get("data"))
             words = body if source.get("type") in ("text", "content") else f"({text(source.get('media_type'))})"
             return "\n".join(filter(None, (text(block.get("title")), words)))
         case _:

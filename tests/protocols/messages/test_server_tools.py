@@ -10,11 +10,11 @@ import pytest
 from nexus.conversation.parts import Message, Text, ToolCall, ToolResult
 from nexus.errors import InvalidRequest
 from nexus.protocols.codec import ReadRequest
+from nexus.protocols.messages.hosted_server_tools import without_server_tools
 from nexus.protocols.messages.read_request import read_request
 from nexus.protocols.messages.server_tools import Summary
-from tests.server.vendors import LANES, RESPONSES, Lane, Stand, stand
-
-__all__ = ["stand"]
+from nexus.wire import encode
+from tests.server.vendors import LANES, RESPONSES, Lane, Stand
 
 ASKED: Any = {"role": "user", "content": "What is new?"}
 GO_ON: Any = {"role": "user", "content": "Go on."}
@@ -195,3 +195,50 @@ def test_a_session_goes_on_at_every_vendor(stand: Stand, lane: Lane, stream: boo
     for words in ("opaque", "What is new?"):
         assert words not in sent
     assert house.upstream.violations == []
+
+
+def test_claude_on_bedrock_reads_results_as_text(stand: Stand) -> None:
+    house = stand(next(lane for lane in LANES if lane.name == "bedrock claude"))
+    cited = {"type": "web_search_result_location", "url": "u", "title": "t", "encrypted_index": "i", "cited_text": "c"}
+    turn = [
+        {"type": "thinking", "thinking": "Hm.", "signature": "EuYBCkQ="},
+        SEARCH,
+        FOUND | {"cache_control": {"type": "ephemeral"}},
+        {"type": "text", "text": "It rains.", "citations": [cited]},
+        CALL,
+    ]
+    messages: list[Any] = [
+        ASKED,
+        {"role": "assistant", "content": turn},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "19 degrees"}]},
+        {"role": "assistant", "content": [SEARCH | {"id": "srvtoolu_3"}]},
+        GO_ON,
+    ]
+    with anthropic.Anthropic(base_url=house.nexus.anthropic, api_key="unused", max_retries=0) as client:
+        raw = client.messages.with_raw_response.create(model="v/m", max_tokens=99, messages=messages, tools=[TOOL])
+    words = "- Today: https://example.com/a"
+    assert house.upstream.requests[-1].json["messages"][1:4:2] == [
+        {
+            "role": "assistant",
+            "content": [
+                turn[0],
+                {
+                    "type": "text",
+                    "text": f'Result of web_search for {{"query":"news"}}:\n{words}\n{words}',
+                    "cache_control": {"type": "ephemeral"},
+                },
+                {"type": "text", "text": "It rains."},
+                CALL,
+            ],
+        },
+        {"role": "assistant", "content": [{"type": "text", "text": "(A tool was called; there is no result.)"}]},
+    ]
+    dropped = raw.headers["x-nexus-dropped"].split(", ")
+    assert {"messages.content.server_tool_use", "messages.content.web_search_tool_result"} <= set(dropped)
+    assert house.upstream.violations == []
+
+
+def test_claude_on_bedrock_keeps_a_search_for_tools() -> None:
+    search = {"type": "server_tool_use", "id": "s", "name": "tool_search_tool_regex", "input": {"pattern": "x"}}
+    raw = encode({"messages": [{"role": "assistant", "content": [search]}]})
+    assert without_server_tools(raw) == (raw, ())
