@@ -9,7 +9,8 @@ from __future__ import annotations
 import queue
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from nexus.errors import Overloaded
@@ -24,8 +25,6 @@ CONNECTIONS = 8
 _NOT_ANSWERED = 0
 """The call number that marks a call as needing no answer."""
 
-Ends = tuple[socket.socket, socket.socket]
-
 
 class Lost(Exception):
     """The supervisor did not answer."""
@@ -35,10 +34,18 @@ class Refused(Exception):
     """A call failed in the supervisor; its log says why."""
 
 
-def connected(count: int = CONNECTIONS) -> list[Ends]:
-    """Returns connections for one worker: pairs of the supervisor's end and the worker's. They have no path that other
-    programs could open."""
-    return [socket.socketpair() for _ in range(count)]
+@contextmanager
+def pairs(count: int) -> Iterator[list[tuple[socket.socket, socket.socket]]]:
+    """Connections to fork with: pairs of the parent's end and the child's. In the parent the child's ends are closed at
+    the end, on an exception the parent's too. They have no path that other programs could open."""
+    with ExitStack() as theirs, ExitStack() as own:
+        ends = []
+        for _ in range(count):
+            ends.append(socket.socketpair())
+            own.enter_context(ends[-1][0])
+            theirs.enter_context(ends[-1][1])
+        yield ends
+        own.pop_all()
 
 
 class Link:

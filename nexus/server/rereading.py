@@ -16,6 +16,7 @@ from contextlib import suppress
 from functools import partial
 from typing import NoReturn
 
+from nexus.processes.link import pairs
 from nexus.processes.poller import Poller
 from nexus.server.reading import Good, Refused, read, tell_refused
 from nexus.server.source import Source
@@ -75,18 +76,15 @@ class Rereading:
 
     def begin(self, poller: Poller, live: Live, over: Over) -> None:
         """Forks the reading process. ``live`` runs the child; ``over`` gets the new settings, or None on failure."""
-        own, theirs = socket.socketpair()
         try:
-            self._pid = os.fork()
+            with pairs(1) as [(own, theirs)]:
+                self._pid = os.fork()
+                if self._pid == 0:
+                    live(partial(self._answer, theirs))
         except OSError as error:
             log.error("no process could be started that reads the configuration; the one before stays", exc_info=error)
-            own.close()
-            theirs.close()
             over(None)
             return
-        if self._pid == 0:
-            live(partial(self._answer, theirs))
-        theirs.close()
         own.setblocking(False)
         self._pieces, self._kill_at = [], time.monotonic() + PATIENCE
         poller.watch(own, partial(self._hear, poller, own, over))

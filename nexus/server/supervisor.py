@@ -22,7 +22,7 @@ from nexus.dataclasses import dataclass
 from nexus.processes.board import Facts
 from nexus.processes.control import Control
 from nexus.processes.hub import Hub
-from nexus.processes.link import Link, connected
+from nexus.processes.link import CONNECTIONS, Link, pairs
 from nexus.processes.peer import Peer
 from nexus.processes.poller import Poller
 from nexus.server import memory, worker
@@ -164,30 +164,22 @@ class Supervisor:
     # Workers.
 
     def _fork(self, slot: Slot) -> None:
-        control, theirs = socket.socketpair()
-        ends = connected()
         try:
-            with no_signals():
-                pid = os.fork()
-                if pid == 0:
+            with pairs(1 + CONNECTIONS) as ends, no_signals():
+                (control, *links), (own_control, *own_links) = zip(*ends, strict=True)
+                if (pid := os.fork()) == 0:
                     # Of what it inherited, the child keeps only the listening sockets and its own ends.
-                    foreign, own_ends = [control, *(own for own, _ in ends)], [end for _, end in ends]
-                    self._inherited.live(foreign, lambda: self._work(slot, theirs, own_ends))
+                    self._inherited.live([control, *links], lambda: self._work(slot, own_control, own_links))
         except OSError as error:
             log.error("no worker could be started", exc_info=error)
-            for sock in (control, *(own for own, _ in ends)):
-                sock.close()
             self._died(slot)
-        else:
-            slot.pid, slot.began, slot.due = pid, time.monotonic(), None
-            slot.settings = self._rereading.settings
-            # Nothing to do when the stream ends: SIGCHLD reports the worker's end, with the exit code.
-            slot.control = Peer(control, self._poller, partial(self._heard, slot), lambda: None)
-            for own, _ in ends:
-                self._hub.add(own)
-        theirs.close()
-        for _, end in ends:
-            end.close()
+            return
+        slot.pid, slot.began, slot.due = pid, time.monotonic(), None
+        slot.settings = self._rereading.settings
+        # Nothing to do when the stream ends: SIGCHLD reports the worker's end, with the exit code.
+        slot.control = Peer(control, self._poller, partial(self._heard, slot), lambda: None)
+        for link in links:
+            self._hub.add(link)
 
     def _work(self, slot: Slot, control: socket.socket, ends: list[socket.socket]) -> int:
         """Runs a worker, in the child."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Self
 
 from nexus.processes.hub import Function, Hub
-from nexus.processes.link import CONNECTIONS, SECONDS, Link, connected
+from nexus.processes.link import CONNECTIONS, SECONDS, Link
 from nexus.processes.poller import Poller
 
 
@@ -25,7 +25,7 @@ class Served:
 
     def link(self, count: int = CONNECTIONS, seconds: float = SECONDS) -> Link:
         """Before the hub runs."""
-        ends = connected(count)
+        ends = [socket.socketpair() for _ in range(count)]
         for own, _ in ends:
             self.hub.add(own)
         self._links.append(Link([theirs for _, theirs in ends], seconds))

@@ -1,4 +1,4 @@
-"""Facts that every process knows soon: rests and moved sessions, told on and told to whoever comes later."""
+"""Facts that every process knows soon: cooldowns and moved sessions, told on and told to whoever comes later."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nexus.gateway.affinity import IDLE, TOLD, Moves
-from nexus.gateway.rests import CAP, IN_A_ROW, REST, Rests
+from nexus.gateway.cooldowns import CAP, COOLDOWN, IN_A_ROW, Cooldowns
 from nexus.processes.board import Board, Fact, Facts
 from nexus.processes.frames import Frames, pack
 from tests.clock import Clock
@@ -24,7 +24,7 @@ class Fleet:
         self.facts = Facts(clock=self.clock)
         self.boards: list[Board] = []
         self._under_way: list[tuple[int, Fact]] = []
-        self.rests: list[Rests] = []
+        self.cooldowns: list[Cooldowns] = []
         self.moves: list[Moves] = []
         for _ in range(count):
             self.start()
@@ -33,9 +33,9 @@ class Fleet:
         index = len(self.boards)
         board = Board(lambda fact: self._under_way.append((index, fact)), self.clock)
         self.boards.append(board)
-        self.rests.append(Rests(self.clock, lambda low, high: 1.0))
+        self.cooldowns.append(Cooldowns(self.clock, lambda low, high: 1.0))
         self.moves.append(Moves())
-        self.rests[-1].share(board)
+        self.cooldowns[-1].share(board)
         self.moves[-1].share(board)
         for fact in self.facts.all():
             board.receive(over_the_wire(fact))
@@ -53,7 +53,7 @@ class Fleet:
         return count
 
     def ends(self, scope: tuple[str, str, str] = SCOPE) -> list[float | None]:
-        return [rests.end([scope], self.clock.now) for rests in self.rests]
+        return [cooldowns.end([scope], self.clock.now) for cooldowns in self.cooldowns]
 
 
 def over_the_wire(fact: Fact) -> Any:
@@ -66,61 +66,61 @@ def fleet() -> Fleet:
 
 
 def test_what_rests_in_one_process_rests_in_all(fleet: Fleet) -> None:
-    fleet.rests[0].rest(SCOPE, 60, "status 429")
+    fleet.cooldowns[0].start(SCOPE, 60, "status 429")
     fleet.come_round()
     assert fleet.ends() == [1060.0] * 3
-    assert fleet.rests[2].why([SCOPE]) == "status 429"
+    assert fleet.cooldowns[2].why([SCOPE]) == "status 429"
     assert fleet.ends(OTHER) == [None] * 3
 
 
 def test_failures_in_a_row_are_those_of_all(fleet: Fleet) -> None:
     for number in range(IN_A_ROW):
-        fleet.rests[number % 3].failed(SCOPE, fleet.clock.now, "status 500")
+        fleet.cooldowns[number % 3].failed(SCOPE, fleet.clock.now, "status 500")
         fleet.come_round()
-    assert fleet.ends() == [1000 + REST] * 3
+    assert fleet.ends() == [1000 + COOLDOWN] * 3
 
 
 def test_an_answer_in_between_ends_the_row_for_all(fleet: Fleet) -> None:
     for _ in range(IN_A_ROW - 1):
-        fleet.rests[0].failed(SCOPE, fleet.clock.now, "status 500")
+        fleet.cooldowns[0].failed(SCOPE, fleet.clock.now, "status 500")
     fleet.come_round()
-    fleet.rests[1].succeeded([SCOPE], fleet.clock.now)
+    fleet.cooldowns[1].succeeded([SCOPE], fleet.clock.now)
     fleet.come_round()
-    fleet.rests[0].failed(SCOPE, fleet.clock.now, "status 500")
+    fleet.cooldowns[0].failed(SCOPE, fleet.clock.now, "status 500")
     assert fleet.ends() == [None] * 3
 
 
 def test_answers_of_what_is_up_are_not_told(fleet: Fleet) -> None:
     for _ in range(10):
-        fleet.rests[0].succeeded([SCOPE], fleet.clock.now)
+        fleet.cooldowns[0].succeeded([SCOPE], fleet.clock.now)
     assert fleet.come_round() == 0
 
 
 def test_one_probe_of_all_and_its_answer_wakes_all(fleet: Fleet) -> None:
-    fleet.rests[0].rest(SCOPE, 10, "status 529")
+    fleet.cooldowns[0].start(SCOPE, 10, "status 529")
     fleet.come_round()
     fleet.clock.now += 11
-    assert fleet.rests[1].enter([SCOPE], fleet.clock.now)
+    assert fleet.cooldowns[1].enter([SCOPE], fleet.clock.now)
     fleet.come_round()
-    assert [rests.enter([SCOPE], fleet.clock.now) for rests in fleet.rests] == [False] * 3
-    fleet.rests[1].succeeded([SCOPE], fleet.clock.now)
+    assert [cooldowns.enter([SCOPE], fleet.clock.now) for cooldowns in fleet.cooldowns] == [False] * 3
+    fleet.cooldowns[1].succeeded([SCOPE], fleet.clock.now)
     fleet.come_round()
     assert fleet.ends() == [None] * 3
-    assert fleet.rests[2].enter([SCOPE], fleet.clock.now)
+    assert fleet.cooldowns[2].enter([SCOPE], fleet.clock.now)
 
 
-def test_a_failure_told_at_the_same_moment_ends_no_rest(fleet: Fleet) -> None:
-    fleet.rests[0].rest(SCOPE, 60, "status 429")
-    fleet.rests[1].failed(SCOPE, fleet.clock.now, "status 500")
+def test_a_failure_told_at_the_same_moment_ends_no_start(fleet: Fleet) -> None:
+    fleet.cooldowns[0].start(SCOPE, 60, "status 429")
+    fleet.cooldowns[1].failed(SCOPE, fleet.clock.now, "status 500")
     fleet.come_round()
     assert fleet.ends()[0] == 1060.0
-    fleet.rests[2].rest(SCOPE, 20, "status 429")
+    fleet.cooldowns[2].start(SCOPE, 20, "status 429")
     fleet.come_round()
     assert fleet.ends()[0] == 1060.0
 
 
 def test_a_process_that_comes_later_is_told(fleet: Fleet) -> None:
-    fleet.rests[0].rest(SCOPE, 60, "status 429")
+    fleet.cooldowns[0].start(SCOPE, 60, "status 429")
     fleet.moves[0].answered("session", "b/m", "a/m", 1000.0)
     fleet.come_round()
     late = fleet.start()
@@ -152,7 +152,7 @@ def test_facts_are_bounded() -> None:
 
 
 def test_a_single_process_tells_nobody() -> None:
-    rests = Rests()
-    rests.share(Board())
-    rests.rest(SCOPE, 60, "x")
-    assert rests.end([SCOPE], rests.clock()) is not None
+    cooldowns = Cooldowns()
+    cooldowns.share(Board())
+    cooldowns.start(SCOPE, 60, "x")
+    assert cooldowns.end([SCOPE], cooldowns.clock()) is not None

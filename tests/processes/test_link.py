@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
@@ -14,7 +15,7 @@ from nexus.errors import Overloaded
 from nexus.processes.cells import Cells
 from nexus.processes.frames import BadFrame, Frames, pack
 from nexus.processes.hub import Function
-from nexus.processes.link import Link, Lost, Refused, connected
+from nexus.processes.link import Link, Lost, Refused, pairs
 from tests.processes.kit import Served
 from tests.serving import wait_until
 from tests.threads import at_once
@@ -142,7 +143,7 @@ def test_a_worker_that_is_gone_gives_its_connections_back() -> None:
 @pytest.mark.parametrize("raw", [b"\xff\xff\xff\xff", pack(1)[:4] + b"\x00" * 5], ids=["too long", "no value"])
 def test_whoever_sends_what_is_no_frame_is_dropped(raw: bytes) -> None:
     served = Served(FUNCTIONS)
-    ((own, theirs),) = connected(1)
+    own, theirs = socket.socketpair()
     served.hub.add(own)
     with served:
         theirs.sendall(raw)
@@ -158,11 +159,29 @@ def test_frames_are_cut_wherever_they_come_apart() -> None:
         list(frames.feed(b"\x7f\xff\xff\xff"))
 
 
-def test_connections_have_no_name_that_others_could_open() -> None:
-    for own, theirs in connected():
-        assert (own.family, own.getsockname(), theirs.getsockname()) == (socket.AF_UNIX, "", "")
+def test_connections_have_no_name_that_others_could_open_and_the_parent_keeps_only_its_own_ends() -> None:
+    with pairs(2) as ends:
+        for own, theirs in ends:
+            assert (own.family, own.getsockname(), theirs.getsockname()) == (socket.AF_UNIX, "", "")
+    assert [(own.fileno() >= 0, theirs.fileno()) for own, theirs in ends] == [(True, -1)] * 2
+    for own, _ in ends:
         own.close()
-        theirs.close()
+
+
+def test_without_descriptors_for_all_connections_none_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[socket.socket] = []
+
+    def socketpair() -> tuple[socket.socket, socket.socket]:
+        if made:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        made.extend(pair())
+        return made[0], made[1]
+
+    pair = socket.socketpair
+    monkeypatch.setattr(socket, "socketpair", socketpair)
+    with pytest.raises(OSError, match="open files"), pairs(2):
+        raise AssertionError("there are no connections")
+    assert [sock.fileno() for sock in made] == [-1, -1]
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

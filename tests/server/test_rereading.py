@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 from nexus.processes.poller import Poller
+from nexus.server.listeners import Listeners
 from nexus.server.reading import Good
 from nexus.server.rereading import Rereading
+from nexus.server.service import Notifier
 from nexus.server.source import Source
+from nexus.server.supervisor import Orders, Supervisor
 
 
 def refused() -> int:
     raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
 
-def never(life: object) -> NoReturn:
+def never(*_: object) -> NoReturn:
     raise AssertionError("nothing was forked")
 
 
+@pytest.mark.parametrize(("lacking", "what"), [(os, "fork"), (socket, "socketpair")], ids=["fork", "socketpair"])
 def test_a_machine_without_room_for_a_process_keeps_serving(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, lacking: object, what: str
 ) -> None:
     file = tmp_path / "nexus.toml"
     file.write_text('[llm.providers.demo]\ntype = "echo"\n[llm.providers.demo.models.echo]\n')
@@ -32,7 +37,7 @@ def test_a_machine_without_room_for_a_process_keeps_serving(
     rereading, heard, poller = Rereading(source, source.read()), list[Good | None](), Poller()
     rereading.ask()
     assert rereading.wants_to_read()
-    monkeypatch.setattr(os, "fork", refused)
+    monkeypatch.setattr(lacking, what, refused)
     rereading.begin(poller, never, heard.append)
     assert heard == [None]
     assert "no process could be started that reads the configuration" in caplog.text
@@ -40,3 +45,15 @@ def test_a_machine_without_room_for_a_process_keeps_serving(
     rereading.ask()
     assert rereading.wants_to_read()
     poller.close()
+
+
+def test_a_supervisor_without_descriptors_for_a_worker_tries_again_later(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rereading = Rereading(Source(None), Source(None).read())
+    supervisor = Supervisor(Orders(1, never, lambda: None), Listeners([]), rereading, Notifier())
+    monkeypatch.setattr(socket, "socketpair", refused)
+    supervisor._start_due()
+    assert "no worker could be started" in caplog.text
+    (slot,) = supervisor._slots
+    assert slot.pid is None and slot.due is not None and slot.due > 0
