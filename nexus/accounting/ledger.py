@@ -39,7 +39,7 @@ BATCH = 500
 LINGER = 0.5
 """Seconds that a call waits to be batched with others."""
 
-REST = (1.0, 30.0)
+PAUSE = (1.0, 30.0)
 """Seconds until a broken database is retried: at first, and at most."""
 
 RETENTION_EVERY = 600.0
@@ -115,18 +115,18 @@ class Ledger:
             self._lose(len(self._waiting), "the gateway is stopping and the database does not answer")
 
     def _run(self) -> None:
-        rest = REST[0]
+        pause = PAUSE[0]
         while (batch := self._next()) is not None:
             try:
                 self._write(batch)
-                rest = REST[0]
+                pause = PAUSE[0]
                 self._say_that_it_works()
             except DatabaseError as error:
                 # When it works again it may be a new database, without tables.
                 self._is_ready = False
                 self._say_that_it_fails(str(error))
-                if self._pause(rest, batch):
-                    rest = min(rest * 2, REST[1])
+                if self._pause(pause, batch):
+                    pause = min(pause * 2, PAUSE[1])
             except Exception:
                 log.exception("usage could not be recorded")
                 self._lose(len(batch), "it could not be recorded")

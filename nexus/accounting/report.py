@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 from nexus.accounting.asked import BY, Filters, where
 from nexus.accounting.database import Database
 from nexus.accounting.days import DAY, day_of, midnight
-from nexus.accounting.rows import TOKENS
-from nexus.accounting.tables import DAY_SUMS
+from nexus.accounting.tables import DAY_SUMS, SUMS
 from nexus.conversation.usage import PARTS
 from nexus.dataclasses import dataclass
 from nexus.headers.tags import TAG
@@ -60,15 +59,7 @@ class Sums:
         return Sums(self.name, **added)
 
 
-_FROM_ATTEMPTS = (
-    "SUM(is_last)",
-    "SUM(CASE WHEN attempt > 0 THEN 1 ELSE 0 END)",
-    "SUM(CASE WHEN is_last = 1 AND call_outcome <> 'ok' THEN 1 ELSE 0 END)",
-    "SUM(CASE WHEN attempt > 0 AND tokens_known <> 'yes' THEN 1 ELSE 0 END)",
-    "SUM(CASE WHEN attempt > 0 AND cost_nano IS NULL THEN 1 ELSE 0 END)",
-    *(f"SUM({part})" for part in TOKENS),
-    "SUM(COALESCE(cost_nano, 0))",
-)
+_FROM_ATTEMPTS = tuple(f"SUM({sum.sql})" for sum in SUMS)
 _FROM_DAYS = tuple(f"SUM({name})" for name in DAY_SUMS)
 
 

@@ -9,21 +9,52 @@ A released step of MIGRATIONS never changes; a new version is a new step.
 
 from __future__ import annotations
 
-from nexus.accounting.rows import COLUMNS, TOKENS
+from collections.abc import Callable
+from operator import itemgetter
+from typing import NamedTuple
+
+from nexus.accounting.rows import COLUMNS, TOKENS, Row
 
 DAY_KEY = ("day", "caller", "group_name", "key_name", "model", "route", "agent", "tags")
 """The key of a day's sums."""
 
-DAY_SUMS = (
-    "calls",
-    "attempts",
-    "failed",
-    "unknown_tokens",
-    "unknown_cost",
-    *TOKENS,
-    "cost_nano",
+
+class Sum(NamedTuple):
+    """What each row of ``attempts`` adds to a sum: as SQL, and as a function of the row."""
+
+    name: str
+    sql: str
+    of: Callable[[Row], int]
+
+
+def _count(name: str, condition: str, holds: Callable[[Row], bool]) -> Sum:
+    return Sum(name, f"CASE WHEN {condition} THEN 1 ELSE 0 END", lambda row: int(holds(row)))
+
+
+SUMS = (
+    Sum("calls", "is_last", itemgetter("is_last")),
+    _count("attempts", "attempt > 0", lambda row: row["attempt"] > 0),
+    _count(
+        "failed",
+        "is_last = 1 AND call_outcome <> 'ok'",
+        lambda row: row["is_last"] == 1 and row["call_outcome"] != "ok",
+    ),
+    _count(
+        "unknown_tokens",
+        "attempt > 0 AND tokens_known <> 'yes'",
+        lambda row: row["attempt"] > 0 and row["tokens_known"] != "yes",
+    ),
+    _count(
+        "unknown_cost",
+        "attempt > 0 AND cost_nano IS NULL",
+        lambda row: row["attempt"] > 0 and row["cost_nano"] is None,
+    ),
+    *(Sum(part, part, itemgetter(part)) for part in TOKENS),
+    Sum("cost_nano", "COALESCE(cost_nano, 0)", lambda row: row["cost_nano"] or 0),
 )
 """``failed`` counts calls that failed; ``unknown_...`` count attempts."""
+
+DAY_SUMS = tuple(sum.name for sum in SUMS)
 
 
 def _attempts() -> str:

@@ -8,8 +8,8 @@ from operator import itemgetter
 from nexus.accounting.database import Transaction
 from nexus.accounting.days import day_of
 from nexus.accounting.record import CallRecord, Charge
-from nexus.accounting.rows import TOKENS, Row, rows_of
-from nexus.accounting.tables import ADD_TO_BUDGET, ADD_TO_DAY, DAY_KEY, DAY_SUMS, INSERT_ATTEMPT
+from nexus.accounting.rows import Row, rows_of
+from nexus.accounting.tables import ADD_TO_BUDGET, ADD_TO_DAY, DAY_KEY, INSERT_ATTEMPT, SUMS
 from nexus.dataclasses import dataclass
 
 
@@ -41,9 +41,9 @@ def write(transaction: Transaction, batch: Sequence[Item]) -> None:
     days: dict[tuple[str, ...], list[int]] = {}
     budgets: dict[tuple[str, ...], int] = {}
     for item in batch:
-        sums = days.setdefault(_day_key(item.row), [0] * len(DAY_SUMS))
-        for index, value in enumerate(_day_sums(item.row)):
-            sums[index] += value
+        sums = days.setdefault(_day_key(item.row), [0] * len(SUMS))
+        for index, one in enumerate(SUMS):
+            sums[index] += one.of(item.row)
         for charge in item.charges:
             key = (charge.budget, charge.subject, charge.period)
             budgets[key] = budgets.get(key, 0) + charge.nano
@@ -53,7 +53,6 @@ def write(transaction: Transaction, batch: Sequence[Item]) -> None:
 
 
 _of_day = itemgetter(*DAY_KEY[1:])
-_tokens = itemgetter(*TOKENS)
 
 
 def _day_key(row: Row) -> tuple[str, ...]:
@@ -61,17 +60,3 @@ def _day_key(row: Row) -> tuple[str, ...]:
         # Names of models that do not exist are arbitrary.
         row = {**row, "model": ""}
     return (day_of(row["at_seconds"]), *_of_day(row))
-
-
-def _day_sums(row: Row) -> tuple[int, ...]:
-    """What a row adds, in the order of DAY_SUMS."""
-    asked = row["attempt"] > 0
-    return (
-        row["is_last"],
-        int(asked),
-        int(row["is_last"] and row["call_outcome"] != "ok"),
-        int(asked and row["tokens_known"] != "yes"),
-        int(asked and row["cost_nano"] is None),
-        *_tokens(row),
-        row["cost_nano"] or 0,
-    )

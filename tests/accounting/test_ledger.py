@@ -199,7 +199,7 @@ class Broken:
 
 
 def test_a_broken_database_loses_nothing_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nexus.accounting.ledger.REST", (0.01, 0.01))
+    monkeypatch.setattr("nexus.accounting.ledger.PAUSE", (0.01, 0.01))
     broken = Broken(SqliteDatabase(None))
     ledger = Ledger(broken, clock=lambda: NOON)
     broken.works.clear()
@@ -227,7 +227,7 @@ class Forgetful(Broken):
 
 
 def test_a_commit_whose_answer_is_lost_counts_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nexus.accounting.ledger.REST", (0.01, 0.01))
+    monkeypatch.setattr("nexus.accounting.ledger.PAUSE", (0.01, 0.01))
     migrate(database)
     forgetful = Forgetful(database)
     ledger = Ledger(forgetful, clock=lambda: NOON)
@@ -307,7 +307,7 @@ def test_a_file_that_is_removed_is_told_and_begun_anew(
     busy: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level("INFO")
-    monkeypatch.setattr("nexus.accounting.ledger.REST", (0.01, 0.01))
+    monkeypatch.setattr("nexus.accounting.ledger.PAUSE", (0.01, 0.01))
     file = tmp_path / "usage.sqlite3"
     ledger = Ledger(SqliteDatabase(file), clock=lambda: NOON)
     add(ledger, call(1))
