@@ -58,6 +58,19 @@ class AnswerRelay(ABC):
         return b""
 
 
+class Opaque(AnswerRelay):
+    """An answer that passes unread."""
+
+    piecewise = True
+    opaque = True
+
+    def body(self, raw: bytes) -> bytes:
+        return raw
+
+    def frame(self, frame: Frame) -> bytes:
+        return frame.raw
+
+
 Document = Mapping[str, Json]
 
 

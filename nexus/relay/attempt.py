@@ -11,27 +11,21 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from nexus.conversation.estimate import estimate
 from nexus.errors import UpstreamError, UpstreamStatus, VendorError
-from nexus.headers import own
 from nexus.protocols.embeddings.shapes import OPENAI
-from nexus.protocols.loader import DIALECTS, FORMS
+from nexus.protocols.loader import DIALECTS
 from nexus.provider import Without
-from nexus.relay.answer import OpenedReply, open_reply, own_answer
+from nexus.relay.answer import OpenedReply, open_reply
+from nexus.relay.counting import cannot_count, choose_count, estimated
 from nexus.relay.embeddings import Collected
 from nexus.relay.exchange import Exchange
 from nexus.relay.failures import log_attempt
 from nexus.relay.held import changed, choose_held, choose_listed, place_of, state_of, write_list
-from nexus.relay.lanes import Lane, choose, choose_count, choose_passed, choose_raw, choose_stored
-from nexus.relay.reading import reading
+from nexus.relay.lanes import Lane, choose, choose_passed, choose_raw, choose_stored
 from nexus.relay.stream import drain
 from nexus.upstream.request import UpstreamRequest
-from nexus.wire import encode
 
 log = logging.getLogger("nexus.relay")
-
-_NOT_COUNTED = frozenset({404, 405, 501})
-"""Statuses of servers that cannot count tokens."""
 
 
 def open_answer(exchange: Exchange) -> OpenedReply:
@@ -113,28 +107,11 @@ def _held(exchange: Exchange) -> OpenedReply:
 def _count(exchange: Exchange) -> OpenedReply:
     lane = choose_count(exchange)
     try:
-        return _open_lane(exchange, choose_count, lane) if lane is not None else _estimated(exchange)
+        return _open_lane(exchange, choose_count, lane) if lane is not None else estimated(exchange)
     except UpstreamError as error:
-        uncountable = isinstance(error, VendorError) and error.failure.uncountable
-        not_there = isinstance(error, UpstreamStatus | VendorError) and error.status in _NOT_COUNTED
-        if not (uncountable or not_there or _was_a_try(exchange, lane)):
+        if not cannot_count(error, exchange, lane):
             raise
-        return _estimated(exchange)
-
-
-def _was_a_try(exchange: Exchange, lane: Lane | None) -> bool:
-    """Whether the server answered in a dialect that it does not promise to support: its error means that it cannot
-    count."""
-    route = exchange.route
-    promised = route.provider.dialects_of(route.model, route.settings)
-    return exchange.phase == "answered" and lane is not None and lane.attempt.dialect not in promised
-
-
-def _estimated(exchange: Exchange) -> OpenedReply:
-    """For models without a token counter: an estimate, marked as one."""
-    tokens = estimate(reading(exchange.state).request).total
-    body = encode(FORMS[exchange.call.form].write_count(tokens))
-    return own_answer(exchange.route.provider.name, body, {own.ESTIMATED: "true"})
+        return estimated(exchange)
 
 
 def _open_lane(exchange: Exchange, pick: Callable[[Exchange], Lane | None], lane: Lane | None = None) -> OpenedReply:

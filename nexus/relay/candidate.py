@@ -26,14 +26,14 @@ NOT_THERE = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key"
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """``own`` is the id of the caller's own key, "" if the configured key is used. ``brings_key`` says that the caller
-    has its own key, used or not. ``resting`` is when the place's cooldown ends, None if it is up.
+    has its own key, used or not. ``cooldown_until`` is when the place's cooldown ends, None if it is up.
     """
 
     route: Route
     account: Account = field(default_factory=Account)
     own: str = ""
     brings_key: bool = False
-    resting: float | None = None
+    cooldown_until: float | None = None
 
     @property
     def name(self) -> str:

@@ -20,12 +20,11 @@ from nexus.errors import Cancelled, NexusError, UpstreamStatus, UpstreamTimeout,
 from nexus.headers.tracing import REQUEST_ID, CallTrace, new_span_id
 
 if TYPE_CHECKING:
-    from nexus.accounting.record import AttemptRecord
     from nexus.limits.reservation import Reservation
     from nexus.protocols.codec import ReadRequest
     from nexus.provider.route import Route
     from nexus.relay.candidate import Candidate, Plan
-    from nexus.relay.held_state import HeldState
+    from nexus.relay.held_state import Booked, HeldState
 
 
 LONGEST_TRIED = 1000
@@ -144,7 +143,7 @@ class CallState:
     reservation: Reservation | None = None
     charges: list[Charge] = field(default_factory=list)
     held: HeldState | None = field(default=None, repr=False)
-    booked: tuple[AttemptRecord, ...] = ()
+    booked: tuple[Booked, ...] = ()
     held_from: int = 0
     exchanges: list[Exchange] = field(default_factory=list)
     last: Exchange | None = field(default=None, repr=False)

@@ -13,6 +13,7 @@ from nexus.conversation.tap import Tap
 from nexus.conversation.usage import Usage, parts_of
 from nexus.dataclasses import dataclass
 from nexus.errors import VendorError
+from nexus.protocols.answer_relay import Opaque
 from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.edit import find, replace_string
 from nexus.protocols.loader import DIALECTS
@@ -20,7 +21,7 @@ from nexus.relay.answer import OpenedReply, own_answer
 from nexus.relay.candidate import Candidate
 from nexus.relay.exchange import Exchange
 from nexus.relay.held_state import Cost, HeldState, Used, name_of
-from nexus.relay.lanes import Lane, Opaque, attempt_of
+from nexus.relay.lanes import Lane, attempt_of
 from nexus.wire import Json, decode, decode_object, encode, mapping, text
 
 MOST_ASKED = 100

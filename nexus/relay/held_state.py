@@ -31,6 +31,18 @@ class Used:
     cost: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """The usage of the lines of one model, as charged. ``route`` is its configured name, ``cost`` in nano-dollars."""
+
+    route: str
+    model: str
+    lines: int
+    usage: Usage
+    cost: int | None
+    price_source: str
+
+
 @dataclass(slots=True)
 class HeldState:
     """A call about what a vendor holds. ``held`` is the object it is about, ``rows`` are those of a list; ``base`` is

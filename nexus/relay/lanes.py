@@ -8,7 +8,7 @@ that a translation drops are reported by the client's own names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -17,22 +17,19 @@ from pydantic import SecretStr
 from nexus.call import Call
 from nexus.conversation.cache_hints import with_own_hints
 from nexus.conversation.parts import Request
-from nexus.conversation.tap import Tap
 from nexus.dataclasses import dataclass, replace
-from nexus.errors import ClientError, UnsupportedFeature, VendorError
+from nexus.errors import ClientError, UnsupportedFeature
 from nexus.errors.failure import VendorFailure
 from nexus.headers.forwarding import without_credentials
 from nexus.protocols import loader
+from nexus.protocols.answer_relay import Opaque
 from nexus.protocols.codec import Target
-from nexus.protocols.contract import Counter
 from nexus.protocols.cutter import write_warming
-from nexus.protocols.dialect import AnswerRelay, Dialect, Edited
+from nexus.protocols.dialect import AnswerRelay, Edited
 from nexus.protocols.effort_alone import with_switch
-from nexus.protocols.error_words import error_words
-from nexus.protocols.loader import DIALECTS, FORMS
+from nexus.protocols.loader import DIALECTS
 from nexus.protocols.operation import GENERATE
 from nexus.protocols.pairing import paired
-from nexus.protocols.sse import Frame
 from nexus.protocols.web_search import without_search
 from nexus.provider import Attempt, Without
 from nexus.provider.route import Route
@@ -41,7 +38,7 @@ from nexus.relay.candidate import NOT_THERE
 from nexus.relay.exchange import Exchange
 from nexus.relay.reading import reading
 from nexus.relay.translation import Translation
-from nexus.wire import Json, count, decode, encode, mapping
+from nexus.wire import encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,84 +130,17 @@ def choose_raw(exchange: Exchange) -> Lane:
     return Lane(replace(attempt, upload=call.upload), Opaque(exchange.tap), translates=False)
 
 
-class Opaque(AnswerRelay):
-    """An answer that passes unread."""
-
-    piecewise = True
-    opaque = True
-
-    def body(self, raw: bytes) -> bytes:
-        return raw
-
-    def frame(self, frame: Frame) -> bytes:
-        return frame.raw
-
-
-def choose_count(exchange: Exchange) -> Lane | None:
-    """The lane in which the vendor counts tokens itself; None if it does not."""
-    call, route = exchange.call, exchange.route
-    provider = route.provider
-    dialects = provider.dialects_of(route.model, route.settings)
-    if call.dialect in dialects and provider.counts_in(call.dialect):
-        edited = _edited(exchange, ask_usage=False)
-        attempt = attempt_of(exchange, call.dialect, edited.body, call.headers, call.query)
-        return Lane(attempt, _count(exchange, None), False, edited.dropped)
-    counting = next((dialect for dialect in (*dialects, *provider.counts_beside) if provider.counts_in(dialect)), None)
-    counter = None if counting is None else loader.vendor(counting).count
-    if counting is None or counter is None:
-        return None
-    target = provider.target(counting, route.model, route.settings)
-    read = reading(exchange.state)
-    with _clients_names(exchange, read.request):
-        request, _ = _fitted(read.request, target, call.model)
-    with _clients_names(exchange, request):
-        body = counter.write_count(request, target)
-    attempt = attempt_of(exchange, counting, encode(body), {}, "")
-    return Lane(attempt, _count(exchange, counter), True)
-
-
-def _count(exchange: Exchange, counter: Counter | None) -> Count:
-    return Count(exchange.tap, FORMS[exchange.call.form], counter.read_count if counter else None)
-
-
-class Count(AnswerRelay):
-    """The answer to a token count request; the client's own dialect passes as it is."""
-
-    content_type: str | None = "application/json"
-
-    def __init__(self, tap: Tap, dialect: Dialect, read: Callable[[Mapping[str, Json]], int] | None) -> None:
-        super().__init__(tap)
-        self._dialect = dialect
-        self._read = read
-
-    def body(self, raw: bytes) -> bytes:
-        document = decode(raw)
-        answer = mapping(document)
-        self.complete = True
-        if not any(name in answer for name in _COUNTED):
-            words = error_words(document, raw) or "the vendor answered 200 without a count"
-            raise VendorError(VendorFailure(words, "upstream", 502))
-        # Claude on Bedrock may be asked in the client's dialect and answer in Amazon's, or the reverse.
-        total = answer.get("inputTokens", answer.get("input_tokens"))
-        asks_amazon = self._read is None or "inputTokens" in answer
-        counted = self._dialect.write_count(count(total) if asks_amazon or self._read is None else self._read(answer))
-        return raw if self._read is None and counted.keys() <= answer.keys() else encode(counted)
-
-
-_COUNTED = ("input_tokens", "inputTokens", "totalTokens", "total_tokens")
-"""The fields in which the dialects return a count."""
-
-
 def _passthrough(exchange: Exchange) -> Lane:
     call, route = exchange.call, exchange.route
     dialect = DIALECTS[call.dialect]
-    edited = _edited(exchange, ask_usage=route.provider.asks_usage)
-    attempt = attempt_of(exchange, call.dialect, edited.body, call.headers, call.query)
+    passed = edited(exchange, ask_usage=route.provider.asks_usage)
+    attempt = attempt_of(exchange, call.dialect, passed.body, call.headers, call.query)
     relay = dialect.passthrough(call.document, call.model, exchange.tap)
-    return Lane(attempt, relay, translates=False, dropped=edited.dropped)
+    return Lane(attempt, relay, translates=False, dropped=passed.dropped)
 
 
-def _edited(exchange: Exchange, *, ask_usage: bool) -> Edited:
+def edited(exchange: Exchange, *, ask_usage: bool) -> Edited:
+    """The client's request as the vendor gets it, if it speaks the client's dialect."""
     call, route = exchange.call, exchange.route
     target = route.provider.target(call.dialect, route.model, route.settings)
     dialect = DIALECTS[call.dialect]
@@ -224,10 +154,10 @@ def _translate(exchange: Exchange, dialect: str, without: Sequence[Without]) -> 
     target = route.provider.target(dialect, route.model, route.settings)
     for one in without:
         target = one.change(target)
-    with _clients_names(exchange, read.request):
-        request, lost = _fitted(read.request, target, call.model)
+    with clients_names(exchange, read.request):
+        request, lost = fitted(read.request, target, call.model)
     request, hints = with_own_hints(request) if _hints_itself(route, dialect) else (request, ())
-    with _clients_names(exchange, request):
+    with clients_names(exchange, request):
         write = vendor.write_request if request.max_tokens != 0 else partial(write_warming, vendor.write_request)
         written = write(request, target)
     attempt = attempt_of(exchange, dialect, encode(written.body), {}, "")
@@ -245,7 +175,7 @@ def _hints_itself(route: Route, dialect: str) -> bool:
 
 
 @contextmanager
-def _clients_names(exchange: Exchange, request: Request) -> Iterator[None]:
+def clients_names(exchange: Exchange, request: Request) -> Iterator[None]:
     """Makes an error about ``request`` name the field that the client sent, at its place there."""
     try:
         yield
@@ -256,7 +186,7 @@ def _clients_names(exchange: Exchange, request: Request) -> Iterator[None]:
         raise
 
 
-def _fitted(request: Request, target: Target, asked: str) -> tuple[Request, tuple[str, ...]]:
+def fitted(request: Request, target: Target, asked: str) -> tuple[Request, tuple[str, ...]]:
     """Applies what every vendor needs; returns the request and what it lost. ``asked`` is the client's name of the
     model.
 

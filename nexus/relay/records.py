@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from nexus.accounting.record import AttemptRecord, CallRecord, TokensKnown, outcome_of
+from nexus.accounting.record import AttemptRecord, CallRecord, Outcome, TokensKnown, outcome_of
 from nexus.conversation.usage import Usage
+from nexus.dataclasses import replace
 from nexus.errors import UNSENT, ClientError, Draining, UpstreamError, UpstreamStatus, VendorError
 from nexus.relay.exchange import CallState, Exchange
+from nexus.relay.held_state import Booked
 
 Cost = Callable[[str, Usage | None, TokensKnown], tuple[int | None, str]]
 """From route, usage and whether the usage is complete: the cost in nano-dollars, None if unknown, and the source of the
@@ -37,7 +39,7 @@ def call_record(state: CallState, cost: Cost) -> CallRecord:
         total=total,
         own=first - received - state.waited_at_head if first is not None else None,
         dropped=tuple(dict.fromkeys(state.dropped)),
-        attempts=(*(_attempt_record(exchange, cost) for exchange in state.exchanges), *state.booked),
+        attempts=tuple(_attempt_records(state, cost)),
         target=state.route.name if state.route is not None else None,
         charges=tuple(state.charges),
         user_agent=call.headers.get("user-agent", ""),
@@ -45,6 +47,38 @@ def call_record(state: CallState, cost: Cost) -> CallRecord:
         request_id=call.request_id,
         context=call.context,
         trace=state.trace,
+    )
+
+
+def _attempt_records(state: CallState, cost: Cost) -> Iterator[AttemptRecord]:
+    record: AttemptRecord | None = None
+    for exchange in state.exchanges:
+        yield (record := _attempt_record(exchange, cost))
+    if record is not None:
+        for number, booked in enumerate(state.booked, record.number + 1):
+            yield _batch_record(record, number, booked)
+
+
+def _batch_record(download: AttemptRecord, number: int, booked: Booked) -> AttemptRecord:
+    """The requests of a batch to one model, as one attempt; ``download`` is the one that read their results."""
+    return replace(
+        download,
+        number=number,
+        route=booked.route,
+        request_model=booked.model,
+        phase="content",
+        outcome=Outcome.OK,
+        answered=None,
+        first_content=None,
+        model=booked.model,
+        stop=None,
+        usage=booked.usage,
+        tokens_known="yes",
+        error=None,
+        cost=booked.cost,
+        price_source=booked.price_source,
+        raw_usage={"requests": booked.lines},
+        events=0,
     )
 
 
