@@ -36,21 +36,23 @@ VIRTUAL_COLUMNS = ("VIRTUAL MODEL", "TRIED IN THIS ORDER")
 COLUMNS = ("MODEL", "PROVIDER", "TYPE", "VENDOR ID", "BASE URL", "KEY")
 
 
-BESIDE = "Nexus is already running at this address; stop it before you start another one"
+ALREADY_RUNNING = "Nexus is already running at this address; stop it before you start another one"
 
 
-def check(settings: Settings, source: str, *, beside: bool = False, coloured: bool = False, asks: bool = False) -> int:
-    """Prints the routes of valid settings. ``beside`` says that a Nexus already runs at their address; ``asks`` also
-    compares them with the models that vendors offer. Returns the exit code.
+def check(
+    settings: Settings, source: str, *, running: bool = False, coloured: bool = False, discovers: bool = False
+) -> int:
+    """Prints the routes of valid settings; returns the exit code. ``running``: a Nexus already runs at their address.
+    ``discovers``: also compares them with the models that vendors offer.
     """
-    answers = discover(settings) if asks else {}
-    *lines, last = _report(settings, source, beside=beside)
+    answers = discover(settings) if discovers else {}
+    *lines, last = _report(settings, source, running=running)
     text = "\n".join([*lines, *compared(settings, answers), last, ""])
     put(report(redactor(secrets(settings))(text), coloured=coloured))
     return int(any(answer.failed for answer in answers.values()))
 
 
-def _report(settings: Settings, source: str, *, beside: bool) -> Iterator[str]:
+def _report(settings: Settings, source: str, *, running: bool) -> Iterator[str]:
     vendors: list[Provider] = registry.load_all(settings.llm.served)
     routes = list(_routes(vendors))
     prices = known_prices(vendors)
@@ -73,7 +75,7 @@ def _report(settings: Settings, source: str, *, beside: bool) -> Iterator[str]:
     yield from _workers(settings.server)
     if (advice := _room_for_others(settings)) is not None:
         yield advice
-    for warning in (*warnings(settings), *([BESIDE] if beside else [])):
+    for warning in (*warnings(settings), *([ALREADY_RUNNING] if running else [])):
         yield f"warning: {warning}"
     count = sum(len(provider.models) for provider in settings.llm.providers.values())
     yield f"{source}: valid, {models(count) if settings.llm.enabled else 'language models disabled'}"
@@ -130,8 +132,8 @@ def _virtual(settings: Settings) -> Iterator[Sequence[str]]:
         shares = [f"{target.model} ({100 * target.weight / total:.0f} %)" for target in model.spread]
         steps = [" or ".join(shares)] if shares else []
         tried = ", then ".join([*steps, *model.targets])
-        beside = (("too long", model.on_overflow), ("out of limits", model.on_budget))
-        tried += "".join(f"; {when}: {target}" for when, target in beside if target is not None)
+        others = (("too long", model.on_overflow), ("out of limits", model.on_budget))
+        tried += "".join(f"; {when}: {target}" for when, target in others if target is not None)
         for public in dict.fromkeys((name, *model.expose_as)):
             yield public, tried
 

@@ -38,15 +38,15 @@ def run(options: Options, command: Callable[[Options, Settings, Source], int] | 
         return command(options, settings, source)
     checks = options.command == "check"
     # A service manager hands over sockets that are already bound, so their ports must not be checked for being free.
-    beside = bool(service.calls) or (checks and preflight.served_at(settings) is not None)
-    if found := source.obstacles(settings, beside=beside):
+    running = bool(service.calls) or (checks and preflight.served_at(settings) is not None)
+    if found := source.obstacles(settings, running=running):
         return refused(found, options)
     if checks:
         from nexus.cli.check import check
 
         coloured = is_coloured(sys.stdout, options.color, os.environ)
         named = str(source.file or "no nexus.toml here, the built-in demo")
-        return check(settings, named, beside=beside, coloured=coloured, asks=options.discover)
+        return check(settings, named, running=running, coloured=coloured, discovers=options.discover)
     from nexus.server.run import serve
 
     logs.configure(options.log, options.log_style, secrets(settings))

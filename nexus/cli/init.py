@@ -66,7 +66,7 @@ class Chosen:
 def init(options: Options) -> int:
     """``nexus init``; returns the exit code."""
     path = options.config or DEFAULT_FILE
-    return write(path, os.environ, asks=not options.offline, every=options.every_model)
+    return write(path, os.environ, discovers=not options.offline, every=options.every_model)
 
 
 def write(
@@ -74,18 +74,18 @@ def write(
     environ: Mapping[str, str],
     servers: Mapping[str, int] = SERVERS,
     *,
-    asks: bool = True,
+    discovers: bool = True,
     every: bool = False,
 ) -> int:
-    """Writes a first settings file, readable by its owner only; returns the exit code. ``asks`` asks the vendors which
-    models they offer and writes the most useful ones, or with ``every`` all of them.
+    """Writes a first settings file, readable by its owner only; returns the exit code. ``discovers``: asks the vendors
+    which models they offer and writes the most useful ones, or with ``every`` all of them.
     """
     if os.path.lexists(path):
         sys.stderr.write(f"nexus: {path} already exists and was not changed\n")
         return 1
     home = Path(environ.get("HOME") or Path.home())
     found = Machine(environ, home, servers).vendors()
-    answers, redact = _asked(found, environ) if asks else ({}, str)
+    answers, redact = _asked(found, environ) if discovers else ({}, str)
     chosen = [_chosen(vendor, answers.get(vendor.name, Answer(silent=True)), every) for vendor in found]
     try:
         _create(path, render(chosen))

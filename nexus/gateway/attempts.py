@@ -108,9 +108,9 @@ class Attempts:
             self._admission.settle(state, error)
             return
         if plan.room and last is not None and last.phase == "content" and isinstance(error, UpstreamError):
-            count_failure(self._router.rests, last.candidate, "after_content", error, plan.entered)
+            count_failure(self._router.cooldowns, last.candidate, "after_content", error, plan.entered)
         elif plan.room and last is not None and error is not None:
-            self._router.rests.leave(last.candidate.scopes)
+            self._router.cooldowns.leave(last.candidate.scopes)
         self._give_back(state, plan, error)
 
     # Before an attempt.
@@ -153,7 +153,7 @@ class Attempts:
 
     def _has_turn(self, plan: Plan, candidate: Candidate) -> bool:
         """False while another call probes the place; the place is then moved to the end of the plan."""
-        if not plan.affinity or self._router.rests.enter(candidate.scopes, self._router.rests.clock()):
+        if not plan.affinity or self._router.cooldowns.enter(candidate.scopes, self._router.cooldowns.clock()):
             return True
         if candidate.name in plan.deferred:
             return True
@@ -168,7 +168,7 @@ class Attempts:
         if plan.later:
             again = min(plan.later, key=lambda one: one.due)
             plan.later.remove(again)
-            if self._router.budgets.take(again.candidate.route.provider.name):
+            if self._router.retry_budgets.take(again.candidate.route.provider.name):
                 self._sleep(state, again.due - time.monotonic())
                 return again.candidate
             return None
@@ -191,7 +191,7 @@ class Attempts:
 
     def _skip(self, state: CallState, plan: Plan, candidate: Candidate, failure: Failure, error: NexusError) -> None:
         """Skips a target with all its keys."""
-        self._router.rests.leave(candidate.scopes)
+        self._router.cooldowns.leave(candidate.scopes)
         self._give_back(state, plan, error, moves=True)
         plan.waiting = [one for one in plan.waiting if one.route.name != candidate.route.name]
         self._note(state, plan, candidate, failure, error)
@@ -205,25 +205,25 @@ class Attempts:
 
     def _begin(self, state: CallState, plan: Plan, candidate: Candidate) -> tuple[Exchange, Sequence[Alarm]]:
         if candidate.name not in plan.tries:
-            self._router.budgets.pay(candidate.route.provider.name)
-        plan.entered = self._router.rests.clock()
+            self._router.retry_budgets.pay(candidate.route.provider.name)
+        plan.entered = self._router.cooldowns.clock()
         return begin_in_time(self._router.alarms, state, plan, candidate)
 
     # After an attempt.
 
     def _succeeded(self, state: CallState, plan: Plan, candidate: Candidate) -> None:
-        rests, call = self._router.rests, state.call
-        if rests.succeeded(candidate.scopes, plan.entered):
+        cooldowns, call = self._router.cooldowns, state.call
+        if cooldowns.succeeded(candidate.scopes, plan.entered):
             log.info("a target has recovered", extra={"fields": {"route": str(candidate.route)}})
         strayed = any(skip.failure in ("not_expressible", "too_small") for skip in plan.skips)
         if plan.affinity and call.operation.spends and candidate.name in plan.places and not strayed:
-            self._router.moves.answered(plan.affinity, candidate.name, plan.home, rests.clock())
+            self._router.moves.answered(plan.affinity, candidate.name, plan.home, cooldowns.clock())
 
     def _failed(self, state: CallState, plan: Plan, exchange: Exchange, error: NexusError, gate: Gate) -> None:
         """Prepares the next attempt, or raises the error if there is none."""
         candidate = exchange.candidate
         if gate.content_sent or state.call.cancel.reason is not None:
-            self._router.rests.leave(candidate.scopes)
+            self._router.cooldowns.leave(candidate.scopes)
             raise error
         failure = failure_of(error, state.call.dialect, own=bool(candidate.own))
         verdict = VERDICTS[failure]
@@ -233,14 +233,14 @@ class Attempts:
             state.take_back(exchange)
             self._skip(state, plan, candidate, failure, error)
             return
-        count_failure(self._router.rests, candidate, failure, error, plan.entered)
+        count_failure(self._router.cooldowns, candidate, failure, error, plan.entered)
         if not state.call.is_repeatable and failure in DOUBTFUL and error.status != 503:
             raise error
         plan.tries[candidate.name] = plan.tries.get(candidate.name, 0) + 1
         pause = pause_before(state, plan, candidate, error, verdict)
         self._narrow(plan, candidate, verdict)
         if pause is not None and (not plan.waiting or verdict.again == "at once"):
-            if self._router.budgets.take(candidate.route.provider.name):
+            if self._router.retry_budgets.take(candidate.route.provider.name):
                 log_attempt(state, error, f"again in {pause:.1f} s")
                 exchange.fail(error)
                 self._sleep(state, pause)
@@ -273,8 +273,8 @@ class Attempts:
         elif not verdict.other_key:
             plan.waiting = [one for one in plan.waiting if one.route.name != candidate.route.name]
         if len(plan.waiting) > 1:
-            known = [replace(one, resting=None) for one in plan.waiting]
-            plan.waiting = list(self._router.rested(known, self._router.rests.clock()))
+            known = [replace(one, cooldown_until=None) for one in plan.waiting]
+            plan.waiting = self._router.by_cooldown(known, self._router.cooldowns.clock())
 
     def _sleep(self, state: CallState, seconds: float) -> None:
         with state.waiting():

@@ -58,7 +58,7 @@ class Rooms:
                 del self._running[provider]
 
 
-class Budgets:
+class RetryBudgets:
     """Limits retries at the same place, so that retries do not make an outage worse. Moving on to another place is
     free."""
 

@@ -11,102 +11,76 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from nexus.call import Call
-from nexus.dataclasses import dataclass
 from nexus.errors import AuthenticationFailed
 from nexus.gateway.affinity import Moves, affinity_of, spread
 from nexus.gateway.alarms import Alarms
-from nexus.gateway.bounds import Budgets, Rooms
-from nexus.gateway.rests import Rests
+from nexus.gateway.bounds import RetryBudgets, Rooms
+from nexus.gateway.cooldowns import Cooldowns
 from nexus.gateway.routing import Model
 from nexus.provider import Provider
 from nexus.provider.route import Route
 from nexus.relay.candidate import Candidate, Plan
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The candidates of a call in order. ``home`` is the place where its session would go if nothing were in cooldown,
-    ``affinity`` the key that decides it; both are "" if there is only one choice.
-    """
-
-    candidates: tuple[Candidate, ...]
-    affinity: str = ""
-    home: str = ""
-
-
 class Router:
     """Orders candidates by the state of the places, and keeps that state across configurations."""
 
-    def __init__(self, rests: Rests | None = None) -> None:
-        self.rests = rests or Rests()
+    def __init__(self, cooldowns: Cooldowns | None = None) -> None:
+        self.cooldowns = cooldowns or Cooldowns()
         self.moves = Moves()
         self.rooms = Rooms()
-        self.budgets = Budgets(self.rests.clock)
+        self.retry_budgets = RetryBudgets(self.cooldowns.clock)
         self.alarms = Alarms()
 
-    def choose(self, call: Call, model: Model) -> Choice:
-        """Orders the candidates of a call. Raises AuthenticationFailed if no target has a key for it."""
-        if model.virtual is None and len(model.targets[0].provider.accounts) == 1:
+    def plan(self, call: Call, model: Model) -> Plan:
+        """All the places that a call to a model may go to. Raises AuthenticationFailed if no target has a key for
+        it."""
+        virtual = model.virtual
+        if virtual is None and len(model.targets[0].provider.accounts) == 1:
             # Fast path for a plain model with one account.
             route = model.targets[0]
             own = _own(call, route.provider)
-            return Choice((Candidate(route, route.provider.accounts[0], own, bool(own)),))
-        now = self.rests.clock()
-        affinity = affinity_of(call, model.name)
-        ordered = list(_expanded(call, model, affinity))
-        if not ordered:
+            return Plan([Candidate(route, route.provider.accounts[0], own, bool(own))])
+        now, affinity = self.cooldowns.clock(), affinity_of(call, model.name)
+        plan = Plan(list(_expanded(call, model, affinity)))
+        if not plan.waiting:
             raise AuthenticationFailed(_nobodys_key(model))
-        if len(ordered) == 1:
-            return Choice(tuple(ordered))
-        home = ordered[0].name
-        stays = self.moves.place(affinity, now)
-        # The sort is stable: the order behind the session's current place is unchanged.
-        ordered.sort(key=lambda one: one.name != stays)
-        return Choice(self.rested(ordered, now), affinity, home)
+        if len(plan.waiting) > 1:
+            plan.affinity, plan.home = affinity, plan.waiting[0].name
+            stays = self.moves.place(affinity, now)
+            # The sort is stable: the order behind the session's current place is unchanged.
+            plan.waiting.sort(key=lambda one: one.name != stays)
+            plan.waiting = self.by_cooldown(plan.waiting, now)
+        if virtual is not None:
+            plan.virtual, plan.patience = model.name, virtual.patience
+            plan.deadline = call.received + virtual.deadline if virtual.deadline is not None else None
+            plan.overflow = self._places(call, model, model.on_overflow, affinity)
+            plan.budget = self._places(call, model, model.on_budget, affinity)
+        return plan
 
-    def plan(self, call: Call, model: Model) -> Plan:
-        """All the places that a call to a model may go to. Raises AuthenticationFailed as ``choose`` does."""
-        choice, virtual = self.choose(call, model), model.virtual
-        if virtual is None:
-            return Plan(list(choice.candidates), affinity=choice.affinity, home=choice.home)
-        return Plan(
-            list(choice.candidates),
-            virtual=model.name,
-            affinity=choice.affinity,
-            home=choice.home,
-            overflow=self._places(call, model, model.on_overflow, choice),
-            budget=self._places(call, model, model.on_budget, choice),
-            patience=virtual.patience,
-            deadline=call.received + virtual.deadline if virtual.deadline is not None else None,
-        )
-
-    def _places(self, call: Call, model: Model, route: Route | None, choice: Choice) -> tuple[Candidate, ...]:
-        if route is None:
-            return ()
-        affinity = choice.affinity or affinity_of(call, model.name)
-        return self.rested(candidates_of(call, model, route, affinity), self.rests.clock())
+    def _places(self, call: Call, model: Model, route: Route | None, affinity: str) -> tuple[Candidate, ...]:
+        candidates = () if route is None else candidates_of(call, model, route, affinity)
+        return tuple(self.by_cooldown(candidates, self.cooldowns.clock()))
 
     def log_fields(self, plan: Plan) -> dict[str, str | None]:
         """For the log: the places in order, and for how long and why each one in cooldown is."""
-        now = self.rests.clock()
-        rests = [
-            f"{one.name} for {one.resting - now:.0f} s: {self.rests.why(one.scopes)}"
+        now = self.cooldowns.clock()
+        cooldowns = [
+            f"{one.name} for {one.cooldown_until - now:.0f} s: {self.cooldowns.why(one.scopes)}"
             for one in plan.waiting
-            if one.resting is not None
+            if one.cooldown_until is not None
         ]
         return {
             "order": ", ".join(one.name for one in plan.waiting),
             "home": plan.home or None,
-            "resting": ", ".join(rests) or None,
+            "cooldown": ", ".join(cooldowns) or None,
         }
 
-    def rested(self, candidates: Iterable[Candidate], now: float) -> tuple[Candidate, ...]:
+    def by_cooldown(self, candidates: Iterable[Candidate], now: float) -> list[Candidate]:
         """Candidates that are up, then those in cooldown by the end of their cooldown."""
-        known = [replace(one, resting=end) if (end := self._end(one, now)) is not None else one for one in candidates]
-        return tuple(sorted(known, key=lambda one: one.resting or 0.0))
-
-    def _end(self, candidate: Candidate, now: float) -> float | None:
-        return self.rests.end(candidate.scopes, now)
+        ends = ((one, self.cooldowns.end(one.scopes, now)) for one in candidates)
+        known = [one if end is None else replace(one, cooldown_until=end) for one, end in ends]
+        return sorted(known, key=lambda one: one.cooldown_until or 0.0)
 
 
 def candidates_of(call: Call, model: Model, route: Route, affinity: str) -> Iterator[Candidate]:

@@ -9,7 +9,7 @@ import logging
 import time
 
 from nexus.errors import NexusError, UpstreamError
-from nexus.gateway.rests import Rests
+from nexus.gateway.cooldowns import Cooldowns
 from nexus.gateway.semantics import VERDICTS, Failure, Verdict
 from nexus.relay.candidate import Candidate, Plan
 from nexus.relay.exchange import CallState
@@ -20,41 +20,43 @@ log = logging.getLogger("nexus.gateway")
 PAUSE_UNSAID = 10.0
 """Cooldown in seconds of a key for a model, when the vendor rate-limits it without a Retry-After."""
 
-KEY_REST = 300.0
+KEY_COOLDOWN = 300.0
 """Cooldown in seconds of a key that the vendor rejects."""
 
 _RETRY_COUNT = "x-stainless-retry-count"
 """Header in which OpenAI's and Anthropic's SDKs send how often they have retried already."""
 
 
-def count_failure(rests: Rests, candidate: Candidate, failure: Failure, error: NexusError, entered: float) -> None:
+def count_failure(
+    cooldowns: Cooldowns, candidate: Candidate, failure: Failure, error: NexusError, entered: float
+) -> None:
     """Counts a failure against what is at fault, or starts its cooldown. ``entered`` is when the attempt began."""
     verdict = VERDICTS[failure]
-    if not verdict.rest:
-        rests.leave(candidate.scopes)
+    if not verdict.cooldown:
+        cooldowns.leave(candidate.scopes)
         return
-    scope, why = getattr(candidate, verdict.rest), f"{failure.replace('_', ' ')} ({error.status})"
+    scope, why = getattr(candidate, verdict.cooldown), f"{failure.replace('_', ' ')} ({error.status})"
     if verdict.count:
-        seconds = rests.failed(scope, entered, why)
+        seconds = cooldowns.failed(scope, entered, why)
     elif failure == "rate_limited":
-        seconds = rests.rest(scope, error.retry_after if error.retry_after is not None else PAUSE_UNSAID, why)
+        seconds = cooldowns.start(scope, error.retry_after if error.retry_after is not None else PAUSE_UNSAID, why)
     else:
-        seconds = rests.rest(scope, KEY_REST, why)
+        seconds = cooldowns.start(scope, KEY_COOLDOWN, why)
     if seconds is not None:
         _log(candidate, failure, verdict, seconds, why)
 
 
 def _log(candidate: Candidate, failure: Failure, verdict: Verdict, seconds: float, why: str) -> None:
     """Logs at level error if a configured key is rejected or the model is missing: an operator has to act."""
-    loud = failure in ("key_refused", "key_forbidden", "missing") and not candidate.own
+    for_operator = failure in ("key_refused", "key_forbidden", "missing") and not candidate.own
     fields = {
         "route": str(candidate.route),
-        "cooldown": verdict.rest,
+        "cooldown": verdict.cooldown,
         "key": candidate.account.name or ("caller" if candidate.own else "configured"),
         "seconds": round(seconds, 1),
         "why": why,
     }
-    log.log(logging.ERROR if loud else logging.WARNING, "a target is in cooldown", extra={"fields": fields})
+    log.log(logging.ERROR if for_operator else logging.WARNING, "a target is in cooldown", extra={"fields": fields})
 
 
 def back_off(policy: Retries, tries: int) -> float:

@@ -1,4 +1,4 @@
-"""Cooldowns ("rests") after failures: of hosts, models, keys, and keys for one model.
+"""Cooldowns after failures: of hosts, models, keys, and keys for one model.
 
 Thread-safe and bounded; never blocks. State is kept by name, so that it survives a reload. The end of a cooldown only
 moves later. When it has passed, one call goes there as a probe. Only an answer to a call that began after the cooldown
@@ -26,9 +26,9 @@ FEWEST = 20
 SHARE = 0.5
 """A cooldown also starts if this share of at least FEWEST calls in the last WINDOW seconds failed."""
 
-REST = 30.0
+COOLDOWN = 30.0
 CAP = 300.0
-"""Seconds: the n-th cooldown in a row takes n times ``REST``, at most ``CAP``, whatever a vendor asks for."""
+"""Seconds: the n-th cooldown in a row takes n times ``COOLDOWN``, at most ``CAP``, whatever a vendor asks for."""
 
 JITTER = 0.2
 PROBE = 30.0
@@ -41,12 +41,12 @@ MOST = 10_000
 @dataclass(slots=True)
 class _State:
     """State of one scope. ``end`` is None while it is up; ``since`` is when the cooldown began, ``probing`` until when
-    a probe has it to itself. ``rests`` counts cooldowns in a row; ``counts`` are [second, calls, failures] of the last
-    window."""
+    a probe has it to itself. ``failures`` and ``cooldowns`` count those in a row; ``counts`` are [second, calls,
+    failures] of the last window."""
 
     scope: Scope
-    row: int = 0
-    rests: int = 0
+    failures: int = 0
+    cooldowns: int = 0
     end: float | None = None
     since: float = 0.0
     last_end: float = 0.0
@@ -57,14 +57,14 @@ class _State:
 
 
 def _nobody(_: Scope) -> None:
-    """The default for ``on_rest``: does nothing."""
+    """The default for ``on_start``: does nothing."""
 
 
-_Rest = tuple[float | None, float, float, float, bool, str]
+_Cooldown = tuple[float | None, float, float, float, bool, str]
 """The part of a state that other processes need: end, since, last_end, probing, counted, why."""
 
 
-class Rests:
+class Cooldowns:
     def __init__(
         self,
         clock: Callable[[], float] = time.monotonic,
@@ -76,37 +76,37 @@ class Rests:
         self._most = most
         self._lock = threading.Lock()
         self._states: OrderedDict[Scope, _State] = OrderedDict()
-        self._resting = 0
+        self._active = 0
         """Number of scopes with an end, so that asking costs nothing while everything is up."""
 
         self._publish: Publish | None = None
-        self.on_rest: Callable[[Scope], None] = _nobody
+        self.on_start: Callable[[Scope], None] = _nobody
         """Called with the scope of each cooldown that begins in this process; must be quick."""
 
     def share(self, board: Board) -> None:
         """From now on cooldowns, probes and consecutive failures are shared by all processes; each process counts
         shares of failures by itself."""
-        self._publish = board.table("rests", self._received)
+        self._publish = board.table("cooldowns", self._received)
 
-    def _share(self, scope: Scope, state: _State, *, woken: bool = False) -> None:
+    def _share(self, scope: Scope, state: _State, *, ended: bool = False) -> None:
         if self._publish is not None:
-            rest = state.end, state.since, state.last_end, state.probing, state.counted, state.why
+            shared = state.end, state.since, state.last_end, state.probing, state.counted, state.why
             lasts = CAP + max(0.0, (state.end or 0.0) - self.clock())
-            self._publish(scope, (state.row, state.rests, woken, rest), lasts)
+            self._publish(scope, (state.failures, state.cooldowns, ended, shared), lasts)
 
-    def _received(self, scope: Scope, fact: tuple[int, int, bool, _Rest]) -> None:
+    def _received(self, scope: Scope, fact: tuple[int, int, bool, _Cooldown]) -> None:
         with self._lock:
             state = self._state(scope)
-            state.row, state.rests, woken, rest = fact
+            state.failures, state.cooldowns, ended, shared = fact
             # The process that reports a failure may not know yet of the later end that is known here.
-            if not woken and state.end is not None and (rest[0] is None or rest[0] < state.end):
+            if not ended and state.end is not None and (shared[0] is None or shared[0] < state.end):
                 return
-            self._resting += (rest[0] is not None) - (state.end is not None)
-            state.end, state.since, state.last_end, state.probing, state.counted, state.why = rest
+            self._active += (shared[0] is not None) - (state.end is not None)
+            state.end, state.since, state.last_end, state.probing, state.counted, state.why = shared
 
     def end(self, scopes: Iterable[Scope], now: float) -> float | None:
         """When the cooldown of a place with these scopes ends; None if a call may go there, also as a probe."""
-        if not self._resting:
+        if not self._active:
             return None
         with self._lock:
             found = [self._end(self._states.get(scope), now) for scope in scopes]
@@ -119,9 +119,9 @@ class Rests:
             return state.end
         return state.probing if now < state.probing else None
 
-    def resting(self, now: float) -> list[Scope]:
+    def active(self, now: float) -> list[Scope]:
         """All scopes in cooldown."""
-        if not self._resting:
+        if not self._active:
             return []
         with self._lock:
             return [scope for scope, state in self._states.items() if self._end(state, now) is not None]
@@ -134,7 +134,7 @@ class Rests:
 
     def enter(self, scopes: Iterable[Scope], now: float) -> bool:
         """Enters a call. False if the cooldown is over but another call is probing."""
-        if not self._resting:
+        if not self._active:
             return True
         with self._lock:
             over = [
@@ -151,7 +151,7 @@ class Rests:
 
     def leave(self, scopes: Iterable[Scope]) -> None:
         """The call ended without showing whether the place works: another one may be the probe."""
-        if not self._resting:
+        if not self._active:
             return
         with self._lock:
             for scope in scopes:
@@ -164,21 +164,21 @@ class Rests:
         began."""
         now = self.clock()
         with self._lock:
-            woken = False
+            ended = False
             for scope in scopes:
                 # Keys that were never rejected need no state.
                 state = self._states.get(scope) or (self._state(scope) if not scope[2] else None)
                 if state is None:
                     continue
                 _count(state, now, failed=False)
-                failed_before, state.row = state.row, 0
+                failed_before, state.failures = state.failures, 0
                 if state.end is not None and entered >= state.since and (state.counted or now >= state.end):
-                    self._wake(state)
-                    self._share(scope, state, woken=True)
-                    woken = True
+                    self._clear(state)
+                    self._share(scope, state, ended=True)
+                    ended = True
                 elif failed_before:
                     self._share(scope, state)
-            return woken
+            return ended
 
     def failed(self, scope: Scope, entered: float, why: str) -> float | None:
         """Counts a failure; returns the seconds of the cooldown that it starts, if any."""
@@ -191,40 +191,40 @@ class Rests:
 
     def _failed(self, state: _State, now: float, entered: float, why: str) -> float | None:
         _count(state, now, failed=True)
-        state.row += 1
+        state.failures += 1
         if state.end is not None and (now < state.end or entered < state.since):
             return None
-        if state.end is None and state.row < IN_A_ROW and not _mostly_failed(state):
+        if state.end is None and state.failures < IN_A_ROW and not _mostly_failed(state):
             return None
-        state.rests = 1 if now - state.last_end > CAP and state.end is None else state.rests + 1
-        seconds = min(CAP, REST * state.rests) * self._jitter(1 - JITTER, 1 + JITTER)
-        self._rest(state, now, min(CAP, seconds), why, counted=True)
+        state.cooldowns = 1 if now - state.last_end > CAP and state.end is None else state.cooldowns + 1
+        seconds = min(CAP, COOLDOWN * state.cooldowns) * self._jitter(1 - JITTER, 1 + JITTER)
+        self._start(state, now, min(CAP, seconds), why, counted=True)
         return state.end - now if state.end is not None else None
 
-    def rest(self, scope: Scope, seconds: float, why: str) -> float:
+    def start(self, scope: Scope, seconds: float, why: str) -> float:
         """Starts or extends a cooldown of at least ``seconds`` from now, at most ``CAP``; returns the seconds left."""
         now = self.clock()
         with self._lock:
             state = self._state(scope)
-            self._rest(state, now, min(CAP, seconds), why, counted=False)
+            self._start(state, now, min(CAP, seconds), why, counted=False)
             self._share(scope, state)
             return (state.end or now) - now
 
-    def _rest(self, state: _State, now: float, seconds: float, why: str, *, counted: bool) -> None:
+    def _start(self, state: _State, now: float, seconds: float, why: str, *, counted: bool) -> None:
         if state.end is None or now >= state.end:
-            self.on_rest(state.scope)
+            self.on_start(state.scope)
         if state.end is None:
-            self._resting += 1
+            self._active += 1
             state.since = now
         if state.end is None or now + seconds > state.end:
             state.end, state.last_end, state.why, state.counted = now + seconds, now + seconds, why, counted
         state.since = now
         state.probing = 0.0
 
-    def _wake(self, state: _State) -> None:
-        state.end, state.probing, state.row, state.why = None, 0.0, 0, ""
+    def _clear(self, state: _State) -> None:
+        state.end, state.probing, state.failures, state.why = None, 0.0, 0, ""
         state.counts.clear()
-        self._resting -= 1
+        self._active -= 1
 
     def _state(self, scope: Scope) -> _State:
         state = self._states.get(scope)
@@ -232,7 +232,7 @@ class Rests:
             state = self._states[scope] = _State(scope)
             if len(self._states) > self._most:
                 _, gone = self._states.popitem(last=False)
-                self._resting -= gone.end is not None
+                self._active -= gone.end is not None
         else:
             self._states.move_to_end(scope)
         return state

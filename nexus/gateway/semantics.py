@@ -70,7 +70,7 @@ Again = Literal["no", "at once", "after a pause", "if nothing else is left"]
 Next = Literal["yes", "no", "on_overflow"]
 """Whether another target is tried: any, none, or the one for long conversations."""
 
-Rest = Literal["", "host", "model", "key", "key_model"]
+Cooldown = Literal["", "host", "model", "key", "key_model"]
 """What enters cooldown, or has a failure counted against it."""
 
 
@@ -82,7 +82,7 @@ class Verdict:
     again: Again = "no"
     other_key: bool = False
     next: Next = "no"
-    rest: Rest = ""
+    cooldown: Cooldown = ""
     count: bool = True
 
 
@@ -91,26 +91,26 @@ VERDICTS: Mapping[Failure, Verdict] = {
     "too_small": Verdict("unsent", next="yes"),
     "over_limit": Verdict("unsent", next="yes"),
     "no_room": Verdict("unsent", next="yes"),
-    "no_connection": Verdict("unsent", again="at once", next="yes", rest="host"),
+    "no_connection": Verdict("unsent", again="at once", next="yes", cooldown="host"),
     # The transport has already retried it on a fresh connection.
     "reset": Verdict("sent", next="yes"),
     # The vendor may bill it all the same, so it is never sent twice.
-    "silence": Verdict("sent", next="yes", rest="model"),
-    "breakdown": Verdict("sent", again="after a pause", next="yes", rest="model"),
-    "overloaded": Verdict("sent", again="if nothing else is left", next="yes", rest="model"),
+    "silence": Verdict("sent", next="yes", cooldown="model"),
+    "breakdown": Verdict("sent", again="after a pause", next="yes", cooldown="model"),
+    "overloaded": Verdict("sent", again="if nothing else is left", next="yes", cooldown="model"),
     "rate_limited": Verdict(
-        "sent", again="if nothing else is left", other_key=True, next="yes", rest="key_model", count=False
+        "sent", again="if nothing else is left", other_key=True, next="yes", cooldown="key_model", count=False
     ),
-    "key_refused": Verdict("sent", other_key=True, next="yes", rest="key", count=False),
-    "key_forbidden": Verdict("sent", other_key=True, next="yes", rest="key_model", count=False),
+    "key_refused": Verdict("sent", other_key=True, next="yes", cooldown="key", count=False),
+    "key_forbidden": Verdict("sent", other_key=True, next="yes", cooldown="key_model", count=False),
     "callers_key": Verdict("sent"),
-    "missing": Verdict("sent", next="yes", rest="model"),
+    "missing": Verdict("sent", next="yes", cooldown="model"),
     "invalid": Verdict("sent"),
     "too_long": Verdict("sent", next="on_overflow"),
     # Nexus does not look for a laxer vendor.
     "policy": Verdict("sent"),
     # The client gets the error: a second answer must not continue the first.
-    "after_content": Verdict("content", rest="model"),
+    "after_content": Verdict("content", cooldown="model"),
     "over": Verdict("sent"),
 }
 

@@ -1,7 +1,7 @@
 """Circuit breaker: keeps calls away from a service that is down, except for one probe at a time.
 
-Any thread; never waits. While it is open, one call every ``rest`` seconds passes as a probe, and only a probe's success
-closes it: the success of a call that began before the failure proves nothing.
+Any thread; never waits. While it is open, one call every ``pause`` seconds passes as a probe, and only a probe's
+success closes it: the success of a call that began before the failure proves nothing.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ Pass = Literal["open road", "probe"]
 
 
 class Breaker:
-    def __init__(self, rest: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rest = rest
+    def __init__(self, pause: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pause = pause
         self._clock = clock
         self._lock = threading.Lock()
         self._next: float | None = None
@@ -35,14 +35,14 @@ class Breaker:
                 return "open road"
             if now < self._next:
                 return None
-            self._next = now + self._rest
+            self._next = now + self._pause
             return "probe"
 
     def failed(self) -> bool:
         """Records a failure; returns whether it is the first of a series."""
         with self._lock:
             first = self._next is None
-            self._next = self._clock() + self._rest
+            self._next = self._clock() + self._pause
             return first
 
     def succeeded(self, entered: Pass) -> bool:

@@ -19,7 +19,7 @@ from nexus.limits.redis_client import address_of, connect, errors, explain, slot
 from nexus.settings.limits import RedisStorage
 
 MOST_MOVES = 3
-REST = 1.0
+PAUSE = 1.0
 """Seconds between two probes of an unavailable Redis."""
 
 
@@ -117,7 +117,7 @@ class Redis(Nodes):
         self._log = log
         self._instead = instead
         self._back = back
-        self._breaker = breaker or Breaker(REST)
+        self._breaker = breaker or Breaker(PAUSE)
         self.apart = self._errors.apart
         self.failures = 0
 

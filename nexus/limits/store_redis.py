@@ -25,7 +25,7 @@ from typing import Any
 from nexus.errors import Overloaded
 from nexus.limits.breaker import Breaker
 from nexus.limits.quota import SECOND, Demand, Granted, Loop, Receipt, Refused, Standing
-from nexus.limits.redis_nodes import REST, Redis
+from nexus.limits.redis_nodes import PAUSE, Redis
 from nexus.limits.script import RESERVE, SETTLE
 from nexus.limits.store_memory import MAX_KEYS, MemoryStore
 from nexus.limits.window import longer, width_of
@@ -168,7 +168,7 @@ class RedisStore:
     def _without_redis(self, demands: Sequence[Demand]) -> Granted | Refused:
         """Raises Overloaded if the settings say so, or if the local window is full."""
         if self._denies:
-            raise Overloaded("limits are temporarily unavailable", retry_after=REST)
+            raise Overloaded("limits are temporarily unavailable", retry_after=PAUSE)
         with self._lock:
             self.local_decisions += 1
         decision = self._local.reserve(demands)

@@ -8,7 +8,7 @@
 - ``lock``, for exact state that every call needs. It lives in shared memory, and each step takes the lock:
   ``limits.shared_windows``.
 - ``board``, for state that must never block. Each process has its own copy and tells the others what changed:
-  ``gateway.rests`` and ``gateway.affinity``.
+  ``gateway.cooldowns`` and ``gateway.affinity``.
 - ``cells``, for numbers in shared memory, such as connection counts (``server.shares``). ``rows`` are named, created on
   demand and outlive their process; metrics use them.
 

@@ -51,7 +51,7 @@ class Provider(ABC):
 
     settings_type: ClassVar[type[ProviderSettings]] = ProviderSettings
     dialects: ClassVar[tuple[str, ...]]
-    counts_beside: ClassVar[tuple[str, ...]] = ()
+    also_counts_in: ClassVar[tuple[str, ...]] = ()
     """Additional dialects in which it counts tokens, for models that it serves in another dialect."""
 
     default_base_url: ClassVar[str] = ""

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from nexus.errors import Overloaded
-from nexus.limits.redis_nodes import REST, Redis
+from nexus.limits.redis_nodes import PAUSE, Redis
 from nexus.response_store.script import FIND, FORGET, KEEP, OVERHEAD
 from nexus.response_store.store import Bounds
 from nexus.settings.limits import RedisStorage
@@ -56,7 +56,7 @@ class SharedStore:
     def _asked(self, script: str, arguments: Sequence[object]) -> Any:
         reply = self._run(script, arguments)
         if reply is None:
-            raise Overloaded("stored answers are temporarily unavailable", retry_after=REST)
+            raise Overloaded("stored answers are temporarily unavailable", retry_after=PAUSE)
         return reply
 
     def _run(self, script: str, arguments: Sequence[object]) -> Any:

@@ -125,7 +125,7 @@ class _Acceptor:
             self._accept(1)
         elif self._left_alone < TIMES:
             self._left_alone += 1
-            self._rest(YIELD, self._watch_again)
+            self._pause(YIELD, self._watch_again)
         else:
             self._left_alone = 0
             self._accept(AT_ONCE)
@@ -149,11 +149,11 @@ class _Acceptor:
                 if error.errno not in EXHAUSTED:
                     raise
                 self._log(error)
-                self._rest(PAUSE, self._watch)
+                self._pause(PAUSE, self._watch)
                 return
             self._accepted(connection, address)
 
-    def _rest(self, seconds: float, then: Callable[[], None]) -> None:
+    def _pause(self, seconds: float, then: Callable[[], None]) -> None:
         # A readable socket would wake the loop again and again.
         self._loop.remove_handler(self._sock)
         self._timer = self._loop.call_later(seconds, then)

@@ -130,7 +130,7 @@ def _specs(runtime: Runtime) -> Iterator[Spec]:
                 yield Spec(f"{base}{answers}{answers}", UnknownPath, dialect)
                 for operation in dialect.operations:
                     pattern = f"({operation.pattern})" if operation.many else operation.pattern
-                    others = _beside(settings, place, operation)
+                    others = _at_same_path(settings, place, operation)
                     yield Spec(f"{base}{pattern}", CallHandler, dialect, operation=operation, others=others)
             hellos = f"(?:/|{HELLO})?" if place.path else HELLO
             yield Spec(f"{re.escape(place.path)}{hellos}", HelloHandler, first)
@@ -157,7 +157,7 @@ def _specs(runtime: Runtime) -> Iterator[Spec]:
     yield Spec("/", HomeHandler)
 
 
-def _beside(settings: Settings, place: Base, operation: Operation) -> list[Dialect]:
+def _at_same_path(settings: Settings, place: Base, operation: Operation) -> list[Dialect]:
     """Returns all dialects with this operation at the same path, if there are several; for example, protocols that
     share a base both have files."""
     found = [

@@ -94,8 +94,8 @@ def codex(gateway: Gateway, model: str = "") -> tuple[dict[str, str], list[str]]
     has_key = gateway.key != NO_KEY
     if gateway.takes_logins("responses"):
         # Codex then requires its own login and sends it; the gateway key goes into a separate header.
-        beside = f', env_http_headers = {{ "{own.GATEWAY_KEY}" = "NEXUS_KEY" }}' if has_key else ""
-        asked = f", requires_openai_auth = true{beside}"
+        extra = f', env_http_headers = {{ "{own.GATEWAY_KEY}" = "NEXUS_KEY" }}' if has_key else ""
+        asked = f", requires_openai_auth = true{extra}"
     else:
         asked = ', env_key = "NEXUS_KEY"' if has_key else ""
     table = f'{{ name = "Nexus", base_url = {json.dumps(gateway.openai)}, wire_api = "responses"{asked} }}'

@@ -67,10 +67,10 @@ class OwnMetricsHandler(MetricsHandler):
 
 def now(runtime: Runtime) -> Mapping[Metric, Values]:
     """Returns the metrics that are not summed, because every process has the same values."""
-    rests = runtime.gateway.router.rests
-    resting = rests.resting(rests.clock())
-    keys = Counter(provider for provider, _, account in resting if account)
-    whole = {(provider, alias) for provider, alias, account in resting if not account}
+    cooldowns = runtime.gateway.router.cooldowns
+    scopes = cooldowns.active(cooldowns.clock())
+    keys = Counter(provider for provider, _, account in scopes if account)
+    whole = {(provider, alias) for provider, alias, account in scopes if not account}
     names = dict.fromkeys(provider.name for provider in runtime.providers)
     return {
         BUILD: {(__version__,): 1},

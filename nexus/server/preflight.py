@@ -23,9 +23,9 @@ _PROBE = 2.0
 """Timeout in seconds for recognizing another Nexus at a port."""
 
 
-def problems(settings: Settings, *, beside: bool = False) -> list[Location]:
-    """Returns all problems that must be fixed first. ``beside``: a Nexus is running, so ports need not be free."""
-    ports = () if beside else _ports(settings)
+def problems(settings: Settings, *, running: bool = False) -> list[Location]:
+    """Returns all problems that must be fixed first. ``running``: a Nexus already runs, so ports need not be free."""
+    ports = () if running else _ports(settings)
     return [
         *_packages(settings),
         *_files(settings),

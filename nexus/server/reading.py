@@ -44,7 +44,7 @@ def read(source: Source, running: Settings) -> Good | Refused:
     # Watch the old settings' files too: a certificate that is missing now may come back.
     before = stamps(running.origin.files)
     try:
-        return Good(*source.read_beside(running))
+        return Good(*source.reread(running))
     except SettingsError as error:
         return Refused([*error.problems], {**before, **error.files})
     except NoProviders as error:

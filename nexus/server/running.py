@@ -83,8 +83,8 @@ class Running:
         self._current = CurrentApp(make_app(server, runtime))
         self.http = HttpServer(self._current, server.lifecycle)
         self.http.share = server.lifecycle.share
-        self._beside = [(make, CurrentApp(make(server, runtime))) for make in (make_health_app, make_metrics_app)]
-        self._beside_http = [HttpServer(current, server.lifecycle, plain=True) for _, current in self._beside]
+        self._separate = [(make, CurrentApp(make(server, runtime))) for make in (make_health_app, make_metrics_app)]
+        self._separate_http = [HttpServer(current, server.lifecycle, plain=True) for _, current in self._separate]
         server.show(enabled=runtime.settings.server.shows_dashboard)
         self._reaper = PeriodicCallback(self._reap, REAP * 1000)
         self._pulse = Pulse(server.look)
@@ -93,7 +93,7 @@ class Running:
     def listen(self, listeners: Listeners) -> None:
         self.http.add_sockets(listeners.calls)
         self.server.lifecycle.phase = Phase.SERVING
-        for http, sockets in zip(self._beside_http, (listeners.health, listeners.metrics), strict=True):
+        for http, sockets in zip(self._separate_http, (listeners.health, listeners.metrics), strict=True):
             http.add_sockets(sockets)
         self._reaper.start()
         self._count()
@@ -108,7 +108,7 @@ class Running:
         """Switches to another configuration from the next request on; requests in flight keep theirs."""
         before, own, server = self.runtime, runtime.settings.server, self.server
         self._current.app = make_app(server, runtime)
-        for make, current in self._beside:
+        for make, current in self._separate:
             current.app = make(server, runtime)
         kept = server.kept
         for store, name in ((kept.answers, ANSWERS), (kept.ids, IDS)):
@@ -124,7 +124,7 @@ class Running:
     async def stop(self) -> None:
         """Shuts down gracefully: stops accepting, waits for calls in flight, ends the remaining ones."""
         await drain(self.server, self.http, self.runtime.settings.server)
-        for http in self._beside_http:
+        for http in self._separate_http:
             http.stop()
             await http.close_all_connections()
         self._reaper.stop()

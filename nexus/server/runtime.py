@@ -65,7 +65,7 @@ class Kept:
         """``member`` is given in a worker process. Raises MissingRedis."""
         router = Router()
         if member is not None:
-            router.rests.share(member.board)
+            router.cooldowns.share(member.board)
             router.moves.share(member.board)
             router.rooms.share(member.tally)
         counted, kept = stores_of(own, member)

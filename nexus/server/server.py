@@ -72,7 +72,7 @@ class Server:
         self.rows, part = (Rows(), None) if member is None else (member.rows, member.part)
         self.meters = Meters(part or self.rows.parts[0])
         self.meters.enabled = settings.metrics.enabled
-        self.kept.router.rests.on_rest = self.meters.rests
+        self.kept.router.cooldowns.on_start = self.meters.cooldown
         self.kept.limits.decided = self.meters.decided
         self.aside, self._flusher = Workers(ASIDE), Workers(1)
         self.recorder = Recorder(Activity() if member is None else RemoteActivity(member.link), self._flush_soon)

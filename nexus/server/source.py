@@ -48,7 +48,7 @@ class Source:
         self._check_exposure(settings)
         return settings
 
-    def read_beside(self, running: Settings) -> tuple[Settings, list[str]]:
+    def reread(self, running: Settings) -> tuple[Settings, list[str]]:
         """Reads settings for a process that serves ``running``. Changed settings that need a restart keep their old
         values; their names are returned.
 
@@ -60,14 +60,14 @@ class Source:
                 settings = _replaced(settings, path, _at(running, path))
                 named.append(dotted(path))
         self._check_exposure(settings)
-        if found := self.obstacles(settings, beside=True):
+        if found := self.obstacles(settings, running=True):
             raise SettingsError(found, settings.origin.files)
         return settings, named
 
-    def obstacles(self, settings: Settings, *, beside: bool) -> list[Problem]:
-        """Returns what prevents valid settings from being served here. ``beside``: a Nexus is running, so ports may be
-        in use."""
-        found = preflight.problems(settings, beside=beside)
+    def obstacles(self, settings: Settings, *, running: bool) -> list[Problem]:
+        """Returns what prevents valid settings from being served here. ``running``: a Nexus already runs, so ports may
+        be in use."""
+        found = preflight.problems(settings, running=running)
         if self.listen_address is None:
             return located(self.file, found)
         from_flag = [message for path, message in found if path == LISTEN]

@@ -114,10 +114,10 @@ class AuthSchemeSettings(ProviderSettings, _Identity):
         base = base.rstrip("/")
         for endpoint in cls.request_paths:
             base = base.removesuffix(endpoint)
-        pairs, beside = dict(parse_qsl(query, keep_blank_values=True)), data.get("query", {})
-        if pairs and (not isinstance(beside, Mapping) or set(pairs) & set(beside)):
+        pairs, own = dict(parse_qsl(query, keep_blank_values=True)), data.get("query", {})
+        if pairs and (not isinstance(own, Mapping) or set(pairs) & set(own)):
             fail_at((("base_url",), "has a query that query sets too; set only one of them"))
-        return {**data, "base_url": base} | ({"query": {**pairs, **beside}} if pairs else {})
+        return {**data, "base_url": base} | ({"query": {**pairs, **own}} if pairs else {})
 
     def problems(self) -> Iterator[Location]:
         named = [name for name in ("auth_scheme", "auth_header", "entra") if getattr(self, name) is not None]

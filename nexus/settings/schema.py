@@ -58,7 +58,7 @@ WRITTEN: Mapping[str, JsonSchemaValue] = {
 }
 """Qualified name of a value's reader to the schema of what users may write."""
 
-BESIDE: Mapping[str, JsonSchemaValue] = {
+SHORT_FORMS: Mapping[str, JsonSchemaValue] = {
     "nexus.settings.virtual.WeightedTarget._name_alone": TEXT,
     "nexus.settings.provider.ProviderSettings._named_only": {"type": "array", "items": TEXT},
 }
@@ -109,7 +109,11 @@ class _Generator(GenerateJsonSchema):
         if name in WRITTEN:
             return WRITTEN[name]
         inner = super().function_before_schema(schema)
-        return {"anyOf": [inner, BESIDE[name]]} if name in BESIDE and schema["schema"]["type"] == "dict" else inner
+        return (
+            {"anyOf": [inner, SHORT_FORMS[name]]}
+            if name in SHORT_FORMS and schema["schema"]["type"] == "dict"
+            else inner
+        )
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         table, inner = super().model_schema(schema), schema["schema"]
@@ -118,9 +122,9 @@ class _Generator(GenerateJsonSchema):
             field = model.model_fields[name]
             if isinstance(shown := table.get("properties", {}).get(field.alias or name), dict):
                 shown.setdefault("description", text)
-        if inner["type"] != "function-before" or (name := _name(inner["function"]["function"])) not in BESIDE:
+        if inner["type"] != "function-before" or (name := _name(inner["function"]["function"])) not in SHORT_FORMS:
             return table
-        return {"anyOf": [table, BESIDE[name]]}
+        return {"anyOf": [table, SHORT_FORMS[name]]}
 
     def function_plain_schema(self, schema: core_schema.PlainValidatorFunctionSchema) -> JsonSchemaValue:
         reader = schema["function"]["function"]

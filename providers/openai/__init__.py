@@ -113,7 +113,7 @@ class OpenAIProvider(Provider):
     settings_type: ClassVar[type[ProviderSettings]] = OpenAISettings
     dialects: ClassVar[tuple[str, ...]] = ("chat",)
     vendor = "openai"
-    counts_beside: ClassVar[tuple[str, ...]] = ("responses",)
+    also_counts_in: ClassVar[tuple[str, ...]] = ("responses",)
     default_base_url: ClassVar[str] = "https://api.openai.com/v1"
     settings: OpenAISettings
 

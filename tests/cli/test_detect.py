@@ -54,7 +54,7 @@ def test_a_machine(
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     file = tmp_path / "nexus.toml"
-    assert write(file, environ | {"HOME": str(tmp_path)}, {}, asks=False) == 0
+    assert write(file, environ | {"HOME": str(tmp_path)}, {}, discovers=False) == 0
     out = capsys.readouterr().out
     assert "hushhush" not in out + file.read_text()
     providers = load(file, environ).llm.providers
@@ -71,7 +71,7 @@ def test_region_and_project(tmp_path: Path) -> None:
     for name, text in (MACHINES["AWS profile"][1] | MACHINES["Google's credentials"][1]).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    assert write(tmp_path / "nexus.toml", {"AWS_PROFILE": "work", "HOME": str(tmp_path)}, {}, asks=False) == 0
+    assert write(tmp_path / "nexus.toml", {"AWS_PROFILE": "work", "HOME": str(tmp_path)}, {}, discovers=False) == 0
     text = (tmp_path / "nexus.toml").read_text()
     assert 'region = "eu-west-1"' in text
     assert 'project = "of-the-quota"' in text

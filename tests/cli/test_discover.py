@@ -310,7 +310,7 @@ def test_check_compares_what_is_offered_with_what_is_configured(
     file = tmp_path / "nexus.toml"
     with vendor(pages) as server:
         file.write_text(COMPARED.format(url=server.url, key=KEY))
-        assert check(load(file, {}), "nexus.toml", asks=True) == 1
+        assert check(load(file, {}), "nexus.toml", discovers=True) == 1
     out = capsys.readouterr().out
     said = out[out.index("v offers") :].splitlines()
     host = server.url.removeprefix("http://")

@@ -123,13 +123,15 @@ def open_page(chromium: Any) -> Iterator[Open]:
 
 @pytest.fixture
 def full(serve: Serve, openai_upstream: FakeUpstream) -> Nexus:
-    """A gateway that is busy, where a route rests and a model is called as no model should be."""
+    """A gateway that is busy, where a route is in cooldown and a model is called as no model should be."""
     nexus = serve(BUSY.format(key=KEY, url=openai_upstream.base_url))
     activity: Any = nexus.server.recorder._activity
     busy(activity, time.time())
     assert nexus.server.books is not None and nexus.server.books.ledger is not None
     booked(nexus.server.books.ledger, time.time())
-    nexus.server.kept.router.rests.rest(("bedrock", "nova-pro", ""), 200, "5 failures in a row: bedrock answered 503")
+    nexus.server.kept.router.cooldowns.start(
+        ("bedrock", "nova-pro", ""), 200, "5 failures in a row: bedrock answered 503"
+    )
     assert nexus.chat({**CHAT, "model": "<script>"}).status == 200
     assert nexus.chat({**CHAT, "model": MARKUP}).status == 404
     return nexus

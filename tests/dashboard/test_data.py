@@ -205,9 +205,9 @@ class TestData:
         assert len(data(again, as_(ALICE))["calls"]) == 4 and len(data(again, as_(BOB))["calls"]) == 1
 
     def test_what_rests_and_why(self, nexus: Nexus) -> None:
-        nexus.server.kept.router.rests.rest(("openai", "", ""), 60, "openai answered 503")
+        nexus.server.kept.router.cooldowns.start(("openai", "", ""), 60, "openai answered 503")
         routes = {route["name"]: route for route in data(nexus)["routes"]}
-        assert routes["openai/gpt-4"]["state"] == "rests" and routes["openai/gpt-4"]["why"] == "openai answered 503"
+        assert routes["openai/gpt-4"]["state"] == "cooldown" and routes["openai/gpt-4"]["why"] == "openai answered 503"
         assert 50 < routes["openai/gpt-4"]["until"] - time.time() < 61
         assert routes["anthropic/claude"]["state"] == "up"
 
@@ -300,7 +300,7 @@ class TestWhoSees:
         assert found["recent"]["calls"] == 3 and "finance" in found["config"]
 
     def test_others_themselves(self, team: Nexus) -> None:
-        team.server.kept.router.rests.rest(("openai", "", ""), 60, "openai answered 503")
+        team.server.kept.router.cooldowns.start(("openai", "", ""), 60, "openai answered 503")
         found = data(team, as_(BOB))
         assert found["sees"] == {"user": "bob", "key": "bob"}
         assert [line["caller"] for line in found["calls"]] == ["bob", "bob"]

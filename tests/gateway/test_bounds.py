@@ -7,7 +7,7 @@ import time
 import weakref
 
 from nexus.gateway.alarms import FEW, Alarm, Alarms
-from nexus.gateway.bounds import Budgets, Rooms
+from nexus.gateway.bounds import RetryBudgets, Rooms
 from nexus.processes.tally import tallies
 
 
@@ -39,7 +39,7 @@ def test_room_is_one_for_all_processes_and_never_more() -> None:
 
 def test_a_budget_starts_full_and_calls_and_time_pay_into_it() -> None:
     now = 0.0
-    budgets = Budgets(lambda: now)
+    budgets = RetryBudgets(lambda: now)
     assert [budgets.take("v") for _ in range(11)] == [True] * 10 + [False]
     assert budgets.take("other"), "each provider has its own"
     for _ in range(5):

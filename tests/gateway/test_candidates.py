@@ -1,11 +1,11 @@
-"""Where a call goes: weights, sessions that stay, rests, accounts, and callers' own keys."""
+"""Where a call goes: weights, sessions that stay, cooldowns, accounts, and callers' own keys."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from nexus.call import Call, Tags
 from nexus.errors import AuthenticationFailed
 from nexus.gateway.affinity import IDLE, Moves, affinity_of, session_of
 from nexus.gateway.candidates import Router
-from nexus.gateway.rests import Rests
+from nexus.gateway.cooldowns import Cooldowns
 from nexus.gateway.routing import Model, Routes
 from nexus.provider import Attempt, Provider
 from nexus.relay.candidate import Candidate
@@ -67,7 +67,7 @@ A, B, C = vendor("a"), vendor("b"), vendor("c")
 POOL = model(A, B, C, spread=["a/m", "b/m", "c/m"])
 
 
-def names(candidates: tuple[Candidate, ...]) -> list[str]:
+def names(candidates: Sequence[Candidate]) -> list[str]:
     return [candidate.name for candidate in candidates]
 
 
@@ -99,38 +99,38 @@ def test_a_session_is_its_callers_and_its_models_alone() -> None:
 
 
 def test_targets_are_tried_in_their_order() -> None:
-    assert names(Router().choose(session(1), model(C, A, B)).candidates) == ["c/m", "a/m", "b/m"]
+    assert names(Router().plan(session(1), model(C, A, B)).waiting) == ["c/m", "a/m", "b/m"]
 
 
 def test_weights_are_shares_of_the_sessions() -> None:
     pool = model(A, B, C, spread=[{"model": "a/m", "weight": 3}, "b/m"], targets=["c/m"])
     router = Router()
-    chosen = [names(router.choose(session(number), pool).candidates) for number in range(2000)]
+    chosen = [names(router.plan(session(number), pool).waiting) for number in range(2000)]
     assert Counter(first for first, *_ in chosen)["a/m"] == pytest.approx(1500, abs=80)
     assert {last for *_, last in chosen} == {"c/m"}
 
 
 def test_every_session_stays_and_only_those_of_a_target_that_fails_move() -> None:
     now = 1000.0
-    rests = Rests(lambda: now)
-    router = Router(rests)
-    homes = {number: router.choose(session(number), POOL).home for number in range(200)}
-    assert all(router.choose(session(number), POOL).candidates[0].name == homes[number] for number in range(200))
-    rests.rest(("a", "m", ""), 100.0, "503")
+    cooldowns = Cooldowns(lambda: now)
+    router = Router(cooldowns)
+    homes = {number: router.plan(session(number), POOL).home for number in range(200)}
+    assert all(router.plan(session(number), POOL).waiting[0].name == homes[number] for number in range(200))
+    cooldowns.start(("a", "m", ""), 100.0, "503")
     moved = {}
     for number in range(200):
-        choice = router.choose(session(number), POOL)
-        moved[number] = choice.candidates[0].name
-        assert choice.candidates[-1].name == "a/m", "a resting one comes last"
-        router.moves.answered(choice.affinity, moved[number], choice.home, now)
+        plan = router.plan(session(number), POOL)
+        moved[number] = plan.waiting[0].name
+        assert plan.waiting[-1].name == "a/m", "one in cooldown comes last"
+        router.moves.answered(plan.affinity, moved[number], plan.home, now)
     changed = [number for number in range(200) if moved[number] != homes[number]]
     assert {homes[number] for number in changed} == {"a/m"}
     assert len(changed) <= 200 * (1 / 3 + 0.05)
     now += 200.0
-    after = {number: router.choose(session(number), POOL).candidates[0].name for number in range(200)}
+    after = {number: router.plan(session(number), POOL).waiting[0].name for number in range(200)}
     assert after == moved, "they stay where they went, although it is up again"
     now += IDLE + 1
-    assert {number: router.choose(session(number), POOL).candidates[0].name for number in range(200)} == homes
+    assert {number: router.plan(session(number), POOL).waiting[0].name for number in range(200)} == homes
 
 
 def test_moves_are_bounded() -> None:
@@ -150,7 +150,7 @@ def test_a_session_at_home_is_not_remembered() -> None:
 _ELSEWHERE = """
 from tests.gateway.test_candidates import POOL, names, session
 from nexus.gateway.candidates import Router
-print([names(Router().choose(session(n), POOL).candidates) for n in range(50)])
+print([names(Router().plan(session(n), POOL).waiting) for n in range(50)])
 """
 
 
@@ -165,43 +165,43 @@ def test_two_processes_agree() -> None:
     assert elsewhere("1") == elsewhere("2") != ""
 
 
-def test_all_resting_are_tried_all_the_same_by_the_end_of_their_rest() -> None:
-    rests = Rests(lambda: 0.0)
+def test_if_all_are_in_cooldown_all_are_tried_by_the_end_of_it() -> None:
+    cooldowns = Cooldowns(lambda: 0.0)
     for name, seconds in (("a", 90.0), ("b", 30.0), ("c", 60.0)):
-        rests.rest((name, "m", ""), seconds, "503")
-    assert names(Router(rests).choose(session(1), model(A, B, C)).candidates) == ["b/m", "c/m", "a/m"]
+        cooldowns.start((name, "m", ""), seconds, "503")
+    assert names(Router(cooldowns).plan(session(1), model(A, B, C)).waiting) == ["b/m", "c/m", "a/m"]
 
 
 def test_a_sole_candidate_never_rests() -> None:
-    rests = Rests(lambda: 0.0)
-    rests.rest(("a", "m", ""), 90.0, "503")
-    (candidate,) = Router(rests).choose(session(1), model(A)).candidates
-    assert candidate.resting is None
+    cooldowns = Cooldowns(lambda: 0.0)
+    cooldowns.start(("a", "m", ""), 90.0, "503")
+    (candidate,) = Router(cooldowns).plan(session(1), model(A)).waiting
+    assert candidate.cooldown_until is None
 
 
 def test_each_key_is_a_place_and_a_session_stays_with_one() -> None:
     pool = model(vendor("a", api_keys=["k1", "k2", "k3"]), B, targets=["a/m", "b/m"])
     router = Router()
-    first = Counter(names(router.choose(session(number), pool).candidates)[0] for number in range(300))
+    first = Counter(names(router.plan(session(number), pool).waiting)[0] for number in range(300))
     assert len(first) == 3 and min(first.values()) > 60
-    choice = router.choose(session(1), pool)
-    assert len(choice.candidates) == 4 and choice.candidates[-1].name == "b/m"
-    keys = {one.account.key.get_secret_value() for one in choice.candidates if one.account.key is not None}
+    plan = router.plan(session(1), pool)
+    assert len(plan.waiting) == 4 and plan.waiting[-1].name == "b/m"
+    keys = {one.account.key.get_secret_value() for one in plan.waiting if one.account.key is not None}
     assert keys == {"k1", "k2", "k3", "none"}
-    assert "k1" not in repr(choice)
+    assert "k1" not in repr(plan)
 
 
 def test_the_order_of_the_keys_says_nothing() -> None:
     one, other = (vendor("a", api_keys=keys) for keys in (["k1", "k2", "k3"], ["k3", "k1", "k2"]))
     for number in range(50):
-        assert names(Router().choose(session(number), model(one)).candidates) == names(
-            Router().choose(session(number), model(other)).candidates
+        assert names(Router().plan(session(number), model(one)).waiting) == names(
+            Router().plan(session(number), model(other)).waiting
         )
 
 
 def test_a_plain_model_of_one_key_has_one_candidate_and_no_affinity() -> None:
-    choice = Router().choose(session(1), Routes([A]).find("a/m"))
-    assert (names(choice.candidates), choice.affinity) == (["a/m"], "")
+    plan = Router().plan(session(1), Routes([A]).find("a/m"))
+    assert (names(plan.waiting), plan.affinity) == (["a/m"], "")
 
 
 OWN = {"x-provider-api-key": "sk-hushhush-own", "x-nexus-session": "1"}
@@ -215,37 +215,37 @@ def mixed(*, spill_over: bool) -> Model:
 
 
 def test_a_callers_own_key_stays_with_the_first_provider_that_forwards_it() -> None:
-    (candidate,) = Router().choose(call(OWN), mixed(spill_over=False)).candidates
+    (candidate,) = Router().plan(call(OWN), mixed(spill_over=False)).waiting
     assert (candidate.name, candidate.account.key) == ("pool/m", None)
     assert candidate.own and "hushhush" not in candidate.own
 
 
 def test_with_spill_over_the_other_targets_get_the_houses_key() -> None:
-    candidates = Router().choose(call(OWN), mixed(spill_over=True)).candidates
+    candidates = Router().plan(call(OWN), mixed(spill_over=True)).waiting
     assert [(one.name, bool(one.own)) for one in candidates] == [("b/m", False), ("pool/m", True)]
 
 
 def test_without_a_key_of_its_own_a_call_skips_what_needs_one() -> None:
-    candidates = Router().choose(session(1), mixed(spill_over=False)).candidates
+    candidates = Router().plan(session(1), mixed(spill_over=False)).waiting
     assert sorted({one.route.name for one in candidates}) == ["b/m", "pool/m"]
     assert len(candidates) == 3
 
 
 def test_a_model_of_which_every_target_needs_the_callers_key_says_so() -> None:
     with pytest.raises(AuthenticationFailed, match="needs the caller's own key for one of: theirs"):
-        Router().choose(session(1), model(vendor("theirs", forward_token=True)))
+        Router().plan(session(1), model(vendor("theirs", forward_token=True)))
 
 
 def test_a_callers_rest_is_no_one_elses() -> None:
     theirs = vendor("theirs", forward_token=True, api_key="none")
-    rests = Rests(lambda: 0.0)
+    cooldowns = Cooldowns(lambda: 0.0)
     asked = model(theirs, B, spill_over=True, targets=["theirs/m", "b/m"])
     alice, bob = (call({"x-provider-api-key": key}) for key in ("sk-hushhush-alice", "sk-hushhush-bob"))
-    router = Router(rests)
-    rests.rest(router.choose(alice, asked).candidates[0].key_model, 60.0, "429")
-    assert names(router.choose(alice, asked).candidates) == ["b/m", "theirs/m"]
-    assert names(router.choose(bob, asked).candidates) == ["theirs/m", "b/m"]
-    assert names(router.choose(session(1), asked).candidates) == ["theirs/m", "b/m"]
+    router = Router(cooldowns)
+    cooldowns.start(router.plan(alice, asked).waiting[0].key_model, 60.0, "429")
+    assert names(router.plan(alice, asked).waiting) == ["b/m", "theirs/m"]
+    assert names(router.plan(bob, asked).waiting) == ["theirs/m", "b/m"]
+    assert names(router.plan(session(1), asked).waiting) == ["theirs/m", "b/m"]
 
 
 def test_a_virtual_name_grants_its_targets_through_itself_alone() -> None:
@@ -270,8 +270,8 @@ def test_keys_are_not_shown() -> None:
 
 
 def test_the_order_is_told_with_what_rests_and_why() -> None:
-    rests = Rests(lambda: 1000.0)
-    router = Router(rests)
-    rests.rest(("a", "m", ""), 60.0, "rate limited (429)")
+    cooldowns = Cooldowns(lambda: 1000.0)
+    router = Router(cooldowns)
+    cooldowns.start(("a", "m", ""), 60.0, "rate limited (429)")
     told = router.log_fields(router.plan(session(1), model(A, B)))
-    assert told == {"order": "b/m, a/m", "home": "a/m", "resting": "a/m for 60 s: rate limited (429)"}
+    assert told == {"order": "b/m, a/m", "home": "a/m", "cooldown": "a/m for 60 s: rate limited (429)"}

@@ -22,7 +22,7 @@ def test_what_is_tried_next() -> None:
             SHOWN.get(verdict.again, verdict.again),
             "yes" if verdict.other_key else "no",
             verdict.next,
-            verdict.rest,
+            verdict.cooldown,
         )
         for failure, verdict in VERDICTS.items()
     }

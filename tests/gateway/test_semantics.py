@@ -82,5 +82,5 @@ def test_what_stops_a_call_and_what_moves_it_on() -> None:
         "overloaded",
         "rate_limited",
     }
-    rests = {name: verdict.rest for name, verdict in VERDICTS.items() if verdict.rest and not verdict.count}
-    assert rests == {"rate_limited": "key_model", "key_refused": "key", "key_forbidden": "key_model"}
+    cooldowns = {name: verdict.cooldown for name, verdict in VERDICTS.items() if verdict.cooldown and not verdict.count}
+    assert cooldowns == {"rate_limited": "key_model", "key_refused": "key", "key_forbidden": "key_model"}

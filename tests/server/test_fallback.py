@@ -1,4 +1,4 @@
-"""Every row of the table of failures, whole and streamed: who is asked, who rests, who answers.
+"""Every row of the table of failures, whole and streamed: who is asked, who cooldowns, who answers.
 
 What is expected is read off the table; a row that nobody tests is an error of its own.
 """
@@ -198,16 +198,16 @@ def whole(client: str, reply: Reply, *, stream: bool) -> None:
 
 
 def rested(nexus: Nexus, failure: Failure) -> None:
-    """What the table says has a failure counted against it, or rests, and nothing else does."""
-    verdict, rests = VERDICTS[failure], nexus.server.kept.router.rests
+    """What the table says has a failure counted against it, or cooldowns, and nothing else does."""
+    verdict, cooldowns = VERDICTS[failure], nexus.server.kept.router.cooldowns
     route = nexus.runtime.gateway.routes.find("v1/m").targets[0]
     candidate = Candidate(route, route.provider.accounts[0])
-    now = rests.clock()
-    resting = {name for name in ("host", "model", "key", "key_model") if rests.end([getattr(candidate, name)], now)}
-    assert resting == (set() if verdict.count else {verdict.rest})
+    now = cooldowns.clock()
+    cooling = {name for name in ("host", "model", "key", "key_model") if cooldowns.end([getattr(candidate, name)], now)}
+    assert cooling == (set() if verdict.count else {verdict.cooldown})
     failed = {
         name
         for name in ("host", "model", "key", "key_model")
-        if (state := rests._states.get(getattr(candidate, name))) is not None and state.row
+        if (state := cooldowns._states.get(getattr(candidate, name))) is not None and state.failures
     }
-    assert failed == ({verdict.rest} - {""} if verdict.count else set())
+    assert failed == ({verdict.cooldown} - {""} if verdict.count else set())

@@ -107,7 +107,7 @@ def test_sessions_of_the_pool(nexus: Nexus, vendors: Vendors) -> None:
 
 
 def test_the_keys_of_one_vendor(nexus: Nexus, vendors: Vendors) -> None:
-    """A key that is over its quota rests; the other serves, and the session goes to it."""
+    """A key that is over its quota is in cooldown; the other serves, and the session goes to it."""
     assert answered_by(chat(nexus, "smart", user="u")) == "anthropic"
     first = dict(vendors["anthropic"].requests[-1].headers)
     vendors["anthropic"].next(Behaviour(status=429, headers=(("retry-after", "60"),)))

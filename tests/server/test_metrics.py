@@ -201,7 +201,7 @@ def test_rests(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     found = Scraped.of(nexus)
     assert found.by("scope", "cooldowns_total", place="openai") == {"key": 1}
     assert found.by("provider", "keys_in_cooldown") == {"openai": 1}
-    nexus.runtime.gateway.router.rests.rest(("openai", "gpt-4", ""), 60, "a test")
+    nexus.runtime.gateway.router.cooldowns.start(("openai", "gpt-4", ""), 60, "a test")
     assert Scraped.of(nexus).by("route", "in_cooldown") == {"openai/gpt-4": 1}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from nexus.gateway.affinity import IDLE
-from nexus.gateway.rests import Rests
+from nexus.gateway.cooldowns import Cooldowns
 from nexus.server.server import Server
 from tests.clock import Clock
 from tests.conftest import Serve
@@ -27,10 +27,10 @@ GPT = f"{QUICK}responses = true\n"
 
 
 def stop_clock(server: Server) -> Clock:
-    """Rests, moves and budgets of retries go by this clock from now on."""
+    """Cooldowns, moves and retry budgets go by this clock from now on."""
     clock, router = Clock(), server.kept.router
-    router.rests.clock = clock
-    router.budgets._clock = clock
+    router.cooldowns.clock = clock
+    router.retry_budgets._clock = clock
     return clock
 
 
@@ -87,7 +87,7 @@ def test_content_never_comes_from_two_attempts(serve: Serve, three: list[FakeUps
     nexus = serve(config(three, TARGETS))
     seen = set()
     for (name, breaks), events in itertools.product(BREAKS.items(), range(8)):
-        nexus.server.kept.router.rests = Rests()
+        nexus.server.kept.router.cooldowns = Cooldowns()
         for fake in three:
             fake.clear()
         three[0].next(replace(breaks(events), text="north north north"))

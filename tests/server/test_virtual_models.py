@@ -193,7 +193,7 @@ def test_another_key_of_the_pool_answers(serve: Serve, openais: list[FakeUpstrea
     replies = [ask(nexus, model="v1/m", prompt_cache_key="s") for _ in range(2)]
     assert [reply.status for reply in replies] == [200, 200]
     keys = shown(openais[0])
-    assert len(set(keys[:2])) == 2 and keys[1] == keys[2], "the first one rests"
+    assert len(set(keys[:2])) == 2 and keys[1] == keys[2], "the first one is in cooldown"
 
 
 def test_a_callers_own_key_goes_to_one_provider_and_into_no_pool(serve: Serve, openais: list[FakeUpstream]) -> None:
@@ -210,7 +210,7 @@ def test_with_spill_over_the_houses_key_serves_elsewhere(serve: Serve, openais: 
     openais[0].default = Behaviour(status=429, headers=(("retry-after", "60"),))
     for _ in range(2):
         assert ask(nexus, headers={"x-provider-api-key": OWN}).headers["x-nexus-route"] == "v2/gpt-4.1"
-    assert asked(openais) == [1, 2, 0], "over its quota the login rests, for that caller"
+    assert asked(openais) == [1, 2, 0], "over its quota the login is in cooldown, for that caller"
     assert all(OWN not in str(request.headers) for request in openais[1].requests)
     openais[0].default = Behaviour()
     assert ask(nexus, prompt_cache_key="other").headers["x-nexus-route"] == "v1/gpt-4.1"

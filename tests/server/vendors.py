@@ -111,7 +111,7 @@ class Standing:
         self.upstream.hang_up()
         self.upstream.clear()
         self.upstream.default = Behaviour()
-        self.nexus.server.kept.router.budgets._left.clear()
+        self.nexus.server.kept.router.retry_budgets._left.clear()
 
 
 Stand = Callable[[Lane], Standing]

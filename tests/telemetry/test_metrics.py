@@ -213,16 +213,16 @@ def test_disabled_it_counts_nothing() -> None:
     meters = Meters(rows.parts[0])
     meters.enabled = False
     meters.add(call(attempt()))
-    meters.rests(("openai", "", ""))
+    meters.cooldown(("openai", "", ""))
     assert not rows.sums()
 
 
 def test_what_others_report() -> None:
     rows = Rows()
     meters = Meters(rows.parts[0])
-    meters.rests(("openai", "", ""))
-    meters.rests(("openai", "gpt-5", ""))
-    meters.rests(("openai", "gpt-5", "own:0123456789abcdef"))
+    meters.cooldown(("openai", "", ""))
+    meters.cooldown(("openai", "gpt-5", ""))
+    meters.cooldown(("openai", "gpt-5", "own:0123456789abcdef"))
     meters.decided(Quota("key", "requests", 5, 1000, "provider openai"), True)
     meters.decided(Quota("key", "requests", 5, 1000, "provider openai"), False)
     budget = Quota("key", "cost", 5, 1000, "budget 'team' ($5 a day for each user)", "team")

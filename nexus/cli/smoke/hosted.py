@@ -23,12 +23,12 @@ class Hosted(Messages):
     key_header: ClassVar[str] = "authorization"
     lists_models: ClassVar[bool] = False
     version: ClassVar[str]
-    beside: ClassVar[frozenset[str]] = frozenset({"model"})
+    in_path: ClassVar[frozenset[str]] = frozenset({"model"})
     """Body fields that the path replaces."""
 
     def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
         body = super().request(model, content, stream=stream, usage=usage)
-        kept = {name: value for name, value in body.items() if name not in self.beside}
+        kept = {name: value for name, value in body.items() if name not in self.in_path}
         return kept | {"anthropic_version": self.version}
 
 
@@ -51,7 +51,7 @@ class BedrockInvoke(Hosted):
     name: ClassVar[str] = "invoke"
     protocol: ClassVar[str] = "bedrock"
     version: ClassVar[str] = "bedrock-2023-05-31"
-    beside: ClassVar[frozenset[str]] = frozenset({"model", "stream"})
+    in_path: ClassVar[frozenset[str]] = frozenset({"model", "stream"})
 
     def address(self, model: str, *, stream: bool) -> str:
         return f"/model/{quote(model, safe='')}/{'invoke-with-response-stream' if stream else 'invoke'}"

@@ -20,7 +20,7 @@ from nexus.accounting.tabulate import NANO
 from nexus.auth.identity import Identity, Only, sight_of
 from nexus.dataclasses import dataclass
 from nexus.errors import Overloaded
-from nexus.gateway.rests import Rests
+from nexus.gateway.cooldowns import Cooldowns
 from nexus.gateway.routing import Routes
 from nexus.processes.link import Lost, Refused
 from nexus.provider.route import Route
@@ -68,7 +68,7 @@ def document(server: Server, runtime: Runtime, look: Look) -> dict[str, Json]:
     now, only = time.time(), look.only
     view = _view(server, only, now)
     routes = runtime.gateway.routes.seen_by(look.identity)
-    states = list(_states(routes, server.kept.router.rests, now, tells_why=only is None))
+    states = list(_states(routes, server.kept.router.cooldowns, now, tells_why=only is None))
     days = _days(server, view, look, now)
     return {
         "now": now,
@@ -132,22 +132,22 @@ def _call(line: dict[str, Any]) -> dict[str, Json]:
     return {**line, "why": redacted(line["why"]), "cost_usd": None if cost is None else cost / NANO}
 
 
-def _states(routes: Routes, rests: Rests, now: float, *, tells_why: bool) -> Iterator[RouteState]:
+def _states(routes: Routes, cooldowns: Cooldowns, now: float, *, tells_why: bool) -> Iterator[RouteState]:
     for route in routes:
-        yield _route_state(route, rests, now, tells_why=tells_why)
+        yield _route_state(route, cooldowns, now, tells_why=tells_why)
 
 
-def _route_state(route: Route, rests: Rests, now: float, *, tells_why: bool) -> RouteState:
-    """Returns a route's state: it "rests" if all of its accounts are in cooldown, until the first one is back."""
-    name, kind, moment = route.name, route.provider.settings.type, rests.clock()
+def _route_state(route: Route, cooldowns: Cooldowns, now: float, *, tells_why: bool) -> RouteState:
+    """Returns a route's state: "cooldown" if all of its accounts are in cooldown, until the first one is back."""
+    name, kind, moment = route.name, route.provider.settings.type, cooldowns.clock()
     places = [Candidate(route, account).scopes for account in route.provider.accounts]
-    ends = [rests.end(scopes, moment) for scopes in places]
-    resting = [end for end in ends if end is not None]
-    if not resting:
+    ends = [cooldowns.end(scopes, moment) for scopes in places]
+    until = [end for end in ends if end is not None]
+    if not until:
         return RouteState(name, kind)
-    why = next((reason for scopes in places if (reason := rests.why(scopes))), "") if tells_why else ""
-    state = "rests" if len(resting) == len(ends) else "partly"
-    return RouteState(name, kind, state, now + min(resting) - moment, redacted(why))
+    why = next((reason for scopes in places if (reason := cooldowns.why(scopes))), "") if tells_why else ""
+    state = "cooldown" if len(until) == len(ends) else "partly"
+    return RouteState(name, kind, state, now + min(until) - moment, redacted(why))
 
 
 def _texts(runtime: Runtime, routes: Routes, look: Look) -> dict[str, Json]:

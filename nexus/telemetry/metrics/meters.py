@@ -96,7 +96,7 @@ class Meters:
         if read:
             self.started()
 
-    def rests(self, scope: Scope) -> None:
+    def cooldown(self, scope: Scope) -> None:
         """A cooldown began."""
         provider, alias, account = scope
         of = "key" if account else "model" if alias else "provider"
