@@ -347,7 +347,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
 CHOICES: dict[str, tuple[dict[str, bool], list[str], list[str]]] = {
     "some": ({}, ["gpt-6.2-sol", "gpt-5.5"], ["gpt-9-lunar"]),
     "all": ({"every": True}, ["gpt-6.2-sol-20260801", "gpt-5.5", "gpt-9-lunar"], []),
-    "offline": ({"asks": False}, ["gpt-6.2-sol", "gpt-6-luna", "gpt-5.5"], []),
+    "offline": ({"discovers": False}, ["gpt-6.2-sol", "gpt-6-luna", "gpt-5.5"], []),
 }
 
 
@@ -364,7 +364,7 @@ def test_init_writes_what_is_offered(
     assert list(load(file, environ).llm.providers["openai"].models) == models
     written = [line for line in file.read_text().splitlines() if line.startswith("#[llm")]
     assert written == [f'#[llm.providers.openai.models."{name}"]' for name in others]
-    assert (len(server_seen := found.seen) > 0) is options.get("asks", True), server_seen
+    assert (len(server_seen := found.seen) > 0) is options.get("discovers", True), server_seen
 
 
 def test_init_takes_some_of_what_it_does_not_know(tmp_path: Path, found: Vendor) -> None:
