@@ -21,7 +21,6 @@ from nexus.response_store.store import ANSWERS, IDS, bounds_of
 from nexus.server import worker
 from nexus.server.member import Member
 from nexus.server.shares import shares
-from nexus.server.worker import Place
 from nexus.settings import ServerSettings
 from nexus.settings.limits import RedisStorage
 from nexus.telemetry.metrics.meters import Meters
@@ -40,12 +39,11 @@ class Common:
         self._rows = Rows(count + 1)
         self.meters = Meters(self._rows.parts[-1])
 
-    def place(self, index: int, control: Control, link: Link) -> Place:
-        """Returns the Place of worker ``index``; call it in that worker's process."""
+    def member(self, index: int, control: Control, link: Link) -> Member:
+        """What worker ``index`` gets; call it in that worker's process."""
         board = Board(lambda fact: control.tell((worker.FACT, fact)))
-        tally, part = self._tallies[index], self._rows.parts[index]
-        member = Member(self._windows, link, board, tally, self._rows, part, self._count)
-        return Place(self._shares[index], member, control)
+        share, tally, part = self._shares[index], self._tallies[index], self._rows.parts[index]
+        return Member(share, control, self._windows, link, board, tally, self._rows, part, self._count)
 
     def listen(self, indices: Iterable[int]) -> None:
         """Marks workers as listening, each with 0 connections, before any is told to listen; otherwise the first one

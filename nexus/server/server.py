@@ -25,7 +25,6 @@ from nexus.server.flight import BytesInFlight, default_limit
 from nexus.server.lifecycle import Lifecycle, Phase
 from nexus.server.member import Member
 from nexus.server.runtime import Kept
-from nexus.server.shares import Share
 from nexus.server.threads import Full, Workers
 from nexus.server.uploads import AT_ONCE
 from nexus.settings import ServerSettings
@@ -59,14 +58,14 @@ LONGEST_WAIT = 15.0
 class Server:
     """``consumers`` are called with every finished call; ``kept`` is the state that survives a reload."""
 
-    def __init__(self, settings: ServerSettings, share: Share | None = None, member: Member | None = None) -> None:
-        """``share`` and ``member`` are given if several processes serve. Raises MissingRedis."""
+    def __init__(self, settings: ServerSettings, member: Member | None = None) -> None:
+        """``member`` is given if several processes serve. Raises MissingRedis."""
         self.kept = Kept.of(settings, member)
         self.processes = 1 if member is None else member.count
         self.workers = Workers(settings.worker_threads)
         self.flight = BytesInFlight(self.flight_limit(settings))
         self.disk = BytesInFlight(self.disk_limit(settings))
-        self.lifecycle = Lifecycle(share)
+        self.lifecycle = Lifecycle(None if member is None else member.share)
         self.books: Books | None = None
         self.calendar: Calendar | None = None
         self.rows, part = (Rows(), None) if member is None else (member.rows, member.part)

@@ -28,13 +28,13 @@ from nexus.processes.poller import Poller
 from nexus.server import memory, worker
 from nexus.server.common import Common, SharedState
 from nexus.server.listeners import Listeners
+from nexus.server.member import Member
 from nexus.server.reading import Good, tell_adopted
 from nexus.server.rereading import Rereading
 from nexus.server.server import IN_FLIGHT
 from nexus.server.service import Notifier
 from nexus.server.signals import Inherited, has_terminal, no_signals, signals
 from nexus.server.slots import LONG, TIMES, Slot, Slots
-from nexus.server.worker import Place
 from nexus.settings import Settings
 from nexus.telemetry import logs
 
@@ -52,7 +52,7 @@ class Orders:
     """``count`` is the number of workers; ``work`` runs one, in its process; ``up`` is called when the first serves."""
 
     count: int
-    work: Callable[[Settings, Place], int]
+    work: Callable[[Settings, Member], int]
     up: Callable[[], None]
 
 
@@ -183,8 +183,8 @@ class Supervisor:
 
     def _work(self, slot: Slot, control: socket.socket, ends: list[socket.socket]) -> int:
         """Runs a worker, in the child."""
-        place = self._common.place(slot.index, Control(control), Link(ends))
-        return self._orders.work(self._rereading.settings, place)
+        member = self._common.member(slot.index, Control(control), Link(ends))
+        return self._orders.work(self._rereading.settings, member)
 
     def _heard(self, slot: Slot, message: tuple[Any, ...]) -> None:
         match message:

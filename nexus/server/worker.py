@@ -20,9 +20,7 @@ from functools import partial
 
 from nexus.accounting.database import NoDriver
 from nexus.auth.jwks import MissingPyJwt
-from nexus.dataclasses import dataclass
 from nexus.limits.redis_client import MissingRedis
-from nexus.processes.control import Control
 from nexus.processes.frames import BadFrame, Frames
 from nexus.server import memory
 from nexus.server.draining import end_calls
@@ -33,7 +31,6 @@ from nexus.server.reading import tell_refused
 from nexus.server.reload import Adopter
 from nexus.server.running import Running, prepare
 from nexus.server.server import Server
-from nexus.server.shares import Share
 from nexus.server.signals import end_now
 from nexus.settings import Settings
 from nexus.telemetry import logs
@@ -55,29 +52,20 @@ _LAST = 0.8
 """Seconds after the supervisor's death at which the process ends in any case."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What the supervisor gives a worker when it forks it."""
-
-    share: Share
-    member: Member
-    control: Control
-
-
-def run(listeners: Listeners, store: str, settings: Settings, place: Place) -> int:
+def run(listeners: Listeners, store: str, settings: Settings, member: Member) -> int:
     """Runs a worker to its end; returns the exit code. ``store`` is the URL of the usage store."""
     try:
-        return asyncio.run(_serve(settings, listeners, store, place))
+        return asyncio.run(_serve(settings, listeners, store, member))
     except (MissingPyJwt, MissingRedis, TlsError, NoDriver, OSError) as error:
         log.error(f"a worker cannot serve: {error}")
         return 1
 
 
-async def _serve(settings: Settings, listeners: Listeners, store: str, place: Place) -> int:
+async def _serve(settings: Settings, listeners: Listeners, store: str, member: Member) -> int:
     loop = asyncio.get_running_loop()
     stop, listen = asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    running = prepare(Server(settings.server, place.share, place.member), settings, store)
+    running = prepare(Server(settings.server, member), settings, store)
     memory.settle()
     adopter, adopting = Adopter(running), set[asyncio.Task[None]]()
 
@@ -88,7 +76,7 @@ async def _serve(settings: Settings, listeners: Listeners, store: str, place: Pl
 
     orders: dict[str, Callable[..., object]] = {
         LISTEN: lambda: _on(loop, listen.set),
-        FACT: place.member.board.receive,
+        FACT: member.board.receive,
         RELOAD: lambda order: _on(loop, partial(adopt, order)),
     }
 
@@ -96,12 +84,12 @@ async def _serve(settings: Settings, listeners: Listeners, store: str, place: Pl
         gone.append(loop.create_task(_end_at_once(running)))
 
     gone: list[asyncio.Task[None]] = []
-    _Supervised(place.control.sock, loop, orders, orphaned).start()
-    place.control.tell((BUILT,))
+    _Supervised(member.control.sock, loop, orders, orphaned).start()
+    member.control.tell((BUILT,))
     await _either(listen, stop)
     if not stop.is_set():
         running.listen(listeners)
-        place.control.tell((READY,))
+        member.control.tell((READY,))
     await stop.wait()
     await running.stop()
     if running.server.workers.busy or adopter.aside.busy:

@@ -19,7 +19,7 @@ from nexus.settings.hints import dotted_name
 from nexus.settings.leaves import named_files
 from nexus.settings.problems import Problem, SettingsError
 from nexus.settings.root import Origin, Settings
-from nexus.settings.spans import Locator, Span, Spans
+from nexus.settings.spans import Span, Spans
 from nexus.settings.templates import expand
 from nexus.settings.types import KeyPath, Location, did_you_mean
 from nexus.settings.usage import state_folder, store_of
@@ -69,17 +69,17 @@ def located(path: Path | None, places: Iterable[Location]) -> list[Problem]:
 
 
 def _located(places: Iterable[Location], text: str, file: str) -> list[Problem]:
-    locator, spans, lines = Locator(text), Spans(text), text.split("\n")
-    found = (_at_its_line(at, message, file, locator, spans, lines) for at, message in places)
+    spans, lines = Spans(text), text.split("\n")
+    found = (_at_its_line(at, message, file, spans, lines) for at, message in places)
     return sorted(found, key=lambda problem: problem.line or 0)
 
 
-def _at_its_line(at: KeyPath, message: str, file: str, locator: Locator, spans: Spans, lines: list[str]) -> Problem:
-    line, depth = locator.place(at)
+def _at_its_line(at: KeyPath, message: str, file: str, spans: Spans, lines: list[str]) -> Problem:
     unknown = message.startswith(problems.ABOUT_A_KEY)
-    span = spans.find(at[:depth], line, key=unknown or depth < len(at)) if line is not None else None
-    if span is None:
-        return Problem(at, line, message, file)
+    found = spans.find(at, key=unknown)
+    if found is None:
+        return Problem(at, None, message, file)
+    span, depth = found
     name = next((part for part in reversed(at[:depth]) if isinstance(part, str)), "")
     shown = excerpt(lines[span.line - 1], span, name=name, strict=unknown)
     return Problem(at, span.line, message, file, shown)

@@ -1,75 +1,17 @@
-"""Finds the line of a key in a TOML text, and the position of the key or its value on the line.
+"""Finds where a TOML text defines a path: the positions of its key and of its value.
 
-Runs only on text that ``tomllib`` has accepted, so a scanner of brackets and strings is enough.
+Runs only on text that ``tomllib`` has accepted, so a scanner of brackets and strings is enough, and only if there is a
+problem to report.
 """
 
 from __future__ import annotations
 
-import functools
 import re
 import tomllib
-from typing import Any
 
 from nexus.dataclasses import dataclass
 from nexus.late import pattern
 from nexus.settings.types import KeyPath
-
-
-class Locator:
-    """Line numbers in one TOML text that is known to be valid.
-
-    Parses prefixes of the text with ``tomllib``: a path belongs to the first statement after which the prefix contains
-    it. This handles every TOML spelling (dotted keys, inline tables, arrays of tables) without a parser of our own.
-    Runs only when there is a problem to report.
-    """
-
-    def __init__(self, text: str) -> None:
-        # TOML ends lines with LF or CRLF only; splitlines() would also split at U+2028 and others.
-        self._lines = text.split("\n")
-        self._read = functools.cache(self._parse)
-
-    def place(self, path: KeyPath) -> tuple[int | None, int]:
-        """First line of the statement that defines the path, or else its nearest ancestor in the file; and the number
-        of steps of the path that are in the file."""
-        for length in range(len(path), 0, -1):
-            line = self._find(path[:length])
-            if line is not None:
-                return line, length
-        return None, 0
-
-    def _find(self, path: KeyPath) -> int | None:
-        low, high = 0, len(self._lines)
-        if not self._holds(high, path):
-            return None
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if self._holds(middle, path) else (middle, high)
-        return self._settled(low) + 1
-
-    def _holds(self, count: int, path: KeyPath) -> bool:
-        value: Any = self._read(self._settled(count))
-        for part in path:
-            match value, part:
-                case dict(), str() if part in value:
-                    value = value[part]
-                case list(), int() if 0 <= part < len(value):
-                    value = value[part]
-                case _:
-                    return False
-        return True
-
-    def _settled(self, count: int) -> int:
-        """The largest number of lines, up to ``count``, that ends between two statements."""
-        while self._read(count) is None:
-            count -= 1
-        return count
-
-    def _parse(self, count: int) -> dict[str, Any] | None:
-        try:
-            return tomllib.loads("\n".join(self._lines[:count]) + "\n")
-        except tomllib.TOMLDecodeError:
-            return None
-
 
 _BLANK = pattern(r"(?:[ \t\r\n]|#[^\n]*)*")
 _KEY = pattern(r"[A-Za-z0-9_-]+|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'")
@@ -97,61 +39,76 @@ class _Key:
 
 
 class Spans:
-    """Positions of keys and values in one TOML text that is known to be valid."""
+    """Positions of all keys and values in one TOML text that is known to be valid."""
 
     def __init__(self, text: str) -> None:
+        # TOML ends lines with LF or CRLF only; splitlines() would also split at U+2028 and others.
         self._text = text
         self._lines = [0, *(match.end() for match in re.finditer("\n", text))]
+        self._found: dict[KeyPath, tuple[_Key | None, int | None]] = {}
+        """By path, where it is first defined: its key, unless it is an element of an array, and the start of its
+        value, if it is written behind the key."""
 
-    def find(self, path: KeyPath, line: int, *, key: bool) -> Span | None:
-        """The span of a path that the statement on ``line`` defines: its key if ``key`` is true or the value is a
-        table, else its value. None if not found."""
-        at = self._skip(self._lines[line - 1])
-        if self._text.startswith("[", at):
-            return self._in_header(path, at)
-        keys, at = self._keys(at)
-        at = self._skip(at + 1)
-        for offset in reversed(range(len(path))):
-            names = path[offset : offset + len(keys)]
-            if names == tuple(one.name for one in keys[: len(names)]) and names:
-                rest = path[offset + len(keys) :]
-                found = self._below(rest, keys[len(names) - 1], at if len(names) == len(keys) else None)
-                if found is not None:
-                    return self._span(*found, key=key)
+        self._tables: dict[KeyPath, int] = {}
+        """How many elements each array of tables has so far."""
+
+        self._scan()
+
+    def find(self, path: KeyPath, *, key: bool) -> tuple[Span, int] | None:
+        """The span of a path, or else of its nearest ancestor in the file, and how many steps of the path are in the
+        file; None if none is. The span is the key's if ``key`` is true or the value is a table, else the value's."""
+        for depth in range(len(path), 0, -1):
+            if (found := self._found.get(path[:depth])) is not None:
+                return self._span(*found, key=key or depth < len(path)), depth
         return None
 
-    def _in_header(self, path: KeyPath, at: int) -> Span | None:
-        keys, _ = self._keys(at + (2 if self._text.startswith("[[", at) else 1))
-        names = [part for part in path if isinstance(part, str)]
-        return self._at(keys[len(names) - 1]) if names == [one.name for one in keys[: len(names)]] and names else None
+    def _scan(self) -> None:
+        table: KeyPath = ()
+        at = self._skip(0)
+        while at < len(self._text):
+            if self._text.startswith("[", at):
+                brackets = 2 if self._text.startswith("[[", at) else 1
+                keys, at = self._keys(at + brackets)
+                table = self._define((), keys, is_element=brackets == 2)
+                at += brackets
+            else:
+                keys, at = self._keys(at)
+                value = self._skip(at + 1)
+                self._define(table, keys, value)
+                at = self._end(value)
+            at = self._skip(at)
 
-    def _below(self, rest: KeyPath, key: _Key | None, value: int | None) -> tuple[_Key | None, int | None] | None:
-        """The key and the start of the value at path ``rest`` below the value that starts at ``value``."""
-        if not rest:
-            return key, value
-        if value is None:
-            return None
-        step, rest = rest[0], rest[1:]
-        if isinstance(step, int) and self._text.startswith("[", value):
-            starts, _ = self._members(value)
-            return self._below(rest, None, starts[step]) if step < len(starts) else None
-        if isinstance(step, str) and self._text.startswith("{", value):
+    def _define(
+        self, path: KeyPath, keys: list[_Key], value: int | None = None, *, is_element: bool = False
+    ) -> KeyPath:
+        """Records the parts of a dotted key below ``path``, and what its value holds; returns the path of the last."""
+        for key in keys:
+            path = (*path, key.name)
+            self._found.setdefault(path, (key, value if key is keys[-1] else None))
+            if is_element and key is keys[-1]:
+                self._tables[path] = self._tables.get(path, 0) + 1
+            if path in self._tables:
+                path = (*path, self._tables[path] - 1)
+                self._found.setdefault(path, (key, None))
+        if value is not None:
+            self._define_inside(path, value)
+        return path
+
+    def _define_inside(self, path: KeyPath, value: int) -> None:
+        if self._text.startswith("[", value):
+            for index, start in enumerate(self._members(value)[0]):
+                self._found[*path, index] = None, start
+                self._define_inside((*path, index), start)
+        elif self._text.startswith("{", value):
             for start in self._members(value)[0]:
                 keys, equals = self._keys(start)
-                path = (step, *rest)
-                names = path[: len(keys)]
-                if names == tuple(one.name for one in keys[: len(names)]):
-                    inner = self._skip(equals + 1) if len(names) == len(keys) else None
-                    return self._below(path[len(keys) :], keys[len(names) - 1], inner)
-        return None
+                self._define(path, keys, self._skip(equals + 1))
 
-    def _span(self, name: _Key | None, value: int | None, *, key: bool) -> Span | None:
-        if name is not None and (key or value is None or self._text.startswith("{", value)):
-            return self._at(name)
-        return self._place(value, self._end(value)) if value is not None else None
-
-    def _at(self, key: _Key) -> Span:
-        return self._place(key.start, key.end)
+    def _span(self, named: _Key | None, value: int | None, *, key: bool) -> Span:
+        if named is not None and (key or value is None or self._text.startswith("{", value)):
+            return self._place(named.start, named.end)
+        assert value is not None, "an element of an array has a value"
+        return self._place(value, self._end(value))
 
     def _place(self, start: int, end: int) -> Span:
         line = next(number for number in range(len(self._lines), 0, -1) if self._lines[number - 1] <= start)

@@ -140,47 +140,24 @@ def _words(constant: str) -> str:
 
 def _what(causes: list[BaseException]) -> str:
     """The most specific description of the cause that the underlying errors give."""
-    return next((words for describe in _DESCRIBED for cause in causes if (words := describe(cause))), "closed")
+    found = [described for cause in causes if (described := _described(cause)) is not None]
+    return min(found, key=lambda one: one[0])[1] if found else "closed"
 
 
-def _describe_certificate(cause: BaseException) -> str | None:
-    return f"certificate: {cause.verify_message}" if isinstance(cause, ssl.SSLCertVerificationError) else None
-
-
-def _describe_proxy(cause: BaseException) -> str | None:
-    status = _PROXY_STATUS.search(str(cause)) if isinstance(cause, OSError) else None
-    return f"the proxy answered {status[1]}" if status else None
-
-
-def _describe_name(cause: BaseException) -> str | None:
-    if isinstance(cause, socket.gaierror):
-        return f"name not found: {cause.strerror or cause}"
-    return None
-
-
-def _describe_errno(cause: BaseException) -> str | None:
-    number = cause.errno if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) else None
-    return f"{errno.errorcode[number]}: {os.strerror(number)}" if number in errno.errorcode and number else None
-
-
-def _describe_tls(cause: BaseException) -> str | None:
-    return f"TLS: {_words(cause.reason or str(cause))}" if isinstance(cause, ssl.SSLError) else None
-
-
-def _describe_timeout(cause: BaseException) -> str | None:
-    return "timeout" if isinstance(cause, TimeoutError) and cause.errno is None else None
-
-
-def _describe_http(cause: BaseException) -> str | None:
-    return type(cause).__name__ if _not_http(cause) else None
-
-
-_DESCRIBED = (
-    _describe_certificate,
-    _describe_proxy,
-    _describe_name,
-    _describe_tls,
-    _describe_errno,
-    _describe_timeout,
-    _describe_http,
-)
+def _described(cause: BaseException) -> tuple[int, str] | None:
+    """Rank and words of what an error says by itself; the lowest rank is the most specific."""
+    match cause:
+        case ssl.SSLCertVerificationError():
+            return 0, f"certificate: {cause.verify_message}"
+        case OSError() if status := _PROXY_STATUS.search(str(cause)):
+            return 1, f"the proxy answered {status[1]}"
+        case socket.gaierror():
+            return 2, f"name not found: {cause.strerror or cause}"
+        case ssl.SSLError():
+            return 3, f"TLS: {_words(cause.reason or str(cause))}"
+        case OSError(errno=int(number)) if number in errno.errorcode:
+            return 4, f"{errno.errorcode[number]}: {os.strerror(number)}"
+        case TimeoutError(errno=None):
+            return 5, "timeout"
+        case _:
+            return (6, type(cause).__name__) if _not_http(cause) else None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nexus.settings.spans import Locator
+from nexus.settings.spans import Spans
 
 TEXT = '''\
 # 1
@@ -41,7 +41,7 @@ CASES: dict[str, tuple[tuple[str | int, ...], int | None]] = {
     "table": (("server",), 4),
     "key in a table": (("server", "listen_address"), 5),
     "array over lines": (("server", "many"), 6),
-    "element of an array": (("server", "many", 1, "deep"), 6),
+    "element of an array": (("server", "many", 1, "deep"), 8),
     "table that only its child names": (("llm",), 11),
     "table in a table": (("llm", "providers", "openai"), 11),
     "text over lines": (("llm", "providers", "openai", "api_key"), 12),
@@ -64,7 +64,8 @@ CASES: dict[str, tuple[tuple[str | int, ...], int | None]] = {
 @pytest.mark.parametrize(("path", "line"), CASES.values(), ids=CASES.keys())
 @pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["LF", "CRLF"])
 def test_line(path: tuple[str | int, ...], line: int | None, newline: str) -> None:
-    assert Locator(TEXT.replace("\n", newline)).place(path)[0] == line
+    found = Spans(TEXT.replace("\n", newline)).find(path, key=True)
+    assert (None if found is None else found[0].line) == line
 
 
 def _paths(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
@@ -73,11 +74,11 @@ def _paths(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int
 
 
 def test_without_its_line_and_all_after_it_a_path_is_gone() -> None:
-    locator = Locator(TEXT)
+    spans = Spans(TEXT)
     for path in _paths(tomllib.loads(TEXT))[1:]:
-        line, _ = locator.place(path)
-        assert line is not None
-        value: Any = tomllib.loads("\n".join(TEXT.split("\n")[: line - 1]))
-        with pytest.raises((KeyError, IndexError)):
+        found = spans.find(path, key=True)
+        assert found is not None and found[1] == len(path)
+        with pytest.raises((KeyError, IndexError, tomllib.TOMLDecodeError)):
+            value: Any = tomllib.loads("\n".join(TEXT.split("\n")[: found[0].line - 1]))
             for part in path:
                 value = value[part]

@@ -6,6 +6,7 @@ Imported in the process that exports, after the fork. The SDK runs no threads he
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -124,13 +125,8 @@ class Sdk:
 
 def open_sdk(settings: TelemetrySettings, instance: str) -> Sdk:
     """With the configured exporters. Raises their exceptions for invalid environment variables."""
-    traces, metrics = settings.traces_to, settings.metrics_to
-    return Sdk(
-        settings,
-        instance,
-        spans_to=_span_exporter(traces) if traces is not None else None,
-        metrics_to=_metric_exporter(metrics) if metrics is not None else None,
-    )
+    spans_to = _exporter(settings.traces_to, "trace", "Span")
+    return Sdk(settings, instance, spans_to=spans_to, metrics_to=_exporter(settings.metrics_to, "metric", "Metric"))
 
 
 def _resource(settings: TelemetrySettings, instance: str) -> Resource:
@@ -149,24 +145,13 @@ def _parent(trace: CallTrace, span_id: str) -> SpanContext:
     return SpanContext(int(trace.trace_id, 16), int(span_id, 16), remote, flags, state)
 
 
-def _span_exporter(otlp: Otlp) -> SpanExporter:
-    if otlp.protocol == "grpc":
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as ByGrpc
-
-        return ByGrpc(**_by_grpc(otlp))
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as ByHttp
-
-    return ByHttp(**_by_http(otlp, "v1/traces"))
-
-
-def _metric_exporter(otlp: Otlp) -> MetricExporter:
-    if otlp.protocol == "grpc":
-        from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as ByGrpc
-
-        return ByGrpc(**_by_grpc(otlp))
-    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as ByHttp
-
-    return ByHttp(**_by_http(otlp, "v1/metrics"))
+def _exporter(otlp: Otlp | None, signal: str, name: str) -> Any:
+    """The exporter of a signal ("trace" or "metric") to a collector; imports only that one."""
+    if otlp is None:
+        return None
+    module = importlib.import_module(f"opentelemetry.exporter.otlp.proto.{otlp.protocol}.{signal}_exporter")
+    options = _by_grpc(otlp) if otlp.protocol == "grpc" else _by_http(otlp, f"v1/{signal}s")
+    return getattr(module, f"OTLP{name}Exporter")(**options)
 
 
 def _by_http(otlp: Otlp, path: str) -> dict[str, Any]:
