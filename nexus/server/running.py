@@ -16,6 +16,7 @@ from nexus.accounting.calendar import spent_in
 from nexus.accounting.database import DatabaseError
 from nexus.accounting.state import prepared
 from nexus.errors import Overloaded
+from nexus.processes.affinity import INTERVAL, open_affinity
 from nexus.response_store.store import ANSWERS, IDS, bounds_of
 from nexus.server import memory
 from nexus.server.app import make_app, make_health_app, make_metrics_app
@@ -88,6 +89,8 @@ class Running:
         server.show(enabled=runtime.settings.server.shows_dashboard)
         self._reaper = PeriodicCallback(self._reap, REAP * 1000)
         self._pulse = Pulse(server.look)
+        self._affinity = open_affinity()
+        self._placer = PeriodicCallback(self._place, INTERVAL * 1000)
         runtime.start()
 
     def listen(self, listeners: Listeners) -> None:
@@ -96,6 +99,8 @@ class Running:
         for http, sockets in zip(self._separate_http, (listeners.health, listeners.metrics), strict=True):
             http.add_sockets(sockets)
         self._reaper.start()
+        if self._affinity is not None:
+            self._placer.start()
         self._count()
         self.runtime.warm()
 
@@ -128,6 +133,7 @@ class Running:
             http.stop()
             await http.close_all_connections()
         self._reaper.stop()
+        self._placer.stop()
         self._pulse.stop()
         if (exporting := self.server.exporting) is not None:
             # Not on a worker, because all of them may hang.
@@ -148,6 +154,18 @@ class Running:
             self.server.look()
         else:
             self._pulse.stop()
+
+    def _place(self) -> None:
+        if self._affinity is None:
+            return
+        try:
+            if self.runtime.settings.server.cpu_affinity:
+                self._affinity.tick()
+            else:
+                self._affinity.release()
+        except (OSError, ValueError) as error:
+            log.warning("this process cannot be kept on one core", extra={"fields": {"why": str(error)}})
+            self._placer.stop()
 
     def _reap(self) -> None:
         self.runtime.reap()

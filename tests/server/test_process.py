@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from tests.processes.test_affinity import needs_cores
 from tests.serving import CHAT, KEY, MESSAGES, anthropic_config, openai_config, rest, wait_until
 from tests.watch import WATCH
 from tools.fake_upstream import Behaviour, FakeUpstream
@@ -204,6 +205,25 @@ class TestStopping:
         process.signal(signal.SIGTERM)
         assert process.wait() == 128 + signal.SIGTERM
         finish(response)
+
+
+@pytest.mark.slow
+@needs_cores
+def test_a_busy_process_stays_on_one_core_unless_the_settings_forbid_it(
+    start: Start, openai_upstream: FakeUpstream, tmp_path: Path
+) -> None:
+    toml = openai_config(openai_upstream.base_url)
+    process = start(toml)
+    everywhere = os.sched_getaffinity(process.pid)
+
+    def cores_after_a_call() -> set[int]:
+        finish(process.post(CHAT_PATH, CHAT))
+        return os.sched_getaffinity(process.pid)
+
+    wait_until(lambda: len(cores_after_a_call()) == 1)
+    (tmp_path / "nexus.toml").write_text("[server]\ncpu_affinity = false\n" + toml)
+    process.signal(signal.SIGHUP)
+    wait_until(lambda: cores_after_a_call() == everywhere)
 
 
 @pytest.mark.slow

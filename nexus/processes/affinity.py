@@ -1,0 +1,121 @@
+"""Keeps a busy process on one core, and lets it move when other programs need that core.
+
+Python runs one thread at a time. If the threads of a process are on several cores, they wake each other across cores:
+a short call takes a third more CPU, and fewer are served. Source: sched_setaffinity(2); ``schedstat`` and ``stat`` in
+proc(5).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from nexus.dataclasses import dataclass
+
+log = logging.getLogger("nexus.processes")
+
+INTERVAL = 1.0
+"""Seconds between two ticks."""
+
+BUSY, IDLE = 0.25, 0.05
+"""Shares of a core: a process that uses more than BUSY is kept on one, one that uses less than IDLE is let go."""
+
+CROWDED = 0.25
+"""Share of the time that the main thread may wait for other programs on its core."""
+
+PAUSE = 10.0
+"""Seconds for which a process is free after its core was crowded, so that the system can move it to another."""
+
+_PROCESS = Path("/proc/self")
+_PROCESSOR = 36
+"""The index of ``processor`` in ``stat``, after the name of the program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Seconds: of the clock, of CPU of the whole process and of its main thread, and how long the main thread was
+    ready to run and had to wait."""
+
+    at: float
+    used: float
+    ran: float
+    waited: float
+
+
+class Cores:
+    """The cores of this process. Every method raises OSError or ValueError if the system has no such thing."""
+
+    def sample(self) -> Sample:
+        ran, waited, *_ = (_PROCESS / "schedstat").read_text().split()
+        return Sample(time.monotonic(), time.process_time(), int(ran) / 1e9, int(waited) / 1e9)
+
+    def current(self) -> int:
+        """The core on which the main thread ran last."""
+        return int((_PROCESS / "stat").read_text().rpartition(")")[2].split()[_PROCESSOR])
+
+    def allowed(self) -> frozenset[int]:
+        return frozenset(os.sched_getaffinity(0))
+
+    def allow(self, cores: frozenset[int]) -> None:
+        """For every thread of the process; new threads inherit it."""
+        for thread in os.listdir(_PROCESS / "task"):
+            with suppress(ProcessLookupError):
+                os.sched_setaffinity(int(thread), cores)
+
+
+class Affinity:
+    """``tick`` decides, once every INTERVAL. ``core`` is the one on which the process is kept, None if it is free."""
+
+    def __init__(self, cores: Cores) -> None:
+        """Raises what ``cores`` raises."""
+        self.core: int | None = None
+        self._cores = cores
+        self._allowed = cores.allowed()
+        self._last = cores.sample()
+        self._free_until = self._last.at
+
+    def tick(self) -> None:
+        """Keeps the process on a core, or lets it go. Raises what ``cores`` raises."""
+        now, before = self._cores.sample(), self._last
+        self._last = now
+        span, used = now.at - before.at, now.used - before.used
+        # The main thread also waits while other threads of this process run.
+        of_others = (now.waited - before.waited) - (used - (now.ran - before.ran))
+        if self.core is None:
+            if used > BUSY * span and now.at >= self._free_until:
+                self._keep()
+        elif self._cores.allowed() != {self.core}:
+            # Somebody else decides on which cores this process runs.
+            self.core, self._free_until = None, float("inf")
+        elif of_others > CROWDED * span:
+            self._free_until = now.at + PAUSE
+            self.release()
+        elif used < IDLE * span:
+            self.release()
+
+    def release(self) -> None:
+        """Lets the process run on all its cores again."""
+        if self.core is not None:
+            self.core = None
+            self._cores.allow(self._allowed)
+
+    def _keep(self) -> None:
+        self._allowed, core = self._cores.allowed(), self._cores.current()
+        if len(self._allowed) > 1 and core in self._allowed:
+            self.core = core
+            self._cores.allow(frozenset({core}))
+
+
+def open_affinity() -> Affinity | None:
+    """None if the system has no such thing, or if the loop shares the process with other programs' threads."""
+    if not hasattr(os, "sched_setaffinity") or threading.current_thread() is not threading.main_thread():
+        return None
+    try:
+        return Affinity(Cores())
+    except (OSError, ValueError) as error:
+        log.debug("this process is not kept on a core", extra={"fields": {"why": str(error)}})
+        return None

@@ -1,0 +1,156 @@
+"""A busy process is kept on one core, and is free again when it is idle or when others need the core."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from nexus.processes.affinity import PAUSE, Affinity, Cores, Sample, open_affinity
+
+ALL = frozenset({0, 1, 2})
+needs_cores = pytest.mark.skipif(
+    sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2, reason="needs Linux and two cores"
+)
+
+
+class FakeCores(Cores):
+    """Four seconds pass between two samples."""
+
+    def __init__(self, allowed: frozenset[int] = ALL) -> None:
+        self.now = Sample(0.0, 0.0, 0.0, 0.0)
+        self.on = 1
+        self.set: list[frozenset[int]] = [allowed]
+
+    def after(self, used: float, ran: float = 0.0, waited: float = 0.0) -> None:
+        """Seconds of CPU of the process and of its main thread, and how long that waited, in the next four seconds."""
+        now = self.now
+        self.now = Sample(now.at + 4, now.used + used, now.ran + ran, now.waited + waited)
+
+    def sample(self) -> Sample:
+        return self.now
+
+    def current(self) -> int:
+        return self.on
+
+    def allowed(self) -> frozenset[int]:
+        return self.set[-1]
+
+    def allow(self, cores: frozenset[int]) -> None:
+        self.set.append(cores)
+
+
+def kept(cores: FakeCores) -> Affinity:
+    affinity = Affinity(cores)
+    cores.after(used=2, ran=2)
+    affinity.tick()
+    assert affinity.core == 1 and cores.allowed() == {1}
+    return affinity
+
+
+def test_an_idle_process_is_free() -> None:
+    cores = FakeCores()
+    affinity = Affinity(cores)
+    cores.after(used=0.9)
+    affinity.tick()
+    assert affinity.core is None and cores.set == [ALL]
+
+
+def test_a_busy_process_is_kept_until_it_is_idle() -> None:
+    cores = FakeCores()
+    affinity = kept(cores)
+    cores.after(used=0.3)
+    affinity.tick()
+    assert affinity.core == 1
+    cores.after(used=0.1)
+    affinity.tick()
+    assert affinity.core is None and cores.set == [ALL, {1}, ALL]
+
+
+def test_waiting_for_its_own_threads_is_no_reason_to_move() -> None:
+    cores = FakeCores()
+    affinity = kept(cores)
+    cores.after(used=4, ran=1, waited=3)
+    affinity.tick()
+    assert affinity.core == 1
+
+
+def test_it_leaves_a_crowded_core_and_settles_on_another_after_a_pause() -> None:
+    cores = FakeCores()
+    affinity = kept(cores)
+    cores.after(used=2, ran=2, waited=2)
+    affinity.tick()
+    assert affinity.core is None and cores.allowed() == ALL
+    cores.on = 2
+    for passed in range(4, int(PAUSE), 4):
+        cores.after(used=4, ran=4)
+        affinity.tick()
+        assert affinity.core is None, passed
+    cores.after(used=4, ran=4)
+    affinity.tick()
+    assert affinity.core == 2 and cores.allowed() == {2}
+
+
+def test_the_choice_of_somebody_else_stands() -> None:
+    cores = FakeCores()
+    affinity = kept(cores)
+    cores.allow(frozenset({0, 2}))
+    for _ in range(5):
+        cores.after(used=4, ran=4)
+        affinity.tick()
+    affinity.release()
+    assert affinity.core is None and cores.allowed() == {0, 2}
+
+
+@pytest.mark.parametrize("allowed", [frozenset({1}), frozenset({0, 2})], ids=["one core", "no longer allowed"])
+def test_a_process_without_a_choice_stays_as_it_is(allowed: frozenset[int]) -> None:
+    cores = FakeCores(allowed)
+    affinity = Affinity(cores)
+    cores.after(used=4, ran=4)
+    affinity.tick()
+    assert affinity.core is None and cores.set == [allowed]
+
+
+def test_a_loop_beside_the_main_thread_does_not_decide_for_the_process() -> None:
+    found: list[Affinity | None] = []
+    thread = threading.Thread(target=lambda: found.append(open_affinity()))
+    thread.start()
+    thread.join()
+    assert found == [None]
+
+
+@needs_cores
+def test_the_figures_are_of_this_system() -> None:
+    cores = Cores()
+    before = cores.sample()
+    assert cores.current() in cores.allowed()
+    assert all(later >= earlier for earlier, later in zip(vars_of(before), vars_of(cores.sample()), strict=True))
+
+
+def vars_of(sample: Sample) -> tuple[float, ...]:
+    return sample.at, sample.used, sample.ran, sample.waited
+
+
+BUSY = """
+import threading
+from nexus.processes.affinity import Cores
+there = threading.Event()
+threading.Thread(target=there.wait, daemon=True).start()
+cores = Cores()
+cores.allow(frozenset({cores.current()}))
+born = []
+thread = threading.Thread(target=lambda: born.append(cores.allowed()))
+thread.start()
+thread.join()
+import os
+print(*sorted({len(os.sched_getaffinity(int(task))) for task in os.listdir("/proc/self/task")}), len(born[0]))
+"""
+
+
+@needs_cores
+def test_every_thread_is_kept_and_new_ones_too() -> None:
+    found = subprocess.run([sys.executable, "-c", BUSY], capture_output=True, text=True, check=True)
+    assert found.stdout == "1 1\n"
