@@ -17,19 +17,25 @@ def leaves(
     value: object, path: KeyPath = (), *, skips: Callable[[BaseModel], bool] = lambda table: False
 ) -> Iterator[tuple[KeyPath, object]]:
     """Every scalar with its path, which begins with ``path``; tables for which ``skips`` is true are left out."""
-    items: Iterable[tuple[str | int, object]]
-    match value:
-        case BaseModel():
-            items = [] if skips(value) else [(name, getattr(value, name)) for name in type(value).model_fields]
-        case dict():
-            items = value.items()
-        case list() | tuple():
-            items = enumerate(value)
-        case _:
+    left: list[tuple[KeyPath, object]] = [(path, value)]
+    while left:
+        path, value = left.pop()
+        items: Iterable[tuple[str | int, object]]
+        # Most values, and pydantic makes it slow to ask whether one is a table.
+        if value is None or isinstance(value, str | int | float):
             yield path, value
-            return
-    for step, item in items:
-        yield from leaves(item, (*path, step), skips=skips)
+            continue
+        match value:
+            case dict():
+                items = value.items()
+            case list() | tuple():
+                items = enumerate(value)
+            case BaseModel():
+                items = [] if skips(value) else value
+            case _:
+                yield path, value
+                continue
+        left += [((*path, step), item) for step, item in items][::-1]
 
 
 def named_files(settings: BaseModel) -> Iterator[tuple[KeyPath, File]]:
