@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
+
+from tests.published import published
 
 Status = Literal["in_progress", "completed", "incomplete"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
@@ -256,29 +258,26 @@ class ArgumentsDone(Inside):
     arguments: str
 
 
-_RESOURCE = TypeAdapter(Resource)
-_EVENT: TypeAdapter[Any] = TypeAdapter(
-    Annotated[
-        Lifecycle
-        | ItemEvent
-        | ContentPart
-        | SummaryPart
-        | ContentDelta
-        | TextDone
-        | RefusalDone
-        | SummaryDelta
-        | SummaryDone
-        | AnnotationAdded
-        | ArgumentsDelta
-        | ArgumentsDone,
-        Field(discriminator="type"),
-    ]
-)
+_EVENT = Annotated[
+    Lifecycle
+    | ItemEvent
+    | ContentPart
+    | SummaryPart
+    | ContentDelta
+    | TextDone
+    | RefusalDone
+    | SummaryDelta
+    | SummaryDone
+    | AnnotationAdded
+    | ArgumentsDelta
+    | ArgumentsDone,
+    Field(discriminator="type"),
+]
 
 
 def check_resource(answer: Mapping[str, Any]) -> None:
-    _RESOURCE.validate_python(answer)
+    published(Resource).validate_python(answer)
 
 
 def check_event(event: Mapping[str, Any]) -> None:
-    _EVENT.validate_python(event)
+    published(_EVENT).validate_python(event)

@@ -19,7 +19,6 @@ from anthropic.types import RawMessageStreamEvent
 from openai._models import construct_type
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
-from pydantic import TypeAdapter
 
 from nexus.auth.identity import Identity
 from nexus.call import Call
@@ -37,8 +36,9 @@ from nexus.settings.registry import load
 from nexus.wire import Json, decode, encode
 from tests.protocols.chat.kit import check_request as check_chat
 from tests.protocols.converse.published import check_request as check_converse
-from tests.protocols.gemini.kit import _TOP as GEMINI_TYPES
+from tests.protocols.gemini.kit import check_body as check_gemini
 from tests.protocols.messages.kit import check_request as check_messages
+from tests.published import published
 
 from .items import check_items, echo_items, gather_items
 
@@ -96,9 +96,7 @@ def check_body(vendor: str, body: Mapping[str, Json]) -> None:
         case "messages":
             check_messages(body)
         case "gemini":
-            assert body.keys() <= GEMINI_TYPES.keys()
-            for name, value in body.items():
-                GEMINI_TYPES[name].validate_python(value)
+            check_gemini(body)
         case _:
             check_converse(dict(body))
 
@@ -141,7 +139,6 @@ def frames(written: bytes) -> list[tuple[str | None, str]]:
 # What a client does with an answer: the official SDKs' own accumulation, and the turn that goes back.
 
 Turn = dict[str, Any]
-_EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 
 
 def echo(client: str, answer: Mapping[str, Json]) -> list[Turn]:
@@ -281,7 +278,7 @@ def _check_events(found: list[tuple[str | None, str]], ended: bool) -> None:
     starts = [decode(data)["index"] for event, data in found if event == "content_block_start"]
     assert indexes == sorted(indexes) and starts == list(range(len(starts)))
     for _, data in found:
-        _EVENT.validate_python(decode(data))
+        published(RawMessageStreamEvent).validate_python(decode(data))
 
 
 _SHORT = {

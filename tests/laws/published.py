@@ -13,25 +13,24 @@ import openai.types.shared
 from anthropic.types import Message, RawMessageStreamEvent
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseStreamEvent
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from nexus.protocols.extra_fields import EXTRA_FIELDS
 from nexus.wire import decode, encode
+from tests.published import published
 
 from .kit import frames
 
-WHOLE: Mapping[str, TypeAdapter[Any]] = {
-    "chat": TypeAdapter(ChatCompletion),
-    "messages": TypeAdapter(Message),
-    "responses": TypeAdapter(Response),
+WHOLE: Mapping[str, Any] = {
+    "chat": ChatCompletion,
+    "messages": Message,
+    "responses": Response,
 }
-EVENT: Mapping[str, TypeAdapter[Any]] = {
-    "chat": TypeAdapter(ChatCompletionChunk),
-    "messages": TypeAdapter(RawMessageStreamEvent),
-    "responses": TypeAdapter(ResponseStreamEvent),
+EVENT: Mapping[str, Any] = {
+    "chat": ChatCompletionChunk,
+    "messages": RawMessageStreamEvent,
+    "responses": ResponseStreamEvent,
 }
-CLAUDE_ERROR: TypeAdapter[Any] = TypeAdapter(anthropic.types.shared.ErrorResponse)
-OPENAI_ERROR: TypeAdapter[Any] = TypeAdapter(openai.types.shared.ErrorObject)
 
 Kind = Literal["invalid_request_error", "permission_error", "rate_limit_error", "insufficient_quota", "server_error"]
 OPENAI_KINDS = frozenset(get_args(Kind))
@@ -79,18 +78,18 @@ def judge_error(client: str, body: Mapping[str, Any]) -> None:
     if client == "messages":
         # 413 is on Anthropic's page of errors, and Claude Code looks for its word, but the types do not have it.
         body = _renamed(body) if body["error"]["type"] == "request_too_large" else body
-        _judge(client, CLAUDE_ERROR, body)
+        _judge(client, anthropic.types.shared.ErrorResponse, body)
         return
     assert list(body) == ["error"] and body["error"]["type"] in OPENAI_KINDS
-    _judge(client, OPENAI_ERROR, body["error"])
+    _judge(client, openai.types.shared.ErrorObject, body["error"])
 
 
 def _renamed(body: Mapping[str, Any]) -> dict[str, Any]:
     return {**body, "error": {**body["error"], "type": "invalid_request_error"}}
 
 
-def _judge(client: str, shape: TypeAdapter[Any], value: Mapping[str, Any]) -> None:
-    found = shape.validate_python(value, strict=True)
+def _judge(client: str, shape: Any, value: Mapping[str, Any]) -> None:
+    found = published(shape).validate_python(value, strict=True)
     unknown = set(_beyond(found, "")) - _PLACES[client]
     assert not unknown, unknown
 

@@ -12,19 +12,16 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Any
 
 import pytest
 import requests
 from anthropic.types import Message, MessageTokensCount, RawMessageStreamEvent
 from openai.types import Model
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
-from pydantic import TypeAdapter
 
+from tests.published import published
 from tests.tools.driving import AUTH, CHAT_TOOL, CLAUDE_TOOL, HELLO, PATH, STREAM, connect, data_of, post, raw_request
 from tools.fake_upstream import Behaviour, FakeUpstream
-
-CLAUDE_EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 
 
 def test_chat_unary(chat: FakeUpstream) -> None:
@@ -110,7 +107,7 @@ def test_claude_stream(claude: FakeUpstream) -> None:
     assert names == [item["type"] for item in raw]
     assert names[:3] == ["message_start", "content_block_start", "ping"]
     assert names[-3:] == ["content_block_stop", "message_delta", "message_stop"]
-    events = [CLAUDE_EVENT.validate_python(item) for item in raw if item["type"] != "ping"]
+    events = [published(RawMessageStreamEvent).validate_python(item) for item in raw if item["type"] != "ping"]
     text = "".join(event.delta.text for event in events if event.type == "content_block_delta")
     assert text == Behaviour().text
     assert events[-2].delta.stop_reason == "end_turn"
@@ -126,7 +123,7 @@ def test_claude_tool_use(claude: FakeUpstream) -> None:
     assert block.type == "tool_use"
     assert (block.name, block.input) == ("weather", {"city": "Paris"})
     raw = data_of(post(claude, body | STREAM).content)
-    events = [CLAUDE_EVENT.validate_python(item) for item in raw if item["type"] != "ping"]
+    events = [published(RawMessageStreamEvent).validate_python(item) for item in raw if item["type"] != "ping"]
     deltas = [event.delta for event in events if event.type == "content_block_delta" and event.index == 1]
     assert json.loads("".join(delta.partial_json for delta in deltas)) == {"city": "Paris"}
     assert claude.violations == []

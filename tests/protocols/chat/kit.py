@@ -10,7 +10,6 @@ from openai.types.chat.completion_create_params import (
     CompletionCreateParamsNonStreaming,
     CompletionCreateParamsStreaming,
 )
-from pydantic import TypeAdapter
 
 from nexus.conversation.events import Event
 from nexus.protocols.chat.read_stream import StreamReader
@@ -19,16 +18,15 @@ from nexus.protocols.sse import FrameDecoder
 from nexus.wire import Json, decode
 from tests.protocols.kit import chunkings as chunkings
 from tests.protocols.kit import envelope, events_from, ordered, origin, whole
+from tests.published import published
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "chat"
-
-_UNARY: TypeAdapter[Json] = TypeAdapter(CompletionCreateParamsNonStreaming)
-_STREAMED: TypeAdapter[Json] = TypeAdapter(CompletionCreateParamsStreaming)
 
 
 def check_request(body: Mapping[str, Json]) -> None:
     """Against the SDK's create params; unknown members fall away."""
-    known = whole((_STREAMED if body.get("stream") else _UNARY).validate_python(dict(body)))
+    shape = CompletionCreateParamsStreaming if body.get("stream") else CompletionCreateParamsNonStreaming
+    known = whole(published(shape).validate_python(dict(body)))
     assert known == body, "members that the published types do not have"
 
 

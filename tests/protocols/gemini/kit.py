@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from google.genai import types
-from pydantic import TypeAdapter
 
 from nexus.conversation.events import Event
 from nexus.conversation.parts import Message, Part, Request, Text
@@ -24,6 +23,7 @@ from nexus.protocols.gemini.write_request import write_request
 from tests.protocols.kit import chunkings as chunkings
 from tests.protocols.kit import events_from
 from tests.protocols.kit import ordered as ordered
+from tests.published import published
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "gemini"
 STREAMS = sorted(path.parent.name for path in FIXTURES.glob("*/upstream.sse"))
@@ -32,12 +32,12 @@ PAIRS = sorted(path.parent.name for path in FIXTURES.glob("*/upstream.json"))
 MODELS = ("gemini-2.0-flash", "gemini-2.5-pro", "gemini-3-pro-preview", "gemini-3.8-flash", "gemini-4-hydrogen")
 
 _TOP: Mapping[str, Any] = {
-    "contents": TypeAdapter(list[types.Content]),
-    "systemInstruction": TypeAdapter(types.Content),
-    "tools": TypeAdapter(list[types.Tool]),
-    "toolConfig": TypeAdapter(types.ToolConfig),
-    "generationConfig": TypeAdapter(types.GenerationConfig),
-    "serviceTier": TypeAdapter(types.ServiceTier),
+    "contents": list[types.Content],
+    "systemInstruction": types.Content,
+    "tools": list[types.Tool],
+    "toolConfig": types.ToolConfig,
+    "generationConfig": types.GenerationConfig,
+    "serviceTier": types.ServiceTier,
 }
 
 
@@ -58,13 +58,18 @@ def target(model: str = "gemini-3.8-flash", **more: Any) -> Target:
     return Target(model, gemini=replace(profile(model), **more))
 
 
+def check_body(body: Mapping[str, Any]) -> None:
+    """Google's types take it and know all of its members."""
+    assert body.keys() <= _TOP.keys()
+    for key, value in body.items():
+        published(_TOP[key]).validate_python(value)
+
+
 def write(request: Request, to: Target | None = None) -> VendorRequest:
     """write_request, judged by Google's types and by the rules that types cannot tell."""
     written = write_request(request, to or target())
     json.dumps(written.body)
-    assert written.body.keys() <= _TOP.keys()
-    for key, value in written.body.items():
-        _TOP[key].validate_python(value)
+    check_body(written.body)
     contents = written.body["contents"]
     assert contents and all(content["parts"] for content in contents)
     assert all(a["role"] != b["role"] for a, b in itertools.pairwise(contents))

@@ -14,13 +14,13 @@ from anthropic.types import Message as WireMessage
 from anthropic.types import RawMessageStreamEvent
 from anthropic.types.message_count_tokens_params import MessageCountTokensParams
 from anthropic.types.message_create_params import MessageCreateParamsNonStreaming, MessageCreateParamsStreaming
-from pydantic import TypeAdapter
 
 from nexus.conversation.events import Event
 from nexus.protocols.messages.read_stream import StreamReader
 from nexus.protocols.sse import FrameDecoder
 from tests.protocols.kit import chunkings as chunkings
 from tests.protocols.kit import covers, events_from, ordered, origin, whole
+from tests.published import published
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "messages"
 STREAMS = sorted(path.parent.name for path in FIXTURES.glob("*/upstream.sse"))
@@ -29,22 +29,16 @@ PAIRS = sorted(path.parent.name for path in FIXTURES.glob("*/upstream.json"))
 _OLD_KNOBS = {"temperature", "top_p", "top_k"}
 """Taken by the API for older models, though the newest SDK has no names for them."""
 
-_REQUESTS: Mapping[bool, TypeAdapter[Any]] = {
-    True: TypeAdapter(MessageCreateParamsStreaming),
-    False: TypeAdapter(MessageCreateParamsNonStreaming),
-}
-_COUNT: TypeAdapter[Any] = TypeAdapter(MessageCountTokensParams)
-_EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
-
 
 def check_request(body: Mapping[str, Any]) -> None:
     """The published type takes the body and knows every member of it."""
     known = {name: value for name, value in body.items() if name not in _OLD_KNOBS}
-    assert whole(_REQUESTS[bool(body.get("stream"))].validate_python(known)) == known
+    shape = MessageCreateParamsStreaming if body.get("stream") else MessageCreateParamsNonStreaming
+    assert whole(published(shape).validate_python(known)) == known
 
 
 def check_count(body: Mapping[str, Any]) -> None:
-    assert whole(_COUNT.validate_python(dict(body))) == body
+    assert whole(published(MessageCountTokensParams).validate_python(dict(body))) == body
 
 
 def check_message(body: Mapping[str, Any]) -> None:
@@ -54,7 +48,7 @@ def check_message(body: Mapping[str, Any]) -> None:
 def check_event(name: str | None, data: Mapping[str, Any]) -> None:
     assert name == data["type"]
     if name != "ping":
-        assert covers(_EVENT.validate_python(data, strict=True).model_dump(), data)
+        assert covers(published(RawMessageStreamEvent).validate_python(data, strict=True).model_dump(), data)
 
 
 def stream_bytes(case: str) -> bytes:

@@ -17,7 +17,6 @@ from openai.types.responses.response_create_params import (
     ResponseCreateParamsNonStreaming,
     ResponseCreateParamsStreaming,
 )
-from pydantic import TypeAdapter
 
 from nexus.conversation.events import Event, Order
 from nexus.conversation.parts import NOTHING_ASKED, Request
@@ -26,22 +25,17 @@ from nexus.protocols.responses.write_stream import StreamWriter
 from nexus.protocols.sse import FrameDecoder
 from tests.protocols.kit import chunkings as chunkings
 from tests.protocols.kit import covers, envelope, events_from, ordered, origin, whole
+from tests.published import published
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "responses"
 STREAMS = sorted(path.parent.name for path in FIXTURES.glob("*/upstream.sse"))
-
-_REQUESTS: Mapping[bool, TypeAdapter[Any]] = {
-    True: TypeAdapter(ResponseCreateParamsStreaming),
-    False: TypeAdapter(ResponseCreateParamsNonStreaming),
-}
-_COUNT: TypeAdapter[Any] = TypeAdapter(InputTokenCountParams)
-_EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 
 
 def check_request(body: Mapping[str, Any]) -> None:
     """The published type takes the body and knows every member of it."""
     body = _with_ids(body)
-    assert whole(_REQUESTS[bool(body.get("stream"))].validate_python(dict(body))) == body
+    shape = ResponseCreateParamsStreaming if body.get("stream") else ResponseCreateParamsNonStreaming
+    assert whole(published(shape).validate_python(dict(body))) == body
 
 
 def _with_ids(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,7 +46,7 @@ def _with_ids(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_count(body: Mapping[str, Any]) -> None:
     body = _with_ids(body)
-    assert whole(_COUNT.validate_python(dict(body))) == body
+    assert whole(published(InputTokenCountParams).validate_python(dict(body))) == body
 
 
 def check_response(body: Mapping[str, Any]) -> None:
@@ -60,7 +54,7 @@ def check_response(body: Mapping[str, Any]) -> None:
 
 
 def check_event(event: Mapping[str, Any]) -> None:
-    assert covers(_EVENT.validate_python(event, strict=True).model_dump(by_alias=True), event)
+    assert covers(published(ResponseStreamEvent).validate_python(event, strict=True).model_dump(by_alias=True), event)
 
 
 def writer(request: Request = NOTHING_ASKED) -> StreamWriter:
