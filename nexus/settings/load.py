@@ -113,14 +113,22 @@ def _merge(templates: list[Location], validation: list[Location]) -> list[Locati
     return [*templates, *((path, message) for path, message in validation if path not in failed)]
 
 
+MAX_SIZE = 16 * 2**20
+"""Maximum bytes of a settings file: reading a device may never end."""
+
+
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MAX_SIZE + 1)
     except FileNotFoundError:
         raise SettingsError([Problem((), None, "no such file", str(path))]) from None
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise SettingsError([Problem((), None, f"cannot be read: {reason}", str(path))]) from error
+    if len(raw) > MAX_SIZE:
+        raise SettingsError([Problem((), None, f"larger than {MAX_SIZE} bytes", str(path))])
+    return raw
 
 
 def _decode(raw: bytes, file: str) -> str:

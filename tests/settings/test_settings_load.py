@@ -312,6 +312,11 @@ def test_a_folder(tmp_path: Path) -> None:
         load(tmp_path, {})
 
 
+def test_a_device_that_never_ends() -> None:
+    with pytest.raises(SettingsError, match="larger than 16777216 bytes"):
+        load(Path("/dev/zero"), {})
+
+
 def test_settings_are_frozen(tmp_path: Path) -> None:
     settings = read(tmp_path, PROVIDER)
     with pytest.raises(ValueError, match="frozen"):
