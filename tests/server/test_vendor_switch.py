@@ -80,3 +80,23 @@ def test_a_chat_client(house: House) -> None:
         raw = client.chat.completions.with_raw_response.create(model="openai/m", messages=asked)
     assert raw.headers["x-nexus-dropped"] == "messages.reasoning"
     assert set(house.openai.requests[-1].json["messages"][1]) == {"role", "content"}
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_chat_client_with_googles_signatures(house: House, stream: bool) -> None:
+    """They are in Google's own form, which is not tagged; OpenAI rejects unknown members of a message."""
+    house.gemini.next(Behaviour(thinking="Let me see.", tool_calls=(("weather", '{"city": "Paris"}'),)))
+    function: Any = {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
+    tools: Any = [{"type": "function", "function": function}]
+    asked: list[Any] = [{"role": "user", "content": "Hi"}]
+    with openai.OpenAI(base_url=house.nexus.openai, api_key="unused", max_retries=0) as client:
+        said = client.chat.completions.create(model="google/m", messages=asked, tools=tools).choices[0].message
+        echo = said.to_dict()
+        assert "thought_signature" in str(echo)
+        call: Any = said.tool_calls[0] if said.tool_calls else None
+        asked += [echo, {"role": "tool", "tool_call_id": call.id, "content": "19 degrees"}]
+        raw = client.chat.completions.with_raw_response.create(
+            model="openai/m", messages=asked, tools=tools, stream=stream
+        )
+    assert raw.headers["x-nexus-dropped"] == "messages.reasoning"
+    assert b"extra_content" not in house.openai.requests[-1].body

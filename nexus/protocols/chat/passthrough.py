@@ -36,7 +36,16 @@ def edit_request(
     renamed = _with_usage(replace_member(raw, document, "model", model), document, ask_usage)
     if MARK in renamed or (target is not None and limits_ids(target)):
         renamed = _with_ids(renamed, document, target)
-    return without_foreign(renamed, {"messages": {ANY: _judge_message}}, "messages.reasoning")
+    edited = without_foreign(renamed, {"messages": {ANY: _judge_message}}, "messages.reasoning")
+    if target is None or target.gpt is None or _EXTRA not in edited.body:
+        return edited
+    body = cut(edited.body, {"messages": {ANY: _WITHOUT_EXTRA}})
+    return edited if body == edited.body else Edited(body, ("messages.reasoning",))
+
+
+_EXTRA = b'"extra_content"'
+_WITHOUT_EXTRA = removing([("extra_content",), ("tool_calls", ANY, "extra_content")])
+"""Thought signatures in Google's own form, which OpenAI's models reject; other servers may be Google's."""
 
 
 def _with_ids(raw: bytes, document: Mapping[str, Json], target: Target | None) -> bytes:
