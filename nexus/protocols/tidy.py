@@ -83,23 +83,25 @@ def with_distinct_calls(request: Request) -> Request:
     called: dict[str, int] = {}
     answered: dict[str, int] = {}
     ids = [part.id for message in request.messages for part in message.parts if isinstance(part, ToolCall)]
-    if len(set(ids)) == len(ids):
+    if len(taken := set(ids)) == len(ids):
         return request
+
+    def nth(call_id: str, number: int) -> str:
+        form = call_id if number == 1 else f"{call_id}_{number}"
+        while number > 1 and form in taken:
+            form += "_"
+        return form
 
     def distinct(part: Part) -> Part:
         match part:
             case ToolCall(id=call_id):
                 called[call_id] = called.get(call_id, 0) + 1
-                return replace(part, id=_nth(call_id, called[call_id]))
+                return replace(part, id=nth(call_id, called[call_id]))
             case ToolResult(call_id=call_id):
                 answered[call_id] = min(answered.get(call_id, 0) + 1, max(1, called.get(call_id, 1)))
-                return replace(part, call_id=_nth(call_id, answered[call_id]))
+                return replace(part, call_id=nth(call_id, answered[call_id]))
             case _:
                 return part
 
     messages = (replace(message, parts=tuple(map(distinct, message.parts))) for message in request.messages)
     return replace(request, messages=tuple(messages))
-
-
-def _nth(call_id: str, number: int) -> str:
-    return call_id if number == 1 else f"{call_id}_{number}"

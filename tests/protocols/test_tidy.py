@@ -109,6 +109,10 @@ HISTORIES = {
         (call("a"), call("a"), ToolResult("a"), ToolResult("a"), ToolResult("a")),
         ["a", "a_2", "a", "a_2", "a_2"],
     ),
+    "an id that a numbered one would repeat": (
+        (call("a"), call("a"), call("a_2"), ToolResult("a"), ToolResult("a"), ToolResult("a_2")),
+        ["a", "a_2_", "a_2", "a", "a_2_", "a_2"],
+    ),
     "nothing twice": ((call("a"), ToolResult("a")), ["a", "a"]),
 }
 
