@@ -16,7 +16,7 @@ from nexus.dataclasses import dataclass
 from nexus.errors.failure import VendorFailure
 from nexus.protocols.codec import AnswerOrigin, Envelope, Find, ReadRequest, ReadResponse, Target, VendorRequest
 from nexus.protocols.dispositions import Disposition
-from nexus.protocols.room import Room
+from nexus.protocols.tidy import Room
 from nexus.wire import Json, item_at, mapping
 
 Document = Mapping[str, Json]

@@ -10,10 +10,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
-from nexus.conversation.tap import Tap
 from nexus.dataclasses import dataclass
 from nexus.errors import NexusError
 from nexus.protocols.answer_relay import AnswerRelay as AnswerRelay
+from nexus.protocols.answer_relay import Tap
 from nexus.protocols.codec import Target
 from nexus.protocols.edit import replace_member
 from nexus.protocols.embeddings.shapes import EmbeddingsCodec

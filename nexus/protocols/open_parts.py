@@ -7,15 +7,16 @@ acts on a call that has ended.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import field
 from typing import Generic, TypeVar
 
-from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, StreamPart
-from nexus.conversation.parts import Reasoning, Signature, Stop, Text, ToolCall
+from nexus.conversation.events import Cited, Event, PartDelta, PartEnd, PartStart, StreamPart
+from nexus.conversation.parts import Citation, Reasoning, Signature, Stop, Text, ToolCall
 from nexus.dataclasses import dataclass
+from nexus.protocols.checks import Drops
 from nexus.protocols.tool_calls import an_object_of
-from nexus.wire import Json
+from nexus.wire import Json, mapping
 
 K = TypeVar("K", bound=Hashable)
 
@@ -49,13 +50,20 @@ class OpenPart:
 
 class OpenParts(Generic[K]):
     """``started`` counts the parts of the answer, ``kinds`` are their kinds. With ``late_signatures`` the end of
-    thinking has its signature; ``last`` gives what precedes the end of a part that has citations."""
+    thinking has its signature; ``cite`` reads a citation of a part of this length, which is known at its end."""
 
-    def __init__(self, *, late_signatures: bool = False, last: Callable[[OpenPart], list[Event]] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        late_signatures: bool = False,
+        cite: Callable[[Mapping[str, Json], int], Citation | str] | None = None,
+        dropped: Drops | None = None,
+    ) -> None:
         self.started = 0
         self.kinds: set[type[StreamPart]] = set()
         self._late_signatures = late_signatures
-        self._last = last
+        self._cite = cite
+        self._dropped = dropped or Drops()
         self._settled: set[K] = set()
         self._open: dict[K, OpenPart] = {}
         self._left: list[OpenPart] = []
@@ -126,7 +134,10 @@ class OpenParts(Generic[K]):
         return not all(part.whole for part in (*self._left, *self._open.values()))
 
     def _ended(self, part: OpenPart) -> list[Event]:
-        out = [] if self._last is None or not part.citations else self._last(part)
+        out: list[Event] = []
+        if self._cite is not None and part.citations:
+            read = (self._cite(mapping(wire), part.length) for wire in part.citations)
+            out = self._dropped.events(*(one if isinstance(one, str) else Cited(part.index, one) for one in read))
         held: list[Event] = [PartDelta(part.index, part.held)] if part.held and not part.length else []
         return [*out, *held, PartEnd(part.index, part.signature)]
 

@@ -12,8 +12,16 @@ from collections.abc import Mapping
 
 from nexus.errors.failure import FailureKind, VendorFailure
 from nexus.protocols import context_length
-from nexus.protocols.error_kinds import KIND_OF, STATUS_OF, kind_of, refused
-from nexus.protocols.error_words import NO_ANSWER, UNSAID, decode_error, error_words
+from nexus.protocols.error_words import (
+    KIND_OF,
+    NO_ANSWER,
+    STATUS_OF,
+    UNSAID,
+    decode_error,
+    error_words,
+    kind_of,
+    refused,
+)
 from nexus.wire import Json, mapping, sequence, text
 
 # "server_error" is missing on purpose: OpenAI also sends it with 503, where the status is more specific.

@@ -1,5 +1,5 @@
 """What is guaranteed for every vendor's answer after its reader: order, distinct ids, complete characters, a fitting
-stop reason.
+stop reason; and what the client's dialect supports.
 
 Nothing is lost. An id made by the gateway replaces a repeated or missing one, and is permanent, because the client
 sends it back; a stop reason that conflicts with the content is replaced by the right one.
@@ -7,13 +7,50 @@ sends it back; a stop reason that conflicts with the content is replaced by the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import field, replace
 
-from nexus.conversation.events import Event, Order, PartDelta, PartEnd, PartStart, ResponseEnd
-from nexus.conversation.parts import Part, Request, Stop, ToolCall, ToolResult
+from nexus.conversation.events import Cited, ContentDropped, Event, Order, PartDelta, PartEnd, PartStart, ResponseEnd
+from nexus.conversation.parts import Image, Inline, Link, Part, Request, Stop, Text, ToolCall, ToolResult
+from nexus.dataclasses import dataclass
 from nexus.protocols.codec import NewId
+from nexus.protocols.media import placeholder
 from nexus.wire import without_half_pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """``images`` are the allowed sources of an image in an answer, ``late_citations`` says whether citations may follow
+    the end of a text."""
+
+    images: tuple[type[Inline] | type[Link], ...] = (Inline, Link)
+    late_citations: bool = True
+
+
+@dataclass(slots=True)
+class Fitted:
+    """Takes one answer's events; returns those that the client supports: everything else becomes text or is dropped,
+    and is reported."""
+
+    room: Room
+    _worded: set[int] = field(default_factory=set)
+    _ended: set[int] = field(default_factory=set)
+
+    def feed(self, event: Event) -> Iterator[Event]:
+        match event:
+            case PartStart(index=index, part=Image() as image) if not isinstance(image.source, self.room.images):
+                self._worded.add(index)
+                yield ContentDropped("images")
+                yield PartStart(index, Text(""))
+                yield PartDelta(index, placeholder(image).text)
+            case PartEnd(index=index):
+                self._ended.add(index)
+                # The signature belonged to the image.
+                yield PartEnd(index) if index in self._worded else event
+            case Cited(index=index) if index in self._ended and not self.room.late_citations:
+                yield ContentDropped("citations")
+            case _:
+                yield event
 
 
 class Tidy:

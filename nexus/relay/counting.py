@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from nexus.conversation.estimate import estimate
-from nexus.conversation.tap import Tap
 from nexus.errors import UpstreamError, UpstreamStatus, VendorError
 from nexus.errors.failure import VendorFailure
 from nexus.headers import own
 from nexus.protocols import loader
+from nexus.protocols.answer_relay import Tap
 from nexus.protocols.contract import Counter
 from nexus.protocols.dialect import AnswerRelay, Dialect
 from nexus.protocols.error_words import error_words

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from nexus.accounting.record import Charge, KeyClass, Outcome, Phase, outcome_of
 from nexus.call import Answers, Call, VendorIds
 from nexus.cancel import Cancel
-from nexus.conversation.tap import Tap
 from nexus.dataclasses import dataclass
 from nexus.errors import Cancelled, NexusError, UpstreamStatus, UpstreamTimeout, VendorError
 from nexus.headers.tracing import REQUEST_ID, CallTrace, new_span_id
+from nexus.protocols.answer_relay import Tap
 
 if TYPE_CHECKING:
     from nexus.limits.reservation import Reservation

@@ -9,11 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from nexus.accounting.holdings import Held
-from nexus.conversation.tap import Tap
 from nexus.conversation.usage import Usage, parts_of
 from nexus.dataclasses import dataclass
 from nexus.errors import VendorError
-from nexus.protocols.answer_relay import Opaque
+from nexus.protocols.answer_relay import Opaque, Tap
 from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.edit import find, replace_string
 from nexus.protocols.loader import DIALECTS

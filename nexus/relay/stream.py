@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from nexus.conversation.tap import SEALED
 from nexus.errors import (
     ProtocolError,
     StreamInterrupted,
@@ -21,6 +20,7 @@ from nexus.errors import (
     VendorError,
 )
 from nexus.headers.redaction import Redactor
+from nexus.protocols.answer_relay import SEALED
 from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.framing import SSE
 from nexus.protocols.loader import FORMS

@@ -38,9 +38,8 @@ from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.error_words import NO_ANSWER, error_words
 from nexus.protocols.forced_answer import AnswerCall, ForcedAnswer
 from nexus.protocols.renaming import NamesBack
-from nexus.protocols.room import Fitted
 from nexus.protocols.sse import Frame
-from nexus.protocols.tidy import Tidy
+from nexus.protocols.tidy import Fitted, Tidy
 from nexus.relay.exchange import Exchange
 from nexus.wire import Json, decode, encode
 

@@ -16,7 +16,7 @@ from nexus.conversation.fold import fold, unfold
 from nexus.conversation.parts import Image, Inline, Part, Reasoning, Refusal, Response, Text, ToolCall
 from nexus.protocols import loader
 from nexus.protocols.contract import StreamWriter
-from nexus.protocols.room import Fitted
+from nexus.protocols.tidy import Fitted
 from tests.examples import examples
 from tests.protocols.kit import envelope
 

@@ -21,12 +21,12 @@ from tornado.httputil import HTTPHeaders
 
 from nexus.conversation.estimate import estimate
 from nexus.conversation.parts import Request
-from nexus.conversation.tap import Tap
 from nexus.errors import ClientError, NexusError, ProtocolError, StreamInterrupted, VendorError
 from nexus.headers.pattern import Pattern
 from nexus.limits.learned import Learned
 from nexus.models import gpt
 from nexus.protocols import loader
+from nexus.protocols.answer_relay import Tap
 from nexus.protocols.codec import Target
 from nexus.protocols.loader import DIALECTS
 from nexus.protocols.operation import GENERATE

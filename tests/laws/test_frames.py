@@ -14,8 +14,8 @@ import pytest
 from nexus.conversation.events import Event, Order
 from nexus.conversation.fold import fold
 from nexus.conversation.parts import Response, Stop, Text, ToolCall
-from nexus.conversation.tap import Tap
 from nexus.protocols import loader
+from nexus.protocols.answer_relay import Tap
 from nexus.protocols.loader import DIALECTS
 from nexus.protocols.sse import Frame
 

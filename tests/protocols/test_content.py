@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from nexus.conversation.events import has_content
-from nexus.conversation.tap import Tap
 from nexus.errors import VendorError
 from nexus.protocols import loader
+from nexus.protocols.answer_relay import Tap
 from nexus.protocols.chat.passthrough import ChatPassthrough
 from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.messages.passthrough import MessagesPassthrough

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation.tap import Tap
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
+from nexus.protocols.answer_relay import Tap
 from nexus.protocols.chat.passthrough import ChatPassthrough
 from nexus.protocols.chat.passthrough import edit_request as edit_chat
 from nexus.protocols.chat.usage import read_usage as read_chat_usage

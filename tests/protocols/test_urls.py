@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nexus.conversation.parts import Inline
-from nexus.protocols.urls import read_url
+from nexus.protocols.media import read_url
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from nexus.conversation.tap import Tap
 from nexus.errors import NexusError
 from nexus.models import gpt
+from nexus.protocols.answer_relay import Tap
 from nexus.protocols.chat.held import HELD
 from nexus.protocols.checks import require
 from nexus.protocols.codec import Target

@@ -80,10 +80,8 @@ PATHS: Mapping[str, str] = {
     "cached_content": "extra_body.google.cached_content",
     "safety_settings": "extra_body.google.safety_settings",
 }
-"""The client's path of parts of neutral fields that are not inside the client's own field."""
 
 HEADERS = frozenset({"openai-beta"})
-"""Headers with a meaning for the vendor; if the request is translated, they are dropped like a field."""
 
 WRITES: Mapping[str, Disposition] = {
     "messages": converted(

@@ -15,8 +15,17 @@ from nexus.conversation.parts import Audio, CacheHint, Document, Image, Inline, 
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.chat_server import ChatServer
 from nexus.protocols.checks import a_name, an_object, maybe_string
-from nexus.protocols.files import UNNAMED, as_data_url, file_part, is_textual, read_text_file, refuse_office
-from nexus.protocols.urls import data_url, read_url, web_url
+from nexus.protocols.media import (
+    UNNAMED,
+    as_data_url,
+    data_url,
+    file_part,
+    is_textual,
+    read_text_file,
+    read_url,
+    refuse_office,
+    web_url,
+)
 from nexus.wire import Json
 
 USER = frozenset({"text", "image_url", "input_audio", "file"})

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation.tap import Tap
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
-from nexus.protocols.answer_relay import Document, Passthrough
+from nexus.protocols.answer_relay import Document, Passthrough, Tap
 from nexus.protocols.chat.read_error import read_stream_error
 from nexus.protocols.chat.stops import finish_word
 from nexus.protocols.chat.usage import read_usage

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from nexus.conversation.tap import Tap
 from nexus.errors import VendorError
-from nexus.protocols.answer_relay import Document, Passthrough
+from nexus.protocols.answer_relay import Document, Passthrough, Tap
 from nexus.protocols.chat.call_ids import MARK, plain_id
 from nexus.protocols.chat.read_error import read_stream_error
 from nexus.protocols.chat.read_response import is_answer

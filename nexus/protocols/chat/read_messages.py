@@ -31,7 +31,7 @@ from nexus.protocols.chat.reasoning import interleave, read_echoed, read_extra
 from nexus.protocols.chat.sources import image_url, is_image
 from nexus.protocols.chat.tools import read_calls
 from nexus.protocols.checks import Drops, a_name, an_array, an_object, maybe_string, objects_in
-from nexus.protocols.urls import read_url
+from nexus.protocols.media import read_url
 from nexus.wire import Json
 
 _COMMON = frozenset({"role", "content", "cache_control", "prompt_cache_breakpoint"})

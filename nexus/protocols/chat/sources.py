@@ -17,7 +17,7 @@ from nexus.conversation.parts import Citation, Image, Inline, Link, Part, Text
 from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest
 from nexus.protocols.chat.reasoning import vendor_extra, vendor_signature, write_extra
-from nexus.protocols.urls import data_url, read_url
+from nexus.protocols.media import data_url, read_url
 from nexus.wire import Json, count, mapping, sequence, text
 
 _Wire = dict[str, Json]

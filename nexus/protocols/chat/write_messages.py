@@ -19,7 +19,7 @@ from nexus.protocols.chat.reasoning import OWN, vendor_extra, vendor_reasoning
 from nexus.protocols.chat.sources import vendor_image
 from nexus.protocols.chat.tools import tool_ids
 from nexus.protocols.checks import Drops
-from nexus.protocols.images import LOST, from_result, unseen
+from nexus.protocols.media import LOST, from_result, unseen
 from nexus.wire import Json
 
 ERROR_MARK = "[tool error] "

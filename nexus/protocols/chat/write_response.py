@@ -12,7 +12,7 @@ from nexus.protocols.chat.sources import write_annotations, write_image
 from nexus.protocols.chat.stops import write_stop
 from nexus.protocols.chat.usage import write_usage
 from nexus.protocols.codec import Envelope
-from nexus.protocols.room import Room
+from nexus.protocols.tidy import Room
 from nexus.protocols.tool_calls import custom_names, read_input
 from nexus.wire import Json
 

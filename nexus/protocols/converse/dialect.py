@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
-from nexus.conversation.tap import Tap
 from nexus.errors import NexusError
 from nexus.late import pattern
+from nexus.protocols.answer_relay import Tap
 from nexus.protocols.bedrock_protocol import BedrockDialect, exception_event, exception_frame, write_error
 from nexus.protocols.checks import require
 from nexus.protocols.codec import Target

@@ -38,7 +38,6 @@ READS: Mapping[str, Disposition] = {
         "prompts stored at Bedrock cannot be used with another vendor; send the messages themselves"
     ),
 }
-"""For a client's request. A refused field is refused if it is not empty; null, {} and [] have no effect."""
 
 PATHS: Mapping[str, str] = {
     "max_tokens": "inferenceConfig.maxTokens",
@@ -58,7 +57,6 @@ PATHS: Mapping[str, str] = {
     "cache_control.ttl": "cachePoint.ttl",
     "messages.reasoning": "messages.content.reasoningContent",
 }
-"""The client's path of parts of neutral fields that are not inside the client's own field."""
 
 WRITES: Mapping[str, Disposition] = {
     "messages": converted(

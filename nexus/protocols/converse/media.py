@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from nexus.conversation.parts import Audio, Document, Image, Inline, Link, Text
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.converse.draft import Draft
-from nexus.protocols.files import OFFICE, PDF
+from nexus.protocols.media import OFFICE, PDF
 from nexus.wire import Json, base64_bytes
 
 _IMAGES: Mapping[str, str] = {

@@ -12,8 +12,7 @@ from collections.abc import Mapping
 
 from nexus.errors.failure import FailureKind, VendorFailure
 from nexus.protocols import context_length
-from nexus.protocols.error_kinds import KIND_OF, kind_of, refused
-from nexus.protocols.error_words import decode_error, error_words
+from nexus.protocols.error_words import KIND_OF, decode_error, error_words, kind_of, refused
 from nexus.wire import Json, count, mapping, text
 
 _TYPES: Mapping[str, tuple[FailureKind, int]] = {

@@ -37,7 +37,7 @@ from nexus.protocols.checks import (
     wrong,
 )
 from nexus.protocols.converse.signatures import OWN, read_redacted
-from nexus.protocols.files import OFFICE, PDF
+from nexus.protocols.media import OFFICE, PDF
 from nexus.protocols.signatures import Carrier, Neighbours, unpack_neighbours, unpack_thinking
 from nexus.wire import Json, base64_bytes, encode, text
 

@@ -17,7 +17,7 @@ from nexus.protocols.converse.read_error import read_no_answer
 from nexus.protocols.converse.signatures import OWN
 from nexus.protocols.converse.stops import read_stop
 from nexus.protocols.converse.usage import read_usage
-from nexus.protocols.urls import is_web
+from nexus.protocols.media import is_web
 from nexus.wire import Json, encode, mapping, sequence, text
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 
-from nexus.conversation.events import Cited, Event, ResponseEnd, ResponseStart, StreamPart, UsageUpdate
+from nexus.conversation.events import Event, ResponseEnd, ResponseStart, StreamPart, UsageUpdate
 from nexus.conversation.parts import Reasoning, Signature, Stop, Text, ToolCall
 from nexus.errors import VendorError
 from nexus.protocols.checks import Body, Drops
@@ -21,7 +21,7 @@ from nexus.protocols.converse.read_response import read_citation, read_image
 from nexus.protocols.converse.signatures import OWN
 from nexus.protocols.converse.stops import read_stop
 from nexus.protocols.converse.usage import read_usage
-from nexus.protocols.open_parts import OpenPart, OpenParts
+from nexus.protocols.open_parts import OpenParts
 from nexus.wire import base64_bytes, decode_delta, mapping, text
 
 
@@ -34,10 +34,10 @@ class StreamReader:
         self._started = False
         self._over = False
         self._stop: Stop | None = None
-        self._parts: OpenParts[int] = OpenParts(last=self._cited)
+        self._dropped = Drops()
+        self._parts: OpenParts[int] = OpenParts(cite=read_citation, dropped=self._dropped)
         self._foreign: set[int] = set()
         self._images: dict[int, tuple[str, str]] = {}
-        self._dropped = Drops()
 
     def feed(self, event: str | None, data: str) -> list[Event]:
         """Raises VendorError for an error reported by the vendor, ValueError for anything that is not an event of this
@@ -132,11 +132,6 @@ class StreamReader:
         if events and self._stop is not None:
             raise ValueError("content after messageStop")
         return events
-
-    def _cited(self, part: OpenPart) -> list[Event]:
-        """Citations are for the whole part, whose length is known at its end."""
-        read = (read_citation(mapping(wire), part.length) for wire in part.citations)
-        return self._dropped.events(*(one if isinstance(one, str) else Cited(part.index, one) for one in read))
 
     def _image(self, block: int) -> list[Event]:
         """An image is sent when it is complete, and has no index in the answer until then."""

@@ -19,10 +19,9 @@ from nexus.models.bedrock import PROPERTY_KEYS
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.turns import has_tool_parts
 from nexus.protocols.forced_answer import answer_tool
-from nexus.protocols.json_schema.closed import Closed, NotClosed
+from nexus.protocols.json_schema.closed import FORMAT, Closed, NotClosed, close_format, strict_tools
 from nexus.protocols.json_schema.keys import Forms
 from nexus.protocols.json_schema.roots import describe, modern_root
-from nexus.protocols.json_schema.strict import FORMAT, close_format, strict_tools
 from nexus.protocols.tool_calls import check_choice
 from nexus.wire import Json, encode, only
 

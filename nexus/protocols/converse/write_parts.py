@@ -23,7 +23,7 @@ from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.media import write_audio, write_document, write_image
 from nexus.protocols.converse.signatures import OWN
-from nexus.protocols.images import LOST, from_result, unseen
+from nexus.protocols.media import LOST, from_result, unseen
 from nexus.protocols.tool_calls import BROKEN, an_object_of
 from nexus.wire import Json, decode
 

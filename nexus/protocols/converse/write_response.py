@@ -21,8 +21,8 @@ from nexus.protocols.codec import Envelope
 from nexus.protocols.converse.signatures import OWN, reasoning_content
 from nexus.protocols.converse.stops import write_stop
 from nexus.protocols.converse.usage import write_usage
-from nexus.protocols.room import Room
 from nexus.protocols.signatures import pack_next
+from nexus.protocols.tidy import Room
 from nexus.protocols.tool_calls import an_object_of
 from nexus.wire import Json, only
 

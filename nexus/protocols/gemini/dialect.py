@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import ClassVar
 from urllib.parse import parse_qs, unquote_plus
 
-from nexus.conversation.tap import Tap
 from nexus.errors import InvalidRequest, NexusError
 from nexus.late import pattern
+from nexus.protocols.answer_relay import Tap
 from nexus.protocols.checks import an_object, require
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import AnswerRelay, Asked, BrokenStream, Dialect, Edited, ModelCard

@@ -41,7 +41,6 @@ READS: Mapping[str, Disposition] = {
     "cachedContent": refused("cached content is only available at Google; send the contents themselves"),
     "modelArmorConfig": refused("Model Armor is not available outside Google; leave the field out"),
 }
-"""For a client's request. A refused field is refused if it is not empty; null, {} and [] have no effect."""
 
 PATHS: Mapping[str, str] = {
     "max_tokens": "generationConfig.maxOutputTokens",
@@ -65,7 +64,6 @@ PATHS: Mapping[str, str] = {
     "thinking.budget": "generationConfig.thinkingConfig.thinkingBudget",
     "messages.reasoning": "contents.parts.thoughtSignature",
 }
-"""The client's path of parts of neutral fields that are not inside the client's own field."""
 
 
 WRITES: Mapping[str, Disposition] = {

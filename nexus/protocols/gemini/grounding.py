@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from nexus.conversation.events import Cited
 from nexus.conversation.parts import Citation
 from nexus.dataclasses import dataclass
-from nexus.protocols.urls import is_web
+from nexus.protocols.media import is_web
 from nexus.wire import Json, count, mapping, sequence, text
 
 _CHUNKS = "groundingMetadata.groundingChunks"

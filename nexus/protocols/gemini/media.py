@@ -1,8 +1,9 @@
-"""Images, documents and audio as Gemini parts.
+"""Images, documents, audio and tool results as Gemini parts.
 
 Nexus fetches no URL; a link is sent only if Google documents that it fetches it, otherwise the request is refused.
 Google requires a media type with every link: it is derived from the path's extension, never guessed for an image.
-Source: ai.google.dev/gemini-api/docs/file-input-methods and /image-understanding, Vertex AI reference of FileData.
+Source: ai.google.dev/gemini-api/docs/file-input-methods and /image-understanding, Vertex AI reference of FileData;
+google.genai.types.FunctionResponse, google.protobuf.Struct.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from nexus.conversation.parts import Audio, Document, Image, Inline, Link, Text
+from nexus.conversation.parts import Audio, Document, Image, Inline, Link, Text, ToolResult
 from nexus.errors import UnsupportedFeature
 from nexus.models.gemini import Gemini
-from nexus.protocols.files import PDF, refuse_office
-from nexus.wire import Json
+from nexus.protocols.media import PDF, refuse_office
+from nexus.wire import Json, decode
 
 _TYPES: Mapping[str, str] = {
     "png": "image/png",
@@ -146,3 +147,81 @@ def _check_fetched(scheme: str, gemini: Gemini, param: str) -> None:
         "send the content inline as base64 data",
         param=param,
     )
+
+
+_INSIDE = frozenset({"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"})
+"""Media types that functionResponse.parts accepts on every model that has it."""
+
+_EXACT = 2**53
+
+
+def write_response(result: ToolResult) -> dict[str, Json]:
+    """``functionResponse.response``, a JSON object.
+
+    An object stays an object if the vendor preserves every value: its Struct stores numbers as doubles and gives
+    ``output`` and ``error`` a meaning, so results with larger integers are sent as text, and results with such keys
+    inside ``output``. Every ``$ref`` in a response is looked up among the ``displayName``s of its parts
+    (googleapis/python-genai 2792, vercel/ai 14369), so a result that contains one is sent as text.
+    """
+    words = "\n".join(part.text for part in result.parts if isinstance(part, Text))
+    value = _object(words)
+    if result.is_error:
+        return {"error": words if value is None else value}
+    if value is None:
+        return {"output": words}
+    return {"output": value} if {"output", "error"} & value.keys() else value
+
+
+def result_media(result: ToolResult, gemini: Gemini, path: str) -> tuple[list[Json], list[Json]]:
+    """The media of a result: parts of the function response itself, and parts that must follow it."""
+    inside: list[Json] = []
+    beside: list[Json] = []
+    for index, part in enumerate(result.parts):
+        if isinstance(part, Text):
+            continue
+        fits = _fits(part) if gemini.media_in_results else None
+        if fits is not None:
+            inside.append(fits)
+        else:
+            beside += media_parts(part, gemini, f"{path}.content.{index}")
+    return inside, beside
+
+
+def _fits(part: Image | Document | Audio) -> Json:
+    if isinstance(part.source, Link) or (source := as_bytes(part.source)).media_type not in _INSIDE:
+        return None
+    if isinstance(part, Document) and (part.title or part.context):
+        return None
+    return {"inlineData": {"mimeType": source.media_type, "data": source.data}}
+
+
+def _object(words: str) -> dict[str, Json] | None:
+    if not words.lstrip().startswith("{"):
+        return None
+    try:
+        value = decode(words)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) and _exact(value) and not _refers(value) else None
+
+
+def _refers(value: Json) -> bool:
+    match value:
+        case dict():
+            return "$ref" in value or any(_refers(item) for item in value.values())
+        case list():
+            return any(_refers(item) for item in value)
+        case _:
+            return False
+
+
+def _exact(value: Json) -> bool:
+    match value:
+        case bool() | str() | float() | None:
+            return True
+        case int():
+            return -_EXACT <= value <= _EXACT
+        case dict():
+            return all(_exact(item) for item in value.values())
+        case _:
+            return all(_exact(item) for item in value)

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation.tap import Tap
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.late import pattern
-from nexus.protocols.answer_relay import Document, Passthrough
+from nexus.protocols.answer_relay import Document, Passthrough, Tap
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import Edited
 from nexus.protocols.edit import find

@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping
 from nexus.errors.failure import FailureKind, VendorFailure
 from nexus.headers.forwarding import retry_after as asked_pause
 from nexus.protocols import context_length
-from nexus.protocols.error_kinds import kind_of
-from nexus.protocols.error_words import NO_ANSWER, decode_error, error_words
+from nexus.protocols.error_words import NO_ANSWER, decode_error, error_words, kind_of
 from nexus.wire import Json, count, mapping, sequence, text
 
 _BY_CODE: Mapping[str, FailureKind] = {

@@ -34,10 +34,9 @@ from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.late import pattern
 from nexus.models.gemini import Gemini
 from nexus.protocols.checks import Drops
-from nexus.protocols.gemini.media import foreign_type, media_parts
-from nexus.protocols.gemini.results import result_media, write_response
+from nexus.protocols.gemini.media import foreign_type, media_parts, result_media, write_response
 from nexus.protocols.gemini.signatures import OWN, PLACEHOLDER
-from nexus.protocols.images import LOST, unseen
+from nexus.protocols.media import LOST, unseen
 from nexus.protocols.tool_calls import BROKEN, ToolIds, an_object_of
 from nexus.wire import Json
 

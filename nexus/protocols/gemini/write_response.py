@@ -21,7 +21,7 @@ from nexus.protocols.codec import Envelope
 from nexus.protocols.gemini.signatures import write_signature
 from nexus.protocols.gemini.stops import write_stop
 from nexus.protocols.gemini.usage import write_usage
-from nexus.protocols.room import Room
+from nexus.protocols.tidy import Room
 from nexus.protocols.tool_calls import an_object_of
 from nexus.wire import Json
 

@@ -9,12 +9,14 @@ outputs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from nexus.conversation.parts import Tool
 from nexus.dataclasses import dataclass
+from nexus.models.tool_rules import StrictLimits
 from nexus.protocols.json_schema.refs import DEFS, Conflict, definition, hoisted, references, without_all_of
-from nexus.protocols.json_schema.roots import describe, worded
+from nexus.protocols.json_schema.roots import describe, modern, modern_root, worded
 from nexus.protocols.json_schema.walk import ANNOTATIONS, SILENT, Schema, inner, required_of, types_of
 from nexus.wire import Json, mapping, sequence, text
 
@@ -220,3 +222,52 @@ class _Weights:
                 more = self.of(one)
                 optional, unions = optional + more[0], unions + more[1]
         return optional, unions
+
+
+FORMAT = "output_format.schema"
+
+
+@dataclass(frozen=True, slots=True)
+class StrictTools:
+    """``schemas`` of the tools that stay strict, by index; ``lost`` lists the others, and keywords that no longer
+    apply."""
+
+    schemas: Mapping[int, dict[str, Json]]
+    lost: tuple[str, ...]
+
+
+def over(limits: StrictLimits | None, closed: Sequence[Closed], tools: int) -> bool:
+    """Whether these schemas, this many of them of tools, exceed the vendor's limits for one request."""
+    if limits is None:
+        return False
+    optional, unions = sum(one.optional for one in closed), sum(one.unions for one in closed)
+    return tools > limits.tools or optional > limits.optional or unions > limits.unions
+
+
+def close_format(schema: Json, limits: StrictLimits | None, path: str = FORMAT) -> Closed:
+    """The schema of an answer that the model is forced to follow. Raises NotClosed."""
+    closed = close(modern(schema), path)
+    if limits is not None and over(limits, [closed], 0):
+        raise NotClosed(
+            f"{path}: it has more than {limits.optional} properties that are not required, or more than "
+            f"{limits.unions} schemas of several types"
+        )
+    return closed
+
+
+def strict_tools(tools: Sequence[Tool], limits: StrictLimits | None, format: Closed | None) -> StrictTools:
+    """As many as the vendor's limits allow, the first ones first; ``format`` counts too, and stays strict."""
+    kept: dict[int, Closed] = {}
+    lost: list[str] = []
+    for at, tool in enumerate(tools):
+        if tool.strict:
+            try:
+                kept[at] = close(modern_root(tool.parameters, f"tools.{at}.parameters").schema, "")
+            except NotClosed:
+                lost.append(f"tools.{at}.strict")
+    beside = [] if format is None else [format]
+    while over(limits, [*beside, *kept.values()], len(kept)):
+        at, _ = kept.popitem()
+        lost.append(f"tools.{at}.strict")
+    lost += [f"tools.{at}.parameters{path}" for at, closed in kept.items() for path in closed.lost]
+    return StrictTools({at: closed.schema for at, closed in kept.items()}, tuple(lost))

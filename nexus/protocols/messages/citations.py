@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from nexus.conversation.parts import Citation, Signature
+from nexus.protocols.media import is_web
 from nexus.protocols.signatures import is_tagged, pack_signature
-from nexus.protocols.urls import is_web
 from nexus.wire import Json, mapping, text
 
 _TAG = pack_signature(Signature("citation", ""), "")

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from nexus.conversation.tap import Tap
 from nexus.errors import InvalidRequest, NexusError
 from nexus.models import claude
+from nexus.protocols.answer_relay import Tap
 from nexus.protocols.checks import require
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import AnswerRelay, BrokenStream, Dialect, Edited, ModelCard, RateLimit, tightest

@@ -74,17 +74,14 @@ READS: Mapping[str, Disposition] = {
     "mcp_servers": refused("other vendors do not connect to MCP servers; connect in the client and send tools"),
     "thread": refused(NO_THREADS),
 }
-"""For a client's request. A refused field is refused if it is not empty; null, {} and [] have no effect."""
 
 PATHS: Mapping[str, str] = {
     "tools.parameters": "tools.input_schema",
     "thinking.effort": "output_config.effort",
     "thinking.budget": "thinking.budget_tokens",
 }
-"""The client's path of parts of neutral fields that are not inside the client's own field."""
 
 HEADERS = frozenset({"anthropic-beta"})
-"""Headers with a meaning for the vendor; if the request is translated, they are dropped like a field."""
 
 WRITES: Mapping[str, Disposition] = {
     "messages": converted(
@@ -151,4 +148,3 @@ WRITES: Mapping[str, Disposition] = {
     "safety_settings": dropped("thresholds of Google's filters"),
     "verbosity": dropped("no equivalent"),
 }
-"""For a request to a vendor."""

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation.tap import Tap
 from nexus.errors import VendorError
-from nexus.protocols.answer_relay import Document, Passthrough
+from nexus.protocols.answer_relay import Document, Passthrough, Tap
 from nexus.protocols.dialect import Edited
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.messages.citations import is_ours

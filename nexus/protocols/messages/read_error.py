@@ -13,8 +13,7 @@ from dataclasses import replace
 
 from nexus.errors.failure import FailureKind, VendorFailure
 from nexus.protocols import context_length
-from nexus.protocols.error_kinds import kind_of, refused
-from nexus.protocols.error_words import NO_ANSWER, UNSAID, decode_error, error_words
+from nexus.protocols.error_words import NO_ANSWER, UNSAID, decode_error, error_words, kind_of, refused
 from nexus.wire import Json, mapping, text
 
 _BY_TYPE: Mapping[str, tuple[FailureKind, int]] = {

@@ -30,12 +30,12 @@ from nexus.conversation.parts import (
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Drops, a_string, an_object, maybe_bool, maybe_string, objects_in, wrong
+from nexus.protocols.media import read_url
 from nexus.protocols.messages import server_tools
 from nexus.protocols.messages.client_tools import neutral_name
 from nexus.protocols.messages.signatures import OWN
 from nexus.protocols.messages.turn_controls import in_words
 from nexus.protocols.signatures import Carrier, Neighbours, unpack_neighbours, unpack_thinking
-from nexus.protocols.urls import read_url
 from nexus.wire import Json, encode, mapping, text
 
 Block = Mapping[str, Json]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from nexus.conversation.events import Cited, Event, Ping, ResponseEnd, ResponseStart, StreamPart, UsageUpdate
+from nexus.conversation.events import Event, Ping, ResponseEnd, ResponseStart, StreamPart, UsageUpdate
 from nexus.conversation.parts import Reasoning, Signature, Stop, Text, ToolCall
 from nexus.errors import VendorError
 from nexus.protocols.checks import Body, Drops
@@ -21,7 +21,7 @@ from nexus.protocols.messages.read_response import read_block
 from nexus.protocols.messages.signatures import OWN
 from nexus.protocols.messages.stops import read_refusal, read_stop
 from nexus.protocols.messages.usage import merge_usage, read_usage
-from nexus.protocols.open_parts import OpenPart, OpenParts
+from nexus.protocols.open_parts import OpenParts
 from nexus.protocols.sse import DONE
 from nexus.wire import Json, decode_delta, mapping, sequence, text
 
@@ -36,12 +36,12 @@ class StreamReader:
         self.complete = False
         self._over = False
         self._id: str | None = None
-        self._parts: OpenParts[int] = OpenParts(last=self._cited)
+        self._dropped = Drops()
+        self._parts: OpenParts[int] = OpenParts(cite=read_citation, dropped=self._dropped)
         self._foreign: set[int] = set()
         self._usage: dict[str, Json] = {}
         self._stop: Stop | None = None
         self._explained = False
-        self._dropped = Drops()
 
     def feed(self, event: str | None, data: str) -> list[Event]:
         """The events of one frame. Raises VendorError and ValueError."""
@@ -131,11 +131,6 @@ class StreamReader:
     def _block_stop(self, wire: Body) -> list[Event]:
         self._foreign.discard(_index(wire))
         return self._parts.end(_index(wire))
-
-    def _cited(self, part: OpenPart) -> list[Event]:
-        """Citations are for the whole block, whose length is known at its end."""
-        read = (read_citation(mapping(wire), part.length) for wire in part.citations)
-        return self._dropped.events(*(one if isinstance(one, str) else Cited(part.index, one) for one in read))
 
     def _message_delta(self, wire: Body) -> list[Event]:
         delta = mapping(wire.get("delta"))

@@ -24,11 +24,9 @@ from nexus.conversation.parts import (
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.claude import Claude
 from nexus.protocols.checks import Drops
-from nexus.protocols.files import is_textual, read_text_file
-from nexus.protocols.images import LOST, unseen
+from nexus.protocols.media import LOST, is_textual, read_text_file, unseen, web_url
 from nexus.protocols.messages.signatures import OWN
 from nexus.protocols.tool_calls import BROKEN, an_object_of
-from nexus.protocols.urls import web_url
 from nexus.wire import Json, only
 
 Block = dict[str, Json]

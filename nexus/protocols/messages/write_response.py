@@ -10,8 +10,8 @@ from nexus.protocols.messages.client_tools import Members
 from nexus.protocols.messages.signatures import OWN, carrier, thinking_block
 from nexus.protocols.messages.stops import write_stop
 from nexus.protocols.messages.usage import write_usage
-from nexus.protocols.room import Room
 from nexus.protocols.signatures import pack_next
+from nexus.protocols.tidy import Room
 from nexus.protocols.tool_calls import an_object_of
 from nexus.wire import Json
 

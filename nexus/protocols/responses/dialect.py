@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from nexus.conversation.tap import Tap
 from nexus.errors import NexusError, UnsupportedFeature
 from nexus.late import pattern
+from nexus.protocols.answer_relay import Tap
 from nexus.protocols.checks import require
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import AnswerRelay, BrokenStream, Edited
@@ -72,12 +72,12 @@ class Responses(OpenAIDialect):
         return found.group(1) if found else None
 
     def vendor_ids(self, path: str, document: Mapping[str, Json]) -> list[tuple[str, str]]:
-        from nexus.protocols.responses.vendor_ids import vendor_ids
+        from nexus.protocols.responses.earlier import vendor_ids
 
         return vendor_ids(path, document)
 
     def sealed_ids(self, document: Mapping[str, Json]) -> list[tuple[str, str]]:
-        from nexus.protocols.responses.vendor_ids import sealed_ids
+        from nexus.protocols.responses.earlier import sealed_ids
 
         return sealed_ids(document)
 

@@ -94,10 +94,8 @@ WITHOUT_STORE: Mapping[str, Disposition] = {
 """The same where answers are not stored."""
 
 PATHS: Mapping[str, str] = {"verbosity": "text.verbosity"}
-"""The client's path of parts of neutral fields that are not inside the client's own field."""
 
 HEADERS = frozenset({"openai-beta"})
-"""Headers with a meaning for the vendor; if the request is translated, they are dropped like a field."""
 
 WRITES: Mapping[str, Disposition] = {
     "messages": converted(

@@ -15,8 +15,8 @@ from typing import ClassVar, Literal
 from nexus.conversation.events import StreamPart
 from nexus.conversation.parts import Citation, Image, Inline, Reasoning, Refusal, Signature, Text, ToolCall
 from nexus.dataclasses import dataclass
-from nexus.protocols.responses.annotations import write_annotation
 from nexus.protocols.responses.client_tools import ClientRun
+from nexus.protocols.responses.parts import write_annotation
 from nexus.protocols.responses.signatures import pack_reasoning
 from nexus.protocols.responses.tools import Names
 from nexus.protocols.tool_calls import an_object_of, read_input

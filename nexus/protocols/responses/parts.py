@@ -1,22 +1,43 @@
-"""Content parts: text, images, files, audio and refusals, in both directions.
+"""Content parts: text, images, files, audio, refusals and annotations, in both directions.
 
 Every part type is read, or refused by its name; files stored at OpenAI (``file_id``) are refused. Empty text is not a
 part, unless it is the first and has a hint. Text files become plain-text documents and are written as text. An explicit
 ``prompt_cache_breakpoint`` lifetime is read as the shortest neutral one that is not shorter, an absent one as the
-default. Sources: openai.types.responses input and output content params.
+default. Of an answer's annotations only web pages have an equivalent; ``end_index`` is after the last character.
+Sources: openai.types.responses input and output content params, ResponseOutputText.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from nexus.conversation.parts import Audio, CacheHint, Document, Image, Inline, Link, Part, Refusal, Text, placed
+from nexus.conversation.parts import (
+    Audio,
+    CacheHint,
+    Citation,
+    Document,
+    Image,
+    Inline,
+    Link,
+    Part,
+    Refusal,
+    Text,
+    placed,
+)
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Body, Drops, a_name, a_string, an_object, maybe_string, wrong
-from nexus.protocols.files import UNNAMED, as_data_url, file_part, is_textual, read_text_file
-from nexus.protocols.urls import data_url, read_url, web_url
-from nexus.wire import Json
+from nexus.protocols.media import (
+    UNNAMED,
+    as_data_url,
+    data_url,
+    file_part,
+    is_textual,
+    read_text_file,
+    read_url,
+    web_url,
+)
+from nexus.wire import Json, count, mapping, sequence, text
 
 USER = frozenset({"input_text", "input_image", "input_file", "input_audio"})
 SYSTEM = frozenset({"input_text"})
@@ -154,3 +175,34 @@ def _write_document(part: Document, path: str) -> list[dict[str, Json]]:
         named = {"filename": part.title} if part.title else {}
         return [*context, {"type": "input_file", "file_url": web_url(source, path), **named}]
     return [*context, {"type": "input_file", "filename": part.title or UNNAMED, "file_data": data_url(source)}]
+
+
+def write_annotation(citation: Citation) -> dict[str, Json]:
+    return {
+        "type": "url_citation",
+        "start_index": citation.start,
+        "end_index": citation.end,
+        "title": citation.title or citation.url,
+        "url": citation.url,
+    }
+
+
+def read_annotation(entry: Mapping[str, Json]) -> Citation | str:
+    """A vendor's annotation; for anything but a web page, its name."""
+    if url := text(entry.get("url")):
+        return Citation(count(entry.get("start_index")), count(entry.get("end_index")), url, text(entry.get("title")))
+    kind = text(entry.get("type"))
+    return f"annotations.{kind}" if kind else "annotations"
+
+
+def read_annotations(part: Mapping[str, Json]) -> tuple[Citation, ...]:
+    read = (read_annotation(mapping(entry)) for entry in sequence(part.get("annotations")))
+    return tuple(one for one in read if isinstance(one, Citation))
+
+
+def lost(items: Iterable[Mapping[str, Json]]) -> Iterator[str]:
+    """The names of other annotations in a vendor's items."""
+    for item in items:
+        for part in map(mapping, sequence(item.get("content"))):
+            read = (read_annotation(mapping(entry)) for entry in sequence(part.get("annotations")))
+            yield from (one for one in read if isinstance(one, str))

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation.tap import Tap
 from nexus.errors import VendorError
-from nexus.protocols.answer_relay import Document, Passthrough
+from nexus.protocols.answer_relay import Document, Passthrough, Tap
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import Edited
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.responses.compact import MAY_HOLD_SUMMARY, read_summary
+from nexus.protocols.responses.earlier import given_ids
 from nexus.protocols.responses.read_error import read_stream_error
 from nexus.protocols.responses.read_response import is_answer
 from nexus.protocols.responses.tools import call_ids
 from nexus.protocols.responses.usage import read_usage
-from nexus.protocols.responses.vendor_ids import given_ids
 from nexus.protocols.rewrite import ANY, REMOVE, cut, fitting_strings
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
 from nexus.protocols.sse import Frame, with_data

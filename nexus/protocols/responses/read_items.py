@@ -25,14 +25,13 @@ from nexus.conversation.parts import (
     ToolResult,
 )
 from nexus.errors import UnsupportedFeature
-from nexus.protocols import images
 from nexus.protocols.checks import Body, Drops, a_name, a_string, an_array, an_object, maybe_string, objects_in, wrong
+from nexus.protocols.media import image_type
 from nexus.protocols.responses import parts as content
-from nexus.protocols.responses.annotations import read_annotations
 from nexus.protocols.responses.client_tools import CALLS, OUTPUTS, write_arguments
 from nexus.protocols.responses.compact import UNREADABLE, read_summary, wanted
-from nexus.protocols.responses.configuration import UPDATE
 from nexus.protocols.responses.earlier import NOTHING, Earlier, is_reference
+from nexus.protocols.responses.parts import read_annotations
 from nexus.protocols.responses.signatures import HERE, OWN, read_carrier, read_reasoning, read_vendors
 from nexus.protocols.responses.tools import SEARCH, ToolsReader, qualify, write_found
 from nexus.protocols.signatures import NEXT
@@ -55,6 +54,7 @@ _KNOWN: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(CALLS, ("action", "actions", "operation", "pending_safety_checks", "environment", "caller")),
     **dict.fromkeys(OUTPUTS, ("output", "max_output_length", "acknowledged_safety_checks", "caller")),
 }
+UPDATE = "configuration_update"
 _DROPPED = frozenset({"web_search_call"})
 
 
@@ -99,7 +99,7 @@ class ItemsReader:
 
     def _read_item(self, kind: Json, item: Body, path: str) -> None:
         if kind == UPDATE:
-            # It says nothing to the model, and configuration.py has read it.
+            # It says nothing to the model, and the reader of the request has read it.
             return
         if isinstance(kind, str) and kind in _DROPPED:
             self._drops.add(f"input.{kind}")
@@ -144,7 +144,7 @@ class ItemsReader:
             self._drops.add(f"input.{item['type']}")
             return
         form = maybe_string(item, "output_format", path)
-        source = Inline(f"image/{form}" if form and form != "svg" else images.type_of(data), data)
+        source = Inline(f"image/{form}" if form and form != "svg" else image_type(data), data)
         if form == "svg":
             source = replace(source, media_type="image/svg+xml")
         signature = None if self._ours else Signature(OWN, maybe_string(item, "id", path) or "")

@@ -26,13 +26,12 @@ from nexus.protocols.checks import (
 from nexus.protocols.codec import Find, ReadRequest
 from nexus.protocols.dispositions import dropped_by
 from nexus.protocols.openai_request import read_effort, read_format
-from nexus.protocols.responses.configuration import updated
 from nexus.protocols.responses.earlier import Continued, Earlier
 from nexus.protocols.responses.fields import READS, WITHOUT_STORE
-from nexus.protocols.responses.read_items import ItemsReader
+from nexus.protocols.responses.read_items import UPDATE, ItemsReader
 from nexus.protocols.responses.tool_choice import read_choice
 from nexus.protocols.responses.tools import ToolsReader
-from nexus.wire import mapping
+from nexus.wire import Json, mapping, sequence
 
 _INCLUDED = "reasoning.encrypted_content"
 
@@ -53,7 +52,7 @@ def read_request(body: Body, find: Find | None = None, *, compacts: bool = False
     if compacts:
         items.read([{"type": "compaction_trigger"}])
     messages = items.finish()
-    configured = updated(body, drops, earlier.before, body.get("input"))
+    configured = _updated(body, drops, earlier.before, body.get("input"))
     choice, tools = read_choice(body.get("tool_choice"), reader, drops)
     instructions = maybe_string(body, "instructions")
     stream = maybe_bool(body, "stream") or False
@@ -120,3 +119,24 @@ def _read_format(body: Body, drops: Drops) -> OutputFormat | None:
     wire = an_object(body["text"], "text")
     drops.unknown(wire, ("format", "verbosity"), "text")
     return read_format(wire.get("format"), "text.format")
+
+
+_MEMBERS = {"reasoning": "effort", "text": "format"}
+"""Members of an update, and the same settings in a request."""
+
+
+def _updated(body: Body, drops: Drops, *histories: Json) -> Body:
+    """The request with the settings of the updates instead of its own; other settings are reported as dropped.
+
+    Each update applies to all later answers; Codex sends one if the effort changes within a conversation. Source:
+    openai.types.responses.ResponseConfigurationUpdateItemParam.
+    """
+    met = [item for items in histories for item in map(mapping, sequence(items)) if item.get("type") == UPDATE]
+    for item in met:
+        drops.unknown(item, ("type", "id", "status", *_MEMBERS), "input")
+        for name, member in _MEMBERS.items():
+            said = mapping(item.get(name))
+            drops.unknown(said, (member,), f"input.{name}")
+            if member in said:
+                body = {**body, name: {**mapping(body.get(name)), member: said[member]}}
+    return body

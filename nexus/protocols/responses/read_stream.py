@@ -26,7 +26,7 @@ from nexus.conversation.parts import Image, Reasoning, Refusal, Text, ToolCall
 from nexus.errors import VendorError
 from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.open_parts import OpenParts
-from nexus.protocols.responses.annotations import lost, read_annotation
+from nexus.protocols.responses.parts import lost, read_annotation
 from nexus.protocols.responses.read_error import read_stream_error
 from nexus.protocols.responses.read_response import READ, has_counterpart, read_output
 from nexus.protocols.responses.signatures import read_vendors

@@ -29,7 +29,7 @@ from nexus.conversation.parts import (
 from nexus.errors import UnsupportedFeature
 from nexus.models.gpt import GPT
 from nexus.protocols.checks import Drops
-from nexus.protocols.images import LOST, unseen
+from nexus.protocols.media import LOST, unseen
 from nexus.protocols.responses.parts import write_part
 from nexus.protocols.responses.signatures import OWN, open_vendors
 from nexus.protocols.responses.tools import Names, call_ids

@@ -9,7 +9,7 @@ from nexus.conversation.fold import unfold
 from nexus.conversation.parts import Inline, Response
 from nexus.protocols.codec import Envelope
 from nexus.protocols.responses.compact import make_composer
-from nexus.protocols.room import Room
+from nexus.protocols.tidy import Room
 from nexus.wire import Json
 
 ROOM = Room(images=(Inline,), late_citations=False)

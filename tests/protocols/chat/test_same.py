@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation.tap import Tap
+from nexus.protocols.answer_relay import Tap
 from nexus.protocols.chat import passthrough
 from nexus.protocols.chat.passthrough import ChatPassthrough
 from nexus.protocols.sse import FrameDecoder

@@ -13,7 +13,7 @@ from nexus.conversation.parts import (
 )
 from nexus.conversation.usage import Usage
 from nexus.errors.failure import FailureKind
-from nexus.protocols import error_kinds
+from nexus.protocols import error_words
 from nexus.protocols.chat import stops
 from nexus.protocols.chat.read_error import read_error
 from nexus.protocols.chat.usage import merge_usage, read_usage, write_usage
@@ -159,7 +159,7 @@ def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
 
 
 def test_kinds_are_known_and_each_has_a_status() -> None:
-    assert set(error_kinds.STATUS_OF) == set(get_args(FailureKind))
+    assert set(error_words.STATUS_OF) == set(get_args(FailureKind))
 
 
 def test_wording_never_counts() -> None:

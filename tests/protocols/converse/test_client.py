@@ -38,7 +38,7 @@ from nexus.conversation.parts import (
 from nexus.errors import ClientError
 from nexus.protocols.converse.codec import CLIENT, VENDOR
 from nexus.protocols.converse.passthrough import edit_request
-from nexus.protocols.room import Fitted
+from nexus.protocols.tidy import Fitted
 from nexus.wire import decode, encode
 from tests.examples import examples
 from tests.laws.kit import TARGETS, VENDORS, check_body, frames, origin, write

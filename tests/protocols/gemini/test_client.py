@@ -36,7 +36,7 @@ from nexus.conversation.parts import (
 )
 from nexus.protocols.framing import JsonArray
 from nexus.protocols.gemini.codec import CLIENT, VENDOR
-from nexus.protocols.room import Fitted
+from nexus.protocols.tidy import Fitted
 from nexus.wire import decode, encode
 from tests.examples import examples
 from tests.laws.kit import TARGETS, VENDORS, check_body, frames, origin, write

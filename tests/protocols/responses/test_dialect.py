@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from openai.types.responses import ResponseErrorEvent, ResponseFailedEvent
 
-from nexus.conversation.tap import Tap
 from nexus.conversation.usage import Usage
 from nexus.errors import InternalError, InvalidRequest, RateLimited, StreamInterrupted, UpstreamStatus, VendorError
 from nexus.errors.failure import VendorFailure
+from nexus.protocols.answer_relay import Tap
 from nexus.protocols.dialect import AnswerRelay, BrokenStream, ModelCard
 from nexus.protocols.openai_protocol import TYPES
 from nexus.protocols.operation import GENERATE
