@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -61,7 +62,9 @@ def test_a_cut_anywhere_is_told(client: str, name: str) -> None:
             relay = lane(client, name, stream=True)
             check_broken(client, run(relay, frames[: length - 1]), refusal)
             return
-        if not (relay.ended or relay.complete):
+        is_over = relay.ended or relay.complete
+        assert is_over == _has_ended(frames[:length])
+        if not is_over:
             assert relay.finish() == b""
             # A frame may add nothing to what a client has.
             if written != told:
@@ -73,6 +76,16 @@ def test_a_cut_anywhere_is_told(client: str, name: str) -> None:
             assert relay.complete
     if name != "gemini/cut":
         assert relay.complete
+
+
+_ENDS = re.compile(
+    r'"(finish_reason|stop_reason|stopReason|finishReason|blockReason)": ?"|\[DONE\]|response\.(completed|incomplete)'
+)
+
+
+def _has_ended(frames: list[Frame]) -> bool:
+    """Whether the vendor has said why its answer ends."""
+    return any(_ENDS.search(frame.data or "") for frame in frames)
 
 
 def check_broken(client: str, written: bytes, error: NexusError) -> None:

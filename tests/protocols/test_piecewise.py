@@ -17,7 +17,7 @@ from nexus.wire import decode
 
 SCALARS = st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.text(max_size=40)
 VALUES = st.recursive(
-    SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=9), inner), max_leaves=60
+    SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=9), inner), max_leaves=25
 )
 DOCUMENTS = st.lists(VALUES) | st.dictionaries(st.text(max_size=9), VALUES)
 MARKS = st.sampled_from([b",", b"[", b"]", b"{", b"}", b'"', b":", b" ", b"\\", b"1", b""])

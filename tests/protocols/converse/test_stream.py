@@ -176,19 +176,6 @@ def test_stream_folds_into_unary(case: str, how: str) -> None:
     assert events[-2:] == [UsageUpdate(EXPECTED[case][0].usage), ResponseEnd(EXPECTED[case][0].stop)]
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_a_stream_cut_between_messages_ends_truthfully(case: str) -> None:
-    lines = streamed(case)
-    stop = next(number for number, (event, _) in enumerate(lines) if event == "messageStop")
-    for end in range(len(lines)):
-        events, reader = feed_all(lines[:end])
-        order = Order()
-        for event in events:
-            order.check(event)
-        assert reader.complete == (end > stop)
-        assert any(isinstance(event, ResponseEnd) for event in events) == (end > stop)
-
-
 def test_an_end_without_metadata() -> None:
     events, reader = feed_all([("messageStop", {"stopReason": "end_turn"})])
     assert events == [ResponseStart("r", "m"), ResponseEnd(END)]

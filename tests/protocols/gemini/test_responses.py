@@ -236,17 +236,6 @@ def test_a_cut_stream_is_told_from_a_whole_one() -> None:
         assert fold([*events, ResponseEnd(Stop("unknown"))]).parts == (Text("Half a "),)
 
 
-@pytest.mark.parametrize("case", PAIRS)
-def test_a_cut_between_frames_never_ends_cleanly(case: str) -> None:
-    frames = stream_bytes(case).replace(b"\r\n", b"\n").split(b"\n\n")[:-1]
-    for kept in range(len(frames)):
-        one = reader()
-        events = ordered(replay([frame + b"\n\n" for frame in frames[:kept]], one))
-        finished = any(b"finishReason" in frame or b"blockReason" in frame for frame in frames[:kept])
-        assert one.complete is finished
-        assert any(isinstance(event, ResponseEnd) for event in events) is finished
-
-
 def test_usage_is_known_at_the_start_and_updated() -> None:
     events = replay([stream_bytes("text")], reader())
     assert isinstance(events[0], ResponseStart)

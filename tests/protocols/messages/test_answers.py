@@ -156,16 +156,6 @@ def test_whole_answers(case: str) -> None:
     assert set(read.dropped) == DROPPED.get(case, set())
 
 
-@pytest.mark.parametrize("case", STREAMS)
-def test_a_cut_anywhere_is_never_complete(case: str) -> None:
-    raw = stream_bytes(case)
-    reason = raw.rindex(b"\n\n", 0, raw.rindex(b'"message_stop"'))
-    for cut in range(0, reason, 7):
-        events, reader = replay([raw[:cut]])
-        assert not reader.complete
-        assert not any(isinstance(event, ResponseEnd) for event in events)
-
-
 def test_nothing_after_the_end_is_read() -> None:
     _, reader = replay([stream_bytes("text")])
     assert reader.feed("message_start", '{"type":"message_start","message":{}}') == []

@@ -126,14 +126,6 @@ def test_a_keepalive_is_a_ping() -> None:
     assert events.count(Ping()) == 1
 
 
-@pytest.mark.parametrize("case", EXPECTED)
-def test_a_cut_stream_is_never_complete(case: str) -> None:
-    raw = stream_bytes(case)
-    for end in range(0, len(raw) - 2, 97):
-        _, reader = replay([raw[:end]])
-        assert not reader.complete
-
-
 FLAT = {"type": "error", "sequence_number": 3, "code": "server_is_overloaded", "message": "busy", "param": None}
 NESTED = {"type": "error", "error": {"type": "server_error", "code": "context_length_exceeded", "message": "long"}}
 
