@@ -32,7 +32,6 @@ from tests.limits.kit import Clock
 LLM = LlmSettings.model_validate(
     {"providers": {"p": {"type": "echo", "models": ["m", "other"]}}, "models": {"v": {"targets": ["p/m"]}}}
 )
-DOLLAR = 10**9
 PRICE = Price(Rates({"input": 1000 * MILLION, "output": 2000 * MILLION}), "x")
 """A thousand nano-dollars for a token sent, two thousand for one received."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import random
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -14,8 +13,6 @@ import pytest
 from nexus.limits.quota import SECOND, Granted, Refused, Store
 from tests.limits.kit import START, Clock, ExactLog, demand
 from tests.threads import at_once
-
-Make = Callable[[Clock], Store]
 
 
 def granted(decision: Granted | Refused) -> Granted:

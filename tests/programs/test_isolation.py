@@ -15,7 +15,6 @@ from tests.programs.kit import REQUIRED, Desk, Trap
 
 pytestmark = pytest.mark.slow
 
-NOWHERE = {"NO_PROXY": "", "no_proxy": ""}
 OUTSIDE = "http://gateway.invalid:8000"
 PROGRAMS = {
     "claude": (

@@ -242,11 +242,10 @@ def test_what_claude_code_reads(case: str) -> None:
         assert told["message"].startswith("prompt is too long: ") and compacts is None
 
 
-@pytest.mark.parametrize("case", SAID)
-def test_what_openais_clients_read(case: str) -> None:
-    words, _ = SAID[case]
-    told = json.loads(write_openai(VendorError(VendorFailure(words, "context_length", 400))))["error"]
-    assert (told["code"], told["message"]) == ("context_length_exceeded", words)
+def test_what_openais_clients_read() -> None:
+    for case, (words, _) in SAID.items():
+        told = json.loads(write_openai(VendorError(VendorFailure(words, "context_length", 400))))["error"]
+        assert (told["code"], told["message"]) == ("context_length_exceeded", words), case
 
 
 def test_claude_codes_own_words_are_not_said_twice() -> None:
@@ -261,10 +260,9 @@ def test_every_phrase_is_met() -> None:
     assert all(phrase == phrase.lower() for phrase in phrases)
 
 
-@pytest.mark.parametrize("words", OTHERS)
 @pytest.mark.parametrize("reader", READERS)
-def test_other_words_change_nothing(reader: str, words: str) -> None:
-    assert READERS[reader](words).kind != "context_length"
+def test_other_words_change_nothing(reader: str) -> None:
+    assert [words for words in OTHERS if READERS[reader](words).kind == "context_length"] == []
 
 
 CODED = [

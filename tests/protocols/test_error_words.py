@@ -53,11 +53,9 @@ READERS: dict[str, Callable[[int, Mapping[str, str], bytes], VendorFailure]] = {
 
 
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS.keys())
-@pytest.mark.parametrize(("document", "words"), SHAPES.values(), ids=SHAPES.keys())
-def test_every_dialect_keeps_the_words(
-    reader: Callable[[int, Mapping[str, str], bytes], VendorFailure], document: Any, words: str
-) -> None:
-    assert reader(400, {}, json.dumps(document).encode()).message == words
+def test_every_dialect_keeps_the_words(reader: Callable[[int, Mapping[str, str], bytes], VendorFailure]) -> None:
+    read = {name: reader(400, {}, json.dumps(document).encode()).message for name, (document, _) in SHAPES.items()}
+    assert read == {name: words for name, (_, words) in SHAPES.items()}
 
 
 PLAIN = {

@@ -278,7 +278,6 @@ class TestOwners:
         assert openai_upstream.violations == []
 
 
-STRANGERS = {"type": "file", "file": {"file_id": "file-1"}}
 FAULTS: dict[str, tuple[bytes, str]] = {
     "a model that is not there": (requests_file("smart", "oai/gpt-9"), "model 'oai/gpt-9' does not exist"),
     "a model of another provider": (
