@@ -80,78 +80,42 @@ class Operation:
 GENERATE = Operation("generate", "answer", streams="body")
 COUNT_TOKENS = Operation("count_tokens", "count", spends=False)
 COMPACT = Operation("compact", "answer", compacts=True)
-STORED = Operation(
-    "stored",
-    "stored",
-    many=True,
-    methods=("GET", "POST", "DELETE"),
-    names_model=False,
-    streams="query",
-    spends=False,
-)
+_OBJECTS = Operation("stored", "stored", many=True, methods=("GET", "POST", "DELETE"), names_model=False, spends=False)
+STORED = replace(_OBJECTS, streams="query")
 
 
-def _passed(
-    endpoint: str,
-    action: Action,
-    streams: Literal["body", "format", "never"] = "never",
-    *,
-    forms: bool = False,
-    writes: bool = True,
-    promises: bool = False,
-) -> Operation:
-    return Operation(
-        action,
-        "passed",
-        f"/{endpoint}",
-        streams=streams,
-        endpoint=endpoint,
-        forms=forms,
-        writes=writes,
-        promises=promises,
-    )
+def _passed(endpoint: str, row: Operation) -> Operation:
+    return replace(row, path=f"/{endpoint}", endpoint=endpoint)
 
+
+_READ = Operation("embeddings", "passed", promises=False, writes=False)
+_MADE = Operation("images", "passed", promises=False)
 
 PASSED = (
-    _passed("embeddings", "embeddings", writes=False),
-    _passed("completions", "completions", "body", promises=True),
-    _passed("moderations", "moderations", writes=False),
-    _passed("images/generations", "images", "body"),
-    _passed("images/edits", "images", "body", forms=True),
-    _passed("images/variations", "images", forms=True),
-    _passed("audio/speech", "speech", "format"),
-    _passed("audio/transcriptions", "transcription", "body", forms=True),
-    _passed("audio/translations", "translation", forms=True),
-    _passed("rerank", "rerank", writes=False),
+    _passed("embeddings", _READ),
+    _passed("completions", Operation("completions", "passed", streams="body")),
+    _passed("moderations", replace(_READ, action="moderations")),
+    _passed("images/generations", replace(_MADE, streams="body")),
+    _passed("images/edits", replace(_MADE, streams="body", forms=True)),
+    _passed("images/variations", replace(_MADE, forms=True)),
+    _passed("audio/speech", replace(_MADE, action="speech", streams="format")),
+    _passed("audio/transcriptions", replace(_MADE, action="transcription", streams="body", forms=True)),
+    _passed("audio/translations", replace(_MADE, action="translation", forms=True)),
+    _passed("rerank", replace(_READ, action="rerank")),
 )
 """OpenAI's other endpoints, and the reranking endpoint of compatible servers. Source: OpenAI's API reference."""
 
-EMBED = _passed("embeddings", "embeddings", writes=False)
+EMBED = PASSED[0]
 """The same for a dialect that has it at other paths."""
 
 ENDPOINTS = tuple(operation.endpoint for operation in PASSED)
 """Endpoints of providers besides generation and counting, by path below ``/v1/``."""
 
 
-def _held(endpoint: Literal["files", "batches"], pattern: str, *, forms: bool = False) -> Operation:
-    return Operation(
-        endpoint,
-        "held",
-        pattern,
-        many=True,
-        methods=("GET", "POST", "DELETE"),
-        names_model=False,
-        spends=False,
-        endpoint=endpoint,
-        forms=forms,
-        promises=False,
-        counted=False,
-    )
-
-
-FILES = _held("files", r"/files(?:/[^/]+(?:/content)?)?", forms=True)
-BATCHES = _held("batches", r"/batches(?:/[^/]+(?:/cancel)?)?")
-MESSAGE_BATCHES = _held("batches", r"/messages/batches(?:/[^/]+(?:/cancel|/results)?)?")
+_HELD = replace(_OBJECTS, relay="held", promises=False, counted=False)
+FILES = replace(_HELD, action="files", path=r"/files(?:/[^/]+(?:/content)?)?", endpoint="files", forms=True)
+BATCHES = replace(_HELD, action="batches", path=r"/batches(?:/[^/]+(?:/cancel)?)?", endpoint="batches")
+MESSAGE_BATCHES = replace(BATCHES, path=r"/messages/batches(?:/[^/]+(?:/cancel|/results)?)?")
 
 HELD = ("files", "batches")
 """What a provider may have if its settings say so: it stores them for the callers, who are told apart here."""
