@@ -74,10 +74,6 @@ def _read_action(item: Body, path: str) -> Arguments:
     return {name: value for name, value in action.items() if name != "type" and value not in (None, {})}
 
 
-def _local_outcome(item: Body, path: str) -> Outcome:
-    return Outcome(a_string(item, "output", path))
-
-
 def _write_shell(arguments: Arguments) -> dict[str, Json]:
     limits = {name: count(arguments.get(name)) or None for name in ("timeout_ms", "max_output_length")}
     return {"action": {"commands": _strings(arguments.get("commands") or arguments.get("command")), **limits}}
@@ -99,9 +95,6 @@ def _shell_outcome(item: Body, path: str) -> Outcome:
     return Outcome("\n\n".join(outcomes))
 
 
-_OPERATIONS = ("create_file", "update_file", "delete_file")
-
-
 def _write_patch(arguments: Arguments) -> dict[str, Json]:
     """An unknown operation becomes an update without a path, which changes nothing."""
     arguments = mapping(arguments.get("operation")) or arguments
@@ -113,14 +106,6 @@ def _write_patch(arguments: Arguments) -> dict[str, Json]:
             return {"operation": {"type": kind, "path": path, "diff": diff}}
         case _:
             return {"operation": {"type": "update_file", "path": "", "diff": diff}}
-
-
-def _read_patch(item: Body, path: str) -> Arguments:
-    return an_object(item.get("operation"), f"{path}.operation")
-
-
-def _patch_outcome(item: Body, path: str) -> Outcome:
-    return Outcome(text(item.get("output")), failed=item.get("status") == "failed")
 
 
 _ACTION: Json = {
@@ -187,7 +172,7 @@ LOCAL_SHELL = ClientRun(
     ),
     _write_local,
     _read_action,
-    _local_outcome,
+    lambda item, path: Outcome(a_string(item, "output", path)),
 )
 SHELL = ClientRun(
     "shell",
@@ -215,7 +200,7 @@ APPLY_PATCH = ClientRun(
     "after each change. There are no line numbers and no file headers.",
     _schema(
         {
-            "type": {"type": "string", "enum": list(_OPERATIONS)},
+            "type": {"type": "string", "enum": ["create_file", "update_file", "delete_file"]},
             "path": {"type": "string", "description": "The path of the file"},
             "diff": {"type": "string", "description": "What changes; left out for delete_file"},
         },
@@ -223,8 +208,8 @@ APPLY_PATCH = ClientRun(
         "path",
     ),
     _write_patch,
-    _read_patch,
-    _patch_outcome,
+    lambda item, path: an_object(item.get("operation"), f"{path}.operation"),
+    lambda item, path: Outcome(text(item.get("output")), failed=item.get("status") == "failed"),
     cut="in_progress",
 )
 COMPUTER = ClientRun(

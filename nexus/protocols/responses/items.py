@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from typing import ClassVar, Literal
 
 from nexus.conversation.events import StreamPart
 from nexus.conversation.parts import Citation, Image, Inline, Reasoning, Refusal, Signature, Text, ToolCall
 from nexus.dataclasses import dataclass
-from nexus.protocols.responses.client_tools import ClientRun
 from nexus.protocols.responses.parts import write_annotation
 from nexus.protocols.responses.signatures import pack_reasoning
 from nexus.protocols.responses.tools import Names
 from nexus.protocols.tool_calls import an_object_of, read_input
-from nexus.wire import Json, decode_object
+from nexus.wire import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,14 +194,18 @@ class ReasoningComposer(ItemComposer):
 class _Call(ItemComposer):
     def __init__(self, part: ToolCall, names: Names, id_suffix: str) -> None:
         super().__init__(part.arguments, id_suffix)
-        self._members = names.call_item(part)
+        self._part, self._names = part, names
+
+    def _members(self, arguments: str = "") -> dict[str, Json]:
+        """The item's members with these arguments, except its id and status."""
+        return self._names.call_item(replace(self._part, arguments=arguments))
 
 
 class _FunctionCall(_Call):
     prefix = "fc"
 
     def empty(self) -> dict[str, Json]:
-        return self._members | {"arguments": "", "status": "in_progress"}
+        return self._members() | {"arguments": "", "status": "in_progress"}
 
     def say(self, words: str) -> list[ResponseEvent]:
         super().say(words)
@@ -222,7 +225,7 @@ class _CustomCall(_Call):
     prefix = "ctc"
 
     def empty(self) -> dict[str, Json]:
-        return self._members | {"input": ""}
+        return self._members()
 
     def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]:
         found = read_input(self.words)
@@ -238,31 +241,21 @@ class _SearchCall(_Call):
     prefix = "tsc"
 
     def empty(self) -> dict[str, Json]:
-        return self._members | {"arguments": {}, "status": "in_progress"}
+        return self._members() | {"status": "in_progress"}
 
     def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]:
-        return [self.done(arguments=decode_object(self.words), status=_status(whole))]
+        return [self.done(**self._members(self.words), status=_status(whole))]
 
 
-class _ClientRunCall(_Call):
+class _ClientRunCall(_SearchCall):
     """The action is known when the arguments are complete; a call that broke off has none."""
 
     prefix = "cc"
     begins = "whole"
 
-    def __init__(self, part: ToolCall, names: Names, id_suffix: str) -> None:
-        super().__init__(part, names, id_suffix)
-        run = names.run(part.name)
-        assert run is not None
-        self._run: ClientRun = run
-
-    def empty(self) -> dict[str, Json]:
-        return self._members | self._run.write({}) | {"status": "in_progress"}
-
     def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]:
-        if not whole:
-            return [self.done(status=self._run.cut)]
-        return [self.done(**self._run.write(decode_object(self.words)), status="completed")]
+        run = self._names.run(self._part.name)
+        return super().end(signature, whole=True) if whole or run is None else [self.done(status=run.cut)]
 
 
 _CALLS: Mapping[str, type[_Call]] = {"custom": _CustomCall, "tool_search": _SearchCall}

@@ -196,12 +196,11 @@ class ItemsReader:
         if not isinstance(item.get("output"), str | list):
             raise wrong(f"{path}.output", "a string or an array of content parts")
         found = content.read_content(item["output"], f"{path}.output", content.RESULT, self._drops)
-        self._close_made()
-        match [part for part in found if isinstance(part, Text | Image | Document)]:
+        match found:
             case [Text(text="", cache=cache)]:
-                self._results.append(ToolResult(call_id, cache=cache, at=path))
-            case parts:
-                self._results.append(ToolResult(call_id, tuple(parts), at=path))
+                self._answer(ToolResult(call_id, cache=cache, at=path))
+            case _:
+                self._answer(ToolResult(call_id, _held(found), at=path))
 
     def _read_client_call(self, item: Body, path: str) -> None:
         run = CALLS[str(item["type"])]
@@ -213,9 +212,7 @@ class ItemsReader:
         call_id = a_name(item, "call_id" if item.get("call_id") is not None else "id", path)
         output = outcome.words if outcome.image is None else [outcome.image]
         found = content.read_content(output, f"{path}.output", content.RESULT, self._drops)
-        self._close_made()
-        parts = tuple(part for part in found if isinstance(part, Text | Image | Document))
-        self._results.append(ToolResult(call_id, parts, is_error=outcome.failed, at=path))
+        self._answer(ToolResult(call_id, _held(found), is_error=outcome.failed, at=path))
 
     def _read_more_tools(self, item: Body, path: str) -> None:
         self._tools.read(item.get("tools"), f"{path}.tools")
@@ -231,11 +228,14 @@ class ItemsReader:
         """Tools that were found join the tools, whether the client or OpenAI searched."""
         self._tools.read(item.get("tools"), f"{path}.tools")
         if item.get("execution") == "client":
-            self._close_made()
             found = (Text(write_found(item.get("tools"))),)
-            self._results.append(ToolResult(a_name(item, "call_id", path), found, at=path))
+            self._answer(ToolResult(a_name(item, "call_id", path), found, at=path))
         else:
             self._drops.add("input.tool_search_output")
+
+    def _answer(self, result: ToolResult) -> None:
+        self._close_made()
+        self._results.append(result)
 
     def _put(self, role: Role, parts: list[Part], path: str) -> None:
         self._close_made()
@@ -268,6 +268,10 @@ class ItemsReader:
         if self._results:
             self._messages.append(Message("user", tuple(self._results)))
             self._results = []
+
+
+def _held(parts: list[Part]) -> tuple[Text | Image | Document, ...]:
+    return tuple(part for part in parts if isinstance(part, Text | Image | Document))
 
 
 _READERS: Mapping[str, Callable[[ItemsReader, Body, str], None]] = {
