@@ -16,7 +16,6 @@ from nexus.cli.colours import report
 from nexus.cli.discover import discover, models
 from nexus.cli.discover import report as compared
 from nexus.cli.output import put
-from nexus.headers.rules import plan
 from nexus.limits.accounts import dollars, usd
 from nexus.processes.cores import worker_count
 from nexus.protocols.loader import PROTOCOLS
@@ -112,9 +111,8 @@ def _header_plan(settings: Settings) -> Iterator[str]:
     """What the header rules of each model do; shows names only."""
     for name, provider in settings.llm.served.items():
         for alias, model in provider.models.items():
-            steps = plan((*provider.headers, *model.headers))
-            if steps:
-                yield f"headers of {name}/{alias}: {'; '.join(steps)}"
+            if rules := (*provider.headers, *model.headers):
+                yield f"headers of {name}/{alias}: {'; '.join(rule.summary() for rule in rules)}"
 
 
 def _routes(vendors: Iterable[Provider]) -> Iterator[Sequence[str]]:

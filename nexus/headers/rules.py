@@ -1,4 +1,4 @@
-"""Applies header rules to one attempt, and describes them without values.
+"""Applies header rules to one attempt.
 
 Pure functions that do not change their arguments; all names are lower-case. Rules run in order, those of the provider
 before those of the model, each on the result of the previous ones.
@@ -83,8 +83,3 @@ def rewrite(
     own = {name: value for name, value in prepared.items() if name not in passed}
     passed |= correlation or {}
     return apply(rules, client, own, passed=passed, reserved=reserved, credential_headers=credential_headers)
-
-
-def plan(rules: Iterable[HeaderRule]) -> list[str]:
-    """One line per rule, with names only and never a value."""
-    return [rule.summary() for rule in rules]

@@ -13,13 +13,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import field
 from pathlib import Path
 
 import requests
 from pydantic import SecretStr
 
-from nexus.dataclasses import dataclass
 from nexus.errors import Unreachable, UpstreamError, UpstreamTimeout
 from nexus.late import pattern
 from nexus.renewal import PHASE, Grant
@@ -34,17 +32,6 @@ _LARGEST = 1024 * 1024
 _METADATA = "http://169.254.169.254"
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _CODE = pattern(r"[a-z_]{1,40}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """One request for a token."""
-
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    query: Mapping[str, str] = field(default_factory=dict)
-    form: Mapping[str, str] | None = field(default=None, repr=False)
-    is_local: bool = False
 
 
 class Entra:
@@ -62,11 +49,7 @@ class Entra:
 
     def fetch(self) -> Grant[SecretStr]:
         """Fetches a token. Raises UpstreamError."""
-        try:
-            asked = self._application() if self._settings.is_application else self._managed()
-        except (OSError, ValueError):
-            raise self._error("token_file cannot be read") from None
-        status, answer = self._ask(asked)
+        status, answer = self._application() if self._settings.is_application else self._managed()
         token, now = answer.get("access_token"), time.time()
         if status != 200 or not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token:
             raise self._refused(status, answer)
@@ -75,39 +58,52 @@ class Entra:
     def close(self) -> None:
         self._session.close()
 
-    def _application(self) -> _Asked:
+    def _application(self) -> tuple[int, Mapping[str, Json]]:
         settings = self._settings
         form = {"grant_type": "client_credentials", "client_id": settings.client_id or "", "scope": settings.scope}
         if settings.client_secret is not None:
             form["client_secret"] = settings.client_secret.get_secret_value()
         else:
-            token = Path(settings.token_file or "").read_text("utf-8-sig").strip()
+            try:
+                token = Path(settings.token_file or "").read_text("utf-8-sig").strip()
+            except (OSError, ValueError):
+                raise self._error("token_file cannot be read") from None
             form |= {"client_assertion_type": _ASSERTION, "client_assertion": token}
-        return _Asked(f"{settings.authority}/{settings.tenant_id}/oauth2/v2.0/token", form=form)
+        url = f"{settings.authority}/{settings.tenant_id}/oauth2/v2.0/token"
+        return self._ask(url, form=form, proxies=self._proxies)
 
-    def _managed(self) -> _Asked:
+    def _managed(self) -> tuple[int, Mapping[str, Json]]:
         """App Service and similar platforms set their own endpoint; a virtual machine has the metadata service."""
         query = {"resource": self._settings.scope.removesuffix("/.default")}
         if self._settings.client_id is not None:
             query["client_id"] = self._settings.client_id
         endpoint, secret = os.environ.get("IDENTITY_ENDPOINT"), os.environ.get("IDENTITY_HEADER")
         if endpoint and secret:
-            headers = {"x-identity-header": secret}
-            return _Asked(endpoint, headers, {"api-version": "2019-08-01", **query}, is_local=True)
-        host = os.environ.get("AZURE_POD_IDENTITY_AUTHORITY_HOST") or _METADATA
-        url = f"{host.rstrip('/')}/metadata/identity/oauth2/token"
-        return _Asked(url, {"metadata": "true"}, {"api-version": "2018-02-01", **query}, is_local=True)
+            query["api-version"], headers = "2019-08-01", {"x-identity-header": secret}
+        else:
+            host = os.environ.get("AZURE_POD_IDENTITY_AUTHORITY_HOST") or _METADATA
+            endpoint = f"{host.rstrip('/')}/metadata/identity/oauth2/token"
+            query["api-version"], headers = "2018-02-01", {"metadata": "true"}
+        # The platform's own endpoint is local to the machine, so no proxy can reach it.
+        return self._ask(endpoint, query=query, headers=headers)
 
-    def _ask(self, asked: _Asked) -> tuple[int, Mapping[str, Json]]:
+    def _ask(
+        self,
+        url: str,
+        *,
+        form: dict[str, str] | None = None,
+        query: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+        proxies: dict[str, str] | None = None,
+    ) -> tuple[int, Mapping[str, Json]]:
         try:
             with self._session.request(
-                "GET" if asked.form is None else "POST",
-                asked.url,
-                params=dict(asked.query),
-                data=dict(asked.form) if asked.form is not None else None,
-                headers=dict(asked.headers),
-                # The platform's own endpoint is local to the machine, so no proxy can reach it.
-                proxies={} if asked.is_local else self._proxies,
+                "GET" if form is None else "POST",
+                url,
+                params=query,
+                data=form,
+                headers=headers,
+                proxies=proxies,
                 timeout=STEP,
                 allow_redirects=False,
                 stream=True,

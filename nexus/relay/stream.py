@@ -56,8 +56,8 @@ class Stream:
         self._redactor = redactor
         self._begun = False
         self._name = provider.name
-        silence = exchange.route.settings.timeouts.silence or provider.settings.timeouts.silence
-        self._silence = _Silence(silence, provider.name)
+        self._silence = exchange.route.settings.timeouts.silence or provider.settings.timeouts.silence
+        self._spoke_at = time.monotonic()
 
     def pieces(self) -> Iterator[bytes]:
         """Yields the client's frames as the vendor's arrive; the first piece ends with the first content.
@@ -108,7 +108,7 @@ class Stream:
         try:
             while not relay.complete and (piece := read(self._exchange, reply)):
                 frames = decoder.feed(piece)
-                self._silence.check(frames, self._exchange.state.read_at)
+                self._check_silence(frames)
                 edited, fault = self._edited(frames)
                 if edited:
                     yield edited
@@ -128,6 +128,14 @@ class Stream:
                 raise
         if (relay.complete or relay.ended) and (last := relay.finish()):
             yield self._framing.put(last)
+
+    def _check_silence(self, frames: Sequence[Frame]) -> None:
+        """Raises UpstreamTimeout once only heartbeats have come for too long."""
+        now = self._exchange.state.read_at
+        if not all(map(is_heartbeat, frames)):
+            self._spoke_at = now
+        elif now - self._spoke_at > self._silence:
+            raise UpstreamTimeout(f"{self._name}: only pings for {self._silence:g} s", provider=self._name)
 
     def _edited(self, frames: Sequence[Frame]) -> tuple[bytes, Exception | None]:
         """The frames for the client, and the fault of the next one, if any."""
@@ -150,23 +158,6 @@ class Stream:
         if self._relay.tap.ids:
             remember(self._exchange, self._relay)
         return b"".join(edited), fault
-
-
-class _Silence:
-    """The timeout of a stream that sends only heartbeats."""
-
-    def __init__(self, seconds: float, name: str) -> None:
-        self._seconds = seconds
-        self._name = name
-        self._since = time.monotonic()
-
-    def check(self, frames: Sequence[Frame], now: float) -> None:
-        """Raises UpstreamTimeout once only heartbeats have come for too long."""
-        if not all(map(is_heartbeat, frames)):
-            self._since = now
-        elif now - self._since > self._seconds:
-            text = f"{self._name}: only pings for {self._seconds:g} s"
-            raise UpstreamTimeout(text, provider=self._name)
 
 
 def _cut_frame(frame: Frame, redactor: Redactor) -> Frame:

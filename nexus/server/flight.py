@@ -24,38 +24,20 @@ _FALLBACK = 1 << 31
 
 
 class BytesInFlight:
-    """A counter of at most ``limit`` bytes."""
+    """A counter of at most ``limit`` bytes; ``lock`` guards what it counts."""
 
     def __init__(self, limit: int) -> None:
-        self._lock = threading.Lock()
-        self._used = 0
-        self._let_go = 0
+        self.lock = threading.Lock()
         self.limit = limit
-
-    @property
-    def used(self) -> int:
-        return self._used
-
-    def add(self, load: Load, count: int) -> None:
-        with self._lock:
-            others = self._used - load.size
-            if count > 0 and others and self._used + count > self.limit:
-                raise Overloaded("too many large requests in flight", retry_after=1)
-            self._used += count
-            load.size += count
-
-    def release(self, load: Load) -> None:
-        with self._lock:
-            self._used -= load.size
-            self._let_go += load.size
-            load.size = 0
+        self.used = 0
+        self.released = 0
 
     def let_go(self, at_least: int) -> bool:
         """Whether ``at_least`` bytes were released since this last returned True."""
-        with self._lock:
-            enough = self._let_go >= at_least
+        with self.lock:
+            enough = self.released >= at_least
             if enough:
-                self._let_go = 0
+                self.released = 0
             return enough
 
 
@@ -68,11 +50,21 @@ class Load:
 
     def add(self, count: int) -> None:
         """Adds bytes. Raises Overloaded if the limit is exceeded."""
-        self._flight.add(self, count)
+        flight = self._flight
+        with flight.lock:
+            others = flight.used - self.size
+            if count > 0 and others and flight.used + count > flight.limit:
+                raise Overloaded("too many large requests in flight", retry_after=1)
+            flight.used += count
+            self.size += count
 
     def release(self) -> None:
         """May be called more than once."""
-        self._flight.release(self)
+        flight = self._flight
+        with flight.lock:
+            flight.used -= self.size
+            flight.released += self.size
+            self.size = 0
 
 
 def default_limit(root: Path = _SYSTEM) -> int:

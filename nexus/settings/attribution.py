@@ -9,7 +9,8 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from nexus.dataclasses import dataclass
-from nexus.headers.tags import TAG, is_tag
+from nexus.headers.tags import is_tag
+from nexus.settings.budgets import lacks
 from nexus.settings.types import Label, Location
 
 CLAIM = "claim:"
@@ -53,15 +54,10 @@ def source_problems(
     for provider, attribution in attributions.items():
         for name, source in attribution.items():
             at = ("llm", "providers", provider, "attribution", name)
-            match source:
-                case "key" if not keys:
-                    yield at, "needs gateway keys, and none are defined; nexus key new NAME makes one"
-                case "group" if not groups:
-                    yield at, "needs groups, and none are defined"
-                case _ if source.startswith(CLAIM) and not tokens:
-                    yield at, "needs tokens; add [server.oauth]"
-                case _ if source.startswith(TAG) and source.removeprefix(TAG) not in tags:
-                    yield at, f'names a tag that callers cannot set; add "{source.removeprefix(TAG)}" to usage.tags'
+            if source.startswith(CLAIM) and not tokens:
+                yield at, "needs tokens; add [server.oauth]"
+            elif lacking := lacks(source, tags, keys=keys, groups=groups):
+                yield at, lacking
 
 
 def claims_of(attributions: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:

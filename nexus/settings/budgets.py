@@ -16,9 +16,6 @@ from nexus.settings.types import Label, Location, Table, did_you_mean, no_longer
 
 Period = Literal["day", "week", "month"]
 
-NO_GROUPS = "needs groups, and none are defined; set server.keys.NAME.group, or client_identification.group_id"
-NO_KEYS = "needs gateway keys, and none are defined; nexus key new NAME makes one"
-
 
 def read_per(value: str) -> str:
     """What a budget is counted per. Raises ValueError."""
@@ -98,13 +95,20 @@ def budget_problems(
             if not _named(written, llm):
                 hint = did_you_mean(written, [*model_tables(llm), *llm.models], 0.5)
                 yield (*at, "models", place), f"is not a configured model{hint}"
-        match budget.per:
-            case "group" if not groups:
-                yield (*at, "per"), NO_GROUPS
-            case "key" if not keys:
-                yield (*at, "per"), NO_KEYS
-            case _ if budget.tag is not None and budget.tag not in tags:
-                yield (*at, "per"), f'names a tag that callers cannot set; add "{budget.tag}" to usage.tags'
+        if lacking := lacks(budget.per, tags, keys=keys, groups=groups):
+            yield (*at, "per"), lacking
+
+
+def lacks(per: str, tags: Collection[str], *, keys: bool, groups: bool) -> str | None:
+    """Why no caller can have a key, group or tag; None if callers can."""
+    match per:
+        case "group" if not groups:
+            return "needs groups, and none are defined; set server.keys.NAME.group, or client_identification.group_id"
+        case "key" if not keys:
+            return "needs gateway keys, and none are defined; nexus key new NAME makes one"
+        case _ if per.startswith(TAG) and (tag := per.removeprefix(TAG)) not in tags:
+            return f'names a tag that callers cannot set; add "{tag}" to usage.tags'
+    return None
 
 
 def _named(written: str, llm: LlmSettings) -> frozenset[str]:

@@ -136,8 +136,8 @@ class Forward(NamingRule):
             result[self.rename or self.name] = value
 
     def summary(self) -> str:
-        renamed = (f"as {self.rename}",) if self.rename is not None else ()
-        return _line(self.rule, _meant(self.name, self.pattern), *renamed, *_notes(self.default, self.allow_secret))
+        renamed = f" as {self.rename}" if self.rename is not None else ""
+        return f"{self.rule} {_meant(self.name, self.pattern)}{renamed}{_notes(self.default, self.allow_secret)}"
 
 
 class Insert(NamingRule):
@@ -159,7 +159,7 @@ class Insert(NamingRule):
         result[self.name] = self.value.get_secret_value()
 
     def summary(self) -> str:
-        return _line(self.rule, self.name, *_notes(None, self.allow_secret))
+        return f"{self.rule} {self.name}{_notes(None, self.allow_secret)}"
 
 
 class Remove(HeaderRule):
@@ -186,7 +186,7 @@ class Remove(HeaderRule):
         return frozenset() if self.name is None or not is_secret(self.name) else frozenset({self.name})
 
     def summary(self) -> str:
-        return _line(self.rule, _meant(self.name, self.pattern))
+        return f"{self.rule} {_meant(self.name, self.pattern)}"
 
 
 class RenameDuplicate(NamingRule):
@@ -213,7 +213,7 @@ class RenameDuplicate(NamingRule):
             result[self.name] = result[self.rename] = value
 
     def summary(self) -> str:
-        return _line(self.rule, self.name, f"and {self.rename}", *_notes(self.default, self.allow_secret))
+        return f"{self.rule} {self.name} and {self.rename}{_notes(self.default, self.allow_secret)}"
 
 
 _RULES: Mapping[str, type[HeaderRule]] = {
@@ -234,13 +234,8 @@ def _meant(name: str | None, pattern: Pattern | None) -> str:
     return name or f"/{pattern.text if pattern else ''}/"
 
 
-def _notes(default: SecretStr | None, allow_secret: bool) -> tuple[str, ...]:
-    noted = {"(with a default)": default is not None, "(a credential)": allow_secret}
-    return tuple(note for note, holds in noted.items() if holds)
-
-
-def _line(*words: str) -> str:
-    return " ".join(words)
+def _notes(default: SecretStr | None, allow_secret: bool) -> str:
+    return (" (with a default)" if default is not None else "") + (" (a credential)" if allow_secret else "")
 
 
 def _either(name: str | None, pattern: Pattern | None) -> Iterator[Location]:
