@@ -32,7 +32,6 @@ def add_duration(histogram: Histogram, milliseconds: float) -> None:
 
 
 def merged(histograms: Iterable[Histogram]) -> Histogram:
-    """The sum of the histograms."""
     total: Histogram = {}
     for histogram in histograms:
         for index, count in histogram.items():

@@ -50,7 +50,6 @@ class Books:
         return self.ledger is not None and self._reader is not self.ledger.database
 
     def __call__(self, record: CallRecord) -> None:
-        """Records a finished call."""
         if self.ledger is None or (record.operation is None and not self._counts(record)):
             return
         self.ledger.add(record)

@@ -47,8 +47,6 @@ class NoDriver(DatabaseError):
 
 
 class Transaction(Protocol):
-    """An open transaction."""
-
     def run(self, statement: str, values: Sequence[Value] = ()) -> int:
         """Runs a statement; returns how many rows it changed."""
         ...

@@ -61,7 +61,7 @@ class Holdings:
     def add(self, held: Held) -> None:
         now = self._clock()
         row = (*_key(held), held.kind, held.owner, held.keeper, held.purpose, held.parent, held.made or now)
-        values: tuple[Value, ...] = (*row, _state(held.state), _models(held.models), 0, now)
+        values: tuple[Value, ...] = (*row, _state(held.state), json.dumps(held.models), 0, now)
         with self._transaction() as transaction:
             transaction.run(
                 f"INSERT INTO holdings ({_COLUMNS}) VALUES ({', '.join('?' * len(values))}) ON CONFLICT DO NOTHING",
@@ -167,10 +167,6 @@ def _key(held: Held) -> tuple[str, str]:
 def _state(state: Mapping[str, Json]) -> str:
     text = json.dumps(state)
     return text if len(text) <= LONGEST_STATE else "{}"
-
-
-def _models(models: Mapping[str, tuple[str, str]]) -> str:
-    return json.dumps({model: list(names) for model, names in models.items()})
 
 
 def _read(row: Row) -> Held:

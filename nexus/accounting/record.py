@@ -200,7 +200,6 @@ class CallRecord:
 
     @property
     def outcome(self) -> Outcome:
-        """The outcome of the call as a whole."""
         return outcome_of(self.error)
 
 

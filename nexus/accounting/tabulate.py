@@ -19,7 +19,6 @@ COLUMNS = tuple(field.name for field in fields(Sums) if field.name not in ("name
 
 
 def as_document(report: Report) -> dict[str, Json]:
-    """The report as a JSON document."""
     return {
         "by": report.by,
         "since": moment(report.begins),

@@ -13,7 +13,6 @@ PATH = "/.well-known/oauth-protected-resource"
 
 
 def document(resource: ProtectedResource) -> dict[str, Json]:
-    """The metadata document."""
     return {"resource": resource.resource, "authorization_servers": list(resource.authorization_servers)}
 
 

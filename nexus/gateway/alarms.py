@@ -33,7 +33,6 @@ class Alarm:
         self._lock = threading.Lock()
 
     def call_off(self) -> None:
-        """Cancels the alarm."""
         with self._lock:
             self._ring = None
 

@@ -93,7 +93,7 @@ def candidates_of(call: Call, model: Model, route: Route, affinity: str) -> Iter
         yield Candidate(route, own=_own(call, provider), brings_key=True)
         return
     stays = home is not None and not (model.virtual is not None and model.virtual.spill_over)
-    if not stays and _has_key(provider):
+    if not stays and (provider.settings.has_key or not provider.settings.takes_callers_key):
         for account in spread(affinity, provider.accounts, lambda one: one.name, lambda one: 1.0):
             yield Candidate(route, account, brings_key=home is not None)
 
@@ -108,11 +108,6 @@ def _expanded(call: Call, model: Model, affinity: str) -> Iterator[Candidate]:
 def own_provider(call: Call, model: Model) -> Provider | None:
     """The provider that the caller's own key or login is for: the first in configuration order that forwards it."""
     return next((route.provider for route in model.routes if _own(call, route.provider)), None)
-
-
-def _has_key(provider: Provider) -> bool:
-    """Whether a call without its own key can go there."""
-    return provider.settings.has_key or not provider.settings.takes_callers_key
 
 
 def _own(call: Call, provider: Provider) -> str:

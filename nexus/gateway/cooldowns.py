@@ -120,7 +120,6 @@ class Cooldowns:
         return state.probing if now < state.probing else None
 
     def active(self, now: float) -> list[Scope]:
-        """All scopes in cooldown."""
         if not self._active:
             return []
         with self._lock:

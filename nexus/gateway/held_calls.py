@@ -170,16 +170,14 @@ class HeldCalls:
     def _from_file(
         self, call: Call, held: HeldState, id: str, providers: Mapping[str, Provider]
     ) -> tuple[Provider, frozenset[str]]:
-        file = self._find(call, HeldAsk("files", "content", "", id), self._holders_of_files(call, providers))
+        holding = {**holders(self._routes.seen_by(call.identity), call.dialect, "files"), **providers}
+        file = self._find(call, HeldAsk("files", "content", "", id), holding)
         if file.purpose != BATCH or file.parent or file.provider not in providers:
             raise InvalidRequest.about(
                 "input_file_id", f'{id} is not a file of requests that was uploaded here with purpose "batch"'
             )
         held.models, held.body = file.models, call.body
         return providers[file.provider], frozenset({file.keeper})
-
-    def _holders_of_files(self, call: Call, providers: Mapping[str, Provider]) -> Mapping[str, Provider]:
-        return {**holders(self._routes.seen_by(call.identity), call.dialect, "files"), **providers}
 
 
 def _is_seen(one: Held, ask: HeldAsk, provider: str, owner: str | None) -> bool:

@@ -93,7 +93,6 @@ class Gateway:
         return await identify(self._authenticator, lines, loop.wait)
 
     def begin(self, call: Call) -> CallState:
-        """The initial state of a call."""
         return CallState(call, self._answers(call))
 
     def admit(self, state: CallState) -> None:

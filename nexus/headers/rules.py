@@ -16,8 +16,6 @@ Headers = Mapping[str, str]
 
 
 class HeaderRule(Protocol):
-    """One header rule."""
-
     def apply(self, incoming: Headers, result: dict[str, str]) -> None:
         """Changes ``result``, the headers to send so far; ``incoming`` are the client's."""
         ...

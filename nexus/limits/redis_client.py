@@ -70,7 +70,6 @@ def errors() -> Errors:
 
 
 def slot_of(key: str) -> int:
-    """The cluster slot of a key."""
     from redis.crc import key_slot
 
     slot: int = key_slot(key.encode())

@@ -24,7 +24,6 @@ def encode_id(text: str) -> str:
 
 @functools.lru_cache(4096)
 def spending_tag(client: str, provider: str) -> str:
-    """The tag for what one client spends at one provider."""
     return f"{{t:{encode_id(client)}:{encode_id(provider)}}}"
 
 

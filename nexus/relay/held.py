@@ -191,7 +191,6 @@ def place_of(held: HeldState, row: Held) -> Candidate | None:
 
 
 def choose_listed(row: Held, exchange: Exchange) -> Lane:
-    """The lane of one object of a list."""
     held, call = state_of(exchange), exchange.call
     attempt = attempt_of(exchange, call.dialect, b"", call.headers, "")
     path = f"{held.codec.roots[held.ask.kind]}/{row.id}"
@@ -199,8 +198,6 @@ def choose_listed(row: Held, exchange: Exchange) -> Lane:
 
 
 class Listed(Object):
-    """One object of a list."""
-
     def body(self, raw: bytes) -> bytes:
         document = mapping(decode(raw))
         assert self._held is not None

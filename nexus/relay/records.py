@@ -18,7 +18,6 @@ price."""
 
 
 def call_record(state: CallState, cost: Cost) -> CallRecord:
-    """The record of a call that is over."""
     call, first, received = state.call, state.first_byte, state.call.received
     total = time.monotonic() - received
     return CallRecord(

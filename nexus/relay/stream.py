@@ -41,8 +41,6 @@ DRAIN = 1.0
 
 
 class Stream:
-    """One streamed answer."""
-
     def __init__(
         self, exchange: Exchange, relay: AnswerRelay, reply: UpstreamReply, redactor: Redactor, *, passes: bool
     ) -> None:

@@ -78,7 +78,6 @@ class LocalStore:
 
     @property
     def size(self) -> int:
-        """Bytes stored."""
         return self._sum
 
     def __len__(self) -> int:

@@ -46,7 +46,6 @@ ANSWERS, IDS = "answers", "ids"
 
 
 def bounds_of(settings: ResponseStoreSettings, name: str) -> Bounds:
-    """The bounds of the store of that name."""
     seconds = settings.time_to_live if name == ANSWERS else settings.ids_time_to_live
     return Bounds(settings.max_size, settings.max_size_per_caller, seconds)
 

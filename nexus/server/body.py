@@ -50,7 +50,6 @@ class Body:
         return raw.removeprefix(_BOM)
 
     def drop(self) -> None:
-        """Discards the body."""
         self._pieces.clear()
         self._load.release()
 

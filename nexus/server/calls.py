@@ -111,7 +111,8 @@ class CallHandler(AskedHandler):
         early = state.call.stream and self.operation.promises
         head = await channel.head(settings.early_ping if early else None)
         if head is None and channel.commit():
-            head, self.own_head = self._own_head(), True
+            head = Head(200, {"content-type": "text/event-stream; charset=utf-8"}, stream=True)
+            self.own_head = True
             self._write_head(state, head)
             await self._flush(state, self._keepalive(state, 0))
         elif head is None:
@@ -157,9 +158,6 @@ class CallHandler(AskedHandler):
             return b""
         words = f"route={state.route}" + (f" tried={state.tried}" if state.tried else "")
         return self._framing(state).put(b": nexus " + words.encode("ascii", "backslashreplace") + b"\n")
-
-    def _own_head(self) -> Head:
-        return Head(200, {"content-type": "text/event-stream; charset=utf-8"}, stream=True)
 
     def _write_head(self, state: CallState, head: Head) -> None:
         """Sets status and headers; they are sent in one write with the first piece."""

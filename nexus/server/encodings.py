@@ -41,8 +41,6 @@ _ZSTD_MAGIC = (b"\x28\xb5\x2f\xfd", *(bytes((0x50 + low, 0x2A, 0x4D, 0x18)) for 
 
 
 class Decoder(Protocol):
-    """Decodes one member."""
-
     @property
     def eof(self) -> bool: ...
 

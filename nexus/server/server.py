@@ -82,7 +82,6 @@ class Server:
 
     @cached_property
     def bell(self) -> Bell:
-        """The bell of the serving loop."""
         return Bell(asyncio.get_running_loop())
 
     def keep(self, books: Books) -> None:

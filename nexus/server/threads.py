@@ -44,7 +44,6 @@ class Workers:
 
     @property
     def idle(self) -> int:
-        """Number of idle threads."""
         return len(self._idle)
 
     def start(self, job: Job) -> Future[None]:

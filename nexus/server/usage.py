@@ -19,13 +19,11 @@ from nexus.accounting.tabulate import as_document
 from nexus.auth.identity import sight_of
 from nexus.errors import InvalidRequest, NotFound, Overloaded
 from nexus.server.base import BaseHandler
-from nexus.server.threads import Full
 from nexus.wire import Json, encode
 
 Read = TypeVar("Read")
 
 LONGEST_VALUE = 256
-BUSY = "too many usage queries at once; retry"
 DEFAULT_SINCE = "24h"
 
 
@@ -40,10 +38,7 @@ class UsageHandler(BaseHandler):
         only = (*self._sight(), *((name, value) for name, value in asked.items() if name in FILTERS))
         since = self._read("since", asked, DEFAULT_SINCE, lambda text: since_of(text, time.time()))
         question = self.question(asked, since, only)
-        try:
-            document = await self.server.aside.work(lambda: self._answer(question))
-        except Full:
-            raise Overloaded(BUSY, retry_after=1) from None
+        document = await self.server.report(lambda: self._answer(question))
         self.set_header("Cache-Control", "no-store")
         self.send(encode(document))
 

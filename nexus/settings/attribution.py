@@ -9,8 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from nexus.dataclasses import dataclass
-from nexus.headers.tags import is_tag
-from nexus.settings.budgets import lacks
+from nexus.headers.tags import TAG, is_tag
 from nexus.settings.types import Label, Location
 
 CLAIM = "claim:"
@@ -58,6 +57,18 @@ def source_problems(
                 yield at, "needs tokens; add [server.oauth]"
             elif lacking := lacks(source, tags, keys=keys, groups=groups):
                 yield at, lacking
+
+
+def lacks(per: str, tags: Collection[str], *, keys: bool, groups: bool) -> str | None:
+    """Why no caller can have a key, group or tag; None if callers can."""
+    match per:
+        case "group" if not groups:
+            return "needs groups, and none are defined; set server.keys.NAME.group, or client_identification.group_id"
+        case "key" if not keys:
+            return "needs gateway keys, and none are defined; nexus key new NAME makes one"
+        case _ if per.startswith(TAG) and (tag := per.removeprefix(TAG)) not in tags:
+            return f'names a tag that callers cannot set; add "{tag}" to usage.tags'
+    return None
 
 
 def claims_of(attributions: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field
 
 from nexus.headers.tags import TAG, is_tag
+from nexus.settings.attribution import lacks
 from nexus.settings.llm import LlmSettings
 from nexus.settings.patterns import matches
 from nexus.settings.price import Dollars
@@ -97,18 +98,6 @@ def budget_problems(
                 yield (*at, "models", place), f"is not a configured model{hint}"
         if lacking := lacks(budget.per, tags, keys=keys, groups=groups):
             yield (*at, "per"), lacking
-
-
-def lacks(per: str, tags: Collection[str], *, keys: bool, groups: bool) -> str | None:
-    """Why no caller can have a key, group or tag; None if callers can."""
-    match per:
-        case "group" if not groups:
-            return "needs groups, and none are defined; set server.keys.NAME.group, or client_identification.group_id"
-        case "key" if not keys:
-            return "needs gateway keys, and none are defined; nexus key new NAME makes one"
-        case _ if per.startswith(TAG) and (tag := per.removeprefix(TAG)) not in tags:
-            return f'names a tag that callers cannot set; add "{tag}" to usage.tags'
-    return None
 
 
 def _named(written: str, llm: LlmSettings) -> frozenset[str]:

@@ -81,7 +81,6 @@ def read_hashes(value: object) -> tuple[str, ...]:
 
 
 def read_secrets(value: object) -> tuple[SecretStr, ...]:
-    """One or several keys."""
     return _one_or_more(value.get_secret_value() if isinstance(value, SecretStr) else value, read_secret)
 
 

@@ -39,5 +39,4 @@ def leaves(
 
 
 def named_files(settings: BaseModel) -> Iterator[tuple[KeyPath, File]]:
-    """Each file with the path of the setting that names it."""
     yield from ((path, one) for path, one in leaves(settings) if isinstance(one, File))

@@ -102,7 +102,6 @@ def unknown_key(key: str, known: Collection[str]) -> str:
 
 
 def known_keys(table: type[Table], data: Any, path: KeyPath) -> tuple[str, ...]:
-    """The valid keys of the table at ``path``."""
     current: type[Table] | None = table.variant(data)
     annotation: Any = None
     for part in path:

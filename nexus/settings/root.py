@@ -147,13 +147,9 @@ def _has_groups(settings: Settings) -> bool:
 
 
 NO_GROUPS = "names a group, but callers have no groups; set server.client_identification.enabled and group_id"
-
-
 NO_GROUP_VALUES = (
     "names a group, but no groups are defined; list them in server.client_identification.validation.group_values"
 )
-
-
 UNKNOWN_GROUP = "is not among server.client_identification.validation.group_values; add it there or fix it here"
 
 

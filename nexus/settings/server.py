@@ -215,7 +215,6 @@ class ServerSettings(Table):
 
     @property
     def shows_dashboard(self) -> bool:
-        """Whether the dashboard is served."""
         return self.is_local if self.dashboard.enabled is None else self.dashboard.enabled
 
     @property

@@ -28,12 +28,10 @@ class Tagged(Table):
 
     @classmethod
     def is_kind(cls, name: str) -> bool:
-        """Whether ``name`` is one of ``kinds``."""
         return name in cls.kinds()
 
     @classmethod
     def of_kind(cls, kind: str) -> type[Table]:
-        """The class for one of ``kinds``."""
         return cls.variants()[kind]
 
     @classmethod

@@ -228,7 +228,6 @@ class TelemetrySettings(Table):
 
     @property
     def metrics_to(self) -> Otlp | None:
-        """The collector for metrics, or None."""
         return _enabled(self.metrics.enabled, self.metrics.exporters or self.exporters)
 
 

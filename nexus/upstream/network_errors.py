@@ -41,7 +41,10 @@ def failure_of(error: Exception, *, provider: str, host: str, phase: str, second
     elif any(map(_not_http, causes)):
         failure = ProtocolError(f"{provider}: the answer is not valid HTTP", provider=provider)
     else:
-        text, again = f"{provider}: {_phase_text(phase)} ({_class(causes, what)})", not _certificate(causes)
+        text, again = (
+            f"{provider}: {_phase_text(phase)} ({_class(causes, what)})",
+            not any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes),
+        )
         failure = Unreachable(text, provider=provider, retryable=again)
     return failure.at(phase, what, host)
 
@@ -92,10 +95,6 @@ def _phase_text(phase: str) -> str:
 def _timed_out(causes: list[BaseException]) -> bool:
     """Whether one of our own timeouts expired. The kernel's ETIMEDOUT is not one: it means a dead connection."""
     return any(isinstance(cause, TimeoutError) and cause.errno is None for cause in causes)
-
-
-def _certificate(causes: list[BaseException]) -> bool:
-    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes)
 
 
 def _not_http(cause: BaseException) -> bool:

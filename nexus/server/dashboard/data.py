@@ -33,7 +33,6 @@ from nexus.server.dashboard.figures import RouteState
 from nexus.server.dashboard.standing import Gauge, gauge_of, standings
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
-from nexus.server.threads import Full
 from nexus.telemetry.logs import redacted
 from nexus.wire import Json, encode
 
@@ -56,8 +55,8 @@ class DataHandler(BaseHandler):
         only = sight_of(self.identity, self.runtime.settings.usage.readers)
         look = Look(self.identity, self.caller, only, self.query().get("known", ""))
         try:
-            found = await self.server.aside.work(partial(document, self.server, self.runtime, look))
-        except (Full, Lost, Refused):
+            found = await self.server.report(partial(document, self.server, self.runtime, look))
+        except (Lost, Refused):
             raise Overloaded(BUSY, retry_after=1) from None
         self.set_header("Cache-Control", "no-store")
         self.send(encode(found))
@@ -68,7 +67,7 @@ def document(server: Server, runtime: Runtime, look: Look) -> dict[str, Json]:
     now, only = time.time(), look.only
     view = _view(server, only, now)
     routes = runtime.gateway.routes.seen_by(look.identity)
-    states = list(_states(routes, server.kept.router.cooldowns, now, tells_why=only is None))
+    states = [_state_of(route, server.kept.router.cooldowns, now, tells_why=only is None) for route in routes]
     days = _days(server, view, look, now)
     return {
         "now": now,
@@ -132,12 +131,7 @@ def _call(line: dict[str, Any]) -> dict[str, Json]:
     return {**line, "why": redacted(line["why"]), "cost_usd": None if cost is None else cost / NANO}
 
 
-def _states(routes: Routes, cooldowns: Cooldowns, now: float, *, tells_why: bool) -> Iterator[RouteState]:
-    for route in routes:
-        yield _route_state(route, cooldowns, now, tells_why=tells_why)
-
-
-def _route_state(route: Route, cooldowns: Cooldowns, now: float, *, tells_why: bool) -> RouteState:
+def _state_of(route: Route, cooldowns: Cooldowns, now: float, *, tells_why: bool) -> RouteState:
     """Returns a route's state: "cooldown" if all of its accounts are in cooldown, until the first one is back."""
     name, kind, moment = route.name, route.provider.settings.type, cooldowns.clock()
     places = [Candidate(route, account).scopes for account in route.provider.accounts]

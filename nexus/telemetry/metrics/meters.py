@@ -97,7 +97,6 @@ class Meters:
             self.started()
 
     def cooldown(self, scope: Scope) -> None:
-        """A cooldown began."""
         provider, alias, account = scope
         of = "key" if account else "model" if alias else "provider"
         self.count(catalog.COOLDOWNS, f"{provider}/{alias}" if alias else provider, of)

@@ -159,7 +159,6 @@ def error_type(error: NexusError | None) -> str | None:
 
 
 def known(attributes: Mapping[str, Value | None]) -> dict[str, Value]:
-    """The attributes that have a value."""
     return {name: value for name, value in attributes.items() if value is not None and value != ""}
 
 
