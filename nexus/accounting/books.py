@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from nexus.accounting.database import Database
-from nexus.accounting.ledger import MOST_IN_MEMORY, Kept, Ledger
+from nexus.accounting.ledger import MOST_IN_MEMORY, Ledger, Retention
 from nexus.accounting.record import CallRecord
 from nexus.accounting.state import open_store
 from nexus.errors import NotFound, Overloaded
@@ -35,8 +35,8 @@ class Books:
     def __init__(self, store: str) -> None:
         """Opens the store. Raises NoDriver."""
         database = open_store(store)
-        kept = Kept(most=MOST_IN_MEMORY if store == MEMORY else None)
-        self.ledger = Ledger(database, kept) if database is not None else None
+        retention = Retention(most=MOST_IN_MEMORY if store == MEMORY else None)
+        self.ledger = Ledger(database, retention) if database is not None else None
         # A store in memory exists only in its one connection.
         self._reader: Database | None = database if store == MEMORY else open_store(store, PATIENCE)
         self.held: Database | None = database if store == MEMORY else open_store(store, PATIENCE)

@@ -50,8 +50,8 @@ MOST_IN_MEMORY = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """Retention in days; ``most`` is the maximum number of attempt rows, beyond which the oldest are deleted, None
+class Retention:
+    """In days; ``most`` is the maximum number of attempt rows, beyond which the oldest are deleted, None
     without a bound."""
 
     attempts: int = 35
@@ -62,9 +62,11 @@ class Kept:
 class Ledger:
     """Writes records in the background. Thread-safe. ``close`` writes what is left."""
 
-    def __init__(self, database: Database, kept: Kept | None = None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, database: Database, retention: Retention | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
         self.database = database
-        self._kept = kept or Kept()
+        self._retention = retention or Retention()
         self._clock = clock
         self._changed = threading.Condition()
         self._waiting: deque[CallRecord | tuple[Item, ...]] = deque()
@@ -179,7 +181,7 @@ class Ledger:
             self._write_rows([items_of(call) for call in batch])
         else:
             self.database.look()
-        many = self._kept.most is not None and self._since_tidied > self._kept.most
+        many = self._retention.most is not None and self._since_tidied > self._retention.most
         if many or self._clock() - self._tidied >= RETENTION_EVERY:
             self._tidied, self._since_tidied = self._clock(), 0
             self.forget()
@@ -202,8 +204,8 @@ class Ledger:
 
     def forget(self) -> None:
         """Deletes old rows in small steps, so that writers in other processes get their turn."""
-        now, kept = self._clock(), self._kept
-        oldest, attempts = now - kept.days * DAY, now - kept.attempts * DAY
+        now, retention = self._clock(), self._retention
+        oldest, attempts = now - retention.days * DAY, now - retention.attempts * DAY
         old: tuple[tuple[str, Value], ...] = (
             (FORGET_ATTEMPTS, attempts),
             (FORGET_DAYS, day_of(oldest)),
@@ -216,6 +218,6 @@ class Ledger:
                     gone = transaction.run(statement, (value,))
                 if gone < STEP:
                     break
-        if kept.most is not None:
+        if retention.most is not None:
             with self.database.transaction() as transaction:
-                transaction.run(FORGET_BEYOND, (kept.most,))
+                transaction.run(FORGET_BEYOND, (retention.most,))

@@ -34,7 +34,7 @@ _ADD = "activity.add"
 _VIEW = "activity.view"
 
 
-class Kept(Protocol):
+class AnyActivity(Protocol):
     """An Activity, or a proxy of one."""
 
     def add(self, calls: Sequence[Finished]) -> None: ...
@@ -66,7 +66,7 @@ class Recorder:
     another thread.
     """
 
-    def __init__(self, activity: Kept, later: Callable[[], None]) -> None:
+    def __init__(self, activity: AnyActivity, later: Callable[[], None]) -> None:
         self._activity = activity
         self._later = later
         self._waiting: deque[CallRecord] = deque(maxlen=ROOM)

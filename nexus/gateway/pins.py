@@ -16,11 +16,11 @@ from nexus.relay.candidate import Candidate, Plan
 from nexus.relay.exchange import CallState
 from nexus.relay.lanes import passes
 
-Refused = Mapping[str, NexusError]
+Excluded = Mapping[str, NexusError]
 """By the name of a place, why it must not be asked."""
 
 
-def pin(state: CallState, plan: Plan, ids: VendorIds | None) -> Refused:
+def pin(state: CallState, plan: Plan, ids: VendorIds | None) -> Excluded:
     """The places that the call must not go to. Raises NotFound if the call names what belongs to another caller."""
     candidates = plan.left
     passing = [one for one in candidates if passes(state.call, one.route)]
@@ -44,7 +44,7 @@ def _check(state: CallState, candidate: Candidate, ids: VendorIds) -> None:
 
 def _elsewhere(
     state: CallState, candidates: Sequence[Candidate], passing: Sequence[Candidate], ids: VendorIds
-) -> Refused:
+) -> Excluded:
     """``pin`` for candidates in several accounts."""
     call, dialect = state.call, DIALECTS[state.call.dialect]
     if uploaded := dialect.uploaded_ids(call.document):
@@ -75,5 +75,5 @@ def _unknown(field: str, id: str) -> NexusError:
     return InvalidRequest.about(field, f"no account of this model is known to have created {id[:100]} for you")
 
 
-def _all(candidates: Sequence[Candidate], error: NexusError) -> Refused:
+def _all(candidates: Sequence[Candidate], error: NexusError) -> Excluded:
     return {one.name: error for one in candidates}

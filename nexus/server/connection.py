@@ -77,7 +77,7 @@ class OnceDelegate(HTTPMessageDelegate):
 
 
 class Connection(AnsweringConnection):
-    """``owner`` answers a request's errors; until it is set, the Owner that ``stranger`` returns does."""
+    """``owner`` answers a request's errors; until it is set, ``refuse_early`` does."""
 
     def __init__(
         self,
@@ -86,14 +86,14 @@ class Connection(AnsweringConnection):
         context: object,
         clocks: Clocks,
         lifecycle: Lifecycle,
-        stranger: Callable[[Connection], Owner],
+        refuse_early: Callable[[Connection, ClientError], None],
     ) -> None:
         super().__init__(stream, params, context, lifecycle)
         # The handler that collects the body enforces its limit.
         self._max_body_size = 1 << 62
         self.owner: Owner | None = None
         self._largest_body = clocks.largest_body
-        self._stranger = stranger
+        self._refuse_early = refuse_early
         self._clock = PhaseClock(stream, clocks, self._late)
         self._began = stream.loop.time()
         self._early = b""
@@ -290,4 +290,7 @@ class Connection(AnsweringConnection):
 
     def refuse(self, error: ClientError) -> None:
         """Answers the current request with the error."""
-        (self.owner or self._stranger(self)).refuse(error)
+        if self.owner is not None:
+            self.owner.refuse(error)
+        else:
+            self._refuse_early(self, error)

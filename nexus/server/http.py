@@ -27,10 +27,9 @@ from tornado.iostream import IOStream
 from tornado.netutil import ssl_wrap_socket
 from tornado.routing import Router
 
-from nexus.accounting.record import CallRecord, Consumer
+from nexus.accounting.record import CallRecord
 from nexus.errors import ClientError
 from nexus.headers import own
-from nexus.protocols.dialect import Dialect
 from nexus.server.accepting import PausingServer
 from nexus.server.app import App
 from nexus.server.clocks import Clocks
@@ -96,11 +95,39 @@ class HttpServer(PausingServer):
 
     def _connection(self, stream: ClientStream, params: HTTP1ConnectionParameters, context: object) -> Connection:
         """Returns a Connection for one request, with the current configuration's timeouts."""
-        return Connection(stream, params, context, self._clocks(), self._lifecycle, self._stranger)
+        return Connection(stream, params, context, self._clocks(), self._lifecycle, self._refuse_early)
 
-    def _stranger(self, connection: Connection) -> Stranger:
-        app = self._current.app
-        return Stranger(connection, dialect_at(app.runtime.settings, connection.target, {}), app.server.finished)
+    def _refuse_early(self, connection: Connection, error: ClientError) -> None:
+        """Rejects a request that fails before it has a handler."""
+        app, id = self._current.app, new_id()
+        dialect = dialect_at(app.runtime.settings, connection.target, {})
+        body = dialect.write_error(error, id)
+        headers = {
+            "Server": "nexus",
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            written(dialect.id_header): id,
+            written(own.REQUEST_ID): id,
+            written(own.ERROR): error.kind,
+        }
+        connection.write_headers(
+            ResponseStartLine("", error.status, http.HTTPStatus(error.status).phrase), headers, body
+        )
+        connection.finish()
+        record = CallRecord(
+            id=id,
+            at=time.time() - connection.age,
+            caller=str(connection.context),
+            identity=None,
+            protocol=dialect.name,
+            status=error.status,
+            error=error,
+            total=connection.age,
+            method=connection.method,
+            path=connection.target,
+            read=0,
+        )
+        app.server.finished(record)
 
 
 class ServerConnection(HTTP1ServerConnection):
@@ -142,43 +169,3 @@ class ServerConnection(HTTP1ServerConnection):
         finally:
             self._current = None
             delegate.on_close(self)
-
-
-class Stranger:
-    """Rejects a request that fails before it has a handler."""
-
-    def __init__(self, connection: Connection, dialect: Dialect, finished: Consumer) -> None:
-        self._connection = connection
-        self._finished = finished
-        self._dialect = dialect
-        self._id = new_id()
-
-    def refuse(self, error: ClientError) -> None:
-        connection = self._connection
-        body = self._dialect.write_error(error, self._id)
-        headers = {
-            "Server": "nexus",
-            "Content-Type": "application/json",
-            "Content-Length": str(len(body)),
-            written(self._dialect.id_header): self._id,
-            written(own.REQUEST_ID): self._id,
-            written(own.ERROR): error.kind,
-        }
-        connection.write_headers(
-            ResponseStartLine("", error.status, http.HTTPStatus(error.status).phrase), headers, body
-        )
-        connection.finish()
-        record = CallRecord(
-            id=self._id,
-            at=time.time() - connection.age,
-            caller=str(connection.context),
-            identity=None,
-            protocol=self._dialect.name,
-            status=error.status,
-            error=error,
-            total=connection.age,
-            method=connection.method,
-            path=connection.target,
-            read=0,
-        )
-        self._finished(record)

@@ -83,7 +83,7 @@ def stores_of(own: ServerSettings, member: Member | None = None) -> tuple[Store,
     bounds = {name: bounds_of(own.response_store, name) for name in (ANSWERS, IDS)}
     if isinstance(storage, RedisStorage):
         from nexus.limits.store_redis import RedisStore
-        from nexus.response_store.shared import SharedStore as RedisAnswers
+        from nexus.response_store.redis_store import RedisStore as RedisAnswers
 
         return RedisStore(storage), {name: RedisAnswers(storage, bound, name=name) for name, bound in bounds.items()}
     if member is None:

@@ -13,8 +13,8 @@ import pytest
 from nexus.errors import Overloaded
 from nexus.response_store import remote
 from nexus.response_store.local import LocalStore
+from nexus.response_store.redis_store import RedisStore
 from nexus.response_store.script import OVERHEAD
-from nexus.response_store.shared import SharedStore
 from nexus.response_store.store import Bounds, Owner, Store
 from nexus.settings.limits import RedisStorage
 from tests.limits import redis_server
@@ -64,10 +64,10 @@ def kit(request: pytest.FixtureRequest) -> Iterator[Kit]:
         return
     server: redis_server.RedisServer = request.getfixturevalue("redis")
     server.client().flushall()
-    made: list[SharedStore] = []
+    made: list[RedisStore] = []
 
     def make(bounds: Bounds, clock: Clock) -> Store:
-        made.append(SharedStore(RedisStorage(type="redis", url=server.url), bounds, clock=clock.milliseconds))
+        made.append(RedisStore(RedisStorage(type="redis", url=server.url), bounds, clock=clock.milliseconds))
         return made[-1]
 
     yield Kit(make)
@@ -178,7 +178,7 @@ def test_threads_do_not_disturb_one_another() -> None:
 def test_two_processes_share_what_is_in_redis(redis: redis_server.RedisServer) -> None:
     redis.client().flushall()
     storage, bounds = RedisStorage(type="redis", url=redis.url), Bounds(10_000, 10_000, 60)
-    one, other = SharedStore(storage, bounds), SharedStore(storage, bounds)
+    one, other = RedisStore(storage, bounds), RedisStore(storage, bounds)
     one.keep("a", "p", b"one")
     assert other.find(["a"]) == {"a": b"one"} and other.forget("a") and one.find(["a"]) == {}
     one.keep("a", "p", b"one")
@@ -191,7 +191,7 @@ def test_two_processes_share_what_is_in_redis(redis: redis_server.RedisServer) -
 def test_a_lost_redis_keeps_nothing_and_says_so_to_who_looks(tmp_path: Path) -> None:
     redis_server.require()
     server = redis_server.RedisServer(tmp_path)
-    store = SharedStore(RedisStorage(type="redis", url=server.url), Bounds(10_000, 10_000, 60))
+    store = RedisStore(RedisStorage(type="redis", url=server.url), Bounds(10_000, 10_000, 60))
     store.keep("a", "p", b"one")
     server.kill()
     store.keep("b", "p", b"two")
@@ -204,7 +204,7 @@ def test_redis_that_forgot_half_of_it_is_put_right(redis: redis_server.RedisServ
     clock = Clock()
     for part in ("order", "sizes", "sums", "of:p"):
         redis.client().flushall()
-        store = SharedStore(RedisStorage(type="redis", url=redis.url), Bounds(3000, 2000, 60), clock=clock.milliseconds)
+        store = RedisStore(RedisStorage(type="redis", url=redis.url), Bounds(3000, 2000, 60), clock=clock.milliseconds)
         store.keep("a", "p", b"x" * SIZE)
         redis.client().delete(f"nexus:{{answers}}:{part}")
         for name in ("b", "c", "d"):

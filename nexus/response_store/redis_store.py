@@ -20,7 +20,7 @@ from nexus.settings.limits import RedisStorage
 log = logging.getLogger("nexus.response_store")
 
 
-class SharedStore:
+class RedisStore:
     def __init__(
         self,
         settings: RedisStorage,
