@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from nexus import wire
 from nexus.auth.device import SOON, IdentityProvider, Issued, LoginFailed, Prompt
@@ -26,7 +27,7 @@ from nexus.settings import Settings, SettingsError
 from nexus.settings.oauth import LoginSettings, read_issuer
 from nexus.settings.registry import NoProviders
 from nexus.settings.usage import state_folder
-from nexus.wire import mapping, text
+from nexus.wire import text
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +85,13 @@ def log_in(how: Login, environ: Mapping[str, str], *, anew: bool = False) -> int
         return 1
     provider = IdentityProvider(how.issuer, how.client, hosts=how.hosts, ca_file=how.ca_file)
     try:
-        with contextlib.closing(provider), _kept(folder, how) as kept:
-            issued = None if anew else _still_good(provider, kept.read())
+        with contextlib.closing(provider), _locked(folder, how) as file:
+            issued = None if anew else _still_good(provider, _stored(file))
             if issued is None:
                 if not (anew or sys.stderr.isatty()):
                     raise LoginFailed("not logged in; run nexus login in a terminal")
                 issued = provider.login(_show)
-            kept.write(issued)
+            _store(file, issued)
     except LoginFailed as error:
         sys.stderr.write(f"nexus login: {error}\n")
         return 1
@@ -122,35 +123,27 @@ def _show(prompt: Prompt) -> None:
     sys.stderr.flush()
 
 
-class _Kept:
-    """The stored login of one issuer and client, in a locked file."""
+def _stored(file: BinaryIO) -> Issued | None:
+    login = wire.decode_object(file.read(1 << 20))
+    token, expires = text(login.get("token")), login.get("expires")
+    if not token or not isinstance(expires, int | float):
+        return None
+    return Issued(token, float(expires), text(login.get("refresh")))
 
-    def __init__(self, handle: int) -> None:
-        self._handle = handle
 
-    def read(self) -> Issued | None:
-        os.lseek(self._handle, 0, os.SEEK_SET)
-        login = mapping(wire.decode_object(os.read(self._handle, 1 << 20)))
-        token, expires = text(login.get("token")), login.get("expires")
-        if not token or not isinstance(expires, int | float):
-            return None
-        return Issued(token, float(expires), text(login.get("refresh")))
-
-    def write(self, issued: Issued) -> None:
-        document = {"token": issued.token, "expires": issued.expires, "refresh": issued.refresh}
-        os.lseek(self._handle, 0, os.SEEK_SET)
-        os.ftruncate(self._handle, 0)
-        os.write(self._handle, json.dumps(document).encode())
+def _store(file: BinaryIO, issued: Issued) -> None:
+    file.seek(0)
+    file.truncate()
+    file.write(json.dumps({"token": issued.token, "expires": issued.expires, "refresh": issued.refresh}).encode())
 
 
 @contextlib.contextmanager
-def _kept(folder: Path, how: Login) -> Iterator[_Kept]:
+def _locked(folder: Path, how: Login) -> Iterator[BinaryIO]:
+    """The file with the stored login of one issuer and client."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = hashlib.sha256(f"{how.issuer}\n{how.client.client_id}\n{how.client.audience}".encode()).hexdigest()[:12]
     handle = os.open(folder / f"login-{name}.json", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    try:
+    with open(handle, "r+b") as file:
         os.fchmod(handle, 0o600)
         fcntl.flock(handle, fcntl.LOCK_EX)
-        yield _Kept(handle)
-    finally:
-        os.close(handle)
+        yield file
