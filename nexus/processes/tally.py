@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from nexus.processes.cells import Cells
+from nexus.processes.cells import cells_of
 
 SLOTS = 512
 """Slots for names. Names unknown at the start are hashed into the remaining slots, so some may share one."""
@@ -18,7 +18,7 @@ SLOTS = 512
 class Tally:
     """The counts of process ``index`` of ``processes``; ``slots`` are those of the names known at the start."""
 
-    def __init__(self, cells: Cells, processes: int, index: int, slots: Mapping[str, int]) -> None:
+    def __init__(self, cells: memoryview[int], processes: int, index: int, slots: Mapping[str, int]) -> None:
         self._cells = cells
         self._processes = processes
         self._index = index
@@ -53,5 +53,5 @@ class Tally:
 
 def tallies(processes: int, names: Iterable[str]) -> list[Tally]:
     """Returns one Tally per process; each of ``names``, up to half of the slots, gets its own slot."""
-    cells, slots = Cells(processes * SLOTS), dict(zip(names, range(SLOTS // 2), strict=False))
+    cells, slots = cells_of(processes * SLOTS), dict(zip(names, range(SLOTS // 2), strict=False))
     return [Tally(cells, processes, index, slots) for index in range(processes)]

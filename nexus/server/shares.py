@@ -5,7 +5,7 @@ A process writes only its own number. Processes that do not listen or are dead a
 
 from __future__ import annotations
 
-from nexus.processes.cells import Cells
+from nexus.processes.cells import cells_of
 
 _ABSENT = -1
 
@@ -13,7 +13,7 @@ _ABSENT = -1
 class Share:
     """One process's number, with read access to all others. The last cell says whether all processes are stopping."""
 
-    def __init__(self, cells: Cells, index: int) -> None:
+    def __init__(self, cells: memoryview[int], index: int) -> None:
         self._cells = cells
         self._index = index
 
@@ -24,7 +24,7 @@ class Share:
     @property
     def counts(self) -> list[int]:
         """The connections of each process that listens."""
-        return [number for number in self._cells.copy()[:-1] if number != _ABSENT]
+        return [number for number in self._cells[:-1] if number != _ABSENT]
 
     @property
     def is_ahead(self) -> bool:
@@ -38,16 +38,16 @@ class Share:
     @property
     def is_stopping(self) -> bool:
         """Whether all processes are stopping, not only this one."""
-        return bool(self._cells[len(self._cells) - 1])
+        return bool(self._cells[-1])
 
     def stop(self) -> None:
         """Announces that all processes are stopping."""
-        self._cells[len(self._cells) - 1] = 1
+        self._cells[-1] = 1
 
 
 def shares(count: int) -> list[Share]:
     """Returns one Share per process, none of them listening yet."""
-    cells = Cells(count + 1)
+    cells = cells_of(count + 1)
     made = [Share(cells, index) for index in range(count)]
     for share in made:
         share.write(None)

@@ -12,7 +12,7 @@ from functools import partial
 import pytest
 
 from nexus.errors import Overloaded
-from nexus.processes.cells import Cells
+from nexus.processes.cells import cells_of
 from nexus.processes.frames import BadFrame, Frames, pack
 from nexus.processes.hub import Function
 from nexus.processes.link import Link, Lost, Refused, pairs
@@ -186,11 +186,11 @@ def test_without_descriptors_for_all_connections_none_stays_open(monkeypatch: py
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_cells_are_seen_by_a_fork() -> None:
-    cells = Cells(3)
-    assert cells.copy() == [0, 0, 0]
+    cells = cells_of(3)
+    assert cells.tolist() == [0, 0, 0]
     child = os.fork()
     if child == 0:
         cells[1] = -7
         os._exit(0)
     os.waitpid(child, 0)
-    assert cells.copy() == [0, -7, 0]
+    assert cells.tolist() == [0, -7, 0]
