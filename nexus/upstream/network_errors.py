@@ -41,10 +41,8 @@ def failure_of(error: Exception, *, provider: str, host: str, phase: str, second
     elif any(map(_not_http, causes)):
         failure = ProtocolError(f"{provider}: the answer is not valid HTTP", provider=provider)
     else:
-        text, again = (
-            f"{provider}: {_phase_text(phase)} ({_class(causes, what)})",
-            not any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes),
-        )
+        text = f"{provider}: {_FAILED.get(phase, _NO_ANSWER)} ({_class(causes, what)})"
+        again = not any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes)
         failure = Unreachable(text, provider=provider, retryable=again)
     return failure.at(phase, what, host)
 
@@ -80,16 +78,12 @@ def _timeout(provider: str, phase: str, seconds: float) -> UpstreamTimeout:
 _NAMES = {"dns": "name lookup", "connect": "TCP", "proxy": "proxy", "tls": "TLS handshake"}
 
 
-def _phase_text(phase: str) -> str:
-    match phase:
-        case "body":
-            return "the connection was lost"
-        case "tls":
-            return "the TLS handshake failed"
-        case "proxy":
-            return "the proxy refused the connection"
-        case _:
-            return "the connection failed before the answer started"
+_FAILED = {
+    "body": "the connection was lost",
+    "tls": "the TLS handshake failed",
+    "proxy": "the proxy refused the connection",
+}
+_NO_ANSWER = "the connection failed before the answer started"
 
 
 def _timed_out(causes: list[BaseException]) -> bool:
