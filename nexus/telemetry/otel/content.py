@@ -7,9 +7,10 @@ as plain text. Source: gen-ai-input-messages.json and gen-ai-output-messages.jso
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
-from nexus.conversation.events import Event, PartDelta, PartStart, ResponseEnd
+from nexus.conversation.events import Event, ResponseEnd, ResponseStart
+from nexus.conversation.fold import fold
 from nexus.conversation.parts import (
     NOTHING_ASKED,
     Audio,
@@ -21,11 +22,12 @@ from nexus.conversation.parts import (
     Reasoning,
     Refusal,
     Request,
+    Response,
+    Stop,
     Text,
     ToolCall,
     ToolResult,
 )
-from nexus.dataclasses import replace
 from nexus.errors import NexusError
 from nexus.headers.tracing import Content
 from nexus.protocols import loader
@@ -78,43 +80,20 @@ def _answer(protocol: str, body: bytes, request: Request) -> list[Told]:
 def _read(protocol: str, body: bytes, request: Request) -> tuple[list[Part], str]:
     vendor, origin = loader.vendor(protocol), AnswerOrigin(request, "", "", lambda: "")
     if body.lstrip().startswith(b"{"):
-        response = vendor.read_response(mapping(decode(body)), origin).response
-        return list(response.parts), response.stop.raw or response.stop.reason
-    reader, events = vendor.stream_reader(origin), list[Event]()
+        return _told(vendor.read_response(mapping(decode(body)), origin).response)
+    # A stream that was truncated has no end, and may have lost its start.
+    reader, events = vendor.stream_reader(origin), list[Event]([ResponseStart("", "")])
     if body.lstrip().startswith(b"["):
         events += reader.feed(None, body.decode())
     for frame in FrameDecoder().feed(body):
         events += reader.feed(frame.event, frame.data) if frame.data else ()
-    return _gathered(events)
+    if any(isinstance(event, ResponseEnd) for event in events):
+        return _told(fold(events))
+    return list(fold([*events, ResponseEnd(Stop("end"))]).parts), ""
 
 
-def _gathered(events: Iterable[Event]) -> tuple[list[Part], str]:
-    """The parts of a stream as far as it was read, complete or not."""
-    parts: list[Part] = []
-    words: list[str] = []
-    reason = ""
-    for event in events:
-        match event:
-            case PartStart(part=part):
-                parts.append(part)
-                words.append("")
-            case PartDelta(index=index, text=text):
-                words[index] += text
-            case ResponseEnd(stop=stop):
-                reason = stop.raw or stop.reason
-            case _:
-                pass
-    return [_extended(part, more) for part, more in zip(parts, words, strict=True)], reason
-
-
-def _extended(part: Part, more: str) -> Part:
-    match part:
-        case ToolCall():
-            return replace(part, arguments=part.arguments + more)
-        case Text() | Reasoning() | Refusal():
-            return replace(part, text=part.text + more)
-        case _:
-            return part
+def _told(response: Response) -> tuple[list[Part], str]:
+    return list(response.parts), response.stop.raw or response.stop.reason
 
 
 def _message(message: Message) -> Told:
