@@ -20,7 +20,7 @@ from nexus.errors import ClientError, NexusError, PermissionDenied
 from nexus.gateway.budgets import Budgets
 from nexus.late import pattern
 from nexus.limits.admission import Limits
-from nexus.limits.calls import CallLimits, network_of
+from nexus.limits.calls import CallLimits, caller_account
 from nexus.limits.demands import Ask, Spending, output_asked
 from nexus.limits.quota import Demand
 from nexus.limits.rules import LimitKey
@@ -182,13 +182,11 @@ def account_of(call: Call, provider: Provider) -> str:
     name or the token's subject, else a hash of the vendor key that the caller sends and the provider forwards, else the
     address. The kinds are kept distinct, so that a name of one kind never matches one of another.
     """
-    account = call.identity.account
-    if account is not None:
+    if (account := call.identity.account) is not None:
         return account
-    own = provider.own_key(call.own_headers, call.dialect)
-    if own is not None:
+    if (own := provider.own_key(call.own_headers, call.dialect)) is not None:
         return joined("vendor-key", hashlib.sha256(own.get_secret_value().encode()).hexdigest())
-    return joined("address", network_of(call.caller))
+    return caller_account(call.identity, call.caller)
 
 
 def expected(state: CallState) -> Estimate:

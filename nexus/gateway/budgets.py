@@ -20,7 +20,7 @@ from nexus.conversation.usage import Usage
 from nexus.errors import InvalidRequest, Overloaded, PermissionDenied
 from nexus.headers.own import TAGS
 from nexus.limits.accounts import Account, usd
-from nexus.limits.calls import network_of
+from nexus.limits.calls import caller_account
 from nexus.limits.demands import Spending
 from nexus.limits.quota import Demand, Quota, Refused, Store
 from nexus.limits.reservation import Reservation
@@ -158,7 +158,7 @@ def _whose(identity: Identity, address: str, budget: Budget) -> str:
         return identity.group or ""
     if budget.per == "key" and identity.key is not None:
         return joined("key", identity.key)
-    return identity.account or joined("address", network_of(address))
+    return caller_account(identity, address)
 
 
 def _nothing(usage: Usage) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 
+from nexus.auth.identity import Identity, joined
 from nexus.limits.admission import Limits, tell_decision
 from nexus.limits.quota import Demand, Loop, Quota, Refused
 from nexus.limits.refusal import LimitExceeded
@@ -42,15 +43,17 @@ class CallLimits:
         # Decided together, keys must lie in one slot of a cluster; keys of addresses alone may spread over all slots.
         tag = "all" if overall is not None else network
         demands = []
-        if overall is not None:
-            interval = microseconds(overall.interval)
-            key = calls_key(tag, "*", interval)
-            demands.append(Demand(Quota(key, "requests", overall.limit, interval, "all callers together"), 1))
-        if per_ip is not None:
-            interval = microseconds(per_ip.interval)
-            key = calls_key(tag, network, interval)
-            demands.append(Demand(Quota(key, "requests", per_ip.limit, interval, "each address"), 1))
+        for rate, whose, rule in (overall, "*", "all callers together"), (per_ip, network, "each address"):
+            if rate is not None:
+                interval = microseconds(rate.interval)
+                quota = Quota(calls_key(tag, whose, interval), "requests", rate.limit, interval, rule)
+                demands.append(Demand(quota, 1))
         return demands
+
+
+def caller_account(identity: Identity, address: str) -> str:
+    """What a caller's limits and budgets are kept for: its account, or its address if it has none."""
+    return identity.account or joined("address", network_of(address))
 
 
 @functools.lru_cache(1024)

@@ -11,13 +11,13 @@ from itertools import islice
 from typing import Literal
 from urllib.parse import unquote
 
-from nexus.auth.identity import Identity, joined
+from nexus.auth.identity import Identity
 from nexus.dataclasses import dataclass
 from nexus.errors import Overloaded
 from nexus.gateway.routing import Routes
 from nexus.headers.tags import TAG
 from nexus.limits.accounts import Account
-from nexus.limits.calls import network_of
+from nexus.limits.calls import caller_account
 from nexus.limits.quota import SECOND, Demand, Quota, Refused, Standing, Store
 from nexus.limits.refusal import in_words
 from nexus.limits.rules import LimitKey, plan_of, quotas_of
@@ -59,7 +59,7 @@ def standings(
 
 
 def _quotas(routes: Routes, identity: Identity, address: str) -> Iterable[Quota]:
-    client = identity.account or joined("address", network_of(address))
+    client = caller_account(identity, address)
     quotas: dict[str, Quota] = {}
     for quota in _all(routes, identity, client):
         quotas.setdefault(quota.key, quota)
