@@ -1,1 +1,1 @@
-"""The server end to end: real sockets on both sides."""
+"""End-to-end tests of the server, with real sockets on both sides."""

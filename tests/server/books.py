@@ -1,4 +1,4 @@
-"""Hundreds of scripted calls of every kind through one gateway, in front of a fake of each vendor's lane."""
+"""Sends hundreds of scripted calls of every kind through one gateway, in front of a fake of each vendor's lane."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ endpoints = ["embeddings", "completions", "images/generations", "moderations", "
 
 @dataclass
 class World:
-    """``replies`` are those of calls, by their ids; ``sent`` counts all requests that may be calls."""
+    """``replies`` maps call ids to replies; ``sent`` counts all requests that may be calls."""
 
     nexus: Nexus
     fakes: dict[str, FakeUpstream]
@@ -91,7 +91,7 @@ class World:
         return reply
 
     def leave(self, path: str, body: dict[str, Any], fake: FakeUpstream) -> None:
-        """Asks and goes, once the vendor has the request, and where it is a stream something of the answer was read."""
+        """Sends a request and disconnects once the vendor has it and, for a stream, part of the answer was read."""
         self.sent += 1
         raw, seen = json.dumps(body).encode(), len(fake.requests)
         with socket.create_connection(("127.0.0.1", self.nexus.port)) as client:
@@ -102,7 +102,7 @@ class World:
                 assert client.recv(100)
 
     def used(self, lane: Lane) -> dict[str, Any]:
-        """What a vendor is to say that an answer used."""
+        """The usage that the vendor reports for an answer."""
         is_gemini, output = "gemini" in lane.model, self.random.randint(1, 900)
         reasons = is_gemini or lane.vendor == "openai"
         return {
@@ -124,7 +124,7 @@ def body_of(client: str, model: str, stream: bool) -> tuple[str, dict[str, Any]]
 
 
 def scripted(*ends: dict[str, Any]) -> Kind:
-    """Attempts that end so, one after the other, then one that goes well."""
+    """Attempts that end as given, one after the other, then one that succeeds."""
 
     def call(world: World, name: str, client: str, stream: bool) -> None:
         lane, fake = ALL_LANES[name], world.fakes[name]

@@ -1,4 +1,4 @@
-"""Nexus as several processes, looked at from outside: which of them live, what they hold, and how they end."""
+"""Nexus as several processes, observed from outside: which are alive, which descriptors they hold, and how they end."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Fleet(Process):
         self._count = count
 
     def await_workers(self) -> list[int]:
-        """The process ids of all workers that live, once there are as many as there should be."""
+        """The process ids of all live workers, once there are as many as configured."""
         wait_until(lambda: len(self.workers) == self._count)
         return self.workers
 
     @property
     def started(self) -> list[int]:
-        """Those that have served, in this order."""
+        """The processes that have started serving, in order."""
         return [int(pid) for pid in _SERVES.findall(self.output)]
 
     @property
@@ -46,7 +46,7 @@ class Fleet(Process):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
     def ask(self, path: str) -> int:
-        """The status of a GET on a connection of its own."""
+        """The status of a GET on a new connection."""
         connection = self.connect()
         try:
             connection.request("GET", path)
@@ -55,7 +55,7 @@ class Fleet(Process):
             connection.close()
 
     def get(self, path: str) -> bytes:
-        """The body of an answer on a connection of its own."""
+        """The body of a GET's answer on a new connection."""
         connection = self.connect()
         try:
             connection.request("GET", path)
@@ -64,7 +64,7 @@ class Fleet(Process):
             connection.close()
 
     def send(self, path: str, body: Any) -> tuple[int, bytes]:
-        """A POST on a connection of its own."""
+        """A POST on a new connection."""
         connection = self.connect()
         try:
             connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
@@ -75,7 +75,7 @@ class Fleet(Process):
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that nobody has reaped yet does not."""
+    """Whether a process runs; a zombie does not."""
     with suppress(OSError):
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     return False
@@ -88,7 +88,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def descriptors(pid: int, kind: str = "") -> int:
-    """Those that are open; ``kind`` is what the system's name for them begins with."""
+    """The open file descriptors; ``kind`` is the prefix of the system's name for them."""
     count = 0
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(OSError):
@@ -98,7 +98,7 @@ def descriptors(pid: int, kind: str = "") -> int:
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Any]:
-    """Starts some workers for a configuration text."""
+    """Starts workers with the given configuration text."""
     with ExitStack() as stack:
 
         def run(config: str, count: int = 2, *arguments: str) -> Fleet:

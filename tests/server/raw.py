@@ -1,4 +1,4 @@
-"""A client made of one socket, for requests that no HTTP library sends."""
+"""A client on a raw socket, for requests that HTTP libraries do not send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who accepts a connection where several processes listen: whoever has fewest; nobody waits for one that is dead."""
+"""How processes share new connections: the one with the fewest accepts, and a dead process blocks nobody."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nexus.server.shares import shares
 from nexus.settings import ListenAddress
 
 
-def test_counts_of_those_that_listen() -> None:
+def test_counts_only_include_listening_processes() -> None:
     first, second, _ = shares(3)
     assert (first.counts, first.is_anybody_serving) == ([], False)
     first.write(2)
@@ -30,7 +30,7 @@ def test_counts_of_those_that_listen() -> None:
 
 
 class Listening:
-    """Servers on one socket, as processes would be, on one loop."""
+    """Servers that share one socket, like worker processes, on one loop."""
 
     def __init__(self, count: int) -> None:
         self.shares = shares(count)
@@ -44,7 +44,7 @@ class Listening:
         self.clients: list[socket.socket] = []
 
     async def connect(self) -> None:
-        """One more client; returns when somebody has accepted it."""
+        """Opens one more connection; returns when a server has accepted it."""
         before = sum(self.shares[0].counts)
         client = socket.socket()
         client.setblocking(False)
@@ -83,10 +83,10 @@ def test_connections_are_shared_evenly() -> None:
     assert run(4, 16) == [4, 4, 4, 4]
 
 
-def test_who_listens_no_more_counts_for_nothing() -> None:
+def test_a_process_that_stopped_listening_is_ignored() -> None:
     assert run(2, 6, "one listens no more") == [6]
 
 
-def test_nobody_waits_for_ever_for_one_that_is_stuck() -> None:
+def test_waiting_for_a_stuck_process_is_bounded() -> None:
     assert accepting.YIELD * accepting.TIMES <= 0.1
     assert run(2, 3, "one is stuck with fewest") == [0, 3]

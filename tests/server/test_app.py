@@ -1,4 +1,4 @@
-"""Which pattern a path fits, without the patterns of others being compiled."""
+"""URL patterns: which path matches, and that each pattern is only compiled when needed."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from nexus.server.app import Spec
         (".*", "/", []),
     ],
 )
-def test_what_a_pattern_says_of_a_path(pattern: str, path: str, groups: list[bytes] | None) -> None:
+def test_a_pattern_matches_a_path(pattern: str, path: str, groups: list[bytes] | None) -> None:
     assert Spec(pattern, RequestHandler).match(path) == groups
 
 
-def test_a_pattern_is_compiled_for_a_path_that_begins_as_it_does() -> None:
+def test_a_pattern_is_only_compiled_for_a_path_with_its_prefix() -> None:
     spec = Spec("/llm/openai/v1(/.+)", RequestHandler)
     assert spec.match("/llm/anthropic/v1/messages") is None
     assert "_compiled" not in vars(spec)

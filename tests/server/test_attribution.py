@@ -1,4 +1,6 @@
-"""What a cloud's own bill is told of who called, on every lane to a cloud; the fakes hold it to the clouds' rules."""
+"""Cost attribution: the labels sent to a cloud's bill, on every lane to a cloud. The fakes enforce the
+clouds' rules.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,7 @@ def ask(nexus: Nexus, client: str, key: str = ALICE, tags: str = "project=web-sh
 
 
 def told(upstream: FakeUpstream) -> Any:
-    """Wherever the cloud looks for it."""
+    """The labels that the cloud received, in whichever header or field it reads them from."""
     request = [one for one in upstream.requests if "/token" not in one.path][-1]
     if header := request.header("x-vertex-ai-labels"):
         return json.loads(base64.b64decode(header))
@@ -59,7 +61,7 @@ def cloud(request: pytest.FixtureRequest, stand: Stand) -> tuple[Nexus, FakeUpst
 
 @pytest.mark.parametrize("client", PATHS)
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_the_bill_is_told_who_called(cloud: tuple[Nexus, FakeUpstream], client: str, stream: bool) -> None:
+def test_the_caller_is_sent_as_billing_labels(cloud: tuple[Nexus, FakeUpstream], client: str, stream: bool) -> None:
     nexus, upstream = cloud
     assert ask(nexus, client, stream=stream).status == 200
     assert told(upstream) == LABELS
@@ -76,7 +78,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("key", "tags", "message"), REFUSED.values(), ids=REFUSED)
-def test_a_call_that_lacks_something_is_refused(
+def test_a_call_without_a_required_label_is_rejected(
     cloud: tuple[Nexus, FakeUpstream], key: str, tags: str, message: str
 ) -> None:
     nexus, upstream = cloud
@@ -86,14 +88,14 @@ def test_a_call_that_lacks_something_is_refused(
     assert not any("/token" not in one.path for one in upstream.requests)
 
 
-def test_a_value_that_the_cloud_does_not_take_is_refused(cloud: tuple[Nexus, FakeUpstream]) -> None:
+def test_a_label_value_that_the_cloud_does_not_accept_is_rejected(cloud: tuple[Nexus, FakeUpstream]) -> None:
     nexus, _ = cloud
     reply = ask(nexus, "openai", tags="project=(web)")
     assert reply.status == 403 and "is not valid there" in reply.json["error"]["message"]
 
 
-def test_a_client_cannot_write_in_its_place(serve: Serve, tmp_path: Path) -> None:
-    """Not even with a header rule that lets everything travel, and the very value that is written."""
+def test_a_client_cannot_override_the_labels(serve: Serve, tmp_path: Path) -> None:
+    """Not even with a header rule that forwards everything, or by sending the very value that Nexus would send."""
     lane = next(lane for lane in CLOUDS if lane.name == "bedrock claude")
     rule = '[[llm.providers.v.headers]]\nrule = "forward"\npattern = "^x-"\n'
     with FakeUpstream(lane.vendor) as upstream:
@@ -106,7 +108,7 @@ def test_a_client_cannot_write_in_its_place(serve: Serve, tmp_path: Path) -> Non
             assert told(upstream) == LABELS
 
 
-def test_counting_tokens_tells_nothing(cloud: tuple[Nexus, FakeUpstream]) -> None:
+def test_counting_tokens_needs_no_labels(cloud: tuple[Nexus, FakeUpstream]) -> None:
     nexus, _ = cloud
     body = {"model": "v/m", "messages": [{"role": "user", "content": "hi"}]}
     assert nexus.post(PATHS["anthropic"] + "/count_tokens", body, {"x-nexus-key": BOB}).status == 200
@@ -130,7 +132,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("text", "message"), WRONG.values(), ids=WRONG)
-def test_what_cannot_be_told_is_found_in_the_settings(tmp_path: Path, text: str, message: str) -> None:
+def test_impossible_attribution_is_rejected_in_the_settings(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "nexus.toml").write_text(text)
     with pytest.raises(SettingsError, match=message):
         load(tmp_path / "nexus.toml", {})

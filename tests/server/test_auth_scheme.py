@@ -1,6 +1,6 @@
-"""How a key travels: header, scheme and query, by table, on both provider types that have compatible servers.
+"""How the vendor key is sent: header, scheme and query parameter, on both provider types with compatible servers.
 
-The house's key and a caller's own go the same way, and what is sent is never repeated to a client.
+The configured key and a caller's own key are sent the same way, and neither is ever repeated to a client.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OWN = "sk-hushhush-callers-own"
 
 @dataclass(frozen=True)
 class Case:
-    """``sent`` are the headers that a vendor gets; None stands for one that it must not get."""
+    """``sent`` are the headers that the vendor must get; None stands for a header that it must not get."""
 
     settings: str
     sent: dict[str, str | None]
@@ -85,13 +85,13 @@ def ask(nexus: Nexus, case: Case, headers: dict[str, str] | None = None) -> Any:
 
 @pytest.fixture
 def upstream(case: Case) -> Any:
-    # The key is looked at here, not by the fake.
+    # This test checks the key, not the fake.
     with FakeUpstream(case.kind) as vendor:
         yield vendor
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_the_key_travels(serve: Serve, upstream: FakeUpstream, case: Case) -> None:
+def test_the_key_is_sent_as_configured(serve: Serve, upstream: FakeUpstream, case: Case) -> None:
     ask(house(serve, upstream, case), case)
     seen = upstream.requests[0]
     assert {name: seen.header(name) for name in case.sent} == case.sent
@@ -100,7 +100,7 @@ def test_the_key_travels(serve: Serve, upstream: FakeUpstream, case: Case) -> No
 @pytest.mark.parametrize(
     "case", [case for name, case in CASES.items() if "rule" not in name and case.key == KEY], ids=lambda it: it.settings
 )
-def test_a_callers_own_key_goes_the_same_way(serve: Serve, upstream: FakeUpstream, case: Case) -> None:
+def test_a_callers_own_key_is_sent_the_same_way(serve: Serve, upstream: FakeUpstream, case: Case) -> None:
     ask(house(serve, upstream, case, "forward_token = true"), case, {"x-provider-api-key": OWN})
     seen = upstream.requests[0]
     wanted = {name: value and value.replace(KEY, OWN) for name, value in case.sent.items()}
@@ -108,7 +108,9 @@ def test_a_callers_own_key_goes_the_same_way(serve: Serve, upstream: FakeUpstrea
 
 
 @pytest.mark.parametrize("case", [CASES["Basic of a pair"]], ids=["Basic"])
-def test_an_encoded_pair_is_not_repeated(serve: Serve, upstream: FakeUpstream, case: Case) -> None:
+def test_an_encoded_user_and_password_is_not_repeated_to_the_client(
+    serve: Serve, upstream: FakeUpstream, case: Case
+) -> None:
     upstream.default = Behaviour(status=400, message=f"what is {PACKED}?", error_type="invalid_request_error")
     nexus = house(serve, upstream, case)
     assert PACKED in secrets(nexus.settings)
@@ -157,7 +159,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("kind", ["openai", "anthropic"])
 @pytest.mark.parametrize(("text", "said"), REFUSED.values(), ids=REFUSED.keys())
-def test_refused_at_start(tmp_path: Path, kind: str, text: str, said: str) -> None:
+def test_invalid_settings_are_rejected_at_start(tmp_path: Path, kind: str, text: str, said: str) -> None:
     file = tmp_path / "nexus.toml"
     file.write_text(f'[llm.providers.v]\ntype = "{kind}"\napi_key = "{KEY}"\nmodels.m = {{}}\n{text}\n')
     with pytest.raises(SettingsError) as refused:
@@ -175,7 +177,9 @@ SIGNED = {
 
 @pytest.mark.parametrize("rule", ["insert", "forward", "remove"])
 @pytest.mark.parametrize(("provider", "header"), SIGNED.values(), ids=SIGNED.keys())
-def test_a_rule_that_nobody_would_obey(tmp_path: Path, provider: str, header: str, rule: str) -> None:
+def test_a_header_rule_for_the_credentials_header_is_rejected(
+    tmp_path: Path, provider: str, header: str, rule: str
+) -> None:
     said = {"insert": 'value = "x"', "forward": 'default = "x"', "remove": ""}[rule]
     opened = "" if rule == "remove" or header.startswith("x-") else "allow_secret = true"
     keys = ", ".join(filter(None, [f'rule = "{rule}"', f'name = "{header}"', said, opened]))
@@ -185,7 +189,7 @@ def test_a_rule_that_nobody_would_obey(tmp_path: Path, provider: str, header: st
         load(file, {})
 
 
-def test_a_login_has_no_rule_beside_it(tmp_path: Path) -> None:
+def test_a_header_rule_is_rejected_where_logins_are_forwarded(tmp_path: Path) -> None:
     file = tmp_path / "nexus.toml"
     file.write_text(
         f'[llm.providers.v]\ntype = "anthropic"\nforward_login = true\nheaders = [{INSERT}]\nmodels.m = {{}}\n'
@@ -204,7 +208,7 @@ QUERIES = {
 
 @pytest.mark.parametrize("kind", ["openai", "anthropic"])
 @pytest.mark.parametrize(("settings", "behind", "expected"), QUERIES.values(), ids=QUERIES.keys())
-def test_a_query(serve: Serve, kind: str, settings: str, behind: str, expected: str) -> None:
+def test_a_configured_query_is_sent(serve: Serve, kind: str, settings: str, behind: str, expected: str) -> None:
     case = Case(settings, {}, kind)
     with FakeUpstream(kind) as upstream:
         text = upstream.base_url + behind
@@ -224,7 +228,7 @@ PASTED = {
 
 
 @pytest.mark.parametrize(("kind", "path"), [(kind, path) for kind, paths in PASTED.items() for path in paths])
-def test_the_whole_endpoint_as_base_url(serve: Serve, kind: str, path: str) -> None:
+def test_a_base_url_may_be_the_full_endpoint(serve: Serve, kind: str, path: str) -> None:
     with FakeUpstream(kind) as upstream:
         model = "gpt-4" if kind == "openai" else "claude-sonnet-4-5"
         where = f'base_url = "{upstream.origin}{path}?api-version=1"'
@@ -233,7 +237,7 @@ def test_the_whole_endpoint_as_base_url(serve: Serve, kind: str, path: str) -> N
         assert upstream.requests[0].query == "api-version=1"
 
 
-def test_a_clients_query_is_joined_and_ours_wins(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_a_clients_query_is_merged_and_the_configured_one_wins(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = house(serve, openai_upstream, Case('query = {api-version = "ours"}', {}))
     for theirs in ("", "?b=2", "?api-version=theirs&b=2", "?api%2Dversion=theirs&b=2&key=hushhush-key"):
         assert nexus.post(f"/llm/openai/v1/chat/completions{theirs}", {**CHAT, "model": "v/m"}).status == 200
@@ -248,7 +252,7 @@ def test_a_secret_in_the_query_is_hidden(serve: Serve, openai_upstream: FakeUpst
     assert "hushhush" not in ask(nexus, CASES["as it is"]).body.decode()
 
 
-def test_an_address_without_v1_is_found(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_a_base_url_without_v1_works(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve(
         f'[llm.providers.v]\ntype = "openai"\napi_key = "none"\nbase_url = "{openai_upstream.origin}"\n'
         'models.m.rename = "gpt-4"\n'
@@ -257,7 +261,9 @@ def test_an_address_without_v1_is_found(serve: Serve, openai_upstream: FakeUpstr
     assert [seen.route for seen in openai_upstream.requests] == ["/chat/completions", *["/v1/chat/completions"] * 2]
 
 
-def test_what_is_nowhere_stays_the_servers_own_word(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_a_path_that_does_not_exist_returns_the_servers_first_error(
+    serve: Serve, openai_upstream: FakeUpstream
+) -> None:
     nexus = serve(
         f'[llm.providers.v]\ntype = "openai"\napi_key = "none"\nbase_url = "{openai_upstream.origin}"\n'
         'models.m.rename = "gpt-4"\n'

@@ -1,4 +1,4 @@
-"""Breakpoints of the prompt cache for clients that send none, on the translated lanes to Claude only."""
+"""Prompt cache breakpoints that Nexus adds for clients that send none, on the translated lanes to Claude only."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def place(request: pytest.FixtureRequest, serve: Serve, tmp_path: Path) -> Itera
 
 
 def marked(value: Any, path: str = "") -> Iterator[str]:
-    """Where breakpoints stand in what the vendor was sent."""
+    """Where breakpoints are in the vendor's request."""
     if isinstance(value, dict):
         if "cache_control" in value:
             yield path
@@ -61,7 +61,7 @@ ON = [(vendor, model, "auto_cache = true\n") for vendor, model in LANES.values()
 
 @pytest.mark.parametrize("place", ON, ids=LANES.keys(), indirect=True)
 @pytest.mark.parametrize("stream", [False, True])
-def test_four_breakpoints(place: Place, stream: bool) -> None:
+def test_four_breakpoints_are_set(place: Place, stream: bool) -> None:
     nexus, upstream = place
     reply = nexus.chat(TALK | {"stream": stream})
     assert reply.status == 200, reply.body
@@ -76,7 +76,7 @@ def test_four_breakpoints(place: Place, stream: bool) -> None:
 
 
 @pytest.mark.parametrize("place", ON[:1], indirect=True)
-def test_codex_gets_them_too(place: Place) -> None:
+def test_breakpoints_are_set_for_codex(place: Place) -> None:
     nexus, upstream = place
     reply = nexus.post("/llm/openai/v1/responses", {"model": "v/m", "instructions": "Be brief.", "input": "One"})
     assert reply.headers["x-nexus-auto-cache"] == "system, messages[0]"
@@ -84,7 +84,7 @@ def test_codex_gets_them_too(place: Place) -> None:
 
 
 @pytest.mark.parametrize("place", ON[:1], indirect=True)
-def test_a_client_with_breakpoints_of_its_own_is_left_alone(place: Place) -> None:
+def test_a_clients_own_breakpoints_are_kept(place: Place) -> None:
     nexus, upstream = place
     own = {"type": "text", "text": "One", "cache_control": {"type": "ephemeral"}}
     reply = nexus.chat(TALK | {"messages": [{"role": "user", "content": [own]}, *TALK["messages"][2:]]})
@@ -93,7 +93,7 @@ def test_a_client_with_breakpoints_of_its_own_is_left_alone(place: Place) -> Non
 
 
 @pytest.mark.parametrize("place", ON[:1], indirect=True)
-def test_bytes_that_pass_are_not_touched(place: Place) -> None:
+def test_passthrough_bytes_do_not_change(place: Place) -> None:
     nexus, upstream = place
     body = {"model": "v/m", "max_tokens": 9, "messages": [{"role": "user", "content": "One"}]}
     reply = nexus.messages(body)
@@ -105,7 +105,7 @@ OFF = [("anthropic", "claude-sonnet-4-5", ""), ("gemini", "gemini-2.5-flash", "a
 
 
 @pytest.mark.parametrize("place", OFF, ids=["off by default", "another vendor"], indirect=True)
-def test_nowhere_else(place: Place) -> None:
+def test_no_breakpoints_elsewhere(place: Place) -> None:
     nexus, upstream = place
     reply = nexus.chat(TALK)
     assert (reply.status, "x-nexus-auto-cache" in reply.headers) == (200, False)

@@ -1,6 +1,6 @@
-"""One request with all that some vendor or other refuses, by the official SDKs, on every lane: answered on each.
+"""One request with everything that some vendor rejects, sent by the official SDKs on every lane: each vendor answers.
 
-What was sent is judged by the fake and by what else the vendor refuses (``tools/fake_upstream/fits``).
+The fake checks what was sent, and so do the vendors' other known restrictions (``tools/fake_upstream/fits``).
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def test_messages(lane: Lane, tmp_path: Path) -> None:
 
 
 def refused(lane: Lane, body: dict[str, Any]) -> list[str]:
-    """What the real vendor would say of it."""
+    """Why the real vendor would reject it."""
     if lane.vendor == "openai":
         functions = [tool.get("function", tool) for tool in body["tools"]]
         return list(fits.openai_problems([(function["name"], function["parameters"]) for function in functions]))
@@ -118,8 +118,8 @@ def refused(lane: Lane, body: dict[str, Any]) -> list[str]:
     return list(fits.gemini_problems(body.get("contents", [])))
 
 
-def test_the_judges_see_it() -> None:
-    """As the client wrote it, each of them has something to say."""
+def test_the_judges_reject_the_original_request() -> None:
+    """Each judge rejects the request as the client wrote it."""
     image = {"inlineData": {"mimeType": "image/gif", "data": GIF}}
     told = {"functionResponse": {"name": "f", "response": json.loads(RESULT)}}
     assert len(list(fits.openai_problems(list(SCHEMAS.items())))) == 6
@@ -128,14 +128,14 @@ def test_the_judges_see_it() -> None:
 
 
 def _answer(upstream: FakeUpstream, nexus: Nexus, path: str, body: dict[str, Any]) -> Behaviour:
-    """A call of the tool by the name, and with the key, that the vendor was given for it."""
+    """A call of the tool, with the name and the key that the vendor received for it."""
     assert nexus.post(path, body).status == 200
     sent = json.dumps(upstream.requests[-1].json)
     return Behaviour(tool_calls=((_called(sent), json.dumps({_key(sent): "a eq 1"})),))
 
 
 def _called(sent: str) -> str:
-    """The second of the names in the body that are tools'."""
+    """The second tool name in the body."""
     document = json.loads(sent)
     names = [name for name in _names(document) if name.startswith("odata")]
     return names[0]

@@ -1,4 +1,4 @@
-"""Azure OpenAI end to end: both of its APIs, keys, and tokens of Entra ID in each way that there is to one."""
+"""Azure OpenAI end to end: both APIs, API keys, and Entra ID tokens from every supported source."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def test_the_apis(serve: Serve, azure: FakeUpstream, path: str, more: str, asked
     assert [seen.path for seen in azure.requests] == [asked, asked]
 
 
-def test_responses_of_the_classic_api_have_no_deployment_in_the_path(serve: Serve, azure: FakeUpstream) -> None:
+def test_the_classic_responses_api_has_no_deployment_in_the_path(serve: Serve, azure: FakeUpstream) -> None:
     more = KEYED + 'responses = true\nquery = {api-version = "2025-04-01-preview"}'
     nexus = house(serve, f"{azure.origin}/openai/deployments", more)
     assert nexus.post("/llm/openai/v1/responses", {"model": "azure/m", "input": "Hello!"}).status == 200
     assert azure.requests[0].path == "/openai/responses?api-version=2025-04-01-preview"
 
 
-def test_azures_own_client(serve: Serve, azure: FakeUpstream) -> None:
+def test_the_azure_sdk_works_as_a_client(serve: Serve, azure: FakeUpstream) -> None:
     nexus = house(serve, f"{azure.origin}/openai/v1", KEYED)
     client = openai.OpenAI(base_url=nexus.openai, api_key="unused", default_query={"api-version": "2024-06-01"})
     answer = client.chat.completions.create(model="azure/m", messages=[{"role": "user", "content": "Hello!"}])
@@ -75,7 +75,7 @@ def test_azures_own_client(serve: Serve, azure: FakeUpstream) -> None:
     assert azure.requests[0].query == "api-version=2024-06-01"
 
 
-def test_what_it_refuses_is_told(serve: Serve, azure: FakeUpstream) -> None:
+def test_azures_errors_are_reported(serve: Serve, azure: FakeUpstream) -> None:
     nexus = house(serve, f"{azure.origin}/openai/deployments", KEYED)
     reply = nexus.chat({**CHAT, "model": "azure/m"})
     assert (reply.status, "api-version" in reply.body.decode()) == (404, True)
@@ -100,7 +100,7 @@ WAYS = ["secret", "file", "metadata", "app service", "app service, an identity o
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_tokens_of_entra(
+def test_entra_tokens_are_sent(
     serve: Serve, azure: FakeUpstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     (tmp_path / "token").write_text(f"{ASSERTION}\n")
@@ -122,14 +122,12 @@ def test_tokens_of_entra(
     assert azure.requests[0].header("api-key") is None
 
 
-def test_it_was_fetched_before_anybody_called(serve: Serve, azure: FakeUpstream) -> None:
+def test_the_token_is_fetched_before_the_first_call(serve: Serve, azure: FakeUpstream) -> None:
     by_entra(serve, azure, application(azure, f'client_secret = "{CLIENT_SECRET}"'))
     azure.wait_until(lambda: len(azure.token_requests) == 1)
 
 
-def test_one_that_was_revoked_is_replaced_once(
-    serve: Serve, azure: FakeUpstream, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_revoked_token_is_replaced_once(serve: Serve, azure: FakeUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nexus.provider.accounts.LEAST_BETWEEN", 0.0)
     nexus = by_entra(serve, azure, application(azure, f'client_secret = "{CLIENT_SECRET}"'))
     azure.next(Behaviour(), Behaviour(status=401), Behaviour())
@@ -148,7 +146,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("behaviour", "said"), REFUSED.values(), ids=REFUSED.keys())
-def test_no_token_is_told_without_the_endpoints_words(
+def test_a_token_failure_is_reported_without_the_endpoints_text(
     serve: Serve, azure: FakeUpstream, behaviour: Behaviour, said: str
 ) -> None:
     azure.token_default = behaviour

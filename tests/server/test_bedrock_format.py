@@ -1,4 +1,4 @@
-"""The Bedrock format: boto3 and Anthropic's own SDK for Bedrock in front of every vendor lane."""
+"""The Bedrock protocol: boto3 and Anthropic's Bedrock SDK in front of every vendor lane."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def closed_clients() -> Iterator[None]:
 
 
 def signing(nexus: Nexus) -> Any:
-    """AWS's own client, whose parser checks every frame's CRCs."""
+    """AWS's own client, whose parser checks the CRCs of every frame."""
     for known, client in OPENED:
         if known is nexus:
             return client
@@ -124,9 +124,9 @@ class TestInvoke:
             assert caught.value.response["Error"]["Code"] == code
             assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
 
-    def test_a_stream_that_breaks_off_says_so(self, vendor: Standing) -> None:
+    def test_a_broken_stream_ends_with_an_error(self, vendor: Standing) -> None:
         vendor.upstream.default = Behaviour(cut_after=4)
-        # Before the first content it is an error reply, behind it the end of the stream.
+        # Before the first content it is an error reply, afterwards the end of the stream.
         with pytest.raises((EventStreamError, ClientError)):
             chunks(signing(vendor.nexus).invoke_model_with_response_stream(modelId="v/m", body=json.dumps(BODY)))
 
@@ -148,7 +148,7 @@ def test_names(name: str, claude: FakeUpstream, serve: Serve) -> None:
     assert reply.status == 200, reply.body
 
 
-def test_an_unknown_name_is_told_as_aws_tells_it(claude: FakeUpstream, serve: Serve) -> None:
+def test_an_unknown_model_gets_awss_error(claude: FakeUpstream, serve: Serve) -> None:
     with pytest.raises(ClientError, match="did you mean 'anthropic/claude'") as caught:
         signing(serve(anthropic_config(claude.base_url))).invoke_model(modelId="clod", body=json.dumps(BODY))
     assert caught.value.response["Error"]["Code"] == "ResourceNotFoundException"
@@ -163,8 +163,8 @@ class TestWhoCalls:
             assert client.messages.create(model="claude", max_tokens=9, messages=USER).content
         assert ALICE not in str(claude.requests[-1].headers)
 
-    def test_boto3_sends_it_beside_its_signature(self, claude: FakeUpstream, serve: Serve) -> None:
-        """AWS_BEARER_TOKEN_BEDROCK is nothing that boto3 sends to an endpoint without TLS."""
+    def test_boto3_sends_the_key_along_with_its_signature(self, claude: FakeUpstream, serve: Serve) -> None:
+        """boto3 sends no AWS_BEARER_TOKEN_BEDROCK to an endpoint without TLS."""
         client = signing(serve(anthropic_config(claude.base_url, KEYED)))
 
         def with_key(request: Any, **_: object) -> None:
@@ -174,28 +174,28 @@ class TestWhoCalls:
         assert client.invoke_model(modelId="claude", body=json.dumps(BODY))["body"].read()
         assert ALICE not in str(claude.requests[-1].headers)
 
-    def test_a_signature_is_refused_where_there_are_keys(self, claude: FakeUpstream, serve: Serve) -> None:
+    def test_a_signature_is_rejected_if_there_are_gateway_keys(self, claude: FakeUpstream, serve: Serve) -> None:
         client = signing(serve(anthropic_config(claude.base_url, KEYED)))
         with pytest.raises(ClientError, match="AWS_BEARER_TOKEN_BEDROCK") as caught:
             client.invoke_model(modelId="claude", body=json.dumps(BODY))
         assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 401
         assert claude.requests == []
 
-    def test_and_ignored_where_there_are_none(self, claude: FakeUpstream, serve: Serve) -> None:
+    def test_a_signature_is_ignored_without_gateway_keys(self, claude: FakeUpstream, serve: Serve) -> None:
         client = signing(serve(anthropic_config(claude.base_url)))
         assert client.invoke_model(modelId="claude", body=json.dumps(BODY))["body"].read()
         sent = {name.lower(): value for name, value in claude.requests[-1].headers}
         assert "AWS4" not in str(sent) and not any(name.startswith("x-amz") for name in sent)
 
 
-def test_betas_of_the_body_reach_anthropic(claude: FakeUpstream, serve: Serve) -> None:
+def test_betas_in_the_body_reach_anthropic(claude: FakeUpstream, serve: Serve) -> None:
     asked = {**BODY, "anthropic_beta": ["effort-2025-11-24"]}
     serve(anthropic_config(claude.base_url)).post(f"{MODEL}/claude/invoke", asked)
     assert claude.requests[-1].header("anthropic-beta") == "effort-2025-11-24"
     assert claude.requests[-1].json.keys() == {"model", "stream", "max_tokens", "messages"}
 
 
-def test_what_was_meant_for_other_families_is_refused_by_name(claude: FakeUpstream, serve: Serve) -> None:
+def test_a_body_for_another_model_family_is_rejected_by_name(claude: FakeUpstream, serve: Serve) -> None:
     reply = serve(anthropic_config(claude.base_url)).post(f"{MODEL}/claude/invoke", {"inputText": "Hi"})
     assert (reply.status, reply.headers["x-amzn-errortype"]) == (400, "ValidationException")
     assert reply.json == {"message": "messages: field required"}
@@ -214,12 +214,12 @@ COUNTS = {
 
 
 @pytest.mark.parametrize(("body", "message"), COUNTS.values(), ids=COUNTS)
-def test_counts_of_nothing(body: Any, message: str, claude: FakeUpstream, serve: Serve) -> None:
+def test_invalid_count_requests_are_rejected(body: Any, message: str, claude: FakeUpstream, serve: Serve) -> None:
     reply = serve(anthropic_config(claude.base_url)).post(f"{MODEL}/claude/count-tokens", body)
     assert (reply.status, reply.json) == (400, {"message": message})
 
 
-def test_silence_is_filled_with_pings_in_chunks(claude: FakeUpstream, serve: Serve) -> None:
+def test_pings_are_sent_in_chunks_while_the_vendor_is_silent(claude: FakeUpstream, serve: Serve) -> None:
     nexus = serve(anthropic_config(claude.base_url, '[server]\nping_interval = "20ms"\nearly_ping = "20ms"\n'))
     claude.default = Behaviour(delay=0.15)
     answer = signing(nexus).invoke_model_with_response_stream(modelId="claude", body=json.dumps(BODY))
@@ -228,7 +228,7 @@ def test_silence_is_filled_with_pings_in_chunks(claude: FakeUpstream, serve: Ser
 
 
 @pytest.mark.parametrize("behaviour", [Behaviour(), Behaviour(tool_calls=CALLS), Behaviour(thinking="So.")])
-def test_frames_of_bedrock_pass_as_they_are(behaviour: Behaviour, serve: Serve, tmp_path: Path) -> None:
+def test_bedrocks_frames_pass_unchanged(behaviour: Behaviour, serve: Serve, tmp_path: Path) -> None:
     lane = next(lane for lane in LANES if lane.name == "bedrock claude")
     with FakeUpstream("bedrock") as upstream:
         upstream.default = behaviour
@@ -237,7 +237,7 @@ def test_frames_of_bedrock_pass_as_they_are(behaviour: Behaviour, serve: Serve, 
         assert reply.body == b"".join(bedrock.answer(upstream.requests[-1], behaviour, 1).frames or ())
 
 
-def test_switched_off_it_is_not_there(claude: FakeUpstream, serve: Serve) -> None:
+def test_a_disabled_protocol_is_not_found(claude: FakeUpstream, serve: Serve) -> None:
     nexus = serve(anthropic_config(claude.base_url, "[llm.protocols.bedrock]\nenabled = false\n"))
     assert nexus.post(f"{MODEL}/claude/invoke", BODY).status == 404
 

@@ -1,7 +1,7 @@
-"""Every book tells the same of the same calls: the ledger, the metrics, the headers of replies, budgets, and what the
-fake vendors say that they used, to the token and the nano-dollar.
+"""All accounts of the same calls agree: the ledger, metrics, reply headers, budgets, and the usage that the fake
+vendors report, to the token and the nano-dollar.
 
-Law: nothing is compared with what the test planned: each side has counted for itself.
+Law: nothing is compared with what the test planned. Each side counts for itself.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from tools.fake_upstream import Behaviour, FakeUpstream, SeenRequest
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """All calls have been made, and are over."""
+    """All calls have been made and are over."""
     folder = tmp_path_factory.mktemp("books")
     with ExitStack() as stack:
         fakes = {name: stack.enter_context(FakeUpstream(lane.vendor)) for name, lane in ALL_LANES.items()}
@@ -47,7 +47,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         world = World(nexus, fakes, random.Random(14))
         clients = itertools.cycle(CLIENTS)
         for name in ALL_LANES:
-            # Not a multiple of the clients: the next lane has another client for each kind.
+            # Not a multiple of the number of clients, so that the next lane has another client for each kind.
             for stream, (kind, call) in itertools.product((False, True), KINDS.items()):
                 if stream or kind not in OF_STREAMS:
                     call(world, name, next(clients), stream)
@@ -57,7 +57,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield world
 
 
-# What the sides say.
+# The accounts.
 
 COLUMNS = (
     *("call_id", "attempt", "is_last", "protocol", "operation", "model", "route", "request_model", "status", "error"),
@@ -78,7 +78,7 @@ def metrics(world: World, ledger: list[Row]) -> Scraped:
 
 
 def sums(rows: list[Row], *by: str, of: str = "") -> dict[tuple[str, ...], int]:
-    """How many rows there are, or what they come to, by the values of columns."""
+    """Counts the rows, or sums them, grouped by the values of columns."""
     found: Counter[tuple[str, ...]] = Counter()
     for row in rows:
         found[tuple(row[name] for name in by)] += row[of] if of else 1
@@ -97,7 +97,7 @@ def attempts(ledger: list[Row]) -> list[Row]:
 
 
 def billed(request: SeenRequest, behaviour: Behaviour) -> dict[str, int]:
-    """What a fake said that an answer used, output with its reasoning; nothing where it says nothing."""
+    """The usage that a fake reported for an answer, output including reasoning; empty if it reported none."""
     path = request.route
     if (
         request.method != "POST"
@@ -130,7 +130,7 @@ def test_hundreds_of_calls_of_every_kind_were_made(world: World, ledger: list[Ro
 
 
 def first_of(row: Row) -> str:
-    """The target that a virtual model would be answered by if all went well."""
+    """The target that answers for a virtual model if everything works."""
     return f"{row['model'].removeprefix('from-')}/m"
 
 
@@ -157,7 +157,7 @@ def test_metrics_are_the_sums_of_the_ledger(ledger: list[Row], metrics: Scraped)
     assert metrics.sum("token_mismatches_total") == 0
 
 
-def test_headers_tell_what_the_ledger_does(world: World, ledger: list[Row]) -> None:
+def test_reply_headers_agree_with_the_ledger(world: World, ledger: list[Row]) -> None:
     compared = 0
     for id, reply in world.replies.items():
         found = [row for row in ledger if row["call_id"] == id]
@@ -178,8 +178,8 @@ def test_headers_tell_what_the_ledger_does(world: World, ledger: list[Row]) -> N
     assert compared > 100
 
 
-def test_clients_are_told_what_the_ledger_has(world: World, ledger: list[Row]) -> None:
-    """The usage in the body of each answer that is whole."""
+def test_the_usage_in_answers_agrees_with_the_ledger(world: World, ledger: list[Row]) -> None:
+    """The usage in the body of each complete answer."""
     compared = 0
     for row in ledger:
         reply = world.replies.get(row["call_id"])
@@ -194,7 +194,7 @@ def test_clients_are_told_what_the_ledger_has(world: World, ledger: list[Row]) -
 
 
 def told(protocol: str, reply: Reply) -> tuple[int, int]:
-    """Tokens in and out, as a client reads them."""
+    """Input and output tokens, as a client reads them."""
     events = [json.loads(line[6:]) for line in reply.body.decode().splitlines() if line.startswith("data: {")]
     documents = events or [json.loads(reply.body)]
     found: dict[str, Any] = {}
@@ -209,8 +209,8 @@ def told(protocol: str, reply: Reply) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("name", ALL_LANES)
-def test_the_vendor_has_counted_the_same(world: World, ledger: list[Row], name: str) -> None:
-    """To the token, wherever it said what was used; the rest is counted apart and adds nothing to that."""
+def test_the_vendors_usage_agrees_with_the_ledger(world: World, ledger: list[Row], name: str) -> None:
+    """To the token, wherever the vendor reported usage; the rest is counted separately and adds nothing to that."""
     answers = [used for answer in world.fakes[name].answered if (used := billed(*answer))]
     mine = [row for row in attempts(ledger) if row["route"] == f"{name}/m"]
     known = [row for row in mine if row["tokens_known"] == "yes" and any(row[f"{part}_tokens"] for part in PARTS)]
@@ -233,8 +233,10 @@ def test_every_cost_is_its_tokens_times_the_price(ledger: list[Row]) -> None:
             assert row["cost_nano"] is None, row
 
 
-def test_the_budget_was_charged_what_the_ledger_has(world: World, ledger: list[Row]) -> None:
-    """What no vendor told the use of is charged by an estimate, which is no cost of the ledger's."""
+def test_the_budgets_charges_agree_with_the_ledger(world: World, ledger: list[Row]) -> None:
+    """A call whose usage the vendor did not report is charged by an estimate, which does not appear as cost in the
+    ledger.
+    """
     books = world.nexus.server.books
     assert books is not None and books.ledger is not None and books.ledger.flush(60)
     with books.reading() as database, database.transaction(write=False) as transaction:

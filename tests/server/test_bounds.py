@@ -1,4 +1,4 @@
-"""Admission: as many calls as there are workers, and an immediate word to the next one."""
+"""Admission: as many calls as there are workers; the next one is rejected immediately."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def narrow(serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: Fake
     return serve("[server]\nworker_threads = 2\n" + vendors)
 
 
-def test_one_call_too_many_is_refused_at_once(narrow: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_one_call_too_many_is_rejected_immediately(narrow: Nexus, openai_upstream: FakeUpstream) -> None:
     go = threading.Event()
     openai_upstream.default = Behaviour(hold=go)
     replies: list[Reply] = []
@@ -39,15 +39,15 @@ def test_one_call_too_many_is_refused_at_once(narrow: Nexus, openai_upstream: Fa
     assert narrow.chat(CHAT).status == 200
 
 
-def test_refused_calls_hold_nothing(narrow: Nexus) -> None:
+def test_rejected_calls_hold_no_capacity(narrow: Nexus) -> None:
     for _ in range(20):
         assert narrow.chat({**CHAT, "model": "none"}).status == 404
     assert narrow.server.workers.busy == 0
     assert narrow.server.calls == {}
 
 
-def test_many_calls_at_once_keep_their_answers_apart(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
-    """Marked bodies, through pooled connections and shared workers, must not mix."""
+def test_concurrent_calls_get_their_own_answers(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    """Marked bodies must not mix, despite pooled connections and shared workers."""
     wrong: list[str] = []
 
     def ask(number: int) -> None:

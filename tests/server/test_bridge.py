@@ -1,6 +1,6 @@
-"""Where worker threads and the loop meet: backpressure, wake-ups, the race for the head, and who never waits.
+"""The bridge between worker threads and the loop: backpressure, wake-ups, the race for the head, and waits.
 
-Every scene has a hard time limit, and no test sleeps to wait for another thread; it looks where that thread is.
+Every scene has a hard time limit. No test sleeps to wait for another thread; it checks where that thread is.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SILENCE = 0.01
 
 
 class Broken(Exception):
-    """What a worker ends with."""
+    """The error that a worker ends with."""
 
 
 def play(scene: Callable[[Channel[str]], Coroutine[Any, Any, T]]) -> T:
@@ -121,7 +121,7 @@ def test_a_slow_reader_holds_no_more_than_the_capacity() -> None:
     assert max(held) < CAPACITY + size
 
 
-def test_a_worker_blocked_in_put_learns_of_the_close() -> None:
+def test_a_close_releases_a_worker_blocked_in_put() -> None:
     async def scene(channel: Channel[str]) -> None:
         assert channel.put(FULL_PIECE)
         job = Job(lambda: channel.put(b"next"))
@@ -134,7 +134,7 @@ def test_a_worker_blocked_in_put_learns_of_the_close() -> None:
     play(scene)
 
 
-def test_after_its_end_a_full_channel_is_still_read() -> None:
+def test_a_full_channel_is_still_read_after_its_end() -> None:
     async def scene(channel: Channel[str]) -> None:
         assert channel.put(FULL_PIECE)
         channel.end()
@@ -148,7 +148,7 @@ def test_after_its_end_a_full_channel_is_still_read() -> None:
 
 
 def counted_wake_ups(monkeypatch: pytest.MonkeyPatch) -> list[Bell]:
-    """Every bell that is pulled from now on."""
+    """Counts every wake-up from now on."""
     pulled: list[Bell] = []
     pull = Bell.pull
 
@@ -160,7 +160,7 @@ def counted_wake_ups(monkeypatch: pytest.MonkeyPatch) -> list[Bell]:
     return pulled
 
 
-@pytest.mark.parametrize("waits", [pytest.param(True, id="the loop waits"), pytest.param(False, id="nobody waits")])
+@pytest.mark.parametrize("waits", [pytest.param(True, id="the loop waits"), pytest.param(False, id="no reader waits")])
 def test_many_pieces_cost_one_wake_up(monkeypatch: pytest.MonkeyPatch, waits: bool) -> None:
     wake_ups = counted_wake_ups(monkeypatch)
 
@@ -171,7 +171,7 @@ def test_many_pieces_cost_one_wake_up(monkeypatch: pytest.MonkeyPatch, waits: bo
     async def scene(channel: Channel[str]) -> None:
         taking = asyncio.create_task(channel.take(HARD_LIMIT)) if waits else None
         await asyncio.sleep(0)
-        Job(lambda: worker(channel)).result()  # the loop is busy all the while
+        Job(lambda: worker(channel)).result()  # the loop is busy meanwhile
         taken = await (taking or channel.take(HARD_LIMIT))
         assert taken == [b"x"] * 1000
         assert len(wake_ups) == (1 if waits else 0)
@@ -179,7 +179,7 @@ def test_many_pieces_cost_one_wake_up(monkeypatch: pytest.MonkeyPatch, waits: bo
     play(scene)
 
 
-def test_a_take_that_was_cancelled_loses_nothing() -> None:
+def test_a_cancelled_take_loses_nothing() -> None:
     async def scene(channel: Channel[str]) -> None:
         taking = asyncio.create_task(channel.take(HARD_LIMIT))
         await asyncio.sleep(0)
@@ -193,7 +193,7 @@ def test_a_take_that_was_cancelled_loses_nothing() -> None:
 
 
 def test_a_worker_outlives_the_loop() -> None:
-    """The loop stopped while somebody waited on it: the worker notices nothing."""
+    """The loop stops while a reader waits on it; the worker is not affected."""
     loop = asyncio.new_event_loop()
     bell = Bell(loop)
     channel: Channel[str] = Channel(bell)
@@ -228,7 +228,7 @@ def test_the_head_comes_with_the_first_piece() -> None:
 
 
 def test_after_the_silence_the_loop_commits_first() -> None:
-    """The worker's head comes too late: neither it nor its piece is taken; what follows flows."""
+    """The worker's head comes too late: neither it nor its piece is taken; later pieces flow."""
 
     async def scene(channel: Channel[str]) -> None:
         assert await channel.head(SILENCE) is None
@@ -244,7 +244,7 @@ def test_after_the_silence_the_loop_commits_first() -> None:
 
 
 def test_after_the_silence_the_worker_publishes_first() -> None:
-    """The worker was quicker than the loop's own head: the loop's is not sent."""
+    """The worker was faster than the loop's own head, so the loop's head is not sent."""
 
     async def scene(channel: Channel[str]) -> None:
         assert await channel.head(SILENCE) is None
@@ -300,7 +300,7 @@ def test_an_end_before_the_head_raises_its_error() -> None:
     play(scene)
 
 
-def test_an_end_without_head_or_error_is_a_bug_that_shows() -> None:
+def test_an_end_without_head_or_error_is_reported_as_a_bug() -> None:
     async def scene(channel: Channel[str]) -> None:
         channel.end()
         with pytest.raises(RuntimeError, match="without a head"):
@@ -309,7 +309,7 @@ def test_an_end_without_head_or_error_is_a_bug_that_shows() -> None:
     play(scene)
 
 
-def test_an_end_after_the_head_comes_behind_the_pieces() -> None:
+def test_an_end_after_the_head_follows_the_pieces() -> None:
     async def scene(channel: Channel[str]) -> None:
         assert channel.publish(HEAD, b"a")
         assert channel.put(b"b")
@@ -347,7 +347,7 @@ def test_silence_gives_an_empty_list_and_the_next_piece_still_comes() -> None:
 
 
 class Client:
-    """Takes pieces; those in ``slow`` are not out at once."""
+    """Takes pieces; those in ``slow`` are not written immediately."""
 
     def __init__(self, *slow: bytes) -> None:
         self.got: list[bytes] = []
@@ -358,7 +358,7 @@ class Client:
         return piece not in self._slow
 
 
-def test_pieces_flow_to_the_end_in_their_order() -> None:
+def test_pieces_flow_to_the_end_in_order() -> None:
     def worker(channel: Channel[str]) -> None:
         for number in range(1000):
             assert channel.put(b"%d " % number)
@@ -374,7 +374,7 @@ def test_pieces_flow_to_the_end_in_their_order() -> None:
     play(scene)
 
 
-def test_a_piece_that_is_not_out_stops_the_flow_and_the_worker() -> None:
+def test_an_unwritten_piece_stops_the_flow_and_the_worker() -> None:
     async def scene(channel: Channel[str]) -> None:
         client = Client(b"slow")
         assert channel.put(b"slow")
@@ -405,7 +405,7 @@ def test_a_worker_waits_for_a_loop_that_is_behind(monkeypatch: pytest.MonkeyPatc
         flowing = asyncio.create_task(channel.flow(client.send, HARD_LIMIT))
         await asyncio.sleep(0)
         job = Job(lambda: worker(channel))
-        wait_until(lambda: blocked(job))  # the loop is busy all the while
+        wait_until(lambda: blocked(job))  # the loop is busy meanwhile
         assert client.got == []
         assert await flowing == "end"
         assert client.got == [b"ab"]
@@ -413,7 +413,7 @@ def test_a_worker_waits_for_a_loop_that_is_behind(monkeypatch: pytest.MonkeyPatc
     play(scene)
 
 
-def test_a_worker_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_workers_wait_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bridge, "BEHIND", SILENCE)
 
     async def scene(channel: Channel[str]) -> None:
@@ -457,7 +457,7 @@ def test_silence_begins_with_the_last_piece() -> None:
     play(scene)
 
 
-def test_the_flow_raises_what_the_worker_ended_with_behind_its_pieces() -> None:
+def test_the_flow_raises_the_workers_error_after_its_pieces() -> None:
     async def scene(channel: Channel[str]) -> None:
         client = Client()
         assert channel.put(b"a")
@@ -469,7 +469,7 @@ def test_the_flow_raises_what_the_worker_ended_with_behind_its_pieces() -> None:
     play(scene)
 
 
-def test_the_flow_raises_what_sending_raises() -> None:
+def test_the_flow_raises_errors_of_sending() -> None:
     def send(piece: bytes) -> bool:
         raise Broken("the client disconnected")
 
@@ -495,7 +495,7 @@ def test_many_channels_cost_one_wake_up(monkeypatch: pytest.MonkeyPatch) -> None
         channels: list[Channel[str]] = [Channel(bell) for _ in range(100)]
         flows = [asyncio.create_task(channel.flow(client.send, HARD_LIMIT)) for channel in channels]
         await asyncio.sleep(0)
-        Job(partial(worker, channels)).result()  # the loop is busy all the while
+        Job(partial(worker, channels)).result()  # the loop is busy meanwhile
         assert len(wake_ups) == 1
         assert await asyncio.gather(*flows) == ["end"] * 100
         assert len(client.got) == 100
@@ -516,7 +516,7 @@ def test_a_whole_answer_wakes_the_loop_once_at_its_end() -> None:
         assert (channel.whole(), channel.is_over) == (b"all of it", True)
 
     async def channel_is_silent(waiting: asyncio.Future[str | None]) -> bool:
-        # Whoever was woken has its turn before the second of these.
+        # Every woken reader has its turn before the second of these.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         return not waiting.done()
@@ -525,7 +525,7 @@ def test_a_whole_answer_wakes_the_loop_once_at_its_end() -> None:
 
 
 @pytest.mark.parametrize("error", [None, RuntimeError("broken")], ids=["unfinished", "failed"])
-def test_what_has_not_ended_well_is_no_whole_answer(error: Exception | None) -> None:
+def test_an_unfinished_or_failed_answer_is_not_whole(error: Exception | None) -> None:
     async def scene(channel: Channel[str]) -> None:
         assert channel.publish(HEAD, b"a part of it")
         if error is not None:

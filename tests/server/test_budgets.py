@@ -1,4 +1,6 @@
-"""Budgets over sockets: what callers of each protocol are told, on whole answers and streams; fallbacks; own keys."""
+"""Budgets over sockets: what callers of each protocol see, on whole answers and streams; fallbacks; callers'
+own keys.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,7 @@ TIGHT = "0.0033"
 
 @pytest.fixture
 def spent(serve: Serve, openai_upstream: FakeUpstream) -> Nexus:
-    """With a tight budget, of which a call was made."""
+    """With a tight budget and one call made."""
     nexus = serve(config(openai_upstream.base_url, limit=TIGHT))
     found = records(nexus)
     assert ask(nexus, "chat").status == 200
@@ -69,7 +71,7 @@ def records(nexus: Nexus) -> list[CallRecord]:
 
 @pytest.mark.parametrize("dialect", PATHS)
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_every_answer_says_what_is_left(
+def test_every_answer_reports_the_remaining_budget(
     serve: Serve, openai_upstream: FakeUpstream, dialect: str, stream: bool
 ) -> None:
     nexus = serve(config(openai_upstream.base_url))
@@ -93,7 +95,7 @@ REFUSED: dict[str, tuple[Any, ...]] = {
 
 @pytest.mark.parametrize("dialect", PATHS)
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_who_has_none_left_is_refused_in_his_dialect(spent: Nexus, dialect: str, stream: bool) -> None:
+def test_an_exhausted_budget_is_reported_in_the_callers_dialect(spent: Nexus, dialect: str, stream: bool) -> None:
     reply = ask(spent, dialect, stream=stream)
     error = reply.json["error"]
     assert reply.status == 429 and (error["type"], error.get("code")) == REFUSED[dialect]
@@ -103,7 +105,7 @@ def test_who_has_none_left_is_refused_in_his_dialect(spent: Nexus, dialect: str,
     assert reply.headers["x-should-retry"] == "false" and reply.headers["x-nexus-budget-remaining-usd"] == "0.00301"
 
 
-def test_the_sdks_do_not_try_again(spent: Nexus) -> None:
+def test_the_sdks_do_not_retry(spent: Nexus) -> None:
     chat = openai.OpenAI(base_url=spent.openai, api_key="x")
     found = records(spent)
     with pytest.raises(openai.RateLimitError, match="budget 'people'"):
@@ -115,7 +117,7 @@ def test_the_sdks_do_not_try_again(spent: Nexus) -> None:
     assert not any(record.attempts for record in found)
 
 
-def test_a_callers_own_key_is_priced_and_never_counted(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_calls_with_the_callers_own_key_are_priced_but_not_charged(serve: Serve, openai_upstream: FakeUpstream) -> None:
     text = config(openai_upstream.base_url, limit="0.000001").replace("base_url", "forward_token = true\nbase_url")
     nexus = serve(text)
     found = records(nexus)
@@ -127,7 +129,7 @@ def test_a_callers_own_key_is_priced_and_never_counted(serve: Serve, openai_upst
     assert (attempt.key, attempt.cost, found[0].charges) == ("caller", ONE_CALL, ())
 
 
-def test_a_model_without_a_price_is_refused(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_a_model_without_a_price_is_rejected(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve(openai_config(openai_upstream.base_url, BUDGET.format(limit=1)))
     reply = ask(nexus, "chat")
     assert reply.status == 403 and "the price of openai/gpt-4 is unknown" in reply.json["error"]["message"]
@@ -172,7 +174,7 @@ def test_a_fallback_from_a_free_model_is_checked_and_charged(serve: Serve, opena
     assert ask(nexus, "chat", "both").headers["x-nexus-route"] == "openai/gpt-free"
 
 
-def test_on_budget_answers_where_nothing_else_fits(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_the_on_budget_target_answers_when_the_budget_is_exhausted(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve(config(openai_upstream.base_url, VIRTUAL, limit=TIGHT))
     first, second = ask(nexus, "chat", "saving"), ask(nexus, "chat", "saving")
     assert first.headers["x-nexus-route"] == "openai/gpt-4"
@@ -190,7 +192,7 @@ period = "day"
 """
 
 
-def test_a_budget_of_a_tag_asks_for_it(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_a_budget_per_tag_requires_the_tag(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve(config(openai_upstream.base_url, TAGGED, limit="1"))
     bare = ask(nexus, "messages")
     assert bare.status == 400 and "x-nexus-tags: expected project=..." in bare.json["error"]["message"]
@@ -199,7 +201,9 @@ def test_a_budget_of_a_tag_asks_for_it(serve: Serve, openai_upstream: FakeUpstre
     assert ask(nexus, "chat", x_nexus_tags="project=shop").status == 200
 
 
-def test_sessions_are_bounded_each_and_nobody_evades(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_each_session_has_its_own_budget_and_so_do_calls_without_one(
+    serve: Serve, openai_upstream: FakeUpstream
+) -> None:
     session = BUDGET.format(limit=TIGHT).replace('"user"', '"session"').replace("people", "runaway")
     nexus = serve(config(openai_upstream.base_url, session, limit="1"))
     for session_id in ("a", "b"):
@@ -207,8 +211,8 @@ def test_sessions_are_bounded_each_and_nobody_evades(serve: Serve, openai_upstre
     assert [ask(nexus, "chat").status for _ in range(2)] == [200, 429]
 
 
-def test_forty_at_once_never_pass_it(serve: Serve, openai_upstream: FakeUpstream) -> None:
-    """Each call costs a fraction of what is held for it: they come again until nothing more fits."""
+def test_forty_concurrent_callers_never_exceed_the_budget(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    """Each call costs a fraction of its reservation, so the callers repeat until nothing more fits."""
     nexus = serve(config(openai_upstream.base_url, limit="0.0174"))
     found = records(nexus)
     start = threading.Barrier(40)
@@ -226,24 +230,24 @@ def test_forty_at_once_never_pass_it(serve: Serve, openai_upstream: FakeUpstream
     assert nexus.server.kept.limits.open == 0
 
 
-def test_the_page_shows_how_full_it_is(spent: Nexus) -> None:
+def test_the_dashboard_shows_how_much_is_used(spent: Nexus) -> None:
     (gauge,) = spent.request("GET", "/dashboard/data").json["gauges"]
     assert (gauge["name"], gauge["unit"], gauge["limit"]) == ("budget people", "usd", 0.0033)
     assert gauge["used"] == pytest.approx(ONE_CALL / 10**9)
 
 
-def test_no_secret_is_told(spent: Nexus) -> None:
+def test_the_refusal_contains_no_secret(spent: Nexus) -> None:
     assert KEY not in ask(spent, "chat").body.decode()
 
 
-def test_a_restart_forgives_nobody(openai_upstream: FakeUpstream, tmp_path: Path) -> None:
+def test_a_restart_does_not_reset_the_budget(openai_upstream: FakeUpstream, tmp_path: Path) -> None:
     toml = config(openai_upstream.base_url, limit=TIGHT)
     for expected in (200, 429):
         with Nexus.of(toml, tmp_path) as nexus:
             assert ask(nexus, "chat").status == expected
 
 
-def test_a_budget_that_a_reload_brings_back_knows_what_was_spent(openai_upstream: FakeUpstream, tmp_path: Path) -> None:
+def test_a_budget_restored_by_a_reload_includes_past_spending(openai_upstream: FakeUpstream, tmp_path: Path) -> None:
     toml = config(openai_upstream.base_url, limit=TIGHT)
     with Nexus.of(toml, tmp_path) as nexus:
         assert ask(nexus, "chat").status == 200

@@ -1,5 +1,6 @@
-"""``max_tokens`` 0, with which a client of Anthropic only wants its prompt cached, on the way to vendors that generate
-at least one token."""
+"""``max_tokens`` 0, with which clients of Anthropic only warm the prompt cache, on vendors that generate at least one
+token.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ ANSWERS = {
 @pytest.mark.parametrize("lane", TRANSLATED, ids=lambda lane: lane.name)
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_the_answer_is_empty_as_anthropics(stand: Stand, lane: Lane, answer: str, stream: bool) -> None:
+def test_the_answer_is_empty_like_anthropics(stand: Stand, lane: Lane, answer: str, stream: bool) -> None:
     house = stand(lane)
     house.upstream.next(ANSWERS[answer])
     asked: Any = {

@@ -1,4 +1,4 @@
-"""Agents that bring back nothing but what they know of: signatures ride in ids, and never to another vendor."""
+"""Agents that return only the fields they know: signatures are stored in call ids, and never reach another vendor."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def house(serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeU
 
 
 def called(house: House, model: str, *, stream: bool, **more: Any) -> tuple[dict[str, Any], str]:
-    """The message as a plain agent keeps it, and the thinking that it was told."""
+    """The message as a simple agent keeps it, and the thinking it received."""
     with openai.OpenAI(base_url=house.nexus.openai, api_key="unused", max_retries=0) as client:
         asked: Any = {"model": model, "messages": [ASK], "tools": [TOOL], **more}
         if stream:
@@ -72,7 +72,7 @@ def ask(house: House, model: str, messages: list[dict[str, Any]], **more: Any) -
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
-def test_geminis_signature_comes_back_and_another_vendor_never_sees_it(stream: bool, house: House) -> None:
+def test_geminis_signature_returns_to_gemini_and_to_no_other_vendor(stream: bool, house: House) -> None:
     house.gemini.next(Behaviour(parts=(Thinking(THOUGHT), Call("look", "{}"), Call("look", "{}"))))
     message, _ = called(house, "google/m", stream=stream)
     assert len(message["tool_calls"][0]["id"]) > 40
@@ -90,7 +90,7 @@ def test_geminis_signature_comes_back_and_another_vendor_never_sees_it(stream: b
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
-def test_claudes_comes_back_with_the_thinking_that_it_is_of(stream: bool, house: House) -> None:
+def test_claudes_signature_returns_with_its_thinking(stream: bool, house: House) -> None:
     house.anthropic.next(Behaviour(parts=(Thinking(THOUGHT), Call("look", "{}"))))
     message, thought = called(house, "anthropic/m", stream=stream, reasoning_effort="low", max_tokens=8192)
     assert thought == THOUGHT
@@ -104,8 +104,8 @@ def test_claudes_comes_back_with_the_thinking_that_it_is_of(stream: bool, house:
         assert body["messages"][1]["content"][0]["type"] == "tool_use" and "thinking" not in body
 
 
-def test_ids_that_openai_would_refuse_are_shortened_where_bytes_pass(house: House) -> None:
-    """A conversation that comes from another vendor, by either of OpenAI's protocols."""
+def test_ids_that_openai_rejects_are_shortened_on_passthrough(house: House) -> None:
+    """A conversation that began at another vendor, by either of OpenAI's protocols."""
     function = {"name": "look", "arguments": "{}"}
     made = {
         "role": "assistant",
@@ -123,7 +123,7 @@ def test_ids_that_openai_would_refuse_are_shortened_where_bytes_pass(house: Hous
     assert given[1]["call_id"] == given[2]["call_id"] and len(given[2]["call_id"]) <= 64
 
 
-def test_bytes_stay_as_they_are_where_the_ids_fit(house: House) -> None:
+def test_passthrough_bytes_do_not_change_if_the_ids_fit(house: House) -> None:
     body = (
         b'{ "model":"openai/m","messages":[ {"role":"assistant","content":null,"tool_calls":[{"id":"a","type":'
         b'"function","function":{"name":"look","arguments":"{}"}}]} , {"role":"tool","tool_call_id":"a",'

@@ -1,4 +1,4 @@
-"""Who calls, over the wire: keys, tokens, pages and header rules in the running server."""
+"""Callers over the wire: keys, tokens, pages and header rules in the running server."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_every_way_to_send_a_key(house: Nexus) -> None:
         assert house.messages(MESSAGES, headers).status == 200
 
 
-def test_without_a_key_nothing_but_health_is_open(house: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_without_a_key_only_health_is_open(house: Nexus, openai_upstream: FakeUpstream) -> None:
     assert house.request("GET", "/health").status == 200
     for method, path in (
         ("GET", "/llm/openai/v1/models"),
@@ -78,7 +78,7 @@ def test_without_a_key_nothing_but_health_is_open(house: Nexus, openai_upstream:
     assert openai_upstream.requests == []
 
 
-def test_a_key_opens_its_models_only(house: Nexus) -> None:
+def test_a_key_gives_access_to_its_models_only(house: Nexus) -> None:
     assert house.messages(MESSAGES, auth(ALICE)).status == 200
     assert house.chat(CHAT, auth(ALICE)).status == 404
     assert house.chat({**CHAT, "model": "smart"}, auth(ALICE)).status == 404
@@ -99,10 +99,10 @@ ABOUT_MODELS = {
 
 
 @pytest.mark.parametrize(("method", "path", "body"), ABOUT_MODELS.values(), ids=ABOUT_MODELS)
-def test_a_name_that_a_key_may_not_use_is_as_unknown_as_any(
+def test_a_forbidden_model_looks_like_an_unknown_one(
     house: Nexus, method: str, path: str, body: dict[str, Any] | None
 ) -> None:
-    """In full, as an alias, its provider, a slip: nothing tells what exists from what does not."""
+    """As full name, alias, provider or typo: the reply never reveals which models exist."""
     for real, made_up in (
         ("openai/gpt-4", "openbb/gpt-4"),
         ("openai/smart", "openbb/smart"),
@@ -120,7 +120,7 @@ def test_a_name_that_a_key_may_not_use_is_as_unknown_as_any(
         assert "anthropic/claude" in answers[0][1], "what is suggested may be used"
 
 
-def test_an_alias_of_two_is_the_one_that_a_key_may_use(serve: Serve) -> None:
+def test_an_ambiguous_alias_means_the_model_that_the_key_may_use(serve: Serve) -> None:
     echo = "".join(f'[llm.providers.{name}]\ntype = "echo"\nmodels.both = {{}}\n' for name in ("a", "b", "c"))
     keys = f"""
 [server.keys.alice]
@@ -138,7 +138,7 @@ models = ["b/*", "c/*"]
     assert ambiguous.json["error"]["message"] == "model 'both' is ambiguous; candidates: b/both, c/both"
 
 
-def test_header_rules_and_that_the_gateways_key_never_travels(house: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_header_rules_apply_and_the_gateway_key_is_never_forwarded(house: Nexus, openai_upstream: FakeUpstream) -> None:
     headers = {**auth(BOB), "X-Team": "red", "Cookie": "a=b", "X-Copy": f"x {BOB}", "x-forwarded-for": "1.2.3.4"}
     assert house.chat(CHAT, headers).status == 200
     (seen,) = openai_upstream.requests
@@ -149,14 +149,14 @@ def test_header_rules_and_that_the_gateways_key_never_travels(house: Nexus, open
     assert BOB not in json.dumps(sent)
 
 
-def test_a_refused_upload_is_read_on_and_answered(house: Nexus) -> None:
+def test_a_rejected_upload_is_read_to_its_end_and_answered(house: Nexus) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", house.port, timeout=60)
     connection.request("POST", "/llm/openai/v1/chat/completions", b" " * 3_000_000, auth("nx-hushhush-wrong"))
     assert connection.getresponse().status == 401
     connection.close()
 
 
-def test_a_page_asks_first(house: Nexus) -> None:
+def test_a_web_page_sends_a_preflight_request(house: Nexus) -> None:
     page = {"Origin": "https://page.example"}
     asked = house.request(
         "OPTIONS", "/llm/openai/v1/chat/completions", headers={**page, "Access-Control-Request-Method": "POST"}
@@ -166,7 +166,7 @@ def test_a_page_asks_first(house: Nexus) -> None:
     assert house.chat(CHAT, page).headers["access-control-allow-origin"] == page["Origin"]
 
 
-def test_the_connection_serves_again_after_a_405(house: Nexus) -> None:
+def test_the_connection_stays_usable_after_a_405(house: Nexus) -> None:
     with socket.create_connection(("127.0.0.1", house.port), timeout=60) as sock:
         line = f"GET /llm/openai/v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {BOB}\r\n\r\n"
         file = sock.makefile("rb")
@@ -200,6 +200,6 @@ enabled = true
         assert text not in caplog.text
 
 
-def test_without_keys_a_foreign_page_is_refused(nexus: Nexus) -> None:
+def test_without_keys_a_page_of_another_origin_is_rejected(nexus: Nexus) -> None:
     assert nexus.chat(CHAT).status == 200
     assert nexus.chat(CHAT, {"Origin": "http://evil.example"}).status == 403

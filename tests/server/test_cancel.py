@@ -1,6 +1,6 @@
-"""The client leaves: the vendor's socket is closed within one second and the thread is free, in every phase.
+"""When the client disconnects, the vendor's socket is closed within a second and the thread is free, in every phase.
 
-What counts is what the fake vendor saw.
+The fake vendor observes this.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def test_the_upstream_is_closed(
 
 
 def test_while_waiting_for_a_connection(serve: Serve) -> None:
-    """A listener whose backlog is full accepts nobody: connecting to it takes for ever."""
+    """A listener with a full backlog accepts no connections, so connecting to it never ends."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=0)
     port = listener.getsockname()[1]
     fillers = [socket.socket() for _ in range(4)]
@@ -98,7 +98,7 @@ def test_while_waiting_for_the_next_attempt(serve: Serve, openai_upstream: FakeU
     assert len(openai_upstream.requests) == 1
 
 
-def test_nothing_is_left_behind_by_many_that_leave(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_many_disconnecting_clients_leave_nothing_behind(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     openai_upstream.default = Behaviour(event_delay=600, only_before=4)
     clients = [open_call(nexus, "/llm/openai/v1/chat/completions", {**CHAT, **STREAM}) for _ in range(40)]
     openai_upstream.wait_for_requests(40)

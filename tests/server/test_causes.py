@@ -1,4 +1,4 @@
-"""What the log says of attempts that failed and of requests that were refused: where, when, why, and what is next."""
+"""Log lines of failed attempts and rejected requests: where, when, why, and what Nexus does next."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def lines(log: Log, message: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def call_of(log: Log, status: int) -> tuple[str, dict[str, Any]]:
-    """The access line of the only call, which may come a moment after the answer."""
+    """The access line of the only call, which may appear shortly after the answer."""
     wait_until(lambda: len(lines(log, "call")) == 1)
     level, fields = lines(log, "call")[0]
     assert (fields["status"], tuple(fields)) == (status, log_fields.ACCESS)
@@ -53,7 +53,7 @@ def attempts(log: Log) -> list[dict[str, Any]]:
 
 
 class Ear(logging.Handler):
-    """Keeps what it hears; pytest's own hears warnings only, whatever a fixture tells it."""
+    """Collects log records; pytest's own handler gets only warnings, whatever a fixture sets."""
 
     def __init__(self, heard: Log) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ def log() -> Iterator[Log]:
     logging.getLogger("nexus").removeHandler(ear)
 
 
-# -- what fails before an answer -----------------------------------------------------------------------------------
+# -- failures before an answer -------------------------------------------------------------------------------------
 
 Upstream = Callable[[], AbstractContextManager[str]]
 
@@ -102,7 +102,7 @@ def plain(sock: socket.socket) -> None:
 
 
 UNREACHABLE: dict[str, tuple[Upstream, str, str, str]] = {
-    # upstream, phase, why, class in the reply
+    # upstream, phase, reason, class in the reply
     "nobody listens": (refusing, "connect", "ECONNREFUSED: Connection refused", "ECONNREFUSED"),
     "no such name": (nameless, "dns", "name not found: ", "name not found"),
     "closed without an answer": (speaking(once(b"")), "first byte", "closed", "closed"),
@@ -136,7 +136,7 @@ def test_an_unreachable_vendor(
     assert fields["why"] == f"{attempt['host']}, {phase}: {attempt['why']}"
 
 
-def test_every_attempt_has_its_line_and_says_what_comes_next(serve: Serve, log: Log) -> None:
+def test_every_attempt_has_a_line_that_names_the_next_step(serve: Serve, log: Log) -> None:
     with refusing() as url:
         serve(openai_config(url, TWO_TRIES)).chat(CHAT)
     assert [(line["attempt"], line["of"], line["next"]) for line in attempts(log)] == [
@@ -145,7 +145,7 @@ def test_every_attempt_has_its_line_and_says_what_comes_next(serve: Serve, log: 
     ]
 
 
-def test_the_attempts_of_several_targets_are_counted_through(serve: Serve, log: Log) -> None:
+def test_attempts_are_numbered_across_targets(serve: Serve, log: Log) -> None:
     with refusing() as url:
         names = ("one", "two")
         table = '[llm.providers.{}]\ntype = "openai"\nbase_url = "{}"\napi_key = "k"\nmodels.m = {{}}\n'
@@ -156,7 +156,9 @@ def test_the_attempts_of_several_targets_are_counted_through(serve: Serve, log: 
     assert len(found) > 2
 
 
-def test_an_attempt_that_fails_before_one_that_succeeds(serve: Serve, openai_upstream: FakeUpstream, log: Log) -> None:
+def test_a_failed_attempt_before_a_successful_one_is_logged(
+    serve: Serve, openai_upstream: FakeUpstream, log: Log
+) -> None:
     openai_upstream.next(Behaviour(status=503, message="try later"), Behaviour())
     assert serve(openai_config(openai_upstream.base_url, TWO_TRIES)).chat(CHAT).status == 200
     (attempt,) = attempts(log)
@@ -166,7 +168,7 @@ def test_an_attempt_that_fails_before_one_that_succeeds(serve: Serve, openai_ups
     assert (level, fields["attempts"], fields["why"]) == ("INFO", 2, None)
 
 
-def test_a_stream_that_breaks_off(serve: Serve, openai_upstream: FakeUpstream, log: Log) -> None:
+def test_a_broken_stream_is_logged(serve: Serve, openai_upstream: FakeUpstream, log: Log) -> None:
     openai_upstream.next(Behaviour(cut_after=3))
     with pytest.raises(http.client.IncompleteRead):
         serve(openai_config(openai_upstream.base_url)).chat({**CHAT, "stream": True})
@@ -176,7 +178,7 @@ def test_a_stream_that_breaks_off(serve: Serve, openai_upstream: FakeUpstream, l
     assert (level, fields["error"]) == ("WARNING", "unreachable")
 
 
-def test_a_client_that_leaves_is_nobodys_failure(nexus: Nexus, openai_upstream: FakeUpstream, log: Log) -> None:
+def test_a_client_disconnect_is_not_logged_as_a_failure(nexus: Nexus, openai_upstream: FakeUpstream, log: Log) -> None:
     openai_upstream.next(Behaviour(hang=True))
     with socket.create_connection(("127.0.0.1", nexus.port)) as client:
         body = b'{"model": "openai/gpt-4", "messages": []}'
@@ -187,7 +189,7 @@ def test_a_client_that_leaves_is_nobodys_failure(nexus: Nexus, openai_upstream: 
     assert (level, fields["error"], attempts(log)) == ("INFO", "cancelled", [])
 
 
-def test_a_proxy_that_refuses(serve: Serve, log: Log) -> None:
+def test_a_proxys_refusal_is_logged(serve: Serve, log: Log) -> None:
     with Peer(once(whole(b"", status="407 Proxy Authentication Required"))) as proxy:
         config = openai_config("https://vendor.invalid/v1", ONE_TRY)
         proxied = f'type = "openai"\nproxy = "http://127.0.0.1:{proxy.port}"'
@@ -205,7 +207,7 @@ DAY = datetime.timedelta(1)
 
 @dataclass(frozen=True)
 class Certificate:
-    """What may be wrong with one; each default is right. ``signer`` is "authority", "itself" or "stranger"."""
+    """The faults a certificate may have; each default is valid. ``signer`` is "authority", "itself" or "stranger"."""
 
     begin: datetime.timedelta = -DAY
     end: datetime.timedelta = DAY
@@ -236,7 +238,7 @@ class Signer:
 
 
 def authority_and_server(folder: Path, certificate: Certificate) -> tuple[Path, ssl.SSLContext]:
-    """The file of the authority that is trusted, and what a server needs to show the certificate."""
+    """The file of the trusted authority, and what the server needs to present the certificate."""
     authority, server = Signer.named("authority"), Signer.named("server")
     signer = {"authority": authority, "itself": server, "stranger": Signer.named("stranger")}[certificate.signer]
     ca_file, file = folder / "authority.pem", folder / "server.pem"
@@ -254,7 +256,7 @@ def authority_and_server(folder: Path, certificate: Certificate) -> tuple[Path, 
 
 
 CERTIFICATES: dict[str, tuple[Certificate, str, str]] = {
-    # what is wrong, OpenSSL's words, class in the reply
+    # the fault, OpenSSL's message, class in the reply
     "expired": (Certificate(begin=-2 * DAY, end=-DAY), "certificate has expired", "certificate expired"),
     "not yet valid": (Certificate(begin=DAY, end=2 * DAY), "certificate is not yet valid", "certificate not yet valid"),
     "of an unknown authority": (
@@ -277,7 +279,7 @@ CERTIFICATES: dict[str, tuple[Certificate, str, str]] = {
 
 
 @pytest.mark.parametrize(("certificate", "why", "kind"), CERTIFICATES.values(), ids=CERTIFICATES.keys())
-def test_each_fault_of_a_certificate_reads_differently(
+def test_each_certificate_fault_has_its_own_message(
     certificate: Certificate, why: str, kind: str, tmp_path: Path, serve: Serve, log: Log
 ) -> None:
     ca_file, context = authority_and_server(tmp_path, certificate)
@@ -317,7 +319,7 @@ def test_missing_cloud_credentials(
     assert call_of(log, 502)[0] == "WARNING"
 
 
-# -- whose failure it was ------------------------------------------------------------------------------------------
+# -- whose fault it was --------------------------------------------------------------------------------------------
 
 VENDORS: dict[str, tuple[int, str]] = {
     "a request that it takes for wrong": (400, "INFO"),
@@ -346,7 +348,9 @@ REFUSED: dict[str, tuple[Any, int, str, str]] = {
 
 
 @pytest.mark.parametrize(("body", "status", "kind", "why"), REFUSED.values(), ids=REFUSED.keys())
-def test_what_we_refuse_has_a_reason(body: Any, status: int, kind: str, why: str, nexus: Nexus, log: Log) -> None:
+def test_rejected_requests_are_logged_with_a_reason(
+    body: Any, status: int, kind: str, why: str, nexus: Nexus, log: Log
+) -> None:
     nexus.chat(body)
     level, fields = call_of(log, status)
     assert (level, fields["error"]) == ("INFO", kind)

@@ -1,4 +1,6 @@
-"""A ChatGPT login that travels: Codex's own token reaches the one host that takes it; what is none stays at home."""
+"""Forwarded ChatGPT logins: Codex's own token is sent to the one host that accepts it; anything else is not
+forwarded.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,7 @@ def ask(nexus: Nexus, headers: dict[str, str], path: str = "responses", body: An
     return nexus.post(f"/llm/openai/v1/{path}", body or BODY, headers).status
 
 
-def test_the_login_goes_on_beside_the_gateway_key(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_the_login_is_forwarded_along_with_a_gateway_key(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = house(serve, openai_upstream, KEYS)
     assert ask(nexus, {**LOGIN, "x-nexus-key": GATEWAY, "User-Agent": "codex_exec/0.171"}) == 200
     (seen,) = openai_upstream.requests
@@ -50,7 +52,9 @@ def test_the_login_goes_on_beside_the_gateway_key(serve: Serve, openai_upstream:
     assert ask(nexus, LOGIN) == 401, "a login is no gateway key"
 
 
-def test_without_a_login_it_is_refused_or_the_houses_key_serves(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_without_a_login_the_call_is_rejected_or_uses_the_configured_key(
+    serve: Serve, openai_upstream: FakeUpstream
+) -> None:
     nexus = house(serve, openai_upstream)
     assert ask(nexus, {}) == 401
     assert ask(house(serve, openai_upstream, key=f'api_key = "{KEY}"\n'), {}) == 200
@@ -58,7 +62,7 @@ def test_without_a_login_it_is_refused_or_the_houses_key_serves(serve: Serve, op
     assert openai_upstream.requests[0].header("user-agent") != "codex_exec/0.171"
 
 
-def test_clients_of_other_dialects_have_no_such_login(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_clients_of_other_dialects_cannot_send_a_login(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = house(serve, openai_upstream)
     chat = {"model": "chatgpt/gpt-5.5", "messages": [{"role": "user", "content": "Hi"}]}
     assert ask(nexus, LOGIN, "chat/completions", chat) == 401
@@ -76,7 +80,7 @@ NO_LOGINS = {
 
 
 @pytest.mark.parametrize("sent", NO_LOGINS.values(), ids=NO_LOGINS.keys())
-def test_what_is_no_login(sent: dict[str, str]) -> None:
+def test_other_credentials_are_not_logins(sent: dict[str, str]) -> None:
     assert login_in({**sent, "chatgpt-account-id": "acct-1"}) is None
 
 
@@ -99,7 +103,7 @@ HOSTS = {
 
 
 @pytest.mark.parametrize(("lines", "problem"), HOSTS.values(), ids=HOSTS.keys())
-def test_logins_go_to_one_host(tmp_path: Path, lines: str, problem: str | None) -> None:
+def test_logins_are_sent_to_one_host_only(tmp_path: Path, lines: str, problem: str | None) -> None:
     file = tmp_path / "nexus.toml"
     file.write_text(f'[llm.providers.v]\ntype = "openai"\n{lines}\nmodels."gpt-5.5" = {{}}\n')
     if problem is not None:
@@ -113,7 +117,7 @@ def test_logins_go_to_one_host(tmp_path: Path, lines: str, problem: str | None) 
     provider.close()
 
 
-def test_what_the_launcher_gives_to_codex(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_the_launcher_configures_codex(serve: Serve, openai_upstream: FakeUpstream) -> None:
     settings = house(serve, openai_upstream, KEYS).settings
     variables, options = codex(Gateway(settings, "http://127.0.0.1:8000", GATEWAY), "chatgpt/gpt-5.5")
     assert variables == {"NEXUS_KEY": GATEWAY}

@@ -1,7 +1,8 @@
-"""What Claude Code sends beyond the plain request, on every vendor but Anthropic: mapped, dropped aloud or refused.
+"""Fields that Claude Code sends beyond the basic request, on every vendor but Anthropic: mapped, dropped and reported,
+or rejected.
 
-One line per field; a new one of Claude Code's is a new line here. Where Claude itself answers (Vertex AI,
-Bedrock), a beta and its field go together or stay together.
+One line per field; add a line for each new field. Where Claude itself answers (Vertex AI, Bedrock), a beta and its
+field are kept or removed together.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def vendor(request: pytest.FixtureRequest, stand: Stand) -> Iterator[Vendor]:
 
 
 def on(*names: str) -> pytest.MarkDecorator:
-    # A compatible server's model takes efforts on chat completions; OpenAI's own are judged by their names.
+    # A compatible server's model supports efforts on chat completions; for OpenAI's own, support depends on the name.
     models = {"openai": "qwen3-coder"}
     lanes = [replace(lane, model=models.get(lane.name, lane.model)) for lane in LANES if lane.name in names]
     return pytest.mark.parametrize("vendor", lanes, ids=lambda lane: lane.name, indirect=True)
@@ -77,14 +78,14 @@ DROPPED: Mapping[str, Body] = {
 
 @TRANSLATED
 @pytest.mark.parametrize("name", DROPPED)
-def test_what_only_tunes_is_dropped_aloud(vendor: Vendor, name: str) -> None:
+def test_tuning_fields_are_dropped_and_reported(vendor: Vendor, name: str) -> None:
     reply = vendor.ask(DROPPED[name])
     assert reply.status == 200
     assert name in dropped(reply)
 
 
 @TRANSLATED
-def test_betas_are_dropped_aloud(vendor: Vendor) -> None:
+def test_betas_are_dropped_and_reported(vendor: Vendor) -> None:
     reply = vendor.ask({}, beta="claude-code-20250219,brand-new-2027-01-01")
     assert (reply.status, dropped(reply)) == (200, {"anthropic-beta"})
     assert vendor.upstream.requests[-1].header("anthropic-beta") is None
@@ -105,7 +106,7 @@ REFUSED: Mapping[str, tuple[Body, str]] = {
 
 @TRANSLATED
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_content_is_refused_by_name(vendor: Vendor, case: str) -> None:
+def test_unsupported_content_is_rejected_by_name(vendor: Vendor, case: str) -> None:
     body, name = REFUSED[case]
     reply = vendor.ask(body)
     assert (reply.status, reply.json["error"]["type"]) == (400, "invalid_request_error")
@@ -114,7 +115,7 @@ def test_what_is_content_is_refused_by_name(vendor: Vendor, case: str) -> None:
 
 
 @TRANSLATED
-def test_a_server_tool_is_refused_by_its_type(vendor: Vendor) -> None:
+def test_a_server_tool_is_rejected_by_its_type(vendor: Vendor) -> None:
     assert "web_search_20250305" in vendor.ask({"tools": [WEB]}).json["error"]["message"]
 
 
@@ -126,7 +127,7 @@ def test_adaptive_thinking_and_effort(vendor: Vendor) -> None:
         case "openai":
             assert vendor.sent["reasoning_effort"] == "low"
         case "bedrock converse":
-            # Nova Pro does not think: both of the client's names for it are told.
+            # Nova Pro does not think; both of the client's names for it are reported.
             assert dropped(reply) == {"thinking", "output_config.effort"}
         case _:
             assert vendor.sent["generationConfig"]["thinkingConfig"]["thinkingBudget"] == 1024
@@ -138,7 +139,7 @@ def test_adaptive_thinking_and_effort(vendor: Vendor) -> None:
 
 
 @TRANSLATED
-def test_a_system_message_in_the_conversation_keeps_its_words_and_place(vendor: Vendor) -> None:
+def test_a_system_message_in_the_conversation_keeps_its_text_and_position(vendor: Vendor) -> None:
     reply = vendor.ask({"messages": [*HI, SYSTEM_ROLE]}, beta="mid-conversation-system-2026-04-07")
     assert (reply.status, dropped(reply)) == (200, {"anthropic-beta"})
     assert b"Be brief." in vendor.upstream.requests[-1].body
@@ -147,14 +148,14 @@ def test_a_system_message_in_the_conversation_keeps_its_words_and_place(vendor: 
 
 
 @TRANSLATED
-def test_a_tool_reference_in_a_result_becomes_its_words(vendor: Vendor) -> None:
+def test_a_tool_reference_in_a_result_becomes_text(vendor: Vendor) -> None:
     reply = vendor.ask({"tools": [TOOL], "messages": [*HI, CALL, FOUND]})
     assert (reply.status, dropped(reply)) == (200, set())
     assert b"Found tool: f" in vendor.upstream.requests[-1].body
 
 
 @TRANSLATED
-def test_strict_is_mapped_where_it_is_known(vendor: Vendor) -> None:
+def test_strict_is_mapped_if_supported(vendor: Vendor) -> None:
     reply = vendor.ask({"tools": [TOOL | {"strict": True}]})
     known = vendor.lane.name == "openai"
     assert dropped(reply) == (set() if known else {"tools.strict"})
@@ -172,7 +173,7 @@ def test_cache_hints(vendor: Vendor) -> None:
         assert dropped(reply) == {"cache_control"}
 
 
-# Claude at other hosts: rule C3 of the gateway guide, "strip both or neither".
+# Claude on other hosts: rule C3 of the gateway guide, "strip both or neither".
 
 PAIRS: Mapping[str, tuple[Body, str, Mapping[str, bool]]] = {
     "context_management": (
@@ -188,7 +189,7 @@ PAIRS: Mapping[str, tuple[Body, str, Mapping[str, bool]]] = {
     "strict": (
         {"tools": [TOOL | {"strict": True}]},
         "structured-outputs-2025-12-15",
-        # Bedrock has it without any beta; on Vertex AI an organisation has to allow it.
+        # Bedrock supports it without any beta; on Vertex AI an organisation must allow it.
         {"vertex claude": False, "bedrock claude": True},
     ),
     "eager_input_streaming": (
@@ -199,7 +200,7 @@ PAIRS: Mapping[str, tuple[Body, str, Mapping[str, bool]]] = {
     "effort": (
         {"output_config": {"effort": "low"}},
         "effort-2025-11-24",
-        # Sonnet 4.5 has none.
+        # Sonnet 4.5 does not support any.
         {"vertex claude": False, "bedrock claude": False},
     ),
     "task_budget": (
@@ -242,22 +243,22 @@ def test_a_beta_and_its_field_are_a_pair(vendor: Vendor, field: str) -> None:
 
 @on("vertex claude", "bedrock claude")
 def test_adaptive_thinking_needs_no_beta(vendor: Vendor) -> None:
-    """And is a budget for a model that knows nothing else, whatever alias the client knows it by."""
+    """For a model that only supports a budget, it becomes one, whatever alias the client uses."""
     reply = vendor.ask({"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}})
     assert (reply.status, dropped(reply)) == (200, {"thinking.type", "output_config.effort"})
     assert vendor.sent["thinking"] == {"type": "enabled", "budget_tokens": 4096}
 
 
 @on("vertex claude", "bedrock claude")
-def test_tools_are_never_dropped_so_a_forced_one_is_there(vendor: Vendor) -> None:
-    """Tools of Anthropic's own go on, for the host to run or to refuse in its own words."""
+def test_tools_are_never_dropped_so_a_forced_tool_exists(vendor: Vendor) -> None:
+    """Anthropic's own tools are forwarded, for the host to run or to reject."""
     choice = {"type": "tool", "name": "web_search"}
     assert vendor.ask({"tools": [TOOL, WEB], "tool_choice": choice}).status == 200
     assert (vendor.sent["tools"], vendor.sent["tool_choice"]) == ([TOOL, WEB], choice)
 
 
 @on("openai", "gemini", "bedrock converse", "vertex claude", "bedrock claude")
-def test_a_breakpoint_inside_a_result_moves_to_where_the_vendor_takes_it_or_is_named(vendor: Vendor) -> None:
+def test_a_breakpoint_inside_a_result_moves_to_a_supported_place_or_is_reported(vendor: Vendor) -> None:
     inner = {"type": "text", "text": "r", "cache_control": {"type": "ephemeral"}}
     result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": [inner]}]}
     reply = vendor.ask({"tools": [TOOL], "messages": [*HI, CALL, result]})
@@ -274,7 +275,7 @@ def test_a_breakpoint_inside_a_result_moves_to_where_the_vendor_takes_it_or_is_n
 
 
 @TRANSLATED
-def test_the_note_to_anthropics_billing_stays_behind(vendor: Vendor) -> None:
+def test_anthropics_billing_note_is_not_forwarded(vendor: Vendor) -> None:
     note = {"type": "text", "text": "x-anthropic-billing-header: cc_version=2.1.332.abc; cch=00000;"}
     reply = vendor.ask({"system": [note, {"type": "text", "text": "Be kind."}]})
     assert (reply.status, dropped(reply)) == (200, set())
@@ -282,7 +283,7 @@ def test_the_note_to_anthropics_billing_stays_behind(vendor: Vendor) -> None:
 
 
 @TRANSLATED
-def test_a_placeholder_of_tools_to_come_and_a_result_without_its_call_are_no_refusal(vendor: Vendor) -> None:
+def test_a_placeholder_for_deferred_tools_and_a_result_without_its_call_are_accepted(vendor: Vendor) -> None:
     placeholder = {"name": "DeferredToolPlaceholder", "input_schema": {"type": "object"}, "defer_loading": True}
     reply = vendor.ask({"tools": [TOOL, placeholder], "messages": [FOUND, *HI]})
     assert (reply.status, dropped(reply)) == (200, {"tools.defer_loading", "messages.tool_result"})
@@ -290,7 +291,7 @@ def test_a_placeholder_of_tools_to_come_and_a_result_without_its_call_are_no_ref
 
 
 @on("vertex claude", "bedrock claude")
-def test_a_system_message_among_the_others_is_no_words_of_the_users(vendor: Vendor) -> None:
+def test_a_system_message_in_the_conversation_does_not_become_user_text(vendor: Vendor) -> None:
     reply = vendor.ask({"messages": [*HI, SYSTEM_ROLE]}, beta="mid-conversation-system-2026-04-07")
     assert reply.status == 200 and "messages.role" in dropped(reply)
     (turn,) = vendor.sent["messages"]

@@ -1,4 +1,4 @@
-"""What Codex is told of the models: only who asks as Codex does gets it, beside OpenAI's own list."""
+"""Codex's model catalog: sent only to clients that ask the way Codex does, along with OpenAI's own list."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_model_is_described(serve: Serve) -> None:
     assert efforts["smart"] == efforts["o/gpt-5.5"]
 
 
-def test_several_second_names_are_listed_and_called(serve: Serve) -> None:
+def test_several_aliases_are_listed_and_can_be_called(serve: Serve) -> None:
     nexus = serve(CONFIG)
     names = [one["id"] for one in nexus.request("GET", "/llm/openai/v1/models").json["data"]]
     assert names[:6] == ["smart", "claude-1", "claude-2", "a/claude-sonnet-4-5", "claude-x", "claude-y"]
@@ -55,5 +55,5 @@ def test_several_second_names_are_listed_and_called(serve: Serve) -> None:
         assert nexus.request("GET", f"/llm/openai/v1/models/{name}").json["id"] == name
 
 
-def test_nobody_else_is_told(serve: Serve) -> None:
+def test_other_clients_get_no_catalog(serve: Serve) -> None:
     assert "models" not in serve(CONFIG).request("GET", "/llm/openai/v1/models").json

@@ -1,6 +1,6 @@
-"""A conversation that is too long, on every lane: Claude Code reads the words by which it compacts, Codex its code.
+"""Conversations that are too long, on every lane: Claude Code compacts on this message, Codex on this code.
 
-A vendor speaks its own words in its own shape; where it speaks the client's dialect, the client reads just these.
+Each vendor has its own message and shape; if it speaks the client's dialect, the client gets exactly these.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class TestWholeAnswers:
 
 @on("anthropic")
 @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
-def test_an_anthropic_vendors_words_pass_byte_for_byte(vendor: Vendor, stream: bool) -> None:
+def test_an_anthropic_vendors_message_passes_byte_for_byte(vendor: Vendor, stream: bool) -> None:
     body = b'{"type":"error" ,"error":{"type":"invalid_request_error","message":"prompt is too long: 9 > 8"}}'
     vendor.upstream.default = Behaviour(status=400, body=body)
     reply = vendor.ask(MESSAGES, stream=stream)
@@ -92,7 +92,7 @@ def test_an_anthropic_vendors_words_pass_byte_for_byte(vendor: Vendor, stream: b
 
 
 @on("bedrock converse")
-def test_nova_refuses_inside_a_200_and_the_client_sees_a_400(vendor: Vendor) -> None:
+def test_novas_refusal_inside_a_200_becomes_a_400(vendor: Vendor) -> None:
     vendor.upstream.default = Behaviour(error_after=0, error_type="ValidationException", message=vendor.words)
     reply = vendor.ask(MESSAGES, stream=True)
     assert (reply.status, reply.json["error"]["message"]) == (400, f"prompt is too long: {vendor.words}")
@@ -102,7 +102,7 @@ def test_nova_refuses_inside_a_200_and_the_client_sees_a_400(vendor: Vendor) -> 
 
 
 @on("bedrock claude")
-def test_claude_on_bedrock_refuses_inside_a_stream(vendor: Vendor) -> None:
+def test_claudes_refusal_inside_a_bedrock_stream_is_reported(vendor: Vendor) -> None:
     vendor.upstream.default = Behaviour(error_after=0, error_type="ValidationException", message=vendor.words)
     events = [line for line in vendor.ask(MESSAGES, stream=True).body.splitlines() if line.startswith(b"data: ")]
     said = {"type": "invalid_request_error", "message": f"prompt is too long: {vendor.words}"}
@@ -110,7 +110,7 @@ def test_claude_on_bedrock_refuses_inside_a_stream(vendor: Vendor) -> None:
 
 
 @pytest.mark.parametrize("call", [MESSAGES, CHAT, RESPONSES], ids=["messages", "chat", "responses"])
-def test_too_many_bytes_stay_413(vendor: Vendor, call: tuple[str, dict[str, Any]]) -> None:
+def test_too_many_bytes_remain_a_413(vendor: Vendor, call: tuple[str, dict[str, Any]]) -> None:
     vendor.upstream.default = Behaviour(status=413, message="Payload Too Large")
     reply = vendor.ask(call)
     error = reply.json["error"]
@@ -119,8 +119,8 @@ def test_too_many_bytes_stay_413(vendor: Vendor, call: tuple[str, dict[str, Any]
         assert error["type"] == "request_too_large"
 
 
-def test_a_size_in_tokens_is_told_as_a_conversation_that_is_too_long(vendor: Vendor) -> None:
-    """Groq and its like answer 413 to that."""
+def test_a_413_about_tokens_is_reported_as_context_length(vendor: Vendor) -> None:
+    """Groq and similar servers answer 413 in this case."""
     words = "Please reduce the length of the messages or completion."
     vendor.upstream.default = Behaviour(status=413, message=words)
     reply = vendor.ask(MESSAGES)
@@ -131,7 +131,7 @@ def test_a_size_in_tokens_is_told_as_a_conversation_that_is_too_long(vendor: Ven
 
 
 @on("anthropic", "vertex claude", "bedrock claude", "bedrock converse")
-def test_a_full_window_at_the_end_of_an_answer_is_a_stop_and_no_error(vendor: Vendor) -> None:
+def test_a_context_window_filled_by_the_answer_is_a_stop_reason_not_an_error(vendor: Vendor) -> None:
     vendor.upstream.default = Behaviour(stop_reason="model_context_window_exceeded")
     assert vendor.ask(MESSAGES).json["stop_reason"] == "model_context_window_exceeded"
     assert vendor.ask(CHAT).json["choices"][0]["finish_reason"] == "length"

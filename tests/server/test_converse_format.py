@@ -43,7 +43,7 @@ def events_of(answer: Any) -> list[tuple[str, Any]]:
 
 
 def gathered(answer: Any) -> dict[str, Any]:
-    """A stream as the whole answer that it is, as LangChain and Strands put it together."""
+    """Assembles a stream into a whole answer, like LangChain and Strands do."""
     blocks: dict[int, dict[str, Any]] = {}
     told: dict[str, Any] = {}
     for name, event in events_of(answer):
@@ -139,7 +139,7 @@ def image() -> dict[str, Any]:
 
 
 @streaming
-def test_thinking_comes_and_goes_back(vendor: Vendor, streaming: bool) -> None:
+def test_thinking_is_returned_and_accepted_back(vendor: Vendor, streaming: bool) -> None:
     if vendor.lane.vendor == "openai" or vendor.lane.name == "bedrock converse":
         pytest.skip("shows no thinking")
     vendor.upstream.next(Behaviour(thinking="Let me see."))
@@ -156,7 +156,7 @@ def test_a_count(vendor: Vendor) -> None:
     assert counted["inputTokens"] > 0
 
 
-def test_a_stream_that_breaks_off_says_so(vendor: Vendor) -> None:
+def test_a_broken_stream_ends_with_an_error(vendor: Vendor) -> None:
     vendor.upstream.default = Behaviour(cut_after=4)
     with pytest.raises((EventStreamError, ClientError)):
         events_of(vendor.client.converse_stream(modelId="v/m", messages=USER))
@@ -167,7 +167,9 @@ CONVERSING = [lane for lane in LANES if lane.vendor == "bedrock"]
 
 @pytest.mark.parametrize("lane", CONVERSING, ids=lambda lane: lane.name)
 @pytest.mark.parametrize("behaviour", [Behaviour(), Behaviour(tool_calls=CALLS)], ids=["text", "tools"])
-def test_to_bedrock_bytes_pass_both_ways(lane: Lane, behaviour: Behaviour, serve: Serve, tmp_path: Path) -> None:
+def test_bytes_pass_to_and_from_bedrock_unchanged(
+    lane: Lane, behaviour: Behaviour, serve: Serve, tmp_path: Path
+) -> None:
     with FakeUpstream("bedrock") as upstream:
         upstream.default = behaviour
         nexus = serve(lane.config(upstream, tmp_path))
@@ -181,7 +183,7 @@ def test_to_bedrock_bytes_pass_both_ways(lane: Lane, behaviour: Behaviour, serve
         assert upstream.violations == []
 
 
-def test_silence_is_filled_and_boto3_passes_over_it(claude: FakeUpstream, serve: Serve) -> None:
+def test_boto3_ignores_the_pings_sent_while_the_vendor_is_silent(claude: FakeUpstream, serve: Serve) -> None:
     nexus = serve(anthropic_config(claude.base_url, '[server]\nping_interval = "20ms"\nearly_ping = "20ms"\n'))
     claude.default = Behaviour(delay=0.15)
     names = [name for name, _ in events_of(signing(nexus).converse_stream(modelId="claude", messages=USER))]
@@ -211,7 +213,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("more", "names"), REFUSED.values(), ids=REFUSED)
-def test_what_no_other_vendor_has_is_refused_by_name(
+def test_fields_that_other_vendors_lack_are_rejected_by_name(
     more: dict[str, Any], names: str, claude: FakeUpstream, serve: Serve
 ) -> None:
     nexus = serve(anthropic_config(claude.base_url))
@@ -221,7 +223,7 @@ def test_what_no_other_vendor_has_is_refused_by_name(
     assert claude.requests == []
 
 
-def test_what_is_dropped_is_named(claude: FakeUpstream, serve: Serve) -> None:
+def test_dropped_fields_are_reported(claude: FakeUpstream, serve: Serve) -> None:
     asked = {
         "messages": USER,
         "inferenceConfig": {"maxTokens": 64, "other": 1},

@@ -1,4 +1,4 @@
-"""``count_tokens``: by the vendor where it counts, by a marked estimate where nobody does."""
+"""``count_tokens``: counted by vendors that support it, otherwise a marked estimate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PATH = "/llm/anthropic/v1/messages/count_tokens"
 QUESTION: dict[str, Any] = {"model": "anthropic/claude", "messages": [{"role": "user", "content": "Hello, you!"}]}
 
 
-def test_anthropic_counts_by_itself(nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
+def test_anthropic_counts_the_tokens(nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
     reply = nexus.post(f"{PATH}?beta=true", QUESTION)
     assert reply.status == 200
     assert reply.json["input_tokens"] > 0
@@ -30,7 +30,7 @@ def test_the_sdk_reads_it(nexus: Nexus) -> None:
     assert count.input_tokens > 0
 
 
-def test_a_vendor_that_does_not_count_is_estimated(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_the_count_is_estimated_if_the_vendor_cannot_count(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     openai_upstream.default = Behaviour(status=404)
     short = nexus.post(PATH, {**QUESTION, "model": "openai/gpt-4"})
     words = [{"role": "user", "content": "Hello, you! " * 100}]
@@ -49,7 +49,7 @@ def test_a_vendor_that_does_not_count_is_estimated(nexus: Nexus, openai_upstream
         Behaviour(body=b'{"ok": true}'),
     ],
 )
-def test_a_server_without_the_path_says_so_as_it_likes(
+def test_the_count_is_estimated_for_any_not_found_reply(
     nexus: Nexus, openai_upstream: FakeUpstream, answer: Behaviour
 ) -> None:
     openai_upstream.default = answer
@@ -58,7 +58,7 @@ def test_a_server_without_the_path_says_so_as_it_likes(
     assert {request.route for request in openai_upstream.requests} == {"/v1/responses/input_tokens"}
 
 
-def test_a_server_that_counts_by_its_own_dialect_is_believed(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_a_compatible_servers_own_count_is_used(serve: Serve, openai_upstream: FakeUpstream) -> None:
     openai_upstream.default = Behaviour(status=400, message="no")
     config = openai_config(openai_upstream.base_url)
     nexus = serve(config.replace('type = "openai"', 'type = "openai"\nresponses = true'))
@@ -66,13 +66,13 @@ def test_a_server_that_counts_by_its_own_dialect_is_believed(serve: Serve, opena
     assert (reply.status, reply.json["error"]["message"]) == (400, "no")
 
 
-def test_the_echo_is_estimated_without_any_network(serve: Serve) -> None:
+def test_the_demo_model_is_estimated_without_network(serve: Serve) -> None:
     nexus = serve('[llm.providers.demo]\ntype = "echo"\nmodels.echo = {}\n')
     reply = nexus.post(PATH, {**QUESTION, "model": "demo/echo"})
     assert (reply.status, reply.headers["x-nexus-estimated"]) == (200, "true")
 
 
-def test_errors_are_the_vendors(nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
+def test_the_vendors_errors_are_returned(nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
     anthropic_upstream.default = Behaviour(status=400, message="no")
     assert nexus.post(PATH, QUESTION).json["error"]["message"] == "no"
     assert nexus.post(PATH, {**MESSAGES, "messages": 1}).status == 400

@@ -1,4 +1,4 @@
-"""Cursor's agent with a key of the user's own: chat completions in whatever form it sends them."""
+"""Cursor's agent with the user's own key: chat completions in every form that Cursor sends."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def ask(client: openai.OpenAI, body: dict[str, Any]) -> Any:
 
 
 def echo(form: str, calls: list[Any]) -> list[dict[str, Any]]:
-    """The calls with their results, as Cursor sends them back."""
+    """The calls with their results, as Cursor returns them."""
     if form == "responses":
         made = [
             {"type": "function_call", "call_id": call.id, "name": "weather", "arguments": call.function.arguments}

@@ -1,4 +1,4 @@
-"""What nobody expects in a request or an answer is refused by name or passes: never a 500 with a traceback."""
+"""Unexpected values in requests and answers are rejected by name or passed through, never a 500 with a traceback."""
 
 from __future__ import annotations
 
@@ -84,10 +84,10 @@ interval = "60s"
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("client", ["chat", "messages"])
-def test_usage_beyond_all_bounds_is_settled(
+def test_absurd_usage_is_settled(
     serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream, client: str, stream: bool
 ) -> None:
-    """Under limits, passing and translated."""
+    """With limits, on passthrough and translation."""
     nexus = serve(openai_config(openai_upstream.base_url) + anthropic_config(anthropic_upstream.base_url) + LIMITS)
     huge = Behaviour(input_tokens=10**400, output_tokens=10**400)
     openai_upstream.default = anthropic_upstream.default = huge
@@ -98,7 +98,7 @@ def test_usage_beyond_all_bounds_is_settled(
     wait_until(lambda: nexus.server.workers.busy == 0)
 
 
-def test_an_event_whose_type_is_no_string_passes(nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
+def test_an_event_whose_type_is_not_a_string_passes(nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
     odd = b'data: {"type":[]}\n\ndata: {"type":{}}\n\n'
     end = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
     stream = Behaviour(body=odd + end, headers=(("Content-Type", "text/event-stream"),))
@@ -107,7 +107,7 @@ def test_an_event_whose_type_is_no_string_passes(nexus: Nexus, anthropic_upstrea
     assert (reply.status, reply.body) == (200, odd + end)
 
 
-def test_in_responses_too(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_such_an_event_passes_in_responses(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve(openai_config(openai_upstream.base_url).replace("type =", "responses = true\ntype =", 1))
     odd = b'data: {"type":[]}\n\ndata: {"type":{}}\n\n'
     end = b'data: {"type":"response.completed","response":{"model":"m"}}\n\n'

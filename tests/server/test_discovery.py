@@ -1,6 +1,7 @@
-"""What programs look at before their first call: is somebody there, and which models are there.
+"""Requests that programs send before their first call: health checks and model lists.
 
-Quick and without redirects; the former tells nothing and needs no credential, the latter tells what may be called.
+Both are fast and never redirect. The health check reveals nothing and needs no credential; the list contains callable
+models.
 """
 
 from __future__ import annotations
@@ -42,23 +43,23 @@ def house(serve: Serve, openai_upstream: FakeUpstream) -> Nexus:
 
 @pytest.mark.parametrize("protocol", ["anthropic", "openai"])
 @pytest.mark.parametrize("path", ["", "/", "/api/hello"])
-def test_somebody_is_there(house: Nexus, protocol: str, path: str) -> None:
+def test_the_server_answers_health_checks(house: Nexus, protocol: str, path: str) -> None:
     get = house.request("GET", f"/llm/{protocol}{path}")
     head = house.request("HEAD", f"/llm/{protocol}{path}")
     assert (get.status, get.json) == (200, {"message": "hello"})
     assert (head.status, head.body) == (200, b"")
 
 
-def test_at_the_root_too(house: Nexus) -> None:
+def test_health_checks_work_at_the_root(house: Nexus) -> None:
     assert house.request("HEAD", "/api/hello").status == 200
 
 
-def test_nothing_else_is_open(house: Nexus) -> None:
+def test_other_paths_need_a_key(house: Nexus) -> None:
     for path in ("/llm/anthropic/v1", "/llm/anthropic/api", "/llm/anthropic/api/hello/x", "/llm/anthropicx"):
         assert house.request("GET", path).status == 401, path
 
 
-def test_a_model_is_listed_and_called_under_its_second_name_too(house: Nexus) -> None:
+def test_a_model_is_listed_and_callable_by_its_alias(house: Nexus) -> None:
     with anthropic.Anthropic(base_url=house.anthropic, api_key=ALICE["x-api-key"]) as client:
         page = client.models.list(limit=1000)
         assert [model.id for model in page.data] == ["v/gpt-4", "claude-gpt"]
@@ -71,14 +72,14 @@ def test_a_model_is_listed_and_called_under_its_second_name_too(house: Nexus) ->
         assert answer.model == "claude-gpt"
 
 
-def test_openai_clients_too(house: Nexus) -> None:
+def test_an_alias_is_listed_for_openai_clients(house: Nexus) -> None:
     with openai.OpenAI(base_url=house.openai, api_key=ALICE["x-api-key"]) as client:
         assert [model.id for model in client.models.list()] == ["v/gpt-4", "claude-gpt"]
     reply = house.chat({**CHAT, "model": "claude-gpt"}, ALICE)
     assert (reply.status, reply.json["model"], reply.headers["x-nexus-route"]) == (200, "claude-gpt", "v/gpt-4")
 
 
-def test_a_model_is_as_old_as_its_release_else_as_the_file(house: Nexus, tmp_path: Path) -> None:
+def test_a_models_date_is_its_release_or_that_of_the_file(house: Nexus, tmp_path: Path) -> None:
     release = datetime(2023, 3, 14, tzinfo=UTC)
     with openai.OpenAI(base_url=house.openai, api_key=ALICE["x-api-key"]) as client:
         assert {model.created for model in client.models.list()} == {int(release.timestamp())}
@@ -94,7 +95,7 @@ def test_a_model_is_as_old_as_its_release_else_as_the_file(house: Nexus, tmp_pat
         assert nexus.request("GET", "/llm/anthropic/v1/models/v/mine").json["created_at"] == "2023-11-14T22:13:20Z"
 
 
-def test_what_may_not_be_called_is_not_listed(house: Nexus) -> None:
+def test_forbidden_models_are_not_listed(house: Nexus) -> None:
     reply = house.request("GET", "/llm/anthropic/v1/models?limit=1000", headers=ALICE)
     assert "secret" not in reply.body.decode()
     assert house.messages({**MESSAGES, "model": "v/secret"}, ALICE).status == 404
@@ -111,7 +112,7 @@ CLASHES = {
 
 
 @pytest.mark.parametrize(("models", "other"), CLASHES.values(), ids=list(CLASHES))
-def test_a_name_stands_for_one_model(tmp_path: Path, models: str, other: str) -> None:
+def test_conflicting_names_are_rejected(tmp_path: Path, models: str, other: str) -> None:
     file = tmp_path / "nexus.toml"
     file.write_text(f'[llm.providers.v]\ntype = "openai"\napi_key = "{KEY}"\n{models}\n')
     with pytest.raises(SettingsError) as refused:
@@ -119,7 +120,7 @@ def test_a_name_stands_for_one_model(tmp_path: Path, models: str, other: str) ->
     assert any(f"expose_as: is also a name of {other}; a name must" in str(line) for line in refused.value.problems)
 
 
-def test_its_own_alias_is_no_clash(tmp_path: Path) -> None:
+def test_a_models_own_alias_is_not_a_conflict(tmp_path: Path) -> None:
     file = tmp_path / "nexus.toml"
     file.write_text(f'[llm.providers.v]\ntype = "openai"\napi_key = "{KEY}"\nmodels.a.expose_as = "a"\n')
     load(file, {})

@@ -1,4 +1,6 @@
-"""Stopping without a failed call: ready and health, the delay, kept connections, uploads, and the end of the rest."""
+"""Graceful shutdown without failed calls: ready and health, the delay, kept connections, uploads and calls in
+flight.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ LONG = '[server]\ndrain_delay = "1h"\n'
 
 
 def ask(connection: http.client.HTTPConnection, method: str, path: str, body: object = None) -> tuple[int, str, bytes]:
-    """Status, the header Connection, body."""
+    """Status, Connection header, body."""
     raw = None if body is None else json.dumps(body)
     connection.request(method, path, raw, {} if body is None else {"Content-Type": "application/json"})
     reply = connection.getresponse()
@@ -59,7 +61,7 @@ class TestReady:
         assert nexus.request("POST", "/ready").status == 405
 
     @pytest.mark.slow
-    def test_an_address_of_their_own(self, start: Start, openai_upstream: FakeUpstream) -> None:
+    def test_health_and_ready_on_a_separate_address(self, start: Start, openai_upstream: FakeUpstream) -> None:
         own = '[server.health]\nlisten = "127.0.0.1:0"\n'
         process = start(own + openai_config(openai_upstream.base_url))
         with connect(health_port(process)) as beside, connect(calls_port(process)) as calls:
@@ -69,8 +71,8 @@ class TestReady:
             assert ask(calls, "POST", CHAT_PATH, CHAT)[0] == 200
 
     @pytest.mark.slow
-    def test_it_answers_to_the_end(self, start: Start, openai_upstream: FakeUpstream) -> None:
-        """Health at its own address, while a call that runs keeps the process."""
+    def test_health_answers_until_the_process_ends(self, start: Start, openai_upstream: FakeUpstream) -> None:
+        """Health on its own address keeps answering while a call in flight keeps the process alive."""
         process = start('[server.health]\nlisten = "127.0.0.1:0"\n' + openai_config(openai_upstream.base_url))
         go = threading.Event()
         openai_upstream.next(Behaviour(hold=go))
@@ -86,7 +88,7 @@ class TestReady:
         assert process.wait() == 0
 
     @pytest.mark.slow
-    def test_a_port_in_use_is_told_with_its_line(self, start: Start, openai_upstream: FakeUpstream) -> None:
+    def test_a_port_in_use_is_reported_with_its_line(self, start: Start, openai_upstream: FakeUpstream) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             own = f'[server.health]\nlisten = "127.0.0.1:{taken.getsockname()[1]}"\n'
             process = start(own + openai_config(openai_upstream.base_url))
@@ -99,7 +101,7 @@ class TestReady:
 class TestDelay:
     @pytest.fixture
     def leaving(self, start: Start, openai_upstream: FakeUpstream) -> Iterator[Process]:
-        """Has its signal, and listens for an hour."""
+        """Has received SIGTERM, and keeps listening for an hour."""
         process = start(LONG + openai_config(openai_upstream.base_url))
         assert process.port
         process.signal(signal.SIGTERM)
@@ -108,7 +110,7 @@ class TestDelay:
         process.signal(signal.SIGTERM)
         assert process.wait() == 128 + signal.SIGTERM
 
-    def test_it_listens_and_serves_and_says_that_it_goes(self, leaving: Process) -> None:
+    def test_during_the_delay_it_serves_and_ready_fails(self, leaving: Process) -> None:
         for path, status in (("/ready", 503), ("/health", 200), ("/llm/openai/v1/models", 200)):
             with connect(leaving.port) as client:
                 assert ask(client, "GET", path)[:2] == (status, "close")
@@ -117,7 +119,7 @@ class TestDelay:
                 assert ask(client, "POST", CHAT_PATH, body)[:2] == (200, "close")
 
     @pytest.mark.slow
-    def test_then_it_listens_no_more(self, start: Start, openai_upstream: FakeUpstream) -> None:
+    def test_after_the_delay_it_stops_listening(self, start: Start, openai_upstream: FakeUpstream) -> None:
         process = start('[server]\ndrain_delay = "100ms"\n' + openai_config(openai_upstream.base_url))
         assert process.port
         process.signal(signal.SIGTERM)
@@ -126,7 +128,7 @@ class TestDelay:
 
 
 class TestKeptConnections:
-    def test_a_request_that_comes_late_is_served(self, start: Start, openai_upstream: FakeUpstream) -> None:
+    def test_a_late_request_on_a_kept_connection_is_served(self, start: Start, openai_upstream: FakeUpstream) -> None:
         process = start(openai_config(openai_upstream.base_url))
         go = threading.Event()
         openai_upstream.next(Behaviour(), Behaviour(hold=go))
@@ -142,7 +144,7 @@ class TestKeptConnections:
         assert process.wait() == 0
 
     @pytest.mark.slow
-    def test_a_body_that_is_on_its_way_is_waited_for(self, start: Start, openai_upstream: FakeUpstream) -> None:
+    def test_shutdown_waits_for_a_request_body(self, start: Start, openai_upstream: FakeUpstream) -> None:
         process = start(openai_config(openai_upstream.base_url))
         raw = json.dumps(CHAT).encode()
         with socket.create_connection(("127.0.0.1", process.port), 60) as client:
@@ -156,7 +158,7 @@ class TestKeptConnections:
         assert process.wait() == 0
 
     @pytest.mark.slow
-    def test_a_body_that_does_not_come_is_refused_at_the_end(self, start: Start, openai_upstream: FakeUpstream) -> None:
+    def test_an_unfinished_body_is_rejected_at_the_end(self, start: Start, openai_upstream: FakeUpstream) -> None:
         process = start('[server]\ndrain_timeout = "100ms"\n' + openai_config(openai_upstream.base_url))
         with socket.create_connection(("127.0.0.1", process.port), 60) as client:
             client.sendall(head(CHAT_PATH, length=100, headers={"Expect": "100-continue"}))

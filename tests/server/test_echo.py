@@ -1,4 +1,4 @@
-"""The demo: what a newcomer sees first works through both protocols, streaming and not, without a file or a key."""
+"""The demo models work through both protocols, whole and streamed, without a file or a key."""
 
 from __future__ import annotations
 
