@@ -49,7 +49,7 @@ def test_the_count_is_estimated_if_the_vendor_cannot_count(nexus: Nexus, openai_
         Behaviour(body=b'{"ok": true}'),
     ],
 )
-def test_the_count_is_estimated_for_any_not_found_reply(
+def test_the_count_is_estimated_if_the_server_lacks_the_path(
     nexus: Nexus, openai_upstream: FakeUpstream, answer: Behaviour
 ) -> None:
     openai_upstream.default = answer
@@ -58,7 +58,7 @@ def test_the_count_is_estimated_for_any_not_found_reply(
     assert {request.route for request in openai_upstream.requests} == {"/v1/responses/input_tokens"}
 
 
-def test_a_compatible_servers_own_count_is_used(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_the_error_of_a_server_that_supports_counting_is_returned(serve: Serve, openai_upstream: FakeUpstream) -> None:
     openai_upstream.default = Behaviour(status=400, message="no")
     config = openai_config(openai_upstream.base_url)
     nexus = serve(config.replace('type = "openai"', 'type = "openai"\nresponses = true'))

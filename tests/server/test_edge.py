@@ -1,6 +1,6 @@
-"""The client's edge: heads that are wrong, bodies that nobody takes, clocks, and what is given back.
+"""Malformed heads, rejected bodies, client timeouts, and what is released afterwards.
 
-Raw sockets against the real server; nothing here judges time.
+Raw sockets against the real server. No test judges elapsed time.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PATHS = [CHAT_PATH, "/llm/openai/v1/responses", MESSAGES_PATH]
 
 
 class Lines(logging.Handler):
-    """The access log, line by line, and whatever was logged with a traceback."""
+    """The access log, line by line, and all messages logged with a traceback."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Lines(logging.Handler):
         return self.all[0]
 
     def take(self) -> dict[str, Any]:
-        """The only one, which the next request begins without."""
+        """The only line; the next request starts with an empty log."""
         line = self.only()
         self.all.clear()
         return line
@@ -93,7 +93,7 @@ HEADS = {
 
 
 @pytest.mark.parametrize("path", [CHAT_PATH, MESSAGES_PATH, "/health"])
-def test_wrong_heads(nexus: Nexus, lines: Lines, path: str) -> None:
+def test_malformed_heads_are_rejected(nexus: Nexus, lines: Lines, path: str) -> None:
     for name, (line, status, words) in HEADS.items():
         with RawClient(nexus) as client:
             client.send(f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{line}\r\n\r\n".encode("latin1"))
@@ -118,14 +118,14 @@ STARTS = {
 }
 
 
-def test_wrong_beginnings(nexus: Nexus, lines: Lines) -> None:
+def test_malformed_request_lines_are_rejected(nexus: Nexus, lines: Lines) -> None:
     for name, start in STARTS.items():
         with RawClient(nexus) as client:
             reply = client.send(start).reply()
         assert (reply.status, lines.take()["status"], lines.tracebacks) == (400, 400, []), name
 
 
-def test_a_client_that_speaks_tls_to_a_plain_port_is_told_at_once(nexus: Nexus, lines: Lines) -> None:
+def test_tls_to_a_plain_port_is_reported_immediately(nexus: Nexus, lines: Lines) -> None:
     with (
         socket.create_connection(("127.0.0.1", nexus.port), timeout=10) as sock,
         pytest.raises(ssl.SSLError, match=r"(?i)wrong.version.number|record layer failure"),
@@ -135,9 +135,7 @@ def test_a_client_that_speaks_tls_to_a_plain_port_is_told_at_once(nexus: Nexus, 
     assert (told["status"], "http://" in told["why"], lines.tracebacks) == (400, True, [])
 
 
-def test_a_client_that_speaks_plain_http_to_a_tls_port_is_told_so(
-    serve: Serve, tls: Tls, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_plain_http_to_a_tls_port_is_reported(serve: Serve, tls: Tls, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "nexus")
     nexus = serve(f'[server.tls]\ncertificate = "{tls.ca_file}"\nkey = "{tls.key_file}"\n' + ECHO)
     with RawClient(nexus) as client:
@@ -148,7 +146,7 @@ def test_a_client_that_speaks_plain_http_to_a_tls_port_is_told_so(
     assert handshakes(caplog) == ["http request"]
 
 
-def test_a_client_that_does_not_trust_the_certificate_is_told_in_the_log(
+def test_an_untrusted_certificate_is_reported_in_the_log(
     serve: Serve, tls: Tls, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "nexus")
@@ -160,7 +158,7 @@ def test_a_client_that_does_not_trust_the_certificate_is_told_in_the_log(
 
 
 def handshakes(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Why handshakes of TLS failed."""
+    """The reasons of failed TLS handshakes."""
     failed = [record for record in caplog.records if record.getMessage() == "a TLS handshake failed"]
     return [record.__dict__["fields"]["why"] for record in failed]
 
@@ -176,7 +174,7 @@ TARGETS = {
 }
 
 
-def test_a_target_may_name_the_server_and_is_held_to_it(nexus: Nexus) -> None:
+def test_an_absolute_request_target_must_name_this_server(nexus: Nexus) -> None:
     for target, status in TARGETS.items():
         with RawClient(nexus) as client:
             reply = client.send(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()).reply()
@@ -184,7 +182,7 @@ def test_a_target_may_name_the_server_and_is_held_to_it(nexus: Nexus) -> None:
 
 
 @pytest.mark.parametrize("path", [CHAT_PATH, MESSAGES_PATH])
-def test_wrong_chunks(nexus: Nexus, lines: Lines, path: str) -> None:
+def test_malformed_chunks_are_rejected(nexus: Nexus, lines: Lines, path: str) -> None:
     for chunk in (b"zz\r\nhi\r\n", b"2\r\nhiX", b"-2\r\nhi\r\n"):
         with RawClient(nexus) as client:
             client.send(head(path, headers={"Transfer-Encoding": "chunked"}) + chunk + b"0\r\n\r\n")
@@ -207,7 +205,7 @@ NO_BODY = {
 
 
 @pytest.mark.parametrize("framing", [{"Content-Length": str(98 * 2**20)}, {"Transfer-Encoding": "chunked"}])
-def test_a_body_that_nobody_takes_is_refused_at_the_head(nexus: Nexus, lines: Lines, framing: dict[str, str]) -> None:
+def test_an_unacceptable_body_is_rejected_at_the_head(nexus: Nexus, lines: Lines, framing: dict[str, str]) -> None:
     for name, (method, path, status) in NO_BODY.items():
         with RawClient(nexus) as client:
             client.send(head(path, method=method, headers={**framing, "Expect": "100-continue"}))
@@ -231,7 +229,7 @@ def test_get_and_head_without_a_body_keep_the_connection(nexus: Nexus, lines: Li
 
 
 class TestExpect:
-    def test_a_body_that_is_wanted_is_asked_for(self, nexus: Nexus) -> None:
+    def test_100_continue_is_sent_for_an_acceptable_body(self, nexus: Nexus) -> None:
         whole = request(CHAT_PATH, CHAT, {"Expect": "100-Continue"})
         at = whole.index(b"\r\n\r\n") + 4
         with RawClient(nexus) as client:
@@ -243,7 +241,9 @@ class TestExpect:
     @pytest.mark.parametrize(
         ("name", "value", "status"), [("Content-Encoding", "lzma", 415), ("Content-Length", "99999999", 413)]
     )
-    def test_one_that_is_refused_is_not(self, nexus: Nexus, path: str, name: str, value: str, status: int) -> None:
+    def test_100_continue_is_not_sent_for_a_rejected_body(
+        self, nexus: Nexus, path: str, name: str, value: str, status: int
+    ) -> None:
         framing = {"Content-Length": "9", name: value}
         with RawClient(nexus) as client:
             answer = client.send(head(path, headers={"Expect": "100-continue", **framing})).rest()
@@ -257,7 +257,7 @@ class TestAbandonedUploads:
 
     @pytest.mark.parametrize("path", PATHS)
     @pytest.mark.parametrize("rudely", [False, True], ids=["FIN", "RST"])
-    def test_leave_nothing_behind(self, nexus: Nexus, lines: Lines, path: str, rudely: bool) -> None:
+    def test_abandoned_uploads_leave_nothing_behind(self, nexus: Nexus, lines: Lines, path: str, rudely: bool) -> None:
         flight = nexus.server.flight
         for _ in range(10):
             client = RawClient(nexus).send(head(path, length=10 * self.SIZE) + b" " * self.SIZE)
@@ -268,7 +268,9 @@ class TestAbandonedUploads:
         assert {(line["status"], line["read"]) for line in lines.all} == {(499, self.SIZE)}
         wait_until(lambda: gc.collect() >= 0 and handlers() == 0)
 
-    def test_nor_do_refused_ones(self, serve: Serve, openai_upstream: FakeUpstream, lines: Lines) -> None:
+    def test_rejected_uploads_leave_nothing_behind(
+        self, serve: Serve, openai_upstream: FakeUpstream, lines: Lines
+    ) -> None:
         nexus = serve(
             "[server.keys.alice]\nkey = 'nx-hushhush-alice-000000'\n" + openai_config(openai_upstream.base_url)
         )
@@ -291,7 +293,7 @@ class TestClocks:
         return serve('[server]\nclient_timeout = "300ms"\nkeep_alive_timeout = "200ms"\n' + vendors)
 
     @pytest.mark.parametrize("path", PATHS)
-    def test_a_body_that_stalls(self, hasty: Nexus, lines: Lines, path: str) -> None:
+    def test_a_stalled_body_times_out(self, hasty: Nexus, lines: Lines, path: str) -> None:
         with RawClient(hasty) as client:
             reply = client.send(head(path, length=100) + b"{").reply()
             assert client.rest() == b""
@@ -299,8 +301,8 @@ class TestClocks:
         assert_dialect(reply, path)
         assert hasty.server.flight.used == 0
 
-    def test_a_body_that_comes_steadily_is_waited_for(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
-        """For longer than any silence in it may be."""
+    def test_a_slow_but_steady_body_is_accepted(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+        """For longer in total than ``client_timeout``, which bounds each pause."""
         nexus = serve('[server]\nclient_timeout = "1s"\n' + openai_config(openai_upstream.base_url))
         raw = json.dumps(CHAT).encode()
         with RawClient(nexus) as client:
@@ -310,19 +312,21 @@ class TestClocks:
                 time.sleep(0.05)
             assert client.send(raw).reply().status == 200
 
-    def test_but_not_for_ever(self, serve: Serve, openai_upstream: FakeUpstream, lines: Lines) -> None:
+    def test_upload_timeout_bounds_the_whole_body(
+        self, serve: Serve, openai_upstream: FakeUpstream, lines: Lines
+    ) -> None:
         nexus = serve('[server]\nupload_timeout = "150ms"\n' + openai_config(openai_upstream.base_url))
         with RawClient(nexus) as client:
             assert client.send(head(CHAT_PATH, length=100)).reply().status == 408
         assert lines.only()["status"] == 408
 
-    def test_a_head_that_stalls(self, nexus: Nexus, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_stalled_head_times_out(self, nexus: Nexus, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(clocks, "HEAD_SECONDS", 0.1)
         with RawClient(nexus) as client:
             assert client.send(b"GET /health HTTP/1.1\r\nHo").reply().status == 408
         assert lines.only()["status"] == 408
 
-    def test_a_connection_that_asks_nothing(self, hasty: Nexus, lines: Lines) -> None:
+    def test_an_idle_connection_is_closed_without_a_log_line(self, hasty: Nexus, lines: Lines) -> None:
         with RawClient(hasty) as client:
             assert client.send(head("/health", method="GET") + b"\r\n").reply("GET").status == 200
             assert client.rest() == b""
@@ -336,7 +340,7 @@ class TestBytesInFlight:
         return serve('[server]\nmax_body_size = "64KiB"\nmax_bytes_in_flight = "64KiB"\n' + vendors)
 
     @pytest.mark.parametrize("path", PATHS)
-    def test_one_body_too_many(self, narrow: Nexus, lines: Lines, path: str) -> None:
+    def test_one_body_too_many_gets_a_503(self, narrow: Nexus, lines: Lines, path: str) -> None:
         first = RawClient(narrow).send(head(CHAT_PATH, length=60_000) + b" " * 50_000)
         wait_until(lambda: narrow.server.flight.used == 50_000)
         with RawClient(narrow) as second:
@@ -349,7 +353,7 @@ class TestBytesInFlight:
         wait_until(lambda: narrow.server.flight.used == 0)
 
     @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
-    def test_a_body_is_let_go_when_no_attempt_can_need_it(
+    def test_a_body_no_longer_counts_when_no_attempt_can_need_it(
         self, narrow: Nexus, openai_upstream: FakeUpstream, stream: bool
     ) -> None:
         openai_upstream.default = Behaviour(hang=True) if not stream else Behaviour(event_delay=30, only_before=4)
@@ -366,7 +370,7 @@ class TestBytesInFlight:
     @pytest.mark.parametrize("size", [40_000, 2 * LARGE], ids=["short", "read by a worker"])
     @pytest.mark.parametrize("failed", [0, 1], ids=["at once", "after a failed attempt"])
     @pytest.mark.parametrize("path", [CHAT_PATH, MESSAGES_PATH], ids=["passed", "translated"])
-    def test_and_nobody_holds_it_any_more(
+    def test_a_body_is_freed_when_no_attempt_can_need_it(
         self, fresh_heap: None, serve: Serve, openai_upstream: FakeUpstream, size: int, failed: int, path: str
     ) -> None:
         nexus = serve(openai_config(openai_upstream.base_url))
@@ -385,7 +389,7 @@ class TestBytesInFlight:
 
     @pytest.mark.parametrize("path", [CHAT_PATH, MESSAGES_PATH], ids=["passed", "translated"])
     @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
-    def test_a_call_that_is_over_is_gone_without_the_collector(
+    def test_a_finished_call_is_freed_without_the_garbage_collector(
         self, fresh_heap: None, serve: Serve, openai_upstream: FakeUpstream, path: str, stream: bool
     ) -> None:
         nexus = serve(openai_config(openai_upstream.base_url))

@@ -1,4 +1,4 @@
-"""Embeddings of every vendor with a format of its own, asked for by OpenAI's SDK as on OpenAI."""
+"""Embeddings from every vendor with its own format, requested through OpenAI's SDK."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ PLACES = pytest.mark.parametrize("lane", [one[:2] for one in LANES.values()], id
     ids=LANES.keys(),
     indirect=["lane"],
 )
-def test_the_sdk_gets_vectors_in_their_order(
+def test_the_sdk_gets_the_vectors_in_order(
     lane: Asked, records: list[CallRecord], size: int, tokens: int | None
 ) -> None:
     nexus, upstream, model = lane
     with openai.OpenAI(base_url=nexus.openai, api_key="unused", max_retries=0) as client:
-        # The SDK itself asks for base64.
+        # The SDK asks for base64 by default.
         got = client.embeddings.create(model=model, input=["a", "bcd"], dimensions=size)
     assert [one.embedding for one in got.data] == [vector(size, 1), vector(size, 3)]
     assert [one.index for one in got.data] == [0, 1]
@@ -71,7 +71,7 @@ def test_the_sdk_gets_vectors_in_their_order(
 
 
 @PLACES
-def test_one_text_as_numbers(lane: Asked) -> None:
+def test_one_text_returns_numbers(lane: Asked) -> None:
     nexus, upstream, model = lane
     reply = nexus.post("/llm/openai/v1/embeddings", {"model": model, "input": "abc", "user": "me"})
     assert reply.status == 200, reply.body
@@ -92,7 +92,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("lane", [("gemini", "gemini-embedding-001")], indirect=True)
-def test_what_no_other_vendor_can_read(lane: Asked) -> None:
+def test_unsupported_input_is_rejected(lane: Asked) -> None:
     nexus, upstream, model = lane
     for name, (body, words) in REFUSED.items():
         reply = nexus.post("/llm/openai/v1/embeddings", {"model": model, **body})
@@ -101,7 +101,7 @@ def test_what_no_other_vendor_can_read(lane: Asked) -> None:
 
 
 @pytest.mark.parametrize("lane", [("bedrock", "cohere.embed-english-v3")], indirect=True)
-def test_many_texts_are_several_requests(lane: Asked) -> None:
+def test_many_texts_are_split_into_several_requests(lane: Asked) -> None:
     nexus, upstream, model = lane
     texts = ["x" * (1 + index % 7) for index in range(200)]
     reply = nexus.post("/llm/openai/v1/embeddings", {"model": model, "input": texts, "input_type": "search_query"})
@@ -112,7 +112,7 @@ def test_many_texts_are_several_requests(lane: Asked) -> None:
 
 
 @pytest.mark.parametrize("lane", [("bedrock", "amazon.titan-embed-text-v2:0")], indirect=True)
-def test_a_failure_in_between_books_what_was_used(lane: Asked, records: list[CallRecord]) -> None:
+def test_usage_before_a_failed_request_is_recorded(lane: Asked, records: list[CallRecord]) -> None:
     nexus, upstream, model = lane
     upstream.next(Behaviour(), Behaviour(status=400, message="too long"))
     reply = nexus.post("/llm/openai/v1/embeddings", {"model": model, "input": ["a", "b", "c"]})
@@ -123,14 +123,14 @@ def test_a_failure_in_between_books_what_was_used(lane: Asked, records: list[Cal
 
 
 @pytest.mark.parametrize("lane", [("bedrock", "amazon.titan-embed-text-v1")], indirect=True)
-def test_a_model_of_one_size(lane: Asked) -> None:
+def test_dimensions_are_rejected_for_a_model_with_a_fixed_size(lane: Asked) -> None:
     nexus, _, model = lane
     reply = nexus.post("/llm/openai/v1/embeddings", {"model": model, "input": "a", "dimensions": 256})
     assert (reply.status, reply.json["error"]["param"]) == (400, "dimensions")
 
 
 @PLACES
-def test_a_model_that_answers_has_no_embeddings(lane: Asked) -> None:
+def test_a_chat_model_has_no_embeddings(lane: Asked) -> None:
     nexus, _, _ = lane
     reply = nexus.post("/llm/openai/v1/embeddings", {"model": "v/chat", "input": "a"})
     assert reply.status == 404
@@ -138,7 +138,7 @@ def test_a_model_that_answers_has_no_embeddings(lane: Asked) -> None:
 
 
 @pytest.mark.parametrize("lane", [("gemini", "gemini-embedding-001")], indirect=True)
-def test_an_answer_that_is_not_what_was_asked_for(lane: Asked) -> None:
+def test_an_invalid_answer_is_a_bad_gateway(lane: Asked) -> None:
     nexus, upstream, model = lane
     for body in (b'{"embeddings": []}', b'{"embeddings": [{"values": ["a"]}]}', b"<html>"):
         upstream.next(Behaviour(body=body))
@@ -151,14 +151,14 @@ GOOGLES = {**LANES, "openai": ("openai", "text-embedding-3-small", 256, 11)}
 @pytest.mark.parametrize(
     ("lane", "size"), [(one[:2], one[2]) for one in GOOGLES.values()], ids=GOOGLES.keys(), indirect=["lane"]
 )
-def test_googles_sdk_gets_them_too(lane: Asked, size: int) -> None:
+def test_googles_sdk_gets_embeddings_of_every_vendor(lane: Asked, size: int) -> None:
     nexus, upstream, model = lane
     options = types.HttpOptions(base_url=f"{nexus.base}/llm/google", api_version="v1beta")
     config = types.EmbedContentConfig(output_dimensionality=size, task_type="RETRIEVAL_QUERY")
     with genai.Client(api_key="any", http_options=options) as client:
         got = client.models.embed_content(model=model, contents=["a", "bcd"], config=config)
     last = upstream.requests[-1].route
-    # The fake of OpenAI counts texts, the others their letters.
+    # The fake of OpenAI counts texts, the others count letters.
     sizes = (0, 1) if last.endswith("/embeddings") else (1, 3)
     assert [one.values for one in got.embeddings or []] == [vector(size, length) for length in sizes]
     one = {"content": {"parts": [{"text": "abc"}]}, "task_type": "RETRIEVAL_QUERY", "outputDimensionality": size}
@@ -171,7 +171,7 @@ def test_googles_sdk_gets_them_too(lane: Asked, size: int) -> None:
 
 
 @pytest.mark.parametrize("lane", [("gemini", "gemini-embedding-001")], indirect=True)
-def test_to_google_a_request_for_embeddings_passes(lane: Asked) -> None:
+def test_an_embedding_request_to_google_passes_unchanged(lane: Asked) -> None:
     nexus, upstream, _ = lane
     one = b'{ "content": {"parts":[{"text":"\\u0061"}]}, "taskType": "CLUSTERING", "title": "t" }'
     nexus.post("/llm/google/v1beta/models/v/m:embedContent", one)
@@ -195,7 +195,7 @@ MIXED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("lane", [("bedrock", "cohere.embed-english-v3")], indirect=True)
-def test_what_of_googles_words_no_other_vendor_can_read(lane: Asked) -> None:
+def test_unsupported_google_requests_are_rejected(lane: Asked) -> None:
     nexus, upstream, _ = lane
     for name, body in MIXED.items():
         verb = "batchEmbedContents" if "requests" in body else "embedContent"

@@ -1,4 +1,4 @@
-"""Encoded bodies: every encoding, alone and stacked, and what somebody hostile makes of them."""
+"""Compressed bodies: every encoding, alone and stacked, and hostile input."""
 
 from __future__ import annotations
 
@@ -49,25 +49,25 @@ def opened(packed: bytes, header: str, limit: int = LIMIT) -> bytes:
 
 @pytest.mark.parametrize("name", PACKERS)
 class TestEachEncoding:
-    def test_is_undone(self, name: str) -> None:
+    def test_it_is_decoded(self, name: str) -> None:
         assert opened(PACKERS[name](BODY), name) == BODY
 
-    def test_that_is_cut_is_refused(self, name: str) -> None:
+    def test_a_truncated_body_is_rejected(self, name: str) -> None:
         with pytest.raises(InvalidRequest, match=r"truncated|not valid"):
             opened(PACKERS[name](BODY)[:-5], name)
 
-    def test_that_is_none_is_refused(self, name: str) -> None:
+    def test_an_invalid_body_is_rejected(self, name: str) -> None:
         with pytest.raises(NexusError) as caught:
             opened(b"\xfe\xfe no such thing", name)
         assert caught.value.status == 400
 
-    def test_is_bounded_by_what_comes_out(self, name: str) -> None:
+    def test_the_decoded_size_is_bounded(self, name: str) -> None:
         bomb = PACKERS[name](b"\0" * 10_000_000)
         assert len(bomb) < LIMIT
         with pytest.raises(RequestTooLarge):
             opened(bomb, name)
 
-    def test_may_be_empty_inside(self, name: str) -> None:
+    def test_the_decoded_body_may_be_empty(self, name: str) -> None:
         assert opened(PACKERS[name](b""), name) == b""
 
 
@@ -76,43 +76,43 @@ MEMBERS = [name for name in ("gzip", "zstd") if name in PACKERS]
 
 @pytest.mark.parametrize("name", MEMBERS)
 class TestMembers:
-    def test_are_put_together(self, name: str) -> None:
+    def test_members_are_joined(self, name: str) -> None:
         pack = PACKERS[name]
         assert opened(pack(b"one ") + pack(b"two ") + pack(b"three"), name) == b"one two three"
 
-    def test_what_trails_them_is_dropped(self, name: str) -> None:
-        """It was counted with the bytes that came."""
+    def test_trailing_bytes_are_dropped(self, name: str) -> None:
+        """It was counted with the received bytes."""
         assert opened(PACKERS[name](b"one") + b"\0" * 50_000, name) == b"one"
 
-    def test_too_many_are_refused(self, name: str) -> None:
+    def test_too_many_members_are_rejected(self, name: str) -> None:
         with pytest.raises(InvalidRequest, match="members"):
             opened(PACKERS[name](b"") * (MOST_MEMBERS + 1), name)
 
-    def test_together_they_are_bounded(self, name: str) -> None:
+    def test_the_total_size_of_members_is_bounded(self, name: str) -> None:
         with pytest.raises(RequestTooLarge):
             opened(PACKERS[name](b"\0" * 30_000) * 4, name)
 
 
-def test_layers_are_undone_from_the_last() -> None:
+def test_layers_are_decoded_from_the_last() -> None:
     assert opened(zlib.compress(gzip.compress(BODY)), "gzip, identity, deflate") == BODY
 
 
 @pytest.mark.parametrize("header", ["rot13", "gzip, rot13", "gzip, gzip, gzip, gzip"])
-def test_refused_encodings(header: str) -> None:
+def test_unsupported_encodings_are_rejected(header: str) -> None:
     with pytest.raises(UnsupportedMediaType):
         read_encodings(header)
 
 
 @pytest.mark.parametrize(("name", "cure"), encodings._CURES.items())
-def test_one_that_is_not_installed_names_its_cure(name: str, cure: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_named(name: str, cure: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(encodings._DECODERS, name, raising=False)
     with pytest.raises(UnsupportedMediaType) as caught:
         read_encodings(name)
     assert cure in caught.value.message
 
 
-def test_a_wide_window_of_zstd_is_refused() -> None:
-    """Its decoder would take that much memory at once."""
+def test_a_large_zstd_window_is_rejected() -> None:
+    """The decoder would allocate that much memory immediately."""
     if zstd is None:
         pytest.skip("backports.zstd is not installed")
     options = {zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.enable_long_distance_matching: 1}
@@ -126,19 +126,19 @@ class TestBody:
         flight = BytesInFlight(10 * LIMIT)
         return Body(limit, header, None, Load(flight)), flight
 
-    def test_a_byte_order_mark_is_no_part_of_it(self) -> None:
+    def test_a_byte_order_mark_is_removed(self) -> None:
         body, _ = self.body()
         body.feed(b"\xef\xbb\xbf{}")
         assert body.open() == b"{}"
 
-    def test_what_trails_a_member_counts(self) -> None:
+    def test_trailing_bytes_count_towards_the_size(self) -> None:
         body, _ = self.body("gzip")
         body.feed(gzip.compress(b"{}"))
         with pytest.raises(RequestTooLarge):
             for _ in range(20):
                 body.feed(b"\0" * 10_000)
 
-    def test_counts_as_it_came_and_as_it_was_decoded(self) -> None:
+    def test_both_the_received_and_the_decoded_size_count(self) -> None:
         body, flight = self.body("gzip")
         packed = gzip.compress(BODY)
         body.feed(packed)
@@ -161,7 +161,7 @@ MEMORY: dict[str, tuple[dict[str, str], int]] = {
 
 
 @pytest.mark.parametrize(("files", "expected"), MEMORY.values(), ids=MEMORY.keys())
-def test_bodies_may_take_a_share_of_the_memory(files: dict[str, str], expected: int, tmp_path: Path) -> None:
+def test_bodies_in_flight_may_use_a_share_of_the_memory(files: dict[str, str], expected: int, tmp_path: Path) -> None:
     for name, text in {"proc/meminfo": "MemTotal: 4000000 kB\n", **files}.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,6 @@
-"""OpenAI's other endpoints pass: the model's name is replaced, all else are the client's and the vendor's bytes."""
+"""OpenAI's other endpoints pass through: only the model's name is replaced, all other bytes are the client's and the
+vendor's.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +94,7 @@ def test_only_the_name_in_a_form_changes(served: Nexus, openai_upstream: FakeUps
     assert form_of(seen)["file"] == SOUND
 
 
-def test_a_large_upload_is_on_the_disk_and_sent_again(served: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_a_large_upload_is_kept_on_disk_and_sent_again(served: Nexus, openai_upstream: FakeUpstream) -> None:
     sound = os.urandom(3 * IN_MEMORY)
     body = form().replace(SOUND, sound, 1)
     openai_upstream.next(Behaviour(status=503), Behaviour())
@@ -108,14 +110,14 @@ def open_files() -> list[str]:
     """The temporary files that this process has open."""
     found = []
     for link in (f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")):
-        # Another thread may close it meanwhile.
+        # Another thread may close it in between.
         with suppress(FileNotFoundError):
             found += [link] if "(deleted)" in os.readlink(link) else []
     return found
 
 
 @pytest.mark.parametrize("ending", ["cancelled", "too large", "broken form", "refused model", "left in the middle"])
-def test_what_an_upload_took_is_given_back(serve: Serve, openai_upstream: FakeUpstream, ending: str) -> None:
+def test_an_uploads_resources_are_released(serve: Serve, openai_upstream: FakeUpstream, ending: str) -> None:
     config = openai_config(openai_upstream.base_url).replace('type = "openai"\n', f'type = "openai"\n{ALL}')
     nexus = serve(f"[server]\nmax_upload_size = {4 * IN_MEMORY}\n" + config)
     before = open_files()
@@ -165,9 +167,7 @@ FORM_FAULTS: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize(("body", "words"), FORM_FAULTS.values(), ids=FORM_FAULTS.keys())
-def test_a_form_that_two_readers_could_read_differently(
-    served: Nexus, openai_upstream: FakeUpstream, body: bytes, words: str
-) -> None:
+def test_an_ambiguous_form_is_rejected(served: Nexus, openai_upstream: FakeUpstream, body: bytes, words: str) -> None:
     reply = served.request("POST", "/llm/openai/v1/audio/transcriptions", body, FORM_TYPE)
     assert reply.status == 400
     assert words in reply.json["error"]["message"]
@@ -175,7 +175,7 @@ def test_a_form_that_two_readers_could_read_differently(
 
 
 @pytest.mark.filterwarnings("ignore:deprecated")
-def test_the_sdk_is_a_client_of_all_of_them(served: Nexus, sdk: openai.OpenAI, openai_upstream: FakeUpstream) -> None:
+def test_the_sdk_can_use_every_endpoint(served: Nexus, sdk: openai.OpenAI, openai_upstream: FakeUpstream) -> None:
     model = "openai/smart"
     embedded = sdk.embeddings.create(model=model, input=["a", "b"], dimensions=4)
     assert [len(one.embedding) for one in embedded.data] == [4, 4]
@@ -214,7 +214,7 @@ USED: dict[str, tuple[str, Any, tuple[int, int] | None]] = {
 
 
 @pytest.mark.parametrize(("endpoint", "body", "used"), USED.values(), ids=USED.keys())
-def test_what_is_known_of_the_usage(
+def test_usage_is_recorded_where_known(
     served: Nexus, endpoint: str, body: dict[str, Any], used: tuple[int, int] | None
 ) -> None:
     records = last_record(served)
@@ -246,7 +246,7 @@ CUTS: dict[str, tuple[str, dict[str, Any], Behaviour]] = {
 
 
 @pytest.mark.parametrize(("endpoint", "body", "behaviour"), CUTS.values(), ids=CUTS.keys())
-def test_what_is_cut_never_looks_whole(
+def test_a_truncated_answer_never_looks_complete(
     served: Nexus, openai_upstream: FakeUpstream, endpoint: str, body: dict[str, Any], behaviour: Behaviour
 ) -> None:
     records = last_record(served)
@@ -265,7 +265,7 @@ def test_what_is_cut_never_looks_whole(
     assert records[0].answer is not None and records[0].answer.outcome is Outcome.CUT
 
 
-def test_a_model_whose_provider_lacks_the_endpoint(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_a_model_whose_provider_lacks_the_endpoint_is_rejected(serve: Serve, openai_upstream: FakeUpstream) -> None:
     other = openai_config(openai_upstream.base_url).replace("llm.providers.openai", "llm.providers.other")
     other = other.replace('type = "openai"\n', 'type = "openai"\nendpoints = ["rerank"]\n')
     nexus = serve(openai_config(openai_upstream.base_url) + other)
@@ -280,7 +280,7 @@ def test_a_model_whose_provider_lacks_the_endpoint(serve: Serve, openai_upstream
     assert nexus.post("/llm/openai/v1/embeddings", {"model": "other/gpt-4", "input": "x"}).status == 404
 
 
-def test_a_virtual_model_asks_those_that_have_the_endpoint(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_a_virtual_model_uses_targets_that_have_the_endpoint(serve: Serve, openai_upstream: FakeUpstream) -> None:
     first = openai_config(openai_upstream.base_url).replace('type = "openai"\n', 'type = "openai"\nendpoints = []\n')
     rest = "".join(
         openai_config(openai_upstream.base_url).replace("llm.providers.openai", f"llm.providers.{name}")
@@ -288,34 +288,34 @@ def test_a_virtual_model_asks_those_that_have_the_endpoint(serve: Serve, openai_
     )
     virtual = '[llm.models.any]\ntargets = ["openai/gpt-4", "b/gpt-4", "c/gpt-4"]\n'
     nexus = serve(first + rest + virtual)
-    # A short document that is cut costs the client nothing.
+    # Cutting a short document costs the client nothing.
     openai_upstream.next(Behaviour(cut_after=20), Behaviour())
     reply = nexus.post("/llm/openai/v1/embeddings", {"model": "any", "input": "x"})
     assert (reply.status, reply.headers["x-nexus-route"]) == (200, "c/gpt-4")
     assert "openai/gpt-4" not in reply.headers["x-nexus-tried"]
 
 
-def test_the_vendors_own_error_is_the_clients(served: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_the_vendors_error_is_returned(served: Nexus, openai_upstream: FakeUpstream) -> None:
     openai_upstream.next(Behaviour(status=400, message="too long"))
     reply = served.post("/llm/openai/v1/embeddings", BODIES["embeddings"])
     assert (reply.status, reply.json["error"]["message"]) == (400, "too long")
     assert KEY.encode() not in reply.body
 
 
-def test_a_limit_counts_what_an_embedding_used(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_a_limit_counts_an_embeddings_usage(serve: Serve, openai_upstream: FakeUpstream) -> None:
     rule = '[llm.providers.openai.rate_limits.per_user]\n{}\ninterval = "60s"\n'
     nexus = serve(openai_config(openai_upstream.base_url, rule.format("input_token_limit = 25")))
     body = {"model": "openai/smart", "input": "x"}
     assert [nexus.post("/llm/openai/v1/embeddings", body).status for _ in range(3)] == [200, 200, 429]
 
 
-def test_an_embedding_needs_no_room_for_output(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_an_embedding_reserves_no_output_tokens(serve: Serve, openai_upstream: FakeUpstream) -> None:
     rule = '[llm.providers.openai.rate_limits.per_user]\noutput_token_limit = 20\ninterval = "60s"\n'
     nexus = serve(openai_config(openai_upstream.base_url, rule))
     assert nexus.post("/llm/openai/v1/embeddings", {"model": "openai/smart", "input": "x"}).status == 200
 
 
-def test_a_setting_that_names_no_endpoint(serve: Serve) -> None:
+def test_an_unknown_endpoint_in_the_settings_is_rejected(serve: Serve) -> None:
     with pytest.raises(Exception, match='did you mean "embeddings"'):
         serve(
             openai_config("http://127.0.0.1:1").replace('type = "openai"\n', 'type="openai"\nendpoints=["embeding"]\n')
@@ -334,5 +334,5 @@ DEFAULTS = {
 
 
 @pytest.mark.parametrize(("url", "endpoint", "there"), DEFAULTS.values(), ids=DEFAULTS.keys())
-def test_what_hosts_have_by_themselves(url: str, endpoint: str, there: bool) -> None:
+def test_each_host_has_default_endpoints(url: str, endpoint: str, there: bool) -> None:
     assert (endpoint in endpoints_of(url)) is there

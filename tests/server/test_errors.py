@@ -1,4 +1,4 @@
-"""Every refusal of our own, complete and in the client's dialect; every vendor's error as the vendor said it."""
+"""Nexus's own errors are complete and in the client's dialect; vendors' errors pass unchanged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 def assert_shape(reply: Reply, path: str) -> None:
-    """The whole error object of the dialect that ``path`` belongs to."""
+    """The whole error object in the dialect that ``path`` belongs to."""
     if "anthropic" in path:
         assert set(reply.json) == {"type", "error", "request_id"}
         assert reply.json["type"] == "error"
@@ -56,12 +56,12 @@ def test_bad_requests(nexus: Nexus, path: str) -> None:
         assert_shape(reply, path)
 
 
-def test_any_spelling_of_the_content_type_is_fine(nexus: Nexus) -> None:
+def test_any_spelling_of_the_content_type_is_accepted(nexus: Nexus) -> None:
     for value in ("application/json; charset=utf-8", "application/json;charset=UTF-8", "APPLICATION/JSON"):
         assert nexus.chat(CHAT, {"Content-Type": value}).status == 200, value
 
 
-def test_wrong_methods_name_the_right_ones(nexus: Nexus) -> None:
+def test_a_wrong_method_gets_the_allowed_ones(nexus: Nexus) -> None:
     for method, path, allow in (
         ("GET", CHAT_PATH, "POST"),
         ("PUT", MESSAGES_PATH, "POST"),
@@ -73,8 +73,8 @@ def test_wrong_methods_name_the_right_ones(nexus: Nexus) -> None:
         assert_shape(reply, path)
 
 
-def test_a_websocket_is_refused_so_that_clients_fall_back(nexus: Nexus) -> None:
-    """Codex takes 426 for "not here", and any other refusal for a passing trouble."""
+def test_a_websocket_is_rejected_so_that_clients_fall_back(nexus: Nexus) -> None:
+    """Codex takes 426 as "not supported", and any other refusal as a temporary problem."""
     asked = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
     reply = nexus.request("GET", "/llm/openai/v1/responses", headers=asked)
     assert (reply.status, reply.headers["x-nexus-error"]) == (426, "no_websocket")
@@ -89,7 +89,7 @@ def test_unknown_paths(nexus: Nexus) -> None:
 
 
 class TestUnknownModels:
-    def test_the_nearest_name_is_offered(self, nexus: Nexus) -> None:
+    def test_the_nearest_name_is_suggested(self, nexus: Nexus) -> None:
         for model, near in (
             ("openai/gpt-5", "'openai/gpt-4'"),
             ("opnai/gpt-4", "'openai/gpt-4'"),
@@ -134,7 +134,7 @@ class TestLargeBodies:
         assert len(bomb) < 65536
         assert small.request("POST", CHAT_PATH, bomb, {**JSON, "Content-Encoding": "gzip"}).status == 413
 
-    def test_the_answer_comes_before_the_body_has_gone_up(self, small: Nexus) -> None:
+    def test_the_answer_comes_before_the_upload_ends(self, small: Nexus) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", small.port, timeout=60)
         connection.putrequest("POST", CHAT_PATH)
         connection.putheader("Content-Length", str(10**12))
@@ -144,7 +144,7 @@ class TestLargeBodies:
         assert json.loads(response.read())["error"]["code"] == "request_too_large"
         connection.close()
 
-    def test_gzip_within_the_limit_is_read(self, small: Nexus, openai_upstream: FakeUpstream) -> None:
+    def test_gzip_within_the_limit_is_accepted(self, small: Nexus, openai_upstream: FakeUpstream) -> None:
         raw = gzip.compress(json.dumps(CHAT).encode())
         assert small.request("POST", CHAT_PATH, raw, {**JSON, "Content-Encoding": "gzip"}).status == 200
         assert openai_upstream.requests[0].json["model"] == "gpt-4"
@@ -160,7 +160,7 @@ class TestVendorErrors:
             assert (reply.status, reply.body, reply.headers["retry-after"]) == (status, body, "7")
             assert "x-nexus-error" not in reply.headers, status
 
-    def test_a_vendor_that_repeats_our_key_does_not_reveal_it(
+    def test_a_vendor_that_repeats_the_key_does_not_reveal_it(
         self, nexus: Nexus, openai_upstream: FakeUpstream
     ) -> None:
         openai_upstream.next(Behaviour(status=401, body=json.dumps({"error": {"message": f"bad key {KEY}"}}).encode()))

@@ -1,4 +1,4 @@
-"""A login that failed has an access line with its reason, whatever was asked for."""
+"""Failed authentication is logged with its reason, on every path."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def house(serve: Serve) -> Nexus:
 
 @pytest.mark.parametrize("headers", [{}, WRONG], ids=["no key", "a wrong key"])
 @pytest.mark.parametrize(("method", "path", "body"), PATHS.values(), ids=PATHS)
-def test_a_failed_login_has_a_line(
+def test_failed_authentication_has_an_access_line(
     house: Nexus, caplog: pytest.LogCaptureFixture, headers: dict[str, str], method: str, path: str, body: Any
 ) -> None:
     def lines() -> list[dict[str, Any]]:

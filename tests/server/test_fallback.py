@@ -1,6 +1,7 @@
-"""Every row of the table of failures, whole and streamed: who is asked, who cooldowns, who answers.
+"""Every row of the table of failures, whole and streamed: which targets are called, which are in cooldown, which
+answers.
 
-What is expected is read off the table; a row that nobody tests is an error of its own.
+The table gives the expected result; a row without a test is an error.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ ONCE = '\n[llm.providers.v1.retries]\nattempts = 2\nbase_delay = "1ms"\nmax_dela
 
 @dataclass(frozen=True)
 class Row:
-    """``by`` is what the first target does, by the vendor's type; ``first`` and ``model`` are keys of its tables.
+    """``by`` is the first target's behaviour, by vendor type; ``first`` and ``model`` are settings in its tables.
 
-    ``asked`` says how often it is asked where that is not once.
+    ``asked`` is how often it is called, if not once.
     """
 
     failure: Failure
@@ -59,7 +60,7 @@ def too_long(kind: str) -> Behaviour:
 
 
 def policy(kind: str) -> Behaviour:
-    # Anthropic refuses in an answer, and has no such error.
+    # Anthropic refuses inside an answer, and has no such error.
     return Behaviour(status=400, error_code="content_policy_violation" if kind == "openai" else None)
 
 
@@ -164,7 +165,7 @@ def test_a_failure_of_the_first_target(
 
     answers = {"yes": 1, "no": 0, "on_overflow": 2}[verdict.next]
     asked = [1 if row.asked is None else row.asked, int(answers == 1), int(answers == 2)]
-    # A fake may read a request after who sent it has given up.
+    # A fake may read a request after its sender has given up.
     wait_until(lambda: len(fakes[0].requests) >= asked[0])
     assert [len(fake.requests) for fake in fakes] == asked
     if answers:
@@ -187,7 +188,7 @@ ENDS = {"chat": b"data: [DONE]", "responses": b"event: response.completed", "mes
 
 
 def whole(client: str, reply: Reply, *, stream: bool) -> None:
-    """One answer from its beginning to its end, and the name that was asked for."""
+    """One answer, complete and from a single attempt, with the requested model name."""
     assert reply.status == 200, reply.body
     assert b"Hello from the fake upstream." in reply.body or b"Hello" in reply.body
     if stream:
@@ -198,7 +199,7 @@ def whole(client: str, reply: Reply, *, stream: bool) -> None:
 
 
 def rested(nexus: Nexus, failure: Failure) -> None:
-    """What the table says has a failure counted against it, or cooldowns, and nothing else does."""
+    """Only failures that count according to the table are counted or start a cooldown."""
     verdict, cooldowns = VERDICTS[failure], nexus.server.kept.router.cooldowns
     route = nexus.runtime.gateway.routes.find("v1/m").targets[0]
     candidate = Candidate(route, route.provider.accounts[0])

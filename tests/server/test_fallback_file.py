@@ -1,6 +1,6 @@
-"""config/fallback.toml in force: the real server as the file says, with fakes for its vendors.
+"""config/fallback.toml in use: the real server with this file, and fakes of its vendors.
 
-Of the file only the vendors' addresses are replaced.
+Only the vendors' addresses in the file are replaced.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def nexus(vendors: Vendors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for name, fake in vendors.items():
         head = f"[llm.providers.{name}]\n"
         assert text.count(head) == 1
-        # At an address of its own OpenAI is told by its name no more.
+        # At another address, OpenAI is no longer recognised by its name.
         own = "responses = true\n" if name == "openai" else ""
         text = text.replace(head, f'{head}base_url = "{fake.base_url}"\n{own}')
     (tmp_path / "nexus.toml").write_text(text)
@@ -79,7 +79,7 @@ ORDERS = {
 
 @pytest.mark.parametrize(("model", "order"), ORDERS.items(), ids=ORDERS.keys())
 @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
-def test_each_name_stays_up(nexus: Nexus, vendors: Vendors, model: str, order: list[str], stream: bool) -> None:
+def test_each_model_stays_available(nexus: Nexus, vendors: Vendors, model: str, order: list[str], stream: bool) -> None:
     for down, up in zip([None, *order], order, strict=False):
         if down is not None:
             vendors[down].default = DOWN
@@ -90,7 +90,7 @@ def test_each_name_stays_up(nexus: Nexus, vendors: Vendors, model: str, order: l
             assert answered_by(nexus.post(path, body)) == up, (down, path)
 
 
-def test_what_is_too_long_goes_to_the_one_for_it(nexus: Nexus, vendors: Vendors) -> None:
+def test_a_too_long_prompt_goes_to_the_long_context_target(nexus: Nexus, vendors: Vendors) -> None:
     told = chat(nexus, "smart", max_tokens=250_000)
     assert answered_by(told) == "bedrock-us"
     assert told.headers["x-nexus-tried"].startswith("anthropic/sonnet=too-small, ")
@@ -106,8 +106,8 @@ def test_sessions_of_the_pool(nexus: Nexus, vendors: Vendors) -> None:
     assert answered_by(chat(nexus, "pool", user="0")) == "anthropic"
 
 
-def test_the_keys_of_one_vendor(nexus: Nexus, vendors: Vendors) -> None:
-    """A key that is over its quota is in cooldown; the other serves, and the session goes to it."""
+def test_another_key_of_the_same_vendor_answers(nexus: Nexus, vendors: Vendors) -> None:
+    """A key over its quota is in cooldown; the other key serves, and the session moves to it."""
     assert answered_by(chat(nexus, "smart", user="u")) == "anthropic"
     first = dict(vendors["anthropic"].requests[-1].headers)
     vendors["anthropic"].next(Behaviour(status=429, headers=(("retry-after", "60"),)))

@@ -1,6 +1,6 @@
-"""The point of no return is the first content: until then another attempt answers, and the client sees one answer.
+"""Retries stop at the first content: before it another attempt can answer, and the client sees one answer.
 
-In every lane, for every client; behind the first content everything ends truthfully, in the log too.
+In every lane, for every client; after the first content every stream ends truthfully, in the log too.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def house(request: pytest.FixtureRequest, stand: Stand, monkeypatch: pytest.Monk
 
 
 def words(client: str, stream: bytes) -> str:
-    """All text that a client reads in a stream."""
+    """All text that a client reads from a stream."""
     found = ""
     for line in stream.splitlines():
         if not line.startswith(b"data: {"):
@@ -109,7 +109,7 @@ def starts(client: str, stream: bytes) -> int:
     return len({chunk["id"] for chunk in chunks if "id" in chunk})
 
 
-def test_an_error_before_the_first_content_fails_the_attempt_alone(house: House) -> None:
+def test_an_error_before_the_first_content_only_fails_the_attempt(house: House) -> None:
     failure, status = OVERLOADED[house.lane.name]
     house.upstream.next(failure)
     client, reply = house.client, house.ask()
@@ -141,8 +141,8 @@ def test_an_error_before_the_first_content_fails_the_attempt_alone(house: House)
     assert answer.usage.raw
 
 
-def test_the_last_attempts_error_is_the_clients(house: House) -> None:
-    """As the vendor told it where bytes pass, in a stream; else under the status that it would have had."""
+def test_the_client_gets_the_last_attempts_error(house: House) -> None:
+    """As the vendor reported it on a passthrough stream; otherwise with the status that it would have had."""
     failure, status = OVERLOADED[house.lane.name]
     house.upstream.next(failure, replace(failure, message="the vendor's last words"))
     client, reply = house.client, house.ask()
@@ -156,7 +156,7 @@ def test_the_last_attempts_error_is_the_clients(house: House) -> None:
     assert (record.error.status, [one.outcome for one in record.attempts]) == (status, [Outcome.IN_BAND_ERROR] * 2)
 
 
-def test_an_error_behind_content_ends_the_answer_truthfully(house: House) -> None:
+def test_an_error_after_content_ends_the_answer_with_an_error(house: House) -> None:
     failure, status = OVERLOADED[house.lane.name]
     behind = (failure.error_after or 0) + 3
     house.upstream.next(replace(failure, error_after=behind, message="the vendor's last words"))
@@ -181,7 +181,7 @@ BREAKS: dict[str, Callable[[int | None], Behaviour]] = {
 
 
 @pytest.mark.parametrize("how", BREAKS)
-def test_a_stream_that_dies_in_its_beginning(house: House, how: str) -> None:
+def test_a_stream_that_breaks_at_its_start_is_retried(house: House, how: str) -> None:
     beginning = OVERLOADED[house.lane.name][0].error_after
     house.upstream.next(BREAKS[how](beginning))
     client, reply = house.client, house.ask()
@@ -194,7 +194,7 @@ SILENT = '[server]\nearly_ping = "50ms"\nping_interval = "20ms"\n'
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("answers", [True, False], ids=["then an answer", "then none"])
-def test_after_a_head_of_our_own_another_attempt_answers_in_the_same_stream(
+def test_after_an_early_head_another_attempt_answers_in_the_same_stream(
     serve: Serve, tmp_path: Path, client: str, answers: bool
 ) -> None:
     with FakeUpstream("anthropic") as upstream:
@@ -224,7 +224,7 @@ FAILED = {"object": "response", "id": "resp_1", "status": "failed", "output": []
 
 
 @pytest.mark.parametrize("attempts", [1, 2])
-def test_a_whole_response_that_failed_is_a_failed_attempt(serve: Serve, tmp_path: Path, attempts: int) -> None:
+def test_a_response_with_status_failed_is_a_failed_attempt(serve: Serve, tmp_path: Path, attempts: int) -> None:
     with FakeUpstream("openai") as upstream:
         lane = replace(RESPONSES, more=f"{RESPONSES.more}retries.attempts = {attempts}\n")
         nexus = serve(lane.config(upstream, tmp_path))
@@ -260,7 +260,7 @@ rate_limits.per_user = { request_limit = 100, input_token_limit = 10000, output_
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize(("behaviours", "spent"), SPENT.values(), ids=SPENT.keys())
-def test_what_the_vendor_may_charge_for_counts(
+def test_usage_of_failed_attempts_counts_if_the_vendor_may_charge_for_it(
     serve: Serve, tmp_path: Path, client: str, behaviours: list[Behaviour], spent: dict[str, int]
 ) -> None:
     path, body = CLIENTS[client]

@@ -1,6 +1,6 @@
-"""Compatible servers that repeat or forget frames around whole content, over sockets and by the official SDKs.
+"""Compatible servers that repeat or omit frames around the content, over sockets and by the official SDKs.
 
-On the lane that passes and on those that translate the answer is whole; what ends without a reason is not.
+On the passthrough and translation lanes the answer is complete; a stream without a finish reason is not.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("name", "change", "whole"), CASES)
-def test_every_client(name: str, change: Change, whole: bool, tmp_path: Path) -> None:
+def test_every_client_gets_the_answer(name: str, change: Change, whole: bool, tmp_path: Path) -> None:
     vendor = VENDORS[name]
     with FakeUpstream(vendor.lane.vendor) as upstream:
         config = vendor.lane.config(upstream, tmp_path)
@@ -117,7 +117,7 @@ def test_every_client(name: str, change: Change, whole: bool, tmp_path: Path) ->
 
 
 def told(nexus: Nexus, *, wanted: bool) -> list[str]:
-    """What each client has at the end of its stream; none where it is told that the stream broke."""
+    """The client's result at the end of its stream; None if it was told that the stream broke."""
     found: list[str] = []
     for ask in (_chat, _messages, _responses):
         try:
@@ -128,7 +128,7 @@ def told(nexus: Nexus, *, wanted: bool) -> list[str]:
 
 
 def _chat(nexus: Nexus) -> str:
-    """With a tool, which takes some of OpenAI's models to the Responses API."""
+    """With a tool, which sends some of OpenAI's models to the Responses API."""
     tools: Any = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
     asked: Any = {"model": "v/m", "messages": [{"role": "user", "content": "Hi"}], "tools": tools, "stream": True}
     with openai.OpenAI(base_url=nexus.openai, api_key="any", max_retries=0) as client:
@@ -137,7 +137,7 @@ def _chat(nexus: Nexus) -> str:
 
 
 def _messages(nexus: Nexus) -> str:
-    """As raw events: the SDK's own helper insists on the frames, which pass on its vendor's lane."""
+    """As raw events: the SDK's own helper requires the frames, which pass unchanged on its vendor's lane."""
     with anthropic.Anthropic(base_url=nexus.anthropic, api_key="any", max_retries=0) as client:
         events = client.messages.create(
             model="v/m", max_tokens=64, messages=[{"role": "user", "content": "Hi"}], stream=True
@@ -147,7 +147,7 @@ def _messages(nexus: Nexus) -> str:
 
 
 def _responses(nexus: Nexus) -> str:
-    """The words of the deltas, else those of the whole items."""
+    """The text of the deltas, otherwise that of the whole items."""
     with openai.OpenAI(base_url=nexus.openai, api_key="any", max_retries=0) as client:
         deltas, items = "", ""
         for event in client.responses.create(model="v/m", input="Hi", stream=True):

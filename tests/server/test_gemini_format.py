@@ -61,13 +61,13 @@ def vendor(request: pytest.FixtureRequest, stand: Stand) -> Iterator[Vendor]:
 
 @dataclass
 class Answer:
-    """Whole, or the sum of a stream's chunks; ``contents`` are as the SDK's chats keep them."""
+    """A whole answer, or the sum of a stream's chunks; ``contents`` are as the SDK's chats keep them."""
 
     contents: list[types.Content]
     last: types.GenerateContentResponse
 
     def turn(self, vendor: Vendor) -> list[types.Content]:
-        """As it goes back: the fake of Google wants turns to alternate, though Google does not."""
+        """As it is sent back: the fake of Google requires alternating turns, though Google does not."""
         whole = types.Content(role="model", parts=self.parts)
         return [whole] if "gemini" in vendor.lane.name else self.contents
 
@@ -147,7 +147,7 @@ class TestEveryVendor:
 
 
 @streaming
-def test_thinking_comes_and_goes_back(vendor: Vendor, streaming: bool) -> None:
+def test_thinking_is_returned_and_accepted_back(vendor: Vendor, streaming: bool) -> None:
     if vendor.lane.vendor == "openai" or vendor.lane.name == "bedrock converse":
         pytest.skip("shows no thinking")
     vendor.upstream.next(Behaviour(thinking="Let me see.", tool_calls=CALLS[:1]))
@@ -177,7 +177,7 @@ def without_thoughts(history: list[types.Content]) -> list[types.Content]:
     return [content for content in kept if content.parts]
 
 
-def test_reasoning_of_the_responses_api_goes_back(serve: Serve, tmp_path: Path) -> None:
+def test_reasoning_of_the_responses_api_is_sent_back(serve: Serve, tmp_path: Path) -> None:
     with FakeUpstream("openai") as upstream:
         nexus = serve(RESPONSES.config(upstream, tmp_path))
         with sdk(nexus) as client:
@@ -202,7 +202,7 @@ def test_a_count(vendor: Vendor) -> None:
     assert reply.status == 200 and reply.json["totalTokens"] > 0
 
 
-def test_a_stream_that_breaks_off_says_so(vendor: Vendor) -> None:
+def test_a_broken_stream_ends_with_an_error(vendor: Vendor) -> None:
     vendor.upstream.default = Behaviour(cut_after=4)
     with pytest.raises((errors.APIError, httpx2.HTTPError)):
         ask(vendor, True)
@@ -214,7 +214,7 @@ def test_a_stream_that_breaks_off_says_so(vendor: Vendor) -> None:
 
 
 def array(nexus: Nexus, body: Any = BODY, model: str = "v/m") -> bytes:
-    """A stream without ``alt=sse``, as far as it comes."""
+    """A stream without ``alt=sse``, as far as it arrives."""
     received = b""
     try:
         with httpx2.stream("POST", f"{nexus.base}{GOOGLE}/{model}:streamGenerateContent", json=body) as reply:
@@ -244,7 +244,9 @@ ODD = (
 
 @pytest.mark.parametrize("lane", PASSING, ids=lambda lane: lane.name)
 @pytest.mark.parametrize("behaviour", [Behaviour(thinking="Hm."), Behaviour(tool_calls=CALLS)], ids=["text", "tools"])
-def test_to_google_bytes_pass_both_ways(lane: Lane, behaviour: Behaviour, serve: Serve, tmp_path: Path) -> None:
+def test_bytes_pass_to_and_from_google_unchanged(
+    lane: Lane, behaviour: Behaviour, serve: Serve, tmp_path: Path
+) -> None:
     with FakeUpstream(lane.vendor) as upstream:
         upstream.default = behaviour
         nexus = serve(lane.config(upstream, tmp_path))
@@ -258,7 +260,9 @@ def test_to_google_bytes_pass_both_ways(lane: Lane, behaviour: Behaviour, serve:
 
 
 def test_another_vendors_signatures_do_not_reach_google(serve: Serve, tmp_path: Path) -> None:
-    """A conversation that Claude began goes on with Gemini 3, which wants a signature of every turn's first call."""
+    """A conversation that Claude began continues with Gemini 3, which requires a signature on the first call of every
+    turn.
+    """
     lane = Lane("gemini 3", "gemini", "gemini-3-pro-preview", None)
     with FakeUpstream("anthropic") as claude, FakeUpstream("gemini") as upstream:
         config = lane.config(upstream, tmp_path)
@@ -280,7 +284,9 @@ def test_another_vendors_signatures_do_not_reach_google(serve: Serve, tmp_path: 
 
 
 @pytest.mark.parametrize("sse", [True, False], ids=["events", "array"])
-def test_silence_is_filled_and_nobody_chokes_on_it(sse: bool, claude: FakeUpstream, serve: Serve) -> None:
+def test_keepalives_while_the_vendor_is_silent_do_not_break_clients(
+    sse: bool, claude: FakeUpstream, serve: Serve
+) -> None:
     nexus = serve(anthropic_config(claude.base_url, '[server]\nping_interval = "20ms"\nearly_ping = "20ms"\n'))
     claude.default = Behaviour(delay=0.15)
     if sse:
@@ -296,7 +302,7 @@ NAMES = ["key", "access_token", "%6Bey", "$key"]
 
 
 @pytest.mark.parametrize("path", [":generateContent", ":streamGenerateContent", ":countTokens", "", "/x/y/z"])
-def test_a_key_in_the_query_is_refused_and_in_no_log(
+def test_a_key_in_the_query_is_rejected_and_not_logged(
     path: str, claude: FakeUpstream, serve: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -318,7 +324,7 @@ def test_a_key_in_the_query_is_refused_and_in_no_log(
     assert claude.requests == []
 
 
-def test_the_key_comes_in_a_header_and_goes_no_further(claude: FakeUpstream, serve: Serve) -> None:
+def test_the_key_is_read_from_the_header_and_not_forwarded(claude: FakeUpstream, serve: Serve) -> None:
     nexus = serve(anthropic_config(claude.base_url, f'[server.keys.alice]\nkey = "{ALICE}"\n'))
     with sdk(nexus, ALICE) as client, sdk(nexus, "nx-wrong") as stranger:
         assert client.models.generate_content(model="claude", contents="Hi").text == HELLO
@@ -338,7 +344,7 @@ PLACES = {
 
 
 @pytest.mark.parametrize("path", PLACES.values(), ids=PLACES)
-def test_names_of_models_in_the_path(path: str, claude: FakeUpstream, serve: Serve) -> None:
+def test_model_names_in_the_path_are_found(path: str, claude: FakeUpstream, serve: Serve) -> None:
     nexus = serve(anthropic_config(claude.base_url).replace("llm.providers.anthropic", "llm.providers.v"))
     assert nexus.post(path, BODY).json["modelVersion"] in ("claude", "v/claude")
 
@@ -367,7 +373,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("more", "param"), REFUSED.values(), ids=REFUSED)
-def test_what_no_other_vendor_has_is_refused_by_name(
+def test_fields_that_other_vendors_lack_are_rejected_by_name(
     more: dict[str, Any], param: str, claude: FakeUpstream, serve: Serve
 ) -> None:
     reply = serve(anthropic_config(claude.base_url)).post(f"{GOOGLE}/claude:generateContent", {**BODY, **more})
@@ -377,7 +383,7 @@ def test_what_no_other_vendor_has_is_refused_by_name(
     assert claude.requests == []
 
 
-def test_what_is_dropped_is_named(claude: FakeUpstream, serve: Serve) -> None:
+def test_dropped_fields_are_reported(claude: FakeUpstream, serve: Serve) -> None:
     asked = {
         **BODY,
         "safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}],
@@ -395,14 +401,14 @@ def test_what_is_dropped_is_named(claude: FakeUpstream, serve: Serve) -> None:
     assert claude.requests[-1].json["max_tokens"] == 64
 
 
-def test_the_format_can_be_switched_off_and_moved(claude: FakeUpstream, serve: Serve) -> None:
+def test_the_protocol_can_be_disabled_and_moved(claude: FakeUpstream, serve: Serve) -> None:
     nexus = serve(anthropic_config(claude.base_url, "[llm.protocols.google]\nenabled = false\n"))
     assert nexus.post(f"{GOOGLE}/claude:generateContent", BODY).status == 404
     nexus = serve(anthropic_config(claude.base_url, '[llm.protocols.google]\npath = "/g"\n'))
     assert nexus.post("/g/v1beta/models/claude:generateContent", BODY).status == 200
 
 
-def test_at_the_root_all_protocols_stand_beside_each_other(claude: FakeUpstream, serve: Serve) -> None:
+def test_all_protocols_can_be_served_at_the_root(claude: FakeUpstream, serve: Serve) -> None:
     paths = "".join(f'[llm.protocols.{name}]\npath = "/"\n' for name in ("openai", "anthropic", "google"))
     nexus = serve(anthropic_config(claude.base_url, paths))
     assert nexus.post("/v1/models/claude:generateContent", BODY).status == 200

@@ -1,4 +1,4 @@
-"""What governs a call governs one in Google's format: limits, budgets, records, metrics, fallbacks and leaving."""
+"""Limits, budgets, records, metrics, fallbacks and disconnects apply to calls in Google's format."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def ask(nexus: Nexus, verb: str = "whole", model: str = "gpt-4", **headers: str)
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_limit_refuses_in_googles_words(verb: str, serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_an_exceeded_limit_gets_googles_error(verb: str, serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve(IDENTIFIED + openai_config(openai_upstream.base_url, LIMITED))
     assert ask(nexus, verb, x_client_id="alice").status == 200
     refused = ask(nexus, verb, x_client_id="alice")
@@ -41,7 +41,7 @@ def test_a_limit_refuses_in_googles_words(verb: str, serve: Serve, openai_upstre
     assert len(openai_upstream.requests) == 2
 
 
-def test_a_budget_refuses_and_the_sdk_says_why(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_the_sdk_reports_an_exceeded_budget(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve(config(openai_upstream.base_url, limit=TIGHT))
     found = records(nexus)
     assert ask(nexus).status == 200
@@ -52,7 +52,7 @@ def test_a_budget_refuses_and_the_sdk_says_why(serve: Serve, openai_upstream: Fa
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_what_it_cost_is_on_record(verb: str, serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_the_cost_is_recorded(verb: str, serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve(config(openai_upstream.base_url))
     found = records(nexus)
     assert ask(nexus, verb).status == 200
@@ -91,7 +91,7 @@ PHASES = {
 
 @pytest.mark.parametrize(("verb", "behaviour", "started"), PHASES.values(), ids=PHASES)
 @pytest.mark.parametrize("vendor", ["gemini", "openai"])
-def test_who_leaves_costs_no_more(
+def test_a_disconnect_stops_the_vendor(
     verb: str, behaviour: Behaviour, started: bool, vendor: str, serve: Serve, tmp_path: Path
 ) -> None:
     lane = next(lane for lane in LANES if lane.name == vendor)

@@ -1,4 +1,4 @@
-"""Heads: an answer's is written as one text, and nothing in it makes a line of its own."""
+"""Response heads: written as one text, and no value can inject a header line."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def test_a_head_is_its_lines() -> None:
 
 
 @pytest.mark.parametrize("value", ["a\nx-admin: 1", "a\rx-admin: 1", "a\r\n\r\nbody"])
-def test_no_value_makes_a_line(value: str) -> None:
+def test_no_value_can_inject_a_line(value: str) -> None:
     with pytest.raises(ValueError, match="more than one line"):
         answer_head(OK, {"X-Named": value})
 
 
-def test_what_is_beyond_ascii_is_spelled_out() -> None:
+def test_characters_beyond_ascii_are_escaped() -> None:
     assert [in_ascii(text) for text in ("openai/gpt", "p/\xe9", "p/\u6f22")] == ["openai/gpt", "p/\\xe9", "p/\\u6f22"]
 
 
@@ -50,5 +50,5 @@ PLAIN = {
 
 
 @pytest.mark.parametrize(("text", "lines", "size"), PLAIN.values(), ids=PLAIN.keys())
-def test_plain_lines_are_read_at_once(text: str, lines: list[tuple[str, str]], size: int) -> None:
+def test_plain_lines_take_the_fast_path(text: str, lines: list[tuple[str, str]], size: int) -> None:
     assert plain_lines(text) == (lines, size)

@@ -1,4 +1,4 @@
-"""Files and batches through the gateway: the official SDKs, the owner of each id, names of models, what it costs."""
+"""Files and batches through the gateway: the official SDKs, the owner of each id, model names, and costs."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def records_of(nexus: Nexus) -> list[CallRecord]:
 
 
 def booked(records: list[CallRecord]) -> list[AttemptRecord]:
-    """What requests of batches used."""
+    """The recorded usage of batch requests."""
     return [one for record in records for one in record.attempts if "requests" in (one.raw_usage or {})]
 
 
@@ -142,7 +142,7 @@ class TestOpenAI:
             first = client.files.list(limit=2)
             assert (len(first.data), first.has_more) == (2, True)
 
-    def test_what_is_gone_at_the_vendor_leaves_the_list(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    def test_batches_deleted_at_the_vendor_leave_the_list(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
         with oai(nexus) as client:
             made = [client.files.create(file=requests_file("smart"), purpose="batch").id for _ in range(2)]
             batches = [
@@ -210,14 +210,14 @@ class TestOwners:
             assert client.files.list().data == []
 
     @pytest.mark.parametrize("verb", ["GET {}", "GET {}/results", "POST {}/cancel", "DELETE {}"])
-    def test_a_batch_too(self, nexus: Nexus, verb: str) -> None:
+    def test_a_batch_is_unknown_to_others(self, nexus: Nexus, verb: str) -> None:
         with claude(nexus) as client:
             id = client.messages.batches.create(requests=[entry(0, "sonnet")]).id
         method, _, path = verb.format(id).partition(" ")
         reply = ask(nexus, method, f"/llm/anthropic/v1/messages/batches/{path}", BOB)
         assert (reply.status, reply.json["error"]["type"]) == (404, "not_found_error")
 
-    def test_results_in_a_file_are_their_owners(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    def test_a_result_file_belongs_to_the_batchs_owner(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
         with oai(nexus) as client:
             file = client.files.create(file=requests_file("smart"), purpose="batch")
             made = client.batches.create(
@@ -232,7 +232,7 @@ class TestOwners:
         )  # fmt: skip
         assert reply.status == 404
 
-    def test_readers_see_what_there_is_and_not_what_is_in_it(self, nexus: Nexus) -> None:
+    def test_readers_see_lists_but_no_contents(self, nexus: Nexus) -> None:
         with oai(nexus) as client:
             id = client.files.create(file=b"x", purpose="user_data").id
         with oai(nexus, READER) as client:
@@ -252,7 +252,7 @@ class TestOwners:
                 assert client.files.retrieve(id).id == id
             assert ask(second, "GET", f"/llm/openai/v1/files/{id}", BOB).status == 404
 
-    def test_a_message_names_files_of_its_own_caller(self, nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
+    def test_a_message_can_only_name_its_callers_files(self, nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
         with claude(nexus) as client:
             id = client.beta.files.upload(file=("a.txt", b"text", "text/plain")).id
         document = {"type": "document", "source": {"type": "file", "file_id": id}}
@@ -302,7 +302,7 @@ FAULTS: dict[str, tuple[bytes, str]] = {
 
 class TestRequests:
     @pytest.mark.parametrize(("content", "words"), FAULTS.values(), ids=FAULTS.keys())
-    def test_what_a_caller_may_not_ask(
+    def test_invalid_batch_files_are_rejected(
         self, nexus: Nexus, openai_upstream: FakeUpstream, content: bytes, words: str
     ) -> None:
         with oai(nexus) as client, pytest.raises(openai.APIStatusError) as refused:
@@ -311,7 +311,7 @@ class TestRequests:
         assert words in str(refused.value)
         assert openai_upstream.requests == []
 
-    def test_a_model_that_the_key_may_not_use(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+    def test_a_model_that_the_key_may_not_use_is_rejected(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         text = config(openai_upstream, None).replace(f'key = "{BOB}"', f'key = "{BOB}"\nmodels = ["oai/gpt-4"]')
         nexus = serve(text)
         with oai(nexus, BOB) as client:
@@ -319,13 +319,13 @@ class TestRequests:
             with pytest.raises(openai.NotFoundError):
                 client.files.create(file=requests_file("oai/smart"), purpose="batch")
 
-    def test_a_batch_of_a_file_that_nobody_looked_into(self, nexus: Nexus) -> None:
+    def test_a_batch_needs_a_file_uploaded_for_batches(self, nexus: Nexus) -> None:
         with oai(nexus) as client:
             file = client.files.create(file=requests_file("x"), purpose="user_data")
             with pytest.raises(openai.BadRequestError, match="not a file of requests"):
                 client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
 
-    def test_every_byte_but_the_names_stays(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    def test_only_model_names_change_in_a_file(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
         line = b'{ "custom_id":"a" , "url":"/v1/x","body": {"messages":[], "mod\\u0065l" : "smart" ,"n": 1.0}}'
         with oai(nexus) as client:
             file = client.files.create(file=line + b"\r\n\r\n" + line, purpose="batch")
@@ -338,7 +338,9 @@ class TestProviders:
         second = f'[llm.providers.two]\ntype = "openai"\napi_key = "{KEY}"\nbase_url = "{one.base_url}"\n{HELD}'
         return serve(config(one, None) + second + 'models = ["gpt-3.5"]\n')
 
-    def test_several_need_a_name(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+    def test_with_several_providers_the_request_must_name_one(
+        self, serve: Serve, openai_upstream: FakeUpstream
+    ) -> None:
         nexus = self.two(serve, openai_upstream)
         with oai(nexus) as client:
             with pytest.raises(openai.BadRequestError, match="x-nexus-provider is missing; set it to one of: oai, two"):
@@ -351,7 +353,7 @@ class TestProviders:
             assert [one.id for one in client.files.list(extra_headers=there)] == [file.id]
             assert client.files.list(extra_headers={"x-nexus-provider": "oai"}).data == []
 
-    def test_a_batch_goes_where_its_models_are(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+    def test_a_batch_goes_to_the_provider_of_its_models(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         nexus = self.two(serve, openai_upstream)
         with oai(nexus) as client:
             file = client.files.create(file=requests_file("two/gpt-3.5"), purpose="batch")
@@ -361,7 +363,7 @@ class TestProviders:
     def test_protocols_that_share_a_path(
         self, serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream
     ) -> None:
-        """``/v1/files`` is both vendors': a client's headers say which it means."""
+        """``/v1/files`` exists at both vendors; the client's headers tell which one it means."""
         shared = '[llm.protocols]\nopenai.path = "/"\nanthropic.path = "/"\n'
         nexus = serve(config(openai_upstream, anthropic_upstream) + shared)
         with (
@@ -383,19 +385,21 @@ class TestProviders:
         )
         assert openai_upstream.requests == []
 
-    def test_the_other_endpoints_stay(self, nexus: Nexus) -> None:
-        """Which a host has by itself."""
+    def test_other_default_endpoints_remain(self, nexus: Nexus) -> None:
+        """Endpoints that a host has by default."""
         body = {"model": "smart", "input": "x"}
         assert ask(nexus, "POST", "/llm/openai/v1/embeddings", body=body).status == 200
 
-    def test_a_store_that_keeps_nothing(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+    def test_a_store_that_keeps_nothing_is_rejected(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         text = config(openai_upstream, None).replace('store = "sqlite:///usage.sqlite3"', 'store = "none"')
         with pytest.raises(Exception, match="need a record of owners"):
             serve(text)
 
 
 @pytest.mark.parametrize(("status", "sent"), [(500, 1), (503, 2)])
-def test_what_is_made_is_made_once(nexus: Nexus, openai_upstream: FakeUpstream, status: int, sent: int) -> None:
+def test_creation_is_not_retried_after_a_500(
+    nexus: Nexus, openai_upstream: FakeUpstream, status: int, sent: int
+) -> None:
     openai_upstream.next(Behaviour(status=status), Behaviour())
     with oai(nexus) as client:
         try:
@@ -415,7 +419,7 @@ class TestCost:
     def read(self, nexus: Nexus, id: str) -> Reply:
         return ask(nexus, "GET", f"/llm/anthropic/v1/messages/batches/{id}/results")
 
-    def test_it_is_booked_once(self, nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
+    def test_the_cost_is_recorded_once(self, nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
         records = records_of(nexus)
         id = self.batch(nexus, anthropic_upstream)
         assert [self.read(nexus, id).status for _ in range(2)] == [200, 200]
@@ -426,7 +430,9 @@ class TestCost:
         assert used.price_source == "settings, not reduced for batches"
         wait_until(lambda: _report(nexus)["total"]["cost_usd"] == 0.000246)
 
-    def test_who_leaves_pays_for_what_he_got(self, nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
+    def test_results_already_charged_are_not_charged_again(
+        self, nexus: Nexus, anthropic_upstream: FakeUpstream
+    ) -> None:
         held = nexus.server.kept.holdings
         id = self.batch(nexus, anthropic_upstream)
         (row,) = held.find([id])
@@ -440,13 +446,13 @@ class TestCost:
 
     LIMIT = '[llm.providers.claude.rate_limits.per_user]\ninput_token_limit = 100\ninterval = "1h"\n'
 
-    def test_who_is_limited_is_refused(self, serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+    def test_a_caller_with_limits_is_rejected_by_default(self, serve: Serve, anthropic_upstream: FakeUpstream) -> None:
         nexus = serve(config(None, anthropic_upstream) + self.LIMIT)
         with claude(nexus) as client, pytest.raises(anthropic.PermissionDeniedError, match='unknown = "allow"'):
             client.messages.batches.create(requests=[entry(0, "sonnet")])
         assert anthropic_upstream.requests == []
 
-    def test_where_it_is_allowed_it_counts(self, serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+    def test_allowed_batches_count_towards_limits(self, serve: Serve, anthropic_upstream: FakeUpstream) -> None:
         nexus = serve(config(None, anthropic_upstream, 'unknown = "allow"\n') + self.LIMIT)
         id = self.batch(nexus, anthropic_upstream, 9)
         body = {"model": "sonnet", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}

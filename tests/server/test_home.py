@@ -1,4 +1,4 @@
-"""The page at ``/``: tells a person where the endpoints are, and a stranger nothing else."""
+"""The page at ``/``: shows people the endpoints, and reveals nothing else to strangers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.serving import KEY, Nexus, openai_config
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
-def test_it_tells_the_endpoints_as_the_browser_called(nexus: Nexus) -> None:
+def test_the_endpoints_are_shown_with_the_browsers_address(nexus: Nexus) -> None:
     reply = nexus.request("GET", "/", headers={"Host": "localhost:8000"})
     assert (reply.status, reply.headers["content-type"]) == (200, "text/html; charset=utf-8")
     text = reply.body.decode()
@@ -36,7 +36,7 @@ def test_head(nexus: Nexus) -> None:
     assert len(whole.body) < 4096
 
 
-def test_nothing_in_it_runs_or_loads_or_is_framed(nexus: Nexus) -> None:
+def test_the_page_has_no_scripts_or_external_content_and_cannot_be_framed(nexus: Nexus) -> None:
     reply = nexus.request("GET", "/")
     policy = reply.headers["content-security-policy"]
     style = re.search(rb"<style>(.*)</style>", reply.body)
@@ -49,7 +49,7 @@ def test_nothing_in_it_runs_or_loads_or_is_framed(nexus: Nexus) -> None:
     assert not re.search(rb"<script|<img|<link|src=|href=", reply.body)
 
 
-def test_behind_a_key_it_names_neither_models_nor_keys(serve: Serve) -> None:
+def test_with_keys_it_shows_neither_models_nor_keys(serve: Serve) -> None:
     config = f'[server.keys.alice]\nkey = "{ALICE}"\n' + openai_config("http://127.0.0.1:9")
     reply = serve(config).request("GET", "/")
     assert reply.status == 200
@@ -59,12 +59,12 @@ def test_behind_a_key_it_names_neither_models_nor_keys(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("host", ['a"><script>', "a b", "x" * 300])
-def test_a_host_that_is_none_is_not_repeated(nexus: Nexus, host: str) -> None:
+def test_an_invalid_host_is_not_repeated(nexus: Nexus, host: str) -> None:
     reply = nexus.request("GET", "/", headers={"Host": host})
     assert host.encode() not in reply.body
     assert reply.status != 200 or b"<code>/llm/openai/v1</code>" in reply.body
 
 
-def test_a_base_address_in_a_browser_shows_it_too(nexus: Nexus) -> None:
+def test_a_base_url_opened_in_a_browser_shows_the_page(nexus: Nexus) -> None:
     assert b"<h1>Nexus</h1>" in nexus.request("GET", "/llm/anthropic", headers=BROWSER).body
     assert nexus.request("GET", "/llm/anthropic").json == {"message": "hello"}

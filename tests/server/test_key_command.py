@@ -1,4 +1,4 @@
-"""A program that prints the vendor's key: when it runs, how often, and what of it is never told."""
+"""``api_key_command``: when Nexus runs it, how often, and that its output is never revealed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OWN = "sk-hushhush-callers-own"
 
 @dataclass
 class Program:
-    """Prints what stands in a file, and counts its runs."""
+    """Prints the contents of a file, and counts its runs."""
 
     folder: Path
 
@@ -89,7 +89,7 @@ def test_it_runs_at_start_and_serves_every_call(serve: Serve, upstream: FakeUpst
 
 @pytest.mark.usefixtures("often")
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_key_is_replaced_and_the_call_tried_once_more(
+def test_a_rejected_key_is_replaced_and_the_call_retried_once(
     serve: Serve, upstream: FakeUpstream, program: Program, status: int
 ) -> None:
     nexus = house(serve, upstream, program)
@@ -104,7 +104,9 @@ def test_a_refused_key_is_replaced_and_the_call_tried_once_more(
     assert len(upstream.requests) == 4
 
 
-def test_not_again_within_half_a_minute(serve: Serve, upstream: FakeUpstream, program: Program) -> None:
+def test_the_command_does_not_run_again_within_half_a_minute(
+    serve: Serve, upstream: FakeUpstream, program: Program
+) -> None:
     nexus = house(serve, upstream, program)
     upstream.next(*[Behaviour(status=401)] * 3)
     assert [ask(nexus) for _ in range(3)] == [401] * 3
@@ -112,7 +114,7 @@ def test_not_again_within_half_a_minute(serve: Serve, upstream: FakeUpstream, pr
 
 
 @pytest.mark.usefixtures("often")
-def test_never_for_a_callers_own_key(serve: Serve, upstream: FakeUpstream, program: Program) -> None:
+def test_the_command_does_not_run_for_a_callers_own_key(serve: Serve, upstream: FakeUpstream, program: Program) -> None:
     nexus = house(serve, upstream, program, "forward_token = true")
     wait_until(lambda: program.runs == 1)
     upstream.next(Behaviour(status=401))
@@ -122,7 +124,7 @@ def test_never_for_a_callers_own_key(serve: Serve, upstream: FakeUpstream, progr
     assert sent(upstream) == [OWN, "sk-hushhush-first"]
 
 
-def test_a_program_that_fails_leaves_the_caller_with_its_reason(
+def test_a_failure_of_the_command_is_reported_to_the_caller(
     serve: Serve, upstream: FakeUpstream, program: Program, caplog: pytest.LogCaptureFixture
 ) -> None:
     (program.folder / "key").unlink()
@@ -136,7 +138,7 @@ def test_a_program_that_fails_leaves_the_caller_with_its_reason(
 
 
 @pytest.mark.usefixtures("often")
-def test_a_program_that_fails_later_takes_nothing_away(serve: Serve, upstream: FakeUpstream, program: Program) -> None:
+def test_a_later_failure_keeps_the_old_key(serve: Serve, upstream: FakeUpstream, program: Program) -> None:
     nexus = house(serve, upstream, program)
     assert ask(nexus) == 200
     (program.folder / "key").unlink()
@@ -145,14 +147,14 @@ def test_a_program_that_fails_later_takes_nothing_away(serve: Serve, upstream: F
 
 
 @pytest.mark.usefixtures("often")
-def test_it_is_asked_again_when_its_time_is_over(serve: Serve, upstream: FakeUpstream, program: Program) -> None:
+def test_the_command_runs_again_when_the_key_expires(serve: Serve, upstream: FakeUpstream, program: Program) -> None:
     nexus = house(serve, upstream, program, 'api_key_refresh = "1ms"')
     assert ask(nexus) == 200
     program.says("sk-hushhush-second")
     wait_until(lambda: ask(nexus) == 200 and sent(upstream)[-1] == "sk-hushhush-second")
 
 
-def test_what_it_prints_is_kept_out_of_the_log(serve: Serve, upstream: FakeUpstream, program: Program) -> None:
+def test_the_commands_output_is_redacted_in_the_log(serve: Serve, upstream: FakeUpstream, program: Program) -> None:
     logs.configure("trace", "text", ())
     try:
         assert ask(house(serve, upstream, program)) == 200
@@ -168,7 +170,7 @@ LANES_WITH_KEYS = [lane for lane in LANES if lane.vendor in ("openai", "anthropi
 
 @pytest.mark.usefixtures("often")
 @pytest.mark.parametrize("lane", LANES_WITH_KEYS, ids=lambda lane: lane.name)
-def test_every_vendor_that_has_a_key(serve: Serve, program: Program, tmp_path: Path, lane: object) -> None:
+def test_every_vendor_with_an_api_key_supports_it(serve: Serve, program: Program, tmp_path: Path, lane: object) -> None:
     (found,) = [one for one in LANES_WITH_KEYS if one is lane]
     with FakeUpstream(found.vendor) as vendor:
         text = found.config(vendor, tmp_path)
@@ -182,7 +184,7 @@ def test_every_vendor_that_has_a_key(serve: Serve, program: Program, tmp_path: P
         assert carried == ["-first", "-first", "second"]
 
 
-def test_bedrock_too(serve: Serve, program: Program, tmp_path: Path) -> None:
+def test_bedrock_supports_it(serve: Serve, program: Program, tmp_path: Path) -> None:
     (lane,) = [lane for lane in LANES if lane.name == "bedrock claude"]
     with FakeUpstream("bedrock", api_key="sk-hushhush-first") as vendor:
         text = lane.config(vendor, tmp_path)
@@ -205,17 +207,17 @@ PROGRAMS = {
 
 
 @pytest.mark.parametrize(("script", "said"), PROGRAMS.values(), ids=PROGRAMS.keys())
-def test_a_program_of_no_use(script: str, said: str) -> None:
+def test_invalid_output_is_reported(script: str, said: str) -> None:
     limit = 0.3 if "longer" in said else 60.0
     with pytest.raises(UpstreamError) as failed:
         KeyCommand("v", (sys.executable, "-c", script), 60.0, limit=limit).fetch()
     assert said in str(failed.value)
 
 
-def test_one_that_is_not_there() -> None:
+def test_a_missing_program_is_reported() -> None:
     with pytest.raises(UpstreamError, match="cannot be started: no such file"):
         KeyCommand("v", ("/nowhere/get-key",), 60.0).fetch()
 
 
-def test_no_shell() -> None:
+def test_the_command_runs_without_a_shell() -> None:
     assert KeyCommand("v", ("echo", "$HOME;", "`id`"), 60.0).fetch().value.get_secret_value() == "$HOME; `id`"

@@ -1,6 +1,7 @@
-"""Quirks of compatible servers that nobody listed: a refusal tells of one, and the request goes out again accordingly.
+"""Quirks of compatible servers that are not configured: Nexus learns one from a refusal, and sends the request again
+accordingly.
 
-Claude Code always asks for thinking and puts system messages among the others, which many servers refuse.
+Claude Code always asks for thinking and puts system messages inside the conversation, which many servers reject.
 """
 
 from __future__ import annotations
@@ -47,14 +48,14 @@ def nexus(serve: Serve, openai_upstream: FakeUpstream) -> Nexus:
 
 
 def efforts(upstream: FakeUpstream) -> list[Any]:
-    """Of every request; under ``reasoning`` where it was one of the Responses API."""
+    """The effort of every request; in the Responses API it is under ``reasoning``."""
     bodies = [request.json for request in upstream.requests]
     return [body.get("reasoning_effort", (body.get("reasoning") or {}).get("effort")) for body in bodies]
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
 @pytest.mark.parametrize("refusal", [OLLAMA, XAI, MISTRAL, BLAMED], ids=["ollama", "xai", "mistral", "blamed"])
-def test_refused_it_is_left_out_from_then_on(
+def test_a_rejected_effort_is_left_out_from_then_on(
     refusal: Behaviour, stream: bool, nexus: Nexus, openai_upstream: FakeUpstream, caplog: pytest.LogCaptureFixture
 ) -> None:
     openai_upstream.next(refusal)
@@ -65,34 +66,34 @@ def test_refused_it_is_left_out_from_then_on(
     assert caplog.text.count("found a quirk of the server that is not configured") == 1
 
 
-def test_a_value_that_is_refused_says_nothing_of_others(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_a_rejected_value_does_not_affect_other_values(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     openai_upstream.next(OLLAMAS_VALUE)
     assert nexus.messages(ASKED | {"output_config": {"effort": "xhigh"}}).status == 200
     assert nexus.messages(ASKED).status == 200
     assert efforts(openai_upstream) == ["xhigh", None, "high"]
 
 
-def test_another_model_is_asked_as_before(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_other_models_are_not_affected(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     openai_upstream.next(OLLAMA)
     assert nexus.messages(ASKED).status == nexus.messages(ASKED | {"model": "house/other"}).status == 200
     assert efforts(openai_upstream) == ["high", None, "high"]
 
 
-def test_on_the_responses_api(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_a_quirk_is_learned_on_the_responses_api(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve(CONFIG.format(key=KEY, url=openai_upstream.base_url, more="responses = true"))
     openai_upstream.next(XAI)
     assert nexus.messages(ASKED).status == 200
     assert efforts(openai_upstream) == ["high", None]
 
 
-def test_a_client_that_speaks_the_servers_protocol_gets_its_answer(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_a_passthrough_client_gets_the_servers_refusal(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     openai_upstream.next(OLLAMA)
     asked = {"model": "house/qwen", "messages": ASKED["messages"], "reasoning_effort": "high"}
     assert nexus.chat(asked).status == 400
 
 
 @pytest.mark.parametrize("words", ["No.", "thinking is wonderful", "the system message is too long"])
-def test_another_refusal_is_the_clients(words: str, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_any_other_refusal_is_returned_to_the_client(words: str, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     openai_upstream.next(Behaviour(status=400, message=words))
     assert nexus.messages(ASKED).json["error"]["message"] == words
     assert len(openai_upstream.requests) == 1
@@ -108,7 +109,8 @@ BLOCKS = [{"role": "user", "content": [{"type": "text", "text": text} for text i
 PARTS = [{"role": "user", "content": [{"type": "input_text", "text": text} for text in ("Read this", "and that")]}]
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
 
-# The quirk, the vendor's words, what is asked beside ASKED, and how the second request tells that it was understood.
+# The quirk, the vendor's message, what is sent in addition to ASKED, and how the second request shows that it was
+# understood.
 QUIRKS: dict[str, tuple[int, str, dict[str, Any], Any]] = {
     "max_completion_tokens": (
         400,
@@ -201,7 +203,7 @@ NO_LISTS = {
 
 
 @pytest.mark.parametrize("server", NO_LISTS)
-def test_content_in_parts_is_refused_in_many_words(server: str, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_refusals_of_content_in_parts_are_recognised(server: str, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     openai_upstream.next(Behaviour(status=400, body=NO_LISTS[server]))
     assert nexus.messages(ASKED | {"messages": BLOCKS}).status == 200
     assert nexus.post(PATHS["responses"], {"model": "house/qwen", "input": PARTS}).status == 200
@@ -209,14 +211,14 @@ def test_content_in_parts_is_refused_in_many_words(server: str, nexus: Nexus, op
     assert [isinstance(content, str) for content in asked] == [False, True, True]
 
 
-def test_a_text_that_is_no_string_is_the_clients_error(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_text_that_is_not_a_string_is_the_clients_error(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     refusal = "Invalid value for 'content': expected a string, got null."
     openai_upstream.next(Behaviour(status=400, message=refusal))
     assert nexus.messages(ASKED | {"messages": BLOCKS}).json["error"]["message"] == refusal
     assert len(openai_upstream.requests) == 1
 
 
-def test_several_are_learned_of_one_call_each_once(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_several_quirks_are_learned_from_one_call_each_once(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     azure = Behaviour(status=400, message=QUIRKS["max_completion_tokens"][1])
     openai_upstream.next(OLLAMA, azure, azure)
     assert nexus.messages(ASKED).json["error"]["message"] == azure.message
@@ -229,7 +231,7 @@ def test_several_are_learned_of_one_call_each_once(nexus: Nexus, openai_upstream
     assert ["max_tokens" in request.json for request in openai_upstream.requests] == [True, True, False, False]
 
 
-def test_nothing_is_learned_of_a_call_that_fails_all_the_same(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_nothing_is_learned_if_the_second_request_fails_too(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     openai_upstream.next(OLLAMA, Behaviour(status=400, message="No."))
     assert nexus.messages(ASKED).json["error"]["message"] == "No."
     assert nexus.messages(ASKED).status == 200

@@ -1,4 +1,4 @@
-"""Limits end to end: what one caller may spend, what the refusal says, and that nothing stays held."""
+"""Limits end to end: how much a caller may use, what the refusal contains, and that every reservation is released."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def limited(serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: Fak
     return serve(IDENTIFIED + vendors)
 
 
-def test_n_per_interval_and_no_more(limited: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_exactly_n_requests_per_interval_are_allowed(limited: Nexus, openai_upstream: FakeUpstream) -> None:
     assert [limited.chat(CHAT, ALICE).status for _ in range(3)] == [200, 200, 429]
     assert limited.chat(CHAT, {"X-Client-Id": "bob"}).status == 200
     assert len(openai_upstream.requests) == 3
 
 
-def test_the_refusal_says_whose_it_is_and_when_to_come_back(limited: Nexus) -> None:
+def test_the_refusal_is_marked_as_nexuss_and_says_when_to_retry(limited: Nexus) -> None:
     for _ in range(2):
         limited.messages(MESSAGES, ALICE)
     refused = limited.messages(MESSAGES, ALICE)
@@ -52,7 +52,7 @@ def test_a_vendors_429_is_not_marked_as_ours(limited: Nexus, openai_upstream: Fa
 
 
 @pytest.mark.parametrize("status", [429, 500, 503, 529])
-def test_a_call_that_the_vendor_could_not_take_gives_back_what_it_held(
+def test_a_call_that_the_vendor_could_not_serve_releases_its_reservation(
     limited: Nexus, openai_upstream: FakeUpstream, status: int
 ) -> None:
     openai_upstream.default = Behaviour(status=status, headers=(("x-should-retry", "false"),))
@@ -62,10 +62,10 @@ def test_a_call_that_the_vendor_could_not_take_gives_back_what_it_held(
 
 
 @pytest.mark.parametrize("status", sorted(CALLERS_FAULT))
-def test_a_call_that_the_vendor_refused_as_wrong_counts_as_a_request(
+def test_a_call_that_the_vendor_rejected_as_invalid_counts_as_a_request(
     limited: Nexus, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream, status: int
 ) -> None:
-    """In both lanes: what was passed through, and what was translated."""
+    """On both lanes: passthrough and translation."""
     openai_upstream.default = anthropic_upstream.default = Behaviour(status=status)
     assert [limited.chat(CHAT, ALICE).status for _ in range(3)] == [status, status, 429]
     translated = {**CHAT, "model": "anthropic/claude"}
@@ -73,13 +73,13 @@ def test_a_call_that_the_vendor_refused_as_wrong_counts_as_a_request(
     assert limited.server.kept.limits.open == 0
 
 
-def test_what_nexus_refuses_by_itself_is_free(limited: Nexus) -> None:
+def test_requests_that_nexus_rejects_do_not_count(limited: Nexus) -> None:
     for body in ({**CHAT, "model": "openai/none"}, {**CHAT, "stream": "yes"}):
         assert [limited.chat(body, ALICE).status for _ in range(3)] == [404 if "none" in body["model"] else 400] * 3
     assert limited.chat(CHAT, ALICE).status == 200
 
 
-def test_many_at_once_never_pass_on_one_budget(limited: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_concurrent_calls_never_exceed_the_limit(limited: Nexus, openai_upstream: FakeUpstream) -> None:
     go = threading.Event()
     openai_upstream.default = Behaviour(hold=go)
     seen: list[int] = []
@@ -94,7 +94,7 @@ def test_many_at_once_never_pass_on_one_budget(limited: Nexus, openai_upstream: 
     assert limited.server.kept.limits.open == 0
 
 
-def test_tokens_are_settled_to_what_the_vendor_reported(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_tokens_are_settled_to_the_vendors_count(serve: Serve, openai_upstream: FakeUpstream) -> None:
     limit = '[llm.providers.openai.rate_limits.per_user]\ninput_token_limit = 1000\ninterval = "60s"\n'
     nexus = serve(IDENTIFIED + openai_config(openai_upstream.base_url, limit))
     openai_upstream.default = Behaviour(input_tokens=600)
@@ -104,10 +104,10 @@ def test_tokens_are_settled_to_what_the_vendor_reported(serve: Serve, openai_ups
     assert (refused.status, refused.headers["x-ratelimit-remaining-tokens"]) == (429, "400")
 
 
-def test_a_burst_at_a_vendor_that_counts_more_stays_within_the_limit(
+def test_a_burst_stays_within_the_limit_if_the_vendor_counts_more_tokens(
     serve: Serve, openai_upstream: FakeUpstream
 ) -> None:
-    """Forty callers at once, then again and again: 12 tokens by our estimate, 50 by the vendor's."""
+    """Forty callers at once, then repeatedly: 12 tokens by Nexus's estimate, 50 by the vendor's count."""
     limit = '[llm.providers.openai.rate_limits.per_user]\ninput_token_limit = 1000\ninterval = "1h"\n'
     nexus = serve(IDENTIFIED + openai_config(openai_upstream.base_url, limit))
     go = threading.Event()
@@ -145,7 +145,7 @@ def test_without_limits_nothing_is_held(nexus: Nexus) -> None:
     assert nexus.server.kept.limits.open == 0
 
 
-def test_our_numbers_replace_the_vendors_but_not_those_of_a_plan(
+def test_nexuss_headers_replace_the_vendors_but_not_those_of_a_plan(
     limited: Nexus, anthropic_upstream: FakeUpstream
 ) -> None:
     vendors = {
@@ -161,7 +161,9 @@ def test_our_numbers_replace_the_vendors_but_not_those_of_a_plan(
     assert reply.headers["anthropic-ratelimit-unified-status"] == "allowed"
 
 
-def test_a_client_that_left_has_spent_what_was_seen(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+def test_a_disconnected_client_is_charged_for_the_usage_seen_so_far(
+    serve: Serve, anthropic_upstream: FakeUpstream
+) -> None:
     limit = '[llm.providers.anthropic.rate_limits.per_user]\ninput_token_limit = 1000\ninterval = "60s"\n'
     nexus = serve(IDENTIFIED + anthropic_config(anthropic_upstream.base_url, limit))
     limits = nexus.server.kept.limits
@@ -186,7 +188,7 @@ def test_counting_tokens_is_free_of_token_limits(limited: Nexus) -> None:
     assert limited.messages(MESSAGES, ALICE).status == 200
 
 
-def test_every_request_counts_before_anybody_asks_who_sent_it(
+def test_the_limit_per_address_counts_before_authentication(
     serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream
 ) -> None:
     rule = '[server.rate_limits]\nper_ip = { limit = 4, interval = "60s" }\n'

@@ -1,4 +1,6 @@
-"""Where Nexus listens: both families, several addresses, Unix sockets; and what happens when descriptors run out."""
+"""Listening: both address families, several addresses, Unix sockets, signals, and what happens when file descriptors
+run out.
+"""
 
 from __future__ import annotations
 
@@ -80,13 +82,13 @@ def test_the_backlog_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    # The path of a Unix socket is short.
+    # The path of a Unix socket must be short.
     monkeypatch.chdir(tmp_path)
     return Path("nexus.sock")
 
 
 @pytest.mark.parametrize("mode", ["0600", "0660", "0666"])
-def test_a_unix_socket_has_its_mode_and_goes_with_the_server(place: Path, mode: str) -> None:
+def test_a_unix_socket_has_its_mode_and_is_removed_at_the_end(place: Path, mode: str) -> None:
     with bound(f"unix:{place}", mode=mode) as (sock,):
         assert stat.S_IMODE(place.stat().st_mode) == int(mode, 8)
         assert base_url(sock) == "http+unix://nexus.sock"
@@ -94,7 +96,7 @@ def test_a_unix_socket_has_its_mode_and_goes_with_the_server(place: Path, mode: 
     assert not place.exists()
 
 
-def test_one_that_was_left_behind_is_replaced(place: Path) -> None:
+def test_a_stale_unix_socket_is_replaced(place: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as gone:
         gone.bind(str(place))
     assert place.exists()
@@ -102,21 +104,21 @@ def test_one_that_was_left_behind_is_replaced(place: Path) -> None:
         assert takes(socket.AF_UNIX, str(place))
 
 
-def test_one_that_is_in_use_is_left_alone(place: Path) -> None:
+def test_a_unix_socket_in_use_is_kept(place: Path) -> None:
     with bound(f"unix:{place}"):
         with pytest.raises(CannotListen, match=r"cannot listen on unix:nexus\.sock: another process listens there"):
             bind_all(read_addresses(f"unix:{place}"))
         assert takes(socket.AF_UNIX, str(place))
 
 
-def test_a_file_that_is_no_socket_is_left_alone(place: Path) -> None:
+def test_a_file_that_is_not_a_socket_is_kept(place: Path) -> None:
     place.write_text("mine")
     with pytest.raises(CannotListen, match="a file that is not a socket exists there"):
         bind_all(read_addresses(f"unix:{place}"))
     assert place.read_text() == "mine"
 
 
-def test_one_that_somebody_else_took_meanwhile_stays(place: Path) -> None:
+def test_a_path_that_was_replaced_in_the_meantime_is_not_removed(place: Path) -> None:
     sockets = bind_all(read_addresses(f"unix:{place}"))
     files = files_of(sockets)
     sockets[0].close()
@@ -126,7 +128,7 @@ def test_one_that_somebody_else_took_meanwhile_stays(place: Path) -> None:
     assert place.exists()
 
 
-def test_all_or_none(place: Path) -> None:
+def test_all_addresses_are_bound_or_none(place: Path) -> None:
     with bound("unix:taken"), pytest.raises(CannotListen, match="unix:taken: another process listens there"):
         bind_all(read_addresses(f"unix:{place},127.0.0.1:0,unix:taken"))
     assert not place.exists()
@@ -142,14 +144,14 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def test_a_process_on_several(start: Start, openai_upstream: FakeUpstream, tmp_path: Path) -> None:
+def test_a_process_listens_on_several_addresses(start: Start, openai_upstream: FakeUpstream, tmp_path: Path) -> None:
     addresses = ("-l", "127.0.0.1:0", "-l", "[::1]:0", "-l", f"unix:{tmp_path}/s")
     process = start(openai_config(openai_upstream.base_url), *addresses)
     finish(process.post(CHAT_PATH, CHAT))
     wait_until(lambda: process.said("also listening: http+unix://"))
     assert process.said("also listening: http://[::1]:")
     connection = UnixConnection(f"{tmp_path}/s")
-    # The name of a host says nothing where no page gets.
+    # The host name is irrelevant here, since no web page can reach it.
     connection.request("GET", "/llm/openai/v1/models")
     assert connection.getresponse().status == 200
     connection.close()
@@ -168,7 +170,7 @@ os.execv(sys.executable, [sys.executable, "-m", "nexus", "-l", "127.0.0.1:0"])
 
 @pytest.mark.slow
 class TestSignals:
-    def test_a_terminal_that_is_closed_lets_calls_end(self, tmp_path: Path, openai_upstream: FakeUpstream) -> None:
+    def test_closing_the_terminal_lets_calls_finish(self, tmp_path: Path, openai_upstream: FakeUpstream) -> None:
         (tmp_path / "nexus.toml").write_text(openai_config(openai_upstream.base_url))
         terminal, slave = os.openpty()
         go = threading.Event()
@@ -196,7 +198,7 @@ class TestSignals:
             connection.close()
             assert process.wait(60) == 0
 
-    def test_a_hangup_that_is_ignored_stays_so(self, tmp_path: Path) -> None:
+    def test_an_ignored_sighup_stays_ignored(self, tmp_path: Path) -> None:
         command = ["nohup", sys.executable, "-m", "nexus", "-l", "127.0.0.1:0"]
         root = str(Path(__file__).parents[2])
         with subprocess.Popen(
@@ -210,7 +212,8 @@ class TestSignals:
             said = b""
             while b"health:" not in said:
                 said += process.stderr.readline()
-            # Signals of different kinds come in the order of their numbers, so the first one says something first.
+            # Signals of different kinds are delivered in the order of their numbers, so the first signal causes a log
+            # line first.
             process.send_signal(signal.SIGHUP)
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(0.5)
@@ -218,7 +221,7 @@ class TestSignals:
             assert b"stopped" in process.stderr.read()
 
     @pytest.mark.parametrize("after", [b"import 'nexus.__main__'", b"import 'pydantic'", b"import 'tornado'"])
-    def test_ctrl_c_at_start_is_no_traceback(self, tmp_path: Path, after: bytes) -> None:
+    def test_ctrl_c_at_start_prints_no_traceback(self, tmp_path: Path, after: bytes) -> None:
         command = [sys.executable, "-v", "-c", "from nexus.__main__ import main; main()"]
         root = str(Path(__file__).parents[2])
         with subprocess.Popen(
@@ -244,12 +247,12 @@ class TestDescriptors:
         assert run.stdout == "500\n(500, 500)\n"
         assert raise_limit() == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
-    def test_what_does_not_fit_is_told(self) -> None:
+    def test_a_descriptor_limit_that_is_too_low_is_reported(self) -> None:
         assert shortage(None, 512) is None
         assert shortage(1088, 512) is None
         assert "server.worker_threads = 512 needs about 1088 file descriptors" in (shortage(1087, 512) or "")
 
-    def test_accepting_pauses_with_one_line_and_goes_on(
+    def test_accepting_pauses_with_one_log_line_and_resumes(
         self,
         serve: Serve,
         openai_upstream: FakeUpstream,
@@ -285,7 +288,7 @@ class TestDescriptors:
         ]
 
     @pytest.mark.slow
-    def test_a_process_without_descriptors_lives(self, start: Start, openai_upstream: FakeUpstream) -> None:
+    def test_a_process_survives_running_out_of_descriptors(self, start: Start, openai_upstream: FakeUpstream) -> None:
         process = start("[server]\nworker_threads = 4\n" + openai_config(openai_upstream.base_url))
         port = process.port
         resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (40, 40))
@@ -341,17 +344,17 @@ class TestHost:
         return serve(hosts + openai_config(openai_upstream.base_url))
 
     @pytest.mark.parametrize("host", GOOD_HOSTS)
-    def test_this_machines_names_pass(self, nexus: Nexus, host: str) -> None:
+    def test_names_of_this_machine_are_accepted(self, nexus: Nexus, host: str) -> None:
         assert nexus.request("GET", "/llm/openai/v1/models", headers={"Host": host}).status == 200
 
     @pytest.mark.parametrize("host", BAD_HOSTS)
-    def test_foreign_names_do_not(self, nexus: Nexus, host: str) -> None:
+    def test_other_names_are_rejected(self, nexus: Nexus, host: str) -> None:
         reply = nexus.request("GET", "/llm/openai/v1/models", headers={"Host": host})
         assert (reply.status, "server.hosts" in reply.json["error"]["message"]) == (403, True)
         assert host not in reply.body.decode()
 
     @pytest.mark.parametrize(("method", "path"), PATHS)
-    def test_on_every_path_in_the_clients_dialect(self, nexus: Nexus, method: str, path: str) -> None:
+    def test_every_path_rejects_other_names_in_the_clients_dialect(self, nexus: Nexus, method: str, path: str) -> None:
         body = b"{}" if method == "POST" else b""
         reply = nexus.request(method, path, body, {"Host": "evil.example"})
         assert reply.status == 403
@@ -359,14 +362,14 @@ class TestHost:
         assert error.get("type") == ("error" if "anthropic" in path else None)
         assert "server.hosts" in error["error"]["message"]
 
-    def test_who_asks_for_a_key_answers_to_any_name(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+    def test_with_gateway_keys_any_name_is_accepted(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         key = "nx-hushhush0123456789abcdefghijklmnop"
         nexus = serve(f'server.keys.alice.key = "{key}"\n' + openai_config(openai_upstream.base_url))
         headers = {"Host": "evil.example", "Authorization": f"Bearer {key}"}
         assert nexus.request("GET", "/llm/openai/v1/models", headers=headers).status == 200
         assert nexus.request("GET", "/llm/openai/v1/models", headers={"Host": "evil.example"}).status == 401
 
-    def test_who_listens_to_others_answers_to_any_name(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+    def test_on_a_public_address_any_name_is_accepted(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         where = '[server]\nlisten_address = "0.0.0.0:8000"\nopen = true\n'
         nexus = serve(where + openai_config(openai_upstream.base_url))
         assert nexus.request("GET", "/health", headers={"Host": "gateway"}).status == 200
@@ -376,7 +379,7 @@ class TestGatewayKeys:
     KEY = "nx-hushhush0123456789abcdefghijklmnop"
 
     @pytest.mark.parametrize("carrier", ["api-key", "x-goog-api-key", "x-api-key"])
-    def test_are_taken_from_the_headers_of_other_clients(
+    def test_gateway_keys_are_read_from_the_headers_of_other_clients(
         self, serve: Serve, openai_upstream: FakeUpstream, carrier: str
     ) -> None:
         rule = f'headers = [{{rule = "forward", name = "{carrier}", allow_secret = true}}]\n'
@@ -391,7 +394,7 @@ class TestGatewayKeys:
         assert seen.header("authorization") == f"Bearer {KEY}"
         assert nexus.chat(CHAT, {carrier: self.KEY + "x"}).status == 401
 
-    def test_one_of_ours_is_found_beside_a_vendors(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+    def test_a_gateway_key_is_found_next_to_a_vendor_key(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         nexus = serve(f'server.keys.alice.key = "{self.KEY}"\n' + openai_config(openai_upstream.base_url))
         headers = {"Authorization": "Bearer sk-hushhush-another", "api-key": self.KEY}
         assert nexus.chat(CHAT, headers).status == 200

@@ -1,7 +1,7 @@
-"""A login at claude.ai that travels: the caller's own token and betas reach Anthropic, a gateway key never does.
+"""Forwarded claude.ai logins: the caller's own token and betas reach Anthropic, a gateway key never does.
 
-Only where the provider allows it, only a real login of a Messages client, only to the host that it is for; nothing
-else that a client sends as a credential reaches any vendor.
+Only if the provider allows it, only a real login of a Messages client, only to Anthropic's host. No other credential of
+a client reaches any vendor.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def house(serve: Serve, upstream: FakeUpstream, more: str = "", *, allows: bool 
     return serve(more + (text.replace("[llm.providers.anthropic]", FORWARDS) if allows else text))
 
 
-def test_the_login_goes_on_untouched(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+def test_the_login_is_forwarded_unchanged(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
     nexus = house(serve, anthropic_upstream)
     assert nexus.messages(MESSAGES, LOGIN).status == 200
     (seen,) = anthropic_upstream.requests
@@ -43,7 +43,7 @@ def test_the_login_goes_on_untouched(serve: Serve, anthropic_upstream: FakeUpstr
     assert seen.header("x-api-key") is None
 
 
-def test_counting_uses_it_too(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+def test_counting_tokens_forwards_the_login(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
     nexus = house(serve, anthropic_upstream)
     body = {key: value for key, value in MESSAGES.items() if key != "max_tokens"}
     assert nexus.post("/llm/anthropic/v1/messages/count_tokens", body, LOGIN).status == 200
@@ -51,7 +51,9 @@ def test_counting_uses_it_too(serve: Serve, anthropic_upstream: FakeUpstream) ->
 
 
 @pytest.mark.parametrize("carrier", ["x-nexus-key", "Proxy-Authorization"])
-def test_the_gateway_key_comes_beside_it(serve: Serve, anthropic_upstream: FakeUpstream, carrier: str) -> None:
+def test_the_gateway_key_can_be_sent_along_with_the_login(
+    serve: Serve, anthropic_upstream: FakeUpstream, carrier: str
+) -> None:
     nexus = house(serve, anthropic_upstream, KEYS)
     value = GATEWAY if carrier == "x-nexus-key" else f"Bearer {GATEWAY}"
     assert nexus.messages(MESSAGES, {**LOGIN, carrier: value}).status == 200
@@ -60,27 +62,27 @@ def test_the_gateway_key_comes_beside_it(serve: Serve, anthropic_upstream: FakeU
     assert GATEWAY not in str(seen.headers)
 
 
-def test_a_login_is_no_gateway_key(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+def test_a_login_does_not_replace_the_gateway_key(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
     nexus = house(serve, anthropic_upstream, KEYS)
     assert nexus.messages(MESSAGES, LOGIN).status == 401
     assert anthropic_upstream.requests == []
 
 
-def test_a_gateway_key_in_its_place_is_no_login(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+def test_a_gateway_key_is_not_forwarded_as_a_login(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
     nexus = house(serve, anthropic_upstream, KEYS)
     assert nexus.messages(MESSAGES, {"Authorization": f"Bearer {GATEWAY}"}).status == 200
     (seen,) = anthropic_upstream.requests
     assert (seen.header("x-api-key"), seen.header("authorization")) == (KEY, None)
 
 
-def test_without_a_login_the_houses_key_serves(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+def test_without_a_login_the_configured_key_is_used(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
     nexus = house(serve, anthropic_upstream)
     assert nexus.messages(MESSAGES).status == 200
     assert nexus.messages(MESSAGES, {"Authorization": "Basic dTpw"}).status == 200
     assert [seen.header("x-api-key") for seen in anthropic_upstream.requests] == [KEY, KEY]
 
 
-def test_without_either_it_is_refused(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+def test_without_login_and_key_the_call_is_rejected(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
     toml = anthropic_config(anthropic_upstream.base_url).replace(f'api_key = "{KEY}"\n', "")
     nexus = serve(toml.replace("[llm.providers.anthropic]", FORWARDS))
     reply = nexus.messages(MESSAGES)
@@ -89,14 +91,14 @@ def test_without_either_it_is_refused(serve: Serve, anthropic_upstream: FakeUpst
     assert len(anthropic_upstream.requests) == 1
 
 
-def test_where_it_is_not_allowed_it_stays_at_home(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+def test_the_login_is_not_forwarded_unless_allowed(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
     nexus = house(serve, anthropic_upstream, allows=False)
     assert nexus.messages(MESSAGES, LOGIN).status == 200
     (seen,) = anthropic_upstream.requests
     assert (seen.header("x-api-key"), seen.header("authorization")) == (KEY, None)
 
 
-def test_a_key_sent_for_the_vendor_comes_first(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+def test_a_callers_own_vendor_key_takes_precedence(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
     text = anthropic_config(anthropic_upstream.base_url)
     nexus = serve(text.replace("[llm.providers.anthropic]", f"{FORWARDS}\nforward_token = true"))
     own = "sk-hushhush-own-vendor-key"
@@ -105,7 +107,7 @@ def test_a_key_sent_for_the_vendor_comes_first(serve: Serve, anthropic_upstream:
     assert (seen.header("x-api-key"), seen.header("authorization")) == (own, None)
 
 
-def test_the_sdk_logs_in_like_this(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+def test_the_sdks_login_is_forwarded(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
     nexus = house(serve, anthropic_upstream, KEYS)
     with anthropic.Anthropic(
         base_url=nexus.anthropic, auth_token=TOKEN, api_key=None, default_headers={"x-nexus-key": GATEWAY}
@@ -135,14 +137,16 @@ NO_LOGINS = {
 
 
 @pytest.mark.parametrize("sent", NO_LOGINS.values(), ids=NO_LOGINS.keys())
-def test_what_is_no_login_stays_at_home(serve: Serve, anthropic_upstream: FakeUpstream, sent: dict[str, str]) -> None:
+def test_other_credentials_are_not_forwarded(
+    serve: Serve, anthropic_upstream: FakeUpstream, sent: dict[str, str]
+) -> None:
     nexus = house(serve, anthropic_upstream)
     assert nexus.messages(MESSAGES, sent).status == 200
     (seen,) = anthropic_upstream.requests
     assert (seen.header("x-api-key"), seen.header("authorization")) == (KEY, None)
 
 
-def test_a_token_beside_the_oauth_beta_is_a_login(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+def test_a_token_with_the_oauth_beta_is_a_login(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
     nexus = house(serve, anthropic_upstream)
     sent = {"Authorization": "Bearer hushhush-opaque", "anthropic-beta": "a-2025-01-01, oauth-2025-04-20"}
     assert nexus.messages(MESSAGES, sent).status == 200
@@ -178,7 +182,7 @@ def lane_config(lane: Lane, upstream: FakeUpstream, folder: Path) -> str:
 
 
 def ask_for_everything(nexus: Nexus, chat_key: str, claude_key: str, bearer: str, sent: dict[str, str]) -> None:
-    """Every client protocol, through every SDK, as one and as a stream."""
+    """Every client protocol, through every SDK, whole and streamed."""
     ask: dict[str, Any] = {"model": "v/m", "messages": [{"role": "user", "content": "Hi"}]}
     with (
         openai.OpenAI(base_url=nexus.openai, api_key=chat_key, max_retries=0, default_headers=sent) as chat,
@@ -193,7 +197,7 @@ def ask_for_everything(nexus: Nexus, chat_key: str, claude_key: str, bearer: str
         list(chat.chat.completions.create(**ask, stream=True))
         chat.responses.create(model="v/m", input="Hi")
         list(chat.responses.create(model="v/m", input="Hi", stream=True))
-        # The fakes keep nothing and count nothing in this protocol: what they were sent is looked at all the same.
+        # The fakes neither store nor count anything in this protocol; the test still checks what they were sent.
         for call in (
             lambda: chat.responses.retrieve("resp_1"),
             lambda: chat.responses.delete("resp_1"),
@@ -222,10 +226,10 @@ EVERY_LANE = {
 
 @pytest.mark.parametrize(("keys", "beside"), GUARDS.values(), ids=GUARDS.keys())
 @pytest.mark.parametrize("lane", EVERY_LANE.values(), ids=EVERY_LANE)
-def test_no_clients_key_reaches_a_vendor(
+def test_no_clients_key_reaches_a_vendor_on_any_lane(
     serve: Serve, tmp_path: Path, lane: Lane, keys: str, beside: dict[str, str]
 ) -> None:
-    """But for a Messages client's own login, which goes to Anthropic."""
+    """Except a Messages client's own login, which goes to Anthropic."""
     with FakeUpstream(lane.vendor) as upstream:
         nexus = serve(keys + lane_config(lane, upstream, tmp_path))
         for key in CLIENT_KEYS.values():
@@ -239,7 +243,7 @@ def test_no_clients_key_reaches_a_vendor(
         seen for seen in upstream.requests if any(carries(seen, key) for key in (GATEWAY, *CLIENT_KEYS.values()))
     ]
     if lane.vendor == "anthropic":
-        # The newest SDK sends its api_key as Bearer too; beside the OAuth beta any text may be a login.
+        # The newest SDK also sends its api_key as Bearer; next to the OAuth beta any text may be a login.
         keys_that_go = [TOKEN, *([CLIENT_KEYS["any text"]] if beside else [])]
         logins = {f"Bearer {key}-{client}" for key in keys_that_go for client in ("claude", "bearer")}
         assert {seen.header("authorization") for seen in carried} == logins
@@ -249,14 +253,14 @@ def test_no_clients_key_reaches_a_vendor(
     assert upstream.requests
 
 
-def test_a_query_brings_no_key_to_a_vendor(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+def test_a_key_in_the_query_does_not_reach_a_vendor(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
     nexus = house(serve, anthropic_upstream)
     path = "/llm/anthropic/v1/messages?beta=true&key=sk-hushhush-of-the-caller&api-key=sk-hushhush-of-the-caller"
     assert nexus.post(path, MESSAGES).status == 200
     assert anthropic_upstream.requests[0].path == "/v1/messages?beta=true"
 
 
-def test_two_lines_of_authorization_are_no_login(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+def test_two_authorization_headers_are_not_a_login(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
     """The second one may be another vendor's key."""
     nexus = house(serve, anthropic_upstream)
     connection = http.client.HTTPConnection("127.0.0.1", nexus.port, timeout=30)
@@ -294,7 +298,7 @@ HOSTS = {
 
 
 @pytest.mark.parametrize(("lines", "problem"), HOSTS.values(), ids=HOSTS.keys())
-def test_logins_go_to_one_host(tmp_path: Path, lines: str, problem: str | None) -> None:
+def test_logins_are_sent_to_one_host_only(tmp_path: Path, lines: str, problem: str | None) -> None:
     file = tmp_path / "nexus.toml"
     file.write_text(f'[llm.providers.a]\ntype = "anthropic"\n{lines}\nmodels.m = {{}}\n')
     if problem is None:

@@ -1,4 +1,6 @@
-"""Histories with halves of tool calls, from every client to every vendor: answered, and what was mended is named."""
+"""Histories with incomplete tool calls, from every client to every vendor: the vendor answers, and the repairs are
+reported.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,7 @@ CASES: dict[str, tuple[str, tuple[str, dict[str, Any]], str]] = {
 
 
 @pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
-def test_they_are_mended(lane: Lane, tmp_path: Path) -> None:
+def test_incomplete_tool_calls_are_repaired(lane: Lane, tmp_path: Path) -> None:
     with FakeUpstream(lane.vendor) as upstream, Nexus.of(lane.config(upstream, tmp_path), tmp_path) as nexus:
         for name, (client, (path, body), dropped) in CASES.items():
             if lane.passes == client:

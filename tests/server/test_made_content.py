@@ -1,6 +1,6 @@
-"""Images and sources of real answers through real sockets, by the official SDKs: one lane for each dialect of clients.
+"""Images and citations of recorded answers over real sockets, by the official SDKs: one lane for each client dialect.
 
-The vendors' bytes are recorded ones; the fakes check what they are sent.
+The vendors' bytes are recorded; the fakes check the requests they get.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PNG = "aGVsbG8="
 
 
 def recorded(name: str, *, stream: bool) -> Behaviour:
-    """The vendor's answer, its frames as they came."""
+    """The vendor's answer, in its original frames."""
     path = FIXTURES / name
     if not stream:
         return Behaviour(body=(path / "upstream.json").read_bytes())
@@ -72,7 +72,7 @@ def chat_message(house: House, model: str, messages: list[Any], *, stream: bool,
 
 
 @STREAMS
-def test_chat_gets_geminis_image_and_brings_it_back(house: House, stream: bool) -> None:
+def test_chat_gets_geminis_image_and_sends_it_back(house: House, stream: bool) -> None:
     house.upstreams["g"].next(recorded("gemini/image_output", stream=stream))
     question = {"role": "user", "content": "draw"}
     message = chat_message(house, "g/m", [question], stream=stream, modalities=["image", "text"])
@@ -89,7 +89,7 @@ def test_chat_gets_geminis_image_and_brings_it_back(house: House, stream: bool) 
 
 
 @STREAMS
-def test_responses_gets_geminis_image_and_brings_it_back(house: House, stream: bool) -> None:
+def test_responses_gets_geminis_image_and_sends_it_back(house: House, stream: bool) -> None:
     house.upstreams["g"].next(recorded("gemini/image_output", stream=stream))
     question: list[Any] = [{"role": "user", "content": "draw"}]
     if stream:
@@ -108,7 +108,7 @@ def test_responses_gets_geminis_image_and_brings_it_back(house: House, stream: b
 
 
 @STREAMS
-def test_messages_is_told_of_the_image_that_it_has_no_place_for(house: House, stream: bool) -> None:
+def test_messages_reports_an_image_that_it_cannot_contain(house: House, stream: bool) -> None:
     house.upstreams["g"].next(recorded("gemini/image_output", stream=stream))
     asked: dict[str, Any] = {"model": "g/m", "max_tokens": 9, "messages": [{"role": "user", "content": "draw"}]}
     if stream:
@@ -122,7 +122,7 @@ def test_messages_is_told_of_the_image_that_it_has_no_place_for(house: House, st
 
 
 @STREAMS
-def test_chat_is_told_what_claude_cites(house: House, stream: bool) -> None:
+def test_chat_gets_claudes_citations(house: House, stream: bool) -> None:
     house.upstreams["a"].next(recorded("messages/citations", stream=stream))
     message = chat_message(house, "a/m", [{"role": "user", "content": "how high?"}], stream=stream)
     cited = [entry["url_citation"] for entry in message.model_dump()["annotations"]]
@@ -131,7 +131,7 @@ def test_chat_is_told_what_claude_cites(house: House, stream: bool) -> None:
 
 
 @STREAMS
-def test_responses_is_told_what_a_chat_server_cites(house: House, stream: bool) -> None:
+def test_responses_gets_a_chat_servers_citations(house: House, stream: bool) -> None:
     house.upstreams["o"].next(recorded("chat/url-citations", stream=stream))
     if stream:
         with house.openai.responses.stream(model="o/m", input="how high?") as events:
@@ -145,7 +145,7 @@ def test_responses_is_told_what_a_chat_server_cites(house: House, stream: bool) 
 
 
 @STREAMS
-def test_messages_is_told_what_gemini_rests_on(house: House, stream: bool) -> None:
+def test_messages_gets_geminis_grounding_sources(house: House, stream: bool) -> None:
     house.upstreams["g"].next(recorded("gemini/grounding", stream=stream))
     asked: dict[str, Any] = {"model": "g/m", "max_tokens": 9, "messages": [{"role": "user", "content": "how high?"}]}
     if stream:
@@ -160,7 +160,7 @@ def test_messages_is_told_what_gemini_rests_on(house: House, stream: bool) -> No
 
 
 @STREAMS
-def test_messages_is_told_the_thinking_between_tags(house: House, stream: bool) -> None:
+def test_messages_gets_thinking_written_between_tags(house: House, stream: bool) -> None:
     house.upstreams["o"].next(Behaviour(text="<think>\nhm\n</think>\n\nso"))
     asked: dict[str, Any] = {"model": "o/m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
     if stream:

@@ -1,4 +1,4 @@
-"""What many connections took is given back when they are gone."""
+"""The memory of many connections is released when they are closed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.conftest import Serve
 from tests.serving import openai_config, wait_until
 
 
-def test_memory_is_given_back_behind_many_connections(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_released_after_many_connections(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "TRIM_CLOSED", 3)
     trimmed: list[bool] = []
     monkeypatch.setattr(memory, "trim", lambda: trimmed.append(True))

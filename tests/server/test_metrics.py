@@ -1,4 +1,4 @@
-"""``/metrics`` of a server that runs: who may read it, where, and that what happened is in it."""
+"""``/metrics`` of a running server: who may read it, its address, and that it shows what happened."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def auth(key: str) -> dict[str, str]:
 
 
 class TestWhoMayRead:
-    def test_without_keys_whoever_may_call(self, nexus: Nexus) -> None:
+    def test_without_keys_every_caller_may_read(self, nexus: Nexus) -> None:
         reply = nexus.request("GET", "/metrics")
         assert (reply.status, reply.headers["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
         assert reply.headers["cache-control"] == "no-store"
         foreign = nexus.request("GET", "/metrics", headers={"Host": "evil.example"})
         assert foreign.status == 403
 
-    def test_with_keys_a_reader(self, serve: Serve) -> None:
+    def test_with_keys_a_reader_may_read(self, serve: Serve) -> None:
         nexus = serve(KEYS + ECHO)
         assert nexus.request("GET", "/metrics", headers=auth(ALICE)).status == 200
         refused = nexus.request("GET", "/metrics", headers=auth(BOB))
@@ -69,11 +69,11 @@ class TestWhoMayRead:
         assert nexus.request("GET", "/metrics").status == 401
         assert b"nexus_" not in refused.body
 
-    def test_keys_without_readers_let_nobody_read(self, serve: Serve) -> None:
+    def test_with_keys_but_no_readers_nobody_may_read(self, serve: Serve) -> None:
         nexus = serve(f'[server.keys.alice]\nkey = "{ALICE}"\n{ECHO}')
         assert nexus.request("GET", "/metrics", headers=auth(ALICE)).status == 403
 
-    def test_an_address_of_its_own_asks_for_no_key(self, start: Start) -> None:
+    def test_a_separate_address_needs_no_key(self, start: Start) -> None:
         process = start(f'[server.metrics]\nlisten_address = "127.0.0.1:0"\n{KEYS}{ECHO}')
         assert process.port
         found = re.search(r"metrics: http://127\.0\.0\.1:(\d+)/metrics", process.output)
@@ -85,13 +85,13 @@ class TestWhoMayRead:
         assert get(int(found[1]), "/health", auth(ALICE))[0] == get(int(found[1]), CHAT_PATH, auth(ALICE))[0] == 404
         assert get(process.port, "/metrics", auth(ALICE))[0] == 404, "it is served there alone"
 
-    def test_switched_off(self, serve: Serve) -> None:
+    def test_it_can_be_disabled(self, serve: Serve) -> None:
         nexus = serve("[server.metrics]\nenabled = false\n" + ECHO)
         assert nexus.request("GET", "/metrics").status == 404
         assert nexus.post(CHAT_PATH, {**CHAT, "model": "e/m"}).status == 200
         assert nexus.server.rows.sums() == {}
 
-    def test_a_path_of_its_own(self, serve: Serve) -> None:
+    def test_the_path_can_be_changed(self, serve: Serve) -> None:
         nexus = serve('[server.metrics]\npath = "/internal/prometheus"\n' + ECHO)
         assert nexus.request("GET", "/internal/prometheus").status == 200
         assert nexus.request("GET", "/metrics").status == 404
@@ -108,12 +108,12 @@ def get(port: int, path: str, headers: dict[str, str] | None = None) -> tuple[in
 
 
 class TestFormats:
-    def test_head_has_the_headers_alone(self, nexus: Nexus) -> None:
+    def test_head_returns_only_the_headers(self, nexus: Nexus) -> None:
         whole, head = nexus.request("GET", "/metrics"), nexus.request("HEAD", "/metrics")
         assert (head.status, head.body) == (200, b"")
         assert head.headers["content-type"] == whole.headers["content-type"]
 
-    def test_openmetrics_and_gzip_as_prometheus_asks(self, nexus: Nexus) -> None:
+    def test_openmetrics_and_gzip_as_requested_by_prometheus(self, nexus: Nexus) -> None:
         asked = {
             "Accept": "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5",
             "Accept-Encoding": "gzip",
@@ -123,7 +123,7 @@ class TestFormats:
         assert reply.headers["content-encoding"] == "gzip"
         assert gzip.decompress(reply.body).endswith(b"# EOF\n")
 
-    def test_some_metrics_alone(self, nexus: Nexus) -> None:
+    def test_metrics_can_be_selected(self, nexus: Nexus) -> None:
         reply = nexus.request("GET", "/metrics?name[]=nexus_build_info&name[]=nexus_processes_up")
         assert Scraped(reply.body.decode()).families.keys() == {"nexus_build_info", "nexus_processes_up"}
 
@@ -131,7 +131,7 @@ class TestFormats:
         assert nexus.request("POST", "/metrics").status == 405
 
 
-def test_what_is_there_before_the_first_call(nexus: Nexus) -> None:
+def test_metrics_exist_before_the_first_call(nexus: Nexus) -> None:
     found = Scraped.of(nexus)
     assert found.families.keys() == {metric.name for metric in METRICS}
     assert found.sum("processes_up") == 1
@@ -144,7 +144,7 @@ def test_what_is_there_before_the_first_call(nexus: Nexus) -> None:
     assert found.sum("config_last_reload_success_timestamp_seconds") > 1.7e9
 
 
-def test_calls_are_counted_by_what_became_of_them(nexus: Nexus) -> None:
+def test_calls_are_counted_by_outcome(nexus: Nexus) -> None:
     nexus.chat(CHAT)
     nexus.chat({**CHAT, "stream": True})
     nexus.messages(MESSAGES)
@@ -160,7 +160,7 @@ def test_calls_are_counted_by_what_became_of_them(nexus: Nexus) -> None:
     assert found.sum("duration_seconds_count") == 4
 
 
-def test_a_renamed_model_is_told_by_its_configured_name(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_a_renamed_model_appears_under_its_configured_name(serve: Serve, openai_upstream: FakeUpstream) -> None:
     limited = '[llm.providers.openai.models.smart.rate_limits.per_user]\nrequest_limit = 1\ninterval = "1h"\n'
     nexus = serve(openai_config(openai_upstream.base_url, limited))
     statuses = [nexus.chat({**CHAT, "model": "openai/smart"}).status for _ in range(2)]
@@ -174,7 +174,7 @@ def test_a_renamed_model_is_told_by_its_configured_name(serve: Serve, openai_ups
     }
 
 
-def test_limits_of_all_requests(serve: Serve) -> None:
+def test_limits_for_all_requests_are_shown(serve: Serve) -> None:
     nexus = serve(ECHO + '[server.rate_limits.per_ip]\nlimit = 2\ninterval = "1h"\n')
     statuses = [nexus.request("GET", "/llm/openai/v1/models").status for _ in range(3)]
     assert statuses == [200, 200, 429]
@@ -182,7 +182,7 @@ def test_limits_of_all_requests(serve: Serve) -> None:
     assert found['["nexus_limit_decisions", "each address", "requests", "refused"]'] == [1]
 
 
-def test_calls_in_flight(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_calls_in_flight_are_counted(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     go = threading.Event()
     openai_upstream.default = Behaviour(hold=go)
     with ThreadPoolExecutor(2) as pool:
@@ -195,7 +195,7 @@ def test_calls_in_flight(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     wait_until(lambda: Scraped.of(nexus).sum("in_flight") == 0)
 
 
-def test_rests(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_cooldowns_are_shown(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     openai_upstream.default = Behaviour(status=401)
     assert nexus.chat(CHAT).status == 401
     found = Scraped.of(nexus)
@@ -207,7 +207,7 @@ def test_rests(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
 
 @pytest.mark.slow
 class TestSeveralProcesses:
-    def test_whoever_is_asked_tells_of_all_and_nothing_is_lost_with_one(self, fleet: Run) -> None:
+    def test_any_worker_reports_for_all_and_a_workers_death_loses_nothing(self, fleet: Run) -> None:
         nexus = fleet(ECHO, 3)
         workers = nexus.await_workers()
         with ThreadPoolExecutor(8) as pool:
@@ -227,9 +227,7 @@ class TestSeveralProcesses:
         assert nexus.send(CHAT_PATH, {**CHAT, "model": "e/m"})[0] == 200
         wait_until(lambda: Scraped(nexus.get("/metrics").decode()).sum("calls_total") == 61)
 
-    def test_what_a_killed_worker_had_under_way_is_not_in_flight(
-        self, fleet: Run, openai_upstream: FakeUpstream
-    ) -> None:
+    def test_a_killed_workers_calls_are_not_in_flight(self, fleet: Run, openai_upstream: FakeUpstream) -> None:
         nexus = fleet(openai_config(openai_upstream.base_url), 2)
         workers = nexus.await_workers()
         openai_upstream.default = Behaviour(hold=threading.Event())
@@ -243,7 +241,7 @@ class TestSeveralProcesses:
             assert isinstance(call.exception(60), http.client.HTTPException | OSError)
         assert Scraped(nexus.get("/metrics").decode()).sum("in_flight") == 0
 
-    def test_a_reload_counts_once_and_takes_nothing_back(self, fleet: Run, tmp_path: Path) -> None:
+    def test_a_reload_counts_once_and_resets_nothing(self, fleet: Run, tmp_path: Path) -> None:
         nexus = fleet(ECHO, 2)
         nexus.await_workers()
         assert nexus.send(CHAT_PATH, {**CHAT, "model": "e/m"})[0] == 200

@@ -1,4 +1,6 @@
-"""Servers that answer 200 with something else than they promise: nothing is lost, nothing is a success that is none."""
+"""Compatible servers that answer 200 with unexpected content: nothing is lost, and a failure never looks like a
+success.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,7 @@ def test_a_200_without_an_answer_is_an_error(
 
 
 @pytest.mark.parametrize(("vendor", "model"), [("anthropic", "claude-sonnet-4-5"), ("gemini", "gemini-2.5-flash")])
-def test_an_empty_object_is_called_no_answer(serve: Serve, tmp_path: Path, vendor: str, model: str) -> None:
+def test_an_empty_object_is_reported_as_no_answer(serve: Serve, tmp_path: Path, vendor: str, model: str) -> None:
     lane = next(lane for lane in LANES if (lane.vendor, lane.model) == (vendor, model))
     with FakeUpstream(vendor) as upstream:
         upstream.default = labelled(b"{}", "application/json")
@@ -68,12 +70,12 @@ def test_an_empty_object_is_called_no_answer(serve: Serve, tmp_path: Path, vendo
     assert (refused.status, refused.json["error"]["message"]) == (502, "the vendor answered 200 without an answer")
 
 
-def test_a_byte_order_mark_is_no_part_of_the_answer(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_a_byte_order_mark_is_removed_from_the_answer(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     openai_upstream.default = labelled(b"\xef\xbb\xbf" + WHOLE, "application/json")
     assert nexus.messages(TRANSLATED).json["content"] == [{"type": "text", "text": "Hi"}]
 
 
-def test_it_is_tried_again(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_such_an_attempt_is_retried(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve(openai_config(openai_upstream.base_url, '[llm.providers.openai.retries]\nbase_delay = "1ms"\n'))
     openai_upstream.next(labelled(b'{"message":"Forbidden"}', "application/json"))
     assert nexus.chat(CHAT).status == 200
@@ -83,7 +85,7 @@ def test_it_is_tried_again(serve: Serve, openai_upstream: FakeUpstream) -> None:
 @pytest.mark.parametrize(
     "kind", ["TEXT/Event-Stream; charset=UTF-8", "text/plain", "application/octet-stream", "application/json"]
 )
-def test_a_stream_under_any_name_is_a_stream(nexus: Nexus, openai_upstream: FakeUpstream, kind: str) -> None:
+def test_a_stream_with_any_content_type_is_a_stream(nexus: Nexus, openai_upstream: FakeUpstream, kind: str) -> None:
     openai_upstream.default = labelled(STREAM, kind)
     passed = nexus.chat({**CHAT, "stream": True})
     assert (passed.status, passed.headers["content-type"].lower().partition(";")[0]) == (200, "text/event-stream")
@@ -95,7 +97,7 @@ def test_a_stream_under_any_name_is_a_stream(nexus: Nexus, openai_upstream: Fake
 
 
 @pytest.mark.parametrize("kind", ["text/event-stream", "application/json", "text/plain"])
-def test_a_whole_answer_under_any_name_is_read(nexus: Nexus, openai_upstream: FakeUpstream, kind: str) -> None:
+def test_a_whole_answer_with_any_content_type_is_read(nexus: Nexus, openai_upstream: FakeUpstream, kind: str) -> None:
     openai_upstream.default = labelled(WHOLE, kind)
     for body in (TRANSLATED, {**TRANSLATED, "stream": True}):
         reply = nexus.messages(body)
@@ -105,7 +107,7 @@ def test_a_whole_answer_under_any_name_is_read(nexus: Nexus, openai_upstream: Fa
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "rot13"])
-def test_an_encoding_that_nobody_asked_for_is_refused_once(
+def test_an_unrequested_encoding_is_an_error_and_not_retried(
     serve: Serve, openai_upstream: FakeUpstream, encoding: str
 ) -> None:
     nexus = serve(openai_config(openai_upstream.base_url))
@@ -121,21 +123,21 @@ def chunks(*deltas: dict[str, Any]) -> bytes:
     return b"".join(b"data: " + json.dumps(line).encode() + b"\n\n" for line in lines) + b"data: [DONE]\n\n"
 
 
-def test_a_call_and_the_terminator_without_a_finish_reason(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_a_tool_call_without_a_finish_reason_is_accepted(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     call = {"index": 0, "id": "a", "type": "function", "function": {"name": "t", "arguments": "{}"}}
     openai_upstream.default = labelled(chunks({"tool_calls": [call]}), "text/event-stream")
     reply = nexus.messages({**TRANSLATED, "stream": True})
     assert b'"stop_reason":"tool_use"' in reply.body
 
 
-def test_half_a_character_waits_for_the_other_half(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_a_character_split_between_chunks_is_joined(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     frames = chunks({"content": "a X"}, {"content": "Y b"}).replace(b"X", b"\\ud83d").replace(b"Y", b"\\ude00")
     openai_upstream.default = labelled(frames, "text/event-stream")
     assert "\U0001f600" in nexus.messages({**TRANSLATED, "stream": True}).body.decode()
     assert nexus.chat({**CHAT, "stream": True}).body.count(b"\\ud83d") == 1, "what passes is not touched"
 
 
-def test_two_calls_with_one_id_get_two(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_two_calls_with_the_same_id_get_different_ids(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     calls = [
         {"index": at, "id": "same", "type": "function", "function": {"name": "t", "arguments": f'{{"n":{at}}}'}}
         for at in (0, 1)

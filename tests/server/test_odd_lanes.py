@@ -1,5 +1,4 @@
-"""Servers that answer 200 with something else than they promise, on every vendor's lane: the neighbours of
-``test_odd_answers``."""
+"""Vendors that answer 200 with unexpected content, on every vendor's lane; ``test_odd_answers`` has the details."""
 
 from __future__ import annotations
 
@@ -53,8 +52,8 @@ def test_a_200_without_an_answer_is_an_error(lane: Lane, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("lane", [*LANES, RESPONSES], ids=lambda lane: lane.name)
-def test_an_answer_under_any_name_is_read(lane: Lane, tmp_path: Path) -> None:
-    """Neither a stream nor a whole answer is thrown away for its label."""
+def test_an_answer_with_any_content_type_is_read(lane: Lane, tmp_path: Path) -> None:
+    """Neither a stream nor a whole answer is discarded because of its content type."""
     with FakeUpstream(lane.vendor) as upstream, start(lane, upstream, tmp_path) as nexus:
         for kind in ("TEXT/Event-Stream; charset=UTF-8", "text/plain", "application/octet-stream", "Application/JSON"):
             upstream.default = Behaviour(headers=(("Content-Type", kind),))
@@ -71,7 +70,7 @@ def test_an_answer_under_any_name_is_read(lane: Lane, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lane", [*LANES, RESPONSES], ids=lambda lane: lane.name)
-def test_a_whole_answer_to_a_call_for_a_stream(lane: Lane, tmp_path: Path) -> None:
+def test_a_whole_answer_to_a_streaming_call_is_accepted(lane: Lane, tmp_path: Path) -> None:
     with FakeUpstream(lane.vendor) as upstream, start(lane, upstream, tmp_path) as nexus:
         client = "chat" if lane.passes == "messages" else "messages"
         ask(nexus, client, stream=False)
@@ -84,7 +83,7 @@ def test_a_whole_answer_to_a_call_for_a_stream(lane: Lane, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("lane", [*LANES, RESPONSES], ids=lambda lane: lane.name)
-def test_an_encoding_that_nobody_asked_for_is_refused_once(lane: Lane, tmp_path: Path) -> None:
+def test_an_unrequested_encoding_is_an_error_and_not_retried(lane: Lane, tmp_path: Path) -> None:
     config = lane.config
     with FakeUpstream(lane.vendor) as upstream, Nexus.of(config(upstream, tmp_path), tmp_path) as nexus:
         for encoding in ("br", "zstd", "rot13"):

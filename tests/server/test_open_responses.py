@@ -1,7 +1,7 @@
-"""The HTTP part of the public Open Responses compliance suite, of our own writing, against every vendor lane.
+"""The HTTP part of the public Open Responses compliance suite, reimplemented, against every vendor lane.
 
-Each case is one request as a client of that protocol makes it; every answer and every event is checked against the
-specification's types, and what the answer repeats of the request against the request.
+Each case is one request as a client of that protocol makes it. Every answer and event is checked against the
+specification's types, and every echoed request field against the request.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def running(request: pytest.FixtureRequest, stand: Stand) -> Iterator[tuple[Nexu
 
 
 def ask(nexus: Nexus, **fields: Any) -> Any:
-    """The answer, every event of whose stream was checked."""
+    """The answer; every event of its stream has been checked."""
     reply = nexus.post("/llm/openai/v1/responses", {"model": "v/m", **fields})
     assert reply.status == 200, reply.body
     if not fields.get("stream"):
@@ -140,7 +140,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_an_answer_repeats_what_was_asked_for(serve: Serve, tmp_path: Path, stream: bool) -> None:
+def test_an_answer_echoes_the_requests_fields(serve: Serve, tmp_path: Path, stream: bool) -> None:
     with FakeUpstream("gemini") as upstream:
         nexus = serve(GEMINI.config(upstream, tmp_path))
         asked = ask(nexus, input="Hi", stream=stream, store=False, **ASKED)
@@ -150,7 +150,7 @@ def test_an_answer_repeats_what_was_asked_for(serve: Serve, tmp_path: Path, stre
         assert ask(nexus, input="Hi", service_tier="auto")["service_tier"] == "default", "what it was served in"
 
 
-def test_an_answer_that_was_cut_is_not_completed(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+def test_a_truncated_answer_is_not_completed(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
     nexus = serve(CLAUDE.config(anthropic_upstream, Path()))
     anthropic_upstream.next(Behaviour(stop_reason="max_tokens"))
     answer = ask(nexus, input="Hi")

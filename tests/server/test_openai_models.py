@@ -1,4 +1,4 @@
-"""OpenAI's current models through every client protocol, in front of a fake that refuses per model as OpenAI does."""
+"""OpenAI's current models through every client protocol, with a fake that enforces OpenAI's restrictions per model."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class TestSDKs:
     def test_messages(
         self, claude: anthropic.Anthropic, openai_upstream: FakeUpstream, model: str, stream: bool
     ) -> None:
-        """A tool is called behind some thinking, whose item goes back as it came."""
+        """A tool call after thinking; the thinking item is returned unchanged."""
         openai_upstream.next(Behaviour(thinking=THOUGHT, tool_call=True))
         asked: Any = {
             "model": f"v/{model}",
@@ -101,7 +101,7 @@ class TestSDKs:
         assert (item["id"], item["encrypted_content"]) == ("rs_00000001_0", SIGNATURES["responses"])
 
     def test_chat_with_tools(self, gpt: openai.OpenAI, openai_upstream: FakeUpstream, model: str, stream: bool) -> None:
-        """What chat completions refuse goes to Responses, and its answer comes back as chat."""
+        """A request that chat completions reject goes to Responses, and its answer is returned as chat."""
         openai_upstream.next(Behaviour(tool_call=True))
         asked: Any = {
             "model": f"v/{model}",
@@ -162,7 +162,7 @@ def test_every_other_chat_request_passes(case: str, nexus: Nexus, openai_upstrea
     ("field", "value"),
     [("n", 2), ("logprobs", True), ("audio", {"voice": "ash", "format": "mp3"}), ("modalities", ["text", "audio"])],
 )
-def test_what_has_no_place_in_a_translated_answer_is_refused_by_name(
+def test_fields_that_a_translated_answer_cannot_contain_are_rejected_by_name(
     field: str, value: Any, nexus: Nexus, openai_upstream: FakeUpstream
 ) -> None:
     asked = {"model": "v/gpt-5.6-sol", "tools": [CHAT_TOOL], "messages": [{"role": "user", "content": "Hi"}]}
@@ -172,7 +172,7 @@ def test_what_has_no_place_in_a_translated_answer_is_refused_by_name(
 
 
 class TestTheWay:
-    """Which dialect a Messages request takes."""
+    """The dialect in which a Messages request is sent."""
 
     ASKED: Any = {"max_tokens": 64, "messages": [{"role": "user", "content": "Hi"}]}  # noqa: RUF012
 
@@ -236,7 +236,7 @@ def test_thinking(case: str, nexus: Nexus, openai_upstream: FakeUpstream) -> Non
     assert lost in answer.headers.get("x-nexus-dropped", "") and bool(lost) == ("x-nexus-dropped" in answer.headers)
 
 
-def test_sampling_stands_where_the_model_does_not_reason(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_sampling_is_kept_if_the_model_does_not_reason(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     asked = {"max_tokens": 64, "temperature": 0.5, "messages": [{"role": "user", "content": "Hi"}]}
     off = {"thinking": {"type": "disabled"}}
     assert "x-nexus-dropped" not in nexus.messages(asked | off | {"model": "v/gpt-5.5"}).headers
@@ -246,7 +246,7 @@ def test_sampling_stands_where_the_model_does_not_reason(nexus: Nexus, openai_up
 
 
 class TestCuts:
-    """Stop sequences and short limits, which the Responses API has not."""
+    """Stop sequences and short limits, which the Responses API lacks."""
 
     ASKED: Any = {  # noqa: RUF012
         "model": "v/gpt-5.5",
@@ -270,7 +270,7 @@ class TestCuts:
         serve: Callable[[str], Nexus],
         openai_upstream: FakeUpstream,
     ) -> None:
-        """Also on chat completions, where the model refuses ``stop``."""
+        """Also on chat completions, if the model rejects ``stop``."""
         nexus = serve(config(openai_upstream, f"responses = {responses}\n"))
         with anthropic.Anthropic(base_url=nexus.anthropic, api_key="not-used", max_retries=0) as claude:
             asked = self.ASKED | {"model": f"v/{model}"}
@@ -285,8 +285,8 @@ class TestCuts:
         assert openai_upstream.requests[-1].route == route and "stop" not in sent(openai_upstream)
 
     @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
-    def test_on_bedrock_too(self, stream: bool, serve: Callable[[str], Nexus], tmp_path: Path) -> None:
-        """gpt-oss refuses stop sequences there; the cut is made inside Amazon's own frames."""
+    def test_a_stop_sequence_on_bedrock(self, stream: bool, serve: Callable[[str], Nexus], tmp_path: Path) -> None:
+        """gpt-oss rejects stop sequences there; Nexus cuts inside Amazon's own frames."""
         with FakeUpstream("bedrock") as upstream:
             lane = Lane("gpt-oss", "bedrock", "openai.gpt-oss-120b-1:0", None)
             answer = serve(lane.config(upstream, tmp_path)).messages(
@@ -298,7 +298,7 @@ class TestCuts:
     @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
     @pytest.mark.parametrize("model", ["o3", "gpt-5"])
     @pytest.mark.parametrize("responses", ["true", "false"])
-    def test_a_chat_client_whose_model_refuses_stop(
+    def test_a_stop_sequence_of_a_chat_client_if_the_model_rejects_it(
         self,
         responses: str,
         model: str,
@@ -318,16 +318,20 @@ class TestCuts:
         assert "stop" not in sent(openai_upstream)
 
     @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
-    def test_a_chat_client(self, stream: bool, gpt: openai.OpenAI) -> None:
-        """Whose tools take it to the Responses API."""
+    def test_a_stop_sequence_of_a_chat_client_with_tools(self, stream: bool, gpt: openai.OpenAI) -> None:
+        """Its tools take it to the Responses API."""
         asked: Any = {"model": "v/gpt-5.6-sol", "tools": [CHAT_TOOL], "stop": "from", "stream": stream}
         answer: Any = gpt.chat.completions.create(**asked, messages=[{"role": "user", "content": "Hi"}])
         choices = [chunk.choices[0] for chunk in answer if chunk.choices] if stream else answer.choices
         said = "".join((choice.delta if stream else choice.message).content or "" for choice in choices)
         assert (said, choices[-1].finish_reason) == ("Hello ", "stop")
 
-    def test_the_vendor_stops_writing(self, claude: anthropic.Anthropic, openai_upstream: FakeUpstream) -> None:
-        """Its connection is closed at the cut: it waits with the rest, and the client does not."""
+    def test_the_vendors_stream_is_closed_at_the_cut(
+        self, claude: anthropic.Anthropic, openai_upstream: FakeUpstream
+    ) -> None:
+        """Nexus closes the vendor's connection at the cut: the vendor holds back the rest, and the client does not wait
+        for it.
+        """
         told, never = threading.Event(), threading.Event()
         told.set()
         openai_upstream.next(Behaviour(text="one STOP two", steps=(*[told] * 6, never)))
@@ -337,8 +341,8 @@ class TestCuts:
         openai_upstream.wait_for_disconnects(1, timeout=60)
 
     @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
-    def test_a_limit_below_the_apis_least(self, stream: bool, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
-        """Claude Code asks for one token to see whether a model answers."""
+    def test_a_limit_below_the_apis_minimum(self, stream: bool, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+        """Claude Code asks for one token to check that a model answers."""
         asked = {"model": "v/gpt-5.5", "max_tokens": 1, "messages": [{"role": "user", "content": "Hi"}]}
         answer = nexus.messages(asked | {"stream": stream})
         assert answer.headers["x-nexus-dropped"] == "max_tokens"
@@ -361,7 +365,7 @@ class TestSummaries:
     }
 
     @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
-    def test_refused_they_are_left_out_from_then_on(
+    def test_rejected_summaries_are_left_out_from_then_on(
         self, stream: bool, nexus: Nexus, openai_upstream: FakeUpstream, caplog: pytest.LogCaptureFixture
     ) -> None:
         openai_upstream.next(self.REFUSAL)
@@ -372,21 +376,21 @@ class TestSummaries:
         assert asked == [{"summary": "auto"}, None, None]
         assert caplog.text.count("reasoning summaries are refused") == 1
 
-    def test_a_setting_leaves_them_out_or_chooses(
+    def test_a_setting_selects_the_kind_of_summary(
         self, serve: Callable[[str], Nexus], openai_upstream: FakeUpstream
     ) -> None:
         nexus = serve(config(openai_upstream, 'responses = true\nreasoning_summary = "detailed"\n'))
         assert nexus.messages(self.ASKED).status == 200
         assert sent(openai_upstream)["reasoning"] == {"summary": "detailed"}
 
-    def test_another_refusal_is_the_clients(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    def test_any_other_refusal_is_returned_to_the_client(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
         openai_upstream.next(Behaviour(status=400, message="No.", error_param="input"))
         assert nexus.messages(self.ASKED).status == 400
         assert len(openai_upstream.requests) == 1
 
 
-def test_how_much_is_said_goes_along(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
-    """Between OpenAI's two dialects; other models have no such knob, which is named."""
+def test_verbosity_is_translated(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    """Between OpenAI's two dialects; other models have no such parameter, and dropping it is reported."""
     asked: Any = {"messages": [{"role": "user", "content": "Hi"}], "tools": [CHAT_TOOL], "verbosity": "low"}
     assert "x-nexus-dropped" not in nexus.chat(asked | {"model": "v/gpt-5.6-sol"}).headers
     assert sent(openai_upstream)["text"] == {"verbosity": "low"}
@@ -397,7 +401,7 @@ def test_how_much_is_said_goes_along(nexus: Nexus, openai_upstream: FakeUpstream
     assert named.headers["x-nexus-dropped"] == "verbosity" and "text" not in sent(openai_upstream)
 
 
-def test_system_text_inside_the_conversation_stays_in_its_place(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_system_text_in_the_conversation_keeps_its_position(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     said = [("user", "one"), ("assistant", "two"), ("system", "three"), ("user", "four")]
     asked = {"model": "v/gpt-5.5", "max_tokens": 64, "system": "zero"}
     assert (
@@ -407,8 +411,8 @@ def test_system_text_inside_the_conversation_stays_in_its_place(nexus: Nexus, op
     assert roles == ["developer", "user", "assistant", "developer", "user"]
 
 
-def test_thinking_that_led_to_nothing_is_left_out(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
-    """A turn that was cut while the model thought: the API refuses its reasoning without what follows."""
+def test_thinking_without_a_following_item_is_left_out(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    """A turn cut while the model was thinking: the API rejects reasoning without the item that follows it."""
     openai_upstream.next(Behaviour(parts=(Thinking(THOUGHT), Text("said"))))
     asked: Any = {"model": "v/gpt-5.5", "max_tokens": 64, "thinking": {"type": "adaptive"}}
     asked["messages"] = [{"role": "user", "content": "Hi"}]
@@ -418,7 +422,7 @@ def test_thinking_that_led_to_nothing_is_left_out(nexus: Nexus, openai_upstream:
     assert [item["type"] for item in sent(openai_upstream)["input"]] == ["message", "message"]
 
 
-def test_a_search_for_tokens_asks_for_no_summary(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_counting_tokens_asks_for_no_summary(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     asked = {"model": "v/gpt-5.5", "thinking": {"type": "adaptive"}, "messages": [{"role": "user", "content": "Hi"}]}
     assert nexus.post("/llm/anthropic/v1/messages/count_tokens", asked).status == 200
     assert "reasoning" not in sent(openai_upstream)

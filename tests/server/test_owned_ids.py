@@ -1,4 +1,4 @@
-"""What a vendor keeps opens by its id to the caller who was given that id, and to nobody else."""
+"""An id of something stored at the vendor works only for the caller who received it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PATH = "/llm/openai/v1"
 
 @dataclass
 class Vendor:
-    """Keeps answers under ids that it counts up, and shows whatever is asked for."""
+    """Stores answers under consecutive ids, and returns whatever is asked for."""
 
     asked: list[str] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -115,7 +115,7 @@ NAMING: dict[str, Callable[[Place, str, str], Reply]] = {
 
 @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
 @pytest.mark.parametrize("use", NAMING.values(), ids=NAMING)
-def test_an_answer_is_its_owners(
+def test_an_answer_belongs_to_its_owner(
     place_of: Callable[..., Place], use: Callable[[Place, str, str], Reply], stream: bool
 ) -> None:
     place = place_of()
@@ -140,14 +140,16 @@ CONVERSATION: dict[str, Callable[[Place, str], Reply]] = {
 
 
 @pytest.mark.parametrize("use", CONVERSATION.values(), ids=CONVERSATION)
-def test_a_conversation_is_its_owners(place_of: Callable[..., Place], use: Callable[[Place, str], Reply]) -> None:
+def test_a_conversation_belongs_to_its_owner(
+    place_of: Callable[..., Place], use: Callable[[Place, str], Reply]
+) -> None:
     place = place_of()
     assert place.nexus.post(f"{PATH}/conversations", {}, sent(ALICE)).json["id"] == "conv_1"
     assert use(place, BOB).status == 404
     assert use(place, ALICE).status == 200
 
 
-def test_items_that_an_owner_was_shown_are_its_own(place_of: Callable[..., Place]) -> None:
+def test_listed_items_belong_to_the_owner(place_of: Callable[..., Place]) -> None:
     place = place_of()
     place.ask(ALICE)
     assert place.ask(ALICE, input=[{"type": "item_reference", "id": "msg_in"}]).status == 404
@@ -155,7 +157,7 @@ def test_items_that_an_owner_was_shown_are_its_own(place_of: Callable[..., Place
     assert place.ask(ALICE, input=[{"type": "item_reference", "id": "msg_in"}]).status == 200
 
 
-def test_serving_the_unknown_leaves_others_what_is_theirs(place_of: Callable[..., Place]) -> None:
+def test_serving_unknown_ids_still_protects_known_ones(place_of: Callable[..., Place]) -> None:
     place = place_of(SERVES + KEYS)
     place.ask(ALICE)
     assert place.at("GET", "/responses/resp_1", BOB).status == 404
@@ -163,29 +165,29 @@ def test_serving_the_unknown_leaves_others_what_is_theirs(place_of: Callable[...
     assert place.at("GET", "/responses/resp_77", ALICE).status == 200, "to see it made it nobody's"
 
 
-def test_callers_that_a_header_tells_apart(place_of: Callable[..., Place]) -> None:
-    """Nobody needs a key, so what nobody remembers is served."""
+def test_callers_identified_by_a_header_are_separate(place_of: Callable[..., Place]) -> None:
+    """No gateway keys are needed, so unknown ids are served."""
     place = place_of(BY_HEADER)
     place.ask("alice")
     assert [place.at("GET", "/responses/resp_1", who).status for who in ("bob", "alice")] == [404, 200]
     assert place.at("GET", "/responses/resp_77", "bob").status == 200
 
 
-def test_where_all_are_one_nothing_is_remembered(place_of: Callable[..., Place]) -> None:
+def test_without_separate_callers_no_owners_are_stored(place_of: Callable[..., Place]) -> None:
     place = place_of("")
     place.ask("")
     assert place.at("GET", "/responses/resp_1", "").status == 200
     assert stored(place) == 0
 
 
-def test_what_is_not_to_be_kept_is_not_remembered(place_of: Callable[..., Place]) -> None:
+def test_answers_that_are_not_stored_have_no_stored_owner(place_of: Callable[..., Place]) -> None:
     place = place_of()
     place.ask(ALICE, store=False)
     place.ask(ALICE, store=False, stream=True)
     assert stored(place) == 0
 
 
-def test_a_callers_own_account_at_the_vendor_tells_apart_by_itself(place_of: Callable[..., Place]) -> None:
+def test_no_owners_are_stored_for_a_callers_own_vendor_account(place_of: Callable[..., Place]) -> None:
     place = place_of(more="forward_token = true\n")
     headers = {**sent(BOB), UPSTREAM_KEY: "sk-hushhush-of-bobs-own"}
     assert place.nexus.request("GET", f"{PATH}/responses/resp_77", headers=headers).status == 200
@@ -197,7 +199,7 @@ def stored(place: Place) -> int:
 
 
 @pytest.mark.slow
-def test_in_redis_for_every_process_and_only_while_it_answers(
+def test_owners_in_redis_are_shared_and_unavailable_while_redis_is_down(
     place_of: Callable[..., Place], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     redis_server.require()

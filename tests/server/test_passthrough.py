@@ -1,6 +1,6 @@
-"""What goes upstream and what comes back when client and vendor speak the same dialect.
+"""Requests and answers when client and vendor speak the same dialect.
 
-Bytes are compared, not meanings.
+Tests compare bytes, not meanings.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ def headers(upstream: FakeUpstream, index: int = -1) -> dict[str, str]:
     return {name.lower(): value for name, value in upstream.requests[index].headers}
 
 
-def test_only_the_model_changes_on_the_way_up(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_only_the_model_changes_in_the_request(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     nexus.chat(ODD)
     assert openai_upstream.requests[0].body == ODD.replace(b"openai/smart", b"gpt-4")
 
 
-def test_only_the_model_changes_on_the_way_back(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_only_the_model_changes_in_the_answer(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     answer = b'{"id":"x", "model" :"gpt-4-0613","choices":[ ],"n":1.50,"n":2,"\\u00e9":"\xc3\xa9"}'
     openai_upstream.next(Behaviour(body=answer))
     reply = nexus.chat({**CHAT, "model": "openai/smart"})
@@ -35,7 +35,7 @@ def test_only_the_model_changes_on_the_way_back(nexus: Nexus, openai_upstream: F
     assert reply.headers["x-nexus-attempts"] == "1"
 
 
-def test_an_anthropic_body_is_not_touched_elsewhere(nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
+def test_an_anthropic_body_does_not_change_elsewhere(nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
     raw = (
         b'{"max_tokens":64,"model":"anthropic/claude","messages":[{"role":"user","content":[{"type":"text",'
         b'"text":"hi","cache_control":{"type":"ephemeral"}}]}],"system":[{"type":"text","text":"a"}]}'
@@ -45,7 +45,7 @@ def test_an_anthropic_body_is_not_touched_elsewhere(nexus: Nexus, anthropic_upst
     assert anthropic_upstream.violations == []
 
 
-def test_a_streams_bytes_come_back_but_for_the_model(nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
+def test_only_the_model_changes_in_a_stream(nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
     frames = (
         b'event: message_start\ndata: {"type":"message_start","message":{"id":"m", "model":"claude-x","usage":{}}}\n\n',
         b": a comment\n\n",
@@ -59,7 +59,7 @@ def test_a_streams_bytes_come_back_but_for_the_model(nexus: Nexus, anthropic_ups
 
 
 @pytest.mark.parametrize("piece_size", [1, 7, 64])
-def test_the_cutting_of_the_stream_does_not_matter(
+def test_the_streams_chunk_boundaries_do_not_matter(
     nexus: Nexus, openai_upstream: FakeUpstream, piece_size: int
 ) -> None:
     openai_upstream.next(Behaviour(piece_size=piece_size), Behaviour())
@@ -69,16 +69,20 @@ def test_the_cutting_of_the_stream_does_not_matter(
 
 
 class TestUsageOfOpenAIStreams:
-    def test_is_asked_for_and_hidden_from_who_did_not_ask(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    def test_usage_is_requested_and_hidden_from_clients_that_did_not_ask(
+        self, nexus: Nexus, openai_upstream: FakeUpstream
+    ) -> None:
         reply = nexus.chat({**CHAT, "stream": True})
         assert openai_upstream.requests[0].json["stream_options"] == {"include_usage": True}
         assert b'"choices":[]' not in reply.body.replace(b" ", b"")
 
-    def test_is_shown_to_who_asked(self, nexus: Nexus) -> None:
+    def test_usage_is_shown_to_clients_that_asked(self, nexus: Nexus) -> None:
         reply = nexus.chat({**CHAT, "stream": True, "stream_options": {"include_usage": True}})
         assert b'"choices":[]' in reply.body.replace(b" ", b"")
 
-    def test_is_not_asked_for_where_the_server_refuses_it(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+    def test_usage_is_not_requested_if_the_server_rejects_the_option(
+        self, serve: Serve, openai_upstream: FakeUpstream
+    ) -> None:
         text = openai_config(openai_upstream.base_url).replace(
             'type = "openai"', 'type = "openai"\nstream_usage = false'
         )
@@ -88,7 +92,7 @@ class TestUsageOfOpenAIStreams:
 
 
 class TestHeaders:
-    def test_the_vendors_key_goes_up_and_the_clients_credentials_do_not(
+    def test_the_vendors_key_is_sent_and_the_clients_credentials_are_not(
         self, nexus: Nexus, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream
     ) -> None:
         theirs = {
@@ -103,7 +107,9 @@ class TestHeaders:
         for upstream in (openai_upstream, anthropic_upstream):
             assert "client-" not in str(headers(upstream))
 
-    def test_anthropic_and_claude_code_headers_travel(self, nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
+    def test_anthropic_and_claude_code_headers_are_forwarded(
+        self, nexus: Nexus, anthropic_upstream: FakeUpstream
+    ) -> None:
         theirs = {
             "anthropic-version": "2024-01-01",
             "anthropic-beta": "context-1m-2025-08-07,new-thing",
@@ -117,7 +123,7 @@ class TestHeaders:
         nexus.messages(MESSAGES)
         assert headers(anthropic_upstream)["anthropic-version"] == "2023-06-01"
 
-    def test_the_vendors_useful_headers_come_back(self, nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
+    def test_the_vendors_useful_headers_are_returned(self, nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
         useful = {
             "retry-after": "3",
             "x-should-retry": "false",
@@ -131,7 +137,7 @@ class TestHeaders:
         assert "set-cookie" not in reply.headers
         assert reply.headers["server"] == "nexus"
 
-    def test_the_query_travels(self, nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
+    def test_the_query_is_forwarded(self, nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
         nexus.post("/llm/anthropic/v1/messages?beta=true", MESSAGES)
         assert anthropic_upstream.requests[0].path == "/v1/messages?beta=true"
 
@@ -146,7 +152,7 @@ class TestForwardedToken:
         assert forwarding.chat(CHAT, {"X-Provider-API-Key": "hushhush-callers-own"}).status == 200
         assert headers(openai_upstream)["authorization"] == "Bearer hushhush-callers-own"
 
-    def test_without_any_key_the_call_is_refused(self, forwarding: Nexus, openai_upstream: FakeUpstream) -> None:
+    def test_without_any_key_the_call_is_rejected(self, forwarding: Nexus, openai_upstream: FakeUpstream) -> None:
         reply = forwarding.chat(CHAT)
         assert reply.status == 401
         assert openai_upstream.requests == []

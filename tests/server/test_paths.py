@@ -1,4 +1,4 @@
-"""Wrong addresses: each is a 404 that names the path that was meant and the base URL to set, as its client reads it."""
+"""Wrong addresses get a 404 that names the intended path and the base URL to configure, in the client's dialect."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_the_nearest_path_and_the_base_url_are_named(
 
 
 @pytest.mark.parametrize("asked", ["/nope", "/llm/openai/nope", "/llm", "/llm/openai/v1/fine_tuning/jobs"])
-def test_what_is_like_nothing_is_told_the_base_urls(demo: Nexus, asked: str) -> None:
+def test_an_unrecognisable_path_gets_the_base_urls(demo: Nexus, asked: str) -> None:
     message = demo.request("GET", asked).json["error"]["message"]
     assert message == (
         f"{asked} does not exist; the base URLs are openai: {demo.base}{OPENAI}, "
@@ -102,7 +102,7 @@ BASES = {
 
 
 @pytest.mark.parametrize("asked", BASES)
-def test_a_base_url_that_somebody_opens_is_told_to_be_one(demo: Nexus, asked: str) -> None:
+def test_opening_a_base_url_explains_how_to_configure_it(demo: Nexus, asked: str) -> None:
     reply = demo.request("GET", asked)
     given = f"the base URL {demo.base}{BASES[asked]} in the client, which appends the rest"
     assert (reply.status, reply.json["error"]["message"]) == (
@@ -111,7 +111,7 @@ def test_a_base_url_that_somebody_opens_is_told_to_be_one(demo: Nexus, asked: st
     )
 
 
-def test_anthropics_clients_are_known_by_their_header_where_the_path_says_nothing(demo: Nexus) -> None:
+def test_anthropics_clients_are_recognised_by_their_header_on_ambiguous_paths(demo: Nexus) -> None:
     reply = demo.request("GET", "/v1/models", headers={"anthropic-version": "2023-06-01"})
     assert (reply.status, reply.json["type"]) == (404, "error")
     assert f"did you mean {ANTHROPIC}/v1/models" in reply.json["error"]["message"]

@@ -1,4 +1,4 @@
-"""What ``check`` accepts starts: both refuse the same, in the same words, with file and line."""
+"""``check`` and serving accept the same settings, and reject the others with the same message, file and line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ECHO = '[llm.providers.demo]\ntype = "echo"\nmodels.echo = {}\n'
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """By somebody who hangs up on all who ask."""
+    """A port in use by a process that closes every connection."""
     with Peer(lambda sock: None) as peer:
         yield peer.port
 
@@ -38,7 +38,7 @@ Both = Callable[..., list[tuple[int, str]]]
 
 @pytest.fixture
 def runs(command: Command) -> Both:
-    """Exit code and stderr of ``check`` and of serving, which comes no further than to its obstacles."""
+    """Exit code and stderr of ``check`` and of serving, which stops at its first checks."""
 
     def runs(folder: Path, *arguments: str) -> list[tuple[int, str]]:
         both = [command(folder, *first, *arguments) for first in (["check"], [])]
@@ -57,12 +57,12 @@ nexus.toml:5: server.listen_address: cannot listen on 127.0.0.1:{taken}: the por
     assert runs(tmp_path) == [(1, said), (1, said)]
 
 
-def test_a_port_in_use_that_a_flag_names(runs: Both, tmp_path: Path, taken: int) -> None:
+def test_a_port_in_use_given_by_a_flag(runs: Both, tmp_path: Path, taken: int) -> None:
     said = f"nexus: --listen-address: cannot listen on 127.0.0.1:{taken}: the port is in use\n"
     assert runs(tmp_path, "-l", f"127.0.0.1:{taken}") == [(1, said), (1, said)]
 
 
-def test_a_certificate_that_is_none(runs: Both, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_certificate(runs: Both, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("cert.pem", "hushhush.pem"):
         (tmp_path / name).write_text("no PEM")
@@ -84,8 +84,8 @@ def test_a_missing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert preflight.problems(settings) == [(("server", "oauth"), text)]
 
 
-def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Asked of the system, since who runs the tests may read everything."""
+def test_an_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulated, since the user who runs the tests may be able to read everything."""
     (tmp_path / "key.json").write_text('{"type": "authorized_user"}')
     google = '[llm.providers.g]\ntype = "google"\nproject = "my-project"\ncredentials = "key.json"\nmodels.m = {}\n'
     monkeypatch.chdir(tmp_path)
@@ -96,15 +96,15 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert problem == (("llm", "providers", "g", "credentials"), "names a file that this user cannot read")
 
 
-def test_a_check_beside_the_nexus_that_runs(command: Command, tmp_path: Path, serve: Serve) -> None:
-    """Whoever changes the file of a server that runs has to be able to check it."""
+def test_check_works_while_nexus_is_running(command: Command, tmp_path: Path, serve: Serve) -> None:
+    """Whoever edits the file of a running server must be able to check it."""
     nexus = serve(f'[server.keys.alice]\nkey = "{ALICE}"\n{openai_config("http://127.0.0.1:9")}')
     run = command(tmp_path, "check", "-l", f"127.0.0.1:{nexus.port}")
     assert (run.returncode, run.stderr) == (0, "")
     assert "warning: Nexus is already running at this address" in run.stdout
 
 
-def test_a_unix_socket_that_somebody_answers_on(runs: Both, tmp_path: Path) -> None:
+def test_a_unix_socket_in_use(runs: Both, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(tmp_path / "n.sock"))
         listener.listen(1)
@@ -113,7 +113,7 @@ def test_a_unix_socket_that_somebody_answers_on(runs: Both, tmp_path: Path) -> N
             assert code == 1 and stderr.startswith(said)
 
 
-def test_what_was_tried_is_let_go(tmp_path: Path) -> None:
+def test_check_releases_the_addresses_it_tried(tmp_path: Path) -> None:
     settings = read(tmp_path, f'{ECHO}[server]\nlisten_address = ["127.0.0.1:0", "unix:{tmp_path}/n.sock"]\n')
     assert preflight.problems(settings) == []
     assert not (tmp_path / "n.sock").exists()

@@ -1,4 +1,4 @@
-"""Nexus as a process: start, console, signals, exit codes, and no key in anything it says."""
+"""Nexus as a process: start, console, signals, exit codes, and no key in any output."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ os.execve(command[0], command, os.environ | environ)
 
 
 class Process:
-    """``python -m nexus`` with its output kept; it logs all that it can."""
+    """``python -m nexus`` with captured output and the most verbose logging."""
 
     def __init__(self, folder: Path, *arguments: str, hand_over: Sequence[int] = (), names: str = "") -> None:
-        """``hand_over`` are descriptors that it finds from number 3 on, as from a service manager."""
+        """``hand_over`` are descriptors passed to it from number 3 on, as by a service manager."""
         command = [sys.executable, "-m", "nexus", *arguments]
         if hand_over:
             command = [sys.executable, "-c", HANDING_OVER, ",".join(map(str, hand_over)), names, *command]
@@ -137,7 +137,7 @@ def finish(response: http.client.HTTPResponse) -> bytes:
         response.connection.close()  # type: ignore[attr-defined]
 
 
-def test_the_first_lines_say_version_and_endpoints(start: Start, openai_upstream: FakeUpstream) -> None:
+def test_the_first_lines_show_version_and_endpoints(start: Start, openai_upstream: FakeUpstream) -> None:
     process = start(openai_config(openai_upstream.base_url))
     port = process.port
     lines = [line.split(" INFO ", 1)[1].strip() for line in process.lines if " INFO " in line]
@@ -162,7 +162,7 @@ def test_ipv6(start: Start, openai_upstream: FakeUpstream) -> None:
 
 class TestStopping:
     @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
-    def test_running_calls_end_first(self, start: Start, openai_upstream: FakeUpstream, number: int) -> None:
+    def test_calls_in_flight_finish_first(self, start: Start, openai_upstream: FakeUpstream, number: int) -> None:
         process = start(openai_config(openai_upstream.base_url))
         begun, go = threading.Event(), threading.Event()
         begun.set()
@@ -177,7 +177,9 @@ class TestStopping:
         assert process.wait() == 0
 
     @pytest.mark.slow
-    def test_what_does_not_end_is_ended_in_its_dialect(self, start: Start, openai_upstream: FakeUpstream) -> None:
+    def test_unfinished_calls_end_with_an_error_in_their_dialect(
+        self, start: Start, openai_upstream: FakeUpstream
+    ) -> None:
         process = start('[server]\ndrain_timeout = "100ms"\n' + openai_config(openai_upstream.base_url))
         openai_upstream.next(Behaviour(event_delay=30, only_before=2), Behaviour(hang=True))
         response = process.post(CHAT_PATH, STREAM)
@@ -196,7 +198,7 @@ class TestStopping:
         openai_upstream.wait_for_disconnects(2)
 
     @pytest.mark.slow
-    def test_a_second_signal_ends_at_once(self, start: Start, openai_upstream: FakeUpstream) -> None:
+    def test_a_second_signal_stops_immediately(self, start: Start, openai_upstream: FakeUpstream) -> None:
         process = start(openai_config(openai_upstream.base_url))
         openai_upstream.next(Behaviour(event_delay=30, only_before=2))
         response = process.post(CHAT_PATH, STREAM)
@@ -236,17 +238,17 @@ def test_a_port_in_use(start: Start, openai_upstream: FakeUpstream) -> None:
 
 
 @pytest.mark.slow
-def test_a_foreign_address_without_authentication_is_warned_of(start: Start, openai_upstream: FakeUpstream) -> None:
+def test_a_public_address_without_authentication_gets_a_warning(start: Start, openai_upstream: FakeUpstream) -> None:
     process = start("[server]\nopen = true\n" + openai_config(openai_upstream.base_url), "-l", "0.0.0.0:0")
     assert process.port
     wait_until(lambda: process.said("without authentication"))
 
 
 @pytest.mark.slow
-def test_no_key_in_anything_it_says(
+def test_no_output_contains_a_key(
     start: Start, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream
 ) -> None:
-    """At the most talkative level, with vendors that repeat the key in errors and headers."""
+    """At the most verbose level, with vendors that repeat the key in errors and headers."""
     config = openai_config(openai_upstream.base_url) + anthropic_config(anthropic_upstream.base_url)
     process = start(config, "--log", "trace")
     said = json.dumps({"error": {"message": f"bad key {KEY}", "type": "t", "param": None, "code": None}}).encode()
@@ -275,7 +277,7 @@ def test_no_key_in_anything_it_says(
 
 @pytest.mark.slow
 class TestAccessLog:
-    def test_one_line_per_call_with_what_the_vendor_reported(
+    def test_one_line_per_call_with_the_vendors_usage(
         self, start: Start, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream
     ) -> None:
         config = openai_config(openai_upstream.base_url) + anthropic_config(anthropic_upstream.base_url)
@@ -302,7 +304,7 @@ class TestAccessLog:
         assert (unknown["status"], unknown["error"], unknown["route"]) == (404, "model_not_found", None)
         assert stream["total_ms"] >= stream["first_ms"] >= stream["own_ms"] >= 0
 
-    def test_a_client_that_left_is_logged_with_what_was_used_till_then(
+    def test_a_client_disconnect_is_logged_with_the_usage_so_far(
         self, start: Start, anthropic_upstream: FakeUpstream
     ) -> None:
         process = start(anthropic_config(anthropic_upstream.base_url), "--log-style", "json")

@@ -1,4 +1,4 @@
-"""Any other path of a vendor: only where the settings say so, with the provider's key, and to its own host."""
+"""Raw passthrough of a vendor's other paths: only if enabled, with the provider's key, and only to its own host."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def place() -> Iterator[Place]:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
-def test_method_path_query_and_body_are_the_clients(serve: Serve, place: Place, method: str) -> None:
+def test_method_path_query_and_body_are_forwarded_unchanged(serve: Serve, place: Place, method: str) -> None:
     nexus = serve(place.config())
     body = b'{ "model" : "gpt" }\n' if method in ("POST", "PUT", "PATCH") else b""
     path = "/v1/fine_tuning/jobs/a%2Fb%20c?limit=2&after=%C3%A9"
@@ -59,20 +59,20 @@ def test_method_path_query_and_body_are_the_clients(serve: Serve, place: Place, 
     assert reply.headers["x-nexus-route"] == "v/*"
 
 
-def test_nothing_of_an_answer_is_read(serve: Serve, place: Place) -> None:
+def test_an_answer_is_returned_without_parsing(serve: Serve, place: Place) -> None:
     place.vendor.kind, place.vendor.answer = "Content-Type: text/event-stream", b"data: {1}\n\nevent: x\n"
     reply = serve(place.config()).request("GET", "/llm/raw/v/v1/files/f/content")
     assert (reply.body, reply.headers["content-type"]) == (place.vendor.answer, "text/event-stream")
 
 
-def test_a_large_body_is_on_the_disk(serve: Serve, place: Place) -> None:
+def test_a_large_body_is_kept_on_disk(serve: Serve, place: Place) -> None:
     nexus, body = serve(place.config()), os.urandom(3 << 20)
     reply = nexus.request("POST", "/llm/raw/v/v1/files", body, {"Content-Type": "application/octet-stream"})
     assert (reply.status, place.vendor.seen[0][2] == body) == (200, True)
     wait_until(lambda: nexus.server.disk.used == 0)
 
 
-def test_the_vendors_error_is_the_clients(serve: Serve, place: Place) -> None:
+def test_the_vendors_error_is_returned(serve: Serve, place: Place) -> None:
     place.vendor.status, place.vendor.answer = "409 Conflict", f'{{"error": "not {KEY}"}}'.encode()
     reply = serve(place.config()).request("GET", "/llm/raw/v/v1/files/f")
     assert (reply.status, reply.body) == (409, b'{"error": "not [redacted]"}')
@@ -108,7 +108,7 @@ AMBIGUOUS = ["/v1/files/../models", "/v1/files/%2e%2e/models", "/v1/files/a%2F..
 @pytest.mark.parametrize(
     "path", [*AMBIGUOUS, "/v1/files/%252e%252e/models", "/v1/files/..;/models", "/v1/files/a\\..\\b"]
 )
-def test_a_path_that_two_could_read_differently(serve: Serve, place: Place, path: str) -> None:
+def test_an_ambiguous_path_is_rejected(serve: Serve, place: Place, path: str) -> None:
     assert serve(place.config()).request("GET", f"/llm/raw/v{path}").status == 400
     assert place.vendor.seen == []
 
@@ -122,7 +122,7 @@ ANSWERS: Mapping[str, tuple[str, str, bytes, int]] = {
 
 
 @pytest.mark.parametrize(("method", "said", "answer", "status"), ANSWERS.values(), ids=ANSWERS.keys())
-def test_every_answer_that_is_none_of_success_alone(
+def test_other_statuses_than_200_are_returned(
     serve: Serve, place: Place, method: str, said: str, answer: bytes, status: int
 ) -> None:
     place.vendor.status, place.vendor.answer = said, answer
@@ -169,7 +169,7 @@ AGAIN: Mapping[str, tuple[str, str, int]] = {
 
 
 @pytest.mark.parametrize(("method", "said", "sent"), AGAIN.values(), ids=AGAIN.keys())
-def test_what_is_tried_again(serve: Serve, method: str, said: str, sent: int) -> None:
+def test_only_safe_requests_are_retried(serve: Serve, method: str, said: str, sent: int) -> None:
     body = os.urandom(2 << 20) if method in ("POST", "PATCH") else b""
     bodies: list[bytes] = []
 
@@ -185,7 +185,7 @@ def test_what_is_tried_again(serve: Serve, method: str, said: str, sent: int) ->
     assert all(one == body for one in bodies)
 
 
-def test_header_rules_hold(serve: Serve, place: Place) -> None:
+def test_header_rules_apply(serve: Serve, place: Place) -> None:
     rules = (
         'headers = [{ rule = "insert", name = "x-team", value = "core" }, '
         '{ rule = "forward", name = "openai-organization" }]'
@@ -197,7 +197,7 @@ def test_header_rules_hold(serve: Serve, place: Place) -> None:
     assert "x-other" not in headers and "cookie" not in headers
 
 
-def test_a_name_that_no_path_has_as_it_is(serve: Serve, place: Place) -> None:
+def test_a_provider_name_is_percent_encoded_in_the_path(serve: Serve, place: Place) -> None:
     config = place.config().replace("[llm.providers.v]", '[llm.providers."my vendor"]')
     reply = serve(config).request("GET", "/llm/raw/my%20vendor/v1/files/%7Ea")
     assert (reply.status, place.vendor.seen[0][0]) == (200, "GET /v1/files/%7Ea")
@@ -207,8 +207,8 @@ BUDGET = '[budgets.team]\nlimit_usd = 5\nperiod = "month"\nper = "key"\n'
 
 
 @pytest.mark.parametrize(("more", "status"), [("", 403), ('unknown = "allow"', 200), ("forward_token = true", 200)])
-def test_who_has_a_budget(serve: Serve, place: Place, more: str, status: int) -> None:
-    """A caller's own key at the vendor is nothing that a budget pays for."""
+def test_a_caller_with_a_budget_is_rejected_unless_allowed(serve: Serve, place: Place, more: str, status: int) -> None:
+    """A budget does not pay for calls with the caller's own vendor key."""
     own = {"X-Provider-API-Key": "sk-hushhush-own-vendor-key"} if "token" in more else {}
     own["Authorization"] = f"Bearer {BOB}"
     reply = serve(KEYS + place.config(more) + BUDGET).request("GET", "/llm/raw/v/v1/files", headers=own)
@@ -221,7 +221,7 @@ def test_off_by_default(serve: Serve, place: Place) -> None:
     assert nexus.request("GET", "/llm/raw/v/v1/files").status == 404
 
 
-def test_only_who_may_use_all_of_the_provider(serve: Serve, place: Place) -> None:
+def test_only_keys_for_the_whole_provider_are_accepted(serve: Serve, place: Place) -> None:
     nexus = serve(KEYS + place.config())
 
     def ask(key: str) -> int:
@@ -253,7 +253,9 @@ LIMITED: Mapping[str, tuple[str, str, int]] = {
 
 
 @pytest.mark.parametrize(("limit", "more", "status"), LIMITED.values(), ids=LIMITED.keys())
-def test_who_is_limited_in_tokens(serve: Serve, place: Place, limit: str, more: str, status: int) -> None:
+def test_a_caller_with_token_limits_is_rejected_unless_allowed(
+    serve: Serve, place: Place, limit: str, more: str, status: int
+) -> None:
     config = place.config(more)
     nexus = serve((config.replace("models.m = {}\n", "") if ".models." in limit else config) + limit)
     assert nexus.request("GET", "/llm/raw/v/v1/files").status == status
@@ -278,12 +280,12 @@ WRONG: Mapping[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize(("lines", "words"), WRONG.values(), ids=WRONG.keys())
-def test_settings_that_mean_nothing(serve: Serve, lines: str, words: str) -> None:
+def test_invalid_settings_are_rejected(serve: Serve, lines: str, words: str) -> None:
     with pytest.raises(Exception, match=words):
         serve(f'[llm.providers.v]\ntype = "openai"\napi_key = "{KEY}"\n{lines}models.m = {{}}\n')
 
 
-def test_a_provider_that_signs_has_none(serve: Serve) -> None:
+def test_it_is_not_available_for_bedrock(serve: Serve) -> None:
     table = '[llm.providers.v]\ntype = "bedrock"\nregion = "us-east-1"\n'
     with pytest.raises(Exception, match="has no effect with type bedrock"):
         serve(table + 'passthrough = true\npassthrough_paths = ["/model"]\nmodels.m = {}\n')

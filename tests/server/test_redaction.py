@@ -1,4 +1,4 @@
-"""A vendor that repeats what it was sent: no credential of it comes back, wherever an error can stand."""
+"""A vendor that echoes its request: no credential is returned to the client, wherever an error may contain it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def behaviours(secret: str) -> dict[str, Behaviour]:
 
 
 def everything(nexus: Nexus, path: str, body: dict[str, Any], headers: dict[str, str]) -> str:
-    """Head and body, also of a reply that breaks off."""
+    """Head and body, also of a truncated reply."""
     connection = http.client.HTTPConnection("127.0.0.1", nexus.port, timeout=30)
     try:
         connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json", **headers})
@@ -83,7 +83,7 @@ ASKED = {
 @pytest.mark.parametrize("secret", [KEY, INSERTED, OWN], ids=["house key", "inserted", "caller's own"])
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize(("path", "body"), ASKED.values(), ids=ASKED.keys())
-def test_nothing_comes_back(
+def test_no_credential_is_returned(
     house: Nexus, openai_upstream: FakeUpstream, path: str, body: dict[str, Any], streams: bool, secret: str
 ) -> None:
     own = {"x-provider-api-key": OWN} if secret == OWN else {}
@@ -98,29 +98,29 @@ def test_nothing_comes_back(
             assert "bad [redacted] in production" in said, "what is no secret stays"
 
 
-def test_an_answer_keeps_its_words(house: Nexus, openai_upstream: FakeUpstream) -> None:
-    """A key may be a word, such as "production" here: only errors lose it."""
+def test_successful_answers_are_not_redacted(house: Nexus, openai_upstream: FakeUpstream) -> None:
+    """A key may be an ordinary word, such as "production" here; it is only redacted in errors."""
     openai_upstream.default = Behaviour(text="in production")
     assert "in production" in house.chat(CHAT, {"x-provider-api-key": f"{MARK}-x"}).body.decode()
 
 
 @pytest.mark.parametrize("spelled", ['"error":{', '"error" : "', '"error":\n{'])
-def test_what_an_error_is(spelled: str) -> None:
+def test_errors_are_recognised(spelled: str) -> None:
     echoes = Redactor.of(["secret-1"])
     assert echoes.cut_error(f"{spelled} secret-1".encode()) == f"{spelled} [redacted]".encode()
 
 
 @pytest.mark.parametrize("words", ['"content": "the \\"error\\": {secret-1"', '"error":null, "text":"secret-1"'])
-def test_what_no_error_is(words: str) -> None:
+def test_other_content_is_not_an_error(words: str) -> None:
     raw = words.encode()
     assert Redactor.of(["secret-1"]).cut_error(raw) is raw
 
 
-def test_a_secret_that_begins_with_another_leaves_no_tail() -> None:
+def test_a_secret_that_starts_with_another_is_redacted_whole() -> None:
     assert Redactor.of(["secret", "secret-long", "none"]).cut(b"secret-long none") == b"[redacted] none"
 
 
-def test_secrets_are_cut_as_json_spells_them() -> None:
+def test_secrets_are_redacted_in_their_json_spelling() -> None:
     assert Redactor.of(['a/b"c\\d']).cut(rb'{"a":"a\/b\"c\\d"}') == b'{"a":"[redacted]"}'
     assert "a/b" not in repr(Redactor.of(["a/b/c/d"]))
 
@@ -135,8 +135,8 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("line", UNREADABLE.values(), ids=UNREADABLE.keys())
-def test_a_credential_in_a_head_that_cannot_be_read_is_told_to_nobody(nexus: Nexus, line: str) -> None:
-    """What the log says is watched, as in every test."""
+def test_a_credential_in_an_unreadable_head_is_not_revealed(nexus: Nexus, line: str) -> None:
+    """The log is checked for secrets, as in every test."""
     with socket.create_connection(("127.0.0.1", nexus.port), timeout=60) as sock:
         sock.sendall(f"GET /llm/openai/v1/models HTTP/1.1\r\nHost: localhost\r\n{line.format(OWN)}\r\n\r\n".encode())
         sock.shutdown(socket.SHUT_WR)

@@ -1,6 +1,6 @@
-"""Redis behind the running server: one budget for several servers, and what callers see while Redis is down.
+"""Redis with the running server: several servers share one limit, and what callers see while Redis is down.
 
-The seconds in which a lost Redis is looked for are real here; tests wait until it is found, not for a time.
+The intervals at which Nexus tries to reconnect are real here; tests wait for the reconnection, not for a fixed time.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LIMIT = '[llm.providers.{where}.rate_limits.per_user]\n{what} = {limit}\ninterva
 
 @pytest.fixture
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """One's own, for killing."""
+    """A separate Redis that tests may kill."""
     require()
     server = RedisServer(tmp_path_factory.mktemp("redis"))
     yield server
@@ -66,25 +66,25 @@ def store_of(nexus: Nexus) -> RedisStore:
 
 
 def is_quiet(nexus: Nexus) -> bool:
-    """Nothing is held for anybody and no worker has anything to do."""
+    """Nothing is reserved and no worker is busy."""
     server = nexus.server
     return not (server.kept.limits.open or server.workers.busy or server.calls)
 
 
 def connected(redis: RedisServer) -> int:
-    """How many sockets of Nexus are open there."""
+    """The number of Nexus's open connections to it."""
     with closing(redis.client()) as client:
         return sum(entry["name"] == "nexus" for entry in client.client_list())
 
 
 def many(count: int, call: Callable[[int], Reply]) -> Counter[int]:
-    """The statuses of calls at the same time."""
+    """The statuses of concurrent calls."""
     with ThreadPoolExecutor(16) as pool:
         return Counter(reply.status for reply in pool.map(call, range(count)))
 
 
 class TestOneBudget:
-    def test_two_servers_never_pass_on_it(
+    def test_two_servers_never_exceed_the_limit(
         self, redis: RedisServer, serve: Serve, openai_upstream: FakeUpstream
     ) -> None:
         config = toml(redis, openai_config(openai_upstream.base_url, requests(25)))
@@ -95,10 +95,10 @@ class TestOneBudget:
         assert houses[0].chat(CHAT, {"X-Client-Id": "bob"}).status == 200
         wait_until(lambda: all(map(is_quiet, houses)))
 
-    def test_what_one_server_settles_the_other_counts(
+    def test_one_servers_usage_counts_at_the_other(
         self, redis: RedisServer, serve: Serve, openai_upstream: FakeUpstream
     ) -> None:
-        """Each call is held at a guess of a few tokens and costs a hundred."""
+        """Each call reserves an estimate of a few tokens and uses a hundred."""
         limit = LIMIT.format(where="openai", what="input_token_limit", limit=1000)
         config = toml(redis, openai_config(openai_upstream.base_url, limit))
         houses = [serve(config), serve(config)]
@@ -108,7 +108,9 @@ class TestOneBudget:
         assert replies[9].headers["x-ratelimit-limit-tokens"] == "1000"
         assert (replies[10].headers["x-nexus-limit"], int(replies[10].headers["retry-after"]) > 3000) == ("own", True)
 
-    def test_two_processes(self, redis: RedisServer, tmp_path: Path, openai_upstream: FakeUpstream) -> None:
+    def test_two_processes_share_the_limit(
+        self, redis: RedisServer, tmp_path: Path, openai_upstream: FakeUpstream
+    ) -> None:
         (tmp_path / "nexus.toml").write_text(
             "[server.rate_limits]\nglobal = { limit = 21, interval = '1h' }\n"
             + f'[server.rate_limits.storage]\ntype = "redis"\nurl = "{redis.url}"\nresponse_timeout = "30s"\n'
@@ -134,7 +136,7 @@ class TestLost:
     def test_killed_and_restarted_under_load(
         self, redis: RedisServer, serve: Serve, openai_upstream: FakeUpstream
     ) -> None:
-        """No caller sees an error, and the scarce model keeps its limit although Redis forgets everything twice."""
+        """No caller sees an error, and the scarce model keeps its limit although Redis loses all data twice."""
         limits = requests(PLENTY) + requests(40, "openai.models.smart")
         nexus = serve(toml(redis, openai_config(openai_upstream.base_url, limits)))
         store, over, seen, lock = store_of(nexus), threading.Event(), Counter[tuple[str, int]](), threading.Lock()
@@ -201,7 +203,7 @@ class TestLost:
         wait_until(lambda: nexus.chat(CHAT, ALICE).status == 200, 60)
         assert nexus.messages(MESSAGES, ALICE).status == 200
 
-    def test_what_is_not_limited_needs_no_redis(
+    def test_calls_without_limits_need_no_redis(
         self, redis: RedisServer, serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream
     ) -> None:
         vendors = (
@@ -215,7 +217,7 @@ class TestLost:
 
 
 class TestStalled:
-    def test_the_loop_goes_on(self, redis: RedisServer, serve: Serve, openai_upstream: FakeUpstream) -> None:
+    def test_the_loop_is_not_blocked(self, redis: RedisServer, serve: Serve, openai_upstream: FakeUpstream) -> None:
         nexus = serve(toml(redis, openai_config(openai_upstream.base_url, requests(PLENTY))))
         wait_until(lambda: is_quiet(nexus))
         redis.stall()
@@ -231,7 +233,7 @@ class TestStalled:
             assert [call.result(60).status for call in waiting] == [200] * 3
         wait_until(lambda: is_quiet(nexus))
 
-    def test_calls_go_on_after_the_timeout(
+    def test_calls_continue_after_the_timeout(
         self, redis: RedisServer, serve: Serve, openai_upstream: FakeUpstream
     ) -> None:
         nexus = serve(toml(redis, openai_config(openai_upstream.base_url, requests(3)), patience="50ms"))
@@ -244,7 +246,7 @@ class TestStalled:
         redis.go_on()
         wait_until(lambda: nexus.chat(CHAT, {"X-Client-Id": "bob"}).status > 0 and not store.redis.is_lost, 60)
 
-    def test_a_client_that_leaves_meanwhile_leaves_nothing(
+    def test_a_client_that_disconnects_meanwhile_leaves_nothing_reserved(
         self, redis: RedisServer, serve: Serve, openai_upstream: FakeUpstream
     ) -> None:
         nexus = serve(toml(redis, openai_config(openai_upstream.base_url, requests(1))))
@@ -265,7 +267,7 @@ class TestStalled:
         assert openai_upstream.requests == []
 
 
-def test_nothing_stays_behind_when_the_server_stops(
+def test_stopping_the_server_releases_everything(
     no_leak: None, redis: RedisServer, tmp_path: Path, openai_upstream: FakeUpstream
 ) -> None:
     before = set(threading.enumerate())

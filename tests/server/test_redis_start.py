@@ -1,6 +1,7 @@
-"""What Nexus says of Redis at start: a missing package, a wrong address, password or certificate; and that it serves.
+"""Messages about Redis at start: a missing package, a wrong address, password or certificate; Nexus serves
+nevertheless.
 
-Law of the lines: one of them names host and port and what to mend, and none holds a password.
+Law: one log line names host, port and the fix, and none contains a password.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def start(tmp_path: Path, openai_upstream: FakeUpstream) -> Iterator[Start]:
 
 
 def said(process: Process, *words: str) -> None:
-    """Before the first call, in one line, and without the password."""
+    """The message comes before the first call, in one line, without the password."""
     wait_until(lambda: any(all(word in line for word in words) for line in process.lines), 20)
     assert PASSWORD not in process.output
 
@@ -71,7 +72,7 @@ def serves(process: Process) -> bool:
 
 
 class TestLines:
-    def test_it_is_there(self, start: Start, start_redis: StartRedis) -> None:
+    def test_a_reachable_redis(self, start: Start, start_redis: StartRedis) -> None:
         redis = start_redis("--requirepass", PASSWORD)
         process = start(f"redis://:{PASSWORD}@127.0.0.1:{redis.port}/0")
         said(process, "INFO", "limits are counted in Redis", f"redis=127.0.0.1:{redis.port}")
@@ -92,7 +93,7 @@ class TestLines:
         said(process, "ERROR", f"redis=127.0.0.1:{redis.port}", "the login with the user name and password of url")
         assert serves(process)
 
-    def test_rights_that_do_not_suffice(self, start: Start, start_redis: StartRedis) -> None:
+    def test_insufficient_permissions(self, start: Start, start_redis: StartRedis) -> None:
         redis = start_redis("--user", "default", "on", "nopass", "~*", "+@all", "-@scripting")
         said(start(redis.url), "ERROR", f"redis=127.0.0.1:{redis.port}", "no permissions")
 
@@ -106,21 +107,21 @@ class TestTls:
         start_redis("--tls-port", str(port), *files, "--tls-auth-clients", "no")
         return port
 
-    def test_a_certificate_that_is_trusted(self, start: Start, port: int, tls: Tls) -> None:
+    def test_a_trusted_certificate(self, start: Start, port: int, tls: Tls) -> None:
         process = start(f"rediss://127.0.0.1:{port}", f'tls.ca_file = "{tls.ca_file}"')
         said(process, "INFO", "limits are counted in Redis", f"redis=127.0.0.1:{port}")
         assert serves(process)
 
-    def test_one_that_is_not(self, start: Start, port: int) -> None:
+    def test_an_untrusted_certificate(self, start: Start, port: int) -> None:
         process = start(f"rediss://:{PASSWORD}@127.0.0.1:{port}")
         said(process, "ERROR", f"redis=127.0.0.1:{port}", "TLS: the certificate is not trusted", "tls.ca_file")
         assert serves(process)
 
-    def test_without_tls_at_a_port_with_it(self, start: Start, port: int) -> None:
+    def test_plain_tcp_to_a_tls_port(self, start: Start, port: int) -> None:
         process = start(f"redis://127.0.0.1:{port}")
         said(process, "ERROR", f"redis=127.0.0.1:{port}", "rediss://")
 
-    def test_with_tls_at_a_port_without_it(self, start: Start, start_redis: StartRedis) -> None:
+    def test_tls_to_a_plain_port(self, start: Start, start_redis: StartRedis) -> None:
         redis = start_redis()
         process = start(f"rediss://127.0.0.1:{redis.port}", 'connect_timeout = "200ms"')
         said(process, "ERROR", f"redis=127.0.0.1:{redis.port}", "a port without TLS")
@@ -128,7 +129,7 @@ class TestTls:
 
 class TestMissingPackage:
     @pytest.mark.parametrize("words", [("check",), ("-l", "127.0.0.1:0")], ids=["check", "serve"])
-    def test_not_installed(
+    def test_a_package_that_is_not_installed(
         self, command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: tuple[str, ...]
     ) -> None:
         monkeypatch.setitem(sys.modules, "redis", None)
@@ -142,8 +143,8 @@ class TestMissingPackage:
         )
 
     @pytest.mark.slow
-    def test_broken(self, tmp_path: Path) -> None:
-        """A package that is found and cannot be imported: settings that load, and a start that does not."""
+    def test_a_package_that_does_not_import(self, tmp_path: Path) -> None:
+        """A package that is installed but fails to import: the settings are valid, but Nexus does not start."""
         (tmp_path / "nexus.toml").write_text(toml("http://127.0.0.1:9", "redis://localhost"))
         (tmp_path / "redis.py").write_text("raise ImportError('broken')\n")
         program = "import sys; sys.path.insert(0, ''); from nexus.cli.main import main; sys.exit(main(sys.argv[1:]))"

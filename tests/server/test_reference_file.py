@@ -1,4 +1,4 @@
-"""config/reference.toml as it stands: it serves, and its limit holds for each caller by itself."""
+"""config/reference.toml unchanged: it can be served, and its limit applies to each caller separately."""
 
 from __future__ import annotations
 
@@ -64,15 +64,15 @@ def test_a_caller_with_its_own_vendor_key_is_limited_by_it(nexus: Nexus, openai_
     assert sent == [f"Bearer {key}" for key in (mine, mine, yours, ENVIRON["OPENAI_API_KEY"])]
 
 
-def test_a_key_that_is_not_forwarded_names_nobody(serve: Serve, openai_upstream: FakeUpstream) -> None:
-    """Otherwise every made-up key would have limits of its own."""
+def test_a_key_that_is_not_forwarded_does_not_identify_a_caller(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    """Otherwise every made-up key would get its own limits."""
     openai_upstream.default = Behaviour(input_tokens=40_000)
     text = with_keys().replace("forward_token = true", f'base_url = "{openai_upstream.base_url}"')
     nexus = serve(text)
     assert [call(nexus, x_provider_api_key=f"sk-hushhush-{turn}") for turn in range(3)] == [200, 200, 429]
 
 
-def test_a_gateway_keys_name_comes_first(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_a_gateway_keys_name_takes_precedence(serve: Serve, openai_upstream: FakeUpstream) -> None:
     openai_upstream.default = Behaviour(input_tokens=40_000)
     keys = "".join(f'[server.keys.{name}]\nkey = "nx-hushhush-{name}-0123456789abcdef"\n' for name in ("alice", "bob"))
     text = with_keys().replace("forward_token = true", f'base_url = "{openai_upstream.base_url}"\nforward_token = true')
@@ -85,7 +85,7 @@ def test_a_gateway_keys_name_comes_first(serve: Serve, openai_upstream: FakeUpst
     assert as_("bob", "sk-hushhush-0") == 200
 
 
-def test_the_other_protocol_and_the_other_vendor(nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
+def test_limits_apply_to_the_other_protocol_and_vendor(nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
     for model, vendors in (("claude-3-5-sonnet-20241022",) * 2, ("fast", "claude-3-haiku-20240307-v1:0")):
         assert nexus.messages({**MESSAGES, "model": f"anthropic/{model}"}).status == 200
         assert anthropic_upstream.requests[-1].json["model"] == vendors
@@ -100,7 +100,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def test_the_limit_holds_in_every_protocol(nexus: Nexus) -> None:
+def test_the_limit_applies_in_every_protocol(nexus: Nexus) -> None:
     assert [call(nexus), call(nexus)] == [200, 200]
     for name, (path, more) in REFUSED.items():
         text = LARGE["messages"][0]["content"]

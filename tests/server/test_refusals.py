@@ -1,4 +1,4 @@
-"""A refusal of content names the client's own field at its own place, in ``param`` and in the message."""
+"""Errors about content name the client's own field and its position, in ``param`` and in the message."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ PARAMS = {
 
 
 @pytest.mark.parametrize(("vendors", "clients"), PARAMS.values(), ids=list(PARAMS))
-def test_a_vendors_own_param_survives(
+def test_a_vendors_own_param_is_kept(
     serve: Serve, openai_upstream: FakeUpstream, tmp_path: Path, vendors: str | None, clients: str | None
 ) -> None:
     lane = Lane("compatible", "openai", "gpt-5", "chat")

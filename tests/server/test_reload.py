@@ -1,4 +1,4 @@
-"""A changed configuration is taken over without a failed call; a broken one changes nothing."""
+"""A changed configuration is applied without a failed call; an invalid one changes nothing."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ LIMIT = '[llm.providers.openai.rate_limits.per_user]\nrequest_limit = {}\ninterv
 
 
 class Place:
-    """A server with its file, looked at often."""
+    """A server with its configuration file, polled often."""
 
     def __init__(self, nexus: Nexus, file: Path) -> None:
         self.nexus = nexus
         self.file = file
 
     def write(self, toml: str) -> None:
-        """As editors do: another file in its place."""
+        """As editors do: a new file replaces the old one."""
         fresh = self.file.with_suffix(".new")
         fresh.write_text(toml)
         os.replace(fresh, self.file)
 
     def reload(self, toml: str) -> None:
-        """Returns when it is served."""
+        """Returns when the new configuration is in use."""
         before = self.nexus.runtime
         self.write(toml)
         wait_until(lambda: self.nexus.runtime is not before)
@@ -100,7 +100,7 @@ def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
 
 
-def test_a_new_model_is_served_and_one_that_was_taken_out_is_not(place: Place, toml: str) -> None:
+def test_a_new_model_is_served_and_a_removed_one_is_not(place: Place, toml: str) -> None:
     assert place.chat("openai/more").status == 404
     place.reload(toml + MORE)
     assert place.chat("openai/more").status == 200
@@ -108,7 +108,7 @@ def test_a_new_model_is_served_and_one_that_was_taken_out_is_not(place: Place, t
     assert place.chat("openai/more").status == 404
 
 
-def test_what_was_learned_of_a_server_stays_as_long_as_it_is_the_same(
+def test_learned_quirks_are_kept_if_the_server_stays_the_same(
     place: Place, toml: str, openai_upstream: FakeUpstream
 ) -> None:
     asked = {
@@ -131,7 +131,7 @@ def test_what_was_learned_of_a_server_stays_as_long_as_it_is_the_same(
     assert efforts() == [True, False]
 
 
-def test_a_broken_file_keeps_what_is_served_and_says_every_problem_with_its_line(
+def test_an_invalid_file_changes_nothing_and_every_problem_is_logged_with_its_line(
     place: Place, toml: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = place.nexus.runtime
@@ -148,14 +148,14 @@ def test_a_broken_file_keeps_what_is_served_and_says_every_problem_with_its_line
     assert place.chat("openai/more").status == 200
 
 
-def test_a_file_that_is_gone_keeps_what_is_served(place: Place, toml: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_missing_file_changes_nothing(place: Place, toml: str, caplog: pytest.LogCaptureFixture) -> None:
     place.file.unlink()
     wait_until(lambda: len(errors(caplog)) == 2)
     assert errors(caplog)[0] == f"{place.file}: no such file" and place.chat().status == 200
     place.reload(toml + MORE)
 
 
-def test_a_key_that_was_taken_out_is_refused_on_a_connection_that_is_kept(toml: str, tmp_path: Path) -> None:
+def test_a_removed_key_is_rejected_on_an_open_connection(toml: str, tmp_path: Path) -> None:
     both = f'[server.keys.alice]\nkey = "{ALICE}"\n[server.keys.bob]\nkey = "{BOB}"\n'
     with placed(toml + both, tmp_path) as place:
         connection = http.client.HTTPConnection("127.0.0.1", place.nexus.port, timeout=60)
@@ -174,7 +174,7 @@ def test_a_key_that_was_taken_out_is_refused_on_a_connection_that_is_kept(toml: 
         assert place.chat(key=BOB).status == 200
 
 
-def test_a_call_that_runs_keeps_what_it_began_with(place: Place, toml: str, openai_upstream: FakeUpstream) -> None:
+def test_a_call_in_flight_keeps_its_configuration(place: Place, toml: str, openai_upstream: FakeUpstream) -> None:
     before, go = place.nexus.runtime, threading.Event()
     openai_upstream.next(Behaviour(hold=go))
     with ThreadPoolExecutor() as pool:
@@ -182,14 +182,14 @@ def test_a_call_that_runs_keeps_what_it_began_with(place: Place, toml: str, open
         openai_upstream.wait_for_requests(1)
         other = toml.replace(openai_upstream.base_url, "http://127.0.0.1:9")
         place.reload(other + '[llm.providers.openai.timeouts]\nidle = "7s"\n')
-        # The connections and quirks of both: those of the old one are given back when its last call is over.
+        # Both have connections and quirks; those of the old configuration are released when its last call ends.
         assert (before.uses.count, len(place.nexus.server.kept.shared)) == (1, 4)
         go.set()
         assert running.result(60).status == 200
     wait_until(lambda: (before.uses.count, len(place.nexus.server.kept.shared)) == (0, 2))
 
 
-def test_connections_with_equal_settings_live_on_and_others_do_not(
+def test_connections_are_kept_only_if_their_settings_are_equal(
     place: Place, toml: str, openai_upstream: FakeUpstream
 ) -> None:
     place.chat()
@@ -202,7 +202,7 @@ def test_connections_with_equal_settings_live_on_and_others_do_not(
     assert openai_upstream.requests[-1].connection == 2
 
 
-def test_what_was_spent_stays_spent(toml: str, tmp_path: Path) -> None:
+def test_usage_is_kept_across_reloads(toml: str, tmp_path: Path) -> None:
     with placed(toml + LIMIT.format(3), tmp_path) as place:
         assert [place.chat().status for _ in range(2)] == [200, 200]
         place.reload(toml + MORE + LIMIT.format(3))
@@ -212,7 +212,7 @@ def test_what_was_spent_stays_spent(toml: str, tmp_path: Path) -> None:
         assert place.nexus.server.kept.limits.open == 0
 
 
-def test_a_key_in_a_file_is_read_anew_and_neither_is_told(
+def test_a_key_in_a_file_is_reread_and_neither_key_is_revealed(
     openai_upstream: FakeUpstream, toml: str, tmp_path: Path
 ) -> None:
     secret = tmp_path / "secret"
@@ -227,7 +227,9 @@ def test_a_key_in_a_file_is_read_anew_and_neither_is_told(
     assert sent == [f"Bearer {KEY}", f"Bearer {KEY}-another"]
 
 
-def test_what_needs_a_restart_is_named_and_stays(place: Place, toml: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_settings_that_need_a_restart_are_named_and_kept(
+    place: Place, toml: str, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
     place.reload('[server]\nworker_threads = 3\nlisten_address = "127.0.0.1:1"\nmax_body_size = "1KiB"\n' + toml)
     wait_until(lambda: sum("takes effect after a restart" in one.getMessage() for one in caplog.records) == 2)
@@ -235,10 +237,10 @@ def test_what_needs_a_restart_is_named_and_stays(place: Place, toml: str, caplog
     assert (own.worker_threads, str(own.listen_address[0]), own.max_body_size) == (512, "127.0.0.1:8000", 1024)
 
 
-def test_an_address_that_needs_a_restart_excuses_no_open_door(
+def test_removing_all_keys_is_rejected_while_a_public_address_is_in_use(
     toml: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The process still listens where it did: without keys strangers would spend what the house pays for."""
+    """The process still listens on its old address: without keys, strangers would spend the operator's money."""
     keys = f'[server]\nlisten_address = "0.0.0.0:8000"\nkeys.bob.key = "{BOB}"\n'
     with placed(keys + toml, tmp_path) as place:
         place.write('[server]\nlisten_address = "127.0.0.1:8000"\n' + toml)
@@ -246,7 +248,7 @@ def test_an_address_that_needs_a_restart_excuses_no_open_door(
         assert place.chat().status == 401
 
 
-def test_a_certificate_is_served_anew(toml: str, tmp_path: Path) -> None:
+def test_a_new_certificate_is_served(toml: str, tmp_path: Path) -> None:
     own = ec.generate_private_key(ec.SECP256R1())
     certificate, key = write_certificate(tmp_path, own)
     with placed(toml + f'[server.tls]\ncertificate = "{certificate}"\nkey = "{key}"\n', tmp_path) as place:
@@ -261,8 +263,10 @@ def test_a_certificate_is_served_anew(toml: str, tmp_path: Path) -> None:
         assert served() == certificate.read_text().strip() != first
 
 
-def test_no_call_fails_while_the_file_flips(toml: str, tmp_path: Path) -> None:
-    """Two good versions and a broken one, calls and streams all the while; every call finds one of the good ones."""
+def test_no_call_fails_while_the_file_keeps_changing(toml: str, tmp_path: Path) -> None:
+    """Alternates two valid versions and an invalid one during calls and streams; every call gets one of the
+    valid ones.
+    """
     versions = [toml + LIMIT.format(10_000), BROKEN + toml, toml + MORE + LIMIT.format(10_000)]
     with placed(versions[0], tmp_path) as place, ThreadPoolExecutor(8) as pool:
         done = threading.Event()
@@ -289,7 +293,7 @@ def test_no_call_fails_while_the_file_flips(toml: str, tmp_path: Path) -> None:
         assert [window.total for window in limits.store._windows.values()] == [seen.total()]
 
 
-def test_threads_connections_and_memory_are_given_back(
+def test_threads_connections_and_memory_are_released(
     fresh_heap: None, place: Place, toml: str, openai_upstream: FakeUpstream
 ) -> None:
     def turn(number: int) -> None:
@@ -312,7 +316,7 @@ def test_threads_connections_and_memory_are_given_back(
 
 
 class TestSignals:
-    def test_a_hangup_reads_the_file_anew_and_ends_no_call(
+    def test_sighup_reloads_the_file_and_ends_no_call(
         self, start: Start, openai_upstream: FakeUpstream, tmp_path: Path
     ) -> None:
         toml = "[server]\nwatch_config = false\n" + openai_config(openai_upstream.base_url)
@@ -339,10 +343,10 @@ class TestSignals:
 @pytest.mark.slow
 class TestWorkers:
     def models(self, fleet: Fleet) -> set[str]:
-        """What any of several new connections finds."""
+        """The models listed by any of several new connections."""
         return {fleet.get(MODELS).decode() for _ in range(12)}
 
-    def test_all_take_over_what_was_read_once(self, fleet: Run, tmp_path: Path) -> None:
+    def test_all_workers_apply_a_configuration_that_is_read_once(self, fleet: Run, tmp_path: Path) -> None:
         limit = '[server.rate_limits.global]\nlimit = {}\ninterval = "1h"\n'
         toml = '[llm.providers.e]\ntype = "echo"\n[llm.providers.e.models.{}]\n'
         nexus = fleet(limit.format(1000) + toml.format("one"))
@@ -360,7 +364,7 @@ class TestWorkers:
         wait_until(lambda: not is_alive(first[0]))
         assert nexus.await_workers() != first
         assert all("e/two" in found for found in self.models(nexus))
-        # What was spent before counts under the limit that was read last.
+        # Earlier usage counts towards the limit that was loaded last.
         assert len(list(itertools.takewhile(lambda _: nexus.ask(MODELS) == 200, range(200)))) < 200 - 24
         nexus.signal(signal.SIGTERM)
         assert nexus.wait() == 0

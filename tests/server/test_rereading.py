@@ -1,4 +1,4 @@
-"""A configuration that is read anew in a process of its own, where there is no room for one."""
+"""Rereading the configuration in a separate process, on a machine without resources for one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def never(*_: object) -> NoReturn:
 
 
 @pytest.mark.parametrize(("lacking", "what"), [(os, "fork"), (socket, "socketpair")], ids=["fork", "socketpair"])
-def test_a_machine_without_room_for_a_process_keeps_serving(
+def test_it_keeps_serving_if_no_process_can_be_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, lacking: object, what: str
 ) -> None:
     file = tmp_path / "nexus.toml"
@@ -47,7 +47,7 @@ def test_a_machine_without_room_for_a_process_keeps_serving(
     poller.close()
 
 
-def test_a_supervisor_without_descriptors_for_a_worker_tries_again_later(
+def test_a_supervisor_without_descriptors_for_a_worker_retries_later(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     rereading = Rereading(Source(None), Source(None).read())

@@ -1,4 +1,6 @@
-"""Translated answers that Responses clients refer to by id: on every lane, by their owner alone, while they last."""
+"""The response store: translated answers that Responses clients refer to by id, on every lane, only by their owner,
+until they expire.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,7 @@ def references(answer: Any) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
 def test_a_second_turn_by_references_and_by_id(lane: Lane, place_of: Any) -> None:
-    """The answer comes in a stream; what refers to it comes the moment it has ended."""
+    """The first answer is streamed; the request that refers to it is sent immediately after its end."""
     place: Place = place_of(lane)
     place.upstream.next(Behaviour(parts=(Call("look", "{}"),)), Behaviour(text="Blue."), Behaviour(text="Sky blue."))
     tools: Any = [TOOL]
@@ -85,7 +87,7 @@ def test_a_second_turn_by_references_and_by_id(lane: Lane, place_of: Any) -> Non
     assert place.upstream.violations == []
 
 
-def test_nobody_reads_the_answers_of_another(place_of: Any) -> None:
+def test_a_caller_cannot_read_anothers_answers(place_of: Any) -> None:
     place: Place = place_of(more=KEYS)
     answer = place.ask(USER, key=ALICE).json
     taken = place.ask(USER, *references(answer), key=BOB)
@@ -98,7 +100,7 @@ def test_nobody_reads_the_answers_of_another(place_of: Any) -> None:
     assert place.at("GET", answer["id"], ALICE).json == answer
 
 
-def test_at_an_open_gateway_ids_cannot_be_guessed(place_of: Any) -> None:
+def test_ids_cannot_be_guessed_at_an_open_gateway(place_of: Any) -> None:
     place: Place = place_of()
     ids = [place.ask(USER).json["id"] for _ in range(3)]
     assert len(set(ids)) == 3 and all(len(id) == len("resp_") + 32 for id in ids)
@@ -112,7 +114,7 @@ def store_of(place: Place) -> LocalStore:
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
-def test_what_was_cut_refused_or_not_to_be_kept_leaves_nothing(stream: bool, place_of: Any) -> None:
+def test_truncated_rejected_and_unstored_answers_leave_nothing(stream: bool, place_of: Any) -> None:
     place: Place = place_of(more="")
     cut = Behaviour(text="cut short " * 50, cut_after=6)
     place.upstream.next(*[cut] * (1 if stream else 2))
@@ -129,7 +131,7 @@ def test_what_was_cut_refused_or_not_to_be_kept_leaves_nothing(stream: bool, pla
     assert len(store_of(place)) == 1
 
 
-def test_a_client_that_leaves_leaves_nothing(place_of: Any) -> None:
+def test_a_disconnected_client_leaves_nothing(place_of: Any) -> None:
     place: Place = place_of()
     place.upstream.next(Behaviour(endless=True))
     with (
@@ -141,7 +143,7 @@ def test_a_client_that_leaves_leaves_nothing(place_of: Any) -> None:
     assert len(store_of(place)) == 0
 
 
-def test_a_flood_stays_within_the_bounds(place_of: Any) -> None:
+def test_many_answers_stay_within_the_size_limits(place_of: Any) -> None:
     place: Place = place_of(more='[server.response_store]\nmax_size = "20KiB"\nmax_size_per_caller = "10KiB"\n')
     answers = [place.ask({"role": "user", "content": f"{number} {'Hi ' * 500}"}).json for number in range(40)]
     store = store_of(place)
@@ -150,8 +152,8 @@ def test_a_flood_stays_within_the_bounds(place_of: Any) -> None:
     assert place.ask(USER, *references(answers[-1])).status == 200
 
 
-def test_packed_answers_do_not_grow_beyond_a_request(place_of: Any) -> None:
-    """Few bytes may hold many."""
+def test_expanded_answers_are_limited_to_the_size_of_a_request(place_of: Any) -> None:
+    """Few compressed bytes may expand to many."""
     place: Place = place_of(more='[server]\nmax_body_size = "1MiB"\n')
     words = {"role": "user", "content": "a" * 600_000}
     first = place.ask(words).json["id"]
@@ -167,8 +169,8 @@ interval = "60s"
 """
 
 
-def test_what_is_referred_to_counts_for_limits(tmp_path: Path) -> None:
-    """It is read by a worker, for it may be long."""
+def test_referenced_answers_count_towards_limits(tmp_path: Path) -> None:
+    """A worker reads it, because it may be long."""
     lane = LANES[2]
     with FakeUpstream(lane.vendor) as upstream:
         upstream.default = Behaviour(text="word " * 120)
@@ -180,7 +182,7 @@ def test_what_is_referred_to_counts_for_limits(tmp_path: Path) -> None:
             assert place.ask(USER).status == 200
 
 
-def test_it_can_be_switched_off(place_of: Any) -> None:
+def test_it_can_be_disabled(place_of: Any) -> None:
     place: Place = place_of(more="[server.response_store]\nenabled = false\n")
     answer = place.ask(USER).json
     for reply in (place.ask(USER, *references(answer)), place.ask(USER, previous_response_id=answer["id"])):
@@ -189,7 +191,7 @@ def test_it_can_be_switched_off(place_of: Any) -> None:
     assert place.at("GET", answer["id"]).status == 404
 
 
-def test_an_answer_that_is_kept_here_is_fetched_and_deleted_and_nothing_else(place_of: Any) -> None:
+def test_a_stored_answer_can_be_fetched_and_deleted_and_nothing_else(place_of: Any) -> None:
     place: Place = place_of()
     answer = place.ask(USER).json
     assert answer["store"] is False
@@ -202,7 +204,7 @@ def test_an_answer_that_is_kept_here_is_fetched_and_deleted_and_nothing_else(pla
     assert place.at("DELETE", answer["id"]).status == 404
 
 
-def test_tokens_of_a_request_that_refers_are_counted(place_of: Any) -> None:
+def test_tokens_of_a_request_with_references_are_counted(place_of: Any) -> None:
     place: Place = place_of()
     answer = place.ask(USER).json
     body = {"model": "v/m", "input": [USER, *references(answer)]}

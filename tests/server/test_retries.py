@@ -1,4 +1,4 @@
-"""Attempts: which failures are tried again, how long after, and what the client sees in the end."""
+"""Retries: which failures are retried, after what delay, and what the client sees in the end."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WORTH_IT = [
 
 @pytest.mark.parametrize("body", [CHAT, STREAM], ids=["unary", "stream"])
 @pytest.mark.parametrize("failure", WORTH_IT)
-def test_tried_again(
+def test_these_failures_are_retried(
     patient: Nexus, openai_upstream: FakeUpstream, failure: Behaviour, body: dict[str, object]
 ) -> None:
     openai_upstream.next(failure)
@@ -40,7 +40,7 @@ def test_tried_again(
 
 
 @pytest.mark.parametrize("failure", [Behaviour(cut_after=0), Behaviour(end_after=0)], ids=["cut", "ended"])
-def test_a_stream_that_dies_before_its_first_event(
+def test_a_stream_cut_before_its_first_event_is_retried(
     patient: Nexus, openai_upstream: FakeUpstream, failure: Behaviour
 ) -> None:
     openai_upstream.next(failure)
@@ -57,14 +57,16 @@ NOT_WORTH_IT = [
 
 
 @pytest.mark.parametrize(("failure", "status"), NOT_WORTH_IT)
-def test_not_tried_again(patient: Nexus, openai_upstream: FakeUpstream, failure: Behaviour, status: int) -> None:
+def test_these_failures_are_not_retried(
+    patient: Nexus, openai_upstream: FakeUpstream, failure: Behaviour, status: int
+) -> None:
     openai_upstream.next(failure)
     reply = patient.chat(CHAT)
     assert (reply.status, reply.headers["x-nexus-attempts"]) == (status, "1")
     assert len(openai_upstream.requests) == 1
 
 
-def test_the_vendors_last_answer_is_what_the_client_sees(patient: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_the_client_gets_the_vendors_last_answer(patient: Nexus, openai_upstream: FakeUpstream) -> None:
     openai_upstream.next(
         Behaviour(status=500, message="first"),
         Behaviour(status=503, message="second"),
@@ -76,14 +78,16 @@ def test_the_vendors_last_answer_is_what_the_client_sees(patient: Nexus, openai_
 
 
 @pytest.mark.parametrize("header", [("retry-after-ms", "100"), ("retry-after", "0.1")])
-def test_the_vendors_wish_is_waited_for(patient: Nexus, openai_upstream: FakeUpstream, header: tuple[str, str]) -> None:
+def test_a_retry_delay_of_the_vendor_is_obeyed(
+    patient: Nexus, openai_upstream: FakeUpstream, header: tuple[str, str]
+) -> None:
     openai_upstream.next(Behaviour(status=429, headers=(header,)))
     began = time.monotonic()
     assert patient.chat(CHAT).status == 200
     assert time.monotonic() - began >= 0.1
 
 
-def test_one_attempt_switches_it_off(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_one_attempt_disables_retries(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve(openai_config(openai_upstream.base_url, "[llm.providers.openai.retries]\nattempts = 1\n"))
     openai_upstream.next(Behaviour(status=503))
     assert nexus.chat(CHAT).status == 503
@@ -97,7 +101,7 @@ def test_an_unreachable_vendor_is_a_bad_gateway(serve: Serve) -> None:
     assert reply.json["error"]["code"] == "upstream_unreachable"
 
 
-def test_silence_beyond_the_first_byte_timeout(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_the_first_byte_timeout_applies(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve(openai_config(openai_upstream.base_url, '[llm.providers.openai.timeouts]\nfirst_byte = "100ms"\n'))
     openai_upstream.next(Behaviour(hang=True))
     reply = nexus.chat(CHAT)
@@ -105,16 +109,16 @@ def test_silence_beyond_the_first_byte_timeout(serve: Serve, openai_upstream: Fa
 
 
 @pytest.mark.parametrize("wish", ["true", "false"])
-def test_the_vendors_wish_reaches_a_client_of_another_protocol(
+def test_x_should_retry_reaches_a_client_of_another_protocol(
     patient: Nexus, openai_upstream: FakeUpstream, wish: str
 ) -> None:
-    """Anthropic's SDK does as it says, too."""
+    """Anthropic's SDK obeys it, too."""
     openai_upstream.default = Behaviour(status=503, headers=(("x-should-retry", wish),))
     reply = patient.messages({**CHAT, "max_tokens": 64})
     assert (reply.status, reply.headers["x-should-retry"]) == (503, wish)
 
 
-def test_a_quota_that_is_used_up_is_not_asked_for_again(patient: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_clients_are_told_not_to_retry_an_exhausted_quota(patient: Nexus, openai_upstream: FakeUpstream) -> None:
     openai_upstream.default = Behaviour(status=429, error_type="insufficient_quota", error_code="insufficient_quota")
     reply = patient.messages({**CHAT, "max_tokens": 64})
     assert (reply.status, reply.headers["x-should-retry"]) == (429, "false")
@@ -130,7 +134,7 @@ GOOGLES = {"contents": [{"role": "user", "parts": [{"text": "Hello!"}]}]}
     [("/llm/google/v1beta/models/google/m:generateContent", GOOGLES), (PATHS["chat"], CHAT | {"model": "google/m"})],
     ids=["passes", "translated"],
 )
-def test_a_pause_in_googles_body_is_kept_and_told(serve: Serve, path: str, body: dict[str, object]) -> None:
+def test_googles_retry_delay_is_returned_as_retry_after(serve: Serve, path: str, body: dict[str, object]) -> None:
     with FakeUpstream("gemini") as google:
         google.default = Behaviour(status=429, retry_delay=90.0)
         reply = serve(providers(("google", "google", google, "", "gemini-2.5-flash"))).post(path, body)

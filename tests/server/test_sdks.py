@@ -1,6 +1,6 @@
-"""The official SDKs against the real server: what is not the same of every vendor, which is ``test_vendors``'.
+"""The official SDKs against the real server: features that differ by vendor; ``test_vendors`` covers the others.
 
-Model lists, and errors as each SDK knows them.
+Model lists, and errors as each SDK presents them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def claude(nexus: Nexus) -> Iterator[anthropic.Anthropic]:
 
 
 class TestOpenAI:
-    def test_the_models(self, chat: openai.OpenAI) -> None:
+    def test_the_models_are_listed(self, chat: openai.OpenAI) -> None:
         assert [model.id for model in chat.models.list()] == ["openai/gpt-4", "openai/smart", "anthropic/claude"]
         assert chat.models.retrieve("openai/smart").owned_by == "openai"
 
@@ -51,7 +51,7 @@ class TestAnthropic:
         assert thought.type == "thinking"
         assert thought.signature
 
-    def test_the_models_page_by_page(self, claude: anthropic.Anthropic) -> None:
+    def test_the_models_are_listed_in_pages(self, claude: anthropic.Anthropic) -> None:
         page = claude.models.list(limit=2)
         assert page.has_more
         assert [model.id for model in page] == ["openai/gpt-4", "openai/smart", "anthropic/claude"]

@@ -1,4 +1,4 @@
-"""What a service manager hands over, and what it is told: sockets, readiness, and a unit file that fits."""
+"""systemd integration: socket activation, readiness notifications, and a matching unit file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ECHO = '[llm.providers.e]\ntype = "echo"\n[llm.providers.e.models.m]\n'
 
 
 class Manager:
-    """Listens as systemd does, and keeps what it was told."""
+    """Listens as systemd does, and keeps the notifications it received."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "notify"
@@ -51,7 +51,7 @@ class Manager:
 
 @pytest.fixture
 def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Manager]:
-    # The path of a Unix socket is short.
+    # The path of a Unix socket must be short.
     monkeypatch.chdir(tmp_path)
     manager = Manager(Path())
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
@@ -60,7 +60,7 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Manager
 
 
 class TestNotifier:
-    def test_what_is_said(self, tmp_path: Path, manager: Manager) -> None:
+    def test_states_are_sent(self, tmp_path: Path, manager: Manager) -> None:
         notifier = Notifier(str(tmp_path / "notify"))
         before = time.monotonic_ns() // 1000
         notifier.ready("serving")
@@ -73,23 +73,23 @@ class TestNotifier:
         assert found is not None
         assert before <= int(found[1]) <= time.monotonic_ns() // 1000
 
-    def test_an_abstract_name(self) -> None:
+    def test_an_abstract_socket_name_works(self) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
             sock.bind(f"\0nexus-test-{os.getpid()}")
             Notifier(f"@nexus-test-{os.getpid()}").status("x")
             assert sock.recv(100) == b"STATUS=x"
 
     @pytest.mark.parametrize("address", ["", "/nobody/is/here", "vsock:2:1234", "@" + "x" * 200])
-    def test_nobody_who_listens_is_no_trouble(self, address: str) -> None:
+    def test_a_missing_listener_is_ignored(self, address: str) -> None:
         Notifier(address).ready("serving")
 
 
 class TestHandedOver:
-    def test_nothing(self) -> None:
+    def test_without_sockets_there_are_no_addresses(self) -> None:
         assert service_of({}, os.getpid()).addresses == ()
         assert service_of({"LISTEN_FDS": "1", "LISTEN_PID": "1"}, os.getpid()).addresses == ()
 
-    def test_what_does_not_listen(self, tmp_path: Path) -> None:
+    def test_a_descriptor_that_is_not_a_listening_socket_is_rejected(self, tmp_path: Path) -> None:
         for what in ("open('x', 'w')", "socket.socket()"):
             program = f"import socket, os; from nexus.server.service import *; s = {what}; os.dup2(s.fileno(), 3)\n"
             program += "service_of({'LISTEN_FDS': '1', 'LISTEN_PID': str(os.getpid())}, os.getpid())"
@@ -106,10 +106,8 @@ def handed(folder: Path, config: str, *sockets: socket.socket, names: str = "") 
 @pytest.mark.slow
 class TestActivation:
     @pytest.mark.parametrize("workers", [1, 2])
-    def test_calls_come_in_over_a_socket_that_is_handed_over(
-        self, tmp_path: Path, manager: Manager, workers: int
-    ) -> None:
-        """The port in the file is not looked at; it would be in use."""
+    def test_calls_arrive_on_a_socket_passed_by_systemd(self, tmp_path: Path, manager: Manager, workers: int) -> None:
+        """The port in the file is ignored; it would be in use."""
         with socket.create_server(("127.0.0.1", 0)) as calls, socket.create_server(("127.0.0.1", 0)) as health:
             port, beside = calls.getsockname()[1], health.getsockname()[1]
             config = f'[server]\nworkers = {workers}\nlisten_address = "127.0.0.1:{port}"\n{ECHO}'
@@ -123,11 +121,11 @@ class TestActivation:
                 assert [word for word in manager.words if word != "READY=1"] == ["STOPPING=1"]
             finally:
                 process.kill()
-            # It is the manager's, and waits for the next process.
+            # The manager owns the socket, and keeps it for the next process.
             with socket.create_connection(("127.0.0.1", port), 60):
                 pass
 
-    def test_who_may_be_served_there_is_judged_by_the_socket(self, tmp_path: Path) -> None:
+    def test_the_passed_sockets_address_decides_whether_keys_are_needed(self, tmp_path: Path) -> None:
         spends = '[llm.providers.o]\ntype = "openai"\napi_key = "sk-hushhush-openai"\n[llm.providers.o.models.m]\n'
         with socket.create_server(("0.0.0.0", 0)) as calls:
             process = handed(tmp_path, spends, calls)
@@ -138,7 +136,7 @@ class TestActivation:
                 process.kill()
 
 
-def test_check_says_what_workers_share(tmp_path: Path) -> None:
+def test_check_reports_what_workers_share(tmp_path: Path) -> None:
     (tmp_path / "nexus.toml").write_text(f"[server]\nworkers = 3\n{ECHO}")
     process = Process(tmp_path, "check", "-l", "127.0.0.1:0")
     try:

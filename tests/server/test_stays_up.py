@@ -1,4 +1,4 @@
-"""Virtual models over real sockets: what clients see, and what vendors are asked, when several things go wrong."""
+"""Virtual models over real sockets: what clients and vendors see when several things fail."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GPT = f"{QUICK}responses = true\n"
 
 
 def stop_clock(server: Server) -> Clock:
-    """Cooldowns, moves and retry budgets go by this clock from now on."""
+    """Stops the clock of cooldowns, session moves and retry budgets."""
     clock, router = Clock(), server.kept.router
     router.cooldowns.clock = clock
     router.retry_budgets._clock = clock
@@ -64,7 +64,7 @@ def answered_by(reply: Reply) -> str:
 
 
 def nothing_held(nexus: Nexus) -> None:
-    """Each reservation, room and worker is back."""
+    """Every reservation, concurrency slot and worker has been released."""
     rooms = nexus.server.kept.router.rooms
     wait_until(lambda: not nexus.server.workers.busy)
     assert nexus.server.kept.limits.open == 0
@@ -83,7 +83,9 @@ BREAKS: dict[str, Callable[[int], Behaviour]] = {
 
 @pytest.mark.parametrize("client", PATHS)
 def test_content_never_comes_from_two_attempts(serve: Serve, three: list[FakeUpstream], client: str) -> None:
-    """Whatever breaks, and wherever: one vendor's words from one beginning, whole, or not made to look whole."""
+    """Whatever fails, and wherever: content comes from one vendor, from its beginning, and is complete or visibly
+    incomplete.
+    """
     nexus = serve(config(three, TARGETS))
     seen = set()
     for (name, breaks), events in itertools.product(BREAKS.items(), range(8)):
@@ -98,16 +100,16 @@ def test_content_never_comes_from_two_attempts(serve: Serve, three: list[FakeUps
         assert len(said) <= 1 and body.count(BEGINS[client]) <= 1, (name, events, body)
         assert not whole or body.count(said[0]) >= 3, (name, events, body)
         seen.add((said[0] if said else b"", whole))
-    # The first broke in its midst, or another one answered in its place.
+    # The first vendor broke mid-stream, or another one answered instead.
     assert {(b"north", False), (b"west", True)} <= seen
     nothing_held(nexus)
 
 
 @pytest.mark.parametrize("client", PATHS)
-def test_behind_pings_another_vendor_answers_in_the_same_stream(
+def test_after_pings_another_vendor_answers_in_the_same_stream(
     serve: Serve, three: list[FakeUpstream], client: str
 ) -> None:
-    """The head went out while the first was silent; it breaks off then."""
+    """Nexus sent the head while the first vendor was silent; then that vendor breaks off."""
     nexus = serve(f'[server]\nearly_ping = "50ms"\nping_interval = "50ms"\n{config(three, TARGETS)}')
     silence = threading.Event()
     three[0].next(Behaviour(hold=silence, cut_after=1))
@@ -126,7 +128,7 @@ def test_behind_pings_another_vendor_answers_in_the_same_stream(
     nothing_held(nexus)
 
 
-def test_each_session_has_its_vendor_and_comes_back_to_it(serve: Serve, three: list[FakeUpstream]) -> None:
+def test_each_session_has_its_vendor_and_returns_to_it(serve: Serve, three: list[FakeUpstream]) -> None:
     nexus = serve(config(three, SPREAD))
     clock = stop_clock(nexus.server)
     sessions = [{"x-nexus-session": str(number)} for number in range(40)]
@@ -147,7 +149,7 @@ def test_each_session_has_its_vendor_and_comes_back_to_it(serve: Serve, three: l
     nothing_held(nexus)
 
 
-def test_all_resting_are_asked_all_the_same(serve: Serve, three: list[FakeUpstream]) -> None:
+def test_targets_are_tried_if_all_are_in_cooldown(serve: Serve, three: list[FakeUpstream]) -> None:
     nexus = serve(config(three, TARGETS))
     stop_clock(nexus.server)
     limited = Behaviour(status=429, headers=(("retry-after", "60"),))
@@ -161,7 +163,7 @@ def test_all_resting_are_asked_all_the_same(serve: Serve, three: list[FakeUpstre
     nothing_held(nexus)
 
 
-def test_a_vendor_that_hangs_takes_its_room_and_no_more(serve: Serve, three: list[FakeUpstream]) -> None:
+def test_a_hanging_vendor_only_uses_its_own_concurrency(serve: Serve, three: list[FakeUpstream]) -> None:
     most = 4
     text = config(three, TARGETS).replace("retries =", f"max_concurrency = {most}\nretries =", 1)
     nexus = serve(text)
@@ -184,8 +186,8 @@ def test_a_vendor_that_hangs_takes_its_room_and_no_more(serve: Serve, three: lis
     nothing_held(nexus)
 
 
-def test_thinking_goes_where_it_is_valid_and_is_named_where_it_is_left_out(serve: Serve) -> None:
-    """Claude's signatures are good at all of its hosts; each attempt starts from what the client sent."""
+def test_thinking_is_sent_where_it_is_valid_and_reported_where_it_is_dropped(serve: Serve) -> None:
+    """Claude's signatures are valid at all its hosts; each attempt starts from the client's original request."""
     with FakeUpstream("anthropic") as anthropic, FakeUpstream("bedrock") as bedrock, FakeUpstream("openai") as openai:
         tables = [("v1", "anthropic", anthropic, QUICK, "claude-sonnet-4-5"), ("v3", "openai", openai, GPT, "gpt-5.5")]
         aws = f'access_key_id = "{ACCESS_KEY}"\nsecret_access_key = "{SECRET_KEY}"\nregion = "us-east-1"\n{QUICK}'

@@ -1,6 +1,6 @@
-"""What a vendor keeps: stored answers and conversations pass by their ids, to the one provider that has them.
+"""Answers and conversations stored at the vendor: requests pass by id to the provider that has them.
 
-Method, path, query and bodies are the client's own on the way up, the vendor's own on the way down.
+Method, path, query and body reach the vendor unchanged, and its answer reaches the client unchanged.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ models.m = {{}}
 """
 
 
-def test_everything_passes_untouched(serve: Serve, place: Place) -> None:
+def test_everything_passes_unchanged(serve: Serve, place: Place) -> None:
     nexus = serve(provider("v", place.url))
     asked = [
         ("GET", "/responses/resp_1", b""),
@@ -86,7 +86,7 @@ def test_the_sdk_reads_and_deletes(serve: Serve, place: Place) -> None:
         client.responses.delete("resp_1")
 
 
-def test_a_stream_is_taken_up_again(serve: Serve, place: Place) -> None:
+def test_a_stream_is_resumed(serve: Serve, place: Place) -> None:
     nexus = serve(provider("v", place.url))
     place.keeper.answer, place.keeper.kind = EVENTS, "Content-Type: text/event-stream"
     reply = nexus.request("GET", "/llm/openai/v1/responses/resp_1?stream=true&starting_after=6")
@@ -94,14 +94,14 @@ def test_a_stream_is_taken_up_again(serve: Serve, place: Place) -> None:
     assert reply.headers["content-type"] == "text/event-stream"
 
 
-def test_the_vendors_error_is_the_clients(serve: Serve, place: Place) -> None:
+def test_the_vendors_error_is_returned(serve: Serve, place: Place) -> None:
     nexus = serve(provider("v", place.url))
     place.keeper.status, place.keeper.answer = "404 Not Found", b'{"error": {"message": "gone", "code": null}}'
     reply = nexus.request("GET", "/llm/openai/v1/responses/resp_9")
     assert (reply.status, reply.body) == (404, place.keeper.answer)
 
 
-def test_who_keeps_is_named_where_several_do(serve: Serve, place: Place) -> None:
+def test_with_several_providers_the_request_must_name_one(serve: Serve, place: Place) -> None:
     nexus = serve(provider("v", place.url) + provider("w", place.url))
     unnamed = nexus.request("GET", "/llm/openai/v1/responses/resp_1")
     assert unnamed.status == 400
@@ -114,7 +114,7 @@ def test_who_keeps_is_named_where_several_do(serve: Serve, place: Place) -> None
     assert "x-nexus-provider" not in place.keeper.seen[0][1]
 
 
-def test_where_nobody_keeps(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_without_a_provider_that_stores_answers_ids_are_not_found(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve(provider("v", openai_upstream.base_url, ""))
     for method in ("GET", "DELETE"):
         reply = nexus.request(method, "/llm/openai/v1/responses/resp_1")
@@ -122,7 +122,7 @@ def test_where_nobody_keeps(serve: Serve, openai_upstream: FakeUpstream) -> None
     assert openai_upstream.requests == []
 
 
-def test_the_demo_keeps_nothing(serve: Serve) -> None:
+def test_the_demo_stores_nothing(serve: Serve) -> None:
     nexus = serve('[llm.providers.demo]\ntype = "echo"\nmodels.echo = {}\n')
     assert nexus.request("GET", "/llm/openai/v1/responses/resp_1").status == 404
 
@@ -148,24 +148,24 @@ models = ["v/*"]
 @pytest.mark.parametrize(
     "path", ["/responses/a%2Fb", "/responses/../models", "/responses/resp_1/other", "/conversations/a/items/b/c"]
 )
-def test_no_other_path_of_the_vendor_opens(serve: Serve, place: Place, path: str) -> None:
+def test_other_paths_of_the_vendor_are_not_found(serve: Serve, place: Place, path: str) -> None:
     nexus = serve(provider("v", place.url))
     assert nexus.request("GET", f"/llm/openai/v1{path}").status == 404
     assert place.keeper.seen == []
 
 
-def test_other_methods_are_refused(serve: Serve, place: Place) -> None:
+def test_other_methods_are_rejected(serve: Serve, place: Place) -> None:
     nexus = serve(provider("v", place.url))
     reply = nexus.request("PUT", "/llm/openai/v1/responses/resp_1")
     assert (reply.status, reply.headers["allow"]) == (405, "GET, POST, DELETE")
 
 
 class TestCompaction:
-    """``/responses/compact`` names a model, so it goes where the model is."""
+    """``/responses/compact`` names a model, so it goes to that model's provider."""
 
     BODY = b'{"model": "v/m", "input": [{"role": "user", "content": "Hi"}], "instructions": null}'
 
-    def test_it_passes_where_the_vendor_has_it(self, serve: Serve, place: Place) -> None:
+    def test_it_passes_to_a_vendor_that_supports_it(self, serve: Serve, place: Place) -> None:
         nexus = serve(provider("v", place.url))
         place.keeper.answer = b'{"id":"resp_2","object":"response.compaction","output":[],"usage":{"input_tokens":5}}'
         reply = nexus.post("/llm/openai/v1/responses/compact", self.BODY)
@@ -173,7 +173,7 @@ class TestCompaction:
         assert place.keeper.seen[0][0] == "POST /v1/responses/compact"
         assert place.keeper.seen[0][2] == self.BODY.replace(b"v/m", b"m")
 
-    def test_elsewhere_the_model_is_asked_for_a_summary(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+    def test_for_other_vendors_the_model_writes_a_summary(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         nexus = serve(provider("v", openai_upstream.base_url, ""))
         cut = Behaviour(text="cut", stop_reason="length")
         openai_upstream.next(Behaviour(text="Somebody said hi."), cut, cut)
@@ -186,7 +186,7 @@ class TestCompaction:
         assert failed.status == 502 and "no complete summary" in failed.json["error"]["message"]
 
 
-def test_an_answer_is_not_booked_twice(serve: Serve, place: Place) -> None:
+def test_an_answer_is_not_recorded_twice(serve: Serve, place: Place) -> None:
     nexus: Nexus = serve(provider("v", place.url))
     assert nexus.request("GET", "/llm/openai/v1/responses/resp_1").json["usage"] == json.loads(STORED)["usage"]
     assert nexus.server.kept.limits.open == 0

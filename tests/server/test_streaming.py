@@ -1,4 +1,4 @@
-"""Streams: when bytes leave, what fills silence, and how a broken stream ends.
+"""Streams: when bytes are sent, keepalives during silence, and how a broken stream ends.
 
 A broken stream carries the dialect's error event and never looks complete.
 """
@@ -47,7 +47,7 @@ def messages(nexus: Nexus) -> Any:
 
 
 @pytest.mark.parametrize("path", ["/llm/openai/v1/chat/completions", "/llm/anthropic/v1/messages"])
-def test_a_vendor_that_only_pings_is_given_up(serve: Serve, openai_upstream: FakeUpstream, path: str) -> None:
+def test_a_vendor_that_only_pings_times_out(serve: Serve, openai_upstream: FakeUpstream, path: str) -> None:
     first = b'data: {"id":"c","model":"gpt-4","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
     nexus = serve(openai_config(openai_upstream.base_url) + '[llm.providers.openai.timeouts]\nsilence = "150ms"\n')
     openai_upstream.next(Behaviour(events=(first, *COMMENTS), event_delay=0.02))
@@ -58,10 +58,10 @@ def test_a_vendor_that_only_pings_is_given_up(serve: Serve, openai_upstream: Fak
     assert not whole
 
 
-def test_a_vendor_that_pings_after_its_last_event_gets_five_seconds_in_all(
+def test_a_vendor_that_pings_after_its_last_event_gets_five_seconds_in_total(
     serve: Serve, openai_upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A whole answer: what is missing is the terminator alone."""
+    """A complete answer: only the terminator is missing."""
     monkeypatch.setattr("nexus.relay.stream.LAST_WORDS", 0.2)
     last = (
         b'data: {"id":"c","model":"gpt-4","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n'
@@ -83,7 +83,9 @@ def test_the_head_waits_for_the_first_event_and_no_longer(nexus: Nexus, openai_u
 
 
 class TestPings:
-    def test_silence_inside_a_stream_is_filled(self, serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+    def test_pings_are_sent_during_silence_inside_a_stream(
+        self, serve: Serve, anthropic_upstream: FakeUpstream
+    ) -> None:
         nexus = serve(QUICK + anthropic_config(anthropic_upstream.base_url))
         anthropic_upstream.next(Behaviour(event_delay=0.05))
         with messages(nexus) as response:
@@ -92,7 +94,7 @@ class TestPings:
         assert b': nexus\nevent: ping\ndata: {"type":"ping"}\n\n' in body
         assert body.endswith(b'event: message_stop\ndata: {"type": "message_stop"}\n\n') or b"message_stop" in body
 
-    def test_a_vendor_that_says_nothing_gets_its_head_written_for_it(
+    def test_the_head_is_sent_early_while_the_vendor_is_silent(
         self, serve: Serve, openai_upstream: FakeUpstream
     ) -> None:
         nexus = serve(QUICK + openai_config(openai_upstream.base_url))
@@ -107,7 +109,7 @@ class TestPings:
         assert ended
         assert body.endswith(b"data: [DONE]\n\n")
 
-    def test_what_the_vendor_says_after_that_arrives_in_band(
+    def test_a_later_error_arrives_inside_the_stream(
         self, serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream
     ) -> None:
         nexus = serve(QUICK + openai_config(openai_upstream.base_url) + anthropic_config(anthropic_upstream.base_url))
@@ -128,7 +130,9 @@ class TestPings:
     def test_responses_clients_see_published_events_only(
         self, serve: Serve, openai_upstream: FakeUpstream, own: bool
     ) -> None:
-        """Silence is filled with comments, which the SDK does not show; Codex alone counts events as life."""
+        """Nexus sends comments during silence, which the SDK does not show; only Codex counts events as a
+        sign of life.
+        """
         config = openai_config(openai_upstream.base_url)
         nexus = serve(
             QUICK + config.replace("[llm.providers.openai.models.gpt-4]", f"responses = {str(own).lower()}", 1)
@@ -166,7 +170,7 @@ class TestPings:
         assert ended
         assert body.startswith((b": nexus route=openai/gpt-4\nevent: response.created\n", b": nexus ping\n"))
 
-    def test_but_codex_gets_events_from_the_beginning(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+    def test_codex_gets_events_instead_from_the_beginning(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         nexus = serve(QUICK + openai_config(openai_upstream.base_url))
         go = threading.Event()
         openai_upstream.next(Behaviour(hold=go))
@@ -180,7 +184,7 @@ class TestPings:
             go.set()
             assert rest(response)[1]
 
-    def test_a_responses_stream_that_never_began_begins_for_its_error(
+    def test_a_responses_stream_without_events_is_begun_for_its_error(
         self, serve: Serve, openai_upstream: FakeUpstream
     ) -> None:
         """OpenAI's SDK shows no error that comes before ``response.created``."""
@@ -194,7 +198,7 @@ class TestPings:
         assert [kind for kind, _ in told][:2] == ["response.created", "error"]
         assert "slow down, said the vendor" in told[1][1]
 
-    def test_a_call_that_is_not_streamed_gets_none(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+    def test_a_call_that_is_not_streamed_gets_no_pings(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         nexus = serve(QUICK + openai_config(openai_upstream.base_url))
         openai_upstream.next(Behaviour(delay=0.1))
         assert nexus.chat(CHAT).json["object"] == "chat.completion"
@@ -230,7 +234,7 @@ class TestBrokenStreams:
         assert not ended
 
 
-def test_silence_beyond_the_idle_timeout_breaks_the_stream(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_the_idle_timeout_breaks_the_stream(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve(openai_config(openai_upstream.base_url, '[llm.providers.openai.timeouts]\nidle = "100ms"\n'))
     openai_upstream.next(Behaviour(event_delay=5.0, only_before=3))
     with chat(nexus) as response:
@@ -258,17 +262,18 @@ def test_a_stream_without_its_terminator_is_complete_once_it_has_a_finish_reason
     assert b"error" not in body
 
 
-def test_a_slow_reader_stops_the_upstream(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_a_slow_reader_pauses_the_vendor(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     openai_upstream.next(Behaviour(endless=True, text="x" * 2000))
     with chat(nexus) as response:
         response.readline()
         openai_upstream.wait_for_stall(quiet=0.25, timeout=20)
-        # Kernel buffers on both sides and one channel: far below what an unbounded gateway would have swallowed.
+        # Kernel buffers on both sides and one channel: far less than a gateway without backpressure would have
+        # buffered.
         assert openai_upstream.bytes_sent < 40_000_000
     openai_upstream.wait_for_disconnects(1, timeout=60)
 
 
-def test_connections_to_the_vendor_are_used_again(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_connections_to_the_vendor_are_reused(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     for body in (CHAT, CHAT_STREAM, CHAT, CHAT_STREAM):
         assert nexus.chat(body).status == 200
         wait_until(lambda: not nexus.server.calls)

@@ -1,7 +1,6 @@
-"""config/team.toml in force: the real server over HTTPS as the file says, with fakes for vendors, Redis and logins.
+"""config/team.toml in use: the real server over HTTPS with this file, and fakes of vendors, Redis and logins.
 
-Of the file only places are replaced, by ``PLACES`` and the vendors' addresses; what a test changes besides stands
-in the test.
+Only addresses in the file are replaced, those in ``PLACES`` and the vendors'; a test shows any other change it makes.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ HELLO = [{"role": "user", "content": "Hello!"}]
 
 @dataclass
 class Team:
-    """The running file."""
+    """A server running with the file."""
 
     nexus: Nexus
     redis: RedisServer
@@ -120,7 +119,7 @@ def serve(tmp_path: Path, tls: Tls, monkeypatch: pytest.MonkeyPatch) -> Iterator
             for name, upstream in upstreams.items():
                 head = f"[llm.providers.{name}]\n"
                 assert head in text
-                # At an address of its own OpenAI is told by its name no more.
+                # At another address, OpenAI is no longer recognised by its name.
                 own = "responses = true\n" if name == "openai" else ""
                 text = text.replace(head, f'{head}base_url = "{upstream.base_url}"\n{own}')
             (tmp_path / "nexus.toml").write_text(text)
@@ -157,7 +156,7 @@ MODELS = (
 
 
 class TestWhoCalls:
-    def test_every_vendor_with_a_key_and_with_a_login(self, team: Team) -> None:
+    def test_every_vendor_answers_with_a_key_and_with_a_login(self, team: Team) -> None:
         for model in MODELS:
             assert team.chat(model, bearer(ALICE)).status == 200, model
             assert team.messages(model, {"x-api-key": ALICE}).status == 200, model
@@ -167,7 +166,7 @@ class TestWhoCalls:
             assert (provider == "mine") == (upstream.requests == [])
             assert ALICE not in sent and "eyJ" not in sent
 
-    def test_nobody_is_told_where_to_log_in(self, team: Team) -> None:
+    def test_an_anonymous_caller_is_told_where_to_log_in(self, team: Team) -> None:
         refused = team.chat("openai/gpt-5.5", {})
         assert refused.status == 401
         metadata = "https://llm.example.com/.well-known/oauth-protected-resource"
@@ -178,7 +177,7 @@ class TestWhoCalls:
         foreign = token(ec_key(), iss="https://id.example.com", aud="another service")
         assert team.chat("openai/gpt-5.5", bearer(foreign)).status == 401
 
-    def test_a_key_opens_its_models_only(self, team: Team) -> None:
+    def test_a_key_gives_access_to_its_models_only(self, team: Team) -> None:
         assert team.messages("anthropic/claude-haiku-5-5", bearer(BOB)).status == 200
         assert team.chat("openai/gpt-5.5", bearer(BOB)).status == 404
         assert team.chat("openai/gpt-5.5-mini", bearer(BUILD)).status == 200
@@ -214,7 +213,7 @@ class TestHowMuch:
         robots = team.chat("openai/gpt-5.5-mini", bearer(BUILD))
         assert robots.headers["x-ratelimit-limit-tokens"] in ("5000000", "500000")
 
-    def test_it_is_counted_in_redis(self, team: Team) -> None:
+    def test_usage_is_counted_in_redis(self, team: Team) -> None:
         assert team.chat("openai/gpt-5.5", bearer(ALICE)).status == 200
         import redis
 
@@ -222,7 +221,7 @@ class TestHowMuch:
             keys = {str(key, "ascii") for key in client.scan_iter()}
         assert len(keys) == 4 and all(re.match(r"nexus-team:\{[rt]:[^{}]+\}:", key) for key in keys), keys
 
-    def test_each_address_is_told_by_the_load_balancer(self, serve: Serve) -> None:
+    def test_the_load_balancer_reports_each_clients_address(self, serve: Serve) -> None:
         team = serve(**{"per_ip = { limit = 600,": "per_ip = { limit = 2,"})
 
         def call(forwarded: str) -> int:
@@ -234,7 +233,7 @@ class TestHowMuch:
 
 
 class TestWithWhoseKey:
-    def test_the_callers_own(self, team: Team) -> None:
+    def test_the_callers_own_key_is_used(self, team: Team) -> None:
         for own in (bearer(ALICE), {"x-nexus-key": ALICE}):
             reply = team.messages("mine/claude-sonnet-5-5", {**own, "X-Provider-API-Key": OWN})
             assert reply.status == 200
@@ -242,12 +241,12 @@ class TestWithWhoseKey:
             assert sent["x-api-key"] == OWN
             assert ALICE not in json.dumps(sent) and "x-provider-api-key" not in sent
 
-    def test_without_one_there_is_no_other(self, team: Team) -> None:
+    def test_without_the_callers_key_the_call_is_rejected(self, team: Team) -> None:
         reply = team.messages("mine/claude-sonnet-5-5", bearer(ALICE))
         assert (reply.status, reply.headers["x-nexus-error"]) == (401, "authentication")
         assert team.upstreams["mine"].requests == []
 
-    def test_elsewhere_the_house_pays(self, team: Team) -> None:
+    def test_other_providers_use_the_configured_key(self, team: Team) -> None:
         assert team.messages("anthropic/claude-haiku-5-5", {**bearer(ALICE), "X-Provider-API-Key": OWN}).status == 200
         sent = team.sent_to("anthropic")
         assert sent["x-api-key"] == ENVIRON["ANTHROPIC_API_KEY"] and OWN not in json.dumps(sent)
@@ -274,14 +273,14 @@ class TestWhichHeaders:
         assert team.sent_to("anthropic")["x-cost-reference"] == "t-7"
         assert "x-review" not in team.sent_to("anthropic")
 
-    def test_bedrock_signs_after_them(self, team: Team) -> None:
-        """The fake checks the signature, which is made over what is sent."""
+    def test_bedrock_signs_after_applying_the_rules(self, team: Team) -> None:
+        """The fake checks the signature over the request it received."""
         assert team.messages("bedrock/claude", {**bearer(ALICE), **self.SENT}).status == 200
         sent = team.sent_to("bedrock")
         assert sent["authorization"].startswith("AWS4-HMAC-SHA256 ")
         assert sent["x-project"] == "p1" and not {"x-team-name", "x-sent-by", "cookie"} & set(sent)
 
-    def test_check_prints_them(self, team: Team, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_check_prints_the_rules(self, team: Team, capsys: pytest.CaptureFixture[str]) -> None:
         assert check(team.nexus.settings, "nexus.toml") == 0
         said = capsys.readouterr().out
         rules = "forward /^x-team-/; remove /-internal$/; forward x-ticket as x-cost-reference (with a default); "
@@ -294,7 +293,7 @@ class TestWhichHeaders:
 class TestPages:
     PAGE: Mapping[str, str] = {"Origin": "https://chat.example.com", "Access-Control-Request-Method": "POST"}
 
-    def test_the_teams_own(self, team: Team) -> None:
+    def test_the_teams_own_origin_is_accepted(self, team: Team) -> None:
         path = "/llm/openai/v1/chat/completions"
         asked = team.ask("OPTIONS", path, headers=self.PAGE)
         assert (asked.status, asked.headers["access-control-max-age"]) == (204, "3600")
@@ -308,7 +307,7 @@ class TestPages:
         assert team.chat("openai/gpt-5.5", {**bearer(ALICE), "X-Nexus-CSRF-Protection": "1"}).status == 200
 
 
-def test_nothing_stays_held(team: Team) -> None:
+def test_no_reservation_remains(team: Team) -> None:
     for _ in range(3):
         team.chat("openai/gpt-5.5", bearer(ALICE))
     server = team.nexus.server

@@ -1,4 +1,4 @@
-"""Threads that block: how many at the most, what a failed job leaves behind, and when threads end."""
+"""Blocking worker threads: their maximum, the effects of failed jobs, and when threads end."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.serving import wait_until
 
 
 class Broken(Exception):
-    """What a worker ends with."""
+    """The error that a worker ends with."""
 
 
 @pytest.fixture
 def gate() -> Iterator[threading.Event]:
-    """Holds jobs until it is set; set at the end in any case."""
+    """Blocks jobs until it is set; the fixture always sets it at the end."""
     event = threading.Event()
     yield event
     event.set()
@@ -33,7 +33,7 @@ def done(job: Future[None]) -> None:
     job.result(HARD_LIMIT)
 
 
-def test_beyond_the_limit_workers_refuse_at_once(gate: threading.Event) -> None:
+def test_beyond_the_limit_jobs_are_rejected_immediately(gate: threading.Event) -> None:
     workers = Workers(2)
     jobs = [workers.start(lambda: done_waiting(gate)) for _ in range(2)]
     with pytest.raises(Full):
@@ -51,7 +51,7 @@ def done_waiting(gate: threading.Event) -> None:
     assert gate.wait(HARD_LIMIT)
 
 
-def test_a_job_that_raises_gives_its_worker_back() -> None:
+def test_a_job_that_raises_frees_its_worker() -> None:
     workers = Workers(1)
 
     def job() -> None:
@@ -65,8 +65,8 @@ def test_a_job_that_raises_gives_its_worker_back() -> None:
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_a_job_that_nobody_waits_for_any_more_gives_its_worker_back(gate: threading.Event, fails: bool) -> None:
-    """Whoever was cancelled has no result; its worker goes on to the next job."""
+def test_a_cancelled_job_frees_its_worker(gate: threading.Event, fails: bool) -> None:
+    """A cancelled caller gets no result; the worker continues with the next job."""
     workers = Workers(1)
 
     def job() -> None:
@@ -88,7 +88,7 @@ def test_a_job_that_nobody_waits_for_any_more_gives_its_worker_back(gate: thread
     workers.stop()
 
 
-def test_many_jobs_leave_nobody_busy() -> None:
+def test_many_jobs_leave_no_worker_busy() -> None:
     workers = Workers(4)
     ran: list[int] = []
     refused = 0
@@ -111,7 +111,7 @@ def test_stopping_does_not_wait(gate: threading.Event) -> None:
     done(running)
 
 
-def test_a_job_refused_after_the_stop_holds_no_worker() -> None:
+def test_a_job_rejected_after_the_stop_holds_no_worker() -> None:
     workers = Workers(1)
     workers.stop()
     with pytest.raises((RuntimeError, Full)):
@@ -122,7 +122,7 @@ def test_a_job_refused_after_the_stop_holds_no_worker() -> None:
 def test_a_job_whose_thread_cannot_be_started_never_runs(
     gate: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The machine is out of threads: refused means refused, and not run later by the next free worker."""
+    """The machine is out of threads: a rejected job is not run later by the next free worker."""
     workers = Workers(2)
     running = workers.start(lambda: done_waiting(gate))
     ran: list[str] = []

@@ -1,4 +1,4 @@
-"""The tool runner of Anthropic's SDK, which begins with a conversation held at Anthropic, on every vendor."""
+"""The tool runner of Anthropic's SDK, which starts with a conversation stored at Anthropic, on every vendor."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HELD = {"type": "continue", "previous_message_id": "msg_1"}
 
 @beta_tool
 def weather(city: str) -> str:
-    """Tells the weather."""
+    """Reports the weather."""
     return f"sunny in {city}"
 
 
@@ -45,7 +45,7 @@ def test_it_runs_tools(lane: Lane, stream: bool, stand: Stand) -> None:
 
 @pytest.mark.parametrize("held", [{"type": "create"}, HELD], ids=["begun", "continued"])
 @pytest.mark.parametrize("lane", OTHERS, ids=lambda lane: lane.name)
-def test_who_cannot_hold_a_conversation_says_so_as_the_sdk_reads_it(
+def test_a_vendor_without_stored_conversations_answers_as_the_sdk_expects(
     lane: Lane, held: dict[str, str], stand: Stand
 ) -> None:
     vendor = stand(lane)

@@ -1,5 +1,6 @@
-"""JSON and forced tools on the newest Claude, which refuses to be forced: every host, chat and Responses, whole and
-streamed, by the official SDK; the fakes refuse what the vendors refuse of this model."""
+"""JSON output and forced tools on the newest Claude, which does not support forcing: every host, chat and Responses,
+whole and streamed, by the official SDK; the fakes enforce the vendors' restrictions for this model.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +57,7 @@ def instruction(host: Host) -> str:
 
 
 def formatted(dialect: str, kind: str, **more: Any) -> dict[str, Any]:
-    """A request's member that asks for JSON, as the dialect spells it."""
+    """The request field that asks for JSON, as spelled in the dialect."""
     if kind == "json_object":
         format: dict[str, Any] = {"type": kind}
         return {"response_format": format} if dialect == "chat" else {"text": {"format": format}}
@@ -79,7 +80,7 @@ def test_any_json_is_asked_for_in_words(host: Host, dialect: str) -> None:
 
 
 @DIALECTS
-def test_a_schema_is_a_format_or_asked_for_in_words(host: Host, dialect: str) -> None:
+def test_a_schema_is_enforced_or_asked_for_in_words(host: Host, dialect: str) -> None:
     reply = host.ask(dialect, **formatted(dialect, "json_schema"))
     assert reply.status == 200
     if has_format(host):
@@ -91,7 +92,7 @@ def test_a_schema_is_a_format_or_asked_for_in_words(host: Host, dialect: str) ->
 
 
 @DIALECTS
-def test_a_strict_schema_binds_or_is_refused_by_model_and_host(host: Host, dialect: str) -> None:
+def test_a_strict_schema_is_enforced_or_rejected_naming_model_and_host(host: Host, dialect: str) -> None:
     reply = host.ask(dialect, **formatted(dialect, "json_schema", strict=True))
     if has_format(host):
         assert reply.status == 200
@@ -112,7 +113,7 @@ def forced(dialect: str) -> dict[str, Any]:
 
 
 def call_of(client: openai.OpenAI, dialect: str, stream: bool) -> tuple[str, str, str]:
-    """The name, the arguments and how the answer ended, of the one call that a client of the official SDK reads."""
+    """Name, arguments and stop reason of the one call that a client with the official SDK reads."""
     if dialect == "chat":
         asked: Any = {"model": "v/m", "messages": [{"role": "user", "content": "Hi"}], **forced(dialect)}
         if stream:
@@ -137,7 +138,9 @@ def call_of(client: openai.OpenAI, dialect: str, stream: bool) -> tuple[str, str
 @DIALECTS
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 def test_one_tool_by_name_is_called(host: Host, dialect: str, stream: bool) -> None:
-    """As text of the tool's schema, which becomes the call; where nothing can hold the model, it is asked in words."""
+    """As text matching the tool's schema, which becomes the call; if the host cannot enforce a schema, Nexus asks in
+    words.
+    """
     with openai.OpenAI(base_url=host.nexus.openai, api_key="not-used", max_retries=0) as client:
         tried = host.ask(dialect, **forced(dialect))
         tool = host.sent["tools"][0]
@@ -163,7 +166,7 @@ def test_one_tool_by_name_is_called(host: Host, dialect: str, stream: bool) -> N
 
 
 @DIALECTS
-def test_one_of_several_tools_is_refused_by_model_and_host(host: Host, dialect: str) -> None:
+def test_one_of_several_tools_is_rejected_naming_model_and_host(host: Host, dialect: str) -> None:
     asked = forced(dialect)
     more = json.loads(json.dumps(asked["tools"][0]).replace(NAME, "g"))
     reply = host.ask(dialect, tools=[*asked["tools"], more], tool_choice="required")
@@ -173,8 +176,10 @@ def test_one_of_several_tools_is_refused_by_model_and_host(host: Host, dialect: 
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-def test_a_messages_clients_format_passes_or_is_refused_as_the_vendor_does(host: Host, stream: bool) -> None:
-    """Claude Code asks again without it on these words; a 200 without a format would be words where JSON is read."""
+def test_a_messages_clients_format_passes_or_is_rejected_like_the_vendor_does(host: Host, stream: bool) -> None:
+    """Claude Code retries without the format on this message; a 200 without it would be text where Claude Code parses
+    JSON.
+    """
     format = {"type": "json_schema", "schema": SCHEMA | {"additionalProperties": False}}
     asked = {"model": "v/m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}], "stream": stream}
     reply = host.nexus.messages(asked | {"output_config": {"format": format}}, {"anthropic-version": "2023-06-01"})

@@ -1,4 +1,4 @@
-"""What is written down of calls of every kind, and what is not: nobody's words, and nothing twice."""
+"""The usage ledger records calls of every kind, never prompts or answers, and nothing twice."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CLIENTS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def rows(nexus: Nexus, columns: str, calls: int = 1) -> list[tuple[Any, ...]]:
-    """Once so many calls are written down."""
+    """The rows, once that many calls have been recorded."""
     books = nexus.server.books
     assert books is not None and books.ledger is not None
     ledger = books.ledger
@@ -46,14 +46,14 @@ def rows(nexus: Nexus, columns: str, calls: int = 1) -> list[tuple[Any, ...]]:
 
 
 def files(nexus: Nexus) -> bytes:
-    """All that is on the disk."""
+    """The contents of all files."""
     file = Path(nexus.settings.origin.store.removeprefix(SQLITE))
     return b"".join(part.read_bytes() for part in file.parent.iterdir())
 
 
 @pytest.mark.parametrize("lane", [*LANES, RESPONSES], ids=lambda lane: lane.name)
-def test_every_lane_is_written_down_to_the_token(lane: Lane, serve: Serve, tmp_path: Path) -> None:
-    """Of each client's call, whole and streamed."""
+def test_every_lane_is_recorded_to_the_token(lane: Lane, serve: Serve, tmp_path: Path) -> None:
+    """For each client's call, whole and streamed."""
     with FakeUpstream(lane.vendor) as upstream:
         upstream.default = Behaviour(text=ANSWER, input_tokens=31, cached_tokens=7, output_tokens=9)
         nexus = serve(lane.config(upstream, tmp_path))
@@ -75,7 +75,7 @@ def test_every_lane_is_written_down_to_the_token(lane: Lane, serve: Serve, tmp_p
         assert ANSWER.encode() not in files(nexus)
 
 
-def test_times_follow_each_other(nexus: Nexus) -> None:
+def test_times_are_in_order(nexus: Nexus) -> None:
     assert nexus.chat(CHAT).status == 200
     ((own, *times),) = rows(nexus, "own_ms, queue_ms, began_ms, first_ms, total_ms")
     assert 0 <= own <= times[-1]
@@ -127,7 +127,7 @@ def test_every_end_has_its_outcome(
     assert rows(nexus, "outcome, timeout, tokens_known, call_outcome")[-1] == (*told, told[0])
 
 
-def test_what_a_cut_answer_told_is_kept(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+def test_usage_reported_by_a_cut_answer_is_kept(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
     anthropic_upstream.default = Behaviour(cut_after=4, input_tokens=21)
     nexus = serve(anthropic_config(anthropic_upstream.base_url))
     nexus.post(PATHS["messages"], {**MESSAGES, "stream": True}, may_be_cut=True)
@@ -135,7 +135,9 @@ def test_what_a_cut_answer_told_is_kept(serve: Serve, anthropic_upstream: FakeUp
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_a_client_that_leaves(stream: bool, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+def test_a_client_disconnect_is_recorded_as_cancelled(
+    stream: bool, nexus: Nexus, openai_upstream: FakeUpstream
+) -> None:
     openai_upstream.default = Behaviour(hold=threading.Event()) if not stream else Behaviour(endless=True)
     raw = json.dumps({**CHAT, "stream": stream}).encode()
     with socket.create_connection(("127.0.0.1", nexus.port)) as client:
@@ -179,7 +181,7 @@ REFUSALS: dict[str, tuple[Callable[[Nexus], Any], tuple[int, str, str, str, str]
 
 
 @pytest.mark.parametrize(("ask", "told"), REFUSALS.values(), ids=REFUSALS)
-def test_a_refused_call_is_a_row_without_an_attempt(
+def test_a_rejected_call_is_a_row_without_an_attempt(
     ask: Callable[[Nexus], Any], told: tuple[int, str, str, str, str], serve: Serve, openai_upstream: FakeUpstream
 ) -> None:
     nexus = serve(KEYS + '[usage]\ntags = ["project"]\n' + openai_config(openai_upstream.base_url))
@@ -188,7 +190,7 @@ def test_a_refused_call_is_a_row_without_an_attempt(
     assert rows(nexus, columns) == [(0, 1, "refused", "yes", 0, *told)]
 
 
-def test_a_limit_refuses_and_is_written_down(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_an_exceeded_limit_is_recorded(serve: Serve, openai_upstream: FakeUpstream) -> None:
     limit = '[llm.providers.openai.rate_limits.per_user]\ninput_token_limit = 1\ninterval = "60s"\n'
     who = "[server.client_identification]\nenabled = true\ngroup_id.gateway_key = true\n"
     nexus = serve(KEYS + who + openai_config(openai_upstream.base_url, limit))
@@ -196,7 +198,7 @@ def test_a_limit_refuses_and_is_written_down(serve: Serve, openai_upstream: Fake
     assert rows(nexus, "attempt, call_outcome, status, error") == [(0, "refused", 429, "rate_limit")]
 
 
-def test_what_is_no_call_is_not_written_down(nexus: Nexus) -> None:
+def test_other_requests_are_not_recorded(nexus: Nexus) -> None:
     assert nexus.request("GET", "/llm/openai/v1/models").status == 200
     assert nexus.request("GET", "/favicon.ico").status == 404
     assert nexus.chat(CHAT).status == 200
@@ -213,7 +215,7 @@ TAGGED = {
 }
 
 
-def test_who_called_and_what_for(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_the_caller_and_its_tags_are_recorded(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve(KEYS + '[usage]\ntags = ["project"]\n' + openai_config(openai_upstream.base_url))
     assert nexus.chat(CHAT, TAGGED).status == 200
     assert rows(nexus, "caller, group_name, key_name, session, user_agent, tags, response_model") == [
@@ -252,10 +254,10 @@ ENDPOINTS: dict[str, tuple[str, bytes, tuple[str, str, int, int]]] = {
 
 
 @pytest.mark.parametrize(("path", "body", "told"), ENDPOINTS.values(), ids=ENDPOINTS)
-def test_every_endpoint_that_passes_is_written_down(
+def test_every_passthrough_endpoint_is_recorded(
     path: str, body: bytes, told: tuple[str, str, int, int], serve: Serve, openai_upstream: FakeUpstream
 ) -> None:
-    """What vendors do not count in tokens is unknown, never 0."""
+    """Usage that a vendor does not report in tokens is unknown, never 0."""
     listed = json.dumps([path for path, _, _ in ENDPOINTS.values()])
     text = openai_config(openai_upstream.base_url).replace(
         "[llm.providers.openai]\n", f"[llm.providers.openai]\nendpoints = {listed}\n"
@@ -270,7 +272,7 @@ def test_every_endpoint_that_passes_is_written_down(
     assert MARK.encode() not in files(nexus)
 
 
-def test_a_transcript_keeps_its_seconds(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_the_seconds_of_a_transcript_are_recorded(serve: Serve, openai_upstream: FakeUpstream) -> None:
     usage = b'{"text": "Hi", "usage": {"type": "duration", "seconds": 9}}'
     openai_upstream.next(Behaviour(body=usage, headers=(("content-type", "application/json"),)))
     text = openai_config(openai_upstream.base_url).replace(
@@ -284,7 +286,7 @@ def test_a_transcript_keeps_its_seconds(serve: Serve, openai_upstream: FakeUpstr
     assert rows(nexus, "tokens_known, cost_nano, raw_usage") == [("no", None, '{"type":"duration","seconds":9}')]
 
 
-def test_a_stored_answer_is_not_counted_again(serve: Serve, tmp_path: Path) -> None:
+def test_fetching_a_stored_answer_is_not_counted_again(serve: Serve, tmp_path: Path) -> None:
     with FakeUpstream("anthropic") as upstream:
         nexus = serve(LANES[1].config(upstream, tmp_path))
         made = nexus.post("/llm/openai/v1/responses", {"model": "v/m", "input": MARK}).json
@@ -314,7 +316,7 @@ class Hanging:
     def close(self) -> None: ...
 
 
-def test_calls_go_on_where_the_database_hangs(
+def test_calls_continue_while_the_database_hangs(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, serve: Serve, openai_upstream: FakeUpstream
 ) -> None:
     hanging = Hanging()

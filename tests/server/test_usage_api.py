@@ -1,4 +1,4 @@
-"""Who reads what was used: over /usage/v1, each caller himself and readers everybody; and by ``nexus usage``."""
+"""Reading usage through /usage/v1 and ``nexus usage``: callers see their own, readers see everyone's."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def used(folder: Path) -> Iterator[Nexus]:
-    """Two calls of alice, one of them refused by the vendor, and one of boss; tests read and add nothing."""
+    """Two calls of alice, one of them rejected by the vendor, and one of boss; tests only read."""
     with FakeUpstream("openai") as upstream, Nexus.of(KEYS + openai_config(upstream.base_url), folder) as nexus:
         upstream.next(Behaviour(input_tokens=100), Behaviour(status=400), Behaviour(input_tokens=7))
         assert nexus.chat(CHAT, bearer(ALICE, x_nexus_tags="project=web, feature=chat")).status == 200
@@ -64,7 +64,7 @@ def names(reply: Reply) -> dict[str, Any]:
     return {row[by]: (row["calls"], row["failed"], row["input"]) for row in reply.json["rows"]}
 
 
-def test_a_caller_sees_himself_and_a_reader_everybody(used: Nexus) -> None:
+def test_a_caller_sees_its_own_usage_and_a_reader_everyones(used: Nexus) -> None:
     assert names(ask(used, "report?by=user", ALICE)) == {"alice": (2, 1, 100)}
     assert names(ask(used, "report?by=user", BOSS)) == {"alice": (2, 1, 100), "boss": (1, 0, 7)}
     assert names(ask(used, "report?by=user&user=boss", ALICE)) == {}
@@ -88,15 +88,15 @@ BY: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("since", ["24h", "30d", "month"])
 @pytest.mark.parametrize("by", BY)
-def test_sums_by_whatever_is_asked(used: Nexus, by: str, since: str) -> None:
-    """The exact ones of the last days, and those of whole days, are the same."""
+def test_sums_can_be_grouped(used: Nexus, by: str, since: str) -> None:
+    """Exact reports of the last days and those of whole days agree."""
     reply = ask(used, f"report?by={by}&since={since}", BOSS)
     assert names(reply) == BY[by]
     total = reply.json["total"]
     assert (total["calls"], total["failed"], total["input"], total["unknown_cost"]) == (3, 1, 107, 2)
 
 
-def test_calls_come_in_pages_the_youngest_first(used: Nexus) -> None:
+def test_calls_are_listed_in_pages_newest_first(used: Nexus) -> None:
     first = ask(used, "calls?limit=2", BOSS).json
     second = ask(used, f"calls?limit=2&behind={first['next']}", BOSS).json
     assert [call["caller"] for call in first["calls"] + second["calls"]] == ["boss", "alice", "alice"]
@@ -111,7 +111,7 @@ def test_calls_come_in_pages_the_youngest_first(used: Nexus) -> None:
     assert (attempt["status"], attempt["tokens"]["input"], attempt["tokens_known"]) == (400, 0, "yes")
 
 
-def test_a_refused_call_has_no_attempt(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_a_rejected_call_has_no_attempt(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve(KEYS + openai_config(openai_upstream.base_url))
     assert nexus.chat({**CHAT, "model": "none"}, bearer(ALICE)).status == 404
     rows(nexus, "1")
@@ -119,7 +119,7 @@ def test_a_refused_call_has_no_attempt(serve: Serve, openai_upstream: FakeUpstre
     assert (call["outcome"], call["status"], call["error"], call["attempts"]) == ("refused", 404, "model_not_found", [])
 
 
-def test_an_open_gateway_shows_all(nexus: Nexus) -> None:
+def test_an_open_gateway_shows_everything(nexus: Nexus) -> None:
     assert nexus.chat(CHAT).status == 200
     rows(nexus, "1")
     assert names(ask(nexus, "report")) == {"openai/gpt-4": (1, 0, 11)}
@@ -137,20 +137,20 @@ WRONG: dict[str, tuple[str, int]] = {
 
 
 @pytest.mark.parametrize("path", WRONG)
-def test_what_is_asked_wrongly_is_said(used: Nexus, path: str) -> None:
+def test_invalid_parameters_are_rejected(used: Nexus, path: str) -> None:
     words, status = WRONG[path]
     reply = ask(used, path, BOSS)
     assert reply.status == status
     assert words in reply.json["error"]["message"]
 
 
-def test_a_key_is_needed_where_calls_need_one(serve: Serve) -> None:
+def test_a_key_is_required_if_calls_require_one(serve: Serve) -> None:
     nexus = serve(KEYS + openai_config("http://127.0.0.1:1"))
     assert ask(nexus, "report").status == 401
     assert nexus.request("POST", "/usage/v1/report", headers=bearer(BOSS)).status == 405
 
 
-def test_nothing_is_kept_where_the_settings_say_so(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_without_a_store_reports_are_not_found(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve('[usage]\nstore = "none"\n' + openai_config(openai_upstream.base_url))
     assert nexus.chat(CHAT).status == 200
     reply = ask(nexus, "report")
@@ -171,7 +171,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return run
 
 
-def test_the_command_reads_while_the_gateway_runs(used: Nexus, folder: Path, run: Run) -> None:
+def test_the_command_works_while_the_gateway_runs(used: Nexus, folder: Path, run: Run) -> None:
     code, text, _ = run(folder, "--by", "user", "--since", "7d")
     assert code == 0
     lines = text.splitlines()
@@ -182,10 +182,10 @@ def test_the_command_reads_while_the_gateway_runs(used: Nexus, folder: Path, run
     assert lines[5].startswith("cost unknown of 2 attempts")
 
 
-def test_the_command_reads_when_it_does_not_run(run: Run, openai_upstream: FakeUpstream, tmp_path: Path) -> None:
+def test_the_command_works_when_the_gateway_is_stopped(run: Run, openai_upstream: FakeUpstream, tmp_path: Path) -> None:
     with Nexus.of(openai_config(openai_upstream.base_url), tmp_path) as nexus:
         assert nexus.chat(CHAT).status == 200
-    # What was left was written when it stopped.
+    # Everything else was written when it stopped.
     code, text, _ = run(tmp_path, "--format", "json")
     assert code == 0
     document = json.loads(text)
@@ -196,7 +196,7 @@ def test_the_command_reads_when_it_does_not_run(run: Run, openai_upstream: FakeU
     assert (code, head[0], head[-1], day[1], rest) == (0, "day", "cost_usd", "1", [])
 
 
-def test_the_command_says_where_nothing_is(run: Run, openai_upstream: FakeUpstream, tmp_path: Path) -> None:
+def test_the_command_reports_a_missing_store(run: Run, openai_upstream: FakeUpstream, tmp_path: Path) -> None:
     for store, words in (("", "does not exist"), ('store = "none"', '"none"'), ('store = "memory"', "GET /usage/v1")):
         (tmp_path / "nexus.toml").write_text(f"[usage]\n{store}\n{openai_config(openai_upstream.base_url)}")
         code, text, told = run(tmp_path)
@@ -205,7 +205,7 @@ def test_the_command_says_where_nothing_is(run: Run, openai_upstream: FakeUpstre
 
 
 @pytest.mark.parametrize("flags", [["--since", "yesterday"], ["--by", "colour"], ["--format", "xml"]])
-def test_flags_are_looked_at(run: Run, tmp_path: Path, flags: list[str]) -> None:
+def test_invalid_flags_are_rejected(run: Run, tmp_path: Path, flags: list[str]) -> None:
     with pytest.raises(SystemExit) as refused:
         run(tmp_path, *flags)
     assert refused.value.code == 2

@@ -1,5 +1,4 @@
-"""What is written down by Nexus as it runs: by one process or several, killed, reloaded, and where nothing can be
-written."""
+"""The usage ledger of a running Nexus: one process or several, killed, reloaded, and without a writable folder."""
 
 from __future__ import annotations
 
@@ -44,7 +43,7 @@ def call(process: Process) -> None:
     finish(response)
 
 
-def test_a_killed_gateway_keeps_what_is_older_than_a_second(start: Start, tmp_path: Path) -> None:
+def test_a_killed_gateway_keeps_rows_older_than_a_second(start: Start, tmp_path: Path) -> None:
     process = start(STORE + ECHO)
     for _ in range(5):
         call(process)
@@ -53,7 +52,7 @@ def test_a_killed_gateway_keeps_what_is_older_than_a_second(start: Start, tmp_pa
     process.signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert count(file) == 5
-    # And the next one goes on.
+    # The next process continues.
     second = start(None)
     call(second)
     second.signal(signal.SIGTERM)
@@ -61,7 +60,7 @@ def test_a_killed_gateway_keeps_what_is_older_than_a_second(start: Start, tmp_pa
     assert count(file) == 6
 
 
-def test_a_stopped_gateway_has_written_all_for_its_owner_alone(start: Start, tmp_path: Path) -> None:
+def test_a_stopped_gateway_has_written_everything_readable_only_by_its_user(start: Start, tmp_path: Path) -> None:
     process = start(STORE + ECHO)
     call(process)
     file = tmp_path / FILE
@@ -73,7 +72,7 @@ def test_a_stopped_gateway_has_written_all_for_its_owner_alone(start: Start, tmp
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
 
 
-def test_what_is_ended_while_the_gateway_stops_is_drained(
+def test_calls_that_end_during_shutdown_are_recorded(
     start: Start, tmp_path: Path, openai_upstream: FakeUpstream
 ) -> None:
     drain = '[server]\ndrain_timeout = "100ms"\n'
@@ -90,7 +89,7 @@ def test_what_is_ended_while_the_gateway_stops_is_drained(
 Run = Callable[..., Fleet]
 
 
-def test_all_workers_write_into_one_file_and_one_that_is_killed_loses_nothing_old(fleet: Run, tmp_path: Path) -> None:
+def test_all_workers_write_one_file_and_a_killed_one_loses_no_old_rows(fleet: Run, tmp_path: Path) -> None:
     nexus = fleet(STORE + ECHO, 2)
     pids = nexus.await_workers()
     for _ in range(10):
@@ -106,7 +105,7 @@ def test_all_workers_write_into_one_file_and_one_that_is_killed_loses_nothing_ol
     assert [(row["route"], row["calls"]) for row in report["rows"]] == [("e/m", 20)]
 
 
-def test_workers_share_what_is_in_memory(fleet: Run) -> None:
+def test_workers_share_a_ledger_in_memory(fleet: Run) -> None:
     nexus = fleet('[usage]\nstore = "memory"\n' + ECHO, 2)
     nexus.await_workers()
     for _ in range(10):
@@ -116,7 +115,7 @@ def test_workers_share_what_is_in_memory(fleet: Run) -> None:
         assert json.loads(nexus.get("/usage/v1/report"))["total"]["calls"] == 10
 
 
-def test_where_the_state_folder_cannot_be_written_it_is_memory_and_said_once(
+def test_without_a_writable_state_folder_memory_is_used_and_reported_once(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -135,7 +134,7 @@ def newer(file: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_file_of_a_newer_nexus_is_refused(
+def test_a_file_of_a_newer_nexus_is_rejected(
     start: Start, tmp_path: Path, workers: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     newer(tmp_path / FILE)
@@ -149,13 +148,13 @@ def test_a_file_of_a_newer_nexus_is_refused(
     assert "too old" in capsys.readouterr().err
 
 
-def test_a_store_that_cannot_be_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_impossible_store_is_rejected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "nexus.toml").write_text(f'[usage]\nstore = "sqlite:///nexus.toml/usage"\n{ECHO}')
     assert cli.main(["check", "-c", str(tmp_path / "nexus.toml")]) == 1
     assert "nexus.toml:2: usage.store: " in capsys.readouterr().err
 
 
-def test_another_store_takes_a_restart_and_other_keys_do_not(start: Start, tmp_path: Path) -> None:
+def test_changing_the_store_needs_a_restart_and_other_settings_do_not(start: Start, tmp_path: Path) -> None:
     tagged = {"x-nexus-tags": "project=web"}
     process = start(STORE + ECHO)
     finish(process.post(CHAT_PATH, ASK, tagged))
@@ -168,7 +167,7 @@ def test_another_store_takes_a_restart_and_other_keys_do_not(start: Start, tmp_p
     assert count(file, "GROUP_CONCAT(tags, ' ')") == '{} {"project":"web"}'
 
 
-def test_the_demo_leaves_nothing_behind(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_writes_no_files(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     process = start(None)
     response = process.post(CHAT_PATH, {**CHAT, "model": "demo/echo"})

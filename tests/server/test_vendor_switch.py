@@ -1,4 +1,4 @@
-"""A conversation that moves to a vendor to whom the client's bytes pass: nobody is sent somebody else's thinking."""
+"""A conversation that moves to a passthrough vendor: no vendor receives another vendor's thinking."""
 
 from __future__ import annotations
 

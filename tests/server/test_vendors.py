@@ -1,6 +1,6 @@
 """Both client protocols against every vendor lane, by the official SDKs, streaming and not.
 
-The fakes are strict about what they are sent: ``violations`` stays empty in every test.
+The fakes check their requests strictly: ``violations`` stays empty in every test.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class TestTools:
 
 
 def echoed(message: dict[str, Any]) -> dict[str, Any]:
-    """The assistant's message as agents send it back: what is only there to be read stays behind."""
+    """The assistant's message as agents send it back, without read-only fields."""
     for call in message["tool_calls"]:
         call.pop("index", None)
         call["function"].pop("parsed_arguments", None)
@@ -208,7 +208,7 @@ class TestTrouble:
             stream.until_done()
 
     @pytest.mark.parametrize("path", ["/llm/openai/v1/chat/completions", "/llm/anthropic/v1/messages"])
-    def test_a_client_that_leaves_stops_the_vendor(self, vendor: Vendor, path: str) -> None:
+    def test_a_client_disconnect_stops_the_vendor(self, vendor: Vendor, path: str) -> None:
         vendor.upstream.next(Behaviour(first_event_delay=600))
         body = {"model": "v/m", "max_tokens": 64, "stream": True, "messages": user("Hi")}
         client: socket.socket = open_call(vendor.nexus, path, body)
@@ -221,12 +221,12 @@ class TestTrouble:
 def test_tokens_are_counted(vendor: Vendor) -> None:
     counted = vendor.claude.messages.count_tokens(model="v/m", messages=user("Hello, you!"))
     assert counted.input_tokens > 0
-    # The fake OpenAI is a server that does not know how to count.
+    # The fake OpenAI is a server without a counting endpoint.
     vendor.upstream.violations[:] = [seen for seen in vendor.upstream.violations if "input_tokens" not in seen]
 
 
 class TestResponses:
-    """OpenAI's Responses API, translated to every vendor that has none."""
+    """OpenAI's Responses API, translated for every vendor that lacks it."""
 
     def test_unary(self, vendor: Vendor) -> None:
         answer = vendor.chat.responses.create(model="v/m", input="Hi", instructions="Be kind.", store=False)
@@ -250,11 +250,11 @@ class TestResponses:
         answer = vendor.chat.responses.create(model="v/m", input=again, tools=tools, store=False)
         assert answer.output_text == HELLO
 
-    def test_what_needs_a_stored_conversation_is_refused(self, vendor: Vendor) -> None:
+    def test_requests_that_need_a_stored_conversation_are_rejected(self, vendor: Vendor) -> None:
         with pytest.raises(openai.BadRequestError, match="previous_response_id"):
             vendor.chat.responses.create(model="v/m", input="Hi", previous_response_id="resp_1")
 
-    def test_a_broken_stream_fails(self, vendor: Vendor) -> None:
+    def test_a_broken_stream_ends_as_failed(self, vendor: Vendor) -> None:
         vendor.upstream.next(Behaviour(cut_after=9, text="one two three four " * 20))
         events = []
         with pytest.raises(openai.APIError):

@@ -1,4 +1,4 @@
-"""The Vertex format: Anthropic's own SDK for Vertex AI in front of every vendor lane."""
+"""The Vertex protocol: Anthropic's own SDK for Vertex AI in front of every vendor lane."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class TestEveryVendor:
         with pytest.raises(error, match="so the vendor said"):
             vendor.client.messages.create(**ASKED)
 
-    def test_a_stream_that_breaks_off_says_so(self, vendor: Vendor) -> None:
+    def test_a_broken_stream_ends_with_an_error(self, vendor: Vendor) -> None:
         vendor.upstream.default = Behaviour(cut_after=2)
         with pytest.raises(anthropic.APIError), vendor.client.messages.stream(**ASKED) as stream:
             stream.get_final_message()
@@ -122,21 +122,23 @@ def test_names(name: str, more: str, claude: FakeUpstream, serve: Serve) -> None
     assert reply.status == 200, reply.body
 
 
-def test_a_name_that_two_have_names_them(claude: FakeUpstream, serve: Serve) -> None:
+def test_an_ambiguous_name_lists_its_candidates(claude: FakeUpstream, serve: Serve) -> None:
     nexus = serve(with_models(claude, 'models.claude-opus-4-8 = {}\nmodels.best.rename = "claude-opus-4-8"'))
     reply = nexus.post(f"{PUBLISHED}/claude-opus-4-8@20260110:rawPredict", BODY)
     assert reply.status == 404
     assert "candidates: anthropic/claude-opus-4-8, anthropic/best" in reply.json["error"]["message"]
 
 
-def test_other_formats_find_no_model_by_another_hosts_id(claude: FakeUpstream, serve: Serve) -> None:
+def test_other_protocols_find_no_model_by_another_hosts_id(claude: FakeUpstream, serve: Serve) -> None:
     config = anthropic_config(claude.base_url).replace("models.claude]", "models.claude-sonnet-4-5]")
     nexus = serve(config)
     assert nexus.messages({**ASKED, "model": "claude-sonnet-4-5@20250929"}).status == 404
 
 
 class TestTheBody:
-    def test_goes_on_as_it_was_but_for_what_the_host_alone_has(self, claude: FakeUpstream, serve: Serve) -> None:
+    def test_the_body_is_forwarded_without_the_fields_only_the_host_knows(
+        self, claude: FakeUpstream, serve: Serve
+    ) -> None:
         said = b'"messages":[{"role":"user","content":"Hi"}]}'
         hosts = b'"anthropic_version": "v", "anthropic_beta":["a-1","b-2"], '
         more = b'"max_tokens":64, "stop_sequences" : ["\\u0041"], ' + said
@@ -149,25 +151,25 @@ class TestTheBody:
         assert sent.header("anthropic-beta") == "c-3,a-1,b-2"
         assert sent.header("anthropic-version") == "2023-06-01"
 
-    def test_a_beta_cannot_write_another_header(self, claude: FakeUpstream, serve: Serve) -> None:
+    def test_a_beta_cannot_inject_another_header(self, claude: FakeUpstream, serve: Serve) -> None:
         asked = {**BODY, "anthropic_beta": ["a\r\nx-evil: 1"]}
         reply = serve(anthropic_config(claude.base_url)).post(f"{PUBLISHED}/claude:rawPredict", asked)
         assert (reply.status, claude.requests) == (400, [])
         assert "anthropic_beta.0" in reply.json["error"]["message"]
 
-    def test_the_verb_streams_and_so_does_the_body(self, claude: FakeUpstream, serve: Serve) -> None:
+    def test_both_the_verb_and_the_body_can_request_a_stream(self, claude: FakeUpstream, serve: Serve) -> None:
         nexus = serve(anthropic_config(claude.base_url))
         for verb, body in (("streamRawPredict", BODY), ("rawPredict", {**BODY, "stream": True})):
             reply = nexus.post(f"{PUBLISHED}/claude:{verb}", body)
             assert reply.headers["content-type"].startswith("text/event-stream")
             assert b"event: message_stop" in reply.body
 
-    def test_a_query_of_the_other_api_stays_here(self, claude: FakeUpstream, serve: Serve) -> None:
+    def test_a_query_of_the_other_api_is_not_forwarded(self, claude: FakeUpstream, serve: Serve) -> None:
         serve(anthropic_config(claude.base_url)).post(f"{PUBLISHED}/claude:rawPredict?$alt=json&key=x", BODY)
         assert claude.requests[-1].query == ""
 
 
-def test_the_log_has_project_location_and_session(
+def test_the_log_contains_project_location_and_session(
     claude: FakeUpstream, serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "nexus.access")
@@ -183,7 +185,7 @@ def test_the_log_has_project_location_and_session(
     }
 
 
-def test_the_gateway_key_comes_as_googles_token(claude: FakeUpstream, serve: Serve) -> None:
+def test_the_gateway_key_is_sent_as_googles_token(claude: FakeUpstream, serve: Serve) -> None:
     nexus = serve(anthropic_config(claude.base_url, f'[server.keys.alice]\nkey = "{ALICE}"\n'))
     with sdk(nexus, ALICE) as client:
         assert client.messages.create(**{**ASKED, "model": "claude"}).content
@@ -192,7 +194,7 @@ def test_the_gateway_key_comes_as_googles_token(claude: FakeUpstream, serve: Ser
         stranger.messages.create(**{**ASKED, "model": "claude"})
 
 
-def test_switched_off_it_is_not_there(claude: FakeUpstream, serve: Serve) -> None:
+def test_a_disabled_protocol_is_not_found(claude: FakeUpstream, serve: Serve) -> None:
     nexus = serve(anthropic_config(claude.base_url, "[llm.protocols.vertex]\nenabled = false\n"))
     assert nexus.post(f"{PUBLISHED}/claude:rawPredict", BODY).status == 404
 
@@ -204,7 +206,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("path", WRONG.values(), ids=WRONG)
-def test_a_wrong_base_url_is_told(path: str, claude: FakeUpstream, serve: Serve) -> None:
+def test_a_wrong_base_url_is_reported(path: str, claude: FakeUpstream, serve: Serve) -> None:
     nexus = serve(anthropic_config(claude.base_url))
     reply = nexus.post(path, BODY)
     assert reply.status == 404

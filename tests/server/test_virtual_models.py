@@ -1,4 +1,6 @@
-"""Virtual models over sockets: limits, room, keys, time and what vendors keep, decided anew for each target."""
+"""Virtual models over sockets: limits, concurrency, keys, deadlines and stored ids, decided separately for
+each target.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ def openais() -> Iterator[list[FakeUpstream]]:
 
 
 def config(fakes: list[FakeUpstream], first: str = "", second: str = "", model: str = "", model2: str = "") -> str:
-    """Providers v1, v2, ... of OpenAI's kind, each with a model m."""
+    """Providers v1, v2, ... of type openai, each with a model m."""
     more = [first, second, *[""] * len(fakes)]
     tables = [(f"v{number}", "openai", fake, more[number - 1], "gpt-4.1") for number, fake in enumerate(fakes, 1)]
     text = providers(*tables)
@@ -42,7 +44,7 @@ def asked(fakes: list[FakeUpstream]) -> list[int]:
     return [len(fake.requests) for fake in fakes]
 
 
-def test_where_nothing_else_is_left_the_first_is_tried_once_more(serve: Serve, openais: list[FakeUpstream]) -> None:
+def test_the_first_target_is_retried_if_no_other_is_left(serve: Serve, openais: list[FakeUpstream]) -> None:
     quick = 'retries = { attempts = 2, base_delay = "1ms", max_delay = "1ms" }'
     nexus = serve(config(openais, quick, ONCE) + SMART)
     openais[0].next(Behaviour(status=503))
@@ -58,7 +60,7 @@ def test_every_attempt_starts_from_the_original_bytes(serve: Serve, openais: lis
     assert openais[0].requests[0].body == openais[1].requests[0].body
 
 
-def test_the_name_that_was_asked_for_is_listed_and_answers(serve: Serve, openais: list[FakeUpstream]) -> None:
+def test_the_virtual_models_name_is_listed_and_returned(serve: Serve, openais: list[FakeUpstream]) -> None:
     nexus = serve(config(openais) + SMART + 'expose_as = "claude-smart"\ndisplay_name = "Smart"\n')
     listed = nexus.request("GET", "/llm/openai/v1/models").json["data"]
     assert [one["id"] for one in listed][:2] == ["smart", "claude-smart"]
@@ -67,7 +69,7 @@ def test_the_name_that_was_asked_for_is_listed_and_answers(serve: Serve, openais
         assert ask(nexus, model=name).json["model"] == name
 
 
-def test_a_session_that_had_to_move_stays(serve: Serve, openais: list[FakeUpstream]) -> None:
+def test_a_session_that_moved_stays_with_its_new_target(serve: Serve, openais: list[FakeUpstream]) -> None:
     nexus = serve(config(openais, ONCE) + SMART)
     openais[0].next(Behaviour(status=503))
     for _ in range(3):
@@ -78,9 +80,7 @@ def test_a_session_that_had_to_move_stays(serve: Serve, openais: list[FakeUpstre
 LIMITED = "rate_limits.per_user = {{ request_limit = 1, interval = '{}' }}"
 
 
-def test_limits_are_decided_for_each_target_and_the_smallest_true_wait_is_told(
-    serve: Serve, openais: list[FakeUpstream]
-) -> None:
+def test_limits_apply_per_target_and_the_shortest_wait_is_reported(serve: Serve, openais: list[FakeUpstream]) -> None:
     nexus = serve(config(openais, model=LIMITED.format("2h"), model2=LIMITED.format("1h")) + SMART)
     assert [ask(nexus).headers["x-nexus-route"] for _ in range(2)] == ["v1/gpt-4.1", "v2/gpt-4.1"]
     reply = ask(nexus)
@@ -90,14 +90,14 @@ def test_limits_are_decided_for_each_target_and_the_smallest_true_wait_is_told(
     assert nexus.runtime.gateway.admission.limits.open == 0
 
 
-def test_a_target_that_failed_gives_back_what_was_held(serve: Serve, openais: list[FakeUpstream]) -> None:
+def test_a_failed_target_releases_its_reservation(serve: Serve, openais: list[FakeUpstream]) -> None:
     nexus = serve(config(openais, ONCE, model=LIMITED.format("1h")) + SMART)
     openais[0].next(Behaviour(status=503))
     assert ask(nexus, prompt_cache_key="a").headers["x-nexus-route"] == "v2/gpt-4.1"
     assert ask(nexus, prompt_cache_key="b").headers["x-nexus-route"] == "v1/gpt-4.1"
 
 
-def test_on_budget_is_asked_when_all_were_skipped_for_limits(serve: Serve, openais: list[FakeUpstream]) -> None:
+def test_the_on_budget_target_is_called_if_limits_exclude_all_others(serve: Serve, openais: list[FakeUpstream]) -> None:
     limits = config(openais, model=LIMITED.format("1h"), model2=LIMITED.format("1h"))
     nexus = serve(limits + SMART + 'on_budget = "v3/m"\n')
     assert [ask(nexus).headers["x-nexus-route"] for _ in range(3)] == [f"v{n}/gpt-4.1" for n in (1, 2, 3)]
@@ -114,14 +114,14 @@ def test_too_long_for_every_target_is_the_clients_own_error(
     assert asked(openais) == [0, 0, 0]
 
 
-def test_too_long_for_every_target_goes_to_the_one_for_that(serve: Serve, openais: list[FakeUpstream]) -> None:
+def test_too_long_for_every_target_goes_to_the_long_context_target(serve: Serve, openais: list[FakeUpstream]) -> None:
     nexus = serve(config(openais, model="context = 5", model2="context = 5") + SMART + 'on_overflow = "v3/m"\n')
     reply = ask(nexus, prompt_cache_key="s")
     assert reply.headers["x-nexus-tried"] == "v1/m=too-small, v2/m=too-small, v3/m=200"
     assert len(nexus.server.kept.router.moves) == 0, "the session is at home again with its next short request"
 
 
-def test_no_room_anywhere_is_a_503_that_asks_to_come_again(serve: Serve, openais: list[FakeUpstream]) -> None:
+def test_no_free_concurrency_is_a_503_with_retry_after(serve: Serve, openais: list[FakeUpstream]) -> None:
     nexus = serve(config(openais, "max_concurrency = 1", "max_concurrency = 1") + SMART)
     rooms = nexus.server.kept.router.rooms
     assert rooms.enter("v1", None) and rooms.enter("v2", None)
@@ -133,7 +133,7 @@ def test_no_room_anywhere_is_a_503_that_asks_to_come_again(serve: Serve, openais
     assert rooms.running("v1") == 0
 
 
-def test_a_target_that_cannot_say_it_is_not_asked(serve: Serve, openais: list[FakeUpstream]) -> None:
+def test_a_target_that_does_not_support_the_request_is_skipped(serve: Serve, openais: list[FakeUpstream]) -> None:
     with FakeUpstream("anthropic") as claude:
         tables = (("v1", "anthropic", claude, "", "claude-sonnet-4-5"), ("v2", "openai", openais[0], "", "gpt-4.1"))
         nexus = serve(providers(*tables) + SMART)
@@ -142,7 +142,7 @@ def test_a_target_that_cannot_say_it_is_not_asked(serve: Serve, openais: list[Fa
     assert claude.requests == []
 
 
-def test_what_no_target_can_say_is_the_first_ones_400(serve: Serve) -> None:
+def test_a_request_that_no_target_supports_gets_the_first_targets_400(serve: Serve) -> None:
     with FakeUpstream("anthropic") as claude:
         tables = [(name, "anthropic", claude, "", "claude-sonnet-4-5") for name in ("v1", "v2")]
         nexus = serve(providers(*tables) + SMART)
@@ -150,14 +150,14 @@ def test_what_no_target_can_say_is_the_first_ones_400(serve: Serve) -> None:
     assert reply.status == 400 and reply.json["error"]["param"] == "n"
 
 
-def test_nobody_is_asked_after_the_deadline(serve: Serve, openais: list[FakeUpstream]) -> None:
+def test_no_target_is_called_after_the_deadline(serve: Serve, openais: list[FakeUpstream]) -> None:
     nexus = serve(config(openais, ONCE) + SMART + 'deadline = "400ms"\n')
     openais[0].default = Behaviour(hang=True)
     assert ask(nexus).status == 504
     wait_until(lambda: asked(openais) == [1, 0, 0])
 
 
-def test_patience_waits_for_the_last_target(serve: Serve, openais: list[FakeUpstream]) -> None:
+def test_patience_does_not_apply_to_the_last_target(serve: Serve, openais: list[FakeUpstream]) -> None:
     nexus = serve(config(openais, ONCE) + SMART + 'patience = "100ms"\n')
     openais[0].default = Behaviour(hang=True)
     openais[1].default = Behaviour(delay=0.25)
@@ -166,7 +166,7 @@ def test_patience_waits_for_the_last_target(serve: Serve, openais: list[FakeUpst
     assert reply.headers["x-nexus-tried"] == "v1/m=timeout, v2/m=200"
 
 
-def test_a_client_that_retries_itself_gets_no_second_try(serve: Serve, openais: list[FakeUpstream]) -> None:
+def test_a_client_that_retries_gets_no_extra_retry(serve: Serve, openais: list[FakeUpstream]) -> None:
     nexus = serve(config(openais, 'retries = { attempts = 3, base_delay = "1ms" }'))
     openais[0].default = Behaviour(status=503)
     assert ask(nexus, model="v1/m", headers={"x-stainless-retry-count": "1"}).headers["x-nexus-attempts"] == "1"
@@ -177,7 +177,7 @@ POOL = 'api_keys = ["sk-hushhush-pool-000000001", "sk-hushhush-pool-000000002"]'
 
 
 def shown(fake: FakeUpstream) -> list[str]:
-    """The credentials that a vendor was shown."""
+    """The credentials that a vendor received."""
     found = [{name.lower(): value for name, value in request.headers} for request in fake.requests]
     return [headers["authorization"] for headers in found]
 
@@ -196,7 +196,9 @@ def test_another_key_of_the_pool_answers(serve: Serve, openais: list[FakeUpstrea
     assert len(set(keys[:2])) == 2 and keys[1] == keys[2], "the first one is in cooldown"
 
 
-def test_a_callers_own_key_goes_to_one_provider_and_into_no_pool(serve: Serve, openais: list[FakeUpstream]) -> None:
+def test_a_callers_own_key_is_sent_to_one_provider_and_replaces_the_pool(
+    serve: Serve, openais: list[FakeUpstream]
+) -> None:
     nexus = serve(pool(openais, "forward_token = true") + SMART)
     openais[0].default = Behaviour(status=429)
     reply = ask(nexus, headers={"x-provider-api-key": OWN})
@@ -205,7 +207,7 @@ def test_a_callers_own_key_goes_to_one_provider_and_into_no_pool(serve: Serve, o
     assert ask(nexus).headers["x-nexus-route"] == "v2/gpt-4.1", "the house's keys are limited too"
 
 
-def test_with_spill_over_the_houses_key_serves_elsewhere(serve: Serve, openais: list[FakeUpstream]) -> None:
+def test_with_spill_over_other_providers_use_the_configured_key(serve: Serve, openais: list[FakeUpstream]) -> None:
     nexus = serve(config(openais, f"forward_token = true\n{ONCE}") + SMART + "spill_over = true\n")
     openais[0].default = Behaviour(status=429, headers=(("retry-after", "60"),))
     for _ in range(2):
@@ -216,7 +218,7 @@ def test_with_spill_over_the_houses_key_serves_elsewhere(serve: Serve, openais: 
     assert ask(nexus, prompt_cache_key="other").headers["x-nexus-route"] == "v1/gpt-4.1"
 
 
-def test_tokens_are_counted_where_an_answer_would_come_from(serve: Serve) -> None:
+def test_tokens_are_counted_by_the_target_that_would_answer(serve: Serve) -> None:
     with FakeUpstream("anthropic") as one, FakeUpstream("anthropic") as two:
         tables = [(f"v{n}", "anthropic", fake, ONCE, "claude-sonnet-4-5") for n, fake in ((1, one), (2, two))]
         nexus = serve(providers(*tables) + SMART)
@@ -246,7 +248,9 @@ def responses(nexus: Nexus, **fields: Any) -> Reply:
     return ask(nexus, "responses", **fields)
 
 
-def test_what_a_vendor_keeps_goes_to_the_account_that_made_it(stateful: Nexus, openais: list[FakeUpstream]) -> None:
+def test_stored_answers_are_requested_from_the_account_that_made_them(
+    stateful: Nexus, openais: list[FakeUpstream]
+) -> None:
     openais[0].next(Behaviour(status=503))
     first = responses(stateful)
     assert first.json["id"] == "resp_2"
@@ -257,13 +261,15 @@ def test_what_a_vendor_keeps_goes_to_the_account_that_made_it(stateful: Nexus, o
     assert asked(openais) == [1, 3, 0]
 
 
-def test_what_nobody_is_known_to_have_made_is_refused_by_name(stateful: Nexus, openais: list[FakeUpstream]) -> None:
+def test_ids_of_unknown_origin_are_rejected_by_name(stateful: Nexus, openais: list[FakeUpstream]) -> None:
     reply = responses(stateful, previous_response_id="resp_9")
     assert (reply.status, reply.json["error"]["param"]) == (400, "previous_response_id")
     assert asked(openais) == [0, 0, 0]
 
 
-def test_sealed_reasoning_goes_to_the_account_that_sealed_it(stateful: Nexus, openais: list[FakeUpstream]) -> None:
+def test_encrypted_reasoning_goes_to_the_account_that_encrypted_it(
+    stateful: Nexus, openais: list[FakeUpstream]
+) -> None:
     openais[0].next(Behaviour(status=503))
     sealed = responses(stateful, store=False).json["output"][0]
     turns = [{"type": "reasoning", "summary": [], "encrypted_content": sealed["encrypted_content"]}]
@@ -272,7 +278,9 @@ def test_sealed_reasoning_goes_to_the_account_that_sealed_it(stateful: Nexus, op
     assert asked(openais) == [1, 2, 0]
 
 
-def test_sealed_reasoning_of_nobody_is_refused_by_name(stateful: Nexus, openais: list[FakeUpstream]) -> None:
+def test_encrypted_reasoning_of_unknown_origin_is_rejected_by_name(
+    stateful: Nexus, openais: list[FakeUpstream]
+) -> None:
     turns = [{"type": "reasoning", "summary": [], "encrypted_content": "x"}, {"role": "user", "content": "Go on"}]
     reply = responses(stateful, input=turns)
     assert (reply.status, reply.json["error"]["param"]) == (400, "input[0]")

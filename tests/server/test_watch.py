@@ -1,4 +1,4 @@
-"""When a file counts as changed: what was read is another one, and two looks in a row have seen the same."""
+"""File watching: a file has changed if its content differs from the last read and two checks in a row agree."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def test_an_untouched_file_has_not_changed(file: Path) -> None:
     assert looks(Watch(stamps([file])), 3) == [False, False, False]
 
 
-def test_a_change_counts_when_it_was_seen_twice(file: Path) -> None:
+def test_a_change_counts_when_seen_twice(file: Path) -> None:
     watch = Watch(stamps([file]))
     file.write_text("another")
     assert looks(watch, 3) == [False, True, True]
 
 
-def test_a_file_that_is_being_written_is_waited_for(file: Path) -> None:
+def test_a_file_being_written_does_not_count_yet(file: Path) -> None:
     watch = Watch(stamps([file]))
     for size in range(4, 8):
         file.write_text("x" * size)
@@ -39,7 +39,7 @@ def test_a_file_that_is_being_written_is_waited_for(file: Path) -> None:
     assert watch.has_changed()
 
 
-def test_what_became_of_it_before_the_first_look_counts_too(file: Path) -> None:
+def test_a_change_before_the_first_check_counts(file: Path) -> None:
     read = stamps([file])
     os.utime(file, ns=(1, 1))
     assert looks(Watch(read)) == [False, True]
@@ -59,7 +59,7 @@ def test_a_link_to_another_folder_is_a_change(tmp_path: Path) -> None:
     assert looks(watch) == [False, True]
 
 
-def test_a_file_that_goes_and_comes_back(file: Path) -> None:
+def test_a_file_that_disappears_and_returns(file: Path) -> None:
     watch = Watch(stamps([file]))
     text = file.read_text()
     file.unlink()

@@ -1,6 +1,6 @@
-"""The client is watched while its answer is made: nothing that it sends meanwhile blinds the watch.
+"""Nexus watches the client's connection during a call; bytes that the client sends in the meantime do not prevent that.
 
-Pings are an hour apart here, so that only the watch can notice; what counts is what the fake vendor saw.
+Pings are an hour apart here, so that only the watch can notice; the fake vendor's observations decide.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def quiet(serve: Serve, openai_upstream: FakeUpstream) -> Nexus:
 @pytest.mark.parametrize("behind", BEHIND.values(), ids=BEHIND.keys())
 @pytest.mark.parametrize("stream", [None, False, True], ids=["unary", "stream before its head", "stream in its midst"])
 @pytest.mark.parametrize(("path", "body"), CALLS.values(), ids=CALLS.keys())
-def test_leaving_is_noticed(
+def test_a_disconnect_is_noticed(
     quiet: Nexus, openai_upstream: FakeUpstream, path: str, body: dict[str, Any], stream: bool | None, behind: bytes
 ) -> None:
     openai_upstream.next(Behaviour(event_delay=3600, only_before=4) if stream else Behaviour(hang=True))
@@ -61,7 +61,7 @@ class TestHalfClosed:
     @pytest.mark.parametrize("looks", [1, 12], ids=["soon", "after more probes than the status line has bytes"])
     @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
     @pytest.mark.parametrize(("path", "body"), CALLS.values(), ids=CALLS.keys())
-    def test_gets_its_answer(
+    def test_a_half_closed_connection_gets_its_answer(
         self,
         quiet: Nexus,
         openai_upstream: FakeUpstream,
@@ -85,7 +85,9 @@ class TestHalfClosed:
         assert stream or json.loads(reply.body)["model"]
 
     @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream in its midst"])
-    def test_and_leaves_later(self, quiet: Nexus, openai_upstream: FakeUpstream, stream: bool) -> None:
+    def test_a_half_closed_connection_that_disconnects_later_is_noticed(
+        self, quiet: Nexus, openai_upstream: FakeUpstream, stream: bool
+    ) -> None:
         openai_upstream.next(Behaviour(event_delay=3600, only_before=4) if stream else Behaviour(hang=True))
         with RawClient(quiet) as client:
             client.send(request(CHAT_PATH, {**CHAT, "stream": stream})).half_close()
@@ -93,7 +95,7 @@ class TestHalfClosed:
             client.sock.recv(1)
         openai_upstream.wait_for_disconnects(1, timeout=60)
 
-    def test_in_the_midst_of_a_stream_gets_the_rest(
+    def test_half_closing_during_a_stream_still_gets_the_rest(
         self, quiet: Nexus, openai_upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("nexus.server.stream.LOOK", 0.01)
@@ -104,14 +106,16 @@ class TestHalfClosed:
             client.half_close()
             assert client.reply().body.endswith(b"data: [DONE]\n\n")
 
-    def test_of_http_1_0_gets_its_answer(self, quiet: Nexus, openai_upstream: FakeUpstream) -> None:
+    def test_a_half_closed_http_1_0_connection_gets_its_answer(
+        self, quiet: Nexus, openai_upstream: FakeUpstream
+    ) -> None:
         with RawClient(quiet) as client:
             client.send(request(CHAT_PATH, CHAT).replace(b"HTTP/1.1", b"HTTP/1.0")).half_close()
             assert client.reply().status == 200
 
 
-def test_requests_in_a_row_are_answered_in_order(quiet: Nexus, openai_upstream: FakeUpstream) -> None:
-    """Also where the client says with the last of them that nothing follows."""
+def test_pipelined_requests_are_answered_in_order(quiet: Nexus, openai_upstream: FakeUpstream) -> None:
+    """Also if the client announces with the last of them that nothing follows."""
     go = threading.Event()
     openai_upstream.next(Behaviour(hold=go))
     with RawClient(quiet) as client:
@@ -139,7 +143,9 @@ class TestOverTls:
         return client
 
     @pytest.mark.parametrize("behind", [b"", b"\r\n", head("/health", method="GET")])
-    def test_leaving_is_noticed(self, secure: Nexus, openai_upstream: FakeUpstream, tls: Tls, behind: bytes) -> None:
+    def test_a_disconnect_is_noticed(
+        self, secure: Nexus, openai_upstream: FakeUpstream, tls: Tls, behind: bytes
+    ) -> None:
         openai_upstream.next(Behaviour(hang=True))
         with self.client(secure, tls) as client:
             client.send(request(CHAT_PATH, CHAT) + behind)

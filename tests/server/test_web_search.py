@@ -1,6 +1,6 @@
-"""A search that the client's own vendor would make: another vendor makes it where that is configured.
+"""Web search tools of the client's own vendor: another vendor runs the search if configured.
 
-Without ``web_search`` it is refused by name, and an offer that the model need not take is left out by name.
+Without ``web_search`` a forced search is rejected by name, and an optional one is dropped and reported.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def test_gemini_searches_for_claude_code(searching: Room, stream: bool) -> None:
 
 
 @GEMINI
-def test_beside_functions_it_is_refused(searching: Room) -> None:
+def test_a_search_together_with_functions_is_rejected(searching: Room) -> None:
     nexus, upstream = searching
     reply = nexus.messages({**ASKED, "tools": [FUNCTION, SEARCH]})
     assert (reply.status, reply.json["error"]["message"][:8]) == (400, "tools.1:")
@@ -77,7 +77,7 @@ def test_beside_functions_it_is_refused(searching: Room) -> None:
 
 
 @GEMINI
-def test_an_offer_is_taken_alone_and_left_out_beside_functions(searching: Room) -> None:
+def test_an_optional_search_is_kept_alone_and_dropped_with_functions(searching: Room) -> None:
     nexus, upstream = searching
     assert "x-nexus-dropped" not in nexus.post(RESPONSES, OFFERED).headers
     assert upstream.requests[-1].json["tools"] == [{"googleSearch": {}}]
@@ -98,7 +98,7 @@ def test_claude_searches_for_codex(searching: Room) -> None:
 
 
 @on("plain", "openai", "gemini", "bedrock converse")
-def test_where_it_is_not_configured(plain: Room) -> None:
+def test_a_search_is_rejected_or_dropped_without_configuration(plain: Room) -> None:
     nexus, upstream = plain
     refused = nexus.messages(ASKED)
     assert (refused.status, refused.json["error"]["message"][:8]) == (400, "tools.0:")
@@ -112,7 +112,7 @@ def test_where_it_is_not_configured(plain: Room) -> None:
 
 
 @pytest.mark.parametrize("kind", ["openai", "bedrock", "echo"])
-def test_a_vendor_without_a_search_is_refused_at_start(tmp_path: Path, kind: str) -> None:
+def test_a_vendor_without_web_search_is_rejected_at_start(tmp_path: Path, kind: str) -> None:
     file = tmp_path / "nexus.toml"
     place = 'region = "us-east-1"' if kind == "bedrock" else f'api_key = "{KEY}"'
     file.write_text(f'[llm.providers.v]\ntype = "{kind}"\n{place}\nmodels.m.web_search = true\n')

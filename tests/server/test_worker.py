@@ -1,4 +1,4 @@
-"""A worker whose loop stands still does not outlive its supervisor: a thread of its own sees to that."""
+"""A worker with a blocked loop does not outlive its supervisor, because a separate thread watches for that."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ asyncio.run(main())
 """
 
 
-def test_it_ends() -> None:
+def test_a_worker_with_a_blocked_loop_ends_with_its_supervisor() -> None:
     own, theirs = socket.socketpair()
     with subprocess.Popen(
         [sys.executable, "-c", HANGS, str(theirs.fileno())],

@@ -1,5 +1,6 @@
-"""Several worker processes: they share connections, limits and stored answers; one may die, and none outlives another
-that it needs."""
+"""Several worker processes share connections, limits and stored answers; one may die, and none outlives its
+supervisor.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ Run = Callable[..., Fleet]
 
 
 def begun(go: threading.Event) -> Behaviour:
-    """A stream whose first words come, and the rest once it may."""
+    """A stream whose first events arrive immediately, and the rest when the test allows it."""
     at_once = threading.Event()
     at_once.set()
     return Behaviour(steps=(at_once, at_once, go))
@@ -43,7 +44,7 @@ def gone(pids: list[int]) -> bool:
     return not any(map(is_alive, pids))
 
 
-def test_the_first_line_is_said_once_and_all_workers_are_children_of_one(fleet: Run) -> None:
+def test_the_first_line_is_printed_once_and_all_workers_have_one_parent(fleet: Run) -> None:
     nexus = fleet(ECHO, 3)
     workers = nexus.await_workers()
     assert nexus.output.count("INFO  Nexus ") == 1
@@ -59,7 +60,7 @@ def test_one_worker_needs_no_supervisor(start: Start) -> None:
 
 class TestShares:
     def test_connections_that_stay_open_are_shared(self, fleet: Run) -> None:
-        """Asked for as soon as the port is open, when one worker may be there before the other."""
+        """Connections are opened as soon as the port is open, when one worker may start before the other."""
         nexus = fleet(ECHO, 2)
         with ExitStack() as stack:
             for _ in range(16):
@@ -72,7 +73,7 @@ class TestShares:
             assert sum(counts) == 16 + 2 * idle
             assert max(counts) - min(counts) <= 2
 
-    def test_limits_in_memory_are_exact_over_all(self, fleet: Run) -> None:
+    def test_limits_in_memory_are_exact_across_workers(self, fleet: Run) -> None:
         limit = 40
         nexus = fleet(f'[server.rate_limits.global]\nlimit = {limit}\ninterval = "1h"\n{ECHO}', 4)
         nexus.await_workers()
@@ -80,8 +81,8 @@ class TestShares:
             statuses = Counter(pool.map(lambda _: nexus.ask(MODELS), range(3 * limit)))
         assert statuses == {200: limit, 429: 2 * limit}
 
-    def test_tokens_too_with_what_is_given_back(self, fleet: Run, openai_upstream: FakeUpstream) -> None:
-        """Each call holds 1000 tokens while it runs and has used 10 when it is over."""
+    def test_token_limits_are_exact_across_workers(self, fleet: Run, openai_upstream: FakeUpstream) -> None:
+        """Each call reserves 1000 tokens while it runs and has used 10 at its end."""
         limits = '[llm.providers.openai.rate_limits.per_user]\noutput_token_limit = 1000\ninterval = "1h"\n'
         nexus = fleet(openai_config(openai_upstream.base_url) + limits, 4)
         nexus.await_workers()
@@ -90,8 +91,8 @@ class TestShares:
             done = Counter(pool.map(lambda _: nexus.send(CHAT_PATH, {**CHAT, "max_tokens": 10})[0], range(150)))
         assert done == {200: 100, 429: 50}
 
-    def test_ids_of_files_are_known_to_all(self, fleet: Run, openai_upstream: FakeUpstream) -> None:
-        """In memory too, which several processes have in a file of their own."""
+    def test_ids_of_files_are_known_to_all_workers(self, fleet: Run, openai_upstream: FakeUpstream) -> None:
+        """Also in memory, which several processes keep in a shared file."""
         config = openai_config(openai_upstream.base_url).replace(
             'type = "openai"', 'type = "openai"\nendpoints = ["files", "batches"]'
         )
@@ -104,7 +105,7 @@ class TestShares:
             assert set(pool.map(lambda id: nexus.ask(f"/llm/openai/v1/files/{id}"), asked)) == {200}
             assert [one.id for one in client.files.list()] == made[::-1]
 
-    def test_budgets_too_and_what_they_were_charged_with_is_written_down(
+    def test_budgets_are_exact_across_workers_and_charges_are_recorded(
         self, fleet: Run, openai_upstream: FakeUpstream
     ) -> None:
         """Each call costs ten tokens, of a thousand; all workers write into one ledger."""
@@ -119,7 +120,7 @@ class TestShares:
         assert done == {200: 100, 429: 50}
         wait_until(lambda: json.loads(nexus.get("/usage/v1/report?by=model"))["total"]["cost_usd"] == 0.001, 30)
 
-    def test_room_at_a_vendor_is_one_for_all(self, fleet: Run, openai_upstream: FakeUpstream) -> None:
+    def test_concurrency_limits_are_shared(self, fleet: Run, openai_upstream: FakeUpstream) -> None:
         room = openai_config(openai_upstream.base_url).replace("api_key", "max_concurrency = 3\napi_key")
         nexus = fleet(room, 4)
         nexus.await_workers()
@@ -136,14 +137,14 @@ class TestShares:
         assert refused == {503: 8}
         assert nexus.send(CHAT_PATH, CHAT)[0] == 200
 
-    def test_a_stored_answer_is_found_by_whichever_is_asked(self, fleet: Run, anthropic_upstream: FakeUpstream) -> None:
+    def test_a_stored_answer_is_found_by_every_worker(self, fleet: Run, anthropic_upstream: FakeUpstream) -> None:
         nexus = fleet(anthropic_config(anthropic_upstream.base_url), 4)
         nexus.await_workers()
         status, body = nexus.send("/llm/openai/v1/responses", {"model": "anthropic/claude", "input": "Look."})
         assert status == 200
         kept = json.loads(body)["id"]
         with ExitStack() as stack:
-            # Open at the same time, they are at different workers.
+            # Connections open at the same time are at different workers.
             connections = [nexus.connect() for _ in range(8)]
             for connection in connections:
                 stack.callback(connection.close)
@@ -152,9 +153,7 @@ class TestShares:
 
 
 class TestDeaths:
-    def test_only_the_calls_of_a_worker_that_is_killed_are_lost(
-        self, fleet: Run, openai_upstream: FakeUpstream
-    ) -> None:
+    def test_a_killed_worker_only_loses_its_own_calls(self, fleet: Run, openai_upstream: FakeUpstream) -> None:
         nexus = fleet(openai_config(openai_upstream.base_url))
         nexus.await_workers()
         go = threading.Event()
@@ -171,7 +170,7 @@ class TestDeaths:
         openai_upstream.default = Behaviour()
         assert nexus.send(CHAT_PATH, CHAT)[0] == 200
 
-    def test_what_was_counted_outlives_a_worker(self, fleet: Run) -> None:
+    def test_limits_outlive_a_worker(self, fleet: Run) -> None:
         nexus = fleet(f'[server.rate_limits.global]\nlimit = 4\ninterval = "1h"\n{ECHO}')
         nexus.await_workers()
         assert [nexus.ask(MODELS) for _ in range(3)] == [200, 200, 200]
@@ -180,7 +179,7 @@ class TestDeaths:
         wait_until(lambda: len(nexus.started) == 4)
         assert [nexus.ask(MODELS) for _ in range(2)] == [200, 429]
 
-    def test_a_worker_that_is_stopped_ends_its_calls_first(self, fleet: Run, openai_upstream: FakeUpstream) -> None:
+    def test_a_stopped_worker_finishes_its_calls_first(self, fleet: Run, openai_upstream: FakeUpstream) -> None:
         nexus = fleet('drain_delay = "1h"\n' + openai_config(openai_upstream.base_url))
         nexus.await_workers()
         go = threading.Event()
@@ -209,7 +208,7 @@ class TestDeaths:
             assert b"the gateway is stopping" in body
             assert b"[DONE]" not in body
 
-    def test_workers_that_cannot_live_end_it_all(self, fleet: Run) -> None:
+    def test_workers_that_keep_dying_end_the_supervisor(self, fleet: Run) -> None:
         nexus = fleet(ECHO)
         killed: set[int] = set()
 
@@ -224,7 +223,7 @@ class TestDeaths:
         assert nexus.wait() == 1
         assert 10 <= len(killed) <= 30
 
-    def test_nothing_is_left_in_the_supervisor_of_those_that_died(self, fleet: Run) -> None:
+    def test_the_supervisor_releases_the_resources_of_dead_workers(self, fleet: Run) -> None:
         nexus = fleet(ECHO)
         nexus.await_workers()
         before = descriptors(nexus.pid)
@@ -237,7 +236,9 @@ class TestDeaths:
 
 class TestStops:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-    def test_calls_end_first(self, fleet: Run, openai_upstream: FakeUpstream, number: signal.Signals) -> None:
+    def test_calls_in_flight_finish_first(
+        self, fleet: Run, openai_upstream: FakeUpstream, number: signal.Signals
+    ) -> None:
         nexus = fleet(openai_config(openai_upstream.base_url))
         workers = nexus.await_workers()
         go = threading.Event()
@@ -253,7 +254,7 @@ class TestStops:
         assert gone(workers)
 
     def test_a_signal_to_every_process_is_one_signal(self, fleet: Run, openai_upstream: FakeUpstream) -> None:
-        """As a terminal sends it, or a supervisor that means the whole group."""
+        """As sent by a terminal, or by a supervisor that signals the whole group."""
         nexus = fleet(openai_config(openai_upstream.base_url))
         workers = nexus.await_workers()
         go = threading.Event()
@@ -268,7 +269,7 @@ class TestStops:
         assert all(finish(stream).endswith(b"data: [DONE]\n\n") for stream in streams)
         assert nexus.wait() == 0
 
-    def test_a_second_signal_ends_at_once(self, fleet: Run, openai_upstream: FakeUpstream) -> None:
+    def test_a_second_signal_stops_immediately(self, fleet: Run, openai_upstream: FakeUpstream) -> None:
         nexus = fleet(openai_config(openai_upstream.base_url))
         workers = nexus.await_workers()
         openai_upstream.default = Behaviour(hold=threading.Event())
@@ -282,7 +283,7 @@ class TestStops:
             assert isinstance(call.exception(60), http.client.HTTPException | OSError)
         assert gone(workers)
 
-    def test_it_listens_for_a_while_and_says_that_it_goes(self, fleet: Run) -> None:
+    def test_during_the_delay_it_listens_and_ready_fails(self, fleet: Run) -> None:
         nexus = fleet('drain_delay = "1h"\n[server.health]\nlisten = "127.0.0.1:0"\n' + ECHO)
         nexus.await_workers()
         assert nexus.ask("/ready") == 200
@@ -293,7 +294,7 @@ class TestStops:
         assert nexus.wait() == 128 + signal.SIGTERM
 
 
-def test_a_unix_socket_is_there_to_the_end_and_then_gone(fleet: Run, tmp_path: Path) -> None:
+def test_a_unix_socket_exists_to_the_end_and_is_then_removed(fleet: Run, tmp_path: Path) -> None:
     nexus = fleet(ECHO, 2, "-l", "unix:nexus.sock")
     victim = nexus.await_workers()[0]
     os.kill(victim, signal.SIGKILL)
@@ -304,10 +305,10 @@ def test_a_unix_socket_is_there_to_the_end_and_then_gone(fleet: Run, tmp_path: P
     assert not (tmp_path / "nexus.sock").exists()
 
 
-def test_a_place_that_rests_does_so_for_all(
+def test_a_cooldown_applies_to_all_workers(
     fleet: Run, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream
 ) -> None:
-    """One worker is told to wait; whichever is asked then goes to the next target at once."""
+    """The vendor tells one worker to wait; then every worker goes to the next target immediately."""
     both = openai_config(openai_upstream.base_url) + anthropic_config(anthropic_upstream.base_url)
     nexus = fleet(both + '[llm.models.virtual]\ntargets = ["openai/gpt-4", "anthropic/claude"]\n', 6)
     nexus.await_workers()
@@ -316,5 +317,5 @@ def test_a_place_that_rests_does_so_for_all(
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: nexus.send(CHAT_PATH, {**CHAT, "model": "virtual"})[0], range(36)))
     assert answers == [200] * 36
-    # One more where a worker had not heard of it yet; without a word between them it would be one for each.
+    # One more if a worker had not received the cooldown yet; without sharing it would be one for each worker.
     assert 1 <= len(openai_upstream.requests) <= 2

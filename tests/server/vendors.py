@@ -1,6 +1,6 @@
-"""Every vendor lane that Nexus has, each with its fake in front of the real server.
+"""Every vendor lane of Nexus, each with its fake behind the real server.
 
-One line per lane; a test that is written once runs over all of them.
+One line per lane; tests written once run on all of them.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from tools.fake_upstream import ACCESS_KEY, SECRET_KEY, Behaviour, FakeUpstream,
 
 @dataclass(frozen=True)
 class Lane:
-    """``passes`` is the client dialect for which bytes pass; None where both are translated. ``more`` are keys of the
-    provider, ``behind`` tables that follow it."""
+    """``passes`` is the client dialect whose bytes pass through; None if both are translated. ``more`` are settings of
+    the provider, ``behind`` tables that follow it.
+    """
 
     name: str
     vendor: str
@@ -70,7 +71,9 @@ rename = "{model}"
 
 
 def providers(*tables: tuple[str, str, FakeUpstream, str, str]) -> str:
-    """Several in one file, each with a model ``m``: name, type, where it is, more keys, the vendor's model."""
+    """Several providers in one file, each with a model ``m``: name, type, address, more settings, the
+    vendor's model.
+    """
     return "".join(
         _PROVIDER.format(name=name, kind=kind, key=KEY, url=upstream.base_url, more=more, model=model)
         for name, kind, upstream, more, model in tables
@@ -98,16 +101,16 @@ RESPONSES = Lane("openai responses", "openai", "gpt-6-astra", "chat", "responses
 
 @dataclass
 class Standing:
-    """A lane that is up for several tests."""
+    """A lane that stays up for several tests."""
 
     lane: Lane
     upstream: FakeUpstream
     nexus: Nexus
 
     def anew(self) -> None:
-        """Nothing is under way, and neither side remembers another test."""
+        """Resets the lane: no call is in flight, and neither side remembers another test."""
         wait_until(lambda: not self.nexus.server.calls)
-        # What breaks on a connection that was used before is no failed attempt.
+        # A failure on a reused connection does not count as a failed attempt.
         self.upstream.hang_up()
         self.upstream.clear()
         self.upstream.default = Behaviour()
@@ -119,7 +122,7 @@ Stand = Callable[[Lane], Standing]
 
 @pytest.fixture(scope="module")
 def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
-    """Lanes that are started for the first test of a module that wants them, and stand to its end."""
+    """Lanes are started for the first test of a module that needs them, and stay up until the module ends."""
     standing: dict[Lane, Standing] = {}
     with ExitStack() as stack:
 
@@ -137,7 +140,7 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
 
 @pytest.fixture
 def claude() -> Iterator[FakeUpstream]:
-    """Anthropic's fake, which had nothing to object to."""
+    """Anthropic's fake, which must have reported no violation."""
     with FakeUpstream("anthropic") as upstream:
         yield upstream
     assert upstream.violations == []
