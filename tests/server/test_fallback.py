@@ -114,9 +114,9 @@ ROWS: dict[str, Row] = {
 }
 
 ELSEWHERE: dict[Failure, str] = {
-    "not_expressible": "test_a_target_that_cannot_say_it_is_not_asked",
+    "not_expressible": "test_a_target_that_does_not_support_the_request_is_skipped",
     "reset": "tests/upstream/test_transport_connections.py",
-    "over": "test_nobody_is_asked_after_the_deadline",
+    "over": "test_no_target_is_called_after_the_deadline",
 }
 """Where a row stands that is not one of these."""
 
