@@ -1,1 +1,1 @@
-"""Files of ``deploy/``, tried as far as a machine without a cluster can."""
+"""Files of ``deploy/``, tested as far as possible without a cluster."""

@@ -1,4 +1,4 @@
-"""What the files of ``deploy/`` say, read once for all of their tests."""
+"""The contents of the files in ``deploy/``, read once for all of their tests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def loaded(text: str, folder: Path, environ: dict[str, str]) -> Settings:
 
 
 def names_of_environment(text: str) -> set[str]:
-    """The variables that a nexus.toml reads."""
+    """The environment variables that a nexus.toml reads."""
     return set(re.findall(r"\{\{\s*env\.(\w+)", text))
 
 

@@ -1,4 +1,4 @@
-"""compose.yaml: valid by the published schema, and in agreement with Nexus, the image, Prometheus and Grafana."""
+"""compose.yaml: valid by the published schema, and consistent with Nexus, the image, Prometheus and Grafana."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def mounts(service: str) -> dict[str, str]:
-    """What lies where in a container."""
+    """The files and folders mounted in a container."""
     return {target: source for source, target, *_ in (text.split(":") for text in SERVICES[service]["volumes"])}
 
 
-def test_compose_takes_it() -> None:
+def test_it_is_valid() -> None:
     if find_spec("check_jsonschema") is None:
         pytest.skip("check-jsonschema is not here: pip install -e '.[dev]'")
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(FILE)]
@@ -48,19 +48,19 @@ def test_compose_takes_it() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_settings_are_good_and_warn_of_nothing_but_metrics(settings: Settings) -> None:
-    """Which no port of the machine shows."""
+def test_the_settings_are_valid_and_only_warn_about_metrics(settings: Settings) -> None:
+    """The metrics port is not published on the host."""
     [warning] = warnings(settings)
     assert "metrics are served on 0.0.0.0:9464" in warning
     assert not [port for port in NEXUS["ports"] if "9464" in port]
 
 
-def test_every_variable_that_they_read_is_passed_and_none_may_be_forgotten() -> None:
+def test_every_variable_in_the_settings_is_passed_and_required() -> None:
     assert names_of_environment(TOML) == set(ENVIRON)
     assert {name: NEXUS["environment"][name] for name in ENVIRON} == {name: f"${{{name}:?}}" for name in ENVIRON}
 
 
-def test_ports_are_those_of_nexus_and_of_this_machine_alone(settings: Settings) -> None:
+def test_ports_are_those_of_nexus_and_only_published_on_this_machine(settings: Settings) -> None:
     server = settings.server
     [address] = server.listen_address
     assert NEXUS["ports"] == [f"127.0.0.1:8000:{str(address).rpartition(':')[2]}"]
@@ -70,7 +70,7 @@ def test_ports_are_those_of_nexus_and_of_this_machine_alone(settings: Settings) 
     assert NEXUS["environment"]["NEXUS_HEALTH"] == f"http://{health}{server.health.path}"
 
 
-def test_it_has_time_to_stop_and_its_bounds(settings: Settings) -> None:
+def test_it_has_time_to_stop_and_resource_limits(settings: Settings) -> None:
     assert read_duration(NEXUS["stop_grace_period"]) >= stops_within(settings) + MARGIN
     memory = read_size(NEXUS["mem_limit"].replace("m", "MiB"))
     assert memory == 256 << 20
@@ -78,7 +78,7 @@ def test_it_has_time_to_stop_and_its_bounds(settings: Settings) -> None:
     assert NEXUS["read_only"] and NEXUS["cap_drop"] == ["ALL"]
 
 
-def test_the_image_is_the_one_that_is_built_here() -> None:
+def test_the_image_is_built_from_this_repository() -> None:
     build = NEXUS["build"]
     assert (FILE.parent / build["context"]).resolve() == ROOT
     assert (ROOT / build["dockerfile"]).is_file()
@@ -87,7 +87,7 @@ def test_the_image_is_the_one_that_is_built_here() -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_service_is_pinned_bounded_and_finds_its_files(name: str) -> None:
+def test_every_service_is_pinned_limited_and_finds_its_files(name: str) -> None:
     service = SERVICES[name]
     assert re.fullmatch(r"nexus|[a-z/]+:v?\d[\w.-]*", service["image"])
     assert "no-new-privileges:true" in service["security_opt"]
@@ -97,7 +97,7 @@ def test_every_service_is_pinned_bounded_and_finds_its_files(name: str) -> None:
     assert set(service.get("depends_on", ())) <= SERVICES.keys()
 
 
-def test_redis_and_postgres_are_where_the_settings_look(settings: Settings) -> None:
+def test_redis_and_postgres_have_the_addresses_of_the_settings(settings: Settings) -> None:
     assert re.search(r'url = "redis://(\w+):6379/', TOML)[1] in SERVICES  # type: ignore[index]
     found = re.search(r"postgresql://(\w+):[^@]+@(\w+)/(\w+)", TOML)
     assert found is not None
@@ -109,7 +109,7 @@ def test_redis_and_postgres_are_where_the_settings_look(settings: Settings) -> N
     }
 
 
-def test_prometheus_asks_nexus_and_knows_the_alerts(settings: Settings) -> None:
+def test_prometheus_scrapes_nexus_and_loads_the_alerts(settings: Settings) -> None:
     assert mounts("prometheus")["/etc/prometheus"] == "./prometheus"
     [prometheus] = documents(DEPLOY / "prometheus/prometheus.yml")
     [job] = prometheus["scrape_configs"]

@@ -1,4 +1,4 @@
-"""The Dockerfile: linted, its facts those of the code, and its steps done in a folder instead of a container."""
+"""The Dockerfile: linted, consistent with the code, and its steps executed in a folder instead of a container."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LAST = [step for step in STEPS if step.stage == STEPS[-1].stage]
 
 
 def the(word: str) -> str:
-    """The one instruction of its kind in what is left in the end."""
+    """The only instruction of its kind in the final stage."""
     [step] = [step for step in LAST if step.word == word]
     return step.text
 
@@ -35,14 +35,14 @@ def variables(step: Step) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in step.text.split(" "))
 
 
-def test_a_linter_takes_it() -> None:
+def test_a_linter_accepts_it() -> None:
     if (hadolint := shutil.which("hadolint", path=str(Path(sys.executable).parent))) is None:
         pytest.skip("hadolint is not here: pip install -e '.[dev]'")
     done = subprocess.run([hadolint, str(DOCKERFILE)], text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout
 
 
-def test_nobody_is_root_and_nothing_is_left_to_install_with() -> None:
+def test_it_does_not_run_as_root_and_has_no_installer() -> None:
     user, group = map(int, the("USER").split(":"))
     assert user > 999 and group > 999
     assert LAST.index(Step("USER", the("USER"), LAST[0].stage)) > max(
@@ -62,7 +62,7 @@ def test_libraries_are_those_of_the_lock_file() -> None:
     assert version and f"Python :: {version[1]}" in (ROOT / "setup.py").read_text()
 
 
-def test_its_port_its_health_and_its_signal_are_those_of_nexus(tmp_path: Path) -> None:
+def test_its_port_health_check_and_stop_signal_are_those_of_nexus(tmp_path: Path) -> None:
     (tmp_path / "nexus.toml").write_text('[llm.providers.e]\ntype = "echo"\nmodels.m = {}\n')
     server = load(tmp_path / "nexus.toml", {}).server
     [address] = server.listen_address
@@ -74,13 +74,13 @@ def test_its_port_its_health_and_its_signal_are_those_of_nexus(tmp_path: Path) -
 
 
 def in_context() -> set[str]:
-    """The names at the top of the repository that a builder is sent."""
+    """The files and folders at the top of the repository that the builder receives."""
     rules = [line for line in IGNORED.read_text().splitlines() if line and not line.startswith("#")]
     assert rules[0] == "*" and rules[-1] == "**/__pycache__"
     return {rule.removeprefix("!") for rule in rules[1:-1]}
 
 
-def test_the_builder_gets_what_the_wheel_is_built_of() -> None:
+def test_the_builder_receives_the_sources_of_the_wheel() -> None:
     wanted = {"nexus", "providers", "setup.py", "pyproject.toml", LOCK.name, "LICENSE", "README.rst"}
     assert in_context() == wanted
     assert not [name for name in wanted if not (ROOT / name).exists()]
@@ -111,7 +111,7 @@ class Built:
                 for name in sorted(in_context()) if names == ["."] else names:
                     copy(ROOT / name, self.folder / name)
             case "RUN":
-                # Who runs this may be nobody who can give files away.
+                # The user who runs this may not be allowed to change a file's owner.
                 command = re.sub(r"-o \d+ -g \d+ ", "", self.here(step.text))
                 done = subprocess.run(
                     ["sh", "-c", command],
@@ -158,13 +158,13 @@ def is_healthy(built: Built, url: str) -> bool:
 
 @pytest.mark.slow
 class TestSteps:
-    def test_what_they_leave_serves_and_knows_whether_it_does(self, built: Built, served: Served) -> None:
+    def test_the_built_image_serves_and_its_health_check_works(self, built: Built, served: Served) -> None:
         served.asked()
         assert is_healthy(built, f"{served.base}/health")
         assert not is_healthy(built, f"{served.base}/no-such-page")
         assert not is_healthy(built, f"http://127.0.0.1:{free_port()}/health")
 
-    def test_nothing_is_written_but_the_state(self, built: Built, served: Served) -> None:
+    def test_only_the_state_folder_is_written(self, built: Built, served: Served) -> None:
         served.asked()
         newer = {
             path.relative_to(built.root).parts[:3]
@@ -173,7 +173,7 @@ class TestSteps:
         }
         assert newer <= {("var", "lib", "nexus")}
 
-    def test_nothing_is_left_to_install_with(self, built: Built) -> None:
+    def test_no_installer_is_left(self, built: Built) -> None:
         packages = next((built.root / "opt/nexus").glob("lib/python*/site-packages"))
         names = {path.name for path in packages.iterdir()}
         assert {"nexus", "tornado", "redis", "psycopg"} <= names

@@ -1,4 +1,4 @@
-"""The manifests: valid by Kubernetes' own schemas, and in agreement with Nexus and the image."""
+"""The manifests: valid by Kubernetes' own schemas, and consistent with Nexus and the image."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ LAST_STAGE = {step.word: step.text for step in steps((DEPLOY / "Dockerfile").rea
 
 
 def settings(folder: Path, value: str = "nx-hushhush0123456789abcdefghijklmnop") -> Settings:
-    """What a pod loads, with every key of the secret at its place."""
+    """The settings that a pod loads, with every key of the secret mounted."""
     for name in OBJECTS["Secret"]["stringData"]:
         (folder / name).write_text(value)
     text = OBJECTS["ConfigMap"]["data"]["nexus.toml"]
     return loaded(text.replace(SECRETS, str(folder)), folder, {})
 
 
-def test_kubernetes_takes_them() -> None:
+def test_they_are_valid() -> None:
     if find_spec("kubernetes_validate") is None:
         pytest.skip("kubernetes-validate is not here: pip install -e '.[dev]'")
     command = [sys.executable, "-m", "kubernetes_validate", "--strict", str(FILE)]
@@ -38,19 +38,19 @@ def test_kubernetes_takes_them() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_what_a_pod_loads_is_good_and_warns_of_nothing_but_metrics(tmp_path: Path) -> None:
-    """Which the service does not show."""
+def test_a_pods_settings_are_valid_and_only_warn_about_metrics(tmp_path: Path) -> None:
+    """The service does not expose metrics."""
     [warning] = warnings(settings(tmp_path))
     assert "metrics are served on 0.0.0.0:9464" in warning
 
 
-def test_it_does_not_start_with_the_keys_as_they_stand_here(tmp_path: Path) -> None:
+def test_it_does_not_start_with_the_placeholder_keys(tmp_path: Path) -> None:
     assert set(OBJECTS["Secret"]["stringData"].values()) == {""}
     with pytest.raises(SettingsError):
         settings(tmp_path, "")
 
 
-def test_a_rollout_has_time_to_stop_and_loses_nobody(tmp_path: Path) -> None:
+def test_a_rollout_has_time_to_stop_and_loses_no_calls(tmp_path: Path) -> None:
     assert POD["terminationGracePeriodSeconds"] >= stops_within(settings(tmp_path)) + MARGIN
     assert settings(tmp_path).server.drain_delay >= 2 * CONTAINER["readinessProbe"]["periodSeconds"]
     assert OBJECTS["Deployment"]["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
@@ -77,7 +77,7 @@ def test_ports_and_probes_are_those_of_nexus(tmp_path: Path) -> None:
     assert annotations["prometheus.io/port"] == str(ports["metrics"])
 
 
-def test_they_choose_the_pods_that_they_make() -> None:
+def test_selectors_match_the_pods_labels() -> None:
     labels = OBJECTS["Deployment"]["spec"]["template"]["metadata"]["labels"]
     for kind in ("Deployment", "PodDisruptionBudget"):
         assert OBJECTS[kind]["spec"]["selector"]["matchLabels"] == labels
@@ -86,7 +86,7 @@ def test_they_choose_the_pods_that_they_make() -> None:
     assert spread["labelSelector"]["matchLabels"] == labels
 
 
-def test_a_pod_is_nobody_who_may_do_anything(tmp_path: Path) -> None:
+def test_a_pod_has_no_privileges(tmp_path: Path) -> None:
     user, group = map(int, LAST_STAGE["USER"].split(":"))
     context = POD["securityContext"]
     assert (context["runAsUser"], context["runAsGroup"], context["fsGroup"]) == (user, group, group)
@@ -97,7 +97,7 @@ def test_a_pod_is_nobody_who_may_do_anything(tmp_path: Path) -> None:
     assert own["capabilities"] == {"drop": ["ALL"]}
 
 
-def test_folders_are_those_of_the_image_and_of_the_settings(tmp_path: Path) -> None:
+def test_folders_match_the_image_and_the_settings(tmp_path: Path) -> None:
     mounts = {mount["name"]: mount for mount in CONTAINER["volumeMounts"]}
     volumes = {volume["name"]: volume for volume in POD["volumes"]}
     assert mounts.keys() == volumes.keys()

@@ -1,6 +1,7 @@
-"""nginx and Caddy in front of Nexus: they take their files, and streams, bodies and kept connections get through.
+"""nginx and Caddy in front of Nexus: their configurations are valid, and streams, bodies and kept connections work
+through them.
 
-Where one of them is missing its tests skip, or fail where ``NEXUS_REQUIRE_PROXIES=1`` says so.
+If a proxy is missing its tests are skipped, or fail with ``NEXUS_REQUIRE_PROXIES=1``.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ WORDS = "One two three four five six seven."
 
 @dataclass(frozen=True)
 class Place:
-    """Where a proxy listens, and what it calls."""
+    """The proxy's address, and that of its upstream."""
 
     folder: Path
     port: int
@@ -43,7 +44,7 @@ class Place:
 
 
 def nginx(place: Place) -> list[str]:
-    """Its file inside what Debian's nginx.conf has around it, with every name in place."""
+    """Its file inside the frame of Debian's nginx.conf, with every name replaced."""
     text = NGINX.replace("listen 443 ssl", f"listen 127.0.0.1:{place.port} ssl")
     for name, own in {"nexus.pem": place.tls.ca_file, "nexus-key.pem": place.tls.key_file}.items():
         text = text.replace(f"/etc/nginx/{name};", f"{own};")
@@ -58,7 +59,7 @@ def nginx(place: Place) -> list[str]:
 
 
 def caddy(place: Place) -> list[str]:
-    """Its file with a port and a certificate of this machine."""
+    """Its file with a local port and certificate."""
     own = f"https://localhost:{place.port} {{\n\tbind 127.0.0.1\n\ttls {place.tls.ca_file} {place.tls.key_file}\n"
     text = CADDY.replace("llm.example.com {", own, 1).replace("127.0.0.1:8000", f"127.0.0.1:{place.upstream}")
     file = place.folder / "Caddyfile"
@@ -78,7 +79,7 @@ def needed(program: str) -> None:
 
 
 def environ(folder: Path) -> dict[str, str]:
-    """What they keep goes nowhere else."""
+    """Keeps the proxies' state inside the test's folder."""
     return {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
 
 
@@ -133,10 +134,10 @@ def setting(
 
 @pytest.mark.slow
 class TestCalls:
-    def test_every_event_of_a_stream_leaves_when_it_comes(self, setting: Setting) -> None:
-        """The vendor says its next word only when the client has the last one."""
+    def test_every_event_of_a_stream_is_forwarded_immediately(self, setting: Setting) -> None:
+        """The vendor sends its next event only after the client has received the last one."""
         words = [threading.Event() for _ in range(20)]
-        for at_once in words[:2]:  # Nexus keeps a beginning until there is content.
+        for at_once in words[:2]:  # Nexus holds the beginning until there is content.
             at_once.set()
         setting.vendor.next(Behaviour(text=WORDS, steps=tuple(words)))
         said = ""
@@ -148,7 +149,7 @@ class TestCalls:
             words[number].set()
         assert said == WORDS
 
-    def test_a_client_that_leaves_stops_the_vendor(self, setting: Setting) -> None:
+    def test_a_client_disconnect_stops_the_vendor(self, setting: Setting) -> None:
         setting.vendor.next(Behaviour(text=WORDS, endless=True))
         with setting.sdk.chat.completions.create(
             model="openai/gpt-4", messages=[{"role": "user", "content": "Count"}], stream=True
@@ -165,14 +166,14 @@ class TestCalls:
             assert answer.choices[0].message.content
         assert [len(request.body) > 20_000_000 for request in setting.vendor.requests] == [True, False]
 
-    def test_numbers_are_not_for_strangers(self, setting: Setting) -> None:
+    def test_metrics_are_not_public(self, setting: Setting) -> None:
         assert setting.client.get(f"{setting.base}/metrics").status_code == 404
         assert setting.client.get(f"{setting.base}/health").status_code == 200
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PROXIES)
-def test_it_takes_its_file(name: str, tls: Tls, tmp_path: Path) -> None:
+def test_the_configuration_is_valid(name: str, tls: Tls, tmp_path: Path) -> None:
     needed(name)
     command = PROXIES[name](Place(tmp_path, 8443, 8000, tls))
     checked = [*command, "-t"] if name == "nginx" else ["caddy", "validate", *command[2:]]
@@ -180,7 +181,7 @@ def test_it_takes_its_file(name: str, tls: Tls, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_their_numbers_are_those_of_nexus(tmp_path: Path) -> None:
+def test_their_timeouts_and_limits_match_nexus(tmp_path: Path) -> None:
     server = loaded(ECHO, tmp_path, {}).server
     assert re.findall(r"client_max_body_size (\d+)m;", NGINX) == [str(server.max_body_size >> 20)]
     assert re.findall(r"max_size (\d+)MB", CADDY) == [str(server.max_body_size >> 20)]

@@ -1,4 +1,4 @@
-"""The unit of systemd: what systemd says about it, and that it fits what Nexus does."""
+"""The systemd unit: valid according to systemd, and consistent with Nexus."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def test_it_gives_time_to_stop(tmp_path: Path) -> None:
     assert int(found[1]) >= stops_within(loaded(ECHO, tmp_path, {})) + MARGIN
 
 
-def test_it_waits_until_nexus_serves_and_signals_the_supervisor_alone() -> None:
+def test_it_waits_until_nexus_serves_and_only_signals_the_supervisor() -> None:
     text = UNIT.read_text()
     for line in ("Type=notify-reload", "KillMode=mixed", "NotifyAccess=main"):
         assert f"\n{line}\n" in text
 
 
-def test_usage_is_kept_in_the_one_folder_that_may_be_written() -> None:
+def test_usage_is_stored_in_the_only_writable_folder() -> None:
     text = UNIT.read_text()
     assert "\nStateDirectory=nexus\n" in text and "XDG_STATE_HOME=/var/lib " in text
     assert state_folder({"XDG_STATE_HOME": "/var/lib"}) == Path("/var/lib/nexus")
@@ -41,14 +41,14 @@ def test_usage_is_kept_in_the_one_folder_that_may_be_written() -> None:
 
 @pytest.fixture
 def unit(tmp_path: Path) -> Path:
-    """With a program that is here."""
+    """With a program that exists on this machine."""
     unit = tmp_path / "nexus.service"
     unit.write_text(UNIT.read_text().replace("/opt/nexus/bin/nexus", sys.executable))
     return unit
 
 
 @needs_systemd
-def test_systemd_takes_it(unit: Path) -> None:
+def test_systemd_accepts_it(unit: Path) -> None:
     run = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     unknown = [line for line in run.stderr.splitlines() if "notify-reload" not in line]
@@ -56,7 +56,7 @@ def test_systemd_takes_it(unit: Path) -> None:
 
 
 @needs_systemd
-def test_little_is_left_that_it_could_reach(unit: Path) -> None:
+def test_it_has_little_access_to_the_system(unit: Path) -> None:
     command = ["systemd-analyze", "security", "--offline=true", f"--threshold={MOST_EXPOSED}", str(unit)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if "unrecognized option" in run.stderr:

@@ -1,4 +1,4 @@
-"""Whose limits a call counts against where no setting says who calls."""
+"""Which caller's limits a call counts against if no setting identifies callers."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ PROMPTS: dict[str, tuple[bytes, bool]] = {
 
 
 @pytest.mark.parametrize(("body", "reads"), PROMPTS.values(), ids=PROMPTS.keys())
-def test_a_prompt_is_read_for_its_estimate_only_where_bytes_do_not_tell(body: bytes, reads: bool) -> None:
+def test_a_prompt_is_only_parsed_if_its_size_gives_no_good_estimate(body: bytes, reads: bool) -> None:
     kind: type[Provider] = registry.load("openai")
     provider = kind("p", kind.settings_type(type="openai", api_key=SecretStr("sk-hushhush-house")))
     nobody = Identity(None, None, None, "open", None, None, frozenset())

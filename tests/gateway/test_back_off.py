@@ -1,4 +1,4 @@
-"""The pause before another try at the same place."""
+"""The delay before a retry at the same target."""
 
 from __future__ import annotations
 

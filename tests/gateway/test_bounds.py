@@ -1,4 +1,4 @@
-"""Room at a provider, retries within a budget, and alarms that go off or do not."""
+"""Concurrency limits per provider, retry budgets, and alarms."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nexus.gateway.bounds import RetryBudgets, Rooms
 from nexus.processes.tally import tallies
 
 
-def test_room_is_taken_and_left() -> None:
+def test_slots_are_taken_and_released() -> None:
     rooms = Rooms()
     assert rooms.enter("v", 2) and rooms.enter("v", 2) and not rooms.enter("v", 2)
     assert rooms.enter("other", 1)
@@ -19,7 +19,7 @@ def test_room_is_taken_and_left() -> None:
     assert rooms.running("v") == 1 and rooms.enter("v", 2)
 
 
-def test_room_is_one_for_all_processes_and_never_more() -> None:
+def test_processes_share_slots_and_never_exceed_the_limit() -> None:
     counted = tallies(3, ["v", "w"])
     workers = [Rooms() for _ in range(3)]
     for index, rooms in enumerate(workers):
@@ -28,16 +28,16 @@ def test_room_is_one_for_all_processes_and_never_more() -> None:
     assert workers[2].enter("w", 1) and not workers[0].enter("w", 1)
     workers[0].leave("v")
     assert workers[2].enter("v", 2) and not workers[1].enter("v", 2)
-    # A worker that was killed had one; the next one in its place begins with none.
+    # A killed worker held a slot; its replacement starts with none.
     counted[1].clear()
     workers[1] = Rooms()
     workers[1].share(counted[1])
     assert workers[1].enter("v", 2) and not workers[1].enter("v", 2)
-    # Names that came later have numbers of their own too.
+    # Names added later are counted separately, too.
     assert workers[0].enter("later", 1) and not workers[1].enter("later", 1)
 
 
-def test_a_budget_starts_full_and_calls_and_time_pay_into_it() -> None:
+def test_a_retry_budget_starts_full_and_is_refilled_by_calls_and_time() -> None:
     now = 0.0
     budgets = RetryBudgets(lambda: now)
     assert [budgets.take("v") for _ in range(11)] == [True] * 10 + [False]
@@ -51,8 +51,8 @@ def test_a_budget_starts_full_and_calls_and_time_pay_into_it() -> None:
     assert [budgets.take("v") for _ in range(11)] == [True] * 10 + [False], "it holds ten at the most"
 
 
-def test_alarms_that_are_called_off_are_forgotten() -> None:
-    """A limit of ten minutes kept what it took for each call of these ten minutes."""
+def test_cancelled_alarms_are_freed() -> None:
+    """Otherwise a timeout of ten minutes would keep the memory of every call of the last ten minutes."""
     alarms, kept = Alarms(), weakref.WeakSet[Alarm]()
     try:
         for _ in range(1000):
@@ -64,7 +64,7 @@ def test_alarms_that_are_called_off_are_forgotten() -> None:
         alarms.close()
 
 
-def test_alarms_go_off_in_their_order_and_those_that_were_called_off_do_not() -> None:
+def test_alarms_go_off_and_cancelled_ones_do_not() -> None:
     alarms, rung, done = Alarms(), list[str](), threading.Event()
     alarms.set(0.3, lambda: rung.append("b"))
     alarms.set(0.1, lambda: rung.append("a"))

@@ -1,4 +1,4 @@
-"""Whose budget a call counts against, what is held and charged, and when the log warns; on a set clock."""
+"""Which budget a call counts against, what is reserved and charged, and when the log warns; with a test clock."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ SUBJECTS: dict[str, tuple[str, Call, str]] = {
 
 
 @pytest.mark.parametrize(("per", "made", "subject"), SUBJECTS.values(), ids=SUBJECTS)
-def test_whose_budget_it_is(per: str, made: Call, subject: str) -> None:
+def test_which_budget_a_call_counts_against(per: str, made: Call, subject: str) -> None:
     assert subject_of(made, "b", budget(per=per)) == subject
 
 
-def test_a_call_without_the_tag_is_refused_by_the_name_of_the_header() -> None:
+def test_a_call_without_the_tag_is_rejected_naming_the_header() -> None:
     with pytest.raises(InvalidRequest, match=r"x-nexus-tags: expected project=\.\.\.") as refused:
         subject_of(call(), "b", budget(per="tag:project"))
     assert refused.value.param == "x-nexus-tags"
@@ -92,7 +92,7 @@ class Desk:
 
     def hold(self, max_output: int | None = 100, tokens: int = 100, made: Call | None = None) -> Reservation:
         spending = self.budgets.spending(made or call(), "p/m", PRICE)
-        # As long as a model has answered nothing, several times as much is held as is expected.
+        # Before a model's first answer, several times the expected cost is reserved.
         self.limits.learned.saw_input("p", "m", Estimate(tokens), tokens)
         return self.limits.reserve(
             Ask(LimitKey("c", None, "p", "m", None, None), lambda: Estimate(tokens), max_output, spending)
@@ -138,11 +138,11 @@ def test_what_is_charged(end: Callable[[Reservation], None], nano: int) -> None:
     held = desk.hold()
     assert held.budget_left() is not None
     end(held)
-    # What is expected of the input is learned, hence about.
+    # The expected input is learned, so the charge is approximate.
     assert sum(desk.charged(held)) == pytest.approx(nano, rel=0.12)
 
 
-def test_what_is_left_is_that_of_the_tightest_budget() -> None:
+def test_the_remaining_amount_is_that_of_the_tightest_budget() -> None:
     desk = Desk(small=budget(), large=budget(per="group", limit_usd=1))
     held = desk.hold()
     left = held.budget_left(Usage(input=100, output=50))
@@ -151,7 +151,7 @@ def test_what_is_left_is_that_of_the_tightest_budget() -> None:
     assert desk.charged(held) == [200_000, 200_000]
 
 
-def test_who_has_none_left_is_told_when_it_begins_anew() -> None:
+def test_an_exhausted_budget_reports_when_it_resets() -> None:
     desk = Desk(b=budget())
     desk.spend(900_000)
     with pytest.raises(BudgetExceeded, match=r"budget 'b' .* it resets at") as refused:
@@ -164,7 +164,7 @@ def test_who_has_none_left_is_told_when_it_begins_anew() -> None:
     desk.hold()
 
 
-def test_where_only_calls_that_run_are_in_the_way_waiting_is_short() -> None:
+def test_the_wait_is_short_if_only_calls_in_flight_block_a_call() -> None:
     desk = Desk(b=budget())
     for _ in range(3):
         desk.hold()
@@ -173,13 +173,13 @@ def test_where_only_calls_that_run_are_in_the_way_waiting_is_short() -> None:
     assert refused.value.kind == "rate_limit" and (refused.value.retry_after or 60) <= 5
 
 
-def test_what_can_never_pass_says_so() -> None:
+def test_a_call_that_can_never_succeed_is_rejected_as_such() -> None:
     with pytest.raises(BudgetExceeded, match="can never succeed") as refused:
         Desk(b=budget()).hold(max_output=1000)
     assert refused.value.refused.never
 
 
-def test_a_model_without_a_price_is_refused_or_not_counted() -> None:
+def test_a_model_without_a_price_is_rejected_or_not_counted() -> None:
     denies, allows = Desk(b=budget()), Desk(b=budget(unknown="allow"))
     with pytest.raises(PermissionDenied, match="the price of p/m is unknown"):
         denies.budgets.spending(call(), "p/m", None)
@@ -187,12 +187,12 @@ def test_a_model_without_a_price_is_refused_or_not_counted() -> None:
     assert spending is not None and spending.most(10**6, 10**6) == 0
 
 
-def test_only_models_that_it_names_count() -> None:
+def test_only_the_listed_models_count() -> None:
     desk = Desk(b=budget(models=["v"]))
     assert desk.budgets.cover("p/m") and not desk.budgets.cover("p/other")
 
 
-def test_the_log_warns_once_in_a_period_and_in_all_processes(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_warns_once_per_period_across_processes(caplog: pytest.LogCaptureFixture) -> None:
     desk = Desk(b=budget(warn_at=0.5))
     twin = Budgets(desk.settings, LLM, lambda: desk.clock.now / SECOND)
     for nano, count in ((400_000, 0), (200_000, 1), (100_000, 1)):
@@ -204,7 +204,7 @@ def test_the_log_warns_once_in_a_period_and_in_all_processes(caplog: pytest.LogC
     assert [*caplog.messages].count("a budget is nearly exhausted") == 2
 
 
-def test_a_restart_forgets_nothing_of_the_periods_that_last() -> None:
+def test_a_restart_keeps_the_charges_of_current_periods() -> None:
     desk = Desk(b=budget())
     charges = [
         Charge("b", "key:alice", "2026-11-28", 900_000),
@@ -217,15 +217,15 @@ def test_a_restart_forgets_nothing_of_the_periods_that_last() -> None:
     desk.hold(made=call(client_id="bob"))
 
 
-def test_what_is_left_after_a_call_that_held_more_than_there_is() -> None:
-    """As long as a model has answered nothing, more may be held than the whole budget has."""
+def test_the_remaining_amount_after_a_reservation_larger_than_the_budget() -> None:
+    """Before a model's first answer, more may be reserved than the whole budget."""
     desk = Desk(b=budget())
     held = desk.hold(max_output=None, tokens=100)
     assert held.budget_left() == 0
     assert held.budget_left(Usage(input=100)) == 900_000
 
 
-def test_a_change_of_the_limit_keeps_what_was_spent() -> None:
+def test_changing_the_limit_keeps_past_charges() -> None:
     desk = Desk(b=budget())
     desk.spend(900_000)
     desk.budgets = Budgets({"b": budget(limit_usd="0.002")}, LLM, lambda: desk.clock.now / SECOND)
@@ -233,8 +233,8 @@ def test_a_change_of_the_limit_keeps_what_was_spent() -> None:
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 3.0], ids=["fewer", "as estimated", "three times as many"])
-def test_forty_callers_at_once_never_pass_it(factor: float) -> None:
-    """Whatever the vendor counts: what is held covers it, and what is not used is free again."""
+def test_forty_concurrent_callers_never_exceed_the_budget(factor: float) -> None:
+    """Whatever the vendor counts: the reservation covers it, and the unused part is released."""
     desk, numbers = Desk(b=budget(limit_usd="0.1")), random.Random(7)
     running: list[tuple[Reservation, int]] = []
     spent = answered = refused = 0

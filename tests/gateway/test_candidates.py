@@ -1,4 +1,4 @@
-"""Where a call goes: weights, sessions that stay, cooldowns, accounts, and callers' own keys."""
+"""Where a call is sent: weights, session affinity, cooldowns, accounts, and callers' own keys."""
 
 from __future__ import annotations
 
@@ -90,16 +90,16 @@ SESSIONS: dict[str, tuple[dict[str, str], dict[str, Any], str | None]] = {
 
 
 @pytest.mark.parametrize(("headers", "document", "found"), SESSIONS.values(), ids=SESSIONS.keys())
-def test_a_session_is(headers: dict[str, str], document: dict[str, Any], found: str | None) -> None:
+def test_how_a_session_is_identified(headers: dict[str, str], document: dict[str, Any], found: str | None) -> None:
     assert session_of(call(headers, **document)) == found
 
 
-def test_a_session_is_its_callers_and_its_models_alone() -> None:
+def test_a_session_belongs_to_one_caller_and_one_model() -> None:
     alice, bob = (call(who=who, user="u") for who in ("alice", "bob"))
     assert len({affinity_of(alice, "smart"), affinity_of(bob, "smart"), affinity_of(alice, "other")}) == 3
 
 
-def test_targets_are_tried_in_their_order() -> None:
+def test_targets_are_tried_in_order() -> None:
     assert names(Router().plan(session(1), model(C, A, B)).waiting) == ["c/m", "a/m", "b/m"]
 
 
@@ -111,7 +111,7 @@ def test_weights_are_shares_of_the_sessions() -> None:
     assert {last for *_, last in chosen} == {"c/m"}
 
 
-def test_every_session_stays_and_only_those_of_a_target_that_fails_move() -> None:
+def test_sessions_stay_and_only_those_of_a_failing_target_move() -> None:
     now = 1000.0
     cooldowns = Cooldowns(lambda: now)
     router = Router(cooldowns)
@@ -142,7 +142,7 @@ def test_moves_are_bounded() -> None:
     assert (moves.place("99", 1.0), moves.place("0", 1.0)) == ("b/m", None)
 
 
-def test_a_session_at_home_is_not_remembered() -> None:
+def test_a_session_on_its_own_target_is_not_stored() -> None:
     moves = Moves()
     moves.answered("1", "a/m", "a/m", 0.0)
     assert len(moves) == 0
@@ -162,21 +162,21 @@ def test_two_processes_agree() -> None:
     assert done.stdout == f"{plans()}\n"
 
 
-def test_if_all_are_in_cooldown_all_are_tried_by_the_end_of_it() -> None:
+def test_if_all_are_in_cooldown_they_are_tried_by_its_end() -> None:
     cooldowns = Cooldowns(lambda: 0.0)
     for name, seconds in (("a", 90.0), ("b", 30.0), ("c", 60.0)):
         cooldowns.start((name, "m", ""), seconds, "503")
     assert names(Router(cooldowns).plan(session(1), model(A, B, C)).waiting) == ["b/m", "c/m", "a/m"]
 
 
-def test_a_sole_candidate_never_rests() -> None:
+def test_a_sole_candidate_ignores_its_cooldown() -> None:
     cooldowns = Cooldowns(lambda: 0.0)
     cooldowns.start(("a", "m", ""), 90.0, "503")
     (candidate,) = Router(cooldowns).plan(session(1), model(A)).waiting
     assert candidate.cooldown_until is None
 
 
-def test_each_key_is_a_place_and_a_session_stays_with_one() -> None:
+def test_each_key_is_a_candidate_and_a_session_stays_with_one() -> None:
     pool = model(vendor("a", api_keys=["k1", "k2", "k3"]), B, targets=["a/m", "b/m"])
     router = Router()
     first = Counter(names(router.plan(session(number), pool).waiting)[0] for number in range(300))
@@ -188,7 +188,7 @@ def test_each_key_is_a_place_and_a_session_stays_with_one() -> None:
     assert "k1" not in repr(plan)
 
 
-def test_the_order_of_the_keys_says_nothing() -> None:
+def test_the_order_of_the_keys_does_not_matter() -> None:
     one, other = (vendor("a", api_keys=keys) for keys in (["k1", "k2", "k3"], ["k3", "k1", "k2"]))
     for number in range(50):
         assert names(Router().plan(session(number), model(one)).waiting) == names(
@@ -196,7 +196,7 @@ def test_the_order_of_the_keys_says_nothing() -> None:
         )
 
 
-def test_a_plain_model_of_one_key_has_one_candidate_and_no_affinity() -> None:
+def test_a_plain_model_with_one_key_has_one_candidate_and_no_affinity() -> None:
     plan = Router().plan(session(1), Routes([A]).find("a/m"))
     assert (names(plan.waiting), plan.affinity) == (["a/m"], "")
 
@@ -217,23 +217,23 @@ def test_a_callers_own_key_stays_with_the_first_provider_that_forwards_it() -> N
     assert candidate.own and "hushhush" not in candidate.own
 
 
-def test_with_spill_over_the_other_targets_get_the_houses_key() -> None:
+def test_with_spill_over_the_other_targets_use_the_configured_key() -> None:
     candidates = Router().plan(call(OWN), mixed(spill_over=True)).waiting
     assert [(one.name, bool(one.own)) for one in candidates] == [("b/m", False), ("pool/m", True)]
 
 
-def test_without_a_key_of_its_own_a_call_skips_what_needs_one() -> None:
+def test_a_call_without_its_own_key_skips_targets_that_need_one() -> None:
     candidates = Router().plan(session(1), mixed(spill_over=False)).waiting
     assert sorted({one.route.name for one in candidates}) == ["b/m", "pool/m"]
     assert len(candidates) == 3
 
 
-def test_a_model_of_which_every_target_needs_the_callers_key_says_so() -> None:
+def test_a_model_whose_targets_all_need_the_callers_key_is_rejected_as_such() -> None:
     with pytest.raises(AuthenticationFailed, match="needs the caller's own key for one of: theirs"):
         Router().plan(session(1), model(vendor("theirs", forward_token=True)))
 
 
-def test_a_callers_rest_is_no_one_elses() -> None:
+def test_a_cooldown_of_a_callers_own_key_affects_no_other_caller() -> None:
     theirs = vendor("theirs", forward_token=True, api_key="none")
     cooldowns = Cooldowns(lambda: 0.0)
     asked = model(theirs, B, spill_over=True, targets=["theirs/m", "b/m"])
@@ -245,7 +245,7 @@ def test_a_callers_rest_is_no_one_elses() -> None:
     assert names(router.plan(session(1), asked).waiting) == ["theirs/m", "b/m"]
 
 
-def test_a_virtual_name_grants_its_targets_through_itself_alone() -> None:
+def test_a_virtual_model_does_not_grant_direct_access_to_its_targets() -> None:
     routes = Routes([A, B], {"smart": VirtualModel(targets=("a/m", "b/m"))})
     seen = routes.seen_by(Identity("k", None, ("smart",), "key", "k", "k", frozenset()))
     assert [one.name for one in seen.models] == ["smart"]
@@ -255,7 +255,7 @@ def test_a_virtual_name_grants_its_targets_through_itself_alone() -> None:
     ]
 
 
-def test_a_virtual_name_wins_over_an_alias_and_is_found_by_its_second_name() -> None:
+def test_a_virtual_model_takes_precedence_over_an_alias_and_has_aliases() -> None:
     routes = Routes([A, B], {"m": VirtualModel(targets=("a/m",), expose_as=("claude-m", "claude-mm"))})
     assert routes.find("m").virtual is routes.find("claude-mm").virtual is not None
     assert routes.find("a/m").virtual is None
@@ -266,7 +266,7 @@ def test_keys_are_not_shown() -> None:
     assert "hushhush" not in repr(vendor("a", api_keys=[SecretStr("sk-hushhush-1"), "x"]).accounts)
 
 
-def test_the_order_is_told_with_what_rests_and_why() -> None:
+def test_the_order_is_logged_with_cooldowns_and_reasons() -> None:
     cooldowns = Cooldowns(lambda: 1000.0)
     router = Router(cooldowns)
     cooldowns.start(("a", "m", ""), 60.0, "rate limited (429)")

@@ -1,4 +1,4 @@
-"""What is in cooldown, until when, and what ends it."""
+"""Which targets are in cooldown, until when, and what ends it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def fail(cooldowns: Cooldowns, clock: Clock, times: int = 1, scope: Scope = MODE
     return last
 
 
-def test_five_failures_in_a_row(cooldowns: Cooldowns, clock: Clock) -> None:
+def test_five_failures_in_a_row_start_a_cooldown(cooldowns: Cooldowns, clock: Clock) -> None:
     assert fail(cooldowns, clock, 4) is None
     assert cooldowns.end(PLACE, clock.now) is None
     assert fail(cooldowns, clock) == COOLDOWN
@@ -43,7 +43,7 @@ def test_five_failures_in_a_row(cooldowns: Cooldowns, clock: Clock) -> None:
     assert cooldowns.why(PLACE) == "503"
 
 
-def test_an_answer_ends_the_row(cooldowns: Cooldowns, clock: Clock) -> None:
+def test_a_success_resets_the_count(cooldowns: Cooldowns, clock: Clock) -> None:
     fail(cooldowns, clock, 4)
     cooldowns.succeeded(PLACE, clock.now)
     fail(cooldowns, clock, 4)
@@ -51,7 +51,9 @@ def test_an_answer_ends_the_row(cooldowns: Cooldowns, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(("calls", "rested"), [(18, False), (20, True)])
-def test_half_of_twenty_in_thirty_seconds(cooldowns: Cooldowns, clock: Clock, calls: int, rested: bool) -> None:
+def test_ten_failures_of_twenty_in_thirty_seconds_start_a_cooldown(
+    cooldowns: Cooldowns, clock: Clock, calls: int, rested: bool
+) -> None:
     for _ in range(calls // 2):
         cooldowns.succeeded(PLACE, clock.now)
         fail(cooldowns, clock)
@@ -59,7 +61,7 @@ def test_half_of_twenty_in_thirty_seconds(cooldowns: Cooldowns, clock: Clock, ca
     assert (cooldowns.end(PLACE, clock.now) is not None) is rested
 
 
-def test_failures_of_long_ago_do_not_count(cooldowns: Cooldowns, clock: Clock) -> None:
+def test_old_failures_do_not_count(cooldowns: Cooldowns, clock: Clock) -> None:
     for _ in range(40):
         cooldowns.succeeded(PLACE, clock.now)
         fail(cooldowns, clock)
@@ -67,7 +69,7 @@ def test_failures_of_long_ago_do_not_count(cooldowns: Cooldowns, clock: Clock) -
     assert cooldowns.end(PLACE, clock.now) is None
 
 
-def test_rests_on_end_get_longer_up_to_the_cap(cooldowns: Cooldowns, clock: Clock) -> None:
+def test_consecutive_cooldowns_get_longer_up_to_the_cap(cooldowns: Cooldowns, clock: Clock) -> None:
     lengths = [fail(cooldowns, clock, 5)]
     for _ in range(12):
         clock.now += lengths[-1] or 0.0
@@ -76,7 +78,7 @@ def test_rests_on_end_get_longer_up_to_the_cap(cooldowns: Cooldowns, clock: Cloc
     assert lengths[-1] == CAP
 
 
-def test_jitter_is_a_fifth_and_never_beyond_the_cap(clock: Clock) -> None:
+def test_jitter_is_a_fifth_and_never_exceeds_the_cap(clock: Clock) -> None:
     drawn: list[tuple[float, float]] = []
 
     def highest(low: float, high: float) -> float:
@@ -92,13 +94,13 @@ def test_jitter_is_a_fifth_and_never_beyond_the_cap(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("order", [(60.0, 1.0), (1.0, 60.0)])
-def test_the_end_only_moves_later(cooldowns: Cooldowns, clock: Clock, order: tuple[float, float]) -> None:
+def test_a_cooldown_is_only_ever_extended(cooldowns: Cooldowns, clock: Clock, order: tuple[float, float]) -> None:
     for seconds in order:
         cooldowns.start(KEY, seconds, "429")
     assert cooldowns.end(PLACE, clock.now) == clock.now + 60
 
 
-def test_nobody_makes_a_place_rest_for_longer_than_the_cap(cooldowns: Cooldowns, clock: Clock) -> None:
+def test_no_cooldown_is_longer_than_the_cap(cooldowns: Cooldowns, clock: Clock) -> None:
     assert cooldowns.start(KEY, 86_400.0, "429") == CAP
 
 
@@ -113,7 +115,7 @@ def test_one_probe_at_a_time(cooldowns: Cooldowns, clock: Clock) -> None:
     assert cooldowns.enter(PLACE, clock.now) and cooldowns.enter(PLACE, clock.now)
 
 
-def test_a_probe_that_never_comes_back_blocks_nobody_for_ever(cooldowns: Cooldowns, clock: Clock) -> None:
+def test_a_lost_probe_only_blocks_for_a_limited_time(cooldowns: Cooldowns, clock: Clock) -> None:
     fail(cooldowns, clock, 5)
     clock.now += COOLDOWN
     assert cooldowns.enter(PLACE, clock.now)
@@ -121,7 +123,7 @@ def test_a_probe_that_never_comes_back_blocks_nobody_for_ever(cooldowns: Cooldow
     assert cooldowns.enter(PLACE, clock.now)
 
 
-def test_a_probe_that_tells_nothing_leaves_the_next(cooldowns: Cooldowns, clock: Clock) -> None:
+def test_after_an_inconclusive_probe_the_next_is_allowed(cooldowns: Cooldowns, clock: Clock) -> None:
     fail(cooldowns, clock, 5)
     clock.now += COOLDOWN
     assert cooldowns.enter(PLACE, clock.now)
@@ -129,14 +131,14 @@ def test_a_probe_that_tells_nothing_leaves_the_next(cooldowns: Cooldowns, clock:
     assert cooldowns.enter(PLACE, clock.now)
 
 
-def test_a_failed_probe_begins_the_next_rest_at_once(cooldowns: Cooldowns, clock: Clock) -> None:
+def test_a_failed_probe_starts_the_next_cooldown_immediately(cooldowns: Cooldowns, clock: Clock) -> None:
     fail(cooldowns, clock, 5)
     clock.now += COOLDOWN
     cooldowns.enter(PLACE, clock.now)
     assert fail(cooldowns, clock) == 2 * COOLDOWN
 
 
-def test_a_straggler_proves_nothing(cooldowns: Cooldowns, clock: Clock) -> None:
+def test_a_call_that_began_before_the_cooldown_does_not_affect_it(cooldowns: Cooldowns, clock: Clock) -> None:
     began = clock.now
     clock.now += 1
     fail(cooldowns, clock, 5)
@@ -148,7 +150,7 @@ def test_a_straggler_proves_nothing(cooldowns: Cooldowns, clock: Clock) -> None:
     assert cooldowns.end(PLACE, clock.now) is None
 
 
-def test_a_rest_that_the_vendor_asked_for_ends_by_time_alone(cooldowns: Cooldowns, clock: Clock) -> None:
+def test_a_cooldown_requested_by_the_vendor_only_ends_by_time(cooldowns: Cooldowns, clock: Clock) -> None:
     cooldowns.start(KEY, 60.0, "429")
     clock.now += 1
     assert not cooldowns.succeeded(PLACE, clock.now)

@@ -1,6 +1,6 @@
-"""From the name that a client wrote to a provider and the vendor's id, or to a refusal that helps.
+"""From the model name in a request to a provider and the vendor's id, or to a helpful error.
 
-A name is found in full or as an alias that only one provider has; everything else is 404 and names candidates.
+A name is found in full, or as an alias that only one provider has; everything else is a 404 that lists candidates.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nexus.upstream.request import UpstreamRequest
 
 
 class Vendor(Provider):
-    """Routes ask a provider for nothing but its name and models."""
+    """Routes only use a provider's name and models."""
 
     dialects = ("chat",)
 
@@ -25,7 +25,7 @@ class Vendor(Provider):
 
 
 def vendor(name: str, **models: str | None) -> Provider:
-    """``models`` is alias to vendor's id; ``__`` stands for a slash and ``_`` for a dash."""
+    """``models`` maps aliases to the vendor's ids; ``__`` stands for a slash and ``_`` for a dash."""
     spelled = {
         alias.replace("__", "/").replace("_", "-"): ModelSettings(rename=rename) for alias, rename in models.items()
     }
@@ -62,8 +62,8 @@ def test_found(asked: str, name: str, model: str) -> None:
     assert str(route) == f"{route.provider.name}/{model}", "what the reply header says"
 
 
-def test_a_full_name_is_stronger_than_an_alias() -> None:
-    """``openai/gpt-4`` is both: a name in full, and the alias that ``router`` has for it."""
+def test_a_full_name_takes_precedence_over_an_alias() -> None:
+    """``openai/gpt-4`` is both a full name and an alias of ``router``."""
     assert ROUTES.find("openai/gpt-4").owner == "openai"
 
 
@@ -125,7 +125,7 @@ def test_not_found(asked: str, message: str | None) -> None:
         assert caught.value.message.endswith("'?"), "some configured name is always offered"
 
 
-def test_a_long_name_is_answered_briefly_and_soon() -> None:
+def test_a_long_name_gets_a_short_and_fast_answer() -> None:
     with pytest.raises(ModelNotFound) as caught:
         ROUTES.find("x" * 100_000 + "/" + "y" * 100_000)
     assert len(caught.value.message) < 600
@@ -136,7 +136,7 @@ def test_without_models_there_is_no_hint() -> None:
         Routes([]).find("x")
 
 
-def test_routes_stand_in_the_order_of_the_file() -> None:
+def test_routes_have_the_order_of_the_file() -> None:
     assert [route.name for route in ROUTES] == [
         "openai/gpt-4",
         "openai/gpt-4o-mini",

@@ -1,4 +1,4 @@
-"""docs/routing.rst says what the table in the code says."""
+"""docs/routing.rst agrees with the table in the code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[2] / "docs/routing.rst"
 SHOWN = {"if nothing else is left": "last"}
 
 
-def test_what_is_tried_next() -> None:
+def test_the_page_shows_what_is_tried_next() -> None:
     rows = [[cell.astext() for cell in line.children] for line in publish_doctree(PAGE.read_text()).findall(row)]
     told = {cells[0].replace(" ", "_"): (cells[2], cells[3], cells[4], cells[5]) for cells in rows[1:]}
     assert told == {

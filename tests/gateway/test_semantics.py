@@ -1,4 +1,4 @@
-"""Which failure an error is, by status and kind; and what the table says where it matters most."""
+"""How errors are classified, by status and kind, and the most important rows of the table."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ FOUND: dict[str, tuple[NexusError, bool, Failure]] = {
 
 
 @pytest.mark.parametrize(("error", "own", "failure"), FOUND.values(), ids=FOUND.keys())
-def test_an_error_is(error: NexusError, own: bool, failure: Failure) -> None:
+def test_how_errors_are_classified(error: NexusError, own: bool, failure: Failure) -> None:
     assert failure_of(error, "chat", own=own) == failure
 
 
-def test_what_stops_a_call_and_what_moves_it_on() -> None:
-    """Written out by hand, for the generated test of all rows believes the table."""
+def test_which_failures_stop_a_call_and_which_move_to_the_next_target() -> None:
+    """Written by hand, because the generated test of all rows takes the table as correct."""
     by_next = {
         way: {name for name, verdict in VERDICTS.items() if verdict.next == way} for way in ("no", "on_overflow")
     }

@@ -1,1 +1,1 @@
-"""Whole conversations over several vendors, as real clients hold them."""
+"""Whole conversations across several vendors, as real clients hold them."""

@@ -1,6 +1,6 @@
-"""One conversation with everything in it, as a client of each dialect holds it, and the vendors' recorded answers.
+"""One conversation with every kind of content, as a client of each dialect holds it, and the vendors' recorded answers.
 
-The client is an official SDK; it keeps what it got and knows nothing of vendors.
+The client is an official SDK; it keeps the answers it gets and knows nothing about vendors.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}, "days": {
 
 
 class Talk:
-    """A client's side: its history grows by what it is told."""
+    """A client's side: its history grows with each answer."""
 
     def __init__(self, client: str) -> None:
         self.client = client
@@ -44,13 +44,13 @@ class Talk:
         return read(self.client, {**self.body, HISTORY[self.client]: [*head, *self.history]})
 
     def written_for(self, vendor: str) -> tuple[VendorRequest, tuple[str, ...]]:
-        """The body, and everything that was named as dropped on the way."""
+        """The body, and everything that was reported as dropped during translation."""
         asked = self.read()
         written = write(vendor, asked.request, TARGETS[vendor])
         return written, (*asked.dropped, *written.dropped)
 
     def answered_by(self, vendor: str, which: str, *, stream: bool) -> None:
-        """The vendor's recorded answer, told to the client, which appends it to its history."""
+        """The vendor's recorded answer, returned to the client, which appends it to its history."""
         asked = self.read().request
         written = write(vendor, asked, TARGETS[vendor])
         relay = Translation(exchange(self.client, stream=stream), asked, vendor, TARGETS[vendor].model, written)
@@ -66,7 +66,7 @@ class Talk:
         self.history.append({"role": "user", "content": words})
 
     def gives_results(self) -> None:
-        """Words and an image for the first call, a failure for the second, in the other order where one may."""
+        """Text and an image for the first call, a failure for the second, in reverse order if allowed."""
         match self.client:
             case "chat":
                 self._give_tool_messages(*(entry["id"] for entry in self.history[-1]["tool_calls"]))

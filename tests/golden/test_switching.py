@@ -1,4 +1,4 @@
-"""Golden conversations: thinking, tools, images and a failed call, with the vendor changed twice on the way."""
+"""Golden conversations: thinking, tools, images and a failed call, with two changes of vendor."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROUTES = [(client, a, b) for client in CLIENTS for a, b in itertools.product(VEN
 
 @pytest.mark.parametrize("vendor", VENDORS)
 @pytest.mark.parametrize("which", ["first", "second"])
-def test_the_recorded_answers_are_of_their_vendors_types(vendor: str, which: str) -> None:
+def test_the_recorded_answers_match_their_vendors_types(vendor: str, which: str) -> None:
     answer = json.loads(recorded(vendor, which, stream=False).read_text())
     match vendor:
         case "chat":
@@ -42,7 +42,7 @@ def test_the_recorded_answers_are_of_their_vendors_types(vendor: str, which: str
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize(("client", "a", "b"), ROUTES)
-def test_a_conversation_changes_its_vendor_and_back(client: str, a: str, b: str, stream: bool) -> None:
+def test_a_conversation_changes_its_vendor_and_returns(client: str, a: str, b: str, stream: bool) -> None:
     talk = Talk(client)
     written, _ = talk.written_for(a)
     check_body(a, written.body)
@@ -83,7 +83,7 @@ def _check_body(client: str, vendor: str, body: Mapping[str, Any]) -> Observatio
 
 
 def _check_signatures(vendor: str, body: Mapping[str, Any], dropped: tuple[str, ...], made: Mapping[str, str]) -> None:
-    """The vendor's own signatures at their very places, nobody else's anywhere, and no loss without a name."""
+    """The vendor's own signatures in their exact places, no other vendor's anywhere, and every loss reported."""
     everything = haystack(body)
     for maker, which in made.items():
         for secret in secrets(maker, which):
@@ -96,12 +96,12 @@ def _check_signatures(vendor: str, body: Mapping[str, Any], dropped: tuple[str, 
             assert _OWN[vendor](body) == _OWN[vendor](_as_turn(maker, which))
             assert PLACEHOLDER not in everything
     if set(made) == {vendor} and vendor != "gemini":
-        # Gemini's thoughts have no signature of their own and need not come back.
+        # Gemini's thoughts have no signature of their own and need not be sent back.
         assert not any("reasoning" in name or "thinking" in name for name in dropped)
 
 
 def _as_turn(vendor: str, which: str) -> Mapping[str, Any]:
-    """The recorded answer where a history has it."""
+    """The recorded answer as it appears in a history."""
     answer = json.loads(recorded(vendor, which, stream=False).read_text())
     match vendor:
         case "chat":
@@ -139,8 +139,8 @@ _OWN = {"chat": _chat_own, "messages": _messages_own, "gemini": _gemini_own, "co
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("vendor", sorted(set(VENDORS) - {"messages"}))
-def test_a_budget_yields_where_claudes_own_thinking_is_missing(client: str, vendor: str, stream: bool) -> None:
-    """Claude refuses a thinking budget in a tool turn that another vendor began; the client is told."""
+def test_the_budget_is_dropped_if_claudes_own_thinking_is_missing(client: str, vendor: str, stream: bool) -> None:
+    """Claude rejects a thinking budget in a tool turn that another vendor began; the drop is reported to the client."""
     talk = Talk(client)
     talk.answered_by(vendor, "first", stream=stream)
     talk.gives_results()

@@ -1,7 +1,7 @@
-"""Fixtures: rooms, each with a fake vendor, a real Nexus before it and a desk to run programs at.
+"""Fixtures: rooms, each with a fake vendor, a real Nexus in front of it and a desk to run programs at.
 
-Whatever a test does in a room, the vendor was sent nothing that it would not take, and no program asked for
-anything but loopback.
+After each test, the vendor must have received only valid requests, and no program may have contacted anything but
+loopback.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Room:
         return self.desk.work
 
     def body(self, number: int) -> Any:
-        """Of the request with this number, counted from 0."""
+        """The body of the request with this number, counted from 0."""
         return self.upstream.requests[number].json
 
     def picture(self) -> tuple[Path, str]:
@@ -56,7 +56,7 @@ OpenRoom = Callable[..., Room]
 
 @pytest.fixture
 def open_room(tmp_path: Path) -> Iterator[OpenRoom]:
-    """``more`` is text for the end of the configuration, ``programs`` the folder of the programs' versions."""
+    """``more`` is appended to the configuration, ``programs`` is the folder of the programs' versions."""
     opened: list[Room] = []
     with ExitStack() as stack:
 
@@ -76,7 +76,7 @@ def open_room(tmp_path: Path) -> Iterator[OpenRoom]:
 
 
 def arguments(**given: str | bool) -> str:
-    """Of a tool call, as JSON."""
+    """The arguments of a tool call, as JSON."""
     return json.dumps(given)
 
 

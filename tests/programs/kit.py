@@ -1,7 +1,7 @@
 """Finds and runs the real programs, each with an empty home, a made-up key and telemetry off.
 
-A program that is not installed is a visible skip, or a failure where ``NEXUS_REQUIRE_PROGRAMS=1`` says so; what
-it prints is what a failing test shows. Every way out but loopback leads to a ``Trap``, which tells who took it.
+A missing program is a visible skip, or a failure with ``NEXUS_REQUIRE_PROGRAMS=1``; a failing test shows the program's
+output. All traffic except loopback goes to a ``Trap``, which reports it.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ env_key = "NEXUS_KEY"
 _UNKNOWN = ("[claude-code:unrecognized_model]", "Claude Code doesn't recognize the model")
 """What Claude Code says on top for a name that it does not know, such as those of the tests."""
 
-# Without them it asks github.com for plugins and chatgpt.com for a place to send measurements.
+# Without these it contacts github.com for plugins and chatgpt.com for telemetry.
 _CODEX_QUIET = ("--disable", "plugins", "-c", "analytics.enabled=false")
 
 
 class Trap:
-    """A proxy that lets nobody through and keeps what it was asked for."""
+    """A proxy that rejects every connection and records what was requested."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -65,7 +65,7 @@ class Trap:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Closing alone would not wake a thread that waits in accept.
+        # Closing alone would not wake a thread blocked in accept.
         self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join(60)
         self._socket.close()
@@ -97,7 +97,7 @@ class Desk:
         return desk
 
     def run(self, program: str, arguments: Sequence[str], environment: dict[str, str]) -> str:
-        """What it printed, on either stream."""
+        """The program's output, from both streams."""
         inherited = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         ways_out = dict.fromkeys(_PROXIES, self.trap.url) | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
         done = subprocess.run(
@@ -121,7 +121,7 @@ class Desk:
         environment: dict[str, str] | None = None,
         place: dict[str, str] | None = None,
     ) -> str:
-        """``place`` says where the gateway is, and in which format it is spoken to."""
+        """``place`` is the gateway's address and the protocol to use."""
         models = dict.fromkeys(("ANTHROPIC_MODEL", "ANTHROPIC_DEFAULT_HAIKU_MODEL"), model)
         place = place or {"ANTHROPIC_BASE_URL": nexus.anthropic}
         more = {"ANTHROPIC_AUTH_TOKEN": KEY} if environment is None else environment
@@ -139,7 +139,7 @@ class Desk:
         return self.run("codex", [*flags, *arguments], {"CODEX_HOME": str(folder), "NEXUS_KEY": KEY, **more})
 
     def gemini(self, nexus: Nexus, *arguments: str, model: str = "v/m", key: str = KEY) -> str:
-        """Its own choice of how to sign in, for a base URL, is one that it then refuses."""
+        """With a base URL, Gemini CLI chooses a sign-in method that it then rejects."""
         folder = self.home / ".gemini"
         folder.mkdir(exist_ok=True)
         settings = {

@@ -1,6 +1,6 @@
-"""The lanes that the programs are driven over, and how each vendor's dialect spells what the tests look for.
+"""The lanes on which the programs run, and the form in each vendor's dialect of what the tests look for.
 
-A shape is part of what the vendor must have been sent, spelled out by hand; no codec of our own judges another.
+A shape is a part that the vendor's request must contain, written by hand, so that no codec of Nexus checks another.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ TOO_LONG = {
 
 @dataclass(frozen=True)
 class ProgramLane(vendors.Lane):
-    """``dialect`` is what the vendor is spoken to in, ``maker`` knows the words of its errors."""
+    """``dialect`` is the vendor's dialect, ``maker`` the vendor whose error messages apply."""
 
     dialect: str = "messages"
     maker: str = "anthropic"
@@ -69,13 +69,13 @@ class ProgramLane(vendors.Lane):
         return Thinking(text, None if self.signs else "")
 
     def thought(self, text: str) -> Shape:
-        """The same as it goes back, with the vendor's own signature where the vendor has one."""
+        """The same as sent back, with the vendor's own signature if it has one."""
         signature = {"signature": SIGNATURES["converse"]} if self.signs else {}
         shapes: dict[str, Shape] = {
             "messages": {"type": "thinking", "thinking": text, "signature": SIGNATURES["anthropic"]},
             "chat": {"role": "assistant", "reasoning_content": text},
             "responses": {"type": "reasoning", "encrypted_content": SIGNATURES["responses"]},
-            # It stands on the first call that follows the thinking, which itself does not go back.
+            # The signature is on the first call after the thinking, which itself is not sent back.
             "gemini": {"thoughtSignature": SIGNATURES["gemini"]},
             "converse": {"reasoningText": {"text": text, **signature}},
         }
@@ -83,7 +83,7 @@ class ProgramLane(vendors.Lane):
 
     @property
     def result(self) -> Shape:
-        """Part of every tool result."""
+        """A part of every tool result."""
         shapes: dict[str, Shape] = {
             "messages": {"type": "tool_result"},
             "chat": {"role": "tool"},
@@ -95,7 +95,7 @@ class ProgramLane(vendors.Lane):
 
 
 def found(body: Any, shape: Shape) -> list[str]:
-    """Every object in ``body`` that ``shape`` is part of, as JSON."""
+    """Every object in ``body`` that contains ``shape``, as JSON."""
     return [json.dumps(value) for value in _objects(body) if _fits(value, shape)]
 
 
@@ -117,14 +117,14 @@ def _lane(name: str, **about: Any) -> ProgramLane:
     return ProgramLane(lane.name, lane.vendor, lane.model, lane.passes, **about)
 
 
-# A compatible server's model, which shows its thinking; OpenAI's own are judged by their names.
+# A compatible server's model, which shows its thinking; for OpenAI's own models this depends on the name.
 OPENAI = replace(_lane("openai", dialect="chat", maker="openai"), model="qwen3-coder")
 RESPONSES = replace(OPENAI, name="openai responses", model="gpt-5.5", dialect="responses", keys="responses = true\n")
 GPTS = [replace(RESPONSES, name=model, model=model) for model in ("gpt-5.5", "gpt-5.6-sol", "gpt-6-astra", "gpt-6-sol")]
-# Claude Code sends system messages among the others to a model whose name it does not know; older ones refuse them.
+# Claude Code sends system messages inside the conversation to unknown model names; older Claude models reject them.
 ANTHROPIC = replace(_lane("anthropic", overloaded=529), model="claude-opus-4-8")
 GEMINI = _lane("gemini", dialect="gemini", maker="google")
-# From this generation on the vendor demands the signatures back.
+# From this generation on the vendor requires the signatures back.
 GEMINI_3 = replace(GEMINI, name="gemini 3", model="gemini-3-pro-preview")
 VERTEX = _lane("vertex gemini", dialect="gemini", maker="google")
 VERTEX_CLAUDE = _lane("vertex claude", overloaded=529)

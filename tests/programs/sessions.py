@@ -1,4 +1,4 @@
-"""One session of each program from the first word to the last, for any lane and any version of the program."""
+"""One complete session of each program, for any lane and any version of the program."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ THOUGHT = "Let me think about that."
 
 
 def claude_code_session(room: Room, model: str = "v/m", place: dict[str, str] | None = None) -> None:
-    """Three tools at once behind some thinking, one of them reading an image; then a subagent; then the answer."""
+    """Three tools in parallel after thinking, one of them reading an image; then a subagent; then the answer."""
     image, data = room.picture()
     write = Call("Write", arguments(file_path=str(room.work / "written.txt"), content="by a tool"))
     shell = Call("Bash", arguments(command="echo ran > ran.txt; echo said by the shell", description="says so"))
@@ -47,7 +47,7 @@ def claude_code_session(room: Room, model: str = "v/m", place: dict[str, str] | 
 
 
 def codex_session(room: Room, model: str = "v/m") -> None:
-    """An image is given; then three tools at once behind some thinking, one of them looking at an image."""
+    """An image is attached; then three tools in parallel after thinking, one of them viewing an image."""
     image, data = room.picture()
     write = Call("exec_command", arguments(cmd="echo by a tool > written.txt"))
     shell = Call("exec_command", arguments(cmd="echo said by the shell"))

@@ -1,6 +1,6 @@
-"""What a program's requests are made of, one line for each header value and field, for ``tools.newest_programs``.
+"""The structure of a program's requests, one line for each header value and field, for ``tools.newest_programs``.
 
-Names only, never what stands in them.
+Names only, never values.
 """
 
 from __future__ import annotations
@@ -46,6 +46,6 @@ def _paths(value: Any, place: str) -> Iterator[str]:
 
 
 def _name(item: Any) -> str:
-    """What tells an element of an array from its neighbours."""
+    """What distinguishes an element of an array from its neighbours."""
     found = (item.get(key) for key in _NAMED) if isinstance(item, dict) else ()
     return f"[{next((name for name in found if isinstance(name, str)), '')}]"

@@ -1,7 +1,7 @@
 """The Vercel AI SDK in front of every vendor: conversations of several turns with tools, by all three protocols.
 
-What a tool did is read off the disk, what the application was told off its output, what the model was told off the
-vendor. The newest version, and the oldest one that is supported.
+Tests check tool effects on disk, the application's view in its output, and the model's view at the vendor. With the
+newest version and the oldest supported one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ STORE = "[server.response_store]\n"
 
 
 def chat(room: Room, *turns: str, protocol: str = "responses", modules: Path = NEWEST, **more: Any) -> list[Any]:
-    """What each turn gave, and at last the history as the application keeps it."""
+    """The result of each turn, and finally the history as the application keeps it."""
     path_of("node", NEWEST)
     base = f"{room.nexus.anthropic}/v1" if protocol == "anthropic" else room.nexus.openai
     asked = {"protocol": protocol, "base": base, "turns": turns, "model": "v/m", "stream": True, **more}
@@ -62,7 +62,7 @@ CONVERSATIONS = [*((lane, NEWEST) for lane in LANES), (ANTHROPIC, OLDEST), (GEMI
     ids=lambda value: "oldest" if value == OLDEST else getattr(value, "name", "newest"),
 )
 def test_a_conversation(lane: ProgramLane, modules: Path, open_room: OpenRoom) -> None:
-    """The SDK refers to the text and the thinking of earlier turns by their ids."""
+    """The SDK refers to the text and thinking of earlier turns by their ids."""
     room = open_room(lane)
     room.upstream.next(
         Behaviour(parts=(lane.thinking(THOUGHT), write("a.txt"), write("b.txt"))), Behaviour(text="First.")
@@ -91,8 +91,8 @@ def test_its_other_protocols(lane: ProgramLane, protocol: str, open_room: OpenRo
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "unary"])
-def test_geminis_signatures_come_back_through_its_chat_protocol(stream: bool, open_room: OpenRoom) -> None:
-    """It knows no field for them: they ride in the ids of the calls."""
+def test_geminis_signatures_are_sent_back_through_its_chat_protocol(stream: bool, open_room: OpenRoom) -> None:
+    """The SDK has no field for them, so they are stored in the ids of the calls."""
     room = open_room(GEMINI_3)
     room.upstream.next(Behaviour(parts=(GEMINI_3.thinking(THOUGHT), write("a.txt"))))
     chat(room, "Write.", tools=["write"], protocol="chat", stream=stream)
@@ -114,8 +114,8 @@ RUN = {
 
 @pytest.mark.parametrize("lane", [ANTHROPIC, GEMINI], ids=lambda lane: lane.name)
 @pytest.mark.parametrize("tool", RUN)
-def test_vendors_own_tools_that_it_runs(tool: str, lane: ProgramLane, open_room: OpenRoom) -> None:
-    """Their calls are items of their own, which the SDK refers to by id."""
+def test_tools_that_the_vendor_runs(tool: str, lane: ProgramLane, open_room: OpenRoom) -> None:
+    """Their calls are separate items, which the SDK refers to by id."""
     protocol, call, file = RUN[tool]
     if lane.dialect == "messages" and protocol == "anthropic":
         pytest.skip("its own bytes pass")
@@ -128,14 +128,14 @@ def test_vendors_own_tools_that_it_runs(tool: str, lane: ProgramLane, open_room:
     assert told in found(room.body(2), lane.result)[0]
 
 
-def test_openai_is_referred_to_what_it_keeps_itself(open_room: OpenRoom) -> None:
+def test_references_to_answers_stored_at_openai_are_forwarded(open_room: OpenRoom) -> None:
     room = open_room(RESPONSES)
     *turns, _ = chat(room, "Hello?", "And now?")
     assert [turn["text"] for turn in turns] == [DONE] * 2
     assert found(room.body(1), {"type": "item_reference"})
 
 
-def test_a_conversation_that_is_not_kept_is_sent_whole(open_room: OpenRoom) -> None:
+def test_a_conversation_that_is_not_stored_is_sent_in_full(open_room: OpenRoom) -> None:
     room = open_room(GEMINI_3, STORE + "enabled = false\n")
     kept = {"store": False, "include": ["reasoning.encrypted_content"]}
     room.upstream.next(Behaviour(parts=(GEMINI_3.thinking(THOUGHT), write("a.txt"))), Behaviour(text="First."))
@@ -144,14 +144,14 @@ def test_a_conversation_that_is_not_kept_is_sent_whole(open_room: OpenRoom) -> N
     assert found(room.body(2), GEMINI_3.thought(THOUGHT))
 
 
-def test_where_nothing_is_kept_it_is_told_what_helps(open_room: OpenRoom) -> None:
+def test_without_stored_answers_the_error_explains_what_to_do(open_room: OpenRoom) -> None:
     room = open_room(GEMINI, STORE + "enabled = false\n")
     first, second, _ = chat(room, "Hello?", "And now?")
     assert first["text"] == DONE
     assert second["status"] == 400 and "store: false" in second["error"]
 
 
-def test_it_goes_on_from_an_answer_by_its_id(open_room: OpenRoom) -> None:
+def test_it_continues_from_an_answer_by_its_id(open_room: OpenRoom) -> None:
     room = open_room(CONVERSE)
     first, _ = chat(room, "Remember the word lighthouse.")
     second, _ = chat(room, "Which word?", options={"previousResponseId": first["id"]})
@@ -161,7 +161,7 @@ def test_it_goes_on_from_an_answer_by_its_id(open_room: OpenRoom) -> None:
 @pytest.mark.parametrize("protocol", ["responses", "chat", "anthropic"])
 @pytest.mark.parametrize("lane", [ANTHROPIC, CONVERSE], ids=lambda lane: lane.name)
 def test_errors(lane: ProgramLane, protocol: str, open_room: OpenRoom) -> None:
-    """The vendor's words and a status before the head; an answer that was cut is never taken for a whole one."""
+    """The vendor's message and a status before the head; a truncated answer is never taken as complete."""
     room = open_room(lane, ONE_TRY)
     cut = Behaviour(text="cut short " * 50, cut_after=6)
     room.upstream.next(Behaviour(status=429, message="slow down, please"), cut)

@@ -1,6 +1,6 @@
-"""Claude Code at work on any vendor: tools really run, images arrive, subagents answer, thinking comes and goes back.
+"""Claude Code with any vendor: tools really run, images arrive, subagents answer, thinking is returned and sent back.
 
-What the program did is read off the disk, what it was told off its output, what it told the model off the vendor.
+Tests check the program's effects on disk, its view in its output, and the model's view at the vendor.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ COUNTED = 14
 
 @pytest.mark.parametrize("lane", THINKERS, ids=lambda lane: lane.name)
 def test_a_session(lane: ProgramLane, open_room: OpenRoom) -> None:
-    """Three tools at once behind some thinking, one of them reading an image; then a subagent; then the answer."""
+    """Three tools in parallel after thinking, one of them reading an image; then a subagent; then the answer."""
     claude_code_session(open_room(lane))
 
 
@@ -35,8 +35,8 @@ OFF = {
 
 
 @pytest.mark.parametrize("lane", GPTS, ids=lambda lane: lane.name)
-def test_thinking_switched_off_is_not_the_hardest(lane: ProgramLane, open_room: OpenRoom) -> None:
-    """It then sends an effort and no ``thinking``."""
+def test_thinking_switched_off_does_not_become_the_highest_effort(lane: ProgramLane, open_room: OpenRoom) -> None:
+    """Claude Code then sends an effort and no ``thinking``."""
     room = open_room(lane)
     shell = Call("Bash", arguments(command="echo ran > ran.txt", description="says so"))
     room.upstream.next(Behaviour(parts=(shell,)))
@@ -49,7 +49,7 @@ def test_thinking_switched_off_is_not_the_hardest(lane: ProgramLane, open_room: 
 
 @pytest.mark.parametrize("lane", EVERY, ids=lambda lane: lane.name)
 def test_context_is_counted(lane: ProgramLane, open_room: OpenRoom) -> None:
-    """Whether the vendor counts or not: no answer of a model is needed for it."""
+    """Whether the vendor can count or not: no model answer is needed."""
     room = open_room(lane)
     said = room.desk.claude(room.nexus, "/context")
     assert "## Context Usage" in said and "Messages" in said
@@ -57,7 +57,7 @@ def test_context_is_counted(lane: ProgramLane, open_room: OpenRoom) -> None:
 
 
 def test_context_where_the_vendor_cannot_count(open_room: OpenRoom) -> None:
-    """As with servers that have chat completions only: Nexus estimates, and the program gets figures all the same."""
+    """As with servers that only have chat completions: Nexus estimates, so the program still gets counts."""
     room = open_room(OPENAI)
     room.upstream.default = Behaviour(status=404)
     said = room.desk.claude(room.nexus, "/context")
@@ -82,27 +82,29 @@ ALICE = "nx-hushhusha1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6"
     ],
     ids=["token", "key", "header"],
 )
-def test_a_gateway_key_goes_wherever_the_program_can_put_it(environment: dict[str, str], open_room: OpenRoom) -> None:
+def test_a_gateway_key_is_accepted_wherever_the_program_can_send_it(
+    environment: dict[str, str], open_room: OpenRoom
+) -> None:
     room = open_room(ANTHROPIC, GATE)
     assert room.desk.claude(room.nexus, "Hello?", environment=environment).strip() == DONE
     assert ALICE not in str(room.upstream.requests)
 
 
-def test_a_stranger_is_told_so(open_room: OpenRoom) -> None:
+def test_an_invalid_key_is_reported(open_room: OpenRoom) -> None:
     room = open_room(ANTHROPIC, GATE)
     alone = {"ANTHROPIC_AUTH_TOKEN": KEY, "CLAUDE_CODE_MAX_RETRIES": "0"}
     assert "401" in room.desk.claude(room.nexus, "Hello?", environment=alone)
     assert room.upstream.requests == []
 
 
-def test_a_model_that_stands_in_no_file_is_told_by_name(open_room: OpenRoom) -> None:
+def test_an_unknown_model_is_reported_by_name(open_room: OpenRoom) -> None:
     room = open_room(GEMINI)
     said = room.desk.claude(room.nexus, "Hello?", model="v/n", environment={"ANTHROPIC_AUTH_TOKEN": KEY})
     assert "v/n" in said and DONE not in said
 
 
-def test_the_web_is_searched_by_the_vendor_where_that_is_configured(open_room: OpenRoom) -> None:
-    """WebSearch is a request of its own, with nothing but Anthropic's search in it."""
+def test_the_vendor_searches_the_web_if_configured(open_room: OpenRoom) -> None:
+    """WebSearch is a separate request that contains only Anthropic's search tool."""
     room = open_room(GEMINI, "models.m.web_search = true\n")
     search = Call("WebSearch", arguments(query="tornado gateway"))
     room.upstream.next(Behaviour(parts=(search,)), Behaviour(text="Found: it is a gateway."))
@@ -111,7 +113,7 @@ def test_the_web_is_searched_by_the_vendor_where_that_is_configured(open_room: O
     assert "Found: it is a gateway." in found(room.body(2), room.lane.result)[0]
 
 
-def test_elsewhere_the_model_is_told_that_it_cannot_be_searched(open_room: OpenRoom) -> None:
+def test_without_it_the_model_is_told_that_search_is_unavailable(open_room: OpenRoom) -> None:
     room = open_room(OPENAI)
     room.upstream.next(Behaviour(parts=(Call("WebSearch", arguments(query="tornado gateway")),)))
     assert DONE in room.desk.claude(room.nexus, "Look it up.", "--allowedTools", "WebSearch")

@@ -1,6 +1,6 @@
-"""Claude Code that is set to Vertex AI or Bedrock, at work on any vendor.
+"""Claude Code configured for Vertex AI or Bedrock, with any vendor.
 
-Nothing but the environment variables that an enterprise pins tells the program where to go.
+Only the environment variables that an enterprise sets tell the program where to connect.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def test_context_is_counted(format: str, lane: ProgramLane, open_room: OpenRoom)
 
 @pytest.mark.parametrize("format", PLACES)
 @pytest.mark.parametrize("lane", [ANTHROPIC, GEMINI, RESPONSES], ids=lambda lane: lane.name)
-def test_a_stream_that_breaks_off_is_asked_for_again(format: str, lane: ProgramLane, open_room: OpenRoom) -> None:
+def test_a_broken_stream_is_retried(format: str, lane: ProgramLane, open_room: OpenRoom) -> None:
     room = open_room(lane)
     room.upstream.next(Behaviour(cut_after=2))
     assert DONE in room.desk.claude(room.nexus, "Hello?", place=PLACES[format](room.nexus))

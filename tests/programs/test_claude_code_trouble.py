@@ -1,6 +1,6 @@
-"""Claude Code when a vendor fails: it waits, tries again, makes its history shorter, or says what is wrong.
+"""Claude Code when a vendor fails: it waits, retries, compacts its history, or reports the problem.
 
-An answer that was cut is never taken for a whole one, and no tool of it is run.
+A truncated answer is never taken as complete, and none of its tools are run.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SHORT_SILENCE = '[server]\nearly_ping = "100ms"\nping_interval = "100ms"\n'
 
 
 @pytest.mark.parametrize("lane", EVERY, ids=lambda lane: lane.name)
-def test_it_waits_when_it_is_told_to_and_when_the_vendor_is_full(lane: ProgramLane, open_room: OpenRoom) -> None:
+def test_it_waits_on_retry_after_and_when_the_vendor_is_overloaded(lane: ProgramLane, open_room: OpenRoom) -> None:
     room = open_room(lane, ONE_TRY)
     busy = Behaviour(status=429, headers=(("retry-after", "1"),))
     room.upstream.next(busy, Behaviour(status=lane.overloaded))
@@ -29,7 +29,7 @@ def test_it_waits_when_it_is_told_to_and_when_the_vendor_is_full(lane: ProgramLa
 
 
 @pytest.mark.parametrize("lane", EVERY, ids=lambda lane: lane.name)
-def test_words_that_were_cut_are_asked_for_again(lane: ProgramLane, open_room: OpenRoom) -> None:
+def test_truncated_text_is_requested_again(lane: ProgramLane, open_room: OpenRoom) -> None:
     room = open_room(lane, ONE_TRY)
     room.upstream.next(Behaviour(cut_after=6, text="cut short " * 50))
     assert room.desk.claude(room.nexus, "Hello?").strip() == DONE
@@ -37,20 +37,20 @@ def test_words_that_were_cut_are_asked_for_again(lane: ProgramLane, open_room: O
 
 
 @pytest.mark.parametrize("lane", [ANTHROPIC, OPENAI, CONVERSE], ids=lambda lane: lane.name)
-def test_a_call_that_was_cut_is_not_run(lane: ProgramLane, open_room: OpenRoom) -> None:
-    """Gemini's calls come whole."""
+def test_a_truncated_call_is_not_run(lane: ProgramLane, open_room: OpenRoom) -> None:
+    """Gemini sends calls whole."""
     room = open_room(lane, ONE_TRY)
     call = arguments(command="touch one; touch two; touch three; touch four; touch five", description="makes files")
     room.upstream.next(Behaviour(cut_after=8, tool_calls=(("Bash", call),)))
     assert room.desk.claude(room.nexus, "Hello?", "--allowedTools", "Bash").strip() == DONE
     assert list(room.work.iterdir()) == []
-    # The second one is the first one again: the program has not seen a call.
+    # The second request repeats the first: the program has not seen a call.
     assert len(room.upstream.requests) == 2 and "touch" not in json.dumps(room.body(1)["messages"])
 
 
 @pytest.mark.parametrize("lane", VENDORS, ids=lambda lane: lane.name)
-def test_a_conversation_that_is_too_long_is_made_shorter(lane: ProgramLane, open_room: OpenRoom) -> None:
-    """Every vendor's own words reach the program as those by which it knows."""
+def test_a_conversation_that_is_too_long_is_compacted(lane: ProgramLane, open_room: OpenRoom) -> None:
+    """Every vendor's message reaches the program in the form that it recognises."""
     room = open_room(lane)
     room.desk.claude(room.nexus, "Remember the word lighthouse.")
     room.desk.claude(room.nexus, "--continue", "And the word harbour.")
@@ -70,14 +70,14 @@ def test_a_silent_vendor_is_waited_for(lane: ProgramLane, open_room: OpenRoom) -
 
 
 def test_a_failure_after_pings_is_survived(open_room: OpenRoom) -> None:
-    """The head has left by then, so that the failure comes inside the stream."""
+    """The head has been sent by then, so the failure comes inside the stream."""
     room = open_room(OPENAI, SHORT_SILENCE + ONE_TRY)
     room.upstream.next(Behaviour(delay=1.0, status=503))
     assert room.desk.claude(room.nexus, "Hello?").strip() == DONE
 
 
-def test_an_answer_that_reached_its_limit_is_not_taken_for_whole(open_room: OpenRoom) -> None:
-    """It asks for the rest, as it does of Anthropic, and says so when that does not come."""
+def test_an_answer_that_reached_its_limit_is_not_taken_as_complete(open_room: OpenRoom) -> None:
+    """Claude Code asks for the rest, as it does with Anthropic, and reports it if that does not arrive."""
     room = open_room(GEMINI)
     room.upstream.default = Behaviour(text="half an answer", stop_reason="MAX_TOKENS")
     said = room.desk.claude(room.nexus, "Hello?")

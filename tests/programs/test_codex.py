@@ -1,6 +1,6 @@
-"""Codex at work on any vendor, through the Responses API: passed through to OpenAI, translated to everybody else.
+"""Codex with any vendor, through the Responses API: passed through to OpenAI, translated for all others.
 
-What the program did is read off the disk, what it was told off its output, what it told the model off the vendor.
+Tests check the program's effects on disk, its view in its output, and the model's view at the vendor.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def test_a_session(lane: ProgramLane, open_room: OpenRoom) -> None:
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_a_subagent(lane: ProgramLane, name: str, open_room: OpenRoom) -> None:
-    """Its tool stands in a namespace. The main agent's answer is held until the subagent has asked."""
+    """The tool is in a namespace. The main agent's answer is held until the subagent has asked."""
     path_of("codex")
     room = open_room(lane)
     both = threading.Event()
@@ -79,7 +79,7 @@ def test_a_subagent(lane: ProgramLane, name: str, open_room: OpenRoom) -> None:
 
 @pytest.mark.parametrize("lane", [RESPONSES, ANTHROPIC, GEMINI, CONVERSE], ids=lambda lane: lane.name)
 def test_a_script_in_a_custom_tool(lane: ProgramLane, open_room: OpenRoom) -> None:
-    """With the names of OpenAI's newest models Codex offers one tool, which takes free text, in a namespace."""
+    """With the names of OpenAI's newest models, Codex offers one tool in a namespace, which takes free text."""
     room = open_room(lane, names("gpt-6.1-sol", lane))
     passed = lane is RESPONSES
     call = Call("exec", SCRIPT) if passed else Call("functions__exec", json.dumps({"input": SCRIPT}))
@@ -104,8 +104,8 @@ def offered(body: Any) -> Any:
 
 
 @pytest.mark.parametrize("lane", [*EVERY, GPT_OSS], ids=lambda lane: lane.name)
-def test_a_search_for_tools(lane: ProgramLane, open_room: OpenRoom) -> None:
-    """Codex makes it itself; what it has found can be called from then on."""
+def test_a_search_for_tools_makes_them_callable(lane: ProgramLane, open_room: OpenRoom) -> None:
+    """Codex runs the search itself; the tools it found can be called from then on."""
     room = open_room(lane, names("gpt-5.5", lane))
     room.upstream.next(Behaviour(parts=(Call("tool_search", arguments(query="spawn an agent")),)))
     assert DONE in room.desk.codex(room.nexus, "Go on.", model="gpt-5.5")
@@ -122,7 +122,7 @@ HEADER = f'model_providers.nexus.http_headers={{"x-nexus-key"="{ALICE}"}}'
     [((), {"NEXUS_KEY": ALICE}), (("-c", HEADER), {"NEXUS_KEY": KEY})],
     ids=["env_key", "http_headers"],
 )
-def test_a_gateway_key_goes_wherever_the_program_can_put_it(
+def test_a_gateway_key_is_accepted_wherever_the_program_can_send_it(
     flags: tuple[str, ...], environment: dict[str, str], open_room: OpenRoom
 ) -> None:
     room = open_room(ANTHROPIC, GATE)
@@ -130,8 +130,8 @@ def test_a_gateway_key_goes_wherever_the_program_can_put_it(
     assert ALICE not in str(room.upstream.requests)
 
 
-def test_the_catalog_ends_the_warning(open_room: OpenRoom) -> None:
-    """Codex asks where ``model_catalog_url`` says, and takes its instructions from there."""
+def test_the_catalog_removes_the_warning(open_room: OpenRoom) -> None:
+    """Codex requests ``model_catalog_url``, and takes its instructions from there."""
     room = open_room(ANTHROPIC)
     room.upstream.next(Behaviour(text=DONE))
     url = f'model_providers.nexus.model_catalog_url="{room.nexus.openai}/models"'

@@ -1,6 +1,6 @@
-"""Codex with a ChatGPT login: its own token reaches the one provider that takes it, beside a gateway key.
+"""Codex with a ChatGPT login: its own token reaches the one provider that accepts it, along with a gateway key.
 
-The login is a file that nobody signed; the vendor is a fake at loopback, named as the host that logins may go to.
+The login is an unsigned file; the vendor is a fake at loopback, configured as the host that receives logins.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def token(**claims: Any) -> str:
 
 
 def log_in(home: Path) -> str:
-    """What ``codex login`` leaves behind; the token."""
+    """What ``codex login`` stores; returns the token."""
     folder = home / ".codex"
     folder.mkdir()
     access = token(aud=["https://api.openai.com/v1"])
@@ -54,7 +54,7 @@ def run(room: Room, nexus: Nexus) -> str:
     return room.desk.run("codex", [*flags, "Hello?"], variables | home)
 
 
-def test_the_login_goes_on_and_the_gateway_key_stays(open_room: OpenRoom) -> None:
+def test_the_login_is_forwarded_and_the_gateway_key_is_not(open_room: OpenRoom) -> None:
     room = open_room(replace(RESPONSES, keys=f'{RESPONSES.keys}forward_login = "127.0.0.1"\n'), GATE)
     access = log_in(room.desk.home)
     assert DONE in run(room, room.nexus)
@@ -63,7 +63,7 @@ def test_the_login_goes_on_and_the_gateway_key_stays(open_room: OpenRoom) -> Non
     assert seen.header("chatgpt-account-id") == ACCOUNT
     assert (seen.header("user-agent") or "").startswith("codex")
     assert ALICE not in str(room.upstream.requests)
-    # With a login Codex asks ChatGPT about plan and plugins by itself, whatever its provider is.
+    # With a login, Codex itself asks ChatGPT about plan and plugins, whatever its provider.
     hosts = {asked.split()[1] for asked in room.desk.trap.asked}
     assert hosts <= {"chatgpt.com:443"}
     room.desk.trap.asked.clear()

@@ -1,6 +1,6 @@
-"""Codex when a vendor fails: it waits, tries again, makes its history shorter, or says what is wrong.
+"""Codex when a vendor fails: it waits, retries, compacts its history, or reports the problem.
 
-An answer that was cut is never taken for a whole one, and no tool of it is run.
+A truncated answer is never taken as complete, and none of its tools are run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NO_RETRIES = "model_providers.nexus.stream_max_retries=0"
 
 
 @pytest.mark.parametrize("lane", [RESPONSES, *EVERY], ids=lambda lane: lane.name)
-def test_it_tries_again_when_the_vendor_is_busy(lane: ProgramLane, open_room: OpenRoom) -> None:
+def test_it_retries_when_the_vendor_is_busy(lane: ProgramLane, open_room: OpenRoom) -> None:
     room = open_room(lane, ONE_TRY)
     busy = Behaviour(status=429, headers=(("retry-after", "1"),))
     room.upstream.next(busy, Behaviour(status=lane.overloaded))
@@ -31,7 +31,7 @@ def test_it_tries_again_when_the_vendor_is_busy(lane: ProgramLane, open_room: Op
 
 
 @pytest.mark.parametrize("lane", [RESPONSES, *EVERY], ids=lambda lane: lane.name)
-def test_words_that_were_cut_are_asked_for_again(lane: ProgramLane, open_room: OpenRoom) -> None:
+def test_truncated_text_is_requested_again(lane: ProgramLane, open_room: OpenRoom) -> None:
     room = open_room(lane, ONE_TRY)
     room.upstream.next(Behaviour(cut_after=6, text="cut short " * 50))
     said = room.desk.codex(room.nexus, "Hello?")
@@ -41,8 +41,8 @@ def test_words_that_were_cut_are_asked_for_again(lane: ProgramLane, open_room: O
 
 
 @pytest.mark.parametrize("lane", [RESPONSES, ANTHROPIC, OPENAI, CONVERSE], ids=lambda lane: lane.name)
-def test_a_call_that_was_cut_is_not_run(lane: ProgramLane, open_room: OpenRoom) -> None:
-    """Gemini's calls come whole."""
+def test_a_truncated_call_is_not_run(lane: ProgramLane, open_room: OpenRoom) -> None:
+    """Gemini sends calls whole."""
     room = open_room(lane, ONE_TRY)
     call = arguments(cmd="touch one; touch two; touch three; touch four; touch five; touch six")
     room.upstream.next(Behaviour(cut_after=8, tool_calls=(("exec_command", call),)))
@@ -51,8 +51,8 @@ def test_a_call_that_was_cut_is_not_run(lane: ProgramLane, open_room: OpenRoom) 
 
 
 @pytest.mark.parametrize("lane", [RESPONSES, *VENDORS], ids=lambda lane: lane.name)
-def test_a_conversation_that_is_too_long_is_told_as_such(lane: ProgramLane, open_room: OpenRoom) -> None:
-    """It does not shorten it by itself then, whoever the vendor is."""
+def test_a_conversation_that_is_too_long_is_reported_as_such(lane: ProgramLane, open_room: OpenRoom) -> None:
+    """Codex does not compact by itself in this case, whatever the vendor."""
     room = open_room(lane)
     room.upstream.next(lane.too_long)
     assert "ran out of room in the model's context window" in room.desk.codex(room.nexus, "Hello?")
@@ -60,8 +60,8 @@ def test_a_conversation_that_is_too_long_is_told_as_such(lane: ProgramLane, open
 
 
 @pytest.mark.parametrize("lane", [RESPONSES, ANTHROPIC, GEMINI], ids=lambda lane: lane.name)
-def test_a_conversation_that_grows_is_made_shorter(lane: ProgramLane, open_room: OpenRoom) -> None:
-    """By what the vendor reported to have read, before the window is full."""
+def test_a_growing_conversation_is_compacted(lane: ProgramLane, open_room: OpenRoom) -> None:
+    """Based on the input tokens that the vendor reported, before the window is full."""
     room = open_room(lane)
     call = Call("exec_command", arguments(cmd="echo said by the shell"))
     room.upstream.next(
@@ -75,8 +75,8 @@ def test_a_conversation_that_grows_is_made_shorter(lane: ProgramLane, open_room:
 
 
 @pytest.mark.parametrize("lane", [ANTHROPIC, GEMINI], ids=lambda lane: lane.name)
-def test_a_codex_that_takes_nexus_for_openai_has_it_made_shorter_there(lane: ProgramLane, open_room: OpenRoom) -> None:
-    """By the provider's name. The model writes the summary; what comes back of it in every later turn are words."""
+def test_a_codex_that_takes_nexus_for_openai_compacts_remotely(lane: ProgramLane, open_room: OpenRoom) -> None:
+    """Decided by the provider's name. The model writes the summary, which later turns contain as text."""
     room = open_room(lane)
     call = Call("exec_command", arguments(cmd="echo said by the shell"))
     room.upstream.next(
@@ -100,21 +100,23 @@ def test_a_vendor_that_falls_silent_is_waited_for(lane: ProgramLane, open_room: 
 
 
 @pytest.mark.parametrize("pings", [PINGS, EARLY_PINGS], ids=["without a head", "with an early head"])
-def test_a_vendor_that_takes_its_time_to_begin_is_waited_for(open_room: OpenRoom, pings: str) -> None:
-    """The timeout is about streams that have begun, which an early head does; Codex counts our events as life."""
+def test_a_vendor_that_is_slow_to_begin_is_waited_for(open_room: OpenRoom, pings: str) -> None:
+    """The timeout applies to streams that have begun, as an early head does; Codex counts Nexus's events as a sign of
+    life.
+    """
     room = open_room(ANTHROPIC, pings)
     room.upstream.next(Behaviour(delay=2.5, text=DONE))
     assert DONE in room.desk.codex(room.nexus, "-c", SILENCE, "-c", NO_RETRIES, "Hello?")
 
 
-def test_without_websockets_it_posts(open_room: OpenRoom) -> None:
+def test_without_websockets_it_uses_http(open_room: OpenRoom) -> None:
     room = open_room(ANTHROPIC)
     said = room.desk.codex(room.nexus, "-c", "model_providers.nexus.supports_websockets=true", "Hello?")
     assert DONE in said and "Reconnecting" not in said
 
 
 def test_a_failure_after_pings_is_survived(open_room: OpenRoom) -> None:
-    """The head has left by then, so that the failure comes inside the stream."""
+    """The head has been sent by then, so the failure comes inside the stream."""
     room = open_room(ANTHROPIC, EARLY_PINGS + ONE_TRY)
     room.upstream.next(Behaviour(delay=1.0, status=529))
     assert DONE in room.desk.codex(room.nexus, "Hello?")
@@ -124,7 +126,7 @@ def test_a_failure_after_pings_is_survived(open_room: OpenRoom) -> None:
 @pytest.mark.parametrize(
     ("lane", "reason"), [(RESPONSES, "max_output_tokens"), (GEMINI, "MAX_TOKENS")], ids=lambda value: str(value)[:9]
 )
-def test_an_answer_that_reached_its_limit_is_not_taken_for_whole(
+def test_an_answer_that_reached_its_limit_is_not_taken_as_complete(
     lane: ProgramLane, reason: str, open_room: OpenRoom
 ) -> None:
     room = open_room(lane)

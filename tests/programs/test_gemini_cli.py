@@ -1,6 +1,6 @@
-"""Gemini CLI, at work on any vendor: nothing but a base URL and a key tells it where to go.
+"""Gemini CLI with any vendor: only a base URL and a key tell it where to connect.
 
-What the program did is read off the disk, what it was told off its output, what it told the model off the vendor.
+Tests check the program's effects on disk, its view in its output, and the model's view at the vendor.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ pytestmark = pytest.mark.slow
 
 THOUGHT = "Let me think about that."
 
-# The program sets a temperature, of which the types by which older Claudes are judged here know nothing any more.
+# The program sets a temperature, which the current published types no longer contain for older Claude models.
 _NEWER = {"vertex claude": "claude-opus-4-8", "bedrock claude": "us.anthropic.claude-opus-4-8"}
 LANES = [replace(lane, model=_NEWER.get(lane.name, lane.model)) for lane in (*EVERY, GEMINI_3, RESPONSES)]
 
 
 @pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
 def test_a_session(lane: ProgramLane, open_room: OpenRoom) -> None:
-    """Two tools at once behind some thinking, which the program itself does not bring back."""
+    """Two tools in parallel after thinking, which the program itself does not send back."""
     room = open_room(lane)
     write = Call("write_file", arguments(file_path=str(room.work / "written.txt"), content="by a tool"))
     shell = Call("run_shell_command", arguments(command="echo said by the shell", description="says so"))
@@ -49,7 +49,7 @@ def test_a_gateway_key(lane: ProgramLane, open_room: OpenRoom) -> None:
 
 
 @pytest.mark.parametrize("lane", [ANTHROPIC, GEMINI], ids=lambda lane: lane.name)
-def test_a_vendors_words_arrive(lane: ProgramLane, open_room: OpenRoom) -> None:
+def test_a_vendors_message_arrives(lane: ProgramLane, open_room: OpenRoom) -> None:
     room = open_room(lane)
     room.upstream.default = Behaviour(status=400, message="the vendor says no")
     assert "the vendor says no" in room.desk.gemini(room.nexus, "-p", "Hello?")

@@ -1,6 +1,6 @@
-"""What the tests of the programs promise: nothing but loopback is reached, and a missing program is never silent.
+"""Guarantees of the program tests: only loopback is reached, and a missing program is never ignored silently.
 
-The trap that every run is led into is itself shown to catch.
+The tests show that the trap used in every run works.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PROGRAMS = {
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_the_trap_catches_who_goes_elsewhere(program: str, tmp_path: Path) -> None:
+def test_the_trap_catches_other_connections(program: str, tmp_path: Path) -> None:
     arguments, environment = PROGRAMS[program]
     with Trap() as trap:
         Desk.in_folder(tmp_path, trap).run(program, arguments, environment)

@@ -1,4 +1,6 @@
-"""The newest Claude Code with the newest names of Claude, on hosts that are not Anthropic and refuse what they lack."""
+"""The newest Claude Code with the newest Claude models, on hosts other than Anthropic, which reject what they do not
+support.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ LANES = [
 
 @pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
 def test_a_session(lane: ProgramLane, open_room: OpenRoom) -> None:
-    """By its own name, so that the program sends all that it has for it."""
+    """With the model's own name, so that the program uses every feature it has for it."""
     name = lane.name.partition(" ")[2]
     claude_code_session(open_room(lane, f'[llm.providers.v.models."{name}"]\nrename = "{lane.model}"\n'), f"v/{name}")
 
@@ -34,8 +36,10 @@ HOOK = {"hooks": {"Stop": [{"hooks": [{"type": "prompt", "prompt": "Is that all?
 
 
 @pytest.mark.parametrize("lane", [lane for lane in LANES if lane.name in HELD], ids=lambda lane: lane.name)
-def test_a_format_that_the_host_lacks_is_left_out_by_the_program(lane: ProgramLane, open_room: OpenRoom) -> None:
-    """A hook that asks the model wants JSON; refused in the vendor's words, the program asks again without a format."""
+def test_the_program_omits_a_format_that_the_host_does_not_support(lane: ProgramLane, open_room: OpenRoom) -> None:
+    """A hook that asks the model wants JSON; rejected with the vendor's message, the program retries without
+    a format.
+    """
     name = lane.name.partition(" ")[2]
     room = open_room(lane, f'[llm.providers.v.models."{name}"]\nrename = "{lane.model}"\n')
     folder = room.work / ".claude"

@@ -1,4 +1,4 @@
-"""The oldest versions that are supported: one session each, where bytes pass and where they are translated."""
+"""The oldest supported versions: one session each, on passthrough and translation."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""pi, a coding agent that speaks all three protocols: the chat agents' part, and what it makes of the others.
+"""pi, a coding agent with all three protocols, in the role of a chat agent; and how it uses the other two.
 
-What the program did is read off the disk, what it was told off its output, what it told the model off the vendor.
+Tests check the program's effects on disk, its view in its output, and the model's view at the vendor.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ APIS = ("openai-completions", "openai-responses", "anthropic-messages")
 
 
 def pi(room: Room, api: str, *words: str) -> str:
-    """``--continue`` goes on with the last conversation."""
+    """``--continue`` resumes the last conversation."""
     folder = room.desk.home / ".pi/agent"
     folder.mkdir(parents=True, exist_ok=True)
     model = {"id": "v/m", "reasoning": True, "contextWindow": 100_000, "maxTokens": 8192}
@@ -32,7 +32,7 @@ def pi(room: Room, api: str, *words: str) -> str:
     return room.desk.run("pi", ["-p", "--provider", "nexus", "--model", "v/m", *words], {"PI_OFFLINE": "1"})
 
 
-# Newer ones bind their thinking to what chat clients do not bring back.
+# Newer ones bind their thinking to fields that chat clients do not send back.
 CLAUDE_4_5 = replace(ANTHROPIC, model="claude-sonnet-4-5")
 SESSIONS = [
     *(("openai-completions", lane) for lane in (OPENAI, CLAUDE_4_5, GEMINI_3, CONVERSE)),
@@ -43,7 +43,7 @@ SESSIONS = [
 
 @pytest.mark.parametrize(("api", "lane"), SESSIONS, ids=lambda value: getattr(value, "name", value))
 def test_a_session(api: str, lane: ProgramLane, open_room: OpenRoom) -> None:
-    """Two tools at once behind some thinking, and a second turn."""
+    """Two tools in parallel after thinking, and a second turn."""
     room = open_room(lane)
     write = Call("write", arguments(path="written.txt", content="by a tool"))
     shell = Call("bash", arguments(command="echo said by the shell"))
@@ -54,14 +54,14 @@ def test_a_session(api: str, lane: ProgramLane, open_room: OpenRoom) -> None:
     for number in (1, 2):
         results = found(room.body(number), lane.result)
         assert len(results) == 2 and "said by the shell" in results[1]
-    # As a Messages client it leaves thinking without words out, which carries what has no other place.
+    # As a Messages client it omits thinking without text, which contains data that has no other place.
     carried = lane.returns and (api, lane) != ("anthropic-messages", GEMINI_3)
     assert bool(found(room.body(2), lane.thought(THOUGHT))) == carried
     assert "First." in json.dumps(room.body(2)) and "And now?" in json.dumps(room.body(2))
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_a_vendors_words_arrive(api: str, open_room: OpenRoom) -> None:
+def test_a_vendors_message_arrives(api: str, open_room: OpenRoom) -> None:
     room = open_room(GEMINI_3)
     room.upstream.default = Behaviour(status=400, message="the vendor says no")
     assert "the vendor says no" in pi(room, api, "Hello?")

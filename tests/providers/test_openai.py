@@ -1,4 +1,4 @@
-"""Which dialect OpenAI's provider is spoken to in, and where facts about OpenAI's models hold."""
+"""Which dialect is used with the OpenAI provider, and where facts about OpenAI's models apply."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_openais_own_address_in_every_spelling(url: str) -> None:
     assert provider(base_url=url).dialects_of("gpt-5.5", MODEL) == ("responses", "chat")
 
 
-def test_where_the_facts_hold() -> None:
+def test_where_the_facts_about_models_apply() -> None:
     assert provider().target("chat", "gpt-5.5", MODEL).gpt == known("gpt-5.5")
     assert provider().target("chat", "something", MODEL).gpt == UNKNOWN
     assert provider(base_url=AZURE).target("chat", "gpt-5.5", MODEL).gpt is None
@@ -65,12 +65,14 @@ def test_where_the_facts_hold() -> None:
         ({"base_url": AZURE, "responses": True}, {"tools": [{}], "reasoning_effort": "low"}, True),
     ],
 )
-def test_what_is_refused_on_chat(settings: dict[str, Any], document: dict[str, Any], refused: bool) -> None:
+def test_known_rejections_of_chat_completions(
+    settings: dict[str, Any], document: dict[str, Any], refused: bool
+) -> None:
     assert provider(**settings).refuses("chat", document, "gpt-5.5") == refused
     assert not provider(**settings).refuses("responses", document, "gpt-5.5")
 
 
-def test_a_callers_own_key_tells_nothing_of_the_house() -> None:
+def test_a_refusal_for_a_callers_own_key_does_not_affect_other_calls() -> None:
     ours = provider(forward_token=True)
     refusal = VendorFailure("No.", "invalid_request", 400, vendor_param="reasoning.summary")
     theirs = SecretStr("sk-theirs")

@@ -1,4 +1,4 @@
-"""What of a stream leaves when, however its bytes were cut into pieces."""
+"""When each part of a stream is forwarded, for every way its bytes may be chunked."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ cuts = pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS.keys())
 
 
 def run(attempt: Exchange, raw: bytes, cut: Pieces) -> tuple[list[bytes], UpstreamError | None]:
-    """The pieces that leave, and what ended them."""
+    """The forwarded pieces, and the error that ended them."""
     client, call = attempt.call.dialect, attempt.call
     if client == "messages":
         relay = DIALECTS[client].passthrough(call.document, call.model, attempt.tap)
@@ -81,14 +81,14 @@ def translated(request: pytest.FixtureRequest) -> Exchange:
 
 
 @cuts
-def test_the_beginning_leaves_with_the_first_content(passed: Exchange, cut: Pieces) -> None:
+def test_the_beginning_is_sent_with_the_first_content(passed: Exchange, cut: Pieces) -> None:
     raw = BEGINNING + WORD + MORE + CLOSE + STOP + END
     pieces, error = run(passed, raw, cut)
     assert (b"".join(pieces), error) == (raw, None)
     assert pieces[0].startswith(BEGINNING + WORD)
 
 
-def test_and_nothing_waits_for_more_than_that(passed: Exchange) -> None:
+def test_nothing_else_is_held_back(passed: Exchange) -> None:
     pieces, _ = run(passed, BEGINNING + WORD + MORE + CLOSE + STOP + END, by(1))
     assert pieces == [BEGINNING + WORD, MORE, CLOSE, STOP, END]
 
@@ -104,7 +104,7 @@ FAILED: dict[str, tuple[bytes, type[UpstreamError]]] = {
 
 @cuts
 @pytest.mark.parametrize(("raw", "kind"), FAILED.values(), ids=FAILED.keys())
-def test_what_ends_in_its_beginning_is_a_failed_attempt(
+def test_a_stream_that_ends_before_content_is_a_failed_attempt(
     passed: Exchange, raw: bytes, kind: type[UpstreamError], cut: Pieces
 ) -> None:
     pieces, error = run(passed, raw, cut)
@@ -116,7 +116,9 @@ def test_what_ends_in_its_beginning_is_a_failed_attempt(
 
 @cuts
 @pytest.mark.parametrize(("raw", "kind"), FAILED.values(), ids=FAILED.keys())
-def test_translated_too(translated: Exchange, raw: bytes, kind: type[UpstreamError], cut: Pieces) -> None:
+def test_a_translated_stream_that_ends_before_content_is_a_failed_attempt(
+    translated: Exchange, raw: bytes, kind: type[UpstreamError], cut: Pieces
+) -> None:
     pieces, error = run(translated, raw, cut)
     assert (pieces, type(error)) == ([], kind)
     assert error is not None and error.retryable
@@ -128,7 +130,7 @@ def test_translated_too(translated: Exchange, raw: bytes, kind: type[UpstreamErr
 
 
 @cuts
-def test_an_error_behind_content_passes_as_the_vendors_own_end(passed: Exchange, cut: Pieces) -> None:
+def test_an_error_after_content_passes_unchanged(passed: Exchange, cut: Pieces) -> None:
     raw = BEGINNING + WORD + ERROR
     pieces, error = run(passed, raw, cut)
     assert (b"".join(pieces), error) == (raw, None)
@@ -145,7 +147,7 @@ def test_an_error_behind_content_passes_as_the_vendors_own_end(passed: Exchange,
         pytest.param(b"", StreamInterrupted, id="nothing"),
     ],
 )
-def test_what_was_said_before_a_fault_leaves(
+def test_content_before_a_fault_is_sent(
     translated: Exchange, end: bytes, kind: type[UpstreamError], cut: Pieces
 ) -> None:
     pieces, error = run(translated, BEGINNING + WORD + end, cut)
@@ -162,7 +164,7 @@ def test_what_was_said_before_a_fault_leaves(
         pytest.param(BEGINNING + CLOSE + STOP + END, id="an empty block"),
     ],
 )
-def test_an_answer_without_content_is_whole(passed: Exchange, raw: bytes, cut: Pieces) -> None:
+def test_an_answer_without_content_is_complete(passed: Exchange, raw: bytes, cut: Pieces) -> None:
     pieces, error = run(passed, raw, cut)
     assert (b"".join(pieces), error) == (raw, None)
 
@@ -173,7 +175,7 @@ THINK = event("content_block_start", index=0, content_block={"type": "thinking",
 @cuts
 @pytest.mark.parametrize("raw", [START + PING + THINK + PING, BEGINNING + WORD + MORE], ids=["thinks", "speaks"])
 @pytest.mark.parametrize("client", DIALECTS)
-def test_that_a_model_is_at_work_is_told_once(client: str, raw: bytes, cut: Pieces) -> None:
+def test_the_start_of_the_answer_is_reported_once(client: str, raw: bytes, cut: Pieces) -> None:
     told: list[int] = []
     attempt = exchange(client, stream=True)
     attempt.on_begun = lambda: told.append(1)
@@ -183,7 +185,7 @@ def test_that_a_model_is_at_work_is_told_once(client: str, raw: bytes, cut: Piec
     assert told == [1], "an empty block is nothing yet"
 
 
-def test_what_is_held_has_a_bound(passed: Exchange) -> None:
+def test_held_bytes_are_bounded(passed: Exchange) -> None:
     raw = START + PING * (2 * MAX_HELD // len(PING)) + ERROR
     pieces, error = run(passed, raw, by(1000))
     assert MAX_HELD < len(pieces[0]) < MAX_HELD + 2000

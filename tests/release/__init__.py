@@ -1,1 +1,1 @@
-"""Artefacts of a release: what they hold, how they install, where they start."""
+"""Artefacts of a release: their contents, installation and start."""

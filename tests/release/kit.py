@@ -1,4 +1,4 @@
-"""Starting Nexus as somebody has it: a checkout on a path, what is installed here, or a wheel."""
+"""Starts Nexus from a checkout on a path, from the installed package, or from a wheel."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ASK = {"model": "demo/echo", "messages": [{"role": "user", "content": "Hi"}]}
 
 
 def environ(path: Path | None) -> dict[str, str]:
-    """With a path, that and the libraries; what is installed in place of it is not seen (``-S``)."""
+    """With a path, only that and the libraries; the installed package is hidden (``-S``)."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHONPATH", "NEXUS_"))}
     libraries = [folder for folder in sys.path if Path(folder).name in ("site-packages", "dist-packages")]
     return kept if path is None else {**kept, "PYTHONPATH": os.pathsep.join([str(path), *libraries])}
@@ -59,7 +59,7 @@ def run(folder: Path, *arguments: str, path: Path | None) -> subprocess.Complete
 
 @dataclass(frozen=True)
 class Served:
-    """A server that somebody else started."""
+    """A server in another process."""
 
     base: str
     since: float
@@ -75,7 +75,7 @@ class Served:
 
 @contextmanager
 def running(folder: Path, command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Served]:
-    """A server in a process of its own, until it is no longer needed."""
+    """A server in a separate process, until the end of the block."""
     since = time.time()
     process = subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -95,7 +95,7 @@ def running(folder: Path, command: Sequence[str], environment: Mapping[str, str]
 
 
 def serves(folder: Path, path: Path | None, *command: str, environment: dict[str, str] | None = None) -> None:
-    """Starts the server there, asks it something, and stops it."""
+    """Starts the server, sends it a request, and stops it."""
     started = [*(command or (*python(path), "-m", "nexus")), "-l", "127.0.0.1:0"]
     with running(folder, started, environ(path) if environment is None else environment) as served:
         served.asked()

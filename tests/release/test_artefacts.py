@@ -1,4 +1,4 @@
-"""A release builds to the same bytes anywhere, holds what it should, and tests itself."""
+"""A release builds to the same bytes anywhere, contains what it should, and tests itself."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def packed(*, mtime: int, owner: str, mode: int, names: tuple[str, ...] = (ONE, 
     return file.getvalue()
 
 
-def test_an_archive_forgets_who_made_it_and_when() -> None:
+def test_an_archive_contains_no_user_or_time() -> None:
     mine = packed(mtime=1, owner="me", mode=0o600)
     yours = packed(mtime=2, owner="you", mode=0o664, names=("nexus-1/two.txt", ONE))
     assert mine != yours
@@ -53,10 +53,10 @@ class TestRelease:
         assert [file.name for file in again] == [release.sdist.name, release.wheel.name]
         assert [file.read_bytes() for file in again] == [release.sdist.read_bytes(), release.wheel.read_bytes()]
 
-    def test_registries_take_them(self, release: Release) -> None:
+    def test_registries_accept_them(self, release: Release) -> None:
         artefacts.check(release.sdist, release.wheel)
 
-    def test_a_check_that_fails_says_why(self, release: Release, tmp_path: Path) -> None:
+    def test_a_failed_check_gives_the_reason(self, release: Release, tmp_path: Path) -> None:
         broken = tmp_path / release.wheel.name
         broken.write_bytes(b"no archive")
         with pytest.raises(artefacts.NotBuilt, match=release.wheel.name):
@@ -70,7 +70,7 @@ class TestRelease:
         assert not [path for path in release.source.rglob("*") if path.is_symlink()]
 
     def test_the_sdist_tests_itself(self, release: Release, tmp_path: Path) -> None:
-        """Unpacked and installed elsewhere; its tests see what was installed."""
+        """Unpacked and installed elsewhere; its tests use the installed package."""
         target = tmp_path / "installed"
         command = ["-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target", str(target), "."]
         done = run(release.source, *command, path=None)

@@ -1,6 +1,6 @@
-"""The wheel in a fresh environment, for a user with an empty home: what it weighs, and that it serves every vendor.
+"""The wheel in a fresh environment, for a user with an empty home: its size, and that it serves every vendor.
 
-Where no package registry is reached this is a visible skip, or a failure where ``NEXUS_REQUIRE_REGISTRY=1`` says so.
+Without a reachable package registry this is a visible skip, or a failure with ``NEXUS_REQUIRE_REGISTRY=1``.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def fresh(what: str, folder: Path, python: str = sys.executable) -> Path:
 
 
 def newcomer(folder: Path) -> dict[str, str]:
-    """The environment of a user whose home is empty."""
+    """The environment of a user with an empty home."""
     home = folder / "home"
     home.mkdir()
     return {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
@@ -63,14 +63,14 @@ def test_a_default_install_is_small_and_serves_all_vendors(release: Release, tmp
 
 
 def interpreter(version: str) -> str | None:
-    """An interpreter of a version, pyenv's first: what of it is on the path may be switched off."""
+    """An interpreter of a version, pyenv's first, because a shim on the path may be disabled."""
     kept = Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}")
     return next(map(str, sorted(kept)), None) or shutil.which(f"python{version}")
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_it_serves_with_every_python(version: str, release: Release, tmp_path: Path) -> None:
-    """With the very packages of the lock file."""
+    """With exactly the packages of the lock file."""
     if (python := interpreter(version)) is None:
         pytest.skip(f"Python {version} is not here")
     made = fresh(f"-r{LOCK}", tmp_path / "installed", python)
@@ -80,6 +80,6 @@ def test_it_serves_with_every_python(version: str, release: Release, tmp_path: P
     serves(tmp_path, None, str(made), "-m", "nexus", environment=newcomer(tmp_path))
 
 
-def test_classifiers_name_these() -> None:
+def test_classifiers_name_these_versions() -> None:
     setup = (LOCK.parent / "setup.py").read_text()
     assert [version for version in VERSIONS if f'"Programming Language :: Python :: {version}"' not in setup] == []

@@ -1,4 +1,4 @@
-"""requirements.lock holds what setup.py asks for, with hashes; what is stale says so."""
+"""requirements.lock contains what setup.py requires, with hashes; stale entries are reported."""
 
 from __future__ import annotations
 
@@ -37,22 +37,22 @@ CASES = {
 
 
 @pytest.mark.parametrize(("wanted", "problems"), CASES.values(), ids=CASES)
-def test_what_is_stale_is_named(wanted: tuple[str, ...], problems: list[str]) -> None:
+def test_stale_entries_are_named(wanted: tuple[str, ...], problems: list[str]) -> None:
     assert stale(wants(*wanted), TEXT) == problems
 
 
-def test_ours_is_not_stale() -> None:
+def test_the_lock_file_is_not_stale() -> None:
     assert stale(declared(), LOCK.read_text()) == [], "python -m tools.release.lock"
 
 
-def test_ours_is_for_the_gateway_and_not_for_its_developers() -> None:
+def test_the_lock_file_has_no_development_packages() -> None:
     pins = locked(LOCK.read_text())
     assert {"tornado", "boto3", "redis", "psycopg-binary", "pyjwt", "setuptools"} <= pins.keys()
     assert not {"pytest", "mypy", "sphinx"} & pins.keys()
     assert declared().python == "3.11"
 
 
-def test_every_pin_has_hashes_and_no_place_to_fetch_it_from() -> None:
+def test_every_pin_has_hashes_and_no_registry_address() -> None:
     blocks = re.split(r"^(?=\w)", LOCK.read_text(), flags=re.MULTILINE)[1:]
     assert len(blocks) == sum(map(len, locked(LOCK.read_text()).values()))
     assert [block.partition(" ")[0] for block in blocks if "--hash=sha256:" not in block] == []
@@ -60,8 +60,8 @@ def test_every_pin_has_hashes_and_no_place_to_fetch_it_from() -> None:
 
 
 @pytest.mark.slow
-def test_uv_keeps_what_is_locked() -> None:
-    """Names only: vendors add files to a version, or take it back, and that is no fault of ours."""
+def test_uv_resolves_to_the_locked_packages() -> None:
+    """Names only: packages add files to a version, or withdraw it, which is not an error here."""
     try:
         again = resolve(declared(), LOCK.read_text())
     except SystemExit as error:

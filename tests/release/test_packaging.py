@@ -1,4 +1,4 @@
-"""One import name, wherever Nexus lies and wherever it is started: a checkout, an editable install, a wheel."""
+"""One import name, wherever Nexus is located or started: a checkout, an editable install, a wheel."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SHOW = "import nexus.providers.openai as one, sys; print(one.__file__, 'provider
 
 @pytest.fixture
 def foreign(tmp_path: Path) -> Path:
-    """A folder with files of its own that are called like what Nexus imports."""
+    """A folder with other files that have the names of Nexus's modules."""
     folder = tmp_path / "foreign"
     for name in TRAPS:
         file = folder / name
@@ -61,8 +61,8 @@ def test_an_editable_install_starts_in_a_foreign_folder(foreign: Path) -> None:
     serves(foreign, None, str(Path(sys.executable).with_name("nexus")))
 
 
-def test_a_checkout_without_the_link_says_so(tmp_path: Path) -> None:
-    """As git makes it on Windows without developer mode: a text file that holds the link's target."""
+def test_a_checkout_without_the_link_is_reported(tmp_path: Path) -> None:
+    """As git creates it on Windows without developer mode: a text file that contains the link's target."""
     ignored = shutil.ignore_patterns("__pycache__", "providers")
     shutil.copytree(ROOT / "nexus", tmp_path / "nexus", symlinks=True, ignore=ignored)
     (tmp_path / "nexus/providers").write_text("../providers")
@@ -121,8 +121,8 @@ def test_the_type_checker_sees_providers_once_under_one_name() -> None:
     )
 
 
-def test_messages_name_the_distribution_that_is_ours() -> None:
-    """``pip install nexus`` would fetch a stranger's code onto the machine that has all keys."""
+def test_messages_name_nexuss_own_distribution() -> None:
+    """``pip install nexus`` would install an unrelated package on the machine that has all keys."""
     named = [
         f"{file.relative_to(ROOT)}: {line.strip()}"
         for folder in ("nexus", "providers", "docs", "config", "tools")

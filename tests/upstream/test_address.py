@@ -1,4 +1,4 @@
-"""What a URL comes to in an exchange, and that a head stays one head."""
+"""How a URL is used in an exchange, and that a request head cannot be split."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ ADDRESSES: dict[str, tuple[str, Address]] = {
 
 
 @pytest.mark.parametrize(("url", "address"), ADDRESSES.values(), ids=ADDRESSES.keys())
-def test_a_url_comes_to(url: str, address: Address) -> None:
+def test_how_a_url_is_used(url: str, address: Address) -> None:
     assert address_of(url) == address
 
 
-def test_a_head_is_written_as_http_has_it() -> None:
+def test_a_head_is_written_according_to_http() -> None:
     assert (
         head_of("POST", "/v1", {"host": "a", "x-team": "é"}) == b"POST /v1 HTTP/1.1\r\nhost: a\r\nx-team: \xe9\r\n\r\n"
     )
@@ -61,6 +61,6 @@ BAD: dict[str, tuple[str, str, dict[str, str]]] = {
 
 
 @pytest.mark.parametrize(("method", "target", "headers"), BAD.values(), ids=BAD.keys())
-def test_what_would_be_more_than_one_head_is_none(method: str, target: str, headers: dict[str, str]) -> None:
+def test_a_value_that_would_split_the_head_is_rejected(method: str, target: str, headers: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=r"not valid HTTP|latin-1"):
         head_of(method, target, headers)

@@ -1,4 +1,4 @@
-"""Chunked bodies in any chunking of the bytes, and what is no chunk."""
+"""Chunked bodies with any split of the bytes, and malformed chunks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("raw, body, rest", BODIES.values(), ids=BODIES)
-def test_the_body_does_not_depend_on_the_cuts(raw: bytes, body: bytes, rest: bytes) -> None:
+def test_the_body_does_not_depend_on_how_bytes_are_split(raw: bytes, body: bytes, rest: bytes) -> None:
     for size in range(1, len(raw) + 1):
         chunks = Chunks()
         found = b""
@@ -33,7 +33,7 @@ def test_the_body_does_not_depend_on_the_cuts(raw: bytes, body: bytes, rest: byt
         assert ends_trailers(rest)
 
 
-def test_what_came_is_given_before_the_end_did() -> None:
+def test_received_bytes_are_returned_before_the_end_arrives() -> None:
     chunks = Chunks()
     assert chunks.feed(b"5\r\nhe") == b"he"
     assert chunks.feed(b"llo\r") == b"llo"
@@ -51,12 +51,12 @@ NONE = {
 
 
 @pytest.mark.parametrize("raw", NONE.values(), ids=NONE)
-def test_what_is_no_chunk_is_refused(raw: bytes) -> None:
+def test_malformed_chunks_are_rejected(raw: bytes) -> None:
     with pytest.raises(IncompleteRead):
         Chunks().feed(raw)
 
 
-def test_trailers_may_be_late() -> None:
+def test_trailers_may_arrive_late() -> None:
     assert not ends_trailers(b"")
     assert not ends_trailers(b"\r")
     assert not ends_trailers(b"x-sum: 1\r\n")

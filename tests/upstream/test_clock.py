@@ -1,4 +1,6 @@
-"""The file that a vendor's bytes are read from: all that is there, no more than was asked for, and each failure."""
+"""The file from which a vendor's bytes are read: all available bytes, no more than requested, and each kind
+of failure.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ ROOM = _WAITED_FOR
 
 @contextmanager
 def reading(within: float = 30.0) -> Iterator[tuple[socket.socket, io.BufferedIOBase, Clock]]:
-    """The vendor's end of a connection, and the file that its bytes are read from."""
+    """The vendor's end of a connection, and the file that reads its bytes."""
     clock = Clock(within)
     vendor, ours = ends()
     with vendor, ours, ClockedSource(ours, clock).makefile("rb") as file:
@@ -34,14 +36,14 @@ def ends() -> tuple[socket.socket, socket.socket]:
 
 
 @pytest.mark.parametrize("size", [1, ROOM - 1, ROOM, ROOM + 1, 5 * ROOM])
-def test_what_has_come_is_read_at_once(size: int) -> None:
+def test_available_bytes_are_read_immediately(size: int) -> None:
     with reading() as (vendor, file, clock):
         vendor.sendall(b"x" * size)
         assert len(file.read1(64 * 1024)) == size
         assert clock.received == size
 
 
-def test_a_record_of_tls_is_read_at_once(tls: Tls) -> None:
+def test_a_tls_record_is_read_at_once(tls: Tls) -> None:
     with ThreadPoolExecutor() as threads:
         theirs, ours = ends()
         shaken = threads.submit(tls.server.wrap_socket, theirs, server_side=True)
@@ -51,7 +53,7 @@ def test_a_record_of_tls_is_read_at_once(tls: Tls) -> None:
             assert [len(file.read1(3 * ROOM)), len(file.read1(64 * 1024))] == [3 * ROOM, 2 * ROOM + 1]
 
 
-def test_no_read_gives_more_than_was_asked_for() -> None:
+def test_no_read_returns_more_than_requested() -> None:
     with reading() as (vendor, file, _):
         vendor.sendall(b"first line\nsecond" + b"x" * 3 * ROOM)
         vendor.shutdown(socket.SHUT_WR)
@@ -61,7 +63,7 @@ def test_no_read_gives_more_than_was_asked_for() -> None:
         assert file.read1(10) == b""
 
 
-def test_a_line_that_comes_in_parts_is_one() -> None:
+def test_a_line_that_arrives_in_parts_is_joined() -> None:
     with reading() as (vendor, file, _):
         vendor.sendall(b"HTTP/1.1 ")
         assert file.read1(5) == b"HTTP/"
@@ -71,7 +73,7 @@ def test_a_line_that_comes_in_parts_is_one() -> None:
         assert [file.readline(), file.readline()] == [b"st", b""]
 
 
-def test_a_reset_behind_bytes_that_fill_the_room_is_no_end() -> None:
+def test_a_reset_after_bytes_that_fill_the_buffer_is_not_an_end() -> None:
     with reading() as (vendor, file, _):
         vendor.sendall(b"x" * ROOM)
         vendor.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

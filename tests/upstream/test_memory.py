@@ -1,7 +1,7 @@
-"""What remains after many calls that ended in every way: nothing.
+"""Many calls that end in every possible way leave nothing behind.
 
-Counted are threads, descriptors, callbacks of the cancel switches and the objects of the exchange itself; the
-garbage collector is not asked for help with the first three.
+The test counts threads, descriptors, callbacks of the cancel switches and the objects of the exchange; the first three
+must go without the garbage collector.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BRIEF = Timeouts(connect=5, first_byte=0.02, idle=0.02)
 
 
 def vendor(sock: socket.socket) -> None:
-    """Answers as the request's body asks."""
+    """Answers according to the request's body."""
     while request := read_request(sock):
         match request.partition(b"\r\n\r\n")[2]:
             case b"good" | b"cancelled late":
@@ -51,7 +51,7 @@ def vendor(sock: socket.socket) -> None:
             case b"idle":
                 sock.sendall(BEGUN)
             case _:
-                pass  # says nothing
+                pass  # sends nothing
 
 
 def good(one: Transport, url: str, cancel: Cancel) -> None:
@@ -133,7 +133,7 @@ def test_many_calls_leave_nothing_behind(fresh_heap: None, tls: Tls, secure: boo
 
 
 def test_calls_of_one_switch_leave_no_callbacks() -> None:
-    """Attempts of one call share its switch; each takes back what it registered."""
+    """Attempts of one call share its switch; each removes its own callbacks."""
     cancel = Cancel()
     with Peer(vendor) as peer:
         one = Transport("vendor", BRIEF)

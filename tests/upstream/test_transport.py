@@ -1,7 +1,7 @@
-"""Exchanges with real sockets: what a vendor may do on the wire, and how a call ends in every phase.
+"""Exchanges over real sockets: what vendors do on the wire, and how a call ends in every phase.
 
-Every peer is a few lines of raw socket code beside the test that needs it; a cancelled call ends well under a
-second with the reason that was thrown, and whatever happens no descriptor stays open and no other call is hurt.
+Every peer is a few lines of raw socket code next to the test that uses it. A cancelled call ends well within a second
+with the given reason; no descriptor stays open and no other call is affected.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ from tests.peers import (
 )
 from tests.serving import wait_until
 
-# -- answers as they come ------------------------------------------------------------------------------------------
+# -- answers -------------------------------------------------------------------------------------------------------
 
 
 def test_status_headers_and_body() -> None:
@@ -90,7 +90,7 @@ def test_the_request_on_the_wire() -> None:
 
 
 @pytest.mark.parametrize("framed", [pytest.param(True, id="chunked"), pytest.param(False, id="until the end")])
-def test_pieces_are_handed_on_before_the_next_one_exists(framed: bool) -> None:
+def test_pieces_are_forwarded_before_the_next_one_exists(framed: bool) -> None:
     more = threading.Event()
     head = CHUNKED if framed else b"HTTP/1.1 200 OK\r\n\r\n"
     wrap = chunk if framed else bytes
@@ -114,7 +114,7 @@ def test_pieces_are_handed_on_before_the_next_one_exists(framed: bool) -> None:
         pytest.param(whole(b"", "Location: /elsewhere", status="307 Temporary"), id="307"),
     ],
 )
-def test_redirects_are_answers_like_any_other(answer: bytes) -> None:
+def test_redirects_are_ordinary_answers(answer: bytes) -> None:
     with Peer(always(answer, whole(b"followed"))) as peer, transport() as one:
         with one.send(post(peer.url), Cancel()) as reply:
             assert reply.status in (301, 307)
@@ -142,12 +142,12 @@ def _by_the_byte(data: bytes) -> bytes:
         pytest.param(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(TEXT), id="until the end"),
     ],
 )
-def test_a_compressed_answer_is_decoded_although_identity_was_asked(answer: bytes) -> None:
+def test_a_compressed_answer_is_decoded_although_identity_was_requested(answer: bytes) -> None:
     with Peer(once(answer)) as peer, transport() as one:
         assert fetch(one, peer.url) == TEXT
 
 
-# -- connections serve again ---------------------------------------------------------------------------------------
+# -- reuse of connections ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -159,14 +159,14 @@ def test_a_compressed_answer_is_decoded_although_identity_was_asked(answer: byte
         pytest.param(whole(b"12345", "Connection: close"), 3, id="the vendor does not want to"),
     ],
 )
-def test_a_connection_read_to_the_end_serves_again(no_leak: None, answer: bytes, connections: int) -> None:
+def test_a_connection_read_to_the_end_is_reused(no_leak: None, answer: bytes, connections: int) -> None:
     with Peer(always(answer)) as peer, transport() as one:
         for _ in range(3):
             fetch(one, peer.url)
         assert peer.accepted == connections
 
 
-def test_a_connection_not_read_to_the_end_never_serves_again(no_leak: None) -> None:
+def test_a_connection_not_read_to_the_end_is_not_reused(no_leak: None) -> None:
     left = threading.Event()
 
     def handler(sock: socket.socket) -> None:
@@ -184,7 +184,7 @@ def test_a_connection_not_read_to_the_end_never_serves_again(no_leak: None) -> N
             assert peer.accepted == turn
 
 
-def test_a_connection_that_was_asked_to_close_never_serves_again(no_leak: None) -> None:
+def test_a_connection_that_was_asked_to_close_is_not_reused(no_leak: None) -> None:
     """However long the vendor takes to close it."""
     once_only = {"content-type": "application/json", "connection": "close"}
     with Peer(always(whole(b"x"))) as peer, transport() as one:
@@ -219,8 +219,8 @@ def test_a_kept_connection_that_the_vendor_closed_is_replaced(no_leak: None) -> 
             assert peer.accepted == turn
 
 
-def test_closing_the_transport_closes_what_was_kept() -> None:
-    """At once and whoever still holds a reply, not when the garbage collector comes by."""
+def test_closing_the_transport_closes_kept_connections() -> None:
+    """Immediately, even if a reply is still referenced; not when the garbage collector runs."""
     left = threading.Event()
 
     def handler(sock: socket.socket) -> None:
@@ -238,8 +238,8 @@ def test_closing_the_transport_closes_what_was_kept() -> None:
         assert reply.status == 200
 
 
-def test_the_next_call_on_a_connection_has_the_whole_patience_again() -> None:
-    """The end of an answer is awaited briefly; the head of the next one on the same connection is not."""
+def test_the_next_call_on_a_connection_has_the_full_timeout_again() -> None:
+    """The wait for the end of an answer is short; that for the next head on the same connection is not."""
     go = threading.Event()
 
     def handler(sock: socket.socket) -> None:
@@ -263,7 +263,7 @@ def test_the_next_call_on_a_connection_has_the_whole_patience_again() -> None:
 
 @dataclass
 class Scene:
-    """Where to call with what, and in which functions the caller sits once the phase is reached."""
+    """The call's address and body, and the functions in which the caller is once the phase is reached."""
 
     url: str
     inside: tuple[str, ...]
@@ -350,7 +350,7 @@ PHASES = [
 
 
 @pytest.mark.parametrize("phase", PHASES)
-def test_a_cancelled_call_ends_at_once(no_leak: None, tls: Tls, phase: SceneOf) -> None:
+def test_a_cancelled_call_ends_immediately(no_leak: None, tls: Tls, phase: SceneOf) -> None:
     with phase(tls) as here, transport(**here.options) as one:
         cancel, reason = Cancel(), Cancelled("the client disconnected")
         job = Job(lambda: fetch(one, here.url, here.body, cancel))
@@ -364,7 +364,7 @@ def test_a_cancelled_call_ends_at_once(no_leak: None, tls: Tls, phase: SceneOf) 
         assert not cancel._callbacks, "nothing stays registered"
 
 
-def test_a_call_cancelled_before_it_is_sent_connects_to_nobody() -> None:
+def test_a_call_cancelled_before_it_is_sent_does_not_connect() -> None:
     cancel = Cancel()
     cancel.throw(Cancelled("the client disconnected"))
     with Peer(echo) as peer, transport() as one:
@@ -407,7 +407,7 @@ def test_a_call_cancelled_between_connect_and_handshake_leaves_no_socket(
     duplicate = os.dup
 
     def dup(descriptor: int) -> int:
-        """Runs where the TCP connection stands and TLS is about to begin."""
+        """Runs when the TCP connection is open and TLS is about to begin."""
         cancel.throw(Cancelled("the client disconnected"))
         return duplicate(descriptor)
 
@@ -419,7 +419,7 @@ def test_a_call_cancelled_between_connect_and_handshake_leaves_no_socket(
 
 
 def one_then_two(second: threading.Event, go: threading.Event) -> Handler:
-    """Answers two calls on one connection: sets ``second`` when the second has come, and answers it at ``go``."""
+    """Answers two calls on one connection: sets ``second`` when the second has arrived, and answers it at ``go``."""
 
     def handler(sock: socket.socket) -> None:
         read_request(sock)
@@ -432,8 +432,8 @@ def one_then_two(second: threading.Event, go: threading.Event) -> Handler:
     return handler
 
 
-def test_a_cancel_after_the_end_cuts_nobody() -> None:
-    """Thrown after the connection went back to the pool, while the next call waits on it."""
+def test_a_cancel_after_the_end_affects_no_other_call() -> None:
+    """Thrown after the connection was returned to the pool, while the next call waits on it."""
     second, go = threading.Event(), threading.Event()
     with Peer(one_then_two(second, go)) as peer, transport() as one:
         first = Cancel()
@@ -448,7 +448,7 @@ def test_a_cancel_after_the_end_cuts_nobody() -> None:
         assert peer.accepted == 1
 
 
-def test_a_cancel_that_meets_the_end_cuts_nobody() -> None:
+def test_a_cancel_at_the_very_end_affects_no_other_call() -> None:
     """The answer ends, and the next call takes its connection, while the switch is being thrown."""
     second, go = threading.Event(), threading.Event()
     with Peer(one_then_two(second, go)) as peer, transport() as one:
@@ -456,7 +456,7 @@ def test_a_cancel_that_meets_the_end_cuts_nobody() -> None:
         jobs: list[Job[bytes]] = []
 
         def meanwhile() -> None:
-            """Registered before the socket is, hence run before the socket would be shut down."""
+            """Registered before the socket is, so it runs before the socket would be shut down."""
             assert replies[0].read() == b"one"
             jobs.append(Job(lambda: fetch(one, peer.url)))
             assert second.wait(HARD_LIMIT)
@@ -484,8 +484,10 @@ def _close_each(sock: socket.socket) -> None:
         pytest.param(echo, True, id="keep-alive, TLS"),
     ],
 )
-def test_cancelling_never_hurts_another_call(no_leak: None, tls: Tls, handler: Handler, secure: bool) -> None:
-    """Half of the calls are cancelled somewhere between their start and long after their end; the others are whole."""
+def test_cancelling_never_affects_another_call(no_leak: None, tls: Tls, handler: Handler, secure: bool) -> None:
+    """Half of the calls are cancelled at some time between their start and long after their end; the others
+    complete.
+    """
     victims: queue.SimpleQueue[Cancel | None] = queue.SimpleQueue()
 
     def executioner() -> None:

@@ -1,6 +1,6 @@
-"""The life of upstream connections: which serve again, which are replaced, and what clocks and heads they obey.
+"""The lifecycle of upstream connections: which are reused, which are replaced, and how timeouts and heads are handled.
 
-Counts, orders and outcomes are judged, never wall-clock time.
+Tests check counts, orders and outcomes, never wall-clock time.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ from tests.peers import (
 )
 from tests.serving import wait_until
 
-# -- connections that died while nobody used them ------------------------------------------------------------------
+# -- connections that died while idle ------------------------------------------------------------------------------
 
 
 def answers_then(count: int, last: Callable[[socket.socket], None]) -> Handler:
-    """Answers ``count`` requests of each connection; reads the next one and does ``last``."""
+    """Answers ``count`` requests on each connection; reads the next one and does ``last``."""
 
     def handler(sock: socket.socket) -> None:
         for _ in range(count):
@@ -75,7 +75,7 @@ def test_a_kept_connection_that_dies_under_a_request_costs_no_attempt(
         assert peer.accepted == 3, "each kept connection died and was replaced"
 
 
-def test_what_replaces_a_dead_connection_is_kept_and_nobody_warns(
+def test_the_replacement_of_a_dead_connection_is_kept_without_a_warning(
     no_leak: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     def first_dies(sock: socket.socket) -> None:
@@ -94,8 +94,8 @@ def test_a_new_connection_that_dies_is_a_failed_attempt(no_leak: None) -> None:
         assert peer.accepted == 1
 
 
-def test_what_was_sent_again_and_fails_again_is_a_failure(no_leak: None) -> None:
-    """Never a third connection."""
+def test_a_request_that_fails_again_after_resending_is_a_failure(no_leak: None) -> None:
+    """There is never a third connection."""
     turn = iter([1, 0, 0, 0])
 
     def handler(sock: socket.socket) -> None:
@@ -108,7 +108,7 @@ def test_what_was_sent_again_and_fails_again_is_a_failure(no_leak: None) -> None
         assert peer.accepted == 2
 
 
-def test_silence_on_a_kept_connection_is_not_sent_again(no_leak: None) -> None:
+def test_a_request_is_not_resent_after_silence_on_a_kept_connection(no_leak: None) -> None:
     """The vendor may be working, and would bill both."""
     with Peer(answers_then(1, wait_for_end)) as peer, transport(Timeouts(30, 0.2, 30)) as one:
         assert fetch(one, peer.url) == b"ok"
@@ -117,7 +117,7 @@ def test_silence_on_a_kept_connection_is_not_sent_again(no_leak: None) -> None:
         assert peer.accepted == 1
 
 
-def test_an_answer_that_breaks_off_on_a_kept_connection_is_not_sent_again(no_leak: None) -> None:
+def test_a_request_is_not_resent_after_a_partial_answer(no_leak: None) -> None:
     def half(sock: socket.socket) -> None:
         sock.sendall(b"HTTP/1.1 200")
 
@@ -128,15 +128,15 @@ def test_an_answer_that_breaks_off_on_a_kept_connection_is_not_sent_again(no_lea
         assert peer.accepted == 1
 
 
-def test_a_connection_unused_for_too_long_is_not_used_again(no_leak: None) -> None:
+def test_a_connection_idle_for_too_long_is_not_reused(no_leak: None) -> None:
     with Peer(echo) as peer, transport(Timeouts(30, 30, 30, keep_alive=0.01)) as one:
         assert fetch(one, peer.url, b"a") == b"a"
-        time.sleep(0.02)  # the age itself
+        time.sleep(0.02)  # the maximum age itself
         assert fetch(one, peer.url, b"b") == b"b"
         assert peer.accepted == 2
 
 
-def test_sockets_that_the_vendor_closed_are_reaped(no_leak: None) -> None:
+def test_sockets_closed_by_the_vendor_are_reaped(no_leak: None) -> None:
     go = threading.Event()
 
     def handler(sock: socket.socket) -> None:
@@ -156,7 +156,7 @@ def test_sockets_that_the_vendor_closed_are_reaped(no_leak: None) -> None:
         assert one.reap() == 0
 
 
-def test_reaping_leaves_what_is_alive(no_leak: None) -> None:
+def test_reaping_keeps_live_connections(no_leak: None) -> None:
     with Peer(echo) as peer, transport() as one:
         assert fetch(one, peer.url, b"a") == b"a"
         assert one.reap() == 0
@@ -164,7 +164,7 @@ def test_reaping_leaves_what_is_alive(no_leak: None) -> None:
         assert peer.accepted == 1
 
 
-def test_the_kernel_watches_connections() -> None:
+def test_tcp_keepalive_is_enabled() -> None:
     with Peer(echo) as peer, transport() as one, one.send(post(peer.url), Cancel()) as reply:
         connection = reply._connection
         assert connection is not None
@@ -186,11 +186,11 @@ def test_the_kernel_watches_connections() -> None:
     assert options["SO_KEEPALIVE"]
 
 
-# -- names ---------------------------------------------------------------------------------------------------------
+# -- DNS names -----------------------------------------------------------------------------------------------------
 
 
 class Hanging:
-    """A resolver that answers when it is told to."""
+    """A resolver that answers when the test allows it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, port: int) -> None:
         self.asked = 0
@@ -218,7 +218,7 @@ def test_a_name_lookup_ends_with_the_connect_timeout(monkeypatch: pytest.MonkeyP
         assert fetch(one, "http://vendor.test/", b"found") == b"found"
 
 
-def test_a_caller_leaves_a_name_lookup_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cancelled_caller_does_not_wait_for_a_name_lookup(monkeypatch: pytest.MonkeyPatch) -> None:
     with Peer(echo) as peer, transport() as one:
         names = Hanging(monkeypatch, peer.port)
         cancel, reason = Cancel(), Cancelled("the client disconnected")
@@ -231,7 +231,7 @@ def test_a_caller_leaves_a_name_lookup_at_once(monkeypatch: pytest.MonkeyPatch) 
         wait_until(lambda: not one._resolver._running)
 
 
-def test_the_last_good_addresses_stand_in_for_a_resolver_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_known_addresses_are_used_if_the_resolver_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     answers: list[Any] = []
 
     def lookup(*_: object, **__: object) -> list[tuple[Any, ...]]:
@@ -249,7 +249,7 @@ def test_the_last_good_addresses_stand_in_for_a_resolver_that_fails(monkeypatch:
         assert not answers
 
 
-# -- clocks --------------------------------------------------------------------------------------------------------
+# -- timeouts ------------------------------------------------------------------------------------------------------
 
 
 def timeout_of(one: Transport, url: str) -> str:
@@ -281,8 +281,8 @@ def test_a_head_that_trickles_in_does_not_postpone_the_first_byte(no_leak: None)
         assert "no answer within" in timeout_of(one, peer.url)
 
 
-def test_an_end_that_was_limited_is_limited_in_all(no_leak: None) -> None:
-    """Bytes that keep coming do not postpone it."""
+def test_a_limit_for_the_end_of_an_answer_applies_in_total(no_leak: None) -> None:
+    """Bytes that keep arriving do not extend the limit."""
 
     def handler(sock: socket.socket) -> None:
         read_request(sock)
@@ -303,7 +303,7 @@ def test_an_end_that_was_limited_is_limited_in_all(no_leak: None) -> None:
     "trailers",
     [pytest.param(b"", id="silence"), pytest.param(b"x", id="no header"), pytest.param(b"a: b\r\n", id="unfinished")],
 )
-def test_an_answer_is_whole_before_its_trailers(
+def test_an_answer_is_complete_before_its_trailers(
     no_leak: None, monkeypatch: pytest.MonkeyPatch, trailers: bytes
 ) -> None:
     monkeypatch.setattr("nexus.upstream.binding.TRAILERS", 0.05)
@@ -325,7 +325,7 @@ def test_trailers_are_skipped(no_leak: None) -> None:
         assert peer.accepted == 1
 
 
-def test_a_clock_keeps_its_earliest_deadline() -> None:
+def test_the_earliest_deadline_applies() -> None:
     one = clock.Clock(30)
     one.run_freely(20)
     assert one.allowed() == 20
@@ -356,7 +356,7 @@ BODY = b"Content-Length: 2\r\n\r\nok"
         pytest.param(b"Content-Length: 2\r\nX-A: b\r\n", "x-a", "b", id="the same length twice"),
     ],
 )
-def test_heads_that_are_read(no_leak: None, head: bytes, name: str, value: str) -> None:
+def test_unusual_heads_are_accepted(no_leak: None, head: bytes, name: str, value: str) -> None:
     with Peer(always(b"HTTP/1.1 200 OK\r\n" + head + BODY)) as peer, transport() as one:
         reply = one.send(post(peer.url), Cancel())
         with reply:
@@ -374,10 +374,10 @@ def test_interim_answers_are_skipped(no_leak: None, status: bytes) -> None:
             assert reply.read() == b"ok"
 
 
-# -- causes --------------------------------------------------------------------------------------------------------
+# -- causes of failures --------------------------------------------------------------------------------------------
 
 
-def test_no_descriptors_are_the_gateways_own_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_out_of_descriptors_is_the_gateways_own_error(monkeypatch: pytest.MonkeyPatch) -> None:
     make = socket.socket
 
     def broken(*arguments: Any, **options: Any) -> socket.socket:
@@ -393,7 +393,7 @@ def test_no_descriptors_are_the_gateways_own_trouble(monkeypatch: pytest.MonkeyP
     assert (caught.value.status, caught.value.retry_after) == (503, 1)
 
 
-def test_why_names_host_phase_and_cause(no_leak: None, tls: Tls) -> None:
+def test_the_reason_names_host_phase_and_cause(no_leak: None, tls: Tls) -> None:
     with Peer(echo, tls.server) as peer, transport() as one, pytest.raises(Unreachable) as caught:
         port = peer.port
         fetch(one, peer.url)
@@ -402,10 +402,10 @@ def test_why_names_host_phase_and_cause(no_leak: None, tls: Tls) -> None:
     assert not caught.value.retryable, "nobody mends a certificate in a second"
 
 
-# -- authorities ---------------------------------------------------------------------------------------------------
+# -- certificate authorities ---------------------------------------------------------------------------------------
 
 
-def test_the_environments_authorities_are_the_systems(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_authorities_named_by_the_environment_are_trusted(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", tls.ca_file)
     monkeypatch.delenv("SSL_CERT_DIR", raising=False)
     assert authorities_from_environment() == ("SSL_CERT_FILE",)
@@ -417,7 +417,7 @@ def test_the_environments_authorities_are_the_systems(tls: Tls, monkeypatch: pyt
         tls_context.cache_clear()
 
 
-def test_an_image_without_authorities_uses_certifis(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_system_authorities_certifi_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from nexus.upstream import tls as module
 
     monkeypatch.setattr(module, "_ELSEWHERE", (str(tmp_path / "nix"),))
@@ -428,7 +428,7 @@ def test_an_image_without_authorities_uses_certifis(monkeypatch: pytest.MonkeyPa
     assert module.system_bundle() is None
 
 
-# -- other ways to a vendor ----------------------------------------------------------------------------------------
+# -- Unix sockets and proxies --------------------------------------------------------------------------------------
 
 
 def test_a_unix_socket(no_leak: None, tmp_path: Path) -> None:
@@ -452,7 +452,7 @@ def test_a_unix_socket(no_leak: None, tmp_path: Path) -> None:
 
 
 def socks_proxy(to: int, seen: list[bytes]) -> Handler:
-    """Takes no password; connects everybody to port ``to``."""
+    """Accepts any client without a password and connects it to port ``to``."""
 
     def handler(sock: socket.socket) -> None:
         sock.recv(64)
@@ -489,7 +489,7 @@ def test_a_socks_proxy(no_leak: None, tls: Tls) -> None:
         assert b"localhost" not in seen[1]
 
 
-def test_a_socks_proxy_that_is_not_there(no_leak: None) -> None:
+def test_an_unreachable_socks_proxy(no_leak: None) -> None:
     pytest.importorskip("socks", reason="needs PySocks")
     with transport(proxy="socks5h://127.0.0.1:1") as one, pytest.raises(Unreachable, match="proxy"):
         fetch(one, "http://vendor.invalid/")

@@ -1,6 +1,6 @@
-"""Exchanges that go wrong: which of our errors they become, and that they leave nothing open.
+"""Failed exchanges: which errors they become, and that they leave nothing open.
 
-Every peer is a few lines of raw socket code beside the test that needs it.
+Every peer is a few lines of raw socket code next to the test that uses it.
 """
 
 from __future__ import annotations
@@ -107,13 +107,13 @@ def test_timeouts(
         assert (caught.value.provider, caught.value.status) == ("vendor", 504)
 
 
-def test_an_answer_over_tls_may_not_be_silent_for_longer(no_leak: None, tls: Tls) -> None:
+def test_the_idle_timeout_applies_over_tls(no_leak: None, tls: Tls) -> None:
     peer, here = Peer(mute(before=BEGUN), tls.server), transport(Timeouts(30, 30, BRIEF), ca_file=tls.ca_file)
     with peer, here as one, pytest.raises(UpstreamTimeout, match="no data for"):
         fetch(one, peer.url)
 
 
-def test_a_connection_that_took_all_its_time_is_closed(
+def test_a_connection_that_used_up_its_timeout_is_closed(
     no_leak: None, tls: Tls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before its handshake."""
@@ -127,7 +127,7 @@ def test_a_connection_that_took_all_its_time_is_closed(
         fetch(one, peer.url)
 
 
-def test_idle_counts_from_piece_to_piece_and_never_in_total() -> None:
+def test_the_idle_timeout_applies_between_pieces_and_not_in_total() -> None:
     def handler(sock: socket.socket) -> None:
         read_request(sock)
         sock.sendall(CHUNKED)
@@ -140,7 +140,7 @@ def test_idle_counts_from_piece_to_piece_and_never_in_total() -> None:
         assert fetch(one, peer.url) == b"xxxxxx"
 
 
-def test_the_connect_timeout_does_not_bound_the_sending_of_a_body() -> None:
+def test_the_connect_timeout_does_not_apply_to_sending_a_body() -> None:
     go = threading.Event()
 
     def handler(sock: socket.socket) -> None:
@@ -154,7 +154,7 @@ def test_the_connect_timeout_does_not_bound_the_sending_of_a_body() -> None:
         assert job.result() == b"taken"
 
 
-def test_a_body_that_is_not_taken_counts_as_no_answer() -> None:
+def test_a_body_that_the_vendor_does_not_read_is_a_timeout() -> None:
     with Peer(mute(reads=False)) as peer, transport(Timeouts(30, BRIEF, 30)) as one:
         with pytest.raises(UpstreamTimeout) as caught:
             fetch(one, peer.url, LARGE)
@@ -162,7 +162,7 @@ def test_a_body_that_is_not_taken_counts_as_no_answer() -> None:
         assert not caught.value.retryable
 
 
-def test_an_end_that_was_limited_comes_soon() -> None:
+def test_a_limit_for_the_end_of_an_answer_is_obeyed() -> None:
     with mute_after_a_piece() as url, transport() as one, one.send(post(url), Cancel()) as reply:
         assert reply.read() == b"data: 1\n\n"
         reply.end_within(BRIEF)
@@ -238,7 +238,7 @@ def test_failures(no_leak: None, handler: Handler, error: type[UpstreamError], m
         assert caught.value.retryable is (isinstance(caught.value, Unreachable))
 
 
-def test_refused_port(no_leak: None) -> None:
+def test_a_refused_connection(no_leak: None) -> None:
     with transport() as one, pytest.raises(Unreachable) as caught:
         fetch(one, f"http://127.0.0.1:{unused_port()}/")
     assert caught.value.message == NO_ANSWER % "ECONNREFUSED"
@@ -254,15 +254,15 @@ def test_a_name_that_does_not_exist(no_leak: None, monkeypatch: pytest.MonkeyPat
         fetch(one, "http://vendor.test/")
 
 
-def test_an_address_that_refuses_gives_way_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_refused_connection_the_next_address_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     with Peer(echo) as peer, transport() as one:
         closed, there = unused_port(), peer.port
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses_of(closed, there))
         assert fetch(one, "http://vendor.test/", b"hello") == b"hello"
 
 
-def test_an_answer_that_comes_before_the_body_was_taken_counts() -> None:
-    """A vendor that refuses a large body answers and closes without reading it."""
+def test_an_answer_sent_before_the_body_was_read_is_used() -> None:
+    """A vendor that rejects a large body answers and closes without reading it."""
 
     def handler(sock: socket.socket) -> None:
         sock.recv(1)
@@ -287,7 +287,7 @@ def test_https(no_leak: None, tls: Tls) -> None:
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_variables_of_other_programs_decide_nothing_about_trust(
+def test_environment_variables_of_other_programs_do_not_change_trust(
     no_leak: None, tls: Tls, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, tls.ca_file)
@@ -300,7 +300,7 @@ def test_variables_of_other_programs_decide_nothing_about_trust(
             assert fetch(one, peer.url, b"trusted") == b"trusted"
 
 
-def test_a_certificate_for_another_name_is_refused(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_certificate_for_another_name_is_rejected(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
     with Peer(echo, tls.server) as peer, transport(ca_file=tls.ca_file) as one:
         there = peer.port
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses_of(there))
@@ -308,7 +308,7 @@ def test_a_certificate_for_another_name_is_refused(tls: Tls, monkeypatch: pytest
             fetch(one, "https://vendor.test/")
 
 
-def test_plain_http_where_tls_is_spoken(no_leak: None, tls: Tls) -> None:
+def test_plain_http_on_an_https_address(no_leak: None, tls: Tls) -> None:
     def handler(sock: socket.socket) -> None:
         sock.recv(65536)
         sock.sendall(whole(b"", status="400 Bad Request"))
@@ -349,7 +349,7 @@ def test_no_credentials_come_from_netrc(tmp_path: Path, monkeypatch: pytest.Monk
     assert b"cookie" not in b"".join(seen).lower(), "nor do cookies travel from one call to the next"
 
 
-def test_a_configured_proxy_is_asked_for_http(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_configured_proxy_is_used_for_http(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bytes] = []
 
     def proxy(sock: socket.socket) -> None:
@@ -398,13 +398,13 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
         pytest.param("https://vendor.invalid/", "vendor: the proxy refused the connection", id="https"),
     ],
 )
-def test_a_proxy_that_is_not_there(no_leak: None, url: str, message: str) -> None:
+def test_an_unreachable_proxy(no_leak: None, url: str, message: str) -> None:
     with transport(proxy=f"http://127.0.0.1:{unused_port()}") as one, pytest.raises(Unreachable) as caught:
         fetch(one, url)
     assert caught.value.message.startswith(message)
 
 
-def test_a_proxy_that_wants_another_password(no_leak: None) -> None:
+def test_a_proxy_that_rejects_the_password(no_leak: None) -> None:
     refusal = whole(b"", "Proxy-Authenticate: Basic", status="407 Proxy Authentication Required")
     with Peer(once(refusal)) as peer, transport(proxy=f"http://127.0.0.1:{peer.port}") as one:
         with pytest.raises(Unreachable) as caught:
@@ -412,7 +412,7 @@ def test_a_proxy_that_wants_another_password(no_leak: None) -> None:
         assert caught.value.message.startswith("vendor: the proxy refused the connection")
 
 
-def test_no_failure_shows_the_proxys_password() -> None:
+def test_no_error_contains_the_proxys_password() -> None:
     with (
         transport(proxy=f"http://user:hushhush2@127.0.0.1:{unused_port()}") as one,
         pytest.raises(NexusError) as caught,

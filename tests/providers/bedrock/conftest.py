@@ -1,4 +1,4 @@
-"""Keeps this machine's own AWS configuration, and its metadata server, out of the tests."""
+"""Isolates the tests from this machine's AWS configuration and metadata server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An empty folder where AWS's files would be; the environment names nothing else."""
+    """An empty folder in place of AWS's files; the environment names no other source."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     folder = tmp_path / "aws"

@@ -1,6 +1,6 @@
-"""A small Bedrock, and metadata servers, on real sockets: what came in is kept as bytes, what goes out is scripted.
+"""A small Bedrock and metadata servers on real sockets: requests are kept as bytes, answers are scripted.
 
-One thread a connection, which ends with it; a script gets the request and the socket, and may do anything with it.
+One thread per connection, which ends with it; a script gets the request and the socket, and may do anything with it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ LIMIT = 20.0
 
 @dataclass(frozen=True)
 class Seen:
-    """One request as it came."""
+    """One request as received."""
 
     method: str
     target: str
@@ -59,7 +59,7 @@ Script = Callable[[Seen, socket.socket], None]
 
 @dataclass
 class Fake:
-    """An HTTP server; use as a context manager. ``scripts`` are taken one a request, the last one for ever."""
+    """An HTTP server; use as a context manager. ``scripts`` are used one per request, the last one repeatedly."""
 
     scripts: list[Script]
     seen: queue.Queue[Seen] = field(default_factory=queue.Queue)
@@ -122,7 +122,7 @@ def answer(body: bytes | Any, status: int = 200, content_type: str = "applicatio
 
 
 def stream(*pieces: bytes, ends: bool = True, stalls: bool = False, **headers: str) -> Script:
-    """Pieces of an event stream as HTTP chunks; one that does not end is cut or, if it ``stalls``, falls silent."""
+    """Pieces of an event stream as HTTP chunks; an incomplete stream is cut or, if it ``stalls``, falls silent."""
 
     def script(_: Seen, sock: socket.socket) -> None:
         more = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
@@ -143,7 +143,7 @@ def stream(*pieces: bytes, ends: bool = True, stalls: bool = False, **headers: s
 
 
 def stall(_: Seen, sock: socket.socket) -> None:
-    """Says nothing until the other side goes."""
+    """Sends nothing until the other side disconnects."""
     sock.recv(1)
 
 
@@ -217,7 +217,7 @@ def provider(url: str | None = None, **more: Any) -> BedrockProvider:
 
 
 def attempt(body: Mapping[str, Any] | bytes | None = None, **more: Any) -> Attempt:
-    """One try; Claude, a short question and no stream where nothing else is said."""
+    """One attempt; by default Claude, a short question and no stream."""
     asked = {"model": CLAUDE, "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
     given: dict[str, Any] = {
         "dialect": "messages",
@@ -234,7 +234,7 @@ def attempt(body: Mapping[str, Any] | bytes | None = None, **more: Any) -> Attem
 
 
 def check_signature(seen: Seen, url: str, token: str | None = None, region: str = REGION) -> None:
-    """Recomputes the signature from what was received, as the service does."""
+    """Recomputes the signature from the received request, as the service does."""
     scheme, _, rest = seen.headers["authorization"].partition(" ")
     parts = dict(part.strip().split("=", 1) for part in rest.split(","))
     date = seen.headers["x-amz-date"]

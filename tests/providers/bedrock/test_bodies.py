@@ -1,4 +1,4 @@
-"""A Messages request on its way to InvokeModel: every edit by name, and not a byte more."""
+"""A Messages request converted for InvokeModel: every edit is reported, and no other byte changes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def named(*betas: str) -> str:
 
 
 BODIES: dict[str, tuple[str, str, str, Dropped]] = {
-    # name: model, body, what becomes of it (less the version), what is named as dropped
+    # name: model, body, expected body (without the version), reported drops
     "model and stream": (OPUS_4_8, '{"model": "x", "max_tokens": 1, "stream": true}', '{"max_tokens": 1}', ()),
     "order and spelling": (
         OPUS_4_8,
@@ -224,12 +224,12 @@ def test_edits(model: str, body: str, expected: str, dropped: Dropped) -> None:
     assert set(lost) == set(dropped)
 
 
-def test_nothing_but_the_version_is_left_of_an_empty_body() -> None:
+def test_an_empty_body_becomes_only_the_version() -> None:
     assert invoke_body(b'{"model":"x"}', OPUS_4_8, "") == (b"{" + VERSION + b"}", ())
 
 
 BETAS: dict[str, tuple[str, str, list[str], Dropped]] = {
-    # name: model, header, what Bedrock gets, what is named as dropped
+    # name: model, header, betas that Bedrock gets, reported drops
     "none": (OPUS_4_8, "", [], ()),
     "one that is taken": (OPUS_4_5, "interleaved-thinking-2025-05-14", ["interleaved-thinking-2025-05-14"], ()),
     "spaces and repetition": (
@@ -274,7 +274,7 @@ def test_betas_move_into_the_body(model: str, header: str, sent: list[str], drop
     assert lost == dropped
 
 
-def test_betas_of_the_body_are_judged_like_those_of_the_header() -> None:
+def test_betas_in_the_body_are_treated_like_those_in_the_header() -> None:
     body = b'{"anthropic_beta":["context-1m-2025-08-07","x\\r\\ny: z",7,"made-up"],"top_k":1}'
     raw, lost = invoke_body(body, SONNET_4, "interleaved-thinking-2025-05-14")
     assert json.loads(raw)["anthropic_beta"] == ["interleaved-thinking-2025-05-14", "context-1m-2025-08-07"]
@@ -293,7 +293,7 @@ KEYS = st.sampled_from(
 
 
 @given(st.dictionaries(KEYS, JSON), st.sampled_from([OPUS_4_5, OPUS_4_8, OPAQUE]), st.sampled_from([None, 1]))
-def test_no_body_makes_it_stumble(body: Any, model: str, indent: int | None) -> None:
+def test_every_body_is_converted(body: Any, model: str, indent: int | None) -> None:
     raw, _ = invoke_body(json.dumps({"model": "x"} | body, indent=indent).encode(), model, "a,b")
     left = json.loads(raw)
     assert left.pop("anthropic_version") == "bedrock-2023-05-31"
@@ -315,7 +315,7 @@ COUNTED: dict[str, tuple[Mapping[str, Any], int]] = {
 
 
 @pytest.mark.parametrize(("body", "max_tokens"), COUNTED.values(), ids=COUNTED.keys())
-def test_counts_what_invoke_would_get(body: Mapping[str, Any], max_tokens: int) -> None:
+def test_the_counted_body_is_the_invoked_one(body: Mapping[str, Any], max_tokens: int) -> None:
     raw = json.dumps({"model": "x", **body}).encode()
     counted, dropped = count_invoke_body(raw, OPUS_4_5, "made-up", 4096)
     published(counted)
@@ -333,8 +333,8 @@ UNTAKEN: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("case", UNTAKEN)
-def test_a_format_that_is_not_taken_is_refused_as_the_vendor_does(case: str) -> None:
-    """In the words by which Claude Code knows to ask again without; never dropped, for the answer would be no JSON."""
+def test_an_unsupported_format_is_rejected_like_the_vendor_does(case: str) -> None:
+    """With the message on which Claude Code retries without it; never dropped, because the answer would not be JSON."""
     model, members = UNTAKEN[case]
     raw = json.dumps({"model": "x", "messages": [], **members}).encode()
     path = case.partition(" ")[0].rstrip(",")
@@ -348,7 +348,7 @@ def test_a_format_that_is_not_taken_is_refused_as_the_vendor_does(case: str) -> 
 
 
 def published(body: bytes) -> None:
-    """The body fits AWS's own model of the operation."""
+    """The body conforms to AWS's model of the operation."""
     model = botocore.session.get_session().get_service_model("bedrock-runtime").operation_model("CountTokens")
     report = ParamValidator().validate({"modelId": "x", **json.loads(body)}, model.input_shape)
     assert not report.has_errors(), report.generate_report()

@@ -1,4 +1,6 @@
-"""The table of what Claude takes on Bedrock: names are told right, and every entry is one that clients really send."""
+"""The table of what Claude on Bedrock supports: model ids are recognised, and every entry is something that clients
+really send.
+"""
 
 from __future__ import annotations
 
@@ -50,14 +52,14 @@ OTHERS = (
 
 
 @pytest.mark.parametrize(("model", "told"), IDS.items(), ids=IDS.keys())
-def test_claude_is_told_by_its_id(model: str, told: tuple[str, tuple[int, int]]) -> None:
+def test_claude_is_recognised_by_its_id(model: str, told: tuple[str, tuple[int, int]]) -> None:
     claude = claude_of(model)
     assert is_claude(model)
     assert (claude.family, claude.version) == told
 
 
 @pytest.mark.parametrize("model", OTHERS)
-def test_others_are_not(model: str) -> None:
+def test_other_models_are_not_claude(model: str) -> None:
     assert not is_claude(model)
     assert claude_of(model).version is None
 
@@ -79,12 +81,12 @@ def test_betas_are_spelled_as_anthropic_spells_them() -> None:
     assert {*BETAS, *IMPLIED, *RENAMED} <= published | own | claude_code
 
 
-def test_what_hangs_on_a_beta_hangs_on_a_known_one() -> None:
+def test_every_beta_that_an_entry_requires_is_known() -> None:
     assert {field.beta for field in FIELDS if field.beta} | set(EDITS.values()) <= set(BETAS)
     assert {name for names in RENAMED.values() for name in names} <= set(BETAS)
 
 
-def test_an_unknown_model_is_trusted_with_nothing() -> None:
+def test_an_unknown_model_supports_nothing_optional() -> None:
     unknown = claude_of(OTHERS[4])
     assert not any(takes(unknown) for takes in BETAS.values())
     assert not any(field.taken_by(unknown) for field in FIELDS)
@@ -106,7 +108,7 @@ SCHEMAS = {
 
 
 @pytest.mark.parametrize(("model", "takes"), SCHEMAS.items(), ids=SCHEMAS.keys())
-def test_facts_are_the_models_own_less_what_bedrock_lacks(model: str, takes: bool) -> None:
+def test_a_models_profile_is_its_own_without_what_bedrock_lacks(model: str, takes: bool) -> None:
     here = profile(f"us.anthropic.{model}")
     assert takes_schemas(claude_of(f"us.anthropic.{model}")) is takes
     own = replace(

@@ -1,4 +1,6 @@
-"""AWS's chain: found where AWS's tools find it, one visit at a time, and never in the way of a call that has ended."""
+"""AWS's credential chain: credentials are found where AWS's tools find them, fetched once at a time, and a cancelled
+call never waits for them.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,7 @@ Env = pytest.MonkeyPatch
 
 
 def issued(seconds: float = 6 * 3600, token: str = TOKEN) -> dict[str, str]:
-    """Keys as a metadata server gives them."""
+    """Keys as issued by a metadata server."""
     end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds)
     return {
         "AccessKeyId": ACCESS_KEY,
@@ -81,12 +83,14 @@ def from_a_process(env: Env, aws: Path) -> Keys:
 
 
 @pytest.mark.parametrize("place", [in_environment, in_a_file, from_a_process])
-def test_found_where_awss_tools_find_them(place: Callable[[Env, Path], Keys], monkeypatch: Env, aws: Path) -> None:
+def test_credentials_are_found_where_awss_tools_find_them(
+    place: Callable[[Env, Path], Keys], monkeypatch: Env, aws: Path
+) -> None:
     expected = place(monkeypatch, aws)
     assert chain().keys(Cancel()) == expected
 
 
-def test_a_profile_is_taken_even_when_the_environment_has_keys(monkeypatch: Env, aws: Path) -> None:
+def test_a_profile_is_used_even_if_the_environment_has_keys(monkeypatch: Env, aws: Path) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAHUSHHUSHENVIRON0")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "other")
     (aws / "credentials").write_text(
@@ -98,7 +102,7 @@ def test_a_profile_is_taken_even_when_the_environment_has_keys(monkeypatch: Env,
         check_signature(fake.request(), fake.url)
 
 
-def test_a_container_gives_them(monkeypatch: Env) -> None:
+def test_a_containers_metadata_server_issues_them(monkeypatch: Env) -> None:
     with Fake([answer(issued())]) as server:
         monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{server.url}/creds")
         assert chain().keys(Cancel()) == SESSION
@@ -125,13 +129,13 @@ def on_an_instance(monkeypatch: Env, url: str) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", url)
 
 
-def test_an_instance_gives_them(monkeypatch: Env) -> None:
+def test_an_instances_metadata_server_issues_them(monkeypatch: Env) -> None:
     with Fake([imds(issued())]) as server:
         on_an_instance(monkeypatch, server.url)
         assert chain().keys(Cancel()) == SESSION
 
 
-def test_metadata_that_does_not_answer_is_suspected_in_the_log(monkeypatch: Env) -> None:
+def test_an_unresponsive_metadata_server_is_named_in_the_log(monkeypatch: Env) -> None:
     with Fake([stall]) as server:
         on_an_instance(monkeypatch, server.url)
         with pytest.raises(Unreachable) as caught:
@@ -142,7 +146,7 @@ def test_metadata_that_does_not_answer_is_suspected_in_the_log(monkeypatch: Env)
 
 
 WITHOUT: dict[str, tuple[dict[str, str], str | None, str, str]] = {
-    # environment, profile, AWS's config file, what is said
+    # environment, profile, AWS's config file, expected message
     "nothing anywhere": ({}, None, "", "none are configured"),
     "a profile that is not there": ({}, "team", "", "ProfileNotFound"),
     "half of them": ({"AWS_ACCESS_KEY_ID": ACCESS_KEY}, None, "", "PartialCredentialsError"),
@@ -151,7 +155,7 @@ WITHOUT: dict[str, tuple[dict[str, str], str | None, str, str]] = {
 
 
 @pytest.mark.parametrize(("environment", "profile", "file", "said"), WITHOUT.values(), ids=WITHOUT.keys())
-def test_says_why_there_are_none(
+def test_missing_credentials_are_reported_with_the_reason(
     environment: dict[str, str], profile: str | None, file: str, said: str, monkeypatch: Env, aws: Path
 ) -> None:
     for name, value in environment.items():
@@ -172,7 +176,7 @@ def instance(server: Fake, monkeypatch: Env) -> None:
 
 
 @pytest.mark.parametrize("place", [container, instance])
-def test_a_cancelled_call_leaves_a_stalling_server_at_once(
+def test_a_cancelled_call_does_not_wait_for_a_stalled_server(
     place: Callable[[Fake, Env], None], monkeypatch: Env
 ) -> None:
     with Fake([stall]) as server:
@@ -194,7 +198,7 @@ def test_a_cancelled_call_leaves_a_stalling_server_at_once(
     assert raised == [reason]
 
 
-def test_a_cancelled_call_asks_nobody(monkeypatch: Env) -> None:
+def test_a_cancelled_call_contacts_no_server(monkeypatch: Env) -> None:
     cancel = Cancel()
     cancel.throw(Cancelled("gone"))
     with Fake([stall]) as server:
@@ -204,7 +208,7 @@ def test_a_cancelled_call_asks_nobody(monkeypatch: Env) -> None:
         assert server.seen.empty()
 
 
-def test_nobody_waits_for_ever(monkeypatch: Env) -> None:
+def test_waiting_for_credentials_times_out(monkeypatch: Env) -> None:
     with Fake([stall]) as server:
         container(server, monkeypatch)
         with pytest.raises(UpstreamTimeout, match="no AWS credentials within") as caught:
@@ -214,7 +218,7 @@ def test_nobody_waits_for_ever(monkeypatch: Env) -> None:
 
 
 class Gate:
-    """A metadata server that answers when it is told to."""
+    """A metadata server that answers when the test opens the gate."""
 
     def __init__(self, keys: dict[str, str]) -> None:
         self.keys = keys
@@ -225,7 +229,7 @@ class Gate:
         answer(self.keys)(seen, sock)
 
 
-def test_many_calls_make_one_visit_and_one_cancelled_call_hurts_no_other(monkeypatch: Env) -> None:
+def test_many_calls_share_one_fetch_and_a_cancelled_call_does_not_affect_the_others(monkeypatch: Env) -> None:
     gate = Gate(issued())
     with Fake([gate]) as server:
         container(server, monkeypatch)
@@ -242,7 +246,7 @@ def test_many_calls_make_one_visit_and_one_cancelled_call_hurts_no_other(monkeyp
         for thread in threads:
             thread.start()
         server.request()
-        # The one that began the visit may be the one that leaves.
+        # The call that began the fetch may be the one that is cancelled.
         cancels[0].throw(Cancelled("gone"))
         wait_until(lambda: len(got) == 1)
         gate.opened.set()
@@ -252,7 +256,7 @@ def test_many_calls_make_one_visit_and_one_cancelled_call_hurts_no_other(monkeyp
         assert server.seen.empty()
 
 
-def test_keys_that_hold_are_not_fetched_again(monkeypatch: Env) -> None:
+def test_valid_keys_are_not_fetched_again(monkeypatch: Env) -> None:
     with Fake([answer(issued())]) as server:
         container(server, monkeypatch)
         shared = chain()
@@ -262,7 +266,7 @@ def test_keys_that_hold_are_not_fetched_again(monkeypatch: Env) -> None:
 
 
 def age(shared: Chain, left: float) -> None:
-    """As if the keys had been fetched an hour ago and ``left`` seconds remained."""
+    """Pretends that the keys were fetched an hour ago and expire in ``left`` seconds."""
     source: Any = shared._source
     renewed, now = shared._renewed, time.time()
     source._expiry_time = datetime.datetime.fromtimestamp(now + left, datetime.UTC)
@@ -270,7 +274,7 @@ def age(shared: Chain, left: float) -> None:
     renewed._grant = replace(renewed._grant, expires=now + left, fetched=now - 3600)
 
 
-def test_keys_about_to_end_are_used_while_new_ones_are_fetched(monkeypatch: Env) -> None:
+def test_keys_about_to_expire_are_used_while_new_ones_are_fetched(monkeypatch: Env) -> None:
     gate = Gate(issued(token="the-next-hushhush-token"))
     with Fake([answer(issued()), gate]) as server:
         container(server, monkeypatch)
@@ -285,7 +289,7 @@ def test_keys_about_to_end_are_used_while_new_ones_are_fetched(monkeypatch: Env)
         assert server.seen.empty()
 
 
-def test_keys_that_end_are_waited_for(monkeypatch: Env) -> None:
+def test_expired_keys_are_replaced_before_the_call(monkeypatch: Env) -> None:
     with Fake([answer(issued()), answer(issued(token="the-next-hushhush-token"))]) as server:
         container(server, monkeypatch)
         shared = chain()
@@ -294,7 +298,7 @@ def test_keys_that_end_are_waited_for(monkeypatch: Env) -> None:
         assert shared.keys(Cancel()).token == "the-next-hushhush-token"
 
 
-def test_a_failed_visit_is_followed_by_another(monkeypatch: Env, aws: Path) -> None:
+def test_a_failed_fetch_is_followed_by_another(monkeypatch: Env, aws: Path) -> None:
     shared = chain()
     with pytest.raises(Unreachable):
         shared.keys(Cancel())
@@ -307,7 +311,7 @@ DENIED = answer({"message": "no"}, 403, x_amzn_errortype="AccessDeniedException"
 
 
 @pytest.mark.parametrize(("refusal", "visits"), [(EXPIRED, 2), (DENIED, 1)], ids=["expired", "denied"])
-def test_keys_that_aws_finds_expired_are_looked_up_again(refusal: Script, visits: int, monkeypatch: Env) -> None:
+def test_keys_that_aws_reports_as_expired_are_fetched_again(refusal: Script, visits: int, monkeypatch: Env) -> None:
     with Fake([answer(issued())]) as server, Fake([refusal]) as fake:
         container(server, monkeypatch)
         bedrock = BedrockProvider("bedrock", settings(base_url=fake.url))
@@ -318,7 +322,7 @@ def test_keys_that_aws_finds_expired_are_looked_up_again(refusal: Script, visits
         assert server.seen.qsize() == visits, "brand-new keys are not looked up again"
 
 
-def test_no_key_of_the_chain_is_shown(monkeypatch: Env, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_key_of_the_chain_is_revealed(monkeypatch: Env, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with Fake([answer(issued())]) as server, Fake([answer(MESSAGE)]) as fake:
         container(server, monkeypatch)
@@ -329,8 +333,8 @@ def test_no_key_of_the_chain_is_shown(monkeypatch: Env, caplog: pytest.LogCaptur
     assert not any(secret in shown for secret in (SECRET_KEY, TOKEN, ACCESS_KEY))
 
 
-def test_credential_calls_take_the_same_way_as_all_others(tmp_path: Path) -> None:
-    """STS and SSO; the machine's own metadata service is no vendor."""
+def test_credential_requests_use_the_same_proxy_as_all_others(tmp_path: Path) -> None:
+    """STS and SSO; the machine's own metadata service is contacted directly."""
     chain = Chain("bedrock", None, REGION, proxy="http://proxy.test:3128", ca_file="/etc/ca.pem")
     client = chain._session().client("sts", aws_access_key_id="a", aws_secret_access_key="b")
     assert client._endpoint.http_session._proxy_config._proxies["https"] == "http://proxy.test:3128"

@@ -84,7 +84,7 @@ def test_streamed(behind: Any) -> None:
         assert fake.request().target.endswith("/invoke-with-response-stream")
 
 
-# What AWS says to a signature that it cannot follow: it quotes what should have been signed, token and all.
+# AWS's answer to a signature that it cannot verify: it quotes what should have been signed, including the token.
 QUOTED = (
     "The request signature we calculated does not match. The Canonical String for this request should have been\n"
     f"POST\n/model/x/invoke\nx-amz-security-token:{TOKEN}\nCredential={ACCESS_KEY}"
@@ -93,7 +93,7 @@ QUOTED = (
 
 @pytest.mark.parametrize("model", ["claude", "nova"])
 @pytest.mark.parametrize("path", ["/llm/anthropic/v1/messages", "/llm/openai/v1/chat/completions"])
-def test_keys_that_an_error_repeats_are_taken_out(behind: Any, model: str, path: str) -> None:
+def test_keys_repeated_in_an_error_are_redacted(behind: Any, model: str, path: str) -> None:
     refusal = answer({"message": QUOTED}, 403, x_amzn_errortype="InvalidSignatureException", x_amzn_requestid=TOKEN)
     with Fake([refusal]) as fake:
         reply = behind(fake).post(path, {**ASKED, "model": f"bedrock/{model}"})
@@ -104,14 +104,14 @@ def test_keys_that_an_error_repeats_are_taken_out(behind: Any, model: str, path:
 
 @pytest.mark.parametrize("model", ["claude", "nova"])
 @pytest.mark.parametrize("path", ["/llm/anthropic/v1/messages", "/llm/openai/v1/chat/completions"])
-def test_and_inside_a_stream(behind: Any, model: str, path: str) -> None:
+def test_keys_repeated_inside_a_stream_are_redacted(behind: Any, model: str, path: str) -> None:
     with Fake([stream(exception("validationException", QUOTED))]) as fake:
         reply = behind(fake).post(path, {**ASKED, "model": f"bedrock/{model}", "stream": True})
     assert reply.body.count(b"[redacted]") == 2
     assert b"signature we calculated" in reply.body
 
 
-def test_drops_are_named(behind: Any) -> None:
+def test_drops_are_reported(behind: Any) -> None:
     with Fake([answer(MESSAGE)]) as fake:
         body = {**ASKED, "context_management": {"edits": [{"type": "clear_thinking_20251015"}]}}
         headers = {"anthropic-beta": "context-management-2025-06-27,claude-code-20250219,made-up"}
@@ -125,12 +125,12 @@ def test_tokens_are_counted_by_bedrock(behind: Any) -> None:
     with Fake([answer({"inputTokens": 12})]) as fake, client(behind(fake)) as sdk:
         counted = sdk.messages.count_tokens(model="bedrock/claude", messages=list(ASKED["messages"]))
         assert counted.input_tokens == 12
-        # CountTokens knows no cross-region profiles.
+        # CountTokens does not support cross-region profiles.
         assert fake.request().target == f"/model/{CLAUDE.removeprefix('us.').replace(':', '%3A')}/count-tokens"
 
 
 @pytest.mark.parametrize("path", ["/llm/anthropic/v1/messages/count_tokens", "/llm/openai/v1/responses/input_tokens"])
-def test_a_model_that_bedrock_cannot_count_for_is_estimated(behind: Any, path: str) -> None:
+def test_the_count_is_estimated_if_bedrock_cannot_count(behind: Any, path: str) -> None:
     refused = answer({"message": "The provided model doesn't support counting tokens."}, 400)
     with Fake([refused]) as fake:
         body = {"model": "bedrock/claude", "messages": ASKED["messages"], "input": "Hello!"}
@@ -140,14 +140,14 @@ def test_a_model_that_bedrock_cannot_count_for_is_estimated(behind: Any, path: s
     assert reply.json["input_tokens"] > 0
 
 
-def test_other_refusals_of_the_counter_are_told(behind: Any) -> None:
+def test_other_errors_of_the_counter_are_returned(behind: Any) -> None:
     with Fake([answer({"message": "messages.0.content: Field required"}, 400)]) as fake:
         body = {"model": "bedrock/claude", "messages": ASKED["messages"]}
         reply = behind(fake).post("/llm/anthropic/v1/messages/count_tokens", body)
     assert (reply.status, reply.json["error"]["message"]) == (400, "messages.0.content: Field required")
 
 
-def test_tokens_of_another_family_are_estimated(behind: Any) -> None:
+def test_the_count_is_estimated_for_other_model_families(behind: Any) -> None:
     with Fake([answer(b"{}", 400)]) as fake:
         body = {"model": "bedrock/nova", "messages": ASKED["messages"]}
         reply = behind(fake).post("/llm/anthropic/v1/messages/count_tokens", body)
@@ -155,7 +155,7 @@ def test_tokens_of_another_family_are_estimated(behind: Any) -> None:
     assert (reply.status, reply.headers["x-nexus-estimated"]) == (200, "true")
 
 
-def test_an_exception_inside_the_stream(behind: Any) -> None:
+def test_an_exception_inside_the_stream_ends_it_with_an_error(behind: Any) -> None:
     failing = stream(chunk(MESSAGE_EVENTS[0]), exception("throttlingException", "Too many tokens"))
     with Fake([failing]) as fake:
         reply = behind(fake).messages({**ASKED, "stream": True})
@@ -169,7 +169,7 @@ def test_an_exception_inside_the_stream(behind: Any) -> None:
 
 @pytest.mark.parametrize("fault", ["checksum", "cut"])
 def test_a_broken_stream_never_looks_complete(behind: Any, fault: str) -> None:
-    # Up to the first words: behind the stop reason nothing of value is missing.
+    # Up to the first text: after the stop reason nothing of value is missing.
     raw = bytearray(b"".join(map(chunk, MESSAGE_EVENTS[:4])))
     if fault == "checksum":
         raw[-1] ^= 1
@@ -181,7 +181,7 @@ def test_a_broken_stream_never_looks_complete(behind: Any, fault: str) -> None:
     assert read.strip().split(b"\n\n")[-1].startswith(b"event: error\n")
 
 
-def test_an_error_of_aws_in_the_clients_words(behind: Any) -> None:
+def test_an_aws_error_is_translated_to_the_clients_dialect(behind: Any) -> None:
     refusal = answer(
         {"message": f"Too many tokens. {SECRET_KEY}"},
         429,
@@ -194,7 +194,7 @@ def test_an_error_of_aws_in_the_clients_words(behind: Any) -> None:
     assert SECRET_KEY not in str(caught.value)
 
 
-def test_another_family_is_asked_in_converse(behind: Any) -> None:
+def test_other_model_families_use_converse(behind: Any) -> None:
     with Fake([stream(CONVERSE_STREAM)]) as fake:
         body = {"model": "bedrock/nova", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
         reply = behind(fake).chat(body)

@@ -1,4 +1,6 @@
-"""Event streams as server-sent events: events untouched in any chunking, failures by name, cuts never hidden."""
+"""Event streams converted to server-sent events: events unchanged for any chunking, errors by name, and truncation
+never hidden.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,7 @@ def pieces_of(raw: bytes) -> dict[str, list[bytes]]:
 
 
 def reading(raw: bytes | list[bytes], write: Writer, request_id: str = "") -> tuple[list[Frame], NexusError | None]:
-    """The frames that come out, and the error behind them."""
+    """The resulting frames, and the error after them."""
     headers = {"content-type": EVENT_STREAM} | ({"x-amzn-requestid": request_id} if request_id else {})
     reply = StreamReply(LocalReply(200, headers, [raw] if isinstance(raw, bytes) else raw), "bedrock", write)
     decoder, frames = FrameDecoder(), []
@@ -81,7 +83,7 @@ class TestStreams:
         assert error is None
         assert events(frames) == list(CONVERSE_EVENTS)
 
-    def test_a_fault_comes_behind_what_stands_before_it(self, cut: str) -> None:
+    def test_a_corrupt_frame_is_an_error_after_the_frames_before_it(self, cut: str) -> None:
         broken = bytearray(MESSAGE_STREAM)
         start = len(MESSAGE_STREAM) - len(chunk(MESSAGE_EVENTS[-1]))
         broken[start + 60] ^= 1
@@ -90,13 +92,13 @@ class TestStreams:
         assert isinstance(error, ProtocolError)
         assert "Checksum" in error.message
 
-    def test_a_cut_is_told(self, cut: str) -> None:
+    def test_a_cut_stream_is_an_error(self, cut: str) -> None:
         frames, error = reading(pieces_of(MESSAGE_STREAM[:-1])[cut], INVOKE)
         assert len(frames) == len(MESSAGE_EVENTS) - 1
         assert isinstance(error, Unreachable)
 
 
-def test_the_json_of_an_event_is_not_touched() -> None:
+def test_the_json_of_an_event_does_not_change() -> None:
     raw = b'{ "type" : "new_event", "x": 1.0e5, "y":"\\u00e4\xc3\xa4\xe2\x80\xa8", "x": 2 }'
     frames, _ = reading(chunk(raw), INVOKE)
     assert frames[0].raw == b"event: new_event\ndata: " + raw + b"\n\n"
@@ -107,7 +109,7 @@ def test_line_ends_between_tokens_do_not_end_the_event() -> None:
     assert events(frames) == [("ping", {"type": "ping", "x": 1})]
 
 
-def test_an_initial_response_is_no_event_of_a_message() -> None:
+def test_an_initial_response_is_not_an_event() -> None:
     frames, error = reading(event_message("initial-response", b"{}") + MESSAGE_STREAM, INVOKE)
     assert (len(frames), error) == (len(MESSAGE_EVENTS), None)
 
@@ -133,7 +135,7 @@ def test_an_exception_becomes_the_dialects_error(name: str, failure: tuple[str, 
     ]
 
 
-def test_an_error_without_a_model_too() -> None:
+def test_an_error_message_becomes_the_dialects_error() -> None:
     message = EventMessage(
         b"", {":message-type": "error", ":error-code": "ThrottlingException", ":error-message": "slow"}
     )
@@ -159,7 +161,7 @@ GARBAGE = {
 
 
 @pytest.mark.parametrize("raw", GARBAGE.values(), ids=GARBAGE.keys())
-def test_garbage_is_a_protocol_error_behind_what_was_good(raw: bytes) -> None:
+def test_garbage_is_a_protocol_error_after_the_valid_events(raw: bytes) -> None:
     frames, error = reading(chunk(MESSAGE_EVENTS[0]) + raw, INVOKE)
     assert len(frames) == 1
     assert isinstance(error, ProtocolError)
@@ -187,7 +189,7 @@ def test_a_stream_looks_like_server_sent_events(dialect: str) -> None:
     assert read.count(b"event: ") == len(MESSAGE_EVENTS if dialect == "messages" else CONVERSE_EVENTS)
 
 
-def test_a_connection_that_breaks_off_is_unreachable() -> None:
+def test_a_broken_connection_is_unreachable() -> None:
     broken = stream(MESSAGE_STREAM[:-20], ends=False)
     with Fake([broken]) as fake, opened(fake.url, stream=True) as reply, pytest.raises(Unreachable):
         list(iter(reply.read, b""))
@@ -199,7 +201,7 @@ def test_a_whole_answer_passes() -> None:
         assert reply.headers["request-id"] == "aws-2"
 
 
-def test_a_stream_that_falls_silent_is_a_timeout() -> None:
+def test_a_silent_stream_is_a_timeout() -> None:
     with Fake([stream(chunk(MESSAGE_EVENTS[0]), stalls=True)]) as fake, opened(fake.url, stream=True) as reply:
         assert reply.read()
         reply.end_within(0.05)
@@ -240,7 +242,7 @@ PHASES: dict[str, tuple[Callable[[str, Cancel], Iterator[None]], Any]] = {
 
 
 @pytest.mark.parametrize(("phase", "script"), PHASES.values(), ids=PHASES.keys())
-def test_cancelling_frees_the_thread_and_the_vendor(phase: Any, script: Any) -> None:
+def test_cancelling_frees_the_thread_and_closes_the_vendors_connection(phase: Any, script: Any) -> None:
     cancel, reason = Cancel(), Cancelled("gone")
     with Fake([script]) as fake:
         steps = phase(fake.url, cancel)
@@ -262,7 +264,7 @@ def test_cancelling_frees_the_thread_and_the_vendor(phase: Any, script: Any) -> 
 
 
 SAID: dict[str, tuple[int, bytes, str, tuple[str, str] | None]] = {
-    # status, body, x-amzn-errortype, kind and words (None: the body is the dialect's own)
+    # status, body, x-amzn-errortype, kind and message (None: the body is already in the dialect)
     "throttled": (429, b'{"message":"Too many requests"}', "ThrottlingException", ("rate_limit", "Too many requests")),
     "no access": (403, b'{"Message":"no"}', "AccessDeniedException", ("permission", "no")),
     "no such model": (404, b'{"message":"gone"}', "ResourceNotFoundException", ("model_not_found", "gone")),
@@ -278,7 +280,7 @@ SAID: dict[str, tuple[int, bytes, str, tuple[str, str] | None]] = {
 
 
 @pytest.mark.parametrize(("status", "body", "kind", "expected"), SAID.values(), ids=SAID.keys())
-def test_errors_keep_their_words(status: int, body: bytes, kind: str, expected: tuple[str, str] | None) -> None:
+def test_errors_keep_their_messages(status: int, body: bytes, kind: str, expected: tuple[str, str] | None) -> None:
     headers = {"x_amzn_requestid": "aws-3"} | ({"x_amzn_errortype": f"{kind}:http://internal/"} if kind else {})
     with Fake([answer(body, status, **headers)]) as fake:
         bedrock = provider(fake.url)
@@ -288,7 +290,7 @@ def test_errors_keep_their_words(status: int, body: bytes, kind: str, expected: 
             failure = bedrock.read_error("messages", reply.status, reply.headers, read)
     if expected is None:
         assert failure is None
-        # Another dialect's reader still understands it.
+        # A reader of another dialect still understands it.
         assert bedrock.read_error("converse", status, {}, body) is not None
     else:
         assert failure is not None

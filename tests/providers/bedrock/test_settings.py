@@ -1,4 +1,4 @@
-"""What a table of type "bedrock" may say, and what is refused before anything is served."""
+"""Settings of a provider of type "bedrock", and which ones are rejected at start."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_accepts(table: dict[str, Any], base_url: str, region: str | None) -> No
     assert BedrockProvider("bedrock", settings).base_url == base_url
 
 
-def test_shows_no_key() -> None:
+def test_no_key_is_shown() -> None:
     settings = read(region="us-east-1", session_token=TOKEN, **STATIC)
     assert settings.session_token == SecretStr(TOKEN)
     shown = repr(settings) + str(settings) + settings.model_dump_json()
@@ -139,11 +139,11 @@ def test_hosts_are_those_of_botocore(region: str) -> None:
 
 
 @pytest.mark.parametrize("host", [None, "", "proxy.internal", "bedrock-runtime.us-east-1.amazonaws.com.evil.example"])
-def test_foreign_hosts_name_no_region(host: str | None) -> None:
+def test_other_hosts_have_no_region(host: str | None) -> None:
     assert region_of(host) is None
 
 
-def test_a_missing_botocore_is_said_before_anything_is_served() -> None:
+def test_a_missing_botocore_is_reported_at_start() -> None:
     script = (
         "import sys; sys.modules['botocore'] = None\n"
         "from nexus.settings import ProviderSettings\n"

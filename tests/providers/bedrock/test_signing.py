@@ -1,4 +1,4 @@
-"""What goes out: the path, the headers and the signature, checked by recomputing it from what came in."""
+"""Outgoing requests: path, headers and signature, checked by recomputing the signature from the received request."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_every_path_is_signed(more: dict[str, Any], path: str, token: str | None
     assert seen.headers["user-agent"].startswith("nexus/")
 
 
-def test_a_base_url_with_a_path_is_signed_with_it() -> None:
+def test_the_path_of_a_base_url_is_signed() -> None:
     with Fake([answer(MESSAGE)]) as fake:
         seen = sent(provider(f"{fake.url}/some/where", **STATIC), fake)
         assert seen.target.startswith("/some/where/model/us.anthropic.")
@@ -108,7 +108,7 @@ def test_a_base_url_with_a_path_is_signed_with_it() -> None:
 
 
 @pytest.mark.parametrize("model", [CLAUDE, PROFILE_ARN, OPAQUE_ARN])
-def test_botocore_itself_asks_for_the_same_path(model: str) -> None:
+def test_botocore_requests_the_same_path(model: str) -> None:
     with Fake([answer(MESSAGE)]) as fake:
         client = botocore.session.Session().create_client(
             "bedrock-runtime",
@@ -138,11 +138,11 @@ def test_the_environments_api_key_is_part_of_awss_chain(monkeypatch: pytest.Monk
     with Fake([answer(MESSAGE)]) as fake:
         chain = BedrockProvider("bedrock", settings(base_url=fake.url))
         assert sent(chain, fake).headers["authorization"] == f"Bearer {API_KEY}"
-        # What stands in the file comes first.
+        # Keys in the settings file take precedence.
         check_signature(sent(provider(fake.url), fake), fake.url)
 
 
-def test_nothing_of_the_client_travels() -> None:
+def test_no_header_or_query_of_the_client_is_forwarded() -> None:
     headers = {
         "authorization": "Bearer hushhush-theirs",
         "x-api-key": "hushhush-theirs",
@@ -177,7 +177,7 @@ def test_preparing_is_pure() -> None:
     assert first.dropped == ("anthropic-beta=made-up",)
 
 
-def test_converse_passes_as_it_is() -> None:
+def test_a_converse_request_passes_unchanged() -> None:
     body = b'{"messages": [{"role":"user","content":[{"text":"Hi"}]}]}'
     prepared = provider("http://127.0.0.1:9").prepare(attempt(body, dialect="converse", model=NOVA))
     assert (prepared.body, prepared.dropped) == (body, ())
@@ -202,7 +202,7 @@ def test_dialects(model: str, told: tuple[Any, str]) -> None:
     assert (target.model, target.max_tokens) == (model, 77)
 
 
-def test_an_opaque_arn_is_known_by_the_model_behind_it() -> None:
+def test_an_opaque_arn_has_the_facts_of_its_model() -> None:
     bedrock = provider()
     for base_model in ("us.anthropic.claude-opus-4-8-20260601-v1:0", "claude-opus-4-8"):
         told = BedrockModel(base_model=base_model)
@@ -217,7 +217,7 @@ def test_an_opaque_arn_is_known_by_the_model_behind_it() -> None:
     assert bedrock.target("converse", OPAQUE_ARN, nova).converse.cache
 
 
-def test_the_fields_of_a_body_are_judged_by_the_model_behind_an_arn() -> None:
+def test_the_fields_of_a_body_depend_on_the_model_behind_an_arn() -> None:
     body = b'{"max_tokens":9,"output_config":{"effort":"high"},"messages":[]}'
 
     def kept(told: BedrockModel) -> bool:
@@ -228,7 +228,7 @@ def test_the_fields_of_a_body_are_judged_by_the_model_behind_an_arn() -> None:
     assert not kept(BedrockModel(family="anthropic"))
 
 
-def test_facts_are_the_dialects_own() -> None:
+def test_facts_depend_on_the_dialect() -> None:
     bedrock = provider()
     assert bedrock.target("messages", CLAUDE, BedrockModel()).claude.strict_tools
     assert bedrock.target("converse", NOVA, BedrockModel()).converse.cache
@@ -246,7 +246,7 @@ def test_no_key_is_shown_even_at_the_lowest_level(caplog: pytest.LogCaptureFixtu
 
 
 @pytest.mark.parametrize("keys", [{"session_token": TOKEN, **STATIC}, {"api_key": TOKEN}], ids=["signature", "bearer"])
-def test_a_reply_tells_which_secrets_went_out(keys: dict[str, Any]) -> None:
+def test_a_reply_lists_the_secrets_that_were_sent(keys: dict[str, Any]) -> None:
     with Fake([answer(MESSAGE)]) as fake:
         bedrock = provider(fake.url, **keys)
         key = SecretStr(TOKEN) if "api_key" in keys else None

@@ -1,1 +1,1 @@
-"""Tests of the Google provider: the Gemini API, Vertex AI and what issues its tokens."""
+"""Tests of the Google provider: the Gemini API, Vertex AI and their token sources."""

@@ -1,6 +1,6 @@
-"""A small HTTP server that plays Google's token endpoint and its APIs, and files that point to it.
+"""A small HTTP server that fakes Google's token endpoint and APIs, and credentials files that point to it.
 
-Real sockets; what was received is kept as it came.
+Real sockets; requests are kept as received.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Received:
 
 @dataclass
 class Reply:
-    """``pieces`` go out one by one; ``hold`` is waited for before each."""
+    """``pieces`` are sent one by one; before each the server waits for ``hold``."""
 
     status: int = 200
     body: bytes = b""
@@ -84,7 +84,7 @@ class FakeGoogle:
             do_GET = do_POST
 
             def log_message(self, *_: object) -> None:
-                """Quiet."""
+                """Logs nothing."""
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
@@ -92,7 +92,7 @@ class FakeGoogle:
             request_queue_size = 128
 
             def handle_error(self, *_: object) -> None:
-                """A client that left is none of the fake's trouble."""
+                """A client disconnect is not an error of the fake."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
@@ -130,7 +130,7 @@ def service_account(url: str) -> dict[str, str]:
 
 
 def authorized_user(url: str) -> dict[str, str]:
-    """google-auth takes no ``token_uri`` from such a file; see ``test_credentials.google``."""
+    """google-auth accepts no ``token_uri`` in such a file; see ``test_credentials.google``."""
     return {
         "type": "authorized_user",
         "client_id": "client-1",

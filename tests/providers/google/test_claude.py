@@ -1,4 +1,4 @@
-"""Claude's requests for Vertex AI, byte by byte: what moves, what goes with which beta, what is said about it."""
+"""Claude's requests for Vertex AI, byte by byte: which fields move, which require a beta, and what is reported."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ BODIES: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize(("body", "expected"), BODIES.values(), ids=BODIES.keys())
-def test_the_body_moves(body: str, expected: str) -> None:
+def test_the_body_is_converted(body: str, expected: str) -> None:
     fitted = fit(attempt(body))
     assert fitted.body.decode() == expected
     assert (fitted.headers, fitted.dropped) == ({}, ())
@@ -54,7 +54,7 @@ def test_the_counter_keeps_the_model() -> None:
     assert fitted.body.decode() == f'{{{VERSION},"model":"claude-sonnet-5-5","messages":[]}}'
 
 
-# beta header and members given -> header and members sent, and what is named
+# beta header and fields given -> header and fields sent, and reported drops
 Case = tuple[str, str, str | None, str, tuple[str, ...]]
 EAGER, BARE = '"tools":[{"name":"t","eager_input_streaming":true}]', '"tools":[{"name":"t"}]'
 STRICT, DEFERRED = '"tools":[{"strict":true,"name":"t"}]', '"tools":[{"name":"t","defer_loading":true}]'
@@ -149,7 +149,7 @@ BETAS: dict[str, Case] = {
 
 
 @pytest.mark.parametrize(("beta", "members", "sent", "left", "named"), BETAS.values(), ids=BETAS.keys())
-def test_betas_and_fields_go_in_pairs(
+def test_betas_and_fields_are_kept_or_dropped_together(
     beta: str, members: str, sent: str | None, left: str, named: tuple[str, ...]
 ) -> None:
     fitted = fit(attempt(f'{{"model":"m","top_k":0{"," if members else ""}{members}}}', beta))
@@ -158,7 +158,7 @@ def test_betas_and_fields_go_in_pairs(
     assert fitted.dropped == named
 
 
-def test_the_counter_takes_three_betas() -> None:
+def test_the_counter_accepts_three_betas() -> None:
     beta = (
         f"claude-code-20250219,{NEW},interleaved-thinking-2025-05-14,context-1m-2025-08-07,tool-search-tool-2025-10-19"
     )
@@ -168,7 +168,7 @@ def test_the_counter_takes_three_betas() -> None:
     assert fitted.dropped == ("tools.defer_loading",)
 
 
-def test_claude_code_as_it_is() -> None:
+def test_a_recorded_claude_code_request() -> None:
     """The betas and fields of a recorded call (CONTRACTS.md, section 4)."""
     betas = (
         "claude-code-20250219,interleaved-thinking-2025-05-14,thinking-token-count-2026-05-13,"
@@ -196,14 +196,14 @@ def test_claude_code_as_it_is() -> None:
     assert fitted.dropped == ("anthropic-beta.prompt-caching-scope", "anthropic-beta.thinking-token-count")
 
 
-def test_the_table_says_each_thing_once() -> None:
+def test_the_table_has_no_duplicates() -> None:
     betas = [refused.beta for refused in REFUSED]
     assert len(set(betas)) == len(betas)
     assert not any(one != other and one.startswith(other) for one in betas for other in betas)
     assert all(beta.isascii() and beta == beta.lower() for beta in betas)
 
 
-def test_what_is_named_holds_none_of_the_clients_words() -> None:
+def test_reported_drops_contain_no_text_of_the_client() -> None:
     fitted = fit(attempt('{"model":"m","messages":[]}', "effort-\x7f,fast-mode-<script>"))
     assert fitted.dropped == ("anthropic-beta.fast-mode",)
     assert fitted.headers == {}

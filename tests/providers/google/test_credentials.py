@@ -1,4 +1,4 @@
-"""Tokens from a fake of Google's token endpoint, by real credentials files."""
+"""Access tokens from a fake of Google's token endpoint, using real credentials files."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGoogle]:
 
 @pytest.fixture(autouse=True)
 def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No credentials of whoever runs the tests, and no machine of Google's."""
+    """Hides the credentials of the user who runs the tests, and Google's metadata server."""
     for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "gcloud"))
@@ -81,7 +81,7 @@ def test_an_authorized_user_brings_its_quota_project(google: FakeGoogle, tmp_pat
     assert form(google.received[0])["refresh_token"] == "hushhush-refresh-token"
 
 
-def test_an_external_account_exchanges_its_own(google: FakeGoogle, tmp_path: Path) -> None:
+def test_an_external_account_exchanges_its_token(google: FakeGoogle, tmp_path: Path) -> None:
     file = written(tmp_path, external_account(google.url, tmp_path / "subject"))
     assert Source("g", file).fetch().value["authorization"] == "Bearer ya29.hushhush-token"
     assert form(google.received[0])["subject_token"] == "hushhush-subject-token"
@@ -92,8 +92,8 @@ def test_the_default_credentials(google: FakeGoogle, tmp_path: Path, monkeypatch
     assert Source("g", None).fetch().value["authorization"] == "Bearer ya29.hushhush-token"
 
 
-def test_the_machine_itself(google: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The metadata server of Compute Engine, GKE and Cloud Run; never asked through a proxy."""
+def test_the_machines_metadata_server(google: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The metadata server of Compute Engine, GKE and Cloud Run; never contacted through a proxy."""
     here = google.url.removeprefix("http://")
     monkeypatch.setattr("google.auth.compute_engine._metadata._NO_GCE_CHECK", False)
     monkeypatch.setattr("google.auth.compute_engine._metadata._GCE_METADATA_HOST", here)
@@ -124,9 +124,7 @@ def test_the_next_token_comes_from_the_same_credentials(google: FakeGoogle, tmp_
     assert source.fetch().value["authorization"] == "Bearer second"
 
 
-def test_nothing_of_the_environment_leaks_in(
-    google: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_environment_has_no_influence(google: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     netrc = written(tmp_path, "machine 127.0.0.1 login leaked password leaked\n", "netrc")
@@ -136,7 +134,7 @@ def test_nothing_of_the_environment_leaks_in(
     assert "authorization" not in google.received[0].headers
 
 
-def test_the_configured_proxy_is_asked(google: FakeGoogle, tmp_path: Path) -> None:
+def test_the_configured_proxy_is_used(google: FakeGoogle, tmp_path: Path) -> None:
     file = written(tmp_path, service_account("http://oauth2.invalid"))
     Source("g", file, proxy=google.url).fetch()
     assert google.received[0].path == "http://oauth2.invalid/token"
@@ -208,7 +206,7 @@ def test_a_broken_endpoint(
     assert not any(secret in shown for secret in SECRETS)
 
 
-def test_an_endpoint_out_of_order(google: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unavailable_endpoint(google: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("google.auth._exponential_backoff.time.sleep", lambda _: None)
     google.answer = lambda _: Reply(503, b"{}")
     with pytest.raises(UpstreamError, match="g: Google cannot issue access tokens now") as caught:
@@ -217,15 +215,15 @@ def test_an_endpoint_out_of_order(google: FakeGoogle, tmp_path: Path, monkeypatc
     assert len(google.received) > 1
 
 
-def test_nobody_there(tmp_path: Path) -> None:
+def test_an_unreachable_endpoint(tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match="g: cannot reach the server that issues access tokens") as caught:
         Source("g", written(tmp_path, service_account("http://127.0.0.1:9"))).fetch()
     assert caught.value.retryable
     assert caught.value.why == "credentials: 127.0.0.1: ECONNREFUSED: Connection refused"
 
 
-def test_silence(google: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One exchange is bounded, whatever time is left for all of them."""
+def test_a_silent_endpoint(google: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each exchange has its own timeout, however much time remains in total."""
     monkeypatch.setattr("nexus.providers.google.exchange.STEP", 0.1)
     hold = threading.Event()
     google.answer = lambda _: Reply(hold=hold)
@@ -236,21 +234,21 @@ def test_silence(google: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert caught.value.why == "credentials: 127.0.0.1: timeout"
 
 
-def test_repeats_end_at_the_deadline(google: FakeGoogle, tmp_path: Path) -> None:
-    """google-auth repeats what failed, and pauses in between."""
+def test_retries_end_at_the_deadline(google: FakeGoogle, tmp_path: Path) -> None:
+    """google-auth retries failures, with pauses in between."""
     google.answer = lambda _: Reply(503, b"{}")
     with pytest.raises(UpstreamTimeout):
         Source("g", written(tmp_path, service_account(google.url)), limit=0.5).fetch()
 
 
-def test_a_key_that_is_none(google: FakeGoogle, tmp_path: Path) -> None:
+def test_an_invalid_private_key(google: FakeGoogle, tmp_path: Path) -> None:
     file = written(tmp_path, service_account(google.url) | {"private_key": "-----BEGIN PRIVATE KEY-----\nx"})
     with pytest.raises(UpstreamError, match="g: the credentials cannot be used") as caught:
         Source("g", file).fetch()
     assert "PRIVATE KEY" not in repr(caught.value)
 
 
-def test_logs_hold_no_secret(google: FakeGoogle, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_logs_contain_no_secret(google: FakeGoogle, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG), warnings.catch_warnings():
         warnings.simplefilter("error")
         for number, make in enumerate((service_account, authorized_user)):

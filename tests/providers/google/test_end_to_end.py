@@ -1,4 +1,4 @@
-"""Through the real server: Gemini and Claude, by way of fakes of Google's APIs and its token endpoint."""
+"""Gemini and Claude through the real server, with fakes of Google's APIs and its token endpoint."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_the_gemini_api_answers_chat(serve: Serve, google: FakeGoogle) -> None:
     assert request.headers["x-goog-api-key"] == KEY
 
 
-def test_a_callers_own_key(serve: Serve, google: FakeGoogle) -> None:
+def test_a_callers_own_key_is_used(serve: Serve, google: FakeGoogle) -> None:
     nexus = serve(gemini(google, "forward_token = true"))
     ask = {"model": "g/gemini-4-argon", "messages": [{"role": "user", "content": "Hello!"}]}
     assert nexus.chat(ask).status == 401
@@ -238,7 +238,7 @@ def test_errors_of_either_vendor(
     assert (reply.json["error"]["type"], reply.json["error"]["message"]) == (kind, words)
 
 
-def test_credentials_that_google_refuses(
+def test_credentials_that_google_rejects(
     serve: Serve, google: FakeGoogle, vertex: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     google.answer = lambda _: of_json({"error": "invalid_grant", "error_description": TOKEN}, 400)
@@ -250,7 +250,7 @@ def test_credentials_that_google_refuses(
     assert TOKEN not in caplog.text and "PRIVATE KEY" not in caplog.text
 
 
-def test_a_vendor_that_repeats_our_token(
+def test_a_token_repeated_by_the_vendor_is_redacted(
     serve: Serve, google: FakeGoogle, vertex: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     def answer(request: Received) -> Reply:
@@ -270,7 +270,7 @@ def test_a_vendor_that_repeats_our_token(
     assert TOKEN not in caplog.text + str(reply.headers)
 
 
-def test_the_client_leaves_while_a_token_is_fetched(serve: Serve, google: FakeGoogle, vertex: str) -> None:
+def test_a_client_disconnects_while_a_token_is_fetched(serve: Serve, google: FakeGoogle, vertex: str) -> None:
     hold = threading.Event()
     google.answer = lambda request: Reply(hold=hold) if request.path == "/token" else api(request)
     nexus = serve(vertex)
@@ -293,7 +293,7 @@ def made(toml: str, folder: Path) -> GoogleProvider:
     return GoogleProvider("v", settings)
 
 
-def test_a_token_that_was_revoked_is_fetched_anew(google: FakeGoogle, vertex: str, tmp_path: Path) -> None:
+def test_a_revoked_token_is_fetched_again(google: FakeGoogle, vertex: str, tmp_path: Path) -> None:
     provider = made(vertex, tmp_path)
     assert provider._tokens is not None
     clock = [time.time()]

@@ -1,4 +1,4 @@
-"""What is sent: address, headers; and how errors of either vendor are told apart."""
+"""The request's address and headers; and how errors of Google and Anthropic are told apart."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_vertex_ai_is_at(keys: dict[str, str], expected: str) -> None:
     assert there.prepare(claude()).url == f"{expected}/publishers/anthropic/models/claude-sonnet-5-5:rawPredict"
 
 
-def test_a_project_of_a_domain_stays_one_segment() -> None:
+def test_a_domain_scoped_project_stays_one_path_segment() -> None:
     url = provider(project="example.com:p").prepare(attempt()).url
     assert "/projects/example.com%3Ap/locations/" in url
 
@@ -117,7 +117,7 @@ VERBS: dict[str, tuple[GoogleProvider, Attempt, str]] = {
 
 
 @pytest.mark.parametrize(("there", "given", "expected"), VERBS.values(), ids=VERBS.keys())
-def test_asks_for(there: GoogleProvider, given: Attempt, expected: str) -> None:
+def test_the_verb_of_the_operation(there: GoogleProvider, given: Attempt, expected: str) -> None:
     request = there.prepare(given)
     assert request.url.endswith(expected)
     assert there.prepare(given) == request
@@ -129,7 +129,7 @@ HOSTILE = ["../../x", "a/b", "a?b", "a#b", "a:delete", "models/../x", "a%2fb", "
 
 @pytest.mark.parametrize("model", HOSTILE)
 @pytest.mark.parametrize("make", [gemini, vertex])
-def test_a_model_id_stays_in_its_segment(make: Any, model: str) -> None:
+def test_a_model_id_stays_in_its_path_segment(make: Any, model: str) -> None:
     there = make()
     url = there.prepare(attempt(model)).url
     collection = "/endpoints/" if model.startswith("endpoints/") and make is vertex else "/models/"
@@ -142,7 +142,7 @@ def test_a_model_id_stays_in_its_segment(make: Any, model: str) -> None:
     there.close()
 
 
-def test_a_key_travels_in_its_header_only() -> None:
+def test_a_key_is_sent_in_its_header_only() -> None:
     client = {"authorization": "Bearer own", "x-api-key": "own", "x-goog-api-key": "own", "anthropic-beta": "b"}
     request = gemini().prepare(attempt(key=KEY, headers=client))
     assert set(request.headers) == {"content-type", "user-agent", "x-goog-api-key"}
@@ -182,7 +182,7 @@ def test_targets() -> None:
 
 
 @pytest.mark.parametrize("model", ["claude-opus-4-8", "claude-haiku-4-5@20251001", "claude-opus-5-5"])
-def test_claude_is_the_models_own_less_what_vertex_lacks(model: str) -> None:
+def test_claudes_profile_is_its_own_without_what_vertex_lacks(model: str) -> None:
     own, here = profile(model), vertex().target("messages", model, ModelSettings()).claude
     assert here == replace(own, system_role=False, strict_tools=False, structured_output=not own.forced_tools)
 
@@ -202,7 +202,7 @@ ERRORS: dict[str, tuple[int, Any, str | None]] = {
 
 
 @pytest.mark.parametrize(("status", "body", "kind"), ERRORS.values(), ids=ERRORS.keys())
-def test_errors_of_google_are_told_from_anthropics(status: int, body: Any, kind: str | None) -> None:
+def test_errors_of_google_are_distinguished_from_anthropics(status: int, body: Any, kind: str | None) -> None:
     raw = json.dumps(body).encode()
     found = vertex().read_error("messages", status, {}, raw)
     assert (found.kind if found else None) == kind

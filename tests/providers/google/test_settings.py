@@ -1,4 +1,4 @@
-"""What a ``type = "google"`` table may say."""
+"""Settings of a provider with ``type = "google"``."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def file_of(folder: Path, keys: str, models: str = MODEL) -> Path:
 
 
 @pytest.mark.parametrize("keys", GOOD.values(), ids=GOOD.keys())
-def test_takes(tmp_path: Path, keys: str) -> None:
+def test_accepts(tmp_path: Path, keys: str) -> None:
     settings = load(file_of(tmp_path, keys), {}).llm.providers["g"]
     assert isinstance(settings, GoogleSettings)
 
 
 @pytest.mark.parametrize(("keys", "expected"), BAD.values(), ids=BAD.keys())
-def test_refuses(tmp_path: Path, keys: str, expected: list[str]) -> None:
+def test_rejects(tmp_path: Path, keys: str, expected: list[str]) -> None:
     file = file_of(tmp_path, keys)
     with pytest.raises(SettingsError) as caught:
         load(file, {})
@@ -73,7 +73,7 @@ def test_refuses(tmp_path: Path, keys: str, expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"type": "x"}', '{"web": {}}', '"service_account"', "\xff"])
-def test_refuses_a_file_that_holds_no_credentials(tmp_path: Path, content: str) -> None:
+def test_rejects_a_file_without_credentials(tmp_path: Path, content: str) -> None:
     (tmp_path / "key.json").write_bytes(content.encode("latin-1"))
     file = file_of(tmp_path, f'project = "p-1"\ncredentials = "{tmp_path}/key.json"')
     with pytest.raises(SettingsError, match="credentials: is not a Google credentials file; its type must be one of"):
@@ -87,14 +87,14 @@ def test_claude_needs_a_project(tmp_path: Path) -> None:
     assert str(caught.value).count("Claude is served by Vertex AI, not by the Gemini API; set project") == 2
 
 
-def test_google_auth_is_named_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_google_auth_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nexus.providers.google.settings.importlib.util.find_spec", lambda name: None)
     with pytest.raises(SettingsError, match="project: needs the package google-auth, which is not installed"):
         load(file_of(tmp_path, 'project = "p-1"'), {})
 
 
 def test_google_auth_is_imported_for_vertex(tmp_path: Path) -> None:
-    """And for nothing else: see ``tests/test_cli.py``."""
+    """Only then: see ``tests/test_cli.py``."""
     file_of(tmp_path, 'project = "p-1"')
     run = python("import sys; from nexus.cli.main import main; main(['check']); print(*sys.modules)", tmp_path)
     *said, loaded = run.stdout.splitlines()
