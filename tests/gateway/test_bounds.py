@@ -48,7 +48,7 @@ def test_a_retry_budget_starts_full_and_is_refilled_by_calls_and_time() -> None:
     now += 2.0
     assert [budgets.take("v") for _ in range(3)] == [True, True, False]
     now += 1000.0
-    assert [budgets.take("v") for _ in range(11)] == [True] * 10 + [False], "it holds ten at the most"
+    assert [budgets.take("v") for _ in range(11)] == [True] * 10 + [False], "it holds at most ten"
 
 
 def test_cancelled_alarms_are_freed() -> None:

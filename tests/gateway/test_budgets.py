@@ -33,7 +33,7 @@ LLM = LlmSettings.model_validate(
     {"providers": {"p": {"type": "echo", "models": ["m", "other"]}}, "models": {"v": {"targets": ["p/m"]}}}
 )
 PRICE = Price(Rates({"input": 1000 * MILLION, "output": 2000 * MILLION}), "x")
-"""A thousand nano-dollars for a token sent, two thousand for one received."""
+"""A thousand nano-dollars per input token, two thousand per output token."""
 
 
 def budget(**more: Any) -> Budget:
@@ -56,7 +56,7 @@ def call(tags: Tags = NO_TAGS, **more: Any) -> Call:
 SUBJECTS: dict[str, tuple[str, Call, str]] = {
     "a user": ("user", call(), "key:alice"),
     "a user by token": ("user", call(source="token"), "token:alice"),
-    "nobody told apart": ("user", call(client_id=None, key=None, source="open"), "address:192.0.2.7"),
+    "callers not identified": ("user", call(client_id=None, key=None, source="open"), "address:192.0.2.7"),
     "a group": ("group", call(), "pro"),
     "no group": ("group", call(group=None), ""),
     "a key": ("key", call(client_id="team"), "key:alice"),
@@ -112,7 +112,7 @@ WRONG = VendorError(VendorFailure("x", kind="invalid_request", status=400))
 
 CHARGED: dict[str, tuple[Callable[[Reservation], None], int]] = {
     "an answer": (lambda held: held.settle(Usage(input=100, output=7)), 114_000),
-    "a tier that nobody knows keeps what was held": (
+    "an unknown tier charges the reservation": (
         lambda held: held.settle(Usage(input=1, service_tier="turbo")),
         300_000,
     ),

@@ -129,7 +129,7 @@ def test_sessions_stay_and_only_those_of_a_failing_target_move() -> None:
     assert len(changed) <= 200 * (1 / 3 + 0.05)
     now += 200.0
     after = {number: router.plan(session(number), POOL).waiting[0].name for number in range(200)}
-    assert after == moved, "they stay where they went, although it is up again"
+    assert after == moved, "they stay at their new target, although the old one is up again"
     now += IDLE + 1
     assert {number: router.plan(session(number), POOL).waiting[0].name for number in range(200)} == homes
 

@@ -39,7 +39,7 @@ def test_five_failures_in_a_row_start_a_cooldown(cooldowns: Cooldowns, clock: Cl
     assert cooldowns.end(PLACE, clock.now) is None
     assert fail(cooldowns, clock) == COOLDOWN
     assert cooldowns.end(PLACE, clock.now) == clock.now + COOLDOWN
-    assert cooldowns.end((HOST, ("p", "other", "")), clock.now) is None, "another model serves on"
+    assert cooldowns.end((HOST, ("p", "other", "")), clock.now) is None, "other models are not affected"
     assert cooldowns.why(PLACE) == "503"
 
 
@@ -107,9 +107,9 @@ def test_no_cooldown_is_longer_than_the_cap(cooldowns: Cooldowns, clock: Clock) 
 def test_one_probe_at_a_time(cooldowns: Cooldowns, clock: Clock) -> None:
     fail(cooldowns, clock, 5)
     clock.now += COOLDOWN
-    assert cooldowns.end(PLACE, clock.now) is None, "it is over"
+    assert cooldowns.end(PLACE, clock.now) is None, "the cooldown is over"
     assert cooldowns.enter(PLACE, clock.now)
-    assert not cooldowns.enter(PLACE, clock.now), "somebody finds out already"
+    assert not cooldowns.enter(PLACE, clock.now), "a probe is already in flight"
     assert cooldowns.end(PLACE, clock.now) == clock.now + PROBE
     cooldowns.succeeded(PLACE, clock.now)
     assert cooldowns.enter(PLACE, clock.now) and cooldowns.enter(PLACE, clock.now)
@@ -145,8 +145,8 @@ def test_a_call_that_began_before_the_cooldown_does_not_affect_it(cooldowns: Coo
     clock.now += 1
     assert not cooldowns.succeeded(PLACE, began)
     assert cooldowns.end(PLACE, clock.now) is not None
-    assert cooldowns.failed(MODEL, began, "503") is None, "nor does its failure make it longer"
-    assert cooldowns.succeeded(PLACE, clock.now), "an answer to a call that began after it does"
+    assert cooldowns.failed(MODEL, began, "503") is None, "its failure does not extend the cooldown either"
+    assert cooldowns.succeeded(PLACE, clock.now), "an answer to a later call ends it"
     assert cooldowns.end(PLACE, clock.now) is None
 
 

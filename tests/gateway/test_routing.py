@@ -59,7 +59,7 @@ ROUTES = Routes(
 def test_found(asked: str, name: str, model: str) -> None:
     (route,) = ROUTES.find(asked).targets
     assert (route.name, route.model) == (name, model)
-    assert str(route) == f"{route.provider.name}/{model}", "what the reply header says"
+    assert str(route) == f"{route.provider.name}/{model}", "as in the reply header"
 
 
 def test_a_full_name_takes_precedence_over_an_alias() -> None:
@@ -122,7 +122,7 @@ def test_not_found(asked: str, message: str | None) -> None:
     if message is not None:
         assert caught.value.message == message
     else:
-        assert caught.value.message.endswith("'?"), "some configured name is always offered"
+        assert caught.value.message.endswith("'?"), "a configured name is always suggested"
 
 
 def test_a_long_name_gets_a_short_and_fast_answer() -> None:

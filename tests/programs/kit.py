@@ -24,7 +24,7 @@ from tools.newest_programs import FOLDERS
 _FOLDER = Path(os.environ.get("NEXUS_PROGRAMS", FOLDERS["newest"]))
 NEWEST = _FOLDER / "node_modules"
 OLDEST = FOLDERS["oldest"] / "node_modules"
-"""Where ``tools.newest_programs`` puts them; it says how to add one."""
+"""The folder in which ``tools.newest_programs`` installs them; it explains how to add one."""
 
 REQUIRED = "NEXUS_REQUIRE_PROGRAMS"
 MOST_SECONDS = 90
@@ -42,7 +42,7 @@ wire_api = "responses"
 env_key = "NEXUS_KEY"
 """
 _UNKNOWN = ("[claude-code:unrecognized_model]", "Claude Code doesn't recognize the model")
-"""What Claude Code says on top for a name that it does not know, such as those of the tests."""
+"""Claude Code's additional warning for unknown model names, such as those in the tests."""
 
 # Without these it contacts github.com for plugins and chatgpt.com for telemetry.
 _CODEX_QUIET = ("--disable", "plugins", "-c", "analytics.enabled=false")

@@ -42,7 +42,7 @@ class ProgramLane(vendors.Lane):
     maker: str = "anthropic"
     overloaded: int = 503
     returns: bool = True
-    """Whether the vendor wants its thinking back."""
+    """Whether the vendor expects its thinking to be sent back."""
     signs: bool = True
     keys: str = field(default="", repr=False)
 
@@ -137,4 +137,4 @@ VENDORS = [OPENAI, ANTHROPIC, GEMINI, BEDROCK_CLAUDE, CONVERSE]
 
 EVERY = [*VENDORS, VERTEX, VERTEX_CLAUDE]
 THINKERS = [*EVERY, GEMINI_3, GPT_OSS, *GPTS]
-"""And those that have another opinion on thinking."""
+"""The same, and the lanes that treat thinking differently."""

@@ -12,7 +12,7 @@ from typing import Any
 from tools.fake_upstream import SeenRequest
 
 FILE = "NEXUS_PROGRAMS_SEEN"
-"""Names the file; nothing is kept without it."""
+"""Environment variable with the file's path; without it nothing is recorded."""
 
 _LISTS = ("anthropic-beta", "openai-beta")
 _OPEN = frozenset({"input_schema", "parameters", "schema", "format", "metadata", "client_metadata"})

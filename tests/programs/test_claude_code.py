@@ -16,7 +16,7 @@ from tools.fake_upstream import Behaviour, Call
 pytestmark = pytest.mark.slow
 
 COUNTED = 14
-"""Requests that /context makes to have its parts counted, or more."""
+"""Minimum number of counting requests that /context makes."""
 
 
 @pytest.mark.parametrize("lane", THINKERS, ids=lambda lane: lane.name)

@@ -31,7 +31,7 @@ def test_a_session(lane: ProgramLane, open_room: OpenRoom) -> None:
 
 
 HELD = {"bedrock claude-opus-5-5": False, "bedrock claude-haiku-5-5": False, "vertex claude-opus-5-5": True}
-"""Whether the host holds the model to a format."""
+"""Whether the host enforces a format."""
 HOOK = {"hooks": {"Stop": [{"hooks": [{"type": "prompt", "prompt": "Is that all? $ARGUMENTS"}]}]}}
 
 

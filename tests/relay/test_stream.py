@@ -182,7 +182,7 @@ def test_the_start_of_the_answer_is_reported_once(client: str, raw: bytes, cut: 
     run(attempt, raw, cut)
     assert told == [1]
     run(attempt, START + BLOCK + PING, cut)
-    assert told == [1], "an empty block is nothing yet"
+    assert told == [1], "an empty block is not content"
 
 
 def test_held_bytes_are_bounded(passed: Exchange) -> None:

@@ -63,7 +63,7 @@ class Served:
 
     base: str
     since: float
-    """When, as files are dated."""
+    """The time, as in files' modification times."""
 
     def asked(self) -> None:
         connection = http.client.HTTPConnection(self.base.removeprefix("http://"), timeout=60)

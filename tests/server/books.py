@@ -24,7 +24,7 @@ NANO = {
     "output": 10_000,
     "reasoning": 11_000,
 }
-"""Of a dollar, for each token of a part."""
+"""Dollars per token of each part."""
 
 PRICE = ", ".join(f"{part} = {nano / 1000:g}" for part, nano in NANO.items())
 LIMIT = 1000
@@ -175,7 +175,7 @@ KINDS: dict[str, Kind] = {
 
 
 OF_STREAMS = {"an error in the answer", "no end"}
-"""A fake interrupts no whole answer in these ways."""
+"""A fake cannot interrupt a whole answer in these ways."""
 
 
 def next_of(name: str) -> str:

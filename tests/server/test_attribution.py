@@ -120,8 +120,8 @@ WRONG = {
     "no keys": (BEDROCK + '[llm.providers.v.attribution]\nwho = "key"\n', "needs gateway keys"),
     "no groups": (BEDROCK + '[llm.providers.v.attribution]\nteam = "group"\n', "needs groups"),
     "no tokens": (BEDROCK + '[llm.providers.v.attribution]\ndep = "claim:department"\n', r"add \[server.oauth\]"),
-    "a tag that nobody can give": (BEDROCK + '[llm.providers.v.attribution]\np = "tag:p"\n', 'add "p" to usage.tags'),
-    "a source that is none": (BEDROCK + '[llm.providers.v.attribution]\nx = "team"\n', 'must be "user"'),
+    "a tag that is not configured": (BEDROCK + '[llm.providers.v.attribution]\np = "tag:p"\n', 'add "p" to usage.tags'),
+    "an unknown source": (BEDROCK + '[llm.providers.v.attribution]\nx = "team"\n', 'must be "user"'),
     "a name that AWS does not take": (BEDROCK + '[llm.providers.v.attribution]\n"a!" = "user"\n', "the cloud takes"),
     "a name that Google does not take": (VERTEX + '[llm.providers.v.attribution]\nTeam = "user"\n', "the cloud takes"),
     "the Gemini API": (

@@ -35,7 +35,7 @@ def sdk(nexus: Nexus, key: str = "any") -> AnthropicBedrock:
 
 
 OPENED: list[tuple[Nexus, Any]] = []
-"""AWS's clients, which take longer to make than a call."""
+"""AWS's clients, which take longer to create than a call."""
 
 
 @pytest.fixture(scope="module", autouse=True)

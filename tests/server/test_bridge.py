@@ -23,7 +23,7 @@ T = TypeVar("T")
 HEAD = "200 OK"
 FULL_PIECE = b"x" * CAPACITY
 SILENCE = 0.01
-"""A timeout that is meant to pass."""
+"""A timeout that is expected to expire."""
 
 
 class Broken(Exception):
@@ -222,7 +222,7 @@ def test_the_head_comes_with_the_first_piece() -> None:
         assert await channel.head(None) == HEAD
         assert await channel.take(HARD_LIMIT) == [b"first"]
         assert await finished(job) is True
-        assert await channel.head(None) == HEAD, "it can be asked for again"
+        assert await channel.head(None) == HEAD, "it can be requested again"
 
     play(scene)
 
@@ -260,7 +260,7 @@ def test_after_the_silence_the_worker_fails_first() -> None:
     async def scene(channel: Channel[str]) -> None:
         assert await channel.head(SILENCE) is None
         channel.end(Broken())
-        assert channel.commit() is False, "an error can still be told with its own status"
+        assert channel.commit() is False, "an error can still be sent with its own status"
         with pytest.raises(Broken):
             await channel.head(None)
 
@@ -382,7 +382,7 @@ def test_an_unwritten_piece_stops_the_flow_and_the_worker() -> None:
         assert channel.put(FULL_PIECE)
         job = Job(lambda: channel.put(b"next"))
         wait_until(lambda: blocked(job))
-        assert client.got == [b"slow"], "nothing is sent until it is asked for again"
+        assert client.got == [b"slow"], "nothing is sent until requested again"
         flowing = asyncio.create_task(channel.flow(client.send, HARD_LIMIT))
         assert await finished(job) is True
         channel.end()
@@ -531,6 +531,6 @@ def test_an_unfinished_or_failed_answer_is_not_whole(error: Exception | None) ->
         if error is not None:
             channel.end(error)
         assert channel.whole() is None
-        assert await channel.take(HARD_LIMIT) == [b"a part of it"], "nothing of it was taken"
+        assert await channel.take(HARD_LIMIT) == [b"a part of it"], "no piece was taken"
 
     play(scene)

@@ -117,7 +117,7 @@ def test_a_forbidden_model_looks_like_an_unknown_one(
             answers.append((reply.status, reply.json["error"]["message"].replace(name, "NAME").replace(made_up, real)))
         assert answers[0][1].replace("openai", "openbb") == answers[1][1]
         assert (answers[0][0], answers[1][0]) == (404, 404)
-        assert "anthropic/claude" in answers[0][1], "what is suggested may be used"
+        assert "anthropic/claude" in answers[0][1], "suggested models may be used"
 
 
 def test_an_ambiguous_alias_means_the_model_that_the_key_may_use(serve: Serve) -> None:

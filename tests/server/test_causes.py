@@ -103,7 +103,7 @@ def plain(sock: socket.socket) -> None:
 
 UNREACHABLE: dict[str, tuple[Upstream, str, str, str]] = {
     # upstream, phase, reason, class in the reply
-    "nobody listens": (refusing, "connect", "ECONNREFUSED: Connection refused", "ECONNREFUSED"),
+    "connection refused": (refusing, "connect", "ECONNREFUSED: Connection refused", "ECONNREFUSED"),
     "no such name": (nameless, "dns", "name not found: ", "name not found"),
     "closed without an answer": (speaking(once(b"")), "first byte", "closed", "closed"),
     "not HTTP": (speaking(once(b"220 smtp ready\r\n")), "first byte", "BadStatusLine", "not valid HTTP"),

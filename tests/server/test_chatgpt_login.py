@@ -49,7 +49,7 @@ def test_the_login_is_forwarded_along_with_a_gateway_key(serve: Serve, openai_up
     assert (seen.header("authorization"), seen.header("chatgpt-account-id")) == (LOGIN["Authorization"], "acct-1")
     assert (seen.header("user-agent"), seen.header("originator")) == ("codex_exec/0.171", "codex_exec")
     assert GATEWAY not in str(seen.headers)
-    assert ask(nexus, LOGIN) == 401, "a login is no gateway key"
+    assert ask(nexus, LOGIN) == 401, "a login is not a gateway key"
 
 
 def test_without_a_login_the_call_is_rejected_or_uses_the_configured_key(
@@ -90,7 +90,7 @@ def test_a_login_names_its_account() -> None:
 
 
 HOSTS = {
-    "its own place, written by nobody": ("forward_login = true", None),
+    "the default host": ("forward_login = true", None),
     "its own place": ('forward_login = true\nbase_url = "https://chatgpt.com/backend-api/codex"', None),
     "another host, allowed": ('forward_login = "codex.example"\nbase_url = "https://codex.example/v1"', None),
     "the API, where it is good for nothing": (

@@ -215,13 +215,13 @@ PAIRS: Mapping[str, tuple[Body, str, Mapping[str, bool]]] = {
         {"vertex claude": False, "bedrock claude": False},
     ),
 }
-"""Field, its beta, and whether the field goes on; a field that stays behind is named."""
+"""Field, its beta, and whether the field is forwarded; a dropped field is reported."""
 
 IMPLIED = {("strict", "bedrock claude")}
-"""The field is taken there without its beta."""
+"""These hosts accept the field without its beta."""
 
 STREAMED_ANYWAY = {("eager_input_streaming", "bedrock claude")}
-"""The older form of the beta means something without the field."""
+"""The older form of the beta has an effect without the field."""
 
 
 @on("vertex claude", "bedrock claude")

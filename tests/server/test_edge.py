@@ -113,7 +113,7 @@ STARTS = {
     "HTTP/3": b"GET / HTTP/3.0\r\nHost: localhost\r\n\r\n",
     "a blank in the target": b"GET /a b HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "no host": b"GET /health HTTP/1.1\r\n\r\n",
-    "a host that is none": b"GET /health HTTP/1.1\r\nHost: a b\r\n\r\n",
+    "an invalid host": b"GET /health HTTP/1.1\r\nHost: a b\r\n\r\n",
     "bytes": b"\xff\xfe\x00 \x80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
 }
 
@@ -197,10 +197,10 @@ NO_BODY = {
     "hello": ("GET", "/api/hello", 413),
     "a model list": ("GET", "/llm/anthropic/v1/models", 413),
     "one model": ("GET", "/llm/openai/v1/models/x", 413),
-    "a path that is none": ("POST", "/nowhere", 404),
+    "an unknown path": ("POST", "/nowhere", 404),
     "one below a protocol": ("PUT", "/llm/anthropic/v1/nowhere", 404),
     "a call, wrongly asked": ("PUT", CHAT_PATH, 405),
-    "a method that is none": ("BREW", CHAT_PATH, 405),
+    "an unknown method": ("BREW", CHAT_PATH, 405),
 }
 
 

@@ -209,7 +209,7 @@ USED: dict[str, tuple[str, Any, tuple[int, int] | None]] = {
     "images": ("images/generations", {"prompt": "x"}, (11, 6)),
     "a stream of images": ("images/generations", {"prompt": "x", "stream": True}, (11, 6)),
     "a ranking": ("rerank", {"query": "x", "documents": []}, (5, 0)),
-    "a speech tells none": ("audio/speech", {"input": "x", "voice": "alloy"}, None),
+    "speech reports no usage": ("audio/speech", {"input": "x", "voice": "alloy"}, None),
 }
 
 
@@ -260,7 +260,7 @@ def test_a_truncated_answer_never_looks_complete(
         response.read()
     connection.close()
     got = cut.value.partial
-    assert (b'"error"' in got) == ("stream" in body), "an event of its own, and no byte amid others"
+    assert (b'"error"' in got) == ("stream" in body), "only a stream ends with an error event"
     wait_until(lambda: len(records) == 1)
     assert records[0].answer is not None and records[0].answer.outcome is Outcome.CUT
 
@@ -276,7 +276,7 @@ def test_a_model_whose_provider_lacks_the_endpoint_is_rejected(serve: Serve, ope
     )
     nobody = nexus.post("/llm/openai/v1/moderations", BODIES["moderations"])
     assert nobody.json["error"]["message"] == "model 'openai/smart' has no moderations; no model here has"
-    assert nexus.post("/llm/openai/v1/embeddings", BODIES["embeddings"]).status == 200, "what servers have by default"
+    assert nexus.post("/llm/openai/v1/embeddings", BODIES["embeddings"]).status == 200, "servers have it by default"
     assert nexus.post("/llm/openai/v1/embeddings", {"model": "other/gpt-4", "input": "x"}).status == 404
 
 

@@ -118,7 +118,7 @@ ELSEWHERE: dict[Failure, str] = {
     "reset": "tests/upstream/test_transport_connections.py",
     "over": "test_no_target_is_called_after_the_deadline",
 }
-"""Where a row stands that is not one of these."""
+"""The tests of the other rows."""
 
 
 def test_every_row_of_the_table_is_tested() -> None:
@@ -142,7 +142,7 @@ CASES = [
     if row.streams in (None, stream)
     for client, lane in (list(LANES)[(2 * number) % 6], list(LANES)[(2 * number + 2 * stream + 1) % 6])
 ]
-"""Each row whole and streamed, over one lane where bytes pass and one that translates; clients take turns."""
+"""Each row whole and streamed, on a passthrough lane and a translating one, with alternating clients."""
 
 
 @pytest.mark.parametrize(("row", "client", "lane", "stream"), CASES)

@@ -53,7 +53,7 @@ RESPONSES = Lane("openai responses", "openai", "gpt-4.1", "responses", "response
 
 
 PAIRS = [(lane, client) for lane in (*LANES, RESPONSES) for client in CLIENTS if (lane, client) != (RESPONSES, "chat")]
-"""OpenAI speaks both of its dialects: chat passes in its first lane."""
+"""OpenAI supports both of its dialects: chat passes through in its first lane."""
 
 
 @dataclass
@@ -237,7 +237,7 @@ def test_a_response_with_status_failed_is_a_failed_attempt(serve: Serve, tmp_pat
 
 OVERLOAD = Behaviour(error_after=3)
 ESTIMATED = 9
-"""Tokens that such a request is taken for while the vendor says nothing."""
+"""Estimated tokens of such a request if the vendor reports none."""
 
 SPENT: dict[str, tuple[list[Behaviour], dict[str, int]]] = {
     "the vendor had begun twice": ([OVERLOAD, OVERLOAD], {"input_tokens": 22, "output_tokens": 1, "requests": 1}),

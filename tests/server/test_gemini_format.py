@@ -38,7 +38,7 @@ class Vendor(Standing):
 
 
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Without the certificate authorities, which a client would read for nothing."""
+"""No certificate authorities, which a client would load needlessly."""
 
 
 def sdk(nexus: Nexus, key: str = "any") -> genai.Client:
@@ -208,7 +208,7 @@ def test_a_broken_stream_ends_with_an_error(vendor: Vendor) -> None:
         ask(vendor, True)
     raw = array(vendor.nexus)
     try:
-        assert "error" in json.loads(raw), "what broke off before its first word is a plain error"
+        assert "error" in json.loads(raw), "a stream that broke before its first content is a plain error"
     except ValueError:
         assert b'"error"' in raw and b"finishReason" not in raw
 

@@ -205,7 +205,7 @@ class TestOwners:
             reply = ask(nexus, method, f"/llm/openai/v1/{path.replace(id, name)}", key)
             assert reply.status == 404
             assert reply.json["error"]["message"] == f"{name} does not exist or is not yours"
-        assert len(openai_upstream.requests) == seen, "nobody asks the vendor about it"
+        assert len(openai_upstream.requests) == seen, "the vendor is not called"
         with oai(nexus, BOB) as client:
             assert client.files.list().data == []
 
@@ -290,7 +290,7 @@ FAULTS: dict[str, tuple[bytes, str]] = {
         requests_file("smart", input="x", previous_response_id="resp_1"),
         "line 1: previous_response_id: a request in a batch cannot refer to a stored answer",
     ),
-    "somebody's file": (
+    "another caller's file": (
         requests_file(
             "smart", messages=[{"role": "user", "content": [{"type": "file", "file": {"file_id": "file-1"}}]}]
         ),
@@ -349,7 +349,7 @@ class TestProviders:
                 client.files.list(extra_headers={"x-nexus-provider": "claude"})
             there = {"x-nexus-provider": "two"}
             file = client.files.create(file=b"x", purpose="user_data", extra_headers=there)
-            assert client.files.retrieve(file.id).id == file.id, "an id says where it is"
+            assert client.files.retrieve(file.id).id == file.id, "the id identifies the provider"
             assert [one.id for one in client.files.list(extra_headers=there)] == [file.id]
             assert client.files.list(extra_headers={"x-nexus-provider": "oai"}).data == []
 

@@ -100,7 +100,7 @@ def test_a_rejected_key_is_replaced_and_the_call_retried_once(
     assert sent(upstream) == ["sk-hushhush-first", "sk-hushhush-first", "sk-hushhush-second"]
     upstream.next(Behaviour(status=status), Behaviour(status=status))
     assert ask(nexus) == status
-    assert program.runs == 3, "the program said the same as before, so there was nothing to try"
+    assert program.runs == 3, "the program printed the same key, so there was nothing to retry"
     assert len(upstream.requests) == 4
 
 

@@ -81,9 +81,9 @@ class TestWhoMayRead:
         status, body = get(int(found[1]), "/metrics")
         assert status == 200
         assert Scraped(body.decode()).sum("processes_up") == 1
-        assert get(int(found[1]), "/health")[0] == 401, "nothing else is open there"
+        assert get(int(found[1]), "/health")[0] == 401, "nothing else is served there"
         assert get(int(found[1]), "/health", auth(ALICE))[0] == get(int(found[1]), CHAT_PATH, auth(ALICE))[0] == 404
-        assert get(process.port, "/metrics", auth(ALICE))[0] == 404, "it is served there alone"
+        assert get(process.port, "/metrics", auth(ALICE))[0] == 404, "it is served only there"
 
     def test_it_can_be_disabled(self, serve: Serve) -> None:
         nexus = serve("[server.metrics]\nenabled = false\n" + ECHO)

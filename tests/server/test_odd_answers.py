@@ -134,7 +134,7 @@ def test_a_character_split_between_chunks_is_joined(nexus: Nexus, openai_upstrea
     frames = chunks({"content": "a X"}, {"content": "Y b"}).replace(b"X", b"\\ud83d").replace(b"Y", b"\\ude00")
     openai_upstream.default = labelled(frames, "text/event-stream")
     assert "\U0001f600" in nexus.messages({**TRANSLATED, "stream": True}).body.decode()
-    assert nexus.chat({**CHAT, "stream": True}).body.count(b"\\ud83d") == 1, "what passes is not touched"
+    assert nexus.chat({**CHAT, "stream": True}).body.count(b"\\ud83d") == 1, "passthrough bytes do not change"
 
 
 def test_two_calls_with_the_same_id_get_different_ids(nexus: Nexus, openai_upstream: FakeUpstream) -> None:

@@ -147,7 +147,9 @@ def test_an_answer_echoes_the_requests_fields(serve: Serve, tmp_path: Path, stre
         assert {name: asked[name] for name in ASKED} == ASKED
         plain = ask(nexus, input="Hi", stream=stream)
         assert {name: plain[name] for name in DEFAULTS} == DEFAULTS
-        assert ask(nexus, input="Hi", service_tier="auto")["service_tier"] == "default", "what it was served in"
+        assert ask(nexus, input="Hi", service_tier="auto")["service_tier"] == "default", (
+            "the service tier that was used"
+        )
 
 
 def test_a_truncated_answer_is_not_completed(serve: Serve, anthropic_upstream: FakeUpstream) -> None:

@@ -162,7 +162,7 @@ def test_serving_unknown_ids_still_protects_known_ones(place_of: Callable[..., P
     place.ask(ALICE)
     assert place.at("GET", "/responses/resp_1", BOB).status == 404
     assert place.at("GET", "/responses/resp_77/input_items", BOB).status == 200
-    assert place.at("GET", "/responses/resp_77", ALICE).status == 200, "to see it made it nobody's"
+    assert place.at("GET", "/responses/resp_77", ALICE).status == 200, "viewing it did not change its owner"
 
 
 def test_callers_identified_by_a_header_are_separate(place_of: Callable[..., Place]) -> None:
@@ -209,4 +209,4 @@ def test_owners_in_redis_are_shared_and_unavailable_while_redis_is_down(
     first.ask(ALICE)
     assert [second.at("GET", "/responses/resp_1", key).status for key in (BOB, ALICE)] == [404, 200]
     redis.kill()
-    assert second.at("GET", "/responses/resp_1", ALICE).status == 503, "who cannot look does not guess"
+    assert second.at("GET", "/responses/resp_1", ALICE).status == 503, "without Redis the owner is unknown"

@@ -114,7 +114,7 @@ def test_an_ambiguous_path_is_rejected(serve: Serve, place: Place, path: str) ->
 
 
 ANSWERS: Mapping[str, tuple[str, str, bytes, int]] = {
-    "nothing to say": ("DELETE", "204 No Content", b"", 204),
+    "no content": ("DELETE", "204 No Content", b"", 204),
     "not modified": ("GET", "304 Not Modified", b"", 304),
     "a part": ("GET", "206 Partial Content", b"part", 206),
     "made": ("POST", "201 Created", b"{}", 201),
@@ -134,7 +134,7 @@ def test_other_statuses_than_200_are_returned(
     assert (reply.headers["etag"], reply.headers["content-range"]) == ('"v1"', "bytes 0-3/9")
     sent = place.vendor.seen[0][1]
     assert (sent["range"], sent["if-none-match"]) == ("bytes=0-3", '"v1"')
-    assert nexus.request("GET", "/llm/raw/v/v1/files/f/content").status == status, "the connection serves again"
+    assert nexus.request("GET", "/llm/raw/v/v1/files/f/content").status == status, "the connection is reused"
 
 
 def test_a_head_has_no_body(serve: Serve) -> None:
@@ -159,12 +159,12 @@ def test_a_redirect_is_not_followed(serve: Serve, place: Place) -> None:
 
 
 AGAIN: Mapping[str, tuple[str, str, int]] = {
-    "what does no harm twice": ("GET", "500 Internal Server Error", 2),
+    "a read": ("GET", "500 Internal Server Error", 2),
     "a deletion": ("DELETE", "500 Internal Server Error", 2),
-    "what makes something": ("POST", "500 Internal Server Error", 1),
-    "what changes something": ("PATCH", "502 Bad Gateway", 1),
-    "what was refused": ("POST", "429 Too Many Requests", 2),
-    "what had no room": ("POST", "503 Service Unavailable", 2),
+    "a creation": ("POST", "500 Internal Server Error", 1),
+    "a change": ("PATCH", "502 Bad Gateway", 1),
+    "rejected by a rate limit": ("POST", "429 Too Many Requests", 2),
+    "rejected for lack of capacity": ("POST", "503 Service Unavailable", 2),
 }
 
 
@@ -243,7 +243,7 @@ LIMITED: Mapping[str, tuple[str, str, int]] = {
         "",
         403,
     ),
-    "what the operator lets pass": (
+    "allowed by the operator": (
         '[llm.providers.v.rate_limits.per_user]\ninput_token_limit = 9\ninterval = "1s"\n',
         'unknown = "allow"',
         200,

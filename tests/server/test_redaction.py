@@ -95,7 +95,7 @@ def test_no_credential_is_returned(
         assert (sent["authorization"], sent["x-acme-secret"]) == (f"Bearer {OWN if own else KEY}", INSERTED), how
         assert not list(found_in(said.encode())), how
         if how == "status":
-            assert "bad [redacted] in production" in said, "what is no secret stays"
+            assert "bad [redacted] in production" in said, "text that is not secret stays"
 
 
 def test_successful_answers_are_not_redacted(house: Nexus, openai_upstream: FakeUpstream) -> None:

@@ -41,7 +41,7 @@ def test_it_keeps_serving_if_no_process_can_be_started(
     rereading.begin(poller, never, heard.append)
     assert heard == [None]
     assert "no process could be started that reads the configuration" in caplog.text
-    assert not rereading.wants_to_read(), "it is not tried again at once"
+    assert not rereading.wants_to_read(), "it is not retried immediately"
     rereading.ask()
     assert rereading.wants_to_read()
     poller.close()

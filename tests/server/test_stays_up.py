@@ -143,7 +143,7 @@ def test_each_session_has_its_vendor_and_returns_to_it(serve: Serve, three: list
     assert all(now == then for now, then in zip(away, home, strict=True) if then != "v1") and "v1" not in away
     three[0].default = Behaviour()
     clock.now += 100.0
-    assert vendors() == away, "a session that had to move stays while it is in use"
+    assert vendors() == away, "a session that moved stays while it is in use"
     clock.now += IDLE + 1
     assert vendors() == home
     nothing_held(nexus)

@@ -81,7 +81,7 @@ def test_everything_passes_unchanged(serve: Serve, place: Place) -> None:
 def test_the_sdk_reads_and_deletes(serve: Serve, place: Place) -> None:
     nexus = serve(provider("v", place.url))
     with openai.OpenAI(base_url=nexus.openai, api_key="unused", max_retries=0) as client:
-        assert client.responses.retrieve("resp_1").model == "gpt-4.1-2025-04-14", "the vendor's own answer, untouched"
+        assert client.responses.retrieve("resp_1").model == "gpt-4.1-2025-04-14", "the vendor's own answer, unchanged"
         place.keeper.answer = DELETED
         client.responses.delete("resp_1")
 

@@ -124,7 +124,7 @@ class TestPings:
             assert not ended
             assert b"\n: nexus route=" in body
             assert b"=429, " in body
-            assert len(upstream.requests) == 2, "a head had gone out, and no content"
+            assert len(upstream.requests) == 2, "a head was sent, but no content"
 
     @pytest.mark.parametrize("own", [True, False], ids=["passed through", "translated"])
     def test_responses_clients_see_published_events_only(
@@ -147,7 +147,7 @@ class TestPings:
             kinds = [line for line in body.split(b"\n") if line.startswith(b"event: ")]
             assert (b"event: keepalive" in kinds) == events
             assert (b": nexus ping\n" in body) != events
-            assert b": nexus ping\n\n" not in body, "some SDKs take a blank line for an event without data"
+            assert b": nexus ping\n\n" not in body, "some SDKs interpret a blank line as an event without data"
         openai_upstream.next(silent)
         with (
             openai.OpenAI(base_url=nexus.openai, api_key="unused") as client,

@@ -229,7 +229,7 @@ class TestHowMuch:
 
         assert [call("192.0.2.7") for _ in range(3)] == [200, 200, 429]
         assert call("192.0.2.8") == 200
-        assert call("192.0.2.9, 192.0.2.7") == 429, "what the caller wrote himself does not count"
+        assert call("192.0.2.9, 192.0.2.7") == 429, "an address that the caller wrote itself does not count"
 
 
 class TestWithWhoseKey:

@@ -106,7 +106,7 @@ def test_stopping_does_not_wait(gate: threading.Event) -> None:
     workers = Workers(1)
     running = workers.start(lambda: done_waiting(gate))
     Job(workers.stop).result()
-    assert not running.done(), "a running job is left alone"
+    assert not running.done(), "a running job is not interrupted"
     gate.set()
     done(running)
 
@@ -155,6 +155,6 @@ def test_threads_above_the_base_end(monkeypatch: pytest.MonkeyPatch, gate: threa
     ran: list[int] = []
     for number in range(100):
         done(workers.start(partial(ran.append, number)))
-    assert ran == list(range(100)), "who ends in the moment of a new job does it first"
+    assert ran == list(range(100)), "a thread about to end runs the new job first"
     workers.stop()
     assert workers.idle == 0

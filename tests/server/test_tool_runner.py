@@ -13,7 +13,7 @@ from tools.fake_upstream import Behaviour
 __all__ = ["stand"]
 
 OTHERS = [lane for lane in LANES if lane.name != "anthropic"]
-"""All but Anthropic's own, where the request passes as it is."""
+"""All lanes except Anthropic's, to which the request passes unchanged."""
 
 HELD = {"type": "continue", "previous_message_id": "msg_1"}
 

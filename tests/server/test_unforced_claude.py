@@ -25,7 +25,7 @@ NEWEST = [Lane(lane.name, lane.vendor, MODELS[lane.name], lane.passes) for lane 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 PARAMETERS = {"type": "object", "properties": {"$city": {"type": "string", "minLength": 1}}, "required": ["$city"]}
 NAME = "weather.find"
-"""Neither it nor its property is one that Claude takes."""
+"""Claude accepts neither this schema nor its property."""
 
 
 @dataclass

@@ -118,7 +118,7 @@ def test_too_long_for_every_target_goes_to_the_long_context_target(serve: Serve,
     nexus = serve(config(openais, model="context = 5", model2="context = 5") + SMART + 'on_overflow = "v3/m"\n')
     reply = ask(nexus, prompt_cache_key="s")
     assert reply.headers["x-nexus-tried"] == "v1/m=too-small, v2/m=too-small, v3/m=200"
-    assert len(nexus.server.kept.router.moves) == 0, "the session is at home again with its next short request"
+    assert len(nexus.server.kept.router.moves) == 0, "the next short request of the session returns to its own target"
 
 
 def test_no_free_concurrency_is_a_503_with_retry_after(serve: Serve, openais: list[FakeUpstream]) -> None:
@@ -204,7 +204,7 @@ def test_a_callers_own_key_is_sent_to_one_provider_and_replaces_the_pool(
     reply = ask(nexus, headers={"x-provider-api-key": OWN})
     assert reply.status == 429 and asked(openais)[1:] == [0, 0]
     assert set(shown(openais[0])) == {f"Bearer {OWN}"}
-    assert ask(nexus).headers["x-nexus-route"] == "v2/gpt-4.1", "the house's keys are limited too"
+    assert ask(nexus).headers["x-nexus-route"] == "v2/gpt-4.1", "the configured keys are limited too"
 
 
 def test_with_spill_over_other_providers_use_the_configured_key(serve: Serve, openais: list[FakeUpstream]) -> None:
@@ -285,7 +285,7 @@ def test_encrypted_reasoning_of_unknown_origin_is_rejected_by_name(
     reply = responses(stateful, input=turns)
     assert (reply.status, reply.json["error"]["param"]) == (400, "input[0]")
     told = responses(stateful, input=turns, prompt_cache_key="s")
-    assert told.headers["x-nexus-route"] == "v1/gpt-4.1", "a session's came from where it goes first"
+    assert told.headers["x-nexus-route"] == "v1/gpt-4.1", "a session's reasoning came from its first target"
 
 
 def test_a_file_is_in_one_account_only(stateful: Nexus, openais: list[FakeUpstream]) -> None:

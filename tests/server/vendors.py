@@ -96,7 +96,7 @@ LANES = [
 ]
 
 RESPONSES = Lane("openai responses", "openai", "gpt-6-astra", "chat", "responses = true\n")
-"""Where Messages are translated to OpenAI's other dialect, and chat requests with tools too."""
+"""The lane on which Messages, and chat requests with tools, are translated to OpenAI's other dialect."""
 
 
 @dataclass

@@ -315,7 +315,7 @@ def test_an_answer_is_complete_before_its_trailers(
     with Peer(handler) as peer, transport() as one:
         assert fetch(one, peer.url) == b"whole"
         assert fetch(one, peer.url) == b"whole"
-        assert peer.accepted == 2, "a connection with an unfinished answer does not serve again"
+        assert peer.accepted == 2, "a connection with an unfinished answer is not reused"
 
 
 def test_trailers_are_skipped(no_leak: None) -> None:
@@ -399,7 +399,7 @@ def test_the_reason_names_host_phase_and_cause(no_leak: None, tls: Tls) -> None:
         fetch(one, peer.url)
     assert caught.value.message == "vendor: the TLS handshake failed (certificate self-signed)"
     assert caught.value.why == f"127.0.0.1:{port}, tls: certificate: self-signed certificate"
-    assert not caught.value.retryable, "nobody mends a certificate in a second"
+    assert not caught.value.retryable, "a retry cannot fix a certificate"
 
 
 # -- certificate authorities ---------------------------------------------------------------------------------------

@@ -346,7 +346,7 @@ def test_no_credentials_come_from_netrc(tmp_path: Path, monkeypatch: pytest.Monk
         fetch(one, peer.url)
     assert len(seen) == 2
     assert b"authorization" not in b"".join(seen).lower()
-    assert b"cookie" not in b"".join(seen).lower(), "nor do cookies travel from one call to the next"
+    assert b"cookie" not in b"".join(seen).lower(), "cookies are not kept between calls"
 
 
 def test_a_configured_proxy_is_used_for_http(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ REGION = "us-east-1"
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 NOVA = "amazon.nova-pro-v1:0"
 LIMIT = 20.0
-"""Seconds after which a fake gives up."""
+"""Timeout of a fake, in seconds."""
 
 
 @dataclass(frozen=True)

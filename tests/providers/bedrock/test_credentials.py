@@ -319,7 +319,7 @@ def test_keys_that_aws_reports_as_expired_are_fetched_again(refusal: Script, vis
         age(bedrock._chain, 3600)
         for _ in range(3):
             bedrock.send(bedrock.prepare(attempt()), Cancel()).close()
-        assert server.seen.qsize() == visits, "brand-new keys are not looked up again"
+        assert server.seen.qsize() == visits, "new keys are not fetched again"
 
 
 def test_no_key_of_the_chain_is_revealed(monkeypatch: Env, caplog: pytest.LogCaptureFixture) -> None:
@@ -340,4 +340,4 @@ def test_credential_requests_use_the_same_proxy_as_all_others(tmp_path: Path) ->
     assert client._endpoint.http_session._proxy_config._proxies["https"] == "http://proxy.test:3128"
     assert client._endpoint.http_session._verify == "/etc/ca.pem"
     without = Chain("bedrock", None, REGION)._session().client("sts", aws_access_key_id="a", aws_secret_access_key="b")
-    assert without._endpoint.http_session._proxy_config._proxies == {}, "nothing of the environment"
+    assert without._endpoint.http_session._proxy_config._proxies == {}, "environment variables are ignored"
