@@ -157,7 +157,7 @@ def test_an_unknown_model_gets_awss_error(claude: FakeUpstream, serve: Serve) ->
 KEYED = f'[server.keys.alice]\nkey = "{ALICE}"\n'
 
 
-class TestWhoCalls:
+class TestCallers:
     def test_a_bearer_token_is_the_gateway_key(self, claude: FakeUpstream, serve: Serve) -> None:
         with sdk(serve(anthropic_config(claude.base_url, KEYED)), ALICE) as client:
             assert client.messages.create(model="claude", max_tokens=9, messages=USER).content

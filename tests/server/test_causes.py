@@ -52,7 +52,7 @@ def attempts(log: Log) -> list[dict[str, Any]]:
     return [fields for _, fields in found]
 
 
-class Ear(logging.Handler):
+class Collector(logging.Handler):
     """Collects log records; pytest's own handler gets only warnings, whatever a fixture sets."""
 
     def __init__(self, heard: Log) -> None:
@@ -66,7 +66,7 @@ class Ear(logging.Handler):
 @pytest.fixture
 def log() -> Iterator[Log]:
     heard: Log = []
-    ear = Ear(heard)
+    ear = Collector(heard)
     logging.getLogger("nexus").addHandler(ear)
     yield heard
     logging.getLogger("nexus").removeHandler(ear)

@@ -42,7 +42,7 @@ def events_of(answer: Any) -> list[tuple[str, Any]]:
         return [(name, payload) for event in stream for name, payload in event.items()]
 
 
-def gathered(answer: Any) -> dict[str, Any]:
+def assembled(answer: Any) -> dict[str, Any]:
     """Assembles a stream into a whole answer, like LangChain and Strands do."""
     blocks: dict[int, dict[str, Any]] = {}
     told: dict[str, Any] = {}
@@ -74,7 +74,7 @@ def gathered(answer: Any) -> dict[str, Any]:
 
 def ask(vendor: Vendor, streaming: bool, **asked: Any) -> dict[str, Any]:
     if streaming:
-        return gathered(vendor.client.converse_stream(modelId="v/m", **asked))
+        return assembled(vendor.client.converse_stream(modelId="v/m", **asked))
     answer: dict[str, Any] = vendor.client.converse(modelId="v/m", **asked)
     return answer
 

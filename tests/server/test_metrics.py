@@ -51,7 +51,7 @@ def auth(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
-class TestWhoMayRead:
+class TestAccess:
     def test_without_keys_every_caller_may_read(self, nexus: Nexus) -> None:
         reply = nexus.request("GET", "/metrics")
         assert (reply.status, reply.headers["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")

@@ -171,7 +171,7 @@ def test_fields_that_a_translated_answer_cannot_contain_are_rejected_by_name(
     assert openai_upstream.requests == []
 
 
-class TestTheWay:
+class TestDialectOfMessages:
     """The dialect in which a Messages request is sent."""
 
     ASKED: Any = {"max_tokens": 64, "messages": [{"role": "user", "content": "Hi"}]}  # noqa: RUF012
@@ -245,7 +245,7 @@ def test_sampling_is_kept_if_the_model_does_not_reason(nexus: Nexus, openai_upst
     assert "temperature" not in sent(openai_upstream)
 
 
-class TestCuts:
+class TestStopSequencesAndLimits:
     """Stop sequences and short limits, which the Responses API lacks."""
 
     ASKED: Any = {  # noqa: RUF012

@@ -83,7 +83,7 @@ def many(count: int, call: Callable[[int], Reply]) -> Counter[int]:
         return Counter(reply.status for reply in pool.map(call, range(count)))
 
 
-class TestOneBudget:
+class TestSharedLimit:
     def test_two_servers_never_exceed_the_limit(
         self, redis: RedisServer, serve: Serve, openai_upstream: FakeUpstream
     ) -> None:
@@ -132,7 +132,7 @@ class TestOneBudget:
                 process.kill()
 
 
-class TestLost:
+class TestRedisDown:
     def test_killed_and_restarted_under_load(
         self, redis: RedisServer, serve: Serve, openai_upstream: FakeUpstream
     ) -> None:
@@ -216,7 +216,7 @@ class TestLost:
         assert nexus.messages(MESSAGES, ALICE).status == 200
 
 
-class TestStalled:
+class TestRedisStalled:
     def test_the_loop_is_not_blocked(self, redis: RedisServer, serve: Serve, openai_upstream: FakeUpstream) -> None:
         nexus = serve(toml(redis, openai_config(openai_upstream.base_url, requests(PLENTY))))
         wait_until(lambda: is_quiet(nexus))

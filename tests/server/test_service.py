@@ -84,7 +84,7 @@ class TestNotifier:
         Notifier(address).ready("serving")
 
 
-class TestHandedOver:
+class TestPassedSockets:
     def test_without_sockets_there_are_no_addresses(self) -> None:
         assert service_of({}, os.getpid()).addresses == ()
         assert service_of({"LISTEN_FDS": "1", "LISTEN_PID": "1"}, os.getpid()).addresses == ()

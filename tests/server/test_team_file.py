@@ -155,7 +155,7 @@ MODELS = (
 )
 
 
-class TestWhoCalls:
+class TestCallers:
     def test_every_vendor_answers_with_a_key_and_with_a_login(self, team: Team) -> None:
         for model in MODELS:
             assert team.chat(model, bearer(ALICE)).status == 200, model
@@ -195,7 +195,7 @@ class TestWhoCalls:
         assert team.chat("openai/gpt-5.5", login(groups=["nobody"])).status == 400
 
 
-class TestHowMuch:
+class TestBudgetsAndLimits:
     def test_a_budget_and_its_end(self, team: Team) -> None:
         guest = login(sub="eve", groups=["guests"])
         statuses = [team.chat("openai/smart", guest).status for _ in range(21)]
@@ -232,7 +232,7 @@ class TestHowMuch:
         assert call("192.0.2.9, 192.0.2.7") == 429, "an address that the caller wrote itself does not count"
 
 
-class TestWithWhoseKey:
+class TestVendorKeys:
     def test_the_callers_own_key_is_used(self, team: Team) -> None:
         for own in (bearer(ALICE), {"x-nexus-key": ALICE}):
             reply = team.messages("mine/claude-sonnet-5-5", {**own, "X-Provider-API-Key": OWN})
@@ -252,7 +252,7 @@ class TestWithWhoseKey:
         assert sent["x-api-key"] == ENVIRON["ANTHROPIC_API_KEY"] and OWN not in json.dumps(sent)
 
 
-class TestWhichHeaders:
+class TestHeaderRules:
     SENT: Mapping[str, str] = {
         "X-Team-Name": "red",
         "X-Team-Internal": "no",
@@ -290,7 +290,7 @@ class TestWhichHeaders:
         assert "warning" not in said and "yes" not in said
 
 
-class TestPages:
+class TestWebPages:
     PAGE: Mapping[str, str] = {"Origin": "https://chat.example.com", "Access-Control-Request-Method": "POST"}
 
     def test_the_teams_own_origin_is_accepted(self, team: Team) -> None:

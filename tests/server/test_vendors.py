@@ -175,7 +175,7 @@ class TestStructuredOutput:
         assert probe.choices[0].finish_reason == "stop"
 
 
-class TestTrouble:
+class TestFailures:
     @pytest.mark.parametrize(
         ("status", "chat_error", "claude_error"),
         [

@@ -135,7 +135,7 @@ def test_other_protocols_find_no_model_by_another_hosts_id(claude: FakeUpstream,
     assert nexus.messages({**ASKED, "model": "claude-sonnet-4-5@20250929"}).status == 404
 
 
-class TestTheBody:
+class TestBody:
     def test_the_body_is_forwarded_without_the_fields_only_the_host_knows(
         self, claude: FakeUpstream, serve: Serve
     ) -> None:

@@ -152,7 +152,7 @@ class TestShares:
                 assert json.loads(connection.getresponse().read())["id"] == kept
 
 
-class TestDeaths:
+class TestWorkerDeaths:
     def test_a_killed_worker_only_loses_its_own_calls(self, fleet: Run, openai_upstream: FakeUpstream) -> None:
         nexus = fleet(openai_config(openai_upstream.base_url))
         nexus.await_workers()
@@ -234,7 +234,7 @@ class TestDeaths:
         wait_until(lambda: descriptors(nexus.pid) == before)
 
 
-class TestStops:
+class TestStopping:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_calls_in_flight_finish_first(
         self, fleet: Run, openai_upstream: FakeUpstream, number: signal.Signals
