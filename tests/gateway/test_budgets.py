@@ -133,7 +133,7 @@ CHARGED: dict[str, tuple[Callable[[Reservation], None], int]] = {
 
 
 @pytest.mark.parametrize(("end", "nano"), CHARGED.values(), ids=CHARGED)
-def test_what_is_charged(end: Callable[[Reservation], None], nano: int) -> None:
+def test_the_charge_for_each_way_a_call_ends(end: Callable[[Reservation], None], nano: int) -> None:
     desk = Desk(b=budget())
     held = desk.hold()
     assert held.budget_left() is not None

@@ -43,7 +43,7 @@ def names(model: str, lane: ProgramLane) -> str:
 
 @pytest.mark.parametrize("lane", [RESPONSES, *THINKERS], ids=lambda lane: lane.name)
 def test_a_session(lane: ProgramLane, open_room: OpenRoom) -> None:
-    """An image is given; then three tools at once behind some thinking, one of them looking at an image."""
+    """An image is attached; then three tools in parallel after thinking, one of them viewing an image."""
     codex_session(open_room(lane))
 
 

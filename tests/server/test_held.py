@@ -98,7 +98,7 @@ def booked(records: list[CallRecord]) -> list[AttemptRecord]:
 
 
 class TestOpenAI:
-    def test_the_sdk_does_all_of_it(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    def test_the_sdk_supports_every_operation(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
         body = requests_file("oai/smart", "oai/gpt-4", "oai/smart")
         with oai(nexus) as client:
             file = client.files.create(file=("a.jsonl", body), purpose="batch")
@@ -126,7 +126,7 @@ class TestOpenAI:
         assert all(one.key == KEY for one in sent.values())
         assert openai_upstream.violations == []
 
-    def test_an_upload_is_the_clients_bytes(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    def test_an_upload_is_forwarded_byte_for_byte(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
         content = os.urandom(3 << 20)
         with oai(nexus) as client:
             file = client.files.create(file=io.BytesIO(content), purpose="user_data")
@@ -155,7 +155,7 @@ class TestOpenAI:
 
 
 class TestAnthropic:
-    def test_the_sdk_does_all_of_it(self, nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
+    def test_the_sdk_supports_every_operation(self, nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
         with claude(nexus) as client:
             made = client.messages.batches.create(requests=[entry(0, "claude/sonnet"), entry(1, "sonnet")])
             assert made.processing_status == "in_progress"
@@ -462,7 +462,7 @@ class TestCost:
         assert self.read(nexus, id).status == 200
         assert ask(nexus, "POST", path, body=body).status == 429
 
-    def test_a_budget(self, serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+    def test_batches_count_towards_the_budget(self, serve: Serve, anthropic_upstream: FakeUpstream) -> None:
         budget = '[budgets.team]\nlimit_usd = 0.0005\nperiod = "month"\nper = "key"\n'
         nexus = serve(config(None, anthropic_upstream, 'unknown = "allow"\n') + budget)
         id = self.batch(nexus, anthropic_upstream, 9)

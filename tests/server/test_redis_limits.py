@@ -177,7 +177,7 @@ class TestRedisDown:
         nexus.chat(CHAT, ALICE)
         assert connected(redis) > 0, "it counts in Redis again"
 
-    def test_deny_says_503_in_each_dialect_until_redis_is_back(
+    def test_deny_returns_503_in_each_dialect_until_redis_is_back(
         self, redis: RedisServer, serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream
     ) -> None:
         vendors = (

@@ -72,7 +72,7 @@ DIALECTS = pytest.mark.parametrize("dialect", FIELDS)
 
 
 @DIALECTS
-def test_any_json_is_asked_for_in_words(host: Host, dialect: str) -> None:
+def test_any_json_is_requested_in_the_prompt(host: Host, dialect: str) -> None:
     reply = host.ask(dialect, **formatted(dialect, "json_object"))
     assert (reply.status, reply.headers["x-nexus-dropped"]) == (200, FIELDS[dialect])
     assert "one JSON object" in instruction(host)
@@ -80,7 +80,7 @@ def test_any_json_is_asked_for_in_words(host: Host, dialect: str) -> None:
 
 
 @DIALECTS
-def test_a_schema_is_enforced_or_asked_for_in_words(host: Host, dialect: str) -> None:
+def test_a_schema_is_enforced_or_requested_in_the_prompt(host: Host, dialect: str) -> None:
     reply = host.ask(dialect, **formatted(dialect, "json_schema"))
     assert reply.status == 200
     if has_format(host):
