@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal, TypeVar
 
+from nexus.conversation.parts import Request
 from nexus.dataclasses import dataclass
 from nexus.models.names import Version, claude_name
 from nexus.models.tool_rules import NameRule, StrictLimits
@@ -163,3 +165,16 @@ def _refused_thinking(claude: Claude) -> tuple[str, ...]:
             return off
         case "adaptive":
             return ("enabled", *off)
+
+
+def with_switch(request: Request, *names: str) -> Request:
+    """A Messages client's effort without ``thinking`` says how much to think, but not whether.
+
+    Decided when both ``names`` of the model are known, the client's and the vendor's, because an alias may hide either.
+    A Claude that always thinks needs no switch; for all others an effort does not turn thinking on.
+    """
+    thinking = request.thinking
+    if thinking is None or thinking.enabled is not None:
+        return request
+    always = any(profile(name).off == "never" for name in names)
+    return replace(request, thinking=replace(thinking, enabled=always))

@@ -21,12 +21,12 @@ from nexus.dataclasses import dataclass, replace
 from nexus.errors import ClientError, UnsupportedFeature
 from nexus.errors.failure import VendorFailure
 from nexus.headers.forwarding import without_credentials
+from nexus.models.claude import with_switch
 from nexus.protocols import loader
 from nexus.protocols.answer_relay import Opaque
 from nexus.protocols.codec import Target
 from nexus.protocols.cutter import write_warming
 from nexus.protocols.dialect import AnswerRelay, Edited
-from nexus.protocols.effort_alone import with_switch
 from nexus.protocols.loader import DIALECTS
 from nexus.protocols.operation import GENERATE
 from nexus.protocols.pairing import paired

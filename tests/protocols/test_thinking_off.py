@@ -11,9 +11,9 @@ import pytest
 
 from nexus.models import bedrock, claude, gemini, gpt
 from nexus.models.chat_server import ChatServer
+from nexus.models.claude import with_switch
 from nexus.protocols import loader
 from nexus.protocols.codec import Target
-from nexus.protocols.effort_alone import with_switch
 
 OFF: dict[str, Any] = {
     "effort alone": {"output_config": {"effort": "high"}},

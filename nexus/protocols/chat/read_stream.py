@@ -14,7 +14,6 @@ from nexus.conversation.events import Event, ResponseEnd, ResponseStart, UsageUp
 from nexus.conversation.parts import Reasoning, Stop
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
-from nexus.protocols.chat.answers import read_pieces
 from nexus.protocols.chat.read_error import read_stream_error
 from nexus.protocols.chat.reasoning import (
     BARE,
@@ -29,7 +28,7 @@ from nexus.protocols.chat.reasoning import (
 )
 from nexus.protocols.chat.sources import StreamCitations, read_images, read_sources
 from nexus.protocols.chat.stops import finish_word, read_stop
-from nexus.protocols.chat.stream_parts import StreamParts
+from nexus.protocols.chat.stream_parts import StreamParts, read_pieces
 from nexus.protocols.chat.think_tags import ThinkTags
 from nexus.protocols.chat.usage import merge_usage, read_usage
 from nexus.protocols.checks import Drops

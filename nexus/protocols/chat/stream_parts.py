@@ -5,20 +5,63 @@ ends before something else starts only if its arguments are a complete JSON valu
 
 A call is found by its index, or by its id if ids contradict the index or there is none; a new id at a used index starts
 a new call. Id and name count once, however often they are repeated. Sources: streams of OpenAI, vLLM, llama.cpp
-(repeats everything), Ollama (index always 0), Google (whole calls, no index).
+(repeats everything), Ollama (index always 0), Google (whole calls, no index). A call without an id gets one made of the
+answer's id and the call's position. Content without an equivalent is reported by the vendor's name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, StreamPart
 from nexus.conversation.parts import Image, Reasoning, Refusal, Signature, Text, ToolCall
 from nexus.dataclasses import dataclass
-from nexus.protocols.chat.answers import made_id, read_arguments
 from nexus.protocols.chat.reasoning import BARE, vendor_signature
-from nexus.wire import Json, decode, mapping, text
+from nexus.wire import Json, decode, digest, encode, mapping, sequence, text
+
+_UNTOLD = ("audio",)
+
+
+def read_pieces(message: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+    """The content of a message or delta as ("text" | "reasoning" | "refusal" | "dropped", words), in order."""
+    content = message.get("content")
+    if isinstance(content, str):
+        yield "text", content
+    for part in map(mapping, sequence(content)):
+        yield from _read_piece(part)
+    # A spoken answer includes its transcript.
+    yield "text", text(mapping(message.get("audio")).get("transcript"))
+    yield "refusal", text(message.get("refusal"))
+    for name in _UNTOLD:
+        if message.get(name):
+            yield "dropped", name
+
+
+def _read_piece(part: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+    match part.get("type"):
+        case "text" | None:
+            yield "text", text(part.get("text"))
+        case "refusal":
+            yield "refusal", text(part.get("refusal"))
+        case "thinking":
+            # Mistral's reasoning models: text parts inside.
+            inner = part.get("thinking")
+            yield "reasoning", text(inner) or "".join(text(mapping(one).get("text")) for one in sequence(inner))
+        case "image_url":
+            # Read together with the message's images.
+            pass
+        case kind:
+            yield "dropped", f"content.{text(kind)}"
+
+
+def read_arguments(value: Json) -> str:
+    """Some servers send the object itself instead of its JSON text."""
+    return encode(value).decode() if isinstance(value, dict) else text(value)
+
+
+def made_id(response_id: str, place: int) -> str:
+    return "call_" + digest(f"{response_id}:{place}", 24)
 
 
 @dataclass(slots=True, eq=False)

@@ -57,8 +57,7 @@ _RANGE: Json = {
 _LINE: Json = {"type": "integer", "description": "For insert: the line after which the text goes; 0 is the beginning"}
 
 
-def _describe_bash(wire: Wire) -> str:
-    return "Runs a command in a bash session that lasts over several calls. With restart it begins a new session."
+_BASH = "Runs a command in a bash session that lasts over several calls. With restart it begins a new session."
 
 
 def _bash(version: str) -> Json:
@@ -94,11 +93,10 @@ def _editor(version: str) -> Json:
     return _schema(properties, "command", "path")
 
 
-def _describe_memory(wire: Wire) -> str:
-    return (
-        "Keeps notes in files below /memories, which last from one conversation to the next. Look there before you "
-        "begin, and write down what will be needed later."
-    )
+_MEMORY = (
+    "Keeps notes in files below /memories, which last from one conversation to the next. Look there before you begin, "
+    "and write down what will be needed later."
+)
 
 
 def _memory(version: str) -> Json:
@@ -164,9 +162,9 @@ def _computer(version: str) -> Json:
 
 
 KINDS: Mapping[str, Kind] = {
-    "bash": Kind(_describe_bash, _bash),
+    "bash": Kind(lambda wire: _BASH, _bash),
     "text_editor": Kind(_describe_editor, _editor, ("max_characters",)),
-    "memory": Kind(_describe_memory, _memory),
+    "memory": Kind(lambda wire: _MEMORY, _memory),
     "computer": Kind(
         _describe_computer, _computer, ("display_width_px", "display_height_px", "display_number", "enable_zoom")
     ),
