@@ -16,7 +16,7 @@ from nexus.protocols.answer_relay import AnswerRelay as AnswerRelay
 from nexus.protocols.answer_relay import Tap
 from nexus.protocols.codec import Target
 from nexus.protocols.edit import replace_member
-from nexus.protocols.embeddings.shapes import EmbeddingsCodec
+from nexus.protocols.embeddings import EmbeddingsCodec
 from nexus.protocols.framing import SSE, Framing
 from nexus.protocols.held import HeldCodec
 from nexus.protocols.operation import Operation

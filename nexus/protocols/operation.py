@@ -106,7 +106,7 @@ PASSED = (
 """OpenAI's other endpoints, and the reranking endpoint of compatible servers. Source: OpenAI's API reference."""
 
 EMBED = PASSED[0]
-"""The same for a dialect that has it at other paths."""
+"""For a dialect that has it at other paths."""
 
 ENDPOINTS = tuple(operation.endpoint for operation in PASSED)
 """Endpoints of providers besides generation and counting, by path below ``/v1/``."""

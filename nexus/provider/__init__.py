@@ -25,7 +25,7 @@ from nexus.headers import forwarding
 from nexus.headers.own import UPSTREAM_KEY
 from nexus.headers.rules import rewrite
 from nexus.protocols.codec import Target
-from nexus.protocols.embeddings.shapes import Format
+from nexus.protocols.embeddings import Format
 from nexus.provider.accounts import Account as Account
 from nexus.provider.accounts import accounts_of, renewed_key
 from nexus.provider.attempt import Attempt as Attempt

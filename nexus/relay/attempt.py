@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 from nexus.errors import UpstreamError, UpstreamStatus, VendorError
-from nexus.protocols.embeddings.shapes import OPENAI
+from nexus.protocols.embeddings import OPENAI
 from nexus.protocols.loader import DIALECTS
 from nexus.provider import Without
 from nexus.relay.answer import OpenedReply, open_reply

@@ -14,8 +14,7 @@ from nexus.conversation.usage import Usage
 from nexus.dataclasses import dataclass
 from nexus.headers import own
 from nexus.protocols.dialect import AnswerRelay
-from nexus.protocols.embeddings.asked import Asked
-from nexus.protocols.embeddings.shapes import EmbeddingsCodec, Format
+from nexus.protocols.embeddings import Asked, EmbeddingsCodec, Format
 from nexus.relay.answer import OpenedReply, own_answer
 from nexus.relay.exchange import Exchange
 from nexus.relay.lanes import Lane, attempt_of

@@ -18,10 +18,10 @@ from nexus.cancel import Cancel
 from nexus.errors.failure import VendorFailure
 from nexus.late import pattern
 from nexus.models import bedrock as models
+from nexus.protocols import embeddings
 from nexus.protocols.codec import DEFAULT_MAX_TOKENS, Target
 from nexus.protocols.converse import read_error
-from nexus.protocols.embeddings import shapes
-from nexus.protocols.embeddings.shapes import Format
+from nexus.protocols.embeddings import Format
 from nexus.protocols.messages.hosted import Extra
 from nexus.protocols.rewrite import merged
 from nexus.provider import Attempt, Listing, Provider, configured
@@ -63,11 +63,11 @@ _PATHS: Mapping[tuple[str, bool], str] = {
 }
 _ACTIONS: Mapping[str, str] = {"count_tokens": "count-tokens", "embeddings": "invoke"}
 _EMBEDDINGS: Mapping[str, Format] = {
-    "amazon.titan-embed-text-v1": shapes.TITAN_1,
-    "amazon.titan-embed-g1": shapes.TITAN_1,
-    "amazon.titan-embed-image": shapes.TITAN_IMAGE,
-    "amazon.titan-embed-text": shapes.TITAN,
-    "cohere.embed": shapes.COHERE,
+    "amazon.titan-embed-text-v1": embeddings.TITAN_1,
+    "amazon.titan-embed-g1": embeddings.TITAN_1,
+    "amazon.titan-embed-image": embeddings.TITAN_IMAGE,
+    "amazon.titan-embed-text": embeddings.TITAN,
+    "cohere.embed": embeddings.COHERE,
 }
 """By a part of the model's id. Source: Amazon's inference parameters of Titan and Cohere embedding models."""
 

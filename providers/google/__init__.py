@@ -21,9 +21,9 @@ from nexus.errors import AuthenticationFailed
 from nexus.errors.failure import VendorFailure
 from nexus.headers.own import UPSTREAM_KEY
 from nexus.models import gemini
+from nexus.protocols import embeddings
 from nexus.protocols.codec import Target
-from nexus.protocols.embeddings import shapes
-from nexus.protocols.embeddings.shapes import Format
+from nexus.protocols.embeddings import Format
 from nexus.protocols.gemini import read_error
 from nexus.protocols.messages.hosted import Extra
 from nexus.protocols.rewrite import merged
@@ -131,10 +131,10 @@ class GoogleProvider(Provider):
         if attempt.action != "embeddings":
             return _VERBS[attempt.action]
         asked_in = endpoints.embedding_format(attempt.model, vertex=self._on_vertex)
-        if asked_in is shapes.GEMINI:
+        if asked_in is embeddings.GEMINI:
             # A client of the same dialect used one of two methods; keep it.
             return attempt.path.rpartition(":")[2] or "batchEmbedContents"
-        return "embedContent" if asked_in is shapes.EMBED_CONTENT else "predict"
+        return "embedContent" if asked_in is embeddings.EMBED_CONTENT else "predict"
 
     def _prepare_claude(self, attempt: Attempt) -> UpstreamRequest:
         fitted = claude.fit(attempt, Extra(frozenset(self.settings.betas), frozenset(self.settings.fields)))

@@ -10,8 +10,8 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from nexus.late import pattern
-from nexus.protocols.embeddings import shapes
-from nexus.protocols.embeddings.shapes import Format
+from nexus.protocols import embeddings
+from nexus.protocols.embeddings import Format
 
 GEMINI_API = "https://generativelanguage.googleapis.com/v1beta"
 _MULTI_REGIONS = ("us", "eu")
@@ -72,11 +72,11 @@ def embedding_format(model: str, *, vertex: bool) -> Format | None:
     if "embedding" not in id and "gecko" not in id:
         return None
     if not vertex:
-        return shapes.GEMINI
+        return embeddings.GEMINI
     if not id.startswith("gemini-"):
-        return shapes.PREDICT
+        return embeddings.PREDICT
     first = id.startswith(("gemini-embedding-001", "gemini-embedding-exp"))
-    return shapes.PREDICT_ONE if first else shapes.EMBED_CONTENT
+    return embeddings.PREDICT_ONE if first else embeddings.EMBED_CONTENT
 
 
 def _resource(model: str, collections: tuple[str, ...]) -> str:

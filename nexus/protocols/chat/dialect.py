@@ -16,8 +16,7 @@ from nexus.protocols.chat.held import HELD
 from nexus.protocols.checks import require
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import AnswerRelay, Asked, BrokenStream, Edited
-from nexus.protocols.embeddings.asked import read_asked, write_answer
-from nexus.protocols.embeddings.shapes import OPENAI, EmbeddingsCodec
+from nexus.protocols.embeddings import OPENAI, EmbeddingsCodec, read_asked, write_answer
 from nexus.protocols.held import HeldCodec
 from nexus.protocols.openai_protocol import OpenAIDialect, write_stream_error
 from nexus.protocols.operation import BATCHES, FILES, GENERATE, PASSED, Operation

@@ -18,7 +18,7 @@ from nexus.protocols.answer_relay import Tap
 from nexus.protocols.checks import an_object, require
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import AnswerRelay, Asked, BrokenStream, Dialect, Edited, ModelCard
-from nexus.protocols.embeddings import shapes
+from nexus.protocols.embeddings import GEMINI, EmbeddingsCodec
 from nexus.protocols.framing import Framing, JsonArray, WithoutComments
 from nexus.protocols.gemini import embeddings
 from nexus.protocols.gemini.spelling import shallow_camel
@@ -104,8 +104,8 @@ class GeminiDialect(Dialect):
 
         return GeminiPassthrough(tap)
 
-    embeddings: ClassVar[shapes.EmbeddingsCodec | None] = shapes.EmbeddingsCodec(
-        shapes.GEMINI, embeddings.read_asked, embeddings.write_answer
+    embeddings: ClassVar[EmbeddingsCodec | None] = EmbeddingsCodec(
+        GEMINI, embeddings.read_asked, embeddings.write_answer
     )
 
     def passed(self, document: Mapping[str, Json], tap: Tap) -> AnswerRelay:

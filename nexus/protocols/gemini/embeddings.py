@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.embeddings.asked import MOST_TEXTS, Asked, positive
+from nexus.protocols.embeddings import MOST_TEXTS, Asked, positive
 from nexus.protocols.gemini.spelling import camel
 from nexus.wire import Json, mapping, sequence, text
 

@@ -1,1 +1,0 @@
-"""Embeddings requests in OpenAI's form, translated for vendors with other formats."""
