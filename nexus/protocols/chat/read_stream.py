@@ -143,12 +143,11 @@ class StreamReader:
                 self._emit("choices")
         self._citations.sources = read_sources(chunk) or self._citations.sources
         for holder in (chunk, mapping(chunk.get("x_groq")), *choices):
-            self._read_usage(mapping(holder.get("usage")))
+            if wire := mapping(holder.get("usage")):
+                self._read_usage(wire)
 
     def _read_usage(self, wire: Mapping[str, Json]) -> None:
         """The last count wins, field by field."""
-        if not wire:
-            return
         self._usage = merge_usage(self._usage, wire)
         earlier, self._known = self._known, read_usage(self._usage, self._service_tier)
         if self._known != earlier and self._started:
