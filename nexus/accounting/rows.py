@@ -165,15 +165,8 @@ _values = attrgetter(*(column.path for column in COLUMNS))
 _EMPTY = tuple((column.name, column.kind.empty) for column in COLUMNS if column.kind.empty is not None)
 _FITS = tuple((column.name, column.kind.fit) for column in COLUMNS if column.kind.fit is not None)
 
-
-class _Nothing:
-    """Stands for a missing part of a call: every attribute is None."""
-
-    def __getattr__(self, name: str) -> None:
-        return None
-
-
-_NOTHING = _Nothing()
+_NOTHING = SimpleNamespace(**dict.fromkeys(column.path.rpartition(".")[2] for column in COLUMNS))
+"""Stands for a missing part of a call: every attribute that is read is None."""
 
 
 def rows_of(call: CallRecord) -> list[Row]:
