@@ -70,7 +70,7 @@ def fit_usage(usage: Mapping[str, Json]) -> str:
 
 def _counts(value: Json, deepest: int) -> Json:
     match value:
-        case Mapping() if deepest > 0:
+        case dict() if deepest > 0:
             return {
                 # Most values are numbers.
                 name[:LONGEST_WORD]: item if item.__class__ is int else _counts(item, deepest - 1)
