@@ -32,6 +32,7 @@ from nexus.protocols.responses.client_tools import CALLS, OUTPUTS, write_argumen
 from nexus.protocols.responses.compact import UNREADABLE, read_summary, wanted
 from nexus.protocols.responses.earlier import NOTHING, Earlier, is_reference
 from nexus.protocols.responses.parts import read_annotations
+from nexus.protocols.responses.server_items import MEMBERS, SERVER_ITEMS, read_server_item
 from nexus.protocols.responses.signatures import HERE, OWN, read_carrier, read_reasoning, read_vendors
 from nexus.protocols.responses.tools import SEARCH, ToolsReader, qualify, write_found
 from nexus.protocols.signatures import NEXT
@@ -51,11 +52,12 @@ _KNOWN: Mapping[str, tuple[str, ...]] = {
     "image_generation_call": ("result", *_MADE_WITH),
     "tool_search_call": ("arguments", "execution"),
     "tool_search_output": ("tools", "execution"),
+    **dict.fromkeys(SERVER_ITEMS, MEMBERS),
     **dict.fromkeys(CALLS, ("action", "actions", "operation", "pending_safety_checks", "environment", "caller")),
     **dict.fromkeys(OUTPUTS, ("output", "max_output_length", "acknowledged_safety_checks", "caller")),
 }
 UPDATE = "configuration_update"
-_DROPPED = frozenset({"web_search_call"})
+_DROPPED = frozenset({"web_search_call", "mcp_list_tools"})
 
 
 class ItemsReader:
@@ -214,6 +216,11 @@ class ItemsReader:
         found = content.read_content(output, f"{path}.output", content.RESULT, self._drops)
         self._answer(ToolResult(call_id, _held(found), is_error=outcome.failed, at=path))
 
+    def _read_server_item(self, item: Body, path: str) -> None:
+        call, result = read_server_item(item, path, self._drops)
+        self._make(call)
+        self._answer(result)
+
     def _read_more_tools(self, item: Body, path: str) -> None:
         self._tools.read(item.get("tools"), f"{path}.tools")
 
@@ -287,6 +294,7 @@ _READERS: Mapping[str, Callable[[ItemsReader, Body, str], None]] = {
     "additional_tools": ItemsReader._read_more_tools,
     "tool_search_call": ItemsReader._read_search_call,
     "tool_search_output": ItemsReader._read_search_output,
+    **dict.fromkeys(SERVER_ITEMS, ItemsReader._read_server_item),
     **dict.fromkeys(CALLS, ItemsReader._read_client_call),
     **dict.fromkeys(OUTPUTS, ItemsReader._read_client_output),
 }

@@ -274,7 +274,7 @@ def test_a_web_search_of_an_earlier_answer_is_dropped_by_name() -> None:
 @pytest.mark.parametrize(
     ("refused", "param", "named"),
     [
-        ({"input": [{"type": "code_interpreter_call", "id": "x"}]}, "input.0", "code_interpreter_call"),
+        ({"input": [{"type": "mcp_approval_response", "approve": True}]}, "input.0", "mcp_approval_response"),
         ({"input": [{"type": "future"}]}, "input.0", "future"),
         ({"input": [{"name": "x"}]}, "input.0", "None"),
         ({"input": [{"role": "user", "content": [{"type": "future"}]}]}, "input.0.content.0", "future"),

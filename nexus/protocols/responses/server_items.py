@@ -1,0 +1,63 @@
+"""What OpenAI ran itself in earlier turns, for another vendor's model: MCP calls, code and file searches.
+
+A client may continue at another vendor a conversation that began at OpenAI. Such an item has both a call and its
+result; they become a call of a function, which no client declared, and its result, with everything in it that is text.
+Source: openai.types.responses.ResponseInputItemParam.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from nexus.conversation.parts import Text, ToolCall, ToolResult
+from nexus.protocols.checks import Drops, a_name
+from nexus.wire import Json, encode, mapping, sequence, text
+
+Item = Mapping[str, Json]
+
+
+MEMBERS = (
+    *("arguments", "output", "error", "server_label", "approval_request_id"),
+    *("code", "container_id", "outputs"),
+    *("queries", "results"),
+)
+"""Members of these items that are read, or say nothing to another model."""
+
+
+def read_server_item(item: Item, path: str, drops: Drops) -> tuple[ToolCall, ToolResult]:
+    """Raises InvalidRequest."""
+    kind = str(item["type"])
+    drops.add(f"input.{kind}")
+    call_id, name, failed = a_name(item, "id", path), kind.removesuffix("_call"), item.get("error") is not None
+    if kind == "mcp_call":
+        name = a_name(item, "name", path)
+    asked, words = SERVER_ITEMS[kind](item)
+    call = ToolCall(call_id, name, asked, at=path)
+    return call, ToolResult(call_id, (Text(words),) if words else (), is_error=failed, at=path)
+
+
+def _mcp(item: Item) -> tuple[str, str]:
+    error = item.get("error")
+    said = text(item.get("output")) or text(mapping(error).get("message"))
+    return text(item.get("arguments")), said or ("" if error is None else encode(error).decode())
+
+
+def _code(item: Item) -> tuple[str, str]:
+    outputs = map(mapping, sequence(item.get("outputs")))
+    logs = [text(one.get("logs")) if one.get("type") == "logs" else f"({one.get('type')})" for one in outputs]
+    return encode({"code": item.get("code")}).decode(), "\n".join(logs)
+
+
+def _files(item: Item) -> tuple[str, str]:
+    found = [
+        f"{text(one.get('filename'))}:\n{text(one.get('text'))}" for one in map(mapping, sequence(item.get("results")))
+    ]
+    return encode({"queries": item.get("queries")}).decode(), "\n\n".join(found)
+
+
+SERVER_ITEMS: Mapping[str, Callable[[Item], tuple[str, str]]] = {
+    "mcp_call": _mcp,
+    "code_interpreter_call": _code,
+    "file_search_call": _files,
+}
+"""The arguments of the call, and the words of its result."""
