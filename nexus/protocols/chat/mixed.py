@@ -24,7 +24,6 @@ _RESPONSES = ("input", "instructions", "include", "truncation", "reasoning", "te
 """Fields of a Responses request that are read here, or have no effect on an answer of this dialect."""
 
 _CALLS = {"function_call": ("function", "arguments"), "custom_tool_call": ("custom", "input")}
-_TEXTS = ("input_text", "output_text", "text")
 
 
 def unmixed(asked: Asked) -> Asked:
@@ -143,16 +142,16 @@ def _items(given: Json) -> Iterator[Wire]:
 def _turns(message: Wire) -> Iterator[Wire]:
     """A message of any dialect: results first, then what else the user says."""
     content = message.get("content")
-    if not isinstance(content, list):
+    blocks = [mapping(block) for block in sequence(content)]
+    if not any(block.get("type") in _FOREIGN for block in blocks):
         yield message
         return
-    blocks = [mapping(block) for block in content]
     for block in blocks:
         if block.get("type") == "tool_result":
             yield _result(block.get("tool_use_id"), block.get("content"))
     rest = _parts(blocks)
     calls = [_call(block) for block in blocks if block.get("type") == "tool_use"]
-    if rest or calls or not blocks:
+    if rest or calls:
         more = {"tool_calls": [*sequence(message.get("tool_calls")), *calls] or None}
         yield {**message, "content": rest or None, **only(more)}
 
@@ -173,12 +172,13 @@ def _parts(blocks: Sequence[Wire]) -> list[Json]:
 
 
 _ELSEWHERE = ("tool_use", "tool_result", "thinking", "redacted_thinking")
+_FOREIGN = frozenset({*_ELSEWHERE, "input_text", "output_text", "input_image", "input_file", "image"})
 
 
 def _part(block: Wire) -> Json:
     kept = {name: block[name] for name in ("cache_control",) if name in block}
     match block.get("type"):
-        case kind if kind in _TEXTS:
+        case "input_text" | "output_text":
             return {"type": "text", "text": block.get("text"), **kept}
         case "input_image":
             return {

@@ -187,6 +187,14 @@ def test_anthropics_blocks() -> None:
     ]
 
 
+def test_messages_of_this_dialect_stay_as_they_are_beside_others() -> None:
+    part = {"type": "text", "text": "hi", "prompt_cache_breakpoint": {"mode": "explicit"}}
+    own = [{"role": "user", "content": [part]}, {"role": "assistant", "content": []}]
+    result = {"type": "tool_result", "tool_use_id": "t1", "content": "19"}
+    body = turned(messages=[*own, {"role": "user", "content": [result]}])
+    assert body["messages"] == [*own, {"role": "tool", "tool_call_id": "t1", "content": "19"}]
+
+
 PLAIN: list[dict[str, Any]] = [
     {"messages": [{"role": "user", "content": "hi"}], "tools": [NESTED]},
     {"messages": [{"role": "user", "content": 'what is "tools"?'}], "input": "left alone"},
