@@ -30,9 +30,9 @@ from nexus.provider.accounts import Account as Account
 from nexus.provider.accounts import accounts_of, renewed_key
 from nexus.provider.attempt import Attempt as Attempt
 from nexus.provider.attempt import Labels as Labels
+from nexus.provider.attempt import Without as Without
 from nexus.provider.catalogue import Catalogue
 from nexus.provider.catalogue import Listing as Listing
-from nexus.provider.without import Without as Without
 from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.files import stamp
 from nexus.settings.header_rules import Insert

@@ -1,13 +1,14 @@
-"""One attempt at a call, as a provider gets it."""
+"""One attempt at a call, as a provider gets it, and how to retry it without what a vendor rejected."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 
 from pydantic import SecretStr
 
 from nexus.dataclasses import dataclass
+from nexus.protocols.codec import Target
 from nexus.protocols.operation import Action
 from nexus.settings.model import ModelSettings
 from nexus.upstream.upload import Upload
@@ -52,3 +53,14 @@ class Attempt:
         if self.upload is not None:
             return {"content-type": self.upload.content_type}
         return {"content-type": "application/json"} if self.body or self.method == "POST" else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Without:
+    """``change`` removes from a target what its vendor rejects, which is called ``name``; ``learn`` is called once a
+    call without it succeeded.
+    """
+
+    name: str
+    change: Callable[[Target], Target]
+    learn: Callable[[], None]

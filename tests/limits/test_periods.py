@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nexus.limits.periods import span_of
+from nexus.limits.accounts import span_of
 from nexus.settings.budgets import Period, zone_of
 
 SPANS: dict[str, tuple[Period, str, str, tuple[str, str, str]]] = {
