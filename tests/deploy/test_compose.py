@@ -42,7 +42,7 @@ def mounts(service: str) -> dict[str, str]:
 
 def test_it_is_valid() -> None:
     if find_spec("check_jsonschema") is None:
-        pytest.skip("check-jsonschema is not here: pip install -e '.[dev]'")
+        pytest.skip("check-jsonschema is not installed: pip install -e '.[dev]'")
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(FILE)]
     done = subprocess.run(command, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -37,7 +37,7 @@ def variables(step: Step) -> dict[str, str]:
 
 def test_a_linter_accepts_it() -> None:
     if (hadolint := shutil.which("hadolint", path=str(Path(sys.executable).parent))) is None:
-        pytest.skip("hadolint is not here: pip install -e '.[dev]'")
+        pytest.skip("hadolint is not installed: pip install -e '.[dev]'")
     done = subprocess.run([hadolint, str(DOCKERFILE)], text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout
 
@@ -122,7 +122,7 @@ class Built:
                     check=False,
                 )
                 if "--require-hashes" in command and done.returncode and not os.environ.get("NEXUS_REQUIRE_REGISTRY"):
-                    pytest.skip(f"no registry is reached: {done.stderr}")
+                    pytest.skip(f"no registry is reachable: {done.stderr}")
                 assert done.returncode == 0, done.stderr
 
 

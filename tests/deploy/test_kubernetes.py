@@ -32,7 +32,7 @@ def settings(folder: Path, value: str = "nx-hushhush0123456789abcdefghijklmnop")
 
 def test_they_are_valid() -> None:
     if find_spec("kubernetes_validate") is None:
-        pytest.skip("kubernetes-validate is not here: pip install -e '.[dev]'")
+        pytest.skip("kubernetes-validate is not installed: pip install -e '.[dev]'")
     command = [sys.executable, "-m", "kubernetes_validate", "--strict", str(FILE)]
     done = subprocess.run(command, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

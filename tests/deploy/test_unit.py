@@ -18,7 +18,7 @@ ECHO = '[llm.providers.e]\ntype = "echo"\n[llm.providers.e.models.m]\n'
 MOST_EXPOSED = 20
 """Tenths of systemd's own scale, which ends at 10.0; it calls less than 2.0 OK."""
 
-needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
+needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 
 
 def test_it_gives_time_to_stop(tmp_path: Path) -> None:
@@ -60,5 +60,5 @@ def test_it_has_little_access_to_the_system(unit: Path) -> None:
     command = ["systemd-analyze", "security", "--offline=true", f"--threshold={MOST_EXPOSED}", str(unit)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if "unrecognized option" in run.stderr:
-        pytest.skip("this systemd judges no files")
+        pytest.skip("this version of systemd cannot verify files")
     assert run.returncode == 0, run.stdout

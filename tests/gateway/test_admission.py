@@ -76,19 +76,19 @@ SAME: dict[str, tuple[dict[str, Any], str]] = {
         dict(source="token", client_id="alice", headers=OWN, **FORWARDS),
         "token:alice",
     ),
-    "the address where there is nothing else": ({}, "address:192.0.2.7"),
-    "the address where the provider does not forward the key": ({"headers": OWN}, "address:192.0.2.7"),
-    "the address where an empty key came": (dict(headers={"x-provider-api-key": " "}, **FORWARDS), "address:192.0.2.7"),
-    "the address where the header held the gateway's own credential": (
+    "the address, without anything else": ({}, "address:192.0.2.7"),
+    "the address, if the provider does not forward the key": ({"headers": OWN}, "address:192.0.2.7"),
+    "the address, with an empty key": (dict(headers={"x-provider-api-key": " "}, **FORWARDS), "address:192.0.2.7"),
+    "the address, if the header contains the gateway key": (
         dict(source="token", headers=OWN, credential_headers=("x-provider-api-key",), **FORWARDS),
         "address:192.0.2.7",
     ),
     "a network of one party's addresses": ({"caller": "2001:db8::1:2"}, account(caller="2001:db8::3:4")),
-    "the address where a login is not forwarded": (
+    "the address, if the login is not forwarded": (
         {"headers": LOGIN, "kind": "anthropic", "dialect": "messages"},
         "address:192.0.2.7",
     ),
-    "the address where another protocol's client sends a login": (
+    "the address, if a client of another protocol sends a login": (
         dict(headers=LOGIN, kind="anthropic", **LOGINS),
         "address:192.0.2.7",
     ),
@@ -125,9 +125,9 @@ def test_names_of_limits_are_bounded(subject: str) -> None:
 WORDS = "words of a prompt " * 100
 PICTURE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{'QUJD' * 5000}"}}
 PROMPTS: dict[str, tuple[bytes, bool]] = {
-    "many words, by their bytes": (encode({"messages": [{"role": "user", "content": WORDS}]}), False),
+    "much text, by its size": (encode({"messages": [{"role": "user", "content": WORDS}]}), False),
     "letters that are escaped": (json.dumps({"messages": [{"role": "user", "content": "é" * 1000}]}).encode(), False),
-    "few words": (encode({"messages": [{"role": "user", "content": "hi"}]}), True),
+    "little text": (encode({"messages": [{"role": "user", "content": "hi"}]}), True),
     "a picture": (
         encode({"messages": [{"role": "user", "content": [{"type": "text", "text": WORDS}, PICTURE]}]}),
         True,

@@ -116,10 +116,10 @@ CHARGED: dict[str, tuple[Callable[[Reservation], None], int]] = {
         lambda held: held.settle(Usage(input=1, service_tier="turbo")),
         300_000,
     ),
-    "an answer without a report keeps what was held": (lambda held: held.settle(None), 300_000),
+    "an answer without usage charges the reservation": (lambda held: held.settle(None), 300_000),
     "a broken stream": (lambda held: held.cut_off(Usage(input=100), 9), 118_000),
     "a broken stream without a report": (lambda held: held.cut_off(None, 9), 118_000),
-    "a call that was wrong": (lambda held: held.finish(WRONG, billed=False, usage=None), 0),
+    "an invalid call": (lambda held: held.finish(WRONG, billed=False, usage=None), 0),
     "nothing answered": (lambda held: held.refund(), 0),
     "given up while the vendor was at work": (
         lambda held: held.finish(Cancelled("x"), billed=True, usage=None),

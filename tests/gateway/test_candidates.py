@@ -85,7 +85,7 @@ SESSIONS: dict[str, tuple[dict[str, str], dict[str, Any], str | None]] = {
     "user": ({}, {"user": "6", "metadata": {"user_id": "7"}}, "6"),
     "metadata": ({}, {"metadata": {"user_id": "7"}}, "7"),
     "nothing": ({}, {}, None),
-    "what is no text": ({}, {"user": 7, "metadata": [], "prompt_cache_key": ""}, None),
+    "values that are not text": ({}, {"user": 7, "metadata": [], "prompt_cache_key": ""}, None),
 }
 
 

@@ -28,9 +28,9 @@ class Release:
 @pytest.fixture(scope="session")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
     if not (ROOT / ".git").exists() or shutil.which("git") is None:
-        pytest.skip("this is no checkout to build a commit of")
+        pytest.skip("not a git checkout")
     if find_spec("setuptools") is None:
-        pytest.skip("setuptools is not there to build with")
+        pytest.skip("setuptools is not installed")
     folder = tmp_path_factory.mktemp("release")
     sdist, wheel = artefacts.build(folder / "dist")
     with tarfile.open(sdist) as archive:

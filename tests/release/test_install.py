@@ -37,7 +37,7 @@ def fresh(what: str, folder: Path, python: str = sys.executable) -> Path:
     except NotInstalled as error:
         if os.environ.get("NEXUS_REQUIRE_REGISTRY"):
             raise
-        pytest.skip(f"no registry is reached: {error}")
+        pytest.skip(f"no registry is reachable: {error}")
 
 
 def newcomer(folder: Path) -> dict[str, str]:
@@ -72,7 +72,7 @@ def interpreter(version: str) -> str | None:
 def test_it_serves_with_every_python(version: str, release: Release, tmp_path: Path) -> None:
     """With exactly the packages of the lock file."""
     if (python := interpreter(version)) is None:
-        pytest.skip(f"Python {version} is not here")
+        pytest.skip(f"Python {version} is not installed")
     made = fresh(f"-r{LOCK}", tmp_path / "installed", python)
     command = [str(made), "-m", "pip", "install", "-q", "--no-deps", str(release.wheel)]
     subprocess.run(command, cwd=tmp_path, check=True)

@@ -67,5 +67,5 @@ def test_uv_resolves_to_the_locked_packages() -> None:
     except SystemExit as error:
         if os.environ.get("NEXUS_REQUIRE_REGISTRY"):
             raise
-        pytest.skip(f"no registry is reached: {error}")
+        pytest.skip(f"no registry is reachable: {error}")
     assert locked(again).keys() == locked(LOCK.read_text()).keys()

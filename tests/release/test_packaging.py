@@ -56,7 +56,7 @@ def test_a_checkout_starts_in_its_own_folder() -> None:
 def test_an_editable_install_starts_in_a_foreign_folder(foreign: Path) -> None:
     shown = run(foreign.parent, "-c", SHOW, path=None)
     if shown.stdout.split() != [str(ROOT / "nexus/providers/openai/__init__.py"), "False"]:
-        pytest.skip("this source is not installed into this environment")
+        pytest.skip("this checkout is not installed in this environment")
     serves(foreign, None)
     serves(foreign, None, str(Path(sys.executable).with_name("nexus")))
 

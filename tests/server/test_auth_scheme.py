@@ -39,7 +39,7 @@ CASES = {
     "none": Case('auth_scheme = "none"', {"authorization": KEY}),
     "Basic of a pair": Case('auth_scheme = "Basic"', {"authorization": f"Basic {PACKED}"}, key=PAIR),
     "Basic, encoded already": Case('auth_scheme = "Basic"', {"authorization": f"Basic {PACKED}"}, key=PACKED),
-    "a header of its own": Case('auth_header = "api-key"', {"api-key": KEY, "authorization": None}),
+    "a separate header": Case('auth_header = "api-key"', {"api-key": KEY, "authorization": None}),
     "the same, said in full": Case(
         'auth_header = "Api-Key"\nauth_scheme = "none"', {"api-key": KEY, "authorization": None}
     ),
@@ -51,7 +51,7 @@ CASES = {
         {"authorization": "Custom hushhush-rule"},
     ),
     "removed by a rule": Case('headers = [{rule = "remove", name = "authorization"}]', {"authorization": None}),
-    "a rule beside a header of its own": Case(
+    "a rule along with a separate header": Case(
         'auth_header = "api-key"\n'
         'headers = [{rule = "insert", name = "authorization", value = "Basic hushhush-proxy", allow_secret = true}]',
         {"api-key": KEY, "authorization": "Basic hushhush-proxy"},
@@ -131,23 +131,23 @@ REFUSED = {
         'auth_scheme = "Token"\nheaders = [{rule = "remove", name = "authorization"}]',
         "headers[0].name: writes the header authorization",
     ),
-    "a rule on the header that is named": (
+    "a rule for the configured header": (
         'auth_header = "api-key"\nheaders = [{rule = "insert", name = "api-key", value = "x", allow_secret = true}]',
         "headers[0].name: writes the header api-key, of which auth_header says",
     ),
     "another scheme": ('auth_scheme = "Digest"', "auth_scheme:"),
     "a header of the connection": ('auth_header = "host"', "auth_header: is a connection or framing header"),
-    "a header that is ours": ('auth_header = "x-nexus-key"', "auth_header: is a header for Nexus only"),
+    "a header of Nexus": ('auth_header = "x-nexus-key"', "auth_header: is a header for Nexus only"),
     "a parameter twice": (
         'base_url = "http://localhost/v1?a=1"\nquery = {a = "2"}',
         "base_url: has a query that query sets too",
     ),
     "a fragment": ('base_url = "http://localhost/v1?a=1#b"', "base_url: must not have"),
     "a parameter without a name": ('query = {"" = "2"}', "query: has a parameter without a name"),
-    "a command beside a key": ('api_key_command = ["x"]', "api_key_command: stands beside api_key"),
+    "a command and a key": ('api_key_command = ["x"]', "api_key_command: stands beside api_key"),
     "no command": ("api_key_command = []", "api_key_command: is empty"),
     "a refresh of nothing": ('api_key_refresh = "1h"', "api_key_refresh: has no effect"),
-    "Entra beside a key": ("entra = {}", "entra: excludes a key"),
+    "Entra and a key": ("entra = {}", "entra: excludes a key"),
     "half an application": ('entra = {client_secret = "hushhush-x"}', "entra.tenant_id: is missing"),
     "a tenant without a secret": ('entra = {tenant_id = "t"}', "entra.tenant_id: needs client_secret"),
     "a tenant that leads elsewhere": (

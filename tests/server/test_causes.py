@@ -104,7 +104,7 @@ def plain(sock: socket.socket) -> None:
 UNREACHABLE: dict[str, tuple[Upstream, str, str, str]] = {
     # upstream, phase, reason, class in the reply
     "connection refused": (refusing, "connect", "ECONNREFUSED: Connection refused", "ECONNREFUSED"),
-    "no such name": (nameless, "dns", "name not found: ", "name not found"),
+    "unknown host name": (nameless, "dns", "name not found: ", "name not found"),
     "closed without an answer": (speaking(once(b"")), "first byte", "closed", "closed"),
     "not HTTP": (speaking(once(b"220 smtp ready\r\n")), "first byte", "BadStatusLine", "not valid HTTP"),
     "not TLS": (speaking(plain, "https"), "tls", "TLS: ", "TLS: "),

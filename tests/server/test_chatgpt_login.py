@@ -91,9 +91,9 @@ def test_a_login_names_its_account() -> None:
 
 HOSTS = {
     "the default host": ("forward_login = true", None),
-    "its own place": ('forward_login = true\nbase_url = "https://chatgpt.com/backend-api/codex"', None),
+    "the default host, written out": ('forward_login = true\nbase_url = "https://chatgpt.com/backend-api/codex"', None),
     "another host, allowed": ('forward_login = "codex.example"\nbase_url = "https://codex.example/v1"', None),
-    "the API, where it is good for nothing": (
+    "the API, which rejects logins": (
         'forward_login = true\nbase_url = "https://api.openai.com/v1"',
         'a host other than chatgpt.com; to allow it, name the host: "api.openai.com"',
     ),

@@ -97,7 +97,7 @@ REFUSED: Mapping[str, tuple[Body, str]] = {
     "mcp_servers": ({"mcp_servers": [{"type": "url", "url": "https://x.test", "name": "x"}]}, "mcp_servers"),
     "container": ({"container": "c"}, "container"),
     "inference_geo": ({"inference_geo": "eu"}, "inference_geo"),
-    "a forced tool that is not there": (
+    "a forced tool that does not exist": (
         {"tools": [TOOL], "tool_choice": {"type": "tool", "name": "web_search"}},
         "tool_choice",
     ),

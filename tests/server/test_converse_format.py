@@ -121,7 +121,7 @@ class TestEveryVendor:
 
     def test_an_image_and_a_document(self, vendor: Vendor, streaming: bool) -> None:
         if vendor.lane.vendor == "openai":
-            pytest.skip("the fake of a chat server takes no PDF")
+            pytest.skip("the fake of a chat server accepts no PDF")
         document = {"document": {"format": "pdf", "name": "facts", "source": {"bytes": b"%PDF-1.4 x"}}}
         content = [{"text": "See"}, image(), document]
         assert ask(vendor, streaming, messages=[{"role": "user", "content": content}])["stopReason"] == "end_turn"
@@ -141,7 +141,7 @@ def image() -> dict[str, Any]:
 @streaming
 def test_thinking_is_returned_and_accepted_back(vendor: Vendor, streaming: bool) -> None:
     if vendor.lane.vendor == "openai" or vendor.lane.name == "bedrock converse":
-        pytest.skip("shows no thinking")
+        pytest.skip("this dialect has no thinking")
     vendor.upstream.next(Behaviour(thinking="Let me see."))
     more = {"thinking": {"type": "enabled", "budget_tokens": 2048}}
     asked: dict[str, Any] = {"inferenceConfig": {"maxTokens": 4096}, "additionalModelRequestFields": more}

@@ -31,7 +31,7 @@ BODIES: dict[str, tuple[str, dict[str, Any]]] = {
             "tools": [{"type": "function", "function": {"name": "f", "parameters": {"$ref": "#/" + "9" * 5000}}}],
         },
     ),
-    "what is required and no name": (
+    "required, but not a name": (
         "chat",
         {
             **CHAT,

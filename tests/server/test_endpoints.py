@@ -149,7 +149,7 @@ def test_an_uploads_resources_are_released(serve: Serve, openai_upstream: FakeUp
 FORM_FAULTS: dict[str, tuple[bytes, str]] = {
     "no model": (form().replace(b'name="model"', b'name="other"'), "model: expected the name of a model"),
     "two models": (form(("model", b"openai/gpt-4")), "model: the form has this field twice"),
-    "a model that is a file": (
+    "a model given as a file": (
         form().replace(b'name="model"', b'name="model"; filename="m"'),
         "model: expected a field without the name of a file",
     ),
@@ -159,10 +159,10 @@ FORM_FAULTS: dict[str, tuple[bytes, str]] = {
         form().replace(b'name="model"\r\n', b'name="model"\r\nContent-Transfer-Encoding: base64\r\n'),
         "content-transfer-encoding",
     ),
-    "a boundary behind LF": (form().replace(b"--not", b"\n--" + BOUNDARY), "a boundary is not on its own line"),
+    "a boundary after LF": (form().replace(b"--not", b"\n--" + BOUNDARY), "a boundary is not on its own line"),
     "a longer boundary": (form().replace(b"--not", b"--" + BOUNDARY + b"x"), "a boundary line has trailing data"),
     "no end": (form()[:-20], "its last boundary is missing"),
-    "something behind the end": (form() + b"--" + BOUNDARY, "there is data after its last boundary"),
+    "data after the end": (form() + b"--" + BOUNDARY, "there is data after its last boundary"),
 }
 
 
@@ -323,13 +323,13 @@ def test_an_unknown_endpoint_in_the_settings_is_rejected(serve: Serve) -> None:
 
 
 DEFAULTS = {
-    "a server of one's own": ("http://gpu.internal:8000/v1", "embeddings", True),
-    "DeepSeek has them in one place": ("https://api.deepseek.com/beta", "completions", True),
-    "and not in the other": ("https://api.deepseek.com/v1", "completions", False),
+    "a self-hosted server": ("http://gpu.internal:8000/v1", "embeddings", True),
+    "DeepSeek's beta path": ("https://api.deepseek.com/beta", "completions", True),
+    "DeepSeek's v1 path": ("https://api.deepseek.com/v1", "completions", False),
     "both names of a host": ("https://api.together.ai/v1", "rerank", True),
     "a host below another": ("https://mine.openai.azure.com/openai/v1", "audio/speech", True),
-    "what Azure lacks": ("https://mine.openai.azure.com/openai/v1", "images/variations", False),
-    "a place for logins alone": ("https://chatgpt.com/backend-api/codex", "embeddings", False),
+    "an endpoint that Azure lacks": ("https://mine.openai.azure.com/openai/v1", "images/variations", False),
+    "a host for logins only": ("https://chatgpt.com/backend-api/codex", "embeddings", False),
 }
 
 

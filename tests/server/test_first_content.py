@@ -240,18 +240,18 @@ ESTIMATED = 9
 """Estimated tokens of such a request if the vendor reports none."""
 
 SPENT: dict[str, tuple[list[Behaviour], dict[str, int]]] = {
-    "the vendor had begun twice": ([OVERLOAD, OVERLOAD], {"input_tokens": 22, "output_tokens": 1, "requests": 1}),
+    "it began twice": ([OVERLOAD, OVERLOAD], {"input_tokens": 22, "output_tokens": 1, "requests": 1}),
     "once, and then answered": ([OVERLOAD, Behaviour()], {"input_tokens": 22, "output_tokens": 6, "requests": 1}),
     "once, and then refused": (
         [OVERLOAD, Behaviour(status=529)],
         {"input_tokens": 11, "output_tokens": 0, "requests": 1},
     ),
-    "it refused twice": ([Behaviour(status=529)] * 2, {"input_tokens": 0, "output_tokens": 0, "requests": 0}),
-    "it named a mistake of the client's": (
+    "it rejected both": ([Behaviour(status=529)] * 2, {"input_tokens": 0, "output_tokens": 0, "requests": 0}),
+    "it reported a client error": (
         [replace(OVERLOAD, error_type="invalid_request_error")],
         {"input_tokens": 0, "output_tokens": 0, "requests": 1},
     ),
-    "it thought too long": ([Behaviour(hang=True)], {"input_tokens": ESTIMATED, "output_tokens": 0, "requests": 1}),
+    "it timed out": ([Behaviour(hang=True)], {"input_tokens": ESTIMATED, "output_tokens": 0, "requests": 1}),
 }
 SPENDING = """
 rate_limits.per_user = { request_limit = 100, input_token_limit = 10000, output_token_limit = 10000, interval = "600s" }

@@ -132,7 +132,7 @@ class TestEveryVendor:
 
     def test_an_image_and_a_document(self, vendor: Vendor, streaming: bool) -> None:
         if vendor.lane.vendor == "openai":
-            pytest.skip("the fake of a chat server takes no PDF")
+            pytest.skip("the fake of a chat server accepts no PDF")
         image = types.Part.from_bytes(data=base64.b64decode(PIXEL), mime_type="image/png")
         document = types.Part.from_bytes(data=b"%PDF-1.4 x", mime_type="application/pdf")
         assert ask(vendor, streaming, [user(types.Part(text="See"), image, document)]).text == HELLO
@@ -149,7 +149,7 @@ class TestEveryVendor:
 @streaming
 def test_thinking_is_returned_and_accepted_back(vendor: Vendor, streaming: bool) -> None:
     if vendor.lane.vendor == "openai" or vendor.lane.name == "bedrock converse":
-        pytest.skip("shows no thinking")
+        pytest.skip("this dialect has no thinking")
     vendor.upstream.next(Behaviour(thinking="Let me see.", tool_calls=CALLS[:1]))
     asked: dict[str, Any] = {
         "tools": [WEATHER],

@@ -279,7 +279,7 @@ class TestOwners:
 
 
 FAULTS: dict[str, tuple[bytes, str]] = {
-    "a model that is not there": (requests_file("smart", "oai/gpt-9"), "model 'oai/gpt-9' does not exist"),
+    "an unknown model": (requests_file("smart", "oai/gpt-9"), "model 'oai/gpt-9' does not exist"),
     "a model of another provider": (
         requests_file("smart", "claude/sonnet"),
         "line 2: model 'claude/sonnet' is not one of provider 'oai'",

@@ -293,7 +293,7 @@ HOSTS = {
     "no login to another host": ('forward_login = false\napi_key = "k"\nbase_url = "https://claude.example"', None),
     "another host": ('forward_login = true\nbase_url = "https://claude.example/v1"', 'name the host: "claude.example"'),
     "a third host": ('forward_login = "a.example"\nbase_url = "https://b.example"', 'name the host: "b.example"'),
-    "a host that is not asked": ('forward_login = "claude.example"', 'name the host: "api.anthropic.com"'),
+    "a host that is not the provider's": ('forward_login = "claude.example"', 'name the host: "api.anthropic.com"'),
 }
 
 

@@ -195,16 +195,16 @@ class TestDialectOfMessages:
 
 THINKING: dict[str, tuple[str, Any, Any, str]] = {
     "neither field": ("gpt-5.5", {}, None, ""),
-    "effort alone": ("gpt-5.5", {"output_config": {"effort": "high"}}, {"effort": "none"}, ""),
+    "only effort": ("gpt-5.5", {"output_config": {"effort": "high"}}, {"effort": "none"}, ""),
     "disabled": ("gpt-5.6-sol", {"thinking": {"type": "disabled"}}, {"effort": "none"}, ""),
-    "effort alone, no off": (
+    "only effort, cannot be off": (
         "gpt-6-astra",
         {"output_config": {"effort": "high"}},
         {"effort": "low"},
         "output_config.effort",
     ),
     "disabled, no off": ("gpt-5", {"thinking": {"type": "disabled"}}, {"effort": "minimal"}, "thinking"),
-    "max where there is none": (
+    "max, if unsupported": (
         "gpt-5.5",
         {"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}},
         {"effort": "xhigh", "summary": "auto"},

@@ -248,7 +248,7 @@ LIMITED: Mapping[str, tuple[str, str, int]] = {
         'unknown = "allow"',
         200,
     ),
-    "requests alone": ('[llm.providers.v.rate_limits.per_user]\nrequest_limit = 9\ninterval = "1s"\n', "", 200),
+    "only requests": ('[llm.providers.v.rate_limits.per_user]\nrequest_limit = 9\ninterval = "1s"\n', "", 200),
 }
 
 

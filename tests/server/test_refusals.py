@@ -64,7 +64,7 @@ def test_responses(running: tuple[Lane, Nexus]) -> None:
 
 def test_messages(running: tuple[Lane, Nexus]) -> None:
     if running[0].passes == "messages":
-        pytest.skip("its own bytes pass")
+        pytest.skip("passthrough lane")
     carrier = {"type": "thinking", "thinking": "", "signature": "nexus.next.gemini.s"}
     history = [SAID, {"role": "assistant", "content": [carrier, {"type": "text", "text": "yes?"}]}]
     content = [{"type": "text", "text": "look"}, CLAUDE_PICTURE]

@@ -147,7 +147,7 @@ def echoed(message: dict[str, Any]) -> dict[str, Any]:
 class TestThinking:
     def test_messages(self, vendor: Vendor) -> None:
         if vendor.lane.vendor == "openai":
-            pytest.skip("the chat dialect of OpenAI itself shows no thinking")
+            pytest.skip("OpenAI's chat dialect has no thinking")
         vendor.upstream.next(Behaviour(thinking="Let me see."))
         with vendor.claude.messages.stream(
             model="v/m", max_tokens=4096, messages=user("Hi"), thinking={"type": "enabled", "budget_tokens": 2048}

@@ -11,7 +11,7 @@ ADDRESSES: dict[str, tuple[str, Address]] = {
         "https://api.openai.com/v1/chat/completions",
         Address(("https", "api.openai.com", None), "api.openai.com", "/v1/chat/completions", "api.openai.com"),
     ),
-    "a port of its own": (
+    "an explicit port": (
         "http://127.0.0.1:9100/v1?api-version=1",
         Address(("http", "127.0.0.1", 9100), "127.0.0.1:9100", "/v1?api-version=1", "127.0.0.1:9100"),
     ),

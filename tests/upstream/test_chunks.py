@@ -13,7 +13,7 @@ BODIES = {
     "several": (b"1\r\na\r\n10\r\n0123456789abcdef\r\n3\r\n\r\n!\r\n0\r\n\r\n", b"a0123456789abcdef\r\n!", b"\r\n"),
     "capital digits, an extension": (b"A;name=value\r\n0123456789\r\n0\r\n\r\n", b"0123456789", b"\r\n"),
     "leading zeros": (b"0002\r\nok\r\n000\r\n\r\n", b"ok", b"\r\n"),
-    "line feeds alone behind sizes": (b"2\nok\r\n0\n\n", b"ok", b"\n"),
+    "only line feeds after sizes": (b"2\nok\r\n0\n\n", b"ok", b"\n"),
     "trailers": (b"2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n", b"ok", b"x-sum: 1\r\n\r\n"),
     "nothing": (b"0\r\n\r\n", b"", b"\r\n"),
 }

@@ -48,7 +48,7 @@ BODIES: dict[str, tuple[str, str, str, Dropped]] = {
         '{"temperature": 1.0, "max_tokens": 1e1, "system": "\\u00e4\\/" ,"top_k": 5}\n',
         (),
     ),
-    "unknown fields stay behind, unknown blocks pass": (
+    "unknown fields are dropped, unknown blocks pass": (
         OPUS_4_8,
         '{"model":"x","new_field":{"a":[1]},"messages":[{"role":"user","content":[{"type":"new_block"}]}]}',
         '{"messages":[{"role":"user","content":[{"type":"new_block"}]}]}',
@@ -115,7 +115,7 @@ BODIES: dict[str, tuple[str, str, str, Dropped]] = {
         "{" + named("effort-2025-11-24") + '"output_config":{"effort":"high"}}',
         (),
     ),
-    "effort of a model that has none": (
+    "effort, if unsupported": (
         SONNET_4,
         '{"top_k":1,"output_config":{"effort":"high"}}',
         '{"top_k":1}',
@@ -127,7 +127,7 @@ BODIES: dict[str, tuple[str, str, str, Dropped]] = {
         '{"output_config":{"effort":"low"}}',
         ("output_config.format", "output_config.task_budget", "output_format"),
     ),
-    "schema where it is taken": (
+    "schema, if supported": (
         OPUS_4_6,
         '{"output_config":{"format":{"type":"json_schema"}}}',
         '{"output_config":{"format":{"type":"json_schema"}}}',
@@ -158,32 +158,32 @@ BODIES: dict[str, tuple[str, str, str, Dropped]] = {
         '"content":[{"cache_control":{"scope":1}}]}}]}]}',
         (),
     ),
-    "what only Anthropic's own service has": (
+    "fields only Anthropic's own service has": (
         OPUS_4_8,
         '{"service_tier":"auto","speed":"fast","inference_geo":"us","cache_control":{"type":"ephemeral"},'
         '"fallbacks":[],"diagnostics":{},"safeguards":{},"metadata":{"user_id":"u"}}',
         '{"metadata":{"user_id":"u"}}',
         ("service_tier", "speed", "inference_geo", "cache_control", "fallbacks", "diagnostics", "safeguards"),
     ),
-    "thinking that is bound": (
+    "bound thinking": (
         OPUS_4_8,
         '{"thinking":{"type":"adaptive","block_binding":{}}}',
         '{"thinking":{"type":"adaptive"}}',
         ("thinking.block_binding",),
     ),
-    "thinking that is bound, where it can be": (
+    "bound thinking, if supported": (
         FABLE_5,
         '{"thinking":{"type":"adaptive","block_binding":{}}}',
         "{" + named("thinking-binding-controls-2026-08-01") + '"thinking":{"type":"adaptive","block_binding":{}}}',
         (),
     ),
-    "system in the middle, where it is taken": (
+    "system in the middle, if supported": (
         OPUS_4_8,
         '{"system":"s","messages":[{"role":"user","content":"a"},{"role":"system","content":"b"}]}',
         '{"system":"s","messages":[{"role":"user","content":"a"},{"role":"system","content":"b"}]}',
         (),
     ),
-    "system in the middle, where it is not": (
+    "system in the middle, if unsupported": (
         OPUS_4_6,
         '{"system":"s","messages":[{"role":"user","content":"system"},{"content":[{"text":"b"}], "role": "system"}]}',
         '{"system":"s","messages":[{"role":"user","content":[{"type":"text","text":"system"},'
@@ -231,7 +231,7 @@ def test_an_empty_body_becomes_only_the_version() -> None:
 BETAS: dict[str, tuple[str, str, list[str], Dropped]] = {
     # name: model, header, betas that Bedrock gets, reported drops
     "none": (OPUS_4_8, "", [], ()),
-    "one that is taken": (OPUS_4_5, "interleaved-thinking-2025-05-14", ["interleaved-thinking-2025-05-14"], ()),
+    "a supported beta": (OPUS_4_5, "interleaved-thinking-2025-05-14", ["interleaved-thinking-2025-05-14"], ()),
     "spaces and repetition": (
         SONNET_4,
         " context-1m-2025-08-07 ,context-1m-2025-08-07,, ",
@@ -255,7 +255,7 @@ BETAS: dict[str, tuple[str, str, list[str], Dropped]] = {
             "anthropic-beta=thinking-token-count-2026-05-13",
         ),
     ),
-    "one that is new": (OPUS_4_8, "brand-new-2026-11-01", [], ("anthropic-beta=brand-new-2026-11-01",)),
+    "an unknown beta": (OPUS_4_8, "brand-new-2026-11-01", [], ("anthropic-beta=brand-new-2026-11-01",)),
     "under Bedrock's names": (OPUS_4_5, "advanced-tool-use-2025-11-20", [SEARCH, EXAMPLES], ()),
     "under Bedrock's names, in part": (
         "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
@@ -263,7 +263,7 @@ BETAS: dict[str, tuple[str, str, list[str], Dropped]] = {
         [SEARCH],
         (),
     ),
-    "what no header may hold": (OPUS_4_8, "b\u00e4d beta", [], ("anthropic-beta=?",)),
+    "characters not allowed in a header": (OPUS_4_8, "b\u00e4d beta", [], ("anthropic-beta=?",)),
 }
 
 
@@ -310,7 +310,7 @@ def preparing_twice_is_equal(body: Any, model: str) -> bool:
 COUNTED: dict[str, tuple[Mapping[str, Any], int]] = {
     "no limit": ({"messages": []}, 4096),
     "no limit, a budget": ({"messages": [], "thinking": {"type": "enabled", "budget_tokens": 31999}}, 31999 + 4096),
-    "a limit of its own": ({"messages": [], "max_tokens": 7}, 7),
+    "an explicit limit": ({"messages": [], "max_tokens": 7}, 7),
 }
 
 

@@ -148,7 +148,7 @@ def test_an_unresponsive_metadata_server_is_named_in_the_log(monkeypatch: Env) -
 WITHOUT: dict[str, tuple[dict[str, str], str | None, str, str]] = {
     # environment, profile, AWS's config file, expected message
     "nothing anywhere": ({}, None, "", "none are configured"),
-    "a profile that is not there": ({}, "team", "", "ProfileNotFound"),
+    "an unknown profile": ({}, "team", "", "ProfileNotFound"),
     "half of them": ({"AWS_ACCESS_KEY_ID": ACCESS_KEY}, None, "", "PartialCredentialsError"),
     "a process that fails": ({}, None, "[default]\ncredential_process = false\n", "CredentialRetrievalError"),
 }

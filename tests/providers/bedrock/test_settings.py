@@ -43,7 +43,7 @@ AGAINST: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
         {"region": "us-east-1", "secret_access_key": SECRET_KEY, "access_key_id": ""},
         {"access_key_id": "belong together"},
     ),
-    "a token alone": (
+    "only a token": (
         {"region": "us-east-1", "session_token": TOKEN},
         {"access_key_id": "belong together", "secret_access_key": "belong together"},
     ),

@@ -81,7 +81,7 @@ BETAS: dict[str, Case] = {
         EDITS,
         (),
     ),
-    "unknown ones stay behind": (
+    "unknown betas are dropped": (
         "brand-new-2027-01-01,b\x00",
         EDITS,
         None,
@@ -120,7 +120,7 @@ BETAS: dict[str, Case] = {
         ("messages.content.content.cache_control.scope",),
     ),
     "strict with its beta": ("structured-outputs-2025-12-15", STRICT, None, BARE, ("tools.strict",)),
-    "strict on its own": ("", STRICT, None, STRICT, ()),
+    "strict alone": ("", STRICT, None, STRICT, ()),
     "fast mode": ("fast-mode-2026-02-01", '"speed":"fast"', None, "", ("anthropic-beta.fast-mode", "speed")),
     "thinking tokens": (
         "claude-code-20250219,thinking-token-count-2026-05-13",
@@ -129,7 +129,7 @@ BETAS: dict[str, Case] = {
         MESSAGES,
         ("anthropic-beta.thinking-token-count",),
     ),
-    "system messages are marked words of the user": (MID, SYSTEM, None, MARKED, ("messages.role",)),
+    "system messages become marked user text": (MID, SYSTEM, None, MARKED, ("messages.role",)),
     "betas in the header and in the body are judged alike, each once": (
         f"{NEW},brand-new-2027-01-01",
         f'"anthropic_beta":["{NEW}","context-1m-2025-08-07","brand-new-2027-01-01","fast-mode-2026-02-01"],{MESSAGES}',

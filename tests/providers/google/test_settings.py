@@ -35,7 +35,7 @@ BAD: dict[str, tuple[str, list[str]]] = {
         'forward_token = true\nproject = "p-1"',
         ["3: llm.providers.g.forward_token: is for the Gemini API; Vertex AI takes no key from callers"],
     ),
-    "location alone": (
+    "only a location": (
         'api_key = "k-hushhush"\nlocation = "eu"',
         ["4: llm.providers.g.location: belongs to Vertex AI; set project too"],
     ),
