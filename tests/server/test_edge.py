@@ -303,11 +303,11 @@ class TestClocks:
 
     def test_a_slow_but_steady_body_is_accepted(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         """For longer in total than ``client_timeout``, which bounds each pause."""
-        nexus = serve('[server]\nclient_timeout = "1s"\n' + openai_config(openai_upstream.base_url))
+        nexus = serve('[server]\nclient_timeout = "500ms"\n' + openai_config(openai_upstream.base_url))
         raw = json.dumps(CHAT).encode()
         with RawClient(nexus) as client:
-            client.send(head(CHAT_PATH, length=len(raw) + 25))
-            for _ in range(25):
+            client.send(head(CHAT_PATH, length=len(raw) + 14))
+            for _ in range(14):
                 client.send(b" ")
                 time.sleep(0.05)
             assert client.send(raw).reply().status == 200

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import Serve
 from tests.protocols.test_locations import AUDIO, TIFF
 from tests.server.vendors import LANES, Lane, Stand
-from tests.serving import Nexus
+from tests.serving import PATHS, Nexus
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 SAID = {"role": "user", "content": "hello"}
@@ -40,26 +40,22 @@ def refused(nexus: Nexus, path: str, body: dict[str, Any]) -> dict[str, Any]:
     return error
 
 
-def test_chat(running: tuple[Lane, Nexus]) -> None:
-    content = [{"type": "text", "text": "look"}, PICTURE]
-    error = refused(
-        running[1],
-        "/llm/openai/v1/chat/completions",
-        {"messages": [SYSTEM, SAID, {"role": "assistant", "content": "yes?"}, {"role": "user", "content": content}]},
-    )
-    assert error["param"] == "messages.3.content.1"
-    assert error["message"].startswith("messages.3.content.1: ")
+LOOK = {"role": "user", "content": [{"type": "text", "text": "look"}, PICTURE]}
+RESPONSES_LOOK = {"role": "user", "content": [{"type": "input_text", "text": "look"}, RESPONSES_PICTURE]}
+PLACED: dict[str, tuple[str, dict[str, Any]]] = {
+    "messages.3.content.1": (PATHS["chat"], {"messages": [SYSTEM, SAID, {"role": "assistant", "content": "?"}, LOOK]}),
+    "input.2.content.1": (
+        PATHS["responses"],
+        {"input": [{"role": "developer", "content": "be kind"}, SAID, RESPONSES_LOOK]},
+    ),
+}
 
 
-def test_responses(running: tuple[Lane, Nexus]) -> None:
-    content = [{"type": "input_text", "text": "look"}, RESPONSES_PICTURE]
-    error = refused(
-        running[1],
-        "/llm/openai/v1/responses",
-        {"input": [{"role": "developer", "content": "be kind"}, SAID, {"role": "user", "content": content}]},
-    )
-    assert error["param"] == "input.2.content.1"
-    assert error["message"].startswith("input.2.content.1: ")
+@pytest.mark.parametrize("place", PLACED)
+def test_the_place_of_what_cannot_be_carried_is_named(running: tuple[Lane, Nexus], place: str) -> None:
+    error = refused(running[1], *PLACED[place])
+    assert error["param"] == place
+    assert error["message"].startswith(f"{place}: ")
 
 
 def test_messages(running: tuple[Lane, Nexus]) -> None:
