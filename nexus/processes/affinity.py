@@ -86,7 +86,8 @@ class Affinity:
         # The main thread also waits while other threads of this process run.
         of_others = (now.waited - before.waited) - (used - (now.ran - before.ran))
         if self.core is None:
-            if used > BUSY * span and now.at >= self._free_until:
+            # A system that does not count waiting would not show that others need the core.
+            if used > BUSY * span and now.at >= self._free_until and now.waited > 0:
                 self._keep()
         elif self._cores.allowed() != {self.core}:
             # Somebody else decides on which cores this process runs.

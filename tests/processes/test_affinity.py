@@ -21,7 +21,7 @@ class FakeCores(Cores):
     """Four seconds pass between two samples."""
 
     def __init__(self, allowed: frozenset[int] = ALL) -> None:
-        self.now = Sample(0.0, 0.0, 0.0, 0.0)
+        self.now = Sample(0.0, 0.0, 0.0, 0.001)
         self.on = 1
         self.set: list[frozenset[int]] = [allowed]
 
@@ -103,6 +103,15 @@ def test_the_choice_of_somebody_else_stands() -> None:
         affinity.tick()
     affinity.release()
     assert affinity.core is None and cores.allowed() == {0, 2}
+
+
+def test_a_process_stays_free_if_the_system_does_not_count_waiting() -> None:
+    cores = FakeCores()
+    cores.now = Sample(0.0, 0.0, 0.0, 0.0)
+    affinity = Affinity(cores)
+    cores.after(used=4, ran=4)
+    affinity.tick()
+    assert affinity.core is None and cores.set == [ALL]
 
 
 @pytest.mark.parametrize("allowed", [frozenset({1}), frozenset({0, 2})], ids=["one core", "no longer allowed"])
