@@ -1,4 +1,4 @@
-"""The databases that a ledger can have: each test of one runs over all."""
+"""The databases that a ledger supports: each ledger test runs on all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL of one's own, on a Unix socket in a folder that goes with it."""
+"""A private, real PostgreSQL on a Unix socket, in a folder that is deleted with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of a ledger that nobody called for."""
+"""Ledger rows made up for tests, without calls behind them."""
 
 from __future__ import annotations
 

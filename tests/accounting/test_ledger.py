@@ -1,4 +1,4 @@
-"""The ledger over every database that it has: what was added is there, once, and nobody waits for it."""
+"""The ledger on every database: each row is written exactly once, and callers never wait for it."""
 
 from __future__ import annotations
 

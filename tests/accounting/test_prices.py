@@ -1,4 +1,4 @@
-"""Costs to the nano-dollar: by part, by length, by service tier; what has no price has no cost."""
+"""Costs to the nano-dollar: by part, by length, by service tier; without a price there is no cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL behind the real server: written to and read, and in nobody's way where it is not there."""
+"""A real PostgreSQL behind the real server: rows are written and read, and calls succeed while it is unreachable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole question who calls, by table: every combination of what is configured and what is sent."""
+"""Authentication by table: every combination of settings and credentials sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""An identity provider that rotates, stalls and lies, on real sockets: the last good keys stay, nobody waits long."""
+"""Fetching keys from an identity provider that rotates, stalls or sends bad data, on real sockets.
+
+The last good keys are kept, and callers never wait long.
+"""
 
 from __future__ import annotations
 

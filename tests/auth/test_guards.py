@@ -1,4 +1,4 @@
-"""The guards in a real Tornado server: who waits, who is turned away, and that the loop is never held up."""
+"""The guards in a real Tornado server: which callers wait, which are rejected, and that the event loop never blocks."""
 
 from __future__ import annotations
 

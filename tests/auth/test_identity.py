@@ -1,4 +1,4 @@
-"""Identities, allow-lists, ids and where they are looked for."""
+"""Identities, model allow-lists, and where caller ids are read from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An issuer's own document: whose it is, and where it may say that keys and logins are."""
+"""Issuer discovery documents: which issuer they must name, and which URLs for keys and logins are accepted."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_keys_are_found_by_the_issuer_alone_and_the_document_is_asked_once() -> 
         source.close()
 
 
-def test_an_issuer_that_answers_for_another_one_gives_no_keys() -> None:
+def test_a_document_naming_another_issuer_gives_no_keys() -> None:
     said = answer(json.dumps({"issuer": "https://evil.example.com", "jwks_uri": "https://evil.example.com/"}).encode())
     with IdentityProvider(said) as provider:
         source = JwksSource(OAuthSettings(issuer=provider.url.removesuffix("/jwks.json")))
@@ -116,7 +116,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("table", "said"), REFUSED.values(), ids=REFUSED.keys())
-def test_settings_that_are_refused(table: dict[str, Any], said: str) -> None:
+def test_invalid_settings_are_rejected(table: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         OAuthSettings.model_validate(table)
 

@@ -1,4 +1,4 @@
-"""JWKS documents: what is a key, what is left out, and what is no document."""
+"""JWKS documents: which keys are read, which are skipped, and which documents are rejected."""
 
 from __future__ import annotations
 

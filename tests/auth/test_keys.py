@@ -1,4 +1,4 @@
-"""Gateway keys: strong or refused at start, known by their hash, and made by ``nexus key new``."""
+"""Gateway keys: weak ones are rejected at start, hashes identify them, and ``nexus key new`` creates them."""
 
 from __future__ import annotations
 

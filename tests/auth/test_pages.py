@@ -1,4 +1,4 @@
-"""Browsers and proxies: origins, preflights, addresses, metadata; all pure."""
+"""Browsers and proxies: origins, preflights, client addresses and metadata, as pure functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose calls a caller may see."""
+"""Which callers' calls a caller may see."""
 
 from __future__ import annotations
 

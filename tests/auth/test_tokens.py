@@ -1,4 +1,4 @@
-"""Tokens by table: which are believed, and that everything else is refused without a fetch or a surprise."""
+"""Token validation by table: valid tokens are accepted; others are rejected without a fetch or a crash."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ FORGED: dict[str, str] = {
 
 
 @pytest.mark.parametrize("text", FORGED.values(), ids=FORGED.keys())
-def test_forged(text: str) -> None:
+def test_forged_tokens_are_rejected(text: str) -> None:
     refusal(tokens(), text)
 
 
@@ -179,7 +179,7 @@ def test_no_text_is_a_token_by_accident(text: str) -> None:
     st.sampled_from(range(len(GOOD))),
     st.sampled_from("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."),
 )
-def test_no_damaged_token_is_believed(place: int, letter: str) -> None:
+def test_damaged_tokens_are_rejected(place: int, letter: str) -> None:
     text = GOOD[:place] + letter + GOOD[place + 1 :]
     # The last letter of base64 has bits that mean nothing.
     if text[:-1] == GOOD[:-1]:

@@ -1,4 +1,4 @@
-"""Completion is what a shell completes."""
+"""Shell completion."""
 
 from __future__ import annotations
 

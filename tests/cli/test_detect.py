@@ -1,4 +1,4 @@
-"""What ``nexus init`` finds, and that what it writes is a file that starts."""
+"""What ``nexus init`` detects, and that the settings file it writes starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``nexus claude`` and its like, with a stand-in for the agent: which gateway it meets, and what is left afterwards.
+"""``nexus claude`` and similar commands, with a stand-in agent: which gateway it reaches, and what remains afterwards.
 
 Not imitated: the agents themselves, which tests/programs runs.
 """

@@ -1,4 +1,4 @@
-"""What a command prints where nobody reads on, where nothing can be written, and in encodings that lack a name."""
+"""What a command prints when the reader closes early, when writing fails, and in encodings that lack a character."""
 
 from __future__ import annotations
 

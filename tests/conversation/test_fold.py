@@ -1,4 +1,4 @@
-"""A stream of events and the whole answer that it tells, and the order that events must keep.
+"""Streams of events fold into whole answers, and events must be in order.
 
 ``fold(unfold(answer)) == answer`` for every answer, and every stream that ``unfold`` makes is in order.
 """

@@ -1,1 +1,1 @@
-"""The dashboard: what it is told, and how it looks in a browser."""
+"""The dashboard: the data it gets, and how it looks in a browser."""

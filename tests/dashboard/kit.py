@@ -1,4 +1,4 @@
-"""A gateway on which a day of work was done, without a single call: what the page has to show when it is busy."""
+"""A gateway with a made-up day of traffic, so that the dashboard has data to show without any calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page is told: by raw HTTP, who may see what, and what was done in the last minutes."""
+"""The dashboard's data over raw HTTP: who may see what, and the activity of the last minutes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the site promises as a whole: words that people search for are headings, files for editors are there."""
+"""The site as a whole: terms that people search for are headings, and the files for editors are published."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Patterns find what ``re`` finds, and take no longer for hostile names or for patterns that ``re`` chokes on."""
+"""Patterns match what ``re`` matches, in linear time even for names and patterns on which ``re`` backtracks."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Laws across dialects: what goes in at one side is found again at the other, or its loss is named."""
+"""Laws across dialects: content sent in one dialect arrives in the other, or its loss is reported by name."""

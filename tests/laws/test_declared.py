@@ -1,4 +1,4 @@
-"""Whatever comes in, from a client or from a vendor, what is raised is declared: never a 500 with a traceback.
+"""Unexpected input from clients or vendors raises only declared errors, never a 500 with a traceback.
 
 Requests, answers, streams, errors, bodies in encodings, spliced JSON, configuration files and header patterns, all
 with members replaced by what nobody expects there. The same cases in every run.

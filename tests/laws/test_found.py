@@ -1,4 +1,4 @@
-"""What the laws have found, each as its smallest case."""
+"""Regressions that the laws have found, each as its smallest case."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real redis-server of one's own: started on a free port, killed and started again.
+"""A private, real redis-server: started on a free port, killed and restarted.
 
 Nothing is kept on disk, so that a restart is also a loss of all data.
 """

@@ -1,4 +1,4 @@
-"""Reserve and settle: what is held, what is put in its place, and that it happens once."""
+"""Reserve and settle: what is reserved, what replaces it, and that each reservation settles once."""
 
 from __future__ import annotations
 

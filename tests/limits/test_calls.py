@@ -1,4 +1,4 @@
-"""Request limits: all together and per address, decided as one."""
+"""Request limits: global and per address, decided together."""
 
 from __future__ import annotations
 

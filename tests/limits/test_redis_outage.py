@@ -1,4 +1,4 @@
-"""A Redis that dies, stalls, comes back empty: what callers see, what is logged, what limits are worth."""
+"""Redis dies, stalls or comes back empty: what callers see, what is logged, and how far limits still hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Model ids and what they tell."""
+"""What is read from Bedrock model ids."""
 
 from __future__ import annotations
 

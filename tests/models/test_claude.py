@@ -1,4 +1,4 @@
-"""What each Claude takes, by any host's spelling of its name."""
+"""What each Claude model accepts, under every host's spelling of its name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One table of efforts and budgets: whoever writes them, a model is asked for the same."""
+"""One table maps efforts to budgets: a model gets the same request whichever dialect stated them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each Gemini takes."""
+"""What each Gemini model accepts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every host's spelling of a name tells every table the same."""
+"""Every host's spelling of a model name gives the same row in every table."""
 
 from __future__ import annotations
 

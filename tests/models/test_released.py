@@ -1,4 +1,4 @@
-"""Release dates by whatever name a host gives a model."""
+"""Release dates are found under every host's name for a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A busy process is kept on one core, and is free again when it is idle or when others need the core."""
+"""A busy process is pinned to one core, and unpinned when it is idle or when others need the core."""
 
 from __future__ import annotations
 

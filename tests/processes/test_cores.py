@@ -1,4 +1,4 @@
-"""How many processes "auto" means, by what a container may use."""
+"""How many processes "auto" starts, given a container's CPU limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls from workers to the supervisor: plain values, whatever their size; errors by name; nobody waits for ever."""
+"""Calls from workers to the supervisor: plain values of any size, errors by name, and no caller waits forever."""
 
 from __future__ import annotations
 

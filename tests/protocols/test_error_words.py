@@ -1,4 +1,4 @@
-"""A vendor's words, in every shape that servers give them."""
+"""Vendors' error messages, in every shape that servers send."""
 
 from __future__ import annotations
 

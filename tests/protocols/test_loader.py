@@ -1,4 +1,4 @@
-"""The folders of dialects are the only list of them, and none is loaded before it is needed."""
+"""Dialects are listed by their folders alone, and each is imported only when needed."""
 
 from __future__ import annotations
 

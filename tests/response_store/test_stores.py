@@ -1,4 +1,4 @@
-"""All stores play the same game: what is kept, what is found, and what goes when room or time is short."""
+"""All response stores behave the same: what they keep, find, evict when full, and expire."""
 
 from __future__ import annotations
 

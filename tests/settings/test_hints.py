@@ -1,4 +1,4 @@
-"""What means something elsewhere is told: other tools' references, stars, dotted names, and models by name alone."""
+"""Hints for syntax borrowed from other tools: references, stars, dotted names, and models without a provider."""
 
 from __future__ import annotations
 

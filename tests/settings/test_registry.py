@@ -1,4 +1,4 @@
-"""Kinds are listed without importing any, and only listed ones are ever imported."""
+"""Kinds are listed without importing them, and only listed ones are ever imported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The JSON Schema of the settings file takes what starts, and knows what stands nowhere."""
+"""The JSON Schema of the settings file accepts every valid file and rejects unknown names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands between double braces: expanded once, in values only, or a problem that names the place."""
+"""Double-brace templates: expanded once, in values only; invalid ones are reported with their location."""
 
 from __future__ import annotations
 

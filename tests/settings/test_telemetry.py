@@ -1,4 +1,4 @@
-"""[telemetry]: what is refused, and with which words."""
+"""[telemetry]: invalid settings and their messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log on a terminal: what comes first, what is left out, and colour only where it may be."""
+"""The log on a terminal: field order, omitted fields, and colour only when allowed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is counted of a call, and how Prometheus reads it."""
+"""What Nexus counts for each call, and how Prometheus reads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reader that never reads stops nobody; what found no room is counted, and the count is told."""
+"""A reader of the log that never reads blocks no caller; dropped lines are counted, and the count is logged."""
 
 from __future__ import annotations
 

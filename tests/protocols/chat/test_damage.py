@@ -1,4 +1,4 @@
-"""Whatever stands in a body, the codec answers with a value or with an error of its own."""
+"""For any body, the codec returns a value or raises one of its own errors."""
 
 from __future__ import annotations
 
