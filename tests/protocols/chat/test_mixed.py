@@ -201,6 +201,11 @@ PLAIN: list[dict[str, Any]] = [
     {"messages": [], "input": []},
     {"tools": [{"type": "function", "name": "weather", "function": {"name": "weather"}}], "messages": [{}]},
     {"messages": "nonsense", "tools": "nonsense"},
+    {
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}],
+        "tools": [{"type": "function", "function": {"name": "log", "parameters": {"enum": ["tool_use"]}}}],
+        "tool_choice": {"type": "function", "function": {"name": "log"}},
+    },
 ]
 
 
