@@ -1,1 +1,1 @@
-"""Tests of the neutral form."""
+"""Tests of the neutral conversation model."""

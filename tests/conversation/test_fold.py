@@ -66,7 +66,7 @@ answers = st.builds(
 
 
 @given(answers)
-def test_folding_what_was_unfolded_gives_it_back(answer: Response) -> None:
+def test_folding_an_unfolded_answer_returns_it(answer: Response) -> None:
     events = list(unfold(answer))
     order = Order()
     for event in events:
@@ -76,7 +76,7 @@ def test_folding_what_was_unfolded_gives_it_back(answer: Response) -> None:
 
 
 @given(answers)
-def test_however_finely_the_text_is_cut(answer: Response) -> None:
+def test_text_cut_into_characters_folds_to_the_same_answer(answer: Response) -> None:
     cut: list[Event] = []
     for event in unfold(answer):
         if isinstance(event, PartDelta):
@@ -127,7 +127,7 @@ def test_however_finely_the_text_is_cut(answer: Response) -> None:
         pytest.param([PartStart(0, Refusal("")), PartDelta(0, "no"), PartEnd(0)], (Refusal("no"),), id="refusal"),
     ],
 )
-def test_fold(events: list[Event], expected: tuple[object, ...]) -> None:
+def test_events_fold_into_the_answer(events: list[Event], expected: tuple[object, ...]) -> None:
     assert fold([START, *events, END]) == Response("id", "model", expected, Stop("end"))  # type: ignore[arg-type]
 
 
@@ -142,7 +142,7 @@ def test_fold(events: list[Event], expected: tuple[object, ...]) -> None:
         pytest.param([START, UsageUpdate(Usage(output=1)), UsageUpdate(USAGE), END], USAGE, id="the last one"),
     ],
 )
-def test_usage_is_replaced_whole(events: list[Event], expected: Usage) -> None:
+def test_a_usage_update_replaces_the_whole_usage(events: list[Event], expected: Usage) -> None:
     assert fold(events).usage == expected
 
 
@@ -157,12 +157,12 @@ def test_usage_is_replaced_whole(events: list[Event], expected: Usage) -> None:
         ),
     ],
 )
-def test_what_cannot_be_folded(events: list[Event], message: str) -> None:
+def test_incomplete_streams_cannot_be_folded(events: list[Event], message: str) -> None:
     with pytest.raises(IllegalOrder, match=message):
         fold(events)
 
 
-def test_what_cannot_be_unfolded() -> None:
+def test_a_tool_result_cannot_be_unfolded() -> None:
     answer = Response("id", "model", (ToolResult("c"),), Stop("end"))
     with pytest.raises(IllegalOrder, match="ToolResult in an answer"):
         list(unfold(answer))
@@ -194,7 +194,7 @@ def test_what_cannot_be_unfolded() -> None:
         ),
     ],
 )
-def test_legal(events: list[Event]) -> None:
+def test_legal_orders_are_accepted(events: list[Event]) -> None:
     order = Order()
     for event in events:
         order.check(event)
@@ -219,7 +219,7 @@ def test_legal(events: list[Event]) -> None:
         pytest.param([START, PartStart(0, TEXT), END], r"still open at the end: \[0\]", id="left open"),
     ],
 )
-def test_illegal(events: list[Event], message: str) -> None:
+def test_illegal_orders_are_rejected(events: list[Event], message: str) -> None:
     order = Order()
     for event in events[:-1]:
         order.check(event)
@@ -227,7 +227,7 @@ def test_illegal(events: list[Event], message: str) -> None:
         order.check(events[-1])
 
 
-def test_open_parts_are_what_an_early_end_has_to_close() -> None:
+def test_open_parts_lists_what_must_be_closed_before_an_early_end() -> None:
     order = Order()
     for event in (START, PartStart(0, TEXT), PartStart(1, TEXT), PartStart(2, TEXT), PartEnd(1)):
         order.check(event)

@@ -1,1 +1,1 @@
-"""Tests of the facts about models."""
+"""Tests of the tables of model facts."""

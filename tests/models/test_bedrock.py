@@ -24,14 +24,14 @@ SAME = [
 
 
 @pytest.mark.parametrize("model_id", SAME)
-def test_prefixes_and_arns_do_not_matter(model_id: str) -> None:
+def test_prefixes_and_arns_are_ignored(model_id: str) -> None:
     assert profile(model_id) == profile(SAME[0]) != PLAIN
 
 
 @pytest.mark.parametrize(
     "model_id", ["", "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc", "zai.glm-4.7", "a.b.c"]
 )
-def test_ids_that_tell_nothing(model_id: str) -> None:
+def test_unknown_ids_get_the_plain_profile(model_id: str) -> None:
     assert profile(model_id) == PLAIN
 
 
@@ -68,7 +68,7 @@ FAMILIES: dict[str, ConverseModel] = {
 
 
 @pytest.mark.parametrize("model_id", FAMILIES)
-def test_families(model_id: str) -> None:
+def test_families_are_read_from_ids(model_id: str) -> None:
     assert profile(model_id) == FAMILIES[model_id]
 
 

@@ -48,13 +48,13 @@ OF_BUDGET: dict[int, Effort] = {
 
 @pytest.mark.parametrize("to", EFFORTS)
 @pytest.mark.parametrize("budget", OF_BUDGET)
-def test_a_budget_is_the_same_effort_to_every_vendor(to: str, budget: int) -> None:
+def test_a_budget_is_the_same_effort_at_every_vendor(to: str, budget: int) -> None:
     vendor, target = EFFORTS[to]
     assert said(vendor, Thinking(True, budget=budget), target) == OF_BUDGET[budget]
 
 
 @pytest.mark.parametrize(("budget", "level"), [(1024, "low"), (1025, "medium"), (8192, "medium"), (8193, "high")])
-def test_google_has_a_table_of_its_own(budget: int, level: str) -> None:
+def test_google_has_its_own_table(budget: int, level: str) -> None:
     assert (
         said("gemini", Thinking(True, budget=budget), Target("g", gemini=gemini.profile("gemini-3.8-flash"))) == level
     )
@@ -62,7 +62,7 @@ def test_google_has_a_table_of_its_own(budget: int, level: str) -> None:
 
 @pytest.mark.parametrize("effort", [*COMMON.budgets, None])
 @pytest.mark.parametrize("limit", [None, 1024, 1500, 2047, 2048, 10000, 64000])
-def test_a_claude_has_the_same_budget_by_every_way(effort: Effort | None, limit: int | None) -> None:
+def test_a_claude_gets_the_same_budget_through_every_dialect(effort: Effort | None, limit: int | None) -> None:
     thinking, own = Thinking(True, effort=effort), claude.profile(SONNET)
     direct = said("messages", thinking, Target(SONNET, claude=own), max_tokens=limit)
     budget = claude_budget(effort or "medium", limit)
@@ -78,6 +78,6 @@ def test_a_claude_has_the_same_budget_by_every_way(effort: Effort | None, limit:
 
 
 @pytest.mark.parametrize("ladder", [COMMON, GOOGLE])
-def test_more_effort_is_no_smaller_budget(ladder: Any) -> None:
+def test_higher_efforts_never_have_smaller_budgets(ladder: Any) -> None:
     budgets = [1 << 30 if budget is None else budget for budget in ladder.budgets.values()]
     assert budgets == sorted(budgets)

@@ -45,5 +45,5 @@ MODELS = {
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_profile(model: str) -> None:
+def test_each_name_has_its_profile(model: str) -> None:
     assert profile(model) == MODELS[model]

@@ -1,4 +1,4 @@
-"""Facts about OpenAI's models: which name has which row, and what becomes of an effort that it has not."""
+"""Facts about OpenAI's models: the row for each name, and how unsupported efforts are replaced."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ EFFORTS = {
 
 
 @pytest.mark.parametrize("model", EFFORTS)
-def test_efforts(model: str) -> None:
+def test_each_model_has_its_efforts(model: str) -> None:
     facts = known(model)
     assert facts is not None and facts.efforts == EFFORTS[model]
 
 
 @pytest.mark.parametrize("model", ["claude-opus-5-5", "gpt-oss-120b", "qwen3", "my-gpt-5.5"])
-def test_a_name_that_is_not_openais_tells_nothing(model: str) -> None:
+def test_names_of_other_vendors_have_no_row(model: str) -> None:
     assert known(model) is None
 
 
 @pytest.mark.parametrize("facts", [UNKNOWN, known("gpt-7"), known("gpt-6.3-sol"), known("gpt-6-cyber")])
-def test_what_no_document_tells_is_marked_and_never_above_high(facts: GPT | None) -> None:
+def test_undocumented_models_are_unverified_and_stop_at_high(facts: GPT | None) -> None:
     assert facts is not None and not facts.verified and set(facts.efforts) <= set(THREE)
 
 
@@ -79,7 +79,7 @@ TOOLS_ON_CHAT: dict[str, dict[str | None, bool]] = {
 
 
 @pytest.mark.parametrize("model", TOOLS_ON_CHAT)
-def test_what_chat_completions_refuse(model: str) -> None:
+def test_what_chat_completions_reject(model: str) -> None:
     facts = known(model)
     assert facts is not None
     found = {effort: refused_on_chat(facts, tools=True, effort=effort) for effort in TOOLS_ON_CHAT[model]}
@@ -87,7 +87,7 @@ def test_what_chat_completions_refuse(model: str) -> None:
     assert refused_on_chat(facts, tools=False, effort="low") == (facts.chat == "never")
 
 
-def test_stop_and_sampling() -> None:
+def test_which_models_accept_stop_and_sampling() -> None:
     takes = {name: facts.stop for name in EFFORTS if (facts := known(name)) is not None}
     assert not any(takes[name] for name in ("o3", "o4-mini", "gpt-5", "gpt-5.1", "gpt-5.3", "gpt-5.4-mini"))
     assert all(takes[name] for name in ("gpt-4.1", "gpt-5.5", "gpt-5.6-sol", "gpt-6-astra"))
@@ -115,7 +115,7 @@ VERBOSITY = {
 
 
 @pytest.mark.parametrize("model", VERBOSITY)
-def test_which_models_say_more_or_less(model: str) -> None:
+def test_which_models_accept_verbosity(model: str) -> None:
     facts = known(model)
     assert facts is not None and facts.verbosity is VERBOSITY[model]
 
@@ -130,7 +130,7 @@ def test_which_models_say_more_or_less(model: str) -> None:
         ("none", THREE, "low"),
     ],
 )
-def test_the_nearest_level(wanted: str, offered: tuple[str, ...], found: str) -> None:
+def test_the_nearest_level_is_chosen(wanted: str, offered: tuple[str, ...], found: str) -> None:
     assert nearest(wanted, offered) == found
 
 
@@ -143,7 +143,7 @@ def test_the_nearest_level(wanted: str, offered: tuple[str, ...], found: str) ->
         ("high", FIVE, "low", "thinking"),
     ],
 )
-def test_off_is_off_or_the_least_and_named(
+def test_off_becomes_off_or_the_lowest_level_and_the_loss_is_reported(
     effort: Effort | None, offered: tuple[str, ...], level: str, lost: str | None
 ) -> None:
     chosen = choose(Thinking(False, effort=effort), offered)

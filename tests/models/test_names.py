@@ -40,7 +40,7 @@ VERSIONS = {OPUS_4_5[0]: ("opus", (4, 5)), SONNET_3_7[0]: ("sonnet", (3, 7)), FA
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_a_claude_is_the_same_by_every_spelling_in_every_table(spelling: str) -> None:
+def test_every_spelling_of_a_claude_gives_the_same_row_in_every_table(spelling: str) -> None:
     plain, name = SPELLINGS[spelling], claude_name(spelling)
     assert name is not None and (name.family, name.version) == VERSIONS[plain]
     assert claude.profile(spelling) == claude.profile(plain)
@@ -68,6 +68,6 @@ NAMES = {
 
 
 @pytest.mark.parametrize("model", NAMES)
-def test_vendor_and_name(model: str) -> None:
+def test_vendor_and_name_are_read(model: str) -> None:
     name = model_name(model)
     assert (name.vendor, name.name) == NAMES[model]

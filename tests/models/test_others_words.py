@@ -1,4 +1,4 @@
-"""What a request says in the words of other models, where any of several may answer it."""
+"""Detects request fields meant for other models, when several models may answer the request."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ GPT: dict[str, tuple[str, dict[str, Any], bool]] = {
 
 
 @pytest.mark.parametrize(("model", "document", "others"), CLAUDE.values(), ids=CLAUDE.keys())
-def test_claude(model: str, document: dict[str, Any], others: bool) -> None:
+def test_fields_of_other_claude_models_are_detected(model: str, document: dict[str, Any], others: bool) -> None:
     target = Target(model, claude=profile(model))
     assert DIALECTS["messages"].has_others_words({"messages": HELLO, **document}, target) == others
 
 
 @pytest.mark.parametrize(("model", "document", "others"), GPT.values(), ids=GPT.keys())
-def test_gpt(model: str, document: dict[str, Any], others: bool) -> None:
+def test_fields_of_other_gpt_models_are_detected(model: str, document: dict[str, Any], others: bool) -> None:
     assert DIALECTS["chat"].has_others_words(document, Target(model, gpt=known(model))) == others

@@ -29,10 +29,10 @@ UNKNOWN = ["claude-opus-9", "gpt-4.9", "gpt-5.5-nano", "gemini-3.8-flash-lite", 
 
 
 @pytest.mark.parametrize("model", DATES)
-def test_known(model: str) -> None:
+def test_known_models_have_a_date(model: str) -> None:
     assert released(model) == DATES[model]
 
 
 @pytest.mark.parametrize("model", UNKNOWN)
-def test_a_neighbour_is_no_guess(model: str) -> None:
+def test_similar_names_have_no_date(model: str) -> None:
     assert released(model) is None

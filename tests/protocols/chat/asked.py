@@ -1,4 +1,4 @@
-"""Requests of the chat dialect in few words."""
+"""Shorthand for chat requests."""
 
 from __future__ import annotations
 

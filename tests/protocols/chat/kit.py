@@ -1,4 +1,4 @@
-"""What the tests of this dialect share: the SDK's published types as validators, and the streams' replayer."""
+"""Helpers for the chat dialect's tests: the SDK's published types as validators, and a replayer of streams."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FIXTURES = Path(__file__).parents[2] / "fixtures" / "chat"
 
 
 def check_request(body: Mapping[str, Json]) -> None:
-    """Against the SDK's create params; unknown members fall away."""
+    """Validates the body against the SDK's create params; unknown members are skipped."""
     shape = CompletionCreateParamsStreaming if body.get("stream") else CompletionCreateParamsNonStreaming
     known = whole(published(shape).validate_python(dict(body)))
     assert known == body, "members that the published types do not have"

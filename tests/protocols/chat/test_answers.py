@@ -1,4 +1,4 @@
-"""Vendors' answers, whole and streamed: what real servers send becomes the same neutral answer both ways."""
+"""Vendors' answers, whole and streamed: what real servers send becomes the same neutral answer either way."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_every_fixture_has_its_expectation() -> None:
 
 
 @pytest.mark.parametrize("case", STREAMS)
-def test_stream_under_every_chunking(case: str) -> None:
+def test_a_stream_gives_its_answer_under_every_chunking(case: str) -> None:
     raw = stream(case)
     first, *others = [events_of(pieces) for pieces in chunkings(raw)]
     assert all(other == first for other in others)
@@ -177,21 +177,21 @@ def _noticed(case: str) -> set[str]:
 
 
 @pytest.mark.parametrize("case", PAIRS)
-def test_whole_answer(case: str) -> None:
+def test_a_whole_answer_gives_its_expected_response(case: str) -> None:
     read = read_response(decode((FIXTURES / case / "upstream.json").read_bytes()), origin())
     assert set(read.dropped) == DROPPED.get(case, set())
     if case in EXPECTED:
         assert read.response == EXPECTED[case]
 
 
-def test_made_ids_are_stable_and_different() -> None:
+def test_generated_call_ids_are_stable_and_distinct() -> None:
     calls = [part for part in fold(events_of([stream("no-ids")])).parts if isinstance(part, ToolCall)]
     again = [part for part in fold(events_of([stream("no-ids")])).parts if isinstance(part, ToolCall)]
     assert calls == again and len({call.id for call in calls}) == 2
     assert [call.arguments for call in calls] == [ULM, '{"city":"Bonn"}']
 
 
-def test_complete_before_the_end_of_the_bytes() -> None:
+def test_the_reader_is_complete_at_the_finish_reason() -> None:
     reader = StreamReader(origin())
     reader.feed(None, '{"id":"i","model":"m","choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}')
     assert reader.complete
@@ -199,14 +199,14 @@ def test_complete_before_the_end_of_the_bytes() -> None:
     assert reader.feed(None, "[DONE]") == [] and reader.finish() == []
 
 
-def test_calls_end_as_soon_as_they_are_whole() -> None:
+def test_a_call_ends_before_the_next_one_starts() -> None:
     events = events_of([stream("openai-tools")])
     places = {event: at for at, event in enumerate(events) if isinstance(event, PartEnd)}
     second = next(at for at, event in enumerate(events) if isinstance(event, PartStart) and event.index == 1)
     assert places[PartEnd(0)] < second
 
 
-def test_usage_is_told_as_it_comes() -> None:
+def test_usage_updates_are_reported_as_they_arrive() -> None:
     updates = [event.usage for event in events_of([stream("vllm-reasoning")]) if isinstance(event, UsageUpdate)]
     assert updates == [Usage(5, output=1), Usage(5, output=2), S, S]
 
@@ -224,7 +224,7 @@ ERRORS = {
 
 
 @pytest.mark.parametrize("case", ERRORS)
-def test_errors_inside(case: str) -> None:
+def test_an_error_inside_an_answer_is_raised(case: str) -> None:
     data, kind, status = ERRORS[case]
     with pytest.raises(VendorError) as caught:
         StreamReader(origin()).feed(None, data)
@@ -234,25 +234,25 @@ def test_errors_inside(case: str) -> None:
     assert (caught.value.kind, caught.value.status) == (kind, status)
 
 
-def test_an_error_event() -> None:
+def test_an_error_event_is_raised() -> None:
     with pytest.raises(VendorError) as caught:
         StreamReader(origin()).feed("error", '{"message":"gone","code":"rate_limit_exceeded"}')
     assert (caught.value.kind, caught.value.message) == ("rate_limit", "gone")
 
 
 @pytest.mark.parametrize("data", ["{", "[]", "5", "null", "NaN"])
-def test_garbage(data: str) -> None:
+def test_garbage_is_rejected(data: str) -> None:
     with pytest.raises(ValueError):
         StreamReader(origin()).feed(None, data)
 
 
-def test_no_answer_at_all() -> None:
+def test_a_body_without_choices_is_an_error() -> None:
     with pytest.raises(VendorError):
         read_response({"object": "chat.completion"}, origin())
     assert read_response({"choices": []}, origin()).response == Response("", "", (), Stop("end"))
 
 
-def test_more_arguments_than_a_whole_call_takes() -> None:
+def test_arguments_after_a_complete_call_are_rejected() -> None:
     reader = StreamReader(origin())
     call = '{"choices":[{"delta":{"tool_calls":[{"index":%d,"id":"c%d","function":{"name":"f","arguments":"%s"}}]}}]}'
     reader.feed(None, call % (0, 0, "{}"))
@@ -265,7 +265,7 @@ def test_more_arguments_than_a_whole_call_takes() -> None:
 
 @st.composite
 def interleavings(draw: st.DrawFn) -> tuple[list[tuple[int, str]], list[str]]:
-    """Which call gets which piece of its arguments, in an order that keeps each call's own."""
+    """Which call gets which piece of its arguments, in an order that keeps each call's pieces in sequence."""
     whole = draw(st.lists(st.sampled_from(["{}", ULM, '{"a": {"b": [1, "}"]}}', ""]), min_size=1, max_size=4))
     cuts = [draw(st.lists(st.integers(0, len(arguments)), max_size=3).map(sorted)) for arguments in whole]
     pieces = [
@@ -277,7 +277,9 @@ def interleavings(draw: st.DrawFn) -> tuple[list[tuple[int, str]], list[str]]:
 
 
 @given(interleavings(), st.sampled_from(["openai", "repeat", "zero"]))
-def test_any_interleaving_of_parallel_calls(plan: tuple[list[tuple[int, str]], list[str]], style: str) -> None:
+def test_interleaved_parallel_calls_are_put_back_together(
+    plan: tuple[list[tuple[int, str]], list[str]], style: str
+) -> None:
     steps, whole = plan
     seen: list[int] = []
     lines: list[bytes] = []
@@ -294,7 +296,7 @@ def test_any_interleaving_of_parallel_calls(plan: tuple[list[tuple[int, str]], l
     assert answer.stop == Stop("tool_use")
 
 
-def test_deltas_hold_no_empty_pieces() -> None:
+def test_deltas_are_never_empty() -> None:
     for case in STREAMS:
         assert all(event.text for event in events_of([stream(case)]) if isinstance(event, PartDelta))
 
@@ -304,7 +306,7 @@ def message_of(**members: object) -> tuple[Part, ...]:
     return read_response(body, origin()).response.parts
 
 
-def test_thinking_between_texts_keeps_its_place() -> None:
+def test_thinking_between_texts_keeps_its_position() -> None:
     def thought(words: str) -> dict[str, object]:
         return {"type": "thinking", "thinking": [{"type": "text", "text": words}]}
 
@@ -312,7 +314,7 @@ def test_thinking_between_texts_keeps_its_place() -> None:
     assert message_of(content=content) == (Reasoning("a", OWN), Text("b"), Reasoning("c", OWN), Text("d"))
 
 
-def test_another_gateway_tells_where_reasoning_was() -> None:
+def test_reasoning_positions_from_another_gateway_are_honoured() -> None:
     details = [
         {"type": "reasoning.text", "text": "first", "signature": "s", "index": 0},
         {"type": "reasoning.text", "text": "then", "index": 1, "position": [2, 1]},

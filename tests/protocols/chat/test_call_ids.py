@@ -1,4 +1,4 @@
-"""Opaque values in the ids of tool calls: for clients that bring back nothing but what they know."""
+"""Signatures packed into the ids of tool calls, for clients that return only the fields they know."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ THOUGHT = "Let me see."
 
 
 @given(st.text(max_size=30), st.sampled_from(["gemini", "messages"]), st.text(min_size=1) | st.just(SIGNATURE))
-def test_what_is_packed_comes_out_again(id: str, dialect: str, value: str) -> None:
+def test_unpacking_an_id_returns_what_was_packed(id: str, dialect: str, value: str) -> None:
     packed = pack(id, Signature(dialect, value))
     if "__nexus_" not in id:
         assert (plain_id(packed), call_signature(packed)) == (id, Signature(dialect, value))
     assert plain_id(id) == id or "__nexus_" in id
 
 
-def test_it_has_letters_only_that_no_client_changes() -> None:
+def test_a_packed_id_has_only_characters_that_clients_preserve() -> None:
     packed = pack("call_1", Signature("gemini", SIGNATURE))
     assert packed.replace("_", "").replace("-", "").isalnum()
 
 
-def test_what_is_too_long_does_not_travel() -> None:
+def test_a_signature_that_is_too_long_is_not_packed() -> None:
     assert pack("call_1", Signature("gemini", "x" * MOST)) == "call_1"
 
 
 def passed(*parts: StreamPart, thinking: bool = False, late: Signature | None = None) -> list[str]:
-    """The ids of the calls in an answer of these parts."""
+    """The ids of the calls in an answer with these parts."""
     carrier = SignaturesInIds(thinking=thinking)
     events: list[Event] = [ResponseStart("r", "m")]
     for index, part in enumerate(parts):
@@ -52,13 +52,13 @@ def call(id: str = "call_1", signature: Signature | None = None) -> ToolCall:
     return ToolCall(id, "look", "{}", signature)
 
 
-def test_geminis_signature_rides_on_its_own_call() -> None:
+def test_a_gemini_signature_is_packed_into_its_own_call() -> None:
     first, second = passed(Reasoning("Hm."), call(signature=Signature("gemini", SIGNATURE)), call("call_2"))
     assert (call_signature(first), plain_id(first), second) == (Signature("gemini", SIGNATURE), "call_1", "call_2")
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["known at once", "known at the end"])
-def test_claudes_signature_rides_on_the_first_call_where_it_will_be_wanted(late: bool) -> None:
+def test_a_claude_signature_is_packed_into_the_first_call_when_thinking_is_on(late: bool) -> None:
     signature = Signature("messages", SIGNATURE)
     parts = (Reasoning(THOUGHT, None if late else signature), Text("I look."), call(), call("call_2"))
     assert passed(*parts, late=signature if late else None) == ["call_1", "call_2"]
@@ -83,7 +83,7 @@ UNFIT: dict[str, tuple[StreamPart, ...]] = {
 
 
 @pytest.mark.parametrize("parts", UNFIT.values(), ids=UNFIT)
-def test_what_could_not_be_put_back_does_not_travel(parts: tuple[StreamPart, ...]) -> None:
+def test_a_signature_that_could_not_be_restored_is_not_packed(parts: tuple[StreamPart, ...]) -> None:
     assert passed(*parts, call(), thinking=True) == ["call_1"]
 
 
@@ -94,7 +94,7 @@ def history(id: str, **more: Any) -> tuple[Message, ...]:
     return read_request({"messages": [{"role": "user", "content": "Hi"}, made | more, result]}).request.messages[1:]
 
 
-def test_the_history_has_the_vendors_ids_and_what_rode_in_them() -> None:
+def test_a_history_gets_the_vendors_ids_and_signatures_back() -> None:
     result = Message("user", (ToolResult("call_1", (Text("seen"),)),))
     assert history(pack("call_1", Signature("gemini", SIGNATURE))) == (
         Message("assistant", (call(signature=Signature("gemini", SIGNATURE)),)),
@@ -108,7 +108,7 @@ def test_the_history_has_the_vendors_ids_and_what_rode_in_them() -> None:
     assert history(pack("call_1", claude, THOUGHT)) == (Message("assistant", (call(),)), result)
 
 
-def test_what_a_client_brings_back_in_its_place_counts_first() -> None:
+def test_a_signature_in_its_own_field_overrides_the_packed_one() -> None:
     packed = pack("call_1", Signature("gemini", "old"))
     function = {"name": "look", "arguments": "{}"}
     extra = {"google": {"thought_signature": "new"}}
@@ -117,5 +117,5 @@ def test_what_a_client_brings_back_in_its_place_counts_first() -> None:
     assert made.parts == (call(signature=Signature("gemini", "new")),)
 
 
-def test_ids_of_other_gateways_stay() -> None:
+def test_ids_of_other_gateways_are_left_alone() -> None:
     assert plain_id("call_1__thought__CiQ") == "call_1__thought__CiQ"

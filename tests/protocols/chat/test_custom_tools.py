@@ -1,4 +1,4 @@
-"""A chat client's custom tools: functions of one string to the vendor, calls of their own form to the client."""
+"""A chat client's custom tools: vendors see functions with one string argument, the client gets custom calls back."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read(**more: Any) -> Any:
     )
 
 
-def test_it_is_a_function_of_one_string_and_its_grammar_can_be_read() -> None:
+def test_a_custom_tool_becomes_a_function_with_its_grammar_in_the_description() -> None:
     result = read(tool_choice={"type": "custom", "custom": {"name": "sql"}})
     tool, other = result.request.tools
     assert (tool.name, tool.parameters, other.name, result.dropped) == ("sql", PARAMETERS, "f", ())
@@ -40,7 +40,7 @@ def test_it_is_a_function_of_one_string_and_its_grammar_can_be_read() -> None:
     assert result.request.tool_choice == ToolChoice("tool", "sql")
 
 
-def test_a_call_comes_back_in_its_own_form_and_is_understood_in_the_history() -> None:
+def test_a_call_returns_as_a_custom_call_and_is_read_from_the_history() -> None:
     call = ToolCall("c1", "sql", '{"input":"select \'x\'"}')
     whole = write_response(Response("r1", "m", (call,), Stop("tool_use")), envelope(read().request))
     check_response(whole)
@@ -50,7 +50,7 @@ def test_a_call_comes_back_in_its_own_form_and_is_understood_in_the_history() ->
     assert read(messages=history).request.messages[0].parts == (call,)
 
 
-def test_a_stream_tells_the_input_once_it_is_whole() -> None:
+def test_a_stream_sends_the_input_once_it_is_complete() -> None:
     writer = StreamWriter(envelope(read().request, usage=False))
     signature = Signature("gemini", "s")
     pieces = ['{"input":"sel', "ect 'x'\"}"]
@@ -74,6 +74,6 @@ def test_a_stream_tells_the_input_once_it_is_whole() -> None:
     ]
 
 
-def test_a_choice_of_a_tool_that_is_not_there_is_refused() -> None:
+def test_choosing_an_unknown_tool_is_rejected() -> None:
     with pytest.raises(InvalidRequest, match="no tool named other"):
         read(tool_choice={"type": "custom", "custom": {"name": "other"}})

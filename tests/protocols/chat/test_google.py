@@ -34,7 +34,7 @@ CONFIGS: dict[str, tuple[dict[str, Json], Thinking | None]] = {
 
 @pytest.mark.parametrize("case", CONFIGS)
 @pytest.mark.parametrize("holder", ["extra_body", "google", "camel"])
-def test_thinking_config(case: str, holder: str) -> None:
+def test_thinking_config_becomes_thinking(case: str, holder: str) -> None:
     config, thinking = CONFIGS[case]
     google: dict[str, Json] = {"thinkingConfig" if holder == "camel" else "thinking_config": config}
     read = read_request(ask(google=google) if holder == "google" else ask(extra_body={"google": google}))
@@ -54,13 +54,13 @@ BESIDE_AN_EFFORT: dict[str, tuple[dict[str, Json], Thinking, tuple[str, ...]]] =
 
 
 @pytest.mark.parametrize("case", BESIDE_AN_EFFORT)
-def test_an_effort_wins(case: str) -> None:
+def test_an_effort_overrides_the_thinking_config(case: str) -> None:
     config, thinking, dropped = BESIDE_AN_EFFORT[case]
     read = read_request(ask(reasoning_effort="high", extra_body={"google": {"thinking_config": config}}))
     assert (read.request.thinking, read.dropped) == (thinking, dropped)
 
 
-def test_what_has_no_equivalent_is_dropped_by_name() -> None:
+def test_fields_without_an_equivalent_are_reported_as_dropped() -> None:
     google: dict[str, Json] = {"thought_tag_marker": "think", "thinking_config": {"new": 1}}
     read = read_request(ask(extra_body={"google": google, "other": {"a": 1}}))
     assert read.dropped == (
@@ -81,13 +81,13 @@ def test_what_has_no_equivalent_is_dropped_by_name() -> None:
         ({"include_thoughts": "yes"}, "include_thoughts"),
     ],
 )
-def test_nonsense_is_refused_by_its_path(config: dict[str, Json], path: str) -> None:
+def test_invalid_values_are_rejected_with_their_path(config: dict[str, Json], path: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_request(ask(extra_body={"google": {"thinking_config": config}}))
     assert caught.value.param == f"extra_body.google.thinking_config.{path}"
 
 
-def test_stored_content_is_at_google_only() -> None:
+def test_cached_content_is_only_available_at_google() -> None:
     request = read_request({"messages": [HI], "extra_body": {"google": {"cached_content": "cachedContents/c"}}}).request
     assert vendor("gemini").write_request(request, BEST["gemini"]).body["cachedContent"] == "cachedContents/c"
     with pytest.raises(UnsupportedFeature, match="only available at Google"):
@@ -100,7 +100,7 @@ GOOGLES = [lane for lane in LANES if lane.model.startswith("gemini")]
 
 @pytest.mark.parametrize("lane", GOOGLES, ids=lambda lane: lane.name)
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_it_arrives_at_google(stand: Stand, lane: Lane, stream: bool) -> None:
+def test_the_extensions_reach_google(stand: Stand, lane: Lane, stream: bool) -> None:
     house = stand(lane)
     extra: Any = {
         "extra_body": {
@@ -124,7 +124,7 @@ def test_it_arrives_at_google(stand: Stand, lane: Lane, stream: bool) -> None:
     assert house.upstream.violations == []
 
 
-def test_another_vendor_has_no_stored_content(stand: Stand) -> None:
+def test_cached_content_is_rejected_for_other_vendors(stand: Stand) -> None:
     house = stand(next(lane for lane in LANES if lane.name == "bedrock converse"))
     extra: Any = {"extra_body": {"google": {"cached_content": "c", "safety_settings": SAFETY}}}
     with (

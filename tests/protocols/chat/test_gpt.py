@@ -1,4 +1,4 @@
-"""What a translated chat request becomes where OpenAI's model refuses part of it, and Responses is not to be used."""
+"""Translated chat requests to OpenAI models that reject part of them, when the Responses API is not used."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ EFFORTS: dict[str, tuple[Request, str, str | None, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("case", EFFORTS)
-def test_efforts(case: str) -> None:
+def test_efforts_are_fitted_to_the_model(case: str) -> None:
     request, model, effort, dropped = EFFORTS[case]
     written = write(request, model)
     assert (written.body.get("reasoning_effort"), written.dropped) == (effort, dropped)
@@ -54,12 +54,12 @@ def test_efforts(case: str) -> None:
         ("gpt-4.1", tuple("abcde"), None, Cut(tuple("abcde"))),
     ],
 )
-def test_stops(model: str, stops: tuple[str, ...], sent: Any, cut: Cut) -> None:
+def test_stops_are_sent_or_cut_by_nexus(model: str, stops: tuple[str, ...], sent: Any, cut: Cut) -> None:
     written = write(replace(HI, stop=stops), model)
     assert (written.body.get("stop"), written.cut, written.dropped) == (sent, cut, ())
 
 
-def test_sampling() -> None:
+def test_sampling_is_dropped_where_the_model_rejects_it() -> None:
     warm = replace(HI, temperature=0.5)
     assert write(warm, "gpt-4.1").body["temperature"] == 0.5
     assert write(replace(warm, thinking=Thinking(False)), "gpt-5.5").body["temperature"] == 0.5
@@ -67,6 +67,6 @@ def test_sampling() -> None:
     assert write(replace(warm, thinking=Thinking(False)), "gpt-5").dropped == ("thinking", "temperature")
 
 
-def test_verbosity_that_is_sent_is_not_named_as_lost() -> None:
+def test_verbosity_that_is_sent_is_not_reported_as_dropped() -> None:
     written = write(replace(HI, verbosity="low"), "gpt-5")
     assert (written.body["verbosity"], written.dropped) == ("low", ())

@@ -1,4 +1,4 @@
-"""Chat requests with parts of other dialects, as Cursor sends them with a key of the user's own."""
+"""Chat requests with parts of other dialects, as Cursor sends them with a user's own key."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ TOOLS: dict[str, tuple[Any, Any]] = {
 
 
 @pytest.mark.parametrize("case", TOOLS)
-def test_tools(case: str) -> None:
+def test_tools_of_other_dialects_become_chat_tools(case: str) -> None:
     given, taken = TOOLS[case]
     assert turned(messages=[{"role": "user", "content": "hi"}], tools=[given, FLAT])["tools"] == [taken, NESTED]
 
@@ -73,11 +73,11 @@ CHOICES: list[tuple[Any, Any]] = [
 
 
 @pytest.mark.parametrize(("given", "taken"), CHOICES)
-def test_choices(given: Any, taken: Any) -> None:
+def test_tool_choices_of_other_dialects_become_chat_choices(given: Any, taken: Any) -> None:
     assert turned(messages=[{"role": "user", "content": "hi"}], tools=[FLAT], tool_choice=given)["tool_choice"] == taken
 
 
-def test_a_whole_responses_request() -> None:
+def test_a_whole_responses_request_becomes_a_chat_request() -> None:
     body = turned(
         model="m",
         instructions="Be brief.",
@@ -132,13 +132,13 @@ def test_a_whole_responses_request() -> None:
     }
 
 
-def test_a_string_and_calls_at_the_end() -> None:
+def test_a_string_input_and_trailing_calls_are_converted() -> None:
     assert turned(input="hi", messages=[])["messages"] == [{"role": "user", "content": "hi"}]
     call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
     assert turned(input=[call])["messages"][-1]["tool_calls"][0]["id"] == "c"
 
 
-def test_anthropics_blocks() -> None:
+def test_anthropic_blocks_become_chat_messages() -> None:
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
     body = turned(
         messages=[
@@ -187,7 +187,7 @@ def test_anthropics_blocks() -> None:
     ]
 
 
-def test_messages_of_this_dialect_stay_as_they_are_beside_others() -> None:
+def test_chat_messages_among_others_are_left_unchanged() -> None:
     part = {"type": "text", "text": "hi", "prompt_cache_breakpoint": {"mode": "explicit"}}
     own = [{"role": "user", "content": [part]}, {"role": "assistant", "content": []}]
     result = {"type": "tool_result", "tool_use_id": "t1", "content": "19"}
@@ -210,7 +210,7 @@ PLAIN: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("body", PLAIN)
-def test_any_other_request_is_not_touched(body: dict[str, Any]) -> None:
+def test_other_requests_are_left_unchanged(body: dict[str, Any]) -> None:
     asked = Asked(encode(body), body, {}, "", "chat")
     assert unmixed(asked) is asked
 
@@ -225,7 +225,7 @@ BAD: list[tuple[dict[str, Any], type[NexusError], str]] = [
 
 
 @pytest.mark.parametrize(("body", "error", "param"), BAD)
-def test_nonsense_is_refused(body: dict[str, Any], error: type[NexusError], param: str) -> None:
+def test_invalid_mixtures_are_rejected(body: dict[str, Any], error: type[NexusError], param: str) -> None:
     with pytest.raises(error) as caught:
         turned(**body)
     assert getattr(caught.value, "param", None) == param

@@ -1,4 +1,4 @@
-"""Which chunks are read at a glance: those of words alone, as OpenAI, OpenRouter and others write them."""
+"""Chunks with text alone, as OpenAI, OpenRouter and others write them, are recognized without full parsing."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ MORE: dict[str, Json] = {
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_words_alone(name: str) -> None:
+def test_text_chunks_are_recognized(name: str) -> None:
     assert plain_words(PLAIN[name], "default") == "Hi"
 
 
 @pytest.mark.parametrize("name", MORE)
-def test_anything_beside_them_is_read_in_full(name: str) -> None:
+def test_chunks_with_anything_else_are_read_in_full(name: str) -> None:
     assert plain_words(MORE[name], "default") is None

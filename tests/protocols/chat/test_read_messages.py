@@ -1,4 +1,4 @@
-"""A client's messages become what they say, in normal form."""
+"""A client's messages are read into neutral form."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ MESSAGES: dict[str, tuple[list[Json], tuple[Message, ...]]] = {
 
 
 @pytest.mark.parametrize("case", MESSAGES)
-def test_messages(case: str) -> None:
+def test_messages_are_read(case: str) -> None:
     wire, expected = MESSAGES[case]
     read = read_request(ask(*wire))
     assert read.request.messages == expected

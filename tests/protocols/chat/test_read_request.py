@@ -1,4 +1,4 @@
-"""A client's chat request becomes what it says, or is refused with the exact path."""
+"""A client's chat request is read into neutral form, or rejected with the exact path."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ OPTIONS: dict[str, tuple[dict[str, Json], str, object]] = {
 
 
 @pytest.mark.parametrize("case", OPTIONS)
-def test_options(case: str) -> None:
+def test_options_are_read(case: str) -> None:
     fields, name, expected = OPTIONS[case]
     read = read_request(ask(**fields))
     assert getattr(read.request, name) == expected
@@ -125,7 +125,7 @@ DROPPED: dict[str, tuple[dict[str, Json], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("case", DROPPED)
-def test_dropped(case: str) -> None:
+def test_unsupported_options_are_reported_as_dropped(case: str) -> None:
     fields, expected = DROPPED[case]
     assert read_request(ask(**fields)).dropped == expected
 
@@ -163,7 +163,7 @@ REFUSED: dict[str, tuple[dict[str, Json], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refused_by_name(case: str) -> None:
+def test_unsupported_features_are_rejected_by_name(case: str) -> None:
     fields, param = REFUSED[case]
     with pytest.raises(UnsupportedFeature) as caught:
         read_request(ask(**fields))
@@ -243,7 +243,7 @@ WRONG: dict[str, tuple[dict[str, Json], str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_wrong_with_its_path(case: str) -> None:
+def test_invalid_values_are_rejected_with_their_path(case: str) -> None:
     fields, param = WRONG[case]
     with pytest.raises(InvalidRequest) as caught:
         read_request(ask(**fields))
@@ -251,7 +251,7 @@ def test_wrong_with_its_path(case: str) -> None:
     assert caught.value.message
 
 
-def test_a_body_without_messages() -> None:
+def test_a_body_without_messages_is_rejected() -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_request({"model": "m"})
     assert caught.value.param == "messages"
@@ -266,7 +266,7 @@ def test_a_body_without_messages() -> None:
         ({"thinking": {"type": "disabled", "keep": "all"}}, "thinking.keep"),
     ],
 )
-def test_what_contradicts_the_effort_is_named(wire: dict[str, Json], named: str) -> None:
+def test_fields_that_contradict_the_effort_are_reported_as_dropped(wire: dict[str, Json], named: str) -> None:
     read = read_request(ask(**{"reasoning_effort": "none"} | wire))
     assert read.request.thinking == Thinking(False)
     assert read.dropped == (named,)

@@ -1,5 +1,7 @@
-"""Chunks that begin as the one before are passed without being read: what comes out, and what the tap knows, is the
-same as when each is read."""
+"""Chunks that begin like the previous one are forwarded unread.
+
+The output, and what the tap records, are the same as when every chunk is read.
+"""
 
 from __future__ import annotations
 
@@ -78,13 +80,15 @@ def relayed(stream: list[bytes]) -> tuple[list[bytes], list[Any]]:
 
 
 @pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
-def test_passing_is_as_good_as_reading(stream: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forwarding_unread_gives_the_same_result_as_reading(
+    stream: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
     quick = relayed(stream)
     monkeypatch.setattr(passthrough._Same, "passed", lambda *_: None)
     assert quick == relayed(stream)
 
 
-def test_plain_chunks_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_chunks_are_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[object] = []
     monkeypatch.setattr(passthrough, "finish_word", lambda choice: read.append(choice))
     relayed(PLAIN)

@@ -1,4 +1,4 @@
-"""The disposition tables are exact, and so are stops, usage and failures."""
+"""The chat dialect's tables: unsupported fields, stop reasons, usage and errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nexus.protocols.chat.usage import merge_usage, read_usage, write_usage
 from nexus.wire import Json, encode
 
 
-def test_stops_are_total() -> None:
+def test_every_stop_reason_has_a_row() -> None:
     assert set(stops._WRITE) == set(get_args(StopReason))
 
 
@@ -28,14 +28,14 @@ def test_stops_are_total() -> None:
 
 
 @given(*[st.integers(0, 9)] * 5)
-def test_usage_both_ways(fresh: int, cached: int, wrote: int, output: int, reasoning: int) -> None:
+def test_usage_is_read_and_written(fresh: int, cached: int, wrote: int, output: int, reasoning: int) -> None:
     usage = Usage(fresh, cached, wrote, 0, output, reasoning)
     wire = write_usage(usage)
     assert read_usage(wire) == usage
     assert wire["total_tokens"] == usage.total == wire["prompt_tokens"] + wire["completion_tokens"]
 
 
-def test_the_lifetime_of_a_write_is_lost() -> None:
+def test_the_ttl_of_a_cache_write_is_lost() -> None:
     assert read_usage(write_usage(Usage(cache_write_5m=1, cache_write_1h=2))) == Usage(cache_write_5m=3)
 
 
@@ -72,12 +72,12 @@ DETAILS: dict[str, tuple[dict[str, Json], Usage]] = {
 
 
 @pytest.mark.parametrize("case", DETAILS)
-def test_usage_of_real_servers(case: str) -> None:
+def test_usage_of_real_servers_is_read(case: str) -> None:
     wire, expected = DETAILS[case]
     assert read_usage(wire) == expected
 
 
-def test_usage_merges_by_field() -> None:
+def test_usage_merges_field_by_field() -> None:
     merged = merge_usage(
         {"prompt_tokens": 5, "prompt_tokens_details": {"cached_tokens": 2}},
         {"prompt_tokens": None, "completion_tokens": 3, "prompt_tokens_details": {"audio_tokens": 0}},
@@ -85,7 +85,7 @@ def test_usage_merges_by_field() -> None:
     assert read_usage(merged) == Usage(3, 2, output=3)
 
 
-# failures
+# errors
 
 
 def _openai(code: str | None, kind: str = "invalid_request_error") -> Json:
@@ -129,7 +129,7 @@ FAILURES: dict[str, tuple[int, Json, str]] = {
 
 
 @pytest.mark.parametrize("case", FAILURES)
-def test_failures(case: str) -> None:
+def test_errors_are_classified(case: str) -> None:
     status, body, kind = FAILURES[case]
     read = read_error(status, {"x-request-id": "req_1", "retry-after": "2"}, encode(body))
     assert (read.kind, read.status, read.message) == (kind, status, "said")
@@ -137,7 +137,7 @@ def test_failures(case: str) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"error":{}}', b'{"detail":[{"loc":[]}]}', b"7"])
-def test_failures_without_words(body: bytes) -> None:
+def test_errors_without_a_message_are_classified_by_status(body: bytes) -> None:
     read = read_error(502, {}, body)
     assert read.kind == "upstream" and "502" in read.message
     assert read.request_id is None and read.retry_after is None
@@ -154,15 +154,15 @@ def test_failures_without_words(body: bytes) -> None:
         ({"retry-after": "inf"}, None),
     ],
 )
-def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
+def test_retry_after_is_read(headers: dict[str, str], seconds: float | None) -> None:
     assert read_error(429, headers, b"{}").retry_after == seconds
 
 
-def test_kinds_are_known_and_each_has_a_status() -> None:
+def test_every_kind_is_known_and_has_a_status() -> None:
     assert set(error_words.STATUS_OF) == set(get_args(FailureKind))
 
 
-def test_wording_never_counts() -> None:
-    """But for a conversation that is too long: tests/protocols/test_context_length.py."""
+def test_error_messages_never_decide_the_kind() -> None:
+    """Except that a conversation is too long: tests/protocols/test_context_length.py."""
     read = read_error(400, {}, encode({"error": {"message": "rate_limit_exceeded quota content_filter"}}))
     assert read.kind == "invalid_request"

@@ -1,4 +1,4 @@
-"""Thinking between tags in the content of compatible servers: read as thinking where the quirk says so."""
+"""Think tags in the content of compatible servers are read as thinking when the quirk is set."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def streamed(*deltas: Mapping[str, Any], server: ChatServer = TAGGED) -> tuple[P
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_whole_and_cut_into_single_characters(case: str) -> None:
+def test_tags_are_read_whole_and_one_character_at_a_time(case: str) -> None:
     content, expected = CASES[case]
     assert whole(content) == expected
     assert streamed({"content": content}) == expected
@@ -74,23 +74,23 @@ PIECES = st.sampled_from(["<think>", "</think>", "<", "think", ">", "/", " ", "\
 
 
 @given(st.lists(PIECES, max_size=9))
-def test_however_it_is_cut_it_is_the_whole_answer(pieces: list[str]) -> None:
+def test_any_cutting_gives_the_whole_answer(pieces: list[str]) -> None:
     assert streamed(*({"content": piece} for piece in pieces)) == whole("".join(pieces))
 
 
-def test_off_by_default() -> None:
+def test_tags_are_not_read_by_default() -> None:
     content = "<think>a</think>b"
     assert whole(content, PLAIN) == streamed({"content": content}, server=PLAIN) == (Text(content),)
 
 
-def test_calls_come_after_it() -> None:
+def test_calls_come_after_the_thinking() -> None:
     function = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     expected = (thought("a"), ToolCall("c", "f", "{}"))
     assert whole("<think>a</think>\n", tool_calls=[function]) == expected
     assert streamed({"content": "<think>a</think>\n"}, {"tool_calls": [{"index": 0, **function}]}) == expected
 
 
-def test_what_is_cited_stands_where_the_content_counts_it() -> None:
+def test_citation_offsets_are_shifted_by_the_tags() -> None:
     cited = {"url": "https://e.org", "title": "t", "start_index": 19, "end_index": 20}
     members: dict[str, Any] = {"annotations": [{"type": "url_citation", "url_citation": cited}]}
     expected = (thought("a"), Text("b c", citations=(Citation(1, 2, "https://e.org", "t"),)))
@@ -101,7 +101,7 @@ def test_what_is_cited_stands_where_the_content_counts_it() -> None:
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_a_client_is_told_the_thinking_as_such(client: str, stream: bool) -> None:
+def test_clients_get_the_thinking_as_thinking(client: str, stream: bool) -> None:
     content = "<think>\nhm\n</think>\n\nso"
     request = Request((), stream=stream)
     relay = Translation(exchange(client, stream=stream), request, "chat", "m", VendorRequest({}), TAGGED)

@@ -1,4 +1,4 @@
-"""LiteLLM's ``thinking_blocks``: read off a vendor with what signs them, given back to it, and read in histories."""
+"""LiteLLM's ``thinking_blocks``: read from vendors with signatures, sent back, and read from histories."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HI = Message("user", (Text("hi"),))
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("client", CLIENTS)
-def test_what_the_client_brings_back_goes_back_as_it_came(client: str, stream: bool) -> None:
+def test_blocks_that_the_client_returns_go_back_unchanged(client: str, stream: bool) -> None:
     relay = lane(client, CASE, stream=stream)
     path = FIXTURES / CASE
     if stream:
@@ -53,7 +53,7 @@ def history(**members: Any) -> Mapping[str, Any]:
     return {"model": "m", "messages": [{"role": "user", "content": "hi"}, answer, {"role": "user", "content": "so"}]}
 
 
-def test_blocks_of_a_clients_history_are_claudes_own() -> None:
+def test_untagged_blocks_in_a_history_are_claudes() -> None:
     found = read("chat", history(thinking_blocks=BLOCKS, reasoning_content="2+2 is 4. Sure."))
     assert found.dropped == ()
     assert found.request.messages[1].parts == (*CLAUDES, Text("4"))
@@ -61,24 +61,24 @@ def test_blocks_of_a_clients_history_are_claudes_own() -> None:
     assert sent.body["messages"][1]["content"] == [*BLOCKS, {"type": "text", "text": "4"}]
 
 
-def test_a_tagged_block_is_whose_tag_it_bears() -> None:
+def test_a_tagged_block_belongs_to_the_tagged_dialect() -> None:
     block = {"type": "thinking", "thinking": "hm", "signature": "nexus.gemini.c2ln"}
     found = read("chat", history(thinking_blocks=[block]))
     assert found.request.messages[1].parts[0] == Reasoning("hm", Signature("gemini", "c2ln"))
 
 
-def test_a_block_without_a_signature_is_words_alone() -> None:
+def test_a_block_without_a_signature_is_unsigned_reasoning() -> None:
     found = read("chat", history(thinking_blocks=[{"type": "thinking", "thinking": "hm"}]))
     assert found.request.messages[1].parts[0] == Reasoning("hm", None)
 
 
-def test_details_win_where_both_are_told() -> None:
+def test_reasoning_details_override_thinking_blocks() -> None:
     details = [{"type": "reasoning.text", "text": "as detail", "signature": "nexus.gemini.c2ln"}]
     found = read("chat", history(thinking_blocks=BLOCKS, reasoning_details=details))
     assert found.request.messages[1].parts[0] == Reasoning("as detail", Signature("gemini", "c2ln"))
 
 
-def test_a_signature_that_comes_after_plain_reasoning_is_of_it() -> None:
+def test_a_signature_after_plain_reasoning_signs_it() -> None:
     reader = StreamReader(origin())
     events = []
     for delta in (

@@ -1,4 +1,4 @@
-"""Neutral messages become messages in the order the vendor demands, with nothing lost in silence."""
+"""Neutral messages are written in the order that vendors require; every loss is reported."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ MESSAGES: dict[str, tuple[tuple[Message, ...], list[Json]]] = {
 
 
 @pytest.mark.parametrize("case", MESSAGES)
-def test_messages(case: str) -> None:
+def test_messages_are_written(case: str) -> None:
     given_messages, expected = MESSAGES[case]
     written = write_request(Request(given_messages), Target("m"))
     assert written.body["messages"] == expected
@@ -209,7 +209,7 @@ def test_messages(case: str) -> None:
 
 
 @pytest.mark.parametrize("signature", [None, Signature("messages", "s"), Signature("gemini", "")])
-def test_foreign_reasoning_is_dropped_and_named(signature: Signature | None) -> None:
+def test_foreign_reasoning_is_dropped_and_reported(signature: Signature | None) -> None:
     written = write(
         Request((HI, assistant(Reasoning("t", signature)), assistant(Reasoning("u", signature), Text("x"))))
     )
@@ -217,7 +217,7 @@ def test_foreign_reasoning_is_dropped_and_named(signature: Signature | None) -> 
     assert written.dropped == ("messages.reasoning",)
 
 
-def test_system_blocks_stay_blocks() -> None:
+def test_system_blocks_stay_separate_blocks() -> None:
     assert messages(SYSTEM)[0] == {"role": "system", "content": [text("one"), text("two")]}
     assert messages(replace(SYSTEM, system=(Text("one"),)))[0] == {"role": "system", "content": "one"}
 
@@ -232,20 +232,20 @@ REFUSED: dict[str, Request] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refused(case: str) -> None:
+def test_unsupported_content_is_rejected_with_its_path(case: str) -> None:
     with pytest.raises(UnsupportedFeature) as caught:
         write(REFUSED[case])
     assert caught.value.param is not None and caught.value.param.startswith("messages.")
 
 
-def test_wrong() -> None:
+def test_invalid_requests_are_rejected() -> None:
     with pytest.raises(InvalidRequest):
         write(Request((HI,), temperature=2.5))
     with pytest.raises(InvalidRequest):
         write(Request((HI,), tool_choice=ToolChoice("required")))
 
 
-def test_long_ids_are_shortened_alike_on_both_sides() -> None:
+def test_long_ids_are_shortened_alike_in_call_and_result() -> None:
     call = ToolCall("x" * 41, "f", "{}")
     wire = messages(Request((assistant(call), user(ToolResult(call.id)))))
     assert wire[0]["tool_calls"][0]["id"] == wire[1]["tool_call_id"]

@@ -1,4 +1,4 @@
-"""A neutral request's options become members that the SDK's published types accept, as the quirks allow."""
+"""A neutral request's options are written as members that the SDK's published types accept, subject to quirks."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] =
 
 
 @pytest.mark.parametrize("case", QUIRKS)
-def test_quirks(case: str) -> None:
+def test_quirks_change_what_is_written(case: str) -> None:
     request, quirks, member, expected, dropped = QUIRKS[case]
     written = write_request(request, Target("m", chat=server(*quirks)))
     if case != "mistral_tool_ids":
@@ -185,7 +185,7 @@ OPTIONS: dict[str, tuple[Request, str, Json]] = {
 
 
 @pytest.mark.parametrize("case", OPTIONS)
-def test_options(case: str) -> None:
+def test_options_are_written(case: str) -> None:
     request, member, expected = OPTIONS[case]
     written = write(request)
     assert written.body.get(member) == expected
@@ -201,12 +201,12 @@ def test_every_quirk_has_a_case() -> None:
 CALLED = (HI, Message("assistant", (ToolCall("c", "f", "{}"),)), Message("user", (ToolResult("c"), Text("go on"))))
 
 
-def test_an_answer_with_calls_has_reasoning_where_it_must() -> None:
+def test_calls_get_reasoning_content_with_that_quirk() -> None:
     messages = write(Request(CALLED), "reasoning_with_calls").body["messages"]
     assert [message.get("reasoning_content") for message in messages] == [None, " ", None, None]
 
 
-def test_an_answer_comes_between_results_and_the_user_where_it_must() -> None:
+def test_an_answer_separates_results_from_the_user_with_that_quirk() -> None:
     messages = write(Request(CALLED), "no_user_after_tool").body["messages"]
     assert [message["role"] for message in messages] == ["user", "assistant", "tool", "assistant", "user"]
     assert messages[3]["content"] == "OK."
@@ -217,12 +217,12 @@ def test_a_long_user_is_hashed() -> None:
     assert len(one) == 64 and one != two
 
 
-def test_unknown_tier_is_dropped() -> None:
+def test_an_unknown_service_tier_is_dropped() -> None:
     written = write(Request((HI,), service_tier="warp"))
     assert written.dropped == ("service_tier",) and "service_tier" not in written.body
 
 
-def test_a_forced_tool_stands_in_for_a_schema() -> None:
+def test_a_forced_tool_replaces_an_unsupported_schema() -> None:
     request = Request((HI,), output_format=OutputFormat({"type": "object"}))
     written = write(request, "no_json_schema")
     assert written.answer_tool == "json_answer"

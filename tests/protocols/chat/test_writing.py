@@ -1,4 +1,4 @@
-"""Neutral answers as a client of this dialect gets them, whole and streamed, and what its echo brings back."""
+"""Neutral answers as chat clients get them, whole and streamed, and what clients send back in the next turn."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def answer(*parts: Part, stop: Stop = END, usage: Usage = USAGE) -> Response:
     return Response("r1", "m", parts, stop, usage)
 
 
-def test_the_exact_shape() -> None:
+def test_a_whole_answer_has_the_exact_shape() -> None:
     whole = write_response(answer(Text("hi")), envelope())
     assert whole == {
         "id": "r1",
@@ -112,7 +112,7 @@ MESSAGES: dict[str, tuple[Response, dict[str, Json]]] = {
 
 
 @pytest.mark.parametrize("case", MESSAGES)
-def test_messages(case: str) -> None:
+def test_messages_whole_and_streamed(case: str) -> None:
     response, expected = MESSAGES[case]
     whole = write_response(response, envelope())
     check_response(whole)
@@ -136,7 +136,7 @@ def _accumulated(response: Response) -> dict[str, Json]:
 
 
 def _wordless(response: Response) -> bool:
-    """The first chunk says "" before anybody knows that no text will come."""
+    """The first chunk says "" before it is known whether text will follow."""
     return any(isinstance(part, ToolCall | Refusal) for part in response.parts)
 
 
@@ -166,7 +166,7 @@ ECHOES: dict[str, tuple[Part, ...]] = {
 
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("case", ECHOES)
-def test_an_echo_gives_everything_back(case: str, streamed: bool) -> None:
+def test_an_answer_sent_back_gives_the_same_parts(case: str, streamed: bool) -> None:
     parts = ECHOES[case]
     response = answer(*parts)
     message = _accumulated(response) if streamed else write_response(response, envelope())["choices"][0]["message"]
@@ -196,7 +196,7 @@ STOPS = {
 
 
 @pytest.mark.parametrize("case", STOPS)
-def test_stops(case: str) -> None:
+def test_stop_reasons_are_written(case: str) -> None:
     stop, expected = STOPS[case]
     choice = write_response(answer(Text("x"), stop=stop), envelope())["choices"][0]
     assert {name: choice[name] for name in expected} == expected
@@ -205,7 +205,7 @@ def test_stops(case: str) -> None:
     assert {name: last["choices"][0][name] for name in expected} == expected
 
 
-def test_usage_chunk_only_when_asked() -> None:
+def test_the_usage_chunk_is_sent_only_on_request() -> None:
     events = list(unfold(answer(Text("hi"))))
     with_usage, without = write_stream(events), write_stream(events, include_usage=False)
     assert with_usage.endswith(b"data: [DONE]\n\n") and without.endswith(b"data: [DONE]\n\n")
@@ -216,7 +216,7 @@ def test_usage_chunk_only_when_asked() -> None:
     assert [chunk.choices[0].finish_reason for chunk in check_chunks(without)][-1] == "stop"
 
 
-def test_the_grammar_of_a_stream() -> None:
+def test_a_stream_has_one_role_one_finish_reason_and_constant_ids() -> None:
     chunks = check_chunks(
         write_stream(unfold(answer(SIGNED, Text("x"), CALL, stop=Stop("tool_use"))), include_usage=False)
     )
@@ -226,13 +226,13 @@ def test_the_grammar_of_a_stream() -> None:
     assert {(chunk.id, chunk.model, chunk.created) for chunk in chunks} == {("r1", "m", 7)}
 
 
-def test_pings_and_notices_say_nothing() -> None:
+def test_pings_and_dropped_content_write_nothing() -> None:
     writer = StreamWriter(envelope())
     assert writer.write(ResponseStart("i", "m")) != b""
     assert writer.write(Ping()) == writer.write(ContentDropped("annotations")) == b""
 
 
-def test_late_signatures() -> None:
+def test_signatures_at_the_end_of_a_part_are_written() -> None:
     events: list[Event] = [
         ResponseStart("i", "m"),
         PartStart(0, Reasoning("")),
@@ -250,6 +250,6 @@ def test_late_signatures() -> None:
     assert read == (Reasoning("t", Signature("messages", "late")), ToolCall("c", "f", "{}", GEMINI))
 
 
-def test_content_of_no_answer_is_a_bug_that_shows() -> None:
+def test_a_tool_result_in_an_answer_raises() -> None:
     with pytest.raises(ValueError):
         write_response(answer(ToolResult("c")), envelope())

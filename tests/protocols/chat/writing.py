@@ -1,4 +1,4 @@
-"""Shorthand for the tests that write requests."""
+"""Shorthand for tests that write requests."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def write(request: Request, *quirks: str) -> VendorRequest:
 
 
 def _without_extensions(body: dict[str, Json]) -> dict[str, Json]:
-    """The members that compatible servers have beyond OpenAI's types."""
+    """Removes the members that compatible servers have beyond OpenAI's types."""
     odd = {"reasoning_content", "reasoning_details"}
     return body | {"messages": [{k: v for k, v in one.items() if k not in odd} for one in body["messages"]]}
 

@@ -1,4 +1,4 @@
-"""What AWS publishes about the Converse operations, read from botocore's service model, for the tests to judge by."""
+"""What AWS publishes about the Converse operations, read from botocore's service model, as the reference for tests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def service() -> Any:
 
 
 def check_request(body: dict[str, Any], operation: str = "ConverseStream") -> dict[str, Any]:
-    """Fails unless the body is a request by the service model: names, types, enums, patterns, lengths and unions."""
+    """Fails unless the body is valid by the service model: names, types, enums, patterns, lengths and unions."""
     json.dumps(body)
     shape = service().operation_model(operation).input_shape
     params: dict[str, Any] = _decoded(shape, body, operation) | {"modelId": "amazon.nova-lite-v1:0"}
@@ -33,13 +33,13 @@ def check_request(body: dict[str, Any], operation: str = "ConverseStream") -> di
 
 
 def check_output(name: str, wire: Any) -> None:
-    """Fails unless the value is of the named shape."""
+    """Fails unless the value has the named shape."""
     report = ParamValidator().validate(_decoded(service().shape_for(name), wire, name), service().shape_for(name))
     assert not report.has_errors(), report.generate_report()
 
 
 def _decoded(shape: Any, value: Any, path: str) -> Any:
-    """The value as an SDK's user would pass it (blobs as bytes), checked against what ParamValidator leaves out."""
+    """The value as an SDK's user would pass it (blobs as bytes), with the checks that ParamValidator leaves out."""
     enum = getattr(shape, "enum", None)
     assert not enum or value in enum, f"{path}: {value!r} is none of {enum}"
     pattern, low, high = (shape.metadata.get(name) for name in ("pattern", "min", "max"))

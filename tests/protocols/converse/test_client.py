@@ -1,6 +1,6 @@
-"""Clients of Converse: the laws that hold for every client's dialect, judged by botocore's service model.
+"""Converse clients: the laws that hold for every client dialect, checked against botocore's service model.
 
-Law: what a client does with an answer is done here as AWS's SDKs do it.
+Law: answers are processed here as AWS's SDKs process them.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def brought_back(message: Wire) -> tuple[Part, ...]:
 
 
 def plain(parts: Iterable[Part]) -> list[Any]:
-    """As the dialect can hold them: no refusals, no citations in a history, arguments as an object."""
+    """The parts as the dialect can hold them: no refusals, no citations in a history, arguments as an object."""
     found: list[Any] = []
     for part in parts:
         match part:
@@ -139,7 +139,7 @@ def plain(parts: Iterable[Part]) -> list[Any]:
 class TestAnswers:
     @examples(150)
     @given(events=streams())
-    def test_events_are_of_the_service_model(self, events: list[Event]) -> None:
+    def test_events_conform_to_the_service_model(self, events: list[Event]) -> None:
         told = written(fitted(events))
         for name, event in told:
             check_output(SHAPES[name], event)
@@ -150,7 +150,7 @@ class TestAnswers:
 
     @examples(150)
     @given(events=streams())
-    def test_the_dialects_own_reader_finds_the_same_answer(self, events: list[Event]) -> None:
+    def test_the_dialects_own_reader_gives_the_same_answer(self, events: list[Event]) -> None:
         events = fitted(events)
         answer, reader, order = fold(events), VENDOR.stream_reader(origin()), Order()
         found = [event for name, wire in written(events) for event in reader.feed(name, json.dumps(wire))]
@@ -165,7 +165,7 @@ class TestAnswers:
 
     @examples(150)
     @given(events=streams())
-    def test_a_stream_and_the_whole_answer_come_back_with_every_signature(self, events: list[Event]) -> None:
+    def test_streamed_and_whole_answers_return_with_every_signature(self, events: list[Event]) -> None:
         events = fitted(events)
         answer = fold(events)
         wanted = plain(answer.parts)
@@ -175,7 +175,7 @@ class TestAnswers:
 
     @examples(80)
     @given(events=streams(), part=st.floats(0, 1))
-    def test_wherever_it_is_cut_nothing_ends(self, events: list[Event], part: float) -> None:
+    def test_a_cut_stream_has_no_end(self, events: list[Event], part: float) -> None:
         events = fitted(events)
         told = written(events[: round(part * (len(events) - 1))])
         assert re.fullmatch(r"(M(s?d*e)*(s?d*)?)?", "".join(LETTERS[name] for name, _ in told))
@@ -187,14 +187,14 @@ def cited(parts: Iterable[Part]) -> list[Any]:
 
 
 def told_stop(answer: Response) -> str:
-    """The reasons that the dialect has no word for become the nearest that it has."""
+    """Stop reasons that the dialect lacks become the nearest one that it has."""
     refused = any(isinstance(part, Refusal) for part in answer.parts)
     reason = "refusal" if refused and answer.stop.reason == "end" else answer.stop.reason
     return {"refusal": "content_filter", "pause": "max_tokens"}.get(reason, reason)
 
 
 def wire_of(request: Request) -> Wire:
-    """The request as a user of boto3 writes it, with the assistant's turns as they were answered."""
+    """The request as a boto3 user writes it, with the assistant's turns as they were returned."""
     body: Wire = {"messages": [wire for message in request.messages for wire in _message(message)]}
     if request.system:
         body["system"] = [block for part in request.system for block in _blocks(part)]
@@ -246,7 +246,7 @@ def _bytes(source: Inline | Link) -> str:
 @pytest.mark.parametrize("vendor", VENDORS)
 @examples(60)
 @given(said=conversations())
-def test_conversations_arrive_whole_at_every_vendor(vendor: str, said: Request) -> None:
+def test_conversations_arrive_complete_at_every_vendor(vendor: str, said: Request) -> None:
     said = replace(said, tool_choice=None)
     asked = CLIENT.read_request(decode(encode(wire_of(said))))
     for target in TARGETS[vendor]:
@@ -302,7 +302,7 @@ RICH: Wire = {
 
 
 class TestRequests:
-    def test_everything_is_read(self) -> None:
+    def test_every_field_is_read(self) -> None:
         read = CLIENT.read_request({**RICH, "model": "m", "stream": True})
         request = read.request
         assert read.dropped == ("messages.content.citationsContent.citations",)
@@ -320,7 +320,7 @@ class TestRequests:
 
     @examples(300)
     @given(data=st.data())
-    def test_what_is_no_request_is_refused_with_its_place(self, data: st.DataObject) -> None:
+    def test_invalid_requests_are_rejected_with_their_path(self, data: st.DataObject) -> None:
         try:
             CLIENT.read_request(spoiled(data, RICH, JUNK))
         except ClientError as refusal:
@@ -330,8 +330,8 @@ class TestRequests:
 @pytest.mark.parametrize(
     ("level", "thinking"), [("none", Thinking(False)), ("high", Thinking(True, effort="high"))], ids=["off", "on"]
 )
-def test_a_level_of_openais_models_says_whether_to_think_too(level: str, thinking: Thinking) -> None:
-    """Off was refused, and any level was taken for Claude's effort, which leaves thinking off."""
+def test_openai_effort_levels_turn_thinking_on_or_off(level: str, thinking: Thinking) -> None:
+    """Regression: "off" was rejected, and every level was read as Claude's effort, which leaves thinking off."""
     for more in ({"reasoning_effort": level}, {"reasoning": {"effort": level}}):
         read = CLIENT.read_request({**RICH, "additionalModelRequestFields": more})
         assert (read.request.thinking, read.dropped[1:]) == (thinking, ())
@@ -347,19 +347,19 @@ FOREIGN: dict[str, Wire] = {
 
 
 @pytest.mark.parametrize("block", FOREIGN.values(), ids=FOREIGN)
-def test_thinking_of_another_vendor_is_taken_out_where_bytes_pass(block: Wire) -> None:
+def test_passthrough_removes_thinking_of_other_vendors(block: Wire) -> None:
     said = {"role": "assistant", "content": [OWN, block, {"text": "a"}]}
     edited = edit_request(encode({"messages": [said, {"role": "assistant", "content": [block]}], "x": 1}))
     assert decode(edited.body) == {"messages": [{**said, "content": [OWN, {"text": "a"}]}], "x": 1}
     assert edited.dropped == ("messages.reasoningContent",)
 
 
-def test_what_is_bedrocks_own_passes_untouched() -> None:
+def test_passthrough_leaves_bedrocks_own_thinking_unchanged() -> None:
     block = b'{"reasoningContent":{"reasoningText":{"text":"t","signature":"Eq"}}}'
     raw = b'{ "messages":[{"role":"assistant","content":[ ' + block + b" ]}]}"
     assert edit_request(raw).body == raw
 
 
-def test_thinking_that_nobody_signed_is_known_again() -> None:
+def test_unsigned_thinking_is_recognized_when_it_returns() -> None:
     back = brought_back(whole(Response("i", "m", (Reasoning("t"),), Stop("end")))["output"]["message"])
     assert back == (Reasoning("t", None),)

@@ -1,4 +1,4 @@
-"""Documents of every client dialect on their way to Converse, which reads more kinds of them than others."""
+"""Clients' documents sent to Converse, which reads more formats than other vendors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OFFICE = "application/vnd.openxmlformats-officedocument."
     }.items(),
 )
 @pytest.mark.parametrize("client", ["chat", "responses", "messages"])
-def test_documents_of_clients(client: str, media_type: str, kind: str) -> None:
+def test_documents_of_every_client_dialect_are_converted(client: str, media_type: str, kind: str) -> None:
     data = base64.b64encode(b"words").decode()
     url = f"data:{media_type};base64,{data}"
     source = {"type": "base64", "media_type": media_type, "data": data}
@@ -50,7 +50,7 @@ def test_documents_of_clients(client: str, media_type: str, kind: str) -> None:
     assert document == {"format": kind, "name": "f", "source": {"bytes": data}}
 
 
-def test_a_file_without_a_type_has_that_of_its_name() -> None:
+def test_a_file_without_a_type_gets_it_from_its_name() -> None:
     for data in ("AAAA", "data:application/octet-stream;base64,AAAA"):
         file = {"type": "file", "file": {"filename": "Q3.xlsx", "file_data": data}}
         request = loader.client("chat").read_request({"messages": [{"role": "user", "content": [file]}]}).request
@@ -58,7 +58,7 @@ def test_a_file_without_a_type_has_that_of_its_name() -> None:
 
 
 @pytest.mark.parametrize("vendor", ["chat", "messages", "gemini"])
-def test_office_files_are_refused_by_name_where_nobody_reads_them(vendor: str) -> None:
+def test_office_files_are_rejected_by_name_for_other_vendors(vendor: str) -> None:
     request = Request((Message("user", (Document(Inline("application/msword", "AAAA")),)),))
     with pytest.raises(UnsupportedFeature, match="application/msword"):
         loader.vendor(vendor).write_request(request, Target("m"))

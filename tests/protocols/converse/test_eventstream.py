@@ -1,4 +1,4 @@
-"""The binary framing, against every way bytes can be cut or damaged."""
+"""The binary event-stream framing, with bytes cut and damaged in every way."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def with_headers(raw_headers: bytes) -> bytes:
     return body + struct.pack(">I", zlib.crc32(body))
 
 
-def test_a_known_message_byte_for_byte() -> None:
+def test_a_known_message_is_encoded_byte_for_byte() -> None:
     assert encode(EventMessage(b"", {})).hex() == "000000100000000005c248eb7d98c8ff"
 
 
@@ -49,13 +49,13 @@ messages_ = st.builds(EventMessage, st.binary(max_size=60), st.dictionaries(text
 
 
 @given(st.lists(messages_, max_size=5), st.lists(st.integers(1, 40), max_size=30))
-def test_any_messages_in_any_chunking(messages: list[EventMessage], sizes: list[int]) -> None:
+def test_messages_are_decoded_in_any_chunking(messages: list[EventMessage], sizes: list[int]) -> None:
     raw = b"".join(map(encode, messages))
     assert decoded(raw, sizes) == messages
     assert decoded(raw, [1] * len(raw)) == messages
 
 
-def test_every_damaged_bit_is_noticed() -> None:
+def test_every_flipped_bit_is_detected() -> None:
     first, second = event_message("a", b'{"x":1}'), event_message("b", b'{"y":22}')
     for bit in range(len(second) * 8):
         damaged = bytearray(second)
@@ -68,7 +68,7 @@ def test_every_damaged_bit_is_noticed() -> None:
             decoder.feed(b"")
 
 
-def test_a_cut_anywhere_is_noticed() -> None:
+def test_truncation_at_any_byte_is_detected() -> None:
     raw = event_message("a", b"{}")
     for end in range(1, len(raw)):
         decoder = Decoder()
@@ -81,7 +81,7 @@ def test_a_cut_anywhere_is_noticed() -> None:
     ("total", "headers"),
     [(0, 0), (2**32 - 1, 0), (2**31, 2**30), (eventstream.MAX_PAYLOAD + 17, 0), (400_000, 131_073)],
 )
-def test_impossible_lengths_are_refused_before_any_payload(total: int, headers: int) -> None:
+def test_impossible_lengths_are_rejected_before_any_payload(total: int, headers: int) -> None:
     lengths = struct.pack(">II", total, headers)
     with pytest.raises(CorruptMessage):
         Decoder().feed(lengths + struct.pack(">I", zlib.crc32(lengths)))
@@ -99,12 +99,12 @@ def test_impossible_lengths_are_refused_before_any_payload(total: int, headers: 
         b"\x01a\x07\x00\x01\xff",
     ],
 )
-def test_broken_headers(raw_headers: bytes) -> None:
+def test_broken_headers_are_rejected(raw_headers: bytes) -> None:
     with pytest.raises(CorruptMessage):
         Decoder().feed(with_headers(raw_headers))
 
 
-def test_noise_never_comes_out_as_a_message() -> None:
+def test_random_bytes_never_decode_to_a_message() -> None:
     seeded = random.Random(4)
     for _ in range(200):
         decoder = Decoder()
@@ -113,7 +113,7 @@ def test_noise_never_comes_out_as_a_message() -> None:
             decoder.finish()
 
 
-def test_too_large_to_write() -> None:
+def test_oversized_messages_are_not_written() -> None:
     with pytest.raises(ValueError, match="too large"):
         encode(EventMessage(bytes(eventstream.MAX_PAYLOAD + 1)))
     with pytest.raises(ValueError, match="too long"):
@@ -122,7 +122,7 @@ def test_too_large_to_write() -> None:
         encode(EventMessage(b"", {"n": "x" * 65536}))
 
 
-def test_names() -> None:
+def test_messages_get_their_event_names() -> None:
     error = {":message-type": "error", ":error-code": "InternalFailure", ":error-message": "no"}
     assert named(decoded(event_message("metadata", b"{}"))[0]) == ("metadata", "{}")
     assert (
@@ -142,6 +142,6 @@ def test_names() -> None:
         EventMessage(b"\xff", {":message-type": "event", ":event-type": "a"}),
     ],
 )
-def test_messages_without_a_name(message: EventMessage) -> None:
+def test_messages_without_a_name_are_rejected(message: EventMessage) -> None:
     with pytest.raises(CorruptMessage):
         named(message)

@@ -1,4 +1,4 @@
-"""How hard a family thinks where it has not the level that is asked for, and where it stops."""
+"""Thinking levels and stop sequences that a model family does not support."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ LESS = {
 
 
 @pytest.mark.parametrize("case", LESS)
-def test_the_nearest_level_is_named_where_it_is_another(case: str) -> None:
+def test_an_unsupported_level_becomes_the_nearest_and_is_reported(case: str) -> None:
     model, thinking, extra, lost = LESS[case]
     written = write(Request((HI,), thinking=thinking), model)
     assert written.body["additionalModelRequestFields"] == extra
     assert written.dropped == (lost,)
 
 
-def test_a_level_that_the_model_has_is_asked_for() -> None:
+def test_a_supported_level_is_sent() -> None:
     written = write(Request((HI,), thinking=Thinking(True, effort="max")), GPT)
     assert (written.body["additionalModelRequestFields"], written.dropped) == ({"reasoning": {"effort": "max"}}, ())
 
 
-def test_stop_sequences_that_a_family_refuses_are_cut_by_the_relay() -> None:
+def test_stop_sequences_that_a_family_rejects_are_cut_by_nexus() -> None:
     written = write(Request((HI,), stop=("x",)), GPT_OSS)
     assert written.cut == Cut(("x",)) and "inferenceConfig" not in written.body

@@ -1,4 +1,4 @@
-"""Errors by type and status, never by their words."""
+"""Errors are classified by type and status, never by their messages."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BY_TYPE = {
 
 @pytest.mark.parametrize(("name", "expected"), BY_TYPE.items())
 @pytest.mark.parametrize("form", ["{}", "{}:http://internal.amazon.com/coral/com.amazon.bedrock/", "aws.bedrock#{}"])
-def test_by_type(name: str, expected: tuple[int, str], form: str) -> None:
+def test_errors_are_classified_by_type(name: str, expected: tuple[int, str], form: str) -> None:
     status, kind = expected
     body = b'{"message":"as the vendor says it"}'
     from_header = read_error(status, {"x-amzn-errortype": form.format(name), "x-amzn-requestid": "r-1"}, body)
@@ -46,7 +46,7 @@ def test_by_type(name: str, expected: tuple[int, str], form: str) -> None:
 
 
 @pytest.mark.parametrize("operation", ["Converse", "ConverseStream"])
-def test_every_published_error_is_tabled(operation: str) -> None:
+def test_every_published_error_has_a_row(operation: str) -> None:
     for shape in service().operation_model(operation).error_shapes:
         assert BY_TYPE[shape.name][0] == shape.metadata["error"]["httpStatusCode"]
 
@@ -67,24 +67,24 @@ def test_every_published_error_is_tabled(operation: str) -> None:
         (504, "timeout"),
     ],
 )
-def test_by_status_alone(status: int, kind: str) -> None:
+def test_errors_without_a_type_are_classified_by_status(status: int, kind: str) -> None:
     error = read_error(status, {"retry-after": "12"}, b"<html>gateway</html>")
     assert (error.kind, error.message, error.retry_after) == (kind, "gateway", 12.0)
 
 
-def test_the_words_of_other_errors_do_not_count() -> None:
+def test_messages_of_other_errors_do_not_decide_the_kind() -> None:
     body = b'{"message":"ThrottlingException: too many tokens, please wait; the content filter blocked it"}'
     assert read_error(400, {"x-amzn-errortype": "ValidationException"}, body).kind == "invalid_request"
     body = b'{"message":"ValidationException: Input is too long for requested model."}'
     assert read_error(429, {"x-amzn-errortype": "ThrottlingException"}, body).kind == "rate_limit"
 
 
-def test_the_status_of_the_models_own_server() -> None:
+def test_the_status_of_the_models_own_server_decides() -> None:
     body = b'{"message":"failed","originalStatusCode":503,"resourceName":"m"}'
     assert read_error(424, {"x-amzn-errortype": "ModelErrorException"}, body).kind == "overloaded"
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b'{"message":7}', b"\xff"])
-def test_odd_bodies(body: bytes) -> None:
+def test_malformed_bodies_still_give_an_error(body: bytes) -> None:
     error = read_error(400, {"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT"}, body)
     assert error.message and error.retry_after == 0.0

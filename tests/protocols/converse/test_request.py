@@ -1,4 +1,4 @@
-"""Requests: every named case is what AWS publishes, and says what it should."""
+"""Requests: every named case conforms to what AWS publishes and has the expected content."""
 
 from __future__ import annotations
 
@@ -91,22 +91,22 @@ HISTORY = (said("weather?"), Message("assistant", (call(),)), Message("user", (r
 # Messages
 
 
-def test_the_least_request() -> None:
+def test_a_minimal_request() -> None:
     assert write(Request((HI,))) == VendorRequest({"messages": [{"role": "user", "content": [{"text": "hi"}]}]})
 
 
-def test_system_blocks_stay_apart() -> None:
+def test_system_blocks_stay_separate() -> None:
     wire = body(Request((HI,), system=(Text("one"), Text(" "), Text("two"))))
     assert wire["system"] == [{"text": "one"}, {"text": "two"}]
 
 
-def test_a_model_without_system_gets_it_in_the_first_turn() -> None:
+def test_a_model_without_system_prompts_gets_it_in_the_first_turn() -> None:
     wire = body(Request((HI,), system=(Text("be brief"),)), TITAN)
     assert "system" not in wire
     assert wire["messages"][0]["content"] == [{"text": "<system>\nbe brief\n</system>"}, {"text": "hi"}]
 
 
-def test_neighbours_merge_and_blank_messages_vanish() -> None:
+def test_neighbours_merge_and_blank_messages_are_removed() -> None:
     conversation = (
         said("a"),
         said("b"),
@@ -127,19 +127,19 @@ def test_neighbours_merge_and_blank_messages_vanish() -> None:
         (Request((said("  \n"),)), ["user"]),
     ],
 )
-def test_the_first_turn_is_the_users(request_: Request, roles: list[str]) -> None:
+def test_a_user_turn_is_added_at_the_start(request_: Request, roles: list[str]) -> None:
     messages = body(request_)["messages"]
     assert [message["role"] for message in messages] == roles
     assert messages[0]["content"] == [{"text": PLACEHOLDER}]
 
 
-def test_instructions_alone_are_what_there_is_to_answer() -> None:
+def test_a_system_prompt_alone_becomes_the_user_turn() -> None:
     written = body(Request((), system=(Text("only this"),)))
     assert written["messages"] == [{"role": "user", "content": [{"text": "only this"}]}]
     assert "system" not in written
 
 
-def test_no_message_at_all() -> None:
+def test_a_request_without_messages_is_rejected() -> None:
     assert refused(Request(())).param == "messages"
 
 
@@ -147,21 +147,21 @@ def test_prefill_stays_last() -> None:
     assert turns(HI, Message("assistant", (Text("{"),)))[-1] == ("assistant", [{"text": "{"}])
 
 
-def test_system_messages_keep_their_place() -> None:
+def test_system_messages_keep_their_position() -> None:
     note = Message("system", (Text("be nice"), Text("")))
     wire = turns(HI, note, Message("assistant", (Text("ok"),)), said("more"))
     assert wire[0] == ("user", [{"text": "hi"}, {"text": "<system>\nbe nice\n</system>"}])
     assert refused(Request((HI, Message("system", (Image(Inline("image/png", PNG)),))))).param == "messages.1.content.0"
 
 
-def test_names_are_dropped() -> None:
+def test_names_of_authors_are_dropped() -> None:
     assert write(Request((Message("user", (Text("hi"),), name="ann"),))).dropped == ("name",)
 
 
 # Tool turns
 
 
-def test_calls_come_last_and_results_first_in_the_calls_order() -> None:
+def test_calls_come_last_and_results_first_in_the_order_of_the_calls() -> None:
     wire = turns(
         HI,
         Message("assistant", (call(call_id="a"), call("time", "", "b"))),
@@ -178,12 +178,12 @@ def test_calls_come_last_and_results_first_in_the_calls_order() -> None:
 
 
 @pytest.mark.parametrize("odd", ["a b", "x" * 65, "", "functions.weather:0", "☃"])
-def test_odd_ids_become_valid_and_still_match(odd: str) -> None:
+def test_invalid_ids_become_valid_and_still_match(odd: str) -> None:
     wire = turns(HI, Message("assistant", (call(call_id=odd),)), Message("user", (result(call_id=odd),)))
     assert wire[1][1][0]["toolUse"]["toolUseId"] == wire[2][1][0]["toolResult"]["toolUseId"]
 
 
-def test_an_id_used_again_in_a_later_turn() -> None:
+def test_an_id_reused_in_a_later_turn_is_made_unique() -> None:
     again = (Message("assistant", (call(),)), Message("user", (result("rain"),)))
     wire = turns(*HISTORY, *again)
     called = [wire[1][1][0]["toolUse"]["toolUseId"], wire[3][1][0]["toolUse"]["toolUseId"]]
@@ -191,19 +191,19 @@ def test_an_id_used_again_in_a_later_turn() -> None:
     assert called == answered and called[0] != called[1]
 
 
-def test_kimis_ids_stay() -> None:
+def test_kimi_ids_are_left_unchanged() -> None:
     odd = "functions.weather:0"
     wire = turns(HI, Message("assistant", (call(call_id=odd),)), Message("user", (result(call_id=odd),)), model=KIMI)
     assert wire[1][1][0]["toolUse"]["toolUseId"] == odd
 
 
 @pytest.mark.parametrize(("arguments", "value"), [("", {}), (" ", {}), ('{"a": [1, null]}', {"a": [1, None]})])
-def test_arguments(arguments: str, value: Any) -> None:
+def test_arguments_are_parsed(arguments: str, value: Any) -> None:
     assert turns(HI, Message("assistant", (call(arguments=arguments),)))[1][1][0]["toolUse"]["input"] == value
 
 
 @pytest.mark.parametrize("arguments", ['{"a":', "[1]", "7", "NaN"])
-def test_arguments_that_are_no_object(arguments: str) -> None:
+def test_arguments_that_are_not_an_object_are_wrapped_and_reported(arguments: str) -> None:
     written = write_request(Request((HI, Message("assistant", (call(arguments=arguments),)))), Target(NOVA))
     used = written.body["messages"][1]["content"][0]["toolUse"]
     assert (used["input"], written.dropped) == ({"invalid_json": arguments}, ("messages.tool_call.arguments",))
@@ -213,7 +213,7 @@ def results(part: ToolResult, model: str) -> Any:
     return turns(HI, Message("assistant", (call(),)), Message("user", (part,)), model=model)[2][1][0]["toolResult"]
 
 
-def test_tool_results() -> None:
+def test_tool_results_are_written() -> None:
     image, document = Image(Inline("image/png", PNG)), Document(Text("notes"))
     mixed = ToolResult("call_1", (Text("see"), image, document), is_error=True)
     assert results(mixed, NOVA) == {
@@ -231,8 +231,8 @@ def test_tool_results() -> None:
 
 
 @pytest.mark.parametrize("model", [GPT, QWEN, OPAQUE])
-def test_images_in_results_of_models_that_take_none_there(model: str) -> None:
-    """They follow all results of the turn, each below the name of its call."""
+def test_images_in_tool_results_follow_them_for_models_that_reject_them_inside(model: str) -> None:
+    """They follow all results of the turn, each below the id of its call."""
     image, document = Image(Inline("image/png", PNG)), Document(Text("notes"))
     calls = Message("assistant", (call(), call("time", call_id="call_2")))
     given = Message("user", (ToolResult("call_2", (image,)), ToolResult("call_1", (Text("see"), document)), Text("go")))
@@ -249,14 +249,14 @@ def test_images_in_results_of_models_that_take_none_there(model: str) -> None:
     ]
 
 
-def test_models_that_want_json_results() -> None:
+def test_models_that_require_json_results_get_json() -> None:
     assert results(result('{"sun": true}'), MISTRAL)["content"] == [{"json": {"sun": True}}]
     assert results(result("sunny"), MISTRAL)["content"] == [{"json": {"result": "sunny"}}]
     assert results(result("[1]"), MISTRAL)["content"] == [{"json": {"result": [1]}}]
     assert results(result("boom", is_error=True), MISTRAL)["content"] == [{"json": {"error": "boom"}}]
 
 
-def test_parts_on_the_wrong_side() -> None:
+def test_parts_of_the_wrong_role_are_rejected() -> None:
     for role, part in (("user", call()), ("user", Reasoning("")), ("user", Refusal("no")), ("assistant", result())):
         error = refused(Request((HI, Message(role, (part,)))))  # type: ignore[arg-type]
         assert isinstance(error, InvalidRequest) and error.param == "messages.1.content.0"
@@ -267,7 +267,7 @@ def test_parts_on_the_wrong_side() -> None:
 # Media
 
 
-def test_media() -> None:
+def test_media_are_written() -> None:
     parts: tuple[Part, ...] = (
         Image(Inline("image/jpg", PNG), detail="auto"),
         Image(Link("s3://my-bucket/a/cat.JPG")),
@@ -285,13 +285,13 @@ def test_media() -> None:
     assert blocks[6] == {"text": "Attached: Q3 2026 report pdf, Q3 2026 report pdf (2), document"}
 
 
-def test_a_documents_context() -> None:
+def test_a_documents_context_precedes_it() -> None:
     document = Document(Text("body"), title="t", context="from the archive")
     assert turns(Message("user", (document,)))[0][1][0] == {"text": "from the archive"}
 
 
 @given(st.lists(st.one_of(st.none(), st.text(max_size=250)), max_size=5))
-def test_document_names_follow_bedrocks_rules(titles: list[str | None]) -> None:
+def test_document_names_follow_bedrock_rules(titles: list[str | None]) -> None:
     documents = tuple(Document(Text("x"), title=title) for title in titles)
     blocks = turns(Message("user", (Text("read"), *documents)))[0][1]
     names = [block["document"]["name"] for block in blocks if "document" in block]
@@ -316,19 +316,19 @@ def test_document_names_follow_bedrocks_rules(titles: list[str | None]) -> None:
         (Document(Text("")), InvalidRequest),
     ],
 )
-def test_media_refused(part: Part, error: type[ClientError]) -> None:
+def test_unsupported_media_are_rejected(part: Part, error: type[ClientError]) -> None:
     caught = refused(Request((Message("user", (Text("see"), part)),)))
     assert type(caught) is error and caught.param == "messages.0.content.1"
 
 
-def test_a_refused_url_says_why() -> None:
+def test_the_error_for_a_url_explains_why() -> None:
     assert (
         "Nexus fetches no client URL"
         in refused(Request((Message("user", (Image(Link("https://a.org/b.png")),)),))).message
     )
 
 
-def test_media_inside_a_tool_result_is_named_by_its_place() -> None:
+def test_media_inside_a_tool_result_are_reported_with_their_path() -> None:
     part = ToolResult("call_1", (Text("a"), Image(Link("https://example.org/cat.png"))))
     error = refused(Request((HI, Message("assistant", (call(),)), Message("user", (part,)))))
     assert error.param == "messages.2.content.0.content.1"
@@ -357,7 +357,7 @@ REDACTED = Reasoning("", Signature("converse", "b3BhcXVl"), redacted=True)
         (Reasoning("hm"), GPT, None),
     ],
 )
-def test_reasoning_goes_back_only_to_its_family(part: Reasoning, model: str, block: Any) -> None:
+def test_reasoning_goes_back_only_to_its_own_model_family(part: Reasoning, model: str, block: Any) -> None:
     written = write(Request((HI, Message("assistant", (part, Text("so"))))), model)
     content = written.body["messages"][1]["content"]
     assert content == ([{"reasoningContent": block}] if block else []) + [{"text": "so"}]
@@ -369,7 +369,7 @@ def test_reasoning_goes_back_only_to_its_family(part: Reasoning, model: str, blo
 CLOSED = {"additionalProperties": False}
 
 
-def test_tools() -> None:
+def test_tools_are_written() -> None:
     either = {"anyOf": [{"type": "string"}, {"type": "null"}]}
     schema = {"type": "object", "properties": {"x": {"$ref": "#/$defs/a"}}, "$defs": {"a": either}}
     strict = Tool("c", " ", schema, strict=True)
@@ -404,12 +404,12 @@ TOOLS = Request((HI,), tools=(WEATHER, TIME))
         (ToolChoice("auto"), LLAMA, None),
     ],
 )
-def test_tool_choice(choice: ToolChoice, model: str, wire: Any) -> None:
+def test_a_tool_choice_is_written(choice: ToolChoice, model: str, wire: Any) -> None:
     config = body(replace(TOOLS, tool_choice=choice), model)["toolConfig"]
     assert config.get("toolChoice") == wire and len(config["tools"]) == 2
 
 
-def test_a_named_tool_where_only_some_tool_can_be_forced() -> None:
+def test_a_named_tool_is_sent_alone_where_models_can_only_force_any_tool() -> None:
     config = body(replace(TOOLS, tool_choice=ToolChoice("tool", "time")), MISTRAL)["toolConfig"]
     assert config["toolChoice"] == {"any": {}}
     assert [tool["toolSpec"]["name"] for tool in config["tools"]] == ["time"]
@@ -424,25 +424,25 @@ def test_a_named_tool_where_only_some_tool_can_be_forced() -> None:
         (TOOLS, DEEPSEEK_R1, "tools"),
     ],
 )
-def test_tool_choice_refused(request_: Request, model: str, param: str) -> None:
+def test_an_unsupported_tool_choice_is_rejected(request_: Request, model: str, param: str) -> None:
     assert refused(request_, model).param == param
 
 
-def test_tool_choice_none() -> None:
+def test_tool_choice_none_removes_tools_unless_the_history_needs_them() -> None:
     without = write(replace(TOOLS, tool_choice=ToolChoice("none")))
     assert "toolConfig" not in without.body and without.dropped == ()
     within = write(Request(HISTORY, tools=(WEATHER,), tool_choice=ToolChoice("none")))
     assert within.body["toolConfig"]["tools"] and within.dropped == ("tool_choice",)
 
 
-def test_a_history_with_calls_brings_its_tools() -> None:
+def test_a_history_with_calls_declares_its_tools() -> None:
     tools = body(Request(HISTORY))["toolConfig"]["tools"]
     assert [tool["toolSpec"]["name"] for tool in tools] == ["weather"]
     orphan = body(Request((Message("user", (result(),)),)))
     assert len(orphan["toolConfig"]["tools"]) == 1
 
 
-def test_parallel_tools() -> None:
+def test_disabling_parallel_tools_is_reported_as_dropped() -> None:
     off = replace(TOOLS, parallel_tools=False)
     assert write(off).dropped == ("parallel_tools",)
     assert write(replace(TOOLS, parallel_tools=True)).dropped == ()
@@ -454,7 +454,7 @@ def test_parallel_tools() -> None:
 SCHEMA = OutputFormat({"type": "object", "properties": {"age": {"type": "integer"}}}, "person", "About a person.")
 
 
-def test_native_structured_output() -> None:
+def test_a_native_schema_is_written() -> None:
     written = write(Request((HI,), output_format=SCHEMA), GPT)
     definition = written.body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]
     assert json.loads(definition["schema"]) == SCHEMA.schema | CLOSED
@@ -472,7 +472,7 @@ def test_native_structured_output() -> None:
         (replace(TOOLS, tool_choice=ToolChoice("none")), NOVA, {"tool": {"name": "json_answer"}}, ["json_answer"]),
     ],
 )
-def test_an_answer_tool(request_: Request, model: str, choice: Any, names: list[str]) -> None:
+def test_a_schema_becomes_an_answer_tool(request_: Request, model: str, choice: Any, names: list[str]) -> None:
     written = write(replace(request_, output_format=SCHEMA), model)
     config = written.body["toolConfig"]
     assert config["toolChoice"] == choice
@@ -481,12 +481,12 @@ def test_an_answer_tool(request_: Request, model: str, choice: Any, names: list[
     assert config["tools"][-1]["toolSpec"]["inputSchema"]["json"] == SCHEMA.schema
 
 
-def test_any_json_object_is_an_answer_tool_too() -> None:
+def test_json_mode_becomes_an_answer_tool_too() -> None:
     written = write(Request((HI,), output_format=OutputFormat()), GPT)
     assert written.answer_tool == "json_answer"
 
 
-def test_structured_output_refused_or_moot() -> None:
+def test_structured_output_is_rejected_or_dropped() -> None:
     assert refused(Request((HI,), output_format=SCHEMA), LLAMA).param == "output_format"
     assert refused(Request((HI,), output_format=SCHEMA), TITAN).param == "output_format"
     moot = write(replace(TOOLS, tool_choice=ToolChoice("required"), output_format=SCHEMA))
@@ -517,18 +517,18 @@ ON = Thinking(True)
         (GPT, Thinking(False), {"reasoning": {"effort": "none"}}),
     ],
 )
-def test_thinking(model: str, thinking: Thinking, extra: Any) -> None:
+def test_thinking_is_written(model: str, thinking: Thinking, extra: Any) -> None:
     written = write(Request((HI,), thinking=thinking), model)
     assert written.body.get("additionalModelRequestFields") == extra
     assert written.dropped == ()
 
 
 @pytest.mark.parametrize("model", [NOVA, LLAMA, QWEN, DEEPSEEK, MISTRAL, OPAQUE])
-def test_thinking_dropped_where_there_is_no_field(model: str) -> None:
+def test_thinking_is_dropped_for_models_without_the_field(model: str) -> None:
     assert write(Request((HI,), thinking=ON), model).dropped == ("thinking",)
 
 
-def test_what_thinking_forbids_is_dropped() -> None:
+def test_fields_incompatible_with_thinking_are_dropped() -> None:
     hot = Request((HI,), thinking=ON, temperature=0.5, top_p=0.9, top_k=5)
     hard = replace(hot, thinking=Thinking(True, effort="high"), max_tokens=100)
     written = write(hard, NOVA_2)
@@ -539,7 +539,7 @@ def test_what_thinking_forbids_is_dropped() -> None:
 # Sampling and the rest
 
 
-def test_inference_config() -> None:
+def test_the_inference_config_is_written() -> None:
     wire = body(Request((HI,), max_tokens=10, temperature=0, top_p=1.0, top_k=40, stop=("A", "B")))
     config = {"maxTokens": 10, "temperature": 0, "topP": 1.0, "stopSequences": ["A", "B"]}
     assert wire["inferenceConfig"] == config
@@ -556,7 +556,7 @@ def test_inference_config() -> None:
         (Request((HI,), stop=("a", "")), InvalidRequest, "stop"),
     ],
 )
-def test_out_of_range(request_: Request, error: type[ClientError], param: str) -> None:
+def test_values_out_of_range_are_rejected(request_: Request, error: type[ClientError], param: str) -> None:
     caught = refused(request_)
     assert type(caught) is error and caught.param == param
 
@@ -570,7 +570,7 @@ def test_out_of_range(request_: Request, error: type[ClientError], param: str) -
         (LLAMA, ("top_k",)),
     ],
 )
-def test_sampling_that_a_family_refuses(model: str, dropped: tuple[str, ...]) -> None:
+def test_sampling_fields_that_a_family_rejects_are_dropped(model: str, dropped: tuple[str, ...]) -> None:
     hot = Request((HI,), temperature=0.5, top_p=0.9, top_k=5, stop=("x",))
     assert set(write(hot, model).dropped) == set(dropped)
 
@@ -586,12 +586,12 @@ def test_sampling_that_a_family_refuses(model: str, dropped: tuple[str, ...]) ->
         ("scale", None, ("service_tier",)),
     ],
 )
-def test_service_tier(tier: str, wire: Any, dropped: tuple[str, ...]) -> None:
+def test_a_service_tier_is_written(tier: str, wire: Any, dropped: tuple[str, ...]) -> None:
     written = write(Request((HI,), service_tier=tier))
     assert written.body.get("serviceTier") == wire and written.dropped == dropped
 
 
-def test_metadata() -> None:
+def test_metadata_is_fitted_to_bedrock_rules() -> None:
     written = write(Request((HI,), user="u-1", metadata={"team": "a b", "bad": '{"x":1}', "": "y"}))
     assert written.body["requestMetadata"] == {"user": "u-1", "team": "a b"}
     assert written.dropped == ("metadata",)
@@ -604,7 +604,7 @@ def test_metadata() -> None:
 # Prompt caching
 
 
-def test_cache_points() -> None:
+def test_cache_hints_become_cache_points() -> None:
     image = Image(Inline("image/png", PNG), cache="5m")
     within = ToolResult("call_1", (Text("sunny", cache="5m"),))
     request = Request(
@@ -632,5 +632,5 @@ def test_cache_points() -> None:
 # The disposition table
 
 
-def test_switched_off_knobs_are_not_drops() -> None:
+def test_disabled_options_are_not_reported_as_dropped() -> None:
     assert write(Request((HI,), logprobs=False, logit_bias={})).dropped == ()

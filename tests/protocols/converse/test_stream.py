@@ -1,4 +1,4 @@
-"""Answers, whole and streamed: the same values, the legal order, under every cut."""
+"""Answers, whole and streamed: the same values, in the legal order, however the bytes are cut."""
 
 from __future__ import annotations
 
@@ -148,12 +148,12 @@ def feed_all(lines: list[tuple[str, Any]]) -> tuple[list[Event], StreamReader]:
     return events + reader.finish(), reader
 
 
-def test_every_fixture_is_expected() -> None:
+def test_every_fixture_has_an_expectation() -> None:
     assert list(EXPECTED) and sorted(EXPECTED) == CASES
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_fixtures_are_what_aws_publishes(case: str) -> None:
+def test_fixtures_conform_to_what_aws_publishes(case: str) -> None:
     check_output("ConverseResponse", unary(case))
     members = service().shape_for("ConverseStreamOutput").members
     for event, payload in streamed(case):
@@ -161,14 +161,14 @@ def test_fixtures_are_what_aws_publishes(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_unary(case: str) -> None:
+def test_a_whole_answer_is_read(case: str) -> None:
     read = read_response(unary(case), origin())
     assert (read.response, read.dropped) == EXPECTED[case]
 
 
 @pytest.mark.parametrize("how", ["whole", "bytes", "seed 1", "seed 2", "seed 3"])
 @pytest.mark.parametrize("case", CASES)
-def test_stream_folds_into_unary(case: str, how: str) -> None:
+def test_a_stream_folds_into_the_whole_answer(case: str, how: str) -> None:
     events, complete = read_pieces(cut(raw_stream(case), how))
     assert complete
     assert fold(events) == EXPECTED[case][0]
@@ -176,13 +176,13 @@ def test_stream_folds_into_unary(case: str, how: str) -> None:
     assert events[-2:] == [UsageUpdate(EXPECTED[case][0].usage), ResponseEnd(EXPECTED[case][0].stop)]
 
 
-def test_an_end_without_metadata() -> None:
+def test_a_stream_without_metadata_ends() -> None:
     events, reader = feed_all([("messageStop", {"stopReason": "end_turn"})])
     assert events == [ResponseStart("r", "m"), ResponseEnd(END)]
     assert reader.finish() == []
 
 
-def test_parts_left_open_are_closed_and_what_follows_the_end_is_ignored() -> None:
+def test_open_parts_are_closed_and_events_after_the_end_are_ignored() -> None:
     lines: list[tuple[str, Any]] = [
         ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "a"}}),
         ("messageStop", {"stopReason": "end_turn"}),
@@ -194,7 +194,7 @@ def test_parts_left_open_are_closed_and_what_follows_the_end_is_ignored() -> Non
     assert fold(events) == Response("r", "m", (Text("a"),), END, Usage(1, output=1))
 
 
-def test_a_block_that_changes_its_kind_becomes_two_parts() -> None:
+def test_a_block_that_changes_its_type_becomes_several_parts() -> None:
     deltas = [{"reasoningContent": {"text": "hm"}}, {"reasoningContent": {"redactedContent": "AAAA"}}, {"text": "so"}]
     lines: list[tuple[str, Any]] = [("contentBlockDelta", {"contentBlockIndex": 0, "delta": delta}) for delta in deltas]
     events, _ = feed_all([*lines, ("messageStop", {"stopReason": "end_turn"})])
@@ -202,7 +202,7 @@ def test_a_block_that_changes_its_kind_becomes_two_parts() -> None:
     assert fold(events).parts == (Reasoning("hm", Signature("converse", "")), redacted, Text("so"))
 
 
-def test_empty_deltas_and_empty_blocks() -> None:
+def test_empty_deltas_and_blocks_are_accepted() -> None:
     lines: list[tuple[str, Any]] = [
         ("messageStart", {"role": "assistant"}),
         ("contentBlockStop", {"contentBlockIndex": 0}),
@@ -216,7 +216,7 @@ def test_empty_deltas_and_empty_blocks() -> None:
     assert fold(events) == Response("r", "m", (Text(""),), Stop("unknown"))
 
 
-def test_unknown_things_are_noticed_once() -> None:
+def test_unknown_events_are_reported_once() -> None:
     lines: list[tuple[str, Any]] = [
         ("initial-response", {}),
         ("somethingNew", {"a": 1}),
@@ -239,19 +239,19 @@ def test_unknown_things_are_noticed_once() -> None:
         ("contentBlockDelta", '{"contentBlockIndex":0,"delta":{"toolUse":{"input":"{"}}}'),
     ],
 )
-def test_garbage(event: str, data: str) -> None:
+def test_garbage_is_rejected(event: str, data: str) -> None:
     with pytest.raises(ValueError):
         StreamReader(origin()).feed(event, data)
 
 
-def test_content_after_the_stop_is_garbage() -> None:
+def test_content_after_the_stop_is_rejected() -> None:
     reader = StreamReader(origin())
     reader.feed("messageStop", "{}")
     with pytest.raises(ValueError, match="after messageStop"):
         reader.feed("contentBlockDelta", '{"contentBlockIndex":0,"delta":{"text":"a"}}')
 
 
-def test_redacted_pieces_that_are_not_base64_are_garbage() -> None:
+def test_redacted_content_that_is_not_base64_is_rejected() -> None:
     reader = StreamReader(origin())
     deltas = [
         json.dumps({"contentBlockIndex": 0, "delta": {"reasoningContent": {"redactedContent": piece}}})
@@ -272,7 +272,7 @@ KINDS = {
 }
 
 
-def test_every_published_stream_exception_is_tabled() -> None:
+def test_every_published_stream_exception_has_a_row() -> None:
     members = service().shape_for("ConverseStreamOutput").members
     published = {name: shape.metadata for name, shape in members.items() if shape.metadata.get("exception")}
     assert set(published) <= set(KINDS)
@@ -281,7 +281,7 @@ def test_every_published_stream_exception_is_tabled() -> None:
 
 
 @pytest.mark.parametrize(("name", "expected"), KINDS.items())
-def test_exceptions_inside_a_stream(name: str, expected: tuple[str, int]) -> None:
+def test_exceptions_inside_a_stream_are_raised(name: str, expected: tuple[str, int]) -> None:
     reader, decoder = StreamReader(origin()), Decoder()
     raw = event_message("messageStart", b'{"role":"assistant"}') + exception_message(name, b'{"message":"words"}')
     first, second = decoder.feed(raw)
@@ -292,14 +292,14 @@ def test_exceptions_inside_a_stream(name: str, expected: tuple[str, int]) -> Non
     assert not reader.complete and reader.finish() == []
 
 
-def test_a_stream_error_with_the_models_own_status() -> None:
+def test_a_stream_error_has_the_models_own_status() -> None:
     data = '{"message":"the model failed","originalStatusCode":429,"originalMessage":"slow down"}'
     with pytest.raises(VendorError) as caught:
         StreamReader(origin()).feed("modelStreamErrorException", data)
     assert (caught.value.kind, caught.value.message) == ("rate_limit", "the model failed (slow down)")
 
 
-def test_an_unmodelled_error() -> None:
+def test_an_unmodelled_error_is_raised() -> None:
     with pytest.raises(VendorError) as caught:
         StreamReader(origin()).feed("error", '{"__type":"InternalFailure","message":"no"}')
     assert (caught.value.kind, caught.value.status, caught.value.message) == ("upstream", 500, "no")
@@ -307,7 +307,7 @@ def test_an_unmodelled_error() -> None:
         StreamReader(origin()).feed("someNewException", "")
 
 
-def test_every_published_stop_reason_is_tabled() -> None:
+def test_every_published_stop_reason_has_a_row() -> None:
     assert set(READ) == set(service().shape_for("StopReason").enum)
 
 
@@ -321,7 +321,7 @@ def test_every_published_stop_reason_is_tabled() -> None:
         ({}, Stop("unknown")),
     ],
 )
-def test_stops(wire: dict[str, Any], stop: Stop) -> None:
+def test_stop_reasons_are_read(wire: dict[str, Any], stop: Stop) -> None:
     assert read_stop(wire) == stop
 
 
@@ -345,7 +345,7 @@ def test_stops(wire: dict[str, Any], stop: Stop) -> None:
         ({"inputTokens": "3", "outputTokens": -1, "cacheDetails": 7}, Usage()),
     ],
 )
-def test_usage(wire: dict[str, Any], usage: Usage) -> None:
+def test_usage_is_read(wire: dict[str, Any], usage: Usage) -> None:
     assert read_usage(wire) == usage
     if "totalTokens" in wire:
         assert usage.total == wire["totalTokens"]
@@ -361,11 +361,11 @@ def test_usage(wire: dict[str, Any], usage: Usage) -> None:
         {"output": {"message": {"content": [None, {}, 7]}}},
     ],
 )
-def test_answers_without_output(body: dict[str, Any]) -> None:
+def test_answers_without_output_are_empty(body: dict[str, Any]) -> None:
     assert read_response(body, origin("", "")).response == Response("", "", (), Stop("unknown"))
 
 
-def test_odd_blocks() -> None:
+def test_malformed_blocks_are_read_leniently() -> None:
     content = [
         {"toolUse": {"toolUseId": "a", "name": "t", "input": "not json"}},
         {"toolUse": {"toolUseId": "b", "name": "t", "input": None}},
@@ -378,7 +378,7 @@ def test_odd_blocks() -> None:
 
 
 @given(st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=4), st.randoms(use_true_random=False))
-def test_any_interleaving_of_parallel_calls(arguments: list[str], chance: random.Random) -> None:
+def test_interleaved_parallel_calls_are_put_back_together(arguments: list[str], chance: random.Random) -> None:
     pending = {}
     for block, argument in enumerate(arguments):
         start = {"contentBlockIndex": block, "start": {"toolUse": {"toolUseId": f"id{block}", "name": f"t{block}"}}}
@@ -412,7 +412,7 @@ def test_any_interleaving_of_parallel_calls(arguments: list[str], chance: random
         ("reasoning_unsigned", "openai.gpt-oss-20b-1:0"),
     ],
 )
-def test_an_answer_goes_back_as_it_came(case: str, model: str) -> None:
+def test_an_answer_goes_back_unchanged(case: str, model: str) -> None:
     answer = Message("assistant", read_response(unary(case), origin()).response.parts)
     written = write_request(Request((Message("user", (Text("hi"),)), answer)), Target(model, converse=profile(model)))
     assert written.body["messages"][1] == unary(case)["output"]["message"]
