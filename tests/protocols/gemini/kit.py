@@ -1,4 +1,4 @@
-"""What the gemini tests share: fixtures, chunkings, and Google's own types as the judge.
+"""Shared by the gemini tests: fixtures, chunkings, and Google's own types as the reference.
 
 Nothing here knows what a test expects.
 """
@@ -59,14 +59,14 @@ def target(model: str = "gemini-3.8-flash", **more: Any) -> Target:
 
 
 def check_body(body: Mapping[str, Any]) -> None:
-    """Google's types take it and know all of its members."""
+    """Google's types accept the body and know all of its members."""
     assert body.keys() <= _TOP.keys()
     for key, value in body.items():
         published(_TOP[key]).validate_python(value)
 
 
 def write(request: Request, to: Target | None = None) -> VendorRequest:
-    """write_request, judged by Google's types and by the rules that types cannot tell."""
+    """write_request, checked against Google's types and the rules that types cannot express."""
     written = write_request(request, to or target())
     json.dumps(written.body)
     check_body(written.body)

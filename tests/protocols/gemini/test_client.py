@@ -1,6 +1,6 @@
-"""Clients of the Gemini API: the laws that hold for every client's dialect, judged by google-genai's published types.
+"""Gemini API clients: the laws that hold for every client dialect, checked against google-genai's published types.
 
-Law: what a client does with an answer is done here as Google's programs do it: the SDK keeps a stream chunk by chunk,
+Law: answers are processed here as Google's programs process them: the SDK keeps a stream chunk by chunk,
 Gemini CLI joins the texts and leaves the thinking out.
 """
 
@@ -67,7 +67,7 @@ def whole(answer: Response) -> Wire:
 
 
 def check_published(wire: Wire) -> None:
-    """The SDK's types know every member; a signature and an image are bytes to them."""
+    """The SDK's types know every member; signatures and images are bytes to them."""
     types.GenerateContentResponse.model_validate_json(json.dumps(wire))
 
 
@@ -76,7 +76,7 @@ def content_of(wire: Wire) -> Wire:
 
 
 def through_the_sdk(content: Wire) -> Wire:
-    """As the Python SDK holds it and sends it again: bytes in the other alphabet."""
+    """The value as the Python SDK holds it and sends it again: bytes in the other base64 alphabet."""
     held = types.Content.model_validate_json(json.dumps(content))
     return json.loads(held.model_dump_json(by_alias=True, exclude_none=True))  # type: ignore[no-any-return]
 
@@ -88,8 +88,9 @@ def brought_back(*contents: Wire) -> tuple[Part, ...]:
 
 
 def plain(parts: Iterable[Part]) -> list[Any]:
-    """As the dialect can hold them: no refusals, no citations in a history, arguments as an object, texts that nothing
-    parts as one."""
+    """The parts as the dialect can hold them: no refusals, no citations in a history, arguments as an object,
+    texts that nothing separates as one.
+    """
     found: list[Any] = []
     for part in parts:
         match part:
@@ -112,7 +113,7 @@ def plain(parts: Iterable[Part]) -> list[Any]:
 class TestAnswers:
     @examples(150)
     @given(events=streams())
-    def test_chunks_are_of_the_published_types(self, events: list[Event]) -> None:
+    def test_chunks_conform_to_the_published_types(self, events: list[Event]) -> None:
         chunks = written(fitted(events))
         for chunk in chunks:
             check_published(chunk)
@@ -123,10 +124,10 @@ class TestAnswers:
 
     @examples(150)
     @given(events=streams())
-    def test_the_dialects_own_reader_finds_the_same_answer(self, events: list[Event]) -> None:
+    def test_the_dialects_own_reader_gives_the_same_answer(self, events: list[Event]) -> None:
         events = fitted(events)
         answer, reader, order = fold(events), VENDOR.stream_reader(origin()), Order()
-        # An answer of Google's that failed without a word is none.
+        # The reader raises an error for an answer without content whose stop reason is unknown.
         assume(plain(answer.parts) or answer.stop.reason != "unknown")
         found = [event for chunk in written(events) for event in reader.feed(None, json.dumps(chunk))]
         found += reader.finish()
@@ -141,7 +142,7 @@ class TestAnswers:
 
     @examples(150)
     @given(events=streams())
-    def test_a_stream_and_the_whole_answer_come_back_with_every_signature(self, events: list[Event]) -> None:
+    def test_streamed_and_whole_answers_return_with_every_signature(self, events: list[Event]) -> None:
         events = fitted(events)
         answer = fold(events)
         wanted = plain(answer.parts)
@@ -152,7 +153,7 @@ class TestAnswers:
 
     @examples(80)
     @given(events=streams(), part=st.floats(0, 1))
-    def test_wherever_it_is_cut_nothing_ends_and_no_call_is_told(self, events: list[Event], part: float) -> None:
+    def test_a_cut_stream_has_no_end_and_no_unfinished_call(self, events: list[Event], part: float) -> None:
         events = fitted(events)
         told = events[: round(part * (len(events) - 1))]
         chunks = written(told)
@@ -163,7 +164,7 @@ class TestAnswers:
 
     @examples(60)
     @given(events=streams(), sizes=st.lists(st.integers(1, 9), min_size=1))
-    def test_an_array_has_the_same_chunks(self, events: list[Event], sizes: list[int]) -> None:
+    def test_a_json_array_has_the_same_chunks(self, events: list[Event], sizes: list[int]) -> None:
         raw = raw_stream(fitted(events))
         framing, pieces = JsonArray().begin(), raw.split(b"\n\n")[:-1]
         told = framing.put(b": ping\n")
@@ -180,7 +181,7 @@ def cited(parts: Iterable[Part]) -> list[Any]:
 
 
 def told_stop(answer: Response) -> str:
-    """The reasons that the dialect has no word for become the nearest that it has."""
+    """Stop reasons that the dialect lacks become the nearest one that it has."""
     refused = any(isinstance(part, Refusal) for part in answer.parts)
     reason = "refusal" if refused and answer.stop.reason == "end" else answer.stop.reason
     if reason in ("end", "stop_sequence", "tool_use"):
@@ -190,7 +191,7 @@ def told_stop(answer: Response) -> str:
 
 
 def wire_of(request: Request) -> Wire:
-    """The request as a user of the SDK writes it, with the assistant's turns as they were answered."""
+    """The request as an SDK user writes it, with the assistant's turns as they were returned."""
     names = {part.id: part.name for m in request.messages for part in m.parts if isinstance(part, ToolCall)}
     body: Wire = {"contents": [_content(message, names) for message in request.messages]}
     if request.system:
@@ -233,8 +234,9 @@ def _part(part: Part, names: dict[str, str]) -> Wire:
 
 
 def sayable(said: Request) -> Request:
-    """Without what the dialect has no place for: system messages among the others, cache hints, a document's context,
-    links; texts that stand beside each other in a result or of the assistant are one."""
+    """The request without what the dialect cannot hold: system messages among the others, cache hints, a document's
+    context, links; neighbouring texts in a result or of the assistant are one.
+    """
     messages = tuple(replace(m, parts=tuple(map(_sayable, m.parts))) for m in said.messages if m.role != "system")
     tools = tuple(replace(tool, cache=None) for tool in said.tools)
     system = tuple(replace(text, cache=None) for text in said.system)
@@ -260,7 +262,7 @@ def _sayable(part: Part) -> Part:
 @pytest.mark.parametrize("vendor", VENDORS)
 @examples(60)
 @given(said=conversations())
-def test_conversations_arrive_whole_at_every_vendor(vendor: str, said: Request) -> None:
+def test_conversations_arrive_complete_at_every_vendor(vendor: str, said: Request) -> None:
     said = sayable(said)
     asked = CLIENT.read_request(decode(encode(wire_of(said))))
     for target in TARGETS[vendor]:

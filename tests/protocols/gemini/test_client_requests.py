@@ -1,4 +1,4 @@
-"""What a request of the Gemini API may hold, case by case: read, refused by its place, or passed."""
+"""Gemini API requests, case by case: read, rejected with a path, or passed through."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ READ = {
 
 
 class TestRequests:
-    def test_everything_is_read_however_it_is_spelled(self) -> None:
+    def test_every_field_is_read_in_either_spelling(self) -> None:
         read = CLIENT.read_request({**RICH, "model": "m", "stream": True})
         request = read.request
         assert read.dropped == ()
@@ -105,13 +105,15 @@ class TestRequests:
         assert (request.presence_penalty, request.frequency_penalty, request.image_output) == (0.1, 0.2, True)
         assert (request.thinking, request.output_format) == (Thinking(True, effort="high"), OutputFormat(READ))
         assert [(tool.name, tool.parameters) for tool in request.tools] == [("f", READ), ("g", None)]
-        assert list(request.tools[0].parameters["properties"]) == ["a", "b_b"], "models answer in this order"
+        assert list(request.tools[0].parameters["properties"]) == ["a", "b_b"], (
+            "models answer in the order of the properties"
+        )
         assert (request.tool_choice, request.system) == (ToolChoice("tool", "f"), (Text("s"),))
         assert (request.metadata, request.service_tier, request.stream) == ({"a_b": "c"}, "default", True)
 
     @examples(300)
     @given(data=st.data())
-    def test_what_is_no_request_is_refused_with_its_place(self, data: st.DataObject) -> None:
+    def test_invalid_requests_are_rejected_with_their_path(self, data: st.DataObject) -> None:
         try:
             CLIENT.read_request(spoiled(data, RICH, JUNK))
         except ClientError as refusal:
@@ -135,8 +137,10 @@ PAIRS: dict[str, tuple[list[Wire], list[Wire], list[int]]] = {
 
 
 @pytest.mark.parametrize(("calls", "results", "order"), PAIRS.values(), ids=PAIRS)
-def test_responses_find_their_calls(calls: list[Wire], results: list[Wire], order: list[int]) -> None:
-    """Twice in one conversation: what was answered is not answered again."""
+def test_function_responses_are_matched_to_their_calls(
+    calls: list[Wire], results: list[Wire], order: list[int]
+) -> None:
+    """Twice in one conversation: an answered call is not answered again."""
     turns = [{"role": "model", "parts": calls}, {"role": "user", "parts": results}]
     messages = CLIENT.read_request({"contents": [{"parts": [{"text": "hi"}]}, *turns, *turns]}).request.messages
     for asked, answered in (messages[1:3], messages[3:5]):
@@ -156,7 +160,7 @@ OUTPUTS: dict[str, tuple[Any, str, bool]] = {
 
 
 @pytest.mark.parametrize(("response", "words", "failed"), OUTPUTS.values(), ids=OUTPUTS)
-def test_a_functions_output(response: Any, words: str, failed: bool) -> None:
+def test_function_output_is_read_with_its_failure(response: Any, words: str, failed: bool) -> None:
     wire = {"functionResponse": {"name": "f", "response": response}}
     turns = [{"role": "model", "parts": [call("f")]}, {"role": "user", "parts": [wire]}]
     (found,) = CLIENT.read_request({"contents": turns}).request.messages[1].parts
@@ -175,7 +179,7 @@ THOUGHTS: dict[str, tuple[Wire, Thinking | None]] = {
 
 
 @pytest.mark.parametrize(("config", "thinking"), THOUGHTS.values(), ids=THOUGHTS)
-def test_how_hard_to_think(config: Wire, thinking: Thinking | None) -> None:
+def test_thinking_config_is_read(config: Wire, thinking: Thinking | None) -> None:
     body = {"contents": [], "generationConfig": {"thinkingConfig": config}}
     assert CLIENT.read_request(body).request.thinking == thinking
 
@@ -191,7 +195,7 @@ CHOICES: dict[str, tuple[Wire, str | None, list[str], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize(("config", "mode", "names", "dropped"), CHOICES.values(), ids=CHOICES)
-def test_a_choice_among_tools(config: Wire, mode: str | None, names: list[str], dropped: tuple[str, ...]) -> None:
+def test_a_tool_choice_is_read(config: Wire, mode: str | None, names: list[str], dropped: tuple[str, ...]) -> None:
     tools = [{"functionDeclarations": [{"name": name} for name in "fgh"]}]
     read = CLIENT.read_request({"contents": [], "tools": tools, "toolConfig": {"functionCallingConfig": config}})
     choice = read.request.tool_choice
@@ -199,7 +203,7 @@ def test_a_choice_among_tools(config: Wire, mode: str | None, names: list[str], 
     assert read.dropped == dropped
 
 
-def test_a_search_is_the_vendors_own_where_one_is_configured() -> None:
+def test_google_search_is_read_as_a_web_search_with_its_losses() -> None:
     (tool,) = CLIENT.read_request(
         {"contents": [], "tools": [{"googleSearch": {"excludeDomains": ["x"]}}]}
     ).request.tools
@@ -216,7 +220,7 @@ SCHEMAS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
-def test_a_schema_that_went_to_googles_words_comes_back(schema: Any) -> None:
+def test_a_schema_converted_for_google_is_read_back_unchanged(schema: Any) -> None:
     assert read_schema(write_schema(schema, "x", Drops()), "x") == schema
 
 
@@ -241,7 +245,7 @@ FOREIGN: dict[str, tuple[Wire, Wire | None, Wire | None]] = {
 
 @pytest.mark.parametrize("generation", [2, 3])
 @pytest.mark.parametrize(("part", "older", "newer"), FOREIGN.values(), ids=FOREIGN)
-def test_what_is_another_vendors_is_taken_out_where_bytes_pass(
+def test_passthrough_removes_signatures_of_other_vendors(
     part: Wire, older: Wire | None, newer: Wire | None, generation: int
 ) -> None:
     target = next(one for one in TARGETS["gemini"] if one.model.startswith(f"gemini-{generation}"))
@@ -253,7 +257,7 @@ def test_what_is_another_vendors_is_taken_out_where_bytes_pass(
     assert edited.dropped == (() if part == OWN else ("contents.parts.thoughtSignature",))
 
 
-def test_what_is_googles_own_passes_untouched_and_the_model_has_googles_name() -> None:
+def test_passthrough_leaves_googles_own_content_unchanged_and_renames_the_model() -> None:
     raw = b'{ "contents":[{"role":"model","parts":[ {"text":"t","thoughtSignature":"QUJD"} ]}], "model" : "models/v/m"}'
     assert edit_request(raw, "m", Target("m")).body == raw.replace(b"v/m", b"m")
     assert edit_request(raw, "tunedModels/m", None).body == raw.replace(b"models/v/m", b"tunedModels/m")

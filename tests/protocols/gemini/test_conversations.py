@@ -1,4 +1,4 @@
-"""Messages: turns, media, tool calls and their results, signatures; judged by Google's types."""
+"""Messages: turns, media, tool calls and their results, signatures; checked against Google's types."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def result(id: str = "c1", *parts: Text | Image | Document | str, error: bool = 
 # System and turns
 
 
-def test_system_blocks_stay_blocks() -> None:
+def test_system_blocks_stay_separate_blocks() -> None:
     body = write(Request((HI,), system=(Text("one"), Text(""), Text("two", cache="5m")))).body
     assert body["systemInstruction"] == {"parts": text("one", "two")}
 
 
-def test_system_messages() -> None:
+def test_system_messages_are_written_in_place() -> None:
     messages = (system("head"), HI, assistant("yo"), system("mid"), user("on"), assistant("ok"), system("last"))
     body = write(Request(messages, system=(Text("top"),)), NEW).body
     assert body["systemInstruction"] == {"parts": text("top", "head")}
@@ -71,12 +71,12 @@ def test_system_messages() -> None:
     ]
 
 
-def test_system_alone_is_a_user_turn() -> None:
+def test_a_system_prompt_alone_becomes_the_user_turn() -> None:
     body = write(Request((system("b"),), system=(Text("a"),))).body
     assert body == {"contents": [{"role": "user", "parts": text("a", "b")}]}
 
 
-def test_neighbours_merge_and_empty_messages_vanish() -> None:
+def test_neighbours_merge_and_empty_messages_are_removed() -> None:
     messages = (user("a"), user(""), user("b"), assistant(""), user("c"), assistant("x"), assistant(), assistant("y"))
     assert wire(*messages, to=PLAIN) == [
         {"role": "user", "parts": text("a", "b", "c")},
@@ -85,7 +85,7 @@ def test_neighbours_merge_and_empty_messages_vanish() -> None:
 
 
 @pytest.mark.parametrize("before", [(), (user(""),)])
-def test_a_history_that_begins_with_an_answer(before: tuple[Message, ...]) -> None:
+def test_a_history_may_begin_with_an_answer(before: tuple[Message, ...]) -> None:
     assert wire(*before, assistant("Welcome!"), user("hi")) == [
         {"role": "user", "parts": text("(no message)")},
         {"role": "model", "parts": text("Welcome!")},
@@ -94,24 +94,24 @@ def test_a_history_that_begins_with_an_answer(before: tuple[Message, ...]) -> No
 
 
 @pytest.mark.parametrize("messages", [(), (user(""),), (user(), assistant(""))])
-def test_nothing_to_answer(messages: tuple[Message, ...]) -> None:
+def test_a_request_without_messages_is_rejected(messages: tuple[Message, ...]) -> None:
     with pytest.raises(InvalidRequest) as caught:
         write(Request(messages))
     assert caught.value.param == "messages"
 
 
-def test_prefill() -> None:
+def test_prefill_is_written_or_rejected_by_model() -> None:
     assert wire(HI, assistant("It is"), to=OLD)[-1] == {"role": "model", "parts": text("It is")}
     with pytest.raises(UnsupportedFeature) as caught:
         wire(HI, assistant("It is"), to=NEW)
     assert caught.value.param == "messages.1"
 
 
-def test_refusals_are_text() -> None:
+def test_refusals_become_text() -> None:
     assert wire(HI, assistant(Refusal("No.")), HI)[1]["parts"] == text("No.")
 
 
-def test_names_are_dropped_aloud() -> None:
+def test_names_of_authors_are_reported_as_dropped() -> None:
     written = write(Request((Message("user", (Text("hi"),), name="ann"),)))
     assert written.dropped == ("messages.name",)
 
@@ -119,7 +119,7 @@ def test_names_are_dropped_aloud() -> None:
 # Media
 
 
-def test_inline_media() -> None:
+def test_inline_media_are_written() -> None:
     parts = wire(
         user(
             Image(PNG),
@@ -168,7 +168,7 @@ LINKS: dict[str, tuple[Part, Any, dict[str, str]]] = {
 
 
 @pytest.mark.parametrize("case", sorted(LINKS))
-def test_links_that_the_vendor_fetches(case: str) -> None:
+def test_links_that_the_vendor_fetches_are_written(case: str) -> None:
     part, to, file_data = LINKS[case]
     assert wire(user(part), to=to)[0]["parts"] == [{"fileData": file_data}]
 
@@ -185,13 +185,13 @@ def test_links_that_the_vendor_fetches(case: str) -> None:
         ("https://[broken/a.png", NEW),
     ],
 )
-def test_links_that_nobody_fetches(url: str, to: Any) -> None:
+def test_links_that_the_vendor_does_not_fetch_are_rejected(url: str, to: Any) -> None:
     with pytest.raises(UnsupportedFeature) as caught:
         wire(user("see", Image(Link(url))), to=to)
     assert caught.value.param == "messages.0.content.1"
 
 
-def test_image_detail() -> None:
+def test_image_detail_is_reported_as_dropped() -> None:
     assert write(Request((user(Image(PNG, detail="high")),))).dropped == ("messages.image.detail",)
     assert write(Request((user(Image(PNG, detail="auto")),))).dropped == ()
 
@@ -199,7 +199,7 @@ def test_image_detail() -> None:
 # Tool calls and results
 
 
-def test_calls_and_results_with_ids() -> None:
+def test_calls_and_results_are_written_with_ids() -> None:
     contents = wire(
         HI,
         assistant("One moment.", call("c1", "f", '{"a": 1}'), call("c2", "g", "")),
@@ -217,19 +217,19 @@ def test_calls_and_results_with_ids() -> None:
     ]
 
 
-def test_calls_and_results_without_ids() -> None:
+def test_calls_and_results_are_written_without_ids_for_old_models() -> None:
     contents = wire(HI, assistant(call()), user(result("c1", "ok")), to=OLD)
     assert contents[1]["parts"] == [{"functionCall": {"name": "f", "args": {}}}]
     assert contents[2]["parts"] == [{"functionResponse": {"name": "f", "response": {"output": "ok"}}}]
 
 
-def test_odd_ids_are_replaced_alike() -> None:
+def test_invalid_ids_are_replaced_alike_in_call_and_result() -> None:
     contents = wire(HI, assistant(call("ü/1")), user(result("ü/1", "ok")))
     id = contents[1]["parts"][0]["functionCall"]["id"]
     assert id.startswith("call_") and contents[2]["parts"][0]["functionResponse"]["id"] == id
 
 
-def test_codex_order() -> None:
+def test_text_between_call_and_result_joins_the_turn_of_the_call() -> None:
     contents = wire(HI, assistant(call()), assistant("wait"), user(result("c1", "ok")))
     assert [content["role"] for content in contents] == ["user", "model", "user"]
     assert [next(iter(part)) for part in contents[1]["parts"]] == ["functionCall", "text"]
@@ -240,7 +240,7 @@ def test_system_between_call_and_result() -> None:
     assert [next(iter(part)) for part in contents[2]["parts"]] == ["functionResponse", "text"]
 
 
-def test_reused_ids_mean_the_latest_call() -> None:
+def test_a_reused_id_refers_to_the_latest_call() -> None:
     contents = wire(
         HI, assistant(call("0", "f")), user(result("0", "a")), assistant(call("0", "g")), user(result("0", "b"))
     )
@@ -262,18 +262,18 @@ RESPONSES: dict[str, tuple[str, bool, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("case", sorted(RESPONSES))
-def test_result_texts(case: str) -> None:
+def test_text_results_are_written(case: str) -> None:
     words, error, response = RESPONSES[case]
     contents = wire(HI, assistant(call()), user(result("c1", words, error=error)))
     assert contents[2]["parts"][0]["functionResponse"]["response"] == response
 
 
-def test_several_result_texts() -> None:
+def test_several_texts_of_a_result_are_joined() -> None:
     contents = wire(HI, assistant(call()), user(result("c1", "a", "b")))
     assert contents[2]["parts"][0]["functionResponse"]["response"] == {"output": "a\nb"}
 
 
-def test_images_in_results_inside() -> None:
+def test_images_are_written_inside_results() -> None:
     contents = wire(HI, assistant(call()), user(result("c1", "see", Image(PNG), Document(Text("doc")))))
     assert contents[2]["parts"] == [
         {
@@ -290,7 +290,7 @@ def test_images_in_results_inside() -> None:
     ]
 
 
-def test_images_in_results_beside() -> None:
+def test_images_follow_the_results_for_old_models() -> None:
     contents = wire(
         HI, assistant(call(), call("c2", "g")), user("x", result("c1", Image(PNG)), result("c2", "ok")), to=OLD
     )
@@ -303,7 +303,7 @@ def test_images_in_results_beside() -> None:
     ]
 
 
-def test_result_media_that_do_not_fit_inside_stand_beside() -> None:
+def test_media_that_a_result_cannot_hold_follow_it() -> None:
     heic = Image(Inline("image/heic", "R0lG"))
     linked = Image(Link("https://example.com/a.png"))
     titled = Document(Text("d"), title="T")
@@ -320,20 +320,20 @@ def test_result_media_that_do_not_fit_inside_stand_beside() -> None:
         ((HI, assistant(call()), assistant(result())), "messages.2.content.0"),
     ],
 )
-def test_malformed_history(messages: tuple[Message, ...], param: str) -> None:
+def test_a_malformed_history_is_rejected(messages: tuple[Message, ...], param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         write(Request(messages))
     assert caught.value.param == param
 
 
 @pytest.mark.parametrize("arguments", ['{"a": tru', "[1]", "7"])
-def test_arguments_that_are_no_object_are_wrapped_as_in_answers(arguments: str) -> None:
+def test_arguments_that_are_not_an_object_are_wrapped_and_reported(arguments: str) -> None:
     written = write(Request((HI, assistant(call(arguments=arguments)), user(result()))))
     assert written.body["contents"][1]["parts"][0]["functionCall"]["args"] == {"invalid_json": arguments}
     assert "messages.tool_call.arguments" in written.dropped
 
 
-# Seals
+# Signatures
 
 
 def test_own_signatures_go_back_on_their_parts() -> None:
@@ -359,16 +359,16 @@ def test_own_signatures_go_back_on_their_parts() -> None:
 
 
 @pytest.mark.parametrize("case", ["text", "thinking", "tools"])
-def test_an_answer_goes_back_as_it_came(case: str) -> None:
+def test_an_answer_goes_back_unchanged(case: str) -> None:
     answer = unary(case)
     response = read_response(answer, origin()).response
     results = [ToolResult(part.id) for part in response.parts if isinstance(part, ToolCall)]
     sent = wire(HI, Message("assistant", response.parts), user(*results, "go on"))[1]["parts"]
-    # Thought summaries carry no signature and are not asked back.
+    # Thought summaries have no signature and are not sent back.
     assert sent == [part for part in answer["candidates"][0]["content"]["parts"] if not part.get("thought")]
 
 
-def test_foreign_signatures_never_go_out() -> None:
+def test_foreign_signatures_are_never_sent() -> None:
     foreign = Signature("messages", "secret")
     written = write(
         Request(
@@ -386,7 +386,7 @@ def test_foreign_signatures_never_go_out() -> None:
     assert written.dropped == ("messages.reasoning",)
 
 
-def test_every_turn_gets_its_placeholder() -> None:
+def test_every_turn_with_calls_gets_a_placeholder_signature() -> None:
     contents = wire(
         HI,
         assistant(call("c1")),
@@ -400,9 +400,9 @@ def test_every_turn_gets_its_placeholder() -> None:
     assert found == [PLACEHOLDER, PLACEHOLDER, None]
 
 
-def test_no_placeholder_for_models_that_do_not_ask() -> None:
+def test_models_that_need_no_placeholder_get_none() -> None:
     assert PLACEHOLDER not in json.dumps(wire(HI, assistant(call()), user(result()), to=OLD))
 
 
-def test_a_user_text_has_no_signature() -> None:
+def test_a_users_text_is_sent_without_a_signature() -> None:
     assert wire(user(Text("hi", signature=Signature("gemini", SIG))))[0]["parts"] == text("hi")

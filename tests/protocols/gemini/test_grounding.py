@@ -1,4 +1,4 @@
-"""Where Google says that words of an answer stand, in bytes, and where they do."""
+"""Google's byte offsets of cited text are converted to character offsets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def support(words: str, start: int, end: int, *chunks: int, part: int = 0) -> di
 
 
 def answer(*pieces: tuple[list[Any], Mapping[str, Any]]) -> list[Event]:
-    """A stream of one candidate, each piece with its parts and what is said of it."""
+    """A stream of one candidate, each piece with its parts and its metadata."""
     reader, events = StreamReader(origin()), []
     for at, (parts, more) in enumerate(pieces):
         last = {"finishReason": "STOP"} if at + 1 == len(pieces) else {}
@@ -34,7 +34,7 @@ def answer(*pieces: tuple[list[Any], Mapping[str, Any]]) -> list[Event]:
 
 
 def texts(events: list[Event]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Every text with the words in it that are cited, and by whom."""
+    """Every text with the words in it that are cited, and their sources."""
     return [
         (part.text, [(part.text[one.start : one.end], one.url) for one in part.citations])
         for part in fold(events).parts
@@ -121,7 +121,7 @@ CASES: dict[str, tuple[list[tuple[list[Any], Mapping[str, Any]]], list[tuple[str
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_segment(case: str) -> None:
+def test_segments_become_citations(case: str) -> None:
     pieces, expected = CASES[case]
     assert texts(answer(*pieces)) == expected
 
@@ -150,13 +150,13 @@ LOST: dict[str, tuple[Mapping[str, Any], set[str]]] = {
 
 
 @pytest.mark.parametrize("case", LOST)
-def test_what_is_lost_is_named(case: str) -> None:
+def test_lost_citations_are_reported(case: str) -> None:
     more, expected = LOST[case]
     assert named(answer(([{"text": WORDS}], more))) == expected
 
 
-def test_the_sources_of_a_signed_text_come_before_its_end() -> None:
-    """A client's stream has no place for them after it."""
+def test_citations_of_a_signed_text_come_before_its_end() -> None:
+    """A client's stream cannot hold them after it."""
     last = [{"text": "", "thoughtSignature": "c2ln"}]
     events = answer(([{"text": "b"}], {}), (last, grounded(support("b", 0, 1, 0, 1))))
     first, *rest = [event for event in events if isinstance(event, Cited | PartEnd)]

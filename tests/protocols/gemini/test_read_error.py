@@ -1,4 +1,4 @@
-"""Google's errors, told apart by status and structured codes."""
+"""Google's errors are classified by status and structured codes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def status_body(status: str, *details: dict[str, Any]) -> bytes:
         ("array", 503, "overloaded", 503, None),
     ],
 )
-def test_recorded(case: str, status: int, kind: str, told: int, retry_after: float | None) -> None:
+def test_recorded_errors_are_classified(
+    case: str, status: int, kind: str, told: int, retry_after: float | None
+) -> None:
     error = read_error(status, {"x-request-id": "r1"}, body(case))
     assert (error.kind, error.status, error.retry_after, error.request_id) == (kind, told, retry_after, "r1")
     recorded = json.loads(body(case))
@@ -56,12 +58,12 @@ def test_recorded(case: str, status: int, kind: str, told: int, retry_after: flo
         (413, "INVALID_ARGUMENT", "request_too_large"),
     ],
 )
-def test_codes(status: int, code: str, kind: str) -> None:
+def test_errors_are_classified_by_code(status: int, code: str, kind: str) -> None:
     error = read_error(status, {}, status_body(code))
     assert (error.kind, error.status) == (kind, status)
 
 
-def test_reasons_and_ids_in_details() -> None:
+def test_reasons_and_request_ids_are_read_from_details() -> None:
     raw = status_body(
         "PERMISSION_DENIED",
         {"@type": DETAIL + "ErrorInfo", "reason": "API_KEY_EXPIRED"},
@@ -71,12 +73,12 @@ def test_reasons_and_ids_in_details() -> None:
     assert (error.kind, error.status, error.request_id) == ("authentication", 403, "r7")
 
 
-def test_a_quota_of_zero_is_no_rate() -> None:
+def test_a_quota_of_zero_is_a_quota_error() -> None:
     raw = status_body("RESOURCE_EXHAUSTED", {"@type": DETAIL + "QuotaFailure", "violations": [{"quotaValue": "0"}]})
     assert read_error(429, {}, raw).kind == "quota"
 
 
-def test_the_header_is_nearer_than_the_detail() -> None:
+def test_the_retry_after_header_overrides_the_detail() -> None:
     assert read_error(429, {"retry-after": "7"}, body("per_minute")).retry_after == 7
 
 
@@ -97,6 +99,6 @@ def test_the_header_is_nearer_than_the_detail() -> None:
         (401, b"\xff\xfe", "authentication", "\ufffd\ufffd"),
     ],
 )
-def test_odd_bodies(status: int, raw: bytes, kind: str, message: str) -> None:
+def test_malformed_bodies_still_give_an_error(status: int, raw: bytes, kind: str, message: str) -> None:
     error = read_error(status, {"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT"}, raw)
     assert (error.kind, error.status, error.message, error.retry_after) == (kind, status, message, 0.0)

@@ -1,4 +1,4 @@
-"""Everything beside the messages: tools, formats, thinking and every single field; judged by Google's types."""
+"""Everything besides the messages: tools, formats, thinking and every single field; checked against Google's types."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ SCHEMA = {
 }
 
 
-def test_schemas_are_passed_untouched() -> None:
+def test_schemas_are_passed_unchanged() -> None:
     tools = (Tool("f", "does", SCHEMA, strict=True), Tool("g"), Tool("h", parameters={}))
     written = write(Request((HI,), tools=tools))
     assert written.body["tools"] == [
@@ -71,7 +71,7 @@ def test_schemas_are_passed_untouched() -> None:
         (ToolChoice("tool", "a/b"), {"mode": "ANY", "allowedFunctionNames": [TOOL_NAMES.short("a/b")]}),
     ],
 )
-def test_tool_choice(choice: ToolChoice, config: dict[str, Any]) -> None:
+def test_a_tool_choice_is_written(choice: ToolChoice, config: dict[str, Any]) -> None:
     body = write(Request((HI,), tools=(Tool("a/b"), Tool("c")), tool_choice=choice)).body
     assert body["toolConfig"] == {"functionCallingConfig": config}
 
@@ -86,21 +86,21 @@ def test_tool_choice(choice: ToolChoice, config: dict[str, Any]) -> None:
         ((Tool("f", parameters=[1]),), None, "tools.0.parameters"),
     ],
 )
-def test_impossible_tools(tools: tuple[Tool, ...], choice: ToolChoice | None, param: str) -> None:
+def test_invalid_tools_are_rejected(tools: tuple[Tool, ...], choice: ToolChoice | None, param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         write(Request((HI,), tools=tools, tool_choice=choice))
     assert caught.value.param == param
 
 
 @pytest.mark.parametrize("mode", ["auto", "none"])
-def test_a_choice_without_tools_says_nothing(mode: Any) -> None:
+def test_a_tool_choice_without_tools_is_omitted(mode: Any) -> None:
     assert write(Request((HI,), tool_choice=ToolChoice(mode))).body.keys() == {"contents"}
 
 
 # Structured output
 
 
-def test_structured_output() -> None:
+def test_a_schema_is_written() -> None:
     output = OutputFormat({"type": "object"}, name="n", description="d", strict=True)
     body = write(Request((HI,), output_format=output)).body
     assert body["generationConfig"] == {
@@ -109,12 +109,12 @@ def test_structured_output() -> None:
     }
 
 
-def test_json_mode() -> None:
+def test_json_mode_is_written() -> None:
     body = write(Request((HI,), output_format=OutputFormat())).body
     assert body["generationConfig"] == {"responseMimeType": "application/json"}
 
 
-def test_structured_output_on_an_old_server() -> None:
+def test_a_schema_is_converted_for_an_old_server() -> None:
     output = OutputFormat({"type": "object", "properties": {"a": {"type": "string", "format": "uri"}}})
     written = write(Request((HI,), output_format=output), target("gemini-2.0-flash"))
     assert written.body["generationConfig"]["responseSchema"] == {
@@ -124,7 +124,7 @@ def test_structured_output_on_an_old_server() -> None:
     assert written.dropped == ("output_format.schema.properties.a.format",)
 
 
-def test_structured_output_beside_tools() -> None:
+def test_a_schema_besides_tools_becomes_an_answer_tool_for_old_models() -> None:
     request = Request((HI,), tools=(Tool("final_answer"),), output_format=OutputFormat(SCHEMA))
     assert write(request, NEW).answer_tool is None
     assert "responseJsonSchema" in write(request, NEW).body["generationConfig"]
@@ -136,25 +136,25 @@ def test_structured_output_beside_tools() -> None:
     assert "generationConfig" not in written.body
 
 
-def test_json_mode_beside_tools() -> None:
+def test_json_mode_besides_tools_becomes_an_answer_tool_for_old_models() -> None:
     written = write(Request((HI,), tools=(Tool("f"),), output_format=OutputFormat()), OLD)
     schema = written.body["tools"][0]["functionDeclarations"][1]["parametersJsonSchema"]
     assert schema == {"type": "object", "properties": {}, "additionalProperties": True}
 
 
 @pytest.mark.parametrize("choice", [ToolChoice("required"), ToolChoice("tool", "f")])
-def test_a_demanded_call_has_no_format(choice: ToolChoice) -> None:
+def test_a_forced_call_drops_the_output_format(choice: ToolChoice) -> None:
     written = write(Request((HI,), tools=(Tool("f"),), output_format=OutputFormat(), tool_choice=choice), OLD)
     assert (written.answer_tool, written.dropped) == (None, ("output_format",))
 
 
-def test_tools_that_may_not_be_called_give_way_to_the_format() -> None:
+def test_tools_that_must_not_be_called_are_removed_for_the_output_format() -> None:
     request = Request((HI,), tools=(Tool("f"),), output_format=OutputFormat(), tool_choice=ToolChoice("none"))
     written = write(request, OLD)
     assert written.body.keys() == {"contents", "generationConfig"} and written.dropped == ()
 
 
-def test_a_format_that_no_tool_can_have() -> None:
+def test_a_format_that_cannot_be_a_tool_is_rejected() -> None:
     request = Request((HI,), tools=(Tool("f"),), output_format=OutputFormat({"type": "array"}))
     with pytest.raises(UnsupportedFeature) as caught:
         write(request, OLD)
@@ -211,7 +211,7 @@ THINKING: dict[str, tuple[Thinking, Any, dict[str, Any] | None, tuple[str, ...]]
 
 
 @pytest.mark.parametrize("case", sorted(THINKING))
-def test_thinking(case: str) -> None:
+def test_thinking_is_written(case: str) -> None:
     thinking, to, config, dropped = THINKING[case]
     written = write(Request((HI,), thinking=thinking), to)
     assert written.body.get("generationConfig", {}).get("thinkingConfig") == config
@@ -231,23 +231,23 @@ def test_thinking(case: str) -> None:
         ({"messages": (user(Text("a", cache="5m"), Image(PNG, cache="5m")),)}, ("cache_control",)),
     ],
 )
-def test_what_new_models_lack(fields: dict[str, Any], dropped: tuple[str, ...]) -> None:
+def test_fields_that_new_models_reject_are_dropped(fields: dict[str, Any], dropped: tuple[str, ...]) -> None:
     written = write(Request(**({"messages": (HI,)} | fields)), NEW)
     assert written.dropped == dropped
     assert written.body.keys() <= {"contents", "tools", "systemInstruction"}
 
 
-def test_cache_hints_inside_tool_results() -> None:
+def test_cache_hints_inside_tool_results_are_dropped() -> None:
     messages = (HI, assistant(ToolCall("c1", "f", "")), user(ToolResult("c1", (Text("x", cache="5m"),))))
     assert write(Request(messages)).dropped == ("cache_control",)
 
 
-def test_a_model_that_makes_no_images_is_not_asked_for_them() -> None:
+def test_image_output_is_dropped_for_models_without_it() -> None:
     written = write(Request((HI,), image_output=True))
     assert written.dropped == ("image_output",) and "generationConfig" not in written.body
 
 
-def test_stop_limit() -> None:
+def test_too_many_stop_sequences_are_rejected() -> None:
     write(Request((HI,), stop=tuple("abcde")))
     with pytest.raises(UnsupportedFeature) as caught:
         write(Request((HI,), stop=tuple("abcdef")))
@@ -257,7 +257,7 @@ def test_stop_limit() -> None:
 # Models and counting
 
 
-def test_counting() -> None:
+def test_a_token_count_request_is_written() -> None:
     request = Request((HI,), system=(Text("s"),), tools=(Tool("f"),), tool_choice=ToolChoice("auto"), max_tokens=5)
     body = write(request).body
     assert write_count(request, NEW) == {"generateContentRequest": {"model": "models/gemini-3.8-flash", **body}}

@@ -1,4 +1,4 @@
-"""Answers, unary and streamed: the fixtures under every chunking, and what each means."""
+"""Answers, whole and streamed: the fixtures under every chunking, and their expected meaning."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_every_fixture_has_an_expectation() -> None:
 
 
 @pytest.mark.parametrize("case", PAIRS)
-def test_fixtures_are_what_google_publishes(case: str) -> None:
+def test_fixtures_conform_to_what_google_publishes(case: str) -> None:
     types.GenerateContentResponse.model_validate(unary(case))
     for line in stream_bytes(case).decode().split("\n"):
         if line.strip():
@@ -206,7 +206,7 @@ def test_fixtures_are_what_google_publishes(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", PAIRS)
-def test_unary(case: str) -> None:
+def test_a_whole_answer_is_read(case: str) -> None:
     response, dropped = EXPECTED[case]
     read = read_response(unary(case), origin())
     assert read.response == response
@@ -214,7 +214,7 @@ def test_unary(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", PAIRS)
-def test_stream_under_every_chunking(case: str) -> None:
+def test_a_stream_gives_its_answer_under_every_chunking(case: str) -> None:
     response, dropped = EXPECTED[case]
     seen: list[list[Event]] = []
     for pieces in chunkings(stream_bytes(case)):
@@ -227,7 +227,7 @@ def test_stream_under_every_chunking(case: str) -> None:
     assert all(events == seen[0] for events in seen)
 
 
-def test_a_cut_stream_is_told_from_a_whole_one() -> None:
+def test_a_truncated_stream_has_no_end() -> None:
     for pieces in chunkings(stream_bytes("cut")):
         one = reader()
         events = ordered(replay(pieces, one))
@@ -236,7 +236,7 @@ def test_a_cut_stream_is_told_from_a_whole_one() -> None:
         assert fold([*events, ResponseEnd(Stop("unknown"))]).parts == (Text("Half a "),)
 
 
-def test_usage_is_known_at_the_start_and_updated() -> None:
+def test_usage_is_reported_at_the_start_and_updated() -> None:
     events = replay([stream_bytes("text")], reader())
     assert isinstance(events[0], ResponseStart)
     assert events[0].usage == Usage(input=8, output=2)
@@ -249,7 +249,7 @@ def test_a_signature_ends_its_text_part() -> None:
     assert fold(ordered(events)).parts == (Text("a", signature=Signature("gemini", SIG)), Text("b"))
 
 
-def test_a_signed_thought_is_signed() -> None:
+def test_a_signature_after_a_thought_signs_it() -> None:
     one = reader()
     events = one.feed(
         None, parts({"text": "hm", "thought": True}, {"text": "", "thought": True, "thoughtSignature": SIG})
@@ -266,19 +266,19 @@ def test_a_signature_after_a_call_gets_its_own_part() -> None:
     )
 
 
-def test_a_bare_signature_belongs_to_what_went_before() -> None:
+def test_a_signature_without_text_signs_the_part_before_it() -> None:
     one = reader()
     events = one.feed(None, parts({"text": "a"}, {"thoughtSignature": SIG}))
     assert fold(ordered(events + one.finish())).parts == (Text("a", signature=Signature("gemini", SIG)),)
 
 
-def test_calls_come_whole() -> None:
+def test_calls_arrive_complete() -> None:
     one = reader()
     events = one.feed(None, parts({"functionCall": {"name": "f", "args": {"a": 1}, "id": "x"}}))
     assert events[1:] == [PartStart(0, ToolCall("x", "f", '{"a":1}')), PartEnd(0)]
 
 
-def test_further_candidates_are_named() -> None:
+def test_additional_candidates_are_reported_as_dropped() -> None:
     read = read_response(
         {
             "candidates": [
@@ -305,7 +305,7 @@ def test_further_candidates_are_named() -> None:
         {"usageMetadata": {"promptTokenCount": "many", "totalTokenCount": None}, "promptFeedback": {}},
     ],
 )
-def test_empty_answers_are_normal(body: dict[str, object]) -> None:
+def test_empty_answers_are_accepted(body: dict[str, object]) -> None:
     read = read_response(body, origin())
     assert (read.response.parts, read.dropped) == ((), ())
     assert read.response.stop == Stop("unknown")
@@ -313,7 +313,7 @@ def test_empty_answers_are_normal(body: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("frame", ['{"error": {"code": 503, "message": "m", "status": "UNAVAILABLE"}}'])
 @pytest.mark.parametrize("form", ["%s", "[%s]", "[\n%s\n]\n"])
-def test_errors_in_the_stream(frame: str, form: str) -> None:
+def test_errors_in_the_stream_are_raised(frame: str, form: str) -> None:
     one = reader()
     one.feed(None, parts({"text": "a"}, finish=None))
     with pytest.raises(VendorError) as caught:
@@ -323,38 +323,38 @@ def test_errors_in_the_stream(frame: str, form: str) -> None:
 
 
 @pytest.mark.parametrize("data", ["no", '"text"', "7", "[1]", '{"a": NaN}', "null"])
-def test_garbage(data: str) -> None:
+def test_garbage_is_rejected(data: str) -> None:
     with pytest.raises(ValueError):
         reader().feed(None, data)
 
 
-def test_arguments_in_pieces_are_garbage() -> None:
+def test_arguments_in_pieces_are_rejected() -> None:
     with pytest.raises(ValueError):
         reader().feed(None, parts({"functionCall": {"name": "f", "willContinue": True}}))
 
 
-def test_an_empty_frame_is_nothing() -> None:
+def test_an_empty_frame_is_ignored() -> None:
     assert reader().feed(None, " ") == []
 
 
-def test_every_published_stop_has_a_row() -> None:
+def test_every_published_stop_reason_has_a_row() -> None:
     assert READ.keys() == {reason.value for reason in types.FinishReason}
 
 
 @pytest.mark.parametrize("reason", sorted(READ))
-def test_stops(reason: str) -> None:
+def test_stop_reasons_are_read(reason: str) -> None:
     wire = {"finishReason": reason}
     assert read_stop(wire, calls=False) == Stop(READ[reason], raw=reason)
     assert read_stop(wire, calls=True).reason == ("tool_use" if reason == "STOP" else READ[reason])
 
 
-def test_an_unknown_stop_stays_unknown() -> None:
+def test_an_unknown_stop_reason_stays_unknown() -> None:
     assert read_stop({"finishReason": "NEW_REASON"}, calls=True) == Stop("unknown", raw="NEW_REASON")
     assert read_stop({}, calls=False) == Stop("unknown")
 
 
 @pytest.mark.parametrize("reason", [reason.value for reason in types.BlockedReason] + ["NEW"])
-def test_blocks(reason: str) -> None:
+def test_block_reasons_are_content_filter_stops(reason: str) -> None:
     assert read_stop({"blockReason": reason}, calls=False) == Stop("content_filter", raw=reason)
 
 
@@ -380,7 +380,7 @@ USAGES: dict[str, tuple[dict[str, int], Usage]] = {
 
 
 @pytest.mark.parametrize("case", sorted(USAGES))
-def test_usage(case: str) -> None:
+def test_usage_is_read(case: str) -> None:
     metadata, usage = USAGES[case]
     assert read_usage(metadata) == usage
 
@@ -389,7 +389,7 @@ counts = st.integers(0, 10_000)
 
 
 @given(counts, counts, counts, counts, counts)
-def test_usage_sums_to_the_total(prompt: int, cached: int, tool: int, output: int, thoughts: int) -> None:
+def test_usage_adds_up_to_the_total(prompt: int, cached: int, tool: int, output: int, thoughts: int) -> None:
     total = prompt + tool + output + thoughts
     usage = read_usage(
         {
@@ -416,7 +416,7 @@ wire_parts = st.one_of(
 
 
 @given(st.lists(wire_parts, max_size=8), st.data())
-def test_any_splitting_of_an_answer_folds_to_the_same(wire: list[dict[str, object]], data: st.DataObject) -> None:
+def test_an_answer_split_anywhere_folds_to_the_same(wire: list[dict[str, object]], data: st.DataObject) -> None:
     whole = read_response(json.loads(parts(*wire)), origin())
     one = reader()
     events: list[Event] = []
@@ -436,7 +436,7 @@ FAILED = ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALL
 
 
 @pytest.mark.parametrize("reason", FAILED)
-def test_a_model_that_failed_before_it_said_anything_is_an_error(reason: str) -> None:
+def test_a_failure_before_any_content_is_an_error(reason: str) -> None:
     candidate = {"content": {"parts": []}, "finishReason": reason, "finishMessage": "Malformed function call: x("}
     body = {"candidates": [candidate], "usageMetadata": {"promptTokenCount": 9}}
     with pytest.raises(VendorError, match="Malformed function call") as caught:
@@ -453,7 +453,7 @@ STOPPED: dict[str, dict[str, Json]] = {
 
 
 @pytest.mark.parametrize("reason", STOPPED)
-def test_why_google_stopped_the_answer_is_told_in_its_words(reason: str) -> None:
+def test_googles_reason_for_stopping_becomes_a_refusal(reason: str) -> None:
     read = read_response(STOPPED[reason], origin())
     assert read.response.parts == (Refusal("The text broke a rule."),)
     assert read.response.stop == Stop("content_filter", raw=reason)

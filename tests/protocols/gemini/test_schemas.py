@@ -1,4 +1,4 @@
-"""JSON Schema -> the OpenAPI subset: what is converted, what is named, what is refused."""
+"""JSON Schema -> the OpenAPI subset: what is converted, what is reported as lost, and what is rejected."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ CASES: dict[str, tuple[Any, dict[str, Any], list[str]]] = {
 
 
 @pytest.mark.parametrize("case", sorted(CASES))
-def test_schemas(case: str) -> None:
+def test_schemas_are_converted(case: str) -> None:
     schema, expected, expected_drops = CASES[case]
     drops = Drops()
     assert write_schema(schema, "p", drops) == expected
@@ -145,7 +145,7 @@ NODE = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}
         ({"items": "string"}, "cannot be expressed"),
     ],
 )
-def test_refused(schema: Any, says: str) -> None:
+def test_unsupported_schemas_are_rejected(schema: Any, says: str) -> None:
     with pytest.raises(UnsupportedFeature) as caught:
         write_schema(schema, "tools.0.parameters", Drops())
     assert says in caught.value.message
@@ -158,7 +158,7 @@ def doubling(levels: int) -> Any:
 
 
 @pytest.mark.parametrize("levels", [20, 31, 500])
-def test_references_that_explode_are_refused(levels: int) -> None:
+def test_references_that_expand_exponentially_are_rejected(levels: int) -> None:
     with pytest.raises(UnsupportedFeature) as caught:
         write_schema(doubling(levels), "p", Drops())
     assert "too large" in caught.value.message
@@ -170,20 +170,20 @@ def _tree(*more: Any) -> dict[str, Any]:
     return {"allOf": [{"$ref": "#/$defs/Node"}], "$defs": {"Node": node}}
 
 
-def test_an_answer_that_contains_itself_as_pydantic_says_it() -> None:
+def test_a_recursive_answer_schema_from_pydantic_is_written() -> None:
     written = write_json_schema(_tree(), "p", Drops(), answer=True)
     assert written["properties"]["child"] == {"$ref": "#/$defs/Node"}
     (child,) = written["$defs"]["Node"]["properties"].values()
     assert child["properties"]["child"] == {"$ref": "#/$defs/Node"}
 
 
-def test_an_answer_that_contains_itself_in_a_way_that_cannot_be_said() -> None:
+def test_a_recursive_answer_schema_inside_all_of_is_rejected() -> None:
     with pytest.raises(UnsupportedFeature) as caught:
         write_json_schema(_tree({"required": ["child"]}), "p", Drops(), answer=True)
     assert "recursive in what allOf combines" in caught.value.message
 
 
-def test_tools_on_an_old_server() -> None:
+def test_tool_schemas_are_converted_for_an_old_server() -> None:
     tools = (
         Tool("a", parameters={"type": "object", "properties": {"x": {"type": "string", "format": "uri"}}}),
         Tool("b", parameters={"type": "object", "properties": {}, "additionalProperties": False}),

@@ -1,1 +1,1 @@
-"""Clients' schemas, fitted to what vendors take."""
+"""Clients' schemas, converted to what vendors accept."""

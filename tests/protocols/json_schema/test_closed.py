@@ -1,4 +1,4 @@
-"""The subset of JSON Schema that constrains decoding: equal to Anthropic's SDK, or refused with a reason."""
+"""The subset of JSON Schema for constrained decoding: equal to Anthropic's SDK, or rejected with a reason."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Person(BaseModel):
 
 
 @pytest.mark.parametrize("type_", [Person, Place, list[Place], Person | Place, Colour, int], ids=str)
-def test_what_pydantic_makes_is_closed_as_anthropics_sdk_does(type_: Any) -> None:
+def test_pydantic_schemas_are_closed_as_by_anthropics_sdk(type_: Any) -> None:
     schema = TypeAdapter(type_).json_schema()
     assert close(schema, PATH).schema == transform_schema(schema)
 
@@ -117,7 +117,7 @@ CLOSED: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("case", CLOSED)
-def test_closing(case: str) -> None:
+def test_schemas_are_closed_and_losses_are_listed(case: str) -> None:
     schema, expected, lost = CLOSED[case]
     closed = close(schema, "")
     assert closed.schema == expected | {"additionalProperties": False}
@@ -140,7 +140,7 @@ NOT_CLOSED: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("case", NOT_CLOSED)
-def test_what_cannot_be_said_is_refused_with_the_place(case: str) -> None:
+def test_unsupported_schemas_are_rejected_with_a_reason(case: str) -> None:
     schema, reason = NOT_CLOSED[case]
     with pytest.raises(NotClosed, match=reason):
         close(schema, PATH)
@@ -159,13 +159,13 @@ WEIGHTS: dict[str, tuple[Any, int, int]] = {
 
 
 @pytest.mark.parametrize("case", WEIGHTS)
-def test_how_much_a_schema_weighs(case: str) -> None:
+def test_optional_properties_and_unions_are_counted(case: str) -> None:
     schema, optional, unions = WEIGHTS[case]
     closed = close(schema, PATH)
     assert (closed.optional, closed.unions) == (optional, unions)
 
 
-def test_merging_what_is_merged_does_not_double_for_ever() -> None:
+def test_exponential_merging_is_rejected() -> None:
     ref = "#/$defs/"
     defs: dict[str, Any] = {
         f"d{at}": {"allOf": [{"$ref": f"{ref}d{at + 1}"}, {"$ref": f"{ref}d{at + 1}"}]} for at in range(40)

@@ -1,4 +1,4 @@
-"""Schemas that come again: the same bytes become the same, and nothing else does."""
+"""Converted schemas are cached: only the same bytes give the same result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OTHERS: dict[str, tuple[Json, Json]] = {
 
 
 class Maker:
-    """Counts how often it is asked, and gives back what it got."""
+    """Counts how often it is called, and returns what it was given."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -28,7 +28,7 @@ class Maker:
         return schema, about
 
 
-def test_the_same_bytes_are_made_once() -> None:
+def test_the_same_bytes_are_converted_once() -> None:
     maker = Maker()
     make = remembered(maker)
     assert make({"type": "object"}, "tools.0") is make({"type": "object"}, "tools.0")
@@ -36,20 +36,20 @@ def test_the_same_bytes_are_made_once() -> None:
 
 
 @pytest.mark.parametrize("case", OTHERS)
-def test_what_python_takes_for_equal_is_told_apart(case: str) -> None:
+def test_values_that_python_considers_equal_are_kept_apart(case: str) -> None:
     make = remembered(Maker())
     one, other = OTHERS[case]
     assert encode(make(one, "")[0]) == encode(one)
     assert encode(make(other, "")[0]) == encode(other)
 
 
-def test_another_place_is_another_result() -> None:
+def test_the_path_is_part_of_the_key() -> None:
     make = remembered(Maker())
     assert make({}, "tools.0")[1] == "tools.0"
     assert make({}, "tools.1")[1] == "tools.1"
 
 
-def test_large_schemas_are_not_kept() -> None:
+def test_large_schemas_are_not_cached() -> None:
     maker = Maker()
     make = remembered(maker)
     large = {"description": "x" * LARGEST}
@@ -57,7 +57,7 @@ def test_large_schemas_are_not_kept() -> None:
     assert maker.asked == 2
 
 
-def test_what_cannot_be_made_is_refused_every_time() -> None:
+def test_errors_are_not_cached() -> None:
     def refuse(schema: Json, about: str) -> None:
         raise ValueError(about)
 

@@ -1,4 +1,4 @@
-"""Arguments as an object without unions at its root; and what else a schema is fitted to."""
+"""Arguments become an object without unions at its root, and other ways in which a schema is fitted."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ ROOTS: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("case", ROOTS)
-def test_object_root(case: str) -> None:
+def test_the_root_becomes_an_object(case: str) -> None:
     schema, expected, lost = ROOTS[case]
     root = object_root(schema, "tools.0.parameters")
     assert root.schema == (schema if expected is None else expected)
@@ -72,7 +72,7 @@ def test_object_root(case: str) -> None:
     assert bool(root.in_words) == bool(lost)
 
 
-def test_what_is_lost_is_told() -> None:
+def test_losses_are_listed_and_described() -> None:
     schema = obj(a=A) | {"anyOf": [{"required": ["a"]}, {"required": ["b"]}], "not": {"required": ["c"]}}
     root = object_root(schema, "", forbidden=("not",))
     assert root.lost == ("anyOf", "not")
@@ -90,13 +90,13 @@ REFUSED: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_no_object_is_refused_by_its_path(case: str) -> None:
+def test_a_schema_that_is_not_an_object_is_rejected_with_its_path(case: str) -> None:
     with pytest.raises(ClientError) as caught:
         object_root(REFUSED[case], "tools.3.parameters")
     assert caught.value.param == "tools.3.parameters"
 
 
-def test_references_all_lead_to_definitions() -> None:
+def test_all_references_point_to_definitions() -> None:
     schema = obj(
         a={"$ref": "#/definitions/x~1y"},
         b={"$ref": "#/properties/c/items"},
@@ -127,6 +127,6 @@ OLD: dict[str, tuple[Any, Any]] = {
 
 
 @pytest.mark.parametrize("case", OLD)
-def test_older_drafts(case: str) -> None:
+def test_schemas_of_older_drafts_are_modernized(case: str) -> None:
     schema, expected = OLD[case]
     assert modern(schema) == expected

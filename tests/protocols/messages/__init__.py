@@ -1,1 +1,1 @@
-"""The messages dialect."""
+"""Tests of the messages dialect."""

@@ -1,4 +1,4 @@
-"""What the messages tests share: fixtures, chunkings, and Anthropic's own types as the judge.
+"""Shared by the messages tests: fixtures, chunkings, and Anthropic's own types as the reference.
 
 Nothing here knows what a test expects.
 """
@@ -31,7 +31,7 @@ _OLD_KNOBS = {"temperature", "top_p", "top_k"}
 
 
 def check_request(body: Mapping[str, Any]) -> None:
-    """The published type takes the body and knows every member of it."""
+    """The published type accepts the body and knows every member of it."""
     known = {name: value for name, value in body.items() if name not in _OLD_KNOBS}
     shape = MessageCreateParamsStreaming if body.get("stream") else MessageCreateParamsNonStreaming
     assert whole(published(shape).validate_python(known)) == known
@@ -61,7 +61,7 @@ def unary(case: str) -> dict[str, Any]:
 
 
 def replay(pieces: list[bytes]) -> tuple[list[Event], StreamReader]:
-    """The events of a stream, each checked against the grammar."""
+    """The events of a stream, each checked against the legal order."""
     reader = StreamReader(origin())
     return ordered(events_from(pieces, reader)), reader
 

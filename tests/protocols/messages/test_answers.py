@@ -1,4 +1,4 @@
-"""Answers of an Anthropic vendor and answers to a Messages client, whole and streamed."""
+"""Answers from an Anthropic vendor and answers to a Messages client, whole and streamed."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_every_fixture_has_its_expectation() -> None:
 
 
 @pytest.mark.parametrize("case", STREAMS)
-def test_streams_under_every_chunking(case: str) -> None:
+def test_a_stream_gives_its_answer_under_every_chunking(case: str) -> None:
     first: list[Event] = []
     for pieces in chunkings(stream_bytes(case)):
         events, reader = replay(pieces)
@@ -150,18 +150,18 @@ def test_streams_under_every_chunking(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", PAIRS)
-def test_whole_answers(case: str) -> None:
+def test_a_whole_answer_is_read(case: str) -> None:
     read = read_response(unary(case), origin())
     assert read.response == EXPECTED[case]
     assert set(read.dropped) == DROPPED.get(case, set())
 
 
-def test_nothing_after_the_end_is_read() -> None:
+def test_events_after_the_end_are_ignored() -> None:
     _, reader = replay([stream_bytes("text")])
     assert reader.feed("message_start", '{"type":"message_start","message":{}}') == []
 
 
-def test_an_error_in_the_stream() -> None:
+def test_an_error_in_the_stream_is_raised() -> None:
     reader = StreamReader(origin())
     with pytest.raises(VendorError) as failure:
         reader.feed("error", '{"type":"error","error":{"type":"overloaded_error","message":"Busy"},"request_id":"r"}')
@@ -182,7 +182,7 @@ GARBAGE = [
 
 
 @pytest.mark.parametrize("data", GARBAGE)
-def test_garbage(data: list[str]) -> None:
+def test_garbage_is_rejected(data: list[str]) -> None:
     reader = StreamReader(origin())
     for line in data[:-1]:
         reader.feed(None, line)
@@ -190,7 +190,7 @@ def test_garbage(data: list[str]) -> None:
         reader.feed(None, data[-1])
 
 
-def test_a_ping_before_the_start_is_nothing() -> None:
+def test_a_ping_before_the_start_is_ignored() -> None:
     reader = StreamReader(origin())
     assert reader.feed("ping", '{"type":"ping"}') == []
     reader.feed(None, '{"type":"message_start"}')
@@ -198,7 +198,7 @@ def test_a_ping_before_the_start_is_nothing() -> None:
 
 
 @pytest.mark.parametrize("body", [{"content": []}, {"content": [None, 1, {}]}])
-def test_empty_answers_never_crash(body: dict[str, Any]) -> None:
+def test_empty_answers_are_accepted(body: dict[str, Any]) -> None:
     assert read_response(body, origin()).response.parts == ()
 
 
@@ -220,7 +220,7 @@ def write_stream(events: list[Event], id: str = "chatcmpl-1") -> bytes:
 
 
 def assembled(raw: bytes) -> dict[str, Any]:
-    """What a client puts together: blocks never overlap, and every event is one the SDK knows."""
+    """The message that a client assembles: blocks never overlap, and the SDK knows every event."""
     message: dict[str, Any] = {}
     open_block = pieces = None
     for name, data in frames(raw):
@@ -258,7 +258,7 @@ def assembled(raw: bytes) -> dict[str, Any]:
     return message
 
 
-def test_a_whole_message() -> None:
+def test_a_whole_message_is_written() -> None:
     response = Response("msg_1", "m", FOREIGN, Stop("tool_use"), Usage(1, 2, 3, 4, 5, 6))
     body = write_response(response, envelope(id="msg_1"))
     check_message(body)
@@ -285,7 +285,7 @@ def test_a_whole_message() -> None:
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_signatures_come_back_where_they_belong(streamed: bool) -> None:
+def test_signatures_return_to_their_parts(streamed: bool) -> None:
     response = Response("x", "m", FOREIGN, Stop("tool_use"))
     if streamed:
         content = assembled(write_stream(list(unfold(response))))["content"]
@@ -295,7 +295,7 @@ def test_signatures_come_back_where_they_belong(streamed: bool) -> None:
     assert read_request(echoed).request.messages[0].parts == FOREIGN
 
 
-def test_a_signature_known_late_travels_behind() -> None:
+def test_a_late_signature_follows_its_part() -> None:
     events: list[Event] = [
         ResponseStart("x", "m"),
         PartStart(0, ToolCall("c", "f", "")),
@@ -312,7 +312,7 @@ def test_a_signature_known_late_travels_behind() -> None:
     )
 
 
-def test_a_refusal_is_text_and_a_reason() -> None:
+def test_a_refusal_becomes_text_and_a_stop_reason() -> None:
     response = Response("x", "m", (Refusal("no"),), Stop("end"))
     body = write_response(response, envelope())
     check_message(body)
@@ -320,7 +320,7 @@ def test_a_refusal_is_text_and_a_reason() -> None:
     assert assembled(write_stream(list(unfold(response))))["stop_reason"] == "refusal"
 
 
-def test_usage_at_the_start_and_at_the_end() -> None:
+def test_usage_is_sent_at_the_start_and_at_the_end() -> None:
     events: list[Event] = [
         ResponseStart("x", "m", Usage(input=5, cache_read=2)),
         Ping(),
@@ -342,8 +342,8 @@ def test_usage_at_the_start_and_at_the_end() -> None:
     assert stop == {"type": "message_stop"}
 
 
-def test_words_that_end_an_answer_are_its_last_block() -> None:
-    """Claude Code takes the last block for the result; a signature known late goes before the next block or nowhere."""
+def test_the_last_text_of_an_answer_is_its_last_block() -> None:
+    """Claude Code reads the last block as the result; a late signature goes before the next block, or is not sent."""
     late = Signature("gemini", "late")
     first: list[Event] = [ResponseStart("x", "m"), PartStart(0, Text("a")), PartEnd(0, late)]
     second: list[Event] = [PartStart(1, Text("b")), PartEnd(1, late), ResponseEnd(Stop("end"))]
@@ -353,8 +353,8 @@ def test_words_that_end_an_answer_are_its_last_block() -> None:
     assert read_request(echoed).request.messages[0].parts == (Text("a", signature=late), Text("b"))
 
 
-def test_a_block_that_was_cut_is_never_told_to_have_stopped() -> None:
-    """Claude Code takes a block that has stopped for whole, and acts on it."""
+def test_an_unfinished_block_is_never_stopped() -> None:
+    """Claude Code treats a block that has stopped as complete, and acts on it."""
     writer = StreamWriter(envelope())
     events: list[Event] = [ResponseStart("x", "m"), PartStart(0, ToolCall("i", "Write", '{"a": 1}'))]
     written = b"".join(writer.write(event) for event in events)
@@ -378,13 +378,13 @@ REASONS: dict[StopReason, str] = {
 
 
 @pytest.mark.parametrize("reason", REASONS)
-def test_stop_reasons(reason: StopReason) -> None:
+def test_stop_reasons_are_read_and_written(reason: StopReason) -> None:
     assert write_stop(Stop(reason)) == {"stop_reason": REASONS[reason], "stop_sequence": None}
     if reason != "content_filter":
         assert read_stop({"stop_reason": REASONS[reason]}).reason == reason
 
 
-def test_unknown_stop_reasons_stay_themselves_and_leave_as_the_nearest_published_one() -> None:
+def test_an_unknown_stop_reason_is_kept_and_written_as_the_nearest_published_one() -> None:
     assert read_stop({"stop_reason": "odd"}) == Stop("unknown", raw="odd")
     assert read_stop({}) == Stop("end")
     nearest = {"stop_reason": "max_tokens", "stop_sequence": None}
@@ -392,7 +392,7 @@ def test_unknown_stop_reasons_stay_themselves_and_leave_as_the_nearest_published
     assert write_stop(Stop("unknown", raw="MALFORMED")) == nearest | {"native_finish_reason": "MALFORMED"}
 
 
-def test_broken_arguments_are_kept_whole() -> None:
+def test_invalid_json_arguments_are_kept_whole() -> None:
     body = write_response(Response("x", "m", (ToolCall("a", "f", '{"x":'),), Stop("tool_use")), envelope())
     check_message(body)
     assert body["content"][0]["input"] == {"invalid_json": '{"x":'}
@@ -401,7 +401,7 @@ def test_broken_arguments_are_kept_whole() -> None:
 @pytest.mark.parametrize(
     ("start", "delta", "parts"),
     [
-        # DashScope; Kimi and QwenCloud, which say what is left beside the cache.
+        # DashScope, Kimi and QwenCloud report the tokens that were not cached.
         ({"input_tokens": 3602}, {"cache_read_input_tokens": 3000, "output_tokens": 8}, (602, 3000, 8)),
         ({"input_tokens": 3602}, {"cache_read_input_tokens": 3604, "output_tokens": 8}, (0, 3604, 8)),
         (
@@ -414,7 +414,7 @@ def test_broken_arguments_are_kept_whole() -> None:
         ({"input_tokens": 9, "cache_read_input_tokens": 0}, {"output_tokens": 3}, (9, 0, 3)),
     ],
 )
-def test_a_cache_that_is_told_of_at_the_end_was_counted_at_the_beginning(
+def test_a_cache_reported_only_at_the_end_is_subtracted_from_the_input(
     start: dict[str, Any], delta: dict[str, Any], parts: tuple[int, int, int]
 ) -> None:
     usage = read_usage(merge_usage(start, delta))

@@ -1,4 +1,4 @@
-"""Anthropic's own tools that the client runs, and tools whose loading is deferred, on the way to other vendors."""
+"""Anthropic's client-side tools, and tools with deferred loading, translated for other vendors."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ OWN: dict[str, tuple[dict[str, Any], set[str], set[str], str]] = {
 
 
 @pytest.mark.parametrize(("wire", "properties", "words", "about"), OWN.values(), ids=OWN)
-def test_it_is_a_function_with_its_schema(
+def test_a_client_tool_becomes_a_function_with_its_schema(
     wire: dict[str, Any], properties: set[str], words: set[str], about: str
 ) -> None:
     result = read(wire | {"cache_control": {"type": "ephemeral"}})
@@ -69,7 +69,7 @@ def test_it_is_a_function_with_its_schema(
     assert set(chosen.get("enum", ())) == words
 
 
-def test_a_screen_can_be_enlarged_from_its_newest_version_on() -> None:
+def test_only_the_newest_computer_tool_can_zoom() -> None:
     tools = read(*({"type": f"computer_{day}", "name": day, **SCREEN} for day in ("20250124", "20251124")))
     older, newest = (tool.parameters["properties"] for tool in tools.request.tools)
     assert "scroll" in older["action"]["enum"] and "zoom" not in older["action"]["enum"]
@@ -79,7 +79,7 @@ def test_a_screen_can_be_enlarged_from_its_newest_version_on() -> None:
 TOOLSET = {"type": "computer_toolset_20260801", "configs": {"zoom": {"enabled": False}}}
 
 
-def test_a_toolset_is_a_function_for_each_member_and_its_calls_come_back_as_members() -> None:
+def test_a_toolset_becomes_one_function_per_member_and_calls_come_back_as_members() -> None:
     request = read(TOOLSET).request
     names = {tool.name for tool in request.tools}
     assert len(names) == 16 and "computer__left_click" in names and "computer__zoom" not in names
@@ -102,7 +102,7 @@ def test_a_toolset_is_a_function_for_each_member_and_its_calls_come_back_as_memb
     assert call.parts == answer.parts and isinstance(found.parts[0], ToolResult)
 
 
-def test_a_tool_of_the_clients_own_is_no_member_whatever_its_name() -> None:
+def test_a_clients_own_tool_named_like_a_member_stays_its_own() -> None:
     request = read({"name": "computer__type", "input_schema": {"type": "object"}}).request
     answer = Response("msg_1", "m", (ToolCall("t1", "computer__type", "{}"),), Stop("tool_use"))
     (block,) = write_response(answer, envelope(request))["content"]
@@ -131,7 +131,7 @@ DEFERRED: dict[str, tuple[dict[str, Any], list[str], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize(("more", "offered", "dropped"), DEFERRED.values(), ids=DEFERRED)
-def test_a_deferred_tool_is_offered_once_it_is_known(
+def test_a_deferred_tool_is_offered_once_it_was_found(
     more: dict[str, Any], offered: list[str], dropped: tuple[str, ...]
 ) -> None:
     result = read(SEARCHES, PLACEHOLDER, LATER, **more)
@@ -139,12 +139,12 @@ def test_a_deferred_tool_is_offered_once_it_is_known(
     assert result.dropped == dropped
 
 
-def test_where_anthropics_search_would_find_them_all_are_offered() -> None:
+def test_deferred_tools_are_all_offered_if_anthropics_search_would_find_them() -> None:
     result = read(SERVER, LATER)
     assert [tool.name for tool in result.request.tools] == ["later"]
     assert result.dropped == ("tools.tool_search_tool_bm25_20251119", "tools.defer_loading")
 
 
-def test_a_choice_of_bash_is_a_choice_of_the_function() -> None:
+def test_choosing_bash_chooses_the_function() -> None:
     request = read(OWN["bash"][0], tool_choice={"type": "tool", "name": "bash"}).request
     assert request.tool_choice == ToolChoice("tool", "bash")

@@ -1,4 +1,4 @@
-"""The disposition tables are exact: each field is sent and looked for."""
+"""The field tables are exact: each field is sent, and checked to be read."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ PLAIN = Request(messages=(Message("user", (Text("hi"),)),), tools=(Tool("f"),))
 @pytest.mark.parametrize(
     "name", ["presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias", "metadata"]
 )
-def test_a_default_of_a_dropped_knob_is_not_reported(name: str) -> None:
+def test_default_values_of_dropped_options_are_not_reported(name: str) -> None:
     nothing: dict[str, Any] = {"logprobs": False, "logit_bias": {}, "metadata": {}}
     request = replace(PLAIN, **{name: nothing.get(name, 0)})
     assert write_request(request, Target("m")).dropped == ()
 
 
 @pytest.mark.parametrize(("tier", "sent"), [("auto", "auto"), ("default", "standard_only"), ("flex", None)])
-def test_service_tier(tier: str, sent: str | None) -> None:
+def test_a_service_tier_is_written(tier: str, sent: str | None) -> None:
     written = write_request(replace(PLAIN, service_tier=tier), Target("m"))
     assert written.body.get("service_tier") == sent
     assert written.dropped == (() if sent else ("service_tier",))

@@ -1,4 +1,4 @@
-"""What a host of Claude that is not Anthropic gets of the newest Claude Code's requests, and what it costs."""
+"""What Claude hosts other than Anthropic receive of the newest Claude Code's requests, and what is lost."""
 
 from __future__ import annotations
 
@@ -95,7 +95,9 @@ FITTED: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize(("given", "left", "named"), FITTED.values(), ids=FITTED)
-def test_what_a_host_does_not_know_stays_behind_by_name(given: Any, left: Any, named: tuple[str, ...]) -> None:
+def test_fields_that_the_host_does_not_know_are_removed_and_reported(
+    given: Any, left: Any, named: tuple[str, ...]
+) -> None:
     body, dropped = fit_host(json.dumps({"model": "m", **given}).encode(), Extra())
     assert json.loads(body) == {"model": "m", **left}
     assert dropped == named
@@ -137,7 +139,7 @@ SYSTEMS: dict[str, tuple[list[Any], list[Any]]] = {
 
 
 @pytest.mark.parametrize("case", SYSTEMS)
-def test_system_messages_are_marked_words_of_the_users_turn(case: str) -> None:
+def test_system_messages_become_marked_text_in_the_users_turn(case: str) -> None:
     given, left = SYSTEMS[case]
     raw = json.dumps({"model": "m", "messages": given}).encode()
     body, dropped = fit_host(raw, Extra(), takes_systems=False)
@@ -147,8 +149,8 @@ def test_system_messages_are_marked_words_of_the_users_turn(case: str) -> None:
     assert fit_host(raw, Extra(betas=frozenset({f"{SYSTEM_BETA}2026-04-07"})), takes_systems=False) == (raw, ())
 
 
-def test_the_bytes_beside_system_messages_stay() -> None:
-    """Also those of the turn that takes them in: nobody's numbers or escapes are spelled anew."""
+def test_other_bytes_stay_unchanged_when_system_messages_move() -> None:
+    """Including those of the turn that system messages move into: numbers and escapes keep their spelling."""
     block = b'{ "type":"tool_result", "tool_use_id":"a","content":[{"text":"\\u00e4","n":1.50}] }'
     raw = b'{"messages":[{"role":"user","content":[%b]},{"role":"system","content":"brief"}]}' % block
     body, _ = fit_host(raw, Extra(), takes_systems=False)
@@ -167,7 +169,7 @@ def test_settings_add_betas_and_fields() -> None:
     assert fit_host(raw, extra) == (raw, ())
 
 
-def test_the_same_is_read_for_other_vendors() -> None:
+def test_the_newest_fields_are_read_for_other_vendors() -> None:
     messages = [
         HI,
         {"role": "system", "content": "gone", "clear_at": "next_user_message"},

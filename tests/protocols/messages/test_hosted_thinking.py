@@ -1,4 +1,4 @@
-"""Thinking as the model that answers takes it, whatever the client takes the model for."""
+"""Thinking is fitted to the model that answers, whichever model the client expects."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def effort(word: str) -> dict[str, Any]:
 
 KIND, LEVEL, BUDGET = "thinking.type", "output_config.effort", "thinking.budget_tokens"
 CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
-    # name: model, what the client says, what the host gets, what is named
+    # name: model, what the client sends, what the host gets, what is reported
     "adaptive": (SONNET_4_5, {"thinking": ADAPTIVE}, {"thinking": budget(20480)}, (KIND,)),
     "as Claude Code says it": (
         SONNET_4_5,
@@ -96,7 +96,7 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = 
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_thinking_is_what_the_model_takes(case: str) -> None:
+def test_thinking_is_fitted_to_the_model(case: str) -> None:
     model, said, left, named = CASES[case]
     document = {"max_tokens": 32000, "messages": [HI]} | said
     raw = json.dumps(document).encode()

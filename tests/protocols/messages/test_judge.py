@@ -1,4 +1,4 @@
-"""The judge's own honesty."""
+"""The tests' own check of requests detects errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PLAIN: dict[str, Any] = {
         {"seed": 1},
     ],
 )
-def test_the_judge_sees_what_is_wrong(broken: dict[str, Any]) -> None:
+def test_the_check_detects_invalid_requests(broken: dict[str, Any]) -> None:
     check_request(PLAIN)
     with pytest.raises((ValidationError, AssertionError)):
         check_request(PLAIN | broken)

@@ -1,4 +1,4 @@
-"""A vendor's errors, told apart by status and code."""
+"""A vendor's errors are classified by status and code."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ CASES: dict[str, tuple[int, bytes, str, str]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_kinds(case: str) -> None:
+def test_errors_are_classified(case: str) -> None:
     status, body, kind, message = CASES[case]
     failure = read_error(status, {}, body)
     assert (failure.kind, failure.status, failure.message) == (kind, status, message)
@@ -65,11 +65,11 @@ def test_kinds(case: str) -> None:
         ({}, None),
     ],
 )
-def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
+def test_retry_after_is_read(headers: dict[str, str], seconds: float | None) -> None:
     assert read_error(429, headers, b"").retry_after == seconds
 
 
-def test_request_id() -> None:
+def test_the_request_id_is_read() -> None:
     assert read_error(500, {"request-id": "req_h"}, error("api_error")).request_id == "req_1"
     assert read_error(500, {"request-id": "req_h"}, b"").request_id == "req_h"
     assert read_error(500, {"x-amzn-requestid": "amz"}, b"").request_id == "amz"
@@ -89,6 +89,6 @@ def test_request_id() -> None:
         ({}, "upstream", 502),
     ],
 )
-def test_errors_inside_a_stream(wire: dict[str, Any], kind: str, status: int) -> None:
+def test_errors_inside_a_stream_are_classified(wire: dict[str, Any], kind: str, status: int) -> None:
     failure = read_stream_error(wire)
     assert (failure.kind, failure.status) == (kind, status)

@@ -1,4 +1,4 @@
-"""Reading a Messages client's request: what Claude Code and the SDKs send, and what is refused by its path."""
+"""Reading a Messages client's request: what Claude Code and the SDKs send, and what is rejected with its path."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def read_parts(*blocks: Any, role: str = "user") -> tuple[Part, ...]:
     return read_request(body(messages=messages)).request.messages[0].parts
 
 
-def test_what_claude_code_sends() -> None:
+def test_a_request_of_claude_code_is_read() -> None:
     read = read_request(
         {
             "model": "openai/gpt-4o",
@@ -172,7 +172,7 @@ PARTS: dict[str, tuple[dict[str, Any], Part]] = {
 
 
 @pytest.mark.parametrize("case", PARTS)
-def test_user_blocks(case: str) -> None:
+def test_user_blocks_are_read(case: str) -> None:
     wire, part = PARTS[case]
     assert read_parts(wire) == (part,)
 
@@ -209,7 +209,7 @@ ASSISTANT: dict[str, tuple[list[dict[str, Any]], tuple[Part, ...]]] = {
 
 
 @pytest.mark.parametrize("case", ASSISTANT)
-def test_assistant_blocks(case: str) -> None:
+def test_assistant_blocks_are_read(case: str) -> None:
     wire, parts = ASSISTANT[case]
     assert read_parts(*wire, role="assistant") == parts
 
@@ -225,7 +225,7 @@ def test_assistant_blocks(case: str) -> None:
         (None, None, None),
     ],
 )
-def test_thinking(thinking: Any, config: Any, expected: Thinking | None) -> None:
+def test_thinking_is_read(thinking: Any, config: Any, expected: Thinking | None) -> None:
     assert read_request(body(thinking=thinking, output_config=config)).request.thinking == expected
 
 
@@ -239,13 +239,13 @@ def test_thinking(thinking: Any, config: Any, expected: Thinking | None) -> None
         (None, None, None),
     ],
 )
-def test_tool_choice(wire: Any, choice: ToolChoice | None, parallel: bool | None) -> None:
+def test_a_tool_choice_is_read(wire: Any, choice: ToolChoice | None, parallel: bool | None) -> None:
     request = read_request(body(tool_choice=wire)).request
     assert (request.tool_choice, request.parallel_tools) == (choice, parallel)
 
 
 @pytest.mark.parametrize("place", ["output_config", "output_format"])
-def test_output_format(place: str) -> None:
+def test_an_output_format_is_read(place: str) -> None:
     format = {"type": "json_schema", "schema": {"type": "object"}}
     wire = {"output_config": {"format": format}} if place == "output_config" else {"output_format": format}
     assert read_request(body(**wire)).request.output_format == OutputFormat({"type": "object"})
@@ -256,7 +256,7 @@ def test_top_level_cache_control_marks_the_last_block() -> None:
     assert read.request.messages[-1].parts == (Text("hi", cache="1h"),)
 
 
-def test_dropped_details_are_named() -> None:
+def test_dropped_details_are_reported() -> None:
     read = read_request(
         body(
             messages=[{"role": "user", "content": [{"type": "text", "text": "a", "citations": [{}]}], "clear_at": "x"}],
@@ -279,7 +279,7 @@ def test_dropped_details_are_named() -> None:
     }
 
 
-def test_count_tokens_body_needs_no_max_tokens() -> None:
+def test_a_token_count_request_needs_no_max_tokens() -> None:
     assert read_request({"model": "m", "messages": [USER], "tools": []}).request.max_tokens is None
 
 
@@ -351,13 +351,13 @@ REFUSED["citations"] = (
     "kind",
     ["code_execution_20250825", "bash_code_execution_20250825", "web_fetch_20250910", "browser_toolset_20260801"],
 )
-def test_offers_of_what_runs_at_anthropic_are_left_out_by_name(kind: str) -> None:
+def test_offers_of_anthropics_server_tools_are_dropped_and_reported(kind: str) -> None:
     read = read_request(body(tools=[{"type": kind, "name": "x"}, {"name": "f", "input_schema": {"type": "object"}}]))
     assert [tool.name for tool in read.request.tools] == ["f"]
     assert read.dropped == (f"tools.{kind}",)
 
 
-def test_a_mark_that_another_claude_took_over_is_left_out_by_name() -> None:
+def test_a_marker_of_a_fallback_to_another_claude_is_dropped_and_reported() -> None:
     mark = {"type": "fallback", "from": {"model": "claude-opus-5"}, "to": {"model": "claude-sonnet-5"}}
     said = {"role": "assistant", "content": [mark, {"type": "text", "text": "Hello."}]}
     read = read_request(body(messages=[{"role": "user", "content": "Hi"}, said]))
@@ -365,7 +365,7 @@ def test_a_mark_that_another_claude_took_over_is_left_out_by_name() -> None:
     assert read.dropped == ("messages.content.fallback",)
 
 
-def test_claude_codes_note_to_the_billing_is_no_content() -> None:
+def test_claude_codes_billing_header_in_the_system_prompt_is_removed() -> None:
     note = {"type": "text", "text": "x-anthropic-billing-header: cc_version=2.1.332.4f2; cch=00000;"}
     read = read_request(body(system=[note, {"type": "text", "text": "Be brief."}]))
     assert [text.text for text in read.request.system] == ["Be brief."]
@@ -373,7 +373,7 @@ def test_claude_codes_note_to_the_billing_is_no_content() -> None:
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refused_by_path(case: str) -> None:
+def test_invalid_requests_are_rejected_with_their_path(case: str) -> None:
     wire, error, param = REFUSED[case]
     with pytest.raises(error) as refusal:
         read_request(body(**wire))

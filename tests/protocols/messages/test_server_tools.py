@@ -1,4 +1,4 @@
-"""What Anthropic's servers did in a conversation that goes on at another vendor."""
+"""Results of Anthropic's server tools in a conversation that continues at another vendor."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def words_of(content: Any, kind: str = "web_fetch_tool_result") -> tuple[str, bo
     return "".join(part.text for part in result.parts if isinstance(part, Text)), result.is_error
 
 
-def test_a_search_is_a_call_and_its_result_between_two_turns() -> None:
+def test_a_search_becomes_a_call_and_its_result_between_two_turns() -> None:
     said = read({"type": "text", "text": "I look."}, SEARCH, FOUND, {"type": "text", "text": "It rains."})
     assert said.request.messages == (
         Message("user", (Text("What is new?"),)),
@@ -88,12 +88,12 @@ RESULTS: dict[str, tuple[Any, str, bool]] = {
 
 
 @pytest.mark.parametrize("case", RESULTS)
-def test_what_can_be_read_of_a_result_is_kept(case: str) -> None:
+def test_the_readable_text_of_a_result_is_kept(case: str) -> None:
     content, words, failed = RESULTS[case]
     assert words_of(content) == (words, failed)
 
 
-def test_an_mcp_call_that_failed() -> None:
+def test_a_failed_mcp_call_becomes_a_failed_result() -> None:
     call = {"type": "mcp_tool_use", "id": "mcptoolu_1", "name": "find", "server_name": "wiki", "input": {"q": 1}}
     result = {"type": "mcp_tool_result", "tool_use_id": "mcptoolu_1", "is_error": True, "content": "down"}
     messages = read(call, result).request.messages
@@ -101,7 +101,7 @@ def test_an_mcp_call_that_failed() -> None:
     assert messages[2].parts == (ToolResult("mcptoolu_1", (Text("down"),), is_error=True),)
 
 
-def test_a_search_for_tools_says_nothing_to_another_model() -> None:
+def test_a_tool_search_is_left_out_for_other_models() -> None:
     search = {"type": "server_tool_use", "id": "s", "name": "tool_search_tool_regex", "input": {"pattern": "x"}}
     result = {"type": "tool_search_tool_result", "tool_use_id": "s", "content": {"tool_references": []}}
     said = read({"type": "text", "text": "Well."}, search, result)
@@ -109,7 +109,7 @@ def test_a_search_for_tools_says_nothing_to_another_model() -> None:
     assert len(said.request.messages) == 3 and "messages.content.tool_search_tool_result" in said.dropped
 
 
-def test_results_belong_to_the_assistant() -> None:
+def test_server_tool_results_in_a_user_turn_are_rejected() -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_request({"max_tokens": 9, "messages": [{"role": "user", "content": [FOUND]}]})
     assert caught.value.param == "messages.0.content.0"
@@ -119,7 +119,7 @@ SUMMED = {"type": "compaction", "content": "They spoke of rain.", "signature": "
 SUMMARY = Summary("Summary of the conversation so far:\n\nThey spoke of rain.")
 
 
-def test_a_compaction_stands_for_everything_before_it() -> None:
+def test_a_compaction_replaces_everything_before_it() -> None:
     unreadable = {"role": "user", "content": [{"type": "container_upload", "file_id": "f"}]}
     said = read({"type": "text", "text": "before"}, SUMMED, {"type": "text", "text": "after"}, before=(unreadable,))
     assert said.request.messages == (
@@ -130,7 +130,7 @@ def test_a_compaction_stands_for_everything_before_it() -> None:
     assert said.dropped == ("messages.content.compaction",)
 
 
-def test_the_last_compaction_counts_and_a_failed_one_does_not() -> None:
+def test_the_last_compaction_applies_and_a_failed_one_does_not() -> None:
     older = {"role": "assistant", "content": [SUMMED | {"content": "older"}]}
     failed = {"type": "compaction", "content": None}
     said = read(
@@ -140,7 +140,7 @@ def test_the_last_compaction_counts_and_a_failed_one_does_not() -> None:
     assert said.request.messages[1].parts == (Text("after"),)
 
 
-def test_a_call_of_code_is_a_call() -> None:
+def test_a_call_made_by_code_becomes_a_plain_call() -> None:
     caller = {"type": "code_execution_20260120", "tool_id": "srvtoolu_9"}
     said = read({"type": "tool_use", "id": "t", "name": "f", "input": {}, "caller": caller})
     assert said.request.messages[1].parts == (ToolCall("t", "f", ""),)
@@ -179,7 +179,7 @@ SESSION: list[Any] = [
 )
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("tools", [[], [TOOL]], ids=["no tools", "tools"])
-def test_a_session_goes_on_at_every_vendor(stand: Stand, lane: Lane, stream: bool, tools: list[Any]) -> None:
+def test_a_session_continues_at_every_vendor(stand: Stand, lane: Lane, stream: bool, tools: list[Any]) -> None:
     house = stand(lane)
     asked: Any = {"model": "v/m", "max_tokens": 99, "messages": [*SESSION, GO_ON], "tools": tools}
     with anthropic.Anthropic(base_url=house.nexus.anthropic, api_key="unused", max_retries=0) as client:
@@ -197,7 +197,7 @@ def test_a_session_goes_on_at_every_vendor(stand: Stand, lane: Lane, stream: boo
     assert house.upstream.violations == []
 
 
-def test_claude_on_bedrock_reads_results_as_text(stand: Stand) -> None:
+def test_claude_on_bedrock_gets_server_tool_results_as_text(stand: Stand) -> None:
     house = stand(next(lane for lane in LANES if lane.name == "bedrock claude"))
     cited = {"type": "web_search_result_location", "url": "u", "title": "t", "encrypted_index": "i", "cited_text": "c"}
     turn = [
@@ -238,7 +238,7 @@ def test_claude_on_bedrock_reads_results_as_text(stand: Stand) -> None:
     assert house.upstream.violations == []
 
 
-def test_claude_on_bedrock_keeps_a_search_for_tools() -> None:
+def test_claude_on_bedrock_keeps_a_tool_search() -> None:
     search = {"type": "server_tool_use", "id": "s", "name": "tool_search_tool_regex", "input": {"pattern": "x"}}
     raw = encode({"messages": [{"role": "assistant", "content": [search]}]})
     assert without_server_tools(raw) == (raw, ())

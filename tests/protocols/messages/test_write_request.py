@@ -1,4 +1,4 @@
-"""Writing to an Anthropic vendor: every body is judged by the SDK's own types."""
+"""Writing to an Anthropic vendor: every body is checked against the SDK's own types."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def write(request: Request, model: str = ADAPTIVE, **members: Any) -> VendorRequ
 
 
 def turns(*messages: Message, model: str = ADAPTIVE) -> list[tuple[str, list[Any]]]:
-    """The wire messages in short: text as itself, other blocks as (type, id)."""
+    """The wire messages in short form: text as itself, other blocks as (type, id)."""
     return [(turn["role"], [_short(block) for block in turn["content"]]) for turn in _wire(*messages, model=model)]
 
 
@@ -87,7 +87,7 @@ TOOLS = (Tool("f", "does", {"type": "object", "properties": {"x": {"type": "inte
 OWN = Reasoning("t", Signature("messages", "sig"))
 
 
-def test_the_plainest_body() -> None:
+def test_a_minimal_request() -> None:
     assert write(ask(), model=COMPATIBLE).body == {
         "model": "kimi-k2",
         "max_tokens": 4096,
@@ -182,12 +182,12 @@ TURNS: dict[str, tuple[tuple[Message, ...], list[tuple[str, list[Any]]]]] = {
 
 
 @pytest.mark.parametrize("case", TURNS)
-def test_turns(case: str) -> None:
+def test_turns_are_written(case: str) -> None:
     messages, expected = TURNS[case]
     assert turns(*messages) == expected
 
 
-def test_system_messages_of_models_without_the_role() -> None:
+def test_system_messages_move_for_models_without_the_role() -> None:
     messages = (system("first"), user("go"), system("later"), assistant("a"), user("b"))
     written = write(ask(*messages, system=(Text("zero", cache="1h"), Text(""))), FORTY_FIVE)
     assert [block["text"] for block in written.body["system"]] == ["zero", "first"]
@@ -201,7 +201,7 @@ def test_a_breakpoint_on_empty_text_moves_back() -> None:
     ]
 
 
-def test_only_the_last_four_breakpoints_stay() -> None:
+def test_only_the_last_four_breakpoints_are_kept() -> None:
     request = ask(
         user(*(Text(word, cache="5m") for word in "abc")),
         system=(Text("s", cache="5m"),),
@@ -217,14 +217,14 @@ IDS = [("call.1|2", "toolu_"), ("x" * 65, "toolu_"), ("", "toolu_"), ("call_9", 
 
 
 @pytest.mark.parametrize(("id", "start"), IDS)
-def test_ids_are_valid_and_results_follow(id: str, start: str) -> None:
+def test_ids_are_valid_and_results_follow_their_calls(id: str, start: str) -> None:
     wire = _wire(user("go"), assistant(ToolCall(id, "f", "")), user(ToolResult(id)))
     sent = wire[1]["content"][0]["id"]
     assert sent.startswith(start)
     assert wire[2]["content"][0]["tool_use_id"] == sent
 
 
-def test_an_id_used_in_two_turns_becomes_two() -> None:
+def test_an_id_used_in_two_turns_is_made_unique() -> None:
     turn = (assistant(CALL_A), user(ToolResult("a")))
     wire = _wire(user("go"), *turn, *turn)
     ids = [wire[at]["content"][0]["id"] for at in (1, 3)]
@@ -233,20 +233,20 @@ def test_an_id_used_in_two_turns_becomes_two() -> None:
 
 
 @pytest.mark.parametrize("arguments", ['{"a": tru', "[1]", "7", "null"])
-def test_arguments_that_are_no_object_are_wrapped_as_in_answers(arguments: str) -> None:
+def test_arguments_that_are_not_an_object_are_wrapped_and_reported(arguments: str) -> None:
     history = (user("go"), assistant(ToolCall("a", "f", arguments)), user(ToolResult("a", (Text("r"),))))
     written = write(ask(*history))
     assert written.body["messages"][1]["content"][0]["input"] == {"invalid_json": arguments}
     assert "messages.tool_call.arguments" in written.dropped
 
 
-def test_instructions_alone_are_what_there_is_to_answer() -> None:
+def test_a_system_prompt_alone_becomes_the_user_turn() -> None:
     body = write(Request((), system=(Text("only this"),), max_tokens=9)).body
     assert body["messages"] == [{"role": "user", "content": [{"type": "text", "text": "only this"}]}]
     assert "system" not in body
 
 
-def test_media() -> None:
+def test_media_are_written() -> None:
     text = base64.b64encode("déjà".encode()).decode()
     parts = (
         Image(Inline("image/jpg", "AA==")),
@@ -271,12 +271,12 @@ def test_media() -> None:
     assert first["content"][4]["source"]["data"] == "déjà"
     inside = [{name: block[name] for name in block if name != "cache_control"} for block in first["content"][1:]]
     assert last["content"][0]["content"][1:] == inside
-    # Inside a result there is no place for a breakpoint; it ends with the result.
+    # A breakpoint cannot stand inside a result; it goes at the end of the result.
     assert last["content"][0]["cache_control"] == {"type": "ephemeral"}
     assert "image.detail" in written.dropped
 
 
-def test_a_failure_holds_words_only() -> None:
+def test_a_failed_result_holds_text_only_and_its_media_follow() -> None:
     image = Image(Inline("image/png", "AA=="))
     failed = ToolResult("a", (Text("boom"), image), is_error=True)
     wire = _wire(user("a"), assistant(CALL_A, CALL_B), user(failed, ToolResult("b", is_error=True), "so?"))
@@ -425,7 +425,7 @@ THINKING: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]]
 
 
 @pytest.mark.parametrize("case", THINKING)
-def test_thinking_and_sampling(case: str) -> None:
+def test_thinking_and_sampling_are_fitted_to_the_model(case: str) -> None:
     model, members, expected, dropped = THINKING[case]
     written = write(Request(**({"messages": (user("hi"),)} | members)), model)
     seen = {"effort": written.body.get("output_config", {}).get("effort")} | written.body
@@ -433,7 +433,7 @@ def test_thinking_and_sampling(case: str) -> None:
     assert set(written.dropped) == set(dropped)
 
 
-def test_prefill_loses_its_trailing_white_space() -> None:
+def test_trailing_white_space_of_a_prefill_is_removed() -> None:
     assert turns(user("a"), assistant("b \n"), model=FORTY_FIVE)[-1] == ("assistant", ["b"])
 
 
@@ -442,7 +442,7 @@ CLOSED = {"additionalProperties": False}
 BARE: dict[str, Any] = {"type": "object", "properties": {}}
 
 
-def test_output_format_is_native_where_the_model_has_it() -> None:
+def test_an_output_format_is_native_on_models_that_support_it() -> None:
     written = write(ask(output_format=OutputFormat(SCHEMA, "n", "d")), NEWEST)
     assert written.body["output_config"] == {"format": {"type": "json_schema", "schema": SCHEMA | CLOSED}}
     assert (written.answer_tool, written.dropped) == (None, ("output_format.description",))
@@ -463,7 +463,7 @@ def test_output_format_is_native_where_the_model_has_it() -> None:
     ],
 )
 @pytest.mark.parametrize("schema", [None, SCHEMA])
-def test_output_format_by_a_tool(
+def test_an_output_format_becomes_an_answer_tool(
     members: dict[str, Any], names: list[str], choice: dict[str, Any], answer: str | None, schema: Any
 ) -> None:
     written = write(ask(output_format=OutputFormat(schema), **members), COMPATIBLE)
@@ -490,7 +490,7 @@ IN_WORDS: dict[str, tuple[Target, OutputFormat]] = {
 
 @pytest.mark.parametrize("case", IN_WORDS)
 @pytest.mark.parametrize("tools", [(), TOOLS], ids=["no tools", "tools"])
-def test_output_format_in_words_where_nothing_else_holds(case: str, tools: tuple[Tool, ...]) -> None:
+def test_an_output_format_becomes_an_instruction_if_nothing_else_works(case: str, tools: tuple[Tool, ...]) -> None:
     target, format = IN_WORDS[case]
     request = replace(ask(tools=tools, output_format=format), system=(Text("Be kind.", cache="5m"),))
     written = write_request(request, target)
@@ -506,7 +506,9 @@ def test_output_format_in_words_where_nothing_else_holds(case: str, tools: tuple
 @pytest.mark.parametrize(
     ("target", "format"), [(NEWEST_AT_BEDROCK, replace(OutputFormat(SCHEMA), strict=True)), (NEWEST_AT_HOME, STRICT)]
 )
-def test_a_strict_schema_that_does_not_bind_is_refused_by_model_and_host(target: Target, format: OutputFormat) -> None:
+def test_a_strict_schema_that_cannot_be_enforced_is_rejected_naming_model_and_host(
+    target: Target, format: OutputFormat
+) -> None:
     with pytest.raises(UnsupportedFeature) as refusal:
         write_request(ask(output_format=format), target)
     assert f"{target.model} on {target.host}" in refusal.value.message
@@ -514,7 +516,7 @@ def test_a_strict_schema_that_does_not_bind_is_refused_by_model_and_host(target:
 
 
 @pytest.mark.parametrize("choice", [ToolChoice("tool", "f"), ToolChoice("required")], ids=["by name", "the only one"])
-def test_one_tool_that_cannot_be_forced_is_a_format(choice: ToolChoice) -> None:
+def test_a_single_tool_that_cannot_be_forced_becomes_an_output_format(choice: ToolChoice) -> None:
     tools = (replace(TOOLS[0], parameters=BOUND),)
     request = ask(tools=tools, tool_choice=choice, stop=("END",), output_format=OutputFormat(SCHEMA))
     written = write_request(request, NEWEST_AT_HOME)
@@ -527,7 +529,7 @@ def test_one_tool_that_cannot_be_forced_is_a_format(choice: ToolChoice) -> None:
     assert written.dropped == ("tools.0.parameters.properties.x.minimum",)
 
 
-def test_a_call_without_arguments_is_an_empty_object() -> None:
+def test_a_call_without_arguments_has_an_empty_object() -> None:
     written = write(ask(tools=(Tool("f"),), tool_choice=ToolChoice("tool", "f")), NEWEST)
     assert written.body["output_config"] == {"format": {"type": "json_schema", "schema": BARE | CLOSED}}
 
@@ -539,7 +541,7 @@ ASKED_FOR: dict[str, tuple[Target, Tool]] = {
 
 
 @pytest.mark.parametrize("case", ASKED_FOR)
-def test_one_tool_that_nothing_can_force_is_asked_for_in_words(case: str) -> None:
+def test_a_single_tool_that_nothing_can_force_is_requested_in_the_instructions(case: str) -> None:
     target, tool = ASKED_FOR[case]
     written = write_request(ask(tools=(tool, Tool("g")), tool_choice=ToolChoice("tool", "f")), target)
     check_request(written.body)
@@ -559,12 +561,12 @@ def test_one_tool_that_nothing_can_force_is_asked_for_in_words(case: str) -> Non
         (ToolChoice("none"), False, {"type": "none"}),
     ],
 )
-def test_tool_choice(choice: ToolChoice | None, parallel: bool | None, expected: Any) -> None:
+def test_a_tool_choice_is_written(choice: ToolChoice | None, parallel: bool | None, expected: Any) -> None:
     written = write(ask(tools=TOOLS, tool_choice=choice, parallel_tools=parallel))
     assert written.body.get("tool_choice") == expected
 
 
-def test_tools() -> None:
+def test_tools_are_written() -> None:
     tools = (Tool("a"), Tool("b", parameters={}, strict=True), Tool("c", parameters={"type": "object"}, strict=False))
     written = write(ask(tools=tools))
     assert written.body["tools"] == [
@@ -577,7 +579,7 @@ def test_tools() -> None:
     assert "strict" not in old.body["tools"][1]
 
 
-def test_a_history_with_calls_but_no_tools_gets_stubs() -> None:
+def test_a_history_with_calls_but_no_tools_gets_stub_tools() -> None:
     written = write(ask(user("a"), assistant(CALL_A), user(ToolResult("a")), tool_choice=ToolChoice("auto")))
     assert [tool["name"] for tool in written.body["tools"]] == ["f"]
     assert written.body["tool_choice"] == {"type": "none"}
@@ -657,7 +659,7 @@ REFUSED: dict[str, tuple[str, Request, type[NexusError], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refused_by_path(case: str) -> None:
+def test_unsupported_content_is_rejected_with_its_path(case: str) -> None:
     model, request, error, param = REFUSED[case]
     with pytest.raises(error) as refusal:
         write(request, model)
@@ -676,7 +678,7 @@ LENGTHS = {
 
 
 @pytest.mark.parametrize("case", LENGTHS)
-def test_the_length_of_an_answer_where_nobody_configured_one(case: str) -> None:
+def test_the_default_max_tokens_depends_on_the_request_and_model(case: str) -> None:
     request, most, budget = LENGTHS[case]
     model = "claude-3-5-sonnet-20241022" if "older" in case else FORTY_FIVE
     target = Target(model, max_output=profile(model).max_output, claude=profile(model))
@@ -697,17 +699,17 @@ FAMILIES = {
 
 
 @pytest.mark.parametrize(("model", "most"), FAMILIES.items(), ids=list(FAMILIES))
-def test_what_a_family_may_write(model: str, most: int | None) -> None:
+def test_each_family_has_its_output_limit(model: str, most: int | None) -> None:
     assert profile(model).max_output == most
 
 
-def test_the_same_request_gives_the_same_bytes_and_stays_as_it_was() -> None:
+def test_writing_is_repeatable_and_leaves_the_request_unchanged() -> None:
     request = ask(user("a"), assistant(CALL_A), user(ToolResult("a")), tools=(replace(TOOLS[0], cache="5m"),))
     assert write(request) == write(request)
     assert TOOLS[0].parameters == {"type": "object", "properties": {"x": {"type": "integer"}}}
 
 
-def test_count_tokens() -> None:
+def test_a_token_count_request_is_written() -> None:
     request = ask(tools=TOOLS, stream=True, temperature=0.1, user="u", thinking=Thinking(True), stop=("x",))
     written = write_count(request, Target(ADAPTIVE, claude=profile(ADAPTIVE)))
     check_count(written)

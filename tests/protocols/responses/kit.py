@@ -1,4 +1,4 @@
-"""What the responses tests share: streams from events, chunkings, and OpenAI's own types as the judge.
+"""Shared by the responses tests: streams from events, chunkings, and OpenAI's own types as the reference.
 
 Nothing here knows what a test expects.
 """
@@ -32,14 +32,14 @@ STREAMS = sorted(path.parent.name for path in FIXTURES.glob("*/upstream.sse"))
 
 
 def check_request(body: Mapping[str, Any]) -> None:
-    """The published type takes the body and knows every member of it."""
+    """The published type accepts the body and knows every member of it."""
     body = _with_ids(body)
     shape = ResponseCreateParamsStreaming if body.get("stream") else ResponseCreateParamsNonStreaming
     assert whole(published(shape).validate_python(dict(body))) == body
 
 
 def _with_ids(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The type demands an id of reasoning, and the vendor does not (vercel/ai #12869): none is made up for it."""
+    """The type requires an id for reasoning, but the vendor does not (vercel/ai #12869): Nexus makes none up."""
     items = [{"id": "rs_1", **item} if item.get("type") == "reasoning" else item for item in body["input"]]
     return {**body, "input": items}
 
@@ -81,7 +81,7 @@ def frames(raw: bytes) -> list[dict[str, Any]]:
 
 
 def told(events: Iterable[Event], request: Request = NOTHING_ASKED) -> list[dict[str, Any]]:
-    """What a client reads, every event judged by the SDK."""
+    """What a client reads; the SDK's types check every event."""
     documents = frames(written(events, request))
     assert [document["sequence_number"] for document in documents] == list(range(len(documents)))
     for document in documents:
@@ -90,6 +90,6 @@ def told(events: Iterable[Event], request: Request = NOTHING_ASKED) -> list[dict
 
 
 def replay(pieces: list[bytes]) -> tuple[list[Event], StreamReader]:
-    """The events of a stream, each checked against the grammar."""
+    """The events of a stream, each checked against the legal order."""
     reader = StreamReader(origin())
     return ordered(events_from(pieces, reader)), reader

@@ -74,12 +74,12 @@ def whole(case: str) -> dict[str, Any]:
     return body
 
 
-def test_every_fixture_is_expected() -> None:
+def test_every_fixture_has_an_expectation() -> None:
     assert set(STREAMS) == set(EXPECTED) | {"failed"}
 
 
 @pytest.mark.parametrize("case", EXPECTED)
-def test_streams_under_every_chunking(case: str) -> None:
+def test_a_stream_gives_its_answer_under_every_chunking(case: str) -> None:
     for pieces in chunkings(stream_bytes(case)):
         events, reader = replay(pieces)
         assert reader.complete
@@ -87,7 +87,7 @@ def test_streams_under_every_chunking(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", EXPECTED)
-def test_whole_answers(case: str) -> None:
+def test_a_whole_answer_is_read(case: str) -> None:
     assert read_response(whole(case), origin()).response == EXPECTED[case]
 
 
@@ -98,7 +98,7 @@ LOST = {
 
 
 @pytest.mark.parametrize("case", LOST)
-def test_what_has_no_counterpart_is_named(case: str) -> None:
+def test_content_without_a_counterpart_is_reported_as_dropped(case: str) -> None:
     assert set(read_response(whole(case), origin()).dropped) == LOST[case]
     events, _ = replay([stream_bytes(case)])
     assert {event.dropped for event in events if isinstance(event, ContentDropped)} == LOST[case]
@@ -107,7 +107,7 @@ def test_what_has_no_counterpart_is_named(case: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "number"), [("reasoning_summary_text", "summary_index"), ("reasoning_text", "content_index")]
 )
-def test_thoughts_of_one_item_stand_apart_as_in_a_whole_answer(kind: str, number: str) -> None:
+def test_several_thoughts_of_one_item_are_separated_as_in_a_whole_answer(kind: str, number: str) -> None:
     reader = StreamReader(origin())
     member = "summary" if kind == "reasoning_summary_text" else "content"
     item = {"type": "reasoning", member: [{"type": kind, "text": "One."}, {"type": kind, "text": "Two."}]}
@@ -121,7 +121,7 @@ def test_thoughts_of_one_item_stand_apart_as_in_a_whole_answer(kind: str, number
     assert fold(events).parts == read_response(response, origin()).response.parts
 
 
-def test_a_keepalive_is_a_ping() -> None:
+def test_a_keepalive_becomes_a_ping() -> None:
     events, _ = replay([stream_bytes("reasoning_and_tools")])
     assert events.count(Ping()) == 1
 
@@ -138,13 +138,13 @@ NESTED = {"type": "error", "error": {"type": "server_error", "code": "context_le
         ({"type": "response.failed", "response": {"error": None}}, "upstream", "without an explanation", 502),
     ],
 )
-def test_errors_inside_a_stream(event: dict[str, Any], kind: str, message: str, status: int) -> None:
+def test_errors_inside_a_stream_are_raised(event: dict[str, Any], kind: str, message: str, status: int) -> None:
     with pytest.raises(VendorError, match=message) as rejected:
         StreamReader(origin()).feed(None, json.dumps(event))
     assert (rejected.value.kind, rejected.value.status) == (kind, status)
 
 
-def test_a_failed_answer() -> None:
+def test_a_failed_answer_is_raised() -> None:
     with pytest.raises(VendorError, match="try again in 11") as rejected:
         read_response(whole("failed"), origin())
     assert (rejected.value.kind, rejected.value.status) == ("rate_limit", 429)
@@ -159,13 +159,13 @@ def test_a_failed_answer() -> None:
         {"output": [{"type": "message", "role": "assistant", "content": [{"type": "future"}]}]},
     ],
 )
-def test_garbage_is_a_value_error(garbage: dict[str, Any]) -> None:
+def test_garbage_is_rejected(garbage: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_response(garbage, origin())
 
 
 @pytest.mark.parametrize("data", ["{", "[]", "5"])
-def test_garbage_in_a_stream_is_a_value_error(data: str) -> None:
+def test_garbage_in_a_stream_is_rejected(data: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         StreamReader(origin()).feed(None, data)
 
@@ -180,14 +180,14 @@ def test_garbage_in_a_stream_is_a_value_error(data: str) -> None:
         {"x": 1},
     ],
 )
-def test_odd_events_do_no_harm(event: dict[str, Any]) -> None:
+def test_malformed_events_are_ignored(event: dict[str, Any]) -> None:
     reader = StreamReader(origin())
     assert [
         one for one in reader.feed(None, json.dumps(event)) if not isinstance(one, ContentDropped | ResponseStart)
     ] == []
 
 
-def test_the_judge_knows_the_fixtures() -> None:
+def test_fixtures_conform_to_the_published_types() -> None:
     for case in EXPECTED:
         body = whole(case)
         del body["store"]
@@ -211,21 +211,21 @@ def test_the_judge_knows_the_fixtures() -> None:
         (503, {"type": "server_error", "message": "m"}, "overloaded"),
     ],
 )
-def test_errors(status: int, body: dict[str, Any], kind: str) -> None:
+def test_errors_are_classified(status: int, body: dict[str, Any], kind: str) -> None:
     headers = {"x-request-id": "req_1", "retry-after": "3"}
     error = read_error(status, headers, json.dumps({"error": body}).encode())
     assert (error.kind, error.status, error.message) == (kind, status, "m")
     assert (error.request_id, error.retry_after) == ("req_1", 3.0)
 
 
-def test_errors_that_are_no_json() -> None:
+def test_errors_that_are_not_json_are_classified() -> None:
     error = read_error(502, {"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT"}, b"<html>")
     assert (error.kind, error.retry_after) == ("upstream", 0.0)
     assert "502" in error.message
 
 
 @pytest.mark.parametrize("reason", ["max_tokens", "content_filter", "end", "refusal", "tool_use"])
-def test_stops_there_and_back(reason: Any) -> None:
+def test_stop_reasons_are_read_and_written(reason: Any) -> None:
     told = write_stop(Stop(reason), refused=reason == "refusal")
     assert read_stop(told, calls=reason == "tool_use", refused=reason == "refusal") == Stop(reason)
 
@@ -239,7 +239,7 @@ def test_stops_there_and_back(reason: Any) -> None:
         ({}, None),
     ],
 )
-def test_unknown_stops_stay_unknown(wire: dict[str, Any], raw: str | None) -> None:
+def test_unknown_stop_reasons_stay_unknown(wire: dict[str, Any], raw: str | None) -> None:
     stop = read_stop(wire, calls=False, refused=False)
     assert stop == Stop("unknown", raw=raw)
     if wire.get("status") == "incomplete":
@@ -269,7 +269,7 @@ def test_unknown_stops_stay_unknown(wire: dict[str, Any], raw: str | None) -> No
         ({"input_tokens": None, "input_tokens_details": 5, "output_tokens": "x"}, Usage()),
     ],
 )
-def test_usage(wire: dict[str, Any], usage: Usage) -> None:
+def test_usage_is_read(wire: dict[str, Any], usage: Usage) -> None:
     assert read_usage(wire) == usage
     told = write_usage(usage)
     assert (told["input_tokens"], told["output_tokens"]) == (usage.total_input, usage.total_output)

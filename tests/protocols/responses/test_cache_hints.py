@@ -1,4 +1,4 @@
-"""Breakpoints of a prompt cache: written for the models that take them, wherever there is a place, else named."""
+"""Prompt-cache breakpoints: written for models that accept them if there is a place, else reported as dropped."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ HINTS: dict[str, tuple[Request, bool]] = {
 
 
 @pytest.mark.parametrize("case", HINTS)
-def test_a_breakpoint_is_named_once(case: str) -> None:
+def test_dropped_breakpoints_are_reported_once(case: str) -> None:
     request, named = HINTS[case]
     assert write_request(request, Target("gpt-5.5")).dropped.count("cache") == named
 
 
-def test_models_that_take_breakpoints_get_them_where_there_is_a_place() -> None:
+def test_models_that_accept_breakpoints_get_them() -> None:
     result = ToolResult("a", (Text("r"), Text("s")), cache="5m")
     request = Request(
         (Message("user", (Text("hi", "1h"),)), CALL, Message("user", (result,))), system=(Text("s", "5m"),)
@@ -50,7 +50,7 @@ HOMELESS = {
 
 
 @pytest.mark.parametrize("case", HOMELESS)
-def test_a_breakpoint_without_a_place_is_named_there_too(case: str) -> None:
+def test_a_breakpoint_without_a_place_is_reported_for_those_models_too(case: str) -> None:
     sent = write_request(HOMELESS[case], Target("gpt-5.6", gpt=gpt.known("gpt-5.6")))
     assert sent.dropped == ("cache",)
     assert "breakpoint" not in str(sent.body)

@@ -1,4 +1,4 @@
-"""OpenAI's own tools that the client runs, on the way to other vendors' models and back."""
+"""OpenAI's client-side tools, translated to other vendors' models and back."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_call_is_the_clients_own_item_and_a_function_in_the_history(
     assert json.loads(read.arguments) == arguments
 
 
-def test_a_stream_tells_a_call_once_it_is_whole_and_never_one_that_was_cut() -> None:
+def test_a_stream_sends_a_call_once_it_is_complete_and_never_a_truncated_one() -> None:
     request = read_request({"input": "x", "tools": [tool("shell")]}).request
     pieces = [PartDelta(0, piece) for piece in ('{"commands":', ' ["rm -r a', '", "rm b"]}')]
     start: list[Event] = [ResponseStart("r", "m"), PartStart(0, ToolCall("c1", "shell", ""))]
@@ -124,7 +124,9 @@ SLIPS: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(("kind", "arguments", "expected"), SLIPS.values(), ids=SLIPS)
-def test_a_model_that_slips_does_no_harm(kind: str, arguments: str, expected: dict[str, Any]) -> None:
+def test_invalid_arguments_from_the_model_still_give_a_valid_item(
+    kind: str, arguments: str, expected: dict[str, Any]
+) -> None:
     request = read_request({"input": "x", "tools": [tool(kind)]}).request
     answer = Response("r", "m", (ToolCall("c1", kind, arguments),), Stop("tool_use"))
     written = write_response(answer, envelope(request, id="resp_1"))
@@ -162,7 +164,7 @@ OUTPUTS: dict[str, tuple[dict[str, Any], ToolResult]] = {
 
 
 @pytest.mark.parametrize(("wire", "result"), OUTPUTS.values(), ids=OUTPUTS)
-def test_what_the_client_found_is_the_result(wire: dict[str, Any], result: ToolResult) -> None:
+def test_the_clients_output_becomes_the_result(wire: dict[str, Any], result: ToolResult) -> None:
     read = read_request({"input": [wire]})
     assert read.request.messages == (Message("user", (result,)),)
     assert read.dropped == ()
@@ -181,7 +183,7 @@ def test_a_tool_can_be_chosen_by_its_type() -> None:
         read_request({"input": "x", "tools": tools[1:], "tool_choice": {"type": "shell"}})
 
 
-def test_the_machine_is_described() -> None:
+def test_the_clients_machine_is_described_to_the_model() -> None:
     skill = {"name": "pdf", "description": "Reads PDFs.", "path": "/skills/pdf"}
     local = {"type": "shell", "environment": {"type": "local", "skills": [skill]}}
     shell, screen = read_request({"input": "x", "tools": [local, tool("computer_use_preview")]}).request.tools
@@ -189,12 +191,12 @@ def test_the_machine_is_described() -> None:
     assert "800 x 600 pixels (browser)" in (screen.description or "")
 
 
-def test_a_shell_in_a_container_of_openais_is_not_the_clients() -> None:
+def test_a_shell_in_an_openai_container_is_not_a_client_tool() -> None:
     read = read_request({"input": "x", "tools": [{"type": "shell", "environment": {"type": "container_auto"}}]})
     assert (read.request.tools, read.dropped) == ((), ("tools.shell",))
 
 
-def test_another_server_of_the_dialect_gets_functions() -> None:
+def test_other_responses_servers_get_functions() -> None:
     history = [CALLS["local shell"][2], OUTPUTS["local shell"][0]]
     request = read_request({"input": history, "tools": [tool("local_shell")]}).request
     body = write_request(request, Target("m")).body

@@ -1,6 +1,6 @@
-"""Codex's request as every vendor's dialect gets it, and a vendor's calls as Codex gets them.
+"""Codex's request in every vendor's dialect, and every vendor's calls as Codex gets them.
 
-What a vendor makes of the request is judged by that dialect's own tests; here only nothing may be lost or refused.
+The other tests of each dialect check what is written; here nothing may be lost or rejected.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FIXTURES = Path(__file__).parents[2] / "fixtures"
 
 
 @pytest.mark.parametrize("dialect", ["chat", "messages", "gemini", "converse"])
-def test_its_request_reaches_every_dialect(dialect: str) -> None:
+def test_codexs_request_reaches_every_dialect(dialect: str) -> None:
     written = loader.vendor(dialect).write_request(read_request(CODEX).request, Target("some-model"))
     sent = json.dumps(written.body)
     for kept in ("rules", "now hurry", "I will.", "*** Begin", "a.txt", "AA==", "start: x"):
@@ -42,7 +42,7 @@ def test_its_request_reaches_every_dialect(dialect: str) -> None:
         ("gemini/tools_without_ids", 2),
     ],
 )
-def test_every_dialects_calls_reach_it(fixture: str, calls: int) -> None:
+def test_calls_of_every_dialect_reach_codex(fixture: str, calls: int) -> None:
     request = read_request(CODEX).request
     ids = iter(f"call_{number}" for number in range(9))
     reader = loader.vendor(fixture.split("/")[0]).stream_reader(AnswerOrigin(request, "resp_1", "m", lambda: next(ids)))

@@ -1,4 +1,4 @@
-"""Summaries: asked of any model, carried by the client, read by every other one."""
+"""Compaction: any model can write the summary, the client carries it, and every other model can read it."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def test_a_trigger_asks_the_model_for_a_summary() -> None:
     assert (request.tool_choice, request.output_format) == (ToolChoice("none"), None)
 
 
-def test_a_trigger_stands_last() -> None:
+def test_a_trigger_that_is_not_last_is_rejected() -> None:
     with pytest.raises(InvalidRequest) as refusal:
         read_request({"input": [TRIGGER, USER]})
     assert refusal.value.param == "input.0"
 
 
-def test_the_answer_is_one_item_whatever_else_the_model_made() -> None:
+def test_the_answer_is_a_single_compaction_item() -> None:
     made = answer(Reasoning("Hm."), Text("We build "), ToolCall("c", "f", "{}"), Text("a house."))
     documents = told(unfold(made), asked())
     assert [document["type"].removeprefix("response.") for document in documents] == [
@@ -72,25 +72,25 @@ def test_the_answer_is_one_item_whatever_else_the_model_made() -> None:
     [answer(Text("cut"), stop=Stop("max_tokens")), answer(), answer(ToolCall("c", "f", "{}"), stop=Stop("tool_use"))],
     ids=["cut", "nothing", "only a call"],
 )
-def test_what_is_no_whole_summary_is_none(made: Response) -> None:
-    """A client that took it would lose its conversation."""
+def test_an_incomplete_summary_is_not_sent(made: Response) -> None:
+    """A client that accepted it would lose its conversation."""
     whole = write_response(made, envelope(asked(), id="resp_1", model="a/m"))
     assert (whole["status"], whole["output"]) == ("incomplete", [])
     assert all(document["type"] != "response.output_item.done" for document in told(unfold(made), asked()))
 
 
-def test_the_summary_is_read_by_every_model() -> None:
+def test_every_model_can_read_the_summary() -> None:
     (item,) = write_response(answer(Text("A house.")), envelope(asked(), id="resp_1", model="a/m"))["output"]
     read = read_request({"input": [USER, item, USER]})
     assert read.request.messages[1] == Message("user", (Text(TOLD + "A house."),)) and read.dropped == ()
 
 
-def test_one_of_openais_is_left_out_by_name() -> None:
+def test_openais_encrypted_summary_is_dropped_for_other_vendors_and_reported() -> None:
     read = read_request({"input": [{"type": "compaction", "id": "cmp_x", "encrypted_content": "gAAAA"}, USER]})
     assert read.request.messages[0] == Message("user", (Text(UNREADABLE),)) and read.dropped == ("input.compaction",)
 
 
-def test_openai_gets_the_words_of_ours_and_its_own_as_they_are() -> None:
+def test_openai_gets_our_summary_as_text_and_its_own_unchanged() -> None:
     (item,) = write_response(answer(Text('A "house".')), envelope(asked(), id="resp_1", model="a/m"))["output"]
     own = {"type": "compaction", "encrypted_content": "gAAAA"}
     body = {"model": "x/m", "input": [USER, item, own]}
@@ -103,12 +103,13 @@ SAID: dict[str, Any] = {"items": [USER, {"role": "assistant", "content": "Yes."}
 
 
 @pytest.mark.parametrize("given", SAID.values(), ids=SAID)
-def test_a_compacted_conversation_is_what_the_user_said_and_the_summary(given: Any) -> None:
+def test_a_compacted_conversation_holds_the_users_messages_and_the_summary(given: Any) -> None:
     request = read_request({"model": "m", "input": given}, compacts=True).request
     assert isinstance(request.messages[-1], SummaryWanted)
     whole = write_compacted({"input": given}, write_response(answer(Text("A house.")), envelope(request, id="resp_1")))
     assert whole is not None
-    # The SDK publishes no user's message among the items of an answer, though the API reference says that they come.
+    # The SDK does not list users' messages among the items of an answer, although the API reference says that they
+    # are sent.
     CompactedResponse.model_validate(whole | {"output": whole["output"][1:]})
     assert (whole["object"], whole["created_at"]) == ("response.compaction", 7)
     assert whole["output"][0] == {"type": "message", "role": "user", "content": "Build it."}

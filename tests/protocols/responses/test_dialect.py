@@ -1,4 +1,4 @@
-"""What clients see of the dialect beside its answers: errors, pings, lists; and the lane without translation."""
+"""The dialect besides its answers: errors, pings, lists, and passthrough."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PUBLIC = "openai/smart"
 VENDOR = "gpt-5.2-2026-01-15"
 
 
-def test_the_input_is_checked() -> None:
+def test_an_invalid_input_is_rejected() -> None:
     accepted: list[dict[str, Any]] = [{"input": "x"}, {"input": []}, {"input": None}, {"prompt": {"id": "x"}}]
     for good in accepted:
         DIALECT.check(good, GENERATE)
@@ -35,13 +35,13 @@ def test_the_input_is_checked() -> None:
     assert error.value.param == "input"
 
 
-def test_errors_have_the_shape_of_the_house() -> None:
+def test_errors_have_openais_shape() -> None:
     body = json.loads(DIALECT.write_error(InvalidRequest("no", param="input.0"), "req_1"))
     assert body == {"error": {"message": "no", "type": "invalid_request_error", "param": "input.0", "code": None}}
     assert json.loads(DIALECT.write_error(InternalError(), "r"))["error"]["code"] == "internal_error"
 
 
-def test_codes_inside_a_stream_are_for_kinds_that_exist() -> None:
+def test_error_codes_for_streams_belong_to_existing_types() -> None:
     assert set(IN_BAND) <= set(TYPES)
 
 
@@ -79,7 +79,7 @@ def answered(body: bytes) -> UpstreamStatus:
         pytest.param(InternalError(), "server_error", InternalError().message, id="bug"),
     ],
 )
-def test_the_end_of_a_broken_stream(error: Any, code: str, message: str) -> None:
+def test_a_broken_stream_ends_with_an_error_and_a_failed_response(error: Any, code: str, message: str) -> None:
     codex = {"originator": "codex_cli_rs"}
     first, second = frames(DIALECT.error_frame(error, BrokenStream("req_abc", "a/m", codex, 7, begun=True)))
     assert (first["type"], first["code"], first["message"]) == ("error", code, message)
@@ -110,12 +110,12 @@ def test_the_ping_is_a_comment_that_ends_no_event() -> None:
         pytest.param({}, False, id="nobody known"),
     ],
 )
-def test_only_codex_gets_events_for_silence(headers: dict[str, str], counts: bool) -> None:
+def test_only_codex_gets_keepalive_events(headers: dict[str, str], counts: bool) -> None:
     event = b': nexus\nevent: keepalive\ndata: {"type":"keepalive","sequence_number":4}\n\n'
     assert DIALECT.keepalive(headers, 5) == (event if counts else b": nexus ping\n")
 
 
-def test_lists_and_counts() -> None:
+def test_model_lists_and_token_counts_are_written() -> None:
     models = DIALECT.write_models([ModelCard("a/b", "a", 7)], {})
     assert models["data"] == [{"id": "a/b", "object": "model", "created": 7, "owned_by": "a"}]
     assert DIALECT.write_count(5) == {"object": "response.input_tokens", "input_tokens": 5}
@@ -135,7 +135,7 @@ def relayed(passthrough: AnswerRelay, stream: bytes) -> bytes:
     return edited
 
 
-def test_requests_change_in_their_model_only() -> None:
+def test_requests_change_only_in_their_model() -> None:
     raw = (
         b'{ "input":[{"type":"future","model":"openai/smart"},{"type":"additional_tools","tools":[]}],'
         b'"model" : "openai/smart", "tools":[{"type":"namespace","x":1.0,"x":1e5}], "store":true,'
@@ -159,7 +159,7 @@ def test_requests_change_in_their_model_only() -> None:
         ("failed", "failed", None),
     ],
 )
-def test_streams_change_in_the_model_of_the_response_only(case: str, stop: str, usage: Usage | None) -> None:
+def test_streams_change_only_in_the_model_of_the_response(case: str, stop: str, usage: Usage | None) -> None:
     raw = (FIXTURES / case / "upstream.sse").read_bytes()
     passthrough = relay()
     assert relayed(passthrough, raw) == raw.replace(f'"model":"{VENDOR}"'.encode(), f'"model":"{PUBLIC}"'.encode())
@@ -186,13 +186,13 @@ def test_a_stream_is_not_complete_before_its_last_event() -> None:
         pytest.param(b'data: {"type":"response.in_progress","response":{"model":null,"usage":7}}\n\n', id="odd types"),
     ],
 )
-def test_frames_that_pass_untouched(raw: bytes) -> None:
+def test_other_frames_pass_unchanged(raw: bytes) -> None:
     passthrough = relay()
     assert relayed(passthrough, raw) == raw
     assert (passthrough.complete, passthrough.tap) == (False, Tap())
 
 
-def test_after_an_error_event_only_the_failed_response_may_come() -> None:
+def test_only_a_failed_response_may_follow_an_error_event() -> None:
     passthrough = relay()
     error = b'event: error\ndata: {"type":"error","code":"server_error","message":"x","param":null}\n\n'
     assert relayed(passthrough, error) == error
@@ -202,7 +202,7 @@ def test_after_an_error_event_only_the_failed_response_may_come() -> None:
     assert passthrough.complete
 
 
-def test_answers_change_in_their_model_only() -> None:
+def test_answers_change_only_in_their_model() -> None:
     raw = (
         b'{"id":"resp_1","status":"completed","output":[{"type":"future","model":"gpt-5.2-2026-01-15"}],'
         b'"model":"gpt-5.2-2026-01-15","usage":{"input_tokens":3,"output_tokens":5}}'

@@ -23,7 +23,7 @@ CALL_ITEM = {"type": "function_call", "call_id": "call_1", "name": "look", "argu
 
 
 class Kept(dict[str, Mapping[str, Any]]):
-    """A store of records that says what it was asked for."""
+    """A response store that records what it was asked for."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class Kept(dict[str, Mapping[str, Any]]):
         return read_request({"model": "m", "input": list(items), **more}, self.find)
 
     def answer(self, read: ReadRequest, *parts: Any, id: str = HEX) -> list[dict[str, Any]]:
-        """The items of an answer, which is kept as the relay does it."""
+        """The items of an answer, stored as the relay stores them."""
         stop = Stop("tool_use" if any(isinstance(part, ToolCall) for part in parts) else "end")
         answer = write_response(Response(f"resp_{id}", "m", parts, stop), envelope(read.request, id=f"resp_{id}"))
         if read.kept is not None:
@@ -55,7 +55,7 @@ def references(items: list[dict[str, Any]], *types: str) -> list[dict[str, Any]]
     return [{"type": "item_reference", "id": item["id"]} for item in items if not types or item["type"] in types]
 
 
-def test_references_stand_for_the_items_with_all_that_they_carry(kept: Kept) -> None:
+def test_a_reference_is_replaced_by_the_complete_item(kept: Kept) -> None:
     items = kept.answer(kept.ask(USER), *MADE)
     assert [item["type"] for item in items] == ["reasoning", "message", "reasoning", "function_call"]
     read = kept.ask(USER, *references(items), OUTPUT)
@@ -67,12 +67,12 @@ def test_references_stand_for_the_items_with_all_that_they_carry(kept: Kept) -> 
     assert (read.dropped, kept.asked[-1]) == ((), [f"resp_{HEX}"])
 
 
-def test_the_type_of_a_reference_may_be_left_out(kept: Kept) -> None:
+def test_the_type_of_a_reference_is_optional(kept: Kept) -> None:
     items = kept.answer(kept.ask(USER), Text("Hello."))
     assert kept.ask({"id": items[0]["id"]}).request.messages == (Message("assistant", (Text("Hello."),)),)
 
 
-def test_what_the_ai_sdk_sends(kept: Kept) -> None:
+def test_the_ai_sdks_references_are_read(kept: Kept) -> None:
     """Text and reasoning by reference, calls in full."""
     items = kept.answer(kept.ask(USER), *MADE)
     own = [*references(items, "message", "reasoning"), CALL_ITEM, OUTPUT]
@@ -88,19 +88,19 @@ UNKNOWN = {
 
 
 @pytest.mark.parametrize("id", UNKNOWN.values(), ids=UNKNOWN)
-def test_what_cannot_be_found_names_the_cure(id: str, kept: Kept) -> None:
+def test_an_unknown_reference_is_rejected_with_the_fix(id: str, kept: Kept) -> None:
     kept.answer(kept.ask(USER), Text("Hello."))
     with pytest.raises(InvalidRequest, match="store: false") as refusal:
         kept.ask(USER, {"type": "item_reference", "id": id})
     assert (refusal.value.param, refusal.value.status) == ("input.1", 400)
 
 
-def test_where_nothing_is_kept_the_setting_is_named() -> None:
+def test_without_a_store_the_error_names_the_setting() -> None:
     with pytest.raises(InvalidRequest, match=r"server\.response_store.*store: false"):
         read_request({"input": [{"type": "item_reference", "id": f"msg_{HEX}_0"}]})
 
 
-def test_a_conversation_goes_on_from_an_answer(kept: Kept) -> None:
+def test_a_conversation_continues_from_an_answer(kept: Kept) -> None:
     first = kept.ask(USER, instructions="Be kind.")
     kept.answer(first, *MADE, id="1" * 32)
     second = kept.ask(OUTPUT, previous_response_id=f"resp_{'1' * 32}", instructions="Be brief.")
@@ -118,14 +118,14 @@ def test_a_conversation_goes_on_from_an_answer(kept: Kept) -> None:
     assert (second.request.system, third.request.system) == ((Text("Be brief."),), ())
 
 
-def test_text_alone_and_items_both_begin_a_conversation(kept: Kept) -> None:
+def test_a_conversation_may_begin_with_a_string_or_items(kept: Kept) -> None:
     kept.answer(read_request({"input": "Hi"}, kept.find), Text("Hello."))
     read = read_request({"input": "Well?", "previous_response_id": f"resp_{HEX}"}, kept.find)
     assert [message.role for message in read.request.messages] == ["user", "assistant", "user"]
 
 
-def test_what_is_said_again_is_said_once(kept: Kept) -> None:
-    """The AI SDK repeats calls, and refers to text, beside previous_response_id."""
+def test_repeated_items_are_added_once(kept: Kept) -> None:
+    """The AI SDK repeats calls, and refers to text, in addition to previous_response_id."""
     items = kept.answer(kept.ask(USER), *MADE)
     again = [*references(items, "message"), CALL_ITEM, OUTPUT]
     read = kept.ask(*again, previous_response_id=f"resp_{HEX}")
@@ -136,8 +136,8 @@ def test_what_is_said_again_is_said_once(kept: Kept) -> None:
     assert read.kept is not None and read.kept["input"] == [OUTPUT]
 
 
-def test_items_of_a_later_step_stay_in_a_conversation_that_goes_on(kept: Kept) -> None:
-    """Steps of one call of the AI SDK all name the same answer, and refer to what came after it."""
+def test_items_of_later_steps_stay_in_a_continued_conversation(kept: Kept) -> None:
+    """All steps of one AI SDK call name the same answer, and refer to items that came after it."""
     kept.answer(kept.ask(USER), Text("Hello."), id="1" * 32)
     step = kept.answer(kept.ask(USER, previous_response_id=f"resp_{'1' * 32}"), *MADE, id="2" * 32)
     own = [USER, *references(step, "message", "reasoning"), CALL_ITEM, OUTPUT]
@@ -150,7 +150,7 @@ def test_items_of_a_later_step_stay_in_a_conversation_that_goes_on(kept: Kept) -
     assert read.request.messages[3].parts == MADE
 
 
-def test_a_client_that_refers_to_items_keeps_its_own_questions(kept: Kept) -> None:
+def test_an_answer_to_a_request_with_references_cannot_be_continued(kept: Kept) -> None:
     items = kept.answer(kept.ask(USER), Text("Hello."), id="1" * 32)
     read = kept.ask(USER, *references(items), USER)
     assert read.kept == {"previous": None}
@@ -160,7 +160,7 @@ def test_a_client_that_refers_to_items_keeps_its_own_questions(kept: Kept) -> No
     assert refusal.value.param == "previous_response_id"
 
 
-def test_a_chain_that_lost_a_link_is_no_conversation(kept: Kept) -> None:
+def test_a_chain_with_a_missing_answer_is_rejected(kept: Kept) -> None:
     kept.answer(kept.ask(USER), Text("Hello."), id="1" * 32)
     kept.answer(kept.ask(USER, previous_response_id=f"resp_{'1' * 32}"), Text("Hello."), id="2" * 32)
     del kept[f"resp_{'1' * 32}"]
@@ -168,19 +168,19 @@ def test_a_chain_that_lost_a_link_is_no_conversation(kept: Kept) -> None:
         kept.ask(USER, previous_response_id=f"resp_{'2' * 32}")
 
 
-def test_a_ring_ends(kept: Kept) -> None:
+def test_a_circular_chain_is_rejected(kept: Kept) -> None:
     kept["resp_a"] = {"answer": {"output": []}, "input": [], "previous": "resp_a"}
     with pytest.raises(InvalidRequest, match="cannot be found"):
         kept.ask(USER, previous_response_id="resp_a")
 
 
-def test_what_says_so_is_not_kept(kept: Kept) -> None:
+def test_store_false_is_not_stored(kept: Kept) -> None:
     assert kept.ask(USER, store=False).kept is None
     assert kept.ask(USER, store=True).kept == kept.ask(USER).kept == {"input": [USER], "previous": None}
     assert read_request({"input": "Hi"}).kept is None
 
 
-def test_a_place_in_the_conversation_before_is_no_place_in_the_input(kept: Kept) -> None:
+def test_locations_in_the_earlier_conversation_are_not_locations_in_the_input(kept: Kept) -> None:
     kept.answer(kept.ask(USER), Text("Yes?"))
     messages = kept.ask(OUTPUT, USER, previous_response_id=f"resp_{HEX}").request.messages
     assert [message.at or message.parts[0].at for message in messages] == [

@@ -1,4 +1,4 @@
-"""The disposition tables are exact: each field is sent and looked for."""
+"""The field tables are exact: each field is sent, and checked to be read."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ PLAIN = Request(messages=(Message("user", (Text("hi"),)),), tools=(Tool("f", str
         {"text": {"format": {"type": "text"}}, "reasoning": {}, "tool_choice": None},
     ],
 )
-def test_what_asks_for_nothing_is_not_reported(harmless: dict[str, Any]) -> None:
+def test_values_without_effect_are_not_reported(harmless: dict[str, Any]) -> None:
     assert read_request(PLAIN_BODY | harmless) == read_request(PLAIN_BODY)
 
 
-def test_unknown_fields_and_includes_are_dropped_by_name() -> None:
+def test_unknown_fields_and_includes_are_reported_as_dropped() -> None:
     read = read_request(PLAIN_BODY | {"x_future": 1, "include": ["message.output_text.logprobs"]})
     assert read.dropped == ("x_future", "include.message.output_text.logprobs")
 
@@ -50,12 +50,12 @@ def test_unknown_fields_and_includes_are_dropped_by_name() -> None:
         ),
     ],
 )
-def test_thinking(wire: dict[str, Any], expected: Thinking | None, dropped: tuple[str, ...]) -> None:
+def test_thinking_is_read(wire: dict[str, Any], expected: Thinking | None, dropped: tuple[str, ...]) -> None:
     read = read_request(PLAIN_BODY | {"reasoning": wire})
     assert (read.request.thinking, read.dropped) == (expected, dropped)
 
 
-def test_text() -> None:
+def test_text_options_are_read() -> None:
     format = {"type": "json_schema", "name": "n", "schema": {"type": "object"}, "strict": True}
     read = read_request(PLAIN_BODY | {"text": {"format": format, "verbosity": "low"}})
     assert read.request.output_format == OutputFormat({"type": "object"}, "n", None, True)
@@ -96,13 +96,13 @@ def test_text() -> None:
         ({"instructions": ["x"]}, "instructions"),
     ],
 )
-def test_mistakes_are_named_by_their_path(wrong: dict[str, Any], param: str) -> None:
+def test_invalid_values_are_rejected_with_their_path(wrong: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequest) as error:
         read_request(PLAIN_BODY | wrong)
     assert error.value.param == param
 
 
-def test_odd_values_of_knobs() -> None:
+def test_unsupported_values_are_dropped_or_shortened() -> None:
     written = write_request(replace(PLAIN, service_tier="batch", user="u" * 65), Target("m"))
     assert written.dropped == ("service_tier",)
     assert len(written.body["user"]) == 64

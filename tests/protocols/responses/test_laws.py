@@ -1,4 +1,4 @@
-"""What a vendor is sent of single parts, counting, and the judge's own honesty."""
+"""Single parts as vendors get them, token counts, and a check of the tests' own validation."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from .kit import check_count, check_request
 TARGET = Target("gpt-5")
 
 
-def test_counting_sends_the_same_prompt() -> None:
+def test_a_token_count_request_has_the_same_prompt() -> None:
     hi, tool = Message("user", (Text("hi"),)), Tool("f", "d", {"type": "object", "properties": {}})
     request = Request((hi,), system=(Text("s"),), tools=(tool,), thinking=Thinking(True), max_tokens=99, stream=True)
     counted, written = write_count(request, TARGET), write_request(request, TARGET)
@@ -57,8 +57,8 @@ def test_foreign_reasoning_is_never_sent() -> None:
     ]
 
 
-def test_a_text_says_whether_the_model_went_on_after_it() -> None:
-    """To models that want to know it: OpenAI asks for the phase of every message of the assistant."""
+def test_assistant_texts_get_their_phase() -> None:
+    """For models that support it: OpenAI asks for the phase of every assistant message."""
     called = (Text("Let me look."), ToolCall("a", "f", "{}"))
     talk = Request(
         (
@@ -84,14 +84,14 @@ def test_a_text_says_whether_the_model_went_on_after_it() -> None:
     assert sent["gpt-5.1"] == [(one, None) for one in words]
 
 
-def test_results_say_that_they_failed() -> None:
+def test_failed_results_are_marked_as_failed() -> None:
     assert written(ToolResult("c", (Text("boom"),), True), role="user")[0]["output"] == "Error: boom"
     assert written(ToolResult("c", (), True), role="user")[0]["output"] == "Error: "
     several = written(ToolResult("c", (Text("boom"), Text("and more")), True), role="user")[0]["output"]
     assert [piece["text"] for piece in several] == ["Error: ", "boom", "and more"]
 
 
-def test_results_and_words_of_one_message_keep_their_order() -> None:
+def test_results_and_texts_of_one_message_keep_their_order() -> None:
     items = written(Text("a"), ToolResult("c"), Text("b"), role="user")
     assert [item.get("output", item.get("content")) for item in items] == [
         [{"type": "input_text", "text": "a"}],
@@ -100,7 +100,7 @@ def test_results_and_words_of_one_message_keep_their_order() -> None:
     ]
 
 
-def test_documents_without_a_form_of_their_own_are_text() -> None:
+def test_text_documents_are_written_as_text() -> None:
     document = Document(Text("words"), "title", "context")
     assert written(document, role="user")[0]["content"] == [{"type": "input_text", "text": "title\n\ncontext\n\nwords"}]
 
@@ -108,7 +108,7 @@ def test_documents_without_a_form_of_their_own_are_text() -> None:
 @pytest.mark.parametrize(
     ("role", "part"), [("assistant", Document(Link("https://e.org/x"))), ("user", Audio(Inline("audio/flac", "AA==")))]
 )
-def test_what_has_no_place_is_refused_by_its_path(role: Any, part: Part) -> None:
+def test_unsupported_content_is_rejected_with_its_path(role: Any, part: Part) -> None:
     with pytest.raises(UnsupportedFeature) as refusal:
         written(part, role=role)
     assert refusal.value.param == "messages.0.content.0"
@@ -116,8 +116,8 @@ def test_what_has_no_place_is_refused_by_its_path(role: Any, part: Part) -> None
 
 @pytest.mark.parametrize("choice", [ToolChoice("required"), ToolChoice("tool", "gone")])
 @pytest.mark.parametrize("tools", [(), (Tool("f"),)], ids=["no tools", "another tool"])
-def test_a_choice_of_what_is_not_there_is_refused(choice: ToolChoice, tools: tuple[Tool, ...]) -> None:
-    """As a tool of Anthropic's own that was left out may be the one that had to be called."""
+def test_choosing_an_unknown_tool_is_rejected(choice: ToolChoice, tools: tuple[Tool, ...]) -> None:
+    """For example when a forced tool of Anthropic's own was left out."""
     request = Request((Message("user", (Text("hi"),)),), tools=tools, tool_choice=choice)
     if tools and choice.mode == "required":
         assert write_request(request, TARGET).body["tool_choice"] == "required"
@@ -127,7 +127,7 @@ def test_a_choice_of_what_is_not_there_is_refused(choice: ToolChoice, tools: tup
     assert refusal.value.param == "tool_choice"
 
 
-def test_tools_of_other_clients_are_never_strict_by_default() -> None:
+def test_tools_of_other_clients_are_not_strict_by_default() -> None:
     body = write_request(Request((), tools=(Tool("f"),)), TARGET).body
     assert body["tools"] == [{"type": "function", "name": "f", "parameters": None, "strict": False}]
 
@@ -142,7 +142,7 @@ def test_tools_of_other_clients_are_never_strict_by_default() -> None:
         {"seed": 1},
     ],
 )
-def test_the_judge_sees_what_is_wrong(broken: dict[str, Any]) -> None:
+def test_the_check_detects_invalid_requests(broken: dict[str, Any]) -> None:
     plain = write_request(Request((Message("user", (Text("x"),)),)), TARGET).body
     check_request(plain)
     with pytest.raises((ValidationError, AssertionError)):

@@ -1,4 +1,4 @@
-"""What becomes of items and tools, with what Codex really sends."""
+"""Reading items and tools, with what Codex really sends."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ CODEX: dict[str, Any] = {
 }
 
 
-def test_codex() -> None:
+def test_a_request_of_codex_is_read() -> None:
     read = read_request(CODEX)
     request = read.request
     assert request.system == (Text("rules"), Text("more"))
@@ -157,13 +157,13 @@ def test_codex() -> None:
     assert read.dropped == ("client_metadata", "tools.web_search", "input.phase")
 
 
-def test_codex_sees_its_own_tools_in_the_answer() -> None:
+def test_codex_gets_its_own_tools_in_the_answer() -> None:
     request = read_request(CODEX).request
     response = told(unfold(Response("x", "m", (), Stop("end"))), request)[-1]["response"]
     assert response["tools"] == CODEX["tools"][:3]
 
 
-def test_tools_may_come_as_an_item() -> None:
+def test_tools_in_an_input_item_are_read() -> None:
     item = {"type": "additional_tools", "role": "developer", "tools": CODEX["tools"][:1]}
     body = {"model": "m", "input": [item, item, {"role": "user", "content": "x"}], "tool_choice": "required"}
     request = read_request(body).request
@@ -207,23 +207,23 @@ def parts_of(*content: dict[str, Any]) -> tuple[Part, ...]:
         ),
     ],
 )
-def test_content(wire: dict[str, Any], part: Part) -> None:
+def test_content_is_read(wire: dict[str, Any], part: Part) -> None:
     assert parts_of(wire) == (part,)
 
 
-def test_empty_content_is_no_part() -> None:
+def test_empty_content_gives_no_parts() -> None:
     assert parts_of({"type": "input_text", "text": ""}) == ()
     body = {"model": "m", "input": [{"role": "user", "content": ""}, {"role": "assistant", "content": None}]}
     assert read_request(body).request.messages == (Message("user", ()),)
 
 
-def test_instructions_come_before_the_leading_messages() -> None:
+def test_instructions_come_before_leading_system_messages() -> None:
     system = {"role": "system", "content": "b"}
     request = read_request({"model": "m", "instructions": "a", "input": [system]}).request
     assert (request.system, request.messages) == ((Text("a"), Text("b")), ())
 
 
-def test_assistant_messages_in_all_their_forms() -> None:
+def test_assistant_messages_are_read_in_every_form() -> None:
     answers = [
         {"role": "assistant", "content": "a"},
         {
@@ -241,13 +241,13 @@ def test_assistant_messages_in_all_their_forms() -> None:
     assert request.messages == (Message("assistant", (Text("a"), Text("b"), Refusal("c"))),)
 
 
-def test_citations_of_an_earlier_answer_are_dropped_by_name() -> None:
+def test_citations_of_an_earlier_answer_are_dropped_and_reported() -> None:
     cited = {"type": "output_text", "text": "b", "annotations": [{"type": "url_citation"}]}
     read = read_request({"model": "m", "input": [{"role": "assistant", "content": [cited]}]})
     assert read.dropped == ("input.content.annotations",)
 
 
-def test_the_last_update_of_the_configuration_counts() -> None:
+def test_the_last_configuration_update_applies() -> None:
     """As Codex sends it with ``reasoning_effort_override``."""
     hi, format = {"role": "user", "content": "hi"}, {"type": "json_schema", "name": "n", "schema": {"type": "object"}}
     updates = [
@@ -266,7 +266,7 @@ def test_the_last_update_of_the_configuration_counts() -> None:
     assert read.dropped == ("input.reasoning.mode",)
 
 
-def test_a_web_search_of_an_earlier_answer_is_dropped_by_name() -> None:
+def test_a_web_search_of_an_earlier_answer_is_dropped_and_reported() -> None:
     search = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search"}}
     assert read_request({"model": "m", "input": [search]}).dropped == ("input.web_search_call",)
 
@@ -296,7 +296,7 @@ def test_a_web_search_of_an_earlier_answer_is_dropped_by_name() -> None:
         ({"prompt": {"id": "x"}}, "prompt", "text"),
     ],
 )
-def test_refusals_name_what_and_where(refused: dict[str, Any], param: str, named: str) -> None:
+def test_errors_name_the_feature_and_its_path(refused: dict[str, Any], param: str, named: str) -> None:
     with pytest.raises(UnsupportedFeature, match=named) as refusal:
         read_request({"model": "m", "input": "x"} | refused)
     assert refusal.value.param == param
@@ -325,12 +325,12 @@ CHOICES = CODEX["tools"]
         ({"type": "allowed_tools", "mode": "auto", "tools": [{"type": "web_search"}]}, ToolChoice("auto"), 0),
     ],
 )
-def test_tool_choice(choice: Any, expected: ToolChoice, left: int) -> None:
+def test_a_tool_choice_is_read(choice: Any, expected: ToolChoice, left: int) -> None:
     request = read_request({"model": "m", "input": "x", "tools": CHOICES, "tool_choice": choice}).request
     assert (request.tool_choice, len(request.tools)) == (expected, left)
 
 
-def test_long_names_stay_within_the_vendors_limits() -> None:
+def test_long_names_are_shortened_to_the_vendors_limits() -> None:
     name = qualify("n" * 40, "f" * 40)
     assert len(name) == 64
     assert name != qualify("n" * 40, "f" * 41)
@@ -340,7 +340,7 @@ def test_long_names_stay_within_the_vendors_limits() -> None:
     assert (item["namespace"], item["name"]) == ("n" * 40, "f" * 40)
 
 
-def test_fields_of_tools_without_counterpart_are_named() -> None:
+def test_tool_fields_without_a_counterpart_are_reported_as_dropped() -> None:
     tool = {"type": "function", "name": "f", "defer_loading": True, "async": False, "output_schema": {"a": 1}}
     read = read_request({"model": "m", "input": "x", "tools": [tool]})
     assert read.dropped == ("tools.defer_loading", "tools.output_schema")
@@ -364,7 +364,7 @@ SIGNED: tuple[Part, ...] = (
 
 
 def echoed(items: Sequence[Mapping[str, Any]], *, as_codex: bool) -> Request:
-    """The next turn: the SDK sends items as they are, Codex without ids and null members."""
+    """The next turn: the SDK sends items unchanged, Codex without ids and null members."""
     if as_codex:
         items = [{name: value for name, value in item.items() if name != "id" and value is not None} for item in items]
     given = [{"role": "user", "content": "q"}, *items, {"role": "user", "content": "more"}]
@@ -374,14 +374,14 @@ def echoed(items: Sequence[Mapping[str, Any]], *, as_codex: bool) -> Request:
 
 
 @pytest.mark.parametrize("as_codex", [True, False])
-def test_what_a_vendor_signed_comes_back_whole_in_the_next_turn(as_codex: bool) -> None:
+def test_signed_content_returns_complete_in_the_next_turn(as_codex: bool) -> None:
     request = read_request(CODEX).request
     response = write_response(Response("resp_1", "m", SIGNED, Stop("tool_use")), envelope(request, id="resp_1"))
     messages = echoed(response["output"], as_codex=as_codex).messages
     assert messages[1] == Message("assistant", SIGNED)
 
 
-def test_a_signature_whose_part_was_left_out_is_no_trouble() -> None:
+def test_a_signature_without_its_part_is_ignored() -> None:
     response = write_response(Response("resp_1", "m", SIGNED[7:9], Stop("end")), envelope(id="resp_1"))
     carriers = [item for item in response["output"] if item["type"] == "reasoning"]
     request = echoed(carriers, as_codex=True)
@@ -391,7 +391,7 @@ def test_a_signature_whose_part_was_left_out_is_no_trouble() -> None:
     )
 
 
-def test_a_late_signature_comes_back_to_the_part_before_it() -> None:
+def test_a_late_signature_returns_to_the_part_before_it() -> None:
     items: list[dict[str, Any]] = [
         {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
         {"type": "reasoning", "summary": [], "encrypted_content": "nexus.prev.gemini.s"},
@@ -413,14 +413,14 @@ SEARCHES: dict[str, tuple[list[dict[str, Any]], list[str], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("case", SEARCHES)
-def test_searches_that_the_model_may_be_left_without(case: str) -> None:
+def test_web_searches_are_read_or_dropped(case: str) -> None:
     tools, names, dropped = SEARCHES[case]
     read = read_request({"model": "m", "input": "Hi", "tools": tools})
     assert ([tool.name for tool in read.request.tools], read.dropped) == (names, dropped)
     assert isinstance(read.request.tools[0], WebSearch) == ("function" not in case) if names else True
 
 
-def test_a_search_tells_what_would_be_lost() -> None:
+def test_a_web_search_lists_the_fields_that_would_be_lost() -> None:
     tool = {"type": "web_search", "filters": {"allowed_domains": ["x.test"]}, "search_context_size": "low"}
     (search,) = read_request({"model": "m", "input": "Hi", "tools": [tool]}).request.tools
     assert isinstance(search, WebSearch)
@@ -428,7 +428,7 @@ def test_a_search_tells_what_would_be_lost() -> None:
 
 
 @pytest.mark.parametrize("kind", ["image_generation", "code_interpreter", "file_search", "mcp", "future"])
-def test_offers_of_what_runs_at_openai_are_left_out_by_name(kind: str) -> None:
+def test_offers_of_openais_server_tools_are_dropped_and_reported(kind: str) -> None:
     function = {"type": "function", "name": "f"}
     choice = {"type": "allowed_tools", "mode": "required", "tools": [{"type": kind}, function]}
     for asked in ({}, {"tool_choice": "auto"}, {"tool_choice": choice}):

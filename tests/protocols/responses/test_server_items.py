@@ -1,4 +1,4 @@
-"""What OpenAI ran itself in a conversation that goes on at another vendor."""
+"""Items of OpenAI's server tools in a conversation that continues at another vendor."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ CASES: dict[str, tuple[dict[str, Any], ToolCall, ToolResult]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_an_item_is_a_call_and_its_result(case: str) -> None:
+def test_an_item_becomes_a_call_and_its_result(case: str) -> None:
     item, call, result = CASES[case]
     read = read_request({"model": "m", "input": [ASKED, item, SAID]})
     assert read.request.messages == (
@@ -82,7 +82,7 @@ def test_an_item_is_a_call_and_its_result(case: str) -> None:
     assert read.dropped == (f"input.{item['type']}",)
 
 
-def test_it_stands_beside_the_clients_own_call() -> None:
+def test_an_item_joins_the_clients_own_call() -> None:
     own = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
     items = [ASKED, own, MCP, {"type": "function_call_output", "call_id": "c1", "output": "19"}]
     messages = read_request({"model": "m", "input": items}).request.messages
@@ -93,7 +93,7 @@ def test_it_stands_beside_the_clients_own_call() -> None:
     ]
 
 
-def test_one_without_an_id_is_refused() -> None:
+def test_an_item_without_an_id_is_rejected() -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_request({"model": "m", "input": [ASKED, {"type": "mcp_call", "name": "find"}]})
     assert caught.value.param == "input.1.id"
@@ -101,7 +101,7 @@ def test_one_without_an_id_is_refused() -> None:
 
 @pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_a_session_goes_on_at_every_vendor(stand: Stand, lane: Lane, stream: bool) -> None:
+def test_a_session_continues_at_every_vendor(stand: Stand, lane: Lane, stream: bool) -> None:
     house = stand(lane)
     listed = {"type": "mcp_list_tools", "id": "mcpl_1", "server_label": "wiki", "tools": []}
     items: Any = [ASKED, listed, MCP, CODE, FILES, SAID, {"role": "user", "content": "Go on."}]

@@ -1,4 +1,4 @@
-"""The stream that a client reads: its grammar by the SDK's types, the whole answer equal to the sum of the deltas."""
+"""The stream that a client reads: its order by the SDK's types, the whole answer equal to the sum of the deltas."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def kinds(documents: list[dict[str, Any]]) -> list[str]:
 MESSAGE = ["output_item.added", "content_part.added", "content_part.done", "output_item.done"]
 
 
-def test_text() -> None:
+def test_text_is_streamed() -> None:
     documents = told(
         [
             ResponseStart("up", "v"),
@@ -85,7 +85,7 @@ def test_text() -> None:
     }
 
 
-def test_reasoning_and_calls() -> None:
+def test_reasoning_and_calls_are_streamed() -> None:
     parts = (Reasoning("think", Signature("messages", "sig")), ToolCall("c1", "f", '{"a":1}'), ToolCall("c2", "g", ""))
     documents = told(unfold(answer(*parts, stop=Stop("tool_use"))))
     assert kinds(documents)[2:] == [
@@ -100,14 +100,14 @@ def test_reasoning_and_calls() -> None:
     assert second["arguments"] == "{}", "a client parses it"
 
 
-def test_refusal() -> None:
+def test_a_refusal_is_streamed() -> None:
     documents = told(unfold(answer(Refusal("no"), stop=Stop("refusal"))))
     assert kinds(documents)[4:6] == ["refusal.delta", "refusal.done"]
     assert documents[-1]["response"]["output"][0]["content"] == [{"type": "refusal", "refusal": "no"}]
     assert documents[-1]["type"] == "response.completed"
 
 
-def test_custom_and_namespaced_calls_come_back_in_their_own_form() -> None:
+def test_custom_and_namespaced_calls_return_in_their_own_form() -> None:
     events: list[Event] = [
         ResponseStart("up", "v"),
         PartStart(0, ToolCall("c1", "apply_patch", "")),
@@ -142,14 +142,14 @@ def test_custom_and_namespaced_calls_come_back_in_their_own_form() -> None:
         pytest.param("", "", id="nothing"),
     ],
 )
-def test_a_custom_tools_input_survives_a_model_that_slips(arguments: str, found: str) -> None:
+def test_a_custom_tools_input_survives_invalid_arguments_from_the_model(arguments: str, found: str) -> None:
     documents = told(unfold(answer(ToolCall("c", "apply_patch", arguments))), CUSTOM)
     assert documents[-1]["response"]["output"][0]["input"] == found
     deltas = [event["delta"] for event in documents if event["type"].endswith("input.delta")]
     assert "".join(deltas) == found
 
 
-def test_interleaved_parts_become_items_one_after_the_other() -> None:
+def test_interleaved_parts_become_consecutive_items() -> None:
     events: list[Event] = [
         ResponseStart("up", "v"),
         PartStart(0, ToolCall("c0", "f", "")),
@@ -169,7 +169,7 @@ def test_interleaved_parts_become_items_one_after_the_other() -> None:
     assert [item["arguments"] for item in documents[-1]["response"]["output"]] == ['{"a":1}', '{"b":2}']
 
 
-def test_seals_ride_beside_what_they_signature() -> None:
+def test_signatures_are_sent_next_to_their_parts() -> None:
     early, late = Signature("gemini", "s1"), Signature("gemini", "s2")
     events: list[Event] = [
         ResponseStart("up", "v"),
@@ -191,7 +191,7 @@ def test_seals_ride_beside_what_they_signature() -> None:
     ]
 
 
-def test_an_empty_answer() -> None:
+def test_an_empty_answer_has_no_items() -> None:
     documents = told(unfold(answer()))
     assert kinds(documents) == ["created", "in_progress", "completed"]
     assert documents[-1]["response"]["output"] == []
@@ -209,13 +209,13 @@ def test_an_empty_answer() -> None:
         pytest.param(Stop("tool_use"), None, id="tool_use"),
     ],
 )
-def test_stops(stop: Stop, reason: str | None) -> None:
+def test_stop_reasons_are_written(stop: Stop, reason: str | None) -> None:
     last = told(unfold(answer(Text("x"), stop=stop)))[-1]
     assert last["type"] == ("response.completed" if reason is None else "response.incomplete")
     assert last["response"]["incomplete_details"] == (None if reason is None else {"reason": reason})
 
 
-def test_an_unknown_stop_is_the_nearest_published_reason_with_the_vendors_word_beside_it() -> None:
+def test_an_unknown_stop_is_written_as_the_nearest_published_reason_with_the_vendors_word() -> None:
     last = frames(written(unfold(answer(Text("x"), stop=Stop("unknown", raw="tired")))))[-1]
     assert (last["type"], last["response"]["incomplete_details"]) == (
         "response.incomplete",
@@ -224,13 +224,13 @@ def test_an_unknown_stop_is_the_nearest_published_reason_with_the_vendors_word_b
     assert last["response"]["native_finish_reason"] == "tired"
 
 
-def test_pings_and_notices_say_nothing() -> None:
+def test_pings_and_dropped_content_write_nothing() -> None:
     stream = writer()
     stream.write(ResponseStart("up", "v"))
     assert stream.write(Ping()) == stream.write(ContentDropped("x")) == b""
 
 
-def test_a_cut_item_is_never_announced_done() -> None:
+def test_a_truncated_item_is_never_announced_as_done() -> None:
     stream = writer()
     raw = stream.write(ResponseStart("up", "v")) + stream.write(PartStart(0, ToolCall("c", "f", '{"cmd":"rm')))
     assert not any(kind.endswith("done") or kind in ("completed", "failed") for kind in kinds(frames(raw)))

@@ -1,4 +1,4 @@
-"""The search for tools that Codex makes itself when it takes the model for one of OpenAI's."""
+"""Codex's client-side tool search, which it uses when it takes the model for one of OpenAI's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def body(*items: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"input": [{"role": "user", "content": "Hi"}, *items], "tools": [TOOL], **more}
 
 
-def test_it_is_a_function_and_its_call_comes_back_as_the_clients() -> None:
+def test_the_search_becomes_a_function_and_its_call_returns_as_a_search() -> None:
     request = read_request(body()).request
     (tool,) = request.tools
     assert (tool.name, tool.description, tool.parameters) == ("tool_search", "Searches.", SCHEMA)
@@ -38,14 +38,14 @@ def test_it_is_a_function_and_its_call_comes_back_as_the_clients() -> None:
     }
 
 
-def test_a_model_that_slips_asks_for_nothing() -> None:
+def test_invalid_arguments_from_the_model_become_an_empty_search() -> None:
     request = read_request(body()).request
     call = ToolCall("c1", "tool_search", '{"query": broken')
     answer = write_response(Response("r", "m", (call,), Stop("tool_use")), envelope(request))
     assert answer["output"][0]["arguments"] == {}
 
 
-def test_what_was_found_can_be_called() -> None:
+def test_found_tools_can_be_called() -> None:
     request = read_request(body(CALL, OUTPUT)).request
     assert [tool.name for tool in request.tools] == ["tool_search", "agents__spawn"]
     assert request.messages[1:] == (
@@ -71,18 +71,18 @@ DEFERRED: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 
 @pytest.mark.parametrize(("asked", "offered"), DEFERRED.values(), ids=DEFERRED)
-def test_a_deferred_tool_is_offered_once_it_is_known(asked: dict[str, Any], offered: list[str]) -> None:
+def test_a_deferred_tool_is_offered_once_it_was_found(asked: dict[str, Any], offered: list[str]) -> None:
     read = read_request(asked)
     assert [tool.name for tool in read.request.tools] == offered
     assert "tools.defer_loading" in read.dropped
 
 
-def test_nothing_found_is_told_as_such() -> None:
+def test_an_empty_search_result_is_reported_to_the_model() -> None:
     request = read_request(body(CALL, OUTPUT | {"tools": []})).request
     assert request.messages[-1].parts == (ToolResult("c1", (Text("No tool was found."),)),)
 
 
-def test_of_a_search_that_the_vendor_made_the_tools_remain() -> None:
+def test_tools_found_by_the_vendors_own_search_are_kept() -> None:
     theirs = {"execution": "server", "call_id": None}
     read = read_request(body(CALL | theirs, OUTPUT | theirs))
     assert [tool.name for tool in read.request.tools] == ["tool_search", "agents__spawn"]
@@ -90,5 +90,5 @@ def test_of_a_search_that_the_vendor_made_the_tools_remain() -> None:
     assert {"input.tool_search_call", "input.tool_search_output"} <= set(read.dropped)
 
 
-def test_a_search_by_the_vendor_is_left_out_by_name() -> None:
+def test_the_vendors_own_search_is_dropped_and_reported() -> None:
     assert "tools.tool_search" in read_request(body(tools=[{"type": "tool_search"}])).dropped
