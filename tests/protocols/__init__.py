@@ -1,1 +1,1 @@
-"""Wire dialects, by files of bytes and tables of cases."""
+"""Wire dialects, tested with recorded bytes and tables of cases."""

@@ -1,4 +1,4 @@
-"""What the tests of all dialects share: streams in pieces, their events in order, and published types as the judge.
+"""Shared by the tests of all dialects: streams in pieces, their events in order, and published types as reference.
 
 Nothing here knows a dialect or what a test expects.
 """
@@ -36,13 +36,13 @@ def spoiled(data: st.DataObject, body: Any, junk: Sequence[Any]) -> Any:
 
 
 def origin(response_id: str = "r", model: str = "m", server: ChatServer = PLAIN) -> AnswerOrigin:
-    """Of an answer to nothing; new ids are numbered."""
+    """The origin of an answer to an empty request; new ids are numbered."""
     numbers = itertools.count(1)
     return AnswerOrigin(Request(()), response_id, model, lambda: f"call_{next(numbers)}", server)
 
 
 def envelope(request: Request = NOTHING_ASKED, *, id: str = "r1", model: str = "m", usage: bool = True) -> Envelope:
-    """Of an answer to a client that wants to know its usage."""
+    """The envelope of an answer to a client that asks for usage."""
     return Envelope(id, model, 7, replace(request, include_usage=usage))
 
 
@@ -75,7 +75,7 @@ def events_from(pieces: Iterable[bytes], reader: StreamReader) -> list[Event]:
 
 
 def ordered(events: list[Event]) -> list[Event]:
-    """The same events, each checked against the grammar."""
+    """The same events, each checked against the legal order."""
     order = Order()
     for event in events:
         order.check(event)
@@ -83,7 +83,7 @@ def ordered(events: list[Event]) -> list[Event]:
 
 
 def whole(value: Any) -> Any:
-    """What a published type made of a body; Iterables are validated lazily: this walks through all of them."""
+    """What a published type made of a body; Iterables are validated lazily, so this walks through all of them."""
     if isinstance(value, BaseModel):
         return value.model_dump(exclude_unset=True)
     if isinstance(value, Mapping):
@@ -94,7 +94,7 @@ def whole(value: Any) -> Any:
 
 
 def covers(parsed: Any, wire: Any) -> bool:
-    """Every member of ``wire`` is one that the type knows (extra ones would be kept as they are, so look at names)."""
+    """The type knows every member of ``wire`` (it would keep unknown ones as they are, so names are compared)."""
     if isinstance(wire, Mapping):
         return all(name in parsed and covers(parsed[name], member) for name, member in wire.items())
     if isinstance(wire, list):

@@ -1,4 +1,4 @@
-"""A value of every field of every client's request, and of every neutral one, that asks for something."""
+"""A value with an effect for every field of every client's request, and of every neutral request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What asks for nothing is named nowhere: the same answer from every client's dialect to every vendor's."""
+"""Values without an effect are never reported as dropped, from any client dialect to any vendor."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ TARGETS: dict[str, Target] = {
 
 @pytest.mark.parametrize("vendor", TARGETS)
 @pytest.mark.parametrize("client", NOTHING)
-def test_what_asks_for_nothing_is_not_named_as_lost(client: str, vendor: str) -> None:
+def test_values_without_effect_are_not_reported_as_dropped(client: str, vendor: str) -> None:
     read = loader.client(client).read(NOTHING[client], None, compacts=False)
     written = loader.vendor("chat" if vendor == "o3" else vendor).write_request(read.request, TARGETS[vendor])
     assert (read.dropped, written.dropped) == ((), ())
@@ -89,5 +89,5 @@ VALUES: dict[str, tuple[str, Any, bool]] = {
 
 
 @pytest.mark.parametrize(("name", "value", "asks"), VALUES.values(), ids=VALUES)
-def test_what_asks(name: str, value: Any, asks: bool) -> None:
+def test_which_values_have_an_effect(name: str, value: Any, asks: bool) -> None:
     assert asks_for(name, value) is asks

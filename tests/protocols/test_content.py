@@ -1,7 +1,7 @@
-"""Which events first carry content: until one comes another attempt may answer, after it none.
+"""Which events are the first content: before it another attempt may answer, after it none may.
 
-What a client's own dialect counts as content and what a vendor's stream is translated to agree; the bytes that
-pass hold more kinds, and what is unknown among them is content.
+Client dialects and translated vendor streams agree on what content is; passthrough bytes hold more kinds, and
+unknown ones count as content.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def candidate(*parts: Wire, **members: Any) -> Wire:
 
 
 def converse(event: str, **payload: Any) -> Wire:
-    """Its events are told apart by their names alone."""
+    """Its events are identified by their names alone."""
     return {"EVENT": event} | payload
 
 
@@ -233,25 +233,25 @@ def translates(dialect: str, frames: list[Frame]) -> bool:
 
 
 @pytest.mark.parametrize(("dialect", "frames"), cases(NOTHING))
-def test_no_content(dialect: str, frames: list[Frame]) -> None:
+def test_events_without_content_are_not_content(dialect: str, frames: list[Frame]) -> None:
     assert not translates(dialect, frames)
     assert dialect not in PASSES or not passes(dialect, frames)
 
 
 @pytest.mark.parametrize(("dialect", "frames"), cases(CONTENT))
-def test_content(dialect: str, frames: list[Frame]) -> None:
+def test_content_is_recognized(dialect: str, frames: list[Frame]) -> None:
     assert translates(dialect, frames)
     assert dialect not in PASSES or passes(dialect, frames)
 
 
 @pytest.mark.parametrize(("dialect", "frames"), cases(NEW))
-def test_what_is_new_is_content_where_bytes_pass(dialect: str, frames: list[Frame]) -> None:
+def test_unknown_events_are_content_on_passthrough(dialect: str, frames: list[Frame]) -> None:
     assert passes(dialect, frames)
 
 
 @pytest.mark.parametrize("dialect", PASSES)
 @pytest.mark.parametrize("raw", [b": hello\n\n", b"data: {broken\n\n", b"id: 1\n\n", b"data: [DONE]\n\n"], ids=repr)
-def test_what_says_nothing_at_all_is_none(dialect: str, raw: bytes) -> None:
+def test_comments_and_invalid_frames_are_not_content(dialect: str, raw: bytes) -> None:
     assert not passes(dialect, FrameDecoder().feed(raw))
 
 
@@ -264,7 +264,7 @@ FIXTURES = [
 
 @pytest.mark.parametrize(("dialect", "file"), FIXTURES)
 def test_content_of_real_streams_begins_at_one_place(dialect: str, file: Path) -> None:
-    """For bytes that pass no later than for those that are translated."""
+    """On passthrough no later than on translation."""
     relay, reader = PASSES[dialect](), loader.vendor(dialect).stream_reader(origin())
     for frame in stream_of(file):
         relay.frame(frame)
@@ -277,7 +277,7 @@ def test_content_of_real_streams_begins_at_one_place(dialect: str, file: Path) -
         if relay.content or told:
             assert relay.content
             return
-    assert relay.complete or relay.ended or data == DONE or not told, "it had none"
+    assert relay.complete or relay.ended or data == DONE or not told, "the stream had no content"
 
 
 ERRORS: dict[str, tuple[str, Wire, str, int]] = {
@@ -305,7 +305,7 @@ ERRORS: dict[str, tuple[str, Wire, str, int]] = {
 
 
 @pytest.mark.parametrize(("dialect", "wire", "kind", "status"), ERRORS.values(), ids=ERRORS.keys())
-def test_a_vendors_error_passes_and_is_known(dialect: str, wire: Wire, kind: str, status: int) -> None:
+def test_a_vendors_error_passes_and_is_recognized(dialect: str, wire: Wire, kind: str, status: int) -> None:
     relay, frame = PASSES[dialect](), framed(wire)
     assert relay.frame(frame) == frame.raw.replace(b'"model": "m"', b'"model": "v/m"')
     assert relay.failure is not None

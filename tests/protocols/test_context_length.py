@@ -1,6 +1,6 @@
-"""A conversation that is too long, in the words of every vendor whose words are known; and words that are not these.
+"""Conversations that are too long, in the words of every known vendor, and errors with other words.
 
-Each phrase of the table is met by a case; a case is what a vendor was seen to answer, whole.
+A case covers each phrase of the table; a case is a vendor's complete answer, as observed.
 """
 
 from __future__ import annotations
@@ -221,14 +221,14 @@ READERS: dict[str, Read] = {
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_it_is_known_in_every_dialect_and_keeps_its_words(reader: str) -> None:
+def test_it_is_recognized_in_every_dialect_and_keeps_its_words(reader: str) -> None:
     for case, (words, _) in SAID.items():
         failure = READERS[reader](words)
         assert (failure.kind, failure.status, failure.message) == ("context_length", 400, words), case
 
 
 @pytest.mark.parametrize("case", SAID)
-def test_what_claude_code_reads(case: str) -> None:
+def test_claude_code_gets_the_message_that_it_recognizes(case: str) -> None:
     words, numbers = SAID[case]
     told = json.loads(write_messages(VendorError(VendorFailure(words, "context_length", 400)), "req_1"))["error"]
     assert told["type"] == "invalid_request_error"
@@ -242,18 +242,18 @@ def test_what_claude_code_reads(case: str) -> None:
         assert told["message"].startswith("prompt is too long: ") and compacts is None
 
 
-def test_what_openais_clients_read() -> None:
+def test_openai_clients_get_the_code_and_the_vendors_words() -> None:
     for case, (words, _) in SAID.items():
         told = json.loads(write_openai(VendorError(VendorFailure(words, "context_length", 400))))["error"]
         assert (told["code"], told["message"]) == ("context_length_exceeded", words), case
 
 
-def test_claude_codes_own_words_are_not_said_twice() -> None:
+def test_a_message_that_claude_code_recognizes_is_not_prefixed() -> None:
     for case in ("Anthropic", "Anthropic, no room", "Bedrock Claude"):
         assert context_length.worded(SAID[case][0]) == SAID[case][0]
 
 
-def test_every_phrase_is_met() -> None:
+def test_every_phrase_has_a_case() -> None:
     phrases = [one.says for family in context_length.FAMILIES.values() for one in family]
     met = {next(phrase for phrase in phrases if phrase in words.lower()) for words, _ in SAID.values()}
     assert met == set(phrases)
@@ -261,7 +261,7 @@ def test_every_phrase_is_met() -> None:
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_other_words_change_nothing(reader: str) -> None:
+def test_other_words_are_not_recognized(reader: str) -> None:
     assert [words for words in OTHERS if READERS[reader](words).kind == "context_length"] == []
 
 
@@ -277,15 +277,15 @@ CODED = [
 
 
 @pytest.mark.parametrize(("dialect", "status", "body", "kind"), CODED)
-def test_a_code_that_says_more_is_believed(dialect: str, status: int, body: object, kind: str) -> None:
+def test_a_more_specific_code_overrides_the_words(dialect: str, status: int, body: object, kind: str) -> None:
     raw = json.dumps(body).replace("@", "prompt is too long: 9 tokens > 8 maximum").encode()
     failure = loader.vendor(dialect).read_error(status, {}, raw)
     assert (failure.kind, failure.status) == (kind, status)
 
 
 @pytest.mark.parametrize("dialect", ["chat", "responses", "messages", "gemini", "converse"])
-def test_413(dialect: str) -> None:
-    """Too many tokens is told as such; too many bytes stays too many bytes, which Claude Code meets in its own way."""
+def test_413_is_too_many_tokens_or_too_many_bytes(dialect: str) -> None:
+    """Too many tokens becomes context_length; too many bytes stays a 413, which Claude Code handles differently."""
     groq = json.dumps({"error": {"message": "Please reduce the length of the messages or completion."}})
     groq = groq if dialect != "converse" else json.dumps({"message": json.loads(groq)["error"]["message"]})
     tokens = loader.vendor(dialect).read_error(413, {}, groq.encode())
@@ -302,5 +302,5 @@ def test_413(dialect: str) -> None:
     "words",
     ["prompt is too long: " + "9" * 9000, "maximum context length is ٣ tokens", "the input (", "context size (" * 9],
 )
-def test_odd_words_are_survived(words: str) -> None:
+def test_unusual_words_are_kept(words: str) -> None:
     assert context_length.worded(words).endswith(words)

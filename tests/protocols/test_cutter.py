@@ -1,4 +1,4 @@
-"""An answer that is cut in the vendor's place: the same end however its text came in pieces, and nothing beyond it."""
+"""Answers that Nexus cuts for the vendor: the same end however the text is split, and nothing after it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...], str, str | None]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_stop_sequences(case: str) -> None:
+def test_answers_are_cut_at_stop_sequences(case: str) -> None:
     pieces, stops, words, sequence = CASES[case]
     response, cutter, told = cut(stream(*pieces), Cut(stops))
     assert "".join(part.text for part in response.parts if isinstance(part, Text)) == words
@@ -79,7 +79,7 @@ WORDS = st.text(alphabet="ab", max_size=12)
 
 
 @given(st.lists(WORDS, max_size=6), st.lists(st.text(alphabet="ab", min_size=1, max_size=4), min_size=1, max_size=3))
-def test_the_end_does_not_depend_on_the_pieces(pieces: list[str], stops: list[str]) -> None:
+def test_the_end_does_not_depend_on_how_text_is_split(pieces: list[str], stops: list[str]) -> None:
     whole, _, _ = cut(stream("".join(pieces)), Cut(tuple(stops)))
     parted, _, told = cut(stream(*pieces), Cut(tuple(stops)))
     assert (whole.parts, whole.stop) == (parted.parts, parted.stop)
@@ -87,7 +87,7 @@ def test_the_end_does_not_depend_on_the_pieces(pieces: list[str], stops: list[st
     assert not any(stop in words for stop in stops)
 
 
-def test_nothing_follows_and_what_is_open_is_closed() -> None:
+def test_nothing_follows_the_cut_and_open_parts_are_closed() -> None:
     thought = (PartStart(0, Reasoning("")), PartDelta(0, "STOP"), PartEnd(0))
     call = (PartStart(1, ToolCall("c", "f", "")), PartDelta(1, '{"a": "STOP"}'))
     events = stream("say ST", "OP more", before=(*thought, *call))
@@ -108,13 +108,15 @@ def test_nothing_follows_and_what_is_open_is_closed() -> None:
         ((), 0, "", "max_tokens"),
     ],
 )
-def test_a_limit_below_the_vendors_least(pieces: tuple[str, ...], limit: int, words: str, reason: str) -> None:
+def test_answers_are_cut_at_limits_below_the_vendors_minimum(
+    pieces: tuple[str, ...], limit: int, words: str, reason: str
+) -> None:
     response, _, _ = cut(stream(*pieces), Cut(max_tokens=limit))
     assert "".join(part.text for part in response.parts if isinstance(part, Text)) == words
     assert response.stop.reason == reason
 
 
 @pytest.mark.parametrize("stop", [("",), ("a",) * 65, ("a" * 1025,)])
-def test_what_cannot_be_cut_at_is_refused(stop: tuple[str, ...]) -> None:
+def test_invalid_stop_sequences_are_rejected(stop: tuple[str, ...]) -> None:
     with pytest.raises(InvalidRequest, match="stop"):
         check(stop)

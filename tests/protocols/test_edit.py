@@ -1,7 +1,7 @@
-"""Splicing raw JSON: whatever the spelling, only the bytes of the named values change.
+"""Splicing raw JSON: however it is written, only the bytes of the named values change.
 
-The expected bytes are built beside the input, piece by piece, never by parsing; where something is parsed to
-compare, the judge is the standard library's parser, which keeps duplicate keys.
+The expected bytes are built next to the input, piece by piece, never by parsing. To compare parsed values, the tests
+use the standard library's parser, which keeps duplicate keys.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from nexus.protocols.edit import find, insert_first, replace_member, replace_string, splice
 from nexus.wire import decode, encode
 
-# -- random documents, spelled by hand -----------------------------------------------------------------------------
+# -- random documents, written by hand -----------------------------------------------------------------------------
 
 NUMBERS = ["0", "-0", "1e5", "1E+2", "-1.50e-3", "1.0", "123456789012345678901234567890", "0.10"]
 KEYS = ["model", "models", "mode", "Model", "message", "a", "", "é", "\u2028", "🦜", '"model"', "\\", "a/b", "m\u0000l"]
@@ -29,7 +29,7 @@ spaces = st.text(" \t\r\n", max_size=2)
 
 @dataclass(frozen=True)
 class Spelled:
-    """One JSON text in pieces; a None piece stands where the value of a top-level string ``model`` goes."""
+    """One JSON text in pieces; None marks the position of the value of a top-level string ``model``."""
 
     pieces: tuple[str | None, ...]
     originals: tuple[str, ...]
@@ -45,7 +45,7 @@ class Spelled:
 
 @st.composite
 def strings(draw: st.DrawFn, content: str | None = None) -> str:
-    """A JSON string: each character as it is, by its short escape, or by hex escapes in either case."""
+    """A JSON string: each character as it is, as its short escape, or as hex escapes in either case."""
     text = draw(st.sampled_from(TEXTS) | st.text(max_size=6)) if content is None else content
     spelled = []
     for character in text:
@@ -84,7 +84,7 @@ values = st.recursive(scalars, lambda inner: _arrays(inner) | _objects(inner), m
 
 @st.composite
 def documents(draw: st.DrawFn) -> Spelled:
-    """An object with any number of members, ``model`` among them often and sometimes several times."""
+    """An object with any number of members, often with ``model`` among them, sometimes several times."""
     pieces: list[str | None] = [draw(spaces) + "{"]
     originals: list[str] = []
     for number in range(draw(st.integers(0, 5))):
@@ -106,7 +106,7 @@ Pairs = list[tuple[str, Any]]
 
 
 class Members(Pairs):
-    """An object as the standard library read it, duplicates kept."""
+    """An object as the standard library read it, with duplicates."""
 
 
 def read(raw: bytes) -> Any:
@@ -132,11 +132,11 @@ def test_only_the_model_changes(spelled: Spelled, model: str) -> None:
     if isinstance(document.get("model"), str):
         assert edited == spelled.having(encode(model))
     else:
-        assert edited == raw, "a model that is no string is somebody else's complaint"
+        assert edited == raw, "a model that is not a string is rejected elsewhere"
 
 
 @given(documents())
-def test_the_edited_document_reads_as_meant(spelled: Spelled) -> None:
+def test_the_edited_document_parses_to_the_new_model(spelled: Spelled) -> None:
     before = read(spelled.raw)
     after = read(replace_string(spelled.raw, ("model",), "new"))
     assert after == [(key, "new" if key == "model" and isinstance(value, str) else value) for key, value in before]
@@ -177,11 +177,11 @@ def test_the_edited_document_reads_as_meant(spelled: Spelled) -> None:
         ),
     ],
 )
-def test_spellings(raw: bytes, expected: bytes) -> None:
+def test_every_way_to_write_the_model_is_edited(raw: bytes, expected: bytes) -> None:
     assert replace_member(raw, decode(raw), "model", "new") == expected
 
 
-def test_a_long_body() -> None:
+def test_a_long_body_is_edited() -> None:
     turns = [{"role": "user", "content": f'turn {n}: "model": "x" \\ é 🦜 \u2028 {{}}'} for n in range(1500)]
     before, behind = (json.dumps(turns, ensure_ascii=ascii).encode() for ascii in (False, True))
     for raw, expected in (
@@ -205,11 +205,11 @@ def test_replace_string_leaves_other_types() -> None:
 
 @given(documents(), st.lists(st.sampled_from([*KEYS, "model", "message"]), min_size=1, max_size=3).map(tuple))
 @example(Spelled(('{"a":{"a":[{"a":1}],"a":{"a":2}},"a":3}',), ()), ("a", "a", "a"))
-def test_find_sees_what_a_parser_sees(spelled: Spelled, path: tuple[str, ...]) -> None:
+def test_find_finds_what_a_parser_finds(spelled: Spelled, path: tuple[str, ...]) -> None:
     raw = spelled.raw
     spans = find(raw, path)
     assert [read(raw[start:end]) for start, end in spans] == at(read(raw), path)
-    assert all(raw[start:end] == raw[start:end].strip() for start, end in spans), "a span holds the bare value"
+    assert all(raw[start:end] == raw[start:end].strip() for start, end in spans), "a span holds the value alone"
 
 
 @pytest.mark.parametrize(
@@ -230,11 +230,11 @@ def test_find_sees_what_a_parser_sees(spelled: Spelled, path: tuple[str, ...]) -
         pytest.param(b"{}", ("a",), [], id="empty"),
     ],
 )
-def test_find(raw: bytes, path: tuple[str, ...], values_there: list[bytes]) -> None:
+def test_find_returns_the_values_at_a_path(raw: bytes, path: tuple[str, ...], values_there: list[bytes]) -> None:
     assert [raw[start:end] for start, end in find(raw, path)] == values_there
 
 
-# -- the two small ones --------------------------------------------------------------------------------------------
+# -- insert_first and splice ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_find(raw: bytes, path: tuple[str, ...], values_there: list[bytes]) -> N
         pytest.param(b'{"k":0}', b'{"k":[true],"k":0}', id="the key is not looked for"),
     ],
 )
-def test_insert_first(raw: bytes, expected: bytes) -> None:
+def test_insert_first_writes_the_member_first(raw: bytes, expected: bytes) -> None:
     assert insert_first(raw, "k", b"[true]") == expected
 
 
@@ -263,5 +263,5 @@ def test_insert_first_adds_one_member_in_front(spelled: Spelled) -> None:
         pytest.param([((0, 10), b"")], b"", id="everything"),
     ],
 )
-def test_splice(edits: list[tuple[tuple[int, int], bytes]], expected: bytes) -> None:
+def test_splice_replaces_the_spans(edits: list[tuple[tuple[int, int], bytes]], expected: bytes) -> None:
     assert splice(b"0123456789", edits) == expected

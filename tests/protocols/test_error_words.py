@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nexus.errors.failure import VendorFailure
-from nexus.protocols import chat, converse, gemini, messages, responses  # noqa: F401 - the readers live below them
+from nexus.protocols import chat, converse, gemini, messages, responses  # noqa: F401 - the readers are in their submodules
 from nexus.protocols.chat.read_error import read_error as read_chat
 from nexus.protocols.converse.read_error import read_error as read_converse
 from nexus.protocols.error_words import LONGEST, decode_error, error_words
@@ -53,7 +53,7 @@ READERS: dict[str, Callable[[int, Mapping[str, str], bytes], VendorFailure]] = {
 
 
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS.keys())
-def test_every_dialect_keeps_the_words(reader: Callable[[int, Mapping[str, str], bytes], VendorFailure]) -> None:
+def test_every_dialect_keeps_the_message(reader: Callable[[int, Mapping[str, str], bytes], VendorFailure]) -> None:
     read = {name: reader(400, {}, json.dumps(document).encode()).message for name, (document, _) in SHAPES.items()}
     assert read == {name: words for name, (_, words) in SHAPES.items()}
 
@@ -70,16 +70,16 @@ PLAIN = {
 
 
 @pytest.mark.parametrize(("body", "words"), PLAIN.values(), ids=PLAIN.keys())
-def test_what_is_no_json(body: bytes, words: str) -> None:
+def test_a_body_that_is_not_json_gives_its_text(body: bytes, words: str) -> None:
     assert error_words(decode_error(body), body) == words
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"null", b'{"error": {}}', b'{"error": ""}'])
-def test_nothing_said(body: bytes) -> None:
+def test_an_empty_error_gives_no_message(body: bytes) -> None:
     assert error_words(decode_error(body), body) == ""
 
 
-def test_depth_is_bounded() -> None:
+def test_nesting_depth_is_limited() -> None:
     document: Any = "deep"
     for _ in range(50):
         document = {"error": document}

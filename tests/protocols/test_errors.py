@@ -1,6 +1,6 @@
-"""Every error that exists, as clients of either dialect read it.
+"""Every error, as clients of either dialect read it.
 
-The table below names every class of the tree and every kind of a vendor's failure; the tree is walked to prove it.
+The table below names every error class and every kind of vendor failure; a test walks the class tree to prove it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ TREE: dict[type[NexusError], tuple[int, str, str | None, str]] = {
     errors.InternalError: (500, "server_error", "internal_error", "api_error"),
 }
 
-# A vendor's failure by kind: type and code for chat, type for messages.
+# Vendor failures by kind: type and code for chat, type for messages.
 FAILURES: dict[FailureKind, tuple[str, str | None, str]] = {
     "invalid_request": (INVALID, None, INVALID),
     "authentication": (INVALID, "invalid_api_key", "authentication_error"),
@@ -133,7 +133,7 @@ def test_the_tables_are_complete() -> None:
 
 
 @pytest.mark.parametrize("kind", [pytest.param(kind, id=kind.__name__) for kind in TREE])
-def test_every_error_in_both_dialects(kind: type[NexusError]) -> None:
+def test_every_error_is_written_in_both_dialects(kind: type[NexusError]) -> None:
     status, chat_type, chat_code, messages_type = TREE[kind]
     error = an(kind)
     assert error.status == status
@@ -144,21 +144,21 @@ def test_every_error_in_both_dialects(kind: type[NexusError]) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(FAILURES))
-def test_a_vendors_failure_in_both_dialects(kind: FailureKind) -> None:
+def test_every_vendor_failure_is_written_in_both_dialects(kind: FailureKind) -> None:
     chat_type, chat_code, messages_type = FAILURES[kind]
     error = VendorError(VendorFailure(MESSAGE, kind, 400, provider="vendor", request_id="theirs"))
     check_chat(write_chat(error), error, chat_type, chat_code)
-    # The words by which Claude Code knows that it has to compact.
+    # Claude Code recognizes by these words that it must compact.
     words = "prompt is too long: " if kind == "context_length" else ""
     check_messages(write_messages(error, "req_1"), error, messages_type, words)
 
 
-def test_words_that_are_there_are_not_said_twice() -> None:
+def test_a_message_with_the_words_is_not_prefixed() -> None:
     error = VendorError(VendorFailure("prompt is too long: 9 > 8", "context_length", 400))
     check_messages(write_messages(error, "req_1"), error, INVALID)
 
 
-def test_a_bug_says_nothing_about_itself() -> None:
+def test_internal_errors_reveal_no_details() -> None:
     expected = "internal error in the gateway; the log has the details under this request id"
     assert errors.InternalError().message == expected
 
@@ -178,12 +178,12 @@ def test_an_unknown_kind_is_internal() -> None:
         pytest.param({"error": {"message": "x", "future": [1]}, "also": 1}, id="more fields"),
     ],
 )
-def test_what_a_vendor_said_keeps_its_words_in_a_chat_stream(said: dict[str, object]) -> None:
+def test_a_vendors_error_keeps_its_fields_in_a_chat_stream(said: dict[str, object]) -> None:
     error = answered(json.dumps(said).encode())
     assert json.loads(write_chat_in_band(error)) == {"error": said["error"]}
 
 
-def test_what_a_vendor_said_keeps_its_words_in_a_messages_stream() -> None:
+def test_a_vendors_error_keeps_its_fields_in_a_messages_stream() -> None:
     said = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}, "request_id": "theirs"}
     assert json.loads(write_messages_in_band(answered(json.dumps(said).encode()), "req_1")) == said
 
@@ -199,7 +199,7 @@ def test_what_a_vendor_said_keeps_its_words_in_a_messages_stream() -> None:
         pytest.param(b"\xff\xfe", id="not UTF-8"),
     ],
 )
-def test_other_bodies_are_told_in_our_words(body: bytes) -> None:
+def test_other_error_bodies_get_a_message_from_nexus(body: bytes) -> None:
     error = answered(body)
     check_chat(write_chat_in_band(error), error, "server_error", None)
     check_messages(write_messages_in_band(error, "req_1"), error, "api_error")

@@ -1,6 +1,6 @@
 """Anthropic's model list: the shape that its SDK reads, and every cursor.
 
-Walking the pages in either direction sees every model once.
+Walking the pages in either direction returns every model once.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ def ids(page: dict[str, Any]) -> list[str]:
     return [model["id"].removeprefix("p/m") for model in page["data"]]
 
 
-def test_a_model() -> None:
+def test_a_model_is_written() -> None:
     written = DIALECT.write_model(ModelCard("anthropic/a/b", "anthropic", DAY, "A and B"))
     read = ModelInfo.model_validate(written | {"capabilities": None, "max_input_tokens": None, "max_tokens": None})
     assert (read.id, read.type, read.display_name) == ("anthropic/a/b", "model", "A and B")
     assert written["created_at"] == "2025-09-29T00:00:00Z"
-    assert DIALECT.write_model(ModelCard("p/x", "p", DAY))["display_name"] == "p/x", "a name for people is always there"
+    assert DIALECT.write_model(ModelCard("p/x", "p", DAY))["display_name"] == "p/x", "the display name is never missing"
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_model() -> None:
         pytest.param({"beta": "true"}, "1234567", False, id="other parameters"),
     ],
 )
-def test_pages(query: dict[str, str], expected: str, more: bool) -> None:
+def test_pages_follow_limit_and_cursors(query: dict[str, str], expected: str, more: bool) -> None:
     page = DIALECT.write_models(CARDS, query)
     assert "".join(ids(page)) == expected
     assert page["has_more"] is more
@@ -60,7 +60,7 @@ def test_pages(query: dict[str, str], expected: str, more: bool) -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 8])
 @pytest.mark.parametrize(("cursor", "end"), [("after_id", "last_id"), ("before_id", "first_id")])
-def test_walking_sees_every_model_once(size: int, cursor: str, end: str) -> None:
+def test_paging_returns_every_model_once(size: int, cursor: str, end: str) -> None:
     query = {"limit": str(size)}
     if cursor == "before_id":
         query["before_id"] = CARDS[-1].id
@@ -75,12 +75,12 @@ def test_walking_sees_every_model_once(size: int, cursor: str, end: str) -> None
     assert "".join(sorted(seen)) == expected
 
 
-def test_twenty_are_the_default() -> None:
+def test_the_default_limit_is_twenty() -> None:
     page = DIALECT.write_models([ModelCard(f"p/{number}", "p", DAY) for number in range(21)], {})
     assert (len(page["data"]), page["has_more"], page["last_id"]) == (20, True, "p/19")
 
 
-def test_no_models() -> None:
+def test_an_empty_list_is_written() -> None:
     assert DIALECT.write_models([], {}) == {"data": [], "has_more": False, "first_id": None, "last_id": None}
 
 
@@ -101,7 +101,7 @@ def test_no_models() -> None:
         pytest.param({"after_id": "p/m1", "before_id": "p/m3"}, "before_id", id="both cursors"),
     ],
 )
-def test_refusals(query: dict[str, str], param: str) -> None:
+def test_invalid_limits_and_cursors_are_rejected(query: dict[str, str], param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         DIALECT.write_models(CARDS, query)
     assert caught.value.param == param

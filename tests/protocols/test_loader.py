@@ -17,11 +17,11 @@ def test_every_folder_is_a_dialect() -> None:
 
 
 @pytest.mark.parametrize("dialect", loader.DIALECTS)
-def test_what_clients_speak_has_their_side(dialect: str) -> None:
+def test_every_client_dialect_has_its_codec(dialect: str) -> None:
     assert isinstance(loader.client(dialect), ClientCodec)
     assert loader.DIALECTS[dialect].name == dialect
 
 
 @pytest.mark.parametrize("dialect", loader.VENDORS)
-def test_what_vendors_are_asked_in_has_theirs(dialect: str) -> None:
+def test_every_vendor_dialect_has_its_codec(dialect: str) -> None:
     assert isinstance(loader.vendor(dialect), VendorCodec)

@@ -1,4 +1,4 @@
-"""A refusal names the client's own field at the client's own place, however the neutral conversation was merged."""
+"""Errors name the client's own field and its path in the client's body, however the conversation was merged."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ MESSAGES: dict[str, Any] = {
         {
             "role": "assistant",
             "content": [
-                # A carrier of the next block's signature is no part of the conversation.
+                # A block that only carries the next block's signature is not part of the conversation.
                 {"type": "thinking", "thinking": "", "signature": "nexus.next.gemini.s"},
                 {"type": "text", "text": "let me see"},
                 {"type": "tool_use", "id": "c1", "name": "f", "input": {}},
@@ -121,7 +121,7 @@ PLACES: dict[str, dict[str, str]] = {
 
 
 @pytest.mark.parametrize(("client", "neutral"), [(client, path) for client in PLACES for path in PLACES[client]])
-def test_where_a_client_said_it(client: str, neutral: str) -> None:
+def test_paths_are_the_clients_own(client: str, neutral: str) -> None:
     codec = loader.client(client)
     body = BODIES[client] | {"model": "m", "max_tokens": 9, "max_completion_tokens": 9}
     request = codec.read_request(body).request
@@ -131,17 +131,17 @@ def test_where_a_client_said_it(client: str, neutral: str) -> None:
 @pytest.mark.parametrize(
     "path", ["messages.9", "messages.0.content.7", "messages.x", "tools.5", "temperature", "tools"]
 )
-def test_what_has_no_place(path: str) -> None:
+def test_paths_outside_the_conversation_have_no_location(path: str) -> None:
     request = Request((Message("user", (Text("x"),)),), tools=(Tool("f"),))
     assert location_of(path, request) is None
 
 
-def test_two_parts_that_differ_in_their_place_alone_are_equal() -> None:
+def test_parts_that_differ_only_in_location_are_equal() -> None:
     assert Text("x", at="a") == Text("x", at="b") and hash(Text("x", at="a")) == hash(Text("x"))
     assert ToolResult("c", at="a") == ToolResult("c")
 
 
-def test_the_message_names_the_field_too() -> None:
+def test_the_message_names_the_clients_field_too() -> None:
     said = InvalidRequest("messages.3.content.1: no audio", param="messages.3.content.1")
     said.name_field("input.5.content.1")
     assert (said.message, said.param) == ("input.5.content.1: no audio", "input.5.content.1")

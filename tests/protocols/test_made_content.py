@@ -1,6 +1,6 @@
-"""Images that models make and pages that they cite, from every vendor to every client, whole and streamed.
+"""Images that models generate and pages that they cite, from every vendor to every client, whole and streamed.
 
-Through the whole lane, read by the clients' own SDKs.
+They go through the whole lane and are read by the clients' own SDKs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ URL = f"data:image/png;base64,{PNG}"
 
 
 def answered(client: str, name: str, *, stream: bool) -> tuple[Turn, list[str]]:
-    """What the client's SDK makes of a recorded answer, and what was named as lost."""
+    """What the client's SDK makes of a recorded answer, and what was reported as dropped."""
     relay = lane(client, name, stream=stream)
     path = FIXTURES / name
     if not stream:
@@ -56,7 +56,7 @@ def _streamed(client: str, written: bytes) -> Turn:
 
 
 def images(client: str, told: Turn) -> list[str]:
-    """The images, or the words in place of them."""
+    """The images, or the text that replaces them."""
     match client:
         case "chat":
             return [image["image_url"]["url"] for image in told.get("images") or ()]
@@ -95,7 +95,7 @@ IMAGES: Mapping[tuple[str, str], tuple[list[str], list[str]]] = {
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize(("vendor", "client"), IMAGES)
-def test_an_image_reaches_the_client_or_is_named(vendor: str, client: str, stream: bool) -> None:
+def test_an_image_reaches_the_client_or_is_reported_as_dropped(vendor: str, client: str, stream: bool) -> None:
     expected, lost = IMAGES[vendor, client]
     told, dropped = answered(client, vendor, stream=stream)
     assert images(client, told) == expected
@@ -103,7 +103,7 @@ def test_an_image_reaches_the_client_or_is_named(vendor: str, client: str, strea
 
 
 def cited(client: str, told: Turn) -> list[tuple[str, str, str]]:
-    """The words that are cited, with the title and address of what they rest on."""
+    """The cited words, with the title and address of their source."""
     match client:
         case "chat":
             content = told["content"]
@@ -137,19 +137,19 @@ CITED: Mapping[str, list[tuple[str, str, str]]] = {
     ("vendor", "client"),
     [(vendor, client) for vendor in CITED for client in CLIENTS if not vendor.startswith(client)],
 )
-def test_the_client_is_told_what_words_rest_on(vendor: str, client: str, stream: bool) -> None:
+def test_the_client_gets_the_citations(vendor: str, client: str, stream: bool) -> None:
     told, dropped = answered(client, vendor, stream=stream)
     found = cited(client, told)
     if client == "messages":
-        # A block is cited as a whole there.
+        # Messages clients get citations for whole blocks.
         assert [url for _, _, url in found] == [url for _, _, url in CITED[vendor]]
     else:
         assert found == CITED[vendor]
     assert not {"annotations", "citations"} & set(dropped)
 
 
-def test_citations_behind_the_end_of_a_text_are_named_where_nothing_more_can_be_told() -> None:
-    """A call has ended the text before Gemini told its sources."""
+def test_citations_after_the_end_of_a_text_are_reported_if_the_client_cannot_get_them() -> None:
+    """A call ends the text before Gemini sends its sources."""
     chunk = {"groundingChunks": [{"web": {"uri": "https://e.org/a", "title": "A"}}]}
     ground = {**chunk, "groundingSupports": [{"segment": {"endIndex": 1}, "groundingChunkIndices": [0]}]}
     parts = [{"text": "b"}, {"functionCall": {"name": "f"}}]
@@ -164,7 +164,7 @@ def test_citations_behind_the_end_of_a_text_are_named_where_nothing_more_can_be_
     assert told == {"chat": (1, False), "messages": (0, True), "responses": (0, True)}
 
 
-def test_what_a_messages_client_echoes_of_foreign_citations_never_reaches_claude() -> None:
+def test_foreign_citations_that_a_messages_client_returns_never_reach_claude() -> None:
     told, _ = answered("messages", "chat/url-citations", stream=False)
     own = {"type": "web_search_result_location", "encrypted_index": "E", "url": "https://e.org", "title": None}
     blocks = [*told["content"], {"type": "text", "text": "x", "citations": [{**own, "cited_text": "c"}]}]
@@ -206,7 +206,7 @@ UNSEEN = "[Here was an image of type image/png, which this model cannot see.]"
 
 
 @pytest.mark.parametrize("client", HISTORIES)
-def test_an_image_of_a_history_is_read(client: str) -> None:
+def test_an_image_in_a_history_is_read(client: str) -> None:
     request = read(client, {"model": "m", **HISTORIES[client]()}).request
     assert request.messages[1] == Message("assistant", (Text("Here"), MADE))
 
@@ -248,7 +248,7 @@ _HISTORY = {"gemini": "contents", "responses": "input"}
 
 
 @pytest.mark.parametrize("case", GOES)
-def test_an_image_of_a_history_goes_to_who_takes_it(case: str) -> None:
+def test_an_image_in_a_history_is_sent_to_vendors_that_accept_it(case: str) -> None:
     target, expected, lost = GOES[case]
     vendor = case.partition(",")[0]
     written = write(vendor, ASKED, target)
@@ -259,7 +259,7 @@ def test_an_image_of_a_history_goes_to_who_takes_it(case: str) -> None:
     assert (found, written.dropped) == (expected, lost)
 
 
-def test_a_vendors_own_image_goes_back_under_its_own_id() -> None:
+def test_a_vendors_own_image_returns_with_its_own_id() -> None:
     body = json.loads((FIXTURES / "responses/image_generation/upstream.json").read_bytes())
     answer = loader.vendor("responses").read_response(body, origin()).response
     chat = loader.client("chat").write_response(answer, envelope())
@@ -269,8 +269,8 @@ def test_a_vendors_own_image_goes_back_under_its_own_id() -> None:
     assert [item["id"] for item in sent if item.get("type") == "image_generation_call"] == ["ig_1"]
 
 
-def test_gemini_is_told_of_a_linked_image_that_it_does_not_fetch() -> None:
-    """A refusal would repeat with every later request."""
+def test_gemini_gets_a_text_for_a_linked_image_that_it_does_not_fetch() -> None:
+    """Rejecting the request would also reject every later request of the conversation."""
     linked = Message("assistant", (Image(Link("https://e.org/a.png")),))
     written = write("gemini", Request((ASKED.messages[0], linked, ASKED.messages[2])), Target("gemini-2.0-flash"))
     words = "[Here was an image, https://e.org/a.png, which this model cannot see.]"
@@ -279,7 +279,7 @@ def test_gemini_is_told_of_a_linked_image_that_it_does_not_fetch() -> None:
 
 
 @pytest.mark.parametrize("result", [None, ""])
-def test_an_image_call_without_its_image_is_named(result: str | None) -> None:
+def test_an_image_call_without_its_image_is_reported_as_dropped(result: str | None) -> None:
     item = {"type": "image_generation_call", "id": "ig_1", "status": "failed", "result": result}
     found = read("responses", {"model": "m", "input": [{"role": "user", "content": "q"}, item]})
     assert found.dropped == ("input.image_generation_call",)

@@ -1,4 +1,4 @@
-"""Histories in which calls and results lost one another, as clients that cut or were interrupted send them."""
+"""Histories with calls without results or results without calls, as clients send them after cuts and interruptions."""
 
 from __future__ import annotations
 
@@ -84,26 +84,26 @@ MENDED: dict[str, tuple[tuple[Message, ...], tuple[Message, ...], tuple[str, ...
 
 
 @pytest.mark.parametrize("messages", IN_ORDER.values(), ids=IN_ORDER)
-def test_what_is_in_order_stays_as_it_is(messages: tuple[Message, ...]) -> None:
+def test_a_complete_history_is_left_unchanged(messages: tuple[Message, ...]) -> None:
     request = Request(messages)
     found, lost = paired(request)
     assert found is request and lost == ()
 
 
 @pytest.mark.parametrize(("messages", "expected", "lost"), MENDED.values(), ids=MENDED)
-def test_what_lost_its_other_half_is_mended_and_named(
+def test_unpaired_calls_and_results_are_repaired_and_reported(
     messages: tuple[Message, ...], expected: tuple[Message, ...], lost: tuple[str, ...]
 ) -> None:
     request, named = paired(Request(messages))
     assert (request.messages, named) == (expected, lost)
-    assert paired(request) == (request, ()), "what was mended is in order"
+    assert paired(request) == (request, ()), "a repaired history is complete"
 
 
 WRITTEN = [(vendor, target) for vendor, targets in TARGETS.items() for target in targets]
 
 
 @pytest.mark.parametrize(("vendor", "target"), WRITTEN, ids=lambda value: getattr(value, "model", value))
-def test_every_writer_takes_it(vendor: str, target: Target) -> None:
+def test_every_writer_accepts_a_repaired_history(vendor: str, target: Target) -> None:
     for messages, _, _ in MENDED.values():
         request, _ = paired(Request((*messages, user(Text("Go on.")))))
         loader.vendor(vendor).write_request(request, target)

@@ -1,6 +1,6 @@
-"""The lane where dialect meets the same dialect: what changes in requests, answers and streams, and what is read.
+"""Passthrough, from a dialect to the same dialect: what changes in requests, answers and streams, and what is read.
 
-The expected bytes are the vendor's own with the model's name exchanged by hand; the tap is judged apart.
+The expected bytes are the vendor's own with the model's name replaced by hand; the tap is checked separately.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def relayed(passthrough: AnswerRelay, stream: bytes) -> bytes:
     """What a client sees of a stream of whole frames."""
     decoder = FrameDecoder()
     edited = b"".join(map(passthrough.frame, decoder.feed(stream)))
-    assert decoder.rest == b"", "the stream of a test holds whole frames"
+    assert decoder.rest == b"", "test streams must hold whole frames"
     return edited
 
 
@@ -93,24 +93,24 @@ ASKING = {"stream": True, "stream_options": {"include_usage": True}}
         pytest.param(
             b'{"model":"openai/smart","stream":true,"stream_options":"yes"}',
             b'{"model":"gpt-4-0613","stream":true,"stream_options":"yes"}',
-            id="a mistake is the vendor's to name",
+            id="an invalid value is left to the vendor",
         ),
         pytest.param(
             b'{"model":"openai/smart","stream":false}', b'{"model":"gpt-4-0613","stream":false}', id="no stream"
         ),
-        pytest.param(b'{"model":"openai/smart"}', b'{"model":"gpt-4-0613"}', id="no word of a stream"),
+        pytest.param(b'{"model":"openai/smart"}', b'{"model":"gpt-4-0613"}', id="no stream field"),
         pytest.param(
             b'{"model":"openai/smart","x":{"stream_options":null},"stream":true,"seed":1.0}',
             b'{"stream_options":{"include_usage":true},"model":"gpt-4-0613","x":{"stream_options":null},'
             b'"stream":true,"seed":1.0}',
-            id="a nested one is none",
+            id="a nested field does not count",
         ),
     ],
 )
 def test_chat_requests_ask_for_usage(raw: bytes, expected: bytes) -> None:
     assert edit_chat(raw, decode(raw), VENDOR, ask_usage=True).body == expected
     unasked = edit_chat(raw, decode(raw), VENDOR, ask_usage=False).body
-    assert unasked == raw.replace(b'"openai/smart"', b'"gpt-4-0613"'), "and only then"
+    assert unasked == raw.replace(b'"openai/smart"', b'"gpt-4-0613"'), "usage is requested only if ask_usage is set"
 
 
 # -- chat: streams -------------------------------------------------------------------------------------------------
@@ -139,13 +139,13 @@ AZURE = (
 
 
 def renamed(stream: bytes) -> bytes:
-    """By hand: the name stands behind ``model`` and a colon, unescaped."""
+    """By hand: replaces the name after ``model`` and a colon, unescaped."""
     return stream.replace(b'"model":"gpt-4-0613"', b'"model":"openai/smart"').replace(
         b'"model" : "gpt-4-0613"', b'"model" : "openai/smart"'
     )
 
 
-def test_chat_chunks_change_in_their_model_only() -> None:
+def test_chat_chunks_change_only_in_their_model() -> None:
     relay = chat_relay(ASKING)
     stream = ROLE + WORD + STOP + USAGE + DONE
     assert relayed(relay, stream) == renamed(stream)
@@ -160,10 +160,10 @@ def test_chat_chunks_change_in_their_model_only() -> None:
         pytest.param({"stream": True}, False, id="absent"),
         pytest.param({"stream": True, "stream_options": None}, False, id="null"),
         pytest.param({"stream": True, "stream_options": {"include_usage": False}}, False, id="refused"),
-        pytest.param({"stream": True, "stream_options": "yes"}, False, id="a mistake"),
+        pytest.param({"stream": True, "stream_options": "yes"}, False, id="an invalid value"),
     ],
 )
-def test_chat_usage_is_shown_to_who_asked_and_read_for_all(document: dict[str, Any], shown: bool) -> None:
+def test_chat_usage_is_sent_only_on_request_and_always_read(document: dict[str, Any], shown: bool) -> None:
     relay = chat_relay(document)
     assert relayed(relay, STOP + USAGE + DONE) == renamed(STOP + (USAGE if shown else b"") + DONE)
     assert relay.tap.usage == COUNTED
@@ -180,7 +180,7 @@ def test_chat_usage_is_shown_to_who_asked_and_read_for_all(document: dict[str, A
         pytest.param(b'data: {"choices":[],"usage":{"prompt_tokens":1}}\n\n', False, id="the usage chunk"),
     ],
 )
-def test_chat_hides_nothing_but_the_usage_chunk(chunk: bytes, kept: bool) -> None:
+def test_chat_hides_only_the_usage_chunk(chunk: bytes, kept: bool) -> None:
     edited = relayed(chat_relay(), chunk)
     assert (edited != b"") is kept
     if kept:
@@ -188,7 +188,7 @@ def test_chat_hides_nothing_but_the_usage_chunk(chunk: bytes, kept: bool) -> Non
         assert edited == expected.replace(b'"model":""', b'"model":"openai/smart"')
 
 
-def test_chat_usage_of_the_last_chunk_that_has_some_counts() -> None:
+def test_chat_usage_of_the_last_chunk_with_usage_applies() -> None:
     relay = chat_relay()
     early = ROLE.replace(b'"usage":null', b'"usage":{"prompt_tokens":20,"completion_tokens":1}')
     late = STOP.replace(b'"id"', b'"usage":{"prompt_tokens":20,"completion_tokens":9},"id"')
@@ -208,7 +208,7 @@ def test_chat_usage_of_the_last_chunk_that_has_some_counts() -> None:
         pytest.param(b'data: {"type":"future","x":{"model":"gpt-4-0613"}}\n\n', id="a nested model"),
     ],
 )
-def test_chat_frames_that_pass_untouched(raw: bytes) -> None:
+def test_chat_other_frames_pass_unchanged(raw: bytes) -> None:
     relay = chat_relay()
     assert relayed(relay, raw) == raw
     assert (relay.complete, relay.ended, relay.tap) == (False, False, Tap())
@@ -223,12 +223,12 @@ def test_chat_frames_that_pass_untouched(raw: bytes) -> None:
         pytest.param(b': {note}\ndata: {"model":"gpt-4-0613"}\n\n', id="behind a comment with a brace"),
     ],
 )
-def test_chat_chunks_in_other_frames(frame: bytes) -> None:
+def test_chat_chunks_in_unusual_frames_are_edited(frame: bytes) -> None:
     assert relayed(chat_relay(), frame) == renamed(frame)
 
 
 @pytest.mark.parametrize("done", [pytest.param(DONE, id="usual"), pytest.param(b"data:[DONE]\r\n\r\n", id="no space")])
-def test_chat_is_complete_with_done(done: bytes) -> None:
+def test_chat_is_complete_after_done(done: bytes) -> None:
     relay = chat_relay()
     relayed(relay, ROLE + STOP)
     assert not relay.complete
@@ -236,7 +236,7 @@ def test_chat_is_complete_with_done(done: bytes) -> None:
     assert relay.complete
 
 
-def test_chat_error_chunk_is_the_vendors_own_end() -> None:
+def test_chat_error_chunk_completes_the_stream() -> None:
     relay = chat_relay()
     error = b'data: {"error":{"message":"boom","type":"server_error","code":500}}\n\n'
     assert relayed(relay, ROLE + error) == renamed(ROLE) + error
@@ -254,7 +254,7 @@ def finish(index: int, reason: str | None = "stop") -> bytes:
     [
         pytest.param(None, finish(0, None), False, id="one, running"),
         pytest.param(None, finish(0), True, id="one, finished"),
-        pytest.param(0, finish(0), True, id="nonsense counts as one"),
+        pytest.param(0, finish(0), True, id="an invalid n counts as one"),
         pytest.param(2, finish(0), False, id="first of two"),
         pytest.param(2, finish(0) + finish(0), False, id="first of two, said twice"),
         pytest.param(2, finish(1) + finish(0, None), False, id="second of two"),
@@ -266,13 +266,13 @@ def test_chat_has_ended_when_every_choice_finished(n: int | None, stream: bytes,
     relay = chat_relay({"stream": True, "n": n})
     relayed(relay, stream)
     assert relay.ended is ended
-    assert not relay.complete, "the terminator is still due"
+    assert not relay.complete, "the terminator is still missing"
 
 
 # -- chat: whole answers -------------------------------------------------------------------------------------------
 
 
-def test_chat_answers_change_in_their_model_only() -> None:
+def test_chat_answers_change_only_in_their_model() -> None:
     answer = (
         b'{\n  "id": "c", "model" : "gpt-4-0613", "x_future": {"model": "gpt-4-0613", "n": 1.0},\n'
         b'  "choices": [{"index": 0, "message": {"content": "\\"model\\": \\u00e9"}, "finish_reason": "tool_calls"}],\n'
@@ -302,7 +302,9 @@ NO_ANSWERS = {
 
 @pytest.mark.parametrize("relay", RELAYS.values(), ids=RELAYS.keys())
 @pytest.mark.parametrize(("raw", "kind"), NO_ANSWERS.values(), ids=NO_ANSWERS.keys())
-def test_what_is_no_answer_is_an_error(relay: Callable[[], AnswerRelay], raw: bytes, kind: str) -> None:
+def test_an_error_or_garbage_in_place_of_an_answer_is_an_error(
+    relay: Callable[[], AnswerRelay], raw: bytes, kind: str
+) -> None:
     with pytest.raises(VendorError) as caught:
         relay().body(raw)
     assert caught.value.kind == kind or b"overloaded" in raw
@@ -313,7 +315,7 @@ def test_what_is_no_answer_is_an_error(relay: Callable[[], AnswerRelay], raw: by
 @pytest.mark.parametrize(
     "raw", [pytest.param(b"<html>", id="html"), pytest.param(b'{"choices": [NaN]}', id="odd JSON"), b"\xff\xfe"]
 )
-def test_bytes_that_nobody_here_can_read_pass(relay: Callable[[], AnswerRelay], raw: bytes) -> None:
+def test_answers_that_nexus_cannot_read_pass_unchanged(relay: Callable[[], AnswerRelay], raw: bytes) -> None:
     one = relay()
     assert one.body(raw) == raw
     assert one.complete
@@ -331,17 +333,17 @@ def test_bytes_that_nobody_here_can_read_pass(relay: Callable[[], AnswerRelay], 
                 "completion_tokens_details": {"reasoning_tokens": 4},
             },
             COUNTED,
-            id="cached and reasoning are inside",
+            id="cached and reasoning are included",
         ),
         pytest.param(
             {"prompt_tokens": 3, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 9}},
             Usage(input=3, cache_read=9, output=1),
-            id="more cached than there is stands beside",
+            id="more cached than the input is counted separately",
         ),
         pytest.param(
             {"prompt_tokens": 3, "completion_tokens": 1, "completion_tokens_details": {"reasoning_tokens": 9}},
             Usage(input=3, output=1, reasoning=9),
-            id="more reasoning than there is stands beside",
+            id="more reasoning than the output is counted separately",
         ),
         pytest.param(
             {"prompt_tokens": None, "completion_tokens": "7", "prompt_tokens_details": None}, Usage(), id="odd types"
@@ -349,7 +351,7 @@ def test_bytes_that_nobody_here_can_read_pass(relay: Callable[[], AnswerRelay], 
         pytest.param({"prompt_tokens": -1, "completion_tokens": True}, Usage(), id="no counts"),
     ],
 )
-def test_chat_usage(usage: dict[str, Any], expected: Usage) -> None:
+def test_chat_usage_is_read(usage: dict[str, Any], expected: Usage) -> None:
     read = read_chat_usage(usage)
     assert read == expected
 
@@ -357,7 +359,7 @@ def test_chat_usage(usage: dict[str, Any], expected: Usage) -> None:
 # -- messages: requests --------------------------------------------------------------------------------------------
 
 
-def test_messages_requests_change_in_their_model_only() -> None:
+def test_messages_requests_change_only_in_their_model() -> None:
     raw = (
         b'{ "model":"anthropic/claude", "max_tokens":64,"system":[{"type":"text","text":"x","cache_control":'
         b'{"type":"ephemeral"}}],"thinking":{"type":"adaptive"},"metadata":{"model":"anthropic/claude"},'
@@ -392,7 +394,7 @@ LAST = (
 END = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
 
-def test_messages_streams_change_in_the_first_event_only() -> None:
+def test_messages_streams_change_only_in_the_first_event() -> None:
     relay = messages_relay()
     before = START + PING + BLOCK + DELTA + FUTURE + LAST
     first = START.replace(b'"claude-sonnet-4-5"', b'"anthropic/claude"')
@@ -405,7 +407,7 @@ def test_messages_streams_change_in_the_first_event_only() -> None:
 
 
 def test_messages_usage_is_merged_field_by_field() -> None:
-    """message_delta repeats what it wants to correct, and may bring the input side only then."""
+    """message_delta repeats the fields that it corrects, and may bring the input counts only then."""
     relay = messages_relay()
     relayed(relay, START)
     assert relay.tap.usage == Usage(input=10, cache_read=2000, cache_write_5m=10, cache_write_1h=20, output=1)
@@ -430,7 +432,7 @@ def test_messages_usage_is_merged_field_by_field() -> None:
         ),
     ],
 )
-def test_messages_first_event_in_other_frames(frame: bytes) -> None:
+def test_messages_first_event_in_unusual_frames_is_edited(frame: bytes) -> None:
     assert relayed(messages_relay(), frame) == frame.replace(b'"claude-sonnet-4-5"', b'"anthropic/claude"')
 
 
@@ -447,13 +449,13 @@ def test_messages_first_event_in_other_frames(frame: bytes) -> None:
         pytest.param(FUTURE, id="unknown event"),
     ],
 )
-def test_messages_frames_that_pass_untouched(raw: bytes) -> None:
+def test_messages_other_frames_pass_unchanged(raw: bytes) -> None:
     relay = messages_relay()
     assert relayed(relay, raw) == raw
     assert (relay.complete, relay.ended, relay.tap) == (False, False, Tap())
 
 
-def test_messages_error_event_is_the_vendors_own_end() -> None:
+def test_messages_error_event_completes_the_stream() -> None:
     relay = messages_relay()
     error = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n'
     assert relayed(relay, error) == error
@@ -464,7 +466,7 @@ def test_messages_error_event_is_the_vendors_own_end() -> None:
 # -- messages: whole answers ---------------------------------------------------------------------------------------
 
 
-def test_messages_answers_change_in_their_model_only() -> None:
+def test_messages_answers_change_only_in_their_model() -> None:
     answer = (
         b'{"model":"claude-sonnet-4-5","id":"msg_1","content":[{"type":"text","text":"\\"model\\":"},'
         b'{"type":"future","model":"claude-sonnet-4-5"}],"stop_reason":"end_turn",'
@@ -483,7 +485,7 @@ def test_messages_answers_change_in_their_model_only() -> None:
         pytest.param(
             {"input_tokens": 3, "cache_read_input_tokens": 100, "output_tokens": 5},
             Usage(input=3, cache_read=100, output=5),
-            id="reads are beside the input",
+            id="reads are counted separately from the input",
         ),
         pytest.param(
             {"input_tokens": 3, "cache_creation_input_tokens": 30, "output_tokens": 5},
@@ -503,13 +505,13 @@ def test_messages_answers_change_in_their_model_only() -> None:
         pytest.param(
             {"input_tokens": 3, "output_tokens": 5, "output_tokens_details": {"thinking_tokens": 4}},
             Usage(input=3, output=1, reasoning=4),
-            id="thinking is inside the output",
+            id="thinking is included in the output",
         ),
         pytest.param({"input_tokens": None, "cache_creation": None, "output_tokens": "x"}, Usage(), id="odd types"),
     ],
 )
-def test_messages_usage(usage: dict[str, Any], expected: Usage) -> None:
+def test_messages_usage_is_read(usage: dict[str, Any], expected: Usage) -> None:
     read = read_messages_usage(usage)
     assert read == expected
     inside = sum(usage.get(name) or 0 for name in ("input_tokens", "cache_read_input_tokens"))
-    assert read.total_input == inside + (usage.get("cache_creation_input_tokens") or 0), "the parts sum to the total"
+    assert read.total_input == inside + (usage.get("cache_creation_input_tokens") or 0), "the parts add up to the total"

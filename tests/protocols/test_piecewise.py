@@ -1,4 +1,4 @@
-"""Long JSON is read in pieces: the same values, the same refusals, and others may run meanwhile."""
+"""Long JSON is parsed in pieces: the same values, the same errors, and other tasks run meanwhile."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def outcome(read: Any, raw: bytes) -> Any:
 
 
 @given(DOCUMENTS, st.sampled_from([None, 1]))
-def test_reads_what_the_parser_reads(value: Any, indent: int | None) -> None:
+def test_gives_the_same_values_as_the_parser(value: Any, indent: int | None) -> None:
     raw = json.dumps(value, indent=indent).encode()
     assert decode_large(raw) == decode(raw)
 
 
 @given(DOCUMENTS, st.integers(0, 10_000), MARKS, st.booleans())
-def test_refuses_what_the_parser_refuses(value: Any, place: int, mark: bytes, over: bool) -> None:
+def test_rejects_what_the_parser_rejects(value: Any, place: int, mark: bytes, over: bool) -> None:
     raw = json.dumps(value).encode()
     place %= len(raw)
     raw = raw[:place] + mark + raw[place + over :]
@@ -65,12 +65,12 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("raw", BROKEN.values(), ids=BROKEN.keys())
-def test_broken(raw: bytes) -> None:
+def test_broken_json_is_rejected(raw: bytes) -> None:
     with pytest.raises(ValueError):
         decode_large(raw)
 
 
-def test_too_many_values_are_refused() -> None:
+def test_too_many_values_are_rejected() -> None:
     with pytest.raises(RequestTooLarge, match="values"):
         decode_large(b"[" + b"[]," * 10_000_000 + b"[]]")
 
@@ -82,8 +82,8 @@ BIG = {
 
 
 @pytest.mark.parametrize("raw", BIG.values(), ids=BIG.keys())
-def test_others_run_meanwhile(raw: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The loop turns at least twenty times; the parser by itself lets it turn a few times at most."""
+def test_other_tasks_run_meanwhile(raw: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event loop must turn at least twenty times; the parser alone lets it turn a few times at most."""
     monkeypatch.setattr(piecewise, "PIECE", 64 * 1024)
 
     async def turns() -> int:

@@ -1,4 +1,4 @@
-"""What clients of Google's and Amazon's dialects cannot say to another vendor, and where they are told so."""
+"""What clients of Google's and Amazon's dialects cannot send to other vendors, and which field the error names."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ CONVERSE = {
 
 
 @pytest.mark.parametrize(("param", "body"), GEMINI.items(), ids=GEMINI.keys())
-def test_gemini(param: str, body: dict[str, Any]) -> None:
+def test_gemini_requests_are_rejected_with_the_clients_field(param: str, body: dict[str, Any]) -> None:
     _refused("gemini", param, body)
 
 
 @pytest.mark.parametrize(("param", "body"), CONVERSE.items(), ids=CONVERSE.keys())
-def test_converse(param: str, body: dict[str, Any]) -> None:
+def test_converse_requests_are_rejected_with_the_clients_field(param: str, body: dict[str, Any]) -> None:
     _refused("converse", param, body)
 
 

@@ -1,4 +1,4 @@
-"""Names of tools and properties in a form that a vendor takes: a bijection for each request, and the way back."""
+"""Names of tools and properties are rewritten to what a vendor accepts: one to one in each request, and reversible."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def back(renaming: Renaming, *events: Event) -> list[Event]:
     return [named for event in events for named in names.feed(event)]
 
 
-def test_what_fits_stays_and_costs_nothing() -> None:
+def test_valid_names_leave_the_request_unchanged() -> None:
     request = Request((HI,), tools=(Tool("f", parameters=of("a.b")), WebSearch("a search")))
     same, renaming = renamed(request)
     assert same is request
     assert not renaming
 
 
-def test_a_name_has_one_form_in_tools_choice_and_history() -> None:
+def test_a_name_has_the_same_form_in_tools_choice_and_history() -> None:
     call = Message("assistant", (Text("so"), ToolCall("1", "mcp.get", "{}"), ToolCall("2", "gone/by", "{}")))
     request = Request(
         (HI, call, Message("user", (ToolResult("1"), ToolResult("2")))),
@@ -57,7 +57,7 @@ def test_a_name_has_one_form_in_tools_choice_and_history() -> None:
     assert renaming.tools == {form: "mcp.get", gone: "gone/by"}
 
 
-def test_a_form_that_somebody_has_already_is_not_given_twice() -> None:
+def test_a_form_that_is_already_a_name_is_not_used_twice() -> None:
     form = NAMES.short("a.b")
     written, renaming = renamed(Request((HI,), tools=(Tool("a.b"), Tool(form))))
     first, second = (tool.name for tool in written.tools)
@@ -93,7 +93,7 @@ def test_properties_are_renamed_wherever_a_schema_names_them() -> None:
     }
 
 
-def test_arguments_in_the_history_are_renamed_for_their_own_tool_only() -> None:
+def test_arguments_in_the_history_are_renamed_only_for_their_own_tool() -> None:
     asked = '{"$filter":{"@type":[{"$filter":"$filter"}]},"n":12345678901234567890}'
     calls = (ToolCall("1", "f", asked), ToolCall("2", "g", asked), ToolCall("3", "f", '{"$fil'))
     tools = (Tool("f", parameters=SCHEMA), Tool("g", parameters=of("x")))
@@ -106,7 +106,7 @@ def test_arguments_in_the_history_are_renamed_for_their_own_tool_only() -> None:
     ]
 
 
-def test_only_calls_of_a_tool_with_renamed_properties_wait_until_they_are_whole() -> None:
+def test_only_calls_with_renamed_properties_are_buffered_until_complete() -> None:
     _, renaming = renamed(Request((HI,), tools=(Tool("f.1", parameters=of("$a")), Tool("g.1", parameters=of("a")))))
     f, g, key = NAMES.short("f.1"), NAMES.short("g.1"), KEYS.short("$a")
     assert back(
@@ -145,7 +145,7 @@ TEXTS: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("case", TEXTS)
-def test_keys_come_back(case: str) -> None:
+def test_property_names_are_restored(case: str) -> None:
     written, expected = TEXTS[case]
     _, renaming = renamed(Request((HI,), tools=(Tool("f", parameters=of("$a")),)))
     events = back(renaming, PartStart(0, ToolCall("1", "f", written)), PartEnd(0))
@@ -164,7 +164,7 @@ def values(keys: Iterable[str]) -> st.SearchStrategy[Any]:
 
 @examples(200)
 @given(st.data())
-def test_whatever_clients_call_their_tools_and_properties(data: st.DataObject) -> None:
+def test_any_names_of_tools_and_properties_are_restored(data: st.DataObject) -> None:
     names = data.draw(st.lists(ANY_NAME, min_size=1, max_size=4, unique=True))
     keys = data.draw(st.lists(ANY_NAME, min_size=1, max_size=4, unique=True))
     arguments = data.draw(st.dictionaries(st.sampled_from(keys), values(keys), max_size=4))
@@ -196,7 +196,7 @@ def _as_events(at: int, part: Any) -> list[Event]:
 
 @examples(200)
 @given(ANY_NAME, ANY_NAME)
-def test_short_names_fit_and_stay_apart(one: str, other: str) -> None:
+def test_short_names_are_valid_and_distinct(one: str, other: str) -> None:
     rules = (NAMES, KEYS, NameRule("a-zA-Z0-9_", 12, first="a-zA-Z_"))
     for rule in rules:
         assert rule.fits(rule.short(one))

@@ -1,4 +1,4 @@
-"""Members taken out of raw JSON: nothing else changes, wherever they stand and however the text is written."""
+"""Removing members from raw JSON: nothing else changes, wherever they are and however the text is written."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ CASES: dict[str, tuple[bytes, Rules, bytes]] = {
 
 
 @pytest.mark.parametrize(("raw", "rules", "expected"), CASES.values(), ids=CASES.keys())
-def test_nothing_else_changes(raw: bytes, rules: Rules, expected: bytes) -> None:
+def test_only_the_members_change(raw: bytes, rules: Rules, expected: bytes) -> None:
     assert rewrite(raw, rules, nothing) == expected
     json.loads(expected)
 
 
-def test_judges_see_the_raw_value_in_order() -> None:
+def test_judges_get_the_raw_values_in_order() -> None:
     seen: list[bytes] = []
 
     def judge(value: bytes) -> bytes | None:
@@ -76,7 +76,7 @@ TREES = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(NAM
 
 
 def without(value: Any, rules: Rules | Judge | None, *, is_element: bool = False) -> tuple[Any, bool]:
-    """The same on decoded JSON: what is left, and whether nothing is."""
+    """The same on decoded JSON: the remaining value, and whether nothing remains."""
     if rules is None or callable(rules):
         return value, rules is not None
     if isinstance(value, dict):
@@ -96,7 +96,9 @@ RULES = st.recursive(
 
 
 @given(st.dictionaries(NAMES, TREES), RULES, st.sampled_from([None, 0, 2]), st.booleans())
-def test_equals_the_same_on_decoded_values(document: Any, rules: Any, indent: int | None, ascii_only: bool) -> None:
+def test_the_result_equals_removal_from_decoded_values(
+    document: Any, rules: Any, indent: int | None, ascii_only: bool
+) -> None:
     raw = json.dumps(document, indent=indent, ensure_ascii=ascii_only).encode()
     left, lost = without(document, rules)
     expected = {"new": 0} | ({} if lost else left)

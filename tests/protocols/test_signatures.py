@@ -1,6 +1,6 @@
-"""Thinking of another vendor, which a client brings back in our tags, on its way to a vendor that it was never of.
+"""Thinking of another vendor, returned by a client in our tags, on its way to a vendor that did not write it.
 
-It goes, by name, and every other byte stays; a vendor's own thinking is never touched.
+It is removed and reported, and every other byte stays; a vendor's own thinking is never changed.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ CUT: dict[str, tuple[str, bytes, bytes]] = {
 
 
 @pytest.mark.parametrize("case", CUT)
-def test_what_is_foreign_goes(case: str) -> None:
+def test_foreign_thinking_is_removed_and_reported(case: str) -> None:
     dialect, raw, expected = CUT[case]
     edited = DIALECTS[dialect].edit_request(raw, decode(raw), "m", ask_usage=False)
     assert (edited.body, len(edited.dropped)) == (expected, 1)
@@ -97,7 +97,7 @@ KEPT: dict[str, tuple[str, bytes]] = {
 
 
 @pytest.mark.parametrize("case", KEPT)
-def test_everything_else_stays(case: str) -> None:
+def test_everything_else_stays_unchanged(case: str) -> None:
     dialect, raw = KEPT[case]
     edited = DIALECTS[dialect].edit_request(raw, decode(raw), "m", ask_usage=False)
     assert (edited.body, edited.dropped) == (raw, ())

@@ -1,7 +1,7 @@
-"""Server-sent events by the standard, under every way in which a network may cut them.
+"""Server-sent events by the standard, however the network splits them.
 
-Whatever the cut, the frames' bytes joined with the rest are the input, and the events are the same; a frame is
-handed out with the byte that completes its blank line.
+For every split, the frames' bytes plus the rest equal the input, and the events are the same; a frame is
+returned with the byte that completes its blank line.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def events(frames: list[Frame]) -> list[Event]:
 
 
 def cuts(raw: bytes) -> Iterator[list[bytes]]:
-    """Whole, byte by byte, with empty pieces, every cut in two, and some random ones that are always the same."""
+    """Whole, byte by byte, with empty pieces, every split in two, and some pseudo-random ones."""
     yield [raw]
     yield [raw[at : at + 1] for at in range(len(raw))]
     yield [b"", raw, b""]
@@ -72,7 +72,7 @@ def cuts(raw: bytes) -> Iterator[list[bytes]]:
 
 
 @pytest.mark.parametrize(("raw", "expected"), STREAMS)
-def test_every_cut_gives_the_same_events_and_keeps_every_byte(raw: bytes, expected: list[Event]) -> None:
+def test_every_split_gives_the_same_events_and_keeps_every_byte(raw: bytes, expected: list[Event]) -> None:
     for pieces in cuts(raw):
         frames, rest = decoded(pieces)
         assert events(frames) == expected
@@ -86,8 +86,8 @@ LINES = st.sampled_from(["data: a", "data:b", "event: e", ": c", "", "data", "x:
     st.lists(st.tuples(LINES, st.sampled_from(["\n", "\r", "\r\n"])), max_size=12),
     st.lists(st.integers(0, 120), max_size=6),
 )
-def test_any_lines_any_ends_any_cuts(lines: list[tuple[str, str]], places: list[int]) -> None:
-    """Against a reader that is too simple to be wrong: split into lines, collect until a blank one."""
+def test_any_lines_with_any_line_ends_in_any_split(lines: list[tuple[str, str]], places: list[int]) -> None:
+    """Compared with a deliberately simple reader: split into lines, collect until a blank one."""
     raw = "".join(line + end for line, end in lines).encode()
     if any(end == "\r" and line == "" for (_, end), (line, _) in pairwise(lines)):
         # CR and a blank line ended by LF are one CRLF on the wire.
@@ -126,13 +126,13 @@ def simply(lines: list[str]) -> list[Event]:
         pytest.param(b"data: a\n", b"\r\n", id="LF CRLF"),
     ],
 )
-def test_an_event_is_handed_out_with_its_blank_line(line: bytes, blank: bytes) -> None:
+def test_an_event_is_returned_with_its_blank_line(line: bytes, blank: bytes) -> None:
     decoder = FrameDecoder()
     assert decoder.feed(line) == []
     assert events(decoder.feed(blank)) == [(None, "a")]
 
 
-def test_a_line_end_cut_in_two_is_not_a_blank_line() -> None:
+def test_a_line_end_split_in_two_is_not_a_blank_line() -> None:
     decoder = FrameDecoder()
     assert decoder.feed(b"data: a\r") == []
     assert decoder.feed(b"\n") == []
@@ -140,11 +140,11 @@ def test_a_line_end_cut_in_two_is_not_a_blank_line() -> None:
     assert events(decoder.feed(b"\r\n")) == [(None, "a\nb")]
 
 
-def test_several_events_in_one_piece_come_at_once() -> None:
+def test_several_events_in_one_piece_are_returned_at_once() -> None:
     assert events(FrameDecoder().feed(b"data: a\n\ndata: b\n\ndata: c")) == [(None, "a"), (None, "b")]
 
 
-def test_the_rest_is_what_is_not_complete() -> None:
+def test_the_rest_holds_incomplete_events() -> None:
     decoder = FrameDecoder()
     decoder.feed(b"data: a\n\ndata: b")
     assert decoder.rest == b"data: b"
@@ -157,11 +157,11 @@ def test_a_frame_of_comments_has_no_data() -> None:
     assert one == Frame(b": ping\n\n", None, None)
 
 
-def test_an_event_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_event_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, "MAX_FRAME", 100)
     decoder = FrameDecoder()
     for _ in range(20):
-        assert len(decoder.feed(b"data: " + b"x" * 80 + b"\n\n")) == 1, "many short events are no long one"
+        assert len(decoder.feed(b"data: " + b"x" * 80 + b"\n\n")) == 1, "many short events are not one long event"
     assert decoder.feed(b"x" * 100) == []
     with pytest.raises(FrameTooLarge):
         decoder.feed(b"x")
@@ -198,7 +198,7 @@ def test_written_frames_are_read_back(data: bytes, event: str | None, expected: 
         pytest.param(b'event: content_block_delta\ndata: {"type":"ping"}\n\n', False, id="a named event"),
     ],
 )
-def test_heartbeats(raw: bytes, alive: bool) -> None:
+def test_heartbeats_are_recognized(raw: bytes, alive: bool) -> None:
     assert is_heartbeat(parse_frame(raw)) is alive
 
 
@@ -216,7 +216,7 @@ ODD = [
 
 
 @given(st.lists(st.sampled_from([*PIECES, *ODD])))
-def test_plain_frames_are_read_as_any_others(pieces: list[bytes]) -> None:
+def test_plain_frames_are_read_like_all_others(pieces: list[bytes]) -> None:
     plain, any_others = FrameDecoder(), FrameDecoder()
     with pytest.MonkeyPatch.context() as patch:
         frames = [plain.feed(piece) for piece in pieces]

@@ -1,4 +1,4 @@
-"""The disposition tables are exact: each field is sent and looked for."""
+"""The field tables are exact: each field is sent, and checked to be read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .sent import ASKED, BESIDE, BEST, HELD, PLAIN, SENT, kept
 
 
 @pytest.mark.parametrize("client", SENT)
-def test_reads_is_exact(client: str) -> None:
+def test_the_tables_of_read_fields_are_exact(client: str) -> None:
     for field in loader.client(client).fields:
         with table_row(field):
             _check_reading(client, field)
@@ -38,13 +38,13 @@ def _check_reading(client: str, field: str) -> None:
     assert [name.partition(".")[0] for name in read.dropped] == ([field] if row.kind == "dropped" else [])
     names = [one.name for one in fields(Request)]
     changed = {name for name in names if getattr(plain.request, name) != getattr(read.request, name)}
-    # Whoever streams is told the usage, where it need not be asked for.
+    # Streaming clients always get usage in dialects where they need not ask for it.
     changed -= {"include_usage"} if row.field == "stream" else set()
     assert changed == ({row.field} if row.field and row.kind != "dropped" else set())
 
 
 @pytest.mark.parametrize("vendor", loader.VENDORS)
-def test_writes_is_exact(vendor: str) -> None:
+def test_the_tables_of_written_fields_are_exact(vendor: str) -> None:
     for field in loader.vendor(vendor).fields:
         with table_row(field):
             _check_writing(vendor, field)

@@ -1,6 +1,6 @@
-"""Thinking switched off is not the hardest thinking: what a Messages client's effort without ``thinking`` becomes.
+"""Disabled thinking does not become maximum thinking: a Messages client's effort without ``thinking``.
 
-Claude Code with ``MAX_THINKING_TOKENS=0`` sends just that. In the Messages API an effort does not switch thinking on.
+Claude Code with ``MAX_THINKING_TOKENS=0`` sends exactly that. In the Messages API an effort does not enable thinking.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ FIELDS = ("reasoning", "reasoning_effort", "thinking", LEVEL, BUDGET, "reasoning
 
 
 def written(vendor: str, target: Target, more: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """What the body says of thinking, and what was named."""
+    """What the body says about thinking, and what was reported as dropped."""
     asked = {"model": "v/m", "max_tokens": 9999, "messages": [{"role": "user", "content": "Hi"}], **more}
     request = with_switch(loader.client("messages").read_request(asked).request, asked["model"], target.model)
     found = loader.vendor(vendor).write_request(request, target)
@@ -85,18 +85,18 @@ PAIRS = [(case, off) for case in VENDORS for off in OFF if (case, off) != (ALWAY
 
 
 @pytest.mark.parametrize(("case", "off"), PAIRS)
-def test_off_is_the_vendors_off_or_its_least_which_is_named(case: str, off: str) -> None:
+def test_off_becomes_the_vendors_off_or_its_lowest_level_and_is_reported(case: str, off: str) -> None:
     vendor, target, said, named = VENDORS[case]
     assert written(vendor, target, OFF[off]) == (said, ("thinking",) if named else ())
 
 
 @pytest.mark.parametrize("case", VENDORS)
-def test_who_says_nothing_gets_the_vendors_default(case: str) -> None:
+def test_requests_without_thinking_get_the_vendors_default(case: str) -> None:
     vendor, target, _, _ = VENDORS[case]
     assert written(vendor, target, {}) == ({}, ())
 
 
-def test_a_claude_that_always_thinks_needs_no_switch() -> None:
+def test_a_claude_that_always_thinks_keeps_its_effort() -> None:
     asked = {"model": "v/claude-opus-5-5", **OFF["effort alone"]}
     said, named = written("responses", of_gpt("gpt-5.5"), asked)
     assert (said["reasoning"]["effort"], named) == ("high", ())

@@ -1,4 +1,4 @@
-"""What holds behind every reader: ids that differ, whole characters, stops that fit; and in every history."""
+"""What holds after every reader: distinct ids, whole characters, fitting stop reasons; and the same in histories."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_characters_are_whole(pieces: list[str], whole: str) -> None:
 
 
 @given(st.text(alphabet=st.sampled_from(["a", "\U0001f600", "\u00e9", "\U0001f468"]), max_size=6), st.data())
-def test_however_the_vendor_cuts_them(text: str, data: st.DataObject) -> None:
+def test_characters_are_whole_however_the_vendor_splits_them(text: str, data: st.DataObject) -> None:
     units = text.encode("utf-16-le")
     halves = [units[at : at + 2].decode("utf-16-le", "surrogatepass") for at in range(0, len(units), 2)]
     cuts = sorted(data.draw(st.sets(st.integers(0, len(halves)))))
@@ -63,7 +63,7 @@ def calls(*ids: str) -> list[str]:
     return [event.part.id for event in out if isinstance(event, PartStart) and isinstance(event.part, ToolCall)]
 
 
-def test_a_repeated_id_is_replaced_and_a_missing_one_made() -> None:
+def test_a_repeated_id_is_replaced_and_a_missing_one_generated() -> None:
     assert calls("a", "b", "a", "", "a") == ["a", "b", "new_1", "new_2", "new_3"]
 
 
@@ -79,7 +79,7 @@ def test_a_repeated_id_is_replaced_and_a_missing_one_made() -> None:
         ("unknown", True, "unknown"),
     ],
 )
-def test_a_stop_fits_what_the_answer_holds(reason: StopReason, called: bool, fitting: StopReason) -> None:
+def test_a_stop_reason_fits_the_content(reason: StopReason, called: bool, fitting: StopReason) -> None:
     part = ToolCall("a", "t", "{}") if called else Text("x")
     out = tidied([ResponseStart("r", "m"), PartStart(0, part), PartEnd(0), ResponseEnd(Stop(reason, raw="their_word"))])
     assert out[-1] == ResponseEnd(Stop(fitting, raw="their_word"))
@@ -133,20 +133,20 @@ def test_the_nth_result_answers_the_nth_call(parts: tuple[ToolCall | ToolResult,
         (b'["\\\\ud83d"]', ["\\ud83d"]),
     ],
 )
-def test_half_pairs_in_a_body(raw: bytes, value: object) -> None:
+def test_lone_surrogates_in_a_body_are_replaced(raw: bytes, value: object) -> None:
     assert decode(raw) == value
     assert decode(encode(decode(raw))) == value
 
 
-def test_half_pairs_in_a_delta_wait_for_the_other_half() -> None:
+def test_lone_surrogates_in_a_delta_are_kept() -> None:
     assert decode_delta(b'{"content":"a \\ud83d"}') == {"content": "a \ud83d"}
 
 
 @pytest.mark.parametrize("raw", [b'{"a": NaN}', b'["\\ud83d", NaN]', b'["\\ud83d"', b"\xff", b"[" * 100_000])
-def test_what_is_no_json_stays_none(raw: bytes) -> None:
+def test_invalid_json_is_rejected(raw: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         decode(raw)
 
 
-def test_numbers_beyond_all_bounds_never_become_a_word_that_is_no_json() -> None:
+def test_infinite_numbers_are_written_as_null() -> None:
     assert decode(encode(decode(b'{"a": 1e999, "b": [-1e999]}'))) == {"a": None, "b": [None]}

@@ -12,13 +12,13 @@ from nexus.protocols.media import read_url
     "written",
     ["aGVsbG8h", "aGVs\nbG8h", "aGVs\r\nbG8h\r\n", " aGVs bG8h"],
 )
-def test_blanks_are_no_base64(written: str) -> None:
-    """Of files that were encoded in lines."""
+def test_white_space_in_base64_is_removed(written: str) -> None:
+    """As in files that were encoded in lines."""
     assert read_url(f"data:image/png;base64,{written}", param="x") == Inline("image/png", "aGVsbG8h")
 
 
 @pytest.mark.parametrize(
     ("written", "whole"), [("aGVsbG8", "aGVsbG8="), ("aGVsbA", "aGVsbA=="), ("aGVsbA==", "aGVsbA==")]
 )
-def test_padding_may_be_left_out(written: str, whole: str) -> None:
+def test_padding_is_optional(written: str, whole: str) -> None:
     assert read_url(f"data:image/png;base64,{written}", param="x") == Inline("image/png", whole)

@@ -1,4 +1,4 @@
-"""Counts of tokens as servers in other languages write them: a number with a point counts like one without."""
+"""Token counts as servers in other languages write them: a float counts like an integer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ USAGE = {
 
 
 @pytest.mark.parametrize(("dialect", "wire"), USAGE.items(), ids=USAGE)
-def test_floats_count(dialect: str, wire: Json) -> None:
+def test_floats_are_counted(dialect: str, wire: Json) -> None:
     read = importlib.import_module(f"nexus.protocols.{dialect}.usage").read_usage
     assert read(wire) == Usage(input=10, cache_read=2, output=3)
     assert all(isinstance(value, int) for value in (read(wire).input, read(wire).cache_read, read(wire).output))
@@ -33,14 +33,14 @@ def test_floats_count(dialect: str, wire: Json) -> None:
         *((float("inf"), 0), (float("nan"), 0), (True, 0), ("12", 0), (None, 0), ([12], 0)),
     ],
 )
-def test_what_is_a_count(value: Json, counted: int) -> None:
+def test_which_values_are_counts(value: Json, counted: int) -> None:
     assert count(value) == counted
 
 
 @pytest.mark.parametrize(
     ("dialect", "name"), [("responses", "input_tokens"), ("messages", "input_tokens"), ("gemini", "totalTokens")]
 )
-def test_a_vendors_count(dialect: str, name: str) -> None:
+def test_a_vendors_token_count_is_read(dialect: str, name: str) -> None:
     counter = loader.vendor(dialect).count
     assert counter is not None
     assert counter.read_count({name: 7, "more": []}) == 7
