@@ -1,6 +1,6 @@
-"""The Responses client: what the official SDK makes of an answer, how Codex echoes it, and the grammar of a stream.
+"""The Responses client: what the official SDK makes of an answer, how Codex sends it back, and the stream grammar.
 
-The SDK accumulates; that the completed answer is the sum of the deltas is counted once more by hand.
+The SDK accumulates; the tests also add up the deltas themselves and compare the sum with the completed answer.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def echo_items(answer: Mapping[str, Json]) -> list[Item]:
 
 
 def gather_items(found: Frames) -> list[Item]:
-    """The same of a stream, whose snapshots said no less."""
+    """The same for a stream, whose snapshots must hold as much."""
     shown = accumulated(found)
     output = _sent(shown[-1].response.output)
     _check_snapshots(shown, output)
@@ -36,7 +36,7 @@ def gather_items(found: Frames) -> list[Item]:
 
 
 def as_codex(items: Sequence[Mapping[str, Any]]) -> list[Item]:
-    """Codex sends neither ids nor what is null."""
+    """Codex sends neither ids nor null members."""
     return [{name: value for name, value in item.items() if name != "id" and value is not None} for item in items]
 
 
@@ -56,13 +56,13 @@ def accumulated(found: Frames) -> list[Any]:
 
 
 def check_items(found: Frames, *, ended: bool) -> None:
-    """The full grammar; a stream that is not ended has nothing that says it has, and no cut item announced done."""
+    """The full grammar. A stream that has not ended holds no end, and announces no truncated item as done."""
     documents = [decode(data) for _, data in found]
     assert [event for event, _ in found] == [document["type"] for document in documents]
     assert [document["sequence_number"] for document in documents] == list(range(len(documents)))
     names = "".join(_SHORT[document["type"]] for document in documents)
     assert re.fullmatch(f"ci({_ITEM})*[CN]" if ended else f"(ci({_ITEM})*({_CUT_ITEM})?)?", names)
-    # What was cut is the beginning of something whole, whose events are judged there.
+    # The last item of a truncated stream is incomplete, so its events are checked only in ended streams.
     for document in documents if ended else ():
         check_event(document)
     _check_places(documents)
@@ -77,7 +77,7 @@ def check_items(found: Frames, *, ended: bool) -> None:
 
 
 def summed(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The output by the deltas alone."""
+    """The output, added up from the deltas alone."""
     output: list[dict[str, Any]] = []
     for event in documents:
         item = output[event["output_index"]] if event.get("output_index", len(output)) < len(output) else {}
@@ -117,7 +117,7 @@ def summed(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def check_failure(found: Frames) -> None:
-    """The end of a broken stream: the SDK is shown an error, Codex a failed response, and both know whose it is."""
+    """The end of a broken stream: an error for the SDK and a failed response for Codex, both numbered correctly."""
     shown = accumulated(found)
     assert [event.type for event in shown[-2:]] == ["error", "response.failed"]
     numbers = [event.sequence_number for event in shown]
@@ -125,7 +125,7 @@ def check_failure(found: Frames) -> None:
 
 
 def _check_places(documents: Sequence[Mapping[str, Any]]) -> None:
-    """Items are numbered in their order, and whatever is told of one bears its number and its id."""
+    """Items are numbered in order, and every event about an item has its number and id."""
     ids: list[str] = []
     for document in documents:
         match document["type"]:
@@ -142,7 +142,7 @@ def _check_places(documents: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _check_snapshots(shown: Sequence[Any], output: Sequence[Item]) -> None:
-    """What a user of the SDK's stream reads beside the deltas is in the end what the item says."""
+    """The snapshots that the SDK's stream shows besides the deltas end up equal to the item."""
     snapshots = {event.output_index: event.snapshot for event in shown if hasattr(event, "snapshot")}
     for at, item in enumerate(output):
         match item:
@@ -155,7 +155,7 @@ def _check_snapshots(shown: Sequence[Any], output: Sequence[Item]) -> None:
 
 
 def _check_wholeness(final: Mapping[str, Any], done: Sequence[Item]) -> None:
-    """Only the end of an answer that ended too early may be incomplete, and no call but that lacks its arguments."""
+    """Only the items at the end of a truncated answer may be incomplete, and only such calls lack arguments."""
     cut = [at for at, item in enumerate(done) if item.get("status") == "incomplete"]
     assert not cut or final["status"] == "incomplete"
     assert all(item["type"] == "reasoning" for at, item in enumerate(done) if at > min(cut, default=len(done)))

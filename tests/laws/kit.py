@@ -1,6 +1,6 @@
-"""What the laws share: models to write for, the official clients' ways to read an answer, and the published types.
+"""Shared by the laws: target models, the official clients' ways to read an answer, and the published types.
 
-Nothing here reads or writes a dialect; clients are the SDKs themselves.
+Nothing here reads or writes a dialect; the SDKs themselves are the clients.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ TARGETS: Mapping[str, tuple[Target, ...]] = {
 
 
 def read(client: str, body: Mapping[str, Json]) -> ReadRequest:
-    """The client's request as it comes off the wire."""
+    """The client's request as received from the network."""
     return loader.client(client).read_request(decode(encode(body)))
 
 
@@ -88,7 +88,7 @@ _CHAT_EXTENSIONS = {"reasoning_content", "reasoning_details", "thinking_blocks",
 
 
 def check_body(vendor: str, body: Mapping[str, Json]) -> None:
-    """Fails unless the vendor's own published types take the body."""
+    """Fails unless the vendor's own published types accept the body."""
     body = decode(encode(body))
     match vendor:
         case "chat":
@@ -129,14 +129,14 @@ def stream_of(case: Path) -> list[Frame]:
 
 
 def frames(written: bytes) -> list[tuple[str | None, str]]:
-    """Whole frames only; comments carry no data, and one that fills silence is a line without an end of its own."""
+    """Whole frames only. Comments carry no data; a keepalive comment is a line without its own blank line."""
     decoder = FrameDecoder()
     found = decoder.feed(written)
     assert all(line.startswith(b":") for line in decoder.rest.splitlines()), "half a frame"
     return [(frame.event, frame.data) for frame in found if frame.data is not None]
 
 
-# What a client does with an answer: the official SDKs' own accumulation, and the turn that goes back.
+# What a client does with an answer: the official SDKs' own accumulation, and the turn that it sends back.
 
 Turn = dict[str, Any]
 
@@ -153,7 +153,7 @@ def echo(client: str, answer: Mapping[str, Json]) -> list[Turn]:
 
 
 def echo_stream(client: str, written: bytes) -> list[Turn]:
-    """The same of a stream."""
+    """The same for a stream."""
     match client:
         case "chat":
             return [_gathered_chat(written)]
@@ -164,7 +164,7 @@ def echo_stream(client: str, written: bytes) -> list[Turn]:
 
 
 def _as_sdk(shape: Any, value: Any) -> Any:
-    """As the SDK makes its objects: words that it does not know stay."""
+    """The value as the SDK builds its objects: unknown words stay."""
     return construct_type(type_=shape, value=value)
 
 
@@ -172,7 +172,7 @@ def _gathered_chat(written: bytes) -> Turn:
     state: ChatCompletionStreamState[Any] = ChatCompletionStreamState()
     for _, data in frames(written):
         if data != "[DONE]":
-            # Its own finished-early errors are about content, which is all there when they are raised.
+            # The SDK's errors about answers that ended early concern content, which is complete when they are raised.
             chunk = _as_sdk(ChatCompletionChunk, decode(data))
             for choice in chunk.choices:
                 if choice.finish_reason not in (None, "stop", "tool_calls"):
@@ -197,7 +197,7 @@ def _gathered_claude(written: bytes) -> Turn:
 
 
 def opening(client: str) -> Turn:
-    """A first question, which an echoed turn follows."""
+    """A first question before the turn that is sent back."""
     return {"role": "user", "content": "hello"}
 
 
@@ -206,7 +206,7 @@ HISTORY = {"chat": "messages", "messages": "messages", "responses": "input"}
 
 
 def parts_of_echo(client: str, turns: list[Turn]) -> tuple[Any, ...]:
-    """What the gateway reads in the echoed turn; a Responses answer without items leaves none."""
+    """What the gateway reads in the returned turn; a Responses answer without items leaves nothing."""
     body = {"model": "m", "max_tokens": 9, HISTORY[client]: [opening(client), *turns, opening(client)]}
     question, *answer, after = read(client, body).request.messages
     assert [message.role for message in (question, *answer, after)] == ["user", *["assistant"] * bool(turns), "user"]
@@ -231,7 +231,7 @@ def call(client: str, *, stream: bool) -> Call:
 
 
 def exchange(client: str, *, stream: bool) -> Exchange:
-    """An attempt at such a call, at a provider that is never asked."""
+    """An attempt at such a call, at a provider that is never called."""
     provider_type = load("echo")
     provider = provider_type("house", provider_type.settings_type(type="echo"))
     return CallState(call(client, stream=stream)).begin(Candidate(Route(provider, "alias", ModelSettings())))
@@ -243,7 +243,7 @@ def is_subsequence(wanted: Iterable[Any], found: Iterable[Any]) -> bool:
 
 
 def check_stream(client: str, written: bytes, *, ended: bool = True) -> None:
-    """The client's full grammar; a stream that is not ended has everything closed and nothing terminal."""
+    """The client's full grammar. In a stream that has not ended, every part is closed and nothing is terminal."""
     match client:
         case "chat":
             _check_chunks(frames(written), ended)

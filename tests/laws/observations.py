@@ -1,6 +1,6 @@
-"""What a vendor would find in a body: words, calls, results and media, read by nothing of the gateway's own.
+"""What a vendor would find in a body: words, calls, results and media, read without any code of the gateway.
 
-Only the vendors' published field names; a body of a vendor's dialect in, one common picture out.
+Uses only the vendors' published field names: a body in a vendor's dialect in, a common picture out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nexus.protocols.chat.write_messages import ERROR_MARK
 
 @dataclass
 class Result:
-    """The answer to the call of that number."""
+    """The answer to the call with that number."""
 
     call: int
     words: str
@@ -26,7 +26,7 @@ class Result:
 
 @dataclass
 class Observations:
-    """Everything in the order of the body; a result knows its call by the id, or where there is none by the name."""
+    """Everything in the order of the body; results refer to calls by id, or by name if there is no id."""
 
     words: list[str] = field(default_factory=list)
     calls: list[tuple[str, Any]] = field(default_factory=list)
@@ -66,7 +66,7 @@ def observe(vendor: str, body: Mapping[str, Any]) -> Observations:
 
 
 def renamed(vendor: str, name: str) -> str:
-    """What a tool is called there."""
+    """The tool's name at that vendor."""
     rule = _RULES[vendor]
     return name if rule.fits(name) else rule.short(name)
 
@@ -96,7 +96,7 @@ def strings(value: Any) -> Iterator[str]:
 
 
 def arguments(text: str) -> Any:
-    """What a client parses; a model's broken JSON stays text."""
+    """The parsed arguments; invalid JSON from a model stays text."""
     try:
         return json.loads(text or "{}")
     except ValueError:
@@ -104,7 +104,7 @@ def arguments(text: str) -> Any:
 
 
 def haystack(body: Any) -> str:
-    """All strings of the body, and what base64 in it says."""
+    """All strings of the body, and the decoded text of its base64."""
     found = list(strings(body))
     return "\0".join([*found, *map(_decoded, found)])
 

@@ -1,6 +1,6 @@
-"""The published types as the judge of all that leaves for a client: names, values and nothing beside them.
+"""The published types as the reference for everything that is sent to a client: names, values and nothing else.
 
-Strict. A member that a type does not know is a failure unless ``EXTRA_FIELDS`` has its very place.
+Strict. A member that a type does not know is a failure unless ``EXTRA_FIELDS`` lists its exact place.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def judge_whole(client: str, answer: Mapping[str, Any]) -> None:
 
 
 def judge_stream(client: str, written: bytes) -> None:
-    """Every event; an error among them, by the type of errors."""
+    """Checks every event, and errors among them against the type of errors."""
     for name, data in frames(written):
         if data != "[DONE]":
             judge_event(client, name, decode(data))
@@ -65,7 +65,7 @@ def judge_event(client: str, name: str | None, event: Mapping[str, Any]) -> None
 
 
 def _without_custom(chunk: Mapping[str, Any]) -> dict[str, Any]:
-    """A call of a custom tool as one of a function, which is all that the type of chunks has."""
+    """A call of a custom tool as a function call, the only kind that the type of chunks has."""
     told: dict[str, Any] = decode(encode(chunk))
     for choice in told["choices"]:
         for call in choice["delta"].get("tool_calls", ()):
@@ -76,7 +76,7 @@ def _without_custom(chunk: Mapping[str, Any]) -> dict[str, Any]:
 
 def judge_error(client: str, body: Mapping[str, Any]) -> None:
     if client == "messages":
-        # 413 is on Anthropic's page of errors, and Claude Code looks for its word, but the types do not have it.
+        # Anthropic's page of errors lists 413, and Claude Code looks for its type, but the published types lack it.
         body = _renamed(body) if body["error"]["type"] == "request_too_large" else body
         _judge(client, anthropic.types.shared.ErrorResponse, body)
         return

@@ -1,6 +1,6 @@
-"""Requests that hold everything that a client of each protocol can say, and what may stand in its place.
+"""Requests with everything that a client of each protocol can send, and replacements for their values.
 
-Data only; none of these is a request that anybody would answer as it is.
+Data only; these are not realistic requests.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ JUNK: tuple[Any, ...] = (
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The way to every member and element."""
+    """The path to every member and element."""
     if path:
         yield path
     if isinstance(value, dict):
@@ -74,7 +74,7 @@ def _changed(draw: st.DrawFn, value: Any, path: tuple[Any, ...]) -> Any:
 
 @st.composite
 def requests(draw: st.DrawFn, client: str) -> Wire:
-    """A few of the fields, messages and tools, of which something is not as it should be."""
+    """Some of the fields, messages and tools, with damage."""
     body = dict(RICH[client])
     kept = draw(st.sets(st.sampled_from(sorted(body)), max_size=5))
     body = {name: value for name, value in body.items() if name in {"model", "max_tokens", HISTORY[client], *kept}}

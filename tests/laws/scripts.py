@@ -1,6 +1,6 @@
-"""Random conversations in which every piece of content bears its own mark, so that it can be looked for.
+"""Random conversations in which every piece of content has its own mark, so that tests can look for it.
 
-A tame conversation is one that every vendor can take; a wild one holds what some must refuse.
+Every vendor can accept a tame conversation; a wild one holds content that some must reject.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Marks:
         return base64.b64encode(f"bytes{self.fresh()}".encode()).decode()
 
     def signature(self, dialect: str) -> Signature | None:
-        """Shaped as its dialect's are."""
+        """A signature shaped like those of its dialect."""
         value = base64.b64encode(f"seal{self.fresh()}".encode()).decode()
         match dialect:
             case "":
@@ -142,7 +142,7 @@ def _said(draw: st.DrawFn, marks: Marks, wild: bool) -> tuple[Part, ...]:
 
 
 def _exchange(draw: st.DrawFn, marks: Marks, turn: int, wild: bool, names: list[str]) -> list[Message]:
-    """The assistant's turn and the results of its calls, each perhaps in two messages, and what else is said."""
+    """The assistant's turn and the results of its calls, each perhaps in two messages, and further messages."""
     calls = [_call(draw, marks, _id(draw, turn, at), names, wild) for at in range(draw(st.integers(0, 3)))]
     said: list[Part] = [*_thoughts(draw, marks), *(Text(marks.words()) for _ in range(draw(st.integers(0, 2))))]
     if not said and not calls:
@@ -166,7 +166,7 @@ def _exchange(draw: st.DrawFn, marks: Marks, turn: int, wild: bool, names: list[
 
 
 def _id(draw: st.DrawFn, turn: int, at: int) -> str:
-    """Every kind of id that clients have: vendors' own, numbered afresh each turn, with odd letters, too long."""
+    """Every kind of id that clients send: vendors' own, renumbered in each turn, with unusual characters, too long."""
     return draw(
         st.sampled_from(
             [f"call_{turn}_{at}", f"call_{at}", f"toolu_{turn}{at}", f"fn.{turn}:{at} é", f"{turn}{at}" + "x" * 80]
@@ -180,7 +180,7 @@ def _call(draw: st.DrawFn, marks: Marks, call_id: str, names: list[str], wild: b
 
 
 def _arguments(draw: st.DrawFn, marks: Marks, name: str, wild: bool) -> str:
-    """A model may slip and call a tool of one string otherwise."""
+    """Models sometimes call a tool that takes one string with other arguments."""
     if is_custom(name) and draw(st.integers(0, 3)):
         return json.dumps({"input": marks.words()})
     given: list[str] = ["", "{}", json.dumps({"k": marks.words(), "n": [1, {"deep": None}], "é": 1.5})]

@@ -1,6 +1,6 @@
-"""A conversation as clients of every dialect write it on the wire: users by hand, assistants by echoing answers.
+"""Conversations as clients of every dialect write them: user turns by hand, assistant turns returned from answers.
 
-What a client has no words for is taken out by ``sayable`` before, never left out in silence here.
+``sayable`` removes what a client cannot express beforehand; nothing is left out silently here.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def wire_of(client: str, request: Request) -> Wire:
 
 
 def sayable(client: str, request: Request) -> Request:
-    """The conversation without the hints that a Responses client has no place for: on tools, on results without parts.
+    """The conversation without hints that a Responses client cannot express: on tools, on results without parts.
 
-    A hint on another result stands on its last part.
+    A hint on another result moves to its last part.
     """
     if client != "responses":
         return request
@@ -68,7 +68,7 @@ def _hinted(part: Part) -> Part:
 
 
 def _assistant(client: str, message: Message, asked: Request = NOTHING_ASKED) -> list[Turn]:
-    """What the client was told, sent back."""
+    """The client's copy of an answer, sent back."""
     answer = Response("id1", "m", message.parts, Stop("end"))
     return echo(client, loader.client(client).write_response(answer, envelope(asked)))
 
@@ -206,7 +206,7 @@ def _url(source: Inline | Link | Text) -> str:
 
 
 def _responses(request: Request) -> Wire:
-    """As Codex: stateless, its history without ids, and the last of its tools brought along as an item."""
+    """As Codex sends it: stateless, the history without ids, and the last tool as an input item."""
     tools = list(_codex_tools(request.tools))
     more = [{"type": "additional_tools", "role": "developer", "tools": tools[-1:]}] if len(tools) > 1 else []
     asked = read("responses", {"model": "m", "input": "x", "tools": tools}).request
@@ -231,7 +231,7 @@ def _responses(request: Request) -> Wire:
 
 
 def _codex_tools(tools: Iterable[Tool]) -> Iterator[Wire]:
-    """Names with a namespace lie together in one entry, which comes last."""
+    """Tools with a namespace are grouped in one entry, which comes last."""
     spaces: dict[str, list[Wire]] = {}
     for tool in tools:
         space, _, name = tool.name.rpartition("__")
@@ -255,7 +255,7 @@ class _Items:
         self.items: list[Wire] = []
 
     def give(self, role: str, parts: Iterable[Part]) -> None:
-        """What the client itself puts in: outputs of calls, and messages with what stands between them."""
+        """Adds what the client itself sends: outputs of calls, and messages with the content between them."""
         rest: list[Wire] = []
         for part in parts:
             if isinstance(part, ToolResult):

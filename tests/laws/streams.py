@@ -75,7 +75,7 @@ def _signature(number: int, dialect: str) -> Signature | None:
 
 @st.composite
 def _told(draw: st.DrawFn, number: int, signer: str) -> Told:
-    """``sealer`` is the one vendor that made the answer."""
+    """``signer`` is the one vendor that made the answer."""
     early = draw(st.booleans())
     pieces = draw(st.lists(WORDS, max_size=3))
     match draw(st.sampled_from(["text", "text", "reasoning", "redacted", "call", "call", "refusal", "image"])):
@@ -119,7 +119,7 @@ def _arguments(draw: st.DrawFn) -> list[str]:
 
 @st.composite
 def streams(draw: st.DrawFn) -> list[Event]:
-    """Every part may be open beside every other; vendors interleave calls, and none yet prose with its like."""
+    """Parts may be open at the same time; vendors interleave calls, but so far no text with text."""
     signer = draw(st.sampled_from(["messages", "gemini", "unsigned", "converse", "chat", ""]))
     waiting = [draw(_told(number, signer)) for number in range(draw(st.integers(0, 5)))]
     calls = any(isinstance(told.part, ToolCall) for told in waiting)

@@ -1,6 +1,6 @@
-"""What an SDK's own stream helper adds up is the whole answer, to the last member.
+"""What an SDK's own stream helper accumulates equals the whole answer, to the last member.
 
-Every member of the two objects is compared; what may differ is named here, with the reason.
+Every member of the two objects is compared; the differences allowed are listed here, with reasons.
 """
 
 from __future__ import annotations
@@ -74,14 +74,13 @@ def _messages(raw: bytes) -> dict[str, Any]:
 @pytest.mark.parametrize("client", CLIENTS)
 @examples(150)
 @given(events=streams())
-def test_it_adds_up(client: str, events: list[Event]) -> None:
+def test_the_accumulated_stream_equals_the_whole_answer(client: str, events: list[Event]) -> None:
     events = fitted(client, _known_early(events))
     assert _same(client, added_up(client, written(client, events))) == _same(client, whole(client, events))
 
 
 def _known_early(events: list[Event]) -> Iterator[Event]:
-    """A signature of text or of a call that comes late stands behind it in a stream, and before it in a whole
-    answer."""
+    """A late signature of text or of a call follows it in a stream, and precedes it in a whole answer."""
     parts = {event.index: event.part for event in events if isinstance(event, PartStart)}
     for event in events:
         late = isinstance(event, PartEnd) and not isinstance(parts[event.index], Reasoning)
@@ -89,9 +88,9 @@ def _known_early(events: list[Event]) -> Iterator[Event]:
 
 
 def _same(client: str, answer: dict[str, Any]) -> Any:
-    """Without what the helpers leave behind: extra fields beside a stop reason, the lifetimes of what was cached.
+    """The answer without what the helpers add: extra fields besides a stop reason, cache lifetimes.
 
-    The first chunk of a chat stream says "" for the text before anybody knows that none will come.
+    The first chunk of a chat stream says "" for the text before it is known whether text will follow.
     """
     match client:
         case "chat":

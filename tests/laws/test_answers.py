@@ -1,4 +1,4 @@
-"""Any answer, streamed to any client: the client has all of it, and brings the vendor's signatures back."""
+"""Any answer, streamed to any client: the client gets all of it, and returns the vendor's signatures."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def written(client: str, events: Iterable[Event]) -> bytes:
 
 
 def fitted(client: str, events: Iterable[Event]) -> list[Event]:
-    """What the client has room for of any answer."""
+    """The part of any answer that the client can hold."""
     room = Fitted(loader.client(client).room)
     return [fit for event in events for fit in room.feed(event)]
 
@@ -54,7 +54,7 @@ def whole(client: str, answer: Response) -> list[Turn]:
 
 
 def read_back(client: str, raw: bytes) -> list[Event]:
-    """By the reader of the same dialect, as a gateway behind this gateway would."""
+    """The events as read by the reader of the same dialect, like another gateway in front of this one."""
     reader, order = loader.vendor(client).stream_reader(origin()), Order()
     events = [event for name, data in frames(raw) for event in reader.feed(name, data)] + reader.finish()
     for event in events:
@@ -64,7 +64,7 @@ def read_back(client: str, raw: bytes) -> list[Event]:
 
 
 def arguments(client: str, call: ToolCall) -> Any:
-    """What a custom tool got that is no input is the input."""
+    """If a custom tool did not get an ``input`` member, all of its arguments are the input."""
     found = json.loads(call.arguments or "{}")
     if client == "responses" and call.name in CUSTOM_NAMES and "input" not in found:
         return {"input": call.arguments}
@@ -72,7 +72,7 @@ def arguments(client: str, call: ToolCall) -> Any:
 
 
 def content(client: str, parts: Iterable[Part]) -> Any:
-    """What a client's dialect can tell of an answer: chat has one string per kind, the others the order."""
+    """The content that a client's dialect can express: chat has one string per kind, the others the order."""
     told = list(parts)
     calls = [(part.id, part.name, arguments(client, part)) for part in told if isinstance(part, ToolCall)]
     if client == "chat":
@@ -91,8 +91,7 @@ def content(client: str, parts: Iterable[Part]) -> Any:
 
 
 def _silent(client: str, part: Part) -> bool:
-    """Thinking without words: a signature on its way, or nothing; a Responses answer has no text without words
-    either."""
+    """Thinking without text: a signature alone, or nothing. Responses has no text parts without text either."""
     if client == "responses":
         return isinstance(part, Text | Reasoning) and not part.text
     return isinstance(part, Reasoning) and not part.text and not part.redacted
@@ -101,7 +100,7 @@ def _silent(client: str, part: Part) -> bool:
 @pytest.mark.parametrize("client", CLIENTS)
 @examples(150)
 @given(events=streams())
-def test_the_dialects_own_reader_finds_the_same_answer(client: str, events: list[Event]) -> None:
+def test_the_dialects_own_reader_gives_the_same_answer(client: str, events: list[Event]) -> None:
     events = fitted(client, events)
     order = Order()
     for event in events:
@@ -116,7 +115,7 @@ def test_the_dialects_own_reader_finds_the_same_answer(client: str, events: list
 
 
 def _cited(client: str, parts: Iterable[Part]) -> list[Any]:
-    """What the answer rests on, in order; of a Messages block it is all of it, in chat the content is one."""
+    """The sources of the answer, in order; Messages cites whole blocks, and in chat all content is one text."""
     told = [(part, citation) for part in parts if isinstance(part, Text) for citation in part.citations]
     if client == "responses":
         return [citation for _, citation in told]
@@ -124,7 +123,7 @@ def _cited(client: str, parts: Iterable[Part]) -> list[Any]:
 
 
 def _told_stop(client: str, answer: Response) -> str:
-    """The reasons that a dialect has no word for become the nearest it has."""
+    """Stop reasons that a dialect lacks become the nearest one that it has."""
     refused = any(isinstance(part, Refusal) for part in answer.parts)
     reason = answer.stop.reason
     if client == "messages":
@@ -133,7 +132,7 @@ def _told_stop(client: str, answer: Response) -> str:
     if reason in ("end", "refusal", "stop_sequence") and refused:
         return "refusal"
     if client == "responses" and reason == "stop_sequence":
-        # Its clients cannot ask for any.
+        # Its clients cannot set stop sequences.
         return "end"
     return {"refusal": "content_filter", "pause": "max_tokens", "unknown": "max_tokens"}.get(reason, reason)
 
@@ -142,7 +141,7 @@ def _told_stop(client: str, answer: Response) -> str:
 @pytest.mark.parametrize("way", ["stream", "whole"])
 @examples(100)
 @given(events=streams())
-def test_the_sdks_message_comes_back_with_every_signature(client: str, way: str, events: list[Event]) -> None:
+def test_the_sdks_message_returns_with_every_signature(client: str, way: str, events: list[Event]) -> None:
     events = fitted(client, events)
     answer = fold(events)
     turns = echo_stream(client, written(client, events)) if way == "stream" else whole(client, answer)
@@ -162,7 +161,7 @@ def test_the_sdks_message_comes_back_with_every_signature(client: str, way: str,
 
 
 def _kept(events: list[Event], parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    """A Messages stream has no place behind its last words for a signature of theirs (messages/signatures.py)."""
+    """A Messages stream cannot hold a signature after its last text (messages/signatures.py)."""
     start = next((event for event in reversed(events) if isinstance(event, PartStart)), None)
     if start is None or not isinstance(start.part, Text):
         return parts
@@ -170,7 +169,7 @@ def _kept(events: list[Event], parts: tuple[Part, ...]) -> tuple[Part, ...]:
 
 
 def _plainly(client: str, parts: Iterable[Part]) -> list[Any]:
-    """Parts as the client can hold them: Messages knows no refusals, Responses no text without words or a signature."""
+    """The parts as the client can hold them: Messages has no refusals, Responses no empty unsigned text."""
     nothing = Text("") if client == "responses" else None
     return [_plain(client, part) for part in parts if part != nothing]
 
@@ -182,19 +181,19 @@ def _plain(client: str, part: Part) -> Any:
         case Refusal(text=words) if client == "messages":
             return Text(words)
         case Text():
-            # A history tells no citations.
+            # Histories hold no citations.
             return replace(part, citations=())
         case _:
             return part
 
 
 def _last_signature(parts: Iterable[Part]) -> Any:
-    """Chat has one place for the signatures of all text."""
+    """Chat has one place for the signatures of all texts."""
     return next((part.signature for part in reversed(list(parts)) if isinstance(part, Text) and part.signature), None)
 
 
 def _around(parts: Iterable[Part], kind: type) -> list[Any]:
-    """Reasoning among parts of one kind; neighbouring text is one."""
+    """Reasoning among parts of one kind; neighbouring texts are joined."""
     found: list[Any] = []
     for part in parts:
         if isinstance(part, Reasoning):
@@ -212,7 +211,7 @@ def _around(parts: Iterable[Part], kind: type) -> list[Any]:
 @pytest.mark.parametrize("client", CLIENTS)
 @examples(60)
 @given(events=streams())
-def test_a_stream_and_the_whole_answer_say_the_same(client: str, events: list[Event]) -> None:
+def test_a_stream_and_the_whole_answer_have_the_same_content(client: str, events: list[Event]) -> None:
     events = fitted(client, events)
     retold = list(unfold(fold(events)))
     assert fold(retold) == fold(events)
@@ -223,7 +222,7 @@ def test_a_stream_and_the_whole_answer_say_the_same(client: str, events: list[Ev
 @pytest.mark.parametrize("client", CLIENTS)
 @examples(80)
 @given(events=streams(), part=st.floats(0, 1))
-def test_wherever_it_is_cut_all_is_closed_and_nothing_ends(client: str, events: list[Event], part: float) -> None:
+def test_a_cut_stream_closes_every_part_and_has_no_end(client: str, events: list[Event], part: float) -> None:
     writer = writing(client)
     events = fitted(client, events)
     cut = events[: round(part * (len(events) - 1))]

@@ -1,6 +1,6 @@
 """Conversations that no well-behaved client sends.
 
-What a vendor is sent keeps the rules that it judges beyond its types, or the conversation is refused by its path.
+The vendor's request obeys the rules that the vendor enforces beyond its types, or Nexus rejects it with a path.
 """
 
 from __future__ import annotations
@@ -62,14 +62,14 @@ PARTS: Mapping[str, st.SearchStrategy[Part]] = {
 
 @st.composite
 def conversations(draw: st.DrawFn) -> Request:
-    """Now and then with parts in a place that is not theirs."""
+    """Sometimes with parts in a wrong place."""
     messages: list[Message] = []
     for _ in range(draw(st.integers(1, 6))):
         role: Any = draw(st.sampled_from([*PARTS, "user", "assistant"]))
         parts = st.one_of(*PARTS.values()) if draw(st.integers(0, 19)) == 0 else PARTS[role]
         messages.append(Message(role, tuple(draw(st.lists(parts, max_size=3)))))
     said = Request((*messages, Message("user", (Text("end"),))))
-    # As the relay hands them on, or as they came.
+    # As the relay passes them on, or unchanged.
     return paired(with_distinct_calls(said))[0] if draw(st.integers(0, 4)) else said
 
 
@@ -129,7 +129,9 @@ RULES: Mapping[str, Callable[[Mapping[str, Any], Target], None]] = {
 @pytest.mark.parametrize("vendor", VENDORS)
 @examples(200)
 @given(said=conversations(), data=st.data())
-def test_it_keeps_the_vendors_rules_or_is_refused_by_its_path(vendor: str, said: Request, data: st.DataObject) -> None:
+def test_requests_obey_the_vendors_rules_or_are_rejected_with_a_path(
+    vendor: str, said: Request, data: st.DataObject
+) -> None:
     target = data.draw(st.sampled_from(TARGETS[vendor]))
     try:
         body = write(vendor, said, target).body

@@ -1,7 +1,7 @@
 """Unexpected input from clients or vendors raises only declared errors, never a 500 with a traceback.
 
 Requests, answers, streams, errors, bodies in encodings, spliced JSON, configuration files and header patterns, all
-with members replaced by what nobody expects there. The same cases in every run.
+with members replaced by unexpected values. The cases are the same in every run.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ EVERY_TARGET = {
 
 
 def on_the_wire(body: Any) -> tuple[bytes, dict[str, Any]] | None:
-    """A body and what it says; None where it is refused before anybody looks at it."""
+    """A body and its parsed value; None if it is rejected before parsing."""
     raw = json.dumps(body).encode()
     try:
         document = decode(raw)
@@ -91,7 +91,7 @@ def test_requests(client: str, data: st.DataObject) -> None:
 
 @st.composite
 def damaged_streams(draw: st.DrawFn, name: str) -> list[Frame]:
-    """Frames that are missing, repeated, out of order, or hold what is none of the vendor's."""
+    """Frames that are missing, repeated, out of order, or hold data that the vendor never sends."""
     frames = [frame for frame in stream_of(STREAMS[name]) if frame.data is not None]
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, len(frames) - 1))
@@ -135,7 +135,7 @@ def _written(frame: Frame) -> bytes:
 @examples(100)
 @given(data=st.data())
 def test_streams(client: str, vendor: str, data: st.DataObject) -> None:
-    """Legal orders or a declared error, and only published words."""
+    """Legal orders or a declared error, and only published values."""
     name = data.draw(st.sampled_from([name for name in STREAMS if name.startswith(f"{vendor}/")]))
     frames = data.draw(damaged_streams(name))
     relay, written, failure = lane(client, name, stream=True), b"", StreamInterrupted("cut", provider="p")
@@ -305,7 +305,7 @@ def numbers() -> Iterator[tuple[str, Any]]:
 
 @pytest.mark.parametrize(("client", "name"), list(numbers()))
 @pytest.mark.parametrize("value", [10**400, -(10**400), 1e300], ids=["huge", "negative", "1e300"])
-def test_numbers_beyond_all_bounds(client: str, name: str, value: float) -> None:
+def test_extreme_numbers_are_written_or_rejected_by_name(client: str, name: str, value: float) -> None:
     said = [{"role": "user", "content": "x"}]
     plain: dict[str, Any] = {"input": said} if client == "responses" else {"messages": said, "max_tokens": 9}
     _, document = on_the_wire({"model": "m", **plain, name: value}) or (b"", {})

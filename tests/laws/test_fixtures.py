@@ -51,14 +51,14 @@ def run(relay: Translation, frames: list[Frame]) -> bytes:
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("name", STREAMS)
-def test_a_cut_anywhere_is_told(client: str, name: str) -> None:
+def test_a_stream_cut_anywhere_is_reported_as_broken(client: str, name: str) -> None:
     frames, told = stream_of(STREAMS[name]), None
     for length in range(len(frames) + 1):
         relay = lane(client, name, stream=True)
         try:
             written = run(relay, frames[:length])
         except VendorError as refusal:
-            # The vendor's own error: the server tells it behind what was written before.
+            # The vendor's own error: the server sends it after what was written before.
             relay = lane(client, name, stream=True)
             check_broken(client, run(relay, frames[: length - 1]), refusal)
             return
@@ -66,7 +66,7 @@ def test_a_cut_anywhere_is_told(client: str, name: str) -> None:
         assert is_over == _has_ended(frames[:length])
         if not is_over:
             assert relay.finish() == b""
-            # A frame may add nothing to what a client has.
+            # A frame may add nothing for the client.
             if written != told:
                 check_broken(client, written, StreamInterrupted("cut", provider="p"))
             told = written
@@ -84,12 +84,12 @@ _ENDS = re.compile(
 
 
 def _has_ended(frames: list[Frame]) -> bool:
-    """Whether the vendor has said why its answer ends."""
+    """Whether the vendor has sent its stop reason."""
     return any(_ENDS.search(frame.data or "") for frame in frames)
 
 
 def check_broken(client: str, written: bytes, error: NexusError) -> None:
-    """All is closed and nothing ends, and the server's last word is the failure, of this very answer."""
+    """Every part is closed, the stream has no end, and the server's last frame is the error for this very answer."""
     check_stream(client, written, ended=False)
     last = DIALECTS[client].error_frame(error, BrokenStream("req_1", "m", {}, 7, begun=True))
     match client:
@@ -104,7 +104,7 @@ def check_broken(client: str, written: bytes, error: NexusError) -> None:
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("name", PAIRS)
-def test_streamed_and_whole_are_the_same_answer(client: str, name: str) -> None:
+def test_streamed_and_whole_answers_are_the_same(client: str, name: str) -> None:
     relay = lane(client, name, stream=True)
     written = run(relay, stream_of(PAIRS[name])) + relay.finish()
     whole = lane(client, name, stream=False)
@@ -118,14 +118,12 @@ def test_streamed_and_whole_are_the_same_answer(client: str, name: str) -> None:
 
 
 def _without_the_last_signature(found: list[Any]) -> list[Any]:
-    """A stream of that dialect has no place behind its last words for a signature of theirs
-    (messages/signatures.py)."""
+    """A Messages stream cannot hold a signature after its last text (messages/signatures.py)."""
     return [*found[:-1], replace(found[-1], signature=None)] if found and isinstance(found[-1], Text) else found
 
 
 def told(client: str, turns: list[Turn]) -> list[Any]:
-    """All content and all signatures, with ids by their order: some vendors give none, and the gateway makes new
-    ones."""
+    """All content and all signatures, without ids: some vendors send none, and the gateway generates new ones."""
     found: list[Any] = []
     for part in parts_of_echo(client, turns):
         match part:
@@ -139,7 +137,7 @@ def told(client: str, turns: list[Turn]) -> list[Any]:
 
 
 def ending(client: str, written: bytes) -> Any:
-    """Stop reason and usage as the client is told them."""
+    """Stop reason and usage as the client gets them."""
     found: dict[str, Any] = {}
     for frame in FrameDecoder().feed(written):
         if frame.data in (None, "[DONE]"):
@@ -170,8 +168,8 @@ def _ending(client: str, answer: Mapping[str, Any]) -> Any:
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("name", PAIRS)
-def test_a_server_that_ignores_stream_is_still_a_stream(client: str, name: str) -> None:
-    """A whole answer to a streaming client is the same stream that the vendor should have sent."""
+def test_a_whole_answer_to_a_streaming_client_becomes_a_stream(client: str, name: str) -> None:
+    """A server that ignores ``stream`` still gives the stream that it should have sent."""
     relay = lane(client, name, stream=True)
     written = relay.body(PAIRS[name].with_suffix(".json").read_bytes())
     check_stream(client, written)

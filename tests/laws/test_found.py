@@ -40,21 +40,21 @@ def stream(*inner: Event, stop: Stop | None = None) -> list[Event]:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_redacted_thinking_whose_signature_comes_at_its_end(client: str) -> None:
-    """As Bedrock streams it: a Messages client was given the block with an empty signature."""
+def test_redacted_thinking_with_a_late_signature_keeps_it(client: str) -> None:
+    """As Bedrock streams it: Messages clients got the block with an empty signature."""
     signature = Signature("converse", "b3BhcXVl")
     start = PartStart(0, Reasoning("", Signature("converse", ""), redacted=True))
     raw = written(client, stream(start, PartEnd(0, signature)))
     assert parts_of_echo(client, echo_stream(client, raw)) == (Reasoning("", signature, redacted=True),)
 
 
-def test_redacted_thinking_cut_before_its_end_leaves_no_block_open() -> None:
+def test_redacted_thinking_that_is_cut_leaves_no_block_open() -> None:
     writer = loader.client("messages").stream_writer(envelope())
     start = PartStart(0, Reasoning("", None, redacted=True))
     check_stream("messages", writer.write(ResponseStart("r", "m")) + writer.write(start), ended=False)
 
 
-def test_a_calls_signature_that_comes_at_its_end() -> None:
+def test_a_late_signature_of_a_call_is_read_by_the_sdk() -> None:
     """The official client's stream helper asserts that every piece of a call has ``function``."""
     signature = Signature("gemini", "c2VhbA==")
     raw = written(
@@ -64,8 +64,8 @@ def test_a_calls_signature_that_comes_at_its_end() -> None:
     assert parts_of_echo("chat", echo_stream("chat", raw)) == (ToolCall("c", "f", "{}", signature),)
 
 
-def test_a_gateway_behind_this_one_tells_reasoning_once() -> None:
-    """The last chunk repeats streamed reasoning with its signatures: the reader told it twice."""
+def test_reasoning_repeated_by_another_gateway_is_read_once() -> None:
+    """The last chunk repeats streamed reasoning with its signatures: the reader returned it twice."""
     signature = Signature("messages", "s")
     raw = written(
         "chat",
@@ -82,8 +82,8 @@ def test_a_gateway_behind_this_one_tells_reasoning_once() -> None:
     assert ContentDropped("reasoning_details") in events
 
 
-def test_thinking_at_the_end_of_a_turn_is_not_left_out_in_silence() -> None:
-    """Claude refuses a turn that ends in thinking: taken out, and now named."""
+def test_thinking_removed_from_the_end_of_a_turn_is_reported() -> None:
+    """Claude rejects turns that end in thinking: Nexus removed it without reporting it."""
     thought = Message("assistant", (Reasoning("hm", Signature("messages", "s")),))
     sent = write("messages", Request((HI, thought, HI)), Target("claude-sonnet-4-5"))
     assert "hm" not in json.dumps(sent.body)
@@ -97,17 +97,17 @@ def results(*parts: Part) -> Request:
     return Request((HI, CALL, Message("user", parts)))
 
 
-def test_a_cache_hint_on_a_result_without_words_is_named() -> None:
+def test_a_cache_hint_on_an_empty_result_is_reported_as_dropped() -> None:
     sent = write("chat", results(ToolResult("c", cache="5m")), Target("m", chat=ChatServer(cache_control=True)))
     assert sent.dropped == ("cache",)
 
 
-def test_a_cache_hint_on_blank_text_is_named() -> None:
+def test_a_cache_hint_on_blank_text_is_reported_as_dropped() -> None:
     assert write("messages", Request((HI,), system=(Text(" ", cache="5m"),)), Target("claude")).dropped == ("cache",)
 
 
-def test_a_failure_that_is_an_image_alone_stays_a_failure() -> None:
-    """For models on Bedrock that take results as JSON and have no status."""
+def test_a_failed_result_with_only_an_image_stays_failed() -> None:
+    """For Bedrock models that take results as JSON and have no status."""
     failed = ToolResult("c", (Image(Inline("image/png", "QUJD")),), is_error=True)
     sent = write("converse", results(failed), Target("m", converse=ConverseModel(json_results=True)))
     result, *_ = sent.body["messages"][-1]["content"]
@@ -122,8 +122,8 @@ SIGNED: tuple[Part, ...] = (
 )
 
 
-def test_a_gateway_behind_this_one_gets_its_reasoning_items_back_whole() -> None:
-    """They are that vendor's, whatever is in them: a whole answer had them opened, and its signatures were lost."""
+def test_reasoning_items_of_another_gateway_go_back_unchanged() -> None:
+    """They belong to that vendor: Nexus unpacked those of whole answers and lost their signatures."""
     raw = written("responses", unfold(Response("id", "m", SIGNED, Stop("tool_use"))))
     answer = decode(frames(raw)[-1][1])["response"]
     streamed = fold(read_back("responses", raw))
@@ -138,8 +138,8 @@ def test_a_gateway_behind_this_one_gets_its_reasoning_items_back_whole() -> None
 
 
 @pytest.mark.parametrize("arguments", ["", '{"cmd": "rm'])
-def test_a_call_that_the_model_could_not_finish_is_no_whole_call(arguments: str) -> None:
-    """Codex runs what is announced done: a call without arguments was one with none, and any was completed."""
+def test_a_truncated_call_is_marked_as_incomplete(arguments: str) -> None:
+    """Codex runs calls announced as done: Nexus gave truncated calls empty arguments and completed them."""
     cut = ToolCall("c2", "f", arguments)
     told = [decode(data) for _, data in frames(written("responses", unfold(answer_cut(ToolCall("c1", "f", ""), cut))))]
     first, second = (event["item"] for event in told if event["type"] == "response.output_item.done")
@@ -148,7 +148,7 @@ def test_a_call_that_the_model_could_not_finish_is_no_whole_call(arguments: str)
     assert told[-1]["response"]["output"] == [first, second]
 
 
-def test_words_that_were_cut_are_incomplete() -> None:
+def test_truncated_text_is_marked_as_incomplete() -> None:
     whole = loader.client("responses").write_response(answer_cut(Text("a"), Text("b")), envelope())
     assert [item["status"] for item in whole["output"]] == ["completed", "incomplete"]
 
@@ -164,8 +164,8 @@ def answer_cut(*parts: Part) -> Response:
         ([{"type": "input_text", "text": "w"}], ToolResult("c", (Text("w", cache="5m"),))),
     ],
 )
-def test_a_hint_on_words_that_are_not_there_ends_what_is_before_it(content: list[object], held: ToolResult) -> None:
-    """Anthropic takes no empty text: it was left out with its hint, and nobody was told."""
+def test_a_cache_hint_on_empty_text_moves_to_the_part_before(content: list[object], held: ToolResult) -> None:
+    """Anthropic accepts no empty text: Nexus removed it with its hint and did not report it."""
     hint = {"type": "input_text", "text": "", "prompt_cache_breakpoint": {"mode": "explicit"}}
     call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
     output = {"type": "function_call_output", "call_id": "c", "output": [*content, hint]}

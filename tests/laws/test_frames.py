@@ -1,6 +1,6 @@
-"""Frames around content that servers repeat or leave out: the answer is the same, on both lanes.
+"""Frames around the content that servers repeat or omit: the answer is the same, on both lanes.
 
-What ends without its terminal and without a reason stays a broken stream, and half a call is never told as whole.
+A stream without an end and without a stop reason stays broken, and half a call is never sent as complete.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def missing(*, needed: bool) -> Iterator[Any]:
 
 
 def read(vendor: str, frames: Frames) -> Response | None:
-    """The answer that a stream tells; None where it is broken."""
+    """The answer of a stream; None if the stream is broken."""
     reader, order = loader.vendor(vendor).stream_reader(origin()), Order()
     events: list[Event] = []
     try:
@@ -119,7 +119,7 @@ def same(vendor: str, frames: Frames) -> None:
 
 
 @pytest.mark.parametrize(("vendor", "frames"), list(repeated()))
-def test_a_frame_told_twice_changes_nothing(vendor: str, frames: Frames) -> None:
+def test_a_repeated_frame_changes_nothing(vendor: str, frames: Frames) -> None:
     same(vendor, frames)
 
 
@@ -129,14 +129,14 @@ def test_a_missing_frame_changes_nothing(vendor: str, frames: Frames) -> None:
 
 
 @pytest.mark.parametrize(("vendor", "frames"), list(missing(needed=True)))
-def test_without_a_calls_name_or_any_reason_to_end_it_is_broken(vendor: str, frames: Frames) -> None:
+def test_a_stream_without_a_calls_name_or_an_end_is_broken(vendor: str, frames: Frames) -> None:
     if vendor == "messages" and frames[-1].event == "message_stop" and frames[-2].event != "message_delta":
         frames = frames[:-1]
     assert read(vendor, frames) is None
 
 
 def passthrough(client: str, frames: Frames) -> tuple[bool, bool]:
-    """Whether the watch on a stream that passes says that it is complete, and that it may end here."""
+    """Whether passthrough reports that the stream is complete, and that it may end here."""
     relay = DIALECTS[client].passthrough({"stream": True}, "alias", Tap())
     for frame in frames:
         relay.frame(frame)
@@ -144,12 +144,12 @@ def passthrough(client: str, frames: Frames) -> tuple[bool, bool]:
 
 
 @pytest.mark.parametrize(("vendor", "frames"), [*repeated(), *missing(needed=False)])
-def test_what_passes_is_not_called_broken(vendor: str, frames: Frames) -> None:
+def test_passthrough_accepts_repeated_and_missing_frames(vendor: str, frames: Frames) -> None:
     if vendor in CLIENTS:
         assert any(passthrough(vendor, frames))
 
 
-def test_what_passes_without_an_end_is() -> None:
+def test_passthrough_reports_a_stream_without_an_end() -> None:
     for client in CLIENTS:
         last = {"messages": "message_delta", "responses": "response.completed", "chat": "end"}[client]
         found = base(client)
@@ -173,7 +173,7 @@ ITEM = {"type": "function_call", "call_id": "t", "name": "f", "arguments": ""}
 
 
 def halves(arguments: str) -> Mapping[str, Frames]:
-    """An answer that just ended, with a call that the vendor did not end."""
+    """An answer that just ended, with a call that the vendor did not finish."""
     piece = {"type": "input_json_delta", "partial_json": arguments}
     use = {"toolUse": {"input": arguments}}
     return {
@@ -217,7 +217,7 @@ def halves(arguments: str) -> Mapping[str, Frames]:
 
 @pytest.mark.parametrize(("arguments", "reason"), [('{"a":1}', "tool_use"), ('{"a":', "unknown")])
 @pytest.mark.parametrize("vendor", BASES)
-def test_half_a_call_is_not_told_as_whole(vendor: str, arguments: str, reason: str) -> None:
+def test_half_a_call_is_not_sent_as_complete(vendor: str, arguments: str, reason: str) -> None:
     answer = read(vendor, halves(arguments)[vendor])
     assert answer is not None
     (call,) = [part for part in answer.parts if isinstance(part, ToolCall)]
@@ -231,12 +231,12 @@ def test_half_a_call_is_not_told_as_whole(vendor: str, arguments: str, reason: s
         assert client != "responses" or (b'"arguments":"{\\"a\\":","status":"completed"' not in written)
 
 
-def test_half_a_call_at_the_end_of_the_bytes_is_a_broken_stream() -> None:
+def test_half_a_call_at_the_end_of_the_connection_is_a_broken_stream() -> None:
     assert read("messages", halves('{"a":')["messages"][:-1]) is None
     assert read("messages", halves('{"a":1}')["messages"][:-1]) is not None
 
 
-# What is only one dialect's
+# Specific to one dialect
 
 
 def test_a_second_answer_in_one_stream_is_broken() -> None:
@@ -248,8 +248,8 @@ def test_a_second_answer_in_one_stream_is_broken() -> None:
 
 
 @pytest.mark.parametrize("vendor", ["messages", "responses", "chat"])
-def test_the_terminator_of_chat_ends_every_stream(vendor: str) -> None:
-    """Compatible servers write it in all dialects; alone it is no answer."""
+def test_done_ends_streams_of_every_dialect(vendor: str) -> None:
+    """Compatible servers write it in all dialects; alone it is not an answer."""
     last = {"messages": "message_delta", "responses": "response.completed", "chat": "end"}[vendor]
     frames = base(vendor)
     cut = next(at for at, frame in enumerate(frames) if kind(vendor, frame) == last)
@@ -259,12 +259,12 @@ def test_the_terminator_of_chat_ends_every_stream(vendor: str) -> None:
     assert any(passthrough(vendor, ended))
 
 
-def test_a_responses_server_that_tells_items_only_when_they_are_done() -> None:
+def test_responses_items_that_are_sent_only_when_done_are_read() -> None:
     for told in ("response.output_item.done", "response.completed"):
         same("responses", [frame for frame in base("responses") if frame.event in (told, "response.completed")])
 
 
-def test_words_that_no_delta_told() -> None:
+def test_text_without_deltas_is_read() -> None:
     part = {"type": "output_text", "text": "all", "annotations": []}
     added = event("response.content_part.added", output_index=0, content_index=0, part={**part, "text": ""})
     done = event("response.content_part.done", output_index=0, content_index=0, part=part)
@@ -278,7 +278,7 @@ def test_words_that_no_delta_told() -> None:
 
 
 @pytest.mark.parametrize("word", ["", "null", None])
-def test_a_chat_server_that_says_on_every_chunk_that_it_goes_on(word: Any) -> None:
+def test_an_empty_or_null_finish_reason_in_every_chunk_is_no_end(word: Any) -> None:
     chunk = {"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": word}]}
     frames = [Frame(b"data", None, json.dumps(chunk))] * 2
     assert read("chat", frames) is None
@@ -287,7 +287,7 @@ def test_a_chat_server_that_says_on_every_chunk_that_it_goes_on(word: Any) -> No
     assert answer is not None and (answer.parts, answer.stop) == ((Text("aa"),), Stop("end"))
 
 
-def test_a_last_event_without_its_blank_line() -> None:
+def test_a_last_event_without_its_blank_line_is_read() -> None:
     from nexus.protocols.sse import FrameDecoder
 
     ends: Mapping[bytes, bool] = {b"data: [DONE]": True, b'data: {"a":1}\n': True, b'data: {"a"': False, b": x": False}

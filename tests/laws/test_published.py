@@ -1,8 +1,8 @@
-"""Whatever words a vendor uses, a client of another protocol reads only what its SDK's types know.
+"""Whatever words a vendor uses, clients of other protocols read only what their SDK's types know.
 
 The recorded answers of every vendor, with any of their words, ids, counts and times replaced, through the whole
-lane to every client: streamed and whole, cut anywhere and failing. Where the client speaks the vendor's protocol the
-bytes pass, and nothing is judged.
+lane to every client: streamed and whole, cut anywhere and failing. If the client uses the vendor's protocol, the
+bytes pass through and are not checked.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ ALL_TOOLS: Mapping[str, dict[str, Any]] = {
 @pytest.mark.parametrize("client", CLIENTS)
 @examples(100)
 @given(events=streams())
-def test_any_answer_to_a_request_that_says_much(client: str, events: list[Event]) -> None:
+def test_any_answer_to_a_full_request_conforms(client: str, events: list[Event]) -> None:
     request = loader.client(client).read_request({"model": "m", **ALL_TOOLS[client]}).request
     events = fitted(client, events)
     writer = loader.client(client).stream_writer(envelope(request))
@@ -195,7 +195,7 @@ FAILURES: Mapping[str, Callable[[str, str], Json]] = {
 @pytest.mark.parametrize("vendor", FAILURES)
 @examples(40)
 @given(status=st.integers(400, 599), word=st.text(max_size=6) | st.just("server_error"), words=st.text(max_size=9))
-def test_refusals(client: str, vendor: str, status: int, word: str, words: str) -> None:
+def test_any_error_conforms(client: str, vendor: str, status: int, word: str, words: str) -> None:
     refusal = VendorError(loader.vendor(vendor).read_error(status, {}, encode(FAILURES[vendor](word, words))))
     judge_error(client, decode(DIALECTS[client].write_error(refusal, "req_1")))
     for begun in (True, False):
@@ -203,7 +203,7 @@ def test_refusals(client: str, vendor: str, status: int, word: str, words: str) 
             judge_event(client, name, decode(data))
 
 
-def test_only_codex_gets_the_event_and_the_codes_that_it_looks_for() -> None:
+def test_only_codex_gets_its_keepalive_event_and_error_codes() -> None:
     codex, responses = {"x-codex-window-id": "w:0"}, DIALECTS["responses"]
     long = VendorError(VendorFailure("too long", "context_length", 400))
     codes = {}
@@ -216,7 +216,7 @@ def test_only_codex_gets_the_event_and_the_codes_that_it_looks_for() -> None:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_the_list_of_extra_fields_is_closed(client: str) -> None:
+def test_extra_fields_are_exactly_the_listed_ones(client: str) -> None:
     assert {field.name for field in EXTRA_FIELDS[client]} == {
         "chat": {
             "reasoning_content",

@@ -1,4 +1,4 @@
-"""Any conversation, from any client to every vendor: its content is found in the body, or its loss has a name."""
+"""Any conversation, from any client to every vendor: its content is in the body, or its loss is reported."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ PAIRS = [(client, vendor) for client in CLIENTS for vendor in VENDORS]
 @pytest.mark.parametrize(("client", "vendor"), PAIRS)
 @examples(60)
 @given(said=conversations())
-def test_tame_conversations_arrive_whole(client: str, vendor: str, said: Request) -> None:
+def test_tame_conversations_arrive_complete(client: str, vendor: str, said: Request) -> None:
     said = sayable(client, said)
     asked = read(client, wire_of(client, said))
     before = repr(asked.request)
@@ -48,13 +48,13 @@ def test_tame_conversations_arrive_whole(client: str, vendor: str, said: Request
         written = write(vendor, asked.request, target)
         check_body(vendor, written.body)
         _check(client, vendor, target, said, written.body, (*asked.dropped, *written.dropped))
-    assert repr(asked.request) == before, "every attempt starts from the same reading"
+    assert repr(asked.request) == before, "writing must not change the request"
 
 
 @pytest.mark.parametrize(("client", "vendor"), PAIRS)
 @examples(40)
 @given(said=conversations(wild=True))
-def test_wild_conversations_arrive_whole_or_are_refused_by_name(client: str, vendor: str, said: Request) -> None:
+def test_wild_conversations_arrive_complete_or_are_rejected_by_name(client: str, vendor: str, said: Request) -> None:
     said = sayable(client, said)
     try:
         asked = read(client, wire_of(client, said))
@@ -90,7 +90,7 @@ def _parts(said: Request) -> Iterator[tuple[Message, Part]]:
 
 
 def _check_words(vendor: str, said: Request, picture: Observations, everything: str) -> None:
-    """Words in order; a document's own words, title and context anywhere (few letters may be in Bedrock's names)."""
+    """Words in order; a document's own words, title and context anywhere (Bedrock's names allow few characters)."""
     spoken = [part.text for part in said.system]
     spoken += [part.text for _, part in _parts(said) if isinstance(part, Text | Refusal)]
     found = iter(picture.words)
@@ -113,7 +113,7 @@ def _check_tools(vendor: str, target: Target, said: Request, picture: Observatio
     left_out = vendor == "converse" and said.tool_choice == ToolChoice("none")
     for tool in said.tools:
         if left_out and renamed(vendor, tool.name) not in picture.tools:
-            # A choice of none has no other word there.
+            # Converse cannot express a choice of none.
             assert not picture.calls
             continue
         described, schema = picture.tools[renamed(vendor, tool.name)]
@@ -135,8 +135,7 @@ def _check_calls(client: str, vendor: str, said: Request, picture: Observations)
 
 
 def _arguments(client: str, vendor: str, call: ToolCall) -> Any:
-    """A Messages client could only be shown an object, as some vendors can; a Responses client one string for a custom
-    tool."""
+    """Messages clients, like some vendors, only get objects; Responses clients get one string for a custom tool."""
     parsed = arguments(call.arguments)
     if client == "responses" and is_custom(call.name) and "input" not in parsed:
         return {"input": call.arguments}
@@ -145,11 +144,11 @@ def _arguments(client: str, vendor: str, call: ToolCall) -> Any:
 
 
 def _check_results(client: str, said: Request, picture: Observations) -> None:
-    """Each at its call, all its words in order."""
+    """Each result is at its call, with all its words in order."""
     found = {result.call: result for result in picture.results}
     results = _by_call(said)
     if len(results) < len(picture.calls):
-        # A call without its result is the client's mistake, and the vendor's to judge.
+        # A call without its result is the client's mistake; the vendor decides about it.
         assert len(found) == len(results)
         return
     assert found.keys() == results.keys()
@@ -163,7 +162,7 @@ def _check_results(client: str, said: Request, picture: Observations) -> None:
 
 
 def _by_call(said: Request) -> dict[int, ToolResult]:
-    """The results by the number of their call; ids are unique within one turn of the assistant."""
+    """Results by the number of their call; ids are unique within one turn of the assistant."""
     numbers: dict[str, int] = {}
     results: dict[int, ToolResult] = {}
     count = 0
@@ -177,7 +176,7 @@ def _by_call(said: Request) -> dict[int, ToolResult]:
 
 
 def _check_media(vendor: str, said: Request, picture: Observations, dropped: tuple[str, ...]) -> None:
-    """Images of a type that the vendor does not take are named where it is too late to refuse them."""
+    """Images of a type that the vendor does not accept are reported if it is too late to reject them."""
     named = any("image/" in name for name in dropped)
     users = [
         _source(part)
@@ -188,7 +187,7 @@ def _check_media(vendor: str, said: Request, picture: Observations, dropped: tup
     for _, part in _parts(said):
         if isinstance(part, ToolResult):
             inside = [_source(inner) for inner in part.parts if isinstance(inner, Image | Document)]
-            # Gemini takes some media inside a result and others only beside it.
+            # Gemini takes some media inside a result and others only after it.
             assert set(inside) <= {*picture.media, ""}
             assert vendor == "gemini" or is_subsequence(filter(None, inside), picture.media)
 
@@ -217,7 +216,7 @@ def _check_reasoning(vendor: str, said: Request, everything: str, dropped: tuple
     named = any("reasoning" in name for name in dropped)
     for part, signature in _signatures(said):
         if signature.dialect != vendor:
-            assert token(signature) not in everything, "a foreign seal was sent"
+            assert token(signature) not in everything, "a foreign signature was sent"
         elif isinstance(part, Reasoning):
             assert token(signature) in everything or named
         else:

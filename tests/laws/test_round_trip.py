@@ -1,6 +1,6 @@
-"""What a dialect writes for a vendor it reads as its client's, and that is its normal form.
+"""A dialect's client side reads what its vendor side writes, and the result is the normal form.
 
-Writing and reading it again changes nothing, and what the client asked for is in it.
+Writing and reading it again changes nothing, and it holds what the client asked for.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ KEPT = {
 
 @st.composite
 def asked(draw: st.DrawFn, client: str) -> Request:
-    """As such a client would say it, with what else it may ask for."""
+    """A request as such a client would send it, with further options."""
     said = read(client, wire_of(client, sayable(client, draw(conversations())))).request
     options = {name: draw(options) for name, options in OPTIONS.items()}
     first = said.tools[0].name if said.tools else None
@@ -66,12 +66,12 @@ def asked(draw: st.DrawFn, client: str) -> Request:
 
 def again(dialect: str, request: Request) -> Request:
     body = write(dialect, request, TARGETS[dialect]).body
-    # Where these stand in the path.
+    # Gemini and Converse have ``stream`` in the URL's path, not in the body.
     return read(dialect, {"stream": request.stream, **body}).request
 
 
 def unsigned(request: Request) -> Request:
-    """A client of chat that sends text alone has unsigned reasoning, which goes to no vendor."""
+    """A chat client that sends text alone has unsigned reasoning, which is sent to no vendor."""
     messages = (replace(m, parts=tuple(p for p in m.parts if not isinstance(p, Reasoning))) for m in request.messages)
     return replace(request, messages=tuple(filter(_holds, messages)))
 
@@ -83,13 +83,13 @@ def _holds(message: Message) -> bool:
 @pytest.mark.parametrize("client", CLIENTS)
 @examples(150)
 @given(data=st.data())
-def test_reading_what_was_written(client: str, data: st.DataObject) -> None:
+def test_a_written_request_is_read_back(client: str, data: st.DataObject) -> None:
     request = data.draw(asked(client))
     normal = again(client, request)
     for name in KEPT[client] - {"tool_choice"}:
         assert getattr(normal, name) == getattr(request, name), name
     if request.tool_choice is not None:
-        # The name may have another form there.
+        # The name may be rewritten there.
         assert normal.tool_choice is not None and normal.tool_choice.mode == request.tool_choice.mode
     assert unsigned(again(client, normal)) == unsigned(normal)
 
@@ -97,6 +97,6 @@ def test_reading_what_was_written(client: str, data: st.DataObject) -> None:
 @pytest.mark.parametrize("dialect", ["gemini", "converse"])
 @examples(100)
 @given(data=st.data())
-def test_the_normal_form_of_the_others(dialect: str, data: st.DataObject) -> None:
+def test_the_normal_form_of_vendors_dialects_is_stable(dialect: str, data: st.DataObject) -> None:
     normal = again(dialect, data.draw(asked("messages")))
     assert again(dialect, normal) == normal
