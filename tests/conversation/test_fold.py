@@ -94,7 +94,7 @@ def test_text_cut_into_characters_folds_to_the_same_answer(answer: Response) -> 
         pytest.param(
             [PartStart(0, Text("He")), PartDelta(0, "llo"), PartEnd(0)], (Text("Hello"),), id="text from both"
         ),
-        pytest.param([PartStart(0, TEXT), PartEnd(0)], (Text(""),), id="an empty part stays"),
+        pytest.param([PartStart(0, TEXT), PartEnd(0)], (Text(""),), id="an empty part is kept"),
         pytest.param(
             [
                 PartStart(0, ToolCall("a", "f", "")),
@@ -112,17 +112,17 @@ def test_text_cut_into_characters_folds_to_the_same_answer(answer: Response) -> 
         pytest.param(
             [PartStart(0, Reasoning("")), PartDelta(0, "hm"), PartEnd(0, SIGNATURE)],
             (Reasoning("hm", SIGNATURE),),
-            id="a seal known at the end",
+            id="a signature known at the end",
         ),
         pytest.param(
             [PartStart(0, Text("", signature=Signature("gemini", "old"))), PartEnd(0, SIGNATURE)],
             (Text("", signature=SIGNATURE),),
-            id="a later seal replaces",
+            id="a later signature replaces the first",
         ),
         pytest.param(
             [PartStart(0, ToolCall("a", "f", "", SIGNATURE)), PartDelta(0, "{}"), PartEnd(0)],
             (ToolCall("a", "f", "{}", SIGNATURE),),
-            id="a seal known at the start stays",
+            id="a signature known at the start is kept",
         ),
         pytest.param([PartStart(0, Refusal("")), PartDelta(0, "no"), PartEnd(0)], (Refusal("no"),), id="refusal"),
     ],
@@ -153,7 +153,7 @@ def test_a_usage_update_replaces_the_whole_usage(events: list[Event], expected: 
         pytest.param([END], "no start", id="no start"),
         pytest.param([START, PartStart(0, TEXT), PartEnd(0)], "no end", id="no end"),
         pytest.param(
-            [START, PartStart(0, Refusal("")), PartEnd(0, SIGNATURE), END], "no signature", id="a sealed refusal"
+            [START, PartStart(0, Refusal("")), PartEnd(0, SIGNATURE), END], "no signature", id="a signed refusal"
         ),
     ],
 )
@@ -212,9 +212,13 @@ def test_legal_orders_are_accepted(events: list[Event]) -> None:
         pytest.param([START, PartStart(1, TEXT)], "part 1 started, expected 0", id="counting from one"),
         pytest.param([START, PartStart(0, TEXT), PartStart(0, TEXT)], "part 0 started, expected 1", id="twice"),
         pytest.param([START, PartStart(0, TEXT), PartEnd(0), PartStart(0, TEXT)], "expected 1", id="again"),
-        pytest.param([START, PartDelta(0, "x")], "part 0 is not open", id="a delta of nothing"),
-        pytest.param([START, PartEnd(0)], "part 0 is not open", id="an end of nothing"),
-        pytest.param([START, PartStart(0, TEXT), PartEnd(0), PartDelta(0, "x")], "not open", id="a delta too late"),
+        pytest.param([START, PartDelta(0, "x")], "part 0 is not open", id="a delta without a part"),
+        pytest.param([START, PartEnd(0)], "part 0 is not open", id="an end without a part"),
+        pytest.param(
+            [START, PartStart(0, TEXT), PartEnd(0), PartDelta(0, "x")],
+            "not open",
+            id="a delta after the end of its part",
+        ),
         pytest.param([START, PartStart(0, TEXT), PartEnd(0), PartEnd(0)], "not open", id="ended twice"),
         pytest.param([START, PartStart(0, TEXT), END], r"still open at the end: \[0\]", id="left open"),
     ],

@@ -43,10 +43,10 @@ from tests.published import published
 from .items import check_items, echo_items, gather_items
 
 CLIENTS = ("chat", "messages", "responses")
-"""Those whose SDKs judge here; test_client.py of Converse and Gemini hold the same laws for AWS's and Google's."""
+"""Clients whose SDKs check answers here; test_client.py of Converse and Gemini has the same laws for theirs."""
 ANSWERING = loader.VENDORS
 VENDORS = tuple(name for name in ANSWERING if name != "responses")
-"""Requests in OpenAI's two dialects say the same."""
+"""Requests in OpenAI's two dialects have the same content, so one of them is enough."""
 
 COMPATIBLE = ChatServer(string_content=True, system_first=True, mistral_tool_ids=True, no_stream_usage=True)
 OWN_API = ChatServer(max_completion_tokens=True, developer_role=True, cache_breakpoint=True)
@@ -132,7 +132,7 @@ def frames(written: bytes) -> list[tuple[str | None, str]]:
     """Whole frames only. Comments carry no data; a keepalive comment is a line without its own blank line."""
     decoder = FrameDecoder()
     found = decoder.feed(written)
-    assert all(line.startswith(b":") for line in decoder.rest.splitlines()), "half a frame"
+    assert all(line.startswith(b":") for line in decoder.rest.splitlines()), "a frame is incomplete"
     return [(frame.event, frame.data) for frame in found if frame.data is not None]
 
 
@@ -202,7 +202,7 @@ def opening(client: str) -> Turn:
 
 
 HISTORY = {"chat": "messages", "messages": "messages", "responses": "input"}
-"""Where a request holds the conversation."""
+"""The member of a request that holds the conversation."""
 
 
 def parts_of_echo(client: str, turns: list[Turn]) -> tuple[Any, ...]:

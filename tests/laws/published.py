@@ -34,7 +34,7 @@ EVENT: Mapping[str, Any] = {
 
 Kind = Literal["invalid_request_error", "permission_error", "rate_limit_error", "insufficient_quota", "server_error"]
 OPENAI_KINDS = frozenset(get_args(Kind))
-"""OpenAI's type has a plain string there; these are the words of its error guide."""
+"""OpenAI's type accepts any string; these are the values in its error guide."""
 
 _PLACES = {client: {place for field in fields for place in field.places} for client, fields in EXTRA_FIELDS.items()}
 

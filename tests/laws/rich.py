@@ -26,7 +26,7 @@ JUNK: tuple[Any, ...] = (
     *([], {}, [[]], [{}], [None], ["nexus.x"], ["nexus.{"], {"type": {}}, {"type": []}, {"type": "text", "text": {}}),
     *({"": ""}, {"$ref": "#"}, {"$ref": []}, {"anyOf": []}, {"type": ["string", {}]}, {"required": [{}, []]}),
 )
-"""What no field of an API expects."""
+"""Values that no API field expects."""
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -50,7 +50,7 @@ SCHEMAS: tuple[Any, ...] = (
 )
 
 PATCH: Any = dict(CUSTOM_PARAMETERS)
-"""The schema of a tool of one string: to a Responses client such a tool is a custom one."""
+"""The schema of a tool with one string argument, which is a custom tool for a Responses client."""
 
 DECORATION = st.sampled_from(["", " ", "\n\nend\n", "é\u2028ü☃", '"}{\\', "<system>", "\t", "🎈", "data: [DONE]"])
 BLANK = st.sampled_from(["", " ", "\n"])

@@ -30,7 +30,7 @@ TOOLS = [
     {"type": "custom", "name": "tool__3"},
 ]
 ASKED = read("responses", {"model": "m", "input": "x", "tools": TOOLS}).request
-"""Tools as only a Responses client has them, some of which the streams call."""
+"""Tools that only Responses clients have; the streams call some of them."""
 
 CUSTOM_NAMES = ("tool__2", "tool__3")
 

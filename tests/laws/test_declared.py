@@ -66,7 +66,7 @@ def on_the_wire(body: Any) -> tuple[bytes, dict[str, Any]] | None:
 @pytest.mark.parametrize("client", CLIENTS)
 @examples(300)
 @given(data=st.data())
-def test_requests(client: str, data: st.DataObject) -> None:
+def test_damaged_requests_raise_only_declared_errors(client: str, data: st.DataObject) -> None:
     sent = on_the_wire(data.draw(requests(client)))
     if sent is None:
         return
@@ -134,7 +134,7 @@ def _written(frame: Frame) -> bytes:
 @pytest.mark.parametrize("vendor", ANSWERING)
 @examples(100)
 @given(data=st.data())
-def test_streams(client: str, vendor: str, data: st.DataObject) -> None:
+def test_damaged_streams_raise_only_declared_errors(client: str, vendor: str, data: st.DataObject) -> None:
     """Legal orders or a declared error, and only published values."""
     name = data.draw(st.sampled_from([name for name in STREAMS if name.startswith(f"{vendor}/")]))
     frames = data.draw(damaged_streams(name))
@@ -172,7 +172,7 @@ def _settles(tap: Tap) -> None:
 @pytest.mark.parametrize("vendor", ANSWERING)
 @examples(60)
 @given(data=st.data())
-def test_whole_answers(client: str, vendor: str, data: st.DataObject) -> None:
+def test_damaged_answers_raise_only_declared_errors(client: str, vendor: str, data: st.DataObject) -> None:
     names = [name for name, path in STREAMS.items() if path.with_suffix(".json").exists()]
     name = data.draw(st.sampled_from([name for name in names if name.startswith(f"{vendor}/")]))
     raw = json.dumps(data.draw(mutated(json.loads(STREAMS[name].with_suffix(".json").read_bytes())))).encode()
@@ -203,7 +203,9 @@ RETRY_AFTER = st.sampled_from(["1", "x", "-1", "1e300", "nan", "inf", "9" * 500,
 @pytest.mark.parametrize("vendor", FAILURES)
 @examples(60)
 @given(data=st.data(), status=st.integers(400, 599), wait=RETRY_AFTER)
-def test_errors(client: str, vendor: str, data: st.DataObject, status: int, wait: str) -> None:
+def test_damaged_errors_are_read_and_written(
+    client: str, vendor: str, data: st.DataObject, status: int, wait: str
+) -> None:
     body: Any = data.draw(mutated(FAILURES[vendor]("w", "words")) | st.sampled_from([b"", b"<html>", [], None, "x"]))
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     headers = {"retry-after": wait, "x-amzn-errortype": ":"}
@@ -222,7 +224,7 @@ SQUEEZED = {"gzip": gzip.compress(b'{"a": 1}' * 9), "x-gzip": gzip.compress(b"")
     cut=st.integers(0, 80),
     more=st.binary(max_size=20),
 )
-def test_bodies(encoding: str, length: str | None, cut: int, more: bytes) -> None:
+def test_damaged_bodies_raise_only_declared_errors(encoding: str, length: str | None, cut: int, more: bytes) -> None:
     headers = HTTPHeaders() if length is None else HTTPHeaders({"Content-Length": length})
     try:
         body = Body(1000, encoding, body_length(headers), Load(BytesInFlight(1000)))
@@ -272,7 +274,9 @@ VALUES = (
 
 @examples(120)
 @given(data=st.data())
-def test_configuration_files(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_damaged_configuration_files_raise_only_settings_errors(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     lines = TOML.strip().splitlines()
     at = data.draw(st.integers(0, len(lines) - 1))
     name, equals, _ = lines[at].partition("=")
@@ -287,7 +291,7 @@ def test_configuration_files(data: st.DataObject, tmp_path_factory: pytest.TempP
 
 @examples(300)
 @given(words=st.text("a-.*+?()[]{}|\\^$0123456789,x: \xb2", max_size=12), name=st.text("ab-", max_size=6))
-def test_header_patterns(words: str, name: str) -> None:
+def test_any_header_pattern_compiles_or_raises_a_value_error(words: str, name: str) -> None:
     try:
         compiled = Pattern(words)
     except ValueError as refusal:

@@ -34,7 +34,7 @@ STREAMS = {
     if path.suffix in (".sse", ".jsonl")
 }
 TWO_ANSWERS = {"chat/no-ids", "responses/failed"}
-"""Whose stream and whole answer were recorded of two different answers, or are none."""
+"""Fixtures whose stream and whole answer are two different answers, or not answers at all."""
 
 PAIRS = {name: path for name, path in STREAMS.items() if path.with_suffix(".json").exists() and name not in TWO_ANSWERS}
 

@@ -49,7 +49,7 @@ AROUND: Mapping[str, tuple[str, ...]] = {
     ),
     "chat": ("role", "end", "[DONE]"),
 }
-"""Frames that hold no piece of the content."""
+"""Frames without any of the content."""
 
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "messages": ("tool_use", "message_delta"),
@@ -57,7 +57,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "responses": ("response.completed",),
     "chat": (),
 }
-"""What in a frame means that the answer cannot be whole without it."""
+"""Substrings of the frames without which an answer is incomplete."""
 
 
 def kind(vendor: str, frame: Frame) -> str:

@@ -44,7 +44,7 @@ WORDS = {
     *("output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "promptTokenCount", "inputTokens"),
     *("candidatesTokenCount", "thoughtsTokenCount", "totalTokenCount", "outputTokens", "totalTokens"),
 }
-"""Members whose values are a vendor's words, ids, counts and times."""
+"""Members whose values are words, ids, counts and times of the vendor."""
 
 WORD: st.SearchStrategy[Json] = st.one_of(
     st.sampled_from(
@@ -99,7 +99,7 @@ def broken(client: str, *, begun: bool, headers: Mapping[str, str] | None = None
 @pytest.mark.parametrize("client", CLIENTS)
 @examples(600)
 @given(name=st.sampled_from(list(STREAMS)), data=st.data())
-def test_streams(client: str, name: str, data: st.DataObject) -> None:
+def test_damaged_streams_give_only_published_events(client: str, name: str, data: st.DataObject) -> None:
     relay, written = lane(client, name, stream=True), b""
     failure: NexusError = StreamInterrupted("cut", provider="p")
     found = documents(STREAMS[name])
@@ -128,7 +128,7 @@ WHOLE = [name for name, path in STREAMS.items() if path.with_suffix(".json").exi
 @pytest.mark.parametrize("client", CLIENTS)
 @examples(600)
 @given(name=st.sampled_from(WHOLE), data=st.data())
-def test_whole_answers(client: str, name: str, data: st.DataObject) -> None:
+def test_damaged_answers_give_only_published_values(client: str, name: str, data: st.DataObject) -> None:
     answer = data.draw(damaged(json.loads(STREAMS[name].with_suffix(".json").read_bytes())))
     try:
         judge_whole(client, decode(lane(client, name, stream=False).body(encode(answer))))
@@ -166,7 +166,7 @@ ALL_TOOLS: Mapping[str, dict[str, Any]] = {
         "metadata": {"a": "b"},
     },
 }
-"""Requests that say as much as a client can of what its answer repeats."""
+"""Requests with everything that the answer repeats."""
 
 
 @pytest.mark.parametrize("client", CLIENTS)

@@ -196,10 +196,10 @@ BESIDE: Mapping[str, dict[str, Any]] = {
     "stream_options": {"chat": {"stream": True}},
     "top_logprobs": {"chat": {"logprobs": True}},
 }
-"""What a field needs beside it to mean anything."""
+"""The fields that a field needs to have an effect."""
 
 HELD = ("messages", "input", "contents", "model", "max_tokens")
-"""What a request always has; the value in SENT is another one."""
+"""Fields that every request has; SENT holds different values for them."""
 
 ASKED: Mapping[str, Any] = {
     "messages": (Message("user", (Text("other"),)),),
@@ -232,7 +232,7 @@ ASKED: Mapping[str, Any] = {
     "stream": True,
     "include_usage": True,
 }
-"""By the neutral field."""
+"""Values by neutral field."""
 
 BEST: Mapping[str, Target] = {
     "chat": Target("gpt", chat=ChatServer(cache_breakpoint=True)),
@@ -243,7 +243,7 @@ BEST: Mapping[str, Target] = {
         "best", converse=ConverseModel(top_k=True, thinking="effort", structured_output=True, cache=True)
     ),
 }
-"""A model of each vendor that has all that the table promises."""
+"""A model of each vendor that supports every field of the table."""
 
 
 def kept(ids: Collection[str]) -> dict[str, Mapping[str, Json]]:

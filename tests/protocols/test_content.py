@@ -29,7 +29,7 @@ PASSES: dict[str, Callable[[], AnswerRelay]] = {
     "messages": lambda: MessagesPassthrough("v/m", Tap()),
     "responses": lambda: ResponsesPassthrough("v/m", Tap()),
 }
-"""For the dialects that clients speak."""
+"""Passthrough relays of the client dialects."""
 
 Wire = dict[str, Any]
 
@@ -133,7 +133,7 @@ NOTHING: dict[str, dict[str, Any]] = {
         "the end of a block": converse("contentBlockStop", contentBlockIndex=0),
     },
 }
-"""By dialect: what only says that an answer began, or goes on."""
+"""By dialect: events that only announce that an answer began or continues."""
 
 CONTENT: dict[str, dict[str, Any]] = {
     "chat": {
@@ -184,7 +184,7 @@ CONTENT: dict[str, dict[str, Any]] = {
         "arguments": (NOVAS_TOOL, bedrock(toolUse={"input": "{"})),
     },
 }
-"""By dialect: what an answer consists of."""
+"""By dialect: events with content."""
 
 NEW: dict[str, dict[str, Wire]] = {
     "chat": {"a member of a delta": chunk(role="assistant", hologram={"id": 1})},
@@ -201,7 +201,7 @@ NEW: dict[str, dict[str, Wire]] = {
         "a whole search": item("done", "web_search_call", status="completed"),
     },
 }
-"""What passes and nobody here knows, or no other dialect has."""
+"""Passthrough events that Nexus does not know, or that no other dialect has."""
 
 
 def cases(table: dict[str, dict[str, Any]]) -> Any:

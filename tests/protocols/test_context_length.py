@@ -24,7 +24,7 @@ from nexus.protocols.responses.read_error import read_stream_error as read_respo
 
 CLAUDE_CODE_COMPACTS = re.compile(r"prompt is too long[^0-9]*(\d+)\s*tokens?\s*>\s*(\d+)", re.IGNORECASE)
 CLAUDE_CODE_ASKS_FOR_LESS = re.compile(r"input length and `max_tokens` exceed context limit: (\d+) \+ (\d+) > (\d+)")
-"""As the program reads them, 2.1.197."""
+"""The patterns of Claude Code 2.1.197."""
 
 SAID: dict[str, tuple[str, tuple[int, ...]]] = {
     "Gemini": (

@@ -158,13 +158,13 @@ def test_the_edited_document_parses_to_the_new_model(spelled: Spelled) -> None:
         pytest.param(b'{"x":"model","model":"model"}', b'{"x":"model","model":"new"}', id="as a value"),
         pytest.param(b'{"x":["model","a"],"model":"a"}', b'{"x":["model","a"],"model":"new"}', id="in an array"),
         pytest.param(b'{"x":{"model":"a"},"model":"b"}', b'{"x":{"model":"a"},"model":"new"}', id="nested before"),
-        pytest.param(b'{"model":"b","x":{"model":"a"}}', b'{"model":"new","x":{"model":"a"}}', id="nested behind"),
+        pytest.param(b'{"model":"b","x":{"model":"a"}}', b'{"model":"new","x":{"model":"a"}}', id="nested after"),
         pytest.param(
             rb'{"x":"\"model\":\"a\"","model":"b"}', rb'{"x":"\"model\":\"a\"","model":"new"}', id="inside a string"
         ),
         pytest.param(rb'{"x":"say \"model","model":"b"}', rb'{"x":"say \"model","model":"new"}', id="ends a string"),
         pytest.param(rb'{"x\"model":"a","model":"b"}', rb'{"x\"model":"a","model":"new"}', id="ends a key"),
-        pytest.param(rb'{"x\\":"a","model":"b"}', rb'{"x\\":"a","model":"new"}', id="behind a backslash"),
+        pytest.param(rb'{"x\\":"a","model":"b"}', rb'{"x\\":"a","model":"new"}', id="after a backslash"),
         pytest.param(b'{"model":null}', b'{"model":null}', id="null"),
         pytest.param(b'{"model":{"model":"a"}}', b'{"model":{"model":"a"}}', id="an object"),
         pytest.param(b'{"x":"model"}', b'{"x":"model"}', id="none"),
@@ -241,7 +241,7 @@ def test_find_returns_the_values_at_a_path(raw: bytes, path: tuple[str, ...], va
     ("raw", "expected"),
     [
         pytest.param(b'{"a":1}', b'{"k":[true],"a":1}', id="plain"),
-        pytest.param(b' \n{ "a" : 1 }\n', b' \n{"k":[true], "a" : 1 }\n', id="white space stays"),
+        pytest.param(b' \n{ "a" : 1 }\n', b' \n{"k":[true], "a" : 1 }\n', id="white space is kept"),
         pytest.param(b'{"k":0}', b'{"k":[true],"k":0}', id="the key is not looked for"),
     ],
 )

@@ -174,7 +174,7 @@ def test_chat_usage_is_sent_only_on_request_and_always_read(document: dict[str, 
     [
         pytest.param(AZURE, True, id="Azure's first chunk"),
         pytest.param(AZURE.replace(b'"id"', b'"usage":null,"id"'), True, id="Azure's first chunk, usage null"),
-        pytest.param(STOP.replace(b'"id"', b'"usage":{"prompt_tokens":1},"id"'), True, id="usage beside a choice"),
+        pytest.param(STOP.replace(b'"id"', b'"usage":{"prompt_tokens":1},"id"'), True, id="usage next to a choice"),
         pytest.param(b'data: {"id":"c","usage":{"prompt_tokens":1}}\n\n', True, id="no choices at all"),
         pytest.param(b'data: {"choices":[],"id":"c"}\n\n', True, id="no usage at all"),
         pytest.param(b'data: {"choices":[],"usage":{"prompt_tokens":1}}\n\n', False, id="the usage chunk"),
@@ -220,7 +220,7 @@ def test_chat_other_frames_pass_unchanged(raw: bytes) -> None:
         pytest.param(b'data: {"model":"gpt-4-0613"}\r\n\r\n', id="CRLF"),
         pytest.param(b'data:{"model":"gpt-4-0613"}\n\n', id="no space"),
         pytest.param(b'event: chunk\nid: 1\ndata: {"model":"gpt-4-0613"}\n\n', id="named"),
-        pytest.param(b': {note}\ndata: {"model":"gpt-4-0613"}\n\n', id="behind a comment with a brace"),
+        pytest.param(b': {note}\ndata: {"model":"gpt-4-0613"}\n\n', id="after a comment with a brace"),
     ],
 )
 def test_chat_chunks_in_unusual_frames_are_edited(frame: bytes) -> None:
@@ -313,7 +313,7 @@ def test_an_error_or_garbage_in_place_of_an_answer_is_an_error(
 
 @pytest.mark.parametrize("relay", RELAYS.values(), ids=RELAYS.keys())
 @pytest.mark.parametrize(
-    "raw", [pytest.param(b"<html>", id="html"), pytest.param(b'{"choices": [NaN]}', id="odd JSON"), b"\xff\xfe"]
+    "raw", [pytest.param(b"<html>", id="html"), pytest.param(b'{"choices": [NaN]}', id="unusual JSON"), b"\xff\xfe"]
 )
 def test_answers_that_nexus_cannot_read_pass_unchanged(relay: Callable[[], AnswerRelay], raw: bytes) -> None:
     one = relay()
@@ -346,9 +346,11 @@ def test_answers_that_nexus_cannot_read_pass_unchanged(relay: Callable[[], Answe
             id="more reasoning than the output is counted separately",
         ),
         pytest.param(
-            {"prompt_tokens": None, "completion_tokens": "7", "prompt_tokens_details": None}, Usage(), id="odd types"
+            {"prompt_tokens": None, "completion_tokens": "7", "prompt_tokens_details": None},
+            Usage(),
+            id="unexpected types",
         ),
-        pytest.param({"prompt_tokens": -1, "completion_tokens": True}, Usage(), id="no counts"),
+        pytest.param({"prompt_tokens": -1, "completion_tokens": True}, Usage(), id="invalid counts"),
     ],
 )
 def test_chat_usage_is_read(usage: dict[str, Any], expected: Usage) -> None:
@@ -507,7 +509,9 @@ def test_messages_answers_change_only_in_their_model() -> None:
             Usage(input=3, output=1, reasoning=4),
             id="thinking is included in the output",
         ),
-        pytest.param({"input_tokens": None, "cache_creation": None, "output_tokens": "x"}, Usage(), id="odd types"),
+        pytest.param(
+            {"input_tokens": None, "cache_creation": None, "output_tokens": "x"}, Usage(), id="unexpected types"
+        ),
     ],
 )
 def test_messages_usage_is_read(usage: dict[str, Any], expected: Usage) -> None:

@@ -71,4 +71,4 @@ BESIDE_THE_BODY = {
     *((vendor, "include_usage") for vendor in loader.VENDORS),
     *((vendor, "stream") for vendor in ("gemini", "converse")),
 }
-"""The URL says it, or the usage is told or asked for anyway."""
+"""Fields that go in the URL, or that change nothing because usage is always requested or sent."""

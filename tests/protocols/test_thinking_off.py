@@ -81,7 +81,7 @@ def written(vendor: str, target: Target, more: Any) -> tuple[dict[str, Any], tup
 
 
 PAIRS = [(case, off) for case in VENDORS for off in OFF if (case, off) != (ALWAYS, "effort alone")]
-"""That one is no off: see below."""
+"""The pair left out does not disable thinking; the last test covers it."""
 
 
 @pytest.mark.parametrize(("case", "off"), PAIRS)

@@ -126,7 +126,7 @@ EXPECTED: dict[str, Response] = {
     ),
 }
 UNPINNED = {"no-ids", "old-function-call"}
-"""Their ids are made here; the pair of stream and whole answer is still compared."""
+"""Nexus generates their ids; the stream and the whole answer are still compared."""
 
 DROPPED = {
     "url-citations": {"annotations.file"},

@@ -78,7 +78,7 @@ def damaged(bodies: list[Json], seed: int) -> Json:
 
 
 @pytest.mark.parametrize("tenth", range(10))
-def test_damaged_requests(tenth: int) -> None:
+def test_damaged_requests_raise_only_the_codecs_errors(tenth: int) -> None:
     for seed in range(tenth * 200, tenth * 200 + 200):
         try:
             write_request(read_request(damaged(REQUESTS, seed)).request, Target("m"))
@@ -87,14 +87,14 @@ def test_damaged_requests(tenth: int) -> None:
 
 
 @pytest.mark.parametrize("tenth", range(10))
-def test_damaged_answers(tenth: int) -> None:
+def test_damaged_answers_raise_only_the_codecs_errors(tenth: int) -> None:
     for seed in range(tenth * 200, tenth * 200 + 200):
         with suppress(VendorError, ValueError):
             read_response(damaged(WHOLE, seed), origin())
 
 
 @pytest.mark.parametrize("tenth", range(10))
-def test_damaged_streams(tenth: int) -> None:
+def test_damaged_streams_raise_only_the_codecs_errors(tenth: int) -> None:
     for seed in range(tenth * 200, tenth * 200 + 200):
         reader, order = StreamReader(origin()), Order()
         with suppress(VendorError, ValueError):

@@ -51,7 +51,7 @@ def grounded(*supports: dict[str, Any], chunks: list[Any] = PAGES) -> dict[str, 
 
 
 WORDS = "Ü 🎈 b"
-"""Of 5 characters in 9 bytes."""
+"""5 characters in 9 bytes."""
 
 CASES: dict[str, tuple[list[tuple[list[Any], Mapping[str, Any]]], list[tuple[str, list[tuple[str, str]]]]]] = {
     "bytes before it": (

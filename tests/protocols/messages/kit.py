@@ -27,7 +27,7 @@ STREAMS = sorted(path.parent.name for path in FIXTURES.glob("*/upstream.sse"))
 PAIRS = sorted(path.parent.name for path in FIXTURES.glob("*/upstream.json"))
 
 _OLD_KNOBS = {"temperature", "top_p", "top_k"}
-"""Taken by the API for older models, though the newest SDK has no names for them."""
+"""Fields that the API accepts for older models, although the newest SDK lacks them."""
 
 
 def check_request(body: Mapping[str, Any]) -> None:

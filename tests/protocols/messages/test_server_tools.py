@@ -171,7 +171,7 @@ SESSION: list[Any] = [
     {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "19 degrees"}]},
     {"role": "assistant", "content": [SEARCH | {"id": "srvtoolu_3"}]},
 ]
-"""A paused turn at the end: a call without a result."""
+"""Ends with a paused turn: a call without a result."""
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def answered(body: bytes) -> UpstreamStatus:
             RateLimited("slow", retry_after=1.2), "rate_limit_exceeded", "slow Please try again in 2s.", id="rate limit"
         ),
         pytest.param(answered(b'{"error":{"code":"own","message":"words"}}'), "own", "words", id="the vendor's own"),
-        pytest.param(answered(b"<html>"), "server_error", "p answered 429", id="no JSON"),
+        pytest.param(answered(b"<html>"), "server_error", "p answered 429", id="not JSON data"),
         pytest.param(InternalError(), "server_error", InternalError().message, id="bug"),
     ],
 )
@@ -107,7 +107,7 @@ def test_the_ping_is_a_comment_that_ends_no_event() -> None:
         pytest.param({"x-codex-window-id": "w:0"}, True, id="Codex by its own headers"),
         pytest.param({"originator": "codex_exec"}, True, id="Codex by its origin"),
         pytest.param({"user-agent": "OpenAI/Python 3.57.0"}, False, id="the SDK"),
-        pytest.param({}, False, id="nobody known"),
+        pytest.param({}, False, id="an unknown client"),
     ],
 )
 def test_only_codex_gets_keepalive_events(headers: dict[str, str], counts: bool) -> None:
@@ -183,7 +183,9 @@ def test_a_stream_is_not_complete_before_its_last_event() -> None:
         pytest.param(b"data: {broken\n\n", id="not JSON"),
         pytest.param(b"data: []\n\n", id="not an object"),
         pytest.param(b"data: [DONE]\n\n", id="the other dialect's end"),
-        pytest.param(b'data: {"type":"response.in_progress","response":{"model":null,"usage":7}}\n\n', id="odd types"),
+        pytest.param(
+            b'data: {"type":"response.in_progress","response":{"model":null,"usage":7}}\n\n', id="unexpected types"
+        ),
     ],
 )
 def test_other_frames_pass_unchanged(raw: bytes) -> None:

@@ -137,7 +137,7 @@ def test_custom_and_namespaced_calls_return_in_their_own_form() -> None:
     ("arguments", "found"),
     [
         pytest.param('{"input":"x"}', "x", id="as asked"),
-        pytest.param("*** Begin Patch", "*** Begin Patch", id="no JSON"),
+        pytest.param("*** Begin Patch", "*** Begin Patch", id="not JSON"),
         pytest.param('{"patch":"x"}', '{"patch":"x"}', id="another shape"),
         pytest.param("", "", id="nothing"),
     ],
@@ -204,7 +204,7 @@ def test_an_empty_answer_has_no_items() -> None:
         pytest.param(Stop("context_window"), "max_output_tokens", id="context_window"),
         pytest.param(Stop("pause"), "max_output_tokens", id="pause"),
         pytest.param(Stop("content_filter"), "content_filter", id="content_filter"),
-        pytest.param(Stop("refusal"), "content_filter", id="a refusal without words"),
+        pytest.param(Stop("refusal"), "content_filter", id="a refusal without text"),
         pytest.param(Stop("stop_sequence", "x"), None, id="stop_sequence"),
         pytest.param(Stop("tool_use"), None, id="tool_use"),
     ],
