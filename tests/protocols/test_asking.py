@@ -78,13 +78,13 @@ VALUES: dict[str, tuple[str, Any, bool]] = {
     "on": ("store", True, True),
     "no penalty": ("presence_penalty", 0, False),
     "a penalty": ("presence_penalty", 0.5, True),
-    "the coldest temperature": ("temperature", 0, True),
+    "temperature zero": ("temperature", 0, True),
     "a seed": ("seed", 0, True),
     "one answer": ("n", 1, False),
-    "as many words as ever": ("verbosity", "medium", False),
-    "nothing cut": ("truncation", "disabled", False),
+    "the default verbosity": ("verbosity", "medium", False),
+    "truncation disabled": ("truncation", "disabled", False),
     "an empty list": ("tools", [], False),
-    "a search, by its presence alone": ("web_search_options", {}, True),
+    "a search, which has an effect by its presence": ("web_search_options", {}, True),
 }
 
 

@@ -57,7 +57,7 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...], str, str | None]] = {
     "held to the end": (("one STO",), ("STOP",), "one STO", None),
     "at the start": (("STOP",), ("STOP",), "", "STOP"),
     "the first of two": (("a b c",), ("c", "b"), "a ", "b"),
-    "the one that is whole first": (("xabcd",), ("abcd", "bc"), "xa", "bc"),
+    "the one that is complete first": (("xabcd",), ("abcd", "bc"), "xa", "bc"),
     "the longer of two that end together": (("xab",), ("b", "ab"), "x", "ab"),
     "lines": (("a\n", "\nb"), ("\n\n",), "a", "\n\n"),
     "no such text": (("all", " of it"), ("STOP",), "all of it", None),

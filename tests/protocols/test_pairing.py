@@ -39,13 +39,13 @@ LOST_RESULT, OPEN_CALL = ("messages.tool_result",), ("messages.tool_call",)
 IN_ORDER: dict[str, tuple[Message, ...]] = {
     "none": (user(),),
     "one pair": (user(), made(call("a")), user(result("a"))),
-    "two at once, answered the other way round": (made(call("a"), call("b")), user(result("b"), result("a"))),
+    "two calls answered in reverse order": (made(call("a"), call("b")), user(result("b"), result("a"))),
     "two messages in a row": (made(call("a")), made(Text("I look.")), user(result("a"))),
-    "something in between": (made(call("a")), SYSTEM, user(), user(result("a"))),
+    "a message between call and result": (made(call("a")), SYSTEM, user(), user(result("a"))),
 }
 
 MENDED: dict[str, tuple[tuple[Message, ...], tuple[Message, ...], tuple[str, ...]]] = {
-    "a result whose call was cut away": (
+    "a result whose call was removed": (
         (user(ToolResult("a", (Text("seen"), PICTURE))), made(Text("So?"))),
         (user(Text(LOST_CALL), Text("seen"), PICTURE), made(Text("So?"))),
         LOST_RESULT,
@@ -60,17 +60,17 @@ MENDED: dict[str, tuple[tuple[Message, ...], tuple[Message, ...], tuple[str, ...
         (user(), made(call("a")), user(none("a"))),
         OPEN_CALL,
     ),
-    "a result that came late": (
+    "a late result": (
         (user(), made(call("a")), user(), made(Text("I wait.")), user(result("a"))),
         (user(), made(call("a")), user(result("a")), user(), made(Text("I wait.")), user(Text(CAME))),
         (),
     ),
-    "a result that came late, with a word": (
+    "a late result with text": (
         (user(), made(call("a")), user(), made(Text("I wait.")), user(result("a"), Text("There."))),
         (user(), made(call("a")), user(result("a")), user(), made(Text("I wait.")), user(Text("There."))),
         (),
     ),
-    "both halves lost": (
+    "call and result unpaired": (
         (user(result("x")), made(call("a")), user()),
         (user(Text(LOST_CALL), Text("seen")), made(call("a")), user(none("a")), user()),
         (*LOST_RESULT, *OPEN_CALL),

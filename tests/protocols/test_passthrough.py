@@ -295,7 +295,7 @@ NO_ANSWERS = {
     "nothing": (b"  ", "upstream"),
     "an empty object": (b"{}", "upstream"),
     "a null model": (b'{"model": null}', "upstream"),
-    "what a load balancer says": (b'{"message":"Forbidden"}', "upstream"),
+    "a load balancer's error": (b'{"message":"Forbidden"}', "upstream"),
     "Anthropic's error": (b'{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}', "overloaded"),
 }
 

@@ -53,11 +53,11 @@ def test_rejects_what_the_parser_rejects(value: Any, place: int, mark: bytes, ov
 
 
 BROKEN = {
-    "a comma too many": b'{"a":[' + b'"xxxxxxxxxxxxxxxxxxxx",' * 9 + b"]}",
-    "a comma too few": b'{"a":[' + b'["xxxxxxxxxxxxxxxxxxxx"]' * 9 + b"]}",
+    "an extra comma": b'{"a":[' + b'"xxxxxxxxxxxxxxxxxxxx",' * 9 + b"]}",
+    "a missing comma": b'{"a":[' + b'["xxxxxxxxxxxxxxxxxxxx"]' * 9 + b"]}",
     "a comma first": b'{"a":[,' + b'"xxxxxxxxxxxxxxxxxxxx"]}',
     "the wrong bracket": b'{"a":[' + b'"xxxxxxxxxxxxxxxxxxxx",' * 9 + b"1}]",
-    "a text behind it": b'{"a":["xxxxxxxxxxxxxxxxxxxx","xxxxxxxxxxxxxxxxxxxx"]} x',
+    "trailing text": b'{"a":["xxxxxxxxxxxxxxxxxxxx","xxxxxxxxxxxxxxxxxxxx"]} x',
     "a string without an end": b'{"a":["xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx',
     "no end": b'{"a":["xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"',
     "too deep": b"[" * 5000 + b"]" * 5000,

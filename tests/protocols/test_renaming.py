@@ -137,9 +137,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "exact to the byte": (f'{{ "{KEY}":1e999 ,"x":0.10}}', '{ "$a":1e999 ,"x":0.10}'),
     "at any depth": (f'[{{"b":{{"{KEY}":[{{"{KEY}":2}}]}}}}]', '[{"b":{"$a":[{"$a":2}]}}]'),
     "cut off": (f'{{"{KEY}":{{"{KEY}":"x', '{"$a":{"$a":"x'),
-    "a value is no key": (f'{{"b":"{KEY}","c":["{KEY}"]}}', f'{{"b":"{KEY}","c":["{KEY}"]}}'),
-    "nor are words in a string": (f'{{"b":"\\"{KEY}\\":1"}}', f'{{"b":"\\"{KEY}\\":1"}}'),
-    "what the model calls rightly": ('{"$a":1}', '{"$a":1}'),
+    "values are not renamed": (f'{{"b":"{KEY}","c":["{KEY}"]}}', f'{{"b":"{KEY}","c":["{KEY}"]}}'),
+    "strings are not renamed": (f'{{"b":"\\"{KEY}\\":1"}}', f'{{"b":"\\"{KEY}\\":1"}}'),
+    "a call with the original names": ('{"$a":1}', '{"$a":1}'),
     "nothing": ("", ""),
 }
 

@@ -44,13 +44,13 @@ CUT: dict[str, tuple[str, bytes, bytes]] = {
         b'{"input":[{"role":"user","content":"x"},'
         b'{"type":"reasoning","summary":[],"encrypted_content":"gAAAA"},{"type":"function_call","name":"f"}],"model":"m"}',
     ),
-    "chat's details and what they tell twice": (
+    "chat's details and their duplicate text": (
         "chat",
         b'{"model":"a","messages":[{"role":"assistant","reasoning_content":"t","reasoning_details":['
         b'{"type":"reasoning.text","text":"t","signature":"nexus.messages.s"}],"content":"c"}]}',
         b'{"model":"m","messages":[{"role":"assistant","content":"c"}]}',
     ),
-    "the seal of a call": (
+    "the signature of a call": (
         "chat",
         b'{"model":"a","messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"t","extra_content":'
         b'{"nexus":{"seal":"nexus.converse.s"}}}]}]}',

@@ -50,7 +50,7 @@ VENDORS: dict[str, tuple[str, Target, Any, bool]] = {
     "o3": ("responses", of_gpt("o3"), {"reasoning": {"effort": "low"}}, True),
     "gpt-4.1": ("responses", of_gpt("gpt-4.1"), {}, False),
     "a compatible server": ("chat", Target("local"), {"reasoning_effort": "none"}, False),
-    "one without none": (
+    "a model without effort none": (
         "chat",
         Target("local", chat=ChatServer(no_effort_none=True)),
         {"reasoning_effort": "low"},

@@ -37,7 +37,7 @@ HALVES = {
     "a first half at the end": (["a \ud83d"], "a \ufffd"),
     "a second half alone": (["\ude00 b"], "\ufffd b"),
     "two first halves": (["\ud83d", "\ud83d", "\ude00"], "\ufffd\U0001f600"),
-    "whole already": (["\U0001f600"], "\U0001f600"),
+    "already whole": (["\U0001f600"], "\U0001f600"),
 }
 
 
@@ -101,11 +101,11 @@ def call(call_id: str) -> ToolCall:
 HISTORIES = {
     "two of one turn": ((call("a"), call("a"), ToolResult("a"), ToolResult("a")), ["a", "a_2", "a", "a_2"]),
     "two turns": ((call("a"), ToolResult("a"), call("a"), ToolResult("a")), ["a", "a", "a_2", "a_2"]),
-    "others stay": (
+    "other ids are kept": (
         (call("a"), call("b"), call("a"), ToolResult("b"), ToolResult("a"), ToolResult("a")),
         ["a", "b", "a_2", "b", "a", "a_2"],
     ),
-    "a result too many": (
+    "an extra result": (
         (call("a"), call("a"), ToolResult("a"), ToolResult("a"), ToolResult("a")),
         ["a", "a_2", "a", "a_2", "a_2"],
     ),
@@ -113,7 +113,7 @@ HISTORIES = {
         (call("a"), call("a"), call("a_2"), ToolResult("a"), ToolResult("a"), ToolResult("a_2")),
         ["a", "a_2_", "a_2", "a", "a_2_", "a_2"],
     ),
-    "nothing twice": ((call("a"), ToolResult("a")), ["a", "a"]),
+    "no repeated id": ((call("a"), ToolResult("a")), ["a", "a"]),
 }
 
 

@@ -75,10 +75,10 @@ UNFIT: dict[str, tuple[StreamPart, ...]] = {
         Reasoning(THOUGHT, Signature("messages", "s")),
         Reasoning("More.", Signature("messages", "t")),
     ),
-    "none that can be read": (Reasoning("", Signature("messages", "s"), redacted=True),),
+    "none that is readable": (Reasoning("", Signature("messages", "s"), redacted=True),),
     "without a signature": (Reasoning(THOUGHT),),
     "of another vendor": (Reasoning(THOUGHT, Signature("converse", "s")),),
-    "behind text": (Text("I think."), Reasoning(THOUGHT, Signature("messages", "s"))),
+    "after text": (Text("I think."), Reasoning(THOUGHT, Signature("messages", "s"))),
 }
 
 

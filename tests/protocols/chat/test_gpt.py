@@ -24,16 +24,16 @@ def write(request: Request, model: str) -> VendorRequest:
 
 
 EFFORTS: dict[str, tuple[Request, str, str | None, tuple[str, ...]]] = {
-    "tools are kept, the effort is not": (replace(TOOLS, thinking=HARD), "gpt-5.5", None, ("thinking",)),
-    "tools need none": (replace(TOOLS, thinking=HARD), "gpt-5.6-sol", "none", ("thinking",)),
-    "tools need none though nothing was asked": (TOOLS, "gpt-6-sol", "none", ("thinking",)),
-    "tools, and off": (replace(TOOLS, thinking=Thinking(False)), "gpt-5.6-sol", "none", ()),
+    "tools are kept, the effort is dropped": (replace(TOOLS, thinking=HARD), "gpt-5.5", None, ("thinking",)),
+    "tools require effort none": (replace(TOOLS, thinking=HARD), "gpt-5.6-sol", "none", ("thinking",)),
+    "tools require effort none without a requested effort": (TOOLS, "gpt-6-sol", "none", ("thinking",)),
+    "tools with thinking off": (replace(TOOLS, thinking=Thinking(False)), "gpt-5.6-sol", "none", ()),
     "tools on an older model": (replace(TOOLS, thinking=HARD), "gpt-5", "high", ()),
     "no tools": (replace(HI, thinking=HARD), "gpt-5.6-sol", "high", ()),
-    "no such level": (replace(HI, thinking=Thinking(True, effort="max")), "o3", "high", ("thinking.effort",)),
-    "a budget is no level": (replace(HI, thinking=Thinking(True, budget=99_999)), "o3", "high", ()),
-    "no reasoning": (replace(HI, thinking=HARD), "gpt-4.1", None, ("thinking",)),
-    "no reasoning, and off": (replace(HI, thinking=Thinking(False)), "gpt-4.1", None, ()),
+    "an unsupported level": (replace(HI, thinking=Thinking(True, effort="max")), "o3", "high", ("thinking.effort",)),
+    "a budget becomes a level": (replace(HI, thinking=Thinking(True, budget=99_999)), "o3", "high", ()),
+    "no reasoning model": (replace(HI, thinking=HARD), "gpt-4.1", None, ("thinking",)),
+    "no reasoning model, thinking off": (replace(HI, thinking=Thinking(False)), "gpt-4.1", None, ()),
 }
 
 

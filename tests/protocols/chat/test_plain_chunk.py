@@ -13,7 +13,7 @@ CHUNK = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m
 PLAIN: dict[str, Json] = {
     "bare": CHUNK,
     "with OpenAI's padding": CHUNK | {"obfuscation": "x7Q", "service_tier": "default"},
-    "by way of OpenRouter": CHUNK | {"provider": "Azure"},
+    "through OpenRouter": CHUNK | {"provider": "Azure"},
     "with its role again": CHUNK | {"choices": [WORDS | {"delta": {"role": "assistant", "content": "Hi"}}]},
 }
 MORE: dict[str, Json] = {
@@ -24,7 +24,7 @@ MORE: dict[str, Json] = {
     "two choices": CHUNK | {"choices": [WORDS, WORDS]},
     "an end": CHUNK | {"choices": [WORDS | {"finish_reason": "stop"}]},
     "reasoning": CHUNK | {"choices": [WORDS | {"delta": {"content": "Hi", "reasoning": "Hm"}}]},
-    "no words": CHUNK | {"choices": [WORDS | {"delta": {"content": ""}}]},
+    "empty text": CHUNK | {"choices": [WORDS | {"delta": {"content": ""}}]},
     "no delta": CHUNK | {"choices": [{"index": 0}]},
     "no choices": CHUNK | {"choices": []},
 }

@@ -29,7 +29,7 @@ CSV = "data:text/csv;base64," + base64.b64encode("a,ü".encode()).decode()
 
 MESSAGES: dict[str, tuple[list[Json], tuple[Message, ...]]] = {
     "a string": ([HI], (Message("user", (Text("hi"),)),)),
-    "an empty string is no part": ([{"role": "user", "content": ""}], (Message("user", ()),)),
+    "an empty string gives no part": ([{"role": "user", "content": ""}], (Message("user", ()),)),
     "null content": ([{"role": "assistant", "content": None}], (Message("assistant", ()),)),
     "missing content": ([{"role": "assistant"}], (Message("assistant", ()),)),
     "no parts": ([{"role": "user", "content": []}], (Message("user", ()),)),
@@ -121,7 +121,7 @@ MESSAGES: dict[str, tuple[list[Json], tuple[Message, ...]]] = {
         [{"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": None}}]}],
         (Message("assistant", (ToolCall("c", "f", ""),)),),
     ),
-    "reasoning without details has no seal": (
+    "reasoning without details has no signature": (
         [{"role": "assistant", "content": "4", "reasoning_content": "2+2", "reasoning": "2+2"}],
         (Message("assistant", (Reasoning("2+2"), Text("4"))),),
     ),
@@ -129,7 +129,7 @@ MESSAGES: dict[str, tuple[list[Json], tuple[Message, ...]]] = {
         [{"role": "assistant", "content": "4", "reasoning": "2+2"}],
         (Message("assistant", (Reasoning("2+2"), Text("4"))),),
     ),
-    "our sealed details": (
+    "our signed details": (
         [
             {
                 "role": "assistant",
@@ -183,7 +183,7 @@ MESSAGES: dict[str, tuple[list[Json], tuple[Message, ...]]] = {
             ),
         ),
     ),
-    "another vendor's seal on a call": (
+    "another vendor's signature on a call": (
         [{"role": "assistant", "tool_calls": [call("f", extra_content={"nexus": {"seal": "nexus.messages.s"}})]}],
         (Message("assistant", (ToolCall("c1", "f", "{}", Signature("messages", "s")),)),),
     ),

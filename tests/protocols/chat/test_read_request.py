@@ -174,13 +174,13 @@ def test_unsupported_features_are_rejected_by_name(case: str) -> None:
 WRONG: dict[str, tuple[dict[str, Json], str]] = {
     "messages missing": ({"messages": None}, "messages"),
     "no messages": ({"messages": []}, "messages"),
-    "a message that is none": ({"messages": ["hi"]}, "messages.0"),
+    "a message that is not an object": ({"messages": ["hi"]}, "messages.0"),
     "no role": ({"messages": [{"content": "hi"}]}, "messages.0.role"),
     "odd role": ({"messages": [HI, {"role": "robot"}]}, "messages.1.role"),
     "odd content": ({"messages": [{"role": "user", "content": 5}]}, "messages.0.content"),
     "odd part": (user("x"), "messages.0.content.0"),
     "no type": (user({"text": "x"}), "messages.0.content.0.type"),
-    "text that is none": (user({"type": "text", "text": 4}), "messages.0.content.0.text"),
+    "text that is not a string": (user({"type": "text", "text": 4}), "messages.0.content.0.text"),
     "image without url": (user({"type": "image_url", "image_url": {}}), "messages.0.content.0.image_url.url"),
     "image with odd url": (
         user({"type": "image_url", "image_url": {"url": "ftp://x"}}),

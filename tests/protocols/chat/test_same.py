@@ -33,26 +33,26 @@ STREAMS = {
     "plain": [*PLAIN, LAST],
     "a null usage on each": [data(chunk("a", {"usage": None}, finish_reason=None))] * 3
     + [data(chunk("b", {"usage": USAGE}, finish_reason="stop"))],
-    "usage that nobody asked for": [*PLAIN, LAST, data({**BASE, "choices": [], "usage": USAGE})],
-    "usage in the midst": [*PLAIN, data(chunk("x", {"usage": USAGE})), *PLAIN],
-    "written with blanks": [data(chunk("a", finish_reason=None), spaced=True)] * 3
+    "unrequested usage": [*PLAIN, LAST, data({**BASE, "choices": [], "usage": USAGE})],
+    "usage in the middle": [*PLAIN, data(chunk("x", {"usage": USAGE})), *PLAIN],
+    "written with spaces": [data(chunk("a", finish_reason=None), spaced=True)] * 3
     + [data(chunk("b", finish_reason="length"), spaced=True)],
-    "a model behind the choices": [
+    "a model after the choices": [
         data({"id": "c", "choices": chunk(t)["choices"], "model": "vendor's"}) for t in "abc"
     ],
     "two models": [data({**chunk(text), "x": 1})[:-3] + b',"model":"again"}\n\n' for text in "abc"],
-    "a key in escapes": [*PLAIN, data(chunk("x"))[:-3] + b',"\\u006dodel":"hidden"}\n\n', LAST],
-    "letters in escapes": [data(chunk("\u00e9"))] * 3 + [LAST],
-    "words about the fields": [data(chunk('"usage": 1, "error": {}, "model"\n\n'))] * 3 + [LAST],
+    "a key written with escapes": [*PLAIN, data(chunk("x"))[:-3] + b',"\\u006dodel":"hidden"}\n\n', LAST],
+    "text written with escapes": [data(chunk("\u00e9"))] * 3 + [LAST],
+    "text that looks like fields": [data(chunk('"usage": 1, "error": {}, "model"\n\n'))] * 3 + [LAST],
     "another model": [*PLAIN, data({**chunk("x"), "model": "other"}), data({**chunk("y"), "model": "other"}), LAST],
     "a late tier": [*PLAIN, data({**chunk("x"), "service_tier": "flex"}), data({**chunk("y"), "usage": USAGE}), LAST],
     "an error": [*PLAIN, data({"error": {"message": "no"}})],
-    "an error beside choices": [*PLAIN, data({**chunk(""), "error": {"message": "no"}})],
-    "an event of errors": [*PLAIN, b"event: error\n" + PLAIN[0]],
-    "an event behind its data": [*PLAIN, PLAIN[0][:-1] + b"event: error\n\n"],
+    "an error next to choices": [*PLAIN, data({**chunk(""), "error": {"message": "no"}})],
+    "an error event": [*PLAIN, b"event: error\n" + PLAIN[0]],
+    "an event name after its data": [*PLAIN, PLAIN[0][:-1] + b"event: error\n\n"],
     "carriage returns": [piece.replace(b"\n", b"\r\n") for piece in (*PLAIN, LAST)],
     "comments and the end": [b": hello\n\n", *PLAIN, b": ping\n\n", LAST, b"data: [DONE]\n\n"],
-    "calls of tools": [
+    "tool calls": [
         data(
             {
                 **BASE,

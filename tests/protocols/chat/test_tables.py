@@ -46,11 +46,11 @@ DETAILS: dict[str, tuple[dict[str, Json], Usage]] = {
         {"prompt_tokens": 9, "completion_tokens": 1, "cache_creation_input_tokens": 4},
         Usage(5, cache_write_5m=4, output=1),
     ),
-    "cached beside the prompt": (
+    "cached tokens not included in the prompt": (
         {"prompt_tokens": 2, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 7}},
         Usage(2, 7, output=1),
     ),
-    "reasoning beside the completion": (
+    "reasoning not included in the completion": (
         {
             "prompt_tokens": 2,
             "completion_tokens": 9,
@@ -67,7 +67,7 @@ DETAILS: dict[str, tuple[dict[str, Json], Usage]] = {
         {"prompt_tokens": 2, "completion_tokens": 1, "total_tokens": 8},
         Usage(2, output=1, reasoning=5),
     ),
-    "odd values": ({"prompt_tokens": "5", "completion_tokens": -2, "total_tokens": True}, Usage()),
+    "unexpected values": ({"prompt_tokens": "5", "completion_tokens": -2, "total_tokens": True}, Usage()),
 }
 
 
@@ -124,7 +124,7 @@ FAILURES: dict[str, tuple[int, Json, str]] = {
     "Ollama": (404, {"error": "said"}, "not_found"),
     "FastAPI": (422, {"detail": "said"}, "invalid_request"),
     "teapot": (418, {"message": "said"}, "invalid_request"),
-    "odd code": (400, {"error": {"message": "said", "code": {"a": 1}, "type": 5}}, "invalid_request"),
+    "unexpected code": (400, {"error": {"message": "said", "code": {"a": 1}, "type": 5}}, "invalid_request"),
 }
 
 

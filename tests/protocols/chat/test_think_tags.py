@@ -32,17 +32,17 @@ def thought(words: str) -> Reasoning:
 
 CASES: Mapping[str, tuple[str, tuple[Part, ...]]] = {
     "as DeepSeek's and Qwen's models begin": ("<think>\n2+2\n</think>\n\n4", (thought("2+2"), Text("4"))),
-    "behind white space": (" \n<think>a</think>b", (thought("a"), Text("b"))),
+    "after white space": (" \n<think>a</think>b", (thought("a"), Text("b"))),
     "thinking switched off": ("<think>\n\n</think>\n\n4", (Text("4"),)),
     "nothing but thinking": ("<think>a</think>", (thought("a"),)),
-    "cut while it thinks": ("<think>\na b", (thought("a b"),)),
+    "cut during thinking": ("<think>\na b", (thought("a b"),)),
     "cut in its closing tag": ("<think>a </thi", (thought("a </thi"),)),
     "cut in its opening tag": ("<thi", (Text("<thi"),)),
     "no tags": ("4 < 5", (Text("4 < 5"),)),
     "white space of the text itself": (" 4", (Text(" 4"),)),
     "other tags": ("<b>4</b>", (Text("<b>4</b>"),)),
-    "a tag that is spoken of": ("Use <think>x</think>.", (Text("Use <think>x</think>."),)),
-    "a second one": ("<think>a</think>b <think>c</think>", (thought("a"), Text("b <think>c</think>"))),
+    "a tag mentioned in the text": ("Use <think>x</think>.", (Text("Use <think>x</think>."),)),
+    "a second pair of tags": ("<think>a</think>b <think>c</think>", (thought("a"), Text("b <think>c</think>"))),
     "tags inside the thinking": ("<think>a <b> </b> < /think></think>c", (thought("a <b> </b> < /think>"), Text("c"))),
     "white space inside": ("<think>a\n\n  b</think>\tc", (thought("a\n\n  b"), Text("c"))),
 }

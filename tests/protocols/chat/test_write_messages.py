@@ -112,14 +112,14 @@ MESSAGES: dict[str, tuple[tuple[Message, ...], list[Json]]] = {
         (assistant(A), assistant(Text("wait")), user(ToolResult("a", (Text("1"),)))),
         [{"role": "assistant", "content": "wait", "tool_calls": [function("f", "a")]}, tool("a", "1")],
     ),
-    "a result that is an error": (
+    "a failed result": (
         (assistant(A), user(ToolResult("a", (Text("boom"),), is_error=True))),
         [
             {"role": "assistant", "content": None, "tool_calls": [function("f", "a")]},
             tool("a", f"{ERROR_MARK}boom"),
         ],
     ),
-    "an error without words": (
+    "a failed result without text": (
         (user(ToolResult("a", is_error=True)),),
         [tool("a", ERROR_MARK)],
     ),
@@ -191,7 +191,7 @@ MESSAGES: dict[str, tuple[tuple[Message, ...], list[Json]]] = {
             }
         ],
     ),
-    "foreign seals on text and calls stay here": (
+    "foreign signatures on text and calls are not sent": (
         (assistant(Text("x", signature=Signature("gemini", "s")), ToolCall("a", "f", "", Signature("gemini", "s"))),),
         [{"role": "assistant", "content": "x", "tool_calls": [function("f", "a")]}],
     ),

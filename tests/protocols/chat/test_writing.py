@@ -67,7 +67,7 @@ def test_a_whole_answer_has_the_exact_shape() -> None:
 
 MESSAGES: dict[str, tuple[Response, dict[str, Json]]] = {
     "nothing": (answer(), {"content": "", "refusal": None}),
-    "texts are one": (answer(Text("a"), Text("b")), {"content": "ab", "refusal": None}),
+    "texts are joined": (answer(Text("a"), Text("b")), {"content": "ab", "refusal": None}),
     "a refusal": (answer(Refusal("no"), stop=Stop("refusal")), {"content": None, "refusal": "no"}),
     "a call without arguments": (
         answer(ToolCall("c", "f", ""), stop=Stop("tool_use")),
@@ -77,7 +77,7 @@ MESSAGES: dict[str, tuple[Response, dict[str, Json]]] = {
             "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
         },
     ),
-    "Gemini's seal on a call": (
+    "Gemini's signature on a call": (
         answer(ToolCall("c", "f", "{}", GEMINI), stop=Stop("tool_use")),
         {
             "content": None,
@@ -92,11 +92,11 @@ MESSAGES: dict[str, tuple[Response, dict[str, Json]]] = {
             ],
         },
     ),
-    "unsealed reasoning": (
+    "unsigned reasoning": (
         answer(Reasoning("t"), Text("x")),
         {"content": "x", "refusal": None, "reasoning_content": "t"},
     ),
-    "sealed reasoning": (
+    "signed reasoning": (
         answer(SIGNED, REDACTED, Text("x")),
         {
             "content": "x",
@@ -150,17 +150,21 @@ ECHOES: dict[str, tuple[Part, ...]] = {
         Reasoning("more", Signature("messages", "s2")),
         ToolCall("c2", "g", "{}"),
     ),
-    "seals on calls": (ToolCall("c1", "f", "{}", GEMINI), ToolCall("c2", "g", "{}"), ToolCall("c3", "h", "{}", GEMINI)),
-    "a foreign seal on a call": (ToolCall("c1", "f", "{}", Signature("converse", "x")),),
-    "a seal on text": (Text("x", signature=GEMINI),),
-    "an empty seal": (Reasoning("t", Signature("gemini", "")), Text("x")),
-    "an empty sealed text": (Text("", signature=GEMINI), CALL),
-    "own seals": (
+    "signatures on calls": (
+        ToolCall("c1", "f", "{}", GEMINI),
+        ToolCall("c2", "g", "{}"),
+        ToolCall("c3", "h", "{}", GEMINI),
+    ),
+    "a foreign signature on a call": (ToolCall("c1", "f", "{}", Signature("converse", "x")),),
+    "a signature on text": (Text("x", signature=GEMINI),),
+    "an empty signature": (Reasoning("t", Signature("gemini", "")), Text("x")),
+    "an empty signed text": (Text("", signature=GEMINI), CALL),
+    "own signatures": (
         Reasoning("t", Signature("chat", "")),
         ToolCall("c", "f", "{}", Signature("chat", '{"google":{"a":1}}')),
     ),
-    "sealed and not": (Reasoning("t"), SIGNED, Text("x")),
-    "no words, sealed": (Reasoning("", Signature("messages", "s")), Text("x")),
+    "signed and unsigned": (Reasoning("t"), SIGNED, Text("x")),
+    "signed without text": (Reasoning("", Signature("messages", "s")), Text("x")),
 }
 
 
@@ -186,12 +190,12 @@ STOPS = {
     "pause": (Stop("pause"), {"finish_reason": "length"}),
     "context_window": (Stop("context_window"), {"finish_reason": "length"}),
     "unknown": (Stop("unknown", raw="weird"), {"finish_reason": "length", "native_finish_reason": "weird"}),
-    "unknown without a word": (Stop("unknown"), {"finish_reason": "length"}),
+    "unknown without a vendor's reason": (Stop("unknown"), {"finish_reason": "length"}),
     "a filter by the vendor's name": (
         Stop("content_filter", raw="SAFETY"),
         {"finish_reason": "content_filter", "native_finish_reason": "SAFETY"},
     ),
-    "the very word": (Stop("content_filter", raw="content_filter"), {"finish_reason": "content_filter"}),
+    "the vendor's exact reason": (Stop("content_filter", raw="content_filter"), {"finish_reason": "content_filter"}),
 }
 
 

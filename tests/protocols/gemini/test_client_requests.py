@@ -170,10 +170,10 @@ def test_function_output_is_read_with_its_failure(response: Any, words: str, fai
 
 THOUGHTS: dict[str, tuple[Wire, Thinking | None]] = {
     "off": ({"thinkingBudget": 0, "includeThoughts": True}, Thinking(False)),
-    "as much as it likes": ({"thinkingBudget": -1}, Thinking(True, visible=False)),
+    "dynamic": ({"thinkingBudget": -1}, Thinking(True, visible=False)),
     "a budget": ({"thinkingBudget": 2048, "includeThoughts": True}, Thinking(True, budget=2048)),
     "a level": ({"thinkingLevel": "low"}, Thinking(True, effort="low", visible=False)),
-    "its words alone": ({"includeThoughts": True}, Thinking(True)),
+    "thoughts alone": ({"includeThoughts": True}, Thinking(True)),
     "nothing": ({"includeThoughts": False}, None),
 }
 
@@ -188,7 +188,7 @@ CHOICES: dict[str, tuple[Wire, str | None, list[str], tuple[str, ...]]] = {
     "auto": ({"mode": "AUTO"}, "auto", ["f", "g", "h"], ()),
     "none": ({"mode": "NONE"}, "none", ["f", "g", "h"], ()),
     "any": ({"mode": "ANY"}, "required", ["f", "g", "h"], ()),
-    "any of two": ({"mode": "ANY", "allowedFunctionNames": ["f", "g"]}, "required", ["f", "g"], ()),
+    "either of two": ({"mode": "ANY", "allowedFunctionNames": ["f", "g"]}, "required", ["f", "g"], ()),
     "validated": ({"mode": "VALIDATED"}, "auto", ["f", "g", "h"], ("toolConfig.functionCallingConfig.mode",)),
     "unspecified": ({}, None, ["f", "g", "h"], ()),
 }

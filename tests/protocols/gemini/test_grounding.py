@@ -54,50 +54,50 @@ WORDS = "Ü 🎈 b"
 """5 characters in 9 bytes."""
 
 CASES: dict[str, tuple[list[tuple[list[Any], Mapping[str, Any]]], list[tuple[str, list[tuple[str, str]]]]]] = {
-    "bytes before it": (
+    "multi-byte characters before the segment": (
         [([{"text": WORDS}], grounded(support("b", 8, 9, 0)))],
         [(WORDS, [("b", AT["a"])])],
     ),
-    "bytes in it": (
+    "multi-byte characters in the segment": (
         [([{"text": WORDS}], grounded(support("Ü 🎈", 0, 7, 1)))],
         [(WORDS, [("Ü 🎈", AT["b"])])],
     ),
-    "a start that is left out": (
+    "a missing start": (
         [([{"text": WORDS}], grounded({"segment": {"endIndex": 2, "text": "Ü"}, "groundingChunkIndices": [0]}))],
         [(WORDS, [("Ü", AT["a"])])],
     ),
-    "counted from the start of its own part": (
+    "offsets from the start of its own part": (
         [([{"text": "thinks", "thought": True}, {"text": WORDS}], grounded(support("b", 8, 9, 0, part=1)))],
         [(WORDS, [("b", AT["a"])])],
     ),
-    "counted over parts that are one text": (
+    "offsets over joined parts": (
         [([{"text": "Ü"}, {"text": " b"}], grounded(support("Ü b", 0, 4, 0)))],
         [("Ü b", [("Ü b", AT["a"])])],
     ),
-    "counted in characters by mistake": (
+    "offsets in characters by mistake": (
         [([{"text": WORDS}], grounded(support("b", 5, 6, 0)))],
         [(WORDS, [("b", AT["a"])])],
     ),
-    "without its words": (
+    "without its text": (
         [([{"text": WORDS}], grounded({"segment": {"startIndex": 8, "endIndex": 9}, "groundingChunkIndices": [0]}))],
         [(WORDS, [("b", AT["a"])])],
     ),
-    "in a stream, over its pieces": (
+    "across pieces of a stream": (
         [([{"text": "Ü 🎈"}], {}), ([{"text": " b"}], {}), ([{"text": ""}], grounded(support("🎈 b", 3, 9, 0)))],
         [(WORDS, [("🎈 b", AT["a"])])],
     ),
-    "told again and again": (
+    "repeated": (
         [
             ([{"text": WORDS}], grounded(support("b", 8, 9, 0))),
             ([{"text": " c"}], grounded(support("b", 8, 9, 0), support("c", 10, 11, 1))),
         ],
         [(f"{WORDS} c", [("b", AT["a"]), ("c", AT["b"])])],
     ),
-    "sources alone are of the whole text": (
+    "sources alone cite the whole text": (
         [([{"text": WORDS}], {"groundingMetadata": {"groundingChunks": PAGES}})],
         [(WORDS, [(WORDS, AT["a"]), (WORDS, AT["b"])])],
     ),
-    "before a call, which has ended the text": (
+    "before a call, which ends the text": (
         [([{"text": WORDS}, {"functionCall": {"name": "f"}}], grounded(support("b", 8, 9, 0)))],
         [(WORDS, [("b", AT["a"])])],
     ),
@@ -127,13 +127,13 @@ def test_segments_become_citations(case: str) -> None:
 
 
 LOST: dict[str, tuple[Mapping[str, Any], set[str]]] = {
-    "words that are nowhere": (grounded(support("x", 0, 1, 0, 1)), {"groundingMetadata.groundingSupports"}),
-    "a place behind the end": (
+    "text that does not occur": (grounded(support("x", 0, 1, 0, 1)), {"groundingMetadata.groundingSupports"}),
+    "offsets after the end": (
         {"citationMetadata": {"citations": [{"startIndex": 8, "endIndex": 99, "uri": AT["a"]}]}},
         {"citationMetadata"},
     ),
-    "recitation of no page": ({"citationMetadata": {"citations": [{"endIndex": 2}]}}, {"citationMetadata"}),
-    "its licence": (
+    "recitation without a page": ({"citationMetadata": {"citations": [{"endIndex": 2}]}}, {"citationMetadata"}),
+    "the licence of a recitation": (
         {"citationMetadata": {"citations": [{"endIndex": 2, "uri": AT["a"], "license": "mit"}]}},
         {"citationMetadata.license"},
     ),
@@ -141,8 +141,8 @@ LOST: dict[str, tuple[Mapping[str, Any], set[str]]] = {
         grounded(support("b", 8, 9, 0), chunks=[{"retrievedContext": {"uri": "gs://b/a.pdf"}}]),
         {"groundingMetadata.groundingChunks"},
     ),
-    "a source that is not there": (grounded(support("b", 8, 9, 7, 0, 1)), {"groundingMetadata.groundingChunks"}),
-    "searches, and what Google wants shown": (
+    "a missing source": (grounded(support("b", 8, 9, 7, 0, 1)), {"groundingMetadata.groundingChunks"}),
+    "searches and Google's search suggestions": (
         {"groundingMetadata": {"webSearchQueries": ["q"], "searchEntryPoint": {"renderedContent": "<div/>"}}},
         {"groundingMetadata.webSearchQueries", "groundingMetadata.searchEntryPoint"},
     ),

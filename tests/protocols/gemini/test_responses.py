@@ -374,7 +374,10 @@ USAGES: dict[str, tuple[dict[str, int], Usage]] = {
         Usage(input=5, output=3, reasoning=7),
     ),
     "no total": ({"promptTokenCount": 5, "candidatesTokenCount": 3}, Usage(input=5, output=3)),
-    "more cached than prompted": ({"promptTokenCount": 5, "cachedContentTokenCount": 9}, Usage(cache_read=5)),
+    "more cached tokens than prompt tokens": (
+        {"promptTokenCount": 5, "cachedContentTokenCount": 9},
+        Usage(cache_read=5),
+    ),
     "nothing": ({}, Usage()),
 }
 

@@ -52,27 +52,27 @@ def obj(**properties: Any) -> dict[str, Any]:
 
 CLOSED: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
     "an object is closed": (obj(a={"type": "string"}), obj(a={"type": "string"}), ()),
-    "bounds become words": (
+    "bounds move to the description": (
         obj(n={"type": "integer", "minimum": 1, "maximum": 10, "description": "A number"}),
         obj(n={"type": "integer", "description": "A number\n\n{minimum: 1, maximum: 10}"}),
         (".properties.n.minimum", ".properties.n.maximum"),
     ),
-    "oneOf is anyOf": (
+    "oneOf becomes anyOf": (
         obj(n={"oneOf": [{"type": "integer"}, {"type": "null"}]}),
         obj(n={"anyOf": [{"type": "integer"}, {"type": "null"}]}),
         (),
     ),
-    "a default is no loss": (
+    "a default is not a loss": (
         obj(n={"type": "integer", "default": 3}),
         obj(n={"type": "integer", "description": "{default: 3}"}),
         (),
     ),
-    "what says nothing vanishes": (
+    "keywords without effect are removed": (
         {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "x", **obj(a={"const": 1})},
         obj(a={"const": 1}),
         (),
     ),
-    "several types stay": (
+    "several types are kept": (
         obj(n={"type": ["string", "null"], "minLength": 2}),
         obj(n={"type": ["string", "null"], "description": "{minLength: 2}"}),
         (".properties.n.minLength",),
@@ -82,13 +82,13 @@ CLOSED: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
         obj(n={"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "null"}], "description": "d"}),
         (),
     ),
-    "further properties are lost": (
+    "additional properties are lost": (
         obj(a={"type": "string"}) | {"additionalProperties": {"type": "string"}},
         obj(a={"type": "string"}),
         (".additionalProperties",),
     ),
     "no properties at all": (obj(), obj(), ()),
-    "all of objects is one of them": (
+    "allOf of objects is merged": (
         {
             "allOf": [{"$ref": "#/$defs/a"}, {"properties": {"y": {"type": "integer"}}, "required": ["y"]}],
             "$defs": {"a": obj(x={"type": "string"}) | {"required": ["x"]}},
@@ -108,7 +108,7 @@ CLOSED: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
         obj(a={"type": "string"}, b={"$ref": "#/$defs/a"}) | {"$defs": {"a": {"type": "string"}}},
         (),
     ),
-    "beside a reference": (
+    "keywords next to a reference": (
         obj(a={"$ref": "#/$defs/b", "description": "d", "minLength": 2}) | {"$defs": {"b": {"type": "string"}}},
         obj(a={"$ref": "#/$defs/b"}) | {"$defs": {"b": {"type": "string"}}},
         (".properties.a.minLength",),
@@ -131,10 +131,13 @@ NOT_CLOSED: dict[str, tuple[Any, str]] = {
     "any value inside": (obj(a={}), "properties.a: any value"),
     "a free map": (obj(a={"type": "object"}), "properties.a: an object of any properties"),
     "a map": (obj(a={"type": "object", "additionalProperties": {"type": "string"}}), "any properties"),
-    "by pattern": (obj(a={"type": "object", "patternProperties": {"^x": {"type": "string"}}}), "any properties"),
+    "pattern properties": (
+        obj(a={"type": "object", "patternProperties": {"^x": {"type": "string"}}}),
+        "any properties",
+    ),
     "recursion": ({"$ref": "#/$defs/tree", "$defs": {"tree": TREE}}, "recursive through 'tree'"),
     "recursion at the root": (obj(child={"$ref": "#"}), "recursive through 'root'"),
-    "out of the schema": (obj(a={"$ref": "https://example.com/a.json"}), "does not exist"),
+    "a reference outside the schema": (obj(a={"$ref": "https://example.com/a.json"}), "does not exist"),
     "contradiction": ({"allOf": [{"type": "string"}, {"type": "integer"}]}, "different values of type"),
 }
 
@@ -147,7 +150,7 @@ def test_unsupported_schemas_are_rejected_with_a_reason(case: str) -> None:
 
 
 WEIGHTS: dict[str, tuple[Any, int, int]] = {
-    "required ones weigh nothing": (obj(a={"type": "string"}) | {"required": ["a"]}, 0, 0),
+    "required properties do not count": (obj(a={"type": "string"}) | {"required": ["a"]}, 0, 0),
     "at every depth": (obj(a=obj(b={"type": "string"}, c={"type": "string"})), 3, 0),
     "unions": (obj(a={"type": ["string", "null"]}, b={"anyOf": [{"type": "string"}, {"type": "null"}]}), 2, 2),
     "a definition counts where it is used": (

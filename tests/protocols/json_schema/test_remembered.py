@@ -11,9 +11,9 @@ from nexus.wire import Json, encode
 
 OTHERS: dict[str, tuple[Json, Json]] = {
     "another order": ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
-    "a number and a truth": ({"default": 1}, {"default": True}),
+    "a number and a boolean": ({"default": 1}, {"default": True}),
     "a whole number and a fraction": ({"minimum": 0}, {"minimum": 0.0}),
-    "nothing and an empty object": (None, {}),
+    "null and an empty object": (None, {}),
 }
 
 

@@ -28,12 +28,12 @@ ROOTS: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
         obj(["a"], a=A, b=B, c=C),
         ("oneOf",),
     ),
-    "alternatives of what is required": (
+    "alternatives of required properties": (
         obj(["a"], a=A, b=B, c=C) | {"anyOf": [{"required": ["b"]}, {"required": ["c"]}]},
         obj(["a"], a=A, b=B, c=C),
         ("anyOf",),
     ),
-    "one name, two meanings": (
+    "one name, two types": (
         {"anyOf": [obj(["a"], a=A), obj(["a"], a=B)]},
         obj(["a"], a={"anyOf": [A, B]}),
         ("anyOf",),
@@ -44,13 +44,13 @@ ROOTS: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
         obj(a=A, b=B) | {"additionalProperties": False},
         ("anyOf",),
     ),
-    "or nothing": ({"anyOf": [obj(["a"], a=A), {"type": "null"}]}, obj(["a"], a=A), ()),
+    "an object or null as alternatives": ({"anyOf": [obj(["a"], a=A), {"type": "null"}]}, obj(["a"], a=A), ()),
     "a reference": (
         {"$ref": "#/$defs/x", "$defs": {"x": obj(["a"], a=A)}},
         obj(["a"], a=A) | {"$defs": {"x": obj(["a"], a=A)}},
         (),
     ),
-    "alternatives behind references": (
+    "alternatives in references": (
         {"$ref": "#/$defs/x", "$defs": {"x": {"anyOf": [{"$ref": "#/$defs/y"}, obj(b=B)]}, "y": obj(a=A)}},
         obj(a=A, b=B) | {"$defs": {"x": {"anyOf": [{"$ref": "#/$defs/y"}, obj(b=B)]}, "y": obj(a=A)}},
         ("anyOf",),
@@ -84,7 +84,7 @@ REFUSED: dict[str, Any] = {
     "a list": [],
     "a string": {"type": "string"},
     "a union of strings": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
-    "in a circle": {"$ref": "#"},
+    "a circular reference": {"$ref": "#"},
     "nowhere": {"$ref": "#/$defs/none"},
 }
 
@@ -119,10 +119,10 @@ def test_all_references_point_to_definitions() -> None:
 
 OLD: dict[str, tuple[Any, Any]] = {
     "draft 4 bounds": ({"minimum": 0, "exclusiveMinimum": True}, {"exclusiveMinimum": 0}),
-    "draft 4 bounds that include": ({"maximum": 9, "exclusiveMaximum": False}, {"maximum": 9}),
+    "inclusive draft 4 bounds": ({"maximum": 9, "exclusiveMaximum": False}, {"maximum": 9}),
     "tuples": ({"items": [A, B], "additionalItems": False}, {"prefixItems": [A, B], "items": False}),
     "draft 3": ({"properties": {"a": {"type": "any", "required": True}}}, {"properties": {"a": {}}}),
-    "a property that is called so": (obj(["items"], items=A, minimum=B), obj(["items"], items=A, minimum=B)),
+    "a property named like a keyword": (obj(["items"], items=A, minimum=B), obj(["items"], items=A, minimum=B)),
 }
 
 

@@ -27,7 +27,7 @@ def read(*tools: dict[str, Any], messages: tuple[dict[str, Any], ...] = (HI,), *
 
 OWN: dict[str, tuple[dict[str, Any], set[str], set[str], str]] = {
     "bash": ({"type": "bash_20250124", "name": "bash"}, {"command", "restart"}, set(), "bash session"),
-    "an editor that undoes": (
+    "an editor with undo": (
         {"type": "text_editor_20250124", "name": "str_replace_editor"},
         {"command", "path", "file_text", "old_str", "new_str", "insert_line", "view_range"},
         {"view", "create", "str_replace", "insert", "undo_edit"},
@@ -46,7 +46,7 @@ OWN: dict[str, tuple[dict[str, Any], set[str], set[str], str]] = {
         {"view", "create", "str_replace", "insert", "delete", "rename"},
         "/memories",
     ),
-    "a screen of old": (
+    "an old computer tool": (
         {"type": "computer_20241022", "name": "computer", **SCREEN},
         {"action", "coordinate", "text"},
         {"key", "type", "mouse_move", "left_click", "left_click_drag", "right_click", "middle_click"}
@@ -119,10 +119,10 @@ CALLED = {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "nam
 SERVER = {"type": "tool_search_tool_bm25_20251119", "name": "tool_search_tool_bm25"}
 
 DEFERRED: dict[str, tuple[dict[str, Any], list[str], tuple[str, ...]]] = {
-    "nobody has looked for it": ({}, ["ToolSearch"], ("tools.defer_loading",)),
-    "it was found": ({"messages": (HI, CALL, FOUND)}, ["ToolSearch", "later"], ("tools.defer_loading",)),
-    "it was called": ({"messages": (HI, CALLED)}, ["ToolSearch", "later"], ("tools.defer_loading",)),
-    "it must be called": (
+    "not found yet": ({}, ["ToolSearch"], ("tools.defer_loading",)),
+    "found": ({"messages": (HI, CALL, FOUND)}, ["ToolSearch", "later"], ("tools.defer_loading",)),
+    "called earlier": ({"messages": (HI, CALLED)}, ["ToolSearch", "later"], ("tools.defer_loading",)),
+    "forced": (
         {"tool_choice": {"type": "tool", "name": "later"}},
         ["ToolSearch", "later"],
         ("tools.defer_loading",),

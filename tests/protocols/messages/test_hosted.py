@@ -25,27 +25,27 @@ FITTED: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
         {"thinking": {"type": "adaptive", "display": "summarized"}},
         ("thinking.display",),
     ),
-    "other displays stay": (
+    "other displays are kept": (
         {"thinking": {"type": "adaptive", "display": "omitted"}},
         {"thinking": {"type": "adaptive", "display": "omitted"}},
         (),
     ),
-    "an effort of a turn": (
+    "the effort of a turn overrides the request's": (
         {"output_config": {"effort": "high"}, "messages": [HI, {**BRIEF, "output_config": {"effort": "low"}}]},
         {"output_config": {"effort": "low"}, "messages": [HI, BRIEF]},
         ("messages.output_config",),
     ),
-    "what lasted until the user spoke": (
+    "an expired message is removed": (
         {"messages": [HI, {**BRIEF, "clear_at": "next_user_message"}, HI]},
         {"messages": [HI, HI]},
         ("messages.clear_at",),
     ),
-    "what still lasts": (
+    "an unexpired message is kept": (
         {"messages": [HI, {**BRIEF, "clear_at": "next_user_message"}]},
         {"messages": [HI, BRIEF]},
         ("messages.clear_at",),
     ),
-    "tools that come and go": (
+    "tools are added and removed": (
         {"messages": [HI, {"role": "system", "content": [REMOVAL, ADDITION]}]},
         {
             "messages": [
@@ -61,7 +61,7 @@ FITTED: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
         },
         ("messages.content.tool_removal", "messages.content.tool_addition"),
     ),
-    "messages that say nothing": (
+    "empty messages are removed": (
         {"messages": [HI, {"role": "user"}, {"role": "system", "output_config": {"effort": "low"}}]},
         {"messages": [HI], "output_config": {"effort": "low"}},
         ("messages.output_config", "messages.content=none"),
@@ -71,7 +71,7 @@ FITTED: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
         {"messages": [HI, BRIEF], "output_config": {"effort": "low", "format": SCHEMA}},
         ("messages.output_config",),
     ),
-    "an effort of one turn where there was none": (
+    "an effort of one turn without a request effort": (
         {"messages": [HI, LATER], "output_config": {"format": SCHEMA}},
         {"messages": [HI, BRIEF], "output_config": {"effort": "low", "format": SCHEMA}},
         ("messages.output_config",),
@@ -86,7 +86,7 @@ FITTED: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
         {"tools": [{"name": "a"}], "tool_choice": {"type": "auto"}},
         ("?", "new", "tool_choice.x", "tools.new"),
     ),
-    "schemas and content are none of its business": (
+    "schemas and content are not changed": (
         {"tools": [{"name": "a", "input_schema": SCHEMA}], "messages": [{"role": "user", "content": [{"new": 1}]}]},
         {"tools": [{"name": "a", "input_schema": SCHEMA}], "messages": [{"role": "user", "content": [{"new": 1}]}]},
         (),
@@ -119,21 +119,21 @@ def user(*blocks: Any) -> dict[str, Any]:
 
 
 SYSTEMS: dict[str, tuple[list[Any], list[Any]]] = {
-    "the last words": ([HI, BRIEF], [user(WORDS, told())]),
-    "the first": ([BRIEF, HI], [user(told(), WORDS)]),
+    "the last message": ([HI, BRIEF], [user(WORDS, told())]),
+    "the first message": ([BRIEF, HI], [user(told(), WORDS)]),
     "alone": ([BRIEF], [user(told())]),
-    "two of them": ([HI, BRIEF, BRIEF], [user(WORDS, told(), told())]),
-    "between turns of the assistant's": ([HI, CALLED, BRIEF, CALLED], [HI, CALLED, user(told()), CALLED]),
+    "two system messages": ([HI, BRIEF, BRIEF], [user(WORDS, told(), told())]),
+    "between assistant turns": ([HI, CALLED, BRIEF, CALLED], [HI, CALLED, user(told()), CALLED]),
     "after results": ([HI, CALLED, user(RESULT), BRIEF], [HI, CALLED, user(RESULT, told())]),
     "before results, which follow their calls": (
         [HI, CALLED, BRIEF, user(RESULT, WORDS)],
         [HI, CALLED, user(RESULT, told(), WORDS)],
     ),
-    "blocks keep what else they say": (
+    "blocks keep their other fields": (
         [HI, {"role": "system", "content": [{"type": "text", "text": "brief", **HINT}]}],
         [user(WORDS, told(**HINT))],
     ),
-    "no words": ([HI, {"role": "system", "content": ""}], [user(WORDS)]),
+    "no text": ([HI, {"role": "system", "content": ""}], [user(WORDS)]),
     "none": ([HI, CALLED, user(RESULT)], [HI, CALLED, user(RESULT)]),
 }
 

@@ -35,32 +35,42 @@ KIND, LEVEL, BUDGET = "thinking.type", "output_config.effort", "thinking.budget_
 CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
     # name: model, what the client sends, what the host gets, what is reported
     "adaptive": (SONNET_4_5, {"thinking": ADAPTIVE}, {"thinking": budget(20480)}, (KIND,)),
-    "as Claude Code says it": (
+    "as Claude Code sends it": (
         SONNET_4_5,
         {"thinking": ADAPTIVE | {"display": "omitted"}, **effort("low")},
         {"thinking": budget(4096, display="omitted")},
         (KIND, LEVEL),
     ),
-    "in a short answer": (SONNET_4_5, {"thinking": ADAPTIVE, "max_tokens": 4000}, {"thinking": budget(2000)}, (KIND,)),
-    "in a shorter one": (SONNET_4_5, {"thinking": ADAPTIVE, "max_tokens": 1500}, {}, (KIND,)),
-    "beside a forced tool": (SONNET_4_5, {"thinking": ADAPTIVE, "tool_choice": {"type": "any"}}, {}, (KIND,)),
+    "with a small max_tokens": (
+        SONNET_4_5,
+        {"thinking": ADAPTIVE, "max_tokens": 4000},
+        {"thinking": budget(2000)},
+        (KIND,),
+    ),
+    "with a max_tokens below the smallest budget": (
+        SONNET_4_5,
+        {"thinking": ADAPTIVE, "max_tokens": 1500},
+        {},
+        (KIND,),
+    ),
+    "with a forced tool": (SONNET_4_5, {"thinking": ADAPTIVE, "tool_choice": {"type": "any"}}, {}, (KIND,)),
     "before a prefill": (SONNET_4_5, {"thinking": ADAPTIVE, "messages": [HI, turn()]}, {}, (KIND,)),
-    "in a turn that began without": (
+    "in a turn that began without thinking": (
         SONNET_4_5,
         {"thinking": ADAPTIVE, "messages": [HI, turn(CALL), RESULT]},
         {},
         (KIND,),
     ),
-    "in a turn that began with it": (
+    "in a turn that began with thinking": (
         SONNET_4_5,
         {"thinking": ADAPTIVE, "messages": [HI, turn(THOUGHT, CALL), RESULT]},
         {"thinking": budget(20480)},
         (KIND,),
     ),
-    "of a model that never thinks": (HAIKU, {"thinking": ADAPTIVE}, {}, (KIND,)),
-    "adaptive where it is known": (OPUS_4_6, {"thinking": ADAPTIVE}, {"thinking": ADAPTIVE}, ()),
-    "a budget where it is known": (OPUS_4_6, {"thinking": budget(2000)}, {"thinking": budget(2000)}, ()),
-    "a budget where it is not": (
+    "on a model without thinking": (HAIKU, {"thinking": ADAPTIVE}, {}, (KIND,)),
+    "adaptive on a model that supports it": (OPUS_4_6, {"thinking": ADAPTIVE}, {"thinking": ADAPTIVE}, ()),
+    "a budget on a model that supports it": (OPUS_4_6, {"thinking": budget(2000)}, {"thinking": budget(2000)}, ()),
+    "a budget on an adaptive-only model": (
         OPUS_4_7,
         {"thinking": budget(2000)},
         {"thinking": ADAPTIVE, **effort("low")},
@@ -72,9 +82,9 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = 
         {"thinking": ADAPTIVE, **effort("max")},
         (BUDGET,),
     ),
-    "off where it cannot be": (OPUS_5_5, {"thinking": DISABLED}, {}, (KIND,)),
-    "off by its other name": (SONNET_5_5, {"thinking": DISABLED}, {"thinking": {"type": "between_tools"}}, (KIND,)),
-    "the other name where there is one": (
+    "off on a model that always thinks": (OPUS_5_5, {"thinking": DISABLED}, {}, (KIND,)),
+    "off becomes between_tools": (SONNET_5_5, {"thinking": DISABLED}, {"thinking": {"type": "between_tools"}}, (KIND,)),
+    "between_tools becomes off": (
         OPUS_4_6,
         {"thinking": {"type": "between_tools"}},
         {"thinking": DISABLED},
@@ -82,16 +92,16 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = 
     ),
     "off": (OPUS_4_6, {"thinking": DISABLED}, {"thinking": DISABLED}, ()),
     "a level too high": (OPUS_4_6, effort("xhigh"), effort("high"), (LEVEL,)),
-    "the highest": (OPUS_4_6, effort("max"), effort("max"), ()),
-    "too high for a beta": (OPUS_4_5, effort("max"), effort("high"), (LEVEL,)),
+    "the highest level": (OPUS_4_6, effort("max"), effort("max"), ()),
+    "a level that the beta lacks": (OPUS_4_5, effort("max"), effort("high"), (LEVEL,)),
     "no levels at all": (SONNET_4_5, effort("low"), {}, (LEVEL,)),
-    "a model that no name tells": (
+    "an unknown model": (
         "claude-something",
         {"thinking": ADAPTIVE, **effort("xhigh")},
         {"thinking": ADAPTIVE, **effort("xhigh")},
         (),
     ),
-    "nothing said": (OPUS_5_5, {}, {}, ()),
+    "no thinking field": (OPUS_5_5, {}, {}, ()),
 }
 
 

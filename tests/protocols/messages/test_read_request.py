@@ -190,18 +190,18 @@ ASSISTANT: dict[str, tuple[list[dict[str, Any]], tuple[Part, ...]]] = {
         [{"type": "redacted_thinking", "data": "Zz"}],
         (Reasoning("", Signature("messages", "Zz"), redacted=True),),
     ),
-    "seal before a call": (
+    "signature before a call": (
         [
             {"type": "thinking", "thinking": "", "signature": "nexus.next.gemini.sig.1"},
             {"type": "tool_use", "id": "a", "name": "f", "input": {"x": 1}},
         ],
         (ToolCall("a", "f", '{"x":1}', signature=Signature("gemini", "sig.1")),),
     ),
-    "seal after a text": (
+    "signature after a text": (
         [{"type": "text", "text": "a"}, {"type": "thinking", "thinking": "", "signature": "nexus.prev.gemini.s"}],
         (Text("a", signature=Signature("gemini", "s")),),
     ),
-    "seal of nothing": (
+    "signature without a part": (
         [{"type": "thinking", "thinking": "", "signature": "nexus.next.gemini.s"}],
         (),
     ),
@@ -312,7 +312,7 @@ REFUSED: dict[str, tuple[dict[str, Any], type[NexusError], str]] = {
         "system.0.cache_control",
     ),
     "bad top-level cache": ({"cache_control": {"type": "forever"}}, InvalidRequest, "cache_control"),
-    "nameless tool": ({"tools": [{"input_schema": {}}]}, InvalidRequest, "tools.0.name"),
+    "tool without a name": ({"tools": [{"input_schema": {}}]}, InvalidRequest, "tools.0.name"),
     "tool_choice type": ({"tool_choice": {"type": "maybe"}}, InvalidRequest, "tool_choice.type"),
     "tool_choice name": ({"tool_choice": {"type": "tool"}}, InvalidRequest, "tool_choice.name"),
     "thinking type": ({"thinking": {"type": "loud"}}, InvalidRequest, "thinking.type"),

@@ -74,7 +74,7 @@ RESULTS: dict[str, tuple[Any, str, bool]] = {
         "https://example.com\n(application/pdf)",
         False,
     ),
-    "what was printed": (PRINTED, "stdout: 42\n\nreturn_code: 0", False),
+    "printed output": (PRINTED, "stdout: 42\n\nreturn_code: 0", False),
     "sealed": ({"type": "encrypted_code_execution_result", "encrypted_stdout": "opaque"}, "", False),
     "an error": (
         {"type": "web_fetch_tool_result_error", "error_code": "url_not_accessible"},

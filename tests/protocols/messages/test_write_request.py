@@ -100,7 +100,7 @@ TURNS: dict[str, tuple[tuple[Message, ...], list[tuple[str, list[Any]]]]] = {
         (user("a"), user("b"), assistant("c"), assistant("d"), user("e")),
         [("user", ["a", "b"]), ("assistant", ["c", "d"]), ("user", ["e"])],
     ),
-    "empty text and empty messages go": (
+    "empty text and empty messages are removed": (
         (user("a", "", " \n"), assistant(), user(""), assistant("b"), user("c")),
         [("user", ["a"]), ("assistant", ["b"]), ("user", ["c"])],
     ),
@@ -170,7 +170,7 @@ TURNS: dict[str, tuple[tuple[Message, ...], list[tuple[str, list[Any]]]]] = {
             ("system", ["last"]),
         ],
     ),
-    "system where the API has no place for it": (
+    "system message in a position that the API rejects": (
         (user("go"), assistant(CALL_A), system("s"), user(ToolResult("a")), system("t"), user("b")),
         [
             ("user", ["go"]),
@@ -288,8 +288,8 @@ def test_a_failed_result_holds_text_only_and_its_media_follow() -> None:
 
 THINKING: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
     # model, request members, expected body members (None: absent), dropped
-    "none asked": (ADAPTIVE, {}, {"thinking": None, "max_tokens": 4096 + 20480}, ()),
-    "none asked, none by default": (FORTY_SIX, {}, {"thinking": None, "max_tokens": 4096}, ()),
+    "no thinking requested": (ADAPTIVE, {}, {"thinking": None, "max_tokens": 4096 + 20480}, ()),
+    "no thinking requested, none by default": (FORTY_SIX, {}, {"thinking": None, "max_tokens": 4096}, ()),
     "adaptive": (
         ADAPTIVE,
         {"thinking": Thinking(True, effort="xhigh"), "max_tokens": 100},
@@ -300,7 +300,7 @@ THINKING: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]]
         },
         (),
     ),
-    "adaptive, unseen": (
+    "adaptive, hidden": (
         ADAPTIVE,
         {"thinking": Thinking(True, visible=False)},
         {"thinking": {"type": "adaptive", "display": "omitted"}, "output_config": None, "max_tokens": 4096 + 20480},
@@ -312,7 +312,7 @@ THINKING: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]]
         {"effort": "high"},
         ("thinking.effort",),
     ),
-    "minimal is low": (
+    "minimal becomes low": (
         FORTY_SIX,
         {"thinking": Thinking(True, effort="minimal")},
         {"effort": "low"},
@@ -336,23 +336,28 @@ THINKING: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]]
         {"thinking": {"type": "enabled", "budget_tokens": 20480}, "max_tokens": 24576, "output_config": None},
         (),
     ),
-    "and fits into the limit": (
+    "the budget is reduced to fit max_tokens": (
         FORTY_FIVE,
         {"thinking": Thinking(True, effort="high"), "max_tokens": 5000},
         {"thinking": {"type": "enabled", "budget_tokens": 2500}, "max_tokens": 5000},
         (),
     ),
-    "or is left out": (
+    "the budget is left out if max_tokens is too small": (
         FORTY_FIVE,
         {"thinking": Thinking(True, effort="high"), "max_tokens": 2000},
         {"thinking": None, "max_tokens": 2000},
         ("thinking",),
     ),
-    "no thinking model": (OLD, {"thinking": Thinking(True, effort="low")}, {"thinking": None}, ("thinking",)),
+    "model without thinking": (OLD, {"thinking": Thinking(True, effort="low")}, {"thinking": None}, ("thinking",)),
     "off": (ADAPTIVE, {"thinking": Thinking(False, effort="max")}, {"thinking": {"type": "disabled"}}, ()),
-    "off keeps a calm effort": (ADAPTIVE, {"thinking": Thinking(False, effort="low")}, {"effort": "low"}, ()),
-    "off cannot be": (NEWEST, {"thinking": Thinking(False)}, {"thinking": None, "effort": "low"}, ("thinking",)),
-    "off between tools": (SONNET, {"thinking": Thinking(False)}, {"thinking": {"type": "between_tools"}}, ()),
+    "off keeps a low effort": (ADAPTIVE, {"thinking": Thinking(False, effort="low")}, {"effort": "low"}, ()),
+    "off on a model that always thinks": (
+        NEWEST,
+        {"thinking": Thinking(False)},
+        {"thinking": None, "effort": "low"},
+        ("thinking",),
+    ),
+    "off becomes between_tools": (SONNET, {"thinking": Thinking(False)}, {"thinking": {"type": "between_tools"}}, ()),
     "forced tool with a budget": (
         FORTY_FIVE,
         {"thinking": Thinking(True, budget=2000), "tools": TOOLS, "tool_choice": ToolChoice("required")},
@@ -407,14 +412,19 @@ THINKING: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]]
         {"thinking": {"type": "enabled", "budget_tokens": 2000, "display": "omitted"}},
         (),
     ),
-    "sampling beside thinking": (
+    "sampling with thinking": (
         FORTY_SIX,
         {"thinking": Thinking(True), "temperature": 0.5, "top_p": 0.99, "top_k": 4},
         {"temperature": None, "top_p": 0.99, "top_k": None},
         ("temperature", "top_k"),
     ),
     "sampling": (COMPATIBLE, {"temperature": 1, "top_p": 0.2, "top_k": 4}, {"temperature": 1, "top_p": 0.2}, ()),
-    "one of two": (FORTY_FIVE, {"temperature": 0.5, "top_p": 0.2}, {"temperature": 0.5, "top_p": None}, ("top_p",)),
+    "temperature without top_p": (
+        FORTY_FIVE,
+        {"temperature": 0.5, "top_p": 0.2},
+        {"temperature": 0.5, "top_p": None},
+        ("top_p",),
+    ),
     "no sampling": (
         ADAPTIVE,
         {"temperature": 0.5, "top_p": 0.2, "top_k": 1},
@@ -484,7 +494,7 @@ IN_WORDS: dict[str, tuple[Target, OutputFormat]] = {
     "any JSON": (NEWEST_AT_HOME, OutputFormat()),
     "any JSON at Bedrock": (NEWEST_AT_BEDROCK, OutputFormat()),
     "a schema at Bedrock": (NEWEST_AT_BEDROCK, OutputFormat(SCHEMA, "n", "A number.")),
-    "a schema that no format can say": (NEWEST_AT_HOME, FREE),
+    "a schema that no format can express": (NEWEST_AT_HOME, FREE),
 }
 
 
@@ -536,7 +546,7 @@ def test_a_call_without_arguments_has_an_empty_object() -> None:
 
 ASKED_FOR: dict[str, tuple[Target, Tool]] = {
     "at a host without formats": (NEWEST_AT_BEDROCK, TOOLS[0]),
-    "whose schema no format can say": (NEWEST_AT_HOME, Tool("f", parameters=FREE.schema)),
+    "a tool whose schema no format can express": (NEWEST_AT_HOME, Tool("f", parameters=FREE.schema)),
 }
 
 
@@ -619,8 +629,8 @@ REFUSED: dict[str, tuple[str, Request, type[NexusError], str]] = {
     ),
     "prefill": (ADAPTIVE, ask(user("a"), assistant("b")), UnsupportedFeature, "messages.1"),
     "hot": (COMPATIBLE, ask(temperature=1.5), UnsupportedFeature, "temperature"),
-    "white stop": (ADAPTIVE, ask(stop=("END", "\n")), UnsupportedFeature, "stop.1"),
-    "one of several, not to be forced": (
+    "stop of white space": (ADAPTIVE, ask(stop=("END", "\n")), UnsupportedFeature, "stop.1"),
+    "one of several tools that cannot be forced": (
         NEWEST,
         ask(tools=(*TOOLS, Tool("g")), tool_choice=ToolChoice("required")),
         UnsupportedFeature,

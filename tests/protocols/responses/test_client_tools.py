@@ -113,13 +113,13 @@ def test_a_stream_sends_a_call_once_it_is_complete_and_never_a_truncated_one() -
 
 SLIPS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "one command, not a list": ("shell", '{"command": "ls"}', {"commands": ["ls"]}),
-    "no JSON": ("shell", "ls", {"commands": []}),
+    "not JSON": ("shell", "ls", {"commands": []}),
     "a patch in the nested form": (
         "apply_patch",
         '{"operation": {"type": "delete_file", "path": "a"}}',
         {"type": "delete_file", "path": "a"},
     ),
-    "a patch of no kind": ("apply_patch", '{"path": "a"}', {"type": "update_file", "path": "", "diff": ""}),
+    "a patch without a type": ("apply_patch", '{"path": "a"}', {"type": "update_file", "path": "", "diff": ""}),
 }
 
 

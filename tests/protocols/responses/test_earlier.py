@@ -80,10 +80,10 @@ def test_the_ai_sdks_references_are_read(kept: Kept) -> None:
 
 
 UNKNOWN = {
-    "of nobody": f"msg_{'f' * 32}_0",
+    "of an unknown answer": f"msg_{'f' * 32}_0",
     "of an answer without such an item": f"msg_{HEX}_7",
     "of OpenAI": "msg_67ccd2bed1ec8190b14f964abc0542670bb6a6b452d3795b",
-    "of no form": "x",
+    "not in our form": "x",
 }
 
 

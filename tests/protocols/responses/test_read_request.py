@@ -400,11 +400,11 @@ def test_a_late_signature_returns_to_the_part_before_it() -> None:
 
 
 SEARCHES: dict[str, tuple[list[dict[str, Any]], list[str], tuple[str, ...]]] = {
-    "an offer": ([{"type": "web_search"}], ["web_search"], ()),
+    "a web search": ([{"type": "web_search"}], ["web_search"], ()),
     "an older one": ([{"type": "web_search_preview"}], ["web_search"], ()),
-    "of what OpenAI has in store": ([{"type": "web_search", "external_web_access": False}], [], ("tools.web_search",)),
+    "of OpenAI's stored data": ([{"type": "web_search", "external_web_access": False}], [], ("tools.web_search",)),
     "twice": ([{"type": "web_search"}, {"type": "web_search_preview"}], ["web_search"], ("tools.web_search_preview",)),
-    "beside a function of that name": (
+    "with a function of the same name": (
         [{"type": "web_search"}, {"type": "function", "name": "web_search", "parameters": None, "strict": False}],
         ["web_search"],
         ("tools.web_search",),

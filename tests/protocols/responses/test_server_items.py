@@ -41,12 +41,12 @@ FILES = {
 }
 CASES: dict[str, tuple[dict[str, Any], ToolCall, ToolResult]] = {
     "MCP": (MCP, ToolCall("mcp_1", "find", '{"q":"rain"}'), ToolResult("mcp_1", (Text("Wet."),))),
-    "a failed one": (
+    "a failed call": (
         MCP | {"output": None, "error": {"type": "http_error", "message": "down"}},
         ToolCall("mcp_1", "find", '{"q":"rain"}'),
         ToolResult("mcp_1", (Text("down"),), is_error=True),
     ),
-    "an error in words": (
+    "an error as text": (
         MCP | {"output": None, "error": "down"},
         ToolCall("mcp_1", "find", '{"q":"rain"}'),
         ToolResult("mcp_1", (Text('"down"'),), is_error=True),

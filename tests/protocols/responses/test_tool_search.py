@@ -58,15 +58,15 @@ LATER = {"type": "function", "name": "later", "parameters": SCHEMA, "defer_loadi
 CALLED = {"type": "function_call", "call_id": "c2", "name": "later", "arguments": "{}"}
 FOUND_LATER = OUTPUT | {"tools": [LATER]}
 DEFERRED: dict[str, tuple[dict[str, Any], list[str]]] = {
-    "nobody has looked for it": (body(tools=[TOOL, LATER]), ["tool_search"]),
-    "it was found": (body(CALL, FOUND_LATER, tools=[TOOL, LATER]), ["tool_search", "later"]),
-    "it was called": (body(CALLED, tools=[TOOL, LATER]), ["tool_search", "later"]),
-    "it must be called": (
+    "not found yet": (body(tools=[TOOL, LATER]), ["tool_search"]),
+    "found": (body(CALL, FOUND_LATER, tools=[TOOL, LATER]), ["tool_search", "later"]),
+    "called earlier": (body(CALLED, tools=[TOOL, LATER]), ["tool_search", "later"]),
+    "forced": (
         body(tools=[TOOL, LATER], tool_choice={"type": "function", "name": "later"}),
         ["tool_search", "later"],
     ),
-    "OpenAI itself would find it": (body(tools=[{"type": "tool_search"}, LATER]), ["later"]),
-    "nobody searches": (body(tools=[LATER]), ["later"]),
+    "with OpenAI's own search": (body(tools=[{"type": "tool_search"}, LATER]), ["later"]),
+    "without a search": (body(tools=[LATER]), ["later"]),
 }
 
 
