@@ -85,7 +85,7 @@ def test_neighbours_merge_and_empty_messages_are_removed() -> None:
 
 
 @pytest.mark.parametrize("before", [(), (user(""),)])
-def test_a_history_may_begin_with_an_answer(before: tuple[Message, ...]) -> None:
+def test_a_user_turn_is_added_before_a_leading_answer(before: tuple[Message, ...]) -> None:
     assert wire(*before, assistant("Welcome!"), user("hi")) == [
         {"role": "user", "parts": text("(no message)")},
         {"role": "model", "parts": text("Welcome!")},
@@ -235,7 +235,7 @@ def test_text_between_call_and_result_joins_the_turn_of_the_call() -> None:
     assert [next(iter(part)) for part in contents[1]["parts"]] == ["functionCall", "text"]
 
 
-def test_system_between_call_and_result() -> None:
+def test_a_system_message_between_call_and_result_follows_the_result() -> None:
     contents = wire(HI, assistant(call()), system("s"), user(result("c1", "ok")))
     assert [next(iter(part)) for part in contents[2]["parts"]] == ["functionResponse", "text"]
 

@@ -401,7 +401,7 @@ def test_invalid_json_arguments_are_kept_whole() -> None:
 @pytest.mark.parametrize(
     ("start", "delta", "parts"),
     [
-        # DashScope, Kimi and QwenCloud report the tokens that were not cached.
+        # DashScope; Kimi and QwenCloud, which report the input without the cached tokens.
         ({"input_tokens": 3602}, {"cache_read_input_tokens": 3000, "output_tokens": 8}, (602, 3000, 8)),
         ({"input_tokens": 3602}, {"cache_read_input_tokens": 3604, "output_tokens": 8}, (0, 3604, 8)),
         (
@@ -414,7 +414,7 @@ def test_invalid_json_arguments_are_kept_whole() -> None:
         ({"input_tokens": 9, "cache_read_input_tokens": 0}, {"output_tokens": 3}, (9, 0, 3)),
     ],
 )
-def test_a_cache_reported_only_at_the_end_is_subtracted_from_the_input(
+def test_a_cache_reported_only_at_the_end_is_not_counted_twice(
     start: dict[str, Any], delta: dict[str, Any], parts: tuple[int, int, int]
 ) -> None:
     usage = read_usage(merge_usage(start, delta))
