@@ -133,6 +133,9 @@ def test_requests_obey_the_vendors_rules_or_are_rejected_with_a_path(
     vendor: str, said: Request, data: st.DataObject
 ) -> None:
     target = data.draw(st.sampled_from(TARGETS[vendor]))
+    if vendor == "chat":
+        # The relay pairs calls and results before any writer. The others stand alone, too.
+        said, _ = paired(with_distinct_calls(said))
     try:
         body = write(vendor, said, target).body
     except ClientError as refusal:

@@ -79,9 +79,8 @@ def write_turns(system: list[Block], messages: tuple[Message, ...], claude: Clau
     """``system`` are the blocks before the first message."""
     leading, turns = _written(messages, claude, drops)
     leading = system + leading
-    turns = _with_systems_placed(turns, takes_role=claude.system_role)
-    _trim_assistants(turns, drops)
-    turns = _merged([turn for turn in turns if turn.blocks])
+    turns = _trimmed(turns, drops)
+    turns = _merged(_with_systems_placed(turns, takes_role=claude.system_role))
     if not turns:
         return _instructions_alone(leading)
     if turns[0].role == "assistant":
@@ -143,13 +142,17 @@ def _with_systems_placed(turns: list[Turn], *, takes_role: bool) -> list[Turn]:
     return placed
 
 
-def _trim_assistants(turns: list[Turn], drops: Drops) -> None:
-    """The API rejects an assistant turn that ends in thinking."""
-    for at, turn in enumerate(turns):
-        last = at + 1 == len(turns) or turns[at + 1].role != "assistant"
-        while turn.role == "assistant" and last and turn.blocks and turn.blocks[-1].kind in _THINKING:
+def _trimmed(turns: list[Turn], drops: Drops) -> list[Turn]:
+    """The turns that are left without thinking at the end of the assistant's, which the API rejects."""
+    kept: list[Turn] = []
+    for turn in reversed(turns):
+        is_last = not kept or kept[-1].role != "assistant"
+        while turn.role == "assistant" and is_last and turn.blocks and turn.blocks[-1].kind in _THINKING:
             turn.blocks.pop()
             drops.add("reasoning")
+        if turn.blocks:
+            kept.append(turn)
+    return kept[::-1]
 
 
 def _merged(turns: list[Turn]) -> list[Turn]:

@@ -194,6 +194,16 @@ def test_system_messages_move_for_models_without_the_role() -> None:
     assert turns(*messages, model=FORTY_FIVE)[0] == ("user", ["go", "<system>\nlater\n</system>"])
 
 
+def test_a_system_message_is_user_text_if_only_thinking_came_between_it_and_the_next_user() -> None:
+    messages = (user("go"), system("later"), assistant(OWN), user("b"))
+    assert turns(*messages) == [("user", ["go", "<system>\nlater\n</system>", "b"])]
+
+
+def test_an_assistant_never_ends_in_thinking_even_over_several_messages() -> None:
+    messages = (user("go"), assistant("a", OWN), assistant(OWN), user("b"))
+    assert turns(*messages) == [("user", ["go"]), ("assistant", ["a"]), ("user", ["b"])]
+
+
 def test_a_breakpoint_on_empty_text_moves_back() -> None:
     wire = _wire(user("a", Text("", cache="1h")))
     assert wire[0]["content"] == [
