@@ -1,4 +1,4 @@
-"""What every store of spending has to do; a subclass says how one is made, with a clock that is set by hand."""
+"""Conformance tests for every spending store; a subclass creates the store, with a manual clock."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ class StoreConformance:
     def store(self, clock: Clock) -> Store:
         raise NotImplementedError
 
-    def test_the_limit_is_reached_and_not_passed(self, store: Store) -> None:
+    def test_the_limit_can_be_reached_but_not_exceeded(self, store: Store) -> None:
         for _ in range(10):
             granted(store.reserve([demand(10, 100)]))
         refusal = refused(store.reserve([demand(1, 100)]))
         assert (refusal.wait, refusal.standing.used, refusal.standing.remaining) == (60 * SECOND, 100, 0)
         assert refusal.standing.reset == 60 * SECOND
 
-    def test_a_grant_says_how_things_stand(self, store: Store) -> None:
+    def test_a_grant_reports_the_current_usage(self, store: Store) -> None:
         granted(store.reserve([demand(30, 100)]))
         standing = granted(store.reserve([demand(20, 100)])).standings[0]
         assert (standing.used, standing.remaining, standing.reset) == (50, 50, 60 * SECOND)
 
-    def test_a_refused_demand_costs_nothing(self, store: Store) -> None:
+    def test_a_refused_demand_spends_nothing(self, store: Store) -> None:
         for _ in range(5):
             refused(store.reserve([demand(101, 100)]))
         granted(store.reserve([demand(100, 100)]))
@@ -54,11 +54,11 @@ class StoreConformance:
             refused(store.reserve([demand(1, 100, key="other"), demand(1, 100)]))
         granted(store.reserve([demand(100, 100, key="other")]))
 
-    def test_what_can_never_pass_says_so(self, store: Store) -> None:
+    def test_a_demand_above_the_limit_is_refused_as_never(self, store: Store) -> None:
         assert refused(store.reserve([demand(101, 100)])).never
 
-    def test_a_bound_is_held_whole_where_some_of_it_is_left(self, store: Store, clock: Clock) -> None:
-        """One passes that could use more than is left; no other does beside it."""
+    def test_a_bound_larger_than_the_rest_is_reserved_in_full(self, store: Store, clock: Clock) -> None:
+        """One call that could use more than is left is granted; a second one is refused while it runs."""
         granted(store.reserve([demand(70, 100)]))
         held = granted(store.reserve([demand(50, 100, least=5)]))
         assert ([taken.amount for taken in held.demands], held.standings[0].used) == ([50], 120)
@@ -75,10 +75,10 @@ class StoreConformance:
         store.settle(held, [40])
         assert granted(store.reserve([demand(60, 100)])).standings[0].used == 100
 
-    def test_a_bound_whose_least_can_never_pass(self, store: Store) -> None:
+    def test_a_bound_whose_minimum_exceeds_the_limit_is_refused_as_never(self, store: Store) -> None:
         assert refused(store.reserve([demand(500, 100, least=101)])).never
 
-    def test_the_boundary_of_an_interval_is_no_loophole(self, store: Store, clock: Clock) -> None:
+    def test_the_limit_holds_across_interval_boundaries(self, store: Store, clock: Clock) -> None:
         clock.tick(59.5)
         granted(store.reserve([demand(100, 100)]))
         clock.tick(1)
@@ -86,7 +86,7 @@ class StoreConformance:
         clock.tick(59)
         granted(store.reserve([demand(100, 100)]))
 
-    def test_the_wait_is_true(self, store: Store, clock: Clock) -> None:
+    def test_the_reported_wait_is_exact(self, store: Store, clock: Clock) -> None:
         for pause in (0.0, 5.0, 5.0, 5.0):
             clock.tick(pause)
             granted(store.reserve([demand(25, 100)]))
@@ -97,7 +97,7 @@ class StoreConformance:
         clock.now += 1
         granted(store.reserve([demand(60, 100)]))
 
-    def test_a_refund_is_spendable_at_once(self, store: Store) -> None:
+    def test_a_refund_can_be_spent_at_once(self, store: Store) -> None:
         held = granted(store.reserve([demand(100, 100)]))
         store.settle(held, [0])
         granted(store.reserve([demand(100, 100)]))
@@ -120,12 +120,12 @@ class StoreConformance:
         store.settle(early[1], [80])
         assert refused(store.reserve([demand(31, 100)])).standing.used == 70
 
-    def test_quotas_do_not_touch_each_other(self, store: Store) -> None:
+    def test_quotas_are_independent(self, store: Store) -> None:
         granted(store.reserve([demand(100, 100, key="a"), demand(1, 1, key="b")]))
         granted(store.reserve([demand(100, 100, key="c")]))
         assert refused(store.reserve([demand(1, 100, key="c"), demand(1, 1, key="b")])).wait == 60 * SECOND
 
-    def test_several_intervals_in_one_decision(self, store: Store, clock: Clock) -> None:
+    def test_one_decision_covers_several_intervals(self, store: Store, clock: Clock) -> None:
         both = [demand(10, 100, 60, "minute"), demand(10, 20, 1, "second")]
         granted(store.reserve(both))
         granted(store.reserve(both))
@@ -139,8 +139,8 @@ class StoreConformance:
         refusal = refused(store.reserve(both))
         assert (refusal.demand.quota.key, refusal.wait) == ("{t}:minute", 55 * SECOND)
 
-    def test_a_period_of_the_calendar_ends_for_all_of_it_at_once(self, store: Store, clock: Clock) -> None:
-        """It lasts an hour and began twenty minutes ago."""
+    def test_a_calendar_period_expires_all_at_once(self, store: Store, clock: Clock) -> None:
+        """The period lasts an hour and began twenty minutes ago."""
         hour = partial(demand, limit=100, interval=3600, key="2026-11-28")
         held = granted(store.reserve([replace(hour(70), ago=1200 * SECOND)]))
         assert (held.standings[0].used, held.standings[0].reset) == (70, 2400 * SECOND)
@@ -155,7 +155,7 @@ class StoreConformance:
         clock.tick(1)
         granted(store.reserve([demand(100, 100, 3600, "2026-11-29")]))
 
-    def test_a_period_beside_a_window_in_one_decision(self, store: Store, clock: Clock) -> None:
+    def test_one_decision_covers_a_period_and_a_window(self, store: Store, clock: Clock) -> None:
         both = [demand(10, 20), replace(demand(10, 1000, 86_400, "day"), ago=80_000 * SECOND)]
         granted(store.reserve(both))
         granted(store.reserve(both))
@@ -163,8 +163,8 @@ class StoreConformance:
         both[1] = replace(both[1], amount=981)
         assert refused(store.reserve(both)).wait == 6400 * SECOND
 
-    def test_clocks_that_differ_by_a_little_lose_nothing(self, store: Store, clock: Clock) -> None:
-        """Each process says by its own clock how long ago a period began."""
+    def test_small_clock_differences_lose_no_spending(self, store: Store, clock: Clock) -> None:
+        """Each process computes from its own clock how long ago a period began."""
         held = [
             granted(store.reserve([replace(demand(10, 1000, 60), ago=30 * SECOND + jitter)]))
             for jitter in (0, 3, -5, 2, 900_000, -700_000, 0)
@@ -173,7 +173,7 @@ class StoreConformance:
             store.settle(one, [0])
         assert granted(store.reserve([replace(demand(1, 1000, 60), ago=30 * SECOND)])).standings[0].used == 11
 
-    def test_numbers_as_large_as_settings_allow(self, store: Store) -> None:
+    def test_the_largest_numbers_that_settings_allow_work(self, store: Store) -> None:
         year = 366 * 86_400
         held = granted(store.reserve([demand(10**12, 10**12, year)]))
         assert refused(store.reserve([demand(1, 10**12, year)])).standing.used == 10**12
@@ -181,8 +181,8 @@ class StoreConformance:
         assert granted(store.reserve([demand(1, 10**12, year)])).standings[0].used == 10**12
 
     @pytest.mark.parametrize("seed", range(5))
-    def test_no_interval_ever_holds_more(self, store: Store, clock: Clock, seed: int) -> None:
-        """Refunds in between, bursts and pauses of all lengths."""
+    def test_no_interval_exceeds_the_limit(self, store: Store, clock: Clock, seed: int) -> None:
+        """Random refunds, bursts and pauses."""
         dice, log = random.Random(seed), ExactLog(60 * SECOND)
         running: list[tuple[int, Granted]] = []
         for _ in range(400):
@@ -198,7 +198,7 @@ class StoreConformance:
             assert log.worst() <= 100
         assert sum(amount for _, amount in log.events) > 1000
 
-    def test_many_threads_on_one_quota(self, store: Store) -> None:
+    def test_many_threads_share_one_quota_exactly(self, store: Store) -> None:
         wins = itertools.count()
         start = threading.Barrier(64)
 
@@ -212,7 +212,7 @@ class StoreConformance:
         assert next(wins) == 333
         assert refused(store.reserve([demand(2, 1000)])).standing.used == 999
 
-    def test_threads_that_reserve_and_settle_lose_nothing(self, store: Store) -> None:
+    def test_threads_that_reserve_and_settle_lose_no_spending(self, store: Store) -> None:
         def churn(seed: int) -> None:
             dice = random.Random(seed)
             for _ in range(20):
@@ -226,7 +226,7 @@ class StoreConformance:
             spent += sum(dice.choice((10, 7)) for _ in range(20))
         assert granted(store.reserve([demand(1, 10**6)])).standings[0].used == spent + 1
 
-    def test_the_clock_starts_anywhere(self, store: Store, clock: Clock) -> None:
+    def test_the_clock_may_start_at_any_time(self, store: Store, clock: Clock) -> None:
         clock.now = START // 7
         granted(store.reserve([demand(1, 1, key="elsewhere")]))
         assert refused(store.reserve([demand(1, 1, key="elsewhere")])).wait == 60 * SECOND

@@ -1,4 +1,4 @@
-"""Fixtures: one Redis for reading and writing, another for whoever wants to kill it."""
+"""Fixtures: a shared Redis, and a private one that tests may kill."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.limits.redis_server import RedisServer, require
 @pytest.fixture(scope="session")
 def _shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     require()
-    # A cluster of one node refuses any script whose keys do not share a slot.
+    # A single-node cluster rejects scripts whose keys are in different slots.
     server = RedisServer(tmp_path_factory.mktemp("redis"), "--cluster-enabled", "yes")
     client = server.client()
     client.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
@@ -25,7 +25,7 @@ def _shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisSer
 
 @pytest.fixture
 def redis(_shared_redis: RedisServer) -> RedisServer:
-    """Empty."""
+    """The shared Redis, emptied."""
     client = _shared_redis.client()
     client.flushall()
     client.close()
@@ -34,7 +34,7 @@ def redis(_shared_redis: RedisServer) -> RedisServer:
 
 @pytest.fixture
 def mortal_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """One's own, for killing."""
+    """A private Redis that the test may kill."""
     require()
     server = RedisServer(tmp_path_factory.mktemp("mortal"))
     yield server

@@ -1,4 +1,4 @@
-"""What the limit tests share: a clock that is set by hand, an exact oracle, and short ways to write quotas."""
+"""Shared by the limit tests: a manual clock, an exact oracle, and shorthands for quotas."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ START = 1_790_000_000 * SECOND
 
 @dataclass(slots=True)
 class Clock:
-    """Microseconds."""
+    """A manual clock, in microseconds."""
 
     now: int = START
 
@@ -43,13 +43,13 @@ def storage(server: RedisServer, **more: object) -> RedisStorage:
 
 @dataclass(slots=True)
 class ExactLog:
-    """Every admission with its moment: what a window would be with endless memory."""
+    """Every admission with its time: a window with unlimited memory."""
 
     interval: int
     events: list[list[int]] = field(default_factory=list)
 
     def spent(self, now: int, reach: int | None = None) -> int:
-        """In the half-open interval that ends now."""
+        """Amount spent in the half-open interval that ends now."""
         horizon = now - (self.interval if reach is None else reach)
         return sum(amount for moment, amount in self.events if horizon < moment <= now)
 
@@ -58,7 +58,7 @@ class ExactLog:
         return len(self.events) - 1
 
     def worst(self) -> int:
-        """The largest sum over any half-open interval, which is found where one ends at an event."""
+        """The largest sum over any half-open interval; the largest always ends at an event."""
         worst = within = first = 0
         events = sorted(self.events)
         for moment, amount in events:

@@ -1,6 +1,6 @@
 """A private, real redis-server: started on a free port, killed and restarted.
 
-Nothing is kept on disk, so that a restart is also a loss of all data.
+Nothing is stored on disk, so a restart loses all data.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ BINARY = shutil.which("redis-server")
 
 
 def require() -> None:
-    """Skips the test where Redis is missing; fails it where it has to be there, as in CI."""
+    """Skips the test if Redis is missing; fails it if NEXUS_REQUIRE_REDIS is set, as in CI."""
     try:
         import redis  # noqa: F401
     except ImportError:
@@ -38,7 +38,7 @@ HIGHEST = 65535 - 10_000
 
 
 def free_port() -> int:
-    """Just now; somebody else may take it before it is used."""
+    """A port that is free now; another process may take it before it is used."""
     while True:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -68,12 +68,12 @@ class RedisServer:
         return redis.Redis(port=self.port)
 
     def start(self) -> None:
-        """Once more, on the same port."""
+        """Restarts the server on the same port."""
         said = self._try()
         assert said is None, said
 
     def _try(self) -> str | None:
-        """Returns when the server says that it takes connections, or else what it said at its end."""
+        """Starts the server and waits until it accepts connections. Returns its output if it exits instead."""
         assert BINARY is not None
         self._process = subprocess.Popen(
             [BINARY, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *self.options],
@@ -90,7 +90,7 @@ class RedisServer:
         return b"".join(seen).decode()
 
     def stall(self) -> None:
-        """Connections stand, and nothing is answered any more."""
+        """Suspends the server: connections stay open, but it no longer answers."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 

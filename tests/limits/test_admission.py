@@ -31,7 +31,7 @@ USAGE = Usage(input=10, cache_read=20, cache_write_5m=30, cache_write_1h=1, outp
 
 
 class House:
-    """Limits over a window whose clock is set by hand."""
+    """Limits over an in-memory store with a manual clock."""
 
     def __init__(self, **limits: Any) -> None:
         self.clock = Clock()
@@ -47,7 +47,7 @@ class House:
         return self.limits.reserve(self.ask(tokens, max_output, client))
 
     def used(self) -> Mapping[str, int]:
-        """What counts right now, found by booking nothing."""
+        """Current usage, read by booking zero."""
         quotas = LimitRules().resolve(self.ask().limit_key)
         booked = self.store.book([Demand(quota, 0) for quota in quotas])
         return {standing.quota.dimension: standing.used for standing in booked.standings}
@@ -131,7 +131,7 @@ ENDINGS: dict[str, tuple[Callable[[Reservation], None], dict[str, int]]] = {
 
 
 @pytest.mark.parametrize(("end", "expected"), ENDINGS.values(), ids=ENDINGS.keys())
-def test_endings(end: Callable[[Reservation], None], expected: dict[str, int]) -> None:
+def test_each_ending_settles_the_expected_amounts(end: Callable[[Reservation], None], expected: dict[str, int]) -> None:
     house = House(input_token_limit=10**10, output_token_limit=500, request_limit=10)
     held = house.reserve()
     assert house.used() == counts(UNKNOWN.expect(Estimate(100)).bound, 50, 1)
@@ -152,7 +152,7 @@ def test_only_the_first_ending_counts(
     assert house.limits.open == 0
 
 
-def test_threads_that_end_it_at_once_end_it_once(house: House) -> None:
+def test_a_reservation_ended_by_many_threads_is_settled_once(house: House) -> None:
     held, start = house.reserve(), threading.Barrier(32)
 
     def end() -> None:
@@ -164,8 +164,8 @@ def test_threads_that_end_it_at_once_end_it_once(house: House) -> None:
     assert house.limits.open == 0
 
 
-def test_calls_at_the_same_time_do_not_pass_on_one_quota() -> None:
-    """The telling issue: five parallel calls that spend 663 of 100."""
+def test_concurrent_calls_cannot_overspend_one_quota() -> None:
+    """The race to prevent: five parallel calls that spend 663 of a limit of 100."""
     house, start, held = House(input_token_limit=100), threading.Barrier(20), []
     for _ in range(20):
         house.learned.saw_input("p", "m", Estimate(30), 30)
@@ -182,7 +182,7 @@ def test_calls_at_the_same_time_do_not_pass_on_one_quota() -> None:
 
 
 class TestRefusal:
-    def test_says_everything(self, house: House) -> None:
+    def test_a_refusal_names_rule_limit_remainder_and_wait(self, house: House) -> None:
         house.reserve(tokens=900).settle(None)
         house.clock.tick(47.5)
         with pytest.raises(LimitExceeded) as caught:
@@ -199,7 +199,7 @@ class TestRefusal:
         )
         assert house.limits.open == 0
 
-    def test_waiting_that_long_lets_it_pass(self, house: House) -> None:
+    def test_a_call_retried_after_retry_after_is_granted(self, house: House) -> None:
         house.reserve(tokens=900).settle(None)
         with pytest.raises(LimitExceeded) as caught:
             house.reserve(tokens=200)
@@ -207,7 +207,7 @@ class TestRefusal:
         house.clock.tick(caught.value.retry_after)
         house.reserve(tokens=200)
 
-    def test_what_can_never_pass_gets_no_retry_after(self, house: House) -> None:
+    def test_a_request_above_the_limit_gets_no_retry_after(self, house: House) -> None:
         with pytest.raises(LimitExceeded) as caught:
             house.reserve(tokens=1001)
         error = caught.value
@@ -220,8 +220,8 @@ class TestRefusal:
 
 
 class TestOutput:
-    def test_unstated_output_holds_all_that_is_left_of_a_small_limit(self, house: House) -> None:
-        """However many come at once: as long as one runs that could use it all, no other passes."""
+    def test_a_call_without_max_tokens_reserves_all_that_is_left_of_a_small_limit(self, house: House) -> None:
+        """While one call runs that could use all of the limit, every other call is refused."""
         house.reserve(max_output=300).settle(Usage(output=300))
         running = house.reserve(max_output=None)
         assert house.used()["output_tokens"] == 300 + 450, "long for a model that answered with 300"
@@ -232,16 +232,16 @@ class TestOutput:
         running.settle(Usage(input=1, output=10))
         house.reserve(max_output=None)
 
-    def test_unstated_output_of_a_tiny_limit(self) -> None:
+    def test_a_call_without_max_tokens_is_granted_under_a_limit_of_one(self) -> None:
         house = House(output_token_limit=1)
         house.reserve(max_output=None).settle(Usage(output=1))
 
-    def test_the_default_before_anything_is_known(self) -> None:
+    def test_the_default_output_is_reserved_before_any_answer(self) -> None:
         house = House(output_token_limit=10**6)
         house.reserve(max_output=None)
         assert house.used() == {"output_tokens": 4096}
 
-    def test_it_is_learned(self) -> None:
+    def test_output_length_is_learned_from_answers(self) -> None:
         house = House(output_token_limit=10**6)
         for _ in range(50):
             house.reserve(max_output=None).settle(Usage(input=1, output=200))
@@ -249,13 +249,13 @@ class TestOutput:
         house.reserve(max_output=None)
         assert 200 <= house.used()["output_tokens"] - before <= 230
 
-    def test_what_the_client_allows_counts_if_it_says_so(self, house: House) -> None:
+    def test_max_tokens_of_the_client_is_reserved(self, house: House) -> None:
         house.reserve(max_output=400)
         assert house.used()["output_tokens"] == 400
 
 
 class TestInput:
-    def test_what_a_vendor_counts_is_learned_and_kept_apart(self) -> None:
+    def test_input_counts_are_learned_per_model(self) -> None:
         house = House(input_token_limit=10**9)
         for _ in range(60):
             house.reserve(tokens=10_000).settle(Usage(input=20_000))
@@ -264,7 +264,7 @@ class TestInput:
         assert 20_000 <= house.used()["input_tokens"] - before <= 22_000
         assert house.learned.input("p", "other", Estimate(100)).guess == 100
 
-    def test_before_anything_is_known_a_bound_is_held(self, house: House) -> None:
+    def test_an_upper_bound_is_reserved_before_any_answer(self, house: House) -> None:
         house.reserve(tokens=12)
         assert house.used()["input_tokens"] > 400
         house.reserve(tokens=12)
@@ -272,14 +272,14 @@ class TestInput:
             house.reserve(tokens=12)
         assert (caught.value.refused.demand.needed, caught.value.refused.never) == (12, False)
 
-    def test_an_odd_answer_keeps_nothing_out_for_ever(self, house: House) -> None:
+    def test_one_outlier_does_not_block_callers_for_ever(self, house: House) -> None:
         house.reserve(tokens=12).settle(Usage(input=50_000))
         house.clock.tick(60)
         house.reserve(tokens=12).settle(Usage(input=50))
         house.reserve(tokens=12).settle(Usage(input=50))
 
-    def test_what_only_bounds_keep_out_may_come_back_soon(self) -> None:
-        """Not at the end of a day: what runs gives back what it did not need."""
+    def test_a_call_refused_only_because_of_bounds_may_retry_soon(self) -> None:
+        """The retry need not wait for the end of the day: running calls give back what they did not use."""
         house = House(input_token_limit=1000, interval="1d")
         held = house.reserve(tokens=600)
         with pytest.raises(LimitExceeded) as caught:
@@ -290,7 +290,7 @@ class TestInput:
             house.reserve(tokens=500)
         assert caught.value.retry_after == 86_400
 
-    def test_the_estimate_is_not_made_where_input_is_not_limited(self) -> None:
+    def test_input_is_not_estimated_without_an_input_limit(self) -> None:
         house = House(request_limit=5)
 
         def estimate() -> Estimate:
@@ -298,7 +298,7 @@ class TestInput:
 
         house.limits.reserve(Ask(house.ask().limit_key, estimate, None))
 
-    def test_no_limit_no_reservation(self, house: House) -> None:
+    def test_without_limits_nothing_is_reserved(self, house: House) -> None:
         held = house.limits.reserve(Ask(LimitKey("c", None, "p", "m", None, None), lambda: Estimate(1), None))
         held.settle(USAGE)
         assert held.standings == ()
@@ -306,18 +306,18 @@ class TestInput:
 
 
 class TestLearned:
-    def test_output_is_bounded(self) -> None:
+    def test_learned_output_is_capped(self) -> None:
         learned = Learned()
         learned.saw_output("p", "m", 10**9)
         assert learned.output("p", "m") == 100_000
 
-    def test_nothing_is_learned_from_nothing(self) -> None:
+    def test_zero_counts_teach_nothing(self) -> None:
         learned = Learned()
         learned.saw_input("p", "m", Estimate(0), 5)
         learned.saw_input("p", "m", Estimate(5), 0)
         assert (learned.input("p", "m", Estimate(5)).guess, learned.output("p", "m")) == (5, None)
 
-    def test_answers_of_different_lengths_are_reserved_rather_long(self) -> None:
+    def test_varying_output_lengths_are_estimated_high(self) -> None:
         learned = Learned()
         for number in range(400):
             learned.saw_output("p", "m", 100 if number % 2 else 900)
@@ -349,5 +349,5 @@ ASKED: dict[str, tuple[dict[str, Any], int | None]] = {
 
 
 @pytest.mark.parametrize(("document", "expected"), ASKED.values(), ids=ASKED.keys())
-def test_output_asked(document: dict[str, Any], expected: int | None) -> None:
+def test_the_output_asked_for_is_read_from_each_dialect(document: dict[str, Any], expected: int | None) -> None:
     assert output_asked(document) == expected

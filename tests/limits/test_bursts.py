@@ -1,6 +1,6 @@
-"""Many callers at once under an input limit, where the vendor counts otherwise than we estimate, on a set clock.
+"""Many concurrent callers under an input limit, with a vendor that counts differently from our estimate.
 
-In no window is more than 115 % of the limit spent; once a model has answered five times, callers who keep asking
+No window spends more than 115 % of the limit; once a model has answered five times, callers who keep retrying
 get at least 85 % of it.
 """
 
@@ -60,7 +60,7 @@ CASES: dict[str, tuple[Callable[[random.Random], Prompt], int]] = {
 
 @dataclass
 class Burst:
-    """Callers who ask again as soon as they were answered or refused; every answer takes a second or so."""
+    """Callers who call again as soon as they are answered or refused; every answer takes about a second."""
 
     store: Store
     clock: Clock
@@ -70,7 +70,7 @@ class Burst:
     answered: int = 0
 
     def run(self, seconds: float, callers: int = CALLERS) -> ExactLog:
-        """What was spent at which moment of admission, as the vendor counts it."""
+        """The amounts spent, as the vendor counts them, by time of admission."""
         table = RateLimits.model_validate({"per_user": {"interval": f"{INTERVAL}s", "input_token_limit": self.limit}})
         limits, log = Limits(self.store), ExactLog(INTERVAL * SECOND)
         running: list[tuple[int, int, Reservation, int]] = []
@@ -111,12 +111,14 @@ def used_and_not_passed(store: Store, clock: Clock, prompt: Callable[[random.Ran
 
 
 @pytest.mark.parametrize(("prompt", "limit"), CASES.values(), ids=CASES)
-def test_no_window_is_passed_and_it_is_used(prompt: Callable[[random.Random], Prompt], limit: int) -> None:
+def test_no_window_exceeds_the_limit_and_most_of_it_is_used(
+    prompt: Callable[[random.Random], Prompt], limit: int
+) -> None:
     clock = Clock()
     used_and_not_passed(MemoryStore(clock), clock, prompt, limit)
 
 
-def test_nor_in_redis(redis: RedisServer) -> None:
+def test_no_window_exceeds_the_limit_in_redis(redis: RedisServer) -> None:
     clock = Clock()
     store = RedisStore(storage(redis), clock=clock, local=MemoryStore(clock))
     used_and_not_passed(store, clock, *CASES["a constant overhead, 12 and 50"])
@@ -125,6 +127,6 @@ def test_nor_in_redis(redis: RedisServer) -> None:
 
 @pytest.mark.parametrize(("prompt", "limit"), CASES.values(), ids=CASES)
 def test_one_burst_on_a_fresh_gateway(prompt: Callable[[random.Random], Prompt], limit: int) -> None:
-    """All come in one moment, before anything was answered."""
+    """All calls arrive at once, before any answer."""
     clock = Clock()
     assert Burst(MemoryStore(clock), clock, limit, prompt).run(0.2).worst() <= 1.15 * limit

@@ -1,4 +1,4 @@
-"""What vendors count for our estimates: how soon it is known, how closely, and what one odd answer does."""
+"""Calibration of token estimates to vendors' counts: how fast it learns, how exactly, and the effect of one outlier."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def taught(vendor: Vendor, prompts: list[Estimate], known: Calibration = UNKNOWN
 
 
 def mixed(count: int, seed: int = 1) -> list[Estimate]:
-    """From ten tokens to five thousand, small ones as often as large ones."""
+    """Prompts of ten to five thousand tokens, log-uniform."""
     numbers = random.Random(seed)
     return [Estimate(round(10 ** numbers.uniform(1, 3.7))) for _ in range(count)]
 
@@ -41,7 +41,7 @@ VENDORS: dict[str, tuple[Vendor, list[Estimate]]] = {
 
 
 @pytest.mark.parametrize(("vendor", "prompts"), VENDORS.values(), ids=VENDORS)
-def test_known_after_a_few_answers(vendor: Vendor, prompts: list[Estimate]) -> None:
+def test_estimates_are_close_after_a_few_answers(vendor: Vendor, prompts: list[Estimate]) -> None:
     known = taught(vendor, prompts)
     for prompt in prompts:
         expected, true = known.expect(prompt), vendor(prompt)
@@ -50,19 +50,19 @@ def test_known_after_a_few_answers(vendor: Vendor, prompts: list[Estimate]) -> N
 
 
 @pytest.mark.parametrize(("vendor", "prompts"), VENDORS.values(), ids=VENDORS)
-def test_the_bound_holds_before_anything_is_known(vendor: Vendor, prompts: list[Estimate]) -> None:
+def test_the_bound_holds_before_any_answer(vendor: Vendor, prompts: list[Estimate]) -> None:
     assert all(vendor(prompt) <= UNKNOWN.expect(prompt).bound for prompt in prompts)
     assert all(UNKNOWN.expect(prompt).guess == prompt.total for prompt in prompts)
 
 
-def test_what_was_not_seen_yet_has_a_bound_of_its_own() -> None:
-    """A hundred short prompts tell nothing of a long one, and much of short ones."""
+def test_prompt_sizes_not_seen_yet_keep_a_wide_bound() -> None:
+    """A hundred short prompts narrow the bound of short prompts, but not of long ones."""
     known = taught(lambda prompt: 36, [SMALL] * 100)
     assert known.expect(SMALL).bound <= 42
     assert known.expect(LARGE).bound >= 3 * LARGE.text
 
 
-def test_short_prompts_leave_what_is_known_of_long_ones() -> None:
+def test_short_prompts_do_not_change_the_estimate_of_long_ones() -> None:
     def vendor(prompt: Estimate) -> float:
         return 2 * prompt.text + 20
 
@@ -70,7 +70,7 @@ def test_short_prompts_leave_what_is_known_of_long_ones() -> None:
     assert abs(known.expect(LARGE).guess - vendor(LARGE)) <= 0.05 * vendor(LARGE)
 
 
-def test_a_change_is_known_within_tens_of_answers() -> None:
+def test_a_change_is_learned_within_thirty_answers() -> None:
     more = taught(lambda prompt: 150, [SMALL] * 30, taught(lambda prompt: 50, [SMALL] * 50))
     assert more.expect(SMALL).guess >= 0.9 * 150
     less = taught(lambda prompt: 50, [SMALL] * 30, more)
@@ -78,24 +78,24 @@ def test_a_change_is_known_within_tens_of_answers() -> None:
 
 
 @pytest.mark.parametrize("odd", [100_000, 10**400, 1])
-def test_one_odd_answer_moves_little(odd: int) -> None:
+def test_one_outlier_changes_the_estimate_little(odd: int) -> None:
     known = taught(lambda prompt: 50, [SMALL] * 20)
     assert 35 <= known.after(SMALL, odd).expect(SMALL).guess <= 65
 
 
-def test_an_odd_first_answer_is_soon_forgotten() -> None:
+def test_an_outlier_as_first_answer_is_soon_forgotten() -> None:
     known = taught(lambda prompt: 50, [SMALL] * 5, UNKNOWN.after(SMALL, 100_000))
     assert known.expect(SMALL).guess <= 60
 
 
-def test_answers_that_differ_are_expected_as_their_mean() -> None:
+def test_varying_counts_are_estimated_as_their_mean() -> None:
     numbers = random.Random(3)
     prompts = mixed(400)
     known = taught(lambda prompt: prompt.text * numbers.uniform(0.5, 1.5), prompts)
     assert 0.85 <= sum(known.expect(prompt).guess for prompt in prompts) / sum(prompt.text for prompt in prompts) <= 1.2
 
 
-def test_nonsense_stays_within_bounds() -> None:
+def test_absurd_counts_keep_estimates_within_bounds() -> None:
     numbers = random.Random(2)
     known = UNKNOWN
     for _ in range(3000):

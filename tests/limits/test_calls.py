@@ -26,7 +26,7 @@ def limits(clock: Clock, **table: Any) -> CallLimits:
 
 
 class Here:
-    """A loop that does everything itself."""
+    """An event loop stand-in that runs jobs inline."""
 
     async def work(self, job: Callable[[], Result]) -> Result:
         return job()
@@ -36,7 +36,7 @@ def admit(calls: CallLimits, address: str) -> None:
     asyncio.run(calls.admit(address, Here()))
 
 
-def test_each_address_and_all_together() -> None:
+def test_calls_are_limited_per_address_and_globally() -> None:
     clock = Clock()
     calls = limits(clock, **BOTH)
     for address in ("192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.2"):
@@ -54,14 +54,14 @@ def test_each_address_and_all_together() -> None:
     admit(calls, "192.0.2.1")
 
 
-def test_nothing_is_limited_where_nothing_is_set() -> None:
+def test_without_settings_nothing_is_limited() -> None:
     for table in ({}, {"enabled": False, **BOTH}):
         calls = limits(Clock(), **table)
         for _ in range(50):
             admit(calls, "192.0.2.1")
 
 
-def test_addresses_alone() -> None:
+def test_only_addresses_can_be_limited() -> None:
     calls = limits(Clock(), per_ip={"limit": 1, "interval": "10s"})
     admit(calls, "192.0.2.1")
     admit(calls, "192.0.2.2")
@@ -69,7 +69,7 @@ def test_addresses_alone() -> None:
         admit(calls, "192.0.2.1")
 
 
-def test_in_redis_on_a_cluster(redis: RedisServer) -> None:
+def test_limits_work_in_a_redis_cluster(redis: RedisServer) -> None:
     store = RedisStore(storage(redis))
     for table in (BOTH, {"per_ip": {"limit": 2, "interval": "10s"}}):
         calls = CallLimits(RequestLimits.model_validate(table), Limits(store))
@@ -92,5 +92,5 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize(("address", "network"), NETWORKS.values(), ids=NETWORKS.keys())
-def test_networks(address: str, network: str) -> None:
+def test_addresses_map_to_networks(address: str, network: str) -> None:
     assert network_of(address) == network

@@ -51,7 +51,7 @@ def test_anthropic() -> None:
     }
 
 
-def test_only_what_is_limited_is_named() -> None:
+def test_headers_name_only_limited_dimensions() -> None:
     assert headers_for("chat", (), NOW) == {}
     assert set(headers_for("chat", THREE[2:], NOW)) == {
         "x-nexus-limit",
@@ -61,7 +61,7 @@ def test_only_what_is_limited_is_named() -> None:
     }
 
 
-def test_overdrawn_is_nothing_left() -> None:
+def test_an_overdrawn_limit_reports_zero_remaining() -> None:
     headers = headers_for("chat", (standing("input_tokens", 10, 99),), NOW)
     assert headers["x-ratelimit-remaining-tokens"] == "0"
 
@@ -71,14 +71,14 @@ def refusal(wait: int | None) -> LimitExceeded:
     return LimitExceeded(Refused(Demand(state.quota, 20), state, wait))
 
 
-def test_refused() -> None:
+def test_a_refusal_carries_rate_limit_headers() -> None:
     headers = refusal(5 * SECOND).reply_headers("chat")
     assert headers["x-nexus-limit"] == "own"
     assert headers["x-ratelimit-remaining-tokens"] == "10"
     assert "x-should-retry" not in headers
 
 
-def test_what_can_never_pass_is_not_to_be_retried() -> None:
+def test_a_request_above_the_limit_is_marked_as_not_retryable() -> None:
     assert refusal(None).reply_headers("messages")["x-should-retry"] == "false"
 
 
@@ -87,7 +87,7 @@ def test_durations(seconds: int, text: str) -> None:
     assert duration(seconds) == text
 
 
-def test_a_moment_is_never_early() -> None:
+def test_reset_times_are_rounded_up() -> None:
     assert moment(0.0) == "1970-01-01T00:00:00Z"
     assert moment(0.001) == "1970-01-01T00:00:01Z"
 

@@ -1,4 +1,4 @@
-"""The tables of limits: what is read, what is refused where, and the rules that span other tables."""
+"""Settings of limits: valid tables, invalid ones with their location, and rules across tables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ USER = {"input_token_limit": 10, "interval": "60s"}
 REDIS = {"type": "redis", "url": "redis://localhost"}
 
 
-def test_everything_at_once() -> None:
+def test_all_settings_are_read() -> None:
     limits = RateLimits.model_validate(
         {"per_user": {**USER, "output_token_limit": 5, "request_limit": 3, "groups": {"pro": USER}}}
     )
@@ -104,7 +104,9 @@ WRONG: dict[str, tuple[type[Table], dict[str, Any], tuple[str, ...], str]] = {
 
 
 @pytest.mark.parametrize(("table", "data", "place", "message"), WRONG.values(), ids=WRONG.keys())
-def test_wrong(table: type[Table], data: dict[str, Any], place: tuple[str, ...], message: str) -> None:
+def test_invalid_settings_are_reported_at_their_place(
+    table: type[Table], data: dict[str, Any], place: tuple[str, ...], message: str
+) -> None:
     with pytest.raises(ValidationError) as caught:
         table.model_validate(data)
     [error] = caught.value.errors(include_url=False, include_input=False)
@@ -113,21 +115,21 @@ def test_wrong(table: type[Table], data: dict[str, Any], place: tuple[str, ...],
     assert "6061" not in str(error["msg"])
 
 
-def test_certificate_and_key_belong_together(tmp_path: Path) -> None:
+def test_a_certificate_requires_a_key(tmp_path: Path) -> None:
     (tmp_path / "pem").write_text("")
     with pytest.raises(ValidationError) as caught:
         RedisStorage.model_validate({**REDIS, "url": "rediss://x", "tls": {"cert_file": str(tmp_path / "pem")}})
     assert caught.value.errors()[0]["loc"] == ("tls", "key_file")
 
 
-def test_a_password_is_in_no_repr() -> None:
+def test_repr_hides_the_password() -> None:
     storage = RequestLimits.model_validate({"storage": {**REDIS, "url": "redis://u:hushhush-6061@h:1/2"}}).storage
     assert isinstance(storage, RedisStorage)
     assert "6061" not in repr(storage)
     assert storage.url == "redis://u:hushhush-6061@h:1/2"
 
 
-def test_tls_reaches_the_client(tmp_path: Path) -> None:
+def test_tls_settings_are_passed_to_the_redis_client(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("")
     tls = {"ca_file": str(tmp_path / "ca.pem"), "insecure": True}
     client = connect(RedisStorage.model_validate({**REDIS, "url": "rediss://h", "tls": tls}))
@@ -138,7 +140,7 @@ def test_tls_reaches_the_client(tmp_path: Path) -> None:
     ]
 
 
-def test_stores() -> None:
+def test_the_storage_setting_selects_the_store() -> None:
     assert isinstance(stores_of(ServerSettings())[0], MemoryStore)
     store, _ = stores_of(ServerSettings.model_validate({"rate_limits": {"storage": REDIS}}))
     assert isinstance(store, RedisStore)
@@ -183,13 +185,13 @@ ACROSS: dict[str, tuple[Any, list[tuple[tuple[str, ...], str]]]] = {
 
 
 @pytest.mark.parametrize(("settings", "expected"), ACROSS.values(), ids=ACROSS.keys())
-def test_across_tables(settings: Any, expected: list[tuple[tuple[str, ...], str]]) -> None:
+def test_rules_across_tables(settings: Any, expected: list[tuple[tuple[str, ...], str]]) -> None:
     found = list(limit_problems(settings))
     assert [place for place, _ in found] == [place for place, _ in expected]
     assert all(words in message for (_, message), (_, words) in zip(found, expected, strict=True))
 
 
-def test_redis_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redis_storage_without_the_redis_package_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = whole(identification())
     settings.server.rate_limits = RequestLimits.model_validate({"storage": REDIS})
     assert list(limit_problems(settings)) == []

@@ -1,4 +1,4 @@
-"""Days, weeks and months, where clocks are put forward and back, and at the ends of months and years."""
+"""Days, weeks and months, across daylight saving changes and at the ends of months and years."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ SPANS: dict[str, tuple[Period, str, str, tuple[str, str, str]]] = {
 
 
 @pytest.mark.parametrize(("period", "zone", "now", "expected"), SPANS.values(), ids=SPANS)
-def test_spans(period: Any, zone: str, now: str, expected: tuple[str, str, str]) -> None:
+def test_periods_begin_and_end_in_their_time_zone(
+    period: Any, zone: str, now: str, expected: tuple[str, str, str]
+) -> None:
     """All times are in UTC."""
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC).timestamp()
     span = span_of(period, zone_of(zone), moment)

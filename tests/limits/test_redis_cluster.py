@@ -1,4 +1,4 @@
-"""A cluster of several nodes: each key is counted where it lies, and slots may move."""
+"""A cluster of several nodes: each key is counted on the node that holds it, and slots may move."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HALF = 8192
 
 @pytest.fixture
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RedisServer]]:
-    """Two, with half of the slots each."""
+    """Two nodes with half of the slots each."""
     require()
     servers = [RedisServer(tmp_path_factory.mktemp("node"), "--cluster-enabled", "yes") for _ in range(2)]
     first, second = servers
@@ -33,7 +33,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RedisServer
     wait_until(lambda: all(b"cluster_state:ok" in command(server, "INFO") for server in servers), 30)
     for server in servers:
         with closing(server.client()) as client:
-            # A node goes on with its own keys when others are gone.
+            # A node keeps serving its own keys when other nodes are down.
             client.config_set("cluster-require-full-coverage", "no")
     yield servers
     for server in servers:
@@ -51,12 +51,12 @@ def keys_at(server: RedisServer) -> set[str]:
 
 
 def demands(user: int, amount: int = 1, limit: int = 3) -> list[Demand]:
-    """Of one caller: all in one slot."""
+    """Demands of one caller, all in one slot."""
     tag = spending_tag(f"user{user}", "vendor")[1:-1]
     return [Demand(quota(limit, 3600, key, tag=tag), amount) for key in ("a", "b")]
 
 
-def test_keys_are_counted_where_they_lie(nodes: list[RedisServer]) -> None:
+def test_each_key_is_counted_on_its_own_node(nodes: list[RedisServer]) -> None:
     stores = [RedisStore(storage(node)) for node in nodes]
     for user in range(40):
         for number in range(3):
@@ -71,7 +71,7 @@ def test_keys_are_counted_where_they_lie(nodes: list[RedisServer]) -> None:
         store.close()
 
 
-def test_a_slot_that_moves(nodes: list[RedisServer]) -> None:
+def test_a_moved_slot_is_followed(nodes: list[RedisServer]) -> None:
     store = RedisStore(storage(nodes[0]))
     user = next(user for user in range(100) if slot_of(demands(user)[0].quota.key) < HALF)
     slot = slot_of(demands(user)[0].quota.key)
@@ -87,8 +87,8 @@ def test_a_slot_that_moves(nodes: list[RedisServer]) -> None:
     store.close()
 
 
-def test_a_slot_on_its_way_is_asked_for_where_it_goes(nodes: list[RedisServer]) -> None:
-    """One key at a time: Redis itself refuses several keys of which some have not arrived."""
+def test_a_migrating_slot_is_asked_for_at_its_target(nodes: list[RedisServer]) -> None:
+    """One key per call: Redis rejects several keys while some have not been migrated yet."""
     store = RedisStore(storage(nodes[0]))
     user = next(user for user in range(100) if slot_of(demands(user)[0].quota.key) < HALF)
     slot, (source, target) = slot_of(demands(user)[0].quota.key), (command(node, "MYID") for node in nodes)
@@ -102,15 +102,15 @@ def test_a_slot_on_its_way_is_asked_for_where_it_goes(nodes: list[RedisServer]) 
     store.close()
 
 
-def test_the_named_node_may_be_down(nodes: list[RedisServer]) -> None:
-    """Whoever knows the rest of the cluster by then goes on with it."""
+def test_the_configured_node_may_be_down(nodes: list[RedisServer]) -> None:
+    """A store that has already discovered the other nodes keeps using them."""
     store = RedisStore(storage(nodes[0]), breaker=Breaker(0.0))
     users = {slot_of(demands(user)[0].quota.key) < HALF: user for user in range(100)}
     for user in users.values():
         granted(store.reserve(demands(user)))
     nodes[0].kill()
     granted(store.reserve(demands(users[True])))
-    assert store.redis.failures == 1, "its keys are out of reach"
+    assert store.redis.failures == 1, "the keys of the killed node are unreachable"
     granted(store.reserve(demands(users[False])))
-    assert store.redis.failures == 1, "those of the other node are not"
+    assert store.redis.failures == 1, "the keys of the other node are still reachable"
     store.close()

@@ -33,7 +33,7 @@ def seconds() -> Seconds:
 
 
 def build(server: RedisServer, seconds: Seconds, **settings: object) -> RedisStore:
-    """Only the moments at which Redis is tried again are set by hand."""
+    """Only the times at which Redis is retried are set by hand."""
     return RedisStore(storage(server, **settings), breaker=Breaker(1.0, seconds), monotonic=seconds)
 
 
@@ -49,7 +49,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
 
 
 class TestAllow:
-    def test_the_stop_gap_knows_what_was_spent(
+    def test_the_local_fallback_knows_what_was_spent(
         self, store: RedisStore, mortal_redis: RedisServer, seconds: Seconds, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO)
@@ -62,7 +62,7 @@ class TestAllow:
         assert (store.redis.failures, store.local_decisions) == (1, 2)
         assert lines(caplog) == [("ERROR", "Redis is down: limits are counted in this process only")]
 
-    def test_it_heals_and_what_redis_forgot_still_counts(
+    def test_after_recovery_spending_that_redis_lost_still_counts(
         self, store: RedisStore, mortal_redis: RedisServer, seconds: Seconds, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO)
@@ -71,7 +71,7 @@ class TestAllow:
         during = granted(store.reserve([demand(30, 100, 3600)]))
         mortal_redis.start()
         refused(store.reserve([demand(20, 100, 3600)]))
-        assert store.redis.is_lost, "nobody has looked yet"
+        assert store.redis.is_lost, "Redis has not been retried yet"
         seconds.now += 1
         granted(store.reserve([demand(5, 100, 3600)]))
         assert not store.redis.is_lost
@@ -80,9 +80,9 @@ class TestAllow:
         granted(store.reserve([demand(20, 100, 3600)]))
         assert lines(caplog)[1:] == [("WARNING", "Redis is back")]
         seconds.now += 3601
-        assert granted(store.reserve([demand(70, 100, 3600)])).standings[0].used == 95, "Redis alone decides again"
+        assert granted(store.reserve([demand(70, 100, 3600)])).standings[0].used == 95, "only Redis decides again"
 
-    def test_what_redis_refuses_after_the_outage_costs_nothing_here(
+    def test_calls_that_redis_refuses_after_the_outage_are_not_counted_locally(
         self, store: RedisStore, mortal_redis: RedisServer, seconds: Seconds
     ) -> None:
         mortal_redis.kill()
@@ -98,7 +98,9 @@ class TestAllow:
         mortal_redis.kill()
         granted(store.reserve([demand(98, 100, 3600)]))
 
-    def test_one_call_in_a_second_looks(self, store: RedisStore, mortal_redis: RedisServer, seconds: Seconds) -> None:
+    def test_redis_is_retried_once_per_second(
+        self, store: RedisStore, mortal_redis: RedisServer, seconds: Seconds
+    ) -> None:
         mortal_redis.kill()
         for _ in range(50):
             granted(store.reserve([demand(1, 100, 3600)]))
@@ -108,7 +110,7 @@ class TestAllow:
             granted(store.reserve([demand(1, 100, 3600)]))
         assert (store.redis.failures, store.local_decisions) == (2, 100)
 
-    def test_what_was_reserved_before_is_settled_after(
+    def test_a_reservation_made_before_the_outage_is_settled_during_it(
         self, store: RedisStore, mortal_redis: RedisServer, seconds: Seconds
     ) -> None:
         held = granted(store.reserve([demand(50, 100, 3600)]))
@@ -116,7 +118,7 @@ class TestAllow:
         store.settle(held, [20])
         assert granted(store.reserve([demand(80, 100, 3600)])).standings[0].used == 100
 
-    def test_a_store_that_starts_without_redis(self, mortal_redis: RedisServer, seconds: Seconds) -> None:
+    def test_a_store_can_start_without_redis(self, mortal_redis: RedisServer, seconds: Seconds) -> None:
         mortal_redis.kill()
         store = build(mortal_redis, seconds)
         store.ping()
@@ -129,7 +131,7 @@ class TestAllow:
         assert not store.redis.is_lost
         store.close()
 
-    def test_a_full_stop_gap_does_not_stop_what_redis_grants(self, mortal_redis: RedisServer) -> None:
+    def test_a_full_local_fallback_does_not_block_what_redis_grants(self, mortal_redis: RedisServer) -> None:
         store = RedisStore(storage(mortal_redis), local=MemoryStore(max_keys=1))
         granted(store.reserve([demand(1, 100, 3600, "a")]))
         store.settle(granted(store.reserve([demand(50, 100, 3600, "b")])), [10])
@@ -162,7 +164,7 @@ class TestDeny:
         store.close()
 
 
-def test_a_server_that_is_silent_costs_its_timeout_once(seconds: Seconds) -> None:
+def test_an_unresponsive_server_costs_one_timeout(seconds: Seconds) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings = RedisStorage.model_validate(
             {"type": "redis", "url": f"redis://127.0.0.1:{silent.getsockname()[1]}", "response_timeout": "50ms"}
@@ -174,7 +176,7 @@ def test_a_server_that_is_silent_costs_its_timeout_once(seconds: Seconds) -> Non
         store.close()
 
 
-def test_a_host_that_cannot_be_one_is_a_lost_redis(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_invalid_host_name_counts_as_an_outage(caplog: pytest.LogCaptureFixture) -> None:
     store = RedisStore(RedisStorage.model_validate({"type": "redis", "url": f"redis://{'x' * 70}:6380"}))
     store.ping()
     granted(store.reserve([demand(1, 100)]))
@@ -183,7 +185,7 @@ def test_a_host_that_cannot_be_one_is_a_lost_redis(caplog: pytest.LogCaptureFixt
     store.close()
 
 
-def test_the_password_is_in_no_log_line(
+def test_log_lines_hide_the_password(
     mortal_redis: RedisServer, seconds: Seconds, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -191,13 +193,13 @@ def test_the_password_is_in_no_log_line(
     settings = storage(mortal_redis, url=url)
     store = RedisStore(settings, breaker=Breaker(1.0, seconds), monotonic=seconds)
     granted(store.reserve([demand(1, 100)]))
-    assert store.redis.failures == 1, "this server takes no passwords"
+    assert store.redis.failures == 1, "this server has no password set and rejects one"
     assert "6061" not in caplog.text + repr(settings) + repr(store) + str([vars(record) for record in caplog.records])
     store.close()
 
 
-def test_killed_and_restarted_under_load(mortal_redis: RedisServer) -> None:
-    """Redis loses everything twice; one process keeps its limits all the same, and no caller sees an error."""
+def test_limits_hold_when_redis_is_killed_under_load(mortal_redis: RedisServer) -> None:
+    """Redis loses all data twice; the limits of one process still hold, and no caller sees an error."""
     store = RedisStore(storage(mortal_redis), breaker=Breaker(0.02))
     grants, lock, go_on = [0, 0], threading.Lock(), threading.Event()
     seen = threading.Semaphore(0)

@@ -1,4 +1,4 @@
-"""The hierarchy as a table, and keys that no choice of ids makes collide."""
+"""The hierarchy of limits as a table, and keys that never collide, whatever the ids."""
 
 from __future__ import annotations
 
@@ -55,13 +55,15 @@ HIERARCHY: dict[str, tuple[Limits, Limits, str | None, tuple[int, str, str] | No
 
 
 @pytest.mark.parametrize(("provider", "model", "group", "expected"), HIERARCHY.values(), ids=HIERARCHY.keys())
-def test_hierarchy(provider: Limits, model: Limits, group: str | None, expected: tuple[int, str, str] | None) -> None:
+def test_the_most_specific_limit_applies(
+    provider: Limits, model: Limits, group: str | None, expected: tuple[int, str, str] | None
+) -> None:
     quotas = resolve(limit_key(provider, model, group))
     found = [(quota.limit, quota.key.split(":")[3], quota.rule) for quota in quotas]
     assert found == ([] if expected is None else [expected])
 
 
-def test_each_dimension_falls_back_by_itself() -> None:
+def test_each_dimension_falls_back_separately() -> None:
     provider = {"per_user": {"input_token_limit": 1, "output_token_limit": 2, "request_limit": 3, "interval": "1h"}}
     model = {"per_user": {"output_token_limit": 4, "interval": "1m", "groups": {}}}
     model["per_user"]["groups"] = {"pro": {"request_limit": 5, "interval": "1s"}}
@@ -74,7 +76,7 @@ def test_each_dimension_falls_back_by_itself() -> None:
     assert len({spending_tag("c", "p") in quota.key for quota in quotas.values()}) == 1
 
 
-def test_a_provider_counts_all_its_models_together_and_a_model_itself() -> None:
+def test_provider_limits_cover_all_models_and_model_limits_one() -> None:
     one, two = (resolve(limit_key(table(1), None, None, alias))[0].key for alias in ("a", "b"))
     assert one == two
     one, two = (resolve(limit_key(None, table(1), None, alias))[0].key for alias in ("a", "b"))
@@ -86,12 +88,12 @@ def test_changing_the_group_gives_no_fresh_quota() -> None:
     assert len({resolve(limit_key(limits, None, group))[0].key for group in (None, "pro", "free")}) == 1
 
 
-def test_plans_are_kept_apart_and_bounded_by_the_settings() -> None:
+def test_cached_plans_are_per_group_and_bounded_by_the_settings() -> None:
     rules, limits, other = LimitRules(), limit_key(table(1, {"pro": 2}), None, None), limit_key(table(7), None, None)
     asked = {group: rules.resolve(replace(limits, group=group))[0].limit for group in (None, "pro", "x", "y")}
     assert asked == {None: 1, "pro": 2, "x": 1, "y": 1}
     assert len(rules._plans) == 2
-    assert rules.resolve(other)[0].limit == 7, "the settings were loaded again"
+    assert rules.resolve(other)[0].limit == 7, "the settings were reloaded"
     assert rules.resolve(replace(other, client="d"))[0].key != rules.resolve(other)[0].key
 
 
@@ -114,7 +116,7 @@ def test_colliding_ids_of_the_reference_do_not_collide() -> None:
     assert spending_key("c", "p", "*") != spending_key("c", "p", None)
 
 
-def test_ids_are_bounded_and_may_be_anything() -> None:
+def test_any_id_is_encoded_to_a_bounded_length() -> None:
     assert len(encode_id("\U0001f600" * 10_000)) == 65
     assert encode_id("x" * MAX_ID) == "x" * MAX_ID
     assert encode_id("x" * (MAX_ID + 1)) != encode_id("x" * (MAX_ID + 2))

@@ -1,4 +1,4 @@
-"""Windows in this process: conformance, and that memory is bounded without forgetting what counts."""
+"""Windows in this process: conformance, and bounded memory without losing current spending."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_idle_windows_are_dropped() -> None:
     assert len(store) == 1
 
 
-def test_windows_of_long_intervals_do_not_keep_short_ones() -> None:
+def test_long_windows_do_not_keep_short_ones_alive() -> None:
     clock = Clock()
     store = MemoryStore(clock)
     for number in range(100):
@@ -52,19 +52,19 @@ class TestFull:
             granted(store.reserve([demand(10, 10, 60, f"k{number}")]))
         return store
 
-    def test_newcomers_are_refused_and_nobody_is_forgotten(self, store: MemoryStore) -> None:
+    def test_a_full_store_refuses_new_keys_and_keeps_existing_ones(self, store: MemoryStore) -> None:
         for number in range(100):
             with pytest.raises(Overloaded):
                 store.reserve([demand(1, 10, 60, f"new{number}")])
         assert all(isinstance(store.reserve([demand(1, 10, 60, f"k{number}")]), Refused) for number in range(10))
         assert len(store) == 10
 
-    def test_room_is_made_as_soon_as_a_window_is_over(self, store: MemoryStore, clock: Clock) -> None:
+    def test_an_expired_window_makes_room(self, store: MemoryStore, clock: Clock) -> None:
         clock.tick(60)
         assert isinstance(store.reserve([demand(1, 10, 60, "new")]), Granted)
         assert len(store) < 10
 
-    def test_what_is_owed_is_booked_only_where_there_is_room(self, clock: Clock) -> None:
+    def test_late_spending_is_booked_only_if_there_is_room(self, clock: Clock) -> None:
         store = MemoryStore(clock, max_keys=1)
         held = granted(store.reserve([demand(1, 10, 60, "a")]))
         clock.tick(60)
@@ -73,7 +73,7 @@ class TestFull:
         assert len(store) == 1
 
 
-def test_a_refused_newcomer_leaves_no_window() -> None:
+def test_a_refused_new_key_leaves_no_window() -> None:
     store = MemoryStore(Clock())
     assert isinstance(store.reserve([demand(11, 10)]), Refused)
     assert len(store) == 0

@@ -1,4 +1,4 @@
-"""Windows in Redis: conformance, the same decisions as in memory, and what lies on the server."""
+"""Windows in Redis: conformance, the same decisions as in memory, and the data stored on the server."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ GAME = st.lists(
 )
 
 
-class TestTheSameGame:
-    """Memory and Redis answer alike, to the microsecond."""
+class TestSameDecisions:
+    """Memory and Redis give the same answers, to the microsecond."""
 
     numbers = iter(range(10**9))
 
@@ -64,7 +64,7 @@ class TestTheSameGame:
         yield store, clock
         store.close()
 
-    def test_plays_alike(self, both: tuple[RedisStore, Clock]) -> None:
+    def test_memory_and_redis_decide_alike(self, both: tuple[RedisStore, Clock]) -> None:
         there, clock = both
 
         @PROFILE
@@ -95,14 +95,14 @@ class TestTheSameGame:
         play()
 
 
-def test_the_servers_own_time(store: RedisStore) -> None:
+def test_the_time_of_the_redis_server_is_used(store: RedisStore) -> None:
     granted(store.reserve([demand(10, 10, 3600)]))
     wait = refused(store.reserve([demand(1, 10, 3600)])).wait
     assert wait is not None
     assert 3590 * SECOND < wait <= 3600 * SECOND
 
 
-def test_time_that_jumps_back_never_makes_room(redis: RedisServer) -> None:
+def test_a_clock_that_jumps_back_frees_nothing(redis: RedisServer) -> None:
     clock = Clock()
     store = RedisStore(storage(redis), clock=clock)
     held = granted(store.reserve([demand(60, 100)]))
@@ -115,7 +115,7 @@ def test_time_that_jumps_back_never_makes_room(redis: RedisServer) -> None:
     store.close()
 
 
-def test_keys_expire_by_themselves(redis: RedisServer, store: RedisStore) -> None:
+def test_keys_expire_on_the_server(redis: RedisServer, store: RedisStore) -> None:
     held = granted(store.reserve([demand(1, 10, 60, "a"), demand(1, 10, 0.01, "b")]))
     client = redis.client()
     keys = {key: client.pttl(key) for key in client.keys("*")}
@@ -129,7 +129,7 @@ def test_keys_expire_by_themselves(redis: RedisServer, store: RedisStore) -> Non
     client.close()
 
 
-def test_a_window_is_bounded_on_the_server(redis: RedisServer) -> None:
+def test_a_window_has_a_bounded_size_on_the_server(redis: RedisServer) -> None:
     clock = Clock()
     store = RedisStore(storage(redis), clock=clock)
     for _ in range(300):
@@ -141,7 +141,7 @@ def test_a_window_is_bounded_on_the_server(redis: RedisServer) -> None:
     store.close()
 
 
-def test_scripts_that_the_server_forgot_are_sent_again(redis: RedisServer, store: RedisStore) -> None:
+def test_scripts_flushed_from_the_server_are_sent_again(redis: RedisServer, store: RedisStore) -> None:
     held = granted(store.reserve([demand(10, 10)]))
     client = redis.client()
     client.script_flush()
@@ -153,8 +153,8 @@ def test_scripts_that_the_server_forgot_are_sent_again(redis: RedisServer, store
     client.close()
 
 
-def test_a_refund_of_what_redis_forgot_gives_nothing_back(redis: RedisServer, store: RedisStore) -> None:
-    """The hash and the bucket are there again, but the amount in them is another process's."""
+def test_a_refund_of_spending_that_redis_lost_gives_nothing_back(redis: RedisServer, store: RedisStore) -> None:
+    """The hash and the bucket exist again, but with an amount that another process booked."""
     old = granted(store.reserve([demand(90, 100, 3600)]))
     client = redis.client()
     client.flushall()
@@ -166,7 +166,9 @@ def test_a_refund_of_what_redis_forgot_gives_nothing_back(redis: RedisServer, st
     other.close()
 
 
-def test_what_redis_forgot_still_counts_in_the_process_that_spent_it(redis: RedisServer, store: RedisStore) -> None:
+def test_spending_that_redis_lost_still_counts_in_the_process_that_booked_it(
+    redis: RedisServer, store: RedisStore
+) -> None:
     held = granted(store.reserve([demand(60, 100, 3600), demand(1, 1000, 3600, "other")]))
     client = redis.client()
     client.flushall()
@@ -177,8 +179,10 @@ def test_what_redis_forgot_still_counts_in_the_process_that_spent_it(redis: Redi
     refused(store.reserve([demand(1, 100, 3600)]))
 
 
-def test_two_who_come_first_are_no_loss(store: RedisStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both are booked here before Redis hears of either."""
+def test_two_concurrent_first_calls_are_not_taken_for_data_loss(
+    store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are booked locally before Redis gets either."""
     asked, run = threading.Barrier(2), store.redis.run
 
     def together(*arguments: Any) -> Any:
@@ -194,8 +198,8 @@ def test_two_who_come_first_are_no_loss(store: RedisStore, monkeypatch: pytest.M
     assert store._losses == 0
 
 
-def test_keys_of_different_slots_are_reserved_in_turn_and_given_back(redis: RedisServer, store: RedisStore) -> None:
-    """The server is a cluster's node, which runs no script over several slots."""
+def test_keys_in_different_slots_are_reserved_in_turn_and_given_back(redis: RedisServer, store: RedisStore) -> None:
+    """The server is a cluster node, which runs no script across several slots."""
     here, there = demand(6, 10), Demand(quota(10, tag="elsewhere"), 6)
     held = granted(store.reserve([here, there]))
     assert [standing.used for standing in held.standings] == [6, 6]
@@ -211,18 +215,18 @@ def test_limits_of_one_caller_are_decided_in_one_step(redis: RedisServer, store:
     assert not store._splits
 
 
-def test_ping(redis: RedisServer, store: RedisStore) -> None:
+def test_ping_writes_nothing(redis: RedisServer, store: RedisStore) -> None:
     store.ping()
     assert not store.redis.is_lost
     with closing(redis.client()) as client:
-        assert client.keys() == [], "a look books nothing"
+        assert client.keys() == [], "a ping books nothing"
 
 
 PROCESSES, THREADS, TRIES = 4, 16, 12
 
 
 def hammer(url: str, results: multiprocessing.queues.Queue[tuple[int, int]]) -> None:
-    """One process: many threads take and give back; reports what it holds, and how often Redis failed it."""
+    """One process: many threads reserve and settle. Reports the amount held and the number of Redis failures."""
     from nexus.settings.limits import RedisStorage
 
     settings = RedisStorage.model_validate({"type": "redis", "url": url, "response_timeout": "30s"})

@@ -1,5 +1,5 @@
-"""Windows in memory that processes share: conformance; memory is bounded without forgetting what counts; no sum is lost
-between processes, whatever becomes of one of them."""
+"""Windows in memory shared by processes: conformance; bounded memory without losing current spending; no spending is
+lost between processes, even if one of them dies."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TestSharedStore(StoreConformance):
 
 
 class TestFull:
-    """A table of few places is full soon."""
+    """A table with few slots that is full."""
 
     @pytest.fixture
     def clock(self) -> Clock:
@@ -41,18 +41,18 @@ class TestFull:
             granted(store.reserve([demand(10, 10, 60, f"k{number}")]))
         return store
 
-    def test_newcomers_are_refused_and_nobody_is_forgotten(self, store: SharedStore) -> None:
+    def test_a_full_store_refuses_new_keys_and_keeps_existing_ones(self, store: SharedStore) -> None:
         for number in range(100):
             with pytest.raises(Overloaded, match="too many distinct callers"):
                 store.reserve([demand(1, 10, 60, f"new{number}")])
         assert all(isinstance(store.reserve([demand(1, 10, 60, f"k{number}")]), Refused) for number in range(10))
 
-    def test_room_is_made_as_soon_as_a_window_is_over(self, store: SharedStore, clock: Clock) -> None:
+    def test_an_expired_window_makes_room(self, store: SharedStore, clock: Clock) -> None:
         clock.tick(60)
         for number in range(10):
             assert isinstance(store.reserve([demand(10, 10, 60, f"new{number}")]), Granted)
 
-    def test_what_is_owed_is_booked_only_where_there_is_room(self, store: SharedStore, clock: Clock) -> None:
+    def test_late_spending_is_booked_only_if_there_is_room(self, store: SharedStore, clock: Clock) -> None:
         clock.tick(60)
         held = granted(store.reserve([demand(1, 10, 60, "one"), demand(3, 10, 3600, "other")]))
         clock.tick(60)
@@ -61,15 +61,15 @@ class TestFull:
         store.settle(held, [50, 5])
         assert granted(store.reserve([demand(1, 10, 3600, "other")])).standings[0].used == 6
 
-    def test_two_newcomers_of_one_decision_find_a_place_each(self, clock: Clock) -> None:
+    def test_two_new_keys_of_one_decision_get_separate_slots(self, clock: Clock) -> None:
         store = SharedStore(SharedWindows(2), clock)
         both = [demand(1, 10, 60, "one"), demand(2, 10, 60, "other")]
         granted(store.reserve(both))
         assert [standing.used for standing in granted(store.reserve(both)).standings] == [2, 4]
 
 
-def test_a_newcomer_takes_no_place_of_a_key_that_is_asked_for_beside_it() -> None:
-    """Whose window is over, so that its place would be free."""
+def test_a_new_key_does_not_take_the_slot_of_another_key_in_the_same_decision() -> None:
+    """The window of the other key has expired, so its slot would be free."""
     clock = Clock()
     for number in range(10):
         store = SharedStore(SharedWindows(2), clock)
@@ -80,15 +80,15 @@ def test_a_newcomer_takes_no_place_of_a_key_that_is_asked_for_beside_it() -> Non
         assert [standing.used for standing in granted(store.reserve(both)).standings] == [2, 4]
 
 
-def test_a_refused_newcomer_takes_no_place() -> None:
+def test_a_refused_new_key_takes_no_slot() -> None:
     windows = SharedWindows(1)
     store = SharedStore(windows, Clock())
     assert isinstance(store.reserve([demand(11, 10, key="greedy")]), Refused)
     granted(store.reserve([demand(1, 10)]))
 
 
-def test_each_key_has_a_window_of_its_own_however_they_come_and_go() -> None:
-    """More keys than places, most of them over before the next come; each is near where it belongs."""
+def test_keys_never_share_a_window_while_they_come_and_go() -> None:
+    """More keys than slots, but most expire before the next ones come; each is stored near its hash position."""
     clock, spent = Clock(), dict[str, int]()
     store = SharedStore(SharedWindows(4 * NEAR), clock)
     for number in range(20 * NEAR):
@@ -99,7 +99,7 @@ def test_each_key_has_a_window_of_its_own_however_they_come_and_go() -> None:
         spent[key] = used
 
 
-def test_restored_once_by_whoever_comes_first() -> None:
+def test_spending_is_restored_once_by_the_first_process() -> None:
     windows, clock = SharedWindows(PLACES), Clock()
     stores = [SharedStore(windows, clock) for _ in range(3)]
     earlier = [demand(7, 10, 3600, f"k{number}") for number in range(250)]
@@ -111,10 +111,10 @@ def test_restored_once_by_whoever_comes_first() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_lock_that_nobody_gives_back_refuses(
+def test_calls_are_refused_while_a_stopped_process_holds_the_lock(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nobody waits for ever for a process that was stopped; what was held stays counted."""
+    """Callers do not wait forever for a stopped process; reserved amounts stay counted."""
     monkeypatch.setattr(lock, "SECONDS", 0.01)
     windows = SharedWindows(PLACES)
     store = SharedStore(windows)
@@ -127,11 +127,11 @@ def test_a_lock_that_nobody_gives_back_refuses(
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     os.close(die)
-    assert granted(store.reserve([demand(1, 10)])).standings[0].used == 6, "its death gave the lock back"
+    assert granted(store.reserve([demand(1, 10)])).standings[0].used == 6, "the death of the process released the lock"
 
 
 def _in_another_process(job: Callable[[], object]) -> tuple[int, int]:
-    """One that did it and lives until it is killed, or the other end of its pipe is closed."""
+    """Forks a process that runs the job and lives until it is killed or the other end of its pipe is closed."""
     done, tells = os.pipe()
     waits, die = os.pipe()
     if (child := os.fork()) == 0:
@@ -154,8 +154,8 @@ LIMIT = 400
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize("threads", [1, 3])
-def test_hammered_by_processes_the_sum_is_exact(threads: int) -> None:
-    """Each tries more than its share, and gives some of it back."""
+def test_processes_under_load_grant_exactly_the_limit(threads: int) -> None:
+    """Each process reserves more than its share and gives some of it back."""
     windows = SharedWindows(PLACES)
     children: dict[int, int] = {}
     for _ in range(PROCESSES):
@@ -174,7 +174,7 @@ def test_hammered_by_processes_the_sum_is_exact(threads: int) -> None:
 
 
 def _hammer(store: SharedStore, threads: int) -> int:
-    """How many were granted and kept; every third one is given back at once."""
+    """Returns how many grants were kept; every third one is given back at once."""
     taken: list[int] = []
 
     def hammer() -> None:

@@ -1,4 +1,4 @@
-"""The window against an exact log: never more than the limit in any interval, never later than a sixtieth of it."""
+"""The window against an exact log: never over the limit in any interval, and at most a sixtieth of it late."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def asked(amount: int, limit: int, interval: int) -> Demand:
 
 @PROFILE
 @given(interval=st.integers(1, 3_000), limit=st.integers(1, 100), moments=MOMENTS)
-def test_against_the_exact_log(interval: int, limit: int, moments: list[tuple[int, int]]) -> None:
+def test_decisions_match_the_exact_log(interval: int, limit: int, moments: list[tuple[int, int]]) -> None:
     window, log, now = Window(interval), ExactLog(interval), START
     for pause, amount in moments:
         now += pause
@@ -34,14 +34,16 @@ def test_against_the_exact_log(interval: int, limit: int, moments: list[tuple[in
         elif amount > limit:
             assert decision.never
         else:
-            # The stated error: what is refused would not have fitted into an interval longer by one bucket.
+            # The documented error: a refused amount would not fit into an interval longer by one bucket.
             assert log.spent(now, interval + width_of(interval) - 1) + amount > limit
     assert log.worst() <= limit
 
 
 @PROFILE
 @given(interval=st.integers(1, 3_000), limit=st.integers(1, 100), moments=MOMENTS)
-def test_the_wait_is_true_and_not_a_moment_too_long(interval: int, limit: int, moments: list[tuple[int, int]]) -> None:
+def test_the_reported_wait_is_exact_to_the_microsecond(
+    interval: int, limit: int, moments: list[tuple[int, int]]
+) -> None:
     window, now = Window(interval), START
     for pause, amount in moments:
         now += pause
@@ -62,10 +64,10 @@ def test_the_wait_is_true_and_not_a_moment_too_long(interval: int, limit: int, m
         st.tuples(st.integers(0, 700), st.integers(1, 60), st.integers(0, 60), st.integers(0, 4)), max_size=60
     ),
 )
-def test_settling_replaces_what_was_reserved_where_it_was_reserved(
+def test_settling_replaces_the_reserved_amount_in_its_bucket(
     interval: int, limit: int, calls: list[tuple[int, int, int, int]]
 ) -> None:
-    """Truth is at most what was reserved here: then no interval ever holds more than the limit."""
+    """Actual amounts never exceed the reserved ones here, so no interval holds more than the limit."""
     window, log, now = Window(interval), ExactLog(interval), START
     running: list[tuple[int, int, int, int]] = []
     for pause, amount, actual, until in calls:
@@ -81,7 +83,7 @@ def test_settling_replaces_what_was_reserved_where_it_was_reserved(
         assert log.spent(now) <= window.total <= log.spent(now, interval + width_of(interval) - 1)
 
 
-def test_more_than_was_reserved_overdraws_and_is_waited_for() -> None:
+def test_spending_more_than_reserved_overdraws_and_extends_the_wait() -> None:
     window, now = Window(60 * SECOND), START
     first = reserve(now, [demand(10, 100)], [window])
     assert isinstance(first, Granted)
@@ -92,7 +94,7 @@ def test_more_than_was_reserved_overdraws_and_is_waited_for() -> None:
     assert isinstance(reserve(now + 60 * SECOND, [demand(100, 100)], [window]), Granted)
 
 
-def test_what_is_owed_after_the_interval_is_owed_from_then_on() -> None:
+def test_overspending_settled_after_the_interval_counts_from_then_on() -> None:
     window = Window(60 * SECOND)
     first = reserve(START, [demand(10, 100)], [window])
     assert isinstance(first, Granted)
@@ -103,7 +105,7 @@ def test_what_is_owed_after_the_interval_is_owed_from_then_on() -> None:
     assert refused.wait == 60 * SECOND
 
 
-def test_what_comes_back_after_the_interval_is_worth_nothing() -> None:
+def test_a_refund_after_the_interval_frees_nothing() -> None:
     window = Window(60 * SECOND)
     first = reserve(START, [demand(100, 100)], [window])
     assert isinstance(first, Granted)
@@ -113,7 +115,7 @@ def test_what_comes_back_after_the_interval_is_worth_nothing() -> None:
     assert window.total == 100
 
 
-def test_all_or_nothing() -> None:
+def test_several_demands_are_granted_all_or_none() -> None:
     first, second = Window(60 * SECOND), Window(10 * SECOND)
     demands = [demand(5, 100, 60, "a"), demand(5, 7, 10, "b")]
     assert isinstance(reserve(START, demands, [first, second]), Granted)
@@ -123,7 +125,7 @@ def test_all_or_nothing() -> None:
     assert (first.total, second.total) == (5, 5)
 
 
-def test_the_longest_wait_is_told_and_never_is_longest() -> None:
+def test_the_longest_wait_is_reported_and_never_outranks_all() -> None:
     windows = [Window(60 * SECOND), Window(10 * SECOND), Window(SECOND)]
     full = [demand(100, 100, 60, "a"), demand(7, 7, 10, "b"), demand(1, 1, 1, "c")]
     assert isinstance(reserve(START, full, windows), Granted)
@@ -149,7 +151,7 @@ def test_memory_is_bounded(interval: int) -> None:
 
 
 def test_steady_traffic_gets_all_but_a_sixtieth() -> None:
-    """The error in amounts, measured: one request every millisecond against 1000 in 10 s."""
+    """Measures the error in amounts: one request every millisecond against 1000 in 10 s."""
     window, granted = Window(10 * SECOND), 0
     for number in range(100_000):
         now = START + number * 1000
