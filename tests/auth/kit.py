@@ -1,6 +1,6 @@
-"""An identity provider on a real socket, its keys, and tokens of every kind; and the tables of [server] that matter.
+"""An identity provider on a real socket, its keys, tokens of every kind, and the relevant tables of [server].
 
-The server does on the wire exactly what a test tells it to; nothing is patched and nobody sleeps.
+The server sends exactly what the test specifies. Nothing is patched, and no test sleeps.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def bearer(token: str) -> HeaderLines:
 
 @functools.cache
 def rsa_key(name: str = "", bits: int = 2048) -> rsa.RSAPrivateKey:
-    """The same key for the same name: making one takes long."""
+    """One cached key per name, because generating a key is slow."""
     return rsa.generate_private_key(65537, bits)
 
 
@@ -68,7 +68,7 @@ def algorithm_of(key: Any) -> str:
 
 
 def jwk(key: Any, kid: str | None = "one", **more: Any) -> dict[str, Any]:
-    """The public half, as an identity provider publishes it."""
+    """The public key, as an identity provider publishes it."""
     public = key if isinstance(key, bytes) else key.public_key()
     algorithm = jwt.get_algorithm_by_name(algorithm_of(key))
     entry: dict[str, Any] = json.loads(algorithm.to_jwk(public))
@@ -83,7 +83,7 @@ def jwks(*entries: Any) -> bytes:
 def token(
     key: Any, kid: str | None = "one", *, ends: float = 7200.0, head: dict[str, Any] | None = None, **claims: Any
 ) -> str:
-    """A token that ends in so many seconds; a claim of None is left out."""
+    """A token that expires in ``ends`` seconds; claims of None are left out."""
     algorithm = (head or {}).get("alg") or algorithm_of(key)
     body = {"sub": "alice", "exp": int(time.time() + ends), **claims}
     body = {name: value for name, value in body.items() if value is not None}
@@ -103,12 +103,12 @@ def answer(body: bytes, status: str = "200 OK", more: str = "") -> Behaviour:
 
 
 def stall(sock: socket.socket, provider: IdentityProvider) -> None:
-    """Takes the question and says nothing until it is closed."""
+    """Reads the request and never answers."""
     provider.stopped.wait(HARD_LIMIT)
 
 
 def drip(sock: socket.socket, provider: IdentityProvider) -> None:
-    """Always one more byte, so that no timeout between bytes ever passes."""
+    """Sends one byte at a time, so that a timeout between bytes never fires."""
     sock.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
     with suppress(OSError):
         while not provider.stopped.wait(0.01):
@@ -127,7 +127,7 @@ def hang_up(sock: socket.socket, provider: IdentityProvider) -> None:
 
 
 class IdentityProvider:
-    """Answers each connection once, as ``behaviour`` says at that moment."""
+    """Answers each connection once, with the current ``behaviour``."""
 
     def __init__(self, behaviour: Behaviour) -> None:
         self.behaviour = behaviour
@@ -143,7 +143,7 @@ class IdentityProvider:
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}/jwks.json"
 
     def wait_for(self, count: int) -> None:
-        """Until so many questions came in."""
+        """Waits until ``count`` requests have arrived."""
         with self._changed:
             assert self._changed.wait_for(lambda: self.asked >= count, HARD_LIMIT)
 
@@ -153,7 +153,7 @@ class IdentityProvider:
 
     def __exit__(self, *_: object) -> None:
         self.stopped.set()
-        # Wakes accept(), which a close() from here would not.
+        # shutdown() wakes accept(); close() would not.
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         for thread in [self._main, *self._threads]:
@@ -186,7 +186,7 @@ class IdentityProvider:
 
 
 class Still(Renewed[KeySet]):
-    """Has these keys and never fetches; counts who asks for more."""
+    """Holds fixed keys and never fetches; counts requests for a fetch."""
 
     def __init__(self, keys: KeySet | None) -> None:
         super().__init__("still", lambda: pytest.fail("fetched"))

@@ -44,7 +44,7 @@ NOW = 1_800_000_000.0
 
 
 def authenticator(server: ServerSettings, clock: float = NOW, claims: Sequence[str] = ()) -> Authenticator:
-    """A gate whose token signing keys are there already."""
+    """An authenticator that already has its token signing keys."""
     tokens = None
     if server.oauth is not None:
         tokens = Tokens(server.oauth, Still(read_key_set(jwks(jwk(ec_key())))))
@@ -91,7 +91,9 @@ LET_IN: dict[str, tuple[dict[str, Any], Headers, tuple[str, str | None]]] = {
 
 
 @pytest.mark.parametrize(("server", "headers", "expected"), LET_IN.values(), ids=LET_IN.keys())
-def test_let_in(server: dict[str, Any], headers: Headers, expected: tuple[str, str | None]) -> None:
+def test_valid_credentials_are_accepted(
+    server: dict[str, Any], headers: Headers, expected: tuple[str, str | None]
+) -> None:
     identity = told(authenticator(tables(**server)).authenticate(lines(headers)))
     assert (identity.source, identity.key) == expected
     subject = "alice" if identity.source == "token" else None
@@ -102,8 +104,8 @@ def test_let_in(server: dict[str, Any], headers: Headers, expected: tuple[str, s
         assert (name in identity.credential_headers) is (deciding or name in ("x-nexus-key", "proxy-authorization"))
 
 
-def test_an_identity_carries_the_claims_that_are_asked_for() -> None:
-    """Of an array the first; what is no text, and what nobody asked for, is not there."""
+def test_an_identity_carries_the_requested_claims() -> None:
+    """Arrays give their first item; claims that are not text or were not requested are left out."""
     told_by = token(ec_key(), dep={"name": "research"}, teams=["a", "b"], empty=" ", other="x")
     found = authenticator(tables(**BOTH), claims=("dep.name", "teams", "empty", "dep", "missing"))
     assert told(found.authenticate(lines(auth(told_by)))).claims == (("dep.name", "research"), ("teams", "a"))
@@ -129,7 +131,9 @@ KEPT_OUT: dict[str, tuple[dict[str, Any], Headers, str]] = {
 
 
 @pytest.mark.parametrize(("server", "headers", "message"), KEPT_OUT.values(), ids=KEPT_OUT.keys())
-def test_kept_out(server: dict[str, Any], headers: Headers, message: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_missing_or_invalid_credentials_are_rejected(
+    server: dict[str, Any], headers: Headers, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.DEBUG), pytest.raises(Unidentified) as caught:
         authenticator(tables(**server)).authenticate(lines(headers))
     assert caught.value.status == 401
@@ -138,14 +142,14 @@ def test_kept_out(server: dict[str, Any], headers: Headers, message: str, caplog
         assert secret not in caught.value.message + caplog.text
 
 
-def test_a_key_has_its_time() -> None:
+def test_an_expired_key_is_rejected() -> None:
     server = tables(keys={"alice": {"key": ALICE, "expires": "2027-01-15"}})
     assert told(authenticator(server, NOW - 86400).authenticate(bearer(ALICE))).key == "alice"
     with pytest.raises(Unidentified, match="expired"):
         authenticator(server, NOW + 2 * 86400).authenticate(bearer(ALICE))
 
 
-def test_a_key_brings_its_models() -> None:
+def test_a_key_limits_its_caller_to_its_models() -> None:
     checker = authenticator(tables(**BOTH))
     assert told(checker.authenticate(bearer(ALICE))).models == ("anthropic/*",)
     assert not may_use(told(checker.authenticate(bearer(ALICE))), "openai/gpt")
@@ -210,7 +214,9 @@ IDENTIFIED: dict[str, tuple[dict[str, Any], Headers, tuple[str, str | None]]] = 
 
 
 @pytest.mark.parametrize(("server", "headers", "expected"), IDENTIFIED.values(), ids=IDENTIFIED.keys())
-def test_identified(server: dict[str, Any], headers: Headers, expected: tuple[str, str | None]) -> None:
+def test_callers_get_their_id_and_group(
+    server: dict[str, Any], headers: Headers, expected: tuple[str, str | None]
+) -> None:
     identity = told(authenticator(tables(**server)).authenticate(lines(headers)))
     assert (identity.client_id, identity.group) == expected
 
@@ -231,8 +237,8 @@ OWNERS: dict[str, tuple[dict[str, Any], Headers, str | None]] = {
 
 
 @pytest.mark.parametrize(("server", "headers", "owner"), OWNERS.values(), ids=OWNERS.keys())
-def test_whose_a_kept_answer_is(server: dict[str, Any], headers: Headers, owner: str | None) -> None:
-    """Also where nobody asks callers for an id."""
+def test_a_stored_answer_belongs_to_its_caller(server: dict[str, Any], headers: Headers, owner: str | None) -> None:
+    """Even if the settings do not identify callers."""
     assert told(authenticator(tables(**server)).authenticate(lines(headers))).owner == owner
 
 
@@ -284,7 +290,9 @@ UNKNOWN: dict[str, tuple[dict[str, Any], Headers, int, str]] = {
 
 
 @pytest.mark.parametrize(("server", "headers", "status", "message"), UNKNOWN.values(), ids=UNKNOWN.keys())
-def test_not_identified(server: dict[str, Any], headers: Headers, status: int, message: str) -> None:
+def test_callers_without_a_valid_id_or_group_are_rejected(
+    server: dict[str, Any], headers: Headers, status: int, message: str
+) -> None:
     with pytest.raises(ClientError) as caught:
         authenticator(tables(**server)).authenticate(lines(headers))
     assert caught.value.status == status
@@ -300,12 +308,12 @@ VALUES = st.one_of(
 
 
 @given(st.dictionaries(NAMES, st.lists(VALUES, max_size=2)))
-def test_no_headers_open_the_gate_by_accident(headers: dict[str, list[str]]) -> None:
+def test_random_headers_never_authenticate(headers: dict[str, list[str]]) -> None:
     with pytest.raises(ClientError):
         authenticator(tables(**BOTH)).authenticate(headers)
 
 
-# -- opened by the settings ----------------------------------------------------------------------------------------
+# -- created from settings ----------------------------------------------------------------------------------------
 
 
 def opened(server: ServerSettings) -> Authenticator:
@@ -330,7 +338,7 @@ def test_the_first_caller_waits_for_the_keys(provider: IdentityProvider) -> None
         checker.close()
 
 
-def test_who_waited_in_vain_is_not_let_in() -> None:
+def test_a_caller_whose_wait_for_keys_failed_is_rejected() -> None:
     with IdentityProvider(stall) as provider:
         checker = opened(tables(oauth={"url": provider.url}))
         found = checker.authenticate(bearer(TOKEN))
@@ -344,7 +352,7 @@ def test_who_waited_in_vain_is_not_let_in() -> None:
             checker.authenticate(bearer(TOKEN))
 
 
-def test_without_tokens_nothing_is_started_or_imported() -> None:
+def test_an_authenticator_without_oauth_works() -> None:
     checker = opened(tables(**ONLY_KEYS))
     assert checker.requires_credential
     assert told(checker.authenticate(bearer(ALICE))).key == "alice"
@@ -352,7 +360,7 @@ def test_without_tokens_nothing_is_started_or_imported() -> None:
     assert not opened(tables()).requires_credential
 
 
-def test_a_missing_pyjwt_is_told_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_pyjwt_is_reported_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingPyJwt, match="pip install"):
         opened(tables(**ONLY_TOKENS))

@@ -69,7 +69,7 @@ def provider() -> Iterator[IdentityProvider]:
         yield running
 
 
-def test_rotated_keys_are_had_for_the_asking(provider: IdentityProvider) -> None:
+def test_rotated_keys_are_fetched_on_request(provider: IdentityProvider) -> None:
     with renewing(source(provider), pause=0) as keys:
         assert kids(keys) == ["one"]
         provider.behaviour = ROTATED
@@ -77,12 +77,12 @@ def test_rotated_keys_are_had_for_the_asking(provider: IdentityProvider) -> None
         assert kids(keys) == ["two"]
 
 
-def test_keys_are_fetched_anew_without_anybody_asking(provider: IdentityProvider) -> None:
+def test_keys_are_refreshed_periodically(provider: IdentityProvider) -> None:
     with renewing(source(provider), interval=0.01):
         provider.wait_for(3)
 
 
-def test_strangers_cannot_make_it_fetch_without_a_pause(provider: IdentityProvider) -> None:
+def test_unknown_key_ids_cannot_trigger_fetches_without_a_pause(provider: IdentityProvider) -> None:
     with renewing(source(provider), pause=3600) as keys:
         assert all(keys.ask() is None for _ in range(1000))
         assert provider.asked == 1
@@ -120,7 +120,7 @@ BAD: dict[str, Behaviour] = {
 
 
 @pytest.mark.parametrize("behaviour", BAD.values(), ids=BAD.keys())
-def test_a_bad_answer_leaves_the_last_good_keys(
+def test_a_bad_answer_keeps_the_last_good_keys(
     provider: IdentityProvider, behaviour: Behaviour, caplog: pytest.LogCaptureFixture
 ) -> None:
     fetch = source(provider, deadline=0.1 if behaviour in (stall, drip) else 5.0)
@@ -144,7 +144,7 @@ def test_a_bad_answer_at_the_start_gives_no_keys(behaviour: Behaviour) -> None:
         assert "evil" not in str(caught.value)
 
 
-def test_nobody_there() -> None:
+def test_an_unreachable_identity_provider_gives_no_keys() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with renewing(JwksSource(OAuthSettings(url=f"http://127.0.0.1:{port}/"))) as keys:

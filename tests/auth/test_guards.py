@@ -45,7 +45,7 @@ from tests.auth.kit import (
 
 
 class Door(RequestHandler):
-    """The order in which the real handlers ask."""
+    """Runs the guards in the same order as the real handlers."""
 
     guards: Guards
     authenticator: Authenticator
@@ -80,7 +80,7 @@ class Door(RequestHandler):
 
 @contextmanager
 def door(context: ssl.SSLContext | None = None, **server: Any) -> Iterator[int]:
-    """A server for these tables on a thread of its own; gives the port."""
+    """Runs a server with these tables on its own thread; yields the port."""
     settings = tables(**server)
     ready: Future[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
@@ -130,7 +130,7 @@ DAY_ONE, DAY_LAST = datetime(2020, 1, 1, tzinfo=UTC), datetime(2099, 1, 1, tzinf
 PAGE = {"Origin": "https://page.example"}
 
 
-def test_keys() -> None:
+def test_gateway_keys_are_checked() -> None:
     with door(keys=KEYS, client_ip={"x_forwarded_for_trusted_hops": 0}) as port:
         status, _, body = ask(port, headers={**auth(ALICE), "X-Forwarded-For": "1.2.3.4"})
         assert (status, body) == (200, '{"source": "key", "key": "alice", "ip": "1.2.3.4"}')
@@ -144,7 +144,7 @@ def test_a_page_may_call_an_open_gateway_only_from_an_allowed_origin() -> None:
     with door() as port:
         assert ask(port)[0] == 200
         assert ask(port, headers=PAGE)[0] == 403
-        # A name that an attacker points at this address makes his page one of "the same origin".
+        # DNS rebinding: a name that an attacker points at this address makes a page same-origin.
         assert ask(port, headers={"Origin": f"http://rebound.example:{port}"})[0] == 403
         status, headers, _ = ask(port, "OPTIONS", {**PAGE, "Access-Control-Request-Method": "POST"})
         assert status == 403
@@ -155,14 +155,14 @@ def test_a_page_may_call_an_open_gateway_only_from_an_allowed_origin() -> None:
         assert ask(port, headers={"Origin": "https://evil.example"})[0] == 403
 
 
-def test_with_a_key_to_show_the_origin_does_not_matter_and_the_browser_is_told_nothing() -> None:
+def test_with_a_valid_key_any_origin_may_call_and_gets_no_cors_headers() -> None:
     with door(keys=KEYS) as port:
         status, headers, _ = ask(port, headers={**PAGE, **auth(ALICE)})
         assert status == 200
         assert not [name for name in headers if name.lower().startswith("access-control")]
 
 
-def test_preflights_need_no_key_and_refusals_can_be_read() -> None:
+def test_preflights_need_no_key_and_pages_can_read_rejections() -> None:
     with door(
         keys=KEYS, cors={"allow_origins": [PAGE["Origin"]], "allow_methods": "POST"}, csrf={"enabled": True}
     ) as port:
@@ -172,7 +172,7 @@ def test_preflights_need_no_key_and_refusals_can_be_read() -> None:
         assert (status, headers["Access-Control-Allow-Origin"]) == (403, PAGE["Origin"])
 
 
-def test_csrf() -> None:
+def test_csrf_protection_requires_its_header() -> None:
     with door(csrf={"enabled": True}) as port:
         assert ask(port)[0] == 403
         assert ask(port, headers={"X-NEXUS-csrf-protection": ""})[0] == 200
@@ -181,7 +181,7 @@ def test_csrf() -> None:
         assert ask(port, headers={"x-nexus-csrf-protection": "1"})[0] == 403
 
 
-def test_tokens_and_rotation() -> None:
+def test_a_token_signed_by_an_unknown_key_is_rejected() -> None:
     with IdentityProvider(answer(jwks(jwk(ec_key(), "one")))) as provider:
         resource = {"resource": "http://gw.example", "authorization_servers": ["http://id.example"]}
         with door(oauth={"url": provider.url, "protected_resource": resource}) as port:
@@ -192,7 +192,7 @@ def test_tokens_and_rotation() -> None:
             assert headers["WWW-Authenticate"] == f'Bearer resource_metadata="{at}", error="invalid_token"'
 
 
-def test_a_stalling_identity_provider_holds_up_nobody_else() -> None:
+def test_a_stalling_identity_provider_does_not_block_callers_with_keys() -> None:
     with IdentityProvider(stall) as provider, door(oauth={"url": provider.url}, keys=KEYS) as port:
         waiting = [Future[int]() for _ in range(8)]
 
@@ -213,7 +213,7 @@ def test_a_stalling_identity_provider_holds_up_nobody_else() -> None:
         assert provider.asked == 1
 
 
-def test_a_client_that_leaves_while_it_waits_does_not_take_the_wait_from_others() -> None:
+def test_a_client_that_disconnects_does_not_cancel_the_wait_of_others() -> None:
     async def main() -> None:
         with IdentityProvider(stall) as provider:
             settings = tables(oauth={"url": provider.url})
@@ -231,7 +231,7 @@ def test_a_client_that_leaves_while_it_waits_does_not_take_the_wait_from_others(
     asyncio.run(main())
 
 
-def test_every_line_of_a_header_is_seen() -> None:
+def test_repeated_header_lines_are_all_kept() -> None:
     headers = HTTPHeaders()
     headers.add("X-A", "1")
     headers.add("x-a", "2")
@@ -264,7 +264,7 @@ def write_tls(folder: Path, key: Any = None, encrypted: bool = False) -> TlsSett
     return TlsSettings(certificate=folder / "cert.pem", key=folder / "key.pem")
 
 
-def test_tls(tmp_path: Path) -> None:
+def test_the_server_speaks_tls(tmp_path: Path) -> None:
     settings = write_tls(tmp_path)
     with door(tls_context(settings)) as port:
         trusting = ssl.create_default_context(cafile=settings.certificate)
@@ -277,7 +277,7 @@ def test_tls(tmp_path: Path) -> None:
         assert old.check_hostname
 
 
-def test_tls_that_cannot_be_used(tmp_path: Path) -> None:
+def test_unusable_tls_settings_are_reported(tmp_path: Path) -> None:
     with pytest.raises(TlsError, match="the key does not match the certificate"):
         tls_context(write_tls(tmp_path, rsa_key("another")))
     with pytest.raises(TlsError, match="cannot be used"):

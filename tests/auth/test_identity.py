@@ -55,17 +55,17 @@ USE = {
 
 
 @pytest.mark.parametrize(("models", "model", "allowed"), USE.values(), ids=USE.keys())
-def test_may_use(models: tuple[str, ...] | None, model: str, allowed: bool) -> None:
+def test_model_allow_lists(models: tuple[str, ...] | None, model: str, allowed: bool) -> None:
     assert may_use(identity(models=models), model) is allowed
 
 
 @given(st.text("ab*/", max_size=8), st.text("ab/", max_size=8))
-def test_a_star_is_any_text(pattern: str, name: str) -> None:
+def test_a_star_matches_any_text(pattern: str, name: str) -> None:
     assert matches(pattern, name) is fnmatch.fnmatchcase(name, pattern)
     assert matches(pattern, name) is bool(re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), name))
 
 
-def test_hostile_names_take_no_time() -> None:
+def test_hostile_names_match_in_linear_time() -> None:
     assert not matches("*a" * 100 + "b", "a" * 1_000_000)
 
 
@@ -78,7 +78,7 @@ def test_joined_parts_never_collide(one: list[str], other: list[str]) -> None:
         assert (joined(*one) == joined(*other)) is (one == other)
 
 
-def test_accounts_of_different_sources_are_apart() -> None:
+def test_accounts_of_different_sources_are_separate() -> None:
     assert identity(client_id="alice", source="key").account == "key:alice"
     assert identity(client_id="alice", source="token").account == "token:alice"
     assert identity(client_id="a:b", source="key").account == "key:a%3Ab"
@@ -125,7 +125,7 @@ FOUND = {
 
 
 @pytest.mark.parametrize(("path", "values"), FOUND.values(), ids=FOUND.keys())
-def test_claims(path: str, values: list[str]) -> None:
+def test_claims_are_read_by_path(path: str, values: list[str]) -> None:
     assert values_of(claim_at(CLAIMS, path)) == values
 
 
@@ -138,12 +138,12 @@ GROUPS: dict[str, tuple[list[str], tuple[str, ...], str | None]] = {
 
 
 @pytest.mark.parametrize(("values", "allowed", "group"), GROUPS.values(), ids=GROUPS.keys())
-def test_group(values: list[str], allowed: tuple[str, ...], group: str | None) -> None:
+def test_the_group_is_read_from_claims(values: list[str], allowed: tuple[str, ...], group: str | None) -> None:
     assert choose_group(values, allowed) == group
 
 
 @pytest.mark.parametrize("values", [["vip"], ["PRO"], ["pro2", "x"]])
-def test_unknown_group(values: list[str]) -> None:
+def test_an_unknown_group_is_rejected(values: list[str]) -> None:
     with pytest.raises(InvalidRequest) as caught:
         choose_group(values, ("pro",))
     assert caught.value.status == 400
@@ -154,7 +154,7 @@ IDS |= {"separator": ("a\u2028b", False), "mail": ("a@b.c:1/2_3", True), "blank"
 
 
 @pytest.mark.parametrize(("value", "fine"), IDS.values(), ids=IDS.keys())
-def test_ids(value: str, fine: bool) -> None:
+def test_caller_ids_are_validated(value: str, fine: bool) -> None:
     if fine:
         assert checked("client id", value) == value
         return
@@ -186,7 +186,9 @@ CREDENTIALS: dict[str, tuple[dict[str, str | list[str]], str | None, set[str]]] 
 
 
 @pytest.mark.parametrize(("headers", "text", "credential_headers"), CREDENTIALS.values(), ids=CREDENTIALS.keys())
-def test_credential(headers: dict[str, str | list[str]], text: str | None, credential_headers: set[str]) -> None:
+def test_the_credential_is_read_from_headers(
+    headers: dict[str, str | list[str]], text: str | None, credential_headers: set[str]
+) -> None:
     found = credential_in(lines(headers))
     assert (found.text if found else None) == text
     if found is not None:
@@ -209,7 +211,7 @@ BAD: dict[str, tuple[dict[str, str | list[str]], int]] = {
 
 
 @pytest.mark.parametrize(("headers", "status"), BAD.values(), ids=BAD.keys())
-def test_credentials_that_cannot_be_read(headers: dict[str, str | list[str]], status: int) -> None:
+def test_malformed_credentials_are_rejected(headers: dict[str, str | list[str]], status: int) -> None:
     with pytest.raises(ClientError) as caught:
         credential_in(lines(headers))
     assert caught.value.status == status
@@ -245,7 +247,7 @@ LOADED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("server", LOADED.values(), ids=LOADED.keys())
-def test_loaded(server: dict[str, Any]) -> None:
+def test_valid_settings_load(server: dict[str, Any]) -> None:
     tables(**server)
 
 
@@ -305,7 +307,7 @@ REFUSED: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
 
 
 @pytest.mark.parametrize(("server", "expected"), REFUSED.values(), ids=REFUSED.keys())
-def test_refused(server: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+def test_invalid_settings_are_rejected(server: dict[str, Any], expected: list[tuple[str, str]]) -> None:
     with pytest.raises(ValidationError) as caught:
         tables(**server)
     errors = caught.value.errors()

@@ -28,7 +28,7 @@ def document(**more: Any) -> dict[str, Any]:
     return {name: value for name, value in {**said, **more}.items() if value is not None}
 
 
-def test_what_a_document_says() -> None:
+def test_the_endpoints_of_a_document_are_read() -> None:
     found = Metadata("https://id.example.com/keys", "https://id.example.com/token", "https://id.example.com/device")
     assert read_metadata(document(), ISSUER, ()) == found
     bare = document(token_endpoint=None, device_authorization_endpoint=None)
@@ -38,7 +38,7 @@ def test_what_a_document_says() -> None:
 
 
 @pytest.mark.parametrize("issuer", [ISSUER, f"{ISSUER}/"])
-def test_where_a_document_is(issuer: str) -> None:
+def test_the_document_url_is_derived_from_the_issuer(issuer: str) -> None:
     assert metadata_url(issuer) == "https://id.example.com/tenant/.well-known/openid-configuration"
 
 
@@ -67,12 +67,12 @@ LIES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("more", "said"), LIES.values(), ids=LIES.keys())
-def test_a_document_that_is_not_believed(more: dict[str, Any], said: str) -> None:
+def test_untrusted_documents_are_rejected(more: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said.replace("[", r"\[")):
         read_metadata(document(**more), ISSUER, ())
 
 
-def test_keys_are_found_by_the_issuer_alone_and_the_document_is_asked_once() -> None:
+def test_keys_are_found_through_the_issuer_and_the_document_is_fetched_once() -> None:
     pages: list[str] = []
     with IdentityProvider(answer(b"")) as provider:
         issuer = provider.url.removesuffix("/jwks.json")
@@ -93,7 +93,7 @@ def test_keys_are_found_by_the_issuer_alone_and_the_document_is_asked_once() -> 
         turns += [("keys", answer(b"", "404 Not Found")), ("document", wellknown), ("keys", keys)]
         with pytest.raises(UpstreamError):
             source()
-        # The keys were moved: the document says where to.
+        # The keys moved: the document is fetched again for their new URL.
         assert [key.kid for key in source().keys] == ["one"]
         source.close()
 
@@ -121,13 +121,13 @@ def test_invalid_settings_are_rejected(table: dict[str, Any], said: str) -> None
         OAuthSettings.model_validate(table)
 
 
-def test_the_issuer_is_what_iss_must_say() -> None:
+def test_the_claim_iss_must_match_the_issuer() -> None:
     by_issuer = OAuthSettings(issuer="https://id.example.com/")
     assert by_issuer.claimed_issuer == "https://id.example.com/"
     assert not any("expected_issuer" in said for said in oauth_warnings(by_issuer))
     assert OAuthSettings(issuer="http://127.0.0.1:1", expected_issuer="other").claimed_issuer == "other"
 
 
-def test_the_reference_names_both_ways() -> None:
+def test_the_reference_file_shows_issuer_and_url() -> None:
     text = (Path(__file__).parents[2] / "config/nexus.toml").read_text()
     assert '#issuer = "https://id.example.com"' in text and "#url = " in text

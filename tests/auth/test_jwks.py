@@ -32,7 +32,7 @@ READ: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize(("entry", "algorithms"), READ.values(), ids=READ.keys())
-def test_read(entry: dict[str, Any], algorithms: tuple[str, ...]) -> None:
+def test_supported_keys_are_read(entry: dict[str, Any], algorithms: tuple[str, ...]) -> None:
     (key,) = read_key_set(jwks({name: value for name, value in entry.items() if value is not None})).keys
     assert key.algorithms == algorithms
     assert key.kid == entry.get("kid")
@@ -66,7 +66,7 @@ LEFT_OUT: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("entry", LEFT_OUT.values(), ids=LEFT_OUT.keys())
-def test_left_out(entry: Any) -> None:
+def test_unsupported_keys_are_skipped(entry: Any) -> None:
     with pytest.raises(ValueError, match="no usable key"):
         read_key_set(jwks(entry))
     keys = read_key_set(jwks(entry, jwk(ed_key(), "good")))
@@ -87,12 +87,12 @@ NO_DOCUMENT = {
 
 
 @pytest.mark.parametrize("raw", NO_DOCUMENT.values(), ids=NO_DOCUMENT.keys())
-def test_no_document(raw: bytes) -> None:
+def test_invalid_documents_are_rejected(raw: bytes) -> None:
     with pytest.raises(ValueError):
         read_key_set(raw)
 
 
-def test_a_private_key_that_is_given_away_is_not_kept() -> None:
+def test_a_published_private_key_is_reduced_to_its_public_part() -> None:
     given_away = json.loads(jwt.get_algorithm_by_name("RS256").to_jwk(rsa_key()))
     given_away.pop("key_ops")
     assert "d" in given_away
@@ -100,7 +100,7 @@ def test_a_private_key_that_is_given_away_is_not_kept() -> None:
     assert not hasattr(key.material, "private_numbers")
 
 
-def test_nothing_of_a_secret_shows() -> None:
+def test_repr_hides_shared_secrets() -> None:
     keys = read_key_set(jwks(jwk(b"an-open-secret-of-thirty-two-bytes")))
     assert keys.has_secret
     assert "an-open-secret" not in repr(keys)
@@ -119,11 +119,11 @@ def test_candidates() -> None:
 
 
 @given(st.binary(max_size=40))
-def test_unpadded(raw: bytes) -> None:
+def test_unpadded_base64_is_decoded(raw: bytes) -> None:
     text = base64.urlsafe_b64encode(raw).decode().rstrip("=")
     assert unpadded(text) == (raw if raw else None)
 
 
 @pytest.mark.parametrize("text", ["a", "aa==", "a b", "ä", "a+/b", "aaaaa", "a\n"])
-def test_what_is_not_unpadded(text: str) -> None:
+def test_invalid_unpadded_base64_is_rejected(text: str) -> None:
     assert unpadded(text) is None

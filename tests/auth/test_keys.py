@@ -25,7 +25,7 @@ def ring(**keys: dict[str, Any]) -> KeyRing:
     return KeyRing(tables(keys=keys).keys)
 
 
-def test_a_key_is_found_by_itself_only() -> None:
+def test_only_the_exact_key_is_found() -> None:
     keys = ring(alice={"sha256": DIGEST}, bob={"key": BOB})
     found = keys.find(ALICE)
     assert found is not None and found[0] == "alice"
@@ -34,12 +34,12 @@ def test_a_key_is_found_by_itself_only() -> None:
         assert keys.find(wrong) is None
 
 
-def test_a_ring_without_keys_knows_nobody() -> None:
+def test_an_empty_ring_finds_no_key() -> None:
     assert not ring()
     assert ring().find("") is None
 
 
-def test_fresh_keys_are_recognisable_different_and_accepted() -> None:
+def test_new_keys_are_unique_and_accepted() -> None:
     made = {make_key() for _ in range(100)}
     assert len(made) == 100
     for key in made:
@@ -47,7 +47,7 @@ def test_fresh_keys_are_recognisable_different_and_accepted() -> None:
         assert tables(keys={"new": {"key": key}}).keys["new"].digests == (digest_of(key),)
 
 
-def test_nothing_of_a_key_shows() -> None:
+def test_repr_hides_keys_and_hashes() -> None:
     shown = repr(tables(keys={"alice": {"key": ALICE}, "bob": {"sha256": digest_of(BOB).hex()}}))
     assert ALICE not in shown
     assert digest_of(BOB).hex() not in shown
@@ -91,7 +91,7 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
 
 
 @pytest.mark.parametrize(("table", "place", "message"), REFUSED.values(), ids=REFUSED.keys())
-def test_refused(table: dict[str, Any], place: tuple[str, ...], message: str) -> None:
+def test_invalid_keys_are_rejected(table: dict[str, Any], place: tuple[str, ...], message: str) -> None:
     with pytest.raises(ValidationError) as caught:
         tables(keys={"alice": table})
     (error,) = caught.value.errors()
@@ -100,7 +100,7 @@ def test_refused(table: dict[str, Any], place: tuple[str, ...], message: str) ->
     assert ALICE not in str(error["msg"])
 
 
-def test_two_names_for_one_key_are_refused() -> None:
+def test_one_key_under_two_names_is_rejected() -> None:
     with pytest.raises(ValidationError) as caught:
         tables(keys={"alice": {"key": ALICE}, "bob": {"sha256": DIGEST.upper()}})
     (error,) = caught.value.errors()
@@ -114,7 +114,7 @@ def test_both_keys_of_a_rotation_are_the_same_caller() -> None:
         assert [(keys.find(key) or ("",))[0] for key in (ALICE, BOB)] == ["alice", "alice"]
 
 
-def test_a_key_of_a_rotation_is_nobody_elses() -> None:
+def test_a_rotated_key_cannot_belong_to_another_name() -> None:
     with pytest.raises(ValidationError) as caught:
         tables(keys={"alice": {"key": ALICE}, "bob": {"sha256": [hashed(BOB), DIGEST]}})
     (error,) = caught.value.errors()
@@ -122,7 +122,7 @@ def test_a_key_of_a_rotation_is_nobody_elses() -> None:
     assert "is also the key of alice" in str(error["msg"])
 
 
-def test_the_name_of_a_key_is_bounded() -> None:
+def test_overlong_key_names_are_rejected() -> None:
     with pytest.raises(ValidationError):
         tables(keys={"a" * 257: {"sha256": DIGEST}})
 
@@ -136,7 +136,7 @@ EXPIRIES: dict[str, tuple[object, datetime]] = {
 
 
 @pytest.mark.parametrize(("value", "moment"), EXPIRIES.values(), ids=EXPIRIES.keys())
-def test_expires(value: object, moment: datetime) -> None:
+def test_expiry_dates_are_read_and_enforced(value: object, moment: datetime) -> None:
     assert read_expiry(value) == moment
     key = tables(keys={"alice": {"sha256": DIGEST, "expires": value}}).keys["alice"]
     assert not is_expired(key, moment.timestamp() - 0.001)
@@ -146,22 +146,22 @@ def test_expires(value: object, moment: datetime) -> None:
 @pytest.mark.parametrize(
     "name", ["alice", "alice@example.org", 'a "quoted" name', "back\\slash", "Jörg", "team.red", "\U0001f600"]
 )
-def test_new_prints_a_key_and_the_table_that_accepts_it(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_new_prints_a_key_and_its_table(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert new(Options(name=name)) == 0
     printed, shown = capsys.readouterr()
     (key,) = [line for line in shown.splitlines() if line.startswith("nx-")]
-    assert key not in printed, "the table can be appended to a file"
+    assert key not in printed, "stdout has only the table, so that it can be appended to a file"
     pasted = tomllib.loads(printed)
     keys = KeyRing(tables(**pasted["server"]).keys)
     found = keys.find(key)
     assert found is not None and found[0] == name
-    # Every line that can be uncommented is right as it stands.
+    # Every commented line is valid once uncommented.
     table = printed.replace("\n#", "\n").replace('"..."', '"red"')
     tomllib.loads(table)
 
 
 @pytest.mark.parametrize("name", ["", " a", "a\nb", "a" * 257])
-def test_new_refuses_a_name_that_the_settings_would_refuse(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_new_rejects_names_that_the_settings_reject(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert new(Options(name=name)) == 1
     out, err = capsys.readouterr()
     assert out == ""
@@ -196,7 +196,7 @@ ROTATIONS: dict[str, tuple[dict[str, Any], list[str], str]] = {
 
 
 @pytest.mark.parametrize(("table", "old", "said"), ROTATIONS.values(), ids=ROTATIONS.keys())
-def test_rotate_prints_a_key_and_the_line_that_accepts_it_beside_the_old_one(
+def test_rotate_prints_a_key_and_the_line_that_accepts_it_besides_the_old_one(
     table: dict[str, Any], old: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert rotated(table) == 0
@@ -208,7 +208,7 @@ def test_rotate_prints_a_key_and_the_line_that_accepts_it_beside_the_old_one(
     assert (ring(alice=pasted).find(key) or ("",))[0] == "alice"
 
 
-def test_rotate_names_the_key_that_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
+def test_rotate_suggests_the_key_with_a_similar_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert rotated({"sha256": DIGEST}, "alicia") == 1
     out, err = capsys.readouterr()
     assert (out, err) == ("", "nexus: nexus.toml has no [server.keys.alicia]; did you mean alice?\n")

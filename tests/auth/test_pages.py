@@ -61,18 +61,20 @@ PLACES: dict[str, tuple[dict[str, Any], dict[str, str | list[str]], str]] = {
 
 
 @pytest.mark.parametrize(("settings", "headers", "address"), PLACES.values(), ids=PLACES.keys())
-def test_client_ip(settings: dict[str, Any], headers: dict[str, str | list[str]], address: str) -> None:
+def test_the_client_ip_is_read_behind_trusted_proxies(
+    settings: dict[str, Any], headers: dict[str, str | list[str]], address: str
+) -> None:
     assert client_ip(ClientIpSettings(**settings), lines(headers), PEER) == address
 
 
 @given(st.lists(st.text("0123456789.:,[]% af", max_size=20), max_size=4), st.integers(0, 3))
-def test_whatever_is_sent_the_place_is_an_address(sent: list[str], hops: int) -> None:
+def test_any_forwarded_header_gives_a_valid_address(sent: list[str], hops: int) -> None:
     found = client_ip(ClientIpSettings(x_forwarded_for_trusted_hops=hops), {"x-forwarded-for": sent}, PEER)
     assert ipaddress.ip_address(found)
     assert "," not in found and "%" not in found
 
 
-def test_a_socket_file_has_no_address() -> None:
+def test_a_unix_socket_has_no_client_address() -> None:
     assert client_ip(ClientIpSettings(), {}, "") == ""
 
 
@@ -110,7 +112,7 @@ ORIGINS: dict[str, tuple[Any, str, bool]] = {
 
 
 @pytest.mark.parametrize(("allowed", "origin", "fine"), ORIGINS.values(), ids=ORIGINS.keys())
-def test_origins(allowed: Any, origin: str, fine: bool) -> None:
+def test_allowed_origins(allowed: Any, origin: str, fine: bool) -> None:
     settings = cors(**({} if allowed is None else {"allow_origins": allowed}))
     assert is_allowed(settings, origin) is fine
     assert ("Access-Control-Allow-Origin" in reply_headers(settings, origin)) is fine
@@ -141,7 +143,7 @@ BAD_CORS: dict[str, tuple[dict[str, Any], tuple[str | int, ...], str]] = {
 
 
 @pytest.mark.parametrize(("table", "place", "message"), BAD_CORS.values(), ids=BAD_CORS.keys())
-def test_cors_refused(table: dict[str, Any], place: tuple[str | int, ...], message: str) -> None:
+def test_invalid_cors_settings_are_rejected(table: dict[str, Any], place: tuple[str | int, ...], message: str) -> None:
     with pytest.raises(ValidationError) as caught:
         tables(cors=table)
     (error,) = caught.value.errors()
@@ -162,7 +164,7 @@ FULL = cors(
 ASK = {"origin": A, "access-control-request-method": "POST", "access-control-request-private-network": "true"}
 
 
-def test_reply() -> None:
+def test_cors_headers_of_replies() -> None:
     assert reply_headers(None, A) == {}
     assert reply_headers(FULL, None) == reply_headers(FULL, "https://evil") == {"Vary": "Origin"}
     assert reply_headers(FULL, A) == {
@@ -175,7 +177,7 @@ def test_reply() -> None:
     assert reply_headers(cors(allow_methods="*"), A) == {"Vary": "Origin"}
 
 
-def test_preflight() -> None:
+def test_cors_headers_of_preflights() -> None:
     vary = {"Vary": "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}
     assert preflight_headers(FULL, ASK) == {
         **vary,
@@ -193,7 +195,7 @@ def test_preflight() -> None:
         "Access-Control-Allow-Methods": "*",
         "Access-Control-Allow-Headers": "*",
     }
-    # A key left out means that nothing is said.
+    # Settings left out send no header.
     assert preflight_headers(cors(allow_origins=[A]), ASK) == {**vary, "Access-Control-Allow-Origin": A}
     assert preflight_headers(None, ASK) is None
     assert preflight_headers(FULL, {"origin": A}) is None
@@ -205,7 +207,7 @@ def test_preflight() -> None:
 RESOURCE = ProtectedResource(resource="http://127.0.0.1:8080", authorization_servers=("http://127.0.0.1:4444/",))
 
 
-def test_metadata() -> None:
+def test_protected_resource_metadata() -> None:
     assert document(RESOURCE) == {
         "resource": "http://127.0.0.1:8080/",
         "authorization_servers": ["http://127.0.0.1:4444/"],
@@ -230,7 +232,7 @@ CHALLENGES: dict[str, tuple[Exception, ProtectedResource | None, str | None]] = 
 
 
 @pytest.mark.parametrize(("error", "resource", "said"), CHALLENGES.values(), ids=CHALLENGES.keys())
-def test_challenge(error: Exception, resource: ProtectedResource | None, said: str | None) -> None:
+def test_www_authenticate_challenges(error: Exception, resource: ProtectedResource | None, said: str | None) -> None:
     assert challenge(error, resource) == said
 
 
@@ -252,7 +254,7 @@ BAD_OAUTH: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
 
 
 @pytest.mark.parametrize(("table", "place", "message"), BAD_OAUTH.values(), ids=BAD_OAUTH.keys())
-def test_oauth_refused(table: dict[str, Any], place: tuple[str, ...], message: str) -> None:
+def test_invalid_oauth_settings_are_rejected(table: dict[str, Any], place: tuple[str, ...], message: str) -> None:
     with pytest.raises(ValidationError) as caught:
         tables(oauth=table)
     (error,) = caught.value.errors()
@@ -260,7 +262,7 @@ def test_oauth_refused(table: dict[str, Any], place: tuple[str, ...], message: s
     assert message in str(error["msg"])
 
 
-def test_oauth_warnings() -> None:
+def test_risky_oauth_settings_are_warned_about() -> None:
     careless = OAuthSettings(url="http://id.example/keys?p=x")
     assert careless.url == "http://id.example/keys?p=x"
     said = oauth_warnings(careless)

@@ -26,12 +26,12 @@ CASES: dict[str, tuple[Identity, Mapping[str, str] | None]] = {
 
 
 @pytest.mark.parametrize("who,only", CASES.values(), ids=CASES)
-def test_readers_see_everybody_and_others_themselves(who: Identity, only: Mapping[str, str] | None) -> None:
+def test_readers_see_all_callers_and_others_only_themselves(who: Identity, only: Mapping[str, str] | None) -> None:
     assert sight_of(who, ("finance",)) == only
     assert sees_everybody(who, ("finance",)) is (only is None)
 
 
-def test_who_cannot_be_told_from_others_sees_nothing() -> None:
+def test_a_caller_without_an_identity_sees_nothing() -> None:
     with pytest.raises(PermissionDenied):
         sight_of(identity("token"), ())
     assert not sees_everybody(identity("token"), ())

@@ -43,11 +43,11 @@ def refusal(checker: Tokens, text: str) -> str:
 
 
 @pytest.mark.parametrize("key", [rsa_key(), ec_key(), ed_key(), SECRET], ids=["RSA", "EC", "Ed25519", "secret"])
-def test_every_kind_of_key(key: Any) -> None:
+def test_tokens_of_every_key_type_are_accepted(key: Any) -> None:
     assert claims(tokens(jwk(key)), token(key))["sub"] == "alice"
 
 
-def test_the_other_algorithms_of_an_rsa_key() -> None:
+def test_rsa_keys_support_pss() -> None:
     text = token(rsa_key(), head={"alg": "PS512"})
     assert claims(tokens(jwk(rsa_key(), alg="PS512")), text)["sub"] == "alice"
     assert refusal(tokens(jwk(rsa_key(), alg="RS256")), text) == UNKNOWN_KEY
@@ -70,7 +70,7 @@ TIMES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("wanted", "message"), TIMES.values(), ids=TIMES.keys())
-def test_times(wanted: dict[str, Any], message: str) -> None:
+def test_times_in_tokens_are_checked(wanted: dict[str, Any], message: str) -> None:
     text = token(ec_key(), **wanted)
     if not message:
         assert claims(tokens(), text)["sub"] == "alice"
@@ -90,7 +90,7 @@ ISSUED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("wanted", "message"), ISSUED.values(), ids=ISSUED.keys())
-def test_issuer_and_audience(wanted: dict[str, Any], message: str) -> None:
+def test_issuer_and_audience_are_checked(wanted: dict[str, Any], message: str) -> None:
     checker = tokens(expected_issuer="https://id", expected_audience="nexus")
     text = token(ec_key(), **wanted)
     if message:
@@ -99,7 +99,7 @@ def test_issuer_and_audience(wanted: dict[str, Any], message: str) -> None:
         assert claims(checker, text)["aud"]
 
 
-def test_issuer_and_audience_are_not_looked_at_unless_expected() -> None:
+def test_issuer_and_audience_are_ignored_unless_configured() -> None:
     assert claims(tokens(), token(ec_key(), iss="x", aud="y"))["iss"] == "x"
 
 
@@ -116,7 +116,7 @@ BODY = {"sub": "admin", "exp": 2**31}
 
 
 def signed_with_secret(secret: bytes) -> str:
-    """By hand: PyJWT would not make such a token."""
+    """Signed by hand, because PyJWT refuses to create such a token."""
     text = f"{segment({'alg': 'HS256', 'kid': 'one'})}.{segment(BODY)}"
     return f"{text}.{segment(hmac.digest(secret, text.encode(), 'sha256'))}"
 
@@ -159,19 +159,19 @@ def test_forged_tokens_are_rejected(text: str) -> None:
     refusal(tokens(), text)
 
 
-def test_a_token_without_key_id_can_be_of_any_key() -> None:
+def test_a_token_without_a_key_id_is_tried_with_every_key() -> None:
     keys = [jwk(ec_key("other"), "a"), jwk(ec_key(), "b"), jwk(rsa_key(), "c")]
     assert claims(tokens(*keys), token(ec_key(), None))["sub"] == "alice"
     refusal(tokens(*keys), token(ec_key("stranger"), None))
 
 
-def test_a_token_with_key_id_is_of_that_key_only() -> None:
+def test_a_token_with_a_key_id_is_tried_with_that_key_only() -> None:
     refusal(tokens(jwk(ec_key(), "a"), jwk(ec_key("other"), "b")), token(ec_key(), "b"))
     refusal(tokens(jwk(ec_key(), None)), token(ec_key(), "a"))
 
 
 @given(st.lists(st.text(alphabet="abcAB_-09=.", max_size=30), min_size=1, max_size=5).map(".".join))
-def test_no_text_is_a_token_by_accident(text: str) -> None:
+def test_random_text_is_never_a_valid_token(text: str) -> None:
     refusal(tokens(), text)
 
 
@@ -181,13 +181,13 @@ def test_no_text_is_a_token_by_accident(text: str) -> None:
 )
 def test_damaged_tokens_are_rejected(place: int, letter: str) -> None:
     text = GOOD[:place] + letter + GOOD[place + 1 :]
-    # The last letter of base64 has bits that mean nothing.
+    # The last base64 letter has unused bits.
     if text[:-1] == GOOD[:-1]:
         return
     refusal(tokens(), text)
 
 
-def test_without_keys_nobody_is_let_in_and_the_reason_is_not_the_callers() -> None:
+def test_without_signing_keys_tokens_get_a_503() -> None:
     checker = Tokens(OAuthSettings(url="http://127.0.0.1/"), Still(None))
     with pytest.raises(Overloaded) as caught:
         checker.verify(GOOD)
@@ -195,7 +195,7 @@ def test_without_keys_nobody_is_let_in_and_the_reason_is_not_the_callers() -> No
     refusal(checker, "not a token")
 
 
-def test_only_what_could_be_a_token_asks_for_keys() -> None:
+def test_only_a_plausible_token_triggers_a_key_fetch() -> None:
     still = Still(read_key_set(jwks(jwk(ec_key()))))
     checker = Tokens(OAuthSettings(url="http://127.0.0.1/"), still)
     for text in ("x", "a.b.c", FORGED["not signed"], FORGED["another signature"], FORGED["unknown extension"]):
@@ -205,12 +205,12 @@ def test_only_what_could_be_a_token_asks_for_keys() -> None:
     assert still.asked == 1
 
 
-class TestMemory:
-    def test_a_token_is_remembered_and_never_longer_than_it_is_good(self) -> None:
+class TestCache:
+    def test_a_token_is_cached_until_it_expires(self) -> None:
         now = [time.time()]
         checker = tokens(clock=lambda: now[0])
         text = token(ec_key(), ends=-20)
-        # Within the leeway a token is still good, but looked at anew each time.
+        # Within the leeway a token is still valid, but verified again each time.
         assert claims(checker, text) is not claims(checker, text)
         text = token(ec_key(), ends=100)
         first = claims(checker, text)
@@ -218,21 +218,21 @@ class TestMemory:
         now[0] += 101
         assert claims(checker, text) is not first
 
-    def test_not_past_the_keys_that_it_was_checked_with(self) -> None:
+    def test_new_signing_keys_invalidate_the_cache(self) -> None:
         still = Still(read_key_set(jwks(jwk(ec_key()))))
         checker = Tokens(OAuthSettings(url="http://127.0.0.1/"), still)
         assert claims(checker, GOOD)["sub"] == "alice"
         still.give(read_key_set(jwks(jwk(ec_key("new")))))
         refusal(checker, GOOD)
 
-    def test_by_the_whole_token(self) -> None:
+    def test_tokens_are_cached_by_their_full_text(self) -> None:
         checker = tokens()
         assert claims(checker, GOOD)["sub"] == "alice"
         for place in (-20, len(GOOD) // 2, 25):
             other = GOOD[:place] + ("A" if GOOD[place] != "A" else "B") + GOOD[place:][1:]
             refusal(checker, other)
 
-    def test_it_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_cache_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("nexus.auth.tokens.REMEMBERED", 3)
         assert REMEMBERED > 3
         checker = tokens()
@@ -242,7 +242,7 @@ class TestMemory:
         assert claims(checker, texts[4]) is firsts[4]
         assert claims(checker, texts[0]) is not firsts[0]
 
-    def test_a_refusal_is_not_remembered(self) -> None:
+    def test_rejections_are_not_cached(self) -> None:
         checker = tokens()
         refusal(checker, FORGED["another signature"])
         assert not checker._known

@@ -1,4 +1,4 @@
-"""How vendors are reached: proxies, authorities, certificates and Unix sockets, per provider and for all of them."""
+"""Connections to vendors: proxies, CAs, client certificates and Unix sockets, per provider and for all providers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def settings(tmp_path: Path, text: str) -> Settings:
     return load(file, {})
 
 
-def test_every_provider_inherits_what_llm_says(tmp_path: Path, tls: Tls) -> None:
+def test_providers_inherit_connection_settings_from_llm(tmp_path: Path, tls: Tls) -> None:
     text = f'[llm]\nproxy = "http://proxy.test:1"\nca_file = "{tls.ca_file}"\n'
     text += f"[llm.providers.a]\n{KEY}"
     text += f'[llm.providers.b]\nproxy = "none"\n{KEY}'
@@ -39,18 +39,18 @@ def test_every_provider_inherits_what_llm_says(tmp_path: Path, tls: Tls) -> None
         ("http+unix://%2Frun%2Fllm.sock/v1", "http+unix://%2Frun%2Fllm.sock/v1"),
     ],
 )
-def test_unix_sockets(url: str, read: str) -> None:
+def test_unix_socket_urls_are_accepted(url: str, read: str) -> None:
     assert read_base_url(url) == read
 
 
 @pytest.mark.parametrize("url", ["http+unix://", "http+unix:///", "http+unix://%2Fa/v1?x=1", "unix:///run/a.sock"])
-def test_no_unix_sockets(url: str) -> None:
+def test_invalid_unix_socket_urls_are_rejected(url: str) -> None:
     with pytest.raises(ValueError, match=r"Unix socket|begin with"):
         read_base_url(url)
 
 
 @pytest.mark.parametrize("url", ["socks5://proxy.test:1080", "socks5h://user:word@proxy.test"])
-def test_socks_proxies_need_their_extra(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+def test_socks_proxies_require_the_socks_extra(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     assert read_proxy_url(url) == url
     monkeypatch.setattr("nexus.settings.urls.importlib.util.find_spec", lambda name: None)
     with pytest.raises(ValueError, match="the extra socks"):
@@ -58,7 +58,7 @@ def test_socks_proxies_need_their_extra(monkeypatch: pytest.MonkeyPatch, url: st
 
 
 @pytest.mark.parametrize("url", ["socks4://proxy.test", "ftp://proxy.test", "socks5://"])
-def test_other_proxies_are_refused(url: str) -> None:
+def test_unsupported_proxy_schemes_are_rejected(url: str) -> None:
     with pytest.raises(ValueError, match="must begin with"):
         read_proxy_url(url)
 
@@ -71,7 +71,9 @@ PROBLEMS = {
 
 
 @pytest.mark.parametrize(("line", "problem"), PROBLEMS.values(), ids=PROBLEMS.keys())
-def test_certificates_are_read_when_settings_are(tmp_path: Path, tls: Tls, line: str, problem: str) -> None:
+def test_invalid_certificates_are_reported_when_settings_load(
+    tmp_path: Path, tls: Tls, line: str, problem: str
+) -> None:
     other = tmp_path / "other.pem"
     other.write_text("no readable certificate")
     with pytest.raises(SettingsError) as caught:
@@ -89,7 +91,7 @@ def test_certificates_are_read_when_settings_are(tmp_path: Path, tls: Tls, line:
         ("SSL_CERT_FILE", "", False),
     ],
 )
-def test_what_the_environment_says_in_vain(
+def test_ignored_environment_variables_are_warned_about(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, line: str, warned: bool
 ) -> None:
     for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):

@@ -1,4 +1,4 @@
-"""A problem shows the line that it is about and a mark below the key or the value, and never a secret."""
+"""A problem shows its line with a mark below the key or the value, and never shows a secret."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def shown(tmp_path: Path, text: str, *, newline: str = "\n") -> list[str]:
 
 
 def excerpts(lines: list[str]) -> list[tuple[str, str]]:
-    """Each line of the file that is shown, and what stands below it."""
+    """Each line of the file that is shown, with the mark below it."""
     return [
         (line.partition("| ")[2], below.partition("| ")[2])
         for line, below in pairwise(lines)
@@ -75,7 +75,9 @@ def excerpts(lines: list[str]) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("text", "line", "mark"), MARKED.values(), ids=MARKED.keys())
 @pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["LF", "CRLF"])
-def test_the_mark_is_below_what_is_wrong(tmp_path: Path, text: str, line: str, mark: str, newline: str) -> None:
+def test_the_mark_is_below_the_wrong_key_or_value(
+    tmp_path: Path, text: str, line: str, mark: str, newline: str
+) -> None:
     pairs = excerpts(shown(tmp_path, text, newline=newline))
     assert (line, mark) in pairs
 
@@ -147,11 +149,11 @@ COLOURED: dict[str, tuple[io.StringIO, str, dict[str, str], bool]] = {
 
 
 @pytest.mark.parametrize(("stream", "when", "environ", "coloured"), COLOURED.values(), ids=COLOURED.keys())
-def test_colour(stream: io.StringIO, when: str, environ: dict[str, str], coloured: bool) -> None:
+def test_problems_are_coloured(stream: io.StringIO, when: str, environ: dict[str, str], coloured: bool) -> None:
     assert is_coloured(stream, when, environ) is coloured
 
 
-def test_without_its_colours_it_is_the_same_text(tmp_path: Path) -> None:
+def test_coloured_text_is_the_plain_text_plus_colours(tmp_path: Path) -> None:
     file = tmp_path / "nexus.toml"
     file.write_text("[server]\nworkers = 0\nlisen = 1\n")
     with pytest.raises(SettingsError) as caught:

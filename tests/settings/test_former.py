@@ -1,4 +1,4 @@
-"""Settings of Nexus 0.6: the same, under another name, or refused with what to do instead."""
+"""Settings of Nexus 0.6: unchanged, renamed, or rejected with advice."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def redis(tmp_path: Path, text: str) -> tuple[RedisStorage, tuple[str, ...]]:
     return storage, settings.origin.notes
 
 
-def test_names_of_redis_pools(tmp_path: Path) -> None:
+def test_old_names_of_redis_pool_settings_still_work(tmp_path: Path) -> None:
     storage, notes = redis(
         tmp_path,
         'connection_timeout = "2s"\n[server.rate_limits.storage.pool]\nmax_size = 7\nmin_idle = 1\n'
@@ -44,7 +44,7 @@ def test_names_of_redis_pools(tmp_path: Path) -> None:
     assert len(notes) == 6 and "pool.min_idle has no effect" in notes[2]
 
 
-def test_names_of_redis_tls(tmp_path: Path) -> None:
+def test_old_names_of_redis_tls_settings_still_work(tmp_path: Path) -> None:
     for name in ("ca", "cert", "key"):
         (tmp_path / name).touch()
     storage, notes = redis(
@@ -57,7 +57,7 @@ def test_names_of_redis_tls(tmp_path: Path) -> None:
     assert storage.tls.insecure and len(notes) == 4
 
 
-def test_what_was_renamed_is_a_warning_of_check_and_start(tmp_path: Path) -> None:
+def test_renamed_settings_are_warned_about(tmp_path: Path) -> None:
     pytest.importorskip("redis")
     settings = read(tmp_path, REDIS + "connection_timeout = 2\n")
     assert "server.rate_limits.storage.connection_timeout is connect_timeout here" in warnings(settings)
@@ -77,7 +77,7 @@ ACCEPTED: dict[str, tuple[str, tuple[str, ...], object]] = {
 
 
 @pytest.mark.parametrize(("text", "path", "value"), ACCEPTED.values(), ids=ACCEPTED.keys())
-def test_accepted(tmp_path: Path, text: str, path: tuple[str, ...], value: object) -> None:
+def test_old_spellings_of_values_are_accepted(tmp_path: Path, text: str, path: tuple[str, ...], value: object) -> None:
     found: Any = read(tmp_path, text)
     for name in path:
         found = getattr(found, name)
@@ -105,14 +105,14 @@ REFUSED: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize(("text", "problem"), REFUSED.values(), ids=REFUSED.keys())
-def test_refused(tmp_path: Path, text: str, problem: str) -> None:
+def test_removed_settings_are_rejected_with_advice(tmp_path: Path, text: str, problem: str) -> None:
     with pytest.raises(SettingsError) as caught:
         read(tmp_path, text)
     (found,) = caught.value.problems
     assert str(found).startswith(f"{tmp_path}/nexus.toml:{problem}")
 
 
-def test_every_row_is_found_in_a_file_and_what_it_becomes_exists() -> None:
+def test_every_former_setting_is_detected_and_its_new_name_exists() -> None:
     for former in FORMER:
         path = tuple("x" if part == "*" else part for part in former.path)
         data: Any = 5
@@ -129,6 +129,6 @@ def test_every_row_is_found_in_a_file_and_what_it_becomes_exists() -> None:
 
 
 @pytest.mark.parametrize("cors", [None, CorsSettings()], ids=["no table", "empty table"])
-def test_without_origins_no_page_may_call_which_is_said_at_start(cors: CorsSettings | None) -> None:
+def test_missing_cors_origins_are_warned_about_at_start(cors: CorsSettings | None) -> None:
     assert "server.cors.allow_origins" in (advice(cors) or "")
     assert advice(CorsSettings(allow_origins="*")) is None

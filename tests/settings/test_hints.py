@@ -44,13 +44,13 @@ REFERENCES = [
 
 
 @pytest.mark.parametrize("value", REFERENCES)
-def test_a_reference_that_nobody_fills_in(value: str, tmp_path: Path) -> None:
+def test_a_reference_that_nexus_does_not_expand_gets_a_hint(value: str, tmp_path: Path) -> None:
     settings = read(tmp_path, OPENAI.replace("sk-hushhush", value) + MODEL)
     assert list(hints(settings)) == [f"llm.providers.openai.api_key {NOT_FILLED_IN}"]
 
 
 @pytest.mark.parametrize("value", ["sk-hushhush", "none", "{{ env.KEY }}", "a$b", "x-${y}"])
-def test_a_key(value: str, tmp_path: Path) -> None:
+def test_a_valid_key_gets_no_hint(value: str, tmp_path: Path) -> None:
     assert list(hints(read(tmp_path, OPENAI.replace("sk-hushhush", value) + MODEL))) == []
 
 
@@ -70,17 +70,17 @@ SLIPS = {
 
 @pytest.mark.parametrize("value", SLIPS)
 @pytest.mark.parametrize("kind", ["openai", "anthropic", "google"])
-def test_what_is_no_key(value: str, kind: str, tmp_path: Path) -> None:
+def test_a_malformed_key_gets_a_hint(value: str, kind: str, tmp_path: Path) -> None:
     text = OPENAI.replace("sk-hushhush", value).replace('"openai"', f'"{kind}"') + MODEL
     assert list(hints(read(tmp_path, text))) == [f"llm.providers.openai.api_key {SLIPS[value]}"]
 
 
-def test_what_is_no_key_among_several(tmp_path: Path) -> None:
+def test_a_malformed_key_among_several_gets_a_hint(tmp_path: Path) -> None:
     text = OPENAI.replace('api_key = "sk-hushhush"', 'api_keys = ["sk-hushhush", "Bearer sk-hushhush-2"]') + MODEL
     assert list(hints(read(tmp_path, text))) == [f"llm.providers.openai.api_keys {SCHEMED}"]
 
 
-def test_a_scheme_that_nobody_else_writes(tmp_path: Path) -> None:
+def test_a_bearer_prefix_gets_no_hint_if_nexus_adds_no_scheme(tmp_path: Path) -> None:
     text = OPENAI.replace("sk-", "Bearer sk-") + 'auth_scheme = "none"\n' + MODEL
     header = (
         '[[llm.providers.openai.headers]]\nrule = "insert"\nname = "x-key"\nvalue = "Bearer y"\nallow_secret = true\n'
@@ -88,14 +88,14 @@ def test_a_scheme_that_nobody_else_writes(tmp_path: Path) -> None:
     assert list(hints(read(tmp_path, text + header))) == []
 
 
-def test_every_secret_of_a_provider_is_looked_at(tmp_path: Path) -> None:
+def test_secrets_in_header_rules_are_checked_too(tmp_path: Path) -> None:
     header = '[[llm.providers.openai.headers]]\nrule = "insert"\nname = "x-key"\nvalue = "$KEY"\nallow_secret = true\n'
     (hint,) = hints(read(tmp_path, OPENAI + MODEL + header))
     assert hint.startswith("llm.providers.openai.headers[0].value ")
 
 
 @pytest.mark.parametrize("models", ['models."*" = {}', 'models = ["gpt-*"]'])
-def test_a_star_stands_for_nothing(models: str, tmp_path: Path) -> None:
+def test_a_star_in_models_gets_a_hint(models: str, tmp_path: Path) -> None:
     (hint,) = hints(read(tmp_path, f"{OPENAI}{models}\n"))
     assert hint.endswith(STAR)
 
@@ -122,22 +122,22 @@ DOTTED: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize(("text", "said"), DOTTED.values(), ids=DOTTED.keys())
-def test_a_name_with_a_dot(text: str, said: str, tmp_path: Path) -> None:
+def test_an_unquoted_name_with_a_dot_is_reported(text: str, said: str, tmp_path: Path) -> None:
     assert said.format("a name with a dot needs quotes") in problems(tmp_path, text)
 
 
-def test_a_provider_with_a_dot(tmp_path: Path) -> None:
+def test_an_unquoted_provider_name_with_a_dot_is_reported(tmp_path: Path) -> None:
     found = problems(tmp_path, OPENAI.replace("openai]", "my.openai]") + MODEL)
     assert '; a name with a dot needs quotes: [llm.providers."NAME"]' in found[0]
 
 
 @pytest.mark.parametrize(("key", "near"), [('renam = "x"', "rename"), ("rate_limit = {}", "rate_limits")])
-def test_an_unknown_key_of_a_model_is_no_name(key: str, near: str, tmp_path: Path) -> None:
+def test_a_misspelled_model_setting_is_not_taken_for_a_dotted_name(key: str, near: str, tmp_path: Path) -> None:
     (said,) = problems(tmp_path, f"{OPENAI}models.m.{key}\n")
     assert said.endswith(f': unknown key; did you mean "{near}"?')
 
 
-def test_models_by_name_alone(tmp_path: Path) -> None:
+def test_models_may_be_a_list_of_names(tmp_path: Path) -> None:
     short = read(tmp_path, f'{OPENAI}models = ["gpt-4.1", "b"]\n').llm.providers["openai"].models
     long = read(tmp_path, f'{OPENAI}models."gpt-4.1" = {{}}\nmodels.b = {{}}\n').llm.providers["openai"].models
     assert short == long
@@ -152,6 +152,6 @@ BAD_LISTS = {
 
 
 @pytest.mark.parametrize(("models", "said"), BAD_LISTS.values(), ids=BAD_LISTS.keys())
-def test_lists_that_are_none(models: str, said: str, tmp_path: Path) -> None:
+def test_invalid_lists_of_models_are_rejected(models: str, said: str, tmp_path: Path) -> None:
     (problem, *_) = problems(tmp_path, f"{OPENAI}models = {models}\n")
     assert problem.startswith("4: llm.providers.openai.models") and said in problem

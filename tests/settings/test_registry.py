@@ -17,8 +17,8 @@ def test_kinds_are_the_folders_of_providers() -> None:
     assert {"anthropic", "echo", "openai"} <= set(registry.kinds())
 
 
-def test_listing_and_reading_settings_imports_only_what_is_configured(tmp_path: Path) -> None:
-    """A table that stands in no file gets no validator: each costs time and memory, and most stand in none."""
+def test_only_configured_providers_are_imported(tmp_path: Path) -> None:
+    """Tables that the file does not use get no validator: each costs time and memory, and most are unused."""
     program = (
         "import sys, nexus.settings; from nexus.settings import registry; from nexus.settings.types import Table\n"
         "of = lambda table: [table, *(one for sub in table.__subclasses__() for one in of(sub))]\n"
@@ -33,13 +33,13 @@ def test_listing_and_reading_settings_imports_only_what_is_configured(tmp_path: 
 
 
 @pytest.mark.parametrize("kind", ["nix", "", "..", "os", "openai.settings", "__init__"])
-def test_only_kinds_are_loaded(kind: str) -> None:
+def test_unknown_kinds_are_not_loaded(kind: str) -> None:
     with pytest.raises(LookupError):
         registry.load(kind)
 
 
-def test_a_kind_of_another_package(tmp_path: Path) -> None:
-    """An installed package brings a provider by an entry point; it cannot take the name of one of ours."""
+def test_an_installed_package_can_add_a_kind(tmp_path: Path) -> None:
+    """An installed package adds a provider with an entry point; it cannot replace a built-in provider."""
     (tmp_path / "acme.py").write_text("from nexus.providers.echo import EchoProvider\nclass Acme(EchoProvider): ...\n")
     about = tmp_path / "acme-1.dist-info"
     about.mkdir()
@@ -51,6 +51,6 @@ def test_a_kind_of_another_package(tmp_path: Path) -> None:
     assert run.stdout.split() == ["Acme", "EchoProvider"]
 
 
-def test_load() -> None:
+def test_a_kind_loads_its_provider_class() -> None:
     assert registry.load("echo").settings_type.needs_key is False
     assert registry.load("openai").settings_type.needs_key is True

@@ -32,16 +32,16 @@ def wrong(document: dict[str, Any]) -> list[str]:
     return [error.message for error in validator().iter_errors(document)]
 
 
-def test_it_is_a_schema() -> None:
+def test_the_schema_is_valid_json_schema() -> None:
     validator().check_schema(validator().schema)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_it_takes_every_file_of_ours(file: Path) -> None:
+def test_the_schema_accepts_every_shipped_file(file: Path) -> None:
     assert wrong(tomllib.loads(file.read_text())) == []
 
 
-def test_it_takes_every_snippet_of_the_pages() -> None:
+def test_the_schema_accepts_every_snippet_in_the_docs() -> None:
     mine = [snippet for snippet in all_snippets() if snippet.is_nexus]
     assert mine
     assert {str(snippet): found for snippet in mine if (found := wrong(tomllib.loads(snippet.text)))} == {}
@@ -68,16 +68,16 @@ TAKEN: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("document", REFUSED.values(), ids=REFUSED)
-def test_it_refuses(document: dict[str, Any]) -> None:
+def test_the_schema_rejects_invalid_documents(document: dict[str, Any]) -> None:
     assert wrong(document)
 
 
 @pytest.mark.parametrize("document", TAKEN.values(), ids=TAKEN)
-def test_it_takes(document: dict[str, Any]) -> None:
+def test_the_schema_accepts_valid_documents(document: dict[str, Any]) -> None:
     assert wrong(document) == []
 
 
-def test_every_setting_says_what_it_is() -> None:
+def test_every_setting_has_a_docstring() -> None:
     silent = [
         f"{section.path}.{name}"
         for section in sections("", Settings)
@@ -86,7 +86,7 @@ def test_every_setting_says_what_it_is() -> None:
     assert silent == []
 
 
-def test_the_page_of_settings_has_every_table() -> None:
+def test_the_settings_page_lists_every_table() -> None:
     page = reference()
     assert all(f"[{section.path}]" in page for section in sections("", Settings))
     assert issubclass(Settings, BaseModel)
@@ -95,6 +95,6 @@ def test_the_page_of_settings_has_every_table() -> None:
     assert '``max_body_size`` = ``"32MiB"``' in page
 
 
-def test_the_commands(command: Command, tmp_path: Path) -> None:
+def test_the_config_and_schema_commands_print_reference_and_schema(command: Command, tmp_path: Path) -> None:
     assert command(tmp_path, "config").stdout == REFERENCE.read_text()
     assert command(tmp_path, "schema").stdout == json.dumps(validator().schema, indent=2) + "\n"

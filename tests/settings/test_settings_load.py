@@ -1,4 +1,4 @@
-"""Files that load, and files that do not: every problem at once, with file, line, path and a way out."""
+"""Files that load, and files that do not: every problem is reported at once, with file, line, path and advice."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def problems(tmp_path: Path, text: str | bytes) -> list[str]:
     return [str(problem).removeprefix(f"{tmp_path}/") for problem in caught.value.problems]
 
 
-def test_shortest_useful_file(tmp_path: Path) -> None:
+def test_the_shortest_useful_file_loads(tmp_path: Path) -> None:
     settings = read(tmp_path, PROVIDER)
     provider = settings.llm.providers["openai"]
     assert provider.api_key is not None
@@ -48,17 +48,17 @@ def test_shortest_useful_file(tmp_path: Path) -> None:
     }
 
 
-def test_providers_are_read_by_the_class_of_their_type(tmp_path: Path) -> None:
+def test_each_provider_type_has_its_own_settings_class(tmp_path: Path) -> None:
     settings = read(tmp_path, PROVIDER + "stream_usage = false")
     assert settings.llm.providers["openai"].model_dump()["stream_usage"] is False
 
 
-def test_demo() -> None:
+def test_demo_settings_load() -> None:
     demo = demo_settings().llm.providers["demo"]
     assert (demo.type, list(demo.models), demo.api_key) == ("echo", ["echo", "echo-tools"], None)
 
 
-def test_order_of_providers_and_models_is_that_of_the_file(tmp_path: Path) -> None:
+def test_providers_and_models_keep_the_order_of_the_file(tmp_path: Path) -> None:
     text = "".join(f'[llm.providers.{name}]\ntype = "echo"\nmodels = {{ z = {{}}, a = {{}} }}\n' for name in "zma")
     providers = read(tmp_path, text).llm.providers
     assert list(providers) == ["z", "m", "a"]
@@ -85,11 +85,11 @@ LOADED = {
 
 
 @pytest.mark.parametrize("text", LOADED.values(), ids=LOADED.keys())
-def test_loaded(tmp_path: Path, text: str | bytes) -> None:
+def test_valid_files_load(tmp_path: Path, text: str | bytes) -> None:
     read(tmp_path, text)
 
 
-def test_key_from_a_variable_with_a_line_break(tmp_path: Path) -> None:
+def test_a_trailing_line_break_in_a_key_is_stripped(tmp_path: Path) -> None:
     key = read(tmp_path, PROVIDER.replace("OPENAI_API_KEY", "NEWLINE")).llm.providers["openai"].api_key
     assert key is not None
     assert key.get_secret_value() == "sk-hushhush-newline"
@@ -256,14 +256,14 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
 
 
 @pytest.mark.parametrize(("text", "expected"), REFUSED.values(), ids=REFUSED.keys())
-def test_refused(tmp_path: Path, text: str, expected: list[str]) -> None:
+def test_invalid_files_are_rejected_with_line_and_path(tmp_path: Path, text: str, expected: list[str]) -> None:
     said = problems(tmp_path, text)
     assert len(said) == len(expected), said
     for line, start in zip(said, expected, strict=True):
         assert line.removeprefix("nexus.toml").removeprefix(":").startswith(start.removeprefix(":")), line
 
 
-def test_all_problems_are_reported_together_in_the_order_of_the_file(tmp_path: Path) -> None:
+def test_all_problems_are_reported_together_in_file_order(tmp_path: Path) -> None:
     text = """\
 [server]
 listen_address = "nowhere"
@@ -297,22 +297,22 @@ NOT_TOML = {
 
 
 @pytest.mark.parametrize(("text", "message"), NOT_TOML.values(), ids=NOT_TOML.keys())
-def test_not_toml(tmp_path: Path, text: str | bytes, message: str) -> None:
+def test_invalid_toml_is_reported(tmp_path: Path, text: str | bytes, message: str) -> None:
     (line,) = problems(tmp_path, text)
     assert line.startswith(message)
 
 
-def test_no_such_file(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"nope\.toml: no such file"):
         load(tmp_path / "nope.toml", {})
 
 
-def test_a_folder(tmp_path: Path) -> None:
+def test_a_directory_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read: is a directory"):
         load(tmp_path, {})
 
 
-def test_a_device_that_never_ends() -> None:
+def test_an_endless_device_is_rejected() -> None:
     with pytest.raises(SettingsError, match="larger than 16777216 bytes"):
         load(Path("/dev/zero"), {})
 

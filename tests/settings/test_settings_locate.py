@@ -1,4 +1,4 @@
-"""Each way to write a path in TOML is found on its own line."""
+"""A path is found on its line, however it is written in TOML."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ CASES: dict[str, tuple[tuple[str | int, ...], int | None]] = {
 
 @pytest.mark.parametrize(("path", "line"), CASES.values(), ids=CASES.keys())
 @pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["LF", "CRLF"])
-def test_line(path: tuple[str | int, ...], line: int | None, newline: str) -> None:
+def test_each_path_is_found_on_its_line(path: tuple[str | int, ...], line: int | None, newline: str) -> None:
     found = Spans(TEXT.replace("\n", newline)).find(path, key=True)
     assert (None if found is None else found[0].line) == line
 
@@ -73,7 +73,7 @@ def _paths(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int
     return [path, *(deeper for key, item in items for deeper in _paths(item, (*path, key)))]
 
 
-def test_without_its_line_and_all_after_it_a_path_is_gone() -> None:
+def test_no_path_exists_before_its_reported_line() -> None:
     spans = Spans(TEXT)
     for path in _paths(tomllib.loads(TEXT))[1:]:
         found = spans.find(path, key=True)

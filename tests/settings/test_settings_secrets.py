@@ -1,4 +1,4 @@
-"""Secrets are found by type, wherever they are, and never show in a repr."""
+"""Secrets are found by type anywhere in the settings and never appear in a repr."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ NO_SECRETS = {
 
 
 @pytest.mark.parametrize("providers", NO_SECRETS.values(), ids=NO_SECRETS.keys())
-def test_public_names_are_no_secrets(providers: dict[str, dict[str, Any]]) -> None:
+def test_public_names_are_not_secrets(providers: dict[str, dict[str, Any]]) -> None:
     assert secrets(settings(**providers)) == ()
 
 
-def test_the_demo_has_none() -> None:
+def test_the_demo_has_no_secrets() -> None:
     assert secrets(demo_settings()) == ()
 
 
@@ -65,7 +65,7 @@ WARNED: dict[str, tuple[Settings, list[str]]] = {
 
 
 @pytest.mark.parametrize(("given", "expected"), WARNED.values(), ids=WARNED.keys())
-def test_warnings(given: Settings, expected: list[str]) -> None:
+def test_risky_settings_are_warned_about(given: Settings, expected: list[str]) -> None:
     said = warnings(given)
     assert len(said) == len(expected)
     for line, start in zip(said, expected, strict=True):

@@ -35,7 +35,7 @@ EXPANDED: dict[str, tuple[object, object]] = {
 
 
 @pytest.mark.parametrize(("value", "result"), EXPANDED.values(), ids=EXPANDED.keys())
-def test_expanded(value: Any, result: Any) -> None:
+def test_templates_are_expanded(value: Any, result: Any) -> None:
     expansion = expand(value, ENVIRON)
     assert (expansion.data, expansion.problems) == (result, [])
 
@@ -60,7 +60,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("text", "messages"), REFUSED.values(), ids=REFUSED.keys())
-def test_refused(text: str, messages: list[str]) -> None:
+def test_invalid_templates_are_rejected(text: str, messages: list[str]) -> None:
     expansion = expand({"a": ["ok", text]}, ENVIRON)
     assert expansion.data == {"a": ["ok", PLACEHOLDER]}
     assert [path for path, _ in expansion.problems] == [("a", 1)] * len(messages)
@@ -68,7 +68,7 @@ def test_refused(text: str, messages: list[str]) -> None:
         assert said.startswith(expected)
 
 
-def test_what_stands_between_braces_is_not_repeated() -> None:
+def test_messages_never_repeat_the_text_between_braces() -> None:
     ((_, message),) = expand({"api_key": "{{ sk-hushhush-123 }}"}, {}).problems
     assert "sk-hushhush" not in message
 
@@ -82,7 +82,7 @@ def test_what_stands_between_braces_is_not_repeated() -> None:
         pytest.param(b"", "", id="empty"),
     ],
 )
-def test_files(tmp_path: Path, raw: bytes, value: str) -> None:
+def test_file_templates_read_the_file(tmp_path: Path, raw: bytes, value: str) -> None:
     (tmp_path / "key").write_bytes(raw)
     for path in ("key", str(tmp_path / "key")):
         expansion = expand({"a": "<{{ file '" + path + "' }}>"}, {}, tmp_path)
@@ -94,14 +94,14 @@ def test_files(tmp_path: Path, raw: bytes, value: str) -> None:
     [(b"x" * (MAX_FILE + 1), f"is larger than {MAX_FILE} bytes"), (b"\xff\xfe", "is not UTF-8 text")],
     ids=["too large", "not text"],
 )
-def test_files_that_cannot_be_a_secret(tmp_path: Path, raw: bytes, message: str) -> None:
+def test_unusable_secret_files_are_rejected(tmp_path: Path, raw: bytes, message: str) -> None:
     (tmp_path / "key").write_bytes(raw)
     ((_, said),) = expand({"a": '{{ file "key" }}'}, {}, tmp_path).problems
     assert said.endswith(message)
 
 
-class Counted(str):
-    """Counts how often a search begins."""
+class CountingText(str):
+    """Text that counts its searches."""
 
     searches = 0
 
@@ -110,11 +110,11 @@ class Counted(str):
         return super().find(*arguments)
 
 
-def test_hostile_text_is_looked_through_once() -> None:
-    text = Counted("{{ env.A | default(" * 2000 + '"' * 2001)
+def test_hostile_text_is_scanned_once() -> None:
+    text = CountingText("{{ env.A | default(" * 2000 + '"' * 2001)
     assert expand({"a": text}, ENVIRON).problems
-    assert Counted.searches < 4 * len(text)
-    nested = Counted("{{ env.A " * 2000)
-    Counted.searches = 0
+    assert CountingText.searches < 4 * len(text)
+    nested = CountingText("{{ env.A " * 2000)
+    CountingText.searches = 0
     assert expand({"a": nested}, ENVIRON).problems
-    assert Counted.searches == 1, "the first one without an end ends the search"
+    assert CountingText.searches == 1, "the first unclosed template ends the search"

@@ -1,4 +1,4 @@
-"""Durations, sizes, addresses, paths and URLs: what is read, what is refused, and that no refusal repeats its input."""
+"""Durations, sizes, addresses, paths and URLs: valid and invalid values. Error messages never repeat the input."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ DURATIONS = {
 
 
 @pytest.mark.parametrize(("text", "seconds"), DURATIONS.values(), ids=DURATIONS.keys())
-def test_duration(text: object, seconds: float) -> None:
+def test_durations_are_read(text: object, seconds: float) -> None:
     assert TypeAdapter[float](Duration).validate_python(text) == seconds
 
 
@@ -57,7 +57,7 @@ SIZES = {
 
 
 @pytest.mark.parametrize(("value", "count"), SIZES.values(), ids=SIZES.keys())
-def test_size(value: object, count: int) -> None:
+def test_sizes_are_read(value: object, count: int) -> None:
     assert TypeAdapter[int](Size).validate_python(value) == count
 
 
@@ -75,7 +75,7 @@ ADDRESSES = {
 
 
 @pytest.mark.parametrize(("text", "host", "port", "loopback"), ADDRESSES.values(), ids=ADDRESSES.keys())
-def test_listen_address(text: str, host: str, port: int, loopback: bool) -> None:
+def test_a_listen_address_is_read(text: str, host: str, port: int, loopback: bool) -> None:
     address = ListenAddress.read(text)
     assert (address.host, address.port, address.is_loopback) == (host, port, loopback)
     assert str(address) == text
@@ -94,7 +94,7 @@ LISTS: dict[str, tuple[object, list[str]]] = {
 
 
 @pytest.mark.parametrize(("given", "expected"), LISTS.values(), ids=LISTS.keys())
-def test_listen_addresses(given: object, expected: list[str]) -> None:
+def test_lists_of_listen_addresses_are_read(given: object, expected: list[str]) -> None:
     addresses = read_addresses(given)
     assert [str(address) for address in addresses] == expected
     assert read_addresses(addresses) == addresses
@@ -159,7 +159,9 @@ REFUSED: dict[str, tuple[Callable[[str], object], object, str]] = {
 
 
 @pytest.mark.parametrize(("read", "value", "message"), REFUSED.values(), ids=REFUSED.keys())
-def test_refused_without_repeating_the_value(read: Callable[[object], object], value: object, message: str) -> None:
+def test_invalid_values_are_rejected_without_repeating_them(
+    read: Callable[[object], object], value: object, message: str
+) -> None:
     with pytest.raises(ValueError) as caught:
         read(value)
     assert message in str(caught.value)
@@ -176,7 +178,7 @@ OUT_OF_RANGE: dict[str, tuple[object, object]] = {
 
 
 @pytest.mark.parametrize(("kind", "value"), OUT_OF_RANGE.values(), ids=OUT_OF_RANGE.keys())
-def test_out_of_range(kind: type, value: object) -> None:
+def test_values_out_of_range_are_rejected(kind: type, value: object) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(kind).validate_python(value)
 
@@ -190,11 +192,11 @@ URLS = {
 
 
 @pytest.mark.parametrize(("text", "url"), URLS.values(), ids=URLS.keys())
-def test_base_url(text: str, url: str) -> None:
+def test_base_urls_are_normalized(text: str, url: str) -> None:
     assert read_base_url(text) == url
 
 
-def test_proxy_may_hold_credentials_and_they_are_found() -> None:
+def test_credentials_in_a_proxy_url_are_found() -> None:
     url = read_proxy_url("http://me:p%40hushhush-word@proxy.internal:3128/")
     assert url == "http://me:p%40hushhush-word@proxy.internal:3128"
     assert passwords_in(url) == ("p%40hushhush-word", "p@hushhush-word")

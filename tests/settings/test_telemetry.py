@@ -55,11 +55,13 @@ def problems(folder: Path, toml: str) -> str:
 
 
 @pytest.mark.parametrize(("toml", "said"), REFUSED.values(), ids=REFUSED.keys())
-def test_is_refused_by_name(toml: str, said: str, tmp_path: Path) -> None:
+def test_invalid_settings_are_reported_by_name(toml: str, said: str, tmp_path: Path) -> None:
     assert said in problems(tmp_path, toml)
 
 
-def test_a_package_that_is_missing_is_named_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_reported_with_the_install_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     find = importlib.util.find_spec
 
     def lacking(name: str, package: str | None = None) -> Any:
@@ -73,7 +75,7 @@ def test_a_package_that_is_missing_is_named_with_what_to_do(tmp_path: Path, monk
     assert 'pip install "nexus-llm-router[otel]"' in said
 
 
-def test_headers_are_secrets_in_either_form(tmp_path: Path) -> None:
+def test_exporter_headers_are_secrets(tmp_path: Path) -> None:
     file = tmp_path / "nexus.toml"
     listed = 'headers = [{ name = "X-Api-Key", value = "otlp-hushhush-key" }]'
     file.write_text(openai_config("http://127.0.0.1:9") + f"[telemetry.exporters.otlp.grpc]\n{listed}\n")
@@ -82,7 +84,7 @@ def test_headers_are_secrets_in_either_form(tmp_path: Path) -> None:
     assert [*settings.telemetry.exporters.otlp.grpc.headers] == ["x-api-key"]
 
 
-def test_the_file_of_nexus_0_6_still_means_what_it_meant(tmp_path: Path) -> None:
+def test_a_nexus_0_6_file_keeps_its_meaning(tmp_path: Path) -> None:
     file = tmp_path / "nexus.toml"
     file.write_text(
         openai_config("http://127.0.0.1:9")

@@ -1,4 +1,4 @@
-"""``[llm.models.NAME]`` and what hangs together with it: what loads, what is refused and on which line."""
+"""``[llm.models.NAME]`` and related settings: which load, and which are rejected on which line."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ REFUSED: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize(("text", "said"), REFUSED.values(), ids=REFUSED.keys())
-def test_refused(tmp_path: Path, text: str, said: str) -> None:
+def test_invalid_virtual_models_are_rejected(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(SettingsError) as caught:
         read(tmp_path, text)
     problems = [str(problem).removeprefix(f"{tmp_path}/nexus.toml:") for problem in caught.value.problems]
@@ -136,11 +136,11 @@ LOADED = {
 
 
 @pytest.mark.parametrize("text", LOADED.values(), ids=LOADED.keys())
-def test_loaded(tmp_path: Path, text: str) -> None:
+def test_valid_virtual_models_load(tmp_path: Path, text: str) -> None:
     read(tmp_path, text)
 
 
-def test_check_prints_the_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_prints_the_order_of_targets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = read(tmp_path, LOADED["everything"])
     check(settings, "nexus.toml")
     printed = capsys.readouterr().out
@@ -150,12 +150,12 @@ def test_check_prints_the_order(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "max_concurrency: not set for a, b; one that hangs can take all 512 worker threads" in printed
 
 
-def test_a_hidden_alias_is_warned_of(tmp_path: Path) -> None:
+def test_a_virtual_model_that_hides_an_alias_is_warned_about(tmp_path: Path) -> None:
     told = warnings(read(tmp_path, LOADED["the name of an alias"]))
     assert any("llm.models.x is also an alias" in warning and "a/x, b/x" in warning for warning in told)
 
 
-def test_a_virtual_name_in_a_keys_list_is_a_model(tmp_path: Path) -> None:
+def test_a_key_may_list_a_virtual_model(tmp_path: Path) -> None:
     assert not [
         text for text in warnings(read(tmp_path, LOADED["a key's list"])) if "is not a configured model" in text
     ]
