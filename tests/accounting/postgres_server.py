@@ -16,14 +16,14 @@ import pytest
 
 
 def _binaries() -> Path | None:
-    """Debian keeps them away from the path."""
+    """Debian installs the binaries outside the PATH."""
     if (found := shutil.which("initdb")) is not None:
         return Path(found).resolve().parent
     return next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
 
 
 def require() -> None:
-    """Skips the test where PostgreSQL is missing; fails it where it has to be there, as in CI."""
+    """Skips the test if PostgreSQL is missing; fails it where PostgreSQL is required, as in CI."""
     try:
         import psycopg  # noqa: F401
     except ImportError:

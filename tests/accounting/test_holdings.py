@@ -1,4 +1,4 @@
-"""Whose files and batches are, over every database: kept, paged, paid for once, and forgotten when nobody asks."""
+"""Ownership of files and batches on every database: stored, paged, charged once, and deleted when unused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def holdings(database: Database) -> Iterator[Holdings]:
         yield holdings
 
 
-def test_what_was_added_is_found_by_its_id(holdings: Holdings) -> None:
+def test_stored_objects_are_found_by_id(holdings: Holdings) -> None:
     holdings.add(replace(FILE, state={"id": "file-1"}))
     holdings.add(replace(FILE, owner="key:bob"))
     holdings.add(replace(FILE, provider="other", owner="key:bob"))
@@ -40,7 +40,7 @@ def test_what_was_added_is_found_by_its_id(holdings: Holdings) -> None:
     assert [one.provider for one in holdings.find([FILE.id])] == ["other"]
 
 
-def test_pages_are_of_one_owner_in_order(holdings: Holdings) -> None:
+def test_pages_list_the_objects_of_one_owner_in_order(holdings: Holdings) -> None:
     for number in range(6):
         owner = "key:bob" if number == 3 else "key:alice"
         holdings.add(replace(FILE, id=f"file-{number}", owner=owner, purpose="batch" if number else ""))
@@ -57,20 +57,20 @@ def test_pages_are_of_one_owner_in_order(holdings: Holdings) -> None:
     assert page(None, ascending=True) == ["file-0", "file-1", "file-2"]
 
 
-def test_a_line_is_paid_for_once(holdings: Holdings) -> None:
+def test_each_line_of_a_batch_is_charged_once(holdings: Holdings) -> None:
     holdings.add(FILE)
     assert [holdings.claim(FILE, lines) for lines in (2, 2, 5, 3)] == [0, 2, 2, 5]
-    assert holdings.claim(replace(FILE, id="file-gone"), 4) == 4, "what is gone is nobody's"
+    assert holdings.claim(replace(FILE, id="file-gone"), 4) == 4, "a deleted file has no owner"
 
 
-def test_a_store_that_keeps_nothing() -> None:
+def test_without_a_usage_store_lookups_are_refused() -> None:
     holdings = Holdings()
     holdings.open(None)
     with pytest.raises(Overloaded, match=r"usage\.store is none"):
         holdings.find(["file-1"])
 
 
-def test_older_tables_get_theirs() -> None:
+def test_older_databases_are_migrated() -> None:
     with closing(SqliteDatabase(None)) as database:
         with database.transaction() as transaction:
             _make_first_version(transaction)
@@ -87,7 +87,7 @@ def _make_first_version(transaction: Transaction) -> None:
         transaction.run(statement)
 
 
-def test_what_nobody_used_for_long_is_forgotten(database: Database) -> None:
+def test_objects_unused_for_a_long_time_are_deleted(database: Database) -> None:
     migrate(database)
     now = 500 * 86_400.0
     holdings = Holdings(lambda: now - 401 * 86_400)

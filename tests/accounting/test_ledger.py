@@ -48,7 +48,7 @@ def ledger(database: Database) -> Iterator[Ledger]:
 
 
 def put(ledger: Ledger, *items: Item) -> None:
-    """As if each were a call of its own."""
+    """Adds each item as a separate call."""
     for item in items:
         ledger.add((item,))
 
@@ -58,7 +58,7 @@ def add(ledger: Ledger, *told: Row) -> None:
     assert ledger.flush(60)
 
 
-def test_an_attempt_is_kept_as_it_was(ledger: Ledger) -> None:
+def test_an_attempt_is_stored_unchanged(ledger: Ledger) -> None:
     told = call(
         stream=1, status=200, input_tokens=7, cost_nano=4_740_000, first_ms=12.5, stop="end_turn", tags='{"a":"b"}'
     )
@@ -69,7 +69,7 @@ def test_an_attempt_is_kept_as_it_was(ledger: Ledger) -> None:
     ]
 
 
-def test_days_are_the_sums_of_attempts(ledger: Ledger) -> None:
+def test_days_sum_up_attempts(ledger: Ledger) -> None:
     add(
         ledger,
         call(1, 1, is_last=0, outcome="vendor_error", tokens_known="no"),
@@ -104,7 +104,7 @@ QUESTIONS = {
 """By what is asked: the rows of the answer."""
 
 
-def test_every_question_has_its_answer(ledger: Ledger) -> None:
+def test_usage_is_reported_by_every_dimension(ledger: Ledger) -> None:
     ann: dict[str, Any] = {
         "caller": "ann",
         "group_name": "web",
@@ -124,7 +124,7 @@ def test_every_question_has_its_answer(ledger: Ledger) -> None:
         assert mine.total.cost == 20, by
 
 
-def test_charges_add_up_in_the_budgets_period(ledger: Ledger) -> None:
+def test_charges_add_up_per_budget_period(ledger: Ledger) -> None:
     charge = Charge("team", "ann", "2026-09", 30)
     put(ledger, Item(call(1), (charge,)), Item(call(2), (charge,)))
     assert ledger.flush(60)
@@ -133,7 +133,7 @@ def test_charges_add_up_in_the_budgets_period(ledger: Ledger) -> None:
     ]
 
 
-def test_what_was_before_a_time(ledger: Ledger) -> None:
+def test_earlier_activity_is_read_back(ledger: Ledger) -> None:
     add(
         ledger,
         call(1, 1, is_last=0, outcome="vendor_error", status=529, route="a/b", cost_nano=None),
@@ -152,7 +152,7 @@ def test_what_was_before_a_time(ledger: Ledger) -> None:
     assert [one["id"] for one in earlier.calls(ledger.database, NOON + 1, (("user", "ada"),))] == ["call-2"]
 
 
-def test_old_rows_go_and_younger_ones_stay(database: Database) -> None:
+def test_old_rows_are_deleted_and_recent_ones_kept(database: Database) -> None:
     ledger = Ledger(database, clock=lambda: NOON)
     days_ago = [0, 34, 36, 399, 401]
     add(ledger, *(call(number, at_seconds=NOON - 86_400 * days) for number, days in enumerate(days_ago)))
@@ -162,7 +162,7 @@ def test_old_rows_go_and_younger_ones_stay(database: Database) -> None:
     ledger.close(60)
 
 
-def test_tables_of_a_newer_nexus_are_refused(database: Database) -> None:
+def test_tables_of_a_newer_nexus_are_rejected(database: Database) -> None:
     migrate(database)
     migrate(database)
     with database.transaction() as transaction:
@@ -173,7 +173,7 @@ def test_tables_of_a_newer_nexus_are_refused(database: Database) -> None:
 
 
 class Broken:
-    """A database that does nothing for as long as it is told to, and as the one behind it does after that."""
+    """A database that fails until it is told to work, then forwards to a real one."""
 
     def __init__(self, behind: Database) -> None:
         self.alone, self.has_tables = behind.alone, behind.has_tables
@@ -198,7 +198,7 @@ class Broken:
         self._behind.close()
 
 
-def test_a_broken_database_loses_nothing_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_that_fit_the_queue_survive_a_database_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nexus.accounting.ledger.PAUSE", (0.01, 0.01))
     broken = Broken(SqliteDatabase(None))
     ledger = Ledger(broken, clock=lambda: NOON)
@@ -213,7 +213,7 @@ def test_a_broken_database_loses_nothing_that_fits(monkeypatch: pytest.MonkeyPat
 
 
 class Forgetful(Broken):
-    """Commits, and the answer to that is lost."""
+    """Commits, then loses the reply of the commit."""
 
     def transaction(self, *, write: bool = True) -> AbstractContextManager[Transaction]:
         return self._commit_and_fail() if write and not self.works.is_set() else self._behind.transaction(write=write)
@@ -226,7 +226,7 @@ class Forgetful(Broken):
         raise DatabaseError("server closed the connection unexpectedly")
 
 
-def test_a_commit_whose_answer_is_lost_counts_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_whose_reply_is_lost_counts_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nexus.accounting.ledger.PAUSE", (0.01, 0.01))
     migrate(database)
     forgetful = Forgetful(database)
@@ -241,7 +241,7 @@ def test_a_commit_whose_answer_is_lost_counts_once(database: Database, monkeypat
     ledger.close(60)
 
 
-def test_a_row_that_the_database_refuses_keeps_no_other_from_being_written(ledger: Ledger) -> None:
+def test_a_row_that_the_database_rejects_does_not_block_others(ledger: Ledger) -> None:
     add(ledger, call(0))
     put(ledger, *(Item(call(number, input_tokens=2**70 if number == 7 else 1)) for number in range(1, 20)))
     assert ledger.flush(60)
@@ -249,7 +249,7 @@ def test_a_row_that_the_database_refuses_keeps_no_other_from_being_written(ledge
     assert ledger.lost == 1
 
 
-def test_what_finds_no_room_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+def test_rows_dropped_from_a_full_queue_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     broken = Broken(SqliteDatabase(None))
     ledger = Ledger(broken, clock=lambda: NOON)
     broken.works.clear()
@@ -279,7 +279,7 @@ time.sleep(600)
 """
 
 
-def test_a_killed_process_loses_only_what_it_had_not_written(tmp_path: Path) -> None:
+def test_a_killed_process_loses_only_unwritten_rows(tmp_path: Path) -> None:
     file = tmp_path / "usage.sqlite3"
     child = subprocess.Popen([sys.executable, "-c", CHILD, str(file)], stdout=subprocess.PIPE, text=True)
     with child:
@@ -292,7 +292,7 @@ def test_a_killed_process_loses_only_what_it_had_not_written(tmp_path: Path) -> 
     ledger.close(60)
 
 
-def test_two_processes_write_into_one_file(tmp_path: Path) -> None:
+def test_two_processes_can_write_to_one_file(tmp_path: Path) -> None:
     ledgers = [Ledger(SqliteDatabase(tmp_path / "usage.sqlite3"), clock=lambda: NOON) for _ in range(2)]
     for number, ledger in enumerate(ledgers):
         put(ledger, *(Item(call(number * 1000 + index)) for index in range(1000)))
@@ -303,7 +303,7 @@ def test_two_processes_write_into_one_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("busy", [True, False], ids=["with calls", "idle"])
-def test_a_file_that_is_removed_is_told_and_begun_anew(
+def test_a_removed_file_is_logged_and_recreated(
     busy: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level("INFO")
@@ -328,14 +328,14 @@ def test_a_file_that_is_removed_is_told_and_begun_anew(
     assert rows(SqliteDatabase(tmp_path / f"old-{file.name}"), "SELECT call_id FROM attempts") == [("call-1",)]
 
 
-def test_a_damaged_file_is_to_be_moved_away(tmp_path: Path) -> None:
+def test_a_damaged_file_is_reported_with_advice_to_move_it(tmp_path: Path) -> None:
     file = tmp_path / "usage.sqlite3"
     file.write_bytes(b"no database" * 1000)
     with pytest.raises(DatabaseError, match=r"file is not a database; move it away, and a gateway that runs begins"):
         migrate(SqliteDatabase(file))
 
 
-def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DatabaseError, match="file"):
         migrate(SqliteDatabase(tmp_path / "file" / "usage.sqlite3"))

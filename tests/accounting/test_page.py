@@ -1,4 +1,4 @@
-"""The page about the ledger: every column is in it, and every question has an answer."""
+"""The docs page about the ledger: it lists every column, and its queries and commands work."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def blocks(kind: str) -> list[str]:
     return [re.sub(r"\s+", " ", block).strip() for block in found]
 
 
-def test_every_column_is_told() -> None:
+def test_every_column_is_documented() -> None:
     firsts = re.findall(r"   \* - (.*(?:\n       .*)*)", between("fields", "end of fields"))
     told = [name for first in firsts[1:] for name in re.findall(r"``(\w+)``", first)]
     assert sorted(told) == sorted(column.name for column in COLUMNS)
@@ -41,11 +41,11 @@ def test_every_query_runs(database: Database, statement: str) -> None:
 
 
 @pytest.mark.parametrize("line", blocks("shell"))
-def test_every_command_is_one(line: str) -> None:
+def test_every_command_parses(line: str) -> None:
     program, *arguments = shlex.split(line)
     assert program == "nexus"
     assert read_options(arguments, {}).command == "usage"
 
 
-def test_there_are_ten_questions() -> None:
+def test_the_page_has_ten_queries_and_commands() -> None:
     assert len(blocks("sql") + blocks("shell")) == 10

@@ -72,7 +72,7 @@ def test_costs_are_exact(price: dict[str, Any], usage: Usage, cost: int | None) 
     assert configured(**price).cost(usage) == cost
 
 
-def test_a_tier_has_its_own_price_or_none() -> None:
+def test_an_unknown_service_tier_has_no_price() -> None:
     flex = Price(Rates({"input": 500 * MILLION}), "x")
     price = Price(Rates({"input": 1000 * MILLION}), "x", tiers={"flex": flex})
     tiers = {"": 2000, "default": 2000, "STANDARD": 2000, "ON_DEMAND": 2000, "flex": 1000, "Flex": 1000, "turbo": None}
@@ -91,7 +91,7 @@ RAW: dict[str, tuple[dict[str, Any], int | None]] = {
 
 
 @pytest.mark.parametrize(("raw", "cost"), RAW.values(), ids=RAW)
-def test_what_a_vendor_says_beside_its_tokens(raw: dict[str, Any], cost: int | None) -> None:
+def test_other_reported_usage_affects_the_cost(raw: dict[str, Any], cost: int | None) -> None:
     fast = Price(Rates({"input": 3500 * MILLION}), "x")
     price = Price(Rates({"input": 1000 * MILLION}), "x", (), {"fast": fast}, 10_000_000, frozenset({"audio"}))
     assert price.cost(Usage(input=2, raw=raw)) == cost
@@ -113,17 +113,17 @@ BAD = {
 
 
 @pytest.mark.parametrize("value", BAD.values(), ids=BAD)
-def test_what_is_no_amount_is_refused(value: object) -> None:
+def test_invalid_amounts_are_rejected(value: object) -> None:
     with pytest.raises(ValidationError):
         PriceSettings.model_validate({"input": value, "output": 1})
 
 
-def test_a_threshold_is_a_number() -> None:
+def test_a_threshold_must_be_a_number() -> None:
     with pytest.raises(ValidationError, match="number of tokens"):
         PriceSettings.model_validate({**SONNET, "above": {"many": {"input": 1, "output": 1}}})
 
 
-def test_the_list_knows_parts_lengths_and_tiers() -> None:
+def test_the_price_list_covers_parts_lengths_and_tiers() -> None:
     price = listed(OPENAI, "gpt-5.5")
     assert price is not None
     short, long = Usage(input=1000, output=10), Usage(input=300_000)
@@ -133,7 +133,7 @@ def test_the_list_knows_parts_lengths_and_tiers() -> None:
     assert price.cost(Usage(1000, output=10, service_tier="turbo")) is None
 
 
-def test_a_batch_costs_half_where_the_list_says_so() -> None:
+def test_a_batch_costs_half_if_the_price_list_says_so() -> None:
     used = Usage(input=1000, output=10)
     for url, model in ((OPENAI, "gpt-5.5"), (ANTHROPIC, "claude-sonnet-4-5")):
         price = listed(url, model)
@@ -156,7 +156,7 @@ HOURS_CACHE = {
 
 
 @pytest.mark.parametrize(("url", "model", "cost"), HOURS_CACHE.values(), ids=HOURS_CACHE)
-def test_an_hours_cache_costs_what_each_host_says(url: str, model: str, cost: int) -> None:
+def test_one_hour_cache_writes_cost_the_price_of_each_host(url: str, model: str, cost: int) -> None:
     price = listed(url, model)
     assert price is not None and price.cost(Usage(cache_write_1h=MILLION // 1000)) == cost
 
@@ -174,7 +174,7 @@ NOT_KNOWN = {
 
 
 @pytest.mark.parametrize(("url", "model"), NOT_KNOWN.values(), ids=NOT_KNOWN)
-def test_no_price_is_invented(url: str, model: str) -> None:
+def test_unlisted_models_have_no_price(url: str, model: str) -> None:
     assert listed(url, model) is None
 
 
@@ -239,7 +239,7 @@ INPUT_DOLLARS = {
 """Source: the vendors' public lists, November 2026; dollars per million tokens."""
 
 
-def test_each_kind_of_provider_says_where_its_models_are_listed() -> None:
+def test_each_kind_of_provider_finds_its_models_in_the_price_list() -> None:
     settings = Settings.model_validate(tomllib.loads(PROVIDERS))
     providers = [registry.load(table.type)(name, table) for name, table in settings.llm.providers.items()]
     prices = PriceBook(priced(providers), None, lambda: NOON, read_here)
@@ -254,7 +254,7 @@ def test_each_kind_of_provider_says_where_its_models_are_listed() -> None:
 
 
 @pytest.mark.slow
-def test_the_list_is_read_by_a_program_of_its_own_once_a_day_and_kept(tmp_path: Path) -> None:
+def test_the_price_list_is_read_once_a_day_in_a_subprocess_and_cached(tmp_path: Path) -> None:
     route = Priced("openai/gpt", Listing(OPENAI, "gpt-5.5"))
     first = book(route, folder=tmp_path)
     assert first.price("openai/gpt") is None and not first.is_known("openai/gpt")
@@ -268,7 +268,7 @@ def test_the_list_is_read_by_a_program_of_its_own_once_a_day_and_kept(tmp_path: 
     assert again is not None and again.cost(Usage(input=2)) == 14_000
 
 
-def test_processes_that_begin_together_read_the_list_once(tmp_path: Path) -> None:
+def test_processes_that_start_together_read_the_price_list_once(tmp_path: Path) -> None:
     reads: list[int] = []
 
     def read(routes: Any) -> Any:
@@ -283,7 +283,7 @@ def test_processes_that_begin_together_read_the_list_once(tmp_path: Path) -> Non
     assert reads == [1]
 
 
-def test_a_list_that_cannot_be_read_leaves_costs_unknown(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unreadable_price_list_leaves_costs_unknown(caplog: pytest.LogCaptureFixture) -> None:
     def read(routes: Any) -> Any:
         raise ValueError("no")
 
@@ -292,7 +292,7 @@ def test_a_list_that_cannot_be_read_leaves_costs_unknown(caplog: pytest.LogCaptu
     assert caplog.messages == ["costs are unknown: cannot read the price list"]
 
 
-def test_a_package_that_is_missing_is_told_in_a_line(
+def test_a_missing_price_package_is_logged_in_one_line(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def missing(name: str) -> str:

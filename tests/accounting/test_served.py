@@ -19,7 +19,7 @@ def total(nexus: Nexus) -> Any:
 
 
 @pytest.mark.slow
-def test_calls_are_in_postgres(serve: Serve, postgres: PostgresServer, openai_upstream: FakeUpstream) -> None:
+def test_calls_are_recorded_in_postgres(serve: Serve, postgres: PostgresServer, openai_upstream: FakeUpstream) -> None:
     nexus = serve(f'[usage]\nstore = "{postgres.fresh()}"\n' + openai_config(openai_upstream.base_url))
     for _ in range(3):
         assert nexus.chat(CHAT).status == 200
@@ -30,7 +30,7 @@ def test_calls_are_in_postgres(serve: Serve, postgres: PostgresServer, openai_up
 
 
 @pytest.mark.slow
-def test_a_postgres_that_is_not_there_is_in_nobodys_way(
+def test_calls_succeed_while_postgres_is_unreachable(
     serve: Serve, openai_upstream: FakeUpstream, caplog: pytest.LogCaptureFixture
 ) -> None:
     with socket.socket() as nobody:

@@ -1,1 +1,1 @@
-"""The command line: agents that it starts, what it finds on a machine, completion."""
+"""The command line: starting agents, detecting providers on a machine, completion."""

@@ -19,7 +19,9 @@ LINES: dict[str, tuple[list[str], str]] = {
 
 
 @pytest.mark.parametrize(("line", "expected"), LINES.values(), ids=LINES)
-def test_bash(capsys: pytest.CaptureFixture[str], line: list[str], expected: str) -> None:
+def test_bash_completes_commands_and_options(
+    capsys: pytest.CaptureFixture[str], line: list[str], expected: str
+) -> None:
     if (bash := shutil.which("bash")) is None:
         pytest.skip("bash is not installed")
     assert completion(Options(shell="bash")) == 0
@@ -32,7 +34,7 @@ def test_bash(capsys: pytest.CaptureFixture[str], line: list[str], expected: str
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_the_others_name_every_command(capsys: pytest.CaptureFixture[str], shell: str) -> None:
+def test_completions_of_other_shells_name_every_command(capsys: pytest.CaptureFixture[str], shell: str) -> None:
     assert completion(Options(shell=shell)) == 0
     printed = capsys.readouterr().out
     assert all(name in printed for name in ("serve", "claude", "codex", "check", "completion"))

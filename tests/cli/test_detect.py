@@ -43,7 +43,7 @@ MACHINES: dict[str, tuple[dict[str, str], dict[str, str], dict[str, str]]] = {
 
 
 @pytest.mark.parametrize(("environ", "files", "expected"), MACHINES.values(), ids=MACHINES)
-def test_a_machine(
+def test_providers_are_detected_on_a_machine(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     environ: dict[str, str],
@@ -67,7 +67,7 @@ def test_a_machine(
     assert out.endswith(f"next:\n    nexus test -c {file} {model}\n    nexus claude -c {file} -m {model}\n")
 
 
-def test_region_and_project(tmp_path: Path) -> None:
+def test_region_and_project_are_detected(tmp_path: Path) -> None:
     for name, text in (MACHINES["AWS profile"][1] | MACHINES["Google's credentials"][1]).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -78,7 +78,7 @@ def test_region_and_project(tmp_path: Path) -> None:
 
 
 class Models(BaseHTTPRequestHandler):
-    """A model server: GET /v1/models, and nothing else."""
+    """A model server that serves only GET /v1/models."""
 
     body = json.dumps({"data": [{"id": "qwen3:8b"}, {"id": 'a "quoted" one'}, {"no": "id"}]}).encode()
     name = "llama.cpp"
@@ -105,14 +105,16 @@ def port() -> Iterator[int]:
         thread.join()
 
 
-def test_a_server_of_this_machine(tmp_path: Path, port: int) -> None:
+def test_a_local_model_server_is_detected(tmp_path: Path, port: int) -> None:
     file = tmp_path / "nexus.toml"
     assert write(file, {"HOME": str(tmp_path), "HTTP_PROXY": "http://127.0.0.1:9"}, {"ollama": port}) == 0
     provider = load(file, {}).llm.providers["ollama"]
     assert (provider.base_url, list(provider.models)) == (f"http://127.0.0.1:{port}/v1", ["qwen3:8b"])
 
 
-def test_a_nexus_is_no_vendor(tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_running_nexus_is_not_detected_as_a_vendor(
+    tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Models, "name", "nexus")
     file = tmp_path / "nexus.toml"
     assert write(file, {"HOME": str(tmp_path)}, {"ollama": port}) == 0

@@ -1,4 +1,4 @@
-"""``nexus check --discover`` and ``nexus init``: what vendors offer, page by page and within bounds."""
+"""``nexus check --discover`` and ``nexus init``: the vendors' lists of models, page by page and within bounds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Pages = dict[str, Any]
 
 
 class Vendor(ThreadingHTTPServer):
-    """Answers a path with its query by a document, by a status and bytes, or by a function that writes itself."""
+    """Answers each path and query with a document, with a status and bytes, or through a function."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -212,7 +212,7 @@ def asked(server: Vendor, folder: Path, table: Callable[[Vendor, Path], str], se
 
 
 @pytest.mark.parametrize(("table", "pages", "answer", "others", "credential"), LISTS.values(), ids=LISTS.keys())
-def test_a_vendors_list(
+def test_the_models_of_each_vendor_are_listed(
     tmp_path: Path,
     table: Callable[[Vendor, Path], str],
     pages: Pages,
@@ -261,14 +261,14 @@ FAILURES: dict[str, tuple[Pages, float, str]] = {
 
 
 @pytest.mark.parametrize(("pages", "seconds", "said"), FAILURES.values(), ids=FAILURES.keys())
-def test_what_failed_is_said(tmp_path: Path, pages: Pages, seconds: float, said: str) -> None:
+def test_failures_are_reported(tmp_path: Path, pages: Pages, seconds: float, said: str) -> None:
     with vendor(dict(pages)) as server:
         found = asked(server, tmp_path, keyed("openai"), seconds)
     assert said.format(host=server.url.removeprefix("http://")) in found.failed
     assert found.offered == ()
 
 
-def test_a_list_without_end_is_given_up(tmp_path: Path) -> None:
+def test_an_endless_list_is_abandoned(tmp_path: Path) -> None:
     page = {**ids("claude-opus-5-5"), "has_more": True, "last_id": "x"}
     with vendor({f"{MODELS}?limit=1000": page, f"{MODELS}?limit=1000&after_id=x": page}) as server:
         found = asked(server, tmp_path, keyed("anthropic"))
@@ -300,9 +300,7 @@ models.echo = {{}}
 """
 
 
-def test_check_compares_what_is_offered_with_what_is_configured(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_check_compares_offered_and_configured_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pages: Pages = {
         MODELS: ids("gpt-4.1", "gpt-5.5", "o3", "whisper-1"),
         "/lost/models": (401, json.dumps({"error": {"message": f"key {KEY} is wrong"}}).encode()),
@@ -335,7 +333,7 @@ OFFER = ["gpt-6.2-sol-20260801", "gpt-5.5", "gpt-9-lunar", "whisper-1"]
 
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
-    """An OpenAI that is found by its key and answers here."""
+    """A fake OpenAI that is detected by its key."""
     with vendor({MODELS: ids(*OFFER)}) as server:
         lines = ('api_key = "{{ env.OPENAI_API_KEY }}"', f'base_url = "{server.url}/v1"')
         models = ("gpt-6.2-sol", "gpt-6-luna", "gpt-5.5")
@@ -352,7 +350,7 @@ CHOICES: dict[str, tuple[dict[str, bool], list[str], list[str]]] = {
 
 
 @pytest.mark.parametrize(("options", "models", "others"), CHOICES.values(), ids=CHOICES.keys())
-def test_init_writes_what_is_offered(
+def test_init_writes_offered_models(
     tmp_path: Path,
     found: Vendor,
     options: dict[str, bool],
@@ -367,7 +365,7 @@ def test_init_writes_what_is_offered(
     assert (len(server_seen := found.seen) > 0) is options.get("discovers", True), server_seen
 
 
-def test_init_takes_some_of_what_it_does_not_know(tmp_path: Path, found: Vendor) -> None:
+def test_init_takes_a_few_of_many_unknown_models(tmp_path: Path, found: Vendor) -> None:
     found.pages[MODELS] = ids(*(f"model-{number}" for number in range(200)))
     file, environ = tmp_path / "nexus.toml", {"OPENAI_API_KEY": KEY, "HOME": str(tmp_path)}
     assert write(file, environ, {}) == 0
@@ -375,7 +373,7 @@ def test_init_takes_some_of_what_it_does_not_know(tmp_path: Path, found: Vendor)
     assert file.read_text().count("#[llm.providers.openai.models.") == 196
 
 
-def test_init_without_a_list_writes_what_nexus_knows_and_says_why(
+def test_init_without_a_list_writes_known_models_and_says_why(
     tmp_path: Path, found: Vendor, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found.pages[MODELS] = (401, json.dumps({"error": {"message": f"key {KEY} is wrong"}}).encode())

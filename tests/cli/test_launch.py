@@ -1,6 +1,6 @@
 """``nexus claude`` and similar commands, with a stand-in agent: which gateway it reaches, and what remains afterwards.
 
-Not imitated: the agents themselves, which tests/programs runs.
+The real agents are run by tests/programs.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ DEMO = '[llm.providers.demo]\ntype = "echo"\nmodels.echo = {}\nmodels.haiku = {}
 
 
 class Desk:
-    """A home, a project folder and the stand-in on the PATH."""
+    """A home folder, a project folder and the stand-in agent on the PATH."""
 
     def __init__(self, folder: Path) -> None:
         self.home, self.work, programs = folder / "home", folder / "work", folder / "bin"
@@ -78,14 +78,14 @@ class Desk:
 
     @property
     def said(self) -> dict[str, Any]:
-        """What the stand-in met."""
+        """What the stand-in agent recorded."""
         file = Path(self.environ["SAID"] + ".json")
         wait_until(file.exists)
         said: dict[str, Any] = json.loads(file.read_text())
         return said
 
     def gateway(self) -> int:
-        """The process that was started for the agent, by the port that it was given."""
+        """The PID of the gateway that was started for the agent, found by its port."""
         port = self.said["env"]["ANTHROPIC_BASE_URL"].split(":")[2].split("/")[0]
         for folder in Path("/proc").iterdir():
             if folder.name.isdigit() and f"127.0.0.1:{port}".encode() in _command(folder):
@@ -109,7 +109,7 @@ def is_gone(process: int) -> bool:
     return not _command(Path(f"/proc/{process}"))
 
 
-def test_an_agent_gets_a_gateway_of_its_own(desk: Desk) -> None:
+def test_an_agent_gets_its_own_gateway(desk: Desk) -> None:
     (desk.work / "nexus.toml").write_text(DEMO)
     code, _, err = desk.run("claude", "-m", "demo/echo", "--", "-p", "hi", "7")
     assert code == 7
@@ -121,12 +121,12 @@ def test_an_agent_gets_a_gateway_of_its_own(desk: Desk) -> None:
     environ = said["env"]
     assert (environ["ANTHROPIC_MODEL"], environ["ANTHROPIC_DEFAULT_HAIKU_MODEL"]) == ("demo/echo", "demo/echo")
     assert environ["ANTHROPIC_AUTH_TOKEN"] == "not-used"
-    assert "ANTHROPIC_API_KEY" not in environ, "Claude Code would ask which of the two it should take"
+    assert "ANTHROPIC_API_KEY" not in environ, "Claude Code would ask which of the two credentials to use"
     assert [file.suffix for file in desk.logs.iterdir() if file.name.startswith("gateway-")] == [".log"]
 
 
 @pytest.mark.slow
-def test_codex(desk: Desk) -> None:
+def test_codex_is_started_with_its_settings(desk: Desk) -> None:
     code, _, _ = desk.run("codex", "--", "exec", "hi")
     argv = desk.said["argv"]
     assert code == 0
@@ -135,7 +135,7 @@ def test_codex(desk: Desk) -> None:
 
 
 @pytest.mark.slow
-def test_models_by_their_names(desk: Desk) -> None:
+def test_models_are_chosen_by_their_names(desk: Desk) -> None:
     (desk.work / "nexus.toml").write_text(DEMO)
     assert desk.run("claude")[0] == 0
     environ = desk.said["env"]
@@ -143,7 +143,7 @@ def test_models_by_their_names(desk: Desk) -> None:
 
 
 @pytest.mark.slow
-def test_the_gateway_that_runs_is_taken(desk: Desk, serve: Serve) -> None:
+def test_a_running_gateway_is_reused(desk: Desk, serve: Serve) -> None:
     nexus = serve(DEMO)
     (desk.work / "nexus.toml").write_text(f'[server]\nlisten_address = "127.0.0.1:{nexus.port}"\n{DEMO}')
     assert desk.run("claude")[0] == 0
@@ -152,7 +152,7 @@ def test_the_gateway_that_runs_is_taken(desk: Desk, serve: Serve) -> None:
 
 
 @pytest.mark.slow
-def test_a_folder_of_other_people_decides_nothing(desk: Desk) -> None:
+def test_settings_in_the_project_folder_of_others_are_ignored(desk: Desk) -> None:
     """Its nexus.toml could send the user's keys anywhere."""
     mine = desk.home / ".config" / "nexus" / "nexus.toml"
     mine.parent.mkdir(parents=True)
@@ -163,7 +163,7 @@ def test_a_folder_of_other_people_decides_nothing(desk: Desk) -> None:
 
 
 @pytest.mark.slow
-def test_a_proxy_of_the_environment_is_not_for_this_machine(desk: Desk) -> None:
+def test_the_gateway_is_excluded_from_environment_proxies(desk: Desk) -> None:
     assert desk.run("claude", HTTPS_PROXY="http://127.0.0.1:9", NO_PROXY="example.org")[0] == 0
     assert desk.said["env"]["NO_PROXY"] == "example.org,127.0.0.1,localhost"
 
@@ -171,7 +171,7 @@ def test_a_proxy_of_the_environment_is_not_for_this_machine(desk: Desk) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 class TestSignals:
-    def test_ctrl_c_is_the_agents(self, desk: Desk) -> None:
+    def test_ctrl_c_goes_to_the_agent(self, desk: Desk) -> None:
         launcher = desk.start("claude", "--", "wait")
         gateway = desk.gateway()
         assert os.getsid(gateway) != desk.said["session"]
@@ -180,7 +180,7 @@ class TestSignals:
         assert launcher.returncode == 42
         wait_until(lambda: is_gone(gateway))
 
-    def test_a_launcher_that_is_asked_to_end_asks_the_agent(self, desk: Desk) -> None:
+    def test_sigterm_to_the_launcher_stops_the_agent(self, desk: Desk) -> None:
         launcher = desk.start("claude", "--", "wait")
         gateway = desk.gateway()
         launcher.terminate()
@@ -188,7 +188,7 @@ class TestSignals:
         assert launcher.returncode == 128 + signal.SIGTERM
         wait_until(lambda: is_gone(gateway))
 
-    def test_a_launcher_that_is_killed_leaves_no_gateway(self, desk: Desk) -> None:
+    def test_a_killed_launcher_leaves_no_gateway(self, desk: Desk) -> None:
         launcher = desk.start("claude", "--", "wait")
         gateway = desk.gateway()
         os.killpg(launcher.pid, signal.SIGKILL)
@@ -207,7 +207,9 @@ REFUSED: dict[str, tuple[str, list[str], str]] = {
 
 
 @pytest.mark.parametrize(("settings", "words", "message"), REFUSED.values(), ids=REFUSED)
-def test_refused(desk: Desk, command: Command, settings: str, words: list[str], message: str) -> None:
+def test_unusable_settings_are_reported(
+    desk: Desk, command: Command, settings: str, words: list[str], message: str
+) -> None:
     (desk.work / "nexus.toml").write_text(settings)
     ran = command(desk.work, *words, **desk.environ, MINE="nx-hushhush-0123456789abcdefghijklmnopqrstuvwxyz")
     assert (ran.returncode != 0, ran.stdout) == (True, "")
@@ -215,13 +217,13 @@ def test_refused(desk: Desk, command: Command, settings: str, words: list[str], 
     assert "hushhush" not in ran.stderr
 
 
-def test_no_such_program(desk: Desk, command: Command) -> None:
+def test_a_missing_agent_is_reported_with_the_install_command(desk: Desk, command: Command) -> None:
     ran = command(desk.work, "claude", **{**desk.environ, "PATH": "/nowhere"})
     assert (ran.returncode, "no program claude on the PATH; npm install" in ran.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("place", [".claude/local", ".local/bin"])
-def test_claude_code_is_found_where_its_installers_leave_it(
+def test_claude_code_is_found_where_its_installers_put_it(
     desk: Desk, command: Command, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     program = desk.home / place / "claude"
@@ -241,7 +243,7 @@ def test_claude_code_is_found_where_its_installers_leave_it(
 
 
 @pytest.mark.slow
-def test_a_gateway_that_cannot_start(desk: Desk) -> None:
+def test_a_gateway_that_fails_to_start_is_reported(desk: Desk) -> None:
     (desk.work / "nexus.toml").write_text(DEMO + '[server.tls]\ncertificate = "nexus.toml"\nkey = "nexus.toml"\n')
     code, out, err = desk.run("claude")
     assert (code, out) == (1, "")
@@ -258,7 +260,7 @@ ENV: dict[str, set[str]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("client", "names"), ENV.items(), ids=ENV)
-def test_env_is_what_a_shell_evaluates(desk: Desk, client: str, names: set[str]) -> None:
+def test_a_shell_can_evaluate_the_output_of_env(desk: Desk, client: str, names: set[str]) -> None:
     code, out, _ = desk.run("env", client)
     assert code == 0
     shown = subprocess.run(["sh", "-c", f"{out}\nenv"], env={}, capture_output=True, text=True, check=True).stdout

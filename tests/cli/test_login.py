@@ -1,4 +1,4 @@
-"""``nexus login``: a token by the device grant, kept in one file, renewed, and good at the gateway."""
+"""``nexus login``: gets a token by device login, stores it in one file and renews it; the gateway accepts it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ GRANTED = {"access_token": "hushhush-token", "token_type": "Bearer", "expires_in
 
 
 class Clock:
-    """Whose time passes by waiting alone."""
+    """A clock that advances only by waiting."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -87,7 +87,7 @@ def sent(call: Any) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(call.request.body).items()}
 
 
-def test_a_person_confirms_after_a_while(issuer: responses.RequestsMock) -> None:
+def test_login_polls_until_the_user_confirms(issuer: responses.RequestsMock) -> None:
     issuer.post(f"{ISSUER}/token", **error("authorization_pending"))
     issuer.post(f"{ISSUER}/token", **error("slow_down"))
     issuer.post(f"{ISSUER}/token", json=GRANTED)
@@ -115,21 +115,21 @@ ENDS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("answer", "said"), ENDS.values(), ids=ENDS.keys())
-def test_a_login_that_comes_to_nothing(issuer: responses.RequestsMock, answer: dict[str, Any], said: str) -> None:
+def test_a_failed_login_is_reported(issuer: responses.RequestsMock, answer: dict[str, Any], said: str) -> None:
     issuer.post(f"{ISSUER}/token", **answer)
     with pytest.raises(LoginFailed) as caught:
         asked(Clock())
     assert said in str(caught.value) and "hush" not in str(caught.value).lower()
 
 
-def test_an_issuer_without_logins_by_device() -> None:
+def test_an_issuer_without_device_login_is_reported() -> None:
     with responses.RequestsMock() as mock:
         mock.get(f"{ISSUER}/.well-known/openid-configuration", json={**DOCUMENT, "device_authorization_endpoint": None})
         with pytest.raises(LoginFailed, match="does not support device login"):
             asked(Clock())
 
 
-def test_an_endpoint_elsewhere_is_not_asked() -> None:
+def test_an_endpoint_on_another_host_is_not_contacted() -> None:
     with responses.RequestsMock() as mock:
         elsewhere = {**DOCUMENT, "device_authorization_endpoint": "https://evil.example.com/device"}
         mock.get(f"{ISSUER}/.well-known/openid-configuration", json=elsewhere)
@@ -137,13 +137,13 @@ def test_an_endpoint_elsewhere_is_not_asked() -> None:
             asked(Clock())
 
 
-def test_what_an_issuer_may_want_besides(issuer: responses.RequestsMock) -> None:
+def test_optional_login_settings_are_sent(issuer: responses.RequestsMock) -> None:
     ends = token(ec_key(), ends=100.0)
     issuer.post(f"{ISSUER}/token", json={**GRANTED, "id_token": ends})
     table = {"client_id": "c", "client_secret": "hushhush", "audience": "gate", "scopes": ["x"], "token": "id_token"}
     issued, _ = asked(Clock(), LoginSettings.model_validate(table))
     assert issued.token == ends
-    assert abs(issued.expires - time.time() - 100) < 60, "the token's own end, not that of the access token"
+    assert abs(issued.expires - time.time() - 100) < 60, "the expiry of the ID token, not of the access token"
     assert sent(issuer.calls[1]) == {"client_id": "c", "client_secret": "hushhush", "audience": "gate", "scope": "x"}
 
 
@@ -151,7 +151,7 @@ HOW = Login(ISSUER, CLIENT)
 
 
 def state(tmp_path: Path, **kept: Any) -> dict[str, str]:
-    """A home in which this login is kept."""
+    """The environment of a home folder that stores this login."""
     environ = {"XDG_STATE_HOME": str(tmp_path)}
     if kept:
         file = next((tmp_path / "nexus").glob("login-*.json"))
@@ -177,7 +177,9 @@ def _at_once(real: Any) -> Any:
     return asks
 
 
-def test_a_token_is_printed_and_kept_for_its_owner_alone(logged_in: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_token_is_printed_and_stored_readable_by_its_owner_only(
+    logged_in: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert log_in(HOW, state(logged_in), anew=True) == 0
     out, err = capsys.readouterr()
     assert out == "hushhush-token\n"
@@ -186,7 +188,7 @@ def test_a_token_is_printed_and_kept_for_its_owner_alone(logged_in: Path, capsys
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_a_token_that_is_good_asks_nobody(
+def test_a_valid_token_is_reused_without_a_request(
     logged_in: Path, issuer: responses.RequestsMock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = len(issuer.calls)
@@ -195,7 +197,7 @@ def test_a_token_that_is_good_asks_nobody(
     assert len(issuer.calls) == before
 
 
-def test_a_token_that_ends_is_renewed(
+def test_an_expiring_token_is_renewed(
     logged_in: Path, issuer: responses.RequestsMock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     issuer.replace("POST", f"{ISSUER}/token", json={"access_token": "hushhush-2", "expires_in": 3600})
@@ -207,7 +209,7 @@ def test_a_token_that_ends_is_renewed(
         "grant_type": "refresh_token",
         "refresh_token": "hushhush-r1",
     }
-    assert log_in(HOW, environ) == 0, "the refresh token that was not replaced is kept"
+    assert log_in(HOW, environ) == 0, "a refresh token that is not replaced is kept"
     kept = json.loads(next((logged_in / "nexus").iterdir()).read_text())
     assert kept["refresh"] == "hushhush-r1"
 
@@ -221,7 +223,7 @@ LOST: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("kept", "answer", "said"), LOST.values(), ids=LOST.keys())
-def test_without_a_terminal_nobody_is_asked(
+def test_without_a_terminal_no_login_is_started(
     logged_in: Path,
     issuer: responses.RequestsMock,
     capsys: pytest.CaptureFixture[str],
@@ -242,7 +244,7 @@ def settings(table: dict[str, Any]) -> Settings:
     return Settings.model_validate({"server": {"oauth": table}, "llm": llm})
 
 
-def test_flags_win_over_settings() -> None:
+def test_flags_override_settings() -> None:
     table = {"issuer": ISSUER, "hosts": ["k.example.com"], "login": {"client_id": "a", "audience": "gate"}}
     assert how_to_log_in(settings(table), "", "").client.client_id == "a"
     how = how_to_log_in(settings(table), "", "b")
@@ -264,13 +266,13 @@ def test_flags_win_over_settings() -> None:
     ],
     ids=["no issuer", "no client", "no TLS"],
 )
-def test_what_is_missing_is_said(table: dict[str, Any], flags: tuple[str, str], said: str) -> None:
+def test_missing_settings_are_reported(table: dict[str, Any], flags: tuple[str, str], said: str) -> None:
     with pytest.raises(CannotLogIn, match=said):
         how_to_log_in(settings(table), *flags)
 
 
 class Issuer(BaseHTTPRequestHandler):
-    """An identity provider whose person has confirmed at the first question."""
+    """An identity provider whose user has confirmed before the first poll."""
 
     def do_GET(self) -> None:
         url = f"http://{self.headers['Host']}"
@@ -321,11 +323,11 @@ models.echo = {{}}
 """
 
 
-def test_from_a_login_to_an_answer_of_the_gateway(tmp_path: Path) -> None:
-    """The settings name the issuer alone: for the gateway, which finds its keys, and for the login."""
+def test_the_gateway_accepts_a_token_from_nexus_login(tmp_path: Path) -> None:
+    """The settings name only the issuer: the gateway finds its keys with it, and the login its endpoints."""
     with running_issuer() as issuer:
         (tmp_path / "nexus.toml").write_text(CONFIG.format(issuer=issuer))
-        # On stdout it belongs, and nowhere else.
+        # The token must appear on stdout only.
         with allowed_to_say("console", "eyJ"):
             run = subprocess.run(
                 [sys.executable, "-m", "nexus", "login", "--anew"],

@@ -16,7 +16,7 @@ FILE = '[llm.providers."jürgen"]\ntype = "echo"\nmodels = ["日本"]\n'
 
 
 def printed_to(descriptor: int, encoding: str, monkeypatch: pytest.MonkeyPatch, *command: str) -> int | str | None:
-    """The exit code of a command whose stdout is that descriptor."""
+    """Exit code of a command whose stdout is this file descriptor."""
     with monkeypatch.context() as patch, open(descriptor, "w", encoding=encoding) as stdout:
         patch.setattr(sys, "stdout", stdout)
         try:
@@ -29,7 +29,7 @@ COMMANDS = (("check",), ("config",), ("schema",), ("completion", "fish"), ("env"
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: str(command[0]))
-def test_a_reader_that_has_seen_enough_ends_a_command_silently(
+def test_a_command_ends_silently_when_its_reader_closes(
     command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -39,7 +39,7 @@ def test_a_reader_that_has_seen_enough_ends_a_command_silently(
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_stdout_that_takes_nothing_is_told_in_one_line(
+def test_an_unwritable_stdout_is_reported_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -52,7 +52,7 @@ def test_a_stdout_that_takes_nothing_is_told_in_one_line(
     assert capsys.readouterr().err == "nexus: stdout cannot be written: is closed\n"
 
 
-def test_a_daemon_may_be_started_without_stdin_and_stderr(tmp_path: Path) -> None:
+def test_nexus_starts_without_stdin_and_stderr(tmp_path: Path) -> None:
     program = "import os; from nexus.__main__ import main; main(); print(os.fstat(0).st_rdev == os.fstat(2).st_rdev)"
     closed = ["sh", "-c", 'exec "$0" -c "$1" env openai <&- 2>&-', sys.executable, program]
     run = subprocess.run(
@@ -61,7 +61,9 @@ def test_a_daemon_may_be_started_without_stdin_and_stderr(tmp_path: Path) -> Non
     assert run.stdout.splitlines()[1:] == ["export OPENAI_API_KEY=not-used", "True"]
 
 
-def test_names_that_the_encoding_of_stdout_lacks_are_escaped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_characters_missing_from_the_stdout_encoding_are_escaped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "nexus.toml").write_text(FILE, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     out = os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)
@@ -70,7 +72,7 @@ def test_names_that_the_encoding_of_stdout_lacks_are_escaped(tmp_path: Path, mon
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no names that are not UTF-8")
-def test_settings_in_a_folder_whose_name_is_not_utf_8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_load_from_a_folder_with_a_non_utf_8_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / os.fsdecode(b"caf\xe9")
     folder.mkdir()
     (folder / "nexus.toml").write_text(FILE, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The smoke test's readers of each format: what is complete is an answer, and what is not is refused with why."""
+"""The smoke test's readers of each format: they accept complete answers and reject incomplete ones with a reason."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ TOOL: Events = [
 METADATA = {"metadata": {"usage": {"inputTokens": 2, "outputTokens": 2, "cacheReadInputTokens": 1}}}
 
 
-def test_a_whole_stream_of_responses() -> None:
+def test_a_complete_responses_stream_is_read() -> None:
     answer = responses(numbered(CREATED, DELTA, COMPLETED))
     assert (answer.model, answer.text, answer.reasoned) == ("m", "Hello!", True)
     assert [(call.id, call.name) for call in answer.calls] == [("call_1", "f")]
     assert answer.spent is not None and (answer.spent.input, answer.spent.cached) == (3, 1)
 
 
-def test_a_whole_stream_of_converse() -> None:
+def test_a_complete_converse_stream_is_read() -> None:
     answer = converse([START, WORDS, *TOOL, STOP, METADATA])
     assert (answer.text, answer.calls[0].arguments) == ("Hello!", '{"a": 1}')
     assert answer.spent is not None and (answer.spent.input, answer.spent.output) == (3, 2)
@@ -115,7 +115,7 @@ BROKEN: dict[str, tuple[Callable[[Events], Answer], Events, str]] = {
 
 
 @pytest.mark.parametrize(("read", "events", "said"), BROKEN.values(), ids=BROKEN.keys())
-def test_a_stream_that_is_broken(read: Callable[[Events], Answer], events: Events, said: str) -> None:
+def test_broken_streams_are_rejected(read: Callable[[Events], Answer], events: Events, said: str) -> None:
     with pytest.raises(Failed, match=said):
         read(events)
 
@@ -135,12 +135,12 @@ WRONG: dict[str, tuple[Dialect, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("dialect", "document", "said"), WRONG.values(), ids=WRONG.keys())
-def test_an_answer_that_is_another(dialect: Dialect, document: dict[str, Any], said: str) -> None:
+def test_unexpected_documents_are_rejected(dialect: Dialect, document: dict[str, Any], said: str) -> None:
     with pytest.raises(Failed, match=said):
         dialect.read(document)
 
 
-def test_where_a_model_stands_in_the_path() -> None:
+def test_the_model_is_escaped_in_the_path() -> None:
     name = "google/gemini 3@1"
     assert VertexMessages().address(name, stream=True).endswith("/models/google%2Fgemini%203@1:streamRawPredict")
     assert BedrockInvoke().address(name, stream=False) == "/model/google%2Fgemini%203%401/invoke"
@@ -151,7 +151,7 @@ def test_where_a_model_stands_in_the_path() -> None:
 
 
 class Frames:
-    """A reply of AWS's event stream."""
+    """A reply in AWS event stream format."""
 
     def __init__(self, *events: tuple[str, bytes]) -> None:
         self._events = events
@@ -160,7 +160,7 @@ class Frames:
         return iter(self._events)
 
 
-def test_a_chunk_that_is_no_json_is_refused() -> None:
+def test_a_chunk_with_invalid_json_is_rejected() -> None:
     good = json.dumps({"bytes": base64.b64encode(b'{"type": "ping"}').decode()}).encode()
     (event,) = BedrockInvoke().frames(Frames(("chunk", good)))  # type: ignore[arg-type]
     assert (event.event, event.data) == ("ping", '{"type": "ping"}')

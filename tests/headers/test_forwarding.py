@@ -1,6 +1,6 @@
-"""Which headers travel in either direction, and how long a vendor asks us to wait.
+"""Which headers are forwarded in either direction, and how long a vendor asks us to wait.
 
-What is not named stays at home; whatever a vendor writes into ``retry-after``, reading it never fails.
+Headers that are not listed are not forwarded. Reading ``retry-after`` never fails, whatever a vendor sends.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ CLIENT = {
         pytest.param(("openai-",), ("user-agent",), {"openai-organization", "user-agent"}, id="both"),
     ],
 )
-def test_forwarded(prefixes: tuple[str, ...], names: tuple[str, ...], expected: set[str] | None) -> None:
+def test_only_listed_client_headers_are_forwarded(
+    prefixes: tuple[str, ...], names: tuple[str, ...], expected: set[str] | None
+) -> None:
     travels = forwarded(CLIENT, prefixes, names)
     assert "anthropic-api-key" not in travels
     assert all(travels[name] == CLIENT[name] for name in travels)
@@ -76,7 +78,7 @@ def test_forwarded(prefixes: tuple[str, ...], names: tuple[str, ...], expected: 
         ("access_token=hushhush&keyword=1", "keyword=1"),
     ],
 )
-def test_a_query_travels_without_credentials(sent: str, travels: str) -> None:
+def test_a_query_is_forwarded_without_credentials(sent: str, travels: str) -> None:
     assert without_credentials(sent) == travels
 
 
@@ -117,13 +119,13 @@ def test_a_query_travels_without_credentials(sent: str, travels: str) -> None:
         ],
     ],
 )
-def test_returned(name: str, travels: bool) -> None:
+def test_only_listed_vendor_headers_are_returned(name: str, travels: bool) -> None:
     assert returned({name: "v"}) == ({name: "v"} if travels else {})
 
 
 @pytest.fixture
 def far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """HTTP dates are in GMT, wherever this machine stands."""
+    """Sets another time zone: HTTP dates are in GMT wherever the machine is."""
     monkeypatch.setenv("TZ", "JST-9")
     time.tzset()
     yield
@@ -159,11 +161,11 @@ def far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         pytest.param({"retry-after": "7, 9"}, None, id="two at once"),
     ],
 )
-def test_retry_after(headers: dict[str, str], seconds: float | None, far_from_greenwich: None) -> None:
+def test_retry_after_is_read(headers: dict[str, str], seconds: float | None, far_from_greenwich: None) -> None:
     assert retry_after(headers, NOW) == seconds
 
 
-def test_a_date_counts_from_now() -> None:
+def test_a_date_is_relative_to_now() -> None:
     assert (retry_after({"retry-after": "Fri, 31 Dec 2100 23:59:59 GMT"}) or 0) > 3600
 
 
@@ -176,7 +178,7 @@ DATE_LIKE = st.text("TueNov 0123456789:,+-GMT", max_size=40)
 @example("Mon, 1 Jan 1 00:00:00 GMT")
 @example("1 2 3 4 5")
 @example("Mon, 01 Jan 2024 00:00:00 +9999")
-def test_whatever_a_vendor_writes_is_read_without_failing(value: str) -> None:
+def test_reading_any_retry_after_never_fails(value: str) -> None:
     for name in ("retry-after", "retry-after-ms"):
         seconds = retry_after({name: value}, NOW)
         assert seconds is None or 0 <= seconds < float("inf")
@@ -186,10 +188,10 @@ def test_whatever_a_vendor_writes_is_read_without_failing(value: str) -> None:
     ("sent", "given"),
     [("7", "7"), ("0.2", "1"), ("1e300", "604800"), ("soon", "soon"), ("Tue, 14 Nov 2023 22:13:50 GMT",) * 2],
 )
-def test_a_pause_that_goes_back_is_whole_seconds_within_reason(sent: str, given: str) -> None:
-    """Claude Code reads integers alone."""
+def test_retry_after_is_returned_in_whole_bounded_seconds(sent: str, given: str) -> None:
+    """Claude Code reads only integers."""
     assert returned({"retry-after": sent}) == {"retry-after": given}
 
 
-def test_no_vendor_means_more_than_a_week() -> None:
+def test_retry_after_is_capped_at_one_week() -> None:
     assert retry_after({"retry-after": "1e300"}) == retry_after({"retry-after-ms": "1e300"}) == 604_800

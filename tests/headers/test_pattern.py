@@ -36,7 +36,7 @@ FOUND = {
 
 
 @pytest.mark.parametrize(("pattern", "name", "found"), FOUND.values(), ids=FOUND.keys())
-def test_found(pattern: str, name: str, found: bool) -> None:
+def test_patterns_match_like_re(pattern: str, name: str, found: bool) -> None:
     assert Pattern(pattern).matches(name) is found
     assert bool(re.search(pattern, name, re.IGNORECASE | re.ASCII)) is found
 
@@ -68,7 +68,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("pattern", "message"), REFUSED.values(), ids=REFUSED.keys())
-def test_refused(pattern: str, message: str) -> None:
+def test_unsupported_patterns_are_rejected(pattern: str, message: str) -> None:
     with pytest.raises(ValueError) as caught:
         Pattern(pattern)
     assert message in str(caught.value)
@@ -91,12 +91,12 @@ def _patterns() -> st.SearchStrategy[str]:
 
 @given(_patterns(), st.text(alphabet="ab-1_c", max_size=8))
 @example("^(a|b)*$", "abab")
-def test_the_same_as_the_standard_library(pattern: str, name: str) -> None:
+def test_random_patterns_match_like_re(pattern: str, name: str) -> None:
     assert Pattern(pattern).matches(name) is bool(re.search(pattern, name, re.IGNORECASE | re.ASCII))
 
 
 def _steps(function: Callable[[], object]) -> int:
-    """Lines of our own code that a function runs: a clock that no busy machine can set wrong."""
+    """Number of lines of our code that a function runs: a measure that a busy machine cannot distort."""
     count = 0
 
     def trace(frame: Any, event: str, argument: object) -> Any:
@@ -130,7 +130,7 @@ def test_time_is_linear_in_the_name(pattern: str) -> None:
     assert _steps(lambda: again.matches("a" * 239 + "!")) < 240 * 8
 
 
-def test_names_cannot_make_it_grow() -> None:
+def test_names_cannot_grow_the_cache_of_a_pattern() -> None:
     pattern = Pattern("^(a|b)*a(a|b){12}$")
     for number in range(6000):
         name = format(number * 7919 % 8192, "013b").replace("0", "a").replace("1", "b")
@@ -138,12 +138,12 @@ def test_names_cannot_make_it_grow() -> None:
     assert len(pattern._moments) <= MOST_MOMENTS
 
 
-def test_a_name_longer_than_any_real_one_is_not_found() -> None:
+def test_an_absurdly_long_name_does_not_match() -> None:
     assert Pattern("a").matches("a" * LONGEST_NAME)
     assert not Pattern("a").matches("a" * (LONGEST_NAME + 1))
 
 
-def test_patterns_are_values() -> None:
+def test_patterns_compare_by_value() -> None:
     assert Pattern("a") == Pattern("a") != Pattern("b")
     assert len({Pattern("a"), Pattern("a")}) == 1
     assert repr(Pattern("a")) == "Pattern('a')"

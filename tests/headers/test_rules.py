@@ -1,4 +1,4 @@
-"""Header rules by table: what travels, what is refused while loading, and that credentials stay at home."""
+"""Header rules by table: what is forwarded, what is rejected at load, and that credentials are not forwarded."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ APPLIED: dict[str, tuple[list[dict[str, Any]], dict[str, str]]] = {
 
 
 @pytest.mark.parametrize(("tables", "added"), APPLIED.values(), ids=APPLIED.keys())
-def test_applied(tables: list[dict[str, Any]], added: dict[str, str]) -> None:
+def test_rules_are_applied(tables: list[dict[str, Any]], added: dict[str, str]) -> None:
     client, own = dict(CLIENT), dict(OWN)
     read = rules(*tables)
     assert apply(read, client, own) == {**OWN, **added}
@@ -121,7 +121,7 @@ def test_applied(tables: list[dict[str, Any]], added: dict[str, str]) -> None:
     assert (client, own) == (CLIENT, OWN)
 
 
-def test_the_providers_credential_is_taken_away_by_its_name_alone() -> None:
+def test_only_a_rule_by_name_removes_the_providers_credential() -> None:
     without = {name: value for name, value in OWN.items() if name != "authorization"}
     assert apply(rules(remove(name="authorization")), CLIENT, OWN) == without
     assert apply(rules(remove(name="authorization")), CLIENT, OWN, reserved=frozenset({"authorization"})) == OWN
@@ -130,7 +130,7 @@ def test_the_providers_credential_is_taken_away_by_its_name_alone() -> None:
     assert apply(rules(remove(pattern="auth")), CLIENT, OWN) == OWN
 
 
-def test_what_the_provider_lets_through_can_be_taken_back() -> None:
+def test_a_rule_can_remove_headers_that_the_provider_passes_through() -> None:
     passed = {"anthropic-beta": "a", "anthropic-version": "1"}
     client = {**CLIENT, **passed}
     own = {"x-api-key": "house"}
@@ -141,14 +141,14 @@ def test_what_the_provider_lets_through_can_be_taken_back() -> None:
     assert "anthropic-beta" not in apply((), nominated, own, passed=passed)
 
 
-def test_the_credential_for_the_gateway_does_not_travel_even_where_credentials_may() -> None:
+def test_the_gateway_credential_is_never_forwarded_even_with_allow_secret() -> None:
     opened = rules(forward(name="authorization", allow_secret=True), forward(name="x-team"))
     client = {"authorization": "Bearer nx-hushhush-gateway", "x-team": "nx-hushhush-gateway"}
     assert apply(opened, client, {}) == client
     assert apply(opened, client, {}, credential_headers=frozenset({"authorization", "x-team"})) == {}
 
 
-def test_what_a_provider_put_together_is_parted_again() -> None:
+def test_client_headers_and_provider_headers_are_told_apart() -> None:
     client = {
         "anthropic-beta": "a",
         "content-type": "application/json",
@@ -166,7 +166,7 @@ def test_what_a_provider_put_together_is_parted_again() -> None:
     }
 
 
-def test_a_credential_that_comes_later_leaves_no_place_for_another() -> None:
+def test_a_credential_added_later_replaces_any_forwarded_one() -> None:
     opened = rules(forward(name="authorization", allow_secret=True), insert("x-env", "prod"))
     later = frozenset({"authorization"})
     assert rewrite(opened, CLIENT, {"accept": "x"}, reserved=later) == {"accept": "x", "x-env": "prod"}
@@ -218,7 +218,9 @@ REFUSED: dict[str, tuple[dict[str, Any], list[tuple[tuple[str | int, ...], str]]
 
 
 @pytest.mark.parametrize(("table", "expected"), REFUSED.values(), ids=REFUSED.keys())
-def test_refused_at_the_exact_place(table: dict[str, Any], expected: list[tuple[tuple[str | int, ...], str]]) -> None:
+def test_invalid_rules_are_reported_at_their_place(
+    table: dict[str, Any], expected: list[tuple[tuple[str | int, ...], str]]
+) -> None:
     with pytest.raises(ValidationError) as caught:
         rules(insert("x-fine"), table)
     errors = caught.value.errors()
@@ -228,23 +230,23 @@ def test_refused_at_the_exact_place(table: dict[str, Any], expected: list[tuple[
     assert "secret\r" not in str(caught.value)
 
 
-def test_not_a_table() -> None:
+def test_a_rule_must_be_a_table() -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(HeaderRules).validate_python(["forward"])
 
 
-def test_a_base_rule_does_nothing_by_accident() -> None:
+def test_the_base_rule_cannot_be_applied() -> None:
     with pytest.raises(NotImplementedError):
         apply((HeaderRule(rule="x"),), {}, {})
 
 
-def test_values_are_secrets() -> None:
+def test_repr_and_summary_hide_values() -> None:
     read = rules(insert("x-env", "s3cret-value"), forward(name="x", default="s3cret-default"))
     assert "s3cret" not in repr(read)
     assert "s3cret" not in " ".join(rule.summary() for rule in read)
 
 
-def test_the_plan_names_names_only() -> None:
+def test_rule_summaries_contain_only_names() -> None:
     read = rules(
         forward(name="X-Team", default="d", rename="x-group"),
         forward(pattern="^x-app-"),
@@ -274,7 +276,7 @@ SECRET_NAMES = [
 PUBLIC_NAMES = ["anthropic-beta", "x-team", "idempotency-key", "x-author", "x-max-tokens", "x-claude-code-session-id"]
 
 
-def test_credentials_are_known_by_their_look() -> None:
+def test_credential_headers_are_recognized_by_name() -> None:
     assert [name for name in SECRET_NAMES if not is_secret(name)] == []
     assert [name for name in PUBLIC_NAMES if is_secret(name)] == []
 
@@ -289,7 +291,7 @@ NAMES = st.one_of(
     st.dictionaries(NAMES, st.text("abc", max_size=3)),
     st.sampled_from([".", ".*", "^", "a|b", "key", "auth", "^[^:]*$", "-"]),
 )
-def test_no_pattern_ever_forwards_a_credential_or_framing(client: dict[str, str], pattern: str) -> None:
+def test_no_pattern_forwards_credentials_or_framing(client: dict[str, str], pattern: str) -> None:
     own = {"authorization": "Bearer house"}
     sent = apply(rules(forward(pattern=pattern), forward(pattern=pattern)), client, own)
     assert sent.pop("authorization") == "Bearer house"

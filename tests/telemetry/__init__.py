@@ -1,1 +1,1 @@
-"""Logs: what is written, and what never is."""
+"""Logs, metrics and traces, and that they never contain secrets."""

@@ -1,4 +1,4 @@
-"""A caller's x-request-id and trace context: what counts as one, where it turns up, and that none forges a line."""
+"""A caller's x-request-id and trace context: which are valid, where they appear, and that none forges a log line."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ READ: dict[str, tuple[str, bool]] = {
 
 
 @pytest.mark.parametrize(("value", "counts"), READ.values(), ids=READ.keys())
-def test_a_request_id_is_short_and_harmless(value: str, counts: bool) -> None:
+def test_only_short_and_safe_request_ids_are_accepted(value: str, counts: bool) -> None:
     assert request_id({"x-request-id": value}) == (value if counts else None)
 
 
@@ -55,14 +55,14 @@ CONTEXTS: dict[str, tuple[str, bool]] = {
 
 
 @pytest.mark.parametrize(("value", "counts"), CONTEXTS.values(), ids=CONTEXTS.keys())
-def test_a_trace_context_is_what_w3c_says(value: str, counts: bool) -> None:
+def test_only_valid_w3c_trace_contexts_are_accepted(value: str, counts: bool) -> None:
     found = TraceContext.of({"traceparent": value, "tracestate": "a=b"})
     assert (found is not None) == counts
     if found is not None:
         assert found.headers == {"traceparent": value, "tracestate": "a=b"}
 
 
-def test_a_state_that_cannot_travel_is_left_out_alone() -> None:
+def test_an_overlong_tracestate_is_dropped_without_the_traceparent() -> None:
     found = TraceContext.of({"traceparent": PARENT, "tracestate": "a" * 513})
     assert found is not None and found.headers == {"traceparent": PARENT}
 
@@ -76,10 +76,10 @@ def call(serve: Serve, lane: Lane, upstream: FakeUpstream, folder: Path, dialect
 
 @pytest.mark.parametrize("dialect", ["chat", "messages"])
 @pytest.mark.parametrize("lane", [*LANES, RESPONSES], ids=lambda lane: lane.name)
-def test_every_vendor_is_told(
+def test_every_vendor_gets_the_callers_ids(
     serve: Serve, lane: Lane, dialect: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The fakes check signatures, so that a signed request is still one."""
+    """The fake vendors check signatures, so signed requests must stay valid."""
     caplog.set_level(logging.INFO, "nexus")
     with FakeUpstream(lane.vendor) as upstream:
         reply = call(serve, lane, upstream, tmp_path, dialect, SENT)
@@ -96,7 +96,7 @@ def test_every_vendor_is_told(
 
 
 def line(caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
-    """The one of the access log, which is written when the client has its answer."""
+    """Fields of the access log line, which is written after the client gets its answer."""
 
     def found() -> list[Any]:
         return [record for record in caplog.records if record.name == "nexus.access"]
@@ -107,7 +107,9 @@ def line(caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_a_vendors_own_id_stands_beside_the_callers(serve: Serve, openai_upstream: FakeUpstream, stream: bool) -> None:
+def test_the_vendors_request_id_is_returned_besides_the_callers(
+    serve: Serve, openai_upstream: FakeUpstream, stream: bool
+) -> None:
     nexus = serve(openai_config(openai_upstream.base_url))
     body = {"model": "openai/gpt-4", "stream": stream, "messages": [{"role": "user", "content": "Hello!"}]}
     without = nexus.chat(body).headers
@@ -118,7 +120,9 @@ def test_a_vendors_own_id_stands_beside_the_callers(serve: Serve, openai_upstrea
     assert openai_upstream.requests[0].header("traceparent") is None
 
 
-def test_errors_keep_it_too(serve: Serve, openai_upstream: FakeUpstream, caplog: pytest.LogCaptureFixture) -> None:
+def test_errors_return_the_callers_request_id(
+    serve: Serve, openai_upstream: FakeUpstream, caplog: pytest.LogCaptureFixture
+) -> None:
     nexus = serve(openai_config(openai_upstream.base_url))
     refused = nexus.chat({"model": "nobody/knows", "messages": []}, SENT)
     unknown = nexus.request("GET", "/nowhere", headers=SENT)
@@ -134,10 +138,10 @@ def test_errors_keep_it_too(serve: Serve, openai_upstream: FakeUpstream, caplog:
 FORGED = {"x-request-id": "abc level=error", "traceparent": "00-nonsense", "tracestate": "a=b"}
 
 
-def test_what_cannot_be_read_is_nowhere(
+def test_invalid_ids_are_neither_forwarded_nor_logged(
     serve: Serve, openai_upstream: FakeUpstream, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not even where a rule sends every header of the client on."""
+    """Even if a rule forwards every client header."""
     rule = '[[llm.providers.openai.headers]]\nrule = "forward"\npattern = "^(x-|trace)"\n'
     nexus = serve(openai_config(openai_upstream.base_url, rule))
     caplog.set_level(logging.INFO, "nexus")
@@ -149,7 +153,7 @@ def test_what_cannot_be_read_is_nowhere(
     assert "abc level=error" not in json.dumps([*reply.headers.values()])
 
 
-def test_a_rule_keeps_it_at_home(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_a_rule_can_stop_ids_from_being_forwarded(serve: Serve, openai_upstream: FakeUpstream) -> None:
     rule = '[[llm.providers.openai.headers]]\nrule = "remove"\npattern = "^(x-request-id|trace)"\n'
     nexus = serve(openai_config(openai_upstream.base_url, rule))
     nexus.chat({"model": "openai/gpt-4", "messages": [{"role": "user", "content": "Hello!"}]}, SENT)

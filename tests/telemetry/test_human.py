@@ -83,13 +83,13 @@ def shown(message: str, fields: dict[str, object], level: int, formatter: loggin
 
 
 @pytest.mark.parametrize(("message", "fields", "level", "line"), SHOWN.values(), ids=SHOWN.keys())
-def test_shown(message: str, fields: dict[str, object], level: int, line: str) -> None:
+def test_lines_are_formatted_for_a_terminal(message: str, fields: dict[str, object], level: int, line: str) -> None:
     time, rest = shown(message, fields, level, HumanFormatter(colour=False)).split(" ", 1)
     assert re.fullmatch(r"\d\d:\d\d:\d\d", time)
     assert rest == line
 
 
-def test_colour_tells_the_level_and_ends_before_the_words() -> None:
+def test_only_the_level_is_coloured() -> None:
     line = shown("x\x1b", {}, logging.WARNING, HumanFormatter(colour=True))
     assert "\x1b[33mWARN \x1b[0m x\\u001b" in line
     assert "\x1b" not in line.rpartition("\x1b[0m")[2]
@@ -105,7 +105,7 @@ COLOURS: dict[str, tuple[bool, dict[str, str], bool]] = {
 
 
 @pytest.mark.parametrize(("terminal", "environ", "colour"), COLOURS.values(), ids=COLOURS.keys())
-def test_where_colour_may_be(
+def test_colour_depends_on_terminal_and_environment(
     terminal: bool, environ: dict[str, str], colour: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)

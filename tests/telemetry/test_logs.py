@@ -1,4 +1,4 @@
-"""One record is one line, in both styles; levels do what they say; no secret gets past the sink."""
+"""One record is one line in both styles, levels work as configured, and the sink redacts every secret."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def untouched_logging() -> Iterator[None]:
 
 @contextlib.contextmanager
 def only_the_sink() -> Iterator[None]:
-    """Without pytest's own handlers, which raise where the sink has to cope."""
+    """Removes pytest's handlers, which raise errors that the sink must handle."""
     root = logging.getLogger()
     kept = root.handlers
     root.handlers = [handler for handler in kept if isinstance(handler, logs.LogHandler)]
@@ -47,7 +47,7 @@ def only_the_sink() -> Iterator[None]:
 
 
 def said(capture: Capture) -> str:
-    """All that was written since the last look; the lines are on their way when ``info`` returns."""
+    """Everything written since the last read; lines may still be in flight when ``info`` returns."""
     for sink in logging.getLogger().handlers:
         if isinstance(sink, logs.LogHandler):
             assert sink.writer.flush(60)
@@ -55,7 +55,7 @@ def said(capture: Capture) -> str:
 
 
 def text_line(capture: Capture) -> str:
-    """What follows the time of the only line."""
+    """The only line, without its time."""
     time, rest = said(capture).rstrip("\n").split(" ", 1)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", time)
     return rest
@@ -82,13 +82,15 @@ TEXT: dict[str, tuple[str, dict[str, object], str]] = {
 
 
 @pytest.mark.parametrize(("message", "fields", "line"), TEXT.values(), ids=TEXT.keys())
-def test_text(capsys: Capture, message: str, fields: dict[str, object], line: str) -> None:
+def test_text_lines_are_formatted_and_escaped(
+    capsys: Capture, message: str, fields: dict[str, object], line: str
+) -> None:
     logs.configure("info", "text", ())
     OWN.info(message, extra={"fields": fields})
     assert text_line(capsys) == line
 
 
-def test_json(capsys: Capture) -> None:
+def test_json_lines_keep_all_fields(capsys: Capture) -> None:
     logs.configure("info", "json", ())
     OWN.warning("one\ntwo %s", "\u2028", extra={"fields": {"a": [1], "level": "mine", "b": None, "c": object}})
     (line,) = said(capsys).splitlines()
@@ -116,7 +118,7 @@ LEVELS = {
 
 
 @pytest.mark.parametrize(("level", "lines"), LEVELS.items(), ids=LEVELS.keys())
-def test_levels(capsys: Capture, level: str, lines: tuple[list[str], list[str]]) -> None:
+def test_levels_filter_records(capsys: Capture, level: str, lines: tuple[list[str], list[str]]) -> None:
     logs.configure("trace", "json", ())
     logs.configure(level, "text", ())
     for logger, expected in zip((OWN, FOREIGN), lines, strict=True):
@@ -125,7 +127,7 @@ def test_levels(capsys: Capture, level: str, lines: tuple[list[str], list[str]])
         assert [line.split()[1] for line in said(capsys).splitlines()] == expected
 
 
-def test_off_silences_a_logger_with_a_level_of_its_own(capsys: Capture) -> None:
+def test_off_silences_a_logger_with_its_own_level(capsys: Capture) -> None:
     stubborn = logging.getLogger("stubborn")
     stubborn.setLevel(logging.DEBUG)
     logs.configure("off", "text", ())
@@ -133,7 +135,7 @@ def test_off_silences_a_logger_with_a_level_of_its_own(capsys: Capture) -> None:
     assert said(capsys) == ""
 
 
-def test_other_libraries_are_named(capsys: Capture) -> None:
+def test_records_of_other_libraries_name_their_logger(capsys: Capture) -> None:
     logs.configure("info", "text", ())
     FOREIGN.warning("retry")
     assert text_line(capsys) == "WARN  retry logger=urllib3.test"
@@ -187,7 +189,7 @@ LEAKS = (_plain, _argument, _field, _traceback, _stack, _foreign, _broken_record
 
 @pytest.mark.parametrize("style", logs.STYLES)
 @pytest.mark.parametrize("leak", LEAKS)
-def test_no_secret_gets_past_the_sink(capsys: Capture, style: str, leak: object) -> None:
+def test_the_sink_redacts_every_leak(capsys: Capture, style: str, leak: object) -> None:
     assert callable(leak)
     logs.configure("trace", style, (SECRET,))
     with only_the_sink():
@@ -208,17 +210,17 @@ AWKWARD = {
 
 @pytest.mark.parametrize("secret", AWKWARD.values(), ids=AWKWARD.keys())
 @pytest.mark.parametrize("style", logs.STYLES)
-def test_secrets_are_known_in_every_spelling(capsys: Capture, style: str, secret: str) -> None:
+def test_secrets_are_redacted_in_every_encoding(capsys: Capture, style: str, secret: str) -> None:
     logs.configure("info", style, (secret,))
     OWN.info("%s", {"a": secret}, extra={"fields": {"a": secret, "b": {"c": secret}}})
     assert said(capsys).count(REDACTED) == 3
 
 
-def test_short_secrets_blank_out_nothing() -> None:
+def test_very_short_secrets_are_not_redacted() -> None:
     assert logs.redactor(("none", "x", "12345"))("none x 12345") == "none x 12345"
 
 
-def test_secrets_of_old_and_new_settings_are_known_until_both_are_let_go(capsys: Capture) -> None:
+def test_secrets_are_redacted_until_all_settings_that_have_them_are_released(capsys: Capture) -> None:
     logs.configure("info", "text", ())
     release = [logs.know(["secret-old", "secret-both"]), logs.know(["secret-new", "secret-both"])]
     shown = []
@@ -234,17 +236,17 @@ def test_secrets_of_old_and_new_settings_are_known_until_both_are_let_go(capsys:
     ]
 
 
-def test_a_secret_that_begins_with_another_leaves_no_tail() -> None:
+def test_a_secret_that_starts_with_another_is_redacted_in_full() -> None:
     assert logs.redactor(("secret", "secret-long"))("secret-long secret") == "[redacted] [redacted]"
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "basic", "TOKEN"])
-def test_the_value_of_a_header_is_known_without_its_scheme(scheme: str) -> None:
+def test_a_header_secret_is_redacted_without_its_scheme_too(scheme: str) -> None:
     redact = logs.redactor((f"{scheme} sk-of-nobody",))
     assert redact(f"{scheme} sk-of-nobody, sk-of-nobody: {scheme}") == f"[redacted], [redacted]: {scheme}"
 
 
-def test_traceback_in_text_cannot_pass_for_a_record(capsys: Capture) -> None:
+def test_a_traceback_in_text_cannot_forge_a_record(capsys: Capture) -> None:
     logs.configure("info", "text", ())
     try:
         raise ValueError("x\n2026-01-01T00:00:00.000000Z INFO  forged")
@@ -256,7 +258,7 @@ def test_traceback_in_text_cannot_pass_for_a_record(capsys: Capture) -> None:
     assert all(line.startswith("    ") for line in rest)
 
 
-def test_traceback_in_json_is_one_line(capsys: Capture) -> None:
+def test_a_traceback_in_json_is_one_line(capsys: Capture) -> None:
     logs.configure("info", "json", ())
     try:
         raise ValueError("x\ny")
@@ -266,14 +268,14 @@ def test_traceback_in_json_is_one_line(capsys: Capture) -> None:
     assert json.loads(line)["exception"].endswith("ValueError: x\ny")
 
 
-def test_configured_twice_writes_once(capsys: Capture) -> None:
+def test_configuring_twice_writes_each_line_once(capsys: Capture) -> None:
     logs.configure("info", "text", ())
     logs.configure("info", "text", ())
     OWN.info("x")
     assert len(said(capsys).splitlines()) == 1
 
 
-def test_a_thread_that_dies_says_so_through_the_sink(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_uncaught_error_in_a_thread_is_logged_redacted(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     def die() -> None:
         raise ValueError(f"about {SECRET}")
 

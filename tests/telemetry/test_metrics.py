@@ -100,12 +100,12 @@ def samples(rows: Rows) -> Samples:
 
 
 def sorted_values(name: str, labels: Mapping[str, str]) -> list[str]:
-    """In the order of the catalog; the text has them by their names."""
+    """Values in the order of the catalog; the text sorts them by name."""
     order = next(metric.labels for metric in METRICS if metric.name == name)
     return [labels[label] for label in (*order, *(labels.keys() - set(order)))]
 
 
-def test_a_call_and_its_attempts() -> None:
+def test_a_call_and_its_attempts_are_counted() -> None:
     failed = attempt(
         route="anthropic/opus",
         outcome=Outcome.VENDOR_ERROR,
@@ -125,7 +125,7 @@ def test_a_call_and_its_attempts() -> None:
     assert found["nexus_cost_usd_total", "openai/gpt-5"] == 1.5e-6
     assert found["nexus_usage_reports_total", "anthropic/opus", "no"] == 1
     assert found["nexus_usage_reports_total", "openai/gpt-5", "yes"] == 1
-    assert found["nexus_cost_unknown_total", "anthropic/opus"] == 0, "nothing was used"
+    assert found["nexus_cost_unknown_total", "anthropic/opus"] == 0, "a failed attempt counts no tokens"
     assert found["nexus_first_content_seconds_bucket", "openai/gpt-5", "0.25"] == 0
     assert found["nexus_first_content_seconds_bucket", "openai/gpt-5", "0.5"] == 1
     assert found["nexus_first_content_seconds_sum", "openai/gpt-5"] == pytest.approx(0.3)
@@ -157,11 +157,11 @@ REFUSALS: dict[str, tuple[CallRecord, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize(("record", "labels"), REFUSALS.values(), ids=REFUSALS)
-def test_calls_that_failed(record: CallRecord, labels: tuple[str, ...]) -> None:
+def test_failed_calls_are_counted_by_outcome(record: CallRecord, labels: tuple[str, ...]) -> None:
     assert counted(record)[labels] == 1
 
 
-def test_what_is_not_known_is_counted_apart() -> None:
+def test_unknown_costs_and_token_mismatches_are_counted_separately() -> None:
     odd = attempt(usage=Usage(input=3, vendor_total=5), cost=None)
     found = counted(call(odd))
     assert found["nexus_token_mismatches_total", "openai/gpt-5"] == 1
@@ -169,12 +169,12 @@ def test_what_is_not_known_is_counted_apart() -> None:
     assert found["nexus_cost_usd_total", "openai/gpt-5"] == 0
 
 
-def test_what_counts_no_tokens_reports_none() -> None:
+def test_token_counting_calls_are_not_counted_as_usage_reports() -> None:
     found = counted(call(attempt(usage=None, tokens_known="yes", cost=None), operation=COUNT_TOKENS))
     assert not any(labels[0] == "nexus_usage_reports_total" for labels in found)
 
 
-def test_only_groups_of_the_configuration_have_numbers() -> None:
+def test_only_configured_groups_have_metrics() -> None:
     web = call(attempt(), identity=identity("web"))
     found = counted(web, replace(web, identity=identity("made-up")), web, groups=["web"])
     assert {labels: value for labels, value in found.items() if labels[0].startswith("nexus_group")} == {
@@ -190,7 +190,7 @@ def test_only_groups_of_the_configuration_have_numbers() -> None:
     assert not any("made-up" in labels for labels in found)
 
 
-def test_nothing_of_a_caller_becomes_a_label() -> None:
+def test_labels_contain_nothing_chosen_by_callers() -> None:
     rows = Rows()
     meters = Meters(rows.parts[0])
     secret = call(attempt(), model="mine", caller="192.0.2.77", user_agent="agent/1", path="/v1/odd")
@@ -201,14 +201,14 @@ def test_nothing_of_a_caller_becomes_a_label() -> None:
         assert word not in text
 
 
-def test_routes_are_bounded_whatever_configurations_come() -> None:
+def test_the_number_of_route_labels_is_bounded() -> None:
     found = counted(*(call(attempt(route=f"openai/m{number}")) for number in range(MOST_ROUTES + 50)))
     assert found["nexus_attempts_total", "other", "ok"] == 50
     names = {labels[1] for labels in found if labels[0] == "nexus_tokens_total"}
     assert len(names) == MOST_ROUTES + 1
 
 
-def test_disabled_it_counts_nothing() -> None:
+def test_disabled_metrics_count_nothing() -> None:
     rows = Rows()
     meters = Meters(rows.parts[0])
     meters.enabled = False
@@ -217,7 +217,7 @@ def test_disabled_it_counts_nothing() -> None:
     assert not rows.sums()
 
 
-def test_what_others_report() -> None:
+def test_cooldowns_limits_and_losses_are_counted() -> None:
     rows = Rows()
     meters = Meters(rows.parts[0])
     meters.cooldown(("openai", "", ""))
@@ -246,14 +246,14 @@ def test_what_others_report() -> None:
     assert found["nexus_loop_lag_seconds_bucket", "0.0005"] == 1
 
 
-def test_formats() -> None:
+def test_prometheus_formats_are_negotiated() -> None:
     rows = Rows()
     Meters(rows.parts[0]).add(call(attempt()))
     now: Mapping[Metric, Values] = {IN_COOLDOWN: {('openai/"odd"\nname\\',): 1}}
     plain = render(rows.sums(), now, Scrape())
     assert plain.content_type == "text/plain; version=0.0.4; charset=utf-8"
     by_name = {family.name: family for family in read_text(plain.body.decode())}
-    assert by_name.keys() == {metric.name for metric in METRICS}, "every metric says what it is from the start"
+    assert by_name.keys() == {metric.name for metric in METRICS}, "every metric has its help and type from the start"
     assert by_name["nexus_in_cooldown"].samples[0].labels == {"route": 'openai/"odd"\nname\\'}
     packed = render(rows.sums(), now, Scrape(accept_encoding="gzip"))
     assert (packed.encoding, gzip.decompress(packed.body)) == ("gzip", plain.body)
@@ -264,7 +264,7 @@ def test_formats() -> None:
     assert {family.name for family in read_text(few.body.decode())} == {"nexus_calls", "nexus_tokens"}
 
 
-def test_names_follow_the_rules_of_prometheus() -> None:
+def test_metric_names_follow_prometheus_conventions() -> None:
     for metric in METRICS:
         assert metric.name.startswith("nexus_") and not metric.name.endswith("_total")
         assert metric.help.endswith(".")

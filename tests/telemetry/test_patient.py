@@ -1,4 +1,4 @@
-"""Lines written without a thread: whole, in order, bounded, and never waited for."""
+"""Log lines written without a thread: whole, in order, bounded and without blocking."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def told(count: int) -> str:
     return f"{count} lines were dropped\n"
 
 
-def test_lines_are_written_at_once_where_they_are_taken(pipe: tuple[int, TextIO]) -> None:
+def test_lines_are_written_at_once_if_the_pipe_has_room(pipe: tuple[int, TextIO]) -> None:
     reads, stream = pipe
     writer = PatientWriter(stream, told)
     for line in ("one\n", "zw\u00f6lf\n"):
@@ -35,7 +35,7 @@ def test_lines_are_written_at_once_where_they_are_taken(pipe: tuple[int, TextIO]
     assert not writer.write_some()
 
 
-def test_what_is_not_taken_waits_and_comes_in_order(pipe: tuple[int, TextIO]) -> None:
+def test_lines_wait_for_a_full_pipe_and_keep_their_order(pipe: tuple[int, TextIO]) -> None:
     reads, stream = pipe
     writer = PatientWriter(stream, told)
     lines = [f"{number} {'x' * 1000}\n" for number in range(40)] + ["y" * 3 * ONE_WRITE + "\n", "last\n"]
@@ -49,7 +49,7 @@ def test_what_is_not_taken_waits_and_comes_in_order(pipe: tuple[int, TextIO]) ->
     assert read.decode() == "".join(lines)
 
 
-def test_what_finds_no_room_is_counted(pipe: tuple[int, TextIO]) -> None:
+def test_dropped_lines_are_counted(pipe: tuple[int, TextIO]) -> None:
     reads, stream = pipe
     writer = PatientWriter(stream, told, room=2 * ONE_WRITE)
     for _ in range(100):
@@ -63,7 +63,7 @@ def test_what_finds_no_room_is_counted(pipe: tuple[int, TextIO]) -> None:
     assert kept < 20
 
 
-def test_a_reader_that_is_gone_is_no_trouble(pipe: tuple[int, TextIO]) -> None:
+def test_a_closed_reader_causes_no_error(pipe: tuple[int, TextIO]) -> None:
     reads, stream = pipe
     writer = PatientWriter(stream, told)
     os.dup2(os.open(os.devnull, os.O_RDONLY), reads)
@@ -72,8 +72,8 @@ def test_a_reader_that_is_gone_is_no_trouble(pipe: tuple[int, TextIO]) -> None:
     assert writer.flush()
 
 
-def test_lines_of_several_processes_do_not_get_mixed() -> None:
-    """What goes out in one write stays together, as long as it is no longer than what a pipe takes as one."""
+def test_lines_of_several_processes_are_not_mixed() -> None:
+    """One write stays together if it is no longer than what a pipe writes atomically."""
     words = "\u00e4" * 100
     lines = [f"{words} {number}\n" for number in range(100)]
     pieces = list(_pieces(lines))
@@ -82,7 +82,7 @@ def test_lines_of_several_processes_do_not_get_mixed() -> None:
     assert list(_pieces(["z" * 2 * ONE_WRITE, "a", "b"])) == ["z" * 2 * ONE_WRITE, "ab"]
 
 
-def test_the_thread_of_another_writer_takes_over(pipe: tuple[int, TextIO]) -> None:
+def test_a_writer_with_a_thread_can_use_the_same_stream(pipe: tuple[int, TextIO]) -> None:
     reads, stream = pipe
     writer = Writer(stream, told)
     writer.put("from a thread\n")

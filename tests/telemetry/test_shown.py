@@ -1,4 +1,4 @@
-"""No value that holds a secret shows it: not by repr, not by str, not in a message or a traceback about it."""
+"""Values that hold a secret never show it: not in repr, str, messages or tracebacks."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ VALUES: dict[str, Callable[[], Any]] = {
 
 
 def shown(value: Any) -> str:
-    """Every way in which a value comes into a text."""
+    """Every way in which a value is turned into text."""
     texts = [repr(value), str(value), f"{value}", f"{value!r:.5000}", f"{[value]}", repr({"a": (value,)})]
     try:
         raise ValueError("about", value)
@@ -145,7 +145,7 @@ def assert_silent(value: Any) -> None:
 
 
 @pytest.mark.parametrize("make", VALUES.values(), ids=VALUES.keys())
-def test_nothing_that_holds_a_secret_shows_it(make: Callable[[], Any]) -> None:
+def test_values_that_hold_a_secret_do_not_show_it(make: Callable[[], Any]) -> None:
     value = make()
     try:
         assert_silent(value)
@@ -169,7 +169,7 @@ def test_settings_show_none_of_their_secrets(settings: Settings) -> None:
     assert_silent(KeyRing(settings.server.keys))
 
 
-def test_a_running_server_shows_none(settings: Settings) -> None:
+def test_a_running_server_shows_no_secrets(settings: Settings) -> None:
     redis_apart = settings.server.model_copy(update={"rate_limits": type(settings.server.rate_limits)()})
     with Nexus(settings.model_copy(update={"server": redis_apart})) as nexus:
         assert nexus.running is not None

@@ -1,4 +1,4 @@
-"""The watch over secrets can fail: at each place a leak is planted on purpose, and seen."""
+"""The test suite's secret detection works: leaks planted on purpose in each place are detected."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ INNOCENT = ("req_0123456789abcdef0123456789abcdef", 'Bearer realm="nexus"', "x-n
 
 
 @pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS.keys())
-def test_every_kind_of_secret_is_known_and_cut(secret: str) -> None:
+def test_every_kind_of_secret_is_recognized_and_cut(secret: str) -> None:
     assert is_known(secret)
     assert not list(found_in(cut(f"said {secret!r}, twice: {secret}").encode()))
 
 
 @pytest.mark.parametrize("text", INNOCENT)
-def test_what_is_no_secret(text: str) -> None:
+def test_harmless_text_is_not_taken_for_a_secret(text: str) -> None:
     assert not list(found_in(text.encode()))
 
 
@@ -65,10 +65,10 @@ def _console() -> None:
 
 
 class Wire(BaseIOStream):
-    """A connection to nowhere."""
+    """A connection that goes nowhere."""
 
     def __init__(self) -> None:
-        """Takes what is written as if it were closed: only who listens in gets it."""
+        """Ignores writes, as if it were closed: only the watch sees them."""
 
 
 def _reply(*pieces: bytes) -> None:
@@ -102,7 +102,7 @@ def test_a_leak_fails_the_test_and_is_not_repeated(place: str, plant: Callable[[
     assert MARK not in str(caught.value)
 
 
-def test_what_fixtures_say_at_their_end_is_looked_at() -> None:
+def test_leaks_during_fixture_teardown_are_detected() -> None:
     looking = pytest_runtest_teardown()
     next(looking)
     OWN.info(KEY)
@@ -110,7 +110,7 @@ def test_what_fixtures_say_at_their_end_is_looked_at() -> None:
         next(looking)
 
 
-def test_allowing_is_narrow() -> None:
+def test_an_exception_for_one_secret_and_place_covers_nothing_else() -> None:
     with allowed_to_say("log", KEY):
         OWN.info(KEY)
         assert not WATCH.take()
@@ -119,7 +119,7 @@ def test_allowing_is_narrow() -> None:
         assert {leak.partition(" in ")[2].split()[0] for leak in WATCH.take()} == {"log", "error"}
 
 
-def test_a_server_does_not_start_with_a_secret_that_nobody_would_recognise(tmp_path: Path) -> None:
+def test_a_server_does_not_start_with_an_unrecognizable_secret(tmp_path: Path) -> None:
     text = openai_config("http://127.0.0.1:9").replace(KEY, "sk-unheard-of")
     with pytest.raises(AssertionError, match="would not be recognised"):
         Nexus.of(text, tmp_path).__enter__()

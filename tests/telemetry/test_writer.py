@@ -29,7 +29,7 @@ LINE = "x" * 99 + "\n"
 
 @pytest.fixture
 def pipe() -> Iterator[tuple[TextIO, TextIO]]:
-    """Both ends, the reading one first."""
+    """Both ends of a pipe, the reading end first."""
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE)
     with open(reading) as reader, open(writing, "w") as writer:
@@ -46,7 +46,7 @@ def test_a_line_is_written_soon(pipe: tuple[TextIO, TextIO]) -> None:
     assert reader.readline() == "one\n"
 
 
-def test_nobody_waits_for_a_reader_that_does_not_read(pipe: tuple[TextIO, TextIO]) -> None:
+def test_callers_do_not_wait_for_a_reader_that_does_not_read(pipe: tuple[TextIO, TextIO]) -> None:
     reader, stream = pipe
     writer = Writer(stream, told, room=200 * len(LINE))
     for _ in range(1000):
@@ -70,7 +70,7 @@ def test_a_line_longer_than_the_room_is_written_where_nothing_waits() -> None:
     assert stream.getvalue() == LINE
 
 
-def test_a_stream_that_is_gone_stops_nobody(pipe: tuple[TextIO, TextIO]) -> None:
+def test_a_closed_stream_blocks_no_caller(pipe: tuple[TextIO, TextIO]) -> None:
     reader, stream = pipe
     reader.close()
     writer = Writer(stream, told)
@@ -78,7 +78,7 @@ def test_a_stream_that_is_gone_stops_nobody(pipe: tuple[TextIO, TextIO]) -> None
     assert writer.flush(60)
 
 
-def test_after_the_end_nothing_is_taken() -> None:
+def test_lines_after_close_are_ignored() -> None:
     stream = io.StringIO()
     writer = Writer(stream, told)
     writer.put("one\n")
@@ -97,8 +97,8 @@ sys.exit(main())
 """The end waits only briefly for a reader of the last lines."""
 
 
-def test_a_server_whose_log_nobody_reads_answers_and_stops(tmp_path: Path) -> None:
-    """What is logged here fills the pipe many times."""
+def test_a_server_whose_log_is_not_read_answers_and_stops(tmp_path: Path) -> None:
+    """The log lines written here fill the pipe many times."""
     process = subprocess.Popen(
         [sys.executable, "-c", SERVER, "-l", "127.0.0.1:0", "--log", "trace"],
         cwd=tmp_path,

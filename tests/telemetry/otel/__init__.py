@@ -1,1 +1,1 @@
-"""OpenTelemetry, by its own types."""
+"""OpenTelemetry, tested with its own types."""

@@ -38,7 +38,7 @@ class Span:
 
 @dataclass
 class Received:
-    """What the collector was told, and with which headers."""
+    """What the collector received, and with which headers."""
 
     spans: list[Span] = field(default_factory=list)
     metrics: dict[str, list[Any]] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class Received:
                 ]
 
     def take_metrics(self, request: ExportMetricsServiceRequest) -> None:
-        """The newest state of each, for they are cumulative."""
+        """Stores the latest value of each metric, because they are cumulative."""
         for resource in request.resource_metrics:
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:
@@ -94,7 +94,7 @@ def _value(value: Any) -> Any:
 
 
 class HttpCollector(Received):
-    """``status`` is what it answers; while ``hold`` is set, it answers nothing."""
+    """Answers with ``status``; while ``hold`` is set, does not answer."""
 
     def __init__(self, status: int = 200) -> None:
         super().__init__()
@@ -148,7 +148,7 @@ class HttpCollector(Received):
 
 
 def grpc_collector() -> Iterator[tuple[Received, str]]:
-    """What it was told, and where it is."""
+    """Yields what the collector receives, and its URL."""
     import grpc  # type: ignore[import-untyped]
     from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2_grpc as metrics
     from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as traces

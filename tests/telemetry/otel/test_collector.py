@@ -1,4 +1,4 @@
-"""The real server tells a real collector: spans, metrics, context; and nothing waits for one that is dead."""
+"""The real server exports spans, metrics and context to a real collector, and never waits for a dead one."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def collector() -> Iterator[HttpCollector]:
 
 @pytest.fixture
 def serve(collector: HttpCollector, serve: Serve) -> Serve:
-    """Servers end before their collector does: they have something to tell at their end."""
+    """Servers stop before their collector, because they export on shutdown."""
     return serve
 
 
 def metrics(nexus: Nexus, collector: HttpCollector) -> dict[str, list[Any]]:
-    """As they are told when the process ends."""
+    """The metrics exported when the server stops."""
     nexus.__exit__()
     wait_until(lambda: bool(collector.metrics))
     return collector.metrics
@@ -61,13 +61,13 @@ def points(found: dict[str, list[Any]], name: str) -> dict[tuple[Any, ...], floa
     for told, point in found[name]:
         kind = told.get("gen_ai.token.type", told.get("gen_ai.token.modality"))
         key = (told.get("gen_ai.request.model"), kind, told.get("error.type"))
-        # Points that differ in the model that answered come in the order in which their calls ended.
+        # Points with different response models arrive in the order in which their calls ended.
         more = point.as_int if point.DESCRIPTOR.name == "NumberDataPoint" else point.sum
         sums[key] = sums.get(key, 0) + more
     return sums
 
 
-def test_a_call_is_a_span_and_each_attempt_one_below_it(
+def test_a_call_is_a_span_with_one_child_span_per_attempt(
     serve: Serve, openai_upstream: FakeUpstream, collector: HttpCollector
 ) -> None:
     nexus = serve(openai_config(openai_upstream.base_url) + telemetry(collector.url, 'service_name = "edge"'))
@@ -124,7 +124,7 @@ def test_a_call_is_a_span_and_each_attempt_one_below_it(
     assert (server.resource["service.name"], server.schema) == ("edge", "https://opentelemetry.io/schemas/gen-ai/0.1.0")
 
 
-def test_input_holds_what_was_cached_as_anthropic_does_not_count_it(
+def test_input_tokens_include_cached_tokens_for_anthropic(
     serve: Serve, anthropic_upstream: FakeUpstream, collector: HttpCollector
 ) -> None:
     nexus = serve(anthropic_config(anthropic_upstream.base_url) + telemetry(collector.url))
@@ -139,7 +139,7 @@ def test_input_holds_what_was_cached_as_anthropic_does_not_count_it(
     assert points(found, "gen_ai.client.inference.usage.cache_read.input_tokens") == {(model, "unknown", None): 40}
 
 
-def test_metrics_of_a_call_that_failed_and_of_one_that_did_not(
+def test_metrics_of_a_failed_and_a_successful_call(
     serve: Serve, openai_upstream: FakeUpstream, collector: HttpCollector
 ) -> None:
     nexus = serve(openai_config(openai_upstream.base_url) + telemetry(collector.url))
@@ -166,7 +166,9 @@ def test_metrics_of_a_call_that_failed_and_of_one_that_did_not(
     assert points(found, "gen_ai.client.inference.usage.input_tokens") == {("gpt-4", "unknown", None): 30}
 
 
-def test_the_names_of_semconv_1_36(serve: Serve, openai_upstream: FakeUpstream, collector: HttpCollector) -> None:
+def test_semconv_1_36_names_are_used_when_configured(
+    serve: Serve, openai_upstream: FakeUpstream, collector: HttpCollector
+) -> None:
     nexus = serve(openai_config(openai_upstream.base_url) + telemetry(collector.url, 'semconv = "1.36"'))
     openai_upstream.next(Behaviour(input_tokens=30, output_tokens=5))
     nexus.chat(STREAM)
@@ -196,7 +198,7 @@ PROVIDERS = {
 
 
 @pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
-def test_every_vendor_has_its_name_and_our_span_as_parent(
+def test_every_vendor_has_its_provider_name_and_gets_our_traceparent(
     serve: Serve, lane: Lane, collector: HttpCollector, tmp_path: Path
 ) -> None:
     with FakeUpstream(lane.vendor) as upstream:
@@ -219,7 +221,7 @@ SAMPLING: dict[str, tuple[str, str | None, bool]] = {
 
 
 @pytest.mark.parametrize(("tracing", "parent", "sampled"), SAMPLING.values(), ids=SAMPLING.keys())
-def test_who_is_sampled(
+def test_sampling_follows_settings_and_the_callers_decision(
     serve: Serve,
     openai_upstream: FakeUpstream,
     collector: HttpCollector,
@@ -234,7 +236,7 @@ def test_who_is_sampled(
     assert (len(collector.spans), told[-2:]) == ((2, "01") if sampled else (0, "00"))
 
 
-def test_grpc_with_headers(serve: Serve, openai_upstream: FakeUpstream) -> None:
+def test_grpc_export_sends_the_configured_headers(serve: Serve, openai_upstream: FakeUpstream) -> None:
     for received, url in grpc_collector():
         headers = '[telemetry.exporters.otlp.grpc]\nheaders = { x-api-key = "otlp-hushhush-key" }\n'
         nexus = serve(openai_config(openai_upstream.base_url) + telemetry(url, protocol="grpc") + headers)
@@ -245,7 +247,9 @@ def test_grpc_with_headers(serve: Serve, openai_upstream: FakeUpstream) -> None:
         assert "gen_ai.client.inference.duration" in received.metrics
 
 
-def test_headers_over_http(serve: Serve, openai_upstream: FakeUpstream, collector: HttpCollector) -> None:
+def test_http_export_sends_the_configured_headers(
+    serve: Serve, openai_upstream: FakeUpstream, collector: HttpCollector
+) -> None:
     headers = '[telemetry.exporters.otlp.http]\nheaders = [{ name = "X-Api-Key", value = "otlp-hushhush-key" }]\n'
     nexus = serve(openai_config(openai_upstream.base_url) + telemetry(collector.url) + headers)
     nexus.chat(CHAT)
@@ -253,7 +257,7 @@ def test_headers_over_http(serve: Serve, openai_upstream: FakeUpstream, collecto
     assert (collector.paths[0], collector.headers[0]["x-api-key"]) == ("/v1/traces", "otlp-hushhush-key")
 
 
-def test_a_refused_call_is_told_with_the_reason(
+def test_the_span_of_a_refused_call_names_the_reason(
     serve: Serve, openai_upstream: FakeUpstream, collector: HttpCollector
 ) -> None:
     nexus = serve(openai_config(openai_upstream.base_url) + telemetry(collector.url))
@@ -274,7 +278,7 @@ PATHS: dict[str, tuple[str, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("path", "body", "name"), PATHS.values(), ids=PATHS.keys())
-def test_nothing_that_a_client_chose_is_in_a_name(
+def test_span_names_contain_nothing_chosen_by_the_client(
     serve: Serve,
     openai_upstream: FakeUpstream,
     collector: HttpCollector,
@@ -290,7 +294,7 @@ def test_nothing_that_a_client_chose_is_in_a_name(
     assert [span.name for span in collector.wait().server()] == [name]
 
 
-def test_content_only_where_it_is_asked_for(
+def test_content_is_exported_only_with_capture_content(
     serve: Serve, openai_upstream: FakeUpstream, collector: HttpCollector
 ) -> None:
     tool = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
@@ -311,7 +315,7 @@ def test_content_only_where_it_is_asked_for(
         assert '"content": "Noted, thank you."' in span.attributes["gen_ai.output.messages"]
 
 
-def test_a_dead_collector_costs_calls_nothing_and_the_end_little(
+def test_a_dead_collector_does_not_delay_calls_and_barely_delays_shutdown(
     serve: Serve, openai_upstream: FakeUpstream, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nexus.telemetry.otel.exporting.Exporting.close.__defaults__", (0.3,))
@@ -329,10 +333,10 @@ def test_a_dead_collector_costs_calls_nothing_and_the_end_little(
     told = [record.getMessage() for record in caplog.records if record.name.startswith(("nexus.telemetry", "opentel"))]
     assert told.count("the OpenTelemetry collector is unavailable; what cannot be exported is dropped") == 1
     assert told[-1] == "calls that were not exported to the OpenTelemetry collector"
-    assert len(told) == 2, "each failed try of the SDK is not a line of ours"
+    assert len(told) == 2, "failed retries of the SDK are not logged"
 
 
-def test_a_collector_that_refuses_is_said_once(
+def test_a_rejecting_collector_is_logged_once(
     serve: Serve, openai_upstream: FakeUpstream, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)

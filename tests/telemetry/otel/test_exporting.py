@@ -1,4 +1,4 @@
-"""What is told passes through the redactor first, and a full queue is counted; with the SDK's exporter in memory."""
+"""Exports are redacted first, and spans dropped from a full queue are counted. Uses the SDK's in-memory exporter."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def record(trace: CallTrace | None) -> CallRecord:
     )
 
 
-def test_what_somebody_chose_is_told_without_secrets() -> None:
+def test_exported_attributes_are_redacted() -> None:
     memory = InMemorySpanExporter()
     told = exporting(memory)
     trace = told.begin(CALLER, "POST", "/llm/openai/v1/chat/completions")
@@ -65,7 +65,7 @@ def test_what_somebody_chose_is_told_without_secrets() -> None:
     assert span.end_time - span.start_time == pytest.approx(500_000_000, abs=1000)
 
 
-def test_what_is_sampled_by_nobody_is_no_span() -> None:
+def test_an_unsampled_call_exports_no_span() -> None:
     memory = InMemorySpanExporter()
     told = exporting(memory)
     told.start()
@@ -74,8 +74,8 @@ def test_what_is_sampled_by_nobody_is_no_span() -> None:
     assert memory.get_finished_spans() == ()
 
 
-def test_a_full_queue_is_counted_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    """Its thread does not run here."""
+def test_spans_dropped_from_a_full_queue_are_counted_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """The exporter thread is not started here."""
     told = exporting(InMemorySpanExporter(), room=2)
     for _ in range(5):
         told.consume(record(None))
