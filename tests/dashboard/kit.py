@@ -32,7 +32,7 @@ WHYS = {
 
 
 def busy(activity: Activity, now: float, seed: int = 7) -> None:
-    """A day of calls, more of them by day than by night."""
+    """Makes up a day of calls, more during the day than at night."""
     dice = random.Random(seed)
     clock = activity._clock
     try:
@@ -86,7 +86,7 @@ def call(dice: random.Random, at: float) -> Finished:
 
 
 def booked(ledger: Ledger, now: float, seed: int = 7) -> None:
-    """Three weeks of work in a ledger, and what of it counts against a budget of this month."""
+    """Books three weeks of work in a ledger, and the part that counts against this month's budget."""
     dice = random.Random(seed)
     month = time.strftime("%Y-%m", time.gmtime(now))
     for day in range(21):

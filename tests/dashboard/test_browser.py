@@ -1,7 +1,7 @@
-"""The page in a real browser: what people see, by keyboard and by screen reader, in every size and light.
+"""The dashboard in a real browser: display, keyboard and screen reader use, in every size and colour scheme.
 
 Where Chromium or axe-core is missing this is a visible skip, or a failure where ``NEXUS_REQUIRE_CHROMIUM=1`` says
-so. The browser resolves no name; whatever it asks for but its own gateway fails the test.
+so. The browser resolves no host names; any request except to its own gateway fails the test.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ Open = Callable[..., Any]
 
 @pytest.fixture
 def open_page(chromium: Any) -> Iterator[Open]:
-    """Opens the page of a gateway; afterwards nothing was said in the console and nobody else was asked."""
+    """Opens the page of a gateway; fails on console messages or requests to other hosts."""
     contexts: list[Any] = []
     said: list[str] = []
     asked: list[str] = []
@@ -123,7 +123,7 @@ def open_page(chromium: Any) -> Iterator[Open]:
 
 @pytest.fixture
 def full(serve: Serve, openai_upstream: FakeUpstream) -> Nexus:
-    """A gateway that is busy, where a route is in cooldown and a model is called as no model should be."""
+    """A busy gateway with a route in cooldown and calls whose model names are markup."""
     nexus = serve(BUSY.format(key=KEY, url=openai_upstream.base_url))
     activity: Any = nexus.server.recorder._activity
     busy(activity, time.time())
@@ -150,10 +150,10 @@ def _soon(locator: Any) -> Any:
 
 
 def serious(page: Any) -> list[str]:
-    """What axe-core finds that keeps somebody from using the page."""
+    """Serious accessibility problems found by axe-core."""
     if not AXE.exists():
         _missing("axe-core (python -m tools.newest_programs --install)")
-    # The page's own policy lets no other script in, nor anything that needs eval.
+    # The page's own policy allows no other script and no eval.
     page.context.new_cdp_session(page).send("Page.setBypassCSP", {"enabled": True})
     page.evaluate(AXE.read_text() + "; undefined")
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
@@ -163,16 +163,16 @@ def serious(page: Any) -> list[str]:
 
 @pytest.mark.parametrize(("scheme", "width"), LOOKS)
 @pytest.mark.parametrize("state", ["empty", "busy"])
-def test_everybody_can_use_it(
+def test_the_page_is_accessible(
     request: pytest.FixtureRequest, open_page: Open, tmp_path: Path, state: str, scheme: str, width: int
 ) -> None:
     nexus = request.getfixturevalue("full" if state == "busy" else "nexus")
     page = ready(open_page(nexus, scheme, width))
     shots = Path(os.environ.get("NEXUS_SHOTS", tmp_path))
     page.screenshot(path=str(shots / f"{state}-{scheme}-{width}.png"), full_page=True)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
     assert serious(page) == []
-    # The gateway is gone before the browser is.
+    # The gateway stops before the browser does.
     page.close()
 
 
@@ -185,7 +185,7 @@ def test_what_matters_first_needs_no_scrolling(full: Nexus, open_page: Open) -> 
     assert rows.count() == 20
 
 
-def test_names_are_text(full: Nexus, open_page: Open) -> None:
+def test_names_are_shown_as_text(full: Nexus, open_page: Open) -> None:
     page = ready(open_page(full, expect="TrustedHTML"))
     text = page.locator("#calls").inner_text()
     assert "<script> → openai/gpt-5.5" in text and MARKUP in text
@@ -217,7 +217,9 @@ def test_a_key_is_pasted_once(serve: Serve, openai_upstream: FakeUpstream, open_
     page.wait_for_selector("#login:not([hidden])")
 
 
-def test_who_is_no_reader_sees_himself(serve: Serve, openai_upstream: FakeUpstream, open_page: Open) -> None:
+def test_a_caller_who_is_not_a_reader_sees_only_their_own_calls(
+    serve: Serve, openai_upstream: FakeUpstream, open_page: Open
+) -> None:
     nexus = serve(TEAM + openai_config(openai_upstream.base_url))
     for key in (ALICE, BOB):
         assert nexus.chat(CHAT, as_(key)).status == 200
@@ -232,7 +234,7 @@ def test_who_is_no_reader_sees_himself(serve: Serve, openai_upstream: FakeUpstre
     assert "alice" not in page.locator("body").inner_text()
 
 
-def test_it_is_live_and_says_when_it_is_not(full: Nexus, open_page: Open) -> None:
+def test_the_page_updates_live_and_shows_lost_connections(full: Nexus, open_page: Open) -> None:
     page = ready(open_page(full, expect="ERR_"))
     first = page.locator("#calls tbody tr").first.text_content()
     assert full.chat({**CHAT, "model": "openai/gpt-5.5"}).status == 200
@@ -243,7 +245,7 @@ def test_it_is_live_and_says_when_it_is_not(full: Nexus, open_page: Open) -> Non
     page.context.set_offline(False)
 
 
-def test_by_keyboard_alone(full: Nexus, open_page: Open) -> None:
+def test_the_page_works_by_keyboard_alone(full: Nexus, open_page: Open) -> None:
     page = ready(open_page(full))
     seen: list[str] = []
     for _ in range(40):
@@ -284,7 +286,7 @@ def test_by_keyboard_alone(full: Nexus, open_page: Open) -> None:
         assert wanted in seen
 
 
-def test_lines_to_copy_have_this_address(full: Nexus, open_page: Open) -> None:
+def test_lines_to_copy_contain_the_address_of_the_gateway(full: Nexus, open_page: Open) -> None:
     page = ready(open_page(full))
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.click("#copy")
@@ -293,7 +295,7 @@ def test_lines_to_copy_have_this_address(full: Nexus, open_page: Open) -> None:
     assert f"ANTHROPIC_BASE_URL={full.base}/llm/anthropic" in copied
 
 
-def test_who_does_not_look_costs_nothing(full: Nexus, open_page: Open) -> None:
+def test_a_hidden_page_sends_no_requests(full: Nexus, open_page: Open) -> None:
     page = ready(open_page(full))
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

@@ -63,25 +63,25 @@ CLOCK = {"why": "", "at": 0, "first_ms": 0}
 
 
 def flushed(nexus: Nexus) -> None:
-    """Every call so far is in the ledger."""
+    """Waits until every call so far is in the ledger."""
     wait_until(lambda: not nexus.server.calls)
     books = nexus.server.books
     assert books is not None and books.ledger is not None and books.ledger.flush(60)
 
 
 def added(chart: Any) -> dict[str, dict[str, float]]:
-    """The sums of a chart, whatever minute they stand in."""
+    """The sums of a chart over all its minutes."""
     return {kind: {name: sum(values) for name, values in chart[kind].items()} for kind in ("outcomes", "attempts")}
 
 
 class TestPage:
-    def test_browsers_get_it_and_programs_the_short_text(self, nexus: Nexus) -> None:
+    def test_browsers_get_the_page_and_programs_a_short_text(self, nexus: Nexus) -> None:
         for_browsers, for_curl = nexus.request("GET", "/", headers=BROWSER), nexus.request("GET", "/")
         assert b'id="login"' in for_browsers.body
         assert b"<script" not in for_curl.body and b"/llm/openai/v1" in for_curl.body
         assert for_browsers.headers["vary"] == for_curl.headers["vary"] == "Accept"
 
-    def test_its_policy_lets_its_own_script_run_and_nothing_else(self, nexus: Nexus) -> None:
+    def test_its_content_security_policy_allows_only_its_own_script_and_style(self, nexus: Nexus) -> None:
         reply = nexus.request("GET", "/", headers=BROWSER)
         policy = reply.headers["content-security-policy"]
         for tag in ("script", "style"):
@@ -94,20 +94,20 @@ class TestPage:
         assert "unsafe" not in policy and "*" not in policy
         assert reply.headers["x-frame-options"] == "DENY"
 
-    def test_nothing_in_it_is_markup_from_elsewhere_or_leads_elsewhere(self) -> None:
+    def test_the_page_inserts_no_markup_and_has_no_external_links(self) -> None:
         text = page().template
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function", text)
         assert not re.search(r"\son\w+=|<style[^>]|style=\"|<script[^>]|javascript:", text)
         links = set(re.findall(r"https?://[^\s'\"]+", text))
         assert links == {"http://www.w3.org/2000/svg"}
 
-    def test_it_needs_no_key_and_tells_nothing_behind_one(self, serve: Serve) -> None:
+    def test_the_page_needs_no_key_and_contains_no_protected_data(self, serve: Serve) -> None:
         reply = serve(TEAM + openai_config("http://127.0.0.1:9")).request("GET", "/", headers=BROWSER)
         assert reply.status == 200
         for word in (ALICE, "alice", "finance", KEY, "gpt-4", "smart"):
             assert word.encode() not in reply.body
 
-    def test_a_host_that_is_markup_does_not_get_into_it(self, nexus: Nexus) -> None:
+    def test_markup_in_the_host_header_does_not_get_into_the_page(self, nexus: Nexus) -> None:
         reply = nexus.request("GET", "/", headers={**BROWSER, "Host": 'a"><img src=x>'})
         assert b"<img" not in reply.body
 
@@ -118,7 +118,7 @@ class TestPage:
         assert b'name="nexus-root" content="../"' in shown.body
         assert nexus.request("GET", "/ops/dashboard/data").status == 200
 
-    def test_it_knows_the_header_that_forms_cannot_send(self, serve: Serve) -> None:
+    def test_the_page_contains_the_csrf_header_name(self, serve: Serve) -> None:
         own = '[server.csrf]\nenabled = true\nheader_name = "x-mine"\n'
         nexus = serve(own + openai_config("http://127.0.0.1:9"))
         assert b'name="nexus-csrf" content="x-mine"' in nexus.request("GET", "/", headers=BROWSER).body
@@ -149,7 +149,7 @@ class TestData:
 
     def test_calls_of_both_protocols_unary_and_stream(self, nexus: Nexus) -> None:
         for stream in (False, True):
-            # A reply comes before its record.
+            # The reply arrives before the call is recorded.
             assert nexus.chat({**CHAT, "stream": stream}).status == 200
             wait_until(lambda: not nexus.server.calls)
             assert nexus.messages({**MESSAGES, "stream": stream}).status == 200
@@ -173,7 +173,7 @@ class TestData:
         assert sum(map(sum, found["chart"]["hour"]["outcomes"].values())) == 5
         assert sum(found["chart"]["month"]["outcomes"]["ok"]) == 4
 
-    def test_a_fallback_tells_its_story(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+    def test_a_fallback_lists_all_its_attempts(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         config = openai_config(openai_upstream.base_url) + anthropic_config("http://127.0.0.1:9")
         nexus = serve(config + '[llm.models.coding]\ntargets = ["anthropic/claude", "openai/gpt-4"]\n')
         assert nexus.chat({**CHAT, "model": "coding"}).status == 200
@@ -183,7 +183,9 @@ class TestData:
         assert set(line["tried"].split(", ")) == {"anthropic/claude=cut", "openai/gpt-4=200"}
         assert found["chart"]["hour"]["attempts"].keys() == {"openai/gpt-4", "anthropic/claude"}
 
-    def test_what_was_before_a_restart(self, serve: Serve, openai_upstream: FakeUpstream, tmp_path: Path) -> None:
+    def test_activity_before_a_restart_is_shown(
+        self, serve: Serve, openai_upstream: FakeUpstream, tmp_path: Path
+    ) -> None:
         config = TEAM + f'store = "sqlite:///{tmp_path}/usage.sqlite3"\n' + openai_config(openai_upstream.base_url)
         config += anthropic_config("http://127.0.0.1:9")
         config += '[llm.models.coding]\ntargets = ["anthropic/claude", "openai/gpt-4"]\n'
@@ -204,14 +206,14 @@ class TestData:
         wait_until(lambda: sum(data(again, as_(ALICE))["chart"]["hour"]["outcomes"]["ok"]) == 3)
         assert len(data(again, as_(ALICE))["calls"]) == 4 and len(data(again, as_(BOB))["calls"]) == 1
 
-    def test_what_rests_and_why(self, nexus: Nexus) -> None:
+    def test_routes_in_cooldown_are_shown_with_the_reason(self, nexus: Nexus) -> None:
         nexus.server.kept.router.cooldowns.start(("openai", "", ""), 60, "openai answered 503")
         routes = {route["name"]: route for route in data(nexus)["routes"]}
         assert routes["openai/gpt-4"]["state"] == "cooldown" and routes["openai/gpt-4"]["why"] == "openai answered 503"
         assert 50 < routes["openai/gpt-4"]["until"] - time.time() < 61
         assert routes["anthropic/claude"]["state"] == "up"
 
-    def test_limits_of_whoever_looks(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+    def test_limits_of_the_caller_are_shown(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         limits = '[llm.providers.openai.rate_limits.per_user]\nrequest_limit = 10\ninterval = "1m"\n'
         nexus = serve(openai_config(openai_upstream.base_url, limits))
         assert nexus.chat(CHAT).status == 200
@@ -225,7 +227,7 @@ class TestData:
             )
             assert gauge["reset"] > time.time()
 
-    def test_budgets_of_whoever_looks(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+    def test_budgets_of_the_caller_are_shown(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         price = "price = { input = 1000, output = 1000 }\n"
         budget = '[budgets.team]\nper = "group"\nlimit_usd = 0.1\nperiod = "month"\n'
         config = openai_config(openai_upstream.base_url).replace('rename = "gpt-4"', f'rename = "gpt-4"\n{price}')
@@ -248,7 +250,7 @@ class TestData:
         flushed(nexus)
         assert seen_by_readers() == {"group web": pytest.approx(spent), "group finance": 0}
 
-    def test_money_outlives_the_process(self, tmp_path: Path, openai_upstream: FakeUpstream) -> None:
+    def test_costs_survive_a_restart(self, tmp_path: Path, openai_upstream: FakeUpstream) -> None:
         price = "price = { input = 1000, output = 1000 }\n"
         config = openai_config(openai_upstream.base_url).replace('rename = "gpt-4"', f'rename = "gpt-4"\n{price}')
         with Nexus.of(config, tmp_path) as nexus:
@@ -289,17 +291,17 @@ class TestWhoSees:
             assert nexus.chat(CHAT, as_(BOB)).status == 200
         return nexus
 
-    def test_nobody_without_a_key(self, team: Nexus) -> None:
+    def test_without_a_key_nothing_is_shown(self, team: Nexus) -> None:
         assert team.request("GET", "/dashboard/data").status == 401
         assert team.request("GET", "/dashboard/data", headers=as_(KEY)).status == 401
 
-    def test_readers_everybody(self, team: Nexus) -> None:
+    def test_readers_see_all_callers(self, team: Nexus) -> None:
         found = data(team, as_(ALICE))
         assert found["sees"] is None
         assert sorted(line["caller"] for line in found["calls"]) == ["alice", "bob", "bob"]
         assert found["recent"]["calls"] == 3 and "finance" in found["config"]
 
-    def test_others_themselves(self, team: Nexus) -> None:
+    def test_others_see_only_themselves(self, team: Nexus) -> None:
         team.server.kept.router.cooldowns.start(("openai", "", ""), 60, "openai answered 503")
         found = data(team, as_(BOB))
         assert found["sees"] == {"user": "bob", "key": "bob"}
@@ -313,7 +315,7 @@ class TestWhoSees:
 
 
 class TestOverWorkers:
-    def test_any_worker_answers_for_all(self, fleet: Any, openai_upstream: FakeUpstream) -> None:
+    def test_any_worker_shows_the_data_of_all_workers(self, fleet: Any, openai_upstream: FakeUpstream) -> None:
         nexus: Fleet = fleet(openai_config(openai_upstream.base_url))
         nexus.await_workers()
         for _ in range(8):
@@ -331,12 +333,12 @@ class TestOverWorkers:
         os.kill(nexus.workers[0], signal.SIGKILL)
         nexus.await_workers()
         wait_until(lambda: len(nexus.started) == 3)
-        # What a worker has seen is good for half a second.
+        # Data of a worker is cached for half a second.
         wait_until(lambda: {seen()["recent"]["calls"] for _ in range(8)} == {8})
 
 
 class TestActivity:
-    def test_a_minute_becomes_part_of_longer_spans_when_it_is_over(self) -> None:
+    def test_a_finished_minute_is_added_to_longer_spans(self) -> None:
         now = [1_800_000_000.0]
         activity = Activity(lambda: now[0])
         for _ in range(3):
@@ -375,7 +377,7 @@ class TestActivity:
     }
 
     @pytest.mark.parametrize(("by_day", "wanted"), FORECASTS.values(), ids=FORECASTS)
-    def test_a_forecast_goes_by_the_last_week(self, by_day: dict[int, int], wanted: float) -> None:
+    def test_a_forecast_extrapolates_the_last_week(self, by_day: dict[int, int], wanted: float) -> None:
         today = 20_773  # 16 November 2026
         noon = (today + 0.5) * DAY
         found = forecast({today + day: cost for day, cost in by_day.items()}, noon)
@@ -383,7 +385,7 @@ class TestActivity:
 
 
 class _Dice(random.Random):
-    """Always the same."""
+    """A random generator that always gives the same value."""
 
     def choice(self, seq: Any) -> Any:
         return seq[0]

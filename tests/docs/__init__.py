@@ -1,1 +1,1 @@
-"""The pages: each snippet is tried, each link leads somewhere."""
+"""The docs pages: every snippet is run or loaded, and every link is checked."""

@@ -1,4 +1,4 @@
-"""The pages, and the snippets on them as a reader would paste them."""
+"""The docs pages and their snippets, as a reader would paste them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DEMO = '[llm.providers.demo]\ntype = "echo"\nmodels.echo = {}\n'
 
 @dataclass(frozen=True)
 class Snippet:
-    """A block of a page; ``language`` is a guess where the page does not say."""
+    """A code block of a page; ``language`` is guessed if the page does not name it."""
 
     page: Path
     language: str
@@ -44,7 +44,7 @@ class Snippet:
 
     @property
     def typed(self) -> str:
-        """Without what was printed, where it is a recording."""
+        """The typed commands only, if the block is a console recording."""
         if self.language != "console":
             return self.text
         return "\n".join(re.findall(r"(?m)^\$ (.*(?:\\\n.*)*)", self.text))
@@ -59,12 +59,12 @@ class Snippet:
 
 
 def _reference(name: str, rawtext: str, text: str, *_: Any, **__: Any) -> tuple[list[nodes.Node], list[nodes.Node]]:
-    """What Sphinx links, which checks that its end exists."""
+    """A Sphinx reference; Sphinx checks that its target exists."""
     return [nodes.literal(rawtext, text)], []
 
 
 class _Unread(Directive):  # type: ignore[misc]
-    """What only Sphinx reads."""
+    """A directive that only Sphinx reads."""
 
     has_content = True
     optional_arguments = 1
@@ -81,7 +81,7 @@ directives.register_directive("toctree", _Unread)
 
 @functools.cache
 def tree_of(page: Path) -> nodes.document:
-    # Colours need a package that is not here; a block without them is the same block.
+    # Highlighting needs a package that is not installed; the block is the same without it.
     quiet = {"report_level": 5, "halt_level": 5, "syntax_highlight": "none"}
     return publish_doctree(page.read_text(), source_path=str(page), settings_overrides=quiet)
 
@@ -92,7 +92,7 @@ def snippets_of(page: Path) -> list[Snippet]:
 
 
 def all_snippets() -> list[Snippet]:
-    """Reading the pages takes a second: no module does it while tests are collected."""
+    """Every snippet of every page. Reading takes a second, so no module calls this during collection."""
     return [snippet for page in PAGES for snippet in snippets_of(page)]
 
 
@@ -103,14 +103,14 @@ def _snippets_of(page: Path) -> Iterator[Snippet]:
 
 
 def _guessed(text: str) -> str:
-    """The language of a block whose page does not say: settings, commands, or what was printed."""
+    """The guessed language of a block: settings, commands or output."""
     if re.match(r"(?:\$ )?(?:nexus|python3?|curl|\.venv/bin/\w+) ", text):
         return "console" if text.startswith("$ ") else "shell"
     try:
         tables = set(tomllib.loads(text))
     except tomllib.TOMLDecodeError:
         return "text"
-    # Settings of other programs are not ours to judge.
+    # Settings of other programs are not checked.
     return "toml" if tables and tables <= set(Settings.model_fields) else "text"
 
 
@@ -121,10 +121,10 @@ def environment_of(text: str) -> dict[str, str]:
 
 
 def load_snippet(snippet: Snippet, folder: Path) -> Any:
-    """The settings of a whole nexus.toml, or of a piece that goes into one."""
+    """Loads a complete nexus.toml, or a fragment of one."""
     text = snippet.text if "[llm.providers." in snippet.text else f"{snippet.text}\n{DEMO}"
     for path in re.findall(r'"([\w./-]+\.(?:pem|json|key))"', text):
-        # Files that the reader has; what they hold is read when it is used.
+        # Files that the reader has; their contents are read only when used.
         place = folder / Path(path).name
         place.write_text('{"type": "service_account"}' if path.endswith(".json") else "")
         text = text.replace(f'"{path}"', f'"{place}"')

@@ -1,4 +1,4 @@
-"""Commands of a shell snippet, read as far as pages need: quotes, pipes, variables in front, ``$(...)``."""
+"""Parses the shell commands that the pages use: quotes, pipes, leading variables, ``$(...)``."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _ASSIGNED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
 @dataclass(frozen=True)
 class Command:
-    """One program and its arguments; ``variables`` stand in front of it."""
+    """One program and its arguments; ``variables`` are set in front of it."""
 
     words: list[str]
     variables: dict[str, str] = field(default_factory=dict)
 
 
 def commands_of(text: str) -> Iterator[Command]:
-    """Every command of a snippet, those inside of ``$(...)`` too."""
+    """Every command of a snippet, including those inside ``$(...)``."""
     text = re.sub(r"(?m)(^|\s)#.*$", "", text.replace("\\\n", " "))
     for inner in re.findall(r"\$\((.*?)\)", text):
         yield from commands_of(inner)
@@ -36,7 +36,7 @@ def commands_of(text: str) -> Iterator[Command]:
 
 
 def _command(words: list[str]) -> Command:
-    # Behind a redirection stands a file.
+    # A redirection is followed by a file.
     kept = [word for at, word in enumerate(words) if not {word, words[at - 1] if at else ""} & {">", "<", ">>", "2>"}]
     first = next((at for at, word in enumerate(kept) if not _ASSIGNED.match(word)), len(kept))
     variables = dict(word.split("=", 1) for word in kept[:first])

@@ -1,4 +1,4 @@
-"""docs/coming-from-nexus.rst: a file of Nexus 0.6 starts as it is, and each key becomes what the page says of it."""
+"""docs/coming-from-nexus.rst: a Nexus 0.6 file starts unchanged, and each key is handled as the page says."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PAGE = (DOCS / "coming-from-nexus.rst").read_text()
 
 
 def table(name: str) -> dict[str, str]:
-    """A table of the page: the key, and the key that stands beside it."""
+    """A table of the page: old key to new key."""
     text = PAGE.split(f".. {name}\n", 1)[1].split(f".. end of {name}", 1)[0]
     rows = re.findall(r"^``([\w.]+)``(?:\s+``([\w.]+)``)?", text, re.MULTILINE)
     assert rows
@@ -34,14 +34,14 @@ def settings_of(text: str, folder: Path) -> Settings:
     return load(folder / "nexus.toml", environment_of(text))
 
 
-def test_a_file_of_then_loads_with_a_warning_for_each_key_that_has_changed(tmp_path: Path) -> None:
+def test_an_old_file_loads_with_a_warning_for_each_changed_key(tmp_path: Path) -> None:
     pytest.importorskip("redis")
     told = {note.partition(" ")[0] for note in settings_of(OLD, tmp_path).origin.notes}
     assert told == {*table("renamed"), *table("ignored")}
 
 
 @pytest.mark.parametrize("key", table("refused"))
-def test_a_refused_key_names_itself(key: str, tmp_path: Path) -> None:
+def test_a_removed_key_is_rejected_by_name(key: str, tmp_path: Path) -> None:
     pytest.importorskip("redis")
     *tables, name = key.replace(".P.", ".openai.").split(".")
     value = '"gpt"' if name == "model_filter" else "1" if name.startswith("max_") else "{ enabled = true }"
@@ -52,10 +52,10 @@ def test_a_refused_key_names_itself(key: str, tmp_path: Path) -> None:
     assert [problem.message.startswith("is not there") for problem in caught.value.problems] == [True]
 
 
-def test_the_page_has_the_list_of_the_code() -> None:
+def test_the_page_lists_the_keys_that_the_code_knows() -> None:
     for verdict in ("renamed", "ignored", "refused"):
         keys = {".".join(one.path).replace("*", "P"): ".".join(one.now) for one in FORMER if one.verdict == verdict}
-        # What holds for each exporter stands once on the page.
+        # Keys that are the same for each exporter are listed once on the page.
         kept = {
             key: now for key, now in keys.items() if ".exporters.otlp" not in key or key.startswith("telemetry.exp")
         }
@@ -67,5 +67,5 @@ def leaves(table: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
         yield from leaves(value, (*path, name)) if isinstance(value, dict) else [(*path, name)]
 
 
-def test_the_old_file_is_a_whole_one() -> None:
+def test_the_old_file_is_complete() -> None:
     assert len(list(leaves(tomllib.loads(OLD)))) > 80

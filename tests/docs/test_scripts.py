@@ -1,4 +1,4 @@
-"""JavaScript of the pages with the real AI SDK, against the real server; slow, for it needs Node and npm's packages."""
+"""Runs the pages' JavaScript with the real AI SDK against the real server; slow: needs Node and npm packages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.programs.kit import MOST_SECONDS, NEWEST, path_of
 
 @pytest.mark.slow
 def test_scripts_run(tmp_path: Path, serve: Serve) -> None:
-    """All that are no pieces of a program."""
+    """Runs every complete script; fragments are skipped."""
     path_of("pi")
     nexus = serve(standin())
     (tmp_path / "node_modules").symlink_to(NEWEST)

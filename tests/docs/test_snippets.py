@@ -1,4 +1,4 @@
-"""Every snippet of every page is run or loaded: settings load, commands are ours as they stand, programs run.
+"""Every snippet of every page is run or loaded: settings load, commands parse, programs run.
 
 ``CHECKS`` says what is done with each language. What is not checked here stands in ``ELSEWHERE``, with the reason. A
 program meets the real server, where each model that any page names is answered by the echo provider.
@@ -56,7 +56,7 @@ BASE = "http://127.0.0.1:8000"
 
 @dataclass
 class Bench:
-    """Where a snippet is tried; a server only for what calls one."""
+    """The environment of a snippet, with a server for snippets that call one."""
 
     folder: Path
     serve: Serve
@@ -79,7 +79,7 @@ models = ["gpt-4.1", "gpt-4", "gpt-5.5", "text-embedding-3-small", "whisper-1"]
 
 
 def standin() -> str:
-    """Every model that a page has at a vendor, answered by echo."""
+    """Settings in which the echo provider serves every model named on the pages."""
     named: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for snippet in all_snippets():
         if snippet.is_nexus:
@@ -118,7 +118,7 @@ def is_yaml(snippet: Snippet, bench: Bench) -> None:
 
 def is_sql(snippet: Snippet, bench: Bench) -> None:
     with suppress(sqlite3.OperationalError), closing(sqlite3.connect(":memory:")) as database:
-        # The table is not there; the words are read before that is found.
+        # The table does not exist; the arguments are parsed before that is noticed.
         database.execute(snippet.text)
         assert sqlite3.complete_statement(snippet.text + ";")
 
@@ -133,13 +133,13 @@ def runs_as_shell(snippet: Snippet, bench: Bench) -> None:
 
 
 def runs_as_console(snippet: Snippet, bench: Bench) -> None:
-    """A recording: what stands behind ``$`` was typed."""
+    """A console recording: text after ``$`` was typed."""
     assert snippet.typed
     runs_as_shell(Snippet(snippet.page, "shell", snippet.typed), bench)
 
 
 def understood(command: Command) -> None:
-    """Ours as our parser takes it, or somebody else's that we know."""
+    """Checks that the command is valid for our parser, or is a known third-party command."""
     match command.words:
         case []:
             assert command.variables
@@ -166,7 +166,7 @@ def ours(words: list[str]) -> None:
 
 
 def answers(command: Command, bench: Bench) -> None:
-    """``curl`` gets an answer, where it calls Nexus."""
+    """``curl`` gets an answer if it calls Nexus."""
     words = command.words[1:]
     url = next(word for word in words if word.startswith(("http://", "https://")))
     if not url.startswith(BASE):
@@ -193,7 +193,7 @@ TOO_LARGE = (
 
 
 def runs_as_python(snippet: Snippet, bench: Bench) -> None:
-    """With what stands before it on its page, as a reader reads it."""
+    """Runs the snippet after the earlier ones of its page, as a reader would."""
     code = compile(textwrap.dedent(snippet.text), str(snippet), "exec")
     large = [name.partition(".")[0] for name in code.co_names if name.startswith(TOO_LARGE)]
     if any(find_spec(name) is None for name in large):
@@ -258,8 +258,8 @@ LINK = re.compile(r"`[^`<]*<([^>`]+)>`_|(?<![<\w])(https?://[^\s>`\"']+)")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_links_lead_somewhere(page: Path) -> None:
-    """Files are there; what others serve is written as a URL is. Sphinx checks ``:doc:`` and ``:ref:``."""
+def test_links_are_valid(page: Path) -> None:
+    """Linked files exist, and external links are well-formed. Sphinx checks ``:doc:`` and ``:ref:``."""
     for written, _ in LINK.findall(page.read_text()):
         if not written:
             continue

@@ -1,4 +1,4 @@
-"""A supervisor's hub on a thread of its own, and links to it as worker processes have them."""
+"""A supervisor's hub on its own thread, and links to it like those of worker processes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Served:
         self._woken.close()
 
     def stop(self) -> None:
-        """As if the supervisor stood still."""
+        """Stops the hub, as if the supervisor hung."""
         self._wake.send(b"x")
         self._thread.join(60)
 

@@ -26,7 +26,7 @@ class FakeCores(Cores):
         self.set: list[frozenset[int]] = [allowed]
 
     def after(self, used: float, ran: float = 0.0, waited: float = 0.0) -> None:
-        """Seconds of CPU of the process and of its main thread, and how long that waited, in the next four seconds."""
+        """Sets CPU seconds of the process and its main thread, and the thread's wait, for the next four seconds."""
         now = self.now
         self.now = Sample(now.at + 4, now.used + used, now.ran + ran, now.waited + waited)
 
@@ -51,7 +51,7 @@ def kept(cores: FakeCores) -> Affinity:
     return affinity
 
 
-def test_an_idle_process_is_free() -> None:
+def test_an_idle_process_is_not_pinned() -> None:
     cores = FakeCores()
     affinity = Affinity(cores)
     cores.after(used=0.9)
@@ -59,7 +59,7 @@ def test_an_idle_process_is_free() -> None:
     assert affinity.core is None and cores.set == [ALL]
 
 
-def test_a_busy_process_is_kept_until_it_is_idle() -> None:
+def test_a_busy_process_is_pinned_until_it_is_idle() -> None:
     cores = FakeCores()
     affinity = kept(cores)
     cores.after(used=0.3)
@@ -70,7 +70,7 @@ def test_a_busy_process_is_kept_until_it_is_idle() -> None:
     assert affinity.core is None and cores.set == [ALL, {1}, ALL]
 
 
-def test_waiting_for_its_own_threads_is_no_reason_to_move() -> None:
+def test_waiting_for_its_own_threads_does_not_unpin_a_process() -> None:
     cores = FakeCores()
     affinity = kept(cores)
     cores.after(used=4, ran=1, waited=3)
@@ -78,7 +78,7 @@ def test_waiting_for_its_own_threads_is_no_reason_to_move() -> None:
     assert affinity.core == 1
 
 
-def test_it_leaves_a_crowded_core_and_settles_on_another_after_a_pause() -> None:
+def test_a_process_leaves_a_crowded_core_and_is_pinned_again_after_a_pause() -> None:
     cores = FakeCores()
     affinity = kept(cores)
     cores.after(used=2, ran=2, waited=2)
@@ -94,7 +94,7 @@ def test_it_leaves_a_crowded_core_and_settles_on_another_after_a_pause() -> None
     assert affinity.core == 2 and cores.allowed() == {2}
 
 
-def test_the_choice_of_somebody_else_stands() -> None:
+def test_an_affinity_set_by_others_is_not_changed() -> None:
     cores = FakeCores()
     affinity = kept(cores)
     cores.allow(frozenset({0, 2}))
@@ -105,7 +105,7 @@ def test_the_choice_of_somebody_else_stands() -> None:
     assert affinity.core is None and cores.allowed() == {0, 2}
 
 
-def test_a_process_stays_free_if_the_system_does_not_count_waiting() -> None:
+def test_a_process_is_not_pinned_if_the_system_does_not_count_waiting() -> None:
     cores = FakeCores()
     cores.now = Sample(0.0, 0.0, 0.0, 0.0)
     affinity = Affinity(cores)
@@ -115,7 +115,7 @@ def test_a_process_stays_free_if_the_system_does_not_count_waiting() -> None:
 
 
 @pytest.mark.parametrize("allowed", [frozenset({1}), frozenset({0, 2})], ids=["one core", "no longer allowed"])
-def test_a_process_without_a_choice_stays_as_it_is(allowed: frozenset[int]) -> None:
+def test_a_process_without_a_choice_of_cores_is_not_changed(allowed: frozenset[int]) -> None:
     cores = FakeCores(allowed)
     affinity = Affinity(cores)
     cores.after(used=4, ran=4)
@@ -123,7 +123,7 @@ def test_a_process_without_a_choice_stays_as_it_is(allowed: frozenset[int]) -> N
     assert affinity.core is None and cores.set == [allowed]
 
 
-def test_a_loop_beside_the_main_thread_does_not_decide_for_the_process() -> None:
+def test_a_loop_outside_the_main_thread_does_not_set_affinity() -> None:
     found: list[Affinity | None] = []
     thread = threading.Thread(target=lambda: found.append(open_affinity()))
     thread.start()
@@ -132,7 +132,7 @@ def test_a_loop_beside_the_main_thread_does_not_decide_for_the_process() -> None
 
 
 @needs_cores
-def test_the_figures_are_of_this_system() -> None:
+def test_samples_are_read_from_this_system() -> None:
     cores = Cores()
     before = cores.sample()
     assert cores.current() in cores.allowed()
@@ -160,6 +160,6 @@ print(*sorted({len(os.sched_getaffinity(int(task))) for task in os.listdir("/pro
 
 
 @needs_cores
-def test_every_thread_is_kept_and_new_ones_too() -> None:
+def test_existing_and_new_threads_are_pinned() -> None:
     found = subprocess.run([sys.executable, "-c", BUSY], capture_output=True, text=True, check=True)
     assert found.stdout == "1 1\n"

@@ -1,4 +1,4 @@
-"""Facts that every process knows soon: cooldowns and moved sessions, told on and told to whoever comes later."""
+"""Facts shared by all processes: cooldowns and moved sessions reach running and later processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OTHER = ("openai", "gpt", "k1")
 
 
 class Fleet:
-    """Some processes' boards with a supervisor between them; nothing comes round before ``come_round``."""
+    """The boards of several processes and a supervisor; facts are delivered only by ``come_round``."""
 
     def __init__(self, count: int) -> None:
         self.clock = Clock()
@@ -42,7 +42,7 @@ class Fleet:
         return index
 
     def come_round(self) -> int:
-        """How many facts there were."""
+        """Delivers all facts and returns their number."""
         count = len(self._under_way)
         for index, fact in self._under_way:
             self.facts.keep(over_the_wire(fact))
@@ -65,7 +65,7 @@ def fleet() -> Fleet:
     return Fleet(3)
 
 
-def test_what_rests_in_one_process_rests_in_all(fleet: Fleet) -> None:
+def test_a_cooldown_in_one_process_applies_in_all(fleet: Fleet) -> None:
     fleet.cooldowns[0].start(SCOPE, 60, "status 429")
     fleet.come_round()
     assert fleet.ends() == [1060.0] * 3
@@ -73,14 +73,14 @@ def test_what_rests_in_one_process_rests_in_all(fleet: Fleet) -> None:
     assert fleet.ends(OTHER) == [None] * 3
 
 
-def test_failures_in_a_row_are_those_of_all(fleet: Fleet) -> None:
+def test_consecutive_failures_are_counted_across_processes(fleet: Fleet) -> None:
     for number in range(IN_A_ROW):
         fleet.cooldowns[number % 3].failed(SCOPE, fleet.clock.now, "status 500")
         fleet.come_round()
     assert fleet.ends() == [1000 + COOLDOWN] * 3
 
 
-def test_an_answer_in_between_ends_the_row_for_all(fleet: Fleet) -> None:
+def test_a_success_resets_the_failure_count_in_all_processes(fleet: Fleet) -> None:
     for _ in range(IN_A_ROW - 1):
         fleet.cooldowns[0].failed(SCOPE, fleet.clock.now, "status 500")
     fleet.come_round()
@@ -90,13 +90,13 @@ def test_an_answer_in_between_ends_the_row_for_all(fleet: Fleet) -> None:
     assert fleet.ends() == [None] * 3
 
 
-def test_answers_of_what_is_up_are_not_told(fleet: Fleet) -> None:
+def test_successes_of_healthy_targets_are_not_shared(fleet: Fleet) -> None:
     for _ in range(10):
         fleet.cooldowns[0].succeeded([SCOPE], fleet.clock.now)
     assert fleet.come_round() == 0
 
 
-def test_one_probe_of_all_and_its_answer_wakes_all(fleet: Fleet) -> None:
+def test_one_process_probes_and_its_success_ends_the_cooldown_in_all(fleet: Fleet) -> None:
     fleet.cooldowns[0].start(SCOPE, 10, "status 529")
     fleet.come_round()
     fleet.clock.now += 11
@@ -109,7 +109,7 @@ def test_one_probe_of_all_and_its_answer_wakes_all(fleet: Fleet) -> None:
     assert fleet.cooldowns[2].enter([SCOPE], fleet.clock.now)
 
 
-def test_a_failure_told_at_the_same_moment_ends_no_start(fleet: Fleet) -> None:
+def test_a_concurrent_failure_does_not_shorten_a_cooldown(fleet: Fleet) -> None:
     fleet.cooldowns[0].start(SCOPE, 60, "status 429")
     fleet.cooldowns[1].failed(SCOPE, fleet.clock.now, "status 500")
     fleet.come_round()
@@ -119,7 +119,7 @@ def test_a_failure_told_at_the_same_moment_ends_no_start(fleet: Fleet) -> None:
     assert fleet.ends()[0] == 1060.0
 
 
-def test_a_process_that_comes_later_is_told(fleet: Fleet) -> None:
+def test_a_later_process_gets_earlier_facts(fleet: Fleet) -> None:
     fleet.cooldowns[0].start(SCOPE, 60, "status 429")
     fleet.moves[0].answered("session", "b/m", "a/m", 1000.0)
     fleet.come_round()
@@ -131,14 +131,14 @@ def test_a_process_that_comes_later_is_told(fleet: Fleet) -> None:
     assert len(fleet.facts) == 0
 
 
-def test_a_session_that_moved_is_there_for_all(fleet: Fleet) -> None:
+def test_a_moved_session_is_known_to_all_processes(fleet: Fleet) -> None:
     fleet.moves[0].answered("session", "b/m", "a/m", 1000.0)
     fleet.come_round()
     assert [moves.place("session", 1001.0) for moves in fleet.moves] == ["b/m"] * 3
     assert [moves.place("session", 1001.0 + IDLE) for moves in fleet.moves] == [None] * 3
 
 
-def test_it_is_told_now_and_then_that_it_is_still_there(fleet: Fleet) -> None:
+def test_a_moved_session_is_announced_only_now_and_then(fleet: Fleet) -> None:
     for second in range(100):
         fleet.moves[0].answered("session", "b/m", "a/m", 1000.0 + second)
     assert fleet.come_round() == 100 // (TOLD + 1) + 1
@@ -151,7 +151,7 @@ def test_facts_are_bounded() -> None:
     assert [fact[1] for fact in facts.all()] == list(range(90, 100))
 
 
-def test_a_single_process_tells_nobody() -> None:
+def test_a_single_process_works_without_sharing() -> None:
     cooldowns = Cooldowns()
     cooldowns.share(Board())
     cooldowns.start(SCOPE, 60, "x")

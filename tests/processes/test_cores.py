@@ -22,7 +22,9 @@ BOUNDS = {
 
 
 @pytest.mark.parametrize(("files", "expected"), BOUNDS.values(), ids=BOUNDS.keys())
-def test_auto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], expected: int) -> None:
+def test_auto_follows_container_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], expected: int
+) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     for name, text in files.items():
         file = tmp_path / "sys/fs/cgroup" / name
@@ -31,5 +33,5 @@ def test_auto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, 
     assert worker_count("auto", tmp_path) == expected
 
 
-def test_a_number_is_a_number() -> None:
+def test_a_configured_number_is_used() -> None:
     assert worker_count(3) == 3

@@ -38,7 +38,7 @@ def broken() -> None:
 FUNCTIONS: dict[str, Function] = {"echo": echo, "full": full, "broken": broken}
 
 
-def test_plain_values_come_as_they_went() -> None:
+def test_plain_values_arrive_unchanged() -> None:
     served = Served(FUNCTIONS)
     link = served.link()
     with served:
@@ -46,8 +46,8 @@ def test_plain_values_come_as_they_went() -> None:
         assert link.call("echo", *VALUES) == tuple(VALUES)
 
 
-def test_large_ones_too_both_ways_and_beside_others() -> None:
-    """Longer than what a socket takes at once."""
+def test_large_values_travel_both_ways_concurrently() -> None:
+    """The values are larger than a socket buffer."""
     served = Served(FUNCTIONS)
     links = [served.link(), served.link()]
     large = os.urandom(8 * 2**20)
@@ -62,7 +62,7 @@ def test_large_ones_too_both_ways_and_beside_others() -> None:
     assert len(answers) == 8
 
 
-def test_what_needs_no_answer_is_carried_out_in_order() -> None:
+def test_calls_without_an_answer_run_in_order() -> None:
     told: list[int] = []
     served = Served({"tell": told.append, "told": lambda: tuple(told)})
     link = served.link(count=1)
@@ -72,7 +72,7 @@ def test_what_needs_no_answer_is_carried_out_in_order() -> None:
         assert link.call("told") == tuple(range(100))
 
 
-def test_errors_are_told_apart(caplog: pytest.LogCaptureFixture) -> None:
+def test_errors_are_distinguished(caplog: pytest.LogCaptureFixture) -> None:
     served = Served(FUNCTIONS)
     link = served.link()
     with served:
@@ -102,13 +102,13 @@ def test_more_callers_than_connections() -> None:
     assert sorted(got) == list(range(100))
 
 
-def test_a_supervisor_that_stands_still_is_not_waited_for() -> None:
+def test_calls_to_a_hanging_supervisor_time_out() -> None:
     served = Served(FUNCTIONS)
     link = served.link(count=1, seconds=0.05)
     with pytest.raises(Lost):
         link.call("echo", "late")
     with served:
-        # The answer to the call that nobody waits for any more comes first.
+        # The answer to the timed-out call arrives first.
         wait_until(lambda: _asked(link) == "now")
 
 
@@ -119,7 +119,7 @@ def _asked(link: Link) -> object:
         return None
 
 
-def test_a_supervisor_that_is_gone() -> None:
+def test_calls_to_a_dead_supervisor_fail() -> None:
     served = Served(FUNCTIONS)
     link = served.link()
     with served:
@@ -130,7 +130,7 @@ def test_a_supervisor_that_is_gone() -> None:
                 link.call("echo")
 
 
-def test_a_worker_that_is_gone_gives_its_connections_back() -> None:
+def test_connections_of_a_dead_worker_are_removed() -> None:
     served = Served(FUNCTIONS)
     kept, gone = served.link(), served.link()
     before = len(served.hub)
@@ -141,7 +141,7 @@ def test_a_worker_that_is_gone_gives_its_connections_back() -> None:
 
 
 @pytest.mark.parametrize("raw", [b"\xff\xff\xff\xff", pack(1)[:4] + b"\x00" * 5], ids=["too long", "no value"])
-def test_whoever_sends_what_is_no_frame_is_dropped(raw: bytes) -> None:
+def test_a_connection_that_sends_an_invalid_frame_is_closed(raw: bytes) -> None:
     served = Served(FUNCTIONS)
     own, theirs = socket.socketpair()
     served.hub.add(own)
@@ -151,7 +151,7 @@ def test_whoever_sends_what_is_no_frame_is_dropped(raw: bytes) -> None:
         theirs.close()
 
 
-def test_frames_are_cut_wherever_they_come_apart() -> None:
+def test_frames_are_parsed_from_any_fragments() -> None:
     whole = b"".join(pack(value) for value in VALUES)
     frames = Frames()
     assert [value for at in range(len(whole)) for value in frames.feed(whole[at : at + 1])] == VALUES
@@ -159,7 +159,7 @@ def test_frames_are_cut_wherever_they_come_apart() -> None:
         list(frames.feed(b"\x7f\xff\xff\xff"))
 
 
-def test_connections_have_no_name_that_others_could_open_and_the_parent_keeps_only_its_own_ends() -> None:
+def test_connections_are_unnamed_sockets_and_the_parent_keeps_only_its_own_ends() -> None:
     with pairs(2) as ends:
         for own, theirs in ends:
             assert (own.family, own.getsockname(), theirs.getsockname()) == (socket.AF_UNIX, "", "")
@@ -168,7 +168,7 @@ def test_connections_have_no_name_that_others_could_open_and_the_parent_keeps_on
         own.close()
 
 
-def test_without_descriptors_for_all_connections_none_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_if_descriptors_run_out_all_connections_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[socket.socket] = []
 
     def socketpair() -> tuple[socket.socket, socket.socket]:
@@ -185,7 +185,7 @@ def test_without_descriptors_for_all_connections_none_stays_open(monkeypatch: py
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_cells_are_seen_by_a_fork() -> None:
+def test_cells_are_shared_with_forked_processes() -> None:
     cells = cells_of(3)
     assert cells.tolist() == [0, 0, 0]
     child = os.fork()

@@ -1,4 +1,4 @@
-"""Rows of numbers of several processes: sums over all, kept when one of them ends."""
+"""Rows of numbers of several processes: sums over all, which survive the end of a process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nexus.processes.rows import CELLS, NAMES, Part, Rows
 
 
 def in_a_child(part: Part, *counted: tuple[str, int], ends: bool = False) -> None:
-    """Counts in a process that is forked, and waits for its end."""
+    """Counts in a forked process and waits for it to exit."""
     pid = os.fork()
     if pid == 0:
         code = 1
@@ -28,7 +28,7 @@ def count(part: Part, name: str, by: int, *, ends: bool = False) -> None:
     part.row(name, 1, ends=ends)[0] += by
 
 
-def test_what_each_process_counts_adds_up() -> None:
+def test_counts_of_all_processes_add_up() -> None:
     rows = Rows(3)
     in_a_child(rows.parts[0], ("calls", 2))
     in_a_child(rows.parts[1], ("calls", 3), ("tokens", 70))
@@ -36,7 +36,7 @@ def test_what_each_process_counts_adds_up() -> None:
     assert rows.sums() == {"calls": [10], "tokens": [70]}
 
 
-def test_the_next_process_goes_on_where_the_last_one_was() -> None:
+def test_a_restarted_process_continues_the_counts() -> None:
     rows = Rows(1)
     in_a_child(rows.parts[0], ("calls", 2))
     in_a_child(rows.parts[0], ("running", 4), ends=True)
@@ -46,7 +46,7 @@ def test_the_next_process_goes_on_where_the_last_one_was() -> None:
     assert rows.sums() == {"calls": [3], "running": [0], "tokens": [7]}
 
 
-def test_rows_of_several_numbers() -> None:
+def test_rows_may_hold_several_numbers() -> None:
     rows = Rows(2)
     for part, at in zip(rows.parts, (0, 2), strict=True):
         row = part.row("times", 3)
@@ -55,14 +55,14 @@ def test_rows_of_several_numbers() -> None:
     assert rows.sums() == {"times": [1, 0, 21]}
 
 
-def test_what_finds_no_room_is_counted_and_told_but_not_shown(caplog: pytest.LogCaptureFixture) -> None:
+def test_rows_without_room_are_counted_and_logged_but_not_shown(caplog: pytest.LogCaptureFixture) -> None:
     part = Rows(1).parts[0]
     part.row("wide", CELLS)[-1] = 1
     with caplog.at_level(logging.ERROR):
         count(part, "late", 1)
         count(part, "late", 1)
     assert [name for name, _ in part.rows()] == ["wide"]
-    assert len(caplog.records) == 1, "told once for each row"
+    assert len(caplog.records) == 1, "logged once for each row"
     assert part.row("late", 1)[0] == 2
     full = Part()
     count(full, "x" * (NAMES + 1), 1)

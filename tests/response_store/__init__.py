@@ -1,1 +1,1 @@
-"""Kept answers: their stores, and what a call may ask of them."""
+"""Stored answers: the stores, and what calls may request from them."""

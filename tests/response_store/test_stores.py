@@ -86,14 +86,14 @@ def held(store: Store, *keys: str) -> set[str]:
     return set(store.find(keys))
 
 
-def test_what_was_kept_is_found_by_its_name_alone(kit: Kit) -> None:
+def test_stored_answers_are_found_by_name(kit: Kit) -> None:
     store = kit.store()
     store.keep("a", "p", b"\x00one")
     store.keep("b", "p", b"two")
     assert store.find(["a", "b", "c"]) == {"a": b"\x00one", "b": b"two"}
 
 
-def test_the_same_name_again_is_the_newer_one_and_paid_once(kit: Kit) -> None:
+def test_storing_a_name_again_replaces_the_answer_and_counts_once(kit: Kit) -> None:
     store = kit.store(each=2500)
     for data in (b"x" * SIZE, b"y" * SIZE, b"z" * SIZE):
         store.keep("a", "p", data)
@@ -101,13 +101,13 @@ def test_the_same_name_again_is_the_newer_one_and_paid_once(kit: Kit) -> None:
     assert store.find(["a", "b"]) == {"a": b"z" * SIZE, "b": b"x" * SIZE}
 
 
-def test_what_is_forgotten_is_gone(kit: Kit) -> None:
+def test_deleted_answers_are_gone(kit: Kit) -> None:
     store = kit.store()
     store.keep("a", "p", b"one")
     assert (store.forget("a"), store.forget("a"), store.find(["a"])) == (True, False, {})
 
 
-def test_an_answer_ends_when_it_was_not_used_for_long(kit: Kit) -> None:
+def test_an_unused_answer_expires(kit: Kit) -> None:
     store = kit.store(seconds=60)
     store.keep("used", "p", b"1")
     store.keep("unused", "p", b"2")
@@ -119,7 +119,7 @@ def test_an_answer_ends_when_it_was_not_used_for_long(kit: Kit) -> None:
     assert held(store, "used") == set()
 
 
-def test_a_payer_makes_room_at_its_own_cost_by_what_was_not_used_for_longest(kit: Kit) -> None:
+def test_a_full_account_evicts_its_own_least_recently_used_answer(kit: Kit) -> None:
     store = kit.store(most=10_000, each=3000)
     store.keep("other", "q", b"x" * SIZE)
     for name in ("a", "b", "c"):
@@ -132,7 +132,7 @@ def test_a_payer_makes_room_at_its_own_cost_by_what_was_not_used_for_longest(kit
     assert held(store, "other", "a", "b", "c", "d") == {"other", "a", "c", "d"}
 
 
-def test_all_together_are_bounded_too(kit: Kit) -> None:
+def test_the_total_size_is_bounded(kit: Kit) -> None:
     store = kit.store(most=3000, each=2000)
     for name in ("a", "b", "c", "d"):
         kit.clock.now += 1
@@ -140,14 +140,14 @@ def test_all_together_are_bounded_too(kit: Kit) -> None:
     assert held(store, "a", "b", "c", "d") == {"b", "c", "d"}
 
 
-def test_what_is_too_large_for_its_payer_is_not_kept_and_costs_nobody_anything(kit: Kit) -> None:
+def test_an_answer_too_large_for_its_account_is_not_stored_and_evicts_nothing(kit: Kit) -> None:
     store = kit.store(most=5000, each=2000)
     store.keep("a", "p", b"x" * SIZE)
     store.keep("big", "p", b"x" * 2000)
     assert held(store, "a", "big") == {"a"}
 
 
-def test_a_flood_leaves_no_more_than_the_bounds_and_no_trace_after_its_time(kit: Kit) -> None:
+def test_a_flood_stays_within_bounds_and_expires_completely(kit: Kit) -> None:
     store = kit.store(most=20_000, each=4000)
     for number in range(300):
         kit.clock.now += 0.01
@@ -161,7 +161,7 @@ def test_a_flood_leaves_no_more_than_the_bounds_and_no_trace_after_its_time(kit:
         assert (store.size, len(store), store._payers, store._sums) == (0, 0, {}, {})
 
 
-def test_threads_do_not_disturb_one_another() -> None:
+def test_threads_can_use_one_store_concurrently() -> None:
     store = LocalStore(Bounds(50_000, 5_000, 60))
 
     def work(name: str) -> None:
@@ -175,7 +175,7 @@ def test_threads_do_not_disturb_one_another() -> None:
     assert store.size == sum(store._sums.values()) == sum(entry.size for entry in store._entries.values())
 
 
-def test_two_processes_share_what_is_in_redis(redis: redis_server.RedisServer) -> None:
+def test_two_processes_share_answers_in_redis(redis: redis_server.RedisServer) -> None:
     redis.client().flushall()
     storage, bounds = RedisStorage(type="redis", url=redis.url), Bounds(10_000, 10_000, 60)
     one, other = RedisStore(storage, bounds), RedisStore(storage, bounds)
@@ -188,7 +188,7 @@ def test_two_processes_share_what_is_in_redis(redis: redis_server.RedisServer) -
 
 
 @pytest.mark.slow
-def test_a_lost_redis_keeps_nothing_and_says_so_to_who_looks(tmp_path: Path) -> None:
+def test_while_redis_is_down_storing_is_skipped_and_finding_is_refused(tmp_path: Path) -> None:
     redis_server.require()
     server = redis_server.RedisServer(tmp_path)
     store = RedisStore(RedisStorage(type="redis", url=server.url), Bounds(10_000, 10_000, 60))
@@ -200,7 +200,7 @@ def test_a_lost_redis_keeps_nothing_and_says_so_to_who_looks(tmp_path: Path) -> 
     store.close()
 
 
-def test_redis_that_forgot_half_of_it_is_put_right(redis: redis_server.RedisServer) -> None:
+def test_partially_lost_redis_data_is_repaired(redis: redis_server.RedisServer) -> None:
     clock = Clock()
     for part in ("order", "sizes", "sums", "of:p"):
         redis.client().flushall()
@@ -214,7 +214,7 @@ def test_redis_that_forgot_half_of_it_is_put_right(redis: redis_server.RedisServ
         store.close()
 
 
-def test_nobody_can_make_the_key_of_another_owner() -> None:
+def test_owners_cannot_forge_each_others_keys() -> None:
     alice, bob = Owner("key:alice", "key:alice"), Owner("key:bob", "key:bob")
     assert alice.key("resp_1") != bob.key("resp_1")
     assert Owner("", "address 1").key("resp_1") == Owner("", "address 2").key("resp_1")

@@ -1,6 +1,6 @@
-"""A small gateway that passes everything on as it is, but for one flaw at a time.
+"""A small gateway that forwards everything unchanged, except for one flaw at a time.
 
-Without a flaw it keeps every rule that a plain pass-through can keep; a flaw is one small function.
+Without a flaw it keeps every rule that a plain passthrough can keep. Each flaw is one small function.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, format: str, *args: object) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
     def do_HEAD(self) -> None:
         self.answer(200, b"")
@@ -93,7 +93,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             connection.request("POST", self.path, raw, headers)
             self.relay(connection.getresponse())
-        except (ConnectionError, HTTPException):  # whoever left is no longer interested
+        except (ConnectionError, HTTPException):  # the client has disconnected
             self.close_connection = True
         finally:
             connection.close()
@@ -186,7 +186,7 @@ def known_betas(headers: Headers) -> None:
 
 
 def only(*names: str) -> Callable[[Headers], None]:
-    """Forwards these, and what no request can do without."""
+    """Forwards only these headers and the ones that every request needs."""
     kept = (*names, "x-api-key", "authorization", "content-type", "anthropic-version", "anthropic-beta")
 
     def change(headers: Headers) -> None:

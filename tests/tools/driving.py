@@ -1,6 +1,6 @@
-"""A client for the fake upstreams: requests that fit, raw sockets, replies taken apart.
+"""A client for the fake upstreams: valid requests, raw sockets and parsed replies.
 
-Nothing here knows how the fakes work inside, and nothing sleeps to wait.
+Nothing here depends on the fakes' internals, and nothing sleeps.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def read_all(sock: socket.socket) -> bytes:
 
 
 def exchange(fake: FakeUpstream, body: Any = STREAM) -> bytes:
-    """Everything a peer gets that sends one request and reads to the end of the connection."""
+    """Sends one request and returns everything until the end of the connection."""
     with connect(fake) as sock:
         sock.sendall(raw_request(fake, body))
         return read_all(sock)

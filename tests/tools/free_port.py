@@ -1,4 +1,4 @@
-"""A port on loopback that was free a moment ago, for what must be configured before it listens."""
+"""A free loopback port, for servers whose port must be configured before they listen."""
 
 from __future__ import annotations
 

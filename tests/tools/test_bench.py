@@ -1,4 +1,4 @@
-"""The benchmark works: it runs, counts, and notices what would make its figures mean nothing. No figure is judged."""
+"""The benchmark runs, counts, and detects what would make its figures meaningless. No figure is judged."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ BROKEN = {
 
 @needs_linux
 @pytest.mark.parametrize("answer, failure", BROKEN.values(), ids=BROKEN)
-def test_a_broken_stream_makes_no_figure(answer: bytes, failure: str, tmp_path: Path) -> None:
+def test_a_broken_stream_gives_no_figure(answer: bytes, failure: str, tmp_path: Path) -> None:
     def serve() -> None:
         connection, _ = listener.accept()
         with connection:
@@ -86,11 +86,11 @@ def test_a_broken_stream_makes_no_figure(answer: bytes, failure: str, tmp_path: 
 
 
 @pytest.mark.slow
-def test_a_lane_is_counted_alike_twice() -> None:
+def test_counting_a_lane_twice_gives_the_same_figures() -> None:
     command = [sys.executable, "-m", "tools.bench.work", "--top", "5000", "chat-chat"]
     counted = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2)]
     first, second = (dict(line.split(maxsplit=1)[::-1] for line in text.splitlines()) for text in counted)
-    # Who counts is no part of what is counted, and each function of ours runs as often as before.
+    # The counter itself is not counted, and each function of ours runs equally often.
     ours = [name for name in first if name.startswith(("gateway/", "chat/"))]
     assert len(ours) > 10
     assert {name: first[name] for name in ours} == {name: second.get(name) for name in ours}
@@ -100,13 +100,13 @@ def test_every_lane_has_a_budget() -> None:
     assert json.loads(BUDGET.read_text()).keys() == {lane.name for lane in LANES}
 
 
-def test_a_tenth_more_work_is_too_much() -> None:
+def test_more_than_ten_percent_extra_work_is_reported() -> None:
     assert over({"a": 1100, "b": 900}, {"a": 1000, "b": 1000}) == []
     wrong = over({"a": 1101, "new": 5}, {"a": 1000, "gone": 5})
     assert [line.partition(":")[0] for line in wrong] == ["new", "gone", "a"]
 
 
-def test_bodies_have_the_size_that_is_asked_for() -> None:
+def test_bodies_have_the_requested_size() -> None:
     for dialect in ("chat", "messages", "responses"):
         for size in (1000, 2000, 60_000, 1_000_000):
             assert size * 0.8 < len(body(dialect, size, "any")) < size * 1.1, (dialect, size)
@@ -124,7 +124,7 @@ def test_the_table_has_a_column_for_each_subject_and_multiples_of_the_floor() ->
     assert first.split()[-6:] == ["call", "0.70", "0.50", "1.40", "1.5", "x"]
 
 
-def test_what_a_core_carries_follows_from_its_cost() -> None:
+def test_calls_per_core_follow_from_their_cost() -> None:
     figures = {SMALL: 0.5}
     assert list(carried(figures).values()) == [(2000, 1400)]
     assert "2000, 1400" in measured({"Nexus": figures, "floor": figures}, datetime(2026, 1, 2, tzinfo=UTC), 0.5)

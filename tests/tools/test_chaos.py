@@ -1,4 +1,4 @@
-"""The short form of ``tools/chaos.py`` and ``tools/soak.py``: what ends badly there ends badly here."""
+"""Short runs of ``tools/chaos.py`` and ``tools/soak.py``: a bad result there fails the test here."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts come fro
 
 
 @pytest.mark.slow
-def test_faults_that_take_moments() -> None:
+def test_fast_faults_end_well() -> None:
     names = [name for name in FAULTS if not any(word in name for word in SLOW)]
     rows = run(names, lambda row: None)
     assert [line(row) for row in rows if not row.good] == []
@@ -35,13 +35,13 @@ def test_faults_that_take_moments() -> None:
 
 
 @pytest.mark.slow
-def test_faults_that_take_seconds() -> None:
+def test_slow_faults_end_well() -> None:
     rows = run([name for name in FAULTS if any(word in name for word in SLOW)], lambda row: None)
     assert [line(row) for row in rows if not row.good] == []
 
 
 @pytest.mark.slow
-def test_a_short_soak() -> None:
+def test_a_short_soak_leaks_nothing() -> None:
     before, after, tracebacks = soak(0.2, lambda text: None)
     assert tracebacks == 0
     assert (after.reserved, after.threads <= before.threads + 8) == (0, True)

@@ -1,6 +1,6 @@
-"""``tools/claude_code_conformance.py`` in front of the real Nexus: every rule of Claude Code by its name.
+"""``tools/claude_code_conformance.py`` against the real Nexus: every rule of Claude Code by name.
 
-What is asserted is the tool's own verdict, so that what a user runs and what is tested here are the same.
+The tests assert the tool's own verdicts, so that users run what is tested here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Judge = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def judge(capsys: pytest.CaptureFixture[str]) -> Judge:
-    """Runs one rule against a Nexus of the tool's own; whatever is broken is in the message of the failure."""
+    """Runs one rule against a Nexus that the tool starts; the failure message lists what is broken."""
 
     def run(rule: str) -> dict[str, Any]:
         code = main(["--nexus", "--json", "--rule", rule, "--silence", "15"], {})
@@ -66,7 +66,7 @@ def test_a_rule_holds(judge: Judge, rule: str) -> None:
     assert rule in NOTED or verdict["notes"] == []
 
 
-def test_c03_pairs_to_anthropic_bedrock_and_vertex(judge: Judge) -> None:
+def test_c03_beta_pairs_reach_anthropic_bedrock_and_vertex(judge: Judge) -> None:
     verdict = judge("C3")
     assert (verdict["verdict"], verdict["not_judged"]) == ("holds", [])
     bedrock, vertex = verdict["notes"]
@@ -86,7 +86,7 @@ def test_c13_bedrocks_event_stream_is_relayed(judge: Judge) -> None:
 
 
 class TestCommand:
-    def test_nexus_with_one_command(self) -> None:
+    def test_one_command_judges_nexus(self) -> None:
         command = [sys.executable, str(ROOT / "tools/claude_code_conformance.py"), "--nexus"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
         assert (done.returncode, done.stderr) == (0, ""), done.stdout
@@ -108,7 +108,7 @@ class TestCommand:
         assert "not judged: what goes to Bedrock and Vertex AI: needs --nexus" in said
         assert said.endswith("13 holds, 0 broken, 1 not offered\n")
 
-    def test_without_an_upstream(
+    def test_rules_that_need_an_upstream_are_skipped_without_one(
         self, nexus: Nexus, anthropic_upstream: FakeUpstream, capsys: pytest.CaptureFixture[str]
     ) -> None:
         bedrock = f"{nexus.base}/llm/bedrock"
@@ -124,25 +124,27 @@ class TestCommand:
         assert "error bodies: needs --upstream" in whole["rules"][7]["not_judged"]
         assert anthropic_upstream.violations == []
 
-    def test_nobody_listens(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_an_unreachable_gateway_is_reported(self, capsys: pytest.CaptureFixture[str]) -> None:
         url = f"http://127.0.0.1:{free_port()}"
         assert main([url, "--model", "m"], {}) == 2
         said = capsys.readouterr()
         assert (said.out, said.err.count("\n")) == ("", 1)
         assert said.err.startswith(f"cannot connect to {url}: ")
 
-    def test_the_provider_points_elsewhere(self, nexus: Nexus, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_a_provider_that_points_elsewhere_is_reported(
+        self, nexus: Nexus, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         code = main([nexus.anthropic, "--model", "anthropic/claude", "--upstream", "127.0.0.1:0", "--json"], {})
         said = capsys.readouterr()
         assert (code, said.out) == (2, "")
         assert "a request for anthropic/claude did not arrive at http://127.0.0.1:" in said.err
 
-    def test_an_address_that_is_taken(self, nexus: Nexus, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_an_upstream_address_in_use_is_reported(self, nexus: Nexus, capsys: pytest.CaptureFixture[str]) -> None:
         code = main([nexus.anthropic, "--model", "m", "--upstream", f"127.0.0.1:{nexus.port}"], {})
         assert code == 2
         assert capsys.readouterr().err == f"cannot listen on 127.0.0.1:{nexus.port}: Address already in use\n"
 
-    def test_a_key_that_is_refused_is_not_shown(
+    def test_a_rejected_key_is_not_shown(
         self, nexus: Nexus, anthropic_upstream: FakeUpstream, capsys: pytest.CaptureFixture[str]
     ) -> None:
         anthropic_upstream.default = Behaviour(status=401, message="the key sk-very-secret is wrong")

@@ -1,6 +1,6 @@
-"""The conformance tool in front of gateways that break a rule each: every verdict can be another one.
+"""The conformance tool against gateways that break one rule each: every verdict can fail.
 
-The same gateway without its flaw breaks nothing, so that what is found is the flaw.
+The same gateway without its flaw breaks nothing, so the tool finds the flaw itself.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ HARMLESS = {
 
 
 def judged(capsys: pytest.CaptureFixture[str], flaw: str, *arguments: str) -> tuple[int, dict[str, dict[str, Any]]]:
-    """The exit code and the verdicts."""
+    """Runs the tool and returns its exit code and verdicts."""
     port = free_port()
     with BadGateway(flaw, port) as gateway:
         where = [gateway.url, "--model", "vendor/claude-next", "--upstream", f"127.0.0.1:{port}", "--json"]
@@ -63,7 +63,7 @@ def test_a_flaw_is_found(rule: str, flaw: str, capsys: pytest.CaptureFixture[str
         assert problem["expected"] and problem["seen"]
 
 
-def test_a_silence_that_nobody_fills_is_found(capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_pings_during_silence_are_found(capsys: pytest.CaptureFixture[str]) -> None:
     code, verdicts = judged(capsys, "", "--rule", "C7", "--silence", "0.2")
     assert (code, verdicts["C7"]["verdict"]) == (1, "broken")
     early, late = verdicts["C7"]["problems"]
@@ -78,7 +78,7 @@ def test_without_a_flaw_nothing_is_broken(capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.parametrize(("rule", "flaw", "note"), [(rule, *rest) for rule, rest in HARMLESS.items()])
-def test_what_the_contract_allows_is_noted(rule: str, flaw: str, note: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_allowed_deviations_are_noted(rule: str, flaw: str, note: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, verdicts = judged(capsys, flaw, "--rule", rule, "--timeout", "10", "--silence", "0")
     assert (code, verdicts[rule]["verdict"]) == (0, "holds")
     assert any(note in said for said in verdicts[rule]["notes"])

@@ -1,4 +1,4 @@
-"""The disposition table: printed into the docs, complete by the SDKs' types, exact by sending every field."""
+"""The disposition table: printed into the docs, complete by the SDKs' types, verified by sending every field."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ DOCS = Path(__file__).parents[2] / "docs" / "translation.rst"
 # The docs
 
 
-def test_the_docs_are_not_stale() -> None:
+def test_the_docs_are_up_to_date() -> None:
     assert DOCS.read_text() == document(), "run: python -m tools.docs.dispositions > docs/translation.rst"
 
 
-def test_the_command_prints_them() -> None:
+def test_the_command_prints_the_docs() -> None:
     run = subprocess.run(
         [sys.executable, "-m", "tools.docs.dispositions"], capture_output=True, text=True, check=True, timeout=30
     )
     assert run.stdout == DOCS.read_text()
 
 
-def test_the_docs_are_restructuredtext() -> None:
+def test_the_docs_are_valid_restructuredtext() -> None:
     tree = publish_doctree(document(), settings_overrides={"report_level": 1, "halt_level": 5, "warning_stream": False})
     assert [message.astext() for message in tree.findall(system_message)] == []
 
 
-def test_the_counts_are_of_every_cell() -> None:
+def test_the_counts_cover_every_cell() -> None:
     for rows in table().values():
         assert sum(counts(rows).values()) == len(rows) * len(VENDORS)
         assert set(counts(rows)) == set(KINDS)
@@ -102,7 +102,7 @@ def test_every_member_of_converse_has_a_row() -> None:
     assert {row.field for row in table()["converse"]} == published
 
 
-def test_every_member_that_google_knows_has_a_row() -> None:
+def test_every_gemini_field_has_a_row() -> None:
     assert {row.field for row in table()["gemini"]} == {*shapes.FIELDS, *shapes.PLAIN}
 
 
@@ -141,7 +141,7 @@ NOT_IN_BODY = {("stream", "gemini"), ("stream", "converse")}
 
 
 class Outcome:
-    """What became of one field at one model: found by sending it."""
+    """What happens to one field for one model, found by sending it."""
 
     def __init__(self, client: str, field: str, vendor: str, target: Target) -> None:
         codec, beside = loader.client(client), BESIDE.get(field, {}).get(client, {})
@@ -173,13 +173,13 @@ class Outcome:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_every_field_is_sent(client: str) -> None:
+def test_every_field_has_a_sample_to_send(client: str) -> None:
     assert set(SENT[client]) == {row.field for row in table()[client]}
 
 
 @pytest.mark.parametrize("client", table())
-def test_a_cell_is_what_happens(client: str) -> None:
-    """Every field for every other vendor: what the table promises, and what comes of it."""
+def test_each_cell_matches_the_translation(client: str) -> None:
+    """Compares the table with the actual translation, for every field and every other vendor."""
     promised, found = {}, {}
     cells = [(row.field, vendor, cell.kind) for row in table()[client] for vendor, cell in row.cells.items()]
     for field, vendor, kind in cells:
@@ -196,7 +196,7 @@ LESSER = [(vendor, target) for vendor, targets in TARGETS.items() for target in 
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize(("vendor", "target"), LESSER, ids=[target.model for _, target in LESSER])
-def test_a_lesser_model_is_never_silent_and_the_notes_tell(client: str, vendor: str, target: Target) -> None:
+def test_losses_on_less_capable_models_are_reported_and_noted(client: str, vendor: str, target: Target) -> None:
     for row in table()[client] if client != vendor else ():
         if row.field in ELSEWHERE or (row.field, vendor) in NOT_IN_BODY:
             continue
@@ -204,14 +204,14 @@ def test_a_lesser_model_is_never_silent_and_the_notes_tell(client: str, vendor: 
         kind = Outcome(client, row.field, vendor, target).kind(row.field)
         if kind == ("arrived" if promised.kind in ("carried", "converted") else promised.kind):
             continue
-        # The writers know a cache hint under names of their own; see _BREAKPOINTS.
+        # The writers use their own names for a cache hint; see _BREAKPOINTS.
         kind = "dropped" if kind == "dropped as ['cache']" and row.field == "cache_control" else kind
         assert kind in ("dropped", "refused"), row.field
         assert kind in promised.note or (kind == "dropped" and "left out" in promised.note), row.field
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_the_own_dialect_passes(client: str) -> None:
+def test_fields_pass_unchanged_to_their_own_dialect(client: str) -> None:
     for row in table()[client]:
         document = PLAIN[client] | {row.field: SENT[client][row.field], "unheard_of": {"a": 1}}
         sent = decode(DIALECTS[client].edit_request(encode(document), document, "theirs", ask_usage=False).body)
@@ -220,7 +220,7 @@ def test_the_own_dialect_passes(client: str) -> None:
         assert cell.kind == "converted" if row.field == "model" else cell.note == PASSED
 
 
-def test_the_page_of_vendors_has_the_table_of_features() -> None:
+def test_the_vendors_page_has_the_current_feature_table() -> None:
     page = (ROOT / "docs/vendors.rst").read_text()
     between = page.split(".. features\n", 1)[1].split(".. end of features", 1)[0]
     assert between.strip() == features().strip()

@@ -1,6 +1,6 @@
 """The fake Bedrock: signatures, shapes, semantic checks, real event streams, and boto3 as its client.
 
-Every violation is seen twice: by the client as an error, by the test in ``violations``.
+Every violation is reported twice: to the client as an error, to the test in ``violations``.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def thought(signature: str) -> dict[str, Any]:
         ),
     ],
 )
-def test_converse_requests_that_fit(bedrock: FakeUpstream, body: dict[str, Any]) -> None:
+def test_valid_converse_requests_are_accepted(bedrock: FakeUpstream, body: dict[str, Any]) -> None:
     for operation in ("converse", "converse-stream"):
         reply = post(bedrock, body, operation)
         assert (reply.status_code, bedrock.violations) == (200, []), reply.text
@@ -217,7 +217,7 @@ def test_invoke_violations(bedrock: FakeUpstream, body: dict[str, Any], violatio
     assert any(found.startswith(violation) for found in bedrock.violations), bedrock.violations
 
 
-def test_betas_and_refused_fields_can_be_set(bedrock: FakeUpstream) -> None:
+def test_betas_and_rejected_fields_are_configurable(bedrock: FakeUpstream) -> None:
     edited = TALK | {"context_management": {"edits": []}, "anthropic_beta": ["context-management-2025-06-27"]}
     assert post(bedrock, edited, "invoke", CLAUDE).status_code == 200
     assert post(bedrock, TALK, "invoke", NOVA).status_code == 400
@@ -251,7 +251,7 @@ FULL = Behaviour(
 )
 
 
-def test_answers_are_of_the_published_shapes(bedrock: FakeUpstream) -> None:
+def test_answers_have_the_published_shapes(bedrock: FakeUpstream) -> None:
     bedrock.default = FULL
     whole = post(bedrock, talk(HELLO)).json()
     assert list(shape_problems(service().shape_for("ConverseResponse"), whole)) == []
@@ -369,14 +369,14 @@ def unsigned_payload(request: requests.PreparedRequest) -> None:
 
 
 @pytest.mark.parametrize("tamper", [changed_body, changed_path, old, unsigned_header, unsigned_payload])
-def test_what_was_changed_after_signing(bedrock: FakeUpstream, tamper: Any) -> None:
+def test_changes_after_signing_are_rejected(bedrock: FakeUpstream, tamper: Any) -> None:
     request = signed(bedrock)
     tamper(request)
     assert send(request) == (403, "InvalidSignatureException")
     assert bedrock.violations[0].startswith("signature: ")
 
 
-def test_what_is_no_signature(bedrock: FakeUpstream) -> None:
+def test_malformed_signatures_are_rejected(bedrock: FakeUpstream) -> None:
     request = signed(bedrock)
     request.headers["authorization"] = "AWS4-HMAC-SHA256 Credential=x"
     assert send(request) == (403, "IncompleteSignatureException")
@@ -386,7 +386,7 @@ def test_what_is_no_signature(bedrock: FakeUpstream) -> None:
 
 @pytest.fixture
 def aws(bedrock: FakeUpstream, caplog: pytest.LogCaptureFixture) -> Iterator[Any]:
-    """boto3 as a client, which logs what it sends: here botocore is no part of the gateway."""
+    """boto3 as a client, with logging of what it sends allowed: botocore is not part of the gateway here."""
     caplog.set_level("WARNING", "botocore")
     with closing(
         boto3.client(
@@ -439,7 +439,7 @@ def test_boto3_sees_the_errors(bedrock: FakeUpstream, aws: Any) -> None:
 
 
 def test_anthropics_own_client(bedrock: FakeUpstream) -> None:
-    # The installed SDK would send the first-party API's version (2026-10-21) of its own accord.
+    # By default the installed SDK sends the first-party API's version (2026-10-21).
     version = {"anthropic_version": "bedrock-2023-05-31"}
     ask: list[MessageParam] = [{"role": "user", "content": "x"}]
     with AnthropicBedrock(

@@ -1,6 +1,6 @@
-"""What the fake upstreams accept and what they refuse.
+"""What the fake upstreams accept and what they reject.
 
-Every violation is seen twice: by the client as an error, by the test in ``violations``.
+Every violation is reported twice: to the client as an error, to the test in ``violations``.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ CLAUDE_RESULT = {
         {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"any": 1}}}},
     ],
 )
-def test_chat_requests_that_fit(chat: FakeUpstream, change: dict[str, Any]) -> None:
+def test_valid_chat_requests_are_accepted(chat: FakeUpstream, change: dict[str, Any]) -> None:
     assert post(chat, HELLO | change).status_code == 200
     assert chat.violations == []
 
@@ -91,7 +91,7 @@ def test_chat_violations(chat: FakeUpstream, change: dict[str, Any], violation: 
         {"stop_sequences": ["a"], "metadata": {"user_id": "u"}, "service_tier": "auto"},
     ],
 )
-def test_claude_requests_that_fit(claude: FakeUpstream, change: dict[str, Any]) -> None:
+def test_valid_claude_requests_are_accepted(claude: FakeUpstream, change: dict[str, Any]) -> None:
     assert post(claude, HELLO | change).status_code == 200
     assert claude.violations == []
 
@@ -157,19 +157,19 @@ def test_the_expected_key_and_version() -> None:
         assert fake.violations[-1] == "anthropic-version: header is required"
 
 
-def test_lenient_lets_unknown_fields_through() -> None:
+def test_lenient_fakes_accept_unknown_fields() -> None:
     with FakeUpstream("openai", strict=False) as fake:
         assert post(fake, HELLO | {"frobnicate": 1}).status_code == 200
 
 
-def test_named_extra_fields_go_through() -> None:
+def test_configured_extra_fields_are_accepted() -> None:
     with FakeUpstream("anthropic", extra_fields=("temperature", "top_k")) as fake:
         assert post(fake, HELLO | {"temperature": 1, "top_k": 3}).status_code == 200
         assert post(fake, HELLO | {"temperature": 1, "frobnicate": 3}).status_code == 400
         assert fake.violations == ["frobnicate: Extra inputs are not permitted"]
 
 
-def test_a_violation_does_not_use_up_a_behaviour(upstream: FakeUpstream) -> None:
+def test_a_violation_does_not_consume_a_behaviour(upstream: FakeUpstream) -> None:
     upstream.next(Behaviour(text="kept"))
     assert post(upstream, HELLO | {"frobnicate": 1}).status_code == 400
     assert "kept" in post(upstream).text

@@ -1,6 +1,6 @@
-"""The fake Gemini API: what it refuses, what it answers, and how Google's own client gets along with it.
+"""The fake Gemini API: what it rejects, what it answers, and that Google's own client works with it.
 
-Every violation is seen twice: by the client as an error, by the test in ``violations``.
+Every violation is reported twice: to the client as an error, to the test in ``violations``.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def post(fake: FakeUpstream, body: Any, name: str = OLD, method: str = "generate
         configured(responseModalities=["TEXT", "IMAGE"], imageConfig={"aspectRatio": "1:1"}),
     ],
 )
-def test_requests_that_fit(gemini: FakeUpstream, body: dict[str, Any]) -> None:
+def test_valid_requests_are_accepted(gemini: FakeUpstream, body: dict[str, Any]) -> None:
     reply = post(gemini, body)
     assert (reply.status_code, gemini.violations) == (200, []), reply.text
 
@@ -187,7 +187,7 @@ def test_violations(gemini: FakeUpstream, body: dict[str, Any], violation: str) 
         talk(user({"text": "see"}, {"inline_data": IMAGE["inlineData"]})),
     ],
 )
-def test_names_in_snake_case_are_taken_as_google_does(gemini: FakeUpstream, body: dict[str, Any]) -> None:
+def test_snake_case_names_are_accepted_as_google_does(gemini: FakeUpstream, body: dict[str, Any]) -> None:
     assert post(gemini, body).status_code == 200
     assert gemini.violations == []
 
@@ -202,7 +202,7 @@ def test_names_in_snake_case_are_taken_as_google_does(gemini: FakeUpstream, body
         ([HELLO, model(CALL | {"thoughtSignature": "skip_thought_signature_validator"}), user(RESULT)], True),
     ],
 )
-def test_new_models_want_their_signatures_back(gemini: FakeUpstream, contents: list[Any], fits: bool) -> None:
+def test_new_models_require_their_thought_signatures(gemini: FakeUpstream, contents: list[Any], fits: bool) -> None:
     assert post(gemini, talk(*contents, tools=TOOLS), NEW).status_code == (200 if fits else 400)
     assert all("missing a thought_signature" in found for found in gemini.violations)
     assert post(gemini, talk(*contents, tools=TOOLS), OLD).status_code == 200
@@ -300,7 +300,7 @@ def test_errors_say_why(gemini: FakeUpstream, behaviour: Behaviour, kind: str, r
 
 
 def test_googles_own_client(gemini: FakeUpstream) -> None:
-    # The installed SDK would use version v1 of its own accord.
+    # By default the installed SDK uses version v1.
     options = types.HttpOptions(base_url=gemini.origin, api_version="v1beta")
     client = genai.Client(api_key="k", http_options=options)
     weather = types.Tool(function_declarations=[types.FunctionDeclaration(name="weather", description="x")])

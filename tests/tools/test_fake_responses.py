@@ -1,6 +1,6 @@
 """The fake OpenAI's Responses API: read back by the official SDK, whose stream helper demands the whole grammar.
 
-Driven from outside, over sockets; what does not fit the published types is refused.
+Driven from outside, over sockets; requests that do not match the published types are rejected.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ CALL = {"type": "function_call", "call_id": "c1", "name": "weather", "arguments"
         ([{"type": "message", "role": "user", "content": "Hi", "mood": "good"}], "mood"),
     ],
 )
-def test_what_does_not_fit_is_refused(
+def test_invalid_requests_are_rejected(
     client: openai.OpenAI, upstream: FakeUpstream, items: list[Any], words: str
 ) -> None:
     with pytest.raises(openai.BadRequestError, match=words):

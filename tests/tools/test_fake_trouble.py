@@ -1,6 +1,6 @@
-"""The fake upstreams in trouble on demand: errors, cuts, resets, waits, garbage, endless streams.
+"""Faults on demand from the fake upstreams: errors, cuts, resets, waits, garbage, endless streams.
 
-Driven from outside, over sockets; the vendors' SDKs judge the answers. Nothing sleeps to wait.
+Driven from outside, over sockets; the vendors' SDKs judge the answers. Nothing sleeps.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def test_first_frame_travels_with_the_head(upstream: FakeUpstream) -> None:
     ],
 )
 @pytest.mark.parametrize("rude", [True, False])
-def test_a_peer_that_leaves_is_noticed(upstream: FakeUpstream, behaviour: Behaviour, rude: bool) -> None:
+def test_a_disconnecting_client_is_noticed(upstream: FakeUpstream, behaviour: Behaviour, rude: bool) -> None:
     upstream.next(behaviour)
     with connect(upstream) as sock:
         sock.sendall(raw_request(upstream))
@@ -203,7 +203,7 @@ def test_stop_ends_everything() -> None:
         connect(fake)
 
 
-def test_waiting_in_vain_says_what_there_was(chat: FakeUpstream) -> None:
+def test_a_timed_out_wait_reports_what_arrived(chat: FakeUpstream) -> None:
     post(chat)
     with pytest.raises(TimeoutError, match=r"no 2 requests within 0\.01 s; 1 requests, 0 disconnects"):
         chat.wait_for_requests(2, timeout=0.01)

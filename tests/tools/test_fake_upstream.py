@@ -1,6 +1,6 @@
 """The fake upstreams as healthy vendors, and their command line.
 
-Driven from outside, over sockets; the vendors' SDKs judge the answers. Nothing sleeps to wait.
+Driven from outside, over sockets; the vendors' SDKs judge the answers. Nothing sleeps.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def test_claude_count_tokens(claude: FakeUpstream) -> None:
     assert MessageTokensCount.model_validate_json(reply.content).input_tokens == 11
 
 
-def test_ids_differ_and_connections_are_kept(upstream: FakeUpstream) -> None:
+def test_ids_differ_and_connections_are_kept_alive(upstream: FakeUpstream) -> None:
     ids = set()
     with requests.Session() as session:
         for body in (HELLO, STREAM, HELLO):
@@ -148,7 +148,7 @@ def test_ids_differ_and_connections_are_kept(upstream: FakeUpstream) -> None:
     assert upstream.disconnects == []
 
 
-def test_requests_are_seen_as_sent(upstream: FakeUpstream) -> None:
+def test_requests_are_recorded_as_sent(upstream: FakeUpstream) -> None:
     before = time.monotonic()
     with connect(upstream) as sock:
         head, _, body = raw_request(upstream, HELLO, "X-MiXed: a\r\nx-mixed: b\r\n").partition(b"\r\n\r\n")

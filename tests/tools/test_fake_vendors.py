@@ -1,6 +1,6 @@
-"""What all fake vendors have in common: the same Behaviour, read back by each vendor's own types, and trouble.
+"""What all fake vendors have in common: the same Behaviour, read back by each vendor's own types, and faults.
 
-Driven from outside, over sockets; published types and botocore's parser judge the answers. Nothing sleeps to wait.
+Driven from outside, over sockets; published types and botocore's parser judge the answers. Nothing sleeps.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def aws_events(body: bytes) -> list[tuple[str, dict[str, Any]]]:
 
 
 def stream_events(door: Door, body: bytes) -> list[dict[str, Any]]:
-    """The vendor's own events, out of whatever framing."""
+    """The vendor's own events, without their framing."""
     if door.vendor != "bedrock":
         return data_of(body.replace(b"\r\n", b"\n"))
     events = aws_events(body)
@@ -368,7 +368,7 @@ def test_pieces_and_gzip_change_nothing(fake: FakeUpstream, door: Door, stream: 
 @pytest.mark.parametrize(
     "behaviour", [Behaviour(hang=True), Behaviour(hold=threading.Event()), Behaviour(event_delay=600.0)]
 )
-def test_a_peer_that_leaves_is_noticed(fake: FakeUpstream, door: Door, behaviour: Behaviour) -> None:
+def test_a_disconnecting_client_is_noticed(fake: FakeUpstream, door: Door, behaviour: Behaviour) -> None:
     fake.next(behaviour)
     with connect(fake) as sock:
         sock.sendall(raw(fake, door, stream=True))
@@ -383,7 +383,7 @@ def test_endless_repeats_the_first_delta(fake: FakeUpstream, door: Door) -> None
         sock.sendall(raw(fake, door, stream=True))
         fake.wait_for_stall(quiet=0.02)
         seen = sock.recv(65536) + sock.recv(65536)
-    # Inside InvokeModel's chunks the words are in base64.
+    # InvokeModel's chunks hold the text in base64.
     assert seen.count(b"chunk" if door is DOORS["invoke"] else b"again") > 10
     fake.wait_for_disconnects(1)
 
@@ -463,7 +463,7 @@ def test_command_line(tmp_path: Path) -> None:
             process.kill()
 
 
-def test_sdks_are_imported_by_start_only() -> None:
+def test_sdks_are_imported_only_at_start() -> None:
     code = (
         "import sys; from tools.fake_upstream import FakeUpstream\n"
         "for name in ('openai', 'anthropic', 'gemini', 'vertex', 'bedrock'): FakeUpstream(name)\n"

@@ -1,6 +1,6 @@
-"""The fake Vertex AI: tokens given out and expiring, Gemini and Claude behind them, the vendors' own clients.
+"""The fake Vertex AI: it issues tokens that expire, serves Gemini and Claude, and works with the vendors' own clients.
 
-Every violation is seen twice: by the client as an error, by the test in ``violations``.
+Every violation is reported twice: to the client as an error, to the test in ``violations``.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def user(fake: FakeUpstream, **change: str) -> Any:
 
 
 @pytest.mark.parametrize("make", [account, user])
-def test_tokens_are_given_out_and_counted(vertex: FakeUpstream, make: Any) -> None:
+def test_tokens_are_issued_and_counted(vertex: FakeUpstream, make: Any) -> None:
     credentials = make(vertex)
     for number in (1, 2):
         credentials.refresh(Request())
@@ -82,7 +82,7 @@ def test_key_files_are_what_google_auth_reads(vertex: FakeUpstream, tmp_path: Pa
     assert credentials.project_id == "my-project"
     assert credentials.valid
     file.write_text(json.dumps(authorized_user(vertex.origin)))
-    # google-auth refreshes a user's token at Google whatever the file says, so only the file's form is looked at.
+    # google-auth always refreshes a user's token at Google, so only the file's format is checked.
     person = Credentials.from_authorized_user_file(str(file))  # type: ignore[no-untyped-call]
     assert person.refresh_token == authorized_user("")["refresh_token"]
 
@@ -105,7 +105,7 @@ def test_tokens_expire(vertex: FakeUpstream) -> None:
         (user, {"client_secret": "other"}, "client_secret: not the expected one"),
     ],
 )
-def test_grants_that_do_not_fit(vertex: FakeUpstream, make: Any, change: dict[str, str], violation: str) -> None:
+def test_invalid_grants_are_rejected(vertex: FakeUpstream, make: Any, change: dict[str, str], violation: str) -> None:
     with pytest.raises(RefreshError, match="invalid_grant"):
         make(vertex, **change).refresh(Request())
     assert vertex.violations == [violation]
@@ -209,7 +209,7 @@ def test_claude_betas(vertex: FakeUpstream) -> None:
     assert post(vertex, CLAUDE + ":rawPredict", body | {"anthropic_beta": ["x"]}).status_code == 400
 
 
-def test_claude_errors_come_from_two_sides(vertex: FakeUpstream) -> None:
+def test_claude_errors_have_googles_or_anthropics_format(vertex: FakeUpstream) -> None:
     vertex.next(Behaviour(status=429), Behaviour(status=529))
     assert post(vertex, CLAUDE + ":rawPredict", TALK).json()["error"]["status"] == "RESOURCE_EXHAUSTED"
     assert post(vertex, CLAUDE + ":rawPredict", TALK).json()["error"]["type"] == "overloaded_error"
@@ -222,7 +222,7 @@ def test_claude_count_tokens(vertex: FakeUpstream) -> None:
 
 
 def test_anthropics_own_client(vertex: FakeUpstream) -> None:
-    # The installed SDK would send the first-party API's version (2026-10-21) of its own accord.
+    # By default the installed SDK sends the first-party API's version (2026-10-21).
     version = {"anthropic_version": "vertex-2023-10-16"}
     ask: list[MessageParam] = [{"role": "user", "content": "x"}]
     with AnthropicVertex(

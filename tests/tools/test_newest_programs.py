@@ -1,4 +1,4 @@
-"""The versions of the programs: pinned in one file, exact, and compared without a look at what stands in requests."""
+"""The versions of the programs: pinned in one file, exact, and compared without the contents of requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_versions_are_exact(which: str) -> None:
     assert set(versions) <= set(newest_programs.pinned("newest"))
 
 
-def test_what_is_installed_is_not_installed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_installed_versions_are_not_reinstalled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "node_modules/@a/b/package.json"
     package.parent.mkdir(parents=True)
     package.write_text('{"version": "1.2.3"}')
@@ -32,7 +32,7 @@ def test_what_is_installed_is_not_installed_again(tmp_path: Path, monkeypatch: p
         newest_programs.install(tmp_path, {"@a/b": "1.2.4"})
 
 
-def test_raising_leaves_the_oldest_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_raising_the_newest_keeps_the_oldest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "versions.json"
     file.write_text('{"newest": {"a": "1.0.0"}, "oldest": {"a": "0.9.0"}}')
     monkeypatch.setattr(newest_programs, "VERSIONS", file)
@@ -40,7 +40,7 @@ def test_raising_leaves_the_oldest_alone(tmp_path: Path, monkeypatch: pytest.Mon
     assert json.loads(file.read_text()) == {"newest": {"a": "1.1.0"}, "oldest": {"a": "0.9.0"}}
 
 
-def test_a_shape_has_names_and_no_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_shape_has_names_but_no_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     body = {
         "thinking": {"display": "updates"},
         "messages": [{"role": "user", "content": [{"type": "text", "text": "hush"}]}],

@@ -1,4 +1,4 @@
-"""The scripts in tools/, run by their path from any folder, as their docstrings say."""
+"""Scripts in tools/ run by their path from any folder, as documented in their docstrings."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ COMMANDS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "argument", "words"), [(name, *rest) for name, rest in COMMANDS.items()])
-def test_runs_by_its_path(tmp_path: Path, name: str, argument: str, words: str) -> None:
+def test_each_script_runs_by_its_path(tmp_path: Path, name: str, argument: str, words: str) -> None:
     done = subprocess.run(
         [sys.executable, TOOLS / name, argument], cwd=tmp_path, capture_output=True, text=True, timeout=120
     )

@@ -1,6 +1,6 @@
-"""``nexus test`` as a user runs it: a process of its own, in front of fake vendors.
+"""``nexus test`` as a user runs it: a separate process in front of fake vendors.
 
-Every way in which an answer can be wrong makes a row that says so; no key is ever seen.
+Every kind of wrong answer gives a row that says so, and no key is ever shown.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class TestPassing:
             assert line.rindex(route) == head.index("ROUTE")
         assert blank == "" and summary.startswith("2 ok, 0 failed in ") and summary.endswith(": passed")
 
-    def test_usage_that_cannot_be_asked_for(self, smoke: Smoke, chat: FakeUpstream) -> None:
+    def test_stream_usage_that_cannot_be_requested_is_left_blank(self, smoke: Smoke, chat: FakeUpstream) -> None:
         silent = config_of(chat).replace('type = "openai"', 'type = "openai"\nstream_usage = false')
         done = smoke("--json", "openai/gpt-4", config=silent)
         assert done.returncode == 0
@@ -129,7 +129,7 @@ class TestPassing:
 
 
 class TestFailing:
-    def test_a_vendor_that_refuses(self, smoke: Smoke, upstream: FakeUpstream) -> None:
+    def test_a_vendor_error_fails_its_rows(self, smoke: Smoke, upstream: FakeUpstream) -> None:
         upstream.default = Behaviour(status=429, message="slow down")
         done = smoke(name_of(upstream), config=config_of(upstream))
         assert done.returncode == 1
@@ -148,7 +148,7 @@ class TestFailing:
         ],
         ids=["cut", "ended early", "error event", "empty", "no usage"],
     )
-    def test_a_stream_that_is_not_whole(
+    def test_an_incomplete_stream_fails_its_row(
         self, smoke: Smoke, upstream: FakeUpstream, behaviour: Behaviour, why: str
     ) -> None:
         upstream.next(Behaviour(), behaviour)
@@ -158,13 +158,13 @@ class TestFailing:
         assert (whole["result"], stream["result"]) == ("ok", "failed")
         assert why in stream["error"] and stream["total"] > 0
 
-    def test_an_answer_that_never_comes(self, smoke: Smoke, chat: FakeUpstream) -> None:
+    def test_a_missing_answer_times_out(self, smoke: Smoke, chat: FakeUpstream) -> None:
         chat.default = Behaviour(hang=True)
         done = smoke("openai/gpt-4", "--timeout", "300ms", config=config_of(chat))
         assert done.returncode == 1
         assert done.stdout.count("FAILED no complete answer within 0.3s") == 2
 
-    def test_long_reasons_stand_below_the_table(self, smoke: Smoke, chat: FakeUpstream) -> None:
+    def test_long_reasons_are_printed_below_the_table(self, smoke: Smoke, chat: FakeUpstream) -> None:
         chat.default = Behaviour(status=400, message=f"{'very ' * 30}long\x1b[2J")
         done = smoke("openai/gpt-4", config=config_of(chat))
         assert "openai/gpt-4 (chat whole, chat stream) 400 invalid_request_error: very very" in done.stdout
@@ -178,7 +178,7 @@ class TestFailing:
         assert "call" in done.stderr
         assert KEY not in done.stdout + done.stderr
 
-    def test_settings_that_are_wrong(self, smoke: Smoke) -> None:
+    def test_invalid_settings_are_reported(self, smoke: Smoke) -> None:
         done = smoke(config='[llm.providers.x]\ntype = "openai"\napi_key = "{{ env.NOT_THERE }}"\nbase_ulr = ""\n')
         assert (done.returncode, done.stdout) == (1, "")
         assert "here.toml:3: llm.providers.x.api_key: environment variable NOT_THERE is not set" in done.stderr
@@ -228,7 +228,7 @@ class TestUsage:
 
 
 def able(vendor: str) -> list[Behaviour]:
-    """A model that can do everything, for the questions in the order in which they are asked."""
+    """Behaviours of a model with every capability, in the order in which the tool asks for them."""
     thinks = Behaviour(reasoning_tokens=3) if vendor == "openai" else Behaviour(thinking="Let me see.")
     return [
         Behaviour(),
@@ -247,14 +247,14 @@ class TestCapabilities:
 
     def test_all_there(self, smoke: Smoke, upstream: FakeUpstream) -> None:
         upstream.next(*able(upstream.vendor), *able(upstream.vendor))
-        # OpenAI's own models are judged by their names; a compatible server's can do it all.
+        # OpenAI's own models are judged by name; models of a compatible server are assumed to support everything.
         config = config_of(upstream).replace(".models.gpt-4]\n", '.models.gpt-4]\nrename = "qwen3-coder"\n')
         done = smoke(name_of(upstream), "--capability", self.EVERY, config=config)
         head, *lines = done.stdout.splitlines()
         assert head.split()[-5:] == ["TOOLS", "VISION", "THINKING", "JSON", "CACHE"]
         assert [line.split()[-5:] for line in lines[:2]] == [["ok"] * 5] * 2
         assert done.returncode == 0
-        # OpenAI keeps prompts unasked and its types have no word for it: refused, and asked again without.
+        # OpenAI caches prompts by default and its types have no field for it: rejected, then retried without.
         assert all(violation.startswith("messages.0.content") for violation in upstream.violations)
         assert bool(upstream.violations) == (upstream.vendor == "openai")
 
@@ -309,7 +309,7 @@ class Stub(BaseHTTPRequestHandler):
         self.wfile.write(raw)
 
     def log_message(self, *_: object) -> None:
-        """Silent."""
+        """Logs nothing."""
 
 
 @pytest.fixture
@@ -340,11 +340,11 @@ class TestRunningServer:
     def test_a_protocol_that_a_model_is_not_served_through(self, smoke: Smoke, stub: str) -> None:
         done = smoke("--url", stub)
         assert [line.split()[3] for line in done.stdout.splitlines()[1:5]] == ["n/a"] * 4
-        # Nothing failed, but nothing was tested either.
+        # Nothing failed, but nothing was tested.
         assert done.returncode == 1
         assert "4 not served through that protocol" in done.stdout
 
-    def test_nobody_there(self, smoke: Smoke) -> None:
+    def test_an_unreachable_server_is_reported(self, smoke: Smoke) -> None:
         done = smoke("--url", "http://127.0.0.1:1")
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith("cannot connect: ")
@@ -373,7 +373,7 @@ class TestCaller:
         assert done.returncode == 1 and "FAILED 401 " in done.stdout
 
     def test_a_running_server(self, smoke: Smoke, chat: FakeUpstream, claude: FakeUpstream, serve: Any) -> None:
-        """The list of models is asked for with the key too, in both protocols."""
+        """The tool also requests the list of models with the key, in both protocols."""
         nexus = serve(KEYS + openai_config(chat.base_url) + anthropic_config(claude.base_url))
         done = smoke("--url", nexus.base, "--json", *TESTER, THE_KEY=CLIENT_KEY)
         assert done.returncode == 0
@@ -387,7 +387,7 @@ class TestCaller:
         assert carriers == {("openai", "authorization"), ("anthropic", "x-api-key")}
         assert ("authorization", f"Bearer {CLIENT_KEY}") in {(name, value) for _, name, value in Stub.seen}
 
-    def test_a_header_of_ones_own_wins(self, smoke: Smoke, chat: FakeUpstream, serve: Any) -> None:
+    def test_a_custom_header_overrides_the_default(self, smoke: Smoke, chat: FakeUpstream, serve: Any) -> None:
         nexus = serve(KEYS + config_of(chat))
         header = "Authorization: Bearer {{ env.OTHER }}"
         assert smoke("--url", nexus.base, *TESTER, THE_KEY="wrong").returncode == 1
