@@ -1,4 +1,4 @@
-"""The suite: a mirror of the source; ``serving`` starts the real server, ``tools.fake_upstream`` plays the vendors."""
+"""The test suite mirrors the source; ``serving`` starts the real server, ``tools.fake_upstream`` the fake vendors."""
 
 import sys
 

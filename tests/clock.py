@@ -1,10 +1,10 @@
-"""A clock that a test moves."""
+"""A manual clock."""
 
 from __future__ import annotations
 
 
 class Clock:
-    """Seconds, which pass when a test says so."""
+    """Seconds that advance only when a test says so."""
 
     def __init__(self, now: float = 1000.0) -> None:
         self.now = now

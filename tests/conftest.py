@@ -1,4 +1,4 @@
-"""Fixtures: the two fake vendors and a server in front of them; and the watch over secrets, in every test."""
+"""Fixtures: the two fake vendors, a server in front of them, and secret detection in every test."""
 
 from __future__ import annotations
 
@@ -50,21 +50,21 @@ STATE = tempfile.TemporaryDirectory(prefix="nexus-state-")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Everything is logged."""
+    """Enables logging of everything."""
     # Modules and tests are garbage of nobody: looking for some among them is a seventh of the collection.
     gc.disable()
     lower_levels()
-    # What programs that tests start leave behind is no part of this machine's state.
+    # Programs that tests start must not leave files in this machine's state folder.
     os.environ["XDG_STATE_HOME"] = STATE.name
     # Nor is what it says about its way out a part of any test.
     for name in (*_FOR_PROXIES, *_FOR_AUTHORITIES):
         os.environ.pop(name, None)
     _share_context_of_sdks()
-    # No test cuts the power; waiting for the disk at the end of each server took longer than most tests.
+    # No test cuts the power, and waiting for the disk when a server stops takes longer than most tests.
     database.SYNCHRONOUS = "OFF"
-    # Many tests wait for these. Processes that tests start keep the product's intervals.
+    # Many tests wait for these intervals. Processes that tests start keep the product's defaults.
     stream.LOOK, ledger.LINGER = 0.02, 0.1
-    # urllib3 fills every place of a new pool and empties it at the end; each test has pools of its own.
+    # urllib3 fills every slot of a new pool and empties it at the end, and each test has its own pools.
     transport._POOL_SIZE = 64
 
 
@@ -118,7 +118,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _share_context_of_sdks() -> None:
-    """Each of the SDKs' clients would read all certificate authorities anew, for connections without TLS."""
+    """Otherwise each SDK client reloads all certificate authorities, even for connections without TLS."""
     for name in ("httpx._config", "httpx._transports.default", "httpx2._config", "httpx2._transports.default"):
         with suppress(ImportError):
             module = importlib.import_module(name)
@@ -150,7 +150,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown() -> Generator[None]:
-    """A secret fails the test in which it was said, by its fixtures too."""
+    """A leaked secret fails the test that leaked it, including leaks by its fixtures."""
     yield
     judge(WATCH.take())
 
@@ -162,7 +162,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
         return None
     for report in runtestprotocol(item, log=False, nextitem=nextitem):
         if report.passed:
-            # What nobody is shown is not sent.
+            # Reports that are never shown are not sent.
             report.keywords, report.sections = {}, []
         if report.when == "call" or not report.passed:
             item.ihook.pytest_runtest_logreport(report=report)
@@ -171,7 +171,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """What was captured is shown under a test that failed, a leaked secret with it."""
+    """A failed test shows its captured output, with any leaked secret."""
     report = yield
     report.sections = [(name, cut(text)) for name, text in report.sections]
     return report

@@ -1,4 +1,4 @@
-"""The command line without a process of its own, for tests in which the process is not the point; Python in one."""
+"""Runs the command line in this process, for tests that do not need a separate one, and Python in a separate one."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 
 def python(program: str, folder: Path, *arguments: str) -> CompletedProcess[str]:
-    """Runs a program in a process and a folder, with nothing in its environment but where Nexus is."""
+    """Runs a program in a process and a folder, with only the path of Nexus in its environment."""
     command, environ = [sys.executable, "-c", program, *arguments], {"PYTHONPATH": str(ROOT)}
     return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=60, check=False)
 

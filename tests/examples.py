@@ -1,6 +1,6 @@
-"""How many cases a property is tried with: an eighth of them in every developer's run, all of them in CI's.
+"""Number of cases per property test: an eighth in developers' runs, all in CI.
 
-``NEXUS_EXAMPLES=all`` takes all of them; ``NEXUS_LAWS=20`` twenty times as many, and others in every run.
+``NEXUS_EXAMPLES=all`` runs all of them; ``NEXUS_LAWS=20`` runs twenty times as many, with new cases in every run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def _count(cases: int) -> int:
     return max(10, cases * _SHARE // 8)
 
 
-# The same cases in every run, so that CI never judges by luck. Nor does it judge by the clock: a busy machine is no
+# The same cases in every run, so that CI results are deterministic. No deadline either: a busy machine is not the
 # fault of the code.
 settings.register_profile(
     "same",
@@ -31,5 +31,5 @@ settings.load_profile("same")
 
 
 def examples(cases: int) -> settings:
-    """In place of the usual 100."""
+    """Number of cases, relative to Hypothesis' default of 100."""
     return settings(max_examples=_count(cases))

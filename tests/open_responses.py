@@ -1,6 +1,6 @@
-"""What the Open Responses specification demands of answers and events, as strict types.
+"""The Open Responses specification of answers and events, as strict types.
 
-Members that it does not have are allowed, missing ones and wrong values are not. ``optional`` members may be left
+Unknown members are allowed; missing members and wrong values are not. ``optional`` members may be left
 out but never null. Source: openresponses.org, the schemas of ResponseResource, its items and its streaming events, as
 of 2026-04-24.
 """
@@ -137,7 +137,7 @@ class ReasoningConfig(Shape):
 
 
 class Resource(Shape):
-    """Every member is demanded."""
+    """Every member is required."""
 
     id: str
     object: Literal["response"]

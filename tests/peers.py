@@ -1,4 +1,4 @@
-"""Peers of raw socket code, threads that can be looked at, and the fixtures that count descriptors.
+"""Peers for raw socket code, threads that can be inspected, and fixtures that count descriptors.
 
 Each peer is a few lines; what it opens it closes.
 """
@@ -44,7 +44,7 @@ HARD_LIMIT = 60.0
 
 
 class Job(Generic[T]):
-    """A function on a thread of its own, whose position can be seen from outside."""
+    """A function on its own thread, whose current stack can be inspected."""
 
     def __init__(self, function: Callable[[], T]) -> None:
         self._function = function
@@ -77,7 +77,7 @@ class Job(Generic[T]):
         return names
 
     def wait_inside(self, *names: str) -> None:
-        """Until the thread has come to these functions."""
+        """Waits until the thread is inside these functions."""
         wait_until(lambda: set(names) <= set(self.stack))
 
 
@@ -140,13 +140,13 @@ class Peer:
                 self._socks.append(sock)
             self.handler(sock)
         except OSError:
-            pass  # the other side went away, as many of these tests want it to
+            pass  # the other side disconnected, as many of these tests intend
         finally:
             sock.close()
 
 
 def read_request(sock: socket.socket) -> bytes:
-    """One whole request; b"" when the peer left instead."""
+    """Reads one whole request; b"" if the peer disconnected instead."""
     data = bytearray()
     while b"\r\n\r\n" not in data:
         piece = sock.recv(65536)
@@ -163,14 +163,14 @@ def read_request(sock: socket.socket) -> bytes:
 
 
 def wait_for_end(sock: socket.socket) -> None:
-    """Until the other side has left."""
+    """Waits until the other side has disconnected."""
     with suppress(OSError):
         while sock.recv(65536):
             pass
 
 
 def reset(sock: socket.socket) -> None:
-    """RST instead of FIN."""
+    """Closes with RST instead of FIN."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
 
@@ -182,7 +182,7 @@ def whole(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
 
 @dataclass
 class Vendor:
-    """Answers every request alike, and keeps what it was asked: the first line, headers in lower case, the body."""
+    """Gives every request the same answer, and records requests: the first line, lower-case headers, the body."""
 
     answer: bytes
     seen: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
@@ -207,7 +207,7 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 
 def always(*answers: bytes) -> Handler:
-    """Answers each request of a connection with the next of ``answers``, the last one for ever."""
+    """Answers each request of a connection with the next of ``answers``, then repeats the last one."""
 
     def handler(sock: socket.socket) -> None:
         turn = 0
@@ -219,7 +219,7 @@ def always(*answers: bytes) -> Handler:
 
 
 def once(answer: bytes) -> Handler:
-    """Answers one request, then FIN."""
+    """Answers one request, then closes."""
 
     def handler(sock: socket.socket) -> None:
         if read_request(sock):
@@ -277,7 +277,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
 
 
 def write_certificate(folder: Path, key: ec.EllipticCurvePrivateKey) -> tuple[Path, Path]:
-    """A new one for this machine, which vouches for itself, and its key."""
+    """Writes a new self-signed certificate for this machine, and its key."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     today = datetime.datetime.now(datetime.UTC)
@@ -318,7 +318,7 @@ def fetch(one: Transport, url: str, body: bytes = b"{}", cancel: Cancel | None =
 
 
 def open_files() -> set[str]:
-    """Every descriptor with what it stands for; sockets have a number that is never used again."""
+    """Every open descriptor with its target; socket numbers are never reused."""
     files: set[str] = set()
     for number in os.listdir("/proc/self/fd"):
         with suppress(OSError):
@@ -328,7 +328,7 @@ def open_files() -> set[str]:
 
 @pytest.fixture
 def no_leak() -> Iterator[None]:
-    """After the test as many descriptors are open as before; to be named first, so that it looks last."""
+    """Checks that no descriptor leaks; request it first, so that it checks last."""
     before = open_files()
     yield
     try:
@@ -339,7 +339,7 @@ def no_leak() -> Iterator[None]:
 
 @pytest.fixture
 def fresh_heap() -> None:
-    """``gc`` looks at nothing that was there before the test, among which it would look for longest."""
+    """Excludes objects from before the test from ``gc``, which would spend most of its time on them."""
     gc.collect()
     gc.freeze()
 
@@ -352,7 +352,7 @@ TEXT = b'{"text": "' + b"gateway " * 2000 + b'"}'
 
 
 def mute(reached: threading.Event | None = None, before: bytes = b"", reads: bool = True) -> Handler:
-    """Takes a request when ``reads``, says ``before``, then nothing more until the other side leaves."""
+    """Reads a request if ``reads``, sends ``before``, then nothing more until the other side disconnects."""
 
     def handler(sock: socket.socket) -> None:
         if reads:
@@ -363,7 +363,7 @@ def mute(reached: threading.Event | None = None, before: bytes = b"", reads: boo
         if reads:
             wait_for_end(sock)
         else:
-            # The end is seen although not a byte is taken off the wire.
+            # The disconnect is noticed although no byte is read.
             poll = select.poll()
             poll.register(sock, select.POLLRDHUP)
             poll.poll(HARD_LIMIT * 1000)

@@ -1,4 +1,4 @@
-"""Types that vendors publish with their SDKs, as judges of bodies."""
+"""Types published with the vendors' SDKs, to validate bodies."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from pydantic import TypeAdapter
 
 @cache
 def published(shape: Any) -> TypeAdapter[Any]:
-    """Built when a test first asks for it: for many types that takes a tenth of a second, in every worker."""
+    """Built on first use: for many types that takes a tenth of a second in every worker."""
     return TypeAdapter(shape)

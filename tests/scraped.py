@@ -1,4 +1,4 @@
-"""What a test reads of ``/metrics``."""
+"""Reading ``/metrics`` in tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Sample:
 
 
 class Scraped:
-    """The samples of one answer."""
+    """The samples of one scrape."""
 
     def __init__(self, text: str) -> None:
         self.families = {family.name: family.type for family in read_text(text)}
@@ -32,7 +32,7 @@ class Scraped:
         return cls(reply.body.decode())
 
     def find(self, name: str, **labels: str) -> Iterator[Sample]:
-        """Of a metric, by its name with or without ``nexus_``, those that have these labels."""
+        """Samples of a metric, named with or without ``nexus_``, that have these labels."""
         for sample in self.samples:
             if sample.name in (name, f"nexus_{name}") and labels.items() <= sample.labels.items():
                 yield sample
@@ -41,7 +41,7 @@ class Scraped:
         return sum(sample.value for sample in self.find(name, **labels))
 
     def by(self, label: str, name: str, **labels: str) -> dict[str, float]:
-        """Sums that are not nothing, by the values of a label."""
+        """Non-zero sums by the values of a label."""
         found: dict[str, float] = {}
         for sample in self.find(name, **labels):
             found[sample.labels[label]] = found.get(sample.labels[label], 0) + sample.value

@@ -1,4 +1,4 @@
-"""How to know a secret when it is seen: every kind of it that a test makes up.
+"""Recognizing secrets: every kind of secret that tests make up.
 
 Whatever a test makes up as a key, a token or a password holds MARK, near its beginning so that a cut-off one is
 known too; the few that cannot (tokens that are signed, keys that are generated, what the fakes bring) have a sign of
@@ -43,7 +43,7 @@ def _literal(kind: str, text: str) -> Iterator[Sign]:
 
 
 def _in_base64(kind: str, text: str) -> Iterator[Sign]:
-    """What no neighbour changes, at each of the three places in a group of bytes where the text can begin."""
+    """The base64 of a text at each of its three possible offsets, without the letters that depend on neighbours."""
     raw = text.encode()
     for shift in range(3):
         first, end = -(-8 * shift // 6), 8 * (shift + len(raw)) // 6
@@ -58,7 +58,7 @@ SIGNS: tuple[Sign, ...] = (
     Sign("a gateway key", b"nx-", re.compile(rb"\bnx-[A-Za-z0-9]{20,}")),
     Sign("a token", b"eyJ", re.compile(rb"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}(?:\.[\w-]*)?")),
     Sign("a private key", b"PRIVATE KEY-----", re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----[\w+/=\s\\]*")),
-    # How every RSA key in PKCS #8 begins, without the frame around it.
+    # The beginning of every RSA key in PKCS #8, without the frame around it.
     Sign("a private key", b"BADANBgkqhkiG9w0BAQEFAASC", re.compile(rb"[\w+/]{0,8}BADANBgkqhkiG9w0BAQEFAASC[\w+/=]*")),
     Sign("an access token of Google", b"ya29.", re.compile(rb"\bya29\.[\w-]+")),
     *_literal("the secret key of the fake of AWS", SECRET_KEY),
@@ -76,7 +76,7 @@ def found_in(said: bytes) -> Iterator[tuple[Sign, re.Match[bytes]]]:
 
 
 def is_known(secret: str) -> bool:
-    """Whether the watch would recognise a secret, or need not because it is a mere word."""
+    """Whether the watch recognizes a secret, or need not because it is a plain word."""
     return len(secret) < SHORTEST or secret in WORDS or any(True for _ in found_in(as_bytes(secret)))
 
 
@@ -85,7 +85,7 @@ def as_bytes(text: str | bytes) -> bytes:
 
 
 def cut(text: str) -> str:
-    """The text without its secrets, for whoever reads about a leak."""
+    """The text with its secrets cut out, for reports about leaks."""
     said = as_bytes(text)
     for sign in SIGNS:
         if sign.needle in said:

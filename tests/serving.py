@@ -1,4 +1,4 @@
-"""The real server on a real port, on a thread of its own, for tests that speak to it like a client.
+"""The real server on a real port and its own thread, for tests that talk to it like a client.
 
 Nothing of our own is replaced; a test may look into ``server`` and ``runtime``, but calls through the socket.
 """
@@ -60,7 +60,7 @@ def anthropic_config(url: str, more: str = "") -> str:
 
 @dataclass
 class Reply:
-    """What a plain HTTP client got; ``whole`` says that the body ended as HTTP has it."""
+    """The reply that a plain HTTP client got; ``whole`` is true if the body ended properly."""
 
     status: int
     headers: Mapping[str, str]
@@ -85,7 +85,7 @@ class Nexus:
 
     @classmethod
     def of(cls, toml: str, folder: Path) -> Self:
-        """With its state below a folder. A retry comes at once unless the text says when."""
+        """A server with its state in a folder. Retries are immediate unless the text sets a delay."""
         file = folder / "nexus.toml"
         file.write_text(toml)
         settings = load(file, {"XDG_STATE_HOME": str(folder / "state")})
@@ -157,7 +157,7 @@ class Nexus:
         *,
         may_be_cut: bool = False,
     ) -> Reply:
-        """Raises IncompleteRead for a body that breaks off, unless it may."""
+        """Raises IncompleteRead for a truncated body, unless that is allowed."""
         for name in CARRIERS & {name.lower() for name in headers or {}}:
             shown = next(value for key, value in (headers or {}).items() if key.lower() == name)
             assert is_known(shown.rpartition(" ")[2]), f"the secret in {name} would not be recognised if it leaked"
@@ -203,7 +203,7 @@ def _tables() -> bytes:
 
 
 def rest(response: http.client.HTTPResponse) -> tuple[bytes, bool]:
-    """What still comes, and whether the body ended as HTTP has it."""
+    """The rest of the body, and whether it ended properly."""
     try:
         return response.read(), True
     except http.client.IncompleteRead as cut:
@@ -211,10 +211,10 @@ def rest(response: http.client.HTTPResponse) -> tuple[bytes, bool]:
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
-    """For states that no event announces: looks often, and fails loudly."""
+    """Polls for a state that no event announces; fails after a timeout."""
     deadline = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < deadline, "it did not come true in time"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.002)
 
 

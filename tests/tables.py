@@ -1,4 +1,4 @@
-"""Tests that go through a table by themselves: a test of each row would take longer to collect than to run."""
+"""Tests that loop over a table themselves, because one test per row takes longer to collect than to run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def table_row(name: str) -> Iterator[None]:
-    """A failure inside names the row."""
+    """Adds the name of the row to a failure."""
     try:
         yield
     except BaseException as error:

@@ -26,7 +26,7 @@ ANSWERS: dict[str, tuple[tuple[Text | Reasoning, ...], Stop, tuple[object, ...],
 
 
 @pytest.mark.parametrize("case", ANSWERS)
-def test_whole_answers(case: str) -> None:
+def test_whole_answers_become_text_or_calls(case: str) -> None:
     parts, stop, expected, ends = ANSWERS[case]
     maker = AnswerCall("f", lambda: "new")
     events = [made for event in unfold(Response("r", "m", parts, stop)) for made in maker.feed(event)]
@@ -34,7 +34,7 @@ def test_whole_answers(case: str) -> None:
     assert (answer.parts, answer.stop) == (expected, ends)
 
 
-def test_a_stream_leaves_as_it_comes() -> None:
+def test_a_stream_is_passed_on_as_it_arrives() -> None:
     maker = AnswerCall("f", lambda: "new")
     sent: list[Event] = [
         ResponseStart("r", "m"),

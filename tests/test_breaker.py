@@ -1,4 +1,4 @@
-"""The breaker: who may pass, and whose success closes it."""
+"""The breaker: which calls may pass, and whose success closes it."""
 
 from __future__ import annotations
 

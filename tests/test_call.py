@@ -1,4 +1,4 @@
-"""What a coding agent tells of its work, and what x-nexus-tags say, never more than can stand in a log."""
+"""Reading what coding agents say about their work and x-nexus-tags, limited to what is safe in a log."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ CLAUDE_CODE = {
 }
 
 
-def test_claude_code_tells_all() -> None:
+def test_claude_code_sends_session_and_agent() -> None:
     assert Tags.of(CLAUDE_CODE) == Tags("0b5c7c1e-6f0a-4b0e-9a55-6a1d6a1d0001", "agent-2", "subagent")
 
 
-def test_codex_tells_its_session_and_its_thread() -> None:
+def test_codex_sends_its_session_and_thread() -> None:
     assert Tags.of({"session-id": "s-1", "thread-id": "t-1"}) == Tags(session="s-1", agent="t-1")
 
 
-def test_others_tell_nothing() -> None:
+def test_other_clients_send_nothing() -> None:
     assert Tags.of({"user-agent": "curl"}) == Tags()
 
 
 @pytest.mark.parametrize(
     "value", ["", "a\tb", "caf\xe9", "x" * (LONGEST_TAG + 1)], ids=["empty", "tab", "latin", "long"]
 )
-def test_what_no_log_should_hold_is_left_out(value: str) -> None:
+def test_unsafe_values_are_left_out(value: str) -> None:
     assert Tags.of({"x-claude-code-session-id": value}).session is None
 
 
@@ -62,7 +62,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("header", UNREADABLE.values(), ids=UNREADABLE)
-def test_what_is_no_tag_is_refused_where_tags_count(header: str) -> None:
+def test_invalid_tags_are_rejected_where_tags_are_configured(header: str) -> None:
     assert Tags.of({"x-nexus-tags": header}).given == ()
     with pytest.raises(InvalidRequest, match="x-nexus-tags") as refused:
         Tags.of({"x-nexus-tags": header}, ("project",))

@@ -1,4 +1,4 @@
-"""The command line as a person meets it: `python -m nexus` in an empty folder."""
+"""The command line as a user runs it: `python -m nexus` in an empty folder."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ models.echo = {}
 """
 
 
-def test_windows_is_refused_in_one_line_that_names_wsl(tmp_path: Path) -> None:
+def test_windows_is_rejected_in_one_line_that_names_wsl(tmp_path: Path) -> None:
     for command in ([], ["--version"], ["check"]):
         run = python("import os, sys, nexus.__main__ as m; os.name = 'nt'; sys.exit(m.main())", tmp_path, *command)
         assert (run.returncode, run.stdout, run.stderr.count("\n")) == (1, "", 1)
@@ -61,7 +61,7 @@ def test_version(command: Command, tmp_path: Path) -> None:
     assert (run.returncode, run.stdout, run.stderr) == (0, f"nexus {__version__}\n", "")
 
 
-def test_check_without_any_file_checks_the_demo(command: Command, tmp_path: Path) -> None:
+def test_check_without_a_file_checks_the_demo(command: Command, tmp_path: Path) -> None:
     run = command(tmp_path, "check")
     assert (run.returncode, run.stderr) == (0, "")
     assert "demo/echo-tools" in run.stdout
@@ -129,7 +129,7 @@ def test_check_prints_every_problem(command: Command, tmp_path: Path) -> None:
     ]
 
 
-def test_serving_with_problems_prints_them_too(command: Command, tmp_path: Path) -> None:
+def test_serve_prints_problems_in_the_settings(command: Command, tmp_path: Path) -> None:
     (tmp_path / "nexus.toml").write_text("[llm")
     run = command(tmp_path)
     assert (run.returncode, run.stdout) == (1, "")
@@ -238,7 +238,7 @@ PASSED_ON: dict[str, tuple[list[str], str, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize(("arguments", "command", "passed"), PASSED_ON.values(), ids=PASSED_ON.keys())
-def test_words_of_others_are_passed_on(arguments: list[str], command: str, passed: tuple[str, ...]) -> None:
+def test_arguments_of_agents_are_passed_on(arguments: list[str], command: str, passed: tuple[str, ...]) -> None:
     found = options.read_options(arguments, {})
     assert (found.command, found.arguments) == (command, passed)
 
@@ -247,7 +247,7 @@ def test_words_of_others_are_passed_on(arguments: list[str], command: str, passe
     "arguments",
     [["-c", "a", "-c", "b"], ["-c", "a", "check", "--config", "b"], ["check", "--log", "off", "--log", "off"]],
 )
-def test_a_flag_that_counts_once_is_refused_twice(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_repeated_flag_is_rejected(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         options.read_options(arguments, {})
     assert "was given twice" in capsys.readouterr().err
@@ -290,13 +290,13 @@ def test_nobody_is_let_in_to_spend_what_is_not_theirs(
 
 
 @pytest.mark.parametrize(("terminal", "style"), [(True, "human"), (False, "text")])
-def test_a_terminal_gets_the_log_for_people(terminal: bool, style: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_gets_the_human_readable_log(terminal: bool, style: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     assert options.read_options([], {}).log_style == style
     assert options.read_options(["--log-style", "json"], {}).log_style == "json"
 
 
-def test_check_on_a_terminal_is_in_colour(tmp_path: Path) -> None:
+def test_check_is_coloured_on_a_terminal(tmp_path: Path) -> None:
     (tmp_path / "nexus.toml").write_text("[server]\nlisen = 1\n")
 
     ours, theirs = pty.openpty()
@@ -362,7 +362,7 @@ def test_serving(
     assert configured == [("debug", "text", ("sk-hushhush-openai", "sk-hushhush-both") if not demo else ())]
 
 
-def test_check_loads_neither_the_server_nor_what_no_vendor_of_the_file_needs(tmp_path: Path) -> None:
+def test_check_imports_neither_the_server_nor_unused_vendors(tmp_path: Path) -> None:
     (tmp_path / "nexus.toml").write_text(
         '[llm.providers]\no = { type = "openai", api_key = "none", models.m = {} }\n'
         'g = { type = "google", api_key = "k-hushhush", models.m = {} }\n'
@@ -374,12 +374,12 @@ def test_check_loads_neither_the_server_nor_what_no_vendor_of_the_file_needs(tmp
     assert "present" in "".join(said) and "k-hushhush" not in run.stdout
 
 
-def test_init_writes_where_it_is_told(command: Command, tmp_path: Path) -> None:
+def test_init_writes_to_the_given_file(command: Command, tmp_path: Path) -> None:
     assert command(tmp_path, "-c", "other.toml", "init", "--offline").returncode == 0
     assert [file.name for file in tmp_path.iterdir()] == ["other.toml"]
 
 
-def test_what_init_says_can_be_pasted(command: Command, tmp_path: Path) -> None:
+def test_commands_printed_by_init_can_be_pasted(command: Command, tmp_path: Path) -> None:
     said = command(tmp_path, "-c", "my file's.toml", "init", "--offline").stdout
     lines = [line for line in said.splitlines() if "nexus test" in line or "nexus claude" in line]
     assert [shlex.split(line)[2:4] for line in lines] == [["-c", "my file's.toml"]] * 2
@@ -393,18 +393,18 @@ def test_init_refuses_to_overwrite(command: Command, tmp_path: Path) -> None:
     assert (tmp_path / "nexus.toml").read_text() == "mine"
 
 
-def test_init_follows_no_link(command: Command, tmp_path: Path) -> None:
+def test_init_does_not_follow_links(command: Command, tmp_path: Path) -> None:
     (tmp_path / "nexus.toml").symlink_to(tmp_path / "elsewhere")
     assert command(tmp_path, "init", "--offline").returncode == 1
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_init_where_no_folder_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_init_reports_a_missing_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert init.write(tmp_path / "nix" / "nexus.toml", {}, {}) == 1
     assert capsys.readouterr().err.endswith("nexus.toml cannot be written: no such file or directory\n")
 
 
-def test_init_leaves_no_half_of_a_file(tmp_path: Path) -> None:
+def test_init_leaves_no_partial_file(tmp_path: Path) -> None:
     program = (
         "import pathlib, resource, sys; from nexus.cli.init import write;"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); sys.exit(write(pathlib.Path('nexus.toml'), {}, {}))"
@@ -414,7 +414,7 @@ def test_init_leaves_no_half_of_a_file(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.toml"))
 
 
-def test_a_dangling_link_is_not_taken_for_no_file(command: Command, tmp_path: Path) -> None:
+def test_a_dangling_link_is_reported_and_not_treated_as_absent(command: Command, tmp_path: Path) -> None:
     (tmp_path / "nexus.toml").symlink_to(tmp_path / "elsewhere")
     run = command(tmp_path, "check")
     assert (run.returncode, run.stderr) == (1, "nexus.toml: no such file\n")
@@ -428,11 +428,11 @@ def test_a_dangling_link_is_not_taken_for_no_file(command: Command, tmp_path: Pa
         ("init", "the file to write (env NEXUS_CONFIG_PATH; default ./nexus.toml)"),
     ],
 )
-def test_help_says_where_the_settings_are_looked_for(command: Command, tmp_path: Path, name: str, where: str) -> None:
+def test_help_says_where_settings_are_searched(command: Command, tmp_path: Path, name: str, where: str) -> None:
     assert where in " ".join(command(tmp_path, name, "--help").stdout.split())
 
 
-def test_demo_text_holds_what_a_person_needs() -> None:
+def test_the_demo_text_has_the_commands_to_try() -> None:
     text = demo_text("http://[::1]:8000/")
     assert "curl 'http://[::1]:8000/llm/openai/v1/chat/completions'" in text
     assert '{"model": "demo/echo", "messages": [{"role": "user", "content": "Hello!"}]}' in text
@@ -441,7 +441,7 @@ def test_demo_text_holds_what_a_person_needs() -> None:
     assert "ANTHROPIC_AUTH_TOKEN" in text
 
 
-def test_check_says_what_decides_where_two_protocols_share_a_path(command: Command, tmp_path: Path) -> None:
+def test_check_says_how_protocols_that_share_a_path_are_told_apart(command: Command, tmp_path: Path) -> None:
     file = tmp_path / "nexus.toml"
     file.write_text('llm.providers.demo = { type = "echo", models.echo = {} }\nllm.protocols.openai.path = "/"\n')
     assert "anthropic-version" not in command(tmp_path, "check").stdout
@@ -452,7 +452,7 @@ def test_check_says_what_decides_where_two_protocols_share_a_path(command: Comma
 
 
 @pytest.mark.parametrize("words", [["--version"], ["--help"], ["completion", "bash"], ["--nix"]])
-def test_words_about_the_command_line_need_no_settings(tmp_path: Path, words: list[str]) -> None:
+def test_help_and_version_need_no_settings(tmp_path: Path, words: list[str]) -> None:
     program = (
         "import atexit, sys; from nexus.__main__ import main;"
         "atexit.register(lambda: print(*sys.modules, file=sys.stderr));"
@@ -464,8 +464,8 @@ def test_words_about_the_command_line_need_no_settings(tmp_path: Path, words: li
     assert not {"pydantic", "sqlite3", "tornado", "nexus.settings", "nexus.server"} & set(loaded)
 
 
-def test_a_start_imports_no_codec_and_nothing_of_a_vendor_that_is_not_configured(tmp_path: Path) -> None:
-    """A codec comes with the first call that is translated; a reload brings a vendor."""
+def test_a_start_imports_no_codec_and_no_unconfigured_vendor(tmp_path: Path) -> None:
+    """The first translated call imports a codec; a reload imports a vendor."""
     (tmp_path / "nexus.toml").write_text(
         'telemetry.semconv = "1.36"\nllm.providers.a = { type = "openai", api_key = "sk-x", models.m = {} }\n'
     )

@@ -1,4 +1,4 @@
-"""Every file in config/ loads, and the annotated one names every key there is, with its true default."""
+"""Every file in config/ loads, and the annotated one names every key with its actual default."""
 
 from __future__ import annotations
 
@@ -79,13 +79,13 @@ ROUTES = {
 
 
 @pytest.mark.parametrize(("name", "routes"), ROUTES.items(), ids=ROUTES.keys())
-def test_loads(name: str, routes: dict[str, list[str]], tmp_path: Path) -> None:
+def test_each_file_loads_with_its_routes(name: str, routes: dict[str, list[str]], tmp_path: Path) -> None:
     providers = load(in_place(name, tmp_path), ENVIRON).llm.providers
     assert {name: list(provider.models) for name, provider in providers.items()} == routes
 
 
 def in_place(name: str, folder: Path) -> Path:
-    """The file as it is, but for the place of the certificates that it names, which are there."""
+    """The file unchanged, except that its certificate paths point to existing files."""
     text = (CONFIG / name).read_text()
     for file in re.findall(r'^[a-z_]+ = "/etc/nexus/([a-z-]+\.pem)"', text, re.MULTILINE):
         (folder / file).write_text("")
@@ -98,12 +98,12 @@ def test_every_file_is_tested() -> None:
 
 
 @pytest.mark.parametrize("name", ["team.toml", "fallback.toml"])
-def test_nobody_is_warned_of_anything(name: str, tmp_path: Path) -> None:
+def test_files_load_without_warnings(name: str, tmp_path: Path) -> None:
     assert warnings(load(in_place(name, tmp_path), ENVIRON)) == ()
 
 
 def uncommented() -> str:
-    """The annotated file with every setting taken out of its comment."""
+    """The annotated file with every setting uncommented."""
     return re.sub(r"^#(?=[a-z_\[])", "", ANNOTATED.read_text(), flags=re.MULTILINE)
 
 
@@ -123,7 +123,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory, tls: Tls) -> tuple[Sett
         text = text.replace(f"/etc/nexus/{name}", str(folder / name))
     text = re.sub(r"/etc/ssl/(?:certs|private)/(redis-[a-z-]+\.pem)", rf"{folder}/\1", text)
     text = text.replace("/etc/nexus/google-credentials.json", str(folder / "google.json"))
-    # Limits of single callers are refused while nobody is told apart, which is the default that the file shows.
+    # Limits per caller are rejected unless callers are identified, and the file's default does not identify them.
     told_apart = re.sub(r"(\[server\.client_identification\](?:\n#.*)*\nenabled = )false", r"\1true", text)
     (folder / "nexus.toml").write_text(told_apart)
     return load(folder / "nexus.toml", ENVIRON), tomllib.loads(text)
@@ -158,7 +158,7 @@ def written(everything: tuple[Settings, dict[str, Any]]) -> dict[tuple[type[Tabl
     found: dict[tuple[type[Table], str], list[Any]] = {}
     for table, data in tables(*everything):
         for name in table.model_fields:
-            # What all kinds share is written out once, for whichever of them comes first.
+            # Settings that all kinds share are written once, for the first kind.
             base = next((base for base in SHARED if issubclass(table, base) and name in base.model_fields), table)
             values = found.setdefault((base, name), [])
             values.extend([data[name]] if name in data else [])
@@ -166,7 +166,7 @@ def written(everything: tuple[Settings, dict[str, Any]]) -> dict[tuple[type[Tabl
 
 
 def meaning(default: object, text: Any) -> object:
-    """What the text in the file stands for, read by hand rather than by the models under test."""
+    """The meaning of a value in the file, parsed by hand rather than by the models under test."""
     match default:
         case (ListenAddress(), *_):
             return read_addresses(text)
@@ -305,7 +305,7 @@ EXAMPLES = {
 """Keys without a default, whose values in the file are examples."""
 
 
-def test_every_default_is_written_as_it_is(everything: tuple[Settings, dict[str, Any]]) -> None:
+def test_every_default_is_written_correctly(everything: tuple[Settings, dict[str, Any]]) -> None:
     compared = []
     for (table, name), values in written(everything).items():
         info = table.model_fields[name]

@@ -1,4 +1,4 @@
-"""The dashboard, the alerts and the page about metrics speak of what ``/metrics`` has, and of all of it."""
+"""The Grafana dashboard, the alerts and the docs page cover exactly the metrics that ``/metrics`` exposes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PROMETHEUS_OWN = frozenset({"job", "instance"})
 
 
 def name_of(metric: Metric) -> str:
-    """As queries have it."""
+    """The name of a metric in queries."""
     return f"{metric.name}_total" if metric.kind == "counter" else metric.name
 
 
@@ -52,7 +52,7 @@ def queries() -> Iterator[tuple[str, str]]:
     for group in ALERTS["groups"]:
         for rule in group["rules"]:
             yield f"alert {rule['alert']}", rule["expr"]
-    # As far as the next section.
+    # Up to the next section.
     block = re.split(r"\n-{3,}\n", PAGE.partition("Queries for the usual questions:")[2])[0]
     for line in block.splitlines():
         if re.match(r"    [a-z]", line):
@@ -71,7 +71,7 @@ def used(query: str) -> list[tuple[str, frozenset[str]]]:
 @pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
 def test_every_name_and_label_exists(query: str) -> None:
     metrics = used(query)
-    assert metrics, "it asks for something"
+    assert metrics, "the query names no metric"
     by = {label for labels in re.findall(r"by \(([^)]*)\)", query) for label in re.split(r",\s*", labels)}
     by |= set(re.findall(r"label_values\(.*, (\w+)\)", query))
     for name, labels in metrics:
@@ -88,7 +88,7 @@ def test_every_name_and_label_exists(query: str) -> None:
 @pytest.mark.parametrize(
     "alert", [rule for group in ALERTS["groups"] for rule in group["rules"]], ids=lambda it: it["alert"]
 )
-def test_alerts_say_what_is_wrong_and_name_what_they_have(alert: dict[str, Any]) -> None:
+def test_alert_summaries_use_only_labels_of_their_expression(alert: dict[str, Any]) -> None:
     summary = alert["annotations"]["summary"]
     assert alert["labels"]["severity"] in ("critical", "warning", "info")
     for label in re.findall(r"\$labels\.(\w+)", summary):
@@ -126,7 +126,7 @@ def test_panels_do_not_overlap() -> None:
         taken |= cells
 
 
-def test_the_pages_table_is_what_is_exposed(nexus: Nexus) -> None:
+def test_the_docs_table_matches_the_exposed_metrics(nexus: Nexus) -> None:
     assert nexus.chat(CHAT).status == 200
     table = PAGE.partition(".. metrics\n")[2].partition(".. end of metrics")[0]
     rows = re.findall(r"\* - ``(\w+)``\n     - (.+)\n     - (.+)\n", table)
@@ -138,6 +138,6 @@ def test_the_pages_table_is_what_is_exposed(nexus: Nexus) -> None:
         assert sample.labels.keys() == SAMPLES[sample.name], sample.name
 
 
-def test_outcomes_and_parts_are_explained() -> None:
+def test_the_docs_explain_outcomes_and_token_parts() -> None:
     for word in (*Outcome, *PARTS):
         assert f"``{word}``" in PAGE

@@ -1,4 +1,4 @@
-"""A dataclass of the house is what one of the standard library is, in all that can be seen of it."""
+"""Our dataclasses behave like those of the standard library in every visible respect."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ def refusal(cls: Any, *values: object, **named: object) -> str:
     return str(caught.value)
 
 
-def test_a_value_looks_as_a_dataclass_does() -> None:
+def test_a_value_looks_like_a_standard_dataclass() -> None:
     assert made(dataclass) == made(dataclasses.dataclass)
 
 
 @pytest.mark.parametrize("decorator", [dataclass, dataclasses.dataclass])
-def test_a_value_is_changed_as_a_dataclass_is(decorator: Any) -> None:
+def test_a_value_changes_like_a_standard_dataclass(decorator: Any) -> None:
     change: Any = changed
 
     @decorator(frozen=True)
@@ -99,7 +99,7 @@ def test_a_value_is_changed_as_a_dataclass_is(decorator: Any) -> None:
         change(one("a"), nothing=1)
 
 
-def test_fields_are_made_once_when_they_are_asked_for() -> None:
+def test_fields_are_created_once_on_first_use() -> None:
     @dataclass(frozen=True, slots=True)
     class Value:
         name: str
@@ -109,7 +109,7 @@ def test_fields_are_made_once_when_they_are_asked_for() -> None:
     value_of: Any = Value
     names, arguments = dataclasses.fields(value_of), value_of.__match_args__
     assert ([one.name for one in names], arguments) == (["name", "more"], ("name", "more"))
-    # A thread that asked at the same time and waited.
+    # A thread that asked concurrently and waited.
     assert [one.__get__(None, Value) for one in late] == [{one.name: one for one in names}, arguments]
     assert dataclasses.fields(value_of) == names
     assert value_of("a") == value_of("a", [])

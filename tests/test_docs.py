@@ -1,4 +1,4 @@
-"""The pages are what they look like: valid text, models that exist, settings that programs know.
+"""The docs pages are valid: valid markup, existing models, settings that the programs know.
 
 ``tests/docs`` tries each snippet by itself; here are pages as a whole, and what they say of programs.
 """
@@ -61,13 +61,13 @@ def test_a_page_is_valid(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_page_names_files_that_are_there(page: Path) -> None:
+def test_files_named_on_a_page_exist(page: Path) -> None:
     named = set(
         re.findall(
             r"(?<![./])\b(?:config|docs|tools|tests|nexus|providers)/[\w/.-]+\.(?:toml|rst|py)\b", page.read_text()
         )
     )
-    # The example that contributors make.
+    # The example file that contributors create.
     assert {name for name in named if not (ROOT / name).exists()} <= {"providers/acme/__init__.py"}
 
 
@@ -76,7 +76,7 @@ def test_readme_links_the_guides() -> None:
     assert all(f"docs/{page.name}" in readme for page in (CLAUDE_CODE, CODEX, AI_SDK))
 
 
-def test_errors_are_quoted_as_they_are() -> None:
+def test_quoted_errors_match_the_code() -> None:
     source = "".join(file.read_text() for folder in ("nexus", "providers") for file in (ROOT / folder).rglob("*.py"))
     for page, quoted in OUR_WORDS.items():
         text = " ".join(page.read_text().split())
@@ -84,7 +84,7 @@ def test_errors_are_quoted_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.stem)
-def test_the_models_that_a_page_asks_for_are_on_it(page: Path, tmp_path: Path) -> None:
+def test_models_requested_on_a_page_are_configured_on_it(page: Path, tmp_path: Path) -> None:
     mine = snippets_of(page)
     there = {"demo/echo"}.union(*(names_in(snippet, tmp_path) for snippet in mine if snippet.is_nexus))
     there |= {f"{name}[1m]" for name in there}
@@ -98,7 +98,7 @@ def test_the_models_that_a_page_asks_for_are_on_it(page: Path, tmp_path: Path) -
     assert {name for name in asked if name not in there} == set()
 
 
-def test_the_guides_have_a_piece_for_every_vendor(tmp_path: Path) -> None:
+def test_the_guides_have_a_snippet_for_every_vendor(tmp_path: Path) -> None:
     for page in (CLAUDE_CODE, CODEX):
         kinds = set()
         for snippet in snippets_of(page):
@@ -147,12 +147,12 @@ def merged(into: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
     return into
 
 
-def test_codex_knows_every_setting_and_works_with_all_of_them(desk: Desk, serve: Serve) -> None:
+def test_codex_accepts_and_works_with_every_setting(desk: Desk, serve: Serve) -> None:
     nexus = serve(DEMO)
     settings: dict[str, Any] = {}
     for piece in settings_of_codex():
         merged(settings, piece)
-    # A file of the reader's own making.
+    # A file that the reader creates.
     del settings["model_catalog_json"]
     settings["model"] = "demo/echo"
     settings["model_providers"]["nexus"]["base_url"] = nexus.openai
@@ -169,7 +169,7 @@ def test_codex_knows_every_setting_and_works_with_all_of_them(desk: Desk, serve:
 
 def test_claude_code_knows_every_variable() -> None:
     program = path_of("claude")
-    # A name that ends in a star or dots stands for several.
+    # A name that ends in a star or dots stands for several names.
     named = set(re.findall(r"\b((?:ANTHROPIC|CLAUDE_CODE|DISABLE|MAX)_[A-Z0-9_]+)\b", CLAUDE_CODE.read_text()))
     assert len(named) >= 20
     with program.resolve().open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as inside:

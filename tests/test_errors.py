@@ -16,9 +16,9 @@ def below(kind: type[NexusError]) -> Iterator[type[NexusError]]:
 
 
 @pytest.mark.parametrize("kind", list(below(NexusError)), ids=lambda kind: kind.__name__)
-def test_every_error_is_somebodys(kind: type[NexusError]) -> None:
-    """The client's, the vendor's, nobody's or a bug: limits, metrics and log go by it."""
+def test_every_error_has_one_known_origin(kind: type[NexusError]) -> None:
+    """The client, the vendor, a cancellation or a bug: limits, metrics and logs depend on it."""
     assert issubclass(kind, ClientError | UpstreamError | Cancelled | InternalError)
     assert 400 <= kind.status < 600
     if issubclass(kind, ClientError):
-        assert kind.status < 500 or kind.status == 503, "what we refuse is no vendor's failure"
+        assert kind.status < 500 or kind.status == 503, "a call that we refuse is not a vendor failure"

@@ -15,7 +15,7 @@ from nexus.late import pattern
 ROOT = Path(__file__).parents[1]
 
 
-def test_it_does_what_a_compiled_one_does() -> None:
+def test_a_late_pattern_behaves_like_a_compiled_one() -> None:
     late, compiled = pattern("(A)+", re.IGNORECASE), re.compile("(A)+", re.IGNORECASE)
     for _ in "twice":
         assert late.sub("-", "Baab") == compiled.sub("-", "Baab") == "B-b"
@@ -23,7 +23,7 @@ def test_it_does_what_a_compiled_one_does() -> None:
         assert (late.fullmatch("aab"), late.groups, late.pattern) == (None, 1, "(A)+")
 
 
-def test_it_is_compiled_once_and_when_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_late_pattern_is_compiled_once_on_first_use(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
     compiled = re.compile
 
