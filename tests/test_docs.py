@@ -1,6 +1,6 @@
 """The docs pages are valid: valid markup, existing models, settings that the programs know.
 
-``tests/docs`` tries each snippet by itself; here are pages as a whole, and what they say of programs.
+``tests/docs`` tests each snippet; this file tests whole pages and what they say about programs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The tree of errors by itself; how clients read each of them is ``tests/protocols/test_errors.py``'s."""
+"""The tree of errors; ``tests/protocols/test_errors.py`` tests how clients read each error."""
 
 from __future__ import annotations
 

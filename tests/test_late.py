@@ -1,4 +1,4 @@
-"""A pattern that is compiled late does what one of ``re`` does, and each one in the source can be compiled."""
+"""Lazily compiled patterns behave like those of ``re``, and every pattern in the source compiles."""
 
 from __future__ import annotations
 

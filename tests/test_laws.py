@@ -1,6 +1,6 @@
-"""The laws of the house, read off the source: who may import whom, how large a file may be, what README promises.
+"""The rules of the code base, checked on the source: allowed imports, file sizes, and what README promises.
 
-A rule that stands here is not a wish.
+Every rule here is enforced.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _IMPORT = re.compile(r"^[ \t]*((?:from [\w.]+ )?import (?:\([^)]*\)|[^\n]*))", r
 
 @functools.cache
 def imports(path: Path) -> tuple[str, ...]:
-    """Every module that a file imports, for the type checker too."""
+    """Every module that a file imports, including imports for the type checker only."""
     return tuple(_imports(ast.parse("\n".join(_IMPORT.findall(path.read_text())))))
 
 
@@ -105,7 +105,7 @@ def layer(module: str) -> int | None:
 
 
 def house_imports() -> Iterator[tuple[str, str]]:
-    """Each module, and each other one that it imports."""
+    """Each module with each other module that it imports."""
     for path in HOUSE:
         yield from ((module_of(path), name) for name in imports(path))
 
@@ -113,7 +113,7 @@ def house_imports() -> Iterator[tuple[str, str]]:
 class TestImports:
     """Each law names the imports that break it."""
 
-    def test_point_down(self) -> None:
+    def test_imports_point_down(self) -> None:
         homeless = {module_of(path) for path in HOUSE if layer(module_of(path)) is None}
         assert {module for module in homeless if not under(module, "nexus.providers")} == {"nexus"}
         wrong = []
@@ -124,16 +124,16 @@ class TestImports:
         assert wrong == []
 
     @pytest.mark.parametrize("library, rooms", KNOWN_TO.items(), ids=KNOWN_TO)
-    def test_some_stay_in_few_rooms(self, library: str, rooms: tuple[str, ...]) -> None:
+    def test_some_modules_are_imported_from_few_places_only(self, library: str, rooms: tuple[str, ...]) -> None:
         assert [(m, name) for m, name in house_imports() if under(name, library) and not under(m, *rooms)] == []
 
-    def test_a_provider_knows_no_other_and_little_of_the_house(self) -> None:
+    def test_a_provider_imports_no_other_provider_and_little_of_nexus(self) -> None:
         for module, name in house_imports():
             if under(module, "nexus.providers") and module != "nexus.providers" and under(name, "nexus"):
                 own = ".".join(module.split(".")[:3])
                 assert name == "nexus" or under(name, own, *KNOWN_TO_PROVIDERS), f"{module} imports {name}"
 
-    def test_a_dialect_does_no_io_and_knows_no_other(self) -> None:
+    def test_a_dialect_does_no_io_and_imports_no_other_dialect(self) -> None:
         dialects = {file.parent.name for file in (ROOT / "nexus/protocols").glob("*/codec.py")}
         for module, name in house_imports():
             if not under(module, "nexus.protocols"):
@@ -145,8 +145,8 @@ class TestImports:
                 assert parts[2:3] == own, f"{module} imports {name}"
 
 
-def test_imports_make_no_circle() -> None:
-    """Every module can be read after those that it imports."""
+def test_there_are_no_import_cycles() -> None:
+    """Every module can be loaded after those that it imports."""
     graph = {module_of(path): set(imports(path)) - {module_of(path)} for path in SOURCES}
     try:
         TopologicalSorter(graph).prepare()
@@ -154,14 +154,14 @@ def test_imports_make_no_circle() -> None:
         pytest.fail(f"a circle: {' -> '.join(error.args[1])}")
 
 
-def test_the_bridge_is_made_of_the_standard_library() -> None:
+def test_the_bridge_imports_only_the_standard_library() -> None:
     names = [name.split(".")[0] for name in imports(ROOT / "nexus/server/bridge.py")]
     assert set(names) <= sys.stdlib_module_names
 
 
-def test_dataclasses_are_those_of_the_house() -> None:
-    """The standard library's take ten times as long to make."""
-    # Most name it nowhere, and need not be parsed.
+def test_only_our_own_dataclasses_are_used() -> None:
+    """Those of the standard library take ten times as long to create."""
+    # Most files do not mention it and need not be parsed.
     for path in (path for path in HOUSE if "from dataclasses " in path.read_text()):
         from_library = [
             node for node in tree_of(path).body if isinstance(node, ast.ImportFrom) and node.module == "dataclasses"
@@ -169,7 +169,7 @@ def test_dataclasses_are_those_of_the_house() -> None:
         assert "dataclass" not in {alias.name for node in from_library for alias in node.names}, path
 
 
-def test_files_are_small_and_say_what_they_are_for() -> None:
+def test_files_are_small_and_have_a_docstring() -> None:
     lines = {path.relative_to(ROOT): path.read_text().count("\n") for path in SOURCES}
     assert [(path, many) for path, many in lines.items() if many > MOST_LINES[path.parts[0]]] == []
     assert [path for path in SOURCES if not re.match(r'"""\S', path.read_text())] == []
@@ -192,15 +192,15 @@ class TestReadme:
     README = (ROOT / "README.rst").read_text() if (ROOT / "README.rst").exists() else ""
     HOUSE = (ROOT / "docs/architecture.rst").read_text() if (ROOT / "docs/architecture.rst").exists() else ""
 
-    def test_its_test_command_is_what_ci_runs(self) -> None:
+    def test_its_test_command_matches_ci(self) -> None:
         command = "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/python -m pytest"
         assert [line.strip() for line in self.README.splitlines()].count(command) == 1
         assert (ROOT / ".ci/run").read_text().splitlines().count(command) == 1
 
-    def test_its_run_command_is_there(self) -> None:
+    def test_its_run_command_is_present(self) -> None:
         assert "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/python -m nexus" in self.README
 
-    def test_it_names_every_folder_of_the_house(self) -> None:
+    def test_every_source_folder_is_documented(self) -> None:
         for folder in (ROOT / "nexus").iterdir():
             if folder.is_dir() and (folder / "__init__.py").exists():
                 assert re.search(rf"\b{folder.name}/", self.HOUSE), f"{folder.name}/ is not in docs/architecture.rst"

@@ -33,7 +33,7 @@ TABLES = {
 
 
 @pytest.mark.parametrize(("table", "fields"), TABLES.values(), ids=TABLES.keys())
-def test_the_fields_of_the_log(table: str, fields: tuple[str, ...]) -> None:
+def test_every_log_field_is_documented_in_order(table: str, fields: tuple[str, ...]) -> None:
     named = re.findall(r"^``(\w+)`` ", table, re.MULTILINE)
     assert [name for name in named if name in fields] == list(fields)
 
@@ -49,7 +49,7 @@ def tables_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def has_setting(table: type[BaseModel], path: list[str]) -> bool:
-    """Whether there is one by this path; ``P`` stands for a provider of any type."""
+    """Whether a setting with this path exists; ``P`` stands for a provider of any type."""
     name, *rest = path
     if name == "P":
         kinds: list[type[BaseModel]] = [
@@ -67,7 +67,7 @@ SETTINGS = sorted(set(re.findall(r"``((?:server|llm)(?:\.[A-Za-z_]+)+)``", PAGE)
 
 
 @pytest.mark.parametrize("path", SETTINGS)
-def test_the_settings_that_it_names(path: str) -> None:
+def test_the_settings_named_on_the_pages_exist(path: str) -> None:
     assert has_setting(Settings, path.split("."))
 
 
@@ -108,7 +108,7 @@ def _trimmed(text: str) -> str:
 
 
 def messages_of_the_code() -> Iterator[list[str]]:
-    """Of each error of ours that is made of a literal text."""
+    """The messages of our errors that are created from a literal text."""
     for file, tree in sources():
         if ELSEWHERE & set(file.relative_to(ROOT).parts):
             continue
@@ -121,7 +121,7 @@ def messages_of_the_code() -> Iterator[list[str]]:
                 yield pieces_of(node.args[about])
 
 
-def test_every_message_of_ours_is_on_the_page() -> None:
+def test_every_error_message_of_ours_is_documented() -> None:
     found = [pieces for pieces in messages_of_the_code() if pieces]
     assert len(found) > 30
     assert [pieces for pieces in found if not all(piece in WORDS for piece in pieces)] == []

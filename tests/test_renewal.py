@@ -1,4 +1,4 @@
-"""One token for many calls: who waits for what, and for how long."""
+"""One token shared by many calls: which calls wait for a fetch, and how long."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def taken(tokens: Renewed[Mapping[str, str]], cancel: Cancel | None = None) -> s
     return tokens.get(cancel or Cancel()).value["authorization"]
 
 
-def test_twenty_calls_one_fetch(issuer: Issuer) -> None:
+def test_concurrent_calls_share_one_fetch(issuer: Issuer) -> None:
     issuer.open.clear()
     shared = tokens(issuer)
     with ThreadPoolExecutor(20) as pool:
@@ -80,7 +80,7 @@ def test_twenty_calls_one_fetch(issuer: Issuer) -> None:
     assert (issuer.fetches, taken(shared)) == (1, "Bearer 1")
 
 
-def test_is_renewed_before_its_end_while_nobody_waits(clock: Clock, issuer: Issuer) -> None:
+def test_a_token_is_renewed_early_without_blocking_calls(clock: Clock, issuer: Issuer) -> None:
     shared = tokens(issuer)
     assert taken(shared) == "Bearer 1"
     clock.now += 3600 - EARLY - 1
@@ -95,14 +95,14 @@ def test_is_renewed_before_its_end_while_nobody_waits(clock: Clock, issuer: Issu
     assert (issuer.fetches, issuer.most) == (2, 1)
 
 
-def test_one_that_is_about_to_end_is_waited_for(clock: Clock, issuer: Issuer) -> None:
+def test_calls_wait_for_a_new_token_if_the_old_one_is_about_to_expire(clock: Clock, issuer: Issuer) -> None:
     shared = tokens(issuer)
     taken(shared)
     clock.now += 3600 - LEAST
     assert taken(shared) == "Bearer 2"
 
 
-def test_a_short_life_does_not_mean_a_fetch_for_each_call(clock: Clock) -> None:
+def test_a_short_lived_token_is_not_fetched_for_each_call(clock: Clock) -> None:
     issuer = Issuer(clock, seconds=60)
     shared = tokens(issuer)
     assert [taken(shared) for _ in range(5)] == ["Bearer 1"] * 5
@@ -111,7 +111,7 @@ def test_a_short_life_does_not_mean_a_fetch_for_each_call(clock: Clock) -> None:
     wait_until(lambda: taken(shared) == "Bearer 2")
 
 
-def test_one_without_an_end(clock: Clock) -> None:
+def test_a_token_without_expiry_is_kept(clock: Clock) -> None:
     issuer = Issuer(clock, seconds=float("inf"))
     shared = tokens(issuer)
     taken(shared)
@@ -119,14 +119,14 @@ def test_one_without_an_end(clock: Clock) -> None:
     assert taken(shared) == "Bearer 1"
 
 
-def test_all_who_wait_share_a_failure_and_the_next_one_tries_again(issuer: Issuer) -> None:
+def test_waiting_calls_share_a_failure_and_the_next_call_retries(issuer: Issuer) -> None:
     issuer.failure = Unreachable("g: gone", provider="g")
     issuer.open.clear()
     shared = tokens(issuer)
     with ThreadPoolExecutor(5) as pool:
         calls = [pool.submit(taken, shared) for _ in range(5)]
         wait_until(lambda: issuer.fetches == 1)
-        # All five wait by now, or will find the same fetch under way.
+        # All five are waiting, or will join the same fetch.
         time.sleep(0.05)
         issuer.open.set()
         errors = [call.exception(60) for call in calls]
@@ -135,7 +135,7 @@ def test_all_who_wait_share_a_failure_and_the_next_one_tries_again(issuer: Issue
     assert taken(shared).startswith("Bearer ")
 
 
-def test_a_renewal_that_fails_hurts_nobody_and_is_not_repeated_at_once(
+def test_a_failed_early_renewal_fails_no_call_and_is_not_retried_at_once(
     clock: Clock, issuer: Issuer, caplog: pytest.LogCaptureFixture
 ) -> None:
     shared = tokens(issuer)
@@ -154,7 +154,7 @@ def test_a_renewal_that_fails_hurts_nobody_and_is_not_repeated_at_once(
     wait_until(lambda: taken(shared) == "Bearer 3")
 
 
-def test_a_cancelled_call_stops_waiting_and_the_fetch_goes_on(issuer: Issuer) -> None:
+def test_a_cancelled_call_stops_waiting_and_the_fetch_continues(issuer: Issuer) -> None:
     issuer.open.clear()
     shared, cancel = tokens(issuer), Cancel()
     with ThreadPoolExecutor(2) as pool:
@@ -169,7 +169,7 @@ def test_a_cancelled_call_stops_waiting_and_the_fetch_goes_on(issuer: Issuer) ->
     assert issuer.fetches == 1
 
 
-def test_a_call_cancelled_before_fetches_nothing(issuer: Issuer) -> None:
+def test_an_already_cancelled_call_fetches_nothing(issuer: Issuer) -> None:
     cancel = Cancel()
     cancel.throw(Cancelled("gone"))
     with pytest.raises(Cancelled):
@@ -177,7 +177,7 @@ def test_a_call_cancelled_before_fetches_nothing(issuer: Issuer) -> None:
     assert issuer.fetches == 0
 
 
-def test_a_fetch_that_is_stuck_is_left_behind(issuer: Issuer) -> None:
+def test_calls_time_out_on_a_stuck_fetch(issuer: Issuer) -> None:
     issuer.open.clear()
     shared = tokens(issuer, patience=0.05)
     with pytest.raises(UpstreamTimeout, match=r"g: no access token within 0\.05 s") as caught:
@@ -192,7 +192,7 @@ def test_a_fetch_that_is_stuck_is_left_behind(issuer: Issuer) -> None:
     assert issuer.fetches == 2
 
 
-def test_one_that_was_refused_is_forgotten_unless_it_is_new(clock: Clock, issuer: Issuer) -> None:
+def test_a_rejected_token_is_dropped_unless_it_is_new(clock: Clock, issuer: Issuer) -> None:
     shared = tokens(issuer)
     grant = shared.get(Cancel()).value
     shared.reject(grant)
@@ -204,7 +204,7 @@ def test_one_that_was_refused_is_forgotten_unless_it_is_new(clock: Clock, issuer
     assert taken(shared) == "Bearer 2"
 
 
-def test_a_bug_in_the_fetch_leaves_nobody_waiting(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_in_the_fetch_fails_waiting_calls(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> None:
     issuer.failure = RuntimeError("a bug")
     with pytest.raises(InternalError) as caught:
         taken(tokens(issuer))
@@ -233,15 +233,15 @@ def eager(issuer: Issuer) -> Iterator[Renewed[Mapping[str, str]]]:
     shared.close()
 
 
-def test_nobody_need_ask(issuer: Issuer, eager: Renewed[Mapping[str, str]]) -> None:
-    """The clock stands, so that a value without a life is renewed at once."""
+def test_an_eager_value_is_renewed_without_calls(issuer: Issuer, eager: Renewed[Mapping[str, str]]) -> None:
+    """The clock is stopped, and a value with zero lifetime is renewed at once."""
     issuer.seconds = 0
     eager.start()
     wait_until(lambda: issuer.fetches > 2)
     assert issuer.most == 1
 
 
-def test_a_failure_and_a_bug_are_followed_by_another_try(
+def test_an_eager_value_retries_after_failures_and_bugs(
     issuer: Issuer, eager: Renewed[Mapping[str, str]], caplog: pytest.LogCaptureFixture
 ) -> None:
     for failure in (Unreachable("g: gone", provider="g"), RuntimeError("a bug")):
@@ -254,7 +254,7 @@ def test_a_failure_and_a_bug_are_followed_by_another_try(
     assert {record.getMessage() for record in caplog.records} == {"the access token could not be fetched"}
 
 
-def test_many_ask_for_one_fetch_and_none_can_cancel_it_or_is_hurt_by_its_end(issuer: Issuer) -> None:
+def test_many_requests_share_one_fetch_that_none_can_cancel(issuer: Issuer) -> None:
     issuer.open.clear()
     shared = tokens(issuer)
     ends = [shared.ask() for _ in range(100)]
@@ -265,7 +265,7 @@ def test_many_ask_for_one_fetch_and_none_can_cancel_it_or_is_hurt_by_its_end(iss
     assert issuer.fetches == 1
 
 
-def test_closing_ends_all_waiting_though_the_fetch_is_stuck(issuer: Issuer, eager: Renewed[Mapping[str, str]]) -> None:
+def test_closing_ends_all_waiting_even_if_the_fetch_is_stuck(issuer: Issuer, eager: Renewed[Mapping[str, str]]) -> None:
     issuer.open.clear()
     eager.start()
     end = eager.ask()

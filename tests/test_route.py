@@ -1,4 +1,4 @@
-"""``nexus route --explain``: candidates in order and why, without asking anybody."""
+"""``nexus route --explain``: candidates in order, with reasons, without any call to a vendor."""
 
 from __future__ import annotations
 
@@ -98,10 +98,10 @@ def places(told: str) -> list[str]:
     ]
 
 
-def test_candidates_in_order_and_why(explain: Explain) -> None:
+def test_candidates_are_listed_in_order_with_reasons(explain: Explain) -> None:
     code, told = explain({"model": "smart", "messages": HELLO, "user": "u", "max_completion_tokens": 100}, key="alice")
     assert code == 0
-    # Each key is an account of its own.
+    # Each key is a separate account.
     assert places(told) == ["anthropic/sonnet", "anthropic/sonnet", "openai/gpt-5.5", "google/pro"]
     for said in (
         "model      smart is virtual, patience 30 s\n",
@@ -158,7 +158,9 @@ REQUESTS: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize(("request_", "protocol", "said"), REQUESTS.values(), ids=REQUESTS.keys())
-def test_told(explain: Explain, request_: dict[str, Any], protocol: str, said: str) -> None:
+def test_explanations_mention_what_affects_the_route(
+    explain: Explain, request_: dict[str, Any], protocol: str, said: str
+) -> None:
     code, told = explain(request_, protocol)
     assert (code, said in told) == (0, True), told
 
@@ -174,7 +176,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize(("request_", "key", "said"), REFUSED.values(), ids=REFUSED.keys())
-def test_refused(explain: Explain, request_: dict[str, Any], key: str, said: str) -> None:
+def test_rejected_requests_are_explained(explain: Explain, request_: dict[str, Any], key: str, said: str) -> None:
     code, told = explain(request_, key=key)
     assert (code, said in told) == (1, True), told
 

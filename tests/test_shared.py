@@ -1,4 +1,4 @@
-"""What is shared is made once for equal settings, and closed once, by the last who holds it."""
+"""Shared objects are created once for equal settings and closed once, by their last holder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nexus.shared import Holder, Shared
 
 
 class Made:
-    """Makes numbered things, and notes which were closed."""
+    """Creates numbered objects and records which were closed."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -43,7 +43,7 @@ def test_the_last_holder_closes_it_once() -> None:
     assert Holder(shared).hold("a", 1, make) == 2
 
 
-def test_what_could_not_be_made_leaves_nothing() -> None:
+def test_a_failed_creation_leaves_nothing_behind() -> None:
     shared, make = Shared(), Made()
 
     def half(stack: ExitStack) -> int:

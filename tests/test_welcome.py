@@ -1,4 +1,4 @@
-"""What start and check tell to paste: the right address for each client, and nothing that breaks one."""
+"""The lines to paste that start and check print: the right address for each client, and nothing that breaks one."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def lines(
 
 
 def environment(line: str) -> dict[str, str]:
-    """What a shell would set."""
+    """The environment variables that a shell sets from a line."""
     return dict(word.split("=", 1) for word in shlex.split(line) if word.split("=", 1)[0].isupper())
 
 
@@ -55,7 +55,7 @@ def test_claude_code(tmp_path: Path) -> None:
     }
 
 
-def test_claude_code_is_told_how_much_its_model_takes(tmp_path: Path) -> None:
+def test_claude_code_gets_the_context_size_of_its_model(tmp_path: Path) -> None:
     found = environment(lines(tmp_path, provider=f"{KEY}\nmodels.sonnet.context = 1000000")["Claude Code"])
     assert found["CLAUDE_CODE_MAX_CONTEXT_TOKENS"] == found["CLAUDE_CODE_AUTO_COMPACT_WINDOW"] == "1000000"
 
@@ -73,7 +73,7 @@ def test_sdks(tmp_path: Path) -> None:
 
 
 def codex(line: str) -> dict[str, Any]:
-    """What Codex makes of its options, each of which is a line of TOML."""
+    """The settings that Codex reads from its options, each of which is a line of TOML."""
     words = shlex.split(line)
     options = [word for before, word in pairwise(words) if before == "-c"]
     (name, table) = options[1].split("=", 1)
@@ -99,7 +99,7 @@ def test_with_keys(tmp_path: Path) -> None:
     assert ALICE not in str(found)
 
 
-def test_beside_a_login_the_key_travels_in_a_header_of_its_own(tmp_path: Path) -> None:
+def test_with_a_login_the_key_is_sent_in_a_separate_header(tmp_path: Path) -> None:
     found = lines(tmp_path, server=f'[server.keys.alice]\nkey = "{ALICE}"\n', provider=LOGIN)
     set_ = environment(found["Claude Code"])
     assert set_["ANTHROPIC_CUSTOM_HEADERS"] == "x-nexus-key: YOUR-GATEWAY-KEY"
@@ -107,7 +107,7 @@ def test_beside_a_login_the_key_travels_in_a_header_of_its_own(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("base", ["http://0.0.0.0:8000", "http://[::]:8000"])
-def test_everywhere_is_no_address(tmp_path: Path, base: str) -> None:
+def test_wildcard_addresses_are_shown_as_localhost(tmp_path: Path, base: str) -> None:
     found = lines(tmp_path, base=base)
     assert environment(found["OpenAI SDK"])["OPENAI_BASE_URL"] == "http://localhost:8000/llm/openai/v1"
     assert found["from other machines"].startswith(socket.gethostname())
@@ -119,7 +119,7 @@ def test_over_tls(tmp_path: Path) -> None:
     assert environment(found["Claude Code"])["ANTHROPIC_BASE_URL"] == "https://[::1]:8443/llm/anthropic"
 
 
-def test_only_what_is_served(tmp_path: Path) -> None:
+def test_only_enabled_protocols_are_listed(tmp_path: Path) -> None:
     found = lines(tmp_path, server='[llm.protocols.openai]\nenabled = false\n[llm.protocols.anthropic]\npath = "/a"\n')
     assert list(found) == ["Claude Code", "Anthropic SDK"]
     assert environment(found["Claude Code"])["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:8000/a"

@@ -1,4 +1,4 @@
-"""Calls that come at the same moment."""
+"""Concurrent calls."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 
 def at_once(calls: Iterable[Callable[[], object]]) -> None:
-    """Each on a thread of its own; waits until all are over."""
+    """Runs each job on its own thread and waits for all of them."""
     threads = [threading.Thread(target=call) for call in calls]
     for thread in threads:
         thread.start()

@@ -39,7 +39,7 @@ _BETWEEN_CHUNKS = re.compile(rb"\r\n[0-9a-fA-F]+\r\n")
 
 
 class Watch:
-    """What was seen since the last time that somebody asked."""
+    """The leaks found since the last call of ``take``."""
 
     def __init__(self) -> None:
         self.test = "outside of all tests"
@@ -47,7 +47,7 @@ class Watch:
         self._allowed: list[tuple[Place, bytes]] = []
 
     def look(self, place: Place, where: str, said: str | bytes) -> bool:
-        """Whether there was a leak."""
+        """Checks a text and returns whether it leaks a secret."""
         raw, clean = as_bytes(said), True
         for sign, match in found_in(raw):
             if any(place == allowed and words in match[0] for allowed, words in self._allowed):
@@ -59,7 +59,7 @@ class Watch:
         return not clean
 
     def take(self) -> list[str]:
-        """Every leak, once."""
+        """Returns every leak once and clears them."""
         leaks = list(self._leaks)
         self._leaks.clear()
         return leaks
@@ -79,7 +79,7 @@ WATCH = Watch()
 
 @contextmanager
 def allowed_to_say(place: Place, secret: str) -> Iterator[None]:
-    """Inside, this one secret may be said at this one place."""
+    """Allows this one secret in this one place."""
     assert secret
     with WATCH.allowing(place, secret.encode()):
         yield
@@ -94,7 +94,7 @@ def judge(leaks: Sequence[str]) -> None:
 
 
 class Ear(logging.Handler):
-    """Every record in both styles, without the redaction."""
+    """Checks every record in both styles, without redaction."""
 
     formatters: Sequence[logging.Formatter] = tuple(make() for make in logs.FORMATTERS.values())
 
@@ -185,6 +185,6 @@ def hearing() -> Iterator[None]:
 
 
 def look_in(test: str) -> None:
-    """What is heard from now on is said in this test."""
+    """From now on, leaks belong to this test."""
     lower_levels()
     WATCH.test = test
