@@ -2,5 +2,5 @@
 
 import sys
 
-# pytest rewrites the tests and all of Hypothesis. Each process would do so anew where PYTHONDONTWRITEBYTECODE is set.
+# pytest rewrites the tests and Hypothesis. With PYTHONDONTWRITEBYTECODE set, each process would do so again.
 sys.dont_write_bytecode = False

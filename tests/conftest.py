@@ -36,11 +36,11 @@ Serve = Callable[..., Nexus]
 
 
 def _keep_in_memory(folder: str = "/dev/shm") -> None:
-    """What tests write: to make files on a disk and delete them took longer than most tests do otherwise."""
+    """Keeps the files of tests in memory: creating and deleting them on disk takes longer than most tests."""
     if "TMPDIR" in os.environ or not os.access(folder, os.W_OK | os.X_OK):
         return
     found = os.statvfs(folder)
-    # Containers often have a small one, or one from which nothing can be started.
+    # In containers it is often small, or mounted without permission to execute.
     if found.f_bavail * found.f_frsize >= 2**30 and not found.f_flag & os.ST_NOEXEC:
         os.environ["TMPDIR"] = tempfile.tempdir = folder
 
@@ -51,12 +51,12 @@ STATE = tempfile.TemporaryDirectory(prefix="nexus-state-")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Enables logging of everything."""
-    # Modules and tests are garbage of nobody: looking for some among them is a seventh of the collection.
+    # Modules and tests are never garbage, and looking for garbage among them takes a seventh of the collection.
     gc.disable()
     lower_levels()
     # Programs that tests start must not leave files in this machine's state folder.
     os.environ["XDG_STATE_HOME"] = STATE.name
-    # Nor is what it says about its way out a part of any test.
+    # Proxy and CA variables of this machine must not affect tests.
     for name in (*_FOR_PROXIES, *_FOR_AUTHORITIES):
         os.environ.pop(name, None)
     _share_context_of_sdks()
@@ -69,7 +69,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int | None:
-    """One more than there are processors, for while a test waits; not many, for each collects every test itself."""
+    """One more than there are processors, because tests wait; not more, because each worker collects every test."""
     return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else min(len(os.sched_getaffinity(0)) + 1, 8)
 
 
@@ -86,7 +86,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_collection(session: pytest.Session) -> None:
-    """Each worker begins elsewhere to import the tests, and finds most of them rewritten by the others.
+    """Each worker starts importing the tests at another place, and finds most of them rewritten by the others.
 
     Together they rewrite each assertion once and not once a worker, which is a third of what collecting takes.
     """
@@ -96,13 +96,13 @@ def pytest_collection(session: pytest.Session) -> None:
     files = sorted(Path(__file__).parent.rglob("test_*.py"))
     first = len(files) * int(worker["workerid"].removeprefix("gw")) // worker["workercount"]
     for file in files[first:] + files[:first]:
-        # Whatever is wrong with it, the collection finds again and says.
+        # Collection finds and reports any error in it again.
         with suppress(Exception, pytest.skip.Exception):
             importlib.import_module(".".join(file.relative_to(session.config.rootpath).with_suffix("").parts))
 
 
 def pytest_collection_finish() -> None:
-    """What was imported stays: the garbage collector need not look at it again in every test, nor often at the rest."""
+    """Imported modules stay, so the garbage collector skips them in every test and runs less often."""
     gc.freeze()
     gc.set_threshold(2_000, 20, 100)
     gc.enable()
@@ -135,7 +135,7 @@ def _shared(create: Callable[..., ssl.SSLContext]) -> Callable[..., ssl.SSLConte
     return create_ssl_context
 
 
-# Hooks and no fixtures of every test: asking for one costs a tenth of what a short test does.
+# Hooks instead of autouse fixtures: requesting a fixture costs a tenth of a short test.
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop() -> Generator[None, object, object]:
     with hearing():

@@ -23,7 +23,7 @@ Command = Callable[..., "CompletedProcess[str]"]
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs ``nexus`` in a folder, but serves nothing; what it says is looked at as a process' console is."""
+    """Runs ``nexus`` in a folder without serving; its output is checked for secrets like that of a process."""
     server = types.ModuleType("nexus.server.run")
     server.serve = lambda *_: pytest.fail("it would serve")  # type: ignore[attr-defined]
 

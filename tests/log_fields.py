@@ -1,4 +1,4 @@
-"""What lines of the log say, in the order in which they say it; ``docs/operations.rst`` tells each of them."""
+"""The fields of log lines, in order; ``docs/operations.rst`` documents each of them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Peers for raw socket code, threads that can be inspected, and fixtures that count descriptors.
 
-Each peer is a few lines; what it opens it closes.
+Each peer is a few lines and closes what it opens.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PATIENT = Timeouts(connect=30, first_byte=30, idle=30)
 HARD_LIMIT = 60.0
 """Seconds after which a test that hangs fails."""
 
-# -- threads that can be looked at ---------------------------------------------------------------------------------
+# -- threads that can be inspected ---------------------------------------------------------------------------------
 
 
 class Job(Generic[T]):

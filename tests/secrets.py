@@ -29,7 +29,7 @@ _BEFORE, _AFTER = rb"[\w.~+/=%:@-]{0,80}?", rb"[\w.~+/=%-]{0,200}"
 
 @dataclass(frozen=True)
 class Sign:
-    """``needle`` is searched for at first, for that is quick; ``pattern`` then finds the whole secret."""
+    """``needle`` is searched first because that is fast; ``pattern`` then finds the whole secret."""
 
     kind: str
     needle: bytes

@@ -1,6 +1,6 @@
 """The real server on a real port and its own thread, for tests that talk to it like a client.
 
-Nothing of our own is replaced; a test may look into ``server`` and ``runtime``, but calls through the socket.
+None of our code is replaced; a test may inspect ``server`` and ``runtime``, but calls go through the socket.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ class Nexus:
 
 
 def _lay_tables(file: Path | None) -> None:
-    """Into the default store, where none is: to make them anew was a fifth of a server's start."""
+    """Copies tables into the default store if it has none, because creating them takes a fifth of a server's start."""
     if file is not None and not file.exists():
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file.touch(0o600)

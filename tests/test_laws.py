@@ -32,7 +32,7 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
 
-# The formatter gives each statement lines of its own; what looks like one inside of a string counts too.
+# The formatter puts each statement on its own lines; text in a string that looks like one counts too.
 _IMPORT = re.compile(r"^[ \t]*((?:from [\w.]+ )?import (?:\([^)]*\)|[^\n]*))", re.MULTILINE)
 
 

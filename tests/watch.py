@@ -1,4 +1,4 @@
-"""Looks for secrets in everything that Nexus says while the tests run: logs, errors, replies, consoles.
+"""Looks for secrets in everything that Nexus outputs while the tests run: logs, errors, replies, consoles.
 
 Logging is at its lowest level, and records are looked at as they would be written but before the redaction, which
 is only the second line of defence and is proven in tests/telemetry/test_logs.py. A leak fails the test in which it
@@ -90,7 +90,7 @@ def judge(leaks: Sequence[str]) -> None:
         pytest.fail("a secret was said:\n" + "\n".join(leaks), pytrace=False)
 
 
-# -- ears ----------------------------------------------------------------------------------------------------------
+# -- listeners -----------------------------------------------------------------------------------------------------
 
 
 class Ear(logging.Handler):
@@ -112,7 +112,7 @@ class Ear(logging.Handler):
 
 
 def _hear_replies(patch: pytest.MonkeyPatch) -> None:
-    """All that Tornado sends, which is all that the server under test sends; no fake is made of it."""
+    """Checks all that Tornado sends: all output of the server under test, and none of the fakes."""
     write = BaseIOStream.write
 
     def heard(stream: BaseIOStream, data: bytes | memoryview) -> Any:
@@ -152,7 +152,7 @@ def _hear_processes(patch: pytest.MonkeyPatch) -> None:
 
 
 def is_nexus(arguments: Any) -> bool:
-    """Whether a process is one of ours, and not a fake vendor or a client."""
+    """Whether a process runs Nexus, and not a fake vendor or a client."""
     words = [arguments] if isinstance(arguments, str) else [str(word) for word in arguments]
     return "nexus" in words
 
@@ -161,10 +161,10 @@ def is_nexus(arguments: Any) -> bool:
 
 
 def lower_levels() -> None:
-    """The root's has to be set before pytest keeps it, which puts it back after each phase of a test."""
+    """Sets the root level before pytest saves it, because pytest restores it after each phase of a test."""
     for logger in (logging.getLogger(), *map(logging.getLogger, logs.OWN_LOGGERS)):
         if logger.level != logs.TRACE:
-            # Setting it makes every logger forget what it found out about levels.
+            # Setting a level clears the cached levels of every logger.
             logger.setLevel(logs.TRACE)
     for logger in map(logging.getLogger, CLIENTS):
         if logger.level != logging.WARNING:
@@ -173,7 +173,7 @@ def lower_levels() -> None:
 
 @contextmanager
 def hearing() -> Iterator[None]:
-    """Whatever is said inside is looked at."""
+    """Checks all output inside for secrets."""
     ear = Ear()
     with pytest.MonkeyPatch.context() as patch:
         for hear in (_hear_replies, _hear_errors, _hear_processes):

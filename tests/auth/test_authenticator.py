@@ -313,7 +313,7 @@ def test_random_headers_never_authenticate(headers: dict[str, list[str]]) -> Non
         authenticator(tables(**BOTH)).authenticate(headers)
 
 
-# -- created from settings ----------------------------------------------------------------------------------------
+# -- created from settings -----------------------------------------------------------------------------------------
 
 
 def opened(server: ServerSettings) -> Authenticator:
