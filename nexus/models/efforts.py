@@ -53,6 +53,15 @@ GOOGLE: Final = Ladder(
 November 2026.
 """
 
+GOOGLE_LEVELS: Final[Mapping[str, Effort]] = {
+    "MINIMAL": "minimal",
+    "LOW": "low",
+    "MEDIUM": "medium",
+    "HIGH": "high",
+    "XHIGH": "xhigh",
+}
+"""Efforts by the names of Google's thinking levels, which Google's clients send."""
+
 LEAST_BUDGET: Final = 1024
 """platform.claude.com, extended thinking: the minimum ``budget_tokens``, which must also be below ``max_tokens``."""
 

@@ -7,25 +7,19 @@ ai.google.dev/gemini-api/docs/openai; Vertex AI, "Using OpenAI libraries with Ve
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from nexus.conversation.parts import Effort, Thinking
 from nexus.dataclasses import dataclass, replace
+from nexus.late import pattern
+from nexus.models.efforts import GOOGLE_LEVELS
 from nexus.protocols.checks import Body, Drops, an_object, maybe_bool, maybe_object, maybe_string, objects_in, wrong
 from nexus.wire import Json
 
 _AT = "extra_body.google"
 _THINKING = f"{_AT}.thinking_config"
-_LEVELS: Mapping[str, Effort] = {
-    "minimal": "minimal",
-    "low": "low",
-    "medium": "medium",
-    "high": "high",
-    "xhigh": "xhigh",
-}
 _DYNAMIC = -1
-_CAPITAL = re.compile("[A-Z]")
+_CAPITAL = pattern("[A-Z]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +33,8 @@ class Google:
 
 def read_google(body: Body, drops: Drops) -> Google:
     """Raises InvalidRequest."""
+    if "extra_body" not in body and "google" not in body:
+        return Google()
     extra = maybe_object(body, "extra_body")
     drops.unknown(extra, ("google",), "extra_body")
     given = _snake(maybe_object(body, "google")) | _snake(maybe_object(extra, "google", "extra_body"))
@@ -80,12 +76,12 @@ def _read_budget(wire: Body) -> int | None:
 
 
 def _read_level(wire: Body) -> Effort | None:
-    level = (maybe_string(wire, "thinking_level", _THINKING) or "").lower().removeprefix("thinking_level_")
-    if level in ("", "unspecified"):
+    level = (maybe_string(wire, "thinking_level", _THINKING) or "").upper().removeprefix("THINKING_LEVEL_")
+    if level in ("", "UNSPECIFIED"):
         return None
-    if level not in _LEVELS:
-        raise wrong(f"{_THINKING}.thinking_level", "one of " + ", ".join(_LEVELS))
-    return _LEVELS[level]
+    if level not in GOOGLE_LEVELS:
+        raise wrong(f"{_THINKING}.thinking_level", "one of " + ", ".join(GOOGLE_LEVELS).lower())
+    return GOOGLE_LEVELS[level]
 
 
 def _snake(wire: Body) -> dict[str, Json]:

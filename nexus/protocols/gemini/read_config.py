@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation.parts import Effort, OutputFormat, Request, Thinking
+from nexus.conversation.parts import OutputFormat, Request, Thinking
 from nexus.errors import UnsupportedFeature
+from nexus.models.efforts import GOOGLE_LEVELS
 from nexus.protocols.checks import (
     Drops,
     an_array,
@@ -27,13 +28,6 @@ Config = Mapping[str, Json]
 
 _AT = "generationConfig"
 _THINKING = f"{_AT}.thinkingConfig"
-_LEVELS: Mapping[str, Effort] = {
-    "MINIMAL": "minimal",
-    "LOW": "low",
-    "MEDIUM": "medium",
-    "HIGH": "high",
-    "XHIGH": "xhigh",
-}
 _READ = frozenset(
     {"stopSequences", "responseMimeType", "responseSchema", "responseJsonSchema", "_responseJsonSchema", "seed"}
     | {"responseModalities", "candidateCount", "maxOutputTokens", "temperature", "topP", "topK", "thinkingConfig"}
@@ -113,9 +107,9 @@ def _read_thinking(config: Config, drops: Drops) -> Thinking | None:
         return Thinking(True, budget=budget, visible=visible)
     named = (level or "").upper().removeprefix("THINKING_LEVEL_")
     if named and named != "UNSPECIFIED":
-        if named not in _LEVELS:
-            raise wrong(f"{_THINKING}.thinkingLevel", "one of " + ", ".join(_LEVELS))
-        return Thinking(True, effort=_LEVELS[named], visible=visible)
+        if named not in GOOGLE_LEVELS:
+            raise wrong(f"{_THINKING}.thinkingLevel", "one of " + ", ".join(GOOGLE_LEVELS))
+        return Thinking(True, effort=GOOGLE_LEVELS[named], visible=visible)
     return Thinking(True, visible=visible) if visible or budget is not None else None
 
 
