@@ -22,8 +22,7 @@ from nexus.protocols.operation import RAW, Operation
 from nexus.server import raw
 from nexus.server.base import UnknownPath
 from nexus.server.calls import CallHandler
-from nexus.server.health import HealthHandler, ReadyHandler
-from nexus.server.home import HELLO, HelloHandler, HomeHandler, MetadataHandler
+from nexus.server.home import HELLO, HealthHandler, HelloHandler, HomeHandler, MetadataHandler, ReadyHandler
 from nexus.server.metrics import MetricsHandler, OwnMetricsHandler
 from nexus.server.models import ModelHandler, ModelListHandler
 from nexus.server.paths import DEFAULT, Base, bases

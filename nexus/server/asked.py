@@ -9,14 +9,13 @@ from nexus.errors import ClientError, InvalidRequest, UnsupportedMediaType
 from nexus.protocols.dialect import Asked, Dialect
 from nexus.protocols.operation import Operation
 from nexus.server.base import BaseHandler
-from nexus.server.body import Body, read_document
+from nexus.server.body import FORM, Body, Uploading, read_document
 from nexus.server.flight import Load
 from nexus.server.guards import origin_of
 from nexus.server.heads import body_length
 from nexus.server.paths import base_of
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
-from nexus.server.uploads import FORM, Uploading
 from nexus.upstream.sniff import media_type
 from nexus.upstream.upload import Upload
 from nexus.wire import Json, text

@@ -1,16 +1,24 @@
-"""Collects one request body, bounded both as received and as decoded.
+"""Collects one request body, bounded both as received and as decoded: JSON in memory, a form with files on disk.
 
-Call ``feed`` on the loop. Call ``open`` once the body is complete: on a worker if it ``is_heavy``.
+Call ``feed`` on the loop. Call ``open`` once the body is complete: on a worker if it ``is_heavy``. Memory and disk
+space are freed on every path.
 """
 
 from __future__ import annotations
 
-from nexus.errors import InvalidRequest
+from nexus.errors import InvalidRequest, Overloaded, UnsupportedMediaType
+from nexus.protocols.multipart import boundary_of, read_form
 from nexus.protocols.piecewise import LARGE, decode_large
 from nexus.server.encodings import read_encodings, too_large, unpacked
 from nexus.server.flight import Load
+from nexus.upstream.upload import IN_MEMORY, Spool, Upload
 from nexus.wire import Json, decode
 
+FORM = "multipart/form-data"
+AT_ONCE = 8
+"""Forms of the maximum size that may be on disk at the same time."""
+
+_SWITCHES = {"true": True, "false": False}
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -65,3 +73,72 @@ def read_document(raw: bytes) -> dict[str, Json]:
     if not isinstance(document, dict):
         raise InvalidRequest("the body must be a JSON object")
     return document
+
+
+class Uploading:
+    """Collects a form of at most ``limit`` bytes; ``load`` counts its bytes in memory, ``disk`` those on disk. Raises
+    ClientError if the headers already rule it out."""
+
+    def __init__(
+        self,
+        limit: int,
+        encoding: str,
+        length: int | None,
+        load: Load,
+        disk: Load,
+        content_type: str,
+        *,
+        is_form: bool = True,
+    ) -> None:
+        if read_encodings(encoding):
+            raise UnsupportedMediaType("uploads must not have a content-encoding")
+        if length is not None and length > limit:
+            raise too_large(limit)
+        self._boundary = boundary_of(content_type) if is_form else b""
+        self._content_type = content_type
+        self._limit = limit
+        self._load = load
+        self._disk = disk
+        self._spool = Spool()
+
+    @property
+    def size(self) -> int:
+        return self._spool.size
+
+    @property
+    def is_heavy(self) -> bool:
+        return self.size > LARGE
+
+    def feed(self, piece: bytes) -> None:
+        """Adds a piece. Raises RequestTooLarge, and Overloaded if all bodies in flight exceed their limit."""
+        if self.size + len(piece) > self._limit:
+            raise too_large(self._limit)
+        if self.size + len(piece) > IN_MEMORY:
+            self._disk.add(len(piece))
+        else:
+            self._load.add(len(piece))
+        try:
+            self._spool.write(piece)
+        except OSError as error:
+            raise Overloaded("the gateway has no disk space for the upload", retry_after=10) from error
+
+    def open(self) -> tuple[Upload, dict[str, Json]]:
+        """Returns the form, and the values of its short fields. Raises InvalidRequest."""
+        with self._spool.window() as raw:
+            form = read_form(raw, self._boundary)
+        model = form.only("model")
+        fields: dict[str, Json] = {name: _SWITCHES.get(value, value) for name, value in form.fields.items()}
+        fields |= {"model": form.fields.get("model", "")}
+        files = [part.value for part in form.parts if part.name == "file" and part.is_file]
+        file = files[0] if len(files) == 1 else None
+        return Upload(self._spool, self._content_type, model.value if model else None, form.words, file), fields
+
+    def whole(self) -> Upload | None:
+        """Returns the body without parsing it; None if it is empty."""
+        return Upload(self._spool, self._content_type) if self.size else None
+
+    def drop(self) -> None:
+        """Discards the form."""
+        self._spool.close()
+        self._load.release()
+        self._disk.release()

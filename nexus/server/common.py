@@ -1,5 +1,5 @@
-"""What worker processes share: memory (connection counts, limit windows, calls in flight, metrics), and state that the
-supervisor keeps for them.
+"""What worker processes share with each other and with their supervisor: messages, memory (connection counts, limit
+windows, calls in flight, metrics), and state that the supervisor keeps for them.
 """
 
 from __future__ import annotations
@@ -8,22 +8,43 @@ from collections.abc import Iterable, Sequence
 
 from nexus.accounting import recorder
 from nexus.accounting.activity import Activity
+from nexus.dataclasses import dataclass
 from nexus.limits.shared_windows import SharedWindows
 from nexus.processes.board import Board
 from nexus.processes.control import Control
 from nexus.processes.hub import Function
 from nexus.processes.link import Link
-from nexus.processes.rows import Rows
-from nexus.processes.tally import tallies
+from nexus.processes.rows import Part, Rows
+from nexus.processes.tally import Tally, tallies
 from nexus.response_store import remote
 from nexus.response_store.local import LocalStore
 from nexus.response_store.store import ANSWERS, IDS, bounds_of
-from nexus.server import worker
-from nexus.server.member import Member
-from nexus.server.shares import shares
+from nexus.server.shares import Share, shares
 from nexus.settings import ServerSettings
 from nexus.settings.limits import RedisStorage
 from nexus.telemetry.metrics.meters import Meters
+
+BUILT, READY, LISTEN, FACT, RELOAD = "built", "ready", "listen", "fact", "reload"
+"""The first item of each message between worker and supervisor. FACT carries a fact, in both directions; RELOAD carries
+pickled settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """What a worker process gets from its supervisor. ``share`` is its connection count, ``control`` its stream to the
+    supervisor. ``windows`` are the counters of limits; ``link`` is for all other exact state, ``board`` for facts that
+    must not block, ``tally`` for counts that are exact and do not block; ``rows`` are the metrics of all processes,
+    ``part`` those of this one; ``count`` is the number of workers."""
+
+    share: Share
+    control: Control
+    windows: SharedWindows
+    link: Link
+    board: Board
+    tally: Tally
+    rows: Rows
+    part: Part
+    count: int
 
 
 class Common:
@@ -41,7 +62,7 @@ class Common:
 
     def member(self, index: int, control: Control, link: Link) -> Member:
         """What worker ``index`` gets; call it in that worker's process."""
-        board = Board(lambda fact: control.tell((worker.FACT, fact)))
+        board = Board(lambda fact: control.tell((FACT, fact)))
         share, tally, part = self._shares[index], self._tallies[index], self._rows.parts[index]
         return Member(share, control, self._windows, link, board, tally, self._rows, part, self._count)
 

@@ -1,7 +1,7 @@
-"""Endpoints that need no credential: a page about this server, a hello, and OAuth metadata.
+"""Endpoints that need no credential: a page about this server, a hello, OAuth metadata, liveness and readiness.
 
-All are small and constant. The page shows only paths: no key, model, vendor or version. It has no scripts and loads
-nothing.
+All are small, never block and call no vendor. The page shows only paths: no key, model, vendor or version. It has no
+scripts and loads nothing.
 """
 
 from __future__ import annotations
@@ -102,3 +102,24 @@ class HelloHandler(HomeHandler):
             super().get()
         else:
             self.send(encode({"message": "hello"}))
+
+
+class HealthHandler(ReadHandler):
+    """Liveness: 200 as long as the process can answer, even while it stops, because an unhealthy one gets restarted."""
+
+    guarded = False
+
+    def get(self) -> None:
+        self.send(encode({"status": "draining" if self.server.lifecycle.is_stopping else "healthy"}))
+
+
+class ReadyHandler(ReadHandler):
+    """Readiness: 200 while new calls are accepted; 503 after the signal to stop, while the port is still open."""
+
+    guarded = False
+
+    def get(self) -> None:
+        is_ready = self.server.lifecycle.is_ready
+        if not is_ready:
+            self.set_status(503)
+        self.send(encode({"status": "ready" if is_ready else "stopping"}))

@@ -11,10 +11,10 @@ from nexus.call import Call
 from nexus.errors import InvalidRequest
 from nexus.protocols.dialect import Asked, Dialect
 from nexus.protocols.operation import Operation
+from nexus.server.body import Uploading
 from nexus.server.calls import CallHandler
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
-from nexus.server.uploads import Uploading
 from nexus.settings.urls import is_plain
 
 BASE = "/llm/raw"

@@ -9,11 +9,10 @@ from contextlib import suppress
 
 from nexus.auth.jwks import MissingPyJwt
 from nexus.server.listening import TlsError
-from nexus.server.reading import Good, Refused, read, tell_adopted, tell_refused
 from nexus.server.running import Running, restore
 from nexus.server.runtime import Runtime, build
 from nexus.server.service import Notifier
-from nexus.server.source import Source
+from nexus.server.source import Good, Rejected, Source, log_adopted, log_rejected
 from nexus.server.threads import Workers
 from nexus.settings import Settings
 from nexus.settings.files import EVERY, Watch
@@ -34,11 +33,11 @@ class Adopter:
         self.aside = Workers(1)
         self._turn = asyncio.Lock()
 
-    async def adopt(self, settings: Settings) -> Refused | None:
-        """Applies the settings; returns Refused if they cannot be used. Does nothing if the server is stopping."""
+    async def adopt(self, settings: Settings) -> Rejected | None:
+        """Applies the settings; returns Rejected if they cannot be used. Does nothing if the server is stopping."""
         async with self._turn:
             built = await self.aside.work(lambda: self._build(settings))
-            if isinstance(built, Refused):
+            if isinstance(built, Rejected):
                 return built
             if self.running.server.lifecycle.is_stopping:
                 built.uses.close()
@@ -46,11 +45,11 @@ class Adopter:
                 self.running.adopt(built)
             return None
 
-    def _build(self, settings: Settings) -> Runtime | Refused:
+    def _build(self, settings: Settings) -> Runtime | Rejected:
         try:
             built = build(settings, self.running.server.kept)
         except (MissingPyJwt, TlsError) as error:
-            return Refused([str(error)], settings.origin.files)
+            return Rejected([str(error)], settings.origin.files)
         restore(self.running.server, built)
         return built
 
@@ -106,11 +105,11 @@ class Reloader:
 
     async def _reload(self) -> None:
         before = self._settings
-        found = await self._adopter.aside.work(lambda: read(self._source, before))
+        found = await self._adopter.aside.work(lambda: self._source.reread(before))
         refused = await self._adopter.adopt(found.settings) if isinstance(found, Good) else found
         self._watch = Watch(found.files)
         self._adopter.running.server.meters.reloaded(read=refused is None)
         if refused is not None:
-            tell_refused(refused)
+            log_rejected(refused)
         elif isinstance(found, Good):
-            tell_adopted(before, found)
+            log_adopted(before, found)

@@ -18,8 +18,7 @@ from typing import NoReturn
 
 from nexus.processes.link import pairs
 from nexus.processes.poller import Poller
-from nexus.server.reading import Good, Refused, read, tell_refused
-from nexus.server.source import Source
+from nexus.server.source import Good, Rejected, Source, log_rejected
 from nexus.settings import Settings
 from nexus.settings.files import EVERY, Watch
 
@@ -91,7 +90,7 @@ class Rereading:
 
     def _answer(self, sock: socket.socket) -> int:
         """Reads the configuration and sends the result, in the child; returns its exit code."""
-        sock.sendall(pickle.dumps(read(self._source, self.settings)))
+        sock.sendall(pickle.dumps(self._source.reread(self.settings)))
         return 0
 
     def _hear(self, poller: Poller, sock: socket.socket, over: Over) -> None:
@@ -105,13 +104,13 @@ class Rereading:
 
     def _found(self, answer: bytes) -> Good | None:
         try:
-            found: Good | Refused = pickle.loads(answer)
+            found: Good | Rejected = pickle.loads(answer)
         except Exception:
             log.exception("the configuration could not be read; keeping the previous one")
             return None
         self._watch = Watch(found.files)
-        if isinstance(found, Refused):
-            tell_refused(found)
+        if isinstance(found, Rejected):
+            log_rejected(found)
             return None
         return found
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 
 from tornado.ioloop import PeriodicCallback
@@ -15,27 +16,32 @@ from nexus.accounting.books import Books
 from nexus.accounting.calendar import spent_in
 from nexus.accounting.database import DatabaseError
 from nexus.accounting.state import prepared
-from nexus.errors import Overloaded
+from nexus.errors import Draining, Overloaded
 from nexus.processes.affinity import INTERVAL, open_affinity
 from nexus.response_store.store import ANSWERS, IDS, bounds_of
 from nexus.server import memory
 from nexus.server.app import make_app, make_health_app, make_metrics_app
-from nexus.server.draining import drain
 from nexus.server.http import CurrentApp, HttpServer
 from nexus.server.lifecycle import Phase
 from nexus.server.listeners import Listeners
-from nexus.server.pulse import Pulse
 from nexus.server.runtime import Runtime, build
-from nexus.server.server import Server
+from nexus.server.server import STOPPING, Server
 from nexus.server.threads import Full
 from nexus.settings import Settings
 from nexus.settings.server import listed_groups
 from nexus.telemetry.otel import open_exporting
 
 log = logging.getLogger("nexus.server")
+process_log = logging.getLogger("nexus")
 
 REAP = 10.0
 """Seconds between checks for idle upstream connections and free memory. A check takes microseconds."""
+
+LAST_SECONDS = 1.0
+"""Seconds for ended calls to send their error to their clients."""
+
+BEAT = 1.0
+"""Seconds between samples of the gauges."""
 
 
 def start(settings: Settings, listeners: Listeners, store: str | None = None) -> Running:
@@ -127,8 +133,10 @@ class Running:
         before.uses.retire()
 
     async def stop(self) -> None:
-        """Shuts down gracefully: stops accepting, waits for calls in flight, ends the remaining ones."""
-        await drain(self.server, self.http, self.runtime.settings.server)
+        """Shuts down gracefully: reports "not ready", stops accepting, waits for calls in flight, ends the remaining
+        ones. In this order, a load balancer that polls ``/ready`` never sends a call to a closed port.
+        """
+        await self._drain()
         for http in self._separate_http:
             http.stop()
             await http.close_all_connections()
@@ -143,6 +151,34 @@ class Running:
         self.server.kept.close()
         if self.server.books is not None:
             self.server.books.close()
+
+    async def _drain(self) -> None:
+        """Returns when every connection for calls is closed."""
+        lifecycle, own = self.server.lifecycle, self.runtime.settings.server
+        lifecycle.phase = Phase.LEAVING
+        # Not if other processes keep listening: clients reach those.
+        if own.drain_delay and lifecycle.is_alone:
+            process_log.info(
+                "draining: still listening, no longer ready", extra={"fields": {"drain_delay_s": own.drain_delay}}
+            )
+            await asyncio.sleep(own.drain_delay)
+        self.http.stop()
+        lifecycle.phase = Phase.DRAINING
+        fields = {"calls": len(self.server.calls), "drain_timeout_s": own.drain_timeout}
+        process_log.info("stopping", extra={"fields": fields})
+        if not await lifecycle.idle(own.drain_timeout):
+            await self.end_calls()
+        await self.http.close_all_connections()
+
+    async def end_calls(self, seconds: float = LAST_SECONDS) -> None:
+        """Ends all calls and requests with an error; waits up to ``seconds`` for the errors to be sent."""
+        self.server.lifecycle.phase = Phase.ENDING
+        fields = {"calls": len(self.server.calls)}
+        process_log.warning("aborting the calls that did not finish", extra={"fields": fields})
+        for state in list(self.server.calls.values()):
+            state.call.cancel.throw(Draining(STOPPING, retry_after=1))
+        self.http.refuse_unread(Draining(STOPPING, retry_after=1))
+        await self.server.lifecycle.idle(seconds)
 
     def _count(self) -> None:
         """Applies the metrics settings."""
@@ -173,3 +209,32 @@ class Running:
             self.http.closed = 0
             with suppress(Full):
                 self.server.workers.start(memory.trim)
+
+
+class Pulse:
+    """A timer that measures how late the loop is. Loop thread only; a beat takes microseconds."""
+
+    def __init__(self, beat: Callable[[float], None]) -> None:
+        """``beat`` is called with the seconds by which the timer was late."""
+        self._beat = beat
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """May be called more than once."""
+        if self._timer is None:
+            self._wind()
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _wind(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._due = loop.time() + BEAT
+        self._timer = loop.call_at(self._due, self._late)
+
+    def _late(self) -> None:
+        self._beat(asyncio.get_running_loop().time() - self._due)
+        self._wind()

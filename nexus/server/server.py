@@ -20,13 +20,13 @@ from nexus.accounting.recorder import Recorder, RemoteActivity
 from nexus.errors import Draining, Overloaded
 from nexus.processes.rows import Rows
 from nexus.relay.exchange import CallState
+from nexus.server.body import AT_ONCE
 from nexus.server.bridge import Bell
+from nexus.server.common import Member
 from nexus.server.flight import BytesInFlight, default_limit
 from nexus.server.lifecycle import Lifecycle, Phase
-from nexus.server.member import Member
 from nexus.server.runtime import Kept
 from nexus.server.threads import Full, Workers
-from nexus.server.uploads import AT_ONCE
 from nexus.settings import ServerSettings
 from nexus.telemetry.access_log import log_call
 from nexus.telemetry.metrics import catalog

@@ -25,16 +25,15 @@ from nexus.processes.hub import Hub
 from nexus.processes.link import CONNECTIONS, Link, pairs
 from nexus.processes.peer import Peer
 from nexus.processes.poller import Poller
-from nexus.server import memory, worker
-from nexus.server.common import Common, SharedState
+from nexus.server import common, memory
+from nexus.server.common import Common, Member, SharedState
 from nexus.server.listeners import Listeners
-from nexus.server.member import Member
-from nexus.server.reading import Good, tell_adopted
 from nexus.server.rereading import Rereading
 from nexus.server.server import IN_FLIGHT
 from nexus.server.service import Notifier
 from nexus.server.signals import Inherited, has_terminal, no_signals, signals
 from nexus.server.slots import LONG, TIMES, Slot, Slots
+from nexus.server.source import Good, log_adopted
 from nexus.settings import Settings
 from nexus.telemetry import logs
 
@@ -152,14 +151,14 @@ class Supervisor:
             self._state.adopt(good.settings.server)
             for slot in self._slots:
                 self._renew(slot)
-            tell_adopted(before, good)
+            log_adopted(before, good)
         self._notifier.ready(self._slots.status)
 
     def _renew(self, slot: Slot) -> None:
         settings = self._rereading.settings
         if slot.is_built and slot.settings is not settings:
             slot.settings = settings
-            slot.send((worker.RELOAD, pickle.dumps(settings)))
+            slot.send((common.RELOAD, pickle.dumps(settings)))
 
     # Workers.
 
@@ -188,15 +187,15 @@ class Supervisor:
 
     def _heard(self, slot: Slot, message: tuple[Any, ...]) -> None:
         match message:
-            case (worker.FACT, fact):
+            case (common.FACT, fact):
                 self._facts.keep(fact)
                 for other in self._slots.built:
                     if other is not slot:
                         other.send(message)
-            case (worker.BUILT,):
+            case (common.BUILT,):
                 self._has_changed = True
                 self._built(slot)
-            case (worker.READY,):
+            case (common.READY,):
                 self._has_changed = True
                 self._serves(slot)
 
@@ -204,7 +203,7 @@ class Supervisor:
         slot.is_built = True
         self._renew(slot)
         for fact in self._facts.all():
-            slot.send((worker.FACT, fact))
+            slot.send((common.FACT, fact))
         if self._together:
             self._say_listen(slot)
         elif self._slots.are_built:
@@ -227,7 +226,7 @@ class Supervisor:
 
     def _say_listen(self, slot: Slot) -> None:
         if self._stopped_at is None:
-            slot.send((worker.LISTEN,))
+            slot.send((common.LISTEN,))
 
     # Ended workers, and stopping.
 

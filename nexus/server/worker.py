@@ -23,27 +23,18 @@ from nexus.auth.jwks import MissingPyJwt
 from nexus.limits.redis_client import MissingRedis
 from nexus.processes.frames import BadFrame, Frames
 from nexus.server import memory
-from nexus.server.draining import end_calls
+from nexus.server.common import BUILT, FACT, LISTEN, READY, RELOAD, Member
 from nexus.server.listeners import Listeners
 from nexus.server.listening import TlsError
-from nexus.server.member import Member
-from nexus.server.reading import tell_refused
 from nexus.server.reload import Adopter
 from nexus.server.running import Running, prepare
 from nexus.server.server import Server
 from nexus.server.signals import end_now
+from nexus.server.source import log_rejected
 from nexus.settings import Settings
 from nexus.telemetry import logs
 
 log = logging.getLogger("nexus")
-
-BUILT = "built"
-READY = "ready"
-LISTEN = "listen"
-FACT = "fact"
-RELOAD = "reload"
-"""The first item of each message between worker and supervisor. FACT carries a fact, in both directions; RELOAD carries
-pickled settings."""
 
 _TELLING = 0.3
 """Seconds for ending the calls in flight with an error once the supervisor is gone."""
@@ -105,7 +96,7 @@ async def _adopt(adopter: Adopter, order: bytes) -> None:
         log.exception("a worker cannot use the configuration; keeping the previous one")
     else:
         if refused is not None:
-            tell_refused(refused)
+            log_rejected(refused)
 
 
 async def _either(*events: asyncio.Event) -> None:
@@ -118,7 +109,7 @@ async def _either(*events: asyncio.Event) -> None:
 async def _end_at_once(running: Running) -> None:
     """Ends the calls in flight with an error, as far as time allows, then the process."""
     log.error("the supervisor is gone: this worker stops")
-    await end_calls(running.server, running.http, _TELLING)
+    await running.end_calls(_TELLING)
     logs.flush(_LAST - _TELLING)
     os._exit(1)
 

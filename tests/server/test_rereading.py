@@ -12,10 +12,9 @@ import pytest
 
 from nexus.processes.poller import Poller
 from nexus.server.listeners import Listeners
-from nexus.server.reading import Good
 from nexus.server.rereading import Rereading
 from nexus.server.service import Notifier
-from nexus.server.source import Source
+from nexus.server.source import Good, Source
 from nexus.server.supervisor import Orders, Supervisor
 
 
