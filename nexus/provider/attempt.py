@@ -58,9 +58,11 @@ class Attempt:
 @dataclass(frozen=True, slots=True)
 class Without:
     """``change`` removes from a target what its vendor rejects, which is called ``name``; ``learn`` is called once a
-    call without it succeeded.
+    call without it succeeded. ``passed``: requests that pass through can do without it too, because it came from
+    another vendor's answer.
     """
 
     name: str
     change: Callable[[Target], Target]
     learn: Callable[[], None]
+    passed: bool = False

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 from nexus.errors import UpstreamError, UpstreamStatus, VendorError
+from nexus.protocols import loader
 from nexus.protocols.embeddings import OPENAI
 from nexus.protocols.loader import DIALECTS
 from nexus.provider import Without
@@ -48,13 +49,13 @@ def open_answer(exchange: Exchange) -> OpenedReply:
 
 
 def _generate(exchange: Exchange, without: tuple[Without, ...] = ()) -> OpenedReply:
-    """Retries if the vendor rejects something that a translation added and the answer can do without; at most once for
-    each such thing."""
+    """Retries if the vendor rejects something that the client did not ask for and the answer can do without; at most
+    once for each such thing."""
     lane = choose(exchange, without)
     try:
         return _open_lane(exchange, partial(choose, without=without), lane)
-    except VendorError as refused:
-        more = exchange.route.provider.do_without(refused.failure, lane.attempt) if lane.translates else None
+    except (UpstreamStatus, VendorError) as refused:
+        more = _refused_part(exchange, lane, refused)
         if more is None or more.name in {one.name for one in without}:
             raise
         log_attempt(exchange.state, refused, "retry at once, without what was refused")
@@ -62,6 +63,16 @@ def _generate(exchange: Exchange, without: tuple[Without, ...] = ()) -> OpenedRe
     opened = _generate(exchange.again(), (*without, more))
     more.learn()
     return opened
+
+
+def _refused_part(exchange: Exchange, lane: Lane, refused: UpstreamStatus | VendorError) -> Without | None:
+    """A part of a translated request, or of the history in one that passes through."""
+    if isinstance(refused, VendorError):
+        failure = refused.failure
+    else:
+        failure = loader.vendor(lane.attempt.dialect).read_error(refused.status, refused.headers, refused.body)
+    part = exchange.route.provider.do_without(failure, lane.attempt)
+    return part if part is not None and (lane.translates or part.passed) else None
 
 
 def _pass(exchange: Exchange) -> OpenedReply:

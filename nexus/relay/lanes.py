@@ -76,7 +76,7 @@ def choose(exchange: Exchange, without: Sequence[Without] = ()) -> Lane:
     if route.provider.refuses(call.dialect, call.document, route.model) or _has_others_words(exchange):
         _refuse_lost(reading(exchange.state).request)
         return _translate(exchange, dialects[0], without)
-    return _passthrough(exchange)
+    return _passthrough(exchange, without)
 
 
 def _has_others_words(exchange: Exchange) -> bool:
@@ -130,19 +130,19 @@ def choose_raw(exchange: Exchange) -> Lane:
     return Lane(replace(attempt, upload=call.upload), Opaque(exchange.tap), translates=False)
 
 
-def _passthrough(exchange: Exchange) -> Lane:
+def _passthrough(exchange: Exchange, without: Sequence[Without]) -> Lane:
     call, route = exchange.call, exchange.route
     dialect = DIALECTS[call.dialect]
-    passed = edited(exchange, ask_usage=route.provider.asks_usage)
+    passed = edited(exchange, ask_usage=route.provider.asks_usage, without=without)
     attempt = attempt_of(exchange, call.dialect, passed.body, call.headers, call.query)
     relay = dialect.passthrough(call.document, call.model, exchange.tap)
     return Lane(attempt, relay, translates=False, dropped=passed.dropped)
 
 
-def edited(exchange: Exchange, *, ask_usage: bool) -> Edited:
+def edited(exchange: Exchange, *, ask_usage: bool, without: Sequence[Without] = ()) -> Edited:
     """The client's request as the vendor gets it, if it speaks the client's dialect."""
     call, route = exchange.call, exchange.route
-    target = route.provider.target(call.dialect, route.model, route.settings)
+    target = _target(route, call.dialect, without)
     dialect = DIALECTS[call.dialect]
     return dialect.edit_request(call.body, call.document, route.model, ask_usage=ask_usage, target=target)
 
@@ -151,9 +151,7 @@ def _translate(exchange: Exchange, dialect: str, without: Sequence[Without]) -> 
     call, route = exchange.call, exchange.route
     client, vendor = loader.client(call.dialect), loader.vendor(dialect)
     read = reading(exchange.state)
-    target = route.provider.target(dialect, route.model, route.settings)
-    for one in without:
-        target = one.change(target)
+    target = _target(route, dialect, without)
     with clients_names(exchange, read.request):
         request, lost = fitted(read.request, target, call.model)
     request, hints = with_own_hints(request) if _hints_itself(route, dialect) else (request, ())
@@ -167,6 +165,13 @@ def _translate(exchange: Exchange, dialect: str, without: Sequence[Without]) -> 
     dropped = (*read.dropped, *client.lost((*lost, *written.dropped), call.document, request), *asked)
     relay = Translation(exchange, request, dialect, route.model, written, target.chat)
     return Lane(attempt, relay, translates=True, dropped=tuple(dict.fromkeys(dropped)), hints=hints)
+
+
+def _target(route: Route, dialect: str, without: Sequence[Without]) -> Target:
+    target = route.provider.target(dialect, route.model, route.settings)
+    for one in without:
+        target = one.change(target)
+    return target
 
 
 def _hints_itself(route: Route, dialect: str) -> bool:

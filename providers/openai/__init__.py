@@ -31,6 +31,7 @@ from nexus.providers.openai.endpoints import endpoints_of
 from nexus.providers.openai.learned import Learned
 from nexus.providers.openai.login import LOGIN_URL, TRAVELS, Login, login_in
 from nexus.providers.openai.refused import (
+    HISTORY,
     SUMMARY,
     holds_always,
     quirk_of,
@@ -176,7 +177,7 @@ class OpenAIProvider(Provider):
             return None
         always = holds_always(quirk, refused)
         learn = partial(self._learned.keep_to, self.name, attempt.model, quirk) if always else _nothing
-        return Without(quirk, partial(with_quirks, quirks=frozenset({quirk})), learn)
+        return Without(quirk, partial(with_quirks, quirks=frozenset({quirk})), learn, passed=quirk == HISTORY)
 
     def _facts(self, model: str) -> gpt.GPT | None:
         """What is known about a model; None if it is not known to be OpenAI's."""

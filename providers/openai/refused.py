@@ -19,7 +19,7 @@ from nexus.protocols.codec import Target
 SUMMARY = "reasoning.summary"
 """The parameter that OpenAI names if an organization is not verified."""
 
-EFFORT = "no_reasoning_effort"
+EFFORT, HISTORY = "no_reasoning_effort", "no_reasoning_history"
 
 _UNKNOWN = r"(extra inputs|not permitted|(not|un)[ -]?support|unrecogni[sz]ed|unknown|unexpected)"
 _STATUSES = (400, 422, 500)
@@ -56,7 +56,10 @@ _ROWS = (
     _row("no_user_after_tool", r"unexpected role \W?user\W? after role \W?tool", b'"tool"'),
     _row("mistral_tool_ids", r"tool call id .{1,80} length of 9", b'"tool_call'),
     _row("reasoning_with_calls", r"reasoning_content\W.{0,60}(missing|must be passed)|missing \W?reasoning_content"),
-    _row("no_reasoning_history", rf"reasoning_content\W{{0,3}}(is |: )?{_UNKNOWN}", b'"reasoning_content"'),
+    *(
+        _row(HISTORY, rf"{name}\W{{0,3}}((is|was) |: )?{_UNKNOWN}|{_UNKNOWN}\W.{{0,60}}{name}", f'"{name}"'.encode())
+        for name in ("reasoning_content", "extra_content")
+    ),
     _row("no_sampling", r"support parameter (temperature|top_?p|presence_?penalty|frequency_?penalty)\b"),
     _row("no_sampling", r"\W(temperature|top_p|(presence|frequency)_penalty)\W (is|does) not support"),
     _row("no_stream_usage", rf"{_UNKNOWN}\W.{{0,60}}stream_options|stream_options\W.{{0,40}}{_UNKNOWN}", b"stream_opt"),

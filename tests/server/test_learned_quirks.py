@@ -92,6 +92,58 @@ def test_a_passthrough_client_gets_the_servers_refusal(nexus: Nexus, openai_upst
     assert nexus.chat(asked).status == 400
 
 
+OTHERS: dict[str, Any] = {
+    "role": "assistant",
+    "content": None,
+    "reasoning_content": "Let me see.",
+    "tool_calls": [
+        {
+            "id": "c1",
+            "type": "function",
+            "function": {"name": "f", "arguments": "{}"},
+            "extra_content": {"google": {"thought_signature": "QUJD"}},
+        }
+    ],
+}
+"""A turn of Gemini's, as its clients send it back."""
+
+HISTORY_REFUSED = {
+    "groq": "'messages.1' : for 'role:assistant' the following must be satisfied[('messages.1.tool_calls.0' : "
+    "property 'extra_content' is unsupported)]",
+    "mistral": "messages.1.assistant.tool_calls.0.extra_content: Extra inputs are not permitted",
+    "openai": "Unknown parameter: 'messages[1].tool_calls[0].extra_content'.",
+    "jsonschema": "Additional properties are not allowed ('extra_content' was unexpected)",
+    "reasoning": "'messages.1' : property 'reasoning_content' is unsupported",
+}
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+@pytest.mark.parametrize("words", HISTORY_REFUSED.values(), ids=HISTORY_REFUSED)
+def test_another_vendors_reasoning_that_a_server_rejects_is_removed_in_passthrough_too(
+    words: str, stream: bool, serve: Serve
+) -> None:
+    result = {"role": "tool", "tool_call_id": "c1", "content": "done"}
+    asked = {"model": "house/qwen", "messages": [*ASKED["messages"], OTHERS, result], "stream": stream}
+    with FakeUpstream("openai", strict=False) as upstream:
+        nexus = serve(CONFIG.format(key=KEY, url=upstream.base_url, more=""))
+        upstream.next(Behaviour(status=400, message=words))
+        first, second = nexus.chat(asked), nexus.chat(asked)
+        turns = [request.json["messages"][1] for request in upstream.requests]
+    assert (first.status, second.status) == (200, 200)
+    assert first.headers["x-nexus-dropped"] == second.headers["x-nexus-dropped"] == "messages.reasoning"
+    assert turns[0] == OTHERS
+    call = {name: OTHERS["tool_calls"][0][name] for name in ("id", "type", "function")}
+    assert turns[1:] == [{"role": "assistant", "content": None, "tool_calls": [call]}] * 2
+
+
+def test_the_configured_quirk_removes_it_without_a_failed_request(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    more = 'quirks = ["no_reasoning_history"]'
+    nexus = serve(CONFIG.format(key=KEY, url=openai_upstream.base_url, more=more))
+    result = {"role": "tool", "tool_call_id": "c1", "content": "done"}
+    assert nexus.chat({"model": "house/qwen", "messages": [*ASKED["messages"], OTHERS, result]}).status == 200
+    assert openai_upstream.violations == []
+
+
 @pytest.mark.parametrize("words", ["No.", "thinking is wonderful", "the system message is too long"])
 def test_any_other_refusal_is_returned_to_the_client(words: str, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     openai_upstream.next(Behaviour(status=400, message=words))

@@ -2,7 +2,7 @@
 
 Law: bytes are spliced, never serialized again; unknown fields are forwarded. The only addition is the request for usage
 on streams, and the only removals are the chunk that answers it, if the client did not ask, and another vendor's
-reasoning, which comes in fields of ours.
+reasoning: what comes in fields of ours, and all of it for a server that rejects such history.
 """
 
 from __future__ import annotations
@@ -36,15 +36,17 @@ def edit_request(
     if MARK in renamed or (target is not None and limits_ids(target)):
         renamed = _with_ids(renamed, document, target)
     edited = without_foreign(renamed, {"messages": {ANY: _judge_message}}, "messages.reasoning")
-    if target is None or target.gpt is None or _EXTRA not in edited.body:
+    refuses_history = target is not None and target.chat.no_reasoning_history
+    if not refuses_history or not any(name in edited.body for name in _HISTORY):
         return edited
-    body = cut(edited.body, {"messages": {ANY: _WITHOUT_EXTRA}})
+    body = cut(edited.body, {"messages": {ANY: _WITHOUT_HISTORY}})
     return edited if body == edited.body else Edited(body, ("messages.reasoning",))
 
 
-_EXTRA = b'"extra_content"'
-_WITHOUT_EXTRA = removing([("extra_content",), ("tool_calls", ANY, "extra_content")])
-"""Thought signatures in Google's own form, which OpenAI's models reject; other servers may be Google's."""
+_MEMBERS = ("reasoning_content", "reasoning_details", "thinking_blocks", "extra_content")
+_HISTORY = tuple(f'"{name}"'.encode() for name in _MEMBERS)
+_WITHOUT_HISTORY = removing([*((name,) for name in _MEMBERS), ("tool_calls", ANY, "extra_content")])
+"""Reasoning and thought signatures as compatible servers and Google return them, without a tag of ours."""
 
 
 def _with_ids(raw: bytes, document: Mapping[str, Json], target: Target | None) -> bytes:
