@@ -1,8 +1,8 @@
 """One request on a client's connection: its head, its body, its timeouts, and detecting that the client disconnected.
 
-Loop thread only. Tornado parses chunks; this file decides what to read, for how long and how much, for all paths. If an
-answer is sent before the body is read, reading goes on within limits: closing a socket with unread bytes resets it,
-and the client would never see the answer.
+Loop thread only. This file decides what to read, for how long and how much, for all paths. If an answer is sent before
+the body is read, reading goes on within limits: closing a socket with unread bytes resets it, and the client would
+never see the answer.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
 from tornado.http1connection import HTTP1ConnectionParameters
@@ -26,6 +27,7 @@ from tornado.iostream import StreamClosedError, UnsatisfiableReadError
 from nexus.errors import ClientError, HeadTooLarge, InvalidRequest
 from nexus.late import pattern
 from nexus.server.answering import AnsweringConnection
+from nexus.server.chunked import read_chunks
 from nexus.server.clocks import Clocks, PhaseClock
 from nexus.server.heads import body_length, in_origin_form, read_headers, read_start_line
 from nexus.server.lifecycle import Lifecycle
@@ -205,7 +207,9 @@ class Connection(AnsweringConnection):
         headers = self._request_headers = read_headers(rest)
         start = self._request_start_line = in_origin_form(start, headers)
         length = body_length(headers)
-        self._disconnect_on_finish = not self._can_keep_alive(start, headers)
+        # HTTP/1.0 knows no chunks: a proxy may see another end of the body (RFC 9112 section 6.1).
+        is_framed = length is not None or start.version == "HTTP/1.1"
+        self._disconnect_on_finish = not (is_framed and self._can_keep_alive(start, headers))
         return start, headers, length
 
     async def _take_body(self, delegate: OnceDelegate, headers: HTTPHeaders, length: int | None) -> None:
@@ -222,7 +226,7 @@ class Connection(AnsweringConnection):
         self.stream.mid_body = True
         try:
             if length is None:
-                await self._read_chunked_body(delegate)
+                await read_chunks(self.stream, partial(self._deliver_body, delegate))
             else:
                 await self._read_fixed_body(length, delegate)
         finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import re
 import socket
 import ssl
 import time
@@ -181,14 +182,57 @@ def test_an_absolute_request_target_must_name_this_server(nexus: Nexus) -> None:
         assert reply.status == status, target
 
 
+MALFORMED_CHUNKS = {
+    "no number": b"zz\r\nhi\r\n",
+    "a negative size": b"-2\r\nhi\r\n",
+    "a size in C's notation": b"0x2\r\nhi\r\n",
+    "a size of many digits": b"0" * 15 + b"02\r\nhi\r\n",
+    "data longer than its size": b"2\r\nhiX\n0\r\n\r\n",
+    "a blank in front": b" 2\r\nhi\r\n",
+    "a bare LF after the size": b"2\nhi\r\n",
+    "a bare LF in an extension": b"2;\nxx\r\nhi\r\n",
+    "a bare CR in an extension": b"2;a\rb\r\nhi\r\n",
+    "a NUL in an extension": b"2;a\x00b\r\nhi\r\n",
+    "extensions without an end": (b"1;" + b"x" * 8000 + b"\r\n \r\n") * 3,
+    "a trailer without a colon": b"0\r\nGET /health HTTP/1.1\r\n\r\n",
+    "a bare LF in a trailer": b"0\r\nA: b\nC: d\r\n\r\n",
+    "a folded trailer": b"0\r\nA: b\r\n c\r\n\r\n",
+    "trailers without an end": b"0\r\n" + (b"A: " + b"x" * 8000 + b"\r\n") * 3,
+}
+
+
 @pytest.mark.parametrize("path", [CHAT_PATH, MESSAGES_PATH])
 def test_malformed_chunks_are_rejected(nexus: Nexus, lines: Lines, path: str) -> None:
-    for chunk in (b"zz\r\nhi\r\n", b"2\r\nhiX", b"-2\r\nhi\r\n"):
+    for name, chunks in MALFORMED_CHUNKS.items():
         with RawClient(nexus) as client:
-            client.send(head(path, headers={"Transfer-Encoding": "chunked"}) + chunk + b"0\r\n\r\n")
+            client.send(head(path, headers={"Transfer-Encoding": "chunked"}) + chunks + b"0\r\n\r\n")
             reply = client.reply()
-        assert (reply.status, lines.take()["status"], lines.tracebacks) == (400, 400, []), chunk
+            assert client.rest() == b"", name
+        assert (reply.status, lines.take()["status"], lines.tracebacks) == (400, 400, []), name
         assert_dialect(reply, path)
+
+
+def test_chunk_extensions_and_trailers_are_discarded(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    """The next request begins exactly where the body ends, and no trailer becomes a header."""
+    raw = json.dumps(CHAT).encode()
+    signed = b"".join(b"%x ;sig=%064x;q=\"a;b\"\r\n%c\r\n" % (1, at, byte) for at, byte in enumerate(raw))
+    end = b"0;last\r\nX-Checksum: abc\r\nX-Empty:\r\nContent-Length: 5\r\n\r\n"
+    with RawClient(nexus) as client:
+        client.send(head(CHAT_PATH, headers={"Transfer-Encoding": "chunked", "Trailer": "X-Checksum"}) + signed + end)
+        client.send(head("/health", method="GET", headers={"Connection": "close"}))
+        assert re.findall(rb"HTTP/1.1 (\d+) ", client.rest()) == [b"200", b"200"]
+    (sent,) = openai_upstream.wait_for_requests(1)
+    assert sent.json["messages"] == CHAT["messages"]
+    assert (sent.header("x-checksum"), sent.header("trailer")) == (None, None)
+
+
+def test_chunks_in_http_1_0_end_the_connection(nexus: Nexus) -> None:
+    raw = json.dumps(CHAT).encode()
+    old = head(CHAT_PATH, headers={"Transfer-Encoding": "chunked", "Connection": "keep-alive"})
+    with RawClient(nexus) as client:
+        client.send(old.replace(b"HTTP/1.1", b"HTTP/1.0") + b"%x\r\n%b\r\n0\r\n\r\n" % (len(raw), raw))
+        client.send(head("/health", method="GET"))
+        assert re.findall(rb"HTTP/1.1 (\d+) ", client.rest()) == [b"200"]
 
 
 NO_BODY = {
