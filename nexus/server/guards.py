@@ -5,13 +5,15 @@ Loop thread only; never blocks. The rules are in ``nexus.auth``; this file appli
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from dataclasses import field
 from typing import Self
 
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
 from nexus.auth import cors, metadata
-from nexus.auth.client_ip import client_ip
+from nexus.auth.client_ip import client_ip, missing_hops
 from nexus.auth.cors import is_own
 from nexus.auth.credentials import HeaderLines
 from nexus.dataclasses import dataclass
@@ -20,6 +22,8 @@ from nexus.late import pattern
 from nexus.settings.guards import ClientIpSettings, CorsSettings, CsrfSettings
 from nexus.settings.oauth import ProtectedResource
 from nexus.settings.server import ServerSettings
+
+log = logging.getLogger("nexus")
 
 
 def header_lines(headers: HTTPHeaders) -> HeaderLines:
@@ -32,7 +36,8 @@ def header_lines(headers: HTTPHeaders) -> HeaderLines:
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """``own_hosts`` are the accepted Host names besides this machine's own; None if any name is accepted."""
+    """``own_hosts`` are the accepted Host names besides this machine's own; None if any name is accepted. ``warned`` has the
+    proxy that ``caller_ip`` has warned about, once it has."""
 
     requires_credential: bool
     cors: CorsSettings | None
@@ -40,6 +45,7 @@ class Guards:
     client_ip: ClientIpSettings
     resource: ProtectedResource | None
     own_hosts: tuple[str, ...] | None = None
+    warned: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, own: ServerSettings) -> Self:
@@ -48,7 +54,21 @@ class Guards:
         return cls(own.asks_who_calls, own.cors, own.csrf, own.client_ip, resource, hosts)
 
     def caller_ip(self, lines: HeaderLines, peer: str) -> str:
-        """Returns the client's IP address, from the headers of a trusted proxy if there is one."""
+        """Returns the client's IP address, from the headers of a trusted proxy if there is one. Warns once if fewer
+        proxies add to X-Forwarded-For than are trusted: the entry that is believed may then be the client's own."""
+        if self.client_ip.x_forwarded_for_trusted_hops and not self.warned and missing_hops(self.client_ip, lines):
+            self.warned.append(peer)
+            log.warning(
+                "X-Forwarded-For has fewer addresses than server.client_ip.x_forwarded_for_trusted_hops expects: with too "
+                "high a number, callers choose their own address",
+                extra={
+                    "fields": {
+                        "hops": self.client_ip.x_forwarded_for_trusted_hops,
+                        "missing": missing_hops(self.client_ip, lines),
+                        "peer": peer,
+                    }
+                },
+            )
         return client_ip(self.client_ip, lines, peer)
 
     def reply_headers(self, request: HTTPServerRequest) -> dict[str, str]:

@@ -140,6 +140,18 @@ def test_gateway_keys_are_checked() -> None:
         assert ask(port, headers=[("x-api-key", ALICE), ("X-Api-Key", ALICE)])[0] == 400
 
 
+def test_too_many_trusted_hops_are_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+    with door(client_ip={"x_forwarded_for_trusted_hops": 1}) as port:
+        for forwarded in ({}, {"X-Forwarded-For": "6.6.6.6, 1.2.3.4"}):
+            ask(port, headers=forwarded)
+        assert caplog.records == []
+        for _ in range(2):
+            assert '"ip": "127.0.0.1"' in ask(port, headers={"X-Forwarded-For": "1.2.3.4"})[2]
+    (told,) = caplog.records
+    assert "callers choose their own address" in told.getMessage()
+    assert told.__dict__["fields"] == {"hops": 1, "missing": 1, "peer": "127.0.0.1"}
+
+
 def test_a_page_may_call_an_open_gateway_only_from_an_allowed_origin() -> None:
     with door() as port:
         assert ask(port)[0] == 200
