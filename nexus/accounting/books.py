@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from nexus.accounting.database import Database
-from nexus.accounting.ledger import MOST_IN_MEMORY, Ledger, Retention
+from nexus.accounting.ledger import MOST_IN_MEMORY, Ledger
 from nexus.accounting.record import CallRecord
+from nexus.accounting.retention import Retention
 from nexus.accounting.state import open_store
 from nexus.errors import NotFound, Overloaded
 from nexus.settings.usage import MEMORY

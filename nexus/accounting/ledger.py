@@ -12,19 +12,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from nexus.accounting.database import Database, DatabaseError, RowsRefused, Value, migrate
-from nexus.accounting.days import DAY, day_of
+from nexus.accounting.database import Database, DatabaseError, RowsRefused, migrate
 from nexus.accounting.record import CallRecord
-from nexus.accounting.tables import (
-    FORGET_ATTEMPTS,
-    FORGET_BEYOND,
-    FORGET_BUDGETS,
-    FORGET_DAYS,
-    FORGET_HOLDINGS,
-    STEP,
-)
+from nexus.accounting.retention import Cleanup, Retention
 from nexus.accounting.writing import Item, items_of, unwritten, write
-from nexus.dataclasses import dataclass
 
 log = logging.getLogger("nexus.usage")
 
@@ -42,21 +33,8 @@ LINGER = 0.5
 PAUSE = (1.0, 30.0)
 """Seconds until a broken database is retried: at first, and at most."""
 
-RETENTION_EVERY = 600.0
-"""Seconds between deletions of old rows."""
-
 MOST_IN_MEMORY = 50_000
 """Maximum number of attempt rows in a store in memory, about 30 MB."""
-
-
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """In days; ``most`` is the maximum number of attempt rows, beyond which the oldest are deleted, None
-    without a bound."""
-
-    attempts: int = 35
-    days: int = 400
-    most: int | None = None
 
 
 class Ledger:
@@ -66,15 +44,12 @@ class Ledger:
         self, database: Database, retention: Retention | None = None, clock: Callable[[], float] = time.time
     ) -> None:
         self.database = database
-        self._retention = retention or Retention()
-        self._clock = clock
+        self._cleanup = Cleanup(database, retention or Retention(), clock)
         self._changed = threading.Condition()
         self._waiting: deque[CallRecord | tuple[Item, ...]] = deque()
         self._closing = self._writing = self._flushing = False
         self._lost = 0
         self._is_ready = self._fails = False
-        self._tidied = 0.0
-        self._since_tidied = 0
         self._thread = threading.Thread(target=self._run, name="usage", daemon=True)
         self._thread.start()
 
@@ -181,10 +156,7 @@ class Ledger:
             self._write_rows([items_of(call) for call in batch])
         else:
             self.database.look()
-        many = self._retention.most is not None and self._since_tidied > self._retention.most
-        if many or self._clock() - self._tidied >= RETENTION_EVERY:
-            self._tidied, self._since_tidied = self._clock(), 0
-            self.forget()
+        self._cleanup.run(lambda: self._closing)
 
     def _write_rows(self, calls: Sequence[tuple[Item, ...]]) -> None:
         """Writes the rows of calls; on a rejection bisects them, so that one rejected call does not block others."""
@@ -193,7 +165,7 @@ class Ledger:
             with self.database.transaction() as transaction:
                 # An earlier commit may have succeeded although its reply was lost.
                 write(transaction, unwritten(transaction, items) if self._fails else items)
-            self._since_tidied += len(items)
+            self._cleanup.written += len(items)
         except RowsRefused as error:
             if len(calls) == 1:
                 self._lose(1, f"the database rejects it: {error}")
@@ -201,23 +173,3 @@ class Ledger:
             middle = len(calls) // 2
             self._write_rows(calls[:middle])
             self._write_rows(calls[middle:])
-
-    def forget(self) -> None:
-        """Deletes old rows in small steps, so that writers in other processes get their turn."""
-        now, retention = self._clock(), self._retention
-        oldest, attempts = now - retention.days * DAY, now - retention.attempts * DAY
-        old: tuple[tuple[str, Value], ...] = (
-            (FORGET_ATTEMPTS, attempts),
-            (FORGET_DAYS, day_of(oldest)),
-            (FORGET_BUDGETS, day_of(oldest)),
-            (FORGET_HOLDINGS, oldest),
-        )
-        for statement, value in old:
-            while not self._closing:
-                with self.database.transaction() as transaction:
-                    gone = transaction.run(statement, (value,))
-                if gone < STEP:
-                    break
-        if retention.most is not None:
-            with self.database.transaction() as transaction:
-                transaction.run(FORGET_BEYOND, (retention.most,))

@@ -128,3 +128,5 @@ FORGET_BEYOND = (
     "DELETE FROM attempts WHERE at_seconds < "
     "(SELECT at_seconds FROM attempts ORDER BY at_seconds DESC LIMIT 1 OFFSET ?)"
 )
+
+ANY_ATTEMPT = "SELECT 1 FROM attempts WHERE at_seconds >= ? AND at_seconds < ? LIMIT 1"

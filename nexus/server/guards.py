@@ -36,8 +36,8 @@ def header_lines(headers: HTTPHeaders) -> HeaderLines:
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """``own_hosts`` are the accepted Host names besides this machine's own; None if any name is accepted. ``warned`` has the
-    proxy that ``caller_ip`` has warned about, once it has."""
+    """``own_hosts`` are the accepted Host names besides this machine's own; None if any name is accepted. ``warned``
+    has the proxy that ``caller_ip`` has warned about, once it has."""
 
     requires_credential: bool
     cors: CorsSettings | None
@@ -59,8 +59,8 @@ class Guards:
         if self.client_ip.x_forwarded_for_trusted_hops and not self.warned and missing_hops(self.client_ip, lines):
             self.warned.append(peer)
             log.warning(
-                "X-Forwarded-For has fewer addresses than server.client_ip.x_forwarded_for_trusted_hops expects: with too "
-                "high a number, callers choose their own address",
+                "X-Forwarded-For has fewer addresses than server.client_ip.x_forwarded_for_trusted_hops expects: with "
+                "too high a number, callers choose their own address",
                 extra={
                     "fields": {
                         "hops": self.client_ip.x_forwarded_for_trusted_hops,

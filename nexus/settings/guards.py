@@ -144,5 +144,5 @@ class ClientIpSettings(Table):
     """Trust X-Real-IP; only if the proxy always sets it."""
 
     x_forwarded_for_trusted_hops: Annotated[int, Field(ge=0, le=100)] | None = None
-    """Trust X-Forwarded-For: take the entry this many places before the last one: 0 behind one proxy, 1 behind two. With too
-    high a number, callers can forge their address."""
+    """Trust X-Forwarded-For: take the entry this many places before the last one: 0 behind one proxy, 1 behind two.
+    With too high a number, callers can forge their address."""

@@ -11,6 +11,7 @@ import pytest
 from nexus.accounting.database import Database, SqliteDatabase, Transaction, migrate
 from nexus.accounting.holdings import LONGEST_STATE, Held, Holdings
 from nexus.accounting.ledger import Ledger
+from nexus.accounting.retention import Cleanup, Retention
 from nexus.accounting.tables import MIGRATIONS
 from nexus.errors import Overloaded
 
@@ -93,6 +94,6 @@ def test_objects_unused_for_a_long_time_are_deleted(database: Database) -> None:
     holdings = Holdings(lambda: now - 401 * 86_400)
     holdings.open(database)
     holdings.add(FILE)
-    with closing(Ledger(database, clock=lambda: now)) as ledger:
-        ledger.forget()
+    with closing(Ledger(database, clock=lambda: now)):
+        Cleanup(database, Retention(), lambda: now).run()
         assert holdings.find([FILE.id]) == []

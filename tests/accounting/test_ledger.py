@@ -19,6 +19,7 @@ from nexus.accounting.database import Database, DatabaseError, NewerTables, Sqli
 from nexus.accounting.ledger import BATCH, ROOM, Ledger
 from nexus.accounting.record import Charge
 from nexus.accounting.report import Sums, usage
+from nexus.accounting.retention import Cleanup, Retention
 from nexus.accounting.rows import Row
 from nexus.accounting.tables import VERSION
 from nexus.accounting.writing import Item
@@ -152,14 +153,44 @@ def test_earlier_activity_is_read_back(ledger: Ledger) -> None:
     assert [one["id"] for one in earlier.calls(ledger.database, NOON + 1, (("user", "ada"),))] == ["call-2"]
 
 
-def test_old_rows_are_deleted_and_recent_ones_kept(database: Database) -> None:
-    ledger = Ledger(database, clock=lambda: NOON)
+def test_old_rows_are_deleted_and_recent_ones_kept(ledger: Ledger) -> None:
     days_ago = [0, 34, 36, 399, 401]
     add(ledger, *(call(number, at_seconds=NOON - 86_400 * days) for number, days in enumerate(days_ago)))
-    ledger.forget()
-    assert rows(database, "SELECT COUNT(*) FROM attempts") == [(2,)]
-    assert rows(database, "SELECT COUNT(*) FROM days") == [(4,)]
-    ledger.close(60)
+    Cleanup(ledger.database, Retention(), lambda: NOON).run()
+    assert rows(ledger.database, "SELECT COUNT(*) FROM attempts") == [(2,)]
+    assert rows(ledger.database, "SELECT COUNT(*) FROM days") == [(4,)]
+
+
+def test_a_clock_far_in_the_future_deletes_nothing_for_a_day(ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
+    now = NOON
+    cleanup = Cleanup(ledger.database, Retention(), lambda: now)
+    add(ledger, call(1), call(2, at_seconds=NOON - 86_400 * 2))
+    cleanup.run()
+    now = NOON + 86_400 * 1000
+    cleanup.run()
+    # A restart changes nothing, nor do calls with the wrong time.
+    add(ledger, call(3, at_seconds=now))
+    cleanup = Cleanup(ledger.database, Retention(), lambda: now)
+    for _ in range(100):
+        cleanup.run()
+        now += 600
+    assert rows(ledger.database, "SELECT COUNT(*) FROM attempts") == [(3,)]
+    assert rows(ledger.database, "SELECT COUNT(*) FROM days") == [(3,)]
+    assert caplog.text.count("is the system clock right?") == 2
+    for _ in range(50):
+        cleanup.run()
+        now += 600
+    assert rows(ledger.database, "SELECT call_id FROM attempts") == [("call-3",)]
+
+
+def test_a_clock_that_is_set_back_does_not_stop_the_deletions(ledger: Ledger) -> None:
+    now = NOON + 86_400 * 1000
+    cleanup = Cleanup(ledger.database, Retention(), lambda: now)
+    cleanup.run()
+    now = NOON
+    add(ledger, call(1, at_seconds=NOON - 86_400 * 36), call(2, at_seconds=NOON - 86_400 * 2))
+    cleanup.run()
+    assert rows(ledger.database, "SELECT call_id FROM attempts") == [("call-2",)]
 
 
 def test_tables_of_a_newer_nexus_are_rejected(database: Database) -> None:

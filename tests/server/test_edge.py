@@ -215,7 +215,7 @@ def test_malformed_chunks_are_rejected(nexus: Nexus, lines: Lines, path: str) ->
 def test_chunk_extensions_and_trailers_are_discarded(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     """The next request begins exactly where the body ends, and no trailer becomes a header."""
     raw = json.dumps(CHAT).encode()
-    signed = b"".join(b"%x ;sig=%064x;q=\"a;b\"\r\n%c\r\n" % (1, at, byte) for at, byte in enumerate(raw))
+    signed = b"".join(b'%x ;sig=%064x;q="a;b"\r\n%c\r\n' % (1, at, byte) for at, byte in enumerate(raw))
     end = b"0;last\r\nX-Checksum: abc\r\nX-Empty:\r\nContent-Length: 5\r\n\r\n"
     with RawClient(nexus) as client:
         client.send(head(CHAT_PATH, headers={"Transfer-Encoding": "chunked", "Trailer": "X-Checksum"}) + signed + end)
