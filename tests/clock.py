@@ -1,7 +1,5 @@
 """A manual clock."""
 
-from __future__ import annotations
-
 
 class Clock:
     """Seconds that advance only when a test says so."""

@@ -1,7 +1,5 @@
 """Fixtures: the two fake vendors, a server in front of them, and secret detection in every test."""
 
-from __future__ import annotations
-
 import functools
 import gc
 import importlib

@@ -1,7 +1,5 @@
 """Runs the command line in this process, for tests that do not need a separate one, and Python in a separate one."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -3,8 +3,6 @@
 ``NEXUS_EXAMPLES=all`` runs all of them; ``NEXUS_LAWS=20`` runs twenty times as many, with new cases in every run.
 """
 
-from __future__ import annotations
-
 import os
 
 from hypothesis import HealthCheck, settings

@@ -1,7 +1,5 @@
 """The fields of log lines, in order; ``docs/operations.rst`` documents each of them."""
 
-from __future__ import annotations
-
 ACCESS = (
     *("id", "request_id", "trace", "status", "error", "why", "caller", "client", "group", "key"),
     *("session", "agent", "class", "place"),

@@ -5,8 +5,6 @@ out but never null. Source: openresponses.org, the schemas of ResponseResource, 
 of 2026-04-24.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 

@@ -3,8 +3,6 @@
 Each peer is a few lines and closes what it opens.
 """
 
-from __future__ import annotations
-
 import datetime
 import gc
 import ipaddress

@@ -1,7 +1,5 @@
 """Types published with the vendors' SDKs, to validate bodies."""
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Any
 

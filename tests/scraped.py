@@ -1,7 +1,5 @@
 """Reading ``/metrics`` in tests."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self

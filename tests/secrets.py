@@ -5,8 +5,6 @@ known too; the few that cannot (tokens that are signed, keys that are generated,
 their own here. tests/watch.py looks for all of them in whatever Nexus says.
 """
 
-from __future__ import annotations
-
 import base64
 import re
 from collections.abc import Iterator

@@ -3,8 +3,6 @@
 None of our code is replaced; a test may inspect ``server`` and ``runtime``, but calls go through the socket.
 """
 
-from __future__ import annotations
-
 import asyncio
 import http.client
 import json

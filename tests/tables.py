@@ -1,7 +1,5 @@
 """Tests that loop over a table themselves, because one test per row takes longer to collect than to run."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """The text of an answer as the call that was asked for: how it begins decides, and nothing is lost."""
 
-from __future__ import annotations
-
 import pytest
 
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart

@@ -1,7 +1,5 @@
 """The breaker: which calls may pass, and whose success closes it."""
 
-from __future__ import annotations
-
 from nexus.limits.breaker import Breaker
 
 

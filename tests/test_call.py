@@ -1,7 +1,5 @@
 """Reading what coding agents say about their work and x-nexus-tags, limited to what is safe in a log."""
 
-from __future__ import annotations
-
 import pytest
 
 from nexus.call import LONGEST_TAG, Tags

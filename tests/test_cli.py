@@ -1,7 +1,5 @@
 """The command line as a user runs it: `python -m nexus` in an empty folder."""
 
-from __future__ import annotations
-
 import os
 import pty
 import shlex

@@ -1,7 +1,5 @@
 """Every file in config/ loads, and the annotated one names every key with its actual default."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The Grafana dashboard, the alerts and the docs page cover exactly the metrics that ``/metrics`` exposes."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Our dataclasses behave like those of the standard library in every visible respect."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import field, replace
 from typing import Any

@@ -3,8 +3,6 @@
 ``tests/docs`` tests each snippet; this file tests whole pages and what they say about programs.
 """
 
-from __future__ import annotations
-
 import json
 import mmap
 import re

@@ -1,7 +1,5 @@
 """The tree of errors; ``tests/protocols/test_errors.py`` tests how clients read each error."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """Lazily compiled patterns behave like those of ``re``, and every pattern in the source compiles."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from importlib import import_module

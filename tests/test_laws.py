@@ -3,8 +3,6 @@
 Every rule here is enforced.
 """
 
-from __future__ import annotations
-
 import ast
 import functools
 import re

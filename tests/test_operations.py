@@ -1,7 +1,5 @@
 """docs/operations.rst, deployment.rst and errors.rst against the code: fields of the log, settings, kinds, messages."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """One token shared by many calls: which calls wait for a fetch, and how long."""
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

@@ -1,7 +1,5 @@
 """``nexus route --explain``: candidates in order, with reasons, without any call to a vendor."""
 
-from __future__ import annotations
-
 import io
 import json
 import socket

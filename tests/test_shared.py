@@ -1,7 +1,5 @@
 """Shared objects are created once for equal settings and closed once, by their last holder."""
 
-from __future__ import annotations
-
 from contextlib import ExitStack
 
 import pytest

@@ -1,7 +1,5 @@
 """The lines to paste that start and check print: the right address for each client, and nothing that breaks one."""
 
-from __future__ import annotations
-
 import shlex
 import socket
 import tomllib

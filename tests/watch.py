@@ -9,8 +9,6 @@ process of its own is what it prints, which is redacted already. Loggers of the 
 Nexus never imports, are left alone: they log what the client sends.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 import subprocess

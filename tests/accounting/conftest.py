@@ -1,7 +1,5 @@
 """The databases that a ledger supports: each ledger test runs on all of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A private, real PostgreSQL on a Unix socket, in a folder that is deleted with it."""
 
-from __future__ import annotations
-
 import getpass
 import itertools
 import os

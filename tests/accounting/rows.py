@@ -1,7 +1,5 @@
 """Ledger rows made up for tests, without calls behind them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from nexus.accounting.rows import COLUMNS, Row

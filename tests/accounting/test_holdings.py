@@ -1,7 +1,5 @@
 """Ownership of files and batches on every database: stored, paged, charged once, and deleted when unused."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace

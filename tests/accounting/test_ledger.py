@@ -1,7 +1,5 @@
 """The ledger on every database: each row is written exactly once, and callers never wait for it."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """The docs page about the ledger: it lists every column, and its queries and commands work."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Costs to the nano-dollar: by part, by length, by service tier; without a price there is no cost."""
 
-from __future__ import annotations
-
 import json
 import tomllib
 from importlib.metadata import PackageNotFoundError

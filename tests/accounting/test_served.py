@@ -1,7 +1,5 @@
 """A real PostgreSQL behind the real server: rows are written and read, and calls succeed while it is unreachable."""
 
-from __future__ import annotations
-
 import socket
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Authentication by table: every combination of settings and credentials sent."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 from collections.abc import Iterator, Sequence

@@ -3,8 +3,6 @@
 The last good keys are kept, and callers never wait long.
 """
 
-from __future__ import annotations
-
 import gzip
 import logging
 import socket

@@ -1,7 +1,5 @@
 """The guards in a real Tornado server: which callers wait, which are rejected, and that the event loop never blocks."""
 
-from __future__ import annotations
-
 import asyncio
 import http.client
 import ssl

@@ -1,7 +1,5 @@
 """Identities, model allow-lists, and where caller ids are read from."""
 
-from __future__ import annotations
-
 import fnmatch
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """Issuer discovery documents: which issuer they must name, and which URLs for keys and logins are accepted."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

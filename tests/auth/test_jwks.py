@@ -1,7 +1,5 @@
 """JWKS documents: which keys are read, which are skipped, and which documents are rejected."""
 
-from __future__ import annotations
-
 import base64
 import json
 from typing import Any

@@ -1,7 +1,5 @@
 """Gateway keys: weak ones are rejected at start, hashes identify them, and ``nexus key new`` creates them."""
 
-from __future__ import annotations
-
 import tomllib
 from datetime import UTC, date, datetime
 from pathlib import Path

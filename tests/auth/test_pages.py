@@ -1,7 +1,5 @@
 """Browsers and proxies: origins, preflights, client addresses and metadata, as pure functions."""
 
-from __future__ import annotations
-
 import ipaddress
 from typing import Any
 

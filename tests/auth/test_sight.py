@@ -1,7 +1,5 @@
 """Which callers' calls a caller may see."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import pytest

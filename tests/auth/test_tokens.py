@@ -1,7 +1,5 @@
 """Token validation by table: valid tokens are accepted; others are rejected without a fetch or a crash."""
 
-from __future__ import annotations
-
 import base64
 import hmac
 import json

@@ -1,7 +1,5 @@
 """What ``nexus init`` detects, and that the settings file it writes starts."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """``nexus check --discover`` and ``nexus init``: the vendors' lists of models, page by page and within bounds."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Callable, Iterator

@@ -3,8 +3,6 @@
 The real agents are run by tests/programs.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """``nexus login``: gets a token by device login, stores it in one file and renews it; the gateway accepts it."""
 
-from __future__ import annotations
-
 import json
 import stat
 import subprocess

@@ -1,7 +1,5 @@
 """What a command prints when the reader closes early, when writing fails, and in encodings that lack a character."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

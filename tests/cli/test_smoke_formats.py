@@ -1,7 +1,5 @@
 """The smoke test's readers of each format: they accept complete answers and reject incomplete ones with a reason."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Callable

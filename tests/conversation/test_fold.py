@@ -3,8 +3,6 @@
 ``fold(unfold(answer)) == answer`` for every answer, and every stream that ``unfold`` makes is in order.
 """
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

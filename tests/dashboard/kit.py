@@ -1,7 +1,5 @@
 """A gateway with a made-up day of traffic, so that the dashboard has data to show without any calls."""
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import Iterator

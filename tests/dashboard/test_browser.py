@@ -4,8 +4,6 @@ Where Chromium or axe-core is missing this is a visible skip, or a failure where
 so. The browser resolves no host names; any request except to its own gateway fails the test.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import time

@@ -1,7 +1,5 @@
 """The dashboard's data over raw HTTP: who may see what, and the activity of the last minutes."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

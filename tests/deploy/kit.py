@@ -1,7 +1,5 @@
 """The contents of the files in ``deploy/``, read once for all of their tests."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path

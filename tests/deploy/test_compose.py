@@ -1,7 +1,5 @@
 """compose.yaml: valid by the published schema, and consistent with Nexus, the image, Prometheus and Grafana."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """The Dockerfile: linted, consistent with the code, and its steps executed in a folder instead of a container."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """The manifests: valid by Kubernetes' own schemas, and consistent with Nexus and the image."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from importlib.util import find_spec

@@ -4,8 +4,6 @@ through them.
 If a proxy is missing its tests are skipped, or fail with ``NEXUS_REQUIRE_PROXIES=1``.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

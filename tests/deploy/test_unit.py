@@ -1,7 +1,5 @@
 """The systemd unit: valid according to systemd, and consistent with Nexus."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

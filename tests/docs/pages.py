@@ -1,7 +1,5 @@
 """The docs pages and their snippets, as a reader would paste them."""
 
-from __future__ import annotations
-
 import functools
 import re
 import tomllib

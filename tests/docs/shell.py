@@ -1,7 +1,5 @@
 """Parses the shell commands that the pages use: quotes, pipes, leading variables, ``$(...)``."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from collections.abc import Iterator

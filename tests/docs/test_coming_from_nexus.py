@@ -1,7 +1,5 @@
 """docs/coming-from-nexus.rst: a Nexus 0.6 file starts unchanged, and each key is handled as the page says."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Runs the pages' JavaScript with the real AI SDK against the real server; slow: needs Node and npm packages."""
 
-from __future__ import annotations
-
 import subprocess
 from pathlib import Path
 

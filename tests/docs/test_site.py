@@ -1,7 +1,5 @@
 """The site as a whole: terms that people search for are headings, and the files for editors are published."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

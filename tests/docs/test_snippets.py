@@ -4,8 +4,6 @@
 program meets the real server, where each model that any page names is answered by the echo provider.
 """
 
-from __future__ import annotations
-
 import http.client
 import json
 import re

@@ -1,7 +1,5 @@
 """Which caller's limits a call counts against if no setting identifies callers."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

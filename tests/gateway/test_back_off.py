@@ -1,7 +1,5 @@
 """The delay before a retry at the same target."""
 
-from __future__ import annotations
-
 import pytest
 
 from nexus.gateway.consequences import back_off

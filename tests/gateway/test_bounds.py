@@ -1,7 +1,5 @@
 """Concurrency limits per provider, retry budgets, and alarms."""
 
-from __future__ import annotations
-
 import threading
 import time
 import weakref

@@ -1,7 +1,5 @@
 """Which budget a call counts against, what is reserved and charged, and when the log warns; with a test clock."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime

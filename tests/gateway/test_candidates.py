@@ -1,7 +1,5 @@
 """Where a call is sent: weights, session affinity, cooldowns, accounts, and callers' own keys."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

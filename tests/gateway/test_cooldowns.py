@@ -1,7 +1,5 @@
 """Which targets are in cooldown, until when, and what ends it."""
 
-from __future__ import annotations
-
 import threading
 
 import pytest

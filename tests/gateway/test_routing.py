@@ -3,8 +3,6 @@
 A name is found in full, or as an alias that only one provider has; everything else is a 404 that lists candidates.
 """
 
-from __future__ import annotations
-
 import pytest
 
 from nexus.errors import ModelNotFound

@@ -1,7 +1,5 @@
 """docs/routing.rst agrees with the table in the code."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from docutils.core import publish_doctree  # type: ignore[import-untyped]

@@ -1,7 +1,5 @@
 """How errors are classified, by status and kind, and the most important rows of the table."""
 
-from __future__ import annotations
-
 import pytest
 
 from nexus.errors import (

@@ -3,8 +3,6 @@
 The client is an official SDK; it keeps the answers it gets and knows nothing about vendors.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path

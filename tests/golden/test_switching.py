@@ -1,7 +1,5 @@
 """Golden conversations: thinking, tools, images and a failed call, with two changes of vendor."""
 
-from __future__ import annotations
-
 import itertools
 import json
 from collections.abc import Mapping

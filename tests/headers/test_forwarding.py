@@ -3,8 +3,6 @@
 Headers that are not listed are not forwarded. Reading ``retry-after`` never fails, whatever a vendor sends.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 

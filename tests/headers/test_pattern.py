@@ -1,7 +1,5 @@
 """Patterns match what ``re`` matches, in linear time even for names and patterns on which ``re`` backtracks."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Header rules by table: what is forwarded, what is rejected at load, and that credentials are not forwarded."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

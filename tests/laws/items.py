@@ -3,8 +3,6 @@
 The SDK accumulates; the tests also add up the deltas themselves and compare the sum with the completed answer.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast

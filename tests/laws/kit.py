@@ -3,8 +3,6 @@
 Nothing here reads or writes a dialect; the SDKs themselves are the clients.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import re

@@ -3,8 +3,6 @@
 Uses only the vendors' published field names: a body in a vendor's dialect in, a common picture out.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Callable, Iterator, Mapping

@@ -3,8 +3,6 @@
 Strict. A member that a type does not know is a failure unless ``EXTRA_FIELDS`` lists its exact place.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, get_args
 

@@ -3,8 +3,6 @@
 Data only; these are not realistic requests.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -3,8 +3,6 @@
 Every vendor can accept a tame conversation; a wild one holds content that some must reject.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Callable

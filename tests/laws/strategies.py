@@ -3,8 +3,6 @@
 ``sayable`` removes what a client cannot express beforehand; nothing is left out silently here.
 """
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterable, Iterator
 from dataclasses import replace

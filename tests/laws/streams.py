@@ -1,7 +1,5 @@
 """Random answers as streams of neutral events, in any interleaving that the grammar allows."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Iterator

@@ -3,8 +3,6 @@
 Every member of the two objects is compared; the differences allowed are listed here, with reasons.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Any answer, streamed to any client: the client gets all of it, and returns the vendor's signatures."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from dataclasses import replace

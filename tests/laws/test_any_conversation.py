@@ -3,8 +3,6 @@
 The vendor's request obeys the rules that the vendor enforces beyond its types, or Nexus rejects it with a path.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from itertools import pairwise

@@ -4,8 +4,6 @@ Requests, answers, streams, errors, bodies in encodings, spliced JSON, configura
 with members replaced by unexpected values. The cases are the same in every run.
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 import zlib

@@ -1,7 +1,5 @@
 """Every recorded answer of every vendor, through the whole lane to every client: cut anywhere, streamed and whole."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Regressions that the laws have found, each as its smallest case."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -3,8 +3,6 @@
 A stream without an end and without a stop reason stays broken, and half a call is never sent as complete.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -5,8 +5,6 @@ lane to every client: streamed and whole, cut anywhere and failing. If the clien
 bytes pass through and are not checked.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace

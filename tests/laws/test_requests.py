@@ -1,7 +1,5 @@
 """Any conversation, from any client to every vendor: its content is in the body, or its loss is reported."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any

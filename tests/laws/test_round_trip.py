@@ -3,8 +3,6 @@
 Writing and reading it again changes nothing, and it holds what the client asked for.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Conformance tests for every spending store; a subclass creates the store, with a manual clock."""
 
-from __future__ import annotations
-
 import itertools
 import random
 import threading

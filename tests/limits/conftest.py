@@ -1,7 +1,5 @@
 """Fixtures: a shared Redis, and a private one that tests may kill."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """Shared by the limit tests: a manual clock, an exact oracle, and shorthands for quotas."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from nexus.limits.quota import SECOND, Demand, Dimension, Quota

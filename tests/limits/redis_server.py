@@ -3,8 +3,6 @@
 Nothing is stored on disk, so a restart loses all data.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

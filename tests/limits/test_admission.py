@@ -1,7 +1,5 @@
 """Reserve and settle: what is reserved, what replaces it, and that each reservation settles once."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Callable, Mapping

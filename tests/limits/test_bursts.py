@@ -4,8 +4,6 @@ No window spends more than 115 % of the limit; once a model has answered five ti
 get at least 85 % of it.
 """
 
-from __future__ import annotations
-
 import heapq
 import random
 from collections.abc import Callable

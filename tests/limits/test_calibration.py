@@ -1,7 +1,5 @@
 """Calibration of token estimates to vendors' counts: how fast it learns, how exactly, and the effect of one outlier."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Request limits: global and per address, decided together."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from typing import Any

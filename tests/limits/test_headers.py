@@ -1,7 +1,5 @@
 """Rate limit headers, by dialect."""
 
-from __future__ import annotations
-
 import pytest
 
 from nexus.limits.headers import headers_for

@@ -1,7 +1,5 @@
 """Settings of limits: valid tables, invalid ones with their location, and rules across tables."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any

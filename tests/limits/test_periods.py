@@ -1,7 +1,5 @@
 """Days, weeks and months, across daylight saving changes and at the ends of months and years."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A cluster of several nodes: each key is counted on the node that holds it, and slots may move."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any

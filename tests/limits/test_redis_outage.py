@@ -1,7 +1,5 @@
 """Redis dies, stalls or comes back empty: what callers see, what is logged, and how far limits still hold."""
 
-from __future__ import annotations
-
 import logging
 import socket
 import threading

@@ -1,7 +1,5 @@
 """The hierarchy of limits as a table, and keys that never collide, whatever the ids."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Windows in this process: conformance, and bounded memory without losing current spending."""
 
-from __future__ import annotations
-
 import pytest
 
 from nexus.errors import Overloaded

@@ -1,8 +1,6 @@
 """Windows in memory shared by processes: conformance; bounded memory without losing current spending; no spending is
 lost between processes, even if one of them dies."""
 
-from __future__ import annotations
-
 import os
 import signal
 import threading

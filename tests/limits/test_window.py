@@ -1,7 +1,5 @@
 """The window against an exact log: never over the limit in any interval, and at most a sixtieth of it late."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """What is read from Bedrock model ids."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from dataclasses import replace

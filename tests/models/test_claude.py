@@ -1,7 +1,5 @@
 """What each Claude model accepts, under every host's spelling of its name."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """One table maps efforts to budgets: a model gets the same request whichever dialect stated them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

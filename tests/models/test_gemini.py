@@ -1,7 +1,5 @@
 """What each Gemini model accepts."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

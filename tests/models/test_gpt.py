@@ -1,7 +1,5 @@
 """Facts about OpenAI's models: the row for each name, and how unsupported efforts are replaced."""
 
-from __future__ import annotations
-
 import pytest
 
 from nexus.conversation.parts import Effort, Thinking

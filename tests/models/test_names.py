@@ -1,7 +1,5 @@
 """Every host's spelling of a model name gives the same row in every table."""
 
-from __future__ import annotations
-
 import pytest
 
 from nexus.models import claude

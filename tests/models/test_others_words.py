@@ -1,7 +1,5 @@
 """Detects request fields meant for other models, when several models may answer the request."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

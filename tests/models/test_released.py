@@ -1,7 +1,5 @@
 """Release dates are found under every host's name for a model."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import pytest

@@ -1,7 +1,5 @@
 """A supervisor's hub on its own thread, and links to it like those of worker processes."""
 
-from __future__ import annotations
-
 import socket
 import threading
 from collections.abc import Mapping

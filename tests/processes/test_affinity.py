@@ -1,7 +1,5 @@
 """A busy process is pinned to one core, and unpinned when it is idle or when others need the core."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

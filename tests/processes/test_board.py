@@ -1,7 +1,5 @@
 """Facts shared by all processes: cooldowns and moved sessions reach running and later processes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """How many processes "auto" starts, given a container's CPU limits."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

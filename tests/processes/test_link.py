@@ -1,7 +1,5 @@
 """Calls from workers to the supervisor: plain values of any size, errors by name, and no caller waits forever."""
 
-from __future__ import annotations
-
 import errno
 import logging
 import os

@@ -1,7 +1,5 @@
 """Rows of numbers of several processes: sums over all, which survive the end of a process."""
 
-from __future__ import annotations
-
 import logging
 import os
 

@@ -4,8 +4,6 @@ After each test, the vendor must have received only valid requests, and no progr
 loopback.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import struct

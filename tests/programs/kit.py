@@ -4,8 +4,6 @@ A missing program is a visible skip, or a failure with ``NEXUS_REQUIRE_PROGRAMS=
 output. All traffic except loopback goes to a ``Trap``, which reports it.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import socket

@@ -3,8 +3,6 @@
 A shape is a part that the vendor's request must contain, written by hand, so that no codec of Nexus checks another.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace

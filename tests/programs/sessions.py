@@ -1,7 +1,5 @@
 """One complete session of each program, for any lane and any version of the program."""
 
-from __future__ import annotations
-
 import json
 
 from tests.programs.conftest import DONE, Room, arguments

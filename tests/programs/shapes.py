@@ -3,8 +3,6 @@
 Names only, never values.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Iterator
 from typing import Any

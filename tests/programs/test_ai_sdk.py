@@ -4,8 +4,6 @@ Tests check tool effects on disk, the application's view in its output, and the 
 newest version and the oldest supported one.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -3,8 +3,6 @@
 Tests check the program's effects on disk, its view in its output, and the model's view at the vendor.
 """
 
-from __future__ import annotations
-
 import pytest
 
 from tests.programs.conftest import DONE, OpenRoom, arguments

@@ -3,8 +3,6 @@
 Only the environment variables that an enterprise sets tell the program where to connect.
 """
 
-from __future__ import annotations
-
 import pytest
 
 from tests.programs.conftest import DONE, OpenRoom

@@ -3,8 +3,6 @@
 The login is an unsigned file; the vendor is a fake at loopback, configured as the host that receives logins.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import time

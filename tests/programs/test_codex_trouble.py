@@ -3,8 +3,6 @@
 A truncated answer is never taken as complete, and none of its tools are run.
 """
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -3,8 +3,6 @@
 The tests show that the trap used in every run works.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The oldest supported versions: one session each, on passthrough and translation."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.programs.conftest import OpenRoom

@@ -3,8 +3,6 @@
 Nothing here knows a dialect or what a test expects.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import random

@@ -1,7 +1,5 @@
 """A value with an effect for every field of every client's request, and of every neutral request."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Values without an effect are never reported as dropped, from any client dialect to any vendor."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

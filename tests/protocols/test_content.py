@@ -4,8 +4,6 @@ Client dialects and translated vendor streams agree on what content is; passthro
 unknown ones count as content.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -3,8 +3,6 @@
 A case covers each phrase of the table; a case is a vendor's complete answer, as observed.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

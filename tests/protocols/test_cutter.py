@@ -1,7 +1,5 @@
 """Answers that Nexus cuts for the vendor: the same end however the text is split, and nothing after it."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -4,8 +4,6 @@ The expected bytes are built next to the input, piece by piece, never by parsing
 use the standard library's parser, which keeps duplicate keys.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from typing import Any

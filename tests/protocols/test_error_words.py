@@ -1,7 +1,5 @@
 """Vendors' error messages, in every shape that servers send."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from typing import Any

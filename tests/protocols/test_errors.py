@@ -3,8 +3,6 @@
 The table below names every error class and every kind of vendor failure; a test walks the class tree to prove it.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import get_args

@@ -3,8 +3,6 @@
 Walking the pages in either direction returns every model once.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

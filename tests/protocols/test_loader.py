@@ -1,7 +1,5 @@
 """Dialects are listed by their folders alone, and each is imported only when needed."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

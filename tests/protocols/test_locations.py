@@ -1,7 +1,5 @@
 """Errors name the client's own field and its path in the client's body, however the conversation was merged."""
 
-from __future__ import annotations
-
 import base64
 from typing import Any
 

@@ -3,8 +3,6 @@
 They go through the whole lane and are read by the clients' own SDKs.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Histories with calls without results or results without calls, as clients send them after cuts and interruptions."""
 
-from __future__ import annotations
-
 import pytest
 
 from nexus.conversation.parts import Image, Inline, Message, Part, Request, Text, ToolCall, ToolResult

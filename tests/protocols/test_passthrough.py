@@ -3,8 +3,6 @@
 The expected bytes are the vendor's own with the model's name replaced by hand; the tap is checked separately.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

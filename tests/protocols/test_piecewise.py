@@ -1,7 +1,5 @@
 """Long JSON is parsed in pieces: the same values, the same errors, and other tasks run meanwhile."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from typing import Any

@@ -1,7 +1,5 @@
 """What clients of Google's and Amazon's dialects cannot send to other vendors, and which field the error names."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Names of tools and properties are rewritten to what a vendor accepts: one to one in each request, and reversible."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from typing import Any

@@ -1,7 +1,5 @@
 """Removing members from raw JSON: nothing else changes, wherever they are and however the text is written."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

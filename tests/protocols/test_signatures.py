@@ -3,8 +3,6 @@
 It is removed and reported, and every other byte stays; a vendor's own thinking is never changed.
 """
 
-from __future__ import annotations
-
 import pytest
 
 from nexus.protocols.loader import DIALECTS

@@ -4,8 +4,6 @@ For every split, the frames' bytes plus the rest equal the input, and the events
 returned with the byte that completes its blank line.
 """
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Iterator

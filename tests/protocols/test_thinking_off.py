@@ -3,8 +3,6 @@
 Claude Code with ``MAX_THINKING_TOKENS=0`` sends exactly that. In the Messages API an effort does not enable thinking.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What holds after every reader: distinct ids, whole characters, fitting stop reasons; and the same in histories."""
 
-from __future__ import annotations
-
 import itertools
 
 import pytest

@@ -1,7 +1,5 @@
 """Data URLs as clients write them."""
 
-from __future__ import annotations
-
 import pytest
 
 from nexus.conversation.parts import Inline

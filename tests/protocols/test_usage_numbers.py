@@ -1,7 +1,5 @@
 """Token counts as servers in other languages write them: a float counts like an integer."""
 
-from __future__ import annotations
-
 import importlib
 
 import pytest

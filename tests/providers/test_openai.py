@@ -1,7 +1,5 @@
 """Which dialect is used with the OpenAI provider, and where facts about OpenAI's models apply."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

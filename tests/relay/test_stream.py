@@ -1,7 +1,5 @@
 """When each part of a stream is forwarded, for every way its bytes may be chunked."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 

@@ -1,7 +1,5 @@
 """The artefacts of the last commit, built once."""
 
-from __future__ import annotations
-
 import shutil
 import tarfile
 import zipfile

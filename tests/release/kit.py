@@ -1,7 +1,5 @@
 """Starts Nexus from a checkout on a path, from the installed package, or from a wheel."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import os

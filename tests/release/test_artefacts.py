@@ -1,7 +1,5 @@
 """A release builds to the same bytes anywhere, contains what it should, and tests itself."""
 
-from __future__ import annotations
-
 import io
 import os
 import subprocess

@@ -3,8 +3,6 @@
 Without a reachable package registry this is a visible skip, or a failure with ``NEXUS_REQUIRE_REGISTRY=1``.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

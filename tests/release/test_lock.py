@@ -1,7 +1,5 @@
 """requirements.lock contains what setup.py requires, with hashes; stale entries are reported."""
 
-from __future__ import annotations
-
 import os
 import re
 

@@ -1,7 +1,5 @@
 """One import name, wherever Nexus is located or started: a checkout, an editable install, a wheel."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """All response stores behave the same: what they keep, find, evict when full, and expire."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field

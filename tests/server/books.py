@@ -1,7 +1,5 @@
 """Sends hundreds of scripted calls of every kind through one gateway, in front of a fake of each vendor's lane."""
 
-from __future__ import annotations
-
 import json
 import random
 import socket

@@ -1,7 +1,5 @@
 """Nexus as several processes, observed from outside: which are alive, which descriptors they hold, and how they end."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import os

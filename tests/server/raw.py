@@ -1,7 +1,5 @@
 """A client on a raw socket, for requests that HTTP libraries do not send."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

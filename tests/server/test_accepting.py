@@ -1,7 +1,5 @@
 """How processes share new connections: the one with the fewest accepts, and a dead process blocks nobody."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 

@@ -1,7 +1,5 @@
 """URL patterns: which path matches, and that each pattern is only compiled when needed."""
 
-from __future__ import annotations
-
 import pytest
 from tornado.web import RequestHandler
 

@@ -2,8 +2,6 @@
 clouds' rules.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 from dataclasses import replace

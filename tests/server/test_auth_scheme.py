@@ -3,8 +3,6 @@
 The configured key and a caller's own key are sent the same way, and neither is ever repeated to a client.
 """
 
-from __future__ import annotations
-
 import base64
 from dataclasses import dataclass
 from pathlib import Path

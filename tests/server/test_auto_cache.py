@@ -1,7 +1,5 @@
 """Prompt cache breakpoints that Nexus adds for clients that send none, on the translated lanes to Claude only."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

@@ -3,8 +3,6 @@
 The fake checks what was sent, and so do the vendors' other known restrictions (``tools/fake_upstream/fits``).
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

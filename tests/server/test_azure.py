@@ -1,7 +1,5 @@
 """Azure OpenAI end to end: both APIs, API keys, and Entra ID tokens from every supported source."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The Bedrock protocol: boto3 and Anthropic's Bedrock SDK in front of every vendor lane."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Iterator

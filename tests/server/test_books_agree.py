@@ -4,8 +4,6 @@ vendors report, to the token and the nano-dollar.
 Law: nothing is compared with what the test planned. Each side counts for itself.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import random

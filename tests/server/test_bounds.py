@@ -1,7 +1,5 @@
 """Admission: as many calls as there are workers; the next one is rejected immediately."""
 
-from __future__ import annotations
-
 import threading
 from functools import partial
 

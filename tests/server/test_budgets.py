@@ -2,8 +2,6 @@
 own keys.
 """
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from pathlib import Path

@@ -2,8 +2,6 @@
 token.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import anthropic

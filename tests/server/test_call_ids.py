@@ -1,7 +1,5 @@
 """Agents that return only the fields they know: signatures are stored in call ids, and never reach another vendor."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Callers over the wire: keys, tokens, pages and header rules in the running server."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import logging

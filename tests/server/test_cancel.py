@@ -3,8 +3,6 @@
 The fake vendor observes this.
 """
 
-from __future__ import annotations
-
 import json
 import socket
 import struct

@@ -5,8 +5,6 @@ One line per field; add a line for each new field. Where Claude itself answers (
 field are kept or removed together.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Codex's model catalog: sent only to clients that ask the way Codex does, along with OpenAI's own list."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.conftest import Serve

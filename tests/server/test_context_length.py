@@ -3,8 +3,6 @@
 Each vendor has its own message and shape; if it speaks the client's dialect, the client gets exactly these.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass

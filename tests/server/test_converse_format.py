@@ -1,7 +1,5 @@
 """The Converse API for clients: boto3 in front of every vendor lane, streams, tools, media, thinking and errors."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterator
 from contextlib import closing

@@ -1,7 +1,5 @@
 """``count_tokens``: counted by vendors that support it, otherwise a marked estimate."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import anthropic

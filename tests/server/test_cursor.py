@@ -1,7 +1,5 @@
 """Cursor's agent with the user's own key: chat completions in every form that Cursor sends."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import openai

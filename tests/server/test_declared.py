@@ -1,7 +1,5 @@
 """Unexpected values in requests and answers are rejected by name or passed through, never a 500 with a traceback."""
 
-from __future__ import annotations
-
 import json
 import socket
 from typing import Any

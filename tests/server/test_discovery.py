@@ -4,8 +4,6 @@ Both are fast and never redirect. The health check reveals nothing and needs no 
 models.
 """
 
-from __future__ import annotations
-
 import os
 from datetime import UTC, datetime
 from pathlib import Path

@@ -2,8 +2,6 @@
 flight.
 """
 
-from __future__ import annotations
-
 import http.client
 import json
 import re

@@ -1,7 +1,5 @@
 """The demo models work through both protocols, whole and streamed, without a file or a key."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import anthropic

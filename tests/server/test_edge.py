@@ -3,8 +3,6 @@
 Raw sockets against the real server. No test judges elapsed time.
 """
 
-from __future__ import annotations
-
 import gc
 import json
 import logging

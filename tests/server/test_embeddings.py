@@ -1,7 +1,5 @@
 """Embeddings from every vendor with its own format, requested through OpenAI's SDK."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import openai

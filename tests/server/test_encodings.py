@@ -1,7 +1,5 @@
 """Compressed bodies: every encoding, alone and stacked, and hostile input."""
 
-from __future__ import annotations
-
 import gzip
 import importlib
 import json

@@ -2,8 +2,6 @@
 vendor's.
 """
 
-from __future__ import annotations
-
 import http.client
 import io
 import json

@@ -1,7 +1,5 @@
 """Nexus's own errors are complete and in the client's dialect; vendors' errors pass unchanged."""
 
-from __future__ import annotations
-
 import gzip
 import http.client
 import json

@@ -1,7 +1,5 @@
 """Failed authentication is logged with its reason, on every path."""
 
-from __future__ import annotations
-
 import logging
 from typing import Any
 

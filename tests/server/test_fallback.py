@@ -4,8 +4,6 @@ answers.
 The table gives the expected result; a row without a test is an error.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass

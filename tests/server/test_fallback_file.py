@@ -3,8 +3,6 @@
 Only the vendors' addresses in the file are replaced.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path

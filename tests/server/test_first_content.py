@@ -3,8 +3,6 @@
 In every lane, for every client; after the first content every stream ends truthfully, in the log too.
 """
 
-from __future__ import annotations
-
 import http.client
 import json
 import threading

@@ -3,8 +3,6 @@
 On the passthrough and translation lanes the answer is complete; a stream without a finish reason is not.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The Gemini API for clients: Google's own SDK in front of every vendor lane, streams, tools, thinking and errors."""
 
-from __future__ import annotations
-
 import base64
 import json
 import logging

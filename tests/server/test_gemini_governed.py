@@ -1,7 +1,5 @@
 """Limits, budgets, records, metrics, fallbacks and disconnects apply to calls in Google's format."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

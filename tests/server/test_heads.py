@@ -1,7 +1,5 @@
 """Response heads: written as one text, and no value can inject a header line."""
 
-from __future__ import annotations
-
 import pytest
 from tornado.httputil import ResponseStartLine
 

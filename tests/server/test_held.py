@@ -1,7 +1,5 @@
 """Files and batches through the gateway: the official SDKs, the owner of each id, model names, and costs."""
 
-from __future__ import annotations
-
 import io
 import json
 import os

@@ -1,7 +1,5 @@
 """The page at ``/``: shows people the endpoints, and reveals nothing else to strangers."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import re

@@ -1,7 +1,5 @@
 """``api_key_command``: when Nexus runs it, how often, and that its output is never revealed."""
 
-from __future__ import annotations
-
 import logging
 import sys
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ accordingly.
 Claude Code always asks for thinking and puts system messages inside the conversation, which many servers reject.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Limits end to end: how much a caller may use, what the refusal contains, and that every reservation is released."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import threading

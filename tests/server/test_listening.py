@@ -2,8 +2,6 @@
 run out.
 """
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import json

@@ -4,8 +4,6 @@ Only if the provider allows it, only a real login of a Messages client, only to 
 a client reaches any vendor.
 """
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import json

@@ -3,8 +3,6 @@
 The vendors' bytes are recorded; the fakes check the requests they get.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The memory of many connections is released when they are closed."""
 
-from __future__ import annotations
-
 import pytest
 
 from nexus.server import memory

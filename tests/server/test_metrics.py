@@ -1,7 +1,5 @@
 """``/metrics`` of a running server: who may read it, its address, and that it shows what happened."""
 
-from __future__ import annotations
-
 import gzip
 import http.client
 import os

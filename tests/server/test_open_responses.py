@@ -4,8 +4,6 @@ Each case is one request as a client of that protocol makes it. Every answer and
 specification's types, and every echoed request field against the request.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """OpenAI's current models through every client protocol, with a fake that enforces OpenAI's restrictions per model."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Callable, Iterator

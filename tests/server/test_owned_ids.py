@@ -1,7 +1,5 @@
 """An id of something stored at the vendor works only for the caller who received it."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import socket

@@ -3,8 +3,6 @@
 Tests compare bytes, not meanings.
 """
 
-from __future__ import annotations
-
 import pytest
 
 from tests.conftest import Serve

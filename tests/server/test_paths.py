@@ -1,7 +1,5 @@
 """Wrong addresses get a 404 that names the intended path and the base URL to configure, in the client's dialect."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import anthropic

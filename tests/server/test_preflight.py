@@ -1,7 +1,5 @@
 """``check`` and serving accept the same settings, and reject the others with the same message, file and line."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import socket

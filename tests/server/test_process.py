@@ -1,7 +1,5 @@
 """Nexus as a process: start, console, signals, exit codes, and no key in any output."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import os

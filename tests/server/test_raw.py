@@ -1,7 +1,5 @@
 """Raw passthrough of a vendor's other paths: only if enabled, with the provider's key, and only to its own host."""
 
-from __future__ import annotations
-
 import os
 import socket
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """A vendor that echoes its request: no credential is returned to the client, wherever an error may contain it."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import socket

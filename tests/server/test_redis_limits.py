@@ -3,8 +3,6 @@
 The intervals at which Nexus tries to reconnect are real here; tests wait for the reconnection, not for a fixed time.
 """
 
-from __future__ import annotations
-
 import socket
 import threading
 from collections import Counter

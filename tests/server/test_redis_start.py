@@ -4,8 +4,6 @@ nevertheless.
 Law: one log line names host, port and the fix, and none contains a password.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Callable, Iterator

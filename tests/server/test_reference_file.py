@@ -1,7 +1,5 @@
 """config/reference.toml unchanged: it can be served, and its limit applies to each caller separately."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

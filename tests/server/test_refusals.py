@@ -1,7 +1,5 @@
 """Errors about content name the client's own field and its position, in ``param`` and in the message."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

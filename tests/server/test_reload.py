@@ -1,7 +1,5 @@
 """A changed configuration is applied without a failed call; an invalid one changes nothing."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import http.client

@@ -1,7 +1,5 @@
 """Rereading the configuration in a separate process, on a machine without resources for one."""
 
-from __future__ import annotations
-
 import errno
 import os
 import socket

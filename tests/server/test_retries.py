@@ -1,7 +1,5 @@
 """Retries: which failures are retried, after what delay, and what the client sees in the end."""
 
-from __future__ import annotations
-
 import time
 
 import pytest

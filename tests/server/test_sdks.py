@@ -3,8 +3,6 @@
 Model lists, and errors as each SDK presents them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import anthropic

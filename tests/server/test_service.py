@@ -1,7 +1,5 @@
 """systemd integration: socket activation, readiness notifications, and a matching unit file."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

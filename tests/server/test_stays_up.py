@@ -1,7 +1,5 @@
 """Virtual models over real sockets: what clients and vendors see when several things fail."""
 
-from __future__ import annotations
-
 import http.client
 import itertools
 import json

@@ -3,8 +3,6 @@
 Method, path, query and body reach the vendor unchanged, and its answer reaches the client unchanged.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 A broken stream carries the dialect's error event and never looks complete.
 """
 
-from __future__ import annotations
-
 import http.client
 import json
 import threading

@@ -3,8 +3,6 @@
 Only addresses in the file are replaced, those in ``PLACES`` and the vendors'; a test shows any other change it makes.
 """
 
-from __future__ import annotations
-
 import hashlib
 import http.client
 import json

@@ -1,7 +1,5 @@
 """Blocking worker threads: their maximum, the effects of failed jobs, and when threads end."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections.abc import Iterator

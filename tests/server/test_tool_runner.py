@@ -1,7 +1,5 @@
 """The tool runner of Anthropic's SDK, which starts with a conversation stored at Anthropic, on every vendor."""
 
-from __future__ import annotations
-
 import anthropic
 import pytest
 from anthropic import beta_tool

@@ -3,8 +3,6 @@
 ``test_vendors`` tests the answers, with real SDKs.
 """
 
-from __future__ import annotations
-
 import pytest
 
 from tests.serving import CHAT, MESSAGES, Nexus

@@ -2,8 +2,6 @@
 whole and streamed, by the official SDK; the fakes enforce the vendors' restrictions for this model.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass

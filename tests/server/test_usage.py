@@ -1,7 +1,5 @@
 """The usage ledger records calls of every kind, never prompts or answers, and nothing twice."""
 
-from __future__ import annotations
-
 import json
 import socket
 import threading

@@ -1,7 +1,5 @@
 """Reading usage through /usage/v1 and ``nexus usage``: callers see their own, readers see everyone's."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """The usage ledger of a running Nexus: one process or several, killed, reloaded, and without a writable folder."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

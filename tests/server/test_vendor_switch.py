@@ -1,7 +1,5 @@
 """A conversation that moves to a passthrough vendor: no vendor receives another vendor's thinking."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any

@@ -3,8 +3,6 @@
 The fakes check their requests strictly: ``violations`` stays empty in every test.
 """
 
-from __future__ import annotations
-
 import json
 import socket
 from collections.abc import Iterator

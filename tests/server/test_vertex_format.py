@@ -1,7 +1,5 @@
 """The Vertex protocol: Anthropic's own SDK for Vertex AI in front of every vendor lane."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """File watching: a file has changed if its content differs from the last read and two checks in a row agree."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

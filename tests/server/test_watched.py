@@ -3,8 +3,6 @@
 Pings are an hour apart here, so that only the watch can notice; the fake vendor's observations decide.
 """
 
-from __future__ import annotations
-
 import json
 import socket
 import ssl

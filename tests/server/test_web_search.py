@@ -3,8 +3,6 @@
 Without ``web_search`` a forced search is rejected by name, and an optional one is dropped and reported.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

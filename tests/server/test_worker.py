@@ -1,7 +1,5 @@
 """A worker with a blocked loop does not outlive its supervisor, because a separate thread watches for that."""
 
-from __future__ import annotations
-
 import socket
 import subprocess
 import sys

@@ -3,8 +3,6 @@
 One line per lane; tests written once run on all of them.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Callable, Iterator

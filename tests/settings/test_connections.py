@@ -1,7 +1,5 @@
 """Connections to vendors: proxies, CAs, client certificates and Unix sockets, per provider and for all providers."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

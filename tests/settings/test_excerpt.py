@@ -1,7 +1,5 @@
 """A problem shows its line with a mark below the key or the value, and never shows a secret."""
 
-from __future__ import annotations
-
 import io
 from itertools import pairwise
 from pathlib import Path

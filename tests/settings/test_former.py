@@ -1,7 +1,5 @@
 """Settings of Nexus 0.6: unchanged, renamed, or rejected with advice."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Hints for syntax borrowed from other tools: references, stars, dotted names, and models without a provider."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

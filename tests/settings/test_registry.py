@@ -1,7 +1,5 @@
 """Kinds are listed without importing them, and only listed ones are ever imported."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The JSON Schema of the settings file accepts every valid file and rejects unknown names."""
 
-from __future__ import annotations
-
 import functools
 import json
 import tomllib

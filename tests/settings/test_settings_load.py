@@ -1,7 +1,5 @@
 """Files that load, and files that do not: every problem is reported at once, with file, line, path and advice."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

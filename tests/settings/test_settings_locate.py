@@ -1,7 +1,5 @@
 """A path is found on its line, however it is written in TOML."""
 
-from __future__ import annotations
-
 import tomllib
 from typing import Any
 

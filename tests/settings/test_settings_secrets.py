@@ -1,7 +1,5 @@
 """Secrets are found by type anywhere in the settings and never appear in a repr."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

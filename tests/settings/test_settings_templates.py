@@ -1,7 +1,5 @@
 """Double-brace templates: expanded once, in values only; invalid ones are reported with their location."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

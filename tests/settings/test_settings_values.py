@@ -1,7 +1,5 @@
 """Durations, sizes, addresses, paths and URLs: valid and invalid values. Error messages never repeat the input."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

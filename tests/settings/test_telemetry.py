@@ -1,7 +1,5 @@
 """[telemetry]: invalid settings and their messages."""
 
-from __future__ import annotations
-
 import importlib.util
 from pathlib import Path
 from typing import Any

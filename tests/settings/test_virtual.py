@@ -1,7 +1,5 @@
 """``[llm.models.NAME]`` and related settings: which load, and which are rejected on which line."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

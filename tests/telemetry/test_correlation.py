@@ -1,7 +1,5 @@
 """A caller's x-request-id and trace context: which are valid, where they appear, and that none forges a log line."""
 
-from __future__ import annotations
-
 import json
 import logging
 from pathlib import Path

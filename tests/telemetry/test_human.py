@@ -1,7 +1,5 @@
 """The log on a terminal: field order, omitted fields, and colour only when allowed."""
 
-from __future__ import annotations
-
 import logging
 import re
 import sys

@@ -1,7 +1,5 @@
 """One record is one line in both styles, levels work as configured, and the sink redacts every secret."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import logging

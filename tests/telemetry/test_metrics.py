@@ -1,7 +1,5 @@
 """What Nexus counts for each call, and how Prometheus reads it."""
 
-from __future__ import annotations
-
 import gzip
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Log lines written without a thread: whole, in order, bounded and without blocking."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 from collections.abc import Iterator

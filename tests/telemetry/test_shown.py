@@ -1,7 +1,5 @@
 """Values that hold a secret never show it: not in repr, str, messages or tracebacks."""
 
-from __future__ import annotations
-
 import re
 import traceback
 from collections.abc import Callable

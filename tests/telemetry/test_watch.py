@@ -1,7 +1,5 @@
 """The test suite's secret detection works: leaks planted on purpose in each place are detected."""
 
-from __future__ import annotations
-
 import base64
 import logging
 import subprocess

@@ -1,7 +1,5 @@
 """A reader of the log that never reads blocks no caller; dropped lines are counted, and the count is logged."""
 
-from __future__ import annotations
-
 import fcntl
 import http.client
 import io

@@ -1,7 +1,5 @@
 """How a URL is used in an exchange, and that a request head cannot be split."""
 
-from __future__ import annotations
-
 import pytest
 
 from nexus.upstream.address import Address, address_of, head_of

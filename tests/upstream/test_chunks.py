@@ -1,7 +1,5 @@
 """Chunked bodies with any split of the bytes, and malformed chunks."""
 
-from __future__ import annotations
-
 from http.client import IncompleteRead
 
 import pytest

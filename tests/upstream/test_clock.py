@@ -2,8 +2,6 @@
 of failure.
 """
 
-from __future__ import annotations
-
 import io
 import socket
 import ssl

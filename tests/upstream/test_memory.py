@@ -4,8 +4,6 @@ The test counts threads, descriptors, callbacks of the cancel switches and the o
 must go without the garbage collector.
 """
 
-from __future__ import annotations
-
 import gc
 import socket
 import threading

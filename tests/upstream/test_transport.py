@@ -4,8 +4,6 @@ Every peer is a few lines of raw socket code next to the test that uses it. A ca
 with the given reason; no descriptor stays open and no other call is affected.
 """
 
-from __future__ import annotations
-
 import gzip
 import os
 import queue

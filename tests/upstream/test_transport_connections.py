@@ -3,8 +3,6 @@
 Tests check counts, orders and outcomes, never wall-clock time.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import socket

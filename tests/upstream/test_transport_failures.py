@@ -3,8 +3,6 @@
 Every peer is a few lines of raw socket code next to the test that uses it.
 """
 
-from __future__ import annotations
-
 import gzip
 import socket
 import threading

@@ -1,7 +1,5 @@
 """Shorthand for chat requests."""
 
-from __future__ import annotations
-
 from nexus.wire import Json
 
 HI = {"role": "user", "content": "hi"}

@@ -1,7 +1,5 @@
 """Helpers for the chat dialect's tests: the SDK's published types as validators, and a replayer of streams."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 

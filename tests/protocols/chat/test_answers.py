@@ -1,7 +1,5 @@
 """Vendors' answers, whole and streamed: what real servers send becomes the same neutral answer either way."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

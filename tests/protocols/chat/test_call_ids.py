@@ -1,7 +1,5 @@
 """Signatures packed into the ids of tool calls, for clients that return only the fields they know."""
 
-from __future__ import annotations
-
 import base64
 from typing import Any
 

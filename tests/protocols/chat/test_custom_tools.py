@@ -1,7 +1,5 @@
 """A chat client's custom tools: vendors see functions with one string argument, the client gets custom calls back."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

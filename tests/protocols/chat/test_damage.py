@@ -1,7 +1,5 @@
 """For any body, the codec returns a value or raises one of its own errors."""
 
-from __future__ import annotations
-
 import copy
 import random
 from contextlib import suppress

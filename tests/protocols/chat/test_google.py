@@ -1,7 +1,5 @@
 """Google's extensions of chat completions, as its compatibility layer documents them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import openai

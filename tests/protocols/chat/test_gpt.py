@@ -1,7 +1,5 @@
 """Translated chat requests to OpenAI models that reject part of them, when the Responses API is not used."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Chat requests with parts of other dialects, as Cursor sends them with a user's own key."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

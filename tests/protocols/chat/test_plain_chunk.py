@@ -1,7 +1,5 @@
 """Chunks with text alone, as OpenAI, OpenRouter and others write them, are recognized without full parsing."""
 
-from __future__ import annotations
-
 import pytest
 
 from nexus.protocols.chat.read_stream import plain_words

@@ -1,7 +1,5 @@
 """A client's messages are read into neutral form."""
 
-from __future__ import annotations
-
 import base64
 
 import pytest

@@ -1,7 +1,5 @@
 """A client's chat request is read into neutral form, or rejected with the exact path."""
 
-from __future__ import annotations
-
 import pytest
 
 from nexus.conversation.parts import (

@@ -3,8 +3,6 @@
 The output, and what the tap records, are the same as when every chunk is read.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The chat dialect's tables: unsupported fields, stop reasons, usage and errors."""
 
-from __future__ import annotations
-
 from typing import get_args
 
 import pytest

@@ -1,7 +1,5 @@
 """Think tags in the content of compatible servers are read as thinking when the quirk is set."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """LiteLLM's ``thinking_blocks``: read from vendors with signatures, sent back, and read from histories."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

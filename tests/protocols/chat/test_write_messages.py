@@ -1,7 +1,5 @@
 """Neutral messages are written in the order that vendors require; every loss is reported."""
 
-from __future__ import annotations
-
 import base64
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """A neutral request's options are written as members that the SDK's published types accept, subject to quirks."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

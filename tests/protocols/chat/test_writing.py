@@ -1,7 +1,5 @@
 """Neutral answers as chat clients get them, whole and streamed, and what clients send back in the next turn."""
 
-from __future__ import annotations
-
 import pytest
 from openai.lib.streaming.chat import ChatCompletionStreamState
 

@@ -1,7 +1,5 @@
 """Shorthand for tests that write requests."""
 
-from __future__ import annotations
-
 from nexus.conversation.parts import (
     Inline,
     Message,

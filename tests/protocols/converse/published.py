@@ -1,7 +1,5 @@
 """What AWS publishes about the Converse operations, read from botocore's service model, as the reference for tests."""
 
-from __future__ import annotations
-
 import base64
 import json
 import re

@@ -3,8 +3,6 @@
 Law: answers are processed here as AWS's SDKs process them.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import re

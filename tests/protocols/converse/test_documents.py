@@ -1,7 +1,5 @@
 """Clients' documents sent to Converse, which reads more formats than other vendors."""
 
-from __future__ import annotations
-
 import base64
 from typing import Any
 

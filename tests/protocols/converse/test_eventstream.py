@@ -1,7 +1,5 @@
 """The binary event-stream framing, with bytes cut and damaged in every way."""
 
-from __future__ import annotations
-
 import random
 import struct
 import zlib

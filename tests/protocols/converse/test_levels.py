@@ -1,7 +1,5 @@
 """Thinking levels and stop sequences that a model family does not support."""
 
-from __future__ import annotations
-
 import pytest
 
 from nexus.conversation.parts import Message, Request, Text, Thinking

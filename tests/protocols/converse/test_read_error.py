@@ -1,7 +1,5 @@
 """Errors are classified by type and status, never by their messages."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """Requests: every named case conforms to what AWS publishes and has the expected content."""
 
-from __future__ import annotations
-
 import base64
 import json
 from dataclasses import replace

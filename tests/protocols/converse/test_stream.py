@@ -1,7 +1,5 @@
 """Answers, whole and streamed: the same values, in the legal order, however the bytes are cut."""
 
-from __future__ import annotations
-
 import json
 import random
 from typing import Any

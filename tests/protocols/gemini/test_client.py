@@ -4,8 +4,6 @@ Law: answers are processed here as Google's programs process them: the SDK keeps
 Gemini CLI joins the texts and leaves the thinking out.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Gemini API requests, case by case: read, rejected with a path, or passed through."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

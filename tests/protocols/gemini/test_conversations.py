@@ -1,7 +1,5 @@
 """Messages: turns, media, tool calls and their results, signatures; checked against Google's types."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Google's byte offsets of cited text are converted to character offsets."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Google's errors are classified by status and structured codes."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

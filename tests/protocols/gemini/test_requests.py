@@ -1,7 +1,5 @@
 """Everything besides the messages: tools, formats, thinking and every single field; checked against Google's types."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

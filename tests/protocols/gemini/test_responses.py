@@ -1,7 +1,5 @@
 """Answers, whole and streamed: the fixtures under every chunking, and their expected meaning."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

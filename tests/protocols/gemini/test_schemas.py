@@ -1,7 +1,5 @@
 """JSON Schema -> the OpenAPI subset: what is converted, what is reported as lost, and what is rejected."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

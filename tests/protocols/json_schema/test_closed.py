@@ -1,7 +1,5 @@
 """The subset of JSON Schema for constrained decoding: equal to Anthropic's SDK, or rejected with a reason."""
 
-from __future__ import annotations
-
 from enum import Enum
 from typing import Annotated, Any, Literal
 

@@ -1,7 +1,5 @@
 """Converted schemas are cached: only the same bytes give the same result."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Arguments become an object without unions at its root, and other ways in which a schema is fitted."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -3,8 +3,6 @@
 Nothing here knows what a test expects.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

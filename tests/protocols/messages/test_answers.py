@@ -1,7 +1,5 @@
 """Answers from an Anthropic vendor and answers to a Messages client, whole and streamed."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Anthropic's client-side tools, and tools with deferred loading, translated for other vendors."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

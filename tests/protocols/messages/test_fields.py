@@ -1,7 +1,5 @@
 """The field tables are exact: each field is sent, and checked to be read."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What Claude hosts other than Anthropic receive of the newest Claude Code's requests, and what is lost."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

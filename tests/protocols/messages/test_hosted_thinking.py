@@ -1,7 +1,5 @@
 """Thinking is fitted to the model that answers, whichever model the client expects."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The tests' own check of requests detects errors."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """A vendor's errors are classified by status and code."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Reading a Messages client's request: what Claude Code and the SDKs send, and what is rejected with its path."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

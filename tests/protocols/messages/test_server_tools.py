@@ -1,7 +1,5 @@
 """Results of Anthropic's server tools in a conversation that continues at another vendor."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import anthropic

@@ -1,7 +1,5 @@
 """Writing to an Anthropic vendor: every body is checked against the SDK's own types."""
 
-from __future__ import annotations
-
 import base64
 from dataclasses import replace
 from typing import Any

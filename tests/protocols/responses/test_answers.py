@@ -1,7 +1,5 @@
 """A vendor's answers: streams under every chunking, whole answers, and errors."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Prompt-cache breakpoints: written for models that accept them if there is a place, else reported as dropped."""
 
-from __future__ import annotations
-
 import pytest
 
 from nexus.conversation.parts import Message, Request, Text, Tool, ToolCall, ToolResult

@@ -1,7 +1,5 @@
 """OpenAI's client-side tools, translated to other vendors' models and back."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

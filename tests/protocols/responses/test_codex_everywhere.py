@@ -3,8 +3,6 @@
 The other tests of each dialect check what is written; here nothing may be lost or rejected.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Compaction: any model can write the summary, the client carries it, and every other model can read it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The dialect besides its answers: errors, pings, lists, and passthrough."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Requests that refer to earlier answers: to single items, as the AI SDK does, and to whole conversations."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from typing import Any
 

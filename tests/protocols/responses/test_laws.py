@@ -1,7 +1,5 @@
 """Single parts as vendors get them, token counts, and a check of the tests' own validation."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Reading items and tools, with what Codex really sends."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Items of OpenAI's server tools in a conversation that continues at another vendor."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import openai

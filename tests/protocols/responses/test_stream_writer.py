@@ -1,7 +1,5 @@
 """The stream that a client reads: its order by the SDK's types, the whole answer equal to the sum of the deltas."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Codex's client-side tool search, which it uses when it takes the model for one of OpenAI's."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Isolates the tests from this machine's AWS configuration and metadata server."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

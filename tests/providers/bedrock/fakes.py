@@ -3,8 +3,6 @@
 One thread per connection, which ends with it; a script gets the request and the socket, and may do anything with it.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """A Messages request converted for InvokeModel: every edit is reported, and no other byte changes."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Mapping

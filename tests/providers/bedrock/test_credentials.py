@@ -2,8 +2,6 @@
 call never waits for them.
 """
 
-from __future__ import annotations
-
 import datetime
 import json
 import logging

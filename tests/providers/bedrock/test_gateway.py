@@ -1,7 +1,5 @@
 """Claude on Bedrock behind the real gateway: the official SDK and plain HTTP, whole and streamed."""
 
-from __future__ import annotations
-
 import http.client
 import json
 from collections.abc import Mapping

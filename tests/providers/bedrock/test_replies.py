@@ -2,8 +2,6 @@
 never hidden.
 """
 
-from __future__ import annotations
-
 import json
 import random
 import socket

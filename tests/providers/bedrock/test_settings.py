@@ -1,7 +1,5 @@
 """Settings of a provider of type "bedrock", and which ones are rejected at start."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

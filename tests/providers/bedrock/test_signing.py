@@ -1,7 +1,5 @@
 """Outgoing requests: path, headers and signature, checked by recomputing the signature from the received request."""
 
-from __future__ import annotations
-
 import logging
 from typing import Any
 

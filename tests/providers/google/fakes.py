@@ -3,8 +3,6 @@
 Real sockets; requests are kept as received.
 """
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Claude's requests for Vertex AI, byte by byte: which fields move, which require a beta, and what is reported."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Access tokens from a fake of Google's token endpoint, using real credentials files."""
 
-from __future__ import annotations
-
 import base64
 import json
 import logging

@@ -1,7 +1,5 @@
 """Gemini and Claude through the real server, with fakes of Google's APIs and its token endpoint."""
 
-from __future__ import annotations
-
 import json
 import logging
 import socket

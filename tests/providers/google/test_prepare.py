@@ -1,7 +1,5 @@
 """The request's address and headers; and how errors of Google and Anthropic are told apart."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Settings of a provider with ``type = "google"``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A small OTLP collector: over HTTP with the published protobuf types, and over gRPC with the published service."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """The real server exports spans, metrics and context to a real collector, and never waits for a dead one."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Exports are redacted first, and spans dropped from a full queue are counted. Uses the SDK's in-memory exporter."""
 
-from __future__ import annotations
-
 import time
 
 import pytest
