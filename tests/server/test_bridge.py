@@ -3,13 +3,12 @@
 Every scene has a hard time limit. No test sleeps to wait for another thread; it checks where that thread is.
 """
 
-from __future__ import annotations
-
 import asyncio
+import inspect
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import closing
-from functools import partial
+from functools import wraps
 from typing import Any, TypeVar
 
 import pytest
@@ -30,14 +29,20 @@ class Broken(Exception):
     """The error that a worker ends with."""
 
 
-def play(scene: Callable[[Channel[str]], Coroutine[Any, Any, T]]) -> T:
-    """Runs the loop's side of a scene with a channel of that loop."""
+def on_the_loop(scene: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """A test that runs on its own loop, with a channel of that loop."""
 
-    async def limited() -> T:
+    async def limited(fixtures: dict[str, Any]) -> None:
         with closing(Bell(asyncio.get_running_loop())) as bell:
-            return await asyncio.wait_for(scene(Channel(bell)), HARD_LIMIT)
+            await asyncio.wait_for(scene(Channel(bell), **fixtures), HARD_LIMIT)
 
-    return asyncio.run(limited())
+    @wraps(scene)
+    def test(**fixtures: Any) -> None:
+        asyncio.run(limited(fixtures))
+
+    shown = inspect.signature(scene)
+    test.__signature__ = shown.replace(parameters=[*shown.parameters.values()][1:])  # type: ignore[attr-defined]
+    return test
 
 
 async def finished(job: Job[T]) -> T:
@@ -60,88 +65,74 @@ async def rest(channel: Channel[str]) -> bytes:
 # -- backpressure --------------------------------------------------------------------------------------------------
 
 
-def test_a_full_channel_blocks_the_worker_and_a_take_frees_it() -> None:
-    async def scene(channel: Channel[str]) -> None:
-        assert channel.publish(HEAD, b"")
-        assert channel.put(FULL_PIECE), "a piece that fills the channel is still taken"
-        job = Job(lambda: channel.put(b"next"))
-        wait_until(lambda: blocked(job))
-        assert await channel.take(HARD_LIMIT) == [FULL_PIECE]
-        assert await finished(job) is True
-        assert await channel.take(HARD_LIMIT) == [b"next"]
-
-    play(scene)
+@on_the_loop
+async def test_a_full_channel_blocks_the_worker_and_a_take_frees_it(channel: Channel[str]) -> None:
+    assert channel.publish(HEAD, b"")
+    assert channel.put(FULL_PIECE), "a piece that fills the channel is still taken"
+    job = Job(lambda: channel.put(b"next"))
+    wait_until(lambda: blocked(job))
+    assert await channel.take(HARD_LIMIT) == [FULL_PIECE]
+    assert await finished(job) is True
+    assert await channel.take(HARD_LIMIT) == [b"next"]
 
 
-def test_below_its_capacity_a_channel_never_blocks() -> None:
-    async def scene(channel: Channel[str]) -> None:
-        pieces = [b"x" * 1024] * (CAPACITY // 1024)
-        assert all(channel.put(piece) for piece in pieces)
-        assert await channel.take(HARD_LIMIT) == pieces
-
-    play(scene)
+@on_the_loop
+async def test_below_its_capacity_a_channel_never_blocks(channel: Channel[str]) -> None:
+    pieces = [b"x" * 1024] * (CAPACITY // 1024)
+    assert all(channel.put(piece) for piece in pieces)
+    assert await channel.take(HARD_LIMIT) == pieces
 
 
-def test_the_first_piece_counts_towards_the_capacity() -> None:
-    async def scene(channel: Channel[str]) -> None:
-        assert channel.publish(HEAD, FULL_PIECE)
-        job = Job(lambda: channel.put(b"next"))
-        wait_until(lambda: blocked(job))
-        channel.close()
-        assert await finished(job) is False
-
-    play(scene)
+@on_the_loop
+async def test_the_first_piece_counts_towards_the_capacity(channel: Channel[str]) -> None:
+    assert channel.publish(HEAD, FULL_PIECE)
+    job = Job(lambda: channel.put(b"next"))
+    wait_until(lambda: blocked(job))
+    channel.close()
+    assert await finished(job) is False
 
 
-def test_a_slow_reader_holds_no_more_than_the_capacity() -> None:
+@on_the_loop
+async def test_a_slow_reader_holds_no_more_than_the_capacity(channel: Channel[str]) -> None:
     size = 48 * 1024
     pieces = [bytes([number]) * size for number in range(64)]
 
-    def worker(channel: Channel[str]) -> None:
+    def worker() -> None:
         assert channel.publish(HEAD, pieces[0])
         for piece in pieces[1:]:
             assert channel.put(piece)
         channel.end()
 
-    async def scene(channel: Channel[str]) -> list[int]:
-        job = Job(lambda: worker(channel))
-        assert await channel.head(None) == HEAD
-        received, held = b"", []
-        while True:
-            wait_until(lambda: job.done or blocked(job))
-            taken = await channel.take(HARD_LIMIT)
-            if taken is None:
-                break
-            received += b"".join(taken)
-            held.append(sum(map(len, taken)))
-        assert received == b"".join(pieces), "nothing is lost and the order is kept"
-        return held
-
-    held = play(scene)
-    assert max(held) < CAPACITY + size
+    job = Job(worker)
+    assert await channel.head(None) == HEAD
+    received = b""
+    while True:
+        wait_until(lambda: job.done or blocked(job))
+        taken = await channel.take(HARD_LIMIT)
+        if taken is None:
+            break
+        received += b"".join(taken)
+        assert sum(map(len, taken)) < CAPACITY + size
+    assert received == b"".join(pieces), "nothing is lost and the order is kept"
 
 
-def test_a_close_releases_a_worker_blocked_in_put() -> None:
-    async def scene(channel: Channel[str]) -> None:
-        assert channel.put(FULL_PIECE)
-        job = Job(lambda: channel.put(b"next"))
-        wait_until(lambda: blocked(job))
-        channel.close()
-        assert await finished(job) is False
-        assert channel.put(b"more") is False, "and so does every later put"
-        assert channel.publish(HEAD, b"") is False
-
-    play(scene)
+@on_the_loop
+async def test_a_close_releases_a_worker_blocked_in_put(channel: Channel[str]) -> None:
+    assert channel.put(FULL_PIECE)
+    job = Job(lambda: channel.put(b"next"))
+    wait_until(lambda: blocked(job))
+    channel.close()
+    assert await finished(job) is False
+    assert channel.put(b"more") is False, "and so does every later put"
+    assert channel.publish(HEAD, b"") is False
 
 
-def test_a_full_channel_is_still_read_after_its_end() -> None:
-    async def scene(channel: Channel[str]) -> None:
-        assert channel.put(FULL_PIECE)
-        channel.end()
-        assert await rest(channel) == FULL_PIECE
-        assert await channel.take(HARD_LIMIT) is None, "the end stays the end"
-
-    play(scene)
+@on_the_loop
+async def test_a_full_channel_is_still_read_after_its_end(channel: Channel[str]) -> None:
+    assert channel.put(FULL_PIECE)
+    channel.end()
+    assert await rest(channel) == FULL_PIECE
+    assert await channel.take(HARD_LIMIT) is None, "the end stays the end"
 
 
 # -- wake-ups ------------------------------------------------------------------------------------------------------
@@ -161,35 +152,33 @@ def counted_wake_ups(monkeypatch: pytest.MonkeyPatch) -> list[Bell]:
 
 
 @pytest.mark.parametrize("waits", [pytest.param(True, id="the loop waits"), pytest.param(False, id="no reader waits")])
-def test_many_pieces_cost_one_wake_up(monkeypatch: pytest.MonkeyPatch, waits: bool) -> None:
+@on_the_loop
+async def test_many_pieces_cost_one_wake_up(
+    channel: Channel[str], monkeypatch: pytest.MonkeyPatch, waits: bool
+) -> None:
     wake_ups = counted_wake_ups(monkeypatch)
 
-    def worker(channel: Channel[str]) -> None:
+    def worker() -> None:
         for _ in range(1000):
             assert channel.put(b"x")
 
-    async def scene(channel: Channel[str]) -> None:
-        taking = asyncio.create_task(channel.take(HARD_LIMIT)) if waits else None
-        await asyncio.sleep(0)
-        Job(lambda: worker(channel)).result()  # the loop is busy meanwhile
-        taken = await (taking or channel.take(HARD_LIMIT))
-        assert taken == [b"x"] * 1000
-        assert len(wake_ups) == (1 if waits else 0)
-
-    play(scene)
+    taking = asyncio.create_task(channel.take(HARD_LIMIT)) if waits else None
+    await asyncio.sleep(0)
+    Job(worker).result()  # the loop is busy meanwhile
+    taken = await (taking or channel.take(HARD_LIMIT))
+    assert taken == [b"x"] * 1000
+    assert len(wake_ups) == (1 if waits else 0)
 
 
-def test_a_cancelled_take_loses_nothing() -> None:
-    async def scene(channel: Channel[str]) -> None:
-        taking = asyncio.create_task(channel.take(HARD_LIMIT))
-        await asyncio.sleep(0)
-        taking.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await taking
-        await finished(Job(lambda: channel.put(b"x")))
-        assert await channel.take(HARD_LIMIT) == [b"x"]
-
-    play(scene)
+@on_the_loop
+async def test_a_cancelled_take_loses_nothing(channel: Channel[str]) -> None:
+    taking = asyncio.create_task(channel.take(HARD_LIMIT))
+    await asyncio.sleep(0)
+    taking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+    await finished(Job(lambda: channel.put(b"x")))
+    assert await channel.take(HARD_LIMIT) == [b"x"]
 
 
 def test_a_worker_outlives_the_loop() -> None:
@@ -216,131 +205,109 @@ def test_a_worker_outlives_the_loop() -> None:
 # -- the head ------------------------------------------------------------------------------------------------------
 
 
-def test_the_head_comes_with_the_first_piece() -> None:
-    async def scene(channel: Channel[str]) -> None:
-        job = Job(lambda: channel.publish(HEAD, b"first"))
-        assert await channel.head(None) == HEAD
-        assert await channel.take(HARD_LIMIT) == [b"first"]
-        assert await finished(job) is True
-        assert await channel.head(None) == HEAD, "it can be requested again"
-
-    play(scene)
+@on_the_loop
+async def test_the_head_comes_with_the_first_piece(channel: Channel[str]) -> None:
+    job = Job(lambda: channel.publish(HEAD, b"first"))
+    assert await channel.head(None) == HEAD
+    assert await channel.take(HARD_LIMIT) == [b"first"]
+    assert await finished(job) is True
+    assert await channel.head(None) == HEAD, "it can be requested again"
 
 
-def test_after_the_silence_the_loop_commits_first() -> None:
+@on_the_loop
+async def test_after_the_silence_the_loop_commits_first(channel: Channel[str]) -> None:
     """The worker's head comes too late: neither it nor its piece is taken; later pieces flow."""
-
-    async def scene(channel: Channel[str]) -> None:
-        assert await channel.head(SILENCE) is None
-        assert channel.commit() is True
-        assert channel.publish(HEAD, b"first") is False
-        assert await channel.take(SILENCE) == []
-        assert not channel.content_sent, "another attempt may still answer"
-        assert channel.put(b"first") is True
-        assert channel.content_sent
-        assert await channel.take(HARD_LIMIT) == [b"first"]
-
-    play(scene)
+    assert await channel.head(SILENCE) is None
+    assert channel.commit() is True
+    assert channel.publish(HEAD, b"first") is False
+    assert await channel.take(SILENCE) == []
+    assert not channel.content_sent, "another attempt may still answer"
+    assert channel.put(b"first") is True
+    assert channel.content_sent
+    assert await channel.take(HARD_LIMIT) == [b"first"]
 
 
-def test_after_the_silence_the_worker_publishes_first() -> None:
+@on_the_loop
+async def test_after_the_silence_the_worker_publishes_first(channel: Channel[str]) -> None:
     """The worker was faster than the loop's own head, so the loop's head is not sent."""
-
-    async def scene(channel: Channel[str]) -> None:
-        assert await channel.head(SILENCE) is None
-        assert channel.publish(HEAD, b"first") is True
-        assert channel.commit() is False
-        assert await channel.head(None) == HEAD
-        assert await channel.take(HARD_LIMIT) == [b"first"]
-
-    play(scene)
+    assert await channel.head(SILENCE) is None
+    assert channel.publish(HEAD, b"first") is True
+    assert channel.commit() is False
+    assert await channel.head(None) == HEAD
+    assert await channel.take(HARD_LIMIT) == [b"first"]
 
 
-def test_after_the_silence_the_worker_fails_first() -> None:
-    async def scene(channel: Channel[str]) -> None:
-        assert await channel.head(SILENCE) is None
-        channel.end(Broken())
-        assert channel.commit() is False, "an error can still be sent with its own status"
-        with pytest.raises(Broken):
-            await channel.head(None)
-
-    play(scene)
+@on_the_loop
+async def test_after_the_silence_the_worker_fails_first(channel: Channel[str]) -> None:
+    assert await channel.head(SILENCE) is None
+    channel.end(Broken())
+    assert channel.commit() is False, "an error can still be sent with its own status"
+    with pytest.raises(Broken):
+        await channel.head(None)
 
 
-def test_exactly_one_head_wins_the_race() -> None:
-    async def scene(channel: Channel[str]) -> None:
-        for _ in range(300):
-            racing: Channel[str] = Channel(channel._bell)
-            gate = threading.Barrier(2)
+@on_the_loop
+async def test_exactly_one_head_wins_the_race(channel: Channel[str]) -> None:
+    for _ in range(300):
+        racing: Channel[str] = Channel(channel._bell)
+        gate = threading.Barrier(2)
 
-            def worker(racing: Channel[str] = racing, gate: threading.Barrier = gate) -> bool:
-                gate.wait(HARD_LIMIT)
-                return racing.publish(HEAD, b"first")
-
-            job = Job(worker)
+        def worker(racing: Channel[str] = racing, gate: threading.Barrier = gate) -> bool:
             gate.wait(HARD_LIMIT)
-            ours = racing.commit()
-            theirs = await finished(job)
-            assert ours is not theirs
-            assert await racing.take(0) == ([b"first"] if theirs else [])
+            return racing.publish(HEAD, b"first")
 
-    play(scene)
+        job = Job(worker)
+        gate.wait(HARD_LIMIT)
+        ours = racing.commit()
+        theirs = await finished(job)
+        assert ours is not theirs
+        assert await racing.take(0) == ([b"first"] if theirs else [])
 
 
 # -- the end -------------------------------------------------------------------------------------------------------
 
 
-def test_an_end_before_the_head_raises_its_error() -> None:
-    async def scene(channel: Channel[str]) -> None:
-        job = Job(lambda: channel.end(Broken("no vendor")))
-        with pytest.raises(Broken, match="no vendor"):
-            await channel.head(None)
-        await finished(job)
-
-    play(scene)
+@on_the_loop
+async def test_an_end_before_the_head_raises_its_error(channel: Channel[str]) -> None:
+    job = Job(lambda: channel.end(Broken("no vendor")))
+    with pytest.raises(Broken, match="no vendor"):
+        await channel.head(None)
+    await finished(job)
 
 
-def test_an_end_without_head_or_error_is_reported_as_a_bug() -> None:
-    async def scene(channel: Channel[str]) -> None:
-        channel.end()
-        with pytest.raises(RuntimeError, match="without a head"):
-            await channel.head(None)
-
-    play(scene)
+@on_the_loop
+async def test_an_end_without_head_or_error_is_reported_as_a_bug(channel: Channel[str]) -> None:
+    channel.end()
+    with pytest.raises(RuntimeError, match="without a head"):
+        await channel.head(None)
 
 
-def test_an_end_after_the_head_follows_the_pieces() -> None:
-    async def scene(channel: Channel[str]) -> None:
-        assert channel.publish(HEAD, b"a")
-        assert channel.put(b"b")
-        channel.end(Broken())
-        assert await channel.head(None) == HEAD
-        assert await channel.take(HARD_LIMIT) == [b"a", b"b"]
-        with pytest.raises(Broken):
-            await channel.take(HARD_LIMIT)
-
-    play(scene)
+@on_the_loop
+async def test_an_end_after_the_head_follows_the_pieces(channel: Channel[str]) -> None:
+    assert channel.publish(HEAD, b"a")
+    assert channel.put(b"b")
+    channel.end(Broken())
+    assert await channel.head(None) == HEAD
+    assert await channel.take(HARD_LIMIT) == [b"a", b"b"]
+    with pytest.raises(Broken):
+        await channel.take(HARD_LIMIT)
 
 
-def test_an_end_wakes_a_reader() -> None:
-    async def scene(channel: Channel[str]) -> None:
-        taking = asyncio.create_task(channel.take(HARD_LIMIT))
-        await asyncio.sleep(0)
-        await finished(Job(channel.end))
-        assert await taking is None
-
-    play(scene)
+@on_the_loop
+async def test_an_end_wakes_a_reader(channel: Channel[str]) -> None:
+    taking = asyncio.create_task(channel.take(HARD_LIMIT))
+    await asyncio.sleep(0)
+    await finished(Job(channel.end))
+    assert await taking is None
 
 
-def test_silence_gives_an_empty_list_and_the_next_piece_still_comes() -> None:
-    async def scene(channel: Channel[str]) -> None:
-        assert channel.publish(HEAD, b"")
-        assert await channel.take(SILENCE) == []
-        assert await channel.take(0) == []
-        assert channel.put(b"x")
-        assert await channel.take(SILENCE) == [b"x"]
-
-    play(scene)
+@on_the_loop
+async def test_silence_gives_an_empty_list_and_the_next_piece_still_comes(channel: Channel[str]) -> None:
+    assert channel.publish(HEAD, b"")
+    assert await channel.take(SILENCE) == []
+    assert await channel.take(0) == []
+    assert channel.put(b"x")
+    assert await channel.take(SILENCE) == [b"x"]
 
 
 # -- pieces that flow ----------------------------------------------------------------------------------------------
@@ -358,179 +325,155 @@ class Client:
         return piece not in self._slow
 
 
-def test_pieces_flow_to_the_end_in_order() -> None:
-    def worker(channel: Channel[str]) -> None:
+@on_the_loop
+async def test_pieces_flow_to_the_end_in_order(channel: Channel[str]) -> None:
+    def worker() -> None:
         for number in range(1000):
             assert channel.put(b"%d " % number)
         channel.end()
 
-    async def scene(channel: Channel[str]) -> None:
-        client = Client()
-        job = Job(lambda: worker(channel))
-        assert await channel.flow(client.send, HARD_LIMIT) == "end"
-        await finished(job)
-        assert b"".join(client.got).split() == [b"%d" % number for number in range(1000)]
-
-    play(scene)
+    client = Client()
+    job = Job(worker)
+    assert await channel.flow(client.send, HARD_LIMIT) == "end"
+    await finished(job)
+    assert b"".join(client.got).split() == [b"%d" % number for number in range(1000)]
 
 
-def test_an_unwritten_piece_stops_the_flow_and_the_worker() -> None:
-    async def scene(channel: Channel[str]) -> None:
-        client = Client(b"slow")
-        assert channel.put(b"slow")
-        assert await channel.flow(client.send, HARD_LIMIT) == "full"
-        assert channel.put(FULL_PIECE)
-        job = Job(lambda: channel.put(b"next"))
-        wait_until(lambda: blocked(job))
-        assert client.got == [b"slow"], "nothing is sent until requested again"
-        flowing = asyncio.create_task(channel.flow(client.send, HARD_LIMIT))
-        assert await finished(job) is True
-        channel.end()
-        assert await flowing == "end"
-        assert client.got == [b"slow", FULL_PIECE, b"next"]
-
-    play(scene)
+@on_the_loop
+async def test_an_unwritten_piece_stops_the_flow_and_the_worker(channel: Channel[str]) -> None:
+    client = Client(b"slow")
+    assert channel.put(b"slow")
+    assert await channel.flow(client.send, HARD_LIMIT) == "full"
+    assert channel.put(FULL_PIECE)
+    job = Job(lambda: channel.put(b"next"))
+    wait_until(lambda: blocked(job))
+    assert client.got == [b"slow"], "nothing is sent until requested again"
+    flowing = asyncio.create_task(channel.flow(client.send, HARD_LIMIT))
+    assert await finished(job) is True
+    channel.end()
+    assert await flowing == "end"
+    assert client.got == [b"slow", FULL_PIECE, b"next"]
 
 
-def test_a_worker_waits_for_a_loop_that_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+@on_the_loop
+async def test_a_worker_waits_for_a_loop_that_is_behind(channel: Channel[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bridge, "BEHIND", HARD_LIMIT)
 
-    def worker(channel: Channel[str]) -> None:
+    def worker() -> None:
         assert channel.put(b"a")
         assert channel.put(b"b")
         channel.end()
 
-    async def scene(channel: Channel[str]) -> None:
-        client = Client()
-        flowing = asyncio.create_task(channel.flow(client.send, HARD_LIMIT))
-        await asyncio.sleep(0)
-        job = Job(lambda: worker(channel))
-        wait_until(lambda: blocked(job))  # the loop is busy meanwhile
-        assert client.got == []
-        assert await flowing == "end"
-        assert client.got == [b"ab"]
-
-    play(scene)
+    client = Client()
+    flowing = asyncio.create_task(channel.flow(client.send, HARD_LIMIT))
+    await asyncio.sleep(0)
+    job = Job(worker)
+    wait_until(lambda: blocked(job))  # the loop is busy meanwhile
+    assert client.got == []
+    assert await flowing == "end"
+    assert client.got == [b"ab"]
 
 
-def test_a_workers_wait_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+@on_the_loop
+async def test_a_workers_wait_is_bounded(channel: Channel[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bridge, "BEHIND", SILENCE)
-
-    async def scene(channel: Channel[str]) -> None:
-        client = Client()
-        flowing = asyncio.create_task(channel.flow(client.send, HARD_LIMIT))
-        await asyncio.sleep(0)
-        assert Job(lambda: [channel.put(b"a"), channel.put(b"b"), channel.put(b"c")]).result() == [True] * 3
-        channel.end()
-        assert await flowing == "end"
-        assert client.got == [b"abc"]
-
-    play(scene)
+    client = Client()
+    flowing = asyncio.create_task(channel.flow(client.send, HARD_LIMIT))
+    await asyncio.sleep(0)
+    assert Job(lambda: [channel.put(b"a"), channel.put(b"b"), channel.put(b"c")]).result() == [True] * 3
+    channel.end()
+    assert await flowing == "end"
+    assert client.got == [b"abc"]
 
 
-def test_silence_ends_the_flow_and_the_next_piece_still_comes() -> None:
-    async def scene(channel: Channel[str]) -> None:
-        client = Client()
+@on_the_loop
+async def test_silence_ends_the_flow_and_the_next_piece_still_comes(channel: Channel[str]) -> None:
+    client = Client()
+    assert channel.put(b"a")
+    assert await channel.flow(client.send, SILENCE) == "silence"
+    assert channel.put(b"b")
+    channel.end()
+    assert await channel.flow(client.send, HARD_LIMIT) == "end"
+    assert client.got == [b"a", b"b"]
+
+
+@on_the_loop
+async def test_silence_begins_with_the_last_piece(channel: Channel[str]) -> None:
+    client, loop = Client(), asyncio.get_running_loop()
+    came: list[float] = []
+
+    def later() -> None:
+        came.append(loop.time())
         assert channel.put(b"a")
-        assert await channel.flow(client.send, SILENCE) == "silence"
-        assert channel.put(b"b")
-        channel.end()
-        assert await channel.flow(client.send, HARD_LIMIT) == "end"
-        assert client.got == [b"a", b"b"]
 
-    play(scene)
+    loop.call_later(SILENCE / 2, later)
+    assert await channel.flow(client.send, SILENCE) == "silence"
+    assert client.got == [b"a"] and loop.time() - came[0] >= SILENCE
 
 
-def test_silence_begins_with_the_last_piece() -> None:
-    async def scene(channel: Channel[str]) -> None:
-        client, loop = Client(), asyncio.get_running_loop()
-        came: list[float] = []
-
-        def later() -> None:
-            came.append(loop.time())
-            assert channel.put(b"a")
-
-        loop.call_later(SILENCE / 2, later)
-        assert await channel.flow(client.send, SILENCE) == "silence"
-        assert client.got == [b"a"] and loop.time() - came[0] >= SILENCE
-
-    play(scene)
+@on_the_loop
+async def test_the_flow_raises_the_workers_error_after_its_pieces(channel: Channel[str]) -> None:
+    client = Client()
+    assert channel.put(b"a")
+    channel.end(Broken("no vendor"))
+    with pytest.raises(Broken, match="no vendor"):
+        await channel.flow(client.send, HARD_LIMIT)
+    assert client.got == [b"a"]
 
 
-def test_the_flow_raises_the_workers_error_after_its_pieces() -> None:
-    async def scene(channel: Channel[str]) -> None:
-        client = Client()
-        assert channel.put(b"a")
-        channel.end(Broken("no vendor"))
-        with pytest.raises(Broken, match="no vendor"):
-            await channel.flow(client.send, HARD_LIMIT)
-        assert client.got == [b"a"]
-
-    play(scene)
-
-
-def test_the_flow_raises_errors_of_sending() -> None:
+@on_the_loop
+async def test_the_flow_raises_errors_of_sending(channel: Channel[str]) -> None:
     def send(piece: bytes) -> bool:
         raise Broken("the client disconnected")
 
-    async def scene(channel: Channel[str]) -> None:
-        flowing = asyncio.create_task(channel.flow(send, HARD_LIMIT))
-        await finished(Job(lambda: channel.put(b"a")))
-        with pytest.raises(Broken, match="the client disconnected"):
-            await flowing
-
-    play(scene)
+    flowing = asyncio.create_task(channel.flow(send, HARD_LIMIT))
+    await finished(Job(lambda: channel.put(b"a")))
+    with pytest.raises(Broken, match="the client disconnected"):
+        await flowing
 
 
-def test_many_channels_cost_one_wake_up(monkeypatch: pytest.MonkeyPatch) -> None:
+@on_the_loop
+async def test_many_channels_cost_one_wake_up(channel: Channel[str], monkeypatch: pytest.MonkeyPatch) -> None:
     wake_ups = counted_wake_ups(monkeypatch)
+    client = Client()
+    channels: list[Channel[str]] = [Channel(channel._bell) for _ in range(100)]
 
-    def worker(channels: list[Channel[str]]) -> None:
-        for channel in channels:
-            assert channel.put(b"x")
-            channel.end()
+    def worker() -> None:
+        for one in channels:
+            assert one.put(b"x")
+            one.end()
 
-    async def scene(channel: Channel[str]) -> None:
-        bell, client = channel._bell, Client()
-        channels: list[Channel[str]] = [Channel(bell) for _ in range(100)]
-        flows = [asyncio.create_task(channel.flow(client.send, HARD_LIMIT)) for channel in channels]
-        await asyncio.sleep(0)
-        Job(partial(worker, channels)).result()  # the loop is busy meanwhile
-        assert len(wake_ups) == 1
-        assert await asyncio.gather(*flows) == ["end"] * 100
-        assert len(client.got) == 100
+    flows = [asyncio.create_task(one.flow(client.send, HARD_LIMIT)) for one in channels]
+    await asyncio.sleep(0)
+    Job(worker).result()  # the loop is busy meanwhile
+    assert len(wake_ups) == 1
+    assert await asyncio.gather(*flows) == ["end"] * 100
+    assert len(client.got) == 100
 
 
 # -- a whole answer ------------------------------------------------------------------------------------------------
 
 
-def test_a_whole_answer_wakes_the_loop_once_at_its_end() -> None:
-    async def scene(channel: Channel[str]) -> None:
-        waiting = asyncio.ensure_future(channel.head(None))
-        await asyncio.sleep(0)
-        assert channel.publish(HEAD, b"all of it", whole=True)
-        assert await channel_is_silent(waiting)
-        assert channel.whole() is None, "it has not ended"
-        channel.end(over=True)
-        assert await waiting == HEAD
-        assert (channel.whole(), channel.is_over) == (b"all of it", True)
-
-    async def channel_is_silent(waiting: asyncio.Future[str | None]) -> bool:
-        # Every woken reader has its turn before the second of these.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        return not waiting.done()
-
-    play(scene)
+@on_the_loop
+async def test_a_whole_answer_wakes_the_loop_once_at_its_end(channel: Channel[str]) -> None:
+    waiting = asyncio.ensure_future(channel.head(None))
+    await asyncio.sleep(0)
+    assert channel.publish(HEAD, b"all of it", whole=True)
+    # Every woken reader has its turn before the second of these.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    assert channel.whole() is None, "it has not ended"
+    channel.end(over=True)
+    assert await waiting == HEAD
+    assert (channel.whole(), channel.is_over) == (b"all of it", True)
 
 
 @pytest.mark.parametrize("error", [None, RuntimeError("broken")], ids=["unfinished", "failed"])
-def test_an_unfinished_or_failed_answer_is_not_whole(error: Exception | None) -> None:
-    async def scene(channel: Channel[str]) -> None:
-        assert channel.publish(HEAD, b"a part of it")
-        if error is not None:
-            channel.end(error)
-        assert channel.whole() is None
-        assert await channel.take(HARD_LIMIT) == [b"a part of it"], "no piece was taken"
-
-    play(scene)
+@on_the_loop
+async def test_an_unfinished_or_failed_answer_is_not_whole(channel: Channel[str], error: Exception | None) -> None:
+    assert channel.publish(HEAD, b"a part of it")
+    if error is not None:
+        channel.end(error)
+    assert channel.whole() is None
+    assert await channel.take(HARD_LIMIT) == [b"a part of it"], "no piece was taken"
