@@ -3,8 +3,6 @@
 Without a flaw it keeps every rule that a plain passthrough can keep. Each flaw is one small function.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import threading

@@ -1,7 +1,5 @@
 """Fixtures: fake upstreams without a gateway in front."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

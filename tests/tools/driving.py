@@ -3,8 +3,6 @@
 Nothing here depends on the fakes' internals, and nothing sleeps.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import socket

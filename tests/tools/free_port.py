@@ -1,7 +1,5 @@
 """A free loopback port, for servers whose port must be configured before they listen."""
 
-from __future__ import annotations
-
 import socket
 
 

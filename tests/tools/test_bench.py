@@ -1,7 +1,5 @@
 """The benchmark runs, counts, and detects what would make its figures meaningless. No figure is judged."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Short runs of ``tools/chaos.py`` and ``tools/soak.py``: a bad result there fails the test here."""
 
-from __future__ import annotations
-
 import sys
 
 import pytest

@@ -3,8 +3,6 @@
 The tests assert the tool's own verdicts, so that users run what is tested here.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

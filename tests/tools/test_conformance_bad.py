@@ -3,8 +3,6 @@
 The same gateway without its flaw breaks nothing, so the tool finds the flaw itself.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

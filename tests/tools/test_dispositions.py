@@ -1,7 +1,5 @@
 """The disposition table: printed into the docs, complete by the SDKs' types, verified by sending every field."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 Driven from outside, over sockets; requests that do not match the published types are rejected.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

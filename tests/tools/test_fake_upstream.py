@@ -3,14 +3,8 @@
 Driven from outside, over sockets; the vendors' SDKs judge the answers. Nothing sleeps.
 """
 
-from __future__ import annotations
-
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -20,7 +14,7 @@ from openai.types import Model
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from tests.published import published
-from tests.tools.driving import AUTH, CHAT_TOOL, CLAUDE_TOOL, HELLO, PATH, STREAM, connect, data_of, post, raw_request
+from tests.tools.driving import AUTH, HELLO, PATH, STREAM, connect, data_of, post, raw_request
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 
@@ -61,24 +55,6 @@ def test_chat_stream(chat: FakeUpstream, asked: bool) -> None:
         assert len(parsed) == len(with_choice)
 
 
-def test_chat_tool_call(chat: FakeUpstream) -> None:
-    chat.default = Behaviour(tool_call=True)
-    body = HELLO | {"tools": [CHAT_TOOL], "tool_choice": "auto"}
-    whole = ChatCompletion.model_validate_json(post(chat, body).content)
-    calls = whole.choices[0].message.tool_calls
-    assert calls is not None
-    assert calls[0].type == "function"
-    assert (calls[0].function.name, json.loads(calls[0].function.arguments)) == ("weather", {"city": "Paris"})
-    assert whole.choices[0].finish_reason == "tool_calls"
-    streamed = [ChatCompletionChunk.model_validate(item) for item in data_of(post(chat, body | STREAM).content)]
-    parts = [call for item in streamed for call in item.choices[0].delta.tool_calls or ()]
-    assert parts[0].function is not None
-    assert parts[0].function.name == "weather"
-    arguments = "".join(part.function.arguments or "" for part in parts if part.function)
-    assert json.loads(arguments) == {"city": "Paris"}
-    assert chat.violations == []
-
-
 def test_chat_models(chat: FakeUpstream) -> None:
     listed = requests.get(chat.base_url + "/models", headers=AUTH["openai"], timeout=60).json()
     assert listed["object"] == "list"
@@ -112,21 +88,6 @@ def test_claude_stream(claude: FakeUpstream) -> None:
     assert text == Behaviour().text
     assert events[-2].delta.stop_reason == "end_turn"
     assert events[-2].usage.output_tokens == 6
-
-
-def test_claude_tool_use(claude: FakeUpstream) -> None:
-    claude.default = Behaviour(tool_call=True, thinking="Which city?")
-    body = HELLO | {"tools": [CLAUDE_TOOL], "tool_choice": {"type": "any"}}
-    whole = Message.model_validate_json(post(claude, body).content)
-    assert whole.stop_reason == "tool_use"
-    block = whole.content[-1]
-    assert block.type == "tool_use"
-    assert (block.name, block.input) == ("weather", {"city": "Paris"})
-    raw = data_of(post(claude, body | STREAM).content)
-    events = [published(RawMessageStreamEvent).validate_python(item) for item in raw if item["type"] != "ping"]
-    deltas = [event.delta for event in events if event.type == "content_block_delta" and event.index == 1]
-    assert json.loads("".join(delta.partial_json for delta in deltas)) == {"city": "Paris"}
-    assert claude.violations == []
 
 
 def test_claude_count_tokens(claude: FakeUpstream) -> None:
@@ -178,17 +139,3 @@ def test_chunked_request_body_and_expect(chat: FakeUpstream) -> None:
         sock.sendall(body)
         assert sock.recv(1000).startswith(b"HTTP/1.1 200 OK")
     assert [seen.json for seen in chat.requests] == [HELLO, HELLO]
-
-
-@pytest.mark.slow
-def test_command_line() -> None:
-    command = [sys.executable, "-m", "tools.fake_upstream", "--openai", "0", "--anthropic", "0", "--text", "Hi there"]
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:
-        assert process.stdout is not None
-        urls = dict(re.findall(r"fake (\w+) listens on (\S+)", process.stdout.readline() + process.stdout.readline()))
-        reply = requests.post(urls["anthropic"] + "/messages", json=HELLO, headers=AUTH["anthropic"], timeout=60)
-        assert reply.json()["content"][0]["text"] == "Hi there"
-        assert process.stdout.readline().startswith("anthropic POST /v1/messages model=m-1 unary")
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0

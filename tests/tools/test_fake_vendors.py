@@ -3,14 +3,11 @@
 Driven from outside, over sockets; published types and botocore's parser judge the answers. Nothing sleeps.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -27,7 +24,7 @@ from google.genai import types
 from openai.types.chat import ChatCompletion
 
 from nexus.protocols.eventstream import CorruptMessage, Decoder, named
-from tests.tools.driving import CHAT_TOOL, CLAUDE_TOOL, data_of, read_all
+from tests.tools.driving import CHAT_TOOL, CLAUDE_TOOL, connect, data_of, read_all
 from tools.fake_upstream import Behaviour, Call, FakeUpstream, Redacted, Text, Thinking
 
 ASK: dict[str, Any] = {"contents": [{"role": "user", "parts": [{"text": "Hello!"}]}]}
@@ -128,16 +125,12 @@ def ask(fake: FakeUpstream, door: Door, *, stream: bool = False, **more: Any) ->
     return requests.post(fake.origin + path, json=body | more, headers=door.auth, timeout=60)
 
 
-def raw(fake: FakeUpstream, door: Door, *, stream: bool) -> bytes:
+def raw(door: Door, *, stream: bool) -> bytes:
     path, body = door.of(stream)
     payload = json.dumps(body).encode()
     lines = [f"POST {path} HTTP/1.1", "Host: x", "Content-Type: application/json"]
     lines += [f"{name}: {value}" for name, value in door.auth.items()]
     return ("\r\n".join([*lines, f"Content-Length: {len(payload)}"]) + "\r\n\r\n").encode() + payload
-
-
-def connect(fake: FakeUpstream) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", fake.port), timeout=60)
 
 
 def aws_events(body: bytes) -> list[tuple[str, dict[str, Any]]]:
@@ -339,7 +332,9 @@ def test_vendor_errors(fake: FakeUpstream, door: Door, status: int) -> None:
     assert (reply.status_code, reply.headers["retry-after"]) == (status, "3")
     body = reply.json()
     assert (body if door.vendor == "bedrock" else body["error"])["message"] == "no"
+    assert door.vendor != "anthropic" or body["request_id"] == reply.headers["request-id"]
     assert reply.headers["content-type"] == "application/json"
+    assert fake.violations == []
 
 
 def test_end_cut_error_and_reset(fake: FakeUpstream, door: Door) -> None:
@@ -371,7 +366,7 @@ def test_pieces_and_gzip_change_nothing(fake: FakeUpstream, door: Door, stream: 
 def test_a_disconnecting_client_is_noticed(fake: FakeUpstream, door: Door, behaviour: Behaviour) -> None:
     fake.next(behaviour)
     with connect(fake) as sock:
-        sock.sendall(raw(fake, door, stream=True))
+        sock.sendall(raw(door, stream=True))
         fake.wait_for_requests(1)
         left = time.monotonic()
     assert fake.wait_for_disconnects(1)[0].at >= left
@@ -380,7 +375,7 @@ def test_a_disconnecting_client_is_noticed(fake: FakeUpstream, door: Door, behav
 def test_endless_repeats_the_first_delta(fake: FakeUpstream, door: Door) -> None:
     fake.next(Behaviour(endless=True, text="again and again"))
     with connect(fake) as sock:
-        sock.sendall(raw(fake, door, stream=True))
+        sock.sendall(raw(door, stream=True))
         fake.wait_for_stall(quiet=0.02)
         seen = sock.recv(65536) + sock.recv(65536)
     # InvokeModel's chunks hold the text in base64.
@@ -434,7 +429,7 @@ def test_the_expected_key(door: Door) -> None:
 
 def test_wire_is_closed_after_connection_close(fake: FakeUpstream, door: Door) -> None:
     with connect(fake) as sock:
-        sock.sendall(raw(fake, door, stream=True).replace(b"Host: x", b"Host: x\r\nConnection: close"))
+        sock.sendall(raw(door, stream=True).replace(b"Host: x", b"Host: x\r\nConnection: close"))
         assert read_all(sock).endswith(b"0\r\n\r\n")
 
 
@@ -444,18 +439,20 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.slow
 def test_command_line(tmp_path: Path) -> None:
     key = tmp_path / "key.json"
-    arguments = ["--gemini", "0", "--bedrock", "0", "--vertex", "0", "--text", "Hi", "--service-account", str(key)]
+    vendors = ("openai", "anthropic", "gemini", "vertex", "bedrock")
+    arguments = [word for vendor in vendors for word in (f"--{vendor}", "0")]
+    arguments += ["--text", "Hi", "--service-account", str(key)]
     command = [sys.executable, "-m", "tools.fake_upstream", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         try:
             assert process.stdout is not None
-            lines = "".join(process.stdout.readline() for _ in range(3))
+            lines = "".join(process.stdout.readline() for _ in vendors)
             urls = dict(re.findall(r"fake (\w+) listens on (\S+)", lines))
-            for door in (DOORS["gemini"], DOORS["vertex"], DOORS["converse"]):
+            for door in DOORS.values():
                 origin = re.sub(r"(:\d+)/.*", r"\1", urls[door.vendor])
                 reply = requests.post(origin + door.path, json=door.body, headers=door.auth, timeout=60)
                 assert said_whole(door, reply.content) == [("text", "Hi")]
-                assert re.match(rf"{door.vendor} POST \S+ model=[\w.:-]+ unary", process.stdout.readline())
+                assert re.match(rf"{door.vendor} POST \S+ model=[\w.:@-]+ unary", process.stdout.readline())
             assert json.loads(key.read_text())["token_uri"].endswith("/token")
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 0

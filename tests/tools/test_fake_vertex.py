@@ -3,8 +3,6 @@
 Every violation is reported twice: to the client as an error, to the test in ``violations``.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

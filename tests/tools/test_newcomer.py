@@ -1,7 +1,5 @@
 """README's quickstart in an empty home; slow, because it installs Nexus and runs the real Claude Code."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

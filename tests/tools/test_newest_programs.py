@@ -1,7 +1,5 @@
 """The versions of the programs: pinned in one file, exact, and compared without the contents of requests."""
 
-from __future__ import annotations
-
 import json
 import re
 import time

@@ -3,8 +3,6 @@
 Every kind of wrong answer gives a row that says so, and no key is ever shown.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal
