@@ -1,6 +1,16 @@
 """The contract of a codec: ``codec.py`` of a dialect exports ``CLIENT``, ``VENDOR``, or both.
 
-The fields are what the relay calls; mypy checks each dialect's functions and classes against their types.
+The fields are what the relay calls; mypy checks each dialect's functions and classes against their types. In every
+dialect:
+
+- The tables in ``fields`` decide what a reader or a writer of requests drops and refuses (dispositions.py).
+- ``stops`` is total in both directions. An unknown reason stays ``unknown``, with the vendor's word, and never becomes
+  a normal end: the client gets the reason for an unfinished answer, along with the vendor's.
+- ``usage`` has disjoint parts, which sum to the vendor's total.
+- ``read_error`` decides by the vendor's codes, then by the status; if these say nothing more specific,
+  context_length.py reads the message. The vendor's message and request id are kept.
+- ``passthrough`` splices bytes and never serializes them again; unknown fields and events are forwarded.
+- ``write_stream`` never announces an incomplete block as done, because clients act on that: a broken stream stays open.
 """
 
 from __future__ import annotations

@@ -1,4 +1,10 @@
-"""What happens to each field of a request, as the rows of each dialect's ``fields``."""
+"""What happens to each field of a request, as the rows of each dialect's ``fields``.
+
+The tables are complete and exact: ``READS`` has every top-level field of the published request type, ``WRITES`` every
+field of the neutral Request. Readers and writers use them for fields that are dropped, with a report, or refused as a
+whole, with the note; unknown fields are dropped by name. A test sends each field and checks the result. Values without
+effect (null, false, [], {}, a default) are never reported.
+"""
 
 from __future__ import annotations
 

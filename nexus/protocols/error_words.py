@@ -55,6 +55,11 @@ def kind_of(status: int) -> FailureKind:
     return KIND_OF.get(status) or ("upstream" if status >= 500 else "invalid_request")
 
 
+def by_code(codes: Mapping[FailureKind, str]) -> dict[str, FailureKind]:
+    """The kinds by a vendor's codes, from the codes of each kind, with blanks between them."""
+    return {code: kind for kind, words in codes.items() for code in words.split()}
+
+
 def refused(
     words: str, kind: FailureKind, status: int, headers: Mapping[str, str], ids: tuple[str, ...], param: str = ""
 ) -> VendorFailure:

@@ -1,9 +1,6 @@
-"""A vendor's error in either of OpenAI's dialects, read into neutral terms.
-
-The kind comes from the structured code, then from the type, then from the status; if these say nothing, only
-``context_length`` reads the message. The message and the request id are kept. Sources: OpenAI's error codes guide and
-openai.types.responses.ResponseError; Azure's content filter and error codes; llama.cpp's ``exceed_context_size_error``;
-OpenRouter's numeric codes.
+"""A vendor's error in either of OpenAI's dialects, read into neutral terms: by its code, its type, its status. Sources:
+OpenAI's error codes guide and openai.types.responses.ResponseError; Azure's content filter and error codes; llama.cpp's
+``exceed_context_size_error``; OpenRouter's numeric codes.
 """
 
 from __future__ import annotations
@@ -17,6 +14,7 @@ from nexus.protocols.error_words import (
     NO_ANSWER,
     STATUS_OF,
     UNSAID,
+    by_code,
     decode_error,
     error_words,
     kind_of,
@@ -25,57 +23,23 @@ from nexus.protocols.error_words import (
 from nexus.wire import Json, mapping, sequence, text
 
 # "server_error" is missing on purpose: OpenAI also sends it with 503, where the status is more specific.
-CODES: Mapping[str, FailureKind] = {
-    "context_length_exceeded": "context_length",
-    "exceed_context_size_error": "context_length",
-    "context_window_exceeded": "context_length",
-    "insufficient_quota": "quota",
-    "billing_hard_limit_reached": "quota",
-    "billing_not_active": "quota",
-    "insufficient_balance": "quota",
-    "rate_limit_exceeded": "rate_limit",
-    "rate_limit_error": "rate_limit",
-    "too_many_requests": "rate_limit",
-    "requests": "rate_limit",
-    "tokens": "rate_limit",
-    "RESOURCE_EXHAUSTED": "rate_limit",
-    "content_policy_violation": "content_policy",
-    "content_filter": "content_policy",
-    "moderation_blocked": "content_policy",
-    "invalid_prompt": "content_policy",
-    "bio_policy": "content_policy",
-    "cyber_policy": "content_policy",
-    "misalignment_policy_violation": "content_policy",
-    "image_content_policy_violation": "content_policy",
-    "ResponsibleAIPolicyViolation": "content_policy",
-    "model_not_found": "model_not_found",
-    "model_not_available": "model_not_found",
-    "model_decommissioned": "model_not_found",
-    "DeploymentNotFound": "model_not_found",
-    "invalid_api_key": "authentication",
-    "authentication_error": "authentication",
-    "invalid_authentication": "authentication",
-    "UNAUTHENTICATED": "authentication",
-    "permission_error": "permission",
-    "permission_denied": "permission",
-    "PERMISSION_DENIED": "permission",
-    "unsupported_country_region_territory": "permission",
-    "request_too_large": "request_too_large",
-    "server_is_overloaded": "overloaded",
-    "server_overloaded": "overloaded",
-    "engine_overloaded": "overloaded",
-    "engine_overloaded_error": "overloaded",
-    "overloaded_error": "overloaded",
-    "service_unavailable": "overloaded",
-    "unavailable_error": "overloaded",
-    "slow_down": "overloaded",
-    "UNAVAILABLE": "overloaded",
-    "timeout": "timeout",
-    "vector_store_timeout": "timeout",
-    "DEADLINE_EXCEEDED": "timeout",
-    "not_found": "not_found",
-    "not_found_error": "not_found",
-}
+CODES: Mapping[str, FailureKind] = by_code(
+    {
+        "context_length": "context_length_exceeded exceed_context_size_error context_window_exceeded",
+        "quota": "insufficient_quota billing_hard_limit_reached billing_not_active insufficient_balance",
+        "rate_limit": "rate_limit_exceeded rate_limit_error too_many_requests requests tokens RESOURCE_EXHAUSTED",
+        "content_policy": "content_policy_violation content_filter moderation_blocked invalid_prompt bio_policy "
+        "cyber_policy misalignment_policy_violation image_content_policy_violation ResponsibleAIPolicyViolation",
+        "model_not_found": "model_not_found model_not_available model_decommissioned DeploymentNotFound",
+        "authentication": "invalid_api_key authentication_error invalid_authentication UNAUTHENTICATED",
+        "permission": "permission_error permission_denied PERMISSION_DENIED unsupported_country_region_territory",
+        "request_too_large": "request_too_large",
+        "overloaded": "server_is_overloaded server_overloaded engine_overloaded engine_overloaded_error "
+        "overloaded_error service_unavailable unavailable_error slow_down UNAVAILABLE",
+        "timeout": "timeout vector_store_timeout DEADLINE_EXCEEDED",
+        "not_found": "not_found not_found_error",
+    }
+)
 
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-ms-request-id", "x-goog-request-id")
 

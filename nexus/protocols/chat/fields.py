@@ -1,8 +1,5 @@
-"""Dispositions of the chat dialect as data: what happens to every field, in both directions.
-
-Complete and exact. ``READS`` has every top-level field of the published request type, ``WRITES`` every field of the
-neutral Request; the readers and writers use these tables for fields that are dropped or refused as a whole, and a test
-sends each field and checks the result. Source: openai.types.chat.completion_create_params of the Python SDK 3.54.
+"""What happens to every field of a chat request, in both directions. Source: openai.types.chat.completion_create_params
+of the Python SDK 3.54.
 """
 
 from __future__ import annotations

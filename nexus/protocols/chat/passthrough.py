@@ -1,8 +1,8 @@
 """Chat to chat: the client's bytes to the vendor and the vendor's bytes back, with the model's name edited.
 
-Law: bytes are spliced, never serialized again; unknown fields are forwarded. The only addition is the request for usage
-on streams, and the only removals are the chunk that answers it, if the client did not ask, and another vendor's
-reasoning: what comes in fields of ours, and all of it for a server that rejects such history.
+The only addition is the request for usage on streams, and the only removals are the chunk that answers it, if the
+client did not ask, and another vendor's reasoning: what comes in fields of ours, and all of it for a server that
+rejects such history.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""A client's chat request, read into neutral form.
-
-Driven by ``READS``. A field that the table drops is listed in ``dropped`` if it has an effect, one that it refuses is
-refused with the note of the table, an unknown field is dropped by name.
-"""
+"""A client's chat request, read into neutral form."""
 
 from __future__ import annotations
 

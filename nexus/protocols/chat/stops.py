@@ -1,9 +1,8 @@
-"""Stop reasons: ``finish_reason`` to the neutral stop and back, total in both directions.
+"""Stop reasons: ``finish_reason`` to the neutral stop and back.
 
-An unknown reason stays ``unknown`` and is kept, never "end"; a client gets the published reason for an unfinished
-answer, along with the vendor's. ``raw`` is set only if the reason is not the one that the writer would choose. Sources:
-OpenAI's API reference; ``stop_reason`` as vLLM and ``matched_stop`` as SGLang put it next to ``finish_reason``;
-``model_length`` and ``error`` as Mistral sends them.
+``raw`` is set only if the reason is not the one that the writer would choose. Sources: OpenAI's API reference;
+``stop_reason`` as vLLM and ``matched_stop`` as SGLang put it next to ``finish_reason``; ``model_length`` and ``error``
+as Mistral sends them.
 """
 
 from __future__ import annotations

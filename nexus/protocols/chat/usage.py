@@ -1,9 +1,9 @@
 """Token counts: the wire's totals with details inside them, and the neutral disjoint parts.
 
-The parts sum to the vendor's total. Cached and written tokens count inside ``prompt_tokens`` and reasoning inside
-``completion_tokens``; servers that count them separately are recognized by sums that would not match. This dialect does
-not have the lifetime of a cache write: it is read as five minutes. Sources: OpenAI's API reference; DeepSeek
-(``prompt_cache_hit_tokens``), Moonshot (``cached_tokens`` on top), LiteLLM (``cache_creation_input_tokens``).
+Cached and written tokens count inside ``prompt_tokens`` and reasoning inside ``completion_tokens``; servers that count
+them separately are recognized by sums that would not match. This dialect does not have the lifetime of a cache write:
+it is read as five minutes. Sources: OpenAI's API reference; DeepSeek (``prompt_cache_hit_tokens``), Moonshot
+(``cached_tokens`` on top), LiteLLM (``cache_creation_input_tokens``).
 """
 
 from __future__ import annotations

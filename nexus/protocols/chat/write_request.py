@@ -1,7 +1,5 @@
-"""A neutral request, written for OpenAI or a server compatible with it.
-
-Tested to be equal to ``WRITES``. Fields that the table drops are listed in ``dropped`` if the request has them; those
-that the server rejects are dropped and listed too. Nothing is clamped.
+"""A neutral request, written for OpenAI or a server compatible with it. What the server rejects is dropped and
+reported; nothing is clamped.
 """
 
 from __future__ import annotations

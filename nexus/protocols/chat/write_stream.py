@@ -3,8 +3,7 @@
 The role comes first, every call has its own index from 0 with id and name once, one chunk has the finish reason, the
 usage chunk follows if it was requested, and only ``[DONE]`` ends the stream. Signatures, citations and the details of
 reasoning are in the delta of the last chunk, which client libraries add to the message. Pings are written by the
-dialect, not here. A broken stream needs no closing here: each chunk is complete. Source:
-openai.types.chat.ChatCompletionChunk.
+dialect, not here. Source: openai.types.chat.ChatCompletionChunk.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""What happens to every field of a client's Converse request, and of a neutral request on its way to Converse.
-
-``READS`` has every member of ConverseRequest, ``WRITES`` every field of nexus.conversation.Request; tests send each of
-them; the notes describe the conversions. Source: the bedrock-runtime service model.
-"""
+"""What happens to every field of a Converse request, in both directions. Source: the bedrock-runtime service model."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Bedrock's errors, in answers and in the middle of streams, in neutral terms.
 
-Decided by the error's type and the status; if these say nothing, only ``context_length`` reads the message, because
-Bedrock has no separate type for a conversation that is too long. It has none for refused content either, which stays
+Bedrock has no separate type for a conversation that is too long, nor for refused content, which stays
 ``invalid_request``, as any ValidationException. Sources: the bedrock-runtime service model; the AWS REST-JSON protocol
 (``x-amzn-errortype``, ``__type``); the common AWS error types.
 """
@@ -15,33 +14,22 @@ from nexus.protocols import context_length
 from nexus.protocols.error_words import KIND_OF, decode_error, error_words, kind_of, refused
 from nexus.wire import Json, count, mapping, text
 
+_UNSIGNED = ("expiredtoken", "invalidclienttokenid", "invalidsignature", "missingauthenticationtoken")
 _TYPES: Mapping[str, tuple[FailureKind, int]] = {
-    "accessdenied": ("permission", 403),
-    "expiredtoken": ("authentication", 403),
-    "incompletesignature": ("authentication", 400),
-    "internalfailure": ("upstream", 500),
-    "internalserver": ("upstream", 500),
-    "invalidclienttokenid": ("authentication", 403),
-    "invalidsignature": ("authentication", 403),
-    "missingauthenticationtoken": ("authentication", 403),
-    "modelerror": ("upstream", 424),
+    **dict.fromkeys((*_UNSIGNED, "signaturedoesnotmatch", "unrecognizedclient"), ("authentication", 403)),
+    **dict.fromkeys(("incompletesignature", "requestexpired"), ("authentication", 400)),
+    **dict.fromkeys(("accessdenied", "notauthorized", "optinrequired"), ("permission", 403)),
+    **dict.fromkeys(("internalfailure", "internalserver"), ("upstream", 500)),
+    **dict.fromkeys(("modelerror", "modelstreamerror"), ("upstream", 424)),
+    **dict.fromkeys(("throttling", "toomanyrequests"), ("rate_limit", 429)),
+    **dict.fromkeys(("serialization", "validation"), ("invalid_request", 400)),
     "modelnotready": ("overloaded", 429),
-    "modelstreamerror": ("upstream", 424),
     "modeltimeout": ("timeout", 408),
-    "notauthorized": ("permission", 403),
-    "optinrequired": ("permission", 403),
     "requestentitytoolarge": ("request_too_large", 413),
-    "requestexpired": ("authentication", 400),
     "resourcenotfound": ("model_not_found", 404),
-    "serialization": ("invalid_request", 400),
     "servicequotaexceeded": ("quota", 400),
     "serviceunavailable": ("overloaded", 503),
-    "signaturedoesnotmatch": ("authentication", 403),
-    "throttling": ("rate_limit", 429),
-    "toomanyrequests": ("rate_limit", 429),
     "unknownoperation": ("not_found", 404),
-    "unrecognizedclient": ("authentication", 403),
-    "validation": ("invalid_request", 400),
 }
 _STATUSES: Mapping[int, FailureKind] = {
     **KIND_OF,

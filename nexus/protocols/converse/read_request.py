@@ -1,8 +1,5 @@
-"""A Converse client's request -> the neutral one.
-
-Driven by fields.READS: fields refused there are refused, fields dropped there and unknown ones are left out and
-reported. Source: the bedrock-runtime service model; for ``additionalModelRequestFields`` the pages of Claude, Nova and
-gpt-oss.
+"""A Converse client's request -> the neutral one. Sources: the bedrock-runtime service model; for
+``additionalModelRequestFields`` the pages of Claude, Nova and gpt-oss.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""Converse's stop reasons, both ways.
-
-Total over the service model's list (tested); a reason that is not in the table, and the two for malformed output of the
-model, become ``unknown`` and keep the vendor's reason.
-"""
+"""Converse's stop reasons, both ways; the two for malformed output of the model become ``unknown``."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Converse's token counts, both ways.
 
-The parts sum to ``totalTokens``. ``inputTokens`` does not include cache reads and writes; a model whose total is the
-sum of input and output includes them, and then they are subtracted. Reasoning is not reported separately from the
-output. Source: the Bedrock user guide on prompt caching.
+``inputTokens`` does not include cache reads and writes; a model whose total is the sum of input and output includes
+them, and then they are subtracted. Reasoning is not reported separately from the output. Source: the Bedrock user guide
+on prompt caching.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Neutral request -> the JSON body of Converse and ConverseStream; the URL has the model id and distinguishes the two.
 
-``fields.WRITES`` lists what happens to each field, and this module implements it. Temperatures above 1 are refused: the
-neutral form does not say which scale they use. Sources: the bedrock-runtime service model; the Bedrock user
-guide on Nova reasoning and gpt-oss.
+Temperatures above 1 are refused: the neutral form does not say which scale they use. Sources: the bedrock-runtime
+service model; the Bedrock user guide on Nova reasoning and gpt-oss.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Events -> the stream that a Converse client reads, as server-sent events by name; the protocol frames them.
 
-``messageStart (contentBlockStart? contentBlockDelta* contentBlockStop)* messageStop metadata``; blocks never overlap,
-and an incomplete one stays open. Text and reasoning have no start on the wire. Source: ConverseStreamOutput of the
-bedrock-runtime service model.
+``messageStart (contentBlockStart? contentBlockDelta* contentBlockStop)* messageStop metadata``; blocks never overlap.
+Text and reasoning have no start on the wire. Source: ConverseStreamOutput of the bedrock-runtime service model.
 """
 
 from __future__ import annotations

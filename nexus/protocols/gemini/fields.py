@@ -1,7 +1,5 @@
-"""What happens to every field of a client's request to the Gemini API, and of a neutral request on its way there.
-
-``READS`` has every member of GenerateContentRequest, ``WRITES`` every field of nexus.conversation.Request; tests send
-each of them. Sources: ai.google.dev/api/generate-content; google.genai.types.
+"""What happens to every field of a Gemini API request, in both directions. Sources: ai.google.dev/api/generate-content;
+google.genai.types.
 """
 
 from __future__ import annotations

@@ -1,8 +1,5 @@
-"""Gemini's errors (``google.rpc.Status``) -> neutral failures, from a response or from inside a stream.
-
-Decided by HTTP status, Status code and the typed details; if these say nothing, only ``context_length`` reads the
-message. The vendor's message and request id are kept. Source: ai.google.dev/gemini-api/docs/troubleshooting,
-google/rpc/{code,error_details}.proto.
+"""Gemini's errors (``google.rpc.Status``) -> neutral failures, from a response or from inside a stream, by Status code
+and typed details. Sources: ai.google.dev/gemini-api/docs/troubleshooting, google/rpc/{code,error_details}.proto.
 """
 
 from __future__ import annotations
@@ -12,43 +9,31 @@ from collections.abc import Iterator, Mapping
 from nexus.errors.failure import FailureKind, VendorFailure
 from nexus.headers.forwarding import retry_after as asked_pause
 from nexus.protocols import context_length
-from nexus.protocols.error_words import NO_ANSWER, decode_error, error_words, kind_of
+from nexus.protocols.error_words import NO_ANSWER, by_code, decode_error, error_words, kind_of
 from nexus.wire import Json, count, mapping, sequence, text
 
-_BY_CODE: Mapping[str, FailureKind] = {
-    "INVALID_ARGUMENT": "invalid_request",
-    "FAILED_PRECONDITION": "invalid_request",
-    "OUT_OF_RANGE": "invalid_request",
-    "UNIMPLEMENTED": "invalid_request",
-    "ALREADY_EXISTS": "invalid_request",
-    "UNAUTHENTICATED": "authentication",
-    "PERMISSION_DENIED": "permission",
-    "NOT_FOUND": "model_not_found",
-    "RESOURCE_EXHAUSTED": "rate_limit",
-    "UNAVAILABLE": "overloaded",
-    "DEADLINE_EXCEEDED": "timeout",
-    "CANCELLED": "upstream",
-    "ABORTED": "upstream",
-    "INTERNAL": "upstream",
-    "UNKNOWN": "upstream",
-    "DATA_LOSS": "upstream",
-}
-_BY_REASON: Mapping[str, FailureKind] = {
-    "API_KEY_INVALID": "authentication",
-    "API_KEY_EXPIRED": "authentication",
-    "ACCESS_TOKEN_EXPIRED": "authentication",
-    "ACCESS_TOKEN_TYPE_UNSUPPORTED": "authentication",
-    "CREDENTIALS_MISSING": "authentication",
-    "SERVICE_DISABLED": "permission",
-    "BILLING_DISABLED": "permission",
-    "CONSUMER_INVALID": "permission",
-    "CONSUMER_SUSPENDED": "permission",
-    "API_KEY_SERVICE_BLOCKED": "permission",
-    "API_KEY_HTTP_REFERRER_BLOCKED": "permission",
-    "API_KEY_IP_ADDRESS_BLOCKED": "permission",
-    "RATE_LIMIT_EXCEEDED": "rate_limit",
-    "QUOTA_EXCEEDED": "quota",
-}
+_BY_CODE: Mapping[str, FailureKind] = by_code(
+    {
+        "invalid_request": "INVALID_ARGUMENT FAILED_PRECONDITION OUT_OF_RANGE UNIMPLEMENTED ALREADY_EXISTS",
+        "authentication": "UNAUTHENTICATED",
+        "permission": "PERMISSION_DENIED",
+        "model_not_found": "NOT_FOUND",
+        "rate_limit": "RESOURCE_EXHAUSTED",
+        "overloaded": "UNAVAILABLE",
+        "timeout": "DEADLINE_EXCEEDED",
+        "upstream": "CANCELLED ABORTED INTERNAL UNKNOWN DATA_LOSS",
+    }
+)
+_BY_REASON: Mapping[str, FailureKind] = by_code(
+    {
+        "authentication": "API_KEY_INVALID API_KEY_EXPIRED ACCESS_TOKEN_EXPIRED ACCESS_TOKEN_TYPE_UNSUPPORTED "
+        "CREDENTIALS_MISSING",
+        "permission": "SERVICE_DISABLED BILLING_DISABLED CONSUMER_INVALID CONSUMER_SUSPENDED API_KEY_SERVICE_BLOCKED "
+        "API_KEY_HTTP_REFERRER_BLOCKED API_KEY_IP_ADDRESS_BLOCKED",
+        "rate_limit": "RATE_LIMIT_EXCEEDED",
+        "quota": "QUOTA_EXCEEDED",
+    }
+)
 _BY_STATUS: Mapping[int, FailureKind] = {404: "model_not_found", 409: "upstream"}
 _REQUEST_IDS = ("x-goog-request-id", "x-request-id", "x-cloud-trace-context")
 

@@ -1,8 +1,5 @@
-"""A Gemini client's request -> the neutral one.
-
-Law: driven by fields.READS: what is refused there is refused, what is dropped there or unknown is left out and named.
-Sources: ai.google.dev/api/generate-content, ai.google.dev/gemini-api/docs/function-calling; google.genai.types.Tool and
-ToolConfig.
+"""A Gemini client's request -> the neutral one. Sources: ai.google.dev/api/generate-content,
+ai.google.dev/gemini-api/docs/function-calling; google.genai.types.Tool and ToolConfig.
 """
 
 from __future__ import annotations

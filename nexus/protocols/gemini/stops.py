@@ -1,8 +1,7 @@
-"""Gemini's finish and block reasons -> neutral stop reasons.
+"""Gemini's finish and block reasons, both ways.
 
-Total and honest. Every published reason has a row; a reason without one, or one that only says that something failed,
-becomes ``unknown``, and all keep the vendor's reason. A neutral reason that Google does not have is written as the
-nearest one. Source: google.genai.types.FinishReason and BlockedReason.
+Every published reason has a row; one that only says that something failed becomes ``unknown``. A neutral reason that
+Google does not have is written as the nearest one. Source: google.genai.types.FinishReason and BlockedReason.
 """
 
 from __future__ import annotations
@@ -17,27 +16,20 @@ READ: Mapping[str, StopReason] = {
     "MAX_TOKENS": "max_tokens",
     # The answer reached the vendor's limit for one request; continuing takes a token that no other dialect has.
     "CONTINUATION": "max_tokens",
-    "SAFETY": "content_filter",
-    "RECITATION": "content_filter",
-    "LANGUAGE": "content_filter",
-    "BLOCKLIST": "content_filter",
-    "PROHIBITED_CONTENT": "content_filter",
-    "SPII": "content_filter",
-    "IMAGE_SAFETY": "content_filter",
-    "IMAGE_PROHIBITED_CONTENT": "content_filter",
-    "IMAGE_RECITATION": "content_filter",
-    "MODEL_ARMOR": "content_filter",
-    "ESCALATION": "content_filter",
-    "PUP_LIMITED_DISABLED": "content_filter",
-    "FINISH_REASON_UNSPECIFIED": "unknown",
-    "OTHER": "unknown",
-    "MALFORMED_FUNCTION_CALL": "unknown",
-    "MALFORMED_RESPONSE": "unknown",
-    "UNEXPECTED_TOOL_CALL": "unknown",
-    "TOO_MANY_TOOL_CALLS": "unknown",
-    "MISSING_THOUGHT_SIGNATURE": "unknown",
-    "IMAGE_OTHER": "unknown",
-    "NO_IMAGE": "unknown",
+    **dict.fromkeys(
+        (
+            *("SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY"),
+            *("IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR", "ESCALATION", "PUP_LIMITED_DISABLED"),
+        ),
+        "content_filter",
+    ),
+    **dict.fromkeys(
+        (
+            *("FINISH_REASON_UNSPECIFIED", "OTHER", "MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE"),
+            *("UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE", "IMAGE_OTHER", "NO_IMAGE"),
+        ),
+        "unknown",
+    ),
 }
 
 BROKEN = frozenset(word for word, reason in READ.items() if reason == "unknown") - {"FINISH_REASON_UNSPECIFIED"}

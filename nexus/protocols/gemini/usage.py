@@ -1,8 +1,8 @@
 """Gemini's usage, both ways: counts that overlap, and the disjoint parts.
 
-The parts sum to ``totalTokenCount``. The prompt count includes cached tokens; tokens of server-side tool results are
-counted separately; the candidates count excludes thoughts. A difference between the total and its items is output that
-the vendor did not itemise or counted twice. Source: google.genai.types.GenerateContentResponseUsageMetadata.
+The prompt count includes cached tokens; tokens of server-side tool results are counted separately; the candidates count
+excludes thoughts. A difference between the total and its items is output that the vendor did not itemise or counted
+twice. Source: google.genai.types.GenerateContentResponseUsageMetadata.
 """
 
 from __future__ import annotations

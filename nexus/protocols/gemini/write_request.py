@@ -1,7 +1,5 @@
-"""Neutral request -> ``generateContent`` body.
-
-Driven by and equal to ``fields.WRITES``. The model and whether to stream are in the URL, which is the provider's.
-Source: ai.google.dev/api/generate-content, google.genai.types.
+"""Neutral request -> ``generateContent`` body; the URL, with the model and whether to stream, is the provider's.
+Sources: ai.google.dev/api/generate-content, google.genai.types.
 """
 
 from __future__ import annotations

@@ -1,9 +1,5 @@
-"""Dispositions of the messages dialect as data: what happens to every field, in both directions.
-
-Complete and exact. ``READS`` has every top-level field of the published request types (stable, beta, token counting,
-and what older clients still send), ``WRITES`` every field of the neutral Request; the reader uses ``READS`` for fields
-that are dropped or refused as a whole, and a test sends each field and checks the result. Source:
-anthropic.types(.beta).message_create_params of the Python SDK 2.12.
+"""What happens to every field of a messages request, in both directions: stable, beta, token counting, and what older
+clients still send. Source: anthropic.types(.beta).message_create_params of the Python SDK 2.12.
 """
 
 from __future__ import annotations

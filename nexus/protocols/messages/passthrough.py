@@ -1,8 +1,7 @@
 """Messages to Messages: the client's bytes to the vendor and the vendor's bytes back, with the model's name edited.
 
-Law: bytes are spliced, never serialized again; system, tools, thinking and cache hints depend on their exact bytes, so
-only ``model`` is changed, and unknown fields, blocks and events are forwarded. Another vendor's thinking is removed,
-because Anthropic could not verify its signature.
+System, tools, thinking and cache hints depend on their exact bytes, so only ``model`` is changed. Another vendor's
+thinking is removed, because Anthropic could not verify its signature.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
-"""Errors of a Messages vendor, read into neutral terms.
+"""Errors of a Messages vendor, read into neutral terms, by the error's ``type`` and ``details.error_code``.
 
-The kind comes from the error's ``type`` and ``details.error_code``, else from the status; if these say nothing, only
-``context_length`` reads the message. The message and the request id stay the vendor's. A structured ``not_found_error``
-means the model: translated requests refer to nothing else that could be missing. Source:
-anthropic.types.shared.ErrorType and platform.claude.com/docs/en/api/errors.
+A structured ``not_found_error`` means the model: translated requests refer to nothing else that could be missing.
+Source: anthropic.types.shared.ErrorType and platform.claude.com/docs/en/api/errors.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from dataclasses import replace
 
 from nexus.errors.failure import FailureKind, VendorFailure
 from nexus.protocols import context_length
-from nexus.protocols.error_words import NO_ANSWER, UNSAID, decode_error, error_words, kind_of, refused
+from nexus.protocols.error_words import NO_ANSWER, UNSAID, by_code, decode_error, error_words, kind_of, refused
 from nexus.wire import Json, mapping, text
 
 _BY_TYPE: Mapping[str, tuple[FailureKind, int]] = {
@@ -30,16 +28,16 @@ _BY_TYPE: Mapping[str, tuple[FailureKind, int]] = {
     "overloaded_error": ("overloaded", 529),
 }
 
-_BY_CODE: Mapping[str, FailureKind] = {
-    "contract_spend_limit_reached": "quota",
-    "enforced_spend_limit_reached": "quota",
-    "linked_organization_spend_limit_reached": "quota",
-    "linked_organization_billing_unavailable": "quota",
-    "organization_on_hold": "permission",
-    "request_body_too_large_after_decoding": "request_too_large",
-    "request_body_timeout": "timeout",
-    "file_expired": "not_found",
-}
+_BY_CODE: Mapping[str, FailureKind] = by_code(
+    {
+        "quota": "contract_spend_limit_reached enforced_spend_limit_reached linked_organization_spend_limit_reached "
+        "linked_organization_billing_unavailable",
+        "permission": "organization_on_hold",
+        "request_too_large": "request_body_too_large_after_decoding",
+        "timeout": "request_body_timeout",
+        "not_found": "file_expired",
+    }
+)
 
 _REQUEST_IDS = ("request-id", "x-request-id", "x-amzn-requestid")
 

@@ -1,8 +1,4 @@
-"""A Messages client's request -> the neutral one.
-
-Driven by fields.READS: fields refused there are refused, fields dropped there and unknown ones are reported by their
-wire names; the others are read by the function of the field. Source: anthropic.types.message_create_params.
-"""
+"""A Messages client's request -> the neutral one. Source: anthropic.types.message_create_params."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Stop reasons of the Messages dialect, both ways.
 
-The map is total; a reason that is not in it is kept as ``Stop("unknown", raw=word)`` and never becomes a normal end: a
-client gets an answer that ran out of tokens, which Claude Code continues. Source: anthropic.types.StopReason and
-RefusalStopDetails.
+A client gets an unknown reason as an answer that ran out of tokens, which Claude Code continues. Source:
+anthropic.types.StopReason and RefusalStopDetails.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
-"""Usage of the Messages dialect, both ways.
-
-The dialect counts cache reads and writes in addition to ``input_tokens`` and thinking inside ``output_tokens``; the
-neutral parts are disjoint and sum to the vendor's total. Source: anthropic.types.Usage and MessageDeltaUsage.
+"""Usage of the Messages dialect, both ways: it counts cache reads and writes in addition to ``input_tokens``, and
+thinking inside ``output_tokens``. Source: anthropic.types.Usage and MessageDeltaUsage.
 """
 
 from __future__ import annotations

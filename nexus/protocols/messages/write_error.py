@@ -15,27 +15,21 @@ from nexus.errors import NexusError, UnsupportedFeature, UpstreamStatus
 from nexus.protocols import context_length
 from nexus.wire import Json, decode_object, encode, mapping
 
-_INVALID = "invalid_request_error"
-
-TYPES: dict[str, str] = {
-    "invalid_request": _INVALID,
-    "unsupported_feature": _INVALID,
+TYPES: Mapping[str, str] = {
+    **dict.fromkeys(
+        (
+            *("invalid_request", "unsupported_feature", "method_not_allowed", "no_websocket", "head_too_large"),
+            *("unsupported_media_type", "context_length", "content_policy"),
+        ),
+        "invalid_request_error",
+    ),
+    **dict.fromkeys(("not_found", "model_not_found"), "not_found_error"),
+    **dict.fromkeys(("rate_limit", "quota"), "rate_limit_error"),
+    **dict.fromkeys(("timeout", "request_timeout"), "timeout_error"),
     "authentication": "authentication_error",
     "permission": "permission_error",
-    "not_found": "not_found_error",
-    "model_not_found": "not_found_error",
-    "method_not_allowed": _INVALID,
-    "no_websocket": _INVALID,
     "request_too_large": "request_too_large",
-    "request_timeout": "timeout_error",
-    "head_too_large": _INVALID,
-    "unsupported_media_type": _INVALID,
-    "context_length": _INVALID,
-    "content_policy": _INVALID,
-    "rate_limit": "rate_limit_error",
-    "quota": "rate_limit_error",
     "overloaded": "overloaded_error",
-    "timeout": "timeout_error",
 }
 """By error kind; any other is an ``api_error``."""
 

@@ -1,7 +1,7 @@
 """The neutral request -> the body of ``POST /v1/messages`` for an Anthropic vendor.
 
-Pure; the same request gives the same bytes, so that prompt caches are hit. fields.WRITES lists every field; what a
-model supports is in ``target.claude``, never derived from its name. Source: anthropic.types.message_create_params.
+The same request gives the same bytes, so that prompt caches are hit. What a model supports is in ``target.claude``,
+never derived from its name. Source: anthropic.types.message_create_params.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 The client's full grammar, ``message_start (content_block_start delta* content_block_stop)* message_delta
 message_stop``, with event names; blocks never overlap: while one is open, later parts wait, in order. A signature of a
-text or call is in a carrier block next to it (signatures.py). An incomplete block stays open, because Claude Code acts
-on one that has stopped. Source: anthropic.types.RawMessageStreamEvent.
+text or call is in a carrier block next to it (signatures.py). Source: anthropic.types.RawMessageStreamEvent.
 """
 
 from __future__ import annotations

@@ -1,9 +1,5 @@
-"""Dispositions of the responses dialect as data: what happens to every field, in both directions.
-
-Complete and exact. ``READS`` has every top-level field of the published request type and what Codex adds, ``WRITES``
-every field of the neutral Request; the reader uses ``READS`` for fields that are dropped or refused as a whole, and a
-test sends each field and checks the result. Values without effect (null, false, [], {}, a default) are never reported.
-Source: openai.types.responses.response_create_params of the Python SDK 3.54.
+"""What happens to every field of a responses request, in both directions, including what Codex adds. Source:
+openai.types.responses.response_create_params of the Python SDK 3.54.
 """
 
 from __future__ import annotations

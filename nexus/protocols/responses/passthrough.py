@@ -1,8 +1,8 @@
 """Responses to Responses: the client's bytes to the vendor and the vendor's bytes back, with the model's name edited.
 
-Law: bytes are spliced, never serialized again; unknown items, tools and events are forwarded. Only ``model`` is
-changed, in the request and in the response object (``response`` in some events), and only if there is a name to replace
-it. Another vendor's reasoning is removed, because OpenAI cannot decrypt it; a summary made by Nexus becomes its text.
+Only ``model`` is changed, in the request and in the response object (``response`` in some events), and only if there is
+a name to replace it. Another vendor's reasoning is removed, because OpenAI cannot decrypt it; a summary made by Nexus
+becomes its text.
 """
 
 from __future__ import annotations

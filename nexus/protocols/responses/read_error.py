@@ -8,21 +8,19 @@ from collections.abc import Mapping
 
 from nexus.errors.failure import FailureKind, VendorFailure
 from nexus.protocols import openai_failures
+from nexus.protocols.error_words import by_code
 from nexus.protocols.openai_failures import CODES
 from nexus.wire import Json
 
-_CODES: Mapping[str, FailureKind] = {
-    **CODES,
-    **dict.fromkeys(
-        (
-            *("invalid_request_error", "invalid_image", "invalid_image_format", "invalid_base64_image"),
-            *("invalid_image_url", "image_too_large", "image_too_small", "image_parse_error", "invalid_image_mode"),
-            *("image_file_too_large", "unsupported_image_media_type", "empty_image_file"),
-            *("failed_to_download_image", "image_file_not_found", "data_residency_mismatch"),
-        ),
-        "invalid_request",
-    ),
-}
+_INVALID = by_code(
+    {
+        "invalid_request": "invalid_request_error invalid_image invalid_image_format invalid_base64_image "
+        "invalid_image_url image_too_large image_too_small image_parse_error invalid_image_mode image_file_too_large "
+        "unsupported_image_media_type empty_image_file failed_to_download_image image_file_not_found "
+        "data_residency_mismatch"
+    }
+)
+_CODES: Mapping[str, FailureKind] = {**CODES, **_INVALID}
 
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure:

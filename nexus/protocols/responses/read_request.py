@@ -1,9 +1,4 @@
-"""A client's responses request, read into neutral form.
-
-Driven by ``READS``. A field that the table drops is listed in ``dropped`` if it has an effect, one that it refuses is
-refused with the note of the table, an unknown field is dropped by name. Source:
-openai.types.responses.response_create_params.
-"""
+"""A client's responses request, read into neutral form. Source: openai.types.responses.response_create_params."""
 
 from __future__ import annotations
 

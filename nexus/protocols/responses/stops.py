@@ -1,8 +1,7 @@
-"""Stop reasons: ``status`` with ``incomplete_details.reason`` to the neutral stop and back, both total.
+"""Stop reasons: ``status`` with ``incomplete_details.reason`` to the neutral stop and back.
 
-An unknown reason stays ``unknown`` and is kept, never "end": a client gets an incomplete answer with the vendor's
-reason in addition. The content of the answer (calls, a refusal) distinguishes the cases that this dialect calls
-"completed". Source: openai.types.responses.Response.
+The content of the answer (calls, a refusal) distinguishes the cases that this dialect calls "completed". Source:
+openai.types.responses.Response.
 """
 
 from __future__ import annotations

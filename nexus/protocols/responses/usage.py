@@ -1,8 +1,8 @@
 """Token counts: the wire's totals with details inside them, and the neutral disjoint parts.
 
-The parts sum to the vendor's total. Cached and written tokens count inside ``input_tokens``, reasoning inside
-``output_tokens``; a server whose details exceed their total counts them separately. A write without a lifetime is read
-as the short one. Source: openai.types.responses.ResponseUsage.
+Cached and written tokens count inside ``input_tokens``, reasoning inside ``output_tokens``; a server whose details
+exceed their total counts them separately. A write without a lifetime is read as the short one. Source:
+openai.types.responses.ResponseUsage.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """A neutral request, written for a vendor of the responses dialect.
 
-Stateless: ``store`` is false, and encrypted reasoning is requested. Fields that ``WRITES`` drops are reported if they
-have an effect. Stop sequences, which this dialect does not have, and output shorter than its minimum are cut by the
-relay. Source: openai.types.responses.response_create_params.
+Stateless: ``store`` is false, and encrypted reasoning is requested. Stop sequences, which this dialect does not have,
+and output shorter than its minimum are cut by the relay. Source: openai.types.responses.response_create_params.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Events, written as a stream for a Responses client.
 
 The complete grammar, numbered from 0 without gaps: ``response.created``, ``in_progress``, items that do not overlap,
-and one of ``completed`` and ``incomplete``, which has the complete answer. A broken stream needs no closing: an
-incomplete item must not be announced done (items.py). Source: openai.types.responses.ResponseStreamEvent.
+and one of ``completed`` and ``incomplete``, which has the complete answer. Source:
+openai.types.responses.ResponseStreamEvent.
 """
 
 from __future__ import annotations
