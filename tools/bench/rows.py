@@ -46,9 +46,10 @@ LEDGER = Row("2 kB with ledger, metrics and dashboard, ms of CPU per call")
 REDIS = Row("2 kB with limits in Redis, ms of CPU per call")
 REDIS_ITSELF = Row("CPU of Redis for that, ms per call", digits=3)
 WORKERS = Row("2 workers, clients and vendor on the same two cores: calls per second, x", digits=2)
+WORKERS_COST = Row("the same, ms of CPU per call")
 ROWS = (
     *(SMALL, LARGE, SMALL_TRANSLATED, LARGE_TRANSLATED, FEW, FEW_TRANSLATED, MANY, MANY_TRANSLATED),
-    *(FIRST, BURST, AGE, GAP, IDLE, CONNECTION, UNDER_LOAD, START, LEDGER, REDIS, REDIS_ITSELF, WORKERS),
+    *(FIRST, BURST, AGE, GAP, IDLE, CONNECTION, UNDER_LOAD, START, LEDGER, REDIS, REDIS_ITSELF, WORKERS, WORKERS_COST),
 )
 
 Figures = Mapping[Row, float]
@@ -89,8 +90,9 @@ def measure(bench: Bench, kind: Kind) -> Iterator[tuple[Row, float]]:
                 yield REDIS, counted.per_call
                 yield REDIS_ITSELF, counted.store * 1000 / counted.seen.calls
         with bench.running(TWO_WORKERS) as (subject, _):
-            together = bench.whole(subject, 2000, clients=32).seen
-            yield WORKERS, (together.calls / together.wall) / (small.seen.calls / small.seen.wall)
+            together = bench.whole(subject, 2000, clients=32)
+            yield WORKERS, (together.seen.calls / together.seen.wall) / (small.seen.calls / small.seen.wall)
+            yield WORKERS_COST, together.per_call
 
 
 def medians(rounds: Sequence[Figures]) -> dict[Row, float]:
