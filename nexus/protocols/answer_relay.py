@@ -104,6 +104,9 @@ class Passthrough(AnswerRelay):
     done_completes: ClassVar[bool] = False
     """Whether ``[DONE]`` is the dialect's own terminator, and not only an addition of some servers."""
 
+    delta: ClassVar[str] = ""
+    """How the names of the events end that are not read any more once content has passed, if the dialect has any."""
+
     def body(self, raw: bytes) -> bytes:
         self.complete = True
         try:
@@ -114,7 +117,7 @@ class Passthrough(AnswerRelay):
         return self._whole(raw, answer)
 
     def frame(self, frame: Frame) -> bytes:
-        if frame.data is None:
+        if frame.data is None or (self.content and self.delta and (frame.event or "").endswith(self.delta)):
             return frame.raw
         if frame.data.strip() == DONE:
             self.complete, self.ended = self.complete or self.done_completes, True

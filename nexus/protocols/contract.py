@@ -63,11 +63,9 @@ class ReadReferring(Protocol):
 
 
 class Carrier(Protocol):
+    """Puts opaque values where clients send them back without understanding them."""
+
     def pass_on(self, event: Event) -> Event: ...
-
-
-class MakeCarrier(Protocol):
-    def __call__(self, *, thinking: bool) -> Carrier: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +142,9 @@ class ClientCodec:
     media: re.Pattern[bytes] = re.compile(b"")
     """Matches every request that contains more than text: images, documents, audio."""
 
-    carrier: MakeCarrier | None = None
-    """Puts opaque values where the dialect's clients send them back without understanding them."""
+    carrier: Callable[[bool], Carrier] | None = None
+    """Makes the carrier of an answer, if one is needed; the argument says that the vendor will require its thinking
+    back."""
 
     def read(self, document: Document, find: Find | None = None, *, compacts: bool = False) -> ReadRequest:
         """A client's request; ``find`` and ``compacts`` have no effect in a dialect without such features."""

@@ -17,6 +17,7 @@ from nexus.models.tool_rules import NameRule
 from nexus.protocols.json_schema.keys import Forms, keys_of, renamed_schema, renamed_text, renamed_value
 from nexus.protocols.json_schema.refs import hoisted
 from nexus.protocols.json_schema.remembered import remembered
+from nexus.protocols.tool_calls import called
 from nexus.wire import Json, decode, encode
 
 
@@ -37,7 +38,7 @@ class Renaming:
 
 def rename(request: Request, names: NameRule, keys: NameRule | None = None) -> tuple[Request, Renaming]:
     """The request with names that follow a vendor's rules; without ``keys`` property names are unrestricted."""
-    tools = _forms((*_declared(request), *_called(request)), names)
+    tools = _forms((*_declared(request), *called(request)), names)
     properties: dict[str, Forms] = {}
     written: list[Tool] = []
     for tool in request.tools:
@@ -83,10 +84,6 @@ def _back(forms: Forms) -> dict[str, str]:
 
 def _declared(request: Request) -> Iterator[str]:
     return (tool.name for tool in request.tools if not isinstance(tool, WebSearch))
-
-
-def _called(request: Request) -> Iterator[str]:
-    return (part.name for message in request.messages for part in message.parts if isinstance(part, ToolCall))
 
 
 def _named(tool: Tool, tools: Forms) -> Tool:

@@ -59,20 +59,20 @@ def pack_next(signature: Signature | None, own: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Carrier:
+class CarriedSignature:
     """A signature for a neighbouring part."""
 
     place: str
     signature: Signature
 
 
-def unpack_neighbours(text: str, own: str, places: tuple[str, ...] = (NEXT, PREVIOUS)) -> Carrier | None:
+def unpack_neighbours(text: str, own: str, places: tuple[str, ...] = (NEXT, PREVIOUS)) -> CarriedSignature | None:
     """Inverse of pack_neighbours; None for a part's own signature."""
     tagged = unpack_signature(text, own)
     dialect, dot, value = tagged.value.partition(".")
     if tagged.dialect not in places or not dot or not dialect.isalpha():
         return None
-    return Carrier(tagged.dialect, Signature(dialect, value))
+    return CarriedSignature(tagged.dialect, Signature(dialect, value))
 
 
 class Neighbours:
@@ -82,8 +82,8 @@ class Neighbours:
         self.parts: list[Part] = []
         self._waiting: Signature | None = None
 
-    def add(self, met: Part | Carrier, at: str) -> None:
-        if not isinstance(met, Carrier):
+    def add(self, met: Part | CarriedSignature, at: str) -> None:
+        if not isinstance(met, CarriedSignature):
             self.parts.append(placed(met if self._waiting is None else _signed(met, self._waiting), at))
             self._waiting = None
         elif met.place == NEXT:

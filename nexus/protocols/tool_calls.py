@@ -6,12 +6,17 @@ Sources: custom tools in openai.types.chat and openai.types.responses.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from nexus.conversation.parts import Request, Tool
+from nexus.conversation.parts import Request, Tool, ToolCall
 from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest
 from nexus.wire import Json, decode, decode_object, digest, encode, text
+
+
+def called(request: Request) -> Iterator[str]:
+    """The names of the tools that the history calls."""
+    return (part.name for message in request.messages for part in message.parts if isinstance(part, ToolCall))
 
 
 class ToolIds:

@@ -75,7 +75,7 @@ class Translation(AnswerRelay):
         self._tidy = Tidy(origin.new_id)
         self._fitted = Fitted(self._client.room)
         make_carrier = self._client.carrier
-        self._carrier = make_carrier(thinking=written.wants_thinking) if make_carrier is not None else None
+        self._carrier = make_carrier(written.wants_thinking) if make_carrier is not None else None
         # Whether text deltas can skip the steps, because none of them changes text.
         self._words_pass = self._names is None and self._carrier is None and self._answer_tool is None
         self._reader = self._vendor.stream_reader(origin)

@@ -66,7 +66,7 @@ def thinking_signature(message: Mapping[str, Json]) -> Signature | None:
 
 @dataclass(slots=True)
 class SignaturesInIds:
-    """Takes an answer's events. ``thinking`` says that the vendor will require its thinking back."""
+    """Takes an answer's events."""
 
     thinking: bool
     _words: list[str] = field(default_factory=list)

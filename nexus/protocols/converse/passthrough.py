@@ -39,16 +39,13 @@ def _is_foreign(block: Json) -> bool:
 
 
 class ConversePassthrough(Passthrough):
+    delta = "contentBlockDelta"
+
     def _whole(self, raw: bytes, answer: Document) -> bytes:
         if not is_answer(answer):
             raise VendorError(read_no_answer(answer))
         self._read(answer)
         return raw
-
-    def frame(self, frame: Frame) -> bytes:
-        if self.content and frame.event == "contentBlockDelta":
-            return frame.raw
-        return super().frame(frame)
 
     def _event(self, frame: Frame, event: Document) -> bytes:
         name = frame.event or ""

@@ -38,7 +38,7 @@ from nexus.protocols.checks import (
 )
 from nexus.protocols.converse.signatures import OWN, read_redacted
 from nexus.protocols.media import OFFICE, PDF
-from nexus.protocols.signatures import Carrier, Neighbours, unpack_neighbours, unpack_thinking
+from nexus.protocols.signatures import CarriedSignature, Neighbours, unpack_neighbours, unpack_thinking
 from nexus.wire import Json, base64_bytes, encode, text
 
 Block = Mapping[str, Json]
@@ -100,7 +100,7 @@ def _one(wire: Json, path: str) -> tuple[str, Json]:
     return members[0]
 
 
-def _read_block(kind: str, value: Json, role: Role, path: str, drops: Drops) -> Part | Carrier:
+def _read_block(kind: str, value: Json, role: Role, path: str, drops: Drops) -> Part | CarriedSignature:
     read = _READERS.get(kind)
     if read is None:
         raise UnsupportedFeature.about(path, f"a {kind} block can be sent only to Bedrock's models")
@@ -206,7 +206,7 @@ def _read_json(value: Json, path: str, drops: Drops) -> Text:
     return Text(encode(value).decode())
 
 
-def _read_reasoning(value: Json, path: str, drops: Drops) -> Reasoning | Carrier:
+def _read_reasoning(value: Json, path: str, drops: Drops) -> Reasoning | CarriedSignature:
     kind, held = _one(value, path)
     if kind == "redactedContent":
         return Reasoning("", read_redacted(_words(held, f"{path}.{kind}")), redacted=True)
@@ -227,7 +227,7 @@ def _read_cited(value: Json, path: str, drops: Drops) -> Text:
     return Text("".join(text(piece.get("text")) for piece, _ in pieces))
 
 
-_READERS: Mapping[str, Callable[[Json, str, Drops], Part | Carrier]] = {
+_READERS: Mapping[str, Callable[[Json, str, Drops], Part | CarriedSignature]] = {
     "text": _read_text,
     "image": _read_image,
     "audio": _read_audio,

@@ -64,9 +64,6 @@ class StreamReader:
         self._started = True
         return [self._start]
 
-    def _nothing(self, wire: Body) -> list[Event]:
-        return []
-
     def _block_start(self, wire: Body) -> list[Event]:
         events: list[Event] = []
         block = _block(wire)
@@ -180,8 +177,7 @@ def _joined(known: str, piece: str) -> str:
 
 
 _READERS: Mapping[str, Callable[[StreamReader, Body], list[Event]]] = {
-    "initial-response": StreamReader._nothing,
-    "messageStart": StreamReader._nothing,
+    **dict.fromkeys(("initial-response", "messageStart"), lambda reader, wire: []),
     "contentBlockStart": StreamReader._block_start,
     "contentBlockDelta": StreamReader._delta,
     "contentBlockStop": StreamReader._block_stop,

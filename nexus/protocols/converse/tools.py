@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Literal
 
-from nexus.conversation.parts import OutputFormat, Request, Tool, ToolCall, ToolChoice
+from nexus.conversation.parts import OutputFormat, Request, Tool, ToolChoice
 from nexus.dataclasses import dataclass, replace
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.bedrock import PROPERTY_KEYS
@@ -22,7 +22,7 @@ from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.json_schema.closed import FORMAT, Closed, NotClosed, close_format, strict_tools
 from nexus.protocols.json_schema.keys import Forms
 from nexus.protocols.json_schema.roots import describe, modern_root
-from nexus.protocols.tool_calls import check_choice
+from nexus.protocols.tool_calls import called, check_choice
 from nexus.wire import Json, encode, only
 
 ANSWER_TOOL = "json_answer"
@@ -68,7 +68,7 @@ def _chosen(request: Request, draft: Draft) -> ToolPlan:
     choice = request.tool_choice or ToolChoice("auto")
     tools = request.tools
     if has_tool_parts(request):
-        tools = tools or _remembered(request)
+        tools = tools or tuple(map(Tool, dict.fromkeys(called(request)) or ["unknown"]))
         if choice.mode == "none":
             draft.drops.add("tool_choice")
     elif choice.mode == "none":
@@ -80,12 +80,6 @@ def _chosen(request: Request, draft: Draft) -> ToolPlan:
             return ToolPlan(tools, "any")
         case "tool":
             return ToolPlan(tools, "tool", choice.name)
-
-
-def _remembered(request: Request) -> tuple[Tool, ...]:
-    parts = [part for message in request.messages for part in message.parts]
-    names = dict.fromkeys(part.name for part in parts if isinstance(part, ToolCall))
-    return tuple(Tool(name) for name in names or ["unknown"])
 
 
 def _held_format(wanted: OutputFormat | None, draft: Draft) -> Closed | None:

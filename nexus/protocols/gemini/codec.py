@@ -8,7 +8,7 @@ from nexus.protocols.gemini.read_error import read_error
 from nexus.protocols.gemini.read_request import read_request
 from nexus.protocols.gemini.read_response import read_response
 from nexus.protocols.gemini.read_stream import StreamReader
-from nexus.protocols.gemini.signatures import carrier
+from nexus.protocols.gemini.signatures import ThoughtsInCalls
 from nexus.protocols.gemini.write_request import write_count, write_request
 from nexus.protocols.gemini.write_response import ROOM, write_response
 from nexus.protocols.gemini.write_stream import StreamWriter
@@ -20,7 +20,7 @@ CLIENT = ClientCodec(
     fields=READS,
     paths=PATHS,
     room=ROOM,
-    carrier=carrier,
+    carrier=lambda _: ThoughtsInCalls(),
 )
 
 VENDOR = VendorCodec(

@@ -155,7 +155,3 @@ def _matters(thought: Reasoning) -> bool:
 
 def _size(thought: Reasoning) -> int:
     return len(thought.text) + (len(thought.signature.value) if thought.signature is not None else 0)
-
-
-def carrier(*, thinking: bool) -> ThoughtsInCalls:
-    return ThoughtsInCalls()

@@ -12,13 +12,13 @@ from typing import Any
 
 from nexus.models.claude import Claude
 from nexus.models.efforts import COMMON, claude_budget
+from nexus.protocols.messages.signatures import THINKING
 from nexus.protocols.messages.turn_controls import with_effort
 from nexus.protocols.rewrite import REMOVE, cut
 from nexus.wire import Json, count, encode, mapping, sequence, text
 
 Body = Mapping[str, Json]
 _FORCING = ("any", "tool")
-_THINKING = ("thinking", "redacted_thinking")
 
 
 def fit_thinking(raw: bytes, document: Body, claude: Claude) -> tuple[bytes, tuple[str, ...]]:
@@ -66,7 +66,7 @@ def _budget(document: Body, effort: str) -> int:
     if mapping(document.get("tool_choice")).get("type") in _FORCING or not turns or turns[-1].get("role") != "user":
         return 0
     open_turn = len(turns) > 1 and "tool_result" in _kinds(turns[-1])
-    if open_turn and (_kinds(turns[-2]) or [""])[0] not in _THINKING:
+    if open_turn and (_kinds(turns[-2]) or [""])[0] not in THINKING:
         return 0
     return claude_budget(effort, count(document.get("max_tokens")))
 

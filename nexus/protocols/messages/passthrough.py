@@ -15,6 +15,7 @@ from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.messages.citations import is_ours
 from nexus.protocols.messages.read_error import read_stream_error
 from nexus.protocols.messages.read_response import is_answer
+from nexus.protocols.messages.signatures import THINKING
 from nexus.protocols.messages.stops import explanation
 from nexus.protocols.messages.usage import merge_usage, read_usage
 from nexus.protocols.rewrite import ANY, REMOVE, cut
@@ -50,6 +51,8 @@ def _is_foreign(block: Json) -> bool:
 
 
 class MessagesPassthrough(Passthrough):
+    delta = "content_block_delta"
+
     def __init__(self, model: str, tap: Tap) -> None:
         super().__init__(tap)
         self._model = model
@@ -61,11 +64,6 @@ class MessagesPassthrough(Passthrough):
         self._read_message(answer)
         self._read_stop(answer)
         return replace_member(raw, answer, "model", self._model)
-
-    def frame(self, frame: Frame) -> bytes:
-        if self.content and frame.event == "content_block_delta":
-            return frame.raw
-        return super().frame(frame)
 
     def _event(self, frame: Frame, event: Document) -> bytes:
         kind = text(event.get("type")) or frame.event or ""
@@ -115,8 +113,6 @@ _BLOCKS: Mapping[str, tuple[str, ...]] = {
 }
 """Members of a block that are empty at its start if deltas fill them; other blocks come complete."""
 
-_THINKING = ("thinking", "redacted_thinking")
-
 _DELTAS: Mapping[str, str] = {
     "text_delta": "text",
     "thinking_delta": "thinking",
@@ -126,7 +122,7 @@ _DELTAS: Mapping[str, str] = {
 
 
 def starts_thinking(kind: str, event: Mapping[str, Json]) -> bool:
-    return kind == "content_block_start" and text(mapping(event.get("content_block")).get("type")) in _THINKING
+    return kind == "content_block_start" and text(mapping(event.get("content_block")).get("type")) in THINKING
 
 
 def has_content(kind: str, event: Mapping[str, Json]) -> bool:

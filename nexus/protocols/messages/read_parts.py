@@ -35,7 +35,7 @@ from nexus.protocols.messages import server_tools
 from nexus.protocols.messages.client_tools import neutral_name
 from nexus.protocols.messages.signatures import OWN
 from nexus.protocols.messages.turn_controls import in_words
-from nexus.protocols.signatures import Carrier, Neighbours, unpack_neighbours, unpack_thinking
+from nexus.protocols.signatures import CarriedSignature, Neighbours, unpack_neighbours, unpack_thinking
 from nexus.wire import Json, encode, mapping, text
 
 Block = Mapping[str, Json]
@@ -84,7 +84,7 @@ def read_cache(block: Block, path: str, drops: Drops) -> CacheHint | None:
     return cast(CacheHint, ttl)
 
 
-def _read_block(block: Block, role: Role, path: str, drops: Drops) -> Part | Carrier:
+def _read_block(block: Block, role: Role, path: str, drops: Drops) -> Part | CarriedSignature:
     kind = a_string(block, "type", path)
     read = _READERS.get(kind)
     if read is None:
@@ -174,7 +174,7 @@ def _read_search_result(block: Block, path: str, drops: Drops) -> Document:
     )
 
 
-def _read_thinking(block: Block, path: str, drops: Drops) -> Reasoning | Carrier:
+def _read_thinking(block: Block, path: str, drops: Drops) -> Reasoning | CarriedSignature:
     signature = maybe_string(block, "signature", path) or ""
     if (carried := unpack_neighbours(signature, OWN)) is not None:
         return carried
@@ -255,7 +255,7 @@ _RESULT_READERS: dict[str, Callable[[Block, str, Drops], Text | Image | Document
     "tool_reference": _read_reference,
 }
 
-_READERS: dict[str, Callable[[Block, str, Drops], Part | Carrier]] = {
+_READERS: dict[str, Callable[[Block, str, Drops], Part | CarriedSignature]] = {
     "text": _read_text,
     "image": _read_image,
     "document": _read_document,

@@ -14,6 +14,8 @@ from nexus.protocols.signatures import pack_signature, pack_thinking
 from nexus.wire import Json
 
 OWN = "messages"
+THINKING = ("thinking", "redacted_thinking")
+"""The types of blocks of thinking."""
 
 
 def carrier(packed: str) -> dict[str, Json]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import field
 
-from nexus.conversation.parts import OutputFormat, Request, Tool, ToolCall, WebSearch
+from nexus.conversation.parts import OutputFormat, Request, Tool, WebSearch
 from nexus.dataclasses import dataclass
 from nexus.errors import UnsupportedFeature
 from nexus.models.claude import PROPERTY_KEYS, STRICT_LIMITS, Claude
@@ -21,7 +21,7 @@ from nexus.protocols.json_schema.closed import FORMAT, Closed, NotClosed, close_
 from nexus.protocols.json_schema.keys import Forms
 from nexus.protocols.json_schema.roots import describe, modern, modern_root, object_root
 from nexus.protocols.messages.write_parts import Block, write_cache
-from nexus.protocols.tool_calls import check_choice
+from nexus.protocols.tool_calls import called, check_choice
 from nexus.wire import encode, only
 
 _ALONE = "and nothing else: no words before or after it, and no code fence around it."
@@ -218,9 +218,8 @@ def _answer_by_tool(format: OutputFormat, request: Request, tooling: Tooling) ->
 
 def _stubs(request: Request) -> list[Block]:
     """Definitions of the tools called in the history: the API rejects calls of unknown tools."""
-    calls = [part for message in request.messages for part in message.parts if isinstance(part, ToolCall)]
-    names = dict.fromkeys(call.name for call in calls)
-    return [{"name": name, "input_schema": {"type": "object", "properties": {}}} for name in names]
+    stub = {"input_schema": {"type": "object", "properties": {}}}
+    return [{"name": name} | stub for name in dict.fromkeys(called(request))]
 
 
 def _write_parallel(request: Request, tooling: Tooling) -> None:

@@ -16,6 +16,7 @@ from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.late import pattern
 from nexus.models.claude import Claude
 from nexus.protocols.checks import Drops
+from nexus.protocols.messages.signatures import THINKING
 from nexus.protocols.messages.turn_controls import as_user_words
 from nexus.protocols.messages.write_parts import Block, write_cache, write_part
 from nexus.protocols.tool_calls import ToolIds
@@ -25,7 +26,6 @@ OPENING = "(The conversation begins with your own words.)"
 """The user turn before a history that begins with the assistant."""
 
 _VALID_ID = pattern(r"[a-zA-Z0-9_-]{1,64}")
-_THINKING = ("thinking", "redacted_thinking")
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class Turns:
         talk = [turn for turn in self.turns if turn.role != "system"]
         if self.prefill:
             return False
-        return not talk[-1].of("tool_result") or talk[-2].blocks[0].kind in _THINKING
+        return not talk[-1].of("tool_result") or talk[-2].blocks[0].kind in THINKING
 
     def wire(self) -> list[Json]:
         return [{"role": turn.role, "content": [placed.block for placed in turn.blocks]} for turn in self.turns]
@@ -119,7 +119,7 @@ def _turn(message: Message, path: str, claude: Claude, drops: Drops) -> Turn:
             raise UnsupportedFeature.about(here, "a system message holds text only")
         blocks = write_part(part, message.role, here, claude, drops)
         turn.blocks += [Placed(block, here) for block in blocks]
-        if not blocks and isinstance(part, Text) and turn.blocks and turn.blocks[-1].kind not in _THINKING:
+        if not blocks and isinstance(part, Text) and turn.blocks and turn.blocks[-1].kind not in THINKING:
             # The breakpoint of an empty text moves to the block before it: the cached prefix is the same.
             turn.blocks[-1].block = write_cache(part.cache) | turn.blocks[-1].block
     return turn
@@ -147,7 +147,7 @@ def _trimmed(turns: list[Turn], drops: Drops) -> list[Turn]:
     kept: list[Turn] = []
     for turn in reversed(turns):
         is_last = not kept or kept[-1].role != "assistant"
-        while turn.role == "assistant" and is_last and turn.blocks and turn.blocks[-1].kind in _THINKING:
+        while turn.role == "assistant" and is_last and turn.blocks and turn.blocks[-1].kind in THINKING:
             turn.blocks.pop()
             drops.add("reasoning")
         if turn.blocks:

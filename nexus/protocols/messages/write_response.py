@@ -48,7 +48,7 @@ def _write_blocks(part: Part, members: Members) -> list[Json]:
             return [thinking_block(part)]
         case ToolCall(signature=signature):
             named = {"id": part.id, **members.named(part.name)}
-            return [*carried_before(signature), {"type": "tool_use", **named, "input": read_input(part.arguments)}]
+            return [*carried_before(signature), {"type": "tool_use", **named, "input": an_object_of(part.arguments)[0]}]
         case _:
             raise TypeError(f"{type(part).__name__} in an answer")
 
@@ -57,8 +57,3 @@ def carried_before(signature: Signature | None) -> list[dict[str, Json]]:
     """The carrier of a text's or a call's signature; this dialect itself has none."""
     packed = pack_next(signature, OWN)
     return [] if packed is None else [carrier(packed)]
-
-
-def read_input(arguments: str) -> dict[str, Json]:
-    """The arguments as the object that ``input`` requires."""
-    return an_object_of(arguments)[0]

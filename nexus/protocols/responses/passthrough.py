@@ -58,6 +58,8 @@ def _judge_item(value: bytes) -> bytes | None:
 
 
 class ResponsesPassthrough(Passthrough):
+    delta = ".delta"
+
     def __init__(self, model: str | None, tap: Tap) -> None:
         super().__init__(tap)
         self._model = model
@@ -75,8 +77,6 @@ class ResponsesPassthrough(Passthrough):
 
     def frame(self, frame: Frame) -> bytes:
         self.tap.events += frame.data is not None
-        if self.content and (frame.event or "").endswith(".delta"):
-            return frame.raw
         return super().frame(frame)
 
     def _event(self, frame: Frame, event: Document) -> bytes:

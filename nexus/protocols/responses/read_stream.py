@@ -214,12 +214,6 @@ class StreamReader:
         begun = self._parts.start(key, replace(part, citations=()) if isinstance(part, Text) else part)
         return [*begun, *(Cited(index, citation) for citation in cited), *self._parts.end(key)]
 
-    def _read_ping(self, event: Mapping[str, Json]) -> list[Event]:
-        return [Ping()]
-
-    def _read_nothing(self, event: Mapping[str, Json]) -> list[Event]:
-        return []
-
     def _start(self, key: _Key, part: StreamPart) -> list[Event]:
         self._emitted.add(key[0])
         self._nameless.discard(key[0])
@@ -257,8 +251,7 @@ def _content_key(event: Mapping[str, Json]) -> _Key:
 
 
 _READERS: Mapping[str, Callable[[StreamReader, Mapping[str, Json]], list[Event]]] = {
-    "response.created": StreamReader._read_nothing,
-    "response.in_progress": StreamReader._read_nothing,
+    **dict.fromkeys(("response.created", "response.in_progress"), lambda reader, event: []),
     "response.output_item.added": StreamReader._read_added,
     "response.output_item.done": StreamReader._read_done,
     "response.content_part.added": StreamReader._read_part_added,
@@ -269,5 +262,5 @@ _READERS: Mapping[str, Callable[[StreamReader, Mapping[str, Json]], list[Event]]
     "response.reasoning_text.delta": StreamReader._read_reasoning,
     "response.reasoning_summary_text.delta": StreamReader._read_reasoning,
     "response.function_call_arguments.delta": StreamReader._read_arguments,
-    "keepalive": StreamReader._read_ping,
+    "keepalive": lambda reader, event: [Ping()],
 }

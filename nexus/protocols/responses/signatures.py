@@ -23,7 +23,7 @@ from nexus.late import pattern
 from nexus.protocols.signatures import (
     NEXT,
     PREVIOUS,
-    Carrier,
+    CarriedSignature,
     pack_neighbours,
     pack_signature,
     unpack_neighbours,
@@ -44,7 +44,7 @@ def pack_reasoning(signature: Signature | None, *, redacted: bool) -> str | None
     return None if signature is None else pack_signature(signature, OWN)
 
 
-def read_carrier(item: Mapping[str, Json]) -> Carrier | None:
+def read_carrier(item: Mapping[str, Json]) -> CarriedSignature | None:
     """The position and the signature, if the item is a carrier."""
     return unpack_neighbours(text(item.get("encrypted_content")), OWN, _PLACES)
 
