@@ -72,11 +72,13 @@ class Carrier(Protocol):
 class Referring:
     """For a dialect whose requests may refer to earlier answers, or request a summary instead of an answer.
 
-    ``find`` finds earlier answers, if any are stored; ``compacts`` requests the summary.
+    ``find`` finds earlier answers, if any are stored; ``compacts`` requests the summary. ``write_compacted`` makes the
+    reply to such a request from an answer with a summary, and raises VendorError if it has none.
     """
 
     refers: Callable[[Document], bool]
     read_request: ReadReferring
+    write_compacted: Callable[[Document, Document], Document]
 
 
 @dataclass(frozen=True, slots=True)

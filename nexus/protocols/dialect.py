@@ -127,10 +127,6 @@ class Dialect(ABC):
     """What clients can request; the first is an answer. The first operation whose path, after the protocol's version,
     matches is used."""
 
-    def write_compacted(self, document: Mapping[str, Json], answer: Mapping[str, Json]) -> dict[str, Json] | None:
-        """The reply to an operation that compacts, from an answer with a summary; None if it has none."""
-        raise NotImplementedError
-
     def kept_id(self, path: str) -> str | None:
         """The id in a path of a stored answer that the gateway itself may have stored."""
         return None

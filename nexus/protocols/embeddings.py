@@ -25,7 +25,7 @@ _KNOWN = frozenset({"model", "input", "dimensions", "encoding_format", "task_typ
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class EmbeddingsRequest:
     """``dimensions`` is None for the model's default; ``base64`` says in which form the vectors are returned.
     ``dropped`` lists fields that no other vendor has. ``google`` says that the request came in Google's form, from
     which ``input_type`` is also derived."""
@@ -47,8 +47,8 @@ class Vectors:
     tokens: int | None
 
 
-def read_asked(document: Mapping[str, Json]) -> Asked:
-    return Asked(
+def read_asked(document: Mapping[str, Json]) -> EmbeddingsRequest:
+    return EmbeddingsRequest(
         _texts(document.get("input")),
         positive(document, "dimensions"),
         _is_base64(document.get("encoding_format")),
@@ -59,7 +59,7 @@ def read_asked(document: Mapping[str, Json]) -> Asked:
 
 
 def write_answer(
-    vectors: Sequence[Sequence[float]], tokens: int, asked: Asked, document: Mapping[str, Json]
+    vectors: Sequence[Sequence[float]], tokens: int, asked: EmbeddingsRequest, document: Mapping[str, Json]
 ) -> dict[str, Json]:
     data: list[Json] = [
         {"object": "embedding", "index": index, "embedding": _packed(vector) if asked.base64 else list(vector)}
@@ -123,14 +123,14 @@ class Format:
 
     dialect: str
     most: int
-    write: Callable[[Sequence[str], Asked, str], Body]
+    write: Callable[[Sequence[str], EmbeddingsRequest, str], Body]
     read: Callable[[Mapping[str, Json]], Vectors]
     lacks: tuple[str, ...] = field(default=())
     tokens_header: str = ""
     path: str = ""
     """The endpoint, for a provider that has several."""
 
-    def lost(self, asked: Asked) -> tuple[str, ...]:
+    def lost(self, asked: EmbeddingsRequest) -> tuple[str, ...]:
         """Requested fields that are not supported here, by the client's names."""
         if asked.google:
             typed = bool(asked.input_type) and "input_type" not in self.lacks
@@ -143,14 +143,14 @@ class EmbeddingsCodec:
     """Embeddings of a dialect: ``format`` is its vendors' own, in which requests are passed through."""
 
     format: Format
-    read: Callable[[Mapping[str, Json]], Asked]
+    read: Callable[[Mapping[str, Json]], EmbeddingsRequest]
     """A client's request. Raises ClientError."""
 
-    write: Callable[[Sequence[Sequence[float]], int, Asked, Mapping[str, Json]], dict[str, Json]]
+    write: Callable[[Sequence[Sequence[float]], int, EmbeddingsRequest, Mapping[str, Json]], dict[str, Json]]
     """The answer: vectors and tokens, for a request that was read."""
 
 
-def _google_config(asked: Asked) -> Body:
+def _google_config(asked: EmbeddingsRequest) -> Body:
     return only({"taskType": asked.task_type or None, "outputDimensionality": asked.dimensions})
 
 
@@ -158,7 +158,7 @@ def _content(one: str) -> Json:
     return {"parts": [{"text": one}]}
 
 
-def _write_gemini(texts: Sequence[str], asked: Asked, model: str) -> Body:
+def _write_gemini(texts: Sequence[str], asked: EmbeddingsRequest, model: str) -> Body:
     config, named = _google_config(asked), model if "/" in model else f"models/{model}"
     return {"requests": [{"model": named, "content": _content(one)} | config for one in texts]}
 
@@ -173,7 +173,7 @@ def _prompt_tokens(answer: Mapping[str, Json]) -> int | None:
     return count(usage["promptTokenCount"]) if "promptTokenCount" in usage else None
 
 
-def _write_predict(texts: Sequence[str], asked: Asked, model: str) -> Body:
+def _write_predict(texts: Sequence[str], asked: EmbeddingsRequest, model: str) -> Body:
     size = only({"outputDimensionality": asked.dimensions})
     instances = [only({"content": one, "task_type": asked.task_type or None}) for one in texts]
     return only({"instances": instances, "parameters": size or None})
@@ -186,7 +186,7 @@ def _read_predict(answer: Mapping[str, Json]) -> Vectors:
     return Vectors([floats(one.get("values")) for one in found], sum(tokens) if len(tokens) == len(found) else None)
 
 
-def _write_embed_content(texts: Sequence[str], asked: Asked, model: str) -> Body:
+def _write_embed_content(texts: Sequence[str], asked: EmbeddingsRequest, model: str) -> Body:
     return only({"content": _content(texts[0]), "embedContentConfig": _google_config(asked) or None})
 
 
@@ -194,17 +194,17 @@ def _read_embed_content(answer: Mapping[str, Json]) -> Vectors:
     return Vectors([floats(mapping(answer.get("embedding")).get("values"))], _prompt_tokens(answer))
 
 
-def _write_titan(texts: Sequence[str], asked: Asked, model: str) -> Body:
+def _write_titan(texts: Sequence[str], asked: EmbeddingsRequest, model: str) -> Body:
     return only({"inputText": texts[0], "dimensions": asked.dimensions})
 
 
-def _write_titan_1(texts: Sequence[str], asked: Asked, model: str) -> Body:
+def _write_titan_1(texts: Sequence[str], asked: EmbeddingsRequest, model: str) -> Body:
     if asked.dimensions is not None:
         raise UnsupportedFeature.about("dimensions", "this model has one size only")
     return {"inputText": texts[0]}
 
 
-def _write_titan_image(texts: Sequence[str], asked: Asked, model: str) -> Body:
+def _write_titan_image(texts: Sequence[str], asked: EmbeddingsRequest, model: str) -> Body:
     size = only({"outputEmbeddingLength": asked.dimensions})
     return only({"inputText": texts[0], "embeddingConfig": size or None})
 
@@ -214,7 +214,7 @@ def _read_titan(answer: Mapping[str, Json]) -> Vectors:
     return Vectors([floats(answer.get("embedding"))], tokens)
 
 
-def _write_cohere(texts: Sequence[str], asked: Asked, model: str) -> Body:
+def _write_cohere(texts: Sequence[str], asked: EmbeddingsRequest, model: str) -> Body:
     if asked.dimensions is not None and "-v3" in model:
         raise UnsupportedFeature.about("dimensions", "this model has one size only")
     kinds = {"input_type": asked.input_type or "search_document", "embedding_types": ["float"]}
@@ -228,7 +228,7 @@ def _read_cohere(answer: Mapping[str, Json]) -> Vectors:
     return Vectors([floats(one) for one in sequence(by_type)], None)
 
 
-def _write_openai(texts: Sequence[str], asked: Asked, model: str) -> Body:
+def _write_openai(texts: Sequence[str], asked: EmbeddingsRequest, model: str) -> Body:
     body = {"model": model, "input": list(texts), "encoding_format": "float", "dimensions": asked.dimensions}
     return only(body)
 

@@ -31,7 +31,7 @@ _PLAIN_ENCODINGS = ("", "7bit", "8bit", "binary")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FormPart:
     """``value`` is the position of its bytes; ``is_file`` says that it has a file name."""
 
     name: str
@@ -41,11 +41,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    parts: tuple[Part, ...]
+    parts: tuple[FormPart, ...]
     fields: Mapping[str, str]
     """The short values of fields other than files; of several with one name the last."""
 
-    def only(self, name: str) -> Part | None:
+    def only(self, name: str) -> FormPart | None:
         """The field of that name; None if there is none. Raises InvalidRequest if there are two."""
         found = [part for part in self.parts if part.name == name]
         if len(found) > 1:
@@ -81,7 +81,7 @@ def read_form(raw: bytes | mmap, boundary: bytes) -> Form:
     return Form(parts, fields)
 
 
-def _parts(raw: bytes | mmap, mark: bytes) -> Iterator[Part]:
+def _parts(raw: bytes | mmap, mark: bytes) -> Iterator[FormPart]:
     place = 2 if raw[:2] == b"\r\n" else 0
     if raw[place : place + len(mark)] != mark:
         raise _broken("it does not begin with its boundary")
@@ -99,7 +99,7 @@ def _parts(raw: bytes | mmap, mark: bytes) -> Iterator[Part]:
             raise _broken("its last boundary is missing")
         if found == start or raw[found - 1 : found] != b"\r" or raw[start : start + len(mark)] == mark:
             raise _broken("a boundary is not on its own line")
-        yield Part(name, (start, found - 1), is_file)
+        yield FormPart(name, (start, found - 1), is_file)
         line = _line_end(raw, found + 1 + len(mark))
     raise _broken(f"it has more than {MOST_PARTS} parts")
 

@@ -14,7 +14,7 @@ from nexus.conversation.usage import Usage
 from nexus.dataclasses import dataclass
 from nexus.headers import own
 from nexus.protocols.dialect import AnswerRelay
-from nexus.protocols.embeddings import Asked, EmbeddingsCodec, Format
+from nexus.protocols.embeddings import EmbeddingsCodec, EmbeddingsRequest, Format
 from nexus.relay.answer import OpenedReply, own_answer
 from nexus.relay.exchange import Exchange
 from nexus.relay.lanes import Lane, attempt_of
@@ -27,7 +27,7 @@ class Collected:
     """The results so far. ``codec`` is the client's; ``estimated`` says that some tokens are estimates."""
 
     codec: EmbeddingsCodec
-    asked: Asked
+    asked: EmbeddingsRequest
     format: Format
     vectors: list[Sequence[float]] = field(default_factory=list)
     tokens: int = 0

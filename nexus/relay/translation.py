@@ -26,7 +26,7 @@ from nexus.conversation.events import (
     starts_thinking,
 )
 from nexus.conversation.fold import fold, unfold
-from nexus.conversation.parts import Request, Response
+from nexus.conversation.parts import Request
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.errors.failure import VendorFailure
@@ -106,7 +106,11 @@ class Translation(AnswerRelay):
         if self._call.stream:
             # The server ignored ``stream`` and sent a whole answer.
             return self._kept(b"".join(map(self._writer.write, events)))
-        return self._write_whole(fold(events))
+        whole = self._client.write_response(fold(events), self._envelope)
+        if self._call.operation.compacts and self._client.referring is not None:
+            return encode(self._client.referring.write_compacted(self._call.document, whole))
+        self._keep(whole)
+        return encode(whole)
 
     def frame(self, frame: Frame) -> bytes:
         if frame.data is None:
@@ -150,20 +154,6 @@ class Translation(AnswerRelay):
         reading, answers = self._exchange.state.reading, self._exchange.state.answers
         if answers is not None and reading is not None and reading.kept is not None:
             answers.keep(self._id, {"answer": answer, **reading.kept})
-
-    def _write_whole(self, response: Response) -> bytes:
-        whole = self._client.write_response(response, self._envelope)
-        if self._call.operation.compacts:
-            return encode(self._compacted(whole))
-        self._keep(whole)
-        return encode(whole)
-
-    def _compacted(self, answer: Mapping[str, Json]) -> Mapping[str, Json]:
-        """The compacted conversation. Raises VendorError if the model gave no whole summary."""
-        compacted = self._dialect.write_compacted(self._call.document, answer)
-        if compacted is None:
-            raise VendorError(VendorFailure("the model returned no complete summary", "upstream", 502))
-        return compacted
 
     def _kept_within(self, events: Iterable[Event]) -> Iterable[Event]:
         """The tidied events, up to where the client asked the answer to stop."""

@@ -24,7 +24,7 @@ _Wire = dict[str, Json]
 
 
 @dataclass(slots=True)
-class Span:
+class TextSpan:
     """A text part: its index among the answer's parts, and its position in the content as the vendor counts it."""
 
     part: int
@@ -53,9 +53,9 @@ def read_sources(answer: Mapping[str, Json]) -> list[Citation]:
     return [Citation(0, 0, url, titles.get(url, "")) for url in dict.fromkeys(urls or titles) if url]
 
 
-def placed_citation(citation: Citation, spans: Iterable[Span]) -> tuple[int, Citation] | None:
+def placed_citation(citation: Citation, spans: Iterable[TextSpan]) -> tuple[int, Citation] | None:
     """The part in which a citation begins, and the citation relative to that part; None if there is no text."""
-    found: Span | None = None
+    found: TextSpan | None = None
     for span in spans:
         if found is None or citation.start >= found.end:
             found = span
@@ -138,7 +138,7 @@ class StreamCitations:
 
     def __init__(self) -> None:
         self.sources: list[Citation] = []
-        self._spans: list[Span] = []
+        self._spans: list[TextSpan] = []
         self._waiting: list[Citation] = []
         self._cites = False
 
@@ -151,7 +151,7 @@ class StreamCitations:
         """More text of part ``index``; ``before`` is the number of characters of the content outside any text part."""
         if not self._spans or self._spans[-1].part != index:
             start = self._spans[-1].end if self._spans else before
-            self._spans.append(Span(index, start, start))
+            self._spans.append(TextSpan(index, start, start))
         self._spans[-1].end += length
 
     def read(self, delta: Mapping[str, Json]) -> Iterator[Cited | str]:

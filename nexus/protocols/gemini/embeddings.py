@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.embeddings import MOST_TEXTS, Asked, positive
+from nexus.protocols.embeddings import MOST_TEXTS, EmbeddingsRequest, positive
 from nexus.protocols.gemini.spelling import camel
 from nexus.wire import Json, mapping, sequence, text
 
@@ -28,7 +28,7 @@ _IN_PATH = ("model", "stream")
 _KNOWN = frozenset({"model", "content", "taskType", "outputDimensionality"})
 
 
-def read_asked(document: Mapping[str, Json]) -> Asked:
+def read_asked(document: Mapping[str, Json]) -> EmbeddingsRequest:
     document = mapping(camel(dict(document)))
     several = document.get("requests")
     if several is None:
@@ -48,7 +48,7 @@ def read_asked(document: Mapping[str, Json]) -> Asked:
     ((task, size),) = asked
     task = "" if task == "TASK_TYPE_UNSPECIFIED" else task
     lost = (name for one in requests.values() for name, value in one.items() if name not in _KNOWN and value)
-    return Asked(
+    return EmbeddingsRequest(
         tuple(_text(one, place) for place, one in requests.items()),
         size,
         task_type=task,
@@ -59,7 +59,7 @@ def read_asked(document: Mapping[str, Json]) -> Asked:
 
 
 def write_answer(
-    vectors: Sequence[Sequence[float]], tokens: int, asked: Asked, document: Mapping[str, Json]
+    vectors: Sequence[Sequence[float]], tokens: int, asked: EmbeddingsRequest, document: Mapping[str, Json]
 ) -> dict[str, Json]:
     usage: Json = {"promptTokenCount": tokens}
     found: list[Json] = [{"values": list(vector)} for vector in vectors]

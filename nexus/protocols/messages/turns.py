@@ -29,7 +29,7 @@ _VALID_ID = pattern(r"[a-zA-Z0-9_-]{1,64}")
 
 
 @dataclass(slots=True)
-class Placed:
+class PlacedBlock:
     """A block and the path of the part it came from."""
 
     block: Block
@@ -44,9 +44,9 @@ class Placed:
 class Turn:
     role: str
     path: str
-    blocks: list[Placed] = field(default_factory=list)
+    blocks: list[PlacedBlock] = field(default_factory=list)
 
-    def of(self, *kinds: str) -> list[Placed]:
+    def of(self, *kinds: str) -> list[PlacedBlock]:
         return [placed for placed in self.blocks if placed.kind in kinds]
 
 
@@ -84,7 +84,7 @@ def write_turns(system: list[Block], messages: tuple[Message, ...], claude: Clau
     if not turns:
         return _instructions_alone(leading)
     if turns[0].role == "assistant":
-        turns.insert(0, Turn("user", turns[0].path, [Placed({"type": "text", "text": OPENING}, turns[0].path)]))
+        turns.insert(0, Turn("user", turns[0].path, [PlacedBlock({"type": "text", "text": OPENING}, turns[0].path)]))
     _answer_calls(turns)
     _finish(turns[-1], claude)
     return Turns(leading, turns)
@@ -94,7 +94,7 @@ def _instructions_alone(leading: list[Block]) -> Turns:
     """The API requires a turn; if there are only instructions, they become the user turn."""
     if not leading:
         raise InvalidRequest.about("messages", "there is no content to send")
-    return Turns([], [Turn("user", "messages", [Placed(block, "messages") for block in leading])])
+    return Turns([], [Turn("user", "messages", [PlacedBlock(block, "messages") for block in leading])])
 
 
 def _written(messages: tuple[Message, ...], claude: Claude, drops: Drops) -> tuple[list[Block], list[Turn]]:
@@ -118,7 +118,7 @@ def _turn(message: Message, path: str, claude: Claude, drops: Drops) -> Turn:
         if message.role == "system" and not isinstance(part, Text):
             raise UnsupportedFeature.about(here, "a system message holds text only")
         blocks = write_part(part, message.role, here, claude, drops)
-        turn.blocks += [Placed(block, here) for block in blocks]
+        turn.blocks += [PlacedBlock(block, here) for block in blocks]
         if not blocks and isinstance(part, Text) and turn.blocks and turn.blocks[-1].kind not in THINKING:
             # The breakpoint of an empty text moves to the block before it: the cached prefix is the same.
             turn.blocks[-1].block = write_cache(part.cache) | turn.blocks[-1].block
@@ -138,7 +138,7 @@ def _with_systems_placed(turns: list[Turn], *, takes_role: bool) -> list[Turn]:
             placed.append(turn)
         else:
             said = [(one.block | {"text": as_user_words(str(one.block["text"]))}, one.path) for one in turn.blocks]
-            placed.append(Turn("user", turn.path, [Placed(block, path) for block, path in said]))
+            placed.append(Turn("user", turn.path, [PlacedBlock(block, path) for block, path in said]))
     return placed
 
 
@@ -167,7 +167,7 @@ def _merged(turns: list[Turn]) -> list[Turn]:
     return merged
 
 
-def _joined(earlier: list[Placed], later: list[Placed]) -> list[Placed]:
+def _joined(earlier: list[PlacedBlock], later: list[PlacedBlock]) -> list[PlacedBlock]:
     """Merges two assistant turns: text of a message after the calls goes before them."""
     calls = len(earlier)
     while calls and earlier[calls - 1].kind == "tool_use":
@@ -182,7 +182,7 @@ def _answer_calls(turns: list[Turn]) -> None:
     """Pairs calls and results, orders the results, and sets both ids."""
     ids = ToolIds(_VALID_ID, "toolu_")
     used: dict[str, int] = {}
-    open_calls: dict[str, Placed] = {}
+    open_calls: dict[str, PlacedBlock] = {}
     for at, turn in enumerate(turns):
         if turn.role == "user":
             _order_results(turn, open_calls)
@@ -194,9 +194,9 @@ def _answer_calls(turns: list[Turn]) -> None:
             raise _unanswered(calls[0])
 
 
-def _name_calls(calls: list[Placed], ids: ToolIds, used: dict[str, int]) -> dict[str, Placed]:
+def _name_calls(calls: list[PlacedBlock], ids: ToolIds, used: dict[str, int]) -> dict[str, PlacedBlock]:
     """The calls by the client's ids, with the vendor's ids; an id that an earlier turn used gets a new form."""
-    names: dict[str, Placed] = {}
+    names: dict[str, PlacedBlock] = {}
     for call in calls:
         id = str(call.block["id"])
         if id in names:
@@ -208,8 +208,8 @@ def _name_calls(calls: list[Placed], ids: ToolIds, used: dict[str, int]) -> dict
     return names
 
 
-def _order_results(turn: Turn, open_calls: dict[str, Placed]) -> None:
-    results: dict[str, Placed] = {}
+def _order_results(turn: Turn, open_calls: dict[str, PlacedBlock]) -> None:
+    results: dict[str, PlacedBlock] = {}
     for result in turn.of("tool_result"):
         id = str(result.block["tool_use_id"])
         if id not in open_calls:
@@ -225,7 +225,7 @@ def _order_results(turn: Turn, open_calls: dict[str, Placed]) -> None:
     turn.blocks = [results[id] for id in open_calls] + rest
 
 
-def _unanswered(call: Placed) -> InvalidRequest:
+def _unanswered(call: PlacedBlock) -> InvalidRequest:
     return InvalidRequest.about(call.path, "the tool call has no result in the next message")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from nexus.protocols.contract import ClientCodec, Counter, Referring, VendorCodec
+from nexus.protocols.responses.compact import write_compacted
 from nexus.protocols.responses.earlier import refers
 from nexus.protocols.responses.fields import HEADERS, PATHS, READS, WRITES
 from nexus.protocols.responses.read_error import read_error
@@ -24,7 +25,7 @@ CLIENT = ClientCodec(
     headers=HEADERS,
     room=ROOM,
     media=re.compile(rb'"(?:input_image|input_file|image_url|input_audio|image_generation_call)"'),
-    referring=Referring(refers, read_request),
+    referring=Referring(refers, read_request, write_compacted),
 )
 
 VENDOR = VendorCodec(

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 
 from nexus.conversation.events import StreamPart
 from nexus.conversation.parts import Signature, Stop, SummaryWanted, Text
+from nexus.errors import VendorError
+from nexus.errors.failure import VendorFailure
 from nexus.protocols.codec import Envelope
 from nexus.protocols.responses.compose import Composer
 from nexus.protocols.responses.items import ItemComposer, ResponseEvent
@@ -92,10 +94,10 @@ class SummaryComposer(Composer):
         return super()._finish(stop if self._item.words.strip() else Stop("max_tokens"))
 
 
-def write_compacted(document: Mapping[str, Json], answer: Mapping[str, Json]) -> dict[str, Json] | None:
-    """The answer to ``/responses/compact``: the user's messages, then the summary; None if there is no summary."""
+def write_compacted(document: Mapping[str, Json], answer: Mapping[str, Json]) -> dict[str, Json]:
+    """The answer to ``/responses/compact``: the user's messages, then the summary. Raises VendorError."""
     if not answer.get("output"):
-        return None
+        raise VendorError(VendorFailure("the model returned no complete summary", "upstream", 502))
     asked = document.get("input")
     items = [{"role": "user", "content": asked}] if isinstance(asked, str) else map(mapping, sequence(asked))
     user_turns = [{"type": "message", **item} for item in items if item.get("role") == "user"]

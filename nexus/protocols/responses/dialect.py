@@ -62,11 +62,6 @@ class Responses(OpenAIDialect):
         # Its cost was recorded when it was created.
         return ResponsesPassthrough(None, Tap())
 
-    def write_compacted(self, document: Mapping[str, Json], answer: Mapping[str, Json]) -> dict[str, Json] | None:
-        from nexus.protocols.responses.compact import write_compacted
-
-        return write_compacted(document, answer)
-
     def kept_id(self, path: str) -> str | None:
         found = _KEPT.fullmatch(path)
         return found.group(1) if found else None

@@ -41,21 +41,8 @@ from nexus.wire import Json, encode
 
 _BOOKKEEPING = ("type", "id", "status", "call_id", "name", "namespace", "role", "content")
 _MADE_WITH = ("action", "background", "error", "output_format", "quality", "revised_prompt", "size", "svg_usage")
-_KNOWN: Mapping[str, tuple[str, ...]] = {
-    "function_call": ("arguments",),
-    "custom_tool_call": ("input",),
-    "function_call_output": ("output",),
-    "custom_tool_call_output": ("output",),
-    "reasoning": ("summary", "encrypted_content"),
-    "additional_tools": ("tools",),
-    "compaction": ("encrypted_content",),
-    "image_generation_call": ("result", *_MADE_WITH),
-    "tool_search_call": ("arguments", "execution"),
-    "tool_search_output": ("tools", "execution"),
-    **dict.fromkeys(SERVER_ITEMS, MEMBERS),
-    **dict.fromkeys(CALLS, ("action", "actions", "operation", "pending_safety_checks", "environment", "caller")),
-    **dict.fromkeys(OUTPUTS, ("output", "max_output_length", "acknowledged_safety_checks", "caller")),
-}
+_ACTION = ("action", "actions", "operation", "pending_safety_checks", "environment", "caller")
+_OUTCOME = ("output", "max_output_length", "acknowledged_safety_checks", "caller")
 UPDATE = "configuration_update"
 _DROPPED = frozenset({"web_search_call", "mcp_list_tools"})
 
@@ -106,10 +93,11 @@ class ItemsReader:
         if isinstance(kind, str) and kind in _DROPPED:
             self._drops.add(f"input.{kind}")
             return
-        reader = _READERS.get(kind) if isinstance(kind, str) else None
-        if reader is None:
+        row = _READERS.get(kind) if isinstance(kind, str) else None
+        if row is None:
             raise UnsupportedFeature.about(path, f"items of type {kind} work only at OpenAI; remove them")
-        self._drops.unknown(item, (*_BOOKKEEPING, *_KNOWN.get(str(kind), ())), "input")
+        reader, *members = row
+        self._drops.unknown(item, (*_BOOKKEEPING, *members), "input")
         reader(self, item, path)
 
     def _read_message(self, item: Body, path: str) -> None:
@@ -171,13 +159,9 @@ class ItemsReader:
         else:
             self._made.append(Text("", signature=signature))
 
-    def _read_function_call(self, item: Body, path: str) -> None:
-        self._call(item, path, a_string(item, "arguments", path))
-
-    def _read_custom_call(self, item: Body, path: str) -> None:
-        self._call(item, path, write_input(a_string(item, "input", path)))
-
-    def _call(self, item: Body, path: str, arguments: str) -> None:
+    def _read_call(self, item: Body, path: str) -> None:
+        custom = item["type"] == "custom_tool_call"
+        arguments = write_input(a_string(item, "input", path)) if custom else a_string(item, "arguments", path)
         name = qualify(maybe_string(item, "namespace", path), a_name(item, "name", path))
         self._tools.know(name)
         self._make(ToolCall(a_name(item, "call_id", path), name, arguments, at=path))
@@ -281,20 +265,21 @@ def _held(parts: list[Part]) -> tuple[Text | Image | Document, ...]:
     return tuple(part for part in parts if isinstance(part, Text | Image | Document))
 
 
-_READERS: Mapping[str, Callable[[ItemsReader, Body, str], None]] = {
-    "message": ItemsReader._read_message,
-    "reasoning": ItemsReader._read_reasoning,
-    "function_call": ItemsReader._read_function_call,
-    "custom_tool_call": ItemsReader._read_custom_call,
-    "compaction": ItemsReader._read_compaction,
-    "image_generation_call": ItemsReader._read_image,
-    "compaction_trigger": ItemsReader._read_trigger,
-    "function_call_output": ItemsReader._read_output,
-    "custom_tool_call_output": ItemsReader._read_output,
-    "additional_tools": ItemsReader._read_more_tools,
-    "tool_search_call": ItemsReader._read_search_call,
-    "tool_search_output": ItemsReader._read_search_output,
-    **dict.fromkeys(SERVER_ITEMS, ItemsReader._read_server_item),
-    **dict.fromkeys(CALLS, ItemsReader._read_client_call),
-    **dict.fromkeys(OUTPUTS, ItemsReader._read_client_output),
+_READERS: Mapping[str, tuple[Callable[[ItemsReader, Body, str], None], *tuple[str, ...]]] = {
+    "message": (ItemsReader._read_message,),
+    "reasoning": (ItemsReader._read_reasoning, "summary", "encrypted_content"),
+    "function_call": (ItemsReader._read_call, "arguments"),
+    "custom_tool_call": (ItemsReader._read_call, "input"),
+    "compaction": (ItemsReader._read_compaction, "encrypted_content"),
+    "image_generation_call": (ItemsReader._read_image, "result", *_MADE_WITH),
+    "compaction_trigger": (ItemsReader._read_trigger,),
+    "function_call_output": (ItemsReader._read_output, "output"),
+    "custom_tool_call_output": (ItemsReader._read_output, "output"),
+    "additional_tools": (ItemsReader._read_more_tools, "tools"),
+    "tool_search_call": (ItemsReader._read_search_call, "arguments", "execution"),
+    "tool_search_output": (ItemsReader._read_search_output, "tools", "execution"),
+    **dict.fromkeys(SERVER_ITEMS, (ItemsReader._read_server_item, *MEMBERS)),
+    **dict.fromkeys(CALLS, (ItemsReader._read_client_call, *_ACTION)),
+    **dict.fromkeys(OUTPUTS, (ItemsReader._read_client_output, *_OUTCOME)),
 }
+"""How each type is read, and its own members; others are dropped by name."""

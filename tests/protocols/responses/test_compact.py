@@ -17,7 +17,7 @@ from nexus.conversation.parts import (
     ToolCall,
     ToolChoice,
 )
-from nexus.errors import InvalidRequest
+from nexus.errors import InvalidRequest, VendorError
 from nexus.protocols.responses.compact import ASK, TOLD, UNREADABLE, write_compacted
 from nexus.protocols.responses.passthrough import edit_request
 from nexus.protocols.responses.read_request import read_request
@@ -112,4 +112,5 @@ def test_a_compacted_conversation_holds_the_users_messages_and_the_summary(given
     assert (whole["object"], whole["created_at"]) == ("response.compaction", 7)
     assert whole["output"][0] == {"type": "message", "role": "user", "content": "Build it."}
     assert [item["type"] for item in whole["output"]] == ["message", "compaction"]
-    assert write_compacted({"input": given}, write_response(answer(), envelope(request, id="resp_1"))) is None
+    with pytest.raises(VendorError, match="no complete summary"):
+        write_compacted({"input": given}, write_response(answer(), envelope(request, id="resp_1")))
