@@ -26,16 +26,7 @@ from nexus.conversation.parts import (
     placed,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.checks import (
-    Drops,
-    a_name,
-    a_string,
-    an_object,
-    maybe_bool,
-    maybe_string,
-    objects_in,
-    wrong,
-)
+from nexus.protocols.checks import Drops, a_name, a_string, an_object, maybe_bool, maybe_string, objects_in, wrong
 from nexus.protocols.converse.signatures import OWN, read_redacted
 from nexus.protocols.media import OFFICE, PDF
 from nexus.protocols.signatures import CarriedSignature, Neighbours, unpack_neighbours, unpack_thinking

@@ -8,17 +8,7 @@ bedrock-runtime service model.
 from __future__ import annotations
 
 from nexus.conversation.cache_hints import with_hint_outside
-from nexus.conversation.parts import (
-    Audio,
-    Document,
-    Image,
-    Part,
-    Reasoning,
-    Refusal,
-    Text,
-    ToolCall,
-    ToolResult,
-)
+from nexus.conversation.parts import Audio, Document, Image, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.media import write_audio, write_document, write_image

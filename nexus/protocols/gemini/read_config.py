@@ -11,16 +11,7 @@ from collections.abc import Mapping
 from nexus.conversation.parts import OutputFormat, Request, Thinking
 from nexus.errors import UnsupportedFeature
 from nexus.models.efforts import GOOGLE_LEVELS
-from nexus.protocols.checks import (
-    Drops,
-    an_array,
-    an_object,
-    maybe_bool,
-    maybe_number,
-    maybe_string,
-    strings_in,
-    wrong,
-)
+from nexus.protocols.checks import Drops, an_array, an_object, maybe_bool, maybe_number, maybe_string, strings_in, wrong
 from nexus.protocols.gemini.read_schema import is_whole, read_schema
 from nexus.wire import Json
 
