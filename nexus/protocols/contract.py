@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
+from itertools import chain
 from typing import Protocol
 
 from nexus.conversation.events import Event
@@ -62,10 +63,18 @@ class ReadReferring(Protocol):
     def __call__(self, body: Document, find: Find | None = None, *, compacts: bool = False) -> ReadRequest: ...
 
 
-class Carrier(Protocol):
-    """Puts opaque values where clients send them back without understanding them."""
+class AnswerStep(Protocol):
+    """A step on the way from a vendor's reader to a client's writer, for the events of one answer in order."""
 
-    def pass_on(self, event: Event) -> Event: ...
+    def feed(self, event: Event) -> Iterable[Event]:
+        """The events in its place, now."""
+        ...
+
+
+def through(steps: Iterable[AnswerStep], events: Iterable[Event]) -> Iterable[Event]:
+    for step in steps:
+        events = chain.from_iterable(map(step.feed, events))
+    return events
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +153,9 @@ class ClientCodec:
     media: re.Pattern[bytes] = re.compile(b"")
     """Matches every request that contains more than text: images, documents, audio."""
 
-    carrier: Callable[[bool], Carrier] | None = None
-    """Makes the carrier of an answer, if one is needed; the argument says that the vendor will require its thinking
-    back."""
+    carrier: Callable[[bool], AnswerStep] | None = None
+    """Puts opaque values where the dialect's clients send them back without understanding them. The argument says that
+    the vendor will require its thinking back."""
 
     def read(self, document: Document, find: Find | None = None, *, compacts: bool = False) -> ReadRequest:
         """A client's request; ``find`` and ``compacts`` have no effect in a dialect without such features."""

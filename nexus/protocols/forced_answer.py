@@ -46,20 +46,20 @@ class ForcedAnswer:
         self._answers: set[int] = set()
         self._other_calls = False
 
-    def pass_on(self, event: Event) -> Event:
+    def feed(self, event: Event) -> list[Event]:
         match event:
             case PartStart(index=index, part=ToolCall(name=name, arguments=arguments)) if name == self._name:
                 self._answers.add(index)
-                return PartStart(index, Text(arguments))
+                return [PartStart(index, Text(arguments))]
             case PartStart(part=ToolCall()):
                 self._other_calls = True
             case PartEnd(index=index) if index in self._answers:
-                return PartEnd(index)
+                return [PartEnd(index)]
             case ResponseEnd(stop=stop) if self._answers and not self._other_calls and stop.reason == "tool_use":
-                return ResponseEnd(replace(stop, reason="end"))
+                return [ResponseEnd(replace(stop, reason="end"))]
             case _:
                 pass
-        return event
+        return [event]
 
 
 class AnswerCall:

@@ -62,7 +62,7 @@ class Tidy:
         self._halves: dict[int, str] = {}
         self._order = Order()
 
-    def pass_on(self, event: Event) -> Iterable[Event]:
+    def feed(self, event: Event) -> Iterable[Event]:
         """Raises IllegalOrder."""
         self._order.check(event)
         match event:

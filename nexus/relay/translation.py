@@ -33,6 +33,7 @@ from nexus.errors.failure import VendorFailure
 from nexus.models.chat_server import PLAIN, ChatServer
 from nexus.protocols import loader
 from nexus.protocols.codec import AnswerOrigin, Cut, Envelope, VendorRequest
+from nexus.protocols.contract import AnswerStep, through
 from nexus.protocols.cutter import Cutter
 from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.error_words import NO_ANSWER, error_words
@@ -67,17 +68,16 @@ class Translation(AnswerRelay):
         self._id = self._dialect.id_prefix + call.id.removeprefix("req_")
         origin = AnswerOrigin(request, self._id, model, lambda: f"call_{uuid.uuid4().hex[:24]}", server)
         self._origin = origin
-        self._names = NamesBack(written.renaming) if written.renaming else None
-        self._answer_tool = ForcedAnswer(written.answer_tool) if written.answer_tool else None
-        self._answer_call = AnswerCall(written.answer_call, origin.new_id) if written.answer_call else None
         self._cutter = Cutter(written.cut, self._usage_when_cut) if written.cut != Cut() else None
         self._reported: Usage | None = None
-        self._tidy = Tidy(origin.new_id)
-        self._fitted = Fitted(self._client.room)
-        make_carrier = self._client.carrier
-        self._carrier = make_carrier(written.wants_thinking) if make_carrier is not None else None
-        # Whether text deltas can skip the steps, because none of them changes text.
-        self._words_pass = self._names is None and self._carrier is None and self._answer_tool is None
+        call_of_answer = AnswerCall(written.answer_call, origin.new_id) if written.answer_call else None
+        self._first = _present(Tidy(origin.new_id), self._cutter, call_of_answer)
+        names = NamesBack(written.renaming) if written.renaming else None
+        carrier = self._client.carrier(written.wants_thinking) if self._client.carrier is not None else None
+        answer_tool = ForcedAnswer(written.answer_tool) if written.answer_tool else None
+        self._last = _present(names, Fitted(self._client.room), carrier, answer_tool)
+        # Whether text deltas can skip the last steps: Fitted changes no text.
+        self._words_pass = len(self._last) == 1
         self._reader = self._vendor.stream_reader(origin)
         self._envelope = Envelope(self._id, call.model, _now(), request, _now)
         self._writer = self._client.stream_writer(self._envelope)
@@ -155,13 +155,6 @@ class Translation(AnswerRelay):
         if answers is not None and reading is not None and reading.kept is not None:
             answers.keep(self._id, {"answer": answer, **reading.kept})
 
-    def _kept_within(self, events: Iterable[Event]) -> Iterable[Event]:
-        """The tidied events, up to where the client asked the answer to stop."""
-        tidied = (tidy for event in events for tidy in self._tidy.pass_on(event))
-        if self._cutter is None:
-            return tidied
-        return (kept for event in tidied for kept in self._cutter.feed(event))
-
     def _usage_when_cut(self, size: int) -> Usage:
         """The usage that the vendor reported; an estimate for an answer that was cut before the vendor ended it."""
         if self._reported is not None:
@@ -173,21 +166,16 @@ class Translation(AnswerRelay):
 
     def _seen(self, events: Iterable[Event]) -> Iterator[Event]:
         """The client's events in place of the vendor's."""
-        kept = self._kept_within(events)
-        if self._answer_call is not None:
-            kept = (made for event in kept for made in self._answer_call.feed(event))
-        for event in kept:
+        for event in through(self._first, events):
             if self._words_pass and isinstance(event, PartDelta):
                 yield event
                 continue
-            for named in (event,) if self._names is None else self._names.feed(event):
-                for fitted in self._fitted.feed(named):
-                    yield self._tapped(fitted if self._carrier is None else self._carrier.pass_on(fitted))
+            for last in through(self._last, (event,)):
+                self._tap(last)
+                yield last
 
-    def _tapped(self, event: Event) -> Event:
-        """Updates the tap and the log from an event; returns the event to write in its place."""
-        if self._answer_tool is not None:
-            event = self._answer_tool.pass_on(event)
+    def _tap(self, event: Event) -> None:
+        """Updates the tap and the log from an event."""
         match event:
             case ResponseStart(model=model, usage=usage):
                 self.tap.model, self.tap.usage = model or self.tap.model, usage
@@ -202,7 +190,10 @@ class Translation(AnswerRelay):
                     log.warning("unknown stop reason", extra={"fields": {"id": self._call.id, "stop": stop.raw}})
             case _:
                 pass
-        return event
+
+
+def _present(*steps: AnswerStep | None) -> list[AnswerStep]:
+    return [step for step in steps if step is not None]
 
 
 def _answer_in(raw: bytes) -> Mapping[str, Json]:

@@ -15,7 +15,7 @@ from nexus.wire import decode, decode_delta, encode
 def tidied(events: list[Event]) -> list[Event]:
     numbers = itertools.count(1)
     tidy, order = Tidy(lambda: f"new_{next(numbers)}"), Order()
-    out = [passed for event in events for passed in tidy.pass_on(event)]
+    out = [passed for event in events for passed in tidy.feed(event)]
     for event in out:
         order.check(event)
     return out

@@ -73,7 +73,7 @@ class SignaturesInIds:
     _thought: Reasoning | None = None
     _alone: bool = True
 
-    def pass_on(self, event: Event) -> Event:
+    def feed(self, event: Event) -> list[Event]:
         match event:
             case PartStart(index=0, part=Reasoning() as thought):
                 self._thought = thought
@@ -86,10 +86,10 @@ class SignaturesInIds:
             case PartEnd(index=0, signature=signature) if self._thought is not None and signature is not None:
                 self._thought = replace(self._thought, signature=signature)
             case PartStart(part=ToolCall() as call):
-                return replace(event, part=replace(call, id=self._packed(call)))
+                return [replace(event, part=replace(call, id=self._packed(call)))]
             case _:
                 pass
-        return event
+        return [event]
 
     def _packed(self, call: ToolCall) -> str:
         if call.signature is not None and call.signature.dialect == GEMINI and call.signature.value:

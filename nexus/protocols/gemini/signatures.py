@@ -130,7 +130,7 @@ class ThoughtsInCalls:
     _open: dict[int, Reasoning] = field(default_factory=dict)
     _whole: list[Reasoning] = field(default_factory=list)
 
-    def pass_on(self, event: Event) -> Event:
+    def feed(self, event: Event) -> list[Event]:
         match event:
             case PartStart(index=index, part=Reasoning() as thought):
                 self._open[index], self._words[index] = thought, [thought.text]
@@ -142,10 +142,10 @@ class ThoughtsInCalls:
             case PartStart(part=ToolCall() as call) if self._whole:
                 thoughts, self._whole = self._whole, []
                 if any(_matters(thought) for thought in thoughts) and sum(map(_size, thoughts)) <= MOST_CARRIED:
-                    return replace(event, part=replace(call, signature=_carried(call.signature, thoughts)))
+                    return [replace(event, part=replace(call, signature=_carried(call.signature, thoughts)))]
             case _:
                 pass
-        return event
+        return [event]
 
 
 def _matters(thought: Reasoning) -> bool:

@@ -11,6 +11,7 @@ from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, Resp
 from nexus.conversation.parts import Message, Reasoning, Signature, Text, ToolCall, ToolResult
 from nexus.protocols.chat.call_ids import MOST, SignaturesInIds, call_signature, pack, plain_id, thinking_signature
 from nexus.protocols.chat.read_request import read_request
+from nexus.protocols.contract import through
 
 SIGNATURE = base64.b64encode(bytes(range(200))).decode()
 THOUGHT = "Let me see."
@@ -42,7 +43,7 @@ def passed(*parts: StreamPart, thinking: bool = False, late: Signature | None = 
         bare = Reasoning("", part.signature, part.redacted) if isinstance(part, Reasoning) else part
         events += [PartStart(index, bare), *([PartDelta(index, words)] if words else [])]
         events.append(PartEnd(index, late if isinstance(part, Reasoning) else None))
-    found = [carrier.pass_on(event) for event in events]
+    found = list(through([carrier], events))
     return [event.part.id for event in found if isinstance(event, PartStart) and isinstance(event.part, ToolCall)]
 
 
