@@ -7,6 +7,7 @@ refresh token only once.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -91,7 +92,11 @@ def log_in(how: Login, environ: Mapping[str, str], *, anew: bool = False) -> int
                 if not (anew or sys.stderr.isatty()):
                     raise LoginFailed("not logged in; run nexus login in a terminal")
                 issued = provider.login(_show)
-            _store(file, issued)
+            try:
+                _store(file, issued)
+            except OSError as error:
+                why = (error.strerror or str(error)).lower()
+                sys.stderr.write(f"nexus login: this login is not stored, and ends with its token: {folder}: {why}\n")
     except LoginFailed as error:
         sys.stderr.write(f"nexus login: {error}\n")
         return 1
@@ -132,9 +137,12 @@ def _stored(file: BinaryIO) -> Issued | None:
 
 
 def _store(file: BinaryIO, issued: Issued) -> None:
+    """Writes over the old login before truncating it, which works on a full disk too. Raises OSError."""
+    raw = json.dumps({"token": issued.token, "expires": issued.expires, "refresh": issued.refresh}).encode()
     file.seek(0)
+    if file.write(raw) < len(raw):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     file.truncate()
-    file.write(json.dumps({"token": issued.token, "expires": issued.expires, "refresh": issued.refresh}).encode())
 
 
 @contextlib.contextmanager
@@ -143,7 +151,7 @@ def _locked(folder: Path, how: Login) -> Iterator[BinaryIO]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = hashlib.sha256(f"{how.issuer}\n{how.client.client_id}\n{how.client.audience}".encode()).hexdigest()[:12]
     handle = os.open(folder / f"login-{name}.json", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    with open(handle, "r+b") as file:
+    with open(handle, "r+b", buffering=0) as file:
         os.fchmod(handle, 0o600)
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield file

@@ -1,6 +1,7 @@
 """``nexus login``: gets a token by device login, stores it in one file and renews it; the gateway accepts it."""
 
 import json
+import resource
 import stat
 import subprocess
 import sys
@@ -210,6 +211,20 @@ def test_an_expiring_token_is_renewed(
     assert log_in(HOW, environ) == 0, "a refresh token that is not replaced is kept"
     kept = json.loads(next((logged_in / "nexus").iterdir()).read_text())
     assert kept["refresh"] == "hushhush-r1"
+
+
+def test_a_token_that_cannot_be_stored_is_printed(logged_in: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        assert log_in(HOW, state(logged_in), anew=True) == 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    out, err = capsys.readouterr()
+    assert out == "hushhush-token\n"
+    assert "nexus login: this login is not stored, and ends with its token: " in err and "file too large" in err
+    assert log_in(HOW, state(logged_in)) == 0, "the login before is kept"
 
 
 LOST: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
