@@ -114,6 +114,8 @@ class VendorCodec:
     """Raises InvalidRequest and UnsupportedFeature with the name of the neutral field."""
 
     read_response: Callable[[Document, AnswerOrigin], ReadResponse]
+    """Raises VendorError for an error inside a 200, and for anything else that is not an answer."""
+
     stream_reader: Callable[[AnswerOrigin], StreamReader]
     read_error: Callable[[int, Mapping[str, str], bytes], VendorFailure]
     """Takes status, headers by lower-case names, and body."""

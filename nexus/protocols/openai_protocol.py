@@ -19,17 +19,15 @@ _SERVER = "server_error"
 
 TYPES: dict[str, tuple[str, str | None]] = {
     "invalid_request": (_INVALID, None),
-    "unsupported_feature": (_INVALID, "unsupported_feature"),
+    **{
+        kind: (_INVALID, kind)
+        for kind in (
+            *("unsupported_feature", "not_found", "model_not_found", "method_not_allowed", "no_websocket"),
+            *("request_too_large", "request_timeout", "head_too_large", "unsupported_media_type"),
+        )
+    },
     "authentication": (_INVALID, "invalid_api_key"),
     "permission": ("permission_error", None),
-    "not_found": (_INVALID, "not_found"),
-    "model_not_found": (_INVALID, "model_not_found"),
-    "method_not_allowed": (_INVALID, "method_not_allowed"),
-    "no_websocket": (_INVALID, "no_websocket"),
-    "request_too_large": (_INVALID, "request_too_large"),
-    "request_timeout": (_INVALID, "request_timeout"),
-    "head_too_large": (_INVALID, "head_too_large"),
-    "unsupported_media_type": (_INVALID, "unsupported_media_type"),
     "context_length": (_INVALID, "context_length_exceeded"),
     "content_policy": (_INVALID, "content_policy_violation"),
     "rate_limit": ("rate_limit_error", "rate_limit_exceeded"),

@@ -6,13 +6,14 @@ is not parsed, and no other byte is changed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from nexus.conversation.parts import Part, Signature, Text, ToolCall, placed
 from nexus.dataclasses import dataclass
 from nexus.protocols.dialect import Edited
-from nexus.protocols.rewrite import Rules, cut
-from nexus.wire import Json
+from nexus.protocols.rewrite import ANY, REMOVE, Rules, cut
+from nexus.wire import Json, decode, mapping, sequence
 
 _TAG = "nexus."
 
@@ -103,6 +104,14 @@ def is_tagged(value: Json) -> bool:
 
 MAY_BE_TAGGED = f'"{_TAG}'.encode()
 """Bytes without which JSON contains no such string."""
+
+
+def without_items(holder: bytes, name: str, is_foreign: Callable[[Json], bool]) -> bytes | None:
+    """The verdict on an object with the array ``name``: it loses its foreign items, and goes if there are no others."""
+    items = sequence(mapping(decode(holder)).get(name))
+    if items and all(map(is_foreign, items)):
+        return REMOVE
+    return cut(holder, {name: {ANY: lambda item: REMOVE if is_foreign(decode(item)) else None}})
 
 
 def without_foreign(raw: bytes, rules: Rules, name: str) -> Edited:

@@ -17,7 +17,6 @@ from nexus.wire import Json
 
 
 def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
-    """Raises VendorError for an error inside a 200, and for anything else that is not an answer."""
     if not is_answer(body):
         raise VendorError(read_stream_error(body))
     reader = StreamReader(origin)

@@ -63,7 +63,6 @@ class StreamReader:
         self._parts = StreamParts(self._out)
 
     def feed(self, event: str | None, data: str) -> list[Event]:
-        """Raises VendorError for an error in the stream, ValueError for invalid data."""
         if self._over or not data.strip():
             return []
         if data.strip() == DONE:

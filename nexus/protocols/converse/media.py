@@ -16,11 +16,8 @@ from nexus.protocols.media import OFFICE, PDF
 from nexus.wire import Json, base64_bytes
 
 _IMAGES: Mapping[str, str] = {
-    "image/png": "png",
-    "image/jpeg": "jpeg",
     "image/jpg": "jpeg",
-    "image/gif": "gif",
-    "image/webp": "webp",
+    **{f"image/{name}": name for name in ("png", "jpeg", "gif", "webp")},
 }
 _DOCUMENTS: Mapping[str, str] = {
     PDF: "pdf",
@@ -32,22 +29,14 @@ _DOCUMENTS: Mapping[str, str] = {
     "text/csv": "csv",
 }
 _AUDIO: Mapping[str, str] = {
+    **{
+        f"audio/{name}": name
+        for name in ("mp3", "wav", "flac", "ogg", "opus", "aac", "x-aac", "mp4", "m4a", "pcm", "webm")
+    },
     "audio/mpeg": "mp3",
-    "audio/mp3": "mp3",
-    "audio/wav": "wav",
-    "audio/x-wav": "wav",
-    "audio/wave": "wav",
-    "audio/flac": "flac",
+    **dict.fromkeys(("audio/x-wav", "audio/wave"), "wav"),
     "audio/x-flac": "flac",
-    "audio/ogg": "ogg",
-    "audio/opus": "opus",
-    "audio/aac": "aac",
-    "audio/x-aac": "x-aac",
-    "audio/mp4": "mp4",
-    "audio/m4a": "m4a",
     "audio/x-m4a": "m4a",
-    "audio/pcm": "pcm",
-    "audio/webm": "webm",
     "audio/x-matroska": "mka",
 }
 _EXTENSIONS: Mapping[str, str] = {"jpg": "jpeg", "markdown": "md", "htm": "html", "text": "txt"}

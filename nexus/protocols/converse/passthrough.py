@@ -14,9 +14,10 @@ from nexus.protocols.converse.read_response import is_answer
 from nexus.protocols.converse.signatures import is_foreign
 from nexus.protocols.converse.usage import read_usage
 from nexus.protocols.dialect import Edited
-from nexus.protocols.rewrite import ANY, REMOVE, cut
+from nexus.protocols.rewrite import ANY, cut
+from nexus.protocols.signatures import without_items
 from nexus.protocols.sse import Frame
-from nexus.wire import Json, decode, mapping, sequence, text
+from nexus.wire import Json, mapping, text
 
 
 def edit_request(raw: bytes) -> Edited:
@@ -26,12 +27,7 @@ def edit_request(raw: bytes) -> Edited:
 
 
 def _judge(message: bytes) -> bytes | None:
-    if b'"reasoningContent"' not in message:
-        return None
-    blocks = sequence(mapping(decode(message)).get("content"))
-    if blocks and all(map(_is_foreign, blocks)):
-        return REMOVE
-    return cut(message, {"content": {ANY: lambda block: REMOVE if _is_foreign(decode(block)) else None}})
+    return without_items(message, "content", _is_foreign) if b'"reasoningContent"' in message else None
 
 
 def _is_foreign(block: Json) -> bool:

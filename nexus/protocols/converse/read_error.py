@@ -41,7 +41,6 @@ _MODEL_FAILED = frozenset({"modelerror", "modelstreamerror"})
 
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure:
-    """An error answer; ``headers`` have lower-case names."""
     document = decode_error(body)
     wire = mapping(document)
     short = _short(headers.get("x-amzn-errortype") or text(wire.get("__type")) or text(wire.get("code")))

@@ -22,7 +22,6 @@ from nexus.wire import Json, encode, mapping, sequence, text
 
 
 def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
-    """Raises VendorError if it is not an answer."""
     if not is_answer(body):
         raise VendorError(read_no_answer(body))
     parts: list[Part] = []

@@ -40,8 +40,6 @@ class StreamReader:
         self._images: dict[int, tuple[str, str]] = {}
 
     def feed(self, event: str | None, data: str) -> list[Event]:
-        """Raises VendorError for an error reported by the vendor, ValueError for anything that is not an event of this
-        dialect."""
         if self._over:
             return []
         wire = decode_delta(data) if data else {}
@@ -55,7 +53,6 @@ class StreamReader:
         return begun + (self._dropped.events(name or "event without a name") if read is None else read(self, wire))
 
     def finish(self) -> list[Event]:
-        """The end of the answer if metadata did not come; nothing if the stream broke off before messageStop."""
         return self._end() if self.complete and not self._over else []
 
     def _begin(self) -> list[Event]:

@@ -20,25 +20,15 @@ from nexus.protocols.media import PDF, refuse_office
 from nexus.wire import Json, decode
 
 _TYPES: Mapping[str, str] = {
-    "png": "image/png",
+    **{name: f"image/{name}" for name in ("png", "jpeg", "webp", "gif", "heic", "heif", "avif", "bmp", "tiff")},
     "jpg": "image/jpeg",
-    "jpeg": "image/jpeg",
-    "webp": "image/webp",
-    "gif": "image/gif",
-    "heic": "image/heic",
-    "heif": "image/heif",
-    "avif": "image/avif",
-    "bmp": "image/bmp",
     "svg": "image/svg+xml",
     "tif": "image/tiff",
-    "tiff": "image/tiff",
     "ico": "image/x-icon",
     "pdf": "application/pdf",
-    "txt": "text/plain",
-    "md": "text/plain",
+    **dict.fromkeys(("txt", "md"), "text/plain"),
     "csv": "text/csv",
-    "html": "text/html",
-    "htm": "text/html",
+    **dict.fromkeys(("html", "htm"), "text/html"),
     "xml": "text/xml",
     "json": "application/json",
     "mp4": "video/mp4",
@@ -47,12 +37,8 @@ YOUTUBE = ("youtube.com", "www.youtube.com", "m.youtube.com", "youtu.be")
 FILES_API = "generativelanguage.googleapis.com"
 
 _IMAGES: Mapping[str, str] = {
-    "image/png": "image/png",
-    "image/jpeg": "image/jpeg",
     "image/jpg": "image/jpeg",
-    "image/webp": "image/webp",
-    "image/heic": "image/heic",
-    "image/heif": "image/heif",
+    **{f"image/{name}": f"image/{name}" for name in ("png", "jpeg", "webp", "heic", "heif")},
 }
 """The image types that Google accepts, by clients' names of them."""
 

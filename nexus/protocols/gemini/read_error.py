@@ -39,7 +39,6 @@ _REQUEST_IDS = ("x-goog-request-id", "x-request-id", "x-cloud-trace-context")
 
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure:
-    """An error response; ``headers`` have lower-case names."""
     document = decode_error(body)
     error = find_error(document)
     request_id = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)

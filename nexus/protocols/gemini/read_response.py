@@ -19,7 +19,6 @@ from nexus.wire import Json
 
 
 def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
-    """Raises VendorError when the body is an error after all, or no answer."""
     if not is_answer(body):
         raise VendorError(read_stream_error(body))
     reader = StreamReader(origin)

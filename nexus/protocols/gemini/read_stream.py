@@ -46,7 +46,6 @@ class StreamReader:
         self._end: dict[str, Json] = {}
 
     def feed(self, event: str | None, data: str) -> list[Event]:
-        """One SSE frame. Raises VendorError for an error in the stream and ValueError for anything but its JSON."""
         if not data.strip():
             return []
         value = decode_delta(data)
@@ -70,7 +69,6 @@ class StreamReader:
         return events
 
     def finish(self) -> list[Event]:
-        """The end of the upstream's bytes; nothing when the stream was cut."""
         if not self.complete:
             return []
         stop, dropped = read_stop(self._end, calls=self._called), self._dropped.events(*self._grounding.finish())

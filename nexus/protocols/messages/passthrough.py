@@ -18,10 +18,10 @@ from nexus.protocols.messages.read_response import is_answer
 from nexus.protocols.messages.signatures import THINKING
 from nexus.protocols.messages.stops import explanation
 from nexus.protocols.messages.usage import merge_usage, read_usage
-from nexus.protocols.rewrite import ANY, REMOVE, cut
-from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
+from nexus.protocols.rewrite import ANY, REMOVE
+from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign, without_items
 from nexus.protocols.sse import Frame, with_data
-from nexus.wire import Json, decode, mapping, sequence, text
+from nexus.wire import Json, decode, mapping, text
 
 
 def edit_request(raw: bytes, document: Mapping[str, Json], model: str) -> Edited:
@@ -33,12 +33,7 @@ def edit_request(raw: bytes, document: Mapping[str, Json], model: str) -> Edited
 
 
 def _judge_message(value: bytes) -> bytes | None:
-    if MAY_BE_TAGGED not in value:
-        return None
-    blocks = sequence(mapping(decode(value)).get("content"))
-    if blocks and all(map(_is_foreign, blocks)):
-        return REMOVE
-    return cut(value, {"content": {ANY: lambda block: REMOVE if _is_foreign(decode(block)) else None}})
+    return without_items(value, "content", _is_foreign) if MAY_BE_TAGGED in value else None
 
 
 _CITATIONS = {ANY: lambda citation: REMOVE if is_ours(decode(citation)) else None}

@@ -43,7 +43,6 @@ _REQUEST_IDS = ("request-id", "x-request-id", "x-amzn-requestid")
 
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure:
-    """The vendor's answer with an error status; ``headers`` have lower-case names."""
     document = decode_error(body)
     wire = mapping(document)
     words = error_words(document, body) or f"the upstream answered {status}"

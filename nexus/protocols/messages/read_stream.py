@@ -44,7 +44,6 @@ class StreamReader:
         self._explained = False
 
     def feed(self, event: str | None, data: str) -> list[Event]:
-        """The events of one frame. Raises VendorError and ValueError."""
         if data == DONE:
             return self._message_stop({}) if self._id is not None and not self._over else []
         wire = decode_delta(data)

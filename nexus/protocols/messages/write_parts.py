@@ -36,13 +36,7 @@ NO_WORDS = "(The tool failed without a message.)"
 
 _ROLE_OF: dict[type, str] = {Reasoning: "assistant", ToolCall: "assistant", ToolResult: "user"}
 
-_IMAGES = {
-    "image/jpeg": "image/jpeg",
-    "image/jpg": "image/jpeg",
-    "image/png": "image/png",
-    "image/gif": "image/gif",
-    "image/webp": "image/webp",
-}
+_IMAGES = {"image/jpg": "image/jpeg", **{f"image/{name}": f"image/{name}" for name in ("jpeg", "png", "gif", "webp")}}
 
 
 def write_cache(hint: CacheHint | None) -> Block:

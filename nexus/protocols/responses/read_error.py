@@ -24,7 +24,6 @@ _CODES: Mapping[str, FailureKind] = {**CODES, **_INVALID}
 
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure:
-    """Header names are in lower case."""
     return openai_failures.read_error(status, headers, body, _CODES)
 
 

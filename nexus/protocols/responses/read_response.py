@@ -25,7 +25,6 @@ READ = frozenset({"message", "reasoning", "function_call", "custom_tool_call", I
 
 
 def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
-    """Raises VendorError for a failed answer, and for anything else that is not an answer."""
     if body.get("status") == "failed" or mapping(body.get("error")) or not is_answer(body):
         raise VendorError(read_stream_error(body))
     drops = Drops()

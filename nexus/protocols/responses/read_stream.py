@@ -58,7 +58,6 @@ class StreamReader:
         self._thoughts: dict[int, int] = {}
 
     def feed(self, event: str | None, data: str) -> list[Event]:
-        """Raises VendorError for the vendor's error, ValueError for invalid data."""
         if self.complete:
             return []
         if data == DONE:
