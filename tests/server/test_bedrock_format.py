@@ -7,7 +7,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import anthropic
 import boto3  # type: ignore[import-untyped]
 import pytest
 from anthropic import AnthropicBedrock
@@ -85,25 +84,6 @@ class TestInvoke:
         events = chunks(answer)
         assert (events[0]["type"], events[-1]["type"]) == ("message_start", "message_stop")
         assert "".join(e["delta"].get("text", "") for e in events if e["type"] == "content_block_delta") == HELLO
-
-    @pytest.mark.parametrize("streaming", [False, True], ids=["unary", "stream"])
-    def test_tools(self, vendor: Standing, streaming: bool) -> None:
-        vendor.upstream.next(Behaviour(tool_calls=CALLS))
-        with sdk(vendor.nexus) as client:
-            tools: list[Any] = [{"name": "weather", "input_schema": SCHEMA}]
-            asked: dict[str, Any] = {"model": "v/m", "max_tokens": 64, "messages": USER, "tools": tools}
-            if streaming:
-                with client.messages.stream(**asked) as stream:
-                    first: Any = stream.get_final_message()
-            else:
-                first = client.messages.create(**asked)
-            calls = [block for block in first.content if block.type == "tool_use"]
-            assert [call.input for call in calls] == [{"city": "Paris"}, {"city": "Rome"}]
-            results = [{"type": "tool_result", "tool_use_id": call.id, "content": "sunny"} for call in calls]
-            echo = [block.model_dump(exclude_none=True) for block in first.content]
-            again = [*USER, {"role": "assistant", "content": echo}, {"role": "user", "content": results}]
-            with client.messages.stream(**{**asked, "messages": again}) as stream:
-                assert stream.get_final_text() == HELLO
 
     def test_a_count(self, vendor: Standing) -> None:
         asked = {"invokeModel": {"body": json.dumps(BODY)}}
@@ -238,10 +218,3 @@ def test_bedrocks_frames_pass_unchanged(behaviour: Behaviour, serve: Serve, tmp_
 def test_a_disabled_protocol_is_not_found(claude: FakeUpstream, serve: Serve) -> None:
     nexus = serve(anthropic_config(claude.base_url, "[llm.protocols.bedrock]\nenabled = false\n"))
     assert nexus.post(f"{MODEL}/claude/invoke", BODY).status == 404
-
-
-def test_the_sdk_reads_errors(claude: FakeUpstream, serve: Serve) -> None:
-    claude.default = Behaviour(status=400, message="prompt is too long: 210000 tokens > 200000 maximum")
-    with sdk(serve(anthropic_config(claude.base_url))) as client, pytest.raises(anthropic.BadRequestError) as caught:
-        client.messages.create(model="claude", max_tokens=9, messages=USER)
-    assert "prompt is too long" in str(caught.value)

@@ -37,18 +37,6 @@ class TestOpenAI:
 
 
 class TestAnthropic:
-    def test_thinking_keeps_its_signature(self, claude: anthropic.Anthropic, anthropic_upstream: FakeUpstream) -> None:
-        anthropic_upstream.next(Behaviour(thinking="Let me see."))
-        with claude.messages.stream(
-            model="anthropic/claude",
-            max_tokens=2048,
-            thinking={"type": "enabled", "budget_tokens": 1024},
-            messages=[{"role": "user", "content": "Hi"}],
-        ) as stream:
-            thought = stream.get_final_message().content[0]
-        assert thought.type == "thinking"
-        assert thought.signature
-
     def test_the_models_are_listed_in_pages(self, claude: anthropic.Anthropic) -> None:
         page = claude.models.list(limit=2)
         assert page.has_more

@@ -2,8 +2,6 @@
 
 import json
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import anthropic
@@ -12,10 +10,9 @@ from anthropic import AnthropicVertex
 
 from tests.auth.kit import ALICE
 from tests.conftest import Serve
-from tests.server.vendors import HELLO, LANES, RESPONSES, Lane, Stand
 from tests.server.vendors import claude as claude
 from tests.serving import Nexus, anthropic_config, wait_until
-from tools.fake_upstream import Behaviour, FakeUpstream
+from tools.fake_upstream import FakeUpstream
 
 PUBLISHED = "/llm/vertex/v1/projects/house/locations/eu/publishers/anthropic/models"
 BODY: dict[str, Any] = {
@@ -30,70 +27,7 @@ def sdk(nexus: Nexus, token: str = "any") -> AnthropicVertex:
     return AnthropicVertex(region="eu", project_id="house", access_token=token, base_url=base, max_retries=0)
 
 
-@dataclass
-class Vendor:
-    lane: Lane
-    upstream: FakeUpstream
-    client: AnthropicVertex
-
-
-@pytest.fixture(params=[*LANES, RESPONSES], ids=lambda lane: lane.name)
-def vendor(request: pytest.FixtureRequest, stand: Stand) -> Iterator[Vendor]:
-    standing = stand(request.param)
-    with sdk(standing.nexus) as client:
-        yield Vendor(standing.lane, standing.upstream, client)
-    assert standing.upstream.violations == []
-
-
 ASKED: dict[str, Any] = {"model": "v/m", "max_tokens": 64, "messages": BODY["messages"]}
-WEATHER: list[Any] = [
-    {"name": "weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
-]
-
-
-class TestEveryVendor:
-    def test_whole(self, vendor: Vendor) -> None:
-        answer = vendor.client.messages.create(**ASKED)
-        assert [block.text for block in answer.content if block.type == "text"] == [HELLO]
-        assert (answer.model, answer.stop_reason) == ("v/m", "end_turn")
-        assert (answer.usage.input_tokens, answer.usage.output_tokens) == (11, 6)
-
-    @pytest.mark.parametrize("streaming", [False, True], ids=["unary", "stream"])
-    def test_tools(self, vendor: Vendor, streaming: bool) -> None:
-        vendor.upstream.next(Behaviour(tool_calls=(("weather", '{"city": "Paris"}'), ("weather", '{"city": "Rome"}'))))
-        asked = {**ASKED, "tools": WEATHER}
-        if streaming:
-            with vendor.client.messages.stream(**asked) as stream:
-                first: Any = stream.get_final_message()
-        else:
-            first = vendor.client.messages.create(**asked)
-        calls = [block for block in first.content if block.type == "tool_use"]
-        assert [call.input for call in calls] == [{"city": "Paris"}, {"city": "Rome"}]
-        results = [{"type": "tool_result", "tool_use_id": call.id, "content": "sunny"} for call in calls]
-        echo = [block.model_dump(exclude_none=True) for block in first.content]
-        again = [*BODY["messages"], {"role": "assistant", "content": echo}, {"role": "user", "content": results}]
-        with vendor.client.messages.stream(**{**asked, "messages": again}) as stream:
-            assert stream.get_final_text() == HELLO
-
-    def test_a_count(self, vendor: Vendor) -> None:
-        counted = vendor.client.messages.count_tokens(model="v/m", messages=BODY["messages"])
-        assert counted.input_tokens > 0
-
-    @pytest.mark.parametrize(
-        ("status", "error"),
-        [(400, anthropic.BadRequestError), (429, anthropic.RateLimitError), (503, anthropic.APIStatusError)],
-    )
-    def test_errors(self, vendor: Vendor, status: int, error: type[anthropic.APIStatusError]) -> None:
-        vendor.upstream.default = Behaviour(status=status, message="so the vendor said")
-        with pytest.raises(error, match="so the vendor said"):
-            vendor.client.messages.create(**ASKED)
-
-    def test_a_broken_stream_ends_with_an_error(self, vendor: Vendor) -> None:
-        vendor.upstream.default = Behaviour(cut_after=2)
-        with pytest.raises(anthropic.APIError), vendor.client.messages.stream(**ASKED) as stream:
-            stream.get_final_message()
-
-
 NAMED = {
     "provider and alias": ("anthropic/claude", ""),
     "percent-encoded": ("anthropic%2Fclaude", ""),
