@@ -34,10 +34,7 @@ from tests.auth.kit import (
 )
 
 OAUTH = {"url": "http://127.0.0.1:1/jwks"}
-KEYS: dict[str, Any] = {
-    "alice": {"key": ALICE, "models": ["anthropic/*"]},
-    "bob": {"sha256": digest_of(BOB).hex()},
-}
+KEYS: dict[str, Any] = {"alice": {"key": ALICE, "models": ["anthropic/*"]}, "bob": {"sha256": digest_of(BOB).hex()}}
 NOW = 1_800_000_000.0
 
 
@@ -168,6 +165,11 @@ BY_CLAIM = on(client_id={"jwt_claim": "org.user"}, group_id={"jwt_claim": "group
 BY_KEY = on(client_id={"gateway_key": True}, group_id={"gateway_key": True}, **PRO)
 MIXED = on(group_id={"jwt_claim": "groups", "gateway_key": True}, **PRO)
 GROUPED = {"alice": {"key": ALICE, "group": "pro"}, "bob": {"key": BOB}}
+HEADER: dict[str, Any] = {"client_identification": BY_HEADER}
+KEYS_AND_HEADER: dict[str, Any] = {**ONLY_KEYS, **HEADER}
+TOKENS: dict[str, Any] = {**ONLY_TOKENS, "client_identification": BY_CLAIM}
+GROUPS: dict[str, Any] = {"keys": GROUPED, "client_identification": BY_KEY}
+EITHER: dict[str, Any] = {"keys": GROUPED, "oauth": OAUTH, "client_identification": MIXED}
 
 
 def claimed(**claims: Any) -> Headers:
@@ -175,36 +177,20 @@ def claimed(**claims: Any) -> Headers:
 
 
 IDENTIFIED: dict[str, tuple[dict[str, Any], Headers, tuple[str, str | None]]] = {
-    "header": ({"client_identification": BY_HEADER}, {"x-client": " alice "}, ("alice", None)),
-    "headers": ({"client_identification": BY_HEADER}, {"x-client": "a", "x-group": "pro"}, ("a", "pro")),
-    "blank group": ({"client_identification": BY_HEADER}, {"x-client": "a", "x-group": " "}, ("a", None)),
-    "header beside a key": (
-        {**ONLY_KEYS, "client_identification": BY_HEADER},
-        {"x-client": "a", **auth(ALICE)},
-        ("a", None),
-    ),
-    "claim": (
-        {**ONLY_TOKENS, "client_identification": BY_CLAIM},
-        claimed(org={"user": "u"}, groups=["staff", "pro", "free"]),
-        ("u", "pro"),
-    ),
-    "number": ({**ONLY_TOKENS, "client_identification": BY_CLAIM}, claimed(org={"user": 7}), ("7", None)),
-    "empty array": (
-        {**ONLY_TOKENS, "client_identification": BY_CLAIM},
-        claimed(org={"user": "u"}, groups=[]),
-        ("u", None),
-    ),
+    "header": (HEADER, {"x-client": " alice "}, ("alice", None)),
+    "headers": (HEADER, {"x-client": "a", "x-group": "pro"}, ("a", "pro")),
+    "blank group": (HEADER, {"x-client": "a", "x-group": " "}, ("a", None)),
+    "header beside a key": (KEYS_AND_HEADER, {"x-client": "a", **auth(ALICE)}, ("a", None)),
+    "claim": (TOKENS, claimed(org={"user": "u"}, groups=["staff", "pro", "free"]), ("u", "pro")),
+    "number": (TOKENS, claimed(org={"user": 7}), ("7", None)),
+    "empty array": (TOKENS, claimed(org={"user": "u"}, groups=[]), ("u", None)),
     "subject by default": ({**ONLY_TOKENS, "client_identification": on()}, auth(TOKEN), ("alice", None)),
-    "key": ({"keys": GROUPED, "client_identification": BY_KEY}, auth(ALICE), ("alice", "pro")),
-    "key without group": ({"keys": GROUPED, "client_identification": BY_KEY}, auth(BOB), ("bob", None)),
-    "mixed, key": ({"keys": GROUPED, "oauth": OAUTH, "client_identification": MIXED}, auth(ALICE), ("alice", "pro")),
-    "mixed, token": (
-        {"keys": GROUPED, "oauth": OAUTH, "client_identification": MIXED},
-        claimed(sub="x", groups="free"),
-        ("x", "free"),
-    ),
+    "key": (GROUPS, auth(ALICE), ("alice", "pro")),
+    "key without group": (GROUPS, auth(BOB), ("bob", None)),
+    "mixed, key": (EITHER, auth(ALICE), ("alice", "pro")),
+    "mixed, token": (EITHER, claimed(sub="x", groups="free"), ("x", "free")),
     "a token's header is not believed": (
-        {**ONLY_TOKENS, "client_identification": BY_CLAIM},
+        TOKENS,
         {**claimed(org={"user": "u"}), "x-client": "admin", "x-group": "pro"},
         ("u", None),
     ),
@@ -221,13 +207,9 @@ def test_callers_get_their_id_and_group(
 
 OWNERS: dict[str, tuple[dict[str, Any], Headers, str | None]] = {
     "everybody at an open gateway": (OPEN, auth("whatever"), ""),
-    "who a proxy says it is": ({"client_identification": BY_HEADER}, {"x-client": "a"}, "open:a"),
+    "who a proxy says it is": (HEADER, {"x-client": "a"}, "open:a"),
     "a key": (ONLY_KEYS, auth(ALICE), "key:alice:alice"),
-    "a key, and who a proxy says it is": (
-        {**ONLY_KEYS, "client_identification": BY_HEADER},
-        {"x-client": "b:c", **auth(ALICE)},
-        "key:alice:b%3Ac",
-    ),
+    "a key, and who a proxy says it is": (KEYS_AND_HEADER, {"x-client": "b:c", **auth(ALICE)}, "key:alice:b%3Ac"),
     "a token's subject": (ONLY_TOKENS, claimed(sub="alice", iss="https://id"), "token:https%3A%2F%2Fid:alice:alice"),
     "a token that names nobody": (ONLY_TOKENS, claimed(sub=None), None),
     "both, by key": (BOTH, auth(BOB), "key:bob:bob"),
@@ -241,49 +223,19 @@ def test_a_stored_answer_belongs_to_its_caller(server: dict[str, Any], headers: 
 
 
 UNKNOWN: dict[str, tuple[dict[str, Any], Headers, int, str]] = {
-    "no id": ({"client_identification": BY_HEADER}, {"x-group": "pro"}, 400, "the header x-client is missing"),
-    "blank id": ({"client_identification": BY_HEADER}, {"x-client": "  "}, 400, "the header x-client is missing"),
-    "two ids": ({"client_identification": BY_HEADER}, {"x-client": ["a", "b"]}, 400, "sent more than once"),
-    "long id": ({"client_identification": BY_HEADER}, {"x-client": "a" * 257}, 400, "more than 256"),
-    "bell in the id": ({"client_identification": BY_HEADER}, {"x-client": "a\x07"}, 400, "control characters"),
-    "unknown group": ({"client_identification": BY_HEADER}, {"x-client": "a", "x-group": "vip"}, 400, "unknown group"),
-    "two groups": (
-        {"client_identification": BY_HEADER},
-        {"x-client": "a", "x-group": ["pro", "free"]},
-        400,
-        "sent more than once",
-    ),
-    "no claim": (
-        {**ONLY_TOKENS, "client_identification": BY_CLAIM},
-        claimed(org={}),
-        400,
-        "lacks the claim that identifies",
-    ),
-    "claim of another type": (
-        {**ONLY_TOKENS, "client_identification": BY_CLAIM},
-        claimed(org={"user": {"a": 1}}),
-        400,
-        "lacks the claim that identifies",
-    ),
-    "no known group": (
-        {**ONLY_TOKENS, "client_identification": BY_CLAIM},
-        claimed(org={"user": "u"}, groups=["staff"]),
-        400,
-        "unknown group",
-    ),
-    "surrogate in a claim": (
-        {**ONLY_TOKENS, "client_identification": BY_CLAIM},
-        claimed(org={"user": "\ud800"}),
-        400,
-        "control characters",
-    ),
-    "no key": ({"keys": GROUPED, "client_identification": BY_KEY}, {}, 401, "no gateway key"),
-    "bad key comes before a missing id": (
-        {**ONLY_KEYS, "client_identification": BY_HEADER},
-        auth("nx-no"),
-        401,
-        "invalid gateway key",
-    ),
+    "no id": (HEADER, {"x-group": "pro"}, 400, "the header x-client is missing"),
+    "blank id": (HEADER, {"x-client": "  "}, 400, "the header x-client is missing"),
+    "two ids": (HEADER, {"x-client": ["a", "b"]}, 400, "sent more than once"),
+    "long id": (HEADER, {"x-client": "a" * 257}, 400, "more than 256"),
+    "bell in the id": (HEADER, {"x-client": "a\x07"}, 400, "control characters"),
+    "unknown group": (HEADER, {"x-client": "a", "x-group": "vip"}, 400, "unknown group"),
+    "two groups": (HEADER, {"x-client": "a", "x-group": ["pro", "free"]}, 400, "sent more than once"),
+    "no claim": (TOKENS, claimed(org={}), 400, "lacks the claim that identifies"),
+    "claim of another type": (TOKENS, claimed(org={"user": {"a": 1}}), 400, "lacks the claim that identifies"),
+    "no known group": (TOKENS, claimed(org={"user": "u"}, groups=["staff"]), 400, "unknown group"),
+    "surrogate in a claim": (TOKENS, claimed(org={"user": "\ud800"}), 400, "control characters"),
+    "no key": (GROUPS, {}, 401, "no gateway key"),
+    "bad key comes before a missing id": (KEYS_AND_HEADER, auth("nx-no"), 401, "invalid gateway key"),
 }
 
 

@@ -1,5 +1,6 @@
 """Reading a Messages client's request: what Claude Code and the SDKs send, and what is rejected with its path."""
 
+import json
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from nexus.conversation.parts import (
 )
 from nexus.errors import InvalidRequest, NexusError, UnsupportedFeature
 from nexus.protocols.messages.read_request import read_request
+from tests.laws.test_fixtures import FIXTURES
 
 USER = {"role": "user", "content": "hi"}
 
@@ -37,52 +39,7 @@ def read_parts(*blocks: Any, role: str = "user") -> tuple[Part, ...]:
 
 
 def test_a_request_of_claude_code_is_read() -> None:
-    read = read_request(
-        {
-            "model": "openai/gpt-4o",
-            "max_tokens": 32000,
-            "stream": True,
-            "system": [
-                {"type": "text", "text": "billing"},
-                {"type": "text", "text": "You are", "cache_control": {"type": "ephemeral"}},
-                {"type": "text", "text": "rules", "cache_control": {"type": "ephemeral", "ttl": "1h"}},
-            ],
-            "messages": [
-                {"role": "user", "content": [{"type": "text", "text": "go", "cache_control": {"type": "ephemeral"}}]},
-                {"role": "system", "content": "be brief"},
-                {
-                    "role": "assistant",
-                    "content": [
-                        {"type": "thinking", "thinking": "hm", "signature": ""},
-                        {"type": "text", "text": ""},
-                        {"type": "tool_use", "id": "toolu_1", "name": "Read", "input": {"path": "/a"}},
-                        {"type": "tool_use", "id": "toolu_2", "name": "Now", "input": {}},
-                    ],
-                },
-                {
-                    "role": "user",
-                    "content": [
-                        {"type": "tool_result", "tool_use_id": "toolu_2", "content": "12:00", "is_error": True},
-                        {"type": "tool_result", "tool_use_id": "toolu_1"},
-                    ],
-                },
-            ],
-            "tools": [
-                {
-                    "name": "Read",
-                    "description": "reads",
-                    "input_schema": {"$schema": "x", "type": "object"},
-                    "defer_loading": True,
-                    "eager_input_streaming": False,
-                },
-                {"name": "Now", "input_schema": {"type": "object"}, "type": "custom", "strict": True},
-            ],
-            "metadata": {"user_id": "{}"},
-            "thinking": {"type": "adaptive"},
-            "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
-            "output_config": {"effort": "high"},
-        }
-    )
+    read = read_request(json.loads((FIXTURES / "requests/claude_code.json").read_text()))
     request = read.request
     assert set(read.dropped) == {"context_management", "tools.defer_loading"}
     assert request.system == (Text("billing"), Text("You are", cache="5m"), Text("rules", cache="1h"))
@@ -91,12 +48,7 @@ def test_a_request_of_claude_code_is_read() -> None:
         Message("system", (Text("be brief"),)),
         Message(
             "assistant",
-            (
-                Reasoning("hm"),
-                Text(""),
-                ToolCall("toolu_1", "Read", '{"path":"/a"}'),
-                ToolCall("toolu_2", "Now", ""),
-            ),
+            (Reasoning("hm"), Text(""), ToolCall("toolu_1", "Read", '{"path":"/a"}'), ToolCall("toolu_2", "Now", "")),
         ),
         Message("user", (ToolResult("toolu_2", (Text("12:00"),), is_error=True), ToolResult("toolu_1"))),
     )
@@ -199,10 +151,7 @@ ASSISTANT: dict[str, tuple[list[dict[str, Any]], tuple[Part, ...]]] = {
         [{"type": "text", "text": "a"}, {"type": "thinking", "thinking": "", "signature": "nexus.prev.gemini.s"}],
         (Text("a", signature=Signature("gemini", "s")),),
     ),
-    "signature without a part": (
-        [{"type": "thinking", "thinking": "", "signature": "nexus.next.gemini.s"}],
-        (),
-    ),
+    "signature without a part": ([{"type": "thinking", "thinking": "", "signature": "nexus.next.gemini.s"}], ()),
 }
 
 

@@ -1,5 +1,6 @@
 """Reading items and tools, with what Codex really sends."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,89 +34,12 @@ from nexus.errors import UnsupportedFeature
 from nexus.protocols.responses.read_request import read_request
 from nexus.protocols.responses.tools import ClientTool, Names, qualify
 from nexus.protocols.responses.write_response import write_response
+from tests.laws.test_fixtures import FIXTURES
 from tests.protocols.kit import envelope
 
 from .kit import told
 
-CODEX: dict[str, Any] = {
-    "model": "anthropic/claude",
-    "input": [
-        {
-            "type": "message",
-            "role": "developer",
-            "content": [{"type": "input_text", "text": "rules"}, {"type": "input_text", "text": "more"}],
-        },
-        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "env"}]},
-        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "do it"}]},
-        {
-            "type": "reasoning",
-            "summary": [{"type": "summary_text", "text": "think"}],
-            "encrypted_content": "nexus.messages.sig",
-        },
-        {
-            "type": "message",
-            "role": "assistant",
-            "content": [{"type": "output_text", "text": "I will."}],
-            "phase": "commentary",
-        },
-        {"type": "function_call", "name": "exec_command", "arguments": '{"cmd":"ls"}', "call_id": "c1"},
-        {
-            "type": "function_call",
-            "name": "spawn_agent",
-            "namespace": "multi_agent_v1",
-            "arguments": "{}",
-            "call_id": "c2",
-        },
-        {
-            "type": "custom_tool_call",
-            "name": "apply_patch",
-            "input": "*** Begin",
-            "call_id": "c3",
-            "status": "completed",
-        },
-        {"type": "function_call_output", "call_id": "c1", "output": "a.txt"},
-        {"type": "function_call_output", "call_id": "c2", "output": ""},
-        {
-            "type": "custom_tool_call_output",
-            "call_id": "c3",
-            "output": [
-                {"type": "input_text", "text": "done"},
-                {"type": "input_image", "image_url": "data:image/png;base64,AA=="},
-            ],
-        },
-        {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": "now hurry"}]},
-    ],
-    "tools": [
-        {
-            "type": "function",
-            "name": "exec_command",
-            "description": "runs",
-            "strict": False,
-            "parameters": {"type": "object", "properties": {"cmd": {"type": "string"}}},
-        },
-        {
-            "type": "custom",
-            "name": "apply_patch",
-            "description": "patches",
-            "format": {"type": "grammar", "syntax": "lark", "definition": "start: x"},
-        },
-        {
-            "type": "namespace",
-            "name": "multi_agent_v1",
-            "description": "agents",
-            "tools": [{"type": "function", "name": "spawn_agent", "strict": False, "parameters": {"type": "object"}}],
-        },
-        {"type": "web_search", "external_web_access": False},
-    ],
-    "tool_choice": "auto",
-    "parallel_tool_calls": True,
-    "reasoning": {"summary": "auto"},
-    "store": False,
-    "stream": True,
-    "include": ["reasoning.encrypted_content"],
-    "prompt_cache_key": "k",
-    "client_metadata": {"x": "y"},
-}
+CODEX: dict[str, Any] = json.loads((FIXTURES / "requests/codex.json").read_text())
 
 
 def test_a_request_of_codex_is_read() -> None:
