@@ -239,7 +239,8 @@ def test_tokens_are_counted(vendor: Vendor, claude: Claude) -> None:
     if isinstance(claude, anthropic.AnthropicBedrock):
         pytest.skip("this SDK cannot count")
     counted = claude.messages.count_tokens(model="v/m", messages=user("Hello, you!"))
-    assert counted.input_tokens > 0
+    estimated = vendor.lane.name in ("openai", "bedrock converse")
+    assert counted.input_tokens == 11 or (estimated and counted.input_tokens > 0)
     # The fake OpenAI is a server without a counting endpoint.
     vendor.upstream.violations[:] = [seen for seen in vendor.upstream.violations if "input_tokens" not in seen]
 

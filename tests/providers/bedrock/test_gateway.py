@@ -1,7 +1,5 @@
-"""Claude on Bedrock behind the real gateway: the official SDK and plain HTTP, whole and streamed."""
+"""Bedrock behind the real gateway: secrets, drops and counts; ``tests/server/test_vendors.py`` has its answers."""
 
-import http.client
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,16 +10,11 @@ from tests.conftest import Serve
 from tests.providers.bedrock.fakes import (
     ACCESS_KEY,
     CLAUDE,
-    CONVERSE_STREAM,
     MESSAGE,
-    MESSAGE_EVENTS,
-    MESSAGE_STREAM,
     SECRET_KEY,
     TOKEN,
     Fake,
     answer,
-    check_signature,
-    chunk,
     exception,
     stream,
 )
@@ -58,28 +51,6 @@ def behind(serve: Serve) -> Any:
 
 def client(nexus: Nexus) -> anthropic.Anthropic:
     return anthropic.Anthropic(base_url=nexus.anthropic, api_key="any", max_retries=0)
-
-
-def test_whole(behind: Any) -> None:
-    with Fake([answer(MESSAGE)]) as fake, client(behind(fake)) as sdk:
-        said = sdk.messages.create(**ASKED)
-        assert (said.model, said.content[0].text) == ("bedrock/claude", "Hello")
-        seen = fake.request()
-        check_signature(seen, fake.url, TOKEN)
-        assert seen.json == {
-            "anthropic_version": "bedrock-2023-05-31",
-            "max_tokens": 64,
-            "messages": ASKED["messages"],
-        }
-
-
-def test_streamed(behind: Any) -> None:
-    with Fake([stream(*(MESSAGE_STREAM[at : at + 7] for at in range(0, len(MESSAGE_STREAM), 7)))]) as fake:
-        with client(behind(fake)) as sdk, sdk.messages.stream(**ASKED) as said:
-            message = said.get_final_message()
-        assert message.content[0].text == "Hello"  # type: ignore[union-attr]
-        assert message.usage.output_tokens == 2
-        assert fake.request().target.endswith("/invoke-with-response-stream")
 
 
 # AWS's answer to a signature that it cannot verify: it quotes what should have been signed, including the token.
@@ -151,53 +122,3 @@ def test_the_count_is_estimated_for_other_model_families(behind: Any) -> None:
         reply = behind(fake).post("/llm/anthropic/v1/messages/count_tokens", body)
         assert fake.seen.empty()
     assert (reply.status, reply.headers["x-nexus-estimated"]) == (200, "true")
-
-
-def test_an_exception_inside_the_stream_ends_it_with_an_error(behind: Any) -> None:
-    failing = stream(chunk(MESSAGE_EVENTS[0]), exception("throttlingException", "Too many tokens"))
-    with Fake([failing]) as fake:
-        reply = behind(fake).messages({**ASKED, "stream": True})
-    last = reply.body.strip().split(b"\n\n")[-1]
-    assert last.startswith(b"event: error\n")
-    assert json.loads(last.partition(b"data: ")[2])["error"] == {
-        "type": "rate_limit_error",
-        "message": "Too many tokens",
-    }
-
-
-@pytest.mark.parametrize("fault", ["checksum", "cut"])
-def test_a_broken_stream_never_looks_complete(behind: Any, fault: str) -> None:
-    # Up to the first text: after the stop reason nothing of value is missing.
-    raw = bytearray(b"".join(map(chunk, MESSAGE_EVENTS[:4])))
-    if fault == "checksum":
-        raw[-1] ^= 1
-    pieces = [bytes(raw)] if fault == "checksum" else [bytes(raw[:-30])]
-    with Fake([stream(*pieces)]) as fake, pytest.raises(http.client.IncompleteRead) as caught:
-        behind(fake).messages({**ASKED, "stream": True})
-    read = caught.value.partial
-    assert b"message_stop" not in read
-    assert read.strip().split(b"\n\n")[-1].startswith(b"event: error\n")
-
-
-def test_an_aws_error_is_translated_to_the_clients_dialect(behind: Any) -> None:
-    refusal = answer(
-        {"message": f"Too many tokens. {SECRET_KEY}"},
-        429,
-        x_amzn_errortype="ThrottlingException",
-        x_amzn_requestid="aws-9",
-    )
-    with Fake([refusal]) as fake, client(behind(fake)) as sdk, pytest.raises(anthropic.RateLimitError) as caught:
-        sdk.messages.create(**ASKED)
-    assert "Too many tokens." in str(caught.value)
-    assert SECRET_KEY not in str(caught.value)
-
-
-def test_other_model_families_use_converse(behind: Any) -> None:
-    with Fake([stream(CONVERSE_STREAM)]) as fake:
-        body = {"model": "bedrock/nova", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
-        reply = behind(fake).chat(body)
-        seen = fake.request()
-        check_signature(seen, fake.url, TOKEN)
-    assert reply.status == 200
-    assert b'"content":"Hello"' in reply.body
-    assert seen.target.endswith("/converse-stream")

@@ -1,4 +1,7 @@
-"""Gemini and Claude through the real server, with fakes of Google's APIs and its token endpoint."""
+"""Google's tokens and headers through the real server, with fakes of its APIs and its token endpoint.
+
+``tests/server/test_vendors.py`` has the answers, streams, counts and errors of Gemini and Claude on Vertex AI.
+"""
 
 import json
 import logging
@@ -8,7 +11,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -34,14 +36,6 @@ ANSWER = {
     "stop_sequence": None,
     "usage": {"input_tokens": 3, "output_tokens": 2},
 }
-EVENTS: list[dict[str, Any]] = [
-    {"type": "message_start", "message": {**ANSWER, "content": [], "stop_reason": None}},
-    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi."}},
-    {"type": "content_block_stop", "index": 0},
-    {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}},
-    {"type": "message_stop"},
-]
 GEMINI = {
     "candidates": [{"index": 0, "content": {"role": "model", "parts": [{"text": "Hi."}]}, "finishReason": "STOP"}],
     "usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 1, "totalTokenCount": 4},
@@ -49,30 +43,13 @@ GEMINI = {
     "responseId": "r-1",
 }
 ASK = {"model": "v/claude-sonnet-5-5", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello!"}]}
-SSE = {"Content-Type": "text/event-stream"}
-
-
-def stream(events: list[Any], *, named: bool) -> Reply:
-    frames = [(f"event: {it['type']}\n" if named else "") + f"data: {json.dumps(it)}\n\n" for it in events]
-    return Reply(200, "".join(frames).encode(), SSE)
 
 
 def api(request: Received) -> Reply:
     """Both APIs and the token endpoint."""
-    verb = request.path.rpartition(":")[2]
-    match verb:
-        case "rawPredict":
-            return of_json({"input_tokens": 7} if "count-tokens" in request.path else ANSWER)
-        case "streamRawPredict":
-            return stream(EVENTS, named=True)
-        case "countTokens":
-            return of_json({"totalTokens": 8})
-        case "generateContent":
-            return of_json(GEMINI)
-        case "streamGenerateContent?alt=sse":
-            return stream([GEMINI], named=False)
-        case _:
-            return token(TOKEN)
+    if request.path == "/token":
+        return token(TOKEN)
+    return of_json(ANSWER if request.path.endswith("rawPredict") else GEMINI)
 
 
 @pytest.fixture
@@ -137,38 +114,6 @@ def test_claude_is_passed_through(serve: Serve, google: FakeGoogle, vertex: str)
     }
 
 
-def test_claudes_stream_is_passed_through(serve: Serve, google: FakeGoogle, vertex: str) -> None:
-    reply = serve(vertex).messages({**ASK, "stream": True})
-    assert reply.headers["content-type"].startswith("text/event-stream")
-    datas = [json.loads(line[6:]) for line in reply.body.decode().splitlines() if line.startswith("data: ")]
-    assert datas[0]["message"].pop("model") == "v/claude-sonnet-5-5"
-    assert [event["type"] for event in datas] == [event["type"] for event in EVENTS]
-    assert asked(google)[0].path.endswith("/claude-sonnet-5-5:streamRawPredict")
-    assert asked(google)[0].json["stream"] is True
-
-
-@pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
-def test_gemini_on_vertex_answers_chat(serve: Serve, google: FakeGoogle, vertex: str, streams: bool) -> None:
-    body = {"model": "v/gemini-4-argon", "messages": [{"role": "user", "content": "Hello!"}], "stream": streams}
-    reply = serve(vertex).chat(body)
-    assert reply.status == 200 and b"Hi." in reply.body
-    verb = "streamGenerateContent?alt=sse" if streams else "generateContent"
-    assert asked(google)[0].path == (
-        f"/v1/projects/p-1/locations/global/publishers/google/models/gemini-4-argon:{verb}"
-    )
-    assert asked(google)[0].headers["authorization"] == f"Bearer {TOKEN}"
-
-
-def test_the_gemini_api_answers_chat(serve: Serve, google: FakeGoogle) -> None:
-    reply = serve(gemini(google, f'api_key = "{KEY}"')).chat(
-        {"model": "gemini-4-argon", "messages": [{"role": "user", "content": "Hello!"}]}
-    )
-    assert reply.status == 200 and b"Hi." in reply.body
-    (request,) = google.received
-    assert request.path == "/v1beta/models/gemini-4-argon:generateContent"
-    assert request.headers["x-goog-api-key"] == KEY
-
-
 def test_a_callers_own_key_is_used(serve: Serve, google: FakeGoogle) -> None:
     nexus = serve(gemini(google, "forward_token = true"))
     ask = {"model": "g/gemini-4-argon", "messages": [{"role": "user", "content": "Hello!"}]}
@@ -183,24 +128,6 @@ def test_twenty_calls_fetch_one_token(serve: Serve, google: FakeGoogle, vertex: 
         replies = list(pool.map(lambda _: nexus.messages(ASK), range(20)))
     assert {reply.status for reply in replies} == {200}
     assert (fetched(google), len(asked(google))) == (1, 20)
-
-
-COUNTS: dict[str, tuple[str, int, str]] = {
-    "Claude": ("v/claude-sonnet-5-5", 7, "publishers/anthropic/models/count-tokens:rawPredict"),
-    "Gemini": ("v/gemini-4-argon", 8, "publishers/google/models/gemini-4-argon:countTokens"),
-}
-
-
-@pytest.mark.parametrize(("model", "tokens", "path"), COUNTS.values(), ids=COUNTS.keys())
-def test_counts(serve: Serve, google: FakeGoogle, vertex: str, model: str, tokens: int, path: str) -> None:
-    reply = serve(vertex).post("/llm/anthropic/v1/messages/count_tokens", {"model": model, "messages": ASK["messages"]})
-    assert (reply.status, reply.json) == (200, {"input_tokens": tokens})
-    (request,) = asked(google)
-    assert request.path == f"/v1/projects/p-1/locations/global/{path}"
-    if model.startswith("v/claude"):
-        assert request.json["model"] == "claude-sonnet-5-5"
-    else:
-        assert set(request.json) == {"contents"}
 
 
 ERRORS: dict[str, tuple[Reply, int, str, str]] = {
