@@ -27,19 +27,7 @@ from nexus.server.guards import Guards, header_lines
 from nexus.server.listening import TlsError, tls_context
 from nexus.server.server import Server
 from nexus.settings.guards import TlsSettings
-from tests.auth.kit import (
-    ALICE,
-    HARD_LIMIT,
-    IdentityProvider,
-    answer,
-    ec_key,
-    jwk,
-    jwks,
-    rsa_key,
-    stall,
-    tables,
-    token,
-)
+from tests.auth.kit import ALICE, HARD_LIMIT, IdentityProvider, answer, ec_key, jwk, jwks, rsa_key, stall, tables, token
 
 
 class Door(RequestHandler):

@@ -175,11 +175,7 @@ def rotated(table: dict[str, Any], name: str = "alice") -> int:
 ROTATIONS: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "hash": ({"sha256": DIGEST}, [DIGEST], "replace sha256 in [server.keys.alice]"),
     "key": ({"key": ALICE}, [DIGEST], "replace key in [server.keys.alice]"),
-    "not yet over": (
-        {"sha256": [DIGEST, hashed(BOB)]},
-        [DIGEST, hashed(BOB)],
-        "the rest of the table stays",
-    ),
+    "not yet over": ({"sha256": [DIGEST, hashed(BOB)]}, [DIGEST, hashed(BOB)], "the rest of the table stays"),
     "full": (
         {"sha256": [DIGEST, hashed(BOB), hashed("x" + BOB)]},
         [DIGEST, hashed(BOB)],

@@ -349,11 +349,7 @@ CHOICES: dict[str, tuple[dict[str, bool], list[str], list[str]]] = {
 
 @pytest.mark.parametrize(("options", "models", "others"), CHOICES.values(), ids=CHOICES.keys())
 def test_init_writes_offered_models(
-    tmp_path: Path,
-    found: Vendor,
-    options: dict[str, bool],
-    models: list[str],
-    others: list[str],
+    tmp_path: Path, found: Vendor, options: dict[str, bool], models: list[str], others: list[str]
 ) -> None:
     file, environ = tmp_path / "nexus.toml", {"OPENAI_API_KEY": KEY, "HOME": str(tmp_path)}
     assert write(file, environ, {}, **options) == 0

@@ -69,9 +69,7 @@ def test_a_full_name_takes_precedence_over_an_alias() -> None:
     ("asked", "message"),
     [
         pytest.param(
-            "shared",
-            "model 'shared' is ambiguous; candidates: openai/shared, anthropic/shared",
-            id="an alias of two",
+            "shared", "model 'shared' is ambiguous; candidates: openai/shared, anthropic/shared", id="an alias of two"
         ),
         pytest.param(
             "openai/gpt-4o-mni",

@@ -46,11 +46,7 @@ FOUND: dict[str, tuple[NexusError, bool, Failure]] = {
     "403 of the caller's": (status(403), True, "callers_key"),
     "402 of the caller's": (status(402), True, "key_refused"),
     "too long": (status(400, LONG), False, "too_long"),
-    "too long, read for another dialect": (
-        VendorError(VendorFailure("x", "context_length", 400)),
-        False,
-        "too_long",
-    ),
+    "too long, read for another dialect": (VendorError(VendorFailure("x", "context_length", 400)), False, "too_long"),
     "policy": (VendorError(VendorFailure("x", "content_policy", 400)), False, "policy"),
     "overloaded in band": (VendorError(VendorFailure("x", "overloaded", 200)), False, "overloaded"),
     "limited in band": (VendorError(VendorFailure("x", "rate_limit", 200)), False, "rate_limited"),

@@ -103,10 +103,7 @@ APPLIED: dict[str, tuple[list[dict[str, Any]], dict[str, str]]] = {
     "remove does not touch the provider's own": ([remove(pattern=".*")], {}),
     "duplicate": ([duplicate(name="x-team", rename="x-group")], {"x-team": "red", "x-group": "red"}),
     "duplicate of nothing": ([duplicate(name="x-nope", rename="x-yes")], {}),
-    "duplicate of a default": (
-        [duplicate(name="x-nope", rename="x-yes", default="d")],
-        {"x-nope": "d", "x-yes": "d"},
-    ),
+    "duplicate of a default": ([duplicate(name="x-nope", rename="x-yes", default="d")], {"x-nope": "d", "x-yes": "d"}),
 }
 
 
@@ -175,10 +172,7 @@ RULE = 'must be "forward", "insert", "remove" or "rename_duplicate"'
 REFUSED: dict[str, tuple[dict[str, Any], list[tuple[tuple[str | int, ...], str]]]] = {
     "no rule": ({"name": "x"}, [(("rule",), 'is missing; it is "forward"')]),
     "unknown rule": ({"rule": "send"}, [(("rule",), RULE)]),
-    "rule of another type": (
-        {"rule": ["forward"]},
-        [(("rule",), RULE)],
-    ),
+    "rule of another type": ({"rule": ["forward"]}, [(("rule",), RULE)]),
     "neither name nor pattern": (forward(), [(("name",), "either name or pattern")]),
     "name and pattern": (forward(name="x", pattern="x"), [(("pattern",), "either name or pattern")]),
     "remove of nothing": (remove(), [(("name",), "either name or pattern")]),

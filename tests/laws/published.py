@@ -19,11 +19,7 @@ from tests.published import published
 
 from .kit import frames
 
-WHOLE: Mapping[str, Any] = {
-    "chat": ChatCompletion,
-    "messages": Message,
-    "responses": Response,
-}
+WHOLE: Mapping[str, Any] = {"chat": ChatCompletion, "messages": Message, "responses": Response}
 EVENT: Mapping[str, Any] = {
     "chat": ChatCompletionChunk,
     "messages": RawMessageStreamEvent,

@@ -77,10 +77,7 @@ ENDINGS: dict[str, tuple[Callable[[Reservation], None], dict[str, int]]] = {
     "cut off, pieces seen": (lambda held: held.cut_off(None, streamed=33), counts(100, 33, 1)),
     "cut off, more pieces than usage": (lambda held: held.cut_off(Usage(input=9, output=1), 33), counts(9, 33, 1)),
     "finished well": (lambda held: held.finish(None, billed=True, usage=USAGE), counts(61, 42, 1)),
-    "no answer": (
-        lambda held: held.finish(Unreachable("x", provider="p"), billed=False, usage=None),
-        counts(0, 0, 0),
-    ),
+    "no answer": (lambda held: held.finish(Unreachable("x", provider="p"), billed=False, usage=None), counts(0, 0, 0)),
     **{
         f"the vendor answered {status}": (_refusing(status), counts(0, 0, wrong))
         for status, wrong in ((400, 1), (404, 1), (413, 1), (422, 1), (408, 0), (429, 0), (500, 0), (529, 0))
@@ -121,10 +118,7 @@ ENDINGS: dict[str, tuple[Callable[[Reservation], None], dict[str, int]]] = {
         lambda held: held.finish(OVERLOADED, billed=False, usage=None, earlier=[Usage(input=80)]),
         counts(80, 0, 1),
     ),
-    "a vendor that lies": (
-        lambda held: held.settle(Usage(input=10**30, output=0)),
-        counts(LARGEST, 0, 1),
-    ),
+    "a vendor that lies": (lambda held: held.settle(Usage(input=10**30, output=0)), counts(LARGEST, 0, 1)),
 }
 
 

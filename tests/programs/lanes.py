@@ -23,8 +23,7 @@ TOO_LONG = {
     ),
     "anthropic": Behaviour(status=400, message="prompt is too long: 210000 tokens > 200000 maximum"),
     "google": Behaviour(
-        status=400,
-        message="The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+        status=400, message="The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."
     ),
     "bedrock": Behaviour(
         status=400, error_type="ValidationException", message="Input is too long for requested model."

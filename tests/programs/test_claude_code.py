@@ -23,12 +23,7 @@ def test_a_session(lane: ProgramLane, open_room: OpenRoom) -> None:
     claude_code_session(open_room(lane))
 
 
-OFF = {
-    "gpt-5.5": "none",
-    "gpt-5.6-sol": "none",
-    "gpt-6-astra": "low",
-    "gpt-6-sol": "none",
-}
+OFF = {"gpt-5.5": "none", "gpt-5.6-sol": "none", "gpt-6-astra": "low", "gpt-6-sol": "none"}
 """The least that each model thinks."""
 
 

@@ -12,17 +12,7 @@ import pytest
 from nexus.protocols.codex_catalog import INSTRUCTIONS
 from tests.programs.conftest import DONE, OpenRoom, arguments
 from tests.programs.kit import KEY, path_of
-from tests.programs.lanes import (
-    ANTHROPIC,
-    CONVERSE,
-    EVERY,
-    GEMINI,
-    GPT_OSS,
-    RESPONSES,
-    THINKERS,
-    ProgramLane,
-    found,
-)
+from tests.programs.lanes import ANTHROPIC, CONVERSE, EVERY, GEMINI, GPT_OSS, RESPONSES, THINKERS, ProgramLane, found
 from tests.programs.sessions import codex_session
 from tools.fake_upstream import Behaviour, Call
 

@@ -132,8 +132,7 @@ CITED: Mapping[str, list[tuple[str, str, str]]] = {
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize(
-    ("vendor", "client"),
-    [(vendor, client) for vendor in CITED for client in CLIENTS if not vendor.startswith(client)],
+    ("vendor", "client"), [(vendor, client) for vendor in CITED for client in CLIENTS if not vendor.startswith(client)]
 )
 def test_the_client_gets_the_citations(vendor: str, client: str, stream: bool) -> None:
     told, dropped = answered(client, vendor, stream=stream)

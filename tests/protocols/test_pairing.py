@@ -53,11 +53,7 @@ MENDED: dict[str, tuple[tuple[Message, ...], tuple[Message, ...], tuple[str, ...
         (user(), made(call("a"), call("b")), user(none("a")), user(result("b"), Text("Stop."))),
         OPEN_CALL,
     ),
-    "a call at the end": (
-        (user(), made(call("a"))),
-        (user(), made(call("a")), user(none("a"))),
-        OPEN_CALL,
-    ),
+    "a call at the end": ((user(), made(call("a"))), (user(), made(call("a")), user(none("a"))), OPEN_CALL),
     "a late result": (
         (user(), made(call("a")), user(), made(Text("I wait.")), user(result("a"))),
         (user(), made(call("a")), user(result("a")), user(), made(Text("I wait.")), user(Text(CAME))),

@@ -42,11 +42,7 @@ BODIES: dict[str, tuple[str, dict[str, Any]]] = {
 
 @pytest.mark.parametrize(("client", "body"), BODIES.values(), ids=BODIES.keys())
 def test_requests(
-    nexus: Nexus,
-    openai_upstream: FakeUpstream,
-    anthropic_upstream: FakeUpstream,
-    client: str,
-    body: dict[str, Any],
+    nexus: Nexus, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream, client: str, body: dict[str, Any]
 ) -> None:
     for stream in (False, True):
         reply = nexus.post(PATHS[client], {**body, "stream": stream})

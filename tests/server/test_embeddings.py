@@ -45,10 +45,7 @@ PLACES = pytest.mark.parametrize("lane", [one[:2] for one in LANES.values()], id
 
 
 @pytest.mark.parametrize(
-    ("lane", "size", "tokens"),
-    [(one[:2], *one[2:]) for one in LANES.values()],
-    ids=LANES.keys(),
-    indirect=["lane"],
+    ("lane", "size", "tokens"), [(one[:2], *one[2:]) for one in LANES.values()], ids=LANES.keys(), indirect=["lane"]
 )
 def test_the_sdk_gets_the_vectors_in_order(
     lane: Asked, records: list[CallRecord], size: int, tokens: int | None

@@ -29,11 +29,7 @@ CLIENTS: dict[str, tuple[str, dict[str, object]]] = {
     "responses": (PATHS["responses"], {"input": "Hi"}),
 }
 STARTS = {"messages": b"event: message_start\n", "responses": b"event: response.created\n"}
-ENDS = {
-    "chat": b"data: [DONE]\n",
-    "messages": b"event: message_stop\n",
-    "responses": b"event: response.completed\n",
-}
+ENDS = {"chat": b"data: [DONE]\n", "messages": b"event: message_stop\n", "responses": b"event: response.completed\n"}
 
 OVERLOADED: dict[str, tuple[Behaviour, int]] = {
     "openai": (Behaviour(error_after=1, error_code="server_overloaded"), 503),

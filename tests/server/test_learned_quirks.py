@@ -30,12 +30,10 @@ ASKED: dict[str, Any] = {
 OLLAMA = Behaviour(status=400, message='"qwen2.5-coder:1.5b" does not support thinking')
 OLLAMAS_VALUE = Behaviour(status=400, message='invalid reasoning value: \'xhigh\' (must be "high", "low" or "none")')
 XAI = Behaviour(
-    status=400,
-    body=b'{"code": "invalid-argument", "error": "Model grok does not support parameter reasoningEffort."}',
+    status=400, body=b'{"code": "invalid-argument", "error": "Model grok does not support parameter reasoningEffort."}'
 )
 MISTRAL = Behaviour(
-    status=422,
-    body=b'{"detail": [{"loc": ["body", "reasoning_effort"], "msg": "Extra inputs are not permitted"}]}',
+    status=422, body=b'{"detail": [{"loc": ["body", "reasoning_effort"], "msg": "Extra inputs are not permitted"}]}'
 )
 BLAMED = Behaviour(status=400, message="Unsupported parameter.", error_param="reasoning_effort")
 

@@ -21,10 +21,7 @@ CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
 HELLO = "Hello from the fake upstream."
 THOUGHT = "Let me think about that."
 TOOL = {"name": "get_weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
-CHAT_TOOL: Any = {
-    "type": "function",
-    "function": {"name": "get_weather", "parameters": TOOL["input_schema"]},
-}
+CHAT_TOOL: Any = {"type": "function", "function": {"name": "get_weather", "parameters": TOOL["input_schema"]}}
 
 
 def config(upstream: FakeUpstream, more: str = "responses = true\n") -> str:
@@ -287,9 +284,7 @@ class TestStopSequencesAndLimits:
         """gpt-oss rejects stop sequences there; Nexus cuts inside Amazon's own frames."""
         with FakeUpstream("bedrock") as upstream:
             lane = Lane("gpt-oss", "bedrock", "openai.gpt-oss-120b-1:0", None)
-            answer = serve(lane.config(upstream, tmp_path)).messages(
-                self.ASKED | {"model": "v/m", "stream": stream},
-            )
+            answer = serve(lane.config(upstream, tmp_path)).messages(self.ASKED | {"model": "v/m", "stream": stream})
             assert answer.status == 200 and b'"stop_sequence":"upstream"' in answer.body
             assert b"upstream." not in answer.body and upstream.violations == []
 
@@ -297,12 +292,7 @@ class TestStopSequencesAndLimits:
     @pytest.mark.parametrize("model", ["o3", "gpt-5"])
     @pytest.mark.parametrize("responses", ["true", "false"])
     def test_a_stop_sequence_of_a_chat_client_if_the_model_rejects_it(
-        self,
-        responses: str,
-        model: str,
-        stream: bool,
-        serve: Callable[[str], Nexus],
-        openai_upstream: FakeUpstream,
+        self, responses: str, model: str, stream: bool, serve: Callable[[str], Nexus], openai_upstream: FakeUpstream
     ) -> None:
         """By either API of the vendor."""
         nexus = serve(config(openai_upstream, f"responses = {responses}\n"))

@@ -103,10 +103,7 @@ BASES = {
 def test_opening_a_base_url_explains_how_to_configure_it(demo: Nexus, asked: str) -> None:
     reply = demo.request("GET", asked)
     given = f"the base URL {demo.base}{BASES[asked]} in the client, which appends the rest"
-    assert (reply.status, reply.json["error"]["message"]) == (
-        404,
-        f"{asked} is not an endpoint: configure {given}",
-    )
+    assert (reply.status, reply.json["error"]["message"]) == (404, f"{asked} is not an endpoint: configure {given}")
 
 
 def test_anthropics_clients_are_recognised_by_their_header_on_ambiguous_paths(demo: Nexus) -> None:

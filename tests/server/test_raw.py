@@ -85,13 +85,7 @@ def test_another_dialects_key_and_headers(serve: Serve, place: Place) -> None:
     assert nexus.request("GET", "/llm/raw/v/v1/other").json["type"] == "error", "as its clients read it"
 
 
-ELSEWHERE = [
-    "/v1/models",
-    "/v1/filesystem",
-    "/v1/%66iles",
-    "/",
-    "",
-]
+ELSEWHERE = ["/v1/models", "/v1/filesystem", "/v1/%66iles", "/", ""]
 
 
 @pytest.mark.parametrize("path", ELSEWHERE)

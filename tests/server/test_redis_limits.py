@@ -166,9 +166,7 @@ class TestRedisDown:
             over.set()
             for thread in threads:
                 thread.join(60)
-        assert {key: seen[key] for key in seen if key[1] != 200} == {
-            ("openai/smart", 429): seen["openai/smart", 429],
-        }
+        assert {key: seen[key] for key in seen if key[1] != 200} == {("openai/smart", 429): seen["openai/smart", 429]}
         assert seen["openai/smart", 200] == 40
         assert store.local_decisions > 0
         wait_until(lambda: is_quiet(nexus))

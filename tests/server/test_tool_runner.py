@@ -29,11 +29,7 @@ def test_it_runs_tools(lane: Lane, stream: bool, stand: Stand) -> None:
     vendor.upstream.next(Behaviour(tool_calls=(("weather", '{"city": "Paris"}'),)))
     with anthropic.Anthropic(base_url=vendor.nexus.anthropic, api_key="not-used", max_retries=0) as client:
         runner = client.beta.messages.tool_runner(
-            model="v/m",
-            max_tokens=64,
-            messages=[{"role": "user", "content": "Paris?"}],
-            tools=[weather],
-            stream=stream,
+            model="v/m", max_tokens=64, messages=[{"role": "user", "content": "Paris?"}], tools=[weather], stream=stream
         )
         answers = [answer.get_final_message() if isinstance(answer, BetaMessageStream) else answer for answer in runner]
     assert [answer.stop_reason for answer in answers] == ["tool_use", "end_turn"]

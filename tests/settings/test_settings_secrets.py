@@ -51,10 +51,7 @@ WARNED: dict[str, tuple[Settings, list[str]]] = {
         settings({"listen_address": "gateway:80"}, x={"api_key": "k"}),
         ["listening on gateway:80 without authentication"],
     ),
-    "idle provider": (
-        settings(x={"api_key": "k"}, y={"api_key": "k", "models": {}}),
-        ["provider y has no models"],
-    ),
+    "idle provider": (settings(x={"api_key": "k"}, y={"api_key": "k", "models": {}}), ["provider y has no models"]),
     "nothing served": (
         Settings.model_validate({"server": {"listen_address": "0.0.0.0:80"}, "llm": {"enabled": False}}),
         [],

@@ -29,14 +29,8 @@ def read(folder: Path, text: str) -> Settings:
 
 REFUSED: dict[str, tuple[str, str]] = {
     "no target": ("", "9: llm.models.smart.targets: has no target"),
-    "unknown target": (
-        'targets = ["a/x", "b/zz"]',
-        "10: llm.models.smart.targets[1]: is not a configured model; did",
-    ),
-    "a bare alias as target": (
-        'targets = ["z"]',
-        "10: llm.models.smart.targets[0]: is not a configured model; did",
-    ),
+    "unknown target": ('targets = ["a/x", "b/zz"]', "10: llm.models.smart.targets[1]: is not a configured model; did"),
+    "a bare alias as target": ('targets = ["z"]', "10: llm.models.smart.targets[0]: is not a configured model; did"),
     "repeated target": ('targets = ["a/x", "a/x"]', "10: llm.models.smart.targets[1]: is listed twice"),
     "repeated in spread": ('spread = ["a/x"]\ntargets = ["a/x"]', "11: llm.models.smart.targets[0]: is listed twice"),
     "unknown in spread": ('spread = [{ model = "n/x" }]', "10: llm.models.smart.spread[0]: is not a configured model"),

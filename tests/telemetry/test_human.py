@@ -38,12 +38,7 @@ FAILED = {
 }
 
 SHOWN: dict[str, tuple[str, dict[str, object], int, str]] = {
-    "a call": (
-        "call",
-        CALL,
-        logging.INFO,
-        "INFO  200 chat openai/gpt-4 1.2 s, first 0.3 s, 120 in, 34 out, alice",
-    ),
+    "a call": ("call", CALL, logging.INFO, "INFO  200 chat openai/gpt-4 1.2 s, first 0.3 s, 120 in, 34 out, alice"),
     "a call that took two attempts": (
         "call",
         {**CALL, "attempts": 2, "client": None, "first_ms": None},

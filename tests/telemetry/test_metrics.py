@@ -145,10 +145,7 @@ REFUSALS: dict[str, tuple[CallRecord, tuple[str, ...]]] = {
         ("nexus_refused_requests_total", "authentication"),
     ),
     "of a vendor": (
-        call(
-            attempt(outcome=Outcome.VENDOR_ERROR),
-            error=ProtocolError("odd", provider="openai"),
-        ),
+        call(attempt(outcome=Outcome.VENDOR_ERROR), error=ProtocolError("odd", provider="openai")),
         ("nexus_calls_total", "chat", "generate", "openai/gpt-5", "vendor_error"),
     ),
 }

@@ -221,10 +221,7 @@ def token(status: int, body: bytes) -> tuple[int, bytes]:
     return status, json.dumps({"type": "error", "error": inner}).encode()
 
 
-ERROR_FLAWS: dict[str, Callable[[int, bytes], tuple[int, bytes]]] = {
-    "wraps errors": wrap,
-    "speaks in tokens": token,
-}
+ERROR_FLAWS: dict[str, Callable[[int, bytes], tuple[int, bytes]]] = {"wraps errors": wrap, "speaks in tokens": token}
 
 STREAM_FLAWS = {
     "drops pings": re.compile(rb"event: ping\ndata: [^\n]*\n\n"),

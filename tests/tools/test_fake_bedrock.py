@@ -84,8 +84,7 @@ def thought(signature: str) -> dict[str, Any]:
         talk(HELLO, assistant(thought(SIGNATURES["converse"]), {"text": "x"}), HELLO),
         talk(HELLO, additionalModelRequestFields={"thinking": {"any": [1]}}, serviceTier={"type": "flex"}),
         talk(
-            HELLO,
-            outputConfig={"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {"schema": "{}"}}}},
+            HELLO, outputConfig={"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {"schema": "{}"}}}}
         ),
     ],
 )

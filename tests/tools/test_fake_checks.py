@@ -24,10 +24,7 @@ CHAT_CALL = {
     "content": None,
     "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": ""}}],
 }
-CLAUDE_CALL = {
-    "role": "assistant",
-    "content": [{"type": "tool_use", "id": "t", "name": "n", "input": {"any": [1]}}],
-}
+CLAUDE_CALL = {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "n", "input": {"any": [1]}}]}
 CLAUDE_RESULT = {
     "role": "user",
     "content": [{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "x"}, IMAGE]}],

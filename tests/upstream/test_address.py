@@ -17,10 +17,7 @@ ADDRESSES: dict[str, tuple[str, Address]] = {
         "https://Vendor.test:443/v1",
         Address(("https", "vendor.test", 443), "vendor.test", "/v1", "Vendor.test:443"),
     ),
-    "an address of version 6": (
-        "http://[::1]:8080",
-        Address(("http", "::1", 8080), "[::1]:8080", "/", "[::1]:8080"),
-    ),
+    "an address of version 6": ("http://[::1]:8080", Address(("http", "::1", 8080), "[::1]:8080", "/", "[::1]:8080")),
     "a path that would be a host": (
         "https://vendor.test//other.test/v1",
         Address(("https", "vendor.test", None), "vendor.test", "/other.test/v1", "vendor.test"),

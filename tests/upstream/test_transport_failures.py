@@ -80,11 +80,7 @@ def mute_after_a_piece() -> Iterator[str]:
     [
         pytest.param(backlog_full, Timeouts(BRIEF, 30, 30), NO_CONNECTION % "TCP", True, id="connect"),
         pytest.param(
-            mute_tls,
-            Timeouts(BRIEF, 30, 30),
-            NO_CONNECTION % "TLS handshake",
-            True,
-            id="connect, TLS included",
+            mute_tls, Timeouts(BRIEF, 30, 30), NO_CONNECTION % "TLS handshake", True, id="connect, TLS included"
         ),
         pytest.param(mute_http, Timeouts(30, BRIEF, 30), "vendor: no answer within 0.15 s", False, id="first byte"),
         pytest.param(mute_after_a_piece, Timeouts(30, 30, BRIEF), "vendor: no data for 0.15 s", False, id="idle"),

@@ -69,9 +69,7 @@ EXPECTED: dict[str, Response] = {
     "openrouter-details": said(
         Reasoning("First this", signed(type="reasoning.text", format="anthropic-claude-v1", index=0, signature="SIG")),
         Reasoning(
-            "",
-            signed(type="reasoning.encrypted", format="anthropic-claude-v1", index=1, data="ENC"),
-            redacted=True,
+            "", signed(type="reasoning.encrypted", format="anthropic-claude-v1", index=1, data="ENC"), redacted=True
         ),
         Text("Hello"),
         id="gen-1",
@@ -100,8 +98,7 @@ EXPECTED: dict[str, Response] = {
     "untranslatable": said(Text("xy")),
     "perplexity-sources": said(
         Text(
-            "It is 5 m.[1][2]",
-            citations=(Citation(0, 16, "https://e.org/a", "A"), Citation(0, 16, "https://e.org/b")),
+            "It is 5 m.[1][2]", citations=(Citation(0, 16, "https://e.org/a", "A"), Citation(0, 16, "https://e.org/b"))
         )
     ),
     "litellm-thinking": said(
@@ -116,10 +113,7 @@ EXPECTED: dict[str, Response] = {
     "url-citations": said(
         Text(
             "Größe 5 🎈 ist B.",
-            citations=(
-                Citation(0, 7, "https://e.org/a", "A"),
-                Citation(8, 15, "https://e.org/b", "B", "as it says"),
-            ),
+            citations=(Citation(0, 7, "https://e.org/a", "A"), Citation(8, 15, "https://e.org/b", "B", "as it says")),
         )
     ),
 }

@@ -20,10 +20,7 @@ CONFIGS: dict[str, tuple[dict[str, Json], Thinking | None]] = {
     "off": ({"thinking_budget": 0}, Thinking(False)),
     "dynamic": ({"thinking_budget": -1}, Thinking(True, visible=False)),
     "a level": ({"thinking_level": "low"}, Thinking(True, effort="low", visible=False)),
-    "Google's own words": (
-        {"thinkingLevel": "HIGH", "includeThoughts": True},
-        Thinking(True, effort="high"),
-    ),
+    "Google's own words": ({"thinkingLevel": "HIGH", "includeThoughts": True}, Thinking(True, effort="high")),
     "thoughts alone": ({"include_thoughts": True}, Thinking(True)),
     "no thoughts": ({"include_thoughts": False}, None),
     "nothing": ({}, None),

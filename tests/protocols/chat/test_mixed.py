@@ -108,10 +108,7 @@ def test_a_whole_responses_request_becomes_a_chat_request() -> None:
     assert body.pop("messages") == [
         {"role": "system", "content": "Be brief."},
         {"role": "system", "content": "You code."},
-        {
-            "role": "user",
-            "content": [{"type": "text", "text": "hi"}, {"type": "image_url", "image_url": {"url": "u"}}],
-        },
+        {"role": "user", "content": [{"type": "text", "text": "hi"}, {"type": "image_url", "image_url": {"url": "u"}}]},
         {"role": "assistant", "content": [{"type": "text", "text": "Well."}]},
         {"role": "assistant", "content": None, "tool_calls": calls},
         {"role": "tool", "tool_call_id": "c1", "content": "19"},
@@ -160,7 +157,7 @@ def test_anthropic_blocks_become_chat_messages() -> None:
                 ],
             },
             {"role": "assistant", "content": "", "tool_calls": [{"id": "x"}]},
-        ],
+        ]
     )
     function = {"name": "weather", "arguments": '{"city":"Rome"}'}
     assert body["messages"][1:] == [

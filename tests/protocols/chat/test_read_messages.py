@@ -45,8 +45,7 @@ MESSAGES: dict[str, tuple[list[Json], tuple[Message, ...]]] = {
         ],
         (
             Message(
-                "user",
-                (Text("look"), Image(Inline("image/png", "QUJD"), "low"), Image(Link("https://x.test/a.png"))),
+                "user", (Text("look"), Image(Inline("image/png", "QUJD"), "low"), Image(Link("https://x.test/a.png")))
             ),
         ),
     ),
@@ -97,10 +96,7 @@ MESSAGES: dict[str, tuple[list[Json], tuple[Message, ...]]] = {
         [{"role": "tool", "tool_call_id": "c", "content": [{"type": "image_url", "image_url": {"url": PNG}}]}],
         (Message("user", (ToolResult("c", (Image(Inline("image/png", "QUJD")),)),)),),
     ),
-    "an empty result": (
-        [{"role": "tool", "tool_call_id": "c", "content": ""}],
-        (Message("user", (ToolResult("c"),)),),
-    ),
+    "an empty result": ([{"role": "tool", "tool_call_id": "c", "content": ""}], (Message("user", (ToolResult("c"),)),)),
     "refusals": (
         [{"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}], "refusal": "never"}],
         (Message("assistant", (Refusal("no"), Refusal("never"))),),
@@ -187,11 +183,7 @@ MESSAGES: dict[str, tuple[list[Json], tuple[Message, ...]]] = {
     ),
     "a system message in the middle": (
         [HI, {"role": "developer", "content": "now in French"}, HI],
-        (
-            Message("user", (Text("hi"),)),
-            Message("system", (Text("now in French"),)),
-            Message("user", (Text("hi"),)),
-        ),
+        (Message("user", (Text("hi"),)), Message("system", (Text("now in French"),)), Message("user", (Text("hi"),))),
     ),
     "cache hints": (
         [

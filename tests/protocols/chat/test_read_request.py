@@ -2,14 +2,7 @@
 
 import pytest
 
-from nexus.conversation.parts import (
-    Message,
-    OutputFormat,
-    Text,
-    Thinking,
-    Tool,
-    ToolChoice,
-)
+from nexus.conversation.parts import Message, OutputFormat, Text, Thinking, Tool, ToolChoice
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.chat.read_request import read_request
 from nexus.wire import Json
@@ -65,10 +58,7 @@ OPTIONS: dict[str, tuple[dict[str, Json], str, object]] = {
             "tools": [WEATHER, CLOCK],
             "tool_choice": {
                 "type": "allowed_tools",
-                "allowed_tools": {
-                    "mode": "required",
-                    "tools": [{"type": "function", "function": {"name": "clock"}}],
-                },
+                "allowed_tools": {"mode": "required", "tools": [{"type": "function", "function": {"name": "clock"}}]},
             },
         },
         "tools",
@@ -114,10 +104,7 @@ DROPPED: dict[str, tuple[dict[str, Json], tuple[str, ...]]] = {
     "two equal limits": ({"max_tokens": 5, "max_completion_tokens": 5}, ()),
     "obfuscation": ({"stream_options": {"include_obfuscation": True}}, ("stream_options.include_obfuscation",)),
     "tool extras": ({"tools": [{**WEATHER, "defer_loading": True}]}, ("tools.defer_loading",)),
-    "message extras": (
-        {"messages": [{**HI, "mood": "good", "annotations": []}]},
-        ("messages.mood",),
-    ),
+    "message extras": ({"messages": [{**HI, "mood": "good", "annotations": []}]}, ("messages.mood",)),
     "system name": ({"messages": [{"role": "system", "content": "s", "name": "n"}, HI]}, ("messages.name",)),
 }
 

@@ -6,9 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.conversation.parts import (
-    StopReason,
-)
+from nexus.conversation.parts import StopReason
 from nexus.conversation.usage import Usage
 from nexus.errors.failure import FailureKind
 from nexus.protocols import error_words

@@ -37,10 +37,7 @@ IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}
 
 MESSAGES: dict[str, tuple[tuple[Message, ...], list[Json]]] = {
     "one text is a string": ((HI,), [{"role": "user", "content": "hi"}]),
-    "two texts stay two": (
-        (user(Text("a"), Text("b")),),
-        [{"role": "user", "content": [text("a"), text("b")]}],
-    ),
+    "two texts stay two": ((user(Text("a"), Text("b")),), [{"role": "user", "content": [text("a"), text("b")]}]),
     "nothing is an empty string": ((user(),), [{"role": "user", "content": ""}]),
     "empty text is left out": (
         (user(Text(""), Image(PNG)), user(Text(""))),
@@ -56,10 +53,7 @@ MESSAGES: dict[str, tuple[tuple[Message, ...], list[Json]]] = {
                 "content": [
                     {"type": "image_url", "image_url": {"url": "https://x.test/a", "detail": "high"}},
                     {"type": "input_audio", "input_audio": {"data": "QQ==", "format": "wav"}},
-                    {
-                        "type": "file",
-                        "file": {"filename": "t.pdf", "file_data": "data:application/pdf;base64,QUJD"},
-                    },
+                    {"type": "file", "file": {"filename": "t.pdf", "file_data": "data:application/pdf;base64,QUJD"}},
                 ],
             }
         ],
@@ -98,13 +92,7 @@ MESSAGES: dict[str, tuple[tuple[Message, ...], list[Json]]] = {
             Message("system", (Text("s"),)),
             user(Text("go"), ToolResult("a")),
         ),
-        [
-            CALLS,
-            tool("a", ""),
-            tool("b", "2"),
-            {"role": "system", "content": "s"},
-            {"role": "user", "content": "go"},
-        ],
+        [CALLS, tool("a", ""), tool("b", "2"), {"role": "system", "content": "s"}, {"role": "user", "content": "go"}],
     ),
     "calls, then text, then results": (
         (assistant(A), assistant(Text("wait")), user(ToolResult("a", (Text("1"),)))),
@@ -112,20 +100,11 @@ MESSAGES: dict[str, tuple[tuple[Message, ...], list[Json]]] = {
     ),
     "a failed result": (
         (assistant(A), user(ToolResult("a", (Text("boom"),), is_error=True))),
-        [
-            {"role": "assistant", "content": None, "tool_calls": [function("f", "a")]},
-            tool("a", f"{ERROR_MARK}boom"),
-        ],
+        [{"role": "assistant", "content": None, "tool_calls": [function("f", "a")]}, tool("a", f"{ERROR_MARK}boom")],
     ),
-    "a failed result without text": (
-        (user(ToolResult("a", is_error=True)),),
-        [tool("a", ERROR_MARK)],
-    ),
+    "a failed result without text": ((user(ToolResult("a", is_error=True)),), [tool("a", ERROR_MARK)]),
     "images in results follow": (
-        (
-            assistant(A, B),
-            user(ToolResult("b", (Image(PNG),)), ToolResult("a", (Text("see"), Image(PNG))), Text("go")),
-        ),
+        (assistant(A, B), user(ToolResult("b", (Image(PNG),)), ToolResult("a", (Text("see"), Image(PNG))), Text("go"))),
         [
             CALLS,
             tool("a", [text("see"), text(MEDIA)]),
@@ -142,17 +121,11 @@ MESSAGES: dict[str, tuple[tuple[Message, ...], list[Json]]] = {
             {"role": "user", "content": "go"},
         ],
     ),
-    "a refusal": (
-        (assistant(Text("x"), Refusal("no")),),
-        [{"role": "assistant", "content": "x", "refusal": "no"}],
-    ),
+    "a refusal": ((assistant(Text("x"), Refusal("no")),), [{"role": "assistant", "content": "x", "refusal": "no"}]),
     "a refusal alone": ((assistant(Refusal("no")),), [{"role": "assistant", "content": None, "refusal": "no"}]),
     "names": (
         (Message("user", (Text("x"),), "ann"), Message("system", (Text("y"),), "boss")),
-        [
-            {"role": "user", "content": "x", "name": "ann"},
-            {"role": "system", "content": "y", "name": "boss"},
-        ],
+        [{"role": "user", "content": "x", "name": "ann"}, {"role": "system", "content": "y", "name": "boss"}],
     ),
     "own reasoning goes back": (
         (assistant(Reasoning("th", OWN), Reasoning("ink", OWN), Text("x")),),

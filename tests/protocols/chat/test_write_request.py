@@ -28,13 +28,7 @@ CLOSED = {"type": "object", "properties": {}, "additionalProperties": False}
 
 QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] = {
     "limit": (Request((HI,), max_tokens=5), (), "max_tokens", 5, ()),
-    "max_completion_tokens": (
-        Request((HI,), max_tokens=5),
-        ("max_completion_tokens",),
-        "max_completion_tokens",
-        5,
-        (),
-    ),
+    "max_completion_tokens": (Request((HI,), max_tokens=5), ("max_completion_tokens",), "max_completion_tokens", 5, ()),
     "developer_role": (
         replace(SYSTEM, system=(Text("s"),)),
         ("developer_role",),
@@ -53,10 +47,7 @@ QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] =
         Request((HI, Message("system", (Text("s"),)))),
         ("system_first",),
         "messages",
-        [
-            {"role": "user", "content": "hi"},
-            {"role": "user", "content": [text("[system message] "), text("s")]},
-        ],
+        [{"role": "user", "content": "hi"}, {"role": "user", "content": [text("[system message] "), text("s")]}],
         (),
     ),
     "stream": (Request((HI,), stream=True), (), "stream_options", {"include_usage": True}, ()),
@@ -101,12 +92,7 @@ QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] =
         Request((user(Text("x", "1h")),)),
         ("cache_breakpoint",),
         "messages",
-        [
-            {
-                "role": "user",
-                "content": [text("x") | {"prompt_cache_breakpoint": {"mode": "explicit", "ttl": "12h"}}],
-            }
-        ],
+        [{"role": "user", "content": [text("x") | {"prompt_cache_breakpoint": {"mode": "explicit", "ttl": "12h"}}]}],
         (),
     ),
     "cache_control": (
@@ -169,12 +155,7 @@ OPTIONS: dict[str, tuple[Request, str, Json]] = {
     "tool": (
         Request((HI,), tools=(Tool("f", "d", {"type": "object"}, True),)),
         "tools",
-        [
-            {
-                "type": "function",
-                "function": {"name": "f", "description": "d", "parameters": CLOSED, "strict": True},
-            }
-        ],
+        [{"type": "function", "function": {"name": "f", "description": "d", "parameters": CLOSED, "strict": True}}],
     ),
     "short user": (Request((HI,), user="u" * 64), "user", "u" * 64),
     "tier of another vendor": (Request((HI,), service_tier="standard_only"), "service_tier", "default"),

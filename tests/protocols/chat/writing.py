@@ -1,13 +1,6 @@
 """Shorthand for tests that write requests."""
 
-from nexus.conversation.parts import (
-    Inline,
-    Message,
-    Part,
-    Request,
-    Signature,
-    Text,
-)
+from nexus.conversation.parts import Inline, Message, Part, Request, Signature, Text
 from nexus.models.chat_server import ChatServer
 from nexus.protocols.chat.write_request import write_request
 from nexus.protocols.codec import Target, VendorRequest

@@ -19,12 +19,7 @@ LESS = {
     "gpt-oss cannot stop": (GPT_OSS, Thinking(False), {"reasoning_effort": "low"}, "thinking"),
     "gpt-oss: no xhigh": (GPT_OSS, Thinking(True, effort="xhigh"), {"reasoning_effort": "high"}, "thinking.effort"),
     "gpt-5.6: no minimal": (GPT, Thinking(True, effort="minimal"), {"reasoning": {"effort": "low"}}, "thinking.effort"),
-    "gpt-6-astra cannot stop": (
-        "us.openai.gpt-6-astra",
-        Thinking(False),
-        {"reasoning": {"effort": "low"}},
-        "thinking",
-    ),
+    "gpt-6-astra cannot stop": ("us.openai.gpt-6-astra", Thinking(False), {"reasoning": {"effort": "low"}}, "thinking"),
 }
 
 

@@ -501,11 +501,7 @@ ON = Thinking(True)
     [
         (NOVA_2, ON, {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "medium"}}),
         (NOVA_2, replace(ON, budget=1024), {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "low"}}),
-        (
-            NOVA_2,
-            replace(ON, effort="high"),
-            {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "high"}},
-        ),
+        (NOVA_2, replace(ON, effort="high"), {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "high"}}),
         (NOVA_2, Thinking(False), {"reasoningConfig": {"type": "disabled"}}),
         (GPT_OSS, replace(ON, effort="low"), {"reasoning_effort": "low"}),
         (GPT_OSS, replace(ON, budget=99_999), {"reasoning_effort": "high"}),
@@ -561,12 +557,7 @@ def test_values_out_of_range_are_rejected(request_: Request, error: type[ClientE
 
 @pytest.mark.parametrize(
     ("model", "dropped"),
-    [
-        (GPT, ("temperature", "top_p", "top_k")),
-        (GPT_OSS, ("top_k",)),
-        (QWEN, ("top_k",)),
-        (LLAMA, ("top_k",)),
-    ],
+    [(GPT, ("temperature", "top_p", "top_k")), (GPT_OSS, ("top_k",)), (QWEN, ("top_k",)), (LLAMA, ("top_k",))],
 )
 def test_sampling_fields_that_a_family_rejects_are_dropped(model: str, dropped: tuple[str, ...]) -> None:
     hot = Request((HI,), temperature=0.5, top_p=0.9, top_k=5, stop=("x",))

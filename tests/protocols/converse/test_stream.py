@@ -101,14 +101,8 @@ EXPECTED: dict[str, tuple[Response, tuple[str, ...]]] = {
         ),
         (),
     ),
-    "cache": (
-        Response("r", "m", (Text("hi"),), Stop("max_tokens", raw="max_tokens"), Usage(4, 1000, 200, 300, 6)),
-        (),
-    ),
-    "stop_sequence": (
-        Response("r", "m", (Text("one"),), Stop("stop_sequence", "END", "stop_sequence"), _20),
-        (),
-    ),
+    "cache": (Response("r", "m", (Text("hi"),), Stop("max_tokens", raw="max_tokens"), Usage(4, 1000, 200, 300, 6)), ()),
+    "stop_sequence": (Response("r", "m", (Text("one"),), Stop("stop_sequence", "END", "stop_sequence"), _20), ()),
     "server_tool": (Response("r", "m", (Text("found"),), END, _20), ("server_tool_use", "toolResult")),
 }
 

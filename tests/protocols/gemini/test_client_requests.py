@@ -82,10 +82,7 @@ RICH: Wire = {
     "labels": {"a_b": "c"},
     "serviceTier": "standard",
 }
-READ = {
-    "type": "object",
-    "properties": {"a": {"type": "integer", "enum": [1]}, "b_b": {"type": ["string", "null"]}},
-}
+READ = {"type": "object", "properties": {"a": {"type": "integer", "enum": [1]}, "b_b": {"type": ["string", "null"]}}}
 
 
 class TestRequests:

@@ -7,15 +7,7 @@ from google.genai import types
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.conversation.events import (
-    ContentDropped,
-    Event,
-    PartEnd,
-    PartStart,
-    ResponseEnd,
-    ResponseStart,
-    UsageUpdate,
-)
+from nexus.conversation.events import ContentDropped, Event, PartEnd, PartStart, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.conversation.fold import fold
 from nexus.conversation.parts import (
     Citation,
@@ -92,10 +84,7 @@ EXPECTED: dict[str, tuple[Response, tuple[str, ...]]] = {
         ),
         (),
     ),
-    "blocked": (
-        Response("resp-1", FLASH, (), Stop("content_filter", raw="PROHIBITED_CONTENT"), Usage(input=7)),
-        (),
-    ),
+    "blocked": (Response("resp-1", FLASH, (), Stop("content_filter", raw="PROHIBITED_CONTENT"), Usage(input=7)), ()),
     "safety": (
         Response("resp-1", FLASH, (Text("It begins"),), Stop("content_filter", raw="SAFETY"), Usage(input=7, output=2)),
         (),
@@ -162,10 +151,7 @@ EXPECTED: dict[str, tuple[Response, tuple[str, ...]]] = {
         ),
         (),
     ),
-    "usage_last": (
-        Response("resp-1", FLASH, (Text("Hi."),), Stop("end", raw="STOP"), Usage(input=4, output=2)),
-        (),
-    ),
+    "usage_last": (Response("resp-1", FLASH, (Text("Hi."),), Stop("end", raw="STOP"), Usage(input=4, output=2)), ()),
     "malformed_call": (
         Response(
             "resp-1", FLASH, (Text("Let me look."),), Stop("unknown", raw="MALFORMED_FUNCTION_CALL"), Usage(input=9)

@@ -92,11 +92,7 @@ CASES: dict[str, tuple[Any, dict[str, Any], list[str]]] = {
                 {"properties": {"b": {"type": "number"}}, "required": ["a", "b"]},
             ]
         },
-        {
-            "type": "OBJECT",
-            "properties": {"a": {"type": "STRING"}, "b": {"type": "NUMBER"}},
-            "required": ["a", "b"],
-        },
+        {"type": "OBJECT", "properties": {"a": {"type": "STRING"}, "b": {"type": "NUMBER"}}, "required": ["a", "b"]},
         [],
     ),
     "closed objects": (

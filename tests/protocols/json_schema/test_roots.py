@@ -31,11 +31,7 @@ ROOTS: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
         obj(["a"], a=A, b=B, c=C),
         ("anyOf",),
     ),
-    "one name, two types": (
-        {"anyOf": [obj(["a"], a=A), obj(["a"], a=B)]},
-        obj(["a"], a={"anyOf": [A, B]}),
-        ("anyOf",),
-    ),
+    "one name, two types": ({"anyOf": [obj(["a"], a=A), obj(["a"], a=B)]}, obj(["a"], a={"anyOf": [A, B]}), ("anyOf",)),
     "all of them": ({"allOf": [obj(["a"], a=A), obj(["b"], b=B)]}, obj(["a", "b"], a=A, b=B), ()),
     "closed alternatives": (
         {"anyOf": [obj(a=A) | {"additionalProperties": False}, obj(b=B) | {"additionalProperties": False}]},

@@ -17,17 +17,7 @@ from nexus.conversation.events import (
     UsageUpdate,
 )
 from nexus.conversation.fold import fold, unfold
-from nexus.conversation.parts import (
-    Citation,
-    Reasoning,
-    Refusal,
-    Response,
-    Signature,
-    Stop,
-    StopReason,
-    Text,
-    ToolCall,
-)
+from nexus.conversation.parts import Citation, Reasoning, Refusal, Response, Signature, Stop, StopReason, Text, ToolCall
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.protocols.messages.read_request import read_request

@@ -120,11 +120,7 @@ DEFERRED: dict[str, tuple[dict[str, Any], list[str], tuple[str, ...]]] = {
     "not found yet": ({}, ["ToolSearch"], ("tools.defer_loading",)),
     "found": ({"messages": (HI, CALL, FOUND)}, ["ToolSearch", "later"], ("tools.defer_loading",)),
     "called earlier": ({"messages": (HI, CALLED)}, ["ToolSearch", "later"], ("tools.defer_loading",)),
-    "forced": (
-        {"tool_choice": {"type": "tool", "name": "later"}},
-        ["ToolSearch", "later"],
-        ("tools.defer_loading",),
-    ),
+    "forced": ({"tool_choice": {"type": "tool", "name": "later"}}, ["ToolSearch", "later"], ("tools.defer_loading",)),
 }
 
 

@@ -5,12 +5,7 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation.parts import (
-    Message,
-    Request,
-    Text,
-    Tool,
-)
+from nexus.conversation.parts import Message, Request, Text, Tool
 from nexus.protocols.codec import Target
 from nexus.protocols.messages.write_request import write_request
 

@@ -82,12 +82,7 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = 
     ),
     "off on a model that always thinks": (OPUS_5_5, {"thinking": DISABLED}, {}, (KIND,)),
     "off becomes between_tools": (SONNET_5_5, {"thinking": DISABLED}, {"thinking": {"type": "between_tools"}}, (KIND,)),
-    "between_tools becomes off": (
-        OPUS_4_6,
-        {"thinking": {"type": "between_tools"}},
-        {"thinking": DISABLED},
-        (KIND,),
-    ),
+    "between_tools becomes off": (OPUS_4_6, {"thinking": {"type": "between_tools"}}, {"thinking": DISABLED}, (KIND,)),
     "off": (OPUS_4_6, {"thinking": DISABLED}, {"thinking": DISABLED}, ()),
     "a level too high": (OPUS_4_6, effort("xhigh"), effort("high"), (LEVEL,)),
     "the highest level": (OPUS_4_6, effort("max"), effort("max"), ()),

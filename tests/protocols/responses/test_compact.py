@@ -6,17 +6,7 @@ import pytest
 from openai.types.responses import CompactedResponse
 
 from nexus.conversation.fold import unfold
-from nexus.conversation.parts import (
-    Message,
-    Part,
-    Reasoning,
-    Response,
-    Stop,
-    SummaryWanted,
-    Text,
-    ToolCall,
-    ToolChoice,
-)
+from nexus.conversation.parts import Message, Part, Reasoning, Response, Stop, SummaryWanted, Text, ToolCall, ToolChoice
 from nexus.errors import InvalidRequest, VendorError
 from nexus.protocols.responses.compact import ASK, TOLD, UNREADABLE, write_compacted
 from nexus.protocols.responses.passthrough import edit_request

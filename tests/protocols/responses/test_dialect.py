@@ -56,16 +56,10 @@ def answered(body: bytes) -> UpstreamStatus:
     [
         pytest.param(interrupted(), "server_error", "cut", id="cut"),
         pytest.param(
-            VendorError(VendorFailure("long", "context_length", 400)),
-            "context_length_exceeded",
-            "long",
-            id="long",
+            VendorError(VendorFailure("long", "context_length", 400)), "context_length_exceeded", "long", id="long"
         ),
         pytest.param(
-            VendorError(VendorFailure("no money", "quota", 429)),
-            "insufficient_quota",
-            "no money",
-            id="quota",
+            VendorError(VendorFailure("no money", "quota", 429)), "insufficient_quota", "no money", id="quota"
         ),
         pytest.param(VendorError(VendorFailure("bad", "content_policy", 400)), "invalid_prompt", "bad", id="policy"),
         pytest.param(VendorError(VendorFailure("busy", "overloaded", 529)), "server_error", "busy", id="overloaded"),

@@ -127,10 +127,7 @@ def test_repeated_items_are_added_once(kept: Kept) -> None:
     items = kept.answer(kept.ask(USER), *MADE)
     again = [*references(items, "message"), CALL_ITEM, OUTPUT]
     read = kept.ask(*again, previous_response_id=f"resp_{HEX}")
-    assert [message.parts for message in read.request.messages[1:]] == [
-        MADE,
-        (ToolResult("call_1", (Text("seen"),)),),
-    ]
+    assert [message.parts for message in read.request.messages[1:]] == [MADE, (ToolResult("call_1", (Text("seen"),)),)]
     assert read.kept is not None and read.kept["input"] == [OUTPUT]
 
 

@@ -59,10 +59,7 @@ DEFERRED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "not found yet": (body(tools=[TOOL, LATER]), ["tool_search"]),
     "found": (body(CALL, FOUND_LATER, tools=[TOOL, LATER]), ["tool_search", "later"]),
     "called earlier": (body(CALLED, tools=[TOOL, LATER]), ["tool_search", "later"]),
-    "forced": (
-        body(tools=[TOOL, LATER], tool_choice={"type": "function", "name": "later"}),
-        ["tool_search", "later"],
-    ),
+    "forced": (body(tools=[TOOL, LATER], tool_choice={"type": "function", "name": "later"}), ["tool_search", "later"]),
     "with OpenAI's own search": (body(tools=[{"type": "tool_search"}, LATER]), ["later"]),
     "without a search": (body(tools=[LATER]), ["later"]),
 }

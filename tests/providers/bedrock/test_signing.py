@@ -57,10 +57,7 @@ PATHS: dict[str, tuple[dict[str, Any], str]] = {
         {"stream": True},
         "/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0/invoke-with-response-stream",
     ),
-    "count": (
-        {"action": "count_tokens"},
-        "/model/anthropic.claude-sonnet-4-5-20250929-v1%3A0/count-tokens",
-    ),
+    "count": ({"action": "count_tokens"}, "/model/anthropic.claude-sonnet-4-5-20250929-v1%3A0/count-tokens"),
     "ARN": (
         {"model": PROFILE_ARN},
         "/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Ainference-profile"

@@ -107,11 +107,7 @@ def test_claude_is_passed_through(serve: Serve, google: FakeGoogle, vertex: str)
     assert request.headers["anthropic-beta"] == "context-1m-2025-08-07"
     assert not {"x-api-key", "anthropic-version", "x-goog-api-key"} & set(request.headers)
     assert request.body.startswith(b'{"anthropic_version":"vertex-2023-10-16","max_tokens":')
-    assert request.json == {
-        "anthropic_version": "vertex-2023-10-16",
-        "max_tokens": 9,
-        "messages": ASK["messages"],
-    }
+    assert request.json == {"anthropic_version": "vertex-2023-10-16", "max_tokens": 9, "messages": ASK["messages"]}
 
 
 def test_a_callers_own_key_is_used(serve: Serve, google: FakeGoogle) -> None:

@@ -277,12 +277,7 @@ PATHS: dict[str, tuple[str, dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("path", "body", "name"), PATHS.values(), ids=PATHS.keys())
 def test_span_names_contain_nothing_chosen_by_the_client(
-    serve: Serve,
-    openai_upstream: FakeUpstream,
-    collector: HttpCollector,
-    path: str,
-    body: dict[str, Any],
-    name: str,
+    serve: Serve, openai_upstream: FakeUpstream, collector: HttpCollector, path: str, body: dict[str, Any], name: str
 ) -> None:
     nexus = serve(openai_config(openai_upstream.base_url) + telemetry(collector.url))
     if body:
