@@ -97,17 +97,6 @@ class TestUnknownModels:
             assert (reply.status, near in reply.json["error"]["message"]) == (404, True), model
             assert reply.json["error"]["code"] == "model_not_found"
 
-    def test_a_bare_alias_works_if_it_is_unique(self, nexus: Nexus) -> None:
-        reply = nexus.chat({**CHAT, "model": "smart"})
-        assert reply.json["model"] == "smart"
-
-    def test_an_ambiguous_alias_lists_its_candidates(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
-        first = openai_config(openai_upstream.base_url)
-        nexus = serve(first + first.replace("providers.openai", "providers.other"))
-        message = nexus.chat({**CHAT, "model": "gpt-4"}).json["error"]["message"]
-        assert "openai/gpt-4" in message
-        assert "other/gpt-4" in message
-
 
 class TestLargeBodies:
     @pytest.fixture
