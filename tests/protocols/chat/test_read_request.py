@@ -115,8 +115,19 @@ def test_unsupported_options_are_reported_as_dropped(case: str) -> None:
     assert read_request(ask(**fields)).dropped == expected
 
 
+PART, CALL = "messages.0.content.0", "messages.0.tool_calls.0"
+
+
 def user(part: Json) -> dict[str, Json]:
     return {"messages": [{"role": "user", "content": [part]}]}
+
+
+def part(kind: str, value: Json) -> Json:
+    return {"type": kind, kind: value}
+
+
+def calling(call: Json) -> dict[str, Json]:
+    return {"messages": [{"role": "assistant", "tool_calls": [call]}]}
 
 
 REFUSED: dict[str, tuple[dict[str, Json], str]] = {
@@ -125,25 +136,16 @@ REFUSED: dict[str, tuple[dict[str, Json], str]] = {
     "unknown tool": ({"tools": [{"type": "new", "new": {"name": "x"}}]}, "tools.0.type"),
     "unknown choice": ({"tool_choice": {"type": "new", "new": {"name": "x"}}}, "tool_choice"),
     "grammar format": ({"response_format": {"type": "grammar"}}, "response_format.type"),
-    "stored file": (user({"type": "file", "file": {"file_id": "f"}}), "messages.0.content.0.file.file_id"),
-    "zip file": (
-        user({"type": "file", "file": {"file_data": "data:application/zip;base64,QQ=="}}),
-        "messages.0.content.0.file.file_data",
-    ),
-    "video": (user({"type": "video_url", "video_url": {}}), "messages.0.content.0"),
-    "odd audio": (
-        user({"type": "input_audio", "input_audio": {"data": "QQ==", "format": "tune"}}),
-        "messages.0.content.0.input_audio.format",
-    ),
+    "stored file": (user(part("file", {"file_id": "f"})), f"{PART}.file.file_id"),
+    "zip file": (user(part("file", {"file_data": "data:application/zip;base64,QQ=="})), f"{PART}.file.file_data"),
+    "video": (user(part("video_url", {})), PART),
+    "odd audio": (user(part("input_audio", {"data": "QQ==", "format": "tune"})), f"{PART}.input_audio.format"),
     "image in system text": (
         {"messages": [{"role": "system", "content": [{"type": "image_url", "image_url": {"url": PNG}}]}]},
-        "messages.0.content.0",
+        PART,
     ),
     "spoken history": ({"messages": [HI, {"role": "assistant", "audio": {"id": "a"}}]}, "messages.1.audio"),
-    "unknown call": (
-        {"messages": [{"role": "assistant", "tool_calls": [{"id": "c", "type": "new", "new": {}}]}]},
-        "messages.0.tool_calls.0.type",
-    ),
+    "unknown call": (calling({"id": "c", "type": "new", "new": {}}), f"{CALL}.type"),
 }
 
 
@@ -163,31 +165,22 @@ WRONG: dict[str, tuple[dict[str, Json], str]] = {
     "no role": ({"messages": [{"content": "hi"}]}, "messages.0.role"),
     "odd role": ({"messages": [HI, {"role": "robot"}]}, "messages.1.role"),
     "odd content": ({"messages": [{"role": "user", "content": 5}]}, "messages.0.content"),
-    "odd part": (user("x"), "messages.0.content.0"),
-    "no type": (user({"text": "x"}), "messages.0.content.0.type"),
-    "text that is not a string": (user({"type": "text", "text": 4}), "messages.0.content.0.text"),
-    "image without url": (user({"type": "image_url", "image_url": {}}), "messages.0.content.0.image_url.url"),
-    "image with odd url": (
-        user({"type": "image_url", "image_url": {"url": "ftp://x"}}),
-        "messages.0.content.0.image_url.url",
-    ),
+    "odd part": (user("x"), PART),
+    "no type": (user({"text": "x"}), f"{PART}.type"),
+    "text that is not a string": (user({"type": "text", "text": 4}), f"{PART}.text"),
+    "image without url": (user(part("image_url", {})), f"{PART}.image_url.url"),
+    "image with odd url": (user(part("image_url", {"url": "ftp://x"})), f"{PART}.image_url.url"),
     "odd ttl": (
         user({"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": "9h"}}),
-        "messages.0.content.0.cache_control.ttl",
+        f"{PART}.cache_control.ttl",
     ),
     "text file of no text": (
-        user({"type": "file", "file": {"file_data": "data:text/plain;base64,/w=="}}),
-        "messages.0.content.0.file.file_data",
+        user(part("file", {"file_data": "data:text/plain;base64,/w=="})),
+        f"{PART}.file.file_data",
     ),
     "result without id": ({"messages": [{"role": "tool", "content": ""}]}, "messages.0.tool_call_id"),
-    "call without id": (
-        {"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "f"}}]}]},
-        "messages.0.tool_calls.0.id",
-    ),
-    "call without name": (
-        {"messages": [{"role": "assistant", "tool_calls": [{"id": "c", "function": {}}]}]},
-        "messages.0.tool_calls.0.function.name",
-    ),
+    "call without id": (calling({"function": {"name": "f"}}), f"{CALL}.id"),
+    "call without name": (calling({"id": "c", "function": {}}), f"{CALL}.function.name"),
     "function without call": ({"messages": [{"role": "function", "name": "f", "content": ""}]}, "messages.0.name"),
     "temperature word": ({"temperature": "hot"}, "temperature"),
     "temperature high": ({"temperature": 2.5}, "temperature"),

@@ -25,6 +25,10 @@ def turn(*blocks: Any) -> dict[str, Any]:
     return {"role": "assistant", "content": list(blocks)}
 
 
+def thinks(how: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"thinking": how, **more}
+
+
 def effort(word: str) -> dict[str, Any]:
     return {"output_config": {"effort": word}}
 
@@ -32,66 +36,56 @@ def effort(word: str) -> dict[str, Any]:
 KIND, LEVEL, BUDGET = "thinking.type", "output_config.effort", "thinking.budget_tokens"
 CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
     # name: model, what the client sends, what the host gets, what is reported
-    "adaptive": (SONNET_4_5, {"thinking": ADAPTIVE}, {"thinking": budget(20480)}, (KIND,)),
+    "adaptive": (SONNET_4_5, thinks(ADAPTIVE), thinks(budget(20480)), (KIND,)),
     "as Claude Code sends it": (
         SONNET_4_5,
-        {"thinking": ADAPTIVE | {"display": "omitted"}, **effort("low")},
-        {"thinking": budget(4096, display="omitted")},
+        thinks(ADAPTIVE | {"display": "omitted"}, **effort("low")),
+        thinks(budget(4096, display="omitted")),
         (KIND, LEVEL),
     ),
-    "with a small max_tokens": (
-        SONNET_4_5,
-        {"thinking": ADAPTIVE, "max_tokens": 4000},
-        {"thinking": budget(2000)},
-        (KIND,),
-    ),
-    "with a max_tokens below the smallest budget": (
-        SONNET_4_5,
-        {"thinking": ADAPTIVE, "max_tokens": 1500},
-        {},
-        (KIND,),
-    ),
+    "with a small max_tokens": (SONNET_4_5, thinks(ADAPTIVE, max_tokens=4000), thinks(budget(2000)), (KIND,)),
+    "with a max_tokens below the smallest budget": (SONNET_4_5, thinks(ADAPTIVE, max_tokens=1500), {}, (KIND,)),
     "with a forced tool": (SONNET_4_5, {"thinking": ADAPTIVE, "tool_choice": {"type": "any"}}, {}, (KIND,)),
-    "before a prefill": (SONNET_4_5, {"thinking": ADAPTIVE, "messages": [HI, turn()]}, {}, (KIND,)),
+    "before a prefill": (SONNET_4_5, thinks(ADAPTIVE, messages=[HI, turn()]), {}, (KIND,)),
     "in a turn that began without thinking": (
         SONNET_4_5,
-        {"thinking": ADAPTIVE, "messages": [HI, turn(CALL), RESULT]},
+        thinks(ADAPTIVE, messages=[HI, turn(CALL), RESULT]),
         {},
         (KIND,),
     ),
     "in a turn that began with thinking": (
         SONNET_4_5,
-        {"thinking": ADAPTIVE, "messages": [HI, turn(THOUGHT, CALL), RESULT]},
-        {"thinking": budget(20480)},
+        thinks(ADAPTIVE, messages=[HI, turn(THOUGHT, CALL), RESULT]),
+        thinks(budget(20480)),
         (KIND,),
     ),
-    "on a model without thinking": (HAIKU, {"thinking": ADAPTIVE}, {}, (KIND,)),
-    "adaptive on a model that supports it": (OPUS_4_6, {"thinking": ADAPTIVE}, {"thinking": ADAPTIVE}, ()),
-    "a budget on a model that supports it": (OPUS_4_6, {"thinking": budget(2000)}, {"thinking": budget(2000)}, ()),
+    "on a model without thinking": (HAIKU, thinks(ADAPTIVE), {}, (KIND,)),
+    "adaptive on a model that supports it": (OPUS_4_6, thinks(ADAPTIVE), thinks(ADAPTIVE), ()),
+    "a budget on a model that supports it": (OPUS_4_6, thinks(budget(2000)), thinks(budget(2000)), ()),
     "a budget on an adaptive-only model": (
         OPUS_4_7,
-        {"thinking": budget(2000)},
-        {"thinking": ADAPTIVE, **effort("low")},
+        thinks(budget(2000)),
+        thinks(ADAPTIVE, **effort("low")),
         (BUDGET,),
     ),
     "a budget and an effort": (
         OPUS_5_5,
-        {"thinking": budget(2000), **effort("max")},
-        {"thinking": ADAPTIVE, **effort("max")},
+        thinks(budget(2000), **effort("max")),
+        thinks(ADAPTIVE, **effort("max")),
         (BUDGET,),
     ),
-    "off on a model that always thinks": (OPUS_5_5, {"thinking": DISABLED}, {}, (KIND,)),
-    "off becomes between_tools": (SONNET_5_5, {"thinking": DISABLED}, {"thinking": {"type": "between_tools"}}, (KIND,)),
-    "between_tools becomes off": (OPUS_4_6, {"thinking": {"type": "between_tools"}}, {"thinking": DISABLED}, (KIND,)),
-    "off": (OPUS_4_6, {"thinking": DISABLED}, {"thinking": DISABLED}, ()),
+    "off on a model that always thinks": (OPUS_5_5, thinks(DISABLED), {}, (KIND,)),
+    "off becomes between_tools": (SONNET_5_5, thinks(DISABLED), thinks({"type": "between_tools"}), (KIND,)),
+    "between_tools becomes off": (OPUS_4_6, thinks({"type": "between_tools"}), thinks(DISABLED), (KIND,)),
+    "off": (OPUS_4_6, thinks(DISABLED), thinks(DISABLED), ()),
     "a level too high": (OPUS_4_6, effort("xhigh"), effort("high"), (LEVEL,)),
     "the highest level": (OPUS_4_6, effort("max"), effort("max"), ()),
     "a level that the beta lacks": (OPUS_4_5, effort("max"), effort("high"), (LEVEL,)),
     "no levels at all": (SONNET_4_5, effort("low"), {}, (LEVEL,)),
     "an unknown model": (
         "claude-something",
-        {"thinking": ADAPTIVE, **effort("xhigh")},
-        {"thinking": ADAPTIVE, **effort("xhigh")},
+        thinks(ADAPTIVE, **effort("xhigh")),
+        thinks(ADAPTIVE, **effort("xhigh")),
         (),
     ),
     "no thinking field": (OPUS_5_5, {}, {}, ()),
