@@ -114,10 +114,6 @@ def _deepseek(model: str) -> ConverseModel:
     return replace(_HELD, tool_choice="any") if model.startswith("v3-v1") else _HELD
 
 
-def _meta(model: str) -> ConverseModel:
-    return replace(_AUTO, result_media=model.startswith("llama4"))
-
-
 def _mistral(model: str) -> ConverseModel:
     if model.startswith(("mistral-7b", "mixtral")):
         return _BARE
@@ -126,17 +122,13 @@ def _mistral(model: str) -> ConverseModel:
     return _HELD
 
 
-def _cohere(model: str) -> ConverseModel:
-    return _AUTO if model.startswith("command-r") else _BARE
-
-
 _VENDORS: Mapping[str, Callable[[str], ConverseModel]] = {
     "ai21": lambda model: _AUTO,
     "amazon": _amazon,
-    "cohere": _cohere,
+    "cohere": lambda model: _AUTO if model.startswith("command-r") else _BARE,
     "deepseek": _deepseek,
     "google": lambda model: _HELD,
-    "meta": _meta,
+    "meta": lambda model: replace(_AUTO, result_media=model.startswith("llama4")),
     "minimax": lambda model: _UNSIGNED,
     "mistral": _mistral,
     "moonshot": lambda model: replace(_UNSIGNED, wide_ids=True),

@@ -234,16 +234,11 @@ def location_of(path: str, request: Request) -> tuple[str, str] | None:
     head, *steps = path.split(".")
     holders = {"messages": request.messages, "tools": request.tools}.get(head, ())
     place = ""
-    while steps and (found := _at(holders, steps[0])) is not None:
+    while steps and (found := item_at(holders, steps[0])) is not None:
         place, steps = _place(found) or place, steps[1:]
         holders = found.parts if isinstance(found, Message | ToolResult) and steps[:1] == ["content"] else ()
         steps = steps[1:] if holders and len(steps) > 1 else steps
     return (place, ".".join(steps)) if place else None
-
-
-def _at(holders: tuple[object, ...], step: str) -> object | None:
-    found: object | None = item_at(holders, step)
-    return found
 
 
 def _place(found: object) -> str:

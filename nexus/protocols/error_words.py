@@ -105,13 +105,11 @@ def _holds_something(value: Json, depth: int) -> bool:
     match value:
         case dict() | list():
             items = value.values() if isinstance(value, dict) else value
-            return depth == 0 or any(item if _is_leaf(item) else _holds_something(item, depth - 1) for item in items)
+            return depth == 0 or any(
+                _holds_something(item, depth - 1) if isinstance(item, dict | list) else item for item in items
+            )
         case _:
             return False
-
-
-def _is_leaf(value: Json) -> bool:
-    return not isinstance(value, dict | list)
 
 
 def _words(value: Json, depth: int) -> str:
@@ -123,13 +121,9 @@ def _words(value: Json, depth: int) -> str:
         case list():
             return "; ".join(words for item in value[:5] if (words := _item(item, depth - 1)))
         case dict():
-            return _member(value, depth - 1)
+            return next((words for read in _READERS if (words := read(value, depth - 1))), "")
         case _:
             return ""
-
-
-def _member(holder: Mapping[str, Json], depth: int) -> str:
-    return next((words for read in _READERS if (words := read(holder, depth))), "")
 
 
 def _item(item: Json, depth: int) -> str:

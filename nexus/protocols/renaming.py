@@ -7,7 +7,7 @@ read further: no codec knows about it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart
@@ -38,7 +38,8 @@ class Renaming:
 
 def rename(request: Request, names: NameRule, keys: NameRule | None = None) -> tuple[Request, Renaming]:
     """The request with names that follow a vendor's rules; without ``keys`` property names are unrestricted."""
-    tools = _forms((*_declared(request), *called(request)), names)
+    declared = (tool.name for tool in request.tools if not isinstance(tool, WebSearch))
+    tools = _forms((*declared, *called(request)), names)
     properties: dict[str, Forms] = {}
     written: list[Tool] = []
     for tool in request.tools:
@@ -80,10 +81,6 @@ def _forms(originals: Iterable[str], rule: NameRule) -> Forms:
 
 def _back(forms: Forms) -> dict[str, str]:
     return {form: name for name, form in forms.items()}
-
-
-def _declared(request: Request) -> Iterator[str]:
-    return (tool.name for tool in request.tools if not isinstance(tool, WebSearch))
 
 
 def _named(tool: Tool, tools: Forms) -> Tool:

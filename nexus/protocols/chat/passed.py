@@ -67,8 +67,9 @@ class Passed(Passthrough):
         if usage is None:
             self.tap.units = wire or self.tap.units
         else:
-            many = answer.get("type") in _LAST and self._finished and self.tap.usage is not None
-            self.tap.usage = _sum(self.tap.usage, usage) if many and self.tap.usage is not None else usage
+            if answer.get("type") in _LAST and self._finished and (one := self.tap.usage) is not None:
+                usage = Usage(input=one.input + usage.input, output=one.output + usage.output, raw=usage.raw)
+            self.tap.usage = usage
         if answer.get("type") in _LAST:
             self._finished.add(len(self._finished))
         for choice in map(mapping, sequence(answer.get("choices"))):
@@ -94,10 +95,6 @@ def _usage(wire: Mapping[str, Json]) -> Usage | None:
         used, made = count(wire.get("input_tokens")), count(wire.get("output_tokens"))
         return Usage(input=used, output=made, raw=wire, vendor_total=whole)
     return Usage(input=whole, raw=wire, vendor_total=whole) if whole is not None else None
-
-
-def _sum(one: Usage, other: Usage) -> Usage:
-    return Usage(input=one.input + other.input, output=one.output + other.output, raw=other.raw)
 
 
 def _last_usage(tail: bytes) -> Json:

@@ -27,11 +27,7 @@ def edit_request(raw: bytes) -> Edited:
 
 
 def _judge(message: bytes) -> bytes | None:
-    return without_items(message, "content", _is_foreign) if b'"reasoningContent"' in message else None
-
-
-def _is_foreign(block: Json) -> bool:
-    return is_foreign(mapping(block).get("reasoningContent"))
+    return without_items(message, "content", is_foreign) if b'"reasoningContent"' in message else None
 
 
 class ConversePassthrough(Passthrough):

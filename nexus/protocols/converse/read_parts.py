@@ -193,10 +193,6 @@ def _read_result(value: Json, path: str, drops: Drops) -> ToolResult:
     return ToolResult(a_string(wire, "toolUseId", path), tuple(parts), is_error=status == "error")
 
 
-def _read_json(value: Json, path: str, drops: Drops) -> Text:
-    return Text(encode(value).decode())
-
-
 def _read_reasoning(value: Json, path: str, drops: Drops) -> Reasoning | CarriedSignature:
     kind, held = _one(value, path)
     if kind == "redactedContent":
@@ -232,7 +228,7 @@ _READERS: Mapping[str, Callable[[Json, str, Drops], Part | CarriedSignature]] = 
 
 _IN_RESULTS: Mapping[str, Callable[[Json, str, Drops], Text | Image | Document]] = {
     "text": _read_text,
-    "json": _read_json,
+    "json": lambda value, path, drops: Text(encode(value).decode()),
     "image": _read_image,
     "document": _read_document,
     "searchResult": _read_search_result,

@@ -11,7 +11,7 @@ import base64
 
 from nexus.conversation.parts import Reasoning, Signature
 from nexus.protocols.signatures import pack_signature, pack_thinking, unpack_signature
-from nexus.wire import Json
+from nexus.wire import Json, mapping
 
 OWN = "converse"
 
@@ -32,14 +32,12 @@ def read_redacted(data: str) -> Signature:
     return Signature(OWN, data) if tagged.dialect == OWN else tagged
 
 
-def is_foreign(reasoning: Json) -> bool:
-    """Whether ``reasoningContent`` is another vendor's, which Bedrock could not read."""
-    if not isinstance(reasoning, dict):
-        return False
-    plain, redacted = reasoning.get("reasoningText"), reasoning.get("redactedContent")
-    if isinstance(redacted, str):
+def is_foreign(block: Json) -> bool:
+    """Whether a block has another vendor's reasoning, which Bedrock could not read."""
+    reasoning = mapping(mapping(block).get("reasoningContent"))
+    if isinstance(redacted := reasoning.get("redactedContent"), str):
         return read_redacted(redacted).dialect != OWN
-    signature = plain.get("signature") if isinstance(plain, dict) else None
+    signature = mapping(reasoning.get("reasoningText")).get("signature")
     return isinstance(signature, str) and unpack_signature(signature, OWN).dialect != OWN
 
 

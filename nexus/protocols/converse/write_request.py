@@ -60,7 +60,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         "outputConfig": output or None,
         "additionalModelRequestFields": additional or None,
         "requestMetadata": _write_metadata(request, draft) or None,
-        "serviceTier": _write_tier(request, draft),
+        "serviceTier": {"type": tier} if (tier := tier_of(request, _SERVICE_TIERS, draft.drops)) is not None else None,
     }
     draft.drops.add(*(name for name in left_out(WRITES, request) if name != "parallel_tools"))
     cut = Cut() if draft.model.stop else Cut(request.stop)
@@ -122,11 +122,6 @@ def _write_metadata(request: Request, draft: Draft) -> dict[str, str]:
         else:
             draft.drops.add(origin)
     return entries
-
-
-def _write_tier(request: Request, draft: Draft) -> Json:
-    tier = tier_of(request, _SERVICE_TIERS, draft.drops)
-    return None if tier is None else {"type": tier}
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,8 @@ def _message(drops: Drops, value: bytes) -> bytes | None:
     if all(map(_is_call, blocks)):
         judge(encode(blocks[0]))
         return cut(value, {"content": lambda _: encode([{"type": "text", "text": _NOTHING}])})
-    return cut(cut(value, {"content": {ANY: {"citations": _without_pages}}}), {"content": {ANY: judge}})
+    uncited = cut(value, {"content": {ANY: {"citations": lambda cited: REMOVE if _PAGES in cited else None}}})
+    return cut(uncited, {"content": {ANY: judge}})
 
 
 def _is_call(block: Mapping[str, Json]) -> bool:
@@ -65,7 +66,3 @@ def _block(drops: Drops, calls: Mapping[str, Mapping[str, Json]], value: bytes) 
     told = f"Result of {text(call.get('name')) or kind}{f' for {asked}' if asked else ''}:\n{words}"
     kept = {"cache_control": block["cache_control"]} if block.get("cache_control") else {}
     return encode({"type": "text", "text": told, **kept})
-
-
-def _without_pages(value: bytes) -> bytes | None:
-    return REMOVE if _PAGES in value else None

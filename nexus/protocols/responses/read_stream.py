@@ -113,8 +113,7 @@ class StreamReader:
                 return []
 
     def _read_part_done(self, event: Mapping[str, Json]) -> list[Event]:
-        key = _content_key(event)
-        return self._end_content(key, mapping(event.get("part")))
+        return self._end_content(_content_key(event), mapping(event.get("part")))
 
     def _end_content(self, key: _Key, part: Mapping[str, Json]) -> list[Event]:
         """The end of a content part, with text and annotations that only it has."""
@@ -126,8 +125,7 @@ class StreamReader:
         return [*(cited for entry in annotations for cited in self._cite(key, mapping(entry))), *self._parts.end(key)]
 
     def _read_annotation(self, event: Mapping[str, Json]) -> list[Event]:
-        key = _content_key(event)
-        return self._cite(key, mapping(event.get("annotation")))
+        return self._cite(_content_key(event), mapping(event.get("annotation")))
 
     def _cite(self, key: _Key, entry: Mapping[str, Json]) -> list[Event]:
         self._cited[key] = self._cited.get(key, 0) + 1
@@ -135,12 +133,6 @@ class StreamReader:
         if isinstance(read, str) or part is None:
             return [ContentDropped(read if isinstance(read, str) else "annotations")]
         return [Cited(part.index, read)]
-
-    def _read_text(self, event: Mapping[str, Json]) -> list[Event]:
-        return self._say(_content_key(event), event, Text(""))
-
-    def _read_refusal(self, event: Mapping[str, Json]) -> list[Event]:
-        return self._say(_content_key(event), event, Refusal(""))
 
     def _read_arguments(self, event: Mapping[str, Json]) -> list[Event]:
         key = (count(event.get("output_index")), _WHOLE)
@@ -255,9 +247,9 @@ _READERS: Mapping[str, Callable[[StreamReader, Mapping[str, Json]], list[Event]]
     "response.output_item.done": StreamReader._read_done,
     "response.content_part.added": StreamReader._read_part_added,
     "response.content_part.done": StreamReader._read_part_done,
-    "response.output_text.delta": StreamReader._read_text,
+    "response.output_text.delta": lambda reader, event: reader._say(_content_key(event), event, Text("")),
     "response.output_text.annotation.added": StreamReader._read_annotation,
-    "response.refusal.delta": StreamReader._read_refusal,
+    "response.refusal.delta": lambda reader, event: reader._say(_content_key(event), event, Refusal("")),
     "response.reasoning_text.delta": StreamReader._read_reasoning,
     "response.reasoning_summary_text.delta": StreamReader._read_reasoning,
     "response.function_call_arguments.delta": StreamReader._read_arguments,

@@ -78,11 +78,12 @@ def _sampling(asked: Request) -> dict[str, Json]:
 
 def _tools(asked: Request) -> dict[str, Json]:
     functions = [tool for tool in asked.tools if not isinstance(tool, WebSearch)]
-    searches = [tool for tool in asked.tools if isinstance(tool, WebSearch)]
+    kinds = [tool.kind for tool in asked.tools if isinstance(tool, WebSearch)]
+    searches = [{"type": kind if kind in _SEARCHES else "web_search"} for kind in kinds]
     return {
         "parallel_tool_calls": asked.parallel_tools is not False,
         "tool_choice": "auto" if asked.tool_choice is None else write_choice(asked.tool_choice, asked.tools),
-        "tools": [*(_whole(_write_tool(tool)) for tool in write_tools(functions)), *map(_write_search, searches)],
+        "tools": [*(_whole(_write_tool(tool)) for tool in write_tools(functions)), *searches],
     }
 
 
@@ -96,10 +97,6 @@ def _write_tool(tool: Mapping[str, Json]) -> dict[str, Json]:
 def _whole(tool: dict[str, Json]) -> dict[str, Json]:
     """A function with every member that Open Responses requires."""
     return {"description": None, "parameters": None, "strict": False} | tool if tool["type"] == "function" else tool
-
-
-def _write_search(tool: WebSearch) -> dict[str, Json]:
-    return {"type": tool.kind if tool.kind in _SEARCHES else "web_search"}
 
 
 def _write_output_format(format: OutputFormat | None) -> dict[str, Json]:
