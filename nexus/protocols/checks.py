@@ -183,6 +183,28 @@ def maybe_whole(holder: Body, name: str, low: int | None = None, high: int | Non
     return value
 
 
+def googles_whole(holder: Body, name: str, path: str = "") -> int | None:
+    """As Google's parser reads it: also with a zero fraction, or as a string."""
+    value = holder.get(name)
+    match value:
+        case None:
+            return None
+        case bool():
+            pass
+        case int():
+            return value
+        case float() if value.is_integer():
+            return int(value)
+        case str() if is_whole(value):
+            return int(value)
+    raise wrong(join(path, name), "a whole number")
+
+
+def is_whole(value: Json) -> bool:
+    """Whether a string is an integer, as Google's parser accepts it."""
+    return isinstance(value, str) and value.removeprefix("-").isdecimal() and value.isascii() and len(value) < 20
+
+
 def maybe_count(holder: Body, name: str, path: str = "") -> int | None:
     value = holder.get(name)
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):

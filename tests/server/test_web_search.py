@@ -91,7 +91,7 @@ def test_claude_searches_for_codex(searching: Room) -> None:
     function = {"type": "function", "name": "f", "parameters": FUNCTION["input_schema"], "strict": False}
     reply = nexus.post(RESPONSES, {**OFFERED, "tools": [function, {"type": "web_search"}]})
     assert reply.status == 200
-    assert {"type": "web_search_20250305", "name": "web_search"} in upstream.requests[-1].json["tools"]
+    assert SEARCH in upstream.requests[-1].json["tools"]
     assert "tools.web_search" not in reply.headers.get("x-nexus-dropped", "")
 
 

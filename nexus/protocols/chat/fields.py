@@ -19,8 +19,8 @@ READS: Mapping[str, Disposition] = {
     "extra_body": converted(
         "thinking",
         "in `google`, the `thinking_config` of Google's compatibility layer, in which `include_thoughts` is off by "
-        "default (`reasoning_effort` wins); `cached_content` and `safety_settings`, for Google only; everything else "
-        "in it is dropped by name",
+        "default (`reasoning_effort` wins), and a level together with a budget is refused, as at Google; "
+        "`cached_content` and `safety_settings`, for Google only; everything else in it is dropped by name",
     ),
     "frequency_penalty": carried("frequency_penalty", "-2 to 2"),
     "function_call": refused("legacy function calling is not supported in translation; use tool_choice"),

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation.parts import Effort, Thinking
+from nexus.conversation.parts import Thinking
 from nexus.dataclasses import dataclass, replace
 from nexus.late import pattern
-from nexus.models.efforts import GOOGLE_LEVELS
-from nexus.protocols.checks import Body, Drops, an_object, maybe_bool, maybe_object, maybe_string, objects_in, wrong
+from nexus.protocols.checks import Body, Drops, an_object, maybe_object, maybe_string, objects_in
+from nexus.protocols.google_thinking import Names, read_thinking_config
 from nexus.wire import Json
 
 _AT = "extra_body.google"
 _THINKING = f"{_AT}.thinking_config"
-_DYNAMIC = -1
+_NAMES = Names("include_thoughts", "thinking_budget", "thinking_level")
 _CAPITAL = pattern("[A-Z]")
 
 
@@ -48,40 +48,15 @@ def read_google(body: Body, drops: Drops) -> Google:
     )
 
 
-def read_thinking_config(wire: Body, asked: Thinking | None, drops: Drops) -> Thinking | None:
-    """What it asks for; if it only hides the thoughts, ``asked``, which other fields say, without them."""
-    drops.unknown(wire, ("include_thoughts", "thinking_budget", "thinking_level"), _THINKING)
-    include = maybe_bool(wire, "include_thoughts", _THINKING)
-    budget, level = _read_budget(wire), _read_level(wire)
-    if budget == 0:
-        return Thinking(False)
-    if level is not None or budget is not None:
-        limit = None if level is not None or budget == _DYNAMIC else budget
-        return Thinking(True, budget=limit, effort=level, visible=include or False)
+def read_thinking(wire: Body, asked: Thinking | None, drops: Drops) -> Thinking | None:
+    """What ``thinking_config`` asks for; if it only hides the thoughts, ``asked``, which other fields say, without
+    them."""
+    amount, include = read_thinking_config(wire, _NAMES, _THINKING, drops)
+    if amount is not None:
+        return amount
     if include:
         return Thinking(True)
     return replace(asked, visible=False) if asked is not None and include is False else asked
-
-
-def _read_budget(wire: Body) -> int | None:
-    """Google's parser also accepts a zero fraction."""
-    value = wire.get("thinking_budget")
-    if value is None:
-        return None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or value < _DYNAMIC:
-        raise wrong(f"{_THINKING}.thinking_budget", "a number of tokens, or -1")
-    return value
-
-
-def _read_level(wire: Body) -> Effort | None:
-    level = (maybe_string(wire, "thinking_level", _THINKING) or "").upper().removeprefix("THINKING_LEVEL_")
-    if level in ("", "UNSPECIFIED"):
-        return None
-    if level not in GOOGLE_LEVELS:
-        raise wrong(f"{_THINKING}.thinking_level", "one of " + ", ".join(GOOGLE_LEVELS).lower())
-    return GOOGLE_LEVELS[level]
 
 
 def _snake(wire: Body) -> dict[str, Json]:

@@ -28,9 +28,10 @@ READS: Mapping[str, Disposition] = {
     "generationConfig": converted(
         "max_tokens",
         "`temperature`, `topP`, `topK`, `seed`, `stopSequences`, penalties, logprobs, "
-        "`thinkingConfig`, `responseMimeType` and schemas, `responseModalities` become the neutral "
-        "fields; `candidateCount` above 1, `text/x.enum` and audio answers are refused; everything "
-        "else in it is dropped by name",
+        "`thinkingConfig` (a level together with a budget is refused, as at Google), "
+        "`responseMimeType` and schemas, `responseModalities` become the neutral fields; "
+        "`candidateCount` above 1, `text/x.enum` and audio answers are refused; "
+        "everything else in it is dropped by name",
     ),
     "labels": converted("metadata", "a map of strings"),
     "serviceTier": converted("service_tier", "`standard` becomes `default`"),

@@ -1,7 +1,6 @@
 """A Gemini client's ``generationConfig`` -> the neutral fields.
 
-Google's parser accepts integers also with a zero fraction, and as strings. Source:
-ai.google.dev/api/generate-content#generationconfig; ai.google.dev/gemini-api/docs/thinking.
+Source: ai.google.dev/api/generate-content#generationconfig.
 """
 
 from __future__ import annotations
@@ -10,15 +9,26 @@ from collections.abc import Mapping
 
 from nexus.conversation.parts import OutputFormat, Request, Thinking
 from nexus.errors import UnsupportedFeature
-from nexus.models.efforts import GOOGLE_LEVELS
-from nexus.protocols.checks import Drops, an_array, an_object, maybe_bool, maybe_number, maybe_string, strings_in, wrong
-from nexus.protocols.gemini.read_schema import is_whole, read_schema
+from nexus.protocols.checks import (
+    Drops,
+    an_array,
+    an_object,
+    googles_whole,
+    maybe_bool,
+    maybe_number,
+    maybe_string,
+    strings_in,
+    wrong,
+)
+from nexus.protocols.gemini.read_schema import read_schema
+from nexus.protocols.google_thinking import Names, read_thinking_config
 from nexus.wire import Json
 
 Config = Mapping[str, Json]
 
 _AT = "generationConfig"
 _THINKING = f"{_AT}.thinkingConfig"
+_NAMES = Names("includeThoughts", "thinkingBudget", "thinkingLevel")
 _READ = frozenset(
     {"stopSequences", "responseMimeType", "responseSchema", "responseJsonSchema", "_responseJsonSchema", "seed"}
     | {"responseModalities", "candidateCount", "maxOutputTokens", "temperature", "topP", "topK", "thinkingConfig"}
@@ -29,7 +39,7 @@ _READ = frozenset(
 def read_config(config: Config, drops: Drops) -> Request:
     """A request with only these fields. Raises InvalidRequest, UnsupportedFeature."""
     drops.unknown(config, _READ, _AT)
-    if (_read_whole(config, "candidateCount") or 1) > 1:
+    if (googles_whole(config, "candidateCount", _AT) or 1) > 1:
         raise UnsupportedFeature.about(
             f"{_AT}.candidateCount", "other vendors return one candidate; send several requests"
         )
@@ -43,7 +53,7 @@ def read_config(config: Config, drops: Drops) -> Request:
         top_k=_read_natural(config, "topK"),
         presence_penalty=maybe_number(config, "presencePenalty", path=_AT),
         frequency_penalty=maybe_number(config, "frequencyPenalty", path=_AT),
-        seed=_read_whole(config, "seed"),
+        seed=googles_whole(config, "seed", _AT),
         stop=strings_in(config.get("stopSequences") or [], f"{_AT}.stopSequences"),
         logprobs=maybe_bool(config, "responseLogprobs", _AT),
         top_logprobs=_read_natural(config, "logprobs"),
@@ -51,24 +61,8 @@ def read_config(config: Config, drops: Drops) -> Request:
     )
 
 
-def _read_whole(holder: Config, name: str, path: str = _AT) -> int | None:
-    value = holder.get(name)
-    match value:
-        case None:
-            return None
-        case bool():
-            pass
-        case int():
-            return value
-        case float() if value.is_integer():
-            return int(value)
-        case str() if is_whole(value):
-            return int(value)
-    raise wrong(f"{path}.{name}", "a whole number")
-
-
 def _read_natural(holder: Config, name: str) -> int | None:
-    value = _read_whole(holder, name)
+    value = googles_whole(holder, name, _AT)
     if value is not None and value < 0:
         raise wrong(f"{_AT}.{name}", "a natural number")
     return value
@@ -89,19 +83,8 @@ def _read_thinking(config: Config, drops: Drops) -> Thinking | None:
     if config.get("thinkingConfig") is None:
         return None
     wire = an_object(config["thinkingConfig"], _THINKING)
-    drops.unknown(wire, ("includeThoughts", "thinkingBudget", "thinkingLevel"), _THINKING)
-    visible = maybe_bool(wire, "includeThoughts", _THINKING) or False
-    budget, level = _read_whole(wire, "thinkingBudget", _THINKING), maybe_string(wire, "thinkingLevel", _THINKING)
-    if budget == 0:
-        return Thinking(False)
-    if budget is not None and budget > 0:
-        return Thinking(True, budget=budget, visible=visible)
-    named = (level or "").upper().removeprefix("THINKING_LEVEL_")
-    if named and named != "UNSPECIFIED":
-        if named not in GOOGLE_LEVELS:
-            raise wrong(f"{_THINKING}.thinkingLevel", "one of " + ", ".join(GOOGLE_LEVELS))
-        return Thinking(True, effort=GOOGLE_LEVELS[named], visible=visible)
-    return Thinking(True, visible=visible) if visible or budget is not None else None
+    amount, include = read_thinking_config(wire, _NAMES, _THINKING, drops)
+    return Thinking(True) if amount is None and include else amount
 
 
 def _read_output_format(config: Config) -> OutputFormat | None:

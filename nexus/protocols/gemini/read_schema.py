@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.errors import InvalidRequest
-from nexus.protocols.checks import an_array, an_object
+from nexus.protocols.checks import an_array, an_object, is_whole
 from nexus.wire import Json, mapping, sequence
 
 Schema = Mapping[str, Json]
@@ -70,11 +70,6 @@ def _write_type(written: dict[str, Json], kind: str) -> None:
     values = written.get("enum")
     if kind == "integer" and isinstance(values, list):
         written["enum"] = [int(one) if is_whole(one) else one for one in values]
-
-
-def is_whole(value: Json) -> bool:
-    """Whether a string is an integer, as Google's parser accepts it."""
-    return isinstance(value, str) and value.removeprefix("-").isdecimal() and value.isascii() and len(value) < 20
 
 
 def _allow_null(written: dict[str, Json]) -> None:

@@ -159,7 +159,9 @@ def write_tooling(request: Request, target: Target, drops: Drops) -> Tooling:
     return tooling
 
 
-WEB_SEARCH: Block = {"type": "web_search_20250305", "name": "web_search"}
+WEB_SEARCH: Block = {"type": "web_search_20250305", "name": "web_search", "max_uses": 8}
+"""After ten steps Anthropic pauses the turn, which only a Messages client can continue. Source: platform.claude.com,
+"Handling stop reasons"."""
 
 
 def _write_tools(tools: tuple[Tool, ...], format: Closed | None, claude: Claude, drops: Drops) -> list[Block]:

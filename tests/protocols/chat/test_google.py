@@ -17,6 +17,11 @@ from tests.server.vendors import LANES, Lane, Stand
 CONFIGS: dict[str, tuple[dict[str, Json], Thinking | None]] = {
     "a budget": ({"thinking_budget": 2000}, Thinking(True, budget=2000, visible=False)),
     "a budget as a float": ({"thinking_budget": 2000.0}, Thinking(True, budget=2000, visible=False)),
+    "a budget as a string": ({"thinking_budget": "2000"}, Thinking(True, budget=2000, visible=False)),
+    "a budget and no level": (
+        {"thinking_budget": 2000, "thinking_level": "THINKING_LEVEL_UNSPECIFIED"},
+        Thinking(True, budget=2000, visible=False),
+    ),
     "off": ({"thinking_budget": 0}, Thinking(False)),
     "dynamic": ({"thinking_budget": -1}, Thinking(True, visible=False)),
     "a level": ({"thinking_level": "low"}, Thinking(True, effort="low", visible=False)),
@@ -74,12 +79,15 @@ def test_fields_without_an_equivalent_are_reported_as_dropped() -> None:
         ({"thinking_budget": float("inf")}, "thinking_budget"),
         ({"thinking_level": "huge"}, "thinking_level"),
         ({"include_thoughts": "yes"}, "include_thoughts"),
+        ({"thinking_budget": 800, "thinking_level": "low"}, ""),
+        ({"thinking_budget": 0, "thinking_level": "low"}, ""),
+        ({"thinking_budget": -1, "thinking_level": "low"}, ""),
     ],
 )
 def test_invalid_values_are_rejected_with_their_path(config: dict[str, Json], path: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_request(ask(extra_body={"google": {"thinking_config": config}}))
-    assert caught.value.param == f"extra_body.google.thinking_config.{path}"
+    assert caught.value.param == f"extra_body.google.thinking_config.{path}".rstrip(".")
 
 
 def test_cached_content_is_only_available_at_google() -> None:

@@ -21,7 +21,7 @@ from nexus.conversation.parts import (
     ToolResult,
     WebSearch,
 )
-from nexus.errors import ClientError
+from nexus.errors import ClientError, InvalidRequest
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Target
 from nexus.protocols.gemini.codec import CLIENT
@@ -177,6 +177,21 @@ THOUGHTS: dict[str, tuple[Wire, Thinking | None]] = {
 def test_thinking_config_is_read(config: Wire, thinking: Thinking | None) -> None:
     body = {"contents": [], "generationConfig": {"thinkingConfig": config}}
     assert CLIENT.read_request(body).request.thinking == thinking
+
+
+@pytest.mark.parametrize(
+    ("config", "param"),
+    [
+        ({"thinkingBudget": 800, "thinkingLevel": "LOW"}, ""),
+        ({"thinkingBudget": 0, "thinkingLevel": "LOW"}, ""),
+        ({"thinkingBudget": -2}, ".thinkingBudget"),
+        ({"thinkingLevel": "HUGE"}, ".thinkingLevel"),
+    ],
+)
+def test_a_thinking_config_that_google_rejects_is_rejected(config: Wire, param: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        CLIENT.read_request({"contents": [], "generationConfig": {"thinkingConfig": config}})
+    assert caught.value.param == f"generationConfig.thinkingConfig{param}"
 
 
 CHOICES: dict[str, tuple[Wire, str | None, list[str], tuple[str, ...]]] = {
