@@ -95,6 +95,42 @@ def test_claude_searches_for_codex(searching: Room) -> None:
     assert "tools.web_search" not in reply.headers.get("x-nexus-dropped", "")
 
 
+CHAT: dict[str, Any] = {
+    "model": "v/m",
+    "messages": [{"role": "user", "content": "Hi"}],
+    "web_search_options": {"search_context_size": "low"},
+}
+
+
+@on("searching", "gemini", "vertex gemini", "anthropic", "vertex claude")
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_the_vendor_searches_for_a_chat_client(searching: Room, stream: bool) -> None:
+    nexus, upstream = searching
+    reply = nexus.chat({**CHAT, "stream": stream})
+    assert (reply.status, b"Found" in reply.body) == (200, True)
+    assert upstream.requests[-1].json["tools"] in ([{"googleSearch": {}}], [SEARCH])
+    assert reply.headers["x-nexus-dropped"] == "web_search_options.search_context_size"
+
+
+@on("searching", "anthropic")
+def test_a_chat_clients_search_is_next_to_its_functions(searching: Room) -> None:
+    nexus, upstream = searching
+    functions = [{"type": "function", "function": {"name": name}} for name in ("f", "web_search")]
+    assert nexus.chat({**CHAT, "tools": functions[:1], "web_search_options": {}}).status == 200
+    assert [tool["name"] for tool in upstream.requests[-1].json["tools"]] == ["f", "web_search"]
+    refused = nexus.chat({**CHAT, "tools": functions})
+    assert (refused.status, refused.json["error"]["param"]) == (400, "web_search_options")
+
+
+@on("plain", "gemini", "anthropic", "bedrock converse")
+def test_a_chat_clients_search_is_rejected_without_configuration(plain: Room) -> None:
+    nexus, upstream = plain
+    refused = nexus.chat(CHAT)
+    assert (refused.status, refused.json["error"]["param"]) == (400, "web_search_options")
+    assert "with web_search = true on a model whose vendor searches" in refused.json["error"]["message"]
+    assert upstream.requests == []
+
+
 @on("plain", "openai", "gemini", "bedrock converse")
 def test_a_search_is_rejected_or_dropped_without_configuration(plain: Room) -> None:
     nexus, upstream = plain

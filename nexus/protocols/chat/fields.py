@@ -67,7 +67,9 @@ READS: Mapping[str, Disposition] = {
     "top_p": carried("top_p"),
     "user": carried("user"),
     "verbosity": carried("verbosity"),
-    "web_search_options": refused("web search by the vendor is not supported in translation; leave the field out"),
+    "web_search_options": converted(
+        "tools", "becomes the vendor's own search if the model has `web_search = true`, else it is refused"
+    ),
 }
 
 PATHS: Mapping[str, str] = {

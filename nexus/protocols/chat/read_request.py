@@ -10,7 +10,7 @@ from nexus.protocols.chat.fields import READS
 from nexus.protocols.chat.read_google import read_google
 from nexus.protocols.chat.read_messages import MessagesReader
 from nexus.protocols.chat.read_thinking import read_thinking
-from nexus.protocols.chat.tools import read_choice, read_tools
+from nexus.protocols.chat.tools import read_choice, read_search, read_tools
 from nexus.protocols.checks import (
     Drops,
     an_array,
@@ -39,7 +39,7 @@ def read_request(body: Mapping[str, Json]) -> ReadRequest:
     request = Request(
         messages=messages.finish(),
         system=tuple(messages.system),
-        tools=tools,
+        tools=(*tools, *read_search(body, tools)),
         tool_choice=choice,
         parallel_tools=maybe_bool(body, "parallel_tool_calls"),
         thinking=read_thinking(body, google.thinking, drops),

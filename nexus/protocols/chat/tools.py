@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation.parts import Tool, ToolCall, ToolChoice
+from nexus.conversation.parts import Tool, ToolCall, ToolChoice, WebSearch
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.late import pattern
 from nexus.models.chat_server import ChatServer
 from nexus.protocols.chat.call_ids import call_signature, plain_id
 from nexus.protocols.chat.parts import cache_fields, read_cache
 from nexus.protocols.chat.reasoning import read_extra
-from nexus.protocols.checks import Drops, a_name, an_object, maybe_bool, maybe_string, objects_in
+from nexus.protocols.checks import Drops, a_name, an_object, asks_for, maybe_bool, maybe_string, objects_in
 from nexus.protocols.codec import Target
 from nexus.protocols.tool_calls import PARAMETERS, CustomTool, ToolIds, with_grammar, write_input
 from nexus.wire import Json, mapping, only
@@ -70,6 +70,19 @@ def _read_custom(entry: Mapping[str, Json], path: str, drops: Drops) -> Tool:
         description = with_grammar(description, mapping(format.get("grammar")))
     name = a_name(custom, "name", f"{path}.custom")
     return CustomTool(name, description, PARAMETERS, cache=read_cache(entry, path), at=path)
+
+
+def read_search(body: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[WebSearch, ...]:
+    """The search that ``web_search_options`` asks for by its presence. Raises UnsupportedFeature."""
+    if not asks_for(_SEARCH, body.get(_SEARCH)):
+        return ()
+    if any(tool.name == _SEARCH_NAME for tool in tools):
+        raise UnsupportedFeature.about(_SEARCH, f"cannot be combined with a function named {_SEARCH_NAME}")
+    lost = tuple(f"{_SEARCH}.{name}" for name in an_object(body[_SEARCH], _SEARCH))
+    return (WebSearch(_SEARCH_NAME, kind="web search", lost=lost, at=_SEARCH),)
+
+
+_SEARCH, _SEARCH_NAME = "web_search_options", "web_search"
 
 
 def read_choice(body: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
