@@ -35,7 +35,7 @@ def answer_tool(
     while name in taken:
         name += "_"
     schema, forms = rename_keys(any_object if wanted.schema is None else wanted.schema, keys)
-    return Tool(name, wanted.description or about, schema, wanted.strict), forms
+    return Tool(name, wanted.description or about, schema), forms
 
 
 class ForcedAnswer:

@@ -83,8 +83,8 @@ WRITES: Mapping[str, Disposition] = {
     "output_format": converted(
         "",
         "`outputConfig.textFormat` with the schema closed, and the constraints that no longer apply "
-        "reported; otherwise a forced tool; refused if the model has neither, and if a strict schema "
-        "cannot be closed",
+        "reported; otherwise a forced tool, with strict reported; refused if the model has "
+        "neither, and if a strict schema cannot be closed",
     ),
     "max_tokens": carried("", "dropped for Nova 2 at high effort, which does not accept a limit"),
     "temperature": carried(

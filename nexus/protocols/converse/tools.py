@@ -104,6 +104,8 @@ def _with_answer_tool(plan: ToolPlan, wanted: OutputFormat, draft: Draft) -> Too
         raise UnsupportedFeature(
             "this model supports neither structured output nor a forced tool; use another model", param="output_format"
         )
+    if wanted.strict:
+        draft.drops.add("output_format.strict")
     about = "Give the final answer by calling this tool with it."
     tool, forms = answer_tool(
         wanted, plan.tools, PROPERTY_KEYS, name=ANSWER_TOOL, about=about, any_object={"type": "object"}

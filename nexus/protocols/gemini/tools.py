@@ -8,7 +8,7 @@ content. Source: ai.google.dev/gemini-api/docs/function-calling and /structured-
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import field
 
 from nexus.conversation.parts import OutputFormat, Request, Tool, ToolChoice, WebSearch
 from nexus.dataclasses import dataclass
@@ -173,5 +173,4 @@ def _answer_tool(output: OutputFormat, tools: tuple[Tool, ...], gemini: Gemini) 
             param="output_format.schema",
         )
     about = "Give the final answer to the user. Call this once nothing else is left to do."
-    wanted = replace(output, strict=None)
-    return answer_tool(wanted, tools, gemini.property_keys, name="final_answer", about=about)
+    return answer_tool(output, tools, gemini.property_keys, name="final_answer", about=about)

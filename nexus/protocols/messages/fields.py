@@ -118,8 +118,9 @@ WRITES: Mapping[str, Disposition] = {
         "",
         "`output_config.format`, with the schema closed as Anthropic's SDK does it (constraints move "
         "into descriptions, reported); a schema that cannot be closed, and any-object mode, become a "
-        "forced tool, or are refused with strict; if no tool can be forced, an instruction after the "
-        "system text, reported",
+        "forced tool, or are refused with strict; models without structured output get a forced tool, "
+        "and strict is reported; if no tool can be forced, an instruction after the system text, "
+        "reported",
     ),
     "max_tokens": converted("", "always sent: the request's own, else the model's setting plus room for thinking"),
     "temperature": converted("", "0 to 1; above 1 is refused; dropped if the model or its thinking rules it out"),

@@ -144,8 +144,8 @@ def write_tooling(request: Request, target: Target, drops: Drops) -> Tooling:
     tooling.choice = _write_choice(request) if form.choice is None else {"type": form.choice}
     if form.format is not None:
         tooling.format = {"type": "json_schema", "schema": form.format.schema}
-    if form.by_tool and request.output_format is not None and not tooling.forced:
-        _answer_by_tool(request.output_format, request, tooling)
+    if form.by_tool and request.output_format is not None:
+        _answer_by_tool(request.output_format, request, tooling, drops)
     if not tooling.tools:
         tooling.tools = _stubs(request)
         tooling.choice = {"type": "none"} if tooling.tools else None
@@ -199,9 +199,12 @@ def _write_choice(request: Request) -> Block | None:
     return only({"type": "any" if choice.mode == "required" else choice.mode, "name": choice.name})
 
 
-def _answer_by_tool(format: OutputFormat, request: Request, tooling: Tooling) -> None:
+def _answer_by_tool(format: OutputFormat, request: Request, tooling: Tooling, drops: Drops) -> None:
     """One more tool, whose call is the answer. If one of the client's own tools must be called, there is no answer to
     format."""
+    if tooling.forced:
+        drops.add("output_format")
+        return
     schema = {} if format.schema is None else format.schema
     if not isinstance(schema, dict) or schema.get("type", "object") != "object":
         raise UnsupportedFeature.about(
@@ -209,6 +212,8 @@ def _answer_by_tool(format: OutputFormat, request: Request, tooling: Tooling) ->
         )
     about = "Gives the final answer. Call it exactly once, with the whole answer."
     tool, tooling.answer_keys = answer_tool(format, request.tools, PROPERTY_KEYS, name=ANSWER_TOOL, about=about)
+    if format.strict:
+        drops.add("output_format.strict")
     root = modern_root(tool.parameters, FORMAT)
     free = bool(request.tools) and (tooling.choice or {}).get("type") != "none"
     tooling.tools.append(

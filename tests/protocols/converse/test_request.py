@@ -477,6 +477,8 @@ def test_a_schema_becomes_an_answer_tool(request_: Request, model: str, choice: 
     assert [tool["toolSpec"]["name"] for tool in config["tools"]] == names
     assert written.answer_tool == names[-1]
     assert config["tools"][-1]["toolSpec"]["inputSchema"]["json"] == SCHEMA.schema
+    strict = write(replace(request_, output_format=replace(SCHEMA, strict=True)), model)
+    assert set(strict.dropped) - set(written.dropped) == {"output_format.strict"}
 
 
 def test_json_mode_becomes_an_answer_tool_too() -> None:

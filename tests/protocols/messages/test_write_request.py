@@ -477,6 +477,8 @@ def test_an_output_format_becomes_an_answer_tool(
     assert [tool["name"] for tool in written.body["tools"]] == names
     assert written.body["tool_choice"] == choice
     assert written.answer_tool == answer
+    strict = write(ask(output_format=OutputFormat(schema, strict=True), **members), COMPATIBLE)
+    assert strict.dropped == (*written.dropped, "output_format.strict" if answer else "output_format")[-1:]
     if answer:
         assert written.body["tools"][-1]["input_schema"] == (schema or BARE | {"additionalProperties": True})
 
