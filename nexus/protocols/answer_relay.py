@@ -40,9 +40,9 @@ class AnswerRelay(ABC):
 
     ``begun`` says that the model is at work, at least thinking; ``content`` that the first content went by, after which
     no other attempt can answer; ``complete`` that the answer's terminal event did; ``ended`` that nothing relevant can
-    follow, though the terminator has not come yet; ``cut`` that the answer was ended here while the vendor is still
-    writing. ``failure`` is the vendor's error in an answer that passes unchanged. ``content_type`` is None if the
-    vendor's own applies.
+    follow, though the terminator has not come yet; ``unsure`` that only its last bytes decide whether it is an answer,
+    if it has no content; ``cut`` that the answer was ended here while the vendor is still writing. ``failure`` is the
+    vendor's error in an answer that passes unchanged. ``content_type`` is None if the vendor's own applies.
     """
 
     content_type: str | None = None
@@ -59,6 +59,7 @@ class AnswerRelay(ABC):
         self.failure: VendorFailure | None = None
         self.complete = False
         self.ended = False
+        self.unsure = False
         self.unread = False
         self.cut = False
 

@@ -128,6 +128,9 @@ class VendorCodec:
     params: Mapping[str, Disposition] = field(default_factory=dict)
     """The dialect's own fields, which its vendors name in their errors."""
 
+    repeats_empty: bool = False
+    """Whether its models sometimes end an answer before its first word, and answer when asked again."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClientCodec:

@@ -19,10 +19,11 @@ from nexus.provider import Without
 from nexus.relay.answer import OpenedReply, open_reply
 from nexus.relay.counting import cannot_count, choose_count, estimated
 from nexus.relay.embeddings import Collected
+from nexus.relay.empty_answer import EmptyAnswer
 from nexus.relay.exchange import Exchange
 from nexus.relay.failures import log_attempt
 from nexus.relay.held import changed, choose_held, choose_listed, place_of, state_of, write_list
-from nexus.relay.lanes import Lane, choose, choose_passed, choose_raw, choose_stored
+from nexus.relay.lanes import ASKED_AGAIN, Lane, choose, choose_passed, choose_raw, choose_stored
 from nexus.relay.stream import drain
 from nexus.upstream.request import UpstreamRequest
 
@@ -49,24 +50,29 @@ def open_answer(exchange: Exchange) -> OpenedReply:
 
 
 def _generate(exchange: Exchange, without: tuple[Without, ...] = ()) -> OpenedReply:
-    """Retries if the vendor rejects something that the client did not ask for and the answer can do without; at most
-    once for each such thing."""
+    """Retries if the vendor rejects something that the client did not ask for and the answer can do without, or if the
+    answer is empty; at most once for each such thing."""
     lane = choose(exchange, without)
     try:
         return _open_lane(exchange, partial(choose, without=without), lane)
-    except (UpstreamStatus, VendorError) as refused:
+    except (UpstreamStatus, VendorError, EmptyAnswer) as refused:
         more = _refused_part(exchange, lane, refused)
         if more is None or more.name in {one.name for one in without}:
             raise
-        log_attempt(exchange.state, refused, "retry at once, without what was refused")
+        then = "retry at once" if more is ASKED_AGAIN else "retry at once, without what was refused"
+        log_attempt(exchange.state, refused, then)
         exchange.fail(refused)
     opened = _generate(exchange.again(), (*without, more))
     more.learn()
     return opened
 
 
-def _refused_part(exchange: Exchange, lane: Lane, refused: UpstreamStatus | VendorError) -> Without | None:
+def _refused_part(
+    exchange: Exchange, lane: Lane, refused: UpstreamStatus | VendorError | EmptyAnswer
+) -> Without | None:
     """A part of a translated request, or of the history in one that passes through."""
+    if isinstance(refused, EmptyAnswer):
+        return ASKED_AGAIN
     if isinstance(refused, VendorError):
         failure = refused.failure
     else:

@@ -163,7 +163,9 @@ def _translate(exchange: Exchange, dialect: str, without: Sequence[Without]) -> 
     attempt = replace(attempt, action=GENERATE.action)
     asked = (name for name in call.headers if name in client.headers)
     dropped = (*read.dropped, *client.lost((*lost, *written.dropped), call.document, request), *asked)
-    relay = Translation(exchange, request, dialect, route.model, written, target.chat)
+    tries = route.provider.settings.retries.attempts
+    may_be_empty = not vendor.repeats_empty or tries == 1 or ASKED_AGAIN in without
+    relay = Translation(exchange, request, dialect, route.model, written, target.chat, may_be_empty=may_be_empty)
     return Lane(attempt, relay, translates=True, dropped=tuple(dict.fromkeys(dropped)), hints=hints)
 
 
@@ -172,6 +174,10 @@ def _target(route: Route, dialect: str, without: Sequence[Without]) -> Target:
     for one in without:
         target = one.change(target)
     return target
+
+
+ASKED_AGAIN = Without("an empty answer", lambda target: target, lambda: None)
+"""Accepts an empty answer: the model was asked again, and nothing else is left out."""
 
 
 def _hints_itself(route: Route, dialect: str) -> bool:

@@ -83,7 +83,8 @@ class Stream:
 
     def _may_leave(self, size: int) -> bool:
         relay = self._relay
-        return relay.content or size > MAX_HELD or (relay.ended and relay.failure is None)
+        ended = relay.ended and relay.failure is None and not relay.unsure
+        return relay.content or size > MAX_HELD or ended
 
     def _check_whole(self, held: bytearray) -> None:
         """Raises UpstreamError if a stream failed before its first content."""

@@ -41,6 +41,7 @@ from nexus.protocols.forced_answer import AnswerCall, ForcedAnswer
 from nexus.protocols.renaming import NamesBack
 from nexus.protocols.sse import Frame
 from nexus.protocols.tidy import Fitted, Tidy
+from nexus.relay.empty_answer import Filled
 from nexus.relay.exchange import Exchange
 from nexus.wire import Json, decode, encode
 
@@ -59,7 +60,10 @@ class Translation(AnswerRelay):
         model: str,
         written: VendorRequest,
         server: ChatServer = PLAIN,
+        *,
+        may_be_empty: bool = True,
     ) -> None:
+        """Unless the answer ``may_be_empty``, one without content raises EmptyAnswer."""
         super().__init__(exchange.tap)
         call = exchange.call
         self._exchange = exchange
@@ -71,7 +75,9 @@ class Translation(AnswerRelay):
         self._cutter = Cutter(written.cut, self._usage_when_cut) if written.cut != Cut() else None
         self._reported: Usage | None = None
         call_of_answer = AnswerCall(written.answer_call, origin.new_id) if written.answer_call else None
-        self._first = _present(Tidy(origin.new_id), self._cutter, call_of_answer)
+        self.unsure = not may_be_empty
+        filled = None if may_be_empty else Filled(exchange.route.provider.name)
+        self._first = _present(filled, Tidy(origin.new_id), self._cutter, call_of_answer)
         names = NamesBack(written.renaming) if written.renaming else None
         carrier = self._client.carrier(written.wants_thinking) if self._client.carrier is not None else None
         answer_tool = ForcedAnswer(written.answer_tool) if written.answer_tool else None

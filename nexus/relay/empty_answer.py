@@ -1,0 +1,30 @@
+"""Answers without any content, of models that answer when asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nexus.conversation.events import ContentDropped, Event, PartStart, ResponseEnd
+from nexus.errors import ProtocolError
+
+
+class EmptyAnswer(ProtocolError):
+    """The model ended its answer normally, before its first word."""
+
+
+class Filled:
+    """A step that raises EmptyAnswer at the end of such an answer."""
+
+    def __init__(self, provider: str) -> None:
+        self._provider = provider
+        self._is_filled = False
+
+    def feed(self, event: Event) -> Iterable[Event]:
+        match event:
+            case PartStart() | ContentDropped():
+                self._is_filled = True
+            case ResponseEnd(stop=stop) if stop.reason == "end" and not self._is_filled:
+                raise EmptyAnswer(f"{self._provider}: the answer is empty", provider=self._provider)
+            case _:
+                pass
+        return (event,)
