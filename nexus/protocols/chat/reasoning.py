@@ -84,29 +84,21 @@ def is_block(entry: Mapping[str, Json]) -> bool:
 
 
 def read_echoed(message: Mapping[str, Json], bare: Signature | None) -> list[tuple[Position, Reasoning]]:
-    """The same for a client's history, in which thinking blocks without our tag are Claude's own."""
-    found = read_reasoning(message, bare)
-    entries = [entry for entry in read_entries(message) if is_block(entry)]
-    if not entries:
-        return found
-    return [
-        (place, replace(part, signature=_claude_signature(entry)))
-        for entry, (place, part) in zip(entries, found, strict=True)
-    ]
-
-
-def _claude_signature(entry: Mapping[str, Json]) -> Signature | None:
-    opaque = text(entry.get("signature")) or text(entry.get("data"))
-    return unpack_signature(opaque, _CLAUDE) if opaque else None
-
-
-def read_reasoning(message: Mapping[str, Json], bare: Signature | None) -> list[tuple[Position, Reasoning]]:
-    """Every reasoning part with its position; ``bare`` is the signature of text without details."""
-    found = [(_position(entry), read_detail(entry, bare)) for entry in read_entries(message)]
+    """The reasoning of a client's history, each part with its position; ``bare`` is the signature of text without
+    details. Thinking blocks without our tag are Claude's own."""
+    found = [(_position(entry), _read_entry(entry, bare)) for entry in read_entries(message)]
     plain = plain_reasoning(message)
     if plain and not any(part.text for _, part in found):
         found.insert(0, ((0, 0), Reasoning(plain, bare)))
     return found
+
+
+def _read_entry(entry: Mapping[str, Json], bare: Signature | None) -> Reasoning:
+    part = read_detail(entry, bare)
+    if not is_block(entry):
+        return part
+    opaque = text(entry.get("signature")) or text(entry.get("data"))
+    return replace(part, signature=unpack_signature(opaque, _CLAUDE) if opaque else None)
 
 
 def read_detail(entry: Mapping[str, Json], bare: Signature | None) -> Reasoning:

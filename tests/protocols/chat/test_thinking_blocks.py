@@ -70,6 +70,16 @@ def test_a_block_without_a_signature_is_unsigned_reasoning() -> None:
     assert found.request.messages[1].parts[0] == Reasoning("hm", None)
 
 
+def test_redacted_blocks_stand_behind_the_plain_text_of_the_reasoning() -> None:
+    found = read("chat", history(thinking_blocks=BLOCKS[1:2], reasoning_content="hm"))
+    assert found.request.messages[1].parts == (Reasoning("hm", None), CLAUDES[1], Text("4"))
+
+
+def test_blocks_and_details_may_be_mixed() -> None:
+    found = read("chat", history(reasoning_details=[BLOCKS[0], {"type": "reasoning.text", "text": "so"}]))
+    assert found.request.messages[1].parts == (CLAUDES[0], Reasoning("so", None), Text("4"))
+
+
 def test_reasoning_details_override_thinking_blocks() -> None:
     details = [{"type": "reasoning.text", "text": "as detail", "signature": "nexus.gemini.c2ln"}]
     found = read("chat", history(thinking_blocks=BLOCKS, reasoning_details=details))
