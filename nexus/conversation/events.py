@@ -122,13 +122,7 @@ def _is_filled(part: StreamPart) -> bool:
 
 RESPONSE: Mapping[tuple[str, type[Event]], str] = {
     ("before", ResponseStart): "inside",
-    ("inside", PartStart): "inside",
-    ("inside", PartDelta): "inside",
-    ("inside", Cited): "inside",
-    ("inside", PartEnd): "inside",
-    ("inside", UsageUpdate): "inside",
-    ("inside", ContentDropped): "inside",
-    ("inside", Ping): "inside",
+    **{("inside", one): "inside" for one in (PartStart, PartDelta, Cited, PartEnd, UsageUpdate, ContentDropped, Ping)},
     ("inside", ResponseEnd): "after",
 }
 """The legal order of events: the states of a response in which an event is allowed, and the state after it."""
