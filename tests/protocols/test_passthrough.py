@@ -442,6 +442,8 @@ def test_messages_first_event_in_unusual_frames_is_edited(frame: bytes) -> None:
         pytest.param(b": comment\n\n", id="comment"),
         pytest.param(PING, id="ping"),
         pytest.param(b"event: message_start\ndata: {broken\n\n", id="not JSON"),
+        pytest.param(b"event: message_start\ndata: \n\n", id="a start without data"),
+        pytest.param(b"event: message_start\ndata: null\n\n", id="a start that is null"),
         pytest.param(b"data: []\n\n", id="not an object"),
         pytest.param(b'data: {"type":"message_start"}\n\n', id="a start without message"),
         pytest.param(b'data: {"type":"message_start","message":{"model":null,"usage":7}}\n\n', id="other types"),

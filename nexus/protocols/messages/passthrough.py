@@ -66,8 +66,8 @@ class MessagesPassthrough(Passthrough):
             self.content = self.failure is None and has_content(kind, event)
             self.begun = self.begun or self.content or starts_thinking(kind, event)
         match kind:
-            case "message_start":
-                self._read_message(mapping(event.get("message")))
+            case "message_start" if message := mapping(event.get("message")):
+                self._read_message(message)
                 return with_data(frame.raw, lambda data: replace_string(data, ("message", "model"), self._model))
             case "message_delta":
                 self._read_stop(mapping(event.get("delta")))
