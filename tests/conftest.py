@@ -49,7 +49,7 @@ STATE = tempfile.TemporaryDirectory(prefix="nexus-state-")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Enables logging of everything."""
-    # Modules and tests are never garbage, and looking for garbage among them takes a seventh of the collection.
+    # Modules and tests are never garbage, and searching them for garbage takes a seventh of the collection time.
     gc.disable()
     lower_levels()
     # Programs that tests start must not leave files in this machine's state folder.
@@ -58,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in (*_FOR_PROXIES, *_FOR_AUTHORITIES):
         os.environ.pop(name, None)
     _share_context_of_sdks()
-    # No test cuts the power, and waiting for the disk when a server stops takes longer than most tests.
+    # Durability does not matter in tests, and waiting for the disk when a server stops takes longer than most tests.
     database.SYNCHRONOUS = "OFF"
     # Many tests wait for these intervals. Processes that tests start keep the product's defaults.
     stream.LOOK, ledger.LINGER = 0.02, 0.1
@@ -67,15 +67,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int | None:
-    """One more than there are processors, because tests wait; not more, because each worker collects every test."""
+    """One more than there are processors, because tests wait; no more, because each worker collects every test."""
     return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else min(len(os.sched_getaffinity(0)) + 1, 8)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """What pytest shows and ``caplog`` keeps begins at warnings, as where not everything is logged.
+    """pytest shows and ``caplog`` keeps warnings and errors only.
 
-    ``log_level`` would say so too, but sets the root's level four times in each phase of each test, which costs more
-    than most tests.
+    The option ``log_level`` does the same, but sets the root level four times in each phase of each test, which takes
+    longer than most tests.
     """
     plugin = session.config.pluginmanager.get_plugin("logging-plugin")
     if plugin is not None and session.config.option.log_level is None:
@@ -84,9 +84,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_collection(session: pytest.Session) -> None:
-    """Each worker starts importing the tests at another place, and finds most of them rewritten by the others.
+    """Each worker starts to import the tests at another place, and finds most of them rewritten by the others.
 
-    Together they rewrite each assertion once and not once a worker, which is a third of what collecting takes.
+    Each assertion is then rewritten once and not once per worker, which takes a third of the collection time.
     """
     worker = getattr(session.config, "workerinput", None)
     if worker is None or session.config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
@@ -155,7 +155,7 @@ def pytest_runtest_teardown() -> Generator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """A worker sends what counts: of a test that passes one message, for six of them took longer than most tests."""
+    """A worker sends one message for a test that passes, because six of them took longer than most tests."""
     if not hasattr(item.config, "workerinput"):
         return None
     for report in runtestprotocol(item, log=False, nextitem=nextitem):

@@ -1,8 +1,8 @@
-"""Recognizing secrets: every kind of secret that tests make up.
+"""Recognizes every kind of secret that tests invent.
 
-Whatever a test makes up as a key, a token or a password holds MARK, near its beginning so that a cut-off one is
-known too; the few that cannot (tokens that are signed, keys that are generated, what the fakes bring) have a sign of
-their own here. tests/watch.py looks for all of them in whatever Nexus says.
+Each key, token and password that a test invents contains MARK near its beginning, so that a truncated one is recognized
+too. Signed tokens, generated keys and the secrets of the fakes cannot contain it and have their own sign here.
+tests/watch.py searches all output of Nexus for them.
 """
 
 import base64
@@ -17,10 +17,10 @@ MARK = "hushhush"
 """Letters only: it looks the same in a URL, in JSON, in a repr and in a header."""
 
 SHORTEST = 6
-"""What is shorter is a word ("none", "any"), as it is for the redaction of logs."""
+"""Shorter values are words ("none", "any") and not secrets, as in the redaction of logs."""
 
 WORDS = frozenset({"not-used", "unused", "made-up", "ollama", "openai", "ollama-host", "production"})
-"""What is no secret although it stands where one could."""
+"""Values that are not secrets, although they are in the place of one."""
 
 _BEFORE, _AFTER = rb"[\w.~+/=%:@-]{0,80}?", rb"[\w.~+/=%-]{0,200}"
 
@@ -41,7 +41,7 @@ def _literal(kind: str, text: str) -> Iterator[Sign]:
 
 
 def _in_base64(kind: str, text: str) -> Iterator[Sign]:
-    """The base64 of a text at each of its three possible offsets, without the letters that depend on neighbours."""
+    """The base64 of a text at each of the three possible offsets, without the characters that depend on neighbours."""
     raw = text.encode()
     for shift in range(3):
         first, end = -(-8 * shift // 6), 8 * (shift + len(raw)) // 6
@@ -50,31 +50,31 @@ def _in_base64(kind: str, text: str) -> Iterator[Sign]:
 
 
 SIGNS: tuple[Sign, ...] = (
-    *_literal("a made-up secret", MARK),
-    *_literal("a made-up secret in capitals, as the keys of AWS are", MARK.upper()),
-    *_in_base64("a made-up secret in base64", MARK),
+    *_literal("an invented secret", MARK),
+    *_literal("an invented secret in upper case, like AWS keys", MARK.upper()),
+    *_in_base64("an invented secret in base64", MARK),
     Sign("a gateway key", b"nx-", re.compile(rb"\bnx-[A-Za-z0-9]{20,}")),
     Sign("a token", b"eyJ", re.compile(rb"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}(?:\.[\w-]*)?")),
     Sign("a private key", b"PRIVATE KEY-----", re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----[\w+/=\s\\]*")),
-    # The beginning of every RSA key in PKCS #8, without the frame around it.
+    # The beginning of every RSA key in PKCS #8, without its PEM lines.
     Sign("a private key", b"BADANBgkqhkiG9w0BAQEFAASC", re.compile(rb"[\w+/]{0,8}BADANBgkqhkiG9w0BAQEFAASC[\w+/=]*")),
-    Sign("an access token of Google", b"ya29.", re.compile(rb"\bya29\.[\w-]+")),
-    *_literal("the secret key of the fake of AWS", SECRET_KEY),
-    *_literal("the access key of the fake of AWS", ACCESS_KEY),
-    *_literal("the refresh token of the fake of Google", "1//fake-refresh-token"),
-    *_literal("the client secret of the fake of Google", "fake-client-secret"),
+    Sign("a Google access token", b"ya29.", re.compile(rb"\bya29\.[\w-]+")),
+    *_literal("the secret key of the fake AWS", SECRET_KEY),
+    *_literal("the access key of the fake AWS", ACCESS_KEY),
+    *_literal("the refresh token of the fake Google", "1//fake-refresh-token"),
+    *_literal("the client secret of the fake Google", "fake-client-secret"),
 )
 
 
 def found_in(said: bytes) -> Iterator[tuple[Sign, re.Match[bytes]]]:
-    """Every secret that a text holds."""
+    """Every secret in a text."""
     for sign in SIGNS:
         if sign.needle in said:
             yield from ((sign, match) for match in sign.pattern.finditer(said))
 
 
 def is_known(secret: str) -> bool:
-    """Whether the watch recognizes a secret, or need not because it is a plain word."""
+    """Whether the watch recognizes this secret, or it is a plain word."""
     return len(secret) < SHORTEST or secret in WORDS or any(True for _ in found_in(as_bytes(secret)))
 
 
@@ -83,7 +83,7 @@ def as_bytes(text: str | bytes) -> bytes:
 
 
 def cut(text: str) -> str:
-    """The text with its secrets cut out, for reports about leaks."""
+    """The text without its secrets, for reports about leaks."""
     said = as_bytes(text)
     for sign in SIGNS:
         if sign.needle in said:

@@ -1,12 +1,12 @@
-"""Looks for secrets in everything that Nexus outputs while the tests run: logs, errors, replies, consoles.
+"""Searches everything that Nexus outputs during tests for secrets: logs, errors, replies, consoles.
 
-Logging is at its lowest level, and records are looked at as they would be written but before the redaction, which
-is only the second line of defence and is proven in tests/telemetry/test_logs.py. A leak fails the test in which it
-happened, by its place and never by the secret. What a test says on purpose it names with ``allowed_to_say``.
+Everything is logged, and records are checked as they would be written, before redaction: redaction is the second line
+of defence, and tests/telemetry/test_logs.py tests it. A leak fails the test that caused it; the failure names the place
+and not the secret. A test declares intended output of a secret with ``allowed_to_say``.
 
-Third-party classes are wrapped to listen, and so is the beginning of our errors; nothing is replaced. What is seen of a
-process of its own is what it prints, which is redacted already. Loggers of the SDKs that tests use as clients, which
-Nexus never imports, are left alone: they log what the client sends.
+Methods of third-party classes and the constructors of our errors are wrapped and not replaced. Separate processes are
+checked by what they print, which is already redacted. Loggers of the SDKs that tests use as clients are ignored: Nexus
+never imports these SDKs, and they log what the client sends.
 """
 
 import logging
@@ -27,13 +27,13 @@ from tests.secrets import as_bytes, cut, found_in
 Place = Literal["log", "error", "reply", "console"]
 
 CLIENTS = frozenset({"openai", "anthropic", "httpx", "httpcore", "httpx2", "httpcore2", "google_genai"})
-"""Loggers that Nexus does not have; they log warnings only, for most of what was logged came from them."""
+"""Loggers that Nexus does not have. They log warnings only, because most records came from them."""
 
 KEPT = 2048
-"""Bytes of a connection that are looked at again with what follows, for secrets that are cut in two."""
+"""Bytes of a connection that are checked again with the next ones, to find secrets split in two."""
 
 _BETWEEN_CHUNKS = re.compile(rb"\r\n[0-9a-fA-F]+\r\n")
-"""A secret may be cut there."""
+"""A secret may be split here."""
 
 
 class Watch:
@@ -85,7 +85,7 @@ def allowed_to_say(place: Place, secret: str) -> Iterator[None]:
 
 def judge(leaks: Sequence[str]) -> None:
     if leaks:
-        pytest.fail("a secret was said:\n" + "\n".join(leaks), pytrace=False)
+        pytest.fail("a secret was leaked:\n" + "\n".join(leaks), pytrace=False)
 
 
 # -- listeners -----------------------------------------------------------------------------------------------------
@@ -102,7 +102,7 @@ class Ear(logging.Handler):
         where = f"{record.name}, {record.filename}:{record.lineno}"
         try:
             said = [formatter.format(record) for formatter in self.formatters]
-        except Exception:  # noqa: BLE001 - a record that cannot be written is looked at as it is
+        except Exception:  # noqa: BLE001 - a record that cannot be formatted is checked as it is
             said = [f"{record.msg} {record.args!r}"]
         for text in said:
             if WATCH.look("log", where, text):
@@ -110,7 +110,7 @@ class Ear(logging.Handler):
 
 
 def _hear_replies(patch: pytest.MonkeyPatch) -> None:
-    """Checks all that Tornado sends: all output of the server under test, and none of the fakes."""
+    """Checks everything that Tornado sends: all output of the server under test, and none of the fakes'."""
     write = BaseIOStream.write
 
     def heard(stream: BaseIOStream, data: bytes | memoryview) -> Any:
@@ -183,6 +183,6 @@ def hearing() -> Iterator[None]:
 
 
 def look_in(test: str) -> None:
-    """From now on, leaks belong to this test."""
+    """Leaks are attributed to this test from now on."""
     lower_levels()
     WATCH.test = test

@@ -104,9 +104,9 @@ BAD = {
     "negative": -1,
     "words": "free",
     "endless": "NaN",
-    "too fine": "0.0000000001",
-    "a mistake": 10**7,
-    "a switch": True,
+    "too many decimals": "0.0000000001",
+    "too large": 10**7,
+    "a boolean": True,
 }
 
 

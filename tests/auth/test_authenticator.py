@@ -67,7 +67,7 @@ def auth(text: str) -> Headers:
 
 LET_IN: dict[str, tuple[dict[str, Any], Headers, tuple[str, str | None]]] = {
     "open": (OPEN, {}, ("open", None)),
-    "open, with whatever": (OPEN, {"Authorization": "Basic x"}, ("open", None)),
+    "open, with any credential": (OPEN, {"Authorization": "Basic x"}, ("open", None)),
     "key": (ONLY_KEYS, auth(ALICE), ("key", "alice")),
     "hashed key": (ONLY_KEYS, {"x-api-key": BOB}, ("key", "bob")),
     "own header beside a vendor login": (
@@ -206,7 +206,7 @@ def test_callers_get_their_id_and_group(
 
 
 OWNERS: dict[str, tuple[dict[str, Any], Headers, str | None]] = {
-    "everybody at an open gateway": (OPEN, auth("whatever"), ""),
+    "any caller of an open gateway": (OPEN, auth("whatever"), ""),
     "who a proxy says it is": (HEADER, {"x-client": "a"}, "open:a"),
     "a key": (ONLY_KEYS, auth(ALICE), "key:alice:alice"),
     "a key, and who a proxy says it is": (KEYS_AND_HEADER, {"x-client": "b:c", **auth(ALICE)}, "key:alice:b%3Ac"),
@@ -227,7 +227,7 @@ UNKNOWN: dict[str, tuple[dict[str, Any], Headers, int, str]] = {
     "blank id": (HEADER, {"x-client": "  "}, 400, "the header x-client is missing"),
     "two ids": (HEADER, {"x-client": ["a", "b"]}, 400, "sent more than once"),
     "long id": (HEADER, {"x-client": "a" * 257}, 400, "more than 256"),
-    "bell in the id": (HEADER, {"x-client": "a\x07"}, 400, "control characters"),
+    "control character in the id": (HEADER, {"x-client": "a\x07"}, 400, "control characters"),
     "unknown group": (HEADER, {"x-client": "a", "x-group": "vip"}, 400, "unknown group"),
     "two groups": (HEADER, {"x-client": "a", "x-group": ["pro", "free"]}, 400, "sent more than once"),
     "no claim": (TOKENS, claimed(org={}), 400, "lacks the claim that identifies"),

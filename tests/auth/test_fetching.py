@@ -109,9 +109,9 @@ BAD: dict[str, Behaviour] = {
     "endless": endless,
     "bomb": answer(BOMB, more="Content-Encoding: gzip\r\n"),
     "broken gzip": answer(b"xxxx", more="Content-Encoding: gzip\r\n"),
-    "cut off": reset,
-    "hangs up": hang_up,
-    "no HTTP": lambda sock, provider: sock.sendall(b"SSH-2.0-OpenSSH\r\n\r\n"),
+    "truncated": reset,
+    "closes the connection": hang_up,
+    "not HTTP": lambda sock, provider: sock.sendall(b"SSH-2.0-OpenSSH\r\n\r\n"),
     "stalls": stall,
     "drips": drip,
 }

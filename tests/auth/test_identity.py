@@ -45,7 +45,7 @@ USE = {
     "alias on any provider": (("*/claude",), "vertex/claude", True),
     "slashes in an alias": (("router/*",), "router/meta/llama", True),
     "one of several": (("a/*", "b/x"), "b/x", True),
-    "capitals differ": (("openai/GPT",), "openai/gpt", False),
+    "case differs": (("openai/GPT",), "openai/gpt", False),
     "no other signs": (("openai/gp?",), "openai/gpt", False),
     "brackets are brackets": (("openai/[g]pt",), "openai/gpt", False),
     "nothing": ((), "openai/gpt", False),
@@ -103,8 +103,8 @@ CLAIMS: dict[str, Any] = {
 FOUND = {
     "plain": ("sub", ["alice"]),
     "number": ("n", ["7"]),
-    "no truth is an id": ("yes", []),
-    "no fraction is an id": ("half", []),
+    "a boolean is not an id": ("yes", []),
+    "a fraction is not an id": ("half", []),
     "array": ("groups", ["a", "pro"]),
     "dotted": ("realm_access.roles", ["x"]),
     "deeper": ("realm_access.deep.er", ["y"]),
@@ -113,12 +113,12 @@ FOUND = {
     "the longest name wins": ("a.b.c", ["long"]),
     "table": ("realm_access", []),
     "absent": ("nope", []),
-    "below what is no table": ("sub.x", []),
+    "below a value that is not a table": ("sub.x", []),
     "below an array": ("groups.0", []),
     "null": ("none", []),
     "blank": ("blank", []),
     "mixed": ("mixed", ["last"]),
-    "endless number": ("huge", []),
+    "a very long number": ("huge", []),
 }
 
 
@@ -167,13 +167,17 @@ OWN = {"x-nexus-key", "proxy-authorization"}
 CREDENTIALS: dict[str, tuple[dict[str, str | list[str]], str | None, set[str]]] = {
     "none": ({"accept": "*/*"}, None, set()),
     "bearer": ({"Authorization": "Bearer a"}, "a", {"authorization"}),
-    "any case, many blanks": ({"AUTHORIZATION": "bEARER   a "}, "a", {"authorization"}),
+    "any case, many spaces": ({"AUTHORIZATION": "bEARER   a "}, "a", {"authorization"}),
     "x-api-key": ({"x-api-key": " a "}, "a", {"x-api-key"}),
     "x-nexus-key first": ({"x-nexus-key": "q", "authorization": "Bearer b", "x-api-key": "c"}, "q", set()),
     "then the proxy's": ({"proxy-authorization": "Bearer q", "authorization": "Bearer b"}, "q", set()),
     "own before the proxy's": ({"proxy-authorization": "Bearer b", "x-nexus-key": "q"}, "q", set()),
     "authorization before x-api-key": ({"x-api-key": "k", "authorization": "Bearer q"}, "q", {"authorization"}),
-    "what looks like a key of ours": ({"x-api-key": "nx-k", "authorization": "Bearer q"}, "nx-k", {"x-api-key"}),
+    "a token that looks like a gateway key": (
+        {"x-api-key": "nx-k", "authorization": "Bearer q"},
+        "nx-k",
+        {"x-api-key"},
+    ),
     "both of ours": ({"x-api-key": "nx-k", "authorization": "Bearer nx-q"}, "nx-q", {"authorization"}),
     "the same in both": ({"x-api-key": "qq", "authorization": "Bearer qq"}, "qq", {"authorization", "x-api-key"}),
     "the same in a strange place": ({"x-api-key": "qq", "x-other": "a qq b"}, "qq", {"x-api-key", "x-other"}),
@@ -198,7 +202,7 @@ BAD: dict[str, tuple[dict[str, str | list[str]], int]] = {
     "another scheme": ({"authorization": "Basic abc"}, 401),
     "no scheme": ({"authorization": "abc"}, 401),
     "scheme only": ({"authorization": "Bearer"}, 401),
-    "scheme and blanks": ({"authorization": "Bearer   "}, 401),
+    "scheme and spaces": ({"authorization": "Bearer   "}, 401),
     "empty": ({"x-api-key": ""}, 401),
     "empty own key beside a good one": ({"x-nexus-key": "", "authorization": "Bearer a"}, 401),
     "bad own scheme beside a good key": ({"proxy-authorization": "Basic a", "authorization": "Bearer a"}, 401),
@@ -231,10 +235,13 @@ LOADED: dict[str, dict[str, Any]] = {
     "switched off": {"client_identification": {"client_id": {"jwt_claim": "sub"}}},
     "header": {"client_identification": on(client_id={"http_header": "X-Client"})},
     "keys": {"keys": KEYS, "client_identification": on()},
-    "keys, said": {"keys": KEYS, "client_identification": on(client_id={"gateway_key": True})},
+    "keys, named explicitly": {"keys": KEYS, "client_identification": on(client_id={"gateway_key": True})},
     "tokens": {"oauth": OAUTH, "client_identification": on()},
     "both": {**BOTH, "client_identification": on()},
-    "both, said": {**BOTH, "client_identification": on(client_id={"jwt_claim": "email", "gateway_key": True})},
+    "both, named explicitly": {
+        **BOTH,
+        "client_identification": on(client_id={"jwt_claim": "email", "gateway_key": True}),
+    },
     "both, by a header": {**BOTH, "client_identification": on(client_id={"http_header": "X-Client"})},
     "group of a key, not yet in use": {"keys": {"alice": {"key": ALICE, "group": "pro"}}},
     "groups of keys": {
@@ -252,7 +259,7 @@ def test_valid_settings_load(server: dict[str, Any]) -> None:
 CI = "client_identification"
 
 REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
-    "nobody to tell apart": ({CI: on()}, "client_id", "is missing"),
+    "no callers to identify": ({CI: on()}, "client_id", "is missing"),
     "claim without tokens": (
         {"keys": KEYS, CI: on(client_id={"jwt_claim": "sub"})},
         "client_id.jwt_claim",
@@ -286,14 +293,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "not a header": ({CI: on(client_id={"http_header": "a b"})}, "client_id.http_header", "not a header"),
     "empty path": ({CI: on(client_id={"jwt_claim": ""})}, "client_id.jwt_claim", "not a claim path"),
-    "path with a hole": ({CI: on(client_id={"jwt_claim": "a..b"})}, "client_id.jwt_claim", "not a claim path"),
-    "endless path": ({CI: on(client_id={"jwt_claim": "a" + ".a" * 16})}, "client_id.jwt_claim", "steps"),
+    "path with an empty step": ({CI: on(client_id={"jwt_claim": "a..b"})}, "client_id.jwt_claim", "not a claim path"),
+    "path that is too long": ({CI: on(client_id={"jwt_claim": "a" + ".a" * 16})}, "client_id.jwt_claim", "steps"),
     "groups without a source": (
         {"keys": KEYS, CI: on(validation={"group_values": ["pro"]})},
         "validation.group_values",
         "no effect",
     ),
-    "group of a key, not looked at": (
+    "group of a key, not used": (
         {"keys": {"alice": {"key": ALICE, "group": "pro"}}, CI: on()},
         "keys.alice.group",
         "no effect",

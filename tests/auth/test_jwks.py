@@ -37,7 +37,7 @@ def test_supported_keys_are_read(entry: dict[str, Any], algorithms: tuple[str, .
 
 
 LEFT_OUT: dict[str, Any] = {
-    "no table": "key",
+    "not an object": "key",
     "no kind": {"kid": "x"},
     "unknown kind": {**RSA, "kty": "PQC"},
     "kind of another type": {**RSA, "kty": ["RSA"]},
@@ -50,13 +50,13 @@ LEFT_OUT: dict[str, Any] = {
     "curve that is not served": jwk(ec.generate_private_key(ec.SECP256K1())),
     "secret that says it is RSA": {"kty": "oct", "k": RSA["n"], "alg": "RS256"},
     "short secret": jwk(b"k" * 31),
-    "secret that is no base64": {"kty": "oct", "k": "!" * 60},
+    "secret that is not base64": {"kty": "oct", "k": "!" * 60},
     "short RSA": jwk(rsa_key("short", 1024)),
-    "endless RSA": {**RSA, "n": base64.urlsafe_b64encode(b"\xff" * 2000).decode().rstrip("=")},
-    "endless exponent": {**RSA, "e": RSA["n"]},
+    "RSA key that is too long": {**RSA, "n": base64.urlsafe_b64encode(b"\xff" * 2000).decode().rstrip("=")},
+    "exponent that is too long": {**RSA, "e": RSA["n"]},
     "no modulus": {name: value for name, value in RSA.items() if name != "n"},
     "modulus of another type": {**RSA, "n": 7},
-    "modulus that is no base64": {**RSA, "n": "%"},
+    "modulus that is not base64": {**RSA, "n": "%"},
     "point that is not on its curve": {**jwk(ec_key()), "x": jwk(ec_key("other"))["x"]},
     "id of another type": {**RSA, "kid": 7},
     "null": None,
@@ -79,7 +79,7 @@ NO_DOCUMENT = {
     "empty": b'{"keys": []}',
     "keys of another type": b'{"keys": {"a": 1}}',
     "too many": jwks(*[RSA] * (MOST_KEYS + 1)),
-    "endless nesting": b'{"keys": ' + b"[" * 100_000,
+    "nested too deep": b'{"keys": ' + b"[" * 100_000,
     "not UTF-8": b'{"keys": ["\xff"]}',
 }
 

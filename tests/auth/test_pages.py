@@ -20,7 +20,7 @@ from tests.auth.kit import lines, tables
 PEER = "10.0.0.1"
 
 PLACES: dict[str, tuple[dict[str, Any], dict[str, str | list[str]], str]] = {
-    "nothing is believed": ({}, {"x-real-ip": "1.1.1.1", "x-forwarded-for": "2.2.2.2"}, PEER),
+    "no proxy is trusted": ({}, {"x-real-ip": "1.1.1.1", "x-forwarded-for": "2.2.2.2"}, PEER),
     "real": ({"x_real_ip": True}, {"x-real-ip": "1.1.1.1"}, "1.1.1.1"),
     "real, broken": ({"x_real_ip": True}, {"x-real-ip": "one"}, PEER),
     "real, twice": ({"x_real_ip": True}, {"x-real-ip": ["1.1.1.1", "2.2.2.2"]}, PEER),
@@ -124,7 +124,7 @@ BAD_CORS: dict[str, tuple[dict[str, Any], tuple[str | int, ...], str]] = {
     "null": ({"allow_origins": "null"}, ("allow_origins",), "is not an origin"),
     "port": ({"allow_origins": "https://a.example:99999"}, ("allow_origins",), "is not an origin"),
     "number": ({"allow_origins": [1]}, ("allow_origins", 0), "is not an origin"),
-    "small letters": ({"allow_methods": ["GET", "post"]}, ("allow_methods", 1), "is not an HTTP method"),
+    "lower case": ({"allow_methods": ["GET", "post"]}, ("allow_methods", 1), "is not an HTTP method"),
     "no header": ({"allow_headers": "a b"}, ("allow_headers",), "is not a header name"),
     "no text": ({"expose_headers": [1]}, ("expose_headers", 0), "must be a string"),
     "star with credentials": (
@@ -242,7 +242,7 @@ BAD_OAUTH: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "line break": ({"url": "https://id.example/?a=\nb"}, ("url",), "control characters"),
     "too often": ({"url": "https://id.example", "poll_interval": "10ms"}, ("poll_interval",), "greater than or equal"),
     "empty audience": ({"url": "https://id.example", "expected_audience": ""}, ("expected_audience",), "empty"),
-    "nobody gives out tokens": (
+    "no authorization server": (
         {"url": "https://id.example", "protected_resource": {"resource": "https://x", "authorization_servers": []}},
         ("protected_resource", "authorization_servers"),
         "lists no issuer",

@@ -93,7 +93,11 @@ BROKEN: dict[str, tuple[Callable[[Events], Answer], Events, str]] = {
         numbered(CREATED, {"type": "response.failed", "response": {"error": {"code": "x", "message": "no"}}}),
         "in the stream: x: no",
     ),
-    "responses: behind the end": (responses, numbered(CREATED, DELTA, COMPLETED, DELTA), "behind response.completed"),
+    "responses: data after the end": (
+        responses,
+        numbered(CREATED, DELTA, COMPLETED, DELTA),
+        "behind response.completed",
+    ),
     "responses: not completed": (
         responses,
         numbered(CREATED, DELTA, {**COMPLETED, "response": {**RESPONSE, "status": "in_progress"}}),
@@ -101,9 +105,9 @@ BROKEN: dict[str, tuple[Callable[[Events], Answer], Events, str]] = {
     ),
     "converse: cut": (converse, [START, WORDS], "ended without messageStop"),
     "converse: not opened": (converse, [WORDS], "contentBlockDelta out of order"),
-    "converse: words behind the end": (converse, [START, STOP, WORDS], "behind messageStop"),
+    "converse: text after the end": (converse, [START, STOP, WORDS], "behind messageStop"),
     "converse: usage before the end": (converse, [START, METADATA], "metadata before messageStop"),
-    "converse: half an input": (converse, [START, *TOOL[:2], STOP], "the input of a tool is not JSON"),
+    "converse: incomplete input": (converse, [START, *TOOL[:2], STOP], "the input of a tool is not JSON"),
     "converse: an exception": (
         converse,
         [START, {"throttlingException": {"message": "slow down"}}],

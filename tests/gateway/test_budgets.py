@@ -118,8 +118,8 @@ CHARGED: dict[str, tuple[Callable[[Reservation], None], int]] = {
     "a broken stream": (lambda held: held.cut_off(Usage(input=100), 9), 118_000),
     "a broken stream without a report": (lambda held: held.cut_off(None, 9), 118_000),
     "an invalid call": (lambda held: held.finish(WRONG, billed=False, usage=None), 0),
-    "nothing answered": (lambda held: held.refund(), 0),
-    "given up while the vendor was at work": (
+    "no answer": (lambda held: held.refund(), 0),
+    "cancelled while the vendor was processing": (
         lambda held: held.finish(Cancelled("x"), billed=True, usage=None),
         100_000,
     ),

@@ -74,15 +74,17 @@ def test_a_full_name_takes_precedence_over_an_alias() -> None:
         pytest.param(
             "openai/gpt-4o-mni",
             "model 'openai/gpt-4o-mni' does not exist; did you mean 'openai/gpt-4o-mini'?",
-            id="a slip in the model",
+            id="a typo in the model",
         ),
         pytest.param(
-            "gpt-4o-mni", "model 'gpt-4o-mni' does not exist; did you mean 'openai/gpt-4o-mini'?", id="a slip, alone"
+            "gpt-4o-mni",
+            "model 'gpt-4o-mni' does not exist; did you mean 'openai/gpt-4o-mini'?",
+            id="a typo, without a provider",
         ),
         pytest.param(
             "opnai/smart",
             "provider 'opnai' (of model 'opnai/smart') does not exist; did you mean 'openai/smart'?",
-            id="a slip in the provider",
+            id="a typo in the provider",
         ),
         pytest.param(
             "nobody/claude-sonnet",

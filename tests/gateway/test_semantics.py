@@ -28,14 +28,14 @@ def timeout(phase: str) -> UpstreamTimeout:
 QUOTA = b'{"error":{"message":"pay","type":"insufficient_quota","code":"insufficient_quota"}}'
 LONG = b'{"error":{"message":"long","type":"invalid_request_error","code":"context_length_exceeded"}}'
 FOUND: dict[str, tuple[NexusError, bool, Failure]] = {
-    "a field that cannot be said": (UnsupportedFeature("n"), False, "not_expressible"),
+    "a field that the vendor lacks": (UnsupportedFeature("n"), False, "not_expressible"),
     "no name": (Unreachable("x", provider="v").at("dns", "no such host"), False, "no_connection"),
     "no connection in time": (timeout("connect"), False, "no_connection"),
     "no first byte in time": (timeout("first byte"), False, "silence"),
     "patience": (timeout("patience"), False, "silence"),
     "deadline": (timeout("deadline"), False, "over"),
     "a cut": (Unreachable("x", provider="v").at("body", "reset"), False, "breakdown"),
-    "no JSON": (ProtocolError("x", provider="v"), False, "missing"),
+    "invalid JSON": (ProtocolError("x", provider="v"), False, "missing"),
     "the client disconnected": (Cancelled("x"), False, "over"),
     "the gateway stops": (Draining("x"), False, "over"),
     "an unknown 4xx": (status(418), False, "invalid"),

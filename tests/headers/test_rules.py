@@ -184,22 +184,22 @@ REFUSED: dict[str, tuple[dict[str, Any], list[tuple[tuple[str | int, ...], str]]
     "bad default": (forward(name="x", default="\x00"), [(("default",), "not allowed in an HTTP header")]),
     "bad pattern": (forward(pattern="(a"), [(("pattern",), "unclosed")]),
     "pattern of another type": (remove(pattern=1), [(("pattern",), "must be a string")]),
-    "hop by hop": (forward(name="Connection"), [(("name",), "connection or framing header")]),
+    "hop-by-hop header": (forward(name="Connection"), [(("name",), "connection or framing header")]),
     "framing": (insert("content-length"), [(("name",), "connection or framing header")]),
     "rename into framing": (forward(name="x", rename="Host"), [(("rename",), "connection or framing header")]),
     "duplicate into framing": (duplicate(name="x", rename="te"), [(("rename",), "connection or framing header")]),
     "web sockets": (forward(name="Sec-WebSocket-Key"), [(("name",), "connection or framing header")]),
     "the gateway's key": (forward(name="x-nexus-key"), [(("name",), "for Nexus only")]),
-    "the gateway's key, all the same": (
+    "the gateway's key, with allow_secret": (
         forward(name="x-nexus-key", allow_secret=True),
         [(("name",), "for Nexus only")],
     ),
     "a caller's vendor key": (forward(name="X-Provider-API-Key"), [(("name",), "for Nexus only")]),
     "credential": (forward(name="Authorization"), [(("name",), "allow_secret = true")]),
-    "credential by its look": (forward(name="x-acme-token"), [(("name",), "allow_secret = true")]),
+    "a name that looks like a credential": (forward(name="x-acme-token"), [(("name",), "allow_secret = true")]),
     "rename into a credential": (forward(name="x", rename="x-api-key"), [(("rename",), "allow_secret = true")]),
     "insert of a credential": (insert("cookie"), [(("name",), "allow_secret = true")]),
-    "secret where there is none": (
+    "allow_secret without a secret": (
         forward(name="x", allow_secret=True),
         [(("allow_secret",), "applies only to rules")],
     ),

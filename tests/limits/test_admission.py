@@ -90,7 +90,7 @@ ENDINGS: dict[str, tuple[Callable[[Reservation], None], dict[str, int]]] = {
         lambda held: held.finish(Cancelled("x"), billed=True, usage=Usage(input=80), streamed=5),
         counts(80, 5, 1),
     ),
-    "the client disconnected while the vendor thought": (
+    "the client disconnected while the vendor was processing": (
         lambda held: held.finish(Cancelled("x"), billed=True, usage=None),
         counts(100, 0, 1),
     ),
@@ -98,27 +98,27 @@ ENDINGS: dict[str, tuple[Callable[[Reservation], None], dict[str, int]]] = {
         lambda held: held.finish(Cancelled("x"), billed=False, usage=None),
         counts(0, 0, 0),
     ),
-    "a vendor that died at work": (
+    "the vendor failed while processing": (
         lambda held: held.finish(Unreachable("x", provider="p"), billed=True, usage=None),
         counts(100, 0, 1),
     ),
-    "an error in the place of an answer that had begun": (
+    "an error after the answer began": (
         lambda held: held.finish(OVERLOADED, billed=True, usage=Usage(input=80, output=1)),
         counts(80, 1, 1),
     ),
-    "a refusal in the place of an answer that had begun": (
+    "a refusal after the answer began": (
         lambda held: held.finish(VendorError(VendorFailure("x", "invalid_request", 400)), billed=True, usage=None),
         counts(0, 0, 1),
     ),
-    "success behind attempts that are billed": (
+    "success after billed attempts": (
         lambda held: held.finish(None, billed=True, usage=USAGE, earlier=[Usage(input=80, output=1), None]),
         counts(61 + 80 + 100, 42, 1),
     ),
-    "no answer behind an attempt that is billed": (
+    "no answer after a billed attempt": (
         lambda held: held.finish(OVERLOADED, billed=False, usage=None, earlier=[Usage(input=80)]),
         counts(80, 0, 1),
     ),
-    "a vendor that lies": (lambda held: held.settle(Usage(input=10**30, output=0)), counts(LARGEST, 0, 1)),
+    "the vendor reports absurd usage": (lambda held: held.settle(Usage(input=10**30, output=0)), counts(LARGEST, 0, 1)),
 }
 
 

@@ -34,7 +34,7 @@ VENDORS: dict[str, tuple[Vendor, list[Estimate]]] = {
     "mixed sizes": (lambda prompt: 1.3 * prompt.text + 30, mixed(20)),
     "mixed sizes, counted less": (lambda prompt: 0.6 * prompt.text + 8, mixed(20)),
     "cheap images among words": (lambda prompt: prompt.text + 85 * (prompt.media > 0), [PICTURE, Estimate(800)] * 5),
-    "dear images": (lambda prompt: prompt.text + 3 * prompt.media, [PICTURE, Estimate(800)] * 5),
+    "expensive images": (lambda prompt: prompt.text + 3 * prompt.media, [PICTURE, Estimate(800)] * 5),
 }
 
 

@@ -48,7 +48,7 @@ WRONG: dict[str, tuple[type[Table], dict[str, Any], str, str]] = {
     "zero": (RateLimits, {"per_user": {**USER, "request_limit": 0}}, "per_user.request_limit", ""),
     "negative": (RateLimits, {"per_user": {**USER, "request_limit": -1}}, "per_user.request_limit", ""),
     "absurd": (RateLimits, {"per_user": {**USER, "request_limit": 10**13}}, "per_user.request_limit", ""),
-    "interval of nothing": (RateLimits, {"per_user": {**USER, "interval": "0s"}}, "per_user.interval", ""),
+    "zero interval": (RateLimits, {"per_user": {**USER, "interval": "0s"}}, "per_user.interval", ""),
     "no per_user": (RateLimits, {}, "per_user", ""),
     "unknown key": (RateLimits, {"per_user": USER, "per_team": USER}, "per_team", ""),
     "group without a limit": (
@@ -154,8 +154,8 @@ NOBODY = SimpleNamespace(enabled=False, validation=SimpleNamespace(group_values=
 ACROSS: dict[str, tuple[Any, list[tuple[tuple[str, ...], str]]]] = {
     "right": (whole(identification()), []),
     "right, with groups": (whole(identification("x", ("pro",)), groups=PRO), []),
-    "callers told apart by default": (whole(NOBODY), []),
-    "callers told apart by default, for a model": (whole(NOBODY, model=True), []),
+    "callers identified by default": (whole(NOBODY), []),
+    "callers identified by default, for a model": (whole(NOBODY, model=True), []),
     "no groups by default": (whole(NOBODY, groups=PRO), [((*PROVIDER, "groups", "pro"), "set server.client_")]),
     "no group_id": (whole(identification(), groups=PRO), [((*PROVIDER, "groups", "pro"), "set server.client_")]),
     "no group_values": (whole(identification("x"), groups=PRO), [((*PROVIDER, "groups", "pro"), "list them in")]),

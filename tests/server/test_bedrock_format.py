@@ -182,9 +182,9 @@ def test_a_body_for_another_model_family_is_rejected_by_name(claude: FakeUpstrea
 COUNTS = {
     "nothing": ({}, "input: expected an object"),
     "another": ({"input": {"other": {}}}, "input.invokeModel: expected an object"),
-    "no base64": ({"input": {"invokeModel": {"body": "?"}}}, "input.invokeModel.body: expected base64"),
-    "no ASCII": ({"input": {"invokeModel": {"body": "é"}}}, "input.invokeModel.body: expected base64"),
-    "no JSON": (
+    "invalid base64": ({"input": {"invokeModel": {"body": "?"}}}, "input.invokeModel.body: expected base64"),
+    "not ASCII": ({"input": {"invokeModel": {"body": "é"}}}, "input.invokeModel.body: expected base64"),
+    "invalid JSON": (
         {"input": {"invokeModel": {"body": base64.b64encode(b"x").decode()}}},
         "input.invokeModel.body: expected a JSON object",
     ),

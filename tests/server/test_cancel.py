@@ -37,7 +37,7 @@ PHASES = [
     pytest.param(Behaviour(hang=True), STREAM, False, id="waiting for the head of a stream"),
     pytest.param(Behaviour(first_event_delay=600), STREAM, False, id="waiting for the first event"),
     pytest.param(Behaviour(event_delay=600, only_before=4), STREAM, True, id="waiting for the next event"),
-    pytest.param(Behaviour(endless=True), STREAM, True, id="in full flow"),
+    pytest.param(Behaviour(endless=True), STREAM, True, id="while content is sent"),
 ]
 
 

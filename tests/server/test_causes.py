@@ -322,11 +322,11 @@ def test_missing_cloud_credentials(
 # -- whose fault it was --------------------------------------------------------------------------------------------
 
 VENDORS: dict[str, tuple[int, str]] = {
-    "a request that it takes for wrong": (400, "INFO"),
-    "a model that it does not have": (404, "WARNING"),
-    "our key": (401, "WARNING"),
-    "its limit": (429, "WARNING"),
-    "its own failure": (500, "WARNING"),
+    "a request that the vendor rejects": (400, "INFO"),
+    "a model that the vendor lacks": (404, "WARNING"),
+    "an invalid API key": (401, "WARNING"),
+    "a rate limit": (429, "WARNING"),
+    "a vendor failure": (500, "WARNING"),
 }
 
 
@@ -341,7 +341,7 @@ def test_a_vendors_error(status: int, level: str, serve: Serve, openai_upstream:
 
 REFUSED: dict[str, tuple[Any, int, str, str]] = {
     "no body": (b"", 400, "invalid_request", "the body is empty; expected a JSON object"),
-    "no JSON": (b"{", 400, "invalid_request", "the body is not valid JSON: "),
+    "invalid JSON": (b"{", 400, "invalid_request", "the body is not valid JSON: "),
     "no model": ({}, 400, "invalid_request", "model: expected the name of a model"),
     "an unknown model": ({**CHAT, "model": "x"}, 404, "model_not_found", "x"),
 }

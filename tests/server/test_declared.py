@@ -12,8 +12,8 @@ from tools.fake_upstream import Behaviour, FakeUpstream
 
 BODIES: dict[str, tuple[str, dict[str, Any]]] = {
     "a tagged string for a message": ("chat", {**CHAT, "messages": ["nexus.x"]}),
-    "and for one of Anthropic's": ("messages", {**MESSAGES, "messages": ["nexus.x"]}),
-    "and with a brace in it": ("messages", {**MESSAGES, "messages": ["nexus.{"]}),
+    "a tagged string for an Anthropic message": ("messages", {**MESSAGES, "messages": ["nexus.x"]}),
+    "a tagged string with a brace": ("messages", {**MESSAGES, "messages": ["nexus.{"]}),
     "an item whose type is an object": ("responses", {"model": "anthropic/claude", "input": [{"type": {}}]}),
     "one that has an id too": ("responses", {"model": "anthropic/claude", "input": [{"type": [], "call_id": []}]}),
     "a temperature beyond all bounds": ("chat", {**CHAT, "model": "anthropic/claude", "temperature": 10**400}),

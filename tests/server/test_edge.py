@@ -235,13 +235,13 @@ def test_chunks_in_http_1_0_end_the_connection(nexus: Nexus) -> None:
 
 NO_BODY = {
     "health": ("POST", "/health", 405),
-    "health, rightly asked": ("GET", "/health", 413),
+    "health with GET": ("GET", "/health", 413),
     "hello": ("GET", "/api/hello", 413),
     "a model list": ("GET", "/llm/anthropic/v1/models", 413),
     "one model": ("GET", "/llm/openai/v1/models/x", 413),
     "an unknown path": ("POST", "/nowhere", 404),
     "one below a protocol": ("PUT", "/llm/anthropic/v1/nowhere", 404),
-    "a call, wrongly asked": ("PUT", CHAT_PATH, 405),
+    "a call with a wrong method": ("PUT", CHAT_PATH, 405),
     "an unknown method": ("BREW", CHAT_PATH, 405),
 }
 

@@ -102,7 +102,7 @@ ROWS: dict[str, Row] = {
     "403": Row("key_forbidden", status(403)),
     "401 of the caller's key": Row("callers_key", status(401), first="forward_token = true", headers=OWN),
     "404": Row("missing", status(404)),
-    "no JSON": Row("missing", lambda kind: Behaviour(garbage="json"), streams=False),
+    "invalid JSON": Row("missing", lambda kind: Behaviour(garbage="json"), streams=False),
     "400": Row("invalid", status(400)),
     "413": Row("invalid", status(413)),
     "422": Row("invalid", status(422)),

@@ -83,7 +83,7 @@ def _texts(raw: bytes) -> list[str]:
 PHASES = {
     "waiting for the head": ("whole", Behaviour(hang=True), False),
     "waiting for the next event": ("events", Behaviour(event_delay=600, only_before=4), True),
-    "in full flow of an array": ("array", Behaviour(endless=True), True),
+    "while an array is sent": ("array", Behaviour(endless=True), True),
 }
 
 

@@ -37,7 +37,7 @@ PLAIN = {
     "none": ("\r\nbody", [], 2),
     "two, and a body": ("A: 1\r\nb-c:  x y \r\n\r\nbody: 1\r\n", [("A", "1"), ("b-c", "x y")], 20),
     "one name twice": ("a: 1\r\nA: 2\r\n\r\n", [("a", "1"), ("A", "2")], 14),
-    "not all here": ("a: 1\r\nb: 2\r\n", [], 0),
+    "incomplete": ("a: 1\r\nb: 2\r\n", [], 0),
     "an empty value": ("a:\r\n\r\n", [], 0),
     "a folded line": ("a: 1\r\n 2\r\n\r\n", [], 0),
     "beyond ASCII": ("a: \xe9\r\n\r\n", [], 0),

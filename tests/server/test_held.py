@@ -283,7 +283,7 @@ FAULTS: dict[str, tuple[bytes, str]] = {
         "line 2: model 'claude/sonnet' is not one of provider 'oai'",
     ),
     "no model": (requests_file(""), "line 1: body.model: expected the name of a model"),
-    "no JSON": (b'{"body": {"model": "smart"}}\n{', "line 2: is not valid JSON"),
+    "invalid JSON": (b'{"body": {"model": "smart"}}\n{', "line 2: is not valid JSON"),
     "a stored answer": (
         requests_file("smart", input="x", previous_response_id="resp_1"),
         "line 1: previous_response_id: a request in a batch cannot refer to a stored answer",

@@ -13,14 +13,14 @@ from tools.fake_upstream import Behaviour, FakeUpstream
 
 HELLO = b"Hello"
 NO_ANSWERS = {
-    "nothing said": (b"{}", "answered 200 without an answer"),
+    "an empty object": (b"{}", "answered 200 without an answer"),
     "a list": (b"[]", ""),
     "a load balancer": (b'{"message":"Forbidden"}', "Forbidden"),
     "an error of OpenAI's": (b'{"error":{"message":"Slow down.","code":"rate_limit_exceeded"}}', "Slow down."),
     "an error of Anthropic's": (b'{"type":"error","error":{"type":"overloaded_error","message":"Busy."}}', "Busy."),
     "an error of Google's": (b'[{"error":{"code":503,"message":"Later.","status":"UNAVAILABLE"}}]', "Later."),
     "FastAPI": (b'{"detail":[{"loc":["body","model"],"msg":"unknown"}]}', "body.model: unknown"),
-    "a problem": (b'{"title":"No","detail":"Not today.","status":500}', "Not today."),
+    "problem details": (b'{"title":"No","detail":"Not today.","status":500}', "Not today."),
 }
 CLIENTS = {"chat": "/llm/openai/v1/chat/completions", "messages": "/llm/anthropic/v1/messages"}
 

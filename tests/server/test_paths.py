@@ -34,7 +34,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     ),
     "no path": ("/v1/messages", f"{ANTHROPIC}/v1/messages", ANTHROPIC),
     "no path, chat": ("/v1/chat/completions", f"{OPENAI}/chat/completions", OPENAI),
-    "nothing but the endpoint": ("/chat/completions", f"{OPENAI}/chat/completions", OPENAI),
+    "only the endpoint": ("/chat/completions", f"{OPENAI}/chat/completions", OPENAI),
     "a slash at the end": (f"{OPENAI}/chat/completions/", f"{OPENAI}/chat/completions", OPENAI),
     "a slash at the end, messages": (f"{ANTHROPIC}/v1/messages/", f"{ANTHROPIC}/v1/messages", ANTHROPIC),
     "two slashes": ("/llm/openai//v1/chat/completions", f"{OPENAI}/chat/completions", OPENAI),
@@ -42,9 +42,9 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "the whole endpoint, chat": (f"{OPENAI}/chat/completions/chat/completions", f"{OPENAI}/chat/completions", OPENAI),
     "the whole endpoint, responses": (f"{OPENAI}/responses/responses", f"{OPENAI}/responses", OPENAI),
     "the whole endpoint, messages": (f"{ANTHROPIC}/v1/messages/v1/messages", f"{ANTHROPIC}/v1/messages", ANTHROPIC),
-    "another's endpoint": (f"{OPENAI}/messages", f"{ANTHROPIC}/v1/messages", ANTHROPIC),
-    "another's endpoint, chat": (f"{ANTHROPIC}/v1/chat/completions", f"{OPENAI}/chat/completions", OPENAI),
-    "another's endpoint, responses": (f"{ANTHROPIC}/v1/responses", f"{OPENAI}/responses", OPENAI),
+    "another protocol's endpoint": (f"{OPENAI}/messages", f"{ANTHROPIC}/v1/messages", ANTHROPIC),
+    "another protocol's endpoint, chat": (f"{ANTHROPIC}/v1/chat/completions", f"{OPENAI}/chat/completions", OPENAI),
+    "another protocol's endpoint, responses": (f"{ANTHROPIC}/v1/responses", f"{OPENAI}/responses", OPENAI),
     "compact": ("/v1/responses/compact", f"{OPENAI}/responses/compact", OPENAI),
     "models": ("/llm/openai/models", f"{OPENAI}/models", OPENAI),
     "models, Anthropic's": (f"{ANTHROPIC}/models", f"{ANTHROPIC}/v1/models", ANTHROPIC),
@@ -55,8 +55,8 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "no path, Gemini's models": ("/v1beta/models", f"{GOOGLE}/v1beta/models", GOOGLE),
     "no path, Vertex AI": (f"/v1{PLACED}", f"{VERTEX}{PLACED}", VERTEX),
     "v1 missing, Vertex AI": (f"/llm/vertex{PLACED}", f"{VERTEX}{PLACED}", VERTEX),
-    "a slip": (f"{OPENAI}/chat/completion", f"{OPENAI}/chat/completions", OPENAI),
-    "a slip, messages": ("/v1/message", f"{ANTHROPIC}/v1/messages", ANTHROPIC),
+    "a typo": (f"{OPENAI}/chat/completion", f"{OPENAI}/chat/completions", OPENAI),
+    "a typo, messages": ("/v1/message", f"{ANTHROPIC}/v1/messages", ANTHROPIC),
 }
 
 

@@ -170,7 +170,7 @@ REFUSALS: dict[str, tuple[Callable[[Nexus], Any], tuple[int, str, str, str, str]
         lambda nexus: nexus.chat({**CHAT, "user": "x" * 3000}, ALICE),
         (413, "request_too_large", "alice", "dev", ""),
     ),
-    "no JSON": (lambda nexus: nexus.chat(b"{", ALICE), (400, "invalid_request", "alice", "dev", "")),
+    "invalid JSON": (lambda nexus: nexus.chat(b"{", ALICE), (400, "invalid_request", "alice", "dev", "")),
     "bad tags": (
         lambda nexus: nexus.chat(CHAT, {**ALICE, "x-nexus-tags": "project"}),
         (400, "invalid_request", "alice", "dev", ""),

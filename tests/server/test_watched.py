@@ -39,7 +39,7 @@ def quiet(serve: Serve, openai_upstream: FakeUpstream) -> Nexus:
 
 
 @pytest.mark.parametrize("behind", BEHIND.values(), ids=BEHIND.keys())
-@pytest.mark.parametrize("stream", [None, False, True], ids=["unary", "stream before its head", "stream in its midst"])
+@pytest.mark.parametrize("stream", [None, False, True], ids=["unary", "stream before its head", "stream in progress"])
 @pytest.mark.parametrize(("path", "body"), CALLS.values(), ids=CALLS.keys())
 def test_a_disconnect_is_noticed(
     quiet: Nexus, openai_upstream: FakeUpstream, path: str, body: dict[str, Any], stream: bool | None, behind: bytes
@@ -82,7 +82,7 @@ class TestHalfClosed:
         assert b"Hello" in reply.body or b"data:" in reply.body
         assert stream or json.loads(reply.body)["model"]
 
-    @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream in its midst"])
+    @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream in progress"])
     def test_a_half_closed_connection_that_disconnects_later_is_noticed(
         self, quiet: Nexus, openai_upstream: FakeUpstream, stream: bool
     ) -> None:

@@ -143,7 +143,7 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
         PROVIDER.replace("OPENAI_API_KEY", "NOPE"),
         ["3: llm.providers.openai.api_key: environment variable NOPE is not set"],
     ),
-    "unset variable in a typed value: told once": (
+    "unset variable in a typed value: reported once": (
         PROVIDER + '[server]\nearly_ping = "{{ env.NOPE }}"',
         ["6: server.early_ping: environment variable NOPE is not set"],
     ),
@@ -156,7 +156,7 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
         PROVIDER.replace('"{{ env.OPENAI_API_KEY }}"', "123456"),
         ["3: llm.providers.openai.api_key: must be a string"],
     ),
-    "key that no header can carry": (
+    "key with characters that headers cannot contain": (
         PROVIDER.replace("{{ env.OPENAI_API_KEY }}", "a\\nb"),
         ["3: llm.providers.openai.api_key: contains characters that are not allowed in an HTTP header"],
     ),
@@ -230,11 +230,11 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
             "7: server.worker_threads: must be at least 1",
         ],
     ),
-    "pauses the wrong way round": (
+    "max_delay below base_delay": (
         PROVIDER + "retries = { base_delay = '2s', max_delay = '1s' }",
         ["5: llm.providers.openai.retries.max_delay: is shorter than base_delay"],
     ),
-    "pauses the wrong way round, one of them the default": (
+    "default max_delay below base_delay": (
         PROVIDER + "retries.base_delay = '9s'",
         ["5: llm.providers.openai.retries.max_delay: is shorter than base_delay"],
     ),
@@ -285,8 +285,8 @@ type = "anthropic"
 
 NOT_TOML = {
     "syntax": ("a = 1\nb = = 2\n", "nexus.toml:2: not valid TOML: Invalid value (column 5)"),
-    "twice the same key": ("a = 1\na = 2", "nexus.toml:2: not valid TOML: Cannot overwrite a value"),
-    "open at the end": ("a = 1\nb = [1\n", "nexus.toml:2: not valid TOML: Unclosed array (at end of document)"),
+    "duplicate key": ("a = 1\na = 2", "nexus.toml:2: not valid TOML: Cannot overwrite a value"),
+    "unclosed array": ("a = 1\nb = [1\n", "nexus.toml:2: not valid TOML: Unclosed array (at end of document)"),
     "not UTF-8": (b"a = 1\nb = '\xff'", "nexus.toml:2: is not UTF-8 text"),
     "deep arrays": ("a = " + "[" * 2000 + "]" * 2000, "nexus.toml: is nested too deeply"),
     "deep tables": (".".join("a" * 2000) + " = 1", "nexus.toml: is nested too deeply"),

@@ -54,7 +54,7 @@ CASES: dict[str, tuple[tuple[str | int, ...], int | None]] = {
     "missing key: its table": (("llm", "providers", "openai", "type"), 11),
     "missing below a missing table": (("llm", "providers", "openai", "nix", "nix"), 11),
     "missing element": (("rules", 7, "name"), 19),
-    "nothing of it": (("telemetry", "x"), None),
+    "no part of the path": (("telemetry", "x"), None),
     "the file itself": ((), None),
 }
 

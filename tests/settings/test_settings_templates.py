@@ -12,8 +12,8 @@ ENVIRON = {"KEY": "sk-1", "HOST": "example.org", "EMPTY": "", "NESTED": "{{ env.
 EXPANDED: dict[str, tuple[object, object]] = {
     "plain": ("plain", "plain"),
     "whole string": ("{{ env.KEY }}", "sk-1"),
-    "no blanks": ("{{env.KEY}}", "sk-1"),
-    "many blanks": ("{{   env.KEY\t}}", "sk-1"),
+    "no spaces": ("{{env.KEY}}", "sk-1"),
+    "many spaces": ("{{   env.KEY\t}}", "sk-1"),
     "several with text": ("https://{{ env.HOST }}/{{ env.KEY }}/x", "https://example.org/sk-1/x"),
     "set but empty is set": ("{{ env.EMPTY }}", ""),
     "default unused": ('{{ env.KEY | default("x") }}', "sk-1"),
@@ -40,7 +40,7 @@ def test_templates_are_expanded(value: Any, result: Any) -> None:
 
 REFUSED = {
     "unset": ("{{ env.NOPE }}", ["environment variable NOPE is not set"]),
-    "unset twice, told once": ("{{ env.NOPE }}{{ env.NOPE }}", ["environment variable NOPE is not set"]),
+    "unset twice, reported once": ("{{ env.NOPE }}{{ env.NOPE }}", ["environment variable NOPE is not set"]),
     "two unset": ("{{ env.A }}{{ env.B }}", ["environment variable A is not set", "environment variable B is not set"]),
     "a file without quotes": ("{{ file /a }}", ["only {{ env.NAME }}"]),
     "a missing file": ('{{ file "nix/nix" }}', ["the file nix/nix cannot be read: no such file or directory"]),

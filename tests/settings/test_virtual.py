@@ -48,7 +48,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     ),
     "itself as target": ('targets = ["smart"]', "10: llm.models.smart.targets[0]: is a virtual model"),
     "patience with one target": ('targets = ["a/x"]\npatience = "3s"', "11: llm.models.smart.patience: has no effect"),
-    "weight of nothing": ('spread = [{ model = "a/x", weight = 0 }]', "10: llm.models.smart.spread[0].weight: must be"),
+    "zero weight": ('spread = [{ model = "a/x", weight = 0 }]', "10: llm.models.smart.spread[0].weight: must be"),
     "negative weight": ('spread = [{ model = "a/x", weight = -1 }]', "10: llm.models.smart.spread[0].weight: must be"),
     "slash in the name": (
         'targets = ["a/x"]\n[llm.models."n/m"]\ntargets = ["a/x"]',
@@ -100,7 +100,7 @@ REFUSED: dict[str, tuple[str, str]] = {
         'targets = ["a/x"]\n[llm.providers.c]\ntype = "openai"\napi_keys = ["sk-hushhush-2", "sk-hushhush-2"]',
         "13: llm.providers.c.api_keys: has a key twice",
     ),
-    "no room at all": (
+    "zero concurrency": (
         'targets = ["a/x"]\n[llm.providers.c]\ntype = "echo"\nmax_concurrency = 0',
         "13: llm.providers.c.max_concurrency: must be at least 1",
     ),

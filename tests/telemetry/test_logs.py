@@ -73,7 +73,7 @@ TEXT: dict[str, tuple[str, dict[str, object], str]] = {
     "line break": ("call", {"a": "b\nc"}, r'INFO  call a="b\nc"'),
     "line separator": ("call", {"a": "b\u2028c"}, r'INFO  call a="b\u2028c"'),
     "letters of all languages": ("grüße", {"a": "日本"}, "INFO  grüße a=日本"),
-    "switches and nothing": ("call", {"a": True, "b": False, "c": None}, "INFO  call a=true b=false"),
+    "booleans and null": ("call", {"a": True, "b": False, "c": None}, "INFO  call a=true b=false"),
     "list": ("call", {"a": ["x", 1]}, r'INFO  call a="[\"x\",1]"'),
     "line break in the message": ("one\ntwo\r\x1b[31m\x7f", {}, r"INFO  one\ntwo\r\u001b[31m\u007f"),
 }

@@ -152,7 +152,7 @@ def test_values_that_hold_a_secret_do_not_show_it(make: Callable[[], Any]) -> No
 
 
 def test_the_check_can_fail() -> None:
-    with pytest.raises(AssertionError, match="dict shows a made-up secret"):
+    with pytest.raises(AssertionError, match="dict shows an invented secret"):
         assert_silent(SENT)
 
 

@@ -27,12 +27,12 @@ OWN, FOREIGN = logging.getLogger("nexus.test"), logging.getLogger("some.library"
 SECRETS = {
     "configured key": KEY,
     "gateway key": ALICE,
-    "fresh gateway key": make_key(),
+    "new gateway key": make_key(),
     "token": token(ec_key()),
     "secret key of AWS": SECRET_KEY,
     "the same in a URL": quote(SECRET_KEY, safe=""),
     "private key": private_key(),
-    "private key without its frame": private_key().split("\n")[1],
+    "private key without its PEM lines": private_key().split("\n")[1],
     "access token": "ya29.fake-1-2",
     "password in a URL": f"redis://me:{MARK}-1@127.0.0.1/0",
     **{f"basic, {len(user)}": base64.b64encode(f"{user}:{MARK}!".encode()).decode() for user in ("a", "bb", "ccc")},
@@ -95,7 +95,7 @@ PLANTED: dict[str, tuple[str, Callable[[], object]]] = {
 @pytest.mark.parametrize(("place", "plant"), PLANTED.values(), ids=PLANTED.keys())
 def test_a_leak_fails_the_test_and_is_not_repeated(place: str, plant: Callable[[], object]) -> None:
     plant()
-    with pytest.raises(pytest.fail.Exception, match=rf"made-up secret in {place} \(") as caught:
+    with pytest.raises(pytest.fail.Exception, match=rf"invented secret in {place} \(") as caught:
         judge(WATCH.take())
     assert MARK not in str(caught.value)
 
@@ -104,7 +104,7 @@ def test_leaks_during_fixture_teardown_are_detected() -> None:
     looking = pytest_runtest_teardown()
     next(looking)
     OWN.info(KEY)
-    with pytest.raises(pytest.fail.Exception, match="made-up secret in log"):
+    with pytest.raises(pytest.fail.Exception, match="invented secret in log"):
         next(looking)
 
 

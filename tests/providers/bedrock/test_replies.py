@@ -149,11 +149,11 @@ def test_converse_keeps_exceptions_for_its_reader() -> None:
 
 GARBAGE = {
     "not an event stream": b"<html>" * 10,
-    "no base64": event_message("chunk", encode_json({"bytes": "%%%"})),
-    "no JSON in it": chunk(b"garbage"),
+    "invalid base64": event_message("chunk", encode_json({"bytes": "%%%"})),
+    "invalid JSON inside": chunk(b"garbage"),
     "no type": chunk(b'{"a":1}'),
     "a type that would be a line": chunk(b'{"type":"a\\nb"}'),
-    "no JSON": event_message("chunk", b"garbage"),
+    "invalid JSON": event_message("chunk", b"garbage"),
     "no kind": encode(EventMessage(b"{}", {})),
 }
 
@@ -273,7 +273,7 @@ SAID: dict[str, tuple[int, bytes, str, tuple[str, str] | None]] = {
         ("invalid_request", "messages: at least one"),
     ),
     "Claude's own": (400, b'{"type":"error","error":{"type":"invalid_request_error","message":"x"}}', "", None),
-    "no JSON": (502, b"Bad gateway", "", ("upstream", "Bad gateway")),
+    "invalid JSON": (502, b"Bad gateway", "", ("upstream", "Bad gateway")),
 }
 
 

@@ -212,9 +212,9 @@ def test_every_vendor_has_its_provider_name_and_gets_our_traceparent(
 SAMPLING: dict[str, tuple[str, str | None, bool]] = {
     "all": ("sampling = 1.0", None, True),
     "none": ("sampling = 0.0", None, False),
-    "the caller says yes": ("sampling = 0.0", PARENT, True),
-    "the caller says no": ("sampling = 1.0", f"{PARENT[:-1]}0", False),
-    "the caller is not asked": ("sampling = 1.0\nparent_based_sampler = false", f"{PARENT[:-1]}0", True),
+    "the caller samples": ("sampling = 0.0", PARENT, True),
+    "the caller does not sample": ("sampling = 1.0", f"{PARENT[:-1]}0", False),
+    "the caller's decision is ignored": ("sampling = 1.0\nparent_based_sampler = false", f"{PARENT[:-1]}0", True),
 }
 
 
