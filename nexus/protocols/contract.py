@@ -71,6 +71,13 @@ class AnswerStep(Protocol):
         ...
 
 
+class Carrier(AnswerStep, Protocol):
+    """Puts opaque values where clients send them back without understanding them. ``thinking`` says whether it needs
+    the words of the thinking."""
+
+    thinking: bool
+
+
 def through(steps: Iterable[AnswerStep], events: Iterable[Event]) -> Iterable[Event]:
     for step in steps:
         events = chain.from_iterable(map(step.feed, events))
@@ -158,9 +165,9 @@ class ClientCodec:
     media: re.Pattern[bytes] = re.compile(b"")
     """Matches every request that contains more than text: images, documents, audio."""
 
-    carrier: Callable[[bool], AnswerStep] | None = None
-    """Puts opaque values where the dialect's clients send them back without understanding them. The argument says that
-    the vendor will require its thinking back."""
+    carrier: Callable[[bool], Carrier] | None = None
+    """Makes the carrier of an answer, if one is needed; the argument says that the vendor will require its thinking
+    back."""
 
     def read(self, document: Document, find: Find | None = None, *, compacts: bool = False) -> ReadRequest:
         """A client's request; ``find`` and ``compacts`` have no effect in a dialect without such features."""

@@ -82,8 +82,8 @@ class Translation(AnswerRelay):
         carrier = self._client.carrier(written.wants_thinking) if self._client.carrier is not None else None
         answer_tool = ForcedAnswer(written.answer_tool) if written.answer_tool else None
         self._last = _present(names, Fitted(self._client.room), carrier, answer_tool)
-        # Whether text deltas can skip the last steps: Fitted changes no text.
-        self._words_pass = len(self._last) == 1
+        # Whether deltas can skip the last steps: the other two pass them on as they are.
+        self._words_pass = names is None and (carrier is None or not carrier.thinking)
         self._reader = self._vendor.stream_reader(origin)
         self._envelope = Envelope(self._id, call.model, _now(), request, _now)
         self._writer = self._client.stream_writer(self._envelope)

@@ -126,6 +126,7 @@ def _thought(packed: Sequence[Json]) -> Reasoning:
 class ThoughtsInCalls:
     """Takes an answer's events: the next call gets the thinking that was completed before it."""
 
+    thinking: bool = True
     _words: dict[int, list[str]] = field(default_factory=dict)
     _open: dict[int, Reasoning] = field(default_factory=dict)
     _whole: list[Reasoning] = field(default_factory=list)
