@@ -38,7 +38,8 @@ class Renaming:
 
 def rename(request: Request, names: NameRule, keys: NameRule | None = None) -> tuple[Request, Renaming]:
     """The request with names that follow a vendor's rules; without ``keys`` property names are unrestricted."""
-    declared = (tool.name for tool in request.tools if not isinstance(tool, WebSearch))
+    declared = (tool.name for tool in request.tools if tool.name and not isinstance(tool, WebSearch))
+    # A call in the history may have no name: models sometimes make one.
     tools = _forms((*declared, *called(request)), names)
     properties: dict[str, Forms] = {}
     written: list[Tool] = []
@@ -60,12 +61,12 @@ def rename(request: Request, names: NameRule, keys: NameRule | None = None) -> t
 @remembered
 def rename_keys(schema: Json, rule: NameRule) -> tuple[Json, Forms]:
     """A schema whose property names follow the rule, and the replaced names."""
-    forms = _forms(keys_of(schema), rule) if isinstance(schema, dict) else {}
+    forms = _forms(filter(None, keys_of(schema)), rule) if isinstance(schema, dict) else {}
     return (renamed_schema(hoisted(schema), forms), forms) if forms else (schema, forms)
 
 
 def _forms(originals: Iterable[str], rule: NameRule) -> Forms:
-    known = dict.fromkeys(name for name in originals if name)
+    known = dict.fromkeys(originals)
     taken = rule.fitting(known)
     forms: dict[str, str] = {}
     for name in known:

@@ -1,5 +1,5 @@
-"""Gemini sometimes ends an answer before its first word, and answers when asked again. Agents take an empty answer for
-the end of their task.
+"""Answers without content: agents take them for the end of their task. Gemini sometimes ends an answer before its first
+word, and answers when asked again; other models sometimes call a tool without naming it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import pytest
 
 from tests.server.vendors import HELLO, LANES, Lane, Stand
 from tests.serving import PATHS
-from tools.fake_upstream import Behaviour, Call
+from tools.fake_upstream import Behaviour, Call, Text
 
 EMPTY = Behaviour(parts=())
 GEMINI, OPENAI = LANES[2], LANES[0]
@@ -59,3 +59,65 @@ def test_no_other_answer_is_repeated(stand: Stand, lane: Lane, answer: Behaviour
     house.upstream.next(answer)
     assert house.nexus.messages({**ASKED["messages"], "model": "v/m", "stream": stream}).status == 200
     assert len(house.upstream.requests) == 1
+
+
+HI: dict[str, Any] = {"role": "user", "content": "Hi"}
+CALLED: dict[str, dict[str, Any]] = {
+    "chat": {
+        "messages": [
+            HI,
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "", "arguments": "{}"}}],
+            },
+            {"role": "tool", "tool_call_id": "c1", "content": "no such tool"},
+        ]
+    },
+    "messages": {
+        "max_tokens": 99,
+        "messages": [
+            HI,
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "", "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "no such tool"}]},
+        ],
+    },
+    "responses": {
+        "input": [
+            HI,
+            {"type": "function_call", "call_id": "c1", "name": "", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c1", "output": "no such tool"},
+        ]
+    },
+}
+NAMELESS = Call("", '{"file": "a"}')
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_call_of_no_tool_is_a_failed_attempt(stand: Stand, stream: bool) -> None:
+    house = stand(OPENAI)
+    house.upstream.next(Behaviour(parts=(NAMELESS,)))
+    reply = house.nexus.messages({**ASKED["messages"], "model": "v/m", "stream": stream})
+    assert (reply.status, len(house.upstream.requests)) == (200, 2)
+    assert HELLO.split()[-1].encode() in reply.body
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_call_of_no_tool_after_text_does_not_end_the_turn(stand: Stand, stream: bool) -> None:
+    house = stand(OPENAI)
+    house.upstream.next(Behaviour(parts=(Text("Let me look."), NAMELESS)))
+    reply = house.nexus.messages({**ASKED["messages"], "model": "v/m", "stream": stream})
+    assert (reply.status, len(house.upstream.requests)) == (200, 1)
+    assert b'"stop_reason":"max_tokens"' in reply.body and b'"native_finish_reason":"tool_calls"' in reply.body
+
+
+@pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
+@pytest.mark.parametrize("client", ["chat", "messages", "responses"])
+def test_a_conversation_with_a_call_of_no_tool_can_go_on(stand: Stand, lane: Lane, client: str) -> None:
+    """Other gateways, and agents themselves, keep such calls."""
+    if client == lane.passes:
+        pytest.skip("passes through")
+    house = stand(lane)
+    reply = house.nexus.post(PATHS[client], {"model": "v/m", **CALLED[client]})
+    assert (reply.status, house.upstream.violations) == (200, [])
+    assert b'"name":""' not in house.upstream.requests[-1].body

@@ -14,6 +14,7 @@ from nexus.conversation.events import Event, ResponseEnd, ResponseStart, UsageUp
 from nexus.conversation.parts import Reasoning, Stop
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
+from nexus.errors.failure import VendorFailure
 from nexus.protocols.chat.read_error import read_stream_error
 from nexus.protocols.chat.reasoning import (
     BARE,
@@ -93,6 +94,7 @@ class StreamReader:
             if "reasoning_details" in piece:
                 self._parts.end_reasoning()
         self._finish, self.complete = first, True
+        self._refuse_nameless()
         return self._take()
 
     def finish(self) -> list[Event]:
@@ -104,9 +106,11 @@ class StreamReader:
             self._say(kind, words)
         self._emit(*self._citations.last())
         calls = self._parts.calls.all
-        if not all(call.name for call in calls):
-            self._emit("tool_calls")
         stop = read_stop(self._finish, calls=any(call.name for call in calls), refused=self._parts.has_refusal)
+        if self._parts.calls.nameless:
+            self._emit("tool_calls")
+            # The model wanted to go on: an agent must not take this for the end of its task.
+            stop = Stop("unknown", raw=finish_word(self._finish) or None) if stop.reason == "end" else stop
         if not self._finish and any(call.arguments and not call.whole for call in calls):
             # There is only the terminator, which says that the answer is complete, while an incomplete call says the
             # opposite.
@@ -171,6 +175,12 @@ class StreamReader:
         if finish_word(choice):
             self._finish = choice
             self.complete = True
+            self._refuse_nameless()
+
+    def _refuse_nameless(self) -> None:
+        """Raises VendorError if a call without a name is the whole answer: another attempt may do better."""
+        if self._parts.nothing_started and self._parts.calls.nameless:
+            raise VendorError(VendorFailure("the model called a tool without naming it", "upstream", 502))
 
     def _read_prose(self, delta: Mapping[str, Json]) -> None:
         self._read_reasoning(delta)

@@ -99,6 +99,11 @@ class StreamedCalls:
         self.all: list[StreamedCall] = []
         self._at: dict[int, StreamedCall] = {}
 
+    @property
+    def nameless(self) -> bool:
+        """Whether a call has no name so far."""
+        return not all(call.name for call in self.all)
+
     def feed(self, delta: Mapping[str, Json]) -> StreamedCall:
         function = mapping(delta.get("function"))
         call_id, name = text(delta.get("id")), text(function.get("name"))
@@ -156,6 +161,10 @@ class StreamParts:
         self.calls = StreamedCalls()
         self._started = 0
         self._out = out
+
+    @property
+    def nothing_started(self) -> bool:
+        return self._started == 0
 
     def say(self, kind: str, words: str) -> int:
         """Adds text; returns the index of its part."""

@@ -16,7 +16,7 @@ from nexus.models.chat_server import ChatServer
 from nexus.protocols.chat.call_ids import call_signature, plain_id
 from nexus.protocols.chat.parts import cache_fields, read_cache
 from nexus.protocols.chat.reasoning import read_extra
-from nexus.protocols.checks import Drops, a_name, an_object, asks_for, maybe_bool, maybe_string, objects_in
+from nexus.protocols.checks import Drops, a_name, a_string, an_object, asks_for, maybe_bool, maybe_string, objects_in
 from nexus.protocols.codec import Target
 from nexus.protocols.tool_calls import PARAMETERS, CustomTool, ToolIds, with_grammar, write_input
 from nexus.wire import Json, mapping, only
@@ -155,7 +155,7 @@ def _read_call(entry: Mapping[str, Json], path: str) -> ToolCall:
     words = maybe_string(called, said, f"{path}.{kind}") or ""
     return ToolCall(
         plain_id(id := a_name(entry, "id", path)),
-        a_name(called, "name", f"{path}.{kind}"),
+        a_string(called, "name", f"{path}.{kind}"),
         write_input(words) if is_custom else words,
         read_extra(entry.get("extra_content")) or call_signature(id),
         read_cache(entry, path),

@@ -151,7 +151,7 @@ class ItemsReader:
     def _read_call(self, item: Body, path: str) -> None:
         custom = item["type"] == "custom_tool_call"
         arguments = write_input(a_string(item, "input", path)) if custom else a_string(item, "arguments", path)
-        name = qualify(maybe_string(item, "namespace", path), a_name(item, "name", path))
+        name = qualify(maybe_string(item, "namespace", path), a_string(item, "name", path))
         self._tools.know(name)
         self._make(ToolCall(a_name(item, "call_id", path), name, arguments, at=path))
 
