@@ -1,6 +1,7 @@
 """The demo models work through both protocols, whole and streamed, without a file or a key."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import anthropic
 import openai
@@ -28,74 +29,49 @@ def claude(demo: Nexus) -> Iterator[anthropic.Anthropic]:
         yield client
 
 
+HELLO: list[Any] = [{"role": "user", "content": "Hello, you!"}]
+PARIS: list[Any] = [{"role": "user", "content": "Paris"}]
+CITY = {"city": {"type": "string"}}
+
+
 def test_chat(chat: openai.OpenAI) -> None:
-    answer = chat.chat.completions.create(model="demo/echo", messages=[{"role": "user", "content": "Hello, you!"}])
+    answer = chat.chat.completions.create(model="demo/echo", messages=HELLO)
     assert answer.choices[0].message.content == "You said: Hello, you!"
     assert answer.usage is not None
     assert 0 < answer.usage.prompt_tokens < 20
 
 
 def test_chat_stream(chat: openai.OpenAI) -> None:
-    stream = chat.chat.completions.create(
-        model="demo/echo", messages=[{"role": "user", "content": "Hello, you!"}], stream=True
-    )
+    stream = chat.chat.completions.create(model="demo/echo", messages=HELLO, stream=True)
     pieces = [chunk.choices[0].delta.content or "" for chunk in stream]
     assert "".join(pieces) == "You said: Hello, you!"
     assert len(pieces) > 3, "word by word"
 
 
 def test_messages_stream(claude: anthropic.Anthropic) -> None:
-    with claude.messages.stream(
-        model="demo/echo", max_tokens=64, messages=[{"role": "user", "content": "Hello, you!"}]
-    ) as stream:
+    with claude.messages.stream(model="demo/echo", max_tokens=64, messages=HELLO) as stream:
         assert "".join(stream.text_stream) == "You said: Hello, you!"
         assert stream.get_final_message().usage.output_tokens > 0
 
 
 def test_a_tool_is_called_and_its_result_answered(claude: anthropic.Anthropic) -> None:
-    schema = {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}}
-    tools = [{"name": "weather", "input_schema": {**schema, "required": ["city", "days"]}}]
-    asked = {"role": "user", "content": "Paris"}
-    first = claude.messages.create(
-        model="demo/echo-tools",
-        max_tokens=64,
-        messages=[asked],  # type: ignore[list-item]
-        tools=tools,  # type: ignore[arg-type]
-    )
+    schema = {"type": "object", "properties": {**CITY, "days": {"type": "integer"}}, "required": ["city", "days"]}
+    tools: Any = [{"name": "weather", "input_schema": schema}]
+    first = claude.messages.create(model="demo/echo-tools", max_tokens=64, messages=PARIS, tools=tools)
     call = first.content[0]
     assert call.type == "tool_use"
     assert (first.stop_reason, call.name, call.input) == ("tool_use", "weather", {"city": "Paris", "days": 1})
-    result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call.id, "content": "sunny"}]}
-    second = claude.messages.create(
-        model="demo/echo-tools",
-        max_tokens=64,
-        messages=[asked, {"role": "assistant", "content": first.content}, result],  # type: ignore[list-item]
-        tools=tools,  # type: ignore[arg-type]
-    )
+    result: Any = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call.id, "content": "sunny"}]}
+    again: list[Any] = [*PARIS, {"role": "assistant", "content": first.content}, result]
+    second = claude.messages.create(model="demo/echo-tools", max_tokens=64, messages=again, tools=tools)
     assert second.content[0].type == "text"
     assert "sunny" in second.content[0].text
 
 
 def test_chat_tools_stream(chat: openai.OpenAI) -> None:
-    with chat.chat.completions.stream(
-        model="demo/echo-tools",
-        messages=[{"role": "user", "content": "Paris"}],
-        tools=[
-            {
-                "type": "function",
-                "function": {
-                    "name": "weather",
-                    "strict": True,
-                    "parameters": {
-                        "type": "object",
-                        "properties": {"city": {"type": "string"}},
-                        "required": ["city"],
-                        "additionalProperties": False,
-                    },
-                },
-            }
-        ],
-    ) as stream:
+    schema = {"type": "object", "properties": CITY, "required": ["city"], "additionalProperties": False}
+    tools: Any = [{"type": "function", "function": {"name": "weather", "strict": True, "parameters": schema}}]
+    with chat.chat.completions.stream(model="demo/echo-tools", messages=PARIS, tools=tools) as stream:
         calls = stream.get_final_completion().choices[0].message.tool_calls
     assert calls is not None
     assert calls[0].function.arguments == '{"city":"Paris"}'

@@ -227,15 +227,6 @@ def test_a_busy_process_stays_on_one_core_unless_the_settings_forbid_it(
 
 
 @pytest.mark.slow
-def test_a_port_in_use(start: Start, openai_upstream: FakeUpstream) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        process = start(openai_config(openai_upstream.base_url), "-l", f"127.0.0.1:{taken.getsockname()[1]}")
-        assert process.wait() == 1
-        assert len(process.lines) == 1
-        assert "in use" in process.output
-
-
-@pytest.mark.slow
 def test_a_public_address_without_authentication_gets_a_warning(start: Start, openai_upstream: FakeUpstream) -> None:
     process = start("[server]\nopen = true\n" + openai_config(openai_upstream.base_url), "-l", "0.0.0.0:0")
     assert process.port
