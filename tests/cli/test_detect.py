@@ -1,15 +1,14 @@
 """What ``nexus init`` detects, and that the settings file it writes starts."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from nexus.cli.init import write
 from nexus.settings import load
+from tests.web import WebServer, of_json
 
 KEY = {"OPENAI_API_KEY": "sk-hushhush-openai"}
 ADC = {"type": "authorized_user", "quota_project_id": "of-the-quota"}
@@ -75,45 +74,25 @@ def test_region_and_project_are_detected(tmp_path: Path) -> None:
     assert 'project = "of-the-quota"' in text
 
 
-class Models(BaseHTTPRequestHandler):
-    """A model server that serves only GET /v1/models."""
-
-    body = json.dumps({"data": [{"id": "qwen3:8b"}, {"id": 'a "quoted" one'}, {"no": "id"}]}).encode()
-    name = "llama.cpp"
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(self.body)
-
-    def version_string(self) -> str:
-        return self.name
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+MODELS = {"data": [{"id": "qwen3:8b"}, {"id": 'a "quoted" one'}, {"no": "id"}]}
 
 
 @pytest.fixture
-def port() -> Iterator[int]:
-    with HTTPServer(("127.0.0.1", 0), Models) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield server.server_address[1]
-        server.shutdown()
-        thread.join()
+def server() -> Iterator[WebServer]:
+    """A model server that serves only GET /v1/models."""
+    with WebServer(lambda _: of_json(MODELS, headers={"Server": "llama.cpp"})) as running:
+        yield running
 
 
-def test_a_local_model_server_is_detected(tmp_path: Path, port: int) -> None:
+def test_a_local_model_server_is_detected(tmp_path: Path, server: WebServer) -> None:
     file = tmp_path / "nexus.toml"
-    assert write(file, {"HOME": str(tmp_path), "HTTP_PROXY": "http://127.0.0.1:9"}, {"ollama": port}) == 0
+    assert write(file, {"HOME": str(tmp_path), "HTTP_PROXY": "http://127.0.0.1:9"}, {"ollama": server.port}) == 0
     provider = load(file, {}).llm.providers["ollama"]
-    assert (provider.base_url, list(provider.models)) == (f"http://127.0.0.1:{port}/v1", ["qwen3:8b"])
+    assert (provider.base_url, list(provider.models)) == (f"{server.url}/v1", ["qwen3:8b"])
 
 
-def test_a_running_nexus_is_not_detected_as_a_vendor(
-    tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Models, "name", "nexus")
+def test_a_running_nexus_is_not_detected_as_a_vendor(tmp_path: Path, server: WebServer) -> None:
+    server.answer = lambda _: of_json(MODELS, headers={"Server": "nexus"})
     file = tmp_path / "nexus.toml"
-    assert write(file, {"HOME": str(tmp_path)}, {"ollama": port}) == 0
+    assert write(file, {"HOME": str(tmp_path)}, {"ollama": server.port}) == 0
     assert list(load(file, {}).llm.providers) == ["demo"]

@@ -5,11 +5,8 @@ import resource
 import stat
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -26,6 +23,7 @@ from nexus.settings.oauth import LoginSettings
 from tests.auth.kit import ec_key, jwk, jwks, token
 from tests.serving import Nexus
 from tests.watch import allowed_to_say
+from tests.web import Received, Reply, WebServer, of_json
 
 ISSUER = "https://id.example.com"
 CLIENT = LoginSettings(client_id="nexus")
@@ -284,44 +282,18 @@ def test_missing_settings_are_reported(table: dict[str, Any], flags: tuple[str, 
         how_to_log_in(settings(table), *flags)
 
 
-class Issuer(BaseHTTPRequestHandler):
+def an_issuer(request: Received) -> Reply:
     """An identity provider whose user has confirmed before the first poll."""
-
-    def do_GET(self) -> None:
-        url = f"http://{self.headers['Host']}"
-        if self.path == "/keys":
-            self._answer(200, jwks(jwk(ec_key(), "one")))
-            return
-        names = {"jwks_uri": "keys", "token_endpoint": "token", "device_authorization_endpoint": "device"}
-        self._answer(200, json.dumps({"issuer": url, **{name: f"{url}/{at}" for name, at in names.items()}}).encode())
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        url = f"http://{self.headers['Host']}"
-        if self.path == "/device":
-            self._answer(200, json.dumps({**DEVICE, "verification_uri": f"{url}/go", "interval": 1}).encode())
-            return
-        made = token(ec_key(), iss=url, aud="nexus", sub="alice")
-        self._answer(200, json.dumps({"access_token": made, "expires_in": 3600}).encode())
-
-    def _answer(self, status: int, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@contextmanager
-def running_issuer() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Issuer) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+    url = f"http://{request.headers['host']}"
+    match request.path:
+        case "/keys":
+            return Reply(200, jwks(jwk(ec_key(), "one")))
+        case "/device":
+            return of_json({**DEVICE, "verification_uri": f"{url}/go", "interval": 1})
+        case "/token":
+            return of_json({"access_token": token(ec_key(), iss=url, aud="nexus", sub="alice"), "expires_in": 3600})
+    names = {"jwks_uri": "keys", "token_endpoint": "token", "device_authorization_endpoint": "device"}
+    return of_json({"issuer": url, **{name: f"{url}/{at}" for name, at in names.items()}})
 
 
 CONFIG = """
@@ -338,8 +310,8 @@ models.echo = {{}}
 
 def test_the_gateway_accepts_a_token_from_nexus_login(tmp_path: Path) -> None:
     """The settings name only the issuer: the gateway finds its keys with it, and the login its endpoints."""
-    with running_issuer() as issuer:
-        (tmp_path / "nexus.toml").write_text(CONFIG.format(issuer=issuer))
+    with WebServer(an_issuer) as issuer:
+        (tmp_path / "nexus.toml").write_text(CONFIG.format(issuer=issuer.url))
         # The token must appear on stdout only.
         with allowed_to_say("console", "eyJ"):
             run = subprocess.run(
@@ -352,7 +324,7 @@ def test_the_gateway_accepts_a_token_from_nexus_login(tmp_path: Path) -> None:
                 check=False,
             )
         assert (run.returncode, run.stdout.count("\n")) == (0, 1), run.stderr
-        assert f"open {issuer}/go\nand confirm the code ABCD-EFGH" in run.stderr
+        assert f"open {issuer.url}/go\nand confirm the code ABCD-EFGH" in run.stderr
         with Nexus.of((tmp_path / "nexus.toml").read_text(), tmp_path) as nexus:
             client = openai.OpenAI(base_url=nexus.openai, api_key=run.stdout.strip(), max_retries=0)
             answer = client.chat.completions.create(model="demo/echo", messages=[{"role": "user", "content": "Hello!"}])

@@ -8,17 +8,16 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
 from nexus.cli.smoke.capabilities import red_png
 from nexus.cli.smoke.main import PROTOCOLS
 from tests.serving import KEY, anthropic_config, openai_config
+from tests.web import Received, Reply, WebServer, of_json
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 pytestmark = pytest.mark.slow
@@ -281,44 +280,20 @@ class TestCapabilities:
         assert red_png().startswith(b"\x89PNG\r\n\x1a\n") and red_png().endswith(b"IEND\xaeB`\x82")
 
 
-class Stub(BaseHTTPRequestHandler):
+def stubbed(request: Received) -> Reply:
     """A gateway that serves one model through no protocol, and the messages list on two pages."""
-
-    protocol_version = "HTTP/1.1"
-    seen: ClassVar[list[tuple[str, str, str]]] = []
-    """Path, name and value of every header."""
-
-    def do_GET(self) -> None:
+    if request.method == "GET":
         entry = {"id": "a/b", "type": "model", "object": "model"}
-        self._send(200, {"data": [entry], "has_more": "after_id" not in self.path, "last_id": "a/b"})
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        message = "model 'a/b' is not served through this protocol; it speaks nothing"
-        self._send(400, {"error": {"type": "invalid_request_error", "message": message}})
-
-    def _send(self, status: int, body: Any) -> None:
-        self.seen.extend((self.path, name.lower(), value) for name, value in self.headers.items())
-        raw = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(raw)))
-        self.send_header("x-nexus-error", "unsupported_feature")
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def log_message(self, *_: object) -> None:
-        """Logs nothing."""
+        return of_json({"data": [entry], "has_more": "after_id" not in request.path, "last_id": "a/b"})
+    message = "model 'a/b' is not served through this protocol; it speaks nothing"
+    error = {"type": "invalid_request_error", "message": message}
+    return of_json({"error": error}, 400, {"x-nexus-error": "unsupported_feature"})
 
 
 @pytest.fixture
-def stub() -> Iterator[str]:
-    Stub.seen.clear()
-    with ThreadingHTTPServer(("127.0.0.1", 0), Stub) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+def stub() -> Iterator[WebServer]:
+    with WebServer(stubbed) as server:
+        yield server
 
 
 class TestRunningServer:
@@ -335,8 +310,8 @@ class TestRunningServer:
         assert (done.returncode, done.stderr) == (0, "")
         assert smoke("--url", serve(text).base).returncode == 1
 
-    def test_a_protocol_that_a_model_is_not_served_through(self, smoke: Smoke, stub: str) -> None:
-        done = smoke("--url", stub)
+    def test_a_protocol_that_a_model_is_not_served_through(self, smoke: Smoke, stub: WebServer) -> None:
+        done = smoke("--url", stub.url)
         assert [line.split()[3] for line in done.stdout.splitlines()[1:5]] == ["n/a"] * 4
         # Nothing failed, but nothing was tested.
         assert done.returncode == 1
@@ -379,11 +354,12 @@ class TestCaller:
         done = smoke("--url", nexus.base)
         assert (done.returncode, done.stdout) == (1, "") and done.stderr.startswith("401 ")
 
-    def test_as_each_protocols_clients_send_it(self, smoke: Smoke, stub: str) -> None:
-        smoke("--url", stub, "--client-key-env", "THE_KEY", THE_KEY=CLIENT_KEY)
-        carriers = {(path.split("/")[2], name) for path, name, value in Stub.seen if CLIENT_KEY in value}
+    def test_as_each_protocols_clients_send_it(self, smoke: Smoke, stub: WebServer) -> None:
+        smoke("--url", stub.url, "--client-key-env", "THE_KEY", THE_KEY=CLIENT_KEY)
+        seen = [(request.path, *header) for request in stub.received for header in request.headers.items()]
+        carriers = {(path.split("/")[2], name) for path, name, value in seen if CLIENT_KEY in value}
         assert carriers == {("openai", "authorization"), ("anthropic", "x-api-key")}
-        assert ("authorization", f"Bearer {CLIENT_KEY}") in {(name, value) for _, name, value in Stub.seen}
+        assert ("authorization", f"Bearer {CLIENT_KEY}") in {(name, value) for _, name, value in seen}
 
     def test_a_custom_header_overrides_the_default(self, smoke: Smoke, chat: FakeUpstream, serve: Any) -> None:
         nexus = serve(KEYS + config_of(chat))
