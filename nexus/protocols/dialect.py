@@ -6,8 +6,10 @@ need happen with the first call, because most dialects are never called.
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 from typing import ClassVar, Literal
 
 from nexus.dataclasses import dataclass
@@ -87,6 +89,21 @@ def tightest(limits: Sequence[RateLimit]) -> RateLimit:
     return min(limits, key=lambda limit: limit.remaining / limit.limit)
 
 
+def _unsupported(*_: object) -> AnswerRelay:
+    raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """How requests and answers pass between clients and vendors of one dialect: what the methods of Dialect with these
+    names do. ``passthrough.py`` in its folder exports ``PASSING``."""
+
+    edit_request: Callable[[bytes, Mapping[str, Json], str, bool, Target | None], Edited]
+    passthrough: Callable[[Mapping[str, Json], str, Tap], AnswerRelay]
+    passed: Callable[[Mapping[str, Json], Tap], AnswerRelay] = _unsupported
+    stored: Callable[[], AnswerRelay] = _unsupported
+
+
 class Dialect(ABC):
     """What clients speak; or a format, which is a dialect with other paths, frames and errors."""
 
@@ -160,7 +177,12 @@ class Dialect(ABC):
     def check(self, document: Mapping[str, Json], operation: Operation) -> None:
         """Checks the few fields that routing needs besides ``model`` and ``stream``. Raises InvalidRequest."""
 
-    @abstractmethod
+    @functools.cached_property
+    def _passing(self) -> Passing:
+        """Loaded with the first call."""
+        passing: Passing = import_module(f"nexus.protocols.{self.name}.passthrough").PASSING
+        return passing
+
     def edit_request(
         self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
     ) -> Edited:
@@ -169,23 +191,24 @@ class Dialect(ABC):
         Another vendor's thinking, which a client sends back in our tags, is removed, because no other vendor can read
         it. Tool call ids from another vendor that the target is known to reject are replaced by ids that it accepts.
         """
+        return self._passing.edit_request(raw, document, model, ask_usage, target)
 
     def has_others_words(self, document: Mapping[str, Json], target: Target) -> bool:
         """Whether the target is known to reject a field or value that other models of this dialect accept, and that a
         translation would express differently."""
         return False
 
-    @abstractmethod
     def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> AnswerRelay:
         """Relays the answer to the request ``document``, with ``model`` as the client wrote it."""
+        return self._passing.passthrough(document, model, tap)
 
     def stored(self) -> AnswerRelay:
         """Relays stored objects unchanged."""
-        raise NotImplementedError
+        return self._passing.stored()
 
     def passed(self, document: Mapping[str, Json], tap: Tap) -> AnswerRelay:
         """Relays the answer of a passthrough endpoint unchanged."""
-        raise NotImplementedError
+        return self._passing.passed(document, tap)
 
     held: ClassVar[HeldCodec | None] = None
     """Its files and batches, if any."""

@@ -11,11 +11,10 @@ from typing import ClassVar
 
 from nexus.errors import NexusError
 from nexus.models import gpt
-from nexus.protocols.answer_relay import Tap
 from nexus.protocols.chat.held import HELD
 from nexus.protocols.checks import require
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import AnswerRelay, Asked, BrokenStream, Edited
+from nexus.protocols.dialect import Asked, BrokenStream
 from nexus.protocols.embeddings import OPENAI, EmbeddingsCodec, read_asked, write_answer
 from nexus.protocols.held import HeldCodec
 from nexus.protocols.openai_protocol import OpenAIDialect, write_stream_error
@@ -42,25 +41,8 @@ class Chat(OpenAIDialect):
         if operation.relay == "answer":
             require(document, "messages", list, "an array of messages")
 
-    def edit_request(
-        self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
-    ) -> Edited:
-        from nexus.protocols.chat.passthrough import edit_request
-
-        return edit_request(raw, document, model, ask_usage=ask_usage, target=target)
-
     def has_others_words(self, document: Mapping[str, Json], target: Target) -> bool:
         return target.gpt is not None and gpt.has_others_words(target.gpt, document)
-
-    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> AnswerRelay:
-        from nexus.protocols.chat.passthrough import ChatPassthrough
-
-        return ChatPassthrough(document, model, tap)
-
-    def passed(self, document: Mapping[str, Json], tap: Tap) -> AnswerRelay:
-        from nexus.protocols.chat.passed import Passed
-
-        return Passed(document, tap)
 
     embeddings: ClassVar[EmbeddingsCodec | None] = EmbeddingsCodec(OPENAI, read_asked, write_answer)
 

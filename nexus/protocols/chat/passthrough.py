@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping
 from nexus.errors import VendorError
 from nexus.protocols.answer_relay import Document, Passthrough, Tap
 from nexus.protocols.chat.call_ids import MARK, plain_id
+from nexus.protocols.chat.passed import Passed
 from nexus.protocols.chat.read_error import read_stream_error
 from nexus.protocols.chat.read_response import is_answer
 from nexus.protocols.chat.stops import finish_word
 from nexus.protocols.chat.tools import limits_ids, tool_ids
 from nexus.protocols.chat.usage import read_usage
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import Edited
+from nexus.protocols.dialect import Edited, Passing
 from nexus.protocols.edit import find, insert_first, replace_member, splice
 from nexus.protocols.rewrite import ANY, cut, fitting_strings, removing
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
@@ -29,7 +30,7 @@ _ASKED = {"include_usage": True}
 
 
 def edit_request(
-    raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
+    raw: bytes, document: Mapping[str, Json], model: str, ask_usage: bool, target: Target | None = None
 ) -> Edited:
     """``ask_usage`` adds ``stream_options.include_usage`` to a streaming request that lacks it."""
     renamed = _with_usage(replace_member(raw, document, "model", model), document, ask_usage)
@@ -214,3 +215,6 @@ _HOLDS = {
     "function_call": _called,
 }
 """Members of a delta that are not content."""
+
+
+PASSING = Passing(edit_request, ChatPassthrough, Passed)

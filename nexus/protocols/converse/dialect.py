@@ -11,12 +11,10 @@ from typing import ClassVar
 
 from nexus.errors import NexusError
 from nexus.late import pattern
-from nexus.protocols.answer_relay import Tap
 from nexus.protocols.bedrock_protocol import BedrockDialect, exception_event, exception_frame, write_error
 from nexus.protocols.checks import require
-from nexus.protocols.codec import Target
 from nexus.protocols.converse.read_error import is_failure, read_error
-from nexus.protocols.dialect import AnswerRelay, Asked, BrokenStream, Edited
+from nexus.protocols.dialect import Asked, BrokenStream
 from nexus.protocols.eventstream import event_message
 from nexus.protocols.framing import AwsEventStream, Framing
 from nexus.protocols.operation import GENERATE, Operation
@@ -49,21 +47,9 @@ class Converse(BedrockDialect):
     def check(self, document: Mapping[str, Json], operation: Operation) -> None:
         require(document, "messages", list, "an array of messages")
 
-    def edit_request(
-        self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
-    ) -> Edited:
-        from nexus.protocols.converse.passthrough import edit_request
-
-        return edit_request(raw)
-
     def uploaded_ids(self, document: Mapping[str, Json]) -> list[tuple[str, str]]:
         """Files are named by S3 addresses; anything that looks like an id is a model's argument to a tool."""
         return []
-
-    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> AnswerRelay:
-        from nexus.protocols.converse.passthrough import ConversePassthrough
-
-        return ConversePassthrough(tap)
 
     read_error = staticmethod(read_error)
 

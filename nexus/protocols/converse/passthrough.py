@@ -13,7 +13,7 @@ from nexus.protocols.converse.read_error import is_failure, read_no_answer, read
 from nexus.protocols.converse.read_response import is_answer
 from nexus.protocols.converse.signatures import is_foreign
 from nexus.protocols.converse.usage import read_usage
-from nexus.protocols.dialect import Edited
+from nexus.protocols.dialect import Edited, Passing
 from nexus.protocols.rewrite import ANY, cut
 from nexus.protocols.signatures import without_items
 from nexus.protocols.sse import Frame
@@ -62,3 +62,9 @@ class ConversePassthrough(Passthrough):
 def _says(delta: Json) -> bool:
     """Whether it contains any text, at any depth."""
     return any(_says(value) if isinstance(value, dict) else bool(value) for value in mapping(delta).values())
+
+
+PASSING = Passing(
+    lambda raw, document, model, ask_usage, target: edit_request(raw),
+    lambda document, model, tap: ConversePassthrough(tap),
+)

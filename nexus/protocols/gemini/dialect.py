@@ -14,10 +14,8 @@ from urllib.parse import parse_qs, unquote_plus
 
 from nexus.errors import InvalidRequest, NexusError
 from nexus.late import pattern
-from nexus.protocols.answer_relay import Tap
 from nexus.protocols.checks import an_object, require
-from nexus.protocols.codec import Target
-from nexus.protocols.dialect import AnswerRelay, Asked, BrokenStream, Dialect, Edited, ModelCard
+from nexus.protocols.dialect import Asked, BrokenStream, Dialect, ModelCard
 from nexus.protocols.embeddings import GEMINI, EmbeddingsCodec
 from nexus.protocols.framing import Framing, JsonArray, WithoutComments
 from nexus.protocols.gemini import embeddings
@@ -88,30 +86,13 @@ class GeminiDialect(Dialect):
             return
         require(document, "contents", (list, Mapping), "an array of contents")
 
-    def edit_request(
-        self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
-    ) -> Edited:
-        from nexus.protocols.gemini.passthrough import edit_request
-
-        return edit_request(raw, model, target)
-
     def uploaded_ids(self, document: Mapping[str, Json]) -> list[tuple[str, str]]:
         """Files are named by URIs; anything that looks like an id is a model's argument to a tool."""
         return []
 
-    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> AnswerRelay:
-        from nexus.protocols.gemini.passthrough import GeminiPassthrough
-
-        return GeminiPassthrough(tap)
-
     embeddings: ClassVar[EmbeddingsCodec | None] = EmbeddingsCodec(
         GEMINI, embeddings.read_asked, embeddings.write_answer
     )
-
-    def passed(self, document: Mapping[str, Json], tap: Tap) -> AnswerRelay:
-        from nexus.protocols.gemini.passthrough import EmbeddingsPassed
-
-        return EmbeddingsPassed(tap)
 
     def edit_passed(self, raw: bytes, document: Mapping[str, Json], model: str) -> bytes:
         return self.edit_request(raw, document, model, ask_usage=False).body

@@ -13,7 +13,7 @@ from nexus.errors import VendorError
 from nexus.late import pattern
 from nexus.protocols.answer_relay import Document, Passthrough, Tap
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import Edited
+from nexus.protocols.dialect import Edited, Passing
 from nexus.protocols.edit import find
 from nexus.protocols.gemini.read_error import find_error, read_stream_error
 from nexus.protocols.gemini.read_response import is_answer
@@ -132,3 +132,10 @@ class EmbeddingsPassed(Passthrough):
         if "promptTokenCount" in usage:
             self.tap.usage = Usage(input=count(usage["promptTokenCount"]), raw=usage)
         return raw
+
+
+PASSING = Passing(
+    lambda raw, document, model, ask_usage, target: edit_request(raw, model, target),
+    lambda document, model, tap: GeminiPassthrough(tap),
+    passed=lambda document, tap: EmbeddingsPassed(tap),
+)

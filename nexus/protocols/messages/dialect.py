@@ -13,10 +13,9 @@ from typing import ClassVar
 
 from nexus.errors import InvalidRequest, NexusError
 from nexus.models import claude
-from nexus.protocols.answer_relay import Tap
 from nexus.protocols.checks import require
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import AnswerRelay, BrokenStream, Dialect, Edited, ModelCard, RateLimit, tightest
+from nexus.protocols.dialect import BrokenStream, Dialect, ModelCard, RateLimit, tightest
 from nexus.protocols.held import HeldCodec
 from nexus.protocols.messages.held import HELD
 from nexus.protocols.operation import COUNT_TOKENS, FILES, GENERATE, MESSAGE_BATCHES, Operation
@@ -48,20 +47,8 @@ class Messages(Dialect):
         if operation.relay == "answer":
             require(document, "max_tokens", int, "an integer")
 
-    def edit_request(
-        self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
-    ) -> Edited:
-        from nexus.protocols.messages.passthrough import edit_request
-
-        return edit_request(raw, document, model)
-
     def has_others_words(self, document: Mapping[str, Json], target: Target) -> bool:
         return target.claude.known and claude.has_others_words(target.claude, document)
-
-    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> AnswerRelay:
-        from nexus.protocols.messages.passthrough import MessagesPassthrough
-
-        return MessagesPassthrough(model, tap)
 
     def write_error(self, error: NexusError, request_id: str) -> bytes:
         from nexus.protocols.messages.write_error import write_error

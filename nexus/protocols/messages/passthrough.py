@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from nexus.errors import VendorError
 from nexus.protocols.answer_relay import Document, Passthrough, Tap
-from nexus.protocols.dialect import Edited
+from nexus.protocols.dialect import Edited, Passing
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.messages.citations import is_ours
 from nexus.protocols.messages.read_error import read_stream_error
@@ -141,3 +141,9 @@ def has_content(kind: str, event: Mapping[str, Json]) -> bool:
             return bool(explanation(mapping(event.get("delta"))))
         case _:
             return kind not in _NONE
+
+
+PASSING = Passing(
+    lambda raw, document, model, ask_usage, target: edit_request(raw, document, model),
+    lambda document, model, tap: MessagesPassthrough(model, tap),
+)

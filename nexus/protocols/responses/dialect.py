@@ -13,10 +13,8 @@ from typing import ClassVar
 
 from nexus.errors import NexusError, UnsupportedFeature
 from nexus.late import pattern
-from nexus.protocols.answer_relay import Tap
 from nexus.protocols.checks import require
-from nexus.protocols.codec import Target
-from nexus.protocols.dialect import AnswerRelay, BrokenStream, Edited
+from nexus.protocols.dialect import BrokenStream
 from nexus.protocols.openai_protocol import OpenAIDialect
 from nexus.protocols.operation import COMPACT, COUNT_TOKENS, GENERATE, STORED, Operation
 from nexus.protocols.sse import frame
@@ -43,24 +41,6 @@ class Responses(OpenAIDialect):
         """Input may be missing: a stored prompt or conversation can have it."""
         if document.get("input") is not None:
             require(document, "input", (str, list), "a string or an array of items")
-
-    def edit_request(
-        self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
-    ) -> Edited:
-        from nexus.protocols.responses.passthrough import edit_request
-
-        return edit_request(raw, document, model, target)
-
-    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> AnswerRelay:
-        from nexus.protocols.responses.passthrough import ResponsesPassthrough
-
-        return ResponsesPassthrough(model, tap)
-
-    def stored(self) -> AnswerRelay:
-        from nexus.protocols.responses.passthrough import ResponsesPassthrough
-
-        # Its cost was recorded when it was created.
-        return ResponsesPassthrough(None, Tap())
 
     def kept_id(self, path: str) -> str | None:
         found = _KEPT.fullmatch(path)

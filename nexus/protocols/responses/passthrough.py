@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from nexus.errors import VendorError
 from nexus.protocols.answer_relay import Document, Passthrough, Tap
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import Edited
+from nexus.protocols.dialect import Edited, Passing
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.responses.compact import MAY_HOLD_SUMMARY, read_summary
 from nexus.protocols.responses.earlier import given_ids
@@ -160,3 +160,11 @@ def has_content(kind: str, event: Mapping[str, Json]) -> bool:
 def _is_filled(item: Mapping[str, Json]) -> bool:
     members = _ITEMS.get(text(item.get("type")))
     return item.get("status") not in _RUNNING if members is None else any(map(item.get, members))
+
+
+PASSING = Passing(
+    lambda raw, document, model, ask_usage, target: edit_request(raw, document, model, target),
+    lambda document, model, tap: ResponsesPassthrough(model, tap),
+    # Its cost was recorded when it was created.
+    stored=lambda: ResponsesPassthrough(None, Tap()),
+)
