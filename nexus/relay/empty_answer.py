@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nexus.conversation.events import ContentDropped, Event, PartStart, ResponseEnd
+from nexus.conversation.parts import Stop
 from nexus.errors import ProtocolError
+
+_NO_REASON = Stop("unknown")
 
 
 class EmptyAnswer(ProtocolError):
-    """The model ended its answer normally, before its first word."""
+    """The model ended its answer before its first word, normally or without a reason."""
 
 
 class Filled:
@@ -23,7 +26,7 @@ class Filled:
         match event:
             case PartStart() | ContentDropped():
                 self._is_filled = True
-            case ResponseEnd(stop=stop) if stop.reason == "end" and not self._is_filled:
+            case ResponseEnd(stop=stop) if not self._is_filled and (stop.reason == "end" or stop == _NO_REASON):
                 raise EmptyAnswer(f"{self._provider}: the answer is empty", provider=self._provider)
             case _:
                 pass

@@ -204,7 +204,7 @@ def _present(*steps: AnswerStep | None) -> list[AnswerStep]:
 
 def _answer_in(raw: bytes) -> Mapping[str, Json]:
     """The object of a whole answer. Raises VendorError if there is none, ValueError for invalid JSON."""
-    document = decode(raw.removeprefix(_BOM))
+    document = decode(raw.removeprefix(_BOM)) if raw.strip() else None
     if isinstance(document, list) and document:
         document = document[0]
     if isinstance(document, dict):

@@ -13,6 +13,8 @@ from tests.serving import PATHS
 from tools.fake_upstream import Behaviour, Call, Text
 
 EMPTY = Behaviour(parts=())
+NO_CHOICE = Behaviour(body=b'{"id":"c","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":0}}')
+NOTHING = Behaviour(body=b'{"usageMetadata":{"promptTokenCount":3},"modelVersion":"gemini-2.5-flash"}')
 GEMINI, OPENAI = LANES[2], LANES[0]
 ONCE = Lane("gemini without retries", "gemini", "gemini-2.5-flash", None, more="retries.attempts = 1\n")
 ASKED: dict[str, dict[str, Any]] = {
@@ -32,6 +34,16 @@ def test_gemini_is_asked_once_more(stand: Stand, client: str, stream: bool) -> N
     assert HELLO.split()[-1].encode() in reply.body
     first, second = (request.body for request in house.upstream.requests)
     assert first == second
+
+
+@pytest.mark.parametrize(("lane", "answer"), [(GEMINI, NOTHING), (OPENAI, Behaviour(body=b"")), (OPENAI, NO_CHOICE)])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_200_without_an_answer_is_a_failed_attempt(stand: Stand, lane: Lane, answer: Behaviour, stream: bool) -> None:
+    house = stand(lane)
+    house.upstream.next(answer)
+    reply = house.nexus.messages({**ASKED["messages"], "model": "v/m", "stream": stream})
+    assert (reply.status, len(house.upstream.requests)) == (200, 2)
+    assert HELLO.split()[-1].encode() in reply.body
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])

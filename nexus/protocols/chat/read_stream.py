@@ -9,6 +9,7 @@ stream_parts.py.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NoReturn
 
 from nexus.conversation.events import Event, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.conversation.parts import Reasoning, Stop
@@ -34,6 +35,7 @@ from nexus.protocols.chat.think_tags import ThinkTags
 from nexus.protocols.chat.usage import merge_usage, read_usage
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin
+from nexus.protocols.error_words import NO_ANSWER
 from nexus.protocols.sse import DONE
 from nexus.wire import Json, decode_delta, mapping, sequence, text
 
@@ -84,7 +86,7 @@ class StreamReader:
 
     def read_whole(self, answer: Mapping[str, Json]) -> list[Event]:
         """A complete answer instead of chunks, of which the first choice counts, whatever its index."""
-        first, *others = [mapping(choice) for choice in sequence(answer.get("choices"))] or [{}]
+        first, *others = [mapping(choice) for choice in sequence(answer.get("choices"))] or [_no_choice()]
         lost = {"choices": others, "logprobs": mapping(first.get("logprobs")), "moderation": answer.get("moderation")}
         self._emit(*(name for name, value in lost.items() if value))
         piece, *pieces = in_order(mapping(first.get("message")))
@@ -101,7 +103,8 @@ class StreamReader:
         if self._over or not self.complete:
             return []
         self._over = True
-        self._start()
+        if not self._started:
+            _no_choice()
         for kind, words in self._tags.finish() if self._tags else ():
             self._say(kind, words)
         self._emit(*self._citations.last())
@@ -238,6 +241,11 @@ class StreamReader:
         index = self._parts.say(kind, words)
         if kind == "text":
             self._citations.hear(index, len(words), self._tags.before if self._tags else 0)
+
+
+def _no_choice() -> NoReturn:
+    """Other gateways answer so if their vendor did not answer: another attempt may do better."""
+    raise VendorError(VendorFailure(NO_ANSWER, "upstream", 502))
 
 
 _ENVELOPE = frozenset(

@@ -1,5 +1,8 @@
 """Vendors' answers, whole and streamed: what real servers send becomes the same neutral answer either way."""
 
+import json
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -238,10 +241,18 @@ def test_garbage_is_rejected(data: str) -> None:
         StreamReader(origin()).feed(None, data)
 
 
-def test_a_body_without_choices_is_an_error() -> None:
+@pytest.mark.parametrize("members", [{}, {"choices": []}, {"choices": [], "usage": {"prompt_tokens": 3}}])
+def test_a_body_without_a_choice_is_an_error(members: dict[str, Any]) -> None:
     with pytest.raises(VendorError):
-        read_response({"object": "chat.completion"}, origin())
-    assert read_response({"choices": []}, origin()).response == Response("", "", (), Stop("end"))
+        read_response({"object": "chat.completion", **members}, origin())
+
+
+@pytest.mark.parametrize("chunks", [[], [{"choices": [], "usage": {"prompt_tokens": 3}}]])
+def test_a_stream_without_a_choice_is_an_error(chunks: list[dict[str, Any]]) -> None:
+    reader = StreamReader(origin())
+    with pytest.raises(VendorError):
+        for data in (*map(json.dumps, chunks), "[DONE]"):
+            reader.feed(None, data)
 
 
 def test_arguments_after_a_complete_call_are_rejected() -> None:

@@ -73,7 +73,7 @@ PIECES = st.sampled_from(["<think>", "</think>", "<", "think", ">", "/", " ", "\
 
 @given(st.lists(PIECES, max_size=9))
 def test_any_cutting_gives_the_whole_answer(pieces: list[str]) -> None:
-    assert streamed(*({"content": piece} for piece in pieces)) == whole("".join(pieces))
+    assert streamed({"role": "assistant"}, *({"content": piece} for piece in pieces)) == whole("".join(pieces))
 
 
 def test_tags_are_not_read_by_default() -> None:
