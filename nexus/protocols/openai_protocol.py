@@ -70,7 +70,16 @@ class OpenAIDialect(Dialect):
         return write_error(error)
 
     def rate_limit_headers(self, limits: Sequence[RateLimit], now: float) -> dict[str, str]:
-        return write_limits(limits)
+        headers: dict[str, str] = {}
+        requests = [limit for limit in limits if limit.dimension == "requests"]
+        tokens = [limit for limit in limits if limit.dimension != "requests"]
+        for name, found in (("requests", requests), ("tokens", tokens)):
+            if found:
+                limit = tightest(found)
+                headers[f"x-ratelimit-limit-{name}"] = str(limit.limit)
+                headers[f"x-ratelimit-remaining-{name}"] = str(limit.remaining)
+                headers[f"x-ratelimit-reset-{name}"] = duration(math.ceil(limit.reset))
+        return headers
 
     def write_model(self, card: ModelCard) -> dict[str, Json]:
         return {"id": card.id, "object": "model", "created": card.created, "owned_by": card.owner}
@@ -81,19 +90,6 @@ class OpenAIDialect(Dialect):
 
         catalog: dict[str, Json] = {"models": codex_catalog(cards)} if "client_version" in query else {}
         return {"object": "list", "data": [self.write_model(card) for card in cards], **catalog}
-
-
-def write_limits(limits: Sequence[RateLimit]) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    requests = [limit for limit in limits if limit.dimension == "requests"]
-    tokens = [limit for limit in limits if limit.dimension != "requests"]
-    for name, found in (("requests", requests), ("tokens", tokens)):
-        if found:
-            limit = tightest(found)
-            headers[f"x-ratelimit-limit-{name}"] = str(limit.limit)
-            headers[f"x-ratelimit-remaining-{name}"] = str(limit.remaining)
-            headers[f"x-ratelimit-reset-{name}"] = duration(math.ceil(limit.reset))
-    return headers
 
 
 def duration(seconds: int) -> str:

@@ -1,4 +1,4 @@
-"""What requests of OpenAI's two dialects have in common, read and written in one place.
+"""What requests and answers of OpenAI's two dialects have in common, read and written in one place.
 
 Sources: openai.types.chat.completion_create_params, openai.types.responses.response_create_params.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import get_args
 
-from nexus.conversation.parts import Effort, OutputFormat, Thinking
+from nexus.conversation.parts import Citation, Effort, OutputFormat, Thinking
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import a_name, an_object, maybe_bool, maybe_string, wrong
 from nexus.wire import Json, only
@@ -62,3 +62,9 @@ def read_format(value: Json, path: str, inner: str = "") -> OutputFormat | None:
 def write_schema(format: OutputFormat) -> dict[str, Json]:
     given = only({"description": format.description, "strict": format.strict})
     return {"name": format.name or "answer", "schema": format.schema, **given}
+
+
+def write_citation(citation: Citation, before: int = 0) -> dict[str, Json]:
+    """``before`` is the number of characters of the content before the cited part."""
+    place = {"start_index": before + citation.start, "end_index": before + citation.end}
+    return {**place, "title": citation.title or citation.url, "url": citation.url}

@@ -18,6 +18,7 @@ from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest
 from nexus.protocols.chat.reasoning import vendor_extra, vendor_signature, write_extra
 from nexus.protocols.media import data_url, read_url
+from nexus.protocols.openai_request import write_citation
 from nexus.wire import Json, count, mapping, sequence, text
 
 _Wire = dict[str, Json]
@@ -53,38 +54,15 @@ def read_sources(answer: Mapping[str, Json]) -> list[Citation]:
     return [Citation(0, 0, url, titles.get(url, "")) for url in dict.fromkeys(urls or titles) if url]
 
 
-def placed_citation(citation: Citation, spans: Iterable[TextSpan]) -> tuple[int, Citation] | None:
-    """The part in which a citation begins, and the citation relative to that part; None if there is no text."""
-    found: TextSpan | None = None
-    for span in spans:
-        if found is None or citation.start >= found.end:
-            found = span
-    if found is None:
-        return None
-    length = found.end - found.start
-    start = min(max(citation.start - found.start, 0), length)
-    end = min(max(citation.end - found.start, start), length)
-    return found.part, replace(citation, start=start, end=end)
-
-
 def write_annotations(parts: Iterable[Part]) -> list[_Wire]:
     written: list[_Wire] = []
     before = 0
     for part in parts:
         if isinstance(part, Text):
-            written += [_annotation(citation, before) for citation in part.citations]
+            cited = (write_citation(citation, before) for citation in part.citations)
+            written += ({"type": "url_citation", "url_citation": one} for one in cited)
             before += len(part.text)
     return written
-
-
-def _annotation(citation: Citation, before: int) -> _Wire:
-    cited: _Wire = {
-        "start_index": before + citation.start,
-        "end_index": before + citation.end,
-        "title": citation.title or citation.url,
-        "url": citation.url,
-    }
-    return {"type": "url_citation", "url_citation": cited}
 
 
 def read_images(message: Mapping[str, Json]) -> Iterator[Image | str]:
@@ -175,8 +153,15 @@ class StreamCitations:
             yield from (Cited(last.part, replace(source, end=last.end - last.start)) for source in self.sources)
 
     def _place(self, citation: Citation) -> Cited | str:
-        placed = placed_citation(citation, self._spans)
-        if placed is None:
+        """The citation, relative to the part in which it begins; its name if there is no text."""
+        if not self._spans:
             return "annotations"
         self._cites = True
-        return Cited(*placed)
+        found = self._spans[0]
+        for span in self._spans:
+            if citation.start >= found.end:
+                found = span
+        length = found.end - found.start
+        start = min(max(citation.start - found.start, 0), length)
+        end = min(max(citation.end - found.start, start), length)
+        return Cited(found.part, replace(citation, start=start, end=end))

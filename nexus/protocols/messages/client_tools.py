@@ -25,7 +25,7 @@ class Member(Tool):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ToolKind:
     """``describe`` reads the definition, whose known members are ``takes``."""
 
     describe: Callable[[Wire], str]
@@ -161,11 +161,11 @@ def _computer(version: str) -> Json:
     return _schema(properties, "action")
 
 
-KINDS: Mapping[str, Kind] = {
-    "bash": Kind(lambda wire: _BASH, _bash),
-    "text_editor": Kind(_describe_editor, _editor, ("max_characters",)),
-    "memory": Kind(lambda wire: _MEMORY, _memory),
-    "computer": Kind(
+KINDS: Mapping[str, ToolKind] = {
+    "bash": ToolKind(lambda wire: _BASH, _bash),
+    "text_editor": ToolKind(_describe_editor, _editor, ("max_characters",)),
+    "memory": ToolKind(lambda wire: _MEMORY, _memory),
+    "computer": ToolKind(
         _describe_computer, _computer, ("display_width_px", "display_height_px", "display_number", "enable_zoom")
     ),
 }
@@ -212,7 +212,7 @@ _MEMBERS: Mapping[str, tuple[str, Json]] = {
 """The tools of the computer toolset of August 2026, all of them unless its ``configs`` say otherwise."""
 
 
-def kind_of(type: str) -> tuple[Kind, str] | None:
+def kind_of(type: str) -> tuple[ToolKind, str] | None:
     """The kind of a tool that the client runs, and its version."""
     name, _, version = type.rpartition("_")
     kind = KINDS.get(name)

@@ -17,7 +17,7 @@ Arguments = Mapping[str, Json]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunOutcome:
     """The result of a call: text, or the URL of an image."""
 
     words: str = ""
@@ -35,7 +35,7 @@ class ClientRun:
     parameters: Json
     write: Callable[[Arguments], dict[str, Json]]
     read: Callable[[Body, str], Arguments]
-    outcome: Callable[[Body, str], Outcome]
+    outcome: Callable[[Body, str], RunOutcome]
     cut: str = "incomplete"
     """The status of a call that broke off."""
 
@@ -79,7 +79,7 @@ def _write_shell(arguments: Arguments) -> dict[str, Json]:
     return {"action": {"commands": _strings(arguments.get("commands") or arguments.get("command")), **limits}}
 
 
-def _shell_outcome(item: Body, path: str) -> Outcome:
+def _shell_outcome(item: Body, path: str) -> RunOutcome:
     """One paragraph for each command: its output, and how it ended unless it succeeded."""
     outcomes: list[str] = []
     for run, _ in objects_in(item.get("output"), f"{path}.output"):
@@ -92,7 +92,7 @@ def _shell_outcome(item: Body, path: str) -> Outcome:
         elif outcome.get("exit_code") not in (0, None):
             lines.append(f"[exit code {outcome['exit_code']}]")
         outcomes.append("\n".join(line for line in lines if line))
-    return Outcome("\n\n".join(outcomes))
+    return RunOutcome("\n\n".join(outcomes))
 
 
 def _write_patch(arguments: Arguments) -> dict[str, Json]:
@@ -150,9 +150,9 @@ def _read_actions(item: Body, path: str) -> Arguments:
     return {"action": an_object(item.get("action"), f"{path}.action")}
 
 
-def _screen_outcome(item: Body, path: str) -> Outcome:
+def _screen_outcome(item: Body, path: str) -> RunOutcome:
     screenshot = an_object(item.get("output"), f"{path}.output")
-    return Outcome(image={"type": "input_image", **only({name: screenshot.get(name) for name in _SCREENSHOT})})
+    return RunOutcome(image={"type": "input_image", **only({name: screenshot.get(name) for name in _SCREENSHOT})})
 
 
 _SCREENSHOT = ("image_url", "file_id", "detail")
@@ -172,7 +172,7 @@ LOCAL_SHELL = ClientRun(
     ),
     _write_local,
     _read_action,
-    lambda item, path: Outcome(a_string(item, "output", path)),
+    lambda item, path: RunOutcome(a_string(item, "output", path)),
 )
 SHELL = ClientRun(
     "shell",
@@ -209,7 +209,7 @@ APPLY_PATCH = ClientRun(
     ),
     _write_patch,
     lambda item, path: an_object(item.get("operation"), f"{path}.operation"),
-    lambda item, path: Outcome(text(item.get("output")), failed=item.get("status") == "failed"),
+    lambda item, path: RunOutcome(text(item.get("output")), failed=item.get("status") == "failed"),
     cut="in_progress",
 )
 COMPUTER = ClientRun(

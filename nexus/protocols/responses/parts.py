@@ -37,6 +37,7 @@ from nexus.protocols.media import (
     read_url,
     web_url,
 )
+from nexus.protocols.openai_request import write_citation
 from nexus.wire import Json, count, mapping, sequence, text
 
 USER = frozenset({"input_text", "input_image", "input_file", "input_audio"})
@@ -178,13 +179,7 @@ def _write_document(part: Document, path: str) -> list[dict[str, Json]]:
 
 
 def write_annotation(citation: Citation) -> dict[str, Json]:
-    return {
-        "type": "url_citation",
-        "start_index": citation.start,
-        "end_index": citation.end,
-        "title": citation.title or citation.url,
-        "url": citation.url,
-    }
+    return {"type": "url_citation", **write_citation(citation)}
 
 
 def read_annotation(entry: Mapping[str, Json]) -> Citation | str:
