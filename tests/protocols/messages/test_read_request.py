@@ -147,6 +147,14 @@ ASSISTANT: dict[str, tuple[list[dict[str, Any]], tuple[Part, ...]]] = {
         ],
         (ToolCall("a", "f", '{"x":1}', signature=Signature("gemini", "sig.1")),),
     ),
+    "a call whose arguments are not an object": (
+        [{"type": "tool_use", "id": "a", "name": "f", "input": [1]}],
+        (ToolCall("a", "f", "[1]"),),
+    ),
+    "a call whose arguments are a string": (
+        [{"type": "tool_use", "id": "a", "name": "f", "input": "x"}],
+        (ToolCall("a", "f", '"x"'),),
+    ),
     "signature after a text": (
         [{"type": "text", "text": "a"}, {"type": "thinking", "thinking": "", "signature": "nexus.prev.gemini.s"}],
         (Text("a", signature=Signature("gemini", "s")),),
