@@ -10,6 +10,7 @@ LiteLLM's and Bifrost's pages on Cursor and the reports behind them (litellm #34
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 
 from nexus.dataclasses import replace
 from nexus.errors import UnsupportedFeature
@@ -19,8 +20,7 @@ from nexus.wire import Json, encode, mapping, only, sequence, text
 
 Wire = Mapping[str, Json]
 
-_RENAMED = {"max_output_tokens": "max_completion_tokens"}
-_RESPONSES = ("input", "instructions", "include", "truncation", "reasoning", "text", *_RENAMED)
+_RESPONSES = ("input", "instructions", "include", "truncation", "reasoning", "text", "max_output_tokens")
 """Fields of a Responses request that are read here, or have no effect on an answer of this dialect."""
 
 _CALLS = {"function_call": ("function", "arguments"), "custom_tool_call": ("custom", "input")}
@@ -96,7 +96,6 @@ def _from_responses(document: Wire) -> dict[str, Json]:
     if document.get("instructions"):
         turns.insert(0, {"role": "system", "content": document["instructions"]})
     kept = {name: value for name, value in document.items() if name not in (*_RESPONSES, "messages")}
-    renamed = {new: document.get(old) for old, new in _RENAMED.items()}
     shape = mapping(document.get("text"))
     return kept | only(
         {
@@ -104,7 +103,7 @@ def _from_responses(document: Wire) -> dict[str, Json]:
             "reasoning_effort": mapping(document.get("reasoning")).get("effort"),
             "response_format": _format(mapping(shape.get("format"))),
             "verbosity": shape.get("verbosity"),
-            **renamed,
+            "max_completion_tokens": document.get("max_output_tokens"),
         }
     )
 
@@ -117,27 +116,25 @@ def _format(format: Wire) -> Json:
 
 def _items(given: Json) -> Iterator[Wire]:
     """The turns of ``input``, with the calls of one turn in one message."""
-    calls: list[Json] = []
-    for item, path in objects_in(given, "input"):
-        kind = text(item.get("type")) or "message"
-        if calls and kind not in _CALLS:
-            yield {"role": "assistant", "content": None, "tool_calls": calls}
-            calls = []
-        match kind:
-            case "message":
-                yield from _turns({name: item[name] for name in ("role", "content") if name in item})
-            case "function_call" | "custom_tool_call":
-                place, said = _CALLS[kind]
-                named = {"name": item.get("name"), said: item.get(said)}
-                calls.append({"id": item.get("call_id"), "type": place, place: named})
-            case "function_call_output" | "custom_tool_call_output":
-                yield _result(item.get("call_id"), item.get("output"))
-            case "reasoning":
-                pass
-            case _:
-                raise UnsupportedFeature.about(path, f"items of type {kind} cannot be sent to chat completions")
-    if calls:
-        yield {"role": "assistant", "content": None, "tool_calls": calls}
+    for are_calls, group in groupby(objects_in(given, "input"), lambda one: text(one[0].get("type")) in _CALLS):
+        if are_calls:
+            yield {"role": "assistant", "content": None, "tool_calls": [_made(item) for item, _ in group]}
+            continue
+        for item, path in group:
+            match text(item.get("type")) or "message":
+                case "message":
+                    yield from _turns({name: item[name] for name in ("role", "content") if name in item})
+                case "function_call_output" | "custom_tool_call_output":
+                    yield _result(item.get("call_id"), item.get("output"))
+                case "reasoning":
+                    pass
+                case kind:
+                    raise UnsupportedFeature.about(path, f"items of type {kind} cannot be sent to chat completions")
+
+
+def _made(item: Wire) -> Json:
+    place, said = _CALLS[item["type"]]
+    return {"id": item.get("call_id"), "type": place, place: {"name": item.get("name"), said: item.get(said)}}
 
 
 def _turns(message: Wire) -> Iterator[Wire]:
