@@ -230,10 +230,7 @@ class PostgresDatabase:
             try:
                 if self._connection is None or self._connection.closed:
                     self._connection = psycopg.connect(
-                        self._url,
-                        connect_timeout=int(BUSY_SECONDS),
-                        client_encoding="utf8",
-                        options=self._options,
+                        self._url, connect_timeout=int(BUSY_SECONDS), client_encoding="utf8", options=self._options
                     )
                 with self._connection.transaction(), self._connection.cursor() as cursor:
                     yield _Cursor(cursor, "%s")

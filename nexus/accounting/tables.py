@@ -45,9 +45,7 @@ SUMS = (
         lambda row: row["attempt"] > 0 and row["tokens_known"] != "yes",
     ),
     _count(
-        "unknown_cost",
-        "attempt > 0 AND cost_nano IS NULL",
-        lambda row: row["attempt"] > 0 and row["cost_nano"] is None,
+        "unknown_cost", "attempt > 0 AND cost_nano IS NULL", lambda row: row["attempt"] > 0 and row["cost_nano"] is None
     ),
     *(Sum(part, part, itemgetter(part)) for part in TOKENS),
     Sum("cost_nano", "COALESCE(cost_nano, 0)", lambda row: row["cost_nano"] or 0),

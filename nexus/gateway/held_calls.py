@@ -126,13 +126,7 @@ class HeldCalls:
             raise _unknown(behind)
         ascending = page.ascending is not bool(page.before and not page.after)
         rows = self._holdings.page(
-            provider,
-            ask.kind,
-            owner,
-            behind=start,
-            most=page.most + 1,
-            ascending=ascending,
-            purpose=page.purpose,
+            provider, ask.kind, owner, behind=start, most=page.most + 1, ascending=ascending, purpose=page.purpose
         )
         shown = rows[: page.most]
         return shown if ascending is page.ascending else shown[::-1], len(rows) > page.most

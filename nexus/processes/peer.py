@@ -17,11 +17,7 @@ class Peer:
     """``received`` is called with each value; ``gone`` once, if the other end closes, stalls or sends invalid data."""
 
     def __init__(
-        self,
-        sock: socket.socket,
-        poller: Poller,
-        received: Callable[[Any], None],
-        gone: Callable[[], None],
+        self, sock: socket.socket, poller: Poller, received: Callable[[Any], None], gone: Callable[[], None]
     ) -> None:
         sock.setblocking(False)
         self._sock = sock

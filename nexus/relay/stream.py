@@ -11,14 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from nexus.errors import (
-    ProtocolError,
-    StreamInterrupted,
-    Unreachable,
-    UpstreamError,
-    UpstreamTimeout,
-    VendorError,
-)
+from nexus.errors import ProtocolError, StreamInterrupted, Unreachable, UpstreamError, UpstreamTimeout, VendorError
 from nexus.headers.redaction import Redactor
 from nexus.protocols.answer_relay import SEALED
 from nexus.protocols.dialect import AnswerRelay

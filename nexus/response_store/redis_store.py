@@ -22,12 +22,7 @@ log = logging.getLogger("nexus.response_store")
 
 class RedisStore:
     def __init__(
-        self,
-        settings: RedisStorage,
-        bounds: Bounds,
-        *,
-        name: str = "answers",
-        clock: Callable[[], int] | None = None,
+        self, settings: RedisStorage, bounds: Bounds, *, name: str = "answers", clock: Callable[[], int] | None = None
     ) -> None:
         """``name`` distinguishes the stores; ``clock`` returns milliseconds in place of the server's time, for tests.
 

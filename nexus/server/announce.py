@@ -15,15 +15,7 @@ from typing import Self
 from nexus import __version__
 from nexus.auth.cors import advice
 from nexus.dataclasses import dataclass
-from nexus.server.clients import (
-    Gateway,
-    anthropic_sdk,
-    claude_code,
-    codex,
-    openai_sdk,
-    placeholder,
-    reachable,
-)
+from nexus.server.clients import Gateway, anthropic_sdk, claude_code, codex, openai_sdk, placeholder, reachable
 from nexus.server.listeners import Listeners
 from nexus.server.listening import base_url
 from nexus.settings import Settings

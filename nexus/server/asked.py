@@ -32,12 +32,7 @@ class AskedHandler(BaseHandler):
     load: Load
 
     def initialize(  # type: ignore[override]
-        self,
-        server: Server,
-        runtime: Runtime,
-        dialect: Dialect,
-        operation: Operation,
-        others: Sequence[Dialect] = (),
+        self, server: Server, runtime: Runtime, dialect: Dialect, operation: Operation, others: Sequence[Dialect] = ()
     ) -> None:
         self.operation = operation
         super().initialize(server, runtime, dialect, others)

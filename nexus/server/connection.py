@@ -15,13 +15,7 @@ from functools import partial
 from typing import Protocol
 
 from tornado.http1connection import HTTP1ConnectionParameters
-from tornado.httputil import (
-    HTTPHeaders,
-    HTTPInputError,
-    HTTPMessageDelegate,
-    RequestStartLine,
-    ResponseStartLine,
-)
+from tornado.httputil import HTTPHeaders, HTTPInputError, HTTPMessageDelegate, RequestStartLine, ResponseStartLine
 from tornado.iostream import StreamClosedError, UnsatisfiableReadError
 
 from nexus.errors import ClientError, HeadTooLarge, InvalidRequest

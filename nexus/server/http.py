@@ -17,12 +17,7 @@ from typing import Any
 
 from tornado.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
 from tornado.httpserver import _HTTPRequestContext
-from tornado.httputil import (
-    HTTPMessageDelegate,
-    HTTPServerConnectionDelegate,
-    HTTPServerRequest,
-    ResponseStartLine,
-)
+from tornado.httputil import HTTPMessageDelegate, HTTPServerConnectionDelegate, HTTPServerRequest, ResponseStartLine
 from tornado.iostream import IOStream
 from tornado.netutil import ssl_wrap_socket
 from tornado.routing import Router

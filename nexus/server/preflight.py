@@ -26,13 +26,7 @@ _PROBE = 2.0
 def problems(settings: Settings, *, running: bool = False) -> list[Location]:
     """Returns all problems that must be fixed first. ``running``: a Nexus already runs, so ports need not be free."""
     ports = () if running else _ports(settings)
-    return [
-        *_packages(settings),
-        *_files(settings),
-        *_certificate(settings),
-        *_usage(settings),
-        *ports,
-    ]
+    return [*_packages(settings), *_files(settings), *_certificate(settings), *_usage(settings), *ports]
 
 
 def served_at(settings: Settings) -> str | None:

@@ -76,10 +76,7 @@ FORMER: tuple[Former, ...] = (
     _ignored("tls", "enabled", advice='a URL that begins with "rediss://" means TLS'),
     _refused("telemetry", "logs", advice="the log goes to stderr (--log-style json), where a collector can read it"),
     _refused("telemetry", "tracing", "collect", advice="the size of spans is fixed; remove it"),
-    _refused(
-        *("telemetry", "tracing", "propagation"),
-        advice="the W3C trace context is always propagated; remove it",
-    ),
+    _refused(*("telemetry", "tracing", "propagation"), advice="the W3C trace context is always propagated; remove it"),
     *(
         _refused(*otlp, "batch_export", "max_concurrent_exports", advice="one export runs at a time; remove it")
         for otlp in _OTLP

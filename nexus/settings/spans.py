@@ -15,10 +15,7 @@ from nexus.settings.types import KeyPath
 
 _BLANK = pattern(r"(?:[ \t\r\n]|#[^\n]*)*")
 _KEY = pattern(r"[A-Za-z0-9_-]+|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'")
-_STRING = pattern(
-    r"\"\"\"(?:[^\\]|\\.)*?\"{3,5}|'''.*?'{3,5}|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'",
-    re.DOTALL,
-)
+_STRING = pattern(r"\"\"\"(?:[^\\]|\\.)*?\"{3,5}|'''.*?'{3,5}|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'", re.DOTALL)
 _BARE = pattern(r"[^\s,\]}#]+(?: [0-9][^\s,\]}#]*)?")
 
 

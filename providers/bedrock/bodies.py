@@ -19,17 +19,7 @@ from nexus.protocols.messages.hosted import NOTHING, Extra, betas_in, fit_host, 
 from nexus.protocols.messages.hosted_server_tools import without_server_tools
 from nexus.protocols.messages.hosted_thinking import fit_thinking
 from nexus.protocols.rewrite import ANY, REMOVE, Judge, Rules, judging, remove, rewrite
-from nexus.providers.bedrock.claude import (
-    BETAS,
-    EDITS,
-    FIELDS,
-    IMPLIED,
-    KNOWN,
-    RENAMED,
-    Field,
-    claude_of,
-    profile,
-)
+from nexus.providers.bedrock.claude import BETAS, EDITS, FIELDS, IMPLIED, KNOWN, RENAMED, Field, claude_of, profile
 from nexus.wire import Json, count, decode, encode, mapping, sequence, text
 
 ANTHROPIC_VERSION = "bedrock-2023-05-31"

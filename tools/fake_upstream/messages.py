@@ -152,10 +152,7 @@ def usage(behaviour: Behaviour) -> dict[str, Any]:
         "input_tokens": behaviour.input_tokens,
         "cache_creation_input_tokens": behaviour.cache_write_tokens,
         "cache_read_input_tokens": behaviour.cached_tokens,
-        "cache_creation": {
-            "ephemeral_5m_input_tokens": behaviour.cache_write_tokens,
-            "ephemeral_1h_input_tokens": 0,
-        },
+        "cache_creation": {"ephemeral_5m_input_tokens": behaviour.cache_write_tokens, "ephemeral_1h_input_tokens": 0},
         "output_tokens": behaviour.output_tokens,
         "service_tier": "standard",
     }

@@ -78,12 +78,7 @@ def _send_body(
 
 
 def _send_frames(
-    wire: Wire,
-    request: SeenRequest,
-    behaviour: Behaviour,
-    answer: Answer,
-    identity: tuple[str, str],
-    error: bytes,
+    wire: Wire, request: SeenRequest, behaviour: Behaviour, answer: Answer, identity: tuple[str, str], error: bytes
 ) -> bool:
     framing = ("transfer-encoding", "chunked") if behaviour.chunked else ("connection", "close")
     about = (("content-type", answer.media_type or EVENTS), framing, identity)

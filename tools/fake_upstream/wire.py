@@ -30,12 +30,7 @@ class Wire:
     """``blocked_since`` is the time when the peer stopped reading, or None while it reads."""
 
     def __init__(
-        self,
-        sock: socket.socket,
-        number: int,
-        *,
-        on_sent: Callable[[int], None],
-        on_blocked: Callable[[], None],
+        self, sock: socket.socket, number: int, *, on_sent: Callable[[int], None], on_blocked: Callable[[], None]
     ) -> None:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -20,15 +20,7 @@ from nexus.cli.output import put
 from nexus.dataclasses import dataclass
 from nexus.errors import ModelNotFound
 from nexus.gateway.routing import Routes
-from nexus.server.clients import (
-    NO_KEY,
-    Gateway,
-    anthropic_sdk,
-    claude_code,
-    codex,
-    openai_sdk,
-    reachable,
-)
+from nexus.server.clients import NO_KEY, Gateway, anthropic_sdk, claude_code, codex, openai_sdk, reachable
 from nexus.server.preflight import served_at
 from nexus.server.source import Source
 from nexus.settings import Settings, registry

@@ -61,18 +61,10 @@ def _histogram(name: str, help: str, *labels: str, bounds: tuple[float, ...]) ->
 CALLS = _counter("calls", "Completed calls, by outcome.", "protocol", "operation", "route", "outcome")
 ATTEMPTS = _counter("attempts", "Completed attempts at a vendor, by outcome.", "route", "outcome")
 REFUSED = _counter("refused_requests", "Requests refused before they became a call.", "reason")
-FIRST_CONTENT = _histogram(
-    "first_content_seconds",
-    "Time to first content of streamed calls.",
-    "route",
-    bounds=LONG,
-)
+FIRST_CONTENT = _histogram("first_content_seconds", "Time to first content of streamed calls.", "route", bounds=LONG)
 DURATION = _histogram("duration_seconds", "Duration of a call.", "operation", "route", bounds=WHOLE)
 OWN = _histogram(
-    "own_seconds",
-    "Time spent in the gateway itself before the first byte to the client.",
-    "protocol",
-    bounds=SHORT,
+    "own_seconds", "Time spent in the gateway itself before the first byte to the client.", "protocol", bounds=SHORT
 )
 LAG = _histogram("loop_lag_seconds", "Delay of a timer in the event loop.", bounds=SHORT)
 TOKENS = _counter("tokens", "Tokens reported by vendors; the parts do not overlap.", "route", "part")

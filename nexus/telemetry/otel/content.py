@@ -149,11 +149,7 @@ _FIELDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         (_CONFIG, "maxOutputTokens"),
         ("inferenceConfig", "maxTokens"),
     ),
-    "gen_ai.request.temperature": (
-        ("temperature",),
-        (_CONFIG, "temperature"),
-        ("inferenceConfig", "temperature"),
-    ),
+    "gen_ai.request.temperature": (("temperature",), (_CONFIG, "temperature"), ("inferenceConfig", "temperature")),
     "gen_ai.request.top_p": (("top_p",), (_CONFIG, "topP"), ("inferenceConfig", "topP")),
     "gen_ai.request.top_k": (("top_k",), (_CONFIG, "topK")),
     "gen_ai.request.seed": (("seed",), (_CONFIG, "seed")),
