@@ -90,7 +90,7 @@ KNOWN_TO = {
 
 KNOWN_TO_PROVIDERS = (
     *("nexus.provider", "nexus.protocols", "nexus.settings"),
-    *("nexus.upstream.request", "nexus.upstream.network_errors", "nexus.upstream.sniff"),
+    *("nexus.upstream.request", "nexus.upstream.network_errors"),
     *("nexus.errors", "nexus.wire", "nexus.cancel", "nexus.renewal", "nexus.conversation"),
     *("nexus.models", "nexus.headers", "nexus.shared"),
     *("nexus.dataclasses", "nexus.late"),

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from nexus.dataclasses import dataclass
 from nexus.errors import AuthenticationFailed, PermissionDenied
-from nexus.settings.patterns import matches
+from nexus.settings.keys import matches
 
 Source = Literal["open", "key", "token"]
 """How a caller was authenticated: not at all (the gateway is open), by a gateway key, or by a token."""

@@ -1,8 +1,9 @@
-"""One end of a non-blocking stream of frames; data that cannot be sent yet is buffered."""
+"""The ends of a stream of messages that need no answer, between a worker and its supervisor."""
 
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,10 @@ MOST_WAITING = 2**28
 
 
 class Peer:
-    """``received`` is called with each value; ``gone`` once, if the other end closes, stalls or sends invalid data."""
+    """The supervisor's end: never blocks; data that cannot be sent yet is buffered.
+
+    ``received`` is called with each value; ``gone`` once, if the other end closes, stalls or sends invalid data.
+    """
 
     def __init__(
         self, sock: socket.socket, poller: Poller, received: Callable[[Any], None], gone: Callable[[], None]
@@ -85,3 +89,27 @@ class Peer:
         if self._is_open:
             self.close()
             self._gone()
+
+
+class Control:
+    """The worker's end. Any thread; blocks only to complete a partially sent frame. A message is dropped if the socket
+    buffer is full, which means that the supervisor hangs or has ended.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(True)
+        self.sock = sock
+        self._lock = threading.Lock()
+
+    def tell(self, value: Any) -> bool:
+        """Sends a value; returns whether it was sent."""
+        frame = pack(value)
+        with self._lock:
+            try:
+                sent = self.sock.send(frame, socket.MSG_DONTWAIT)
+                if sent < len(frame):
+                    # A partial frame would corrupt all that follows, so the rest is sent even if that blocks.
+                    self.sock.sendall(frame[sent:])
+            except OSError:
+                return False
+            return True

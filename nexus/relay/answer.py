@@ -17,11 +17,10 @@ from nexus.headers.redaction import Redactor
 from nexus.protocols.error_words import error_words
 from nexus.protocols.loader import FORMS
 from nexus.relay.exchange import Exchange
+from nexus.relay.failures import in_band, in_place_of_an_answer, status_failure
 from nexus.relay.lanes import Lane
 from nexus.relay.stream import Stream, read, remember
-from nexus.relay.vendor_failures import in_band, in_place_of_an_answer, status_failure
-from nexus.upstream.request import LocalReply, UpstreamReply
-from nexus.upstream.sniff import Begun, is_stream, media_type
+from nexus.upstream.request import STREAM, Begun, LocalReply, UpstreamReply, is_stream, media_type
 
 MAX_REPLY = 64 * 1024 * 1024
 """Maximum size in bytes of an answer that is not a stream."""
@@ -31,8 +30,6 @@ HELD = 1024 * 1024
 
 MAX_NAMED = 2000
 """Maximum length of the header that names dropped fields; the log has them all."""
-
-_STREAM = "text/event-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +72,15 @@ def open_reply(exchange: Exchange, lane: Lane, reply: UpstreamReply) -> OpenedRe
     if not 200 <= reply.status < 300 and not (reply.status == 304 and lane.relay.opaque):
         raise ProtocolError(f"{name} answered {reply.status}; check its base_url", provider=name)
     kind = media_type(reply.headers.get("content-type", ""))
-    streams = kind == _STREAM and not lane.relay.opaque
+    streams = kind == STREAM and not lane.relay.opaque
     if streams or call.stream:
         reply = Begun(reply, read(exchange, reply))
         streams = is_stream(reply.first, kind)
     if streams and lane.translates and not call.stream:
         raise ProtocolError(f"{name} answered a call without stream with a stream", provider=name)
     vendor = redactor.cut_headers(reply.headers)
-    if streams is not (kind == _STREAM) and not lane.relay.opaque:
-        vendor = {**vendor, "content-type": _STREAM if streams else "application/json"}
+    if streams is not (kind == STREAM) and not lane.relay.opaque:
+        vendor = {**vendor, "content-type": STREAM if streams else "application/json"}
     whole = not streams and not lane.relay.piecewise
     try:
         if streams:
@@ -107,7 +104,7 @@ def _head(exchange: Exchange, lane: Lane, vendor: Mapping[str, str], status: int
         headers[own.DROPPED] = named.encode("ascii", "backslashreplace").decode()[:MAX_NAMED]
     if lane.hints:
         headers[own.AUTO_CACHE] = ", ".join(lane.hints)
-    return Head(status, headers, content_type.startswith(_STREAM) and not lane.relay.opaque)
+    return Head(status, headers, content_type.startswith(STREAM) and not lane.relay.opaque)
 
 
 def _unread(exchange: Exchange, lane: Lane) -> frozenset[str]:
@@ -161,7 +158,7 @@ def _body(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redact
     if relay.unread:
         return redactor.cut(body)
     # The server may have answered a streaming request with a whole body.
-    is_stream = relay.content_type is not None and relay.content_type.startswith(_STREAM)
+    is_stream = relay.content_type is not None and relay.content_type.startswith(STREAM)
     if not is_stream:
         return body
     framing = FORMS[exchange.call.form].framing_of(exchange.call.query).begin()

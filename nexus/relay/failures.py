@@ -1,15 +1,34 @@
-"""The log line for each failed attempt: where, in which phase, why, and what happens next."""
+"""Failed attempts: vendors' errors as ours (error statuses, and errors inside responses with a success status), and the
+log line of each failure.
+
+Our keys are redacted if the vendor repeats them. A client of the vendor's dialect gets the vendor's own bytes.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from dataclasses import replace
 
 from nexus.accounting.record import ATTEMPT_FAILED, reason
 from nexus.errors import Overloaded, UpstreamError, UpstreamStatus, VendorError
-from nexus.relay.exchange import CallState
+from nexus.errors.failure import VendorFailure
+from nexus.headers.forwarding import retry_after, returned
+from nexus.headers.redaction import Redactor
+from nexus.protocols import loader
+from nexus.relay.exchange import CallState, Exchange
+from nexus.relay.lanes import Lane
 from nexus.upstream.network_errors import host_of
+from nexus.upstream.request import UpstreamReply
+from nexus.wire import only
 
 log = logging.getLogger("nexus.gateway")
+
+_RETRYABLE = frozenset({408, 429, 529})
+_WISH = "x-should-retry"
+"""OpenAI's and Anthropic's SDKs obey this header, whichever of the two vendors sent it."""
+
+_RETRYABLE_KINDS = frozenset({"overloaded", "rate_limit", "timeout", "upstream"})
 
 GIVEN_UP = "given up"
 """The ``next`` of a failure after which nothing is tried."""
@@ -37,3 +56,56 @@ def log_attempt(state: CallState, error: BaseException | None, then: str) -> Non
         "next": then,
     }
     log.warning(ATTEMPT_FAILED, extra={"fields": fields})
+
+
+def status_failure(
+    exchange: Exchange, lane: Lane, reply: UpstreamReply, body: bytes, redactor: Redactor
+) -> UpstreamError:
+    """The error for an error status: as it is, or read for another dialect."""
+    route = exchange.route
+    name, body, headers = route.provider.name, redactor.cut(body), redactor.cut_headers(reply.headers)
+    wish = headers.get(_WISH)
+    retryable = reply.status in _RETRYABLE or reply.status >= 500 if wish is None else wish == "true"
+    failure = lane.read_error(route, reply.status, headers, body)
+    if failure is not None:
+        # SDKs treat every 429 as temporary; Claude Code retries ten times.
+        hopeless = "false" if failure.kind == "quota" else None
+        said = only({_WISH: wish or hopeless})
+        return VendorError(replace(failure, provider=name, retryable=retryable, wish=said))
+    return UpstreamStatus(
+        provider=name,
+        status=reply.status,
+        headers=_client_headers(headers),
+        body=body,
+        retry_after=_pause(lane, reply.status, headers, body),
+        retryable=retryable,
+    )
+
+
+def _pause(lane: Lane, status: int, headers: Mapping[str, str], body: bytes) -> float | None:
+    """The seconds that the vendor asks to wait, which Google sends in the body."""
+    asked = retry_after(headers)
+    return loader.vendor(lane.attempt.dialect).read_error(status, headers, body).retry_after if asked is None else asked
+
+
+def in_band(failure: VendorFailure, name: str) -> VendorFailure:
+    """Completes an error found inside an answer with the provider's name and whether it can be retried."""
+    retryable = failure.kind in _RETRYABLE_KINDS
+    return replace(failure, provider=failure.provider or name, retryable=retryable, in_band=True)
+
+
+def in_place_of_an_answer(failure: VendorFailure, headers: Mapping[str, str], body: bytes) -> UpstreamStatus:
+    """The vendor's error from a 200 response, unchanged, under the status that it stands for."""
+    return UpstreamStatus(
+        provider=failure.provider,
+        status=failure.status,
+        headers=_client_headers(headers),
+        body=body,
+        retry_after=failure.retry_after,
+        retryable=failure.retryable,
+        in_band=True,
+    )
+
+
+def _client_headers(vendor: Mapping[str, str]) -> dict[str, str]:
+    return {"content-type": vendor.get("content-type", "application/json"), **returned(vendor)}

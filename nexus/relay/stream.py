@@ -19,7 +19,7 @@ from nexus.protocols.framing import SSE
 from nexus.protocols.loader import FORMS
 from nexus.protocols.sse import Frame, FrameDecoder, FrameTooLarge, is_heartbeat, parse_frame
 from nexus.relay.exchange import Exchange
-from nexus.relay.vendor_failures import in_band
+from nexus.relay.failures import in_band
 from nexus.upstream.request import UpstreamReply
 
 MAX_HELD = 64 * 1024

@@ -16,7 +16,7 @@ from nexus.server.heads import body_length
 from nexus.server.paths import base_of
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
-from nexus.upstream.sniff import media_type
+from nexus.upstream.request import media_type
 from nexus.upstream.upload import Upload
 from nexus.wire import Json, text
 

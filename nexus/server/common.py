@@ -11,9 +11,9 @@ from nexus.accounting.activity import Activity
 from nexus.dataclasses import dataclass
 from nexus.limits.shared_windows import SharedWindows
 from nexus.processes.board import Board
-from nexus.processes.control import Control
 from nexus.processes.hub import Function
 from nexus.processes.link import Link
+from nexus.processes.peer import Control
 from nexus.processes.rows import Part, Rows
 from nexus.processes.tally import Tally, tallies
 from nexus.response_store import remote

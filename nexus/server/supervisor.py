@@ -20,10 +20,9 @@ from typing import Any
 
 from nexus.dataclasses import dataclass
 from nexus.processes.board import Facts
-from nexus.processes.control import Control
 from nexus.processes.hub import Hub
 from nexus.processes.link import CONNECTIONS, Link, pairs
-from nexus.processes.peer import Peer
+from nexus.processes.peer import Control, Peer
 from nexus.processes.poller import Poller
 from nexus.server import common, memory
 from nexus.server.common import Common, Member, SharedState

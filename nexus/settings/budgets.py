@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field
 
 from nexus.headers.tags import TAG, is_tag
 from nexus.settings.attribution import lacks
+from nexus.settings.keys import matches
 from nexus.settings.llm import LlmSettings
-from nexus.settings.patterns import matches
 from nexus.settings.price import Dollars
 from nexus.settings.targets import model_tables
 from nexus.settings.types import Label, Location, Table, did_you_mean, no_longer_than

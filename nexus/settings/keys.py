@@ -1,4 +1,6 @@
-"""``[server.keys.NAME]``: gateway keys."""
+"""``[server.keys.NAME]``: gateway keys, and the patterns of model names that they may use."""
+
+from __future__ import annotations
 
 import hashlib
 import re
@@ -175,3 +177,20 @@ def apart(keys: dict[str, GatewayKey]) -> dict[str, GatewayKey]:
 
 GatewayKeys = Annotated[dict[KeyName, GatewayKey], AfterValidator(apart)]
 """The type of ``[server.keys]``."""
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether the whole name matches the pattern, in which ``*`` matches any text. Never backtracks."""
+    first, *rest = pattern.split("*")
+    if not rest:
+        return name == pattern
+    last = rest.pop()
+    if len(name) < len(first) + len(last) or not name.startswith(first) or not name.endswith(last):
+        return False
+    at, end = len(first), len(name) - len(last)
+    for part in rest:
+        at = name.find(part, at, end)
+        if at < 0:
+            return False
+        at += len(part)
+    return True

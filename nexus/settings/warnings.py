@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 
 from nexus.settings.hints import hints
+from nexus.settings.keys import matches
 from nexus.settings.oauth import oauth_warnings
-from nexus.settings.patterns import matches
 from nexus.settings.root import Settings, limit_tables
 from nexus.settings.targets import hidden_aliases
 

@@ -17,7 +17,7 @@ from nexus.provider import Account, Attempt, Provider, configured
 from nexus.provider.catalogue import Catalogue
 from nexus.providers.anthropic import catalogue as models
 from nexus.providers.anthropic.login import LOGIN_HOST, login_in
-from nexus.settings.login import LoginSettings
+from nexus.settings.auth_scheme import VendorLoginSettings
 from nexus.settings.model import ModelSettings
 from nexus.settings.provider import NO_KEY, ProviderSettings
 from nexus.settings.types import Location
@@ -32,7 +32,7 @@ _PATHS: Mapping[Action, str] = {"generate": "/messages", "count_tokens": "/messa
 _TRAVEL = ("anthropic-", "x-claude-code-")
 
 
-class AnthropicSettings(LoginSettings):
+class AnthropicSettings(VendorLoginSettings):
     """``type = "anthropic"``."""
 
     needs_key: ClassVar[bool] = False

@@ -44,8 +44,7 @@ from nexus.settings.model import ModelSettings
 from nexus.settings.provider import ProviderSettings
 from nexus.settings.urls import host_of
 from nexus.shared import Shared
-from nexus.upstream.request import UpstreamReply, UpstreamRequest
-from nexus.upstream.sniff import Begun, media_type
+from nexus.upstream.request import Begun, UpstreamReply, UpstreamRequest, media_type
 from nexus.wire import encode
 
 if TYPE_CHECKING:

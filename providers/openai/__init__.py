@@ -39,7 +39,7 @@ from nexus.providers.openai.refused import (
     with_quirks,
     without_summary,
 )
-from nexus.settings.login import LoginSettings
+from nexus.settings.auth_scheme import VendorLoginSettings
 from nexus.settings.model import ModelSettings
 from nexus.settings.provider import ProviderSettings
 from nexus.settings.types import did_you_mean
@@ -60,7 +60,7 @@ _DEPLOYMENT = pattern(r"/deployments(?:/([^/]+))?$")
 VERSION = "/v1"
 
 
-class OpenAISettings(LoginSettings):
+class OpenAISettings(VendorLoginSettings):
     """``type = "openai"``."""
 
     request_paths: ClassVar[tuple[str, ...]] = tuple(_PATHS.values())

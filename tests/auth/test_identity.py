@@ -13,8 +13,7 @@ from nexus.auth.claims import checked, choose_group, claim_at, values_of
 from nexus.auth.credentials import LONGEST, credential_in
 from nexus.auth.identity import Identity, Unidentified, joined, may_use
 from nexus.errors import ClientError, InvalidRequest
-from nexus.settings.keys import digest_of
-from nexus.settings.patterns import matches
+from nexus.settings.keys import digest_of, matches
 from tests.auth.kit import ALICE, BOB, lines, tables
 
 
