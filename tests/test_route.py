@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from nexus.cli import main as cli
-from nexus.cli.options import Options
+from nexus.cli.options import CommandError, Options
 from nexus.cli.route import route
 from nexus.server.source import Source
 from nexus.settings import Settings, load
@@ -79,10 +79,13 @@ class Explain:
     def __call__(self, request: Mapping[str, Any], protocol: str = "openai", key: str = "") -> tuple[int, str]:
         file = self._folder / "request.json"
         file.write_text(json.dumps(request))
-        code = route(Options(request=file, protocol=protocol, key=key), self._settings, Source(file))
-        told = self._capsys.readouterr()
-        assert not any(secret in told.out + told.err for secret in (*KEYS, "hushhush"))
-        return code, told.err if code and not told.out else told.out
+        try:
+            code, said = route(Options(request=file, protocol=protocol, key=key), self._settings, Source(file)), ""
+        except CommandError as error:
+            code, said = 1, str(error)
+        told = said + self._capsys.readouterr().out
+        assert not any(secret in told for secret in (*KEYS, "hushhush"))
+        return code, told
 
 
 @pytest.fixture

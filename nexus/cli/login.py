@@ -21,7 +21,7 @@ from typing import BinaryIO
 from nexus import wire
 from nexus.auth.device import SOON, IdentityProvider, Issued, LoginFailed, Prompt
 from nexus.cli.configured import refused, source_of
-from nexus.cli.options import Options
+from nexus.cli.options import CommandError, Options
 from nexus.cli.output import put
 from nexus.dataclasses import dataclass
 from nexus.settings import Settings, SettingsError
@@ -41,10 +41,6 @@ class Login:
     ca_file: str | None = None
 
 
-class CannotLogIn(Exception):
-    """Something is missing for a login; the message is for users."""
-
-
 def login(options: Options) -> int:
     """``nexus login``; returns the exit code. With both ``--issuer`` and ``--client-id`` it needs no settings."""
     try:
@@ -54,36 +50,36 @@ def login(options: Options) -> int:
         how = how_to_log_in(settings, options.issuer, options.client_id)
     except SettingsError as error:
         return refused(error.problems, options)
-    except (CannotLogIn, NoProviders) as error:
-        sys.stderr.write(f"nexus login: {error}\n")
-        return 1
-    return log_in(how, os.environ, anew=options.anew)
+    except NoProviders as error:
+        raise CommandError(str(error)) from None
+    token = log_in(how, os.environ, anew=options.anew)
+    put(f"{token}\n")
+    return 0
 
 
 def how_to_log_in(settings: Settings | None, issuer: str, client_id: str) -> Login:
-    """The login as configured; ``issuer`` and ``client_id`` of the command line override it. Raises CannotLogIn."""
+    """The login as configured; ``issuer`` and ``client_id`` of the command line override it. Raises CommandError."""
     oauth = settings.server.oauth if settings is not None else None
     known = oauth.login if oauth is not None else None
     try:
         issuer = read_issuer(issuer) if issuer else (oauth.issuer if oauth is not None else None) or ""
     except ValueError as error:
-        raise CannotLogIn(f"--issuer {error}") from None
+        raise CommandError(f"--issuer {error}") from None
     if not issuer:
-        raise CannotLogIn("no issuer: set server.oauth.issuer, or pass --issuer URL")
+        raise CommandError("no issuer: set server.oauth.issuer, or pass --issuer URL")
     if known is None and not client_id:
-        raise CannotLogIn("no client id: set server.oauth.login.client_id, or pass --client-id ID")
+        raise CommandError("no client id: set server.oauth.login.client_id, or pass --client-id ID")
     client = known.model_copy(update={"client_id": client_id or known.client_id}) if known else None
     client = client or LoginSettings(client_id=client_id)
     hosts = oauth.hosts if oauth is not None else ()
     return Login(issuer, client, hosts, str(oauth.ca_file) if oauth is not None and oauth.ca_file else None)
 
 
-def log_in(how: Login, environ: Mapping[str, str], *, anew: bool = False) -> int:
-    """Prints a token that is valid for ``SOON`` seconds or more; returns the exit code. ``anew`` forces a new login."""
+def log_in(how: Login, environ: Mapping[str, str], *, anew: bool = False) -> str:
+    """A token that is valid for ``SOON`` seconds or more. ``anew`` forces a new login. Raises CommandError."""
     folder = state_folder(environ)
     if folder is None:
-        sys.stderr.write("nexus login: no folder to store the login in; set HOME or XDG_STATE_HOME\n")
-        return 1
+        raise CommandError("no folder to store the login in; set HOME or XDG_STATE_HOME")
     provider = IdentityProvider(how.issuer, how.client, hosts=how.hosts, ca_file=how.ca_file)
     try:
         with contextlib.closing(provider), _locked(folder, how) as file:
@@ -98,13 +94,10 @@ def log_in(how: Login, environ: Mapping[str, str], *, anew: bool = False) -> int
                 why = (error.strerror or str(error)).lower()
                 sys.stderr.write(f"nexus login: this login is not stored, and ends with its token: {folder}: {why}\n")
     except LoginFailed as error:
-        sys.stderr.write(f"nexus login: {error}\n")
-        return 1
+        raise CommandError(str(error)) from None
     except OSError as error:
-        sys.stderr.write(f"nexus login: {folder} cannot be used: {(error.strerror or str(error)).lower()}\n")
-        return 1
-    put(f"{issued.token}\n")
-    return 0
+        raise CommandError(f"{folder} cannot be used: {(error.strerror or str(error)).lower()}") from None
+    return issued.token
 
 
 def _still_good(provider: IdentityProvider, kept: Issued | None) -> Issued | None:

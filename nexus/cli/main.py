@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 
-from nexus.cli.options import read_options
+from nexus.cli.options import CommandError, read_options
 
 ALONE: Mapping[str, str] = {
     "key new": "key:new",
@@ -41,11 +41,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = read_options(sys.argv[1:] if argv is None else argv, os.environ)
     if options.command != "serve":
         gc.enable()
-    if (place := ALONE.get(options.command)) is not None:
-        return _function(place)(options)
-    from nexus.cli.configured import run
+    try:
+        if (place := ALONE.get(options.command)) is not None:
+            return _function(place)(options)
+        from nexus.cli.configured import run
 
-    return run(options, _function(place) if (place := WITH_SETTINGS.get(options.command)) is not None else None)
+        return run(options, _function(place) if (place := WITH_SETTINGS.get(options.command)) is not None else None)
+    except CommandError as error:
+        sys.stderr.write(f"nexus {options.command}: {error}\n")
+        return 1
 
 
 def _function(place: str) -> Callable[..., int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -24,6 +23,10 @@ WITH_WORDS = {*AGENTS, "test"}
 
 TAKE_A_VALUE = ("-c", "--config", "-l", "--listen-address", "--log", "--log-style", "--color")
 """Flags with a value that may precede a command."""
+
+
+class CommandError(Exception):
+    """A command cannot do its work; the message is for users."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +84,27 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
             return ",".join(value) if isinstance(value, list) else value, f"--{flag.replace('_', '-')}"
         return environ.get(variable, ""), variable
 
+    def refuse(source: str, message: str) -> NoReturn:
+        parser.error(f"{source}: {message}")
+
     def choice(flag: str, variable: str, known: Sequence[str], default: str) -> str:
         value, source = pick(flag, variable)
         if value and value not in known:
-            _refuse(parser, source, f"choose from {', '.join(known)}{hint(value, known)}")
+            refuse(source, f"choose from {', '.join(known)}{hint(value, known)}")
         return value or default
 
     config, source = pick("config", "NEXUS_CONFIG_PATH")
     if not config and source == "--config":
-        _refuse(parser, source, "a path is missing")
+        refuse(source, "a path is missing")
     address, source = pick("listen_address", "NEXUS_LISTEN_ADDRESS")
+    listen_address = None
     try:
-        listen_address = _addresses(address) if address or source.startswith("--") else None
+        if address or source.startswith("--"):
+            from nexus.settings.listen import read_addresses
+
+            listen_address = read_addresses(address)
     except ValueError as error:
-        _refuse(parser, source, str(error))
+        refuse(source, str(error))
     read = {
         "command": " ".join(filter(None, (given["command"] or "serve", given.get("verb")))),
         "config": Path(config) if config else None,
@@ -120,14 +130,3 @@ def _parted(argv: list[str]) -> tuple[list[str], list[str]]:
         return argv[: at + 1], argv[at + 1 :]
     at = argv.index("--") if "--" in argv else len(argv)
     return argv[:at], argv[at + 1 :]
-
-
-def _addresses(text: str) -> tuple[AnyAddress, ...]:
-    """Reads listen addresses. Raises ValueError."""
-    from nexus.settings.listen import read_addresses
-
-    return read_addresses(text)
-
-
-def _refuse(parser: argparse.ArgumentParser, source: str, message: str) -> NoReturn:
-    parser.error(f"{source}: {message}")

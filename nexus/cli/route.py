@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nexus.auth.identity import Identity
 from nexus.call import Call
-from nexus.cli.options import Options
+from nexus.cli.options import CommandError, Options
 from nexus.cli.output import put
 from nexus.errors import ClientError, InvalidRequest
 from nexus.gateway.explain import Explained, Step, explain
@@ -28,18 +28,13 @@ from nexus.wire import Json, text
 UNKNOWN = "not considered: cooldowns, what is already spent, and stored answers"
 
 
-class Unreadable(Exception):
-    """The file or key of the command line does not exist, or the file is not a request."""
-
-
 def route(options: Options, settings: Settings, source: Source) -> int:
     """Prints where the request in a file would go; returns 1 if no provider would serve it."""
     hide = redactor(secrets(settings))
     try:
         lines, serves = _report(settings, options)
-    except (Unreadable, ClientError) as error:
-        sys.stderr.write(hide(f"nexus route: {error}\n"))
-        return 1
+    except (CommandError, ClientError) as error:
+        raise CommandError(hide(str(error))) from None
     put(hide("\n".join([*lines, ""])))
     return 0 if serves else 1
 
@@ -59,13 +54,13 @@ def _read(file: Path) -> tuple[dict[str, Json], bytes]:
     try:
         raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
-        raise Unreadable(f"{file}: {error.strerror}") from error
+        raise CommandError(f"{file}: {error.strerror}") from error
     try:
         document = json.loads(raw)
     except ValueError as error:
-        raise Unreadable(f"{file}: is not JSON: {error}") from error
+        raise CommandError(f"{file}: is not JSON: {error}") from error
     if not isinstance(document, dict):
-        raise Unreadable(f"{file}: is not a JSON object, as the body of a request is")
+        raise CommandError(f"{file}: is not a JSON object, as the body of a request is")
     return document, raw
 
 
@@ -77,13 +72,13 @@ def _dialect_of(document: dict[str, Json], protocol: str) -> Dialect:
 
 
 def _identity(settings: Settings, key: str) -> Identity:
-    """The identity of a gateway key by name, or without one of a caller who may use all models. Raises Unreadable."""
+    """The identity of a gateway key by name, or without one of a caller who may use all models. Raises CommandError."""
     if not key:
         return Identity(None, None, None, "open", None, "", frozenset())
     own, rules = settings.server.keys, settings.server.client_identification
     if key not in own:
         there = f"there is {', '.join(own)}" if own else "the settings have no [server.keys]"
-        raise Unreadable(f"--key {key}: is not a gateway key in these settings; {there}")
+        raise CommandError(f"--key {key}: is not a gateway key in these settings; {there}")
     groups = rules.enabled and rules.group_id is not None and rules.group_id.gateway_key
     return Identity(
         client_id=key if rules.enabled else None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from contextlib import closing
 
@@ -12,7 +11,7 @@ from nexus.accounting.report import usage as report_of
 from nexus.accounting.state import file_of, open_store
 from nexus.accounting.tables import VERSION
 from nexus.accounting.tabulate import WRITERS
-from nexus.cli.options import Options
+from nexus.cli.options import CommandError, Options
 from nexus.cli.output import put
 from nexus.server.source import Source
 from nexus.settings import Settings, secrets
@@ -29,8 +28,7 @@ def usage(options: Options, settings: Settings, source: Source) -> int:
                 report_of(database, by=options.by, since=since_of(options.since, now), now=now)
             )
     except DatabaseError as error:
-        sys.stderr.write(redactor(secrets(settings))(f"nexus usage: {error}\n"))
-        return 1
+        raise CommandError(redactor(secrets(settings))(str(error))) from None
     put(text)
     return 0
 

@@ -217,7 +217,7 @@ def test_unusable_settings_are_reported(
 
 def test_a_missing_agent_is_reported_with_the_install_command(desk: Desk, command: Command) -> None:
     ran = command(desk.work, "claude", **{**desk.environ, "PATH": "/nowhere"})
-    assert (ran.returncode, "no program claude on the PATH; npm install" in ran.stderr) == (1, True)
+    assert (ran.returncode, "nexus claude: there is no program claude on the PATH; npm install" in ran.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("place", [".claude/local", ".local/bin"])
@@ -245,7 +245,7 @@ def test_a_gateway_that_fails_to_start_is_reported(desk: Desk) -> None:
     (desk.work / "nexus.toml").write_text(DEMO + '[server.tls]\ncertificate = "nexus.toml"\nkey = "nexus.toml"\n')
     code, out, err = desk.run("claude")
     assert (code, out) == (1, "")
-    assert "the gateway exited with code 1:\n" in err
+    assert "nexus claude: the gateway exited with code 1:\n" in err
 
 
 ENV: dict[str, set[str]] = {

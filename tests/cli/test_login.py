@@ -17,7 +17,8 @@ import responses
 from requests import ConnectionError as Unreachable
 
 from nexus.auth.device import GRANT, IdentityProvider, Issued, LoginFailed, Prompt
-from nexus.cli.login import CannotLogIn, Login, how_to_log_in, log_in
+from nexus.cli.login import Login, how_to_log_in, log_in
+from nexus.cli.options import CommandError
 from nexus.settings import Settings
 from nexus.settings.oauth import LoginSettings
 from tests.auth.kit import ec_key, jwk, jwks, token
@@ -161,7 +162,7 @@ def logged_in(tmp_path: Path, issuer: responses.RequestsMock, monkeypatch: pytes
     monkeypatch.setattr("nexus.auth.device.time.sleep", lambda _: None)
     issuer.post(f"{ISSUER}/token", json=GRANTED)
     monkeypatch.setattr(IdentityProvider, "login", _at_once(IdentityProvider.login))
-    assert log_in(HOW, state(tmp_path), anew=True) == 0
+    assert log_in(HOW, state(tmp_path), anew=True) == "hushhush-token"
     return tmp_path
 
 
@@ -174,55 +175,45 @@ def _at_once(real: Any) -> Any:
     return asks
 
 
-def test_a_token_is_printed_and_stored_readable_by_its_owner_only(
-    logged_in: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert log_in(HOW, state(logged_in), anew=True) == 0
-    out, err = capsys.readouterr()
-    assert out == "hushhush-token\n"
+def test_a_token_is_stored_readable_by_its_owner_only(logged_in: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert log_in(HOW, state(logged_in), anew=True) == "hushhush-token"
+    err = capsys.readouterr().err
     assert "open https://id.example.com/activate\nand confirm the code ABCD-EFGH" in err and "hushhush" not in err
     (file,) = (logged_in / "nexus").iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_a_valid_token_is_reused_without_a_request(
-    logged_in: Path, issuer: responses.RequestsMock, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_valid_token_is_reused_without_a_request(logged_in: Path, issuer: responses.RequestsMock) -> None:
     before = len(issuer.calls)
-    assert log_in(HOW, state(logged_in)) == 0
-    assert capsys.readouterr().out.endswith("hushhush-token\n")
+    assert log_in(HOW, state(logged_in)) == "hushhush-token"
     assert len(issuer.calls) == before
 
 
-def test_an_expiring_token_is_renewed(
-    logged_in: Path, issuer: responses.RequestsMock, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_expiring_token_is_renewed(logged_in: Path, issuer: responses.RequestsMock) -> None:
     issuer.replace("POST", f"{ISSUER}/token", json={"access_token": "hushhush-2", "expires_in": 3600})
     environ = state(logged_in, token="hushhush-token", expires=time.time() + 30, refresh="hushhush-r1")
-    assert log_in(HOW, environ) == 0
-    assert capsys.readouterr().out.endswith("hushhush-2\n")
+    assert log_in(HOW, environ) == "hushhush-2"
     assert sent(issuer.calls[-1]) == {
         "client_id": "nexus",
         "grant_type": "refresh_token",
         "refresh_token": "hushhush-r1",
     }
-    assert log_in(HOW, environ) == 0, "a refresh token that is not replaced is kept"
+    assert log_in(HOW, environ) == "hushhush-2", "a refresh token that is not replaced is kept"
     kept = json.loads(next((logged_in / "nexus").iterdir()).read_text())
     assert kept["refresh"] == "hushhush-r1"
 
 
-def test_a_token_that_cannot_be_stored_is_printed(logged_in: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_token_that_cannot_be_stored_is_returned(logged_in: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
     try:
-        assert log_in(HOW, state(logged_in), anew=True) == 0
+        assert log_in(HOW, state(logged_in), anew=True) == "hushhush-token"
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    out, err = capsys.readouterr()
-    assert out == "hushhush-token\n"
+    err = capsys.readouterr().err
     assert "nexus login: this login is not stored, and ends with its token: " in err and "file too large" in err
-    assert log_in(HOW, state(logged_in)) == 0, "the login before is kept"
+    assert log_in(HOW, state(logged_in)) == "hushhush-token", "the login before is kept"
 
 
 LOST: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
@@ -245,9 +236,9 @@ def test_without_a_terminal_no_login_is_started(
     capsys.readouterr()
     if answer:
         issuer.replace("POST", f"{ISSUER}/token", **answer)
-    assert log_in(HOW, state(logged_in, **kept)) == 1
-    out, err = capsys.readouterr()
-    assert out == "" and err.startswith("nexus login: ") and said in err
+    with pytest.raises(CommandError, match=said):
+        log_in(HOW, state(logged_in, **kept))
+    assert capsys.readouterr() == ("", "")
 
 
 def settings(table: dict[str, Any]) -> Settings:
@@ -278,7 +269,7 @@ def test_flags_override_settings() -> None:
     ids=["no issuer", "no client", "no TLS"],
 )
 def test_missing_settings_are_reported(table: dict[str, Any], flags: tuple[str, str], said: str) -> None:
-    with pytest.raises(CannotLogIn, match=said):
+    with pytest.raises(CommandError, match=said):
         how_to_log_in(settings(table), *flags)
 
 

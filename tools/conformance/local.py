@@ -73,7 +73,7 @@ class Local:
 def running(rules: Sequence[str]) -> Iterator[Local]:
     """A running Nexus; with fake clouds only for the rules that need them, because they take a second to prepare.
 
-    Raises CannotStart.
+    Raises CommandError.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="conformance-")))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
-from nexus.cli.launch.gateway import CannotStart
+from nexus.cli.options import CommandError
 from nexus.telemetry.logs import redactor
 from tools.conformance import bodies, report
 from tools.conformance.client import MADE_UP, Client, Failed
@@ -43,7 +43,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     try:
         with ExitStack() as stack:
             return judge(make_bench(options, key, stack), options, redact)
-    except (CannotJudge, CannotListen, Failed, CannotStart) as error:
+    except (CannotJudge, CannotListen, Failed, CommandError) as error:
         sys.stderr.write(redact(f"{error}\n"))
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -67,7 +67,7 @@ def read_key(options: argparse.Namespace, environ: Mapping[str, str]) -> str:
 
 
 def make_bench(options: argparse.Namespace, key: str, stack: ExitStack) -> Fixture:
-    """The fixture for the options. Raises CannotJudge, CannotListen, Failed, CannotStart."""
+    """The fixture for the options. Raises CannotJudge, CannotListen, Failed, CommandError."""
     extra, forms = dict(options.header), (options.key_header,)
     if options.nexus:
         local = stack.enter_context(running(options.rule))

@@ -14,8 +14,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
-from nexus.cli.launch.gateway import CannotStart, started
-from nexus.cli.options import Options
+from nexus.cli.launch.gateway import started
+from nexus.cli.options import CommandError, Options
 from nexus.cli.output import put
 from nexus.dataclasses import dataclass
 from nexus.errors import ModelNotFound
@@ -36,10 +36,6 @@ ANOTHER_WAY = ("ANTHROPIC_API_KEY", "ANTHROPIC_SMALL_FAST_MODEL", "CLAUDE_CODE_U
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
 
-class CannotLaunch(Exception):
-    """The agent cannot be launched; the message is for users."""
-
-
 @dataclass(frozen=True, slots=True)
 class Launch:
     """How to start an agent. ``protocol`` is the one that it uses, ``prepare`` gives its variables and flags."""
@@ -52,15 +48,11 @@ class Launch:
     """Paths below the home folder where its installers put it, which may not be on the PATH."""
 
 
-def _claude(gateway: Gateway, model: str) -> tuple[dict[str, str], list[str]]:
-    return claude_code(gateway, model, model), []
-
-
 AGENTS: Mapping[str, Launch] = {
     "claude": Launch(
         "claude",
         "anthropic",
-        _claude,
+        lambda gateway, model: (claude_code(gateway, model, model), []),
         "npm install -g @anthropic-ai/claude-code",
         (".claude/local/claude", ".local/bin/claude"),
     ),
@@ -79,17 +71,13 @@ CLIENTS: Mapping[str, Callable[[Gateway, str], dict[str, str]]] = {
 def launch(options: Options, settings: Settings, source: Source) -> int:
     """Runs an agent until it ends; returns its exit code."""
     how, model, environ = AGENTS[options.command], options.model, os.environ
-    try:
-        program = _found(how, environ)
-        checked(settings, how.protocol, model)
-        with ExitStack() as stack:
-            base = served_at(settings) or stack.enter_context(started(settings, source.file, environ))
-            variables, flags = how.prepare(Gateway(settings, base, key_of(settings, environ)), model)
-            sys.stderr.write(f"nexus: {how.program} through {reachable(base)} ({source.file or 'the built-in demo'})\n")
-            return _run([program, *flags, *options.arguments], environment(environ, variables))
-    except (CannotLaunch, CannotStart) as error:
-        sys.stderr.write(f"nexus {options.command}: {error}\n")
-        return 1
+    program = _found(how, environ)
+    checked(settings, how.protocol, model)
+    with ExitStack() as stack:
+        base = served_at(settings) or stack.enter_context(started(settings, source.file, environ))
+        variables, flags = how.prepare(Gateway(settings, base, key_of(settings, environ)), model)
+        sys.stderr.write(f"nexus: {how.program} through {reachable(base)} ({source.file or 'the built-in demo'})\n")
+        return _run([program, *flags, *options.arguments], environment(environ, variables))
 
 
 def show(options: Options, settings: Settings, source: Source) -> int:
@@ -97,37 +85,33 @@ def show(options: Options, settings: Settings, source: Source) -> int:
     code."""
     client, model = options.client, options.model
     protocol = "anthropic" if client in ("claude", "anthropic") else "openai"
-    try:
-        checked(settings, protocol, model)
-        key = key_of(settings, os.environ)
-        base = served_at(settings) or _address(settings)
-    except CannotLaunch as error:
-        sys.stderr.write(f"nexus env: {error}\n")
-        return 1
+    checked(settings, protocol, model)
+    key = key_of(settings, os.environ)
+    base = served_at(settings) or _address(settings)
     for name, value in CLIENTS[client](Gateway(settings, base, key), model).items():
         put(f"export {name}={shlex.quote(value)}\n")
     return 0
 
 
 def checked(settings: Settings, protocol: str, model: str) -> None:
-    """Raises CannotLaunch if the settings do not serve the protocol or the model."""
+    """Raises CommandError if the settings do not serve the protocol or the model."""
     if protocol not in settings.llm.paths:
-        raise CannotLaunch(f"the settings disable llm.protocols.{protocol}, which it needs")
+        raise CommandError(f"the settings disable llm.protocols.{protocol}, which it needs")
     if model:
         try:
             Routes(registry.load_all(settings.llm.served), settings.llm.models).find(model.removesuffix("[1m]"))
         except ModelNotFound as error:
-            raise CannotLaunch(str(error)) from None
+            raise CommandError(str(error)) from None
 
 
 def key_of(settings: Settings, environ: Mapping[str, str]) -> str:
-    """The user's gateway key. Raises CannotLaunch if the gateway requires one and none is set."""
+    """The user's gateway key. Raises CommandError if the gateway requires one and none is set."""
     if key := environ.get(KEY_VARIABLE, "").strip():
         return key
     if settings.server.keys:
-        raise CannotLaunch(f"this gateway requires a key: set {KEY_VARIABLE} to yours (nexus key new NAME makes one)")
+        raise CommandError(f"this gateway requires a key: set {KEY_VARIABLE} to yours (nexus key new NAME makes one)")
     if settings.server.oauth is not None:
-        raise CannotLaunch(f"this gateway requires a token: set {KEY_VARIABLE} to yours")
+        raise CommandError(f"this gateway requires a token: set {KEY_VARIABLE} to yours")
     return NO_KEY
 
 
@@ -145,13 +129,13 @@ def _found(how: Launch, environ: Mapping[str, str]) -> str:
     for place in (how.program, *(os.path.join(home, place) for place in how.elsewhere if home)):
         if (program := shutil.which(place)) is not None:
             return program
-    raise CannotLaunch(f"there is no program {how.program} on the PATH; {how.install}")
+    raise CommandError(f"there is no program {how.program} on the PATH; {how.install}")
 
 
 def _address(settings: Settings) -> str:
     addresses = [one for one in settings.server.listen_address if isinstance(one, ListenAddress)]
     if not addresses:
-        raise CannotLaunch("the settings listen on a Unix socket only, which these clients cannot use")
+        raise CommandError("the settings listen on a Unix socket only, which these clients cannot use")
     return reachable(url_of(addresses[0], settings.server.scheme))
 
 

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from nexus.cli.options import CommandError
 from nexus.server.preflight import answers_as_nexus
 from nexus.settings import Settings
 from nexus.settings.listen import ListenAddress, url_of
@@ -36,15 +37,11 @@ KEPT_LOGS = 20
 _PDEATHSIG = 1
 
 
-class CannotStart(Exception):
-    """The gateway exited, or did not answer in time; the message is for users."""
-
-
 @contextmanager
 def started(settings: Settings, file: Path | None, environ: Mapping[str, str]) -> Iterator[str]:
     """Starts a gateway on a free local port and yields its URL; stops it on exit.
 
-    Raises CannotStart.
+    Raises CommandError.
     """
     address, log = ListenAddress(LOOPBACK, _free_port()), _log_file(environ)
     command = [sys.executable, "-m", "nexus", "-l", str(address), "--log-style", "text"]
@@ -84,11 +81,11 @@ def _wait(process: subprocess.Popen[bytes], serves: Callable[[], bool], log: Pat
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if process.poll() is not None:
-            raise CannotStart(f"the gateway exited with code {process.returncode}:\n{_last_words(log)}")
+            raise CommandError(f"the gateway exited with code {process.returncode}:\n{_last_words(log)}")
         if serves():
             return
         time.sleep(STEP)
-    raise CannotStart(f"the gateway did not answer within {PATIENCE:g} s; its log is {log}")
+    raise CommandError(f"the gateway did not answer within {PATIENCE:g} s; its log is {log}")
 
 
 def _free_port() -> int:
