@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from nexus.accounting.tables import MIGRATIONS, VERSION
 
 Value = str | int | float | None
-Row = tuple[Any, ...]
+ResultRow = tuple[Any, ...]
 
 BUSY_SECONDS = 5.0
 """How long a writer waits for another process's write."""
@@ -53,7 +53,7 @@ class Transaction(Protocol):
 
     def run_many(self, statement: str, rows: Iterable[Sequence[Value]]) -> None: ...
 
-    def query(self, statement: str, values: Sequence[Value] = ()) -> list[Row]: ...
+    def query(self, statement: str, values: Sequence[Value] = ()) -> list[ResultRow]: ...
 
 
 class Database(Protocol):
@@ -91,7 +91,7 @@ class _Cursor:
     def run_many(self, statement: str, rows: Iterable[Sequence[Value]]) -> None:
         self._cursor.executemany(statement.replace("?", self._mark), [tuple(row) for row in rows])
 
-    def query(self, statement: str, values: Sequence[Value] = ()) -> list[Row]:
+    def query(self, statement: str, values: Sequence[Value] = ()) -> list[ResultRow]:
         self._cursor.execute(statement.replace("?", self._mark), tuple(values))
         return [tuple(row) for row in self._cursor.fetchall()]
 

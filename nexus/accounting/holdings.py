@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field, replace
 
-from nexus.accounting.database import Database, DatabaseError, Row, Transaction, Value, migrate
+from nexus.accounting.database import Database, DatabaseError, ResultRow, Transaction, Value, migrate
 from nexus.dataclasses import dataclass
 from nexus.errors import Overloaded
 from nexus.wire import Json, decode_object
@@ -70,7 +70,7 @@ class Holdings:
 
     def find(self, ids: Sequence[str]) -> list[Held]:
         """All objects with these ids, of any owner: two providers may use the same id."""
-        found: list[Row] = []
+        found: list[ResultRow] = []
         with self._transaction(write=False) as transaction:
             for start in range(0, len(ids), AT_ONCE):
                 some = ids[start : start + AT_ONCE]
@@ -169,7 +169,7 @@ def _state(state: Mapping[str, Json]) -> str:
     return text if len(text) <= LONGEST_STATE else "{}"
 
 
-def _read(row: Row) -> Held:
+def _read(row: ResultRow) -> Held:
     provider, id, kind, owner, keeper, purpose, parent, made, state, models, booked, _ = row
     known = {model: (str(name), str(alias)) for model, (name, alias) in decode_object(models).items()}
     return Held(

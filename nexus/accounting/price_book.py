@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 import nexus
 from nexus.accounting.days import DAY, day_of
 from nexus.accounting.price_list import Route, price_list
-from nexus.accounting.prices import Price, Rates, read_price, with_defaults
+from nexus.accounting.prices import NanoRates, Price, read_price, with_defaults
 from nexus.accounting.record import TokensKnown
 from nexus.conversation.usage import Usage
 from nexus.dataclasses import dataclass
@@ -73,14 +73,14 @@ class Priced:
             yield self.name, self.listing.base_url, self.listing.model, self.listing.percent
 
 
-FREE = Price(Rates({}), "free", is_free=True)
+FREE = Price(NanoRates({}), "free", is_free=True)
 """The price at providers that cost nothing."""
 
 
 def configured(settings: PriceSettings) -> Price:
     """The price that the settings define."""
     own, *above = (
-        Rates(with_defaults(rates.parts), settings.per_request) for rates in (settings, *settings.above.values())
+        NanoRates(with_defaults(rates.parts), settings.per_request) for rates in (settings, *settings.above.values())
     )
     return Price(own, "settings", tuple(zip(map(int, settings.above), above, strict=True)))
 

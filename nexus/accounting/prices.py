@@ -35,7 +35,7 @@ def with_defaults(parts: Mapping[str, int]) -> dict[str, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Rates:
+class NanoRates:
     """Nano-dollars per million tokens, by part; a missing part has no price. ``per_request`` is in nano-dollars."""
 
     parts: Mapping[str, int]
@@ -70,9 +70,9 @@ class Price:
     ``source`` is where the price is from. Everything costs nothing if it ``is_free``.
     """
 
-    rates: Rates
+    rates: NanoRates
     source: str
-    above: tuple[tuple[int, Rates], ...] = ()
+    above: tuple[tuple[int, NanoRates], ...] = ()
     tiers: Mapping[str, Price] = field(default_factory=dict)
     searches: int | None = None
     media: frozenset[str] = frozenset()
@@ -110,7 +110,7 @@ class Price:
         tokens = self._rates(usage.total_input).cost(usage)
         return None if tokens is None else tokens + searches * (self.searches or 0)
 
-    def _rates(self, total_input: int) -> Rates:
+    def _rates(self, total_input: int) -> NanoRates:
         reached = [(start, rates) for start, rates in self.above if total_input > start]
         return max(reached, key=lambda found: found[0])[1] if reached else self.rates
 
@@ -139,9 +139,9 @@ def media_of(raw: Mapping[str, Json]) -> set[str]:
 def read_price(document: Mapping[str, Any], source: str) -> Price:
     """Reads a price that ``price_list`` wrote."""
     return Price(
-        Rates(document["parts"], document["per_request"]),
+        NanoRates(document["parts"], document["per_request"]),
         source,
-        tuple((start, Rates(parts, document["per_request"])) for start, parts in document["above"]),
+        tuple((start, NanoRates(parts, document["per_request"])) for start, parts in document["above"]),
         {name: read_price({**document, **tier, "tiers": {}}, source) for name, tier in document["tiers"].items()},
         document["searches"],
         frozenset(document["media"]),

@@ -17,7 +17,7 @@ from nexus.accounting.activity import Activity
 from nexus.accounting.finished import Finished, Who, finished_of
 from nexus.accounting.record import CallRecord
 from nexus.processes.hub import Function
-from nexus.processes.link import Link, Lost, Refused
+from nexus.processes.link import CallFailed, Lost, SupervisorLink
 
 log = logging.getLogger("nexus.usage")
 
@@ -43,9 +43,9 @@ class AnyActivity(Protocol):
 
 
 class RemoteActivity:
-    """The Activity in the supervisor. Any thread but the loop's; methods raise Lost and Refused."""
+    """The Activity in the supervisor. Any thread but the loop's; methods raise Lost and CallFailed."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: SupervisorLink) -> None:
         self._link = link
 
     def add(self, calls: Sequence[Finished]) -> None:
@@ -95,11 +95,11 @@ class Recorder:
             while batch := self._batch():
                 try:
                     self._activity.add(batch)
-                except (Lost, Refused):
+                except (Lost, CallFailed):
                     self.lost += len(batch)
 
     def view(self, who: Who | None) -> dict[str, Any]:
-        """The activity up to now or a moment ago. Any thread but the loop's; raises Lost and Refused."""
+        """The activity up to now or a moment ago. Any thread but the loop's; raises Lost and CallFailed."""
         self.flush()
         with self._lock:
             now = time.monotonic()

@@ -35,7 +35,7 @@ _WIDTH = 110
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ModelList:
     """The models that a provider offers; ``failed`` is the error if unknown, ``silent`` if its type has no list."""
 
     offered: tuple[Offered, ...] = ()
@@ -43,24 +43,24 @@ class Answer:
     silent: bool = False
 
 
-def discover(settings: Settings, seconds: float = SECONDS) -> dict[str, Answer]:
+def discover(settings: Settings, seconds: float = SECONDS) -> dict[str, ModelList]:
     """The answer of each provider by name, in the order of the settings."""
     with ThreadPoolExecutor(_ASKED_AT_ONCE, thread_name_prefix="discover") as pool:
         asked = {name: pool.submit(_ask, name, one, seconds) for name, one in settings.llm.served.items()}
         return {name: answer.result() for name, answer in asked.items()}
 
 
-def _ask(name: str, settings: ProviderSettings, seconds: float) -> Answer:
+def _ask(name: str, settings: ProviderSettings, seconds: float) -> ModelList:
     try:
         with closing(registry.load(settings.type)(name, settings)) as provider:
             return _listed(provider, seconds)
     except CannotList as error:
-        return Answer(failed=str(error))
+        return ModelList(failed=str(error))
     except NexusError as error:
-        return Answer(failed=_reason(error))
+        return ModelList(failed=_reason(error))
 
 
-def _listed(provider: Provider, seconds: float) -> Answer:
+def _listed(provider: Provider, seconds: float) -> ModelList:
     cancel = Cancel()
     late = UpstreamTimeout(f"{provider.name}: no complete list within {seconds:g} s", provider=provider.name)
     with cancel.within(seconds, late):
@@ -68,10 +68,10 @@ def _listed(provider: Provider, seconds: float) -> Answer:
         if key is None and provider.renewed_key is not None:
             key = provider.renewed_key.get(cancel).value
         if key is None and provider.settings.takes_callers_key:
-            return Answer(failed="it has no key; callers bring their own")
+            return ModelList(failed="it has no key; callers bring their own")
         catalogue = provider.catalogue(key)
         if catalogue is None:
-            return Answer(silent=True)
+            return ModelList(silent=True)
         with closing(catalogue):
             request = next(catalogue)
             for _ in range(MOST_PAGES):
@@ -79,7 +79,7 @@ def _listed(provider: Provider, seconds: float) -> Answer:
                 try:
                     request = catalogue.send(document)
                 except StopIteration as end:
-                    return Answer(tuple(_usable(end.value)))
+                    return ModelList(tuple(_usable(end.value)))
         raise CannotList(f"the list has more than {MOST_PAGES} pages")
 
 
@@ -108,7 +108,7 @@ def _reason(error: NexusError) -> str:
     return f"{error} ({why})" if why and why not in str(error) else str(error)
 
 
-def report(settings: Settings, answers: Mapping[str, Answer]) -> Iterator[str]:
+def report(settings: Settings, answers: Mapping[str, ModelList]) -> Iterator[str]:
     """The lines of the report, printed after the routes of ``nexus check``."""
     for name, answer in answers.items():
         if answer.silent:

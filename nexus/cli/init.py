@@ -13,7 +13,7 @@ from shlex import quote
 from pydantic import ValidationError
 
 from nexus.cli.detect import SERVERS, Found, Machine
-from nexus.cli.discover import Answer, discover
+from nexus.cli.discover import ModelList, discover
 from nexus.cli.options import DEFAULT_FILE, Options
 from nexus.cli.output import put
 from nexus.dataclasses import dataclass
@@ -86,7 +86,7 @@ def write(
     home = Path(environ.get("HOME") or Path.home())
     found = Machine(environ, home, servers).vendors()
     answers, redact = _asked(found, environ) if discovers else ({}, str)
-    chosen = [_chosen(vendor, answers.get(vendor.name, Answer(silent=True)), every) for vendor in found]
+    chosen = [_chosen(vendor, answers.get(vendor.name, ModelList(silent=True)), every) for vendor in found]
     try:
         _create(path, render(chosen))
     except OSError as error:
@@ -113,7 +113,7 @@ def _create(path: Path, text: str) -> None:
         raise
 
 
-def _asked(found: Sequence[Found], environ: Mapping[str, str]) -> tuple[Mapping[str, Answer], Redact]:
+def _asked(found: Sequence[Found], environ: Mapping[str, str]) -> tuple[Mapping[str, ModelList], Redact]:
     """The answers of the vendors, and a redactor of their keys."""
     data = expand(tomllib.loads(render([Chosen(vendor, vendor.models) for vendor in found])), environ).data
     try:
@@ -124,7 +124,7 @@ def _asked(found: Sequence[Found], environ: Mapping[str, str]) -> tuple[Mapping[
     return discover(settings, SECONDS), redactor(secrets(settings))
 
 
-def _chosen(vendor: Found, answer: Answer, every: bool) -> Chosen:
+def _chosen(vendor: Found, answer: ModelList, every: bool) -> Chosen:
     offered = [one for one in answer.offered if one.answers]
     if not offered:
         return Chosen(vendor, vendor.models)

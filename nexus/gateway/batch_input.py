@@ -76,7 +76,7 @@ class Written:
     edits: Sequence[tuple[Span, bytes]] = field(repr=False)
 
 
-class Writer:
+class BatchWriter:
     """Reads the requests of one batch and rewrites their model names to the vendor's."""
 
     def __init__(self, call: Call, providers: Mapping[str, Provider], seen: Routes, holdings: Holdings) -> None:

@@ -19,7 +19,7 @@ from nexus.call import Call
 from nexus.conversation.usage import Usage
 from nexus.errors import InvalidRequest, Overloaded, PermissionDenied
 from nexus.headers.own import TAGS
-from nexus.limits.accounts import Account, usd
+from nexus.limits.accounts import BudgetAccount, usd
 from nexus.limits.calls import caller_account
 from nexus.limits.demands import Spending
 from nexus.limits.quota import Demand, Quota, Refused, Store
@@ -64,7 +64,7 @@ class Budgets:
                 raise PermissionDenied(text)
         now = self._clock()
         accounts = [
-            Account.of(name, budget, subject_of(call, name, budget), now)
+            BudgetAccount.of(name, budget, subject_of(call, name, budget), now)
             for name, budget in ((name, self._settings[name]) for name in names)
         ]
         if price is None:
@@ -72,17 +72,17 @@ class Budgets:
         tier = call.document.get("service_tier")
         return Spending(tuple(accounts), price.cost, price.asked(tier if isinstance(tier, str) else "").most)
 
-    def accounts(self, identity: Identity, address: str) -> Iterator[Account]:
+    def accounts(self, identity: Identity, address: str) -> Iterator[BudgetAccount]:
         """The caller's shares of budgets that apply to every call: per caller, per key and per group."""
         now = self._clock()
         for name, budget in self._settings.items():
             if budget.tag is None and budget.per != "session":
-                yield Account.of(name, budget, _whose(identity, address, budget), now)
+                yield BudgetAccount.of(name, budget, _whose(identity, address, budget), now)
 
-    def account(self, name: str, subject: str) -> Account | None:
+    def account(self, name: str, subject: str) -> BudgetAccount | None:
         """A subject's share of a budget, both named as in the ledger; None if there is no such budget."""
         settings = self._settings.get(name)
-        return None if settings is None else Account.of(name, settings, subject, self._clock())
+        return None if settings is None else BudgetAccount.of(name, settings, subject, self._clock())
 
     def concluded(self, reservation: Reservation, store: Store) -> Iterator[Charge]:
         """What a finished call was charged; logs a warning when a budget is nearly used up."""
@@ -99,11 +99,11 @@ class Budgets:
             if nano:
                 yield Charge(account.name, account.subject, account.span.name, nano)
 
-    def _is_much(self, account: Account, used: int) -> bool:
+    def _is_much(self, account: BudgetAccount, used: int) -> bool:
         share = account.budget.warn_at
         return share is not None and used >= share * account.budget.limit_usd
 
-    def _is_first(self, account: Account, store: Store) -> bool:
+    def _is_first(self, account: BudgetAccount, store: Store) -> bool:
         """Whether no process that uses the same store has warned of this yet."""
         quota = account.quota
         key = f"{quota.key}:warned"
@@ -124,7 +124,7 @@ class Budgets:
         now, found = self._clock(), list[Demand]()
         for charge in charges:
             if (budget := self._settings.get(charge.budget)) is not None and charge.nano > 0:
-                account = Account.of(charge.budget, budget, charge.subject, now)
+                account = BudgetAccount.of(charge.budget, budget, charge.subject, now)
                 if account.span.name == charge.period:
                     found.append(Demand(account.quota, charge.nano, ago=account.ago))
         return found
@@ -133,7 +133,7 @@ class Budgets:
     def periods(self) -> Mapping[str, str]:
         """The current period of each budget, by the budget's name."""
         now = self._clock()
-        return {name: Account.of(name, budget, "", now).span.name for name, budget in self._settings.items()}
+        return {name: BudgetAccount.of(name, budget, "", now).span.name for name, budget in self._settings.items()}
 
 
 def subject_of(call: Call, name: str, budget: Budget) -> str:

@@ -16,7 +16,7 @@ from nexus.call import Call
 from nexus.conversation.usage import Usage
 from nexus.errors import InvalidRequest, NotFound, PermissionDenied, UnsupportedMediaType
 from nexus.gateway.admission import Admission
-from nexus.gateway.batch_input import Writer, lines_of
+from nexus.gateway.batch_input import BatchWriter, lines_of
 from nexus.gateway.candidates import Router
 from nexus.gateway.holders import holders, only, wanted
 from nexus.gateway.routing import Model, Routes
@@ -137,7 +137,7 @@ class HeldCalls:
         self, call: Call, held: HeldState, providers: Mapping[str, Provider], seen: Routes
     ) -> tuple[Provider, frozenset[str] | None]:
         """The provider, and its accounts that have what the request refers to; None for any account."""
-        writer = Writer(call, providers, seen, self._holdings)
+        writer = BatchWriter(call, providers, seen, self._holdings)
         if held.ask.kind == "files":
             if call.upload is None:
                 raise UnsupportedMediaType("expected Content-Type: multipart/form-data")

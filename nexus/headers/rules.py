@@ -15,7 +15,7 @@ from nexus.headers.tracing import CORRELATION
 Headers = Mapping[str, str]
 
 
-class HeaderRule(Protocol):
+class HeaderChange(Protocol):
     def apply(self, incoming: Headers, result: dict[str, str]) -> None:
         """Changes ``result``, the headers to send so far; ``incoming`` are the client's."""
         ...
@@ -30,7 +30,7 @@ class HeaderRule(Protocol):
 
 
 def apply(
-    rules: Iterable[HeaderRule],
+    rules: Iterable[HeaderChange],
     client: Headers,
     own: Headers,
     *,
@@ -59,7 +59,7 @@ def apply(
 
 
 def rewrite(
-    rules: Iterable[HeaderRule],
+    rules: Iterable[HeaderChange],
     client: Headers,
     prepared: Headers,
     *,

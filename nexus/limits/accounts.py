@@ -16,7 +16,7 @@ from nexus.settings.budgets import Budget, Period, zone_of
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class BudgetPeriod:
     """A period. ``name`` is unique among periods of its kind; ``begins`` and ``ends`` are in Unix seconds."""
 
     name: str
@@ -24,7 +24,7 @@ class Span:
     ends: float
 
 
-def span_of(period: Period, zone: tzinfo, now: float) -> Span:
+def span_of(period: Period, zone: tzinfo, now: float) -> BudgetPeriod:
     """The period that contains ``now``, in Unix seconds."""
     today = datetime.fromtimestamp(now, zone).date()
     match period:
@@ -37,7 +37,7 @@ def span_of(period: Period, zone: tzinfo, now: float) -> Span:
         case "month":
             first = today.replace(day=1)
             after, name = (first + timedelta(days=31)).replace(day=1), f"{first:%Y-%m}"
-    return Span(name, _begins(first, zone), _begins(after, zone))
+    return BudgetPeriod(name, _begins(first, zone), _begins(after, zone))
 
 
 def _begins(day: date, zone: tzinfo) -> float:
@@ -45,17 +45,17 @@ def _begins(day: date, zone: tzinfo) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class BudgetAccount:
     """``name`` is the budget's name; ``ago`` is how long ago the period began, in microseconds."""
 
     name: str
     budget: Budget
     subject: str
-    span: Span
+    span: BudgetPeriod
     ago: int
 
     @classmethod
-    def of(cls, name: str, budget: Budget, subject: str, now: float) -> Account:
+    def of(cls, name: str, budget: Budget, subject: str, now: float) -> BudgetAccount:
         """The current account of ``subject``. ``now`` is in Unix seconds."""
         span = span_of(budget.period, zone_of(budget.time_zone), now)
         return cls(name, budget, subject, span, max(0, round((now - span.begins) * SECOND)))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from nexus.conversation.estimate import Estimate
 from nexus.conversation.usage import Usage
 from nexus.dataclasses import dataclass
-from nexus.limits.accounts import Account
+from nexus.limits.accounts import BudgetAccount
 from nexus.limits.calibration import Expected
 from nexus.limits.learned import Learned
 from nexus.limits.quota import Demand, Quota
@@ -31,7 +31,7 @@ class Spending:
     ``cost`` prices reported usage, None if unknown; ``most`` is the highest price of so many input and output tokens.
     """
 
-    accounts: tuple[Account, ...]
+    accounts: tuple[BudgetAccount, ...]
     cost: Callable[[Usage], int | None]
     most: Callable[[int, int], int]
 
@@ -88,7 +88,7 @@ def _input_demand(quota: Quota, expected: Expected, estimate: Estimate) -> Deman
     return Demand(quota, min(LARGEST, expected.bound), least=min(LARGEST, guess))
 
 
-def cost_demand(account: Account, expected: Expectation, spending: Spending) -> Demand:
+def cost_demand(account: BudgetAccount, expected: Expectation, spending: Spending) -> Demand:
     """Likewise: reserves the upper bound of the cost, if the expected cost is left."""
     bound = min(DEAREST, spending.most(expected.input.bound, expected.output.bound))
     expected_cost = spending.most(expected.input.guess, expected.output.guess)

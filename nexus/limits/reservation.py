@@ -9,7 +9,7 @@ from nexus.conversation.estimate import Estimate
 from nexus.conversation.usage import Usage
 from nexus.dataclasses import replace
 from nexus.errors import UpstreamStatus, VendorError
-from nexus.limits.accounts import Account
+from nexus.limits.accounts import BudgetAccount
 from nexus.limits.demands import DEAREST, LARGEST, Ask
 from nexus.limits.learned import Learned
 from nexus.limits.quota import Demand, Granted, Standing
@@ -75,7 +75,7 @@ class Reservation:
         return min(left, default=None)
 
     @property
-    def charged(self) -> Iterator[tuple[Account, int, int]]:
+    def charged(self) -> Iterator[tuple[BudgetAccount, int, int]]:
         """Per budget: the account, what this call was charged, and the total used after that. Empty while the call is
         in flight.
         """

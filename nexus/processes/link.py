@@ -30,7 +30,7 @@ class Lost(Exception):
     """The supervisor did not answer."""
 
 
-class Refused(Exception):
+class CallFailed(Exception):
     """A call failed in the supervisor; its log says why."""
 
 
@@ -48,7 +48,7 @@ def pairs(count: int) -> Iterator[list[tuple[socket.socket, socket.socket]]]:
         own.pop_all()
 
 
-class Link:
+class SupervisorLink:
     """A pool of connections, each used by one call at a time."""
 
     def __init__(self, sockets: Iterable[socket.socket], seconds: float = SECONDS) -> None:
@@ -66,7 +66,7 @@ class Link:
             self._free.put(connection)
 
     def call(self, name: str, *arguments: object) -> Any:
-        """Calls a function with plain values; returns its result. Raises Overloaded if it does, Lost and Refused."""
+        """Calls a function with plain values; returns its result. Raises Overloaded if it does, Lost and CallFailed."""
         connection = self._take()
         try:
             kind, value = connection.ask(name, arguments)
@@ -78,7 +78,7 @@ class Link:
             case "overloaded":
                 raise Overloaded(value[0], retry_after=value[1])
             case _:
-                raise Refused(value)
+                raise CallFailed(value)
 
     def _take(self) -> _Connection:
         try:

@@ -29,7 +29,7 @@ Row = memoryview
 """A view of the row's integers."""
 
 
-class Part:
+class ProcessRows:
     """The rows of one process. The first integer is the number of bytes of names; a row exists once that includes its
     name."""
 
@@ -96,7 +96,7 @@ class Rows:
     """The rows of several processes."""
 
     def __init__(self, processes: int = 1) -> None:
-        self.parts = tuple(Part() for _ in range(processes))
+        self.parts = tuple(ProcessRows() for _ in range(processes))
 
     def sums(self) -> dict[str, list[int]]:
         """Returns each row, summed over all processes."""

@@ -19,7 +19,7 @@ from nexus.protocols.loader import DIALECTS
 from nexus.relay.answer import OpenedReply, own_answer
 from nexus.relay.candidate import Candidate
 from nexus.relay.exchange import Exchange
-from nexus.relay.held_state import Cost, HeldState, Used, name_of
+from nexus.relay.held_state import BatchCost, HeldState, Used, name_of
 from nexus.relay.lanes import Lane, attempt_of
 from nexus.wire import Json, decode, decode_object, encode, mapping, text
 
@@ -145,7 +145,7 @@ class _Results:
         return DIALECTS[dialect].passthrough({}, name, tap) if dialect else DIALECTS["chat"].passed({}, tap)
 
 
-def _used(usage: Usage | None, model: str, alias: str | None, cost: Cost) -> Used | None:
+def _used(usage: Usage | None, model: str, alias: str | None, cost: BatchCost) -> Used | None:
     if usage is None or not usage.total:
         return None
     # The price already is that of a batch.

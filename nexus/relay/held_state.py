@@ -17,7 +17,7 @@ from nexus.upstream.upload import Upload
 from nexus.wire import Json, text
 
 Names = Mapping[str, tuple[str, str]]
-Cost = Callable[[str, Usage], int | None]
+BatchCost = Callable[[str, Usage], int | None]
 """Cost in nano-dollars, by a model's alias; None if unknown."""
 
 
@@ -62,7 +62,7 @@ class HeldState:
     purpose: str = ""
     body: bytes = field(default=b"", repr=False)
     upload: Upload | None = field(default=None, repr=False)
-    cost: Cost = field(default=lambda alias, usage: None, repr=False)
+    cost: BatchCost = field(default=lambda alias, usage: None, repr=False)
     lines: list[Used | None] = field(default_factory=list, repr=False)
 
     def forget(self) -> None:

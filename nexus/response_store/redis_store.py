@@ -20,7 +20,7 @@ from nexus.settings.limits import RedisStorage
 log = logging.getLogger("nexus.response_store")
 
 
-class RedisStore:
+class RedisResponseStore:
     def __init__(
         self, settings: RedisStorage, bounds: Bounds, *, name: str = "answers", clock: Callable[[], int] | None = None
     ) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from nexus.errors import Overloaded
 from nexus.processes.hub import Function
-from nexus.processes.link import Link, Lost, Refused
+from nexus.processes.link import CallFailed, Lost, SupervisorLink
 from nexus.response_store.local import LocalStore
 from nexus.response_store.script import OVERHEAD
 from nexus.response_store.store import Bounds
@@ -23,7 +23,7 @@ log = logging.getLogger("nexus.response_store")
 class RemoteStore:
     """``name`` distinguishes the stores."""
 
-    def __init__(self, link: Link, bounds: Bounds, name: str) -> None:
+    def __init__(self, link: SupervisorLink, bounds: Bounds, name: str) -> None:
         self._link = link
         self.bounds = bounds
         self._name = name
@@ -33,7 +33,7 @@ class RemoteStore:
             return
         try:
             self._link.call(f"{self._name}.keep", key, payer, data)
-        except (Lost, Refused) as error:
+        except (Lost, CallFailed) as error:
             log.warning("an answer could not be stored", extra={"fields": {"error": type(error).__name__}})
 
     def find(self, keys: Collection[str]) -> Mapping[str, bytes]:
@@ -49,7 +49,7 @@ class RemoteStore:
     def _asked(self, verb: str, argument: object) -> Any:
         try:
             return self._link.call(f"{self._name}.{verb}", argument)
-        except (Lost, Refused) as error:
+        except (Lost, CallFailed) as error:
             raise Overloaded("stored answers are temporarily unavailable", retry_after=1) from error
 
 

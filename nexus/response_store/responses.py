@@ -13,7 +13,7 @@ from nexus.call import Call
 from nexus.dataclasses import dataclass
 from nexus.errors import RequestTooLarge
 from nexus.limits.calls import network_of
-from nexus.response_store.store import Owner, Store
+from nexus.response_store.store import ResponseStore, StoreOwner
 from nexus.wire import Json, decode, encode, mapping
 
 _QUICK = 1
@@ -21,11 +21,11 @@ _QUICK = 1
 
 
 @dataclass(slots=True)
-class Answers:
+class StoredAnswers:
     """The earlier answers of one call's owner. ``left`` is how many bytes the call may still read."""
 
-    store: Store
-    owner: Owner
+    store: ResponseStore
+    owner: StoreOwner
     left: int
 
     def find(self, ids: Collection[str]) -> dict[str, Mapping[str, Json]]:
@@ -49,10 +49,10 @@ class Answers:
         return raw
 
 
-def answers_of(call: Call, store: Store | None, most: int) -> Answers | None:
+def answers_of(call: Call, store: ResponseStore | None, most: int) -> StoredAnswers | None:
     """None if nothing is stored, or the owner is unknown."""
     name = call.identity.owner
     if store is None or name is None:
         return None
     payer = name or f"address {network_of(call.caller)}"
-    return Answers(store, Owner(name, payer), most)
+    return StoredAnswers(store, StoreOwner(name, payer), most)

@@ -16,7 +16,7 @@ def key_of(whose: str, id: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class StoreOwner:
     """``name`` is the only caller who may read, ``payer`` the account that the bytes count against: on an open gateway
     the address."""
 
@@ -50,7 +50,7 @@ def bounds_of(settings: ResponseStoreSettings, name: str) -> Bounds:
     return Bounds(settings.max_size, settings.max_size_per_caller, seconds)
 
 
-class Store(Protocol):
+class ResponseStore(Protocol):
     """Stores bytes within its bounds, which may change. Worker threads only: calls may wait for a network."""
 
     bounds: Bounds

@@ -12,20 +12,20 @@ from collections.abc import Iterable, Sequence
 from nexus.call import Call
 from nexus.dataclasses import dataclass
 from nexus.errors import NotFound
-from nexus.response_store.store import Owner, Store, key_of
+from nexus.response_store.store import ResponseStore, StoreOwner, key_of
 from nexus.settings.server import ResponseStoreSettings
 
 
 @dataclass(slots=True)
-class VendorIds:
+class StoredVendorIds:
     """The ids of one call. ``owner`` is None if the caller is unknown. ``guards`` says that callers are told apart,
     ``pins`` that a vendor's accounts are, even for a single caller.
 
     ``serves_unknown`` lets ids pass whose owner is unknown. ``learns``: ids in the answer become the caller's.
     """
 
-    store: Store
-    owner: Owner | None
+    store: ResponseStore
+    owner: StoreOwner | None
     serves_unknown: bool
     learns: bool = True
     guards: bool = True
@@ -62,11 +62,11 @@ class VendorIds:
         return b"" if self.owner is None else self.owner.key("").encode()
 
 
-def vendor_ids_of(call: Call, store: Store, settings: ResponseStoreSettings) -> VendorIds:
+def vendor_ids_of(call: Call, store: ResponseStore, settings: ResponseStoreSettings) -> StoredVendorIds:
     """The ids of a call. On an open gateway all callers share one owner; the bytes count against their address."""
     name = call.identity.owner
     if name == "":
-        return VendorIds(store, Owner("", call.caller), serves_unknown=True, guards=False)
+        return StoredVendorIds(store, StoreOwner("", call.caller), serves_unknown=True, guards=False)
     asked = call.identity.source != "open"
-    owner = None if name is None else Owner(name, name)
-    return VendorIds(store, owner, serves_unknown=not asked or settings.stored_unknown == "serve")
+    owner = None if name is None else StoreOwner(name, name)
+    return StoredVendorIds(store, owner, serves_unknown=not asked or settings.stored_unknown == "serve")

@@ -15,7 +15,7 @@ from typing import Self
 from nexus import __version__
 from nexus.auth.cors import advice
 from nexus.dataclasses import dataclass
-from nexus.server.clients import Gateway, anthropic_sdk, claude_code, codex, openai_sdk, placeholder, reachable
+from nexus.server.clients import Access, anthropic_sdk, claude_code, codex, openai_sdk, placeholder, reachable
 from nexus.server.listeners import Listeners
 from nexus.server.listening import base_url
 from nexus.settings import Settings
@@ -54,7 +54,7 @@ def demo_text(base: str) -> str:
 
 def what_to_paste(settings: Settings, base: str) -> Iterator[str]:
     """Yields one line per client: its name, and the command or variables to paste."""
-    gateway = Gateway(settings, base, placeholder(settings))
+    gateway = Access(settings, base, placeholder(settings))
     if not settings.llm.paths or base.startswith(UNIX):
         return
     if "anthropic" in settings.llm.paths:

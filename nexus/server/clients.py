@@ -18,7 +18,7 @@ _EVERYWHERE = ("0.0.0.0", "::")
 
 
 @dataclass(frozen=True, slots=True)
-class Gateway:
+class Access:
     """A gateway as a client sees it: ``base`` is its URL without a path, ``key`` the caller's gateway key."""
 
     settings: Settings
@@ -67,7 +67,7 @@ def first_model(settings: Settings, *words: str) -> str:
     )
 
 
-def claude_code(gateway: Gateway, large: str = "", small: str = "") -> dict[str, str]:
+def claude_code(gateway: Access, large: str = "", small: str = "") -> dict[str, str]:
     """Returns Claude Code's variables; picks suitable models for those not given."""
     large = large or first_model(gateway.settings, "sonnet", "claude")
     small = small or first_model(gateway.settings, "haiku", "sonnet", "claude")
@@ -89,7 +89,7 @@ def _context(settings: Settings, model: str) -> int | None:
     return found.context if found else None
 
 
-def codex(gateway: Gateway, model: str = "") -> tuple[dict[str, str], list[str]]:
+def codex(gateway: Access, model: str = "") -> tuple[dict[str, str], list[str]]:
     """Returns Codex's variables and command line options; ``model`` defaults to the first model."""
     has_key = gateway.key != NO_KEY
     if gateway.takes_logins("responses"):
@@ -104,11 +104,11 @@ def codex(gateway: Gateway, model: str = "") -> tuple[dict[str, str], list[str]]
     return ({"NEXUS_KEY": gateway.key} if has_key else {}), options
 
 
-def openai_sdk(gateway: Gateway) -> dict[str, str]:
+def openai_sdk(gateway: Access) -> dict[str, str]:
     """Returns the variables of OpenAI's SDKs."""
     return {"OPENAI_BASE_URL": gateway.openai, "OPENAI_API_KEY": gateway.key}
 
 
-def anthropic_sdk(gateway: Gateway) -> dict[str, str]:
+def anthropic_sdk(gateway: Access) -> dict[str, str]:
     """Returns the variables of Anthropic's SDKs."""
     return {"ANTHROPIC_BASE_URL": gateway.anthropic, "ANTHROPIC_API_KEY": gateway.key}

@@ -12,9 +12,9 @@ from nexus.dataclasses import dataclass
 from nexus.limits.shared_windows import SharedWindows
 from nexus.processes.board import Board
 from nexus.processes.hub import Function
-from nexus.processes.link import Link
+from nexus.processes.link import SupervisorLink
 from nexus.processes.peer import Control
-from nexus.processes.rows import Part, Rows
+from nexus.processes.rows import ProcessRows, Rows
 from nexus.processes.tally import Tally, tallies
 from nexus.response_store import remote
 from nexus.response_store.local import LocalStore
@@ -39,11 +39,11 @@ class Member:
     share: Share
     control: Control
     windows: SharedWindows
-    link: Link
+    link: SupervisorLink
     board: Board
     tally: Tally
     rows: Rows
-    part: Part
+    part: ProcessRows
     count: int
 
 
@@ -60,7 +60,7 @@ class Common:
         self._rows = Rows(count + 1)
         self.meters = Meters(self._rows.parts[-1])
 
-    def member(self, index: int, control: Control, link: Link) -> Member:
+    def member(self, index: int, control: Control, link: SupervisorLink) -> Member:
         """What worker ``index`` gets; call it in that worker's process."""
         board = Board(lambda fact: control.tell((FACT, fact)))
         share, tally, part = self._shares[index], self._tallies[index], self._rows.parts[index]

@@ -40,7 +40,7 @@ _ZSTD_WINDOW_LOG = 23
 _ZSTD_MAGIC = (b"\x28\xb5\x2f\xfd", *(bytes((0x50 + low, 0x2A, 0x4D, 0x18)) for low in range(16)))
 
 
-class Decoder(Protocol):
+class Decompressor(Protocol):
     @property
     def eof(self) -> bool: ...
 
@@ -71,19 +71,19 @@ class _Brotli:
         return b"".join(pieces)
 
 
-def _zstd(raw: bytes) -> Decoder:
+def _zstd(raw: bytes) -> Decompressor:
     window = _zstandard.DecompressionParameter.window_log_max
-    decoder: Decoder = _zstandard.ZstdDecompressor(options={window: _ZSTD_WINDOW_LOG})
+    decoder: Decompressor = _zstandard.ZstdDecompressor(options={window: _ZSTD_WINDOW_LOG})
     return decoder
 
 
-def _deflate(raw: bytes) -> Decoder:
+def _deflate(raw: bytes) -> Decompressor:
     """Accepts data with the zlib header, as RFC 9110 requires, and without, as some clients send it."""
     has_header = len(raw) > 1 and raw[0] & 0x0F == 8 and int.from_bytes(raw[:2]) % 31 == 0
     return zlib.decompressobj(zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
 
 
-_DECODERS: dict[str, tuple[Callable[[bytes], Decoder], tuple[bytes, ...]]] = {
+_DECODERS: dict[str, tuple[Callable[[bytes], Decompressor], tuple[bytes, ...]]] = {
     "gzip": (lambda raw: zlib.decompressobj(16 + zlib.MAX_WBITS), (b"\x1f\x8b",)),
     "deflate": (_deflate, ()),
     **({"zstd": (_zstd, _ZSTD_MAGIC)} if _zstandard is not None else {}),

@@ -30,8 +30,7 @@ from nexus.provider import Provider
 from nexus.response_store.local import LocalStore
 from nexus.response_store.remote import RemoteStore
 from nexus.response_store.responses import answers_of
-from nexus.response_store.store import ANSWERS, IDS, bounds_of
-from nexus.response_store.store import Store as ResponseStore
+from nexus.response_store.store import ANSWERS, IDS, ResponseStore, bounds_of
 from nexus.response_store.vendor_ids import vendor_ids_of
 from nexus.server.common import Member
 from nexus.server.guards import Guards
@@ -83,9 +82,11 @@ def stores_of(own: ServerSettings, member: Member | None = None) -> tuple[Store,
     bounds = {name: bounds_of(own.response_store, name) for name in (ANSWERS, IDS)}
     if isinstance(storage, RedisStorage):
         from nexus.limits.store_redis import RedisStore
-        from nexus.response_store.redis_store import RedisStore as RedisAnswers
+        from nexus.response_store.redis_store import RedisResponseStore
 
-        return RedisStore(storage), {name: RedisAnswers(storage, bound, name=name) for name, bound in bounds.items()}
+        return RedisStore(storage), {
+            name: RedisResponseStore(storage, bound, name=name) for name, bound in bounds.items()
+        }
     if member is None:
         return MemoryStore(), {name: LocalStore(bound) for name, bound in bounds.items()}
     return SharedStore(member.windows), {name: RemoteStore(member.link, bound, name) for name, bound in bounds.items()}

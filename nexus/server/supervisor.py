@@ -21,7 +21,7 @@ from typing import Any
 from nexus.dataclasses import dataclass
 from nexus.processes.board import Facts
 from nexus.processes.hub import Hub
-from nexus.processes.link import CONNECTIONS, Link, pairs
+from nexus.processes.link import CONNECTIONS, SupervisorLink, pairs
 from nexus.processes.peer import Control, Peer
 from nexus.processes.poller import Poller
 from nexus.server import common, memory
@@ -181,7 +181,7 @@ class Supervisor:
 
     def _work(self, slot: Slot, control: socket.socket, ends: list[socket.socket]) -> int:
         """Runs a worker, in the child."""
-        member = self._common.member(slot.index, Control(control), Link(ends))
+        member = self._common.member(slot.index, Control(control), SupervisorLink(ends))
         return self._orders.work(self._rereading.settings, member)
 
     def _heard(self, slot: Slot, message: tuple[Any, ...]) -> None:

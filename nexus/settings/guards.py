@@ -24,7 +24,7 @@ _ORIGIN = pattern(r"([a-z][a-z0-9+.-]*)://(\*\.)?([a-z0-9_.-]+|\[[0-9a-f:.]+\])(
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class AllowedOrigin:
     """One entry of ``allow_origins``; ``below`` means all subdomains of ``host``. ``port`` is None if any port is
     allowed, 0 if the scheme has no default port."""
 
@@ -34,9 +34,9 @@ class Origin:
     port: int | None
 
     @classmethod
-    def read(cls, value: object) -> Origin:
+    def read(cls, value: object) -> AllowedOrigin:
         """An origin of the settings file; a trailing slash is ignored. Raises ValueError."""
-        if isinstance(value, Origin):
+        if isinstance(value, AllowedOrigin):
             return value
         match = _ORIGIN.fullmatch(value.strip().lower().removesuffix("/")) if isinstance(value, str) else None
         if match is None:
@@ -81,7 +81,7 @@ def star_or(read: Callable[[object], Read]) -> Callable[[object], Literal["*"] |
     return read_all
 
 
-Origins = Annotated[Literal["*"] | tuple[Origin, ...], PlainValidator(star_or(Origin.read))]
+Origins = Annotated[Literal["*"] | tuple[AllowedOrigin, ...], PlainValidator(star_or(AllowedOrigin.read))]
 Methods = Annotated[Literal["*"] | tuple[str, ...], PlainValidator(star_or(read_method))]
 Names = Annotated[Literal["*"] | tuple[str, ...], PlainValidator(star_or(read_name))]
 

@@ -1,7 +1,7 @@
 """``[[llm.providers.NAME.headers]]`` and ``[[...models.ALIAS.headers]]``: rules for the headers sent to a vendor.
 
 Loading rejects rules that do something forbidden, so that applying one needs no checks. Values can be secrets, so all
-have a secret type. The rules implement the protocol ``nexus.headers.rules.HeaderRule``.
+have a secret type. The rules implement the protocol ``nexus.headers.rules.HeaderChange``.
 """
 
 from collections.abc import Iterator, Mapping

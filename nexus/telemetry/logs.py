@@ -22,7 +22,7 @@ from nexus.settings.keys import PREFIX
 from nexus.telemetry import lines
 from nexus.telemetry.human import HumanFormatter
 from nexus.telemetry.patient import PatientWriter
-from nexus.telemetry.writer import Writer
+from nexus.telemetry.writer import LogWriter
 
 log = logging.getLogger("nexus")
 
@@ -35,7 +35,7 @@ _GATEWAY_KEY = pattern(r"\bnx-[A-Za-z0-9]{20,}")
 
 DROPPED = "log lines were dropped: stderr was not read fast enough"
 
-AnyWriter = TypeVar("AnyWriter", Writer, PatientWriter)
+AnyWriter = TypeVar("AnyWriter", LogWriter, PatientWriter)
 
 Redact = Callable[[str], str]
 
@@ -85,7 +85,7 @@ def without_thread() -> Iterator[Callable[[], bool]]:
 def with_thread() -> None:
     """Back to a writer thread, in a process that was forked ``without_thread``."""
     for handler in _sinks():
-        handler.take_writer(Writer)
+        handler.take_writer(LogWriter)
 
 
 def _sinks() -> list[LogHandler]:
@@ -136,7 +136,7 @@ class LogHandler(logging.Handler):
     def __init__(self, formatter: logging.Formatter) -> None:
         super().__init__()
         self.setFormatter(formatter)
-        self.writer: Writer | PatientWriter = Writer(sys.stderr, self._dropped)
+        self.writer: LogWriter | PatientWriter = LogWriter(sys.stderr, self._dropped)
 
     def take_writer(self, kind: Callable[[TextIO, Callable[[int], str]], AnyWriter]) -> AnyWriter:
         """Replaces the writer; the previous one keeps its lines."""

@@ -30,7 +30,7 @@ LAST_SECONDS = 2.0
 """Seconds that an ending process waits for its last lines to be written."""
 
 
-class Writer:
+class LogWriter:
     """Thread-safe; its thread starts with the first line. ``loss`` makes the line that reports dropped lines."""
 
     def __init__(self, stream: TextIO, loss: Callable[[int], str], room: int = ROOM) -> None:

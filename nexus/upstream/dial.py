@@ -1,6 +1,6 @@
 """Opens the TCP or Unix socket of an exchange, so that a cancelled call stops waiting at once.
 
-A socket is passed to ``Holder.hold`` before it connects, and released if connecting fails.
+A socket is passed to ``SocketHolder.hold`` before it connects, and released if connecting fails.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Socks:
     remote_names: bool = False
 
 
-class Holder(Protocol):
+class SocketHolder(Protocol):
     """Holds the socket while it connects."""
 
     cancel: Cancel
@@ -47,7 +47,7 @@ class NameLookupFailed(OSError):
     """The host name was not found, or not in time."""
 
 
-def dial(host: str, port: int, seconds: float | None, holder: Holder) -> socket.socket:
+def dial(host: str, port: int, seconds: float | None, holder: SocketHolder) -> socket.socket:
     """A connected socket; tries each address within one timeout. Raises OSError, or the reason of a cancelled call."""
     deadline = None if seconds is None else time.monotonic() + seconds
     socks = holder.socks
@@ -71,7 +71,7 @@ def dial(host: str, port: int, seconds: float | None, holder: Holder) -> socket.
     raise failure
 
 
-def dial_unix(path: str, seconds: float | None, holder: Holder) -> socket.socket:
+def dial_unix(path: str, seconds: float | None, holder: SocketHolder) -> socket.socket:
     return _connect(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), path, seconds, holder)
 
 
@@ -79,7 +79,7 @@ def _left(deadline: float | None) -> float | None:
     return None if deadline is None else max(0.001, deadline - time.monotonic())
 
 
-def _connect(sock: socket.socket, address: Any, seconds: float | None, holder: Holder) -> socket.socket:
+def _connect(sock: socket.socket, address: Any, seconds: float | None, holder: SocketHolder) -> socket.socket:
     try:
         sock.settimeout(seconds)
         if sock.family != getattr(socket, "AF_UNIX", None):

@@ -57,14 +57,14 @@ class GoogleProvider(Provider):
         if settings.project is None:
             self.base_url = endpoints.gemini_base(self.base_url)
             return
-        from nexus.providers.google.credentials import Source
+        from nexus.providers.google.credentials import TokenSource
 
         self.base_url = endpoints.vertex_base(settings.base_url or "", settings.location)
         self._parent = endpoints.vertex_parent(settings.project, settings.location)
         ca_file = str(settings.ca_file) if settings.ca_file else None
 
         def tokens(stack: ExitStack) -> Renewed[Mapping[str, str]]:
-            source = Source(name, settings.credentials, proxy=settings.proxy, ca_file=ca_file)
+            source = TokenSource(name, settings.credentials, proxy=settings.proxy, ca_file=ca_file)
             return Renewed(name, stack.enter_context(closing(source)).fetch)
 
         self._tokens = self.credential(tokens)

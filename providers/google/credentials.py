@@ -17,7 +17,7 @@ from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, Ref
 
 from nexus.errors import Unreachable, UpstreamError, UpstreamTimeout
 from nexus.late import pattern
-from nexus.providers.google.exchange import Exchange, Failed, TimedOut, open_session
+from nexus.providers.google.exchange import ExchangeFailed, TimedOut, TokenExchange, open_session
 from nexus.providers.google.identity import load
 from nexus.renewal import PHASE, Grant
 
@@ -27,7 +27,7 @@ LIMIT = 20.0
 _CODE = pattern(r"[a-z_]{1,40}")
 
 
-class Source:
+class TokenSource:
     """One identity. ``fetch`` is called by one thread at a time."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Source:
 
     def fetch(self) -> Grant[Mapping[str, str]]:
         """Fetches a token, as request headers. Raises UpstreamError."""
-        exchange = Exchange(self._session, time.monotonic() + self._limit)
+        exchange = TokenExchange(self._session, time.monotonic() + self._limit)
         try:
             if self._credentials is None:
                 self._credentials = load(self._file, exchange)
@@ -55,7 +55,7 @@ class Source:
         except (GoogleAuthError, OSError, ValueError, TypeError, LookupError) as error:
             # google-auth's exceptions may contain an endpoint's whole answer.
             failure = self._failure(error)
-            failed = next((str(cause) for cause in _causes(error) if isinstance(cause, Failed)), "")
+            failed = next((str(cause) for cause in _causes(error) if isinstance(cause, ExchangeFailed)), "")
             raise failure.at(PHASE, failed or failure.message.partition(": ")[2]) from None
         if not self._credentials.token:
             raise UpstreamError(f"{self._provider}: the access token is empty", provider=self._provider)

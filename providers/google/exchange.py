@@ -25,18 +25,18 @@ _LARGEST = 1024 * 1024
 _METADATA_HOSTS = ("metadata.google.internal", "169.254.169.254")
 
 
-class Failed(TransportError):
+class ExchangeFailed(TransportError):
     """An exchange got no answer."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)  # type: ignore[no-untyped-call]
 
 
-class TimedOut(Failed):
+class TimedOut(ExchangeFailed):
     """An exchange timed out."""
 
 
-class Exchange(transport.Request):
+class TokenExchange(transport.Request):
     """Called by google-auth for every exchange, until ``deadline`` (monotonic seconds)."""
 
     def __init__(self, session: requests.Session, deadline: float) -> None:
@@ -55,17 +55,17 @@ class Exchange(transport.Request):
         **options: Any,
     ) -> transport.Response:
         if options.get("cert"):
-            raise Failed("client certificates are not supported")
+            raise ExchangeFailed("client certificates are not supported")
         seconds = min(self._left(), STEP, timeout or STEP)
         try:
             with self._session.request(
                 method, url, data=body, headers=headers, timeout=seconds, allow_redirects=False, stream=True
             ) as response:
-                return Answer(response.status_code, response.headers, self._read(response))
+                return TokenAnswer(response.status_code, response.headers, self._read(response))
         except requests.RequestException as error:
             slow = isinstance(error, requests.Timeout) or any(isinstance(it, ReadTimeoutError) for it in error.args)
             self._last = f"{urlsplit(url).hostname}: {cause_of(error)}"
-            raise (TimedOut if slow else Failed)(self._last) from error
+            raise (TimedOut if slow else ExchangeFailed)(self._last) from error
 
     def _left(self) -> float:
         left = self._deadline - time.monotonic()
@@ -79,11 +79,11 @@ class Exchange(transport.Request):
             data += piece
             self._left()
             if len(data) > _LARGEST:
-                raise Failed("the answer is too long")
+                raise ExchangeFailed("the answer is too long")
         return data
 
 
-class Answer(transport.Response):
+class TokenAnswer(transport.Response):
     def __init__(self, status: int, headers: Mapping[str, str], data: bytes) -> None:
         self._status, self._headers, self._data = status, headers, data
 

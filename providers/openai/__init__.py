@@ -28,8 +28,8 @@ from nexus.provider import Account, Attempt, Listing, Provider, Without, configu
 from nexus.provider.catalogue import Catalogue
 from nexus.providers.openai import catalogue as models
 from nexus.providers.openai.endpoints import endpoints_of
-from nexus.providers.openai.learned import Learned
-from nexus.providers.openai.login import LOGIN_URL, TRAVELS, Login, login_in
+from nexus.providers.openai.learned import LearnedQuirks
+from nexus.providers.openai.login import LOGIN_URL, TRAVELS, ChatGptLogin, login_in
 from nexus.providers.openai.refused import (
     HISTORY,
     SUMMARY,
@@ -129,7 +129,7 @@ class OpenAIProvider(Provider):
             self.base_url += VERSION
         self._root = self.base_url
         asked = (self.base_url, settings.configured_keys, settings.api_key_command, self.settings.reasoning_summary)
-        self._learned = self._holder.hold(f"what was learned of {name}", asked, lambda _: Learned())
+        self._learned = self._holder.hold(f"what was learned of {name}", asked, lambda _: LearnedQuirks())
         self._is_openai = self.base_url.startswith(_OPENAI)
         self._has_responses = self._is_openai if self.settings.responses is None else self.settings.responses
         self._lacks_version = not urlsplit(self.base_url).path
@@ -224,7 +224,7 @@ class OpenAIProvider(Provider):
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         sent = forwarding.forwarded(attempt.headers, (), ("openai-beta", "x-client-request-id"))
         sent |= attempt.content_type | {"user-agent": f"nexus/{__version__}"}
-        if isinstance(attempt.key, Login):
+        if isinstance(attempt.key, ChatGptLogin):
             sent |= forwarding.forwarded(attempt.headers, ("x-codex-",), TRAVELS)
         if attempt.key is not None:
             sent |= self.settings.credential(attempt.key)

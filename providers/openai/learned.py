@@ -17,7 +17,7 @@ _MOST_MODELS = 1000
 
 
 @dataclass(slots=True, eq=False)
-class Learned:
+class LearnedQuirks:
     """``no_summaries``: reasoning summaries are rejected. ``below_version``: the API was found below /v1, which
     ``base_url`` lacks.
     """

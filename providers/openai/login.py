@@ -29,11 +29,11 @@ TRAVELS = (ACCOUNT, "originator", "version", "session-id", "session_id", "thread
 _JWT = pattern(r"[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+")
 
 
-class Login(BearerToken):
+class ChatGptLogin(BearerToken):
     """The token of a ChatGPT login."""
 
 
-def login_in(client: Mapping[str, str]) -> Login | None:
+def login_in(client: Mapping[str, str]) -> ChatGptLogin | None:
     """The login in a client's headers (lower-case names)."""
     token = bearer_token(client)
     found = _JWT.fullmatch(token) if client.get(ACCOUNT) else None
@@ -43,4 +43,4 @@ def login_in(client: Mapping[str, str]) -> Login | None:
         claims = decode_object(base64.urlsafe_b64decode(found[1] + "=" * (-len(found[1]) % 4)))
     except (binascii.Error, ValueError):
         return None
-    return Login(token) if claims.get("iss") == ISSUER else None
+    return ChatGptLogin(token) if claims.get("iss") == ISSUER else None

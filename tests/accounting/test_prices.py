@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from nexus.accounting.price_book import PACKAGE, PriceBook, Priced, priced, read_here
-from nexus.accounting.prices import Price, Rates
+from nexus.accounting.prices import NanoRates, Price
 from nexus.conversation.usage import Usage
 from nexus.provider import Listing
 from nexus.settings import Settings, registry
@@ -71,8 +71,8 @@ def test_costs_are_exact(price: dict[str, Any], usage: Usage, cost: int | None) 
 
 
 def test_an_unknown_service_tier_has_no_price() -> None:
-    flex = Price(Rates({"input": 500 * MILLION}), "x")
-    price = Price(Rates({"input": 1000 * MILLION}), "x", tiers={"flex": flex})
+    flex = Price(NanoRates({"input": 500 * MILLION}), "x")
+    price = Price(NanoRates({"input": 1000 * MILLION}), "x", tiers={"flex": flex})
     tiers = {"": 2000, "default": 2000, "STANDARD": 2000, "ON_DEMAND": 2000, "flex": 1000, "Flex": 1000, "turbo": None}
     assert {tier: price.cost(Usage(input=2, service_tier=tier)) for tier in tiers} == tiers
 
@@ -90,8 +90,8 @@ RAW: dict[str, tuple[dict[str, Any], int | None]] = {
 
 @pytest.mark.parametrize(("raw", "cost"), RAW.values(), ids=RAW)
 def test_other_reported_usage_affects_the_cost(raw: dict[str, Any], cost: int | None) -> None:
-    fast = Price(Rates({"input": 3500 * MILLION}), "x")
-    price = Price(Rates({"input": 1000 * MILLION}), "x", (), {"fast": fast}, 10_000_000, frozenset({"audio"}))
+    fast = Price(NanoRates({"input": 3500 * MILLION}), "x")
+    price = Price(NanoRates({"input": 1000 * MILLION}), "x", (), {"fast": fast}, 10_000_000, frozenset({"audio"}))
     assert price.cost(Usage(input=2, raw=raw)) == cost
 
 

@@ -13,7 +13,7 @@ import pytest
 from nexus.cli import discover as discovering
 from nexus.cli.check import check
 from nexus.cli.detect import Found, Machine
-from nexus.cli.discover import Answer, discover
+from nexus.cli.discover import ModelList, discover
 from nexus.cli.init import write
 from nexus.settings import load
 from tools.fake_upstream import ACCESS_KEY, SECRET_KEY, service_account
@@ -203,7 +203,7 @@ LISTS: dict[str, tuple[Callable[[Vendor, Path], str], Pages, list[str], list[str
 }
 
 
-def asked(server: Vendor, folder: Path, table: Callable[[Vendor, Path], str], seconds: float = 60.0) -> Answer:
+def asked(server: Vendor, folder: Path, table: Callable[[Vendor, Path], str], seconds: float = 60.0) -> ModelList:
     file = folder / "nexus.toml"
     file.write_text(table(server, folder) + "models.m = {}\n")
     return discover(load(file, {}), seconds)["v"]

@@ -217,7 +217,8 @@ def test_unusable_settings_are_reported(
 
 def test_a_missing_agent_is_reported_with_the_install_command(desk: Desk, command: Command) -> None:
     ran = command(desk.work, "claude", **{**desk.environ, "PATH": "/nowhere"})
-    assert (ran.returncode, "nexus claude: there is no program claude on the PATH; npm install" in ran.stderr) == (1, True)
+    assert ran.returncode == 1
+    assert "nexus claude: there is no program claude on the PATH; npm install" in ran.stderr
 
 
 @pytest.mark.parametrize("place", [".claude/local", ".local/bin"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nexus.accounting.prices import MILLION, Price, Rates
+from nexus.accounting.prices import MILLION, NanoRates, Price
 from nexus.accounting.record import Charge
 from nexus.auth.identity import Identity
 from nexus.call import Call, Tags
@@ -30,7 +30,7 @@ from tests.limits.kit import Clock
 LLM = LlmSettings.model_validate(
     {"providers": {"p": {"type": "echo", "models": ["m", "other"]}}, "models": {"v": {"targets": ["p/m"]}}}
 )
-PRICE = Price(Rates({"input": 1000 * MILLION, "output": 2000 * MILLION}), "x")
+PRICE = Price(NanoRates({"input": 1000 * MILLION, "output": 2000 * MILLION}), "x")
 """A thousand nano-dollars per input token, two thousand per output token."""
 
 

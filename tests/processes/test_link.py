@@ -13,7 +13,7 @@ from nexus.errors import Overloaded
 from nexus.processes.cells import cells_of
 from nexus.processes.frames import BadFrame, Frames, pack
 from nexus.processes.hub import Function
-from nexus.processes.link import Link, Lost, Refused, pairs
+from nexus.processes.link import CallFailed, Lost, SupervisorLink, pairs
 from tests.processes.kit import Served
 from tests.serving import wait_until
 from tests.threads import at_once
@@ -51,7 +51,7 @@ def test_large_values_travel_both_ways_concurrently() -> None:
     large = os.urandom(8 * 2**20)
     answers: list[object] = []
 
-    def ask(link: Link, value: object) -> None:
+    def ask(link: SupervisorLink, value: object) -> None:
         answers.extend(link.call("echo", value))
 
     with served:
@@ -79,7 +79,7 @@ def test_errors_are_distinguished(caplog: pytest.LogCaptureFixture) -> None:
         assert caught.value.retry_after == 2.5
         with caplog.at_level(logging.CRITICAL + 1, "nexus.processes"):
             for name in ("broken", "there is none"):
-                with pytest.raises(Refused, match="KeyError"):
+                with pytest.raises(CallFailed, match="KeyError"):
                     link.call(name)
         assert link.call("echo", 1) == (1,)
 
@@ -110,7 +110,7 @@ def test_calls_to_a_hanging_supervisor_time_out() -> None:
         wait_until(lambda: _asked(link) == "now")
 
 
-def _asked(link: Link) -> object:
+def _asked(link: SupervisorLink) -> object:
     try:
         return link.call("echo", "now")[0]
     except Lost:

@@ -5,10 +5,10 @@ import os
 
 import pytest
 
-from nexus.processes.rows import CELLS, NAMES, Part, Rows
+from nexus.processes.rows import CELLS, NAMES, ProcessRows, Rows
 
 
-def in_a_child(part: Part, *counted: tuple[str, int], ends: bool = False) -> None:
+def in_a_child(part: ProcessRows, *counted: tuple[str, int], ends: bool = False) -> None:
     """Counts in a forked process and waits for it to exit."""
     pid = os.fork()
     if pid == 0:
@@ -22,7 +22,7 @@ def in_a_child(part: Part, *counted: tuple[str, int], ends: bool = False) -> Non
     assert os.waitpid(pid, 0)[1] == 0
 
 
-def count(part: Part, name: str, by: int, *, ends: bool = False) -> None:
+def count(part: ProcessRows, name: str, by: int, *, ends: bool = False) -> None:
     part.row(name, 1, ends=ends)[0] += by
 
 
@@ -62,6 +62,6 @@ def test_rows_without_room_are_counted_and_logged_but_not_shown(caplog: pytest.L
     assert [name for name, _ in part.rows()] == ["wide"]
     assert len(caplog.records) == 1, "logged once for each row"
     assert part.row("late", 1)[0] == 2
-    full = Part()
+    full = ProcessRows()
     count(full, "x" * (NAMES + 1), 1)
     assert not list(full.rows())

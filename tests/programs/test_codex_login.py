@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from nexus.server.clients import Gateway, codex
+from nexus.server.clients import Access, codex
 from tests.programs.conftest import DONE, OpenRoom, Room
 from tests.programs.lanes import RESPONSES
 from tests.serving import Nexus
@@ -46,7 +46,7 @@ def log_in(home: Path) -> str:
 
 
 def run(room: Room, nexus: Nexus) -> str:
-    variables, options = codex(Gateway(nexus.settings, nexus.base, ALICE), "v/m")
+    variables, options = codex(Access(nexus.settings, nexus.base, ALICE), "v/m")
     flags = [*options, "exec", *WITHOUT_LOGIN, "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"]
     home = {"CODEX_HOME": str(room.desk.home / ".codex")}
     return room.desk.run("codex", [*flags, "Hello?"], variables | home)

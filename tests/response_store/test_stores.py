@@ -11,9 +11,9 @@ import pytest
 from nexus.errors import Overloaded
 from nexus.response_store import remote
 from nexus.response_store.local import LocalStore
-from nexus.response_store.redis_store import RedisStore
+from nexus.response_store.redis_store import RedisResponseStore
 from nexus.response_store.script import OVERHEAD
-from nexus.response_store.store import Bounds, Owner, Store
+from nexus.response_store.store import Bounds, ResponseStore, StoreOwner
 from nexus.settings.limits import RedisStorage
 from tests.limits import redis_server
 from tests.processes.kit import Served
@@ -36,10 +36,10 @@ class Clock:
 
 @dataclass
 class Kit:
-    make: Callable[[Bounds, Clock], Store]
+    make: Callable[[Bounds, Clock], ResponseStore]
     clock: Clock = field(default_factory=Clock)
 
-    def store(self, most: int = 10_000, each: int = 10_000, seconds: float = 60) -> Store:
+    def store(self, most: int = 10_000, each: int = 10_000, seconds: float = 60) -> ResponseStore:
         return self.make(Bounds(most, each, seconds), self.clock)
 
 
@@ -62,10 +62,10 @@ def kit(request: pytest.FixtureRequest) -> Iterator[Kit]:
         return
     server: redis_server.RedisServer = request.getfixturevalue("redis")
     server.client().flushall()
-    made: list[RedisStore] = []
+    made: list[RedisResponseStore] = []
 
-    def make(bounds: Bounds, clock: Clock) -> Store:
-        made.append(RedisStore(RedisStorage(type="redis", url=server.url), bounds, clock=clock.milliseconds))
+    def make(bounds: Bounds, clock: Clock) -> ResponseStore:
+        made.append(RedisResponseStore(RedisStorage(type="redis", url=server.url), bounds, clock=clock.milliseconds))
         return made[-1]
 
     yield Kit(make)
@@ -73,14 +73,14 @@ def kit(request: pytest.FixtureRequest) -> Iterator[Kit]:
         store.close()
 
 
-def _remote(stack: ExitStack, bounds: Bounds, clock: Clock) -> Store:
+def _remote(stack: ExitStack, bounds: Bounds, clock: Clock) -> ResponseStore:
     served = Served(remote.services(LocalStore(bounds, clock.seconds), "answers"))
     link = served.link()
     stack.enter_context(served)
     return remote.RemoteStore(link, bounds, "answers")
 
 
-def held(store: Store, *keys: str) -> set[str]:
+def held(store: ResponseStore, *keys: str) -> set[str]:
     return set(store.find(keys))
 
 
@@ -176,7 +176,7 @@ def test_threads_can_use_one_store_concurrently() -> None:
 def test_two_processes_share_answers_in_redis(redis: redis_server.RedisServer) -> None:
     redis.client().flushall()
     storage, bounds = RedisStorage(type="redis", url=redis.url), Bounds(10_000, 10_000, 60)
-    one, other = RedisStore(storage, bounds), RedisStore(storage, bounds)
+    one, other = RedisResponseStore(storage, bounds), RedisResponseStore(storage, bounds)
     one.keep("a", "p", b"one")
     assert other.find(["a"]) == {"a": b"one"} and other.forget("a") and one.find(["a"]) == {}
     one.keep("a", "p", b"one")
@@ -189,7 +189,7 @@ def test_two_processes_share_answers_in_redis(redis: redis_server.RedisServer) -
 def test_while_redis_is_down_storing_is_skipped_and_finding_is_refused(tmp_path: Path) -> None:
     redis_server.require()
     server = redis_server.RedisServer(tmp_path)
-    store = RedisStore(RedisStorage(type="redis", url=server.url), Bounds(10_000, 10_000, 60))
+    store = RedisResponseStore(RedisStorage(type="redis", url=server.url), Bounds(10_000, 10_000, 60))
     store.keep("a", "p", b"one")
     server.kill()
     store.keep("b", "p", b"two")
@@ -202,7 +202,9 @@ def test_partially_lost_redis_data_is_repaired(redis: redis_server.RedisServer) 
     clock = Clock()
     for part in ("order", "sizes", "sums", "of:p"):
         redis.client().flushall()
-        store = RedisStore(RedisStorage(type="redis", url=redis.url), Bounds(3000, 2000, 60), clock=clock.milliseconds)
+        store = RedisResponseStore(
+            RedisStorage(type="redis", url=redis.url), Bounds(3000, 2000, 60), clock=clock.milliseconds
+        )
         store.keep("a", "p", b"x" * SIZE)
         redis.client().delete(f"nexus:{{answers}}:{part}")
         for name in ("b", "c", "d"):
@@ -213,7 +215,7 @@ def test_partially_lost_redis_data_is_repaired(redis: redis_server.RedisServer) 
 
 
 def test_owners_cannot_forge_each_others_keys() -> None:
-    alice, bob = Owner("key:alice", "key:alice"), Owner("key:bob", "key:bob")
+    alice, bob = StoreOwner("key:alice", "key:alice"), StoreOwner("key:bob", "key:bob")
     assert alice.key("resp_1") != bob.key("resp_1")
-    assert Owner("", "address 1").key("resp_1") == Owner("", "address 2").key("resp_1")
-    assert Owner("", "address 1").account != Owner("", "address 2").account
+    assert StoreOwner("", "address 1").key("resp_1") == StoreOwner("", "address 2").key("resp_1")
+    assert StoreOwner("", "address 1").account != StoreOwner("", "address 2").account

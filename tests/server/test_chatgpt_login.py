@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nexus.providers.openai.login import login_in
-from nexus.server.clients import Gateway, codex
+from nexus.server.clients import Access, codex
 from nexus.settings import SettingsError, load
 from nexus.settings.registry import load as load_provider
 from tests.conftest import Serve
@@ -117,6 +117,6 @@ def test_logins_are_sent_to_one_host_only(tmp_path: Path, lines: str, problem: s
 
 def test_the_launcher_configures_codex(serve: Serve, openai_upstream: FakeUpstream) -> None:
     settings = house(serve, openai_upstream, KEYS).settings
-    variables, options = codex(Gateway(settings, "http://127.0.0.1:8000", GATEWAY), "chatgpt/gpt-5.5")
+    variables, options = codex(Access(settings, "http://127.0.0.1:8000", GATEWAY), "chatgpt/gpt-5.5")
     assert variables == {"NEXUS_KEY": GATEWAY}
     assert "requires_openai_auth = true" in options[3] and '{ "x-nexus-key" = "NEXUS_KEY" }' in options[3]

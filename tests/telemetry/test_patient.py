@@ -8,7 +8,7 @@ from typing import TextIO
 import pytest
 
 from nexus.telemetry.patient import PatientWriter
-from nexus.telemetry.writer import ONE_WRITE, Writer, _pieces
+from nexus.telemetry.writer import ONE_WRITE, LogWriter, _pieces
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_lines_of_several_processes_are_not_mixed() -> None:
 
 def test_a_writer_with_a_thread_can_use_the_same_stream(pipe: tuple[int, TextIO]) -> None:
     reads, stream = pipe
-    writer = Writer(stream, told)
+    writer = LogWriter(stream, told)
     writer.put("from a thread\n")
     writer.close()
     assert os.read(reads, 100) == b"from a thread\n"

@@ -14,7 +14,7 @@ from typing import TextIO
 
 import pytest
 
-from nexus.telemetry.writer import Writer
+from nexus.telemetry.writer import LogWriter
 from tests.peers import Job
 from tests.watch import WATCH
 
@@ -40,13 +40,13 @@ def told(count: int) -> str:
 
 def test_a_line_is_written_soon(pipe: tuple[TextIO, TextIO]) -> None:
     reader, stream = pipe
-    Writer(stream, told).put("one\n")
+    LogWriter(stream, told).put("one\n")
     assert reader.readline() == "one\n"
 
 
 def test_callers_do_not_wait_for_a_reader_that_does_not_read(pipe: tuple[TextIO, TextIO]) -> None:
     reader, stream = pipe
-    writer = Writer(stream, told, room=200 * len(LINE))
+    writer = LogWriter(stream, told, room=200 * len(LINE))
     for _ in range(1000):
         writer.put(LINE)
     assert not writer.flush(0.01)
@@ -62,7 +62,7 @@ def test_callers_do_not_wait_for_a_reader_that_does_not_read(pipe: tuple[TextIO,
 
 def test_a_line_longer_than_the_room_is_written_where_nothing_waits() -> None:
     stream = io.StringIO()
-    writer = Writer(stream, told, room=10)
+    writer = LogWriter(stream, told, room=10)
     writer.put(LINE)
     assert writer.flush(60)
     assert stream.getvalue() == LINE
@@ -71,14 +71,14 @@ def test_a_line_longer_than_the_room_is_written_where_nothing_waits() -> None:
 def test_a_closed_stream_blocks_no_caller(pipe: tuple[TextIO, TextIO]) -> None:
     reader, stream = pipe
     reader.close()
-    writer = Writer(stream, told)
+    writer = LogWriter(stream, told)
     writer.put(LINE)
     assert writer.flush(60)
 
 
 def test_lines_after_close_are_ignored() -> None:
     stream = io.StringIO()
-    writer = Writer(stream, told)
+    writer = LogWriter(stream, told)
     writer.put("one\n")
     writer.close(60)
     writer.put("two\n")
@@ -88,8 +88,8 @@ def test_lines_after_close_are_ignored() -> None:
 SERVER = """
 import sys
 from nexus.__main__ import main
-from nexus.telemetry.writer import Writer
-Writer.flush.__defaults__ = Writer.close.__defaults__ = (0.2,)
+from nexus.telemetry.writer import LogWriter
+LogWriter.flush.__defaults__ = LogWriter.close.__defaults__ = (0.2,)
 sys.exit(main())
 """
 """The end waits only briefly for a reader of the last lines."""

@@ -20,7 +20,7 @@ from nexus.cli.output import put
 from nexus.dataclasses import dataclass
 from nexus.errors import ModelNotFound
 from nexus.gateway.routing import Routes
-from nexus.server.clients import NO_KEY, Gateway, anthropic_sdk, claude_code, codex, openai_sdk, reachable
+from nexus.server.clients import NO_KEY, Access, anthropic_sdk, claude_code, codex, openai_sdk, reachable
 from nexus.server.preflight import served_at
 from nexus.server.source import Source
 from nexus.settings import Settings, registry
@@ -42,7 +42,7 @@ class Launch:
 
     program: str
     protocol: str
-    prepare: Callable[[Gateway, str], tuple[dict[str, str], list[str]]]
+    prepare: Callable[[Access, str], tuple[dict[str, str], list[str]]]
     install: str
     elsewhere: tuple[str, ...] = ()
     """Paths below the home folder where its installers put it, which may not be on the PATH."""
@@ -59,7 +59,7 @@ AGENTS: Mapping[str, Launch] = {
     "codex": Launch("codex", "openai", codex, "npm install -g @openai/codex"),
 }
 
-CLIENTS: Mapping[str, Callable[[Gateway, str], dict[str, str]]] = {
+CLIENTS: Mapping[str, Callable[[Access, str], dict[str, str]]] = {
     "claude": lambda gateway, model: claude_code(gateway, model, model),
     "codex": lambda gateway, model: openai_sdk(gateway) | codex(gateway, model)[0],
     "openai": lambda gateway, model: openai_sdk(gateway),
@@ -75,7 +75,7 @@ def launch(options: Options, settings: Settings, source: Source) -> int:
     checked(settings, how.protocol, model)
     with ExitStack() as stack:
         base = served_at(settings) or stack.enter_context(started(settings, source.file, environ))
-        variables, flags = how.prepare(Gateway(settings, base, key_of(settings, environ)), model)
+        variables, flags = how.prepare(Access(settings, base, key_of(settings, environ)), model)
         sys.stderr.write(f"nexus: {how.program} through {reachable(base)} ({source.file or 'the built-in demo'})\n")
         return _run([program, *flags, *options.arguments], environment(environ, variables))
 
@@ -88,7 +88,7 @@ def show(options: Options, settings: Settings, source: Source) -> int:
     checked(settings, protocol, model)
     key = key_of(settings, os.environ)
     base = served_at(settings) or _address(settings)
-    for name, value in CLIENTS[client](Gateway(settings, base, key), model).items():
+    for name, value in CLIENTS[client](Access(settings, base, key), model).items():
         put(f"export {name}={shlex.quote(value)}\n")
     return 0
 

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable, Mapping
 
 from nexus.cli.smoke.dialect import Body, arguments, demand
-from nexus.cli.smoke.exchange import Failed, Trace
+from nexus.cli.smoke.exchange import Failed, Timings
 from nexus.cli.smoke.probe import Probe
 from nexus.dataclasses import dataclass
 from nexus.wire import mapping, sequence
@@ -56,14 +56,14 @@ def tools(probe: Probe) -> None:
     dialect = probe.door.dialect
     offered, forced = dialect.offer("get_weather", "The weather in a city.", CITY)
     body = probe.body("What is the weather in Paris?")
-    answer = probe.send(body | offered | forced, Trace())
+    answer = probe.send(body | offered | forced, Timings())
     demand(answer.calls, "the model did not call the tool")
     for call in answer.calls:
         demand(call.name == "get_weather", f"the model called {call.name or 'a tool without a name'}")
         demand(isinstance(arguments(call).get("city"), str), "the call lacks the city")
     turns = dialect.results(answer, json.dumps({"weather": "sunny", "celsius": 21}))
     field = dialect.turns
-    final = probe.send(body | offered | {field: [*sequence(body[field]), *turns]}, Trace())
+    final = probe.send(body | offered | {field: [*sequence(body[field]), *turns]}, Timings())
     demand(final.text.strip(), "the model did not answer after the tool's result")
 
 

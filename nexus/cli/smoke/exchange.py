@@ -1,7 +1,7 @@
 """One HTTP exchange with a deadline.
 
 Every error is raised as ``Failed`` with a message that users can act on. The deadline applies to the whole exchange,
-with or without pings. ``Trace`` holds the timings even if the exchange fails.
+with or without pings. ``Timings`` holds the timings even if the exchange fails.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Failed(Exception):
     """The exchange failed or the answer is invalid; the message says why."""
 
 
-class Refused(Failed):
+class ErrorStatus(Failed):
     """The server answered with an error status."""
 
     def __init__(self, message: str, status: int) -> None:
@@ -39,12 +39,12 @@ class Refused(Failed):
         self.status = status
 
 
-class NotServed(Refused):
+class NotServed(ErrorStatus):
     """The gateway does not offer this model through this protocol."""
 
 
 @dataclass(slots=True)
-class Trace:
+class Timings:
     """Timings in seconds since the start of the request, and the route that the gateway reports."""
 
     began: float = 0.0
@@ -57,25 +57,25 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
-class Gateway:
+class ServerUnderTest:
     """The server under test; ``url`` has no trailing slash."""
 
     url: str
     timeout: float
 
     def get(self, path: str, headers: Mapping[str, str]) -> Json:
-        with self._exchange("GET", path, None, headers, Trace()) as reply:
+        with self._exchange("GET", path, None, headers, Timings()) as reply:
             return reply.document()
 
     @contextmanager
-    def post(self, path: str, body: Json, headers: Mapping[str, str], trace: Trace) -> Iterator[Reply]:
+    def post(self, path: str, body: Json, headers: Mapping[str, str], trace: Timings) -> Iterator[Reply]:
         raw = json.dumps(body).encode()
         with self._exchange("POST", path, raw, {"Content-Type": "application/json", **headers}, trace) as reply:
             yield reply
 
     @contextmanager
     def _exchange(
-        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], trace: Trace
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], trace: Timings
     ) -> Iterator[Reply]:
         parts = urlsplit(self.url)
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
@@ -104,7 +104,7 @@ class Gateway:
         except (OSError, HTTPException) as error:
             raise Failed(f"{problem}: {error or type(error).__name__}") from error
 
-    def read(self, response: HTTPResponse, sock: socket.socket, trace: Trace) -> bytes:
+    def read(self, response: HTTPResponse, sock: socket.socket, trace: Timings) -> bytes:
         """The bytes available; b"" at the end of the body. Raises Failed."""
 
         def receive() -> bytes:
@@ -121,10 +121,10 @@ class Gateway:
 class Reply:
     """A response whose headers have arrived."""
 
-    gateway: Gateway
+    gateway: ServerUnderTest
     response: HTTPResponse
     sock: socket.socket
-    trace: Trace
+    trace: Timings
 
     def document(self) -> Json:
         """The body as JSON. Raises Failed."""
@@ -162,7 +162,7 @@ class Reply:
         except CorruptMessage as error:
             raise Failed(f"the event stream is broken: {error}") from error
 
-    def refusal(self) -> Refused:
+    def refusal(self) -> ErrorStatus:
         """This error response as an exception."""
         status, body = self.response.status, b"".join(self._pieces())
         try:
@@ -171,7 +171,7 @@ class Reply:
             document = None
         message = error_text(document) or body[:MOST_READ].decode("utf-8", "replace") or "no error body"
         unsupported = self.response.headers.get("x-nexus-error") == "unsupported_feature"
-        kind = NotServed if status == 400 and unsupported and NOT_SERVED in message else Refused
+        kind = NotServed if status == 400 and unsupported and NOT_SERVED in message else ErrorStatus
         return kind(f"{status} {message}", status)
 
     def _pieces(self) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 
 from nexus.cli.smoke.dialect import Answer, Body, Dialect, Spent, demand
-from nexus.cli.smoke.exchange import Failed, Gateway, Refused, Trace
+from nexus.cli.smoke.exchange import ErrorStatus, Failed, ServerUnderTest, Timings
 from nexus.dataclasses import dataclass
 from nexus.wire import Json
 
@@ -38,7 +38,7 @@ class Model:
 class Site:
     """The server, dialects and models to test."""
 
-    gateway: Gateway
+    gateway: ServerUnderTest
     doors: tuple[Door, ...]
     models: tuple[Model, ...]
 
@@ -47,28 +47,28 @@ class Site:
 class Probe:
     """One combination to test."""
 
-    gateway: Gateway
+    gateway: ServerUnderTest
     door: Door
     model: Model
     stream: bool
 
-    def ask(self, content: str | Sequence[Json], *variants: Body, trace: Trace | None = None) -> Answer:
+    def ask(self, content: str | Sequence[Json], *variants: Body, trace: Timings | None = None) -> Answer:
         """Sends one user message. Tries the ``variants`` of its fields in order until one is not rejected with 400.
         Raises Failed."""
         *early, last = variants or ({},)
         body = self.body(content)
         for variant in early:
             try:
-                return self.send(body | variant, trace or Trace())
-            except Refused as error:
+                return self.send(body | variant, trace or Timings())
+            except ErrorStatus as error:
                 if error.status != 400:
                     raise
-        return self.send(body | last, trace or Trace())
+        return self.send(body | last, trace or Timings())
 
     def body(self, content: str | Sequence[Json]) -> Body:
         return self.door.dialect.request(self.model.name, content, stream=self.stream, usage=self.model.usage)
 
-    def send(self, body: Body, trace: Trace) -> Answer:
+    def send(self, body: Body, trace: Timings) -> Answer:
         """Sends a request and returns the complete answer, after checking its model and token counts. Raises Failed."""
         dialect = self.door.dialect
         path = self.door.path + dialect.address(self.model.name, stream=self.stream)

@@ -10,7 +10,7 @@ from dataclasses import field, replace
 
 from nexus.cli.smoke.capabilities import UNTRIED, Capability, capability
 from nexus.cli.smoke.dialect import demand
-from nexus.cli.smoke.exchange import Failed, NotServed, Trace
+from nexus.cli.smoke.exchange import Failed, NotServed, Timings
 from nexus.cli.smoke.probe import Probe
 from nexus.dataclasses import dataclass
 
@@ -48,7 +48,7 @@ def without_secrets(row: Row, redact: Callable[[str], str]) -> Row:
 
 def row(probe: Probe, capabilities: Sequence[str]) -> Row:
     """Tests one combination, and its capabilities if it works."""
-    trace, answer = Trace(), None
+    trace, answer = Timings(), None
     result, error = OK, ""
     try:
         answer = probe.ask(HELLO, trace=trace)

@@ -16,7 +16,7 @@ from nexus.cli.smoke.caller import Caller
 from nexus.cli.smoke.chat import Chat, Embeddings
 from nexus.cli.smoke.converse import Converse
 from nexus.cli.smoke.dialect import Dialect
-from nexus.cli.smoke.exchange import Failed, Gateway, Refused
+from nexus.cli.smoke.exchange import ErrorStatus, Failed, ServerUnderTest
 from nexus.cli.smoke.gemini import Gemini
 from nexus.cli.smoke.hosted import BedrockInvoke, VertexMessages
 from nexus.cli.smoke.messages import Messages
@@ -81,7 +81,7 @@ class Local:
         models = (
             Model(route.name, route.provider.asks_usage, EMBEDS.search(route.model) is not None) for route in routes
         )
-        return Site(Gateway(self._url, timeout), tuple(doors), tuple(models))
+        return Site(ServerUnderTest(self._url, timeout), tuple(doors), tuple(models))
 
     def _run(self) -> None:
         try:
@@ -105,7 +105,7 @@ class Local:
 
 def remote(url: str, protocols: Protocols, timeout: float, caller: Caller) -> Site:
     """The dialects and models that a running server lists. Raises Failed."""
-    gateway = Gateway(url.rstrip("/"), timeout)
+    gateway = ServerUnderTest(url.rstrip("/"), timeout)
     names: dict[str, None] = {}
     doors: list[Door] = []
     for dialect in DIALECTS:
@@ -122,14 +122,14 @@ def remote(url: str, protocols: Protocols, timeout: float, caller: Caller) -> Si
     return Site(gateway, tuple(doors), tuple(Model(name, embeds=EMBEDS.search(name) is not None) for name in names))
 
 
-def model_names(gateway: Gateway, door: Door) -> list[str] | None:
+def model_names(gateway: ServerUnderTest, door: Door) -> list[str] | None:
     """All models on all pages of the list; None if the protocol is not served. Raises Failed."""
     names: list[str] = []
     query = f"?limit={PAGE}" if door.dialect.pages else ""
     while True:
         try:
             page: Json = mapping(gateway.get(f"{door.path}/v1/models{query}", door.headers))
-        except Refused as error:
+        except ErrorStatus as error:
             if error.status == 404:
                 return None
             raise

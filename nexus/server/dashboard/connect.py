@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 from nexus.dataclasses import dataclass
-from nexus.server.clients import NO_KEY, Gateway, claude_code, placeholder
+from nexus.server.clients import NO_KEY, Access, claude_code, placeholder
 from nexus.settings import Settings
 
 
@@ -25,7 +25,7 @@ class Client:
 
 def clients(settings: Settings, models: Sequence[str]) -> Iterator[Client]:
     """Yields the settings of each client; ``models`` are those that the caller may use."""
-    gateway = Gateway(settings, "{url}", placeholder(settings))
+    gateway = Access(settings, "{url}", placeholder(settings))
     if not models:
         return
     if "anthropic" in settings.llm.paths:

@@ -22,7 +22,7 @@ from nexus.dataclasses import dataclass
 from nexus.errors import Overloaded
 from nexus.gateway.cooldowns import Cooldowns
 from nexus.gateway.routing import Routes
-from nexus.processes.link import Lost, Refused
+from nexus.processes.link import CallFailed, Lost
 from nexus.provider.route import Route
 from nexus.relay.candidate import Candidate
 from nexus.server.base import BaseHandler
@@ -56,14 +56,14 @@ class DataHandler(BaseHandler):
         look = Look(self.identity, self.caller, only, self.query().get("known", ""))
         try:
             found = await self.server.report(partial(document, self.server, self.runtime, look))
-        except (Lost, Refused):
+        except (Lost, CallFailed):
             raise Overloaded(BUSY, retry_after=1) from None
         self.set_header("Cache-Control", "no-store")
         self.send(encode(found))
 
 
 def document(server: Server, runtime: Runtime, look: Look) -> dict[str, Json]:
-    """Returns all data for the page. Raises Lost and Refused."""
+    """Returns all data for the page. Raises Lost and CallFailed."""
     now, only = time.time(), look.only
     view = _view(server, only, now)
     routes = runtime.gateway.routes.seen_by(look.identity)

@@ -28,7 +28,7 @@ POLICY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class DashboardPage:
     """The page with placeholders in double braces, and its content security policy."""
 
     template: str
@@ -36,9 +36,9 @@ class Page:
 
 
 @functools.cache
-def page() -> Page:
+def page() -> DashboardPage:
     text = FILE.read_text()
-    return Page(text, POLICY.format(script=_hashes(text, "script"), style=_hashes(text, "style")))
+    return DashboardPage(text, POLICY.format(script=_hashes(text, "script"), style=_hashes(text, "style")))
 
 
 def _hashes(text: str, tag: str) -> str:

@@ -16,7 +16,7 @@ from nexus.dataclasses import dataclass
 from nexus.errors import Overloaded
 from nexus.gateway.routing import Routes
 from nexus.headers.tags import TAG
-from nexus.limits.accounts import Account
+from nexus.limits.accounts import BudgetAccount
 from nexus.limits.calls import caller_account
 from nexus.limits.quota import SECOND, Demand, Quota, Refused, Standing, Store
 from nexus.limits.refusal import in_words
@@ -50,7 +50,7 @@ MOST = 40
 
 
 def standings(
-    store: Store, routes: Routes, identity: Identity, address: str, accounts: Iterable[Account] = ()
+    store: Store, routes: Routes, identity: Identity, address: str, accounts: Iterable[BudgetAccount] = ()
 ) -> list[Gauge]:
     """Returns gauges of all limits for this caller on these routes, and of ``accounts`` of budgets; fullest first."""
     found = [_gauge(store, quota) for quota in _quotas(routes, identity, address)]
@@ -84,13 +84,13 @@ def _gauge(store: Store, quota: Quota) -> Gauge | None:
     return Gauge(quota.rule, "", quota.dimension, stands.used, quota.limit, f"in any {in_words(quota.interval)}", ends)
 
 
-def _budget(store: Store, account: Account) -> Gauge | None:
+def _budget(store: Store, account: BudgetAccount) -> Gauge | None:
     quota = account.quota
     stands = _standing(store, Demand(quota, quota.limit + 1, ago=account.ago))
     return None if stands is None else gauge_of(account, stands.used)
 
 
-def gauge_of(account: Account, nano: int) -> Gauge:
+def gauge_of(account: BudgetAccount, nano: int) -> Gauge:
     """Returns the gauge of a budget of which ``nano`` nano-dollars are spent."""
     settings, whose = account.budget, _readable(account.subject)
     used, limit, window = nano / NANO, settings.limit_usd / NANO, f"this {settings.period} ({settings.time_zone})"

@@ -35,13 +35,13 @@ class Scrape:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class Exposition:
     body: bytes
     content_type: str
     encoding: str | None
 
 
-def render(sums: Mapping[str, Sequence[int]], now: Mapping[Metric, Values], scrape: Scrape) -> Page:
+def render(sums: Mapping[str, Sequence[int]], now: Mapping[Metric, Values], scrape: Scrape) -> Exposition:
     """``sums`` are the rows by name, ``now`` additional current values. Any thread."""
     from prometheus_client import CollectorRegistry
     from prometheus_client.exposition import choose_encoder, gzip_accepted
@@ -51,8 +51,8 @@ def render(sums: Mapping[str, Sequence[int]], now: Mapping[Metric, Values], scra
     encoder, content_type = choose_encoder(scrape.accept)
     body = encoder(registry.restricted_registry(scrape.names) if scrape.names else registry)
     if gzip_accepted(scrape.accept_encoding):
-        return Page(gzip.compress(body, 1), content_type, "gzip")
-    return Page(body, content_type, None)
+        return Exposition(gzip.compress(body, 1), content_type, "gzip")
+    return Exposition(body, content_type, None)
 
 
 class _Collector:

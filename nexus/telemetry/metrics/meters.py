@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from nexus.accounting.record import AttemptRecord, CallRecord
 from nexus.conversation.usage import PARTS, Usage, parts_of
 from nexus.limits.quota import Quota
-from nexus.processes.rows import Part, Row
+from nexus.processes.rows import ProcessRows, Row
 from nexus.telemetry.metrics import catalog
 from nexus.telemetry.metrics.catalog import LONG, NANO, SHORT, WHOLE, Metric
 
@@ -34,7 +34,7 @@ Scope = tuple[str, str, str]
 class Family(dict[Labels, Row]):
     """The rows of one metric, created when first counted."""
 
-    def __init__(self, part: Part, metric: Metric) -> None:
+    def __init__(self, part: ProcessRows, metric: Metric) -> None:
         super().__init__()
         self._part = part
         self._metric = metric
@@ -62,7 +62,7 @@ class _RouteRows:
 class Meters:
     """``groups`` are those with their own metrics. ``enabled``: whether anything is counted."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: ProcessRows) -> None:
         self.enabled = True
         self.groups: frozenset[str] = frozenset()
         self._lock = threading.Lock()

@@ -11,7 +11,7 @@ from dataclasses import field
 
 from nexus.accounting.record import AttemptRecord, CallRecord
 from nexus.dataclasses import dataclass
-from nexus.telemetry.otel.names import EACH_TOKEN, FIRST_TOKEN, REQUEST, Conventions, Metric
+from nexus.telemetry.otel.names import EACH_TOKEN, FIRST_TOKEN, REQUEST, Conventions, OtelMetric
 from nexus.telemetry.otel.spans import Attributes, Value, error_type, known, operation_of, server_of
 
 MOST_MODELS = 200
@@ -38,7 +38,7 @@ class ResponseModels:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    metric: Metric
+    metric: OtelMetric
     value: float
     attributes: Attributes
 

@@ -21,7 +21,7 @@ TOKENS = tuple(4**power for power in range(14))
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
+class OtelMetric:
     name: str
     kind: Kind
     bounds: tuple[float, ...] = ()
@@ -41,20 +41,20 @@ class Conventions:
     provider: str
     usage: Mapping[str, str]
     says_stream: bool
-    inference: Metric
-    other: Metric
-    first_chunk: Metric | None
-    each_chunk: Metric | None
-    counters: Mapping[str, Metric]
-    histograms: Mapping[str, Metric]
-    by_type: Metric | None
+    inference: OtelMetric
+    other: OtelMetric
+    first_chunk: OtelMetric | None
+    each_chunk: OtelMetric | None
+    counters: Mapping[str, OtelMetric]
+    histograms: Mapping[str, OtelMetric]
+    by_type: OtelMetric | None
 
 
-REQUEST = Metric("gen_ai.server.request.duration", "seconds", SECONDS)
-FIRST_TOKEN = Metric("gen_ai.server.time_to_first_token", "seconds", FIRST)
-EACH_TOKEN = Metric("gen_ai.server.time_per_output_token", "seconds", EACH)
+REQUEST = OtelMetric("gen_ai.server.request.duration", "seconds", SECONDS)
+FIRST_TOKEN = OtelMetric("gen_ai.server.time_to_first_token", "seconds", FIRST)
+EACH_TOKEN = OtelMetric("gen_ai.server.time_per_output_token", "seconds", EACH)
 
-_OPERATION = Metric("gen_ai.client.operation.duration", "seconds", SECONDS)
+_OPERATION = OtelMetric("gen_ai.client.operation.duration", "seconds", SECONDS)
 _INFERENCE = "gen_ai.client.inference"
 
 V0_1 = Conventions(
@@ -68,12 +68,12 @@ V0_1 = Conventions(
         "gen_ai.usage.reasoning.output_tokens": "reasoning",
     },
     says_stream=True,
-    inference=Metric(f"{_INFERENCE}.duration", "seconds", SECONDS),
+    inference=OtelMetric(f"{_INFERENCE}.duration", "seconds", SECONDS),
     other=_OPERATION,
-    first_chunk=Metric(f"{_INFERENCE}.time_to_first_chunk", "seconds", SECONDS),
-    each_chunk=Metric(f"{_INFERENCE}.time_per_output_chunk", "seconds", SECONDS),
+    first_chunk=OtelMetric(f"{_INFERENCE}.time_to_first_chunk", "seconds", SECONDS),
+    each_chunk=OtelMetric(f"{_INFERENCE}.time_per_output_chunk", "seconds", SECONDS),
     counters={
-        part: Metric(f"{_INFERENCE}.usage.{name}", "sum")
+        part: OtelMetric(f"{_INFERENCE}.usage.{name}", "sum")
         for part, name in {
             "total_input": "input_tokens",
             "total_output": "output_tokens",
@@ -83,8 +83,8 @@ V0_1 = Conventions(
         }.items()
     },
     histograms={
-        "total_input": Metric(f"{_INFERENCE}.operation.input_tokens", "tokens", TOKENS),
-        "total_output": Metric(f"{_INFERENCE}.operation.output_tokens", "tokens", TOKENS),
+        "total_input": OtelMetric(f"{_INFERENCE}.operation.input_tokens", "tokens", TOKENS),
+        "total_output": OtelMetric(f"{_INFERENCE}.operation.output_tokens", "tokens", TOKENS),
     },
     by_type=None,
 )
@@ -100,13 +100,13 @@ V1_36 = Conventions(
     each_chunk=None,
     counters={},
     histograms={},
-    by_type=Metric("gen_ai.client.token.usage", "tokens", TOKENS),
+    by_type=OtelMetric("gen_ai.client.token.usage", "tokens", TOKENS),
 )
 
 VERSIONS: Mapping[str, Conventions] = {"0.1": V0_1, "1.36": V1_36}
 
 
-def metrics_of(names: Conventions) -> tuple[Metric, ...]:
+def metrics_of(names: Conventions) -> tuple[OtelMetric, ...]:
     """Every metric of a version, once."""
     found = (
         *(names.inference, names.other, names.first_chunk, names.each_chunk, names.by_type),

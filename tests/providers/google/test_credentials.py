@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from nexus.errors import Unreachable, UpstreamError, UpstreamTimeout
-from nexus.providers.google.credentials import Source
+from nexus.providers.google.credentials import TokenSource
 from nexus.providers.google.identity import SCOPE
 from tests.providers.google.fakes import (
     FakeGoogle,
@@ -63,7 +63,7 @@ def claims(received: Received) -> Any:
 
 
 def test_a_service_account_signs(google: FakeGoogle, tmp_path: Path) -> None:
-    grant = Source("g", written(tmp_path, service_account(google.url))).fetch()
+    grant = TokenSource("g", written(tmp_path, service_account(google.url))).fetch()
     assert grant.value == {"authorization": "Bearer ya29.hushhush-token"}
     assert 3500 < grant.expires - time.time() <= 3600
     (received,) = google.received
@@ -74,20 +74,20 @@ def test_a_service_account_signs(google: FakeGoogle, tmp_path: Path) -> None:
 
 
 def test_an_authorized_user_brings_its_quota_project(google: FakeGoogle, tmp_path: Path) -> None:
-    grant = Source("g", written(tmp_path, authorized_user(google.url))).fetch()
+    grant = TokenSource("g", written(tmp_path, authorized_user(google.url))).fetch()
     assert grant.value == {"authorization": "Bearer ya29.hushhush-token", "x-goog-user-project": "quota-project"}
     assert form(google.received[0])["refresh_token"] == "hushhush-refresh-token"
 
 
 def test_an_external_account_exchanges_its_token(google: FakeGoogle, tmp_path: Path) -> None:
     file = written(tmp_path, external_account(google.url, tmp_path / "subject"))
-    assert Source("g", file).fetch().value["authorization"] == "Bearer ya29.hushhush-token"
+    assert TokenSource("g", file).fetch().value["authorization"] == "Bearer ya29.hushhush-token"
     assert form(google.received[0])["subject_token"] == "hushhush-subject-token"
 
 
 def test_the_default_credentials(google: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(written(tmp_path, service_account(google.url))))
-    assert Source("g", None).fetch().value["authorization"] == "Bearer ya29.hushhush-token"
+    assert TokenSource("g", None).fetch().value["authorization"] == "Bearer ya29.hushhush-token"
 
 
 def test_the_machines_metadata_server(google: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,7 @@ def test_the_machines_metadata_server(google: FakeGoogle, monkeypatch: pytest.Mo
         {"access_token": "ya29.hushhush-token", "expires_in": 3599, "email": "a@b", "scopes": [SCOPE], "aliases": []},
         headers={"Metadata-Flavor": "Google"},
     )
-    grant = Source("g", None, proxy="http://127.0.0.1:9").fetch()
+    grant = TokenSource("g", None, proxy="http://127.0.0.1:9").fetch()
     assert grant.value["authorization"] == "Bearer ya29.hushhush-token"
     assert google.received[-1].path.startswith("/computeMetadata/v1/instance/service-accounts/")
     assert {asked.headers["metadata-flavor"] for asked in google.received} == {"Google"}
@@ -109,13 +109,13 @@ def test_the_machines_metadata_server(google: FakeGoogle, monkeypatch: pytest.Mo
 
 def test_no_default_credentials() -> None:
     with pytest.raises(UpstreamError, match="no Application Default Credentials found; set credentials") as caught:
-        Source("g", None).fetch()
+        TokenSource("g", None).fetch()
     assert not caught.value.retryable
 
 
 def test_the_next_token_comes_from_the_same_credentials(google: FakeGoogle, tmp_path: Path) -> None:
     file = written(tmp_path, service_account(google.url))
-    source = Source("g", file)
+    source = TokenSource("g", file)
     source.fetch()
     file.unlink()
     google.answer = lambda _: token("second")
@@ -128,13 +128,13 @@ def test_the_environment_has_no_influence(google: FakeGoogle, tmp_path: Path, mo
     netrc = written(tmp_path, "machine 127.0.0.1 login leaked password leaked\n", "netrc")
     monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nix")
-    Source("g", written(tmp_path, service_account(google.url))).fetch()
+    TokenSource("g", written(tmp_path, service_account(google.url))).fetch()
     assert "authorization" not in google.received[0].headers
 
 
 def test_the_configured_proxy_is_used(google: FakeGoogle, tmp_path: Path) -> None:
     file = written(tmp_path, service_account("http://oauth2.invalid"))
-    Source("g", file, proxy=google.url).fetch()
+    TokenSource("g", file, proxy=google.url).fetch()
     assert google.received[0].path == "http://oauth2.invalid/token"
 
 
@@ -161,7 +161,7 @@ def test_a_broken_endpoint(google: FakeGoogle, tmp_path: Path, make: Any, case: 
     kind, retryable = (Unreachable, True) if case == "too much" else (UpstreamError, False)
     google.answer = answer
     with pytest.raises(UpstreamError) as caught:
-        Source("g", written(tmp_path, make(google.url))).fetch()
+        TokenSource("g", written(tmp_path, make(google.url))).fetch()
     assert (type(caught.value), caught.value.message, caught.value.retryable) == (kind, message, retryable)
     shown = f"{caught.value!r} {caught.value.__cause__!r}"
     assert not any(secret in shown for secret in SECRETS)
@@ -171,14 +171,14 @@ def test_an_unavailable_endpoint(google: FakeGoogle, tmp_path: Path, monkeypatch
     monkeypatch.setattr("google.auth._exponential_backoff.time.sleep", lambda _: None)
     google.answer = lambda _: Reply(503, b"{}")
     with pytest.raises(UpstreamError, match="g: Google cannot issue access tokens now") as caught:
-        Source("g", written(tmp_path, service_account(google.url))).fetch()
+        TokenSource("g", written(tmp_path, service_account(google.url))).fetch()
     assert caught.value.retryable
     assert len(google.received) > 1
 
 
 def test_an_unreachable_endpoint(tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match="g: cannot reach the server that issues access tokens") as caught:
-        Source("g", written(tmp_path, service_account("http://127.0.0.1:9"))).fetch()
+        TokenSource("g", written(tmp_path, service_account("http://127.0.0.1:9"))).fetch()
     assert caught.value.retryable
     assert caught.value.why == "credentials: 127.0.0.1: ECONNREFUSED: Connection refused"
 
@@ -189,7 +189,7 @@ def test_a_silent_endpoint(google: FakeGoogle, tmp_path: Path, monkeypatch: pyte
     hold = threading.Event()
     google.answer = lambda _: Reply(hold=hold)
     with pytest.raises(UpstreamTimeout, match="g: no access token from Google in time") as caught:
-        Source("g", written(tmp_path, service_account(google.url))).fetch()
+        TokenSource("g", written(tmp_path, service_account(google.url))).fetch()
     hold.set()
     assert caught.value.retryable
     assert caught.value.why == "credentials: 127.0.0.1: timeout"
@@ -199,13 +199,13 @@ def test_retries_end_at_the_deadline(google: FakeGoogle, tmp_path: Path) -> None
     """google-auth retries failures, with pauses in between."""
     google.answer = lambda _: Reply(503, b"{}")
     with pytest.raises(UpstreamTimeout):
-        Source("g", written(tmp_path, service_account(google.url)), limit=0.5).fetch()
+        TokenSource("g", written(tmp_path, service_account(google.url)), limit=0.5).fetch()
 
 
 def test_an_invalid_private_key(google: FakeGoogle, tmp_path: Path) -> None:
     file = written(tmp_path, service_account(google.url) | {"private_key": "-----BEGIN PRIVATE KEY-----\nx"})
     with pytest.raises(UpstreamError, match="g: the credentials cannot be used") as caught:
-        Source("g", file).fetch()
+        TokenSource("g", file).fetch()
     assert "PRIVATE KEY" not in repr(caught.value)
 
 
@@ -213,5 +213,5 @@ def test_logs_contain_no_secret(google: FakeGoogle, tmp_path: Path, caplog: pyte
     with caplog.at_level(logging.DEBUG), warnings.catch_warnings():
         warnings.simplefilter("error")
         for number, make in enumerate((service_account, authorized_user)):
-            Source("g", written(tmp_path, make(google.url), f"{number}.json")).fetch()
+            TokenSource("g", written(tmp_path, make(google.url), f"{number}.json")).fetch()
     assert not any(secret in caplog.text for secret in SECRETS)
