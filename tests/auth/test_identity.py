@@ -47,6 +47,8 @@ USE = {
     "case differs": (("openai/GPT",), "openai/gpt", False),
     "no other signs": (("openai/gp?",), "openai/gpt", False),
     "brackets are brackets": (("openai/[g]pt",), "openai/gpt", False),
+    "several stars": (("openai/*-4*-mini*",), "openai/gpt-4o-mini-x", True),
+    "several stars, in another order": (("openai/*-mini*-4*",), "openai/gpt-4o-mini-x", False),
     "nothing": ((), "openai/gpt", False),
 }
 

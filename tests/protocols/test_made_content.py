@@ -17,6 +17,7 @@ from nexus.models.chat_server import ChatServer
 from nexus.models.gemini import Gemini
 from nexus.protocols import loader
 from nexus.protocols.codec import Target
+from nexus.protocols.gemini.signatures import PLACEHOLDER
 from nexus.protocols.loader import DIALECTS
 from nexus.wire import Json, decode, encode
 from tests.laws.items import accumulated
@@ -218,6 +219,14 @@ GOES: Mapping[str, tuple[Target, Any, tuple[str, ...]]] = {
         },
         (),
     ),
+    "gemini, unsigned": (
+        Target("gemini-3-pro-image", gemini=Gemini(thought_signatures=True)),
+        {
+            "role": "model",
+            "parts": [{"inlineData": {"mimeType": "image/png", "data": PNG}, "thoughtSignature": PLACEHOLDER}],
+        },
+        (),
+    ),
     "chat": (Target("m"), {"role": "assistant", "content": UNSEEN}, ("messages.images",)),
     "chat, where images are taken back": (
         Target("m", chat=ChatServer(output_images=True)),
@@ -248,7 +257,11 @@ _HISTORY = {"gemini": "contents", "responses": "input"}
 def test_an_image_in_a_history_is_sent_to_vendors_that_accept_it(case: str) -> None:
     target, expected, lost = GOES[case]
     vendor = case.partition(",")[0]
-    written = write(vendor, ASKED, target)
+    asked = ASKED
+    if "unsigned" in case:
+        unsigned = Message("assistant", (replace(MADE, signature=None),))
+        asked = replace(ASKED, messages=(ASKED.messages[0], unsigned, ASKED.messages[2]))
+    written = write(vendor, asked, target)
     found = written.body[_HISTORY.get(vendor, "messages")][1]
     if vendor == "responses":
         assert found["id"].startswith("ig_")

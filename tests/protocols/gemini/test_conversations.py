@@ -57,7 +57,8 @@ def test_system_blocks_stay_separate_blocks() -> None:
 
 
 def test_system_messages_are_written_in_place() -> None:
-    messages = (system("head"), HI, assistant("yo"), system("mid"), user("on"), assistant("ok"), system("last"))
+    before = (system("head"), HI, assistant("yo"), system("mid"), user("on"), system(""))
+    messages = (*before, assistant("ok"), system("last"))
     body = write(Request(messages, system=(Text("top"),)), NEW).body
     assert body["systemInstruction"] == {"parts": text("top", "head")}
     assert [content["parts"] for content in body["contents"]] == [

@@ -174,6 +174,7 @@ def test_garbage_in_a_stream_is_rejected(data: str) -> None:
         {"type": "response.output_text.delta"},
         {"type": "response.output_item.done", "item": None},
         {"type": "response.output_item.added", "item": []},
+        {"type": "response.content_part.added", "part": {"type": "future"}},
         {"type": "response.future", "x": 1},
         {"x": 1},
     ],

@@ -1,0 +1,34 @@
+"""OpenAI's ``strict``: kept if the schema follows its rules, and otherwise dropped and reported."""
+
+from typing import Any
+
+import pytest
+
+from nexus.conversation.parts import OutputFormat, Request, Tool
+from nexus.protocols.openai_schemas import fit
+
+WORD = {"type": "string"}
+
+
+def object_of(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+SCHEMAS: dict[str, tuple[dict[str, Any], bool]] = {
+    "every property is required": (object_of(a=WORD), True),
+    "every property inside is required": (object_of(a=object_of(b=WORD)), True),
+    "a closed object": (object_of(a=WORD) | {"additionalProperties": False}, True),
+    "an open object": (object_of(a=WORD) | {"additionalProperties": True}, False),
+    "an optional property": (object_of(a=WORD, b=WORD) | {"required": ["a"]}, False),
+    "an optional property inside": (object_of(a=object_of(b=WORD) | {"required": []}), False),
+    "a keyword that strict lacks": (object_of(a={"oneOf": [WORD]}), False),
+    "a reference to another document": (object_of(a={"$ref": "https://x.test/schema"}), False),
+}
+
+
+@pytest.mark.parametrize(("schema", "kept"), SCHEMAS.values(), ids=SCHEMAS)
+def test_strict_is_kept_only_if_the_schema_follows_its_rules(schema: dict[str, Any], kept: bool) -> None:
+    tool, format = Tool("f", parameters=schema, strict=True), OutputFormat(schema, "n", strict=True)
+    request, _, lost = fit(Request((), tools=(tool,), output_format=format))
+    assert (request.tools[0].strict, request.output_format and request.output_format.strict) == (kept, kept)
+    assert lost == (() if kept else ("tools.0.strict", "output_format.strict"))
