@@ -76,8 +76,8 @@ READS: Mapping[str, Disposition] = {
         "calls are returned as their own item types; if the client searches for tools, those with "
         "`defer_loading` are sent once they have been found or called; `web_search` becomes the "
         "vendor's own search if the model has `web_search = true`, else it is dropped: the model need "
-        "not use it, and Codex offers it in every request; every other built-in tool is refused by "
-        "its type",
+        "not use it, and Codex offers it in every request; every other built-in tool is dropped by "
+        "its type, and refused if `tool_choice` demands it",
     ),
     "top_logprobs": carried("top_logprobs", "translated answers contain none"),
     "top_p": carried("top_p"),
