@@ -143,7 +143,7 @@ def _body(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redact
         body = relay.body(raw)
     except VendorError as error:
         failure = in_band(replace(error.failure, message=redactor.cut_text(error.message)), name)
-        if lane.translates:
+        if lane.translates or not raw.strip():
             raise VendorError(failure) from error
         raise in_place_of_an_answer(failure, redactor.cut_headers(reply.headers), redactor.cut(raw)) from error
     except ValueError as error:

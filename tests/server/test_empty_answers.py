@@ -46,6 +46,15 @@ def test_a_200_without_an_answer_is_a_failed_attempt(stand: Stand, lane: Lane, a
     assert HELLO.split()[-1].encode() in reply.body
 
 
+@pytest.mark.parametrize(("lane", "client"), [(OPENAI, "chat"), (LANES[1], "messages")], ids=["openai", "anthropic"])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_an_empty_body_is_explained_in_passthrough_too(stand: Stand, lane: Lane, client: str, stream: bool) -> None:
+    house = stand(lane)
+    house.upstream.default = Behaviour(body=b"")
+    reply = house.nexus.post(PATHS[client], {**ASKED[client], "model": "v/m", "stream": stream})
+    assert (reply.status, reply.json["error"]["message"]) == (502, "the vendor answered 200 without an answer")
+
+
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_a_second_empty_answer_is_the_answer(stand: Stand, stream: bool) -> None:
     house = stand(GEMINI)
