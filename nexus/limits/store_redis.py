@@ -3,7 +3,8 @@
 Worker threads only, because every call may wait for the network. One script per decision, so that it is atomic. A
 cluster runs no script over keys of several slots: there the slots are reserved one after the other, and released if a
 later one refuses. redis-py is imported when a store is created. A command is never sent twice: one whose answer was
-lost may have counted, and stays counted until its interval is over.
+lost may have counted, and stays counted until its interval is over. Settlements that were never sent, because Redis was
+known to be unavailable, are sent when it returns.
 
 Every demand is booked in a local window too. While Redis is unavailable, that window decides alone ("allow") or all
 limited calls get a 503 ("deny"), and one call per second probes Redis. After Redis returns, or turns out to have lost
@@ -17,6 +18,7 @@ import logging
 import secrets
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain, groupby, islice
@@ -32,6 +34,9 @@ from nexus.limits.window import longer, width_of
 from nexus.settings.limits import RedisStorage
 
 log = logging.getLogger("nexus.limits")
+
+MOST_UNSENT = 10_000
+"""Maximum number of settlements kept while Redis is unavailable; the oldest are dropped."""
 
 
 class RedisStore:
@@ -55,14 +60,14 @@ class RedisStore:
         self._monotonic = monotonic
         self._doubted: float | None = None
         self._losses = 0
+        self._unsent: deque[tuple[Sequence[Demand], Sequence[Sequence[object]]]] = deque(maxlen=MOST_UNSENT)
         self._known: dict[str, tuple[bytes, float]] = {}
         """Per quota key: the generation of its hash, and when it was seen."""
         self._lock = threading.Lock()
         self.local_decisions = 0
         """Number of decisions made without Redis since the start."""
         instead = "limited calls are refused" if self._denies else "limits are counted in this process only"
-        back = partial(self._forgot, "Redis is back")
-        self.redis = Redis(settings, log, instead=instead, back=back, breaker=breaker)
+        self.redis = Redis(settings, log, instead=instead, back=self._returned, breaker=breaker)
 
     def ping(self) -> None:
         # A decision without demands: it needs the same permissions as any other.
@@ -125,8 +130,21 @@ class RedisStore:
                 granted.demands, receipt.buckets, deltas, receipt.generations, strict=True
             )
         ]
-        # If this never reaches Redis, what was reserved stays counted for its interval.
-        self._run(SETTLE, granted.demands, secrets.token_hex(4), rows)
+        self._unsent.append((granted.demands, rows))
+        self._send_settlements()
+
+    def _send_settlements(self) -> None:
+        """If one fails, what was reserved stays counted for its interval: it may have arrived."""
+        while not self.redis.is_lost:
+            try:
+                demands, rows = self._unsent.popleft()
+            except IndexError:
+                return
+            self._run(SETTLE, demands, secrets.token_hex(4), rows)
+
+    def _returned(self) -> None:
+        self._forgot("Redis is back")
+        self._send_settlements()
 
     def close(self) -> None:
         self.redis.close()
