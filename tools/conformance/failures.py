@@ -21,33 +21,19 @@ from tools.fake_upstream import Behaviour
 
 TOKEN = "capability_rejected:"
 
+INVALID: Mapping[str, str] = {
+    "thinking": "thinking: Input tag 'adaptive' found using 'type' does not match any of the expected tags: 'disabled'",
+    "a signature": "messages.2.content.0: Invalid `signature` in `thinking` block",
+    "bound thinking": "messages.2.content.0: this `thinking` block is bound to a different conversation",
+    "a system message among the others": f"Unexpected value(s) `{bodies.SYSTEM}` for the `anthropic-beta` header.",
+    "the advisor tool": "tools.3: Input tag 'advisor_20260301' found using 'type' does not match any of the expected "
+    "tags: 'custom'",
+    "a long prompt": "prompt is too long: 210031 tokens > 200000 maximum",
+}
+"""The messages of requests that Anthropic rejects as invalid, by what is wrong with them."""
+
 REFUSALS: tuple[tuple[str, int, str, str], ...] = (
-    (
-        "thinking",
-        400,
-        "invalid_request_error",
-        "thinking: Input tag 'adaptive' found using 'type' does not match any of the expected tags: 'disabled'",
-    ),
-    ("a signature", 400, "invalid_request_error", "messages.2.content.0: Invalid `signature` in `thinking` block"),
-    (
-        "bound thinking",
-        400,
-        "invalid_request_error",
-        "messages.2.content.0: this `thinking` block is bound to a different conversation",
-    ),
-    (
-        "a system message among the others",
-        400,
-        "invalid_request_error",
-        f"Unexpected value(s) `{bodies.SYSTEM}` for the `anthropic-beta` header.",
-    ),
-    (
-        "the advisor tool",
-        400,
-        "invalid_request_error",
-        "tools.3: Input tag 'advisor_20260301' found using 'type' does not match any of the expected tags: 'custom'",
-    ),
-    ("a long prompt", 400, "invalid_request_error", "prompt is too long: 210031 tokens > 200000 maximum"),
+    *((what, 400, "invalid_request_error", words) for what, words in INVALID.items()),
     ("a large request", 413, "request_too_large", "Request exceeds the maximum size"),
     ("overload", 529, "overloaded_error", "Overloaded"),
 )

@@ -56,32 +56,24 @@ EACH_TOKEN = OtelMetric("gen_ai.server.time_per_output_token", "seconds", EACH)
 
 _OPERATION = OtelMetric("gen_ai.client.operation.duration", "seconds", SECONDS)
 _INFERENCE = "gen_ai.client.inference"
+_USAGE: Mapping[str, str] = {
+    "input_tokens": "total_input",
+    "output_tokens": "total_output",
+    "cache_read.input_tokens": "cache_read",
+    "cache_write.input_tokens": "cache_write",
+    "reasoning.output_tokens": "reasoning",
+}
 
 V0_1 = Conventions(
     schema_url="https://opentelemetry.io/schemas/gen-ai/0.1.0",
     provider="gen_ai.provider.name",
-    usage={
-        "gen_ai.usage.input_tokens": "total_input",
-        "gen_ai.usage.output_tokens": "total_output",
-        "gen_ai.usage.cache_read.input_tokens": "cache_read",
-        "gen_ai.usage.cache_write.input_tokens": "cache_write",
-        "gen_ai.usage.reasoning.output_tokens": "reasoning",
-    },
+    usage={f"gen_ai.usage.{name}": part for name, part in _USAGE.items()},
     says_stream=True,
     inference=OtelMetric(f"{_INFERENCE}.duration", "seconds", SECONDS),
     other=_OPERATION,
     first_chunk=OtelMetric(f"{_INFERENCE}.time_to_first_chunk", "seconds", SECONDS),
     each_chunk=OtelMetric(f"{_INFERENCE}.time_per_output_chunk", "seconds", SECONDS),
-    counters={
-        part: OtelMetric(f"{_INFERENCE}.usage.{name}", "sum")
-        for part, name in {
-            "total_input": "input_tokens",
-            "total_output": "output_tokens",
-            "cache_read": "cache_read.input_tokens",
-            "cache_write": "cache_write.input_tokens",
-            "reasoning": "reasoning.output_tokens",
-        }.items()
-    },
+    counters={part: OtelMetric(f"{_INFERENCE}.usage.{name}", "sum") for name, part in _USAGE.items()},
     histograms={
         "total_input": OtelMetric(f"{_INFERENCE}.operation.input_tokens", "tokens", TOKENS),
         "total_output": OtelMetric(f"{_INFERENCE}.operation.output_tokens", "tokens", TOKENS),
