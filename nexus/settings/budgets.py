@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, tzinfo
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, Field
 
@@ -29,13 +29,15 @@ def read_zone(value: str) -> str:
     """A name of the time zone database. Raises ValueError."""
     try:
         zone_of(value)
-    except (ValueError, OSError):
-        raise ValueError('is not a known time zone; write it like "Europe/Berlin" or "UTC"') from None
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        # A container may have no database at all.
+        cure = "" if available_timezones() else "; this system has no time zone database: install tzdata"
+        raise ValueError(f'is not a known time zone; write it like "Europe/Berlin" or "UTC"{cure}') from None
     return value
 
 
 def zone_of(name: str) -> tzinfo:
-    """Raises ValueError or OSError if there is no such zone."""
+    """Raises ValueError, OSError or ZoneInfoNotFoundError if there is no such zone."""
     # UTC must work without a time zone database.
     return UTC if name == "UTC" else ZoneInfo(name)
 

@@ -1,12 +1,14 @@
 """Days, weeks and months, across daylight saving changes and at the ends of months and years."""
 
+import sys
+import zoneinfo
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from nexus.limits.accounts import span_of
-from nexus.settings.budgets import Period, zone_of
+from nexus.settings.budgets import Period, read_zone, zone_of
 
 SPANS: dict[str, tuple[Period, str, str, tuple[str, str, str]]] = {
     "a day": ("day", "UTC", "2026-11-28T12:00", ("2026-11-28", "2026-11-28T00:00", "2026-11-29T00:00")),
@@ -76,3 +78,22 @@ def test_periods_begin_and_end_in_their_time_zone(
     begins, ends = (f"{datetime.fromtimestamp(one, UTC):%Y-%m-%dT%H:%M}" for one in (span.begins, span.ends))
     assert (span.name, begins, ends) == expected
     assert span.begins <= moment < span.ends
+
+
+@pytest.mark.parametrize("name", ["Europe/Berlinn", "Europe", "../etc/passwd", "", "a\0b"])
+def test_an_unknown_time_zone_is_a_problem_of_the_settings(name: str) -> None:
+    with pytest.raises(ValueError, match="is not a known time zone") as caught:
+        read_zone(name)
+    assert "tzdata" not in str(caught.value)
+
+
+def test_a_system_without_time_zones_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tzdata", None)
+    before = zoneinfo.TZPATH
+    zoneinfo.reset_tzpath(["/nowhere"])
+    try:
+        with pytest.raises(ValueError, match="install tzdata"):
+            read_zone("Antarctica/Troll")
+        assert read_zone("UTC") == "UTC"
+    finally:
+        zoneinfo.reset_tzpath(before)
