@@ -66,7 +66,6 @@ def caddy(place: Place) -> list[str]:
 
 
 PROXIES: dict[str, Callable[[Place], list[str]]] = {"nginx": nginx, "caddy": caddy}
-CHECKS = {"nginx": ["nginx", "-t"], "caddy": ["caddy", "validate"]}
 
 
 def needed(program: str) -> None:

@@ -13,7 +13,7 @@ from nexus.auth.identity import Identity
 from nexus.call import Call, Tags
 from nexus.conversation.estimate import Estimate
 from nexus.conversation.usage import Usage
-from nexus.errors import Cancelled, InvalidRequest, PermissionDenied, UpstreamTimeout, VendorError
+from nexus.errors import Cancelled, InvalidRequest, PermissionDenied, VendorError
 from nexus.errors.failure import VendorFailure
 from nexus.gateway.budgets import Budgets, subject_of
 from nexus.limits.admission import Limits
@@ -105,7 +105,6 @@ class Desk:
         self.charged(held)
 
 
-FAILED = UpstreamTimeout("x", provider="p")
 WRONG = VendorError(VendorFailure("x", kind="invalid_request", status=400))
 
 CHARGED: dict[str, tuple[Callable[[Reservation], None], int]] = {

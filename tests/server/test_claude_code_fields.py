@@ -21,7 +21,6 @@ TOOL: Body = {"name": "f", "description": "d", "input_schema": {"type": "object"
 CALL = {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}]}
 REFERENCE = {"type": "tool_reference", "tool_name": "f"}
 FOUND = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": [REFERENCE]}]}
-SEARCH = {"type": "tool_search_tool_regex_20251119", "name": "tool_search_tool_regex"}
 WEB = {"type": "web_search_20250305", "name": "web_search", "max_uses": 8}
 MARK = {"cache_control": {"type": "ephemeral", "scope": "global"}}
 SYSTEM_ROLE = {"role": "system", "content": "Be brief."}

@@ -2,8 +2,6 @@
 word, and answers when asked again; other models sometimes call a tool without naming it.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -95,17 +95,15 @@ def test_a_trailing_line_break_in_a_key_is_stripped(tmp_path: Path) -> None:
 
 NO_KEY = "is missing or empty: set api_key, or forward_token = true"
 
+OPENAI = "llm.providers.openai"
 REFUSED: dict[str, tuple[str, list[str]]] = {
     "unknown key with a near one": (
         PROVIDER.replace("api_key", "api_kye"),
-        [
-            "1: llm.providers.openai.api_key: " + NO_KEY,
-            '3: llm.providers.openai.api_kye: unknown key; did you mean "api_key"?',
-        ],
+        [f"1: {OPENAI}.api_key: " + NO_KEY, f'3: {OPENAI}.api_kye: unknown key; did you mean "api_key"?'],
     ),
     "unknown key of the type's own": (
         PROVIDER + "stream_usge = true",
-        ['5: llm.providers.openai.stream_usge: unknown key; did you mean "stream_usage"?'],
+        [f'5: {OPENAI}.stream_usge: unknown key; did you mean "stream_usage"?'],
     ),
     "key of another type": (
         '[llm.providers.x]\ntype = "anthropic"\napi_key = "x"\nmodels.a = {}\nstream_usage = true',
@@ -117,11 +115,11 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
     ),
     "unknown key in a model": (
         PROVIDER + 'models."gpt-3.5".renam = "x"',
-        ['5: llm.providers.openai.models."gpt-3.5".renam: unknown key; did you mean "rename"?'],
+        [f'5: {OPENAI}.models."gpt-3.5".renam: unknown key; did you mean "rename"?'],
     ),
     "unknown key below a table": (
         PROVIDER + "timeouts.conect = '1s'",
-        ['5: llm.providers.openai.timeouts.conect: unknown key; did you mean "connect"?'],
+        [f'5: {OPENAI}.timeouts.conect: unknown key; did you mean "connect"?'],
     ),
     "unknown table": (
         PROVIDER + "[observability]",
@@ -133,32 +131,29 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
     ),
     "key with control characters": (
         PROVIDER + '"\\u001b[2J" = 1',
-        ['5: llm.providers.openai."\\u001b[2J": unknown key; known are: '],
+        [f'5: {OPENAI}."\\u001b[2J": unknown key; known are: '],
     ),
     "table expected": ("llm = 1", ["1: llm: must be a table"]),
     "provider not a table": ("llm.providers.x = 1", ["1: llm.providers.x: must be a table"]),
     "providers not a table": ("llm.providers = []", ["1: llm.providers: must be a table"]),
-    "model not a table": (PROVIDER + "models.x = 'gpt-4'", ["5: llm.providers.openai.models.x: must be a table"]),
+    "model not a table": (PROVIDER + "models.x = 'gpt-4'", [f"5: {OPENAI}.models.x: must be a table"]),
     "unset variable": (
         PROVIDER.replace("OPENAI_API_KEY", "NOPE"),
-        ["3: llm.providers.openai.api_key: environment variable NOPE is not set"],
+        [f"3: {OPENAI}.api_key: environment variable NOPE is not set"],
     ),
     "unset variable in a typed value: reported once": (
         PROVIDER + '[server]\nearly_ping = "{{ env.NOPE }}"',
         ["6: server.early_ping: environment variable NOPE is not set"],
     ),
-    "empty variable as key": (
-        PROVIDER.replace("OPENAI_API_KEY", "EMPTY"),
-        ["3: llm.providers.openai.api_key: " + NO_KEY],
-    ),
+    "empty variable as key": (PROVIDER.replace("OPENAI_API_KEY", "EMPTY"), [f"3: {OPENAI}.api_key: " + NO_KEY]),
     "no key": ('[llm.providers.x]\ntype = "openai"\nmodels.a = {}', ["1: llm.providers.x.api_key: " + NO_KEY]),
     "key of the wrong type": (
         PROVIDER.replace('"{{ env.OPENAI_API_KEY }}"', "123456"),
-        ["3: llm.providers.openai.api_key: must be a string"],
+        [f"3: {OPENAI}.api_key: must be a string"],
     ),
     "key with characters that headers cannot contain": (
         PROVIDER.replace("{{ env.OPENAI_API_KEY }}", "a\\nb"),
-        ["3: llm.providers.openai.api_key: contains characters that are not allowed in an HTTP header"],
+        [f"3: {OPENAI}.api_key: contains characters that are not allowed in an HTTP header"],
     ),
     "no type": (
         "[llm.providers.x]\nmodels.a = {}",
@@ -188,8 +183,8 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
         PROVIDER.replace("providers.openai", f"providers.{'x' * 65}"),
         [f"1: llm.providers.{'x' * 65}: a provider name has at most 64 characters"],
     ),
-    "empty alias": (PROVIDER + 'models."" = {}', ['5: llm.providers.openai.models."": must not be empty']),
-    "empty rename": (PROVIDER + 'models.x.rename = ""', ["5: llm.providers.openai.models.x.rename: must not be empty"]),
+    "empty alias": (PROVIDER + 'models."" = {}', [f'5: {OPENAI}.models."": must not be empty']),
+    "empty rename": (PROVIDER + 'models.x.rename = ""', [f"5: {OPENAI}.models.x.rename: must not be empty"]),
     "no provider": ("", [": llm.providers: no provider with a model is configured; the shortest"]),
     "no model": (
         '[llm.providers.x]\ntype = "echo"',
@@ -225,28 +220,25 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
     ),
     "ranges": (
         PROVIDER + "retries = { attempts = 11 }\n[server]\nworker_threads = 0",
-        [
-            "5: llm.providers.openai.retries.attempts: must be at most 10",
-            "7: server.worker_threads: must be at least 1",
-        ],
+        [f"5: {OPENAI}.retries.attempts: must be at most 10", "7: server.worker_threads: must be at least 1"],
     ),
     "max_delay below base_delay": (
         PROVIDER + "retries = { base_delay = '2s', max_delay = '1s' }",
-        ["5: llm.providers.openai.retries.max_delay: is shorter than base_delay"],
+        [f"5: {OPENAI}.retries.max_delay: is shorter than base_delay"],
     ),
     "default max_delay below base_delay": (
         PROVIDER + "retries.base_delay = '9s'",
-        ["5: llm.providers.openai.retries.max_delay: is shorter than base_delay"],
+        [f"5: {OPENAI}.retries.max_delay: is shorter than base_delay"],
     ),
     "certificates that are not there": (
         PROVIDER + 'ca_file = "/nowhere/ca.pem"',
-        ["5: llm.providers.openai.ca_file: names no file that exists"],
+        [f"5: {OPENAI}.ca_file: names no file that exists"],
     ),
     "types": (
         PROVIDER + "forward_token = 'maybe'\nbase_url = 1\n[server]\nworker_threads = 1.5",
         [
-            "5: llm.providers.openai.forward_token: must be true or false",
-            "6: llm.providers.openai.base_url: must be a string",
+            f"5: {OPENAI}.forward_token: must be true or false",
+            f"6: {OPENAI}.base_url: must be a string",
             "8: server.worker_threads: must be a whole number",
         ],
     ),

@@ -94,6 +94,9 @@ def test_valid_converse_requests_are_accepted(bedrock: FakeUpstream, body: dict[
         assert (reply.status_code, bedrock.violations) == (200, []), reply.text
 
 
+NAME, BYTES = "toolConfig.tools.0.toolSpec.name", "messages.0.content.0.image.source.bytes"
+
+
 @pytest.mark.parametrize(
     ("body", "violation"),
     [
@@ -111,23 +114,11 @@ def test_valid_converse_requests_are_accepted(bedrock: FakeUpstream, body: dict[
         (talk(HELLO, inferenceConfig={"temperature": 1.1}), "inferenceConfig.temperature: 1.1 is more than 1"),
         (talk(HELLO, inferenceConfig={"stopSequences": [""]}), "inferenceConfig.stopSequences.0: 0 is less than 1"),
         (talk(HELLO, toolConfig={"tools": []}), "toolConfig.tools: 0 is less than 1"),
-        (
-            talk(HELLO, toolConfig={"tools": [{"toolSpec": SPEC | {"name": "a b"}}]}),
-            "toolConfig.tools.0.toolSpec.name: ",
-        ),
-        (
-            talk(HELLO, toolConfig={"tools": [{"toolSpec": SPEC | {"name": "a" * 65}}]}),
-            "toolConfig.tools.0.toolSpec.name",
-        ),
+        (talk(HELLO, toolConfig={"tools": [{"toolSpec": SPEC | {"name": "a b"}}]}), f"{NAME}: "),
+        (talk(HELLO, toolConfig={"tools": [{"toolSpec": SPEC | {"name": "a" * 65}}]}), NAME),
         (talk(user({"image": {"format": "bmp", "source": {"bytes": "aGk="}}})), "messages.0.content.0.image.format: "),
-        (
-            talk(user({"image": {"format": "png", "source": {"bytes": "!"}}})),
-            "messages.0.content.0.image.source.bytes: not",
-        ),
-        (
-            talk(user({"image": {"format": "png", "source": {"bytes": ""}}})),
-            "messages.0.content.0.image.source.bytes: 0",
-        ),
+        (talk(user({"image": {"format": "png", "source": {"bytes": "!"}}})), f"{BYTES}: not"),
+        (talk(user({"image": {"format": "png", "source": {"bytes": ""}}})), f"{BYTES}: 0"),
         (talk(HELLO, requestMetadata={"k": "ü"}), "requestMetadata.k: 'ü' does not satisfy"),
         (talk(), "messages: A conversation must start"),
         ({}, "messages: A conversation must start"),

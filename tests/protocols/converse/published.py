@@ -12,7 +12,6 @@ from botocore.validate import ParamValidator  # type: ignore[import-untyped]
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "converse"
 CASES = sorted(path.name for path in FIXTURES.iterdir() if path.is_dir())
-STRICT = ("min", "max", "pattern")
 
 
 @cache

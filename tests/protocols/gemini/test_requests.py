@@ -18,14 +18,12 @@ from nexus.conversation.parts import (
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.gemini import TOOL_NAMES
-from nexus.protocols.codec import Target
 from nexus.protocols.gemini.write_request import write_count
 
 from .kit import assistant, target, user, write
 
 PNG = Inline("image/png", "aGVsbG8=")
 OLD, NEW, VERTEX = target("gemini-2.5-flash"), target("gemini-3.8-flash"), target("gemini-3.8-flash", vertex=True)
-PLAIN = Target("some-model")
 HI = user("hi")
 
 

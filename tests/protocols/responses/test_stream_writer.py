@@ -45,9 +45,6 @@ def kinds(documents: list[dict[str, Any]]) -> list[str]:
     return [document["type"].removeprefix("response.") for document in documents]
 
 
-MESSAGE = ["output_item.added", "content_part.added", "content_part.done", "output_item.done"]
-
-
 def test_text_is_streamed() -> None:
     documents = told(
         [
