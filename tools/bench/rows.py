@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from nexus.accounting.tabulate import aligned
 from tools.bench.machine import memory
 from tools.bench.measure import Bench
 from tools.bench.subjects import BOOKS, NEXUS, TWO_WORKERS, WITH_REDIS, Kind
@@ -110,7 +111,4 @@ def table(found: Mapping[str, Figures]) -> str:
         ratio = f"{own[row] / least:.2f}" if least and row in own else "-"
         goal = f"{row.goal:g}" if row.goal is not None else f"{row.of_floor:g} x" if row.of_floor is not None else "-"
         lines.append([row.name, *cells, ratio, goal])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "".join(
-        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() + "\n" for line in lines
-    )
+    return "".join(f"{line}\n" for line in aligned(lines, heads))
