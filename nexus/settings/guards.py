@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, FilePath, PlainValidator
+from pydantic import AfterValidator, Field, PlainValidator
 
 from nexus.dataclasses import dataclass
 from nexus.headers.names import read_header_name
 from nexus.headers.own import CSRF
 from nexus.late import pattern
-from nexus.settings.types import DAY, Duration, Location, Read, Table, each
+from nexus.settings.types import DAY, Duration, FilePath, Location, Read, Table, each
 
 METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "CONNECT", "PATCH", "TRACE")
 PORTS = {"http": 80, "https": 443}

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, Field, FilePath, WrapValidator, create_model
+from pydantic import AfterValidator, Field, WrapValidator, create_model
 
 from nexus import DISTRIBUTION
 from nexus.settings.tagged import Tagged
-from nexus.settings.types import Label, Location, PositiveDuration, Table, Timeout
+from nexus.settings.types import FilePath, Label, Location, PositiveDuration, Table, Timeout
 from nexus.settings.urls import parts_of
 
 Limit = Annotated[int, Field(ge=1, le=10**12)]

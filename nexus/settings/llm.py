@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, FilePath, ValidationInfo, WrapValidator, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, WrapValidator, field_validator
 from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
 from nexus.settings.provider import ProviderSettings
-from nexus.settings.types import BasePath, Label, Location, Table, fail_at, no_longer_than
+from nexus.settings.types import BasePath, FilePath, Label, Location, Table, fail_at, no_longer_than
 from nexus.settings.urls import ProxyUrl
 from nexus.settings.virtual import VirtualModel, VirtualName
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Annotated, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import AfterValidator, Field, FilePath, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 
 from nexus.settings.listen import HostName
-from nexus.settings.types import DAY, Duration, Label, Location, Table
+from nexus.settings.types import DAY, Duration, FilePath, Label, Location, Table
 from nexus.settings.urls import host_of, read_base_url
 
 

@@ -7,7 +7,7 @@ unless a template in the file says so.
 from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from nexus.settings import registry
 from nexus.settings.attempts import Retries, Timeouts
@@ -17,7 +17,7 @@ from nexus.settings.header_rules import HeaderRules, writers
 from nexus.settings.limits import RateLimits
 from nexus.settings.model import ModelSettings
 from nexus.settings.tagged import Tagged
-from nexus.settings.types import KeyPath, Label, Location, PositiveDuration, Table, did_you_mean, fail_at
+from nexus.settings.types import FilePath, KeyPath, Label, Location, PositiveDuration, Table, did_you_mean, fail_at
 from nexus.settings.urls import BaseUrl, ProxyUrl, is_plain
 from nexus.upstream.tls import Trust, tls_context
 

@@ -6,6 +6,8 @@ No parser here repeats its input in a message, because any text of a settings fi
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Literal, NoReturn, Self, TypeVar
@@ -19,8 +21,11 @@ from pydantic import (
     GetCoreSchemaHandler,
     PlainValidator,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     model_validator,
 )
+from pydantic import FilePath as ExistingFile
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 from pydantic_core.core_schema import no_info_plain_validator_function
 
@@ -36,6 +41,22 @@ _BARE = pattern(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _TERMS = pattern(rf"(?:{_TERM.pattern})+")
 _SIZE = pattern(r"([0-9]{1,15})\s*([KMG]?I?B)?", re.IGNORECASE)
 _PATH = pattern(r"(?:/[A-Za-z0-9._~-]+)+")
+
+
+def _read_file_path(value: object, inner: ValidatorFunctionWrapHandler) -> object:
+    """Also rejects the content of a certificate or a key in place of its path, and a folder that may not be read."""
+    content = "must be the path of a file, not its content"
+    if isinstance(value, str) and "-----BEGIN" in value:
+        raise ValueError(content)
+    try:
+        return inner(value)
+    except OSError as error:
+        why = f"cannot be read: {os.strerror(error.errno or 0).lower()}"
+        raise ValueError(content if error.errno == errno.ENAMETOOLONG else why) from None
+
+
+FilePath = Annotated[ExistingFile, WrapValidator(_read_file_path)]
+"""The path of a file that exists."""
 
 
 KeyPath = tuple[str | int, ...]

@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, Field, FilePath
+from pydantic import AfterValidator, Field
 
 from nexus.late import pattern
 from nexus.settings.attribution import Attribution, LabelRules, name_problems
 from nexus.settings.provider import ProviderSettings
-from nexus.settings.types import Label, Location
+from nexus.settings.types import FilePath, Label, Location
 from nexus.wire import decode, mapping
 
 # Old project ids are prefixed with the organization's domain, such as "example.com:my-project".

@@ -234,6 +234,17 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
         PROVIDER + 'ca_file = "/nowhere/ca.pem"',
         [f"5: {OPENAI}.ca_file: names no file that exists"],
     ),
+    "a certificate in place of its path": (
+        PROVIDER
+        + 'ca_file = "-----BEGIN CERTIFICATE-----"\n[server.tls]\ncertificate = "c.pem"\nkey = "'
+        + "x" * 9000
+        + '"',
+        [
+            "5: llm.providers.openai.ca_file: must be the path of a file, not its content",
+            "7: server.tls.certificate: names no file that exists",
+            "8: server.tls.key: must be the path of a file, not its content",
+        ],
+    ),
     "types": (
         PROVIDER + "forward_token = 'maybe'\nbase_url = 1\n[server]\nworker_threads = 1.5",
         [
