@@ -182,6 +182,7 @@ def test_a_clock_far_in_the_future_deletes_nothing_for_a_day(ledger: Ledger, cap
 
 
 def test_a_clock_that_is_set_back_does_not_stop_the_deletions(ledger: Ledger) -> None:
+    migrate(ledger.database)
     now = NOON + 86_400 * 1000
     cleanup = Cleanup(ledger.database, Retention(), lambda: now)
     cleanup.run()
