@@ -23,11 +23,10 @@ def client_ip(settings: ClientIpSettings, headers: HeaderLines, peer: str) -> st
     return read_ip(peer) or peer
 
 
-def missing_hops(settings: ClientIpSettings, headers: HeaderLines) -> int:
-    """How many entries X-Forwarded-For lacks for the configured hops; 0 if the request has no such header."""
+def missing_hops(hops: int, headers: HeaderLines) -> int:
+    """How many entries X-Forwarded-For lacks for these hops; 0 if the request has no such header."""
     lines = headers.get("x-forwarded-for", ())
-    entries = ",".join(lines).count(",") + 1
-    return max(0, (settings.x_forwarded_for_trusted_hops or 0) + 1 - entries) if lines else 0
+    return max(0, hops - ",".join(lines).count(",")) if lines else 0
 
 
 LONGEST = 64

@@ -56,18 +56,13 @@ class Guards:
     def caller_ip(self, lines: HeaderLines, peer: str) -> str:
         """Returns the client's IP address, from the headers of a trusted proxy if there is one. Warns once if fewer
         proxies add to X-Forwarded-For than are trusted: the entry that is believed may then be the client's own."""
-        if self.client_ip.x_forwarded_for_trusted_hops and not self.warned and missing_hops(self.client_ip, lines):
+        hops = self.client_ip.x_forwarded_for_trusted_hops
+        if hops and not self.warned and (missing := missing_hops(hops, lines)):
             self.warned.append(peer)
             log.warning(
                 "X-Forwarded-For has fewer addresses than server.client_ip.x_forwarded_for_trusted_hops expects: with "
                 "too high a number, callers choose their own address",
-                extra={
-                    "fields": {
-                        "hops": self.client_ip.x_forwarded_for_trusted_hops,
-                        "missing": missing_hops(self.client_ip, lines),
-                        "peer": peer,
-                    }
-                },
+                extra={"fields": {"hops": hops, "missing": missing, "peer": peer}},
             )
         return client_ip(self.client_ip, lines, peer)
 

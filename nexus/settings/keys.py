@@ -1,7 +1,5 @@
 """``[server.keys.NAME]``: gateway keys, and the patterns of model names that they may use."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Callable, Iterator

@@ -37,17 +37,21 @@ def edit_request(
     if MARK in renamed or (target is not None and limits_ids(target)):
         renamed = _with_ids(renamed, document, target)
     edited = without_foreign(renamed, {"messages": {ANY: _judge_message}}, "messages.reasoning")
-    refuses_history = target is not None and target.chat.no_reasoning_history
-    if not refuses_history or not any(name in edited.body for name in _HISTORY):
+    if target is None or not target.chat.no_reasoning_history or not _has_history(document):
         return edited
     body = cut(edited.body, {"messages": {ANY: _WITHOUT_HISTORY}})
     return edited if body == edited.body else Edited(body, ("messages.reasoning",))
 
 
-_MEMBERS = ("reasoning_content", "reasoning_details", "thinking_blocks", "extra_content")
-_HISTORY = tuple(f'"{name}"'.encode() for name in _MEMBERS)
-_WITHOUT_HISTORY = removing([*((name,) for name in _MEMBERS), ("tool_calls", ANY, "extra_content")])
+_HISTORY = frozenset({"reasoning_content", "reasoning_details", "thinking_blocks", "extra_content"})
+_WITHOUT_HISTORY = removing([*((name,) for name in _HISTORY), ("tool_calls", ANY, "extra_content")])
 """Reasoning and thought signatures as compatible servers and Google return them, without a tag of ours."""
+
+
+def _has_history(document: Mapping[str, Json]) -> bool:
+    messages = list(map(mapping, sequence(document.get("messages"))))
+    calls = (mapping(call) for message in messages for call in sequence(message.get("tool_calls")))
+    return not all(map(_HISTORY.isdisjoint, messages)) or any("extra_content" in call for call in calls)
 
 
 def _with_ids(raw: bytes, document: Mapping[str, Json], target: Target | None) -> bytes:

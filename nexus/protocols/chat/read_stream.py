@@ -9,7 +9,6 @@ stream_parts.py.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NoReturn
 
 from nexus.conversation.events import Event, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.conversation.parts import Reasoning, Stop
@@ -35,7 +34,6 @@ from nexus.protocols.chat.think_tags import ThinkTags
 from nexus.protocols.chat.usage import merge_usage, read_usage
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin
-from nexus.protocols.error_words import NO_ANSWER
 from nexus.protocols.sse import DONE
 from nexus.wire import Json, decode_delta, mapping, sequence, text
 
@@ -86,7 +84,10 @@ class StreamReader:
 
     def read_whole(self, answer: Mapping[str, Json]) -> list[Event]:
         """A complete answer instead of chunks, of which the first choice counts, whatever its index."""
-        first, *others = [mapping(choice) for choice in sequence(answer.get("choices"))] or [_no_choice()]
+        choices = list(map(mapping, sequence(answer.get("choices"))))
+        if not choices:
+            raise _no_choice()
+        first, *others = choices
         lost = {"choices": others, "logprobs": mapping(first.get("logprobs")), "moderation": answer.get("moderation")}
         self._emit(*(name for name, value in lost.items() if value))
         piece, *pieces = in_order(mapping(first.get("message")))
@@ -104,7 +105,7 @@ class StreamReader:
             return []
         self._over = True
         if not self._started:
-            _no_choice()
+            raise _no_choice()
         for kind, words in self._tags.finish() if self._tags else ():
             self._say(kind, words)
         self._emit(*self._citations.last())
@@ -243,9 +244,9 @@ class StreamReader:
             self._citations.hear(index, len(words), self._tags.before if self._tags else 0)
 
 
-def _no_choice() -> NoReturn:
+def _no_choice() -> VendorError:
     """Other gateways answer so if their vendor did not answer: another attempt may do better."""
-    raise VendorError(VendorFailure(NO_ANSWER, "upstream", 502))
+    return VendorError(read_stream_error({}))
 
 
 _ENVELOPE = frozenset(
