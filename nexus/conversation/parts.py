@@ -266,15 +266,7 @@ NOTHING_ASKED = Request(messages=())
 
 
 StopReason = Literal[
-    "end",
-    "max_tokens",
-    "stop_sequence",
-    "tool_use",
-    "refusal",
-    "content_filter",
-    "pause",
-    "context_window",
-    "unknown",
+    "end", "max_tokens", "stop_sequence", "tool_use", "refusal", "content_filter", "pause", "context_window", "unknown"
 ]
 
 

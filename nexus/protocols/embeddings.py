@@ -251,10 +251,5 @@ TITAN = Format("converse", 1, _write_titan, _read_titan, lacks=_TITANS_LACK)
 TITAN_1 = Format("converse", 1, _write_titan_1, _read_titan, lacks=_TITANS_LACK)
 TITAN_IMAGE = Format("converse", 1, _write_titan_image, _read_titan, lacks=_TITANS_LACK)
 COHERE = Format(
-    "converse",
-    96,
-    _write_cohere,
-    _read_cohere,
-    lacks=("task_type",),
-    tokens_header="x-amzn-bedrock-input-token-count",
+    "converse", 96, _write_cohere, _read_cohere, lacks=("task_type",), tokens_header="x-amzn-bedrock-input-token-count"
 )

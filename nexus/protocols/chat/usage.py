@@ -20,9 +20,7 @@ def read_usage(wire: Mapping[str, Json], service_tier: Json = None) -> Usage:
     details = mapping(wire.get("prompt_tokens_details"))
     read = _first(details.get("cached_tokens"), wire.get("prompt_cache_hit_tokens"), wire.get("cached_tokens"))
     written = _first(
-        details.get("cache_write_tokens"),
-        details.get("cache_creation_tokens"),
-        wire.get("cache_creation_input_tokens"),
+        details.get("cache_write_tokens"), details.get("cache_creation_tokens"), wire.get("cache_creation_input_tokens")
     )
     reasoning = count(mapping(wire.get("completion_tokens_details")).get("reasoning_tokens"))
     total = count(wire.get("total_tokens"))

@@ -15,10 +15,7 @@ from nexus.protocols.converse.draft import Draft
 from nexus.protocols.media import OFFICE, PDF
 from nexus.wire import Json, base64_bytes
 
-_IMAGES: Mapping[str, str] = {
-    "image/jpg": "jpeg",
-    **{f"image/{name}": name for name in ("png", "jpeg", "gif", "webp")},
-}
+_IMAGES: Mapping[str, str] = {"image/jpg": "jpeg", **{f"image/{name}": name for name in ("png", "jpeg", "gif", "webp")}}
 _DOCUMENTS: Mapping[str, str] = {
     PDF: "pdf",
     **{media_type: name for name, media_type in OFFICE.items()},

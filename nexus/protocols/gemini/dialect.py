@@ -63,8 +63,7 @@ class GeminiDialect(Dialect):
         names = {unquote_plus(item.partition("=")[0]).lower() for item in re.split("[&;]", query)}
         if names & _KEYS:
             raise InvalidRequest.about(
-                "key",
-                "a key in the URL ends up in logs and is rejected; send x-goog-api-key, and rotate this key",
+                "key", "a key in the URL ends up in logs and is rejected; send x-goog-api-key, and rotate this key"
             )
 
     def open(self, operation: Operation, path: str, asked: Asked) -> Asked:

@@ -50,10 +50,7 @@ def merge_usage(start: Mapping[str, Json], delta: Mapping[str, Json]) -> dict[st
 
 def write_usage(usage: Usage) -> dict[str, Json]:
     """The complete object of a ``Message``."""
-    written = {
-        "ephemeral_5m_input_tokens": usage.cache_write_5m,
-        "ephemeral_1h_input_tokens": usage.cache_write_1h,
-    }
+    written = {"ephemeral_5m_input_tokens": usage.cache_write_5m, "ephemeral_1h_input_tokens": usage.cache_write_1h}
     return write_delta_usage(usage) | {"cache_creation": written}
 
 

@@ -46,8 +46,7 @@ READS: Mapping[str, Disposition] = {
     "moderation": refused("moderation results are not supported in translation; leave the field out"),
     "parallel_tool_calls": carried("parallel_tools"),
     "previous_response_id": converted(
-        "messages",
-        "the conversation up to a translated answer, while the response store has it; otherwise refused",
+        "messages", "the conversation up to a translated answer, while the response store has it; otherwise refused"
     ),
     "prompt": refused("prompts stored at OpenAI cannot be used with another vendor; send the text of the prompt"),
     "presence_penalty": carried("presence_penalty", "-2 to 2; in Open Responses, not in OpenAI's API"),

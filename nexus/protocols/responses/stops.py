@@ -12,10 +12,7 @@ from nexus.conversation.parts import Stop, StopReason
 from nexus.protocols.extra_fields import native_reason
 from nexus.wire import Json, mapping, text
 
-_READ: Mapping[str, Stop] = {
-    "max_output_tokens": Stop("max_tokens"),
-    "content_filter": Stop("content_filter"),
-}
+_READ: Mapping[str, Stop] = {"max_output_tokens": Stop("max_tokens"), "content_filter": Stop("content_filter")}
 
 _INCOMPLETE: Mapping[StopReason, str | None] = {
     "end": None,
