@@ -6,11 +6,9 @@ Pure; rather too high than too low. All vendors' tokenizers produce one token pe
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from nexus.conversation.parts import (
-    Audio,
-    Document,
     Image,
     Inline,
     Part,
@@ -51,39 +49,29 @@ def estimate(request: Request) -> Estimate:
     """The approximate number of input tokens."""
     size = sum(_size(block.text) for block in request.system)
     size += sum(_size(tool.name + (tool.description or "")) + len(encode(tool.parameters)) for tool in request.tools)
-    parts = [part for message in request.messages for held in message.parts for part in _parts(held)]
-    frames = MESSAGE_TOKENS * (1 + len(request.messages))
-    return Estimate(tokens_of(size) + frames + sum(map(_words, parts)), sum(map(_media, parts)))
+    words, media = _tokens([part for message in request.messages for part in message.parts])
+    return Estimate(tokens_of(size) + MESSAGE_TOKENS * (1 + len(request.messages)) + words, media)
 
 
-def _parts(part: Part) -> Iterator[Part]:
-    if isinstance(part, ToolResult):
-        for held in part.parts:
-            yield from _parts(held)
-    else:
-        yield part
-
-
-def _words(part: Part) -> int:
-    match part:
-        case Text(text=text) | Reasoning(text=text) | Refusal(text=text) | Document(source=Text(text=text)):
-            return _text(text)
-        case ToolCall(name=name, arguments=arguments):
-            return _text(name + arguments)
-        case _:
-            return 0
-
-
-def _media(part: Part) -> int:
-    match part:
-        case Document(source=Text()):
-            return 0
-        case Document(source=Inline(data=data)) | Audio(source=Inline(data=data)):
-            return max(IMAGE_TOKENS, len(data) // DOCUMENT_BYTES_PER_TOKEN)
-        case Image() | Document():
-            return IMAGE_TOKENS
-        case _:
-            return 0
+def _tokens(parts: Iterable[Part]) -> tuple[int, int]:
+    """Tokens of text, and of media."""
+    words = media = 0
+    for part in parts:
+        if isinstance(part, (Text, Reasoning, Refusal)):
+            words += _text(part.text)
+        elif isinstance(part, ToolCall):
+            words += _text(part.name + part.arguments)
+        elif isinstance(part, ToolResult):
+            result = _tokens(part.parts)
+            words, media = words + result[0], media + result[1]
+        elif isinstance(part, Image):
+            media += IMAGE_TOKENS
+        elif isinstance(part.source, Text):
+            words += _text(part.source.text)
+        else:
+            data = part.source.data if isinstance(part.source, Inline) else ""
+            media += max(IMAGE_TOKENS, len(data) // DOCUMENT_BYTES_PER_TOKEN)
+    return words, media
 
 
 def _text(text: str) -> int:

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
+from tests.protocols.messages.kit import frames
+from tests.server.vendors import LANES, RESPONSES, Lane, Stand
 from tests.serving import MESSAGES, Nexus, openai_config
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -67,3 +69,16 @@ def test_the_vendors_errors_are_returned(nexus: Nexus, anthropic_upstream: FakeU
     anthropic_upstream.default = Behaviour(status=400, message="no")
     assert nexus.post(PATH, QUESTION).json["error"]["message"] == "no"
     assert nexus.post(PATH, {**MESSAGES, "messages": 1}).status == 400
+
+
+@pytest.mark.parametrize("lane", [LANES[0], LANES[2], LANES[-1], RESPONSES], ids=lambda lane: lane.name)
+def test_a_stream_begins_with_the_size_of_the_context(stand: Stand, lane: Lane) -> None:
+    """Only Gemini counts the input first; for the others it is an estimate until the end."""
+    house = stand(lane)
+    words = [{"role": "user", "content": "Hello, you! " * 100}]
+    reply = house.nexus.messages({"model": "v/m", "max_tokens": 64, "stream": True, "messages": words})
+    events = [data for _, data in frames(reply.body)]
+    first = next(event["message"]["usage"] for event in events if event["type"] == "message_start")
+    last = next(event["usage"] for event in events if event["type"] == "message_delta")
+    assert first["input_tokens"] == (11 if lane is LANES[2] else pytest.approx(350, rel=0.1))
+    assert last["input_tokens"] == 11

@@ -2,13 +2,16 @@
 
 The client's full grammar, ``message_start (content_block_start delta* content_block_stop)* message_delta
 message_stop``, with event names; blocks never overlap: while one is open, later parts wait, in order. A signature of a
-text or call is in a carrier block next to it (signatures.py). Source: anthropic.types.RawMessageStreamEvent.
+text or call is in a carrier block next to it (signatures.py). Clients show the size of the context from
+``message_start``, so it has an estimate if the vendor counts only at the end. Sources:
+anthropic.types.RawMessageStreamEvent; LiteLLM #41406, CLIProxyAPI #1700.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from nexus.conversation.estimate import estimate
 from nexus.conversation.events import StreamPart
 from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
 from nexus.protocols.codec import Envelope
@@ -40,6 +43,9 @@ class StreamWriter(BlockWriter):
         self._owed: dict[str, Json] | None = None
 
     def _begin(self) -> bytes:
+        usage = self._usage
+        if not usage.total_input:
+            usage = replace(usage, input=estimate(self._envelope.request).total)
         message: dict[str, Json] = {
             "id": message_id(self._envelope.id),
             "type": "message",
@@ -48,7 +54,7 @@ class StreamWriter(BlockWriter):
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
-            "usage": write_usage(self._usage),
+            "usage": write_usage(usage),
         }
         return _frame("message_start", message=message)
 
