@@ -11,8 +11,8 @@ from nexus.protocols.dispositions import Disposition, carried, converted, droppe
 READS: Mapping[str, Disposition] = {
     "contents": carried(
         "messages",
-        "calls and responses without ids are paired in order; video, files stored at Google, "
-        "executable code and parts of Google's own tools are refused",
+        "calls and responses without ids are paired in order; calls of Google's own tools become those of "
+        "functions with their results, and are reported; video and files stored at Google are refused",
     ),
     "systemInstruction": carried("system", "only its text parts"),
     "tools": converted(

@@ -2,11 +2,13 @@
 
 Consecutive contents of the model are one turn: clients store a streamed answer chunk by chunk. In it the pieces of a
 text, or of thinking, are one part up to the signature that ends it. Calls and their responses are paired by id, or by
-name in order if there is none. Source: ai.google.dev/api/caching#Content; google.genai.chats.
+name in order if there is none; so are those of Google's own tools. Source: ai.google.dev/api/caching#Content;
+google.genai.chats.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import field, replace
 
@@ -25,6 +27,7 @@ from nexus.protocols.checks import (
     wrong,
 )
 from nexus.protocols.gemini.read_parts import kind_of, read_media, read_output
+from nexus.protocols.gemini.server_parts import CALLS, read_arguments, read_result, server_part, tool_of
 from nexus.protocols.gemini.signatures import OWN, ReadSignature, read_signature
 from nexus.wire import Json, encode
 
@@ -52,11 +55,11 @@ def read_contents(value: Json, drops: Drops) -> tuple[Message, ...]:
                 turn.add(part, where, drops)
             continue
         if turn is not None:
-            messages.append(turn.message())
+            messages += turn.messages()
             turn = None
         found = tuple(read for part, where in parts for read in _read_user_part(part, where, calls, drops))
         messages.append(Message("user", found, at=path))
-    return (*messages, turn.message()) if turn is not None else tuple(messages)
+    return (*messages, *turn.messages()) if turn is not None else tuple(messages)
 
 
 @dataclass(slots=True)
@@ -117,10 +120,16 @@ class _ModelTurn:
         self._behind_call = 0
         """Index of the first part after the last call."""
 
-    def message(self) -> Message:
-        return Message("assistant", tuple(self._parts), at=self._at)
+    def messages(self) -> list[Message]:
+        """The turn; what Google's own tools answered within it is the user's, as results of functions are."""
+        parted = itertools.groupby(self._parts, lambda part: isinstance(part, ToolResult))
+        messages = [Message("user" if own else "assistant", tuple(parts), at=self._at) for own, parts in parted]
+        return messages or [Message("assistant", (), at=self._at)]
 
     def add(self, wire: Body, path: str, drops: Drops) -> None:
+        if (own := server_part(wire)) is not None:
+            self._add_servers(own, an_object(wire[own], f"{path}.{own}"), path, drops)
+            return
         kind = kind_of(wire, path, drops)
         signature = read_signature(maybe_string(wire, "thoughtSignature", path) or "")
         signed, words = bool(wire.get("thoughtSignature")), maybe_string(wire, "text", path) or ""
@@ -136,6 +145,14 @@ class _ModelTurn:
             case _:
                 media = replace(read_media(kind, wire[kind], path, drops), at=path)
                 self._append(replace(media, signature=signature.own) if isinstance(media, Image) else media)
+
+    def _add_servers(self, kind: str, wire: Body, path: str, drops: Drops) -> None:
+        drops.add(f"contents.parts.{kind}")
+        id, name = maybe_string(wire, "id", f"{path}.{kind}"), tool_of(wire)
+        if kind in CALLS:
+            self._append(ToolCall(self._calls.add(id, name), name, read_arguments(kind, wire), at=path))
+        else:
+            self._append(replace(read_result(self._calls.answered(id, name), wire), at=path))
 
     def _append(self, part: Part, *, goes_on: bool = False) -> None:
         self._parts.append(part)

@@ -22,13 +22,13 @@ from nexus.protocols.checks import (
     wrong,
 )
 from nexus.protocols.gemini.media import FILES_API, YOUTUBE
+from nexus.protocols.gemini.server_parts import server_part
 from nexus.protocols.gemini.signatures import standard_base64
 from nexus.wire import Json, base64_bytes, encode
 
 Media = Image | Document | Audio
 
 _KINDS = ("text", "inlineData", "fileData", "functionCall", "functionResponse")
-_OWN = ("executableCode", "codeExecutionResult", "toolCall", "toolResponse")
 _ABOUT = ("thought", "thoughtSignature")
 _WORDS = ("text/", "application/json")
 
@@ -36,8 +36,8 @@ _WORDS = ("text/", "application/json")
 def kind_of(wire: Body, path: str, drops: Drops) -> str:
     """The one member that a part has; what else it says is named."""
     kinds = [name for name in _KINDS if wire.get(name) is not None]
-    if own := next((name for name in _OWN if wire.get(name) is not None), None):
-        raise UnsupportedFeature.about(path, f"a part {own} can be sent only to Google's models")
+    if own := server_part(wire):
+        raise UnsupportedFeature.about(path, f"a part {own} belongs to the role model")
     if wire.get("thoughtSignature") and wire.keys() <= set(_ABOUT):
         # A signature alone is one of no words.
         return "text"

@@ -154,6 +154,48 @@ OUTPUTS: dict[str, tuple[Any, str, bool]] = {
 }
 
 
+RAN: dict[str, tuple[Wire, Wire, str, str, tuple[str, bool]]] = {
+    "code": (
+        {"executable_code": {"language": "PYTHON", "code": "print(1)"}},
+        {"code_execution_result": {"outcome": "OUTCOME_OK", "output": "1"}},
+        "code_execution",
+        '{"code":"print(1)"}',
+        ("1", False),
+    ),
+    "code that failed": (
+        {"executableCode": {"id": "a", "code": "1/0"}, "thoughtSignature": "QUJD"},
+        {"codeExecutionResult": {"id": "a", "outcome": "OUTCOME_DEADLINE_EXCEEDED"}},
+        "code_execution",
+        '{"code":"1/0"}',
+        ("OUTCOME_DEADLINE_EXCEEDED", True),
+    ),
+    "search": (
+        {"toolCall": {"id": "s", "toolType": "GOOGLE_SEARCH_WEB", "args": {"q": ["x"]}}},
+        {"toolResponse": {"id": "s", "toolType": "GOOGLE_SEARCH_WEB", "response": {"r": 1}}},
+        "google_search_web",
+        '{"q":["x"]}',
+        ('{"r":1}', False),
+    ),
+}
+
+
+@pytest.mark.parametrize(("asked", "answered", "name", "arguments", "answer"), RAN.values(), ids=RAN)
+def test_what_google_ran_becomes_a_call_and_its_result(
+    asked: Wire, answered: Wire, name: str, arguments: str, answer: tuple[str, bool]
+) -> None:
+    turn = {"role": "model", "parts": [{"text": "Let me see."}, asked, answered, {"text": "Done."}]}
+    read = CLIENT.read_request({"contents": [{"parts": [{"text": "hi"}]}, turn, {"parts": [{"text": "And?"}]}]})
+    _, before, between, after, _ = read.request.messages
+    said, made = before.parts
+    (found,) = between.parts
+    assert isinstance(made, ToolCall)
+    assert isinstance(found, ToolResult)
+    assert (said, made.name, made.arguments, found.call_id) == (Text("Let me see."), name, arguments, made.id)
+    assert ("".join(part.text for part in found.parts if isinstance(part, Text)), found.is_error) == answer
+    assert [message.role for message in (before, between, after)] == ["assistant", "user", "assistant"]
+    assert len(read.dropped) == 2
+
+
 @pytest.mark.parametrize(("response", "words", "failed"), OUTPUTS.values(), ids=OUTPUTS)
 def test_function_output_is_read_with_its_failure(response: Any, words: str, failed: bool) -> None:
     wire = {"functionResponse": {"name": "f", "response": response}}
