@@ -137,7 +137,7 @@ REQUESTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "what does not fit": (
         {"model": "smart", "messages": HELLO, "max_tokens": 300_000},
         "openai",
-        "do not fit into its context of 200000\n",
+        " tokens > 200000 maximum\n",
     ),
     "Responses": ({"model": "smart", "input": "Hello!"}, "openai", "   lane      responses to messages\n"),
     "Messages": (

@@ -234,23 +234,20 @@ class ProtocolError(UpstreamError):
 
 
 class UpstreamStatus(UpstreamError):
-    """The vendor answered with an error status; status, headers and body are the vendor's own."""
+    """The vendor answered with an error status in the client's dialect; status, headers and body are the vendor's own,
+    ``failure`` is what they say."""
 
     kind = "answered"
 
-    def __init__(
-        self,
-        *,
-        provider: str,
-        status: int,
-        headers: Mapping[str, str],
-        body: bytes,
-        retry_after: float | None,
-        retryable: bool,
-        in_band: bool = False,
-    ) -> None:
-        text = f"{provider} answered {status}"
-        super().__init__(text, provider=provider, retry_after=retry_after, retryable=retryable, in_band=in_band)
+    def __init__(self, failure: VendorFailure, *, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        super().__init__(
+            f"{failure.provider} answered {status}",
+            provider=failure.provider,
+            retry_after=failure.retry_after,
+            retryable=failure.retryable,
+            in_band=failure.in_band,
+        )
+        self.failure = failure
         self.status = status
         self.headers = headers
         self.body = body

@@ -16,7 +16,7 @@ from nexus.auth.identity import joined
 from nexus.call import Call
 from nexus.conversation.estimate import Estimate, estimate, tokens_of
 from nexus.conversation.usage import Usage
-from nexus.errors import ClientError, NexusError, PermissionDenied
+from nexus.errors import ClientError, ContextTooLong, NexusError, PermissionDenied
 from nexus.gateway.budgets import Budgets
 from nexus.late import pattern
 from nexus.limits.admission import Limits
@@ -27,6 +27,7 @@ from nexus.limits.rules import LimitKey
 from nexus.protocols.loader import client
 from nexus.protocols.piecewise import LARGE
 from nexus.provider import Provider
+from nexus.provider.route import Route
 from nexus.relay.candidate import Candidate
 from nexus.relay.exchange import CallState
 from nexus.relay.lanes import passes
@@ -122,10 +123,10 @@ class Admission:
         limit_key = self._limit_key(call, route.provider, route.alias, route.settings.rate_limits)
         used = {"input_tokens": usage.total_input, "output_tokens": usage.total_output}
         self.limits.book(Demand(quota, used[quota.dimension]) for quota in self.limits.quotas(limit_key))
-        spending = self._spending(call, candidate) if cost else None
-        for account in spending.accounts if spending is not None and cost else ():
-            self.limits.book([Demand(account.quota, cost or 0, ago=account.ago)])
-            state.charges.append(Charge(account.name, account.subject, account.span.name, cost or 0))
+        if cost and (spending := self._spending(call, candidate)) is not None:
+            for account in spending.accounts:
+                self.limits.book([Demand(account.quota, cost, ago=account.ago)])
+                state.charges.append(Charge(account.name, account.subject, account.span.name, cost))
 
     def _limit_key(self, call: Call, provider: Provider, alias: str, limits: RateLimits | None) -> LimitKey:
         client, shared = account_of(call, provider), provider.settings.rate_limits
@@ -199,6 +200,14 @@ def expected(state: CallState) -> Estimate:
     # Searching for the first escape by pattern takes a third of the time of counting none.
     escapes = call.body.count(b"\\u") if _ESCAPE.search(call.body) else 0
     return Estimate(tokens_of(len(call.body) - ESCAPED * escapes))
+
+
+def check_fit(state: CallState, route: Route) -> None:
+    """Raises ContextTooLong if a call does not fit into the context that the settings give a model."""
+    if (context := route.settings.context) is not None:
+        needed = estimated(state).total + (output_asked(state.call.document) or 0)
+        if needed > context:
+            raise ContextTooLong(needed, context)
 
 
 def estimated(state: CallState) -> Estimate:

@@ -14,12 +14,11 @@ from dataclasses import replace
 from typing import Protocol
 
 from nexus.errors import ClientError, ContextTooLong, NexusError, Overloaded, UpstreamError
-from nexus.gateway.admission import Admission, estimated
+from nexus.gateway.admission import Admission, check_fit
 from nexus.gateway.alarms import Alarm, begin_in_time
 from nexus.gateway.candidates import Router
 from nexus.gateway.consequences import count_failure, pause_before
 from nexus.gateway.semantics import DOUBTFUL, VERDICTS, Failure, Verdict, failure_of, last_words
-from nexus.limits.demands import output_asked
 from nexus.relay.answer import OpenedReply
 from nexus.relay.attempt import open_answer
 from nexus.relay.candidate import Candidate, Later, Plan, Skip
@@ -122,7 +121,9 @@ class Attempts:
             if candidate is None:
                 candidate = self._next(state, plan, lambda *_: None)
             try:
-                self._check_fit(state, plan, candidate)
+                if plan.virtual:
+                    # A plain model is left to its vendor.
+                    check_fit(state, candidate.route)
                 self._admission.hold(state, candidate)
             except ContextTooLong as error:
                 self._skip(state, plan, candidate, "too_small", error)
@@ -180,15 +181,6 @@ class Attempts:
             return None
         raise last_words(plan)
 
-    def _check_fit(self, state: CallState, plan: Plan, candidate: Candidate) -> None:
-        """Raises ContextTooLong. Only for virtual models: a plain model is left to its vendor."""
-        context = candidate.route.settings.context
-        if context is None or not plan.virtual:
-            return
-        needed = estimated(state).total + (output_asked(state.call.document) or 0)
-        if needed > context:
-            raise ContextTooLong(needed, context)
-
     def _skip(self, state: CallState, plan: Plan, candidate: Candidate, failure: Failure, error: NexusError) -> None:
         """Skips a target with all its keys."""
         self._router.cooldowns.leave(candidate.scopes)
@@ -225,7 +217,7 @@ class Attempts:
         if gate.content_sent or state.call.cancel.reason is not None:
             self._router.cooldowns.leave(candidate.scopes)
             raise error
-        failure = failure_of(error, state.call.dialect, own=bool(candidate.own))
+        failure = failure_of(error, own=bool(candidate.own))
         verdict = VERDICTS[failure]
         if failure == "not_expressible" and exchange.phase == "prepared":
             if not (plan.waiting or plan.skips or plan.error):

@@ -12,7 +12,7 @@ from dataclasses import replace
 from nexus.call import Call
 from nexus.dataclasses import dataclass
 from nexus.errors import ClientError
-from nexus.gateway.admission import estimated
+from nexus.gateway.admission import check_fit, estimated
 from nexus.gateway.affinity import session_of
 from nexus.gateway.candidates import Router
 from nexus.gateway.routing import Model
@@ -66,7 +66,7 @@ def explain(call: Call, model: Model) -> Explained:
     reasons = [(one, _why(model, one, first=index == 0)) for index, one in enumerate(plan.waiting)]
     reasons += [(one, "when the conversation is too long for the others") for one in plan.overflow]
     reasons += [(one, "when all others were skipped because of limits") for one in plan.budget]
-    steps = tuple(_step(call, plan, candidate, why, tokens) for candidate, why in reasons)
+    steps = tuple(_step(call, plan, candidate, why) for candidate, why in reasons)
     reached = {candidate.route.name for candidate, _ in reasons}
     left_out = tuple(route.name for route in model.routes if route.name not in reached)
     return Explained(session_of(call), tokens, output_asked(call.document), steps, left_out)
@@ -85,14 +85,14 @@ def _why(model: Model, candidate: Candidate, *, first: bool) -> str:
     return f"{reason}; account {candidate.account.name}, one of {accounts}" if candidate.account.name else reason
 
 
-def _step(call: Call, plan: Plan, candidate: Candidate, why: str, tokens: int) -> Step:
+def _step(call: Call, plan: Plan, candidate: Candidate, why: str) -> Step:
     route = candidate.route
     step = Step(candidate.name, why, tuple(_limits(call, route)))
-    too_small = _too_small(call, route, tokens)
-    if too_small and plan.virtual:
-        return replace(step, refused=too_small)
+    state = CallState(call, plan=plan)
     try:
-        lane = choose(CallState(call, plan=plan).begin(candidate))
+        if plan.virtual:
+            check_fit(state, route)
+        lane = choose(state.begin(candidate))
         request = route.provider.request(lane.attempt)
     except ClientError as error:
         return replace(step, refused=error.message)
@@ -103,14 +103,6 @@ def _step(call: Call, plan: Plan, candidate: Candidate, why: str, tokens: int) -
         headers=tuple(sorted({*request.headers, *route.provider.reserved()})),
         dropped=tuple(dict.fromkeys((*lane.dropped, *request.dropped))),
     )
-
-
-def _too_small(call: Call, route: Route, tokens: int) -> str:
-    context = route.settings.context
-    needed = tokens + (output_asked(call.document) or 0)
-    if context is None or needed <= context:
-        return ""
-    return f"about {needed} tokens of input and output do not fit into its context of {context}"
 
 
 def _limits(call: Call, route: Route) -> Iterator[str]:

@@ -27,7 +27,6 @@ from nexus.errors import (
     UpstreamTimeout,
     VendorError,
 )
-from nexus.protocols.loader import vendor
 from nexus.relay.candidate import Plan, Skip
 
 Failure = Literal[
@@ -144,9 +143,8 @@ _STATUSES: Mapping[int, Failure] = {
 }
 
 
-def failure_of(error: NexusError, dialect: str, *, own: bool) -> Failure:
-    """Classifies the failure of an attempt before its first content. ``dialect`` is the client's, in which a
-    passed-through vendor's error is read; ``own`` says that the caller's own key was used."""
+def failure_of(error: NexusError, *, own: bool) -> Failure:
+    """Classifies the failure of an attempt before its first content. ``own``: the caller's own key was used."""
     match error:
         case UpstreamTimeout(phase="deadline") | Cancelled() | Draining():
             return "over"
@@ -160,11 +158,8 @@ def failure_of(error: NexusError, dialect: str, *, own: bool) -> Failure:
             return "silence"
         case ProtocolError():
             return "missing"
-        case UpstreamStatus():
-            kind = vendor(dialect).read_error(error.status, error.headers, error.body).kind
-            return _answered(kind, error.status, own=own)
-        case VendorError():
-            return _answered(error.kind, error.status, own=own)
+        case UpstreamStatus() | VendorError():
+            return _answered(error.failure.kind, error.status, own=own)
         case _:
             return "breakdown"
 

@@ -17,10 +17,10 @@ from nexus.headers.redaction import Redactor
 from nexus.protocols.error_words import error_words
 from nexus.protocols.loader import FORMS
 from nexus.relay.exchange import Exchange
-from nexus.relay.failures import in_band, in_place_of_an_answer, status_failure
+from nexus.relay.failures import in_band, passed, status_failure
 from nexus.relay.lanes import Lane
 from nexus.relay.stream import Stream, read, remember
-from nexus.upstream.request import STREAM, Begun, LocalReply, UpstreamReply, is_stream, media_type
+from nexus.upstream.request import STREAM, LocalReply, UpstreamReply, is_stream, media_type
 
 MAX_REPLY = 64 * 1024 * 1024
 """Maximum size in bytes of an answer that is not a stream."""
@@ -74,8 +74,7 @@ def open_reply(exchange: Exchange, lane: Lane, reply: UpstreamReply) -> OpenedRe
     kind = media_type(reply.headers.get("content-type", ""))
     streams = kind == STREAM and not lane.relay.opaque
     if streams or call.stream:
-        reply = Begun(reply, read(exchange, reply))
-        streams = is_stream(reply.first, kind)
+        streams = is_stream(read(exchange, reply, ahead=True), kind)
     if streams and lane.translates and not call.stream:
         raise ProtocolError(f"{name} answered a call without stream with a stream", provider=name)
     vendor = redactor.cut_headers(reply.headers)
@@ -145,7 +144,8 @@ def _body(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redact
         failure = in_band(replace(error.failure, message=redactor.cut_text(error.message)), name)
         if lane.translates or not raw.strip():
             raise VendorError(failure) from error
-        raise in_place_of_an_answer(failure, redactor.cut_headers(reply.headers), redactor.cut(raw)) from error
+        # Under the status that it stands for.
+        raise passed(failure, failure.status, redactor.cut_headers(reply.headers), redactor.cut(raw)) from error
     except ValueError as error:
         words = error_words(None, redactor.cut(raw))
         text = f"{name} answered {reply.status} with invalid JSON: {words}"

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from functools import partial
 
 from nexus.errors import UpstreamError, UpstreamStatus, VendorError
-from nexus.protocols import loader
 from nexus.protocols.embeddings import OPENAI
 from nexus.protocols.loader import DIALECTS
 from nexus.provider import Without
@@ -73,11 +72,7 @@ def _refused_part(
     """A part of a translated request, or of the history in one that passes through."""
     if isinstance(refused, EmptyAnswer):
         return ASKED_AGAIN
-    if isinstance(refused, VendorError):
-        failure = refused.failure
-    else:
-        failure = loader.vendor(lane.attempt.dialect).read_error(refused.status, refused.headers, refused.body)
-    part = exchange.route.provider.do_without(failure, lane.attempt)
+    part = exchange.route.provider.do_without(refused.failure, lane.attempt)
     return part if part is not None and (lane.translates or part.passed) else None
 
 

@@ -13,11 +13,12 @@ from dataclasses import replace
 from nexus.accounting.record import ATTEMPT_FAILED, reason
 from nexus.errors import Overloaded, UpstreamError, UpstreamStatus, VendorError
 from nexus.errors.failure import VendorFailure
-from nexus.headers.forwarding import retry_after, returned
+from nexus.headers.forwarding import returned
 from nexus.headers.redaction import Redactor
 from nexus.protocols import loader
 from nexus.relay.exchange import CallState, Exchange
 from nexus.relay.lanes import Lane
+from nexus.relay.translation import Translation
 from nexus.upstream.network_errors import host_of
 from nexus.upstream.request import UpstreamReply
 from nexus.wire import only
@@ -62,30 +63,20 @@ def status_failure(
     exchange: Exchange, lane: Lane, reply: UpstreamReply, body: bytes, redactor: Redactor
 ) -> UpstreamError:
     """The error for an error status: as it is, or read for another dialect."""
-    route = exchange.route
-    name, body, headers = route.provider.name, redactor.cut(body), redactor.cut_headers(reply.headers)
+    provider, dialect = exchange.route.provider, lane.attempt.dialect
+    status, body, headers = reply.status, redactor.cut(body), redactor.cut_headers(reply.headers)
     wish = headers.get(_WISH)
-    retryable = reply.status in _RETRYABLE or reply.status >= 500 if wish is None else wish == "true"
-    failure = lane.read_error(route, reply.status, headers, body)
-    if failure is not None:
-        # SDKs treat every 429 as temporary; Claude Code retries ten times.
-        hopeless = "false" if failure.kind == "quota" else None
-        said = only({_WISH: wish or hopeless})
-        return VendorError(replace(failure, provider=name, retryable=retryable, wish=said))
-    return UpstreamStatus(
-        provider=name,
-        status=reply.status,
-        headers=_client_headers(headers),
-        body=body,
-        retry_after=_pause(lane, reply.status, headers, body),
-        retryable=retryable,
-    )
-
-
-def _pause(lane: Lane, status: int, headers: Mapping[str, str], body: bytes) -> float | None:
-    """The seconds that the vendor asks to wait, which Google sends in the body."""
-    asked = retry_after(headers)
-    return loader.vendor(lane.attempt.dialect).read_error(status, headers, body).retry_after if asked is None else asked
+    retryable = status in _RETRYABLE or status >= 500 if wish is None else wish == "true"
+    foreign = provider.read_error(dialect, status, headers, body)
+    failure = foreign or loader.vendor(dialect).read_error(status, headers, body)
+    failure = replace(failure, provider=provider.name, retryable=retryable)
+    if foreign is None and not lane.translates:
+        return passed(failure, status, headers, body)
+    if isinstance(lane.relay, Translation):
+        failure = lane.relay.with_clients_param(failure)
+    # SDKs treat every 429 as temporary; Claude Code retries ten times.
+    hopeless = "false" if failure.kind == "quota" else None
+    return VendorError(replace(failure, wish=only({_WISH: wish or hopeless})))
 
 
 def in_band(failure: VendorFailure, name: str) -> VendorFailure:
@@ -94,18 +85,7 @@ def in_band(failure: VendorFailure, name: str) -> VendorFailure:
     return replace(failure, provider=failure.provider or name, retryable=retryable, in_band=True)
 
 
-def in_place_of_an_answer(failure: VendorFailure, headers: Mapping[str, str], body: bytes) -> UpstreamStatus:
-    """The vendor's error from a 200 response, unchanged, under the status that it stands for."""
-    return UpstreamStatus(
-        provider=failure.provider,
-        status=failure.status,
-        headers=_client_headers(headers),
-        body=body,
-        retry_after=failure.retry_after,
-        retryable=failure.retryable,
-        in_band=True,
-    )
-
-
-def _client_headers(vendor: Mapping[str, str]) -> dict[str, str]:
-    return {"content-type": vendor.get("content-type", "application/json"), **returned(vendor)}
+def passed(failure: VendorFailure, status: int, vendor: Mapping[str, str], body: bytes) -> UpstreamStatus:
+    """The vendor's error as it came; ``vendor`` are its headers."""
+    headers = {"content-type": vendor.get("content-type", "application/json"), **returned(vendor)}
+    return UpstreamStatus(failure, status=status, headers=headers, body=body)

@@ -19,7 +19,6 @@ from nexus.conversation.cache_hints import with_own_hints
 from nexus.conversation.parts import Request
 from nexus.dataclasses import dataclass, replace
 from nexus.errors import ClientError, UnsupportedFeature
-from nexus.errors.failure import VendorFailure
 from nexus.headers.forwarding import without_credentials
 from nexus.models.claude import with_switch
 from nexus.protocols import loader
@@ -54,16 +53,6 @@ class Lane:
     def with_key(self, key: SecretStr) -> Lane:
         """The same lane with a key that is not the caller's."""
         return replace(self, attempt=replace(self.attempt, key=key))
-
-    def read_error(self, route: Route, status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure | None:
-        """A vendor's error in neutral form; None if the client can read it as it is."""
-        dialect = self.attempt.dialect
-        failure = route.provider.read_error(dialect, status, headers, body)
-        if failure is None and self.translates:
-            failure = loader.vendor(dialect).read_error(status, headers, body)
-        if failure is not None and isinstance(self.relay, Translation):
-            return self.relay.with_clients_param(failure)
-        return failure
 
 
 def choose(exchange: Exchange, without: Sequence[Without] = ()) -> Lane:

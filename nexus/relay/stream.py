@@ -173,10 +173,11 @@ def remember(exchange: Exchange, relay: AnswerRelay) -> None:
     ids.clear()
 
 
-def read(exchange: Exchange, reply: UpstreamReply) -> bytes:
+def read(exchange: Exchange, reply: UpstreamReply, *, ahead: bool = False) -> bytes:
+    """The next bytes; with ``ahead`` the next read returns them again."""
     state, began = exchange.state, time.monotonic()
     try:
-        return reply.read()
+        return reply.peek() if ahead else reply.read()
     finally:
         state.read_at = time.monotonic()
         state.waited += state.read_at - began

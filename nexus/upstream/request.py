@@ -72,9 +72,23 @@ class UpstreamReply(ABC):
     headers: Mapping[str, str]
     secrets: tuple[str, ...] = ()
 
+    _ahead: bytes = b""
+
     @abstractmethod
-    def read(self) -> bytes:
+    def _next(self) -> bytes:
         """The next bytes as they came; b"" at the end. Raises UpstreamError, or the reason of a cancelled call."""
+
+    def read(self) -> bytes:
+        """The next bytes, as ``_next``."""
+        if not self._ahead:
+            return self._next()
+        piece, self._ahead = self._ahead, b""
+        return piece
+
+    def peek(self) -> bytes:
+        """The next bytes, as ``_next``; ``read`` returns them again."""
+        self._ahead = self._ahead or self._next()
+        return self._ahead
 
     def whole(self, most: int) -> bytes | None:
         """The whole body, or None if it is longer than ``most`` bytes. Raises as ``read`` does."""
@@ -114,7 +128,7 @@ class LocalReply(UpstreamReply):
         self.headers = headers
         self._pieces = iter(pieces)
 
-    def read(self) -> bytes:
+    def _next(self) -> bytes:
         return next(self._pieces, b"")
 
 
@@ -131,28 +145,3 @@ def is_stream(first: bytes, kind: str) -> bool:
     if start.startswith(_FIELDS):
         return True
     return kind == STREAM and start[:1] not in (b"{", b"[")
-
-
-class Begun(UpstreamReply):
-    """A reply whose ``first`` bytes were already read; ``read`` returns them first."""
-
-    def __init__(self, inner: UpstreamReply, first: bytes) -> None:
-        self.status, self.headers, self.secrets = inner.status, inner.headers, inner.secrets
-        self.first = first
-        self._inner = inner
-        self._given = False
-
-    def read(self) -> bytes:
-        if not self._given:
-            self._given = True
-            return self.first
-        return self._inner.read()
-
-    def original(self) -> bytes:
-        return self._inner.original()
-
-    def end_within(self, seconds: float) -> None:
-        self._inner.end_within(seconds)
-
-    def close(self) -> None:
-        self._inner.close()

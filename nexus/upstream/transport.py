@@ -210,7 +210,7 @@ class HttpReply(UpstreamReply):
         self._provider = provider
         self._host = host
 
-    def read(self) -> bytes:
+    def _next(self) -> bytes:
         if self._connection is None:
             return b""
         try:

@@ -33,8 +33,8 @@ from nexus.providers.bedrock.regions import base_url_of, is_commercial, region_o
 from nexus.providers.bedrock.replies import (
     EVENT_STREAM,
     FIRST_BYTE,
+    REQUEST_ID,
     StreamReply,
-    Wrapped,
     answered_in_dialect,
     write_converse_event,
     write_invoke_event,
@@ -44,7 +44,7 @@ from nexus.settings.model import ModelSettings
 from nexus.settings.provider import ProviderSettings
 from nexus.settings.urls import host_of
 from nexus.shared import Shared
-from nexus.upstream.request import Begun, UpstreamReply, UpstreamRequest, media_type
+from nexus.upstream.request import UpstreamReply, UpstreamRequest, media_type
 from nexus.wire import encode
 
 if TYPE_CHECKING:
@@ -170,11 +170,13 @@ class BedrockProvider(Provider):
         reply.secrets = secrets
         if reply.status >= 400 and keys is not None and reply.headers.get("x-amzn-errortype", "").startswith(_STALE):
             self._chain.forget(keys)
-        reply, streams = _begun(request, reply)
-        if streams:
-            write = write_converse_event if request.url.endswith(f"/{_CONVERSE_STREAM}") else write_invoke_event
-            return StreamReply(reply, self.name, write)
-        return Wrapped(reply, {})
+        if id := reply.headers.get(REQUEST_ID):
+            # Anthropic's SDK looks for it there.
+            reply.headers = {**reply.headers, "request-id": reply.headers.get("request-id", id)}
+        if not _streams(request, reply):
+            return reply
+        write = write_converse_event if request.url.endswith(f"/{_CONVERSE_STREAM}") else write_invoke_event
+        return StreamReply(reply, self.name, write)
 
     def read_error(self, dialect: str, status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure | None:
         if dialect == "messages" and answered_in_dialect(body):
@@ -193,14 +195,11 @@ class BedrockProvider(Provider):
         return self._environment_token()
 
 
-def _begun(request: UpstreamRequest, reply: UpstreamReply) -> tuple[UpstreamReply, bool]:
-    """The reply, and whether it is an event stream: by its content type, or else by its first byte."""
+def _streams(request: UpstreamRequest, reply: UpstreamReply) -> bool:
+    """Whether the reply is an event stream: by its content type, or else by its first byte."""
     if media_type(reply.headers.get("content-type", "")) == EVENT_STREAM:
-        return reply, True
-    if reply.status != 200 or not request.url.endswith("-stream"):
-        return reply, False
-    begun = Begun(reply, reply.read())
-    return begun, begun.first.startswith(FIRST_BYTE)
+        return True
+    return reply.status == 200 and request.url.endswith("-stream") and reply.peek().startswith(FIRST_BYTE)
 
 
 def _known_as(model: str, settings: ModelSettings) -> str:

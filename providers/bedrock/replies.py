@@ -7,7 +7,7 @@ that ends inside a message never looks complete. Bedrock sends no pings.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from nexus.errors import ProtocolError, Unreachable, VendorError
 from nexus.headers.redaction import Redactor
@@ -27,33 +27,12 @@ Writer = Callable[[str, str, str], bytes]
 """Event name, JSON and request id -> one server-sent event, or nothing."""
 
 
-class Wrapped(UpstreamReply):
-    """Another reply, with the headers that the relay and clients expect."""
-
-    def __init__(self, inner: UpstreamReply, headers: Mapping[str, str]) -> None:
-        self.status = inner.status
-        self.headers = {**inner.headers, **headers}
-        if REQUEST_ID in inner.headers:
-            # Anthropic's SDK looks for it here.
-            self.headers.setdefault("request-id", inner.headers[REQUEST_ID])
-        self.secrets = inner.secrets
-        self._inner = inner
-
-    def read(self) -> bytes:
-        return self._inner.read()
-
-    def end_within(self, seconds: float) -> None:
-        self._inner.end_within(seconds)
-
-    def close(self) -> None:
-        self._inner.close()
-
-
-class StreamReply(Wrapped):
+class StreamReply(UpstreamReply):
     """An AWS event stream, read as server-sent events."""
 
     def __init__(self, inner: UpstreamReply, provider: str, write: Writer) -> None:
-        super().__init__(inner, {"content-type": "text/event-stream"})
+        self.status, self.secrets, self._inner = inner.status, inner.secrets, inner
+        self.headers = {**inner.headers, "content-type": "text/event-stream"}
         self._provider = provider
         self._write = write
         self._decoder = eventstream.Decoder()
@@ -62,10 +41,16 @@ class StreamReply(Wrapped):
         self._originals: deque[bytes] = deque()
         self._untold = b""
 
+    def end_within(self, seconds: float) -> None:
+        self._inner.end_within(seconds)
+
+    def close(self) -> None:
+        self._inner.close()
+
     def original(self) -> bytes:
         return self._originals.popleft() if self._originals else b""
 
-    def read(self) -> bytes:
+    def _next(self) -> bytes:
         """Raises ProtocolError if the bytes are not an event stream, Unreachable if it is incomplete.
 
         What precedes the fault is returned first, however the bytes were split.

@@ -15,10 +15,11 @@ from nexus.errors import (
 )
 from nexus.errors.failure import VendorFailure
 from nexus.gateway.semantics import VERDICTS, Failure, failure_of
+from nexus.protocols.chat.read_error import read_error
 
 
 def status(code: int, body: bytes = b"{}") -> UpstreamStatus:
-    return UpstreamStatus(provider="v", status=code, headers={}, body=body, retry_after=None, retryable=True)
+    return UpstreamStatus(read_error(code, {}, body), status=code, headers={}, body=body)
 
 
 def timeout(phase: str) -> UpstreamTimeout:
@@ -55,7 +56,7 @@ FOUND: dict[str, tuple[NexusError, bool, Failure]] = {
 
 @pytest.mark.parametrize(("error", "own", "failure"), FOUND.values(), ids=FOUND.keys())
 def test_how_errors_are_classified(error: NexusError, own: bool, failure: Failure) -> None:
-    assert failure_of(error, "chat", own=own) == failure
+    assert failure_of(error, own=own) == failure
 
 
 def test_which_failures_stop_a_call_and_which_move_to_the_next_target() -> None:

@@ -93,7 +93,8 @@ def tree(root: type[NexusError] = NexusError) -> Iterator[type[NexusError]]:
 
 
 def answered(body: bytes) -> UpstreamStatus:
-    return UpstreamStatus(provider="vendor", status=418, headers={}, body=body, retry_after=None, retryable=False)
+    failure = VendorFailure(MESSAGE, "upstream", 418, provider="vendor")
+    return UpstreamStatus(failure, status=418, headers={}, body=body)
 
 
 def an(kind: type[NexusError]) -> NexusError:

@@ -17,6 +17,7 @@ from nexus.auth.keys import KeyRing
 from nexus.auth.tokens import Pending
 from nexus.call import Call
 from nexus.errors import UpstreamStatus
+from nexus.errors.failure import VendorFailure
 from nexus.limits.store_redis import RedisStore
 from nexus.provider import Attempt
 from nexus.providers.bedrock.credentials import Keys
@@ -114,7 +115,7 @@ VALUES: dict[str, Callable[[], Any]] = {
     "request to a vendor": lambda: UpstreamRequest("http://127.0.0.1/v1", SENT, MARK.encode()),
     "reply of a vendor": lambda: LocalReply(401, SENT, [MARK.encode()]),
     "error of a vendor": lambda: UpstreamStatus(
-        provider="p", status=401, headers=SENT, body=MARK.encode(), retry_after=None, retryable=False
+        VendorFailure("refused", "authentication", 401), status=401, headers=SENT, body=MARK.encode()
     ),
     "keys of AWS": lambda: Keys(f"AKIA{MARK.upper()}", f"{MARK}-secret", f"{MARK}-token"),
     "grant of Google": lambda: Grant({"authorization": f"Bearer ya29.{MARK}"}, expires=1.0, fetched=0.0),

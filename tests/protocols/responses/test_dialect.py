@@ -48,7 +48,7 @@ def interrupted() -> StreamInterrupted:
 
 
 def answered(body: bytes) -> UpstreamStatus:
-    return UpstreamStatus(provider="p", status=429, headers={}, body=body, retry_after=None, retryable=True)
+    return UpstreamStatus(VendorFailure("slow", "rate_limit", 429, provider="p"), status=429, headers={}, body=body)
 
 
 @pytest.mark.parametrize(
