@@ -1,9 +1,10 @@
 """A vendor's stream of the responses dialect, read into neutral events.
 
-Deltas are converted as they arrive; an item's ``done`` adds what no delta had (the encrypted reasoning, a custom tool's
-input, or everything), and the final response adds what no item had. Frames around content may be repeated or missing.
+Deltas are converted as they arrive; a ``done`` adds what no delta had (the encrypted reasoning, a custom tool's input, or
+everything), and the final response adds what no item had. Frames around content may be repeated or missing.
 One content part is one neutral part; a reasoning item is one, however many summaries it has. Items without an
-equivalent are reported once. Source: openai.types.responses.ResponseStreamEvent.
+equivalent are reported once. Sources: openai.types.responses.ResponseStreamEvent; arguments only in their own ``done``:
+LiteLLM #27144, sub2api #6629.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from nexus.protocols.responses.stops import read_stop
 from nexus.protocols.responses.tools import qualify
 from nexus.protocols.responses.usage import read_usage
 from nexus.protocols.sse import DONE
-from nexus.protocols.tool_calls import write_input
+from nexus.protocols.tool_calls import read_input, write_input
 from nexus.wire import Json, count, decode_delta, mapping, sequence, text
 
 _Key = tuple[int, int]
@@ -120,9 +121,15 @@ class StreamReader:
         known = self._parts.get(key)
         if known is None:
             return []
-        known.held = text(part.get("text")) or text(part.get("refusal"))
+        self._hold(key, text(part.get("text")) or text(part.get("refusal")))
         annotations = sequence(part.get("annotations"))[self._cited.get(key, 0) :]
         return [*(cited for entry in annotations for cited in self._cite(key, mapping(entry))), *self._parts.end(key)]
+
+    def _hold(self, key: _Key, words: str) -> list[Event]:
+        """Keeps the whole text of an open part, in case no delta of it comes."""
+        if words and (known := self._parts.get(key)) is not None:
+            known.held = words
+        return []
 
     def _read_annotation(self, event: Mapping[str, Json]) -> list[Event]:
         return self._cite(_content_key(event), mapping(event.get("annotation")))
@@ -135,7 +142,7 @@ class StreamReader:
         return [Cited(part.index, read)]
 
     def _read_arguments(self, event: Mapping[str, Json]) -> list[Event]:
-        key = (count(event.get("output_index")), _WHOLE)
+        key = _whole_key(event)
         if self._parts.get(key) is None:
             # The called tool is not known yet: the end of the item has it, and the arguments.
             if key[0] not in self._emitted:
@@ -178,11 +185,13 @@ class StreamReader:
             return []
         match known.part, item.get("type"):
             case Reasoning(), "reasoning":
-                known.signature = read_vendors(item).signature
+                thought = read_vendors(item)
+                known.signature = thought.signature
+                self._hold(key, thought.text)
             case ToolCall(), "custom_tool_call":
-                known.held = write_input(text(item.get("input")))
+                self._hold(key, write_input(text(item.get("input")) or read_input(known.held)))
             case ToolCall(), "function_call":
-                known.held = text(item.get("arguments"))
+                self._hold(key, text(item.get("arguments")))
             case _:
                 pass
         return self._parts.end(key)
@@ -237,6 +246,10 @@ class StreamReader:
         return index in self._nameless or any(key[0] == index for key in self._parts.keys)
 
 
+def _whole_key(event: Mapping[str, Json]) -> _Key:
+    return count(event.get("output_index")), _WHOLE
+
+
 def _content_key(event: Mapping[str, Json]) -> _Key:
     return count(event.get("output_index")), count(event.get("content_index"))
 
@@ -253,5 +266,13 @@ _READERS: Mapping[str, Callable[[StreamReader, Mapping[str, Json]], list[Event]]
     "response.reasoning_text.delta": StreamReader._read_reasoning,
     "response.reasoning_summary_text.delta": StreamReader._read_reasoning,
     "response.function_call_arguments.delta": StreamReader._read_arguments,
+    "response.output_text.done": lambda reader, event: reader._hold(_content_key(event), text(event.get("text"))),
+    "response.refusal.done": lambda reader, event: reader._hold(_content_key(event), text(event.get("refusal"))),
+    "response.function_call_arguments.done": lambda reader, event: reader._hold(
+        _whole_key(event), text(event.get("arguments"))
+    ),
+    "response.custom_tool_call_input.done": lambda reader, event: reader._hold(
+        _whole_key(event), write_input(text(event.get("input")))
+    ),
     "keepalive": lambda reader, event: [Ping()],
 }

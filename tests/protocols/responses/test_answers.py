@@ -11,6 +11,7 @@ from nexus.conversation.parts import (
     Citation,
     Image,
     Inline,
+    Part,
     Reasoning,
     Refusal,
     Response,
@@ -26,7 +27,7 @@ from nexus.protocols.responses.read_response import read_response
 from nexus.protocols.responses.read_stream import StreamReader
 from nexus.protocols.responses.stops import read_stop, write_stop
 from nexus.protocols.responses.usage import read_usage, write_usage
-from tests.protocols.kit import origin
+from tests.protocols.kit import ordered, origin
 
 from .kit import FIXTURES, STREAMS, check_response, chunkings, replay
 
@@ -117,6 +118,59 @@ def test_several_thoughts_of_one_item_are_separated_as_in_a_whole_answer(kind: s
     stream = [*deltas, {"type": "response.completed", "response": response}]
     events = [event for one in stream for event in reader.feed(None, json.dumps(one))]
     assert fold(events).parts == read_response(response, origin()).response.parts
+
+
+def parts_of_item(begun: dict[str, Any], *rest: dict[str, Any]) -> tuple[Part, ...]:
+    """What a stream with one item gives; the last of ``rest`` is the whole item."""
+    *between, item = rest
+    frames = [
+        {"type": "response.output_item.added", "item": begun},
+        *between,
+        {"type": "response.output_item.done", "item": item},
+        {"type": "response.completed", "response": {"id": "r", "output": [item]}},
+    ]
+    reader = StreamReader(origin())
+    events = [event for frame in frames for event in reader.feed(None, json.dumps({"output_index": 0, **frame}))]
+    return fold(ordered(events)).parts
+
+
+WHOLE: dict[str, tuple[dict[str, Any], dict[str, Any], Part]] = {
+    "arguments": (
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": ""},
+        {"type": "response.function_call_arguments.done", "arguments": '{"a":1}'},
+        ToolCall("c", "f", '{"a":1}'),
+    ),
+    "input": (
+        {"type": "custom_tool_call", "call_id": "c", "name": "f", "input": ""},
+        {"type": "response.custom_tool_call_input.done", "input": "x"},
+        ToolCall("c", "f", '{"input":"x"}'),
+    ),
+    "text": (
+        {"type": "message", "content": []},
+        {"type": "response.output_text.done", "content_index": 0, "text": "Hi"},
+        Text("Hi"),
+    ),
+    "refusal": (
+        {"type": "message", "content": []},
+        {"type": "response.refusal.done", "content_index": 0, "refusal": "No"},
+        Refusal("No"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("item", "done", "part"), WHOLE.values(), ids=WHOLE)
+def test_what_comes_only_in_its_own_done_is_read(item: dict[str, Any], done: dict[str, Any], part: Part) -> None:
+    """Codex Spark sends a call's arguments so, and leaves them out of the item."""
+    kind = "refusal" if isinstance(part, Refusal) else "output_text"
+    begun = {"type": "response.content_part.added", "content_index": 0, "part": {"type": kind}}
+    assert parts_of_item(item, *([begun] if item["type"] == "message" else []), done, item) == (part,)
+
+
+def test_thinking_that_comes_only_with_its_item_is_read() -> None:
+    summary = [{"type": "summary_text", "text": "So"}]
+    item = {"type": "reasoning", "id": "rs_1", "summary": summary, "encrypted_content": "E"}
+    begun = {**item, "summary": [], "encrypted_content": None}
+    assert parts_of_item(begun, item) == (Reasoning("So", Signature("responses", "rs_1:E")),)
 
 
 def test_a_keepalive_becomes_a_ping() -> None:
