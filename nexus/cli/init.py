@@ -55,7 +55,7 @@ type = "echo"
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenVendor:
     """A vendor with its models to write, and others to write as comments."""
 
     vendor: Found
@@ -115,7 +115,7 @@ def _create(path: Path, text: str) -> None:
 
 def _asked(found: Sequence[Found], environ: Mapping[str, str]) -> tuple[Mapping[str, ModelList], Redact]:
     """The answers of the vendors, and a redactor of their keys."""
-    data = expand(tomllib.loads(render([Chosen(vendor, vendor.models) for vendor in found])), environ).data
+    data = expand(tomllib.loads(render([ChosenVendor(vendor, vendor.models) for vendor in found])), environ).data
     try:
         settings = Settings.model_validate(data)
     except ValidationError:
@@ -124,38 +124,38 @@ def _asked(found: Sequence[Found], environ: Mapping[str, str]) -> tuple[Mapping[
     return discover(settings, SECONDS), redactor(secrets(settings))
 
 
-def _chosen(vendor: Found, answer: ModelList, every: bool) -> Chosen:
+def _chosen(vendor: Found, answer: ModelList, every: bool) -> ChosenVendor:
     offered = [one for one in answer.offered if one.answers]
     if not offered:
-        return Chosen(vendor, vendor.models)
+        return ChosenVendor(vendor, vendor.models)
     if every:
-        return Chosen(vendor, tuple(one.id for one in offered))
+        return ChosenVendor(vendor, tuple(one.id for one in offered))
     known = tuple(name for name in vendor.models if any(one.is_called(name) for one in offered))
     models = known or tuple(one.id for one in offered[:MOST_CHOSEN])
     rest = tuple(one.id for one in offered if not any(one.is_called(name) for name in models))
-    return Chosen(vendor, models, rest)
+    return ChosenVendor(vendor, models, rest)
 
 
-def _describe(chosen: Chosen) -> str:
+def _describe(chosen: ChosenVendor) -> str:
     whole = len(chosen.models) + len(chosen.others)
     share = f", {len(chosen.models)} of {whole} models" if chosen.others else ""
     return f"{chosen.vendor.name} ({chosen.vendor.seen}{share})"
 
 
-def _next(path: Path, found: Sequence[Chosen]) -> str:
+def _next(path: Path, found: Sequence[ChosenVendor]) -> str:
     """The commands to run next."""
     flag = "" if path == Path("nexus.toml") else f" -c {quote(str(path))}"
     model = f"{found[0].vendor.name}/{found[0].models[0]}" if found else "demo/echo"
     return f"    nexus test{flag} {quote(model)}\n    nexus claude{flag} -m {quote(model)}\n"
 
 
-def render(vendors: Sequence[Chosen]) -> str:
+def render(vendors: Sequence[ChosenVendor]) -> str:
     """The text of a settings file with these vendors, or with the echo provider when there are none."""
     taken = any(":8000/" in line for chosen in vendors for line in chosen.vendor.lines)
     return HEAD.format(port=8001 if taken else 8000) + ("".join(map(_provider, vendors)) or ECHO)
 
 
-def _provider(chosen: Chosen) -> str:
+def _provider(chosen: ChosenVendor) -> str:
     vendor = chosen.vendor
     table = PROVIDER.format(name=vendor.name, kind=vendor.kind, lines="\n".join(vendor.lines))
     others = "".join(f"#{line}" for line in _tables(vendor.name, chosen.others))

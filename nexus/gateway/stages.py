@@ -53,7 +53,7 @@ class Sink(Protocol):
     def end(self, error: Exception | None = None, *, over: bool = False) -> None: ...
 
 
-class Loop(limits.Loop, Protocol):
+class ServerLoop(limits.Loop, Protocol):
     """Also waits for keys that another thread fetches."""
 
     async def wait(self, future: Future[None]) -> None: ...
@@ -87,7 +87,7 @@ class Gateway:
         self._held = HeldCalls(routes, router, admission, holdings, readers)
         self._holdings = holdings
 
-    async def enter(self, lines: HeaderLines, address: str, loop: Loop) -> Identity:
+    async def enter(self, lines: HeaderLines, address: str, loop: ServerLoop) -> Identity:
         """Counts a request of any kind, then identifies its sender. Raises ClientError."""
         await self.admission.calls.admit(address, loop)
         return await identify(self._authenticator, lines, loop.wait)

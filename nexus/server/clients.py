@@ -68,9 +68,9 @@ def first_model(settings: Settings, *words: str) -> str:
 
 
 def claude_code(gateway: Access, large: str = "", small: str = "") -> dict[str, str]:
-    """Returns Claude Code's variables; picks suitable models for those not given."""
+    """Claude Code's variables; one model serves as both, and without any, suitable ones are picked."""
+    small = small or large or first_model(gateway.settings, "haiku", "sonnet", "claude")
     large = large or first_model(gateway.settings, "sonnet", "claude")
-    small = small or first_model(gateway.settings, "haiku", "sonnet", "claude")
     if not gateway.takes_logins("messages"):
         credential = {"ANTHROPIC_AUTH_TOKEN": gateway.key}
     else:

@@ -25,7 +25,7 @@ class Retries(Table):
             yield ("max_delay",), "is shorter than base_delay"
 
 
-class Timeouts(Table):
+class ProviderTimeouts(Table):
     """``[llm.providers.NAME.timeouts]``: timeouts of each phase of a call; there is no limit on the whole call."""
 
     connect: Timeout = 10.0

@@ -19,7 +19,7 @@ no provider with a model is configured; the shortest useful file is
     models."gpt-4.1" = {}"""
 
 
-class Protocol(Table):
+class ProtocolSettings(Table):
     """Settings that all protocols share."""
 
     enabled: bool = True
@@ -29,21 +29,21 @@ class Protocol(Table):
     """URL path below which it is served."""
 
 
-class OpenAIProtocol(Protocol):
+class OpenAIProtocol(ProtocolSettings):
     """``[llm.protocols.openai]``: OpenAI's API, for OpenAI's SDKs and compatible clients."""
 
     path: BasePath = "/llm/openai"
     """URL path; clients append /v1/chat/completions and so on. "/" is the root."""
 
 
-class AnthropicProtocol(Protocol):
+class AnthropicProtocol(ProtocolSettings):
     """``[llm.protocols.anthropic]``: Anthropic's API, for Anthropic's SDKs and Claude Code."""
 
     path: BasePath = "/llm/anthropic"
     """URL path; clients append /v1/messages and so on. "/" is the root."""
 
 
-class VertexProtocol(Protocol):
+class VertexProtocol(ProtocolSettings):
     """``[llm.protocols.vertex]``: Claude on Vertex AI, for Claude Code configured for Vertex AI and Anthropic's Vertex
     SDK."""
 
@@ -51,7 +51,7 @@ class VertexProtocol(Protocol):
     """URL path; clients append /v1/projects/... "/" is the root."""
 
 
-class BedrockProtocol(Protocol):
+class BedrockProtocol(ProtocolSettings):
     """``[llm.protocols.bedrock]``: the Amazon Bedrock runtime API, for AWS SDKs and Claude Code configured for
     Bedrock."""
 
@@ -59,7 +59,7 @@ class BedrockProtocol(Protocol):
     """URL path; clients append /model/... "/" is the root."""
 
 
-class GoogleProtocol(Protocol):
+class GoogleProtocol(ProtocolSettings):
     """``[llm.protocols.google]``: the Gemini API, for Google's GenAI SDKs and Gemini CLI."""
 
     path: BasePath = "/llm/google"
@@ -86,7 +86,7 @@ class Protocols(Table):
 
     def enabled_paths(self) -> dict[str, str]:
         """Path of each enabled protocol by name; "" is the root."""
-        every: dict[str, Protocol] = {name: getattr(self, name) for name in type(self).model_fields}
+        every: dict[str, ProtocolSettings] = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: protocol.path.rstrip("/") for name, protocol in every.items() if protocol.enabled}
 
     def around(self, path: str) -> Iterator[str]:

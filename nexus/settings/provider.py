@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from nexus.settings import registry
-from nexus.settings.attempts import Retries, Timeouts
+from nexus.settings.attempts import ProviderTimeouts, Retries
 from nexus.settings.attribution import LabelRules
 from nexus.settings.files import trust_of
 from nexus.settings.header_rules import HeaderRules, writers
@@ -121,7 +121,7 @@ class ProviderSettings(Tagged):
     retries: Retries = Retries.model_construct()
     """Retries before the first content."""
 
-    timeouts: Timeouts = Timeouts.model_construct()
+    timeouts: ProviderTimeouts = ProviderTimeouts.model_construct()
     """Timeouts of each phase of a call."""
 
     proxy: ProxyUrl | None = Field(default=None, repr=False)  # it may hold a password

@@ -127,7 +127,7 @@ def profile(model: str) -> models.Claude:
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
+class FittedRequest:
     """What is sent to Vertex AI; ``dropped`` names what was removed."""
 
     body: bytes
@@ -135,7 +135,7 @@ class Fitted:
     dropped: tuple[str, ...]
 
 
-def fit(attempt: Attempt, extra: Extra = NOTHING) -> Fitted:
+def fit(attempt: Attempt, extra: Extra = NOTHING) -> FittedRequest:
     claude = profile(attempt.model)
     raw, unknown = fit_host(attempt.body, extra, KNOWN, takes_systems=claude.system_role)
     raw, unthought = fit_thinking(raw, mapping(decode(raw)), claude)
@@ -162,7 +162,7 @@ def fit(attempt: Attempt, extra: Extra = NOTHING) -> Fitted:
         elif not any(beta.startswith((refused.beta, _MID_CONVERSATION)) for refused in REFUSED) and not counts:
             dropped.append(f"{BETA}={readable(beta)}")
     body = rewrite(raw, removing((*lost, *moved)), lambda: b'"anthropic_version":' + encode(VERSION))
-    return Fitted(body, {BETA: ",".join(betas)} if betas else {}, tuple(dict.fromkeys(dropped)))
+    return FittedRequest(body, {BETA: ",".join(betas)} if betas else {}, tuple(dict.fromkeys(dropped)))
 
 
 def _taken(beta: str, document: Json, *, counts: bool) -> bool:

@@ -8,7 +8,7 @@ nothing from a token endpoint's answer except the OAuth error code.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from nexus.late import pattern
 from nexus.providers.google.exchange import ExchangeFailed, TimedOut, TokenExchange, open_session
 from nexus.providers.google.identity import load
 from nexus.renewal import PHASE, Grant
+from nexus.upstream.network_errors import causes_of
 
 LIMIT = 20.0
 """Seconds for all exchanges of one token; google-auth retries some."""
@@ -55,7 +56,7 @@ class TokenSource:
         except (GoogleAuthError, OSError, ValueError, TypeError, LookupError) as error:
             # google-auth's exceptions may contain an endpoint's whole answer.
             failure = self._failure(error)
-            failed = next((str(cause) for cause in _causes(error) if isinstance(cause, ExchangeFailed)), "")
+            failed = next((str(cause) for cause in causes_of(error) if isinstance(cause, ExchangeFailed)), "")
             raise failure.at(PHASE, failed or failure.message.partition(": ")[2]) from None
         if not self._credentials.token:
             raise UpstreamError(f"{self._provider}: the access token is empty", provider=self._provider)
@@ -70,7 +71,7 @@ class TokenSource:
 
     def _failure(self, error: Exception) -> UpstreamError:
         name = self._provider
-        causes = list(_causes(error))
+        causes = list(causes_of(error))
         if any(isinstance(cause, TimedOut) for cause in causes):
             return UpstreamTimeout(f"{name}: no access token from Google in time", provider=name, retryable=True)
         if any(isinstance(cause, TransportError) for cause in causes):
@@ -86,15 +87,6 @@ class TokenSource:
             case _:
                 words = "the credentials cannot be used"
         return UpstreamError(f"{name}: {words}", provider=name)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and all its causes; google-auth wraps some in the arguments of others."""
-    seen: list[BaseException] = [error]
-    for cause in seen:
-        yield cause
-        found = (cause.__cause__, cause.__context__, *cause.args)
-        seen += [it for it in found if isinstance(it, BaseException) and it not in seen]
 
 
 def _code(error: RefreshError) -> str:

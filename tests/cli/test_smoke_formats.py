@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from nexus.cli.smoke.chat import Embeddings
-from nexus.cli.smoke.converse import Converse
-from nexus.cli.smoke.dialect import Answer, Dialect
-from nexus.cli.smoke.exchange import Failed
-from nexus.cli.smoke.hosted import BedrockInvoke, VertexMessages
-from nexus.cli.smoke.responses import Responses
+from nexus.cli.smoke.chat import EmbeddingsClient
+from nexus.cli.smoke.converse import ConverseClient
+from nexus.cli.smoke.dialect import Answer, DialectClient
+from nexus.cli.smoke.exchange import CheckFailed
+from nexus.cli.smoke.hosted import InvokeClient, VertexClient
+from nexus.cli.smoke.responses import ResponsesClient
 from nexus.protocols.sse import Frame
 
 Events = list[dict[str, Any]]
@@ -23,14 +23,14 @@ def frame(event: dict[str, Any], kind: str) -> Frame:
 
 
 def responses(events: Events) -> Answer:
-    reader = Responses().reader()
+    reader = ResponsesClient().reader()
     for event in events:
         reader.feed(frame(event, event["type"]))
     return reader.finish()
 
 
 def converse(events: Events) -> Answer:
-    reader = Converse().reader()
+    reader = ConverseClient().reader()
     for event in events:
         ((kind, said),) = event.items()
         reader.feed(frame(said, kind))
@@ -118,36 +118,36 @@ BROKEN: dict[str, tuple[Callable[[Events], Answer], Events, str]] = {
 
 @pytest.mark.parametrize(("read", "events", "said"), BROKEN.values(), ids=BROKEN.keys())
 def test_broken_streams_are_rejected(read: Callable[[Events], Answer], events: Events, said: str) -> None:
-    with pytest.raises(Failed, match=said):
+    with pytest.raises(CheckFailed, match=said):
         read(events)
 
 
 LISTED = {"object": "list", "model": "m", "usage": {"prompt_tokens": 2}}
-WRONG: dict[str, tuple[Dialect, dict[str, Any], str]] = {
-    "responses": (Responses(), {"object": "chat.completion"}, "is not a response"),
+WRONG: dict[str, tuple[DialectClient, dict[str, Any], str]] = {
+    "responses": (ResponsesClient(), {"object": "chat.completion"}, "is not a response"),
     "converse without a stop": (
-        Converse(),
+        ConverseClient(),
         {"output": {"message": {"role": "assistant", "content": []}}},
         "has no stopReason",
     ),
-    "converse without a message": (Converse(), {"stopReason": "end_turn"}, "no assistant message"),
-    "embeddings: two": (Embeddings(), {**LISTED, "data": [{}, {}]}, "not a list of one embedding"),
-    "embeddings: base64": (Embeddings(), {**LISTED, "data": [{"embedding": "AAAA"}]}, "has no numbers"),
+    "converse without a message": (ConverseClient(), {"stopReason": "end_turn"}, "no assistant message"),
+    "embeddings: two": (EmbeddingsClient(), {**LISTED, "data": [{}, {}]}, "not a list of one embedding"),
+    "embeddings: base64": (EmbeddingsClient(), {**LISTED, "data": [{"embedding": "AAAA"}]}, "has no numbers"),
 }
 
 
 @pytest.mark.parametrize(("dialect", "document", "said"), WRONG.values(), ids=WRONG.keys())
-def test_unexpected_documents_are_rejected(dialect: Dialect, document: dict[str, Any], said: str) -> None:
-    with pytest.raises(Failed, match=said):
+def test_unexpected_documents_are_rejected(dialect: DialectClient, document: dict[str, Any], said: str) -> None:
+    with pytest.raises(CheckFailed, match=said):
         dialect.read(document)
 
 
 def test_the_model_is_escaped_in_the_path() -> None:
     name = "google/gemini 3@1"
-    assert VertexMessages().address(name, stream=True).endswith("/models/google%2Fgemini%203@1:streamRawPredict")
-    assert BedrockInvoke().address(name, stream=False) == "/model/google%2Fgemini%203%401/invoke"
-    assert Converse().address(name, stream=True) == "/model/google%2Fgemini%203%401/converse-stream"
-    for dialect in (VertexMessages(), BedrockInvoke()):
+    assert VertexClient().address(name, stream=True).endswith("/models/google%2Fgemini%203@1:streamRawPredict")
+    assert InvokeClient().address(name, stream=False) == "/model/google%2Fgemini%203%401/invoke"
+    assert ConverseClient().address(name, stream=True) == "/model/google%2Fgemini%203%401/converse-stream"
+    for dialect in (VertexClient(), InvokeClient()):
         body = dialect.request(name, "Hello!", stream=False, usage=True)
         assert "model" not in body and str(body["anthropic_version"]).startswith(("vertex-", "bedrock-"))
 
@@ -164,8 +164,8 @@ class Frames:
 
 def test_a_chunk_with_invalid_json_is_rejected() -> None:
     good = json.dumps({"bytes": base64.b64encode(b'{"type": "ping"}').decode()}).encode()
-    (event,) = BedrockInvoke().frames(Frames(("chunk", good)))  # type: ignore[arg-type]
+    (event,) = InvokeClient().frames(Frames(("chunk", good)))  # type: ignore[arg-type]
     assert (event.event, event.data) == ("ping", '{"type": "ping"}')
     for bad in (b"{", b'{"bytes": "!"}', json.dumps({"bytes": base64.b64encode(b"{").decode()}).encode()):
-        with pytest.raises(Failed, match="not JSON in base64"):
-            list(BedrockInvoke().frames(Frames(("chunk", bad))))  # type: ignore[arg-type]
+        with pytest.raises(CheckFailed, match="not JSON in base64"):
+            list(InvokeClient().frames(Frames(("chunk", bad))))  # type: ignore[arg-type]

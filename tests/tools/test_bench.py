@@ -14,7 +14,7 @@ import pytest
 from tools.bench.answers import LAST_CHUNK, chunk
 from tools.bench.bodies import body
 from tools.bench.load import Load, quantiles
-from tools.bench.measure import Failed, bench
+from tools.bench.measure import MeasurementFailed, bench
 from tools.bench.page import carried, measured
 from tools.bench.plots import plot
 from tools.bench.rows import FIRST, SMALL, medians, table
@@ -79,7 +79,7 @@ def test_a_broken_stream_gives_no_figure(answer: bytes, failure: str, tmp_path: 
         threading.Thread(target=serve, daemon=True).start()
         port = listener.getsockname()[1]
         nobody = Subject("nobody", port, 0, {}, {}, lambda _, model: model)
-        with pytest.raises(Failed, match=failure):
+        with pytest.raises(MeasurementFailed, match=failure):
             running.take(nobody, Load(port, "/", str(asked), 1, 5, calls=1, deltas=4))
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from tools.bench import machine
 from tools.bench.curves import draw
-from tools.bench.measure import Bench, Failed, bench
+from tools.bench.measure import Bench, MeasurementFailed, bench
 from tools.bench.page import write_page
 from tools.bench.rows import Figures, measure, medians, table
 from tools.bench.subjects import BARE, FLOOR, NEXUS, Kind, peer
 
 
 def compare(bench: Bench, kinds: list[Kind], rounds: int) -> dict[str, Figures]:
-    """The medians of all rounds by subject; each round measures every subject in turn. Raises Failed."""
+    """The medians of all rounds by subject; each round measures every subject in turn. Raises MeasurementFailed."""
     found: dict[str, list[Figures]] = {kind.name: [] for kind in kinds}
     for number in range(rounds):
         for kind in kinds:
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
                     (options.plots / name).write_text(drawn)
                 if options.page:
                     write_page(found, curves, load)
-        except (Failed, LookupError) as error:
+        except (MeasurementFailed, LookupError) as error:
             sys.stderr.write(f"{error}\n")
             return 1
     return 0

@@ -42,7 +42,7 @@ class Curves:
 
 
 def draw(bench: Bench) -> Curves:
-    """Measures every point once, for Nexus and the floor. Raises Failed."""
+    """Measures every point once, for Nexus and the floor. Raises MeasurementFailed."""
     curves = Curves()
     for kind in (NEXUS, FLOOR):
         with bench.running(kind) as (subject, _):

@@ -45,7 +45,7 @@ class Taken:
         return self.cpu * 10_000 / self.seen.deltas if self.seen.deltas else float("nan")
 
 
-class Failed(Exception):
+class MeasurementFailed(Exception):
     """A subject answered incorrectly, so its figures mean nothing."""
 
 
@@ -63,7 +63,7 @@ class Bench:
 
     @contextmanager
     def running(self, kind: Kind) -> Iterator[tuple[Subject, float]]:
-        """The started subject, and the seconds from its start to its first answer. Raises Failed."""
+        """The started subject, and the seconds from its start to its first answer. Raises MeasurementFailed."""
         began = time.monotonic()
         with kind.start(self.folder, self.url) as subject:
             self._ask(subject)
@@ -77,12 +77,12 @@ class Bench:
             connection.request("POST", subject.paths["chat"], asked, headers)
             response = connection.getresponse()
             if response.status != 200:
-                raise Failed(f"{subject.name} answered {response.status}: {response.read()[:300]!r}")
+                raise MeasurementFailed(f"{subject.name} answered {response.status}: {response.read()[:300]!r}")
         finally:
             connection.close()
 
     def whole(self, subject: Subject, size: int, *, client: str = "chat", clients: int = 16) -> Taken:
-        """Measures whole answers to bodies of ``size`` bytes, in a closed loop, after a warm-up. Raises Failed."""
+        """Whole answers to bodies of ``size`` bytes, in a closed loop, after a warm-up. Raises MeasurementFailed."""
         load = self._load(subject, client, size, "whole", clients)
         self.take(subject, replace(load, seconds=self.seconds / 3))
         return self.take(subject, load)
@@ -90,7 +90,7 @@ class Bench:
     def streams(
         self, subject: Subject, count: int, pace: str, *, client: str = "chat", ramp: float = 0.0, rounds: int = 1
     ) -> Taken:
-        """Measures ``count`` concurrent streams, ``rounds`` times. Raises Failed."""
+        """Measures ``count`` concurrent streams, ``rounds`` times. Raises MeasurementFailed."""
         load = self._load(subject, client, 2000, pace, count)
         load = replace(load, calls=count * rounds, deltas=int(pace.split("-")[1]), ramp=ramp, seconds=60)
         return self.take(subject, load)
@@ -125,7 +125,7 @@ class Bench:
         )
 
     def take(self, subject: Subject, load: Load) -> Taken:
-        """Runs the load against the subject. Raises Failed if more than 1 % of the calls fail."""
+        """Runs the load against the subject. Raises MeasurementFailed if more than 1 % of the calls fail."""
         before, stored, most = cpu(subject.process), cpu(subject.store), 0.0
         command = [sys.executable, "-m", "tools.bench.load", json.dumps(asdict(load))]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as clients:
@@ -136,7 +136,7 @@ class Bench:
             assert clients.stdout is not None
             seen = Seen(**json.loads(clients.stdout.read()))
         if seen.failed * 100 > seen.calls:
-            raise Failed(f"{subject.name}: {seen.calls} answers, and failures: {seen.failures}")
+            raise MeasurementFailed(f"{subject.name}: {seen.calls} answers, and failures: {seen.failures}")
         return Taken(seen, cpu(subject.process) - before, most, cpu(subject.store) - stored)
 
 

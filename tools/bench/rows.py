@@ -57,7 +57,7 @@ Figures = Mapping[Row, float]
 
 
 def measure(bench: Bench, kind: Kind) -> Iterator[tuple[Row, float]]:
-    """Measures one subject in one round. Raises Failed."""
+    """Measures one subject in one round. Raises MeasurementFailed."""
     with bench.running(kind) as (subject, start):
         yield START, start
         yield IDLE, memory(subject.process)

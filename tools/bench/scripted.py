@@ -5,7 +5,6 @@ Law: the thread of client and vendor is not counted, all others are.
 
 from __future__ import annotations
 
-import asyncio
 import re
 import socket
 import sys
@@ -16,11 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
-from nexus.server.listeners import Listeners
-from nexus.server.listening import bind
-from nexus.server.running import Running, start
-from nexus.settings import ListenAddress, load
+from nexus.cli.smoke.site import LocalServer
+from nexus.settings import load
 from tools.bench.answers import ANSWERS, LAST_CHUNK, chunk, head
 from tools.bench.bodies import body
 from tools.bench.nexus_toml import HEADERS, PATHS, config
@@ -113,7 +111,7 @@ def _short(path: str) -> str:
     return "/".join(Path(path).parts[-2:])
 
 
-class Gateway:
+class CountedGateway:
     """Nexus on its own thread. Use as a context manager."""
 
     def __init__(self, folder: Path) -> None:
@@ -122,35 +120,21 @@ class Gateway:
         dialects = tuple(ANSWERS)
         file = folder / "nexus.toml"
         file.write_text(config(0, f"http://127.0.0.1:{self._listener.getsockname()[1]}", dialects=dialects))
-        self._settings = load(file, {"XDG_STATE_HOME": str(folder)})
-        self._ready = threading.Event()
+        self._nexus = LocalServer(load(file, {"XDG_STATE_HOME": str(folder)}))
         self._vendors: list[socket.socket] = []
 
     def __enter__(self) -> Self:
         self._calls.install()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), name="nexus-counted")
-        self._thread.start()
-        if not self._ready.wait(60):
-            raise TimeoutError("the gateway does not start")
-        self._client = socket.create_connection(("127.0.0.1", self._port))
+        self._nexus.__enter__()
+        self._client = socket.create_connection(("127.0.0.1", urlsplit(self._nexus.url).port or 0))
         self._client.settimeout(60)
         return self
 
     def __exit__(self, *_: object) -> None:
         for sock in (self._client, self._listener, *self._vendors):
             sock.close()
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(60)
+        self._nexus.__exit__()
         self._calls.remove()
-
-    async def _main(self) -> None:
-        sockets = bind(ListenAddress("127.0.0.1", 0))
-        self._port = sockets[0].getsockname()[1]
-        self._running: Running = start(self._settings, Listeners(sockets))
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        self._ready.set()
-        await self._stop.wait()
-        await self._running.stop()
 
     def answer(self, lane: Lane) -> Counter[str]:
         """Makes one call; returns all function calls from its first byte until the gateway is idle again."""
@@ -213,7 +197,7 @@ class Gateway:
 
     def _settle(self) -> None:
         """Waits until nothing is in flight."""
-        server = self._running.server
+        server = self._nexus.running.server
         while server.calls or server.workers.busy:
             self._wait_for_quiet()
         self._wait_for_quiet()

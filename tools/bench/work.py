@@ -18,14 +18,14 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tools.bench.scripted import LANES, Gateway, Lane
+from tools.bench.scripted import LANES, CountedGateway, Lane
 
 BUDGET = Path(__file__).with_name("work.json")
 MORE = 1.10
 ROUNDS = 3
 
 
-def count(gateway: Gateway, lane: Lane) -> Counter[str]:
+def count(gateway: CountedGateway, lane: Lane) -> Counter[str]:
     """Calls by function for one call: the median of several rounds, because thread scheduling varies."""
     gateway.answer(lane)
     rounds = sorted((gateway.answer(lane) for _ in range(ROUNDS)), key=Counter.total)
@@ -34,7 +34,7 @@ def count(gateway: Gateway, lane: Lane) -> Counter[str]:
 
 def counted() -> dict[str, int]:
     """Function calls by lane."""
-    with tempfile.TemporaryDirectory() as folder, Gateway(Path(folder)) as gateway:
+    with tempfile.TemporaryDirectory() as folder, CountedGateway(Path(folder)) as gateway:
         return {lane.name: count(gateway, lane).total() for lane in LANES}
 
 
@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if options.top:
         lane = next(lane for lane in LANES if lane.name == options.lane)
-        with tempfile.TemporaryDirectory() as folder, Gateway(Path(folder)) as gateway:
+        with tempfile.TemporaryDirectory() as folder, CountedGateway(Path(folder)) as gateway:
             for name, calls in count(gateway, lane).most_common(options.top):
                 sys.stdout.write(f"{calls:6} {name}\n")
         return 0

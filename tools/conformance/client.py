@@ -1,7 +1,7 @@
 """HTTP client: whole answers with a deadline, and streams read as they arrive.
 
-Standard library only; follows no redirects and does not retry. Every error is a ``Failed`` with a message that a user
-can act on.
+Standard library only; follows no redirects and does not retry. Every error is an ``ExchangeFailed`` with a message that
+a user can act on.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ MADE_UP = "conformance-test-key"
 Headers = Mapping[str, str]
 
 
-class Failed(Exception):
+class ExchangeFailed(Exception):
     """No complete answer arrived."""
 
 
-class Unreachable(Failed):
+class Unreachable(ExchangeFailed):
     """The connection failed."""
 
 
@@ -80,7 +80,7 @@ class Client:
         more: Headers | None = None,
         seconds: float | None = None,
     ) -> Answer:
-        """Sends a request and returns the whole answer, even of a stream. Raises Failed."""
+        """Sends a request and returns the whole answer, even of a stream. Raises ExchangeFailed."""
         began, limit = time.monotonic(), seconds or self.timeout
         with self._connection(limit) as connection:
             sock: socket.socket = connection.sock
@@ -91,11 +91,11 @@ class Client:
                 while piece := self._piece(response, sock, began + limit):
                     whole += piece
                     if len(whole) > MOST_BYTES:
-                        raise Failed(f"an answer of more than {MOST_BYTES} bytes")
+                        raise ExchangeFailed(f"an answer of more than {MOST_BYTES} bytes")
             except TimeoutError as error:
-                raise Failed(f"no complete answer within {limit:g}s") from error
+                raise ExchangeFailed(f"no complete answer within {limit:g}s") from error
             except (OSError, HTTPException) as error:
-                raise Failed(f"the connection was lost: {error or type(error).__name__}") from error
+                raise ExchangeFailed(f"the connection was lost: {error or type(error).__name__}") from error
         return Answer(response.status, lower(response), bytes(whole), time.monotonic() - began)
 
     @contextmanager

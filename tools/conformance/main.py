@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from nexus.cli.options import CommandError
 from nexus.telemetry.logs import redactor
 from tools.conformance import bodies, report
-from tools.conformance.client import MADE_UP, Client, Failed
+from tools.conformance.client import MADE_UP, Client, ExchangeFailed
 from tools.conformance.fixture import MESSAGES, Fixture, new_mark
 from tools.conformance.local import MODEL, running
 from tools.conformance.rules import RULES, Judgement, run
@@ -43,7 +43,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     try:
         with ExitStack() as stack:
             return judge(make_bench(options, key, stack), options, redact)
-    except (CannotJudge, CannotListen, Failed, CommandError) as error:
+    except (CannotJudge, CannotListen, ExchangeFailed, CommandError) as error:
         sys.stderr.write(redact(f"{error}\n"))
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -67,7 +67,7 @@ def read_key(options: argparse.Namespace, environ: Mapping[str, str]) -> str:
 
 
 def make_bench(options: argparse.Namespace, key: str, stack: ExitStack) -> Fixture:
-    """The fixture for the options. Raises CannotJudge, CannotListen, Failed, CommandError."""
+    """The fixture for the options. Raises CannotJudge, CannotListen, ExchangeFailed, CommandError."""
     extra, forms = dict(options.header), (options.key_header,)
     if options.nexus:
         local = stack.enter_context(running(options.rule))

@@ -11,7 +11,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from nexus.protocols.eventstream import CorruptMessage, Decoder, event_message
 from nexus.wire import Json, mapping, sequence, text
 from tools.conformance import bodies
-from tools.conformance.client import Answer, Client, Failed
+from tools.conformance.client import Answer, Client, ExchangeFailed
 from tools.conformance.findings import Findings
 from tools.conformance.fixture import BETA_QUERY, MESSAGES, Fixture, new_mark
 from tools.fake_upstream import Behaviour
@@ -57,7 +57,7 @@ def _probe(client: Client, findings: Findings, method: str, path: str) -> None:
     for _ in range(HOPS):
         try:
             answer = client.send(method, seen[-1], seconds=min(QUICK, client.timeout))
-        except Failed as error:
+        except ExchangeFailed as error:
             findings.expect(False, f"{what}: any answer, at once", str(error))
             return
         target = urlsplit(urljoin(f"{client.url}{seen[-1]}", answer.headers.get("location", "")))
@@ -91,7 +91,7 @@ def c10(fixture: Fixture, findings: Findings) -> None:
 def c11(fixture: Fixture, findings: Findings) -> None:
     try:
         answer = fixture.client.send("GET", LIST, more=bodies.headers(), seconds=min(QUICK, fixture.client.timeout))
-    except Failed as error:
+    except ExchangeFailed as error:
         findings.expect(False, f"GET {LIST}: the whole list at once", str(error))
         return
     if answer.status == 404:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tools.conformance.client import Failed
+from tools.conformance.client import ExchangeFailed
 from tools.conformance.content import c04, c05, c06
 from tools.conformance.failures import c08, c09
 from tools.conformance.findings import Findings
@@ -57,6 +57,6 @@ def run(fixture: Fixture, names: Sequence[str]) -> Iterator[Judgement]:
         findings = Findings()
         try:
             rule.judge(fixture, findings)
-        except Failed as error:
+        except ExchangeFailed as error:
             findings.expect(False, "an answer", str(error))
         yield Judgement(name, rule.title, findings)

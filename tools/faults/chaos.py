@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tools.fake_upstream import FakeUpstream
 from tools.faults import clients, processes, targets, vendors
-from tools.faults.gateway import Counts, Gateway
+from tools.faults.gateway import Counts, GatewayProcess
 
 FAULTS = {
     **{f"client {name}" if name[0].islower() else name: fault for name, fault in clients.FAULTS.items()},
@@ -44,7 +44,7 @@ class Row:
 def run(names: Sequence[str], tell: Callable[[Row], None]) -> list[Row]:
     """Runs the named faults and returns their rows. Raises KeyError for an unknown fault."""
     rows: list[Row] = []
-    with FakeUpstream("openai", strict=False) as vendor, Gateway(vendor) as gateway:
+    with FakeUpstream("openai", strict=False) as vendor, GatewayProcess(vendor) as gateway:
         for _ in range(WARM):
             with gateway.client() as client:
                 client.call({})
@@ -57,7 +57,7 @@ def run(names: Sequence[str], tell: Callable[[Row], None]) -> list[Row]:
     return rows
 
 
-def _suffer(name: str, gateway: Gateway, vendor: FakeUpstream) -> Row:
+def _suffer(name: str, gateway: GatewayProcess, vendor: FakeUpstream) -> Row:
     fault, expected = FAULTS[name]
     before = gateway.counts()
 

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from tools.fake_upstream import Behaviour, FakeUpstream
-from tools.faults.gateway import CHAT, MESSAGES, Client, Gateway, body, until
+from tools.faults.gateway import CHAT, MESSAGES, GatewayProcess, LoadClient, body, until
 from tools.raw_client import head, request
 
-Fault = Callable[[Gateway, FakeUpstream], str]
+Fault = Callable[[GatewayProcess, FakeUpstream], str]
 MIB = 2**20
 
 
-def abandoned_uploads(gateway: Gateway, vendor: FakeUpstream) -> str:
+def abandoned_uploads(gateway: GatewayProcess, vendor: FakeUpstream) -> str:
     """Abandons many uploads, so that a leak would show."""
     before = _of_499(gateway)
     for number in range(20):
@@ -26,14 +26,14 @@ def abandoned_uploads(gateway: Gateway, vendor: FakeUpstream) -> str:
     return f"{_of_499(gateway) - before} lines of 499"
 
 
-def _of_499(gateway: Gateway) -> int:
+def _of_499(gateway: GatewayProcess) -> int:
     return sum(line["status"] == 499 for line in gateway.access)
 
 
 def leaves(path: str, behind: bytes, *, stream: bool) -> Fault:
     """Sends ``behind`` after the body and disconnects while the vendor is silent; counts the vendor's disconnects."""
 
-    def fault(gateway: Gateway, vendor: FakeUpstream) -> str:
+    def fault(gateway: GatewayProcess, vendor: FakeUpstream) -> str:
         lost = len(vendor.disconnects)
         vendor.next(Behaviour(event_delay=600, only_before=4) if stream else Behaviour(hang=True))
         asked = len(vendor.requests)
@@ -48,7 +48,7 @@ def leaves(path: str, behind: bytes, *, stream: bool) -> Fault:
     return fault
 
 
-def half_closes(gateway: Gateway, vendor: FakeUpstream) -> str:
+def half_closes(gateway: GatewayProcess, vendor: FakeUpstream) -> str:
     vendor.next(Behaviour(delay=1.5))
     with gateway.client() as client:
         client.send(request(CHAT, body({}))).sock.shutdown(socket.SHUT_WR)
@@ -58,7 +58,7 @@ def half_closes(gateway: Gateway, vendor: FakeUpstream) -> str:
 def sends(raw: Callable[[], bytes], *, first_line: bool = False) -> Fault:
     """The single answer to raw bytes; ``raw`` makes them when the fault runs, because they may be large."""
 
-    def fault(gateway: Gateway, vendor: FakeUpstream) -> str:
+    def fault(gateway: GatewayProcess, vendor: FakeUpstream) -> str:
         # Made before connecting, because the gateway closes a connection that sends nothing in time.
         sent = raw()
         with gateway.client() as client:
@@ -75,7 +75,7 @@ def sends(raw: Callable[[], bytes], *, first_line: bool = False) -> Fault:
 def busies_the_loop(raw: Callable[[], bytes]) -> Fault:
     """Sends a large body and requests /health on another connection meanwhile."""
 
-    def fault(gateway: Gateway, vendor: FakeUpstream) -> str:
+    def fault(gateway: GatewayProcess, vendor: FakeUpstream) -> str:
         sent = request(CHAT, raw())
         with gateway.client() as heavy, gateway.client() as other:
             heavy.send(sent)
@@ -89,14 +89,14 @@ def busies_the_loop(raw: Callable[[], bytes]) -> Fault:
     return fault
 
 
-def _readable(client: Client) -> bool:
+def _readable(client: LoadClient) -> bool:
     try:
         return bool(client.sock.recv(1, socket.MSG_PEEK))
     except BlockingIOError:
         return False
 
 
-def too_many_bytes(gateway: Gateway, vendor: FakeUpstream) -> str:
+def too_many_bytes(gateway: GatewayProcess, vendor: FakeUpstream) -> str:
     holders = [gateway.client().send(head(CHAT, length=31 * MIB) + b" " * (30 * MIB)) for _ in range(2)]
     with gateway.client() as client:
         client.send(head(MESSAGES, length=8 * MIB) + b" " * (8 * MIB))
@@ -106,7 +106,7 @@ def too_many_bytes(gateway: Gateway, vendor: FakeUpstream) -> str:
     return f"{seen.status}, retry-after {seen.headers.get('retry-after')}"
 
 
-def reads_nothing(gateway: Gateway, vendor: FakeUpstream) -> str:
+def reads_nothing(gateway: GatewayProcess, vendor: FakeUpstream) -> str:
     lines = len(gateway.access)
 
     def cut_off() -> bool:

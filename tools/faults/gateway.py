@@ -91,7 +91,7 @@ class Counts:
         return f"{self.threads} threads, {self.sockets} sockets, {self.reserved} reserved, {self.rss:.0f} MiB"
 
 
-class Gateway:
+class GatewayProcess:
     """A running ``nexus`` process. Use as a context manager."""
 
     def __init__(self, vendor: FakeUpstream, more: str = "") -> None:
@@ -145,8 +145,8 @@ class Gateway:
     def tracebacks(self) -> int:
         return self._tracebacks
 
-    def client(self) -> Client:
-        return Client(self.port)
+    def client(self) -> LoadClient:
+        return LoadClient(self.port)
 
     def counts(self) -> Counts:
         """The current counts. Sends small calls, whose headers tell how much is reserved."""
@@ -205,7 +205,7 @@ class Seen:
         return f"{self.status} {words}".strip()
 
 
-class Client(RawClient):
+class LoadClient(RawClient):
     """One connection of raw bytes."""
 
     def reply(self, method: str = "POST") -> Seen:

@@ -12,7 +12,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 from tools.fake_upstream import FakeUpstream
-from tools.faults.gateway import Gateway, until
+from tools.faults.gateway import GatewayProcess, until
 from tools.raw_client import PATIENCE, head
 
 CALLERS = 8
@@ -25,7 +25,7 @@ LOST = "lost"
 class Load:
     """Several callers, each with one call at a time, as behind a load balancer: only while the gateway is ready."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: GatewayProcess) -> None:
         self._gateway = gateway
         self._over = threading.Event()
         self._lock = threading.Lock()
@@ -62,7 +62,7 @@ class Load:
         return self.seen
 
 
-def workers_of(gateway: Gateway) -> list[int]:
+def workers_of(gateway: GatewayProcess) -> list[int]:
     with suppress(OSError):
         text = Path(f"/proc/{gateway.pid}/task/{gateway.pid}/children").read_text()
         return [pid for pid in map(int, text.split()) if is_alive(pid)]
@@ -76,16 +76,16 @@ def is_alive(pid: int) -> bool:
 
 
 @contextmanager
-def two_under_load(vendor: FakeUpstream, more: str = "") -> Iterator[tuple[Gateway, Load]]:
+def two_under_load(vendor: FakeUpstream, more: str = "") -> Iterator[tuple[GatewayProcess, Load]]:
     """A gateway with two ready workers, under load; ``more`` are additional lines for ``[server]``."""
-    with Gateway(vendor, f"workers = 2\n{more}") as own:
+    with GatewayProcess(vendor, f"workers = 2\n{more}") as own:
         until(lambda: len(workers_of(own)) == 2)
         load = Load(own)
         load.more(AFTERWARDS)
         yield own, load
 
 
-def worker_killed(gateway: Gateway, vendor: FakeUpstream) -> str:
+def worker_killed(gateway: GatewayProcess, vendor: FakeUpstream) -> str:
     """At most one call per caller may be lost: each has at most one in flight."""
     with two_under_load(vendor) as (own, load):
         victim = workers_of(own)[0]
@@ -98,7 +98,7 @@ def worker_killed(gateway: Gateway, vendor: FakeUpstream) -> str:
     return f"lost: {few}; otherwise failed: {others}; {'replaced' if back else 'not replaced'}"
 
 
-def supervisor_killed(gateway: Gateway, vendor: FakeUpstream) -> str:
+def supervisor_killed(gateway: GatewayProcess, vendor: FakeUpstream) -> str:
     with two_under_load(vendor) as (own, load):
         workers = workers_of(own)
         os.kill(own.pid, signal.SIGKILL)
@@ -107,7 +107,7 @@ def supervisor_killed(gateway: Gateway, vendor: FakeUpstream) -> str:
     return "no worker left" if gone else "workers left"
 
 
-def stopped(gateway: Gateway, vendor: FakeUpstream) -> str:
+def stopped(gateway: GatewayProcess, vendor: FakeUpstream) -> str:
     with two_under_load(vendor, 'drain_delay = "1s"') as (own, load):
         os.kill(own.pid, signal.SIGTERM)
         code = own.wait()

@@ -16,7 +16,7 @@ from contextlib import suppress
 from http.client import HTTPException
 
 from tools.fake_upstream import Behaviour, FakeUpstream
-from tools.faults.gateway import CHAT, MESSAGES, Counts, Gateway, body
+from tools.faults.gateway import CHAT, MESSAGES, Counts, GatewayProcess, body
 from tools.raw_client import PATIENCE, head, request
 
 CLIENTS = 8
@@ -26,44 +26,44 @@ WARM = 0.2
 SLACK = 1.1
 """Allowed growth factor of memory, because pools and caches fill slowly."""
 
-Act = Callable[[Gateway, random.Random], None]
+Act = Callable[[GatewayProcess, random.Random], None]
 
 
 def _call(path: str, *, stream: bool) -> Act:
-    def act(gateway: Gateway, chance: random.Random) -> None:
+    def act(gateway: GatewayProcess, chance: random.Random) -> None:
         with gateway.client() as client:
             client.call({"stream": stream, "user": "x" * chance.choice((10, 10_000, 600_000))}, path)
 
     return act
 
 
-def _leave(gateway: Gateway, chance: random.Random) -> None:
+def _leave(gateway: GatewayProcess, chance: random.Random) -> None:
     with gateway.client() as client:
         client.send(request(CHAT, body({"stream": True})) + chance.choice((b"", b"\r\n", b"GET ")))
         if chance.random() < 0.5:
             client.reset()
 
 
-def _abandon(gateway: Gateway, chance: random.Random) -> None:
+def _abandon(gateway: GatewayProcess, chance: random.Random) -> None:
     with gateway.client() as client:
         client.send(head(CHAT, length=8 << 20) + b" " * chance.randrange(2 << 20))
         if chance.random() < 0.5:
             client.reset()
 
 
-def _stall(gateway: Gateway, chance: random.Random) -> None:
+def _stall(gateway: GatewayProcess, chance: random.Random) -> None:
     with gateway.client() as client:
         client.send(chance.choice((head(CHAT, length=100) + b"{", b"POST / HT"))).reply()
 
 
-def _read_slowly(gateway: Gateway, chance: random.Random) -> None:
+def _read_slowly(gateway: GatewayProcess, chance: random.Random) -> None:
     with gateway.client() as client:
         client.send(request(MESSAGES, body({"stream": True})))
         while client.sock.recv(100):
             time.sleep(0.01)
 
 
-def _nonsense(gateway: Gateway, chance: random.Random) -> None:
+def _nonsense(gateway: GatewayProcess, chance: random.Random) -> None:
     with gateway.client() as client:
         client.send(chance.randbytes(200) + b"\r\n\r\n").reply()
 
@@ -96,7 +96,7 @@ def soak(minutes: float, say: Callable[[str], None]) -> tuple[Counts, Counts, in
     """The counts after the warm-up and at the end, and the number of tracebacks in the log."""
     done: Counter[str] = Counter()
     stop = threading.Event()
-    with FakeUpstream("openai", strict=False, keep=False) as vendor, Gateway(vendor) as gateway:
+    with FakeUpstream("openai", strict=False, keep=False) as vendor, GatewayProcess(vendor) as gateway:
         pool = [threading.Thread(target=_client, args=(gateway, vendor, stop, done, 1 + n)) for n in range(CLIENTS)]
         for thread in pool:
             thread.start()
@@ -120,7 +120,9 @@ def is_back(before: Counts, after: Counts) -> bool:
     return after.reserved == 0 and after.threads <= before.threads + CLIENTS and after.rss <= before.rss * SLACK
 
 
-def _client(gateway: Gateway, vendor: FakeUpstream, stop: threading.Event, done: Counter[str], seed: int) -> None:
+def _client(
+    gateway: GatewayProcess, vendor: FakeUpstream, stop: threading.Event, done: Counter[str], seed: int
+) -> None:
     chance = random.Random(seed)
     names, weights = list(ACTS), [weight for _, weight in ACTS.values()]
     while not stop.is_set():

@@ -9,7 +9,7 @@ from http.client import HTTPException
 
 from tools.fake_upstream import Behaviour, FakeUpstream
 from tools.faults.clients import Fault
-from tools.faults.gateway import CHAT, MESSAGES, Gateway, body, until
+from tools.faults.gateway import CHAT, MESSAGES, GatewayProcess, body, until
 from tools.raw_client import request
 
 MODEL = "both"
@@ -18,7 +18,7 @@ MODEL = "both"
 def after(*behaviours: Behaviour, stream: bool = False, path: str = CHAT, model: str = MODEL) -> Fault:
     """One behaviour for each attempt; the fault returns what the client saw and the outcome of each attempt."""
 
-    def fault(gateway: Gateway, vendor: FakeUpstream) -> str:
+    def fault(gateway: GatewayProcess, vendor: FakeUpstream) -> str:
         vendor.next(*behaviours)
         with gateway.client() as client:
             try:
@@ -31,7 +31,7 @@ def after(*behaviours: Behaviour, stream: bool = False, path: str = CHAT, model:
     return fault
 
 
-def leaves(gateway: Gateway, vendor: FakeUpstream) -> str:
+def leaves(gateway: GatewayProcess, vendor: FakeUpstream) -> str:
     """The client disconnects while the second vendor is silent; counts that vendor's disconnects."""
     lost, asked = len(vendor.disconnects), len(vendor.requests)
     vendor.next(Behaviour(status=503), Behaviour(hang=True))

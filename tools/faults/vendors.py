@@ -7,11 +7,11 @@ from http.client import HTTPException
 
 from tools.fake_upstream import Behaviour, FakeUpstream
 from tools.faults.clients import Fault
-from tools.faults.gateway import CHAT, MESSAGES, Gateway
+from tools.faults.gateway import CHAT, MESSAGES, GatewayProcess
 
 
 def answers(behaviour: Behaviour, *, stream: bool = False, path: str = CHAT) -> Fault:
-    def fault(gateway: Gateway, vendor: FakeUpstream) -> str:
+    def fault(gateway: GatewayProcess, vendor: FakeUpstream) -> str:
         vendor.next(behaviour)
         with gateway.client() as client:
             try:
@@ -24,7 +24,7 @@ def answers(behaviour: Behaviour, *, stream: bool = False, path: str = CHAT) -> 
 
 
 def always(behaviour: Behaviour) -> Fault:
-    def fault(gateway: Gateway, vendor: FakeUpstream) -> str:
+    def fault(gateway: GatewayProcess, vendor: FakeUpstream) -> str:
         vendor.default = behaviour
         try:
             with gateway.client() as client:
@@ -36,14 +36,14 @@ def always(behaviour: Behaviour) -> Fault:
 
 
 def asks_for(model: str) -> Fault:
-    def fault(gateway: Gateway, vendor: FakeUpstream) -> str:
+    def fault(gateway: GatewayProcess, vendor: FakeUpstream) -> str:
         with gateway.client() as client:
             return str(client.call({"model": model}))
 
     return fault
 
 
-def idles(gateway: Gateway, vendor: FakeUpstream) -> str:
+def idles(gateway: GatewayProcess, vendor: FakeUpstream) -> str:
     """Lets pooled connections idle for longer than the pool keeps them, then calls again."""
     statuses = []
     for _ in range(2):

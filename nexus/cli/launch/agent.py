@@ -52,7 +52,7 @@ AGENTS: Mapping[str, Launch] = {
     "claude": Launch(
         "claude",
         "anthropic",
-        lambda gateway, model: (claude_code(gateway, model, model), []),
+        lambda gateway, model: (claude_code(gateway, model), []),
         "npm install -g @anthropic-ai/claude-code",
         (".claude/local/claude", ".local/bin/claude"),
     ),
@@ -60,7 +60,7 @@ AGENTS: Mapping[str, Launch] = {
 }
 
 CLIENTS: Mapping[str, Callable[[Access, str], dict[str, str]]] = {
-    "claude": lambda gateway, model: claude_code(gateway, model, model),
+    "claude": claude_code,
     "codex": lambda gateway, model: openai_sdk(gateway) | codex(gateway, model)[0],
     "openai": lambda gateway, model: openai_sdk(gateway),
     "anthropic": lambda gateway, model: anthropic_sdk(gateway),

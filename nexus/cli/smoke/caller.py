@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 
-from nexus.cli.smoke.dialect import Dialect
+from nexus.cli.smoke.dialect import DialectClient
 from nexus.dataclasses import dataclass
 from nexus.headers.names import OWN_CREDENTIALS, is_denied, is_secret, read_header_name
 from nexus.settings.templates import expand
@@ -29,7 +29,7 @@ class Caller:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
-    def headers_for(self, dialect: Dialect) -> dict[str, str]:
+    def headers_for(self, dialect: DialectClient) -> dict[str, str]:
         """The headers of every request; custom headers override the others."""
         return {**dialect.headers, **(dialect.carry(self.key) if self.key else {}), **self.headers}
 

@@ -1,6 +1,6 @@
 """Checks of model capabilities: tools, vision, thinking, structured output, prompt caching.
 
-Each check is a function that raises ``Failed`` if the model lacks the capability. It sends what an ordinary client
+Each check is a function that raises ``CheckFailed`` if the model lacks the capability. It sends what an ordinary client
 sends, and accepts only what such a client could use.
 """
 
@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable, Mapping
 
 from nexus.cli.smoke.dialect import Body, arguments, demand
-from nexus.cli.smoke.exchange import Failed, Timings
+from nexus.cli.smoke.exchange import CheckFailed, Timings
 from nexus.cli.smoke.probe import Probe
 from nexus.dataclasses import dataclass
 from nexus.wire import mapping, sequence
@@ -46,7 +46,7 @@ class Capability:
 def capability(name: str, probe: Probe) -> Capability:
     try:
         CHECKS[name](probe)
-    except Failed as failure:
+    except CheckFailed as failure:
         return Capability(NO, str(failure))
     return Capability(YES)
 
@@ -86,7 +86,7 @@ def structured(probe: Probe) -> None:
     try:
         place = mapping(json.loads(answer.text))
     except ValueError as error:
-        raise Failed("the answer is not JSON") from error
+        raise CheckFailed("the answer is not JSON") from error
     fits = place.keys() == {"city", "country"} and all(isinstance(value, str) for value in place.values())
     demand(fits, "the answer does not fit the schema")
 
@@ -105,7 +105,7 @@ def cache(probe: Probe) -> None:
         spent = probe.ask("", *variants).spent
         if spent and spent.cached:
             return
-    raise Failed("no cached tokens were reported for a repeated prompt")
+    raise CheckFailed("no cached tokens were reported for a repeated prompt")
 
 
 CHECKS: Mapping[str, Callable[[Probe], None]] = {

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from nexus.cli.smoke.dialect import Answer, Body, Call, Dialect, Spent, StreamReader, demand, parse
-from nexus.cli.smoke.exchange import Failed, error_text
+from nexus.cli.smoke.dialect import Answer, AnswerReader, Body, DialectClient, Spent, ToolUse, demand, parse
+from nexus.cli.smoke.exchange import CheckFailed, error_text
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, count, mapping, sequence, text
 
 
-class ChatReader(StreamReader):
+class ChatAnswerReader(AnswerReader):
     """Merges chunks into the message of a unary answer."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class ChatReader(StreamReader):
             return
         chunk = mapping(parse(frame))
         if problem := error_text(chunk):
-            raise Failed(f"in the stream: {problem}")
+            raise CheckFailed(f"in the stream: {problem}")
         demand(chunk.get("object") == "chat.completion.chunk", "the stream holds an event that is not a chunk")
         self._name(text(chunk.get("model")))
         self._usage = chunk.get("usage") or self._usage
@@ -80,10 +80,10 @@ class ChatReader(StreamReader):
         merge(call, {name: value for name, value in piece.items() if name not in ("index", "function")}, ())
 
 
-class Chat(Dialect):
+class ChatClient(DialectClient):
     name: ClassVar[str] = "chat"
     protocol: ClassVar[str] = "openai"
-    reader: ClassVar[type[StreamReader]] = ChatReader
+    reader: ClassVar[type[AnswerReader]] = ChatAnswerReader
     path: ClassVar[str] = "/v1/chat/completions"
 
     def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
@@ -145,15 +145,15 @@ def answer(model: str, message: Mapping[str, Json], usage: Json) -> Answer:
     return Answer(model, words, reasoned, calls, spent, {"role": "assistant", "content": words or None, **turn})
 
 
-def call(entry: Json) -> Call:
+def call(entry: Json) -> ToolUse:
     entry = mapping(entry)
     function = mapping(entry.get("function"))
     demand(text(entry.get("id")), "a tool call has no id")
-    return Call(text(entry.get("id")), text(function.get("name")), text(function.get("arguments")))
+    return ToolUse(text(entry.get("id")), text(function.get("name")), text(function.get("arguments")))
 
 
 def read_usage(usage: Mapping[str, Json]) -> Spent | None:
-    """The token counts, or None without usage. Raises Failed if they contradict each other."""
+    """The token counts, or None without usage. Raises CheckFailed if they contradict each other."""
     if not usage:
         return None
     prompt, completion = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
@@ -165,7 +165,7 @@ def read_usage(usage: Mapping[str, Json]) -> Spent | None:
     return Spent(prompt, completion, cached, reasoning)
 
 
-class Embeddings(Chat):
+class EmbeddingsClient(ChatClient):
     """The embeddings API; shares the key header with the chat dialect."""
 
     name: ClassVar[str] = "embeddings"

@@ -10,15 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 from urllib.parse import quote
 
-from nexus.cli.smoke.dialect import Answer, Body, Call, Dialect, Spent, StreamReader, demand, parse, text_parts
-from nexus.cli.smoke.exchange import Failed, Reply
+from nexus.cli.smoke.dialect import Answer, AnswerReader, Body, DialectClient, Spent, ToolUse, demand, parse, text_parts
+from nexus.cli.smoke.exchange import CheckFailed, Reply
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, count, mapping, sequence, text
 
 MAX_TOKENS = 1024
 
 
-class ConverseReader(StreamReader):
+class ConverseAnswerReader(AnswerReader):
     """Merges events into the content blocks of a unary answer."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class ConverseReader(StreamReader):
     def feed(self, frame: Frame) -> None:
         event, kind = mapping(parse(frame)), frame.event or ""
         if kind == "error" or kind.lower().endswith("exception"):
-            raise Failed(f"in the stream: {kind}: {text(event.get('message'))}")
+            raise CheckFailed(f"in the stream: {kind}: {text(event.get('message'))}")
         demand(self._began != (kind == "messageStart"), f"{kind} out of order")
         index = count(event.get("contentBlockIndex"))
         match kind:
@@ -57,7 +57,7 @@ class ConverseReader(StreamReader):
             try:
                 mapped = json.loads(spelled or "{}")
             except ValueError as error:
-                raise Failed("the input of a tool is not JSON") from error
+                raise CheckFailed("the input of a tool is not JSON") from error
             self._blocks[index]["toolUse"] = {**mapping(self._blocks[index].get("toolUse")), "input": mapped}
         return answer([self._blocks[index] for index in sorted(self._blocks)], self._usage)
 
@@ -83,10 +83,10 @@ class ConverseReader(StreamReader):
         block["reasoningContent"] = {"reasoningText": known}
 
 
-class Converse(Dialect):
+class ConverseClient(DialectClient):
     name: ClassVar[str] = "converse"
     protocol: ClassVar[str] = "bedrock"
-    reader: ClassVar[type[StreamReader]] = ConverseReader
+    reader: ClassVar[type[AnswerReader]] = ConverseAnswerReader
     path: ClassVar[str] = ""
     lists_models: ClassVar[bool] = False
     names_model: ClassVar[bool] = False
@@ -142,6 +142,6 @@ def answer(blocks: list[Body], usage: Json) -> Answer:
     return Answer("", words, reasoned, calls, usage, {"role": "assistant", "content": blocks})
 
 
-def _call(use: Mapping[str, Json]) -> Call:
+def _call(use: Mapping[str, Json]) -> ToolUse:
     demand(text(use.get("toolUseId")), "a tool use has no toolUseId")
-    return Call(text(use.get("toolUseId")), text(use.get("name")), json.dumps(use.get("input")))
+    return ToolUse(text(use.get("toolUseId")), text(use.get("name")), json.dumps(use.get("input")))

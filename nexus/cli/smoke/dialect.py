@@ -1,7 +1,7 @@
 """The interface of a dialect to test: builds requests and reads both forms of answer.
 
-A reader checks everything and raises ``Failed`` at the first violation of its dialect; an answer that it returns is
-complete.
+A reader checks everything and raises ``CheckFailed`` at the first violation of its dialect; an answer that it returns
+is complete.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import ClassVar
 
-from nexus.cli.smoke.exchange import Failed, Reply
+from nexus.cli.smoke.exchange import CheckFailed, Reply
 from nexus.dataclasses import dataclass
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, mapping
@@ -31,7 +31,7 @@ class Spent:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ToolUse:
     """A tool call; ``arguments`` is the JSON text as received."""
 
     id: str
@@ -46,12 +46,12 @@ class Answer:
     model: str
     text: str
     reasoned: bool
-    calls: tuple[Call, ...]
+    calls: tuple[ToolUse, ...]
     spent: Spent | None
     turn: Body = field(repr=False)
 
 
-class StreamReader(ABC):
+class AnswerReader(ABC):
     """Reads the frames with data of one stream, in order; ``begun`` is true once there was content."""
 
     begun: bool = False
@@ -61,16 +61,16 @@ class StreamReader(ABC):
 
     @abstractmethod
     def finish(self) -> Answer:
-        """The answer, to call at the end of the HTTP body. Raises Failed if the stream is incomplete."""
+        """The answer, to call at the end of the HTTP body. Raises CheckFailed if the stream is incomplete."""
 
 
-class Dialect(ABC):
+class DialectClient(ABC):
     """A dialect; ``protocol`` is its protocol's name in the settings, ``name`` its own in the report."""
 
     name: ClassVar[str]
     protocol: ClassVar[str]
     path: ClassVar[str]
-    reader: ClassVar[type[StreamReader]]
+    reader: ClassVar[type[AnswerReader]]
     headers: ClassVar[Mapping[str, str]] = {}
     """Headers of every request, by lower-case name."""
 
@@ -139,20 +139,20 @@ def parse(frame: Frame) -> Json:
     try:
         return json.loads(frame.data or "")
     except ValueError as error:
-        raise Failed("the stream holds an event that is not JSON") from error
+        raise CheckFailed("the stream holds an event that is not JSON") from error
 
 
 def demand(holds: object, problem: str) -> None:
     if not holds:
-        raise Failed(problem)
+        raise CheckFailed(problem)
 
 
-def arguments(call: Call) -> Mapping[str, Json]:
-    """The arguments of a call as an object. Raises Failed."""
+def arguments(call: ToolUse) -> Mapping[str, Json]:
+    """The arguments of a call as an object. Raises CheckFailed."""
     try:
         value = json.loads(call.arguments)
     except ValueError as error:
-        raise Failed(f"the arguments of {call.name} are not JSON") from error
+        raise CheckFailed(f"the arguments of {call.name} are not JSON") from error
     if not isinstance(value, dict):
-        raise Failed(f"the arguments of {call.name} are not an object")
+        raise CheckFailed(f"the arguments of {call.name} are not an object")
     return value

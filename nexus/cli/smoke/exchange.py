@@ -1,7 +1,7 @@
 """One HTTP exchange with a deadline.
 
-Every error is raised as ``Failed`` with a message that users can act on. The deadline applies to the whole exchange,
-with or without pings. ``Timings`` holds the timings even if the exchange fails.
+Every error is raised as ``CheckFailed`` with a message that users can act on. The deadline applies to the whole
+exchange, with or without pings. ``Timings`` holds the timings even if the exchange fails.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ MOST_READ = 64 * 1024
 T = TypeVar("T")
 
 
-class Failed(Exception):
+class CheckFailed(Exception):
     """The exchange failed or the answer is invalid; the message says why."""
 
 
-class ErrorStatus(Failed):
+class ErrorStatus(CheckFailed):
     """The server answered with an error status."""
 
     def __init__(self, message: str, status: int) -> None:
@@ -100,12 +100,12 @@ class ServerUnderTest:
         try:
             return action()
         except TimeoutError as error:
-            raise Failed(f"no complete answer within {self.timeout:g}s") from error
+            raise CheckFailed(f"no complete answer within {self.timeout:g}s") from error
         except (OSError, HTTPException) as error:
-            raise Failed(f"{problem}: {error or type(error).__name__}") from error
+            raise CheckFailed(f"{problem}: {error or type(error).__name__}") from error
 
     def read(self, response: HTTPResponse, sock: socket.socket, trace: Timings) -> bytes:
-        """The bytes available; b"" at the end of the body. Raises Failed."""
+        """The bytes available; b"" at the end of the body. Raises CheckFailed."""
 
         def receive() -> bytes:
             left = self.timeout - trace.elapsed()
@@ -127,31 +127,31 @@ class Reply:
     trace: Timings
 
     def document(self) -> Json:
-        """The body as JSON. Raises Failed."""
+        """The body as JSON. Raises CheckFailed."""
         try:
             return json.loads(b"".join(self._pieces()))
         except ValueError as error:
-            raise Failed("the body is not JSON") from error
+            raise CheckFailed("the body is not JSON") from error
 
     def frames(self) -> Iterator[Frame]:
-        """The frames of an event stream as they arrive. Raises Failed."""
+        """The frames of an event stream as they arrive. Raises CheckFailed."""
         kind = self.response.headers.get("content-type", "")
         if not kind.startswith("text/event-stream"):
-            raise Failed(f"asked for a stream and got {kind or 'no content type'}")
+            raise CheckFailed(f"asked for a stream and got {kind or 'no content type'}")
         decoder = FrameDecoder()
         for piece in self._pieces():
             try:
                 yield from decoder.feed(piece)
             except FrameTooLarge as error:
-                raise Failed(str(error)) from error
+                raise CheckFailed(str(error)) from error
         if decoder.rest.strip():
-            raise Failed("the stream ended within an event")
+            raise CheckFailed("the stream ended within an event")
 
     def events(self) -> Iterator[tuple[str, bytes]]:
-        """Name and payload of the events of an AWS event stream as they arrive; verifies checksums. Raises Failed."""
+        """Name and payload of the events of an AWS event stream, with its checksums verified. Raises CheckFailed."""
         kind = self.response.headers.get("content-type", "")
         if kind != "application/vnd.amazon.eventstream":
-            raise Failed(f"asked for an event stream and got {kind or 'no content type'}")
+            raise CheckFailed(f"asked for an event stream and got {kind or 'no content type'}")
         decoder = Decoder()
         try:
             for piece in self._pieces():
@@ -160,7 +160,7 @@ class Reply:
                     yield name, payload.encode()
             decoder.finish()
         except CorruptMessage as error:
-            raise Failed(f"the event stream is broken: {error}") from error
+            raise CheckFailed(f"the event stream is broken: {error}") from error
 
     def refusal(self) -> ErrorStatus:
         """This error response as an exception."""
@@ -181,7 +181,7 @@ class Reply:
             missing = missing - len(piece) if missing is not None else None
             yield piece
         if missing:
-            raise Failed(f"the body ended {missing} bytes early")
+            raise CheckFailed(f"the body ended {missing} bytes early")
 
 
 def error_text(document: object) -> str:

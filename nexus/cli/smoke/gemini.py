@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 from urllib.parse import quote
 
-from nexus.cli.smoke.dialect import Answer, Body, Call, Dialect, Spent, StreamReader, demand, parse, text_parts
-from nexus.cli.smoke.exchange import Failed, error_text
+from nexus.cli.smoke.dialect import Answer, AnswerReader, Body, DialectClient, Spent, ToolUse, demand, parse, text_parts
+from nexus.cli.smoke.exchange import CheckFailed, error_text
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, count, mapping, sequence, text
 
 
-class GeminiReader(StreamReader):
+class GeminiAnswerReader(AnswerReader):
     """Merges documents into the parts of a unary answer."""
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class GeminiReader(StreamReader):
     def feed(self, frame: Frame) -> None:
         document = mapping(parse(frame))
         if problem := error_text(document):
-            raise Failed(f"in the stream: {problem}")
+            raise CheckFailed(f"in the stream: {problem}")
         self.take(document)
 
     def take(self, document: Mapping[str, Json]) -> None:
@@ -50,10 +50,10 @@ class GeminiReader(StreamReader):
         return Answer(self._model, words, reasoned, calls, spent, {"role": "model", "parts": self._parts})
 
 
-class Gemini(Dialect):
+class GeminiClient(DialectClient):
     name: ClassVar[str] = "gemini"
     protocol: ClassVar[str] = "google"
-    reader: ClassVar[type[StreamReader]] = GeminiReader
+    reader: ClassVar[type[AnswerReader]] = GeminiAnswerReader
     path: ClassVar[str] = ""
     lists_models: ClassVar[bool] = False
     # In passthrough Google returns the vendor's model id.
@@ -70,7 +70,7 @@ class Gemini(Dialect):
         return {"contents": [{"role": "user", "parts": parts}]}
 
     def read(self, document: Json) -> Answer:
-        reader = GeminiReader()
+        reader = GeminiAnswerReader()
         reader.take(mapping(document))
         return reader.finish()
 
@@ -97,9 +97,9 @@ class Gemini(Dialect):
         return {"generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": schema}}
 
 
-def _call(call: Mapping[str, Json]) -> Call:
+def _call(call: Mapping[str, Json]) -> ToolUse:
     demand(text(call.get("name")), "a function call has no name")
-    return Call(text(call.get("id")), text(call.get("name")), json.dumps(call.get("args")))
+    return ToolUse(text(call.get("id")), text(call.get("name")), json.dumps(call.get("args")))
 
 
 def _usage(usage: Mapping[str, Json]) -> Spent | None:

@@ -10,13 +10,13 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from nexus.cli.smoke.dialect import Body, demand
-from nexus.cli.smoke.exchange import Failed, Reply
-from nexus.cli.smoke.messages import Messages
+from nexus.cli.smoke.exchange import CheckFailed, Reply
+from nexus.cli.smoke.messages import MessagesClient
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, mapping, text
 
 
-class Hosted(Messages):
+class HostedClient(MessagesClient):
     """Base class: the version is in the body and the model in the path."""
 
     headers: ClassVar[dict[str, str]] = {}
@@ -32,7 +32,7 @@ class Hosted(Messages):
         return kept | {"anthropic_version": self.version}
 
 
-class VertexMessages(Hosted):
+class VertexClient(HostedClient):
     """``rawPredict`` and ``streamRawPredict``."""
 
     name: ClassVar[str] = "vertex"
@@ -45,7 +45,7 @@ class VertexMessages(Hosted):
         return f"{parent}/{quote(model, safe='@')}:{verb}"
 
 
-class BedrockInvoke(Hosted):
+class InvokeClient(HostedClient):
     """``invoke`` and ``invoke-with-response-stream``, whose events are in AWS event stream messages."""
 
     name: ClassVar[str] = "invoke"
@@ -63,5 +63,5 @@ class BedrockInvoke(Hosted):
                 data = base64.b64decode(text(mapping(json.loads(payload)).get("bytes")), validate=True).decode()
                 event = text(mapping(json.loads(data)).get("type"))
             except (ValueError, binascii.Error) as error:
-                raise Failed("the stream holds a chunk that is not JSON in base64") from error
+                raise CheckFailed("the stream holds a chunk that is not JSON in base64") from error
             yield Frame(payload, event, data)

@@ -24,11 +24,11 @@ from nexus.cli.options import Options, read_options
 from nexus.cli.output import put
 from nexus.cli.smoke.caller import Caller, UsageError, read_caller
 from nexus.cli.smoke.capabilities import CHECKS
-from nexus.cli.smoke.exchange import Failed
-from nexus.cli.smoke.probe import Model, Site, probes
-from nexus.cli.smoke.report import Report
-from nexus.cli.smoke.run import MOST_SAID, Row, row, without_secrets
-from nexus.cli.smoke.site import DIALECTS, Local, remote
+from nexus.cli.smoke.exchange import CheckFailed
+from nexus.cli.smoke.probe import Site, TestedModel, probes
+from nexus.cli.smoke.report import SmokeReport
+from nexus.cli.smoke.run import MOST_SAID, ResultRow, row, without_secrets
+from nexus.cli.smoke.site import DIALECTS, LocalServer, remote
 from nexus.settings import Protocols, Settings, SettingsError, secrets
 from nexus.settings.types import read_duration, read_timeout
 from nexus.telemetry import logs
@@ -63,7 +63,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         parser.error(redact(str(error)))
     except SettingsError as error:
         sys.stderr.write(render(error.problems, coloured=is_coloured(sys.stderr, "auto", environ)))
-    except Failed as error:
+    except CheckFailed as error:
         sys.stderr.write(f"{redact(str(error))[:MOST_SAID]}\n")
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -84,13 +84,13 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> tu
 def try_all(options: argparse.Namespace, settings: Settings | None, caller: Caller, redact: logs.Redact) -> int:
     """Runs all probes and prints the report, even if interrupted; returns the exit code."""
     with ExitStack() as stack:
-        local: Local | None = None
+        local: LocalServer | None = None
         if options.url or settings is None:
             site = remote(options.url, settings.llm.protocols if settings else Protocols(), options.timeout, caller)
         else:
             if not settings.llm.enabled:
-                raise Failed("nothing to test: llm.enabled is false")
-            local = stack.enter_context(Local(settings))
+                raise CheckFailed("nothing to test: llm.enabled is false")
+            local = stack.enter_context(LocalServer(settings))
             site = local.site(options.timeout, caller)
         doors = tuple(door for door in site.doors if not options.protocol or door.dialect.name in options.protocol)
         site = replace(site, doors=doors, models=choose(options.models, site.models))
@@ -103,12 +103,12 @@ def try_all(options: argparse.Namespace, settings: Settings | None, caller: Call
     return code
 
 
-def run(site: Site, options: argparse.Namespace, redact: logs.Redact) -> Report:
+def run(site: Site, options: argparse.Namespace, redact: logs.Redact) -> SmokeReport:
     named: list[str] = options.capability
     capabilities = list(CHECKS) if EVERYTHING in named else named
     progress = watcher(not options.json and sys.stderr.isatty())
     began = time.monotonic()
-    rows: list[Row] = []
+    rows: list[ResultRow] = []
     interrupted = False
     try:
         for probe in probes(site):
@@ -118,7 +118,7 @@ def run(site: Site, options: argparse.Namespace, redact: logs.Redact) -> Report:
         interrupted = True
     progress("")
     needed = [name for name in named if name != EVERYTHING]
-    return Report(rows, capabilities, needed, time.monotonic() - began, interrupted)
+    return SmokeReport(rows, capabilities, needed, time.monotonic() - began, interrupted)
 
 
 def watcher(wanted: bool) -> Callable[[str], None]:
@@ -132,14 +132,14 @@ def watcher(wanted: bool) -> Callable[[str], None]:
     return show
 
 
-def choose(wanted: Sequence[str], models: Sequence[Model]) -> tuple[Model, ...]:
+def choose(wanted: Sequence[str], models: Sequence[TestedModel]) -> tuple[TestedModel, ...]:
     """The named models, or all if none is named. A bare alias is accepted if it is unambiguous, as for every client.
     Raises UsageError."""
     known = {model.name: model for model in models}
-    aliases: dict[str, list[Model]] = {}
+    aliases: dict[str, list[TestedModel]] = {}
     for model in models:
         aliases.setdefault(model.name.partition("/")[2], []).append(model)
-    chosen: dict[str, Model] = {}
+    chosen: dict[str, TestedModel] = {}
     for name in wanted:
         found = [known[name]] if name in known else aliases.get(name, [])
         if len(found) != 1:

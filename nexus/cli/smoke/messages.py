@@ -10,8 +10,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from nexus.cli.smoke.dialect import Answer, Body, Call, Dialect, Spent, StreamReader, demand, parse
-from nexus.cli.smoke.exchange import Failed, error_text
+from nexus.cli.smoke.dialect import Answer, AnswerReader, Body, DialectClient, Spent, ToolUse, demand, parse
+from nexus.cli.smoke.exchange import CheckFailed, error_text
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, count, mapping, sequence, text
 
@@ -19,7 +19,7 @@ MAX_TOKENS = 1024
 THINKING_TOKENS = 4096
 
 
-class MessagesReader(StreamReader):
+class MessagesAnswerReader(AnswerReader):
     """Merges events into the content blocks of a unary answer."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class MessagesReader(StreamReader):
         kind = text(event.get("type"))
         demand(frame.event == kind, f"the event is named {frame.event} and says it is {kind}")
         if kind == "error":
-            raise Failed(f"in the stream: {error_text(event) or 'an error without a text'}")
+            raise CheckFailed(f"in the stream: {error_text(event) or 'an error without a text'}")
         if kind == "ping":
             return
         demand(not self._stopped, f"{kind} behind message_stop")
@@ -94,10 +94,10 @@ class MessagesReader(StreamReader):
                 return
 
 
-class Messages(Dialect):
+class MessagesClient(DialectClient):
     name: ClassVar[str] = "messages"
     protocol: ClassVar[str] = "anthropic"
-    reader: ClassVar[type[StreamReader]] = MessagesReader
+    reader: ClassVar[type[AnswerReader]] = MessagesAnswerReader
     path: ClassVar[str] = "/v1/messages"
     headers: ClassVar[Mapping[str, str]] = {"anthropic-version": "2023-06-01"}
     key_header: ClassVar[str] = "x-api-key"
@@ -153,13 +153,13 @@ def answer(
     return Answer(model, words, reasoned, tuple(calls), spent, turn)
 
 
-def call(block: Body, spelled: str) -> Call:
+def call(block: Body, spelled: str) -> ToolUse:
     demand(text(block.get("id")), "a tool call has no id")
     try:
         block["input"] = json.loads(spelled)
     except ValueError as error:
-        raise Failed(f"the arguments of {text(block.get('name'))} are not JSON") from error
-    return Call(text(block.get("id")), text(block.get("name")), spelled)
+        raise CheckFailed(f"the arguments of {text(block.get('name'))} are not JSON") from error
+    return ToolUse(text(block.get("id")), text(block.get("name")), spelled)
 
 
 def read_usage(usage: Mapping[str, Json]) -> Spent | None:

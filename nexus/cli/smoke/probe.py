@@ -1,6 +1,6 @@
 """One combination of model, protocol and mode: sends its requests, and checks what every answer must have.
 
-A probe returns a complete answer or raises ``Failed``.
+A probe returns a complete answer or raises ``CheckFailed``.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 
-from nexus.cli.smoke.dialect import Answer, Body, Dialect, Spent, demand
-from nexus.cli.smoke.exchange import ErrorStatus, Failed, ServerUnderTest, Timings
+from nexus.cli.smoke.dialect import Answer, Body, DialectClient, Spent, demand
+from nexus.cli.smoke.exchange import CheckFailed, ErrorStatus, ServerUnderTest, Timings
 from nexus.dataclasses import dataclass
 from nexus.wire import Json
 
@@ -18,13 +18,13 @@ from nexus.wire import Json
 class Door:
     """A dialect, its path prefix on the server, and the headers of each request."""
 
-    dialect: Dialect
+    dialect: DialectClient
     path: str
     headers: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class TestedModel:
     """A model. ``usage`` is false if the vendor rejects requests for token counts on streams; ``embeds`` marks an
     embedding model.
     """
@@ -40,7 +40,7 @@ class Site:
 
     gateway: ServerUnderTest
     doors: tuple[Door, ...]
-    models: tuple[Model, ...]
+    models: tuple[TestedModel, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,12 @@ class Probe:
 
     gateway: ServerUnderTest
     door: Door
-    model: Model
+    model: TestedModel
     stream: bool
 
     def ask(self, content: str | Sequence[Json], *variants: Body, trace: Timings | None = None) -> Answer:
         """Sends one user message. Tries the ``variants`` of its fields in order until one is not rejected with 400.
-        Raises Failed."""
+        Raises CheckFailed."""
         *early, last = variants or ({},)
         body = self.body(content)
         for variant in early:
@@ -69,7 +69,7 @@ class Probe:
         return self.door.dialect.request(self.model.name, content, stream=self.stream, usage=self.model.usage)
 
     def send(self, body: Body, trace: Timings) -> Answer:
-        """Sends a request and returns the complete answer, after checking its model and token counts. Raises Failed."""
+        """The complete answer to a request, with its model and token counts checked. Raises CheckFailed."""
         dialect = self.door.dialect
         path = self.door.path + dialect.address(self.model.name, stream=self.stream)
         with self.gateway.post(path, body, self.door.headers, trace) as reply:
@@ -92,9 +92,9 @@ class Probe:
 
 
 def check_usage(spent: Spent | None, *, words: bool = True) -> None:
-    """Raises Failed unless there are input tokens, and output tokens exactly if the answer is ``words``."""
+    """Raises CheckFailed unless there are input tokens, and output tokens exactly if the answer is ``words``."""
     if spent is None:
-        raise Failed("the answer has no usage")
+        raise CheckFailed("the answer has no usage")
     plausible = spent.input and bool(spent.output) == words
     demand(plausible, f"the usage is not plausible: {spent.input} in, {spent.output} out")
 

@@ -12,7 +12,7 @@ from dataclasses import asdict
 
 from nexus.accounting.tabulate import aligned
 from nexus.cli.smoke.capabilities import NO
-from nexus.cli.smoke.run import FAILED, NOT_SERVED, OK, Row
+from nexus.cli.smoke.run import FAILED, NOT_SERVED, OK, ResultRow
 from nexus.dataclasses import dataclass
 
 COLUMNS = ("MODEL", "PROTOCOL", "MODE", "RESULT", "FIRST", "TOTAL", "IN", "OUT", "ROUTE")
@@ -21,10 +21,10 @@ LONGEST = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class SmokeReport:
     """``needed`` are the capabilities requested by name: if one is missing the run has failed."""
 
-    rows: Sequence[Row]
+    rows: Sequence[ResultRow]
     capabilities: Sequence[str]
     needed: Sequence[str]
     seconds: float
@@ -58,7 +58,7 @@ class Report:
         }
         return json.dumps(whole, indent=2) + "\n"
 
-    def _cells(self, row: Row) -> tuple[str, ...]:
+    def _cells(self, row: ResultRow) -> tuple[str, ...]:
         result = f"FAILED {one_line(row.error)}" if row.result == FAILED else row.result
         return (
             one_line(row.model),

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from nexus.cli.smoke.dialect import Answer, Body, Call, Dialect, Spent, StreamReader, demand, parse, text_parts
-from nexus.cli.smoke.exchange import Failed, error_text
+from nexus.cli.smoke.dialect import Answer, AnswerReader, Body, DialectClient, Spent, ToolUse, demand, parse, text_parts
+from nexus.cli.smoke.exchange import CheckFailed, error_text
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, count, mapping, sequence, text
 
 
-class ResponsesReader(StreamReader):
+class ResponsesAnswerReader(AnswerReader):
     """Takes the answer from the last event, and checks the deltas against it."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class ResponsesReader(StreamReader):
         demand(frame.event == kind, f"the event is named {frame.event} and says it is {kind}")
         if kind in ("error", "response.failed", "response.incomplete"):
             problem = error_text(event) or error_text(event.get("response")) or text(event.get("message")) or kind
-            raise Failed(f"in the stream: {problem}")
+            raise CheckFailed(f"in the stream: {problem}")
         demand(self._last is None, f"{kind} behind response.completed")
         demand(event.get("sequence_number") == self._next, f"{kind} is not numbered {self._next}")
         demand((kind == "response.created") == (self._next == 0), f"{kind} out of order")
@@ -43,16 +43,16 @@ class ResponsesReader(StreamReader):
 
     def finish(self) -> Answer:
         if self._last is None:
-            raise Failed("the stream ended without response.completed")
-        answer = Responses().read(dict(self._last))
+            raise CheckFailed("the stream ended without response.completed")
+        answer = ResponsesClient().read(dict(self._last))
         demand(answer.text == self._deltas, "the text of the deltas is not that of the response")
         return answer
 
 
-class Responses(Dialect):
+class ResponsesClient(DialectClient):
     name: ClassVar[str] = "responses"
     protocol: ClassVar[str] = "openai"
-    reader: ClassVar[type[StreamReader]] = ResponsesReader
+    reader: ClassVar[type[AnswerReader]] = ResponsesAnswerReader
     path: ClassVar[str] = "/v1/responses"
     lists_models: ClassVar[bool] = False
     turns: ClassVar[str] = "input"
@@ -98,9 +98,9 @@ def answer(document: Mapping[str, Json]) -> Answer:
     return Answer(text(document.get("model")), words, reasoned, calls, spent, {"output": items})
 
 
-def _call(item: Mapping[str, Json]) -> Call:
+def _call(item: Mapping[str, Json]) -> ToolUse:
     demand(text(item.get("call_id")), "a function call has no call_id")
-    return Call(text(item.get("call_id")), text(item.get("name")), text(item.get("arguments")))
+    return ToolUse(text(item.get("call_id")), text(item.get("name")), text(item.get("arguments")))
 
 
 def _usage(usage: Mapping[str, Json]) -> Spent | None:

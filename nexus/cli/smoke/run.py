@@ -10,7 +10,7 @@ from dataclasses import field, replace
 
 from nexus.cli.smoke.capabilities import UNTRIED, Capability, capability
 from nexus.cli.smoke.dialect import demand
-from nexus.cli.smoke.exchange import Failed, NotServed, Timings
+from nexus.cli.smoke.exchange import CheckFailed, NotServed, Timings
 from nexus.cli.smoke.probe import Probe
 from nexus.dataclasses import dataclass
 
@@ -22,7 +22,7 @@ MOST_SAID = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ResultRow:
     """One row; times are in seconds."""
 
     model: str
@@ -38,7 +38,7 @@ class Row:
     capabilities: Mapping[str, Capability] = field(default_factory=dict)
 
 
-def without_secrets(row: Row, redact: Callable[[str], str]) -> Row:
+def without_secrets(row: ResultRow, redact: Callable[[str], str]) -> ResultRow:
     """The row without secrets. Errors are truncated after redaction, because half a key would not be recognised."""
     found = {
         name: replace(outcome, error=redact(outcome.error)[:MOST_SAID]) for name, outcome in row.capabilities.items()
@@ -46,7 +46,7 @@ def without_secrets(row: Row, redact: Callable[[str], str]) -> Row:
     return replace(row, error=redact(row.error)[:MOST_SAID], capabilities=found)
 
 
-def row(probe: Probe, capabilities: Sequence[str]) -> Row:
+def row(probe: Probe, capabilities: Sequence[str]) -> ResultRow:
     """Tests one combination, and its capabilities if it works."""
     trace, answer = Timings(), None
     result, error = OK, ""
@@ -55,11 +55,11 @@ def row(probe: Probe, capabilities: Sequence[str]) -> Row:
         demand(answer.text.strip(), "the answer has no text")
     except NotServed as refusal:
         result, error = NOT_SERVED, str(refusal)
-    except Failed as failure:
+    except CheckFailed as failure:
         result, error = FAILED, str(failure)
     spent = answer.spent if answer else None
     untried = Capability(UNTRIED)
-    return Row(
+    return ResultRow(
         model=probe.model.name,
         protocol=probe.door.dialect.name,
         mode="stream" if probe.stream else "whole",

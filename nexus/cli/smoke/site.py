@@ -13,15 +13,15 @@ from typing import Self
 from urllib.parse import quote
 
 from nexus.cli.smoke.caller import Caller
-from nexus.cli.smoke.chat import Chat, Embeddings
-from nexus.cli.smoke.converse import Converse
-from nexus.cli.smoke.dialect import Dialect
-from nexus.cli.smoke.exchange import ErrorStatus, Failed, ServerUnderTest
-from nexus.cli.smoke.gemini import Gemini
-from nexus.cli.smoke.hosted import BedrockInvoke, VertexMessages
-from nexus.cli.smoke.messages import Messages
-from nexus.cli.smoke.probe import Door, Model, Site
-from nexus.cli.smoke.responses import Responses
+from nexus.cli.smoke.chat import ChatClient, EmbeddingsClient
+from nexus.cli.smoke.converse import ConverseClient
+from nexus.cli.smoke.dialect import DialectClient
+from nexus.cli.smoke.exchange import CheckFailed, ErrorStatus, ServerUnderTest
+from nexus.cli.smoke.gemini import GeminiClient
+from nexus.cli.smoke.hosted import InvokeClient, VertexClient
+from nexus.cli.smoke.messages import MessagesClient
+from nexus.cli.smoke.probe import Door, Site, TestedModel
+from nexus.cli.smoke.responses import ResponsesClient
 from nexus.late import pattern
 from nexus.server.listeners import Listeners
 from nexus.server.listening import base_url, bind
@@ -29,15 +29,15 @@ from nexus.server.running import Running, start
 from nexus.settings import ListenAddress, Protocols, Settings
 from nexus.wire import Json, mapping, sequence, text
 
-DIALECTS: tuple[Dialect, ...] = (
-    Chat(),
-    Responses(),
-    Messages(),
-    VertexMessages(),
-    BedrockInvoke(),
-    Converse(),
-    Gemini(),
-    Embeddings(),
+DIALECTS: tuple[DialectClient, ...] = (
+    ChatClient(),
+    ResponsesClient(),
+    MessagesClient(),
+    VertexClient(),
+    InvokeClient(),
+    ConverseClient(),
+    GeminiClient(),
+    EmbeddingsClient(),
 )
 EMBEDS = pattern(r"embed|gecko", re.IGNORECASE)
 """Matches the names of embedding models."""
@@ -46,8 +46,8 @@ DRAIN = 1.0
 PAGE = 1000
 
 
-class Local:
-    """Runs the server on a thread; use as a context manager."""
+class LocalServer:
+    """Runs the server on a thread, at ``url``; use as a context manager."""
 
     def __init__(self, settings: Settings) -> None:
         server = settings.server.model_copy(update={"drain_timeout": DRAIN, "tls": None})
@@ -71,17 +71,17 @@ class Local:
     @property
     def hangs(self) -> bool:
         """Whether a worker thread is still busy, which would keep the process alive."""
-        return self._running.server.workers.busy > 0
+        return self.running.server.workers.busy > 0
 
     def site(self, timeout: float, caller: Caller) -> Site:
         paths = self._settings.llm.protocols.enabled_paths()
         served = (dialect for dialect in DIALECTS if dialect.protocol in paths)
         doors = (Door(dialect, paths[dialect.protocol], caller.headers_for(dialect)) for dialect in served)
-        routes = self._running.runtime.gateway.routes
         models = (
-            Model(route.name, route.provider.asks_usage, EMBEDS.search(route.model) is not None) for route in routes
+            TestedModel(route.name, route.provider.asks_usage, embeds=_embeds(route.model))
+            for route in self.running.runtime.gateway.routes
         )
-        return Site(ServerUnderTest(self._url, timeout), tuple(doors), tuple(models))
+        return Site(ServerUnderTest(self.url, timeout), tuple(doors), tuple(models))
 
     def _run(self) -> None:
         try:
@@ -95,16 +95,16 @@ class Local:
 
     async def _serve(self) -> None:
         sockets = bind(ListenAddress("127.0.0.1", 0))
-        self._url = base_url(sockets[0])
-        self._running: Running = start(self._settings, Listeners(sockets))
+        self.url = base_url(sockets[0])
+        self.running: Running = start(self._settings, Listeners(sockets))
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self._ready.set()
         await self._stop.wait()
-        await self._running.stop()
+        await self.running.stop()
 
 
 def remote(url: str, protocols: Protocols, timeout: float, caller: Caller) -> Site:
-    """The dialects and models that a running server lists. Raises Failed."""
+    """The dialects and models that a running server lists. Raises CheckFailed."""
     gateway = ServerUnderTest(url.rstrip("/"), timeout)
     names: dict[str, None] = {}
     doors: list[Door] = []
@@ -118,12 +118,16 @@ def remote(url: str, protocols: Protocols, timeout: float, caller: Caller) -> Si
             doors.append(door)
             names |= dict.fromkeys(listed)
     if not any(door.dialect.lists_models for door in doors):
-        raise Failed("the server lists no models in any protocol; are the paths right?")
-    return Site(gateway, tuple(doors), tuple(Model(name, embeds=EMBEDS.search(name) is not None) for name in names))
+        raise CheckFailed("the server lists no models in any protocol; are the paths right?")
+    return Site(gateway, tuple(doors), tuple(TestedModel(name, embeds=_embeds(name)) for name in names))
+
+
+def _embeds(model: str) -> bool:
+    return EMBEDS.search(model) is not None
 
 
 def model_names(gateway: ServerUnderTest, door: Door) -> list[str] | None:
-    """All models on all pages of the list; None if the protocol is not served. Raises Failed."""
+    """All models on all pages of the list; None if the protocol is not served. Raises CheckFailed."""
     names: list[str] = []
     query = f"?limit={PAGE}" if door.dialect.pages else ""
     while True:

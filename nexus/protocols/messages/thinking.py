@@ -18,7 +18,7 @@ from nexus.wire import Json, only
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ThinkingPlan:
     """What goes into the body; ``on`` says that the model will or may think, which restricts sampling, ``lost`` that
     the effort differs from the requested one."""
 
@@ -35,43 +35,43 @@ class Plan:
         return self.config is not None and self.config.get("type") == "enabled"
 
 
-def write_thinking(request: Request, target: Target, *, allows_budget: bool) -> Plan:
+def write_thinking(request: Request, target: Target, *, allows_budget: bool) -> ThinkingPlan:
     """The thinking settings and the maximum length of the answer."""
     thinking, claude = request.thinking, target.claude
     limit = target.max_output if request.max_tokens is None else request.max_tokens
     default = target.max_tokens
     bare = default if limit is None else limit
     if thinking is None:
-        return Plan(default + claude_budget("high", None) if limit is None and claude.thinks_unasked else bare)
+        return ThinkingPlan(default + claude_budget("high", None) if limit is None and claude.thinks_unasked else bare)
     if not thinking.enabled:
         return _off(thinking, bare, claude)
     if claude.thinking == "none":
-        return Plan(bare, dropped=True)
+        return ThinkingPlan(bare, dropped=True)
     if claude.thinking == "adaptive" or (claude.thinking == "either" and thinking.budget is None):
         return _adaptive(thinking, limit, default, claude)
     if not allows_budget:
-        return Plan(bare, dropped=True)
+        return ThinkingPlan(bare, dropped=True)
     if request.max_tokens is None and thinking.budget is not None and limit is not None and thinking.budget >= limit:
         # The client's own budget does not fit into the default limit.
         limit = None
     return _budgeted(thinking, limit, default)
 
 
-def _off(thinking: Thinking, bare: int, claude: Claude) -> Plan:
+def _off(thinking: Thinking, bare: int, claude: Claude) -> ThinkingPlan:
     if claude.off == "never":
         # A client that set an effort, and did not turn thinking off, gets that effort.
         effort = _effort_word(thinking.effort, claude)
-        return Plan(bare, effort=effort or "low", dropped=True)
+        return ThinkingPlan(bare, effort=effort or "low", dropped=True)
     # Some models reject the two highest efforts while thinking is off.
     calm = {"minimal": "low", "low": "low", "medium": "medium", "high": "high"}
     effort = calm.get(thinking.effort or "") if claude.thinking in ("either", "adaptive") else None
-    return Plan(bare, config={"type": claude.off}, effort=effort)
+    return ThinkingPlan(bare, config={"type": claude.off}, effort=effort)
 
 
-def _adaptive(thinking: Thinking, limit: int | None, default: int, claude: Claude) -> Plan:
+def _adaptive(thinking: Thinking, limit: int | None, default: int, claude: Claude) -> ThinkingPlan:
     effort = COMMON.effort(thinking)
     word = _effort_word(effort, claude)
-    return Plan(
+    return ThinkingPlan(
         default + claude_budget(effort or "high", None) if limit is None else limit,
         config={"type": "adaptive", "display": "summarized" if thinking.visible else "omitted"},
         effort=word,
@@ -86,15 +86,15 @@ def _effort_word(effort: Effort | None, claude: Claude) -> str | None:
     return "high" if effort == "xhigh" and "xhigh" not in claude.efforts else effort
 
 
-def _budgeted(thinking: Thinking, limit: int | None, default: int) -> Plan:
+def _budgeted(thinking: Thinking, limit: int | None, default: int) -> ThinkingPlan:
     budget = thinking.budget
     if budget is None:
         budget = claude_budget(thinking.effort or "medium", limit)
         if not budget:
-            return Plan(default if limit is None else limit, dropped=True)
+            return ThinkingPlan(default if limit is None else limit, dropped=True)
     elif budget < LEAST_BUDGET or (limit is not None and budget >= limit):
         raise InvalidRequest.about(
             "thinking", f"a budget must be at least {LEAST_BUDGET} tokens and less than max_tokens"
         )
     config = only({"type": "enabled", "budget_tokens": budget, "display": None if thinking.visible else "omitted"})
-    return Plan(default + budget if limit is None else limit, config=config, on=True)
+    return ThinkingPlan(default + budget if limit is None else limit, config=config, on=True)

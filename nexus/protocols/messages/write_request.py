@@ -15,7 +15,7 @@ from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.dispositions import left_out, tier_of
 from nexus.protocols.messages.fields import WRITES
-from nexus.protocols.messages.thinking import Plan, write_thinking
+from nexus.protocols.messages.thinking import ThinkingPlan, write_thinking
 from nexus.protocols.messages.tools import write_tooling
 from nexus.protocols.messages.turns import write_turns
 from nexus.protocols.messages.write_parts import Block, write_text
@@ -68,7 +68,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     )
 
 
-def _write_sampling(request: Request, plan: Plan, claude: Claude, drops: Drops) -> dict[str, Json]:
+def _write_sampling(request: Request, plan: ThinkingPlan, claude: Claude, drops: Drops) -> dict[str, Json]:
     """Temperature, top_p and top_k, if the model and its thinking allow them."""
     if request.temperature is not None and not 0 <= request.temperature <= 1:
         raise UnsupportedFeature.about("temperature", "Claude takes 0 to 1")

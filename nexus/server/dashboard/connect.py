@@ -32,13 +32,9 @@ def clients(settings: Settings, models: Sequence[str]) -> Iterator[Client]:
         large = _pick(models, "sonnet", "claude")
         small = next((name for name in models if "haiku" in name), large)
         yield Client("Claude Code", "in a terminal", _exports(claude_code(gateway, large, small)) + "claude")
-        yield Client(
-            "Anthropic SDK",
-            "Python",
-            _sdk(
-                "anthropic", "Anthropic", "messages.create", gateway.anthropic, gateway.key, large, " max_tokens=1024,"
-            ),
-        )
+        base, key, more = gateway.anthropic, gateway.key, " max_tokens=1024,"
+        sdk = _sdk("anthropic", "Anthropic", "messages.create", base, key, large, more)
+        yield Client("Anthropic SDK", "Python", sdk)
     if "openai" in settings.llm.paths:
         base, key, model = gateway.openai, gateway.key, _pick(models, "gpt")
         yield Client("Codex", "~/.codex/config.toml", _codex(base, key, model))
