@@ -6,7 +6,6 @@ Sources: the bedrock-runtime service model; the AWS REST-JSON protocol, whose cl
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -69,20 +68,11 @@ class BedrockDialect(Dialect):
     passes_errors: ClassVar[bool] = False
     id_header: ClassVar[str] = "x-amzn-requestid"
 
-    @staticmethod
-    @abstractmethod
-    def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure:
-        """A vendor's answer to a request of this dialect."""
-
-    def _described(self, error: NexusError) -> NexusError | VendorFailure:
-        """The error that has the kind and the message."""
-        return self.read_error(error.status, error.headers, error.body) if isinstance(error, UpstreamStatus) else error
-
     def write_error(self, error: NexusError, request_id: str) -> bytes:
-        return write_error(self._described(error))
+        return write_error(described(error))
 
     def error_headers(self, error: NexusError) -> dict[str, str]:
-        found = TYPES.get(self._described(error).kind, _INTERNAL)
+        found = TYPES.get(described(error).kind, _INTERNAL)
         return {ERROR_TYPE: _UNAVAILABLE if found == _INTERNAL and error.status in (503, 529) else found}
 
     def rate_limit_headers(self, limits: Sequence[RateLimit], now: float) -> dict[str, str]:
@@ -90,6 +80,11 @@ class BedrockDialect(Dialect):
 
     def write_count(self, tokens: int) -> dict[str, Json]:
         return {"inputTokens": tokens}
+
+
+def described(error: NexusError) -> NexusError | VendorFailure:
+    """What has the error's kind and message."""
+    return error.failure if isinstance(error, UpstreamStatus) else error
 
 
 def write_error(error: NexusError | VendorFailure) -> bytes:

@@ -14,13 +14,12 @@ from mmap import mmap
 from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest
 from nexus.late import pattern
+from nexus.protocols.raw_json import Span
 
 MOST_PARTS = 1000
 LONGEST_HEAD = 8192
 LONGEST_VALUE = 64 * 1024
 """Maximum bytes of a field that is read; longer ones are forwarded unread."""
-
-Span = tuple[int, int]
 
 _TYPE = pattern(r"""multipart/form-data((?:\s*;\s*[\w.-]+=(?:"[^"\\]*"|[^\s;"]+))*)\s*;?\s*""", re.IGNORECASE)
 _BOUNDARY = pattern(r"""[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]""")

@@ -32,7 +32,6 @@ from nexus.settings.server import listed_groups
 from nexus.telemetry.otel import open_exporting
 
 log = logging.getLogger("nexus.server")
-process_log = logging.getLogger("nexus")
 
 REAP = 10.0
 """Seconds between checks for idle upstream connections and free memory. A check takes microseconds."""
@@ -158,14 +157,12 @@ class Running:
         lifecycle.phase = Phase.LEAVING
         # Not if other processes keep listening: clients reach those.
         if own.drain_delay and lifecycle.is_alone:
-            process_log.info(
-                "draining: still listening, no longer ready", extra={"fields": {"drain_delay_s": own.drain_delay}}
-            )
+            log.info("draining: still listening, no longer ready", extra={"fields": {"drain_delay_s": own.drain_delay}})
             await asyncio.sleep(own.drain_delay)
         self.http.stop()
         lifecycle.phase = Phase.DRAINING
         fields = {"calls": len(self.server.calls), "drain_timeout_s": own.drain_timeout}
-        process_log.info("stopping", extra={"fields": fields})
+        log.info("stopping", extra={"fields": fields})
         if not await lifecycle.idle(own.drain_timeout):
             await self.end_calls()
         await self.http.close_all_connections()
@@ -174,7 +171,7 @@ class Running:
         """Ends all calls and requests with an error; waits up to ``seconds`` for the errors to be sent."""
         self.server.lifecycle.phase = Phase.ENDING
         fields = {"calls": len(self.server.calls)}
-        process_log.warning("aborting the calls that did not finish", extra={"fields": fields})
+        log.warning("aborting the calls that did not finish", extra={"fields": fields})
         for state in list(self.server.calls.values()):
             state.call.cancel.throw(Draining(STOPPING, retry_after=1))
         self.http.refuse_unread(Draining(STOPPING, retry_after=1))

@@ -11,9 +11,9 @@ from typing import ClassVar
 
 from nexus.errors import NexusError
 from nexus.late import pattern
-from nexus.protocols.bedrock_protocol import BedrockDialect, exception_event, exception_frame, write_error
+from nexus.protocols.bedrock_protocol import BedrockDialect, described, exception_event, exception_frame, write_error
 from nexus.protocols.checks import require
-from nexus.protocols.converse.read_error import is_failure, read_error
+from nexus.protocols.converse.read_error import is_failure
 from nexus.protocols.dialect import Asked, BrokenStream
 from nexus.protocols.eventstream import event_message
 from nexus.protocols.framing import AwsEventStream, Framing
@@ -51,11 +51,9 @@ class Converse(BedrockDialect):
         """Files are named by S3 addresses; anything that looks like an id is a model's argument to a tool."""
         return []
 
-    read_error = staticmethod(read_error)
-
     def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
-        described = self._described(error)
-        return frame(write_error(described), exception_event(described.kind))
+        found = described(error)
+        return frame(write_error(found), exception_event(found.kind))
 
 
 DIALECT = Converse()

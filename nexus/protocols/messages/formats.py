@@ -18,7 +18,7 @@ from nexus.protocols.dialect import Asked, Dialect
 from nexus.protocols.eventstream import event_message
 from nexus.protocols.framing import AwsEventStream, Framing
 from nexus.protocols.messages.dialect import Messages
-from nexus.protocols.messages.read_error import read_error, read_stream_error
+from nexus.protocols.messages.read_error import read_stream_error
 from nexus.protocols.operation import COUNT_TOKENS, GENERATE, Operation
 from nexus.protocols.protocol import Protocol
 from nexus.protocols.rewrite import REMOVE, Rules, cut, rewrite
@@ -60,8 +60,6 @@ class Invoke(BedrockDialect, Messages):
     def check(self, document: Mapping[str, Json], operation: Operation) -> None:
         if operation.relay == "answer":
             super().check(document, operation)
-
-    read_error = staticmethod(read_error)
 
 
 def _opened_count(asked: Asked, model: str) -> Asked:
