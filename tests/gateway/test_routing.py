@@ -3,10 +3,14 @@
 A name is found in full, or as an alias that only one provider has; everything else is a 404 that lists candidates.
 """
 
+import difflib
+from collections.abc import Iterable
+from types import SimpleNamespace
+
 import pytest
 
 from nexus.errors import ModelNotFound
-from nexus.gateway.routing import Routes
+from nexus.gateway.routing import MOST_COMPARED, Routes
 from nexus.provider import Attempt, Provider
 from nexus.settings.model import ModelSettings
 from nexus.settings.provider import ProviderSettings
@@ -127,6 +131,20 @@ def test_a_long_name_gets_a_short_and_fast_answer() -> None:
     with pytest.raises(ModelNotFound) as caught:
         ROUTES.find("x" * 100_000 + "/" + "y" * 100_000)
     assert len(caught.value.message) < 600
+
+
+def test_an_unknown_name_is_compared_closely_with_few_of_many_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+
+    def alike(word: str, names: Iterable[str], *limits: float) -> list[str]:
+        compared.extend(names)
+        return difflib.get_close_matches(word, names, *limits)
+
+    monkeypatch.setattr("nexus.gateway.routing.difflib", SimpleNamespace(get_close_matches=alike))
+    routes = Routes([vendor("many", **{f"claude_sonnet_{number:04}": None for number in range(500)}, gpt_4o_mini=None)])
+    with pytest.raises(ModelNotFound, match="did you mean 'many/gpt-4o-mini'"):
+        routes.find("gpt-4o-mni")
+    assert len(compared) <= MOST_COMPARED
 
 
 def test_without_models_there_is_no_hint() -> None:
