@@ -32,6 +32,8 @@ def main() -> int:
         sys.stderr.write(WINDOWS)
         return 1
     _have_standard_streams()
+    # For them, pydantic would read the metadata of every installed package at each start.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # Objects created during start-up stay, so there is nothing to collect. The command enables it again.
     gc.disable()
     from nexus.cli.main import main as run
