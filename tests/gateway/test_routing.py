@@ -4,7 +4,7 @@ A name is found in full, or as an alias that only one provider has; everything e
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 import pytest
@@ -136,9 +136,9 @@ def test_a_long_name_gets_a_short_and_fast_answer() -> None:
 def test_an_unknown_name_is_compared_closely_with_few_of_many_models(monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[str] = []
 
-    def alike(word: str, names: Iterable[str], *limits: float) -> list[str]:
+    def alike(word: str, names: Sequence[str], most: int, likeness: float) -> list[str]:
         compared.extend(names)
-        return difflib.get_close_matches(word, names, *limits)
+        return difflib.get_close_matches(word, names, most, likeness)
 
     monkeypatch.setattr("nexus.gateway.routing.difflib", SimpleNamespace(get_close_matches=alike))
     routes = Routes([vendor("many", **{f"claude_sonnet_{number:04}": None for number in range(500)}, gpt_4o_mini=None)])
