@@ -1,7 +1,8 @@
 """Pins calls to the account that made what they refer to: stored answers, conversations, encrypted reasoning.
 
 Runs on a worker, because the store of ids may block. A target whose account did not make it is not asked; if no other
-is left, the error names the field. With a single account only callers have to be told apart.
+is left, the error names the field. With a single account only callers have to be told apart. Answers that the gateway
+itself stores can go to every target.
 """
 
 from __future__ import annotations
@@ -26,12 +27,25 @@ def pin(state: CallState, plan: Plan, ids: VendorIds | None) -> Excluded:
     passing = [one for one in candidates if passes(state.call, one.route)]
     if ids is None or not passing:
         return {}
+    own = _own_answers(state)
+    state.resolves = bool(own) and all(own.values())
     if len({one.keeper for one in candidates}) < 2:
-        _check(state, passing[0], ids)
+        if not state.resolves:
+            _check(state, passing[0], ids)
         return {}
     state.vendor_ids = ids
     ids.pins = True
-    return _elsewhere(state, candidates, passing, ids)
+    return _elsewhere(state, candidates, passing, ids, any(own.values()))
+
+
+def _own_answers(state: CallState) -> Mapping[str, bool]:
+    """By the answers that a request refers to, whether the gateway itself stores them; empty if it stores none."""
+    call, dialect = state.call, DIALECTS[state.call.dialect]
+    if state.answers is None:
+        return {}
+    named = {dialect.answer_of(id) for field, id in dialect.vendor_ids(call.path, call.document) if field}
+    found = state.answers.find(named) if named else {}
+    return {id: id in found for id in named}
 
 
 def _check(state: CallState, candidate: Candidate, ids: VendorIds) -> None:
@@ -43,17 +57,17 @@ def _check(state: CallState, candidate: Candidate, ids: VendorIds) -> None:
 
 
 def _elsewhere(
-    state: CallState, candidates: Sequence[Candidate], passing: Sequence[Candidate], ids: VendorIds
+    state: CallState, candidates: Sequence[Candidate], passing: Sequence[Candidate], ids: VendorIds, own: bool
 ) -> Excluded:
-    """``pin`` for candidates in several accounts."""
+    """``pin`` for candidates in several accounts. ``own``: the request refers to answers that the gateway stores."""
     call, dialect = state.call, DIALECTS[state.call.dialect]
     if uploaded := dialect.uploaded_ids(call.document):
         text = "a file exists only in the account that it was uploaded to; this model has several: use provider/model"
         return _all(candidates, InvalidRequest.about(uploaded[0][0], text))
     keepers = list(dict.fromkeys(one.keeper for one in passing))
-    if named := dialect.vendor_ids(call.path, call.document):
+    if not state.resolves and (named := dialect.vendor_ids(call.path, call.document)):
         unknown, named_ids = _unknown(*named[0]), [id for _, id in named]
-        if state.answers is not None and state.answers.find(named_ids):
+        if own:
             return _all(passing, unknown)
         # A translation cannot bring what one vendor stores to another.
         makers = ids.makers(keepers, named_ids)

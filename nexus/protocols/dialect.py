@@ -152,6 +152,10 @@ class Dialect(ABC):
         """The ids in a request of objects stored at a vendor, each with its field; "" for the path."""
         return []
 
+    def answer_of(self, id: str) -> str:
+        """The id of the answer that an id in a request is, or is part of, if the gateway itself stores it."""
+        return id
+
     def sealed_ids(self, document: Mapping[str, Json]) -> list[tuple[str, str]]:
         """Encrypted parts of a request that only the account that created them can read, each with its field."""
         return []

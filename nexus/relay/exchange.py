@@ -124,6 +124,7 @@ class Exchange:
 class CallState:
     """The state of a call. ``reading`` is filled when the call is first needed in neutral form, ``answers`` are earlier
     ones that it may refer to, None if none are stored; ``vendor_ids`` is None if callers need not be told apart,
+    ``resolves`` says that the request refers only to answers that the gateway stores, which no vendor can look up,
     ``remembered`` are the ids that were stored. ``reservation`` is for the attempts from ``held_from`` on, ``charges``
     are what budgets were charged so far. ``held`` is the state of a call about files and batches, ``booked`` the usage
     of batch requests. ``skipped`` are targets that were not asked, each with the number of attempts before it.
@@ -137,6 +138,7 @@ class CallState:
     call: Call
     answers: Answers | None = field(default=None, repr=False)
     vendor_ids: VendorIds | None = field(default=None, repr=False)
+    resolves: bool = False
     remembered: set[str] = field(default_factory=set, repr=False)
     route: Route | None = None
     plan: Plan | None = field(default=None, repr=False)

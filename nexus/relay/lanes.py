@@ -1,9 +1,10 @@
 """How one attempt is made: its dialect, its body, and how its answer comes back.
 
 Law: pure, and chosen once per attempt from the *original* request. Passthrough if the provider speaks the client's
-dialect; otherwise translation into the vendor's richest dialect. One exception: a chat request that OpenAI is known to
-reject on chat completions (tools on its newer models) is translated to Responses, exactly that and nothing else. Fields
-that a translation drops are reported by the client's own names.
+dialect; otherwise translation into the vendor's richest dialect. Two exceptions, and nothing else: a chat request that OpenAI
+is known to reject on chat completions (tools on its newer models) is translated to Responses, and so is a Responses
+request that refers to answers which the gateway stores. Fields that a translation drops are reported by the client's
+own names.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ def choose(exchange: Exchange, without: Sequence[Without] = ()) -> Lane:
     dialects = route.provider.dialects_of(route.model, route.settings)
     if not passes(call, route):
         return _translate(exchange, dialects[0], without)
-    if route.provider.refuses(call.dialect, call.document, route.model) or _has_others_words(exchange):
+    rejected = exchange.state.resolves or route.provider.refuses(call.dialect, call.document, route.model)
+    if rejected or _has_others_words(exchange):
         _refuse_lost(reading(exchange.state).request)
         return _translate(exchange, dialects[0], without)
     return _passthrough(exchange, without)

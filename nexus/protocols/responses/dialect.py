@@ -51,6 +51,11 @@ class Responses(OpenAIDialect):
 
         return vendor_ids(path, document)
 
+    def answer_of(self, id: str) -> str:
+        from nexus.protocols.responses.earlier import answer_of
+
+        return answer_of(id)
+
     def sealed_ids(self, document: Mapping[str, Json]) -> list[tuple[str, str]]:
         from nexus.protocols.responses.earlier import sealed_ids
 

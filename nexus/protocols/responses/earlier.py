@@ -20,6 +20,7 @@ from nexus.late import pattern
 from nexus.protocols.answer_relay import SEALED
 from nexus.protocols.checks import Body, maybe_string
 from nexus.protocols.codec import Find
+from nexus.protocols.signatures import is_tagged
 from nexus.wire import Json, mapping, sequence, text
 
 
@@ -140,6 +141,11 @@ def _answer_of(item_id: str) -> str:
     return f"resp_{id_suffix}" if id_suffix else ""
 
 
+def answer_of(id: str) -> str:
+    """The id of the answer that has this id, or whose item has it."""
+    return _answer_of(id) or id
+
+
 NOTHING = Earlier({}, None)
 
 
@@ -172,10 +178,10 @@ def _named(path: str, document: Mapping[str, Json]) -> Iterator[tuple[str, str]]
 
 def sealed_ids(document: Mapping[str, Json]) -> list[tuple[str, str]]:
     """Ids of the encrypted items of a request, which only the account that created them can read, each with its
-    field."""
+    field. Those of translated answers are only tagged, and passthrough leaves them out."""
     items = enumerate(map(mapping, sequence(document.get("input"))))
     found = ((f"input[{index}]", text(item.get("encrypted_content"))) for index, item in items)
-    return [(field, sealed_id(content)) for field, content in found if content]
+    return [(field, sealed_id(content)) for field, content in found if content and not is_tagged(content)]
 
 
 def sealed_id(content: str) -> str:

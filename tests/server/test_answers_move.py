@@ -1,0 +1,83 @@
+"""A Responses conversation may go on at any vendor: answers that Nexus translated are resolved for OpenAI too, whether
+the client refers to them or sends them whole.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.conftest import Serve
+from tests.server.vendors import providers
+from tests.serving import Nexus, Reply
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+ONCE = "retries.attempts = 1"
+SMART = '[llm.models.smart]\ntargets = ["v1/m", "v2/m"]\n'
+FIRST = {"role": "user", "content": "Look."}
+THEN = {"role": "user", "content": "And then?"}
+ALICE = '[server.keys.alice]\nkey = "nx-hushhusha1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6"\n'
+
+
+@pytest.fixture
+def openai() -> Iterator[FakeUpstream]:
+    with FakeUpstream("openai") as fake:
+        yield fake
+
+
+@pytest.fixture
+def anthropic() -> Iterator[FakeUpstream]:
+    with FakeUpstream("anthropic") as fake:
+        fake.default = Behaviour(thinking="Is it blue?", text="Sky blue.")
+        yield fake
+
+
+def ask(nexus: Nexus, model: str, **fields: Any) -> Reply:
+    headers = {"x-nexus-key": "nx-hushhusha1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6", "x-nexus-session": "s"}
+    return nexus.post("/llm/openai/v1/responses", {"model": model, **fields}, headers)
+
+
+def by_id(answer: Any) -> dict[str, Any]:
+    return {"previous_response_id": answer["id"], "input": [THEN]}
+
+
+def by_references(answer: Any) -> dict[str, Any]:
+    refers = [{"type": "item_reference", "id": item["id"]} for item in answer["output"]]
+    return {"input": [FIRST, *refers, THEN]}
+
+
+def whole(answer: Any) -> dict[str, Any]:
+    return {"input": [FIRST, *answer["output"], THEN]}
+
+
+def unstored(answer: Any) -> dict[str, Any]:
+    """Codex leaves out the id of the reasoning."""
+    reasoning, *others = answer["output"]
+    reasoning = {name: value for name, value in reasoning.items() if name != "id"}
+    return {"input": [FIRST, reasoning, *others, THEN], "store": False}
+
+
+TURNS = [by_id, by_references, whole, unstored]
+
+
+@pytest.mark.parametrize("keys", ["", ALICE], ids=["open", "keys"])
+@pytest.mark.parametrize("turn", TURNS, ids=lambda turn: turn.__name__)
+def test_the_next_turn_goes_to_any_target(
+    turn: Any, keys: str, serve: Serve, openai: FakeUpstream, anthropic: FakeUpstream
+) -> None:
+    tables = (
+        ("v1", "openai", openai, f"responses = true\n{ONCE}", "gpt-4.1"),
+        ("v2", "anthropic", anthropic, ONCE, "claude-sonnet-4-5"),
+    )
+    nexus = serve(keys + providers(*tables) + SMART)
+    answer = ask(nexus, "v2/m", input=[FIRST]).json
+    for model in ("smart", "v1/m"):
+        again = ask(nexus, model, **turn(answer))
+        assert (again.status, again.headers["x-nexus-route"]) == (200, "v1/gpt-4.1"), again.body
+        sent = json.dumps(openai.requests[-1].json)
+        assert "Look." in sent and "Sky blue." in sent and "And then?" in sent and "item_reference" not in sent
+    openai.next(Behaviour(status=503))
+    moved = ask(nexus, "smart", **turn(answer))
+    assert moved.headers["x-nexus-tried"] == "v1/m=503, v2/m=200"
+    assert openai.violations == anthropic.violations == []
