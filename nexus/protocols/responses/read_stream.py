@@ -1,7 +1,7 @@
 """A vendor's stream of the responses dialect, read into neutral events.
 
-Deltas are converted as they arrive; a ``done`` adds what no delta had (the encrypted reasoning, a custom tool's input, or
-everything), and the final response adds what no item had. Frames around content may be repeated or missing.
+Deltas are converted as they arrive; a ``done`` adds what no delta had (the encrypted reasoning, a custom tool's input,
+or everything), and the final response adds what no item had. Frames around content may be repeated or missing.
 One content part is one neutral part; a reasoning item is one, however many summaries it has. Items without an
 equivalent are reported once. Sources: openai.types.responses.ResponseStreamEvent; arguments only in their own ``done``:
 LiteLLM #27144, sub2api #6629.
