@@ -79,17 +79,27 @@ class StreamedCall:
     ended: bool = False
 
     @property
+    def known(self) -> str:
+        """The arguments so far."""
+        return "".join((*self.arguments, *self.waiting))
+
+    @property
     def whole(self) -> bool:
         """Whether only white space can follow."""
         try:
-            decode("".join(self.arguments))
+            decode(self.known)
         except ValueError:
             return False
         return True
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the arguments are an empty object so far, which may only stand for those to come (autogen #6843)."""
+        return not self.arguments and self.waiting == ["{}"]
+
     def has_sent(self, piece: str) -> bool:
         """Whether a server repeats the complete arguments."""
-        return piece[0] == "{" and "".join(self.arguments) == piece and self.whole
+        return piece[0] == "{" and self.known == piece and self.whole
 
 
 class StreamedCalls:
@@ -118,6 +128,8 @@ class StreamedCalls:
         call.id = call.id or call_id
         call.name = call.name or name
         if piece and not call.has_sent(piece):
+            if call.is_empty and piece.strip():
+                call.waiting.clear()
             call.waiting.append(piece)
         call.signature = vendor_signature(delta.get("extra_content")) or call.signature
         return call
@@ -194,12 +206,15 @@ class StreamParts:
                 return
             call_id = call.id or made_id(response_id, self.calls.all.index(call))
             call.part = self._start(ToolCall(call_id, call.name, "", call.signature))
-        for piece in call.waiting:
-            if not call.ended:
-                call.arguments.append(piece)
-                self._out.append(PartDelta(call.part, piece))
-            elif piece.strip():
-                raise ValueError("more arguments for a tool call whose arguments were complete")
+        if call.ended and "".join(call.waiting).strip():
+            raise ValueError("more arguments for a tool call whose arguments were complete")
+        if not call.is_empty:
+            self._send(call, call.part)
+
+    def _send(self, call: StreamedCall, index: int) -> None:
+        if not call.ended:
+            self._out += [PartDelta(index, piece) for piece in call.waiting]
+            call.arguments += call.waiting
         call.waiting.clear()
 
     def end_reasoning(self) -> None:
@@ -227,5 +242,6 @@ class StreamParts:
     def _end_calls(self, calls: Iterable[StreamedCall]) -> None:
         for call in calls:
             if call.part is not None and not call.ended:
+                self._send(call, call.part)
                 call.ended = True
                 self._out.append(PartEnd(call.part, call.signature))

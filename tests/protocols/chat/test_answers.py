@@ -266,6 +266,28 @@ def test_arguments_after_a_complete_call_are_rejected() -> None:
         reader.feed(None, call % (0, 0, "{1}"))
 
 
+@pytest.mark.parametrize(
+    ("pieces", "whole"),
+    [
+        (["{}", '{"a":1}'], '{"a":1}'),
+        (["{}", '{"a"', ":1}"], '{"a":1}'),
+        (["{}", "{}"], "{}"),
+        (["{}", "\n"], "{}\n"),
+        (["{}"], "{}"),
+        (['{"a":1}', '{"a":1}'], '{"a":1}'),
+    ],
+)
+def test_an_empty_object_may_stand_for_arguments_to_come(pieces: list[str], whole: str) -> None:
+    lines = [
+        b"data: " + encode({"choices": [{"delta": {"tool_calls": [{"index": 0, "function": function}]}}]}) + b"\n\n"
+        for function in ({"name": "f"}, *({"arguments": piece} for piece in pieces))
+    ]
+    lines.append(b'data: {"choices":[{"delta":{},"finish_reason":"tool_calls"}]}\n\n')
+    (call,) = fold(events_of(lines)).parts
+    assert isinstance(call, ToolCall)
+    assert call.arguments == whole
+
+
 @st.composite
 def interleavings(draw: st.DrawFn) -> tuple[list[tuple[int, str]], list[str]]:
     """Which call gets which piece of its arguments, in an order that keeps each call's pieces in sequence."""
