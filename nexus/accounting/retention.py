@@ -8,12 +8,12 @@ from collections.abc import Callable
 from nexus.accounting.database import Database, Value
 from nexus.accounting.days import DAY, day_of
 from nexus.accounting.tables import (
-    ANY_ATTEMPT,
     FORGET_ATTEMPTS,
     FORGET_BEYOND,
     FORGET_BUDGETS,
     FORGET_DAYS,
     FORGET_HOLDINGS,
+    LAST_ATTEMPT,
     STEP,
 )
 from nexus.dataclasses import dataclass
@@ -25,6 +25,9 @@ EVERY = 600.0
 
 CLOCK_JUMP = 3600.0
 """A clock that moves further than this between two deletions, in seconds, was set, or the machine was asleep."""
+
+SILENCE = 7 * DAY
+"""Without calls for this long, in seconds, a warning asks whether the clock is right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,7 @@ class Cleanup:
         if 0 <= passed < EVERY and (most is None or self.written <= most):
             return
         self._last, self.written = now, 0
-        if self._believes_clock(now):
-            self._forget(now, is_closing)
+        self._forget(self._believed(now), is_closing)
         if most is not None:
             with self._database.transaction() as transaction:
                 transaction.run(FORGET_BEYOND, (most,))
@@ -79,18 +81,18 @@ class Cleanup:
                 if gone < STEP:
                     break
 
-    def _believes_clock(self, now: float) -> bool:
-        """Whether rows may be deleted by their age. If every attempt older than a day is past its retention, the
-        clock is wrong, or the gateway was not used for long: nothing is deleted until the clock has run for a day."""
-        oldest = now - self._retention.attempts * DAY
+    def _believed(self, now: float) -> float:
+        """Returns the time from which ages are counted. A clock that has not run for a day may be wrong: it counts as
+        at most a day after the last attempt of earlier days."""
+        if now - self._steady_since >= DAY:
+            return now
         with self._database.transaction(write=False) as transaction:
-            has_old = bool(transaction.query(ANY_ATTEMPT, (0.0, oldest)))
-            doubts = has_old and not transaction.query(ANY_ATTEMPT, (oldest, now - DAY))
-        doubts = doubts and now - self._steady_since < DAY
-        if doubts and not self._doubts_clock:
+            ((last,),) = transaction.query(LAST_ATTEMPT, (now - DAY,))
+        gap = 0.0 if last is None else now - DAY - last
+        if gap >= SILENCE and not self._doubts_clock:
             log.warning(
-                "old usage is kept for a day, because all of it is past its retention: is the system clock right?",
-                extra={"fields": {"today": day_of(now)}},
+                "old usage is kept for a day, because the last call was long ago: is the system clock right?",
+                extra={"fields": {"today": day_of(now), "last": day_of(last)}},
             )
-        self._doubts_clock = doubts
-        return not doubts
+        self._doubts_clock = gap >= SILENCE
+        return now - gap

@@ -127,4 +127,4 @@ FORGET_BEYOND = (
     "(SELECT at_seconds FROM attempts ORDER BY at_seconds DESC LIMIT 1 OFFSET ?)"
 )
 
-ANY_ATTEMPT = "SELECT 1 FROM attempts WHERE at_seconds >= ? AND at_seconds < ? LIMIT 1"
+LAST_ATTEMPT = "SELECT MAX(at_seconds) FROM attempts WHERE at_seconds < ?"

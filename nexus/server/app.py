@@ -20,7 +20,7 @@ from nexus.protocols.dialect import Dialect
 from nexus.protocols.loader import DIALECTS
 from nexus.protocols.operation import RAW, Operation
 from nexus.server import raw
-from nexus.server.base import UnknownPath
+from nexus.server.base import NothingElse, UnknownPath
 from nexus.server.calls import CallHandler
 from nexus.server.home import HELLO, HealthHandler, HelloHandler, HomeHandler, MetadataHandler, ReadyHandler
 from nexus.server.metrics import MetricsHandler, OwnMetricsHandler
@@ -61,19 +61,19 @@ class Spec:
 
 
 class App(Application):
-    """Serves one runtime; paths that match none of ``specs`` get a 404."""
+    """Serves one runtime; the last of ``specs`` matches every path."""
 
     def __init__(self, server: Server, runtime: Runtime, specs: Iterable[Spec]) -> None:
         super().__init__(log_function=_no_log)
         self.server = server
         self.runtime = runtime
-        self._specs = [*specs, Spec(".*", UnknownPath)]
+        self._specs = list(specs)
         for spec in self._specs:
             spec.arguments |= {"server": server, "runtime": runtime}
         self._known: dict[str, tuple[Spec, list[bytes]]] = {}
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HandlerDelegate:
-        """Replaces Tornado's, which tries rule by rule for every request. The last spec matches every path."""
+        """Replaces Tornado's, which tries rule by rule for every request."""
         known = self._known.get(request.path)
         if known is None:
             found = ((spec, spec.match(request.path)) for spec in self._specs)
@@ -104,12 +104,18 @@ def make_app(server: Server, runtime: Runtime) -> App:
 
 def make_health_app(server: Server, runtime: Runtime) -> App:
     """Returns the application for the separate address of health."""
-    return App(server, runtime, _health(runtime.settings))
+    health = runtime.settings.server.health
+    return App(server, runtime, [*_health(runtime.settings), _nothing_else(health.path, health.ready_path)])
 
 
 def make_metrics_app(server: Server, runtime: Runtime) -> App:
     """Returns the application for the separate address of metrics."""
-    return App(server, runtime, [Spec(re.escape(runtime.settings.server.metrics.path), OwnMetricsHandler)])
+    path = runtime.settings.server.metrics.path
+    return App(server, runtime, [Spec(re.escape(path), OwnMetricsHandler), _nothing_else(path)])
+
+
+def _nothing_else(*served: str) -> Spec:
+    return Spec(".*", NothingElse, served=served)
 
 
 def _specs(runtime: Runtime) -> Iterator[Spec]:
@@ -154,6 +160,7 @@ def _specs(runtime: Runtime) -> Iterator[Spec]:
     yield Spec("/usage/v1/report", ReportHandler)
     yield Spec("/usage/v1/calls", CallsHandler)
     yield Spec("/", HomeHandler)
+    yield Spec(".*", UnknownPath)
 
 
 def _at_same_path(settings: Settings, place: Base, operation: Operation) -> list[Dialect]:

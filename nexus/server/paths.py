@@ -14,7 +14,7 @@ from nexus.dataclasses import dataclass
 from nexus.protocols.dialect import Dialect
 from nexus.protocols.loader import DIALECTS, FORMS, PROTOCOLS
 from nexus.protocols.protocol import Protocol
-from nexus.settings import Settings
+from nexus.settings import ServerSettings, Settings
 
 DIALECTS_OF: dict[str, tuple[Dialect, ...]] = {
     name: tuple(dialect for dialect in FORMS.values() if dialect.protocol == protocol)
@@ -139,14 +139,35 @@ def _within(path: str, base: Base) -> bool:
 def describe(settings: Settings, path: str, headers: Mapping[str, str], origin: str) -> str:
     """Returns the error message for an unknown path; ``origin`` is this server's URL as the client sees it, or ""."""
     shown = path if len(path) <= SHOWN else path[:SHOWN] + "..."
+    if (elsewhere := _elsewhere(settings.server, path)) is not None:
+        return f"{path} is served at another address: {elsewhere}"
     if (base := _base_at(settings, path, headers)) is not None:
         given = origin + base.url_path or "/"
         return f"{shown} is not an endpoint: configure the base URL {given} in the client, which appends the rest"
     if (found := _nearest(settings, path, headers)) is not None:
         wanted = origin + found.base.url_path or "/"
         return f"{shown} does not exist; did you mean {found.path[:SHOWN]}? The base URL to set is {wanted}"
+    return f"{shown} does not exist{_base_urls(settings, origin)}"
+
+
+def no_proxy(settings: Settings) -> str:
+    """Returns the error message for CONNECT, which a client sends to what it takes for a proxy."""
+    return f"this gateway is no forward proxy: set a base URL in the client, and no HTTPS_PROXY{_base_urls(settings)}"
+
+
+def _base_urls(settings: Settings, origin: str = "") -> str:
     known = [f"{base.protocol.name}: {origin}{base.url_path or '/'}" for base in bases(settings)]
-    return f"{shown} does not exist" + (f"; the base URLs are {', '.join(known)}" if known else "")
+    return f"; the base URLs are {', '.join(known)}" if known else ""
+
+
+def _elsewhere(own: ServerSettings, path: str) -> str | None:
+    """Returns where a path of health or metrics is served, with the setting; None if at the address of calls."""
+    health = ("server.health.listen", own.health.listen if own.health.enabled else None)
+    metrics = ("server.metrics.listen_address", own.metrics.listen_address if own.metrics.enabled else None)
+    setting, addresses = {own.health.path: health, own.health.ready_path: health, own.metrics.path: metrics}.get(
+        path, ("", None)
+    )
+    return f"{', '.join(map(str, addresses))} ({setting})" if addresses else None
 
 
 def _endpoints(settings: Settings) -> Iterator[Endpoint]:

@@ -152,11 +152,11 @@ def test_earlier_activity_is_read_back(ledger: Ledger) -> None:
 
 
 def test_old_rows_are_deleted_and_recent_ones_kept(ledger: Ledger) -> None:
-    days_ago = [0, 34, 36, 399, 401]
+    days_ago = [0, 1.5, 34, 36, 399, 401]
     add(ledger, *(call(number, at_seconds=NOON - 86_400 * days) for number, days in enumerate(days_ago)))
     Cleanup(ledger.database, Retention(), lambda: NOON).run()
-    assert rows(ledger.database, "SELECT COUNT(*) FROM attempts") == [(2,)]
-    assert rows(ledger.database, "SELECT COUNT(*) FROM days") == [(4,)]
+    assert rows(ledger.database, "SELECT COUNT(*) FROM attempts") == [(3,)]
+    assert rows(ledger.database, "SELECT COUNT(*) FROM days") == [(5,)]
 
 
 def test_a_clock_far_in_the_future_deletes_nothing_for_a_day(ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
@@ -181,13 +181,34 @@ def test_a_clock_far_in_the_future_deletes_nothing_for_a_day(ledger: Ledger, cap
     assert rows(ledger.database, "SELECT call_id FROM attempts") == [("call-3",)]
 
 
+@pytest.mark.parametrize("ahead", [2, 20, 34])
+def test_a_clock_some_days_in_the_future_deletes_nothing_early(ledger: Ledger, ahead: int) -> None:
+    add(ledger, *(call(days, at_seconds=NOON - 86_400 * days) for days in (0, 1, 16, 33, 36)))
+    now = NOON + 86_400 * ahead
+    cleanup = Cleanup(ledger.database, Retention(), lambda: now)
+    for _ in range(100):
+        cleanup.run()
+        now += 600
+    kept = rows(ledger.database, "SELECT call_id FROM attempts ORDER BY at_seconds DESC")
+    assert kept == [("call-0",), ("call-1",), ("call-16",), ("call-33",)]
+    assert rows(ledger.database, "SELECT COUNT(*) FROM days") == [(5,)]
+
+
+def test_a_gateway_that_never_runs_for_a_day_deletes_old_rows(ledger: Ledger) -> None:
+    for day in range(0, 60, 3):
+        now = NOON + 86_400 * day
+        add(ledger, call(day, at_seconds=now))
+        Cleanup(ledger.database, Retention(), lambda now=now: now).run()  # type: ignore[misc]
+    assert rows(ledger.database, "SELECT MIN(at_seconds) FROM attempts") == [(NOON + 86_400 * 21,)]
+
+
 def test_a_clock_that_is_set_back_does_not_stop_the_deletions(ledger: Ledger) -> None:
     migrate(ledger.database)
     now = NOON + 86_400 * 1000
     cleanup = Cleanup(ledger.database, Retention(), lambda: now)
     cleanup.run()
     now = NOON
-    add(ledger, call(1, at_seconds=NOON - 86_400 * 36), call(2, at_seconds=NOON - 86_400 * 2))
+    add(ledger, call(1, at_seconds=NOON - 86_400 * 37), call(2, at_seconds=NOON - 86_400 * 2))
     cleanup.run()
     assert rows(ledger.database, "SELECT call_id FROM attempts") == [("call-2",)]
 

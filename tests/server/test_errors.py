@@ -79,6 +79,15 @@ def test_a_websocket_is_rejected_so_that_clients_fall_back(nexus: Nexus) -> None
     assert_shape(reply, "/llm/openai/v1/responses")
 
 
+def test_a_client_that_takes_the_gateway_for_a_proxy(nexus: Nexus) -> None:
+    reply = nexus.request("CONNECT", "api.openai.com:443", headers={"Host": "api.openai.com:443"})
+    assert (reply.status, reply.headers["allow"]) == (405, "")
+    message = reply.json["error"]["message"]
+    assert (
+        "no forward proxy: set a base URL in the client, and no HTTPS_PROXY; the base URLs are openai: /llm" in message
+    )
+
+
 def test_unknown_paths(nexus: Nexus) -> None:
     for path in ("/llm/openai/v1/nothing", "/llm/anthropic/nothing", "/nothing", "/llm/openaix"):
         reply = nexus.request("GET", path)

@@ -79,9 +79,12 @@ class TestAccess:
         status, body = get(int(found[1]), "/metrics")
         assert status == 200
         assert Scraped(body.decode()).sum("processes_up") == 1
-        assert get(int(found[1]), "/health")[0] == 401, "nothing else is served there"
-        assert get(int(found[1]), "/health", auth(ALICE))[0] == get(int(found[1]), CHAT_PATH, auth(ALICE))[0] == 404
-        assert get(process.port, "/metrics", auth(ALICE))[0] == 404, "it is served only there"
+        for path in ("/", "/health", CHAT_PATH):
+            status, body = get(int(found[1]), path)
+            assert (status, f"{path} does not exist: this address serves /metrics" in body.decode()) == (404, True)
+        status, body = get(process.port, "/metrics", auth(ALICE))
+        assert status == 404, "it is served only there"
+        assert b"/metrics is served at another address: 127.0.0.1:0 (server.metrics.listen_address)" in body
 
     def test_it_can_be_disabled(self, serve: Serve) -> None:
         nexus = serve("[server.metrics]\nenabled = false\n" + ECHO)
