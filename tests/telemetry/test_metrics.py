@@ -241,6 +241,17 @@ def test_cooldowns_limits_and_losses_are_counted() -> None:
     assert found["nexus_loop_lag_seconds_bucket", "0.0005"] == 1
 
 
+def test_failures_are_counted_from_zero() -> None:
+    """Prometheus computes no increase for a counter that begins at 1: an alert would miss the first failure."""
+    rows = Rows()
+    meters = Meters(rows.parts[0])
+    meters.started()
+    meters.decided(Quota("key", "requests", 5, 1000, "provider openai"), True)
+    found = samples(rows)
+    assert found["nexus_config_reloads_total", "failed"] == 0
+    assert found["nexus_limit_decisions_total", "provider openai", "requests", "refused"] == 0
+
+
 def test_prometheus_formats_are_negotiated() -> None:
     rows = Rows()
     Meters(rows.parts[0]).add(call(attempt()))

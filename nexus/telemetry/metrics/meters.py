@@ -25,6 +25,9 @@ OTHER = "other"
 MOST_ROUTES = 400
 """Maximum number of route names in the life of a gateway, across reloads."""
 
+RELOADS, RESULTS = ("success", "failed"), ("granted", "refused")
+"""Results that are counted from 0: Prometheus sees no increase where a counter begins at 1."""
+
 Labels = tuple[str, ...]
 
 Scope = tuple[str, str, str]
@@ -88,13 +91,15 @@ class Meters:
 
     def started(self) -> None:
         """The configuration was loaded for the first time."""
+        for result in RELOADS:
+            self.count(catalog.RELOADS, result, by=0)
         self.set(catalog.RELOADED_AT, int(time.time()))
 
     def reloaded(self, *, read: bool) -> None:
         """The configuration was reloaded; ``read``: successfully."""
-        self.count(catalog.RELOADS, "success" if read else "failed")
+        self.count(catalog.RELOADS, RELOADS[not read])
         if read:
-            self.started()
+            self.set(catalog.RELOADED_AT, int(time.time()))
 
     def cooldown(self, scope: Scope) -> None:
         provider, alias, account = scope
@@ -106,7 +111,8 @@ class Meters:
         if quota.budget:
             self.count(catalog.BUDGET_REFUSALS, quota.budget, by=not granted)
             return
-        self.count(catalog.LIMITS, quota.rule, quota.dimension, "granted" if granted else "refused")
+        for result in RESULTS:
+            self.count(catalog.LIMITS, quota.rule, quota.dimension, result, by=result == RESULTS[not granted])
 
     def lost(self, calls: int) -> None:
         """``calls`` is the number of calls not written to the ledger since this process began."""
