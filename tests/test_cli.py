@@ -372,6 +372,15 @@ def test_check_imports_neither_the_server_nor_unused_vendors(tmp_path: Path) -> 
     assert "present" in "".join(said) and "k-hushhush" not in run.stdout
 
 
+def test_commands_work_with_folders_that_cannot_be_looked_into(command: Command, tmp_path: Path) -> None:
+    """As with the HOME of another user: ``stat`` fails, and not because nothing is there."""
+    where = {"HOME": f"/{'x' * 300}"}
+    assert command(tmp_path, "init", **where).returncode == 0
+    assert command(tmp_path, "check", **where).returncode == 0
+    usage = command(tmp_path, "usage", **where)
+    assert (usage.returncode, usage.stderr.endswith(".sqlite3: file name too long\n")) == (1, True)
+
+
 def test_init_writes_to_the_given_file(command: Command, tmp_path: Path) -> None:
     assert command(tmp_path, "-c", "other.toml", "init", "--offline").returncode == 0
     assert [file.name for file in tmp_path.iterdir()] == ["other.toml"]

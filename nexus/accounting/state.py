@@ -114,7 +114,7 @@ def problem_of(settings: Settings) -> str | None:
 
 def _version_in(file: Path) -> int:
     """The version of the tables in a file; 0 if there are none."""
-    if not file.is_file():
+    if not os.path.isfile(file):
         return 0
     try:
         with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True, timeout=1.0)) as connection:
@@ -125,7 +125,7 @@ def _version_in(file: Path) -> int:
 
 
 def _is_writable(file: Path) -> bool:
-    if file.exists():
-        return file.is_file() and os.access(file, os.R_OK | os.W_OK)
-    there = next(folder for folder in file.parents if folder.exists())
-    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    if os.path.exists(file):
+        return os.path.isfile(file) and os.access(file, os.R_OK | os.W_OK)
+    there = next(folder for folder in file.parents if os.path.exists(folder))
+    return os.path.isdir(there) and os.access(there, os.W_OK | os.X_OK)

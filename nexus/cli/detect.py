@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -75,7 +76,7 @@ class Machine:
     def _bedrock(self) -> Iterator[Found]:
         variables = ("AWS_BEARER_TOKEN_BEDROCK", "AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ROLE_ARN")
         seen = next((name for name in variables if self._has(name)), None)
-        if seen is None and (self.home / ".aws" / "credentials").is_file():
+        if seen is None and os.path.isfile(self.home / ".aws" / "credentials"):
             seen = "~/.aws/credentials"
         if seen is None and self._profiles():
             seen = "~/.aws/config"

@@ -40,8 +40,13 @@ def _opened(store: str) -> Database:
     if store == MEMORY:
         raise DatabaseError("usage is in the memory of the gateway that runs; ask it: GET /usage/v1/report")
     file = file_of(store)
-    if file is not None and not file.exists():
-        raise DatabaseError(f"{file} does not exist: no gateway has run with these settings, as this user")
+    try:
+        if file is not None:
+            file.stat()
+    except FileNotFoundError:
+        raise DatabaseError(f"{file} does not exist: no gateway has run with these settings, as this user") from None
+    except OSError as error:
+        raise DatabaseError(f"{file}: {(error.strerror or str(error)).lower()}") from None
     database = open_store(store)
     assert database is not None
     with database.transaction(write=False) as transaction:

@@ -74,7 +74,7 @@ def entries(settings: Settings, base: str) -> str:
     served = bases(settings)
     found = [(f"Base URL of {place.protocol.clients}", base + place.url_path or "/") for place in served]
     found += [("Models", base + models) for place in served for models in place.models[:1]]
-    if settings.server.health.enabled:
+    if settings.server.health.enabled and not settings.server.health.listen:
         found += [("Health", f"{base}{settings.server.health.path}")]
     return "\n".join(f"<dt>{html.escape(name)}</dt><dd><code>{html.escape(value)}</code></dd>" for name, value in found)
 

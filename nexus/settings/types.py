@@ -49,10 +49,15 @@ def _read_file_path(value: object, inner: ValidatorFunctionWrapHandler) -> objec
     if isinstance(value, str) and "-----BEGIN" in value:
         raise ValueError(content)
     try:
-        return inner(value)
+        # Path.is_file, which pydantic calls, hides these errors since Python 3.14.
+        if isinstance(value, str):
+            os.stat(value)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        pass
     except OSError as error:
         why = f"cannot be read: {os.strerror(error.errno or 0).lower()}"
         raise ValueError(content if error.errno == errno.ENAMETOOLONG else why) from None
+    return inner(value)
 
 
 FilePath = Annotated[ExistingFile, WrapValidator(_read_file_path)]

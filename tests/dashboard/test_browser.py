@@ -183,6 +183,15 @@ def test_what_matters_first_needs_no_scrolling(full: Nexus, open_page: Open) -> 
     assert rows.count() == 20
 
 
+def test_many_routes_scroll_in_their_panel(serve: Serve, open_page: Open) -> None:
+    models = "".join(f'models."{"long-" * 30}{number}" = {{}}\n' for number in range(300))
+    for width in (400, 1280):
+        page = ready(open_page(serve(f'[llm.providers.e]\ntype = "echo"\n{models}'), "light", width))
+        root, bottom = "document.documentElement", "document.body.getBoundingClientRect().bottom"
+        assert page.evaluate(f"{root}.scrollHeight <= Math.max({bottom}, innerHeight) + 1"), "the page is longer"
+        assert page.evaluate(f"{root}.scrollWidth <= innerWidth"), "the page scrolls sideways"
+
+
 def test_names_are_shown_as_text(full: Nexus, open_page: Open) -> None:
     page = ready(open_page(full, expect="TrustedHTML"))
     text = page.locator("#calls").inner_text()

@@ -22,6 +22,11 @@ def test_the_endpoints_are_shown_with_the_browsers_address(nexus: Nexus) -> None
     assert "<code>http://localhost:8000/llm/anthropic/v1</code>" not in text
 
 
+def test_health_at_another_address_is_not_shown(serve: Serve) -> None:
+    page = serve('[server.health]\nlisten = "127.0.0.1:0"\n' + openai_config("http://127.0.0.1:9")).request("GET", "/")
+    assert b"/llm/openai/v1</code>" in page.body and b"/health" not in page.body
+
+
 def test_behind_a_proxy_that_speaks_https(nexus: Nexus) -> None:
     reply = nexus.request("GET", "/", headers={"Host": "localhost", "X-Forwarded-Proto": "https"})
     assert b"<code>https://localhost/llm/openai/v1</code>" in reply.body
