@@ -246,7 +246,8 @@ class BaseHandler(RequestHandler):
         match error:
             case NexusError():
                 return error
-            case HTTPError(status_code=405) if self.request.headers.get("Upgrade", "").lower() == "websocket":
+            # Proxies such as nginx remove Upgrade, but not the other headers of a handshake.
+            case HTTPError(status_code=405) if "sec-websocket-version" in self.headers:
                 return NoWebSocket("WebSockets are not supported; POST to this path instead")
             case HTTPError(status_code=405) if self.request.method == "CONNECT":
                 return MethodNotAllowed(no_proxy(self.runtime.settings), allow=())

@@ -73,10 +73,11 @@ def test_a_wrong_method_gets_the_allowed_ones(nexus: Nexus) -> None:
 
 def test_a_websocket_is_rejected_so_that_clients_fall_back(nexus: Nexus) -> None:
     """Codex takes 426 as "not supported", and any other refusal as a temporary problem."""
-    asked = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
-    reply = nexus.request("GET", "/llm/openai/v1/responses", headers=asked)
-    assert (reply.status, reply.headers["x-nexus-error"]) == (426, "no_websocket")
-    assert_shape(reply, "/llm/openai/v1/responses")
+    behind_nginx = {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+    for asked in ({"Connection": "Upgrade", "Upgrade": "websocket", **behind_nginx}, behind_nginx):
+        reply = nexus.request("GET", "/llm/openai/v1/responses", headers=asked)
+        assert (reply.status, reply.headers["x-nexus-error"]) == (426, "no_websocket")
+        assert_shape(reply, "/llm/openai/v1/responses")
 
 
 def test_a_client_that_takes_the_gateway_for_a_proxy(nexus: Nexus) -> None:
