@@ -20,9 +20,17 @@ from nexus.protocols.dialect import Dialect
 from nexus.protocols.loader import DIALECTS
 from nexus.protocols.operation import RAW, Operation
 from nexus.server import raw
-from nexus.server.base import NothingElse, UnknownPath
+from nexus.server.base import UnknownPath
 from nexus.server.calls import CallHandler
-from nexus.server.home import HELLO, HealthHandler, HelloHandler, HomeHandler, MetadataHandler, ReadyHandler
+from nexus.server.home import (
+    HELLO,
+    HealthHandler,
+    HelloHandler,
+    HomeHandler,
+    MetadataHandler,
+    NothingElse,
+    ReadyHandler,
+)
 from nexus.server.metrics import MetricsHandler, OwnMetricsHandler
 from nexus.server.models import ModelHandler, ModelListHandler
 from nexus.server.paths import DEFAULT, Base, bases

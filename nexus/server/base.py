@@ -33,7 +33,7 @@ from nexus.protocols.dialect import Dialect
 from nexus.server.connection import Connection
 from nexus.server.guards import header_lines, is_unix, origin_of
 from nexus.server.heads import body_length, date, new_id, written
-from nexus.server.paths import SHOWN, describe, dialect_at, no_proxy
+from nexus.server.paths import describe, dialect_at, no_proxy
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
 
@@ -286,22 +286,3 @@ class UnknownPath(BaseHandler):
     def _check_asked(self) -> None:
         path, origin = self.request.path, origin_of(self.request)
         raise NotFound(describe(self.runtime.settings, path, self.headers, origin))
-
-
-class NothingElse(BaseHandler):
-    """Answers 404 with the paths that exist, at every other path of a separate address, which asks for no key."""
-
-    guarded = False
-    served: tuple[str, ...]
-
-    def initialize(  # type: ignore[override]
-        self, server: Server, runtime: Runtime, dialect: Dialect, served: tuple[str, ...]
-    ) -> None:
-        super().initialize(server, runtime, dialect)
-        self.served = served
-
-    def check_host(self) -> None:
-        return
-
-    def _check_asked(self) -> None:
-        raise NotFound(f"{self.request.path[:SHOWN]} does not exist: this address serves {' and '.join(self.served)}")

@@ -12,9 +12,12 @@ import html
 
 from nexus.auth.metadata import document
 from nexus.errors import NotFound
+from nexus.protocols.dialect import Dialect
 from nexus.server.base import BaseHandler, ReadHandler
 from nexus.server.guards import origin_of
-from nexus.server.paths import bases
+from nexus.server.paths import SHOWN, bases
+from nexus.server.runtime import Runtime
+from nexus.server.server import Server
 from nexus.settings import Settings
 from nexus.wire import encode
 
@@ -123,3 +126,22 @@ class ReadyHandler(ReadHandler):
         if not is_ready:
             self.set_status(503)
         self.send(encode({"status": "ready" if is_ready else "stopping"}))
+
+
+class NothingElse(BaseHandler):
+    """Answers 404 with the paths that exist, at every other path of a separate address, which asks for no key."""
+
+    guarded = False
+    served: tuple[str, ...]
+
+    def initialize(  # type: ignore[override]
+        self, server: Server, runtime: Runtime, dialect: Dialect, served: tuple[str, ...]
+    ) -> None:
+        super().initialize(server, runtime, dialect)
+        self.served = served
+
+    def check_host(self) -> None:
+        return
+
+    def _check_asked(self) -> None:
+        raise NotFound(f"{self.request.path[:SHOWN]} does not exist: this address serves {' and '.join(self.served)}")

@@ -10,6 +10,7 @@ import errno
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Literal, NoReturn, Self, TypeVar
 
 from pydantic import (
@@ -50,10 +51,9 @@ def _read_file_path(value: object, inner: ValidatorFunctionWrapHandler) -> objec
         raise ValueError(content)
     try:
         # Path.is_file, which pydantic calls, hides these errors since Python 3.14.
-        if isinstance(value, str):
-            os.stat(value)
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        pass
+        with suppress(FileNotFoundError, NotADirectoryError, ValueError):
+            if isinstance(value, str):
+                os.stat(value)
     except OSError as error:
         why = f"cannot be read: {os.strerror(error.errno or 0).lower()}"
         raise ValueError(content if error.errno == errno.ENAMETOOLONG else why) from None
