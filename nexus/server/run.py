@@ -25,7 +25,7 @@ from nexus.server.listeners import Listeners, listen
 from nexus.server.listening import CannotListen, TlsError
 from nexus.server.reload import SERVING, Reloader
 from nexus.server.rereading import Rereading
-from nexus.server.running import start
+from nexus.server.running import Running, start
 from nexus.server.service import Notifier, Service
 from nexus.server.signals import end_now, has_terminal
 from nexus.server.source import Source
@@ -90,7 +90,7 @@ async def _serve(
     memory.settle()
     reloader = Reloader(source, running, notifier)
     # Before the announcement: whoever reads that may send a signal at once.
-    stop = _on_signals(reloader.ask)
+    stop, signals = _on_signals(reloader.ask, running)
     up()
     notifier.ready(SERVING)
     await stop.wait()
@@ -98,24 +98,32 @@ async def _serve(
     await reloader.stop()
     await running.stop()
     log.info("stopped")
-    if running.server.workers.busy or reloader.busy:
-        end_now(0)
+    code = 128 + signals[1] if len(signals) > 1 else 0
+    if running.server.workers.busy or reloader.busy or code:
+        end_now(code)
     return 0
 
 
-def _on_signals(reload: Callable[[], None]) -> asyncio.Event:
-    """Returns an event that the first SIGTERM or SIGINT sets, or SIGHUP if the terminal was closed. A second SIGTERM or
-    SIGINT ends the process. Any other SIGHUP reloads."""
+def _on_signals(reload: Callable[[], None], running: Running) -> tuple[asyncio.Event, list[int]]:
+    """Returns an event that the first SIGTERM or SIGINT sets, or SIGHUP if the terminal was closed, and the signals. A
+    second SIGTERM or SIGINT ends the process at once. Any other SIGHUP reloads."""
     stop = asyncio.Event()
     had_terminal = has_terminal()
     loop = asyncio.get_running_loop()
     signals: list[int] = []
+    ending: list[asyncio.Task[None]] = []
+
+    async def end(code: int) -> None:
+        await running.end_at_once()
+        end_now(code)
 
     def received(number: int) -> None:
-        if signals:
-            end_now(128 + number)
         signals.append(number)
         stop.set()
+        if len(signals) == 2:
+            ending.append(loop.create_task(end(128 + number)))
+        elif len(signals) > 2:
+            end_now(128 + number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, received, number)
@@ -129,4 +137,4 @@ def _on_signals(reload: Callable[[], None]) -> asyncio.Event:
     # Under nohup SIGHUP is ignored, and must stay so.
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         loop.add_signal_handler(signal.SIGHUP, hung_up)
-    return stop
+    return stop, signals

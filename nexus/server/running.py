@@ -39,6 +39,9 @@ REAP = 10.0
 LAST_SECONDS = 1.0
 """Seconds for ended calls to send their error to their clients."""
 
+TELLING, RECORDING = 0.3, 0.3
+"""Seconds for the errors and the usage of calls in flight if the process is to end at once."""
+
 BEAT = 1.0
 """Seconds between samples of the gauges."""
 
@@ -176,6 +179,12 @@ class Running:
             state.call.cancel.throw(Draining(STOPPING, retry_after=1))
         self.http.refuse_unread(Draining(STOPPING, retry_after=1))
         await self.server.lifecycle.idle(seconds)
+
+    async def end_at_once(self) -> None:
+        """Ends all calls with an error and records them, for a process that ends then. Blocks for the second part."""
+        await self.end_calls(TELLING)
+        if self.server.books is not None and self.server.books.ledger is not None:
+            self.server.books.ledger.flush(RECORDING)
 
     def _count(self) -> None:
         """Applies the metrics settings."""

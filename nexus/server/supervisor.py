@@ -44,6 +44,9 @@ TOGETHER = 5.0
 OVERDUE = 10.0
 """Seconds beyond the drain delay and timeout after which workers that are still alive are killed."""
 
+AT_ONCE = 1.0
+"""Seconds after a second signal at which they are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Orders:
@@ -74,6 +77,7 @@ class Supervisor:
         self._is_up = False
         self._has_changed = False
         self._stopped_at: float | None = None
+        self._hurried_at: float | None = None
         self._code = 0
 
     def run(self) -> int:
@@ -128,6 +132,8 @@ class Supervisor:
     def _killed_at(self) -> float:
         """The time at which workers that are still alive are killed."""
         own = self._rereading.settings.server
+        if self._hurried_at is not None:
+            return self._hurried_at + AT_ONCE
         return (self._stopped_at or 0.0) + own.drain_delay + own.drain_timeout + OVERDUE
 
     def _kill_overdue(self) -> None:
@@ -265,8 +271,13 @@ class Supervisor:
                     self._stop()
                     self._slots.kill(signal.SIGTERM)
                 elif number != signal.SIGHUP:
-                    self._code = 128 + number
-                    self._slots.kill(signal.SIGKILL)
+                    self._hurry(128 + number)
+
+    def _hurry(self, code: int) -> None:
+        if self._hurried_at is None:
+            self._code, self._hurried_at = code, time.monotonic()
+            for slot in self._slots.built:
+                slot.send((common.END,))
 
     def _stop(self) -> None:
         self._stopped_at = time.monotonic()

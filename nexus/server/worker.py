@@ -23,11 +23,11 @@ from nexus.auth.jwks import MissingPyJwt
 from nexus.limits.redis_client import MissingRedis
 from nexus.processes.frames import BadFrame, Frames
 from nexus.server import memory
-from nexus.server.common import BUILT, FACT, LISTEN, READY, RELOAD, Member
+from nexus.server.common import BUILT, END, FACT, LISTEN, READY, RELOAD, Member
 from nexus.server.listeners import Listeners
 from nexus.server.listening import TlsError
 from nexus.server.reload import Adopter
-from nexus.server.running import Running, prepare
+from nexus.server.running import RECORDING, TELLING, Running, prepare
 from nexus.server.server import Server
 from nexus.server.signals import end_now
 from nexus.server.source import log_rejected
@@ -35,9 +35,6 @@ from nexus.settings import Settings
 from nexus.telemetry import logs
 
 log = logging.getLogger("nexus")
-
-_TELLING = 0.3
-"""Seconds for ending the calls in flight with an error once the supervisor is gone."""
 
 _LAST = 0.8
 """Seconds after the supervisor's death at which the process ends in any case."""
@@ -69,12 +66,17 @@ async def _serve(settings: Settings, listeners: Listeners, store: str, member: M
         LISTEN: lambda: _on(loop, listen.set),
         FACT: member.board.receive,
         RELOAD: lambda order: _on(loop, partial(adopt, order)),
+        END: lambda: _on(loop, end),
     }
 
-    def orphaned() -> None:
-        gone.append(loop.create_task(_end_at_once(running)))
+    def end() -> None:
+        ending.append(loop.create_task(_end_at_once(running)))
 
-    gone: list[asyncio.Task[None]] = []
+    def orphaned() -> None:
+        log.error("the supervisor is gone: this worker stops")
+        end()
+
+    ending: list[asyncio.Task[None]] = []
     _Supervised(member.control.sock, loop, orders, orphaned).start()
     member.control.tell((BUILT,))
     await _either(listen, stop)
@@ -107,10 +109,8 @@ async def _either(*events: asyncio.Event) -> None:
 
 
 async def _end_at_once(running: Running) -> None:
-    """Ends the calls in flight with an error, as far as time allows, then the process."""
-    log.error("the supervisor is gone: this worker stops")
-    await running.end_calls(_TELLING)
-    logs.flush(_LAST - _TELLING)
+    await running.end_at_once()
+    logs.flush(_LAST - TELLING - RECORDING)
     os._exit(1)
 
 

@@ -204,7 +204,7 @@ class TestStopping:
         wait_until(lambda: process.said("stopping"))
         process.signal(signal.SIGTERM)
         assert process.wait() == 128 + signal.SIGTERM
-        finish(response)
+        assert b"the gateway is stopping" in finish(response)
 
 
 @pytest.mark.slow

@@ -87,6 +87,27 @@ def test_calls_that_end_during_shutdown_are_recorded(
 Run = Callable[..., Fleet]
 
 
+@pytest.mark.parametrize(
+    ("workers", "signals"),
+    [(1, (signal.SIGTERM, signal.SIGTERM)), (2, (signal.SIGTERM, signal.SIGTERM)), (2, (signal.SIGKILL,))],
+    ids=["a second signal", "a second signal to a supervisor", "a killed supervisor"],
+)
+def test_calls_are_recorded_that_end_with_the_process(
+    fleet: Run, tmp_path: Path, openai_upstream: FakeUpstream, workers: int, signals: tuple[signal.Signals, ...]
+) -> None:
+    """If a supervisor is killed, its workers record their calls."""
+    nexus = fleet(STORE + openai_config(openai_upstream.base_url), workers)
+    wait_until(lambda: nexus.said("OpenAI SDK"))
+    openai_upstream.default = Behaviour(event_delay=30, only_before=2)
+    stream = nexus.post(CHAT_PATH, {**CHAT, "stream": True})
+    for number in signals:
+        os.kill(nexus.pid, number)
+        if number == signal.SIGTERM:
+            wait_until(lambda: nexus.said("stopping"))
+    assert b"the gateway is stopping" in finish(stream)
+    wait_until(lambda: count(tmp_path / FILE, "MAX(outcome || ' ' || call_outcome)") == "drained drained")
+
+
 def test_all_workers_write_one_file_and_a_killed_one_loses_no_old_rows(fleet: Run, tmp_path: Path) -> None:
     nexus = fleet(STORE + ECHO, 2)
     pids = nexus.await_workers()
