@@ -31,8 +31,7 @@ _COLUMNS = (
 @dataclass(frozen=True, slots=True)
 class Held:
     """One file or batch. ``keeper`` is the account at the vendor, ``parent`` the batch that created a file. ``models``
-    maps each vendor's model id in a batch to its owner's name for it and the alias. ``booked`` counts the lines of its
-    results that have been charged."""
+    maps each vendor's model id in a batch to its owner's name for it and the alias."""
 
     provider: str
     id: str
@@ -44,7 +43,6 @@ class Held:
     made: float = 0.0
     state: Mapping[str, Json] = field(default_factory=dict, repr=False)
     models: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    booked: int = 0
 
 
 class Holdings:
@@ -170,8 +168,6 @@ def _state(state: Mapping[str, Json]) -> str:
 
 
 def _read(row: ResultRow) -> Held:
-    provider, id, kind, owner, keeper, purpose, parent, made, state, models, booked, _ = row
+    provider, id, kind, owner, keeper, purpose, parent, made, state, models, _, _ = row
     known = {model: (str(name), str(alias)) for model, (name, alias) in decode_object(models).items()}
-    return Held(
-        provider, id, kind, owner, keeper, purpose, parent, float(made), decode_object(state), known, int(booked)
-    )
+    return Held(provider, id, kind, owner, keeper, purpose, parent, float(made), decode_object(state), known)

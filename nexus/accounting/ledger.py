@@ -58,10 +58,6 @@ class Ledger:
         """Calls lost since the start."""
         return self._lost
 
-    @property
-    def waiting(self) -> int:
-        return len(self._waiting)
-
     def add(self, call: CallRecord | tuple[Item, ...]) -> None:
         """Appends to the queue; converts a record only if the queue is long. Runs on the loop."""
         waiting = len(self._waiting)

@@ -96,8 +96,7 @@ class AttemptRecord:
     counts something other than tokens.
 
     ``cost`` is in nano-dollars, None if no price is known; ``price_source`` is where the price is from. Times are in
-    seconds since the call came: when the attempt began, when the vendor's head arrived, when the first content did,
-    when the attempt ended.
+    seconds since the call came: when the attempt began, when the first content arrived, when the attempt ended.
     """
 
     number: int
@@ -109,7 +108,6 @@ class AttemptRecord:
     outcome: Outcome
     status: int | None
     began: float
-    answered: float | None
     first_content: float | None
     ended: float
     model: str | None

@@ -14,7 +14,6 @@ from nexus.accounting.asked import BY, Filters, where
 from nexus.accounting.database import Database
 from nexus.accounting.days import DAY, day_of, midnight
 from nexus.accounting.tables import DAY_SUMS, SUMS
-from nexus.conversation.usage import PARTS
 from nexus.dataclasses import dataclass
 from nexus.headers.tags import TAG
 from nexus.settings.types import read_duration
@@ -49,10 +48,6 @@ class Sums:
     output: int = 0
     reasoning: int = 0
     cost: int = 0
-
-    @property
-    def tokens(self) -> int:
-        return sum(getattr(self, part) for part in PARTS)
 
     def __add__(self, other: Sums) -> Sums:
         added = {field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(self)[1:]}

@@ -8,17 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from nexus.conversation.parts import (
-    Image,
-    Inline,
-    Part,
-    Reasoning,
-    Refusal,
-    Request,
-    Text,
-    ToolCall,
-    ToolResult,
-)
+from nexus.conversation.parts import Image, Inline, Part, Reasoning, Refusal, Request, Text, ToolCall, ToolResult
 from nexus.dataclasses import dataclass
 from nexus.wire import encode
 

@@ -179,8 +179,3 @@ class Order:
         elif state != known:
             parts[index] = state
             self._open.discard(index)
-
-    @property
-    def open_parts(self) -> tuple[int, ...]:
-        """Indexes of the open parts, which an early end has to close."""
-        return tuple(sorted(self._open))

@@ -190,7 +190,7 @@ class Attempts:
 
     def _note(self, state: CallState, plan: Plan, candidate: Candidate, failure: Failure, error: NexusError) -> None:
         error.with_traceback(None)
-        plan.skips.append(Skip(candidate, failure, error))
+        plan.skips.append(Skip(failure, error))
         state.skipped.append((state.attempts, f"{candidate.route.name}={SKIPPED[failure]}"))
         fields = {"id": state.call.id, "route": str(candidate.route), "skipped": failure, "why": error.message}
         log.debug("target skipped", extra={"fields": fields})

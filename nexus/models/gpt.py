@@ -54,8 +54,7 @@ class GPT:
     ``none`` is set ("without_effort"); with tools only if the effort is ``none`` ("with_none"); without tools only; or
     never. ``sampling`` says whether temperature etc. are accepted, ``verbosity`` whether a verbosity is. ``phases``:
     whether the request should mark which of its earlier messages were commentary and which the final answer.
-    ``breakpoints``: whether the request can mark where the cached prompt ends. ``verified`` is False if nothing is
-    documented: then the row has what no model rejects.
+    ``breakpoints``: whether the request can mark where the cached prompt ends.
     """
 
     efforts: tuple[str, ...] = ("low", "medium", "high")
@@ -66,7 +65,6 @@ class GPT:
     verbosity: bool = True
     phases: bool = False
     breakpoints: bool = False
-    verified: bool = True
 
     def takes_sampling(self, effort: object) -> bool:
         """Whether temperature etc. are accepted with this effort."""
@@ -87,10 +85,10 @@ _GPT_5_2 = replace(_GPT_5_1, efforts=(OFF, *_FOUR))
 _GPT_5_6 = replace(_GPT_5_5, efforts=(OFF, *_FIVE), chat="with_none", breakpoints=True)
 _GPT_6 = GPT((OFF, *_FIVE), chat="with_none", phases=True, breakpoints=True)
 _ALWAYS = GPT(_FIVE, chat="without_tools", phases=True, breakpoints=True)
-_LATER = GPT(_THREE, chat="with_none", phases=True, breakpoints=True, verified=False)
-_RESPONSES_ONLY = GPT(_THREE, chat="never", stop=False, sampling="never", verbosity=False, verified=False)
+_LATER = GPT(_THREE, chat="with_none", phases=True, breakpoints=True)
+_RESPONSES_ONLY = GPT(_THREE, chat="never", stop=False, sampling="never", verbosity=False)
 
-UNKNOWN: Final = GPT(_THREE, reasons=False, sampling="always", verbosity=False, verified=False)
+UNKNOWN: Final = GPT(_THREE, reasons=False, sampling="always", verbosity=False)
 """An OpenAI model without a row."""
 
 _ROWS: Mapping[str, GPT] = {
@@ -98,15 +96,15 @@ _ROWS: Mapping[str, GPT] = {
     r"gpt-5-chat.*": _PLAIN,
     r"gpt-5\.\d+-chat.*": replace(_PLAIN, verbosity=True),
     r"o1-(mini|preview).*": replace(_O, efforts=()),
-    r"o\d(-mini)?-(pro|deep-research).*|codex-mini.*": replace(_RESPONSES_ONLY, verified=True),
+    r"o\d(-mini)?-(pro|deep-research).*|codex-mini.*": _RESPONSES_ONLY,
     r"computer-use-preview.*": replace(_RESPONSES_ONLY, efforts=()),
     r"o\d.*": _O,
-    r"gpt-5-pro.*": replace(_RESPONSES_ONLY, efforts=("high",), verbosity=True, verified=True),
+    r"gpt-5-pro.*": replace(_RESPONSES_ONLY, efforts=("high",), verbosity=True),
     r"gpt-5\.\d+-pro.*": replace(_RESPONSES_ONLY, efforts=("medium", "high"), verbosity=True),
-    r"gpt-5\.1-codex-max.*": replace(_RESPONSES_ONLY, efforts=_FOUR, verified=True),
-    r"gpt-5\.3-codex.*": replace(_RESPONSES_ONLY, efforts=_FOUR, verbosity=True, phases=True, verified=True),
-    r"gpt-5\.2-codex.*": replace(_RESPONSES_ONLY, efforts=_FOUR, verified=True),
-    r"gpt-5(\.\d+)?-codex.*": replace(_RESPONSES_ONLY, verified=True),
+    r"gpt-5\.1-codex-max.*": replace(_RESPONSES_ONLY, efforts=_FOUR),
+    r"gpt-5\.3-codex.*": replace(_RESPONSES_ONLY, efforts=_FOUR, verbosity=True, phases=True),
+    r"gpt-5\.2-codex.*": replace(_RESPONSES_ONLY, efforts=_FOUR),
+    r"gpt-5(\.\d+)?-codex.*": _RESPONSES_ONLY,
     r"gpt-.*-(cyber|rosalind|law).*|gpt-(rosalind|daybreak).*": _RESPONSES_ONLY,
     r"gpt-5(-.*)?": _GPT_5,
     r"gpt-5\.1(-.*)?": _GPT_5_1,
@@ -116,7 +114,7 @@ _ROWS: Mapping[str, GPT] = {
     r"gpt-5\.6(-.*)?": _GPT_5_6,
     r"gpt-6-astra.*|gpt-6\.1-sol.*|gpt-6\.2(-.*)?": _ALWAYS,
     # Its guide lists no levels: it may or may not know ``none``, and accept tools on chat with it.
-    r"gpt-6\.1(-.*)?": replace(_ALWAYS, chat="with_none", verified=False),
+    r"gpt-6\.1(-.*)?": replace(_ALWAYS, chat="with_none"),
     r"gpt-6(-.*)?": _GPT_6,
     r"gpt-\d.*": _LATER,
 }

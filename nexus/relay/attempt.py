@@ -172,7 +172,7 @@ def _exchange(exchange: Exchange, lane: Lane) -> OpenedReply:
     exchange.phase, exchange.key = "sent", "caller" if lane.attempt.key_is_callers else "configured"
     with exchange.state.waiting():
         reply = provider.send(request, exchange.cancel)
-    exchange.phase, exchange.status, exchange.answered = "answered", reply.status, time.monotonic()
+    exchange.phase, exchange.status = "answered", reply.status
     try:
         return open_reply(exchange, lane, reply)
     except BaseException:

@@ -75,9 +75,8 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A target that was not asked: why, and the error for it."""
+    """Why a target was not asked, and the error for it."""
 
-    candidate: Candidate
     failure: str
     error: NexusError
 

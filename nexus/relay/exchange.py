@@ -53,7 +53,6 @@ class Exchange:
     status: int | None = None
     on_begun: Callable[[], None] = field(default=lambda: None, repr=False)
     began: float = field(default_factory=time.monotonic)
-    answered: float | None = None
     first_content: float | None = None
     ended: float | None = None
     span_id: str = ""

@@ -1,10 +1,10 @@
 """How one attempt is made: its dialect, its body, and how its answer comes back.
 
 Law: pure, and chosen once per attempt from the *original* request. Passthrough if the provider speaks the client's
-dialect; otherwise translation into the vendor's richest dialect. Two exceptions, and nothing else: a chat request that OpenAI
-is known to reject on chat completions (tools on its newer models) is translated to Responses, and so is a Responses
-request that refers to answers which the gateway stores. Fields that a translation drops are reported by the client's
-own names.
+dialect; otherwise translation into the vendor's richest dialect. Two exceptions, and nothing else: a chat request that
+OpenAI is known to reject on chat completions (tools on its newer models) is translated to Responses, and so is a
+Responses request that refers to answers which the gateway stores. Fields that a translation drops are reported by the
+client's own names.
 """
 
 from __future__ import annotations

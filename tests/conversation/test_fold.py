@@ -69,7 +69,6 @@ def test_folding_an_unfolded_answer_returns_it(answer: Response) -> None:
     order = Order()
     for event in events:
         order.check(event)
-    assert order.open_parts == ()
     assert fold(events) == answer
 
 
@@ -227,13 +226,3 @@ def test_illegal_orders_are_rejected(events: list[Event], message: str) -> None:
         order.check(event)
     with pytest.raises(IllegalOrder, match=message):
         order.check(events[-1])
-
-
-def test_open_parts_lists_what_must_be_closed_before_an_early_end() -> None:
-    order = Order()
-    for event in (START, PartStart(0, TEXT), PartStart(1, TEXT), PartStart(2, TEXT), PartEnd(1)):
-        order.check(event)
-    assert order.open_parts == (0, 2)
-    for index in order.open_parts:
-        order.check(PartEnd(index))
-    order.check(END)
