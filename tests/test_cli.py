@@ -154,6 +154,7 @@ REFUSED: dict[str, tuple[list[str], dict[str, str], str]] = {
     "level in the environment": ([], {"NEXUS_LOG": "loud"}, "NEXUS_LOG: choose from off, "),
     "style": (["--log-style", "color"], {}, "--log-style: choose from text, json"),
     "address": (["-l", "8000"], {}, "--listen-address: is not a listen address"),
+    "address as a URL": (["-l", "http://127.0.0.1:8000"], {}, '--listen-address: is a URL; write "HOST:PORT"'),
     "empty address": (["-l", ""], {}, "--listen-address: is not a listen address"),
     "address in the environment": ([], {"NEXUS_LISTEN_ADDRESS": "x:y"}, "NEXUS_LISTEN_ADDRESS: the port"),
     "empty path": (["-c", ""], {}, "--config: a path is missing"),

@@ -82,6 +82,10 @@ class AuthenticationFailed(ClientError):
     status = 401
     kind = "authentication"
 
+    def reply_headers(self, dialect: str) -> dict[str, str]:
+        # Claude Code would otherwise retry for minutes; a key from its apiKeyHelper it renews and retries all the same.
+        return {**super().reply_headers(dialect), "x-should-retry": "false"}
+
 
 class PermissionDenied(ClientError):
     status = 403

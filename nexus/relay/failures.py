@@ -67,6 +67,9 @@ def status_failure(
     status, body, headers = reply.status, redactor.cut(body), redactor.cut_headers(reply.headers)
     wish = headers.get(_WISH)
     retryable = status in _RETRYABLE or status >= 500 if wish is None else wish == "true"
+    if status == 401 and wish is None and not exchange.candidate.own:
+        # Claude Code would otherwise retry for minutes.
+        headers = {**headers, _WISH: (wish := "false")}
     foreign = provider.read_error(dialect, status, headers, body)
     failure = foreign or loader.vendor(dialect).read_error(status, headers, body)
     failure = replace(failure, provider=provider.name, retryable=retryable)

@@ -167,7 +167,7 @@ def _path_of(sock: socket.socket) -> str | None:
 def _reason(error: OSError, address: AnyAddress) -> str:
     match error.errno:
         case errno.EADDRINUSE if isinstance(address, ListenAddress):
-            return "the port is in use"
+            return "the port is in use; stop what listens there, or choose another with --listen-address"
         case errno.EACCES if isinstance(address, ListenAddress):
             return "the port is privileged; use one above 1023"
         case errno.EAFNOSUPPORT:

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from nexus.headers.redaction import SCHEMES
 from nexus.late import pattern
 from nexus.settings.leaves import leaves
-from nexus.settings.problems import dotted
+from nexus.settings.problems import dotted, known_keys
 from nexus.settings.provider import ProviderSettings
 from nexus.settings.root import Settings
 from nexus.settings.types import KeyPath
@@ -31,11 +31,15 @@ _SCHEMED = pattern(rf"(?:{'|'.join(SCHEMES)})\s+\S+", re.IGNORECASE)
 _ASSIGNED = pattern(r"(?:export\s+)?[A-Z][A-Z0-9_]*=\S+|(?:authorization|x-api-key|api-key):.*", re.IGNORECASE)
 _URL = pattern(r"https?://.*", re.IGNORECASE)
 
+_VENDORS = {"sk-ant-": "anthropic", "AIza": "google"}
+"""How vendors' keys begin (secretlint's and GitHub's rules for secrets), with the provider type."""
+
 NOT_FILLED_IN = 'is not a template of Nexus and is sent literally; write "{{ env.NAME }}" for a variable'
 QUOTED = "contains quotes, which are sent too"
 SCHEMED = "begins with a scheme, which auth_scheme adds again: write the key alone"
 ASSIGNED = "begins with the name of a variable or a header: write the key alone"
 URL = "is a URL, not a key; the address of a server goes in base_url"
+ELSEWHERE = 'begins like a key for type "{}"'
 STAR = "is not a wildcard: only models that are named here are served, each by its own line"
 
 
@@ -66,7 +70,11 @@ def _slip_of_key(key: str, provider: ProviderSettings) -> str | None:
         return URL
     if _SCHEMED.fullmatch(key):
         return SCHEMED if getattr(provider, "auth_scheme", None) != "none" else None
-    return ASSIGNED if _ASSIGNED.fullmatch(key) else None
+    if _ASSIGNED.fullmatch(key):
+        return ASSIGNED
+    vendor = next((vendor for start, vendor in _VENDORS.items() if key.startswith(start)), provider.type)
+    # A server at another address may pass calls on to any vendor.
+    return ELSEWHERE.format(vendor) if vendor != provider.type and provider.base_url is None else None
 
 
 _NAMED = (("llm", "providers", "*", "models"), ("llm", "models"), ("server", "keys"))
@@ -90,3 +98,21 @@ def dotted_name(data: Any, path: KeyPath) -> str | None:
     if not isinstance(value, Mapping):
         return None
     return f'{above[-1]}."{".".join(names)}"'
+
+
+def right_table(path: KeyPath) -> str:
+    """The path of a table that stands at the top of the file without the table that it belongs to; "" if none does."""
+    tables = {name: known_keys(Settings, {}, (name,)) for name in Settings.model_fields} if len(path) == 1 else {}
+    return next((f"{name}.{path[0]}" for name, keys in tables.items() if path[0] in keys), "")
+
+
+_ASSIGNED_VALUE = pattern(r"\s*[\w.\"'-]+\s*=\s*(\S.*)")
+_VALUE = pattern(r"[\"'\[]|\{(?!\{)|(?:true|false|[\d_.:+TZ-]+)\s*(?:#.*)?$")
+
+
+def of_syntax(line: str) -> str:
+    """What is probably wrong with a line that is not TOML, as the end of a message; "" if nothing is known."""
+    match = _ASSIGNED_VALUE.match(line)
+    if match is None or _VALUE.match(match[1]):
+        return ""
+    return "; write straight quotes" if match[1][0] in "\u201c\u201d\u2018\u2019" else "; a text needs quotes"

@@ -151,6 +151,8 @@ def _read_host(host: str) -> str:
         if not isinstance(ip_of(host[1:-1]), ipaddress.IPv6Address):
             raise ValueError("the text in brackets is not an IPv6 address")
         return host[1:-1]
+    if "//" in host:
+        raise ValueError('is a URL; write "HOST:PORT"')
     if ":" in host:
         raise ValueError('an IPv6 address must be in brackets, such as "[::1]:8000"')
     if ip_of(host) is None and not is_hostname(host):

@@ -15,8 +15,9 @@ from nexus.settings import problems
 from nexus.settings.excerpt import excerpt
 from nexus.settings.files import Stamps, stamp
 from nexus.settings.former import translate
-from nexus.settings.hints import dotted_name
+from nexus.settings.hints import dotted_name, of_syntax, right_table
 from nexus.settings.leaves import named_files
+from nexus.settings.llm import NO_MODEL
 from nexus.settings.problems import Problem, SettingsError
 from nexus.settings.root import Origin, Settings
 from nexus.settings.spans import Span, Spans
@@ -99,12 +100,17 @@ def _places(error: ValidationError, data: Any) -> list[Location]:
         path = detail["loc"]
         # pydantic appends the step "[key]" to the path of an error in a key; the file has no such step.
         path = path[:-1] if path and path[-1] == "[key]" else path
+        if detail["type"] == "extra_forbidden" and (table := right_table(path)):
+            found[path, f'{problems.ABOUT_A_KEY[0]}; did you mean "{table}"?'] = None
+            continue
         known = problems.known_keys(Settings, data, path[:-1])
         unknown = detail["type"] == "extra_forbidden" and not did_you_mean(str(path[-1]), known)
         name = dotted_name(data, path) if unknown else None
         words = f"{problems.DOTTED}: {name}" if name else problems.wording(detail, known)
         found[path, words] = None
-    return list(found)
+    above = [path for path, words in found if words.startswith(problems.ABOUT_A_KEY) and len(path) <= 2]
+    # A provider below a misspelt table is no missing one.
+    return [(path, words) for path, words in found if not (above and words == NO_MODEL)]
 
 
 def _merge(templates: list[Location], validation: list[Location]) -> list[Location]:
@@ -153,4 +159,5 @@ def _parse(text: str, file: str) -> dict[str, Any]:
         start = int(match[2]) - 1 if match else len(lines[-1])
         there = text.split("\n")[line - 1]
         shown = excerpt(there, Span(line, start, start + 1), name="", strict=True)
-        raise SettingsError([Problem((), line, f"not valid TOML: {reason}{column}", file, shown)]) from None
+        words = f"not valid TOML: {reason}{column}{of_syntax(there)}"
+        raise SettingsError([Problem((), line, words, file, shown)]) from None

@@ -29,6 +29,13 @@ NO_KEY = (
     'for a server that needs no key use any text, such as api_key = "none"'
 )
 
+_MEANT = dict.fromkeys(("gemini", "vertex", "vertexai", "vertex_ai"), "google") | {
+    "claude": "anthropic",
+    "aws": "bedrock",
+    "amazon": "bedrock",
+}
+"""Provider types by other names of their vendors."""
+
 SHORTEST_KEY = 6
 """Minimum characters of a key that counts as a secret."""
 
@@ -66,8 +73,10 @@ class ProviderSettings(Tagged):
             split = any(isinstance(item, dict) and "type" in item for item in table.values())
             hint = '; a name with a dot needs quotes: [llm.providers."NAME"]' if split else ""
             return f"is missing; it must be a provider type ({known}){hint}"
-        hint = did_you_mean(kind, sorted(cls.kinds())) if isinstance(kind, str) else ""
-        return f"unknown provider type{hint} ({known})"
+        word = kind.lower() if isinstance(kind, str) else ""
+        hint = did_you_mean(_MEANT.get(word, word), sorted(cls.kinds()))
+        compatible = '; for a server that is compatible with OpenAI, "openai" and its base_url'
+        return f"unknown provider type{hint or compatible} ({known})"
 
     attribution_rules: ClassVar[LabelRules | None] = None
     """The labels that the cloud accepts for ``attribution``; None if it is not supported."""
@@ -176,6 +185,8 @@ class ProviderSettings(Tagged):
     @classmethod
     def _named_only(cls, value: object) -> object:
         """Accepts a list of names as the short form of the table."""
+        if isinstance(value, str):
+            raise ValueError('must be a list of names, such as ["NAME"], or a table')
         if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
             return value
         if len(set(value)) < len(value):

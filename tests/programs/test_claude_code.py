@@ -85,9 +85,15 @@ def test_a_gateway_key_is_accepted_wherever_the_program_can_send_it(
 
 def test_an_invalid_key_is_reported(open_room: OpenRoom) -> None:
     room = open_room(ANTHROPIC, GATE)
-    alone = {"ANTHROPIC_AUTH_TOKEN": KEY, "CLAUDE_CODE_MAX_RETRIES": "0"}
-    assert "401" in room.desk.claude(room.nexus, "Hello?", environment=alone)
+    assert "401 invalid gateway key" in room.desk.claude(room.nexus, "Hello?")
     assert room.upstream.requests == []
+
+
+def test_a_key_that_the_vendor_refuses_is_reported(open_room: OpenRoom) -> None:
+    room = open_room(GEMINI)
+    room.upstream.default = Behaviour(status=401, message="invalid vendor key")
+    assert "401 invalid vendor key" in room.desk.claude(room.nexus, "Hello?")
+    assert len(room.upstream.requests) == 1
 
 
 def test_an_unknown_model_is_reported_by_name(open_room: OpenRoom) -> None:

@@ -92,7 +92,7 @@ class TestReady:
             process = start(own + openai_config(openai_upstream.base_url))
             assert process.wait() == 1
         assert re.fullmatch(
-            r"\S+:2: server\.health\.listen: cannot listen on \S+: the port is in use\n(?: .*\n)+", process.output
+            r"\S+:2: server\.health\.listen: cannot listen on \S+: the port is in use.*\n(?: .*\n)+", process.output
         )
 
 

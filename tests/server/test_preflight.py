@@ -45,10 +45,13 @@ def runs(command: Command) -> Both:
     return runs
 
 
+IN_USE = "the port is in use; stop what listens there, or choose another with --listen-address"
+
+
 def test_a_port_in_use(runs: Both, tmp_path: Path, taken: int) -> None:
     read(tmp_path, f'{ECHO}[server]\nlisten_address = "127.0.0.1:{taken}"\n')
     said = f"""\
-nexus.toml:5: server.listen_address: cannot listen on 127.0.0.1:{taken}: the port is in use
+nexus.toml:5: server.listen_address: cannot listen on 127.0.0.1:{taken}: {IN_USE}
     5 | listen_address = "127.0.0.1:{taken}"
       |                  {"^" * len(f'"127.0.0.1:{taken}"')}
 """
@@ -56,7 +59,7 @@ nexus.toml:5: server.listen_address: cannot listen on 127.0.0.1:{taken}: the por
 
 
 def test_a_port_in_use_given_by_a_flag(runs: Both, tmp_path: Path, taken: int) -> None:
-    said = f"nexus: --listen-address: cannot listen on 127.0.0.1:{taken}: the port is in use\n"
+    said = f"nexus: --listen-address: cannot listen on 127.0.0.1:{taken}: {IN_USE}\n"
     assert runs(tmp_path, "-l", f"127.0.0.1:{taken}") == [(1, said), (1, said)]
 
 

@@ -124,6 +124,21 @@ def test_clients_are_told_not_to_retry_an_exhausted_quota(patient: Nexus, openai
     assert "x-should-retry" not in patient.messages({**CHAT, "max_tokens": 64}).headers
 
 
+@pytest.mark.parametrize("path", ["chat", "messages"])
+def test_clients_are_told_not_to_retry_what_a_wrong_key_ended(
+    serve: Serve, openai_upstream: FakeUpstream, path: str
+) -> None:
+    """Claude Code would retry a 401 for three minutes, without a word. Its own key a caller can renew."""
+    text = openai_config(openai_upstream.base_url)
+    nexus = serve(text.replace('type = "openai"', 'type = "openai"\nforward_token = true'))
+    openai_upstream.default = Behaviour(status=401)
+    body = {**CHAT, "max_tokens": 64}
+    reply = nexus.post(PATHS[path], body)
+    assert (reply.status, reply.headers["x-should-retry"]) == (401, "false")
+    reply = nexus.post(PATHS[path], body, {"X-Provider-API-Key": "hushhush-callers-own"})
+    assert reply.status == 401 and "x-should-retry" not in reply.headers
+
+
 GOOGLES = {"contents": [{"role": "user", "parts": [{"text": "Hello!"}]}]}
 
 

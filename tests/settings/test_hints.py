@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nexus.settings import Settings, SettingsError, load
-from nexus.settings.hints import ASSIGNED, NOT_FILLED_IN, QUOTED, SCHEMED, STAR, URL, hints
+from nexus.settings.hints import ASSIGNED, ELSEWHERE, NOT_FILLED_IN, QUOTED, SCHEMED, STAR, URL, hints
 
 OPENAI = """\
 [llm.providers.openai]
@@ -76,6 +76,24 @@ def test_a_malformed_key_gets_a_hint(value: str, kind: str, tmp_path: Path) -> N
 def test_a_malformed_key_among_several_gets_a_hint(tmp_path: Path) -> None:
     text = OPENAI.replace('api_key = "sk-hushhush"', 'api_keys = ["sk-hushhush", "Bearer sk-hushhush-2"]') + MODEL
     assert list(hints(read(tmp_path, text))) == [f"llm.providers.openai.api_keys {SCHEMED}"]
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "theirs"),
+    [
+        ("sk-ant-hushhush", "openai", "anthropic"),
+        ("AIzahushhush", "anthropic", "google"),
+        ("sk-ant-hushhush", "google", "anthropic"),
+    ],
+)
+def test_a_key_of_another_vendor_gets_a_hint(key: str, kind: str, theirs: str, tmp_path: Path) -> None:
+    text = OPENAI.replace("sk-hushhush", key).replace('"openai"', f'"{kind}"') + MODEL
+    assert list(hints(read(tmp_path, text))) == [f"llm.providers.openai.api_key {ELSEWHERE.format(theirs)}"]
+
+
+def test_a_key_of_another_vendor_gets_no_hint_at_another_address(tmp_path: Path) -> None:
+    text = OPENAI.replace("sk-hushhush", "sk-ant-hushhush") + 'base_url = "https://gateway.example/v1"\n' + MODEL
+    assert list(hints(read(tmp_path, text))) == []
 
 
 def test_a_bearer_prefix_gets_no_hint_if_nexus_adds_no_scheme(tmp_path: Path) -> None:

@@ -163,13 +163,33 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
         '[llm.providers.x]\ntype = "opnai"',
         ['2: llm.providers.x.type: unknown provider type; did you mean "openai"? (known types: anthropic, '],
     ),
+    "another name of a type": (
+        '[llm.providers.x]\ntype = "Gemini"',
+        ['2: llm.providers.x.type: unknown provider type; did you mean "google"? (known types: anthropic, '],
+    ),
+    "a compatible vendor as a type": (
+        '[llm.providers.x]\ntype = "ollama"',
+        ["2: llm.providers.x.type: unknown provider type; for a server that is compatible with OpenAI,"],
+    ),
+    "one model without brackets": (
+        PROVIDER.replace('smart = { rename = "gpt-4" }', "").replace("models.", 'models = "gpt-4"'),
+        [f'4: {OPENAI}.models: must be a list of names, such as ["NAME"], or a table'],
+    ),
+    "providers without llm": (
+        PROVIDER.replace("llm.providers", "providers"),
+        ['1: providers: unknown key; did you mean "llm.providers"?'],
+    ),
+    "a misspelt table of providers": (
+        PROVIDER.replace("providers", "provider"),
+        ['1: llm.provider: unknown key; did you mean "providers"?'],
+    ),
     "type of the wrong type": (
         "[llm.providers.x]\ntype = ['openai']",
-        ["2: llm.providers.x.type: unknown provider type (known types: "],
+        ["2: llm.providers.x.type: unknown provider type; for a server"],
     ),
     "type that would be a path": (
         '[llm.providers.x]\ntype = "../os"',
-        ["2: llm.providers.x.type: unknown provider type (known types: "],
+        ["2: llm.providers.x.type: unknown provider type; for a server"],
     ),
     "provider name with a slash": (
         PROVIDER.replace("providers.openai", 'providers."a/b"'),
@@ -288,6 +308,13 @@ type = "anthropic"
 
 NOT_TOML = {
     "syntax": ("a = 1\nb = = 2\n", "nexus.toml:2: not valid TOML: Invalid value (column 5)"),
+    "no quotes": ("a = x.y", "nexus.toml:1: not valid TOML: Invalid value (column 5); a text needs quotes"),
+    "no quotes around a template": ("a = {{ env.X }}", "nexus.toml:1: not valid TOML: Invalid initial character"),
+    "no quotes after digits": ("a = 10m", "nexus.toml:1: not valid TOML: Expected newline or end of document"),
+    "curly quotes": (
+        "a = \u201cx\u201d",
+        "nexus.toml:1: not valid TOML: Invalid value (column 5); write straight quotes",
+    ),
     "duplicate key": ("a = 1\na = 2", "nexus.toml:2: not valid TOML: Cannot overwrite a value"),
     "unclosed array": ("a = 1\nb = [1\n", "nexus.toml:2: not valid TOML: Unclosed array (at end of document)"),
     "not UTF-8": (b"a = 1\nb = '\xff'", "nexus.toml:2: is not UTF-8 text"),

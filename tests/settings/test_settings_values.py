@@ -130,7 +130,7 @@ REFUSED: dict[str, tuple[Callable[[str], object], object, str]] = {
     "address: name in brackets": (ListenAddress.read, "[6061.example]:80", "not an IPv6 address"),
     "address: broken IPv4": (ListenAddress.read, "6061.1.1.1:80", "neither an IP address nor a host name"),
     "address: space in name": (ListenAddress.read, "6061 example:80", "neither an IP address nor a host name"),
-    "address: URL": (ListenAddress.read, "http://6061:80", "in brackets"),
+    "address: URL": (ListenAddress.read, "http://6061:80", "is a URL"),
     "path: relative": (read_path, "6061", "is not a path"),
     "path: root": (read_path, "/", "is not a path"),
     "path: two slashes at the end": (read_path, "/6061//", "is not a path"),
