@@ -1,7 +1,7 @@
 """Every way a call can fail.
 
-Law: a failure is classified by status and structured ``kind``, never by message text (``protocols/context_length`` is
-the one exception); ``message`` is always safe to show to a client. Only dialects render these.
+Law: status and ``kind`` classify a failure, never its text (but see ``protocols/context_length``). ``message`` is safe
+to show to a client. Only dialects render these.
 
     NexusError                 status, kind, message, param, retry_after
       ClientError              rejected before any upstream was called
@@ -83,7 +83,7 @@ class AuthenticationFailed(ClientError):
     kind = "authentication"
 
     def reply_headers(self, dialect: str) -> dict[str, str]:
-        # Claude Code would otherwise retry for minutes; a key from its apiKeyHelper it renews and retries all the same.
+        # Claude Code would otherwise retry for minutes. It renews a key of its apiKeyHelper and retries all the same.
         return {**super().reply_headers(dialect), "x-should-retry": "false"}
 
 
@@ -93,8 +93,6 @@ class PermissionDenied(ClientError):
 
 
 class NotFound(ClientError):
-    """No such path or resource."""
-
     status = 404
     kind = "not_found"
 

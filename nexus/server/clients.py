@@ -10,6 +10,9 @@ from nexus.headers import own
 from nexus.settings import Settings
 
 NO_KEY = "not-used"
+KEY_VARIABLE = "NEXUS_KEY"
+"""Environment variable with the user's gateway key."""
+
 GATEWAY_KEY = "YOUR-GATEWAY-KEY"
 TOKEN = "YOUR-TOKEN"
 
@@ -39,6 +42,13 @@ class Access:
         """Whether the login of a caller who uses this dialect is forwarded to a provider."""
         providers = self.settings.llm.providers.values()
         return any(provider.forwards_login and provider.login_dialect == dialect for provider in providers)
+
+
+def missing_key(settings: Settings) -> str | None:
+    """What to do for a caller without a credential; None if the gateway requires none."""
+    if settings.server.keys:
+        return f"this gateway requires a key: set {KEY_VARIABLE} to yours (nexus key new NAME makes one)"
+    return f"this gateway requires a token: set {KEY_VARIABLE} to yours" if settings.server.oauth is not None else None
 
 
 def reachable(base: str) -> str:
@@ -94,14 +104,14 @@ def codex(gateway: Access, model: str = "") -> tuple[dict[str, str], list[str]]:
     has_key = gateway.key != NO_KEY
     if gateway.takes_logins("responses"):
         # Codex then requires its own login and sends it; the gateway key goes into a separate header.
-        extra = f', env_http_headers = {{ "{own.GATEWAY_KEY}" = "NEXUS_KEY" }}' if has_key else ""
+        extra = f', env_http_headers = {{ "{own.GATEWAY_KEY}" = "{KEY_VARIABLE}" }}' if has_key else ""
         asked = f", requires_openai_auth = true{extra}"
     else:
-        asked = ', env_key = "NEXUS_KEY"' if has_key else ""
+        asked = f', env_key = "{KEY_VARIABLE}"' if has_key else ""
     table = f'{{ name = "Nexus", base_url = {json.dumps(gateway.openai)}, wire_api = "responses"{asked} }}'
     options = ["-c", "model_provider=nexus", "-c", f"model_providers.nexus={table}", "-m"]
     options.append(model or first_model(gateway.settings))
-    return ({"NEXUS_KEY": gateway.key} if has_key else {}), options
+    return ({KEY_VARIABLE: gateway.key} if has_key else {}), options
 
 
 def openai_sdk(gateway: Access) -> dict[str, str]:

@@ -116,6 +116,8 @@ def _places(error: ValidationError, data: Any) -> list[Location]:
 def _merge(templates: list[Location], validation: list[Location]) -> list[Location]:
     """Both lists, without validation errors about the placeholder of a failed template."""
     failed = {path for path, _ in templates}
+    # Placeholders in a list are alike.
+    failed |= {path[:-1] for path in failed if isinstance(path[-1], int)}
     return [*templates, *((path, message) for path, message in validation if path not in failed)]
 
 

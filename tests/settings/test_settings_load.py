@@ -147,6 +147,10 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
     ),
     "empty variable as key": (PROVIDER.replace("OPENAI_API_KEY", "EMPTY"), [f"3: {OPENAI}.api_key: " + NO_KEY]),
     "no key": ('[llm.providers.x]\ntype = "openai"\nmodels.a = {}', ["1: llm.providers.x.api_key: " + NO_KEY]),
+    "keys without their variables": (
+        PROVIDER.replace('api_key = "{{ env.OPENAI_API_KEY }}"', 'api_keys = ["{{ env.NO1 }}", "{{ env.NO2 }}"]'),
+        [f"3: {OPENAI}.api_keys[{at}]: environment variable NO{at + 1} is not set" for at in (0, 1)],
+    ),
     "key of the wrong type": (
         PROVIDER.replace('"{{ env.OPENAI_API_KEY }}"', "123456"),
         [f"3: {OPENAI}.api_key: must be a string"],
@@ -161,11 +165,11 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
     ),
     "unknown type": (
         '[llm.providers.x]\ntype = "opnai"',
-        ['2: llm.providers.x.type: unknown provider type; did you mean "openai"? (known types: anthropic, '],
+        ['2: llm.providers.x.type: unknown provider type; did you mean "openai"? (known types: '],
     ),
     "another name of a type": (
         '[llm.providers.x]\ntype = "Gemini"',
-        ['2: llm.providers.x.type: unknown provider type; did you mean "google"? (known types: anthropic, '],
+        ['2: llm.providers.x.type: unknown provider type; did you mean "google"? (known types: '],
     ),
     "a compatible vendor as a type": (
         '[llm.providers.x]\ntype = "ollama"',

@@ -343,7 +343,10 @@ class TestCaller:
         sent = str([request.headers for request in upstream.requests])
         assert CLIENT_KEY not in sent and "tester" not in sent
         done = smoke(name_of(upstream), config=config)
-        assert done.returncode == 1 and "FAILED 401 " in done.stdout
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("this gateway requires a key: set NEXUS_KEY to yours")
+        done = smoke(name_of(upstream), "--header", "X-Client-Id: tester", config=config, NEXUS_KEY=CLIENT_KEY)
+        assert (done.returncode, done.stderr) == (0, "")
 
     def test_a_running_server(self, smoke: Smoke, chat: FakeUpstream, claude: FakeUpstream, serve: Any) -> None:
         """The tool also requests the list of models with the key, in both protocols."""

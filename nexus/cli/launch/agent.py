@@ -20,15 +20,21 @@ from nexus.cli.output import put
 from nexus.dataclasses import dataclass
 from nexus.errors import ModelNotFound
 from nexus.gateway.routing import Routes
-from nexus.server.clients import NO_KEY, Access, anthropic_sdk, claude_code, codex, openai_sdk, reachable
+from nexus.server.clients import (
+    KEY_VARIABLE,
+    NO_KEY,
+    Access,
+    anthropic_sdk,
+    claude_code,
+    codex,
+    missing_key,
+    openai_sdk,
+    reachable,
+)
 from nexus.server.preflight import served_at
 from nexus.server.source import Source
 from nexus.settings import Settings, registry
 from nexus.settings.listen import ListenAddress, url_of
-
-KEY_VARIABLE = "NEXUS_KEY"
-"""Environment variable with the user's gateway key."""
-
 
 ANOTHER_WAY = ("ANTHROPIC_API_KEY", "ANTHROPIC_SMALL_FAST_MODEL", "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX")
 """Variables that would make an agent bypass the gateway, or ask the user which way to use."""
@@ -108,10 +114,8 @@ def key_of(settings: Settings, environ: Mapping[str, str]) -> str:
     """The user's gateway key. Raises CommandError if the gateway requires one and none is set."""
     if key := environ.get(KEY_VARIABLE, "").strip():
         return key
-    if settings.server.keys:
-        raise CommandError(f"this gateway requires a key: set {KEY_VARIABLE} to yours (nexus key new NAME makes one)")
-    if settings.server.oauth is not None:
-        raise CommandError(f"this gateway requires a token: set {KEY_VARIABLE} to yours")
+    if missing := missing_key(settings):
+        raise CommandError(missing)
     return NO_KEY
 
 

@@ -12,6 +12,7 @@ from dataclasses import field
 from nexus.cli.smoke.dialect import DialectClient
 from nexus.dataclasses import dataclass
 from nexus.headers.names import OWN_CREDENTIALS, is_denied, is_secret, read_header_name
+from nexus.server.clients import KEY_VARIABLE
 from nexus.settings.templates import expand
 
 HEADER = "write it like 'Name: value'; the value may hold {{ env.NAME }}"
@@ -35,8 +36,9 @@ class Caller:
 
 
 def read_caller(variable: str | None, headers: Sequence[str], environ: Mapping[str, str]) -> Caller:
-    """The credentials that the options name. Raises UsageError."""
-    key = _key(variable, environ) if variable is not None else ""
+    """The credentials that the options name, or the user's gateway key. Raises UsageError."""
+    default = KEY_VARIABLE if environ.get(KEY_VARIABLE) else None
+    key = _key(named, environ) if (named := variable or default) is not None else ""
     read = [_header(header, environ) for header in headers]
     hidden = [secret for _, _, secrets in read for secret in secrets]
     return Caller(key, {name: value for name, value, _ in read}, (*([key] if key else []), *hidden))
@@ -45,9 +47,9 @@ def read_caller(variable: str | None, headers: Sequence[str], environ: Mapping[s
 def _key(variable: str, environ: Mapping[str, str]) -> str:
     key = environ.get(variable, "").strip()
     if not key:
-        raise UsageError(f"--client-key-env: environment variable {variable} is not set")
+        raise UsageError(f"environment variable {variable} is not set")
     if not _fits(key):
-        raise UsageError(f"--client-key-env: {variable} holds what cannot stand in an HTTP header")
+        raise UsageError(f"environment variable {variable} holds what cannot stand in an HTTP header")
     return key
 
 

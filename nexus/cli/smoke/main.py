@@ -29,6 +29,7 @@ from nexus.cli.smoke.probe import Site, TestedModel, probes
 from nexus.cli.smoke.report import SmokeReport
 from nexus.cli.smoke.run import MOST_SAID, ResultRow, row, without_secrets
 from nexus.cli.smoke.site import DIALECTS, LocalServer, remote
+from nexus.server.clients import KEY_VARIABLE, missing_key
 from nexus.settings import Protocols, Settings, SettingsError, secrets
 from nexus.settings.types import read_duration, read_timeout
 from nexus.telemetry import logs
@@ -90,6 +91,8 @@ def try_all(options: argparse.Namespace, settings: Settings | None, caller: Call
         else:
             if not settings.llm.enabled:
                 raise CheckFailed("nothing to test: llm.enabled is false")
+            if not caller.secrets and (missing := missing_key(settings)):
+                raise CheckFailed(missing)
             local = stack.enter_context(LocalServer(settings))
             site = local.site(options.timeout, caller)
         doors = tuple(door for door in site.doors if not options.protocol or door.dialect.name in options.protocol)
@@ -167,7 +170,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("-c", "--config", metavar="PATH", help="settings file, found as nexus finds it")
     parser.add_argument("--url", type=_url, help="test this running server instead, http://HOST:PORT")
     parser.add_argument(
-        "--client-key-env", metavar="NAME", help="call with the gateway key that this environment variable holds"
+        "--client-key-env",
+        metavar="NAME",
+        help=f"call with the gateway key in this environment variable (default {KEY_VARIABLE}, if it is set)",
     )
     parser.add_argument(
         "--header",
