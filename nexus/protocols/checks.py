@@ -140,13 +140,13 @@ def maybe_strings(body: Body, name: str) -> dict[str, str]:
     return {member: a_string(strings, member, name) for member in strings}
 
 
-def strings_in(value: Json, path: str) -> tuple[str, ...]:
-    """An array of strings."""
+def stop_sequences(value: Json, path: str) -> tuple[str, ...]:
+    """An array of strings; empty ones are left out, because they stop nothing and most vendors reject them."""
     strings = an_array(value, path)
     for at, string in enumerate(strings):
         if not isinstance(string, str):
             raise wrong(f"{path}.{at}", "a string")
-    return tuple(strings)
+    return tuple(filter(None, strings))
 
 
 def maybe_bool(holder: Body, name: str, path: str = "") -> bool | None:

@@ -8,6 +8,7 @@ from nexus.models import bedrock, claude, gemini, gpt
 from nexus.protocols import loader
 from nexus.protocols.checks import asks_for
 from nexus.protocols.codec import Target
+from tests.protocols.sent import PLAIN
 
 NOTHING: dict[str, dict[str, Any]] = {
     "chat": {
@@ -68,6 +69,24 @@ def test_values_without_effect_are_not_reported_as_dropped(client: str, vendor: 
     read = loader.client(client).read(NOTHING[client], None, compacts=False)
     written = loader.vendor("chat" if vendor == "o3" else vendor).write_request(read.request, TARGETS[vendor])
     assert (read.dropped, written.dropped) == ((), ())
+
+
+STOPS: dict[str, dict[str, Any]] = {
+    "chat": {"stop": ["", "END"]},
+    "messages": {"stop_sequences": ["", "END"]},
+    "converse": {"inferenceConfig": {"stopSequences": ["", "END"]}},
+    "gemini": {"generationConfig": {"stopSequences": ["", "END"]}},
+}
+
+
+@pytest.mark.parametrize("client", STOPS)
+def test_empty_stop_sequences_are_left_out(client: str) -> None:
+    read = loader.client(client).read({**PLAIN[client], **STOPS[client]})
+    assert (read.request.stop, read.dropped) == (("END",), ())
+
+
+def test_an_empty_stop_is_none() -> None:
+    assert loader.client("chat").read({**PLAIN["chat"], "stop": ""}).request.stop == ()
 
 
 VALUES: dict[str, tuple[str, Any, bool]] = {

@@ -20,7 +20,7 @@ from nexus.protocols.checks import (
     maybe_string,
     maybe_strings,
     maybe_whole,
-    strings_in,
+    stop_sequences,
 )
 from nexus.protocols.codec import ReadRequest
 from nexus.protocols.dispositions import dropped_by
@@ -99,9 +99,9 @@ def _read_stop_words(body: Mapping[str, Json]) -> tuple[str, ...]:
         case None:
             return ()
         case str(word):
-            return (word,)
+            return stop_sequences([word], "stop")
         case list(words):
-            return strings_in(words, "stop")
+            return stop_sequences(words, "stop")
         case _:
             raise InvalidRequest.about("stop", "expected a string or an array of strings")
 

@@ -21,7 +21,7 @@ from nexus.protocols.checks import (
     maybe_string,
     maybe_strings,
     objects_in,
-    strings_in,
+    stop_sequences,
     wrong,
 )
 from nexus.protocols.codec import ReadRequest
@@ -58,7 +58,7 @@ def read_request(body: Body) -> ReadRequest:
         temperature=maybe_number(config, "temperature", path="inferenceConfig"),
         top_p=maybe_number(config, "topP", path="inferenceConfig"),
         top_k=_read_top_k(more),
-        stop=strings_in(config.get("stopSequences") or [], "inferenceConfig.stopSequences"),
+        stop=stop_sequences(config.get("stopSequences") or [], "inferenceConfig.stopSequences"),
         metadata=maybe_strings(body, "requestMetadata"),
         service_tier=maybe_string(maybe_object(body, "serviceTier"), "type", "serviceTier"),
         stream=stream,

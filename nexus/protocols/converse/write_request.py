@@ -78,8 +78,6 @@ def _write_sampling(request: Request, thinking: ThinkingPlan, draft: Draft) -> t
         max_tokens = None
     temperature, top_p = (_write_knob(name, request, thinking, draft) for name in _KNOBS)
     stop = list(request.stop) or None
-    if stop and "" in stop:
-        raise InvalidRequest("a stop sequence must not be empty", param="stop")
     if stop and not draft.model.stop:
         cutter.check(request.stop)
         stop = None

@@ -17,7 +17,7 @@ from nexus.protocols.checks import (
     maybe_bool,
     maybe_number,
     maybe_string,
-    strings_in,
+    stop_sequences,
     wrong,
 )
 from nexus.protocols.gemini.read_schema import read_schema
@@ -54,7 +54,7 @@ def read_config(config: Config, drops: Drops) -> Request:
         presence_penalty=maybe_number(config, "presencePenalty", path=_AT),
         frequency_penalty=maybe_number(config, "frequencyPenalty", path=_AT),
         seed=googles_whole(config, "seed", _AT),
-        stop=strings_in(config.get("stopSequences") or [], f"{_AT}.stopSequences"),
+        stop=stop_sequences(config.get("stopSequences") or [], f"{_AT}.stopSequences"),
         logprobs=maybe_bool(config, "responseLogprobs", _AT),
         top_logprobs=_read_natural(config, "logprobs"),
         image_output=_read_images(config),

@@ -18,7 +18,7 @@ from nexus.protocols.checks import (
     maybe_number,
     maybe_object,
     maybe_string,
-    strings_in,
+    stop_sequences,
     wrong,
 )
 from nexus.protocols.codec import ReadRequest
@@ -54,7 +54,7 @@ def read_request(body: Body) -> ReadRequest:
         temperature=maybe_number(body, "temperature"),
         top_p=maybe_number(body, "top_p"),
         top_k=maybe_count(body, "top_k"),
-        stop=() if body.get("stop_sequences") is None else strings_in(body["stop_sequences"], "stop_sequences"),
+        stop=() if body.get("stop_sequences") is None else stop_sequences(body["stop_sequences"], "stop_sequences"),
         user=_read_user(body, drops),
         service_tier=_read_tier(body, drops),
         stream=stream,

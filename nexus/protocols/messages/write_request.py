@@ -91,11 +91,11 @@ def _beside_thinking(name: str, value: float) -> bool:
 
 def _write_stops(stops: tuple[str, ...]) -> list[str]:
     for at, stop in enumerate(stops):
-        if stop and not stop.strip():
+        if not stop.strip():
             raise UnsupportedFeature.about(
                 f"stop.{at}", "Claude does not accept stop sequences of white space alone; remove it"
             )
-    return [stop for stop in stops if stop]
+    return list(stops)
 
 
 def _limit_breakpoints(body: Block, drops: Drops) -> None:
