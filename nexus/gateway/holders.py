@@ -50,7 +50,7 @@ _ESCAPE = b"\\u00"
 def strangers_files(call: Call, plan: Plan, holdings: Holdings) -> Mapping[str, NexusError]:
     """The places that must not be asked, because the caller did not upload a named file there. Raises Overloaded if the
     lookup fails."""
-    held = [one for one in plan.left if one.route.provider.holds("files", call.dialect) and passes(call, one.route)]
+    held = [one for one in plan.left if "files" in one.route.provider.settings.held and passes(call, one.route)]
     if not held or not (_MARK in call.body or _ESCAPE in call.body):
         return {}
     uploaded = DIALECTS[call.dialect].uploaded_ids(call.document)

@@ -95,6 +95,16 @@ def booked(records: list[CallRecord]) -> list[AttemptRecord]:
     return [one for record in records for one in record.attempts if "requests" in (one.raw_usage or {})]
 
 
+_FILE = [{"type": "message", "role": "user", "content": [{"type": "input_file", "file_id": "ID"}]}]
+_CONTAINER = {"type": "code_interpreter", "container": {"type": "auto", "file_ids": ["ID"]}}
+RESPONSES_FILES: dict[str, tuple[str, Any]] = {
+    "a message": ("responses", {"input": _FILE}),
+    "a tool": ("responses", {"input": "Hi", "tools": [_CONTAINER]}),
+    "counting": ("responses/input_tokens", {"input": _FILE}),
+    "a conversation": ("conversations", {"items": _FILE}),
+}
+
+
 class TestOpenAI:
     def test_the_sdk_supports_every_operation(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
         body = requests_file("oai/smart", "oai/gpt-4", "oai/smart")
@@ -266,6 +276,21 @@ class TestOwners:
             {"requests": [entry(0, "sonnet", messages=body["messages"])]},
         )  # fmt: skip
         assert (made.status, "requests.0: messages[0]" in made.json["error"]["message"]) == (400, True)
+
+    @pytest.mark.parametrize("path, fields", RESPONSES_FILES.values(), ids=RESPONSES_FILES)
+    def test_a_responses_request_can_only_name_its_callers_files(
+        self, path: str, fields: Any, serve: Serve, openai_upstream: FakeUpstream
+    ) -> None:
+        nexus = serve(config(openai_upstream, None, "responses = true\n"))
+        with oai(nexus) as client:
+            id = client.files.create(file=b"x", purpose="user_data").id
+        body = json.loads(json.dumps({"model": "smart", **fields}).replace("ID", id))
+        before = len(openai_upstream.requests)
+        refused = ask(nexus, "POST", f"/llm/openai/v1/{path}", BOB, body)
+        assert refused.status == 400 and "is not a file that you uploaded here" in refused.json["error"]["message"]
+        assert len(openai_upstream.requests) == before
+        ask(nexus, "POST", f"/llm/openai/v1/{path}", ALICE, body)
+        assert id in openai_upstream.requests[-1].body.decode()
 
     def test_several_accounts(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         keys = f'api_keys = ["{KEY}", "sk-hushhush-second-0123456789"]'
