@@ -16,6 +16,7 @@ from nexus.gateway.routing import Routes
 from nexus.headers.own import STORED_PROVIDER
 from nexus.protocols.loader import DIALECTS
 from nexus.provider import Provider
+from nexus.provider.route import Route
 from nexus.relay.candidate import Plan
 from nexus.relay.lanes import passes
 
@@ -47,14 +48,22 @@ _MARK = b"file_id"
 _ESCAPE = b"\\u00"
 
 
+def holds_files(route: Route) -> bool:
+    return "files" in route.provider.settings.held
+
+
+def has_owner(uploaded: tuple[str, str]) -> bool:
+    """Whether owners are recorded for what this field of a request names."""
+    return uploaded[0].rpartition(".")[2] in _FIELDS
+
+
 def strangers_files(call: Call, plan: Plan, holdings: Holdings) -> Mapping[str, NexusError]:
     """The places that must not be asked, because the caller did not upload a named file there. Raises Overloaded if the
     lookup fails."""
-    held = [one for one in plan.left if "files" in one.route.provider.settings.held and passes(call, one.route)]
+    held = [one for one in plan.left if holds_files(one.route) and passes(call, one.route)]
     if not held or not (_MARK in call.body or _ESCAPE in call.body):
         return {}
-    uploaded = DIALECTS[call.dialect].uploaded_ids(call.document)
-    named = {id: where for where, id in uploaded if where.rpartition(".")[2] in _FIELDS}
+    named = {id: where for where, id in filter(has_owner, DIALECTS[call.dialect].uploaded_ids(call.document))}
     owner = call.identity.owner
     mine = {(one.provider, one.keeper, one.id) for one in holdings.find(list(named)) if one.owner == owner}
     refused: dict[str, NexusError] = {}

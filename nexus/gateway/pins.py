@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from nexus.call import VendorIds
+from nexus.call import Call, VendorIds
 from nexus.errors import InvalidRequest, NexusError, NotFound
 from nexus.gateway.affinity import session_of
+from nexus.gateway.holders import has_owner, holds_files
 from nexus.protocols.loader import DIALECTS
 from nexus.relay.candidate import Candidate, Plan
 from nexus.relay.exchange import CallState
@@ -25,17 +26,21 @@ def pin(state: CallState, plan: Plan, ids: VendorIds | None) -> Excluded:
     """The places that the call must not go to. Raises NotFound if the call names what belongs to another caller."""
     candidates = plan.left
     passing = [one for one in candidates if passes(state.call, one.route)]
-    if ids is None or not passing:
+    if not passing:
         return {}
+    several = len({one.keeper for one in candidates}) > 1
+    without_files = _without_files(state.call, candidates, passing) if several else {}
+    if ids is None:
+        return without_files
     own = _own_answers(state)
     state.resolves = bool(own) and all(own.values())
-    if len({one.keeper for one in candidates}) < 2:
+    if not several:
         if not state.resolves:
             _check(state, passing[0], ids)
         return {}
     state.vendor_ids = ids
     ids.pins = True
-    return _elsewhere(state, candidates, passing, ids, any(own.values()))
+    return {**_elsewhere(state, candidates, passing, ids, any(own.values())), **without_files}
 
 
 def _own_answers(state: CallState) -> Mapping[str, bool]:
@@ -56,14 +61,21 @@ def _check(state: CallState, candidate: Candidate, ids: VendorIds) -> None:
         ids.check(candidate.keeper, DIALECTS[call.dialect].vendor_ids(call.path, call.document))
 
 
+def _without_files(call: Call, candidates: Sequence[Candidate], passing: Sequence[Candidate]) -> Excluded:
+    """The places that cannot have the files that a request names. ``strangers_files`` judges those that hold files."""
+    uploaded = DIALECTS[call.dialect].uploaded_ids(call.document)
+    if not uploaded:
+        return {}
+    judged = [one for one in passing if holds_files(one.route)] if all(map(has_owner, uploaded)) else []
+    text = "a file exists only in the account that it was uploaded to; this model has several: use provider/model"
+    return _all([one for one in candidates if one not in judged], InvalidRequest.about(uploaded[0][0], text))
+
+
 def _elsewhere(
     state: CallState, candidates: Sequence[Candidate], passing: Sequence[Candidate], ids: VendorIds, own: bool
 ) -> Excluded:
     """``pin`` for candidates in several accounts. ``own``: the request refers to answers that the gateway stores."""
     call, dialect = state.call, DIALECTS[state.call.dialect]
-    if uploaded := dialect.uploaded_ids(call.document):
-        text = "a file exists only in the account that it was uploaded to; this model has several: use provider/model"
-        return _all(candidates, InvalidRequest.about(uploaded[0][0], text))
     keepers = list(dict.fromkeys(one.keeper for one in passing))
     if not state.resolves and (named := dialect.vendor_ids(call.path, call.document)):
         unknown, named_ids = _unknown(*named[0]), [id for _, id in named]

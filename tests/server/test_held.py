@@ -292,12 +292,34 @@ class TestOwners:
         ask(nexus, "POST", f"/llm/openai/v1/{path}", ALICE, body)
         assert id in openai_upstream.requests[-1].body.decode()
 
+    def test_a_virtual_model_calls_the_target_that_has_the_file(
+        self, serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream
+    ) -> None:
+        virtual = '[llm.models.any]\ntargets = ["oai/smart", "claude/sonnet"]\n'
+        nexus = serve(config(openai_upstream, anthropic_upstream) + virtual)
+        with claude(nexus) as client:
+            id = client.beta.files.upload(file=("a.txt", b"text", "text/plain")).id
+        document = {"type": "document", "source": {"type": "file", "file_id": id}}
+        body = {"model": "any", "max_tokens": 9, "messages": [{"role": "user", "content": [document]}]}
+        replies = [
+            ask(nexus, "POST", "/llm/anthropic/v1/messages", key, body, anthropic_beta="files-api-2025-04-14")
+            for key in (ALICE, BOB)
+        ]
+        assert [reply.status for reply in replies] == [200, 400]
+        assert replies[0].headers["x-nexus-route"] == "claude/claude-sonnet-4-5"
+
     def test_several_accounts(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         keys = f'api_keys = ["{KEY}", "sk-hushhush-second-0123456789"]'
         nexus = serve(config(openai_upstream, None).replace(f'api_key = "{KEY}"', keys))
         with oai(nexus) as client:
             ids = [client.files.create(file=b"%d" % number, purpose="user_data").id for number in range(6)]
             assert [client.files.content(id).read() for id in ids] == [b"%d" % number for number in range(6)]
+            holders = [request.header("authorization") for request in openai_upstream.requests[-6:]]
+            for id in ids:
+                file: Any = {"type": "file", "file": {"file_id": id}}
+                client.chat.completions.create(model="smart", messages=[{"role": "user", "content": [file]}])
+            assert [request.header("authorization") for request in openai_upstream.requests[-6:]] == holders
+        assert len(set(holders)) == 2
         assert openai_upstream.violations == []
 
 
