@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import get_args
 
-from nexus.conversation.parts import Citation, Effort, OutputFormat, Thinking
+from nexus.conversation.parts import CacheHint, Citation, Effort, OutputFormat, Thinking
 from nexus.errors import UnsupportedFeature
-from nexus.protocols.checks import a_name, an_object, maybe_bool, maybe_string, wrong
+from nexus.protocols.checks import Body, a_name, an_object, maybe_bool, maybe_string, wrong
 from nexus.wire import Json, only
 
 _EFFORTS: Mapping[str, Effort] = {effort: effort for effort in get_args(Effort)}
@@ -20,6 +20,20 @@ TIERS: Mapping[str, str] = {
     "standard_only": "default",
 }
 """OpenAI's names of service tiers, by the neutral ones."""
+
+
+_LIFETIMES: Mapping[str | None, CacheHint] = {None: "5m", "30m": "1h", "12h": "1h"}
+
+
+def read_breakpoint(holder: Body, path: str) -> CacheHint | None:
+    """The ``prompt_cache_breakpoint`` on a part, its lifetime as the shortest neutral one that is not shorter."""
+    if (value := holder.get("prompt_cache_breakpoint")) is None:
+        return None
+    path = f"{path}.prompt_cache_breakpoint"
+    ttl = maybe_string(an_object(value, path), "ttl", path)
+    if ttl not in _LIFETIMES:
+        raise wrong(f"{path}.ttl", "30m or 12h")
+    return _LIFETIMES[ttl]
 
 
 def read_effort(value: Json, path: str, *, visible: bool = True) -> Thinking | None:

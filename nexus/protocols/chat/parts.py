@@ -1,9 +1,8 @@
 """Content parts: text, images, audio and files, and the cache hints on them, in both directions.
 
 Every part type is read, or refused by its name. Empty text without a hint is not a part. Text files become plain-text
-documents and are written as text, because the vendor only accepts PDFs. An explicit ``prompt_cache_breakpoint``
-lifetime is read as the shortest neutral one that is not shorter, an absent one as the default. Sources:
-openai.types.chat content part params; OpenRouter's prompt caching guide for ``cache_control``.
+documents and are written as text, because the vendor only accepts PDFs. Sources: openai.types.chat content part params;
+OpenRouter's prompt caching guide for ``cache_control``.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any
 from nexus.conversation.parts import Audio, CacheHint, Document, Image, Inline, Link, Part, Refusal, Text, placed
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.chat_server import ChatServer
-from nexus.protocols.checks import a_name, an_object, maybe_string
+from nexus.protocols.checks import a_name, an_object, maybe_string, wrong
 from nexus.protocols.media import (
     UNNAMED,
     as_data_url,
@@ -26,6 +25,7 @@ from nexus.protocols.media import (
     refuse_office,
     web_url,
 )
+from nexus.protocols.openai_request import read_breakpoint
 from nexus.wire import Json
 
 USER = frozenset({"text", "image_url", "input_audio", "file"})
@@ -116,18 +116,16 @@ _READERS: Mapping[str, Callable[[Mapping[str, Json], str], Part]] = {
 
 def read_cache(holder: Mapping[str, Json], path: str) -> CacheHint | None:
     """The cache breakpoint on a part, a message or a tool, in Anthropic's spelling or OpenAI's."""
-    if (control := holder.get("cache_control")) is not None:
-        return _lifetime(control, f"{path}.cache_control", {None: "5m", "5m": "5m", "1h": "1h"})
-    if (point := holder.get("prompt_cache_breakpoint")) is not None:
-        return _lifetime(point, f"{path}.prompt_cache_breakpoint", {None: "5m", "30m": "1h", "12h": "1h"})
-    return None
-
-
-def _lifetime(value: Json, path: str, known: Mapping[str | None, CacheHint]) -> CacheHint:
-    ttl = maybe_string(an_object(value, path), "ttl", path)
-    if ttl not in known:
-        raise InvalidRequest.about(f"{path}.ttl", f"unknown lifetime {ttl}")
-    return known[ttl]
+    if (control := holder.get("cache_control")) is None:
+        return read_breakpoint(holder, path)
+    path = f"{path}.cache_control"
+    match maybe_string(an_object(control, path), "ttl", path):
+        case None:
+            return "5m"
+        case "5m" | "1h" as ttl:
+            return ttl
+        case _:
+            raise wrong(f"{path}.ttl", "5m or 1h")
 
 
 def cache_fields(cache: CacheHint | None, server: ChatServer, *, of_tool: bool = False) -> dict[str, Json]:

@@ -1,10 +1,9 @@
 """Content parts: text, images, files, audio, refusals and annotations, in both directions.
 
 Every part type is read, or refused by its name; files stored at OpenAI (``file_id``) are refused. Empty text is not a
-part, unless it is the first and has a hint. Text files become plain-text documents and are written as text. An explicit
-``prompt_cache_breakpoint`` lifetime is read as the shortest neutral one that is not shorter, an absent one as the
-default. Of an answer's annotations only web pages have an equivalent; ``end_index`` is after the last character.
-Sources: openai.types.responses input and output content params, ResponseOutputText.
+part, unless it is the first and has a hint. Text files become plain-text documents and are written as text. Of an
+answer's annotations only web pages have an equivalent; ``end_index`` is after the last character. Sources:
+openai.types.responses input and output content params, ResponseOutputText.
 """
 
 from __future__ import annotations
@@ -12,19 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from nexus.conversation.parts import (
-    Audio,
-    CacheHint,
-    Citation,
-    Document,
-    Image,
-    Inline,
-    Link,
-    Part,
-    Refusal,
-    Text,
-    placed,
-)
+from nexus.conversation.parts import Audio, Citation, Document, Image, Inline, Link, Part, Refusal, Text, placed
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Body, Drops, a_name, a_string, an_object, maybe_string, wrong
 from nexus.protocols.media import (
@@ -37,7 +24,7 @@ from nexus.protocols.media import (
     read_url,
     web_url,
 )
-from nexus.protocols.openai_request import write_citation
+from nexus.protocols.openai_request import read_breakpoint, write_citation
 from nexus.wire import Json, count, mapping, sequence, text
 
 USER = frozenset({"input_text", "input_image", "input_file", "input_audio"})
@@ -47,7 +34,6 @@ RESULT = frozenset({"input_text", "input_image", "input_file"})
 
 _AUDIO = {"wav": "audio/wav", "mp3": "audio/mpeg"}
 _AUDIO_FORMATS = {media: name for name, media in _AUDIO.items()}
-_LIFETIMES: Mapping[str | None, CacheHint] = {None: "5m", "30m": "1h", "12h": "1h"}
 
 
 def read_content(value: Json, path: str, allowed: frozenset[str], drops: Drops) -> list[Part]:
@@ -86,7 +72,7 @@ def _read_part(entry: Json, path: str, allowed: frozenset[str], drops: Drops) ->
 
 
 def _read_text(wire: Body, path: str) -> Part:
-    return Text(a_string(wire, "text", path), _read_cache(wire, path))
+    return Text(a_string(wire, "text", path), read_breakpoint(wire, path))
 
 
 def _read_refusal(wire: Body, path: str) -> Part:
@@ -96,7 +82,7 @@ def _read_refusal(wire: Body, path: str) -> Part:
 def _read_image(wire: Body, path: str) -> Part:
     _refuse_stored(wire, path, "image_url")
     source = read_url(a_name(wire, "image_url", path), param=f"{path}.image_url")
-    cache = _read_cache(wire, path)
+    cache = read_breakpoint(wire, path)
     if isinstance(source, Inline) and not source.media_type.startswith("image/"):
         return file_part(source, None, cache, f"{path}.image_url")
     return Image(source, maybe_string(wire, "detail", path), cache)
@@ -104,7 +90,7 @@ def _read_image(wire: Body, path: str) -> Part:
 
 def _read_file(wire: Body, path: str) -> Part:
     _refuse_stored(wire, path, "file_data or file_url")
-    title, cache = maybe_string(wire, "filename", path), _read_cache(wire, path)
+    title, cache = maybe_string(wire, "filename", path), read_breakpoint(wire, path)
     if (url := maybe_string(wire, "file_url", path)) is not None:
         return file_part(read_url(url, param=f"{path}.file_url"), title, cache, f"{path}.file_url")
     data = a_name(wire, "file_data", path)
@@ -126,16 +112,6 @@ def _refuse_stored(wire: Body, path: str, instead: str) -> None:
         raise UnsupportedFeature.about(
             f"{path}.file_id", f"a file stored at OpenAI cannot be sent to another vendor; send {instead}"
         )
-
-
-def _read_cache(wire: Body, path: str) -> CacheHint | None:
-    if (value := wire.get("prompt_cache_breakpoint")) is None:
-        return None
-    path = f"{path}.prompt_cache_breakpoint"
-    ttl = maybe_string(an_object(value, path), "ttl", path)
-    if ttl not in _LIFETIMES:
-        raise wrong(f"{path}.ttl", "30m or 12h")
-    return _LIFETIMES[ttl]
 
 
 _READERS: Mapping[str, tuple[Callable[[Body, str], Part], tuple[str, ...]]] = {
