@@ -30,6 +30,7 @@ from nexus.protocols.dialect import AnswerRelay, Edited
 from nexus.protocols.loader import DIALECTS
 from nexus.protocols.operation import GENERATE
 from nexus.protocols.pairing import paired
+from nexus.protocols.tool_calls import check_choice
 from nexus.protocols.web_search import without_search
 from nexus.provider import Attempt, Without
 from nexus.provider.route import Route
@@ -192,10 +193,11 @@ def fitted(request: Request, target: Target, asked: str) -> tuple[Request, tuple
     """Applies what every vendor needs; returns the request and what it lost. ``asked`` is the client's name of the
     model.
 
-    Raises UnsupportedFeature.
+    Raises UnsupportedFeature and InvalidRequest.
     """
     request = with_switch(request, asked, target.model)
     request, unsearched = without_search(request, searches=target.searches)
+    check_choice(request)
     request, unpaired = paired(request)
     return request, (*unsearched, *unpaired)
 

@@ -91,12 +91,8 @@ def read_choice(body: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[Tool
     match value:
         case None:
             return None, tools
-        case "auto" | "none":
+        case "auto" | "none" | "required":
             return ToolChoice(value), tools
-        case "required":
-            if not tools:
-                raise InvalidRequest.about("tool_choice", "required, but there are no tools")
-            return ToolChoice("required"), tools
         case {"type": "function" | "custom"}:
             name = _chosen(value, "tool_choice", tools)
             return ToolChoice("tool", name), tools
@@ -114,12 +110,10 @@ def _read_allowed(value: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[T
     names = {_chosen(entry, at, tools) for entry, at in objects_in(allowed.get("tools"), f"{path}.tools")}
     left = tuple(tool for tool in tools if tool.name in names)
     match allowed.get("mode"):
-        case "auto":
-            return ToolChoice("auto"), left
-        case "required" if left:
-            return ToolChoice("required"), left
+        case "auto" | "required" as mode:
+            return ToolChoice(mode), left
         case _:
-            raise InvalidRequest.about(f"{path}.mode", "expected auto or required, and at least one tool")
+            raise InvalidRequest.about(f"{path}.mode", "expected auto or required")
 
 
 def _chosen(entry: Mapping[str, Json], path: str, tools: tuple[Tool, ...]) -> str:

@@ -20,7 +20,7 @@ from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.dispositions import left_out, level_of, tier_of
 from nexus.protocols.openai_request import TIERS, write_schema
 from nexus.protocols.openai_schemas import fit
-from nexus.protocols.tool_calls import check_choice, openai_user
+from nexus.protocols.tool_calls import openai_user
 from nexus.wire import Json, only
 
 _SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias")
@@ -49,7 +49,6 @@ def write_request(request: Request, target: Target) -> VendorRequest:
 
 
 def _write_tools(request: Request, server: ChatServer, body: dict[str, Json], drops: Drops) -> None:
-    check_choice(request)
     if not request.tools:
         return
     body["tools"] = write_tools(request.tools, server)

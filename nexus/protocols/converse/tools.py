@@ -22,7 +22,7 @@ from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.json_schema.closed import FORMAT, Closed, NotClosed, close_format, strict_tools
 from nexus.protocols.json_schema.keys import Forms
 from nexus.protocols.json_schema.roots import describe, modern_root
-from nexus.protocols.tool_calls import called, check_choice
+from nexus.protocols.tool_calls import called
 from nexus.wire import Json, encode, only
 
 ANSWER_TOOL = "json_answer"
@@ -64,7 +64,6 @@ def plan_tools(request: Request, draft: Draft) -> ToolPlan:
 
 
 def _chosen(request: Request, draft: Draft) -> ToolPlan:
-    check_choice(request)
     choice = request.tool_choice or ToolChoice("auto")
     tools = request.tools
     if has_tool_parts(request):

@@ -21,7 +21,6 @@ from nexus.protocols.gemini.schema import write_schema
 from nexus.protocols.json_schema.keys import Forms
 from nexus.protocols.json_schema.remembered import remembered
 from nexus.protocols.json_schema.roots import describe, object_root
-from nexus.protocols.tool_calls import check_choice
 from nexus.protocols.web_search import without_search
 from nexus.wire import Json, mapping, only
 
@@ -48,7 +47,8 @@ def write_tooling(request: Request, gemini: Gemini, drops: Drops) -> Tooling:
         return _searching(request, gemini, drops)
     if searches:
         request = _unsearched(request, drops)
-    choice = _checked_choice(request)
+    _check_names(request)
+    choice = request.tool_choice or ToolChoice("auto")
     _note_hints(request, drops)
     tools, output = request.tools, request.output_format
     answer: Tool | None = None
@@ -98,14 +98,12 @@ def _unsearched(request: Request, drops: Drops) -> Request:
     return request
 
 
-def _checked_choice(request: Request) -> ToolChoice:
-    check_choice(request)
+def _check_names(request: Request) -> None:
     seen: set[str] = set()
     for index, tool in enumerate(request.tools):
         if tool.name in seen:
             raise InvalidRequest(f"two tools are named {tool.name!r}", param=f"tools.{index}.name")
         seen.add(tool.name)
-    return request.tool_choice or ToolChoice("auto")
 
 
 def _note_hints(request: Request, drops: Drops) -> None:

@@ -21,7 +21,7 @@ from nexus.protocols.json_schema.closed import FORMAT, Closed, NotClosed, close_
 from nexus.protocols.json_schema.keys import Forms
 from nexus.protocols.json_schema.roots import describe, modern, modern_root, object_root
 from nexus.protocols.messages.write_parts import Block, write_cache
-from nexus.protocols.tool_calls import called, check_choice
+from nexus.protocols.tool_calls import called
 from nexus.wire import encode, only
 
 _ALONE = "and nothing else: no words before or after it, and no code fence around it."
@@ -192,7 +192,6 @@ def _write_tool(tool: Tool, at: int, held: Block, drops: Drops) -> Block:
 
 
 def _write_choice(request: Request) -> Block | None:
-    check_choice(request)
     choice = request.tool_choice
     if choice is None or not request.tools:
         return None

@@ -21,10 +21,8 @@ def read_choice(value: Json, reader: ToolsReader, drops: Drops) -> tuple[ToolCho
     match value:
         case None:
             return None, tools
-        case "auto" | "none":
+        case "auto" | "none" | "required":
             return ToolChoice(value), tools
-        case "required":
-            return _required(tools), tools
         case {"type": "function" | "custom"}:
             chosen = _chosen(value, "tool_choice", tuple(reader.tools)).name
             reader.know(chosen)
@@ -41,12 +39,6 @@ def read_choice(value: Json, reader: ToolsReader, drops: Drops) -> tuple[ToolCho
             raise wrong("tool_choice", "none, auto, required or an object with a type")
 
 
-def _required(tools: tuple[Tool, ...]) -> ToolChoice:
-    if tools:
-        return ToolChoice("required")
-    raise InvalidRequest.about("tool_choice", "required, but there are no tools")
-
-
 def _read_allowed(
     value: Mapping[str, Json], reader: ToolsReader, drops: Drops
 ) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
@@ -58,10 +50,8 @@ def _read_allowed(
             allowed.add(_chosen(tool, path, tuple(reader.tools)).name)
     left = tuple(tool for tool in reader.all if tool.name in allowed)
     match value.get("mode"):
-        case "auto":
-            return ToolChoice("auto"), left
-        case "required":
-            return _required(left), left
+        case "auto" | "required" as mode:
+            return ToolChoice(mode), left
         case _:
             raise wrong("tool_choice.mode", "auto or required")
 

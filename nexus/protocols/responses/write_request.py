@@ -21,7 +21,7 @@ from nexus.protocols.responses.fields import WRITES
 from nexus.protocols.responses.tool_choice import write_choice
 from nexus.protocols.responses.tools import write_tools
 from nexus.protocols.responses.write_items import write_items
-from nexus.protocols.tool_calls import check_choice, openai_user
+from nexus.protocols.tool_calls import openai_user
 from nexus.wire import Json, mapping, only
 
 _TIERS = {**TIERS, "ultrafast": "ultrafast"}
@@ -59,7 +59,6 @@ def write_request(request: Request, target: Target) -> VendorRequest:
 
 
 def _write_tools(request: Request, body: dict[str, Json]) -> None:
-    check_choice(request)
     if not request.tools:
         return
     body["tools"] = write_tools(request.tools, runs=False)

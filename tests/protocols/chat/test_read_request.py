@@ -206,7 +206,6 @@ WRONG: dict[str, tuple[dict[str, Json], str]] = {
         "tools.0.function.parameters",
     ),
     "choice": ({"tool_choice": "perhaps"}, "tool_choice"),
-    "choice of nothing": ({"tool_choice": "required"}, "tool_choice"),
     "choice of an unknown tool": (
         {"tools": [CLOCK], "tool_choice": {"type": "function", "function": {"name": "f"}}},
         "tool_choice",

@@ -18,7 +18,6 @@ from nexus.conversation.parts import (
     Signature,
     Text,
     ToolCall,
-    ToolChoice,
     ToolResult,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
@@ -212,8 +211,6 @@ def test_unsupported_content_is_rejected_with_its_path(case: str) -> None:
 def test_invalid_requests_are_rejected() -> None:
     with pytest.raises(InvalidRequest):
         write(Request((HI,), temperature=2.5))
-    with pytest.raises(InvalidRequest):
-        write(Request((HI,), tool_choice=ToolChoice("required")))
 
 
 def test_long_ids_are_shortened_alike_in_call_and_result() -> None:

@@ -632,8 +632,6 @@ REFUSED: dict[str, tuple[Request, type[NexusError], str]] = {
         "tool_choice",
     ),
     "array answer": (ask(output_format=OutputFormat({"type": "array"})), Unsupported, "output_format"),
-    "no tools to require": (ask(tool_choice=ToolChoice("required")), Invalid, "tool_choice"),
-    "unknown tool": (ask(tools=TOOLS, tool_choice=ToolChoice("tool", "g")), Invalid, "tool_choice"),
     "parameters": (ask(tools=(Tool("f", parameters=[]),)), Invalid, "tools.0.parameters"),
     "array tool": (ask(tools=(Tool("f", parameters={"type": "array"}),)), Unsupported, "tools.0.parameters"),
     "call of the user": (ask(user("a", CALL_A)), Invalid, "messages.0.content.1"),

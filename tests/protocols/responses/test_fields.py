@@ -83,7 +83,6 @@ def test_text_options_are_read() -> None:
         ({"tool_choice": {"type": "function", "name": "nobody"}}, "tool_choice"),
         ({"tool_choice": "any"}, "tool_choice"),
         ({"tool_choice": {"type": "allowed_tools", "mode": "x", "tools": []}}, "tool_choice.mode"),
-        ({"tool_choice": "required", "tools": []}, "tool_choice"),
         ({"temperature": 3}, "temperature"),
         ({"temperature": True}, "temperature"),
         ({"max_output_tokens": 0}, "max_output_tokens"),

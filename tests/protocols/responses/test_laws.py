@@ -19,10 +19,9 @@ from nexus.conversation.parts import (
     Thinking,
     Tool,
     ToolCall,
-    ToolChoice,
     ToolResult,
 )
-from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.errors import UnsupportedFeature
 from nexus.models import gpt
 from nexus.protocols.codec import Target
 from nexus.protocols.responses.write_request import write_count, write_request
@@ -110,19 +109,6 @@ def test_unsupported_content_is_rejected_with_its_path(role: Any, part: Part) ->
     with pytest.raises(UnsupportedFeature) as refusal:
         written(part, role=role)
     assert refusal.value.param == "messages.0.content.0"
-
-
-@pytest.mark.parametrize("choice", [ToolChoice("required"), ToolChoice("tool", "gone")])
-@pytest.mark.parametrize("tools", [(), (Tool("f"),)], ids=["no tools", "another tool"])
-def test_choosing_an_unknown_tool_is_rejected(choice: ToolChoice, tools: tuple[Tool, ...]) -> None:
-    """For example when a forced tool of Anthropic's own was left out."""
-    request = Request((Message("user", (Text("hi"),)),), tools=tools, tool_choice=choice)
-    if tools and choice.mode == "required":
-        assert write_request(request, TARGET).body["tool_choice"] == "required"
-        return
-    with pytest.raises(InvalidRequest) as refusal:
-        write_request(request, TARGET)
-    assert refusal.value.param == "tool_choice"
 
 
 def test_tools_of_other_clients_are_not_strict_by_default() -> None:
