@@ -12,7 +12,7 @@ from nexus.limits.calibration import Expected
 from nexus.limits.learned import Learned
 from nexus.limits.quota import Demand, Quota
 from nexus.limits.rules import LimitKey
-from nexus.wire import Json, count, mapping
+from nexus.wire import Json, count, mapping, sequence
 
 DEFAULT_OUTPUT = 4096
 """Tokens reserved for an answer of unstated length while nothing is known about the model."""
@@ -101,4 +101,7 @@ def output_asked(document: Mapping[str, Json]) -> int | None:
     limits = [document.get(name) for name in names]
     config, generation = mapping(document.get("inferenceConfig")), mapping(document.get("generationConfig"))
     asked = max(map(count, [*limits, config.get("maxTokens"), generation.get("maxOutputTokens")]))
-    return asked * max(1, count(document.get("n")), count(generation.get("candidateCount"))) if asked else None
+    # A list of numbers is one prompt of completions, of tokens.
+    prompts = sum(not isinstance(one, int) for one in sequence(document.get("prompt")))
+    choices = max(count(document.get("n")), count(document.get("best_of")), count(generation.get("candidateCount")))
+    return asked * max(1, choices) * max(1, prompts) if asked else None

@@ -335,6 +335,9 @@ ASKED: dict[str, tuple[dict[str, Any], int | None]] = {
     "chat, newer": ({"max_tokens": 5, "max_completion_tokens": 7}, 7),
     "responses": ({"max_output_tokens": 9}, 9),
     "several choices": ({"max_tokens": 5, "n": 3}, 15),
+    "the best of several": ({"max_tokens": 5, "n": 2, "best_of": 4}, 20),
+    "several prompts": ({"max_tokens": 5, "n": 2, "prompt": ["a", "b", [1, 2]]}, 30),
+    "a prompt of tokens": ({"max_tokens": 5, "prompt": [1, 2, 3]}, 5),
     "nonsense": ({"max_tokens": "5", "n": True}, None),
     "null": ({"max_tokens": None}, None),
 }
