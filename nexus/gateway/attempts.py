@@ -18,7 +18,7 @@ from nexus.gateway.admission import Admission, check_fit
 from nexus.gateway.alarms import Alarm, begin_in_time
 from nexus.gateway.candidates import Router
 from nexus.gateway.consequences import count_failure, pause_before
-from nexus.gateway.semantics import DOUBTFUL, VERDICTS, Failure, Verdict, failure_of, last_words
+from nexus.gateway.semantics import DOUBTFUL, VERDICTS, Failure, Verdict, failure_of, is_about_stored, last_words
 from nexus.relay.answer import OpenedReply
 from nexus.relay.attempt import open_answer
 from nexus.relay.candidate import Candidate, Later, Plan, Skip
@@ -217,7 +217,7 @@ class Attempts:
         if gate.content_sent or state.call.cancel.reason is not None:
             self._router.cooldowns.leave(candidate.scopes)
             raise error
-        failure = failure_of(error, own=bool(candidate.own))
+        failure = "invalid" if is_about_stored(error, state.call) else failure_of(error, own=bool(candidate.own))
         verdict = VERDICTS[failure]
         if failure == "not_expressible" and exchange.phase == "prepared":
             if not (plan.waiting or plan.skips or plan.error):

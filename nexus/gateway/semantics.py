@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from nexus.call import Call
 from nexus.dataclasses import dataclass
 from nexus.errors import (
     UNSENT,
@@ -27,6 +28,7 @@ from nexus.errors import (
     UpstreamTimeout,
     VendorError,
 )
+from nexus.protocols.loader import DIALECTS
 from nexus.relay.candidate import Plan, Skip
 
 Failure = Literal[
@@ -141,6 +143,18 @@ _STATUSES: Mapping[int, Failure] = {
     429: "rate_limited",
     529: "overloaded",
 }
+
+
+def is_about_stored(error: NexusError, call: Call) -> bool:
+    """Whether a vendor's refusal may be about something that the request names: a file that does not exist, or is
+    another account's, is a 403 or 404 of the caller, and neither the key nor the model is at fault."""
+    if (
+        not isinstance(error, UpstreamStatus | VendorError)
+        or error.status not in (403, 404)
+        or not call.operation.writes
+    ):
+        return False
+    return DIALECTS[call.dialect].names_stored(call.path, call.document)
 
 
 def failure_of(error: NexusError, *, own: bool) -> Failure:

@@ -164,6 +164,15 @@ class Dialect(ABC):
         """The ids of files in a request, each with its field."""
         return list(uploaded(document))
 
+    stored_fields: ClassVar[tuple[str, ...]] = ()
+    """Members of a request that name something else that a vendor stores."""
+
+    def names_stored(self, path: str, document: Mapping[str, Json]) -> bool:
+        """Whether a request names anything that a vendor stores, so that it may not exist or be another account's."""
+        if any(document.get(name) for name in self.stored_fields):
+            return True
+        return bool(self.uploaded_ids(document) or self.vendor_ids(path, document))
+
     def read_kept(self, record: Mapping[str, Json], method: str, path: str) -> dict[str, Json]:
         """The reply about an answer that the gateway stores. Raises ClientError for unsupported operations."""
         raise NotImplementedError

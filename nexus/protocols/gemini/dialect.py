@@ -23,7 +23,7 @@ from nexus.protocols.gemini.spelling import shallow_camel
 from nexus.protocols.operation import COUNT_TOKENS, EMBED, GENERATE, Operation
 from nexus.protocols.protocol import Protocol
 from nexus.protocols.sse import frame
-from nexus.wire import Json, only
+from nexus.wire import Json, mapping, only, sequence
 
 GOOGLE = Protocol(
     "google",
@@ -88,6 +88,14 @@ class GeminiDialect(Dialect):
     def uploaded_ids(self, document: Mapping[str, Json]) -> list[tuple[str, str]]:
         """Files are named by URIs; anything that looks like an id is a model's argument to a tool."""
         return []
+
+    stored_fields: ClassVar[tuple[str, ...]] = ("cachedContent",)
+
+    def names_stored(self, path: str, document: Mapping[str, Json]) -> bool:
+        contents = document.get("contents")
+        turns = map(mapping, sequence(contents) or [contents])
+        parts = (mapping(part) for turn in turns for part in sequence(turn.get("parts")))
+        return any("fileData" in part or "file_data" in part for part in parts) or super().names_stored(path, document)
 
     embeddings: ClassVar[EmbeddingsCodec | None] = EmbeddingsCodec(
         GEMINI, embeddings.read_asked, embeddings.write_answer

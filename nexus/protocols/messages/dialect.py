@@ -40,6 +40,7 @@ class Messages(Dialect):
     held: ClassVar[HeldCodec | None] = HELD
     ping: ClassVar[bytes] = b': nexus\nevent: ping\ndata: {"type":"ping"}\n\n'
     id_prefix: ClassVar[str] = "msg_"
+    stored_fields: ClassVar[tuple[str, ...]] = ("container",)
     id_header: ClassVar[str] = "request-id"
 
     def check(self, document: Mapping[str, Json], operation: Operation) -> None:

@@ -36,6 +36,7 @@ class Responses(OpenAIDialect):
         ),
     )
     id_prefix: ClassVar[str] = "resp_"
+    stored_fields: ClassVar[tuple[str, ...]] = ("prompt",)
 
     def check(self, document: Mapping[str, Json], operation: Operation) -> None:
         """Input may be missing: a stored prompt or conversation can have it."""
