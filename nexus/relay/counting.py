@@ -29,7 +29,7 @@ def choose_count(exchange: Exchange) -> Lane | None:
     call, route = exchange.call, exchange.route
     provider = route.provider
     dialects = provider.dialects_of(route.model, route.settings)
-    if call.dialect in dialects and provider.counts_in(call.dialect):
+    if call.dialect in dialects and provider.counts_in(call.dialect) and not exchange.state.resolves:
         passed = edited(exchange, ask_usage=False)
         attempt = attempt_of(exchange, call.dialect, passed.body, call.headers, call.query)
         return Lane(attempt, _count(exchange, None), False, passed.dropped)

@@ -33,9 +33,9 @@ def anthropic() -> Iterator[FakeUpstream]:
         yield fake
 
 
-def ask(nexus: Nexus, model: str, **fields: Any) -> Reply:
+def ask(nexus: Nexus, model: str, endpoint: str = "", **fields: Any) -> Reply:
     headers = {"x-nexus-key": "nx-hushhusha1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6", "x-nexus-session": "s"}
-    return nexus.post("/llm/openai/v1/responses", {"model": model, **fields}, headers)
+    return nexus.post(f"/llm/openai/v1/responses{endpoint}", {"model": model, **fields}, headers)
 
 
 def by_id(answer: Any) -> dict[str, Any]:
@@ -77,6 +77,9 @@ def test_the_next_turn_goes_to_any_target(
         assert (again.status, again.headers["x-nexus-route"]) == (200, "v1/gpt-4.1"), again.body
         sent = json.dumps(openai.requests[-1].json)
         assert "Look." in sent and "Sky blue." in sent and "And then?" in sent and "item_reference" not in sent
+    asked = {name: value for name, value in turn(answer).items() if name != "store"}
+    counted = ask(nexus, "v1/m", endpoint="/input_tokens", **asked)
+    assert counted.status == 200 and "Sky blue." in json.dumps(openai.requests[-1].json)
     openai.next(Behaviour(status=503))
     moved = ask(nexus, "smart", **turn(answer))
     assert moved.headers["x-nexus-tried"] == "v1/m=503, v2/m=200"
