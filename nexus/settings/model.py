@@ -19,7 +19,7 @@ class ModelSettings(Table):
 
     expose_as: Names = ()
     """Additional name, or a list of names, under which the model is listed and called. Claude Code lists only names
-    that begin with "claude" or "anthropic"."""
+    that contain "claude" or "anthropic"."""
 
     display_name: Label | None = None
     """Human-readable name in model lists."""
