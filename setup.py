@@ -1,9 +1,14 @@
 """Packaging of Nexus; tool settings live in pyproject.toml."""
 
 import re
+import sys
 from pathlib import Path
 
 from setuptools import find_packages, setup
+
+if sys.version_info < (3, 11):  # noqa: UP036
+    # pip builds before it compares python_requires, and would name a dependency instead.
+    raise SystemExit("Nexus requires Python 3.11 or newer; this is Python {}.{}".format(*sys.version_info))
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "([^"]+)"', (HERE / "nexus/__init__.py").read_text())

@@ -25,8 +25,15 @@ WINDOWS = (
 )
 
 
+OLD = "nexus: Nexus requires Python 3.11 or newer; this is Python {}.{}\n"
+
+
 def main() -> int:
     """Run one command; returns the exit code."""
+    if sys.version_info < (3, 11):  # noqa: UP036
+        # From a checkout, any Python can start it.
+        sys.stderr.write(OLD.format(*sys.version_info))
+        return 1
     if os.name == "nt":
         # Windows lacks Unix sockets, process groups and signals that other modules need.
         sys.stderr.write(WINDOWS)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from nexus import __version__
+from nexus.__main__ import main as start
 from nexus.cli import configured, init, options
 from nexus.cli import main as cli
 from nexus.server import preflight
@@ -380,6 +381,21 @@ def test_commands_work_with_folders_that_cannot_be_looked_into(command: Command,
     assert command(tmp_path, "check", **where).returncode == 0
     usage = command(tmp_path, "usage", **where)
     assert (usage.returncode, usage.stderr.endswith(".sqlite3: file name too long\n")) == (1, True)
+
+
+def test_commands_work_for_a_user_that_the_system_does_not_know(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Containers may run under any user id, without HOME."""
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000)
+    assert [command(tmp_path, *arguments).returncode for arguments in (["check"], ["init", "--offline"])] == [0, 0]
+
+
+def test_an_old_python_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "version_info", (3, 10, 13, "final", 0))
+        assert start() == 1
+    assert capsys.readouterr().err == "nexus: Nexus requires Python 3.11 or newer; this is Python 3.10\n"
 
 
 def test_init_writes_to_the_given_file(command: Command, tmp_path: Path) -> None:

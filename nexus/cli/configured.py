@@ -67,8 +67,16 @@ def source_of(options: Options, environ: Mapping[str, str]) -> Source:
 
 def user_file(environ: Mapping[str, str]) -> Path:
     """The user's settings file, which applies in every folder."""
-    folder = own_folder(environ, "XDG_CONFIG_HOME", ".config") or Path.home() / ".config" / "nexus"
+    folder = own_folder(environ, "XDG_CONFIG_HOME", ".config") or home_of(environ) / ".config" / "nexus"
     return folder / "nexus.toml"
+
+
+def home_of(environ: Mapping[str, str]) -> Path:
+    """HOME, else what the system knows; "/" for a user that it does not know, as a container may have."""
+    try:
+        return Path(environ.get("HOME") or Path.home())
+    except RuntimeError:
+        return Path("/")
 
 
 def refused(problems: Iterable[Problem], options: Options) -> int:

@@ -12,6 +12,7 @@ from shlex import quote
 
 from pydantic import ValidationError
 
+from nexus.cli.configured import home_of
 from nexus.cli.detect import SERVERS, Found, Machine
 from nexus.cli.discover import ModelList, discover
 from nexus.cli.options import DEFAULT_FILE, Options
@@ -83,7 +84,7 @@ def write(
     if os.path.lexists(path):
         sys.stderr.write(f"nexus: {path} already exists and was not changed\n")
         return 1
-    home = Path(environ.get("HOME") or Path.home())
+    home = home_of(environ)
     found = Machine(environ, home, servers).vendors()
     answers, redact = _asked(found, environ) if discovers else ({}, str)
     chosen = [_chosen(vendor, answers.get(vendor.name, ModelList(silent=True)), every) for vendor in found]
