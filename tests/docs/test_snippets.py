@@ -179,14 +179,7 @@ def answers(command: Command, bench: Bench) -> None:
     assert reply.status == http.client.OK, reply.body
 
 
-TOO_LARGE = (
-    "langchain_core",
-    "langchain_openai",
-    "langchain_anthropic",
-    "langchain_aws",
-    "langchain_google_genai",
-    "langgraph",
-)
+TOO_LARGE = ("langchain",)
 """How packages begin that [dev] is too small for: where they are missing their snippets are only compiled."""
 
 
