@@ -40,7 +40,6 @@ def attempt(**fields: Any) -> AttemptRecord:
         "outcome": Outcome.OK,
         "status": 200,
         "began": 0.01,
-        "answered": 0.2,
         "first_content": 0.3,
         "ended": 1.5,
         "model": "gpt-5-2026",
