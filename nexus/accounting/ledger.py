@@ -49,7 +49,8 @@ class Ledger:
         self._waiting: deque[CallRecord | tuple[Item, ...]] = deque()
         self._closing = self._writing = self._flushing = False
         self._lost = 0
-        self._is_ready = self._fails = False
+        self._is_ready = False
+        self._failure = ""
         self._thread = threading.Thread(target=self._run, name="usage", daemon=True)
         self._thread.start()
 
@@ -135,14 +136,14 @@ class Ledger:
         self._lost += count
 
     def _say_that_it_fails(self, why: str) -> None:
-        if not self._fails:
+        if why != self._failure:
             log.error("usage cannot be recorded for now", extra={"fields": {"why": why}})
-        self._fails = True
+        self._failure = why
 
     def _say_that_it_works(self) -> None:
-        if self._fails:
+        if self._failure:
             log.info("usage is recorded again", extra={"fields": {"lost": self._lost}})
-        self._fails = False
+        self._failure = ""
 
     def _write(self, batch: Sequence[CallRecord | tuple[Item, ...]]) -> None:
         if not self._is_ready:
@@ -160,7 +161,7 @@ class Ledger:
         try:
             with self.database.transaction() as transaction:
                 # An earlier commit may have succeeded although its reply was lost.
-                write(transaction, unwritten(transaction, items) if self._fails else items)
+                write(transaction, unwritten(transaction, items) if self._failure else items)
             self._cleanup.written += len(items)
         except RowsRefused as error:
             if len(calls) == 1:

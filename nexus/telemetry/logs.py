@@ -33,7 +33,7 @@ STYLES = lines.STYLES
 _GATEWAY_KEY = pattern(r"\bnx-[A-Za-z0-9]{20,}")
 """The form of keys from ``nexus key new``: if only its hash is configured, the key itself is unknown."""
 
-DROPPED = "log lines were dropped: stderr was not read fast enough"
+DROPPED = "log lines were dropped: stderr could not be written or was not read fast enough"
 
 AnyWriter = TypeVar("AnyWriter", LogWriter, PatientWriter)
 

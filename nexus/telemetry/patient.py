@@ -37,18 +37,19 @@ class PatientWriter:
     def write_some(self) -> bool:
         """Writes as much as possible without waiting; returns whether something is left."""
         while self._lines and _is_writable(self._descriptor, 0):
-            raw = self._lines.popleft()
+            raw, works = self._lines.popleft(), True
             try:
                 sent = os.write(self._descriptor, raw[:ONE_WRITE])
             except BlockingIOError:
                 sent = 0
             except OSError:
-                # The reader is gone: drop the line.
-                sent = len(raw)
+                # The disk is full, or the reader is gone: drop the line.
+                sent, works = len(raw), False
+                self._dropped += 1
             self._waiting -= sent
             if sent < len(raw):
                 self._lines.appendleft(raw[sent:])
-            elif not self._lines and self._dropped:
+            elif works and self._dropped and not self._lines:
                 count, self._dropped = self._dropped, 0
                 self.put(self._loss(count))
         return bool(self._lines)

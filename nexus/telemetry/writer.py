@@ -1,11 +1,11 @@
 """Writes lines to a stream from its own thread, so that a slow reader blocks no one.
 
-``put`` never blocks, and the queue is bounded: lines without room are dropped and counted, and the count is logged.
+``put`` never blocks, and the queue is bounded: lines without room are dropped and counted, and so are lines that the
+stream rejects, as a full disk does. The count is logged.
 """
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import select
@@ -40,7 +40,7 @@ class LogWriter:
         self._changed = threading.Condition()
         self._lines: deque[str] = deque()
         self._waiting = 0
-        self._dropped = 0
+        self._dropped = self._rejected = 0
         self._writing = False
         self._urgent = False
         self._closed = False
@@ -79,10 +79,18 @@ class LogWriter:
 
     def _run(self) -> None:
         while (waiting := self._next()) is not None:
+            if self._rejected and self._takes(self._loss(self._rejected)):
+                self._rejected = 0
             for text in _pieces(waiting):
-                # If the stream itself fails, there is nowhere left to report it.
-                with contextlib.suppress(OSError, ValueError):
-                    self._write(text)
+                self._rejected += 0 if self._takes(text) else text.count("\n")
+
+    def _takes(self, text: str) -> bool:
+        """Writes; returns False if the stream fails, because that can be reported only once it works."""
+        try:
+            self._write(text)
+        except (OSError, ValueError):
+            return False
+        return True
 
     def _next(self) -> list[str] | None:
         """All queued lines, followed by the report of dropped ones; None at the end."""
@@ -129,13 +137,21 @@ def _writing_to(stream: TextIO) -> Callable[[str], None]:
         stream.write(text)
         stream.flush()
 
+    torn = ""
+
     def write_descriptor(text: str) -> None:
+        nonlocal torn
         assert descriptor is not None
-        rest = memoryview(text.encode("utf-8", "backslashreplace"))
+        rest = memoryview((torn + text).encode("utf-8", "backslashreplace"))
         while rest:
             try:
                 rest = rest[os.write(descriptor, rest) :]
             except BlockingIOError:
                 select.select([], [descriptor], [], 1.0)
+            except OSError:
+                # A full disk takes a part of a line: the next one begins on a line of its own.
+                torn = "\n"
+                raise
+        torn = ""
 
     return write if descriptor is None or isinstance(stream, io.StringIO) else write_descriptor

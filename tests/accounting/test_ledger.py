@@ -300,6 +300,12 @@ def test_a_row_that_the_database_rejects_does_not_block_others(ledger: Ledger) -
     assert ledger.lost == 1
 
 
+def test_another_cause_of_a_failure_is_logged_too(ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
+    for why in ("locked", "locked", "full"):
+        ledger._say_that_it_fails(why)
+    assert [record.fields["why"] for record in caplog.records] == ["locked", "full"]  # type: ignore[attr-defined]
+
+
 def test_rows_dropped_from_a_full_queue_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     broken = Broken(SqliteDatabase(None))
     ledger = Ledger(broken, clock=lambda: NOON)

@@ -3,6 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TextIO
 
 import pytest
@@ -86,3 +87,13 @@ def test_a_writer_with_a_thread_can_use_the_same_stream(pipe: tuple[int, TextIO]
     writer.put("from a thread\n")
     writer.close()
     assert os.read(reads, 100) == b"from a thread\n"
+
+
+def test_lines_that_a_full_disk_rejects_are_counted(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as stream, open(tmp_path / "log", "w") as file:
+        writer = PatientWriter(stream, told)
+        writer.put("one\n")
+        writer.put("two\n")
+        os.dup2(file.fileno(), stream.fileno())
+        writer.put("three\n")
+    assert (tmp_path / "log").read_text() == "three\n2 lines were dropped\n"

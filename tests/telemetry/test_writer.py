@@ -1,5 +1,6 @@
 """A reader of the log that never reads blocks no caller; dropped lines are counted, and the count is logged."""
 
+import errno
 import fcntl
 import http.client
 import io
@@ -74,6 +75,29 @@ def test_a_closed_stream_blocks_no_caller(pipe: tuple[TextIO, TextIO]) -> None:
     writer = LogWriter(stream, told)
     writer.put(LINE)
     assert writer.flush(60)
+
+
+def test_lines_that_a_full_disk_rejects_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room, to_disk = [10], os.write
+    with open(tmp_path / "log", "w") as stream:
+
+        def write(descriptor: int, data: memoryview) -> int:
+            if descriptor != stream.fileno():
+                return to_disk(descriptor, data)
+            if not room[0]:
+                raise OSError(errno.ENOSPC, "no space left on device")
+            room[0] -= (taken := to_disk(descriptor, data[: room[0]]))
+            return taken
+
+        monkeypatch.setattr(os, "write", write)
+        writer = LogWriter(stream, told)
+        for _ in range(3):
+            writer.put(LINE)
+            assert writer.flush(60)
+        room[0] = 1000
+        writer.put("last\n")
+        assert writer.flush(60)
+    assert (tmp_path / "log").read_text() == f"{LINE[:10]}\ndropped 3\nlast\n"
 
 
 def test_lines_after_close_are_ignored() -> None:
