@@ -96,6 +96,11 @@ class _Cursor:
         return [tuple(row) for row in self._cursor.fetchall()]
 
 
+_LEFT: list[sqlite3.Connection] = []
+"""Connections to files that were removed or replaced. Closing one, or losing the last reference to it, would delete the
+write-ahead log of a new file of that name, with what others wrote to it."""
+
+
 class SqliteDatabase:
     """Opened on first use. ``path`` None keeps everything in memory, until the process ends."""
 
@@ -107,7 +112,6 @@ class SqliteDatabase:
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
-        self._left: list[sqlite3.Connection] = []
 
     @contextmanager
     def transaction(self, *, write: bool = True) -> Iterator[Transaction]:
@@ -134,8 +138,7 @@ class SqliteDatabase:
 
     def _check(self) -> None:
         if self._connection is not None and self.path is not None and self._file != _identity(self.path):
-            # Closing it would delete the write-ahead log of a new file of that name, with what others wrote to it.
-            self._left.append(self._connection)
+            _LEFT.append(self._connection)
             self._connection = None
             raise DatabaseError(f"{self.path} was removed or replaced while it was open")
 
