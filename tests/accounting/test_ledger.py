@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -382,7 +382,8 @@ def test_a_removed_file_is_logged_and_recreated(
     assert ledger.lost == 0
     reader.close()
     ledger.close(60)
-    assert rows(SqliteDatabase(tmp_path / f"old-{file.name}"), "SELECT call_id FROM attempts") == [("call-1",)]
+    with closing(SqliteDatabase(tmp_path / f"old-{file.name}")) as old:
+        assert rows(old, "SELECT call_id FROM attempts") == [("call-1",)]
 
 
 def test_a_damaged_file_is_reported_with_advice_to_move_it(tmp_path: Path) -> None:
