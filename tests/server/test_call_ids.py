@@ -1,5 +1,6 @@
 """Agents that return only the fields they know: signatures are stored in call ids, and never reach another vendor."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -25,21 +26,23 @@ class House:
     openai: FakeUpstream
     mistral: FakeUpstream
     anthropic: FakeUpstream
+    kimi: FakeUpstream
     gemini: FakeUpstream
 
 
 @pytest.fixture
 def house(serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream) -> Iterator[House]:
-    with FakeUpstream("gemini") as gemini, FakeUpstream("openai") as mistral:
+    with FakeUpstream("gemini") as gemini, FakeUpstream("openai") as mistral, FakeUpstream("anthropic") as kimi:
         toml = providers(
             ("openai", "openai", openai_upstream, "responses = true", "gpt-4.1"),
             ("mistral", "openai", mistral, 'quirks = ["mistral_tool_ids"]', "mistral-large"),
             ("anthropic", "anthropic", anthropic_upstream, "", "claude-sonnet-4-5"),
+            ("kimi", "anthropic", kimi, "", "kimi-k2"),
             ("google", "google", gemini, "", "gemini-3-pro-preview"),
         )
-        house = House(serve(toml), openai_upstream, mistral, anthropic_upstream, gemini)
+        house = House(serve(toml), openai_upstream, mistral, anthropic_upstream, kimi, gemini)
         yield house
-        for upstream in (openai_upstream, mistral, anthropic_upstream, gemini):
+        for upstream in (openai_upstream, mistral, anthropic_upstream, kimi, gemini):
             assert upstream.violations == []
 
 
@@ -119,6 +122,24 @@ def test_ids_that_openai_rejects_are_shortened_on_passthrough(house: House) -> N
     assert reply.status == 200
     given = house.openai.requests[-1].json["input"]
     assert given[1]["call_id"] == given[2]["call_id"] and len(given[2]["call_id"]) <= 64
+
+
+@pytest.mark.parametrize("id", [LONG, "functions.look:0"])
+def test_ids_that_claude_rejects_are_replaced_on_passthrough(house: House, id: str) -> None:
+    """A session of Claude Code that began with Kimi. Another Messages server gets its ids back."""
+    body = (
+        b'{ "model":"%s/m","max_tokens":9,"messages":[{"role":"user","content":"Look."}, {"role":"assistant",'
+        b'"content":[ {"type":"tool_use", "id":"%s","name":"look","input":{}}]},{"role":"user","content":[{"type":"tool_result",'
+        b'"tool_use_id" :"%s","content":"a wall"}]}] }'
+    )
+    assert house.nexus.messages(body % (b"anthropic", id.encode(), id.encode())).status == 200
+    sent = house.anthropic.requests[-1]
+    made, result = (sent.json["messages"][at]["content"][0] for at in (1, 2))
+    assert made["id"] == result["tool_use_id"] and re.fullmatch("[a-zA-Z0-9_-]+", made["id"])
+    new = made["id"].encode()
+    assert sent.body == body.replace(b"%s/m", b"claude-sonnet-4-5", 1) % (new, new)
+    assert house.nexus.messages(body % (b"kimi", id.encode(), id.encode())).status == 200
+    assert house.kimi.requests[-1].json["messages"][1]["content"][0]["id"] == id
 
 
 def test_passthrough_bytes_do_not_change_if_the_ids_fit(house: House) -> None:

@@ -1,15 +1,17 @@
 """Messages to Messages: the client's bytes to the vendor and the vendor's bytes back, with the model's name edited.
 
 System, tools, thinking and cache hints depend on their exact bytes, so only ``model`` is changed. Another vendor's
-thinking is removed, because Anthropic could not verify its signature.
+thinking is removed, because Anthropic could not verify its signature, and its call ids are replaced if Claude rejects
+them; other servers get them, because a model may need its own (Kimi). Sources: cc-switch #1181, LiteLLM #34523.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from nexus.errors import VendorError
 from nexus.protocols.answer_relay import Document, Passthrough, Tap
+from nexus.protocols.codec import Target
 from nexus.protocols.dialect import Edited, Passing
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.messages.citations import is_ours
@@ -17,19 +19,40 @@ from nexus.protocols.messages.read_error import read_stream_error
 from nexus.protocols.messages.read_response import is_answer
 from nexus.protocols.messages.signatures import THINKING
 from nexus.protocols.messages.stops import explanation
+from nexus.protocols.messages.turns import call_ids
 from nexus.protocols.messages.usage import merge_usage, read_usage
-from nexus.protocols.rewrite import ANY, REMOVE
+from nexus.protocols.rewrite import ANY, REMOVE, cut, fitting_strings
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign, without_items
 from nexus.protocols.sse import Frame, with_data
-from nexus.wire import Json, decode, mapping, text
+from nexus.wire import Json, decode, mapping, sequence, text
 
 
-def edit_request(raw: bytes, document: Mapping[str, Json], model: str) -> Edited:
+def edit_request(
+    raw: bytes, document: Mapping[str, Json], model: str, ask_usage: bool = False, target: Target | None = None
+) -> Edited:
     renamed = replace_member(raw, document, "model", model)
+    if target is not None and target.claude.known:
+        renamed = _with_ids(renamed, document)
     thinking = without_foreign(renamed, {"messages": {ANY: _judge_message}}, "messages.thinking")
     rules = {"messages": {ANY: {"content": {ANY: {"citations": _CITATIONS}}}}}
     cited = without_foreign(thinking.body, rules, "messages.citations")
     return Edited(cited.body, (*thinking.dropped, *cited.dropped))
+
+
+def _with_ids(raw: bytes, document: Mapping[str, Json]) -> bytes:
+    """The bytes are scanned only if an id has to change."""
+    ids = call_ids()
+    if all(ids[id] == id for id in _ids(document)):
+        return raw
+    judge = fitting_strings(ids.__getitem__)
+    return cut(raw, {"messages": {ANY: {"content": {ANY: {"id": judge, "tool_use_id": judge}}}}})
+
+
+def _ids(document: Mapping[str, Json]) -> Iterator[str]:
+    for message in map(mapping, sequence(document.get("messages"))):
+        for block in map(mapping, sequence(message.get("content"))):
+            if id := text(block.get("id")) or text(block.get("tool_use_id")):
+                yield id
 
 
 def _judge_message(value: bytes) -> bytes | None:
@@ -143,7 +166,4 @@ def has_content(kind: str, event: Mapping[str, Json]) -> bool:
             return kind not in _NONE
 
 
-PASSING = Passing(
-    lambda raw, document, model, ask_usage, target: edit_request(raw, document, model),
-    lambda document, model, tap: MessagesPassthrough(model, tap),
-)
+PASSING = Passing(edit_request, lambda document, model, tap: MessagesPassthrough(model, tap))

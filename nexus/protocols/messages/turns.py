@@ -28,6 +28,10 @@ OPENING = "(The conversation begins with your own words.)"
 _VALID_ID = pattern(r"[a-zA-Z0-9_-]{1,64}")
 
 
+def call_ids() -> ToolIds:
+    return ToolIds(_VALID_ID, "toolu_")
+
+
 @dataclass(slots=True)
 class PlacedBlock:
     """A block and the path of the part it came from."""
@@ -180,7 +184,7 @@ def _joined(earlier: list[PlacedBlock], later: list[PlacedBlock]) -> list[Placed
 
 def _answer_calls(turns: list[Turn]) -> None:
     """Pairs calls and results, orders the results, and sets both ids."""
-    ids = ToolIds(_VALID_ID, "toolu_")
+    ids = call_ids()
     used: dict[str, int] = {}
     open_calls: dict[str, PlacedBlock] = {}
     for at, turn in enumerate(turns):
