@@ -129,8 +129,8 @@ def test_ids_that_claude_rejects_are_replaced_on_passthrough(house: House, id: s
     """A session of Claude Code that began with Kimi. Another Messages server gets its ids back."""
     body = (
         b'{ "model":"%s/m","max_tokens":9,"messages":[{"role":"user","content":"Look."}, {"role":"assistant",'
-        b'"content":[ {"type":"tool_use", "id":"%s","name":"look","input":{}}]},{"role":"user","content":[{"type":"tool_result",'
-        b'"tool_use_id" :"%s","content":"a wall"}]}] }'
+        b'"content":[ {"type":"tool_use", "id":"%s","name":"look","input":{}}]},{"role":"user",'
+        b'"content":[{"type":"tool_result","tool_use_id" :"%s","content":"a wall"}]}] }'
     )
     assert house.nexus.messages(body % (b"anthropic", id.encode(), id.encode())).status == 200
     sent = house.anthropic.requests[-1]
