@@ -20,11 +20,12 @@ def open_exporting(settings: TelemetrySettings) -> Exporting | None:
     """None, without any import, if nothing is configured. Otherwise the exporter's thread is running."""
     if settings.traces_to is None and settings.metrics_to is None:
         return None
-    from nexus.telemetry.otel.exporting import Exporting
+    from nexus.telemetry.otel.exporting import Exporting, LastError
     from nexus.telemetry.otel.sdk import open_sdk
 
-    # The SDK logs every failed attempt; Nexus logs a failure once.
-    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
-    exporting = Exporting(settings, open_sdk(settings, secrets.token_hex(16)))
+    # The SDK logs every failed attempt; Nexus logs a failure once, with the last of the SDK's words.
+    log, last_error = logging.getLogger("opentelemetry"), LastError()
+    log.handlers, log.propagate = [last_error], False
+    exporting = Exporting(settings, open_sdk(settings, secrets.token_hex(16)), last_error)
     exporting.start()
     return exporting

@@ -33,16 +33,33 @@ TAKEN = "the OpenTelemetry collector is available again"
 
 UNTOLD = "calls that were not exported to the OpenTelemetry collector"
 
+LONGEST_CAUSE = 300
+"""Maximum characters of the cause of a failure in the log."""
+
 _RATIO = 2**64
+
+
+class LastError(logging.Handler):
+    """Keeps the SDK's last warning or error, which says why an export failed."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text = record.getMessage()
 
 
 class Exporting:
     """``lost`` counts the calls that were not exported."""
 
-    def __init__(self, settings: TelemetrySettings, sdk: Sdk, cut: Callable[[str], str] = logs.redacted) -> None:
+    def __init__(
+        self, settings: TelemetrySettings, sdk: Sdk, last_error: LastError, cut: Callable[[str], str] = logs.redacted
+    ) -> None:
         """``cut`` removes secrets from content."""
         self._settings = settings
         self._sdk = sdk
+        self._last_error = last_error
         self._cut = cut
         self._names = VERSIONS[settings.semconv]
         self._batch = (settings.traces_to or settings.exporters.otlp).batch_export
@@ -161,6 +178,8 @@ class Exporting:
         if self._over:
             # The process is ending, and the losses were already logged.
             return
+        if delivered:
+            self._last_error.text = ""
         if delivered and self._failing:
             log.info(TAKEN, extra={"fields": {"calls_lost": self.lost}})
         self._failing = self._failing and not delivered
@@ -171,4 +190,5 @@ class Exporting:
         self.lost += calls
         if not self._failing:
             self._failing = True
-            log.warning(LOST)
+            why = self._cut(self._last_error.text or "the queue is full")[:LONGEST_CAUSE]
+            log.warning(LOST, extra={"fields": {"why": why}})

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from nexus.telemetry.otel.exporting import LOST
 from tests.conftest import Serve
 from tests.server.vendors import LANES, Lane
 from tests.serving import CHAT, MESSAGES, Nexus, anthropic_config, openai_config, wait_until
@@ -341,3 +342,5 @@ def test_a_rejecting_collector_is_logged_once(
         nexus.__exit__()
     told = [record.getMessage() for record in caplog.records if record.name.startswith(("nexus.telemetry", "opentel"))]
     assert len(told) == 2
+    (lost, *_) = [record.fields for record in caplog.records if record.getMessage() == LOST]  # type: ignore[attr-defined]
+    assert "401" in lost["why"], "the SDK's reason"

@@ -9,7 +9,7 @@ from nexus.accounting.record import CallRecord
 from nexus.errors import AuthenticationFailed
 from nexus.headers.tracing import CallTrace, TraceContext
 from nexus.settings.telemetry import BatchExport, Exporters, Otlp, TelemetrySettings
-from nexus.telemetry.otel.exporting import LOST, UNTOLD, Exporting
+from nexus.telemetry.otel.exporting import LOST, UNTOLD, Exporting, LastError
 from nexus.telemetry.otel.sdk import Sdk
 
 CALLER = TraceContext.of(
@@ -24,7 +24,7 @@ def settings(room: int = 8) -> TelemetrySettings:
 
 def exporting(to: InMemorySpanExporter, room: int = 8) -> Exporting:
     said = settings(room)
-    return Exporting(said, Sdk(said, "one", spans_to=to), cut=lambda text: text.replace("secret", "***"))
+    return Exporting(said, Sdk(said, "one", spans_to=to), LastError(), cut=lambda text: text.replace("secret", "***"))
 
 
 def record(trace: CallTrace | None) -> CallRecord:
