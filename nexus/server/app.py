@@ -1,6 +1,6 @@
 """Maps paths to handlers, and to the dialect of their errors.
 
-Paths come from the settings; at any other path, a 404 names the nearest one.
+Paths come from the settings; at any other path, the error names the nearest one.
 """
 
 from __future__ import annotations

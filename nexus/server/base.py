@@ -33,7 +33,7 @@ from nexus.protocols.dialect import Dialect
 from nexus.server.connection import Connection
 from nexus.server.guards import header_lines, is_unix, origin_of
 from nexus.server.heads import body_length, date, new_id, written
-from nexus.server.paths import describe, dialect_at, no_proxy
+from nexus.server.paths import describe, dialect_at, no_proxy, wants_400
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
 
@@ -277,7 +277,7 @@ REASONS = {499: "Client Closed Request", 529: "Overloaded"}
 
 
 class UnknownPath(BaseHandler):
-    """Answers 404 with the nearest path that exists, at every path without a handler."""
+    """At every path without a handler: names the nearest path that exists, in a 404 or, for some clients, a 400."""
 
     def initialize(self, server: Server, runtime: Runtime, dialect: Dialect, others: Sequence[Dialect] = ()) -> None:
         super().initialize(server, runtime, dialect, others)
@@ -285,4 +285,7 @@ class UnknownPath(BaseHandler):
 
     def _check_asked(self) -> None:
         path, origin = self.request.path, origin_of(self.request)
-        raise NotFound(describe(self.runtime.settings, path, self.headers, origin))
+        message = describe(self.runtime.settings, path, self.headers, origin)
+        if self.request.method == "POST" and wants_400(self.runtime.settings, path, self.headers):
+            raise errors.InvalidRequest(message)
+        raise NotFound(message)

@@ -14,6 +14,7 @@ from nexus.dataclasses import dataclass
 from nexus.protocols.dialect import Dialect
 from nexus.protocols.loader import DIALECTS, FORMS, PROTOCOLS
 from nexus.protocols.protocol import Protocol
+from nexus.protocols.responses.dialect import is_codex
 from nexus.settings import ServerSettings, Settings
 
 DIALECTS_OF: dict[str, tuple[Dialect, ...]] = {
@@ -148,6 +149,17 @@ def describe(settings: Settings, path: str, headers: Mapping[str, str], origin: 
         wanted = origin + found.base.url_path or "/"
         return f"{shown} does not exist; did you mean {found.path[:SHOWN]}? The base URL to set is {wanted}"
     return f"{shown} does not exist{_base_urls(settings, origin)}"
+
+
+def wants_400(settings: Settings, path: str, headers: Mapping[str, str]) -> bool:
+    """Whether a POST to an unknown path gets a 400 in place of a 404: the client is Claude Code or Codex, and we know
+    which base URL it needs.
+
+    Claude Code shows every 404 as a problem of the model, without the message; Codex retries a 404 five times.
+    """
+    if not (headers.get("user-agent", "").startswith("claude-cli/") or is_codex(headers)):
+        return False
+    return (_base_at(settings, path, headers) or _nearest(settings, path, headers)) is not None
 
 
 def no_proxy(settings: Settings) -> str:

@@ -1,4 +1,4 @@
-"""Wrong addresses get a 404 that names the intended path and the base URL to configure, in the client's dialect."""
+"""Errors at wrong addresses name the intended path and the base URL to configure, in the client's dialect."""
 
 from typing import Any
 
@@ -77,6 +77,35 @@ def test_the_nearest_path_and_the_base_url_are_named(
         f"{asked} does not exist; did you mean {meant}? The base URL to set is {demo.base}{base}"
     )
     assert (reply.json.get("type") == "error") is (base in (ANTHROPIC, VERTEX)), "as the client reads it"
+
+
+CLAUDE_CODE = {"User-Agent": "claude-cli/2.1.332 (external, cli)"}
+CODEX = {"User-Agent": "codex_exec/0.171.0 (Linux; x86_64)", "originator": "codex_exec"}
+AGENTS = {
+    "Claude Code, no path": (CLAUDE_CODE, "/v1/messages?beta=true", ANTHROPIC),
+    "Claude Code, v1 twice": (CLAUDE_CODE, f"{ANTHROPIC}/v1/v1/messages", ANTHROPIC),
+    "Claude Code, counting": (CLAUDE_CODE, "/v1/messages/count_tokens", ANTHROPIC),
+    "Claude Code, Vertex AI": (CLAUDE_CODE, f"/v1{PLACED}", VERTEX),
+    "Codex, no path": (CODEX, "/v1/responses", OPENAI),
+    "Codex, v1 missing": (CODEX, "/llm/openai/responses", OPENAI),
+    "Codex, Anthropic's base URL": (CODEX, f"{ANTHROPIC}/responses", OPENAI),
+}
+
+
+@pytest.mark.parametrize(("agent", "asked", "base"), AGENTS.values(), ids=AGENTS)
+def test_coding_agents_that_hide_a_404_get_a_400(demo: Nexus, agent: dict[str, str], asked: str, base: str) -> None:
+    reply = demo.post(asked, ASKED, agent)
+    error = reply.json["error"]
+    assert (reply.status, error["type"]) == (400, "invalid_request_error")
+    assert error["message"].endswith(f"The base URL to set is {demo.base}{base}")
+    assert (reply.json.get("type") == "error") is (base in (ANTHROPIC, VERTEX)), "as the client reads it"
+    assert demo.post(asked, ASKED).status == 404, "any other client"
+    assert demo.request("GET", asked, headers=agent).status == 404
+
+
+@pytest.mark.parametrize("agent", [CLAUDE_CODE, CODEX], ids=["Claude Code", "Codex"])
+def test_coding_agents_get_a_404_at_unrecognisable_paths(demo: Nexus, agent: dict[str, str]) -> None:
+    assert demo.post("/nope", ASKED, agent).status == 404
 
 
 @pytest.mark.parametrize("asked", ["/nope", "/llm/openai/nope", "/llm", "/llm/openai/v1/fine_tuning/jobs"])
