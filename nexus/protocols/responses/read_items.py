@@ -21,7 +21,13 @@ from nexus.protocols.responses.client_tools import CALLS, OUTPUTS, write_argumen
 from nexus.protocols.responses.compact import UNREADABLE, read_summary, wanted
 from nexus.protocols.responses.earlier import NOTHING, Earlier, is_reference
 from nexus.protocols.responses.parts import read_annotations
-from nexus.protocols.responses.server_items import MEMBERS, SERVER_ITEMS, read_server_item
+from nexus.protocols.responses.server_items import (
+    MEMBERS,
+    SERVER_ITEMS,
+    read_approval_request,
+    read_approval_response,
+    read_server_item,
+)
 from nexus.protocols.responses.signatures import HERE, OWN, read_carrier, read_reasoning, read_vendors
 from nexus.protocols.responses.tools import SEARCH, ToolsReader, qualify, write_found
 from nexus.protocols.signatures import NEXT
@@ -194,6 +200,12 @@ class ItemsReader:
         self._make(call)
         self._answer(result)
 
+    def _read_approval_request(self, item: Body, path: str) -> None:
+        self._make(read_approval_request(item, path, self._drops))
+
+    def _read_approval_response(self, item: Body, path: str) -> None:
+        self._answer(read_approval_response(item, path, self._drops))
+
     def _read_more_tools(self, item: Body, path: str) -> None:
         self._tools.read(item.get("tools"), f"{path}.tools")
 
@@ -267,6 +279,8 @@ _READERS: Mapping[str, tuple[Callable[[ItemsReader, Body, str], None], *tuple[st
     "additional_tools": (ItemsReader._read_more_tools, "tools"),
     "tool_search_call": (ItemsReader._read_search_call, "arguments", "execution"),
     "tool_search_output": (ItemsReader._read_search_output, "tools", "execution"),
+    "mcp_approval_request": (ItemsReader._read_approval_request, "arguments", "server_label"),
+    "mcp_approval_response": (ItemsReader._read_approval_response, "approval_request_id", "approve", "reason"),
     **dict.fromkeys(SERVER_ITEMS, (ItemsReader._read_server_item, *MEMBERS)),
     **dict.fromkeys(CALLS, (ItemsReader._read_client_call, *_ACTION)),
     **dict.fromkeys(OUTPUTS, (ItemsReader._read_client_output, *_OUTCOME)),

@@ -2,6 +2,7 @@
 
 A client may continue at another vendor a conversation that began at OpenAI. Such an item has both a call and its
 result; they become a call of a function, which no client declared, and its result, with everything in it that is text.
+A request for approval of an MCP call becomes a call too, and the user's decision its result.
 Source: openai.types.responses.ResponseInputItemParam.
 """
 
@@ -10,11 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from nexus.conversation.parts import Text, ToolCall, ToolResult
-from nexus.protocols.checks import Drops, a_name
+from nexus.protocols.checks import Drops, a_name, maybe_bool, maybe_string
 from nexus.wire import Json, encode, mapping, sequence, text
 
 Item = Mapping[str, Json]
 
+
+APPROVED = "The user approved this call. If it ran, it follows with its result."
+DECLINED = "The user did not approve this call."
 
 MEMBERS = (
     *("arguments", "output", "error", "server_label", "approval_request_id"),
@@ -34,6 +38,21 @@ def read_server_item(item: Item, path: str, drops: Drops) -> tuple[ToolCall, Too
     asked, words = SERVER_ITEMS[kind](item)
     call = ToolCall(call_id, name, asked, at=path)
     return call, ToolResult(call_id, (Text(words),) if words else (), is_error=failed, at=path)
+
+
+def read_approval_request(item: Item, path: str, drops: Drops) -> ToolCall:
+    """Raises InvalidRequest."""
+    drops.add("input.mcp_approval_request")
+    return ToolCall(a_name(item, "id", path), a_name(item, "name", path), text(item.get("arguments")), at=path)
+
+
+def read_approval_response(item: Item, path: str, drops: Drops) -> ToolResult:
+    """Raises InvalidRequest."""
+    drops.add("input.mcp_approval_response")
+    call_id, reason = a_name(item, "approval_request_id", path), maybe_string(item, "reason", path)
+    approved = maybe_bool(item, "approve", path) is True
+    words = (APPROVED if approved else DECLINED) + (f" Reason: {reason}" if reason else "")
+    return ToolResult(call_id, (Text(words),), is_error=not approved, at=path)
 
 
 def _mcp(item: Item) -> tuple[str, str]:

@@ -196,7 +196,6 @@ def test_a_web_search_of_an_earlier_answer_is_dropped_and_reported() -> None:
 @pytest.mark.parametrize(
     ("refused", "param", "named"),
     [
-        ({"input": [{"type": "mcp_approval_response", "approve": True}]}, "input.0", "mcp_approval_response"),
         ({"input": [{"type": "future"}]}, "input.0", "future"),
         ({"input": [{"name": "x"}]}, "input.0", "None"),
         ({"input": [{"role": "user", "content": [{"type": "future"}]}]}, "input.0.content.0", "future"),

@@ -37,6 +37,25 @@ FILES = {
     "results": [{"file_id": "file_1", "filename": "a.txt", "score": 0.9, "text": "Rain."}],
     "status": "completed",
 }
+APPROVAL = {
+    "type": "mcp_approval_request",
+    "id": "mcpr_1",
+    "name": "delete",
+    "server_label": "wiki",
+    "arguments": '{"page":"rain"}',
+}
+DECISION = {"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True}
+APPROVED = "The user approved this call. If it ran, it follows with its result."
+DECLINED = "The user did not approve this call."
+DECISIONS: dict[str, tuple[dict[str, Any], ToolResult]] = {
+    "approved": (DECISION, ToolResult("mcpr_1", (Text(APPROVED),))),
+    "approved with null as reason": (DECISION | {"id": None, "reason": None}, ToolResult("mcpr_1", (Text(APPROVED),))),
+    "declined": (DECISION | {"approve": False}, ToolResult("mcpr_1", (Text(DECLINED),), is_error=True)),
+    "declined with a reason": (
+        DECISION | {"approve": False, "reason": "Not that page."},
+        ToolResult("mcpr_1", (Text(f"{DECLINED} Reason: Not that page."),), is_error=True),
+    ),
+}
 CASES: dict[str, tuple[dict[str, Any], ToolCall, ToolResult]] = {
     "MCP": (MCP, ToolCall("mcp_1", "find", '{"q":"rain"}'), ToolResult("mcp_1", (Text("Wet."),))),
     "a failed call": (
@@ -80,6 +99,19 @@ def test_an_item_becomes_a_call_and_its_result(case: str) -> None:
     assert read.dropped == (f"input.{item['type']}",)
 
 
+@pytest.mark.parametrize("case", DECISIONS)
+def test_an_approval_becomes_a_call_and_the_decision_its_result(case: str) -> None:
+    decision, result = DECISIONS[case]
+    read = read_request({"model": "m", "input": [ASKED, APPROVAL, decision, SAID]})
+    assert read.request.messages == (
+        Message("user", (Text("What is new?"),)),
+        Message("assistant", (ToolCall("mcpr_1", "delete", '{"page":"rain"}'),)),
+        Message("user", (result,)),
+        Message("assistant", (Text("It rains."),)),
+    )
+    assert read.dropped == ("input.mcp_approval_request", "input.mcp_approval_response")
+
+
 def test_an_item_joins_the_clients_own_call() -> None:
     own = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
     items = [ASKED, own, MCP, {"type": "function_call_output", "call_id": "c1", "output": "19"}]
@@ -91,18 +123,41 @@ def test_an_item_joins_the_clients_own_call() -> None:
     ]
 
 
-def test_an_item_without_an_id_is_rejected() -> None:
+@pytest.mark.parametrize(
+    ("item", "member"),
+    [
+        ({"type": "mcp_call", "name": "find"}, "id"),
+        ({"type": "mcp_approval_request", "name": "find"}, "id"),
+        ({"type": "mcp_approval_response", "approve": True}, "approval_request_id"),
+        (DECISION | {"approve": "yes"}, "approve"),
+    ],
+)
+def test_an_invalid_item_is_rejected_by_its_member(item: dict[str, Any], member: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        read_request({"model": "m", "input": [ASKED, {"type": "mcp_call", "name": "find"}]})
-    assert caught.value.param == "input.1.id"
+        read_request({"model": "m", "input": [ASKED, item]})
+    assert caught.value.param == f"input.1.{member}"
+
+
+LISTED = {"type": "mcp_list_tools", "id": "mcpl_1", "server_label": "wiki", "tools": []}
+GO_ON = {"role": "user", "content": "Go on."}
+SESSIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "calls": ([ASKED, LISTED, MCP, CODE, FILES, SAID, GO_ON], ("Wet.", "print(42)", "a.txt:", "It rains.")),
+    "an approved call": (
+        [ASKED, LISTED, SAID, APPROVAL, DECISION, MCP | {"approval_request_id": "mcpr_1"}, SAID, GO_ON],
+        ("delete", "approved this call", "Wet."),
+    ),
+    "a decision at the end": ([ASKED, SAID, APPROVAL, DECISION], ("approved this call",)),
+    "an unanswered approval": ([ASKED, APPROVAL, GO_ON], ("delete", "Go on.")),
+    "a decision alone": ([ASKED, SAID, DECISION], ("approved this call",)),
+}
 
 
 @pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_a_session_continues_at_every_vendor(stand: Stand, lane: Lane, stream: bool) -> None:
+@pytest.mark.parametrize("session", SESSIONS)
+def test_a_session_continues_at_every_vendor(stand: Stand, lane: Lane, stream: bool, session: str) -> None:
     house = stand(lane)
-    listed = {"type": "mcp_list_tools", "id": "mcpl_1", "server_label": "wiki", "tools": []}
-    items: Any = [ASKED, listed, MCP, CODE, FILES, SAID, {"role": "user", "content": "Go on."}]
+    items, carried = SESSIONS[session]
     with openai.OpenAI(base_url=house.nexus.openai, api_key="unused", max_retries=0) as client:
         if stream:
             with client.responses.stream(model="v/m", input=items) as events:
@@ -112,5 +167,5 @@ def test_a_session_continues_at_every_vendor(stand: Stand, lane: Lane, stream: b
             response = client.responses.create(model="v/m", input=items)
     assert response.status == "completed"
     sent = house.upstream.requests[-1].body.decode()
-    assert all(words in sent for words in ("Wet.", "print(42)", "a.txt:", "It rains."))
+    assert [words for words in carried if words not in sent] == []
     assert house.upstream.violations == []
