@@ -47,6 +47,17 @@ _KEYS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 _BEDROCK = ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "us.amazon.nova-pro-v1:0")
 _VERTEX = ("gemini-3.8-flash", "claude-sonnet-4-5")
 
+WINDOWS: Mapping[str, int] = {
+    **dict.fromkeys(("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"), 1_000_000),
+    **dict.fromkeys(("gemini-4-argon", "gemini-3.8-flash", "gemini-3.5-flash-lite"), 1_048_576),
+}
+"""Context windows in tokens of models above. Sources, November 2026: the models' pages at platform.claude.com,
+ai.google.dev and docs.cloud.google.com.
+
+OpenAI's are left out: GPT-6.2 takes at most 922,000 tokens of input in a window of 1,050,000, so that an agent which
+knows only the window would compact too late.
+"""
+
 SERVERS = {"ollama": 11434, "llamacpp": 8080, "vllm": 8000}
 """Model servers with OpenAI's protocol, and their default ports."""
 

@@ -6,14 +6,14 @@ import json
 import os
 import sys
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 
 from pydantic import ValidationError
 
 from nexus.cli.configured import home_of
-from nexus.cli.detect import SERVERS, Found, Machine
+from nexus.cli.detect import SERVERS, WINDOWS, Found, Machine
 from nexus.cli.discover import ModelList, discover
 from nexus.cli.options import DEFAULT_FILE, Options
 from nexus.cli.output import put
@@ -159,9 +159,13 @@ def render(vendors: Sequence[ChosenVendor]) -> str:
 def _provider(chosen: ChosenVendor) -> str:
     vendor = chosen.vendor
     table = PROVIDER.format(name=vendor.name, kind=vendor.kind, lines="\n".join(vendor.lines))
-    others = "".join(f"#{line}" for line in _tables(vendor.name, chosen.others))
-    return table + "".join(_tables(vendor.name, chosen.models)) + (OTHERS + others if others else "")
+    others = "".join(f"#{line}" for line in _lines(vendor.name, chosen.others))
+    return table + "".join(_lines(vendor.name, chosen.models)) + (OTHERS + others if others else "")
 
 
-def _tables(provider: str, models: Sequence[str]) -> list[str]:
-    return [f"[llm.providers.{provider}.models.{json.dumps(model, ensure_ascii=False)}]\n" for model in models]
+def _lines(provider: str, models: Sequence[str]) -> Iterator[str]:
+    """The lines of the models' tables."""
+    for model in models:
+        yield f"[llm.providers.{provider}.models.{json.dumps(model, ensure_ascii=False)}]\n"
+        if model in WINDOWS:
+            yield f"context = {WINDOWS[model]}\n"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nexus.cli.init import write
+from nexus.cli.detect import Found
+from nexus.cli.init import ChosenVendor, render, write
 from nexus.settings import load
 from tests.web import WebServer, of_json
 
@@ -62,6 +63,20 @@ def test_providers_are_detected_on_a_machine(
     first, provider = next(iter(providers.items()))
     model = f"{first}/{next(iter(provider.models))}"
     assert out.endswith(f"next:\n    nexus test -c {file} {model}\n    nexus claude -c {file} -m {model}\n")
+
+
+def test_known_context_windows_are_written(tmp_path: Path) -> None:
+    environ = dict.fromkeys(("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"), "x") | {"HOME": str(tmp_path)}
+    assert write(tmp_path / "nexus.toml", environ, {}, discovers=False) == 0
+    providers = load(tmp_path / "nexus.toml", environ).llm.providers
+    windows = {name: {model.context for model in one.models.values()} for name, one in providers.items()}
+    assert windows == {"openai": {None}, "anthropic": {1_000_000}, "google": {1_048_576}}
+
+
+def test_models_that_are_comments_have_their_windows_in_comments() -> None:
+    vertex = Found("vertex", "google", "", ("gemini-3.8-flash",), ('project = "p"',))
+    text = render([ChosenVendor(vertex, vertex.models, ("gemini-4-argon",))])
+    assert text.endswith('#[llm.providers.vertex.models."gemini-4-argon"]\n#context = 1048576\n')
 
 
 def test_region_and_project_are_detected(tmp_path: Path) -> None:
