@@ -7,13 +7,16 @@ itself stores can go to every target.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from nexus.call import Call, VendorIds
 from nexus.errors import InvalidRequest, NexusError, NotFound
 from nexus.gateway.affinity import session_of
+from nexus.gateway.candidates import candidates_of
 from nexus.gateway.holders import has_owner, holds_files
+from nexus.gateway.routing import Model
 from nexus.protocols.loader import DIALECTS
+from nexus.provider.route import Route
 from nexus.relay.candidate import Candidate, Plan
 from nexus.relay.exchange import CallState
 from nexus.relay.lanes import passes
@@ -41,6 +44,21 @@ def pin(state: CallState, plan: Plan, ids: VendorIds | None) -> Excluded:
     state.vendor_ids = ids
     ids.pins = True
     return {**_elsewhere(state, candidates, passing, ids, any(own.values())), **without_files}
+
+
+def maker(call: Call, storing: Iterable[Route], ids: VendorIds | None) -> str:
+    """The name of the provider that gave the caller what the path names; "" if none is known, or several are. Raises
+    Overloaded if the store of ids is unavailable."""
+    named = [id for _, id in DIALECTS[call.dialect].vendor_ids(call.path, {})]
+    if ids is None or not named:
+        return ""
+    keepers = {
+        one.keeper: route.provider.name
+        for route in storing
+        for one in candidates_of(call, Model(route.name, (route,)), route, "")
+    }
+    found = {keepers[keeper] for keeper in ids.makers(list(keepers), named)}
+    return found.pop() if len(found) == 1 else ""
 
 
 def _own_answers(state: CallState) -> Mapping[str, bool]:

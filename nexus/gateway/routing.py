@@ -180,26 +180,30 @@ class Routes:
             raise NotFound(f"{path[:200]} is no path of {name[:64]} that you may call")
         return Route(provider, "*", ModelSettings())
 
+    def storing(self, dialect: str) -> dict[str, Route]:
+        """The providers that store answers for clients of ``dialect``, by name."""
+        return {
+            route.provider.name: Route(route.provider, "*", ModelSettings())
+            for route in self
+            if route.provider.stores(dialect) and dialect in route.provider.dialects_of(route.model, route.settings)
+        }
+
     def stored_provider(self, dialect: str, wanted: str) -> Route:
         """The provider that stores answers for clients of ``dialect``: the one called ``wanted``, or the only one.
 
         Raises NotFound and InvalidRequest.
         """
-        storing = {
-            route.provider.name: route.provider
-            for route in self
-            if route.provider.stores(dialect) and dialect in route.provider.dialects_of(route.model, route.settings)
-        }
+        storing = self.storing(dialect)
         if not storing:
             raise NotFound("no available model has a vendor that stores answers")
         if not wanted and len(storing) > 1:
             raise InvalidRequest(f"the header {STORED_PROVIDER} is missing; set it to one of: {', '.join(storing)}")
-        provider = storing.get(wanted) if wanted else next(iter(storing.values()))
-        if provider is None:
+        route = storing.get(wanted) if wanted else next(iter(storing.values()))
+        if route is None:
             raise NotFound(
                 f"the header {STORED_PROVIDER} must name a provider that stores answers: {', '.join(storing)}"
             )
-        return Route(provider, "*", ModelSettings())
+        return route
 
     def _why_not(self, model: str, candidates: list[str]) -> str:
         shown = model if len(model) <= 200 else model[:200] + "..."

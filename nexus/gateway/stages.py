@@ -26,7 +26,7 @@ from nexus.gateway.booking import book
 from nexus.gateway.candidates import Router
 from nexus.gateway.held_calls import HeldCalls
 from nexus.gateway.holders import strangers_files
-from nexus.gateway.pins import pin
+from nexus.gateway.pins import maker, pin
 from nexus.gateway.routing import Model, Routes
 from nexus.headers.own import STORED_PROVIDER
 from nexus.limits import quota as limits
@@ -113,13 +113,18 @@ class Gateway:
             self.admission.check_uncounted(call, route.provider)
             self._attempts.take_early(state, self.router.plan(call, Model(route.name, (route,))))
         elif call.operation.relay == "stored" and self._kept_id(state) is None:
-            self._plan_stored(state)
+            self._plan_stored(state, may_wait=False)
 
-    def _plan_stored(self, state: CallState) -> None:
-        """Plans a call about what a vendor stores, which only one provider has. Raises ClientError."""
-        call = state.call
-        provider = call.headers.get(STORED_PROVIDER, "")
-        route = self.routes.seen_by(call.identity).stored_provider(call.dialect, provider)
+    def _plan_stored(self, state: CallState, *, may_wait: bool) -> None:
+        """Plans a call about what a vendor stores, which only one provider has; without ``may_wait`` not if that takes
+        a lookup. Raises ClientError."""
+        call, seen = state.call, self.routes.seen_by(state.call.identity)
+        provider, storing = call.headers.get(STORED_PROVIDER, ""), seen.storing(call.dialect)
+        if not provider and len(storing) > 1 and DIALECTS[call.dialect].vendor_ids(call.path, {}):
+            if not may_wait:
+                return
+            provider = maker(call, storing.values(), self._ids(call))
+        route = seen.stored_provider(call.dialect, provider)
         self._attempts.take_early(state, self.router.plan(call, Model(route.name, (route,))))
 
     def _kept_id(self, state: CallState) -> str | None:
@@ -204,7 +209,7 @@ class Gateway:
             return self._attempts.open(state, sink)
         if state.plan is None:
             # Nexus did not store it, so a vendor may have it.
-            self._plan_stored(state)
+            self._plan_stored(state, may_wait=True)
         if (plan := state.plan) is not None:
             self._attempts.refuse(state, plan, pin(state, plan, self._ids(state.call)))
             self._attempts.refuse(state, plan, strangers_files(state.call, plan, self._holdings))

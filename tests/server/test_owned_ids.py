@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nexus.headers.own import UPSTREAM_KEY
+from nexus.headers.own import STORED_PROVIDER, UPSTREAM_KEY
 from tests.limits import redis_server
 from tests.peers import Peer, read_request, whole
 from tests.serving import KEY, Nexus, Reply
@@ -78,9 +78,10 @@ def place_of(tmp_path: Path) -> Iterator[Callable[..., Place]]:
     with Peer(vendor) as peer:
         servers: list[Nexus] = []
 
-        def opened(settings: str = KEYS, more: str = "") -> Place:
-            provider = f'[llm.providers.v]\ntype = "openai"\napi_key = "{KEY}"\nbase_url = "{peer.url}"\n'
-            nexus = Nexus.of(f"{settings}{provider}responses = true\n{more}models.m = {{}}\n", tmp_path)
+        def opened(settings: str = KEYS, more: str = "", names: str = "v", key: str = f'api_key = "{KEY}"') -> Place:
+            common = f'type = "openai"\n{key}\nbase_url = "{peer.url}"\nresponses = true\n{more}models.m = {{}}\n'
+            providers = "".join(f"[llm.providers.{name}]\n{common}" for name in names)
+            nexus = Nexus.of(settings + providers, tmp_path)
             servers.append(nexus)
             return Place(nexus.__enter__(), vendor)
 
@@ -190,6 +191,83 @@ def test_no_owners_are_stored_for_a_callers_own_vendor_account(place_of: Callabl
     headers = {**sent(BOB), UPSTREAM_KEY: "sk-hushhush-of-bobs-own"}
     assert place.nexus.request("GET", f"{PATH}/responses/resp_77", headers=headers).status == 200
     assert stored(place) == 0
+
+
+BY_ID = {
+    "an answer": ("GET", "/responses/resp_1"),
+    "its input": ("GET", "/responses/resp_1/input_items"),
+    "cancelled": ("POST", "/responses/resp_1/cancel"),
+    "deleted": ("DELETE", "/responses/resp_1"),
+    "a conversation": ("GET", "/conversations/conv_2"),
+    "its items": ("GET", "/conversations/conv_2/items"),
+    "its item": ("DELETE", "/conversations/conv_2/items/msg_1"),
+}
+ACCOUNTS = {"one account": f'api_key = "{KEY}"', "two accounts": f'api_keys = ["{KEY}", "{KEY}-b"]'}
+
+
+class TestSeveralProviders:
+    """A path without ``x-nexus-provider`` goes to the provider that gave the caller its id."""
+
+    def filled(self, place: Place) -> Place:
+        assert place.ask(ALICE, model="w/m").json["id"] == "resp_1"
+        made = place.nexus.post(f"{PATH}/conversations", {}, {**sent(ALICE), STORED_PROVIDER: "w"})
+        assert made.json["id"] == "conv_2"
+        return place
+
+    @pytest.mark.parametrize("key", ACCOUNTS.values(), ids=ACCOUNTS)
+    @pytest.mark.parametrize(("method", "path"), BY_ID.values(), ids=BY_ID)
+    def test_an_id_leads_to_its_provider(
+        self, place_of: Callable[..., Place], method: str, path: str, key: str
+    ) -> None:
+        place = self.filled(place_of(names="vw", key=key))
+        reply = place.at(method, path, ALICE)
+        assert (reply.status, reply.headers.get("x-nexus-route")) == (200, "w/*")
+        assert len(place.vendor.asked) == 3
+
+    @pytest.mark.parametrize("settings", [KEYS, SERVES + KEYS], ids=["unknown closed", "unknown served"])
+    @pytest.mark.parametrize(("method", "path"), BY_ID.values(), ids=BY_ID)
+    def test_for_others_it_looks_unknown(
+        self, place_of: Callable[..., Place], method: str, path: str, settings: str
+    ) -> None:
+        place = self.filled(place_of(settings, names="vw"))
+        strange = path.replace("resp_1", "resp_77").replace("conv_2", "conv_77")
+        for key in (BOB, ALICE):
+            unknown = place.at(method, strange, key)
+            assert unknown.status == 400
+            assert "x-nexus-provider is missing; set it to one of: v, w" in unknown.json["error"]["message"]
+        others = place.at(method, path, BOB)
+        assert (others.status, others.json) == (400, place.at(method, strange, BOB).json)
+        assert len(place.vendor.asked) == 2, "nothing reached the vendor"
+
+    def test_a_header_that_names_another_provider_wins(self, place_of: Callable[..., Place]) -> None:
+        place = self.filled(place_of(names="vw"))
+        there, elsewhere = (
+            place.nexus.request("GET", f"{PATH}/responses/resp_1", headers={**sent(ALICE), STORED_PROVIDER: name})
+            for name in "wv"
+        )
+        assert (there.status, elsewhere.status) == (200, 404)
+        assert len(place.vendor.asked) == 3
+
+    def test_an_id_that_two_providers_gave_needs_the_header(self, place_of: Callable[..., Place]) -> None:
+        place = place_of(names="vw")
+        place.ask(ALICE, model="v/m")
+        place.vendor.numbers = itertools.count(1)
+        place.ask(ALICE, model="w/m")
+        assert place.at("GET", "/responses/resp_1", ALICE).status == 400
+
+    @pytest.mark.slow
+    def test_processes_that_share_redis_find_it(
+        self, place_of: Callable[..., Place], tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        redis_server.require()
+        redis = redis_server.RedisServer(tmp_path_factory.mktemp("redis"))
+        storage = f'[server.rate_limits.storage]\ntype = "redis"\nurl = "{redis.url}"\nresponse_timeout = "30s"\n'
+        first, second = place_of(KEYS + storage, names="vw"), place_of(KEYS + storage, names="vw")
+        self.filled(first)
+        reply = second.at("GET", "/responses/resp_1", ALICE)
+        assert (reply.status, reply.headers.get("x-nexus-route")) == (200, "w/*")
+        redis.kill()
+        assert second.at("GET", "/responses/resp_1", ALICE).status == 503
 
 
 def stored(place: Place) -> int:

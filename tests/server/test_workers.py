@@ -15,9 +15,11 @@ from pathlib import Path
 import openai
 import pytest
 
+from tests.peers import Peer
 from tests.server.fleet import Fleet, children_of, descriptors, fleet, is_alive
+from tests.server.test_owned_ids import ALICE, KEYS, Vendor, sent
 from tests.server.test_process import CHAT_PATH, STREAM, Start, finish, start
-from tests.serving import CHAT, anthropic_config, openai_config, wait_until
+from tests.serving import CHAT, KEY, anthropic_config, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 __all__ = ["fleet", "start"]
@@ -147,6 +149,23 @@ class TestShares:
                 stack.callback(connection.close)
                 connection.request("GET", f"/llm/openai/v1/responses/{kept}")
                 assert json.loads(connection.getresponse().read())["id"] == kept
+
+    def test_every_worker_knows_which_provider_gave_an_id(self, fleet: Run) -> None:
+        with Peer(Vendor()) as peer, ExitStack() as stack:
+            more = f'type = "openai"\napi_key = "{KEY}"\nbase_url = "{peer.url}"\nresponses = true\nmodels.m = {{}}\n'
+            nexus = fleet(f"{KEYS}[llm.providers.v]\n{more}[llm.providers.w]\n{more}", 4)
+            nexus.await_workers()
+            connections = [nexus.connect() for _ in range(8)]
+            for connection in connections:
+                stack.callback(connection.close)
+            headers = {**sent(ALICE), "Content-Type": "application/json"}
+            body = json.dumps({"model": "w/m", "input": "x"})
+            connections[0].request("POST", "/llm/openai/v1/responses", body, headers)
+            id = json.loads(connections[0].getresponse().read())["id"]
+            for connection in connections:
+                connection.request("GET", f"/llm/openai/v1/responses/{id}", headers=sent(ALICE))
+                reply = connection.getresponse()
+                assert reply.read() and (reply.status, reply.getheader("x-nexus-route")) == (200, "w/*")
 
 
 class TestWorkerDeaths:
