@@ -24,11 +24,23 @@ CHAT_CALL = {
     "content": None,
     "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": ""}}],
 }
-CLAUDE_CALL = {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "n", "input": {"any": [1]}}]}
-CLAUDE_RESULT = {
+CLAUDE_CALL: dict[str, Any] = {
+    "role": "assistant",
+    "content": [{"type": "tool_use", "id": "t", "name": "n", "input": {"any": [1]}}],
+}
+CLAUDE_RESULT: dict[str, Any] = {
     "role": "user",
     "content": [{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "x"}, IMAGE]}],
 }
+SEARCH = {"type": "server_tool_use", "name": "web_search", "input": {"query": "x"}}
+
+
+def turns(call: str, *more: str) -> dict[str, Any]:
+    """Calls with these ids, and a result for each."""
+    ids = (call, *more)
+    calls = [CLAUDE_CALL["content"][0] | {"id": id} for id in ids]
+    results = [CLAUDE_RESULT["content"][0] | {"tool_use_id": id} for id in ids]
+    return {"messages": [{"role": "assistant", "content": calls}, {"role": "user", "content": results}]}
 
 
 @pytest.mark.parametrize(
@@ -79,6 +91,9 @@ def test_chat_violations(chat: FakeUpstream, change: dict[str, Any], violation: 
     [
         said("user", [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}, IMAGE]),
         {"messages": [CLAUDE_CALL, CLAUDE_RESULT]},
+        turns("call_0-a", "toolu_1"),
+        {"messages": turns("t")["messages"] * 2},
+        said("assistant", [SEARCH | {"id": "srvtoolu_1"}]),
         said("assistant", [{"type": "thinking", "thinking": "x", "signature": "s"}]),
         {"system": [{"type": "text", "text": "x"}], "thinking": {"type": "enabled", "budget_tokens": 1024}},
         {"tools": [CLAUDE_TOOL], "tool_choice": {"type": "tool", "name": "weather"}},
@@ -107,6 +122,12 @@ def test_valid_claude_requests_are_accepted(claude: FakeUpstream, change: dict[s
         ({"mcp_servers": []}, "mcp_servers: Extra"),
         ({"messages": [CLAUDE_RESULT]}, "messages.0: unexpected `tool_use_id`"),
         ({"messages": [CLAUDE_CALL, *HELLO["messages"]]}, "messages.1: `tool_use` ids without"),
+        (turns("t", "t"), "messages.0.content.1: `tool_use` ids must be unique"),
+        (turns("t", "functions.n:0"), "messages.0.content.1.tool_use.id: String should match pattern"),
+        (turns("t", "functions.n:0"), "messages.1.content.1.tool_result.tool_use_id: String should match pattern"),
+        (turns(""), "messages.0.content.0.tool_use.id: String should match pattern"),
+        (turns("t\n"), "messages.0.content.0.tool_use.id: String should match pattern"),
+        (said("assistant", [SEARCH | {"id": "call_1"}]), "messages.0.content.0.server_tool_use.id: String should"),
     ],
 )
 def test_claude_violations(claude: FakeUpstream, change: dict[str, Any], violation: str) -> None:

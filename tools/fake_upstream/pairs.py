@@ -1,15 +1,23 @@
-"""OpenAI's and Anthropic's checks of a history of tool calls: unpaired calls and results, and ids that are too long.
+"""OpenAI's and Anthropic's checks of a history of tool calls: unpaired calls and results, and ids that are not allowed.
 
 Pure. One message per problem, in the vendor's wording. Sources: the errors of both APIs as clients report them, such as
-"tool_use ids were found without tool_result blocks immediately after".
+"tool_use ids were found without tool_result blocks immediately after"; for Anthropic's ids cc-switch #1181, opencode
+#1279 and claude-code-hub #470.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 LONGEST_CHAT_ID = 40
+CLAUDE_IDS = {
+    "tool_use": ("id", "^[a-zA-Z0-9_-]+$"),
+    "tool_result": ("tool_use_id", "^[a-zA-Z0-9_-]+$"),
+    "server_tool_use": ("id", "^srvtoolu_[a-zA-Z0-9_]+$"),
+}
+"""By the type of a block, the name of its id and the pattern."""
 
 
 def chat_problems(messages: list[Any]) -> Iterator[str]:
@@ -45,6 +53,7 @@ def messages_problems(messages: list[Any]) -> Iterator[str]:
         blocks = content if isinstance(content, list) else []
         if message.get("role") == "system":
             continue
+        yield from _claude_ids(blocks, f"messages.{at}.content")
         results = [block["tool_use_id"] for block in blocks if block.get("type") == "tool_result"]
         if missing := [id for id in waiting if id not in results]:
             yield f"messages.{at}: `tool_use` ids without `tool_result` blocks immediately after: {', '.join(missing)}"
@@ -53,7 +62,20 @@ def messages_problems(messages: list[Any]) -> Iterator[str]:
         if len(set(results)) < len(results):
             yield f"messages.{at}: each tool_use must have a single result"
         waiting = [block["id"] for block in blocks if block.get("type") == "tool_use"]
-        if len(set(waiting)) < len(waiting):
-            yield f"messages.{at}: `tool_use` ids must be unique"
     if waiting:
         yield f"messages: `tool_use` ids without `tool_result` blocks immediately after: {', '.join(waiting)}"
+
+
+def _claude_ids(blocks: list[Any], place: str) -> Iterator[str]:
+    used: set[str] = set()
+    for at, block in enumerate(blocks):
+        kind = block.get("type")
+        if kind not in CLAUDE_IDS:
+            continue
+        name, pattern = CLAUDE_IDS[kind]
+        if not re.fullmatch(pattern, block[name]):
+            yield f"{place}.{at}.{kind}.{name}: String should match pattern '{pattern}'"
+        if kind == "tool_use" and block[name] in used:
+            yield f"{place}.{at}: `tool_use` ids must be unique"
+        if kind == "tool_use":
+            used.add(block[name])
