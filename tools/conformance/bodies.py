@@ -153,12 +153,12 @@ def _history() -> list[Body]:
     thought = {"type": "thinking", "thinking": "First the folder,\nthen \u201cthe file\u201d.", "signature": SIGNATURE}
     calls = [
         {"type": "tool_use", "id": "toolu_01A", "name": "Bash", "input": {"command": "ls", "timeout": 1.0}},
-        {"type": "tool_use", "id": "functions.Read:0", "name": "Read", "input": {"file_path": "/tmp/x/caf\u00e9.png"}},
+        {"type": "tool_use", "id": "functions-Read_0", "name": "Read", "input": {"file_path": "/tmp/x/caf\u00e9.png"}},
     ]
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
     document = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": PDF}}
     results = [
-        {"type": "tool_result", "tool_use_id": "functions.Read:0", "content": [{"type": "text", "text": "a"}, image]},
+        {"type": "tool_result", "tool_use_id": "functions-Read_0", "content": [{"type": "text", "text": "a"}, image]},
         {"type": "tool_result", "tool_use_id": "toolu_01A", "content": "no such folder", "is_error": True},
         document,
     ]
