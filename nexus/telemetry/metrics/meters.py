@@ -111,8 +111,11 @@ class Meters:
         if quota.budget:
             self.count(catalog.BUDGET_REFUSALS, quota.budget, by=not granted)
             return
-        for result in RESULTS:
-            self.count(catalog.LIMITS, quota.rule, quota.dimension, result, by=result == RESULTS[not granted])
+        rule, dimension, result = quota.rule, quota.dimension, RESULTS[not granted]
+        if self.enabled and (rule, dimension, result) not in self._families[catalog.LIMITS]:
+            for either in RESULTS:
+                self.count(catalog.LIMITS, rule, dimension, either, by=0)
+        self.count(catalog.LIMITS, rule, dimension, result)
 
     def lost(self, calls: int) -> None:
         """``calls`` is the number of calls not written to the ledger since this process began."""
