@@ -24,6 +24,9 @@ from nexus.relay.lanes import passes
 Excluded = Mapping[str, NexusError]
 """By the name of a place, why it must not be asked."""
 
+Named = Sequence[tuple[str, str]]
+"""The ids in a request of what vendors store, each with its field; "" for the path."""
+
 
 def pin(state: CallState, plan: Plan, ids: VendorIds | None) -> Excluded:
     """The places that the call must not go to. Raises NotFound if the call names what belongs to another caller."""
@@ -35,15 +38,20 @@ def pin(state: CallState, plan: Plan, ids: VendorIds | None) -> Excluded:
     without_files = _without_files(state.call, candidates, passing) if several else {}
     if ids is None:
         return without_files
-    own = _own_answers(state)
+    named = DIALECTS[state.call.dialect].vendor_ids(state.call.path, state.call.document)
+    own = _own_answers(state, named)
     state.resolves = bool(own) and all(own.values())
     if not several:
         if not state.resolves:
-            _check(state, passing[0], ids)
+            _check(state, passing[0], ids, named)
         return {}
     state.vendor_ids = ids
     ids.pins = True
-    return {**_elsewhere(state, candidates, passing, ids, any(own.values())), **without_files}
+    if named and not state.resolves:
+        elsewhere = _without_makers(candidates, passing, ids, named, own=any(own.values()))
+    else:
+        elsewhere = _without_readers(state.call, candidates, passing, ids)
+    return {**elsewhere, **without_files}
 
 
 def maker(call: Call, storing: Iterable[Route], ids: VendorIds | None) -> str:
@@ -61,22 +69,20 @@ def maker(call: Call, storing: Iterable[Route], ids: VendorIds | None) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
-def _own_answers(state: CallState) -> Mapping[str, bool]:
+def _own_answers(state: CallState, named: Named) -> Mapping[str, bool]:
     """By the answers that a request refers to, whether the gateway itself stores them; empty if it stores none."""
-    call, dialect = state.call, DIALECTS[state.call.dialect]
     if state.answers is None:
         return {}
-    named = {dialect.answer_of(id) for field, id in dialect.vendor_ids(call.path, call.document) if field}
-    found = state.answers.find(named) if named else {}
-    return {id: id in found for id in named}
+    answers = {DIALECTS[state.call.dialect].answer_of(id) for field, id in named if field}
+    found = state.answers.find(answers) if answers else {}
+    return {id: id in found for id in answers}
 
 
-def _check(state: CallState, candidate: Candidate, ids: VendorIds) -> None:
+def _check(state: CallState, candidate: Candidate, ids: VendorIds, named: Named) -> None:
     """Checks ownership; not for callers with their own keys, whom the vendor tells apart."""
     if not candidate.own and ids.guards:
         state.vendor_ids = ids
-        call = state.call
-        ids.check(candidate.keeper, DIALECTS[call.dialect].vendor_ids(call.path, call.document))
+        ids.check(candidate.keeper, named)
 
 
 def _without_files(call: Call, candidates: Sequence[Candidate], passing: Sequence[Candidate]) -> Excluded:
@@ -89,28 +95,34 @@ def _without_files(call: Call, candidates: Sequence[Candidate], passing: Sequenc
     return _all([one for one in candidates if one not in judged], InvalidRequest.about(uploaded[0][0], text))
 
 
-def _elsewhere(
-    state: CallState, candidates: Sequence[Candidate], passing: Sequence[Candidate], ids: VendorIds, own: bool
+def _without_makers(
+    candidates: Sequence[Candidate], passing: Sequence[Candidate], ids: VendorIds, named: Named, *, own: bool
 ) -> Excluded:
-    """``pin`` for candidates in several accounts. ``own``: the request refers to answers that the gateway stores."""
-    call, dialect = state.call, DIALECTS[state.call.dialect]
-    keepers = list(dict.fromkeys(one.keeper for one in passing))
-    if not state.resolves and (named := dialect.vendor_ids(call.path, call.document)):
-        unknown, named_ids = _unknown(*named[0]), [id for _, id in named]
-        if own:
-            return _all(passing, unknown)
-        # A translation cannot bring what one vendor stores to another.
-        makers = ids.makers(keepers, named_ids)
-        return _all([one for one in candidates if one not in passing or one.keeper not in makers], unknown)
-    if not (sealed := dialect.sealed_ids(call.document)):
+    """The places whose account did not make what a request names. ``own``: some of it is the gateway's."""
+    unknown = _unknown(*named[0])
+    if own:
+        return _all(passing, unknown)
+    # A translation cannot bring what one vendor stores to another.
+    makers = ids.makers(_keepers(passing), [id for _, id in named])
+    return _all([one for one in candidates if one not in passing or one.keeper not in makers], unknown)
+
+
+def _without_readers(
+    call: Call, candidates: Sequence[Candidate], passing: Sequence[Candidate], ids: VendorIds
+) -> Excluded:
+    """The places whose account cannot open encrypted reasoning; a translation drops it and reports that."""
+    if not (sealed := DIALECTS[call.dialect].sealed_ids(call.document)):
         return {}
-    # Encrypted reasoning can be opened only by the account that made it; a translation drops it and reports that.
-    makers = ids.makers(keepers, [id for _, id in sealed])
+    makers = ids.makers(_keepers(passing), [id for _, id in sealed])
     if not makers and session_of(call) is not None:
         # The maker is unknown, but sessions stay at one account: assume the one that the session prefers.
         makers = frozenset({candidates[0].keeper})
     text = "only the account that created this reasoning can decrypt it, and this request does not go there"
     return _all([one for one in passing if one.keeper not in makers], InvalidRequest.about(sealed[0][0], text))
+
+
+def _keepers(candidates: Sequence[Candidate]) -> list[str]:
+    return list(dict.fromkeys(one.keeper for one in candidates))
 
 
 def _unknown(field: str, id: str) -> NexusError:

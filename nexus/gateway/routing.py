@@ -188,23 +188,6 @@ class Routes:
             if route.provider.stores(dialect) and dialect in route.provider.dialects_of(route.model, route.settings)
         }
 
-    def stored_provider(self, dialect: str, wanted: str) -> Route:
-        """The provider that stores answers for clients of ``dialect``: the one called ``wanted``, or the only one.
-
-        Raises NotFound and InvalidRequest.
-        """
-        storing = self.storing(dialect)
-        if not storing:
-            raise NotFound("no available model has a vendor that stores answers")
-        if not wanted and len(storing) > 1:
-            raise InvalidRequest(f"the header {STORED_PROVIDER} is missing; set it to one of: {', '.join(storing)}")
-        route = storing.get(wanted) if wanted else next(iter(storing.values()))
-        if route is None:
-            raise NotFound(
-                f"the header {STORED_PROVIDER} must name a provider that stores answers: {', '.join(storing)}"
-            )
-        return route
-
     def _why_not(self, model: str, candidates: list[str]) -> str:
         shown = model if len(model) <= 200 else model[:200] + "..."
         if candidates:
@@ -226,6 +209,19 @@ class Routes:
         if not found:
             found = difflib.get_close_matches(model.rpartition("/")[2], likely, 1, 0.5)
         return names[found[0]] if found else next(iter((*self._virtual, *self._routes)), None)
+
+
+def stored_route(storing: Mapping[str, Route], wanted: str) -> Route:
+    """Of the providers that store answers, the one called ``wanted``, or the only one. Raises NotFound and
+    InvalidRequest."""
+    if not storing:
+        raise NotFound("no available model has a vendor that stores answers")
+    if not wanted and len(storing) > 1:
+        raise InvalidRequest(f"the header {STORED_PROVIDER} is missing; set it to one of: {', '.join(storing)}")
+    route = storing.get(wanted) if wanted else next(iter(storing.values()))
+    if route is None:
+        raise NotFound(f"the header {STORED_PROVIDER} must name a provider that stores answers: {', '.join(storing)}")
+    return route
 
 
 def _pairs(name: str) -> set[str]:

@@ -27,7 +27,7 @@ from nexus.gateway.candidates import Router
 from nexus.gateway.held_calls import HeldCalls
 from nexus.gateway.holders import strangers_files
 from nexus.gateway.pins import maker, pin
-from nexus.gateway.routing import Model, Routes
+from nexus.gateway.routing import Model, Routes, stored_route
 from nexus.headers.own import STORED_PROVIDER
 from nexus.limits import quota as limits
 from nexus.protocols.loader import DIALECTS, FORMS
@@ -118,13 +118,14 @@ class Gateway:
     def _plan_stored(self, state: CallState, *, may_wait: bool) -> None:
         """Plans a call about what a vendor stores, which only one provider has; without ``may_wait`` not if that takes
         a lookup. Raises ClientError."""
-        call, seen = state.call, self.routes.seen_by(state.call.identity)
-        provider, storing = call.headers.get(STORED_PROVIDER, ""), seen.storing(call.dialect)
+        call = state.call
+        provider = call.headers.get(STORED_PROVIDER, "")
+        storing = self.routes.seen_by(call.identity).storing(call.dialect)
         if not provider and len(storing) > 1 and DIALECTS[call.dialect].vendor_ids(call.path, {}):
             if not may_wait:
                 return
             provider = maker(call, storing.values(), self._ids(call))
-        route = seen.stored_provider(call.dialect, provider)
+        route = stored_route(storing, provider)
         self._attempts.take_early(state, self.router.plan(call, Model(route.name, (route,))))
 
     def _kept_id(self, state: CallState) -> str | None:
