@@ -33,7 +33,7 @@ from nexus.protocols.dialect import Dialect
 from nexus.server.connection import Connection
 from nexus.server.guards import header_lines, is_unix, origin_of
 from nexus.server.heads import body_length, date, new_id, written
-from nexus.server.paths import describe, dialect_at, no_proxy, wants_400
+from nexus.server.paths import describe, dialect_at, hides_404, no_proxy
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
 
@@ -285,7 +285,7 @@ class UnknownPath(BaseHandler):
 
     def _check_asked(self) -> None:
         path, origin = self.request.path, origin_of(self.request)
-        message = describe(self.runtime.settings, path, self.headers, origin)
-        if self.request.method == "POST" and wants_400(self.runtime.settings, path, self.headers):
+        message, is_known = describe(self.runtime.settings, path, self.headers, origin)
+        if is_known and self.request.method == "POST" and hides_404(self.headers):
             raise errors.InvalidRequest(message)
         raise NotFound(message)

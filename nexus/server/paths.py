@@ -137,29 +137,25 @@ def _within(path: str, base: Base) -> bool:
     return path.startswith(f"{base.path}/") and base.path != ""
 
 
-def describe(settings: Settings, path: str, headers: Mapping[str, str], origin: str) -> str:
-    """Returns the error message for an unknown path; ``origin`` is this server's URL as the client sees it, or ""."""
+def describe(settings: Settings, path: str, headers: Mapping[str, str], origin: str) -> tuple[str, bool]:
+    """Returns the error message for an unknown path, and whether it names the base URL that the client needs;
+    ``origin`` is this server's URL as the client sees it, or ""."""
     shown = path if len(path) <= SHOWN else path[:SHOWN] + "..."
     if (elsewhere := _elsewhere(settings.server, path)) is not None:
-        return f"{path} is served at another address: {elsewhere}"
+        return f"{path} is served at another address: {elsewhere}", False
     if (base := _base_at(settings, path, headers)) is not None:
         given = origin + base.url_path or "/"
-        return f"{shown} is not an endpoint: configure the base URL {given} in the client, which appends the rest"
+        return f"{shown} is not an endpoint: configure the base URL {given} in the client, which appends the rest", True
     if (found := _nearest(settings, path, headers)) is not None:
         wanted = origin + found.base.url_path or "/"
-        return f"{shown} does not exist; did you mean {found.path[:SHOWN]}? The base URL to set is {wanted}"
-    return f"{shown} does not exist{_base_urls(settings, origin)}"
+        return f"{shown} does not exist; did you mean {found.path[:SHOWN]}? The base URL to set is {wanted}", True
+    return f"{shown} does not exist{_base_urls(settings, origin)}", False
 
 
-def wants_400(settings: Settings, path: str, headers: Mapping[str, str]) -> bool:
-    """Whether a POST to an unknown path gets a 400 in place of a 404: the client is Claude Code or Codex, and we know
-    which base URL it needs.
-
-    Claude Code shows every 404 as a problem of the model, without the message; Codex retries a 404 five times.
-    """
-    if not (headers.get("user-agent", "").startswith("claude-cli/") or is_codex(headers)):
-        return False
-    return (_base_at(settings, path, headers) or _nearest(settings, path, headers)) is not None
+def hides_404(headers: Mapping[str, str]) -> bool:
+    """Whether the client is Claude Code, which shows every 404 as a problem of the model, without the message, or
+    Codex, which retries a 404 five times."""
+    return headers.get("user-agent", "").startswith("claude-cli/") or is_codex(headers)
 
 
 def no_proxy(settings: Settings) -> str:
