@@ -63,8 +63,13 @@ def merged(raw: bytes, name: str, members: Mapping[str, str]) -> bytes:
     return rewrite(raw, removing([(name,)]), lambda: encode(name) + b":" + encode({**there, **members}))
 
 
-def fitting_strings(fitting: Callable[[str], str]) -> Judge:
-    """A judge that replaces strings; "" and other types stay."""
+def fit_strings(
+    raw: bytes, strings: Iterable[str], fitting: Callable[[str], str], paths: Iterable[Sequence[str]]
+) -> bytes:
+    """``raw`` with fitting strings at ``paths``, where ``strings`` are now; "" and other types stay. The bytes are
+    scanned only if a string has to change."""
+    if all(fitting(string) == string for string in strings if string):
+        return raw
 
     def judge(value: bytes) -> bytes | None:
         given = decode(value)
@@ -72,7 +77,7 @@ def fitting_strings(fitting: Callable[[str], str]) -> Judge:
             return None
         return encode(fits)
 
-    return judge
+    return cut(raw, judging((path, judge) for path in paths))
 
 
 def rewrite(raw: bytes, rules: Rules, first: Callable[[], bytes]) -> bytes:

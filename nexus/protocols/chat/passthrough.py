@@ -21,7 +21,7 @@ from nexus.protocols.chat.usage import read_usage
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import Edited, Passing
 from nexus.protocols.edit import find, insert_first, replace_member, splice
-from nexus.protocols.rewrite import ANY, cut, fitting_strings, removing
+from nexus.protocols.rewrite import ANY, cut, fit_strings, removing
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
 from nexus.protocols.sse import Frame, with_data
 from nexus.wire import Json, count, decode, encode, mapping, sequence, text
@@ -54,18 +54,17 @@ def _has_history(document: Mapping[str, Json]) -> bool:
     return not all(map(_HISTORY.isdisjoint, messages)) or any("extra_content" in call for call in calls)
 
 
+_IDS = [("messages", ANY, "tool_calls", ANY, "id"), ("messages", ANY, "tool_call_id")]
+
+
 def _with_ids(raw: bytes, document: Mapping[str, Json], target: Target | None) -> bytes:
-    """The bytes are scanned only if an id has to change."""
     forms = tool_ids(target.chat) if target is not None and limits_ids(target) else None
 
     def fitting(id: str) -> str:
         own = plain_id(id)
         return own if forms is None else forms[own]
 
-    if all(fitting(id) == id for id in _ids(document)):
-        return raw
-    judge = fitting_strings(fitting)
-    return cut(raw, {"messages": {ANY: {"tool_calls": {ANY: {"id": judge}}, "tool_call_id": judge}}})
+    return fit_strings(raw, _ids(document), fitting, _IDS)
 
 
 def _ids(document: Mapping[str, Json]) -> Iterator[str]:

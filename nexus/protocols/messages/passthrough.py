@@ -21,7 +21,7 @@ from nexus.protocols.messages.signatures import THINKING
 from nexus.protocols.messages.stops import explanation
 from nexus.protocols.messages.turns import call_ids
 from nexus.protocols.messages.usage import merge_usage, read_usage
-from nexus.protocols.rewrite import ANY, REMOVE, cut, fitting_strings
+from nexus.protocols.rewrite import ANY, REMOVE, fit_strings
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign, without_items
 from nexus.protocols.sse import Frame, with_data
 from nexus.wire import Json, decode, mapping, sequence, text
@@ -32,27 +32,20 @@ def edit_request(
 ) -> Edited:
     renamed = replace_member(raw, document, "model", model)
     if target is not None and target.claude.known:
-        renamed = _with_ids(renamed, document)
+        renamed = fit_strings(renamed, _ids(document), call_ids().__getitem__, _IDS)
     thinking = without_foreign(renamed, {"messages": {ANY: _judge_message}}, "messages.thinking")
     rules = {"messages": {ANY: {"content": {ANY: {"citations": _CITATIONS}}}}}
     cited = without_foreign(thinking.body, rules, "messages.citations")
     return Edited(cited.body, (*thinking.dropped, *cited.dropped))
 
 
-def _with_ids(raw: bytes, document: Mapping[str, Json]) -> bytes:
-    """The bytes are scanned only if an id has to change."""
-    ids = call_ids()
-    if all(ids[id] == id for id in _ids(document)):
-        return raw
-    judge = fitting_strings(ids.__getitem__)
-    return cut(raw, {"messages": {ANY: {"content": {ANY: {"id": judge, "tool_use_id": judge}}}}})
+_IDS = [("messages", ANY, "content", ANY, name) for name in ("id", "tool_use_id")]
 
 
 def _ids(document: Mapping[str, Json]) -> Iterator[str]:
     for message in map(mapping, sequence(document.get("messages"))):
         for block in map(mapping, sequence(message.get("content"))):
-            if id := text(block.get("id")) or text(block.get("tool_use_id")):
-                yield id
+            yield text(block.get("id")) or text(block.get("tool_use_id"))
 
 
 def _judge_message(value: bytes) -> bytes | None:

@@ -20,7 +20,7 @@ from nexus.protocols.responses.read_error import read_stream_error
 from nexus.protocols.responses.read_response import is_answer
 from nexus.protocols.responses.tools import call_ids
 from nexus.protocols.responses.usage import read_usage
-from nexus.protocols.rewrite import ANY, REMOVE, cut, fitting_strings
+from nexus.protocols.rewrite import ANY, REMOVE, cut, fit_strings
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
 from nexus.protocols.sse import Frame, with_data
 from nexus.wire import Json, count, decode, encode, mapping, sequence, text
@@ -33,17 +33,9 @@ def edit_request(raw: bytes, document: Mapping[str, Json], model: str, target: T
     if MAY_HOLD_SUMMARY in renamed:
         renamed = cut(renamed, {"input": {ANY: _renamed_item}})
     if target is not None and target.gpt is not None:
-        renamed = _with_ids(renamed, document)
+        given = (text(mapping(item).get("call_id")) for item in sequence(document.get("input")))
+        renamed = fit_strings(renamed, given, call_ids().__getitem__, [("input", ANY, "call_id")])
     return without_foreign(renamed, {"input": {ANY: _judge_item}}, "input.reasoning")
-
-
-def _with_ids(raw: bytes, document: Mapping[str, Json]) -> bytes:
-    """The bytes are scanned only if an id has to change."""
-    ids = call_ids()
-    given = (text(mapping(item).get("call_id")) for item in sequence(document.get("input")))
-    if all(ids[id] == id for id in given if id):
-        return raw
-    return cut(raw, {"input": {ANY: {"call_id": fitting_strings(ids.__getitem__)}}})
 
 
 def _renamed_item(value: bytes) -> bytes | None:
