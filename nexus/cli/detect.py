@@ -47,7 +47,7 @@ _KEYS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 _BEDROCK = ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "us.amazon.nova-pro-v1:0")
 _VERTEX = ("gemini-3.8-flash", "claude-sonnet-4-5")
 
-WINDOWS: Mapping[str, int] = {
+CONTEXTS: Mapping[str, int] = {
     **dict.fromkeys(("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"), 1_000_000),
     **dict.fromkeys(("gemini-4-argon", "gemini-3.8-flash", "gemini-3.5-flash-lite"), 1_048_576),
 }
