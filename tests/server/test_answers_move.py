@@ -3,7 +3,6 @@ the client refers to them or sends them whole.
 """
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,19 +17,6 @@ SMART = '[llm.models.smart]\ntargets = ["v1/m", "v2/m"]\n'
 FIRST = {"role": "user", "content": "Look."}
 THEN = {"role": "user", "content": "And then?"}
 ALICE = '[server.keys.alice]\nkey = "nx-hushhusha1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6"\n'
-
-
-@pytest.fixture
-def openai() -> Iterator[FakeUpstream]:
-    with FakeUpstream("openai") as fake:
-        yield fake
-
-
-@pytest.fixture
-def anthropic() -> Iterator[FakeUpstream]:
-    with FakeUpstream("anthropic") as fake:
-        fake.default = Behaviour(thinking="Is it blue?", text="Sky blue.")
-        yield fake
 
 
 def ask(nexus: Nexus, model: str, endpoint: str = "", **fields: Any) -> Reply:
@@ -64,23 +50,24 @@ TURNS = [by_id, by_references, whole, unstored]
 @pytest.mark.parametrize("keys", ["", ALICE], ids=["open", "keys"])
 @pytest.mark.parametrize("turn", TURNS, ids=lambda turn: turn.__name__)
 def test_the_next_turn_goes_to_any_target(
-    turn: Any, keys: str, serve: Serve, openai: FakeUpstream, anthropic: FakeUpstream
+    turn: Any, keys: str, serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream
 ) -> None:
+    anthropic_upstream.default = Behaviour(thinking="Is it blue?", text="Sky blue.")
     tables = (
-        ("v1", "openai", openai, f"responses = true\n{ONCE}", "gpt-4.1"),
-        ("v2", "anthropic", anthropic, ONCE, "claude-sonnet-4-5"),
+        ("v1", "openai", openai_upstream, f"responses = true\n{ONCE}", "gpt-4.1"),
+        ("v2", "anthropic", anthropic_upstream, ONCE, "claude-sonnet-4-5"),
     )
     nexus = serve(keys + providers(*tables) + SMART)
     answer = ask(nexus, "v2/m", input=[FIRST]).json
     for model in ("smart", "v1/m"):
         again = ask(nexus, model, **turn(answer))
         assert (again.status, again.headers["x-nexus-route"]) == (200, "v1/gpt-4.1"), again.body
-        sent = json.dumps(openai.requests[-1].json)
+        sent = json.dumps(openai_upstream.requests[-1].json)
         assert "Look." in sent and "Sky blue." in sent and "And then?" in sent and "item_reference" not in sent
     asked = {name: value for name, value in turn(answer).items() if name != "store"}
     counted = ask(nexus, "v1/m", endpoint="/input_tokens", **asked)
-    assert counted.status == 200 and "Sky blue." in json.dumps(openai.requests[-1].json)
-    openai.next(Behaviour(status=503))
+    assert counted.status == 200 and "Sky blue." in json.dumps(openai_upstream.requests[-1].json)
+    openai_upstream.next(Behaviour(status=503))
     moved = ask(nexus, "smart", **turn(answer))
     assert moved.headers["x-nexus-tried"] == "v1/m=503, v2/m=200"
-    assert openai.violations == anthropic.violations == []
+    assert openai_upstream.violations == anthropic_upstream.violations == []

@@ -84,6 +84,11 @@ def entry(number: int, model: str, **more: Any) -> Any:
     return {"custom_id": f"r{number}", "params": said}
 
 
+def about_file(model: str, id: str) -> Any:
+    document = {"type": "document", "source": {"type": "file", "file_id": id}}
+    return {"model": model, "max_tokens": 9, "messages": [{"role": "user", "content": [document]}]}
+
+
 def records_of(nexus: Nexus) -> list[CallRecord]:
     records: list[CallRecord] = []
     nexus.server.consumers = (*nexus.server.consumers, records.append)
@@ -263,8 +268,7 @@ class TestOwners:
     def test_a_message_can_only_name_its_callers_files(self, nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
         with claude(nexus) as client:
             id = client.beta.files.upload(file=("a.txt", b"text", "text/plain")).id
-        document = {"type": "document", "source": {"type": "file", "file_id": id}}
-        body = {"model": "sonnet", "max_tokens": 9, "messages": [{"role": "user", "content": [document]}]}
+        body = about_file("sonnet", id)
         statuses = [
             ask(nexus, "POST", "/llm/anthropic/v1/messages?beta=true", key, body, anthropic_beta="files-api-2025-04-14")
             for key in (ALICE, BOB)
@@ -299,8 +303,7 @@ class TestOwners:
         nexus = serve(config(openai_upstream, anthropic_upstream) + virtual)
         with claude(nexus) as client:
             id = client.beta.files.upload(file=("a.txt", b"text", "text/plain")).id
-        document = {"type": "document", "source": {"type": "file", "file_id": id}}
-        body = {"model": "any", "max_tokens": 9, "messages": [{"role": "user", "content": [document]}]}
+        body = about_file("any", id)
         replies = [
             ask(nexus, "POST", "/llm/anthropic/v1/messages", key, body, anthropic_beta="files-api-2025-04-14")
             for key in (ALICE, BOB)
