@@ -47,8 +47,8 @@ ENVIRON = {
 ROUTES = {
     "nexus.toml": {"openai": ["gpt-5.5", "smart"], "anthropic": ["claude-sonnet-5-5", "claude-haiku-5-5"]},
     "reference.toml": {
-        "openai": ["gpt-4", "gpt-3.5-turbo", "smart"],
-        "anthropic": ["claude-3-5-sonnet-20241022", "fast"],
+        "openai": ["gpt-6.2-sol", "gpt-6-luna", "smart"],
+        "anthropic": ["claude-sonnet-5-5", "fast"],
         "bedrock": ["claude"],
     },
     "demo.toml": {"demo": ["echo", "echo-tools"]},
@@ -59,7 +59,7 @@ ROUTES = {
         "google": ["gemini-3.8-flash"],
     },
     "team.toml": {
-        "openai": ["gpt-5.5", "gpt-5.5-mini", "smart"],
+        "openai": ["gpt-5.5", "gpt-6-luna", "smart"],
         "anthropic": ["claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"],
         "mine": ["claude-sonnet-5-5"],
         "google": ["gemini-3.8-flash"],
@@ -70,7 +70,7 @@ ROUTES = {
         "anthropic": ["sonnet", "haiku"],
         "bedrock-us": ["sonnet"],
         "bedrock-eu": ["sonnet"],
-        "openai": ["gpt-5.5", "gpt-5.5-mini"],
+        "openai": ["gpt-5.5", "gpt-6-luna"],
         "google": ["gemini-3.8-flash"],
     },
 }

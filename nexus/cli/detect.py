@@ -37,22 +37,26 @@ class Found:
 
 
 _KEYS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "OPENAI_API_KEY": ("openai", ("gpt-6.2-sol", "gpt-6-luna", "gpt-5.5", "gpt-4.1")),
+    "OPENAI_API_KEY": ("openai", ("gpt-6.2-sol", "gpt-6-luna", "gpt-5.5")),
     "ANTHROPIC_API_KEY": ("anthropic", ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5")),
     "GEMINI_API_KEY": ("google", ("gemini-4-argon", "gemini-3.8-flash", "gemini-3.5-flash-lite")),
     "GOOGLE_API_KEY": ("google", ("gemini-4-argon", "gemini-3.8-flash", "gemini-3.5-flash-lite")),
 }
 """Variable of a key to the provider type and its models to begin with; the first variable set for a type counts."""
 
-_BEDROCK = ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "us.amazon.nova-pro-v1:0")
-_VERTEX = ("gemini-3.8-flash", "claude-sonnet-4-5")
+_BEDROCK = ("us.anthropic.claude-sonnet-5-5", "us.anthropic.claude-haiku-5-5", "us.amazon.nova-pro-v1:0")
+_VERTEX = ("gemini-3.8-flash", "claude-sonnet-5-5", "claude-haiku-5-5")
+"""Sources, November 2026: the release notes of @ai-sdk/amazon-bedrock 5.0.99 and 5.0.109, which add these ids of Claude
+for both hosts, and LiteLLM 1.110.2's catalogue, which has no date for the end of any of them."""
 
 CONTEXTS: Mapping[str, int] = {
     **dict.fromkeys(("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"), 1_000_000),
+    **dict.fromkeys(("us.anthropic.claude-sonnet-5-5", "us.anthropic.claude-haiku-5-5"), 1_000_000),
+    "us.amazon.nova-pro-v1:0": 300_000,
     **dict.fromkeys(("gemini-4-argon", "gemini-3.8-flash", "gemini-3.5-flash-lite"), 1_048_576),
 }
 """Context windows in tokens of models above. Sources, November 2026: the models' pages at platform.claude.com,
-ai.google.dev and docs.cloud.google.com.
+ai.google.dev and docs.cloud.google.com; for Bedrock, LiteLLM 1.110.2's catalogue.
 
 OpenAI's are left out: GPT-6.2 takes at most 922,000 tokens of input in a window of 1,050,000, so that an agent which
 knows only the window would compact too late.

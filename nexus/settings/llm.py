@@ -16,7 +16,7 @@ no provider with a model is configured; the shortest useful file is
     [llm.providers.openai]
     type = "openai"
     api_key = "{{ env.OPENAI_API_KEY }}"
-    models."gpt-4.1" = {}"""
+    models."gpt-5.5" = {}"""
 
 
 class ProtocolSettings(Table):

@@ -41,7 +41,7 @@ def load_text(folder: Path, text: str) -> Settings:
     return load(file, ENVIRON)
 
 
-def call(nexus: Nexus, model: str = "openai/gpt-4", **headers: str) -> int:
+def call(nexus: Nexus, model: str = "openai/gpt-6.2-sol", **headers: str) -> int:
     return nexus.chat(
         {**LARGE, "model": model}, {name.replace("_", "-"): value for name, value in headers.items()}
     ).status
@@ -49,9 +49,9 @@ def call(nexus: Nexus, model: str = "openai/gpt-4", **headers: str) -> int:
 
 def test_a_caller_without_a_name_is_limited_by_its_address(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     assert [call(nexus), call(nexus, "openai/smart"), call(nexus)] == [200, 200, 429]
-    refused = nexus.chat({**LARGE, "model": "openai/gpt-3.5-turbo"})
+    refused = nexus.chat({**LARGE, "model": "openai/gpt-6-luna"})
     assert (refused.status, refused.headers["x-nexus-limit"]) == (429, "own")
-    assert [seen.json["model"] for seen in openai_upstream.requests] == ["gpt-4", "gpt-4"]
+    assert [seen.json["model"] for seen in openai_upstream.requests] == ["gpt-6.2-sol"] * 2
 
 
 def test_a_caller_with_its_own_vendor_key_is_limited_by_it(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
@@ -84,7 +84,7 @@ def test_a_gateway_keys_name_takes_precedence(serve: Serve, openai_upstream: Fak
 
 
 def test_limits_apply_to_the_other_protocol_and_vendor(nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
-    for model, vendors in (("claude-3-5-sonnet-20241022",) * 2, ("fast", "claude-3-haiku-20240307-v1:0")):
+    for model, vendors in (("claude-sonnet-5-5",) * 2, ("fast", "claude-haiku-5-5")):
         assert nexus.messages({**MESSAGES, "model": f"anthropic/{model}"}).status == 200
         assert anthropic_upstream.requests[-1].json["model"] == vendors
 
