@@ -217,7 +217,7 @@ class Attempts:
         if gate.content_sent or state.call.cancel.reason is not None:
             self._router.cooldowns.leave(candidate.scopes)
             raise error
-        failure = "invalid" if is_about_stored(error, state.call) else failure_of(error, own=bool(candidate.own))
+        failure = "not_here" if is_about_stored(error, state.call) else failure_of(error, own=bool(candidate.own))
         verdict = VERDICTS[failure]
         if failure == "not_expressible" and exchange.phase == "prepared":
             if not (plan.waiting or plan.skips or plan.error):

@@ -91,7 +91,10 @@ def _without_files(call: Call, candidates: Sequence[Candidate], passing: Sequenc
     if not uploaded:
         return {}
     judged = [one for one in passing if holds_files(one.route)] if all(map(has_owner, uploaded)) else []
-    text = "a file exists only in the account that it was uploaded to; this model has several: use provider/model"
+    if not judged:
+        # The accounts are asked one after the other.
+        return {}
+    text = "a file exists only in the account that it was uploaded to"
     return _all([one for one in candidates if one not in judged], InvalidRequest.about(uploaded[0][0], text))
 
 

@@ -46,6 +46,7 @@ Failure = Literal[
     "key_forbidden",
     "callers_key",
     "missing",
+    "not_here",
     "invalid",
     "too_long",
     "policy",
@@ -58,7 +59,8 @@ Failure = Literal[
 Sent, no content yet: a pooled connection was closed, nothing arrived in time, the vendor failed (408, 5xx, a cut
 connection), is overloaded (529, or an event that says so), rate-limits us, rejects the configured key (401, 402,
 quota), forbids it the operation (403), rejects the caller's own key, does not know the model or speaks no known
-protocol (404), rejects the request as invalid (400, 413, 422), as too long, or for its content.
+protocol (404), does not have what the request names (403, 404), rejects the request as invalid (400, 413, 422), as too
+long, or for its content.
 
 Content was passed on; or the call is over: the client disconnected, the gateway is stopping, the deadline has passed.
 """
@@ -106,6 +108,8 @@ VERDICTS: Mapping[Failure, Verdict] = {
     "key_forbidden": Verdict("sent", other_key=True, next="yes", cooldown="key_model", count=False),
     "callers_key": Verdict("sent"),
     "missing": Verdict("sent", next="yes", cooldown="model"),
+    # Another account may have it.
+    "not_here": Verdict("sent", other_key=True, next="yes"),
     "invalid": Verdict("sent"),
     "too_long": Verdict("sent", next="on_overflow"),
     # Nexus does not look for a laxer vendor.
@@ -145,6 +149,10 @@ _STATUSES: Mapping[int, Failure] = {
 }
 
 
+_GOOGLES_FILES = b"://generativelanguage.googleapis.com/"
+"""The URIs of files at the Gemini API, which clients of every dialect may send as a URL."""
+
+
 def is_about_stored(error: NexusError, call: Call) -> bool:
     """Whether a vendor's refusal may be about something that the request names: a file that does not exist, or is
     another account's, is a 403 or 404 of the caller, and neither the key nor the model is at fault."""
@@ -154,7 +162,7 @@ def is_about_stored(error: NexusError, call: Call) -> bool:
         or not call.operation.writes
     ):
         return False
-    return DIALECTS[call.dialect].names_stored(call.path, call.document)
+    return _GOOGLES_FILES in call.body or DIALECTS[call.dialect].names_stored(call.path, call.document)
 
 
 def failure_of(error: NexusError, *, own: bool) -> Failure:

@@ -23,7 +23,8 @@ class Tap:
     """What is read off the bytes that pass: filled on success, on failure and when the client disconnected.
 
     ``events`` counts those that the client gets, in dialects that number them. ``ids`` are those that the vendor gave
-    to what it keeps, and the names of what it sealed, until somebody takes them. ``units`` is what the vendor says of
+    to what it keeps, and the names of what it sealed, until somebody takes them; True for what it keeps even if asked
+    not to store the answer. ``units`` is what the vendor says of
     usage in other units than tokens, such as seconds.
     """
 
@@ -32,7 +33,7 @@ class Tap:
     usage: Usage | None = None
     units: Mapping[str, Json] | None = field(default=None, compare=False, repr=False)
     events: int = field(default=0, compare=False)
-    ids: dict[str, None] = field(default_factory=dict, compare=False)
+    ids: dict[str, bool] = field(default_factory=dict, compare=False)
 
 
 class AnswerRelay(ABC):

@@ -158,15 +158,15 @@ def _cut_frame(frame: Frame, redactor: Redactor) -> Frame:
 
 
 def remember(exchange: Exchange, relay: AnswerRelay) -> None:
-    """Stores the owner of an answer's ids before the client has them; not for answers that the vendor does not
-    store."""
+    """Stores the owner of an answer's ids before the client has them; of an answer that the vendor does not store, only
+    those of what it keeps anyway."""
     if not (ids := relay.tap.ids):
         return
     call, state = exchange.call, exchange.state
     is_kept = not call.operation.names_model or call.document.get("store") is not False
     if state.vendor_ids is not None:
         sealed = state.vendor_ids.pins
-        wanted = (id for id in ids if (sealed if id.startswith(SEALED) else is_kept))
+        wanted = (id for id, always in ids.items() if always or (sealed if id.startswith(SEALED) else is_kept))
         fresh = [id for id in wanted if id not in state.remembered]
         state.remembered.update(fresh)
         state.vendor_ids.keep(exchange.candidate.keeper, fresh)

@@ -70,6 +70,7 @@ def test_which_failures_stop_a_call_and_which_move_to_the_next_target() -> None:
         "rate_limited",
         "key_refused",
         "key_forbidden",
+        "not_here",
     }
     assert {name for name, verdict in VERDICTS.items() if verdict.again != "no"} == {
         "no_connection",

@@ -270,6 +270,80 @@ class TestSeveralProviders:
         assert second.at("GET", "/responses/resp_1", ALICE).status == 503
 
 
+RUNS = {"type": "code_interpreter_call", "id": "ci_1", "container_id": "cntr_1", "status": "completed"}
+SHELL = {"type": "shell_call", "id": "sh_1", "environment": {"type": "container_reference", "container_id": "cntr_1"}}
+RESPONSE = {"id": "resp_1", "object": "response", "model": "m", "status": "completed"}
+MESSAGE = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [], "usage": {}}
+HELD_IN = {"id": "cntr_1", "expires_at": "2026-12-01T00:00:00Z"}
+CODE = {"type": "code_interpreter", "container": "cntr_1"}
+RUN = {"type": "shell", "environment": {"type": "container_reference", "container_id": "cntr_1"}}
+CONTAINERS: dict[str, tuple[str, str, list[Any], Any]] = {
+    "code interpreter": ("openai", f"{PATH}/responses", [RESPONSE | {"output": [RUNS]}], {"tools": [CODE]}),
+    "shell": ("openai", f"{PATH}/responses", [RESPONSE | {"output": [SHELL]}], {"tools": [RUN]}),
+    "code interpreter, streamed": (
+        "openai",
+        f"{PATH}/responses",
+        [
+            {"type": "response.output_item.done", "output_index": 0, "item": RUNS},
+            {"type": "response.completed", "response": RESPONSE},
+        ],
+        {"tools": [CODE]},
+    ),
+    "Claude's code execution": (
+        "anthropic",
+        "/llm/anthropic/v1/messages",
+        [MESSAGE | {"container": HELD_IN, "stop_reason": "end_turn"}],
+        {"container": "cntr_1"},
+    ),
+    "Claude's code execution, streamed": (
+        "anthropic",
+        "/llm/anthropic/v1/messages",
+        [
+            {"type": "message_start", "message": MESSAGE},
+            {"type": "message_delta", "delta": {"stop_reason": "end_turn", "container": HELD_IN}, "usage": {}},
+            {"type": "message_stop"},
+        ],
+        {"container": {"id": "cntr_1", "skills": []}},
+    ),
+}
+
+
+@pytest.mark.parametrize("key", ACCOUNTS.values(), ids=ACCOUNTS)
+@pytest.mark.parametrize(("kind", "path", "answer", "named"), CONTAINERS.values(), ids=CONTAINERS)
+def test_a_container_belongs_to_its_owner_and_its_account(
+    kind: str, path: str, answer: list[Any], named: Any, key: str, tmp_path: Path
+) -> None:
+    """Also if the answer is not stored. Sources: BerriAI/litellm#30942; Anthropic's page on code execution."""
+    asked: list[bytes] = []
+    stream = len(answer) > 1
+
+    def vendor(sock: socket.socket) -> None:
+        while request := read_request(sock):
+            asked.append(request.partition(b"\r\n\r\n")[0])
+            framed = [
+                b"event: %s\ndata: %s\n\n" % (one.get("type", "").encode(), json.dumps(one).encode()) for one in answer
+            ]
+            body = b"".join(framed) if stream else json.dumps(answer[0]).encode()
+            sock.sendall(whole(body, "Content-Type: " + ("text/event-stream" if stream else "application/json")))
+
+    with Peer(vendor) as peer:
+        more = "responses = true\n" if kind == "openai" else ""
+        provider = f'[llm.providers.v]\ntype = "{kind}"\n{key}\nbase_url = "{peer.url}"\n{more}models.m = {{}}\n'
+        with Nexus.of(KEYS + provider, tmp_path) as nexus:
+
+            def ask(caller: str, **fields: Any) -> Reply:
+                body = {"model": "v/m", "input": "x", "messages": [], "max_tokens": 9, "store": False, "stream": stream}
+                return nexus.post(path, body | fields, {"Authorization": f"Bearer {caller}"})
+
+            assert ask(ALICE).status == 200
+            assert ask(BOB, **named).status in (400, 404)
+            assert len(asked) == 1, "nothing reached the vendor"
+            for _ in range(4):
+                assert ask(ALICE, **named).status == 200
+            keys = {line for head in asked for line in head.split(b"\r\n") if b"hushhush" in line}
+            assert len(keys) == 1, "all went to the account that made it"
+
+
 def stored(place: Place) -> int:
     return len(place.nexus.server.kept.ids)  # type: ignore[arg-type]
 

@@ -44,6 +44,11 @@ class Chat(OpenAIDialect):
     def has_others_words(self, document: Mapping[str, Json], target: Target) -> bool:
         return target.gpt is not None and gpt.has_others_words(target.gpt, document)
 
+    def names_stored(self, path: str, document: Mapping[str, Json]) -> bool:
+        from nexus.protocols.chat.read_google import names_cache
+
+        return names_cache(document) or super().names_stored(path, document)
+
     embeddings: ClassVar[EmbeddingsCodec | None] = EmbeddingsCodec(OPENAI, read_asked, write_answer)
 
     def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:

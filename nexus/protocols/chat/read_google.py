@@ -14,7 +14,7 @@ from nexus.dataclasses import dataclass, replace
 from nexus.late import pattern
 from nexus.protocols.checks import Body, Drops, an_object, maybe_object, maybe_string, objects_in
 from nexus.protocols.google_thinking import Names, read_thinking_config
-from nexus.wire import Json
+from nexus.wire import Json, mapping
 
 _AT = "extra_body.google"
 _THINKING = f"{_AT}.thinking_config"
@@ -45,6 +45,12 @@ def read_google(body: Body, drops: Drops) -> Google:
         None if thinking is None else _snake(an_object(thinking, _THINKING)),
         maybe_string(given, "cached_content", _AT) or None,
         () if settings is None else tuple(one for one, _ in objects_in(settings, f"{_AT}.safety_settings")),
+    )
+
+
+def names_cache(body: Body) -> bool:
+    return any(
+        "cached_content" in _snake(mapping(holder.get("google"))) for holder in (body, mapping(body.get("extra_body")))
     )
 
 

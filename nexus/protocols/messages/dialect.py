@@ -40,7 +40,6 @@ class Messages(Dialect):
     held: ClassVar[HeldCodec | None] = HELD
     ping: ClassVar[bytes] = b': nexus\nevent: ping\ndata: {"type":"ping"}\n\n'
     id_prefix: ClassVar[str] = "msg_"
-    stored_fields: ClassVar[tuple[str, ...]] = ("container",)
     id_header: ClassVar[str] = "request-id"
 
     def check(self, document: Mapping[str, Json], operation: Operation) -> None:
@@ -50,6 +49,12 @@ class Messages(Dialect):
 
     def has_others_words(self, document: Mapping[str, Json], target: Target) -> bool:
         return target.claude.known and claude.has_others_words(target.claude, document)
+
+    def vendor_ids(self, path: str, document: Mapping[str, Json]) -> list[tuple[str, str]]:
+        from nexus.protocols.messages.turns import container_id
+
+        container = container_id(document)
+        return [("container", container)] if container else []
 
     def write_error(self, error: NexusError, request_id: str) -> bytes:
         from nexus.protocols.messages.write_error import write_error

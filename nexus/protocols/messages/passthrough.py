@@ -19,7 +19,7 @@ from nexus.protocols.messages.read_error import read_stream_error
 from nexus.protocols.messages.read_response import is_answer
 from nexus.protocols.messages.signatures import THINKING
 from nexus.protocols.messages.stops import explanation
-from nexus.protocols.messages.turns import call_ids
+from nexus.protocols.messages.turns import call_ids, container_id
 from nexus.protocols.messages.usage import merge_usage, read_usage
 from nexus.protocols.rewrite import ANY, REMOVE, fit_strings
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign, without_items
@@ -87,6 +87,7 @@ class MessagesPassthrough(Passthrough):
                 return with_data(frame.raw, lambda data: replace_string(data, ("message", "model"), self._model))
             case "message_delta":
                 self._read_stop(mapping(event.get("delta")))
+                self._read_container(mapping(event.get("delta")))
                 self._read_usage(event)
                 # Only the terminator can follow, and some servers omit it.
                 self.ended = self.ended or self.tap.stop_reason is not None
@@ -98,7 +99,13 @@ class MessagesPassthrough(Passthrough):
                 pass
         return frame.raw
 
+    def _read_container(self, holder: Mapping[str, Json]) -> None:
+        """A later request may go on in it. Source: anthropic.types.Message and RawMessageDeltaEvent."""
+        if id := container_id(holder):
+            self.tap.ids[id] = True
+
     def _read_message(self, message: Mapping[str, Json]) -> None:
+        self._read_container(message)
         if isinstance(message.get("model"), str):
             self.tap.model = message["model"]
         self._read_usage(message)

@@ -8,6 +8,7 @@ pages on tool use, thinking and mid-conversation system messages.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import field
 
 from nexus.conversation.parts import Message, Text
@@ -20,7 +21,7 @@ from nexus.protocols.messages.signatures import THINKING
 from nexus.protocols.messages.turn_controls import as_user_words
 from nexus.protocols.messages.write_parts import Block, write_cache, write_part
 from nexus.protocols.tool_calls import ToolIds
-from nexus.wire import Json
+from nexus.wire import Json, mapping, text
 
 OPENING = "(The conversation begins with your own words.)"
 """The user turn before a history that begins with the assistant."""
@@ -30,6 +31,12 @@ _VALID_ID = pattern(r"[a-zA-Z0-9_-]{1,64}")
 
 def call_ids() -> ToolIds:
     return ToolIds(_VALID_ID, "toolu_")
+
+
+def container_id(holder: Mapping[str, Json]) -> str:
+    """The container that a request goes on in, or that an answer ran in; "" for none, or a new one."""
+    container = holder.get("container")
+    return text(container) or text(mapping(container).get("id"))
 
 
 @dataclass(slots=True)

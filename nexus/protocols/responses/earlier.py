@@ -159,7 +159,7 @@ _ENDPOINTS = frozenset({"input_tokens", "compact"})
 
 def vendor_ids(path: str, document: Mapping[str, Json]) -> list[tuple[str, str]]:
     """The ids in a request of everything that a vendor would look up, each with its field; "" for the path: answers,
-    conversations, and single items, including reasoning whose content is not sent."""
+    conversations, single items, including reasoning whose content is not sent, and containers."""
     return [(field, id) for field, id in _named(path, document) if id]
 
 
@@ -170,6 +170,9 @@ def _named(path: str, document: Mapping[str, Json]) -> Iterator[tuple[str, str]]
     yield "previous_response_id", text(document.get("previous_response_id"))
     conversation = document.get("conversation")
     yield "conversation", text(conversation) or text(mapping(conversation).get("id"))
+    for index, tool in enumerate(map(mapping, sequence(document.get("tools")))):
+        yield f"tools[{index}].container", text(tool.get("container"))
+        yield f"tools[{index}].environment.container_id", text(mapping(tool.get("environment")).get("container_id"))
     for field in ("input", "items"):
         for index, item in enumerate(map(mapping, sequence(document.get(field)))):
             if is_reference(item) or (item.get("type") == "reasoning" and not item.get("encrypted_content")):
@@ -189,11 +192,20 @@ def sealed_id(content: str) -> str:
     return SEALED + hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def given_ids(document: Mapping[str, Json]) -> Iterator[str]:
+def given_ids(document: Mapping[str, Json]) -> dict[str, bool]:
+    """The ids in an answer or event, as a tap holds them; containers live on even if the answer is not stored."""
     holders = [document, mapping(document.get("response")), mapping(document.get("item"))]
     for name in ("output", "data"):
         holders += [mapping(item) for holder in holders[:2] for item in sequence(holder.get(name))]
-    yield from (id for holder in holders if (id := text(holder.get("id"))))
+    found = {id: False for holder in holders if (id := text(holder.get("id")))}
+    found |= {id: True for holder in holders if (id := _container(holder))}
     if document.get("type") != "response.output_item.added":
         # Before an item is done, its encrypted content is not final.
-        yield from (sealed_id(content) for holder in holders if (content := text(holder.get("encrypted_content"))))
+        sealed = (content for holder in holders if (content := text(holder.get("encrypted_content"))))
+        found |= {sealed_id(content): False for content in sealed}
+    return found
+
+
+def _container(item: Body) -> str:
+    """Of a code interpreter's call, or a shell's. Source: openai.types.responses."""
+    return text(item.get("container_id")) or text(mapping(item.get("environment")).get("container_id"))

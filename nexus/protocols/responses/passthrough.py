@@ -64,7 +64,7 @@ class ResponsesPassthrough(Passthrough):
         if self._model is not None and answer.get("status") == "failed":
             self.failure = read_stream_error(answer)
         self._read(answer)
-        self.tap.ids |= dict.fromkeys(given_ids(answer))
+        self.tap.ids |= given_ids(answer)
         return raw if self._model is None else replace_member(raw, answer, "model", self._model)
 
     def frame(self, frame: Frame) -> bytes:
@@ -82,7 +82,7 @@ class ResponsesPassthrough(Passthrough):
             self.ended, self.tap.stop_reason = True, "error"
         if kind in ("error", "response.failed") and self._model is not None:
             self.failure = self.failure or read_stream_error(mapping(event.get("response")) or event)
-        self.tap.ids |= dict.fromkeys(given_ids(event))
+        self.tap.ids |= given_ids(event)
         if kind in _TERMINAL:
             self.complete = True
         response = mapping(event.get("response"))
