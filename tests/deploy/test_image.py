@@ -89,7 +89,11 @@ class Built:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.places = sorted({"/source", "/opt/nexus", "/var/lib/nexus", "/etc/nexus"}, key=len, reverse=True)
+        places = {"/source", "/opt/nexus", "/var/lib/nexus", "/etc/nexus", "/usr/local/lib"}
+        self.places = sorted(places, key=len, reverse=True)
+        self.library = root / "usr/local/lib/python3.13"
+        self.library.mkdir(parents=True)
+        (self.library / "module.py").touch()
         self.environ = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
         self.folder = root
 
@@ -170,6 +174,9 @@ class TestSteps:
             if path.is_file() and path.stat().st_mtime >= served.since
         }
         assert newer <= {("var", "lib", "nexus")}
+
+    def test_the_standard_library_is_compiled(self, built: Built) -> None:
+        assert list(built.library.glob("__pycache__/module.*.pyc"))
 
     def test_no_installer_is_left(self, built: Built) -> None:
         packages = next((built.root / "opt/nexus").glob("lib/python*/site-packages"))
