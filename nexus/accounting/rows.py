@@ -33,7 +33,7 @@ Row = dict[str, Any]
 """Values by column name."""
 
 
-class Kind(NamedTuple):
+class ColumnType(NamedTuple):
     """A column's SQL type, the value stored for nothing in a NOT NULL column, and the function that makes a value
     fit."""
 
@@ -86,29 +86,29 @@ def _counts(value: Json, deepest: int) -> Json:
             return None
 
 
-WORD = Kind("TEXT NOT NULL", "")
+WORD = ColumnType("TEXT NOT NULL", "")
 """Our own text, or one already truncated."""
 
-NAME = Kind("TEXT NOT NULL", "", fit_name)
+NAME = ColumnType("TEXT NOT NULL", "", fit_name)
 """A text from outside."""
 
 OUTCOME = WORD._replace(fit=str)
 """Stored as a plain string, which database drivers accept as it is."""
 
-FLAG = Kind("INTEGER NOT NULL", 0, int)
-COUNT = Kind("BIGINT NOT NULL", 0)
-NUMBER = Kind("BIGINT")
-MOMENT = Kind("DOUBLE PRECISION NOT NULL")
+FLAG = ColumnType("INTEGER NOT NULL", 0, int)
+COUNT = ColumnType("BIGINT NOT NULL", 0)
+NUMBER = ColumnType("BIGINT")
+MOMENT = ColumnType("DOUBLE PRECISION NOT NULL")
 """In Unix seconds."""
 
-DURATION = Kind("DOUBLE PRECISION", fit=milliseconds)
+DURATION = ColumnType("DOUBLE PRECISION", fit=milliseconds)
 
 
 class Column(NamedTuple):
     """``path`` is the attribute path of its value in the result of ``_source``."""
 
     name: str
-    kind: Kind
+    kind: ColumnType
     path: str
 
 
@@ -126,7 +126,7 @@ COLUMNS = (
     Column("user_agent", NAME, "call.user_agent"),
     Column("request_id", WORD, "call.request_id"),
     Column("trace", WORD, "call.trace_id"),
-    Column("tags", Kind("TEXT NOT NULL", "{}", fit_tags), "call.tags.given"),
+    Column("tags", ColumnType("TEXT NOT NULL", "{}", fit_tags), "call.tags.given"),
     Column("protocol", WORD, "call.protocol"),
     Column("operation", WORD, "operation.action"),
     Column("model", NAME, "call.model"),
@@ -149,11 +149,11 @@ COLUMNS = (
     # Without an attempt nothing was used.
     Column("tokens_known", WORD._replace(empty="yes"), "attempt.tokens_known"),
     *(Column(f"{part}_tokens", COUNT, f"usage.{part}") for part in PARTS),
-    Column("raw_usage", Kind("TEXT NOT NULL", "", fit_usage), "attempt.raw_usage"),
+    Column("raw_usage", ColumnType("TEXT NOT NULL", "", fit_usage), "attempt.raw_usage"),
     Column("service_tier", NAME, "usage.service_tier"),
     Column("cost_nano", NUMBER, "cost"),
     Column("price_source", NAME, "attempt.price_source"),
-    Column("dropped", Kind("TEXT NOT NULL", "", fit_list), "whole.dropped"),
+    Column("dropped", ColumnType("TEXT NOT NULL", "", fit_list), "whole.dropped"),
 )
 """Columns of the table ``attempts``; ``docs/observability.rst`` describes each."""
 

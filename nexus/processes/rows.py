@@ -25,7 +25,7 @@ _WIDTH = struct.calcsize("q")
 _ENTRY = struct.Struct("<HIB")
 """Length of the name in bytes, integers in the row, and whether the row is reset when its process ends."""
 
-Row = memoryview
+CounterRow = memoryview
 """A view of the row's integers."""
 
 
@@ -40,10 +40,10 @@ class ProcessRows:
         self._cells = whole[: (1 + CELLS) * _WIDTH].cast("q")
         self._names = whole[(1 + CELLS) * _WIDTH :]
         self._lock = threading.Lock()
-        self._rows: dict[str, Row] = {}
+        self._rows: dict[str, CounterRow] = {}
         self._free: int | None = None
 
-    def row(self, name: str, width: int, *, ends: bool = False) -> Row:
+    def row(self, name: str, width: int, *, ends: bool = False) -> CounterRow:
         """Returns the row of that name, for its process to write; creates it if needed. ``ends``: it is reset when the
         process ends."""
         with self._lock:
@@ -54,7 +54,7 @@ class ProcessRows:
                 row = self._rows[name] = self._new(name, width, ends)
             return row
 
-    def rows(self) -> Iterator[tuple[str, Row]]:
+    def rows(self) -> Iterator[tuple[str, CounterRow]]:
         """Yields all rows that exist now; works in any process."""
         for name, row, _ in self._entries():
             yield name, row
@@ -66,7 +66,7 @@ class ProcessRows:
                 for index in range(len(row)):
                     row[index] = 0
 
-    def _entries(self) -> Iterator[tuple[str, Row, bool]]:
+    def _entries(self) -> Iterator[tuple[str, CounterRow, bool]]:
         at, cell, end = 0, 1, self._cells[0]
         while at < end:
             length, width, ends = _ENTRY.unpack_from(self._names, at)
@@ -80,7 +80,7 @@ class ProcessRows:
             self._rows[name] = row
             self._free += len(row)
 
-    def _new(self, name: str, width: int, ends: bool) -> Row:
+    def _new(self, name: str, width: int, ends: bool) -> CounterRow:
         text, used, cell = name.encode(), self._cells[0], self._free or 1
         if cell + width > 1 + CELLS or used + _ENTRY.size + len(text) > NAMES or len(text) > 0xFFFF:
             log.error("too many metric series: further ones are not shown", extra={"fields": {"row": name[:200]}})

@@ -11,6 +11,7 @@ from typing import ClassVar
 from nexus.conversation.usage import Usage
 from nexus.dataclasses import dataclass
 from nexus.errors.failure import VendorFailure
+from nexus.protocols.contract import Document
 from nexus.protocols.sse import DONE, Frame
 from nexus.wire import Json, decode, mapping
 
@@ -94,9 +95,6 @@ class Opaque(AnswerRelay):
 
     def frame(self, frame: Frame) -> bytes:
         return frame.raw
-
-
-Document = Mapping[str, Json]
 
 
 class Passthrough(AnswerRelay):

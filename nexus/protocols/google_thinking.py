@@ -15,7 +15,7 @@ _DYNAMIC = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class ThinkingKeys:
     """The members, as the client's dialect spells them."""
 
     include: str
@@ -23,7 +23,7 @@ class Names:
     level: str
 
 
-def read_thinking_config(wire: Body, names: Names, at: str, drops: Drops) -> tuple[Thinking | None, bool | None]:
+def read_thinking_config(wire: Body, names: ThinkingKeys, at: str, drops: Drops) -> tuple[Thinking | None, bool | None]:
     """The amount of thinking that it sets, or None; and whether it includes the thoughts, which by default it does
     not. Raises InvalidRequest."""
     drops.unknown(wire, (names.include, names.budget, names.level), at)

@@ -17,7 +17,7 @@ from nexus.protocols.edit import find
 from nexus.protocols.raw_json import CLOSE_ARRAY, OPEN_ARRAY, Span, next_item, past_space, value_end
 from nexus.wire import Json
 
-Kind = Literal["files", "batches"]
+HeldKind = Literal["files", "batches"]
 
 Verb = Literal["create", "list", "get", "content", "cancel", "delete"]
 """``content`` is the content of a file, or the results of a batch if they are not a file."""
@@ -44,7 +44,7 @@ class Page:
 class HeldAsk:
     """``path`` is the vendor's after its version, ``id`` "" for all of a kind."""
 
-    kind: Kind
+    kind: HeldKind
     verb: Verb
     path: str
     id: str = ""
@@ -64,8 +64,8 @@ class BatchRequest:
 class HeldCodec(ABC):
     """A dialect's files and batches. ``roots`` are the paths of the kinds."""
 
-    roots: ClassVar[Mapping[Kind, str]]
-    verbs: ClassVar[Mapping[tuple[Kind, str, str], Verb]]
+    roots: ClassVar[Mapping[HeldKind, str]]
+    verbs: ClassVar[Mapping[tuple[HeldKind, str, str], Verb]]
     """By kind, method and what follows an id: "" for the id alone, None for the kind itself."""
 
     answer_path: ClassVar[tuple[str, ...]]
@@ -88,20 +88,20 @@ class HeldCodec(ABC):
             raise MethodNotAllowed(f"{method} is not allowed here", allow=tuple(self._methods(kind, id, suffix)))
         return HeldAsk(kind, verb, path, id)
 
-    def _methods(self, kind: Kind, id: str, suffix: str) -> Iterator[str]:
+    def _methods(self, kind: HeldKind, id: str, suffix: str) -> Iterator[str]:
         if not id:
             yield from ("GET", "POST")
         yield from (method for of, method, behind in self.verbs if id and (of, behind) == (kind, suffix))
 
     @abstractmethod
-    def page(self, kind: Kind, query: Mapping[str, Sequence[str]]) -> Page:
+    def page(self, kind: HeldKind, query: Mapping[str, Sequence[str]]) -> Page:
         """Raises InvalidRequest."""
 
     @abstractmethod
-    def write_list(self, kind: Kind, objects: Sequence[Mapping[str, Json]], *, more: bool) -> dict[str, Json]: ...
+    def write_list(self, kind: HeldKind, objects: Sequence[Mapping[str, Json]], *, more: bool) -> dict[str, Json]: ...
 
     @abstractmethod
-    def is_final(self, kind: Kind, document: Mapping[str, Json], now: float) -> bool:
+    def is_final(self, kind: HeldKind, document: Mapping[str, Json], now: float) -> bool:
         """Whether the object no longer changes; ``now`` in Unix seconds."""
 
     def children(self, document: Mapping[str, Json]) -> Iterator[str]:

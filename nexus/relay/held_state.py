@@ -16,7 +16,7 @@ from nexus.relay.candidate import Candidate
 from nexus.upstream.upload import Upload
 from nexus.wire import Json, text
 
-Names = Mapping[str, tuple[str, str]]
+FieldNames = Mapping[str, tuple[str, str]]
 BatchCost = Callable[[str, Usage], int | None]
 """Cost in nano-dollars, by a model's alias; None if unknown."""
 
@@ -58,7 +58,7 @@ class HeldState:
     rows: list[Held] = field(default_factory=list)
     more: bool = False
     places: Sequence[Candidate] = ()
-    models: Names = field(default_factory=dict)
+    models: FieldNames = field(default_factory=dict)
     purpose: str = ""
     body: bytes = field(default=b"", repr=False)
     upload: Upload | None = field(default=None, repr=False)
@@ -92,13 +92,13 @@ class HeldState:
             made = Held(provider, child, "files", held.owner, keeper, "batch_output", held.id, models=held.models)
             self.holdings.add(made)
 
-    def shown(self, raw: bytes, document: Mapping[str, Json], models: Names) -> bytes:
+    def shown(self, raw: bytes, document: Mapping[str, Json], models: FieldNames) -> bytes:
         """A vendor's object as the client sees it."""
         known = name_of(models, text(document.get("model")))
         return self.codec.edited(raw, document, self.base, None if known is None else known[0])
 
 
-def name_of(models: Names, answered: str) -> tuple[str, str] | None:
+def name_of(models: FieldNames, answered: str) -> tuple[str, str] | None:
     """The client's name of the model that a vendor reports, and its alias: by the exact id, by the longest id that it
     begins with (a dated version), or the only model there is."""
     if answered in models:

@@ -12,7 +12,7 @@ from enum import IntEnum
 from nexus.server.shares import Share
 
 
-class Phase(IntEnum):
+class ServerPhase(IntEnum):
     STARTING = 0
     SERVING = 1
     LEAVING = 2
@@ -29,7 +29,7 @@ class Lifecycle:
     """The lifecycle of one process; ``share`` is its connection count if several processes serve together."""
 
     def __init__(self, share: Share | None = None) -> None:
-        self.phase = Phase.STARTING
+        self.phase = ServerPhase.STARTING
         self.share = share
         self._busy: set[object] = set()
         self._idle = asyncio.Event()
@@ -38,11 +38,11 @@ class Lifecycle:
     @property
     def is_ready(self) -> bool:
         """Whether new connections are accepted, by this process or another one on the same sockets."""
-        return self.phase is Phase.SERVING if self.share is None else self.share.is_anybody_serving
+        return self.phase is ServerPhase.SERVING if self.share is None else self.share.is_anybody_serving
 
     @property
     def is_stopping(self) -> bool:
-        return self.phase > Phase.SERVING
+        return self.phase > ServerPhase.SERVING
 
     @property
     def is_alone(self) -> bool:

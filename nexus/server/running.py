@@ -22,7 +22,7 @@ from nexus.response_store.store import ANSWERS, IDS, bounds_of
 from nexus.server import memory
 from nexus.server.app import make_app, make_health_app, make_metrics_app
 from nexus.server.http import CurrentApp, HttpServer
-from nexus.server.lifecycle import Phase
+from nexus.server.lifecycle import ServerPhase
 from nexus.server.listeners import Listeners
 from nexus.server.runtime import Runtime, build
 from nexus.server.server import STOPPING, Server
@@ -103,7 +103,7 @@ class Running:
 
     def listen(self, listeners: Listeners) -> None:
         self.http.add_sockets(listeners.calls)
-        self.server.lifecycle.phase = Phase.SERVING
+        self.server.lifecycle.phase = ServerPhase.SERVING
         for http, sockets in zip(self._separate_http, (listeners.health, listeners.metrics), strict=True):
             http.add_sockets(sockets)
         self._reaper.start()
@@ -157,13 +157,13 @@ class Running:
     async def _drain(self) -> None:
         """Returns when every connection for calls is closed."""
         lifecycle, own = self.server.lifecycle, self.runtime.settings.server
-        lifecycle.phase = Phase.LEAVING
+        lifecycle.phase = ServerPhase.LEAVING
         # Not if other processes keep listening: clients reach those.
         if own.drain_delay and lifecycle.is_alone:
             log.info("draining: still listening, no longer ready", extra={"fields": {"drain_delay_s": own.drain_delay}})
             await asyncio.sleep(own.drain_delay)
         self.http.stop()
-        lifecycle.phase = Phase.DRAINING
+        lifecycle.phase = ServerPhase.DRAINING
         fields = {"calls": len(self.server.calls), "drain_timeout_s": own.drain_timeout}
         log.info("stopping", extra={"fields": fields})
         if not await lifecycle.idle(own.drain_timeout):
@@ -172,7 +172,7 @@ class Running:
 
     async def end_calls(self, seconds: float = LAST_SECONDS) -> None:
         """Ends all calls and requests with an error; waits up to ``seconds`` for the errors to be sent."""
-        self.server.lifecycle.phase = Phase.ENDING
+        self.server.lifecycle.phase = ServerPhase.ENDING
         fields = {"calls": len(self.server.calls)}
         log.warning("aborting the calls that did not finish", extra={"fields": fields})
         for state in list(self.server.calls.values()):

@@ -24,7 +24,7 @@ from nexus.server.body import AT_ONCE
 from nexus.server.bridge import Bell
 from nexus.server.common import Member
 from nexus.server.flight import BytesInFlight, default_limit
-from nexus.server.lifecycle import Lifecycle, Phase
+from nexus.server.lifecycle import Lifecycle, ServerPhase
 from nexus.server.runtime import Kept
 from nexus.server.threads import Full, Workers
 from nexus.settings import ServerSettings
@@ -94,7 +94,7 @@ class Server:
         """Samples the gauges; ``late`` is by how many seconds the loop's timer was late."""
         if late is not None:
             self.meters.late(late)
-        self.meters.set(catalog.UP, self.lifecycle.phase >= Phase.SERVING)
+        self.meters.set(catalog.UP, self.lifecycle.phase >= ServerPhase.SERVING)
         self.meters.set(catalog.BUSY, self.workers.busy)
         self.meters.set(catalog.THREADS, self.workers.limit)
         if self.books is not None and self.books.ledger is not None:
@@ -135,7 +135,7 @@ class Server:
 
     def enter(self, state: CallState) -> None:
         """Registers a call. Raises Draining once the calls in flight are being ended."""
-        if self.lifecycle.phase is Phase.ENDING:
+        if self.lifecycle.phase is ServerPhase.ENDING:
             raise Draining(STOPPING, retry_after=1)
         self.calls[state.call.id] = state
         self.meters.set(catalog.IN_FLIGHT, len(self.calls))

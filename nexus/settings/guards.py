@@ -83,7 +83,7 @@ def star_or(read: Callable[[object], Read]) -> Callable[[object], Literal["*"] |
 
 Origins = Annotated[Literal["*"] | tuple[AllowedOrigin, ...], PlainValidator(star_or(AllowedOrigin.read))]
 Methods = Annotated[Literal["*"] | tuple[str, ...], PlainValidator(star_or(read_method))]
-Names = Annotated[Literal["*"] | tuple[str, ...], PlainValidator(star_or(read_name))]
+HeaderNames = Annotated[Literal["*"] | tuple[str, ...], PlainValidator(star_or(read_name))]
 
 
 class CorsSettings(Table):
@@ -95,10 +95,10 @@ class CorsSettings(Table):
     allow_methods: Methods | None = None
     """Methods that pages may use: "*", a method, or a list of methods."""
 
-    allow_headers: Names | None = None
+    allow_headers: HeaderNames | None = None
     """Request headers that pages may send: "*", a header, or a list of headers."""
 
-    expose_headers: Names | None = None
+    expose_headers: HeaderNames | None = None
     """Response headers that pages may read: "*", a header, or a list of headers."""
 
     allow_credentials: bool = False

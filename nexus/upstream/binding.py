@@ -18,7 +18,7 @@ from nexus.upstream.dial import Socks
 from nexus.upstream.http_head import TRAILERS, StrictResponse
 from nexus.upstream.resolver import Resolver
 
-Phase = Literal["dns", "connect", "proxy", "tls", "send", "first byte", "body"]
+NetworkPhase = Literal["dns", "connect", "proxy", "tls", "send", "first byte", "body"]
 """How far an exchange has come."""
 
 
@@ -40,7 +40,7 @@ class Binding:
         self.resolver = resolver
         self.socks = socks
         self.clock = Clock(connect)
-        self.phase: Phase = "connect"
+        self.phase: NetworkPhase = "connect"
         self.reused = False
         self.spoiled = False
         self.unbind: Callable[[], None] = cancel.add(self._shut_down)

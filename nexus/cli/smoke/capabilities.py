@@ -53,7 +53,7 @@ def capability(name: str, probe: Probe) -> Capability:
 
 def tools(probe: Probe) -> None:
     """A forced call with arguments, then an answer to its result."""
-    dialect = probe.door.dialect
+    dialect = probe.endpoint.dialect
     offered, forced = dialect.offer("get_weather", "The weather in a city.", CITY)
     body = probe.body("What is the weather in Paris?")
     answer = probe.send(body | offered | forced, Timings())
@@ -68,21 +68,21 @@ def tools(probe: Probe) -> None:
 
 
 def vision(probe: Probe) -> None:
-    image = probe.door.dialect.image(base64.b64encode(red_png()).decode())
+    image = probe.endpoint.dialect.image(base64.b64encode(red_png()).decode())
     question = {"type": "text", "text": "Which colour fills this image? Answer with one word, in English."}
     answer = probe.ask([image, question])
     demand(re.search(r"\bred\b", answer.text, re.IGNORECASE), "the model did not see that the image is red")
 
 
 def thinking(probe: Probe) -> None:
-    answer = probe.ask("How many primes lie between 100 and 150? Think first.", *probe.door.dialect.thinking())
+    answer = probe.ask("How many primes lie between 100 and 150? Think first.", *probe.endpoint.dialect.thinking())
     counted = answer.spent is not None and answer.spent.reasoning > 0
     demand(answer.reasoned or counted, "the answer holds no thinking and counts no reasoning tokens")
     demand(answer.text.strip(), "the answer has no text")
 
 
 def structured(probe: Probe) -> None:
-    answer = probe.ask("What is the capital of France?", probe.door.dialect.schema("place", PLACE))
+    answer = probe.ask("What is the capital of France?", probe.endpoint.dialect.schema("place", PLACE))
     try:
         place = mapping(json.loads(answer.text))
     except ValueError as error:
@@ -96,7 +96,7 @@ def cache(probe: Probe) -> None:
     question = {"type": "text", "text": "How many rules are there? Answer with the number."}
     plain = {"type": "text", "text": LONG}
     marked = plain | {"cache_control": {"type": "ephemeral"}}
-    field = probe.door.dialect.turns
+    field = probe.endpoint.dialect.turns
     variants = [{field: probe.body([part, question])[field]} for part in (marked, plain)]
     probe.ask("", *variants)
     for attempt in range(CACHE_TRIES):

@@ -95,8 +95,10 @@ def try_all(options: argparse.Namespace, settings: Settings | None, caller: Call
                 raise CheckFailed(missing)
             local = stack.enter_context(LocalServer(settings))
             site = local.site(options.timeout, caller)
-        doors = tuple(door for door in site.doors if not options.protocol or door.dialect.name in options.protocol)
-        site = replace(site, doors=doors, models=choose(options.models, site.models))
+        endpoints = tuple(
+            endpoint for endpoint in site.endpoints if not options.protocol or endpoint.dialect.name in options.protocol
+        )
+        site = replace(site, endpoints=endpoints, models=choose(options.models, site.models))
         report = run(site, options, redact)
         put(redact(report.json() if options.json else report.text()))
     code = INTERRUPTED if report.interrupted else 0 if report.passed else 1
@@ -115,7 +117,7 @@ def run(site: Site, options: argparse.Namespace, redact: logs.Redact) -> SmokeRe
     interrupted = False
     try:
         for probe in probes(site):
-            progress(f"{probe.model.name} {probe.door.dialect.name} {'stream' if probe.stream else 'whole'}")
+            progress(f"{probe.model.name} {probe.endpoint.dialect.name} {'stream' if probe.stream else 'whole'}")
             rows.append(without_secrets(row(probe, capabilities), redact))
     except KeyboardInterrupt:
         interrupted = True

@@ -15,7 +15,7 @@ from nexus.wire import Json
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Endpoint:
     """A dialect, its path prefix on the server, and the headers of each request."""
 
     dialect: DialectClient
@@ -39,7 +39,7 @@ class Site:
     """The server, dialects and models to test."""
 
     gateway: ServerUnderTest
-    doors: tuple[Door, ...]
+    endpoints: tuple[Endpoint, ...]
     models: tuple[TestedModel, ...]
 
 
@@ -48,7 +48,7 @@ class Probe:
     """One combination to test."""
 
     gateway: ServerUnderTest
-    door: Door
+    endpoint: Endpoint
     model: TestedModel
     stream: bool
 
@@ -66,13 +66,13 @@ class Probe:
         return self.send(body | last, trace or Timings())
 
     def body(self, content: str | Sequence[Json]) -> Body:
-        return self.door.dialect.request(self.model.name, content, stream=self.stream, usage=self.model.usage)
+        return self.endpoint.dialect.request(self.model.name, content, stream=self.stream, usage=self.model.usage)
 
     def send(self, body: Body, trace: Timings) -> Answer:
         """The complete answer to a request, with its model and token counts checked. Raises CheckFailed."""
-        dialect = self.door.dialect
-        path = self.door.path + dialect.address(self.model.name, stream=self.stream)
-        with self.gateway.post(path, body, self.door.headers, trace) as reply:
+        dialect = self.endpoint.dialect
+        path = self.endpoint.path + dialect.address(self.model.name, stream=self.stream)
+        with self.gateway.post(path, body, self.endpoint.headers, trace) as reply:
             if self.stream:
                 reader = dialect.reader()
                 for frame in dialect.frames(reply):
@@ -101,8 +101,8 @@ def check_usage(spent: Spent | None, *, words: bool = True) -> None:
 
 def probes(site: Site) -> Iterator[Probe]:
     for model in site.models:
-        for door in site.doors:
-            if door.dialect.talks == model.embeds:
+        for endpoint in site.endpoints:
+            if endpoint.dialect.talks == model.embeds:
                 continue
-            for stream in (False, True) if door.dialect.talks else (False,):
-                yield Probe(site.gateway, door, model, stream)
+            for stream in (False, True) if endpoint.dialect.talks else (False,):
+                yield Probe(site.gateway, endpoint, model, stream)

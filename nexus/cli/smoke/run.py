@@ -61,7 +61,7 @@ def row(probe: Probe, capabilities: Sequence[str]) -> ResultRow:
     untried = Capability(UNTRIED)
     return ResultRow(
         model=probe.model.name,
-        protocol=probe.door.dialect.name,
+        protocol=probe.endpoint.dialect.name,
         mode="stream" if probe.stream else "whole",
         result=result,
         error=error,

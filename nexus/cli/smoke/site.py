@@ -20,7 +20,7 @@ from nexus.cli.smoke.exchange import CheckFailed, ErrorStatus, ServerUnderTest
 from nexus.cli.smoke.gemini import GeminiClient
 from nexus.cli.smoke.hosted import InvokeClient, VertexClient
 from nexus.cli.smoke.messages import MessagesClient
-from nexus.cli.smoke.probe import Door, Site, TestedModel
+from nexus.cli.smoke.probe import Endpoint, Site, TestedModel
 from nexus.cli.smoke.responses import ResponsesClient
 from nexus.late import pattern
 from nexus.server.listeners import Listeners
@@ -76,12 +76,12 @@ class LocalServer:
     def site(self, timeout: float, caller: Caller) -> Site:
         paths = self._settings.llm.protocols.enabled_paths()
         served = (dialect for dialect in DIALECTS if dialect.protocol in paths)
-        doors = (Door(dialect, paths[dialect.protocol], caller.headers_for(dialect)) for dialect in served)
+        endpoints = (Endpoint(dialect, paths[dialect.protocol], caller.headers_for(dialect)) for dialect in served)
         models = (
             TestedModel(route.name, route.provider.asks_usage, embeds=_embeds(route.model))
             for route in self.running.runtime.gateway.routes
         )
-        return Site(ServerUnderTest(self.url, timeout), tuple(doors), tuple(models))
+        return Site(ServerUnderTest(self.url, timeout), tuple(endpoints), tuple(models))
 
     def _run(self) -> None:
         try:
@@ -107,32 +107,32 @@ def remote(url: str, protocols: Protocols, timeout: float, caller: Caller) -> Si
     """The dialects and models that a running server lists. Raises CheckFailed."""
     gateway = ServerUnderTest(url.rstrip("/"), timeout)
     names: dict[str, None] = {}
-    doors: list[Door] = []
+    endpoints: list[Endpoint] = []
     for dialect in DIALECTS:
         path = protocols.enabled_paths().get(dialect.protocol)
         if path is None:
             continue
-        door = Door(dialect, path, caller.headers_for(dialect))
-        listed = model_names(gateway, door) if dialect.lists_models else []
+        endpoint = Endpoint(dialect, path, caller.headers_for(dialect))
+        listed = model_names(gateway, endpoint) if dialect.lists_models else []
         if listed is not None:
-            doors.append(door)
+            endpoints.append(endpoint)
             names |= dict.fromkeys(listed)
-    if not any(door.dialect.lists_models for door in doors):
+    if not any(endpoint.dialect.lists_models for endpoint in endpoints):
         raise CheckFailed("the server lists no models in any protocol; are the paths right?")
-    return Site(gateway, tuple(doors), tuple(TestedModel(name, embeds=_embeds(name)) for name in names))
+    return Site(gateway, tuple(endpoints), tuple(TestedModel(name, embeds=_embeds(name)) for name in names))
 
 
 def _embeds(model: str) -> bool:
     return EMBEDS.search(model) is not None
 
 
-def model_names(gateway: ServerUnderTest, door: Door) -> list[str] | None:
+def model_names(gateway: ServerUnderTest, endpoint: Endpoint) -> list[str] | None:
     """All models on all pages of the list; None if the protocol is not served. Raises CheckFailed."""
     names: list[str] = []
-    query = f"?limit={PAGE}" if door.dialect.pages else ""
+    query = f"?limit={PAGE}" if endpoint.dialect.pages else ""
     while True:
         try:
-            page: Json = mapping(gateway.get(f"{door.path}/v1/models{query}", door.headers))
+            page: Json = mapping(gateway.get(f"{endpoint.path}/v1/models{query}", endpoint.headers))
         except ErrorStatus as error:
             if error.status == 404:
                 return None

@@ -7,17 +7,17 @@ from typing import ClassVar
 
 from nexus.errors import InvalidRequest
 from nexus.protocols.edit import replace_member
-from nexus.protocols.held import HeldCodec, Kind, Page, Verb, number
+from nexus.protocols.held import HeldCodec, HeldKind, Page, Verb, number
 from nexus.wire import Json, count, text
 
 _OVER = frozenset({"failed", "completed", "expired", "cancelled"})
-_MOST: Mapping[Kind, tuple[int, int]] = {"files": (10_000, 10_000), "batches": (20, 100)}
+_MOST: Mapping[HeldKind, tuple[int, int]] = {"files": (10_000, 10_000), "batches": (20, 100)}
 """Default and maximum length of a list."""
 
 
 class OpenAIHeld(HeldCodec):
-    roots: ClassVar[Mapping[Kind, str]] = {"files": "/files", "batches": "/batches"}
-    verbs: ClassVar[Mapping[tuple[Kind, str, str], Verb]] = {
+    roots: ClassVar[Mapping[HeldKind, str]] = {"files": "/files", "batches": "/batches"}
+    verbs: ClassVar[Mapping[tuple[HeldKind, str, str], Verb]] = {
         ("files", "GET", ""): "get",
         ("files", "DELETE", ""): "delete",
         ("files", "GET", "content"): "content",
@@ -27,7 +27,7 @@ class OpenAIHeld(HeldCodec):
     answer_path: ClassVar[tuple[str, ...]] = ("response", "body")
     request_path: ClassVar[tuple[str, ...]] = ("body",)
 
-    def page(self, kind: Kind, query: Mapping[str, Sequence[str]]) -> Page:
+    def page(self, kind: HeldKind, query: Mapping[str, Sequence[str]]) -> Page:
         default, most = _MOST[kind]
         order = query.get("order", ("desc",))[0]
         if order not in ("asc", "desc"):
@@ -35,11 +35,11 @@ class OpenAIHeld(HeldCodec):
         after, purpose = query.get("after", ("",))[0], query.get("purpose", ("",))[0]
         return Page(number(query, "limit", default, most), after, ascending=order == "asc", purpose=purpose)
 
-    def write_list(self, kind: Kind, objects: Sequence[Mapping[str, Json]], *, more: bool) -> dict[str, Json]:
+    def write_list(self, kind: HeldKind, objects: Sequence[Mapping[str, Json]], *, more: bool) -> dict[str, Json]:
         ids: list[str | None] = [text(one.get("id")) for one in objects] or [None]
         return {"object": "list", "data": list(objects), "first_id": ids[0], "last_id": ids[-1], "has_more": more}
 
-    def is_final(self, kind: Kind, document: Mapping[str, Json], now: float) -> bool:
+    def is_final(self, kind: HeldKind, document: Mapping[str, Json], now: float) -> bool:
         if kind == "batches":
             return document.get("status") in _OVER
         ends = count(document.get("expires_at"))

@@ -9,16 +9,14 @@ LiteLLM's and Bifrost's pages on Cursor and the reports behind them (litellm #34
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from nexus.dataclasses import replace
 from nexus.errors import UnsupportedFeature
-from nexus.protocols.checks import objects_in
+from nexus.protocols.checks import Body, objects_in
 from nexus.protocols.dialect import Asked
 from nexus.wire import Json, encode, mapping, only, sequence, text
-
-Wire = Mapping[str, Json]
 
 _RESPONSES = ("input", "instructions", "include", "truncation", "reasoning", "text", "max_output_tokens")
 """Fields of a Responses request that are read here, or have no effect on an answer of this dialect."""
@@ -58,7 +56,7 @@ def _named_at_top(tool: Json) -> bool:
     return kind in ("function", "custom") and isinstance(wire.get("name"), str) and not mapping(wire.get(str(kind)))
 
 
-def _tool(tool: Wire) -> Wire:
+def _tool(tool: Body) -> Body:
     if not _named_at_top(tool):
         return tool
     named = {"name": tool["name"], "description": tool.get("description")}
@@ -73,7 +71,7 @@ def _tool(tool: Wire) -> Wire:
     return only({"type": "function", "function": function, **kept})
 
 
-def _choice(choice: Wire) -> Json:
+def _choice(choice: Body) -> Json:
     kind = choice.get("type")
     match kind:
         case "auto" | "none":
@@ -88,11 +86,11 @@ def _choice(choice: Wire) -> Json:
             return choice
 
 
-def _from_responses(document: Wire) -> dict[str, Json]:
+def _from_responses(document: Body) -> dict[str, Json]:
     if document.get("previous_response_id") is not None:
         raise UnsupportedFeature.about("previous_response_id", "send the whole conversation to chat completions")
     given = document["input"]
-    turns: list[Wire] = [{"role": "user", "content": given}] if isinstance(given, str) else list(_items(given))
+    turns: list[Body] = [{"role": "user", "content": given}] if isinstance(given, str) else list(_items(given))
     if document.get("instructions"):
         turns.insert(0, {"role": "system", "content": document["instructions"]})
     kept = {name: value for name, value in document.items() if name not in (*_RESPONSES, "messages")}
@@ -108,13 +106,13 @@ def _from_responses(document: Wire) -> dict[str, Json]:
     )
 
 
-def _format(format: Wire) -> Json:
+def _format(format: Body) -> Json:
     if format.get("type") != "json_schema":
         return dict(format) or None
     return {"type": "json_schema", "json_schema": {name: value for name, value in format.items() if name != "type"}}
 
 
-def _items(given: Json) -> Iterator[Wire]:
+def _items(given: Json) -> Iterator[Body]:
     """The turns of ``input``, with the calls of one turn in one message."""
     for are_calls, group in groupby(objects_in(given, "input"), lambda one: text(one[0].get("type")) in _CALLS):
         if are_calls:
@@ -132,12 +130,12 @@ def _items(given: Json) -> Iterator[Wire]:
                     raise UnsupportedFeature.about(path, f"items of type {kind} cannot be sent to chat completions")
 
 
-def _made(item: Wire) -> Json:
+def _made(item: Body) -> Json:
     place, said = _CALLS[item["type"]]
     return {"id": item.get("call_id"), "type": place, place: {"name": item.get("name"), said: item.get(said)}}
 
 
-def _turns(message: Wire) -> Iterator[Wire]:
+def _turns(message: Body) -> Iterator[Body]:
     """A message of any dialect: results first, then what else the user says."""
     content = message.get("content")
     blocks = [mapping(block) for block in sequence(content)]
@@ -154,17 +152,17 @@ def _turns(message: Wire) -> Iterator[Wire]:
         yield {**message, "content": rest or None, **only(more)}
 
 
-def _call(block: Wire) -> Json:
+def _call(block: Body) -> Json:
     arguments = encode(block.get("input") or {}).decode()
     return {"id": block.get("id"), "type": "function", "function": {"name": block.get("name"), "arguments": arguments}}
 
 
-def _result(call_id: Json, content: Json) -> Wire:
+def _result(call_id: Json, content: Json) -> Body:
     parts: Json = _parts([mapping(block) for block in content]) if isinstance(content, list) else content
     return {"role": "tool", "tool_call_id": call_id, "content": parts or ""}
 
 
-def _parts(blocks: Sequence[Wire]) -> list[Json]:
+def _parts(blocks: Sequence[Body]) -> list[Json]:
     """Content parts of this dialect; unknown ones as they are, to be refused by their type."""
     return [_part(block) for block in blocks if block.get("type") not in _ELSEWHERE]
 
@@ -173,7 +171,7 @@ _ELSEWHERE = ("tool_use", "tool_result", "thinking", "redacted_thinking")
 _FOREIGN = frozenset({*_ELSEWHERE, "input_text", "output_text", "input_image", "input_file", "image"})
 
 
-def _part(block: Wire) -> Json:
+def _part(block: Body) -> Json:
     kept = {name: block[name] for name in ("cache_control",) if name in block}
     match block.get("type"):
         case "input_text" | "output_text":

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
-from nexus.protocols.answer_relay import Document, Passthrough, Tap
+from nexus.protocols.answer_relay import Passthrough, Tap
 from nexus.protocols.chat.read_error import read_stream_error
 from nexus.protocols.chat.stops import finish_word
 from nexus.protocols.chat.usage import read_usage
+from nexus.protocols.contract import Document
 from nexus.protocols.raw_json import COLON, OPEN_OBJECT, past_space, value_end
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, count, decode, mapping, sequence, text

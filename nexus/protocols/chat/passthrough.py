@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from nexus.errors import VendorError
-from nexus.protocols.answer_relay import Document, Passthrough, Tap
+from nexus.protocols.answer_relay import Passthrough, Tap
 from nexus.protocols.chat.call_ids import MARK, plain_id
 from nexus.protocols.chat.passed import Passed
 from nexus.protocols.chat.read_error import read_stream_error
@@ -19,6 +19,7 @@ from nexus.protocols.chat.stops import finish_word
 from nexus.protocols.chat.tools import limits_ids, tool_ids
 from nexus.protocols.chat.usage import read_usage
 from nexus.protocols.codec import Target
+from nexus.protocols.contract import Document
 from nexus.protocols.dialect import Edited, Passing
 from nexus.protocols.edit import find, insert_first, replace_member, splice
 from nexus.protocols.rewrite import ANY, cut, fit_strings, removing

@@ -13,12 +13,12 @@ from nexus.conversation.parts import Thinking
 from nexus.dataclasses import dataclass, replace
 from nexus.late import pattern
 from nexus.protocols.checks import Body, Drops, an_object, maybe_object, maybe_string, objects_in
-from nexus.protocols.google_thinking import Names, read_thinking_config
+from nexus.protocols.google_thinking import ThinkingKeys, read_thinking_config
 from nexus.wire import Json, mapping
 
 _AT = "extra_body.google"
 _THINKING = f"{_AT}.thinking_config"
-_NAMES = Names("include_thoughts", "thinking_budget", "thinking_level")
+_NAMES = ThinkingKeys("include_thoughts", "thinking_budget", "thinking_level")
 _CAPITAL = pattern("[A-Z]")
 
 

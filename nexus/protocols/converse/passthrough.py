@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.errors import VendorError
-from nexus.protocols.answer_relay import Document, Passthrough
+from nexus.protocols.answer_relay import Passthrough
+from nexus.protocols.contract import Document
 from nexus.protocols.converse.read_error import is_failure, read_no_answer, read_stream_error
 from nexus.protocols.converse.read_response import is_answer
 from nexus.protocols.converse.signatures import is_foreign

@@ -26,13 +26,11 @@ from nexus.conversation.parts import (
     placed,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.checks import Drops, a_name, a_string, an_object, maybe_bool, maybe_string, objects_in, wrong
+from nexus.protocols.checks import Body, Drops, a_name, a_string, an_object, maybe_bool, maybe_string, objects_in, wrong
 from nexus.protocols.converse.signatures import OWN, read_redacted
 from nexus.protocols.media import OFFICE, PDF
 from nexus.protocols.signatures import CarriedSignature, Neighbours, unpack_neighbours, unpack_thinking
 from nexus.wire import Json, base64_bytes, encode, text
-
-Block = Mapping[str, Json]
 
 _USERS = frozenset({"document", "audio", "toolResult", "searchResult"})
 _ASSISTANTS = frozenset({"toolUse", "reasoningContent", "citationsContent"})
@@ -140,7 +138,7 @@ def _read_document(value: Json, path: str, drops: Drops) -> Document:
     return Document(_read_document_source(source, text(wire.get("format")) or "txt", f"{path}.source"), title, context)
 
 
-def _read_document_source(source: Block, kind: str, path: str) -> Inline | Text:
+def _read_document_source(source: Body, kind: str, path: str) -> Inline | Text:
     if "text" in source:
         return Text(a_string(source, "text", path))
     if "content" in source:
@@ -154,7 +152,7 @@ def _read_document_source(source: Block, kind: str, path: str) -> Inline | Text:
         raise wrong(f"{path}.bytes", "text in UTF-8") from error
 
 
-def _refuse_citations(wire: Block, path: str) -> None:
+def _refuse_citations(wire: Body, path: str) -> None:
     wanted = wire.get("citations")
     if wanted is not None and maybe_bool(an_object(wanted, f"{path}.citations"), "enabled", f"{path}.citations"):
         where = f"{path}.citations"

@@ -22,14 +22,14 @@ from nexus.wire import Json, mapping
 PLACEHOLDER = "(no message)"
 """First message of a conversation that does not begin with the user, as Bedrock requires."""
 
-Unit = list[Json]
+BlockGroup = list[Json]
 """Blocks that stay together: one part with its cachePoint, or the blocks next to a result."""
 
 
 @dataclass(slots=True)
 class _Turn:
     role: str
-    units: list[Unit] = field(default_factory=list)
+    units: list[BlockGroup] = field(default_factory=list)
 
 
 def _write_system(request: Request, draft: Draft) -> list[Json]:
@@ -67,7 +67,7 @@ def write_conversation(request: Request, draft: Draft) -> tuple[list[Json], list
     return system, written
 
 
-def _add(turns: list[_Turn], role: str, units: list[Unit]) -> None:
+def _add(turns: list[_Turn], role: str, units: list[BlockGroup]) -> None:
     """Blank messages are left out, and their neighbours merged; a blank text's cachePoint joins what came before it."""
     for unit in units:
         if not unit:
@@ -81,7 +81,7 @@ def _add(turns: list[_Turn], role: str, units: list[Unit]) -> None:
         turns[-1].units.append(unit)
 
 
-def _units(message: Message, path: str, draft: Draft) -> list[Unit]:
+def _units(message: Message, path: str, draft: Draft) -> list[BlockGroup]:
     match message.role:
         case "assistant":
             return [write_assistant_part(part, at, draft) for part, at in _places(message, path)]
@@ -92,7 +92,7 @@ def _units(message: Message, path: str, draft: Draft) -> list[Unit]:
             return [_system_unit(part, at, draft) for part, at in _places(message, path)]
 
 
-def _apart(blocks: Unit) -> list[Unit]:
+def _apart(blocks: BlockGroup) -> list[BlockGroup]:
     """A result with its cachePoint, and the blocks after it, which must come after all results."""
     own = sum("toolResult" in block or "cachePoint" in block for block in blocks)
     return [blocks[:own], blocks[own:]] if 0 < own < len(blocks) and "toolResult" in blocks[0] else [blocks]
@@ -102,13 +102,13 @@ def _places(message: Message, path: str) -> Iterable[tuple[Part, str]]:
     return ((part, f"{path}.content.{number}") for number, part in enumerate(message.parts))
 
 
-def _system_unit(part: Part, path: str, draft: Draft) -> Unit:
+def _system_unit(part: Part, path: str, draft: Draft) -> BlockGroup:
     if not isinstance(part, Text):
         raise UnsupportedFeature("a system message holds text only", param=path)
     return (_marked(part.text) if part.text.strip() else []) + draft.cache_point(part.cache)
 
 
-def _marked(text: str) -> Unit:
+def _marked(text: str) -> BlockGroup:
     return [{"text": f"<system>\n{text}\n</system>"}]
 
 
@@ -125,7 +125,7 @@ def _content(turn: _Turn, calls: Sequence[str]) -> list[Json]:
     return _tidy(_accompanied(blocks))
 
 
-def _inside(unit: Unit, kind: str) -> str:
+def _inside(unit: BlockGroup, kind: str) -> str:
     """The tool call id of the unit's block of that kind, or ""."""
     return str(mapping(mapping(unit[0]).get(kind)).get("toolUseId", ""))
 

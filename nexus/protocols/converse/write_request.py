@@ -68,7 +68,9 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     return VendorRequest(only(body), draft.drops.names, tools.answer_tool, cut=cut, renaming=renaming)
 
 
-def _write_sampling(request: Request, thinking: ThinkingPlan, draft: Draft) -> tuple[dict[str, Json], dict[str, Json]]:
+def _write_sampling(
+    request: Request, thinking: ThinkingFields, draft: Draft
+) -> tuple[dict[str, Json], dict[str, Json]]:
     """The inferenceConfig, and top_k as an additional model field."""
     max_tokens = request.max_tokens
     if max_tokens is not None and max_tokens < 1:
@@ -85,7 +87,7 @@ def _write_sampling(request: Request, thinking: ThinkingPlan, draft: Draft) -> t
     return only(config), _write_top_k(request, thinking, draft)
 
 
-def _write_knob(name: str, request: Request, thinking: ThinkingPlan, draft: Draft) -> float | None:
+def _write_knob(name: str, request: Request, thinking: ThinkingFields, draft: Draft) -> float | None:
     value: float | None = getattr(request, name)
     if value is not None and (thinking.unlimited or not draft.model.sampling):
         draft.drops.add(name)
@@ -96,7 +98,7 @@ def _write_knob(name: str, request: Request, thinking: ThinkingPlan, draft: Draf
     return value
 
 
-def _write_top_k(request: Request, thinking: ThinkingPlan, draft: Draft) -> dict[str, Json]:
+def _write_top_k(request: Request, thinking: ThinkingFields, draft: Draft) -> dict[str, Json]:
     if request.top_k is None:
         return {}
     if draft.model.top_k and not thinking.unlimited:
@@ -123,17 +125,17 @@ def _write_metadata(request: Request, draft: Draft) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class ThinkingPlan:
+class ThinkingFields:
     """``unlimited``: Nova thinks at an effort at which it accepts no limits and no sampling."""
 
     extra: dict[str, Json] = field(default_factory=dict)
     unlimited: bool = False
 
 
-def plan_thinking(request: Request, draft: Draft) -> ThinkingPlan:
+def plan_thinking(request: Request, draft: Draft) -> ThinkingFields:
     thinking = request.thinking
     if thinking is None:
-        return ThinkingPlan()
+        return ThinkingFields()
     match draft.model.thinking:
         case "nova":
             return _nova(thinking, draft)
@@ -141,20 +143,20 @@ def plan_thinking(request: Request, draft: Draft) -> ThinkingPlan:
             return _levelled(thinking, draft)
         case None:
             draft.drops.add("thinking")
-            return ThinkingPlan()
+            return ThinkingFields()
 
 
-def _nova(thinking: Thinking, draft: Draft) -> ThinkingPlan:
+def _nova(thinking: Thinking, draft: Draft) -> ThinkingFields:
     if not thinking.enabled:
-        return ThinkingPlan({"reasoningConfig": {"type": "disabled"}})
+        return ThinkingFields({"reasoningConfig": {"type": "disabled"}})
     effort = level_of(thinking, draft.model.efforts, draft.drops) or "medium"
     config = {"type": "enabled", "maxReasoningEffort": effort}
-    return ThinkingPlan({"reasoningConfig": config}, unlimited=effort == "high")
+    return ThinkingFields({"reasoningConfig": config}, unlimited=effort == "high")
 
 
-def _levelled(thinking: Thinking, draft: Draft) -> ThinkingPlan:
+def _levelled(thinking: Thinking, draft: Draft) -> ThinkingFields:
     level = level_of(thinking, draft.model.efforts, draft.drops)
     if level is None:
-        return ThinkingPlan()
+        return ThinkingFields()
     extra = {"reasoning": {"effort": level}} if draft.model.thinking == "nested" else {"reasoning_effort": level}
-    return ThinkingPlan(extra)
+    return ThinkingFields(extra)

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.late import pattern
-from nexus.protocols.answer_relay import Document, Passthrough, Tap
+from nexus.protocols.answer_relay import Passthrough, Tap
 from nexus.protocols.codec import Target
+from nexus.protocols.contract import Document
 from nexus.protocols.dialect import Edited, Passing
 from nexus.protocols.edit import find
 from nexus.protocols.gemini.read_error import find_error, read_stream_error

@@ -21,14 +21,14 @@ from nexus.protocols.checks import (
     wrong,
 )
 from nexus.protocols.gemini.read_schema import read_schema
-from nexus.protocols.google_thinking import Names, read_thinking_config
+from nexus.protocols.google_thinking import ThinkingKeys, read_thinking_config
 from nexus.wire import Json
 
 Config = Mapping[str, Json]
 
 _AT = "generationConfig"
 _THINKING = f"{_AT}.thinkingConfig"
-_NAMES = Names("includeThoughts", "thinkingBudget", "thinkingLevel")
+_NAMES = ThinkingKeys("includeThoughts", "thinkingBudget", "thinkingLevel")
 _READ = frozenset(
     {"stopSequences", "responseMimeType", "responseSchema", "responseJsonSchema", "_responseJsonSchema", "seed"}
     | {"responseModalities", "candidateCount", "maxOutputTokens", "temperature", "topP", "topK", "thinkingConfig"}

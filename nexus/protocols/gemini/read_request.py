@@ -36,7 +36,7 @@ def read_request(body: Body) -> ReadRequest:
     body = mapping(camel(dict(body)))
     drops = dropped_by(READS, body, _IN_PATH)
     config = maybe_object(body, "generationConfig")
-    choice, tools = read_tooling(body, drops)
+    choice, tools = read_tools(body, drops)
     stream = body.get("stream") is True
     tier = maybe_string(body, "serviceTier")
     request = replace(
@@ -71,7 +71,7 @@ _SEARCHES = ("googleSearch", "googleSearchRetrieval")
 _CALLING = "toolConfig.functionCallingConfig"
 
 
-def read_tooling(body: Body, drops: Drops) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
+def read_tools(body: Body, drops: Drops) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
     """The choice and the tools that it leaves. Raises InvalidRequest, UnsupportedFeature."""
     tools: list[Tool] = []
     for wire, path in several(body.get("tools"), "tools"):

@@ -28,7 +28,7 @@ _MODES: Mapping[str, str] = {"auto": "AUTO", "none": "NONE", "required": "ANY", 
 
 
 @dataclass(frozen=True, slots=True)
-class Tooling:
+class ToolFields:
     """The body's ``tools`` and ``toolConfig``, what goes into generationConfig, and the forced answer tool's name.
 
     ``answer_keys`` are the replaced names of the answer tool's properties.
@@ -40,7 +40,7 @@ class Tooling:
     answer_keys: Forms = field(default_factory=dict)
 
 
-def write_tooling(request: Request, gemini: Gemini, drops: Drops) -> Tooling:
+def write_tools(request: Request, gemini: Gemini, drops: Drops) -> ToolFields:
     """Raises InvalidRequest for a choice that the tools do not allow."""
     searches = [tool for tool in request.tools if isinstance(tool, WebSearch)]
     if searches and len(searches) == len(request.tools):
@@ -71,18 +71,18 @@ def write_tooling(request: Request, gemini: Gemini, drops: Drops) -> Tooling:
         if request.tool_choice is not None or answer is not None:
             body["toolConfig"] = {"functionCallingConfig": _config(choice)}
     generation = {} if output is None else _format(output, gemini, drops)
-    return Tooling(body, generation, None if answer is None else answer.name, keys)
+    return ToolFields(body, generation, None if answer is None else answer.name, keys)
 
 
-def _searching(request: Request, gemini: Gemini, drops: Drops) -> Tooling:
+def _searching(request: Request, gemini: Gemini, drops: Drops) -> ToolFields:
     """Search only, which no model can be forced to use."""
     if request.tool_choice is not None and request.tool_choice.mode == "none":
-        return Tooling({}, {} if request.output_format is None else _format(request.output_format, gemini, drops))
+        return ToolFields({}, {} if request.output_format is None else _format(request.output_format, gemini, drops))
     if request.tool_choice is not None and request.tool_choice.mode != "auto":
         drops.add("tool_choice")
     if request.output_format is not None:
         drops.add("output_format")
-    return Tooling({"tools": [{"googleSearch": {}}]}, {})
+    return ToolFields({"tools": [{"googleSearch": {}}]}, {})
 
 
 def _unsearched(request: Request, drops: Drops) -> Request:

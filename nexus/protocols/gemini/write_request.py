@@ -15,7 +15,7 @@ from nexus.protocols.checks import Drops, asks_for
 from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.dispositions import left_out, tier_of
 from nexus.protocols.gemini.fields import WRITES
-from nexus.protocols.gemini.tools import write_tooling
+from nexus.protocols.gemini.tools import write_tools
 from nexus.protocols.gemini.write_contents import ContentsWriter
 from nexus.protocols.renaming import rename
 from nexus.wire import Json, only
@@ -40,7 +40,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     drops = Drops()
     request, renaming = rename(request, TOOL_NAMES, target.gemini.property_keys)
     system, contents = _write_conversation(request, target.gemini, drops)
-    tooling = write_tooling(request, target.gemini, drops)
+    tooling = write_tools(request, target.gemini, drops)
     generation = _write_generation(request, target.gemini, drops) | tooling.generation
     members = {
         "contents": contents,

@@ -1,7 +1,7 @@
 """Anthropic's own tools that the client runs (a shell, an editor, a memory, a screen), as functions with their schemas.
 
 Pure tables. A call of such a tool is a tool_use like any other; only the members of a toolset have two names, which
-``Members`` restores. Sources: platform.claude.com, pages on the bash, text editor, memory and computer use tools;
+``ToolsetNames`` restores. Sources: platform.claude.com, pages on the bash, text editor, memory and computer use tools;
 anthropic.types, the params of these tools and the inputs of the computer toolset.
 """
 
@@ -11,13 +11,12 @@ from collections.abc import Callable, Mapping
 
 from nexus.conversation.parts import Request, Tool
 from nexus.dataclasses import dataclass
+from nexus.protocols.checks import Body
 from nexus.wire import Json, count, mapping, text
-
-Wire = Mapping[str, Json]
 
 
 @dataclass(frozen=True, slots=True)
-class Member(Tool):
+class ToolsetMember(Tool):
     """One tool of a toolset, which its client calls ``member`` of ``toolset``."""
 
     toolset: str = ""
@@ -28,7 +27,7 @@ class Member(Tool):
 class ToolKind:
     """``describe`` reads the definition, whose known members are ``takes``."""
 
-    describe: Callable[[Wire], str]
+    describe: Callable[[Body], str]
     parameters: Callable[[str], Json]
     takes: tuple[str, ...] = ()
 
@@ -65,7 +64,7 @@ def _bash(version: str) -> Json:
     return _schema({"command": _words("The command to run"), "restart": restart})
 
 
-def _describe_editor(wire: Wire) -> str:
+def _describe_editor(wire: Body) -> str:
     limit = count(wire.get("max_characters"))
     description = (
         "Views, creates and edits files. view shows a file with its lines numbered, or lists a directory; create "
@@ -122,7 +121,7 @@ _FIRST_ACTIONS = (
 _LATER_ACTIONS = ("left_mouse_down", "left_mouse_up", "scroll", "hold_key", "wait", "triple_click")
 
 
-def _describe_computer(wire: Wire) -> str:
+def _describe_computer(wire: Body) -> str:
     width, height = count(wire.get("display_width_px")), count(wire.get("display_height_px"))
     return (
         f"Controls a computer by mouse and keyboard, and shows its screen, which has {width} x {height} pixels. "
@@ -228,28 +227,28 @@ def qualify(toolset: str, member: str) -> str:
     return f"{toolset}__{member}"
 
 
-def members_of(wire: Wire, path: str) -> list[Member]:
+def members_of(wire: Body, path: str) -> list[ToolsetMember]:
     """The tools of a toolset that its definition, at ``path``, leaves enabled."""
     configs = mapping(wire.get("configs"))
     return [
-        Member(qualify("computer", name), about, schema, toolset="computer", member=name, at=path)
+        ToolsetMember(qualify("computer", name), about, schema, toolset="computer", member=name, at=path)
         for name, (about, schema) in _MEMBERS.items()
         if mapping(configs.get(name)).get("enabled") is not False
     ]
 
 
-class Members:
+class ToolsetNames:
     """The client's own names of the calls in an answer to ``request``."""
 
     def __init__(self, request: Request) -> None:
-        self._members = {tool.name: tool for tool in request.tools if isinstance(tool, Member)}
+        self._members = {tool.name: tool for tool in request.tools if isinstance(tool, ToolsetMember)}
 
     def named(self, name: str) -> dict[str, Json]:
         member = self._members.get(name)
         return {"name": name} if member is None else {"name": member.member, "toolset_name": member.toolset}
 
 
-def neutral_name(block: Wire, name: str) -> str:
+def neutral_name(block: Body, name: str) -> str:
     """The neutral name of the tool that a block of the history names."""
     toolset = text(block.get("toolset_name"))
     return qualify(toolset, name) if toolset else name

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from nexus.errors import InvalidRequest
 from nexus.protocols.edit import find, replace_member
-from nexus.protocols.held import BatchRequest, HeldCodec, Kind, Page, Verb, items_of, number, request_at
+from nexus.protocols.held import BatchRequest, HeldCodec, HeldKind, Page, Verb, items_of, number, request_at
 from nexus.wire import Json, sequence, text
 
 _PAGE = "page_"
@@ -20,8 +20,8 @@ MOST_IDS = 100
 
 
 class AnthropicHeld(HeldCodec):
-    roots: ClassVar[Mapping[Kind, str]] = {"files": "/files", "batches": "/messages/batches"}
-    verbs: ClassVar[Mapping[tuple[Kind, str, str], Verb]] = {
+    roots: ClassVar[Mapping[HeldKind, str]] = {"files": "/files", "batches": "/messages/batches"}
+    verbs: ClassVar[Mapping[tuple[HeldKind, str, str], Verb]] = {
         ("files", "GET", ""): "get",
         ("files", "DELETE", ""): "delete",
         ("files", "GET", "content"): "content",
@@ -33,7 +33,7 @@ class AnthropicHeld(HeldCodec):
     answer_path: ClassVar[tuple[str, ...]] = ("result", "message")
     request_path: ClassVar[tuple[str, ...]] = ()
 
-    def page(self, kind: Kind, query: Mapping[str, Sequence[str]]) -> Page:
+    def page(self, kind: HeldKind, query: Mapping[str, Sequence[str]]) -> Page:
         ids = [*query.get("ids", ()), *query.get("ids[]", ())] if kind == "files" else []
         if len(ids) > MOST_IDS:
             raise InvalidRequest.about("ids", f"at most {MOST_IDS}")
@@ -43,14 +43,14 @@ class AnthropicHeld(HeldCodec):
         most = MOST_IDS if ids else number(query, "limit", 20, 1000)
         return Page(most, after, query.get("before_id", ("",))[0], ids=tuple(ids) if ids else None)
 
-    def write_list(self, kind: Kind, objects: Sequence[Mapping[str, Json]], *, more: bool) -> dict[str, Json]:
+    def write_list(self, kind: HeldKind, objects: Sequence[Mapping[str, Json]], *, more: bool) -> dict[str, Json]:
         ids: list[str | None] = [text(one.get("id")) for one in objects] or [None]
         pages: dict[str, Json] = {"first_id": ids[0], "last_id": ids[-1], "has_more": more}
         if kind == "files":
             pages["next_page"] = f"{_PAGE}{ids[-1]}" if more else None
         return {"data": list(objects), **pages}
 
-    def is_final(self, kind: Kind, document: Mapping[str, Json], now: float) -> bool:
+    def is_final(self, kind: HeldKind, document: Mapping[str, Json], now: float) -> bool:
         if kind == "batches":
             # Later its results are gone, and the vendor says so.
             return document.get("processing_status") == "ended" and now < _moment(document.get("created_at")) + _LASTS

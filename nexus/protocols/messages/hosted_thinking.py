@@ -7,17 +7,16 @@ accordingly. Source: platform.claude.com, pages on thinking, extended thinking a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from nexus.models.claude import Claude
 from nexus.models.efforts import COMMON, claude_budget
+from nexus.protocols.checks import Body
 from nexus.protocols.messages.signatures import THINKING
 from nexus.protocols.messages.turn_controls import with_effort
 from nexus.protocols.rewrite import REMOVE, cut
 from nexus.wire import Json, count, encode, mapping, sequence, text
 
-Body = Mapping[str, Json]
 _FORCING = ("any", "tool")
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from nexus.errors import VendorError
-from nexus.protocols.answer_relay import Document, Passthrough, Tap
+from nexus.protocols.answer_relay import Passthrough, Tap
 from nexus.protocols.codec import Target
+from nexus.protocols.contract import Document
 from nexus.protocols.dialect import Edited, Passing
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.messages.citations import is_ours

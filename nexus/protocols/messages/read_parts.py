@@ -9,7 +9,7 @@ Source: anthropic.types.ContentBlockParam and the beta's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
@@ -29,7 +29,7 @@ from nexus.conversation.parts import (
     placed,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.checks import Drops, a_string, an_object, maybe_bool, maybe_string, objects_in, wrong
+from nexus.protocols.checks import Body, Drops, a_string, an_object, maybe_bool, maybe_string, objects_in, wrong
 from nexus.protocols.media import read_url
 from nexus.protocols.messages import server_tools
 from nexus.protocols.messages.client_tools import neutral_name
@@ -37,8 +37,6 @@ from nexus.protocols.messages.signatures import OWN
 from nexus.protocols.messages.turn_controls import in_words
 from nexus.protocols.signatures import CarriedSignature, Neighbours, unpack_neighbours, unpack_thinking
 from nexus.wire import Json, encode, mapping, text
-
-Block = Mapping[str, Json]
 
 _ROLE_OF = {
     "tool_result": "user",
@@ -71,7 +69,7 @@ def read_texts(content: Json, path: str, drops: Drops) -> tuple[Text, ...]:
     return tuple(_read_words(block, at, drops) for block, at in objects_in(content, path))
 
 
-def read_cache(block: Block, path: str, drops: Drops) -> CacheHint | None:
+def read_cache(block: Body, path: str, drops: Drops) -> CacheHint | None:
     control = block.get("cache_control")
     if control is None:
         return None
@@ -84,7 +82,7 @@ def read_cache(block: Block, path: str, drops: Drops) -> CacheHint | None:
     return cast(CacheHint, ttl)
 
 
-def _read_block(block: Block, role: Role, path: str, drops: Drops) -> Part | CarriedSignature:
+def _read_block(block: Body, role: Role, path: str, drops: Drops) -> Part | CarriedSignature:
     kind = a_string(block, "type", path)
     read = _READERS.get(kind)
     if read is None:
@@ -96,12 +94,12 @@ def _read_block(block: Block, role: Role, path: str, drops: Drops) -> Part | Car
     return read(block, path, drops)
 
 
-def _read_text(block: Block, path: str, drops: Drops) -> Text:
+def _read_text(block: Body, path: str, drops: Drops) -> Text:
     drops.unknown(block, ("type", "text", "cache_control"), "content")
     return Text(a_string(block, "text", path), cache=read_cache(block, path, drops))
 
 
-def _read_words(block: Block, path: str, drops: Drops) -> Text:
+def _read_words(block: Body, path: str, drops: Drops) -> Text:
     if (words := in_words(block)) is not None:
         drops.add(f"messages.content.{block['type']}")
         return Text(words, cache=read_cache(block, path, drops), at=path)
@@ -110,13 +108,13 @@ def _read_words(block: Block, path: str, drops: Drops) -> Text:
     return placed(_read_text(block, path, drops), path)
 
 
-def _read_image(block: Block, path: str, drops: Drops) -> Image:
+def _read_image(block: Body, path: str, drops: Drops) -> Image:
     drops.unknown(block, ("type", "source", "cache_control"), "image")
     source = an_object(block.get("source"), f"{path}.source")
     return Image(_read_source(source, f"{path}.source"), cache=read_cache(block, path, drops))
 
 
-def _read_source(source: Block, path: str) -> Inline | Link:
+def _read_source(source: Body, path: str) -> Inline | Link:
     match source.get("type"):
         case "base64":
             return Inline(a_string(source, "media_type", path).lower(), a_string(source, "data", path))
@@ -130,7 +128,7 @@ def _read_source(source: Block, path: str) -> Inline | Link:
             raise UnsupportedFeature.about(path, f"a source of type {kind} is not known")
 
 
-def _read_document(block: Block, path: str, drops: Drops) -> Document:
+def _read_document(block: Body, path: str, drops: Drops) -> Document:
     drops.unknown(block, ("type", "source", "title", "context", "citations", "cache_control"), "document")
     _refuse_citations(block, path)
     source = an_object(block.get("source"), f"{path}.source")
@@ -142,7 +140,7 @@ def _read_document(block: Block, path: str, drops: Drops) -> Document:
     )
 
 
-def _read_document_source(source: Block, path: str, drops: Drops) -> Inline | Link | Text:
+def _read_document_source(source: Body, path: str, drops: Drops) -> Inline | Link | Text:
     match source.get("type"):
         case "text":
             return Text(a_string(source, "data", path))
@@ -156,14 +154,14 @@ def _joined(texts: tuple[Text, ...]) -> Text:
     return Text("\n\n".join(one.text for one in texts))
 
 
-def _refuse_citations(block: Block, path: str) -> None:
+def _refuse_citations(block: Body, path: str) -> None:
     if mapping(block.get("citations")).get("enabled"):
         raise UnsupportedFeature.about(
             f"{path}.citations", "this model does not answer with citations; disable them or choose a Claude model"
         )
 
 
-def _read_search_result(block: Block, path: str, drops: Drops) -> Document:
+def _read_search_result(block: Body, path: str, drops: Drops) -> Document:
     drops.unknown(block, ("type", "source", "title", "content", "citations", "cache_control"), "search_result")
     _refuse_citations(block, path)
     return Document(
@@ -174,19 +172,19 @@ def _read_search_result(block: Block, path: str, drops: Drops) -> Document:
     )
 
 
-def _read_thinking(block: Block, path: str, drops: Drops) -> Reasoning | CarriedSignature:
+def _read_thinking(block: Body, path: str, drops: Drops) -> Reasoning | CarriedSignature:
     signature = maybe_string(block, "signature", path) or ""
     if (carried := unpack_neighbours(signature, OWN)) is not None:
         return carried
     return Reasoning(a_string(block, "thinking", path), signature=unpack_thinking(signature, OWN))
 
 
-def _read_redacted(block: Block, path: str, drops: Drops) -> Reasoning:
+def _read_redacted(block: Body, path: str, drops: Drops) -> Reasoning:
     signature = unpack_thinking(a_string(block, "data", path), OWN)
     return Reasoning("", signature=signature or Signature(OWN, ""), redacted=True)
 
 
-def _read_call(block: Block, path: str, drops: Drops) -> ToolCall:
+def _read_call(block: Body, path: str, drops: Drops) -> ToolCall:
     direct = mapping(block.get("caller")).get("type", "direct") == "direct"
     known = ("type", "id", "name", "input", "cache_control", "toolset_name", *(["caller"] if direct else []))
     drops.unknown(block, known, "tool_use")
@@ -200,7 +198,7 @@ def _read_call(block: Block, path: str, drops: Drops) -> ToolCall:
     )
 
 
-def _read_result(block: Block, path: str, drops: Drops) -> ToolResult:
+def _read_result(block: Body, path: str, drops: Drops) -> ToolResult:
     known = ("type", "tool_use_id", "content", "is_error", "cache_control", "toolset_name")
     drops.unknown(block, known, "tool_result")
     return ToolResult(
@@ -211,18 +209,18 @@ def _read_result(block: Block, path: str, drops: Drops) -> ToolResult:
     )
 
 
-def _read_server_call(block: Block, path: str, drops: Drops) -> ToolCall:
+def _read_server_call(block: Body, path: str, drops: Drops) -> ToolCall:
     drops.add(f"messages.content.{block['type']}")
     return _read_call({name: value for name, value in block.items() if name != "server_name"}, path, drops)
 
 
-def _read_server_result(block: Block, path: str, drops: Drops) -> ToolResult:
+def _read_server_result(block: Body, path: str, drops: Drops) -> ToolResult:
     drops.add(f"messages.content.{block['type']}")
     a_string(block, "tool_use_id", path)
     return replace(server_tools.read_result(block), cache=read_cache(block, path, drops))
 
 
-def _read_summary(block: Block, path: str, drops: Drops) -> Text:
+def _read_summary(block: Body, path: str, drops: Drops) -> Text:
     drops.add(f"messages.content.{server_tools.COMPACTION}")
     return replace(server_tools.read_summary(block), cache=read_cache(block, path, drops))
 
@@ -243,11 +241,11 @@ def _read_result_parts(content: Json, path: str, drops: Drops) -> tuple[Text | I
     return tuple(parts)
 
 
-def _read_reference(block: Block, path: str, drops: Drops) -> Text:
+def _read_reference(block: Body, path: str, drops: Drops) -> Text:
     return Text(f"Found tool: {a_string(block, 'tool_name', path)}", cache=read_cache(block, path, drops))
 
 
-_RESULT_READERS: dict[str, Callable[[Block, str, Drops], Text | Image | Document]] = {
+_RESULT_READERS: dict[str, Callable[[Body, str, Drops], Text | Image | Document]] = {
     "text": _read_text,
     "image": _read_image,
     "document": _read_document,
@@ -255,7 +253,7 @@ _RESULT_READERS: dict[str, Callable[[Block, str, Drops], Text | Image | Document
     "tool_reference": _read_reference,
 }
 
-_READERS: dict[str, Callable[[Block, str, Drops], Part | CarriedSignature]] = {
+_READERS: dict[str, Callable[[Body, str, Drops], Part | CarriedSignature]] = {
     "text": _read_text,
     "image": _read_image,
     "document": _read_document,

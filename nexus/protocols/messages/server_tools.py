@@ -11,13 +11,12 @@ BetaContentBlockParam (SDK 2.12).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from nexus.conversation.parts import Message, Part, Role, Text, ToolResult
 from nexus.dataclasses import dataclass
+from nexus.protocols.checks import Body
 from nexus.wire import Json, encode, mapping, sequence, text
-
-Block = Mapping[str, Json]
 
 CALLS = ("server_tool_use", "mcp_tool_use")
 RESULTS = (
@@ -39,13 +38,13 @@ _SUMMARY = "Summary of the conversation so far:\n\n"
 _BOOKKEEPING = ("type", "page_age", "retrieved_at", "citations", "file_type", "is_file_update", "tool_use_id")
 
 
-def is_wordless(block: Block) -> bool:
+def is_wordless(block: Body) -> bool:
     kind = text(block.get("type"))
     searches = kind == "server_tool_use" and text(block.get("name")).startswith(_TOOL_SEARCH)
     return searches or kind in _WITHOUT_WORDS or (kind == COMPACTION and not block.get("content"))
 
 
-def read_result(block: Block) -> ToolResult:
+def read_result(block: Body) -> ToolResult:
     """A result without its cache hint."""
     content = block.get("content")
     failed = block.get("is_error") is True or text(mapping(content).get("type")).endswith("_error")
@@ -57,7 +56,7 @@ class Summary(Text):
     """What a compaction left of everything before it."""
 
 
-def read_summary(block: Block) -> Summary:
+def read_summary(block: Body) -> Summary:
     return Summary(_SUMMARY + text(block.get("content")))
 
 
@@ -99,7 +98,7 @@ def words_of(value: Json) -> str:
             return ""
 
 
-def _block_words(block: Block) -> str:
+def _block_words(block: Body) -> str:
     match block.get("type"):
         case "text":
             return text(block.get("text"))
@@ -116,7 +115,7 @@ def _block_words(block: Block) -> str:
             return _rest(block)
 
 
-def _rest(block: Block) -> str:
+def _rest(block: Body) -> str:
     """Errors, and results with members such as ``stdout``, named as Anthropic names them."""
     told = {
         name: value

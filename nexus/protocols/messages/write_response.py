@@ -6,7 +6,7 @@ from nexus.conversation.parts import Part, Reasoning, Refusal, Response, Signatu
 from nexus.late import pattern
 from nexus.protocols.codec import Envelope
 from nexus.protocols.messages.citations import write_citations
-from nexus.protocols.messages.client_tools import Members
+from nexus.protocols.messages.client_tools import ToolsetNames
 from nexus.protocols.messages.signatures import OWN, carrier, thinking_block
 from nexus.protocols.messages.stops import write_stop
 from nexus.protocols.messages.usage import write_usage
@@ -20,7 +20,7 @@ _UNFIT = pattern(r"[^a-zA-Z0-9_-]")
 
 
 def write_response(response: Response, envelope: Envelope) -> dict[str, Json]:
-    members = Members(envelope.request)
+    members = ToolsetNames(envelope.request)
     refused = any(isinstance(part, Refusal) for part in response.parts)
     return {
         "id": message_id(envelope.id),
@@ -38,7 +38,7 @@ def message_id(id: str) -> str:
     return id if id.startswith("msg_") else f"msg_{_UNFIT.sub('', id)}"
 
 
-def _write_blocks(part: Part, members: Members) -> list[Json]:
+def _write_blocks(part: Part, members: ToolsetNames) -> list[Json]:
     match part:
         case Text(text=words, signature=signature, citations=citations):
             return [*carried_before(signature), {"type": "text", "text": words, **write_citations(citations)}]

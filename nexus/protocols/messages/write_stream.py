@@ -16,7 +16,7 @@ from nexus.conversation.events import StreamPart
 from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
 from nexus.protocols.codec import Envelope
 from nexus.protocols.messages.citations import write_citation
-from nexus.protocols.messages.client_tools import Members
+from nexus.protocols.messages.client_tools import ToolsetNames
 from nexus.protocols.messages.signatures import OWN, carrier, thinking_block
 from nexus.protocols.messages.stops import write_stop
 from nexus.protocols.messages.usage import write_delta_usage, write_usage
@@ -37,7 +37,7 @@ _DELTA = {
 class StreamWriter(BlockWriter):
     def __init__(self, envelope: Envelope) -> None:
         super().__init__()
-        self._members = Members(envelope.request)
+        self._members = ToolsetNames(envelope.request)
         self._envelope = envelope
         self._block = 0
         self._owed: dict[str, Json] | None = None

@@ -19,7 +19,7 @@ from nexus.protocols.responses.items import ItemComposer, ReasoningComposer, Res
 from nexus.protocols.responses.response_object import write_response_object
 from nexus.protocols.responses.signatures import HERE, OWN
 from nexus.protocols.responses.stops import write_stop
-from nexus.protocols.responses.tools import Names
+from nexus.protocols.responses.tools import ClientCalls
 from nexus.protocols.responses.usage import write_usage
 from nexus.protocols.signatures import NEXT, PREVIOUS, pack_neighbours
 from nexus.wire import Json
@@ -37,7 +37,7 @@ class Composer(EventWriter[Sequence[ResponseEvent]]):
         self.output: list[Json] = []
         self.complete = False
         self._id_suffix = envelope.id.removeprefix("resp_")
-        self._names = Names(envelope.request)
+        self._names = ClientCalls(envelope.request)
         self._index = 0
         self._current: ItemComposer | None = None
         self._ended: tuple[StreamPart, ItemComposer, Signature | None] | None = None

@@ -17,7 +17,7 @@ from nexus.conversation.parts import Citation, Image, Inline, Reasoning, Refusal
 from nexus.dataclasses import dataclass
 from nexus.protocols.responses.parts import write_annotation
 from nexus.protocols.responses.signatures import pack_reasoning
-from nexus.protocols.responses.tools import Names
+from nexus.protocols.responses.tools import ClientCalls
 from nexus.protocols.tool_calls import an_object_of, read_input
 from nexus.wire import Json
 
@@ -192,7 +192,7 @@ class ReasoningComposer(ItemComposer):
 
 
 class _Call(ItemComposer):
-    def __init__(self, part: ToolCall, names: Names, id_suffix: str) -> None:
+    def __init__(self, part: ToolCall, names: ClientCalls, id_suffix: str) -> None:
         super().__init__(part.arguments, id_suffix)
         self._part, self._names = part, names
 
@@ -261,7 +261,7 @@ class _ClientRunCall(_SearchCall):
 _CALLS: Mapping[str, type[_Call]] = {"custom": _CustomCall, "tool_search": _SearchCall}
 
 
-def item_composer(part: StreamPart, names: Names, id_suffix: str) -> ItemComposer:
+def item_composer(part: StreamPart, names: ClientCalls, id_suffix: str) -> ItemComposer:
     match part:
         case Text() | Refusal():
             return _Message(part, id_suffix)

@@ -11,11 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from nexus.conversation.parts import Text, ToolCall, ToolResult
-from nexus.protocols.checks import Drops, a_name, maybe_bool, maybe_string
-from nexus.wire import Json, encode, mapping, sequence, text
-
-Item = Mapping[str, Json]
-
+from nexus.protocols.checks import Body, Drops, a_name, maybe_bool, maybe_string
+from nexus.wire import encode, mapping, sequence, text
 
 APPROVED = "The user approved this call. If it ran, it follows with its result."
 DECLINED = "The user did not approve this call."
@@ -28,7 +25,7 @@ MEMBERS = (
 """Members of these items that are read, or say nothing to another model."""
 
 
-def read_server_item(item: Item, path: str, drops: Drops) -> tuple[ToolCall, ToolResult]:
+def read_server_item(item: Body, path: str, drops: Drops) -> tuple[ToolCall, ToolResult]:
     """Raises InvalidRequest."""
     kind = str(item["type"])
     drops.add(f"input.{kind}")
@@ -40,13 +37,13 @@ def read_server_item(item: Item, path: str, drops: Drops) -> tuple[ToolCall, Too
     return call, ToolResult(call_id, (Text(words),) if words else (), is_error=failed, at=path)
 
 
-def read_approval_request(item: Item, path: str, drops: Drops) -> ToolCall:
+def read_approval_request(item: Body, path: str, drops: Drops) -> ToolCall:
     """Raises InvalidRequest."""
     drops.add("input.mcp_approval_request")
     return ToolCall(a_name(item, "id", path), a_name(item, "name", path), text(item.get("arguments")), at=path)
 
 
-def read_approval_response(item: Item, path: str, drops: Drops) -> ToolResult:
+def read_approval_response(item: Body, path: str, drops: Drops) -> ToolResult:
     """Raises InvalidRequest."""
     drops.add("input.mcp_approval_response")
     call_id, reason = a_name(item, "approval_request_id", path), maybe_string(item, "reason", path)
@@ -55,26 +52,26 @@ def read_approval_response(item: Item, path: str, drops: Drops) -> ToolResult:
     return ToolResult(call_id, (Text(words),), is_error=not approved, at=path)
 
 
-def _mcp(item: Item) -> tuple[str, str]:
+def _mcp(item: Body) -> tuple[str, str]:
     error = item.get("error")
     said = text(item.get("output")) or text(mapping(error).get("message"))
     return text(item.get("arguments")), said or ("" if error is None else encode(error).decode())
 
 
-def _code(item: Item) -> tuple[str, str]:
+def _code(item: Body) -> tuple[str, str]:
     outputs = map(mapping, sequence(item.get("outputs")))
     logs = [text(one.get("logs")) if one.get("type") == "logs" else f"({one.get('type')})" for one in outputs]
     return encode({"code": item.get("code")}).decode(), "\n".join(logs)
 
 
-def _files(item: Item) -> tuple[str, str]:
+def _files(item: Body) -> tuple[str, str]:
     found = [
         f"{text(one.get('filename'))}:\n{text(one.get('text'))}" for one in map(mapping, sequence(item.get("results")))
     ]
     return encode({"queries": item.get("queries")}).decode(), "\n\n".join(found)
 
 
-SERVER_ITEMS: Mapping[str, Callable[[Item], tuple[str, str]]] = {
+SERVER_ITEMS: Mapping[str, Callable[[Body], tuple[str, str]]] = {
     "mcp_call": _mcp,
     "code_interpreter_call": _code,
     "file_search_call": _files,

@@ -67,7 +67,7 @@ def qualify(namespace: str | None, name: str) -> str:
     return f"{whole[: _LONGEST - 9]}_{digest(whole, 8)}"
 
 
-class Names:
+class ClientCalls:
     """The client's own form of the calls in an answer to ``request``; ``runs`` includes OpenAI's tools that it runs."""
 
     def __init__(self, request: Request, *, runs: bool = True) -> None:

@@ -32,7 +32,7 @@ from nexus.protocols.checks import Drops
 from nexus.protocols.media import LOST, unseen
 from nexus.protocols.responses.parts import write_part
 from nexus.protocols.responses.signatures import OWN, open_vendors
-from nexus.protocols.responses.tools import Names, call_ids
+from nexus.protocols.responses.tools import ClientCalls, call_ids
 from nexus.wire import Json, digest, only, text
 
 Item = dict[str, Json]
@@ -68,7 +68,7 @@ class _Writer:
     def __init__(self, request: Request, drops: Drops, *, breakpoints: bool) -> None:
         self._drops = drops
         self._breakpoints = breakpoints
-        self._names = Names(request, runs=False)
+        self._names = ClientCalls(request, runs=False)
         self._custom: set[str] = set()
         self._items: list[Item] = []
         self._call_ids = call_ids()

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from nexus.accounting.record import AttemptRecord, CallRecord
 from nexus.conversation.usage import PARTS, Usage, parts_of
 from nexus.limits.quota import Quota
-from nexus.processes.rows import ProcessRows, Row
+from nexus.processes.rows import CounterRow, ProcessRows
 from nexus.telemetry.metrics import catalog
 from nexus.telemetry.metrics.catalog import LONG, NANO, SHORT, WHOLE, Metric
 
@@ -34,7 +34,7 @@ Scope = tuple[str, str, str]
 """The scope of a cooldown: provider, alias, account."""
 
 
-class Family(dict[Labels, Row]):
+class Family(dict[Labels, CounterRow]):
     """The rows of one metric, created when first counted."""
 
     def __init__(self, part: ProcessRows, metric: Metric) -> None:
@@ -42,7 +42,7 @@ class Family(dict[Labels, Row]):
         self._part = part
         self._metric = metric
 
-    def __missing__(self, labels: Labels) -> Row:
+    def __missing__(self, labels: Labels) -> CounterRow:
         metric = self._metric
         name = json.dumps([metric.name, *labels])
         row = self[labels] = self._part.row(name, metric.width, ends=not metric.lasts)
@@ -186,7 +186,7 @@ class Meters:
         return name, rows
 
 
-def _observe(row: Row, bounds: tuple[float, ...], seconds: float) -> None:
+def _observe(row: CounterRow, bounds: tuple[float, ...], seconds: float) -> None:
     row[bisect_left(bounds, seconds)] += 1
     if seconds > 0:
         row[-1] += int(seconds * NANO)

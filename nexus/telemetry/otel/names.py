@@ -11,7 +11,7 @@ from typing import Literal
 
 from nexus.dataclasses import dataclass
 
-Kind = Literal["seconds", "tokens", "sum"]
+InstrumentKind = Literal["seconds", "tokens", "sum"]
 """A histogram of seconds or tokens, or a counter of tokens ("sum")."""
 
 SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
@@ -23,7 +23,7 @@ TOKENS = tuple(4**power for power in range(14))
 @dataclass(frozen=True, slots=True)
 class OtelMetric:
     name: str
-    kind: Kind
+    kind: InstrumentKind
     bounds: tuple[float, ...] = ()
 
     @property

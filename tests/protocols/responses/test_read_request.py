@@ -32,7 +32,7 @@ from nexus.conversation.parts import (
 )
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.responses.read_request import read_request
-from nexus.protocols.responses.tools import ClientTool, Names, qualify
+from nexus.protocols.responses.tools import ClientCalls, ClientTool, qualify
 from nexus.protocols.responses.write_response import write_response
 from tests.laws.test_fixtures import FIXTURES
 from tests.protocols.kit import envelope
@@ -257,7 +257,7 @@ def test_long_names_are_shortened_to_the_vendors_limits() -> None:
     assert name != qualify("n" * 40, "f" * 41)
     wire = {"type": "namespace", "name": "n" * 40, "tools": [{"type": "function", "name": "f" * 40}]}
     request = read_request({"model": "m", "input": "x", "tools": [wire]}).request
-    item = Names(request).call_item(ToolCall("c", name, "{}"))
+    item = ClientCalls(request).call_item(ToolCall("c", name, "{}"))
     assert (item["namespace"], item["name"]) == ("n" * 40, "f" * 40)
 
 
