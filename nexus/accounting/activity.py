@@ -31,7 +31,7 @@ def add_duration(histogram: Histogram, milliseconds: float) -> None:
     histogram[index] = histogram.get(index, 0) + 1
 
 
-def merged(histograms: Iterable[Histogram]) -> Histogram:
+def merge_histograms(histograms: Iterable[Histogram]) -> Histogram:
     total: Histogram = {}
     for histogram in histograms:
         for index, count in histogram.items():
@@ -232,8 +232,8 @@ def _recent(minutes: Sequence[Minute]) -> dict[str, Any]:
     total = Point()
     for minute in minutes:
         total.add(minute)
-    first = merged(one for minute in minutes for one in minute.firsts.values())
-    own = merged(minute.own for minute in minutes)
+    first = merge_histograms(one for minute in minutes for one in minute.firsts.values())
+    own = merge_histograms(minute.own for minute in minutes)
     return {
         "minutes": RECENT,
         "outcomes": total.outcomes,
@@ -247,7 +247,10 @@ def _routes(minutes: Sequence[Minute]) -> dict[str, tuple[list[int], float | Non
     total = Point()
     for minute in minutes:
         total.add(minute)
-    firsts = {name: merged(minute.firsts[name] for minute in minutes if name in minute.firsts) for name in total.routes}
+    firsts = {
+        name: merge_histograms(minute.firsts[name] for minute in minutes if name in minute.firsts)
+        for name in total.routes
+    }
     return {
         name: (sums, quantile(firsts[name], 0.5), quantile(firsts[name], 0.95)) for name, sums in total.routes.items()
     }

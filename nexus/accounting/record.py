@@ -237,7 +237,7 @@ def reason(error: NexusError) -> str:
     return words[:LONGEST]
 
 
-def level_of(error: NexusError | None) -> int:
+def log_level_of(error: NexusError | None) -> int:
     """The log level of a call's line: INFO for success and client errors, WARNING for vendors' errors, ERROR for
     ours."""
     match error:

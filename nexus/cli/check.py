@@ -16,7 +16,7 @@ from nexus.cli.colours import report
 from nexus.cli.discover import discover, models
 from nexus.cli.discover import report as compared
 from nexus.cli.output import put
-from nexus.limits.accounts import dollars, usd
+from nexus.limits.accounts import in_dollars, usd
 from nexus.processes.cores import worker_count
 from nexus.protocols.loader import PROTOCOLS
 from nexus.protocols.protocol import Protocol
@@ -187,7 +187,7 @@ def _in_words(price: Price) -> str:
     sums = [f"{usd(parts[part])} {part}" for part in ("input", "output") if part in parts]
     more = [f"more above {start} tokens" for start, _ in price.above[:1]]
     if price.rates.per_request:
-        more.append(f"{dollars(price.rates.per_request)} a call")
+        more.append(f"{in_dollars(price.rates.per_request)} a call")
     return ", ".join([*sums, *more]) or "nothing"
 
 
@@ -196,7 +196,7 @@ def budget_lines(settings: Settings, prices: Mapping[str, Price | None]) -> Iter
     for name, budget in settings.budgets.items() if settings.llm.enabled else ():
         models = covered(budget, settings.llm)
         what = "all models" if budget.models is None else ", ".join(sorted(models))
-        limit = f"{dollars(budget.limit_usd)} a {budget.period} ({budget.time_zone}) for each {budget.per}"
+        limit = f"{in_dollars(budget.limit_usd)} a {budget.period} ({budget.time_zone}) for each {budget.per}"
         yield f"budget {name}: {limit}, on {what}"
         unknown = [route for route, price in prices.items() if price is None and route in models]
         if unknown:

@@ -17,7 +17,7 @@ from nexus.gateway.affinity import session_of
 from nexus.gateway.candidates import Router
 from nexus.gateway.routing import Model
 from nexus.limits.demands import output_asked
-from nexus.limits.refusal import WORDS, in_words
+from nexus.limits.refusal import WORDS, interval_words
 from nexus.limits.rules import LimitKey, plan_of
 from nexus.provider.route import Route
 from nexus.relay.candidate import Candidate, Plan
@@ -109,6 +109,6 @@ def _limits(call: Call, route: Route) -> Iterator[str]:
     provider = route.provider
     own, shared = route.settings.rate_limits, provider.settings.rate_limits
     for planned in plan_of(LimitKey("", call.identity.group, provider.name, route.alias, shared, own)):
-        yield f"{planned.limit} {WORDS[planned.dimension]} in any {in_words(planned.interval)} ({planned.rule})"
+        yield f"{planned.limit} {WORDS[planned.dimension]} in any {interval_words(planned.interval)} ({planned.rule})"
     if provider.settings.max_concurrency is not None:
         yield f"{provider.settings.max_concurrency} calls at the same time (provider {provider.name})"

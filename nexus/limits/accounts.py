@@ -64,7 +64,7 @@ class BudgetAccount:
     def quota(self) -> Quota:
         settings, span = self.budget, self.span
         key = f"{{b:{encode_id(self.name)}:{encode_id(self.subject)}}}:{span.name}"
-        rule = f"budget {self.name!r} ({dollars(settings.limit_usd)} a {settings.period} for each {settings.per})"
+        rule = f"budget {self.name!r} ({in_dollars(settings.limit_usd)} a {settings.period} for each {settings.per})"
         return Quota(key, "cost", settings.limit_usd, round((span.ends - span.begins) * SECOND), rule, self.name)
 
 
@@ -74,7 +74,7 @@ def usd(nano: int) -> str:
     return f"{whole}.{rest:09d}".rstrip("0").rstrip(".")
 
 
-def dollars(nano: int) -> str:
+def in_dollars(nano: int) -> str:
     """US dollars in whole cents; exact if less than one cent."""
     cents = nano // 10**7
     return f"${cents // 100}.{cents % 100:02d}" if cents or not nano else f"${usd(nano)}"

@@ -76,7 +76,7 @@ def slot_of(key: str) -> int:
     return slot
 
 
-def address_of(settings: RedisStorage) -> str:
+def redis_address(settings: RedisStorage) -> str:
     """Host and port, for logs."""
     parts = urlsplit(settings.url)
     host = parts.hostname or ""

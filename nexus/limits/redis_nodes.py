@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nexus.limits.breaker import Breaker, Pass
-from nexus.limits.redis_client import address_of, connect, errors, explain, slot_of
+from nexus.limits.redis_client import connect, errors, explain, redis_address, slot_of
 from nexus.settings.limits import RedisStorage
 
 MOST_MOVES = 3
@@ -34,7 +34,7 @@ class Nodes:
     def __init__(self, settings: RedisStorage) -> None:
         """Raises MissingRedis."""
         self._settings = settings
-        self._first = address_of(settings)
+        self._first = redis_address(settings)
         self._clients = {self._first: connect(settings)}
         self._errors = errors()
         self._owners: dict[int, str] = {}
@@ -124,7 +124,7 @@ class Redis(Nodes):
     @property
     def address(self) -> str:
         """Host and port, for logs."""
-        return address_of(self._settings)
+        return redis_address(self._settings)
 
     @property
     def is_lost(self) -> bool:

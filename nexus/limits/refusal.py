@@ -9,7 +9,7 @@ import time
 from datetime import UTC, datetime
 
 from nexus.errors import RateLimited
-from nexus.limits.accounts import dollars
+from nexus.limits.accounts import in_dollars
 from nexus.limits.headers import budget_header, headers_for
 from nexus.limits.quota import SECOND, Dimension, Refused
 
@@ -55,7 +55,7 @@ class LimitExceeded(RateLimited):
     def _message(refused: Refused) -> str:
         quota, asked = refused.standing.quota, refused.demand.needed
         what = WORDS[quota.dimension]
-        limit = f"Nexus limits {quota.rule} to {quota.limit} {what} in any {in_words(quota.interval)}"
+        limit = f"Nexus limits {quota.rule} to {quota.limit} {what} in any {interval_words(quota.interval)}"
         if refused.wait is None:
             return f"{limit}; this request needs {asked} and can never succeed: {HINT[quota.dimension]}"
         seconds = max(1, -(-refused.wait // SECOND))
@@ -81,8 +81,8 @@ class BudgetExceeded(LimitExceeded):
     @staticmethod
     def _message(refused: Refused) -> str:
         quota, asked = refused.standing.quota, refused.demand.needed
-        left = f"{dollars(refused.standing.remaining)} are left of {quota.rule}"
-        needs = f"this request may cost {dollars(asked)}"
+        left = f"{in_dollars(refused.standing.remaining)} are left of {quota.rule}"
+        needs = f"this request may cost {in_dollars(asked)}"
         if refused.wait is None:
             return f"{left}; {needs} and can never succeed: {HINT['cost']}"
         if refused.wait <= LONG:
@@ -96,7 +96,7 @@ def refusal(refused: Refused) -> LimitExceeded:
     return BudgetExceeded(refused) if refused.demand.quota.dimension == "cost" else LimitExceeded(refused)
 
 
-def in_words(interval: int) -> str:
+def interval_words(interval: int) -> str:
     """Microseconds in the notation of settings, with the largest unit that fits without a remainder."""
     for unit, size in (("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000), ("s", SECOND), ("ms", 1000)):
         if interval % size == 0:

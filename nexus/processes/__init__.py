@@ -4,7 +4,7 @@
   uses; a ``Hub`` serves its methods as functions of plain values, and a ``Link`` calls them from any worker thread, at
   the cost of one round trip. To share another kind of state, add a table of its functions, such as
   ``response_store.remote.services``, a class with the same methods that calls them, such as ``RemoteStore`` there, and
-  a line in ``server.common``.
+  a line in ``server.shared_state``.
 - ``lock``, for exact state that every call needs. It lives in shared memory, and each step takes the lock:
   ``limits.shared_windows``.
 - ``board``, for state that must never block. Each process has its own copy and tells the others what changed:

@@ -22,7 +22,7 @@ MOST_SEQUENCES, LONGEST_SEQUENCE = 64, 1024
 """Limits on what is searched for in each piece of an answer."""
 
 
-def check(stop: tuple[str, ...]) -> None:
+def check_stops(stop: tuple[str, ...]) -> None:
     """Raises InvalidRequest for sequences that cannot be cut at."""
     if len(stop) > MOST_SEQUENCES or any(len(sequence) > LONGEST_SEQUENCE for sequence in stop):
         raise InvalidRequest.about(

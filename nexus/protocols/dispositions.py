@@ -77,14 +77,14 @@ def left_out(writes: Mapping[str, Disposition], request: Request) -> list[str]:
     return lost
 
 
-def tier_of(request: Request, tiers: Mapping[str, T], drops: Drops) -> T | None:
+def tier_for(request: Request, tiers: Mapping[str, T], drops: Drops) -> T | None:
     """The vendor's name of the service tier; a tier without one is reported as dropped."""
     if request.service_tier is not None and request.service_tier not in tiers:
         drops.add("service_tier")
     return tiers.get(request.service_tier or "")
 
 
-def level_of(thinking: Thinking, offered: Sequence[str], drops: Drops) -> str | None:
+def effort_level(thinking: Thinking, offered: Sequence[str], drops: Drops) -> str | None:
     """The level of thinking to request; anything the model cannot do as requested is reported as dropped."""
     chosen = efforts.choose(thinking, offered)
     drops.add(*filter(None, [chosen.lost]))

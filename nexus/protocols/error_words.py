@@ -50,7 +50,7 @@ STATUS_OF: Mapping[FailureKind, int] = {
 """The status that a failure inside a 200 would have had."""
 
 
-def kind_of(status: int) -> FailureKind:
+def kind_of_status(status: int) -> FailureKind:
     """Any other status below 500 is the client's fault, from 500 on the vendor's."""
     return KIND_OF.get(status) or ("upstream" if status >= 500 else "invalid_request")
 
@@ -60,7 +60,7 @@ def by_code(codes: Mapping[FailureKind, str]) -> dict[str, FailureKind]:
     return {code: kind for kind, words in codes.items() for code in words.split()}
 
 
-def refused(
+def http_failure(
     words: str, kind: FailureKind, status: int, headers: Mapping[str, str], ids: tuple[str, ...], param: str = ""
 ) -> VendorFailure:
     """An answer with an error status; ``ids`` are the headers, by lower-case names, that may hold the request's id."""

@@ -135,7 +135,7 @@ def number(query: Mapping[str, Sequence[str]], name: str, default: int, most: in
     return int(written)
 
 
-def items_of(raw: bytes, start: int) -> Iterator[int]:
+def item_starts(raw: bytes, start: int) -> Iterator[int]:
     """Positions of the items of the array that opens at ``start``."""
     if raw[start] != OPEN_ARRAY:
         return

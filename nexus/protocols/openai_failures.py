@@ -17,8 +17,8 @@ from nexus.protocols.error_words import (
     by_code,
     decode_error,
     error_words,
-    kind_of,
-    refused,
+    http_failure,
+    kind_of_status,
 )
 from nexus.wire import Json, mapping, sequence, text
 
@@ -53,7 +53,7 @@ def read_error(
     whole = mapping(items[0] if items else document)
     error = mapping(whole.get("error")) or whole
     words = error_words(document, body) or f"the upstream answered {status} without an explanation"
-    return refused(words, _kind(error, status, codes), status, headers, _REQUEST_IDS, text(error.get("param")))
+    return http_failure(words, _kind(error, status, codes), status, headers, _REQUEST_IDS, text(error.get("param")))
 
 
 def read_in_band(
@@ -80,7 +80,7 @@ def _kind(error: Mapping[str, Json], status: int, codes: Mapping[str, FailureKin
         # A general type must not hide a more specific status.
         if (kind := codes.get(text(word))) is not None and (kind != "invalid_request" or status not in KIND_OF):
             return kind
-    return kind_of(status)
+    return kind_of_status(status)
 
 
 def _numeric(code: Json) -> int | None:

@@ -24,7 +24,7 @@ _NOT_STRICT = frozenset(
 )
 
 
-def fit(request: Request) -> tuple[Request, Renaming, tuple[str, ...]]:
+def fit_schemas(request: Request) -> tuple[Request, Renaming, tuple[str, ...]]:
     """The request with accepted names and schemas, the reverse mapping, and what was lost. Raises ClientError."""
     request, renaming = rename(request, TOOL_NAMES)
     if not request.tools and request.output_format is None:

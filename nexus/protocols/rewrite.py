@@ -57,7 +57,7 @@ def remove(_: bytes) -> bytes:
     return REMOVE
 
 
-def merged(raw: bytes, name: str, members: Mapping[str, str]) -> bytes:
+def merge_members(raw: bytes, name: str, members: Mapping[str, str]) -> bytes:
     """``raw``, an object, with ``members`` in its object ``name``, replacing those with the same names."""
     there = mapping(mapping(decode(raw)).get(name))
     return rewrite(raw, removing([(name,)]), lambda: encode(name) + b":" + encode({**there, **members}))

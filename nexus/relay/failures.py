@@ -19,7 +19,7 @@ from nexus.protocols import loader
 from nexus.relay.exchange import CallState, Exchange
 from nexus.relay.lanes import Lane
 from nexus.relay.translation import Translation
-from nexus.upstream.network_errors import host_of
+from nexus.upstream.network_errors import authority_of
 from nexus.upstream.request import UpstreamReply
 from nexus.wire import only
 
@@ -42,7 +42,7 @@ def log_attempt(state: CallState, error: BaseException | None, then: str) -> Non
     provider = state.route.provider if state.route is not None else None
     host, phase, cause = (error.host, error.phase, error.cause) if isinstance(error, UpstreamError) else ("", "", "")
     if not phase:
-        host, phase = host_of(provider.base_url) if provider is not None else "", "answer"
+        host, phase = authority_of(provider.base_url) if provider is not None else "", "answer"
     tries = provider.settings.retries.attempts if provider is not None else 1
     fields = {
         "id": state.call.id,

@@ -19,7 +19,7 @@ from nexus.protocols.loader import DIALECTS
 from nexus.relay.answer import OpenedReply, own_answer
 from nexus.relay.candidate import Candidate
 from nexus.relay.exchange import Exchange
-from nexus.relay.held_state import BatchCost, HeldState, Used, name_of
+from nexus.relay.held_state import BatchCost, HeldState, Used, model_name_of
 from nexus.relay.lanes import Lane, attempt_of
 from nexus.wire import Json, decode, decode_object, encode, mapping, text
 
@@ -132,7 +132,7 @@ class _Results:
             return line
         (start, end), tap = spans[-1], Tap()
         model = text(answer.get("model"))
-        known = name_of(held.models, model)
+        known = model_name_of(held.models, model)
         try:
             edited = self._relay(answer, model if known is None else known[0], tap).body(line[start:end])
         except (VendorError, ValueError):

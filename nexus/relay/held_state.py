@@ -94,11 +94,11 @@ class HeldState:
 
     def shown(self, raw: bytes, document: Mapping[str, Json], models: FieldNames) -> bytes:
         """A vendor's object as the client sees it."""
-        known = name_of(models, text(document.get("model")))
+        known = model_name_of(models, text(document.get("model")))
         return self.codec.edited(raw, document, self.base, None if known is None else known[0])
 
 
-def name_of(models: FieldNames, answered: str) -> tuple[str, str] | None:
+def model_name_of(models: FieldNames, answered: str) -> tuple[str, str] | None:
     """The client's name of the model that a vendor reports, and its alias: by the exact id, by the longest id that it
     begins with (a dated version), or the only model there is."""
     if answered in models:

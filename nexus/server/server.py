@@ -22,10 +22,10 @@ from nexus.processes.rows import Rows
 from nexus.relay.exchange import CallState
 from nexus.server.body import AT_ONCE
 from nexus.server.bridge import Bell
-from nexus.server.common import Member
 from nexus.server.flight import BytesInFlight, default_limit
 from nexus.server.lifecycle import Lifecycle, ServerPhase
 from nexus.server.runtime import Kept
+from nexus.server.shared_state import Member
 from nexus.server.threads import Full, Workers
 from nexus.settings import ServerSettings
 from nexus.telemetry.access_log import log_call

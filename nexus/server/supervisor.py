@@ -24,12 +24,12 @@ from nexus.processes.hub import Hub
 from nexus.processes.link import CONNECTIONS, SupervisorLink, pairs
 from nexus.processes.peer import Control, Peer
 from nexus.processes.poller import Poller
-from nexus.server import common, memory
-from nexus.server.common import Common, Member, SharedState
+from nexus.server import memory, shared_state
 from nexus.server.listeners import Listeners
 from nexus.server.rereading import Rereading
 from nexus.server.server import IN_FLIGHT
 from nexus.server.service import Notifier
+from nexus.server.shared_state import Member, SharedMemory, SharedState
 from nexus.server.signals import Inherited, has_terminal, no_signals, signals
 from nexus.server.slots import LONG, TIMES, Slot, Slots
 from nexus.server.source import Good, log_adopted
@@ -67,8 +67,8 @@ class Supervisor:
         self._had_terminal = has_terminal()
         self._poller = Poller()
         self._hub = Hub(self._state.functions, self._poller)
-        self._common = Common(orders.count, (IN_FLIGHT, *rereading.settings.llm.providers))
-        self._common.meters.started()
+        self._memory = SharedMemory(orders.count, (IN_FLIGHT, *rereading.settings.llm.providers))
+        self._memory.meters.started()
         self._facts = Facts()
         self._slots = Slots(orders.count)
         self._inherited = Inherited(self._poller, self._hub, self._slots)
@@ -150,7 +150,7 @@ class Supervisor:
 
     def _reread_over(self, good: Good | None) -> None:
         self._has_changed = True
-        self._common.meters.reloaded(read=good is not None)
+        self._memory.meters.reloaded(read=good is not None)
         if good is not None and self._stopped_at is None:
             before, self._rereading.settings = self._rereading.settings, good.settings
             self._state.adopt(good.settings.server)
@@ -163,7 +163,7 @@ class Supervisor:
         settings = self._rereading.settings
         if slot.is_built and slot.settings is not settings:
             slot.settings = settings
-            slot.send((common.RELOAD, pickle.dumps(settings)))
+            slot.send((shared_state.RELOAD, pickle.dumps(settings)))
 
     # Workers.
 
@@ -187,20 +187,20 @@ class Supervisor:
 
     def _work(self, slot: Slot, control: socket.socket, ends: list[socket.socket]) -> int:
         """Runs a worker, in the child."""
-        member = self._common.member(slot.index, Control(control), SupervisorLink(ends))
+        member = self._memory.member(slot.index, Control(control), SupervisorLink(ends))
         return self._orders.work(self._rereading.settings, member)
 
     def _heard(self, slot: Slot, message: tuple[Any, ...]) -> None:
         match message:
-            case (common.FACT, fact):
+            case (shared_state.FACT, fact):
                 self._facts.keep(fact)
                 for other in self._slots.built:
                     if other is not slot:
                         other.send(message)
-            case (common.BUILT,):
+            case (shared_state.BUILT,):
                 self._has_changed = True
                 self._built(slot)
-            case (common.READY,):
+            case (shared_state.READY,):
                 self._has_changed = True
                 self._serves(slot)
 
@@ -208,7 +208,7 @@ class Supervisor:
         slot.is_built = True
         self._renew(slot)
         for fact in self._facts.all():
-            slot.send((common.FACT, fact))
+            slot.send((shared_state.FACT, fact))
         if self._together:
             self._say_listen(slot)
         elif self._slots.are_built:
@@ -225,13 +225,13 @@ class Supervisor:
 
     def _let_listen(self) -> None:
         self._together = True
-        self._common.listen(slot.index for slot in self._slots.built)
+        self._memory.listen(slot.index for slot in self._slots.built)
         for slot in self._slots.built:
             self._say_listen(slot)
 
     def _say_listen(self, slot: Slot) -> None:
         if self._stopped_at is None:
-            slot.send((common.LISTEN,))
+            slot.send((shared_state.LISTEN,))
 
     # Ended workers, and stopping.
 
@@ -240,7 +240,7 @@ class Supervisor:
             self._ended(slot, code)
 
     def _ended(self, slot: Slot, code: int) -> None:
-        self._common.ended(slot.index)
+        self._memory.ended(slot.index)
         if self._stopped_at is None:
             fields = {"pid": slot.pid, **({"signal": -code} if code < 0 else {"exit_code": code})}
             log.error("a worker exited: its calls are lost; starting another one", extra={"fields": fields})
@@ -277,12 +277,12 @@ class Supervisor:
         if self._hurried_at is None:
             self._code, self._hurried_at = code, time.monotonic()
             for slot in self._slots.built:
-                slot.send((common.END,))
+                slot.send((shared_state.END,))
 
     def _stop(self) -> None:
         self._stopped_at = time.monotonic()
         self._rereading.stop()
-        self._common.stop()
+        self._memory.stop()
         self._slots.want_none()
         # The workers still have their copies; the ports close when the last worker stops listening.
         self._listeners.close_sockets()

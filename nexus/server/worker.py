@@ -23,12 +23,12 @@ from nexus.auth.jwks import MissingPyJwt
 from nexus.limits.redis_client import MissingRedis
 from nexus.processes.frames import BadFrame, Frames
 from nexus.server import memory
-from nexus.server.common import BUILT, END, FACT, LISTEN, READY, RELOAD, Member
 from nexus.server.listeners import Listeners
 from nexus.server.listening import TlsError
 from nexus.server.reload import Adopter
 from nexus.server.running import RECORDING, TELLING, Running, prepare
 from nexus.server.server import Server
+from nexus.server.shared_state import BUILT, END, FACT, LISTEN, READY, RELOAD, Member
 from nexus.server.signals import end_now
 from nexus.server.source import log_rejected
 from nexus.settings import Settings

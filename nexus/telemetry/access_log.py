@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from nexus.accounting.record import CallRecord, level_of, milliseconds, reason
+from nexus.accounting.record import CallRecord, log_level_of, milliseconds, reason
 
 log = logging.getLogger("nexus.access")
 
@@ -12,7 +12,7 @@ LONGEST_NAME = 200
 
 
 def log_call(record: CallRecord) -> None:
-    level = level_of(record.error)
+    level = log_level_of(record.error)
     if not log.isEnabledFor(level):
         return
     answer, identity, operation = record.answer, record.identity, record.operation

@@ -10,7 +10,7 @@ from urllib3.util.url import _encode_target
 
 from nexus.dataclasses import dataclass
 from nexus.late import pattern
-from nexus.upstream.network_errors import host_of
+from nexus.upstream.network_errors import authority_of
 
 _PORTS = {"http": 80, "https": 443}
 _HEAD = pattern(r"[^\0\r\n]+\r\n(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [^\0\r\n]*\r\n)*\r\n")
@@ -48,7 +48,7 @@ def address_of(url: str) -> Address:
         host = f"{host}:{port}"
     query = f"?{parts.query}" if parts.query else ""
     target = _encode_target(f"/{parts.path.lstrip('/')}{query}")
-    return Address((parts.scheme, name, port), host, target, host_of(url))
+    return Address((parts.scheme, name, port), host, target, authority_of(url))
 
 
 def head_of(method: str, target: str, headers: Mapping[str, str]) -> bytes:

@@ -25,7 +25,7 @@ _PROXY_STATUS = pattern(r"Tunnel connection failed: (\d{3})")
 _CLOSED = (RemoteDisconnected, ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 
-def host_of(url: str) -> str:
+def authority_of(url: str) -> str:
     """Host and port, for the log."""
     return unquote(urlsplit(url).netloc.rpartition("@")[2])
 

@@ -23,7 +23,7 @@ from nexus.errors import NexusError, ProtocolError
 from nexus.upstream.address import Address, address_of, head_of
 from nexus.upstream.binding import Binding, BoundResponse, current
 from nexus.upstream.dial import Socks
-from nexus.upstream.network_errors import failure_of, host_of, is_closed
+from nexus.upstream.network_errors import authority_of, failure_of, is_closed
 from nexus.upstream.request import UNIX, Timeouts, UpstreamReply, UpstreamRequest
 from nexus.upstream.resolver import Resolver
 from nexus.upstream.sockets import POOLS, BoundConnection, BoundPool
@@ -123,7 +123,7 @@ class Transport:
         self._timeouts = timeouts
         self._resolver = Resolver()
         self._socks = _socks(proxy)
-        self._by_proxy = f" by {host_of(proxy)}" if proxy else ""
+        self._by_proxy = f" by {authority_of(proxy)}" if proxy else ""
         self._is_proxied = bool(proxy)
         http_proxy = proxy if self._socks is None else None
         self._adapter = _Adapter(trust or Trust(), timeouts.keep_alive, http_proxy or None)

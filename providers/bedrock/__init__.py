@@ -23,7 +23,7 @@ from nexus.protocols.codec import DEFAULT_MAX_TOKENS, Target
 from nexus.protocols.converse import read_error
 from nexus.protocols.embeddings import Format
 from nexus.protocols.messages.hosted import Extra
-from nexus.protocols.rewrite import merged
+from nexus.protocols.rewrite import merge_members
 from nexus.provider import Attempt, Listing, Provider, configured
 from nexus.provider.catalogue import Catalogue
 from nexus.providers.bedrock.bodies import count_invoke_body, invoke_body
@@ -146,7 +146,7 @@ class BedrockProvider(Provider):
             sent["authorization"] = f"Bearer {attempt.key.get_secret_value()}"
         model = counting_id(attempt.model) if attempt.action == "count_tokens" else attempt.model
         if attempt.labels and action.startswith("converse"):
-            body = merged(body, "requestMetadata", dict(attempt.labels))
+            body = merge_members(body, "requestMetadata", dict(attempt.labels))
         elif attempt.labels:
             sent[METADATA] = encode(dict(attempt.labels)).decode()
         url = f"{self.base_url}/model/{quote(model, safe='')}/{action}"

@@ -26,7 +26,7 @@ from nexus.protocols.codec import Target
 from nexus.protocols.embeddings import Format
 from nexus.protocols.gemini import read_error
 from nexus.protocols.messages.hosted import Extra
-from nexus.protocols.rewrite import merged
+from nexus.protocols.rewrite import merge_members
 from nexus.provider import Account, Attempt, Labels, Listing, Provider, configured
 from nexus.provider.catalogue import Catalogue
 from nexus.providers.google import catalogue as models
@@ -121,7 +121,7 @@ class GoogleProvider(Provider):
         model = endpoints.vertex_model(attempt.model) if self._on_vertex else endpoints.gemini_model(attempt.model)
         headers = _own_headers() | self.credentials(attempt)
         labelled = bool(attempt.labels) and attempt.action != "embeddings"
-        body = merged(attempt.body, "labels", dict(attempt.labels)) if labelled else attempt.body
+        body = merge_members(attempt.body, "labels", dict(attempt.labels)) if labelled else attempt.body
         return UpstreamRequest(url=f"{self.base_url}{self._parent}{model}:{verb}", headers=headers, body=body)
 
     def credentials(self, attempt: Attempt) -> dict[str, str]:

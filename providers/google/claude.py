@@ -18,7 +18,7 @@ from dataclasses import replace
 from nexus.dataclasses import dataclass
 from nexus.models import claude as models
 from nexus.models.names import claude_name
-from nexus.protocols.messages.hosted import NOTHING, Extra, Path, betas_in, fit_host, name_of, readable, values
+from nexus.protocols.messages.hosted import NOTHING, Extra, Path, betas_in, field_name, fit_host, readable, values
 from nexus.protocols.messages.hosted_thinking import fit_thinking
 from nexus.protocols.rewrite import ANY, removing, rewrite
 from nexus.provider import Attempt
@@ -151,8 +151,8 @@ def fit(attempt: Attempt, extra: Extra = NOTHING) -> FittedRequest:
         if has_beta and refused.loses:
             dropped.append(f"{BETA}.{refused.beta.rstrip('-')}")
         fields = refused.fields if has_beta or not refused.paired else ()
-        lost += [path for path in fields if name_of(path) not in extra.fields]
-    dropped += [name_of(path) for path in lost if any(values(document, path))]
+        lost += [path for path in fields if field_name(path) not in extra.fields]
+    dropped += [field_name(path) for path in lost if any(values(document, path))]
     # The token counter's path has no model, so the body keeps it.
     moved: list[Path] = [("anthropic_version",), ("anthropic_beta",), *([] if counts else [("model",)])]
     betas = []

@@ -4,7 +4,7 @@ import pytest
 
 from nexus.limits.headers import headers_for
 from nexus.limits.quota import SECOND, Demand, Dimension, Quota, Refused, Standing
-from nexus.limits.refusal import LimitExceeded, in_words
+from nexus.limits.refusal import LimitExceeded, interval_words
 from nexus.protocols.messages.dialect import moment
 from nexus.protocols.openai_protocol import duration
 
@@ -94,4 +94,4 @@ def test_reset_times_are_rounded_up() -> None:
     ("interval", "text"), [(60 * SECOND, "1m"), (90 * SECOND, "90s"), (86_400 * SECOND, "1d"), (1500, "1.5ms")]
 )
 def test_intervals(interval: int, text: str) -> None:
-    assert in_words(interval) == text
+    assert interval_words(interval) == text

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from nexus.conversation.parts import OutputFormat, Request, Tool
-from nexus.protocols.openai_schemas import fit
+from nexus.protocols.openai_schemas import fit_schemas
 
 WORD = {"type": "string"}
 
@@ -29,6 +29,6 @@ SCHEMAS: dict[str, tuple[dict[str, Any], bool]] = {
 @pytest.mark.parametrize(("schema", "kept"), SCHEMAS.values(), ids=SCHEMAS)
 def test_strict_is_kept_only_if_the_schema_follows_its_rules(schema: dict[str, Any], kept: bool) -> None:
     tool, format = Tool("f", parameters=schema, strict=True), OutputFormat(schema, "n", strict=True)
-    request, _, lost = fit(Request((), tools=(tool,), output_format=format))
+    request, _, lost = fit_schemas(Request((), tools=(tool,), output_format=format))
     assert (request.tools[0].strict, request.output_format and request.output_format.strict) == (kept, kept)
     assert lost == (() if kept else ("tools.0.strict", "output_format.strict"))

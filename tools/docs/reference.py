@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from nexus.limits.quota import SECOND
-from nexus.limits.refusal import in_words
+from nexus.limits.refusal import interval_words
 from nexus.settings import Settings
 from nexus.settings.schema import docstrings
 from nexus.settings.tagged import Tagged
@@ -130,7 +130,7 @@ def _written(value: Any, field: FieldInfo) -> str:
         case bool():
             return str(value).lower()
         case float() if read_duration in readers:
-            return f'"{in_words(round(value * SECOND))}"' if value else '"0s"'
+            return f'"{interval_words(round(value * SECOND))}"' if value else '"0s"'
         case int() if read_size in readers and value % 2**20 == 0:
             return f'"{value // 2**20}MiB"'
         case str() | PurePath():

@@ -33,9 +33,9 @@ class Chat(OpenAIDialect):
         """A request that mixes dialects is given the form of this one."""
         if operation.relay != "answer":
             return asked
-        from nexus.protocols.chat.mixed import unmixed
+        from nexus.protocols.chat.cursor import as_chat_request
 
-        return unmixed(asked)
+        return as_chat_request(asked)
 
     def check(self, document: Mapping[str, Json], operation: Operation) -> None:
         if operation.relay == "answer":

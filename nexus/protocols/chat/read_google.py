@@ -54,7 +54,7 @@ def names_cache(body: Body) -> bool:
     )
 
 
-def read_thinking(wire: Body, asked: Thinking | None, drops: Drops) -> Thinking | None:
+def read_google_thinking(wire: Body, asked: Thinking | None, drops: Drops) -> Thinking | None:
     """What ``thinking_config`` asks for; if it only hides the thoughts, ``asked``, which other fields say, without
     them."""
     amount, include = read_thinking_config(wire, _NAMES, _THINKING, drops)

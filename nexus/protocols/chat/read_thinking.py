@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from nexus.conversation.parts import Thinking
 from nexus.dataclasses import replace
-from nexus.protocols.chat import read_google
+from nexus.protocols.chat.read_google import read_google_thinking
 from nexus.protocols.checks import Body, Drops, asks_for, maybe_bool, maybe_count
 from nexus.protocols.openai_request import read_effort
 
@@ -28,7 +28,7 @@ def read_thinking(body: Body, google: Body | None, drops: Drops) -> Thinking | N
             drops.add(name)
     if google is None:
         return asked
-    told = read_google.read_thinking(google, asked, drops)
+    told = read_google_thinking(google, asked, drops)
     return told if asked is None or told is None else _joined(asked, told, "extra_body.google.thinking_config", drops)
 
 

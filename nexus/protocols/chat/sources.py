@@ -91,7 +91,7 @@ def is_image(source: Inline | Link) -> bool:
     return isinstance(source, Link) or source.media_type.startswith("image/")
 
 
-def write_image(image: Image, index: int) -> _Wire:
+def write_answer_image(image: Image, index: int) -> _Wire:
     """For a client."""
     return {"index": index, **_entry(image), **write_extra(image.signature)}
 

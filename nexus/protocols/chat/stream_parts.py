@@ -55,7 +55,7 @@ def _read_piece(part: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
             yield "dropped", f"content.{text(kind)}"
 
 
-def read_arguments(value: Json) -> str:
+def call_arguments(value: Json) -> str:
     """Some servers send the object itself instead of its JSON text."""
     return encode(value).decode() if isinstance(value, dict) else text(value)
 
@@ -117,7 +117,7 @@ class StreamedCalls:
     def feed(self, delta: Mapping[str, Json]) -> StreamedCall:
         function = mapping(delta.get("function"))
         call_id, name = text(delta.get("id")), text(function.get("name"))
-        piece = read_arguments(function.get("arguments"))
+        piece = call_arguments(function.get("arguments"))
         index = delta.get("index")
         index = index if isinstance(index, int) else None
         if (call := self._find(index, call_id, name, piece)) is None:

@@ -17,9 +17,9 @@ from nexus.protocols.chat.tools import write_choice, write_tools
 from nexus.protocols.chat.write_messages import MessagesWriter
 from nexus.protocols.checks import Drops, asks_for
 from nexus.protocols.codec import Cut, Target, VendorRequest
-from nexus.protocols.dispositions import left_out, level_of, tier_of
+from nexus.protocols.dispositions import effort_level, left_out, tier_for
 from nexus.protocols.openai_request import TIERS, write_schema
-from nexus.protocols.openai_schemas import fit
+from nexus.protocols.openai_schemas import fit_schemas
 from nexus.protocols.tool_calls import openai_user
 from nexus.wire import Json, only
 
@@ -28,7 +28,7 @@ _ANSWER = "json_answer"
 
 
 def write_request(request: Request, target: Target) -> VendorRequest:
-    request, renaming, lost = fit(request)
+    request, renaming, lost = fit_schemas(request)
     drops = Drops((*left_out(WRITES, request), *lost))
     body: dict[str, Json] = {"model": target.model}
     body["messages"] = MessagesWriter(target.chat, drops).write(request)
@@ -106,7 +106,7 @@ def _level(thinking: Thinking, target: Target, drops: Drops) -> str | None:
         return None
     if not thinking.enabled and thinking.effort is not None and target.claude.off == "never":
         thinking = replace(thinking, enabled=True)
-    return level_of(thinking, offered, drops)
+    return effort_level(thinking, offered, drops)
 
 
 def _offered(target: Target) -> tuple[str, ...]:
@@ -119,7 +119,7 @@ def _offered(target: Target) -> tuple[str, ...]:
 
 def _write_stop(request: Request, gpt: GPT | None, body: dict[str, Json]) -> Cut:
     if gpt is not None and (not gpt.stop or len(request.stop) > MOST_STOPS):
-        cutter.check(request.stop)
+        cutter.check_stops(request.stop)
         return Cut(request.stop)
     if request.stop:
         body["stop"] = list(request.stop)
@@ -154,6 +154,6 @@ def _write_account(request: Request, server: ChatServer, body: dict[str, Json], 
     account = {
         "user": None if request.user is None else openai_user(request.user),
         "metadata": None if server.no_metadata else dict(request.metadata) or None,
-        "service_tier": tier_of(request, TIERS, drops),
+        "service_tier": tier_for(request, TIERS, drops),
     }
     body |= only(account)

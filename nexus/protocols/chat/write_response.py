@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from nexus.conversation.parts import Image, Part, Reasoning, Refusal, Response, Text, ToolCall
 from nexus.protocols.chat.reasoning import write_details, write_extra
-from nexus.protocols.chat.sources import write_annotations, write_image
+from nexus.protocols.chat.sources import write_annotations, write_answer_image
 from nexus.protocols.chat.stops import write_stop
 from nexus.protocols.chat.usage import write_usage
 from nexus.protocols.codec import Envelope
@@ -53,7 +53,7 @@ def _write_message(parts: tuple[Part, ...], custom: frozenset[str]) -> dict[str,
             case ToolCall():
                 calls.append(_write_call(part, custom))
             case Image():
-                images.append(write_image(part, len(images)))
+                images.append(write_answer_image(part, len(images)))
             case _:
                 raise ValueError(f"{type(part).__name__} in an answer")
     message: dict[str, Json] = {

@@ -21,7 +21,7 @@ from nexus.conversation.events import (
 from nexus.conversation.fold import fold
 from nexus.conversation.parts import Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
 from nexus.protocols.chat.reasoning import write_details, write_extra
-from nexus.protocols.chat.sources import write_annotations, write_image
+from nexus.protocols.chat.sources import write_annotations, write_answer_image
 from nexus.protocols.chat.stops import write_stop
 from nexus.protocols.chat.usage import write_usage
 from nexus.protocols.codec import Envelope
@@ -84,7 +84,7 @@ class StreamWriter(OrderedWriter, EventWriter[bytes]):
                 return self._say(index, words) if words else b""
             case Image():
                 self._images[index] = len(self._images)
-                return self._chunk({"images": [write_image(part, self._images[index])]})
+                return self._chunk({"images": [write_answer_image(part, self._images[index])]})
 
     def _start_custom(self, index: int, part: ToolCall) -> bytes:
         self._inputs[index] = [part.arguments]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from nexus.errors.failure import FailureKind, VendorFailure
 from nexus.protocols import context_length
-from nexus.protocols.error_words import KIND_OF, decode_error, error_words, kind_of, refused
+from nexus.protocols.error_words import KIND_OF, decode_error, error_words, http_failure, kind_of_status
 from nexus.wire import Json, count, mapping, text
 
 _UNSIGNED = ("expiredtoken", "invalidclienttokenid", "invalidsignature", "missingauthenticationtoken")
@@ -45,8 +45,8 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFa
     wire = mapping(document)
     short = _short(headers.get("x-amzn-errortype") or text(wire.get("__type")) or text(wire.get("code")))
     words = _words(wire) or error_words(document, body) or f"Bedrock answered {status}"
-    kind = _kind(short, wire) or _STATUSES.get(status) or kind_of(status)
-    return refused(words, kind, status, headers, ("x-amzn-requestid",))
+    kind = _kind(short, wire) or _STATUSES.get(status) or kind_of_status(status)
+    return http_failure(words, kind, status, headers, ("x-amzn-requestid",))
 
 
 def read_stream_error(event: str, wire: Mapping[str, Json]) -> VendorFailure:

@@ -20,7 +20,7 @@ from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.fields import WRITES
 from nexus.protocols.converse.tools import plan_tools, write_text_format, write_tool_config
 from nexus.protocols.converse.turns import write_conversation
-from nexus.protocols.dispositions import left_out, level_of, tier_of
+from nexus.protocols.dispositions import effort_level, left_out, tier_for
 from nexus.protocols.renaming import rename
 from nexus.wire import Json, only
 
@@ -60,7 +60,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         "outputConfig": output or None,
         "additionalModelRequestFields": additional or None,
         "requestMetadata": _write_metadata(request, draft) or None,
-        "serviceTier": {"type": tier} if (tier := tier_of(request, _SERVICE_TIERS, draft.drops)) is not None else None,
+        "serviceTier": {"type": tier} if (tier := tier_for(request, _SERVICE_TIERS, draft.drops)) is not None else None,
     }
     draft.drops.add(*(name for name in left_out(WRITES, request) if name != "parallel_tools"))
     cut = Cut() if draft.model.stop else Cut(request.stop)
@@ -81,7 +81,7 @@ def _write_sampling(
     temperature, top_p = (_write_knob(name, request, thinking, draft) for name in _KNOBS)
     stop = list(request.stop) or None
     if stop and not draft.model.stop:
-        cutter.check(request.stop)
+        cutter.check_stops(request.stop)
         stop = None
     config = {"maxTokens": max_tokens, "temperature": temperature, "topP": top_p, "stopSequences": stop}
     return only(config), _write_top_k(request, thinking, draft)
@@ -149,13 +149,13 @@ def plan_thinking(request: Request, draft: Draft) -> ThinkingFields:
 def _nova(thinking: Thinking, draft: Draft) -> ThinkingFields:
     if not thinking.enabled:
         return ThinkingFields({"reasoningConfig": {"type": "disabled"}})
-    effort = level_of(thinking, draft.model.efforts, draft.drops) or "medium"
+    effort = effort_level(thinking, draft.model.efforts, draft.drops) or "medium"
     config = {"type": "enabled", "maxReasoningEffort": effort}
     return ThinkingFields({"reasoningConfig": config}, unlimited=effort == "high")
 
 
 def _levelled(thinking: Thinking, draft: Draft) -> ThinkingFields:
-    level = level_of(thinking, draft.model.efforts, draft.drops)
+    level = effort_level(thinking, draft.model.efforts, draft.drops)
     if level is None:
         return ThinkingFields()
     extra = {"reasoning": {"effort": level}} if draft.model.thinking == "nested" else {"reasoning_effort": level}

@@ -47,7 +47,7 @@ def write_metrics(envelope: Envelope) -> dict[str, Json]:
     return {"latencyMs": max(0, now - envelope.created) * 1000}
 
 
-def write_image(image: Image) -> tuple[str, str]:
+def image_bytes(image: Image) -> tuple[str, str]:
     """Its format and its bytes as base64."""
     source = image.source
     if not isinstance(source, Inline):
@@ -88,7 +88,7 @@ def _write_blocks(part: Part) -> list[Json]:
             call = {"toolUse": {"toolUseId": part.id, "name": part.name, "input": an_object_of(part.arguments)[0]}}
             return [*_carried_before(signature), call]
         case Image():
-            kind, data = write_image(part)
+            kind, data = image_bytes(part)
             return [{"image": {"format": kind, "source": {"bytes": data}}}]
         case _:
             raise TypeError(f"{type(part).__name__} in an answer")

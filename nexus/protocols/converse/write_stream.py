@@ -14,7 +14,7 @@ from nexus.protocols.codec import Envelope
 from nexus.protocols.converse.signatures import OWN, write_redacted
 from nexus.protocols.converse.stops import write_stop
 from nexus.protocols.converse.usage import write_usage
-from nexus.protocols.converse.write_response import write_citation, write_image, write_metrics
+from nexus.protocols.converse.write_response import image_bytes, write_citation, write_metrics
 from nexus.protocols.ordered_writer import BlockWriter
 from nexus.protocols.signatures import PREVIOUS, pack_neighbours, pack_next, pack_thinking
 from nexus.protocols.sse import frame
@@ -38,7 +38,7 @@ class StreamWriter(BlockWriter):
                 start = {"toolUse": {"toolUseId": id, "name": name}}
                 return self._carried(pack_next(signature, OWN)) + self._start(start) + self._say(index, arguments)
             case Image():
-                kind, data = write_image(part)
+                kind, data = image_bytes(part)
                 return self._start({"image": {"format": kind}}) + self._delta({"image": {"source": {"bytes": data}}})
             case Text(text=words, signature=signature):
                 cited = b"".join(self._cite(index, one) for one in part.citations)

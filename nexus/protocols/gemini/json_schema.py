@@ -13,7 +13,7 @@ from typing import Final
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Drops
 from nexus.protocols.json_schema.refs import Conflict, definition, hoisted, without_all_of
-from nexus.protocols.json_schema.roots import describe, worded
+from nexus.protocols.json_schema.roots import describe, keywords_in_words
 from nexus.protocols.json_schema.walk import ANNOTATIONS, SILENT, Schema, rebuilt, types_of
 from nexus.wire import Json, mapping, sequence, text
 
@@ -106,7 +106,7 @@ class _Writer:
         rest = {name: value for name, value in flat.items() if name not in taken | SILENT}
         kept = {name: value for name, value in flat.items() if name in taken}
         self._drop(rest, path)
-        if (words := describe(text(kept.get("description")), worded(rest))) is not None:
+        if (words := describe(text(kept.get("description")), keywords_in_words(rest))) is not None:
             kept["description"] = words
         return kept, merged
 

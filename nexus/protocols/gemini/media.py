@@ -141,7 +141,7 @@ _INSIDE = frozenset({"image/png", "image/jpeg", "image/webp", "application/pdf",
 _EXACT = 2**53
 
 
-def write_response(result: ToolResult) -> dict[str, Json]:
+def write_result_response(result: ToolResult) -> dict[str, Json]:
     """``functionResponse.response``, a JSON object.
 
     An object stays an object if the vendor preserves every value: its Struct stores numbers as doubles and gives

@@ -26,7 +26,7 @@ from nexus.protocols.checks import (
     objects_in,
     wrong,
 )
-from nexus.protocols.gemini.read_parts import kind_of, read_media, read_output
+from nexus.protocols.gemini.read_parts import part_kind, read_function_response, read_media
 from nexus.protocols.gemini.server_parts import CALLS, read_arguments, read_result, server_part, tool_of
 from nexus.protocols.gemini.signatures import OWN, ReadSignature, read_signature
 from nexus.wire import Json, encode
@@ -87,7 +87,7 @@ class _Calls:
 
 
 def _read_user_part(wire: Body, path: str, calls: _Calls, drops: Drops) -> list[Part]:
-    kind = kind_of(wire, path, drops)
+    kind = part_kind(wire, path, drops)
     match kind:
         case "text":
             words = maybe_string(wire, "text", path)
@@ -103,7 +103,7 @@ def _read_user_part(wire: Body, path: str, calls: _Calls, drops: Drops) -> list[
 def _read_result(wire: Body, path: str, calls: _Calls, drops: Drops) -> ToolResult:
     where = f"{path}.functionResponse"
     name = a_name(wire, "name", where)
-    parts, failed = read_output(wire, where, drops)
+    parts, failed = read_function_response(wire, where, drops)
     return ToolResult(calls.answered(maybe_string(wire, "id", where), name), parts, is_error=failed, at=path)
 
 
@@ -130,7 +130,7 @@ class _ModelTurn:
         if (own := server_part(wire)) is not None:
             self._add_servers(own, an_object(wire[own], f"{path}.{own}"), path, drops)
             return
-        kind = kind_of(wire, path, drops)
+        kind = part_kind(wire, path, drops)
         signature = read_signature(maybe_string(wire, "thoughtSignature", path) or "")
         signed, words = bool(wire.get("thoughtSignature")), maybe_string(wire, "text", path) or ""
         match kind:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from nexus.errors.failure import FailureKind, VendorFailure
 from nexus.headers.forwarding import retry_after as asked_pause
 from nexus.protocols import context_length
-from nexus.protocols.error_words import NO_ANSWER, by_code, decode_error, error_words, kind_of
+from nexus.protocols.error_words import NO_ANSWER, by_code, decode_error, error_words, kind_of_status
 from nexus.wire import Json, count, mapping, sequence, text
 
 _BY_CODE: Mapping[str, FailureKind] = by_code(
@@ -87,7 +87,7 @@ def _kind(error: Mapping[str, Json], status: int) -> FailureKind:
     kind = (
         _BY_CODE.get(text(error.get("status")))
         or _BY_STATUS.get(status)
-        or (kind_of(status) if status >= 400 else "upstream")
+        or (kind_of_status(status) if status >= 400 else "upstream")
     )
     return "quota" if kind == "rate_limit" and _used_up(error) else kind
 

@@ -33,7 +33,7 @@ _ABOUT = ("thought", "thoughtSignature")
 _WORDS = ("text/", "application/json")
 
 
-def kind_of(wire: Body, path: str, drops: Drops) -> str:
+def part_kind(wire: Body, path: str, drops: Drops) -> str:
     """The one member that a part has; what else it says is named."""
     kinds = [name for name in _KINDS if wire.get(name) is not None]
     if own := server_part(wire):
@@ -53,7 +53,7 @@ def read_media(kind: str, value: Json, path: str, drops: Drops) -> Media:
     return _read_inline(wire, f"{path}.{kind}") if kind == "inlineData" else _read_file(wire, f"{path}.{kind}")
 
 
-def read_output(wire: Body, path: str, drops: Drops) -> tuple[tuple[Text | Image | Document, ...], bool]:
+def read_function_response(wire: Body, path: str, drops: Drops) -> tuple[tuple[Text | Image | Document, ...], bool]:
     """The parts of a function response, and whether it tells a failure.
 
     ``output`` and ``error`` alone are what they hold; any other object is the output itself.
@@ -67,7 +67,7 @@ def read_output(wire: Body, path: str, drops: Drops) -> tuple[tuple[Text | Image
     words = output if isinstance(output, str) else encode(output).decode() if output != {} else ""
     parts: list[Text | Image | Document] = [Text(words)] if words else []
     for held, where in objects_in(wire.get("parts") or [], f"{path}.parts"):
-        kind = kind_of(held, where, drops)
+        kind = part_kind(held, where, drops)
         media = read_media(kind, held[kind], where, drops) if kind in ("inlineData", "fileData") else None
         if not isinstance(media, Image | Document):
             raise UnsupportedFeature.about(where, "a function response holds images and documents only")

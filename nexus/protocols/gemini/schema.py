@@ -37,7 +37,7 @@ _FORMATS = frozenset({"enum", "date-time", "int32", "int64", "float", "double"})
 _HANDLED = frozenset({"type", "const", "anyOf", "oneOf", "allOf", "$ref", "additionalProperties"})
 
 
-def write_schema(schema: Json, path: str, drops: Drops) -> dict[str, Json]:
+def write_openapi_schema(schema: Json, path: str, drops: Drops) -> dict[str, Json]:
     """The Schema for a JSON Schema; ``path`` is its position in the request."""
     return _Writer(schema, drops).write(schema, path, ())
 

@@ -17,7 +17,7 @@ from nexus.models.gemini import Gemini
 from nexus.protocols.checks import Drops
 from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.gemini.json_schema import write_json_schema
-from nexus.protocols.gemini.schema import write_schema
+from nexus.protocols.gemini.schema import write_openapi_schema
 from nexus.protocols.json_schema.keys import Forms
 from nexus.protocols.json_schema.remembered import remembered
 from nexus.protocols.json_schema.roots import describe, object_root
@@ -138,7 +138,7 @@ def _parameters(schema: Json, written: tuple[str, bool]) -> tuple[str, dict[str,
     path, openapi = written
     root = object_root(schema, path)
     lost = Drops(f"{path}.{keyword}" for keyword in root.lost)
-    write = write_schema if openapi else write_json_schema
+    write = write_openapi_schema if openapi else write_json_schema
     return root.in_words, write(root.schema, path, lost), lost.names
 
 
@@ -148,7 +148,7 @@ def _format(output: OutputFormat, gemini: Gemini, drops: Drops) -> dict[str, Jso
         return generation
     schema = _described(output)
     if gemini.openapi_schemas:
-        return generation | {"responseSchema": write_schema(schema, "output_format.schema", drops)}
+        return generation | {"responseSchema": write_openapi_schema(schema, "output_format.schema", drops)}
     if not isinstance(schema, dict):
         return generation
     written = write_json_schema(schema, "output_format.schema", drops, answer=True)

@@ -34,7 +34,7 @@ from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.late import pattern
 from nexus.models.gemini import Gemini
 from nexus.protocols.checks import Drops
-from nexus.protocols.gemini.media import foreign_type, media_parts, result_media, write_response
+from nexus.protocols.gemini.media import foreign_type, media_parts, result_media, write_result_response
 from nexus.protocols.gemini.signatures import OWN, PLACEHOLDER
 from nexus.protocols.media import LOST, unseen
 from nexus.protocols.tool_calls import BROKEN, ToolIds, an_object_of
@@ -191,7 +191,7 @@ class ContentsWriter:
             raise InvalidRequest(f"no earlier tool call has the id {result.call_id!r}", param=path)
         shown = (self._shown(part, f"{path}.content.{index}") for index, part in enumerate(result.parts))
         result = replace(result, parts=tuple(shown))
-        wire: dict[str, Json] = {"name": call.name, "response": write_response(result)}
+        wire: dict[str, Json] = {"name": call.name, "response": write_result_response(result)}
         if self._gemini.function_ids:
             wire = {"id": self._ids[result.call_id]} | wire
         inside, beside = result_media(result, self._gemini, path)

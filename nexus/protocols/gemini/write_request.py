@@ -13,7 +13,7 @@ from nexus.models.efforts import GOOGLE
 from nexus.models.gemini import LEVELS, TOOL_NAMES, BudgetRange, Gemini
 from nexus.protocols.checks import Drops, asks_for
 from nexus.protocols.codec import Target, VendorRequest
-from nexus.protocols.dispositions import left_out, tier_of
+from nexus.protocols.dispositions import left_out, tier_for
 from nexus.protocols.gemini.fields import WRITES
 from nexus.protocols.gemini.tools import write_tools
 from nexus.protocols.gemini.write_contents import ContentsWriter
@@ -49,7 +49,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         "generationConfig": generation or None,
         "cachedContent": request.cached_content,
         "safetySettings": list(request.safety_settings) or None,
-        "serviceTier": tier_of(request, _TIERS, drops),
+        "serviceTier": tier_for(request, _TIERS, drops),
     }
     # Whether there are tools for it to matter is known where they are written.
     drops.add(*(name for name in left_out(WRITES, request) if name != "parallel_tools"))

@@ -35,7 +35,7 @@ def write_response(response: Response, envelope: Envelope) -> dict[str, Json]:
     for part in response.parts:
         if isinstance(part, Text):
             rests.hear(part.text, part.citations, len(parts))
-        parts += write_part(part)
+        parts += write_answer_part(part)
     candidate = write_candidate(parts, write_stop(response.stop, refused=refused), rests)
     return write_chunk(envelope, candidate, response.usage)
 
@@ -53,7 +53,7 @@ def write_candidate(parts: Sequence[Json], reason: str | None = None, rests: Res
     return {"content": {"parts": list(parts) or [{"text": ""}], "role": "model"}, **ended, "index": 0, **grounding}
 
 
-def write_part(part: Part) -> list[Json]:
+def write_answer_part(part: Part) -> list[Json]:
     """A complete part; none for empty text."""
     match part:
         case Text(text=words, signature=signature):

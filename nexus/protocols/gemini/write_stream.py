@@ -18,9 +18,9 @@ from nexus.protocols.gemini.write_response import (
     Rests,
     signed_by,
     thought_end,
+    write_answer_part,
     write_candidate,
     write_chunk,
-    write_part,
 )
 from nexus.protocols.ordered_writer import BlockWriter
 from nexus.protocols.sse import frame
@@ -85,9 +85,9 @@ class StreamWriter(BlockWriter):
                 return self._write_part({"text": "", **signed}) if signed else b""
             case ToolCall(signature=signature) as call:
                 whole = replace(call, arguments="".join(self._arguments), signature=late or signature)
-                return self._write_part(*write_part(whole))
+                return self._write_part(*write_answer_part(whole))
             case Image(signature=signature) as image:
-                return self._write_part(*write_part(replace(image, signature=late or signature)))
+                return self._write_part(*write_answer_part(replace(image, signature=late or signature)))
             case Refusal():
                 return b""
 

@@ -16,7 +16,7 @@ from nexus.conversation.parts import Tool
 from nexus.dataclasses import dataclass
 from nexus.models.tool_rules import StrictLimits
 from nexus.protocols.json_schema.refs import DEFS, Conflict, definition, hoisted, references, without_all_of
-from nexus.protocols.json_schema.roots import describe, modern, modern_root, worded
+from nexus.protocols.json_schema.roots import describe, keywords_in_words, modern, modern_root
 from nexus.protocols.json_schema.walk import ANNOTATIONS, SILENT, Schema, inner, required_of, types_of
 from nexus.wire import Json, mapping, sequence, text
 
@@ -98,7 +98,7 @@ class _Writer:
             self._write_members(rest, types, out, path)
         self._lose(rest, path)
         if rest:
-            out["description"] = describe(text(out.get("description")), worded(rest))
+            out["description"] = describe(text(out.get("description")), keywords_in_words(rest))
         return out
 
     def _kind(self, rest: dict[str, Json], types: tuple[str, ...], path: str) -> dict[str, Json]:

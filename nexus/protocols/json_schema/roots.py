@@ -88,7 +88,7 @@ def describe(description: str | None, in_words: str) -> str | None:
     return "\n\n".join(filter(None, (description, in_words))) or None
 
 
-def worded(keywords: Schema) -> str:
+def keywords_in_words(keywords: Schema) -> str:
     """Keywords as text for a description, in the form of Anthropic's SDK."""
     return f"{{{', '.join(f'{name}: {value}' for name, value in keywords.items())}}}" if keywords else ""
 

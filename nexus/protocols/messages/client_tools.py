@@ -211,7 +211,7 @@ _MEMBERS: Mapping[str, tuple[str, Json]] = {
 """The tools of the computer toolset of August 2026, all of them unless its ``configs`` say otherwise."""
 
 
-def kind_of(type: str) -> tuple[ToolKind, str] | None:
+def tool_kind(type: str) -> tuple[ToolKind, str] | None:
     """The kind of a tool that the client runs, and its version."""
     name, _, version = type.rpartition("_")
     kind = KINDS.get(name)
@@ -222,7 +222,7 @@ def is_toolset(type: str) -> bool:
     return type.rpartition("_")[0] == COMPUTER_TOOLSET
 
 
-def qualify(toolset: str, member: str) -> str:
+def toolset_tool_name(toolset: str, member: str) -> str:
     """The neutral name of a toolset's member; a pure function, so that the history needs no definition."""
     return f"{toolset}__{member}"
 
@@ -231,7 +231,7 @@ def members_of(wire: Body, path: str) -> list[ToolsetMember]:
     """The tools of a toolset that its definition, at ``path``, leaves enabled."""
     configs = mapping(wire.get("configs"))
     return [
-        ToolsetMember(qualify("computer", name), about, schema, toolset="computer", member=name, at=path)
+        ToolsetMember(toolset_tool_name("computer", name), about, schema, toolset="computer", member=name, at=path)
         for name, (about, schema) in _MEMBERS.items()
         if mapping(configs.get(name)).get("enabled") is not False
     ]
@@ -251,4 +251,4 @@ class ToolsetNames:
 def neutral_name(block: Body, name: str) -> str:
     """The neutral name of the tool that a block of the history names."""
     toolset = text(block.get("toolset_name"))
-    return qualify(toolset, name) if toolset else name
+    return toolset_tool_name(toolset, name) if toolset else name

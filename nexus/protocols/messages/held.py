@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from nexus.errors import InvalidRequest
 from nexus.protocols.edit import find, replace_member
-from nexus.protocols.held import BatchRequest, HeldCodec, HeldKind, Page, Verb, items_of, number, request_at
+from nexus.protocols.held import BatchRequest, HeldCodec, HeldKind, Page, Verb, item_starts, number, request_at
 from nexus.wire import Json, sequence, text
 
 _PAGE = "page_"
@@ -68,7 +68,7 @@ class AnthropicHeld(HeldCodec):
         arrays = find(raw, ("requests",))
         if not asked or len(arrays) != 1:
             raise InvalidRequest.about("requests", "expected an array of requests")
-        for index, (start, one) in enumerate(zip(items_of(raw, arrays[0][0]), asked, strict=True)):
+        for index, (start, one) in enumerate(zip(item_starts(raw, arrays[0][0]), asked, strict=True)):
             yield request_at(raw, start, ("params",), f"requests.{index}", one)
 
     def dialect_of(self, answer: Mapping[str, Json]) -> str:

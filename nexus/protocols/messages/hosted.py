@@ -89,7 +89,7 @@ class Extra:
 NOTHING = Extra()
 
 
-def name_of(path: Path) -> str:
+def field_name(path: Path) -> str:
     """The name under which a dropped member is reported."""
     return ".".join(key for key in path if key != ANY)
 
@@ -122,7 +122,7 @@ def fit_host(
     judges: list[tuple[Path, Judge]] = [(path, remove) for path in dict.fromkeys(_unknown(document, fields))]
     if DISPLAY_BETA not in betas and mapping(document.get("thinking")).get("display") == "updates":
         judges.append((("thinking", "display"), lambda _: b'"summarized"'))
-    drops, body = Drops(readable(name_of(path)) for path, _ in judges), raw
+    drops, body = Drops(readable(field_name(path)) for path, _ in judges), raw
     if "messages.output_config" in drops.names and (effort := last_effort(document.get("messages"))):
         body = with_effort(raw, document, effort)
     body = cut(body, judging(judges)) if judges else body
@@ -174,7 +174,7 @@ def _unknown(document: Mapping[str, Json], more: Collection[str]) -> Iterator[Pa
     for path, known in FIELDS.items():
         for (found,) in values(document, path):
             for name in found if isinstance(found, dict) else ():
-                if name not in known and name_of((*path, name)) not in more:
+                if name not in known and field_name((*path, name)) not in more:
                     yield (*path, name)
 
 

@@ -11,7 +11,15 @@ from dataclasses import replace
 
 from nexus.errors.failure import FailureKind, VendorFailure
 from nexus.protocols import context_length
-from nexus.protocols.error_words import NO_ANSWER, UNSAID, by_code, decode_error, error_words, kind_of, refused
+from nexus.protocols.error_words import (
+    NO_ANSWER,
+    UNSAID,
+    by_code,
+    decode_error,
+    error_words,
+    http_failure,
+    kind_of_status,
+)
 from nexus.wire import Json, mapping, text
 
 _BY_TYPE: Mapping[str, tuple[FailureKind, int]] = {
@@ -46,7 +54,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFa
     document = decode_error(body)
     wire = mapping(document)
     words = error_words(document, body) or f"the upstream answered {status}"
-    failure = refused(words, _kind(mapping(wire.get("error")), status), status, headers, _REQUEST_IDS)
+    failure = http_failure(words, _kind(mapping(wire.get("error")), status), status, headers, _REQUEST_IDS)
     return replace(failure, request_id=text(wire.get("request_id")) or failure.request_id)
 
 
@@ -66,11 +74,11 @@ def _kind(error: Mapping[str, Json], status: int) -> FailureKind:
     if by_code is not None:
         return by_code
     if status in (402, 413):
-        return kind_of(status)
+        return kind_of_status(status)
     by_type = _BY_TYPE.get(text(error.get("type")))
     if by_type is not None:
         return by_type[0]
-    return kind_of(status)
+    return kind_of_status(status)
 
 
 def _code_kind(error: Mapping[str, Json]) -> FailureKind | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence, Set
 
 from nexus.conversation.parts import Tool, WebSearch
 from nexus.protocols.checks import Body, Drops, a_string, an_object, maybe_bool, maybe_string, objects_in
-from nexus.protocols.messages.client_tools import is_toolset, kind_of, members_of
+from nexus.protocols.messages.client_tools import is_toolset, members_of, tool_kind
 from nexus.protocols.messages.read_parts import read_cache
 from nexus.wire import mapping, sequence, text
 
@@ -83,7 +83,7 @@ def _read_own(wire: Body, type: str, path: str, drops: Drops) -> Sequence[Tool]:
     if is_toolset(type):
         drops.unknown(wire, ("type", "configs", "cache_control"), "tools")
         return members_of(wire, path)
-    if (own := kind_of(type)) is None:
+    if (own := tool_kind(type)) is None:
         drops.add(f"tools.{type}")
         return []
     kind, version = own

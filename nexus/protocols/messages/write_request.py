@@ -13,7 +13,7 @@ from nexus.errors import UnsupportedFeature
 from nexus.models.claude import PROPERTY_KEYS, Claude
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Target, VendorRequest
-from nexus.protocols.dispositions import left_out, tier_of
+from nexus.protocols.dispositions import left_out, tier_for
 from nexus.protocols.messages.fields import WRITES
 from nexus.protocols.messages.thinking import ThinkingPlan, write_thinking
 from nexus.protocols.messages.tools import write_tooling
@@ -52,7 +52,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         # Arguments of calls are not searched for stop sequences.
         "stop_sequences": None if tooling.answer_call else _write_stops(request.stop) or None,
         "metadata": {"user_id": request.user} if request.user is not None else None,
-        "service_tier": tier_of(request, _TIERS, drops),
+        "service_tier": tier_for(request, _TIERS, drops),
         "stream": True if request.stream else None,
     }
     body = only(members) | _write_sampling(request, plan, target.claude, drops)

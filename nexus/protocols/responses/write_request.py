@@ -14,9 +14,9 @@ from nexus.models.gpt import GPT, LEAST_OUTPUT
 from nexus.protocols import cutter
 from nexus.protocols.checks import Drops, asks_for
 from nexus.protocols.codec import Cut, Target, VendorRequest
-from nexus.protocols.dispositions import left_out, level_of, tier_of
+from nexus.protocols.dispositions import effort_level, left_out, tier_for
 from nexus.protocols.openai_request import TIERS, write_schema
-from nexus.protocols.openai_schemas import fit
+from nexus.protocols.openai_schemas import fit_schemas
 from nexus.protocols.responses.fields import WRITES
 from nexus.protocols.responses.tool_choice import write_choice
 from nexus.protocols.responses.tools import write_tools
@@ -30,7 +30,7 @@ SUMMARY = "reasoning.summary"
 
 
 def write_request(request: Request, target: Target) -> VendorRequest:
-    request, renaming, lost = fit(request)
+    request, renaming, lost = fit_schemas(request)
     drops = Drops(left_out(WRITES, request))
     body: dict[str, Json] = {"model": target.model, "input": write_items(request, drops, target.gpt), "store": False}
     if target.gpt is None or target.gpt.reasons:
@@ -47,7 +47,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         **_sampling(request, target.gpt, mapping(body.get("reasoning")).get("effort"), drops),
         "user": None if request.user is None else openai_user(request.user),
         "metadata": dict(request.metadata) or None,
-        "service_tier": tier_of(request, _TIERS, drops),
+        "service_tier": tier_for(request, _TIERS, drops),
         "safety_identifier": request.safety_identifier,
         "prompt_cache_key": request.prompt_cache_key,
     }
@@ -80,7 +80,7 @@ def _write_text(request: Request, gpt: GPT | None, drops: Drops) -> dict[str, Js
 
 
 def _cut(request: Request, drops: Drops) -> Cut:
-    cutter.check(request.stop)
+    cutter.check_stops(request.stop)
     if request.max_tokens is None or request.max_tokens >= LEAST_OUTPUT:
         return Cut(request.stop)
     drops.add("max_tokens")
@@ -95,7 +95,7 @@ def write_thinking(thinking: Thinking, target: Target, drops: Drops) -> dict[str
         if thinking.enabled or (target.gpt and target.gpt.reasons):
             drops.add("thinking")
         return {}
-    level = level_of(thinking, offered, drops)
+    level = effort_level(thinking, offered, drops)
     reasoning: dict[str, Json] = {"effort": level} if level else {}
     if not (thinking.enabled and thinking.visible):
         return reasoning

@@ -19,7 +19,7 @@ from nexus.headers.tags import TAG
 from nexus.limits.accounts import BudgetAccount
 from nexus.limits.calls import caller_account
 from nexus.limits.quota import SECOND, Demand, Quota, Refused, Standing, Store
-from nexus.limits.refusal import in_words
+from nexus.limits.refusal import interval_words
 from nexus.limits.rules import LimitKey, plan_of, quotas_of
 from nexus.settings.price import NANO
 
@@ -81,7 +81,9 @@ def _gauge(store: Store, quota: Quota) -> Gauge | None:
     if stands is None or quota.dimension == "cost":
         return None
     ends = time.time() + stands.reset / SECOND if stands.reset else None
-    return Gauge(quota.rule, "", quota.dimension, stands.used, quota.limit, f"in any {in_words(quota.interval)}", ends)
+    return Gauge(
+        quota.rule, "", quota.dimension, stands.used, quota.limit, f"in any {interval_words(quota.interval)}", ends
+    )
 
 
 def _budget(store: Store, account: BudgetAccount) -> Gauge | None:

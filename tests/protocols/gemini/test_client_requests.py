@@ -27,7 +27,7 @@ from nexus.protocols.codec import Target
 from nexus.protocols.gemini.codec import CLIENT
 from nexus.protocols.gemini.passthrough import edit_request
 from nexus.protocols.gemini.read_schema import read_schema
-from nexus.protocols.gemini.schema import write_schema
+from nexus.protocols.gemini.schema import write_openapi_schema
 from nexus.protocols.gemini.signatures import write_signature
 from nexus.wire import decode, encode
 from tests.examples import examples
@@ -273,7 +273,7 @@ SCHEMAS: dict[str, Any] = {
 
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
 def test_a_schema_converted_for_google_is_read_back_unchanged(schema: Any) -> None:
-    assert read_schema(write_schema(schema, "x", Drops()), "x") == schema
+    assert read_schema(write_openapi_schema(schema, "x", Drops()), "x") == schema
 
 
 OWN: Wire = {"text": "t", "thought": True, "thoughtSignature": "QUJD"}

@@ -11,7 +11,7 @@ from nexus.conversation.parts import Request, Tool
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Drops
 from nexus.protocols.gemini.json_schema import write_json_schema
-from nexus.protocols.gemini.schema import write_schema
+from nexus.protocols.gemini.schema import write_openapi_schema
 
 from .kit import target, user, write
 
@@ -118,7 +118,7 @@ CASES: dict[str, tuple[Any, dict[str, Any], list[str]]] = {
 def test_schemas_are_converted(case: str) -> None:
     schema, expected, expected_drops = CASES[case]
     drops = Drops()
-    assert write_schema(schema, "p", drops) == expected
+    assert write_openapi_schema(schema, "p", drops) == expected
     assert sorted(drops.names) == sorted(expected_drops)
     types.Schema.model_validate(expected)
 
@@ -141,7 +141,7 @@ NODE = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}
 )
 def test_unsupported_schemas_are_rejected(schema: Any, says: str) -> None:
     with pytest.raises(UnsupportedFeature) as caught:
-        write_schema(schema, "tools.0.parameters", Drops())
+        write_openapi_schema(schema, "tools.0.parameters", Drops())
     assert says in caught.value.message
     assert caught.value.param is not None and caught.value.param.startswith("tools.0.parameters")
 
@@ -154,7 +154,7 @@ def doubling(levels: int) -> Any:
 @pytest.mark.parametrize("levels", [20, 31, 500])
 def test_references_that_expand_exponentially_are_rejected(levels: int) -> None:
     with pytest.raises(UnsupportedFeature) as caught:
-        write_schema(doubling(levels), "p", Drops())
+        write_openapi_schema(doubling(levels), "p", Drops())
     assert "too large" in caught.value.message
 
 
@@ -210,6 +210,6 @@ junk = st.recursive(
 @example({"allOf": [{"required": None}], "required": []})
 def test_no_schema_crashes_the_writer(schema: Any) -> None:
     try:
-        write_schema(schema, "p", Drops())
+        write_openapi_schema(schema, "p", Drops())
     except UnsupportedFeature as refusal:
         assert refusal.param is not None

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from nexus.errors import InvalidRequest, NexusError, UnsupportedFeature
-from nexus.protocols.chat.mixed import unmixed
+from nexus.protocols.chat.cursor import as_chat_request
 from nexus.protocols.dialect import Asked
 from nexus.wire import decode, encode
 
@@ -19,7 +19,7 @@ PNG = "iVBORw0KGgo="
 
 def turned(**body: Any) -> dict[str, Any]:
     raw = encode(body)
-    asked = unmixed(Asked(raw, body, {}, "", "chat"))
+    asked = as_chat_request(Asked(raw, body, {}, "", "chat"))
     assert decode(asked.body) == asked.document
     return dict(asked.document)
 
@@ -207,7 +207,7 @@ PLAIN: list[dict[str, Any]] = [
 @pytest.mark.parametrize("body", PLAIN)
 def test_other_requests_are_left_unchanged(body: dict[str, Any]) -> None:
     asked = Asked(encode(body), body, {}, "", "chat")
-    assert unmixed(asked) is asked
+    assert as_chat_request(asked) is asked
 
 
 BAD: list[tuple[dict[str, Any], type[NexusError], str]] = [

@@ -24,7 +24,7 @@ _RESPONSES = ("input", "instructions", "include", "truncation", "reasoning", "te
 _CALLS = {"function_call": ("function", "arguments"), "custom_tool_call": ("custom", "input")}
 
 
-def unmixed(asked: Asked) -> Asked:
+def as_chat_request(asked: Asked) -> Asked:
     """Raises InvalidRequest, UnsupportedFeature."""
     body, given = asked.body, asked.document
     whole = bool(given.get("input")) and not given.get("messages")

@@ -47,7 +47,7 @@ class Member:
     count: int
 
 
-class Common:
+class SharedMemory:
     """The memory shared by ``count`` workers; ``counted`` names the tallies kept across all of them. Create it once,
     before the first fork."""
 
