@@ -12,33 +12,34 @@ from __future__ import annotations
 from dataclasses import field
 
 from nexus.dataclasses import dataclass
-from nexus.headers.pattern_syntax import Begin, Chars, Either, End, Node, Repeat, Row, parse
+from nexus.headers.pattern_syntax import Alternation, Begin, CharClass, Concatenation, End, Node, Repetition, parse
 
 LONGEST_NAME = 256
 MOST_STATES = 300
 MOST_MOMENTS = 500
 MOST_NAMES = 200
 
-_MATCH = 0
+
+@dataclass(slots=True, eq=False)
+class _State:
+    """A state of the automaton; ``chars`` is None for a transition that reads no character."""
+
+    targets: tuple[_State, ...] = ()
+    chars: frozenset[str] | None = None
+    only: type[Begin] | type[End] | None = None
+
+
+_MATCH = _State()
 
 
 @dataclass(slots=True, eq=False)
 class _Moment:
     """The set of states reached at one position of a name, and the next set by character (a lazily built DFA state)."""
 
-    states: frozenset[int]
+    states: frozenset[_State]
     found: bool
     found_at_end: bool
     after: dict[str, _Moment] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _State:
-    """A state of the automaton; ``chars`` is None for a transition that reads no character."""
-
-    chars: frozenset[str] | None = None
-    targets: tuple[int, ...] = ()
-    only: type[Begin] | type[End] | None = None
 
 
 class Pattern:
@@ -49,9 +50,8 @@ class Pattern:
         if _size(tree) > MOST_STATES:
             raise ValueError(f"is too large: written out it has more than {MOST_STATES} steps")
         self.text = text
-        self._states = [_State()]
-        self._begin = self._build(tree, _MATCH)
-        self._moments: dict[frozenset[int], _Moment] = {}
+        self._begin = _build(tree, _MATCH)
+        self._moments: dict[frozenset[_State], _Moment] = {}
         self._start = self._moment(frozenset([self._begin]), at_start=True)
         self._known: dict[str, bool] = {}
 
@@ -83,19 +83,18 @@ class Pattern:
 
     def _step(self, moment: _Moment, char: str) -> _Moment:
         reached = {self._begin}
-        for number in moment.states:
-            state = self._states[number]
+        for state in moment.states:
             if state.chars is not None and char in state.chars:
                 reached.update(state.targets)
         following = self._moment(frozenset(reached), at_start=False)
         moment.after[char] = following
         return following
 
-    def _moment(self, reached: frozenset[int], *, at_start: bool) -> _Moment:
-        states = self._closure(reached, at_start=at_start, at_end=False)
+    def _moment(self, reached: frozenset[_State], *, at_start: bool) -> _Moment:
+        states = _closure(reached, at_start=at_start, at_end=False)
         if not at_start and states in self._moments:
             return self._moments[states]
-        at_end = _MATCH in self._closure(reached, at_start=at_start, at_end=True)
+        at_end = _MATCH in _closure(reached, at_start=at_start, at_end=True)
         moment = _Moment(states, _MATCH in states, at_end)
         if not at_start:
             if len(self._moments) >= MOST_MOMENTS:
@@ -105,58 +104,50 @@ class Pattern:
             self._moments[states] = moment
         return moment
 
-    def _closure(self, reached: frozenset[int], *, at_start: bool, at_end: bool) -> frozenset[int]:
-        """All states reachable without reading a character; ``^`` and ``$`` pass only ``at_start`` and ``at_end``."""
-        seen, todo = set(reached), list(reached)
-        while todo:
-            state = self._states[todo.pop()]
-            barred = (state.only is Begin and not at_start) or (state.only is End and not at_end)
-            if state.chars is not None or barred:
-                continue
-            for target in state.targets:
-                if target not in seen:
-                    seen.add(target)
-                    todo.append(target)
-        return frozenset(seen)
 
-    def _add(self, state: _State) -> int:
-        self._states.append(state)
-        return len(self._states) - 1
+def _closure(reached: frozenset[_State], *, at_start: bool, at_end: bool) -> frozenset[_State]:
+    """All states reachable without reading a character; ``^`` and ``$`` pass only ``at_start`` and ``at_end``."""
+    seen, todo = set(reached), list(reached)
+    while todo:
+        state = todo.pop()
+        barred = (state.only is Begin and not at_start) or (state.only is End and not at_end)
+        if state.chars is None and not barred:
+            todo += (new := set(state.targets) - seen)
+            seen |= new
+    return frozenset(seen)
 
-    def _build(self, node: Node, following: int) -> int:
-        """Adds the states of ``node``, which lead to state ``following``; returns the first of them."""
-        match node:
-            case Chars(chars):
-                return self._add(_State(chars, (following,)))
-            case Begin() | End():
-                return self._add(_State(targets=(following,), only=type(node)))
-            case Row(nodes):
-                for item in reversed(nodes):
-                    following = self._build(item, following)
-                return following
-            case Either(nodes):
-                return self._add(_State(targets=tuple(self._build(item, following) for item in nodes)))
-            case Repeat(item, least, most):
-                return self._repeat(item, least, most, following)
 
-    def _repeat(self, item: Node, least: int, most: int | None, following: int) -> int:
-        first = following
-        if most is None:
-            first = self._add(_State())
-            self._states[first].targets = (self._build(item, first), following)
-        for _ in range(0 if most is None else most - least):
-            first = self._add(_State(targets=(self._build(item, first), following)))
-        for _ in range(least):
-            first = self._build(item, first)
-        return first
+def _build(node: Node, following: _State) -> _State:
+    """The first of the states of ``node``, which lead to ``following``."""
+    match node:
+        case CharClass(chars):
+            return _State((following,), chars)
+        case Begin() | End():
+            return _State((following,), only=type(node))
+        case Concatenation(nodes):
+            for item in reversed(nodes):
+                following = _build(item, following)
+            return following
+        case Alternation(nodes):
+            return _State(tuple(_build(item, following) for item in nodes))
+        case Repetition(item, least, most):
+            first = following
+            if most is None:
+                first = _State()
+                first.targets = (_build(item, first), following)
+            for _ in range(0 if most is None else most - least):
+                first = _State((_build(item, first), following))
+            for _ in range(least):
+                first = _build(item, first)
+            return first
 
 
 def _size(node: Node) -> int:
     """The number of states of a node, counted without building them."""
     match node:
-        case Row(nodes) | Either(nodes):
+        case Concatenation(nodes) | Alternation(nodes):
             return 1 + sum(map(_size, nodes))
-        case Repeat(item, least, most):
+        case Repetition(item, least, most):
             return 1 + (_size(item) + 1) * max(1, least, most or least + 1)
         case _:
             return 1

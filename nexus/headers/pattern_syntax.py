@@ -21,7 +21,7 @@ _SPECIAL = frozenset(r"\.[]{}()*+?^$|/-")
 
 
 @dataclass(frozen=True, slots=True)
-class Chars:
+class CharClass:
     """One character of a set."""
 
     chars: frozenset[str]
@@ -38,17 +38,17 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Concatenation:
     nodes: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Either:
+class Alternation:
     nodes: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Repeat:
+class Repetition:
     """A repetition; ``most`` is None if unlimited."""
 
     node: Node
@@ -56,7 +56,7 @@ class Repeat:
     most: int | None
 
 
-Node: TypeAlias = Chars | Begin | End | Row | Either | Repeat
+Node: TypeAlias = CharClass | Begin | End | Concatenation | Alternation | Repetition
 
 
 def parse(text: str) -> Node:
@@ -104,13 +104,13 @@ class _Reader:
         rows = [self.row(depth)]
         while self.accept("|"):
             rows.append(self.row(depth))
-        return rows[0] if len(rows) == 1 else Either(tuple(rows))
+        return rows[0] if len(rows) == 1 else Alternation(tuple(rows))
 
     def row(self, depth: int) -> Node:
         nodes: list[Node] = []
         while self.peek() not in ("", "|", ")"):
             nodes.append(self.repeated(self.one(depth)))
-        return nodes[0] if len(nodes) == 1 else Row(tuple(nodes))
+        return nodes[0] if len(nodes) == 1 else Concatenation(tuple(nodes))
 
     def one(self, depth: int) -> Node:
         match self.take():
@@ -122,19 +122,19 @@ class _Reader:
                     raise self.wrong("an unclosed (")
                 return node
             case "[":
-                return Chars(self.chars())
+                return CharClass(self.chars())
             case ".":
-                return Chars(ALPHABET)
+                return CharClass(ALPHABET)
             case "^":
                 return Begin()
             case "$":
                 return End()
             case "\\":
-                return Chars(self.escaped())
+                return CharClass(self.escaped())
             case "*" | "+" | "?" | "{" | "}" | "]":
                 raise self.wrong("a quantifier without an operand, or a character that needs a \\ before it")
             case char:
-                return Chars(frozenset(char.lower()))
+                return CharClass(frozenset(char.lower()))
 
     def repeated(self, node: Node) -> Node:
         match self.peek():
@@ -168,7 +168,7 @@ class _Reader:
         self.accept("?")
         if self.peek() in ("*", "+", "?", "{") and self.peek():
             raise self.wrong("a repetition of a repetition")
-        return Repeat(node, least, most)
+        return Repetition(node, least, most)
 
     def number(self) -> int:
         digits = ""
