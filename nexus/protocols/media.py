@@ -120,6 +120,13 @@ def refuse_office(source: Inline, what: str, path: str) -> None:
         raise UnsupportedFeature.about(path, f"{what} takes PDF and text documents, not {source.media_type}")
 
 
+def as_bytes(source: Inline | Text) -> Inline:
+    """A text as the bytes of a file."""
+    if isinstance(source, Inline):
+        return source
+    return Inline("text/plain", base64.b64encode(source.text.encode()).decode())
+
+
 def is_textual(media_type: str) -> bool:
     return media_type.startswith("text/") or media_type in _TEXTUAL
 

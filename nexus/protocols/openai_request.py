@@ -8,9 +8,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import get_args
 
-from nexus.conversation.parts import CacheHint, Citation, Effort, OutputFormat, Thinking
+from nexus.conversation.parts import (
+    CacheHint,
+    Citation,
+    Document,
+    Effort,
+    Image,
+    Inline,
+    Link,
+    OutputFormat,
+    Part,
+    Text,
+    Thinking,
+)
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Body, a_name, an_object, maybe_bool, maybe_string, wrong
+from nexus.protocols.media import data_url, is_textual, read_text_file, web_url
 from nexus.wire import Json, only
 
 _EFFORTS: Mapping[str, Effort] = {effort: effort for effort in get_args(Effort)}
@@ -82,3 +95,36 @@ def write_citation(citation: Citation, before: int = 0) -> dict[str, Json]:
     """``before`` is the number of characters of the content before the cited part."""
     place = {"start_index": before + citation.start, "end_index": before + citation.end}
     return {**place, "title": citation.title or citation.url, "url": citation.url}
+
+
+def known_type(wire: Body, path: str, allowed: frozenset[str]) -> str:
+    """The type of a content part. Raises UnsupportedFeature for one that is not ``allowed``."""
+    kind = a_name(wire, "type", path)
+    if kind not in allowed:
+        known = ", ".join(sorted(allowed))
+        raise UnsupportedFeature.about(path, f"content of type {kind} cannot be translated here, only {known}")
+    return kind
+
+
+def refuse_stored(wire: Body, path: str, instead: str) -> None:
+    if wire.get("file_id") is not None:
+        raise UnsupportedFeature.about(
+            f"{path}.file_id", f"a file stored at OpenAI cannot be sent to another vendor; send {instead}"
+        )
+
+
+def write_image_url(image: Image, path: str) -> str:
+    return web_url(image.source, path) if isinstance(image.source, Link) else data_url(image.source)
+
+
+def document_words(document: Document, path: str) -> str | None:
+    """A text file with its title and context; None for any other document."""
+    source = document.source
+    if isinstance(source, Link) or (isinstance(source, Inline) and not is_textual(source.media_type)):
+        return None
+    words = source.text if isinstance(source, Text) else read_text_file(source, path)
+    return "\n\n".join(filter(None, (document.title, document.context, words)))
+
+
+def misplaced(part: Part, path: str) -> UnsupportedFeature:
+    return UnsupportedFeature.about(path, f"{type(part).__name__} is not allowed in this message")

@@ -97,12 +97,8 @@ class SignaturesInIds:
         thought, words = self._thought, "".join(self._words)
         if not (self.thinking and self._alone and thought and words) or thought.redacted or thought.signature is None:
             return call.id
-        self._thought = None
-        return (
-            pack(call.id, thought.signature, words)
-            if thought.signature.dialect == CLAUDE and thought.signature.value
-            else call.id
-        )
+        self._thought, signature = None, thought.signature
+        return pack(call.id, signature, words) if signature.dialect == CLAUDE and signature.value else call.id
 
 
 def _digest(words: str) -> str:

@@ -14,18 +14,15 @@ from nexus.conversation.parts import Audio, CacheHint, Document, Image, Inline, 
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.chat_server import ChatServer
 from nexus.protocols.checks import a_name, an_object, maybe_string, wrong
-from nexus.protocols.media import (
-    UNNAMED,
-    as_data_url,
-    data_url,
-    file_part,
-    is_textual,
-    read_text_file,
-    read_url,
-    refuse_office,
-    web_url,
+from nexus.protocols.media import UNNAMED, as_data_url, data_url, file_part, read_url, refuse_office
+from nexus.protocols.openai_request import (
+    document_words,
+    known_type,
+    misplaced,
+    read_breakpoint,
+    refuse_stored,
+    write_image_url,
 )
-from nexus.protocols.openai_request import read_breakpoint
 from nexus.wire import Json
 
 USER = frozenset({"text", "image_url", "input_audio", "file"})
@@ -59,11 +56,7 @@ def read_content(value: Json, path: str, allowed: frozenset[str]) -> list[Part]:
 
 def read_part(entry: Json, path: str, allowed: frozenset[str]) -> Part:
     part = an_object(entry, path)
-    kind = a_name(part, "type", path)
-    if kind not in allowed:
-        known = ", ".join(sorted(allowed))
-        raise UnsupportedFeature.about(path, f"content of type {kind} cannot be translated here, only {known}")
-    return placed(_READERS[kind](part, path), path)
+    return placed(_READERS[known_type(part, path, allowed)](part, path), path)
 
 
 def _read_text(part: Mapping[str, Json], path: str) -> Part:
@@ -96,10 +89,7 @@ def _read_audio(part: Mapping[str, Json], path: str) -> Part:
 def _read_file(part: Mapping[str, Json], path: str) -> Part:
     path = f"{path}.file"
     file = an_object(part.get("file"), path)
-    if file.get("file_id") is not None:
-        raise UnsupportedFeature.about(
-            f"{path}.file_id", "a file stored at OpenAI cannot be sent to another vendor; send file_data"
-        )
+    refuse_stored(file, path, "file_data")
     data, title = a_name(file, "file_data", path), maybe_string(file, "filename")
     source = read_url(as_data_url(data, title), param=f"{path}.file_data")
     return file_part(source, title, read_cache(part, path), f"{path}.file_data")
@@ -144,15 +134,15 @@ def write_part(part: Part, path: str) -> list[dict[str, Json]]:
     match part:
         case Text(text=words):
             return [{"type": "text", "text": words}]
-        case Image(source=source, detail=detail):
-            url = web_url(source, path) if isinstance(source, Link) else data_url(source)
-            return [{"type": "image_url", "image_url": {"url": url} | ({"detail": detail} if detail else {})}]
+        case Image(detail=detail):
+            image = {"url": write_image_url(part, path)} | ({"detail": detail} if detail else {})
+            return [{"type": "image_url", "image_url": image}]
         case Audio(source=source):
             return [_write_audio(source, path)]
         case Document():
             return _write_document(part, path)
         case _:
-            raise UnsupportedFeature.about(path, f"{type(part).__name__} is not allowed in this message")
+            raise misplaced(part, path)
 
 
 def _write_audio(source: Inline, path: str) -> dict[str, Json]:
@@ -166,9 +156,9 @@ def _write_document(part: Document, path: str) -> list[dict[str, Json]]:
     source = part.source
     if isinstance(source, Link):
         raise UnsupportedFeature.about(path, "this vendor does not fetch documents; send the file inline")
-    if isinstance(source, Text) or is_textual(source.media_type):
-        words = source.text if isinstance(source, Text) else read_text_file(source, path)
-        return [{"type": "text", "text": "\n\n".join(filter(None, (part.title, part.context, words)))}]
+    words = document_words(part, path)
+    if words is not None or isinstance(source, Text):
+        return [{"type": "text", "text": words}]
     refuse_office(source, "this vendor", path)
     file = {"filename": part.title or UNNAMED, "file_data": data_url(source)}
     context = [{"type": "text", "text": part.context}] if part.context else []

@@ -20,8 +20,6 @@ from nexus.dataclasses import dataclass
 from nexus.protocols.chat.reasoning import BARE, vendor_signature
 from nexus.wire import Json, decode, digest, encode, mapping, sequence, text
 
-_UNTOLD = ("audio",)
-
 
 def read_pieces(message: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
     """The content of a message or delta as ("text" | "reasoning" | "refusal" | "dropped", words), in order."""
@@ -33,9 +31,8 @@ def read_pieces(message: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
     # A spoken answer includes its transcript.
     yield "text", text(mapping(message.get("audio")).get("transcript"))
     yield "refusal", text(message.get("refusal"))
-    for name in _UNTOLD:
-        if message.get(name):
-            yield "dropped", name
+    if message.get("audio"):
+        yield "dropped", "audio"
 
 
 def _read_piece(part: Mapping[str, Json]) -> Iterator[tuple[str, str]]:

@@ -11,8 +11,7 @@ from typing import Literal
 
 from nexus.late import pattern
 
-Kind = Literal["text", "reasoning"]
-Piece = tuple[Kind, str]
+Piece = tuple[Literal["text", "reasoning"], str]
 
 _OPENS, _CLOSES = "<think>", "</think>"
 _MAY_CLOSE = pattern(r"\s*(<(/(t(h(i(n(k)?)?)?)?)?)?)?\Z")

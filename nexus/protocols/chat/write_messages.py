@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from nexus.conversation.parts import Image, Message, Part, Reasoning, Refusal, Request, Text, ToolCall, ToolResult
-from nexus.errors import UnsupportedFeature
 from nexus.models.chat_server import ChatServer
 from nexus.protocols.chat.parts import cache_fields, is_text, write_part
 from nexus.protocols.chat.reasoning import OWN, vendor_extra, vendor_reasoning
@@ -20,6 +19,7 @@ from nexus.protocols.chat.sources import vendor_image
 from nexus.protocols.chat.tools import tool_ids
 from nexus.protocols.checks import Drops
 from nexus.protocols.media import LOST, from_result, unseen
+from nexus.protocols.openai_request import misplaced
 from nexus.wire import Json
 
 ERROR_MARK = "[tool error] "
@@ -83,7 +83,7 @@ class MessagesWriter:
                 case Reasoning():
                     pass
                 case _:
-                    self._misplaced(part, path)
+                    raise misplaced(part, path)
         wire: Wire = {"role": "assistant", "content": self._content(content) if content else None}
         if message.name:
             wire["name"] = message.name
@@ -168,7 +168,7 @@ class MessagesWriter:
         for at, part in rest:
             path = f"messages.{index}.content.{at}"
             if message.role == "system" and not isinstance(part, Text):
-                self._misplaced(part, path)
+                raise misplaced(part, path)
             content += self._parts(part, path)
         role = "user" if message.role == "user" else self._system_role
         if message.role == "system" and self._server.system_first:
@@ -207,9 +207,6 @@ class MessagesWriter:
                 self._drops.add("cache")
             return "\n\n".join(part["text"] for part in parts)
         return parts[0]["text"] if len(parts) == 1 and len(parts[0]) == 2 else parts
-
-    def _misplaced(self, part: Part, path: str) -> None:
-        raise UnsupportedFeature.about(path, f"{type(part).__name__} is not allowed in this message")
 
 
 Turn = tuple[tuple[Message, list[str]] | None, list[tuple[int, Message]]]

@@ -109,8 +109,9 @@ class StreamWriter(OrderedWriter, EventWriter[bytes]):
                 return self._call(index, {"function": {"arguments": words}})
 
     def _close(self, index: int, late: Signature | None) -> bytes:
-        match self._parts[index]:
-            case ToolCall() as part if index in self._inputs:
+        part = self._parts[index]
+        match part:
+            case ToolCall() if index in self._inputs:
                 extra = write_extra(late) if late != part.signature else {}
                 return self._call(index, {"custom": {"input": read_input("".join(self._inputs.pop(index)))}} | extra)
             case ToolCall() as part:

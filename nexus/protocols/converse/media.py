@@ -6,13 +6,12 @@ media type without a format at Bedrock is refused by name. Source: the bedrock-r
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 
 from nexus.conversation.parts import Audio, Document, Image, Inline, Link, Text
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.converse.draft import Draft
-from nexus.protocols.media import OFFICE, PDF
+from nexus.protocols.media import OFFICE, PDF, as_bytes
 from nexus.wire import Json, base64_bytes
 
 _IMAGES: Mapping[str, str] = {"image/jpg": "jpeg", **{f"image/{name}": name for name in ("png", "jpeg", "gif", "webp")}}
@@ -48,7 +47,7 @@ def write_image(image: Image, path: str, draft: Draft) -> Json:
 
 def write_document(document: Document, path: str, draft: Draft) -> list[Json]:
     """The document; before it the context as text, which only Claude accepts in the document."""
-    kind, source = _source(_plain(document.source), _DOCUMENTS, "document", path)
+    kind, source = _source(document.source, _DOCUMENTS, "document", path)
     block = {"format": kind, "name": draft.document_name(document.title), "source": source}
     context = document.context if document.context and document.context.strip() else None
     return [*([] if context is None else [{"text": context}]), {"document": block}]
@@ -59,15 +58,10 @@ def write_audio(audio: Audio, path: str) -> Json:
     return {"audio": {"format": kind, "source": source}}
 
 
-def _plain(source: Inline | Link | Text) -> Inline | Link:
-    if isinstance(source, Text):
-        return Inline("text/plain", base64.b64encode(source.text.encode()).decode())
-    return source
-
-
-def _source(source: Inline | Link, formats: Mapping[str, str], what: str, path: str) -> tuple[str, Json]:
+def _source(source: Inline | Link | Text, formats: Mapping[str, str], what: str, path: str) -> tuple[str, Json]:
     if isinstance(source, Link):
         return _linked(source, formats, what, path)
+    source = as_bytes(source)
     media_type = source.media_type.partition(";")[0].strip().lower()
     kind = formats.get(media_type)
     if kind is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 
-from nexus.conversation.parts import Request, Thinking
+from nexus.conversation.parts import Request
 from nexus.dataclasses import dataclass
 from nexus.errors import ClientError, InvalidRequest, UnsupportedFeature
 from nexus.late import pattern
@@ -133,30 +133,21 @@ class ThinkingFields:
 
 
 def plan_thinking(request: Request, draft: Draft) -> ThinkingFields:
-    thinking = request.thinking
+    thinking, model = request.thinking, draft.model
     if thinking is None:
         return ThinkingFields()
-    match draft.model.thinking:
+    match model.thinking:
+        case "nova" if not thinking.enabled:
+            return ThinkingFields({"reasoningConfig": {"type": "disabled"}})
         case "nova":
-            return _nova(thinking, draft)
+            effort = effort_level(thinking, model.efforts, draft.drops) or "medium"
+            config = {"type": "enabled", "maxReasoningEffort": effort}
+            return ThinkingFields({"reasoningConfig": config}, unlimited=effort == "high")
         case "effort" | "nested":
-            return _levelled(thinking, draft)
+            if (level := effort_level(thinking, model.efforts, draft.drops)) is None:
+                return ThinkingFields()
+            nested = model.thinking == "nested"
+            return ThinkingFields({"reasoning": {"effort": level}} if nested else {"reasoning_effort": level})
         case None:
             draft.drops.add("thinking")
             return ThinkingFields()
-
-
-def _nova(thinking: Thinking, draft: Draft) -> ThinkingFields:
-    if not thinking.enabled:
-        return ThinkingFields({"reasoningConfig": {"type": "disabled"}})
-    effort = effort_level(thinking, draft.model.efforts, draft.drops) or "medium"
-    config = {"type": "enabled", "maxReasoningEffort": effort}
-    return ThinkingFields({"reasoningConfig": config}, unlimited=effort == "high")
-
-
-def _levelled(thinking: Thinking, draft: Draft) -> ThinkingFields:
-    level = effort_level(thinking, draft.model.efforts, draft.drops)
-    if level is None:
-        return ThinkingFields()
-    extra = {"reasoning": {"effort": level}} if draft.model.thinking == "nested" else {"reasoning_effort": level}
-    return ThinkingFields(extra)

@@ -8,7 +8,6 @@ google.genai.types.FunctionResponse, google.protobuf.Struct.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -16,7 +15,7 @@ from urllib.parse import urlsplit
 from nexus.conversation.parts import Audio, Document, Image, Inline, Link, Text, ToolResult
 from nexus.errors import UnsupportedFeature
 from nexus.models.gemini import Gemini
-from nexus.protocols.media import PDF, refuse_office
+from nexus.protocols.media import PDF, as_bytes, refuse_office
 from nexus.wire import Json, decode
 
 _TYPES: Mapping[str, str] = {
@@ -81,12 +80,6 @@ def _document(source: Inline | Link | Text, param: str) -> Inline | Link | Text:
         return source
     refuse_office(source, "Gemini", param)
     return source if source.media_type in (*_TEXTS, PDF) else replace(source, media_type="text/plain")
-
-
-def as_bytes(source: Inline | Text) -> Inline:
-    if isinstance(source, Inline):
-        return source
-    return Inline("text/plain", base64.b64encode(source.text.encode()).decode())
 
 
 def _source(source: Inline | Link | Text, default: str | None, gemini: Gemini, param: str) -> Json:

@@ -21,12 +21,10 @@ from nexus.protocols.checks import (
     objects_in,
     wrong,
 )
-from nexus.protocols.gemini.media import FILES_API, YOUTUBE
+from nexus.protocols.gemini.media import FILES_API, YOUTUBE, Media
 from nexus.protocols.gemini.server_parts import server_part
 from nexus.protocols.gemini.signatures import standard_base64
 from nexus.wire import Json, base64_bytes, encode
-
-Media = Image | Document | Audio
 
 _KINDS = ("text", "inlineData", "fileData", "functionCall", "functionResponse")
 _ABOUT = ("thought", "thoughtSignature")

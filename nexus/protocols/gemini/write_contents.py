@@ -203,11 +203,8 @@ class ContentsWriter:
 
 
 def _signature(signature: Signature | None) -> dict[str, Json]:
-    return (
-        {"thoughtSignature": signature.value}
-        if signature is not None and signature.dialect == OWN and signature.value
-        else {}
-    )
+    own = signature is not None and signature.dialect == OWN and signature.value
+    return {"thoughtSignature": own} if own else {}
 
 
 def _sign_first_call(parts: list[Json]) -> None:

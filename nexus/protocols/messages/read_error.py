@@ -70,15 +70,8 @@ def read_stream_error(event: Mapping[str, Json]) -> VendorFailure:
 
 
 def _kind(error: Mapping[str, Json], status: int) -> FailureKind:
-    by_code = _code_kind(error)
-    if by_code is not None:
-        return by_code
-    if status in (402, 413):
-        return kind_of_status(status)
-    by_type = _BY_TYPE.get(text(error.get("type")))
-    if by_type is not None:
-        return by_type[0]
-    return kind_of_status(status)
+    by_type = None if status in (402, 413) else _BY_TYPE.get(text(error.get("type")))
+    return _code_kind(error) or (kind_of_status(status) if by_type is None else by_type[0])
 
 
 def _code_kind(error: Mapping[str, Json]) -> FailureKind | None:

@@ -52,14 +52,13 @@ def plan_form(request: Request, target: Target, drops: Drops) -> AnswerForm:
     if wanted is None:
         return AnswerForm()
     closed = _held(wanted, target)
-    if closed is not None:
-        if wanted.description is not None:
-            drops.add("output_format.description")
-    elif free:
+    if closed is None and not free:
+        return AnswerForm(by_tool=True)
+    if closed is None:
         drops.add("output_format")
         return AnswerForm(instruction=_in_words(wanted))
-    else:
-        return AnswerForm(by_tool=True)
+    if wanted.description is not None:
+        drops.add("output_format.description")
     drops.add(*closed.lost)
     return AnswerForm(closed)
 
@@ -231,7 +230,7 @@ def _stubs(request: Request) -> list[Block]:
 def _write_parallel(request: Request, tooling: Tooling) -> None:
     if not tooling.tools or (tooling.choice or {}).get("type") == "none":
         return
-    parallel = False if tooling.answer_tool and tooling.choice and tooling.choice["type"] == "tool" else None
-    parallel = request.parallel_tools if parallel is None else parallel
+    alone = tooling.answer_tool and tooling.choice and tooling.choice["type"] == "tool"
+    parallel = False if alone else request.parallel_tools
     if parallel is not None:
         tooling.choice = (tooling.choice or {"type": "auto"}) | {"disable_parallel_tool_use": not parallel}

@@ -14,17 +14,16 @@ from dataclasses import replace
 from nexus.conversation.parts import Audio, Citation, Document, Image, Inline, Link, Part, Refusal, Text, placed
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Body, Drops, a_name, a_string, an_object, maybe_string, wrong
-from nexus.protocols.media import (
-    UNNAMED,
-    as_data_url,
-    data_url,
-    file_part,
-    is_textual,
-    read_text_file,
-    read_url,
-    web_url,
+from nexus.protocols.media import UNNAMED, as_data_url, data_url, file_part, read_url, web_url
+from nexus.protocols.openai_request import (
+    document_words,
+    known_type,
+    misplaced,
+    read_breakpoint,
+    refuse_stored,
+    write_citation,
+    write_image_url,
 )
-from nexus.protocols.openai_request import read_breakpoint, write_citation
 from nexus.wire import Json, count, mapping, sequence, text
 
 USER = frozenset({"input_text", "input_image", "input_file", "input_audio"})
@@ -62,11 +61,7 @@ def _add(parts: list[Part], part: Part) -> None:
 
 def _read_part(entry: Json, path: str, allowed: frozenset[str], drops: Drops) -> Part:
     wire = an_object(entry, path)
-    kind = a_name(wire, "type", path)
-    if kind not in allowed:
-        known = ", ".join(sorted(allowed))
-        raise UnsupportedFeature.about(path, f"content of type {kind} cannot be translated here, only {known}")
-    reader, fields = _READERS[kind]
+    reader, fields = _READERS[known_type(wire, path, allowed)]
     drops.unknown(wire, ("type", "prompt_cache_breakpoint", *fields), "input.content")
     return placed(reader(wire, path), path)
 
@@ -80,7 +75,7 @@ def _read_refusal(wire: Body, path: str) -> Part:
 
 
 def _read_image(wire: Body, path: str) -> Part:
-    _refuse_stored(wire, path, "image_url")
+    refuse_stored(wire, path, "image_url")
     source = read_url(a_name(wire, "image_url", path), param=f"{path}.image_url")
     cache = read_breakpoint(wire, path)
     if isinstance(source, Inline) and not source.media_type.startswith("image/"):
@@ -89,7 +84,7 @@ def _read_image(wire: Body, path: str) -> Part:
 
 
 def _read_file(wire: Body, path: str) -> Part:
-    _refuse_stored(wire, path, "file_data or file_url")
+    refuse_stored(wire, path, "file_data or file_url")
     title, cache = maybe_string(wire, "filename", path), read_breakpoint(wire, path)
     if (url := maybe_string(wire, "file_url", path)) is not None:
         return file_part(read_url(url, param=f"{path}.file_url"), title, cache, f"{path}.file_url")
@@ -105,13 +100,6 @@ def _read_audio(wire: Body, path: str) -> Part:
             f"{path}: audio of format {name} is not known here", param=f"{path}.input_audio.format"
         )
     return Audio(Inline(_AUDIO[name], a_name(audio, "data", f"{path}.input_audio")))
-
-
-def _refuse_stored(wire: Body, path: str, instead: str) -> None:
-    if wire.get("file_id") is not None:
-        raise UnsupportedFeature.about(
-            f"{path}.file_id", f"a file stored at OpenAI cannot be sent to another vendor; send {instead}"
-        )
 
 
 _READERS: Mapping[str, tuple[Callable[[Body, str], Part], tuple[str, ...]]] = {
@@ -130,23 +118,22 @@ def write_part(part: Part, path: str) -> list[dict[str, Json]]:
     match part:
         case Text(text=words):
             return [{"type": "input_text", "text": words}]
-        case Image(source=source, detail=detail):
-            url = web_url(source, path) if isinstance(source, Link) else data_url(source)
-            return [{"type": "input_image", "image_url": url, "detail": detail or "auto"}]
+        case Image(detail=detail):
+            return [{"type": "input_image", "image_url": write_image_url(part, path), "detail": detail or "auto"}]
         case Document():
             return _write_document(part, path)
         case Audio(source=source) if source.media_type in _AUDIO_FORMATS:
             audio = {"data": source.data, "format": _AUDIO_FORMATS[source.media_type]}
             return [{"type": "input_audio", "input_audio": audio}]
         case _:
-            raise UnsupportedFeature.about(path, f"{type(part).__name__} is not allowed in this message")
+            raise misplaced(part, path)
 
 
 def _write_document(part: Document, path: str) -> list[dict[str, Json]]:
     source = part.source
-    if isinstance(source, Text) or (isinstance(source, Inline) and is_textual(source.media_type)):
-        words = source.text if isinstance(source, Text) else read_text_file(source, path)
-        return [{"type": "input_text", "text": "\n\n".join(filter(None, (part.title, part.context, words)))}]
+    words = document_words(part, path)
+    if words is not None or isinstance(source, Text):
+        return [{"type": "input_text", "text": words}]
     context = [{"type": "input_text", "text": part.context}] if part.context else []
     if isinstance(source, Link):
         named = {"filename": part.title} if part.title else {}
@@ -166,14 +153,16 @@ def read_annotation(entry: Mapping[str, Json]) -> Citation | str:
     return f"annotations.{kind}" if kind else "annotations"
 
 
+def _annotations(part: Mapping[str, Json]) -> Iterator[Citation | str]:
+    return (read_annotation(mapping(entry)) for entry in sequence(part.get("annotations")))
+
+
 def read_annotations(part: Mapping[str, Json]) -> tuple[Citation, ...]:
-    read = (read_annotation(mapping(entry)) for entry in sequence(part.get("annotations")))
-    return tuple(one for one in read if isinstance(one, Citation))
+    return tuple(one for one in _annotations(part) if isinstance(one, Citation))
 
 
 def lost(items: Iterable[Mapping[str, Json]]) -> Iterator[str]:
     """The names of other annotations in a vendor's items."""
     for item in items:
         for part in map(mapping, sequence(item.get("content"))):
-            read = (read_annotation(mapping(entry)) for entry in sequence(part.get("annotations")))
-            yield from (one for one in read if isinstance(one, str))
+            yield from (one for one in _annotations(part) if isinstance(one, str))

@@ -152,11 +152,8 @@ class StreamReader:
 
     def _read_reasoning(self, event: Mapping[str, Json]) -> list[Event]:
         """The summaries of an item, or its texts, are one part, with blank lines between them."""
-        index, number = (
-            count(event.get("output_index")),
-            count(event.get("summary_index") or event.get("content_index")),
-        )
-        key = (index, _WHOLE)
+        number = count(event.get("summary_index") or event.get("content_index"))
+        index, _ = key = _whole_key(event)
         parted: list[Event] = []
         if self._thoughts.setdefault(index, number) != number and (known := self._parts.get(key)) is not None:
             parted = [PartDelta(known.index, "\n\n")]
@@ -168,15 +165,12 @@ class StreamReader:
         item, index = mapping(event.get("item")), count(event.get("output_index"))
         if index not in self._emitted:
             return self._emit(index, item)
-        open_parts = [key for key in self._parts.keys if key[0] == index]
-        ends: list[Event] = []
-        for key in open_parts:
+        content, ends = sequence(item.get("content")), list[Event]()
+        for key in [key for key in self._parts.keys if key[0] == index]:
             if key[1] == _WHOLE:
                 ends += self._end_whole(key, item)
             else:
-                content = sequence(item.get("content"))
-                part = mapping(content[key[1]]) if key[1] < len(content) else {}
-                ends += self._end_content(key, part)
+                ends += self._end_content(key, mapping(content[key[1]]) if key[1] < len(content) else {})
         return ends
 
     def _end_whole(self, key: _Key, item: Mapping[str, Json]) -> list[Event]:
