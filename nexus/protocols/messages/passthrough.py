@@ -1,8 +1,9 @@
 """Messages to Messages: the client's bytes to the vendor and the vendor's bytes back, with the model's name edited.
 
-System, tools, thinking and cache hints depend on their exact bytes, so only ``model`` is changed. Another vendor's
-thinking is removed, because Anthropic could not verify its signature, and its call ids are replaced if Claude rejects
-them; other servers get them, because a model may need its own (Kimi). Sources: cc-switch #1181, LiteLLM #34523.
+System, tools, thinking and cache hints depend on their exact bytes, so only ``model`` is changed. What Claude would
+reject is not passed on to it: another vendor's thinking is removed, because Anthropic could not verify its signature,
+results of its server tools become text, and its call ids are replaced; other servers get them, because a model may need
+its own (Kimi). Sources: cc-switch #1181, LiteLLM #34523, claude-code-hub #470.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from nexus.protocols.contract import Document
 from nexus.protocols.dialect import Edited, Passing
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.messages.citations import is_ours
+from nexus.protocols.messages.hosted_server_tools import without_foreign_calls
 from nexus.protocols.messages.read_error import read_stream_error
 from nexus.protocols.messages.read_response import is_answer
 from nexus.protocols.messages.signatures import THINKING
@@ -32,12 +34,14 @@ def edit_request(
     raw: bytes, document: Mapping[str, Json], model: str, ask_usage: bool = False, target: Target | None = None
 ) -> Edited:
     renamed = replace_member(raw, document, "model", model)
+    served: tuple[str, ...] = ()
     if target is not None and target.claude.known:
+        renamed, served = without_foreign_calls(renamed)
         renamed = fit_strings(renamed, _ids(document), call_ids().__getitem__, _IDS)
     thinking = without_foreign(renamed, {"messages": {ANY: _judge_message}}, "messages.thinking")
     rules = {"messages": {ANY: {"content": {ANY: {"citations": _CITATIONS}}}}}
     cited = without_foreign(thinking.body, rules, "messages.citations")
-    return Edited(cited.body, (*thinking.dropped, *cited.dropped))
+    return Edited(cited.body, (*served, *thinking.dropped, *cited.dropped))
 
 
 _IDS = [("messages", ANY, "content", ANY, name) for name in ("id", "tool_use_id")]

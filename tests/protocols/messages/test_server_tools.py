@@ -240,3 +240,30 @@ def test_claude_on_bedrock_keeps_a_tool_search() -> None:
     search = {"type": "server_tool_use", "id": "s", "name": "tool_search_tool_regex", "input": {"pattern": "x"}}
     raw = encode({"messages": [{"role": "assistant", "content": [search]}]})
     assert without_server_tools(raw) == (raw, ())
+
+
+@pytest.mark.parametrize("name", ["web_search", "tool_search_tool_regex"])
+@pytest.mark.parametrize("lane", ["anthropic", "vertex claude", "bedrock claude"])
+def test_claude_gets_another_vendors_server_tools_as_text(stand: Stand, lane: str, name: str) -> None:
+    """A session that began at another vendor of the Messages API. Source: ding113/claude-code-hub#470."""
+    house = stand(next(one for one in LANES if one.name == lane))
+    foreign = {"type": "server_tool_use", "id": "call-8f2a", "name": name, "input": {"query": "news"}}
+    kind = "tool_search_tool_result" if name.startswith("tool_search") else "web_search_tool_result"
+    found = {"type": kind, "tool_use_id": "call-8f2a", "content": FOUND["content"]}
+    messages: list[Any] = [
+        ASKED,
+        {"role": "assistant", "content": [foreign, found, {"type": "text", "text": "It rains."}]},
+        GO_ON,
+    ]
+    with anthropic.Anthropic(base_url=house.nexus.anthropic, api_key="unused", max_retries=0) as client:
+        raw = client.messages.with_raw_response.create(model="v/m", max_tokens=99, messages=messages)
+        with client.messages.stream(model="v/m", max_tokens=99, messages=messages) as stream:
+            stream.get_final_message()
+    for request in house.upstream.requests[-2:]:
+        told, said = request.json["messages"][1]["content"]
+        assert f'Result of {name} for {{"query":"news"}}' in told["text"] and "https://example.com/a" in told["text"]
+        assert said == {"type": "text", "text": "It rains."}
+    assert {"messages.content.server_tool_use", f"messages.content.{kind}"} <= {
+        *raw.headers["x-nexus-dropped"].split(", ")
+    }
+    assert house.upstream.violations == []
