@@ -195,7 +195,12 @@ def expected(state: CallState) -> Estimate:
     ratio of bytes to a vendor's tokens."""
     call, route = state.call, state.route
     reads = len(call.body) < SHORT or state.reading is not None or client(call.dialect).media.search(call.body)
-    if reads or call.operation.endpoint or route is None or (refers(state) and not passes(call, route)):
+    if (
+        reads
+        or call.operation.endpoint
+        or route is None
+        or (refers(state) and (state.resolves or not passes(call, route)))
+    ):
         return estimated(state)
     # Searching for the first escape by pattern takes a third of the time of counting none.
     escapes = call.body.count(b"\\u") if _ESCAPE.search(call.body) else 0

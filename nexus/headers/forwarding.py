@@ -49,15 +49,23 @@ def forwarded(client: Headers, prefixes: tuple[str, ...], names: Iterable[str] =
 
 def without_credentials(query: str) -> str:
     """A client's query string without the parameters that carry a credential, judged by their names."""
-    if not query:
-        return ""
-    return "&".join(pair for pair in query.split("&") if not is_credential(unquote_plus(pair.partition("=")[0])))
+    return "&".join(pair for pair in query.split("&") if not is_credential(_name(pair))) if query else ""
+
+
+def credentials_in(query: str) -> list[str]:
+    """The names of the parameters that carry a credential."""
+    return list(dict.fromkeys(filter(is_credential, map(_name, query.split("&"))))) if query else []
 
 
 def is_credential(name: str) -> bool:
     """Whether a query parameter carries a credential, judged by its name."""
-    # Google's key parameter is ``key``, Azure's signature is ``sig``.
-    return name.lower() in ("key", "sig") or is_secret(name.lower())
+    lower = name.lower()
+    # Google's key parameter is ``key``, Azure's signature is ``sig``; ``page_token`` is a place in a list.
+    return lower in ("key", "sig") or (is_secret(lower) and not lower.endswith("page_token"))
+
+
+def _name(pair: str) -> str:
+    return unquote_plus(pair.partition("=")[0])
 
 
 def bearer_token(client: Headers) -> str:
@@ -81,14 +89,14 @@ def returned(vendor: Headers, more: Collection[str] = ()) -> dict[str, str]:
 
 
 def retry_after(vendor: Headers, now: float | None = None) -> float | None:
-    """Seconds that the vendor asks to wait, at most LONGEST_PAUSE, from ``retry-after-ms``, or ``retry-after`` as
-    seconds or HTTP date; None without either."""
+    """Seconds that the vendor asks to wait, at most LONGEST_PAUSE, from ``retry-after-ms`` or AWS's
+    ``x-amz-retry-after``, or ``retry-after`` as seconds or HTTP date; None without any."""
     asked = _asked(vendor, time.time() if now is None else now)
     return None if asked is None else min(asked, LONGEST_PAUSE)
 
 
 def _asked(vendor: Headers, now: float) -> float | None:
-    milliseconds = _number(vendor.get("retry-after-ms"))
+    milliseconds = _number(vendor.get("retry-after-ms") or vendor.get("x-amz-retry-after"))
     if milliseconds is not None:
         return milliseconds / 1000
     value = vendor.get("retry-after")

@@ -6,6 +6,7 @@ Sources: the bedrock-runtime service model; the AWS REST-JSON protocol, whose cl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -18,6 +19,8 @@ from nexus.protocols.protocol import Protocol
 from nexus.wire import Json, encode
 
 ERROR_TYPE = "x-amzn-errortype"
+RETRY_AFTER = "x-amz-retry-after"
+"""In milliseconds; AWS's SDKs read no other such header. Source: aws/aws-sdk-go-v2#3400 (April 2026)."""
 
 _INVALID, _INTERNAL = "ValidationException", "InternalServerException"
 _UNAVAILABLE, _TIMEOUT = "ServiceUnavailableException", "ModelTimeoutException"
@@ -73,7 +76,8 @@ class BedrockDialect(Dialect):
 
     def error_headers(self, error: NexusError) -> dict[str, str]:
         found = TYPES.get(described(error).kind, _INTERNAL)
-        return {ERROR_TYPE: _UNAVAILABLE if found == _INTERNAL and error.status in (503, 529) else found}
+        wait = {} if error.retry_after is None else {RETRY_AFTER: str(math.ceil(error.retry_after * 1000))}
+        return wait | {ERROR_TYPE: _UNAVAILABLE if found == _INTERNAL and error.status in (503, 529) else found}
 
     def rate_limit_headers(self, limits: Sequence[RateLimit], now: float) -> dict[str, str]:
         return {}

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 from nexus.errors import UpstreamError, UpstreamStatus, VendorError
+from nexus.headers.forwarding import credentials_in
 from nexus.protocols.embeddings import OPENAI
 from nexus.protocols.loader import DIALECTS
 from nexus.provider import Without
@@ -166,7 +167,8 @@ def _refuses_key(error: UpstreamError) -> bool:
 def _exchange(exchange: Exchange, lane: Lane) -> OpenedReply:
     provider = exchange.route.provider
     request = provider.request(lane.attempt)
-    exchange.dropped[:] = [*lane.dropped, *request.dropped]
+    named = (f"query.{name}" for name in credentials_in(exchange.call.query))
+    exchange.dropped[:] = [*lane.dropped, *request.dropped, *named]
     if log.isEnabledFor(logging.DEBUG):
         log.debug("attempt", extra={"fields": _log_fields(exchange, lane, request)})
     exchange.phase, exchange.key = "sent", "caller" if lane.attempt.key_is_callers else "configured"

@@ -74,6 +74,7 @@ def test_only_listed_client_headers_are_forwarded(
         ("beta=true&api-key=hushhush&order=asc", "beta=true&order=asc"),
         ("API%5fKey=hushhush&a=%2b", "a=%2b"),
         ("access_token=hushhush&keyword=1", "keyword=1"),
+        ("page_token=a&next_page_token=b&pageToken=c", "page_token=a&next_page_token=b&pageToken=c"),
     ],
 )
 def test_a_query_is_forwarded_without_credentials(sent: str, travels: str) -> None:
@@ -141,6 +142,7 @@ def far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         pytest.param({"retry-after": " 7 "}, 7.0, id="spaces"),
         pytest.param({"retry-after-ms": "1500"}, 1.5, id="milliseconds"),
         pytest.param({"retry-after-ms": "1500", "retry-after": "7"}, 1.5, id="milliseconds first"),
+        pytest.param({"x-amz-retry-after": "1500"}, 1.5, id="milliseconds of AWS"),
         pytest.param({"retry-after-ms": "soon", "retry-after": "7"}, 7.0, id="milliseconds are invalid"),
         pytest.param({"retry-after-ms": "-1", "retry-after": "7"}, 7.0, id="milliseconds are negative"),
         pytest.param({"retry-after": "Tue, 14 Nov 2023 22:13:50 GMT"}, 30.0, id="a date"),

@@ -71,3 +71,21 @@ def test_the_next_turn_goes_to_any_target(
     moved = ask(nexus, "smart", **turn(answer))
     assert moved.headers["x-nexus-tried"] == "v1/m=503, v2/m=200"
     assert openai_upstream.violations == anthropic_upstream.violations == []
+
+
+@pytest.mark.parametrize("turn", [by_id, by_references], ids=lambda turn: turn.__name__)
+def test_what_a_reference_adds_counts_towards_limits_at_openai_too(
+    turn: Any, serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream
+) -> None:
+    anthropic_upstream.default = Behaviour(text="Sky blue. " * 4000)
+    limit = '[llm.providers.v1.rate_limits.per_user]\ninput_token_limit = 8000\ninterval = "1h"\n'
+    tables = (
+        ("v1", "openai", openai_upstream, f"responses = true\n{ONCE}", "gpt-4.1"),
+        ("v2", "anthropic", anthropic_upstream, ONCE, "claude-sonnet-4-5"),
+    )
+    nexus = serve(ALICE + providers(*tables) + limit)
+    answer = ask(nexus, "v2/m", input=[FIRST]).json
+    more = {"role": "user", "content": "And then? " * 1000}
+    asked = turn(answer)
+    assert ask(nexus, "v1/m", **{**asked, "input": [*asked["input"], more]}).status == 429
+    assert ask(nexus, "v1/m", input=[FIRST, more]).status == 200, "a long question alone fits"

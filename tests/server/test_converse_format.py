@@ -126,10 +126,13 @@ class TestEveryVendor:
         assert PIXEL in vendor.upstream.requests[-1].body.decode()
 
     def test_errors(self, vendor: Vendor, streaming: bool) -> None:
-        vendor.upstream.default = Behaviour(status=429, message="so the vendor said")
+        wait = (("retry-after", "7"),)
+        vendor.upstream.default = Behaviour(status=429, message="so the vendor said", headers=wait)
         with pytest.raises(ClientError, match="so the vendor said") as caught:
             ask(vendor, streaming, messages=USER)
         assert caught.value.response["Error"]["Code"] == "ThrottlingException"
+        sent = caught.value.response["ResponseMetadata"]["HTTPHeaders"]
+        assert (sent["retry-after"], sent["x-amz-retry-after"]) == ("7", "7000")
 
 
 def image() -> dict[str, Any]:

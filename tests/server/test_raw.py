@@ -57,6 +57,14 @@ def test_method_path_query_and_body_are_forwarded_unchanged(serve: Serve, place:
     assert reply.headers["x-nexus-route"] == "v/*"
 
 
+def test_a_credential_in_the_query_is_not_forwarded_and_reported(serve: Serve, place: Place) -> None:
+    reply = serve(place.config()).request(
+        "GET", "/llm/raw/v/v1/files?key=hushhush&page_token=a&%E2%82%AC%0A_key=hushhush"
+    )
+    assert place.vendor.seen[0][0] == "GET /v1/files?page_token=a"
+    assert reply.headers["x-nexus-dropped"].startswith("query.key, query.")
+
+
 def test_an_answer_is_returned_without_parsing(serve: Serve, place: Place) -> None:
     place.vendor.kind, place.vendor.answer = "Content-Type: text/event-stream", b"data: {1}\n\nevent: x\n"
     reply = serve(place.config()).request("GET", "/llm/raw/v/v1/files/f/content")
