@@ -4,9 +4,14 @@ Of text, reasoning and refusal, one is open at a time. A call may stay open in a
 ends before something else starts only if its arguments are a complete JSON value.
 
 A call is found by its index, or by its id if ids contradict the index or there is none; a new id at a used index starts
-a new call. Id and name count once, however often they are repeated. Sources: streams of OpenAI, vLLM, llama.cpp
-(repeats everything), Ollama (index always 0), Google (whole calls, no index). A call without an id gets one made of the
-answer's id and the call's position. Content without an equivalent is reported by the vendor's name.
+a new call, unless what follows can only continue the one that is there. Id and name count once, however often they are
+repeated; arguments that repeat all earlier ones count once where JSON allows no other reading. A call without an id
+gets one made of the answer's id and the call's position. Content without an equivalent is reported by the vendor's
+name.
+
+Sources: streams of OpenAI, vLLM, llama.cpp (repeats everything), Ollama (index always 0), Google (whole calls, no
+index), Poolside (pool #9: another id after the first chunk), Qianfan (hermes-agent #35592: all arguments so far in each
+chunk).
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ from dataclasses import field
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, StreamPart
 from nexus.conversation.parts import Image, Reasoning, Refusal, Signature, Text, ToolCall
 from nexus.dataclasses import dataclass
+from nexus.late import pattern
 from nexus.protocols.chat.reasoning import BARE, vendor_signature
 from nexus.wire import Json, decode, digest, encode, mapping, sequence, text
 
@@ -74,6 +80,8 @@ class StreamedCall:
     signature: Signature | None = None
     part: int | None = None
     ended: bool = False
+    repeats: bool = False
+    """Whether each piece repeats all earlier ones."""
 
     @property
     def known(self) -> str:
@@ -97,6 +105,34 @@ class StreamedCall:
     def has_sent(self, piece: str) -> bool:
         """Whether a server repeats the complete arguments."""
         return piece[0] == "{" and self.known == piece and self.whole
+
+    def news(self, piece: str) -> str:
+        """What a piece adds, if it repeats the arguments so far and cannot be their continuation."""
+        if not self.repeats and not (piece[0] == "{" and (self.arguments or self.waiting)):
+            return piece
+        known = self.known
+        if not piece.startswith(known):
+            return piece
+        self.repeats = self.repeats or not _may_follow(known, piece)
+        return piece[len(known) :] if self.repeats else piece
+
+    def goes_on(self, name: str, piece: str) -> bool:
+        """Whether a piece with another id can only be more of this call."""
+        if name and (name != self.name or piece.lstrip()[:1] in ("", "{")):
+            return False
+        last = next(filter(str.strip, reversed((*self.arguments, *self.waiting))), "")
+        return not (last.rstrip().endswith("}") and self.whole)
+
+
+_STRING = pattern(r'"(?:[^"\\]|\\.)*"')
+
+
+def _may_follow(known: str, piece: str) -> bool:
+    """Whether ``known + piece`` may be JSON, if ``piece`` begins with an object's brace and key."""
+    if '"' in _STRING.sub("", known):
+        # Its first quote would end the string that is open.
+        return piece.partition('"')[2][:1] in ("", *",:}] \n\r\t")
+    return known.rstrip()[-1:] in (":", "[", ",")
 
 
 class StreamedCalls:
@@ -124,7 +160,7 @@ class StreamedCalls:
             call.index = index
         call.id = call.id or call_id
         call.name = call.name or name
-        if piece and not call.has_sent(piece):
+        if piece and not call.has_sent(piece) and (piece := call.news(piece)):
             if call.is_empty and piece.strip():
                 call.waiting.clear()
             call.waiting.append(piece)
@@ -135,7 +171,7 @@ class StreamedCalls:
         here = self._at.get(index) if index is not None else (self.all[-1] if self.all else None)
         if not call_id:
             return None if here is not None and _again(here, name, piece) else here
-        if here is not None and here.id in ("", call_id):
+        if here is not None and (here.id in ("", call_id) or (index is not None and here.goes_on(name, piece))):
             return here
         same = [call for call in self.all if call.id == call_id]
         # The same id at another index is another call, from a careless server.

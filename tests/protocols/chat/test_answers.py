@@ -1,5 +1,6 @@
 """Vendors' answers, whole and streamed: what real servers send becomes the same neutral answer either way."""
 
+import itertools
 import json
 from typing import Any
 
@@ -27,7 +28,7 @@ from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.protocols.chat.read_response import read_response
 from nexus.protocols.chat.read_stream import StreamReader
-from nexus.wire import decode, encode
+from nexus.wire import decode, encode, mapping
 from tests.protocols.kit import origin
 
 from .kit import FIXTURES, chunkings, events_of
@@ -286,6 +287,66 @@ def test_an_empty_object_may_stand_for_arguments_to_come(pieces: list[str], whol
     (call,) = fold(events_of(lines)).parts
     assert isinstance(call, ToolCall)
     assert call.arguments == whole
+
+
+def arguments_of(*calls: dict[str, object]) -> list[tuple[str, str, str]]:
+    """Id, name and arguments of the calls of a stream with these deltas."""
+    lines = [b"data: " + encode({"choices": [{"delta": {"tool_calls": [call]}}]}) + b"\n\n" for call in calls]
+    lines.append(b'data: {"choices":[{"delta":{},"finish_reason":"tool_calls"}]}\n\n')
+    parts = [part for part in fold(events_of(lines)).parts if isinstance(part, ToolCall)]
+    return [(part.id, part.name, part.arguments) for part in parts]
+
+
+WHOLE = [
+    '{"path": "a.txt", "n": 12}',
+    '{"a": {"b": [1, {"c": "}"}]}, "d": "x\\"y"}',
+    '{"text": "{\\"text\\": 1}", "more": [true, null]}',
+    '{ "a" : [ { "a" : 1 }, { "a" : 2 } ] }',
+]
+
+
+@given(st.sampled_from(WHOLE), st.lists(st.integers(1, 12), min_size=1, max_size=12))
+def test_arguments_that_repeat_all_earlier_ones_count_once(whole: str, steps: list[int]) -> None:
+    """Source: NousResearch/hermes-agent#35592. After a colon, a bracket or a comma a repetition could also be an inner
+    object; an answer that only ever stops there is taken as it comes."""
+    ends = [end for end in itertools.accumulate(steps) if end < len(whole)]
+    ends = [end for end in ends if whole[:end].rstrip()[-1:] not in ":[," and whole[:end].strip() not in ('{"',)]
+    snapshots = [{"index": 0, "function": {"arguments": whole[:end]}} for end in [*ends, len(whole), len(whole)]]
+    named = {"index": 0, "id": "c", "function": {"name": "f", "arguments": ""}}
+    assert arguments_of(named, *snapshots) == [("c", "f", whole)]
+    repeated = [{**named, "function": {"name": "f", **mapping(one["function"])}} for one in snapshots]
+    assert arguments_of(*repeated) == [("c", "f", whole)]
+
+
+@given(st.sampled_from([*WHOLE, '{"and": {"and": {"and": 1}}}']), st.lists(st.integers(0, 30), max_size=30))
+def test_pieces_of_arguments_are_never_taken_for_repetitions(whole: str, cuts: list[int]) -> None:
+    ends = [0, *sorted({min(cut, len(whole)) for cut in cuts}), len(whole)]
+    pieces = [whole[a:b] for a, b in itertools.pairwise(ends)]
+    named = {"index": 0, "id": "c", "function": {"name": "f"}}
+    assert arguments_of(named, *({"index": 0, "function": {"arguments": piece}} for piece in pieces)) == [
+        ("c", "f", whole)
+    ]
+
+
+UNSTABLE: dict[str, list[dict[str, object]]] = {
+    "another id after the first chunk": [{"id": "y"}, {"id": "y"}],
+    "another id in every chunk": [{"id": "y"}, {"id": "z"}],
+    "another id, and the name again": [{"id": "y", "name": "f"}, {"id": "z", "name": "f"}],
+}
+
+
+@pytest.mark.parametrize("more", UNSTABLE.values(), ids=UNSTABLE)
+def test_a_call_whose_id_changes_is_one_call(more: list[dict[str, object]]) -> None:
+    """Source: poolsideai/pool#9."""
+    pieces = ['"a"', ":1}"]
+    deltas = [
+        {"index": 0, "id": one["id"], "function": {"name": one.get("name"), "arguments": piece}}
+        for one, piece in zip(more, pieces, strict=True)
+    ]
+    first = {"index": 0, "id": "x", "function": {"name": "f", "arguments": "{"}}
+    assert arguments_of(first, *deltas) == [("x", "f", '{"a":1}')]
+    other = {"index": 0, "id": "w", "function": {"name": "f", "arguments": '{"a":2}'}}
+    assert arguments_of(first, *deltas, other) == [("x", "f", '{"a":1}'), ("w", "f", '{"a":2}')]
 
 
 @st.composite
