@@ -49,6 +49,9 @@ class Claude:
     off: Literal["disabled", "between_tools", "never"] = "disabled"
     """The ``thinking.type`` that switches thinking off, which some models reject."""
 
+    takes_thinking: bool = True
+    """Whether it accepts back the thinking in the history."""
+
     efforts: tuple[str, ...] = ()
     """The values of ``output_config.effort``, lowest first."""
 

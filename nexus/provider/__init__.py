@@ -31,6 +31,7 @@ from nexus.provider.accounts import accounts_of, renewed_key
 from nexus.provider.attempt import Attempt as Attempt
 from nexus.provider.attempt import Labels as Labels
 from nexus.provider.attempt import Without as Without
+from nexus.provider.bound_thinking import without_bound
 from nexus.provider.catalogue import Catalogue
 from nexus.provider.catalogue import Listing as Listing
 from nexus.settings.auth_scheme import AuthSchemeSettings
@@ -173,7 +174,7 @@ class Provider(ABC):
 
     def do_without(self, refused: VendorFailure, attempt: Attempt) -> Without | None:
         """How to retry without the rejected part, if a translation added it; else None."""
-        return None
+        return without_bound(refused, attempt)
 
     def prepare_raw(self, attempt: Attempt) -> UpstreamRequest:
         """A request for any other path of the vendor, at its own host and with its own key; pure, as ``prepare`` is."""

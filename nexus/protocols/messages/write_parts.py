@@ -90,7 +90,8 @@ def write_text(part: Text, drops: Drops) -> Block | None:
 
 def _write_reasoning(part: Reasoning, claude: Claude, drops: Drops) -> Block | None:
     signature = part.signature
-    if signature is not None and signature.dialect == OWN and signature.value and claude.thinking != "none":
+    accepted = claude.takes_thinking and claude.thinking != "none"
+    if signature is not None and signature.dialect == OWN and signature.value and accepted:
         if part.redacted:
             return {"type": "redacted_thinking", "data": signature.value}
         return {"type": "thinking", "thinking": part.text, "signature": signature.value}

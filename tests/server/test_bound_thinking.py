@@ -1,0 +1,51 @@
+"""Claude rejects its own earlier thinking if anything before it changed; the answer is then requested without it.
+
+Source: platform.claude.com, "Prefix checks on thinking blocks"; the words of the 400: anomalyco/opencode#48637.
+"""
+
+from typing import Any
+
+import openai
+import pytest
+
+from tests.server.vendors import LANES, Lane, Stand
+from tools.fake_upstream import Behaviour
+
+BOUND = Behaviour(
+    status=400,
+    message="messages.1.content.0: Invalid `signature` in `thinking` block. The block is bound to a different "
+    'conversation. Remove the block, or set `thinking.block_binding.prefix_mismatch_behavior` to "drop_block".',
+)
+CLAUDES = [lane for lane in LANES if "claude" in lane.name or lane.name == "anthropic"]
+TOOLS: Any = [{"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {}}}]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+@pytest.mark.parametrize("lane", CLAUDES, ids=lambda lane: lane.name)
+def test_the_answer_is_requested_without_it(stand: Stand, lane: Lane, stream: bool) -> None:
+    house = stand(lane)
+    house.upstream.next(Behaviour(thinking="Hm.", tool_calls=(("weather", "{}"),)))
+    with openai.OpenAI(base_url=house.nexus.openai, api_key="unused", max_retries=0) as client:
+        asked: list[Any] = [{"role": "user", "content": "Hi"}]
+        more: Any = {"model": "v/m", "reasoning": {"effort": "low"}, "tools": TOOLS, "store": False}
+        said = client.responses.create(input=asked, **more)
+        asked += [item.to_dict() for item in said.output]
+        asked.append({"type": "function_call_output", "call_id": said.output[-1].to_dict()["call_id"], "output": "19"})
+        for refused in (BOUND, BOUND):
+            before = len(house.upstream.requests)
+            house.upstream.next(refused)
+            changed = client.responses.with_raw_response.create(
+                input=asked, instructions="It is 10:31.", stream=stream, **more
+            )
+            first, again = house.upstream.requests[before:]
+            assert b"Hm." in first.body and b"Hm." not in again.body
+            assert "input.reasoning" in changed.headers["x-nexus-dropped"]
+    assert house.upstream.violations == []
+
+
+def test_other_refusals_are_returned(stand: Stand) -> None:
+    house = stand(CLAUDES[0])
+    house.upstream.next(Behaviour(status=400, message="messages: too many thinking blocks"))
+    client = openai.OpenAI(base_url=house.nexus.openai, api_key="unused", max_retries=0)
+    with client, pytest.raises(openai.BadRequestError):
+        client.responses.create(model="v/m", input="Hi")
