@@ -100,7 +100,7 @@ def _head(exchange: Exchange, lane: Lane, vendor: Mapping[str, str], status: int
     headers = {"content-type": content_type, **returned(vendor, _unread(exchange, lane))}
     if exchange.dropped:
         named = ", ".join(dict.fromkeys(exchange.dropped))
-        headers[own.DROPPED] = named.encode("ascii", "backslashreplace").decode()[:MAX_NAMED]
+        headers[own.DROPPED] = ascii(named)[1:-1][:MAX_NAMED]
     if lane.hints:
         headers[own.AUTO_CACHE] = ", ".join(lane.hints)
     return Head(status, headers, content_type.startswith(STREAM) and not lane.relay.opaque)
