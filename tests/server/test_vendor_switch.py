@@ -30,6 +30,7 @@ def house(serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeU
             ("openai", "openai", openai_upstream, "responses = true", "gpt-4.1"),
             ("anthropic", "anthropic", anthropic_upstream, "", "claude-sonnet-4-5"),
             ("google", "google", gemini, "", "gemini-2.5-flash"),
+            ("opus", "anthropic", anthropic_upstream, "", "claude-opus-5"),
         )
         yield House(serve(toml), openai_upstream, anthropic_upstream, gemini)
         assert [upstream.violations for upstream in (openai_upstream, anthropic_upstream, gemini)] == [[], [], []]
@@ -98,3 +99,20 @@ def test_a_chat_client_with_googles_signatures(house: House, stream: bool) -> No
         )
     assert raw.headers["x-nexus-dropped"] == "messages.reasoning"
     assert b"extra_content" not in house.openai.requests[-1].body
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_system_message_before_a_turn_of_another_vendors_thinking(house: House, stream: bool) -> None:
+    """Claude accepts it only before a turn of the assistant. Source: router-for-me/CLIProxyAPI#5422."""
+    house.gemini.next(Behaviour(thinking="Let me see."))
+    asked: list[Any] = [{"role": "user", "content": "Hi"}]
+    with anthropic.Anthropic(base_url=house.nexus.anthropic, api_key="unused", max_retries=0) as client:
+        said = client.messages.create(
+            model="google/m", max_tokens=4096, messages=asked, thinking={"type": "enabled", "budget_tokens": 2048}
+        )
+        thought = [block.to_dict() for block in said.content if block.type == "thinking"]
+        asked += [{"role": "system", "content": "Be brief."}, {"role": "assistant", "content": thought}, *asked]
+        raw = client.messages.with_raw_response.create(model="opus/m", max_tokens=99, messages=asked, stream=stream)
+    assert raw.headers["x-nexus-dropped"] == "messages.thinking"
+    roles = [message["role"] for message in house.anthropic.requests[-1].json["messages"]]
+    assert roles == ["user", "system", "assistant", "user"]

@@ -2,7 +2,7 @@
 
 Pure. One message per problem, in the vendor's wording. Sources: the errors of both APIs as clients report them, such as
 "tool_use ids were found without tool_result blocks immediately after"; for Anthropic's ids cc-switch #1181, opencode
-#1279 and claude-code-hub #470.
+#1279 and claude-code-hub #470; for system messages CLIProxyAPI #5422.
 """
 
 from __future__ import annotations
@@ -52,6 +52,9 @@ def messages_problems(messages: list[Any]) -> Iterator[str]:
         content = message.get("content")
         blocks = content if isinstance(content, list) else []
         if message.get("role") == "system":
+            following = messages[at + 1].get("role") if at + 1 < len(messages) else "assistant"
+            if following == "user":
+                yield f"messages.{at}: role 'system' must precede an 'assistant' message or end the array"
             continue
         yield from _claude_ids(blocks, f"messages.{at}.content")
         results = [block["tool_use_id"] for block in blocks if block.get("type") == "tool_result"]

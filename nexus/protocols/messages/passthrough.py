@@ -27,7 +27,7 @@ from nexus.protocols.messages.usage import merge_usage, read_usage
 from nexus.protocols.rewrite import ANY, REMOVE, fit_strings
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign, without_items
 from nexus.protocols.sse import Frame, with_data
-from nexus.wire import Json, decode, mapping, sequence, text
+from nexus.wire import Json, decode, encode, mapping, sequence, text
 
 
 def edit_request(
@@ -38,7 +38,8 @@ def edit_request(
     if target is not None and target.claude.known:
         renamed, served = without_foreign_calls(renamed)
         renamed = fit_strings(renamed, _ids(document), call_ids().__getitem__, _IDS)
-    thinking = without_foreign(renamed, {"messages": {ANY: _judge_message}}, "messages.thinking")
+    judge = _judge_turn if _has_system(document) else _judge_message
+    thinking = without_foreign(renamed, {"messages": {ANY: judge}}, "messages.thinking")
     rules = {"messages": {ANY: {"content": {ANY: {"citations": _CITATIONS}}}}}
     cited = without_foreign(thinking.body, rules, "messages.citations")
     return Edited(cited.body, (*served, *thinking.dropped, *cited.dropped))
@@ -57,6 +58,17 @@ def _judge_message(value: bytes) -> bytes | None:
     return without_items(value, "content", _is_foreign) if MAY_BE_TAGGED in value else None
 
 
+def _has_system(document: Mapping[str, Json]) -> bool:
+    return any(mapping(message).get("role") == "system" for message in sequence(document.get("messages")))
+
+
+def _judge_turn(value: bytes) -> bytes | None:
+    """The same, but leaves a turn: Claude accepts a system message only before one of the assistant."""
+    verdict = _judge_message(value)
+    return encode({"role": "assistant", "content": [_THOUGHT]}) if verdict == REMOVE else verdict
+
+
+_THOUGHT = {"type": "text", "text": "(I was only thinking.)"}
 _CITATIONS = {ANY: lambda citation: REMOVE if is_ours(decode(citation)) else None}
 
 
