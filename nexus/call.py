@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import field
 from typing import Protocol
 
 from nexus.auth.identity import Identity
 from nexus.cancel import Cancel
-from nexus.dataclasses import dataclass, replace
+from nexus.dataclasses import dataclass, field, replace
 from nexus.errors import InvalidRequest
 from nexus.headers import own
 from nexus.headers.tags import Pairs, read_tags

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__all__ = ["dataclass", "replace"]
+__all__ = ["asdict", "dataclass", "field", "fields", "replace"]
 
 if TYPE_CHECKING:
-    from dataclasses import dataclass, replace
+    from dataclasses import asdict, dataclass, field, fields, replace
 else:
     import dataclasses
-    from dataclasses import fields
+    from dataclasses import asdict, field, fields
     from functools import cache
     from inspect import get_annotations
     from operator import attrgetter

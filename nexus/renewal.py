@@ -12,11 +12,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import field
 from typing import Any, Generic, TypeVar
 
 from nexus.cancel import Cancel
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.errors import InternalError, UpstreamError, UpstreamTimeout
 
 log = logging.getLogger("nexus.renewal")

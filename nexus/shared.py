@@ -8,10 +8,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import field
 from typing import Any, TypeVar
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 
 Thing = TypeVar("Thing")
 

@@ -11,11 +11,10 @@ import time
 from bisect import bisect_left
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import field
 from typing import Any
 
 from nexus.accounting.finished import Attempted, Finished, Who
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 
 BOUNDS = tuple(round(0.1 * 1.25**step, 4) for step in range(71))
 """Histogram bounds in milliseconds, from 0.1 ms to 10 minutes; each is a quarter above the last, which is the precision

@@ -10,10 +10,9 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import field, replace
 
 from nexus.accounting.database import Database, DatabaseError, ResultRow, Transaction, Value, migrate
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field, replace
 from nexus.errors import Overloaded
 from nexus.wire import Json, decode_object
 

@@ -7,11 +7,10 @@ cost is rounded once, to a nano-dollar. The cost without a price is None, never 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
 from typing import Any
 
 from nexus.conversation.usage import PARTS, Usage
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field, replace
 from nexus.wire import Json, count, mapping, sequence, text
 
 MILLION = 1_000_000

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from enum import StrEnum
 from typing import Literal
 
 from nexus.auth.identity import Identity
 from nexus.call import Tags
 from nexus.conversation.usage import Usage
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.errors import (
     Cancelled,
     ClientError,

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields
 from datetime import UTC, datetime
 
 from nexus.accounting.asked import BY, Filters, where
 from nexus.accounting.database import Database
 from nexus.accounting.days import DAY, day_of, midnight
 from nexus.accounting.tables import DAY_SUMS, SUMS
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, fields
 from nexus.headers.tags import TAG
 from nexus.settings.types import read_duration
 

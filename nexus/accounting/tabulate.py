@@ -6,11 +6,11 @@ import csv
 import io
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import fields
 from datetime import UTC, datetime
 
 from nexus.accounting.asked import FORMATS
 from nexus.accounting.report import Report, Sums
+from nexus.dataclasses import fields
 from nexus.wire import Json
 
 NANO = 10**9

@@ -12,10 +12,9 @@ as its API key sends both.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 
 from nexus.auth.identity import Unidentified
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.errors import InvalidRequest
 from nexus.headers.own import GATEWAY_KEY
 from nexus.settings.keys import PREFIX

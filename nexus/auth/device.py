@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from typing import Any
 
 import requests
@@ -16,7 +15,7 @@ import requests
 from nexus import __version__, wire
 from nexus.auth.issuer import Metadata, metadata_url, read_metadata
 from nexus.auth.jwks import unpadded
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.late import pattern
 from nexus.settings.oauth import LoginSettings
 from nexus.upstream.network_errors import cause_of

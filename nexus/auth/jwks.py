@@ -9,11 +9,10 @@ from __future__ import annotations
 import base64
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Any
 
 from nexus import DISTRIBUTION, wire
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.late import pattern
 from nexus.wire import Json
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from nexus.cli.colours import is_coloured, render
 from nexus.cli.options import DEFAULT_FILE, Options
 from nexus.cli.parser import AGENTS
+from nexus.dataclasses import replace
 from nexus.server import preflight
 from nexus.server.service import BadSocket, Service, service_of
 from nexus.server.source import Source

@@ -11,10 +11,9 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from dataclasses import field
 from pathlib import Path
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.wire import mapping, sequence, text
 
 MOST_MODELS = 20

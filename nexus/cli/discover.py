@@ -10,11 +10,10 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import replace
 
 from nexus import wire
 from nexus.cancel import Cancel
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, replace
 from nexus.errors import NexusError, UpstreamError, UpstreamTimeout
 from nexus.headers.rules import rewrite
 from nexus.protocols import loader

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from nexus.cli.parser import AGENTS, flags_of, make_parser
 from nexus.cli.words import hint
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, fields
 from nexus.telemetry import lines
 
 if TYPE_CHECKING:

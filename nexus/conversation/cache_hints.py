@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import islice
 
 from nexus.conversation.parts import Document, Image, Message, Request, Text, Tool, ToolResult
+from nexus.dataclasses import replace
 
 
 def with_hint_outside(result: ToolResult) -> ToolResult:

@@ -8,11 +8,10 @@ forbids this buffers them. A citation may come after the end of its part, becaus
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 
 from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
 from nexus.conversation.usage import Usage
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 
 StreamPart = Text | Reasoning | ToolCall | Refusal | Image
 """The parts of an answer; ``PartStart`` has what is known at the start (text and arguments usually "").

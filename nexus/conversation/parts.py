@@ -8,11 +8,10 @@ in the client's request (``at``), by the client's names; it is ignored in compar
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Literal, TypeVar
 
 from nexus.conversation.usage import Usage
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.wire import Json
 
 CacheHint = Literal["5m", "1h"]

@@ -7,10 +7,9 @@ reasoning inside the completion; Anthropic counts cache reads and writes beside 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from operator import attrgetter
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.wire import Json
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from types import MappingProxyType
 from typing import Literal
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 
 FailureKind = Literal[
     "invalid_request",

@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Protocol
 
+from nexus.dataclasses import replace
 from nexus.errors import ClientError, ContextTooLong, NexusError, Overloaded, UpstreamError
 from nexus.gateway.admission import Admission, check_fit
 from nexus.gateway.alarms import Alarm, begin_in_time

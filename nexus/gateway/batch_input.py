@@ -7,11 +7,10 @@ object per line.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
 
 from nexus.accounting.holdings import Holdings
 from nexus.call import Call
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field, replace
 from nexus.errors import InvalidRequest
 from nexus.gateway.holders import only, wanted
 from nexus.gateway.routing import Routes

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from nexus.call import Call
+from nexus.dataclasses import replace
 from nexus.errors import AuthenticationFailed
 from nexus.gateway.affinity import Moves, affinity_of, spread
 from nexus.gateway.alarms import Alarms

@@ -12,9 +12,8 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
-from dataclasses import field
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.processes.board import Board, Publish
 from nexus.relay.candidate import Scope
 

@@ -7,10 +7,9 @@ Sends nothing, so cooldowns, usage and fetched keys are not known. Shows names o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from nexus.call import Call
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, replace
 from nexus.errors import ClientError
 from nexus.gateway.admission import check_fit, estimated
 from nexus.gateway.affinity import session_of

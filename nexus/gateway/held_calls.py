@@ -7,13 +7,13 @@ only models and files that its owner could name himself.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from urllib.parse import parse_qs
 
 from nexus.accounting.holdings import Held, Holdings
 from nexus.auth.identity import sees_everybody
 from nexus.call import Call
 from nexus.conversation.usage import Usage
+from nexus.dataclasses import replace
 from nexus.errors import InvalidRequest, NotFound, PermissionDenied, UnsupportedMediaType
 from nexus.gateway.admission import Admission
 from nexus.gateway.batch_input import BatchWriter, lines_of

@@ -9,10 +9,9 @@ from __future__ import annotations
 import difflib
 import heapq
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from nexus.auth.identity import Identity, may_use
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, replace
 from nexus.errors import InvalidRequest, ModelNotFound, NotFound
 from nexus.headers.own import STORED_PROVIDER
 from nexus.models.names import anthropics_id

@@ -9,9 +9,7 @@ Supported are literals, ``.``, ``[...]``, ``\\d \\w`` and their opposites, group
 
 from __future__ import annotations
 
-from dataclasses import field
-
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.headers.pattern_syntax import Alternation, Begin, CharClass, Concatenation, End, Node, Repetition, parse
 
 LONGEST_NAME = 256

@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 from nexus.conversation.estimate import Estimate
+from nexus.dataclasses import replace
 from nexus.errors import Overloaded
 from nexus.limits.demands import Ask, cost_demand, demand_of, expected_of
 from nexus.limits.learned import Learned

@@ -7,10 +7,9 @@ configure what no model name tells. Sources are next to the facts, November 2026
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, fields
 from typing import Any
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field, fields
 
 
 def _fact(about: str) -> Any:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Literal, TypeVar
 
 from nexus.conversation.parts import Request
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, replace
 from nexus.models.names import Version, claude_name
 from nexus.models.tool_rules import NameRule, StrictLimits
 from nexus.wire import Json, mapping, sequence

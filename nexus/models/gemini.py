@@ -8,10 +8,9 @@ function-calling, structured-output) and the Vertex AI model pages.
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
 from typing import Final
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, replace
 from nexus.models.names import Version, gemini_name
 from nexus.models.tool_rules import NameRule
 

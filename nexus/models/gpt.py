@@ -26,10 +26,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final, Literal
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, replace
 from nexus.late import pattern
 from nexus.models.chat_server import PLAIN, ChatServer
 from nexus.models.efforts import OFF

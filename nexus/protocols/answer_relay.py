@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import field
 from typing import ClassVar
 
 from nexus.conversation.usage import Usage
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.errors.failure import VendorFailure
 from nexus.protocols.contract import Document
 from nexus.protocols.sse import DONE, Frame

@@ -9,11 +9,10 @@ Request field (in a reader: by the wire name).
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import field
 from typing import Literal
 
 from nexus.conversation.parts import NOTHING_ASKED, Request, Response
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.models import bedrock, chat_server, gemini
 from nexus.models.bedrock import ConverseModel
 from nexus.models.chat_server import ChatServer

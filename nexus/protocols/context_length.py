@@ -14,9 +14,8 @@ of badlogic/pi-mono quote. How Claude Code reads them: its binary, 2.1.197.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, replace
 from nexus.errors.failure import VendorFailure
 from nexus.late import pattern
 

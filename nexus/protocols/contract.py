@@ -17,13 +17,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import field
 from itertools import chain
 from typing import Protocol
 
 from nexus.conversation.events import Event
 from nexus.conversation.parts import Message, Request, Response, ToolResult
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.errors.failure import VendorFailure
 from nexus.protocols.codec import AnswerOrigin, Envelope, Find, ReadRequest, ReadResponse, Target, VendorRequest
 from nexus.protocols.dispositions import Disposition

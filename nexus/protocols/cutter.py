@@ -9,11 +9,11 @@ are not searched for stop sequences.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd, UsageUpdate
 from nexus.conversation.parts import Request, Stop, Text
 from nexus.conversation.usage import Usage
+from nexus.dataclasses import replace
 from nexus.errors import InvalidRequest
 from nexus.protocols.codec import Cut, Target, VendorRequest
 

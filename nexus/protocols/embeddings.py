@@ -12,9 +12,8 @@ from __future__ import annotations
 import base64
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.wire import Json, count, mapping, only, sequence, text
 

@@ -13,10 +13,9 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Any
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.wire import encode as encode_json
 
 MAX_PAYLOAD = 24 * 1024 * 1024

@@ -5,10 +5,10 @@ round.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd
 from nexus.conversation.parts import OutputFormat, Stop, Text, Tool, ToolCall
+from nexus.dataclasses import replace
 from nexus.models.tool_rules import NameRule
 from nexus.protocols.codec import NewId
 from nexus.protocols.json_schema.keys import Forms

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
 from typing import ClassVar, Literal
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.errors import InvalidRequest, MethodNotAllowed, NotFound
 from nexus.late import pattern
 from nexus.protocols.edit import find

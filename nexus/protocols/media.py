@@ -11,9 +11,9 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 
 from nexus.conversation.parts import CacheHint, Document, Image, Inline, Link, Part, Text
+from nexus.dataclasses import replace
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.late import pattern
 

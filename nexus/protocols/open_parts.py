@@ -8,12 +8,11 @@ acts on a call that has ended.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import field
 from typing import Generic, TypeVar
 
 from nexus.conversation.events import Cited, Event, PartDelta, PartEnd, PartStart, StreamPart
 from nexus.conversation.parts import Citation, Reasoning, Signature, Stop, Text, ToolCall
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.protocols.checks import Drops
 from nexus.protocols.tool_calls import an_object_of
 from nexus.wire import Json, mapping

@@ -7,9 +7,8 @@ Nothing that the client requires is weakened silently: a tool that cannot be str
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from nexus.conversation.parts import OutputFormat, Request, Tool, WebSearch
+from nexus.dataclasses import replace
 from nexus.models.gpt import TOOL_NAMES
 from nexus.protocols.json_schema.refs import references
 from nexus.protocols.json_schema.remembered import remembered

@@ -6,10 +6,9 @@ Code never compares names of operations, but reads the relevant property of the 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Literal, Self
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, replace
 
 Action = Literal[
     "generate",

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Generic, TypeVar
 
 from nexus.conversation.events import (
@@ -24,7 +23,7 @@ from nexus.conversation.events import (
 )
 from nexus.conversation.parts import Citation, Refusal, Signature, Stop, Text
 from nexus.conversation.usage import Usage
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.wire import Json
 
 

@@ -8,9 +8,9 @@ is none. Clients that truncate their history, or were interrupted, keep sending 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from nexus.conversation.parts import Message, Part, Request, Text, ToolCall, ToolResult
+from nexus.dataclasses import replace
 
 LOST_CALL = "[Result of a tool call that is no longer part of this conversation]"
 CAME = "[The result has come and stands above.]"

@@ -8,11 +8,10 @@ read further: no codec knows about it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
 
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart
 from nexus.conversation.parts import Message, Part, Request, Tool, ToolCall, ToolChoice, WebSearch
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field, replace
 from nexus.models.tool_rules import NameRule
 from nexus.protocols.json_schema.keys import Forms, keys_of, renamed_schema, renamed_text, renamed_value
 from nexus.protocols.json_schema.refs import hoisted

@@ -7,10 +7,9 @@ is not parsed, and no other byte is changed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from nexus.conversation.parts import Part, Signature, Text, ToolCall, placed
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, replace
 from nexus.protocols.dialect import Edited
 from nexus.protocols.rewrite import ANY, REMOVE, Rules, cut
 from nexus.wire import Json, decode, mapping, sequence

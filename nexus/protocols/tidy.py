@@ -8,11 +8,10 @@ sends it back; a stop reason that conflicts with the content is replaced by the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import field, replace
 
 from nexus.conversation.events import Cited, ContentDropped, Event, Order, PartDelta, PartEnd, PartStart, ResponseEnd
 from nexus.conversation.parts import Image, Inline, Link, Part, Request, Stop, Text, ToolCall, ToolResult
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field, replace
 from nexus.protocols.codec import NewId
 from nexus.protocols.media import placeholder
 from nexus.wire import without_half_pairs

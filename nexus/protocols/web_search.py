@@ -5,9 +5,8 @@ Nexus searches nothing itself, and does not treat any function of the client as 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from nexus.conversation.parts import Request, WebSearch
+from nexus.dataclasses import replace
 from nexus.errors import UnsupportedFeature
 
 

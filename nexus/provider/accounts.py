@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from dataclasses import field
 
 from pydantic import SecretStr
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.provider.entra import Entra
 from nexus.provider.key_command import KeyCommand
 from nexus.renewal import Grant, Renewed

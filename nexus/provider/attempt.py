@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
 
 from pydantic import SecretStr
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.protocols.codec import Target
 from nexus.protocols.operation import Action
 from nexus.settings.model import ModelSettings

@@ -7,9 +7,8 @@ whole body counts as content only when it is complete.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, replace
 from nexus.errors import ProtocolError, VendorError
 from nexus.headers import own
 from nexus.headers.forwarding import OF_FILES, returned

@@ -5,9 +5,7 @@ Values, and the state of one call, written by one thread at a time. Nothing here
 
 from __future__ import annotations
 
-from dataclasses import field
-
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.errors import NexusError
 from nexus.provider import Account
 from nexus.provider.route import Route

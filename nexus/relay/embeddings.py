@@ -7,11 +7,10 @@ Usage is added request by request, so that a failure in between still books what
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import field, replace
 
 from nexus.conversation.estimate import BYTES_PER_TOKEN
 from nexus.conversation.usage import Usage
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field, replace
 from nexus.headers import own
 from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.embeddings import EmbeddingsCodec, EmbeddingsRequest, Format

@@ -8,13 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import field
 from typing import TYPE_CHECKING
 
 from nexus.accounting.record import Charge, KeyClass, Outcome, Phase, outcome_of
 from nexus.call import Answers, Call, VendorIds
 from nexus.cancel import Cancel
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.errors import Cancelled, NexusError, UpstreamStatus, UpstreamTimeout, VendorError
 from nexus.headers.tracing import REQUEST_ID, CallTrace, new_span_id
 from nexus.protocols.answer_relay import Tap

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 
 from nexus.accounting.record import ATTEMPT_FAILED, reason
+from nexus.dataclasses import replace
 from nexus.errors import Overloaded, UpstreamError, UpstreamStatus, VendorError
 from nexus.errors.failure import VendorFailure
 from nexus.headers.forwarding import returned

@@ -6,11 +6,10 @@ Long answers pass line by line. Every line of results is read, because whoever d
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from nexus.accounting.holdings import Held
 from nexus.conversation.usage import Usage, parts_of
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, replace
 from nexus.errors import VendorError
 from nexus.protocols.answer_relay import Opaque, Tap
 from nexus.protocols.dialect import AnswerRelay

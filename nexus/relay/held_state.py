@@ -6,11 +6,10 @@ The owner of an object is stored before its id reaches the client.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, replace
 
 from nexus.accounting.holdings import Held, Holdings
 from nexus.conversation.usage import Usage
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field, replace
 from nexus.protocols.held import HeldAsk, HeldCodec
 from nexus.relay.candidate import Candidate
 from nexus.upstream.upload import Upload

@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 
+from nexus.dataclasses import replace
 from nexus.errors import ProtocolError, StreamInterrupted, Unreachable, UpstreamError, UpstreamTimeout, VendorError
 from nexus.headers.redaction import Redactor
 from nexus.protocols.answer_relay import SEALED

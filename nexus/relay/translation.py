@@ -10,7 +10,6 @@ import logging
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 
 from nexus.call import Call
 from nexus.conversation.estimate import estimate, tokens_of
@@ -28,6 +27,7 @@ from nexus.conversation.events import (
 from nexus.conversation.fold import fold, unfold
 from nexus.conversation.parts import Request
 from nexus.conversation.usage import Usage
+from nexus.dataclasses import replace
 from nexus.errors import VendorError
 from nexus.errors.failure import VendorFailure
 from nexus.models.chat_server import PLAIN, ChatServer

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Self
 
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
@@ -16,7 +15,7 @@ from nexus.auth import cors, metadata
 from nexus.auth.client_ip import client_ip, missing_hops
 from nexus.auth.cors import is_own
 from nexus.auth.credentials import HeaderLines
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.errors import PermissionDenied
 from nexus.late import pattern
 from nexus.settings.guards import ClientIpSettings, CorsSettings, CsrfSettings

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
-from dataclasses import field
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.server.listening import CannotListen, SocketFile, bind_all, files_of, remove_files
 from nexus.server.service import Service
 from nexus.settings.listen import AnyAddress

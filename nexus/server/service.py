@@ -11,9 +11,8 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import field
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.settings.listen import AnyAddress, ListenAddress, UnixAddress
 
 _FIRST_DESCRIPTOR = 3

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import field
 from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.server import preflight
 from nexus.server.listeners import LISTEN, LISTEN_HEALTH, LISTEN_METRICS
 from nexus.settings import Problem, Settings, SettingsError, demo_settings, load, located

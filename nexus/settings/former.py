@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from dataclasses import field
 from functools import reduce
 from operator import getitem
 from typing import Any, Literal
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.settings.problems import dotted
 from nexus.settings.types import KeyPath, Location
 

@@ -7,12 +7,11 @@ are in ``server``, so that their problems are reported together with all others.
 import importlib.util
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import field
 from typing import Any, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.settings.attribution import source_problems
 from nexus.settings.budgets import Budget, BudgetName, budget_problems
 from nexus.settings.files import Stamps

@@ -7,11 +7,10 @@ expanded again, no value is ever part of a message, and hostile text takes linea
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field
 from pathlib import Path as FilePath
 from typing import Any
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.late import pattern
 from nexus.settings.files import Stamps, stamp
 from nexus.settings.types import KeyPath

@@ -8,11 +8,10 @@ from __future__ import annotations
 import importlib
 import socket
 import time
-from dataclasses import field
 from typing import Any, Protocol
 
 from nexus.cancel import Cancel
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.upstream.resolver import Resolver
 
 # Seconds: the kernel probes an idle connection after KEEPALIVE_IDLE, then every KEEPALIVE_INTERVAL, and takes it for

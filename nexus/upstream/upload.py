@@ -11,10 +11,9 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import field, replace
 from typing import IO
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field, replace
 
 IN_MEMORY = 1 << 20
 """Maximum size in memory, in bytes; a larger body is stored on disk as a whole."""

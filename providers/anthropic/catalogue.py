@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from urllib.parse import quote
 
+from nexus.dataclasses import replace
 from nexus.provider.catalogue import Catalogue, Offered, entries
 from nexus.upstream.request import UpstreamRequest
 from nexus.wire import text

@@ -7,7 +7,6 @@ percent-encoded path segment, encoded as botocore does, and nothing in a request
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote
 
@@ -15,6 +14,7 @@ from pydantic import SecretStr
 
 from nexus import __version__
 from nexus.cancel import Cancel
+from nexus.dataclasses import replace
 from nexus.errors.failure import VendorFailure
 from nexus.late import pattern
 from nexus.models import bedrock as models

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from functools import partial
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.errors import InvalidRequest
 from nexus.models.names import ClaudeName
 from nexus.protocols.checks import Drops

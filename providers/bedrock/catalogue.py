@@ -6,9 +6,9 @@ ListFoundationModels and ListInferenceProfiles.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from nexus.dataclasses import replace
 from nexus.provider.catalogue import Catalogue, Offered, entries, texts
 from nexus.providers.bedrock.regions import region_of
 from nexus.upstream.request import UpstreamRequest

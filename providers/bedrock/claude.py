@@ -17,10 +17,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Final
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, replace
 from nexus.late import pattern
 from nexus.models import claude as models
 from nexus.models.names import ClaudeName, Version, claude_name

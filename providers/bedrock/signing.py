@@ -7,12 +7,11 @@ does.
 
 from __future__ import annotations
 
-import dataclasses
-
 from botocore.auth import SigV4Auth  # type: ignore[import-untyped]
 from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
 from botocore.credentials import ReadOnlyCredentials  # type: ignore[import-untyped]
 
+from nexus.dataclasses import replace
 from nexus.providers.bedrock.credentials import Keys
 from nexus.upstream.request import UpstreamRequest
 
@@ -30,4 +29,4 @@ def sign(request: UpstreamRequest, keys: Keys, region: str) -> UpstreamRequest:
     )
     SigV4Auth(ReadOnlyCredentials(keys.access_key, keys.secret_key, keys.token), SERVICE, region).add_auth(signed)
     added = {name.lower(): str(value) for name, value in signed.headers.items()}
-    return dataclasses.replace(request, headers={**request.headers, **added})
+    return replace(request, headers={**request.headers, **added})

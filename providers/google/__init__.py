@@ -10,13 +10,13 @@ import base64
 import functools
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from typing import ClassVar
 
 from pydantic import SecretStr
 
 from nexus import __version__
 from nexus.cancel import Cancel
+from nexus.dataclasses import replace
 from nexus.errors import AuthenticationFailed
 from nexus.errors.failure import VendorFailure
 from nexus.headers.own import UPSTREAM_KEY

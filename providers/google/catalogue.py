@@ -6,9 +6,9 @@ Sources: ai.google.dev/api/models; Vertex AI's REST reference, ``publishers.mode
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from urllib.parse import quote
 
+from nexus.dataclasses import replace
 from nexus.provider.catalogue import Catalogue, Offered, entries, texts
 from nexus.upstream.request import UpstreamRequest
 from nexus.wire import Json, text

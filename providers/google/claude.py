@@ -13,9 +13,8 @@ BerriAI/litellm, whose table of betas by host agrees.
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, replace
 from nexus.models import claude as models
 from nexus.models.names import claude_name
 from nexus.protocols.messages.hosted import NOTHING, Extra, Path, betas_in, field_name, fit_host, readable, values

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import ClassVar, Literal
 from urllib.parse import quote, urlsplit
@@ -16,6 +15,7 @@ from pydantic import SecretStr, field_validator
 
 from nexus import __version__
 from nexus.cancel import Cancel
+from nexus.dataclasses import replace
 from nexus.errors import AuthenticationFailed, UpstreamError
 from nexus.errors.failure import VendorFailure
 from nexus.headers import forwarding

@@ -6,9 +6,8 @@ Any thread.
 from __future__ import annotations
 
 import logging
-from dataclasses import field
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 
 log = logging.getLogger("nexus.providers.openai")
 

@@ -9,9 +9,8 @@ Cerebras' "is unsupported", DeepSeek's and Kimi's thinking mode (hermes-agent #1
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, replace
 from nexus.errors.failure import VendorFailure
 from nexus.late import pattern
 from nexus.protocols.codec import Target

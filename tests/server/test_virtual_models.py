@@ -286,10 +286,12 @@ def test_encrypted_reasoning_of_unknown_origin_is_rejected_by_name(
     assert told.headers["x-nexus-route"] == "v1/gpt-4.1", "a session's reasoning came from its first target"
 
 
-def test_a_file_is_in_one_account_only(stateful: Nexus, openais: list[FakeUpstream]) -> None:
+def test_a_file_that_was_not_uploaded_through_nexus_is_looked_for_in_each_account(
+    stateful: Nexus, openais: list[FakeUpstream]
+) -> None:
     content = [{"type": "input_file", "file_id": "file_1"}]
+    openais[0].next(Behaviour(status=404))
     reply = responses(stateful, input=[{"role": "user", "content": content}])
-    assert (reply.status, reply.json["error"]["param"]) == (400, "input[0].content[0].file_id")
-    assert asked(openais) == [0, 0, 0]
+    assert (reply.status, reply.headers["x-nexus-route"]) == (200, "v2/gpt-4.1")
     plain = responses(stateful, model="v1/m", input=[{"role": "user", "content": content}])
     assert plain.status == 200

@@ -7,10 +7,9 @@ invalid values.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
 
 from nexus.cli.smoke.dialect import DialectClient
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.headers.names import OWN_CREDENTIALS, is_denied, is_secret, read_header_name
 from nexus.server.clients import KEY_VARIABLE
 from nexus.settings.templates import expand

@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
 from typing import ClassVar
 
 from nexus.cli.smoke.exchange import CheckFailed, Reply
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, mapping
 

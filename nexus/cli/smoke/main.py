@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import NoReturn
 from urllib.parse import urlsplit
 
@@ -29,6 +28,7 @@ from nexus.cli.smoke.probe import Site, TestedModel, probes
 from nexus.cli.smoke.report import SmokeReport
 from nexus.cli.smoke.run import MOST_SAID, ResultRow, row, without_secrets
 from nexus.cli.smoke.site import DIALECTS, LocalServer, remote
+from nexus.dataclasses import replace
 from nexus.server.clients import KEY_VARIABLE, missing_key
 from nexus.settings import Protocols, Settings, SettingsError, secrets
 from nexus.settings.types import read_duration, read_timeout

@@ -6,11 +6,10 @@ A probe returns a complete answer or raises ``CheckFailed``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
 
 from nexus.cli.smoke.dialect import Answer, Body, DialectClient, Spent, demand
 from nexus.cli.smoke.exchange import CheckFailed, ErrorStatus, ServerUnderTest, Timings
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.wire import Json
 
 

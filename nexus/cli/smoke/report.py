@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 
 from nexus.accounting.tabulate import aligned
 from nexus.cli.smoke.capabilities import NO
 from nexus.cli.smoke.run import FAILED, NOT_SERVED, OK, ResultRow
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import asdict, dataclass
 
 COLUMNS = ("MODEL", "PROTOCOL", "MODE", "RESULT", "FIRST", "TOTAL", "IN", "OUT", "ROUTE")
 NUMBERS = ("FIRST", "TOTAL", "IN", "OUT")

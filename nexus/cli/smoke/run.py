@@ -6,13 +6,12 @@ Every combination gives exactly one row, whatever happens.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, replace
 
 from nexus.cli.smoke.capabilities import UNTRIED, Capability, capability
 from nexus.cli.smoke.dialect import demand
 from nexus.cli.smoke.exchange import CheckFailed, NotServed, Timings
 from nexus.cli.smoke.probe import Probe
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field, replace
 
 HELLO = "Say hello in one short sentence."
 

@@ -16,11 +16,10 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import field, replace
 
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart
 from nexus.conversation.parts import Reasoning, Signature, ToolCall
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field, replace
 from nexus.late import pattern
 from nexus.protocols.chat.reasoning import plain_reasoning
 from nexus.wire import Json, base64_bytes, digest, mapping, sequence, text

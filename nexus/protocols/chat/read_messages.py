@@ -9,7 +9,6 @@ the order reasoning, text, refusals, calls, unless ``reasoning_details`` have th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 
 from nexus.conversation.parts import (
@@ -24,6 +23,7 @@ from nexus.conversation.parts import (
     ToolCall,
     ToolResult,
 )
+from nexus.dataclasses import replace
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.chat import parts as content
 from nexus.protocols.chat.call_ids import plain_id, thinking_signature

@@ -21,9 +21,9 @@ signatures guide, LiteLLM's page on reasoning content.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from nexus.conversation.parts import Part, Reasoning, Signature, Text, ToolCall
+from nexus.dataclasses import replace
 from nexus.protocols.signatures import pack_signature, unpack_signature
 from nexus.wire import Json, count, decode_object, encode, mapping, only, sequence, text
 

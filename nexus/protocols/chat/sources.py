@@ -10,11 +10,10 @@ web search and image generation.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 
 from nexus.conversation.events import Cited
 from nexus.conversation.parts import Citation, Image, Inline, Link, Part, Text
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, replace
 from nexus.errors import InvalidRequest
 from nexus.protocols.chat.reasoning import vendor_extra, vendor_signature, write_extra
 from nexus.protocols.media import data_url, read_url

@@ -17,11 +17,10 @@ chunk).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
 
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, StreamPart
 from nexus.conversation.parts import Image, Reasoning, Refusal, Signature, Text, ToolCall
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.late import pattern
 from nexus.protocols.chat.reasoning import BARE, vendor_signature
 from nexus.wire import Json, decode, digest, encode, mapping, sequence, text

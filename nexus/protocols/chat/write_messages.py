@@ -9,9 +9,9 @@ the calls. A result that is an error begins with ERROR_MARK. Reasoning is sent b
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from nexus.conversation.parts import Image, Message, Part, Reasoning, Refusal, Request, Text, ToolCall, ToolResult
+from nexus.dataclasses import replace
 from nexus.models.chat_server import ChatServer
 from nexus.protocols.chat.parts import cache_fields, is_text, write_part
 from nexus.protocols.chat.reasoning import OWN, vendor_extra, vendor_reasoning

@@ -4,9 +4,8 @@ reported; nothing is clamped.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from nexus.conversation.parts import Request, Thinking
+from nexus.dataclasses import replace
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models import efforts
 from nexus.models.chat_server import ChatServer

@@ -6,9 +6,9 @@ Source: the bedrock-runtime service model.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import ClassVar
 
+from nexus.dataclasses import replace
 from nexus.errors import NexusError
 from nexus.late import pattern
 from nexus.protocols.bedrock_protocol import BedrockDialect, described, exception_event, exception_frame, write_error

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, cast
 
 from nexus.conversation.parts import (
@@ -25,6 +24,7 @@ from nexus.conversation.parts import (
     ToolResult,
     placed,
 )
+from nexus.dataclasses import replace
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Body, Drops, a_name, a_string, an_object, maybe_bool, maybe_string, objects_in, wrong
 from nexus.protocols.converse.signatures import OWN, read_redacted

@@ -9,11 +9,10 @@ whose history has tool blocks gets the tools named in the history. Source: the b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Literal
 
 from nexus.conversation.parts import OutputFormat, Request, Tool, ToolChoice
-from nexus.dataclasses import dataclass, replace
+from nexus.dataclasses import dataclass, field, replace
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.bedrock import PROPERTY_KEYS
 from nexus.protocols.converse.draft import Draft

@@ -10,10 +10,9 @@ service model has a role for it, but no model on Converse accepts it. Source: th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import field
 
 from nexus.conversation.parts import Message, Part, Request, Text, ToolCall, ToolResult
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.write_parts import text_blocks, write_assistant_part, write_user_part

@@ -7,10 +7,9 @@ service model; the Bedrock user guide on Nova reasoning and gpt-oss.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 
 from nexus.conversation.parts import Request
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.errors import ClientError, InvalidRequest, UnsupportedFeature
 from nexus.late import pattern
 from nexus.models.bedrock import PROPERTY_KEYS, TOOL_NAMES

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import ClassVar
 from urllib.parse import parse_qs, unquote_plus
 
+from nexus.dataclasses import replace
 from nexus.errors import InvalidRequest, NexusError
 from nexus.late import pattern
 from nexus.protocols.checks import an_object, require

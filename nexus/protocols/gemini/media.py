@@ -9,10 +9,10 @@ google.genai.types.FunctionResponse, google.protobuf.Struct.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 from nexus.conversation.parts import Audio, Document, Image, Inline, Link, Text, ToolResult
+from nexus.dataclasses import replace
 from nexus.errors import UnsupportedFeature
 from nexus.models.gemini import Gemini
 from nexus.protocols.media import PDF, as_bytes, refuse_office

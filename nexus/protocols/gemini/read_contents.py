@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import field, replace
 
 from nexus.conversation.parts import Image, Message, Part, Reasoning, Signature, Text, ToolCall, ToolResult
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field, replace
 from nexus.errors import InvalidRequest
 from nexus.protocols.checks import (
     Body,

@@ -4,9 +4,8 @@ ai.google.dev/gemini-api/docs/function-calling; google.genai.types.Tool and Tool
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from nexus.conversation.parts import Text, Tool, ToolChoice, WebSearch
+from nexus.dataclasses import replace
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import (
     Body,

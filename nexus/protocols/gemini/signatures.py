@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import field, replace
 
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart
 from nexus.conversation.parts import Reasoning, Signature, ToolCall
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field, replace
 from nexus.protocols.signatures import pack_signature, unpack_signature
 from nexus.wire import Json, base64_bytes, decode, encode, sequence, text
 

@@ -8,10 +8,9 @@ content. Source: ai.google.dev/gemini-api/docs/function-calling and /structured-
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 
 from nexus.conversation.parts import OutputFormat, Request, Tool, ToolChoice, WebSearch
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.gemini import Gemini
 from nexus.protocols.checks import Drops

@@ -12,7 +12,6 @@ later request, it becomes text. Source: ai.google.dev/gemini-api/docs/function-c
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import field, replace
 from itertools import count
 from typing import TypeVar
 
@@ -29,7 +28,7 @@ from nexus.conversation.parts import (
     ToolCall,
     ToolResult,
 )
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field, replace
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.late import pattern
 from nexus.models.gemini import Gemini

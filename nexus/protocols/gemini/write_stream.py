@@ -7,11 +7,10 @@ the finish reason, the sources and the usage. Source: ai.google.dev/api/generate
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
 
 from nexus.conversation.events import StreamPart
 from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field, replace
 from nexus.protocols.codec import Envelope
 from nexus.protocols.gemini.stops import write_stop
 from nexus.protocols.gemini.write_response import (

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import ClassVar
 
+from nexus.dataclasses import replace
 from nexus.late import pattern
 from nexus.protocols.bedrock_protocol import BedrockDialect, exception_event, exception_frame, write_error
 from nexus.protocols.checks import a_string, an_array, an_object, wrong

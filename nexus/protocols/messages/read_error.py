@@ -7,8 +7,8 @@ Source: anthropic.types.shared.ErrorType and platform.claude.com/docs/en/api/err
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
+from nexus.dataclasses import replace
 from nexus.errors.failure import FailureKind, VendorFailure
 from nexus.protocols import context_length
 from nexus.protocols.error_words import (

@@ -10,7 +10,6 @@ Source: anthropic.types.ContentBlockParam and the beta's.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import cast
 
 from nexus.conversation.parts import (
@@ -28,6 +27,7 @@ from nexus.conversation.parts import (
     ToolResult,
     placed,
 )
+from nexus.dataclasses import replace
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Body, Drops, a_string, an_object, maybe_bool, maybe_string, objects_in, wrong
 from nexus.protocols.media import read_url

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, cast
 
 from nexus.conversation.parts import CacheHint, Effort, Message, OutputFormat, Request, Role, Text, Thinking, ToolChoice
+from nexus.dataclasses import replace
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import (
     Body,

@@ -8,10 +8,10 @@ start. Source: anthropic.types.RawMessageStreamEvent.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from nexus.conversation.events import Event, Ping, ResponseEnd, ResponseStart, StreamPart, UsageUpdate
 from nexus.conversation.parts import Reasoning, Signature, Stop, Text, ToolCall
+from nexus.dataclasses import replace
 from nexus.errors import VendorError
 from nexus.protocols.checks import Body, Drops
 from nexus.protocols.codec import AnswerOrigin

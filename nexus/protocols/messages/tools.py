@@ -8,10 +8,8 @@ place).
 
 from __future__ import annotations
 
-from dataclasses import field
-
 from nexus.conversation.parts import OutputFormat, Request, Tool, WebSearch
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.errors import UnsupportedFeature
 from nexus.models.claude import PROPERTY_KEYS, STRICT_LIMITS, Claude
 from nexus.protocols.checks import Drops

@@ -9,10 +9,9 @@ pages on tool use, thinking and mid-conversation system messages.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 
 from nexus.conversation.parts import Message, Text
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.late import pattern
 from nexus.models.claude import Claude

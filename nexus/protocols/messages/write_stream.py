@@ -9,11 +9,10 @@ anthropic.types.RawMessageStreamEvent; LiteLLM #41406, CLIProxyAPI #1700.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from nexus.conversation.estimate import estimate
 from nexus.conversation.events import StreamPart
 from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
+from nexus.dataclasses import replace
 from nexus.protocols.codec import Envelope
 from nexus.protocols.messages.citations import write_citation
 from nexus.protocols.messages.client_tools import ToolsetNames

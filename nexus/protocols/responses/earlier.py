@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 
 from nexus.conversation.parts import Request
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, fields
 from nexus.errors import InvalidRequest
 from nexus.late import pattern
 from nexus.protocols.answer_relay import SEALED

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import field, replace
 from typing import ClassVar, Literal
 
 from nexus.conversation.events import StreamPart
 from nexus.conversation.parts import Citation, Image, Inline, Reasoning, Refusal, Signature, Text, ToolCall
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field, replace
 from nexus.protocols.responses.parts import write_annotation
 from nexus.protocols.responses.signatures import pack_reasoning
 from nexus.protocols.responses.tools import ClientCalls

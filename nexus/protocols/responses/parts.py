@@ -9,9 +9,9 @@ openai.types.responses input and output content params, ResponseOutputText.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 
 from nexus.conversation.parts import Audio, Citation, Document, Image, Inline, Link, Part, Refusal, Text, placed
+from nexus.dataclasses import replace
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Body, Drops, a_name, a_string, an_object, maybe_string, wrong
 from nexus.protocols.media import UNNAMED, as_data_url, data_url, file_part, read_url, web_url

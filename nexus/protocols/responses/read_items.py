@@ -10,9 +10,9 @@ openai.types.responses.ResponseInputItemParam.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from nexus.conversation.parts import Document, Image, Inline, Message, Part, Role, Signature, Text, ToolCall, ToolResult
+from nexus.dataclasses import replace
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Body, Drops, a_name, a_string, an_array, an_object, maybe_string, objects_in, wrong
 from nexus.protocols.media import image_type

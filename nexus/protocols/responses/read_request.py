@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from nexus.conversation.parts import OutputFormat, Request, SummaryWanted, Text, Thinking, ToolChoice
+from nexus.dataclasses import replace
 from nexus.errors import InvalidRequest
 from nexus.protocols.checks import (
     Body,

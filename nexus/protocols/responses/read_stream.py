@@ -10,7 +10,6 @@ LiteLLM #27144, sub2api #6629.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from nexus.conversation.events import (
     Cited,
@@ -24,6 +23,7 @@ from nexus.conversation.events import (
     UsageUpdate,
 )
 from nexus.conversation.parts import Image, Reasoning, Refusal, Text, ToolCall
+from nexus.dataclasses import replace
 from nexus.errors import VendorError
 from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.open_parts import OpenParts

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
 from itertools import groupby
 
 from nexus.conversation.parts import Request, Tool, ToolCall, WebSearch
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field, replace
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.late import pattern
 from nexus.protocols import tool_calls

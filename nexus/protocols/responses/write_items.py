@@ -11,7 +11,6 @@ openai.types.responses.ResponseInputItemParam.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from nexus.conversation.parts import (
     CacheHint,
@@ -26,6 +25,7 @@ from nexus.conversation.parts import (
     ToolCall,
     ToolResult,
 )
+from nexus.dataclasses import replace
 from nexus.errors import UnsupportedFeature
 from nexus.models.gpt import GPT
 from nexus.protocols.checks import Drops

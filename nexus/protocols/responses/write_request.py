@@ -6,9 +6,8 @@ and output shorter than its minimum are cut by the relay. Source: openai.types.r
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from nexus.conversation.parts import OutputFormat, Request, Thinking
+from nexus.dataclasses import replace
 from nexus.models import efforts
 from nexus.models.gpt import GPT, LEAST_OUTPUT
 from nexus.protocols import cutter

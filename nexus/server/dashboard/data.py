@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -18,7 +17,7 @@ from nexus.accounting.calendar import DayOfRoute, of_points
 from nexus.accounting.days import DAY
 from nexus.accounting.tabulate import NANO
 from nexus.auth.identity import Identity, Only, sight_of
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import asdict, dataclass
 from nexus.errors import Overloaded
 from nexus.gateway.cooldowns import Cooldowns
 from nexus.gateway.routing import Routes

@@ -7,10 +7,9 @@ per attempt.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import field
 
 from nexus.accounting.record import AttemptRecord, CallRecord
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.telemetry.otel.names import EACH_TOKEN, FIRST_TOKEN, REQUEST, Conventions, OtelMetric
 from nexus.telemetry.otel.spans import Attributes, Value, error_type, known, operation_of, server_of
 

@@ -7,11 +7,10 @@ that a client chose.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from typing import Literal
 
 from nexus.accounting.record import AttemptRecord, CallRecord
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.errors import Cancelled, NexusError, UpstreamStatus, VendorError
 from nexus.headers.tracing import CallTrace
 from nexus.telemetry.metrics.catalog import NANO
