@@ -54,8 +54,13 @@ def pack_neighbours(signature: Signature, place: str, own: str) -> str:
 
 
 def pack_next(signature: Signature | None, own: str) -> str | None:
-    """For the part before a text or a call; the dialect itself has no signature for these."""
+    """For the part before a call; the dialect itself has no signature for it."""
     return None if signature is None or signature.dialect == own else pack_neighbours(signature, NEXT, own)
+
+
+def pack_previous(signature: Signature | None, own: str) -> str | None:
+    """For the part after a text: programs that did not ask for thinking read an answer's first part as its text."""
+    return None if signature is None or signature.dialect == own else pack_neighbours(signature, PREVIOUS, own)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Every snippet of every page is run or loaded: settings load, commands parse, programs run.
 
 ``CHECKS`` says what is done with each language. What is not checked here stands in ``ELSEWHERE``, with the reason. A
-program meets the real server, where each model that any page names is answered by the echo provider.
+program meets the real server. There the fake Gemini answers for ``google``, and the echo provider for the other models
+that any page names.
 """
 
 import http.client
@@ -11,7 +12,7 @@ import sqlite3
 import textwrap
 import tomllib
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -59,10 +60,12 @@ class Bench:
     folder: Path
     serve: Serve
     upstream: FakeUpstream
+    gemini: FakeUpstream
 
     @cached_property
     def nexus(self) -> Nexus:
-        return self.serve(standin() + STANDIN.format(key=KEY, url=self.upstream.base_url))
+        fakes = STANDIN.format(key=KEY, url=self.upstream.base_url, gemini=self.gemini.base_url)
+        return self.serve(standin() + fakes)
 
 
 STANDIN = """
@@ -71,9 +74,15 @@ type = "openai"
 api_key = "{key}"
 base_url = "{url}"
 endpoints = ["embeddings", "audio/transcriptions", "audio/speech"]
-models = ["gpt-4.1", "gpt-4", "gpt-5.5", "text-embedding-3-small", "whisper-1"]
+models = ["gpt-5.5", "text-embedding-3-small", "whisper-1"]
+
+[llm.providers.google]
+type = "google"
+api_key = "{key}"
+base_url = "{gemini}"
+models = ["gemini-3.8-flash"]
 """
-"""What echo has not: other endpoints."""
+"""What echo has not: other endpoints, and signed answers."""
 
 
 def standin() -> str:
@@ -89,7 +98,7 @@ def standin() -> str:
     taken: set[str] = set()
     lines = []
     for name, models in named.items():
-        if name in ("openai", "demo"):
+        if name in ("openai", "google", "demo"):
             continue
         lines.append(f'[llm.providers.{name}]\ntype = "echo"')
         for alias, exposed in models.items():
@@ -214,12 +223,15 @@ NOT_RUN = {f"files-and-batches: {CLIENT}": "batches that have run: tests/server/
 
 
 @pytest.fixture
-def bench(tmp_path: Path, serve: Serve, openai_upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch) -> Bench:
+def bench(
+    tmp_path: Path, serve: Serve, openai_upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Bench]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAHUSHHUSH0123")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "aws-hushhush-secret")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "talk.mp3").write_bytes(b"ID3")
-    return Bench(tmp_path, serve, openai_upstream)
+    with FakeUpstream("gemini") as gemini:
+        yield Bench(tmp_path, serve, openai_upstream, gemini)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -5,23 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from nexus.conversation.parts import (
-    Citation,
-    Image,
-    Inline,
-    Part,
-    Reasoning,
-    Refusal,
-    Response,
-    Signature,
-    Text,
-    ToolCall,
-)
+from nexus.conversation.parts import Citation, Image, Inline, Part, Reasoning, Refusal, Response, Text, ToolCall
 from nexus.protocols.codec import Envelope
 from nexus.protocols.converse.signatures import OWN, reasoning_content
 from nexus.protocols.converse.stops import write_stop
 from nexus.protocols.converse.usage import write_usage
-from nexus.protocols.signatures import pack_next
+from nexus.protocols.signatures import pack_next, pack_previous
 from nexus.protocols.tidy import Room
 from nexus.protocols.tool_calls import an_object_of
 from nexus.wire import Json, only
@@ -65,9 +54,8 @@ def write_citation(citation: Citation) -> dict[str, Json]:
     return only(fields)
 
 
-def _carried_before(signature: Signature | None) -> list[Json]:
+def _carried(packed: str | None) -> list[Json]:
     """The block with a text's or a call's signature."""
-    packed = pack_next(signature, OWN)
     return [] if packed is None else [{"reasoningContent": {"reasoningText": {"text": "", "signature": packed}}}]
 
 
@@ -79,14 +67,14 @@ def _write_blocks(part: Part) -> list[Json]:
                 block = {
                     "citationsContent": {"content": [block], "citations": [write_citation(one) for one in citations]}
                 }
-            return [*_carried_before(signature), block]
+            return [block, *_carried(pack_previous(signature, OWN))]
         case Refusal(text=words):
             return [{"text": words}]
         case Reasoning():
             return [{"reasoningContent": reasoning_content(part)}]
         case ToolCall(signature=signature):
             call = {"toolUse": {"toolUseId": part.id, "name": part.name, "input": an_object_of(part.arguments)[0]}}
-            return [*_carried_before(signature), call]
+            return [*_carried(pack_next(signature, OWN)), call]
         case Image():
             kind, data = image_bytes(part)
             return [{"image": {"format": kind, "source": {"bytes": data}}}]

@@ -16,7 +16,7 @@ from nexus.protocols.converse.stops import write_stop
 from nexus.protocols.converse.usage import write_usage
 from nexus.protocols.converse.write_response import image_bytes, write_citation, write_metrics
 from nexus.protocols.ordered_writer import BlockWriter
-from nexus.protocols.signatures import PREVIOUS, pack_neighbours, pack_next, pack_thinking
+from nexus.protocols.signatures import pack_next, pack_previous, pack_thinking
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode
 
@@ -40,9 +40,9 @@ class StreamWriter(BlockWriter):
             case Image():
                 kind, data = image_bytes(part)
                 return self._start({"image": {"format": kind}}) + self._delta({"image": {"source": {"bytes": data}}})
-            case Text(text=words, signature=signature):
+            case Text(text=words):
                 cited = b"".join(self._cite(index, one) for one in part.citations)
-                return self._carried(pack_next(signature, OWN)) + self._say(index, words) + cited
+                return self._say(index, words) + cited
             case Reasoning(redacted=True):
                 return b""
             case Reasoning(text=words) | Refusal(text=words):
@@ -76,9 +76,10 @@ class StreamWriter(BlockWriter):
                 closed = self._delta({"text": ""}) + self._stop()
             case _:
                 closed = self._stop()
-        if late is None or late.dialect == OWN or isinstance(part, Image | Refusal):
+        if isinstance(part, Image | Refusal):
             return closed
-        return closed + self._carried(pack_neighbours(late, PREVIOUS, OWN))
+        behind = late or (part.signature if isinstance(part, Text) else None)
+        return closed + self._carried(pack_previous(behind, OWN))
 
     def _finish(self, stop: Stop) -> bytes:
         metadata = {"usage": write_usage(self._usage), "metrics": write_metrics(self._envelope)}

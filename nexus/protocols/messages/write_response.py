@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nexus.conversation.parts import Part, Reasoning, Refusal, Response, Signature, Text, ToolCall
 from nexus.late import pattern
 from nexus.protocols.codec import Envelope
@@ -10,7 +12,7 @@ from nexus.protocols.messages.client_tools import ToolsetNames
 from nexus.protocols.messages.signatures import OWN, carrier, thinking_block
 from nexus.protocols.messages.stops import write_stop
 from nexus.protocols.messages.usage import write_usage
-from nexus.protocols.signatures import pack_next
+from nexus.protocols.signatures import pack_next, pack_previous
 from nexus.protocols.tidy import Room
 from nexus.protocols.tool_calls import an_object_of
 from nexus.wire import Json
@@ -27,7 +29,7 @@ def write_response(response: Response, envelope: Envelope) -> dict[str, Json]:
         "type": "message",
         "role": "assistant",
         "model": envelope.model,
-        "content": [block for part in response.parts for block in _write_blocks(part, members)],
+        "content": _write_content(response.parts, members),
         **write_stop(response.stop, refused=refused),
         "usage": write_usage(response.usage),
     }
@@ -38,10 +40,18 @@ def message_id(id: str) -> str:
     return id if id.startswith("msg_") else f"msg_{_UNFIT.sub('', id)}"
 
 
+def _write_content(parts: Sequence[Part], members: ToolsetNames) -> list[Json]:
+    blocks = [block for part in parts for block in _write_blocks(part, members)]
+    if parts and isinstance(last := parts[-1], Text) and carried_behind(last.signature):
+        # Programs read an answer's last block as its text, and Gemini does not require the signature of a text.
+        del blocks[-1]
+    return blocks
+
+
 def _write_blocks(part: Part, members: ToolsetNames) -> list[Json]:
     match part:
         case Text(text=words, signature=signature, citations=citations):
-            return [*carried_before(signature), {"type": "text", "text": words, **write_citations(citations)}]
+            return [{"type": "text", "text": words, **write_citations(citations)}, *carried_behind(signature)]
         case Refusal(text=words):
             return [{"type": "text", "text": words}]
         case Reasoning():
@@ -54,6 +64,12 @@ def _write_blocks(part: Part, members: ToolsetNames) -> list[Json]:
 
 
 def carried_before(signature: Signature | None) -> list[dict[str, Json]]:
-    """The carrier of a text's or a call's signature; this dialect itself has none."""
+    """The carrier of a call's signature; this dialect itself has none."""
     packed = pack_next(signature, OWN)
+    return [] if packed is None else [carrier(packed)]
+
+
+def carried_behind(signature: Signature | None) -> list[dict[str, Json]]:
+    """The carrier of a text's signature."""
+    packed = pack_previous(signature, OWN)
     return [] if packed is None else [carrier(packed)]

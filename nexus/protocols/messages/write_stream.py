@@ -16,12 +16,12 @@ from nexus.dataclasses import replace
 from nexus.protocols.codec import Envelope
 from nexus.protocols.messages.citations import write_citation
 from nexus.protocols.messages.client_tools import ToolsetNames
-from nexus.protocols.messages.signatures import OWN, carrier, thinking_block
+from nexus.protocols.messages.signatures import OWN, thinking_block
 from nexus.protocols.messages.stops import write_stop
 from nexus.protocols.messages.usage import write_delta_usage, write_usage
-from nexus.protocols.messages.write_response import carried_before, message_id
+from nexus.protocols.messages.write_response import carried_before, carried_behind, message_id
 from nexus.protocols.ordered_writer import BlockWriter
-from nexus.protocols.signatures import PREVIOUS, pack_neighbours, pack_thinking
+from nexus.protocols.signatures import pack_thinking
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode
 
@@ -39,7 +39,7 @@ class StreamWriter(BlockWriter):
         self._members = ToolsetNames(envelope.request)
         self._envelope = envelope
         self._block = 0
-        self._owed: dict[str, Json] | None = None
+        self._owed: list[dict[str, Json]] = []
 
     def _begin(self) -> bytes:
         usage = self._usage
@@ -59,8 +59,8 @@ class StreamWriter(BlockWriter):
 
     def _open(self, index: int, part: StreamPart) -> bytes:
         """The start of the part's block, after the carrier of its signature, and its first content."""
-        owed, self._owed = [] if self._owed is None else [self._owed], None
-        early = part.signature if isinstance(part, Text | ToolCall) else None
+        owed, self._owed = self._owed, []
+        early = part.signature if isinstance(part, ToolCall) else None
         before = b"".join(self._whole(block) for block in [*owed, *carried_before(early)])
         if _is_redacted(part):
             # Its block is one event, and its content may be known only at its end.
@@ -96,13 +96,10 @@ class StreamWriter(BlockWriter):
         if isinstance(part, Reasoning):
             return self._signature(pack_thinking(late or part.signature, OWN)) + self._block_stop()
         after = self._block_stop()
-        if late is None or late.dialect == OWN:
-            return after
-        behind = carrier(pack_neighbours(late, PREVIOUS, OWN))
         if isinstance(part, Text):
-            self._owed = behind
+            self._owed = carried_behind(late or part.signature)
             return after
-        return after + self._whole(behind)
+        return after + b"".join(map(self._whole, carried_behind(late)))
 
     def _signature(self, signature: Json) -> bytes:
         return self._delta({"type": "signature_delta", "signature": signature})

@@ -27,6 +27,7 @@ from nexus.conversation.parts import (
     Refusal,
     Request,
     Response,
+    Signature,
     Stop,
     Text,
     Thinking,
@@ -170,6 +171,12 @@ class TestAnswers:
         assert plain(brought_back(gathered(written(events)))) == wanted
         assert plain(brought_back(whole(answer)["output"]["message"])) == wanted
         assert plain(fold(list(unfold(answer))).parts) == wanted
+
+    def test_a_signed_text_comes_before_its_signature(self) -> None:
+        """Programs that did not ask for thinking read the text of an answer from its first block."""
+        signed = Response("x", "m", (Text("done", signature=Signature("gemini", "s")),), Stop("end"))
+        for message in (whole(signed)["output"]["message"], gathered(written(list(unfold(signed))))):
+            assert message["content"][0] == {"text": "done"}
 
     @examples(80)
     @given(events=streams(), part=st.floats(0, 1))

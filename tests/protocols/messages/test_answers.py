@@ -17,7 +17,18 @@ from nexus.conversation.events import (
     UsageUpdate,
 )
 from nexus.conversation.fold import fold, unfold
-from nexus.conversation.parts import Citation, Reasoning, Refusal, Response, Signature, Stop, StopReason, Text, ToolCall
+from nexus.conversation.parts import (
+    Citation,
+    Part,
+    Reasoning,
+    Refusal,
+    Response,
+    Signature,
+    Stop,
+    StopReason,
+    Text,
+    ToolCall,
+)
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.protocols.messages.read_request import read_request
@@ -267,20 +278,34 @@ def test_a_whole_message_is_written() -> None:
         "tool_use",
         "thinking",
         "tool_use",
-        "thinking",
         "text",
     ]
 
 
+SIGNED = Text("done", signature=Signature("gemini", "s3"))
+
+
 @pytest.mark.parametrize("streamed", [False, True])
-def test_signatures_return_to_their_parts(streamed: bool) -> None:
-    response = Response("x", "m", FOREIGN, Stop("tool_use"))
+@pytest.mark.parametrize("parts", [(*FOREIGN[:-1], Text("done")), (SIGNED, ToolCall("c", "f", '{"x":1}'))])
+def test_signatures_return_to_their_parts(parts: tuple[Part, ...], streamed: bool) -> None:
+    response = Response("x", "m", parts, Stop("tool_use"))
     if streamed:
         content = assembled(write_stream(list(unfold(response))))["content"]
     else:
         content = write_response(response, envelope())["content"]
     echoed = {"messages": [{"role": "assistant", "content": content}]}
-    assert read_request(echoed).request.messages[0].parts == FOREIGN
+    assert read_request(echoed).request.messages[0].parts == parts
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_signed_text_is_the_only_block_of_its_answer(streamed: bool) -> None:
+    """Programs read the text of an answer from its first block or its last."""
+    response = Response("x", "m", (SIGNED,), Stop("end"))
+    if streamed:
+        content = assembled(write_stream(list(unfold(response))))["content"]
+    else:
+        content = write_response(response, envelope())["content"]
+    assert content == [{"type": "text", "text": "done"}]
 
 
 def test_a_late_signature_follows_its_part() -> None:
