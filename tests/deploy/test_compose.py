@@ -53,6 +53,14 @@ def test_the_settings_are_valid_and_only_warn_about_metrics(settings: Settings) 
     assert not [port for port in NEXUS["ports"] if "9464" in port]
 
 
+def test_the_command_at_the_top_makes_a_key() -> None:
+    found = re.search(r"NEXUS_KEY_TEAM=\$\((.+)\)", FILE.read_text())
+    assert found is not None
+    command = found[1].replace("nexus", f"{sys.executable} -m nexus", 1)
+    done = subprocess.run(command, shell=True, text=True, capture_output=True, check=True, cwd=ROOT)
+    assert re.fullmatch(r"nx-\w{30,}\n", done.stdout)
+
+
 def test_every_variable_in_the_settings_is_passed_and_required() -> None:
     assert names_of_environment(TOML) == set(ENVIRON)
     assert {name: NEXUS["environment"][name] for name in ENVIRON} == {name: f"${{{name}:?}}" for name in ENVIRON}
