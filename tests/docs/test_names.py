@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 from docutils.nodes import literal  # type: ignore[import-untyped]
+from pydantic import BaseModel
 
+from nexus.settings import Settings
+from nexus.settings.provider import ProviderSettings
 from nexus.settings.schema import json_schema
 from nexus.telemetry.metrics.catalog import METRICS
 from tests.docs.pages import PAGES, ROOT, tree_of
@@ -66,3 +69,20 @@ def test_metrics_exist(page: Path) -> None:
     known = {metric.name for metric in METRICS}
     named = {name for text in inline(page) for name in re.findall(r"\bnexus_[a-z_]+", text)}
     assert {name for name in named if re.sub("_(total|bucket)$", "", name) not in known} == set()
+
+
+def default_of(name: str) -> object:
+    """The default of a setting, such as ``server.ping_interval`` or ``llm.providers.P.timeouts.idle``."""
+    first, *path = name.removeprefix("llm.providers.P.").split(".")
+    kind: type[BaseModel] = ProviderSettings if name.startswith("llm.providers.P.") else Settings
+    value = kind.model_fields[first].get_default(call_default_factory=True)
+    for key in path:
+        value = getattr(value, key)
+    return value
+
+
+def test_the_table_of_timeouts_has_the_defaults() -> None:
+    rows = re.findall(r"^``([\w.]+)``\s+(\d+) (s|h) ", (ROOT / "docs/operations.rst").read_text(), re.MULTILINE)
+    assert len(rows) > 10
+    told = {name: float(number) * (3600 if unit == "h" else 1) for name, number, unit in rows}
+    assert told == {name: default_of(name) for name in told}
