@@ -4,15 +4,11 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
 
 import pytest
-from pydantic import BaseModel
 
 from nexus import errors
 from nexus.errors import NexusError
-from nexus.settings import Settings, registry
-from nexus.settings.provider import ProviderSettings
 from tests import log_fields
 
 ROOT = Path(__file__).parents[1]
@@ -34,39 +30,6 @@ TABLES = {
 def test_every_log_field_is_documented_in_order(table: str, fields: tuple[str, ...]) -> None:
     named = re.findall(r"^``(\w+)`` ", table, re.MULTILINE)
     assert [name for name in named if name in fields] == list(fields)
-
-
-# -- settings ------------------------------------------------------------------------------------------------------
-
-
-def tables_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from tables_in(argument)
-
-
-def has_setting(table: type[BaseModel], path: list[str]) -> bool:
-    """Whether a setting with this path exists; ``P`` stands for a provider of any type."""
-    name, *rest = path
-    if name == "P":
-        kinds: list[type[BaseModel]] = [
-            ProviderSettings,
-            *(registry.load(kind).settings_type for kind in registry.kinds()),
-        ]
-        return any(has_setting(kind, rest) for kind in kinds)
-    if table.__name__ == "LlmSettings" and name == "providers":
-        return has_setting(ProviderSettings, rest)
-    field = table.model_fields.get(name)
-    return field is not None and (not rest or any(has_setting(inner, rest) for inner in tables_in(field.annotation)))
-
-
-SETTINGS = sorted(set(re.findall(r"``((?:server|llm)(?:\.[A-Za-z_]+)+)``", PAGE)))
-
-
-@pytest.mark.parametrize("path", SETTINGS)
-def test_the_settings_named_on_the_pages_exist(path: str) -> None:
-    assert has_setting(Settings, path.split("."))
 
 
 # -- messages ------------------------------------------------------------------------------------------------------
@@ -117,6 +80,19 @@ def messages_of_the_code() -> Iterator[list[str]]:
             made = getattr(node.func, "value", None) if about else node.func
             if getattr(made, "attr", getattr(made, "id", "")) in OURS:
                 yield pieces_of(node.args[about])
+
+
+def test_an_error_that_waiting_helps_says_what_to_do() -> None:
+    found = [
+        str(text.value)
+        for file, tree in sources()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Overloaded"
+        for text in node.args[:1]
+        if isinstance(text, ast.Constant)
+    ]
+    assert len(found) > 10
+    assert [text for text in found if not re.search("[;:] ", text)] == []
 
 
 def test_every_error_message_of_ours_is_documented() -> None:

@@ -68,7 +68,7 @@ class Books:
         if self._reader is None:
             raise NotFound('usage is not recorded here: [usage] store is "none"')
         if not self._reading.acquire(blocking=False):
-            raise Overloaded("too many queries at once; retry", retry_after=1)
+            raise Overloaded("too many queries at once; retry in a moment", retry_after=1)
         try:
             yield self._reader
         finally:

@@ -154,7 +154,9 @@ class Holdings:
         except DatabaseError as error:
             self._is_ready = False
             log.error("cannot look up the owners of files and batches", extra={"fields": {"why": str(error)}})
-            raise Overloaded("the owners of files and batches are temporarily unavailable", retry_after=5) from error
+            raise Overloaded(
+                "the owners of files and batches are temporarily unavailable; retry in a moment", retry_after=5
+            ) from error
 
 
 def _key(held: Held) -> tuple[str, str]:

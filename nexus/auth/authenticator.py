@@ -127,7 +127,7 @@ class Authenticator:
         found = self._keys.find(credential.text)
         if found is not None:
             if is_expired(found[1], self._clock()):
-                raise Unidentified("the gateway key has expired", sent=True)
+                raise Unidentified("the gateway key has expired; ask for a new one", sent=True)
             return _Proof("key", found, None, credential.credential_headers)
         return self._prove_token(credential, last=last)
 

@@ -61,5 +61,5 @@ def choose_group(values: Sequence[str], allowed: Sequence[str]) -> str | None:
         return checked("group id", values[0])
     found = next((value.strip() for value in values if value.strip() in allowed), None)
     if found is None:
-        raise InvalidRequest("unknown group")
+        raise InvalidRequest("unknown group: it is not in server.client_identification.validation.group_values")
     return found

@@ -76,7 +76,9 @@ class Tokens:
         if fetched is not None:
             return Pending(fetched)
         if keys is None:
-            raise Overloaded("cannot verify tokens: the identity provider's keys are unavailable", retry_after=5)
+            raise Overloaded(
+                "cannot verify tokens: the identity provider's keys are unavailable; retry in a moment", retry_after=5
+            )
         raise _refusal("the token is signed with a key that the identity provider does not list")
 
     def _check(self, token: str, candidates: list[VerifyingKey]) -> Claims:

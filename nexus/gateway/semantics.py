@@ -202,7 +202,7 @@ def last_words(plan: Plan) -> NexusError:
     if plan.error is not None:
         return plan.error
     if not plan.skips:
-        return Overloaded("no target is available", retry_after=1)
+        return Overloaded("no target is available; retry in a moment", retry_after=1)
     for failures in (("too_small",), ("not_expressible",), ("no_room", "over_limit")):
         if found := [skip for skip in plan.skips if skip.failure in failures]:
             return _of(found)

@@ -57,7 +57,7 @@ class SharedWindows:
         for at in _place(key, self._places)[1]:
             if at not in taken and self._is_free(at, now):
                 return at
-        raise Overloaded("too many distinct callers to count", retry_after=1)
+        raise Overloaded("too many distinct callers to count; retry in a moment", retry_after=1)
 
     def write(self, at: int, key: str, window: Window) -> None:
         lasts, sums = window.packed

@@ -104,7 +104,7 @@ class MemoryStore:
         if len(self._windows) + lacking > self._max_keys:
             self._sweep(now, SWEPT_WHEN_FULL)
             if len(self._windows) + lacking > self._max_keys:
-                raise Overloaded("too many distinct callers to count", retry_after=1)
+                raise Overloaded("too many distinct callers to count; retry in a moment", retry_after=1)
         # A window found before may have been swept: it counted nothing, and is stored again if this is granted.
         return [
             Window(demand.quota.interval) if window is None else window

@@ -186,7 +186,7 @@ class RedisStore:
     def _without_redis(self, demands: Sequence[Demand]) -> Granted | Refused:
         """Raises Overloaded if the settings say so, or if the local window is full."""
         if self._denies:
-            raise Overloaded("limits are temporarily unavailable", retry_after=PAUSE)
+            raise Overloaded("limits are temporarily unavailable; retry in a moment", retry_after=PAUSE)
         with self._lock:
             self.local_decisions += 1
         decision = self._local.reserve(demands)

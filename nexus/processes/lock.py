@@ -56,4 +56,4 @@ def _file() -> int:
 
 
 def _held_too_long() -> Overloaded:
-    return Overloaded("another worker process holds the lock of the limits", retry_after=1)
+    return Overloaded("another worker process holds the lock of the limits; retry in a moment", retry_after=1)

@@ -51,7 +51,7 @@ class RedisResponseStore:
     def _asked(self, script: str, arguments: Sequence[object]) -> Any:
         reply = self._run(script, arguments)
         if reply is None:
-            raise Overloaded("stored answers are temporarily unavailable", retry_after=PAUSE)
+            raise Overloaded("stored answers are temporarily unavailable; retry in a moment", retry_after=PAUSE)
         return reply
 
     def _run(self, script: str, arguments: Sequence[object]) -> Any:

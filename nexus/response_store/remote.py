@@ -50,7 +50,7 @@ class RemoteStore:
         try:
             return self._link.call(f"{self._name}.{verb}", argument)
         except (Lost, CallFailed) as error:
-            raise Overloaded("stored answers are temporarily unavailable", retry_after=1) from error
+            raise Overloaded("stored answers are temporarily unavailable; retry in a moment", retry_after=1) from error
 
 
 def services(store: LocalStore, name: str) -> Mapping[str, Function]:

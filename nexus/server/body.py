@@ -120,7 +120,9 @@ class Uploading:
         try:
             self._spool.write(piece)
         except OSError as error:
-            raise Overloaded("the gateway has no disk space for the upload", retry_after=10) from error
+            raise Overloaded(
+                "the gateway has no disk space for the upload; make room where TMPDIR points", retry_after=10
+            ) from error
 
     def open(self) -> tuple[Upload, dict[str, Json]]:
         """Returns the form, and the values of its short fields. Raises InvalidRequest."""

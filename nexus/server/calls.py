@@ -80,7 +80,10 @@ class CallHandler(AskedHandler):
         try:
             job = self.server.workers.start(lambda: self.runtime.gateway.serve(state, channel))
         except Full:
-            state.error = Overloaded("all worker threads of the gateway are busy", retry_after=1)
+            state.error = Overloaded(
+                "all worker threads of the gateway are busy; retry in a moment, or raise server.worker_threads",
+                retry_after=1,
+            )
             self.answer_error(state.error)
             self._finish_call(state)
             return

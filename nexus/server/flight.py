@@ -54,7 +54,7 @@ class Load:
         with flight.lock:
             others = flight.used - self.size
             if count > 0 and others and flight.used + count > flight.limit:
-                raise Overloaded("too many large requests in flight", retry_after=1)
+                raise Overloaded("too many large requests in flight; retry in a moment", retry_after=1)
             flight.used += count
             self.size += count
 

@@ -86,7 +86,7 @@ class Guards:
     def check_page(self, request: HTTPServerRequest) -> None:
         """Raises PermissionDenied if a page's origin is not allowed, or if a required CSRF header is missing."""
         if self.csrf.enabled and request.method != "OPTIONS" and self.csrf.header_name not in request.headers:
-            raise PermissionDenied(f"the header {self.csrf.header_name} is missing")
+            raise PermissionDenied(f"the header {self.csrf.header_name} is missing; send it with any value")
         origin = request.headers.get("Origin")
         # If a credential is required, a foreign page has none. Otherwise any page open in a browser on this machine
         # could call, and with a name that resolves to this address also read the answers.

@@ -113,14 +113,17 @@ class Server:
         try:
             return await self.workers.work(job)
         except Full:
-            raise Overloaded("all worker threads of the gateway are busy", retry_after=1) from None
+            raise Overloaded(
+                "all worker threads of the gateway are busy; retry in a moment, or raise server.worker_threads",
+                retry_after=1,
+            ) from None
 
     async def report(self, job: Callable[[], Result]) -> Result:
         """The same on threads that calls cannot occupy, so that reports work when all workers are busy."""
         try:
             return await self.aside.work(job)
         except Full:
-            raise Overloaded("too many queries at once; retry", retry_after=1) from None
+            raise Overloaded("too many queries at once; retry in a moment", retry_after=1) from None
 
     @staticmethod
     async def wait(future: Future[None]) -> None:

@@ -71,7 +71,7 @@ class UsageHandler(BaseHandler):
             with books.reading() as database:
                 return question(database)
         except DatabaseError as error:
-            raise Overloaded("usage is temporarily unavailable", retry_after=5) from error
+            raise Overloaded("usage is temporarily unavailable; retry in a moment", retry_after=5) from error
 
 
 class ReportHandler(UsageHandler):

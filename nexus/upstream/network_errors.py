@@ -35,7 +35,10 @@ def failure_of(error: Exception, *, provider: str, host: str, phase: str, second
     causes = list(causes_of(error))
     what = _what(causes)
     if any(getattr(cause, "errno", None) in _NO_DESCRIPTORS for cause in causes if isinstance(cause, OSError)):
-        return Overloaded("the gateway has no file descriptor left for another connection", retry_after=1)
+        return Overloaded(
+            "the gateway has no file descriptor left for another connection; raise the limit of open files",
+            retry_after=1,
+        )
     if _timed_out(causes):
         failure: UpstreamTimeout | Unreachable | ProtocolError = _timeout(provider, phase, seconds)
     elif any(map(_not_http, causes)):

@@ -185,7 +185,7 @@ class TestRedisDown:
         redis.kill()
         refused = nexus.chat(CHAT, ALICE)
         assert (refused.status, refused.headers["x-nexus-error"]) == (503, "overloaded")
-        assert refused.json["error"]["message"] == "limits are temporarily unavailable"
+        assert refused.json["error"]["message"] == "limits are temporarily unavailable; retry in a moment"
         assert refused.headers["retry-after"] == "1"
         other = nexus.messages(MESSAGES, ALICE)
         assert (other.status, other.headers["x-nexus-error"], other.json["type"]) == (503, "overloaded", "error")
