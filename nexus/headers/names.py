@@ -47,7 +47,8 @@ BY_NAME_ONLY = frozenset({"forwarded", "via", "x-real-ip"})
 """Reveal the client's address; forwarded only by a rule that names them, not by a pattern."""
 
 _SECRET = pattern(
-    r"auth(?:orization|entication|n?$|[_-])|cookie|secret|passw|credential|api[_-]?key|(?:^|[_-])(?:token|jwt|signature)$"
+    r"auth(?:orization|entication|n?$|[_-])|cookie|secret|passw|credential|assertion|api[_-]?key"
+    r"|(?:^|[_-])(?:token|signature)$|(?:access|csrf|xsrf)token$|(?:^|[_-])jwt(?:$|[_-])|oidc-data$"
     r"|(?<!^idempotency)[_-]key$"
 )
 _NAME = pattern(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")

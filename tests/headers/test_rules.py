@@ -264,8 +264,14 @@ SECRET_NAMES = [
     *("authorization", "cookie", "set-cookie", "x-api-key", "api-key", "x-goog-api-key", "anthropic-api-key"),
     *("x-amz-security-token", "x-auth-token", "x-acme-secret", "x-functions-key", "x-access-token", "cf-authorization"),
     *("x-csrf-token", "token", "x-authn", "x-auth", "x-auth-user", "apikey", "x-password", "ocp-apim-subscription-key"),
+    # Tokens from proxies that log users in: Google's IAP, Cloudflare Access, Pomerium, AWS's load balancer.
+    *("x-goog-iap-jwt-assertion", "cf-access-jwt-assertion", "x-pomerium-jwt-assertion", "x-amzn-oidc-data"),
+    *("x-amzn-oidc-accesstoken", "x-csrftoken", "x-xsrftoken", "x-jwt-payload", "x-saml-assertion"),
 ]
-PUBLIC_NAMES = ["anthropic-beta", "x-team", "idempotency-key", "x-author", "x-max-tokens", "x-claude-code-session-id"]
+PUBLIC_NAMES = [
+    *("anthropic-beta", "x-team", "idempotency-key", "x-author", "x-max-tokens", "x-claude-code-session-id"),
+    *("x-amzn-oidc-identity", "x-goog-authenticated-user-email"),
+]
 
 
 def test_credential_headers_are_recognized_by_name() -> None:
