@@ -85,6 +85,11 @@ _TITLE = pattern(r"<title[^>]{0,200}>([^<]{1,500})", re.IGNORECASE)
 _TAG = pattern(r"<[^>]{0,2000}>")
 
 
+def kind_of_event(event: str | None, document: Mapping[str, Json]) -> str:
+    """The type of an event of a stream. Compatible servers omit it for errors; source: vllm-project/vllm #40418."""
+    return text(document.get("type")) or event or ("error" if document.get("error") else "")
+
+
 def decode_error(body: bytes) -> Json:
     """The JSON of an error's body; None if it is not JSON."""
     try:

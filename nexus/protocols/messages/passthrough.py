@@ -16,6 +16,7 @@ from nexus.protocols.codec import Target
 from nexus.protocols.contract import Document
 from nexus.protocols.dialect import Edited, Passing
 from nexus.protocols.edit import replace_member, replace_string
+from nexus.protocols.error_words import kind_of_event
 from nexus.protocols.messages.citations import is_ours
 from nexus.protocols.messages.hosted_server_tools import without_foreign_calls
 from nexus.protocols.messages.read_error import read_stream_error
@@ -94,7 +95,7 @@ class MessagesPassthrough(Passthrough):
         return replace_member(raw, answer, "model", self._model)
 
     def _event(self, frame: Frame, event: Document) -> bytes:
-        kind = text(event.get("type")) or frame.event or ""
+        kind = kind_of_event(frame.event, event)
         if not self.content:
             self.content = self.failure is None and has_content(kind, event)
             self.begun = self.begun or self.content or starts_thinking(kind, event)

@@ -15,6 +15,7 @@ from nexus.dataclasses import replace
 from nexus.errors import VendorError
 from nexus.protocols.checks import Body, Drops
 from nexus.protocols.codec import AnswerOrigin
+from nexus.protocols.error_words import kind_of_event
 from nexus.protocols.messages.citations import read_citation
 from nexus.protocols.messages.read_error import read_stream_error
 from nexus.protocols.messages.read_response import read_block
@@ -49,10 +50,10 @@ class StreamReader:
         wire = decode_delta(data)
         if not isinstance(wire, dict):
             raise ValueError("an event's data is not a JSON object")
-        kind = text(wire.get("type")) or event
+        kind = kind_of_event(event, wire)
         if kind == "error":
             raise VendorError(read_stream_error(wire))
-        read = _READERS.get(kind or "")
+        read = _READERS.get(kind)
         if read is None or self._over:
             return []
         begun = self._begin() if kind not in ("message_start", "ping") else []

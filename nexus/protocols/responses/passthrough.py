@@ -15,6 +15,7 @@ from nexus.protocols.codec import Target
 from nexus.protocols.contract import Document
 from nexus.protocols.dialect import Edited, Passing
 from nexus.protocols.edit import replace_member, replace_string
+from nexus.protocols.error_words import kind_of_event
 from nexus.protocols.responses.compact import MAY_HOLD_SUMMARY, read_summary
 from nexus.protocols.responses.earlier import given_ids
 from nexus.protocols.responses.read_error import read_stream_error
@@ -73,7 +74,7 @@ class ResponsesPassthrough(Passthrough):
         return super().frame(frame)
 
     def _event(self, frame: Frame, event: Document) -> bytes:
-        kind = text(event.get("type")) or frame.event or ""
+        kind = kind_of_event(frame.event, event)
         self.tap.events = max(self.tap.events, count(event.get("sequence_number")) + 1)
         if not self.content:
             self.content = self.failure is None and has_content(kind, event)

@@ -26,6 +26,7 @@ from nexus.conversation.parts import Image, Reasoning, Refusal, Text, ToolCall
 from nexus.dataclasses import replace
 from nexus.errors import VendorError
 from nexus.protocols.codec import AnswerOrigin
+from nexus.protocols.error_words import kind_of_event
 from nexus.protocols.open_parts import OpenParts
 from nexus.protocols.responses.parts import lost, read_annotation
 from nexus.protocols.responses.read_error import read_stream_error
@@ -66,7 +67,7 @@ class StreamReader:
         document = decode_delta(data)
         if not isinstance(document, dict):
             raise ValueError("an event is not an object")
-        kind = text(document.get("type")) or event or ""
+        kind = kind_of_event(event, document)
         if kind in ("error", "response.failed"):
             raise VendorError(read_stream_error(mapping(document.get("response")) or document))
         reader = _READERS.get(kind)

@@ -160,10 +160,11 @@ def test_events_after_the_end_are_ignored() -> None:
     assert reader.feed("message_start", '{"type":"message_start","message":{}}') == []
 
 
-def test_an_error_in_the_stream_is_raised() -> None:
+@pytest.mark.parametrize("named", ['"type":"error",', ""], ids=["typed", "as compatible servers write it"])
+def test_an_error_in_the_stream_is_raised(named: str) -> None:
     reader = StreamReader(origin())
     with pytest.raises(VendorError) as failure:
-        reader.feed("error", '{"type":"error","error":{"type":"overloaded_error","message":"Busy"},"request_id":"r"}')
+        reader.feed(None, f'{{{named}"error":{{"type":"overloaded_error","message":"Busy"}},"request_id":"r"}}')
     error = failure.value.failure
     assert (error.kind, error.status, error.message, error.request_id) == ("overloaded", 529, "Busy", "r")
 

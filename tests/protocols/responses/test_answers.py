@@ -180,6 +180,8 @@ def test_a_keepalive_becomes_a_ping() -> None:
 
 FLAT = {"type": "error", "sequence_number": 3, "code": "server_is_overloaded", "message": "busy", "param": None}
 NESTED = {"type": "error", "error": {"type": "server_error", "code": "context_length_exceeded", "message": "long"}}
+UNTYPED = {"error": {"type": "server_error", "code": "server_is_overloaded", "message": "full"}}
+"""As vLLM writes errors: vllm-project/vllm, pull request 40418."""
 
 
 @pytest.mark.parametrize(
@@ -187,6 +189,7 @@ NESTED = {"type": "error", "error": {"type": "server_error", "code": "context_le
     [
         (FLAT, "overloaded", "busy", 503),
         (NESTED, "context_length", "long", 400),
+        (UNTYPED, "overloaded", "full", 503),
         ({"type": "response.failed", "response": {"error": None}}, "upstream", "without an explanation", 502),
     ],
 )

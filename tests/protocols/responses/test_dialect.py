@@ -196,6 +196,15 @@ def test_only_a_failed_response_may_follow_an_error_event() -> None:
     assert passthrough.complete
 
 
+def test_an_error_without_a_type_ends_the_stream() -> None:
+    passthrough = relay()
+    error = b'data: {"error":{"type":"server_error","message":"the queue is full","code":503}}\n\n'
+    assert relayed(passthrough, error) == error
+    assert passthrough.failure is not None
+    assert (passthrough.failure.message, passthrough.failure.status) == ("the queue is full", 503)
+    assert passthrough.ended
+
+
 def test_answers_change_only_in_their_model() -> None:
     raw = (
         b'{"id":"resp_1","status":"completed","output":[{"type":"future","model":"gpt-5.2-2026-01-15"}],'
