@@ -6,10 +6,11 @@ whole body counts as content only when it is complete.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 
 from nexus.dataclasses import dataclass, replace
-from nexus.errors import ProtocolError, VendorError
+from nexus.errors import ProtocolError, UpstreamTimeout, VendorError
 from nexus.headers import own
 from nexus.headers.forwarding import OF_FILES, returned
 from nexus.headers.redaction import Redactor
@@ -18,7 +19,7 @@ from nexus.protocols.loader import FORMS
 from nexus.relay.exchange import Exchange
 from nexus.relay.failures import in_band, passed, status_failure
 from nexus.relay.lanes import Lane
-from nexus.relay.stream import Stream, read, remember
+from nexus.relay.stream import Stream, read, remember, silence_of
 from nexus.upstream.request import STREAM, LocalReply, UpstreamReply, is_stream, media_type
 
 MAX_REPLY = 64 * 1024 * 1024
@@ -67,7 +68,7 @@ def open_reply(exchange: Exchange, lane: Lane, reply: UpstreamReply) -> OpenedRe
     name = provider.name
     redactor = Redactor.of((*provider.sent_secrets(lane.attempt), *reply.secrets))
     if reply.status >= 400:
-        raise status_failure(exchange, lane, reply, _whole(exchange, reply), redactor)
+        raise status_failure(exchange, lane, reply, read_whole(exchange, reply), redactor)
     if not 200 <= reply.status < 300 and not (reply.status == 304 and lane.relay.opaque):
         raise ProtocolError(f"{name} answered {reply.status}; check its base_url", provider=name)
     kind = media_type(reply.headers.get("content-type", ""))
@@ -86,7 +87,7 @@ def open_reply(exchange: Exchange, lane: Lane, reply: UpstreamReply) -> OpenedRe
         elif lane.relay.piecewise:
             pieces = _pieces(exchange, lane, reply, redactor)
         else:
-            pieces = iter((_body(exchange, lane, reply, redactor, _whole(exchange, reply)),))
+            pieces = iter((_body(exchange, lane, reply, redactor, read_whole(exchange, reply)),))
         first = next(pieces, b"")
     except VendorError as error:
         headers = _head(exchange, lane, vendor, reply.status).headers
@@ -164,13 +165,17 @@ def _body(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redact
     return framing.put(body) + framing.end()
 
 
-def _whole(exchange: Exchange, reply: UpstreamReply) -> bytes:
-    name = exchange.route.provider.name
+def read_whole(exchange: Exchange, reply: UpstreamReply) -> bytes:
+    """The body of an answer that is not a stream. Raises UpstreamError."""
+    name, silence, began = exchange.route.provider.name, silence_of(exchange), time.monotonic()
     pieces: list[bytes] = []
-    size = 0
+    size, is_blank = 0, True
     while piece := read(exchange, reply):
         pieces.append(piece)
         size += len(piece)
         if size > MAX_REPLY:
             raise ProtocolError(f"{name}: the answer is larger than {MAX_REPLY} bytes", provider=name)
+        is_blank = is_blank and piece.isspace()
+        if is_blank and exchange.state.read_at - began > silence:
+            raise UpstreamTimeout(f"{name}: only blank lines for {silence:g} s", provider=name)
     return b"".join(pieces)

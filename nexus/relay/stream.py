@@ -47,7 +47,7 @@ class Stream:
         self._redactor = redactor
         self._begun = False
         self._name = provider.name
-        self._silence = exchange.route.settings.timeouts.silence or provider.settings.timeouts.silence
+        self._silence = silence_of(exchange)
         self._spoke_at = time.monotonic()
 
     def pieces(self) -> Iterator[bytes]:
@@ -150,6 +150,12 @@ class Stream:
         if self._relay.tap.ids:
             remember(self._exchange, self._relay)
         return b"".join(edited), fault
+
+
+def silence_of(exchange: Exchange) -> float:
+    """Seconds for which a vendor may send nothing but heartbeats."""
+    route = exchange.route
+    return route.settings.timeouts.silence or route.provider.settings.timeouts.silence
 
 
 def _cut_frame(frame: Frame, redactor: Redactor) -> Frame:
