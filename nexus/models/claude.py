@@ -144,8 +144,12 @@ def has_others_words(claude: Claude, document: Mapping[str, Json]) -> bool:
     both = {"temperature", "top_p"} <= {*sampled}
     takes_sampling = claude.sampling == "all" or (claude.sampling == "one" and not both)
     effort, forced = config.get("effort"), mapping(document.get("tool_choice")).get("type") in ("any", "tool")
+    thinking = mapping(document.get("thinking")).get("type")
+    # platform.claude.com, Opus 5 migration guide: thinking can be off at efforts up to high.
+    strained = claude.thinks_unasked and thinking == "disabled" and effort in ("xhigh", "max")
     return (
-        mapping(document.get("thinking")).get("type") in _refused_thinking(claude)
+        thinking in _refused_thinking(claude)
+        or strained
         or (effort is not None and effort not in claude.efforts)
         or (bool(sampled) and not takes_sampling)
         or (forced and not claude.forced_tools)

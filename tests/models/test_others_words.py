@@ -22,6 +22,16 @@ CLAUDE: dict[str, tuple[str, dict[str, Any], bool]] = {
     "a budget": ("claude-haiku-4-5", BUDGET, False),
     "a budget on a model with both": ("claude-opus-4-6", BUDGET, False),
     "thinking off on a model that always thinks": ("claude-opus-5-5", {"thinking": {"type": "disabled"}}, True),
+    "thinking off with too high an effort": (
+        "claude-opus-5",
+        {"thinking": {"type": "disabled"}, "output_config": {"effort": "xhigh"}},
+        True,
+    ),
+    "thinking off with an effort": (
+        "claude-opus-5",
+        {"thinking": {"type": "disabled"}, "output_config": {"effort": "high"}},
+        False,
+    ),
     "an unsupported effort": ("claude-opus-4-6", {"output_config": {"effort": "xhigh"}}, True),
     "unsupported sampling": ("claude-sonnet-5-5", {"temperature": 0.2}, True),
     "sampling at its default": ("claude-sonnet-5-5", {"temperature": 1}, False),

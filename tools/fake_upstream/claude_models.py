@@ -98,6 +98,8 @@ def thinking_problems(body: dict[str, Any], model: str) -> Iterator[str]:
     always = family in ("fable", "mythos") or (family == "opus" and version >= (5, 5))
     if kind == "disabled" and always:
         yield f'"thinking.type.disabled" is not supported for this model. {_NEEDS_ADAPTIVE}'
+    if kind == "disabled" and effort in ("xhigh", "max") and (family, version) == ("opus", (5, 0)):
+        yield f'"thinking.type.disabled" is not supported with effort "{effort}"'
     if effort is None:
         return
     if version < (4, 5) or (version == (4, 5) and family != "opus"):
