@@ -145,8 +145,9 @@ def has_others_words(claude: Claude, document: Mapping[str, Json]) -> bool:
     takes_sampling = claude.sampling == "all" or (claude.sampling == "one" and not both)
     effort, forced = config.get("effort"), mapping(document.get("tool_choice")).get("type") in ("any", "tool")
     thinking = mapping(document.get("thinking")).get("type")
-    # platform.claude.com, Opus 5 migration guide: thinking can be off at efforts up to high.
-    strained = claude.thinks_unasked and thinking == "disabled" and effort in ("xhigh", "max")
+    # platform.claude.com, migration guides of Opus 5 and Sonnet 5.5: thinking can be off at efforts up to high.
+    off = thinking in ("disabled", "between_tools")
+    strained = off and claude.thinks_unasked and effort in ("xhigh", "max")
     return (
         thinking in _refused_thinking(claude)
         or strained

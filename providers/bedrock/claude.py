@@ -5,9 +5,10 @@ answers 400 to every name that it does not know, and a client written for Anthro
 is never removed; fields that belong to content (server tools, ``mcp_servers``, ``container``, ``thread``) are
 forwarded, and Bedrock rejects them in its own words; what server tools found in earlier turns becomes text. As known in
 November 2026. Sources: AWS, "Anthropic Claude Messages API" (request, tool use, compaction, structured outputs) and
-model cards; platform.claude.com, "Claude on Amazon Bedrock"; calls reported by others: anthropics/claude-code 32820,
-49370, 56595, 82549, anthropics/anthropic-sdk-python 1759, BerriAI/litellm 29206, 32658, 32831, 33193, 41203,
-router-for-me/CLIProxyAPI 4750, lobehub/lobehub 19876.
+model cards; platform.claude.com, "Claude on Amazon Bedrock" and "Prefix checks on thinking blocks" (with its list of
+models and platforms); calls reported by others: anthropics/claude-code 32820, 49370, 56595, 82549,
+anthropics/anthropic-sdk-python 1759, BerriAI/litellm 29206, 32658, 32831, 33193, 41203, router-for-me/CLIProxyAPI 4750,
+lobehub/lobehub 19876.
 
 Mid-conversation ``role = system`` messages: models from 4.8 on accept them (except Sonnet 5); older ones reject the
 whole request. For those, their text joins the adjacent user turn, marked, which keeps the cached prefix before it.
@@ -94,7 +95,7 @@ BETAS: Mapping[str, Takes] = {
     EFFORT: _OPUS_4_5,
     TOOL_SEARCH: _from((4, 5), (4, 6), "opus", "sonnet"),
     TOOL_EXAMPLES: _OPUS_4_5,
-    BINDING: _from((5, 0), (99, 99), "fable", "mythos"),
+    BINDING: _any(_from((5, 0), (99, 99), "fable", "mythos"), _from((5, 5))),
     CREDIT: _from((4, 8), (4, 8)),
 }
 """Beta -> the models that accept it. Bedrock rejects every other beta, and these for other models."""

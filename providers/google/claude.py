@@ -6,8 +6,9 @@ the fields that need it, and what is lost is reported. Only options are removed:
 are left for it to reject, in its own words. Betas that are not listed here are removed.
 
 Sources, November 2026: anthropic's ``lib/vertex``; code.claude.com, gateway compatibility guide; docs.cloud.google.com,
-Claude partner models; rejections reported in anthropics/claude-code 12429, 21625, 32820 and 34802, vercel/ai 10981 and
-BerriAI/litellm, whose table of betas by host agrees.
+Claude partner models; platform.claude.com, "Prefix checks on thinking blocks" (its list of platforms); rejections
+reported in anthropics/claude-code 12429, 21625, 32820 and 34802, vercel/ai 10981 and BerriAI/litellm, whose table of
+betas by host agrees.
 """
 
 from __future__ import annotations
@@ -94,6 +95,7 @@ BETAS = frozenset(
         "context-management-2025-06-27",
         "dev-full-thinking-2025-05-14",
         "interleaved-thinking-2025-05-14",
+        "thinking-binding-controls-2026-08-01",
         "tool-search-tool-2025-10-19",
         "web-search-2025-03-05",
     }

@@ -169,6 +169,12 @@ BODIES: dict[str, tuple[str, str, str, Dropped]] = {
         '{"thinking":{"type":"adaptive"}}',
         ("thinking.block_binding",),
     ),
+    "bound thinking of Opus 5.5": (
+        "anthropic.claude-opus-5-5",
+        '{"thinking":{"type":"adaptive","block_binding":{}}}',
+        "{" + named("thinking-binding-controls-2026-08-01") + '"thinking":{"type":"adaptive","block_binding":{}}}',
+        (),
+    ),
     "bound thinking, if supported": (
         FABLE_5,
         '{"thinking":{"type":"adaptive","block_binding":{}}}',

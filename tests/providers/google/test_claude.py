@@ -64,6 +64,7 @@ INNER = (
 )
 EFFORT = '"output_config":{"effort":"high"}'
 EDITS = '"context_management":{"edits":[]}'
+BOUND = '"thinking":{"type":"adaptive","block_binding":{"prefix_mismatch_behavior":"drop_block"}}'
 SYSTEM = '"messages":[{"role":"user","content":"a"},{"role":"system","content":"b"}]'
 MARKED = (
     '"messages":[{"role":"user","content":[{"type":"text","text":"a"},'
@@ -85,6 +86,13 @@ BETAS: dict[str, Case] = {
         None,
         EDITS,
         ("anthropic-beta=brand-new-2027-01-01", "anthropic-beta=?"),
+    ),
+    "bound thinking": (
+        "thinking-binding-controls-2026-08-01",
+        BOUND,
+        "thinking-binding-controls-2026-08-01",
+        BOUND,
+        (),
     ),
     "effort needs no header": ("effort-2025-11-24", EFFORT, None, EFFORT, ()),
     "a long cache needs no header": ("extended-cache-ttl-2025-04-11", MESSAGES, None, MESSAGES, ()),

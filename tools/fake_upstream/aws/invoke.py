@@ -26,6 +26,7 @@ BETAS = (
     "fine-grained-tool-streaming-2025-05-14",
     "interleaved-thinking-2025-05-14",
     "output-128k-2025-02-19",
+    "thinking-binding-controls-2026-08-01",
     "token-efficient-tools-2025-02-19",
     "tool-examples-2025-10-29",
     "tool-search-tool-2025-10-19",

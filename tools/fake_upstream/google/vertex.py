@@ -38,6 +38,7 @@ BETAS = (
     "context-management-2025-06-27",
     "dev-full-thinking-2025-05-14",
     "interleaved-thinking-2025-05-14",
+    "thinking-binding-controls-2026-08-01",
     "tool-search-tool-2025-10-19",
     "web-search-2025-03-05",
     "mid-conversation-system-2026-04-07",
