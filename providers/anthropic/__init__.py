@@ -26,6 +26,9 @@ from nexus.shared import Shared
 from nexus.upstream.request import UpstreamRequest
 
 VERSION = "2023-06-01"
+"""The newest version that accepts temperature, top_p and top_k, which clients of other protocols send; a Messages
+client's own version passes. Source: platform.claude.com, "Migrating to API version 2026-10-21".
+"""
 BASE_URL = "https://api.anthropic.com/v1"
 _PATHS: Mapping[Action, str] = {"generate": "/messages", "count_tokens": "/messages/count_tokens"}
 # Prefixes rather than a list, so that new betas of the vendor or of Claude Code work on the day they appear.

@@ -157,6 +157,31 @@ def test_anthropic_requires_its_version(claude: FakeUpstream) -> None:
     assert claude.violations == ["anthropic-version: header is required"]
 
 
+DOCUMENT = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "x"}}
+CITED = {
+    "type": "char_location",
+    "cited_text": "x",
+    "document_index": 0,
+    "document_title": None,
+    "start_char_index": 0,
+    "end_char_index": 1,
+}
+REFUSED_SINCE: dict[str, dict[str, Any]] = {
+    "sampling": {"temperature": 1},
+    "a document of the assistant": {"messages": [*HELLO["messages"], {"role": "assistant", "content": [DOCUMENT]}]},
+    "citations of the user": {
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "x", "citations": [CITED]}]}]
+    },
+}
+
+
+@pytest.mark.parametrize("fields", REFUSED_SINCE.values(), ids=REFUSED_SINCE)
+def test_anthropics_newest_version_rejects_more(claude: FakeUpstream, fields: dict[str, Any]) -> None:
+    assert post(claude, HELLO | fields).status_code == 200
+    assert post(claude, HELLO, anthropic_version="2026-10-21").status_code == 200
+    assert post(claude, HELLO | fields, anthropic_version="2026-10-21").status_code == 400
+
+
 def test_a_violation_does_not_consume_a_behaviour(upstream: FakeUpstream) -> None:
     upstream.next(Behaviour(text="kept"))
     assert post(upstream, HELLO | {"frobnicate": 1}).status_code == 400

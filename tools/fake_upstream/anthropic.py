@@ -42,7 +42,10 @@ def check(request: SeenRequest, rules: Rules) -> Refusal | None:
     if rules.strict:
         beta = "beta=true" in request.query.split("&") or request.header("anthropic-beta") is not None
         counting = request.route == COUNT
-        if found := messages.body_problems(request.json, beta=beta, counting=counting, allow=rules.extra_fields):
+        version = request.header("anthropic-version") or ""
+        if found := messages.body_problems(
+            request.json, beta=beta, counting=counting, allow=rules.extra_fields, version=version
+        ):
             return Refusal(400, found)
     return None
 

@@ -21,6 +21,10 @@ COUNT_TYPES = "anthropic.types.message_count_tokens_params:MessageCountTokensPar
 BETA_COUNT_TYPES = "anthropic.types.beta.message_count_tokens_params:MessageCountTokensParams"
 # The SDK's parameters include these headers, which are never in a body.
 HEADER_PARAMS = ("betas", "user_profile_id", "workspace_id")
+NEWEST = "2026-10-21"
+"""The version whose types the SDK has. Source: platform.claude.com, "Migrating to API version 2026-10-21"."""
+SAMPLING = ("temperature", "top_p", "top_k")
+"""What versions before it accept in addition."""
 COUNTED = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 
 ERRORS = {
@@ -43,9 +47,20 @@ def warm_up() -> None:
 
 
 def body_problems(
-    body: dict[str, Any], *, beta: bool, counting: bool = False, allow: tuple[str, ...] = (), bedrock: bool = False
+    body: dict[str, Any],
+    *,
+    beta: bool,
+    counting: bool = False,
+    allow: tuple[str, ...] = (),
+    bedrock: bool = False,
+    version: str = "2023-06-01",
 ) -> tuple[str, ...]:
     """Problems of ``body`` with the SDK's types, its model, its tools and pairs, and with other fakes' thinking."""
+    if version == NEWEST:
+        if found := tuple(_newly_refused(body)):
+            return found
+    elif not counting:
+        allow = (*allow, *SAMPLING)
     stray = tuple(f"{name}: is a header, not a body field" for name in HEADER_PARAMS if name in body)
     if stray:
         return stray
@@ -59,6 +74,16 @@ def body_problems(
     by_model = model_problems(body, str(body.get("model")), bedrock=bedrock)
     tools = fits.claude_problems(body.get("tools") or [])
     return (*by_model, *_foreign_thinking(body), *pairs.messages_problems(body["messages"]), *tools)
+
+
+def _newly_refused(body: dict[str, Any]) -> Iterator[str]:
+    for turn, said in enumerate(body.get("messages") or ()):
+        for index, block in enumerate(said["content"] if isinstance(said.get("content"), list) else ()):
+            place = f"messages.{turn}.content.{index}"
+            if said.get("role") == "assistant" and block.get("type") == "document":
+                yield f"{place}: `document` blocks are not allowed in assistant messages"
+            if said.get("role") == "user" and block.get("type") == "text" and block.get("citations"):
+                yield f"{place}.citations: not allowed in user messages"
 
 
 def hosted_problems(body: dict[str, Any], model: str) -> Iterator[str]:
