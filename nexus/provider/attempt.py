@@ -58,10 +58,11 @@ class Attempt:
 class Without:
     """``change`` removes from a target what its vendor rejects, which is called ``name``; ``learn`` is called once a
     call without it succeeded. ``passed``: requests that pass through can do without it too, because it came from
-    another vendor's answer.
+    another vendor's answer; ``moved``: if it may have come from another place of the same model.
     """
 
     name: str
     change: Callable[[Target], Target]
     learn: Callable[[], None]
     passed: bool = False
+    moved: bool = False

@@ -73,8 +73,10 @@ def _refused_part(
     """A part of a translated request, or of the history in one that passes through."""
     if isinstance(refused, EmptyAnswer):
         return ASKED_AGAIN
-    part = exchange.route.provider.do_without(refused.failure, lane.attempt)
-    return part if part is not None and (lane.translates or part.passed) else None
+    part, plan = exchange.route.provider.do_without(refused.failure, lane.attempt), exchange.state.plan
+    if part is None or lane.translates or part.passed:
+        return part
+    return part if part.moved and plan is not None and len(plan.places) > 1 else None
 
 
 def _pass(exchange: Exchange) -> OpenedReply:

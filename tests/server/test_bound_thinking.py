@@ -8,8 +8,9 @@ from typing import Any
 import openai
 import pytest
 
-from tests.server.vendors import LANES, Lane, Stand
-from tools.fake_upstream import Behaviour
+from tests.conftest import Serve
+from tests.server.vendors import LANES, Lane, Stand, providers
+from tools.fake_upstream import Behaviour, FakeUpstream
 
 BOUND = Behaviour(
     status=400,
@@ -49,3 +50,44 @@ def test_other_refusals_are_returned(stand: Stand) -> None:
     client = openai.OpenAI(base_url=house.nexus.openai, api_key="unused", max_retries=0)
     with client, pytest.raises(openai.BadRequestError):
         client.responses.create(model="v/m", input="Hi")
+
+
+HISTORY: list[Any] = [
+    {"role": "user", "content": "Hi"},
+    {
+        "role": "assistant",
+        "content": [{"type": "thinking", "thinking": "Hm.", "signature": "EuYBCkQ="}, {"type": "text", "text": "Yes."}],
+    },
+    {"role": "user", "content": "Go on."},
+    {"role": "assistant", "content": [{"type": "redacted_thinking", "data": "EuYB"}]},
+    {"role": "user", "content": "Well?"},
+]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+def test_a_session_that_moved_to_another_place_goes_on(
+    serve: Serve, anthropic_upstream: FakeUpstream, stream: bool
+) -> None:
+    """A Messages client cannot know where an answer came from. One that names a plain model gets its vendor's words."""
+    with FakeUpstream("anthropic") as second:
+        tables = (
+            ("v1", "anthropic", anthropic_upstream, "", "claude-opus-5-5"),
+            ("v2", "anthropic", second, "", "claude-opus-5-5"),
+        )
+        nexus = serve(providers(*tables) + '[llm.models.smart]\ntargets = ["v1/m", "v2/m"]\n')
+        body = {"model": "smart", "max_tokens": 99, "messages": HISTORY, "stream": stream}
+        anthropic_upstream.next(BOUND)
+        reply = nexus.messages(body)
+        assert (reply.status, reply.headers["x-nexus-dropped"]) == (200, "messages.thinking")
+        assert reply.headers["x-nexus-route"] == "v1/claude-opus-5-5"
+        sent = anthropic_upstream.requests[-1].json["messages"]
+        assert [message["content"] for message in sent] == [
+            "Hi",
+            [{"type": "text", "text": "Yes."}],
+            "Go on.",
+            [{"type": "text", "text": "(I was only thinking.)"}],
+            "Well?",
+        ]
+        anthropic_upstream.next(BOUND)
+        plain = nexus.messages({**body, "model": "v1/m"})
+        assert plain.status == 400 and b"bound to a different conversation" in plain.body

@@ -25,7 +25,7 @@ from nexus.protocols.messages.signatures import THINKING
 from nexus.protocols.messages.stops import explanation
 from nexus.protocols.messages.turns import call_ids, container_id
 from nexus.protocols.messages.usage import merge_usage, read_usage
-from nexus.protocols.rewrite import ANY, REMOVE, fit_strings
+from nexus.protocols.rewrite import ANY, REMOVE, cut, fit_strings
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign, without_items
 from nexus.protocols.sse import Frame, with_data
 from nexus.wire import Json, decode, encode, mapping, sequence, text
@@ -41,6 +41,8 @@ def edit_request(
         renamed = fit_strings(renamed, _ids(document), call_ids().__getitem__, _IDS)
     judge = _judge_turn if _has_system(document) else _judge_message
     thinking = without_foreign(renamed, {"messages": {ANY: judge}}, "messages.thinking")
+    if target is not None and not target.claude.takes_thinking:
+        thinking = Edited(cut(thinking.body, {"messages": {ANY: _without_thinking}}), ("messages.thinking",))
     rules = {"messages": {ANY: {"content": {ANY: {"citations": _CITATIONS}}}}}
     cited = without_foreign(thinking.body, rules, "messages.citations")
     return Edited(cited.body, (*served, *thinking.dropped, *cited.dropped))
@@ -57,6 +59,11 @@ def _ids(document: Mapping[str, Json]) -> Iterator[str]:
 
 def _judge_message(value: bytes) -> bytes | None:
     return without_items(value, "content", _is_foreign) if MAY_BE_TAGGED in value else None
+
+
+def _without_thinking(value: bytes) -> bytes | None:
+    verdict = without_items(value, "content", lambda block: text(mapping(block).get("type")) in THINKING)
+    return encode({"role": "assistant", "content": [_THOUGHT]}) if verdict == REMOVE else verdict
 
 
 def _has_system(document: Mapping[str, Json]) -> bool:
