@@ -8,6 +8,7 @@ from __future__ import annotations
 import configparser
 import json
 import os
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -43,19 +44,23 @@ _KEYS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }
 """Variable of a key to the provider type and its models to begin with; the first variable set for a type counts."""
 
-_BEDROCK = ("us.anthropic.claude-sonnet-5-5", "us.anthropic.claude-haiku-5-5", "us.amazon.nova-pro-v1:0")
+_BEDROCK = ("anthropic.claude-sonnet-5-5", "anthropic.claude-haiku-5-5")
+_NOVA = "amazon.nova-pro-v1:0"
+_NOVAS = {"us": "us", "eu": "eu", "ap": "apac"}
+"""Inference profiles of Nova, by how a region's name begins."""
+
 _VERTEX = ("gemini-3.8-flash", "claude-sonnet-5-5", "claude-haiku-5-5")
 """Sources, November 2026: the release notes of @ai-sdk/amazon-bedrock 5.0.99 and 5.0.109, which add these ids of Claude
-for both hosts, and LiteLLM 1.110.2's catalogue, which has no date for the end of any of them."""
+for both hosts, and LiteLLM 1.110.2's catalogue: the profiles on Bedrock, and no date for the end of any model."""
 
 CONTEXTS: Mapping[str, int] = {
     **dict.fromkeys(("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"), 1_000_000),
-    **dict.fromkeys(("us.anthropic.claude-sonnet-5-5", "us.anthropic.claude-haiku-5-5"), 1_000_000),
-    "us.amazon.nova-pro-v1:0": 300_000,
+    "nova-pro-v1:0": 300_000,
     **dict.fromkeys(("gemini-4-argon", "gemini-3.8-flash", "gemini-3.5-flash-lite"), 1_048_576),
 }
-"""Context windows in tokens of models above. Sources, November 2026: the models' pages at platform.claude.com,
-ai.google.dev and docs.cloud.google.com; for Bedrock, LiteLLM 1.110.2's catalogue.
+"""Context windows in tokens of models above, without the profile and vendor in Bedrock's ids. Sources, November 2026:
+the models' pages at platform.claude.com, ai.google.dev and docs.cloud.google.com; for Bedrock, LiteLLM 1.110.2's
+catalogue.
 
 OpenAI's are left out: GPT-6.2 takes at most 922,000 tokens of input in a window of 1,050,000, so that an agent which
 knows only the window would compact too late.
@@ -95,7 +100,8 @@ class Machine:
         if seen is None and self._profiles():
             seen = "~/.aws/config"
         if seen is not None:
-            yield Found("bedrock", "bedrock", seen, _BEDROCK, (f'region = "{self._region()}"',))
+            region = self._region()
+            yield Found("bedrock", "bedrock", seen, _bedrock_models(region), (f'region = "{region}"',))
 
     def _profiles(self) -> configparser.ConfigParser | None:
         parser = configparser.ConfigParser()
@@ -132,6 +138,19 @@ class Machine:
             if models := _models_at(url):
                 lines = (f'base_url = "{url}"', 'api_key = "not-used"')
                 yield Found(name, "openai", f"port {port}", models, lines)
+
+
+def context_of(model: str) -> int | None:
+    """The context window in tokens of a model that this module proposes, if it is known."""
+    return CONTEXTS.get(re.sub(r"^(?:[a-z-]+\.)?(?:anthropic|amazon)\.", "", model))
+
+
+def _bedrock_models(region: str) -> tuple[str, ...]:
+    """Bedrock serves these models through the inference profiles of a region only."""
+    place = "us-gov" if region.startswith("us-gov-") else region.partition("-")[0]
+    claude = place if place in ("us", "eu", "us-gov") else "global"
+    nova = (f"{_NOVAS[place]}.{_NOVA}",) if place in _NOVAS else ()
+    return (*(f"{claude}.{model}" for model in _BEDROCK), *nova)
 
 
 def _models_at(url: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from shlex import quote
 from pydantic import ValidationError
 
 from nexus.cli.configured import home_of
-from nexus.cli.detect import CONTEXTS, SERVERS, Found, Machine
+from nexus.cli.detect import SERVERS, Found, Machine, context_of
 from nexus.cli.discover import ModelList, discover
 from nexus.cli.options import DEFAULT_FILE, Options
 from nexus.cli.output import put
@@ -167,5 +167,5 @@ def _lines(provider: str, models: Sequence[str]) -> Iterator[str]:
     """The lines of the models' tables."""
     for model in models:
         yield f"[llm.providers.{provider}.models.{json.dumps(model, ensure_ascii=False)}]\n"
-        if model in CONTEXTS:
-            yield f"context = {CONTEXTS[model]}\n"
+        if (context := context_of(model)) is not None:
+            yield f"context = {context}\n"

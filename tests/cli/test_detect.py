@@ -73,6 +73,29 @@ def test_known_context_windows_are_written(tmp_path: Path) -> None:
     assert windows == {"openai": {None}, "anthropic": {1_000_000}, "google": {1_048_576}}
 
 
+AT_BEDROCK = {
+    "us-west-2": ("us", "us"),
+    "eu-central-1": ("eu", "eu"),
+    "ap-northeast-1": ("global", "apac"),
+    "us-gov-west-1": ("us-gov", None),
+    "sa-east-1": ("global", None),
+}
+"""The profile of Claude and of Nova in a region."""
+
+
+@pytest.mark.parametrize(("region", "profiles"), AT_BEDROCK.items(), ids=AT_BEDROCK)
+def test_models_of_bedrock_are_those_of_the_region(
+    tmp_path: Path, region: str, profiles: tuple[str, str | None]
+) -> None:
+    environ = {"AWS_ACCESS_KEY_ID": "AKIA-hushhush", "AWS_REGION": region, "HOME": str(tmp_path)}
+    assert write(tmp_path / "nexus.toml", environ, {}, discovers=False) == 0
+    models = load(tmp_path / "nexus.toml", environ).llm.providers["bedrock"].models
+    claude, nova = profiles
+    wanted = {f"{claude}.anthropic.claude-{name}-5-5": 1_000_000 for name in ("sonnet", "haiku")}
+    wanted |= {f"{nova}.amazon.nova-pro-v1:0": 300_000} if nova else {}
+    assert {name: model.context for name, model in models.items()} == wanted
+
+
 def test_models_that_are_comments_have_their_windows_in_comments() -> None:
     vertex = Found("vertex", "google", "", ("gemini-3.8-flash",), ('project = "p"',))
     text = render([ChosenVendor(vertex, vertex.models, ("gemini-4-argon",))])
