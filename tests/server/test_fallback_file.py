@@ -89,10 +89,10 @@ def test_each_model_stays_available(nexus: Nexus, vendors: Vendors, model: str, 
 
 
 def test_a_too_long_prompt_goes_to_the_long_context_target(nexus: Nexus, vendors: Vendors) -> None:
-    told = chat(nexus, "smart", max_tokens=250_000)
+    told = chat(nexus, "smart", max_tokens=1_250_000)
     assert answered_by(told) == "bedrock-us"
     assert told.headers["x-nexus-tried"].startswith("anthropic/sonnet=too-small, ")
-    vendors["anthropic"].next(Behaviour(status=400, message="prompt is too long: 210000 tokens > 200000 maximum"))
+    vendors["anthropic"].next(Behaviour(status=400, message="prompt is too long: 1010000 tokens > 1000000 maximum"))
     assert answered_by(chat(nexus, "smart")) == "google"
 
 
