@@ -188,17 +188,21 @@ def answers(command: Command, bench: Bench) -> None:
     assert reply.status == http.client.OK, reply.body
 
 
-TOO_LARGE = ("langchain",)
+TOO_LARGE = ("langchain", "litellm", "pydantic_ai", "agents")
 """How packages begin that [dev] is too small for: where they are missing their snippets are only compiled."""
+
+
+def is_missing_a_package(snippet: Snippet) -> bool:
+    code = compile(textwrap.dedent(snippet.text), str(snippet), "exec")
+    large = [name.partition(".")[0] for name in code.co_names if name.startswith(TOO_LARGE)]
+    return any(find_spec(name) is None for name in large)
 
 
 def runs_as_python(snippet: Snippet, bench: Bench) -> None:
     """Runs the snippet after the earlier ones of its page, as a reader would."""
-    code = compile(textwrap.dedent(snippet.text), str(snippet), "exec")
-    large = [name.partition(".")[0] for name in code.co_names if name.startswith(TOO_LARGE)]
-    if any(find_spec(name) is None for name in large):
+    if is_missing_a_package(snippet):
         return
-    mine = [one for one in snippets_of(snippet.page) if one.language == "python"]
+    mine = [one for one in snippets_of(snippet.page) if one.language == "python" and not is_missing_a_package(one)]
     base = bench.nexus.base
     names: dict[str, Any] = {"openai": openai, "anthropic": anthropic, "boto3": boto3, "genai": genai}
     for one in mine[: mine.index(snippet) + 1]:
