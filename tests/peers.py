@@ -16,7 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
@@ -32,6 +32,7 @@ from nexus.upstream.request import Timeouts, UpstreamRequest
 from nexus.upstream.tls import Trust
 from nexus.upstream.transport import HttpReply, Transport
 from tests.serving import wait_until
+from tools.ports import free_port
 
 T = TypeVar("T")
 PATIENT = Timeouts(connect=30, first_byte=30, idle=30)
@@ -248,9 +249,9 @@ def blackhole() -> Iterator[int]:
                 filler.close()
 
 
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+_RESERVED = ExitStack()
+UNUSED_PORT = _RESERVED.enter_context(free_port())
+"""Connections to it are refused, because nobody ever listens there."""
 
 
 # -- certificates --------------------------------------------------------------------------------------------------

@@ -13,8 +13,9 @@ import pytest
 
 from nexus.settings import load
 from tests.deploy.kit import DEPLOY, ROOT, Step, steps
+from tests.peers import UNUSED_PORT
 from tests.release.kit import Served, running
-from tests.tools.free_port import free_port
+from tools.ports import free_port
 from tools.release.lock import LOCK
 
 DOCKERFILE = DEPLOY / "Dockerfile"
@@ -146,9 +147,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 @pytest.fixture
 def served(built: Built) -> Iterator[Served]:
     command = [*json.loads(the("ENTRYPOINT")), *json.loads(the("CMD"))]
-    command[-1] = f"127.0.0.1:{free_port()}"
     assert built.folder == built.root / "etc/nexus"
-    with running(built.folder, command, built.environ) as served:
+    with free_port() as port, running(built.folder, [*command[:-1], f"127.0.0.1:{port}"], built.environ) as served:
         yield served
 
 
@@ -164,7 +164,7 @@ class TestSteps:
         served.asked()
         assert is_healthy(built, f"{served.base}/health")
         assert not is_healthy(built, f"{served.base}/no-such-page")
-        assert not is_healthy(built, f"http://127.0.0.1:{free_port()}/health")
+        assert not is_healthy(built, f"http://127.0.0.1:{UNUSED_PORT}/health")
 
     def test_only_the_state_folder_is_written(self, built: Built, served: Served) -> None:
         served.asked()

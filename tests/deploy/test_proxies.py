@@ -23,8 +23,8 @@ from tests.conftest import Serve
 from tests.deploy.kit import DEPLOY, loaded
 from tests.peers import Tls
 from tests.serving import Nexus, openai_config, wait_until
-from tests.tools.free_port import free_port
 from tools.fake_upstream import Behaviour, FakeUpstream
+from tools.ports import free_port
 
 NGINX, CADDY = (DEPLOY / "nginx.conf").read_text(), (DEPLOY / "Caddyfile").read_text()
 ECHO = '[llm.providers.e]\ntype = "echo"\nmodels.m = {}\n'
@@ -123,10 +123,9 @@ def setting(
     nexus = serve("[server]\nclient_ip.x_real_ip = true\n" + openai_config(openai_upstream.base_url))
     folder = tmp_path / "proxy"
     folder.mkdir()
-    place = Place(folder, free_port(), nexus.port, tls)
     trusting = openai.DefaultHttpxClient(verify=ssl.create_default_context(cafile=tls.ca_file), timeout=60)
-    with in_front(request.param, place), trusting as client:
-        yield Setting(nexus, openai_upstream, f"https://localhost:{place.port}", client)
+    with free_port() as port, in_front(request.param, Place(folder, port, nexus.port, tls)), trusting as client:
+        yield Setting(nexus, openai_upstream, f"https://localhost:{port}", client)
 
 
 @pytest.mark.slow

@@ -6,12 +6,13 @@ Nothing is stored on disk, so a restart loses all data.
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tools.ports import free_port
 
 BINARY = shutil.which("redis-server")
 
@@ -31,27 +32,15 @@ def require() -> None:
     pytest.skip(f"{missing} is not installed")
 
 
-HIGHEST = 65535 - 10_000
-"""A cluster's node listens ten thousand ports higher too."""
-
-
-def free_port() -> int:
-    """A port that is free now; another process may take it before it is used."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port <= HIGHEST:
-            return port
-
-
 class RedisServer:
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
         self.options = options
         self._process: subprocess.Popen[bytes] | None = None
+        # Some ports are too high for a cluster's node, which listens ten thousand ports higher too.
         for _ in range(5):
-            self.port = free_port()
+            self._reserved = free_port()
+            self.port = self._reserved.__enter__()
             if (said := self._try()) is None:
                 return
         raise AssertionError(said)

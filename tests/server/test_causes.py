@@ -22,7 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tests import log_fields
 from tests.conftest import Serve
-from tests.peers import Handler, Peer, echo, once, unused_port, whole
+from tests.peers import UNUSED_PORT, Handler, Peer, echo, once, whole
 from tests.serving import CHAT, Nexus, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -79,7 +79,7 @@ Upstream = Callable[[], AbstractContextManager[str]]
 
 @contextmanager
 def refusing() -> Iterator[str]:
-    yield f"http://127.0.0.1:{unused_port()}/v1"
+    yield f"http://127.0.0.1:{UNUSED_PORT}/v1"
 
 
 @contextmanager

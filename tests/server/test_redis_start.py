@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from tests.console import Command
-from tests.limits.redis_server import RedisServer, free_port, require
-from tests.peers import Tls, unused_port
+from tests.limits.redis_server import RedisServer, require
+from tests.peers import UNUSED_PORT, Tls
 from tests.server.test_process import CHAT_PATH, Process, finish
 from tests.serving import CHAT, openai_config, wait_until
 from tools.fake_upstream import FakeUpstream
+from tools.ports import free_port
 
 PASSWORD = "redis-hushhush-6061"
 
@@ -79,9 +80,8 @@ class TestLines:
     @pytest.mark.slow
     def test_a_wrong_address(self, start: Start) -> None:
         require()
-        port = unused_port()
-        process = start(f"redis://user:{PASSWORD}@127.0.0.1:{port}/0")
-        said(process, "ERROR", "Redis is down", f"redis=127.0.0.1:{port}", "Connection refused")
+        process = start(f"redis://user:{PASSWORD}@127.0.0.1:{UNUSED_PORT}/0")
+        said(process, "ERROR", "Redis is down", f"redis=127.0.0.1:{UNUSED_PORT}", "Connection refused")
         assert serves(process)
 
     @pytest.mark.parametrize("login", [f":{PASSWORD}@", f"somebody:{PASSWORD}@", ""], ids=["password", "user", "none"])
@@ -98,12 +98,12 @@ class TestLines:
 
 class TestTls:
     @pytest.fixture
-    def port(self, tls: Tls, start_redis: StartRedis) -> int:
-        port = free_port()
+    def port(self, tls: Tls, start_redis: StartRedis) -> Iterator[int]:
         key = str(Path(tls.ca_file).with_name("key.pem"))
         files = ("--tls-cert-file", tls.ca_file, "--tls-key-file", key, "--tls-ca-cert-file", tls.ca_file)
-        start_redis("--tls-port", str(port), *files, "--tls-auth-clients", "no")
-        return port
+        with free_port() as port:
+            start_redis("--tls-port", str(port), *files, "--tls-auth-clients", "no")
+            yield port
 
     def test_a_trusted_certificate(self, start: Start, port: int, tls: Tls) -> None:
         process = start(f"rediss://127.0.0.1:{port}", f'tls.ca_file = "{tls.ca_file}"')

@@ -19,10 +19,11 @@ import pytest
 from nexus.cli.check import check
 from nexus.settings import load
 from tests.auth.kit import IdentityProvider, answer, ec_key, jwk, jwks, token
-from tests.limits.redis_server import RedisServer, free_port, require
+from tests.limits.redis_server import RedisServer, require
 from tests.peers import Tls
 from tests.serving import Nexus, Reply, wait_until
 from tools.fake_upstream import ACCESS_KEY, SECRET_KEY, FakeUpstream
+from tools.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -91,7 +92,7 @@ def serve(tmp_path: Path, tls: Tls, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
     key = str(Path(tls.ca_file).with_name("key.pem"))
     with ExitStack() as stack:
-        port = free_port()
+        port = stack.enter_context(free_port())
         certificates = ("--tls-cert-file", tls.ca_file, "--tls-key-file", key, "--tls-ca-cert-file", tls.ca_file)
         redis = RedisServer(
             tmp_path, "--tls-port", str(port), *certificates, "--tls-auth-clients", "no", "--requirepass", PASSWORD

@@ -14,9 +14,9 @@ import pytest
 
 from tests.conftest import Serve
 from tests.serving import KEY, Nexus, anthropic_config
-from tests.tools.free_port import free_port
 from tools.conformance.main import main
 from tools.fake_upstream import Behaviour, FakeUpstream
+from tools.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -97,9 +97,9 @@ class TestCommand:
     def test_a_running_gateway_with_an_upstream(
         self, serve: Serve, capsys: pytest.CaptureFixture[str], tmp_path: Path
     ) -> None:
-        port = free_port()
-        nexus = serve(quick(anthropic_config(f"http://127.0.0.1:{port}")))
-        code = main([nexus.anthropic, "--model", "anthropic/claude", "--upstream", f"127.0.0.1:{port}"], {})
+        with free_port() as port:
+            nexus = serve(quick(anthropic_config(f"http://127.0.0.1:{port}")))
+            code = main([nexus.anthropic, "--model", "anthropic/claude", "--upstream", f"127.0.0.1:{port}"], {})
         said = capsys.readouterr().out
         assert code == 0, said
         assert f"upstream at http://127.0.0.1:{port}: point the provider of anthropic/claude there" in said
@@ -123,8 +123,9 @@ class TestCommand:
         assert anthropic_upstream.violations == []
 
     def test_an_unreachable_gateway_is_reported(self, capsys: pytest.CaptureFixture[str]) -> None:
-        url = f"http://127.0.0.1:{free_port()}"
-        assert main([url, "--model", "m"], {}) == 2
+        with free_port() as port:
+            url = f"http://127.0.0.1:{port}"
+            assert main([url, "--model", "m"], {}) == 2
         said = capsys.readouterr()
         assert (said.out, said.err.count("\n")) == ("", 1)
         assert said.err.startswith(f"cannot connect to {url}: ")

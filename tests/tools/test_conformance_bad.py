@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.tools.bad_gateway import BadGateway
-from tests.tools.free_port import free_port
 from tools.conformance.main import main
+from tools.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -43,8 +43,7 @@ HARMLESS = {
 
 def judged(capsys: pytest.CaptureFixture[str], flaw: str, *arguments: str) -> tuple[int, dict[str, dict[str, Any]]]:
     """Runs the tool and returns its exit code and verdicts."""
-    port = free_port()
-    with BadGateway(flaw, port) as gateway:
+    with free_port() as port, BadGateway(flaw, port) as gateway:
         where = [gateway.url, "--model", "vendor/claude-next", "--upstream", f"127.0.0.1:{port}", "--json"]
         code = main([*where, *arguments], {})
     said = capsys.readouterr()
@@ -83,8 +82,7 @@ def test_allowed_deviations_are_noted(rule: str, flaw: str, note: str, capsys: p
 
 
 def test_the_report_says_what_was_expected_and_seen(capsys: pytest.CaptureFixture[str]) -> None:
-    port = free_port()
-    with BadGateway("flattens system", port) as gateway:
+    with free_port() as port, BadGateway("flattens system", port) as gateway:
         where = [gateway.url, "--model", "vendor/claude-next", "--upstream", f"127.0.0.1:{port}"]
         code = main([*where, "--rule", "C4", "--rule", "c13"], {})
     said = capsys.readouterr().out.splitlines()

@@ -25,6 +25,7 @@ from tests.peers import (
     LARGE,
     LAST_CHUNK,
     TEXT,
+    UNUSED_PORT,
     Handler,
     Job,
     Peer,
@@ -40,7 +41,6 @@ from tests.peers import (
     read_request,
     reset,
     transport,
-    unused_port,
     wait_for_end,
     whole,
 )
@@ -234,7 +234,7 @@ def test_failures(no_leak: None, handler: Handler, error: type[UpstreamError], m
 
 def test_a_refused_connection(no_leak: None) -> None:
     with transport() as one, pytest.raises(Unreachable) as caught:
-        fetch(one, f"http://127.0.0.1:{unused_port()}/")
+        fetch(one, f"http://127.0.0.1:{UNUSED_PORT}/")
     assert caught.value.message == NO_ANSWER % "ECONNREFUSED"
     assert caught.value.retryable
 
@@ -250,7 +250,7 @@ def test_a_name_that_does_not_exist(no_leak: None, monkeypatch: pytest.MonkeyPat
 
 def test_after_a_refused_connection_the_next_address_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     with Peer(echo) as peer, transport() as one:
-        closed, there = unused_port(), peer.port
+        closed, there = UNUSED_PORT, peer.port
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses_of(closed, there))
         assert fetch(one, "http://vendor.test/", b"hello") == b"hello"
 
@@ -393,7 +393,7 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
     ],
 )
 def test_an_unreachable_proxy(no_leak: None, url: str, message: str) -> None:
-    with transport(proxy=f"http://127.0.0.1:{unused_port()}") as one, pytest.raises(Unreachable) as caught:
+    with transport(proxy=f"http://127.0.0.1:{UNUSED_PORT}") as one, pytest.raises(Unreachable) as caught:
         fetch(one, url)
     assert caught.value.message.startswith(message)
 
@@ -407,9 +407,6 @@ def test_a_proxy_that_rejects_the_password(no_leak: None) -> None:
 
 
 def test_no_error_contains_the_proxys_password() -> None:
-    with (
-        transport(proxy=f"http://user:hushhush2@127.0.0.1:{unused_port()}") as one,
-        pytest.raises(NexusError) as caught,
-    ):
+    with transport(proxy=f"http://user:hushhush2@127.0.0.1:{UNUSED_PORT}") as one, pytest.raises(NexusError) as caught:
         fetch(one, "http://vendor.invalid/")
     assert "hushhush2" not in f"{caught.value!r} {caught.value.message}"

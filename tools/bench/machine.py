@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,12 +26,6 @@ LOAD_CORES = {_CORES[0]}
 GATEWAY_CORES = {_CORES[1] if IS_PINNED else _CORES[0]}
 ALL_CORES = set(_CORES)
 _PATIENCE = 60.0
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def pin(process: int, cores: set[int]) -> None:

@@ -11,15 +11,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import nexus
 from tools.bench.bodies import body
 from tools.bench.load import Load, Seen
-from tools.bench.machine import LOAD_CORES, cpu, free_port, memory, pin, vendor
+from tools.bench.machine import LOAD_CORES, cpu, memory, pin, vendor
 from tools.bench.subjects import Kind, Subject
+from tools.ports import free_port
 
 _ROOT = Path(nexus.__file__).parents[1]
 CONNECTIONS = 10_000
@@ -149,6 +150,5 @@ def bench(folder: Path, seconds: float, port: int = 0) -> Iterator[Bench]:
     # A start that compiles takes three times as long and 3 MB more, with PYTHONDONTWRITEBYTECODE every one.
     for package in ("nexus", "providers", "tools"):
         compileall.compile_dir(_ROOT / package, quiet=2)
-    vendor_port = port or free_port()
-    with vendor(vendor_port):
+    with nullcontext(port) if port else free_port() as vendor_port, vendor(vendor_port):
         yield Bench(folder, vendor_port, seconds)

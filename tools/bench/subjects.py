@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tools.bench.machine import ALL_CORES, GATEWAY_CORES, LOAD_CORES, Program, free_port, listener, pin
+from tools.bench.machine import ALL_CORES, GATEWAY_CORES, LOAD_CORES, Program, listener, pin
 from tools.bench.nexus_toml import HEADERS, PATHS, config
+from tools.ports import free_port
 
 GLANCE = "stream-5-5"
 PACES = (GLANCE, "stream-100-20")
@@ -47,30 +48,31 @@ class Kind:
 
 @contextmanager
 def _nexus(folder: Path, vendor: str, *, workers: int = 1, books: bool = False, redis: str = "") -> Iterator[Subject]:
-    port = free_port()
-    file = folder / f"nexus-{port}.toml"
-    file.write_text(config(port, vendor, models=PACES, workers=workers, books=books, redis=redis))
-    command = [sys.executable, "-m", "nexus", "-c", str(file)]
-    cores = ALL_CORES if workers > 1 else GATEWAY_CORES
-    with Program(command, port, cores, {"XDG_STATE_HOME": str(folder)}) as program:
-        yield Subject("Nexus", port, program.pid, PATHS, HEADERS, lambda dialect, name: f"{dialect}/{name}")
+    with free_port() as port:
+        file = folder / f"nexus-{port}.toml"
+        file.write_text(config(port, vendor, models=PACES, workers=workers, books=books, redis=redis))
+        command = [sys.executable, "-m", "nexus", "-c", str(file)]
+        cores = ALL_CORES if workers > 1 else GATEWAY_CORES
+        with Program(command, port, cores, {"XDG_STATE_HOME": str(folder)}) as program:
+            yield Subject("Nexus", port, program.pid, PATHS, HEADERS, lambda dialect, name: f"{dialect}/{name}")
 
 
 @contextmanager
 def _nexus_with_redis(folder: Path, vendor: str) -> Iterator[Subject]:
-    port = free_port()
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    with Program(command, port, LOAD_CORES) as redis, _nexus(folder, vendor, redis=f"redis://127.0.0.1:{port}/0") as it:
-        yield replace(it, store=redis.pid)
+    with free_port() as port:
+        command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+        url = f"redis://127.0.0.1:{port}/0"
+        with Program(command, port, LOAD_CORES) as redis, _nexus(folder, vendor, redis=url) as it:
+            yield replace(it, store=redis.pid)
 
 
 @contextmanager
 def _prototype(kind: str, vendor: str) -> Iterator[Subject]:
-    port = free_port()
-    command = [sys.executable, "-m", "tools.bench.prototypes", kind, str(port), vendor]
-    with Program(command, port, GATEWAY_CORES) as program:
+    with free_port() as port:
+        command = [sys.executable, "-m", "tools.bench.prototypes", kind, str(port), vendor]
         paths = {"chat": "/v1/chat/completions"}
-        yield Subject(kind, port, program.pid, paths, {}, lambda dialect, name: f"{dialect}/{name}")
+        with Program(command, port, GATEWAY_CORES) as program:
+            yield Subject(kind, port, program.pid, paths, {}, lambda dialect, name: f"{dialect}/{name}")
 
 
 @contextmanager
