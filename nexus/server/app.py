@@ -135,7 +135,8 @@ def _specs(runtime: Runtime) -> Iterator[Spec]:
     if runtime.guards.resource is not None:
         yield Spec(re.escape(metadata.PATH), MetadataHandler)
     if settings.llm.enabled:
-        for place in bases(settings):
+        places = bases(settings)
+        for place in places:
             base, first = place.pattern, place.dialects[0]
             for dialect in place.dialects:
                 answers = dialect.operations[0].pattern
@@ -143,14 +144,14 @@ def _specs(runtime: Runtime) -> Iterator[Spec]:
                 yield Spec(f"{base}{answers}{answers}", UnknownPath, dialect)
                 for operation in dialect.operations:
                     pattern = f"({operation.pattern})" if operation.many else operation.pattern
-                    others = _at_same_path(settings, place, operation)
+                    others = _at_same_path(places, place, operation)
                     yield Spec(f"{base}{pattern}", CallHandler, dialect, operation=operation, others=others)
             hellos = f"(?:/|{HELLO})?" if place.path else HELLO
             yield Spec(f"{re.escape(place.path)}{hellos}", HelloHandler, first)
-        for place in bases(settings):
+        for place in places:
             for models in place.models:
                 # If protocols list models at the same path, the first one's spec answers for all.
-                others = [other.dialects[0] for other in bases(settings) if models in other.models]
+                others = [other.dialects[0] for other in places if models in other.models]
                 yield Spec(re.escape(models), ModelListHandler, place.dialects[0], others=others)
                 yield Spec(f"{re.escape(models)}/(.+)", ModelHandler, place.dialects[0], others=others)
         for provider in runtime.providers:
@@ -171,14 +172,15 @@ def _specs(runtime: Runtime) -> Iterator[Spec]:
     yield Spec(".*", UnknownPath)
 
 
-def _at_same_path(settings: Settings, place: Base, operation: Operation) -> list[Dialect]:
+def _at_same_path(places: list[Base], place: Base, operation: Operation) -> list[Dialect]:
     """Returns all dialects with this operation at the same path, if there are several; for example, protocols that
     share a base both have files."""
     found = [
         dialect
-        for base in bases(settings)
+        for base in places
+        if base.versioned == place.versioned
         for dialect in base.dialects
-        if base.versioned == place.versioned and operation in dialect.operations
+        if operation in dialect.operations
     ]
     return found if len(found) > 1 else []
 
