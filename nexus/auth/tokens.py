@@ -66,15 +66,18 @@ class Tokens:
         kid, algorithm = _head_of(token)
         candidates = keys.candidates(kid, algorithm) if keys is not None else []
         if keys is None or not candidates:
-            return self._unknown_key(keys, last=last)
+            return self._unknown_key(keys, token, last=last)
         claims = self._check(token, candidates)
         self._remember(name, _Known(claims, float(min(int(claims["exp"]), 1 << 53)), keys))
         return claims
 
-    def _unknown_key(self, keys: KeySet | None, *, last: bool) -> Pending:
+    def _unknown_key(self, keys: KeySet | None, token: str, *, last: bool) -> Claims | Pending:
         fetched = None if last else self._keys.ask()
         if fetched is not None:
             return Pending(fetched)
+        if not last and self._keys.value is not keys:
+            # A fetch ended since ``keys`` were read.
+            return self.verify(token, last=True)
         if keys is None:
             raise Overloaded(
                 "cannot verify tokens: the identity provider's keys are unavailable; retry in a moment", retry_after=5

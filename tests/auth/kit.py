@@ -81,11 +81,19 @@ def jwks(*entries: Any) -> bytes:
 
 
 def token(
-    key: Any, kid: str | None = "one", *, ends: float = 7200.0, head: dict[str, Any] | None = None, **claims: Any
+    key: Any,
+    kid: str | None = "one",
+    *,
+    ends: float = 7200.0,
+    begins: float | None = None,
+    head: dict[str, Any] | None = None,
+    **claims: Any,
 ) -> str:
-    """A token that expires in ``ends`` seconds; claims of None are left out."""
+    """A token that expires in ``ends`` seconds, and begins in ``begins``; claims of None are left out."""
     algorithm = (head or {}).get("alg") or algorithm_of(key)
-    body = {"sub": "alice", "exp": int(time.time() + ends), **claims}
+    now = time.time()
+    times = {"exp": int(now + ends), "nbf": None if begins is None else int(now + begins)}
+    body = {"sub": "alice", **times, **claims}
     body = {name: value for name, value in body.items() if value is not None}
     header = {**({"kid": kid} if kid is not None else {}), **(head or {})}
     made: str = jwt.encode(body, key, algorithm=algorithm, headers=header)
