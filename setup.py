@@ -70,8 +70,7 @@ setup(
         ],
         "dev": [
             "pytest>=8",
-            "pytest-xdist>=3",
-            "pytest-cov>=6",
+            "pytest-cov>=7",
             "responses",
             "redis>=5",
             "Brotli>=1.2",
