@@ -17,7 +17,6 @@ from nexus.settings.budgets import Budget
 from nexus.settings.header_rules import HeaderRule, NamingRule
 from nexus.settings.keys import GatewayKey
 from nexus.settings.listen import read_addresses
-from nexus.settings.schema import docstrings
 from nexus.settings.server import DashboardSettings, MetricsSettings
 from nexus.settings.types import read_duration, read_size
 from nexus.settings.virtual import WeightedTarget
@@ -313,12 +312,3 @@ def test_every_default_is_written_correctly(everything: tuple[Settings, dict[str
             compared.append(name)
             assert all(meaning(info.default, text) == info.default for text in values), f"{table.__name__}.{name}"
     assert len(compared) >= 20
-
-
-def test_every_key_has_a_description(everything: tuple[Settings, dict[str, Any]]) -> None:
-    bare = [
-        f"{table.__name__}.{name}"
-        for table, _ in tables(*everything)
-        for name in table.model_fields.keys() - docstrings(table).keys()
-    ]
-    assert bare == []

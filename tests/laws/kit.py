@@ -3,6 +3,7 @@
 Nothing here reads or writes a dialect; the SDKs themselves are the clients.
 """
 
+import functools
 import itertools
 import json
 import re
@@ -276,7 +277,13 @@ def _check_events(found: list[tuple[str | None, str]], ended: bool) -> None:
     starts = [decode(data)["index"] for event, data in found if event == "content_block_start"]
     assert indexes == sorted(indexes) and starts == list(range(len(starts)))
     for _, data in found:
-        published(RawMessageStreamEvent).validate_python(decode(data))
+        _check_event(data)
+
+
+@functools.lru_cache(4096)
+def _check_event(data: str) -> None:
+    """Cached, because a stream that is cut at every place has the same events again and again."""
+    published(RawMessageStreamEvent).validate_python(decode(data))
 
 
 _SHORT = {

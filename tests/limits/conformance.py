@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 
+from nexus.errors import Overloaded
 from nexus.limits.quota import SECOND, Granted, Refused, Store
 from tests.limits.kit import START, Clock, ExactLog, demand
 from tests.threads import at_once
@@ -228,3 +229,42 @@ class StoreConformance:
         clock.now = START // 7
         granted(store.reserve([demand(1, 1, key="elsewhere")]))
         assert refused(store.reserve([demand(1, 1, key="elsewhere")])).wait == 60 * SECOND
+
+
+class FullStoreConformance:
+    """A store in memory with room for ten keys; a subclass creates it."""
+
+    @pytest.fixture
+    def clock(self) -> Clock:
+        return Clock()
+
+    @pytest.fixture
+    def few(self, clock: Clock) -> Store:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def full(self, few: Store) -> Store:
+        for number in range(10):
+            granted(few.reserve([demand(10, 10, 60, f"k{number}")]))
+        return few
+
+    def test_a_full_store_refuses_new_keys_and_keeps_existing_ones(self, full: Store) -> None:
+        for number in range(100):
+            with pytest.raises(Overloaded, match="too many distinct callers"):
+                full.reserve([demand(1, 10, 60, f"new{number}")])
+        for number in range(10):
+            refused(full.reserve([demand(1, 10, 60, f"k{number}")]))
+
+    def test_expired_windows_make_room(self, full: Store, clock: Clock) -> None:
+        clock.tick(60)
+        for number in range(10):
+            granted(full.reserve([demand(10, 10, 60, f"new{number}")]))
+
+    def test_late_spending_is_booked_only_if_there_is_room(self, full: Store, clock: Clock) -> None:
+        clock.tick(60)
+        held = granted(full.reserve([demand(1, 10, 60, "one"), demand(3, 10, 3600, "other")]))
+        clock.tick(60)
+        for number in range(9):
+            granted(full.reserve([demand(1, 10, 60, f"new{number}")]))
+        full.settle(held, [50, 5])
+        assert granted(full.reserve([demand(1, 10, 3600, "other")])).standings[0].used == 6

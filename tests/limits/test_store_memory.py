@@ -2,10 +2,9 @@
 
 import pytest
 
-from nexus.errors import Overloaded
-from nexus.limits.quota import Granted, Refused, Store
+from nexus.limits.quota import Refused, Store
 from nexus.limits.store_memory import MemoryStore
-from tests.limits.conformance import StoreConformance, granted
+from tests.limits.conformance import FullStoreConformance, StoreConformance, granted
 from tests.limits.kit import Clock, demand
 
 
@@ -38,37 +37,10 @@ def test_long_windows_do_not_keep_short_ones_alive() -> None:
     assert len(store) == 101
 
 
-class TestFull:
+class TestFull(FullStoreConformance):
     @pytest.fixture
-    def clock(self) -> Clock:
-        return Clock()
-
-    @pytest.fixture
-    def store(self, clock: Clock) -> MemoryStore:
-        store = MemoryStore(clock, max_keys=10)
-        for number in range(10):
-            granted(store.reserve([demand(10, 10, 60, f"k{number}")]))
-        return store
-
-    def test_a_full_store_refuses_new_keys_and_keeps_existing_ones(self, store: MemoryStore) -> None:
-        for number in range(100):
-            with pytest.raises(Overloaded):
-                store.reserve([demand(1, 10, 60, f"new{number}")])
-        assert all(isinstance(store.reserve([demand(1, 10, 60, f"k{number}")]), Refused) for number in range(10))
-        assert len(store) == 10
-
-    def test_an_expired_window_makes_room(self, store: MemoryStore, clock: Clock) -> None:
-        clock.tick(60)
-        assert isinstance(store.reserve([demand(1, 10, 60, "new")]), Granted)
-        assert len(store) < 10
-
-    def test_late_spending_is_booked_only_if_there_is_room(self, clock: Clock) -> None:
-        store = MemoryStore(clock, max_keys=1)
-        held = granted(store.reserve([demand(1, 10, 60, "a")]))
-        clock.tick(60)
-        granted(store.reserve([demand(1, 10, 60, "b")]))
-        store.settle(held, [50])
-        assert len(store) == 1
+    def few(self, clock: Clock) -> Store:
+        return MemoryStore(clock, max_keys=10)
 
 
 def test_a_refused_new_key_leaves_no_window() -> None:

@@ -13,7 +13,7 @@ from nexus.limits.quota import Granted, Refused, Store
 from nexus.limits.shared_windows import NEAR, SharedWindows
 from nexus.limits.store_shared import SharedStore
 from nexus.processes import lock
-from tests.limits.conformance import StoreConformance, granted
+from tests.limits.conformance import FullStoreConformance, StoreConformance, granted
 from tests.limits.kit import Clock, demand
 
 PLACES = 1 << 10
@@ -25,39 +25,10 @@ class TestSharedStore(StoreConformance):
         return SharedStore(SharedWindows(PLACES), clock)
 
 
-class TestFull:
-    """A table with few slots that is full."""
-
+class TestFull(FullStoreConformance):
     @pytest.fixture
-    def clock(self) -> Clock:
-        return Clock()
-
-    @pytest.fixture
-    def store(self, clock: Clock) -> SharedStore:
-        store = SharedStore(SharedWindows(10), clock)
-        for number in range(10):
-            granted(store.reserve([demand(10, 10, 60, f"k{number}")]))
-        return store
-
-    def test_a_full_store_refuses_new_keys_and_keeps_existing_ones(self, store: SharedStore) -> None:
-        for number in range(100):
-            with pytest.raises(Overloaded, match="too many distinct callers"):
-                store.reserve([demand(1, 10, 60, f"new{number}")])
-        assert all(isinstance(store.reserve([demand(1, 10, 60, f"k{number}")]), Refused) for number in range(10))
-
-    def test_an_expired_window_makes_room(self, store: SharedStore, clock: Clock) -> None:
-        clock.tick(60)
-        for number in range(10):
-            assert isinstance(store.reserve([demand(10, 10, 60, f"new{number}")]), Granted)
-
-    def test_late_spending_is_booked_only_if_there_is_room(self, store: SharedStore, clock: Clock) -> None:
-        clock.tick(60)
-        held = granted(store.reserve([demand(1, 10, 60, "one"), demand(3, 10, 3600, "other")]))
-        clock.tick(60)
-        for number in range(9):
-            granted(store.reserve([demand(1, 10, 60, f"new{number}")]))
-        store.settle(held, [50, 5])
-        assert granted(store.reserve([demand(1, 10, 3600, "other")])).standings[0].used == 6
+    def few(self, clock: Clock) -> Store:
+        return SharedStore(SharedWindows(10), clock)
 
     def test_two_new_keys_of_one_decision_get_separate_slots(self, clock: Clock) -> None:
         store = SharedStore(SharedWindows(2), clock)
