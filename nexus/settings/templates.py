@@ -6,7 +6,8 @@ expanded again, no value is ever part of a message, and hostile text takes linea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -25,7 +26,8 @@ MAX_FILE = 64 * 1024
 _QUOTED = r"\"[^\"]*\"|'[^']*'"
 _ENV = pattern(rf"\s*env\.([A-Za-z_][A-Za-z0-9_]*)\s*(?:\|\s*default\(\s*({_QUOTED})\s*\)\s*)?")
 _FILE = pattern(rf"\s*file\s+({_QUOTED})\s*")
-_STEP = pattern(r"\"|'|\}\}")
+_TEMPLATE = pattern(rf"\{{\{{((?:{_QUOTED}|\}}(?!\}})|[^\"'}}])*+)(\}}\}}|.*)", re.DOTALL)
+"""A template's content, in which braces may be quoted, and its end; without one, all text behind it."""
 
 
 class _Fault(Exception):
@@ -71,49 +73,21 @@ def _expand(value: Any, path: KeyPath, sources: _Sources, problems: list[tuple[K
 
 def _fill(text: str, sources: _Sources) -> tuple[str, list[str]]:
     """The text with its templates filled in, and the distinct errors."""
-    pieces: list[str] = []
     faults: dict[str, None] = {}
-    for plain, content in _parts(text):
-        pieces.append(plain)
-        if content is not None:
-            try:
-                pieces.append(_value(content, sources))
-            except _Fault as fault:
-                faults[str(fault)] = None
-    return "".join(pieces), list(faults)
+
+    def filled(template: re.Match[str]) -> str:
+        try:
+            return _value(template, sources)
+        except _Fault as fault:
+            faults[str(fault)] = None
+            return ""
+
+    return _TEMPLATE.sub(filled, text), list(faults)
 
 
-def _parts(text: str) -> Iterator[tuple[str, str | None]]:
-    """Pairs of plain text and the content of the template that follows, None at the end of the text."""
-    at = 0
-    while (start := text.find("{{", at)) >= 0:
-        end = _end(text, start + 2)
-        if end is None:
-            yield text[at:start], None
-            yield "", _UNCLOSED
-            return
-        yield text[at:start], text[start + 2 : end]
-        at = end + 2
-    yield text[at:], None
-
-
-_UNCLOSED = "{{"
-
-
-def _end(text: str, at: int) -> int | None:
-    """The position of the closing braces, skipping quoted text; None if there are none."""
-    while (step := _STEP.search(text, at)) is not None:
-        if step[0] == "}}":
-            return step.start()
-        closing = text.find(step[0], step.end())
-        if closing < 0:
-            return None
-        at = closing + 1
-    return None
-
-
-def _value(content: str, sources: _Sources) -> str:
-    if content is _UNCLOSED:
+def _value(template: re.Match[str], sources: _Sources) -> str:
+    content = template[1]
+    if template[2] != "}}":
         raise _Fault(f'a "{{{{" has no "}}}}" after it; {HELP}')
     if variable := _ENV.fullmatch(content):
         default = variable[2][1:-1] if variable[2] is not None else None
