@@ -53,7 +53,7 @@ def file_of(store: str) -> Path | None:
 
 
 @contextmanager
-def usable_store(settings: Settings, processes: int = 1) -> Iterator[str]:
+def usable_store(settings: Settings, processes: int) -> Iterator[str]:
     """The store to use, with its tables created. Several processes share a temporary file if nothing is to outlive
     them. Raises NewerTables and NoDriver.
     """

@@ -49,8 +49,6 @@ def fold(events: Iterable[Event]) -> Response:
                 usage = event.usage
             case ResponseEnd():
                 stop = event.stop
-            case _:
-                pass
     if start is None or stop is None:
         raise IllegalOrder("the stream has no start" if start is None else "the stream has no end")
     whole = [_extended(part, "".join(more)) for part, more in zip(parts, pieces, strict=True)]

@@ -183,7 +183,7 @@ def maybe_whole(holder: Body, name: str, low: int | None = None, high: int | Non
     return value
 
 
-def googles_whole(holder: Body, name: str, path: str = "") -> int | None:
+def googles_whole(holder: Body, name: str, path: str) -> int | None:
     """As Google's parser reads it: also with a zero fraction, or as a string."""
     value = holder.get(name)
     match value:

@@ -57,8 +57,6 @@ class ForcedAnswer:
                 return [PartEnd(index)]
             case ResponseEnd(stop=stop) if self._answers and not self._other_calls and stop.reason == "tool_use":
                 return [ResponseEnd(replace(stop, reason="end"))]
-            case _:
-                pass
         return [event]
 
 

@@ -64,8 +64,14 @@ class HeldCodec(ABC):
     """A dialect's files and batches. ``roots`` are the paths of the kinds."""
 
     roots: ClassVar[Mapping[HeldKind, str]]
-    verbs: ClassVar[Mapping[tuple[HeldKind, str, str], Verb]]
-    """By kind, method and what follows an id: "" for the id alone, None for the kind itself."""
+    verbs: ClassVar[Mapping[tuple[HeldKind, str, str], Verb]] = {
+        ("files", "GET", ""): "get",
+        ("files", "DELETE", ""): "delete",
+        ("files", "GET", "content"): "content",
+        ("batches", "GET", ""): "get",
+        ("batches", "POST", "cancel"): "cancel",
+    }
+    """By kind, method and what follows an id: "" for the id alone."""
 
     answer_path: ClassVar[tuple[str, ...]]
     """Path of the answer in a line of results."""

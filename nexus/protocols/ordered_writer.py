@@ -67,8 +67,6 @@ class PartOrder:
             case PartEnd():
                 self._open = None
                 return [event, *self._released()]
-            case _:
-                pass
         return [event]
 
     def _released(self) -> list[Event]:

@@ -28,6 +28,4 @@ class Filled:
                 self._is_filled = True
             case ResponseEnd(stop=stop) if not self._is_filled and (stop.reason == "end" or stop == _NO_REASON):
                 raise EmptyAnswer(f"{self._provider}: the answer is empty", provider=self._provider)
-            case _:
-                pass
         return (event,)

@@ -194,8 +194,6 @@ class Translation(AnswerRelay):
                 self.tap.stop_reason = stop.raw or stop.reason
                 if stop.reason == "unknown":
                     log.warning("unknown stop reason", extra={"fields": {"id": self._call.id, "stop": stop.raw}})
-            case _:
-                pass
 
 
 def _present(*steps: AnswerStep | None) -> list[AnswerStep]:

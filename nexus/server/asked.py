@@ -118,7 +118,7 @@ class AskedHandler(BaseHandler):
         raw = self.body.open()
         return raw, read_document(raw)
 
-    def new_call(self, asked: Asked, model: str, *, stream: bool, path: str, upload: Upload | None = None) -> Call:
+    def new_call(self, asked: Asked, model: str, *, stream: bool, path: str, upload: Upload | None) -> Call:
         return Call(
             id=self.id,
             dialect=asked.dialect,

@@ -90,7 +90,7 @@ class Probe:
         return answer
 
 
-def check_usage(spent: Spent | None, *, words: bool = True) -> None:
+def check_usage(spent: Spent | None, *, words: bool) -> None:
     """Raises CheckFailed unless there are input tokens, and output tokens exactly if the answer is ``words``."""
     if spent is None:
         raise CheckFailed("the answer has no usage")

@@ -86,8 +86,6 @@ class SignaturesInIds:
                 self._thought = replace(self._thought, signature=signature)
             case PartStart(part=ToolCall() as call):
                 return [replace(event, part=replace(call, id=self._packed(call)))]
-            case _:
-                pass
         return [event]
 
     def _packed(self, call: ToolCall) -> str:

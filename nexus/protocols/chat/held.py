@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from nexus.errors import InvalidRequest
 from nexus.protocols.edit import replace_member
-from nexus.protocols.held import HeldCodec, HeldKind, Page, Verb, number
+from nexus.protocols.held import HeldCodec, HeldKind, Page, number
 from nexus.wire import Json, count, text
 
 _OVER = frozenset({"failed", "completed", "expired", "cancelled"})
@@ -17,13 +17,6 @@ _MOST: Mapping[HeldKind, tuple[int, int]] = {"files": (10_000, 10_000), "batches
 
 class OpenAIHeld(HeldCodec):
     roots: ClassVar[Mapping[HeldKind, str]] = {"files": "/files", "batches": "/batches"}
-    verbs: ClassVar[Mapping[tuple[HeldKind, str, str], Verb]] = {
-        ("files", "GET", ""): "get",
-        ("files", "DELETE", ""): "delete",
-        ("files", "GET", "content"): "content",
-        ("batches", "GET", ""): "get",
-        ("batches", "POST", "cancel"): "cancel",
-    }
     answer_path: ClassVar[tuple[str, ...]] = ("response", "body")
     request_path: ClassVar[tuple[str, ...]] = ("body",)
 

@@ -133,8 +133,6 @@ def write_details(parts: Iterable[Part]) -> list[dict[str, Json]]:
                 characters += len(words)
             case ToolCall():
                 calls += 1
-            case _:
-                pass
     return details if signed else []
 
 

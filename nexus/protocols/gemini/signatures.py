@@ -143,8 +143,6 @@ class ThoughtsInCalls:
                 thoughts, self._whole = self._whole, []
                 if any(_matters(thought) for thought in thoughts) and sum(map(_size, thoughts)) <= MOST_CARRIED:
                     return [replace(event, part=replace(call, signature=_carried(call.signature, thoughts)))]
-            case _:
-                pass
         return [event]
 
 

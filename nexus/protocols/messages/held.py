@@ -22,13 +22,9 @@ MOST_IDS = 100
 class AnthropicHeld(HeldCodec):
     roots: ClassVar[Mapping[HeldKind, str]] = {"files": "/files", "batches": "/messages/batches"}
     verbs: ClassVar[Mapping[tuple[HeldKind, str, str], Verb]] = {
-        ("files", "GET", ""): "get",
-        ("files", "DELETE", ""): "delete",
-        ("files", "GET", "content"): "content",
-        ("batches", "GET", ""): "get",
+        **HeldCodec.verbs,
         ("batches", "DELETE", ""): "delete",
         ("batches", "GET", "results"): "content",
-        ("batches", "POST", "cancel"): "cancel",
     }
     answer_path: ClassVar[tuple[str, ...]] = ("result", "message")
     request_path: ClassVar[tuple[str, ...]] = ()

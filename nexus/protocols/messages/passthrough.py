@@ -120,8 +120,6 @@ class MessagesPassthrough(Passthrough):
                 self.complete = True
             case "error":
                 self._ends(read_stream_error(event))
-            case _:
-                pass
         return frame.raw
 
     def _read_container(self, holder: Mapping[str, Json]) -> None:

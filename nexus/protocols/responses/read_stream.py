@@ -114,9 +114,6 @@ class StreamReader:
             case _:
                 return []
 
-    def _read_part_done(self, event: Mapping[str, Json]) -> list[Event]:
-        return self._end_content(_content_key(event), mapping(event.get("part")))
-
     def _end_content(self, key: _Key, part: Mapping[str, Json]) -> list[Event]:
         """The end of a content part, with text and annotations that only it has."""
         known = self._parts.get(key)
@@ -131,9 +128,6 @@ class StreamReader:
         if words and (known := self._parts.get(key)) is not None:
             known.held = words
         return []
-
-    def _read_annotation(self, event: Mapping[str, Json]) -> list[Event]:
-        return self._cite(_content_key(event), mapping(event.get("annotation")))
 
     def _cite(self, key: _Key, entry: Mapping[str, Json]) -> list[Event]:
         self._cited[key] = self._cited.get(key, 0) + 1
@@ -187,8 +181,6 @@ class StreamReader:
                 self._hold(key, write_input(text(item.get("input")) or read_input(known.held)))
             case ToolCall(), "function_call":
                 self._hold(key, text(item.get("arguments")))
-            case _:
-                pass
         return self._parts.end(key)
 
     def _emit(self, index: int, item: Mapping[str, Json]) -> list[Event]:
@@ -254,9 +246,13 @@ _READERS: Mapping[str, Callable[[StreamReader, Mapping[str, Json]], list[Event]]
     "response.output_item.added": StreamReader._read_added,
     "response.output_item.done": StreamReader._read_done,
     "response.content_part.added": StreamReader._read_part_added,
-    "response.content_part.done": StreamReader._read_part_done,
+    "response.content_part.done": lambda reader, event: reader._end_content(
+        _content_key(event), mapping(event.get("part"))
+    ),
     "response.output_text.delta": lambda reader, event: reader._say(_content_key(event), event, Text("")),
-    "response.output_text.annotation.added": StreamReader._read_annotation,
+    "response.output_text.annotation.added": lambda reader, event: reader._cite(
+        _content_key(event), mapping(event.get("annotation"))
+    ),
     "response.refusal.delta": lambda reader, event: reader._say(_content_key(event), event, Refusal("")),
     "response.reasoning_text.delta": StreamReader._read_reasoning,
     "response.reasoning_summary_text.delta": StreamReader._read_reasoning,

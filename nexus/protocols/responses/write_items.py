@@ -41,7 +41,7 @@ ERROR = "Error: "
 """Prefix of the text of a result with ``is_error``, for which this dialect has no field."""
 
 
-def write_items(request: Request, drops: Drops, gpt: GPT | None = None) -> list[Item]:
+def write_items(request: Request, drops: Drops, gpt: GPT | None) -> list[Item]:
     """The whole conversation, system text first, for a model of OpenAI's as far as it is known."""
     writer = _Writer(request, drops, breakpoints=gpt is not None and gpt.breakpoints)
     texts = [writer.parts(block, "system") for block in request.system]
