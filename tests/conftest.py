@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from nexus.accounting import database, ledger
-from nexus.server import stream
+from nexus.server import client_stream
 from nexus.settings.warnings import _FOR_AUTHORITIES, _FOR_PROXIES
 from nexus.upstream import transport
 from tests import examples as examples
@@ -62,7 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Durability does not matter in tests, and waiting for the disk when a server stops takes longer than most tests.
     database.SYNCHRONOUS = "OFF"
     # Many tests wait for these intervals. Processes that tests start keep the product's defaults.
-    stream.LOOK, ledger.LINGER = 0.02, 0.1
+    client_stream.LOOK, ledger.LINGER = 0.02, 0.1
     # urllib3 fills every slot of a new pool and empties it at the end, and each test has its own pools.
     transport._POOL_SIZE = 64
 

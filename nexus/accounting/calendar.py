@@ -13,11 +13,11 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from nexus.accounting import earlier
-from nexus.accounting.asked import Filters, where
 from nexus.accounting.books import Books
 from nexus.accounting.database import Database, DatabaseError
 from nexus.accounting.days import DAY, day_of
 from nexus.accounting.record import Charge
+from nexus.accounting.report_options import Filters, where
 from nexus.accounting.tables import DAY_SUMS
 from nexus.conversation.usage import PARTS
 from nexus.dataclasses import dataclass

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nexus.accounting.asked import BY, Filters, where
 from nexus.accounting.database import Database, Transaction
+from nexus.accounting.report_options import BY, Filters, where
 from nexus.accounting.rows import COLUMNS, TOKENS, Row
 from nexus.accounting.tabulate import NANO, moment
 from nexus.conversation.usage import PARTS

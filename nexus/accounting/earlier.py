@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nexus.accounting.activity import CALLS, SPANS, Point
-from nexus.accounting.asked import Filters, where
 from nexus.accounting.calls import rows_of_calls
 from nexus.accounting.database import Database
 from nexus.accounting.days import DAY
+from nexus.accounting.report_options import Filters, where
 from nexus.accounting.rows import TOKENS, Row
 
 FURTHEST = DAY

@@ -9,9 +9,9 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
-from nexus.accounting.asked import BY, Filters, where
 from nexus.accounting.database import Database
 from nexus.accounting.days import DAY, day_of, midnight
+from nexus.accounting.report_options import BY, Filters, where
 from nexus.accounting.tables import DAY_SUMS, SUMS
 from nexus.dataclasses import dataclass, fields
 from nexus.headers.tags import TAG

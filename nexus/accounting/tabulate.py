@@ -8,8 +8,8 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from nexus.accounting.asked import FORMATS
 from nexus.accounting.report import Report, Sums
+from nexus.accounting.report_options import FORMATS
 from nexus.dataclasses import fields
 from nexus.wire import Json
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import nexus
-from nexus.accounting.asked import BY, FORMATS, check_by
+from nexus.accounting.report_options import BY, FORMATS, check_by
 from nexus.cli.words import hint
 from nexus.telemetry.lines import LEVELS, STYLES
 

@@ -20,7 +20,7 @@ from nexus.errors import ClientError, ContextTooLong, NexusError, PermissionDeni
 from nexus.gateway.budgets import Budgets
 from nexus.late import pattern
 from nexus.limits.admission import Limits
-from nexus.limits.calls import CallLimits, caller_account
+from nexus.limits.call_limits import CallLimits, caller_account
 from nexus.limits.demands import Ask, Spending, output_asked
 from nexus.limits.quota import Demand
 from nexus.limits.rules import LimitKey

@@ -20,7 +20,7 @@ from nexus.conversation.usage import Usage
 from nexus.errors import InvalidRequest, Overloaded, PermissionDenied
 from nexus.headers.own import TAGS
 from nexus.limits.accounts import BudgetAccount, usd
-from nexus.limits.calls import caller_account
+from nexus.limits.call_limits import caller_account
 from nexus.limits.demands import Spending
 from nexus.limits.quota import Demand, Quota, Refused, Store
 from nexus.limits.reservation import Reservation

@@ -11,7 +11,7 @@ from nexus.conversation.parts import OutputFormat, Stop, Text, Tool, ToolCall
 from nexus.dataclasses import replace
 from nexus.models.tool_rules import NameRule
 from nexus.protocols.codec import NewId
-from nexus.protocols.json_schema.keys import Forms
+from nexus.protocols.json_schema.property_names import Forms
 from nexus.protocols.renaming import rename_keys
 from nexus.wire import Json
 

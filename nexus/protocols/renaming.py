@@ -13,7 +13,7 @@ from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart
 from nexus.conversation.parts import Message, Part, Request, Tool, ToolCall, ToolChoice, WebSearch
 from nexus.dataclasses import dataclass, field, replace
 from nexus.models.tool_rules import NameRule
-from nexus.protocols.json_schema.keys import Forms, keys_of, renamed_schema, renamed_text, renamed_value
+from nexus.protocols.json_schema.property_names import Forms, keys_of, renamed_schema, renamed_text, renamed_value
 from nexus.protocols.json_schema.refs import hoisted
 from nexus.protocols.json_schema.remembered import remembered
 from nexus.protocols.tool_calls import called

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from nexus.call import Call
 from nexus.dataclasses import dataclass
 from nexus.errors import RequestTooLarge
-from nexus.limits.calls import network_of
+from nexus.limits.call_limits import network_of
 from nexus.response_store.store import ResponseStore, StoreOwner
 from nexus.wire import Json, decode, encode, mapping
 

@@ -14,9 +14,9 @@ from tornado.http1connection import HTTP1Connection, HTTP1ConnectionParameters
 from tornado.httputil import HTTPHeaders, RequestStartLine, ResponseStartLine
 from tornado.iostream import StreamClosedError
 
+from nexus.server.client_stream import INTERIM, OPENING, ClientStream
 from nexus.server.heads import answer_head, has_no_body
 from nexus.server.lifecycle import Lifecycle
-from nexus.server.stream import INTERIM, OPENING, ClientStream
 
 MOST_ZEROS = 10
 """Maximum leading zeros of a chunk's size. With the digits that follow, these are at most the 16 that clients accept.

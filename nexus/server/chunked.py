@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from nexus.errors import InvalidRequest
 from nexus.late import pattern
-from nexus.server.stream import ClientStream
+from nexus.server.client_stream import ClientStream
 
 PIECE = 64 * 1024
 """Small chunks are joined to pieces of about this many bytes."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from nexus.dataclasses import dataclass
 from nexus.errors import ClientError, RequestTimeout
-from nexus.server.stream import ClientStream
+from nexus.server.client_stream import ClientStream
 
 HEAD_SECONDS = 60.0
 """Maximum time for a head, from its first byte."""

@@ -22,10 +22,10 @@ from nexus.errors import ClientError, HeadTooLarge, InvalidRequest
 from nexus.late import pattern
 from nexus.server.answering import AnsweringConnection
 from nexus.server.chunked import read_chunks
+from nexus.server.client_stream import INTERIM, ClientStream, ClientTlsStream
 from nexus.server.clocks import Clocks, PhaseClock
 from nexus.server.heads import body_length, in_origin_form, read_headers, read_start_line
 from nexus.server.lifecycle import Lifecycle
-from nexus.server.stream import INTERIM, ClientStream, ClientTlsStream
 
 LONGEST_HEAD = 64 * 1024
 DISCARD_FACTOR = 4

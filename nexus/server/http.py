@@ -27,12 +27,12 @@ from nexus.errors import ClientError
 from nexus.headers import own
 from nexus.server.accepting import PausingServer
 from nexus.server.app import App
+from nexus.server.client_stream import ClientStream, ClientTlsStream
 from nexus.server.clocks import Clocks
 from nexus.server.connection import Connection
 from nexus.server.heads import new_id, written
 from nexus.server.lifecycle import Lifecycle
 from nexus.server.paths import dialect_at
-from nexus.server.stream import ClientStream, ClientTlsStream
 
 log = logging.getLogger("nexus.server")
 

@@ -17,7 +17,7 @@ from nexus.accounting.calendar import spent_in
 from nexus.accounting.database import DatabaseError
 from nexus.accounting.state import prepared
 from nexus.errors import Draining, Overloaded
-from nexus.processes.affinity import INTERVAL, open_affinity
+from nexus.processes.cpu_affinity import INTERVAL, open_affinity
 from nexus.response_store.store import ANSWERS, IDS, bounds_of
 from nexus.server import memory
 from nexus.server.app import make_app, make_health_app, make_metrics_app

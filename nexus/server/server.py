@@ -18,7 +18,7 @@ from nexus.accounting.calendar import Calendar
 from nexus.accounting.record import CallRecord, Consumer
 from nexus.accounting.recorder import Recorder, RemoteActivity
 from nexus.errors import Draining, Overloaded
-from nexus.processes.rows import Rows
+from nexus.processes.counter_rows import Rows
 from nexus.relay.exchange import CallState
 from nexus.server.body import AT_ONCE
 from nexus.server.bridge import Bell

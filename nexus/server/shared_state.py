@@ -11,10 +11,10 @@ from nexus.accounting.activity import Activity
 from nexus.dataclasses import dataclass
 from nexus.limits.shared_windows import SharedWindows
 from nexus.processes.board import Board
+from nexus.processes.counter_rows import ProcessRows, Rows
 from nexus.processes.hub import Function
 from nexus.processes.link import SupervisorLink
 from nexus.processes.peer import Control
-from nexus.processes.rows import ProcessRows, Rows
 from nexus.processes.tally import Tally, tallies
 from nexus.response_store import remote
 from nexus.response_store.local import LocalStore

@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from nexus.accounting.asked import FILTERS, Filters, check_by
 from nexus.accounting.calls import MOST_CALLS, Place, calls
 from nexus.accounting.database import Database, DatabaseError
 from nexus.accounting.report import since_of, usage
+from nexus.accounting.report_options import FILTERS, Filters, check_by
 from nexus.accounting.tabulate import as_document
 from nexus.auth.identity import sight_of
 from nexus.errors import InvalidRequest, NotFound, Overloaded

@@ -11,7 +11,7 @@ import unicodedata
 
 from nexus.dataclasses import dataclass
 from nexus.late import pattern
-from nexus.settings.spans import Span
+from nexus.settings.toml_spans import Span
 
 WIDEST = 100
 """Maximum characters of a shown line."""

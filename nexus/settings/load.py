@@ -20,8 +20,8 @@ from nexus.settings.leaves import named_files
 from nexus.settings.llm import NO_MODEL
 from nexus.settings.problems import Problem, SettingsError
 from nexus.settings.root import Origin, Settings
-from nexus.settings.spans import Span, Spans
 from nexus.settings.templates import expand
+from nexus.settings.toml_spans import Span, Spans
 from nexus.settings.types import KeyPath, Location, did_you_mean
 from nexus.settings.usage import state_folder, store_of
 

@@ -17,8 +17,8 @@ from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, Ref
 
 from nexus.errors import Unreachable, UpstreamError, UpstreamTimeout
 from nexus.late import pattern
+from nexus.providers.google.credential_sources import load
 from nexus.providers.google.exchange import ExchangeFailed, TimedOut, TokenExchange, open_session
-from nexus.providers.google.identity import load
 from nexus.renewal import PHASE, Grant
 from nexus.upstream.network_errors import causes_of
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.processes.test_affinity import needs_cores
+from tests.processes.test_cpu_affinity import needs_cores
 from tests.serving import CHAT, KEY, MESSAGES, anthropic_config, openai_config, rest, wait_until
 from tests.watch import WATCH
 from tools.fake_upstream import Behaviour, FakeUpstream

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from nexus.settings.spans import Spans
+from nexus.settings.toml_spans import Spans
 
 TEXT = '''\
 # 1

@@ -15,7 +15,7 @@ from nexus.call import Tags
 from nexus.conversation.usage import Usage
 from nexus.errors import AuthenticationFailed, ModelNotFound, Overloaded, ProtocolError
 from nexus.limits.quota import Quota
-from nexus.processes.rows import Rows
+from nexus.processes.counter_rows import Rows
 from nexus.protocols.operation import COUNT_TOKENS, GENERATE
 from nexus.telemetry.metrics.catalog import IN_COOLDOWN, METRICS, Metric
 from nexus.telemetry.metrics.exposition import Scrape, Values, render

@@ -19,7 +19,7 @@ from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.turns import has_tool_parts
 from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.json_schema.closed import FORMAT, Closed, NotClosed, close_format, strict_tools
-from nexus.protocols.json_schema.keys import Forms
+from nexus.protocols.json_schema.property_names import Forms
 from nexus.protocols.json_schema.roots import describe, modern_root
 from nexus.protocols.tool_calls import called
 from nexus.wire import Json, encode, only

@@ -16,8 +16,8 @@ from nexus.models.gemini import Gemini
 from nexus.protocols.checks import Drops
 from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.gemini.json_schema import write_json_schema
-from nexus.protocols.gemini.schema import write_openapi_schema
-from nexus.protocols.json_schema.keys import Forms
+from nexus.protocols.gemini.openapi_schema import write_openapi_schema
+from nexus.protocols.json_schema.property_names import Forms
 from nexus.protocols.json_schema.remembered import remembered
 from nexus.protocols.json_schema.roots import describe, object_root
 from nexus.protocols.web_search import without_search

@@ -16,7 +16,7 @@ from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Target
 from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.json_schema.closed import FORMAT, Closed, NotClosed, close_format, strict_tools
-from nexus.protocols.json_schema.keys import Forms
+from nexus.protocols.json_schema.property_names import Forms
 from nexus.protocols.json_schema.roots import describe, modern, modern_root, object_root
 from nexus.protocols.messages.write_parts import Block, write_cache
 from nexus.protocols.tool_calls import called

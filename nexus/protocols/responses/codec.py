@@ -6,7 +6,7 @@ import re
 
 from nexus.protocols.contract import ClientCodec, Counter, Referring, VendorCodec
 from nexus.protocols.responses.compact import write_compacted
-from nexus.protocols.responses.earlier import refers
+from nexus.protocols.responses.earlier_answers import refers
 from nexus.protocols.responses.fields import HEADERS, PATHS, READS, WRITES
 from nexus.protocols.responses.read_error import read_error
 from nexus.protocols.responses.read_request import read_request

@@ -48,22 +48,22 @@ class Responses(OpenAIDialect):
         return found.group(1) if found else None
 
     def vendor_ids(self, path: str, document: Mapping[str, Json]) -> list[tuple[str, str]]:
-        from nexus.protocols.responses.earlier import vendor_ids
+        from nexus.protocols.responses.earlier_answers import vendor_ids
 
         return vendor_ids(path, document)
 
     def answer_of(self, id: str) -> str:
-        from nexus.protocols.responses.earlier import answer_of
+        from nexus.protocols.responses.earlier_answers import answer_of
 
         return answer_of(id)
 
     def sealed_ids(self, document: Mapping[str, Json]) -> list[tuple[str, str]]:
-        from nexus.protocols.responses.earlier import sealed_ids
+        from nexus.protocols.responses.earlier_answers import sealed_ids
 
         return sealed_ids(document)
 
     def read_kept(self, record: Mapping[str, Json], method: str, path: str) -> dict[str, Json]:
-        from nexus.protocols.responses.earlier import stored_answer
+        from nexus.protocols.responses.earlier_answers import stored_answer
 
         answer = stored_answer(record)
         if path.endswith(("/cancel", "/input_items")):

@@ -17,7 +17,7 @@ from nexus.protocols.dialect import Edited, Passing
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.error_words import kind_of_event
 from nexus.protocols.responses.compact import MAY_HOLD_SUMMARY, read_summary
-from nexus.protocols.responses.earlier import given_ids
+from nexus.protocols.responses.earlier_answers import given_ids
 from nexus.protocols.responses.read_error import read_stream_error
 from nexus.protocols.responses.read_response import is_answer
 from nexus.protocols.responses.tools import call_ids

@@ -19,7 +19,7 @@ from nexus.protocols.media import image_type
 from nexus.protocols.responses import parts as content
 from nexus.protocols.responses.client_tools import CALLS, OUTPUTS, write_arguments
 from nexus.protocols.responses.compact import UNREADABLE, read_summary, wanted
-from nexus.protocols.responses.earlier import NOTHING, Earlier, is_reference
+from nexus.protocols.responses.earlier_answers import NOTHING, Earlier, is_reference
 from nexus.protocols.responses.parts import read_annotations
 from nexus.protocols.responses.server_items import (
     MEMBERS,

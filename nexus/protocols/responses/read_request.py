@@ -20,7 +20,7 @@ from nexus.protocols.checks import (
 from nexus.protocols.codec import Find, ReadRequest
 from nexus.protocols.dispositions import dropped_by
 from nexus.protocols.openai_request import read_effort, read_format
-from nexus.protocols.responses.earlier import Continued, Earlier
+from nexus.protocols.responses.earlier_answers import Continued, Earlier
 from nexus.protocols.responses.fields import READS, WITHOUT_STORE
 from nexus.protocols.responses.read_items import UPDATE, ItemsReader
 from nexus.protocols.responses.tool_choice import read_choice

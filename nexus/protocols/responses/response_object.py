@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from nexus.conversation.parts import OutputFormat, Request, Thinking, WebSearch
 from nexus.models.efforts import COMMON
 from nexus.protocols.codec import Envelope
-from nexus.protocols.responses.earlier import Continued
+from nexus.protocols.responses.earlier_answers import Continued
 from nexus.protocols.responses.tool_choice import write_choice
 from nexus.protocols.responses.tools import write_tools
 from nexus.protocols.responses.write_request import write_format

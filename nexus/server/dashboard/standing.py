@@ -17,7 +17,7 @@ from nexus.errors import Overloaded
 from nexus.gateway.routing import Routes
 from nexus.headers.tags import TAG
 from nexus.limits.accounts import BudgetAccount
-from nexus.limits.calls import caller_account
+from nexus.limits.call_limits import caller_account
 from nexus.limits.quota import SECOND, Demand, Quota, Refused, Standing, Store
 from nexus.limits.refusal import interval_words
 from nexus.limits.rules import LimitKey, plan_of, quotas_of

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from nexus.accounting.record import AttemptRecord, CallRecord
 from nexus.conversation.usage import PARTS, Usage, parts_of
 from nexus.limits.quota import Quota
-from nexus.processes.rows import CounterRow, ProcessRows
+from nexus.processes.counter_rows import CounterRow, ProcessRows
 from nexus.telemetry.metrics import catalog
 from nexus.telemetry.metrics.catalog import LONG, NANO, SHORT, WHOLE, Metric
 

@@ -25,9 +25,9 @@ from nexus.errors import ClientError, InvalidRequest
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Target
 from nexus.protocols.gemini.codec import CLIENT
+from nexus.protocols.gemini.openapi_schema import write_openapi_schema
 from nexus.protocols.gemini.passthrough import edit_request
 from nexus.protocols.gemini.read_schema import read_schema
-from nexus.protocols.gemini.schema import write_openapi_schema
 from nexus.protocols.gemini.signatures import write_signature
 from nexus.wire import decode, encode
 from tests.examples import examples

@@ -11,7 +11,7 @@ from nexus.conversation.parts import Request, Tool
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Drops
 from nexus.protocols.gemini.json_schema import write_json_schema
-from nexus.protocols.gemini.schema import write_openapi_schema
+from nexus.protocols.gemini.openapi_schema import write_openapi_schema
 
 from .kit import target, user, write
 

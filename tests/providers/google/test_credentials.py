@@ -14,8 +14,8 @@ from urllib.parse import parse_qs
 import pytest
 
 from nexus.errors import Unreachable, UpstreamError, UpstreamTimeout
+from nexus.providers.google.credential_sources import SCOPE
 from nexus.providers.google.credentials import TokenSource
-from nexus.providers.google.identity import SCOPE
 from tests.providers.google.fakes import (
     FakeGoogle,
     Received,

@@ -8,7 +8,7 @@ from dataclasses import astuple
 
 import pytest
 
-from nexus.processes.affinity import PAUSE, Affinity, Cores, Sample, open_affinity
+from nexus.processes.cpu_affinity import PAUSE, Affinity, Cores, Sample, open_affinity
 
 ALL = frozenset({0, 1, 2})
 needs_cores = pytest.mark.skipif(
@@ -140,7 +140,7 @@ def test_samples_are_read_from_this_system() -> None:
 
 BUSY = """
 import threading
-from nexus.processes.affinity import Cores
+from nexus.processes.cpu_affinity import Cores
 there = threading.Event()
 threading.Thread(target=there.wait, daemon=True).start()
 cores = Cores()

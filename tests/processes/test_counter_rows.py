@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from nexus.processes.rows import CELLS, NAMES, ProcessRows, Rows
+from nexus.processes.counter_rows import CELLS, NAMES, ProcessRows, Rows
 
 
 def in_a_child(part: ProcessRows, *counted: tuple[str, int], ends: bool = False) -> None:
