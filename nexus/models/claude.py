@@ -66,6 +66,9 @@ class Claude:
     system_role: bool = False
     """Whether messages may have ``role = system``."""
 
+    refuses_system: bool = False
+    """Whether the server rejected that role, so that requests which pass through must do without it too."""
+
     structured_output: bool = False
     """Whether it accepts ``output_config.format``."""
 

@@ -9,14 +9,16 @@ from pydantic import SecretStr
 
 from nexus import __version__
 from nexus.errors import AuthenticationFailed
+from nexus.errors.failure import VendorFailure
 from nexus.headers import forwarding
 from nexus.models.claude import profile
 from nexus.protocols.codec import Target
 from nexus.protocols.operation import Action
-from nexus.provider import Account, Attempt, Provider, configured
+from nexus.provider import Account, Attempt, Provider, Without, configured
 from nexus.provider.catalogue import Catalogue
 from nexus.providers.anthropic import catalogue as models
 from nexus.providers.anthropic.login import LOGIN_HOST, login_in
+from nexus.providers.anthropic.system_role import RefusedRoles, refusing, without_role
 from nexus.settings.auth_scheme import VendorLoginSettings
 from nexus.settings.model import ModelSettings
 from nexus.settings.provider import NO_KEY, ProviderSettings
@@ -70,6 +72,8 @@ class AnthropicProvider(Provider):
         super().__init__(name, settings, shared)
         if not self.base_url.endswith("/v1"):
             self.base_url += "/v1"
+        asked = (self.base_url, settings.configured_keys, settings.api_key_command)
+        self._refused = self._holder.hold(f"what was learned of {name}", asked, lambda _: RefusedRoles())
 
     def key(self, client: Mapping[str, str], dialect: str, account: Account | None = None) -> SecretStr | None:
         if not self.settings.has_key and self.own_key(client, dialect) is None:
@@ -94,7 +98,12 @@ class AnthropicProvider(Provider):
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         host = "Anthropic's API" if host_of(self.base_url) == LOGIN_HOST else f"the server of provider {self.name}"
-        return configured(Target(model, host=host, claude=profile(model)), settings)
+        target = Target(model, host=host, claude=profile(model))
+        return configured(refusing(target) if model in self._refused.models else target, settings)
+
+    def do_without(self, refused: VendorFailure, attempt: Attempt) -> Without | None:
+        role = without_role(refused, attempt, self._refused, self.name)
+        return role or super().do_without(refused, attempt)
 
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         sent = {"anthropic-version": VERSION} | forwarding.forwarded(attempt.headers, _TRAVEL)

@@ -18,6 +18,7 @@ from nexus.protocols.dialect import Edited, Passing
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.error_words import kind_of_event
 from nexus.protocols.messages.citations import is_ours
+from nexus.protocols.messages.hosted import SAID, has_systems, systems_as_users
 from nexus.protocols.messages.hosted_server_tools import without_foreign_calls
 from nexus.protocols.messages.read_error import read_stream_error
 from nexus.protocols.messages.read_response import is_answer
@@ -39,7 +40,9 @@ def edit_request(
     if target is not None and target.claude.known:
         renamed, served = without_foreign_calls(renamed)
         renamed = fit_strings(renamed, _ids(document), call_ids().__getitem__, _IDS)
-    judge = _judge_turn if _has_system(document) else _judge_message
+    if target is not None and target.claude.refuses_system and has_systems(document):
+        renamed, served = systems_as_users(renamed), (*served, SAID)
+    judge = _judge_turn if has_systems(document) else _judge_message
     thinking = without_foreign(renamed, {"messages": {ANY: judge}}, "messages.thinking")
     if target is not None and not target.claude.takes_thinking:
         thinking = Edited(cut(thinking.body, {"messages": {ANY: _without_thinking}}), ("messages.thinking",))
@@ -64,10 +67,6 @@ def _judge_message(value: bytes) -> bytes | None:
 def _without_thinking(value: bytes) -> bytes | None:
     verdict = without_items(value, "content", lambda block: text(mapping(block).get("type")) in THINKING)
     return encode({"role": "assistant", "content": [_THOUGHT]}) if verdict == REMOVE else verdict
-
-
-def _has_system(document: Mapping[str, Json]) -> bool:
-    return any(mapping(message).get("role") == "system" for message in sequence(document.get("messages")))
 
 
 def _judge_turn(value: bytes) -> bytes | None:
