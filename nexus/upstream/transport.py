@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from http.client import HTTPException, IncompleteRead
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -42,6 +43,12 @@ JOINED = 64 * 1024
 """Up to this many bytes, a body is sent together with its head."""
 
 
+@lru_cache(16)
+def _pools_of(keep_alive: float) -> dict[str, type[BoundPool]]:
+    """A class per scheme, because urllib3 creates the pools. Cached, because creating classes is slow."""
+    return {scheme: type(pool.__name__, (pool,), {"keep_alive": keep_alive}) for scheme, pool in POOLS.items()}
+
+
 class _Adapter(HTTPAdapter):
     """Pools of bound connections, reused and never waited for."""
 
@@ -49,9 +56,7 @@ class _Adapter(HTTPAdapter):
         """``proxy`` is the URL of an HTTP proxy."""
         self._trust = trust
         self._proxy = proxy
-        self._pools = {
-            scheme: type(pool.__name__, (pool,), {"keep_alive": keep_alive}) for scheme, pool in POOLS.items()
-        }
+        self._pools = _pools_of(keep_alive)
         self._found: dict[tuple[str, str, int | None], BoundPool] = {}
         super().__init__(pool_maxsize=_POOL_SIZE)
 
