@@ -28,6 +28,8 @@ from tests.server.vendors import stand as stand
 from tests.serving import Nexus, anthropic_config, openai_config
 from tests.watch import WATCH, hearing, judge, look_in, lower_levels
 from tools.fake_upstream import FakeUpstream
+from tools.fake_upstream.vendors import VENDORS
+from tools.fake_upstream.vendors import load as load_vendor
 
 pytest_plugins = "tests.parallel"
 
@@ -79,8 +81,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             handler.setLevel(logging.WARNING)
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     """Imported modules stay, so the garbage collector skips them in every test and runs less often."""
+    if session.config.args_source is pytest.Config.ArgsSource.TESTPATHS and not session.config.option.collectonly:
+        # Building the types that the fake vendors validate with takes seconds, so the forks should not do it again.
+        for name in VENDORS:
+            load_vendor(name).warm_up()
     gc.freeze()
     gc.set_threshold(2_000, 20, 100)
     gc.enable()
