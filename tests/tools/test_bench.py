@@ -25,11 +25,9 @@ from tools.bench.work import BUDGET, over
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="epoll, affinity and /proc are Linux's")
 
 
-MEASURED = [NEXUS, *(pytest.param(kind, marks=pytest.mark.slow) for kind in (FLOOR, BARE))]
-
-
 @needs_linux
-@pytest.mark.parametrize("kind", MEASURED, ids=lambda kind: kind.name)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [NEXUS, FLOOR, BARE], ids=lambda kind: kind.name)
 def test_a_subject_is_measured(kind: Kind, tmp_path: Path) -> None:
     with bench(tmp_path, seconds=0.2) as running, running.running(kind) as (subject, start):
         taken = [running.whole(subject, 2000, clients=2)]
@@ -65,6 +63,7 @@ BROKEN = {
 
 
 @needs_linux
+@pytest.mark.slow
 @pytest.mark.parametrize("answer, failure", BROKEN.values(), ids=BROKEN)
 def test_a_broken_stream_gives_no_figure(answer: bytes, failure: str, tmp_path: Path) -> None:
     def serve() -> None:
