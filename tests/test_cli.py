@@ -362,16 +362,22 @@ def test_serving(
     assert configured == [("debug", "text", ("sk-hushhush-openai", "sk-hushhush-both") if not demo else ())]
 
 
-def test_check_imports_neither_the_server_nor_unused_vendors(tmp_path: Path) -> None:
-    (tmp_path / "nexus.toml").write_text(
-        '[llm.providers]\no = { type = "openai", api_key = "none", models.m = {} }\n'
-        'g = { type = "google", api_key = "k-hushhush", models.m = {} }\n'
-    )
+@pytest.mark.parametrize(
+    ("google", "credential", "google_auth"),
+    [('api_key = "k-hushhush"', "present", False), ('project = "p-1"', "not needed", True)],
+    ids=["Gemini API", "Vertex AI"],
+)
+def test_check_imports_neither_the_server_nor_unused_vendors(
+    tmp_path: Path, google: str, credential: str, google_auth: bool
+) -> None:
+    (tmp_path / "nexus.toml").write_text(f'llm.providers.g = {{ type = "google", {google}, models.m = {{}} }}\n')
     run = python("import sys; from nexus.cli.main import main; main(['check']); print(*sys.modules)", tmp_path)
-    *said, loaded = run.stdout.splitlines()
-    assert "nexus.providers.google" in loaded.split(), run.stderr
-    assert not {"tornado", "boto3", "botocore", "google.auth"} & set(loaded.split())
-    assert "present" in "".join(said) and "k-hushhush" not in run.stdout
+    *said, last = run.stdout.splitlines()
+    loaded = set(last.split())
+    assert "nexus.providers.google" in loaded, run.stderr
+    assert not {"tornado", "boto3", "botocore"} & loaded
+    assert ("google.auth" in loaded) is google_auth
+    assert credential in "".join(said) and "k-hushhush" not in run.stdout
 
 
 def test_commands_work_with_folders_that_cannot_be_looked_into(command: Command, tmp_path: Path) -> None:

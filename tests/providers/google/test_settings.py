@@ -7,7 +7,6 @@ import pytest
 from nexus.providers.google.settings import NO_KEY, GoogleSettings
 from nexus.settings import load
 from nexus.settings.problems import SettingsError
-from tests.console import python
 
 TABLE = '[llm.providers.g]\ntype = "google"\n'
 MODEL = "[llm.providers.g.models.gemini-4-argon]\n"
@@ -89,12 +88,3 @@ def test_a_missing_google_auth_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("nexus.providers.google.settings.importlib.util.find_spec", lambda name: None)
     with pytest.raises(SettingsError, match="project: needs the package google-auth, which is not installed"):
         load(file_of(tmp_path, 'project = "p-1"'), {})
-
-
-def test_google_auth_is_imported_for_vertex(tmp_path: Path) -> None:
-    """Only then: see ``tests/test_cli.py``."""
-    file_of(tmp_path, 'project = "p-1"')
-    run = python("import sys; from nexus.cli.main import main; main(['check']); print(*sys.modules)", tmp_path)
-    *said, loaded = run.stdout.splitlines()
-    assert ("google.auth" in loaded.split(), "boto3" in loaded.split()) == (True, False)
-    assert "not needed" in "".join(said)
