@@ -42,7 +42,7 @@ setup(
     ],
     keywords="llm gateway router openai anthropic gemini bedrock",
     packages=find_packages(include=["nexus", "nexus.*"]),
-    package_data={"nexus": ["py.typed", "server/dashboard/*.html", "cli/nexus.toml"]},
+    package_data={"nexus": ["py.typed", "server/endpoints/dashboard/*.html", "cli/nexus.toml"]},
     install_requires=[
         "tornado>=6.5",
         "requests>=2.32",

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from nexus.accounting import database, ledger
-from nexus.server import client_stream
+from nexus.server.http import client_stream
 from nexus.settings.warnings import _FOR_AUTHORITIES, _FOR_PROXIES
 from nexus.upstream import transport
 from tests import examples as examples

@@ -22,7 +22,7 @@ Command = Callable[..., "CompletedProcess[str]"]
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Runs ``nexus`` in a folder without serving; its output is checked for secrets like that of a process."""
-    server = types.ModuleType("nexus.server.run")
+    server = types.ModuleType("nexus.server.process.run")
     server.serve = lambda *_: pytest.fail("it would serve")  # type: ignore[attr-defined]
 
     def run(folder: Path, *arguments: str, **environ: str) -> CompletedProcess[str]:

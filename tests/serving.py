@@ -18,11 +18,11 @@ from typing import Any, Self
 from nexus.accounting.database import SqliteDatabase, migrate
 from nexus.accounting.state import file_of
 from nexus.auth.credentials import OWN, SHARED
-from nexus.server.listeners import Listeners
-from nexus.server.listening import base_url, bind
-from nexus.server.running import Running, start
+from nexus.server.process.running import Running, start
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
+from nexus.server.sockets.listeners import Listeners
+from nexus.server.sockets.listening import base_url, bind
 from nexus.settings import ListenAddress, Settings, load, secrets
 from tests.secrets import is_known
 

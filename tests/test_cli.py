@@ -15,10 +15,10 @@ from nexus import __version__
 from nexus.__main__ import main as start
 from nexus.cli import configured, init, options
 from nexus.cli import main as cli
-from nexus.server import preflight
-from nexus.server.announce import demo_text
-from nexus.server.service import Service
-from nexus.server.source import Source
+from nexus.server.process import preflight
+from nexus.server.process.announce import demo_text
+from nexus.server.process.source import Source
+from nexus.server.sockets.service import Service
 from nexus.settings import Settings, SettingsError
 from nexus.telemetry import logs
 from tests.console import ROOT, Command, python
@@ -345,9 +345,9 @@ def test_serving(
         served.append((settings, source.file is None))
         return 7
 
-    server = types.ModuleType("nexus.server.run")
+    server = types.ModuleType("nexus.server.process.run")
     server.serve = serve  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "nexus.server.run", server)
+    monkeypatch.setitem(sys.modules, "nexus.server.process.run", server)
     monkeypatch.setattr(logs, "configure", lambda *given: configured.append(given))
     monkeypatch.setattr(preflight, "problems", lambda *_, **__: [])
     for name in ("NEXUS_CONFIG_PATH", "NEXUS_LISTEN_ADDRESS", "NEXUS_LOG", "NEXUS_LOG_STYLE"):
@@ -500,9 +500,9 @@ def test_a_start_imports_no_codec_and_no_unconfigured_vendor(tmp_path: Path) -> 
         'telemetry.semconv = "1.36"\nllm.providers.a = { type = "openai", api_key = "sk-x", models.m = {} }\n'
     )
     program = (
-        "import asyncio, sys, nexus.server.run\nfrom pathlib import Path\n"
-        "from nexus.server.listeners import Listeners\nfrom nexus.server.listening import bind\n"
-        "from nexus.server.running import start\nfrom nexus.settings import ListenAddress, load\n"
+        "import asyncio, sys, nexus.server.process.run\nfrom pathlib import Path\n"
+        "from nexus.server.sockets.listeners import Listeners\nfrom nexus.server.sockets.listening import bind\n"
+        "from nexus.server.process.running import start\nfrom nexus.settings import ListenAddress, load\n"
         "settings = load(Path('nexus.toml'), {})\nprint(*sys.modules)\n"
         "async def main():\n    await start(settings, Listeners(bind(ListenAddress('127.0.0.1', 0)))).stop()\n"
         "asyncio.run(main())\nprint(*sys.modules)"

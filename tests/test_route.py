@@ -13,7 +13,7 @@ import pytest
 from nexus.cli import main as cli
 from nexus.cli.options import CommandError, Options
 from nexus.cli.route import route
-from nexus.server.source import Source
+from nexus.server.process.source import Source
 from nexus.settings import Settings, load
 
 KEYS = ("sk-ant-hushhush", "sk-ant-hushhush-2")

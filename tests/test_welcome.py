@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nexus.server.announce import demo_text, what_to_paste
+from nexus.server.process.announce import demo_text, what_to_paste
 from nexus.settings import load
 from tests.auth.kit import ALICE
 

@@ -22,7 +22,7 @@ from nexus.protocols.loader import PROTOCOLS
 from nexus.protocols.protocol import Protocol
 from nexus.provider import Provider
 from nexus.provider.route import Route
-from nexus.server.announce import what_to_paste
+from nexus.server.process.announce import what_to_paste
 from nexus.settings import ProviderSettings, ServerSettings, Settings, registry, secrets
 from nexus.settings.budgets import covered
 from nexus.settings.limits import RedisStorage

@@ -11,9 +11,9 @@ from nexus.cli.colours import is_coloured, render
 from nexus.cli.options import DEFAULT_FILE, Options
 from nexus.cli.parser import AGENTS
 from nexus.dataclasses import replace
-from nexus.server import preflight
-from nexus.server.service import BadSocket, Service, service_of
-from nexus.server.source import Source
+from nexus.server.process import preflight
+from nexus.server.process.source import Source
+from nexus.server.sockets.service import BadSocket, Service, service_of
 from nexus.settings import Problem, Settings, SettingsError, secrets
 from nexus.settings.registry import NoProviders
 from nexus.settings.usage import own_folder
@@ -47,7 +47,7 @@ def run(options: Options, command: Callable[[Options, Settings, Source], int] | 
         coloured = is_coloured(sys.stdout, options.color, os.environ)
         named = str(source.file or "no nexus.toml here, the built-in demo")
         return check(settings, named, running=running, coloured=coloured, discovers=options.discover)
-    from nexus.server.run import serve
+    from nexus.server.process.run import serve
 
     logs.configure(options.log, options.log_style, secrets(settings))
     return serve(settings, source, service)

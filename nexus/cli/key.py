@@ -13,7 +13,7 @@ from nexus.cli.options import Options
 from nexus.cli.output import put
 from nexus.cli.words import hint
 from nexus.late import pattern
-from nexus.server.source import Source
+from nexus.server.process.source import Source
 from nexus.settings import Settings
 from nexus.settings.keys import MOST_AT_A_TIME, KeyName, digest_of
 

@@ -20,7 +20,7 @@ from nexus.gateway.routing import Model, Routes
 from nexus.protocols.dialect import Dialect
 from nexus.protocols.loader import DIALECTS
 from nexus.protocols.operation import GENERATE
-from nexus.server.source import Source
+from nexus.server.process.source import Source
 from nexus.settings import Settings, registry, secrets
 from nexus.telemetry.logs import redactor
 from nexus.wire import Json, text

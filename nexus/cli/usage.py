@@ -13,7 +13,7 @@ from nexus.accounting.tables import VERSION
 from nexus.accounting.tabulate import WRITERS
 from nexus.cli.options import CommandError, Options
 from nexus.cli.output import put
-from nexus.server.source import Source
+from nexus.server.process.source import Source
 from nexus.settings import Settings, secrets
 from nexus.settings.usage import MEMORY, NONE
 from nexus.telemetry.logs import redactor

@@ -19,10 +19,10 @@ from nexus.auth import metadata
 from nexus.protocols.dialect import Dialect
 from nexus.protocols.loader import DIALECTS
 from nexus.protocols.operation import RAW, Operation
-from nexus.server import raw
-from nexus.server.base import UnknownPath
-from nexus.server.calls import CallHandler
-from nexus.server.home import (
+from nexus.server.endpoints import raw
+from nexus.server.endpoints.base import UnknownPath
+from nexus.server.endpoints.calls import CallHandler
+from nexus.server.endpoints.home import (
     HELLO,
     HealthHandler,
     HelloHandler,
@@ -31,12 +31,12 @@ from nexus.server.home import (
     NothingElse,
     ReadyHandler,
 )
-from nexus.server.metrics import MetricsHandler, OwnMetricsHandler
-from nexus.server.models import ModelHandler, ModelListHandler
-from nexus.server.paths import DEFAULT, Base, bases
+from nexus.server.endpoints.metrics import MetricsHandler, OwnMetricsHandler
+from nexus.server.endpoints.models import ModelHandler, ModelListHandler
+from nexus.server.endpoints.paths import DEFAULT, Base, bases
+from nexus.server.endpoints.usage import CallsHandler, ReportHandler
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
-from nexus.server.usage import CallsHandler, ReportHandler
 from nexus.settings import Settings
 
 MOST_KNOWN, LONGEST_KNOWN = 500, 200
@@ -161,8 +161,8 @@ def _specs(runtime: Runtime) -> Iterator[Spec]:
                 yield Spec(f"{below}/.*", raw.RawHandler, spoken, operation=RAW, provider=provider.name)
         yield Spec(re.escape(HELLO), HelloHandler)
     if settings.server.shows_dashboard:
-        from nexus.server.dashboard.data import DataHandler
-        from nexus.server.dashboard.page import DashboardHandler
+        from nexus.server.endpoints.dashboard.data import DataHandler
+        from nexus.server.endpoints.dashboard.page import DashboardHandler
 
         yield Spec(re.escape(settings.server.dashboard.path), DashboardHandler)
         yield Spec(re.escape(settings.server.dashboard.data_path), DataHandler)

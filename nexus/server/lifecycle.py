@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from enum import IntEnum
 
-from nexus.server.shares import Share
+from nexus.server.sockets.shares import Share
 
 
 class ServerPhase(IntEnum):

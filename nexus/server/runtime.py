@@ -33,8 +33,8 @@ from nexus.response_store.responses import answers_of
 from nexus.response_store.store import ANSWERS, IDS, ResponseStore, bounds_of
 from nexus.response_store.vendor_ids import vendor_ids_of
 from nexus.server.guards import Guards
-from nexus.server.listening import tls_context
 from nexus.server.shared_state import Member
+from nexus.server.sockets.listening import tls_context
 from nexus.settings import ServerSettings, Settings, registry, secrets
 from nexus.settings.attribution import claims_of
 from nexus.settings.files import stamp

@@ -20,9 +20,9 @@ from nexus.accounting.recorder import Recorder, RemoteActivity
 from nexus.errors import Draining, Overloaded
 from nexus.processes.counter_rows import Rows
 from nexus.relay.exchange import CallState
-from nexus.server.body import AT_ONCE
 from nexus.server.bridge import Bell
 from nexus.server.flight import BytesInFlight, default_limit
+from nexus.server.http.body import AT_ONCE
 from nexus.server.lifecycle import Lifecycle, ServerPhase
 from nexus.server.runtime import Kept
 from nexus.server.shared_state import Member

@@ -19,7 +19,7 @@ from nexus.processes.tally import Tally, tallies
 from nexus.response_store import remote
 from nexus.response_store.local import LocalStore
 from nexus.response_store.store import ANSWERS, IDS, bounds_of
-from nexus.server.shares import Share, shares
+from nexus.server.sockets.shares import Share, shares
 from nexus.settings import ServerSettings
 from nexus.settings.limits import RedisStorage
 from nexus.telemetry.metrics.meters import Meters

@@ -24,8 +24,8 @@ from nexus.auth.authenticator import Authenticator
 from nexus.errors import NexusError
 from nexus.gateway.stages import identify
 from nexus.server.guards import Guards, header_lines
-from nexus.server.listening import TlsError, tls_context
 from nexus.server.server import Server
+from nexus.server.sockets.listening import TlsError, tls_context
 from nexus.settings.guards import TlsSettings
 from tests.auth.kit import ALICE, HARD_LIMIT, IdentityProvider, answer, ec_key, jwk, jwks, rsa_key, stall, tables, token
 

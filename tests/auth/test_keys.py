@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from nexus.auth.keys import KeyRing, is_expired, make_key
 from nexus.cli.key import new, rotate
 from nexus.cli.options import Options
-from nexus.server.source import Source
+from nexus.server.process.source import Source
 from nexus.settings import Settings
 from nexus.settings.keys import EXAMPLE, GUESSABLE, digest_of, read_expiry
 from tests.auth.kit import ALICE, BOB, tables

@@ -17,7 +17,7 @@ import pytest
 from nexus.accounting.activity import MOST_CALLERS, MOST_ROUTES, Activity
 from nexus.accounting.calendar import forecast
 from nexus.accounting.days import DAY
-from nexus.server.dashboard.page import page
+from nexus.server.endpoints.dashboard.page import page
 from tests.auth.kit import ALICE, BOB
 from tests.conftest import Serve
 from tests.dashboard.kit import call

@@ -30,9 +30,9 @@ from nexus.protocols.loader import DIALECTS
 from nexus.protocols.operation import GENERATE
 from nexus.protocols.sse import Frame, FrameDecoder
 from nexus.protocols.tidy import with_distinct_calls
-from nexus.server.body import Body
 from nexus.server.flight import BytesInFlight, Load
-from nexus.server.heads import body_length
+from nexus.server.http.body import Body
+from nexus.server.http.heads import body_length
 from nexus.settings import SettingsError, load
 from nexus.wire import decode, encode
 from tests.examples import examples

@@ -79,7 +79,12 @@ def test_a_wheel_has_one_package(release: Release) -> None:
     assert {path.name for path in wheel.iterdir() if not path.name.endswith(".dist-info")} == {"nexus"}
     ours = {path.relative_to(ROOT / "providers") for path in (ROOT / "providers").rglob("*.py")}
     assert {path.relative_to(wheel / "nexus/providers") for path in (wheel / "nexus/providers").rglob("*.py")} == ours
-    for name in ("py.typed", "server/dashboard/page.html", "server/dashboard/page.py", "cli/nexus.toml"):
+    for name in (
+        "py.typed",
+        "server/endpoints/dashboard/page.html",
+        "server/endpoints/dashboard/page.py",
+        "cli/nexus.toml",
+    ):
         assert (wheel / "nexus" / name).exists()
 
 

@@ -5,10 +5,10 @@ import socket
 
 from tornado.httpserver import HTTPServer
 
-from nexus.server import accepting
-from nexus.server.accepting import PausingServer
-from nexus.server.listening import bind
-from nexus.server.shares import shares
+from nexus.server.sockets import accepting
+from nexus.server.sockets.accepting import PausingServer
+from nexus.server.sockets.listening import bind
+from nexus.server.sockets.shares import shares
 from nexus.settings import ListenAddress
 
 

@@ -12,7 +12,7 @@ import openai
 import pytest
 
 from nexus.accounting.record import CallRecord
-from nexus.server.reload import Adopter
+from nexus.server.process.reload import Adopter
 from nexus.settings import load
 from tests.conftest import Serve
 from tests.serving import KEY, PATHS, Nexus, Reply, openai_config, wait_until

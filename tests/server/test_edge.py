@@ -17,8 +17,8 @@ import pytest
 
 from nexus.call import Call
 from nexus.protocols.piecewise import LARGE
-from nexus.server import clocks
-from nexus.server.calls import CallHandler
+from nexus.server.endpoints.calls import CallHandler
+from nexus.server.http import clocks
 from tests.conftest import Serve
 from tests.peers import Tls
 from tests.server.raw import RawClient, head, request

@@ -4,7 +4,7 @@ import pytest
 from tornado.httputil import ResponseStartLine
 
 from nexus.headers.plain import plain_lines
-from nexus.server.heads import answer_head, in_ascii, new_id, written
+from nexus.server.http.heads import answer_head, in_ascii, new_id, written
 
 OK = ResponseStartLine("", 200, "OK")
 
@@ -26,9 +26,9 @@ def test_characters_beyond_ascii_are_escaped() -> None:
 
 def test_request_ids_are_ordered_by_time_and_cannot_be_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
     moments = [1_795_962_595_000_000_000, 1_795_962_595_001_000_000]
-    monkeypatch.setattr("nexus.server.heads.time.time_ns", lambda: moments[0])
+    monkeypatch.setattr("nexus.server.http.heads.time.time_ns", lambda: moments[0])
     one, other = new_id(), new_id()
-    monkeypatch.setattr("nexus.server.heads.time.time_ns", lambda: moments[1])
+    monkeypatch.setattr("nexus.server.http.heads.time.time_ns", lambda: moments[1])
     assert max(one, other) < new_id()
     assert one[:16] == other[:16] and one[16:] != other[16:] and len(one) == 36
 

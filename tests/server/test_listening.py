@@ -19,9 +19,9 @@ from pathlib import Path
 
 import pytest
 
-from nexus.server import accepting
-from nexus.server.descriptors import raise_limit, shortage
-from nexus.server.listening import BACKLOG, CannotListen, base_url, bind_all, files_of, remove_files
+from nexus.server.sockets import accepting
+from nexus.server.sockets.descriptors import raise_limit, shortage
+from nexus.server.sockets.listening import BACKLOG, CannotListen, base_url, bind_all, files_of, remove_files
 from nexus.settings.listen import read_addresses
 from tests.conftest import Serve
 from tests.server.test_process import CHAT_PATH, Start, finish, start
@@ -237,7 +237,7 @@ class TestSignals:
 class TestDescriptors:
     def test_the_soft_limit_is_raised_to_the_hard_one(self) -> None:
         code = (
-            "import resource; from nexus.server.descriptors import raise_limit;"
+            "import resource; from nexus.server.sockets.descriptors import raise_limit;"
             "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 500)); print(raise_limit());"
             "print(resource.getrlimit(resource.RLIMIT_NOFILE))"
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nexus.server import preflight
+from nexus.server.process import preflight
 from nexus.settings import Settings, load
 from tests.auth.kit import ALICE
 from tests.conftest import Serve

@@ -19,8 +19,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from nexus.limits.store_memory import MemoryStore
-from nexus.server.reload import Reloader
-from nexus.server.source import Source
+from nexus.server.process.reload import Reloader
+from nexus.server.process.source import Source
 from nexus.settings import load
 from tests.peers import write_certificate
 from tests.server.fleet import Fleet, fleet, is_alive

@@ -9,11 +9,11 @@ from typing import NoReturn
 import pytest
 
 from nexus.processes.poller import Poller
-from nexus.server.listeners import Listeners
-from nexus.server.rereading import Rereading
-from nexus.server.service import Notifier
-from nexus.server.source import Good, Source
-from nexus.server.supervisor import Orders, Supervisor
+from nexus.server.process.rereading import Rereading
+from nexus.server.process.source import Good, Source
+from nexus.server.process.supervisor import Orders, Supervisor
+from nexus.server.sockets.listeners import Listeners
+from nexus.server.sockets.service import Notifier
 
 
 def refused() -> int:

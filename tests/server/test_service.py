@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from nexus.server.service import BadSocket, Notifier, service_of
+from nexus.server.sockets.service import BadSocket, Notifier, service_of
 from tests.console import python
 from tests.server.test_process import Process
 from tests.serving import wait_until
@@ -89,7 +89,9 @@ class TestPassedSockets:
 
     def test_a_descriptor_that_is_not_a_listening_socket_is_rejected(self, tmp_path: Path) -> None:
         for what in ("open('x', 'w')", "socket.socket()"):
-            program = f"import socket, os; from nexus.server.service import *; s = {what}; os.dup2(s.fileno(), 3)\n"
+            program = (
+                f"import socket, os; from nexus.server.sockets.service import *; s = {what}; os.dup2(s.fileno(), 3)\n"
+            )
             program += "service_of({'LISTEN_FDS': '1', 'LISTEN_PID': str(os.getpid())}, os.getpid())"
             run = python(program, tmp_path)
             assert f"{BadSocket.__name__}: descriptor 3 from systemd" in run.stderr

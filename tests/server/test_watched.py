@@ -69,7 +69,7 @@ class TestHalfClosed:
         stream: bool,
         looks: int,
     ) -> None:
-        monkeypatch.setattr("nexus.server.client_stream.LOOK", 0.002)
+        monkeypatch.setattr("nexus.server.http.client_stream.LOOK", 0.002)
         go = threading.Event()
         openai_upstream.next(Behaviour(hold=go))
         with RawClient(quiet) as client:
@@ -96,7 +96,7 @@ class TestHalfClosed:
     def test_half_closing_during_a_stream_still_gets_the_rest(
         self, quiet: Nexus, openai_upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("nexus.server.client_stream.LOOK", 0.01)
+        monkeypatch.setattr("nexus.server.http.client_stream.LOOK", 0.01)
         openai_upstream.next(Behaviour(event_delay=0.05))
         with RawClient(quiet) as client:
             client.send(request(CHAT_PATH, {**CHAT, "stream": True}))

@@ -11,8 +11,8 @@ ROOT = Path(__file__).parents[2]
 
 HANGS = """
 import asyncio, socket, sys, time
-from nexus.server import worker
-from nexus.server.worker import _Supervised
+from nexus.server.process import worker
+from nexus.server.process.worker import _Supervised
 worker._LAST = 0.1
 
 async def main():

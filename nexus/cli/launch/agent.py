@@ -31,8 +31,8 @@ from nexus.server.clients import (
     openai_sdk,
     reachable,
 )
-from nexus.server.preflight import served_at
-from nexus.server.source import Source
+from nexus.server.process.preflight import served_at
+from nexus.server.process.source import Source
 from nexus.settings import Settings, registry
 from nexus.settings.listen import ListenAddress, url_of
 

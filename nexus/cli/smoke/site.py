@@ -23,9 +23,9 @@ from nexus.cli.smoke.messages import MessagesClient
 from nexus.cli.smoke.probe import Endpoint, Site, TestedModel
 from nexus.cli.smoke.responses import ResponsesClient
 from nexus.late import pattern
-from nexus.server.listeners import Listeners
-from nexus.server.listening import base_url, bind
-from nexus.server.running import Running, start
+from nexus.server.process.running import Running, start
+from nexus.server.sockets.listeners import Listeners
+from nexus.server.sockets.listening import base_url, bind
 from nexus.settings import ListenAddress, Protocols, Settings
 from nexus.wire import Json, mapping, sequence, text
 

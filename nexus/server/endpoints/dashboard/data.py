@@ -1,0 +1,157 @@
+"""``GET dashboard/data``: the dashboard's data as JSON.
+
+Authenticated like a call; callers who may not see everyone's usage see only their own. Runs neither on the loop nor on
+the threads of calls. Its cost is bounded, and does not grow with the number of viewers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import nexus
+from nexus.accounting.calendar import DayOfRoute, of_points
+from nexus.accounting.days import DAY
+from nexus.accounting.tabulate import NANO
+from nexus.auth.identity import Identity, Only, sight_of
+from nexus.dataclasses import asdict, dataclass
+from nexus.errors import Overloaded
+from nexus.gateway.cooldowns import Cooldowns
+from nexus.gateway.routing import Routes
+from nexus.processes.link import CallFailed, Lost
+from nexus.provider.route import Route
+from nexus.relay.candidate import Candidate
+from nexus.server.endpoints.base import BaseHandler
+from nexus.server.endpoints.dashboard import figures
+from nexus.server.endpoints.dashboard.connect import clients
+from nexus.server.endpoints.dashboard.effective import effective
+from nexus.server.endpoints.dashboard.figures import RouteState
+from nexus.server.endpoints.dashboard.standing import Gauge, gauge_of, standings
+from nexus.server.runtime import Runtime
+from nexus.server.server import Server
+from nexus.telemetry.logs import redacted
+from nexus.wire import Json, encode
+
+BUSY = "too many dashboard requests at once; retry"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The viewer: ``only`` is the filter for what the viewer may see, None for everything; ``known`` is the digest of
+    the texts that the page already has."""
+
+    identity: Identity
+    address: str
+    only: Only | None
+    known: str
+
+
+class DataHandler(BaseHandler):
+    async def get(self) -> None:
+        only = sight_of(self.identity, self.runtime.settings.usage.readers)
+        look = Look(self.identity, self.caller, only, self.query().get("known", ""))
+        try:
+            found = await self.server.report(partial(document, self.server, self.runtime, look))
+        except (Lost, CallFailed):
+            raise Overloaded(BUSY, retry_after=1) from None
+        self.set_header("Cache-Control", "no-store")
+        self.send(encode(found))
+
+
+def document(server: Server, runtime: Runtime, look: Look) -> dict[str, Json]:
+    """Returns all data for the page. Raises Lost and CallFailed."""
+    now, only = time.time(), look.only
+    view = _view(server, only, now)
+    routes = runtime.gateway.routes.seen_by(look.identity)
+    states = [_state_of(route, server.kept.router.cooldowns, now, tells_why=only is None) for route in routes]
+    days = _days(server, view, look, now)
+    return {
+        "now": now,
+        "sees": only,
+        "ledger": server.calendar is not None and server.calendar.is_kept,
+        "state": _state(server, view),
+        "recent": figures.recent(view),
+        "spend": figures.spend(days, now),
+        "chart": figures.charts(view, days, now),
+        "routes": figures.routes(view, states),
+        "calls": [_call(line) for line in view["calls"]],
+        "gauges": [asdict(gauge) for gauge in _gauges(server, runtime, routes, look, now)],
+        **_texts(runtime, routes, look),
+    }
+
+
+def _view(server: Server, only: Only | None, now: float) -> Mapping[str, Any]:
+    """Returns the activity of everyone or of one caller: since the start, and from before if the ledger has it."""
+    view = server.recorder.view(None if only is None else (only["user"], only["key"]))
+    return view if server.calendar is None else server.calendar.completed(view, now, tuple((only or {}).items()))
+
+
+def _state(server: Server, view: Mapping[str, Any]) -> dict[str, Json]:
+    return {
+        "phase": "draining" if server.lifecycle.is_stopping else "up",
+        "since": view["since"],
+        "version": nexus.__version__,
+        "in_flight": server.in_flight,
+        "workers": server.processes,
+    }
+
+
+def _days(server: Server, view: Mapping[str, Any], look: Look, now: float) -> list[DayOfRoute]:
+    """Returns daily totals from the ledger if it outlives the process, else from memory. Today's come from whichever
+    has more, because the ledger lags by seconds and memory is lost with the process.
+    """
+    found, kept, today = None, of_points(view["chart"]["month"]), int(now // DAY)
+    if server.calendar is not None and server.calendar.outlives:
+        found = server.calendar.days(now, tuple((look.only or {}).items()))
+    if found is None:
+        return kept
+    latest = max(found, kept, key=lambda days: sum(one.attempts + one.calls for one in days if one.day == today))
+    return [*(one for one in found if one.day != today), *(one for one in latest if one.day == today)]
+
+
+def _gauges(server: Server, runtime: Runtime, routes: Routes, look: Look, now: float) -> Iterator[Gauge]:
+    """Yields the viewer's limits and budgets, and everyone's budgets if the viewer may see them."""
+    budgets, store = runtime.gateway.admission.budgets, server.kept.limits.store
+    own = list(budgets.accounts(look.identity, look.address)) if budgets is not None else []
+    if budgets is not None and look.only is None and server.calendar is not None:
+        spent = server.calendar.spent(now, budgets.periods) or []
+        found = [(account, nano) for name, subject, nano in spent if (account := budgets.account(name, subject))]
+        known = {(account.name, account.subject) for account, _ in found}
+        own = [account for account in own if (account.name, account.subject) not in known]
+        yield from sorted((gauge_of(account, nano) for account, nano in found), key=lambda one: -one.used / one.limit)
+    yield from standings(store, routes, look.identity, look.address, own)
+
+
+def _call(line: dict[str, Any]) -> dict[str, Json]:
+    cost = line["cost"]
+    return {**line, "why": redacted(line["why"]), "cost_usd": None if cost is None else cost / NANO}
+
+
+def _state_of(route: Route, cooldowns: Cooldowns, now: float, *, tells_why: bool) -> RouteState:
+    """Returns a route's state: "cooldown" if all of its accounts are in cooldown, until the first one is back."""
+    name, kind, moment = route.name, route.provider.settings.type, cooldowns.clock()
+    places = [Candidate(route, account).scopes for account in route.provider.accounts]
+    ends = [cooldowns.end(scopes, moment) for scopes in places]
+    until = [end for end in ends if end is not None]
+    if not until:
+        return RouteState(name, kind)
+    why = next((reason for scopes in places if (reason := cooldowns.why(scopes))), "") if tells_why else ""
+    state = "cooldown" if len(until) == len(ends) else "partly"
+    return RouteState(name, kind, state, now + min(until) - moment, redacted(why))
+
+
+def _texts(runtime: Runtime, routes: Routes, look: Look) -> dict[str, Json]:
+    """Returns the texts that change only with the configuration; only their digest if the page already has them."""
+    settings, names = runtime.settings, [model.name for model in routes.models]
+    parts = encode([nexus.__version__, settings.origin.digest, settings.origin.written_at, names, look.only is None])
+    digest = hashlib.sha256(parts).hexdigest()[:16]
+    if digest == look.known:
+        return {"known": digest}
+    return {
+        "known": digest,
+        "connect": [asdict(client) for client in clients(settings, names)],
+        "config": effective(settings) if look.only is None else None,
+    }

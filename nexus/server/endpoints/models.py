@@ -1,0 +1,63 @@
+"""Model lists and single models, in the dialect of the path.
+
+Loop thread only. Lists exactly the models that the caller may call.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from urllib.parse import unquote
+
+from nexus.gateway.routing import Model
+from nexus.models.efforts import PLAIN
+from nexus.models.released import released
+from nexus.protocols.dialect import ModelCard
+from nexus.provider.route import Route
+from nexus.server.endpoints.base import ReadHandler
+from nexus.wire import encode
+
+
+def card(model: Model, name: str, written_at: float) -> ModelCard:
+    """Returns a model's card. It is created on its release day, or, if that is unknown or the model is virtual, at
+    ``written_at``, when the configuration was written (Unix seconds)."""
+    day, settings = released(model.targets[0].model) if model.virtual is None else None, model.settings
+    created = written_at if day is None else datetime.combine(day, datetime.min.time(), UTC).timestamp()
+    return ModelCard(
+        name,
+        model.owner,
+        int(created),
+        display_name=settings.display_name,
+        description=settings.description,
+        context=model.routes[0].settings.context,
+        efforts=_efforts(model.routes[0]),
+    )
+
+
+def _efforts(route: Route) -> tuple[str, ...]:
+    """Returns the model's effort levels; empty if it does not think or this is unknown."""
+    dialect = route.provider.dialects_of(route.model, route.settings)[0]
+    target = route.provider.target(dialect, route.model, route.settings)
+    match dialect:
+        case "messages":
+            thinks = target.claude.known and target.claude.thinking != "none"
+            return target.claude.efforts or (PLAIN[:3] if thinks else ())
+        case "gemini":
+            return PLAIN[:3] if target.gemini.levels or target.gemini.budgets is not None else ()
+        case _:
+            return target.gpt.efforts if target.gpt is not None and target.gpt.reasons else ()
+
+
+class ModelListHandler(ReadHandler):
+    def get(self) -> None:
+        models = self.runtime.gateway.routes.seen_by(self.identity).models
+        written_at = self.runtime.settings.origin.written_at
+        cards = [card(model, name, written_at) for model in models for name in model.names]
+        self.send(encode(self.dialect.write_models(cards, self.query())))
+
+
+class ModelHandler(ReadHandler):
+    def get(self, name: str) -> None:
+        asked = unquote(name)
+        model = self.runtime.gateway.routes.seen_by(self.identity).find(asked)
+        name = asked if asked in model.names else model.name
+        self.send(encode(self.dialect.write_model(card(model, name, self.runtime.settings.origin.written_at))))

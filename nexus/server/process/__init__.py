@@ -1,0 +1,1 @@
+"""The serving process from start to end: settings, reload, signals, and a supervisor with several workers."""

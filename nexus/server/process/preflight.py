@@ -1,0 +1,89 @@
+"""Checks what could prevent valid settings from being served on this machine: packages, files, certificates, ports.
+
+Both ``nexus check`` and a start use only these checks, so that they accept the same settings. Checking changes nothing.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import ssl
+from collections.abc import Iterator
+
+from nexus.accounting.state import problem_of
+from nexus.auth.jwks import MissingPyJwt, require_pyjwt
+from nexus.server.sockets.listeners import listen
+from nexus.server.sockets.listening import CannotListen, TlsError, tls_context
+from nexus.settings import Settings
+from nexus.settings.leaves import named_files
+from nexus.settings.listen import ListenAddress, url_of
+from nexus.settings.types import Location
+
+_PROBE = 2.0
+"""Timeout in seconds for recognizing another Nexus at a port."""
+
+
+def problems(settings: Settings, *, running: bool = False) -> list[Location]:
+    """Returns all problems that must be fixed first. ``running``: a Nexus already runs, so ports need not be free."""
+    ports = () if running else _ports(settings)
+    return [*_packages(settings), *_files(settings), *_certificate(settings), *_usage(settings), *ports]
+
+
+def served_at(settings: Settings) -> str | None:
+    """Returns the URL of the Nexus that listens at an address of these settings, or None."""
+    addresses = (one for one in settings.server.listen_address if isinstance(one, ListenAddress) and one.port)
+    found = next((address for address in addresses if answers_as_nexus(settings, address)), None)
+    return None if found is None else url_of(found, settings.server.scheme)
+
+
+def _packages(settings: Settings) -> Iterator[Location]:
+    if settings.server.oauth is not None:
+        try:
+            require_pyjwt()
+        except MissingPyJwt as error:
+            yield ("server", "oauth"), str(error).removeprefix("[server.oauth] ")
+
+
+def _files(settings: Settings) -> Iterator[Location]:
+    for path, file in named_files(settings):
+        if not os.access(file, os.R_OK):
+            yield path, "names a file that this user cannot read"
+
+
+def _certificate(settings: Settings) -> Iterator[Location]:
+    if settings.server.tls is not None:
+        try:
+            tls_context(settings.server.tls)
+        except TlsError as error:
+            yield ("server", "tls", "certificate"), str(error)
+
+
+def _usage(settings: Settings) -> Iterator[Location]:
+    if (problem := problem_of(settings)) is not None:
+        yield ("usage", "store"), problem
+
+
+def _ports(settings: Settings) -> Iterator[Location]:
+    """Binds the addresses as serving would, and releases them at once."""
+    try:
+        listen(settings.server).close()
+    except CannotListen as error:
+        yield error.path, str(error)
+
+
+def answers_as_nexus(settings: Settings, address: ListenAddress) -> bool:
+    """Whether a Nexus listens at the address. Blocks for up to a few seconds."""
+    host, port = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host), address.port
+    connection = http.client.HTTPConnection(host, port, timeout=_PROBE)
+    if settings.server.tls is not None:
+        # No verification: no secret is sent, and only the Server header is read.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection(host, port, timeout=_PROBE, context=context)
+    try:
+        connection.request("HEAD", "/")
+        return connection.getresponse().headers.get("Server") == "nexus"
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

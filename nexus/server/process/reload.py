@@ -1,0 +1,115 @@
+"""Reloads the configuration without failing a call: reads and builds it on a separate thread, then switches on the
+loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from nexus.auth.jwks import MissingPyJwt
+from nexus.server.process.running import Running, restore
+from nexus.server.process.source import Good, Rejected, Source, log_adopted, log_rejected
+from nexus.server.runtime import Runtime, build
+from nexus.server.sockets.listening import TlsError
+from nexus.server.sockets.service import Notifier
+from nexus.server.threads import Workers
+from nexus.settings import Settings
+from nexus.settings.files import EVERY, Watch
+
+log = logging.getLogger("nexus")
+
+SERVING = "serving"
+"""The status reported to a service manager while the server serves."""
+
+
+class Adopter:
+    """Applies settings to a running server. Uses a separate thread, because calls may occupy all workers. Loop thread
+    only.
+    """
+
+    def __init__(self, running: Running) -> None:
+        self.running = running
+        self.aside = Workers(1)
+        self._turn = asyncio.Lock()
+
+    async def adopt(self, settings: Settings) -> Rejected | None:
+        """Applies the settings; returns Rejected if they cannot be used. Does nothing if the server is stopping."""
+        async with self._turn:
+            built = await self.aside.work(lambda: self._build(settings))
+            if isinstance(built, Rejected):
+                return built
+            if self.running.server.lifecycle.is_stopping:
+                built.uses.close()
+            else:
+                self.running.adopt(built)
+            return None
+
+    def _build(self, settings: Settings) -> Runtime | Rejected:
+        try:
+            built = build(settings, self.running.server.kept)
+        except (MissingPyJwt, TlsError) as error:
+            return Rejected([str(error)], settings.origin.files)
+        restore(self.running.server, built)
+        return built
+
+
+class Reloader:
+    """Watches the configuration files of a single-process server until stopped. Loop thread only."""
+
+    def __init__(
+        self, source: Source, running: Running, notifier: Notifier | None = None, every: float = EVERY
+    ) -> None:
+        self._source = source
+        self._adopter = Adopter(running)
+        self._notifier = notifier or Notifier()
+        self._every = every
+        self._watch = Watch(running.runtime.settings.origin.files)
+        self._asked = asyncio.Event()
+        self._task = asyncio.create_task(self._run())
+
+    def ask(self) -> None:
+        """Requests a reload, whether or not the files have changed."""
+        self._asked.set()
+
+    async def stop(self) -> None:
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        self._adopter.aside.stop()
+
+    @property
+    def busy(self) -> int:
+        """Threads that are busy, for example because a file system hangs."""
+        return self._adopter.aside.busy
+
+    @property
+    def _settings(self) -> Settings:
+        return self._adopter.running.runtime.settings
+
+    async def _run(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), self._every)
+            try:
+                if self._asked.is_set() or await self._has_changed():
+                    self._asked.clear()
+                    self._notifier.reloading()
+                    await self._reload()
+                    self._notifier.ready(SERVING)
+            except Exception:
+                log.exception("the configuration could not be read; keeping the previous one")
+                self._notifier.ready(SERVING)
+
+    async def _has_changed(self) -> bool:
+        return self._settings.server.watch_config and await self._adopter.aside.work(self._watch.has_changed)
+
+    async def _reload(self) -> None:
+        before = self._settings
+        found = await self._adopter.aside.work(lambda: self._source.reread(before))
+        refused = await self._adopter.adopt(found.settings) if isinstance(found, Good) else found
+        self._watch = Watch(found.files)
+        self._adopter.running.server.meters.reloaded(read=refused is None)
+        if refused is not None:
+            log_rejected(refused)
+        elif isinstance(found, Good):
+            log_adopted(before, found)

@@ -1,0 +1,120 @@
+"""Rereads a changed configuration for several worker processes: once for all, in a forked process that ends afterwards.
+
+The supervisor itself must not block on a file system or an import.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import signal
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import NoReturn
+
+from nexus.processes.link import pairs
+from nexus.processes.poller import Poller
+from nexus.server.process.source import Good, Rejected, Source, log_rejected
+from nexus.settings import Settings
+from nexus.settings.files import EVERY, Watch
+
+log = logging.getLogger("nexus")
+
+PATIENCE = 60.0
+"""Seconds after which a process that reads the configuration is killed."""
+
+
+Live = Callable[[Callable[[], int]], NoReturn]
+Over = Callable[[Good | None], None]
+
+
+class Rereading:
+    """``settings`` are the current ones, also for workers that start later."""
+
+    def __init__(self, source: Source, settings: Settings) -> None:
+        self.settings = settings
+        self._source = source
+        self._watch = Watch(settings.origin.files)
+        self._asked = False
+        self._look_at = time.monotonic() + EVERY
+        self._pid: int | None = None
+        self._pieces: list[bytes] = []
+        self._kill_at = 0.0
+
+    def ask(self) -> None:
+        """Requests a read, whether or not the files have changed."""
+        self._asked = True
+
+    @property
+    def due(self) -> float:
+        """The monotonic time at which ``wants_to_read`` should be called again."""
+        if self._pid is not None:
+            return self._kill_at
+        return 0.0 if self._asked else self._look_at
+
+    def wants_to_read(self) -> bool:
+        """Whether to read the files now. Also kills a reading process that takes too long."""
+        now = time.monotonic()
+        if self._pid is not None:
+            if now >= self._kill_at:
+                log.error("the configuration could not be read in time; keeping the previous one")
+                self.stop()
+            return False
+        if not self._asked:
+            if now < self._look_at:
+                return False
+            self._look_at = now + EVERY
+            if not self.settings.server.watch_config or not self._watch.has_changed():
+                return False
+        self._asked = False
+        return True
+
+    def begin(self, poller: Poller, live: Live, over: Over) -> None:
+        """Forks the reading process. ``live`` runs the child; ``over`` gets the new settings, or None on failure."""
+        try:
+            with pairs(1) as [(own, theirs)]:
+                self._pid = os.fork()
+                if self._pid == 0:
+                    live(partial(self._answer, theirs))
+        except OSError as error:
+            log.error("no process could be started that reads the configuration; the one before stays", exc_info=error)
+            over(None)
+            return
+        own.setblocking(False)
+        self._pieces, self._kill_at = [], time.monotonic() + PATIENCE
+        poller.watch(own, partial(self._hear, poller, own, over))
+
+    def _answer(self, sock: socket.socket) -> int:
+        """Reads the configuration and sends the result, in the child; returns its exit code."""
+        sock.sendall(pickle.dumps(self._source.reread(self.settings)))
+        return 0
+
+    def _hear(self, poller: Poller, sock: socket.socket, over: Over) -> None:
+        with suppress(BlockingIOError):
+            while piece := sock.recv(1 << 20):
+                self._pieces.append(piece)
+            poller.forget(sock)
+            sock.close()
+            self._pid = None
+            over(self._found(b"".join(self._pieces)))
+
+    def _found(self, answer: bytes) -> Good | None:
+        try:
+            found: Good | Rejected = pickle.loads(answer)
+        except Exception:
+            log.exception("the configuration could not be read; keeping the previous one")
+            return None
+        self._watch = Watch(found.files)
+        if isinstance(found, Rejected):
+            log_rejected(found)
+            return None
+        return found
+
+    def stop(self) -> None:
+        if self._pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
