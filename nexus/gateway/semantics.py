@@ -56,9 +56,9 @@ Failure = Literal[
 """Nothing was sent: the target cannot express the request, its context is too small, a limit of ours or
 ``max_concurrency`` is reached, or it cannot be reached.
 
-Sent, no content yet: a pooled connection was closed, nothing arrived in time, the vendor failed (408, 5xx, a cut
-connection), is overloaded (529, or an event that says so), rate-limits us, rejects the configured key (401, 402,
-quota), forbids it the operation (403), rejects the caller's own key, does not know the model or speaks no known
+Sent, no content yet: a pooled connection was closed, nothing arrived in time, the vendor failed (408, 5xx, Bedrock's
+424, a cut connection), is overloaded (529, or an event that says so), rate-limits us, rejects the configured key (401,
+402, quota), forbids it the operation (403), rejects the caller's own key, does not know the model or speaks no known
 protocol (404), does not have what the request names (403, 404), rejects the request as invalid (400, 413, 422), as too
 long, or for its content.
 
@@ -187,7 +187,8 @@ def failure_of(error: NexusError, *, own: bool) -> Failure:
 
 
 def _answered(kind: str, status: int, *, own: bool) -> Failure:
-    failure = _KINDS.get(kind) or _STATUSES.get(status) or ("breakdown" if status >= 500 else "invalid")
+    failed = status >= 500 or kind == "upstream"
+    failure = _KINDS.get(kind) or _STATUSES.get(status) or ("breakdown" if failed else "invalid")
     if own and kind != "quota" and status != 402 and failure in ("key_refused", "key_forbidden"):
         return "callers_key"
     return failure

@@ -16,6 +16,7 @@ from nexus.errors import (
 from nexus.errors.failure import VendorFailure
 from nexus.gateway.semantics import VERDICTS, Failure, failure_of
 from nexus.protocols.chat.read_error import read_error
+from nexus.protocols.converse.read_error import read_error as read_bedrocks
 
 
 def status(code: int, body: bytes = b"{}") -> UpstreamStatus:
@@ -27,6 +28,14 @@ def timeout(phase: str) -> UpstreamTimeout:
 
 
 QUOTA = b'{"error":{"message":"pay","type":"insufficient_quota","code":"insufficient_quota"}}'
+
+
+def bedrocks(code: int, body: bytes) -> UpstreamStatus:
+    """Source: AWS documents a 424 for ModelErrorException and ModelStreamErrorException."""
+    failure = read_bedrocks(code, {"x-amzn-errortype": "ModelErrorException"}, body)
+    return UpstreamStatus(failure, status=code, headers={}, body=body)
+
+
 LONG = b'{"error":{"message":"long","type":"invalid_request_error","code":"context_length_exceeded"}}'
 FOUND: dict[str, tuple[NexusError, bool, Failure]] = {
     "a field that the vendor lacks": (UnsupportedFeature("n"), False, "not_expressible"),
@@ -41,6 +50,9 @@ FOUND: dict[str, tuple[NexusError, bool, Failure]] = {
     "the gateway stops": (Draining("x"), False, "over"),
     "an unknown 4xx": (status(418), False, "invalid"),
     "an unknown 5xx": (status(599), False, "breakdown"),
+    "Bedrock's model failed": (bedrocks(424, b'{"message":"The model failed."}'), False, "breakdown"),
+    "Bedrock's model rejected": (bedrocks(424, b'{"message":"x","originalStatusCode":400}'), False, "invalid"),
+    "Bedrock's model failed in a stream": (VendorError(VendorFailure("x", "upstream", 424)), False, "breakdown"),
     "a quota as 429": (status(429, QUOTA), False, "key_refused"),
     "a quota of the caller's": (status(429, QUOTA), True, "key_refused"),
     "429 of the caller's": (status(429), True, "rate_limited"),
