@@ -26,6 +26,16 @@ FailureKind = Literal[
 """The kinds of vendors' errors."""
 
 
+_ALSO_FAILURES = frozenset({409, 424, 499})
+"""Statuses below 500 with which Google (ABORTED, CANCELLED) and Bedrock (ModelErrorException) report their own
+failures."""
+
+
+def has_failed(kind: FailureKind, status: int) -> bool:
+    """Whether the vendor failed, whatever the request was."""
+    return status >= 500 or (kind == "upstream" and status in _ALSO_FAILURES)
+
+
 @dataclass(frozen=True, slots=True)
 class VendorFailure:
     """``kind`` follows from status and code, context_length also from ``protocols/context_length``. ``message`` is the

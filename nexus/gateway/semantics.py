@@ -28,6 +28,7 @@ from nexus.errors import (
     UpstreamTimeout,
     VendorError,
 )
+from nexus.errors.failure import FailureKind, has_failed
 from nexus.protocols.loader import DIALECTS
 from nexus.relay.candidate import Plan, Skip
 
@@ -186,9 +187,9 @@ def failure_of(error: NexusError, *, own: bool) -> Failure:
             return "breakdown"
 
 
-def _answered(kind: str, status: int, *, own: bool) -> Failure:
-    failed = status >= 500 or kind == "upstream"
-    failure = _KINDS.get(kind) or _STATUSES.get(status) or ("breakdown" if failed else "invalid")
+def _answered(kind: FailureKind, status: int, *, own: bool) -> Failure:
+    usual: Failure = "breakdown" if has_failed(kind, status) else "invalid"
+    failure = _KINDS.get(kind) or _STATUSES.get(status) or usual
     if own and kind != "quota" and status != 402 and failure in ("key_refused", "key_forbidden"):
         return "callers_key"
     return failure

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from nexus.accounting.record import ATTEMPT_FAILED, reason
 from nexus.dataclasses import replace
 from nexus.errors import Overloaded, UpstreamError, UpstreamStatus, VendorError
-from nexus.errors.failure import VendorFailure
+from nexus.errors.failure import VendorFailure, has_failed
 from nexus.headers.forwarding import returned
 from nexus.headers.redaction import Redactor
 from nexus.protocols import loader
@@ -66,12 +66,12 @@ def status_failure(
     provider, dialect = exchange.route.provider, lane.attempt.dialect
     status, body, headers = reply.status, redactor.cut(body), redactor.cut_headers(reply.headers)
     wish = headers.get(_WISH)
-    retryable = status in _RETRYABLE or status >= 500 if wish is None else wish == "true"
     if status == 401 and wish is None and not exchange.candidate.own:
         # Claude Code would otherwise retry for minutes.
         headers = {**headers, _WISH: (wish := "false")}
     foreign = provider.read_error(dialect, status, headers, body)
     failure = foreign or loader.vendor(dialect).read_error(status, headers, body)
+    retryable = status in _RETRYABLE or has_failed(failure.kind, status) if wish is None else wish == "true"
     failure = replace(failure, provider=provider.name, retryable=retryable)
     if foreign is None and not lane.translates:
         return passed(failure, status, headers, body)

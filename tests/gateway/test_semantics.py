@@ -52,6 +52,7 @@ FOUND: dict[str, tuple[NexusError, bool, Failure]] = {
     "an unknown 5xx": (status(599), False, "breakdown"),
     "Bedrock's model failed": (bedrocks(424, b'{"message":"The model failed."}'), False, "breakdown"),
     "Bedrock's model rejected": (bedrocks(424, b'{"message":"x","originalStatusCode":400}'), False, "invalid"),
+    "Google cancelled by itself": (VendorError(VendorFailure("x", "upstream", 499)), False, "breakdown"),
     "Bedrock's model failed in a stream": (VendorError(VendorFailure("x", "upstream", 424)), False, "breakdown"),
     "a quota as 429": (status(429, QUOTA), False, "key_refused"),
     "a quota of the caller's": (status(429, QUOTA), True, "key_refused"),

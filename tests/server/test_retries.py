@@ -142,11 +142,25 @@ def test_clients_are_told_not_to_retry_what_a_wrong_key_ended(
 GOOGLES = {"contents": [{"role": "user", "parts": [{"text": "Hello!"}]}]}
 
 
-@pytest.mark.parametrize(
+googles = pytest.mark.parametrize(
     ("path", "body"),
     [("/llm/google/v1beta/models/google/m:generateContent", GOOGLES), (PATHS["chat"], CHAT | {"model": "google/m"})],
     ids=["passes", "translated"],
 )
+
+
+@googles
+def test_a_call_that_google_cancels_by_itself_is_retried(serve: Serve, path: str, body: dict[str, object]) -> None:
+    """Under load it does: google-gemini/gemini-cli, issue 20309."""
+    with FakeUpstream("gemini") as google:
+        google.next(Behaviour(status=499, error_type="CANCELLED"))
+        reply = serve(providers(("google", "google", google, 'retries.base_delay = "1ms"', "gemini-2.5-flash"))).post(
+            path, body
+        )
+        assert (reply.status, reply.headers["x-nexus-attempts"]) == (200, "2")
+
+
+@googles
 def test_googles_retry_delay_is_returned_as_retry_after(serve: Serve, path: str, body: dict[str, object]) -> None:
     with FakeUpstream("gemini") as google:
         google.default = Behaviour(status=429, retry_delay=90.0)
