@@ -39,6 +39,14 @@ Body = Mapping[str, Json]
 T = TypeVar("T")
 
 
+def check_case(holder: Body, name: str, where: str = "") -> None:
+    """Rejects ``name`` in other letters, such as ``Model``. Servers whose JSON decoder ignores case, as Go's does, take
+    the last of both, so that the caller would choose a model that Nexus has not seen. Source: golang/go #43664."""
+    for other in holder:
+        if len(other) == len(name) and other != name and other.lower() == name:
+            raise InvalidRequest(f"{where}{other}: write it in lower case: {name}", param=f"{where}{other}")
+
+
 class Drops:
     """Names of dropped fields, without duplicates, in the order in which they were found."""
 

@@ -12,9 +12,10 @@ from typing import ClassVar, Literal
 from nexus.dataclasses import dataclass, field
 from nexus.errors import InvalidRequest, MethodNotAllowed, NotFound
 from nexus.late import pattern
+from nexus.protocols.checks import check_case
 from nexus.protocols.edit import find
 from nexus.protocols.raw_json import CLOSE_ARRAY, OPEN_ARRAY, Span, next_item, past_space, value_end
-from nexus.wire import Json
+from nexus.wire import Json, mapping
 
 HeldKind = Literal["files", "batches"]
 
@@ -155,7 +156,9 @@ def request_at(raw: bytes, start: int, path: Sequence[str], where: str, document
     InvalidRequest."""
     body = document
     for name in path:
-        body = body.get(name) if isinstance(body, dict) else None
+        check_case(mapping(body), name, f"{where}.")
+        body = mapping(body).get(name)
+    check_case(mapping(body), "model", f"{where}.")
     model = body.get("model") if isinstance(body, dict) else None
     if not isinstance(body, dict) or not isinstance(model, str) or not model:
         field = ".".join((*path, "model"))

@@ -333,6 +333,11 @@ FAULTS: dict[str, tuple[bytes, str]] = {
         "line 2: model 'claude/sonnet' is not one of provider 'oai'",
     ),
     "no model": (requests_file(""), "line 1: body.model: expected the name of a model"),
+    "a second model": (requests_file("smart", Model="gpt-9"), "line 1.Model: write it in lower case: model"),
+    "a second body": (
+        requests_file("smart").rstrip()[:-1] + b', "Body": {"model": "gpt-9"}}',
+        "line 1.Body: write it in lower case: body",
+    ),
     "invalid JSON": (b'{"body": {"model": "smart"}}\n{', "line 2: is not valid JSON"),
     "a stored answer": (
         requests_file("smart", input="x", previous_response_id="resp_1"),

@@ -6,7 +6,7 @@ Tests compare bytes, not meanings.
 import pytest
 
 from tests.conftest import Serve
-from tests.serving import CHAT, KEY, MESSAGES, Nexus, openai_config
+from tests.serving import BODIES, CHAT, KEY, MESSAGES, PATHS, Nexus, openai_config
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 ODD = (
@@ -154,3 +154,15 @@ class TestForwardedToken:
         reply = forwarding.chat(CHAT)
         assert reply.status == 401
         assert openai_upstream.requests == []
+
+
+@pytest.mark.parametrize("dialect", BODIES)
+@pytest.mark.parametrize("name", ["Model", "MODEL"])
+def test_the_model_is_not_named_again_in_other_letters(
+    serve: Serve, openai_upstream: FakeUpstream, dialect: str, name: str
+) -> None:
+    """Servers written in Go would take the last one, whatever the caller may use: golang/go, issue 43664."""
+    nexus = serve(openai_config(openai_upstream.base_url))
+    reply = nexus.post(PATHS[dialect], {"model": "openai/gpt-4", **BODIES[dialect], name: "gpt-5-pro"})
+    assert (reply.status, openai_upstream.requests) == (400, [])
+    assert f"{name}: write it in lower case: model" in reply.body.decode()

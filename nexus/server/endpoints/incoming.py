@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from nexus.call import Call, Tags
 from nexus.errors import ClientError, InvalidRequest, UnsupportedMediaType
+from nexus.protocols.checks import check_case
 from nexus.protocols.dialect import Asked, Dialect
 from nexus.protocols.operation import Operation
 from nexus.server.endpoints.base import BaseHandler
@@ -85,6 +86,7 @@ class AskedHandler(BaseHandler):
             raise InvalidRequest.about("model", "expected the name of a model")
         stream = self._asks_stream(document)
         if self.operation.names_model:
+            check_case(document, "model")
             self.dialect.check(document, self.operation)
         return self.new_call(asked, model, stream=stream, path=path, upload=upload)
 
