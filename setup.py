@@ -70,7 +70,8 @@ setup(
         ],
         "dev": [
             "pytest>=8",
-            "pytest-cov>=7",
+            "pytest-xdist>=3",
+            "pytest-cov>=6",
             "responses",
             "redis>=5",
             "Brotli>=1.2",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 from nexus.accounting import database, ledger
 from nexus.server.http import client_stream
@@ -28,10 +29,6 @@ from tests.server.vendors import stand as stand
 from tests.serving import Nexus, anthropic_config, openai_config
 from tests.watch import WATCH, hearing, judge, look_in, lower_levels
 from tools.fake_upstream import FakeUpstream
-from tools.fake_upstream.vendors import VENDORS
-from tools.fake_upstream.vendors import load as load_vendor
-
-pytest_plugins = "tests.parallel"
 
 Serve = Callable[..., Nexus]
 
@@ -69,6 +66,11 @@ def pytest_configure(config: pytest.Config) -> None:
     transport._POOL_SIZE = 64
 
 
+def pytest_xdist_auto_num_workers() -> int | None:
+    """One more than there are processors, because tests wait; no more, because each worker collects every test."""
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else min(len(os.sched_getaffinity(0)) + 1, 8)
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """pytest shows and ``caplog`` keeps warnings and errors only.
 
@@ -81,12 +83,24 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             handler.setLevel(logging.WARNING)
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
+def pytest_collection(session: pytest.Session) -> None:
+    """Each worker starts to import the tests at another place, and finds most of them rewritten by the others.
+
+    Each assertion is then rewritten once and not once per worker, which takes a third of the collection time.
+    """
+    worker = getattr(session.config, "workerinput", None)
+    if worker is None or session.config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return
+    files = sorted(Path(__file__).parent.rglob("test_*.py"))
+    first = len(files) * int(worker["workerid"].removeprefix("gw")) // worker["workercount"]
+    for file in files[first:] + files[:first]:
+        # Collection finds and reports any error in it again.
+        with suppress(Exception, pytest.skip.Exception):
+            importlib.import_module(".".join(file.relative_to(session.config.rootpath).with_suffix("").parts))
+
+
+def pytest_collection_finish() -> None:
     """Imported modules stay, so the garbage collector skips them in every test and runs less often."""
-    if session.config.args_source is pytest.Config.ArgsSource.TESTPATHS and not session.config.option.collectonly:
-        # Building the types that the fake vendors validate with takes seconds, so the forks should not do it again.
-        for name in VENDORS:
-            load_vendor(name).warm_up()
     gc.freeze()
     gc.set_threshold(2_000, 20, 100)
     gc.enable()
@@ -137,6 +151,20 @@ def pytest_runtest_teardown() -> Generator[None]:
     """A leaked secret fails the test that leaked it, including leaks by its fixtures."""
     yield
     judge(WATCH.take())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """A worker sends one message for a test that passes, because six of them took longer than most tests."""
+    if not hasattr(item.config, "workerinput"):
+        return None
+    for report in runtestprotocol(item, log=False, nextitem=nextitem):
+        if report.passed:
+            # Reports that are never shown are not sent.
+            report.keywords, report.sections = {}, []
+        if report.when == "call" or not report.passed:
+            item.ihook.pytest_runtest_logreport(report=report)
+    return True
 
 
 @pytest.hookimpl(wrapper=True)
