@@ -34,10 +34,10 @@ def load(file: Path | None, request: transport.Request) -> Any:
     named = file or os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
     if named:
         return _read(mapping(decode(Path(named).read_bytes())))
-    with warnings.catch_warnings():
-        # google-auth would warn on stderr, outside the log, that a gcloud login has a smaller quota.
-        warnings.simplefilter("ignore")
-        return google.auth.default(scopes=[SCOPE], request=request)[0]
+    # google-auth would warn on stderr, outside the log, that a gcloud login has a smaller quota. Here, because
+    # ``catch_warnings`` is not thread-safe.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"google\.auth\.")
+    return google.auth.default(scopes=[SCOPE], request=request)[0]
 
 
 def _read(info: Mapping[str, Any]) -> Any:
