@@ -9,8 +9,8 @@
   ``limits.shared_windows``.
 - ``board``, for state that must never block. Each process has its own copy and tells the others what changed:
   ``gateway.cooldowns`` and ``gateway.affinity``.
-- ``cells``, for numbers in shared memory, such as connection counts (``server.shares``). ``rows`` are named, created on
-  demand and outlive their process; metrics use them.
+- ``cells``, for numbers in shared memory, such as connection counts (``server.sockets.shares``). ``counter_rows`` are
+  named, created on demand and outlive their process; metrics use them.
 
 Times are those of ``time.monotonic``, which is one clock for all processes of a machine.
 """
