@@ -15,7 +15,7 @@ from tests.programs.kit import MOST_SECONDS, NEWEST, path_of
 def test_scripts_run(tmp_path: Path, serve: Serve) -> None:
     """Runs every complete script; fragments are skipped."""
     path_of("pi")
-    nexus = serve(standin())
+    nexus = serve(standin() + '[llm.providers.google]\ntype = "echo"\nmodels = ["gemini-3.8-flash"]\n')
     (tmp_path / "node_modules").symlink_to(NEWEST)
     scripts = [one for one in all_snippets() if one.language == "javascript" and "await " in one.text]
     assert scripts

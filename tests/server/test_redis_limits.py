@@ -264,7 +264,7 @@ class TestRedisStalled:
 
 
 def test_stopping_the_server_releases_everything(
-    no_leak: None, redis: RedisServer, tmp_path: Path, openai_upstream: FakeUpstream
+    redis: RedisServer, no_leak: None, tmp_path: Path, openai_upstream: FakeUpstream
 ) -> None:
     before = set(threading.enumerate())
     with Nexus.of(toml(redis, openai_config(openai_upstream.base_url, requests(PLENTY))), tmp_path) as nexus:

@@ -179,10 +179,10 @@ class TestCallers:
     def test_a_key_gives_access_to_its_models_only(self, team: Team) -> None:
         assert team.messages("anthropic/claude-haiku-5-5", bearer(BOB)).status == 200
         assert team.chat("openai/gpt-5.5", bearer(BOB)).status == 404
-        assert team.chat("openai/gpt-5.5-mini", bearer(BUILD)).status == 200
+        assert team.chat("openai/gpt-6-luna", bearer(BUILD)).status == 200
         listed = team.ask("GET", "/llm/openai/v1/models", headers=bearer(BUILD)).json["data"]
-        assert [model["id"] for model in listed] == ["openai/gpt-5.5-mini"]
-        assert team.upstreams["openai"].requests[-1].json["model"] == "gpt-5.5-mini"
+        assert [model["id"] for model in listed] == ["openai/gpt-6-luna"]
+        assert team.upstreams["openai"].requests[-1].json["model"] == "gpt-6-luna"
 
     def test_groups(self, team: Team) -> None:
         def budget(headers: Mapping[str, str]) -> str:
@@ -209,7 +209,7 @@ class TestBudgetsAndLimits:
         assert (other.status, other.headers["x-ratelimit-limit-tokens"]) == (200, "200000")
         staff = team.chat("openai/smart", login(sub="joe", groups=["staff"]))
         assert (staff.status, staff.headers["x-ratelimit-limit-requests"]) == (200, "200")
-        robots = team.chat("openai/gpt-5.5-mini", bearer(BUILD))
+        robots = team.chat("openai/gpt-6-luna", bearer(BUILD))
         assert robots.headers["x-ratelimit-limit-tokens"] in ("5000000", "500000")
 
     def test_usage_is_counted_in_redis(self, team: Team) -> None:
