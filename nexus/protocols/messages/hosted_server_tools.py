@@ -1,11 +1,11 @@
 """Results of server tools in the history that Claude would reject: Anthropic's at a host that runs none but tool
 search, and those of another vendor's servers anywhere.
 
-Such a session could not go on. The readable part of a result becomes text of the
-assistant in the same place, together with what its call asked for; the call itself and citations of its pages are
-removed. A message keeps its other blocks byte for byte: splitting it, as for other vendors, would separate tool calls
-from the thinking that must come before them. Sources: Anthropic's page on Claude in Amazon Bedrock, features; reports
-of the 400 (coder #26555); for the ids of other vendors, claude-code-hub #470.
+Such a session could not go on. The readable part of a result becomes text of the assistant in the same place, together
+with what its call asked for; the call itself and citations of its pages are removed. A message keeps its other blocks
+byte for byte: splitting it, as for other vendors, would separate tool calls from the thinking that must come before
+them. Sources: Anthropic's page on Claude in Amazon Bedrock, features; reports of the 400 (coder #26555); for the ids of
+other vendors, claude-code-hub #470.
 """
 
 from __future__ import annotations

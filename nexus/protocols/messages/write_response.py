@@ -41,17 +41,20 @@ def message_id(id: str) -> str:
 
 
 def _write_content(parts: Sequence[Part], members: ToolsetNames) -> list[Json]:
-    blocks = [block for part in parts for block in _write_blocks(part, members)]
-    if parts and isinstance(last := parts[-1], Text) and carried_behind(last.signature):
-        # Programs read an answer's last block as its text, and Gemini does not require the signature of a text.
-        del blocks[-1]
+    blocks: list[Json] = []
+    owed: list[dict[str, Json]] = []
+    for part in parts:
+        blocks += [*owed, *_write_blocks(part, members)]
+        # Left out at the end: programs read an answer's last block as its text, and Gemini does not require the
+        # signature of a text.
+        owed = carried_behind(part.signature) if isinstance(part, Text) else []
     return blocks
 
 
 def _write_blocks(part: Part, members: ToolsetNames) -> list[Json]:
     match part:
-        case Text(text=words, signature=signature, citations=citations):
-            return [{"type": "text", "text": words, **write_citations(citations)}, *carried_behind(signature)]
+        case Text(text=words, citations=citations):
+            return [{"type": "text", "text": words, **write_citations(citations)}]
         case Refusal(text=words):
             return [{"type": "text", "text": words}]
         case Reasoning():
