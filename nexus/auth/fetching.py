@@ -39,8 +39,7 @@ def renewed_keys(source: JwksSource, interval: float, *, pause: float = PAUSE, r
 
     def fetch() -> Grant[KeySet]:
         keys = source()
-        fields = {"keys": len(keys.keys), "skipped": keys.skipped, "symmetric": keys.has_secret}
-        log.debug("fetched the token signing keys", extra={"fields": fields})
+        log.debug("fetched the token signing keys", extra={"fields": {"keys": len(keys.keys), "skipped": keys.skipped}})
         return Grant(keys, expires=float("inf"), fetched=time.monotonic(), refresh=interval)
 
     return Renewed(
@@ -59,6 +58,7 @@ class JwksSource:
         self._transport = Transport(NAME, timeouts, trust=trust_of(oauth.ca_file))
         self._deadline = deadline
         self._oauth = oauth
+        self._warned = False
         self._known: tuple[str, float] | None = None
         """The discovered JWKS URL, and the monotonic time until which it is cached."""
 
@@ -67,13 +67,21 @@ class JwksSource:
         late = UpstreamTimeout(f"{NAME}: no complete answer within {self._deadline:g} s", provider=NAME)
         try:
             with cancel.within(self._deadline, late):
-                return read_key_set(self._read(self._url(cancel), cancel))
+                keys = read_key_set(self._read(self._url(cancel), cancel))
         except ValueError as error:
             self._known = None
             raise ProtocolError(f"{NAME}: {error}", provider=NAME) from None
         except NexusError:
             self._known = None
             raise
+        if keys.symmetric and not self._warned:
+            self._warned = True
+            fields = {"keys": keys.symmetric}
+            log.warning(
+                "symmetric token signing keys are ignored: whoever reads them can forge tokens",
+                extra={"fields": fields},
+            )
+        return keys
 
     def _url(self, cancel: Cancel) -> str:
         """The JWKS URL. Raises ValueError."""

@@ -1,7 +1,8 @@
 """Reads a JWKS document: the keys that sign the tokens of an identity provider.
 
-Pure functions. The type of a key decides its algorithms, never the token. Unusable keys are left out; a document
-without a usable key is an error. PyJWT is imported only when there is a key to read.
+Pure functions. The type of a key decides its algorithms, never the token. Unusable keys are left out, and so are
+symmetric ones, with which everyone who can read the document could sign tokens; a document without a usable key is an
+error. PyJWT is imported only when there is a key to read.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ MOST_KEYS = 64
 MOST_TRIED = 8
 SHORTEST_RSA = 2048
 LONGEST_RSA = 8192
-SHORTEST_SECRET = 32
 
 ALGORITHMS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("RSA", ""): ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
@@ -28,7 +28,6 @@ ALGORITHMS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("EC", "P-384"): ("ES384",),
     ("EC", "P-521"): ("ES512",),
     ("OKP", "Ed25519"): ("EdDSA",),
-    ("oct", ""): ("HS256", "HS384", "HS512"),
 }
 """Type and curve of a key to its algorithms. No algorithm belongs to two types, which prevents algorithm confusion."""
 
@@ -36,7 +35,7 @@ KNOWN = frozenset(name for names in ALGORITHMS.values() for name in names)
 
 _BASE64 = pattern(r"[A-Za-z0-9_-]+")
 
-_PUBLIC = {"RSA": ("n", "e"), "EC": ("x", "y"), "OKP": ("x",), "oct": ("k",)}
+_PUBLIC = {"RSA": ("n", "e"), "EC": ("x", "y"), "OKP": ("x",)}
 
 
 class MissingPyJwt(Exception):
@@ -54,7 +53,7 @@ def require_pyjwt() -> None:
 
 @dataclass(frozen=True, slots=True)
 class VerifyingKey:
-    """One key; ``material`` is PyJWT's key object and can be a secret."""
+    """One public key; ``material`` is PyJWT's key object."""
 
     kid: str | None
     algorithms: tuple[str, ...]
@@ -63,20 +62,16 @@ class VerifyingKey:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeySet:
-    """The current keys of an identity provider; ``skipped`` counts the unusable ones."""
+    """The current keys of an identity provider; ``skipped`` counts the unusable ones, ``symmetric`` among them."""
 
     keys: tuple[VerifyingKey, ...]
     skipped: int
+    symmetric: int
 
     def candidates(self, kid: str | None, algorithm: str) -> list[VerifyingKey]:
         """The keys that can have signed a token, at most ``MOST_TRIED``; without ``kid`` all with the algorithm."""
         named = [key for key in self.keys if kid is None or key.kid == kid]
         return [key for key in named if algorithm in key.algorithms][:MOST_TRIED]
-
-    @property
-    def has_secret(self) -> bool:
-        """Whether a key is symmetric, so that anyone who can read the document can forge tokens."""
-        return any(key.algorithms[0].startswith("HS") for key in self.keys)
 
 
 def read_key_set(raw: bytes) -> KeySet:
@@ -87,9 +82,10 @@ def read_key_set(raw: bytes) -> KeySet:
         raise ValueError(f"it has more than {MOST_KEYS} keys")
     read = [_read_key(wire.mapping(entry)) for entry in entries]
     keys = tuple(key for key in read if key is not None)
+    symmetric = sum(wire.mapping(entry).get("kty") == "oct" for entry in entries)
     if not keys:
-        raise ValueError("it has no usable key")
-    return KeySet(keys, len(read) - len(keys))
+        raise ValueError("it has no usable key" + (", only symmetric ones" if symmetric else ""))
+    return KeySet(keys, len(read) - len(keys), symmetric)
 
 
 def _read_key(entry: Mapping[str, Json]) -> VerifyingKey | None:
@@ -120,9 +116,6 @@ def _material(public: dict[str, str], algorithm: str) -> Any:
     """The key object for PyJWT; None if the key is invalid or too weak."""
     import jwt
 
-    if public["kty"] == "oct":
-        secret = unpadded(public["k"])
-        return secret if secret is not None and len(secret) >= SHORTEST_SECRET else None
     if public["kty"] == "RSA" and not _is_strong(public):
         return None
     try:

@@ -142,6 +142,15 @@ def test_a_bad_answer_at_the_start_gives_no_keys(behaviour: Behaviour) -> None:
         assert "evil" not in str(caught.value)
 
 
+def test_symmetric_keys_are_ignored_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+    with IdentityProvider(answer(jwks(jwk(b"hushhush" * 4, "secret"), jwk(ec_key(), "one")))) as provider:
+        fetch = source(provider)
+        found = [[key.kid for key in fetch().keys] for _ in range(2)]
+    (warning,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert found == [["one"]] * 2
+    assert "symmetric" in warning.getMessage() and vars(warning)["fields"] == {"keys": 1}
+
+
 def test_an_unreachable_identity_provider_gives_no_keys() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
