@@ -1,6 +1,6 @@
 """One client request: who asked for what, and the switch that ends it.
 
-A Call never changes; its progress is in ``relay/exchange``. Any thread may throw ``cancel``.
+A Call never changes; its progress is in ``relay/call_state``. Any thread may throw ``cancel``.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ from nexus.protocols.loader import client
 from nexus.protocols.piecewise import LARGE
 from nexus.provider import Provider
 from nexus.provider.route import Route
+from nexus.relay.call_state import CallState
 from nexus.relay.candidate import Candidate
-from nexus.relay.exchange import CallState
 from nexus.relay.lanes import passes
 from nexus.relay.reading import reading, refers
 from nexus.settings.limits import RateLimits, RequestLimits
@@ -149,7 +149,7 @@ class Admission:
 
     def knows_prices(self, state: CallState) -> bool:
         """Whether the prices of all models that the call used are known."""
-        return all(self._prices.is_known(exchange.route.name) for exchange in state.exchanges)
+        return all(self._prices.is_known(attempt.route.name) for attempt in state.attempts)
 
     def _awaits_price(self, candidate: Candidate) -> bool:
         name = candidate.route.name
@@ -160,8 +160,8 @@ class Admission:
         candidate, so only usage that the vendor may bill counts here."""
         if state.reservation is None:
             return
-        attempts = state.exchanges[state.held_from :]
-        if moves and not any(exchange.may_be_billed for exchange in attempts):
+        attempts = state.attempts[state.held_from :]
+        if moves and not any(attempt.may_be_billed for attempt in attempts):
             state.reservation.refund()
             return
         if state.reservation.is_concluded:
@@ -172,7 +172,7 @@ class Admission:
             billed=last is not None and last.may_be_billed,
             usage=state.tap.usage,
             streamed=state.streamed,
-            earlier=[exchange.tap.usage for exchange in earlier if exchange is not None and exchange.may_be_billed],
+            earlier=[attempt.tap.usage for attempt in earlier if attempt is not None and attempt.may_be_billed],
         )
         if self.budgets is not None:
             state.charges += self.budgets.concluded(state.reservation, self.limits.store)

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from nexus.errors import UpstreamTimeout
+from nexus.relay.call_state import Attempt, CallState
 from nexus.relay.candidate import Candidate, Plan
-from nexus.relay.exchange import CallState, Exchange
 
 log = logging.getLogger("nexus.gateway")
 
@@ -102,16 +102,16 @@ class Alarms:
 
 def begin_in_time(
     alarms: Alarms, state: CallState, plan: Plan, candidate: Candidate
-) -> tuple[Exchange, Sequence[Alarm]]:
+) -> tuple[Attempt, Sequence[Alarm]]:
     """Begins the next attempt; returns it with the alarms that end it unless they are called off."""
     ends = list(_ends(state, plan, candidate))
     if not ends:
         return state.begin(candidate), ()
     cancel = state.call.cancel.child()
     pending = [alarms.set(moment, partial(cancel.throw, error), error.phase) for moment, error in ends]
-    exchange = state.begin(candidate, cancel)
-    exchange.on_begun = partial(_call_off_patience, pending)
-    return exchange, pending
+    attempt = state.begin(candidate, cancel)
+    attempt.on_begun = partial(_call_off_patience, pending)
+    return attempt, pending
 
 
 def _call_off_patience(pending: Sequence[Alarm]) -> None:

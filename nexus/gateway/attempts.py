@@ -20,10 +20,10 @@ from nexus.gateway.candidates import Router
 from nexus.gateway.consequences import count_failure, pause_before
 from nexus.gateway.semantics import DOUBTFUL, VERDICTS, Failure, Verdict, failure_of, is_about_stored, last_words
 from nexus.relay.answer import OpenedReply
-from nexus.relay.attempt import open_answer
+from nexus.relay.call_state import Attempt, CallState
 from nexus.relay.candidate import Candidate, Later, Plan, Skip
-from nexus.relay.exchange import CallState, Exchange
 from nexus.relay.failures import log_attempt
+from nexus.relay.open_answer import open_answer
 
 log = logging.getLogger("nexus.gateway")
 
@@ -83,19 +83,19 @@ class Attempts:
             raise RuntimeError("a call without a plan")
         while True:
             candidate = self._ready(state, plan)
-            exchange, alarms = self._begin(state, plan, candidate)
+            attempt, alarms = self._begin(state, plan, candidate)
             try:
                 try:
-                    opened = open_answer(exchange)
+                    opened = open_answer(attempt)
                 finally:
                     for alarm in alarms:
                         alarm.call_off()
-                if exchange.cancel.reason is not None:
+                if attempt.cancel.reason is not None:
                     # The alarm went off just as the answer began.
                     opened.reply.close()
-                    raise exchange.cancel.reason
+                    raise attempt.cancel.reason
             except NexusError as error:
-                self._failed(state, plan, state.last or exchange, error, gate)
+                self._failed(state, plan, state.last or attempt, error, gate)
                 continue
             self._succeeded(state, plan, candidate)
             return opened
@@ -191,11 +191,11 @@ class Attempts:
     def _note(self, state: CallState, plan: Plan, candidate: Candidate, failure: Failure, error: NexusError) -> None:
         error.with_traceback(None)
         plan.skips.append(Skip(failure, error))
-        state.skipped.append((state.attempts, f"{candidate.route.name}={SKIPPED[failure]}"))
+        state.skipped.append((len(state.attempts), f"{candidate.route.name}={SKIPPED[failure]}"))
         fields = {"id": state.call.id, "route": str(candidate.route), "skipped": failure, "why": error.message}
         log.debug("target skipped", extra={"fields": fields})
 
-    def _begin(self, state: CallState, plan: Plan, candidate: Candidate) -> tuple[Exchange, Sequence[Alarm]]:
+    def _begin(self, state: CallState, plan: Plan, candidate: Candidate) -> tuple[Attempt, Sequence[Alarm]]:
         if candidate.name not in plan.tries:
             self._router.retry_budgets.pay(candidate.route.provider.name)
         plan.entered = self._router.cooldowns.clock()
@@ -211,18 +211,18 @@ class Attempts:
         if plan.affinity and call.operation.spends and candidate.name in plan.places and not strayed:
             self._router.moves.answered(plan.affinity, candidate.name, plan.home, cooldowns.clock())
 
-    def _failed(self, state: CallState, plan: Plan, exchange: Exchange, error: NexusError, gate: Gate) -> None:
+    def _failed(self, state: CallState, plan: Plan, attempt: Attempt, error: NexusError, gate: Gate) -> None:
         """Prepares the next attempt, or raises the error if there is none."""
-        candidate = exchange.candidate
+        candidate = attempt.candidate
         if gate.content_sent or state.call.cancel.reason is not None:
             self._router.cooldowns.leave(candidate.scopes)
             raise error
         failure = "not_here" if is_about_stored(error, state.call) else failure_of(error, own=bool(candidate.own))
         verdict = VERDICTS[failure]
-        if failure == "not_expressible" and exchange.phase == "prepared":
+        if failure == "not_expressible" and attempt.phase == "prepared":
             if not (plan.waiting or plan.skips or plan.error):
                 raise error
-            state.take_back(exchange)
+            state.take_back(attempt)
             self._skip(state, plan, candidate, failure, error)
             return
         count_failure(self._router.cooldowns, candidate, failure, error, plan.entered)
@@ -234,7 +234,7 @@ class Attempts:
         if pause is not None and (not plan.waiting or verdict.again == "at once"):
             if self._router.retry_budgets.take(candidate.route.provider.name):
                 log_attempt(state, error, f"again in {pause:.1f} s")
-                exchange.fail(error)
+                attempt.fail(error)
                 self._sleep(state, pause)
                 plan.taken = candidate
                 return
@@ -250,7 +250,7 @@ class Attempts:
                 extra={"fields": fields},
             )
         log_attempt(state, error, f"next: {plan.waiting[0].route}" if plan.waiting else "next")
-        exchange.fail(error)
+        attempt.fail(error)
         plan.error = error
         self._give_back(state, plan, error, moves=True)
 
@@ -279,7 +279,7 @@ class Attempts:
             plan.room = ""
         self._admission.settle(state, error, moves=moves)
         if moves:
-            state.reservation, state.held_from = None, len(state.exchanges)
+            state.reservation, state.held_from = None, len(state.attempts)
 
 
 def _has_more(plan: Plan) -> bool:

@@ -12,8 +12,8 @@ from nexus.conversation.usage import Usage
 from nexus.errors import ClientError
 from nexus.gateway.admission import Admission
 from nexus.provider.route import Route
+from nexus.relay.call_state import CallState
 from nexus.relay.candidate import Candidate
-from nexus.relay.exchange import CallState
 from nexus.relay.held_state import Booked, Used
 
 log = logging.getLogger("nexus.usage")

@@ -11,8 +11,8 @@ import time
 from nexus.errors import NexusError, UpstreamError
 from nexus.gateway.cooldowns import Cooldowns
 from nexus.gateway.semantics import VERDICTS, Failure, Verdict
+from nexus.relay.call_state import CallState
 from nexus.relay.candidate import Candidate, Plan
-from nexus.relay.exchange import CallState
 from nexus.settings.attempts import Retries
 
 log = logging.getLogger("nexus.gateway")

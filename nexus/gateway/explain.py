@@ -19,8 +19,8 @@ from nexus.limits.demands import output_asked
 from nexus.limits.refusal import WORDS, interval_words
 from nexus.limits.rules import LimitKey, plan_of
 from nexus.provider.route import Route
+from nexus.relay.call_state import CallState
 from nexus.relay.candidate import Candidate, Plan
-from nexus.relay.exchange import CallState
 from nexus.relay.lanes import choose
 
 
@@ -92,12 +92,12 @@ def _step(call: Call, plan: Plan, candidate: Candidate, why: str) -> Step:
         if plan.virtual:
             check_fit(state, route)
         lane = choose(state.begin(candidate))
-        request = route.provider.request(lane.attempt)
+        request = route.provider.upstream_request(lane.request)
     except ClientError as error:
         return replace(step, refused=error.message)
     return replace(
         step,
-        lane=f"{call.dialect} to {lane.attempt.dialect}" if lane.translates else "passthrough",
+        lane=f"{call.dialect} to {lane.request.dialect}" if lane.translates else "passthrough",
         url=request.url.partition("?")[0],
         headers=tuple(sorted({*request.headers, *route.provider.reserved()})),
         dropped=tuple(dict.fromkeys((*lane.dropped, *request.dropped))),

@@ -25,8 +25,8 @@ from nexus.protocols.held import HeldAsk, Page
 from nexus.protocols.loader import DIALECTS
 from nexus.provider import Provider
 from nexus.provider.route import Route
+from nexus.relay.call_state import CallState
 from nexus.relay.candidate import Plan
-from nexus.relay.exchange import CallState
 from nexus.relay.held_state import HeldState
 from nexus.settings.model import ModelSettings
 

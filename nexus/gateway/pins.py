@@ -17,8 +17,8 @@ from nexus.gateway.holders import has_owner, holds_files
 from nexus.gateway.routing import Model
 from nexus.protocols.loader import DIALECTS
 from nexus.provider.route import Route
+from nexus.relay.call_state import CallState
 from nexus.relay.candidate import Candidate, Plan
-from nexus.relay.exchange import CallState
 from nexus.relay.lanes import passes
 
 Excluded = Mapping[str, NexusError]

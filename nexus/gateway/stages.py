@@ -32,7 +32,7 @@ from nexus.headers.own import STORED_PROVIDER
 from nexus.limits import quota as limits
 from nexus.protocols.loader import DIALECTS, FORMS
 from nexus.relay.answer import Head, OpenedReply, own_answer
-from nexus.relay.exchange import CallState, Exchange
+from nexus.relay.call_state import Attempt, CallState
 from nexus.relay.failures import GIVEN_UP, log_attempt
 from nexus.relay.stream import drain
 from nexus.wire import encode
@@ -227,14 +227,14 @@ def _passed_on(error: NexusError, sink: Sink) -> bool:
     return sink.publish(Head(200, headers, stream), body) or (stream and sink.put(body))
 
 
-def _counter(exchange: Exchange | None) -> Callable[[bytes], None]:
+def _counter(attempt: Attempt | None) -> Callable[[bytes], None]:
     """A function that counts what is passed on of an attempt's answer; answers stored by Nexus have no attempt."""
 
     def count(piece: bytes) -> None:
-        if exchange is not None:
-            if exchange.first_content is None:
-                exchange.phase, exchange.first_content = "content", time.monotonic()
-            exchange.streamed += _events(piece)
+        if attempt is not None:
+            if attempt.first_content is None:
+                attempt.phase, attempt.first_content = "content", time.monotonic()
+            attempt.streamed += _events(piece)
 
     return count
 

@@ -28,12 +28,12 @@ from nexus.protocols.codec import Target
 from nexus.protocols.embeddings import Format
 from nexus.provider.accounts import Account as Account
 from nexus.provider.accounts import accounts_of, renewed_key
-from nexus.provider.attempt import Attempt as Attempt
-from nexus.provider.attempt import Labels as Labels
-from nexus.provider.attempt import Without as Without
 from nexus.provider.bound_thinking import without_bound
 from nexus.provider.catalogue import Catalogue
 from nexus.provider.catalogue import Listing as Listing
+from nexus.provider.request import Labels as Labels
+from nexus.provider.request import ProviderRequest as ProviderRequest
+from nexus.provider.request import Without as Without
 from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.files import stamp
 from nexus.settings.header_rules import Insert
@@ -172,47 +172,47 @@ class Provider(ABC):
         """Whether the vendor speaks the client's dialect, but rejects this request in it and accepts a translation."""
         return False
 
-    def do_without(self, refused: VendorFailure, attempt: Attempt) -> Without | None:
+    def do_without(self, refused: VendorFailure, request: ProviderRequest) -> Without | None:
         """How to retry without the rejected part, if a translation added it; else None."""
-        return without_bound(refused, attempt)
+        return without_bound(refused, request)
 
-    def prepare_raw(self, attempt: Attempt) -> UpstreamRequest:
+    def prepare_raw(self, request: ProviderRequest) -> UpstreamRequest:
         """A request for any other path of the vendor, at its own host and with its own key; pure, as ``prepare`` is."""
         parts = urlsplit(self.base_url)
-        sent = {name: attempt.headers[name] for name in forwarding.RAW_NAMES if name in attempt.headers}
-        sent |= {"user-agent": f"nexus/{__version__}"} | self.credentials(attempt)
-        url = f"{parts.scheme}://{parts.netloc}{attempt.path}"
-        query = f"?{attempt.query}" if attempt.query else ""
-        return UpstreamRequest(url + query, sent, attempt.body, attempt.method, upload=attempt.upload)
+        sent = {name: request.headers[name] for name in forwarding.RAW_NAMES if name in request.headers}
+        sent |= {"user-agent": f"nexus/{__version__}"} | self.credentials(request)
+        url = f"{parts.scheme}://{parts.netloc}{request.path}"
+        query = f"?{request.query}" if request.query else ""
+        return UpstreamRequest(url + query, sent, request.body, request.method, upload=request.upload)
 
-    def credentials(self, attempt: Attempt) -> dict[str, str]:
-        """The headers that carry an attempt's key, except those that ``send`` adds."""
+    def credentials(self, request: ProviderRequest) -> dict[str, str]:
+        """The headers that carry the request's key, except those that ``send`` adds."""
         settings = self.settings
-        if attempt.key is None or not isinstance(settings, AuthSchemeSettings):
+        if request.key is None or not isinstance(settings, AuthSchemeSettings):
             return {}
-        return settings.credential(attempt.key)
+        return settings.credential(request.key)
 
     @abstractmethod
-    def prepare(self, attempt: Attempt) -> UpstreamRequest:
-        """The same attempt always gives the same request. Raises ClientError if the vendor cannot serve it."""
+    def prepare(self, request: ProviderRequest) -> UpstreamRequest:
+        """Equal requests give equal results. Raises ClientError if the vendor cannot serve it."""
 
     def reserved(self) -> frozenset[str]:
         """The headers in which ``send`` puts the vendor's credential."""
         return frozenset(self.settings.signed_headers)
 
-    def request(self, attempt: Attempt) -> UpstreamRequest:
+    def upstream_request(self, request: ProviderRequest) -> UpstreamRequest:
         """The prepared request with the header rules applied. Raises ClientError."""
-        prepared = self.prepare_raw(attempt) if attempt.action == "raw" else self.prepare(attempt)
-        rules = (*self.settings.headers, *attempt.settings.headers)
+        prepared = self.prepare_raw(request) if request.action == "raw" else self.prepare(request)
+        rules = (*self.settings.headers, *request.settings.headers)
         headers = rewrite(
             rules,
-            attempt.client,
+            request.client,
             prepared.headers,
             reserved=self.reserved(),
-            credential_headers=attempt.credential_headers,
-            correlation=attempt.correlation,
+            credential_headers=request.credential_headers,
+            correlation=request.correlation,
         )
-        return prepared.sent_with(headers, self._timeouts_of(attempt.settings))
+        return prepared.sent_with(headers, self._timeouts_of(request.settings))
 
     def _timeouts_of(self, model: ModelSettings) -> Timeouts | None:
         """The model's own timeouts, completed with the provider's; None if it has none."""
@@ -226,11 +226,11 @@ class Provider(ABC):
             shared.keep_alive,
         )
 
-    def sent_secrets(self, attempt: Attempt) -> tuple[str, ...]:
-        """Our and the caller's secrets in a request for ``attempt``, which a reply must not repeat."""
-        rules = (*self.settings.headers, *attempt.settings.headers)
+    def sent_secrets(self, request: ProviderRequest) -> tuple[str, ...]:
+        """Our and the caller's secrets in ``request``, which a reply must not repeat."""
+        rules = (*self.settings.headers, *request.settings.headers)
         inserted = [rule.value for rule in rules if isinstance(rule, Insert) and rule.allow_secret]
-        keys = self.settings.spellings(attempt.key) if attempt.key is not None else ()
+        keys = self.settings.spellings(request.key) if request.key is not None else ()
         query = self.settings.query_secrets if isinstance(self.settings, AuthSchemeSettings) else ()
         return (*keys, *query, *(secret.get_secret_value() for secret in inserted))
 

@@ -13,13 +13,13 @@ from nexus.dataclasses import replace
 from nexus.errors.failure import VendorFailure
 from nexus.late import pattern
 from nexus.protocols.codec import Target
-from nexus.provider.attempt import Attempt, Without
+from nexus.provider.request import ProviderRequest, Without
 
 _REFUSAL = pattern("[Ii]nvalid .?signature.? in .?(redacted_)?thinking.? block")
 
 
-def without_bound(refused: VendorFailure, attempt: Attempt) -> Without | None:
-    if attempt.dialect != "messages" or refused.status != 400 or not _REFUSAL.search(refused.message):
+def without_bound(refused: VendorFailure, request: ProviderRequest) -> Without | None:
+    if request.dialect != "messages" or refused.status != 400 or not _REFUSAL.search(refused.message):
         return None
     return Without("thinking of another conversation", _change, _nothing, moved=True)
 

@@ -16,7 +16,7 @@ from nexus.headers.forwarding import OF_FILES, returned
 from nexus.headers.redaction import Redactor
 from nexus.protocols.error_words import error_words
 from nexus.protocols.loader import FORMS
-from nexus.relay.exchange import Exchange
+from nexus.relay.call_state import Attempt
 from nexus.relay.failures import in_band, passed, status_failure
 from nexus.relay.lanes import Lane
 from nexus.relay.stream import Stream, read, remember, silence_of
@@ -62,19 +62,19 @@ def own_answer(provider: str, body: bytes, headers: Mapping[str, str] | None = N
     return OpenedReply(head, provider, body, iter(()), LocalReply(200, {}, ()))
 
 
-def open_reply(exchange: Exchange, lane: Lane, reply: UpstreamReply) -> OpenedReply:
+def open_reply(attempt: Attempt, lane: Lane, reply: UpstreamReply) -> OpenedReply:
     """Reads up to the first content. Raises UpstreamError for any failure before it."""
-    call, provider = exchange.call, exchange.route.provider
+    call, provider = attempt.call, attempt.route.provider
     name = provider.name
-    redactor = Redactor.of((*provider.sent_secrets(lane.attempt), *reply.secrets))
+    redactor = Redactor.of((*provider.sent_secrets(lane.request), *reply.secrets))
     if reply.status >= 400:
-        raise status_failure(exchange, lane, reply, read_whole(exchange, reply), redactor)
+        raise status_failure(attempt, lane, reply, read_whole(attempt, reply), redactor)
     if not 200 <= reply.status < 300 and not (reply.status == 304 and lane.relay.opaque):
         raise ProtocolError(f"{name} answered {reply.status}; check its base_url", provider=name)
     kind = media_type(reply.headers.get("content-type", ""))
     streams = kind == STREAM and not lane.relay.opaque
     if streams or call.stream:
-        streams = is_stream(read(exchange, reply, ahead=True), kind)
+        streams = is_stream(read(attempt, reply, ahead=True), kind)
     if streams and lane.translates and not call.stream:
         raise ProtocolError(f"{name} answered a call without stream with a stream", provider=name)
     vendor = redactor.cut_headers(reply.headers)
@@ -83,60 +83,60 @@ def open_reply(exchange: Exchange, lane: Lane, reply: UpstreamReply) -> OpenedRe
     whole = not streams and not lane.relay.piecewise
     try:
         if streams:
-            pieces = Stream(exchange, lane.relay, reply, redactor, passes=not lane.translates).pieces()
+            pieces = Stream(attempt, lane.relay, reply, redactor, passes=not lane.translates).pieces()
         elif lane.relay.piecewise:
-            pieces = _pieces(exchange, lane, reply, redactor)
+            pieces = _pieces(attempt, lane, reply, redactor)
         else:
-            pieces = iter((_body(exchange, lane, reply, redactor, read_whole(exchange, reply)),))
+            pieces = iter((_body(attempt, lane, reply, redactor, read_whole(attempt, reply)),))
         first = next(pieces, b"")
     except VendorError as error:
-        headers = _head(exchange, lane, vendor, reply.status).headers
+        headers = _head(attempt, lane, vendor, reply.status).headers
         raise VendorError(replace(error.failure, headers=headers)) from error
-    return OpenedReply(_head(exchange, lane, vendor, reply.status), name, first, pieces, reply, lane.translates, whole)
+    return OpenedReply(_head(attempt, lane, vendor, reply.status), name, first, pieces, reply, lane.translates, whole)
 
 
-def _head(exchange: Exchange, lane: Lane, vendor: Mapping[str, str], status: int) -> Head:
+def _head(attempt: Attempt, lane: Lane, vendor: Mapping[str, str], status: int) -> Head:
     content_type = lane.relay.content_type or vendor.get("content-type", "application/json")
-    headers = {"content-type": content_type, **returned(vendor, _unread(exchange, lane))}
-    if exchange.dropped:
-        named = ", ".join(dict.fromkeys(exchange.dropped))
+    headers = {"content-type": content_type, **returned(vendor, _unread(attempt, lane))}
+    if attempt.dropped:
+        named = ", ".join(dict.fromkeys(attempt.dropped))
         headers[own.DROPPED] = ascii(named)[1:-1][:MAX_NAMED]
     if lane.hints:
         headers[own.AUTO_CACHE] = ", ".join(lane.hints)
     return Head(status, headers, content_type.startswith(STREAM) and not lane.relay.opaque)
 
 
-def _unread(exchange: Exchange, lane: Lane) -> frozenset[str]:
+def _unread(attempt: Attempt, lane: Lane) -> frozenset[str]:
     """Vendor headers to return with an opaque answer; its length only for HEAD, which has no body."""
-    if lane.attempt.action != "raw":
+    if lane.request.action != "raw":
         return frozenset()
-    return OF_FILES | {"content-length"} if exchange.call.method == "HEAD" else OF_FILES
+    return OF_FILES | {"content-length"} if attempt.call.method == "HEAD" else OF_FILES
 
 
-def _pieces(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redactor) -> Iterator[bytes]:
+def _pieces(attempt: Attempt, lane: Lane, reply: UpstreamReply, redactor: Redactor) -> Iterator[bytes]:
     """Holds a short document until its end, so that another attempt can answer until then; passes on everything else as
     it comes."""
     is_document = media_type(reply.headers.get("content-type", "")) == "application/json"
     most = HELD if is_document and not lane.relay.opaque else 0
     held = bytearray()
-    while piece := read(exchange, reply):
+    while piece := read(attempt, reply):
         held += piece
         if len(held) > most:
             break
     else:
-        yield _body(exchange, lane, reply, redactor, bytes(held)) if most else b""
+        yield _body(attempt, lane, reply, redactor, bytes(held)) if most else b""
         return
     piece = bytes(held)
     while piece:
         if passed := lane.relay.piece(piece):
             yield passed
-        piece = read(exchange, reply)
+        piece = read(attempt, reply)
     if last := lane.relay.finish():
         yield last
 
 
-def _body(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redactor, raw: bytes) -> bytes:
-    name, relay = exchange.route.provider.name, lane.relay
+def _body(attempt: Attempt, lane: Lane, reply: UpstreamReply, redactor: Redactor, raw: bytes) -> bytes:
+    name, relay = attempt.route.provider.name, lane.relay
     raw = redactor.cut_error(raw)
     try:
         body = relay.body(raw)
@@ -150,9 +150,9 @@ def _body(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redact
         words = error_words(None, redactor.cut(raw))
         text = f"{name} answered {reply.status} with invalid JSON: {words}"
         raise ProtocolError(text, provider=name) from error
-    if relay.unread and exchange.has_others:
+    if relay.unread and attempt.has_others:
         raise ProtocolError(f"{name} answered {reply.status} with invalid JSON", provider=name)
-    remember(exchange, relay)
+    remember(attempt, relay)
     if relay.failure is not None:
         raise VendorError(replace(in_band(relay.failure, name), verbatim=body))
     if relay.unread:
@@ -161,21 +161,21 @@ def _body(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redact
     is_stream = relay.content_type is not None and relay.content_type.startswith(STREAM)
     if not is_stream:
         return body
-    framing = FORMS[exchange.call.form].framing_of(exchange.call.query).begin()
+    framing = FORMS[attempt.call.form].framing_of(attempt.call.query).begin()
     return framing.put(body) + framing.end()
 
 
-def read_whole(exchange: Exchange, reply: UpstreamReply) -> bytes:
+def read_whole(attempt: Attempt, reply: UpstreamReply) -> bytes:
     """The body of an answer that is not a stream. Raises UpstreamError."""
-    name, silence, began = exchange.route.provider.name, silence_of(exchange), time.monotonic()
+    name, silence, began = attempt.route.provider.name, silence_of(attempt), time.monotonic()
     pieces: list[bytes] = []
     size, is_blank = 0, True
-    while piece := read(exchange, reply):
+    while piece := read(attempt, reply):
         pieces.append(piece)
         size += len(piece)
         if size > MAX_REPLY:
             raise ProtocolError(f"{name}: the answer is larger than {MAX_REPLY} bytes", provider=name)
         is_blank = is_blank and piece.isspace()
-        if is_blank and exchange.state.read_at - began > silence:
+        if is_blank and attempt.state.read_at - began > silence:
             raise UpstreamTimeout(f"{name}: only blank lines for {silence:g} s", provider=name)
     return b"".join(pieces)

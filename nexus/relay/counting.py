@@ -15,8 +15,8 @@ from nexus.protocols.dialect import AnswerRelay, Dialect
 from nexus.protocols.error_words import error_words
 from nexus.protocols.loader import FORMS
 from nexus.relay.answer import OpenedReply, own_answer
-from nexus.relay.exchange import Exchange
-from nexus.relay.lanes import Lane, attempt_of, clients_names, edited, fitted
+from nexus.relay.call_state import Attempt
+from nexus.relay.lanes import Lane, clients_names, edited, fitted, request_for
 from nexus.relay.reading import reading
 from nexus.wire import Json, count, decode, encode, mapping
 
@@ -24,31 +24,30 @@ _NOT_COUNTED = frozenset({404, 405, 501})
 """Statuses of servers that cannot count tokens."""
 
 
-def choose_count(exchange: Exchange) -> Lane | None:
+def choose_count(attempt: Attempt) -> Lane | None:
     """The lane in which the vendor counts tokens itself; None if it does not."""
-    call, route = exchange.call, exchange.route
+    call, route = attempt.call, attempt.route
     provider = route.provider
     dialects = provider.dialects_of(route.model, route.settings)
-    if call.dialect in dialects and provider.counts_in(call.dialect) and not exchange.state.resolves:
-        passed = edited(exchange, ask_usage=False)
-        attempt = attempt_of(exchange, call.dialect, passed.body, call.headers, call.query)
-        return Lane(attempt, _count(exchange, None), False, passed.dropped)
+    if call.dialect in dialects and provider.counts_in(call.dialect) and not attempt.state.resolves:
+        passed = edited(attempt, ask_usage=False)
+        sent = request_for(attempt, call.dialect, passed.body, call.headers, call.query)
+        return Lane(sent, _count(attempt, None), False, passed.dropped)
     counting = next((dialect for dialect in (*dialects, *provider.also_counts_in) if provider.counts_in(dialect)), None)
     counter = None if counting is None else loader.vendor(counting).count
     if counting is None or counter is None:
         return None
     target = provider.target(counting, route.model, route.settings)
-    read = reading(exchange.state)
-    with clients_names(exchange, read.request):
+    read = reading(attempt.state)
+    with clients_names(attempt, read.request):
         request, _ = fitted(read.request, target, call.model)
-    with clients_names(exchange, request):
+    with clients_names(attempt, request):
         body = counter.write_count(request, target)
-    attempt = attempt_of(exchange, counting, encode(body), {}, "")
-    return Lane(attempt, _count(exchange, counter), True)
+    return Lane(request_for(attempt, counting, encode(body), {}, ""), _count(attempt, counter), True)
 
 
-def _count(exchange: Exchange, counter: Counter | None) -> Count:
-    return Count(exchange.tap, FORMS[exchange.call.form], counter.read_count if counter else None)
+def _count(attempt: Attempt, counter: Counter | None) -> Count:
+    return Count(attempt.tap, FORMS[attempt.call.form], counter.read_count if counter else None)
 
 
 class Count(AnswerRelay):
@@ -79,20 +78,20 @@ _COUNTED = ("input_tokens", "inputTokens", "totalTokens", "total_tokens")
 """The fields in which the dialects return a count."""
 
 
-def cannot_count(error: UpstreamError, exchange: Exchange, lane: Lane | None) -> bool:
+def cannot_count(error: UpstreamError, attempt: Attempt, lane: Lane | None) -> bool:
     """Whether an error means that the vendor cannot count tokens."""
     if isinstance(error, VendorError) and error.failure.uncountable:
         return True
     if isinstance(error, UpstreamStatus | VendorError) and error.status in _NOT_COUNTED:
         return True
     # The server answered in a dialect that it does not promise to support.
-    route = exchange.route
+    route = attempt.route
     promised = route.provider.dialects_of(route.model, route.settings)
-    return exchange.phase == "answered" and lane is not None and lane.attempt.dialect not in promised
+    return attempt.phase == "answered" and lane is not None and lane.request.dialect not in promised
 
 
-def estimated(exchange: Exchange) -> OpenedReply:
+def estimated(attempt: Attempt) -> OpenedReply:
     """For models without a token counter: an estimate, marked as one."""
-    tokens = estimate(reading(exchange.state).request).total
-    body = encode(FORMS[exchange.call.form].write_count(tokens))
-    return own_answer(exchange.route.provider.name, body, {own.ESTIMATED: "true"})
+    tokens = estimate(reading(attempt.state).request).total
+    body = encode(FORMS[attempt.call.form].write_count(tokens))
+    return own_answer(attempt.route.provider.name, body, {own.ESTIMATED: "true"})

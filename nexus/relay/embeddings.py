@@ -15,8 +15,8 @@ from nexus.headers import own
 from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.embeddings import EmbeddingsCodec, EmbeddingsRequest, Format
 from nexus.relay.answer import OpenedReply, own_answer
-from nexus.relay.exchange import Exchange
-from nexus.relay.lanes import Lane, attempt_of
+from nexus.relay.call_state import Attempt
+from nexus.relay.lanes import Lane, request_for
 from nexus.upstream.request import UpstreamReply
 from nexus.wire import decode, encode, mapping
 
@@ -36,17 +36,17 @@ class Collected:
         texts, most = self.asked.texts, self.format.most
         return (texts[start : start + most] for start in range(0, len(texts), most))
 
-    def lane(self, texts: Sequence[str], exchange: Exchange) -> Lane:
+    def lane(self, texts: Sequence[str], attempt: Attempt) -> Lane:
         """The lane of one batch. Raises ClientError for what the model does not support."""
-        body = encode(self.format.write(texts, self.asked, exchange.route.model))
-        attempt = replace(attempt_of(exchange, self.format.dialect, body, {}, ""), stream=False, path=self.format.path)
+        body = encode(self.format.write(texts, self.asked, attempt.route.model))
+        request = replace(request_for(attempt, self.format.dialect, body, {}, ""), stream=False, path=self.format.path)
         lost = (*self.asked.dropped, *self.format.lost(self.asked))
-        return Lane(attempt, _Vectors(exchange, self, len(texts)), translates=True, dropped=lost)
+        return Lane(request, _Vectors(attempt, self, len(texts)), translates=True, dropped=lost)
 
-    def count(self, exchange: Exchange, texts: Sequence[str], reply: UpstreamReply) -> None:
+    def count(self, attempt: Attempt, texts: Sequence[str], reply: UpstreamReply) -> None:
         """Books the usage of one request, estimated if the vendor does not report it."""
         header = reply.headers.get(self.format.tokens_header, "") if self.format.tokens_header else ""
-        usage = exchange.tap.usage
+        usage = attempt.tap.usage
         if header.isascii() and header.isdigit():
             usage = Usage(input=int(header), raw={self.format.tokens_header: int(header)})
         elif usage is None:
@@ -54,21 +54,21 @@ class Collected:
             usage, self.estimated = Usage(input=int(size / BYTES_PER_TOKEN) + 1), True
         self.tokens += usage.input
         raw = None if self.estimated else usage.raw
-        exchange.tap.usage = Usage(input=self.tokens, raw=raw, estimated=self.estimated)
+        attempt.tap.usage = Usage(input=self.tokens, raw=raw, estimated=self.estimated)
 
-    def reply(self, exchange: Exchange) -> OpenedReply:
-        body = encode(self.codec.write(self.vectors, self.tokens, self.asked, exchange.call.document))
+    def reply(self, attempt: Attempt) -> OpenedReply:
+        body = encode(self.codec.write(self.vectors, self.tokens, self.asked, attempt.call.document))
         headers = {own.ESTIMATED: "true"} if self.estimated else {}
-        if exchange.dropped:
-            headers[own.DROPPED] = ", ".join(exchange.dropped)
-        return own_answer(exchange.route.provider.name, body, headers)
+        if attempt.dropped:
+            headers[own.DROPPED] = ", ".join(attempt.dropped)
+        return own_answer(attempt.route.provider.name, body, headers)
 
 
 class _Vectors(AnswerRelay):
     """Reads one answer into ``Collected``."""
 
-    def __init__(self, exchange: Exchange, collected: Collected, wanted: int) -> None:
-        super().__init__(exchange.tap)
+    def __init__(self, attempt: Attempt, collected: Collected, wanted: int) -> None:
+        super().__init__(attempt.tap)
         self._collected = collected
         self._wanted = wanted
 

@@ -16,7 +16,7 @@ from nexus.errors.failure import VendorFailure, has_failed
 from nexus.headers.forwarding import returned
 from nexus.headers.redaction import Redactor
 from nexus.protocols import loader
-from nexus.relay.exchange import CallState, Exchange
+from nexus.relay.call_state import Attempt, CallState
 from nexus.relay.lanes import Lane
 from nexus.relay.translation import Translation
 from nexus.upstream.network_errors import authority_of
@@ -52,21 +52,21 @@ def log_attempt(state: CallState, error: BaseException | None, then: str) -> Non
         "error": error.kind,
         "status": error.status if isinstance(error, UpstreamStatus | VendorError) else None,
         "why": cause or reason(error),
-        "attempt": state.attempts,
-        "of": max(state.attempts + (then != GIVEN_UP), tries),
+        "attempt": len(state.attempts),
+        "of": max(len(state.attempts) + (then != GIVEN_UP), tries),
         "next": then,
     }
     log.warning(ATTEMPT_FAILED, extra={"fields": fields})
 
 
 def status_failure(
-    exchange: Exchange, lane: Lane, reply: UpstreamReply, body: bytes, redactor: Redactor
+    attempt: Attempt, lane: Lane, reply: UpstreamReply, body: bytes, redactor: Redactor
 ) -> UpstreamError:
     """The error for an error status: as it is, or read for another dialect."""
-    provider, dialect = exchange.route.provider, lane.attempt.dialect
+    provider, dialect = attempt.route.provider, lane.request.dialect
     status, body, headers = reply.status, redactor.cut(body), redactor.cut_headers(reply.headers)
     wish = headers.get(_WISH)
-    if status == 401 and wish is None and not exchange.candidate.own:
+    if status == 401 and wish is None and not attempt.candidate.own:
         # Claude Code would otherwise retry for minutes.
         headers = {**headers, _WISH: (wish := "false")}
     foreign = provider.read_error(dialect, status, headers, body)

@@ -16,10 +16,10 @@ from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.edit import find, replace_string
 from nexus.protocols.loader import DIALECTS
 from nexus.relay.answer import OpenedReply, own_answer
+from nexus.relay.call_state import Attempt
 from nexus.relay.candidate import Candidate
-from nexus.relay.exchange import Exchange
 from nexus.relay.held_state import BatchCost, HeldState, Used, model_name_of
-from nexus.relay.lanes import Lane, attempt_of
+from nexus.relay.lanes import Lane, request_for
 from nexus.wire import Json, decode, decode_object, encode, mapping, text
 
 MOST_ASKED = 100
@@ -29,26 +29,26 @@ LONGEST_LINE = 32 * 1024 * 1024
 """Maximum size in bytes of a line to read; longer ones pass unread."""
 
 
-def choose_held(exchange: Exchange) -> Lane:
+def choose_held(attempt: Attempt) -> Lane:
     """The lane of one object or its content."""
-    held, call = state_of(exchange), exchange.call
+    held, call = state_of(attempt), attempt.call
     held.lines.clear()
-    attempt = attempt_of(exchange, call.dialect, held.body, call.headers, call.query)
-    return Lane(replace(attempt, path=held.ask.path, upload=held.upload), _relay(exchange, held), translates=False)
+    request = request_for(attempt, call.dialect, held.body, call.headers, call.query)
+    return Lane(replace(request, path=held.ask.path, upload=held.upload), _relay(attempt, held), translates=False)
 
 
-def _relay(exchange: Exchange, held: HeldState) -> AnswerRelay:
+def _relay(attempt: Attempt, held: HeldState) -> AnswerRelay:
     if held.ask.verb != "content":
-        return Object(exchange, held, held.held)
+        return Object(attempt, held, held.held)
     if held.results is not None:
-        return Lines(exchange.tap, held, _Results(held))
+        return Lines(attempt.tap, held, _Results(held))
     if held.held is not None and held.held.models and held.codec.request_path:
-        return Lines(exchange.tap, held, _Requests(held))
-    return Opaque(exchange.tap)
+        return Lines(attempt.tap, held, _Requests(held))
+    return Opaque(attempt.tap)
 
 
-def state_of(exchange: Exchange) -> HeldState:
-    held = exchange.state.held
+def state_of(attempt: Attempt) -> HeldState:
+    held = attempt.state.held
     if held is None:
         raise RuntimeError("a call about nothing that is held")
     return held
@@ -57,10 +57,10 @@ def state_of(exchange: Exchange) -> HeldState:
 class Object(AnswerRelay):
     """A vendor's answer about an object: recorded, with its links and names corrected."""
 
-    def __init__(self, exchange: Exchange, state: HeldState, held: Held | None) -> None:
-        super().__init__(exchange.tap)
-        self._keeper = exchange.candidate.keeper
-        self._provider = exchange.route.provider.name
+    def __init__(self, attempt: Attempt, state: HeldState, held: Held | None) -> None:
+        super().__init__(attempt.tap)
+        self._keeper = attempt.candidate.keeper
+        self._provider = attempt.route.provider.name
         self._state = state
         self._held = held
 
@@ -189,11 +189,11 @@ def place_of(held: HeldState, row: Held) -> Candidate | None:
     return next((one for one in held.places if one.keeper == row.keeper), None)
 
 
-def choose_listed(row: Held, exchange: Exchange) -> Lane:
-    held, call = state_of(exchange), exchange.call
-    attempt = attempt_of(exchange, call.dialect, b"", call.headers, "")
+def choose_listed(row: Held, attempt: Attempt) -> Lane:
+    held, call = state_of(attempt), attempt.call
+    request = request_for(attempt, call.dialect, b"", call.headers, "")
     path = f"{held.codec.roots[held.ask.kind]}/{row.id}"
-    return Lane(replace(attempt, path=path), Listed(exchange, held, row), translates=False)
+    return Lane(replace(request, path=path), Listed(attempt, held, row), translates=False)
 
 
 class Listed(Object):

@@ -32,11 +32,11 @@ from nexus.protocols.operation import GENERATE
 from nexus.protocols.pairing import paired
 from nexus.protocols.tool_calls import check_choice
 from nexus.protocols.web_search import without_search
-from nexus.provider import Attempt, Without
+from nexus.provider import ProviderRequest, Without
 from nexus.provider.route import Route
 from nexus.relay.attribution import labels_of
+from nexus.relay.call_state import Attempt
 from nexus.relay.candidate import NOT_THERE
-from nexus.relay.exchange import Exchange
 from nexus.relay.reading import reading
 from nexus.relay.translation import Translation
 from nexus.wire import encode
@@ -46,7 +46,7 @@ from nexus.wire import encode
 class Lane:
     """``dropped`` names the fields that the request lost, ``hints`` where prompt-cache breakpoints were added."""
 
-    attempt: Attempt
+    request: ProviderRequest
     relay: AnswerRelay
     translates: bool
     dropped: tuple[str, ...] = ()
@@ -54,27 +54,27 @@ class Lane:
 
     def with_key(self, key: SecretStr) -> Lane:
         """The same lane with a key that is not the caller's."""
-        return replace(self, attempt=replace(self.attempt, key=key))
+        return replace(self, request=replace(self.request, key=key))
 
 
-def choose(exchange: Exchange, without: Sequence[Without] = ()) -> Lane:
+def choose(attempt: Attempt, without: Sequence[Without] = ()) -> Lane:
     """Chooses the lane of a generation. ``without`` removes what the vendor rejected from the target. Raises
     ClientError for what the dialect cannot express."""
-    call, route = exchange.call, exchange.route
+    call, route = attempt.call, attempt.route
     dialects = route.provider.dialects_of(route.model, route.settings)
     if not passes(call, route):
-        return _translate(exchange, dialects[0], without)
-    rejected = exchange.state.resolves or route.provider.refuses(call.dialect, call.document, route.model)
-    if rejected or _has_others_words(exchange):
-        _refuse_lost(reading(exchange.state).request)
-        return _translate(exchange, dialects[0], without)
-    return _passthrough(exchange, without)
+        return _translate(attempt, dialects[0], without)
+    rejected = attempt.state.resolves or route.provider.refuses(call.dialect, call.document, route.model)
+    if rejected or _has_others_words(attempt):
+        _refuse_lost(reading(attempt.state).request)
+        return _translate(attempt, dialects[0], without)
+    return _passthrough(attempt, without)
 
 
-def _has_others_words(exchange: Exchange) -> bool:
+def _has_others_words(attempt: Attempt) -> bool:
     """Whether a request to a virtual model contains something that this target rejects. A client that names a plain
     model gets its vendor's own answer instead."""
-    call, route, plan = exchange.call, exchange.route, exchange.state.plan
+    call, route, plan = attempt.call, attempt.route, attempt.state.plan
     if plan is None or not plan.virtual or call.operation.compacts:
         return False
     target = route.provider.target(call.dialect, route.model, route.settings)
@@ -97,68 +97,68 @@ def _refuse_lost(request: Request) -> None:
             )
 
 
-def choose_stored(exchange: Exchange) -> Lane:
+def choose_stored(attempt: Attempt) -> Lane:
     """The lane of what the vendor stores: request and answer pass unchanged."""
-    call = exchange.call
-    attempt = attempt_of(exchange, call.dialect, call.body, call.headers, call.query)
-    return Lane(attempt, DIALECTS[call.dialect].stored(), translates=False)
+    call = attempt.call
+    request = request_for(attempt, call.dialect, call.body, call.headers, call.query)
+    return Lane(request, DIALECTS[call.dialect].stored(), translates=False)
 
 
-def choose_passed(exchange: Exchange) -> Lane:
+def choose_passed(attempt: Attempt) -> Lane:
     """The lane of an endpoint that passes through: only the model's name is replaced."""
-    call, model = exchange.call, exchange.route.model
+    call, model = attempt.call, attempt.route.model
     body = b"" if call.upload is not None else DIALECTS[call.dialect].edit_passed(call.body, call.document, model)
-    attempt = attempt_of(exchange, call.dialect, body, call.headers, call.query)
+    request = request_for(attempt, call.dialect, body, call.headers, call.query)
     upload = None if call.upload is None else call.upload.with_model(model)
     path = call.path if call.operation.many else call.operation.path
-    attempt = replace(attempt, path=path, upload=upload)
-    return Lane(attempt, DIALECTS[call.dialect].passed(call.document, exchange.tap), translates=False)
+    request = replace(request, path=path, upload=upload)
+    return Lane(request, DIALECTS[call.dialect].passed(call.document, attempt.tap), translates=False)
 
 
-def choose_raw(exchange: Exchange) -> Lane:
+def choose_raw(attempt: Attempt) -> Lane:
     """The lane of any other path of a vendor."""
-    call = exchange.call
-    attempt = attempt_of(exchange, call.dialect, b"", call.headers, call.query)
-    return Lane(replace(attempt, upload=call.upload), Opaque(exchange.tap), translates=False)
+    call = attempt.call
+    request = request_for(attempt, call.dialect, b"", call.headers, call.query)
+    return Lane(replace(request, upload=call.upload), Opaque(attempt.tap), translates=False)
 
 
-def _passthrough(exchange: Exchange, without: Sequence[Without]) -> Lane:
-    call, route = exchange.call, exchange.route
+def _passthrough(attempt: Attempt, without: Sequence[Without]) -> Lane:
+    call, route = attempt.call, attempt.route
     dialect = DIALECTS[call.dialect]
-    passed = edited(exchange, ask_usage=route.provider.asks_usage, without=without)
-    attempt = attempt_of(exchange, call.dialect, passed.body, call.headers, call.query)
-    relay = dialect.passthrough(call.document, call.model, exchange.tap)
-    return Lane(attempt, relay, translates=False, dropped=passed.dropped)
+    passed = edited(attempt, ask_usage=route.provider.asks_usage, without=without)
+    request = request_for(attempt, call.dialect, passed.body, call.headers, call.query)
+    relay = dialect.passthrough(call.document, call.model, attempt.tap)
+    return Lane(request, relay, translates=False, dropped=passed.dropped)
 
 
-def edited(exchange: Exchange, *, ask_usage: bool, without: Sequence[Without] = ()) -> Edited:
+def edited(attempt: Attempt, *, ask_usage: bool, without: Sequence[Without] = ()) -> Edited:
     """The client's request as the vendor gets it, if it speaks the client's dialect."""
-    call, route = exchange.call, exchange.route
+    call, route = attempt.call, attempt.route
     target = _target(route, call.dialect, without)
     dialect = DIALECTS[call.dialect]
     return dialect.edit_request(call.body, call.document, route.model, ask_usage=ask_usage, target=target)
 
 
-def _translate(exchange: Exchange, dialect: str, without: Sequence[Without]) -> Lane:
-    call, route = exchange.call, exchange.route
+def _translate(attempt: Attempt, dialect: str, without: Sequence[Without]) -> Lane:
+    call, route = attempt.call, attempt.route
     client, vendor = loader.client(call.dialect), loader.vendor(dialect)
-    read = reading(exchange.state)
+    read = reading(attempt.state)
     target = _target(route, dialect, without)
-    with clients_names(exchange, read.request):
+    with clients_names(attempt, read.request):
         request, lost = fitted(read.request, target, call.model)
     request, hints = with_own_hints(request) if _hints_itself(route, dialect) else (request, ())
-    with clients_names(exchange, request):
+    with clients_names(attempt, request):
         write = vendor.write_request if request.max_tokens != 0 else partial(write_warming, vendor.write_request)
         written = write(request, target)
-    attempt = attempt_of(exchange, dialect, encode(written.body), {}, "")
+    sent = request_for(attempt, dialect, encode(written.body), {}, "")
     # To the vendor, a summary is an ordinary generation.
-    attempt = replace(attempt, action=GENERATE.action)
+    sent = replace(sent, action=GENERATE.action)
     asked = (name for name in call.headers if name in client.headers)
     dropped = (*read.dropped, *client.lost((*lost, *written.dropped), call.document, request), *asked)
     tries = route.provider.settings.retries.attempts
     may_be_empty = not vendor.repeats_empty or tries == 1 or ASKED_AGAIN in without
-    relay = Translation(exchange, request, dialect, route.model, written, target.chat, may_be_empty=may_be_empty)
-    return Lane(attempt, relay, translates=True, dropped=tuple(dict.fromkeys(dropped)), hints=hints)
+    relay = Translation(attempt, request, dialect, route.model, written, target.chat, may_be_empty=may_be_empty)
+    return Lane(sent, relay, translates=True, dropped=tuple(dict.fromkeys(dropped)), hints=hints)
 
 
 def _target(route: Route, dialect: str, without: Sequence[Without]) -> Target:
@@ -178,13 +178,13 @@ def _hints_itself(route: Route, dialect: str) -> bool:
 
 
 @contextmanager
-def clients_names(exchange: Exchange, request: Request) -> Iterator[None]:
+def clients_names(attempt: Attempt, request: Request) -> Iterator[None]:
     """Makes an error about ``request`` name the field that the client sent, at its place there."""
     try:
         yield
     except ClientError as error:
         if error.param:
-            call = exchange.call
+            call = attempt.call
             error.name_field(loader.client(call.dialect).field_of(error.param, call.document, request))
         raise
 
@@ -202,13 +202,13 @@ def fitted(request: Request, target: Target, asked: str) -> tuple[Request, tuple
     return request, (*unsearched, *unpaired)
 
 
-def attempt_of(exchange: Exchange, dialect: str, body: bytes, headers: Mapping[str, str], query: str) -> Attempt:
-    """The attempt to send, with the parts of the client's request that travel with it."""
-    call, route, candidate = exchange.call, exchange.route, exchange.candidate
+def request_for(attempt: Attempt, dialect: str, body: bytes, headers: Mapping[str, str], query: str) -> ProviderRequest:
+    """The request to send, with the parts of the client's request that travel with it."""
+    call, route, candidate = attempt.call, attempt.route, attempt.candidate
     # If the configured key replaces the caller's, the caller's is not sent.
     client = {} if candidate.spills else call.own_headers
     credentials = call.identity.credential_headers | (NOT_THERE if candidate.spills else frozenset())
-    return Attempt(
+    return ProviderRequest(
         dialect=dialect,
         action=call.operation.action,
         model=route.model,
@@ -218,7 +218,7 @@ def attempt_of(exchange: Exchange, dialect: str, body: bytes, headers: Mapping[s
         method=call.method,
         path=call.path,
         labels=labels_of(call, route.provider.name, route.provider.settings),
-        correlation=exchange.correlation,
+        correlation=attempt.correlation,
         headers=headers,
         query=without_credentials(query),
         key=route.provider.key(client, call.dialect, candidate.account),

@@ -6,7 +6,7 @@ from nexus.dataclasses import replace
 from nexus.protocols.codec import ReadRequest
 from nexus.protocols.loader import client
 from nexus.protocols.tidy import with_distinct_calls
-from nexus.relay.exchange import CallState
+from nexus.relay.call_state import CallState
 
 
 def reading(state: CallState) -> ReadRequest:

@@ -9,7 +9,7 @@ from nexus.accounting.record import AttemptRecord, CallRecord, Outcome, TokensKn
 from nexus.conversation.usage import Usage
 from nexus.dataclasses import replace
 from nexus.errors import UNSENT, ClientError, Draining, UpstreamError, UpstreamStatus, VendorError
-from nexus.relay.exchange import CallState, Exchange
+from nexus.relay.call_state import Attempt, CallState
 from nexus.relay.held_state import Booked
 
 Cost = Callable[[str, Usage | None, TokensKnown], tuple[int | None, str]]
@@ -51,8 +51,8 @@ def call_record(state: CallState, cost: Cost) -> CallRecord:
 
 def _attempt_records(state: CallState, cost: Cost) -> Iterator[AttemptRecord]:
     record: AttemptRecord | None = None
-    for exchange in state.exchanges:
-        yield (record := _attempt_record(exchange, cost))
+    for attempt in state.attempts:
+        yield (record := _attempt_record(attempt, cost))
     if record is not None:
         for number, booked in enumerate(state.booked, record.number + 1):
             yield _batch_record(record, number, booked)
@@ -80,63 +80,63 @@ def _batch_record(download: AttemptRecord, number: int, booked: Booked) -> Attem
     )
 
 
-def _attempt_record(exchange: Exchange, cost_of: Cost) -> AttemptRecord:
-    tap, received, known = exchange.tap, exchange.call.received, _tokens_known(exchange)
-    spends = exchange.call.operation.spends
+def _attempt_record(attempt: Attempt, cost_of: Cost) -> AttemptRecord:
+    tap, received, known = attempt.tap, attempt.call.received, _tokens_known(attempt)
+    spends = attempt.call.operation.spends
     # A stored answer's usage was counted when it was made.
     usage = tap.usage if spends else None
-    cost, source = cost_of(exchange.route.name, usage, known) if spends else (0, "")
-    if exchange.error is not None:
-        exchange.fail(exchange.error)
+    cost, source = cost_of(attempt.route.name, usage, known) if spends else (0, "")
+    if attempt.error is not None:
+        attempt.fail(attempt.error)
     return AttemptRecord(
-        number=exchange.number,
-        route=exchange.route.name,
-        provider_type=exchange.route.provider.settings.type,
-        request_model=exchange.route.model,
-        key=exchange.key,
-        phase=exchange.phase,
-        outcome=outcome_of(exchange.error),
-        status=exchange.vendor_status,
-        began=exchange.began - received,
-        first_content=_since(received, exchange.first_content),
-        ended=(exchange.ended or time.monotonic()) - received,
+        number=attempt.number,
+        route=attempt.route.name,
+        provider_type=attempt.route.provider.settings.type,
+        request_model=attempt.route.model,
+        key=attempt.key,
+        phase=attempt.phase,
+        outcome=outcome_of(attempt.error),
+        status=attempt.vendor_status,
+        began=attempt.began - received,
+        first_content=_since(received, attempt.first_content),
+        ended=(attempt.ended or time.monotonic()) - received,
         model=tap.model,
         stop=tap.stop_reason,
         usage=usage,
         tokens_known=known,
-        error=exchange.error,
+        error=attempt.error,
         cost=cost,
         price_source=source,
         raw_usage=usage.raw if usage is not None else tap.units,
-        vendor=exchange.route.provider.vendor,
-        server=exchange.route.provider.server,
-        span_id=exchange.span_id,
-        events=exchange.streamed,
+        vendor=attempt.route.provider.vendor,
+        server=attempt.route.provider.server,
+        span_id=attempt.span_id,
+        events=attempt.streamed,
     )
 
 
-def _tokens_known(exchange: Exchange) -> TokensKnown:
-    usage = exchange.tap.usage if exchange.call.operation.spends else None
+def _tokens_known(attempt: Attempt) -> TokensKnown:
+    usage = attempt.tap.usage if attempt.call.operation.spends else None
     if usage is not None and usage.raw is not None and not usage.estimated:
-        ended = exchange.error is None or (exchange.tap.stop_reason is not None and not exchange.error.in_band)
+        ended = attempt.error is None or (attempt.tap.stop_reason is not None and not attempt.error.in_band)
         return "yes" if ended else "partly"
     if usage is not None and usage.total:
         return "partly"
-    spends = exchange.call.operation.spends and exchange.phase != "prepared"
-    return "no" if spends and (exchange.may_be_billed or _is_lost(exchange)) else "yes"
+    spends = attempt.call.operation.spends and attempt.phase != "prepared"
+    return "no" if spends and (attempt.may_be_billed or _is_lost(attempt)) else "yes"
 
 
-def _is_lost(exchange: Exchange) -> bool:
+def _is_lost(attempt: Attempt) -> bool:
     """Whether the request was sent and its outcome is unknown."""
-    if exchange.phase != "sent" or exchange.status is not None:
+    if attempt.phase != "sent" or attempt.status is not None:
         return False
-    match exchange.error:
+    match attempt.error:
         case UpstreamStatus() | VendorError():
             return False
         case UpstreamError():
-            return exchange.error.phase not in UNSENT
+            return attempt.error.phase not in UNSENT
         case ClientError():
-            return isinstance(exchange.error, Draining)
+            return isinstance(attempt.error, Draining)
         case _:
             return True
 

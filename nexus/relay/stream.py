@@ -18,7 +18,7 @@ from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.framing import SSE
 from nexus.protocols.loader import FORMS
 from nexus.protocols.sse import Frame, FrameDecoder, FrameTooLarge, is_heartbeat, parse_frame
-from nexus.relay.exchange import Exchange
+from nexus.relay.call_state import Attempt
 from nexus.relay.failures import in_band
 from nexus.upstream.request import UpstreamReply
 
@@ -35,19 +35,19 @@ DRAIN = 1.0
 
 class Stream:
     def __init__(
-        self, exchange: Exchange, relay: AnswerRelay, reply: UpstreamReply, redactor: Redactor, *, passes: bool
+        self, attempt: Attempt, relay: AnswerRelay, reply: UpstreamReply, redactor: Redactor, *, passes: bool
     ) -> None:
-        provider = exchange.route.provider
-        call = exchange.call
+        provider = attempt.route.provider
+        call = attempt.call
         self._framing = FORMS[call.form].framing_of(call.query).begin()
         self._originals = passes and self._framing.takes_originals
-        self._exchange = exchange
+        self._attempt = attempt
         self._relay = relay
         self._reply = reply
         self._redactor = redactor
         self._begun = False
         self._name = provider.name
-        self._silence = silence_of(exchange)
+        self._silence = silence_of(attempt)
         self._spoke_at = time.monotonic()
 
     def pieces(self) -> Iterator[bytes]:
@@ -55,7 +55,7 @@ class Stream:
 
         Raises UpstreamError if the stream fails. Before the first piece this means that the attempt failed, and a
         vendor's error has as ``verbatim`` what the client would have got. A vendor's error that is passed on later, in
-        the client's own dialect, ends the answer as the vendor ended it and is kept in the exchange.
+        the client's own dialect, ends the answer as the vendor ended it and is kept in the attempt.
         """
         held = bytearray()
         frames = self._frames()
@@ -88,7 +88,7 @@ class Stream:
 
     def _check_end(self) -> None:
         if self._relay.failure is not None:
-            self._exchange.fail(VendorError(in_band(self._relay.failure, self._name)))
+            self._attempt.fail(VendorError(in_band(self._relay.failure, self._name)))
         elif not (self._relay.complete or self._relay.ended):
             # Open blocks stay open: a client may act on a closed block, especially a tool call.
             text = f"{self._name}: the stream ended before the answer was complete"
@@ -98,7 +98,7 @@ class Stream:
         """Yields edited frames until the answer is complete or the vendor's bytes end."""
         relay, reply, decoder = self._relay, self._reply, FrameDecoder()
         try:
-            while not relay.complete and (piece := read(self._exchange, reply)):
+            while not relay.complete and (piece := read(self._attempt, reply)):
                 frames = decoder.feed(piece)
                 self._check_silence(frames)
                 edited, fault = self._edited(frames)
@@ -123,7 +123,7 @@ class Stream:
 
     def _check_silence(self, frames: Sequence[Frame]) -> None:
         """Raises UpstreamTimeout once only heartbeats have come for too long."""
-        now = self._exchange.state.read_at
+        now = self._attempt.state.read_at
         if not all(map(is_heartbeat, frames)):
             self._spoke_at = now
         elif now - self._spoke_at > self._silence:
@@ -146,15 +146,15 @@ class Stream:
             fault = error
         if self._relay.begun and not self._begun:
             self._begun = True
-            self._exchange.on_begun()
+            self._attempt.on_begun()
         if self._relay.tap.ids:
-            remember(self._exchange, self._relay)
+            remember(self._attempt, self._relay)
         return b"".join(edited), fault
 
 
-def silence_of(exchange: Exchange) -> float:
+def silence_of(attempt: Attempt) -> float:
     """Seconds for which a vendor may send nothing but heartbeats."""
-    route = exchange.route
+    route = attempt.route
     return route.settings.timeouts.silence or route.provider.settings.timeouts.silence
 
 
@@ -163,25 +163,25 @@ def _cut_frame(frame: Frame, redactor: Redactor) -> Frame:
     return frame if raw is frame.raw else parse_frame(raw)
 
 
-def remember(exchange: Exchange, relay: AnswerRelay) -> None:
+def remember(attempt: Attempt, relay: AnswerRelay) -> None:
     """Stores the owner of an answer's ids before the client has them; of an answer that the vendor does not store, only
     those of what it keeps anyway."""
     if not (ids := relay.tap.ids):
         return
-    call, state = exchange.call, exchange.state
+    call, state = attempt.call, attempt.state
     is_kept = not call.operation.names_model or call.document.get("store") is not False
     if state.vendor_ids is not None:
         sealed = state.vendor_ids.pins
         wanted = (id for id, always in ids.items() if always or (sealed if id.startswith(SEALED) else is_kept))
         fresh = [id for id in wanted if id not in state.remembered]
         state.remembered.update(fresh)
-        state.vendor_ids.keep(exchange.candidate.keeper, fresh)
+        state.vendor_ids.keep(attempt.candidate.keeper, fresh)
     ids.clear()
 
 
-def read(exchange: Exchange, reply: UpstreamReply, *, ahead: bool = False) -> bytes:
+def read(attempt: Attempt, reply: UpstreamReply, *, ahead: bool = False) -> bytes:
     """The next bytes; with ``ahead`` the next read returns them again."""
-    state, began = exchange.state, time.monotonic()
+    state, began = attempt.state, time.monotonic()
     try:
         return reply.peek() if ahead else reply.read()
     finally:

@@ -41,8 +41,8 @@ from nexus.protocols.forced_answer import AnswerCall, ForcedAnswer
 from nexus.protocols.renaming import NamesBack
 from nexus.protocols.sse import Frame
 from nexus.protocols.tidy import Fitted, Tidy
+from nexus.relay.call_state import Attempt
 from nexus.relay.empty_answer import Filled
-from nexus.relay.exchange import Exchange
 from nexus.wire import Json, decode, encode
 
 log = logging.getLogger("nexus.translation")
@@ -54,7 +54,7 @@ class Translation(AnswerRelay):
 
     def __init__(
         self,
-        exchange: Exchange,
+        attempt: Attempt,
         request: Request,
         dialect: str,
         model: str,
@@ -64,9 +64,9 @@ class Translation(AnswerRelay):
         may_be_empty: bool = True,
     ) -> None:
         """Unless the answer ``may_be_empty``, one without content raises EmptyAnswer."""
-        super().__init__(exchange.tap)
-        call = exchange.call
-        self._exchange = exchange
+        super().__init__(attempt.tap)
+        call = attempt.call
+        self._attempt = attempt
         self._client, self._vendor = loader.client(call.dialect), loader.vendor(dialect)
         self._dialect = loader.DIALECTS[call.dialect]
         self._id = self._dialect.id_prefix + call.id.removeprefix("req_")
@@ -76,7 +76,7 @@ class Translation(AnswerRelay):
         self._reported: Usage | None = None
         call_of_answer = AnswerCall(written.answer_call, origin.new_id) if written.answer_call else None
         self.unsure = not may_be_empty
-        filled = None if may_be_empty else Filled(exchange.route.provider.name)
+        filled = None if may_be_empty else Filled(attempt.route.provider.name)
         self._first = _present(filled, Tidy(origin.new_id), self._cutter, call_of_answer)
         names = NamesBack(written.renaming) if written.renaming else None
         carrier = self._client.carrier(written.wants_thinking) if self._client.carrier is not None else None
@@ -91,7 +91,7 @@ class Translation(AnswerRelay):
 
     @property
     def _call(self) -> Call:
-        return self._exchange.call
+        return self._attempt.call
 
     def with_clients_param(self, failure: VendorFailure) -> VendorFailure:
         """The failure with the client's name of the field that the vendor complains about."""
@@ -105,7 +105,7 @@ class Translation(AnswerRelay):
             read = self._vendor.read_response(_answer_in(raw), self._origin)
         except VendorError as error:
             raise VendorError(self.with_clients_param(error.failure)) from error
-        self._exchange.dropped += read.dropped
+        self._attempt.dropped += read.dropped
         self._reported = read.response.usage
         events = list(self._seen(unfold(read.response)))
         self.complete = True
@@ -157,7 +157,7 @@ class Translation(AnswerRelay):
         return self._writer.write(event)
 
     def _keep(self, answer: Mapping[str, Json]) -> None:
-        reading, answers = self._exchange.state.reading, self._exchange.state.answers
+        reading, answers = self._attempt.state.reading, self._attempt.state.answers
         if answers is not None and reading is not None and reading.kept is not None:
             answers.keep(self._id, {"answer": answer, **reading.kept})
 
@@ -188,7 +188,7 @@ class Translation(AnswerRelay):
             case UsageUpdate(usage=usage):
                 self.tap.usage = usage
             case ContentDropped(dropped=dropped):
-                self._exchange.dropped.append(dropped)
+                self._attempt.dropped.append(dropped)
             case ResponseEnd(stop=stop):
                 self.complete = True
                 self.tap.stop_reason = stop.raw or stop.reason

@@ -19,7 +19,7 @@ from nexus.accounting.record import CallRecord, Consumer
 from nexus.accounting.recorder import Recorder, RemoteActivity
 from nexus.errors import Draining, Overloaded
 from nexus.processes.counter_rows import Rows
-from nexus.relay.exchange import CallState
+from nexus.relay.call_state import CallState
 from nexus.server.bridge import Bell
 from nexus.server.flight import BytesInFlight, default_limit
 from nexus.server.http.body import AT_ONCE

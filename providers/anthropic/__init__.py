@@ -14,7 +14,7 @@ from nexus.headers import forwarding
 from nexus.models.claude import profile
 from nexus.protocols.codec import Target
 from nexus.protocols.operation import Action
-from nexus.provider import Account, Attempt, Provider, Without, configured
+from nexus.provider import Account, Provider, ProviderRequest, Without, configured
 from nexus.provider.catalogue import Catalogue
 from nexus.providers.anthropic import catalogue as models
 from nexus.providers.anthropic.login import LOGIN_HOST, login_in
@@ -101,22 +101,22 @@ class AnthropicProvider(Provider):
         target = Target(model, host=host, claude=profile(model))
         return configured(refusing(target) if model in self._refused.models else target, settings)
 
-    def do_without(self, refused: VendorFailure, attempt: Attempt) -> Without | None:
-        role = without_role(refused, attempt, self._refused, self.name)
-        return role or super().do_without(refused, attempt)
+    def do_without(self, refused: VendorFailure, request: ProviderRequest) -> Without | None:
+        role = without_role(refused, request, self._refused, self.name)
+        return role or super().do_without(refused, request)
 
-    def prepare(self, attempt: Attempt) -> UpstreamRequest:
-        sent = {"anthropic-version": VERSION} | forwarding.forwarded(attempt.headers, _TRAVEL)
-        sent |= attempt.content_type | {"user-agent": f"nexus/{__version__}"}
-        if attempt.key is not None:
-            sent |= self.settings.credential(attempt.key)
-        path = _PATHS.get(attempt.action, attempt.path)
+    def prepare(self, request: ProviderRequest) -> UpstreamRequest:
+        sent = {"anthropic-version": VERSION} | forwarding.forwarded(request.headers, _TRAVEL)
+        sent |= request.content_type | {"user-agent": f"nexus/{__version__}"}
+        if request.key is not None:
+            sent |= self.settings.credential(request.key)
+        path = _PATHS.get(request.action, request.path)
         return UpstreamRequest(
-            url=self.settings.with_query(self.base_url + path, attempt.query),
+            url=self.settings.with_query(self.base_url + path, request.query),
             headers=sent,
-            body=attempt.body,
-            method=attempt.method,
-            upload=attempt.upload,
+            body=request.body,
+            method=request.method,
+            upload=request.upload,
         )
 
 

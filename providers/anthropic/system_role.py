@@ -16,7 +16,7 @@ from nexus.errors.failure import VendorFailure
 from nexus.late import pattern
 from nexus.protocols.codec import Target
 from nexus.protocols.messages.hosted import has_systems
-from nexus.provider import Attempt, Without
+from nexus.provider import ProviderRequest, Without
 from nexus.wire import decode, mapping
 
 log = logging.getLogger("nexus.providers.anthropic")
@@ -45,12 +45,14 @@ class RefusedRoles:
             )
 
 
-def without_role(refused: VendorFailure, attempt: Attempt, roles: RefusedRoles, provider: str) -> Without | None:
+def without_role(
+    refused: VendorFailure, request: ProviderRequest, roles: RefusedRoles, provider: str
+) -> Without | None:
     if refused.status not in _STATUSES or not _WORDS.search(refused.message):
         return None
-    if not has_systems(mapping(decode(attempt.body))):
+    if not has_systems(mapping(decode(request.body))):
         return None
-    return Without("system messages", refusing, partial(roles.add, provider, attempt.model), passed=True)
+    return Without("system messages", refusing, partial(roles.add, provider, request.model), passed=True)
 
 
 def refusing(target: Target) -> Target:

@@ -24,7 +24,7 @@ from nexus.protocols.converse import read_error
 from nexus.protocols.embeddings import Format
 from nexus.protocols.messages.hosted import Extra
 from nexus.protocols.rewrite import merge_members
-from nexus.provider import Attempt, Listing, Provider, configured
+from nexus.provider import Listing, Provider, ProviderRequest, configured
 from nexus.provider.catalogue import Catalogue
 from nexus.providers.bedrock.bodies import count_invoke_body, invoke_body
 from nexus.providers.bedrock.catalogue import LISTS, catalogue, control_url
@@ -134,21 +134,21 @@ class BedrockProvider(Provider):
             return configured(Target(model, host=HOST, claude=profile(known)), settings)
         return configured(Target(model, host=HOST, converse=models.profile(known)), settings)
 
-    def prepare(self, attempt: Attempt) -> UpstreamRequest:
-        action = _ACTIONS.get(attempt.action) or _PATHS[attempt.dialect, attempt.stream]
-        body, dropped = _body(attempt, Extra(frozenset(self.settings.betas), frozenset(self.settings.fields)))
+    def prepare(self, request: ProviderRequest) -> UpstreamRequest:
+        action = _ACTIONS.get(request.action) or _PATHS[request.dialect, request.stream]
+        body, dropped = _body(request, Extra(frozenset(self.settings.betas), frozenset(self.settings.fields)))
         sent = {
             "content-type": "application/json",
             "accept": EVENT_STREAM if action.endswith("-stream") else "application/json",
             "user-agent": f"nexus/{__version__}",
         }
-        if attempt.key is not None:
-            sent["authorization"] = f"Bearer {attempt.key.get_secret_value()}"
-        model = counting_id(attempt.model) if attempt.action == "count_tokens" else attempt.model
-        if attempt.labels and action.startswith("converse"):
-            body = merge_members(body, "requestMetadata", dict(attempt.labels))
-        elif attempt.labels:
-            sent[METADATA] = encode(dict(attempt.labels)).decode()
+        if request.key is not None:
+            sent["authorization"] = f"Bearer {request.key.get_secret_value()}"
+        model = counting_id(request.model) if request.action == "count_tokens" else request.model
+        if request.labels and action.startswith("converse"):
+            body = merge_members(body, "requestMetadata", dict(request.labels))
+        elif request.labels:
+            sent[METADATA] = encode(dict(request.labels)).decode()
         url = f"{self.base_url}/model/{quote(model, safe='')}/{action}"
         return UpstreamRequest(url=url, headers=sent, body=body, dropped=dropped)
 
@@ -206,13 +206,13 @@ def _known_as(model: str, settings: ModelSettings) -> str:
     return settings.known_as(model) if isinstance(settings, BedrockModel) else model
 
 
-def _body(attempt: Attempt, extra: Extra) -> tuple[bytes, tuple[str, ...]]:
-    if attempt.dialect == "converse":
-        return attempt.body, ()
-    betas, known = attempt.headers.get("anthropic-beta", ""), _known_as(attempt.model, attempt.settings)
-    if attempt.action == "count_tokens":
-        return count_invoke_body(attempt.body, known, betas, attempt.settings.max_tokens or DEFAULT_MAX_TOKENS, extra)
-    return invoke_body(attempt.body, known, betas, extra=extra)
+def _body(request: ProviderRequest, extra: Extra) -> tuple[bytes, tuple[str, ...]]:
+    if request.dialect == "converse":
+        return request.body, ()
+    betas, known = request.headers.get("anthropic-beta", ""), _known_as(request.model, request.settings)
+    if request.action == "count_tokens":
+        return count_invoke_body(request.body, known, betas, request.settings.max_tokens or DEFAULT_MAX_TOKENS, extra)
+    return invoke_body(request.body, known, betas, extra=extra)
 
 
 PROVIDER = BedrockProvider

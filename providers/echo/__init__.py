@@ -19,7 +19,7 @@ from nexus.conversation.parts import Message, Request, Response, Stop, Text, Too
 from nexus.conversation.usage import Usage
 from nexus.protocols import loader
 from nexus.protocols.codec import Envelope
-from nexus.provider import Attempt, Provider
+from nexus.provider import Provider, ProviderRequest
 from nexus.settings.provider import ProviderSettings
 from nexus.upstream.request import LocalReply, UpstreamReply, UpstreamRequest
 from nexus.wire import Json, decode, digest, encode, mapping
@@ -40,8 +40,8 @@ class EchoProvider(Provider):
     default_base_url: ClassVar[str] = "echo:"
     is_free: ClassVar[bool] = True
 
-    def prepare(self, attempt: Attempt) -> UpstreamRequest:
-        return UpstreamRequest(url=self.base_url + attempt.dialect, headers={}, body=attempt.body)
+    def prepare(self, request: ProviderRequest) -> UpstreamRequest:
+        return UpstreamRequest(url=self.base_url + request.dialect, headers={}, body=request.body)
 
     def send(self, request: UpstreamRequest, cancel: Cancel) -> UpstreamReply:
         codec = loader.client(request.url.removeprefix(self.base_url))

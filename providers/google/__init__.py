@@ -27,7 +27,7 @@ from nexus.protocols.embeddings import Format
 from nexus.protocols.gemini import read_error
 from nexus.protocols.messages.hosted import Extra
 from nexus.protocols.rewrite import merge_members
-from nexus.provider import Account, Attempt, Labels, Listing, Provider, configured
+from nexus.provider import Account, Labels, Listing, Provider, ProviderRequest, configured
 from nexus.provider.catalogue import Catalogue
 from nexus.providers.google import catalogue as models
 from nexus.providers.google import claude, endpoints
@@ -112,38 +112,38 @@ class GoogleProvider(Provider):
     def reserved(self) -> frozenset[str]:
         return super().reserved() | {LABELS}
 
-    def prepare(self, attempt: Attempt) -> UpstreamRequest:
-        return self._prepare_claude(attempt) if attempt.dialect == "messages" else self._prepare_gemini(attempt)
+    def prepare(self, request: ProviderRequest) -> UpstreamRequest:
+        return self._prepare_claude(request) if request.dialect == "messages" else self._prepare_gemini(request)
 
-    def _prepare_gemini(self, attempt: Attempt) -> UpstreamRequest:
-        streams = attempt.stream and attempt.action == "generate"
-        verb = "streamGenerateContent?alt=sse" if streams else self._verb(attempt)
-        model = endpoints.vertex_model(attempt.model) if self._on_vertex else endpoints.gemini_model(attempt.model)
-        headers = _own_headers() | self.credentials(attempt)
-        labelled = bool(attempt.labels) and attempt.action != "embeddings"
-        body = merge_members(attempt.body, "labels", dict(attempt.labels)) if labelled else attempt.body
+    def _prepare_gemini(self, request: ProviderRequest) -> UpstreamRequest:
+        streams = request.stream and request.action == "generate"
+        verb = "streamGenerateContent?alt=sse" if streams else self._verb(request)
+        model = endpoints.vertex_model(request.model) if self._on_vertex else endpoints.gemini_model(request.model)
+        headers = _own_headers() | self.credentials(request)
+        labelled = bool(request.labels) and request.action != "embeddings"
+        body = merge_members(request.body, "labels", dict(request.labels)) if labelled else request.body
         return UpstreamRequest(url=f"{self.base_url}{self._parent}{model}:{verb}", headers=headers, body=body)
 
-    def credentials(self, attempt: Attempt) -> dict[str, str]:
-        return {} if attempt.key is None else {"x-goog-api-key": attempt.key.get_secret_value()}
+    def credentials(self, request: ProviderRequest) -> dict[str, str]:
+        return {} if request.key is None else {"x-goog-api-key": request.key.get_secret_value()}
 
-    def _verb(self, attempt: Attempt) -> str:
-        if attempt.action != "embeddings":
-            return _VERBS[attempt.action]
-        asked_in = endpoints.embedding_format(attempt.model, vertex=self._on_vertex)
+    def _verb(self, request: ProviderRequest) -> str:
+        if request.action != "embeddings":
+            return _VERBS[request.action]
+        asked_in = endpoints.embedding_format(request.model, vertex=self._on_vertex)
         if asked_in is embeddings.GEMINI:
             # A client of the same dialect used one of two methods; keep it.
-            return attempt.path.rpartition(":")[2] or "batchEmbedContents"
+            return request.path.rpartition(":")[2] or "batchEmbedContents"
         return "embedContent" if asked_in is embeddings.EMBED_CONTENT else "predict"
 
-    def _prepare_claude(self, attempt: Attempt) -> UpstreamRequest:
-        fitted = claude.fit(attempt, Extra(frozenset(self.settings.betas), frozenset(self.settings.fields)))
-        counts = attempt.action == "count_tokens"
-        model = endpoints.claude_model("count-tokens" if counts else attempt.model)
-        verb = "streamRawPredict" if attempt.stream and not counts else "rawPredict"
+    def _prepare_claude(self, request: ProviderRequest) -> UpstreamRequest:
+        fitted = claude.fit(request, Extra(frozenset(self.settings.betas), frozenset(self.settings.fields)))
+        counts = request.action == "count_tokens"
+        model = endpoints.claude_model("count-tokens" if counts else request.model)
+        verb = "streamRawPredict" if request.stream and not counts else "rawPredict"
         return UpstreamRequest(
             url=f"{self.base_url}{self._parent}{model}:{verb}",
-            headers=fitted.headers | _own_headers() | _labelled(attempt.labels),
+            headers=fitted.headers | _own_headers() | _labelled(request.labels),
             body=fitted.body,
             dropped=fitted.dropped,
         )

@@ -21,7 +21,7 @@ from nexus.models.names import claude_name
 from nexus.protocols.messages.hosted import NOTHING, Extra, Path, betas_in, field_name, fit_host, readable, values
 from nexus.protocols.messages.hosted_thinking import fit_thinking
 from nexus.protocols.rewrite import ANY, removing, rewrite
-from nexus.provider import Attempt
+from nexus.provider import ProviderRequest
 from nexus.wire import Json, decode, encode, mapping, sequence
 
 BETA = "anthropic-beta"
@@ -136,13 +136,13 @@ class FittedRequest:
     dropped: tuple[str, ...]
 
 
-def fit(attempt: Attempt, extra: Extra = NOTHING) -> FittedRequest:
-    claude = profile(attempt.model)
-    raw, unknown = fit_host(attempt.body, extra, KNOWN, takes_systems=claude.system_role)
+def fit(request: ProviderRequest, extra: Extra = NOTHING) -> FittedRequest:
+    claude = profile(request.model)
+    raw, unknown = fit_host(request.body, extra, KNOWN, takes_systems=claude.system_role)
     raw, unthought = fit_thinking(raw, mapping(decode(raw)), claude)
     document = mapping(decode(raw))
-    given = betas_in(attempt.headers.get(BETA, ""), sequence(document.get("anthropic_beta")))
-    counts = attempt.action == "count_tokens"
+    given = betas_in(request.headers.get(BETA, ""), sequence(document.get("anthropic_beta")))
+    counts = request.action == "count_tokens"
     dropped: list[str] = [*unknown, *unthought]
     lost: list[Path] = [("tools", ANY, "defer_loading")] if counts else []
     for refused in REFUSED:

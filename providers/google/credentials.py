@@ -17,8 +17,8 @@ from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, Ref
 
 from nexus.errors import Unreachable, UpstreamError, UpstreamTimeout
 from nexus.late import pattern
+from nexus.providers.google.auth_transport import AuthTransport, TimedOut, TransportFailed, open_session
 from nexus.providers.google.credential_sources import load
-from nexus.providers.google.exchange import ExchangeFailed, TimedOut, TokenExchange, open_session
 from nexus.renewal import PHASE, Grant
 from nexus.upstream.network_errors import causes_of
 
@@ -48,15 +48,15 @@ class TokenSource:
 
     def fetch(self) -> Grant[Mapping[str, str]]:
         """Fetches a token, as request headers. Raises UpstreamError."""
-        exchange = TokenExchange(self._session, time.monotonic() + self._limit)
+        transport = AuthTransport(self._session, time.monotonic() + self._limit)
         try:
             if self._credentials is None:
-                self._credentials = load(self._file, exchange)
-            self._credentials.refresh(exchange)
+                self._credentials = load(self._file, transport)
+            self._credentials.refresh(transport)
         except (GoogleAuthError, OSError, ValueError, TypeError, LookupError) as error:
             # google-auth's exceptions may contain an endpoint's whole answer.
             failure = self._failure(error)
-            failed = next((str(cause) for cause in causes_of(error) if isinstance(cause, ExchangeFailed)), "")
+            failed = next((str(cause) for cause in causes_of(error) if isinstance(cause, TransportFailed)), "")
             raise failure.at(PHASE, failed or failure.message.partition(": ")[2]) from None
         if not self._credentials.token:
             raise UpstreamError(f"{self._provider}: the access token is empty", provider=self._provider)

@@ -24,7 +24,7 @@ from nexus.models import claude, gpt
 from nexus.models.chat_server import FACTS, ChatServer
 from nexus.protocols.codec import Target
 from nexus.protocols.operation import ENDPOINTS, HELD, Action
-from nexus.provider import Account, Attempt, Listing, Provider, Without, configured
+from nexus.provider import Account, Listing, Provider, ProviderRequest, Without, configured
 from nexus.provider.catalogue import Catalogue
 from nexus.providers.openai import catalogue as models
 from nexus.providers.openai.endpoints import endpoints_of
@@ -166,17 +166,17 @@ class OpenAIProvider(Provider):
         tools = bool(sequence(document.get("tools")))
         return gpt.refused_on_chat(facts, tools=tools, effort=effort if isinstance(effort, str) else None)
 
-    def do_without(self, refused: VendorFailure, attempt: Attempt) -> Without | None:
-        if attempt.dialect == "responses" and refuses_summary(refused):
+    def do_without(self, refused: VendorFailure, request: ProviderRequest) -> Without | None:
+        if request.dialect == "responses" and refuses_summary(refused):
             # A caller's own key belongs to another organization: a rejection there says nothing about the provider's
             # key.
-            learn = _nothing if attempt.key_is_callers else partial(self._learned.forget_summaries, self.name)
+            learn = _nothing if request.key_is_callers else partial(self._learned.forget_summaries, self.name)
             return Without(SUMMARY, without_summary, learn)
-        quirk = quirk_of(refused, attempt.dialect, attempt.body)
+        quirk = quirk_of(refused, request.dialect, request.body)
         if quirk is None:
             return None
         always = holds_always(quirk, refused)
-        learn = partial(self._learned.keep_to, self.name, attempt.model, quirk) if always else _nothing
+        learn = partial(self._learned.keep_to, self.name, request.model, quirk) if always else _nothing
         return Without(quirk, partial(with_quirks, quirks=frozenset({quirk})), learn, passed=quirk == HISTORY)
 
     def _facts(self, model: str) -> gpt.GPT | None:
@@ -221,30 +221,30 @@ class OpenAIProvider(Provider):
         target = Target(model, chat=server, claude=claude.profile(model), gpt=facts, summary=summary)
         return configured(with_quirks(target, self._learned.quirks(model)), settings)
 
-    def prepare(self, attempt: Attempt) -> UpstreamRequest:
-        sent = forwarding.forwarded(attempt.headers, (), ("openai-beta", "x-client-request-id"))
-        sent |= attempt.content_type | {"user-agent": f"nexus/{__version__}"}
-        if isinstance(attempt.key, ChatGptLogin):
-            sent |= forwarding.forwarded(attempt.headers, ("x-codex-",), TRAVELS)
-        if attempt.key is not None:
-            sent |= self.settings.credential(attempt.key)
-        path = _PATHS.get((attempt.dialect, attempt.action), attempt.path)
+    def prepare(self, request: ProviderRequest) -> UpstreamRequest:
+        sent = forwarding.forwarded(request.headers, (), ("openai-beta", "x-client-request-id"))
+        sent |= request.content_type | {"user-agent": f"nexus/{__version__}"}
+        if isinstance(request.key, ChatGptLogin):
+            sent |= forwarding.forwarded(request.headers, ("x-codex-",), TRAVELS)
+        if request.key is not None:
+            sent |= self.settings.credential(request.key)
+        path = _PATHS.get((request.dialect, request.action), request.path)
         return UpstreamRequest(
-            url=self.settings.with_query(self._base(attempt) + path, attempt.query),
+            url=self.settings.with_query(self._base(request) + path, request.query),
             headers=sent,
-            body=attempt.body,
-            method=attempt.method,
-            upload=attempt.upload,
+            body=request.body,
+            method=request.method,
+            upload=request.upload,
         )
 
-    def _base(self, attempt: Attempt) -> str:
+    def _base(self, request: ProviderRequest) -> str:
         """On Azure's classic API the URL contains the deployment, which only serves chat completions."""
         found = _DEPLOYMENT.search(self.base_url)
         if found is None:
             return self.base_url
-        if attempt.dialect != "chat":
+        if request.dialect != "chat":
             return self.base_url[: found.start()]
-        return self.base_url if found[1] else f"{self.base_url}/{quote(attempt.model, safe='')}"
+        return self.base_url if found[1] else f"{self.base_url}/{quote(request.model, safe='')}"
 
     def send(self, request: UpstreamRequest, cancel: Cancel) -> UpstreamReply:
         reply = super().send(request, cancel)

@@ -10,8 +10,8 @@ import pytest
 from nexus.cli.smoke.chat import EmbeddingsClient
 from nexus.cli.smoke.converse import ConverseClient
 from nexus.cli.smoke.dialect import Answer, DialectClient
-from nexus.cli.smoke.exchange import CheckFailed
 from nexus.cli.smoke.hosted import InvokeClient, VertexClient
+from nexus.cli.smoke.http import CheckFailed
 from nexus.cli.smoke.responses import ResponsesClient
 from nexus.protocols.sse import Frame
 

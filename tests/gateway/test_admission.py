@@ -12,7 +12,7 @@ from nexus.gateway.admission import account_of, estimated, expected
 from nexus.limits.store_keys import MAX_ID, spending_tag
 from nexus.provider import Provider
 from nexus.provider.route import Route
-from nexus.relay.exchange import CallState
+from nexus.relay.call_state import CallState
 from nexus.settings import registry
 from nexus.settings.model import ModelSettings
 from nexus.wire import decode, encode

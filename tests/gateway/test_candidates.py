@@ -17,7 +17,7 @@ from nexus.gateway.affinity import IDLE, Moves, affinity_of, session_of
 from nexus.gateway.candidates import Router
 from nexus.gateway.cooldowns import Cooldowns
 from nexus.gateway.routing import Model, Routes
-from nexus.provider import Attempt, Provider
+from nexus.provider import Provider, ProviderRequest
 from nexus.relay.candidate import Candidate
 from nexus.settings.provider import ProviderSettings
 from nexus.settings.virtual import VirtualModel
@@ -27,7 +27,7 @@ from nexus.upstream.request import UpstreamRequest
 class Vendor(Provider):
     dialects = ("chat",)
 
-    def prepare(self, attempt: Attempt) -> UpstreamRequest:
+    def prepare(self, provider_request: ProviderRequest) -> UpstreamRequest:
         raise NotImplementedError
 
 

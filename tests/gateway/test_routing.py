@@ -11,7 +11,7 @@ import pytest
 
 from nexus.errors import ModelNotFound
 from nexus.gateway.routing import MOST_COMPARED, Routes
-from nexus.provider import Attempt, Provider
+from nexus.provider import Provider, ProviderRequest
 from nexus.settings.model import ModelSettings
 from nexus.settings.provider import ProviderSettings
 from nexus.upstream.request import UpstreamRequest
@@ -22,7 +22,7 @@ class Vendor(Provider):
 
     dialects = ("chat",)
 
-    def prepare(self, attempt: Attempt) -> UpstreamRequest:
+    def prepare(self, provider_request: ProviderRequest) -> UpstreamRequest:
         raise NotImplementedError
 
 

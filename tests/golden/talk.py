@@ -12,7 +12,7 @@ from nexus.models import bedrock, claude, gemini
 from nexus.protocols.codec import ReadRequest, Target, VendorRequest
 from nexus.relay.translation import Translation
 from nexus.wire import decode
-from tests.laws.kit import HISTORY, Turn, echo, echo_stream, exchange, read, stream_of, write
+from tests.laws.kit import HISTORY, Turn, echo, echo_stream, new_attempt, read, stream_of, write
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "golden"
 
@@ -51,7 +51,7 @@ class Talk:
         """The vendor's recorded answer, returned to the client, which appends it to its history."""
         asked = self.read().request
         written = write(vendor, asked, TARGETS[vendor])
-        relay = Translation(exchange(self.client, stream=stream), asked, vendor, TARGETS[vendor].model, written)
+        relay = Translation(new_attempt(self.client, stream=stream), asked, vendor, TARGETS[vendor].model, written)
         path = recorded(vendor, which, stream=stream)
         if stream:
             told = b"".join(map(relay.frame, stream_of(path))) + relay.finish()

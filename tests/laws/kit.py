@@ -28,8 +28,8 @@ from nexus.protocols import loader
 from nexus.protocols.codec import AnswerOrigin, ReadRequest, Target, VendorRequest
 from nexus.protocols.sse import Frame, FrameDecoder
 from nexus.provider.route import Route
+from nexus.relay.call_state import Attempt, CallState
 from nexus.relay.candidate import Candidate
-from nexus.relay.exchange import CallState, Exchange
 from nexus.settings.model import ModelSettings
 from nexus.settings.registry import load
 from nexus.wire import Json, decode, encode
@@ -229,7 +229,7 @@ def call(client: str, *, stream: bool) -> Call:
     )
 
 
-def exchange(client: str, *, stream: bool) -> Exchange:
+def new_attempt(client: str, *, stream: bool) -> Attempt:
     """An attempt at such a call, at a provider that is never called."""
     provider_type = load("echo")
     provider = provider_type("house", provider_type.settings_type(type="echo"))

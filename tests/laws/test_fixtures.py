@@ -19,7 +19,18 @@ from nexus.relay.translation import Translation
 from nexus.wire import encode
 
 from .items import check_failure
-from .kit import ANSWERING, CLIENTS, Turn, check_stream, echo, echo_stream, exchange, frames, parts_of_echo, stream_of
+from .kit import (
+    ANSWERING,
+    CLIENTS,
+    Turn,
+    check_stream,
+    echo,
+    echo_stream,
+    frames,
+    new_attempt,
+    parts_of_echo,
+    stream_of,
+)
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 QUESTION = Request((), stream=True, include_usage=True)
@@ -39,7 +50,7 @@ PAIRS = {name: path for name, path in STREAMS.items() if path.with_suffix(".json
 
 def lane(client: str, name: str, *, stream: bool) -> Translation:
     return Translation(
-        exchange(client, stream=stream), QUESTION, name.partition("/")[0], "the-model", VendorRequest({})
+        new_attempt(client, stream=stream), QUESTION, name.partition("/")[0], "the-model", VendorRequest({})
     )
 
 

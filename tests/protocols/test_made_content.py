@@ -40,7 +40,7 @@ def answered(client: str, name: str, *, stream: bool) -> tuple[Turn, list[str]]:
         (source,) = [path / f"upstream.{kind}" for kind in ("sse", "jsonl") if (path / f"upstream.{kind}").exists()]
         written = run(relay, stream_of(source)) + relay.finish()
         told = _streamed(client, written)
-    return told, relay._exchange.dropped
+    return told, relay._attempt.dropped
 
 
 def _whole(client: str, answer: Mapping[str, Json]) -> Turn:
@@ -158,7 +158,7 @@ def test_citations_after_the_end_of_a_text_are_reported_if_the_client_cannot_get
         relay = lane(client, GEMINI, stream=True)
         (frame, *_) = stream_of(FIXTURES / GEMINI / "upstream.sse")
         written = relay.frame(replace(frame, data=answer)) + relay.finish()
-        told[client] = len(cited(client, _streamed(client, written))), "citations" in relay._exchange.dropped
+        told[client] = len(cited(client, _streamed(client, written))), "citations" in relay._attempt.dropped
     assert told == {"chat": (1, False), "messages": (0, True), "responses": (0, True)}
 
 

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from nexus.errors.failure import VendorFailure
 from nexus.models.gpt import UNKNOWN, known
-from nexus.provider import Attempt
+from nexus.provider import ProviderRequest
 from nexus.providers.openai import OpenAIProvider, OpenAISettings
 from nexus.settings.model import ModelSettings
 
@@ -74,7 +74,9 @@ def test_a_refusal_for_a_callers_own_key_does_not_affect_other_calls() -> None:
     ours = provider(forward_token=True)
     refusal = VendorFailure("No.", "invalid_request", 400, vendor_param="reasoning.summary")
     theirs = SecretStr("sk-theirs")
-    attempt = Attempt("responses", "generate", "gpt-5.5", MODEL, b"{}", False, {}, "", theirs, key_is_callers=True)
-    without = ours.do_without(refusal, attempt)
+    provider_request = ProviderRequest(
+        "responses", "generate", "gpt-5.5", MODEL, b"{}", False, {}, "", theirs, key_is_callers=True
+    )
+    without = ours.do_without(refusal, provider_request)
     target = ours.target("responses", "gpt-5.5", MODEL)
     assert without is not None and without.change(target) == replace(target, summary="off") != target

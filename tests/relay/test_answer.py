@@ -9,7 +9,7 @@ from nexus.errors import UpstreamTimeout
 from nexus.relay import answer, stream
 from nexus.relay.answer import read_whole
 from nexus.upstream.request import LocalReply
-from tests.laws.kit import exchange
+from tests.laws.kit import new_attempt
 
 BLANKS = [b"\n"] * 30
 """Thirty minutes of them, below."""
@@ -27,9 +27,9 @@ def minutes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_vendor_that_only_sends_blank_lines_times_out() -> None:
     """Source: DeepSeek's documentation of its rate limit: an answer that is not a stream begins with empty lines."""
     with pytest.raises(UpstreamTimeout, match="only blank lines for 900 s"):
-        read_whole(exchange("chat", stream=False), LocalReply(200, {}, BLANKS))
+        read_whole(new_attempt("chat", stream=False), LocalReply(200, {}, BLANKS))
 
 
 def test_blank_lines_within_an_answer_are_part_of_it() -> None:
     pieces = [*BLANKS[:10], b"{", *BLANKS, b"}"]
-    assert read_whole(exchange("chat", stream=False), LocalReply(200, {}, pieces)) == b"".join(pieces)
+    assert read_whole(new_attempt("chat", stream=False), LocalReply(200, {}, pieces)) == b"".join(pieces)

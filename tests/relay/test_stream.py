@@ -10,11 +10,11 @@ from nexus.errors import ProtocolError, StreamInterrupted, Unreachable, Upstream
 from nexus.headers.redaction import Redactor
 from nexus.protocols.codec import VendorRequest
 from nexus.protocols.loader import DIALECTS
-from nexus.relay.exchange import Exchange
+from nexus.relay.call_state import Attempt
 from nexus.relay.stream import MAX_HELD, Stream
 from nexus.relay.translation import Translation
 from nexus.upstream.request import LocalReply
-from tests.laws.kit import exchange
+from tests.laws.kit import new_attempt
 
 
 def event(kind: str, **members: object) -> bytes:
@@ -51,7 +51,7 @@ CUTS: dict[str, Pieces] = {
 cuts = pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS.keys())
 
 
-def run(attempt: Exchange, raw: bytes, cut: Pieces) -> tuple[list[bytes], UpstreamError | None]:
+def run(attempt: Attempt, raw: bytes, cut: Pieces) -> tuple[list[bytes], UpstreamError | None]:
     """The forwarded pieces, and the error that ended them."""
     client, call = attempt.call.dialect, attempt.call
     if client == "messages":
@@ -69,24 +69,24 @@ def run(attempt: Exchange, raw: bytes, cut: Pieces) -> tuple[list[bytes], Upstre
 
 
 @pytest.fixture
-def passed() -> Exchange:
-    return exchange("messages", stream=True)
+def passed() -> Attempt:
+    return new_attempt("messages", stream=True)
 
 
 @pytest.fixture(params=["chat", "responses"])
-def translated(request: pytest.FixtureRequest) -> Exchange:
-    return exchange(request.param, stream=True)
+def translated(request: pytest.FixtureRequest) -> Attempt:
+    return new_attempt(request.param, stream=True)
 
 
 @cuts
-def test_the_beginning_is_sent_with_the_first_content(passed: Exchange, cut: Pieces) -> None:
+def test_the_beginning_is_sent_with_the_first_content(passed: Attempt, cut: Pieces) -> None:
     raw = BEGINNING + WORD + MORE + CLOSE + STOP + END
     pieces, error = run(passed, raw, cut)
     assert (b"".join(pieces), error) == (raw, None)
     assert pieces[0].startswith(BEGINNING + WORD)
 
 
-def test_nothing_else_is_held_back(passed: Exchange) -> None:
+def test_nothing_else_is_held_back(passed: Attempt) -> None:
     pieces, _ = run(passed, BEGINNING + WORD + MORE + CLOSE + STOP + END, by(1))
     assert pieces == [BEGINNING + WORD, MORE, CLOSE, STOP, END]
 
@@ -103,7 +103,7 @@ FAILED: dict[str, tuple[bytes, type[UpstreamError]]] = {
 @cuts
 @pytest.mark.parametrize(("raw", "kind"), FAILED.values(), ids=FAILED.keys())
 def test_a_stream_that_ends_before_content_is_a_failed_attempt(
-    passed: Exchange, raw: bytes, kind: type[UpstreamError], cut: Pieces
+    passed: Attempt, raw: bytes, kind: type[UpstreamError], cut: Pieces
 ) -> None:
     pieces, error = run(passed, raw, cut)
     assert (pieces, type(error)) == ([], kind)
@@ -115,7 +115,7 @@ def test_a_stream_that_ends_before_content_is_a_failed_attempt(
 @cuts
 @pytest.mark.parametrize(("raw", "kind"), FAILED.values(), ids=FAILED.keys())
 def test_a_translated_stream_that_ends_before_content_is_a_failed_attempt(
-    translated: Exchange, raw: bytes, kind: type[UpstreamError], cut: Pieces
+    translated: Attempt, raw: bytes, kind: type[UpstreamError], cut: Pieces
 ) -> None:
     pieces, error = run(translated, raw, cut)
     assert (pieces, type(error)) == ([], kind)
@@ -128,7 +128,7 @@ def test_a_translated_stream_that_ends_before_content_is_a_failed_attempt(
 
 
 @cuts
-def test_an_error_after_content_passes_unchanged(passed: Exchange, cut: Pieces) -> None:
+def test_an_error_after_content_passes_unchanged(passed: Attempt, cut: Pieces) -> None:
     raw = BEGINNING + WORD + ERROR
     pieces, error = run(passed, raw, cut)
     assert (b"".join(pieces), error) == (raw, None)
@@ -146,7 +146,7 @@ def test_an_error_after_content_passes_unchanged(passed: Exchange, cut: Pieces) 
     ],
 )
 def test_content_before_a_fault_is_sent(
-    translated: Exchange, end: bytes, kind: type[UpstreamError], cut: Pieces
+    translated: Attempt, end: bytes, kind: type[UpstreamError], cut: Pieces
 ) -> None:
     pieces, error = run(translated, BEGINNING + WORD + end, cut)
     assert "Grüße" in b"".join(pieces).decode()
@@ -162,7 +162,7 @@ def test_content_before_a_fault_is_sent(
         pytest.param(BEGINNING + CLOSE + STOP + END, id="an empty block"),
     ],
 )
-def test_an_answer_without_content_is_complete(passed: Exchange, raw: bytes, cut: Pieces) -> None:
+def test_an_answer_without_content_is_complete(passed: Attempt, raw: bytes, cut: Pieces) -> None:
     pieces, error = run(passed, raw, cut)
     assert (b"".join(pieces), error) == (raw, None)
 
@@ -175,7 +175,7 @@ THINK = event("content_block_start", index=0, content_block={"type": "thinking",
 @pytest.mark.parametrize("client", DIALECTS)
 def test_the_start_of_the_answer_is_reported_once(client: str, raw: bytes, cut: Pieces) -> None:
     told: list[int] = []
-    attempt = exchange(client, stream=True)
+    attempt = new_attempt(client, stream=True)
     attempt.on_begun = lambda: told.append(1)
     run(attempt, raw, cut)
     assert told == [1]
@@ -183,7 +183,7 @@ def test_the_start_of_the_answer_is_reported_once(client: str, raw: bytes, cut: 
     assert told == [1], "an empty block is not content"
 
 
-def test_held_bytes_are_bounded(passed: Exchange) -> None:
+def test_held_bytes_are_bounded(passed: Attempt) -> None:
     raw = START + PING * (2 * MAX_HELD // len(PING)) + ERROR
     pieces, error = run(passed, raw, by(1000))
     assert MAX_HELD < len(pieces[0]) < MAX_HELD + 2000

@@ -19,9 +19,9 @@ from nexus.call import Call
 from nexus.errors import UpstreamStatus
 from nexus.errors.failure import VendorFailure
 from nexus.limits.store_redis import RedisStore
-from nexus.provider import Attempt
+from nexus.provider import ProviderRequest
 from nexus.providers.bedrock.credentials import Keys
-from nexus.relay.exchange import CallState
+from nexus.relay.call_state import CallState
 from nexus.relay.records import call_record
 from nexus.renewal import Grant
 from nexus.settings import Settings, load, secrets
@@ -80,8 +80,8 @@ def call() -> Call:
     return Call("id", "chat", "127.0.0.1", IDENTITY, SENT, f"key={MARK}", str(document).encode(), document, "m", False)
 
 
-def attempt() -> Attempt:
-    return Attempt(
+def provider_request() -> ProviderRequest:
+    return ProviderRequest(
         dialect="chat",
         action="generate",
         model="m",
@@ -109,7 +109,7 @@ VALUES: dict[str, Callable[[], Any]] = {
     "call": call,
     "call under way": lambda: CallState(call()),
     "record": lambda: call_record(CallState(call()), PriceBook((), None).cost),
-    "attempt": attempt,
+    "attempt": provider_request,
     "identity": lambda: IDENTITY,
     "credential": credential,
     "request to a vendor": lambda: UpstreamRequest("http://127.0.0.1/v1", SENT, MARK.encode()),

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable, Mapping
 
 from nexus.cli.smoke.dialect import Body, arguments, demand
-from nexus.cli.smoke.exchange import CheckFailed, Timings
+from nexus.cli.smoke.http import CheckFailed, Timings
 from nexus.cli.smoke.probe import Probe
 from nexus.dataclasses import dataclass
 from nexus.wire import mapping, sequence

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
-from nexus.cli.smoke.exchange import CheckFailed, Reply
+from nexus.cli.smoke.http import CheckFailed, Reply
 from nexus.dataclasses import dataclass, field
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, mapping

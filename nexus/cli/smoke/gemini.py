@@ -11,7 +11,7 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from nexus.cli.smoke.dialect import Answer, AnswerReader, Body, DialectClient, Spent, ToolUse, demand, parse, text_parts
-from nexus.cli.smoke.exchange import CheckFailed, error_text
+from nexus.cli.smoke.http import CheckFailed, error_text
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, count, mapping, sequence, text
 

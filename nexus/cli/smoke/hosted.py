@@ -10,7 +10,7 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from nexus.cli.smoke.dialect import Body, demand
-from nexus.cli.smoke.exchange import CheckFailed, Reply
+from nexus.cli.smoke.http import CheckFailed, Reply
 from nexus.cli.smoke.messages import MessagesClient
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, mapping, text

@@ -23,7 +23,7 @@ from nexus.cli.options import Options, read_options
 from nexus.cli.output import put
 from nexus.cli.smoke.caller import Caller, UsageError, read_caller
 from nexus.cli.smoke.capabilities import CHECKS
-from nexus.cli.smoke.exchange import CheckFailed
+from nexus.cli.smoke.http import CheckFailed
 from nexus.cli.smoke.probe import Site, TestedModel, probes
 from nexus.cli.smoke.report import SmokeReport
 from nexus.cli.smoke.run import MOST_SAID, ResultRow, row, without_secrets

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from nexus.cli.smoke.dialect import Answer, Body, DialectClient, Spent, demand
-from nexus.cli.smoke.exchange import CheckFailed, ErrorStatus, ServerUnderTest, Timings
+from nexus.cli.smoke.http import CheckFailed, ErrorStatus, ServerUnderTest, Timings
 from nexus.dataclasses import dataclass, field
 from nexus.wire import Json
 

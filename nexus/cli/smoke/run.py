@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from nexus.cli.smoke.capabilities import UNTRIED, Capability, capability
 from nexus.cli.smoke.dialect import demand
-from nexus.cli.smoke.exchange import CheckFailed, NotServed, Timings
+from nexus.cli.smoke.http import CheckFailed, NotServed, Timings
 from nexus.cli.smoke.probe import Probe
 from nexus.dataclasses import dataclass, field, replace
 

@@ -16,9 +16,9 @@ from nexus.cli.smoke.caller import Caller
 from nexus.cli.smoke.chat import ChatClient, EmbeddingsClient
 from nexus.cli.smoke.converse import ConverseClient
 from nexus.cli.smoke.dialect import DialectClient
-from nexus.cli.smoke.exchange import CheckFailed, ErrorStatus, ServerUnderTest
 from nexus.cli.smoke.gemini import GeminiClient
 from nexus.cli.smoke.hosted import InvokeClient, VertexClient
+from nexus.cli.smoke.http import CheckFailed, ErrorStatus, ServerUnderTest
 from nexus.cli.smoke.messages import MessagesClient
 from nexus.cli.smoke.probe import Endpoint, Site, TestedModel
 from nexus.cli.smoke.responses import ResponsesClient

@@ -19,7 +19,7 @@ from nexus.limits.headers import budget_header, with_own_limits
 from nexus.protocols.dialect import BrokenStream
 from nexus.protocols.framing import Framing
 from nexus.relay.answer import Head
-from nexus.relay.exchange import CallState
+from nexus.relay.call_state import CallState
 from nexus.relay.records import call_record
 from nexus.server.bridge import Channel
 from nexus.server.endpoints.incoming import AskedHandler
@@ -179,7 +179,7 @@ class CallHandler(AskedHandler):
             self.set_headers({"Cache-Control": "no-cache", "X-Accel-Buffering": "no", **self._framing(state).headers})
 
     def _name_route(self, state: CallState) -> None:
-        route, attempts = str(state.route or ""), str(state.attempts or "")
+        route, attempts = str(state.route or ""), str(len(state.attempts) or "")
         told = {own.ROUTE: route, own.ATTEMPTS: attempts, own.TRIED: state.tried}
         self.set_headers({name: in_ascii(value) for name, value in told.items() if value})
 

@@ -16,7 +16,7 @@ from nexus.protocols.codec import VendorRequest
 from nexus.protocols.sse import Frame
 from nexus.relay.translation import Translation
 from nexus.wire import decode, encode
-from tests.laws.kit import CLIENTS, echo, echo_stream, exchange
+from tests.laws.kit import CLIENTS, echo, echo_stream, new_attempt
 from tests.laws.test_fixtures import run
 from tests.protocols.kit import origin
 
@@ -102,7 +102,7 @@ def test_citation_offsets_are_shifted_by_the_tags() -> None:
 def test_clients_get_the_thinking_as_thinking(client: str, stream: bool) -> None:
     content = "<think>\nhm\n</think>\n\nso"
     request = Request((), stream=stream)
-    relay = Translation(exchange(client, stream=stream), request, "chat", "m", VendorRequest({}), TAGGED)
+    relay = Translation(new_attempt(client, stream=stream), request, "chat", "m", VendorRequest({}), TAGGED)
     if stream:
         deltas = [{"content": character} for character in content]
         chunks = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]

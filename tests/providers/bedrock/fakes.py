@@ -20,7 +20,7 @@ from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
 from botocore.credentials import ReadOnlyCredentials  # type: ignore[import-untyped]
 
 from nexus.protocols.eventstream import event_message, exception_message
-from nexus.provider import Attempt
+from nexus.provider import ProviderRequest
 from nexus.providers.bedrock import BedrockProvider
 from nexus.providers.bedrock.settings import BedrockModel, BedrockSettings
 from nexus.wire import encode
@@ -214,7 +214,7 @@ def provider(url: str | None = None, **more: Any) -> BedrockProvider:
     return BedrockProvider("bedrock", settings(**given, **({"base_url": url} if url else {})))
 
 
-def attempt(body: Mapping[str, Any] | bytes | None = None, **more: Any) -> Attempt:
+def provider_request(body: Mapping[str, Any] | bytes | None = None, **more: Any) -> ProviderRequest:
     """One attempt; by default Claude, a short question and no stream."""
     asked = {"model": CLAUDE, "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
     given: dict[str, Any] = {
@@ -228,7 +228,7 @@ def attempt(body: Mapping[str, Any] | bytes | None = None, **more: Any) -> Attem
         "key": None,
     }
     raw = body if isinstance(body, bytes) else json.dumps(asked if body is None else body).encode()
-    return Attempt(**(given | more), body=raw)
+    return ProviderRequest(**(given | more), body=raw)
 
 
 def check_signature(seen: Seen, url: str, token: str | None = None, region: str = REGION) -> None:

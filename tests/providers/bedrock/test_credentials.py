@@ -30,8 +30,8 @@ from tests.providers.bedrock.fakes import (
     Script,
     Seen,
     answer,
-    attempt,
     check_signature,
+    provider_request,
     settings,
     stall,
 )
@@ -96,7 +96,7 @@ def test_a_profile_is_used_even_if_the_environment_has_keys(monkeypatch: Env, aw
     )
     with Fake([answer(MESSAGE)]) as fake:
         bedrock = BedrockProvider("bedrock", settings(base_url=fake.url, profile="team"))
-        bedrock.send(bedrock.prepare(attempt()), Cancel()).close()
+        bedrock.send(bedrock.prepare(provider_request()), Cancel()).close()
         check_signature(fake.request(), fake.url)
 
 
@@ -185,7 +185,7 @@ def test_a_cancelled_call_does_not_wait_for_a_stalled_server(
 
         def call() -> None:
             with pytest.raises(NexusError) as caught:
-                bedrock.send(bedrock.prepare(attempt()), cancel)
+                bedrock.send(bedrock.prepare(provider_request()), cancel)
             raised.append(caught.value)
 
         thread = threading.Thread(target=call)
@@ -316,7 +316,7 @@ def test_keys_that_aws_reports_as_expired_are_fetched_again(refusal: Script, vis
         bedrock._chain.keys(Cancel())
         age(bedrock._chain, 3600)
         for _ in range(3):
-            bedrock.send(bedrock.prepare(attempt()), Cancel()).close()
+            bedrock.send(bedrock.prepare(provider_request()), Cancel()).close()
         assert server.seen.qsize() == visits, "new keys are not fetched again"
 
 
@@ -325,7 +325,7 @@ def test_no_key_of_the_chain_is_revealed(monkeypatch: Env, caplog: pytest.LogCap
     with Fake([answer(issued())]) as server, Fake([answer(MESSAGE)]) as fake:
         container(server, monkeypatch)
         bedrock = BedrockProvider("bedrock", settings(base_url=fake.url))
-        bedrock.send(bedrock.prepare(attempt()), Cancel()).close()
+        bedrock.send(bedrock.prepare(provider_request()), Cancel()).close()
         assert fake.request().headers["x-amz-security-token"] == TOKEN
     shown: Any = caplog.text + repr(bedrock._chain) + repr(bedrock._chain.__dict__)
     assert not any(secret in shown for secret in (SECRET_KEY, TOKEN, ACCESS_KEY))

@@ -27,10 +27,10 @@ from tests.providers.bedrock.fakes import (
     Fake,
     Seen,
     answer,
-    attempt,
     chunk,
     exception,
     provider,
+    provider_request,
     stall,
     stream,
 )
@@ -171,7 +171,7 @@ def test_garbage_is_a_protocol_error_after_the_valid_events(raw: bytes) -> None:
 
 def opened(url: str, cancel: Cancel | None = None, **more: Any) -> UpstreamReply:
     bedrock = provider(url)
-    return bedrock.send(bedrock.prepare(attempt(**more)), cancel or Cancel())
+    return bedrock.send(bedrock.prepare(provider_request(**more)), cancel or Cancel())
 
 
 @pytest.mark.parametrize("dialect", ["messages", "converse"])

@@ -27,9 +27,9 @@ from tests.providers.bedrock.fakes import (
     Fake,
     Seen,
     answer,
-    attempt,
     check_signature,
     provider,
+    provider_request,
     settings,
     stream,
 )
@@ -47,7 +47,7 @@ def whole(reply: UpstreamReply) -> bytes:
 
 
 def sent(bedrock: BedrockProvider, fake: Fake, **more: Any) -> Seen:
-    whole(bedrock.send(bedrock.prepare(attempt(**more)), Cancel()))
+    whole(bedrock.send(bedrock.prepare(provider_request(**more)), Cancel()))
     return fake.request()
 
 
@@ -166,7 +166,7 @@ def test_no_header_or_query_of_the_client_is_forwarded() -> None:
 
 def test_preparing_is_pure() -> None:
     bedrock = provider("http://127.0.0.1:9")
-    first, second = (bedrock.prepare(attempt(headers={"anthropic-beta": "made-up"})) for _ in range(2))
+    first, second = (bedrock.prepare(provider_request(headers={"anthropic-beta": "made-up"})) for _ in range(2))
     assert first == second
     assert "authorization" not in first.headers
     assert first.dropped == ("anthropic-beta=made-up",)
@@ -174,7 +174,7 @@ def test_preparing_is_pure() -> None:
 
 def test_a_converse_request_passes_unchanged() -> None:
     body = b'{"messages": [{"role":"user","content":[{"text":"Hi"}]}]}'
-    prepared = provider("http://127.0.0.1:9").prepare(attempt(body, dialect="converse", model=NOVA))
+    prepared = provider("http://127.0.0.1:9").prepare(provider_request(body, dialect="converse", model=NOVA))
     assert (prepared.body, prepared.dropped) == (body, ())
 
 
@@ -216,7 +216,7 @@ def test_the_fields_of_a_body_depend_on_the_model_behind_an_arn() -> None:
     body = b'{"max_tokens":9,"output_config":{"effort":"high"},"messages":[]}'
 
     def kept(told: BedrockModel) -> bool:
-        request = provider().prepare(attempt(body=body, model=OPAQUE_ARN, settings=told))
+        request = provider().prepare(provider_request(body=body, model=OPAQUE_ARN, settings=told))
         return b"effort" in request.body
 
     assert kept(BedrockModel(base_model="anthropic.claude-opus-4-8"))
@@ -233,7 +233,7 @@ def test_no_key_is_shown_even_at_the_lowest_level(caplog: pytest.LogCaptureFixtu
     caplog.set_level(logging.DEBUG)
     with Fake([answer(MESSAGE)]) as fake:
         bedrock = provider(fake.url, session_token=TOKEN, **STATIC)
-        request = bedrock.prepare(attempt())
+        request = bedrock.prepare(provider_request())
         seen = sent(bedrock, fake)
     assert TOKEN in seen.headers["x-amz-security-token"]
     shown = caplog.text + repr(request) + repr(bedrock.__dict__) + repr(bedrock._static)
@@ -245,5 +245,5 @@ def test_a_reply_lists_the_secrets_that_were_sent(keys: dict[str, Any]) -> None:
     with Fake([answer(MESSAGE)]) as fake:
         bedrock = provider(fake.url, **keys)
         key = SecretStr(TOKEN) if "api_key" in keys else None
-        with bedrock.send(bedrock.prepare(attempt(key=key)), Cancel()) as reply:
+        with bedrock.send(bedrock.prepare(provider_request(key=key)), Cancel()) as reply:
             assert TOKEN in reply.secrets

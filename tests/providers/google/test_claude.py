@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from nexus.protocols.operation import Action
-from nexus.provider import Attempt
+from nexus.provider import ProviderRequest
 from nexus.providers.google.claude import REFUSED, fit
 from nexus.settings.model import ModelSettings
 
@@ -16,8 +16,8 @@ MESSAGES = '"messages":[{"role":"user","content":"hi"}]'
 NEW = "context-management-2025-06-27"
 
 
-def attempt(body: str, beta: str = "", action: Action = "generate") -> Attempt:
-    return Attempt(
+def provider_request(body: str, beta: str = "", action: Action = "generate") -> ProviderRequest:
+    return ProviderRequest(
         dialect="messages",
         action=action,
         model="claude-sonnet-5-5",
@@ -42,13 +42,13 @@ BODIES: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize(("body", "expected"), BODIES.values(), ids=BODIES.keys())
 def test_the_body_is_converted(body: str, expected: str) -> None:
-    fitted = fit(attempt(body))
+    fitted = fit(provider_request(body))
     assert fitted.body.decode() == expected
     assert (fitted.headers, fitted.dropped) == ({}, ())
 
 
 def test_the_counter_keeps_the_model() -> None:
-    fitted = fit(attempt('{"model":"claude-sonnet-5-5","messages":[]}', action="count_tokens"))
+    fitted = fit(provider_request('{"model":"claude-sonnet-5-5","messages":[]}', action="count_tokens"))
     assert fitted.body.decode() == f'{{{VERSION},"model":"claude-sonnet-5-5","messages":[]}}'
 
 
@@ -158,7 +158,7 @@ BETAS: dict[str, Case] = {
 def test_betas_and_fields_are_kept_or_dropped_together(
     beta: str, members: str, sent: str | None, left: str, named: tuple[str, ...]
 ) -> None:
-    fitted = fit(attempt(f'{{"model":"m","top_k":0{"," if members else ""}{members}}}', beta))
+    fitted = fit(provider_request(f'{{"model":"m","top_k":0{"," if members else ""}{members}}}', beta))
     assert fitted.body.decode() == f'{{{VERSION},"top_k":0{"," if left else ""}{left}}}'
     assert fitted.headers == ({"anthropic-beta": sent} if sent else {})
     assert fitted.dropped == named
@@ -168,7 +168,7 @@ def test_the_counter_accepts_three_betas() -> None:
     beta = (
         f"claude-code-20250219,{NEW},interleaved-thinking-2025-05-14,context-1m-2025-08-07,tool-search-tool-2025-10-19"
     )
-    fitted = fit(attempt(f'{{"model":"m",{DEFERRED}}}', beta, "count_tokens"))
+    fitted = fit(provider_request(f'{{"model":"m",{DEFERRED}}}', beta, "count_tokens"))
     assert fitted.headers == {"anthropic-beta": f"claude-code-20250219,{NEW},interleaved-thinking-2025-05-14"}
     assert fitted.body.decode() == f'{{{VERSION},"model":"m",{BARE}}}'
     assert fitted.dropped == ("tools.defer_loading",)
@@ -192,7 +192,7 @@ def test_a_recorded_claude_code_request() -> None:
         "output_config": {"effort": "high"},
         "stream": True,
     }
-    fitted = fit(attempt(json.dumps(body), betas))
+    fitted = fit(provider_request(json.dumps(body), betas))
     assert fitted.headers["anthropic-beta"] == (
         "claude-code-20250219,interleaved-thinking-2025-05-14,context-management-2025-06-27"
     )
@@ -210,6 +210,6 @@ def test_the_table_has_no_duplicates() -> None:
 
 
 def test_reported_drops_contain_no_text_of_the_client() -> None:
-    fitted = fit(attempt('{"model":"m","messages":[]}', "effort-\x7f,fast-mode-<script>"))
+    fitted = fit(provider_request('{"model":"m","messages":[]}', "effort-\x7f,fast-mode-<script>"))
     assert fitted.dropped == ("anthropic-beta.fast-mode",)
     assert fitted.headers == {}

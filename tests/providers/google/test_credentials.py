@@ -96,7 +96,7 @@ def test_the_machines_metadata_server(google: FakeGoogle, monkeypatch: pytest.Mo
     monkeypatch.setattr("google.auth.compute_engine._metadata._NO_GCE_CHECK", False)
     monkeypatch.setattr("google.auth.compute_engine._metadata._GCE_METADATA_HOST", here)
     monkeypatch.setenv("GCE_METADATA_IP", here)
-    monkeypatch.setattr("nexus.providers.google.exchange._METADATA_HOSTS", (here.partition(":")[0],))
+    monkeypatch.setattr("nexus.providers.google.auth_transport._METADATA_HOSTS", (here.partition(":")[0],))
     google.answer = lambda asked: of_json(
         {"access_token": "ya29.hushhush-token", "expires_in": 3599, "email": "a@b", "scopes": [SCOPE], "aliases": []},
         headers={"Metadata-Flavor": "Google"},
@@ -185,7 +185,7 @@ def test_an_unreachable_endpoint(tmp_path: Path) -> None:
 
 def test_a_silent_endpoint(google: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each exchange has its own timeout, however much time remains in total."""
-    monkeypatch.setattr("nexus.providers.google.exchange.STEP", 0.1)
+    monkeypatch.setattr("nexus.providers.google.auth_transport.STEP", 0.1)
     hold = threading.Event()
     google.answer = lambda _: Reply(hold=hold)
     with pytest.raises(UpstreamTimeout, match="g: no access token from Google in time") as caught:

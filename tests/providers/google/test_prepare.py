@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from nexus.errors import AuthenticationFailed
 from nexus.models.claude import profile
 from nexus.protocols.operation import Action
-from nexus.provider import Attempt
+from nexus.provider import ProviderRequest
 from nexus.providers.google import GoogleProvider
 from nexus.providers.google.settings import GoogleSettings
 from nexus.settings.model import ModelSettings
@@ -32,7 +32,7 @@ def vertex(**keys: Any) -> GoogleProvider:
     return provider(project="p-1", **keys)
 
 
-def attempt(
+def provider_request(
     model: str = "gemini-4-argon",
     *,
     dialect: str = "gemini",
@@ -41,8 +41,8 @@ def attempt(
     body: bytes = b'{"contents":[]}',
     headers: dict[str, str] | None = None,
     key: SecretStr | None = None,
-) -> Attempt:
-    return Attempt(
+) -> ProviderRequest:
+    return ProviderRequest(
         dialect=dialect,
         action=action,
         model=model,
@@ -55,8 +55,8 @@ def attempt(
     )
 
 
-def claude(model: str = "claude-sonnet-5-5", **more: Any) -> Attempt:
-    return attempt(model, dialect="messages", body=b'{"model":"x","messages":[]}', **more)
+def claude(model: str = "claude-sonnet-5-5", **more: Any) -> ProviderRequest:
+    return provider_request(model, dialect="messages", body=b'{"model":"x","messages":[]}', **more)
 
 
 GEMINI_BASES = {
@@ -71,7 +71,7 @@ GEMINI_BASES = {
 
 @pytest.mark.parametrize(("base", "expected"), GEMINI_BASES.items())
 def test_the_gemini_api_is_at(base: str | None, expected: str) -> None:
-    request = gemini(**({"base_url": base} if base else {})).prepare(attempt())
+    request = gemini(**({"base_url": base} if base else {})).prepare(provider_request())
     assert request.url == f"{expected}/models/gemini-4-argon:generateContent"
 
 
@@ -88,26 +88,40 @@ HOSTS: dict[str, tuple[dict[str, str], str]] = {
 @pytest.mark.parametrize(("keys", "expected"), HOSTS.values(), ids=HOSTS.keys())
 def test_vertex_ai_is_at(keys: dict[str, str], expected: str) -> None:
     there = vertex(**keys)
-    assert there.prepare(attempt()).url == f"{expected}/publishers/google/models/gemini-4-argon:generateContent"
+    assert (
+        there.prepare(provider_request()).url == f"{expected}/publishers/google/models/gemini-4-argon:generateContent"
+    )
     assert there.prepare(claude()).url == f"{expected}/publishers/anthropic/models/claude-sonnet-5-5:rawPredict"
 
 
 def test_a_domain_scoped_project_stays_one_path_segment() -> None:
-    url = provider(project="example.com:p").prepare(attempt()).url
+    url = provider(project="example.com:p").prepare(provider_request()).url
     assert "/projects/example.com%3Ap/locations/" in url
 
 
-VERBS: dict[str, tuple[GoogleProvider, Attempt, str]] = {
-    "whole": (gemini(), attempt(), "models/gemini-4-argon:generateContent"),
-    "stream": (gemini(), attempt(stream=True), "models/gemini-4-argon:streamGenerateContent?alt=sse"),
-    "count": (gemini(), attempt(action="count_tokens"), "models/gemini-4-argon:countTokens"),
-    "count of a stream": (gemini(), attempt(action="count_tokens", stream=True), "models/gemini-4-argon:countTokens"),
-    "named collection": (gemini(), attempt("models/gemini-x"), "models/gemini-x:generateContent"),
-    "tuned": (gemini(), attempt("tunedModels/mine-1"), "tunedModels/mine-1:generateContent"),
-    "vertex stream": (vertex(), attempt(stream=True), "google/models/gemini-4-argon:streamGenerateContent?alt=sse"),
-    "vertex count": (vertex(), attempt(action="count_tokens"), "google/models/gemini-4-argon:countTokens"),
-    "vertex named": (vertex(), attempt("publishers/google/models/g"), "/publishers/google/models/g:generateContent"),
-    "vertex tuned": (vertex(), attempt("endpoints/123"), "locations/global/endpoints/123:generateContent"),
+VERBS: dict[str, tuple[GoogleProvider, ProviderRequest, str]] = {
+    "whole": (gemini(), provider_request(), "models/gemini-4-argon:generateContent"),
+    "stream": (gemini(), provider_request(stream=True), "models/gemini-4-argon:streamGenerateContent?alt=sse"),
+    "count": (gemini(), provider_request(action="count_tokens"), "models/gemini-4-argon:countTokens"),
+    "count of a stream": (
+        gemini(),
+        provider_request(action="count_tokens", stream=True),
+        "models/gemini-4-argon:countTokens",
+    ),
+    "named collection": (gemini(), provider_request("models/gemini-x"), "models/gemini-x:generateContent"),
+    "tuned": (gemini(), provider_request("tunedModels/mine-1"), "tunedModels/mine-1:generateContent"),
+    "vertex stream": (
+        vertex(),
+        provider_request(stream=True),
+        "google/models/gemini-4-argon:streamGenerateContent?alt=sse",
+    ),
+    "vertex count": (vertex(), provider_request(action="count_tokens"), "google/models/gemini-4-argon:countTokens"),
+    "vertex named": (
+        vertex(),
+        provider_request("publishers/google/models/g"),
+        "/publishers/google/models/g:generateContent",
+    ),
+    "vertex tuned": (vertex(), provider_request("endpoints/123"), "locations/global/endpoints/123:generateContent"),
     "claude stream": (vertex(), claude(stream=True), "anthropic/models/claude-sonnet-5-5:streamRawPredict"),
     "claude dated": (vertex(), claude("claude-haiku-4-5@20251001"), "models/claude-haiku-4-5@20251001:rawPredict"),
     "claude count": (vertex(), claude(action="count_tokens"), "anthropic/models/count-tokens:rawPredict"),
@@ -115,7 +129,7 @@ VERBS: dict[str, tuple[GoogleProvider, Attempt, str]] = {
 
 
 @pytest.mark.parametrize(("there", "given", "expected"), VERBS.values(), ids=VERBS.keys())
-def test_the_verb_of_the_operation(there: GoogleProvider, given: Attempt, expected: str) -> None:
+def test_the_verb_of_the_operation(there: GoogleProvider, given: ProviderRequest, expected: str) -> None:
     request = there.prepare(given)
     assert request.url.endswith(expected)
     assert there.prepare(given) == request
@@ -129,7 +143,7 @@ HOSTILE = ["../../x", "a/b", "a?b", "a#b", "a:delete", "models/../x", "a%2fb", "
 @pytest.mark.parametrize("make", [gemini, vertex])
 def test_a_model_id_stays_in_its_path_segment(make: Any, model: str) -> None:
     there = make()
-    url = there.prepare(attempt(model)).url
+    url = there.prepare(provider_request(model)).url
     collection = "/endpoints/" if model.startswith("endpoints/") and make is vertex else "/models/"
     front, _, segment = url.rpartition(collection)
     assert front + collection == url[: len(front + collection)]
@@ -142,14 +156,14 @@ def test_a_model_id_stays_in_its_path_segment(make: Any, model: str) -> None:
 
 def test_a_key_is_sent_in_its_header_only() -> None:
     client = {"authorization": "Bearer own", "x-api-key": "own", "x-goog-api-key": "own", "anthropic-beta": "b"}
-    request = gemini().prepare(attempt(key=KEY, headers=client))
+    request = gemini().prepare(provider_request(key=KEY, headers=client))
     assert set(request.headers) == {"content-type", "user-agent", "x-goog-api-key"}
     assert request.headers["x-goog-api-key"] == KEY.get_secret_value()
     assert KEY.get_secret_value() not in request.url + repr(request)
 
 
 def test_vertex_gets_no_credentials_before_it_is_called() -> None:
-    request = vertex().prepare(attempt(headers={"authorization": "Bearer own", "x-provider-api-key": "own"}))
+    request = vertex().prepare(provider_request(headers={"authorization": "Bearer own", "x-provider-api-key": "own"}))
     assert set(request.headers) == {"content-type", "user-agent"}
     assert vertex().key({"x-provider-api-key": "own"}, "chat") is None
 

@@ -25,18 +25,18 @@ _LARGEST = 1024 * 1024
 _METADATA_HOSTS = ("metadata.google.internal", "169.254.169.254")
 
 
-class ExchangeFailed(TransportError):
+class TransportFailed(TransportError):
     """An exchange got no answer."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)  # type: ignore[no-untyped-call]
 
 
-class TimedOut(ExchangeFailed):
+class TimedOut(TransportFailed):
     """An exchange timed out."""
 
 
-class TokenExchange(transport.Request):
+class AuthTransport(transport.Request):
     """Called by google-auth for every exchange, until ``deadline`` (monotonic seconds)."""
 
     def __init__(self, session: requests.Session, deadline: float) -> None:
@@ -55,7 +55,7 @@ class TokenExchange(transport.Request):
         **options: Any,
     ) -> transport.Response:
         if options.get("cert"):
-            raise ExchangeFailed("client certificates are not supported")
+            raise TransportFailed("client certificates are not supported")
         seconds = min(self._left(), STEP, timeout or STEP)
         try:
             with self._session.request(
@@ -65,7 +65,7 @@ class TokenExchange(transport.Request):
         except requests.RequestException as error:
             slow = isinstance(error, requests.Timeout) or any(isinstance(it, ReadTimeoutError) for it in error.args)
             self._last = f"{urlsplit(url).hostname}: {cause_of(error)}"
-            raise (TimedOut if slow else ExchangeFailed)(self._last) from error
+            raise (TimedOut if slow else TransportFailed)(self._last) from error
 
     def _left(self) -> float:
         left = self._deadline - time.monotonic()
@@ -79,7 +79,7 @@ class TokenExchange(transport.Request):
             data += piece
             self._left()
             if len(data) > _LARGEST:
-                raise ExchangeFailed("the answer is too long")
+                raise TransportFailed("the answer is too long")
         return data
 
 

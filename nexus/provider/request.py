@@ -1,4 +1,4 @@
-"""One attempt at a call, as a provider gets it, and how to retry it without what a vendor rejected."""
+"""What a provider is asked to send, and how to ask again without what a vendor rejected."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Labels = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """One attempt at one provider: a body in one of its dialects, and the parts of the client's request to forward.
+class ProviderRequest:
+    """What an attempt asks of a provider: a body in one of its dialects, and what of the client's request to forward.
 
     ``model`` is the request model, also in ``body`` if the dialect has it there. ``headers`` are the client's
     (lower-case names), or those that a translation wrote; the provider selects which to forward. ``client`` are always

@@ -31,7 +31,7 @@ LONGEST_TRIED = 1000
 
 
 @dataclass(slots=True)
-class Exchange:
+class Attempt:
     """One attempt at a call. ``number`` counts from 1, ``dropped`` names what request and answer lost, ``status`` is
     the vendor's, ``streamed`` is the number of answer events passed on; ``error`` is None while in flight and on
     success. ``on_begun`` is called once, when the model begins a streamed answer, thinking included. Times are
@@ -113,7 +113,7 @@ class Exchange:
             case _:
                 return self.status is not None and self.status < 300
 
-    def again(self) -> Exchange:
+    def again(self) -> Attempt:
         """The next attempt, at the same place."""
         return self.state.begin(self.candidate, self.cancel)
 
@@ -145,8 +145,8 @@ class CallState:
     held: HeldState | None = field(default=None, repr=False)
     booked: tuple[Booked, ...] = ()
     held_from: int = 0
-    exchanges: list[Exchange] = field(default_factory=list)
-    last: Exchange | None = field(default=None, repr=False)
+    attempts: list[Attempt] = field(default_factory=list)
+    last: Attempt | None = field(default=None, repr=False)
     reading: ReadRequest | None = field(default=None, repr=False)
     skipped: list[tuple[int, str]] = field(default_factory=list)
     status: int | None = None
@@ -175,26 +175,22 @@ class CallState:
         """The call is over and recorded: breaks the cycles that would keep it, and its request, until the collector
         runs."""
         self.reservation = None
-        for exchange in self.exchanges:
-            del exchange.state
+        for attempt in self.attempts:
+            del attempt.state
 
-    def begin(self, candidate: Candidate, cancel: Cancel | None = None) -> Exchange:
+    def begin(self, candidate: Candidate, cancel: Cancel | None = None) -> Attempt:
         """Begins the next attempt. ``cancel`` ends only the attempt; the call's own cancel ends it too."""
-        exchange = Exchange(self, candidate, len(self.exchanges) + 1, cancel or self.call.cancel)
+        attempt = Attempt(self, candidate, len(self.attempts) + 1, cancel or self.call.cancel)
         if self.trace is not None:
-            exchange.span_id = new_span_id()
-        self.exchanges.append(exchange)
-        self.last = exchange
-        return exchange
+            attempt.span_id = new_span_id()
+        self.attempts.append(attempt)
+        self.last = attempt
+        return attempt
 
-    def take_back(self, exchange: Exchange) -> None:
+    def take_back(self, attempt: Attempt) -> None:
         """Removes an attempt that was not made."""
-        self.exchanges.remove(exchange)
-        self.last = self.exchanges[-1] if self.exchanges else None
-
-    @property
-    def attempts(self) -> int:
-        return len(self.exchanges)
+        self.attempts.remove(attempt)
+        self.last = self.attempts[-1] if self.attempts else None
 
     @property
     def tap(self) -> Tap:
@@ -219,14 +215,14 @@ class CallState:
         """Each attempt, by the configured name of its model, with its outcome, and the skipped targets; "" if there was
         only one attempt.
         """
-        if len(self.exchanges) + len(self.skipped) < 2:
+        if len(self.attempts) + len(self.skipped) < 2:
             return ""
-        attempts: list[str] = []
-        for number, exchange in enumerate(self.exchanges):
-            attempts += [text for before, text in self.skipped if before == number]
-            attempts.append(f"{exchange.route.name}={exchange.outcome_text}")
-        attempts += [text for before, text in self.skipped if before >= len(self.exchanges)]
-        whole, last = ", ".join(attempts), attempts[-1]
+        tried: list[str] = []
+        for number, attempt in enumerate(self.attempts):
+            tried += [text for before, text in self.skipped if before == number]
+            tried.append(f"{attempt.route.name}={attempt.outcome_text}")
+        tried += [text for before, text in self.skipped if before >= len(self.attempts)]
+        whole, last = ", ".join(tried), tried[-1]
         if len(whole) <= LONGEST_TRIED:
             return whole
         return f"{whole[: LONGEST_TRIED - len(last)].rpartition(', ')[0]}, ..., {last}"
