@@ -140,7 +140,7 @@ def _off(family: str, version: Version) -> Literal["disabled", "between_tools", 
             return "disabled"
 
 
-def has_others_words(claude: Claude, document: Mapping[str, Json]) -> bool:
+def uses_rejected_options(claude: Claude, document: Mapping[str, Json]) -> bool:
     """Whether a request uses options of other Claudes that this one rejects."""
     config, messages = mapping(document.get("output_config")), sequence(document.get("messages"))
     sampled = [name for name in ("temperature", "top_p", "top_k") if document.get(name) not in (None, 1)]

@@ -161,7 +161,7 @@ _NO_SAMPLING: Mapping[str, float] = {"temperature": 1, "top_p": 1, "presence_pen
 """The neutral values."""
 
 
-def has_others_words(gpt: GPT, document: Mapping[str, object]) -> bool:
+def uses_rejected_options(gpt: GPT, document: Mapping[str, object]) -> bool:
     """Whether a chat request uses options of other models that this one rejects: other servers' thinking options, the
     old name of the output limit, or sampling.
     """

@@ -206,7 +206,7 @@ class Dialect(ABC):
         """
         return self._passing.edit_request(raw, document, model, ask_usage, target)
 
-    def has_others_words(self, document: Mapping[str, Json], target: Target) -> bool:
+    def uses_rejected_options(self, document: Mapping[str, Json], target: Target) -> bool:
         """Whether the target is known to reject a field or value that other models of this dialect accept, and that a
         translation would express differently."""
         return False

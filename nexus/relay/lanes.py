@@ -65,20 +65,20 @@ def choose(attempt: Attempt, without: Sequence[Without] = ()) -> Lane:
     if not passes(call, route):
         return _translate(attempt, dialects[0], without)
     rejected = attempt.state.resolves or route.provider.refuses(call.dialect, call.document, route.model)
-    if rejected or _has_others_words(attempt):
+    if rejected or _uses_rejected_options(attempt):
         _refuse_lost(reading(attempt.state).request)
         return _translate(attempt, dialects[0], without)
     return _passthrough(attempt, without)
 
 
-def _has_others_words(attempt: Attempt) -> bool:
+def _uses_rejected_options(attempt: Attempt) -> bool:
     """Whether a request to a virtual model contains something that this target rejects. A client that names a plain
     model gets its vendor's own answer instead."""
     call, route, plan = attempt.call, attempt.route, attempt.state.plan
     if plan is None or not plan.virtual or call.operation.compacts:
         return False
     target = route.provider.target(call.dialect, route.model, route.settings)
-    return DIALECTS[call.dialect].has_others_words(call.document, target)
+    return DIALECTS[call.dialect].uses_rejected_options(call.document, target)
 
 
 def passes(call: Call, route: Route) -> bool:

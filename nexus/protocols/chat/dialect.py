@@ -41,8 +41,8 @@ class Chat(OpenAIDialect):
         if operation.relay == "answer":
             require(document, "messages", list, "an array of messages")
 
-    def has_others_words(self, document: Mapping[str, Json], target: Target) -> bool:
-        return target.gpt is not None and gpt.has_others_words(target.gpt, document)
+    def uses_rejected_options(self, document: Mapping[str, Json], target: Target) -> bool:
+        return target.gpt is not None and gpt.uses_rejected_options(target.gpt, document)
 
     def names_stored(self, path: str, document: Mapping[str, Json]) -> bool:
         from nexus.protocols.chat.read_google import names_cache

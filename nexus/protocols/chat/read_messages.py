@@ -25,7 +25,7 @@ from nexus.conversation.parts import (
 )
 from nexus.dataclasses import replace
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.chat import parts as content
+from nexus.protocols.chat import read_parts as content
 from nexus.protocols.chat.call_ids import plain_id, thinking_signature
 from nexus.protocols.chat.reasoning import interleave, read_echoed, read_extra
 from nexus.protocols.chat.sources import image_url, is_image
@@ -75,7 +75,7 @@ class MessagesReader:
             case "system" | "developer":
                 self._read_system(message, path)
             case "user":
-                found = content.read_content(message.get("content"), f"{path}.content", content.USER)
+                found = content.read_parts(message.get("content"), f"{path}.content", content.USER)
                 self._add("user", message, found, path)
             case "assistant":
                 self._add("assistant", message, self._read_assistant(message, path), path)
@@ -89,7 +89,7 @@ class MessagesReader:
         self._drops.unknown(message, known, "messages")
 
     def _read_system(self, message: Mapping[str, Json], path: str) -> None:
-        blocks = content.read_content(message.get("content"), f"{path}.content", content.SYSTEM)
+        blocks = content.read_parts(message.get("content"), f"{path}.content", content.SYSTEM)
         blocks = _hinted(blocks, content.read_cache(message, path))
         name = maybe_string(message, "name", path)
         if self._messages:
@@ -107,7 +107,7 @@ class MessagesReader:
     def _read_assistant(self, message: Mapping[str, Json], path: str) -> list[Part]:
         if message.get("audio"):
             raise UnsupportedFeature.about(f"{path}.audio", "audio in an answer cannot be translated; leave it out")
-        prose = content.read_content(message.get("content"), f"{path}.content", content.ASSISTANT)
+        prose = content.read_parts(message.get("content"), f"{path}.content", content.ASSISTANT)
         signature = read_extra(message.get("extra_content"))
         if signature is not None and not content.change_last(prose, (Text,), partial(replace, signature=signature)):
             prose.append(Text("", signature=signature))
@@ -135,7 +135,7 @@ class MessagesReader:
         raise InvalidRequest.about(f"{path}.name", f"no function_call of {name} is pending")
 
     def _read_result(self, message: Mapping[str, Json], path: str, call_id: str) -> None:
-        found = content.read_content(message.get("content"), f"{path}.content", content.TOOL)
+        found = content.read_parts(message.get("content"), f"{path}.content", content.TOOL)
         parts = tuple(part for part in found if isinstance(part, Text | Image | Document))
         self._results.append(ToolResult(call_id, parts, cache=content.read_cache(message, path), at=path))
 

@@ -14,8 +14,9 @@ from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.late import pattern
 from nexus.models.chat_server import ChatServer
 from nexus.protocols.chat.call_ids import call_signature, plain_id
-from nexus.protocols.chat.parts import cache_fields, read_cache
+from nexus.protocols.chat.read_parts import read_cache
 from nexus.protocols.chat.reasoning import read_extra
+from nexus.protocols.chat.write_parts import cache_fields
 from nexus.protocols.checks import Drops, a_name, a_string, an_object, asks_for, maybe_bool, maybe_string, objects_in
 from nexus.protocols.codec import Target
 from nexus.protocols.tool_calls import PARAMETERS, CustomTool, ToolIds, with_grammar, write_input
@@ -157,7 +158,7 @@ def _read_call(entry: Mapping[str, Json], path: str) -> ToolCall:
     )
 
 
-def write_tools(tools: tuple[Tool, ...], server: ChatServer) -> list[dict[str, Json]]:
+def write_functions(tools: tuple[Tool, ...], server: ChatServer) -> list[dict[str, Json]]:
     return [_write_tool(tool) | cache_fields(tool.cache, server, of_tool=True) for tool in tools]
 
 

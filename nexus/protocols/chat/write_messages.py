@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from nexus.conversation.parts import Image, Message, Part, Reasoning, Refusal, Request, Text, ToolCall, ToolResult
 from nexus.dataclasses import replace
 from nexus.models.chat_server import ChatServer
-from nexus.protocols.chat.parts import cache_fields, is_text, write_part
 from nexus.protocols.chat.reasoning import OWN, vendor_extra, vendor_reasoning
 from nexus.protocols.chat.sources import vendor_image
 from nexus.protocols.chat.tools import tool_ids
+from nexus.protocols.chat.write_parts import cache_fields, is_text, write_part
 from nexus.protocols.checks import Drops
 from nexus.protocols.media import LOST, from_result, unseen
 from nexus.protocols.openai_request import misplaced

@@ -12,7 +12,7 @@ from nexus.models.chat_server import ChatServer
 from nexus.models.gpt import GPT, MOST_STOPS, refused_on_chat
 from nexus.protocols import cutter
 from nexus.protocols.chat.fields import WRITES
-from nexus.protocols.chat.tools import write_choice, write_tools
+from nexus.protocols.chat.tools import write_choice, write_functions
 from nexus.protocols.chat.write_messages import MessagesWriter
 from nexus.protocols.checks import Drops, asks_for
 from nexus.protocols.codec import Cut, Target, VendorRequest
@@ -50,7 +50,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
 def _write_tools(request: Request, server: ChatServer, body: dict[str, Json], drops: Drops) -> None:
     if not request.tools:
         return
-    body["tools"] = write_tools(request.tools, server)
+    body["tools"] = write_functions(request.tools, server)
     if any(tool.cache for tool in request.tools) and not server.cache_control:
         drops.add("cache")
     if request.tool_choice is not None:

@@ -46,7 +46,7 @@ def read_content(content: Json, role: Role, path: str, drops: Drops) -> tuple[Pa
     for wire, at in objects_in(content, path):
         kind, value = _one(wire, at)
         if kind == "cachePoint":
-            mark_last(met.parts, read_cache(value, at), drops)
+            mark_last(met.parts, read_cache_point(value, at), drops)
         else:
             met.add(_read_block(kind, value, role, at, drops), at)
     return tuple(met.parts)
@@ -58,7 +58,7 @@ def read_texts(content: Json, path: str, drops: Drops) -> tuple[Text, ...]:
     for wire, at in objects_in(content, path):
         kind, value = _one(wire, at)
         if kind == "cachePoint":
-            mark_last(texts, read_cache(value, at), drops)
+            mark_last(texts, read_cache_point(value, at), drops)
         elif kind == "text":
             texts.append(Text(_words(value, f"{at}.text"), at=at))
         else:
@@ -74,7 +74,7 @@ def mark_last(parts: list[Any], hint: CacheHint, drops: Drops) -> None:
         drops.add("cachePoint")
 
 
-def read_cache(value: Json, path: str) -> CacheHint:
+def read_cache_point(value: Json, path: str) -> CacheHint:
     ttl = an_object(value, f"{path}.cachePoint").get("ttl") or "5m"
     if ttl not in ("5m", "1h"):
         raise wrong(f"{path}.cachePoint.ttl", '"5m" or "1h"')

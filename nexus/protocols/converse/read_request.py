@@ -26,7 +26,7 @@ from nexus.protocols.checks import (
 )
 from nexus.protocols.codec import ReadRequest
 from nexus.protocols.converse.fields import READS
-from nexus.protocols.converse.read_parts import mark_last, read_cache, read_content, read_texts
+from nexus.protocols.converse.read_parts import mark_last, read_cache_point, read_content, read_texts
 from nexus.protocols.dispositions import dropped_by
 from nexus.protocols.openai_request import read_effort
 from nexus.wire import Json, decode, mapping, text
@@ -83,7 +83,7 @@ def _read_tools(config: Body, drops: Drops) -> tuple[Tool, ...]:
     tools: list[Tool] = []
     for entry, path in objects_in(config.get("tools") or [], "toolConfig.tools"):
         if "cachePoint" in entry:
-            mark_last(tools, read_cache(entry["cachePoint"], path), drops)
+            mark_last(tools, read_cache_point(entry["cachePoint"], path), drops)
         elif "toolSpec" in entry:
             tools.append(_read_tool(an_object(entry["toolSpec"], f"{path}.toolSpec"), path, drops))
         else:

@@ -45,7 +45,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     request, renaming = rename(request, TOOL_NAMES, PROPERTY_KEYS)
     draft = Draft(target.converse)
     tools = plan_tools(request, draft)
-    thinking = plan_thinking(request, draft)
+    thinking = thinking_fields(request, draft)
     tool_config = write_tool_config(tools, request, draft)
     sampling, sampling_fields = _write_sampling(request, thinking, draft)
     additional = thinking.extra | sampling_fields
@@ -131,7 +131,7 @@ class ThinkingFields:
     unlimited: bool = False
 
 
-def plan_thinking(request: Request, draft: Draft) -> ThinkingFields:
+def thinking_fields(request: Request, draft: Draft) -> ThinkingFields:
     thinking, model = request.thinking, draft.model
     if thinking is None:
         return ThinkingFields()

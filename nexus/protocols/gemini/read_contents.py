@@ -26,7 +26,7 @@ from nexus.protocols.checks import (
     wrong,
 )
 from nexus.protocols.gemini.read_parts import part_kind, read_function_response, read_media
-from nexus.protocols.gemini.server_parts import CALLS, read_arguments, read_result, server_part, tool_of
+from nexus.protocols.gemini.server_parts import CALLS, read_arguments, read_code_result, server_part, tool_of
 from nexus.protocols.gemini.signatures import OWN, ReadSignature, read_signature
 from nexus.wire import Json, encode
 
@@ -151,7 +151,7 @@ class _ModelTurn:
         if kind in CALLS:
             self._append(ToolCall(self._calls.add(id, name), name, read_arguments(kind, wire), at=path))
         else:
-            self._append(replace(read_result(self._calls.answered(id, name), wire), at=path))
+            self._append(replace(read_code_result(self._calls.answered(id, name), wire), at=path))
 
     def _append(self, part: Part, *, goes_on: bool = False) -> None:
         self._parts.append(part)

@@ -35,7 +35,7 @@ def read_request(body: Body) -> ReadRequest:
     body = mapping(camel(dict(body)))
     drops = dropped_by(READS, body, _IN_PATH)
     config = maybe_object(body, "generationConfig")
-    choice, tools = read_tools(body, drops)
+    choice, tools = read_tools_and_choice(body, drops)
     stream = body.get("stream") is True
     tier = maybe_string(body, "serviceTier")
     request = replace(
@@ -70,7 +70,7 @@ _SEARCHES = ("googleSearch", "googleSearchRetrieval")
 _CALLING = "toolConfig.functionCallingConfig"
 
 
-def read_tools(body: Body, drops: Drops) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
+def read_tools_and_choice(body: Body, drops: Drops) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
     """The choice and the tools that it leaves. Raises InvalidRequest, UnsupportedFeature."""
     tools: list[Tool] = []
     for wire, path in several(body.get("tools"), "tools"):

@@ -30,7 +30,7 @@ def read_arguments(kind: str, wire: Body) -> str:
     return encode({"code": text(wire.get("code"))} if code else mapping(wire.get("args"))).decode()
 
 
-def read_result(call_id: str, wire: Body) -> ToolResult:
+def read_code_result(call_id: str, wire: Body) -> ToolResult:
     response, outcome = mapping(wire.get("response")), text(wire.get("outcome"))
     failed = outcome not in ("", "OUTCOME_OK", "OUTCOME_UNSPECIFIED")
     words = encode(response).decode() if response else text(wire.get("output")) or (outcome if failed else "")

@@ -39,7 +39,7 @@ class ToolFields:
     answer_keys: Forms = field(default_factory=dict)
 
 
-def write_tools(request: Request, gemini: Gemini, drops: Drops) -> ToolFields:
+def write_tool_fields(request: Request, gemini: Gemini, drops: Drops) -> ToolFields:
     """Raises InvalidRequest for a choice that the tools do not allow."""
     searches = [tool for tool in request.tools if isinstance(tool, WebSearch)]
     if searches and len(searches) == len(request.tools):

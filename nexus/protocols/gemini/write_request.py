@@ -15,7 +15,7 @@ from nexus.protocols.checks import Drops, asks_for
 from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.dispositions import left_out, tier_for
 from nexus.protocols.gemini.fields import WRITES
-from nexus.protocols.gemini.tools import write_tools
+from nexus.protocols.gemini.tools import write_tool_fields
 from nexus.protocols.gemini.write_contents import ContentsWriter
 from nexus.protocols.renaming import rename
 from nexus.wire import Json, only
@@ -40,7 +40,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     drops = Drops()
     request, renaming = rename(request, TOOL_NAMES, target.gemini.property_keys)
     system, contents = _write_conversation(request, target.gemini, drops)
-    tooling = write_tools(request, target.gemini, drops)
+    tooling = write_tool_fields(request, target.gemini, drops)
     generation = _write_generation(request, target.gemini, drops) | tooling.generation
     members = {
         "contents": contents,
@@ -105,7 +105,7 @@ def _write_generation(request: Request, gemini: Gemini, drops: Drops) -> dict[st
     if request.stop:
         config["stopSequences"] = _stops(request.stop)
     if request.thinking is not None:
-        thinking = write_thinking(request.thinking, gemini, drops)
+        thinking = write_thinking_config(request.thinking, gemini, drops)
         config |= {} if thinking is None else {"thinkingConfig": thinking}
     return config
 
@@ -142,7 +142,7 @@ EFFORT_LEVELS: Mapping[Effort, str] = {
 _DYNAMIC = -1
 
 
-def write_thinking(thinking: Thinking, gemini: Gemini, drops: Drops) -> dict[str, Json] | None:
+def write_thinking_config(thinking: Thinking, gemini: Gemini, drops: Drops) -> dict[str, Json] | None:
     """``thinkingConfig``, or None for a model without it: a level or a budget, by the model.
 
     A level that a model lacks becomes the next higher one it has. Unsupported requests (turning off thinking that is

@@ -47,8 +47,8 @@ class Messages(Dialect):
         if operation.relay == "answer":
             require(document, "max_tokens", int, "an integer")
 
-    def has_others_words(self, document: Mapping[str, Json], target: Target) -> bool:
-        return target.claude.known and claude.has_others_words(target.claude, document)
+    def uses_rejected_options(self, document: Mapping[str, Json], target: Target) -> bool:
+        return target.claude.known and claude.uses_rejected_options(target.claude, document)
 
     def vendor_ids(self, path: str, document: Mapping[str, Json]) -> list[tuple[str, str]]:
         from nexus.protocols.messages.turns import container_id

@@ -69,7 +69,7 @@ def read_texts(content: Json, path: str, drops: Drops) -> tuple[Text, ...]:
     return tuple(_read_words(block, at, drops) for block, at in objects_in(content, path))
 
 
-def read_cache(block: Body, path: str, drops: Drops) -> CacheHint | None:
+def read_cache_control(block: Body, path: str, drops: Drops) -> CacheHint | None:
     control = block.get("cache_control")
     if control is None:
         return None
@@ -96,13 +96,13 @@ def _read_block(block: Body, role: Role, path: str, drops: Drops) -> Part | Carr
 
 def _read_text(block: Body, path: str, drops: Drops) -> Text:
     drops.unknown(block, ("type", "text", "cache_control"), "content")
-    return Text(a_string(block, "text", path), cache=read_cache(block, path, drops))
+    return Text(a_string(block, "text", path), cache=read_cache_control(block, path, drops))
 
 
 def _read_words(block: Body, path: str, drops: Drops) -> Text:
     if (words := in_words(block)) is not None:
         drops.add(f"messages.content.{block['type']}")
-        return Text(words, cache=read_cache(block, path, drops), at=path)
+        return Text(words, cache=read_cache_control(block, path, drops), at=path)
     if block.get("type") != "text":
         raise UnsupportedFeature.about(path, f"only text can stand here, not {text(block.get('type'))}")
     return placed(_read_text(block, path, drops), path)
@@ -111,7 +111,7 @@ def _read_words(block: Body, path: str, drops: Drops) -> Text:
 def _read_image(block: Body, path: str, drops: Drops) -> Image:
     drops.unknown(block, ("type", "source", "cache_control"), "image")
     source = an_object(block.get("source"), f"{path}.source")
-    return Image(_read_source(source, f"{path}.source"), cache=read_cache(block, path, drops))
+    return Image(_read_source(source, f"{path}.source"), cache=read_cache_control(block, path, drops))
 
 
 def _read_source(source: Body, path: str) -> Inline | Link:
@@ -136,7 +136,7 @@ def _read_document(block: Body, path: str, drops: Drops) -> Document:
         _read_document_source(source, f"{path}.source", drops),
         title=maybe_string(block, "title", path),
         context=maybe_string(block, "context", path),
-        cache=read_cache(block, path, drops),
+        cache=read_cache_control(block, path, drops),
     )
 
 
@@ -168,7 +168,7 @@ def _read_search_result(block: Body, path: str, drops: Drops) -> Document:
         _joined(read_texts(block.get("content"), f"{path}.content", drops)),
         title=maybe_string(block, "title", path),
         context=maybe_string(block, "source", path),
-        cache=read_cache(block, path, drops),
+        cache=read_cache_control(block, path, drops),
     )
 
 
@@ -194,7 +194,7 @@ def _read_call(block: Body, path: str, drops: Drops) -> ToolCall:
         a_string(block, "id", path),
         neutral_name(block, a_string(block, "name", path)),
         "" if given is None or given == {} else encode(given).decode(),
-        cache=read_cache(block, path, drops),
+        cache=read_cache_control(block, path, drops),
     )
 
 
@@ -205,7 +205,7 @@ def _read_result(block: Body, path: str, drops: Drops) -> ToolResult:
         a_string(block, "tool_use_id", path),
         _read_result_parts(block.get("content"), f"{path}.content", drops),
         is_error=bool(maybe_bool(block, "is_error", path)),
-        cache=read_cache(block, path, drops),
+        cache=read_cache_control(block, path, drops),
     )
 
 
@@ -217,12 +217,12 @@ def _read_server_call(block: Body, path: str, drops: Drops) -> ToolCall:
 def _read_server_result(block: Body, path: str, drops: Drops) -> ToolResult:
     drops.add(f"messages.content.{block['type']}")
     a_string(block, "tool_use_id", path)
-    return replace(server_tools.read_result(block), cache=read_cache(block, path, drops))
+    return replace(server_tools.read_result(block), cache=read_cache_control(block, path, drops))
 
 
 def _read_summary(block: Body, path: str, drops: Drops) -> Text:
     drops.add(f"messages.content.{server_tools.COMPACTION}")
-    return replace(server_tools.read_summary(block), cache=read_cache(block, path, drops))
+    return replace(server_tools.read_summary(block), cache=read_cache_control(block, path, drops))
 
 
 def _read_result_parts(content: Json, path: str, drops: Drops) -> tuple[Text | Image | Document, ...]:
@@ -242,7 +242,7 @@ def _read_result_parts(content: Json, path: str, drops: Drops) -> tuple[Text | I
 
 
 def _read_reference(block: Body, path: str, drops: Drops) -> Text:
-    return Text(f"Found tool: {a_string(block, 'tool_name', path)}", cache=read_cache(block, path, drops))
+    return Text(f"Found tool: {a_string(block, 'tool_name', path)}", cache=read_cache_control(block, path, drops))
 
 
 _RESULT_READERS: dict[str, Callable[[Body, str, Drops], Text | Image | Document]] = {

@@ -24,7 +24,7 @@ from nexus.protocols.checks import (
 from nexus.protocols.codec import ReadRequest
 from nexus.protocols.dispositions import dropped_by
 from nexus.protocols.messages.fields import READS
-from nexus.protocols.messages.read_parts import read_cache, read_content, read_texts
+from nexus.protocols.messages.read_parts import read_cache_control, read_content, read_texts
 from nexus.protocols.messages.read_tools import read_tools
 from nexus.protocols.messages.server_tools import since_compaction, turns
 from nexus.protocols.messages.turn_controls import is_cleared, is_silent, last_effort
@@ -86,7 +86,7 @@ def _read_messages(body: Body, drops: Drops) -> tuple[Message, ...]:
     ]
     if sent and not messages:
         raise InvalidRequest.about("messages.0.content", "field required")
-    hint = read_cache(body, "", drops)
+    hint = read_cache_control(body, "", drops)
     if hint is not None and messages and messages[-1].parts:
         messages[-1] = _marked(messages[-1], hint)
     return tuple(messages)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence, Set
 from nexus.conversation.parts import Tool, WebSearch
 from nexus.protocols.checks import Body, Drops, a_string, an_object, maybe_bool, maybe_string, objects_in
 from nexus.protocols.messages.client_tools import is_toolset, members_of, tool_kind
-from nexus.protocols.messages.read_parts import read_cache
+from nexus.protocols.messages.read_parts import read_cache_control
 from nexus.wire import mapping, sequence, text
 
 _OWN = ("type", "name", "strict", "cache_control", "defer_loading")
@@ -70,7 +70,7 @@ def _read_custom(wire: Body, path: str, drops: Drops) -> Tool:
         description=maybe_string(wire, "description", path),
         parameters=None if schema is None else an_object(schema, f"{path}.input_schema"),
         strict=maybe_bool(wire, "strict", path),
-        cache=read_cache(wire, path, drops),
+        cache=read_cache_control(wire, path, drops),
         at=path,
     )
 
@@ -92,7 +92,7 @@ def _read_own(wire: Body, type: str, path: str, drops: Drops) -> Sequence[Tool]:
         a_string(wire, "name", path),
         description=kind.describe(wire),
         parameters=kind.parameters(version),
-        cache=read_cache(wire, path, drops),
+        cache=read_cache_control(wire, path, drops),
         at=path,
     )
     return [tool]

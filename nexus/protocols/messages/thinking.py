@@ -35,7 +35,7 @@ class ThinkingPlan:
         return self.config is not None and self.config.get("type") == "enabled"
 
 
-def write_thinking(request: Request, target: Target, *, allows_budget: bool) -> ThinkingPlan:
+def plan_thinking(request: Request, target: Target, *, allows_budget: bool) -> ThinkingPlan:
     """The thinking settings and the maximum length of the answer."""
     thinking, claude = request.thinking, target.claude
     limit = target.max_output if request.max_tokens is None else request.max_tokens

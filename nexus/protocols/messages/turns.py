@@ -18,7 +18,7 @@ from nexus.models.claude import Claude
 from nexus.protocols.checks import Drops
 from nexus.protocols.messages.signatures import THINKING
 from nexus.protocols.messages.turn_controls import as_user_words
-from nexus.protocols.messages.write_parts import Block, write_cache, write_part
+from nexus.protocols.messages.write_parts import Block, write_blocks, write_cache
 from nexus.protocols.tool_calls import ToolIds
 from nexus.wire import Json, mapping, text
 
@@ -127,7 +127,7 @@ def _turn(message: Message, path: str, claude: Claude, drops: Drops) -> Turn:
         here = f"{path}.content.{at}"
         if message.role == "system" and not isinstance(part, Text):
             raise UnsupportedFeature.about(here, "a system message holds text only")
-        blocks = write_part(part, message.role, here, claude, drops)
+        blocks = write_blocks(part, message.role, here, claude, drops)
         turn.blocks += [PlacedBlock(block, here) for block in blocks]
         if not blocks and isinstance(part, Text) and turn.blocks and turn.blocks[-1].kind not in THINKING:
             # The breakpoint of an empty text moves to the block before it: the cached prefix is the same.

@@ -46,7 +46,7 @@ def write_cache(hint: CacheHint | None) -> Block:
     return {"cache_control": {"type": "ephemeral"} if hint == "5m" else {"type": "ephemeral", "ttl": hint}}
 
 
-def write_part(part: Part, role: str, path: str, claude: Claude, drops: Drops) -> list[Block]:
+def write_blocks(part: Part, role: str, path: str, claude: Claude, drops: Drops) -> list[Block]:
     """The blocks of ``part``: usually one, none if nothing of it can or needs to be sent."""
     if isinstance(part, ToolResult) and role == "user":
         return _write_result(part, path, drops)

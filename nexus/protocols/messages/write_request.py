@@ -15,7 +15,7 @@ from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.dispositions import left_out, tier_for
 from nexus.protocols.messages.fields import WRITES
-from nexus.protocols.messages.thinking import ThinkingPlan, write_thinking
+from nexus.protocols.messages.thinking import ThinkingPlan, plan_thinking
 from nexus.protocols.messages.tools import write_tooling
 from nexus.protocols.messages.turns import write_turns
 from nexus.protocols.messages.write_parts import Block, write_text
@@ -35,7 +35,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     turns = write_turns(system, request.messages, target.claude, drops)
     tooling = write_tooling(request, target, drops)
     words = [{"type": "text", "text": tooling.instruction}] if tooling.instruction else []
-    plan = write_thinking(request, target, allows_budget=turns.allows_budget and not tooling.forced)
+    plan = plan_thinking(request, target, allows_budget=turns.allows_budget and not tooling.forced)
     if plan.dropped:
         drops.add("thinking")
     if plan.lost:

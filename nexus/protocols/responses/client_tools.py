@@ -252,7 +252,7 @@ def run_of(wire: Body) -> ClientRun | None:
     return None if kind == "shell" and hosted else KINDS.get(kind)
 
 
-def describe(run: ClientRun, wire: Body) -> str:
+def description_of(run: ClientRun, wire: Body) -> str:
     """The description, with what the definition says about the machine: its screen, its skills."""
     width, height = count(wire.get("display_width")), count(wire.get("display_height"))
     lines = [run.description.strip()]

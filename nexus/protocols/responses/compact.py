@@ -40,7 +40,7 @@ def wanted(at: str) -> SummaryWanted:
     return SummaryWanted("user", (Text(ASK, at=at),), at=at)
 
 
-def read_summary(item: Mapping[str, Json]) -> str | None:
+def read_compaction(item: Mapping[str, Json]) -> str | None:
     """The text of a ``compaction`` item; None if it is encrypted."""
     signature = unpack_signature(text(item.get("encrypted_content")), OWN)
     return TOLD + signature.value if signature.dialect == _TAG else None

@@ -14,9 +14,9 @@ from typing import ClassVar, Literal
 from nexus.conversation.events import StreamPart
 from nexus.conversation.parts import Citation, Image, Inline, Reasoning, Refusal, Signature, Text, ToolCall
 from nexus.dataclasses import dataclass, field, replace
-from nexus.protocols.responses.parts import write_annotation
 from nexus.protocols.responses.signatures import pack_reasoning
 from nexus.protocols.responses.tools import ClientCalls
+from nexus.protocols.responses.write_parts import write_annotation
 from nexus.protocols.tool_calls import an_object_of, read_input
 from nexus.wire import Json
 

@@ -16,7 +16,7 @@ from nexus.protocols.contract import Document
 from nexus.protocols.dialect import Edited, Passing
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.error_words import kind_of_event
-from nexus.protocols.responses.compact import MAY_HOLD_SUMMARY, read_summary
+from nexus.protocols.responses.compact import MAY_HOLD_SUMMARY, read_compaction
 from nexus.protocols.responses.earlier_answers import given_ids
 from nexus.protocols.responses.read_error import read_stream_error
 from nexus.protocols.responses.read_response import is_answer
@@ -42,7 +42,7 @@ def edit_request(raw: bytes, document: Mapping[str, Json], model: str, target: T
 
 def _renamed_item(value: bytes) -> bytes | None:
     item = mapping(decode(value)) if MAY_HOLD_SUMMARY in value else {}
-    words = read_summary(item) if item.get("type") == "compaction" else None
+    words = read_compaction(item) if item.get("type") == "compaction" else None
     return None if words is None else encode({"type": "message", "role": "user", "content": words})
 
 

@@ -16,11 +16,11 @@ from nexus.dataclasses import replace
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Body, Drops, a_name, a_string, an_array, an_object, maybe_string, objects_in, wrong
 from nexus.protocols.media import image_type
-from nexus.protocols.responses import parts as content
+from nexus.protocols.responses import read_parts as content
 from nexus.protocols.responses.client_tools import CALLS, OUTPUTS, write_arguments
-from nexus.protocols.responses.compact import UNREADABLE, read_summary, wanted
+from nexus.protocols.responses.compact import UNREADABLE, read_compaction, wanted
 from nexus.protocols.responses.earlier_answers import NOTHING, Earlier, is_reference
-from nexus.protocols.responses.parts import read_annotations
+from nexus.protocols.responses.read_parts import read_citations
 from nexus.protocols.responses.server_items import (
     MEMBERS,
     SERVER_ITEMS,
@@ -103,13 +103,13 @@ class ItemsReader:
                 if not self._ours:
                     self._read_answered(item, inside)
                     return
-                for part in content.read_content(item.get("content"), inside, content.ASSISTANT, self._drops):
+                for part in content.read_parts(item.get("content"), inside, content.ASSISTANT, self._drops):
                     self._make(part)
             case "user":
-                parts = content.read_content(item.get("content"), inside, content.USER, self._drops)
+                parts = content.read_parts(item.get("content"), inside, content.USER, self._drops)
                 self._put("user", parts, path)
             case "system" | "developer":
-                parts = content.read_content(item.get("content"), inside, content.SYSTEM, self._drops)
+                parts = content.read_parts(item.get("content"), inside, content.SYSTEM, self._drops)
                 self._put("system", parts, path)
             case _:
                 raise wrong(f"{path}.role", "user, assistant, system or developer")
@@ -119,8 +119,8 @@ class ItemsReader:
         for entry in an_array(item.get("content"), inside):
             part = an_object(entry, inside)
             plain = {name: value for name, value in part.items() if name != "annotations"}
-            for read in content.read_content([plain], inside, content.ASSISTANT, self._drops):
-                self._make(replace(read, citations=read_annotations(part)) if isinstance(read, Text) else read)
+            for read in content.read_parts([plain], inside, content.ASSISTANT, self._drops):
+                self._make(replace(read, citations=read_citations(part)) if isinstance(read, Text) else read)
 
     def _read_image(self, item: Body, path: str) -> None:
         """An image that a model made; a vendor's own has the id for sending it back."""
@@ -162,7 +162,7 @@ class ItemsReader:
         self._make(ToolCall(a_name(item, "call_id", path), name, arguments, at=path))
 
     def _read_compaction(self, item: Body, path: str) -> None:
-        words = read_summary(item)
+        words = read_compaction(item)
         if words is None:
             self._drops.add("input.compaction")
         self._put("user", [Text(words or UNREADABLE, at=path)], path)
@@ -176,7 +176,7 @@ class ItemsReader:
         call_id = a_name(item, "call_id", path)
         if not isinstance(item.get("output"), str | list):
             raise wrong(f"{path}.output", "a string or an array of content parts")
-        found = content.read_content(item["output"], f"{path}.output", content.RESULT, self._drops)
+        found = content.read_parts(item["output"], f"{path}.output", content.RESULT, self._drops)
         match found:
             case [Text(text="", cache=cache)]:
                 self._answer(ToolResult(call_id, cache=cache, at=path))
@@ -192,7 +192,7 @@ class ItemsReader:
         # A local shell's output has the id of the call as its own id.
         call_id = a_name(item, "call_id" if item.get("call_id") is not None else "id", path)
         output = outcome.words if outcome.image is None else [outcome.image]
-        found = content.read_content(output, f"{path}.output", content.RESULT, self._drops)
+        found = content.read_parts(output, f"{path}.output", content.RESULT, self._drops)
         self._answer(ToolResult(call_id, _held(found), is_error=outcome.failed, at=path))
 
     def _read_server_item(self, item: Body, path: str) -> None:

@@ -23,7 +23,7 @@ from nexus.protocols.openai_request import read_effort, read_format
 from nexus.protocols.responses.earlier_answers import Continued, Earlier
 from nexus.protocols.responses.fields import READS, WITHOUT_STORE
 from nexus.protocols.responses.read_items import UPDATE, ItemsReader
-from nexus.protocols.responses.tool_choice import read_choice
+from nexus.protocols.responses.tool_choice import read_tool_choice
 from nexus.protocols.responses.tools import ToolsReader
 from nexus.wire import Json, mapping, sequence
 
@@ -47,7 +47,7 @@ def read_request(body: Body, find: Find | None = None, *, compacts: bool = False
         items.read([{"type": "compaction_trigger"}])
     messages = items.finish()
     configured = _updated(body, drops, earlier.before, body.get("input"))
-    choice, tools = read_choice(body.get("tool_choice"), reader, drops)
+    choice, tools = read_tool_choice(body.get("tool_choice"), reader, drops)
     instructions = maybe_string(body, "instructions")
     stream = maybe_bool(body, "stream") or False
     request = Request(

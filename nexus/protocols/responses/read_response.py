@@ -11,9 +11,9 @@ from nexus.conversation.parts import Part, Refusal, Response, ToolCall
 from nexus.errors import ClientError, VendorError
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin, ReadResponse
-from nexus.protocols.responses.parts import lost
 from nexus.protocols.responses.read_error import read_stream_error
 from nexus.protocols.responses.read_items import ItemsReader
+from nexus.protocols.responses.read_parts import lost
 from nexus.protocols.responses.stops import read_stop
 from nexus.protocols.responses.tools import ToolsReader
 from nexus.protocols.responses.usage import read_usage

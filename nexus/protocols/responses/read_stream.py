@@ -28,8 +28,8 @@ from nexus.errors import VendorError
 from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.error_words import kind_of_event
 from nexus.protocols.open_parts import OpenParts
-from nexus.protocols.responses.parts import lost, read_annotation
 from nexus.protocols.responses.read_error import read_stream_error
+from nexus.protocols.responses.read_parts import lost, read_annotation
 from nexus.protocols.responses.read_response import READ, has_counterpart, read_output
 from nexus.protocols.responses.signatures import read_vendors
 from nexus.protocols.responses.stops import read_stop

@@ -13,7 +13,7 @@ from nexus.conversation.parts import OutputFormat, Request, Thinking, WebSearch
 from nexus.models.efforts import COMMON
 from nexus.protocols.codec import Envelope
 from nexus.protocols.responses.earlier_answers import Continued
-from nexus.protocols.responses.tool_choice import write_choice
+from nexus.protocols.responses.tool_choice import write_tool_choice
 from nexus.protocols.responses.tools import write_tools
 from nexus.protocols.responses.write_request import write_format
 from nexus.wire import Json, mapping, sequence, text
@@ -82,7 +82,7 @@ def _tools(asked: Request) -> dict[str, Json]:
     searches = [{"type": kind if kind in _SEARCHES else "web_search"} for kind in kinds]
     return {
         "parallel_tool_calls": asked.parallel_tools is not False,
-        "tool_choice": "auto" if asked.tool_choice is None else write_choice(asked.tool_choice, asked.tools),
+        "tool_choice": "auto" if asked.tool_choice is None else write_tool_choice(asked.tool_choice, asked.tools),
         "tools": [*(_whole(_write_tool(tool)) for tool in write_tools(functions)), *searches],
     }
 

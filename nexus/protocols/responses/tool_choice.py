@@ -15,7 +15,7 @@ from nexus.protocols.responses.tools import OFFER, ClientTool, ToolsReader, qual
 from nexus.wire import Json, text
 
 
-def read_choice(value: Json, reader: ToolsReader, drops: Drops) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
+def read_tool_choice(value: Json, reader: ToolsReader, drops: Drops) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
     """The choice and the tools that it leaves."""
     tools = reader.all
     match value:
@@ -79,7 +79,7 @@ def _chosen_run(kind: str, path: str, tools: tuple[Tool, ...]) -> Tool:
     raise InvalidRequest.about(path, f"there is no tool of type {kind}")
 
 
-def write_choice(choice: ToolChoice, tools: Iterable[Tool]) -> Json:
+def write_tool_choice(choice: ToolChoice, tools: Iterable[Tool]) -> Json:
     """For a choice among these tools (tool_calls.check_choice)."""
     if choice.mode != "tool":
         return choice.mode

@@ -20,7 +20,7 @@ from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.late import pattern
 from nexus.protocols import tool_calls
 from nexus.protocols.checks import Drops, a_name, an_object, maybe_bool, maybe_string, objects_in, wrong
-from nexus.protocols.responses.client_tools import KINDS, ClientRun, describe, run_of
+from nexus.protocols.responses.client_tools import KINDS, ClientRun, description_of, run_of
 from nexus.protocols.tool_calls import ToolIds, read_input, with_grammar
 from nexus.wire import Json, decode_object, digest, mapping, sequence, text
 
@@ -144,7 +144,7 @@ class ToolsReader:
         elif kind.startswith(OFFER):
             self._offer(kind, wire)
         elif (run := run_of(wire)) is not None:
-            self._keep(ClientTool(run.name, describe(run, wire), run.parameters, wire=wire), path)
+            self._keep(ClientTool(run.name, description_of(run, wire), run.parameters, wire=wire), path)
         else:
             self.left_out.add(kind)
             self._drops.add(f"tools.{kind}")

@@ -30,9 +30,9 @@ from nexus.errors import UnsupportedFeature
 from nexus.models.gpt import GPT
 from nexus.protocols.checks import Drops
 from nexus.protocols.media import LOST, unseen
-from nexus.protocols.responses.parts import write_part
 from nexus.protocols.responses.signatures import OWN, open_vendors
 from nexus.protocols.responses.tools import ClientCalls, call_ids
+from nexus.protocols.responses.write_parts import write_part
 from nexus.wire import Json, digest, only, text
 
 Item = dict[str, Json]

@@ -17,7 +17,7 @@ from nexus.protocols.dispositions import effort_level, left_out, tier_for
 from nexus.protocols.openai_request import TIERS, write_schema
 from nexus.protocols.openai_schemas import fit_schemas
 from nexus.protocols.responses.fields import WRITES
-from nexus.protocols.responses.tool_choice import write_choice
+from nexus.protocols.responses.tool_choice import write_tool_choice
 from nexus.protocols.responses.tools import write_tools
 from nexus.protocols.responses.write_items import write_items
 from nexus.protocols.tool_calls import openai_user
@@ -37,7 +37,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     if request.stream:
         body["stream"] = True
     _write_tools(request, body)
-    if request.thinking is not None and (reasoning := write_thinking(request.thinking, target, drops)):
+    if request.thinking is not None and (reasoning := write_reasoning(request.thinking, target, drops)):
         body["reasoning"] = reasoning
     if text := _write_text(request, target.gpt, drops):
         body["text"] = text
@@ -62,7 +62,7 @@ def _write_tools(request: Request, body: dict[str, Json]) -> None:
         return
     body["tools"] = write_tools(request.tools, runs=False)
     if request.tool_choice is not None:
-        body["tool_choice"] = write_choice(request.tool_choice, request.tools)
+        body["tool_choice"] = write_tool_choice(request.tool_choice, request.tools)
     if request.parallel_tools is not None:
         body["parallel_tool_calls"] = request.parallel_tools
 
@@ -86,7 +86,7 @@ def _cut(request: Request, drops: Drops) -> Cut:
     return Cut(request.stop, request.max_tokens)
 
 
-def write_thinking(thinking: Thinking, target: Target, drops: Drops) -> dict[str, Json]:
+def write_reasoning(thinking: Thinking, target: Target, drops: Drops) -> dict[str, Json]:
     """``reasoning``; anything the model cannot do as requested is added to ``drops``."""
     offered = efforts.LEVELS if target.gpt is None else target.gpt.efforts
     if target.chat.no_reasoning_effort or not offered:

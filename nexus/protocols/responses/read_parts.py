@@ -1,7 +1,7 @@
-"""Content parts: text, images, files, audio, refusals and annotations, in both directions.
+"""A Responses client's content parts -> parts, and annotations of an answer.
 
 Every part type is read, or refused by its name; files stored at OpenAI (``file_id``) are refused. Empty text is not a
-part, unless it is the first and has a hint. Text files become plain-text documents and are written as text. Of an
+part, unless it is the first and has a hint. Text files become plain-text documents. Of an
 answer's annotations only web pages have an equivalent; ``end_index`` is after the last character. Sources:
 openai.types.responses input and output content params, ResponseOutputText.
 """
@@ -10,20 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from nexus.conversation.parts import Audio, Citation, Document, Image, Inline, Link, Part, Refusal, Text, placed
+from nexus.conversation.parts import Audio, Citation, Document, Image, Inline, Part, Refusal, Text, placed
 from nexus.dataclasses import replace
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Body, Drops, a_name, a_string, an_object, maybe_string, wrong
-from nexus.protocols.media import UNNAMED, as_data_url, data_url, file_part, read_url, web_url
-from nexus.protocols.openai_request import (
-    document_words,
-    known_type,
-    misplaced,
-    read_breakpoint,
-    refuse_stored,
-    write_citation,
-    write_image_url,
-)
+from nexus.protocols.media import as_data_url, file_part, read_url
+from nexus.protocols.openai_request import known_type, read_breakpoint, refuse_stored
 from nexus.wire import Json, count, mapping, sequence, text
 
 USER = frozenset({"input_text", "input_image", "input_file", "input_audio"})
@@ -31,11 +23,10 @@ SYSTEM = frozenset({"input_text"})
 ASSISTANT = frozenset({"output_text", "refusal", "input_text"})
 RESULT = frozenset({"input_text", "input_image", "input_file"})
 
-_AUDIO = {"wav": "audio/wav", "mp3": "audio/mpeg"}
-_AUDIO_FORMATS = {media: name for name, media in _AUDIO.items()}
+AUDIO_TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg"}
 
 
-def read_content(value: Json, path: str, allowed: frozenset[str], drops: Drops) -> list[Part]:
+def read_parts(value: Json, path: str, allowed: frozenset[str], drops: Drops) -> list[Part]:
     """A message's ``content`` or a call's ``output``: a string or a list of parts."""
     if value is None or value == "":
         return []
@@ -95,11 +86,11 @@ def _read_file(wire: Body, path: str) -> Part:
 def _read_audio(wire: Body, path: str) -> Part:
     audio = an_object(wire.get("input_audio"), f"{path}.input_audio")
     name = a_name(audio, "format", f"{path}.input_audio")
-    if name not in _AUDIO:
+    if name not in AUDIO_TYPES:
         raise UnsupportedFeature(
             f"{path}: audio of format {name} is not known here", param=f"{path}.input_audio.format"
         )
-    return Audio(Inline(_AUDIO[name], a_name(audio, "data", f"{path}.input_audio")))
+    return Audio(Inline(AUDIO_TYPES[name], a_name(audio, "data", f"{path}.input_audio")))
 
 
 _READERS: Mapping[str, tuple[Callable[[Body, str], Part], tuple[str, ...]]] = {
@@ -111,38 +102,6 @@ _READERS: Mapping[str, tuple[Callable[[Body, str], Part], tuple[str, ...]]] = {
     "input_audio": (_read_audio, ("input_audio",)),
 }
 """How each type is read, and its fields; others are dropped by name. An answer's logprobs are not content."""
-
-
-def write_part(part: Part, path: str) -> list[dict[str, Json]]:
-    """One part of a user's message or a call's output; a document's context becomes text."""
-    match part:
-        case Text(text=words):
-            return [{"type": "input_text", "text": words}]
-        case Image(detail=detail):
-            return [{"type": "input_image", "image_url": write_image_url(part, path), "detail": detail or "auto"}]
-        case Document():
-            return _write_document(part, path)
-        case Audio(source=source) if source.media_type in _AUDIO_FORMATS:
-            audio = {"data": source.data, "format": _AUDIO_FORMATS[source.media_type]}
-            return [{"type": "input_audio", "input_audio": audio}]
-        case _:
-            raise misplaced(part, path)
-
-
-def _write_document(part: Document, path: str) -> list[dict[str, Json]]:
-    source = part.source
-    words = document_words(part, path)
-    if words is not None or isinstance(source, Text):
-        return [{"type": "input_text", "text": words}]
-    context = [{"type": "input_text", "text": part.context}] if part.context else []
-    if isinstance(source, Link):
-        named = {"filename": part.title} if part.title else {}
-        return [*context, {"type": "input_file", "file_url": web_url(source, path), **named}]
-    return [*context, {"type": "input_file", "filename": part.title or UNNAMED, "file_data": data_url(source)}]
-
-
-def write_annotation(citation: Citation) -> dict[str, Json]:
-    return {"type": "url_citation", **write_citation(citation)}
 
 
 def read_annotation(entry: Mapping[str, Json]) -> Citation | str:
@@ -157,7 +116,7 @@ def _annotations(part: Mapping[str, Json]) -> Iterator[Citation | str]:
     return (read_annotation(mapping(entry)) for entry in sequence(part.get("annotations")))
 
 
-def read_annotations(part: Mapping[str, Json]) -> tuple[Citation, ...]:
+def read_citations(part: Mapping[str, Json]) -> tuple[Citation, ...]:
     return tuple(one for one in _annotations(part) if isinstance(one, Citation))
 
 

@@ -64,9 +64,9 @@ GPT: dict[str, tuple[str, dict[str, Any], bool]] = {
 @pytest.mark.parametrize(("model", "document", "others"), CLAUDE.values(), ids=CLAUDE.keys())
 def test_fields_of_other_claude_models_are_detected(model: str, document: dict[str, Any], others: bool) -> None:
     target = Target(model, claude=profile(model))
-    assert DIALECTS["messages"].has_others_words({"messages": HELLO, **document}, target) == others
+    assert DIALECTS["messages"].uses_rejected_options({"messages": HELLO, **document}, target) == others
 
 
 @pytest.mark.parametrize(("model", "document", "others"), GPT.values(), ids=GPT.keys())
 def test_fields_of_other_gpt_models_are_detected(model: str, document: dict[str, Any], others: bool) -> None:
-    assert DIALECTS["chat"].has_others_words(document, Target(model, gpt=known(model))) == others
+    assert DIALECTS["chat"].uses_rejected_options(document, Target(model, gpt=known(model))) == others
