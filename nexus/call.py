@@ -91,8 +91,8 @@ class Tags:
         )
 
 
-def _nothing() -> None:
-    """The default for ``let_go``: does nothing."""
+def _nothing(*_: object) -> None:
+    """The default for ``let_go`` and ``hold``: does nothing."""
 
 
 def _tag(headers: Mapping[str, str], name: str) -> str | None:
@@ -115,7 +115,8 @@ class Call:
     request for what a vendor stores; ``path`` is relative to the dialect's ``/v1``. ``received`` is in monotonic
     seconds. ``upload`` is a form in place of ``body``; ``document`` then holds its short fields. ``base`` is the URL at
     which the client reaches the protocol's version, for links in answers, "" if none are written. ``let_go`` is called
-    when body and document are no longer held. ``request_id`` is the caller's own id for the call, ``context`` the trace
+    when body and document are no longer held, ``hold`` with the size of a large answer that is held, and raises
+    Overloaded if there is no room. ``request_id`` is the caller's own id for the call, ``context`` the trace
     that it belongs to, each None if missing or invalid.
     """
 
@@ -139,6 +140,7 @@ class Call:
     upload: Upload | None = field(default=None, repr=False)
     base: str = ""
     let_go: Callable[[], None] = field(default=_nothing, repr=False)
+    hold: Callable[[int], None] = field(default=_nothing, repr=False)
     request_id: str | None = None
     context: TraceContext | None = None
 

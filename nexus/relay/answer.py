@@ -26,7 +26,8 @@ MAX_REPLY = 64 * 1024 * 1024
 """Maximum size in bytes of an answer that is not a stream."""
 
 HELD = 1024 * 1024
-"""Maximum bytes of a JSON document to hold until its end, if its lane passes pieces."""
+"""Maximum bytes of a JSON document to hold until its end, if its lane passes pieces; of an error to read; and of an
+answer to hold without counting it in flight."""
 
 MAX_NAMED = 2000
 """Maximum length of the header that names dropped fields; the log has them all."""
@@ -119,7 +120,7 @@ def _pieces(attempt: Attempt, lane: Lane, reply: UpstreamReply, redactor: Redact
     is_document = media_type(reply.headers.get("content-type", "")) == "application/json"
     most = HELD if is_document and not lane.relay.opaque else 0
     held = bytearray()
-    while piece := read(attempt, reply):
+    for piece in _in_time(attempt, reply):
         held += piece
         if len(held) > most:
             break
@@ -166,16 +167,30 @@ def _body(attempt: Attempt, lane: Lane, reply: UpstreamReply, redactor: Redactor
 
 
 def read_whole(attempt: Attempt, reply: UpstreamReply) -> bytes:
-    """The body of an answer that is not a stream. Raises UpstreamError."""
-    name, silence, began = attempt.route.provider.name, silence_of(attempt), time.monotonic()
+    """The body of an answer that is not a stream; of an error no more than its beginning. Raises UpstreamError, and
+    Overloaded if too much is in flight.
+    """
+    name = attempt.route.provider.name
     pieces: list[bytes] = []
-    size, is_blank = 0, True
-    while piece := read(attempt, reply):
+    size = 0
+    for piece in _in_time(attempt, reply):
         pieces.append(piece)
         size += len(piece)
         if size > MAX_REPLY:
             raise ProtocolError(f"{name}: the answer is larger than {MAX_REPLY} bytes", provider=name)
-        is_blank = is_blank and piece.isspace()
-        if is_blank and attempt.state.read_at - began > silence:
-            raise UpstreamTimeout(f"{name}: only blank lines for {silence:g} s", provider=name)
+        if size > HELD:
+            if reply.status >= 400:
+                break
+            attempt.call.hold(size)
     return b"".join(pieces)
+
+
+def _in_time(attempt: Attempt, reply: UpstreamReply) -> Iterator[bytes]:
+    """The pieces of an answer to hold until its end. Raises UpstreamTimeout if that takes longer than a stream may be
+    silent.
+    """
+    name, silence, began = attempt.route.provider.name, silence_of(attempt), time.monotonic()
+    while piece := read(attempt, reply):
+        yield piece
+        if attempt.state.read_at - began > silence:
+            raise UpstreamTimeout(f"{name}: no complete answer within {silence:g} s", provider=name)

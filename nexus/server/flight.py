@@ -1,4 +1,4 @@
-"""Counts and limits the bytes of request bodies in flight, over all calls.
+"""Counts and limits the bytes of request bodies, and of large answers that are held whole, over all calls.
 
 Law: thread-safe. Every load is released, on every path. A call that is alone is never rejected.
 """
@@ -42,11 +42,12 @@ class BytesInFlight:
 
 
 class Load:
-    """The bytes in flight of one request."""
+    """The bytes in flight of one request: its body's, and those of its answer."""
 
     def __init__(self, flight: BytesInFlight) -> None:
         self._flight = flight
         self.size = 0
+        self._answer = 0
 
     def add(self, count: int) -> None:
         """Adds bytes. Raises Overloaded if the limit is exceeded."""
@@ -56,15 +57,26 @@ class Load:
             if count > 0 and others and flight.used + count > flight.limit:
                 raise Overloaded("too many large requests in flight; retry in a moment", retry_after=1)
             flight.used += count
+            flight.released += max(0, -count)
             self.size += count
 
+    def hold(self, size: int) -> None:
+        """Counts ``size`` bytes of an answer in place of those so far. Raises Overloaded if the limit is exceeded."""
+        try:
+            self.add(size - self._answer)
+        except Overloaded:
+            text = "the answer is too large beside what else is in flight; retry in a moment, or request a stream"
+            raise Overloaded(text, retry_after=1) from None
+        self._answer = size
+
     def release(self) -> None:
-        """May be called more than once."""
+        """Releases the body. May be called more than once."""
         flight = self._flight
         with flight.lock:
-            flight.used -= self.size
-            flight.released += self.size
-            self.size = 0
+            body = self.size - self._answer
+            flight.used -= body
+            flight.released += body
+            self.size = self._answer
 
 
 def default_limit(root: Path = _SYSTEM) -> int:

@@ -26,7 +26,7 @@ class Retries(Table):
 
 
 class ProviderTimeouts(Table):
-    """``[llm.providers.NAME.timeouts]``: timeouts of each phase of a call; there is no limit on the whole call."""
+    """``[llm.providers.NAME.timeouts]``: timeouts of each phase of a call; there is no limit on a whole stream."""
 
     connect: Timeout = 10.0
     """Timeout for opening the connection, TLS included."""
@@ -38,7 +38,8 @@ class ProviderTimeouts(Table):
     """Timeout between two chunks of a response."""
 
     silence: Timeout = 900.0
-    """Timeout between two chunks with content: pings and comments do not count."""
+    """Timeout between two chunks with content: pings and comments do not count. For an answer that is not a stream,
+    from its head to its end."""
 
     keep_alive: Timeout = 50.0
     """How long an idle connection is kept for reuse."""
@@ -57,4 +58,4 @@ class ModelTimeouts(Table):
     """Timeout between two chunks of a response."""
 
     silence: Timeout | None = None
-    """Timeout between two chunks with content."""
+    """Timeout between two chunks with content, or for an answer that is not a stream."""

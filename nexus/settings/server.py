@@ -164,8 +164,8 @@ class ServerSettings(Table):
     """How long an idle client connection stays open; set it longer than a load balancer in front does."""
 
     max_bytes_in_flight: Size | None = None
-    """Maximum total size of request bodies in flight; more get a 503. Default: an eighth of the memory of the
-    container or machine, after subtracting 96 MiB."""
+    """Maximum total size of request bodies in flight, and of answers above 1 MiB that are not streams; more get a 503.
+    Default: an eighth of the memory of the container or machine, after subtracting 96 MiB."""
 
     health: HealthSettings = HealthSettings.model_construct()
     """Health endpoints."""

@@ -1,12 +1,16 @@
-"""Admission: as many calls as there are workers; the next one is rejected immediately."""
+"""Admission: as many calls as there are workers, and as many bytes in flight as allowed; the next call is rejected."""
 
+import json
 import threading
 from functools import partial
+from typing import Any
 
 import pytest
 
 from tests.conftest import Serve
-from tests.serving import CHAT, MESSAGES, Nexus, Reply, anthropic_config, openai_config, wait_until
+from tests.peers import Peer, Vendor
+from tests.server.raw import RawClient, request
+from tests.serving import CHAT, MESSAGES, PATHS, Nexus, Reply, anthropic_config, openai_config, wait_until
 from tests.threads import at_once
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -60,3 +64,24 @@ def test_concurrent_calls_get_their_own_answers(nexus: Nexus, openai_upstream: F
     assert sorted(request.json["user"] for request in openai_upstream.requests) == sorted(
         f"{number}-{turn}" for number in range(16) for turn in range(5)
     )
+
+
+LARGE = {"choices": [{"message": {"role": "assistant", "content": "x" * (16 << 20)}, "finish_reason": "stop"}]}
+
+
+@pytest.mark.parametrize(("path", "ask"), [(PATHS["chat"], CHAT), (PATHS["messages"], {**MESSAGES, "model": "gpt-4"})])
+def test_a_large_answer_counts_in_flight_until_its_client_has_read_it(serve: Serve, path: str, ask: Any) -> None:
+    vendor = Vendor(json.dumps(LARGE).encode())
+    with Peer(vendor) as peer:
+        nexus = serve('[server]\nmax_body_size = "1MiB"\nmax_bytes_in_flight = "20MiB"\n' + openai_config(peer.url))
+        flight = nexus.server.flight
+        with RawClient(nexus) as client:
+            client.send(request(path, ask))
+            wait_until(lambda: flight.used > 16 << 20)
+            refused = nexus.post(path, ask)
+            assert (refused.status, refused.headers["x-nexus-error"]) == (503, "overloaded")
+            assert "the answer is too large beside what else is in flight" in refused.json["error"]["message"]
+            assert len(vendor.seen) == 2
+            assert len(client.reply().body) > 16 << 20
+        wait_until(lambda: flight.used == 0)
+        assert nexus.post(path, ask).status == 200

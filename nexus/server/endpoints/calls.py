@@ -243,6 +243,7 @@ class CallHandler(AskedHandler):
     def _finish_call(self, state: CallState) -> None:
         self.server.leave(state)
         self.let_go()
+        self.load.hold(0)
         if state.error is not None:
             self.runtime.gateway.release(state, state.error)
         if state.error is not None and (state.status is None or isinstance(state.error, Cancelled)):

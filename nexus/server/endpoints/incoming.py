@@ -23,7 +23,7 @@ from nexus.wire import Json, text
 
 
 class AskedHandler(BaseHandler):
-    """One operation of a dialect. ``load`` counts the body's bytes in flight."""
+    """One operation of a dialect. ``load`` counts the bytes in flight."""
 
     operation: Operation
     takes_body = True
@@ -139,6 +139,7 @@ class AskedHandler(BaseHandler):
             tags=Tags.of(asked.headers, self.runtime.settings.usage.tags, asked.place),
             upload=upload,
             let_go=self.let_go,
+            hold=self.load.hold,
             request_id=self.request_id,
             context=self.context,
             base=self.base() if self.operation.relay == "held" else "",
