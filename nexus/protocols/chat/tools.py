@@ -95,7 +95,7 @@ def read_choice(body: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[Tool
         case "auto" | "none" | "required":
             return ToolChoice(value), tools
         case {"type": "function" | "custom"}:
-            name = _chosen(value, "tool_choice", tools)
+            name = _chosen(value, "tool_choice", {tool.name for tool in tools})
             return ToolChoice("tool", name), tools
         case {"type": "allowed_tools"}:
             return _read_allowed(value, tools)
@@ -108,7 +108,8 @@ def read_choice(body: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[Tool
 def _read_allowed(value: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[ToolChoice, tuple[Tool, ...]]:
     path = "tool_choice.allowed_tools"
     allowed = an_object(value.get("allowed_tools"), path)
-    names = {_chosen(entry, at, tools) for entry, at in objects_in(allowed.get("tools"), f"{path}.tools")}
+    known = {tool.name for tool in tools}
+    names = {_chosen(entry, at, known) for entry, at in objects_in(allowed.get("tools"), f"{path}.tools")}
     left = tuple(tool for tool in tools if tool.name in names)
     match allowed.get("mode"):
         case "auto" | "required" as mode:
@@ -117,12 +118,12 @@ def _read_allowed(value: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[T
             raise InvalidRequest.about(f"{path}.mode", "expected auto or required")
 
 
-def _chosen(entry: Mapping[str, Json], path: str, tools: tuple[Tool, ...]) -> str:
+def _chosen(entry: Mapping[str, Json], path: str, known: set[str]) -> str:
     kind = "custom" if entry.get("type") == "custom" else "function"
     if kind == "function":
         _need_function(entry, path, "a choice of tools")
     name = a_name(mapping(entry.get(kind)), "name", f"{path}.{kind}")
-    if all(tool.name != name for tool in tools):
+    if name not in known:
         raise InvalidRequest.about(path, f"there is no tool named {name}")
     return name
 

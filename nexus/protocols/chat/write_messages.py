@@ -9,6 +9,7 @@ the calls. A result that is an error begins with ERROR_MARK. Reasoning is sent b
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 from nexus.conversation.parts import Image, Message, Part, Reasoning, Refusal, Request, Text, ToolCall, ToolResult
 from nexus.dataclasses import replace
@@ -215,16 +216,13 @@ Turn = tuple[tuple[Message, list[str]] | None, list[tuple[int, Message]]]
 def _turns(messages: Sequence[Message]) -> list[Turn]:
     """Each answer, merged from consecutive assistant messages, with everything up to the next one."""
     turns: list[Turn] = [(None, [])]
-    for index, message in enumerate(messages):
-        answer, following = turns[-1]
-        if message.role != "assistant":
-            following.append((index, message))
+    for is_answer, group in groupby(enumerate(messages), lambda placed: placed[1].role == "assistant"):
+        if not is_answer:
+            turns[-1][1].extend(group)
             continue
-        paths = [f"messages.{index}.content.{at}" for at in range(len(message.parts))]
-        if answer is not None and not following:
-            whole, earlier = answer
-            merged = replace(whole, parts=whole.parts + message.parts, name=whole.name or message.name)
-            turns[-1] = ((merged, earlier + paths), following)
-        else:
-            turns.append(((message, paths), []))
+        answer = list(group)
+        parts = tuple(part for _, message in answer for part in message.parts)
+        paths = [f"messages.{index}.content.{at}" for index, message in answer for at in range(len(message.parts))]
+        name = next((message.name for _, message in answer if message.name), None)
+        turns.append(((replace(answer[0][1], parts=parts, name=name), paths), []))
     return turns

@@ -24,7 +24,7 @@ class Draft:
         self.model = model
         self._ids = ToolIds(_WIDE_ID if model.wide_ids else _ID)
         self._calls: dict[str, int] = {}
-        self._documents: set[str] = set()
+        self._documents: dict[str, int] = {}
         self.drops = Drops()
 
     def call_id(self, original: str) -> str:
@@ -40,11 +40,11 @@ class Draft:
     def document_name(self, title: str | None) -> str:
         """A unique name by Bedrock's rules (no dots, single spaces, at most 200 characters)."""
         plain = _SPACES.sub(" ", _NOT_IN_DOCUMENT_NAME.sub(" ", title or "")).strip()[:180].strip() or "document"
-        name, copy = plain, 1
+        name, copy = plain, self._documents.get(plain, 1)
         while name in self._documents:
             copy += 1
             name = f"{plain} ({copy})"
-        self._documents.add(name)
+        self._documents |= {plain: copy, name: 1}
         return name
 
     def cache_point(self, hint: CacheHint | None) -> list[Json]:

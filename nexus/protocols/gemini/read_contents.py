@@ -9,6 +9,7 @@ google.genai.chats.
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Iterator
 
 from nexus.conversation.parts import Image, Message, Part, Reasoning, Signature, Text, ToolCall, ToolResult
@@ -62,27 +63,35 @@ def read_contents(value: Json, drops: Drops) -> tuple[Message, ...]:
 
 
 @dataclass(slots=True)
-class _Calls:
-    """Calls without a response yet: id and name, in order."""
+class _Call:
+    id: str
+    is_answered: bool = False
 
-    waiting: list[tuple[str, str]] = field(default_factory=list)
+
+@dataclass(slots=True)
+class _Calls:
+    """Calls that may have no response yet, in order, by their ids and by their names."""
+
+    waiting: dict[tuple[str, str | None], deque[_Call]] = field(default_factory=dict)
     made: int = 0
 
     def add(self, id: str | None, name: str) -> str:
         self.made += 1
-        id = id or f"call_{self.made}"
-        self.waiting.append((id, name))
-        return id
+        call = _Call(id or f"call_{self.made}")
+        for key in (("id", call.id), ("name", name)):
+            self.waiting.setdefault(key, deque()).append(call)
+        return call.id
 
     def answered(self, id: str | None, name: str) -> str:
         """The id of the call that a response answers; a new one if there is none, as in a truncated history."""
-        by_id = (call for call in self.waiting if call[0] == id)
-        by_name = (call for call in self.waiting if call[1] == name)
-        found = next(by_id, None) or next(by_name, None)
-        if found is None:
-            return id or f"lost_{name}"
-        self.waiting.remove(found)
-        return found[0]
+        for key in (("id", id), ("name", name)):
+            calls = self.waiting.get(key, deque())
+            while calls and calls[0].is_answered:
+                calls.popleft()
+            if calls:
+                calls[0].is_answered = True
+                return calls[0].id
+        return id or f"lost_{name}"
 
 
 def _read_user_part(wire: Body, path: str, calls: _Calls, drops: Drops) -> list[Part]:
@@ -113,14 +122,15 @@ class _ModelTurn:
         self._at = at
         self._calls = calls
         self._parts: list[Part] = []
-        self._open = False
-        """Whether the last part may continue."""
+        self._open: list[str] | None = None
+        """The pieces of the last part, if it may continue."""
 
         self._behind_call = 0
         """Index of the first part after the last call."""
 
     def messages(self) -> list[Message]:
         """The turn; what Google's own tools answered within it is the user's, as results of functions are."""
+        self._close()
         parted = itertools.groupby(self._parts, lambda part: isinstance(part, ToolResult))
         messages = [Message("user" if own else "assistant", tuple(parts), at=self._at) for own, parts in parted]
         return messages or [Message("assistant", (), at=self._at)]
@@ -134,9 +144,10 @@ class _ModelTurn:
         signed, words = bool(wire.get("thoughtSignature")), maybe_string(wire, "text", path) or ""
         match kind:
             case "text" if maybe_bool(wire, "thought", path):
-                self._think(words, signature, path, signed=signed)
+                told = signature.own if signed else Signature(OWN, "")
+                self._say(Reasoning(words, told, signature.redacted, at=path), goes_on=not signed)
             case "text":
-                self._say(words, signature.own, path)
+                self._say(Text(words, signature=signature.own, at=path), goes_on=signature.own is None)
             case "functionCall":
                 self._call(an_object(wire[kind], f"{path}.{kind}"), signature, path, drops)
             case "functionResponse":
@@ -153,26 +164,26 @@ class _ModelTurn:
         else:
             self._append(replace(read_code_result(self._calls.answered(id, name), wire), at=path))
 
-    def _append(self, part: Part, *, goes_on: bool = False) -> None:
+    def _append(self, part: Part) -> None:
+        self._close()
         self._parts.append(part)
-        self._open = goes_on
 
-    def _think(self, words: str, read: ReadSignature, path: str, *, signed: bool) -> None:
-        last = self._parts[-1] if self._parts and self._open else None
-        own = read.own if signed else Signature(OWN, "")
-        if isinstance(last, Reasoning):
-            self._parts[-1] = replace(last, text=last.text + words, signature=own, redacted=read.redacted)
-            self._open = not signed
-        elif words or signed:
-            self._append(Reasoning(words, own, read.redacted, at=path), goes_on=not signed)
+    def _say(self, piece: Text | Reasoning, *, goes_on: bool) -> None:
+        """A piece of a text or of thinking, which may continue the last part."""
+        if self._open is not None and type(self._parts[-1]) is type(piece):
+            self._open.append(piece.text)
+            self._parts[-1] = replace(piece, at=self._parts[-1].at)
+        elif piece.text or not goes_on:
+            self._append(piece)
+            self._open = [piece.text]
+        if not goes_on:
+            self._close()
 
-    def _say(self, words: str, signature: Signature | None, path: str) -> None:
-        last = self._parts[-1] if self._parts and self._open else None
-        if isinstance(last, Text):
-            self._parts[-1] = replace(last, text=last.text + words, signature=signature)
-            self._open = signature is None
-        elif words or signature is not None:
-            self._append(Text(words, signature=signature, at=path), goes_on=signature is None)
+    def _close(self) -> None:
+        """Joins the pieces of the last part."""
+        if self._open is not None and isinstance(last := self._parts[-1], Text | Reasoning):
+            self._parts[-1] = replace(last, text="".join(self._open))
+        self._open = None
 
     def _call(self, wire: Body, read: ReadSignature, path: str, drops: Drops) -> None:
         where = f"{path}.functionCall"

@@ -154,4 +154,5 @@ def _read_names(config: Body, tools: tuple[Tool, ...]) -> list[str]:
 
 def _only(tools: tuple[Tool, ...], allowed: list[str]) -> tuple[Tool, ...]:
     """No other vendor supports a choice among some of the tools: the others are left out."""
-    return tuple(tool for tool in tools if tool.name in allowed) if allowed else tools
+    names = frozenset(allowed)
+    return tuple(tool for tool in tools if tool.name in names) if names else tools

@@ -62,6 +62,10 @@ class _Turn:
     results: list[tuple[int, Json]] = field(default_factory=list)
     media: list[Json] = field(default_factory=list)
 
+    @property
+    def is_empty(self) -> bool:
+        return not (self.parts or self.results or self.media)
+
     def whole(self) -> list[Json]:
         ordered = [response for _, response in sorted(self.results, key=lambda result: result[0])]
         return [*ordered, *self.media, *self.parts]
@@ -94,7 +98,7 @@ class ContentsWriter:
         for index, part in enumerate(message.parts):
             where = f"{path}.content.{index}"
             self._add_part(turn, part if last else self._shown(part, where), where)
-        if not turn.whole():
+        if turn.is_empty:
             self._turns.pop()
 
     def contents(self) -> list[Json]:

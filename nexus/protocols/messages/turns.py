@@ -9,9 +9,10 @@ pages on tool use, thinking and mid-conversation system messages.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import groupby
 
 from nexus.conversation.parts import Message, Text
-from nexus.dataclasses import dataclass, field
+from nexus.dataclasses import dataclass, field, replace
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.late import pattern
 from nexus.models.claude import Claude
@@ -138,13 +139,14 @@ def _turn(message: Message, path: str, claude: Claude, drops: Drops) -> Turn:
 def _with_systems_placed(turns: list[Turn], *, takes_role: bool) -> list[Turn]:
     """System turns where the API allows one (after the user, before the assistant or the end), else user text."""
     placed: list[Turn] = []
-    for at, turn in enumerate(turns):
+    following = [*(turn.role for turn in turns if turn.role != "system"), "assistant"][::-1]
+    for turn in turns:
         if turn.role != "system":
             placed.append(turn)
+            following.pop()
             continue
-        following = next((other.role for other in turns[at + 1 :] if other.role != "system"), "assistant")
         before = placed[-1].role if placed else ""
-        if takes_role and before in ("user", "system") and following == "assistant":
+        if takes_role and before in ("user", "system") and following[-1] == "assistant":
             placed.append(turn)
         else:
             said = [(one.block | {"text": as_user_words(str(one.block["text"]))}, one.path) for one in turn.blocks]
@@ -166,26 +168,26 @@ def _trimmed(turns: list[Turn], drops: Drops) -> list[Turn]:
 
 
 def _merged(turns: list[Turn]) -> list[Turn]:
-    merged: list[Turn] = []
-    for turn in turns:
-        if not merged or merged[-1].role != turn.role:
-            merged.append(turn)
-        elif turn.role == "assistant":
-            merged[-1].blocks = _joined(merged[-1].blocks, turn.blocks)
-        else:
-            merged[-1].blocks += turn.blocks
-    return merged
+    groups = ((role, list(group)) for role, group in groupby(turns, lambda turn: turn.role))
+    return [replace(group[0], blocks=_joined([turn.blocks for turn in group], role)) for role, group in groups]
 
 
-def _joined(earlier: list[PlacedBlock], later: list[PlacedBlock]) -> list[PlacedBlock]:
-    """Merges two assistant turns: text of a message after the calls goes before them."""
-    calls = len(earlier)
-    while calls and earlier[calls - 1].kind == "tool_use":
-        calls -= 1
-    words = 0
-    while words < len(later) and later[words].kind != "tool_use":
-        words += 1
-    return earlier[:calls] + later[:words] + earlier[calls:] + later[words:]
+def _joined(turns: list[list[PlacedBlock]], role: str) -> list[PlacedBlock]:
+    """The blocks of consecutive turns: text of the assistant after calls of an earlier message goes before them."""
+    joined: list[PlacedBlock] = []
+    calls: list[PlacedBlock] = []
+    for blocks in turns:
+        after_calls = False
+        for block in blocks:
+            if role == "assistant" and block.kind == "tool_use":
+                calls.append(block)
+                after_calls = True
+            elif after_calls:
+                joined += [*calls, block]
+                calls, after_calls = [], False
+            else:
+                joined.append(block)
+    return joined + calls
 
 
 def _answer_calls(turns: list[Turn]) -> None:

@@ -24,11 +24,11 @@ def read_tool_choice(value: Json, reader: ToolsReader, drops: Drops) -> tuple[To
         case "auto" | "none" | "required":
             return ToolChoice(value), tools
         case {"type": "function" | "custom"}:
-            chosen = _chosen(value, "tool_choice", tuple(reader.tools)).name
+            chosen = _chosen(value, "tool_choice", _by_name(reader.tools.values())).name
             reader.know(chosen)
             return ToolChoice("tool", chosen), reader.all
         case {"type": str(kind)} if kind in KINDS:
-            return ToolChoice("tool", _chosen(value, "tool_choice", tools).name), tools
+            return ToolChoice("tool", _chosen(value, "tool_choice", _by_name(tools)).name), tools
         case {"type": "allowed_tools"}:
             return _read_allowed(value, reader, drops)
         case {"type": str(kind)}:
@@ -43,11 +43,12 @@ def _read_allowed(
     value: Mapping[str, Json], reader: ToolsReader, drops: Drops
 ) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
     allowed: set[str] = set()
+    named = _by_name(reader.tools.values())
     for tool, path in objects_in(value.get("tools"), "tool_choice.tools"):
         if text(tool.get("type")).startswith(OFFER):
             allowed |= {search.name for search in reader.searches}
         elif text(tool.get("type")) not in reader.left_out:
-            allowed.add(_chosen(tool, path, tuple(reader.tools)).name)
+            allowed.add(_chosen(tool, path, named).name)
     left = tuple(tool for tool in reader.all if tool.name in allowed)
     match value.get("mode"):
         case "auto" | "required" as mode:
@@ -56,25 +57,35 @@ def _read_allowed(
             raise wrong("tool_choice.mode", "auto or required")
 
 
-def _chosen(entry: Mapping[str, Json], path: str, tools: tuple[Tool, ...]) -> Tool:
+_ByName = Mapping[str, list[Tool]]
+
+
+def _by_name(tools: Iterable[Tool]) -> _ByName:
+    """The tools by their plain names, and by their full ones, which win."""
+    tools, named = list(tools), dict[str, list[Tool]]()
+    for tool in tools:
+        if isinstance(tool, ClientTool):
+            named.setdefault(text(tool.wire.get("name")), []).append(tool)
+    return named | {tool.name: [tool] for tool in tools}
+
+
+def _chosen(entry: Mapping[str, Json], path: str, named: _ByName) -> Tool:
     """The tool that an entry names: by its full name, with its namespace, or by a plain name that is unique."""
     kind = a_name(entry, "type", path)
     if kind in KINDS:
-        return _chosen_run(kind, path, tools)
+        return _chosen_run(kind, path, named)
     if kind not in ("function", "custom"):
         raise UnsupportedFeature(f"{path}: tools of type {kind} run at OpenAI only", param=f"{path}.type")
     name = a_name(entry, "name", path)
-    whole = qualify(maybe_string(entry, "namespace", path), name)
-    found = [tool for tool in tools if tool.name == whole]
-    found = found or [tool for tool in tools if isinstance(tool, ClientTool) and tool.wire.get("name") == name]
+    found = named.get(qualify(maybe_string(entry, "namespace", path), name), [])
     if len(found) != 1:
         raise InvalidRequest.about(path, f"there is no tool named {name}")
     return found[0]
 
 
-def _chosen_run(kind: str, path: str, tools: tuple[Tool, ...]) -> Tool:
-    for tool in tools:
-        if isinstance(tool, ClientTool) and tool.run is not None and tool.name == KINDS[kind].name:
+def _chosen_run(kind: str, path: str, named: _ByName) -> Tool:
+    for tool in named.get(KINDS[kind].name, ()):
+        if isinstance(tool, ClientTool) and tool.run is not None:
             return tool
     raise InvalidRequest.about(path, f"there is no tool of type {kind}")
 

@@ -114,11 +114,11 @@ def _inside(entry: Mapping[str, Json]) -> list[tuple[str | None, Mapping[str, Js
 
 
 class ToolsReader:
-    """Takes lists of tools; ``tools`` has the results, ``searches`` the web search tools, ``left_out`` the types of
-    others that only run at OpenAI."""
+    """Takes lists of tools; ``tools`` has the results by name, ``searches`` the web search tools, ``left_out`` the
+    types of others that only run at OpenAI."""
 
     def __init__(self, drops: Drops) -> None:
-        self.tools: list[Tool] = []
+        self.tools: dict[str, Tool] = {}
         self.searches: list[WebSearch] = []
         self._deferred: set[str] = set()
         self.left_out: set[str] = set()
@@ -165,13 +165,12 @@ class ToolsReader:
     def all(self) -> tuple[Tool, ...]:
         """Searches come last, if no function has their name. If the client searches for tools, those with deferred
         loading are included once they were found, because nothing else could find them."""
-        names = {tool.name for tool in self.tools}
         for search in self.searches:
-            if search.name in names:
+            if search.name in self.tools:
                 self._drops.add(f"tools.{search.kind}")
-        hidden = self._deferred if SEARCH in names else set()
-        offered = (tool for tool in self.tools if tool.name not in hidden)
-        return (*offered, *(search for search in self.searches if search.name not in names))
+        hidden = self._deferred if SEARCH in self.tools else set()
+        offered = (tool for name, tool in self.tools.items() if name not in hidden)
+        return (*offered, *(search for search in self.searches if search.name not in self.tools))
 
     def _add(self, wire: Mapping[str, Json], path: str, namespace: str | None, about: str | None) -> None:
         kind, name = a_name(wire, "type", path), a_name(wire, "name", path)
@@ -194,15 +193,12 @@ class ToolsReader:
             raise UnsupportedFeature.about(path, f"a namespace holds functions and custom tools, not {kind}")
         if not path.startswith("tools."):
             self.know(neutral)
-        elif wire.get("defer_loading") is True and all(known.name != neutral for known in self.tools):
+        elif wire.get("defer_loading") is True and neutral not in self.tools:
             self._deferred.add(neutral)
         self._keep(tool, path)
 
     def _keep(self, tool: Tool, path: str) -> None:
-        known = next((other for other in self.tools if other.name == tool.name), None)
-        if known is None:
-            self.tools.append(replace(tool, at=path))
-        elif known != tool:
+        if self.tools.setdefault(tool.name, replace(tool, at=path)) != tool:
             raise InvalidRequest.about(f"{path}.name", f"there are two tools named {tool.name}")
 
 

@@ -30,7 +30,7 @@ from nexus.conversation.parts import (
     ToolResult,
     WebSearch,
 )
-from nexus.errors import UnsupportedFeature
+from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.responses.read_request import read_request
 from nexus.protocols.responses.tools import ClientCalls, ClientTool, qualify
 from nexus.protocols.responses.write_response import write_response
@@ -249,6 +249,12 @@ CHOICES = CODEX["tools"]
 def test_a_tool_choice_is_read(choice: Any, expected: ToolChoice, left: int) -> None:
     request = read_request({"model": "m", "input": "x", "tools": CHOICES, "tool_choice": choice}).request
     assert (request.tool_choice, len(request.tools)) == (expected, left)
+
+
+def test_a_tool_choice_does_not_select_a_tool_of_another_namespace() -> None:
+    choice = {"type": "function", "namespace": "browser", "name": "spawn_agent"}
+    with pytest.raises(InvalidRequest, match="spawn_agent"):
+        read_request({"model": "m", "input": "x", "tools": CHOICES, "tool_choice": choice})
 
 
 def test_long_names_are_shortened_to_the_vendors_limits() -> None:
