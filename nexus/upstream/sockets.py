@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -55,10 +56,10 @@ class BoundConnection(HTTPConnection):
         binding.hold(sock)
         binding.phase = "send"
         # An answer that the other side sent before it closed can still be read.
-        with suppress(BrokenPipeError, ConnectionResetError):
+        with suppress(BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
             for piece in pieces:
                 sock.sendall(piece)
-            binding.sent()
+        binding.sent()
         response = BoundResponse(sock, method=method)
         try:
             response.begin()

@@ -269,6 +269,21 @@ def test_an_answer_sent_before_the_body_was_read_is_used() -> None:
         assert reply.read() == b"too large"
 
 
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
+def test_an_answer_sent_before_the_connection_was_closed_is_used(no_leak: None, tls: Tls, secure: bool) -> None:
+    """Also if the vendor took longer over the body than connecting may take."""
+    limits = Timeouts(connect=1.0, first_byte=30.0, idle=30.0)
+
+    def handler(sock: socket.socket) -> None:
+        sock.recv(1)
+        time.sleep(limits.connect + 0.1)
+        sock.sendall(whole(b"too large", "Connection: close", status="413 Too Large"))
+
+    peer, here = Peer(handler, tls.server if secure else None), transport(limits, ca_file=tls.ca_file)
+    with peer, here as one, one.send(post(peer.url, LARGE), Cancel()) as reply:
+        assert (reply.status, reply.read()) == (413, b"too large")
+
+
 # -- TLS, proxies and the environment ------------------------------------------------------------------------------
 
 
