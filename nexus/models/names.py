@@ -69,7 +69,7 @@ def claude_name(model: str) -> ClaudeName | None:
     return ClaudeName(name, "mythos" if "mythos" in name else "")
 
 
-_ANTHROPICS = pattern(r"(?:.*[./])?(claude-[^/@:]*?)(?:[-@](\d{8}|latest|default))?(?:-v\d+)?(?::[\w:]+)?")
+_ANTHROPICS = pattern(r"(claude-[^@:]*?)(?:[-@](\d{8}|latest|default))?(?:-v\d+)?(?::[\w:]+)?")
 
 
 @functools.lru_cache(maxsize=1024)
@@ -77,7 +77,8 @@ def anthropics_id(model: str) -> tuple[str, str] | None:
     """A Claude's id at Anthropic's own API without its date, and the date, "" if there is none: the same for
     ``claude-haiku-4-5@20251001``, ``us.anthropic.claude-haiku-4-5-20251001-v1:0`` and an ARN that ends in it.
     """
-    found = _ANTHROPICS.fullmatch(model.lower())
+    _, dot, name = model.lower().rsplit("/", 1)[-1].rpartition(".claude-")
+    found = _ANTHROPICS.fullmatch(f"claude-{name}" if dot else name)
     return None if found is None else (found[1], found[2] if (found[2] or "").isdigit() else "")
 
 

@@ -42,8 +42,8 @@ def choose_count(attempt: Attempt) -> Lane | None:
     with clients_names(attempt, read.request):
         request, _ = fitted(read.request, target, call.model)
     with clients_names(attempt, request):
-        body = counter.write_count(request, target)
-    return Lane(request_for(attempt, counting, encode(body), {}, ""), _count(attempt, counter), True)
+        body = encode(counter.write_count(request, target))
+    return Lane(request_for(attempt, counting, body, {}, ""), _count(attempt, counter), True)
 
 
 def _count(attempt: Attempt, counter: Counter | None) -> Count:

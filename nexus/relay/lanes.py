@@ -19,7 +19,7 @@ from nexus.call import Call
 from nexus.conversation.cache_hints import with_own_hints
 from nexus.conversation.parts import Request
 from nexus.dataclasses import dataclass, replace
-from nexus.errors import ClientError, UnsupportedFeature
+from nexus.errors import ClientError, InvalidRequest, UnsupportedFeature
 from nexus.headers.forwarding import without_credentials
 from nexus.models.claude import with_switch
 from nexus.protocols import loader
@@ -150,7 +150,8 @@ def _translate(attempt: Attempt, dialect: str, without: Sequence[Without]) -> La
     with clients_names(attempt, request):
         write = vendor.write_request if request.max_tokens != 0 else partial(write_warming, vendor.write_request)
         written = write(request, target)
-    sent = request_for(attempt, dialect, encode(written.body), {}, "")
+        body = encode(written.body)
+    sent = request_for(attempt, dialect, body, {}, "")
     # To the vendor, a summary is an ordinary generation.
     sent = replace(sent, action=GENERATE.action)
     asked = (name for name in call.headers if name in client.headers)
@@ -187,6 +188,10 @@ def clients_names(attempt: Attempt, request: Request) -> Iterator[None]:
             call = attempt.call
             error.name_field(loader.client(call.dialect).field_of(error.param, call.document, request))
         raise
+    except RecursionError as error:
+        raise InvalidRequest(
+            "the JSON schemas of the request are nested too deeply through their references"
+        ) from error
 
 
 def fitted(request: Request, target: Target, asked: str) -> tuple[Request, tuple[str, ...]]:

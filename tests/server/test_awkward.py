@@ -11,7 +11,7 @@ import anthropic
 import openai
 import pytest
 
-from tests.server.vendors import LANES, RESPONSES, Lane
+from tests.server.vendors import LANES, RESPONSES, Lane, Stand
 from tests.serving import Nexus
 from tools.fake_upstream import Behaviour, FakeUpstream, fits
 
@@ -155,3 +155,18 @@ def _key(sent: str) -> str:
         if known in sent:
             return known.strip('"')
     return next(part.split('"')[0] for part in sent.split('"')[1::2] if "filter" in part)
+
+
+@pytest.mark.parametrize("lane", [*LANES, RESPONSES], ids=lambda lane: lane.name)
+def test_schemas_that_refer_to_each_other_without_end_are_no_internal_error(stand: Stand, lane: Lane) -> None:
+    house = stand(lane)
+    chain: dict[str, Any] = {f"d{at}": {"$ref": f"#/$defs/d{at + 1}"} for at in range(900)} | {
+        "d900": {"type": "object"}
+    }
+    schema = {"$ref": "#/$defs/d0", "$defs": chain}
+    tool: Any = {"type": "function", "function": {"name": "f", "parameters": schema, "strict": True}}
+    with openai.OpenAI(base_url=house.nexus.openai, api_key="unused", max_retries=0) as client:
+        try:
+            client.chat.completions.create(model="v/m", messages=[{"role": "user", "content": "Hi"}], tools=[tool])
+        except openai.BadRequestError as error:
+            assert "schema" in str(error)

@@ -31,34 +31,34 @@ MARK = b"__nexus_"
 MOST = 32_768
 """Maximum number of characters of an id; longer values are not sent."""
 
-_PACKED = pattern(r"(.*?)__nexus_([a-z]+)_([bt])([0-9a-f]{16})?_([A-Za-z0-9_-]+)", re.DOTALL)
+_SEPARATOR = MARK.decode()
+_PACKED = pattern(r"([a-z]+)_([bt])([0-9a-f]{16})?_([A-Za-z0-9_-]+)")
 
 
 def pack(id: str, signature: Signature, words: str = "") -> str:
     """``words`` are the thinking that the signature belongs to, if it does not belong to the call itself."""
     form, value = _written(signature.value)
-    packed = f"{id}__nexus_{signature.dialect}_{form}{_digest(words)}_{value}"
+    packed = f"{id}{_SEPARATOR}{signature.dialect}_{form}{_digest(words)}_{value}"
     return packed if len(packed) <= MOST else id
 
 
 def plain_id(id: str) -> str:
     """The vendor's own id."""
-    found = _PACKED.fullmatch(id)
-    return found.group(1) if found else id
+    return id.rpartition(_SEPARATOR)[0] if _packed(id) else id
 
 
 def call_signature(id: str) -> Signature | None:
     """The signature in an id that belongs to the call itself."""
-    found = _PACKED.fullmatch(id)
-    return _signature(found) if found and not found.group(4) else None
+    found = _packed(id)
+    return _signature(found) if found and not found.group(3) else None
 
 
 def thinking_signature(message: Mapping[str, Json]) -> Signature | None:
     """The signature of thinking that a client returns as plain text."""
     words = "" if message.get("reasoning_details") else plain_reasoning(message)
     for call in map(mapping, sequence(message.get("tool_calls")) if words else ()):
-        found = _PACKED.fullmatch(text(call.get("id")))
-        if found and found.group(4) == _digest(words):
+        found = _packed(text(call.get("id")))
+        if found and found.group(3) == _digest(words):
             return _signature(found)
     return None
 
@@ -98,6 +98,11 @@ class SignaturesInIds:
         return pack(call.id, signature, words) if signature.dialect == CLAUDE and signature.value else call.id
 
 
+def _packed(id: str) -> re.Match[str] | None:
+    """What an id has behind the vendor's own."""
+    return _PACKED.fullmatch(id.rpartition(_SEPARATOR)[2]) if _SEPARATOR in id else None
+
+
 def _digest(words: str) -> str:
     return digest(words, 16) if words else ""
 
@@ -114,10 +119,10 @@ def _letters(raw: bytes) -> str:
 
 
 def _signature(found: re.Match[str]) -> Signature | None:
-    letters = found.group(5)
+    letters = found.group(4)
     try:
         raw = base64.urlsafe_b64decode(letters + "=" * (-len(letters) % 4))
-        value = base64.b64encode(raw).decode() if found.group(3) == "b" else raw.decode("utf-8", "surrogatepass")
+        value = base64.b64encode(raw).decode() if found.group(2) == "b" else raw.decode("utf-8", "surrogatepass")
     except ValueError:
         return None
-    return Signature(found.group(2), value)
+    return Signature(found.group(1), value)

@@ -8,6 +8,7 @@ the order reasoning, text, refusals, calls, unless ``reasoning_details`` have th
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from functools import partial
 
@@ -54,7 +55,7 @@ class MessagesReader:
         self.system: list[Text] = []
         self._messages: list[Message] = []
         self._results: list[ToolResult] = []
-        self._legacy: list[ToolCall] = []
+        self._legacy: defaultdict[str, deque[str]] = defaultdict(deque)
         self._drops = drops
 
     def read(self, value: Json) -> None:
@@ -124,15 +125,14 @@ class MessagesReader:
         name = a_name(call, "name", path)
         arguments = maybe_string(call, "arguments", path) or ""
         legacy = ToolCall(f"call_{path.split('.')[1]}", name, arguments, at=path)
-        self._legacy.append(legacy)
+        self._legacy[name].append(legacy.id)
         return legacy
 
     def _answered(self, message: Mapping[str, Json], path: str) -> str:
         name = a_name(message, "name", path)
-        for at, call in enumerate(self._legacy):
-            if call.name == name:
-                return self._legacy.pop(at).id
-        raise InvalidRequest.about(f"{path}.name", f"no function_call of {name} is pending")
+        if not self._legacy[name]:
+            raise InvalidRequest.about(f"{path}.name", f"no function_call of {name} is pending")
+        return self._legacy[name].popleft()
 
     def _read_result(self, message: Mapping[str, Json], path: str, call_id: str) -> None:
         found = content.read_parts(message.get("content"), f"{path}.content", content.TOOL)

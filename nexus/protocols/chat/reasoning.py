@@ -149,24 +149,28 @@ def interleave(
 ) -> list[Part]:
     """Puts reasoning back at its positions between the text and the calls of one message."""
     parts: list[Part] = []
-    left, waiting = list(prose), list(calls)
-    characters = taken = 0
+    # The next text, how much of it is there already, and the characters and calls that are.
+    at = cut = characters = taken = 0
     for (until, before), part in reasoning:
-        while left and characters < until:
-            head = left.pop(0)
-            if isinstance(head, Text):
-                if characters + len(head.text) > until:
-                    cut = until - characters
-                    left.insert(0, replace(head, text=head.text[cut:]))
-                    head = Text(head.text[:cut], at=head.at)
-                characters += len(head.text)
-            parts.append(head)
-        if before > taken:
-            parts += waiting[: before - taken]
-            del waiting[: before - taken]
-            taken = before
+        while at < len(prose) and characters < until:
+            head = prose[at]
+            left = len(head.text) - cut if isinstance(head, Text) else 0
+            if isinstance(head, Text) and characters + left > until:
+                start, cut = cut, cut + until - characters
+                characters = until
+                parts.append(Text(head.text[start:cut], at=head.at))
+            else:
+                parts.append(_behind(head, cut))
+                at, cut, characters = at + 1, 0, characters + left
+        parts += calls[taken:before]
+        taken = max(taken, before)
         parts.append(part)
-    return [*parts, *left, *waiting]
+    return [*parts, *(_behind(head, cut) for head in prose[at : at + 1]), *prose[at + 1 :], *calls[taken:]]
+
+
+def _behind(part: Part, cut: int) -> Part:
+    """The rest of a text."""
+    return replace(part, text=part.text[cut:]) if cut and isinstance(part, Text) else part
 
 
 def vendor_reasoning(parts: Iterable[Reasoning]) -> dict[str, Json]:

@@ -9,13 +9,9 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import Literal
 
-from nexus.late import pattern
-
 Piece = tuple[Literal["text", "reasoning"], str]
 
 _OPENS, _CLOSES = "<think>", "</think>"
-_MAY_CLOSE = pattern(r"\s*(<(/(t(h(i(n(k)?)?)?)?)?)?)?\Z")
-"""White space, and what may be the beginning of the closing tag, at the end of a piece."""
 
 
 class _State(Enum):
@@ -73,8 +69,10 @@ class ThinkTags:
             rest = self._behind(words, len(thought) + len(tag))
             thought = thought.rstrip()
         else:
-            held = _MAY_CLOSE.search(words)
-            thought, self._held = (words[: held.start()], words[held.start() :]) if held else (words, "")
+            at = words.rfind("<", -len(_CLOSES))
+            # White space, and what may be the beginning of the tag, is not thinking until something follows.
+            thought = (words[:at] if at >= 0 and _CLOSES.startswith(words[at:]) else words).rstrip()
+            self._held = words[len(thought) :]
             rest = self._behind(thought, len(thought))
         if thought:
             found.append(("reasoning", thought))

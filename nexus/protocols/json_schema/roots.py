@@ -108,6 +108,10 @@ def _describe_lost(lost: Sequence[tuple[str, Json]]) -> str:
     return f"The arguments together must also match this part of their JSON Schema: {cut}"
 
 
+MOST_MERGED = 200_000
+"""Maximum number of properties and requirements that are merged for one schema."""
+
+
 class _Merge:
     """Schemas of objects with their references and unions merged in; each definition is merged once.
 
@@ -118,14 +122,15 @@ class _Merge:
         self._root = root
         self._path = path
         self._known: dict[str, Schema] = {}
+        self._merged = 0
         self.unions: list[tuple[str, Json]] = []
 
     def flat(self, schema: Schema, seen: tuple[str, ...]) -> Schema:
         merged: Schema = {name: value for name, value in schema.items() if name not in ("$ref", "$defs", *_UNIONS)}
         if isinstance(schema.get("$ref"), str):
-            merged = _both(merged, self._referred(schema["$ref"], seen))
+            merged = self._both(merged, self._referred(schema["$ref"], seen))
         for one in map(mapping, sequence(schema.get("allOf"))):
-            merged = _both(merged, self.flat(one, seen))
+            merged = self._both(merged, self.flat(one, seen))
         for keyword in _EITHER:
             branches = [self.flat(mapping(one), seen) for one in sequence(schema.get(keyword))]
             objects = [one for one in branches if not types_of(one) or "object" in types_of(one)]
@@ -134,7 +139,7 @@ class _Merge:
             if len(objects) > 1:
                 self.unions.append((keyword, schema[keyword]))
             if objects:
-                merged = _both(merged, _either(objects))
+                merged = self._both(merged, self._either(objects))
         return merged
 
     def _referred(self, reference: str, seen: tuple[str, ...]) -> Schema:
@@ -145,39 +150,48 @@ class _Merge:
             self._known[reference] = self.flat(target, (*seen, reference))
         return self._known[reference]
 
+    def _both(self, one: Schema, other: Schema) -> Schema:
+        """A schema for what matches both; for other differences than those handled here, the first is kept."""
+        self._count(one, other)
+        merged = {**other, **one}
+        properties = dict(mapping(one.get("properties")))
+        for name, schema in mapping(other.get("properties")).items():
+            known = properties.get(name, schema)
+            properties[name] = schema if known == schema else {"allOf": [known, schema]}
+        if properties:
+            merged["properties"] = properties
+        required = dict.fromkeys([*required_of(one), *required_of(other)])
+        if required:
+            merged["required"] = list(required)
+        if one.get("additionalProperties") is False or other.get("additionalProperties") is False:
+            merged["additionalProperties"] = False
+        return merged
 
-def _both(one: Schema, other: Schema) -> Schema:
-    """A schema for what matches both; for other differences than those handled here, the first is kept."""
-    merged = {**other, **one}
-    properties = dict(mapping(one.get("properties")))
-    for name, schema in mapping(other.get("properties")).items():
-        known = properties.get(name, schema)
-        properties[name] = schema if known == schema else {"allOf": [known, schema]}
-    if properties:
-        merged["properties"] = properties
-    required = dict.fromkeys([*required_of(one), *required_of(other)])
-    if required:
-        merged["required"] = list(required)
-    if one.get("additionalProperties") is False or other.get("additionalProperties") is False:
-        merged["additionalProperties"] = False
-    return merged
+    def _either(self, branches: list[Schema]) -> Schema:
+        """A schema for what matches any of them, and possibly more."""
+        self._count(*branches)
+        properties: dict[str, dict[bytes, Json]] = {}
+        for branch in branches:
+            for name, schema in mapping(branch.get("properties")).items():
+                # By their bytes: Python takes 1 and true for the same.
+                properties.setdefault(name, {}).setdefault(encode(schema), schema)
+        merged: dict[str, Json] = {
+            "properties": {name: _any_of(list(known.values())) for name, known in properties.items()}
+        }
+        first, *rest = (dict.fromkeys(required_of(branch)) for branch in branches)
+        shared = [name for name in first if all(name in one for one in rest)]
+        if shared:
+            merged["required"] = shared
+        if all(branch.get("additionalProperties") is False for branch in branches):
+            merged["additionalProperties"] = False
+        return merged
+
+    def _count(self, *schemas: Schema) -> None:
+        """References multiply: a short schema may stand for an endless one."""
+        self._merged += sum(len(mapping(one.get("properties"))) + len(required_of(one)) for one in schemas)
+        if self._merged > MOST_MERGED:
+            raise UnsupportedFeature.about(self._path, "its alternatives have too many properties for this vendor")
 
 
-def _either(branches: list[Schema]) -> Schema:
-    """A schema for what matches any of them, and possibly more."""
-    properties: dict[str, list[Json]] = {}
-    for branch in branches:
-        for name, schema in mapping(branch.get("properties")).items():
-            known = properties.setdefault(name, [])
-            if schema not in known:
-                known.append(schema)
-    merged: dict[str, Json] = {
-        "properties": {name: known[0] if len(known) == 1 else {"anyOf": known} for name, known in properties.items()}
-    }
-    first, *rest = (dict.fromkeys(required_of(branch)) for branch in branches)
-    shared = [name for name in first if all(name in one for one in rest)]
-    if shared:
-        merged["required"] = shared
-    if all(branch.get("additionalProperties") is False for branch in branches):
-        merged["additionalProperties"] = False
-    return merged
+def _any_of(schemas: list[Json]) -> Json:
+    return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}

@@ -18,14 +18,7 @@ from nexus.errors import UnsupportedFeature
 from nexus.late import pattern
 from nexus.protocols.checks import Drops
 from nexus.protocols.messages.fields import NO_THREADS
-from nexus.protocols.messages.turn_controls import (
-    as_user_words,
-    in_words,
-    is_cleared,
-    is_silent,
-    last_effort,
-    with_effort,
-)
+from nexus.protocols.messages.turn_controls import as_user_words, cleared, in_words, is_silent, last_effort, with_effort
 from nexus.protocols.rewrite import ANY, REMOVE, Judge, cut, judging, remove
 from nexus.wire import Json, decode, encode, mapping, sequence
 
@@ -136,8 +129,9 @@ def fit_host(
 def _fit_messages(raw: bytes, document: Mapping[str, Json], drops: Drops, *, keeps_changes: bool) -> bytes:
     """The body without empty messages, with changes of tools as text."""
     messages = sequence(document.get("messages"))
-    clears = "messages.clear_at" in drops.names
-    gone = {at for at, one in enumerate(messages) if is_silent(one) or (clears and is_cleared(messages, at))}
+    gone = {at for at, one in enumerate(messages) if is_silent(one)}
+    if "messages.clear_at" in drops.names:
+        gone |= {*cleared(messages)}
     changes = [] if keeps_changes else [kind for message in messages for kind in _changes(message)]
     drops.add(*(f"messages.content.{kind}" for kind in changes))
     if len(gone) == len(messages):

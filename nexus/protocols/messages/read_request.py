@@ -27,7 +27,7 @@ from nexus.protocols.messages.fields import READS
 from nexus.protocols.messages.read_parts import read_cache_control, read_content, read_texts
 from nexus.protocols.messages.read_tools import read_tools
 from nexus.protocols.messages.server_tools import since_compaction, turns
-from nexus.protocols.messages.turn_controls import is_cleared, is_silent, last_effort
+from nexus.protocols.messages.turn_controls import cleared, is_silent, last_effort
 from nexus.wire import Json
 
 _BILLING = "x-anthropic-billing-header:"
@@ -78,10 +78,11 @@ def _read_options(body: Body, drops: Drops) -> Body:
 
 def _read_messages(body: Body, drops: Drops) -> tuple[Message, ...]:
     sent = an_array(body.get("messages"), "messages")
+    gone = {*cleared(sent)}
     messages = [
         message
         for at, wire in since_compaction(sent).items()
-        if not is_cleared(sent, at) and not is_silent(wire)
+        if at not in gone and not is_silent(wire)
         for message in _read_message(wire, f"messages.{at}", drops)
     ]
     if sent and not messages:

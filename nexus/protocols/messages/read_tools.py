@@ -26,12 +26,12 @@ def read_tools(body: Body, drops: Drops) -> tuple[Tool, ...]:
     if body.get("tools") is None:
         return ()
     wires = [wire for wire, _ in objects_in(body["tools"], "tools")]
-    searches = [one for wire in wires if (one := text(wire.get("type"))).startswith(_TOOL_SEARCH)]
+    searches = {one for wire in wires if (one := text(wire.get("type"))).startswith(_TOOL_SEARCH)}
     known = _known(body) if any("defer_loading" in wire for wire in wires) else frozenset()
     tools: list[Tool] = []
     for at, wire in enumerate(wires):
         path, kind = f"tools.{at}", wire.get("type")
-        if kind in searches:
+        if text(kind) in searches:
             drops.add(f"tools.{kind}")
             continue
         if maybe_bool(wire, "defer_loading", path):

@@ -21,11 +21,12 @@ def as_user_words(words: str) -> str:
     return f"<system>\n{words}\n</system>"
 
 
-def is_cleared(messages: Sequence[Json], at: int) -> bool:
-    """Whether the system message at this index no longer applies: a later user message ended it."""
-    if mapping(messages[at]).get("clear_at") != "next_user_message":
-        return False
-    return any(mapping(later).get("role") == "user" for later in messages[at + 1 :])
+def cleared(messages: Sequence[Json]) -> list[int]:
+    """The positions of the messages that no longer apply, because a later user message ended them."""
+    clearing = [at for at, message in enumerate(messages) if mapping(message).get("clear_at") == "next_user_message"]
+    users = reversed(range(len(messages))) if clearing else ()
+    last = next((at for at in users if mapping(messages[at]).get("role") == "user"), 0)
+    return [at for at in clearing if at < last]
 
 
 def is_silent(message: Json) -> bool:

@@ -32,6 +32,11 @@ ROOTS: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
         ("anyOf",),
     ),
     "one name, two types": ({"anyOf": [obj(["a"], a=A), obj(["a"], a=B)]}, obj(["a"], a={"anyOf": [A, B]}), ("anyOf",)),
+    "a number and true": (
+        {"anyOf": [obj(a={"const": 1}), obj(a={"const": True})]},
+        obj(a={"anyOf": [{"const": 1}, {"const": True}]}),
+        ("anyOf",),
+    ),
     "all of them": ({"allOf": [obj(["a"], a=A), obj(["b"], b=B)]}, obj(["a", "b"], a=A, b=B), ()),
     "closed alternatives": (
         {"anyOf": [obj(a=A) | {"additionalProperties": False}, obj(b=B) | {"additionalProperties": False}]},
