@@ -25,11 +25,6 @@ def module_of(path: Path) -> str:
     return f"nexus.{name}" if under(name, "providers") else name
 
 
-@functools.cache
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
-
-
 # The formatter puts each statement on its own lines; text in a string that looks like one counts too.
 _IMPORT = re.compile(r"^[ \t]*((?:from [\w.]+ )?import (?:\([^)]*\)|[^\n]*))", re.MULTILINE)
 
@@ -173,13 +168,10 @@ def test_providers_have_one_import_name() -> None:
     assert [module_of(path) for path in SOURCES if any(under(name, "providers") for name in imports(path))] == []
 
 
-def test_nothing_is_printed_and_no_exception_is_swallowed() -> None:
-    for path in HOUSE:
-        for node in ast.walk(tree_of(path)):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                assert node.func.id != "print", f"{path}:{node.lineno}"
-            if isinstance(node, ast.ExceptHandler):
-                assert not all(isinstance(inner, ast.Pass) for inner in node.body), f"{path}:{node.lineno}"
+def test_no_exception_is_swallowed() -> None:
+    """Nor is anything printed: ruff's T20 sees to that."""
+    swallowed = re.compile(r"^ *except\b[^:]*:[^\n]*\n(?: *#[^\n]*\n)* *pass\b", re.M)
+    assert [path for path in HOUSE if swallowed.search(path.read_text())] == []
 
 
 class TestReadme:

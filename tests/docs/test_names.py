@@ -1,11 +1,11 @@
 """What pages name of Nexus exists: settings, headers and metrics."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
 from docutils.nodes import literal  # type: ignore[import-untyped]
 from pydantic import BaseModel
 
@@ -15,9 +15,7 @@ from nexus.settings.schema import json_schema
 from nexus.telemetry.metrics.catalog import METRICS
 from tests.docs.pages import PAGES, ROOT, tree_of
 
-SCHEMA: dict[str, Any] = json_schema()
-TABLES = tuple(SCHEMA["properties"])
-SOURCE = "\n".join(file.read_text() for folder in ("nexus", "providers") for file in (ROOT / folder).rglob("*.py"))
+schema = cache(json_schema)
 OTHERS = {"server.address"}
 """Attributes of OpenTelemetry."""
 
@@ -30,10 +28,17 @@ def inline(page: Path) -> Iterator[str]:
         yield node.astext()
 
 
+def unknown(find: Callable[[str], Collection[str]], known: Callable[[str], bool]) -> dict[str, set[str]]:
+    """By page, the names found in its literals that do not exist."""
+    named = {page.stem: {name for text in inline(page) for name in find(text)} for page in PAGES}
+    assert any(named.values())
+    return {page: wrong for page, names in named.items() if (wrong := {name for name in names if not known(name)})}
+
+
 def exists(path: list[str], node: dict[str, Any]) -> bool:
     """Whether the schema has this key; a name that the user chooses may be anything."""
     if "$ref" in node:
-        return exists(path, SCHEMA["$defs"][node["$ref"].rpartition("/")[2]])
+        return exists(path, schema()["$defs"][node["$ref"].rpartition("/")[2]])
     choices = [choice for kind in ("anyOf", "oneOf", "allOf") for choice in node.get(kind, ())]
     if any(exists(path, choice) for choice in choices):
         return True
@@ -45,30 +50,30 @@ def exists(path: list[str], node: dict[str, Any]) -> bool:
     return isinstance(found, dict) and exists(path[1:], found)
 
 
-def settings_in(text: str) -> Iterator[str]:
-    names = "|".join(TABLES)
-    yield from re.findall(rf"^\[*((?:{names})(?:\.[\w-]+)+)", text)
-    yield from re.findall(rf"^\[+((?:{names}))\]+", text)
+def settings_in(text: str) -> list[str]:
+    names = "|".join(schema()["properties"])
+    keys: list[str] = re.findall(rf"^\[*((?:{names})(?:\.[\w-]+)+)", text)
+    return keys + re.findall(rf"^\[+((?:{names}))\]+", text)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_settings_exist(page: Path) -> None:
-    if page.stem != OF_OLD_NEXUS:
-        named = {name for text in inline(page) for name in settings_in(text)}
-        assert {name for name in named if not exists(name.split("."), SCHEMA)} <= OTHERS
+def test_settings_exist() -> None:
+    wrong = unknown(settings_in, lambda name: name in OTHERS or exists(name.split("."), schema()))
+    wrong.pop(OF_OLD_NEXUS)
+    assert wrong == {}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_headers_exist(page: Path) -> None:
-    named = {name for text in inline(page) for name in re.findall(r"x-nexus-[a-z-]*[a-z]", text)}
-    assert {name for name in named if f'"{name}"' not in SOURCE.lower()} == set()
+def test_headers_exist() -> None:
+    source = "".join(file.read_text() for folder in ("nexus", "providers") for file in (ROOT / folder).rglob("*.py"))
+    known = set(re.findall(r'"(x-nexus-[a-z-]+)"', source.lower()))
+    assert unknown(lambda text: re.findall(r"x-nexus-[a-z-]*[a-z]", text), known.__contains__) == {}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_metrics_exist(page: Path) -> None:
+def test_metrics_exist() -> None:
     known = {metric.name for metric in METRICS}
-    named = {name for text in inline(page) for name in re.findall(r"\bnexus_[a-z_]+", text)}
-    assert {name for name in named if re.sub("_(total|bucket)$", "", name) not in known} == set()
+    named = unknown(
+        lambda text: re.findall(r"\bnexus_[a-z_]+", text), lambda name: re.sub("_(total|bucket)$", "", name) in known
+    )
+    assert named == {}
 
 
 def default_of(name: str) -> object:

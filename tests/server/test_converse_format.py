@@ -126,13 +126,14 @@ class TestEveryVendor:
         assert PIXEL in vendor.upstream.requests[-1].body.decode()
 
     def test_errors(self, vendor: Vendor, streaming: bool) -> None:
-        wait = (("retry-after", "7"),)
+        # Longer than Nexus waits itself (``retries.max_delay``).
+        wait = (("retry-after", "70"),)
         vendor.upstream.default = Behaviour(status=429, message="so the vendor said", headers=wait)
         with pytest.raises(ClientError, match="so the vendor said") as caught:
             ask(vendor, streaming, messages=USER)
         assert caught.value.response["Error"]["Code"] == "ThrottlingException"
         sent = caught.value.response["ResponseMetadata"]["HTTPHeaders"]
-        assert (sent["retry-after"], sent["x-amz-retry-after"]) == ("7", "7000")
+        assert (sent["retry-after"], sent["x-amz-retry-after"]) == ("70", "70000")
 
 
 def image() -> dict[str, Any]:
