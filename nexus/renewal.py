@@ -15,8 +15,9 @@ from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from nexus.cancel import Cancel
+from nexus.daemon import start_daemon
 from nexus.dataclasses import dataclass, field
-from nexus.errors import InternalError, UpstreamError, UpstreamTimeout
+from nexus.errors import InternalError, Overloaded, UpstreamError, UpstreamTimeout
 
 log = logging.getLogger("nexus.renewal")
 
@@ -126,12 +127,14 @@ class Renewed(Generic[Value]):
             if self._pending is None and (self._closed or self._clock() < self._closed_until):
                 return None
             pending = self._pending or self._begin(alone=True)
+        if pending is None:
+            return None
         ended = _uncancellable()
         pending.add_done_callback(lambda _: ended.set_result(None))
         return ended
 
     def get(self, cancel: Cancel) -> Grant[Value]:
-        """A valid value. Raises UpstreamError, or the reason of the cancelled call."""
+        """A valid value. Raises UpstreamError, Overloaded, or the reason of the cancelled call."""
         cancel.check()
         with self._lock:
             grant, now = self._grant, self._clock()
@@ -178,15 +181,19 @@ class Renewed(Generic[Value]):
             return None
         return fetched if fetched != refused else None
 
-    def _begin(self, *, alone: bool = False) -> Future[Grant[Value]]:
-        """Begins a fetch. ``alone``: no call is waiting that would get its error."""
+    def _begin(self, *, alone: bool = False) -> Future[Grant[Value]] | None:
+        """Begins a fetch. ``alone``: no call is waiting that would get its error. None if no thread can be
+        started; the next call tries again."""
         if self._timer is not None:
             self._timer.cancel()
         self._closed_until = self._clock() + self._least
         pending: Future[Grant[Value]] = _uncancellable()
+        try:
+            start_daemon(f"{self._owner}-{self._what.replace(' ', '-')}", self._run, pending, alone)
+        except Overloaded as error:
+            self._failure = error
+            return None
         self._pending = pending
-        name = f"{self._owner}-{self._what.replace(' ', '-')}"
-        threading.Thread(target=self._run, args=(pending, alone), name=name, daemon=True).start()
         return pending
 
     def _run(self, pending: Future[Grant[Value]], alone: bool) -> None:

@@ -58,7 +58,7 @@ def under(name: str, *roots: str) -> bool:
 LAYERS: list[tuple[str, ...]] = [
     ("nexus.dataclasses", "nexus.late"),
     ("nexus.headers",),
-    ("nexus.errors", "nexus.wire", "nexus.cancel", "nexus.renewal"),
+    ("nexus.errors", "nexus.wire", "nexus.cancel", "nexus.daemon", "nexus.renewal"),
     ("nexus.shared", "nexus.processes"),
     ("nexus.conversation",),
     ("nexus.models", "nexus.upstream"),

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from nexus.cancel import Cancel
-from nexus.errors import Cancelled, InternalError, Unreachable, UpstreamError, UpstreamTimeout
+from nexus.errors import Cancelled, InternalError, Overloaded, Unreachable, UpstreamError, UpstreamTimeout
 from nexus.renewal import EARLY, LEAST, PAUSE, Grant, Renewed
 from tests.clock import Clock
 from tests.serving import wait_until
@@ -65,6 +65,25 @@ def tokens(issuer: Issuer, patience: float = 10.0) -> Renewed[Mapping[str, str]]
 
 def taken(tokens: Renewed[Mapping[str, str]], cancel: Cancel | None = None) -> str:
     return tokens.get(cancel or Cancel()).value["authorization"]
+
+
+def test_a_fetch_for_which_there_was_no_thread_is_tried_again(
+    issuer: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    shared = tokens(issuer)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        assert shared.ask() is None
+        with pytest.raises(Overloaded, match="cannot start another thread"):
+            taken(shared)
+    assert taken(shared) == "Bearer 1"
+    clock.now += issuer.seconds - EARLY
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        assert taken(shared) == "Bearer 1", "the old value is still good"
 
 
 def test_concurrent_calls_share_one_fetch(issuer: Issuer) -> None:

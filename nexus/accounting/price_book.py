@@ -29,6 +29,7 @@ from nexus.accounting.price_list import Route, price_list
 from nexus.accounting.prices import NanoRates, Price, read_price, with_defaults
 from nexus.accounting.record import TokensKnown
 from nexus.conversation.usage import Usage
+from nexus.daemon import start_daemon
 from nexus.dataclasses import dataclass
 from nexus.provider import Listing, Provider
 from nexus.settings.price import PriceSettings
@@ -116,14 +117,15 @@ class PriceBook:
         self._changed = threading.Condition()
 
     def start(self) -> None:
-        """Reads the list in the background. Some prices begin on a date, so it is read again every day."""
+        """Reads the list in the background. Some prices begin on a date, so it is read again every day. Raises
+        Overloaded."""
         if not self._asked:
             return
         with self._changed:
             if self._reading or self._day == day_of(self._clock()):
                 return
+            start_daemon("prices", self._read)
             self._reading = True
-        threading.Thread(target=self._read, name="prices", daemon=True).start()
 
     def price(self, route: str) -> Price | None:
         """The price of a route; None if unknown, or not known yet. Never waits."""

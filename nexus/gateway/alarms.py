@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+from nexus.daemon import start_daemon
 from nexus.errors import UpstreamTimeout
 from nexus.relay.call_state import Attempt, CallState
 from nexus.relay.candidate import Candidate, Plan
@@ -54,19 +55,19 @@ class Alarms:
         self._waiting: list[tuple[float, int, Alarm]] = []
         self._numbers = itertools.count()
         self._sweep_at = FEW
-        self._thread: threading.Thread | None = None
+        self._runs = False
         self._closed = False
 
     def set(self, moment: float, ring: Callable[[], None], kind: str = "") -> Alarm:
-        """``moment`` is in monotonic seconds; ``ring`` must not block."""
+        """``moment`` is in monotonic seconds; ``ring`` must not block. Raises Overloaded."""
         alarm = Alarm(ring, kind)
         with self._condition:
+            if not self._runs:
+                start_daemon("nexus-alarms", self._run)
+                self._runs = True
             heapq.heappush(self._waiting, (moment, next(self._numbers), alarm))
             if len(self._waiting) >= self._sweep_at:
                 self._sweep()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="nexus-alarms", daemon=True)
-                self._thread.start()
             if self._waiting[0][2] is alarm:
                 self._condition.notify()
         return alarm

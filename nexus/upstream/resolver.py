@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from nexus.cancel import Cancel
+from nexus.daemon import start_daemon
 
 Addresses = list[tuple[Any, ...]]
 """As returned by ``socket.getaddrinfo``."""
@@ -33,7 +34,7 @@ class Resolver:
     def addresses(self, host: str, port: int, seconds: float | None, cancel: Cancel) -> Addresses:
         """The addresses of a host. Waits up to ``seconds``, or half of that if cached addresses can be used instead.
 
-        Raises OSError, TimeoutError, or the reason of the cancelled call.
+        Raises OSError, TimeoutError, Overloaded, or the reason of the cancelled call.
         """
         if _is_literal(host):
             return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
@@ -63,9 +64,8 @@ class Resolver:
             if running is not None:
                 return running
             future: Future[Addresses] = Future()
+            start_daemon("name-lookup", self._run, key, future)
             self._running[key] = future
-        # A daemon: a resolver that hangs must not keep the process from ending.
-        threading.Thread(target=self._run, args=(key, future), name="name-lookup", daemon=True).start()
         return future
 
     def _run(self, key: tuple[str, int], future: Future[Addresses]) -> None:

@@ -229,6 +229,21 @@ def test_a_cancelled_caller_does_not_wait_for_a_name_lookup(monkeypatch: pytest.
         wait_until(lambda: not one._resolver._running)
 
 
+def test_a_name_lookup_for_which_there_was_no_thread_does_not_block_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Peer(echo) as peer, transport() as one:
+        there, start = peer.port, threading.Thread.start
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses_of(there))
+        monkeypatch.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(Overloaded, match="cannot start another thread"):
+            fetch(one, "http://vendor.test/")
+        monkeypatch.setattr(threading.Thread, "start", start)
+        assert fetch(one, "http://vendor.test/", b"found") == b"found"
+
+
+def no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
 def test_the_last_known_addresses_are_used_if_the_resolver_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     answers: list[Any] = []
 
