@@ -152,7 +152,7 @@ class Call:
     def forgotten(self) -> Call:
         """The same call with only the boolean fields of its document."""
         switches = {name: value for name, value in self.document.items() if isinstance(value, bool)}
-        return replace(self.sent(), document=switches)
+        return replace(self, body=b"", upload=None, document=switches)
 
     def sent(self) -> Call:
         """The same call without its bytes, once no attempt will send them."""

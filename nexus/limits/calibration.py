@@ -9,7 +9,7 @@ known about long ones.
 
 from __future__ import annotations
 
-from math import sqrt
+from math import hypot, sqrt
 
 from nexus.conversation.estimate import Estimate
 from nexus.dataclasses import dataclass
@@ -97,7 +97,9 @@ class Calibration:
         return Calibration(_sum(self.weights, step), precision, covariance)
 
     def _variance(self, features: Vector) -> float:
-        return max(0.0, _dot(features, _times(self.covariance, features)))
+        xx, xy, xz, yy, yz, zz = self.covariance
+        x, y, z = features
+        return max(0.0, x * (xx * x + 2 * (xy * y + xz * z)) + y * (yy * y + 2 * yz * z) + zz * z * z)
 
     def _renewed(self, features: Vector, noise: float) -> Matrix:
         """The precision after forgetting, with a little of the prior added, and the new answer's share."""
@@ -130,7 +132,7 @@ def _most(features: Vector) -> float:
 
 
 def _noise(tokens: float) -> float:
-    return sqrt((_NOISE * tokens) ** 2 + _LEAST_NOISE**2)
+    return hypot(_NOISE * tokens, _LEAST_NOISE)
 
 
 def _dot(a: Vector, b: Vector) -> float:

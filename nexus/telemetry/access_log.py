@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Mapping
 
 from nexus.accounting.record import CallRecord, log_level_of, milliseconds, reason
 
 log = logging.getLogger("nexus.access")
 
 LONGEST_NAME = 200
+
+_EVERY_LINE = vars(logging.LogRecord(log.name, logging.INFO, __file__, 0, "call", (), None))
+
+
+class _Line(logging.LogRecord):
+    """A record of this log, which does not look up its file and thread as every other record does."""
+
+    def __init__(self, level: int, fields: Mapping[str, object]) -> None:
+        self.__dict__.update(_EVERY_LINE)
+        self.levelno, self.levelname, self.created = level, logging.getLevelName(level), time.time()
+        self.fields = fields
 
 
 def log_call(record: CallRecord) -> None:
@@ -17,14 +30,15 @@ def log_call(record: CallRecord) -> None:
         return
     answer, identity, operation = record.answer, record.identity, record.operation
     usage = answer.usage if answer is not None else None
-    known = {
+    # An empty string counts as no value.
+    fields = {
         "id": record.id,
         "request_id": record.request_id,
         "trace": record.trace_id,
         "status": record.status,
         "error": record.error.kind if record.error else None,
-        "why": reason(record.error) if record.error else None,
-        "caller": record.caller,
+        "why": reason(record.error) or None if record.error else None,
+        "caller": record.caller or None,
         "client": identity.client_id if identity else None,
         "group": identity.group if identity else None,
         "key": identity.key if identity else None,
@@ -32,15 +46,15 @@ def log_call(record: CallRecord) -> None:
         "agent": record.tags.agent,
         "class": record.tags.request_class,
         "place": record.tags.place,
-        "method": record.method[:LONGEST_NAME],
-        "path": record.path[:LONGEST_NAME],
+        "method": record.method[:LONGEST_NAME] or None,
+        "path": record.path[:LONGEST_NAME] or None,
         "read": record.read,
-        "protocol": record.protocol,
+        "protocol": record.protocol or None,
         "action": operation.action if operation else None,
-        "model": record.model[:LONGEST_NAME],
+        "model": record.model[:LONGEST_NAME] or None,
         "route": record.route,
         "stream": record.stream if operation else None,
-        "stop": answer.stop if answer is not None else None,
+        "stop": answer.stop or None if answer is not None else None,
         "attempts": len(record.attempts) if operation else None,
         "first_ms": milliseconds(record.first),
         "total_ms": milliseconds(record.total),
@@ -48,9 +62,6 @@ def log_call(record: CallRecord) -> None:
         "in": usage.total_input if usage else None,
         "out": usage.total_output if usage else None,
         "cached": usage.cache_read if usage else None,
-        "dropped": ",".join(record.dropped),
+        "dropped": ",".join(record.dropped) or None,
     }
-    # An empty string counts as no value; 0 and False are values.
-    fields = {name: None if value == "" else value for name, value in known.items()}
-    # Not with ``log.log``, which looks up the calling frame for every line.
-    log.handle(log.makeRecord(log.name, level, __file__, 0, "call", (), None, extra={"fields": fields}))
+    log.handle(_Line(level, fields))

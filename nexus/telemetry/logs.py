@@ -176,7 +176,7 @@ class TextFormatter(logging.Formatter):
     """``2026-11-23T02:10:00.123456Z INFO  message key=value``; tracebacks follow, indented."""
 
     def format(self, record: logging.LogRecord) -> str:
-        words = lines.words({**lines.origin(record), **lines.fields(record)})
+        words = [*lines.words(lines.origin(record)), *lines.words(lines.fields(record))]
         line = [lines.time(record), f"{lines.level(record):<5}", lines.escape(record.getMessage()), *words]
         return " ".join(line) + lines.indented(lines.trace(record))
 
