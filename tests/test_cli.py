@@ -132,7 +132,7 @@ def test_serve_prints_problems_in_the_settings(command: Command, tmp_path: Path)
     (tmp_path / "nexus.toml").write_text("[llm")
     run = command(tmp_path)
     assert (run.returncode, run.stdout) == (1, "")
-    assert run.stderr.startswith("nexus.toml:1: not valid TOML: ")
+    assert run.stderr.startswith("nexus.toml:1: is not valid TOML: ")
 
 
 MISSING: dict[str, tuple[list[str], dict[str, str]]] = {
@@ -147,7 +147,7 @@ def test_a_named_file_must_exist(
     command: Command, tmp_path: Path, arguments: list[str], environ: dict[str, str]
 ) -> None:
     run = command(tmp_path, *arguments, **environ)
-    assert (run.returncode, run.stdout, run.stderr) == (1, "", "nope.toml: no such file\n")
+    assert (run.returncode, run.stdout, run.stderr) == (1, "", "nope.toml: does not exist\n")
 
 
 REFUSED: dict[str, tuple[list[str], dict[str, str], str]] = {
@@ -447,7 +447,7 @@ def test_init_leaves_no_partial_file(tmp_path: Path) -> None:
 def test_a_dangling_link_is_reported_and_not_treated_as_absent(command: Command, tmp_path: Path) -> None:
     (tmp_path / "nexus.toml").symlink_to(tmp_path / "elsewhere")
     run = command(tmp_path, "check")
-    assert (run.returncode, run.stderr) == (1, "nexus.toml: no such file\n")
+    assert (run.returncode, run.stderr) == (1, "nexus.toml: does not exist\n")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ Code never compares names of operations, but reads the relevant property of the 
 from __future__ import annotations
 
 import re
+from re import Pattern
 from typing import Literal, Self
 
 from nexus.dataclasses import dataclass, replace
@@ -74,6 +75,14 @@ class Operation:
     @property
     def pattern(self) -> str:
         return self.path if self.many else re.escape(self.path)
+
+
+def match_path(pattern: Pattern[str], path: str) -> re.Match[str]:
+    """The parts of a path that an operation has matched. Raises ValueError for any other path."""
+    found = pattern.fullmatch(path)
+    if found is None:
+        raise ValueError(f"not a path of this operation: {path}")
+    return found
 
 
 GENERATE = Operation("generate", "answer", streams="body")

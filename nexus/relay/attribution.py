@@ -11,6 +11,7 @@ from nexus.headers import own
 from nexus.headers.tags import TAG
 from nexus.provider import Labels
 from nexus.settings.attribution import CLAIM
+from nexus.settings.cloud import CloudSettings
 from nexus.settings.provider import ProviderSettings
 
 _WORDS = {"user": "a client id", "key": "a gateway key", "group": "a group"}
@@ -18,11 +19,11 @@ _WORDS = {"user": "a client id", "key": "a gateway key", "group": "a group"}
 
 def labels_of(call: Call, provider: str, settings: ProviderSettings) -> Labels:
     """The labels of a call for the cloud's bill. Raises PermissionDenied."""
-    rules = settings.attribution_rules
-    if rules is None or not call.operation.spends:
+    if not isinstance(settings, CloudSettings) or not call.operation.spends:
         return ()
+    rules = settings.attribution_rules
     found: list[tuple[str, str]] = []
-    for name, source in settings.attributed.items():
+    for name, source in settings.attribution.items():
         value = _value(call, source)
         if not value:
             text = f"provider {provider!r} attributes cost by {name!r}: every call needs {_in_words(source)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from nexus.dataclasses import dataclass
@@ -64,14 +65,15 @@ def placeholder(settings: Settings) -> str:
     return TOKEN if settings.server.oauth is not None else NO_KEY
 
 
-def first_model(settings: Settings, *words: str) -> str:
+def first_model(settings: Settings, *words: str, among: Sequence[str] | None = None) -> str:
     """Returns the first model whose name or vendor id contains one of ``words``, tried in order; else the first model,
-    or ""."""
-    models = {
+    or "". ``among``: only these names, which may be virtual."""
+    known = {
         f"{name}/{alias}": f"{provider.type}/{alias}/{model.rename}"
         for name, provider in settings.llm.providers.items()
         for alias, model in provider.models.items()
     }
+    models = known if among is None else {name: known.get(name, name) for name in among}
     return next(
         (name for word in words for name, described in models.items() if word in described), next(iter(models), "")
     )

@@ -22,7 +22,7 @@ class Retries(Table):
 
     def problems(self) -> Iterator[Location]:
         if self.max_delay < self.base_delay:
-            yield ("max_delay",), "is shorter than base_delay"
+            yield ("max_delay",), "must be at least base_delay"
 
 
 class ProviderTimeouts(Table):

@@ -37,15 +37,6 @@ class LabelRules:
     words: str
 
 
-def name_problems(attribution: Attribution, rules: LabelRules) -> Iterator[Location]:
-    """Label names that the cloud does not accept, as arguments for ``fail_at``."""
-    if len(attribution) > rules.most:
-        yield ("attribution",), f"has more than {rules.most} names"
-    for name in attribution:
-        if not rules.name.fullmatch(name):
-            yield ("attribution", name), f"is not a name that the cloud takes: {rules.words}"
-
-
 def source_problems(
     attributions: Mapping[str, Mapping[str, str]], tags: Collection[str], *, keys: bool, groups: bool, tokens: bool
 ) -> Iterator[Location]:
@@ -54,7 +45,7 @@ def source_problems(
         for name, source in attribution.items():
             at = ("llm", "providers", provider, "attribution", name)
             if source.startswith(CLAIM) and not tokens:
-                yield at, "needs tokens; add [server.oauth]"
+                yield at, "names a claim, but callers have no tokens; add [server.oauth]"
             elif lacking := lacks(source, tags, keys=keys, groups=groups):
                 yield at, lacking
 

@@ -121,17 +121,17 @@ class AuthSchemeSettings(ProviderSettings, _Identity):
             base = base.removesuffix(endpoint)
         pairs, own = dict(parse_qsl(query, keep_blank_values=True)), data.get("query", {})
         if pairs and (not isinstance(own, Mapping) or set(pairs) & set(own)):
-            fail_at((("base_url",), "has a query that query sets too; set only one of them"))
+            fail_at((("base_url",), "has a parameter that query sets too; set it only once"))
         return {**data, "base_url": base} | ({"query": {**pairs, **own}} if pairs else {})
 
     def problems(self) -> Iterator[Location]:
         named = [name for name in ("auth_scheme", "auth_header", "entra") if getattr(self, name) is not None]
         if named:
             header = AUTHORIZATION if named == ["entra"] else self.carrier
-            text = f"writes the header {header}, of which {named[0]} says how it is written; take one of them away"
+            text = f"sets the header {header}, as {named[0]} does; remove one of them"
             yield from ((place, text) for place in self.rules_on(header))
         if self.entra is not None and super().has_key:
-            yield ("entra",), "excludes a key; set only one of them"
+            yield ("entra",), "cannot be combined with a key; set only one of them"
 
 
 def _basic(text: str) -> str:
@@ -172,5 +172,5 @@ class VendorLoginSettings(AuthSchemeSettings, _Login):
             yield ("forward_login",), f'sends logins to a host other than {home}; to allow it, name the host: "{host}"'
         if host == home and not url.startswith("https://"):
             yield ("forward_login",), f"sends logins to {home} unencrypted; base_url must begin with https://"
-        text = "overwrites authorization, which carries the callers' logins (forward_login)"
+        text = "overwrites authorization, which carries the callers' logins (forward_login); remove this rule"
         yield from ((place, text) for place in self.rules_on(AUTHORIZATION))

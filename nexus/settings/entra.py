@@ -19,7 +19,7 @@ _TENANT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?")
 def read_tenant(value: str) -> str:
     """A tenant's id or domain, safe as a URL segment. Raises ValueError."""
     if not _TENANT.fullmatch(value) or ".." in value:
-        raise ValueError("is neither a tenant id nor a domain")
+        raise ValueError("is not a tenant; write its id or its domain")
     return value
 
 
@@ -58,9 +58,9 @@ class EntraSettings(Table):
 
     def problems(self) -> Iterator[Location]:
         if self.client_secret is not None and self.token_file is not None:
-            yield ("token_file",), "excludes client_secret; set only one of them"
+            yield ("token_file",), "cannot be combined with client_secret; set only one of them"
         for name in ("tenant_id", "client_id") if self.is_application else ():
             if getattr(self, name) is None:
-                yield (name,), "is missing: it belongs to the application's secret or token_file"
+                yield (name,), "is missing; client_secret and token_file need it"
         if self.tenant_id is not None and not self.is_application:
-            yield ("tenant_id",), "needs client_secret or token_file too; a managed identity has no tenant_id"
+            yield ("tenant_id",), "has no effect without client_secret or token_file; a managed identity has no tenant"

@@ -37,11 +37,11 @@ class Former:
 
 
 def _refused(*path: str, advice: str) -> Former:
-    return Former(path, "refused", f"is not there: {advice}")
+    return Former(path, "refused", f"is not supported: {advice}")
 
 
 def _renamed(path: tuple[str, ...], *now: str) -> Former:
-    return Former((*_STORAGE, *path), "renamed", f"is {'.'.join(now)} here", (*_STORAGE, *now))
+    return Former((*_STORAGE, *path), "renamed", f"is called {'.'.join(now)}", (*_STORAGE, *now))
 
 
 def _ignored(*path: str, advice: str) -> Former:

@@ -15,17 +15,18 @@ from nexus.settings.tagged import Tagged
 from nexus.settings.types import KeyPath, Location, Table
 
 SECRET = "names a header that carries a credential; allow_secret = true in this rule forwards it to the vendor anyway"
-UNUSED_SECRET = "applies only to rules that name a credential header, such as authorization"
-ONE_OF = "a rule has either name or pattern"
+UNUSED_SECRET = "has no effect, because the rule names no credential header such as authorization; remove it"
+NO_NAME = "is missing; set name or pattern"
+BOTH = "cannot be combined with name; set only one of them"
 
 
 def read_rule_name(value: str) -> str:
     """A header that rules may change, in lower case. Raises ValueError."""
     name = read_header_name(value)
     if name in OWN_CREDENTIALS:
-        raise ValueError("is a header for Nexus only and is never forwarded")
+        raise ValueError("is a header for Nexus only, which is never forwarded; choose another one")
     if is_denied(name):
-        raise ValueError("is a connection or framing header, which Nexus writes itself")
+        raise ValueError("is a connection or framing header, which Nexus writes itself; choose another one")
     return name
 
 
@@ -121,7 +122,7 @@ class Forward(NamingRule):
     def problems(self) -> Iterator[Location]:
         yield from _either(self.name, self.pattern)
         if self.pattern is not None and self.default is not None:
-            yield ("default",), "has no effect with pattern: there is no single header to default"
+            yield ("default",), "has no effect with pattern, which may match several headers; use name instead"
 
     def apply(self, incoming: Mapping[str, str], result: dict[str, str]) -> None:
         if self.pattern is not None:
@@ -239,8 +240,10 @@ def _notes(default: SecretStr | None, allow_secret: bool) -> str:
 
 
 def _either(name: str | None, pattern: Pattern | None) -> Iterator[Location]:
-    if (name is None) == (pattern is None):
-        yield ("name",) if name is None else ("pattern",), ONE_OF
+    if name is None and pattern is None:
+        yield ("name",), NO_NAME
+    if name is not None and pattern is not None:
+        yield ("pattern",), BOTH
 
 
 HeaderRules = tuple[Annotated[HeaderRule, WrapValidator(HeaderRule.read)], ...]

@@ -14,7 +14,7 @@ LONGEST_ID = 256
 MOST_STEPS = 16
 
 NOTHING_TO_TELL_BY = (
-    "is missing, because nothing identifies callers: issue keys (nexus key new NAME), or add [server.oauth]"
+    "is missing, and nothing else identifies callers; set it, issue keys (nexus key new NAME), or add [server.oauth]"
 )
 
 
@@ -26,7 +26,7 @@ def read_id(value: str) -> str:
     if len(text) > LONGEST_ID:
         raise ValueError(f"has more than {LONGEST_ID} characters")
     if not text.isprintable():
-        raise ValueError("holds control characters")
+        raise ValueError("contains control characters")
     return text
 
 
@@ -68,7 +68,7 @@ class IdSource(Table):
         if self.http_header is None and self.jwt_claim is None and not self.gateway_key:
             yield (), "names no source; set gateway_key = true, jwt_claim, or http_header behind a proxy that sets it"
         if self.http_header is not None and (self.jwt_claim is not None or self.gateway_key):
-            yield ("http_header",), "cannot be combined with another source: callers could contradict it"
+            yield (("http_header",), "cannot be combined with another source, which it could contradict; set only one")
 
 
 class IdValidation(Table):

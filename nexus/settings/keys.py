@@ -71,7 +71,7 @@ def _one_or_more(value: object, read: Callable[[str], Read]) -> tuple[Read, ...]
     if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
         raise ValueError("must be a string, or a list of strings while a key is rotated")
     if not 1 <= len(value) <= MOST_AT_A_TIME:
-        raise ValueError(f"has {len(value)} keys; a name has from one to {MOST_AT_A_TIME}")
+        raise ValueError(f"has {len(value)} keys; list one to {MOST_AT_A_TIME}")
     return each(value, read)
 
 
@@ -156,9 +156,9 @@ class GatewayKey(Table):
 
     def problems(self) -> Iterator[Location]:
         if self.key is None and self.sha256 is None:
-            yield (), "has neither sha256 nor key; nexus key new NAME prints a table to paste"
+            yield (), "has neither sha256 nor key; nexus key new NAME prints a table with one"
         if self.key is not None and self.sha256 is not None:
-            yield ("sha256",), "excludes key; set only one of them"
+            yield ("sha256",), "cannot be combined with key; set only one of them"
 
 
 def apart(keys: dict[str, GatewayKey]) -> dict[str, GatewayKey]:
@@ -167,8 +167,8 @@ def apart(keys: dict[str, GatewayKey]) -> dict[str, GatewayKey]:
     for name, key in keys.items():
         for place, digest in key.places():
             if digest in seen:
-                other = "written here twice" if seen[digest] == name else f"also the key of {seen[digest]}"
-                fail_at(((name, *place), f"is {other}"))
+                twice = f"is also the key of {seen[digest]}; give each name its own key"
+                fail_at(((name, *place), "is listed twice" if seen[digest] == name else twice))
             seen[digest] = name
     return keys
 

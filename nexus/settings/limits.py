@@ -5,16 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field, WrapValidator, create_model
 
-from nexus import DISTRIBUTION
 from nexus.settings.tagged import Tagged
-from nexus.settings.types import FilePath, Label, Location, PositiveDuration, Table, Timeout
+from nexus.settings.types import FilePath, Label, Location, PositiveDuration, Table, Timeout, needs
 from nexus.settings.urls import parts_of
 
 Limit = Annotated[int, Field(ge=1, le=10**12)]
 """Tokens or requests; bounded so that sums stay exact in the floating point numbers of Redis scripts."""
 
 
-NO_REDIS = f"needs the Python package redis, which is not installed; pip install '{DISTRIBUTION}[redis]'"
+NO_REDIS = needs("redis", "redis")
 
 
 class UserLimit(Table):
@@ -105,9 +104,9 @@ def read_redis_url(value: str) -> str:
         raise ValueError('must begin with "redis://" or, for TLS, "rediss://" and name a host')
     database = parts.path.strip("/")
     if database and not (database.isascii() and database.isdecimal()):
-        raise ValueError('the path of a Redis URL must be a database number, such as "redis://localhost:6379/0"')
+        raise ValueError('must end with a port or a database number, such as "redis://localhost:6379/0"')
     if parts.query or parts.fragment:
-        raise ValueError("must not have a query or a fragment; options are separate settings")
+        raise ValueError("must not have a query or a fragment; timeouts and TLS are separate settings")
     return url
 
 
@@ -145,7 +144,7 @@ class RedisStorage(Storage):
 
     def problems(self) -> Iterator[Location]:
         if self.tls != RedisTls() and not self.url.startswith("rediss:"):
-            yield ("tls",), 'has no effect: url does not begin with "rediss://"'
+            yield ("tls",), 'has no effect, because url does not begin with "rediss://"'
 
 
 _STORAGES: Mapping[str, type[Storage]] = {"memory": MemoryStorage, "redis": RedisStorage}

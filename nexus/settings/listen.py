@@ -45,7 +45,7 @@ class ListenAddress:
         if not colon:
             raise ValueError('is not a listen address; write "HOST:PORT", such as "127.0.0.1:8000" or "[::1]:8000"')
         if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
-            raise ValueError("the port of a listen address is a number from 0 to 65535")
+            raise ValueError("must end with a port from 0 to 65535")
         return cls(_read_host(host), int(port))
 
 
@@ -69,7 +69,7 @@ class UnixAddress:
         if not path or not path.isprintable() or path.endswith("/"):
             raise ValueError('is not the path of a Unix socket; write it like "unix:/run/nexus/nexus.sock"')
         if len(os.fsencode(path)) > LONGEST_PATH:
-            raise ValueError(f"is longer than {LONGEST_PATH} bytes, which is more than the path of a socket can have")
+            raise ValueError(f"is longer than {LONGEST_PATH} bytes; the path of a socket must be shorter")
         return cls(path)
 
 
@@ -90,10 +90,10 @@ def read_addresses(value: object) -> tuple[AnyAddress, ...]:
         parts = [parts]
     addresses = tuple(map(_read_address, parts))
     if not addresses:
-        raise ValueError("holds no address")
+        raise ValueError('names no address; write "HOST:PORT", such as "127.0.0.1:8000"')
     named = [address for address in addresses if isinstance(address, UnixAddress) or address.port]
     if len(set(named)) < len(named):
-        raise ValueError("holds an address twice")
+        raise ValueError("names an address twice")
     return addresses
 
 
@@ -146,17 +146,17 @@ def read_host_name(value: str) -> str:
 
 def _read_host(host: str) -> str:
     if not host:
-        raise ValueError('the host is missing; "0.0.0.0:PORT" listens on every interface')
+        raise ValueError('has no host; "0.0.0.0:PORT" listens on every interface')
     if host.startswith("[") and host.endswith("]"):
         if not isinstance(ip_of(host[1:-1]), ipaddress.IPv6Address):
-            raise ValueError("the text in brackets is not an IPv6 address")
+            raise ValueError("has text in brackets that is not an IPv6 address")
         return host[1:-1]
     if "//" in host:
-        raise ValueError('is a URL; write "HOST:PORT"')
+        raise ValueError('is a URL; write "HOST:PORT" alone')
     if ":" in host:
-        raise ValueError('an IPv6 address must be in brackets, such as "[::1]:8000"')
+        raise ValueError('has an IPv6 address without brackets; write it like "[::1]:8000"')
     if ip_of(host) is None and not is_hostname(host):
-        raise ValueError("the host is neither an IP address nor a host name")
+        raise ValueError("has a host that is neither an IP address nor a host name")
     return host
 
 

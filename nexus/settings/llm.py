@@ -119,7 +119,7 @@ SHARED = ("proxy", "ca_file")
 def read_provider_name(value: str) -> str:
     """The part of a model name before the slash. Raises ValueError."""
     if "/" in value:
-        raise ValueError('a provider name must not contain "/", which separates provider and model')
+        raise ValueError('must not contain "/", which separates provider and model')
     return value
 
 

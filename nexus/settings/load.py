@@ -130,12 +130,12 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             raw = file.read(MAX_SIZE + 1)
     except FileNotFoundError:
-        raise SettingsError([Problem((), None, "no such file", str(path))]) from None
+        raise SettingsError([Problem((), None, "does not exist", str(path))]) from None
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise SettingsError([Problem((), None, f"cannot be read: {reason}", str(path))]) from error
     if len(raw) > MAX_SIZE:
-        raise SettingsError([Problem((), None, f"larger than {MAX_SIZE} bytes", str(path))])
+        raise SettingsError([Problem((), None, f"is larger than {MAX_SIZE} bytes", str(path))])
     return raw
 
 
@@ -161,5 +161,5 @@ def _parse(text: str, file: str) -> dict[str, Any]:
         start = int(match[2]) - 1 if match else len(lines[-1])
         there = text.split("\n")[line - 1]
         shown = excerpt(there, Span(line, start, start + 1), name="", strict=True)
-        words = f"not valid TOML: {reason}{column}{of_syntax(there)}"
+        words = f"is not valid TOML: {reason}{column}{of_syntax(there)}"
         raise SettingsError([Problem((), line, words, file, shown)]) from None

@@ -16,7 +16,7 @@ def read_jwks_url(value: str) -> str:
     """The URL of a JWKS document; unlike a base URL it may have a query. Raises ValueError."""
     url, mark, query = value.strip().partition("?")
     if "#" in query or not query.isprintable() or " " in query:
-        raise ValueError("has a query with blanks, control characters or a fragment")
+        raise ValueError("must not have a fragment, or spaces or control characters in its query")
     return read_base_url(url) + mark + query
 
 
@@ -53,7 +53,7 @@ class ProtectedResource(Table):
     @classmethod
     def _some_server(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value:
-            raise ValueError("lists no issuer")
+            raise ValueError("is empty; list the URL of each authorization server")
         return value
 
 
@@ -114,7 +114,7 @@ class OAuthSettings(Table):
 
     def problems(self) -> Iterator[Location]:
         if self.url is None and self.issuer is None:
-            yield (), "has neither issuer nor url; one of them is needed to find the token signing keys"
+            yield (), "has neither issuer nor url; set one of them, to find the keys that sign tokens"
         elif self.login is not None and self.issuer is None:
             yield ("login",), "needs issuer, whose discovery document has the login endpoints"
 

@@ -22,14 +22,17 @@ _BARE = pattern(r"[A-Za-z0-9_-]+")
 
 WORDS: Mapping[str, str] = {
     "literal_error": "must be {expected}",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
     "missing": "is missing",
-    "string_type": "must be a string",
+    "string_type": "must be a string, in quotes",
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
     "int_from_float": "must be a whole number",
-    "int_parsing_size": "is too large",
+    "int_parsing_size": "is too large a number",
     "greater_than": "must be greater than {gt:g}",
     "greater_than_equal": "must be at least {ge:g}",
     "less_than": "must be less than {lt:g}",
@@ -37,8 +40,8 @@ WORDS: Mapping[str, str] = {
     "model_type": "must be a table",
     "model_attributes_type": "must be a table",
     "dict_type": "must be a table",
-    "list_type": "must be an array",
-    "tuple_type": "must be an array",
+    "list_type": "must be an array, in brackets",
+    "tuple_type": "must be an array, in brackets",
     "path_type": "must be a path",
     "path_not_file": "names no file that exists",
     "rule": "{text}",
@@ -91,8 +94,9 @@ def wording(error: ErrorDetails, known: Collection[str]) -> str:
     """The message for one validation error; ``known`` are the valid keys of its table."""
     if error["type"] == "extra_forbidden":
         return unknown_key(str(error["loc"][-1]), known)
-    words = WORDS.get(error["type"])
-    return words.format_map(error.get("ctx", {})) if words else f"is not valid ({error['type']})"
+    words = WORDS.get(error["type"], f"is not valid ({error['type']})").format_map(error.get("ctx", {}))
+    # pydantic puts the valid values between single quotes.
+    return words.replace("'", '"') if error["type"] == "literal_error" else words
 
 
 def unknown_key(key: str, known: Collection[str]) -> str:

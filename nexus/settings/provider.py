@@ -11,7 +11,6 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from nexus.settings import registry
 from nexus.settings.attempts import ProviderTimeouts, Retries
-from nexus.settings.attribution import LabelRules
 from nexus.settings.files import trust_of
 from nexus.settings.header_rules import HeaderRules, writers
 from nexus.settings.limits import RateLimits
@@ -77,9 +76,6 @@ class ProviderSettings(Tagged):
         hint = did_you_mean(_MEANT.get(word, word), sorted(cls.kinds()))
         compatible = '; for a server that is compatible with OpenAI, "openai" and its base_url'
         return f"unknown provider type{hint or compatible} ({known})"
-
-    attribution_rules: ClassVar[LabelRules | None] = None
-    """The labels that the cloud accepts for ``attribution``; None if it is not supported."""
 
     type: str
     """Type of the provider, such as "openai"."""
@@ -161,12 +157,12 @@ class ProviderSettings(Tagged):
                 yield ("passthrough_paths", place), 'must be a path such as "/v1/fine_tuning"'
         yield from self._certificate_problems()
         if not self.searches:
-            text = "has no effect: this vendor has no web search that translation supports"
+            text = "has no effect: Nexus supports no web search of this vendor"
             yield from ((("models", alias, "web_search"), text) for alias, one in self.models.items() if one.web_search)
-        text = "is the header in which Nexus sends the credential; rules cannot change it"
+        text = "is the header in which Nexus sends the credential; remove this rule"
         yield from ((place, text) for header in self.signed_headers for place in self.rules_on(header))
         named = [name for name in ("api_key", "api_keys", "api_key_command") if getattr(self, name) is not None]
-        yield from (((name,), f"stands beside {named[0]}; set only one of them") for name in named[1:])
+        yield from (((name,), f"cannot be combined with {named[0]}; set only one of them") for name in named[1:])
         if "api_key_refresh" in self.model_fields_set and self.api_key_command is None:
             yield ("api_key_refresh",), "has no effect without api_key_command"
 
@@ -179,7 +175,7 @@ class ProviderSettings(Tagged):
                 tls_context(self.trust)
         except (OSError, ValueError):
             at = "client_cert" if self.client_cert is not None else "ca_file"
-            yield (at,), "has no readable certificate, or the key does not match or has a passphrase"
+            yield (at,), "has no readable certificate, or its key does not match or has a passphrase"
 
     @field_validator("models", mode="before")
     @classmethod
@@ -207,11 +203,6 @@ class ProviderSettings(Tagged):
     def forwards_login(self) -> bool:
         """Whether a caller's own vendor login is forwarded."""
         return False
-
-    @property
-    def attributed(self) -> Mapping[str, str]:
-        """``attribution``, or {} if the provider's type does not support it."""
-        return {}
 
     @property
     def signed_headers(self) -> tuple[str, ...]:

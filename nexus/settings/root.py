@@ -14,6 +14,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from nexus.dataclasses import dataclass, field
 from nexus.settings.attribution import source_problems
 from nexus.settings.budgets import Budget, BudgetName, budget_problems
+from nexus.settings.cloud import CloudSettings
 from nexus.settings.files import Stamps
 from nexus.settings.limits import NO_REDIS, RateLimits, RedisStorage
 from nexus.settings.llm import LlmSettings
@@ -77,8 +78,9 @@ class Settings(Table):
 
     @property
     def attributions(self) -> dict[str, Mapping[str, str]]:
-        """``attribution`` of each provider by name."""
-        return {name: provider.attributed for name, provider in self.llm.providers.items()}
+        """``attribution`` of each cloud provider by name."""
+        providers = self.llm.providers.items()
+        return {name: provider.attribution for name, provider in providers if isinstance(provider, CloudSettings)}
 
     def problems(self) -> Iterator[Location]:
         keys, llm, tags = self.server.keys, self.llm, self.usage.tags
@@ -91,25 +93,23 @@ class Settings(Table):
         yield from source_problems(self.attributions, tags, keys=bool(keys), groups=groups, tokens=tokens)
         holding = [name for name, provider in llm.providers.items() if provider.held]
         if self.usage.store == NONE and holding:
-            text = (
-                f'"none" stores nothing, but the files and batches of {holding[0]} (endpoints) need a record of owners'
-            )
+            text = f'cannot be "none": files and batches of {holding[0]} (endpoints) need a record of their owners'
             yield ("usage", "store"), text
         yield from _nobodys_groups(self)
 
     def _path_problems(self) -> Iterator[Location]:
         own, metrics = dict(_own_paths(self.server)), ("server", "metrics", "path")
         if metrics in own and list(own.values()).count(own[metrics]) > 1:
-            yield metrics, "is the path of health too"
+            yield metrics, "is also a path of server.health; choose another one"
         server, page, at = self.server, self.server.dashboard, ("server", "dashboard", "path")
         if server.shows_dashboard:
             taken = [server.health.path, server.health.ready_path] if server.health.enabled else []
             if not {page.path, page.data_path}.isdisjoint(taken):
-                yield at, "is a path of server.health"
+                yield at, "is also a path of server.health; choose another one"
             own[at] = page.path
         for where, path in own.items() if self.llm.enabled else ():
             if names := list(self.llm.protocols.around(path)):
-                yield where, f"is below the path of llm.protocols.{names[0]}"
+                yield where, f"is below the path of llm.protocols.{names[0]}; choose another one"
 
 
 NO_READER = "names a group without members; give it to a key (server.keys.NAME.group), or set group_id"

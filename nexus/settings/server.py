@@ -41,7 +41,7 @@ class HealthSettings(Table):
 
     def problems(self) -> Iterator[Location]:
         if self.path == self.ready_path:
-            yield ("ready_path",), "is the path of health too"
+            yield ("ready_path",), "is the same as path; choose another one"
 
 
 class MetricsSettings(Table):
@@ -101,7 +101,7 @@ class ResponseStoreSettings(Table):
 
     def problems(self) -> Iterator[Location]:
         if self.max_size < self.max_size_per_caller:
-            yield ("max_size_per_caller",), "is more than max_size"
+            yield ("max_size_per_caller",), "must be at most max_size"
 
 
 class ServerSettings(Table):
@@ -224,7 +224,7 @@ class ServerSettings(Table):
 
     def problems(self) -> Iterator[Location]:
         if self.max_bytes_in_flight is not None and self.max_bytes_in_flight < self.max_body_size:
-            yield ("max_bytes_in_flight",), "is less than max_body_size"
+            yield ("max_bytes_in_flight",), "must be at least max_body_size"
         yield from identity_problems(self.client_identification, self.keys, self.oauth)
 
 
@@ -257,7 +257,7 @@ def _sources(settings: ClientIdentification, *, has_keys: bool, has_tokens: bool
         if source.jwt_claim is not None and not has_tokens:
             yield (*where, "jwt_claim"), "needs [server.oauth] to verify the tokens that claims come from"
         if source.gateway_key and not has_keys:
-            yield (*where, "gateway_key"), "needs a key under [server.keys]"
+            yield (*where, "gateway_key"), "needs a key in [server.keys]; nexus key new NAME makes one"
         if name == "client_id" and source.http_header is None and has_keys and has_tokens:
             if not source.gateway_key:
                 yield where, "does not identify callers with a gateway key; add gateway_key = true"
@@ -275,4 +275,4 @@ def _unknown_groups(settings: ClientIdentification, keys: Mapping[str, GatewayKe
         if source is None or not source.gateway_key:
             yield where, "has no effect without client_identification.group_id.gateway_key = true"
         elif allowed and key.group not in allowed:
-            yield where, "is not among client_identification.validation.group_values"
+            yield where, "is not among client_identification.validation.group_values; add it there or fix it here"

@@ -43,7 +43,7 @@ class Tagged(Table):
     def wrong_kind(cls, table: Mapping[str, Any]) -> str:
         """The message for a table whose key is missing or unknown."""
         *first, last = (f'"{kind}"' for kind in cls.kinds())
-        return f"{'must be' if cls.tag in table else 'is missing; it is'} {', '.join(first)} or {last}"
+        return f"{'must be' if cls.tag in table else 'is missing; set it to'} {', '.join(first)} or {last}"
 
     @classmethod
     def read(cls, value: Any, handler: ValidatorFunctionWrapHandler, defaults: Mapping[str, Any] | None = None) -> Self:

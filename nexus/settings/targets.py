@@ -13,7 +13,7 @@ from nexus.settings.llm import LlmSettings
 from nexus.settings.model import ModelSettings
 from nexus.settings.types import Location, did_you_mean
 
-NO_MODEL_NAME = 'matches no model: names are "provider/model" or a virtual model; write it like "anthropic/*"'
+NO_MODEL_NAME = 'matches no model; write "provider/model", a virtual model, or a pattern such as "anthropic/*"'
 
 
 def target_problems(llm: LlmSettings) -> Iterator[Location]:
@@ -52,7 +52,7 @@ def hidden_aliases(llm: LlmSettings) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def _unknown(target: str, known: Mapping[str, ModelSettings], llm: LlmSettings) -> str:
     if target in llm.models:
-        return "is a virtual model; targets must be models of providers"
+        return "is a virtual model; a target must be a model of a provider"
     same = next((f'; did you mean "{name}"?' for name in known if name.partition("/")[2] == target), "")
     hint = did_you_mean(target, known, 0.5) or same or '; write targets as "provider/model"'
     return f"is not a configured model{hint}"

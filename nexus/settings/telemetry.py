@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from nexus.headers.names import read_header_name
-from nexus.settings.types import Duration, Label, Location, Table
+from nexus.settings.types import Duration, Label, Location, Table, needs
 from nexus.settings.urls import read_base_url
 
-NO_OTEL = 'needs OpenTelemetry: pip install "nexus-llm-router[otel]"'
+NO_OTEL = needs("opentelemetry-sdk", "otel")
 
 _ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
 _VALUE = re.compile(r"[\x20-\x7e]{0,4096}")
@@ -39,7 +39,7 @@ def read_headers(value: object) -> object:
 def check_headers(value: dict[str, SecretStr]) -> dict[str, SecretStr]:
     """Headers with names in lower case. Raises ValueError for an invalid name or value."""
     if not all(_VALUE.fullmatch(secret.get_secret_value()) for secret in value.values()):
-        raise ValueError("has a value that is not allowed in a header")
+        raise ValueError("has a value with characters that are not allowed in an HTTP header")
     return {read_header_name(name): secret for name, secret in value.items()}
 
 
@@ -48,9 +48,9 @@ def check_attributes(value: dict[str, str]) -> dict[str, str]:
     if len(value) > MOST_ATTRIBUTES:
         raise ValueError(f"has more than {MOST_ATTRIBUTES} attributes")
     if not all(map(_ATTRIBUTE.fullmatch, value)):
-        raise ValueError("has a name with characters other than letters, digits, _, . and -")
+        raise ValueError("has an invalid name; write a letter first, and then letters, digits, _, . and -")
     if any(len(text) > 1024 or not text.isprintable() for text in value.values()):
-        raise ValueError("has a value that is too long or not printable")
+        raise ValueError("has a value with control characters, or of more than 1024 characters")
     return value
 
 
@@ -74,7 +74,7 @@ class TlsFiles(Table):
 
     def problems(self) -> Iterator[Location]:
         if (self.cert is None) != (self.key is None):
-            yield ("cert" if self.cert is None else "key",), "is missing: set both cert and key"
+            yield ("cert" if self.cert is None else "key",), "is missing; cert and key belong together"
 
 
 class GrpcTlsFiles(TlsFiles):
@@ -149,11 +149,11 @@ class Otlp(Table):
     def problems(self) -> Iterator[Location]:
         other = "http" if self.protocol == "grpc" else "grpc"
         if self.enabled and other in self.model_fields_set:
-            yield (other,), f'is not read with protocol = "{self.protocol}"; write it as {self.protocol}'
+            yield (other,), f'has no effect with protocol = "{self.protocol}"; write {self.protocol} instead'
         if self.enabled and not has_otel(self.protocol):
             yield ("enabled",), NO_OTEL
         if self.protocol == "grpc" and urlsplit(self.endpoint or "").path.strip("/"):
-            yield ("endpoint",), "has a path, which gRPC does not use; write host and port only"
+            yield ("endpoint",), "has a path, which gRPC does not use; write only scheme, host and port"
 
     @property
     def url(self) -> str:

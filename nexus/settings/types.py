@@ -30,6 +30,7 @@ from pydantic import FilePath as ExistingFile
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 from pydantic_core.core_schema import no_info_plain_validator_function
 
+from nexus import DISTRIBUTION
 from nexus.late import pattern
 
 MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
@@ -142,10 +143,15 @@ def no_longer_than(most: int, what: str) -> AfterValidator:
 
     def check(value: str) -> str:
         if len(value) > most:
-            raise ValueError(f"{what} has at most {most} characters")
+            raise ValueError(f"{what} must have at most {most} characters")
         return value
 
     return AfterValidator(check)
+
+
+def needs(package: str, extra: str) -> str:
+    """The message for a setting that needs a package which is not installed; ``extra`` of Nexus installs it."""
+    return f"needs the Python package {package}, which is not installed; pip install '{DISTRIBUTION}[{extra}]'"
 
 
 def did_you_mean(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
@@ -165,7 +171,7 @@ def read_duration(value: object) -> float:
     else:
         raise ValueError('is not a duration; write it like "500ms", "60s", "5m", "1h", "1d", "1w" or "1m30s"')
     if seconds > 366 * DAY:
-        raise ValueError("is longer than a year")
+        raise ValueError("must be at most 366 days")
     return seconds
 
 
@@ -199,7 +205,7 @@ def read_path(value: str) -> str:
     """A URL path to match exactly, without a trailing slash. Raises ValueError."""
     value = value[:-1] if len(value) > 1 and value.endswith("/") else value
     if not _PATH.fullmatch(value) or any(part in (".", "..") for part in value.split("/")):
-        raise ValueError('is not a path; write it like "/health": "/" first, letters, digits and ._~-')
+        raise ValueError('is not a URL path; write it like "/health", with letters, digits and ._~- between slashes')
     return value
 
 

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 from pydantic import AfterValidator
 
 from nexus.late import pattern
+from nexus.settings.types import needs
 from nexus.upstream.request import UNIX
 
 
@@ -23,7 +24,7 @@ def read_base_url(value: str) -> str:
         return _read_unix(url)
     parts = _split(url)
     if parts.username is not None or parts.password is not None:
-        raise ValueError("must not contain credentials; the key belongs in api_key")
+        raise ValueError("must not contain credentials; they belong in a setting of their own, such as api_key")
     if parts.query or parts.fragment or url.endswith(("?", "#")):
         raise ValueError("must not have a query or a fragment, because paths are appended to it")
     return url.rstrip("/")
@@ -37,9 +38,9 @@ def read_proxy_url(value: str) -> str:
         return ""
     parts = _split(url, ("http", "https", "socks5", "socks5h"))
     if parts.scheme.startswith("socks") and importlib.util.find_spec("socks") is None:
-        raise ValueError("needs PySocks (the extra socks)")
+        raise ValueError(needs("PySocks", "socks"))
     if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError('a proxy is only scheme, host and port, such as "http://proxy.internal:3128"')
+        raise ValueError('must have only a scheme, a host and a port, such as "http://proxy.internal:3128"')
     return url.rstrip("/")
 
 
@@ -75,7 +76,7 @@ def parts_of(url: str) -> tuple[SplitResult, int | None]:
     """A URL's parts and its port. Raises ValueError."""
     # urlsplit silently drops line breaks and tabs, so reject them first.
     if not url.isprintable() or " " in url:
-        raise ValueError("a URL must not contain spaces or control characters")
+        raise ValueError("must not contain spaces or control characters")
     try:
         parts = urlsplit(url)
         return parts, parts.port

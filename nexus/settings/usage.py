@@ -59,7 +59,7 @@ def read_tags(value: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(value)) < len(value):
         raise ValueError("has a name twice")
     if not all(map(is_tag_name, value)):
-        raise ValueError("has a name that is not at most 32 lower-case letters, digits, _, . and -")
+        raise ValueError("has an invalid name; write at most 32 lower-case letters, digits, _, . and -")
     return value
 
 

@@ -11,7 +11,7 @@ from nexus.settings.types import KeyPath, Label, Location, Names, PositiveDurati
 def read_virtual_name(value: str) -> str:
     """A name without a slash, so that it cannot be mistaken for ``provider/model``. Raises ValueError."""
     if "/" in value:
-        raise ValueError('the name of a virtual model must not contain "/", which separates provider and model')
+        raise ValueError('must not contain "/", which separates provider and model')
     return value
 
 

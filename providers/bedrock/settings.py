@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 
 from nexus.providers.bedrock.regions import read_region, region_of
-from nexus.settings.attribution import Attribution, LabelRules, name_problems
+from nexus.settings.attribution import LabelRules
+from nexus.settings.cloud import CloudSettings
 from nexus.settings.model import ModelSettings
-from nexus.settings.provider import ProviderSettings
 from nexus.settings.types import Label, Location
 from nexus.settings.urls import host_of
 
@@ -48,11 +48,12 @@ class BedrockModel(ModelSettings):
         return self.base_model or model
 
 
-class BedrockSettings(ProviderSettings):
+class BedrockSettings(CloudSettings):
     """AWS Bedrock. Without credentials here, AWS's default chain is used."""
 
     needs_key: ClassVar[bool] = False
     passes_paths: ClassVar[bool] = False
+    attribution_rules: ClassVar[LabelRules] = LABELS
 
     models: dict[Label, BedrockModel] = Field(default_factory=dict)  # type: ignore[assignment]  # narrower, read only
     """Alias to model; only models listed here are served."""
@@ -71,23 +72,6 @@ class BedrockSettings(ProviderSettings):
 
     session_token: SecretStr | None = None
     """Session token of temporary credentials; requires access_key_id and secret_access_key."""
-
-    betas: tuple[Label, ...] = ()
-    """Additional Claude betas that Bedrock accepts, besides those that Nexus knows."""
-
-    fields: tuple[Label, ...] = ()
-    """Additional fields of Claude requests that Bedrock accepts, in dotted form, such as "messages.clear_at"."""
-
-    attribution: Attribution = Field(default_factory=dict)
-    """Keys in requestMetadata, each with the caller's attribute to send: "user", "key", "group", "claim:NAME" or
-    "tag:NAME". A call that lacks one is rejected.
-    """
-
-    attribution_rules: ClassVar[LabelRules | None] = LABELS
-
-    @property
-    def attributed(self) -> Mapping[str, str]:
-        return self.attribution
 
     @property
     def signing_region(self) -> str | None:
@@ -117,20 +101,26 @@ class BedrockSettings(ProviderSettings):
         yield from self._credential_problems()
         # The id becomes one path segment, and these two would change the path.
         named = {alias: model.rename or alias for alias, model in self.models.items()}
-        yield from ((("models", alias), "has no model id") for alias, name in named.items() if name in _DOTS)
-        yield from name_problems(self.attribution, LABELS)
+        yield from (
+            (("models", alias), "is not a model id; set rename to the id of the model")
+            for alias, name in named.items()
+            if name in _DOTS
+        )
         if self.forward_token:
-            yield ("forward_token",), "Bedrock takes no key from callers: a signature needs more than one"
+            yield (
+                ("forward_token",),
+                "has no effect: a signature needs more than the one key that callers send; remove it",
+            )
         if importlib.util.find_spec("botocore") is None:
-            yield ("type",), "needs the package boto3, which is not installed"
+            yield ("type",), "needs the Python package boto3, which is not installed; pip install boto3"
 
     def _place_problems(self) -> Iterator[Location]:
         named = region_of(host_of(self.base_url)) if self.base_url else None
         if self.region is not None and named is not None and named != self.region:
-            yield ("region",), f"differs from the region that base_url names, {named}"
+            yield ("region",), f"differs from {named}, the region in base_url; set only one of them"
         elif self.signing_region is None and not (self.base_url and self.has_key):
-            how = "which no profile and no environment variable is asked for"
-            yield ("region",), f'is missing: set it to the region of Bedrock, such as "us-east-1", {how}'
+            how = "Nexus takes it from no profile and no environment variable"
+            yield ("region",), f'is missing; set it to the region of Bedrock, such as "us-east-1" ({how})'
 
     def _credential_problems(self) -> Iterator[Location]:
         keys = ("access_key_id", "secret_access_key", "session_token")
@@ -146,4 +136,6 @@ class BedrockSettings(ProviderSettings):
             given[0] if given else "": bool(given),
         }
         used = [name for name, is_set in sources.items() if is_set]
-        yield from (((name,), f"conflicts with {used[0]}: set one kind of credentials only") for name in used[1:])
+        yield from (
+            ((name,), f"cannot be combined with {used[0]}; set only one kind of credentials") for name in used[1:]
+        )

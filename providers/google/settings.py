@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
 from nexus.late import pattern
-from nexus.settings.attribution import Attribution, LabelRules, name_problems
-from nexus.settings.provider import ProviderSettings
-from nexus.settings.types import FilePath, Label, Location
+from nexus.settings.attribution import LabelRules
+from nexus.settings.cloud import CloudSettings
+from nexus.settings.types import FilePath, Location
 from nexus.wire import decode, mapping
 
 # Old project ids are prefixed with the organization's domain, such as "example.com:my-project".
@@ -46,7 +46,7 @@ NO_KEY = "is missing or empty: set api_key (or forward_token) for the Gemini API
 def read_project(value: str) -> str:
     """Validates a project id or number."""
     if not _PROJECT.fullmatch(value):
-        raise ValueError("is not the id of a Google Cloud project; it has lower-case letters, digits and hyphens")
+        raise ValueError('is not the id of a Google Cloud project; write it like "my-project"')
     return value
 
 
@@ -57,12 +57,13 @@ def read_location(value: str) -> str:
     return value
 
 
-class GoogleSettings(ProviderSettings):
+class GoogleSettings(CloudSettings):
     """The Gemini API with ``api_key``, Vertex AI with ``project``."""
 
     # Depends on the other settings; see _gemini_problems.
     needs_key: ClassVar[bool] = False
     searches: ClassVar[bool] = True
+    attribution_rules: ClassVar[LabelRules] = LABELS
 
     project: Annotated[str, AfterValidator(read_project)] | None = None
     """Google Cloud project for Vertex AI. When left out, the provider uses the Gemini API."""
@@ -76,23 +77,6 @@ class GoogleSettings(ProviderSettings):
     """Path of a credentials file (service account, authorized user, external account). Default: Application Default
     Credentials.
     """
-
-    betas: tuple[Label, ...] = ()
-    """Additional Claude betas that Vertex AI accepts, besides those that Nexus knows."""
-
-    fields: tuple[Label, ...] = ()
-    """Additional fields of Claude requests that Vertex AI accepts, in dotted form, such as "messages.clear_at"."""
-
-    attribution: Attribution = Field(default_factory=dict)
-    """Billing labels for Vertex AI, each with the caller's attribute to send: "user", "key", "group", "claim:NAME" or
-    "tag:NAME". A call that lacks one is rejected.
-    """
-
-    attribution_rules: ClassVar[LabelRules | None] = LABELS
-
-    @property
-    def attributed(self) -> Mapping[str, str]:
-        return self.attribution
 
     @property
     def signed_headers(self) -> tuple[str, ...]:
@@ -116,16 +100,15 @@ class GoogleSettings(ProviderSettings):
                 yield ("models", alias), "Claude is served by Vertex AI, not by the Gemini API; set project"
 
     def _vertex_problems(self) -> Iterator[Location]:
-        yield from name_problems(self.attribution, LABELS)
         for name in ("api_key", "api_keys", "api_key_command"):
             if getattr(self, name) is not None:
-                yield (name,), "belongs to the Gemini API, and project to Vertex AI; set one of them"
+                yield (name,), "belongs to the Gemini API, and project to Vertex AI; set only one of them"
         if self.forward_token:
-            yield ("forward_token",), "is for the Gemini API; Vertex AI takes no key from callers"
+            yield ("forward_token",), "belongs to the Gemini API; Vertex AI takes no key from callers; remove it"
         if self.credentials is not None and not self._readable():
-            yield ("credentials",), f"is not a Google credentials file; its type must be one of {', '.join(_KINDS)}"
+            yield ("credentials",), f"is not a Google credentials file, whose type is one of {', '.join(_KINDS)}"
         if not _has_google_auth():
-            yield ("project",), "needs the package google-auth, which is not installed"
+            yield ("project",), "needs the Python package google-auth, which is not installed; pip install google-auth"
 
     def _readable(self) -> bool:
         """Whether the file looks like credentials; its content is used, and validated, when a token is fetched."""

@@ -57,7 +57,7 @@ def hashed(text: str) -> str:
 
 REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "nothing": ({}, (), "has neither sha256 nor key"),
-    "both": ({"sha256": DIGEST, "key": ALICE}, ("sha256",), "excludes key"),
+    "both": ({"sha256": DIGEST, "key": ALICE}, ("sha256",), "cannot be combined with key"),
     "example": ({"key": "sk-1234"}, ("key",), EXAMPLE),
     "example in capitals": ({"key": "SK-1234"}, ("key",), EXAMPLE),
     "example with a prefix": ({"key": "nx-changeme"}, ("key",), EXAMPLE),
@@ -78,9 +78,9 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "no time": ({"sha256": DIGEST, "expires": "soon"}, ("expires",), "is not a date"),
     "number": ({"sha256": DIGEST, "expires": 20270131}, ("expires",), "is not a date"),
     "no hash at all": ({"sha256": []}, ("sha256",), "has 0 keys"),
-    "too many hashes": ({"sha256": [DIGEST] * 4}, ("sha256",), "has 4 keys; a name has from one to 3"),
+    "too many hashes": ({"sha256": [DIGEST] * 4}, ("sha256",), "has 4 keys; list one to 3"),
     "second hash": ({"sha256": [DIGEST, "abc"]}, ("sha256", "1"), "is not a SHA-256"),
-    "one hash twice": ({"sha256": [DIGEST, DIGEST.upper()]}, ("sha256", "1"), "is written here twice"),
+    "one hash twice": ({"sha256": [DIGEST, DIGEST.upper()]}, ("sha256", "1"), "is listed twice"),
     "second key": ({"key": [ALICE, "sk-1234"]}, ("key", "1"), EXAMPLE),
     "key among hashes": ({"sha256": [DIGEST, ALICE]}, ("sha256", "1"), "is not a SHA-256"),
     "number in the place of a hash": ({"sha256": 12}, ("sha256",), "must be a string, or a list"),

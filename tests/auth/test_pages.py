@@ -245,7 +245,7 @@ BAD_OAUTH: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "no authorization server": (
         {"url": "https://id.example", "protected_resource": {"resource": "https://x", "authorization_servers": []}},
         ("protected_resource", "authorization_servers"),
-        "lists no issuer",
+        "is empty",
     ),
     "no file": ({"url": "https://id.example", "ca_file": "/nope"}, ("ca_file",), "not point to a file"),
 }

@@ -47,7 +47,7 @@ def test_a_removed_key_is_rejected_by_name(key: str, tmp_path: Path) -> None:
     text = OLD.replace(header, header + line, 1) if header in OLD else f"{OLD}\n{header}{line}"
     with pytest.raises(SettingsError) as caught:
         settings_of(text, tmp_path)
-    assert [problem.message.startswith("is not there") for problem in caught.value.problems] == [True]
+    assert [problem.message.startswith("is not supported") for problem in caught.value.problems] == [True]
 
 
 def test_the_page_lists_the_keys_that_the_code_knows() -> None:

@@ -170,12 +170,12 @@ def test_a_credential_added_later_replaces_any_forwarded_one() -> None:
 RULE = 'must be "forward", "insert", "remove" or "rename_duplicate"'
 
 REFUSED: dict[str, tuple[dict[str, Any], list[tuple[tuple[str | int, ...], str]]]] = {
-    "no rule": ({"name": "x"}, [(("rule",), 'is missing; it is "forward"')]),
+    "no rule": ({"name": "x"}, [(("rule",), 'is missing; set it to "forward"')]),
     "unknown rule": ({"rule": "send"}, [(("rule",), RULE)]),
     "rule of another type": ({"rule": ["forward"]}, [(("rule",), RULE)]),
-    "neither name nor pattern": (forward(), [(("name",), "either name or pattern")]),
-    "name and pattern": (forward(name="x", pattern="x"), [(("pattern",), "either name or pattern")]),
-    "remove of nothing": (remove(), [(("name",), "either name or pattern")]),
+    "neither name nor pattern": (forward(), [(("name",), "set name or pattern")]),
+    "name and pattern": (forward(name="x", pattern="x"), [(("pattern",), "cannot be combined with name")]),
+    "remove of nothing": (remove(), [(("name",), "set name or pattern")]),
     "default beside a pattern": (forward(pattern="x", default="d"), [(("default",), "has no effect with pattern")]),
     "not a header name": (forward(name="x y"), [(("name",), "is not a header name")]),
     "line break in a name": (insert("x\r\ny"), [(("name",), "is not a header name")]),
@@ -199,11 +199,8 @@ REFUSED: dict[str, tuple[dict[str, Any], list[tuple[tuple[str | int, ...], str]]
     "a name that looks like a credential": (forward(name="x-acme-token"), [(("name",), "allow_secret = true")]),
     "rename into a credential": (forward(name="x", rename="x-api-key"), [(("rename",), "allow_secret = true")]),
     "insert of a credential": (insert("cookie"), [(("name",), "allow_secret = true")]),
-    "allow_secret without a secret": (
-        forward(name="x", allow_secret=True),
-        [(("allow_secret",), "applies only to rules")],
-    ),
-    "secret and pattern": (forward(pattern=".*", allow_secret=True), [(("allow_secret",), "applies only to rules")]),
+    "allow_secret without a secret": (forward(name="x", allow_secret=True), [(("allow_secret",), "has no effect")]),
+    "secret and pattern": (forward(pattern=".*", allow_secret=True), [(("allow_secret",), "has no effect")]),
     "insert by pattern": ({"rule": "insert", "pattern": "x", "name": "x", "value": "v"}, [(("pattern",), "Extra")]),
     "key of another rule": (remove(name="x", value="v"), [(("value",), "Extra")]),
 }

@@ -120,8 +120,8 @@ WRONG = {
     "no tokens": (BEDROCK + '[llm.providers.v.attribution]\ndep = "claim:department"\n', r"add \[server.oauth\]"),
     "a tag that is not configured": (BEDROCK + '[llm.providers.v.attribution]\np = "tag:p"\n', 'add "p" to usage.tags'),
     "an unknown source": (BEDROCK + '[llm.providers.v.attribution]\nx = "team"\n', 'must be "user"'),
-    "a name that AWS does not take": (BEDROCK + '[llm.providers.v.attribution]\n"a!" = "user"\n', "the cloud takes"),
-    "a name that Google does not take": (VERTEX + '[llm.providers.v.attribution]\nTeam = "user"\n', "the cloud takes"),
+    "a name that AWS does not take": (BEDROCK + '[llm.providers.v.attribution]\n"a!" = "user"\n', "cloud accepts"),
+    "a name that Google does not take": (VERTEX + '[llm.providers.v.attribution]\nTeam = "user"\n', "cloud accepts"),
     "the Gemini API": (
         VERTEX.replace('project = "p"', 'api_key = "AIza-hushhush-0123"') + 'attribution = { a = "user" }\n',
         "belongs to Vertex AI",

@@ -119,38 +119,38 @@ INSERT = '{rule = "insert", name = "authorization", value = "hushhush-rule", all
 REFUSED = {
     "a rule and a scheme": (
         f'auth_scheme = "Token"\nheaders = [{INSERT}]',
-        "headers[0].name: writes the header authorization",
+        "headers[0].name: sets the header authorization",
     ),
     "a rule of a model and a scheme": (
         f'auth_scheme = "Token"\nmodels.n.headers = [{INSERT}]',
-        "models.n.headers[0].name: writes the header authorization",
+        "models.n.headers[0].name: sets the header authorization",
     ),
     "a removal and a scheme": (
         'auth_scheme = "Token"\nheaders = [{rule = "remove", name = "authorization"}]',
-        "headers[0].name: writes the header authorization",
+        "headers[0].name: sets the header authorization",
     ),
     "a rule for the configured header": (
         'auth_header = "api-key"\nheaders = [{rule = "insert", name = "api-key", value = "x", allow_secret = true}]',
-        "headers[0].name: writes the header api-key, of which auth_header says",
+        "headers[0].name: sets the header api-key, as auth_header does",
     ),
     "another scheme": ('auth_scheme = "Digest"', "auth_scheme:"),
     "a header of the connection": ('auth_header = "host"', "auth_header: is a connection or framing header"),
     "a header of Nexus": ('auth_header = "x-nexus-key"', "auth_header: is a header for Nexus only"),
     "a parameter twice": (
         'base_url = "http://localhost/v1?a=1"\nquery = {a = "2"}',
-        "base_url: has a query that query sets too",
+        "base_url: has a parameter that query sets too",
     ),
     "a fragment": ('base_url = "http://localhost/v1?a=1#b"', "base_url: must not have"),
     "a parameter without a name": ('query = {"" = "2"}', "query: has a parameter without a name"),
-    "a command and a key": ('api_key_command = ["x"]', "api_key_command: stands beside api_key"),
+    "a command and a key": ('api_key_command = ["x"]', "api_key_command: cannot be combined with api_key"),
     "no command": ("api_key_command = []", "api_key_command: is empty"),
     "a refresh of nothing": ('api_key_refresh = "1h"', "api_key_refresh: has no effect"),
-    "Entra and a key": ("entra = {}", "entra: excludes a key"),
+    "Entra and a key": ("entra = {}", "entra: cannot be combined with a key"),
     "half an application": ('entra = {client_secret = "hushhush-x"}', "entra.tenant_id: is missing"),
-    "a tenant without a secret": ('entra = {tenant_id = "t"}', "entra.tenant_id: needs client_secret"),
+    "a tenant without a secret": ('entra = {tenant_id = "t"}', "entra.tenant_id: has no effect without client_secret"),
     "a tenant that leads elsewhere": (
         'entra = {tenant_id = "../x", client_id = "c", client_secret = "hushhush-s"}',
-        "entra.tenant_id: is neither a tenant id",
+        "entra.tenant_id: is not a tenant",
     ),
 }
 

@@ -445,7 +445,7 @@ class TestProviders:
 
     def test_a_store_that_keeps_nothing_is_rejected(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         text = config(openai_upstream, None).replace('store = "sqlite:///usage.sqlite3"', 'store = "none"')
-        with pytest.raises(Exception, match="need a record of owners"):
+        with pytest.raises(Exception, match="need a record of their owners"):
             serve(text)
 
 

@@ -149,7 +149,7 @@ def test_an_invalid_file_changes_nothing_and_every_problem_is_logged_with_its_li
 def test_a_missing_file_changes_nothing(place: Place, toml: str, caplog: pytest.LogCaptureFixture) -> None:
     place.file.unlink()
     wait_until(lambda: len(errors(caplog)) == 2)
-    assert errors(caplog)[0] == f"{place.file}: no such file" and place.chat().status == 200
+    assert errors(caplog)[0] == f"{place.file}: does not exist" and place.chat().status == 200
     place.reload(toml + MORE)
 
 

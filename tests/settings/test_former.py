@@ -38,7 +38,7 @@ def test_old_names_of_redis_pool_settings_still_work(tmp_path: Path) -> None:
         'timeout_create = "5s"\ntimeout_wait = "5s"\ntimeout_recycle = "300s"\n',
     )
     assert (storage.connect_timeout, storage.pool_size) == (2.0, 7)
-    assert notes[0] == "server.rate_limits.storage.connection_timeout is connect_timeout here"
+    assert notes[0] == "server.rate_limits.storage.connection_timeout is called connect_timeout"
     assert len(notes) == 6 and "pool.min_idle has no effect" in notes[2]
 
 
@@ -58,7 +58,7 @@ def test_old_names_of_redis_tls_settings_still_work(tmp_path: Path) -> None:
 def test_renamed_settings_are_warned_about(tmp_path: Path) -> None:
     pytest.importorskip("redis")
     settings = read(tmp_path, REDIS + "connection_timeout = 2\n")
-    assert "server.rate_limits.storage.connection_timeout is connect_timeout here" in warnings(settings)
+    assert "server.rate_limits.storage.connection_timeout is called connect_timeout" in warnings(settings)
 
 
 ACCEPTED: dict[str, tuple[str, tuple[str, ...], object]] = {
@@ -83,12 +83,12 @@ def test_old_spellings_of_values_are_accepted(tmp_path: Path, text: str, path: t
 
 
 REFUSED: dict[str, tuple[str, str]] = {
-    "MCP": ("[mcp]\nenabled = true\n", "1: mcp: is not there: Nexus routes calls to language models"),
-    "MCP servers alone": ('[mcp.servers.x]\ncmd = ["x"]\n', "1: mcp: is not there"),
-    "the proxy for Anthropic": ("[llm.proxy.anthropic]\nenabled = true\n", "1: llm.proxy.anthropic: is not there"),
+    "MCP": ("[mcp]\nenabled = true\n", "1: mcp: is not supported: Nexus routes calls to language models"),
+    "MCP servers alone": ('[mcp.servers.x]\ncmd = ["x"]\n', "1: mcp: is not supported"),
+    "the proxy for Anthropic": ("[llm.proxy.anthropic]\nenabled = true\n", "1: llm.proxy.anthropic: is not supported"),
     "filter": (
         '[llm.providers.y]\ntype = "echo"\nmodel_filter = "gpt.*"\n',
-        "3: llm.providers.y.model_filter: is not there: models are served only by name",
+        "3: llm.providers.y.model_filter: is not supported: models are served only by name",
     ),
     "TLS that the URL does not say": (
         REDIS.replace("rediss", "redis") + "[server.rate_limits.storage.tls]\nenabled = true\n",
@@ -96,7 +96,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     ),
     "both names": (
         REDIS + "connect_timeout = 1\nconnection_timeout = 2\n",
-        "5: server.rate_limits.storage.connection_timeout: is connect_timeout here, which is set too",
+        "5: server.rate_limits.storage.connection_timeout: is called connect_timeout, which is set too",
     ),
     "a month": ('[server]\ndrain_timeout = "1mon"\n', "2: server.drain_timeout: is not a duration"),
 }

@@ -197,7 +197,7 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
     ),
     "provider name with a slash": (
         PROVIDER.replace("providers.openai", 'providers."a/b"'),
-        ['1: llm.providers."a/b": a provider name must not contain "/"'],
+        ['1: llm.providers."a/b": must not contain "/"'],
     ),
     "empty provider name": (
         PROVIDER.replace("providers.openai", 'providers.""'),
@@ -205,7 +205,7 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
     ),
     "provider name too long": (
         PROVIDER.replace("providers.openai", f"providers.{'x' * 65}"),
-        [f"1: llm.providers.{'x' * 65}: a provider name has at most 64 characters"],
+        [f"1: llm.providers.{'x' * 65}: a provider name must have at most 64 characters"],
     ),
     "empty alias": (PROVIDER + 'models."" = {}', [f'5: {OPENAI}.models."": must not be empty']),
     "empty rename": (PROVIDER + 'models.x.rename = ""', [f"5: {OPENAI}.models.x.rename: must not be empty"]),
@@ -248,11 +248,11 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
     ),
     "max_delay below base_delay": (
         PROVIDER + "retries = { base_delay = '2s', max_delay = '1s' }",
-        [f"5: {OPENAI}.retries.max_delay: is shorter than base_delay"],
+        [f"5: {OPENAI}.retries.max_delay: must be at least base_delay"],
     ),
     "default max_delay below base_delay": (
         PROVIDER + "retries.base_delay = '9s'",
-        [f"5: {OPENAI}.retries.max_delay: is shorter than base_delay"],
+        [f"5: {OPENAI}.retries.max_delay: must be at least base_delay"],
     ),
     "certificates that are not there": (
         PROVIDER + 'ca_file = "/nowhere/ca.pem"',
@@ -311,20 +311,20 @@ type = "anthropic"
 
 
 NOT_TOML = {
-    "syntax": ("a = 1\nb = = 2\n", "nexus.toml:2: not valid TOML: Invalid value (column 5)"),
-    "no quotes": ("a = x.y", "nexus.toml:1: not valid TOML: Invalid value (column 5); a text needs quotes"),
-    "no quotes around a template": ("a = {{ env.X }}", "nexus.toml:1: not valid TOML: Invalid initial character"),
-    "no quotes after digits": ("a = 10m", "nexus.toml:1: not valid TOML: Expected newline or end of document"),
+    "syntax": ("a = 1\nb = = 2\n", "nexus.toml:2: is not valid TOML: Invalid value (column 5)"),
+    "no quotes": ("a = x.y", "nexus.toml:1: is not valid TOML: Invalid value (column 5); a text needs quotes"),
+    "no quotes around a template": ("a = {{ env.X }}", "nexus.toml:1: is not valid TOML: Invalid initial character"),
+    "no quotes after digits": ("a = 10m", "nexus.toml:1: is not valid TOML: Expected newline or end of document"),
     "curly quotes": (
         "a = \u201cx\u201d",
-        "nexus.toml:1: not valid TOML: Invalid value (column 5); write straight quotes",
+        "nexus.toml:1: is not valid TOML: Invalid value (column 5); write straight quotes",
     ),
-    "duplicate key": ("a = 1\na = 2", "nexus.toml:2: not valid TOML: Cannot overwrite a value"),
-    "unclosed array": ("a = 1\nb = [1\n", "nexus.toml:2: not valid TOML: Unclosed array (at end of document)"),
+    "duplicate key": ("a = 1\na = 2", "nexus.toml:2: is not valid TOML: Cannot overwrite a value"),
+    "unclosed array": ("a = 1\nb = [1\n", "nexus.toml:2: is not valid TOML: Unclosed array (at end of document)"),
     "not UTF-8": (b"a = 1\nb = '\xff'", "nexus.toml:2: is not UTF-8 text"),
     "deep arrays": ("a = " + "[" * 2000 + "]" * 2000, "nexus.toml: is nested too deeply"),
     "deep tables": (".".join("a" * 2000) + " = 1", "nexus.toml: is nested too deeply"),
-    "absurd number": ("a = " + "9" * 5000, "nexus.toml:1: not valid TOML: "),
+    "absurd number": ("a = " + "9" * 5000, "nexus.toml:1: is not valid TOML: "),
 }
 
 
@@ -335,7 +335,7 @@ def test_invalid_toml_is_reported(tmp_path: Path, text: str | bytes, message: st
 
 
 def test_a_missing_file_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"nope\.toml: no such file"):
+    with pytest.raises(SettingsError, match=r"nope\.toml: does not exist"):
         load(tmp_path / "nope.toml", {})
 
 

@@ -12,12 +12,12 @@ from tests.serving import openai_config
 
 REFUSED: dict[str, tuple[str, str]] = {
     "another version": ('[telemetry]\nsemconv = "1.37"', "telemetry.semconv"),
-    "logs": ("[telemetry.logs]", "telemetry.logs: is not there: the log goes to stderr"),
+    "logs": ("[telemetry.logs]", "telemetry.logs: is not supported: the log goes to stderr"),
     "propagation": ("[telemetry.tracing.propagation]\ntrace_context = true", "telemetry.tracing.propagation: is not"),
-    "collect": ("[telemetry.tracing.collect]\nmax_events_per_span = 1", "telemetry.tracing.collect: is not there"),
+    "collect": ("[telemetry.tracing.collect]\nmax_events_per_span = 1", "telemetry.tracing.collect: is not supported"),
     "concurrent exports": (
         "[telemetry.exporters.otlp.batch_export]\nmax_concurrent_exports = 2",
-        "telemetry.exporters.otlp.batch_export.max_concurrent_exports: is not there",
+        "telemetry.exporters.otlp.batch_export.max_concurrent_exports: is not supported",
     ),
     "sampling": ("[telemetry.tracing]\nsampling = 1.5", "telemetry.tracing.sampling"),
     "too long a wait": ('[telemetry.exporters.otlp]\ntimeout = "2m"', "telemetry.exporters.otlp.timeout"),
@@ -27,7 +27,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     ),
     "the other protocol's table": (
         '[telemetry.exporters.otlp]\nenabled = true\n[telemetry.exporters.otlp.http]\nheaders = { a = "b" }',
-        "telemetry.exporters.otlp.http: is not read with protocol",
+        "telemetry.exporters.otlp.http: has no effect with protocol",
     ),
     "a path for grpc": (
         '[telemetry.exporters.otlp]\nenabled = true\nendpoint = "http://c:4317/v1"',
@@ -70,7 +70,7 @@ def test_a_missing_package_is_reported_with_the_install_command(
     monkeypatch.setattr(importlib.util, "find_spec", lacking)
     said = problems(tmp_path, "[telemetry.exporters.otlp]\nenabled = true")
     assert f"telemetry.exporters.otlp.enabled: {NO_OTEL}" in said
-    assert 'pip install "nexus-llm-router[otel]"' in said
+    assert "pip install 'nexus-llm-router[otel]'" in said
 
 
 def test_exporter_headers_are_secrets(tmp_path: Path) -> None:

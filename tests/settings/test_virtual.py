@@ -52,7 +52,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     "negative weight": ('spread = [{ model = "a/x", weight = -1 }]', "10: llm.models.smart.spread[0].weight: must be"),
     "slash in the name": (
         'targets = ["a/x"]\n[llm.models."n/m"]\ntargets = ["a/x"]',
-        '11: llm.models."n/m": the name of a virtual model must not contain "/"',
+        '11: llm.models."n/m": must not contain "/"',
     ),
     "dot in the name": ('targets = ["a/x"]\n[llm.models.gpt-4.1]\ntargets = ["a/x"]', "a name with a dot needs quotes"),
     "name that a model is exposed as": (
@@ -81,12 +81,12 @@ REFUSED: dict[str, tuple[str, str]] = {
     ),
     "a key's list with no model": (
         f'targets = ["a/x"]\n{KEY}models = ["smart", "nope"]',
-        '13: server.keys.k.models[1]: matches no model: names are "provider/model"',
+        '13: server.keys.k.models[1]: matches no model; write "provider/model"',
     ),
     "two kinds of keys": (
         'targets = ["a/x"]\n[llm.providers.c]\ntype = "openai"\napi_key = "sk-hushhush-1"\n'
         'api_keys = ["sk-hushhush-2"]',
-        "14: llm.providers.c.api_keys: stands beside api_key",
+        "14: llm.providers.c.api_keys: cannot be combined with api_key",
     ),
     "no keys, callers bring theirs": (
         'targets = ["a/x"]\n[llm.providers.c]\ntype = "openai"\nforward_token = true\napi_keys = []',

@@ -17,7 +17,7 @@ from nexus.protocols.converse.read_error import is_failure
 from nexus.protocols.dialect import Asked, BrokenStream
 from nexus.protocols.eventstream import event_message
 from nexus.protocols.framing import AwsEventStream, Framing
-from nexus.protocols.operation import GENERATE, Operation
+from nexus.protocols.operation import GENERATE, Operation, match_path
 from nexus.protocols.sse import frame
 from nexus.wire import Json
 
@@ -38,9 +38,7 @@ class Converse(BedrockDialect):
     id_prefix: ClassVar[str] = "conv_"
 
     def open(self, operation: Operation, path: str, asked: Asked) -> Asked:
-        found = _PATH.fullmatch(path)
-        if found is None:
-            raise ValueError(f"not a path of this dialect: {path}")
+        found = match_path(_PATH, path)
         of_path = {"model": found["model"], "stream": found["verb"] == "converse-stream"}
         return replace(asked, document={**asked.document, **of_path}, query="")
 

@@ -20,7 +20,7 @@ from nexus.protocols.embeddings import GEMINI, EmbeddingsCodec
 from nexus.protocols.framing import Framing, JsonArray, WithoutComments
 from nexus.protocols.gemini import embeddings
 from nexus.protocols.gemini.spelling import shallow_camel
-from nexus.protocols.operation import COUNT_TOKENS, EMBED, GENERATE, Operation
+from nexus.protocols.operation import COUNT_TOKENS, EMBED, GENERATE, Operation, match_path
 from nexus.protocols.protocol import Protocol
 from nexus.protocols.sse import frame
 from nexus.wire import Json, mapping, only, sequence
@@ -67,9 +67,7 @@ class GeminiDialect(Dialect):
             )
 
     def open(self, operation: Operation, path: str, asked: Asked) -> Asked:
-        found = _PATH.fullmatch(path)
-        if found is None:
-            raise ValueError(f"not a path of this dialect: {path}")
+        found = match_path(_PATH, path)
         document = shallow_camel(asked.document)
         if isinstance(generation := document.get("generationConfig"), dict):
             document["generationConfig"] = shallow_camel(generation)

@@ -19,7 +19,7 @@ from nexus.protocols.eventstream import event_message
 from nexus.protocols.framing import AwsEventStream, Framing
 from nexus.protocols.messages.dialect import Messages
 from nexus.protocols.messages.read_error import read_stream_error
-from nexus.protocols.operation import COUNT_TOKENS, GENERATE, Operation
+from nexus.protocols.operation import COUNT_TOKENS, GENERATE, Operation, match_path
 from nexus.protocols.protocol import Protocol
 from nexus.protocols.rewrite import REMOVE, Rules, cut, rewrite
 from nexus.wire import Json, base64_bytes, decode_object, encode
@@ -50,9 +50,7 @@ class Invoke(BedrockDialect, Messages):
     )
 
     def open(self, operation: Operation, path: str, asked: Asked) -> Asked:
-        found = _INVOKE_PATH.fullmatch(path)
-        if found is None:
-            raise ValueError(f"not a path of this format: {path}")
+        found = match_path(_INVOKE_PATH, path)
         if operation.relay == "count":
             return _opened_count(asked, found["model"])
         return unwrapped(asked, {"model": found["model"], "stream": found["verb"] != "invoke"})
@@ -103,9 +101,7 @@ class Vertex(Messages):
     )
 
     def open(self, operation: Operation, path: str, asked: Asked) -> Asked:
-        found = _PATH.fullmatch(path)
-        if found is None:
-            raise ValueError(f"not a path of this format: {path}")
+        found = match_path(_PATH, path)
         place = f"{found['project']}/{found['location']}"
         if operation.relay == "count":
             return unwrapped(asked, {}, place)

@@ -45,23 +45,26 @@ AGAINST: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
         {"region": "us-east-1", "session_token": TOKEN},
         {"access_key_id": "belong together", "secret_access_key": "belong together"},
     ),
-    "two kinds": ({"region": "us-east-1", "api_key": API_KEY, **STATIC}, {"access_key_id": "conflicts with api_key"}),
+    "two kinds": (
+        {"region": "us-east-1", "api_key": API_KEY, **STATIC},
+        {"access_key_id": "cannot be combined with api_key"},
+    ),
     "three kinds": (
         {"region": "us-east-1", "api_key": API_KEY, "profile": "p", **STATIC},
-        {"profile": "conflicts with api_key", "access_key_id": "conflicts with api_key"},
+        {"profile": "cannot be combined with api_key", "access_key_id": "cannot be combined with api_key"},
     ),
     "profile and keys": (
         {"region": "us-east-1", "profile": "p", **STATIC},
-        {"access_key_id": "conflicts with profile"},
+        {"access_key_id": "cannot be combined with profile"},
     ),
-    "keys of callers": ({"region": "us-east-1", "forward_token": True}, {"forward_token": "takes no key from callers"}),
+    "keys of callers": ({"region": "us-east-1", "forward_token": True}, {"forward_token": "more than the one key"}),
     "a key that no header takes": (
         {"region": "us-east-1", "access_key_id": "a\nb", "secret_access_key": SECRET_KEY},
         {"access_key_id": "not allowed in an AWS key"},
     ),
     "a model that changes the path": (
         {"region": "us-east-1", "models": {"m": {"rename": ".."}, ".": {}}},
-        {"models.m": "has no model id", "models..": "has no model id"},
+        {"models.m": "is not a model id", "models..": "is not a model id"},
     ),
     "an unknown family": (
         {"region": "us-east-1", "models": {"m": {"family": "meta"}}},
@@ -150,4 +153,4 @@ def test_a_missing_botocore_is_reported_at_start() -> None:
     )
     root = Path(__file__).parents[3]
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=root)
-    assert "needs the package boto3" in run.stderr
+    assert "needs the Python package boto3" in run.stderr

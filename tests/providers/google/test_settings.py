@@ -10,9 +10,9 @@ from nexus.settings.problems import SettingsError
 
 TABLE = '[llm.providers.g]\ntype = "google"\n'
 MODEL = "[llm.providers.g.models.gemini-4-argon]\n"
-BOTH = "llm.providers.g.api_key: belongs to the Gemini API, and project to Vertex AI; set one of them"
+BOTH = "llm.providers.g.api_key: belongs to the Gemini API, and project to Vertex AI; set only one of them"
 NO_LOCATION = 'is not a location; write it like "global", "eu" or "us-central1"'
-NO_PROJECT = "is not the id of a Google Cloud project; it has lower-case letters, digits and hyphens"
+NO_PROJECT = 'is not the id of a Google Cloud project; write it like "my-project"'
 
 GOOD = {
     "the Gemini API": 'api_key = "k-hushhush"',
@@ -30,7 +30,7 @@ BAD: dict[str, tuple[str, list[str]]] = {
     "both": ('api_key = "k-hushhush"\nproject = "p-1"', [f"3: {BOTH}"]),
     "forward_token with a project": (
         'forward_token = true\nproject = "p-1"',
-        ["3: llm.providers.g.forward_token: is for the Gemini API; Vertex AI takes no key from callers"],
+        ["3: llm.providers.g.forward_token: belongs to the Gemini API; Vertex AI takes no key from callers; remove it"],
     ),
     "only a location": (
         'api_key = "k-hushhush"\nlocation = "eu"',
@@ -73,7 +73,7 @@ def test_rejects(tmp_path: Path, keys: str, expected: list[str]) -> None:
 def test_rejects_a_file_without_credentials(tmp_path: Path, content: str) -> None:
     (tmp_path / "key.json").write_bytes(content.encode("latin-1"))
     file = file_of(tmp_path, f'project = "p-1"\ncredentials = "{tmp_path}/key.json"')
-    with pytest.raises(SettingsError, match="credentials: is not a Google credentials file; its type must be one of"):
+    with pytest.raises(SettingsError, match="credentials: is not a Google credentials file, whose type is one of"):
         load(file, {})
 
 
@@ -86,5 +86,5 @@ def test_claude_needs_a_project(tmp_path: Path) -> None:
 
 def test_a_missing_google_auth_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nexus.providers.google.settings.importlib.util.find_spec", lambda name: None)
-    with pytest.raises(SettingsError, match="project: needs the package google-auth, which is not installed"):
+    with pytest.raises(SettingsError, match="project: needs the Python package google-auth, which is not installed"):
         load(file_of(tmp_path, 'project = "p-1"'), {})

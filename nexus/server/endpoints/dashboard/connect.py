@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 from nexus.dataclasses import dataclass
-from nexus.server.clients import NO_KEY, Access, claude_code, placeholder
+from nexus.server.clients import NO_KEY, Access, claude_code, first_model, placeholder
 from nexus.settings import Settings
 
 
@@ -29,21 +29,17 @@ def clients(settings: Settings, models: Sequence[str]) -> Iterator[Client]:
     if not models:
         return
     if "anthropic" in settings.llm.paths:
-        large = _pick(models, "sonnet", "claude")
-        small = next((name for name in models if "haiku" in name), large)
+        large = first_model(settings, "sonnet", "claude", among=models)
+        small = first_model(settings, "haiku", "sonnet", "claude", among=models)
         yield Client("Claude Code", "in a terminal", _exports(claude_code(gateway, large, small)) + "claude")
         base, key, more = gateway.anthropic, gateway.key, " max_tokens=1024,"
         sdk = _sdk("anthropic", "Anthropic", "messages.create", base, key, large, more)
         yield Client("Anthropic SDK", "Python", sdk)
     if "openai" in settings.llm.paths:
-        base, key, model = gateway.openai, gateway.key, _pick(models, "gpt")
+        base, key, model = gateway.openai, gateway.key, first_model(settings, "gpt", among=models)
         yield Client("Codex", "~/.codex/config.toml", _codex(base, key, model))
         yield Client("OpenAI SDK", "Python", _sdk("openai", "OpenAI", "chat.completions.create", base, key, model))
         yield Client("curl", "in a terminal", _curl(base, key, model))
-
-
-def _pick(models: Sequence[str], *words: str) -> str:
-    return next((name for word in words for name in models if word in name), models[0])
 
 
 def _exports(variables: Mapping[str, str]) -> str:
