@@ -157,7 +157,7 @@ REFUSED: dict[str, tuple[list[str], dict[str, str], str]] = {
     "address": (["-l", "8000"], {}, "--listen-address: is not a listen address"),
     "address as a URL": (["-l", "http://127.0.0.1:8000"], {}, '--listen-address: is a URL; write "HOST:PORT"'),
     "empty address": (["-l", ""], {}, "--listen-address: is not a listen address"),
-    "address in the environment": ([], {"NEXUS_LISTEN_ADDRESS": "x:y"}, "NEXUS_LISTEN_ADDRESS: the port"),
+    "address in the environment": ([], {"NEXUS_LISTEN_ADDRESS": "x:y"}, "NEXUS_LISTEN_ADDRESS: must end with a port"),
     "empty path": (["-c", ""], {}, "--config: a path is missing"),
     "unknown command": (["srve"], {}, "invalid choice: 'srve'"),
     "nearest command": (["chek"], {}, "); did you mean check?"),
