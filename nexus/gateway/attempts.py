@@ -67,6 +67,7 @@ class Attempts:
             raise refused[left[0].name]
         places = plan.waiting
         if plan.taken is not None and plan.taken.name in refused:
+            self._router.cooldowns.leave(plan.taken.scopes)
             self._give_back(state, plan, refused[plan.taken.name], moves=True)
             places, plan.taken = [plan.taken, *places], None
         for one in places:
@@ -106,10 +107,11 @@ class Attempts:
         if plan is None:
             self._admission.settle(state, error)
             return
+        entered = plan.taken or (None if last is None else last.candidate)
         if plan.room and last is not None and last.phase == "content" and isinstance(error, UpstreamError):
             count_failure(self._router.cooldowns, last.candidate, "after_content", error, plan.entered)
-        elif plan.room and last is not None and error is not None:
-            self._router.cooldowns.leave(last.candidate.scopes)
+        elif plan.room and entered is not None and error is not None:
+            self._router.cooldowns.leave(entered.scopes)
         self._give_back(state, plan, error)
 
     # Before an attempt.
@@ -117,9 +119,7 @@ class Attempts:
     def _ready(self, state: CallState, plan: Plan) -> Candidate:
         """The next place, with room and a reservation taken there. Raises the error for the client if none is left."""
         while True:
-            candidate, plan.taken = plan.taken, None
-            if candidate is None:
-                candidate = self._next(state, plan, lambda *_: None)
+            candidate = plan.taken = plan.taken or self._next(state, plan, lambda *_: None)
             try:
                 if plan.virtual:
                     # A plain model is left to its vendor.
@@ -183,6 +183,7 @@ class Attempts:
 
     def _skip(self, state: CallState, plan: Plan, candidate: Candidate, failure: Failure, error: NexusError) -> None:
         """Skips a target with all its keys."""
+        plan.taken = None
         self._router.cooldowns.leave(candidate.scopes)
         self._give_back(state, plan, error, moves=True)
         plan.waiting = [one for one in plan.waiting if one.route.name != candidate.route.name]
@@ -199,7 +200,9 @@ class Attempts:
         if candidate.name not in plan.tries:
             self._router.retry_budgets.pay(candidate.route.provider.name)
         plan.entered = self._router.cooldowns.clock()
-        return begin_in_time(self._router.alarms, state, plan, candidate)
+        begun = begin_in_time(self._router.alarms, state, plan, candidate)
+        plan.taken = None
+        return begun
 
     # After an attempt.
 

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from functools import partial
 from typing import Any
 
@@ -46,6 +47,26 @@ def test_rejected_calls_hold_no_capacity(narrow: Nexus) -> None:
         assert narrow.chat({**CHAT, "model": "none"}).status == 404
     assert narrow.server.workers.busy == 0
     assert narrow.server.calls == {}
+
+
+def test_a_rejected_call_does_not_keep_the_turn_to_probe(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    go, later = threading.Event(), time.monotonic() + 3600
+    openai_upstream.default = Behaviour(hold=go)
+    first = openai_config(openai_upstream.base_url)
+    second = first.replace("providers.openai", "providers.other")
+    virtual = '[llm.models.any]\ntargets = ["openai/gpt-4", "other/gpt-4"]\n'
+    nexus = serve("[server]\nworker_threads = 1\n" + virtual + first + second)
+    cooldowns, models = nexus.runtime.gateway.router.cooldowns, [("openai", "gpt-4", ""), ("other", "gpt-4", "")]
+    for model in models:
+        cooldowns.start(model, 30.0, "503")
+    cooldowns.clock = lambda: later
+    thread = threading.Thread(target=lambda: nexus.chat(CHAT))
+    thread.start()
+    openai_upstream.wait_for_requests(1)
+    assert nexus.chat({**CHAT, "model": "any"}).status == 503
+    wait_until(lambda: cooldowns.enter(models, later))
+    go.set()
+    thread.join(60)
 
 
 def test_concurrent_calls_get_their_own_answers(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
