@@ -154,7 +154,7 @@ class Renewed(Generic[Value]):
         call fetches one."""
         with self._lock:
             grant = self._grant
-            if grant is None or grant.value != refused or self._clock() - grant.fetched <= PAUSE:
+            if grant is None or grant.value != refused or 0 <= self._clock() - grant.fetched <= PAUSE:
                 return False
             self._grant = None
             return True
@@ -186,7 +186,7 @@ class Renewed(Generic[Value]):
         started; the next call tries again."""
         if self._timer is not None:
             self._timer.cancel()
-        self._closed_until = self._clock() + self._least
+        self._close(self._clock())
         pending: Future[Grant[Value]] = _uncancellable()
         try:
             start_daemon(f"{self._owner}-{self._what.replace(' ', '-')}", self._run, pending, alone)
@@ -195,6 +195,10 @@ class Renewed(Generic[Value]):
             return None
         self._pending = pending
         return pending
+
+    def _close(self, now: float) -> None:
+        """Delays the next fetch. Without ``least`` not at all, because a clock that is set back would."""
+        self._closed_until = now + self._least if self._least else 0.0
 
     def _run(self, pending: Future[Grant[Value]], alone: bool) -> None:
         outcome: Grant[Value] | Exception
@@ -212,7 +216,7 @@ class Renewed(Generic[Value]):
             if self._pending is pending:
                 self._pending = None
             now, kept = self._clock(), self._grant is not None
-            self._closed_until = max(self._closed_until, now + self._least)
+            self._close(now)
             if isinstance(outcome, Grant):
                 self._grant, self._failure = outcome, None
             else:

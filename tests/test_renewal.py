@@ -293,3 +293,13 @@ def test_closing_ends_all_waiting_even_if_the_fetch_is_stuck(issuer: Issuer, eag
     issuer.open.set()
     wait_until(lambda: not fetching())
     assert eager.ask() is None and issuer.fetches == 1
+
+
+def test_a_clock_that_is_set_back_keeps_no_rejected_value(issuer: Issuer, clock: Clock) -> None:
+    shared = tokens(issuer)
+    first = shared.get(Cancel()).value
+    clock.now -= 3600
+    assert shared.replace(first, Cancel()) == {"authorization": "Bearer 2"}
+    clock.now -= 3600
+    assert shared.reject({"authorization": "Bearer 2"})
+    assert taken(shared) == "Bearer 3"
