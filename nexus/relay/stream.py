@@ -182,6 +182,7 @@ def remember(attempt: Attempt, relay: AnswerRelay) -> None:
 def read(attempt: Attempt, reply: UpstreamReply, *, ahead: bool = False) -> bytes:
     """The next bytes; with ``ahead`` the next read returns them again."""
     state, began = attempt.state, time.monotonic()
+    reply.begin_piece(silence_of(attempt))
     try:
         return reply.peek() if ahead else reply.read()
     finally:

@@ -10,6 +10,7 @@ import socket
 import struct
 import sys
 import time
+from math import inf
 from ssl import SSLSocket
 
 _WAITED_FOR = 2 * 1024
@@ -20,8 +21,8 @@ _AT_ONCE = 64 * 1024
 
 
 class Clock:
-    """``idle`` is the timeout of a single read, ``deadline`` (monotonic) that of all reads. Used by the reading thread
-    only.
+    """``idle`` is the timeout of a single read, ``deadline`` (monotonic) that of all reads, ``piece_by`` that of the
+    reads for one piece of an answer, which may take ``silence``. Used by the reading thread only.
 
     ``received`` counts the bytes received: 0 means that the answer has not begun.
     """
@@ -29,6 +30,7 @@ class Clock:
     def __init__(self, within: float) -> None:
         self.idle = within
         self.deadline: float | None = time.monotonic() + within
+        self.piece_by = self.silence = inf
         self.received = 0
 
     def begin(self, within: float) -> None:
@@ -45,11 +47,13 @@ class Clock:
         deadline = time.monotonic() + seconds
         self.deadline = deadline if self.deadline is None else min(self.deadline, deadline)
 
+    def begin_piece(self, within: float) -> None:
+        self.silence, self.piece_by = within, time.monotonic() + within
+
     def allowed(self) -> float:
         """Seconds that the next read may take. Raises TimeoutError if none are left."""
-        if self.deadline is None:
-            return self.idle
-        left = min(self.idle, self.deadline - time.monotonic())
+        ends = self.piece_by if self.deadline is None else min(self.piece_by, self.deadline)
+        left = min(self.idle, ends - time.monotonic())
         if left <= 0:
             raise TimeoutError("timed out")
         return left

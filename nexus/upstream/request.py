@@ -108,6 +108,9 @@ class UpstreamReply(ABC):
     def end_within(self, seconds: float) -> None:  # noqa: B027 - nothing to do for a reply that does not wait
         """Gives the upstream at most ``seconds`` more, because its answer is complete. The earliest deadline wins."""
 
+    def begin_piece(self, within: float) -> None:  # noqa: B027 - likewise
+        """Gives the upstream at most ``within`` seconds for what the next ``read`` returns, however slowly it comes."""
+
     def close(self) -> None:  # noqa: B027 - likewise
         """Returns the connection to the pool, or closes it if the answer was not read to its end."""
 

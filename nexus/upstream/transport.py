@@ -8,6 +8,7 @@ cancelled call.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from http.client import HTTPException, IncompleteRead
@@ -232,6 +233,9 @@ class HttpReply(UpstreamReply):
             self._give_back(self._connection)
         return piece
 
+    def begin_piece(self, within: float) -> None:
+        self._clock.begin_piece(within)
+
     def end_within(self, seconds: float) -> None:
         self._clock.end_within(seconds)
 
@@ -248,8 +252,9 @@ class HttpReply(UpstreamReply):
         self._pool.take_back(connection)
 
     def _failure(self, error: Exception) -> NexusError:
-        idle = self._clock.idle
-        return failure_of(error, provider=self._provider, host=self._host, phase="body", seconds=idle)
+        clock = self._clock
+        seconds = clock.idle if time.monotonic() < clock.piece_by else clock.silence
+        return failure_of(error, provider=self._provider, host=self._host, phase="body", seconds=seconds)
 
 
 def _pieces(head: bytes, request: UpstreamRequest) -> Iterator[bytes]:

@@ -41,6 +41,9 @@ class StreamReply(UpstreamReply):
         self._originals: deque[bytes] = deque()
         self._untold = b""
 
+    def begin_piece(self, within: float) -> None:
+        self._inner.begin_piece(within)
+
     def end_within(self, seconds: float) -> None:
         self._inner.end_within(seconds)
 

@@ -312,6 +312,24 @@ def test_a_limit_for_the_end_of_an_answer_applies_in_total(no_leak: None) -> Non
                 assert reply.read()
 
 
+def test_a_limit_for_one_piece_applies_to_what_frames_it(no_leak: None) -> None:
+    """Here an extension of a chunk that never ends."""
+
+    def handler(sock: socket.socket) -> None:
+        read_request(sock)
+        sock.sendall(CHUNKED + chunk(b"piece") + b"5;")
+        while True:
+            sock.sendall(b"x")
+            time.sleep(0.02)
+
+    with Peer(handler) as peer, transport() as one, one.send(post(peer.url), Cancel()) as reply:
+        reply.begin_piece(30)
+        assert reply.read() == b"piece"
+        reply.begin_piece(0.15)
+        with pytest.raises(UpstreamTimeout, match=r"no data for 0\.15 s"):
+            reply.read()
+
+
 @pytest.mark.parametrize(
     "trailers",
     [pytest.param(b"", id="silence"), pytest.param(b"x", id="no header"), pytest.param(b"a: b\r\n", id="unfinished")],

@@ -207,6 +207,14 @@ def test_a_silent_stream_is_a_timeout() -> None:
             reply.read()
 
 
+def test_a_message_that_never_ends_is_a_timeout() -> None:
+    begun = chunk(MESSAGE_EVENTS[0])[:-1]
+    with Fake([stream(begun, stalls=True)]) as fake, opened(fake.url, stream=True) as reply:
+        reply.begin_piece(0.05)
+        with pytest.raises(UpstreamTimeout):
+            reply.read()
+
+
 def in_the_head(url: str, cancel: Cancel) -> Iterator[None]:
     yield
     opened(url, cancel).close()
