@@ -12,6 +12,7 @@ from nexus.limits.calibration import Expected
 from nexus.limits.learned import Learned
 from nexus.limits.quota import Demand, Quota
 from nexus.limits.rules import LimitKey
+from nexus.protocols.checks import is_whole
 from nexus.wire import Json, count, mapping, sequence
 
 DEFAULT_OUTPUT = 4096
@@ -100,8 +101,13 @@ def output_asked(document: Mapping[str, Json]) -> int | None:
     names = ("max_completion_tokens", "max_output_tokens", "max_tokens")
     limits = [document.get(name) for name in names]
     config, generation = mapping(document.get("inferenceConfig")), mapping(document.get("generationConfig"))
-    asked = max(map(count, [*limits, config.get("maxTokens"), generation.get("maxOutputTokens")]))
+    asked = max(map(_number, [*limits, config.get("maxTokens"), generation.get("maxOutputTokens")]))
     # A list of numbers is one prompt of completions, of tokens.
     prompts = sum(not isinstance(one, int) for one in sequence(document.get("prompt")))
-    choices = max(count(document.get("n")), count(document.get("best_of")), count(generation.get("candidateCount")))
+    choices = max(map(_number, (document.get("n"), document.get("best_of"), generation.get("candidateCount"))))
     return asked * max(1, choices) * max(1, prompts) if asked else None
+
+
+def _number(value: Json) -> int:
+    """Google and other servers also accept numbers as strings."""
+    return count(int(value) if is_whole(value) else value)

@@ -338,7 +338,10 @@ ASKED: dict[str, tuple[dict[str, Any], int | None]] = {
     "the best of several": ({"max_tokens": 5, "n": 2, "best_of": 4}, 20),
     "several prompts": ({"max_tokens": 5, "n": 2, "prompt": ["a", "b", [1, 2]]}, 30),
     "a prompt of tokens": ({"max_tokens": 5, "prompt": [1, 2, 3]}, 5),
-    "nonsense": ({"max_tokens": "5", "n": True}, None),
+    "Gemini": ({"generationConfig": {"maxOutputTokens": 5, "candidateCount": 2}}, 10),
+    "Gemini, numbers as strings": ({"generationConfig": {"maxOutputTokens": "5", "candidateCount": "2"}}, 10),
+    "numbers as strings": ({"max_tokens": "5", "n": "3"}, 15),
+    "nonsense": ({"max_tokens": "-5", "n": True}, None),
     "null": ({"max_tokens": None}, None),
 }
 

@@ -16,6 +16,7 @@ from nexus.protocols.chat.passthrough import ChatPassthrough
 from nexus.protocols.chat.passthrough import edit_request as edit_chat
 from nexus.protocols.chat.usage import read_usage as read_chat_usage
 from nexus.protocols.dialect import AnswerRelay
+from nexus.protocols.gemini.passthrough import GeminiPassthrough
 from nexus.protocols.messages.passthrough import MessagesPassthrough
 from nexus.protocols.messages.passthrough import edit_request as edit_messages
 from nexus.protocols.messages.usage import read_usage as read_messages_usage
@@ -265,6 +266,33 @@ def test_chat_has_ended_when_every_choice_finished(n: int | None, stream: bytes,
     relayed(relay, stream)
     assert relay.ended is ended
     assert not relay.complete, "the terminator is still missing"
+
+
+def candidate(index: int, **members: Any) -> bytes:
+    return b"data: %b\n\n" % json.dumps({"candidates": [{"index": index, **members}]}).encode()
+
+
+WORDS = {"content": {"role": "model", "parts": [{"text": "Hello"}]}}
+STOPPED = {"finishReason": "STOP"}
+BLOCKED = b'data: {"promptFeedback":{"blockReason":"SAFETY"}}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("stream", "ended"),
+    [
+        pytest.param(candidate(0, **WORDS), False, id="one, running"),
+        pytest.param(candidate(0, **WORDS) + candidate(0, **STOPPED), True, id="one, finished"),
+        pytest.param(candidate(0, **STOPPED) + candidate(0, **WORDS), True, id="one, then its sources"),
+        pytest.param(candidate(0, **WORDS) + candidate(1, **STOPPED), False, id="second of two"),
+        pytest.param(candidate(0, **WORDS) + candidate(1, **STOPPED) + candidate(0, **STOPPED), True, id="both"),
+        pytest.param(BLOCKED, True, id="a blocked prompt"),
+        pytest.param(b'data: {"usageMetadata":{"promptTokenCount":3}}\n\n', False, id="usage only"),
+    ],
+)
+def test_gemini_has_ended_when_every_candidate_finished(stream: bytes, ended: bool) -> None:
+    relay = GeminiPassthrough(Tap())
+    assert relayed(relay, stream) == stream
+    assert relay.ended is ended
 
 
 # -- chat: whole answers -------------------------------------------------------------------------------------------

@@ -89,6 +89,8 @@ class GeminiPassthrough(Passthrough):
     def __init__(self, tap: Tap) -> None:
         super().__init__(tap)
         self._usage: dict[str, Json] = {}
+        self._finished: dict[int, bool] = {}
+        """Whether each candidate so far has finished."""
 
     def _whole(self, raw: bytes, answer: Document) -> bytes:
         if not is_answer(answer):
@@ -110,10 +112,12 @@ class GeminiPassthrough(Passthrough):
             for part in map(mapping, sequence(mapping(candidate.get("content")).get("parts"))):
                 self.begun = True
                 self.content = self.content or (part.get("thought") is not True and _says(part))
-            if reason := text(candidate.get("finishReason")):
-                self.tap.stop_reason, self.ended = reason, True
+            reason, index = text(candidate.get("finishReason")), count(candidate.get("index"))
+            self.tap.stop_reason = reason or self.tap.stop_reason
+            self._finished[index] = bool(reason) or self._finished.get(index, False)
         if reason := text(mapping(piece.get("promptFeedback")).get("blockReason")):
-            self.tap.stop_reason, self.ended = reason, True
+            self.tap.stop_reason, self._finished[0] = reason, True
+        self.ended = bool(self._finished) and all(self._finished.values())
         if usage := mapping(piece.get("usageMetadata")):
             self._usage |= only(usage)
             self.tap.usage = read_usage(self._usage)

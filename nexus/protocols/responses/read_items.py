@@ -11,16 +11,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from nexus.conversation.parts import Document, Image, Inline, Message, Part, Role, Signature, Text, ToolCall, ToolResult
+from nexus.conversation.parts import (
+    Document,
+    Image,
+    Inline,
+    Message,
+    Part,
+    Refusal,
+    Role,
+    Signature,
+    Text,
+    ToolCall,
+    ToolResult,
+)
 from nexus.dataclasses import replace
 from nexus.errors import UnsupportedFeature
-from nexus.protocols.checks import Body, Drops, a_name, a_string, an_array, an_object, maybe_string, objects_in, wrong
+from nexus.protocols.checks import Body, Drops, a_name, a_string, an_object, maybe_string, objects_in, wrong
 from nexus.protocols.media import image_type
 from nexus.protocols.responses import read_parts as content
 from nexus.protocols.responses.client_tools import CALLS, OUTPUTS, write_arguments
 from nexus.protocols.responses.compact import UNREADABLE, read_compaction, wanted
 from nexus.protocols.responses.earlier_answers import NOTHING, Earlier, is_reference
-from nexus.protocols.responses.read_parts import read_citations
+from nexus.protocols.responses.read_parts import answered, read_citations
 from nexus.protocols.responses.server_items import (
     MEMBERS,
     SERVER_ITEMS,
@@ -32,7 +44,7 @@ from nexus.protocols.responses.signatures import HERE, OWN, read_carrier, read_r
 from nexus.protocols.responses.tools import SEARCH, ToolsReader, qualify, write_found
 from nexus.protocols.signatures import NEXT
 from nexus.protocols.tool_calls import write_input
-from nexus.wire import Json, encode
+from nexus.wire import Json, encode, text
 
 _BOOKKEEPING = ("type", "id", "status", "call_id", "name", "namespace", "role", "content")
 _MADE_WITH = ("action", "background", "error", "output_format", "quality", "revised_prompt", "size", "svg_usage")
@@ -96,13 +108,13 @@ class ItemsReader:
         reader(self, item, path)
 
     def _read_message(self, item: Body, path: str) -> None:
+        if not self._ours:
+            self._read_answered(item)
+            return
         role = a_name(item, "role", path)
         inside = f"{path}.content"
         match role:
             case "assistant":
-                if not self._ours:
-                    self._read_answered(item, inside)
-                    return
                 for part in content.read_parts(item.get("content"), inside, content.ASSISTANT, self._drops):
                     self._make(part)
             case "user":
@@ -114,13 +126,13 @@ class ItemsReader:
             case _:
                 raise wrong(f"{path}.role", "user, assistant, system or developer")
 
-    def _read_answered(self, item: Body, inside: str) -> None:
+    def _read_answered(self, item: Body) -> None:
         """A vendor's message, with its citations."""
-        for entry in an_array(item.get("content"), inside):
-            part = an_object(entry, inside)
-            plain = {name: value for name, value in part.items() if name != "annotations"}
-            for read in content.read_parts([plain], inside, content.ASSISTANT, self._drops):
-                self._make(replace(read, citations=read_citations(part)) if isinstance(read, Text) else read)
+        for part in answered(item):
+            if words := text(part.get("text")):
+                self._make(Text(words, citations=read_citations(part)))
+            elif words := text(part.get("refusal")):
+                self._make(Refusal(words))
 
     def _read_image(self, item: Body, path: str) -> None:
         """An image that a model made; a vendor's own has the id for sending it back."""
@@ -155,9 +167,12 @@ class ItemsReader:
             self._made.append(Text("", signature=signature))
 
     def _read_call(self, item: Body, path: str) -> None:
+        name = qualify(maybe_string(item, "namespace", path), a_string(item, "name", path))
+        if not self._ours:
+            self._make(ToolCall(text(item.get("call_id")), name, call_words(item)))
+            return
         custom = item["type"] == "custom_tool_call"
         arguments = write_input(a_string(item, "input", path)) if custom else a_string(item, "arguments", path)
-        name = qualify(maybe_string(item, "namespace", path), a_string(item, "name", path))
         self._tools.know(name)
         self._make(ToolCall(a_name(item, "call_id", path), name, arguments, at=path))
 
@@ -260,6 +275,15 @@ class ItemsReader:
         if self._results:
             self._messages.append(Message("user", tuple(self._results)))
             self._results = []
+
+
+def call_words(item: Body) -> str:
+    """The arguments of a call in a vendor's answer, which some servers send as an object. Source: farion1231/cc-switch,
+    pull request 5100."""
+    if item.get("type") == "custom_tool_call":
+        return write_input(text(item.get("input")))
+    arguments = item.get("arguments")
+    return encode(arguments).decode() if isinstance(arguments, dict) else text(arguments)
 
 
 def _held(parts: list[Part]) -> tuple[Text | Image | Document, ...]:

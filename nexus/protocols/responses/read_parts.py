@@ -120,8 +120,19 @@ def read_citations(part: Mapping[str, Json]) -> tuple[Citation, ...]:
     return tuple(one for one in _annotations(part) if isinstance(one, Citation))
 
 
+_ANSWERED = frozenset({"output_text", "refusal", "text", "reasoning_text"})
+
+
+def answered(item: Mapping[str, Json]) -> list[Mapping[str, Json]]:
+    """The content parts of an item of a vendor's answer; compatible servers also send it as a string."""
+    found = item.get("content")
+    return [{"type": "output_text", "text": found}] if isinstance(found, str) else [*map(mapping, sequence(found))]
+
+
 def lost(items: Iterable[Mapping[str, Json]]) -> Iterator[str]:
-    """The names of other annotations in a vendor's items."""
+    """The names of other content and other annotations in a vendor's items."""
     for item in items:
-        for part in map(mapping, sequence(item.get("content"))):
+        for part in answered(item):
+            if (kind := text(part.get("type"))) not in _ANSWERED:
+                yield f"output.content.{kind}"
             yield from (one for one in _annotations(part) if isinstance(one, str))

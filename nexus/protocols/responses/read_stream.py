@@ -29,6 +29,7 @@ from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.error_words import kind_of_event
 from nexus.protocols.open_parts import OpenParts
 from nexus.protocols.responses.read_error import read_stream_error
+from nexus.protocols.responses.read_items import call_words
 from nexus.protocols.responses.read_parts import lost, read_annotation
 from nexus.protocols.responses.read_response import READ, has_counterpart, read_output
 from nexus.protocols.responses.signatures import read_vendors
@@ -42,6 +43,13 @@ from nexus.wire import Json, count, decode_delta, mapping, sequence, text
 _Key = tuple[int, int]
 _WHOLE = -1
 """Content index for items that are a single part."""
+
+_CONTENT: Mapping[str, frozenset[type[StreamPart]]] = {
+    "message": frozenset({Text, Refusal}),
+    **dict.fromkeys(("function_call", "custom_tool_call"), frozenset({ToolCall})),
+}
+"""The parts of an item that only the final response may have. Others of their kind say that it was streamed: neither
+its id nor its index is the same at every server. Source: NVIDIA-NeMo/Switchyard, pull request 777."""
 
 _TERMINAL = {"response.completed": "completed", "response.incomplete": "incomplete"}
 """The last event of an answer, and its status."""
@@ -180,7 +188,7 @@ class StreamReader:
             case ToolCall(), "custom_tool_call":
                 self._hold(key, write_input(text(item.get("input")) or read_input(known.held)))
             case ToolCall(), "function_call":
-                self._hold(key, text(item.get("arguments")))
+                self._hold(key, call_words(item))
         return self._parts.end(key)
 
     def _emit(self, index: int, item: Mapping[str, Json]) -> list[Event]:
@@ -215,11 +223,13 @@ class StreamReader:
 
     def _finish(self, status: str, response: Mapping[str, Json]) -> list[Event]:
         self.complete = True
-        silent = not self._parts.started
+        silent, known = not self._parts.started, frozenset(self._parts.kinds)
         ends: list[Event] = []
-        for index, item in enumerate(sequence(response.get("output"))):
+        for index, item in enumerate(map(mapping, sequence(response.get("output")))):
             if silent or self._awaits(index):
                 ends += self._read_done({"output_index": index, "item": item})
+            elif known.isdisjoint(_CONTENT.get(text(item.get("type")), known)):
+                ends += self._emit(index, item)
         if self._nameless:
             raise ValueError("arguments of a call that did not start")
         finished = {**response, "status": text(response.get("status")) or status}
