@@ -9,7 +9,7 @@ The same request gets the same answer; models whose name contains ``tools`` call
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from nexus.cancel import Cancel
@@ -19,10 +19,11 @@ from nexus.conversation.parts import Message, Request, Response, Stop, Text, Too
 from nexus.conversation.usage import Usage
 from nexus.protocols import loader
 from nexus.protocols.codec import Envelope
+from nexus.protocols.json_schema.walk import Schema, required_of, types_of
 from nexus.provider import Provider, ProviderRequest
 from nexus.settings.provider import ProviderSettings
 from nexus.upstream.request import LocalReply, UpstreamReply, UpstreamRequest
-from nexus.wire import Json, decode, digest, encode, mapping
+from nexus.wire import Json, decode, digest, encode, mapping, sequence
 
 _CREATED = 0
 
@@ -61,7 +62,8 @@ class EchoProvider(Provider):
 def answer_to(asked: Request, model: str) -> Response:
     """The echo: the last user text, or the result of the tool that was called for it."""
     words = _last_words(asked)
-    called = "tools" in model and asked.tools and not _has_result(asked.messages[-1:])
+    allowed = asked.tool_choice is None or asked.tool_choice.mode != "none"
+    called = "tools" in model and asked.tools and allowed and not _has_result(asked.messages[-1:])
     part = _call(asked, words) if called else Text(f"You said: {words}" if words else "You said nothing.")
     usage = Usage(input=_tokens("".join(_texts(asked))), output=_tokens(part.text if isinstance(part, Text) else words))
     return Response(
@@ -80,17 +82,16 @@ def _call(asked: Request, words: str) -> ToolCall:
     tool = (named or list(asked.tools))[0]
     schema = mapping(tool.parameters)
     properties = mapping(schema.get("properties"))
-    required = [name for name in schema.get("required") or () if isinstance(name, str)]
-    arguments = {name: _example(mapping(properties.get(name)), words) for name in required}
+    arguments = {name: _example(mapping(properties.get(name)), words) for name in required_of(schema)}
     return ToolCall(id=f"call_{digest(tool.name + words, 20)}", name=tool.name, arguments=encode(arguments).decode())
 
 
-def _example(schema: Json, words: str) -> Json:
-    if schema.get("enum"):
-        return schema["enum"][0]
-    return {"string": words, "integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}}.get(
-        schema.get("type"), words
-    )
+_EXAMPLES: Mapping[str, Json] = {"integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}}
+
+
+def _example(schema: Schema, words: str) -> Json:
+    kind = next(iter(types_of(schema)), "string")
+    return next(iter(sequence(schema.get("enum"))), _EXAMPLES.get(kind, words))
 
 
 def _last_words(asked: Request) -> str:

@@ -1,5 +1,6 @@
 """The demo models work through both protocols, whole and streamed, without a file or a key."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -75,6 +76,24 @@ def test_chat_tools_stream(chat: openai.OpenAI) -> None:
         calls = stream.get_final_completion().choices[0].message.tool_calls
     assert calls is not None
     assert calls[0].function.arguments == '{"city":"Paris"}'
+
+
+@pytest.mark.parametrize(
+    ("schema", "arguments"),
+    [
+        ({"properties": {"city": {"type": ["string", "null"]}}, "required": ["city"]}, '{"city":"Paris"}'),
+        ({"properties": {"days": {"type": ["integer", "null"]}}, "required": ["days"]}, '{"days":1}'),
+        ({"properties": {"city": {"enum": {"Rome": 1}}}, "required": ["city"]}, '{"city":"Paris"}'),
+        ({"required": 5}, "{}"),
+    ],
+)
+def test_any_schema_gets_arguments(demo: Nexus, schema: dict[str, Any], arguments: str) -> None:
+    tools = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", **schema}}}]
+    body = {"model": "demo/echo-tools", "messages": PARIS, "tools": tools}
+    (call,) = json.loads(demo.chat(body).body)["choices"][0]["message"]["tool_calls"]
+    assert call["function"]["arguments"] == arguments
+    told = json.loads(demo.chat({**body, "tool_choice": "none"}).body)["choices"][0]["message"]
+    assert told["content"] == "You said: Paris"
 
 
 def test_the_same_request_gets_the_same_answer(demo: Nexus) -> None:

@@ -22,7 +22,7 @@ READS: Mapping[str, Disposition] = {
         "the client; `additional_tools` and the tools found by such a search join `tools`; an "
         "`image_generation_call` with its image becomes an image of the assistant; MCP calls, code "
         "interpreter and file search calls become calls of functions with their results, and are "
-        "reported, as are an approval request for an MCP call and the decision on it; "
+        "reported, as are an approval request for an MCP call and the decision on it, and a program with its output; "
         "`web_search_call` is dropped (the following text has its findings), as is "
         "`mcp_list_tools`; a compaction made by Nexus becomes its "
         "text, one made by OpenAI is dropped; a `compaction_trigger` asks the model for a summary; the "

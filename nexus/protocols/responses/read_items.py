@@ -11,19 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from nexus.conversation.parts import (
-    Document,
-    Image,
-    Inline,
-    Message,
-    Part,
-    Refusal,
-    Role,
-    Signature,
-    Text,
-    ToolCall,
-    ToolResult,
-)
+from nexus.conversation.parts import Document, Image, Inline, Message, Part, Role, Signature, Text, ToolCall, ToolResult
 from nexus.dataclasses import replace
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Body, Drops, a_name, a_string, an_object, maybe_string, objects_in, wrong
@@ -32,16 +20,17 @@ from nexus.protocols.responses import read_parts as content
 from nexus.protocols.responses.client_tools import CALLS, OUTPUTS, write_arguments
 from nexus.protocols.responses.compact import UNREADABLE, read_compaction, wanted
 from nexus.protocols.responses.earlier_answers import NOTHING, Earlier, is_reference
-from nexus.protocols.responses.read_parts import answered, read_citations
 from nexus.protocols.responses.server_items import (
     MEMBERS,
     SERVER_ITEMS,
     read_approval_request,
     read_approval_response,
+    read_program,
+    read_program_output,
     read_server_item,
 )
 from nexus.protocols.responses.signatures import HERE, OWN, read_carrier, read_reasoning, read_vendors
-from nexus.protocols.responses.tools import SEARCH, ToolsReader, qualify, write_found
+from nexus.protocols.responses.tools import SEARCH, ToolsReader, call_words, qualify, write_found
 from nexus.protocols.signatures import NEXT
 from nexus.protocols.tool_calls import write_input
 from nexus.wire import Json, encode, text
@@ -109,7 +98,8 @@ class ItemsReader:
 
     def _read_message(self, item: Body, path: str) -> None:
         if not self._ours:
-            self._read_answered(item)
+            for answered in content.read_answer(item):
+                self._make(answered)
             return
         role = a_name(item, "role", path)
         inside = f"{path}.content"
@@ -125,14 +115,6 @@ class ItemsReader:
                 self._put("system", parts, path)
             case _:
                 raise wrong(f"{path}.role", "user, assistant, system or developer")
-
-    def _read_answered(self, item: Body) -> None:
-        """A vendor's message, with its citations."""
-        for part in answered(item):
-            if words := text(part.get("text")):
-                self._make(Text(words, citations=read_citations(part)))
-            elif words := text(part.get("refusal")):
-                self._make(Refusal(words))
 
     def _read_image(self, item: Body, path: str) -> None:
         """An image that a model made; a vendor's own has the id for sending it back."""
@@ -221,6 +203,12 @@ class ItemsReader:
     def _read_approval_response(self, item: Body, path: str) -> None:
         self._answer(read_approval_response(item, path, self._drops))
 
+    def _read_program(self, item: Body, path: str) -> None:
+        self._make(read_program(item, path, self._drops))
+
+    def _read_program_output(self, item: Body, path: str) -> None:
+        self._answer(read_program_output(item, path, self._drops))
+
     def _read_more_tools(self, item: Body, path: str) -> None:
         self._tools.read(item.get("tools"), f"{path}.tools")
 
@@ -277,15 +265,6 @@ class ItemsReader:
             self._results = []
 
 
-def call_words(item: Body) -> str:
-    """The arguments of a call in a vendor's answer, which some servers send as an object. Source: farion1231/cc-switch,
-    pull request 5100."""
-    if item.get("type") == "custom_tool_call":
-        return write_input(text(item.get("input")))
-    arguments = item.get("arguments")
-    return encode(arguments).decode() if isinstance(arguments, dict) else text(arguments)
-
-
 def _held(parts: list[Part]) -> tuple[Text | Image | Document, ...]:
     return tuple(part for part in parts if isinstance(part, Text | Image | Document))
 
@@ -305,6 +284,8 @@ _READERS: Mapping[str, tuple[Callable[[ItemsReader, Body, str], None], *tuple[st
     "tool_search_output": (ItemsReader._read_search_output, "tools", "execution"),
     "mcp_approval_request": (ItemsReader._read_approval_request, "arguments", "server_label"),
     "mcp_approval_response": (ItemsReader._read_approval_response, "approval_request_id", "approve", "reason"),
+    "program": (ItemsReader._read_program, "code", "fingerprint"),
+    "program_output": (ItemsReader._read_program_output, "result"),
     **dict.fromkeys(SERVER_ITEMS, (ItemsReader._read_server_item, *MEMBERS)),
     **dict.fromkeys(CALLS, (ItemsReader._read_client_call, *_ACTION)),
     **dict.fromkeys(OUTPUTS, (ItemsReader._read_client_output, *_OUTCOME)),

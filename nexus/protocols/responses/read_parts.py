@@ -116,23 +116,28 @@ def _annotations(part: Mapping[str, Json]) -> Iterator[Citation | str]:
     return (read_annotation(mapping(entry)) for entry in sequence(part.get("annotations")))
 
 
-def read_citations(part: Mapping[str, Json]) -> tuple[Citation, ...]:
-    return tuple(one for one in _annotations(part) if isinstance(one, Citation))
-
-
 _ANSWERED = frozenset({"output_text", "refusal", "text", "reasoning_text"})
 
 
-def answered(item: Mapping[str, Json]) -> list[Mapping[str, Json]]:
-    """The content parts of an item of a vendor's answer; compatible servers also send it as a string."""
-    found = item.get("content")
-    return [{"type": "output_text", "text": found}] if isinstance(found, str) else [*map(mapping, sequence(found))]
+def _answered(item: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
+    """The content parts of an item of a vendor's answer; compatible servers also send a string."""
+    content = item.get("content")
+    return map(mapping, [{"type": "output_text", "text": content}] if isinstance(content, str) else sequence(content))
+
+
+def read_answer(item: Mapping[str, Json]) -> Iterator[Text | Refusal]:
+    """The content of a message of a vendor's answer."""
+    for part in _answered(item):
+        if words := text(part.get("text")):
+            yield Text(words, citations=tuple(one for one in _annotations(part) if isinstance(one, Citation)))
+        elif words := text(part.get("refusal")):
+            yield Refusal(words)
 
 
 def lost(items: Iterable[Mapping[str, Json]]) -> Iterator[str]:
     """The names of other content and other annotations in a vendor's items."""
     for item in items:
-        for part in answered(item):
+        for part in _answered(item):
             if (kind := text(part.get("type"))) not in _ANSWERED:
                 yield f"output.content.{kind}"
             yield from (one for one in _annotations(part) if isinstance(one, str))

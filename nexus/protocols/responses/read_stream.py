@@ -29,12 +29,11 @@ from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.error_words import kind_of_event
 from nexus.protocols.open_parts import OpenParts
 from nexus.protocols.responses.read_error import read_stream_error
-from nexus.protocols.responses.read_items import call_words
 from nexus.protocols.responses.read_parts import lost, read_annotation
 from nexus.protocols.responses.read_response import READ, has_counterpart, read_output
 from nexus.protocols.responses.signatures import read_vendors
 from nexus.protocols.responses.stops import read_stop
-from nexus.protocols.responses.tools import qualify
+from nexus.protocols.responses.tools import call_words, qualify
 from nexus.protocols.responses.usage import read_usage
 from nexus.protocols.sse import DONE
 from nexus.protocols.tool_calls import read_input, write_input

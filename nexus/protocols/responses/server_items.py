@@ -2,7 +2,8 @@
 
 A client may continue at another vendor a conversation that began at OpenAI. Such an item has both a call and its
 result; they become a call of a function, which no client declared, and its result, with everything in it that is text.
-A request for approval of an MCP call becomes a call too, and the user's decision its result.
+A request for approval of an MCP call becomes a call too, and the user's decision its result; so do a program that
+called the client's functions, and its output.
 Source: openai.types.responses.ResponseInputItemParam.
 """
 
@@ -50,6 +51,19 @@ def read_approval_response(item: Body, path: str, drops: Drops) -> ToolResult:
     approved = maybe_bool(item, "approve", path) is True
     words = (APPROVED if approved else DECLINED) + (f" Reason: {reason}" if reason else "")
     return ToolResult(call_id, (Text(words),), is_error=not approved, at=path)
+
+
+def read_program(item: Body, path: str, drops: Drops) -> ToolCall:
+    """Raises InvalidRequest."""
+    drops.add("input.program")
+    return ToolCall(a_name(item, "call_id", path), "program", _code(item)[0], at=path)
+
+
+def read_program_output(item: Body, path: str, drops: Drops) -> ToolResult:
+    """Raises InvalidRequest."""
+    drops.add("input.program_output")
+    words, failed = maybe_string(item, "result", path), item.get("status") == "incomplete"
+    return ToolResult(a_name(item, "call_id", path), (Text(words),) if words else (), is_error=failed, at=path)
 
 
 def _mcp(item: Body) -> tuple[str, str]:

@@ -21,8 +21,8 @@ from nexus.late import pattern
 from nexus.protocols import tool_calls
 from nexus.protocols.checks import Drops, a_name, an_object, maybe_bool, maybe_string, objects_in, wrong
 from nexus.protocols.responses.client_tools import KINDS, ClientRun, description_of, run_of
-from nexus.protocols.tool_calls import ToolIds, read_input, with_grammar
-from nexus.wire import Json, decode_object, digest, mapping, sequence, text
+from nexus.protocols.tool_calls import ToolIds, read_input, with_grammar, write_input
+from nexus.wire import Json, decode_object, digest, encode, mapping, sequence, text
 
 _LONGEST = 64
 _CALL_ID = pattern(r".{1,64}", re.DOTALL)
@@ -98,6 +98,15 @@ class ClientCalls:
         if tool is not None and tool.kind == "custom":
             return {"type": "custom_tool_call", **named, "input": read_input(call.arguments)}
         return {"type": "function_call", **named, "arguments": call.arguments or "{}"}
+
+
+def call_words(item: Mapping[str, Json]) -> str:
+    """The arguments of a call in a vendor's answer, which some servers send as an object. Source: farion1231/cc-switch,
+    pull request 5100."""
+    if item.get("type") == "custom_tool_call":
+        return write_input(text(item.get("input")))
+    arguments = item.get("arguments")
+    return encode(arguments).decode() if isinstance(arguments, dict) else text(arguments)
 
 
 def write_found(tools: Json) -> str:

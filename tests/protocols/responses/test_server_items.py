@@ -112,6 +112,22 @@ def test_an_approval_becomes_a_call_and_the_decision_its_result(case: str) -> No
     assert read.dropped == ("input.mcp_approval_request", "input.mcp_approval_response")
 
 
+PROGRAM = {"type": "program", "id": "prog_1", "call_id": "p1", "code": "await f()", "fingerprint": "x"}
+INNER = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
+INNER_RESULT = {"type": "function_call_output", "call_id": "c1", "output": "19"}
+RAN = {"type": "program_output", "id": "po_1", "call_id": "p1", "result": "It is 19.", "status": "completed"}
+
+
+@pytest.mark.parametrize("status", ["completed", "incomplete"])
+def test_a_program_becomes_a_call_and_its_output_the_result(status: str) -> None:
+    read = read_request({"model": "m", "input": [ASKED, PROGRAM, RAN | {"status": status}, SAID]})
+    assert read.request.messages[1:3] == (
+        Message("assistant", (ToolCall("p1", "program", '{"code":"await f()"}'),)),
+        Message("user", (ToolResult("p1", (Text("It is 19."),), is_error=status == "incomplete"),)),
+    )
+    assert read.dropped == ("input.program", "input.program_output")
+
+
 def test_an_item_joins_the_clients_own_call() -> None:
     own = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
     items = [ASKED, own, MCP, {"type": "function_call_output", "call_id": "c1", "output": "19"}]
@@ -130,6 +146,8 @@ def test_an_item_joins_the_clients_own_call() -> None:
         ({"type": "mcp_approval_request", "name": "find"}, "id"),
         ({"type": "mcp_approval_response", "approve": True}, "approval_request_id"),
         (DECISION | {"approve": "yes"}, "approve"),
+        ({"type": "program", "code": ""}, "call_id"),
+        ({"type": "program_output", "result": ""}, "call_id"),
     ],
 )
 def test_an_invalid_item_is_rejected_by_its_member(item: dict[str, Any], member: str) -> None:
@@ -145,6 +163,10 @@ SESSIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "an approved call": (
         [ASKED, LISTED, SAID, APPROVAL, DECISION, MCP | {"approval_request_id": "mcpr_1"}, SAID, GO_ON],
         ("delete", "approved this call", "Wet."),
+    ),
+    "a program": (
+        [ASKED, PROGRAM, INNER, INNER_RESULT, RAN, SAID, GO_ON],
+        ("await f()", "19", "It is 19.", "It rains."),
     ),
     "a decision at the end": ([ASKED, SAID, APPROVAL, DECISION], ("approved this call",)),
     "an unanswered approval": ([ASKED, APPROVAL, GO_ON], ("delete", "Go on.")),
