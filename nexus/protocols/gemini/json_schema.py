@@ -12,9 +12,9 @@ from typing import Final
 
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Drops
-from nexus.protocols.json_schema.refs import Conflict, definition, hoisted, without_all_of
+from nexus.protocols.json_schema.refs import Conflict, definition, hoisted, size_of, without_all_of
 from nexus.protocols.json_schema.roots import describe, keywords_in_words
-from nexus.protocols.json_schema.walk import ANNOTATIONS, SILENT, Schema, rebuilt, types_of
+from nexus.protocols.json_schema.walk import ANNOTATIONS, SILENT, Schema, nodes, rebuilt, types_of
 from nexus.wire import Json, mapping, sequence, text
 
 _TAKEN: Final = frozenset(
@@ -22,8 +22,8 @@ _TAKEN: Final = frozenset(
     | {"maxItems", "maximum", "minItems", "minimum", "oneOf", "prefixItems", "properties", "propertyOrdering"}
     | {"required", "title", "type"}
 )
-MOST_COPIES = 500
-"""Maximum number of copies of definitions in one schema."""
+MOST_ADDED = 20_000
+"""Maximum number of subschemas and properties that copies of definitions add to one schema."""
 
 MOST_STEPS = 200
 """Suffix of the path to a schema inside another one."""
@@ -40,13 +40,14 @@ class _Writer:
         self._root = root
         self._drops = drops
         self._answer = answer
-        self._copies = 0
+        self._left = sum(1 for _ in nodes(root)) + MOST_ADDED
 
     def write(
         self, schema: Schema, path: str, *, copying: bool, above: frozenset[str] = frozenset()
     ) -> dict[str, Json]:
         """``copying`` is off inside a copy, because the referenced schema may refer to itself. ``above`` are the
         references that were merged around it."""
+        self._count(1, path)
         if path.count(".") > MOST_STEPS:
             raise UnsupportedFeature.about(path, "the schema is nested too deeply, or recursive in what allOf combines")
         if self._answer and (again := _alone(schema)) in above:
@@ -57,17 +58,18 @@ class _Writer:
             flat, merged = self._flat(schema, path) if self._answer else (schema, frozenset())
             return self._inside(flat, path, copying=copying, above=above | merged)
         beside = {name: value for name, value in schema.items() if not name.startswith("$")}
-        target = self._target(text(schema["$ref"]))
-        if beside and copying and target is not None:
+        target = self._target(text(schema["$ref"]), path) if beside and copying else None
+        if target is not None:
             return self.write(self._copied(target, beside, path), path, copying=False, above=above)
         self._drop(beside, path)
         bare = {name: value for name, value in schema.items() if name not in beside}
         return self._inside(bare, path, copying=copying, above=above)
 
-    def _target(self, reference: str) -> Schema | None:
+    def _target(self, reference: str, path: str) -> Schema | None:
         """The final target of a reference; None if that is not a schema."""
         seen: set[str] = set()
         while reference not in seen:
+            self._count(1, path)
             seen.add(reference)
             target = definition(self._root, reference)
             if not isinstance(target, dict):
@@ -86,9 +88,6 @@ class _Writer:
 
     def _copied(self, target: Schema, beside: Schema, path: str) -> dict[str, Json]:
         """The referenced schema, with the keys next to the reference."""
-        self._copies += 1
-        if self._copies > MOST_COPIES:
-            raise UnsupportedFeature.about(path, "the schema has too many references with other keywords")
         fits = {name: value for name, value in beside.items() if name in ANNOTATIONS or name not in target}
         self._drop({name: value for name, value in beside.items() if name not in fits}, path)
         return {**target, **fits}
@@ -98,7 +97,7 @@ class _Writer:
         branches = map(mapping, sequence(schema.get("allOf")))
         merged = frozenset(text(one["$ref"]) for one in branches if one.get("$ref"))
         try:
-            flat = without_all_of(schema, self._root, lambda: self._count(path))
+            flat = without_all_of(schema, self._root, lambda merged: self._count(size_of(merged), path))
         except Conflict:
             flat, merged = dict(schema), frozenset()
         _say_bounds(flat)
@@ -110,10 +109,11 @@ class _Writer:
             kept["description"] = words
         return kept, merged
 
-    def _count(self, path: str) -> None:
-        self._copies += 1
-        if self._copies > MOST_COPIES:
-            raise UnsupportedFeature.about(path, "the schema combines too many others")
+    def _count(self, size: int, path: str) -> None:
+        """Copies multiply: a short schema may stand for an endless one."""
+        self._left -= size
+        if self._left < 0:
+            raise UnsupportedFeature.about(path, "with its references inlined the schema is too large")
 
     def _drop(self, keywords: Schema, path: str) -> None:
         self._drops.add(*(f"{path}.{name}" for name in keywords if name not in ANNOTATIONS))

@@ -15,7 +15,7 @@ from typing import Final
 from nexus.conversation.parts import Tool
 from nexus.dataclasses import dataclass
 from nexus.models.tool_rules import StrictLimits
-from nexus.protocols.json_schema.refs import DEFS, Conflict, definition, hoisted, references, without_all_of
+from nexus.protocols.json_schema.refs import DEFS, Conflict, definition, hoisted, references, size_of, without_all_of
 from nexus.protocols.json_schema.roots import describe, keywords_in_words, modern, modern_root
 from nexus.protocols.json_schema.walk import ANNOTATIONS, SILENT, Schema, inner, required_of, types_of
 from nexus.wire import Json, mapping, sequence, text
@@ -148,12 +148,12 @@ class _Writer:
         if len(branches) == 1 and branches[0].keys() == {"$ref"} and beside <= ANNOTATIONS:
             return {**branches[0]}
         try:
-            return without_all_of(schema, self._root, lambda: self._count(path))
+            return without_all_of(schema, self._root, lambda merged: self._count(path, size_of(merged)))
         except Conflict as keyword:
             raise NotClosed(f"{path}: allOf combines different values of {keyword}") from keyword
 
-    def _count(self, path: str) -> None:
-        self._nodes += 1
+    def _count(self, path: str, size: int = 1) -> None:
+        self._nodes += size
         if self._nodes > MOST_NODES:
             raise NotClosed(f"{path}: the schema is too large")
 

@@ -96,24 +96,29 @@ class Conflict(Exception):
     """The schemas have values of one keyword that a single schema cannot express; the text is the keyword."""
 
 
-def without_all_of(schema: Schema, root: Schema, count: Callable[[], None]) -> dict[str, Json]:
+def size_of(schema: Schema) -> int:
+    """What it takes to copy a schema, without the schemas inside it."""
+    return 1 + len(mapping(schema.get("properties"))) + len(sequence(schema.get("required")))
+
+
+def without_all_of(schema: Schema, root: Schema, count: Callable[[Schema], None]) -> dict[str, Json]:
     """``allOf`` merged into the schema that has it, for vendors without this keyword; references of the branches are
     resolved in ``root``.
 
-    ``count`` is called at every step and must eventually raise: nested merges double at every step, and references may
-    be circular. Raises Conflict.
+    ``count`` gets what was merged at every step and must eventually raise: nested merges double at every step, and
+    references may be circular. Raises Conflict.
     """
     merged: dict[str, Json] = {name: value for name, value in schema.items() if name != "allOf"}
     for branch in map(mapping, sequence(schema.get("allOf"))):
-        count()
+        count(merged)
         for name, value in _resolved(branch, root, count).items():
             _add(merged, name, value)
     return merged
 
 
-def _resolved(branch: Schema, root: Schema, count: Callable[[], None]) -> Schema:
+def _resolved(branch: Schema, root: Schema, count: Callable[[Schema], None]) -> Schema:
     while "$ref" in branch:
-        count()
+        count(branch)
         beside = {name: value for name, value in branch.items() if name != "$ref"}
         target = definition(root, str(branch["$ref"]))
         if not isinstance(target, dict):

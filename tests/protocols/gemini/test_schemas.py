@@ -158,6 +158,36 @@ def test_references_that_expand_exponentially_are_rejected(levels: int) -> None:
     assert "too large" in caught.value.message
 
 
+def copied(**beside: Any) -> dict[str, Any]:
+    """A short schema with a large definition in many places."""
+    large = {"type": "object", "properties": {f"p{number}": {"type": "string"} for number in range(1000)}}
+    uses = {f"use{number}": {"$ref": "#/$defs/Large", **beside} for number in range(400)}
+    return {"type": "object", "properties": uses, "$defs": {"Large": large}}
+
+
+@pytest.mark.parametrize("answer", [False, True], ids=["tool", "answer"])
+def test_definitions_that_would_be_copied_too_often_are_rejected(answer: bool) -> None:
+    assert write_json_schema(copied(), "p", Drops(), answer=answer)["$defs"]
+    with pytest.raises(UnsupportedFeature) as caught:
+        write_json_schema(copied(description="mine"), "p", Drops(), answer=answer)
+    assert "too large" in caught.value.message
+
+
+def test_merged_definitions_that_would_be_copied_too_often_are_rejected() -> None:
+    schema = copied()
+    uses = {name: {"allOf": [use, {"required": ["p1"]}]} for name, use in schema["properties"].items()}
+    with pytest.raises(UnsupportedFeature) as caught:
+        write_json_schema({**schema, "properties": uses}, "p", Drops(), answer=True)
+    assert "too large" in caught.value.message
+
+
+def test_a_long_chain_of_references_is_written_in_linear_time() -> None:
+    """In quadratic time, it takes several seconds."""
+    links = {f"Link{number}": {"$ref": f"#/$defs/Link{number + 1}"} for number in range(3000)}
+    schema = {"$ref": "#/$defs/Link0", "$defs": {**links, "Link3000": {"type": "string"}}}
+    assert write_json_schema(schema, "p", Drops(), answer=True) == schema
+
+
 def _tree(*more: Any) -> dict[str, Any]:
     child = {"allOf": [{"$ref": "#/$defs/Node"}, *more], "default": None}
     node = {"type": "object", "properties": {"child": child}}
