@@ -22,6 +22,7 @@ from tornado.iostream import BaseIOStream
 from nexus.errors import NexusError
 from nexus.settings import SettingsError
 from nexus.telemetry import logs
+from nexus.telemetry.lines import OWN_LOGGERS, TRACE
 from tests.secrets import as_bytes, cut, found_in
 
 Place = Literal["log", "error", "reply", "console"]
@@ -160,10 +161,10 @@ def is_nexus(arguments: Any) -> bool:
 
 def lower_levels() -> None:
     """Sets the root level before pytest saves it, because pytest restores it after each phase of a test."""
-    for logger in (logging.getLogger(), *map(logging.getLogger, logs.OWN_LOGGERS)):
-        if logger.level != logs.TRACE:
+    for logger in (logging.getLogger(), *map(logging.getLogger, OWN_LOGGERS)):
+        if logger.level != TRACE:
             # Setting a level clears the cached levels of every logger.
-            logger.setLevel(logs.TRACE)
+            logger.setLevel(TRACE)
     for logger in map(logging.getLogger, CLIENTS):
         if logger.level != logging.WARNING:
             logger.setLevel(logging.WARNING)

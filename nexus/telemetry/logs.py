@@ -26,10 +26,6 @@ from nexus.telemetry.writer import LogWriter
 
 log = logging.getLogger("nexus")
 
-TRACE = lines.TRACE
-OWN_LOGGERS = lines.OWN_LOGGERS
-STYLES = lines.STYLES
-
 _GATEWAY_KEY = pattern(r"\bnx-[A-Za-z0-9]{20,}")
 """The form of keys from ``nexus key new``: if only its hash is configured, the key itself is unknown."""
 
@@ -44,7 +40,7 @@ _KNOWN = KnownSecrets()
 
 def configure(level: str, style: str, secrets: Iterable[str]) -> None:
     """Sends all logging of the process to stderr; may be called again to change it."""
-    logging.addLevelName(TRACE, "TRACE")
+    logging.addLevelName(lines.TRACE, "TRACE")
     own = lines.LEVELS[level]
     foreign = own if level == "trace" else max(own, logging.WARNING)
     _KNOWN.hold(secrets, "configured")
@@ -59,7 +55,7 @@ def configure(level: str, style: str, secrets: Iterable[str]) -> None:
         handler.close()
     root.addHandler(sink)
     root.setLevel(foreign)
-    for name in OWN_LOGGERS:
+    for name in lines.OWN_LOGGERS:
         logging.getLogger(name).setLevel(own)
 
 

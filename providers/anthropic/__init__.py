@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal
+from urllib.parse import quote
 
 from pydantic import SecretStr
 
 from nexus import __version__
+from nexus.dataclasses import replace
 from nexus.errors import AuthenticationFailed
 from nexus.errors.failure import VendorFailure
 from nexus.headers import forwarding
@@ -15,8 +17,7 @@ from nexus.models.claude import profile
 from nexus.protocols.codec import Target
 from nexus.protocols.operation import Action
 from nexus.provider import Account, Provider, ProviderRequest, Without, configured
-from nexus.provider.catalogue import Catalogue
-from nexus.providers.anthropic import catalogue as models
+from nexus.provider.catalogue import Catalogue, Offered, entries
 from nexus.providers.anthropic.login import LOGIN_HOST, login_in
 from nexus.providers.anthropic.system_role import RefusedRoles, refusing, without_role
 from nexus.settings.auth_scheme import VendorLoginSettings
@@ -26,6 +27,7 @@ from nexus.settings.types import Location
 from nexus.settings.urls import host_of
 from nexus.shared import Shared
 from nexus.upstream.request import UpstreamRequest
+from nexus.wire import text
 
 VERSION = "2023-06-01"
 """The newest version that accepts temperature, top_p and top_k, which clients of other protocols send; a Messages
@@ -94,7 +96,7 @@ class AnthropicProvider(Provider):
         headers = {"anthropic-version": VERSION, "user-agent": f"nexus/{__version__}"}
         headers |= {} if key is None else self.settings.credential(key)
         url = self.settings.with_query(f"{self.base_url}/models", "")
-        return models.catalogue(UpstreamRequest(url, headers, b"", "GET"))
+        return _pages(UpstreamRequest(url, headers, b"", "GET"))
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         host = "Anthropic's API" if host_of(self.base_url) == LOGIN_HOST else f"the server of provider {self.name}"
@@ -118,6 +120,26 @@ class AnthropicProvider(Provider):
             method=request.method,
             upload=request.upload,
         )
+
+
+_PAGE = 1000
+
+
+def _pages(first: UpstreamRequest) -> Catalogue:
+    """The paged list of models. ``first`` requests the first page, without paging parameters. Source: Anthropic's API
+    reference.
+    """
+    mark = "&" if "?" in first.url else "?"
+    request = replace(first, url=f"{first.url}{mark}limit={_PAGE}")
+    found: list[Offered] = []
+    page = request
+    while True:
+        document = yield page
+        found += [Offered(text(entry.get("id"))) for entry in entries(document, "data")]
+        last = text(document.get("last_id"))
+        if document.get("has_more") is not True or not last:
+            return found
+        page = replace(request, url=f"{request.url}&after_id={quote(last, safe='')}")
 
 
 PROVIDER = AnthropicProvider

@@ -11,6 +11,7 @@ import pytest
 
 from nexus.headers.redaction import REDACTED
 from nexus.telemetry import logs
+from nexus.telemetry.lines import OWN_LOGGERS, STYLES, TRACE
 
 SECRET = "sk-hushhush-0123456789"
 OWN = logging.getLogger("nexus.test")
@@ -21,7 +22,7 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture(autouse=True)
 def untouched_logging() -> Iterator[None]:
-    loggers = [logging.getLogger(name) for name in (None, *logs.OWN_LOGGERS)]
+    loggers = [logging.getLogger(name) for name in (None, *OWN_LOGGERS)]
     before = [(logger, logger.level) for logger in loggers]
     yield
     for logger, level in before:
@@ -120,7 +121,7 @@ def test_levels_filter_records(capsys: Capture, level: str, lines: tuple[list[st
     logs.configure("trace", "json", ())
     logs.configure(level, "text", ())
     for logger, expected in zip((OWN, FOREIGN), lines, strict=True):
-        for number in (logs.TRACE, logging.DEBUG, logging.INFO, logging.WARNING, logging.CRITICAL):
+        for number in (TRACE, logging.DEBUG, logging.INFO, logging.WARNING, logging.CRITICAL):
             logger.log(number, "x")
         assert [line.split()[1] for line in said(capsys).splitlines()] == expected
 
@@ -185,7 +186,7 @@ def _wrong_arguments() -> None:
 LEAKS = (_plain, _argument, _field, _traceback, _stack, _foreign, _broken_record, _wrong_arguments)
 
 
-@pytest.mark.parametrize("style", logs.STYLES)
+@pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("leak", LEAKS)
 def test_the_sink_redacts_every_leak(capsys: Capture, style: str, leak: object) -> None:
     assert callable(leak)
@@ -207,7 +208,7 @@ AWKWARD = {
 
 
 @pytest.mark.parametrize("secret", AWKWARD.values(), ids=AWKWARD.keys())
-@pytest.mark.parametrize("style", logs.STYLES)
+@pytest.mark.parametrize("style", STYLES)
 def test_secrets_are_redacted_in_every_encoding(capsys: Capture, style: str, secret: str) -> None:
     logs.configure("info", style, (secret,))
     OWN.info("%s", {"a": secret}, extra={"fields": {"a": secret, "b": {"c": secret}}})

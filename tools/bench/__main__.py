@@ -35,7 +35,6 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--peer-header", action="append", default=[], metavar="NAME:VALUE", help="what peers are sent")
     parser.add_argument("--vendor-port", type=int, default=0, help="where the vendor listens, for the peers' settings")
-    parser.add_argument("--plots", type=Path, metavar="FOLDER", help="draw how cost grows, as SVG")
     parser.add_argument("--page", action="store_true", help="write docs/performance anew: the table and the plots")
     options = parser.parse_args(arguments)
     headers = {name.strip(): value.strip() for name, _, value in (text.partition(":") for text in options.peer_header)}
@@ -47,14 +46,9 @@ def main(arguments: list[str]) -> int:
         try:
             found = compare(running, [NEXUS, FLOOR, BARE, *peers], options.rounds)
             sys.stdout.write(table(found))
-            if options.plots or options.page:
+            if options.page:
                 sys.stderr.write("how cost grows\n")
-                curves = draw(running)
-                for name, drawn in curves.plots().items() if options.plots else ():
-                    options.plots.mkdir(parents=True, exist_ok=True)
-                    (options.plots / name).write_text(drawn)
-                if options.page:
-                    write_page(found, curves, load)
+                write_page(found, draw(running), load)
         except (MeasurementFailed, LookupError) as error:
             sys.stderr.write(f"{error}\n")
             return 1

@@ -25,9 +25,7 @@ LONGEST = 256
 OPERATIONS: Mapping[str, str] = {
     "generate": "chat",
     "compact": "chat",
-    "embed": "embeddings",
     "embeddings": "embeddings",
-    "complete": "text_completion",
     "completions": "text_completion",
     "stored": "fetch_response",
 }
@@ -109,7 +107,7 @@ def server_attributes(record: CallRecord, trace: CallTrace) -> dict[str, Value |
 
 def client_attributes(record: CallRecord, attempt: AttemptRecord, names: Conventions) -> dict[str, Value | None]:
     streams = record.stream and names.says_stream
-    first = attempt.first_content
+    first, usage = attempt.first_content, attempt.usage
     return {
         "gen_ai.operation.name": operation_of(record),
         names.provider: attempt.vendor,
@@ -119,7 +117,7 @@ def client_attributes(record: CallRecord, attempt: AttemptRecord, names: Convent
         "gen_ai.response.model": attempt.model[:LONGEST] if attempt.model else None,
         "gen_ai.response.finish_reasons": (attempt.stop[:LONGEST],) if attempt.stop else None,
         "gen_ai.response.time_to_first_chunk": first - attempt.began if streams and first is not None else None,
-        **usage_attributes(attempt, names),
+        **({} if usage is None else {name: getattr(usage, part) for name, part in names.usage.items()}),
         **server_of(attempt),
         "http.response.status_code": attempt.status,
         "error.type": error_type(attempt.error),
@@ -134,11 +132,6 @@ def client_attributes(record: CallRecord, attempt: AttemptRecord, names: Convent
 def server_of(attempt: AttemptRecord) -> dict[str, Value | None]:
     host, _, port = attempt.server.rpartition(":")
     return {"server.address": host or None, "server.port": int(port) if host and port.isdigit() else None}
-
-
-def usage_attributes(attempt: AttemptRecord, names: Conventions) -> dict[str, Value | None]:
-    usage = attempt.usage
-    return {} if usage is None else {name: getattr(usage, part) for name, part in names.usage.items()}
 
 
 def operation_of(record: CallRecord) -> str:
