@@ -9,7 +9,7 @@ import difflib
 import errno
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Literal, NoReturn, Self, TypeVar
 
@@ -158,6 +158,17 @@ def did_you_mean(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
     """A suggestion of the known word nearest to ``word``, as the end of a message; "" if none is near."""
     near = difflib.get_close_matches(word, [*known], 1, likeness)
     return f'; did you mean "{near[0]}"?' if near else ""
+
+
+def one_of(known: Collection[str]) -> AfterValidator:
+    """A validator of a name that must be among ``known``."""
+
+    def check(value: str) -> str:
+        if value not in known:
+            raise ValueError(f"must be one of {', '.join(known)}{did_you_mean(value, known)}")
+        return value
+
+    return AfterValidator(check)
 
 
 def read_duration(value: object) -> float:

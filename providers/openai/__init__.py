@@ -8,10 +8,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from functools import partial
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import quote, urlsplit
 
-from pydantic import SecretStr, field_validator
+from pydantic import SecretStr
 
 from nexus import __version__
 from nexus.cancel import Cancel
@@ -42,7 +42,7 @@ from nexus.providers.openai.refused import (
 from nexus.settings.auth_scheme import VendorLoginSettings
 from nexus.settings.model import ModelSettings
 from nexus.settings.provider import ProviderSettings
-from nexus.settings.types import did_you_mean
+from nexus.settings.types import one_of
 from nexus.shared import Shared
 from nexus.upstream.request import UpstreamReply, UpstreamRequest
 from nexus.wire import Json, sequence
@@ -80,34 +80,17 @@ class OpenAISettings(VendorLoginSettings):
     summaries to verified organizations only; after a rejection Nexus stops requesting them. Default: "auto".
     """
 
-    endpoints: tuple[str, ...] | None = None
+    endpoints: tuple[Annotated[str, one_of((*ENDPOINTS, *HELD))], ...] | None = None
     """Endpoints of the server in addition to generation and token counting, as paths below /v1/, such as "embeddings"
     or "audio/transcriptions". Default: those of a known host; "embeddings" and "completions" for other servers.
     """
 
-    quirks: tuple[str, ...] = ()
+    quirks: tuple[Annotated[str, one_of(FACTS)], ...] = ()
     """Facts about a compatible server that translations need, such as "cache_control" or "system_first"."""
-
-    @field_validator("endpoints")
-    @classmethod
-    def _endpoints_that_pass(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        for endpoint in value or ():
-            if endpoint not in (*ENDPOINTS, *HELD):
-                hint = did_you_mean(endpoint, sorted((*ENDPOINTS, *HELD)))
-                raise ValueError(f"holds {endpoint!r}, which is not one of {', '.join((*ENDPOINTS, *HELD))}{hint}")
-        return value
 
     @property
     def held(self) -> tuple[str, ...]:
         return tuple(name for name in self.endpoints or () if name in HELD)
-
-    @field_validator("quirks")
-    @classmethod
-    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for quirk in value:
-            if quirk not in FACTS:
-                raise ValueError(f"holds {quirk!r}, which is not one of {', '.join(FACTS)}")
-        return value
 
 
 class OpenAIProvider(Provider):
