@@ -116,9 +116,9 @@ def summed(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def check_failure(found: Frames) -> None:
     """The end of a broken stream: an error for the SDK and a failed response for Codex, both numbered correctly."""
-    shown = accumulated(found)
-    assert [event.type for event in shown[-2:]] == ["error", "response.failed"]
-    numbers = [event.sequence_number for event in shown]
+    documents = [decode(data) for _, data in found]
+    assert [document["type"] for document in documents[-2:]] == ["error", "response.failed"]
+    numbers = [document["sequence_number"] for document in documents]
     assert numbers == sorted(set(numbers))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.server.vendors import LANES, RESPONSES, Lane
+from tests.server.vendors import DIALECTS, Lane
 from tests.serving import CHAT, MESSAGES, Nexus, Reply, openai_config
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -22,6 +22,7 @@ NO_ANSWERS = {
     "FastAPI": (b'{"detail":[{"loc":["body","model"],"msg":"unknown"}]}', "body.model: unknown"),
     "problem details": (b'{"title":"No","detail":"Not today.","status":500}', "Not today."),
 }
+WAYS = (("chat", False), ("messages", True), ("messages", False), ("chat", True))
 CLIENTS = {"chat": "/llm/openai/v1/chat/completions", "messages": "/llm/anthropic/v1/messages"}
 
 
@@ -34,23 +35,22 @@ def start(lane: Lane, upstream: FakeUpstream, folder: Path) -> Nexus:
     return Nexus.of(lane.config(upstream, folder) + "\n[llm.providers.v.retries]\nattempts = 1\n", folder)
 
 
-@pytest.mark.parametrize("lane", [*LANES, RESPONSES], ids=lambda lane: lane.name)
+@pytest.mark.parametrize("lane", DIALECTS, ids=lambda lane: lane.name)
 def test_a_200_without_an_answer_is_an_error(lane: Lane, tmp_path: Path) -> None:
     with FakeUpstream(lane.vendor) as upstream, start(lane, upstream, tmp_path) as nexus:
-        for name, (raw, words) in NO_ANSWERS.items():
+        for number, (name, (raw, words)) in enumerate(NO_ANSWERS.items()):
             upstream.default = Behaviour(body=raw, headers=(("Content-Type", "application/json"),))
-            for client in CLIENTS:
-                for stream in (False, True):
-                    reply = ask(nexus, client, stream=stream)
-                    assert reply.status in (429, 500, 502, 503, 529), (name, client, stream, reply.status, reply.body)
-                    assert "internal error in the gateway" not in reply.body.decode(), (name, client)
-                    if lane.passes == client:
-                        assert reply.body == raw, (name, client, stream)
-                    else:
-                        assert words in reply.json["error"]["message"], (name, client, stream)
+            for client, stream in WAYS[2 * number % 4 :][:2]:
+                reply = ask(nexus, client, stream=stream)
+                assert reply.status in (429, 500, 502, 503, 529), (name, client, stream, reply.status, reply.body)
+                assert "internal error in the gateway" not in reply.body.decode(), (name, client)
+                if lane.passes == client:
+                    assert reply.body == raw, (name, client, stream)
+                else:
+                    assert words in reply.json["error"]["message"], (name, client, stream)
 
 
-@pytest.mark.parametrize("lane", [*LANES, RESPONSES], ids=lambda lane: lane.name)
+@pytest.mark.parametrize("lane", DIALECTS, ids=lambda lane: lane.name)
 def test_an_answer_with_any_content_type_is_read(lane: Lane, tmp_path: Path) -> None:
     """Neither a stream nor a whole answer is discarded because of its content type."""
     with FakeUpstream(lane.vendor) as upstream, start(lane, upstream, tmp_path) as nexus:
@@ -68,7 +68,7 @@ def test_an_answer_with_any_content_type_is_read(lane: Lane, tmp_path: Path) -> 
                         assert json.loads(reply.body), (kind, client)
 
 
-@pytest.mark.parametrize("lane", [*LANES, RESPONSES], ids=lambda lane: lane.name)
+@pytest.mark.parametrize("lane", DIALECTS, ids=lambda lane: lane.name)
 def test_a_whole_answer_to_a_streaming_call_is_accepted(lane: Lane, tmp_path: Path) -> None:
     with FakeUpstream(lane.vendor) as upstream, start(lane, upstream, tmp_path) as nexus:
         client = "chat" if lane.passes == "messages" else "messages"
@@ -81,7 +81,7 @@ def test_a_whole_answer_to_a_streaming_call_is_accepted(lane: Lane, tmp_path: Pa
             assert reply.headers["content-type"].startswith("text/event-stream")
 
 
-@pytest.mark.parametrize("lane", [*LANES, RESPONSES], ids=lambda lane: lane.name)
+@pytest.mark.parametrize("lane", DIALECTS, ids=lambda lane: lane.name)
 def test_an_unrequested_encoding_is_an_error_and_not_retried(lane: Lane, tmp_path: Path) -> None:
     config = lane.config
     with FakeUpstream(lane.vendor) as upstream, Nexus.of(config(upstream, tmp_path), tmp_path) as nexus:

@@ -6,7 +6,7 @@ The fakes check their requests strictly: ``violations`` stays empty in every tes
 import json
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import anthropic
@@ -17,7 +17,7 @@ from tests.server.test_bedrock_format import sdk as bedrock_sdk
 from tests.server.test_cancel import open_call
 from tests.server.test_vertex_format import sdk as vertex_sdk
 from tests.server.vendors import CALLS, HELLO, LANES, PIXEL, RESPONSES, Stand, Standing
-from tests.serving import wait_until
+from tests.serving import Nexus, wait_until
 from tools.fake_upstream import Behaviour
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -30,7 +30,7 @@ class Vendor(Standing):
     chat: openai.OpenAI
 
 
-@pytest.fixture(params=[*LANES, RESPONSES], ids=lambda lane: lane.name)
+@pytest.fixture
 def vendor(request: pytest.FixtureRequest, stand: Stand) -> Iterator[Vendor]:
     standing = stand(request.param)
     with openai.OpenAI(base_url=standing.nexus.openai, api_key="any", max_retries=0) as chat:
@@ -41,16 +41,30 @@ def vendor(request: pytest.FixtureRequest, stand: Stand) -> Iterator[Vendor]:
 Claude = anthropic.Anthropic | anthropic.AnthropicBedrock | anthropic.AnthropicVertex
 
 
-@pytest.fixture(params=["Anthropic", "Bedrock", "Vertex AI"])
+FORMATS: dict[str, Callable[[Nexus], Claude]] = {
+    "Anthropic": lambda nexus: anthropic.Anthropic(base_url=nexus.anthropic, api_key="any", max_retries=0),
+    "Bedrock": bedrock_sdk,
+    "Vertex AI": vertex_sdk,
+}
+"""Anthropic's SDKs by format. The other two hosts wrap what the first one gets, so they call three lanes: one that
+translates, one that passes, and one with Bedrock's own frames."""
+
+
+@pytest.fixture
 def claude(request: pytest.FixtureRequest, vendor: Vendor) -> Iterator[Claude]:
-    nexus = vendor.nexus
-    clients: dict[str, Callable[[], Claude]] = {
-        "Anthropic": lambda: anthropic.Anthropic(base_url=nexus.anthropic, api_key="any", max_retries=0),
-        "Bedrock": lambda: bedrock_sdk(nexus),
-        "Vertex AI": lambda: vertex_sdk(nexus),
-    }
-    with clients[request.param]() as client:
+    with FORMATS[request.param](vendor.nexus) as client:
         yield client
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    every = [*LANES, RESPONSES]
+    if "claude" in metafunc.fixturenames:
+        lanes = [lane for lane in LANES if lane.name in ("gemini", "anthropic", "bedrock claude")]
+        pairs = [(name, lane) for name in FORMATS for lane in (every if name == "Anthropic" else lanes)]
+        ids = [f"{lane.name}-{name}" for name, lane in pairs]
+        metafunc.parametrize(("claude", "vendor"), pairs, indirect=True, ids=ids)
+    elif "vendor" in metafunc.fixturenames:
+        metafunc.parametrize("vendor", every, indirect=True, ids=lambda lane: lane.name)
 
 
 def user(text: str) -> list[Any]:
@@ -188,37 +202,47 @@ class TestStructuredOutput:
         assert probe.choices[0].finish_reason == "stop"
 
 
-class TestFailures:
-    @pytest.mark.parametrize(
-        ("status", "chat_error", "claude_error"),
-        [
-            (400, openai.BadRequestError, anthropic.BadRequestError),
-            (401, openai.AuthenticationError, anthropic.AuthenticationError),
-            (403, openai.PermissionDeniedError, anthropic.PermissionDeniedError),
-            (429, openai.RateLimitError, anthropic.RateLimitError),
-            (503, openai.InternalServerError, anthropic.APIStatusError),
-        ],
-    )
-    def test_errors(
-        self, vendor: Vendor, claude: Claude, status: int, chat_error: type[Exception], claude_error: type[Exception]
-    ) -> None:
-        vendor.upstream.default = Behaviour(status=status, message="the vendor's own words")
-        with pytest.raises(chat_error, match="the vendor's own words"):
-            vendor.chat.chat.completions.create(model="v/m", messages=user("Hi"))
-        with pytest.raises(claude_error, match="the vendor's own words"):
-            claude.messages.create(model="v/m", max_tokens=64, messages=user("Hi"))
+STATUSES: dict[int, tuple[type[Exception], type[Exception]]] = {
+    400: (openai.BadRequestError, anthropic.BadRequestError),
+    401: (openai.AuthenticationError, anthropic.AuthenticationError),
+    403: (openai.PermissionDeniedError, anthropic.PermissionDeniedError),
+    429: (openai.RateLimitError, anthropic.RateLimitError),
+    503: (openai.InternalServerError, anthropic.APIStatusError),
+}
+"""What OpenAI's and Anthropic's SDKs raise."""
 
-    @pytest.mark.parametrize("behaviour", [Behaviour(cut_after=9), Behaviour(end_after=8)], ids=["cut", "ends early"])
-    def test_a_broken_stream_never_looks_complete(self, vendor: Vendor, claude: Claude, behaviour: Behaviour) -> None:
-        long = "one two three four five six seven eight nine ten " * 20
-        vendor.upstream.next(replace(behaviour, text=long), replace(behaviour, text=long))
-        with pytest.raises(openai.APIError, match=r"was lost|ended before"):
-            list(vendor.chat.chat.completions.create(model="v/m", messages=user("Hi"), stream=True))
-        with (
-            pytest.raises(anthropic.APIError, match=r"was lost|ended before"),
-            claude.messages.stream(model="v/m", max_tokens=64, messages=user("Hi")) as stream,
-        ):
-            stream.until_done()
+LONG = "one two three four five six seven eight nine ten " * 20
+BROKEN = (Behaviour(cut_after=9, text=LONG), Behaviour(end_after=8, text=LONG))
+LOST = r"was lost|ended before"
+
+
+class TestFailures:
+    def test_errors_in_chat(self, vendor: Vendor) -> None:
+        for status, (error, _) in STATUSES.items():
+            vendor.upstream.default = Behaviour(status=status, message="the vendor's own words")
+            with pytest.raises(error, match="the vendor's own words"):
+                vendor.chat.chat.completions.create(model="v/m", messages=user("Hi"))
+
+    def test_errors_in_messages(self, vendor: Vendor, claude: Claude) -> None:
+        for status, (_, error) in STATUSES.items():
+            vendor.upstream.default = Behaviour(status=status, message="the vendor's own words")
+            with pytest.raises(error, match="the vendor's own words"):
+                claude.messages.create(model="v/m", max_tokens=64, messages=user("Hi"))
+
+    def test_a_broken_chat_stream_never_looks_complete(self, vendor: Vendor) -> None:
+        for broken in BROKEN:
+            vendor.upstream.next(broken)
+            with pytest.raises(openai.APIError, match=LOST):
+                list(vendor.chat.chat.completions.create(model="v/m", messages=user("Hi"), stream=True))
+
+    def test_a_broken_messages_stream_never_looks_complete(self, vendor: Vendor, claude: Claude) -> None:
+        for broken in BROKEN:
+            vendor.upstream.next(broken)
+            with (
+                pytest.raises(anthropic.APIError, match=LOST),
+                claude.messages.stream(model="v/m", max_tokens=64, messages=user("Hi")) as stream,
+            ):
+                stream.until_done()
 
     @pytest.mark.parametrize(
         ("path", "more"),

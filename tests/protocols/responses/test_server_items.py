@@ -8,7 +8,7 @@ import pytest
 from nexus.conversation.parts import Message, Text, ToolCall, ToolResult
 from nexus.errors import InvalidRequest
 from nexus.protocols.responses.read_request import read_request
-from tests.server.vendors import LANES, Lane, Stand
+from tests.server.vendors import DIALECTS, Lane, Stand
 
 ASKED = {"role": "user", "content": "What is new?"}
 SAID = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "It rains."}]}
@@ -174,20 +174,18 @@ SESSIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
 }
 
 
-@pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-@pytest.mark.parametrize("session", SESSIONS)
-def test_a_session_continues_at_every_vendor(stand: Stand, lane: Lane, stream: bool, session: str) -> None:
+@pytest.mark.parametrize("lane", DIALECTS[:-1], ids=lambda lane: lane.name)
+def test_a_session_continues_at_every_vendor(stand: Stand, lane: Lane) -> None:
     house = stand(lane)
-    items, carried = SESSIONS[session]
     with openai.OpenAI(base_url=house.nexus.openai, api_key="unused", max_retries=0) as client:
-        if stream:
-            with client.responses.stream(model="v/m", input=items) as events:
-                list(events)
-                response: Any = events.get_final_response()
-        else:
-            response = client.responses.create(model="v/m", input=items)
-    assert response.status == "completed"
-    sent = house.upstream.requests[-1].body.decode()
-    assert [words for words in carried if words not in sent] == []
+        for number, (session, (items, carried)) in enumerate(SESSIONS.items()):
+            if number % 2:
+                with client.responses.stream(model="v/m", input=items) as events:
+                    list(events)
+                    response: Any = events.get_final_response()
+            else:
+                response = client.responses.create(model="v/m", input=items)
+            assert response.status == "completed", session
+            sent = house.upstream.requests[-1].body.decode()
+            assert [words for words in carried if words not in sent] == [], session
     assert house.upstream.violations == []
