@@ -17,10 +17,11 @@ import pytest
 
 from nexus.call import Call
 from nexus.protocols.piecewise import LARGE
+from nexus.server.endpoints import calls
 from nexus.server.endpoints.calls import CallHandler
 from nexus.server.http import clocks
 from tests.conftest import Serve
-from tests.peers import Tls
+from tests.peers import Peer, Tls, Vendor
 from tests.server.raw import RawClient, head, request
 from tests.serving import CHAT, Nexus, Reply, anthropic_config, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
@@ -353,6 +354,22 @@ class TestClocks:
                 client.send(b" ")
                 time.sleep(0.05)
             assert client.send(raw).reply().status == 200
+
+    def test_a_slow_but_steady_reader_gets_its_answer(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+        """For longer in total than ``client_timeout``, which bounds each pause."""
+        content = "x" * (16 << 20)
+        answer = {"choices": [{"message": {"role": "assistant", "content": content}, "finish_reason": "stop"}]}
+        with Peer(Vendor(json.dumps(answer).encode())) as peer, socket.socket() as client:
+            nexus = serve('[server]\nclient_timeout = "1s"\n' + openai_config(peer.url))
+            monkeypatch.setattr(calls, "LEAST_READ", 1)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+            client.connect(("127.0.0.1", nexus.port))
+            client.sendall(request(CHAT_PATH, CHAT, {"Connection": "close"}))
+            read = 0
+            while piece := client.recv(256 * 1024):
+                read += len(piece)
+                time.sleep(0.01)
+        assert read > len(content)
 
     def test_upload_timeout_bounds_the_whole_body(
         self, serve: Serve, openai_upstream: FakeUpstream, lines: Lines

@@ -27,6 +27,9 @@ from nexus.server.endpoints.paths import base_of
 from nexus.server.http.heads import in_ascii
 from nexus.server.threads import Full
 
+LEAST_READ = 256 * 1024
+"""Minimum bytes of a long answer that a client has to read within ``client_timeout``."""
+
 
 class CallHandler(AskedHandler):
     """One operation of a dialect."""
@@ -194,13 +197,16 @@ class CallHandler(AskedHandler):
         state.mark_first_byte()
 
     async def _wait_for_client(self, written: asyncio.Future[None]) -> None:
-        """Waits for a write. Raises StreamClosedError if the client disconnected, or ``client_timeout`` is exceeded."""
-        if not written.done():
+        """Waits for a write. Raises StreamClosedError if the client disconnected, or hardly reads for
+        ``client_timeout``."""
+        stream = self.connection.stream
+        while not written.done():
+            before = stream.sent
             # Not ``wait_for``, which would cancel the future; Tornado does not expect that.
             await asyncio.wait((written,), timeout=self.runtime.settings.server.client_timeout)
-        if not written.done():
-            self.connection.stream.close()
-            raise StreamClosedError
+            if not written.done() and stream.sent < before + LEAST_READ:
+                stream.close()
+                raise StreamClosedError
         written.result()
 
     async def _end_badly(self, state: CallState, error: NexusError) -> None:

@@ -114,6 +114,11 @@ class ClientStream(IOStream):
         return 1
 
     @property
+    def sent(self) -> int:
+        """The bytes sent so far of what had to wait for the client."""
+        return self._total_write_done_index
+
+    @property
     def has_more(self) -> bool:
         """Whether unread bytes are buffered."""
         return self._read_buffer_size > 0
