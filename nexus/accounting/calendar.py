@@ -168,7 +168,8 @@ class Calendar:
     ) -> Answer | None:
         with self._lock:
             at, answer = self._kept.get(key, (-fresh, None))
-        if now < at + fresh:
+        # Not if the clock was set back meanwhile.
+        if 0 <= now - at < fresh:
             return cast("Answer | None", answer)
         try:
             with self._books.reading() as database:

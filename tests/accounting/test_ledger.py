@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from nexus.accounting import earlier
+from nexus.accounting.books import Books
+from nexus.accounting.calendar import Calendar
 from nexus.accounting.database import Database, DatabaseError, NewerTables, SqliteDatabase, Transaction, migrate
 from nexus.accounting.ledger import BATCH, ROOM, Ledger
 from nexus.accounting.record import Charge
@@ -21,6 +23,7 @@ from nexus.accounting.retention import Cleanup, Retention
 from nexus.accounting.rows import Row
 from nexus.accounting.tables import VERSION
 from nexus.accounting.writing import Item
+from nexus.settings.usage import MEMORY
 from tests.accounting.rows import row
 from tests.serving import wait_until
 
@@ -101,6 +104,17 @@ QUESTIONS = {
     "day": [DAY],
 }
 """By what is asked: the rows of the answer."""
+
+
+def test_a_clock_that_is_set_back_does_not_freeze_the_days() -> None:
+    books = Books(MEMORY)
+    with closing(books):
+        calendar = Calendar(books)
+        assert books.ledger is not None
+        add(books.ledger, call(1))
+        assert len(calendar.days(NOON + 3600, ()) or ()) == 1
+        add(books.ledger, call(2, route="openai/gpt-4"))
+        assert len(calendar.days(NOON, ()) or ()) == 2
 
 
 def test_usage_is_reported_by_every_dimension(ledger: Ledger) -> None:
@@ -325,6 +339,7 @@ from pathlib import Path
 from nexus.accounting.database import SqliteDatabase
 from nexus.accounting.ledger import Ledger
 from nexus.accounting.writing import Item
+from nexus.settings.usage import MEMORY
 from tests.accounting.rows import row
 ledger = Ledger(SqliteDatabase(Path(sys.argv[1])))
 for number in range(100):
