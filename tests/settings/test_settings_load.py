@@ -254,6 +254,15 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
         PROVIDER + "retries.base_delay = '9s'",
         [f"5: {OPENAI}.retries.max_delay: must be at least base_delay"],
     ),
+    "an unknown endpoint and quirk": (
+        PROVIDER + 'endpoints = ["embeddings", "rernk"]\nquirks = ["x"]',
+        [f"5: {OPENAI}.endpoints[1]: must be one of embeddings, ", f"6: {OPENAI}.quirks[0]: must be one of max_"],
+    ),
+    "words in place of a number": (
+        PROVIDER + '[telemetry.tracing]\nsampling = "often"',
+        ["6: telemetry.tracing.sampling: must be a number"],
+    ),
+    "an unknown word": (PROVIDER + 'unknown = "perhaps"', [f'5: {OPENAI}.unknown: must be "deny" or "allow"']),
     "certificates that are not there": (
         PROVIDER + 'ca_file = "/nowhere/ca.pem"',
         [f"5: {OPENAI}.ca_file: names no file that exists"],
