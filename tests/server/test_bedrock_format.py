@@ -213,8 +213,3 @@ def test_bedrocks_frames_pass_unchanged(behaviour: Behaviour, serve: Serve, tmp_
         reply = serve(lane.config(upstream, tmp_path)).post(f"{MODEL}/v%2Fm/invoke-with-response-stream", BODY)
         assert reply.headers["content-type"] == "application/vnd.amazon.eventstream"
         assert reply.body == b"".join(bedrock.answer(upstream.requests[-1], behaviour, 1).frames or ())
-
-
-def test_a_disabled_protocol_is_not_found(claude: FakeUpstream, serve: Serve) -> None:
-    nexus = serve(anthropic_config(claude.base_url, "[llm.protocols.bedrock]\nenabled = false\n"))
-    assert nexus.post(f"{MODEL}/claude/invoke", BODY).status == 404

@@ -399,13 +399,6 @@ def test_dropped_fields_are_reported(claude: FakeUpstream, serve: Serve) -> None
     assert claude.requests[-1].json["max_tokens"] == 64
 
 
-def test_the_protocol_can_be_disabled_and_moved(claude: FakeUpstream, serve: Serve) -> None:
-    nexus = serve(anthropic_config(claude.base_url, "[llm.protocols.google]\nenabled = false\n"))
-    assert nexus.post(f"{GOOGLE}/claude:generateContent", BODY).status == 404
-    nexus = serve(anthropic_config(claude.base_url, '[llm.protocols.google]\npath = "/g"\n'))
-    assert nexus.post("/g/v1beta/models/claude:generateContent", BODY).status == 200
-
-
 def test_all_protocols_can_be_served_at_the_root(claude: FakeUpstream, serve: Serve) -> None:
     paths = "".join(f'[llm.protocols.{name}]\npath = "/"\n' for name in ("openai", "anthropic", "google"))
     nexus = serve(anthropic_config(claude.base_url, paths))

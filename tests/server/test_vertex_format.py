@@ -126,11 +126,6 @@ def test_the_gateway_key_is_sent_as_googles_token(claude: FakeUpstream, serve: S
         stranger.messages.create(**{**ASKED, "model": "claude"})
 
 
-def test_a_disabled_protocol_is_not_found(claude: FakeUpstream, serve: Serve) -> None:
-    nexus = serve(anthropic_config(claude.base_url, "[llm.protocols.vertex]\nenabled = false\n"))
-    assert nexus.post(f"{PUBLISHED}/claude:rawPredict", BODY).status == 404
-
-
 WRONG = {
     "v1 missing": PUBLISHED.replace("/v1/", "/") + "/claude:rawPredict",
     "v1 twice": PUBLISHED.replace("/v1/", "/v1/v1/") + "/claude:rawPredict",
