@@ -93,6 +93,14 @@ def test_the_settings_page_lists_every_table() -> None:
     assert '``max_body_size`` = ``"32MiB"``' in page
 
 
+def test_the_settings_page_has_every_setting() -> None:
+    page = reference()
+    lacking = {
+        name for section in sections("", Settings) for name in section.table.model_fields if f"``{name}``" not in page
+    }
+    assert lacking == set()
+
+
 def test_the_config_and_schema_commands_print_reference_and_schema(command: Command, tmp_path: Path) -> None:
     assert command(tmp_path, "config").stdout == REFERENCE.read_text()
     assert command(tmp_path, "schema").stdout == json.dumps(validator().schema, indent=2) + "\n"

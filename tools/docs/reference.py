@@ -90,9 +90,11 @@ def _fields(section: Section) -> dict[str, FieldInfo]:
     """The fields that this section documents."""
     fields = dict(section.table.model_fields)
     if section.kind:
-        shared = next(base for base in section.table.__mro__[1:] if issubclass(base, Tagged) and base.kinds())
-        base_fields = shared.model_fields if issubclass(shared, Table) else {}
-        fields = {name: field for name, field in fields.items() if name not in base_fields or name == shared.tag}
+        # The table of all kinds has a section of its own; a class between may be shared by several kinds.
+        [*_, shared] = (base for base in section.table.__mro__ if issubclass(base, Tagged) and base is not Tagged)
+        fields = {
+            name: field for name, field in fields.items() if name not in shared.model_fields or name == shared.tag
+        }
     return fields
 
 
