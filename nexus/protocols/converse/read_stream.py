@@ -37,7 +37,7 @@ class StreamReader:
         self._dropped = Drops()
         self._parts: OpenParts[int] = OpenParts(cite=read_citation, dropped=self._dropped)
         self._foreign: set[int] = set()
-        self._images: dict[int, tuple[str, str]] = {}
+        self._images: dict[int, tuple[str, list[str]]] = {}
 
     def feed(self, event: str | None, data: str) -> list[Event]:
         if self._over:
@@ -71,7 +71,7 @@ class StreamReader:
                 call = ToolCall(text(inner.get("toolUseId")), text(inner.get("name")), "")
                 events += self._content(self._parts.start(block, call))
             elif kind == "image":
-                self._images.setdefault(block, (text(inner.get("format")), ""))
+                self._images.setdefault(block, (text(inner.get("format")), []))
             else:
                 self._foreign.add(block)
                 events += self._dropped.events((kind == "toolUse" and text(inner.get("type"))) or kind)
@@ -87,9 +87,7 @@ class StreamReader:
                 case "reasoningContent":
                     events += self._reasoning(block, mapping(value))
                 case "image" if block in self._images:
-                    format, data = self._images[block]
-                    piece = text(mapping(mapping(value).get("source")).get("bytes"))
-                    self._images[block] = format, _joined(data, piece)
+                    self._images[block][1].append(text(mapping(mapping(value).get("source")).get("bytes")))
                 case "toolUse" if block in self._foreign:
                     continue
                 case "toolUse":
@@ -129,8 +127,8 @@ class StreamReader:
 
     def _image(self, block: int) -> list[Event]:
         """An image is sent when it is complete, and has no index in the answer until then."""
-        format, data = self._images.pop(block)
-        image = read_image({"format": format, "source": {"bytes": data}})
+        format, pieces = self._images.pop(block)
+        image = read_image({"format": format, "source": {"bytes": _joined(*pieces)}})
         if image is None:
             return self._dropped.events("image")
         return [*self._parts.start(block, image), *self._parts.end(block)]
@@ -163,14 +161,15 @@ def _block(wire: Body) -> int:
     return index
 
 
-def _joined(known: str, piece: str) -> str:
+def _joined(*pieces: str) -> str:
     """Joins pieces of base64 that are padded separately."""
-    if not known:
-        return piece
-    first, more = base64_bytes(known), base64_bytes(piece)
-    if first is None or more is None:
+    held = [piece for piece in pieces if piece]
+    if len(held) < 2:
+        return "".join(held)
+    decoded = [raw for piece in held if (raw := base64_bytes(piece)) is not None]
+    if len(decoded) < len(held):
         raise ValueError("redacted reasoning or an image is not base64")
-    return base64.b64encode(first + more).decode()
+    return base64.b64encode(b"".join(decoded)).decode()
 
 
 _READERS: Mapping[str, Callable[[StreamReader, Body], list[Event]]] = {

@@ -1,5 +1,6 @@
 """Answers, whole and streamed: the same values, in the legal order, however the bytes are cut."""
 
+import base64
 import json
 import random
 from typing import Any
@@ -206,6 +207,21 @@ def test_empty_deltas_and_blocks_are_accepted() -> None:
     ]
     events, _ = feed_all(lines)
     assert fold(events) == Response("r", "m", (Text(""),), Stop("unknown"))
+
+
+def test_an_image_in_many_pieces_is_joined_in_linear_time() -> None:
+    """In quadratic time, this megabyte takes several seconds."""
+    pieces, piece = 1000, bytes(1000)
+    source = {"bytes": base64.b64encode(piece).decode()}
+    delta = {"contentBlockIndex": 0, "delta": {"image": {"source": source}}}
+    lines: list[tuple[str, Any]] = [
+        ("contentBlockStart", {"contentBlockIndex": 0, "start": {"image": {"format": "png"}}}),
+        *[("contentBlockDelta", delta)] * pieces,
+        ("messageStop", {"stopReason": "end_turn"}),
+    ]
+    (image,) = fold(feed_all(lines)[0]).parts
+    assert isinstance(image, Image) and isinstance(image.source, Inline)
+    assert image.source.data == base64.b64encode(piece * pieces).decode()
 
 
 def test_unknown_events_are_reported_once() -> None:
