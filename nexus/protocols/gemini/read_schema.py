@@ -1,8 +1,8 @@
 """Google's ``Schema`` (a subset of OpenAPI's) -> JSON Schema.
 
 Types in capital letters become JSON Schema's, ``nullable`` a type more, numbers that JSON carries as strings numbers.
-What is written as JSON Schema already stays. The other way is schema.py. Source: ai.google.dev/api/caching#Schema;
-google.genai.types.Schema.
+What is written as JSON Schema already stays. The other way is openapi_schema.py. Source:
+ai.google.dev/api/caching#Schema; google.genai.types.Schema.
 """
 
 from __future__ import annotations

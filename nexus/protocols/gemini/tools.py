@@ -1,8 +1,8 @@
 """Tools, tool choice and structured output, which share one constraint: some models take only one of them.
 
-A JSON Schema keeps its meaning, in the keywords that the server supports (json_schema.py, schema.py). If structured
-output and tools exclude each other, the format becomes one more tool, and a call is required; its arguments are the
-content. Source: ai.google.dev/gemini-api/docs/function-calling and /structured-output.
+A JSON Schema keeps its meaning, in the keywords that the server supports (json_schema.py, openapi_schema.py). If
+structured output and tools exclude each other, the format becomes one more tool, and a call is required; its arguments
+are the content. Source: ai.google.dev/gemini-api/docs/function-calling and /structured-output.
 """
 
 from __future__ import annotations

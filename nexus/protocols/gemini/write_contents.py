@@ -86,7 +86,7 @@ class ContentsWriter:
     def add_system(self, parts: Iterable[Part]) -> None:
         self.system += [{"text": part.text} for part in parts if isinstance(part, Text) and part.text]
 
-    def add(self, message: Message, path: str, *, last: bool = True) -> None:
+    def add(self, message: Message, path: str, *, last: bool) -> None:
         """``last`` is for messages of the user's last turn."""
         if message.name is not None:
             self._drops.add("messages.name")
