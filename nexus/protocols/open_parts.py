@@ -14,7 +14,7 @@ from nexus.conversation.events import Cited, Event, PartDelta, PartEnd, PartStar
 from nexus.conversation.parts import Citation, Reasoning, Signature, Stop, Text, ToolCall
 from nexus.dataclasses import dataclass, field
 from nexus.protocols.checks import Drops
-from nexus.protocols.tool_calls import an_object_of
+from nexus.protocols.growing_json import GrowingJson
 from nexus.wire import Json, mapping
 
 K = TypeVar("K", bound=Hashable)
@@ -31,19 +31,19 @@ class OpenPart:
     held: str = ""
     signature: Signature | None = None
     length: int = 0
-    arguments: list[str] = field(default_factory=list)
+    arguments: GrowingJson = field(default_factory=GrowingJson)
     citations: list[Json] = field(default_factory=list)
 
     @property
     def whole(self) -> bool:
         """Whether the part may be complete."""
-        return not isinstance(self.part, ToolCall) or an_object_of("".join(self.arguments))[1]
+        return not isinstance(self.part, ToolCall) or self.arguments.kind is dict or self.arguments.is_blank
 
     @property
     def over(self) -> bool:
         """Whether the part is certainly complete when something else starts; a call without arguments yet may still get
         some."""
-        has_content = bool(self.held or "".join(self.arguments).strip())
+        has_content = bool(self.held) or not self.arguments.is_blank
         return self.whole and (has_content or not isinstance(self.part, ToolCall))
 
 
@@ -105,7 +105,7 @@ class OpenParts(Generic[K]):
         if words:
             known.length += len(words)
             if isinstance(empty, ToolCall):
-                known.arguments.append(words)
+                known.arguments.add(words)
             out.append(PartDelta(known.index, words))
         return out
 

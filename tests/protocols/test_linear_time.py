@@ -7,14 +7,19 @@ from typing import Any
 
 import pytest
 
+from nexus.conversation.parts import Text, ToolCall
 from nexus.errors import ClientError, InvalidRequest
 from nexus.models.names import anthropics_id
 from nexus.protocols import loader
 from nexus.protocols.chat.call_ids import plain_id
+from nexus.protocols.chat.read_stream import StreamReader as ChatReader
 from nexus.protocols.chat.think_tags import ThinkTags
 from nexus.protocols.codec import Target
 from nexus.protocols.multipart import boundary_of, read_form
+from nexus.protocols.open_parts import OpenParts
 from nexus.protocols.pairing import paired
+from nexus.wire import encode
+from tests.protocols.kit import origin
 
 MANY = 200_000
 
@@ -28,13 +33,43 @@ def refused(read: Callable[..., object], *given: Any) -> None:
         read(*given)
 
 
+DETAIL = {"type": "reasoning.text", "text": "b", "index": 0}
 FORM = b'--b\r\nContent-Disposition: form-data; name="a"' + b" " * 8000 + b"x\r\n\r\n\r\n"
+
+
+def streamed(*deltas: Any) -> None:
+    reader = ChatReader(origin())
+    for delta in deltas:
+        reader.feed(None, encode({"id": "r", "choices": [{"index": 0, "delta": delta}]}).decode())
+
+
+def piece(arguments: str, **members: Any) -> dict[str, Any]:
+    function = {"name": "f", "arguments": arguments}
+    return {"tool_calls": [{"index": 0, "id": "c", "function": function, **members}]}
+
+
+def interleaved() -> None:
+    """A call's arguments between parts that start and end."""
+    parts: OpenParts[str] = OpenParts()
+    parts.start("call", ToolCall("c", "f", ""))
+    for _ in range(SOME):
+        parts.extend("call", '{"a":[', ToolCall("", "", ""))
+        parts.start("text", Text(""))
+        parts.end("text")
+
 
 CASES: Mapping[str, Callable[[], object]] = {
     "the id of a tool call": lambda: plain_id("__nexus_a_b_" * MANY + "!"),
     "the name of a model": lambda: anthropics_id(".claude-" * MANY + "!"),
     "thinking between tags": lambda: ThinkTags().feed("<think>" + ("a" + " " * MANY) * 5 + "b"),
     "the content type of a form": lambda: refused(boundary_of, "multipart/form-data" + " " * MANY + "x"),
+    "the arguments of a call": lambda: streamed(piece("{" * 1000), *[piece("{")] * (SOME)),
+    "the arguments of a call with other ids": lambda: streamed(*[piece("[{}", id=str(at)) for at in range(SOME)]),
+    "arguments between texts": lambda: streamed(*[piece("[{},"), {"content": "a"}] * (SOME)),
+    "arguments between parts": lambda: interleaved(),
+    "thinking that may be told again": lambda: streamed(
+        {"reasoning": "a" * 1_000_000}, *[{"reasoning": "a"}, {"reasoning_details": [DETAIL]}] * (SOME)
+    ),
     "a part of a form": lambda: refused(read_form, FORM, b"b"),
 }
 
@@ -80,6 +115,9 @@ def schemas() -> None:
     schema = {"anyOf": [{"$ref": "#/$defs/b"}] * FEW, "$defs": {"b": held}}
     chat(tools=[{"type": "function", "function": {"name": "f", "parameters": schema}}])
 
+
+SOME = 20_000
+"""Pieces of a stream."""
 
 FEW = 4_000
 """Messages and others; they are slower than characters."""

@@ -57,6 +57,7 @@ class StreamReader:
         self._known = Usage()
         self._finish: Mapping[str, Json] = {}
         self._plain: list[str] = []
+        self._plain_length = 0
         self._tags = ThinkTags() if origin.server.think_tags else None
         self._citations = StreamCitations()
         self._dropped = Drops()
@@ -115,7 +116,7 @@ class StreamReader:
             self._emit("tool_calls")
             # The model wanted to go on: an agent must not take this for the end of its task.
             stop = Stop("unknown", raw=finish_word(self._finish) or None) if stop.reason == "end" else stop
-        if not self._finish and any(call.arguments and not call.whole for call in calls):
+        if not self._finish and any(call.sent and not call.whole for call in calls):
             # There is only the terminator, which says that the answer is complete, while an incomplete call says the
             # opposite.
             stop = Stop("unknown")
@@ -167,11 +168,11 @@ class StreamReader:
             self._read_prose(delta)
         for call in map(mapping, sequence(delta.get("tool_calls"))):
             if call.get("type") in (None, "", "function"):
-                self._parts.call(call, self._id)
+                self._parts.call(call)
             else:
                 self._emit(f"tool_calls.{text(call.get('type'))}")
         if legacy := mapping(delta.get("function_call")):
-            self._parts.call({"index": -1, "function": legacy}, self._id)
+            self._parts.call({"index": -1, "function": legacy})
         if self._citations.waits or "annotations" in delta:
             self._emit(*self._citations.read(delta))
         if mapping(choice.get("logprobs")):
@@ -206,9 +207,10 @@ class StreamReader:
         detailed = "".join(part.text for _, part in details)
         if not detailed and (plain := plain_reasoning(delta)):
             self._plain.append(plain)
+            self._plain_length += len(plain)
             self._say("reasoning", plain)
         # A gateway like this one repeats everything at the end with signatures, too late for parts that have ended.
-        again = bool(detailed) and detailed == "".join(self._plain)
+        again = bool(detailed) and len(detailed) == self._plain_length and detailed == "".join(self._plain)
         for entry, part in details:
             if again and part.text:
                 self._emit("thinking_blocks" if is_block(entry) else "reasoning_details")

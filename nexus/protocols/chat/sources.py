@@ -9,6 +9,8 @@ web search and image generation.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 
 from nexus.conversation.events import Cited
@@ -116,7 +118,7 @@ class StreamCitations:
     def __init__(self) -> None:
         self.sources: list[Citation] = []
         self._spans: list[TextSpan] = []
-        self._waiting: list[Citation] = []
+        self._waiting: deque[Citation] = deque()
         self._cites = False
 
     @property
@@ -139,7 +141,7 @@ class StreamCitations:
                 self._waiting.append(cited)
         come = self._spans[-1].end if self._spans else 0
         while self._waiting and self._waiting[0].end <= come:
-            yield self._place(self._waiting.pop(0))
+            yield self._place(self._waiting.popleft())
 
     def last(self) -> Iterator[Cited | str]:
         """All pending citations, at the end of the answer."""
@@ -156,10 +158,9 @@ class StreamCitations:
         if not self._spans:
             return "annotations"
         self._cites = True
-        found = self._spans[0]
-        for span in self._spans:
-            if citation.start >= found.end:
-                found = span
+        # They have no gaps.
+        at = bisect_right(self._spans, citation.start, key=lambda span: span.end)
+        found = self._spans[min(at, len(self._spans) - 1)]
         length = found.end - found.start
         start = min(max(citation.start - found.start, 0), length)
         end = min(max(citation.end - found.start, start), length)

@@ -1,13 +1,12 @@
 """The parts of a streamed answer as they start, grow and end, and its tool calls, however the server numbers them.
 
 Of text, reasoning and refusal, one is open at a time. A call may stay open in addition, because servers interleave: it
-ends before something else starts only if its arguments are a complete JSON value.
+ends before something else starts only if its arguments are complete JSON.
 
 A call is found by its index, or by its id if ids contradict the index or there is none; a new id at a used index starts
 a new call, unless what follows can only continue the one that is there. Id and name count once, however often they are
-repeated; arguments that repeat all earlier ones count once where JSON allows no other reading. A call without an id
-gets one made of the answer's id and the call's position. Content without an equivalent is reported by the vendor's
-name.
+repeated; arguments that repeat all earlier ones count once where JSON allows no other reading. Content without an
+equivalent is reported by the vendor's name.
 
 Sources: streams of OpenAI, vLLM, llama.cpp (repeats everything), Ollama (index always 0), Google (whole calls, no
 index), Poolside (pool #9: another id after the first chunk), Qianfan (hermes-agent #35592: all arguments so far in each
@@ -23,7 +22,8 @@ from nexus.conversation.parts import Image, Reasoning, Refusal, Signature, Text,
 from nexus.dataclasses import dataclass, field
 from nexus.late import pattern
 from nexus.protocols.chat.reasoning import BARE, vendor_signature
-from nexus.wire import Json, decode, digest, encode, mapping, sequence, text
+from nexus.protocols.growing_json import GrowingJson
+from nexus.wire import Json, encode, mapping, sequence, text
 
 
 def read_pieces(message: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
@@ -62,20 +62,16 @@ def call_arguments(value: Json) -> str:
     return encode(value).decode() if isinstance(value, dict) else text(value)
 
 
-def made_id(response_id: str, place: int) -> str:
-    return "call_" + digest(f"{response_id}:{place}", 24)
-
-
 @dataclass(slots=True, eq=False)
 class StreamedCall:
-    """A call as far as it is known: ``waiting`` are arguments not sent yet. ``part`` is the index of its part, None
-    until its name is known; ``ended`` says that the part has ended."""
+    """A call as far as it is known: ``sent`` counts the pieces of its arguments that were sent. ``part`` is the index
+    of its part, None until its name is known; ``ended`` says that the part has ended."""
 
     index: int | None = None
     id: str = ""
     name: str = ""
-    waiting: list[str] = field(default_factory=list)
-    arguments: list[str] = field(default_factory=list)
+    arguments: GrowingJson = field(default_factory=GrowingJson)
+    sent: int = 0
     signature: Signature | None = None
     part: int | None = None
     ended: bool = False
@@ -83,44 +79,39 @@ class StreamedCall:
     """Whether each piece repeats all earlier ones."""
 
     @property
-    def known(self) -> str:
-        """The arguments so far."""
-        return "".join((*self.arguments, *self.waiting))
-
-    @property
     def whole(self) -> bool:
         """Whether only white space can follow."""
-        try:
-            decode(self.known)
-        except ValueError:
-            return False
-        return True
+        return self.arguments.kind is not None
+
+    @property
+    def waiting(self) -> list[str]:
+        """The pieces that were not sent yet."""
+        return self.arguments.pieces[self.sent :]
 
     @property
     def is_empty(self) -> bool:
         """Whether the arguments are an empty object so far, which may only stand for those to come (autogen #6843)."""
-        return not self.arguments and self.waiting == ["{}"]
+        return not self.sent and self.arguments.pieces == ["{}"]
 
-    def has_sent(self, piece: str) -> bool:
-        """Whether a server repeats the complete arguments."""
-        return piece[0] == "{" and self.known == piece and self.whole
-
-    def news(self, piece: str) -> str:
-        """What a piece adds, if it repeats the arguments so far and cannot be their continuation."""
-        if not self.repeats and not (piece[0] == "{" and (self.arguments or self.waiting)):
-            return piece
-        known = self.known
-        if not piece.startswith(known):
-            return piece
-        self.repeats = self.repeats or not _may_follow(known, piece)
-        return piece[len(known) :] if self.repeats else piece
+    def add(self, piece: str) -> None:
+        """Adds what a piece adds: nothing of the arguments so far, if it repeats them and cannot be their
+        continuation."""
+        length = self.arguments.length
+        if length and length <= len(piece) and (self.repeats or piece[0] == "{"):
+            known = self.arguments.text
+            if piece.startswith(known):
+                self.repeats = self.repeats or not _may_follow(known, piece)
+                piece = piece[length:] if self.repeats else piece
+        if self.is_empty and piece.strip():
+            self.arguments.clear()
+        if piece and (piece.strip() or not self.ended):
+            self.arguments.add(piece)
 
     def goes_on(self, name: str, piece: str) -> bool:
         """Whether a piece with another id can only be more of this call."""
         if name and (name != self.name or piece.lstrip()[:1] in ("", "{")):
             return False
-        last = next(filter(str.strip, reversed((*self.arguments, *self.waiting))), "")
-        return not (last.rstrip().endswith("}") and self.whole)
+        return not self.whole
 
 
 _STRING = pattern(r'"(?:[^"\\]|\\.)*"')
@@ -159,10 +150,8 @@ class StreamedCalls:
             call.index = index
         call.id = call.id or call_id
         call.name = call.name or name
-        if piece and not call.has_sent(piece) and (piece := call.news(piece)):
-            if call.is_empty and piece.strip():
-                call.waiting.clear()
-            call.waiting.append(piece)
+        if piece:
+            call.add(piece)
         call.signature = vendor_signature(delta.get("extra_content")) or call.signature
         return call
 
@@ -230,14 +219,13 @@ class StreamParts:
     def add(self, image: Image) -> None:
         self._out.append(PartEnd(self._start(image)))
 
-    def call(self, delta: Mapping[str, Json], response_id: str) -> None:
+    def call(self, delta: Mapping[str, Json]) -> None:
         """More of a call, which starts when its name is known. Raises ValueError for arguments after its end."""
         call = self.calls.feed(delta)
         if call.part is None:
             if not call.name:
                 return
-            call_id = call.id or made_id(response_id, self.calls.all.index(call))
-            call.part = self._start(ToolCall(call_id, call.name, "", call.signature))
+            call.part = self._start(ToolCall(call.id, call.name, "", call.signature))
         if call.ended and "".join(call.waiting).strip():
             raise ValueError("more arguments for a tool call whose arguments were complete")
         if not call.is_empty:
@@ -246,8 +234,7 @@ class StreamParts:
     def _send(self, call: StreamedCall, index: int) -> None:
         if not call.ended:
             self._out += [PartDelta(index, piece) for piece in call.waiting]
-            call.arguments += call.waiting
-        call.waiting.clear()
+        call.sent = len(call.arguments.pieces)
 
     def end_reasoning(self) -> None:
         """Ends reasoning that nothing can follow in its part."""

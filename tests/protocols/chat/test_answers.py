@@ -28,6 +28,8 @@ from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.protocols.chat.read_response import read_response
 from nexus.protocols.chat.read_stream import StreamReader
+from nexus.protocols.contract import through
+from nexus.protocols.tidy import Tidy
 from nexus.wire import decode, encode, mapping
 from tests.protocols.kit import origin
 
@@ -180,11 +182,15 @@ def test_a_whole_answer_gives_its_expected_response(case: str) -> None:
         assert read.response == EXPECTED[case]
 
 
-def test_generated_call_ids_are_stable_and_distinct() -> None:
-    calls = [part for part in fold(events_of([stream("no-ids")])).parts if isinstance(part, ToolCall)]
-    again = [part for part in fold(events_of([stream("no-ids")])).parts if isinstance(part, ToolCall)]
-    assert calls == again and len({call.id for call in calls}) == 2
-    assert [call.arguments for call in calls] == [ULM, '{"city":"Bonn"}']
+def test_calls_without_ids_get_their_own_in_every_answer() -> None:
+    """The ids of answers repeat too (octos #12: the second turn's results went to the first turn's calls)."""
+    ids = itertools.count()
+    answers = [
+        fold(through([Tidy(lambda: f"made_{next(ids)}")], events_of([stream("no-ids")]))).parts for _ in range(2)
+    ]
+    calls = [part for parts in answers for part in parts if isinstance(part, ToolCall)]
+    assert len({call.id for call in calls}) == 4
+    assert [call.arguments for call in calls] == [ULM, '{"city":"Bonn"}'] * 2
 
 
 def test_the_reader_is_complete_at_the_finish_reason() -> None:
