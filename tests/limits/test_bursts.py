@@ -25,7 +25,7 @@ from nexus.settings.limits import RateLimits
 from tests.limits.kit import START, Clock, ExactLog, storage
 from tests.limits.redis_server import RedisServer
 
-INTERVAL, CALLERS = 60, 40
+INTERVAL, CALLERS = 60, 20
 Prompt = tuple[Estimate, int]
 """What we estimate, and what the vendor counts."""
 

@@ -11,7 +11,7 @@ import anthropic
 import openai
 import pytest
 
-from tests.server.vendors import LANES, RESPONSES, Lane, Stand
+from tests.server.vendors import DIALECTS, RESPONSES, Lane, Stand
 from tests.serving import Nexus
 from tools.fake_upstream import Behaviour, FakeUpstream, fits
 
@@ -66,7 +66,7 @@ def messages_request() -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("lane", [*LANES, RESPONSES], ids=lambda lane: lane.name)
+@pytest.mark.parametrize("lane", DIALECTS, ids=lambda lane: lane.name)
 def test_chat(lane: Lane, tmp_path: Path) -> None:
     if lane.passes == "chat" and lane is not RESPONSES:
         pytest.skip("passthrough lane")
@@ -86,7 +86,7 @@ def test_chat(lane: Lane, tmp_path: Path) -> None:
         assert [words for request in upstream.requests for words in refused(lane, request.json)] == []
 
 
-@pytest.mark.parametrize("lane", [*LANES, RESPONSES], ids=lambda lane: lane.name)
+@pytest.mark.parametrize("lane", DIALECTS, ids=lambda lane: lane.name)
 def test_messages(lane: Lane, tmp_path: Path) -> None:
     if lane.passes == "messages":
         pytest.skip("passthrough lane")
@@ -157,7 +157,7 @@ def _key(sent: str) -> str:
     return next(part.split('"')[0] for part in sent.split('"')[1::2] if "filter" in part)
 
 
-@pytest.mark.parametrize("lane", [*LANES, RESPONSES], ids=lambda lane: lane.name)
+@pytest.mark.parametrize("lane", DIALECTS, ids=lambda lane: lane.name)
 def test_schemas_that_refer_to_each_other_without_end_are_no_internal_error(stand: Stand, lane: Lane) -> None:
     house = stand(lane)
     chain: dict[str, Any] = {f"d{at}": {"$ref": f"#/$defs/d{at + 1}"} for at in range(900)} | {

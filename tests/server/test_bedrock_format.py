@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError, EventStreamError  # type: ignore[im
 
 from tests.auth.kit import ALICE
 from tests.conftest import Serve
-from tests.server.vendors import CALLS, HELLO, LANES, RESPONSES, Stand, Standing
+from tests.server.vendors import CALLS, DIALECTS, HELLO, LANES, Stand, Standing
 from tests.server.vendors import claude as claude
 from tests.serving import Nexus, anthropic_config
 from tools.fake_upstream import Behaviour, FakeUpstream
@@ -59,7 +59,7 @@ def signing(nexus: Nexus) -> Any:
     return client
 
 
-@pytest.fixture(params=[*LANES, RESPONSES], ids=lambda lane: lane.name)
+@pytest.fixture(params=DIALECTS, ids=lambda lane: lane.name)
 def vendor(request: pytest.FixtureRequest, stand: Stand) -> Iterator[Standing]:
     standing = stand(request.param)
     yield standing
@@ -89,14 +89,15 @@ class TestInvoke:
         asked = {"invokeModel": {"body": json.dumps(BODY)}}
         assert signing(vendor.nexus).count_tokens(modelId="v/m", input=asked)["inputTokens"] > 0
 
-    @pytest.mark.parametrize(
-        ("status", "code"),
-        [(400, "ValidationException"), (429, "ThrottlingException"), (503, "ServiceUnavailableException")],
-    )
-    def test_errors(self, vendor: Standing, status: int, code: str) -> None:
-        vendor.upstream.default = Behaviour(status=status, message="so the vendor said")
+    def test_errors(self, vendor: Standing) -> None:
         client = signing(vendor.nexus)
-        for call in (client.invoke_model, client.invoke_model_with_response_stream):
+        whole, stream = client.invoke_model, client.invoke_model_with_response_stream
+        for call, status, code in (
+            (whole, 400, "ValidationException"),
+            (stream, 429, "ThrottlingException"),
+            (whole, 503, "ServiceUnavailableException"),
+        ):
+            vendor.upstream.default = Behaviour(status=status, message="so the vendor said")
             with pytest.raises(ClientError, match="so the vendor said") as caught:
                 call(modelId="v/m", body=json.dumps(BODY))
             assert caught.value.response["Error"]["Code"] == code

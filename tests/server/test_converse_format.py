@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, EventStreamError  # type: ignore[im
 from tests.conftest import Serve
 from tests.server.test_bedrock_format import MODEL, SCHEMA, signing
 from tests.server.test_bedrock_format import closed_clients as closed_clients
-from tests.server.vendors import CALLS, HELLO, LANES, PIXEL, RESPONSES, Lane, Stand, Standing
+from tests.server.vendors import CALLS, DIALECTS, HELLO, LANES, PIXEL, Lane, Stand, Standing
 from tests.server.vendors import claude as claude
 from tests.serving import anthropic_config
 from tools.fake_upstream import Behaviour, FakeUpstream
@@ -28,7 +28,7 @@ class Vendor(Standing):
     client: Any
 
 
-@pytest.fixture(params=[*LANES, RESPONSES], ids=lambda lane: lane.name)
+@pytest.fixture(params=DIALECTS, ids=lambda lane: lane.name)
 def vendor(request: pytest.FixtureRequest, stand: Stand) -> Iterator[Vendor]:
     standing = stand(request.param)
     yield Vendor(standing.lane, standing.upstream, standing.nexus, signing(standing.nexus))

@@ -5,17 +5,16 @@ On the passthrough and translation lanes the answer is complete; a stream withou
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anthropic
 import openai
 import pytest
 
-from tests.server.vendors import RESPONSES, Lane
+from tests.server.vendors import RESPONSES, Lane, Stand
 from tests.serving import Nexus
-from tools.fake_upstream import Behaviour, FakeUpstream
+from tools.fake_upstream import Behaviour
 
 WORDS = "one two three"
 Frames = list[bytes]
@@ -100,18 +99,16 @@ CASES = [
 
 
 @pytest.mark.parametrize(("name", "change", "whole"), CASES)
-def test_every_client_gets_the_answer(name: str, change: Change, whole: bool, tmp_path: Path) -> None:
+def test_every_client_gets_the_answer(stand: Stand, name: str, change: Change, whole: bool) -> None:
     vendor = VENDORS[name]
-    with FakeUpstream(vendor.lane.vendor) as upstream:
-        config = vendor.lane.config(upstream, tmp_path)
-        with Nexus.of(config + "\n[llm.providers.v.retries]\nattempts = 1\n", tmp_path) as nexus:
-            upstream.next(Behaviour(text=WORDS))
-            recorded = nexus.post(vendor.path, {**vendor.body, "model": "v/m"}).body
-            frames = [frame + b"\n\n" for frame in recorded.split(b"\n\n") if frame]
-            events = tuple(change(frames))
-            assert events != tuple(frames)
-            upstream.default = Behaviour(events=events)
-            assert list(told(nexus, wanted=whole)) == [WORDS] * 3 if whole else not list(told(nexus, wanted=False))
+    house = stand(replace(vendor.lane, behind="\n[llm.providers.v.retries]\nattempts = 1\n"))
+    house.upstream.next(Behaviour(text=WORDS))
+    recorded = house.nexus.post(vendor.path, {**vendor.body, "model": "v/m"}).body
+    frames = [frame + b"\n\n" for frame in recorded.split(b"\n\n") if frame]
+    events = tuple(change(frames))
+    assert events != tuple(frames)
+    house.upstream.default = Behaviour(events=events)
+    assert told(house.nexus, wanted=whole) == ([WORDS] * 3 if whole else [])
 
 
 def told(nexus: Nexus, *, wanted: bool) -> list[str]:

@@ -16,7 +16,7 @@ from google.genai import errors, types
 
 from tests.auth.kit import ALICE
 from tests.conftest import Serve
-from tests.server.vendors import CALLS, HELLO, LANES, PIXEL, RESPONSES, Lane, Stand, Standing
+from tests.server.vendors import CALLS, DIALECTS, HELLO, LANES, PIXEL, RESPONSES, Lane, Stand, Standing
 from tests.server.vendors import claude as claude
 from tests.serving import Nexus, anthropic_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
@@ -49,7 +49,7 @@ def sdk(nexus: Nexus, key: str = "any") -> genai.Client:
     return genai.Client(api_key=key, http_options=options)
 
 
-@pytest.fixture(params=[*LANES, RESPONSES], ids=lambda lane: lane.name)
+@pytest.fixture(params=DIALECTS, ids=lambda lane: lane.name)
 def vendor(request: pytest.FixtureRequest, stand: Stand) -> Iterator[Vendor]:
     standing = stand(request.param)
     with sdk(standing.nexus) as client:

@@ -10,7 +10,7 @@ import anthropic
 import openai
 import pytest
 
-from tests.server.vendors import Lane
+from tests.server.vendors import Lane, Stand, Standing
 from tests.serving import KEY, Nexus
 from tools.fake_upstream import Behaviour, FakeUpstream, Text, Thinking
 from tools.fake_upstream.parts import SIGNATURES
@@ -24,15 +24,25 @@ TOOL = {"name": "get_weather", "input_schema": {"type": "object", "properties": 
 CHAT_TOOL: Any = {"type": "function", "function": {"name": "get_weather", "parameters": TOOL["input_schema"]}}
 
 
-def config(upstream: FakeUpstream, more: str = "responses = true\n") -> str:
+def config(url: str, more: str = "responses = true\n") -> str:
     models = "".join(f'[llm.providers.v.models."{model}"]\n' for model in (*MODELS, *OTHERS))
-    head = f'[llm.providers.v]\ntype = "openai"\napi_key = "{KEY}"\nbase_url = "{upstream.base_url}"\n'
+    head = f'[llm.providers.v]\ntype = "openai"\napi_key = "{KEY}"\nbase_url = "{url}"\n'
     return head + more + models
 
 
 @pytest.fixture
-def nexus(serve: Callable[[str], Nexus], openai_upstream: FakeUpstream) -> Nexus:
-    return serve(config(openai_upstream))
+def house(stand: Stand) -> Standing:
+    return stand(Lane("every model", "openai", "", None, text=config("{url}")))
+
+
+@pytest.fixture
+def openai_upstream(house: Standing) -> FakeUpstream:
+    return house.upstream
+
+
+@pytest.fixture
+def nexus(house: Standing) -> Nexus:
+    return house.nexus
 
 
 @pytest.fixture
@@ -93,7 +103,7 @@ class TestSDKs:
         body = sent(openai_upstream)
         assert body["reasoning"] == {"effort": "high", "summary": "auto"} and body["store"] is False
         item = next(item for item in body["input"] if item.get("type") == "reasoning")
-        assert (item["id"], item["encrypted_content"]) == ("rs_00000001_0", SIGNATURES["responses"])
+        assert (item["id"][:3], item["encrypted_content"]) == ("rs_", SIGNATURES["responses"])
 
     def test_chat_with_tools(self, gpt: openai.OpenAI, openai_upstream: FakeUpstream, model: str, stream: bool) -> None:
         """A request that chat completions reject goes to Responses, and its answer is returned as chat."""
@@ -183,7 +193,7 @@ class TestDialectOfMessages:
     def test_the_setting_decides(
         self, setting: str, model: str, route: str, serve: Callable[[str], Nexus], openai_upstream: FakeUpstream
     ) -> None:
-        nexus = serve(config(openai_upstream, setting))
+        nexus = serve(config(openai_upstream.base_url, setting))
         assert nexus.messages(self.ASKED | {"model": f"v/{model}"}).status == 200
         assert openai_upstream.requests[-1].route == route
 
@@ -266,7 +276,7 @@ class TestStopSequencesAndLimits:
         openai_upstream: FakeUpstream,
     ) -> None:
         """Also on chat completions, if the model rejects ``stop``."""
-        nexus = serve(config(openai_upstream, f"responses = {responses}\n"))
+        nexus = serve(config(openai_upstream.base_url, f"responses = {responses}\n"))
         with anthropic.Anthropic(base_url=nexus.anthropic, api_key="not-used", max_retries=0) as claude:
             asked = self.ASKED | {"model": f"v/{model}"}
             if stream:
@@ -295,7 +305,7 @@ class TestStopSequencesAndLimits:
         self, responses: str, model: str, stream: bool, serve: Callable[[str], Nexus], openai_upstream: FakeUpstream
     ) -> None:
         """By either API of the vendor."""
-        nexus = serve(config(openai_upstream, f"responses = {responses}\n"))
+        nexus = serve(config(openai_upstream.base_url, f"responses = {responses}\n"))
         asked: Any = {"model": f"v/{model}", "stop": ["upstream", "x y"], "stream": stream}
         with openai.OpenAI(base_url=nexus.openai, api_key="not-used", max_retries=0) as client:
             answer: Any = client.chat.completions.create(**asked, messages=[{"role": "user", "content": "Hi"}])
@@ -354,8 +364,13 @@ class TestSummaries:
 
     @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
     def test_rejected_summaries_are_left_out_from_then_on(
-        self, stream: bool, nexus: Nexus, openai_upstream: FakeUpstream, caplog: pytest.LogCaptureFixture
+        self,
+        stream: bool,
+        serve: Callable[[str], Nexus],
+        openai_upstream: FakeUpstream,
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
+        nexus = serve(config(openai_upstream.base_url))
         openai_upstream.next(self.REFUSAL)
         first, second = nexus.messages(self.ASKED | {"stream": stream}), nexus.messages(self.ASKED)
         assert (first.status, second.status) == (200, 200)
@@ -367,7 +382,7 @@ class TestSummaries:
     def test_a_setting_selects_the_kind_of_summary(
         self, serve: Callable[[str], Nexus], openai_upstream: FakeUpstream
     ) -> None:
-        nexus = serve(config(openai_upstream, 'responses = true\nreasoning_summary = "detailed"\n'))
+        nexus = serve(config(openai_upstream.base_url, 'responses = true\nreasoning_summary = "detailed"\n'))
         assert nexus.messages(self.ASKED).status == 200
         assert sent(openai_upstream)["reasoning"] == {"summary": "detailed"}
 

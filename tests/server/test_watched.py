@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import Serve
 from tests.peers import Tls
 from tests.server.raw import RawClient, head, request
+from tests.server.vendors import Lane, Stand, Standing
 from tests.serving import CHAT, MESSAGES, Nexus, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -34,8 +35,18 @@ BEHIND = {
 
 
 @pytest.fixture
-def quiet(serve: Serve, openai_upstream: FakeUpstream) -> Nexus:
-    return serve(QUIET + openai_config(openai_upstream.base_url))
+def house(stand: Stand) -> Standing:
+    return stand(Lane("quiet", "openai", "", None, text=QUIET + openai_config("{url}")))
+
+
+@pytest.fixture
+def openai_upstream(house: Standing) -> FakeUpstream:
+    return house.upstream
+
+
+@pytest.fixture
+def quiet(house: Standing) -> Nexus:
+    return house.nexus
 
 
 @pytest.mark.parametrize("behind", BEHIND.values(), ids=BEHIND.keys())

@@ -19,7 +19,7 @@ from tools.fake_upstream import ACCESS_KEY, SECRET_KEY, Behaviour, FakeUpstream,
 @dataclass(frozen=True)
 class Lane:
     """``passes`` is the client dialect whose bytes pass through; None if both are translated. ``more`` are settings of
-    the provider, ``behind`` tables that follow it.
+    the provider, ``behind`` tables that follow it; ``text``, in which ``{url}`` is the vendor, replaces all of that.
     """
 
     name: str
@@ -28,8 +28,11 @@ class Lane:
     passes: str | None
     more: str = ""
     behind: str = ""
+    text: str = ""
 
     def config(self, upstream: FakeUpstream, folder: Path) -> str:
+        if self.text:
+            return self.text.replace("{url}", upstream.base_url)
         return CONFIGS[self.vendor](upstream, folder) + f'{self.more}models.m.rename = "{self.model}"\n{self.behind}'
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from nexus.headers.tracing import TraceContext, request_id
 from tests.conftest import Serve
-from tests.server.vendors import LANES, RESPONSES, Lane
+from tests.server.vendors import DIALECTS, Lane
 from tests.serving import openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -73,7 +73,7 @@ def call(serve: Serve, lane: Lane, upstream: FakeUpstream, folder: Path, dialect
 
 
 @pytest.mark.parametrize("dialect", ["chat", "messages"])
-@pytest.mark.parametrize("lane", [*LANES, RESPONSES], ids=lambda lane: lane.name)
+@pytest.mark.parametrize("lane", DIALECTS, ids=lambda lane: lane.name)
 def test_every_vendor_gets_the_callers_ids(
     serve: Serve, lane: Lane, dialect: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
