@@ -162,8 +162,11 @@ class StreamReader:
             self._out.append(UsageUpdate(self._known))
 
     def _read_choice(self, choice: Mapping[str, Json]) -> None:
-        # A server that simulates streaming puts the complete message in place of the delta.
-        delta = mapping(choice.get("delta")) or mapping(choice.get("message"))
+        delta = mapping(choice.get("delta"))
+        if not delta and self._parts.nothing_started:
+            # A server that simulates streaming puts the complete message in place of the delta; others repeat at the
+            # end what they streamed (hybridclaw #1325).
+            delta = mapping(choice.get("message"))
         if holds_more(delta, _CALLS):
             self._read_prose(delta)
         for call in map(mapping, sequence(delta.get("tool_calls"))):

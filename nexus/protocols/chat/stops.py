@@ -2,7 +2,7 @@
 
 ``raw`` is set only if the reason is not the one that the writer would choose. Sources: OpenAI's API reference;
 ``stop_reason`` as vLLM and ``matched_stop`` as SGLang put it next to ``finish_reason``; ``model_length`` and ``error``
-as Mistral sends them.
+as Mistral sends them; ``end`` (pi #2107), and ``end_turn`` (xAI's legacy completions, bedrock-access-gateway #11).
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ _READ: Mapping[str, Stop] = {
     "content_filter": Stop("content_filter"),
     "eos": Stop("end", raw="eos"),
     "eos_token": Stop("end", raw="eos_token"),
+    "end": Stop("end", raw="end"),
+    "end_turn": Stop("end", raw="end_turn"),
     "model_length": Stop("context_window", raw="model_length"),
 }
 

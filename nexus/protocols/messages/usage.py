@@ -37,13 +37,15 @@ def merge_usage(start: Mapping[str, Json], delta: Mapping[str, Json]) -> dict[st
     """The wire usage of ``message_start`` overlaid with the cumulative one of ``message_delta``, field by field.
 
     Servers that report the cache only in the latter report the whole prompt in the former (DashScope, rust-genai #258).
+    A zero there, without any cache, only says that nothing was added (envoyproxy/ai-gateway #1631).
     """
     merged = dict(start)
     late = sum(count(delta.get(name)) for name in _CACHED)
     if late and "input_tokens" not in delta and not any(count(start.get(name)) for name in _CACHED):
         merged["input_tokens"] = max(0, count(start.get("input_tokens")) - late)
     for name, value in delta.items():
-        if value is not None and not (name in _CUMULATIVE and not isinstance(value, int | float)):
+        is_no_count = name in _CUMULATIVE and (not isinstance(value, int | float) or not (value or late))
+        if value is not None and not is_no_count:
             merged[name] = value
     return merged
 

@@ -193,6 +193,25 @@ def test_calls_without_ids_get_their_own_in_every_answer() -> None:
     assert [call.arguments for call in calls] == [ULM, '{"city":"Bonn"}'] * 2
 
 
+@pytest.mark.parametrize("delta", [{}, None])
+def test_a_message_that_repeats_what_was_streamed_counts_once(delta: Any) -> None:
+    message = {"role": "assistant", "content": "Hello"}
+    choices = [
+        {"index": 0, "delta": {"content": "Hel"}},
+        {"index": 0, "delta": {"content": "lo"}},
+        {"index": 0, "delta": delta, "message": message, "finish_reason": "stop"},
+    ]
+    reader = StreamReader(origin())
+    events = [event for one in choices for event in reader.feed(None, json.dumps({"id": "r", "choices": [one]}))]
+    assert fold([*events, *reader.finish()]).parts == (Text("Hello"),)
+
+
+@pytest.mark.parametrize("word", ["end", "end_turn"])
+def test_a_normal_end_in_other_words_is_no_cut(word: str) -> None:
+    choice = {"index": 0, "message": {"content": "x"}, "finish_reason": word}
+    assert read_response({"id": "r", "choices": [choice]}, origin()).response.stop == Stop("end", raw=word)
+
+
 def test_the_reader_is_complete_at_the_finish_reason() -> None:
     reader = StreamReader(origin())
     reader.feed(None, '{"id":"i","model":"m","choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}')

@@ -426,6 +426,13 @@ def test_invalid_json_arguments_are_kept_whole() -> None:
         # Anthropic.
         ({"input_tokens": 9, "cache_read_input_tokens": 5}, {"cache_read_input_tokens": 5}, (9, 5, 0)),
         ({"input_tokens": 9, "cache_read_input_tokens": 0}, {"output_tokens": 3}, (9, 0, 3)),
+        # Servers that count only what the event adds.
+        (
+            {"input_tokens": 9, "cache_read_input_tokens": 5},
+            {"input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 3},
+            (9, 5, 3),
+        ),
+        ({"input_tokens": 9}, {"input_tokens": 0, "cache_read_input_tokens": 9, "output_tokens": 3}, (0, 9, 3)),
     ],
 )
 def test_a_cache_reported_only_at_the_end_is_not_counted_twice(
