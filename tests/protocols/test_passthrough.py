@@ -23,6 +23,7 @@ from nexus.protocols.messages.usage import read_usage as read_messages_usage
 from nexus.protocols.responses.passthrough import ResponsesPassthrough
 from nexus.protocols.sse import FrameDecoder
 from nexus.wire import decode
+from tests.protocols.chat.kit import FIXTURES
 
 PUBLIC = "openai/smart"
 VENDOR = "gpt-4-0613"
@@ -547,3 +548,16 @@ def test_messages_usage_is_read(usage: dict[str, Any], expected: Usage) -> None:
     assert read == expected
     inside = sum(usage.get(name) or 0 for name in ("input_tokens", "cache_read_input_tokens"))
     assert read.total_input == inside + (usage.get("cache_creation_input_tokens") or 0), "the parts add up to the total"
+
+
+@pytest.mark.parametrize("case", ["groq-usage", "moonshot-choice-usage"])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_chat_usage_is_read_wherever_a_server_puts_it(case: str, stream: bool) -> None:
+    """As in translation: without it the answer cost nothing in the ledger."""
+    relay, folder = chat_relay({"stream": stream}), FIXTURES / case
+    if stream:
+        for frame in FrameDecoder().feed((folder / "upstream.sse").read_bytes()):
+            relay.frame(frame)
+    else:
+        relay.body((folder / "upstream.json").read_bytes())
+    assert relay.tap.usage is not None and relay.tap.usage.total == 8

@@ -17,7 +17,7 @@ from nexus.protocols.chat.read_error import read_stream_error
 from nexus.protocols.chat.read_response import is_answer
 from nexus.protocols.chat.stops import finish_word
 from nexus.protocols.chat.tools import limits_ids, tool_ids
-from nexus.protocols.chat.usage import read_usage
+from nexus.protocols.chat.usage import merge_usage, read_usage, usages_in
 from nexus.protocols.codec import Target
 from nexus.protocols.contract import Document
 from nexus.protocols.dialect import Edited, Passing
@@ -148,6 +148,7 @@ class ChatPassthrough(Passthrough):
         self._choices = max(1, count(document.get("n")))
         self._finished: set[int] = set()
         self._service_tier = ""
+        self._usage: dict[str, Json] = {}
         self._same = _Same()
 
     def _whole(self, raw: bytes, answer: Document) -> bytes:
@@ -175,12 +176,13 @@ class ChatPassthrough(Passthrough):
         return renamed
 
     def _read(self, answer: Mapping[str, Json]) -> None:
-        """Usage can be on any chunk, sometimes on several: the last one counts."""
+        """Usage can be on any chunk, sometimes on several: the last one counts, field by field."""
         if isinstance(answer.get("model"), str) and answer["model"]:
             self.tap.model = answer["model"]
         self._service_tier = text(answer.get("service_tier")) or self._service_tier
-        if (usage := mapping(answer.get("usage"))) != {}:
-            self.tap.usage = read_usage(usage, self._service_tier)
+        for wire in usages_in(answer):
+            self._usage = merge_usage(self._usage, wire)
+            self.tap.usage = read_usage(self._usage, self._service_tier)
         for choice in map(mapping, sequence(answer.get("choices"))):
             if word := finish_word(choice):
                 self.tap.stop_reason = word

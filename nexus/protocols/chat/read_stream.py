@@ -31,7 +31,7 @@ from nexus.protocols.chat.sources import StreamCitations, read_images, read_sour
 from nexus.protocols.chat.stops import finish_word, read_stop
 from nexus.protocols.chat.stream_parts import StreamParts, read_pieces
 from nexus.protocols.chat.think_tags import ThinkTags
-from nexus.protocols.chat.usage import merge_usage, read_usage
+from nexus.protocols.chat.usage import merge_usage, read_usage, usages_in
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.sse import DONE
@@ -150,9 +150,8 @@ class StreamReader:
             else:
                 self._emit("choices")
         self._citations.sources = read_sources(chunk) or self._citations.sources
-        for holder in (chunk, mapping(chunk.get("x_groq")), *choices):
-            if wire := mapping(holder.get("usage")):
-                self._read_usage(wire)
+        for wire in usages_in(chunk):
+            self._read_usage(wire)
 
     def _read_usage(self, wire: Mapping[str, Json]) -> None:
         """The last count wins, field by field."""

@@ -8,10 +8,10 @@ it is read as five minutes. Sources: OpenAI's API reference; DeepSeek (``prompt_
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from nexus.conversation.usage import Usage
-from nexus.wire import Json, count, mapping, text
+from nexus.wire import Json, count, mapping, sequence, text
 
 
 def read_usage(wire: Mapping[str, Json], service_tier: Json = None) -> Usage:
@@ -54,6 +54,13 @@ def write_usage(usage: Usage) -> dict[str, Json]:
         "prompt_tokens_details": {"cached_tokens": usage.cache_read, "cache_write_tokens": usage.cache_write},
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
     }
+
+
+def usages_in(answer: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
+    """The counts of an answer or a chunk: beside the choices, inside them (Moonshot), or in ``x_groq`` (Groq)."""
+    for holder in (answer, mapping(answer.get("x_groq")), *map(mapping, sequence(answer.get("choices")))):
+        if wire := mapping(holder.get("usage")):
+            yield wire
 
 
 def merge_usage(earlier: Mapping[str, Json], later: Mapping[str, Json]) -> dict[str, Json]:
