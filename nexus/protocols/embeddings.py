@@ -68,11 +68,15 @@ def write_answer(
     return {"object": "list", "data": data, "model": text(document.get("model")), "usage": usage}
 
 
+_LARGEST = 3.4028234663852886e38
+"""The largest 32-bit float."""
+
+
 def floats(value: Json) -> list[float]:
     """A vector unchanged. Raises ValueError if it is not one."""
     if not isinstance(value, list) or not value:
         raise ValueError("expected a vector of numbers")
-    if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in value):
+    if not all(isinstance(one, int | float) and not isinstance(one, bool) and abs(one) <= _LARGEST for one in value):
         raise ValueError("expected a vector of numbers")
     return [float(one) for one in value if isinstance(one, int | float)]
 

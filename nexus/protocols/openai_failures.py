@@ -85,6 +85,6 @@ def _kind(error: Mapping[str, Json], status: int, codes: Mapping[str, FailureKin
 
 def _numeric(code: Json) -> int | None:
     """A status instead of a code, as in OpenRouter, vLLM and llama.cpp; some send it as a string."""
-    if isinstance(code, str) and code.isascii() and code.isdigit():
+    if isinstance(code, str) and len(code) == 3 and code.isascii() and code.isdigit():
         code = int(code)
     return code if isinstance(code, int) and not isinstance(code, bool) and 400 <= code <= 599 else None

@@ -11,8 +11,9 @@ from nexus.conversation.usage import Usage
 from nexus.errors.failure import FailureKind
 from nexus.protocols import error_words
 from nexus.protocols.chat import stops
-from nexus.protocols.chat.read_error import read_error
+from nexus.protocols.chat.read_error import read_error, read_stream_error
 from nexus.protocols.chat.usage import merge_usage, read_usage, write_usage
+from nexus.protocols.embeddings import floats
 from nexus.wire import Json, encode
 
 
@@ -162,3 +163,15 @@ def test_error_messages_never_decide_the_kind() -> None:
     """Except that a conversation is too long: tests/protocols/test_context_length.py."""
     read = read_error(400, {}, encode({"error": {"message": "rate_limit_exceeded quota content_filter"}}))
     assert read.kind == "invalid_request"
+
+
+def test_a_code_of_many_digits_is_no_status() -> None:
+    """Python refuses to read so many."""
+    failure = read_stream_error({"error": {"message": "said", "code": "9" * 5000}})
+    assert (failure.kind, failure.message) == ("upstream", "said")
+
+
+@pytest.mark.parametrize("number", [10**400, 1e300], ids=["integer", "float"])
+def test_numbers_that_no_vector_has_are_a_broken_answer(number: float) -> None:
+    with pytest.raises(ValueError, match="vector"):
+        floats([number])
