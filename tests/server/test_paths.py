@@ -1,11 +1,14 @@
 """Errors at wrong addresses name the intended path and the base URL to configure, in the client's dialect."""
 
+import re
+from types import SimpleNamespace
 from typing import Any
 
 import anthropic
 import openai
 import pytest
 
+from nexus.server.endpoints import paths
 from tests.conftest import Serve
 from tests.serving import CHAT, MESSAGES, Nexus
 
@@ -149,6 +152,20 @@ def test_long_paths_and_odd_hosts_are_not_repeated(demo: Nexus) -> None:
     assert reply.status in (400, 404)
     assert len(reply.body) < 1000
     assert b"script" not in reply.body
+
+
+def test_paths_of_many_parts_are_compared_at_their_ends(demo: Nexus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any sender may ask for them: 30,000 parts held the loop for half a minute."""
+    compared: list[str] = []
+
+    def fullmatch(pattern: str, text: str) -> re.Match[str] | None:
+        compared.append(text)
+        return re.fullmatch(pattern, text)
+
+    monkeypatch.setattr(paths, "re", SimpleNamespace(fullmatch=fullmatch, escape=re.escape))
+    reply = demo.request("GET", "/a" * 2000 + "/v1/message")
+    assert (reply.status, len(compared) < 20_000) == (404, True)
+    assert max(map(len, compared)) < 200
 
 
 def test_both_protocols_at_the_root(serve: Serve) -> None:

@@ -29,6 +29,9 @@ DEFAULT = DIALECTS["chat"]
 SHOWN = 200
 """Maximum characters of an unknown path that an error repeats."""
 
+MOST_WORDS = 16
+"""Parts of an unknown path, counted from its end, among which an endpoint is searched: on the loop, for anyone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Base:
@@ -106,7 +109,7 @@ def dialect_at(settings: Settings, path: str, headers: Mapping[str, str]) -> Dia
 def _nearest(settings: Settings, path: str, headers: Mapping[str, str]) -> Nearest | None:
     """Returns the endpoint that a path most likely means, or None; the path must not be a base URL."""
     known = list(_endpoints(settings))
-    words = [word for word in path.split("/") if word]
+    words = [word for word in path.split("/") if word][-MOST_WORDS:]
     tails = ["/" + "/".join(words[start:]) for start in range(len(words) - 1, -1, -1)]
     # Endpoints of the protocol whose base contains the path go first.
     below = [endpoint for endpoint in known if _within(path, endpoint.base)]
