@@ -108,7 +108,9 @@ def test_the_dialects_own_reader_gives_the_same_answer(client: str, events: list
     answer, found = fold(events), fold(read_back(client, raw))
     assert content(client, found.parts) == content(client, answer.parts)
     assert _cited(client, found.parts) == _cited(client, answer.parts)
-    assert found.usage.total == answer.usage.total
+    # Messages streams begin with an estimate, which stands if no input is ever reported.
+    if client != "messages" or answer.usage.total_input:
+        assert found.usage.total == answer.usage.total
     assert found.stop.reason == _told_stop(client, answer)
 
 
