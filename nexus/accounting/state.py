@@ -14,7 +14,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from nexus import DISTRIBUTION
 from nexus.accounting.database import (
     Database,
     DatabaseError,
@@ -26,6 +25,7 @@ from nexus.accounting.database import (
 )
 from nexus.accounting.tables import VERSION
 from nexus.settings import Settings
+from nexus.settings.types import needs
 from nexus.settings.usage import MEMORY, NONE, SQLITE
 
 log = logging.getLogger("nexus.usage")
@@ -43,7 +43,7 @@ def open_store(store: str, patience: float = 60.0) -> Database | None:
     try:
         import psycopg  # noqa: F401
     except ImportError:
-        raise NoDriver(f"needs the Python package psycopg: pip install '{DISTRIBUTION}[postgres]'") from None
+        raise NoDriver(needs("psycopg", "postgres")) from None
     return PostgresDatabase(store, patience)
 
 

@@ -100,11 +100,7 @@ def as_json(value: object) -> str:
 
 def words(found: Mapping[str, object]) -> list[str]:
     """Fields as logfmt, without those that are None."""
-    return [
-        f"{key}={_text(value) if value.__class__ is str else logfmt(value)}"
-        for key, value in found.items()
-        if value is not None
-    ]
+    return [f"{key}={logfmt(value)}" for key, value in found.items() if value is not None]
 
 
 def indented(text: str) -> str:

@@ -22,14 +22,15 @@ _AT_ONCE = 64 * 1024
 
 class Clock:
     """``idle`` is the timeout of a single read, ``deadline`` (monotonic) that of all reads, ``piece_by`` that of the
-    reads for one piece of an answer, which may take ``silence``. Used by the reading thread only.
+    reads for one piece of an answer, which may take ``silence``; ``inf`` if there is none. Used by the reading thread
+    only.
 
     ``received`` counts the bytes received: 0 means that the answer has not begun.
     """
 
     def __init__(self, within: float) -> None:
         self.idle = within
-        self.deadline: float | None = time.monotonic() + within
+        self.deadline = time.monotonic() + within
         self.piece_by = self.silence = inf
         self.received = 0
 
@@ -39,21 +40,19 @@ class Clock:
 
     def run_freely(self, idle: float) -> None:
         """Drops the deadline: from now on only each single read is limited, to ``idle`` seconds."""
-        self.idle, self.deadline = idle, None
+        self.idle, self.deadline = idle, inf
 
     def end_within(self, seconds: float) -> None:
         """Limits all reads to ``seconds`` from now; an earlier deadline stays."""
         self.idle = min(self.idle, seconds)
-        deadline = time.monotonic() + seconds
-        self.deadline = deadline if self.deadline is None else min(self.deadline, deadline)
+        self.deadline = min(self.deadline, time.monotonic() + seconds)
 
     def begin_piece(self, within: float) -> None:
         self.silence, self.piece_by = within, time.monotonic() + within
 
     def allowed(self) -> float:
         """Seconds that the next read may take. Raises TimeoutError if none are left."""
-        ends = self.piece_by if self.deadline is None else min(self.piece_by, self.deadline)
-        left = min(self.idle, ends - time.monotonic())
+        left = min(self.idle, min(self.piece_by, self.deadline) - time.monotonic())
         if left <= 0:
             raise TimeoutError("timed out")
         return left
