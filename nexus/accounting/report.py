@@ -126,6 +126,9 @@ def since_of(text: str, now: float) -> float:
         if words[-1:].isalpha() and words[-1] != "z":
             return now - read_duration(words)
         moment = datetime.fromisoformat(words.upper())
-        return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).timestamp()
+        at = (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).timestamp()
+        # Not before the year 1 nor after 9999 in UTC, whatever the time zone says.
+        datetime.fromtimestamp(at, UTC)
+        return at
     except (ValueError, OverflowError):
         raise ValueError(EXPECTED) from None

@@ -7,7 +7,6 @@ only models and files that its owner could name himself.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from urllib.parse import parse_qs
 
 from nexus.accounting.holdings import Held, Holdings
 from nexus.auth.identity import sees_everybody
@@ -20,6 +19,7 @@ from nexus.gateway.batch_input import BatchWriter, lines_of
 from nexus.gateway.candidates import Router
 from nexus.gateway.holders import holders, only, wanted
 from nexus.gateway.routing import Model, Routes
+from nexus.protocols.checks import query_pairs
 from nexus.protocols.edit import splice
 from nexus.protocols.held import HeldAsk, Page
 from nexus.protocols.loader import DIALECTS
@@ -112,7 +112,11 @@ class HeldCalls:
         raise _unknown(ask.id)
 
     def _list(self, call: Call, held: HeldState, provider: Provider) -> None:
-        page = held.codec.page(held.ask.kind, parse_qs(call.query, max_num_fields=200))
+        query: dict[str, list[str]] = {}
+        for name, value in query_pairs(call.query):
+            if value:
+                query.setdefault(name, []).append(value)
+        page = held.codec.page(held.ask.kind, query)
         owner = None if sees_everybody(call.identity, self._readers) else call.identity.owner
         held.rows, held.more = self._rows(held.ask, page, provider.name, owner)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TypeVar
+from urllib.parse import parse_qsl
 
 from nexus.conversation.events import ContentDropped, Event
 from nexus.errors import InvalidRequest
@@ -45,6 +46,18 @@ def check_case(holder: Body, name: str, where: str = "") -> None:
     for other in holder:
         if len(other) == len(name) and other != name and other.lower() == name:
             raise InvalidRequest(f"{where}{other}: write it in lower case: {name}", param=f"{where}{other}")
+
+
+MOST_PARAMETERS = 200
+"""Maximum number of parameters in a query."""
+
+
+def query_pairs(query: str) -> list[tuple[str, str]]:
+    """The parameters of a query, also those with an empty value. Raises InvalidRequest."""
+    try:
+        return parse_qsl(query, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
+    except ValueError:
+        raise InvalidRequest(f"the query has more than {MOST_PARAMETERS} parameters") from None
 
 
 class Drops:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from nexus.cli import main as cli
+from nexus.protocols.checks import MOST_PARAMETERS
 from tests.conftest import Serve
 from tests.server.test_usage import rows
 from tests.serving import CHAT, Nexus, Reply, openai_config
@@ -127,6 +128,8 @@ WRONG: dict[str, tuple[str, int]] = {
     "report?by=nothing": ("choose from user, group", 400),
     "report?by=tag:": ("choose from user, group", 400),
     "report?since=yesterday": ("since: expected a duration", 400),
+    "report?since=0001-01-01T00:00:00%2B14:00": ("since: expected a duration", 400),
+    "report?since=9999-12-31T23:59:59-14:00": ("since: expected a duration", 400),
     "report?what=1": ("unknown parameter", 400),
     "calls?limit=0": ("limit: expected a number from 1 to", 400),
     "calls?limit=201": ("limit: expected a number from 1 to", 400),
@@ -140,6 +143,13 @@ def test_invalid_parameters_are_rejected(used: Nexus, path: str) -> None:
     reply = ask(used, path, BOSS)
     assert reply.status == status
     assert words in reply.json["error"]["message"]
+
+
+def test_a_query_of_too_many_parameters_is_rejected(nexus: Nexus) -> None:
+    query = "&".join(f"name[]={number}" for number in range(MOST_PARAMETERS + 1))
+    for path in ("/usage/v1/report", "/dashboard/data", "/metrics", "/llm/openai/v1/models"):
+        reply = nexus.request("GET", f"{path}?{query}")
+        assert (reply.status, "more than 200 parameters" in reply.json["error"]["message"]) == (400, True), path
 
 
 def test_a_key_is_required_if_calls_require_one(serve: Serve) -> None:

@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, cast
-from urllib.parse import parse_qsl
 
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
@@ -29,6 +28,7 @@ from nexus.errors import (
 )
 from nexus.headers import own
 from nexus.headers.tracing import REQUEST_ID, CallTrace, TraceContext, request_id
+from nexus.protocols.checks import query_pairs
 from nexus.protocols.dialect import Dialect
 from nexus.server.endpoints.paths import describe, dialect_at, hides_404, no_proxy
 from nexus.server.guards import header_lines, is_unix, origin_of
@@ -208,7 +208,8 @@ class BaseHandler(RequestHandler):
         return None
 
     def query(self) -> dict[str, str]:
-        return dict(parse_qsl(self.request.query, keep_blank_values=True, max_num_fields=100))
+        """The parameters of the query; of several with one name the last. Raises InvalidRequest."""
+        return dict(query_pairs(self.request.query))
 
     def methods(self) -> tuple[str, ...]:
         """The methods that this path supports."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from functools import partial
-from urllib.parse import parse_qsl
 
 from nexus import __version__
 from nexus.auth.identity import sees_everybody
 from nexus.errors import PermissionDenied
+from nexus.protocols.checks import query_pairs
 from nexus.server.endpoints.base import ReadHandler
 from nexus.server.runtime import Runtime
 from nexus.telemetry.metrics.catalog import BUILD, IN_COOLDOWN, KEYS_IN_COOLDOWN, Metric
@@ -31,11 +31,10 @@ class MetricsHandler(ReadHandler):
         self.check_reader()
         server, runtime, headers = self.server, self.runtime, self.request.headers
         server.look()
-        asked = parse_qsl(self.request.query, max_num_fields=100)
         scrape = Scrape(
             headers.get("Accept", ""),
             headers.get("Accept-Encoding", ""),
-            tuple(value for name, value in asked if name == "name[]"),
+            tuple(value for name, value in query_pairs(self.request.query) if name == "name[]" and value),
         )
         page = await server.report(partial(render, server.rows.sums(), now(runtime), scrape))
         self.set_header("Cache-Control", "no-store")
