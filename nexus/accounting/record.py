@@ -42,6 +42,10 @@ TokensKnown = Literal["yes", "partly", "no"]
 all. "yes" if nothing was used: the vendor never got the request, or rejected it."""
 
 
+LONGEST_NAME = 256
+"""Maximum length of a name in a record that a client or a vendor chose."""
+
+
 class Outcome(StrEnum):
     """How an attempt ended."""
 

@@ -30,7 +30,7 @@ HELD = 1024 * 1024
 answer to hold without counting it in flight."""
 
 MAX_NAMED = 2000
-"""Maximum length of the header that names dropped fields; the log has them all."""
+"""Maximum length of the header that names dropped fields."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from nexus.accounting.record import AttemptRecord, CallRecord, Outcome, TokensKnown, outcome_of
+from nexus.accounting.record import LONGEST_NAME, AttemptRecord, CallRecord, Outcome, TokensKnown, outcome_of
 from nexus.conversation.usage import Usage
 from nexus.dataclasses import replace
 from nexus.errors import UNSENT, ClientError, Draining, UpstreamError, UpstreamStatus, VendorError
 from nexus.relay.call_state import Attempt, CallState
 from nexus.relay.held_state import Booked
+
+MOST_DROPPED = 2000
+"""Maximum length of the names of what a call lost, together."""
 
 Cost = Callable[[str, Usage | None, TokensKnown], tuple[int | None, str]]
 """From route, usage and whether the usage is complete: the cost in nano-dollars, None if unknown, and the source of the
@@ -28,7 +31,7 @@ def call_record(state: CallState, cost: Cost) -> CallRecord:
         tags=call.tags,
         protocol=call.form,
         operation=call.operation,
-        model=call.model,
+        model=call.model[:LONGEST_NAME],
         route=str(state.route) if state.route is not None else None,
         stream=call.stream,
         status=state.status,
@@ -37,7 +40,7 @@ def call_record(state: CallState, cost: Cost) -> CallRecord:
         first=_since(received, first),
         total=total,
         own=first - received - state.waited_at_head if first is not None else None,
-        dropped=tuple(dict.fromkeys(state.dropped)),
+        dropped=tuple(_first_names(state.dropped)) if state.dropped else (),
         attempts=tuple(_attempt_records(state, cost)),
         target=state.route.name if state.route is not None else None,
         charges=tuple(state.charges),
@@ -47,6 +50,17 @@ def call_record(state: CallState, cost: Cost) -> CallRecord:
         context=call.context,
         trace=state.trace,
     )
+
+
+def _first_names(names: Sequence[str]) -> Iterator[str]:
+    """The distinct names, as many as fit: records wait in queues, and clients choose names and their number."""
+    left = MOST_DROPPED
+    for name in dict.fromkeys(names):
+        left -= min(len(name), LONGEST_NAME)
+        if left < 0:
+            yield "..."
+            return
+        yield name[:LONGEST_NAME]
 
 
 def _attempt_records(state: CallState, cost: Cost) -> Iterator[AttemptRecord]:
@@ -100,8 +114,8 @@ def _attempt_record(attempt: Attempt, cost_of: Cost) -> AttemptRecord:
         began=attempt.began - received,
         first_content=_since(received, attempt.first_content),
         ended=(attempt.ended or time.monotonic()) - received,
-        model=tap.model,
-        stop=tap.stop_reason,
+        model=tap.model and tap.model[:LONGEST_NAME],
+        stop=tap.stop_reason and tap.stop_reason[:LONGEST_NAME],
         usage=usage,
         tokens_known=known,
         error=attempt.error,

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 
+from nexus.accounting.record import LONGEST_NAME
 from nexus.call import Call
 from nexus.conversation.estimate import estimate, tokens_of
 from nexus.conversation.events import (
@@ -193,7 +194,8 @@ class Translation(AnswerRelay):
                 self.complete = True
                 self.tap.stop_reason = stop.raw or stop.reason
                 if stop.reason == "unknown":
-                    log.warning("unknown stop reason", extra={"fields": {"id": self._call.id, "stop": stop.raw}})
+                    fields = {"id": self._call.id, "stop": (stop.raw or "")[:LONGEST_NAME]}
+                    log.warning("unknown stop reason", extra={"fields": fields})
 
 
 def _present(*steps: AnswerStep | None) -> list[AnswerStep]:
