@@ -131,8 +131,8 @@ def digest(words: str, digits: int = 64) -> str:
     return hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:digits]
 
 
-MOST_COUNTED = 2**53 - 1
-"""The largest integer that all JSON readers represent exactly."""
+MOST_COUNTED = 10**12
+"""More of anything is a mistake; sums of millions of such counts fit into 64 bits."""
 
 _NUMBERS = (int, float)
 

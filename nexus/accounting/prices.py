@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nexus.conversation.usage import PARTS, Usage
+from nexus.conversation.usage import DEAREST, PARTS, Usage
 from nexus.dataclasses import dataclass, field, replace
 from nexus.wire import Json, count, mapping, sequence, text
 
@@ -41,7 +41,7 @@ class NanoRates:
     per_request: int = 0
 
     def cost(self, usage: Usage) -> int | None:
-        """The cost in nano-dollars; None if a part with tokens has no price."""
+        """The cost in nano-dollars; None if a part with tokens has no price, or if it is more than DEAREST."""
         total = self.per_request * MILLION
         for part in PARTS:
             if count := getattr(usage, part):
@@ -49,7 +49,7 @@ class NanoRates:
                 if price is None:
                     return None
                 total += count * price
-        return (total + MILLION // 2) // MILLION
+        return (total + MILLION // 2) // MILLION if total <= DEAREST * MILLION else None
 
     def most(self, input: int, output: int) -> int:
         """The maximum cost in nano-dollars of so many tokens of unknown parts, one-hour cache writes excluded."""

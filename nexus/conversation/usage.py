@@ -57,4 +57,7 @@ class Usage:
 PARTS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning")
 """The disjoint parts of a usage, by the names of its fields."""
 
+DEAREST = 10**14
+"""Maximum nano-dollars that one call costs; more are taken for a mistake."""
+
 parts_of: Callable[[Usage], tuple[int, ...]] = attrgetter(*PARTS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from nexus.conversation.usage import Usage
+from nexus.conversation.usage import DEAREST, Usage
 from nexus.errors import ClientError
 from nexus.gateway.admission import Admission
 from nexus.provider.route import Route
@@ -47,7 +47,7 @@ def _booked(
     provider = at.route.provider
     usage = _sum(lines)
     costs = [one.cost for one in lines]
-    cost = None if None in costs else sum(cost for cost in costs if cost is not None)
+    cost = None if None in costs else min(sum(cost for cost in costs if cost is not None), DEAREST)
     settings = provider.settings.models.get(alias or "")
     name = f"{provider.name}/{alias or model}"
     price = admission.in_batch(name) if settings is not None else None

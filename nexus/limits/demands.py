@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from nexus.conversation.estimate import Estimate
-from nexus.conversation.usage import Usage
+from nexus.conversation.usage import DEAREST, Usage
 from nexus.dataclasses import dataclass
 from nexus.limits.accounts import BudgetAccount
 from nexus.limits.calibration import Expected
@@ -20,9 +20,6 @@ DEFAULT_OUTPUT = 4096
 
 LARGEST = 10**9
 """Maximum tokens counted for one call; more are taken for a mistake."""
-
-DEAREST = 10**14
-"""Maximum nano-dollars counted for one call, likewise."""
 
 
 @dataclass(frozen=True, slots=True)

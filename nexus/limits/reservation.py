@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from nexus.conversation.estimate import Estimate
-from nexus.conversation.usage import Usage
+from nexus.conversation.usage import DEAREST, Usage
 from nexus.dataclasses import replace
 from nexus.errors import UpstreamStatus, VendorError
 from nexus.limits.accounts import BudgetAccount
-from nexus.limits.demands import DEAREST, LARGEST, Ask
+from nexus.limits.demands import LARGEST, Ask
 from nexus.limits.learned import Learned
 from nexus.limits.quota import Demand, Granted, Standing
 

@@ -1,6 +1,7 @@
 """The usage ledger records calls of every kind, never prompts or answers, and nothing twice."""
 
 import json
+import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +13,7 @@ import pytest
 
 from nexus.accounting.database import Transaction
 from nexus.settings.usage import SQLITE
+from nexus.telemetry import lines
 from tests.conftest import Serve
 from tests.server.vendors import LANES, RESPONSES, Lane
 from tests.serving import CHAT, MESSAGES, PATHS, Nexus, anthropic_config, openai_config, wait_until
@@ -71,6 +73,37 @@ def test_every_lane_is_recorded_to_the_token(lane: Lane, serve: Serve, tmp_path:
         assert all(json.loads(row[-1]) for row in told)
         assert MARK.encode() not in files(nexus)
         assert ANSWER.encode() not in files(nexus)
+
+
+def test_names_from_outside_are_cut_in_every_record(
+    nexus: Nexus, openai_upstream: FakeUpstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Records wait in queues, and the log remembers its last words."""
+    answer = {"model": LONG, "choices": [{"message": {"content": "Hi"}, "finish_reason": LONG}]}
+    openai_upstream.default = Behaviour(body=json.dumps(answer).encode())
+    many = {f"field-{number}": True for number in range(1000)}
+    with caplog.at_level(logging.INFO):
+        for body in (MESSAGES | {"model": "openai/gpt-4", LONG: True}, MESSAGES | {"model": "openai/gpt-4"} | many):
+            assert nexus.messages(body).status == 200
+        assert nexus.chat(CHAT | {"model": LONG}).status == 404
+        rows(nexus, "1", calls=3)
+    told = [lines.fields(record) for record in caplog.records]
+    assert len([fields for fields in told if "total_ms" in fields]) == 3
+    assert max(len(str(value)) for fields in told for value in fields.values()) < 3000
+
+
+LONG = "n" * 100_000
+
+
+def test_an_impossible_number_of_tokens_does_not_lose_the_call(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    """It would not fit into the integers of the ledger and the metrics."""
+    nexus = serve(openai_config(openai_upstream.base_url, "price = { input = 10, output = 30 }\n"))
+    for tokens in (10**12, 10**15):
+        openai_upstream.next(Behaviour(input_tokens=tokens, output_tokens=tokens))
+        assert nexus.chat(CHAT | {"model": "openai/smart"}).status == 200
+    assert rows(nexus, "input_tokens, cost_nano", calls=2) == [(10**12, None), (0, 0)]
+    metrics = nexus.request("GET", "/metrics").body.decode()
+    assert 'nexus_calls_total{operation="generate",outcome="ok",protocol="chat",route="openai/smart"} 2.0' in metrics
 
 
 def test_times_are_in_order(nexus: Nexus) -> None:
