@@ -24,6 +24,9 @@ TOOL_NAMES = NameRule("a-zA-Z0-9_-", 64)
 PROPERTY_KEYS = NameRule("a-zA-Z0-9_.-", 64)
 """What every family is known to accept."""
 
+MOST_CACHE_POINTS = 4
+"""Maximum number of cachePoints in a request, for every model that accepts them."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConverseModel:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from nexus.conversation.parts import Message, Part, Request, Text, ToolCall, ToolResult
 from nexus.dataclasses import dataclass, field
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.models.bedrock import MOST_CACHE_POINTS
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.write_parts import text_blocks, write_assistant_part, write_user_part
 from nexus.wire import Json, mapping
@@ -63,6 +64,7 @@ def write_conversation(request: Request, draft: Draft) -> tuple[list[Json], list
     for turn in turns:
         written.append({"role": turn.role, "content": _content(turn, calls)})
         calls = [_inside(unit, "toolUse") for unit in turn.units if _inside(unit, "toolUse")]
+    _limit_cache_points([system, *(message["content"] for message in written)], draft)
     return system, written
 
 
@@ -145,6 +147,14 @@ def _tidy(blocks: list[Json]) -> list[Json]:
             continue
         tidy.append(block)
     return tidy
+
+
+def _limit_cache_points(contents: list[list[Json]], draft: Draft) -> None:
+    """Removes the first ones if there are more than Bedrock accepts."""
+    found = [(blocks, block) for blocks in contents for block in blocks if "cachePoint" in block]
+    for blocks, block in found[:-MOST_CACHE_POINTS]:
+        blocks[:] = [other for other in blocks if other is not block]
+        draft.drops.add("cache")
 
 
 def has_tool_parts(request: Request) -> bool:

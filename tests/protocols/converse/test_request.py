@@ -195,7 +195,9 @@ def test_kimi_ids_are_left_unchanged() -> None:
     assert wire[1][1][0]["toolUse"]["toolUseId"] == odd
 
 
-@pytest.mark.parametrize(("arguments", "value"), [("", {}), (" ", {}), ('{"a": [1, null]}', {"a": [1, None]})])
+@pytest.mark.parametrize(
+    ("arguments", "value"), [("", {}), (" ", {}), ("null", {}), ("[]", {}), ('{"a": [1, null]}', {"a": [1, None]})]
+)
 def test_arguments_are_parsed(arguments: str, value: Any) -> None:
     assert turns(HI, Message("assistant", (call(arguments=arguments),)))[1][1][0]["toolUse"]["input"] == value
 
@@ -598,13 +600,13 @@ def test_cache_hints_become_cache_points() -> None:
             Message("assistant", (replace(call(), cache="5m"),)),
             Message("user", (within,)),
         ),
-        system=(Text("", cache="5m"), Text("s", cache="5m")),
         tools=(replace(WEATHER, cache="1h"), TIME),
     )
     point = {"cachePoint": {"type": "default"}}
     written = write(request, NOVA)
     assert set(written.dropped) == {"cache", "cache_ttl"}
-    assert written.body["system"] == [{"text": "s"}, point]
+    system = (Text("", cache="5m"), Text("s", cache="5m"))
+    assert write(Request((HI,), system=system), NOVA).body["system"] == [{"text": "s"}, point]
     first = written.body["messages"][0]["content"]
     assert [first[1], first[3], len(first)] == [point, point, 4]
     assert written.body["messages"][1]["content"][1] == point
@@ -612,6 +614,17 @@ def test_cache_hints_become_cache_points() -> None:
     assert "cachePoint" not in json.dumps(written.body["toolConfig"])
     llama = write(request, LLAMA)
     assert llama.dropped == ("cache",) and "cachePoint" not in json.dumps(llama.body)
+
+
+def test_the_last_four_cache_points_are_kept() -> None:
+    texts = tuple(Text(str(number), cache="5m") for number in range(5))
+    written = write(Request((Message("user", texts),), system=(Text("s", cache="5m"),)), NOVA)
+    kept = [
+        ["cachePoint" in block for block in blocks]
+        for blocks in (written.body["system"], written.body["messages"][0]["content"])
+    ]
+    assert kept == [[False], [False, False, True, False, True, False, True, False, True]]
+    assert written.dropped == ("cache",)
 
 
 # The disposition table
