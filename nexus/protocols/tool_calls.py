@@ -48,13 +48,18 @@ BROKEN = "messages.tool_call.arguments"
 """Name under which wrapped arguments in the history are reported."""
 
 
+NO_ARGUMENTS = frozenset({"null", "[]"})
+"""What some models write in place of an empty object for a tool without parameters (agno #6303, vercel/ai #4755)."""
+
+
 def an_object_of(arguments: str) -> tuple[dict[str, Json], bool]:
     """A call's arguments as the JSON object that some dialects require, and whether they were one by themselves.
 
-    An empty text means no arguments. What a model wrote is kept completely: if it is not an object (the answer was cut
-    off, or the model made a mistake), its text is put under one key, in answers and in histories alike.
+    An empty text means no arguments, as do ``NO_ARGUMENTS``. What else a model wrote is kept completely: if it is not
+    an object (the answer was cut off, or the model made a mistake), its text is put under one key, in answers and in
+    histories alike.
     """
-    if not arguments.strip():
+    if not (bare := arguments.strip()) or bare in NO_ARGUMENTS:
         return {}, True
     try:
         parsed = decode(arguments)

@@ -2,7 +2,9 @@
 
 ``raw`` is set only if the reason is not the one that the writer would choose. Sources: OpenAI's API reference;
 ``stop_reason`` as vLLM and ``matched_stop`` as SGLang put it next to ``finish_reason``; ``model_length`` and ``error``
-as Mistral sends them; ``end`` (pi #2107), and ``end_turn`` (xAI's legacy completions, bedrock-access-gateway #11).
+as Mistral sends them; ``end`` (pi #2107), and ``end_turn`` (xAI's legacy completions, bedrock-access-gateway #11);
+Anthropic's words, which some servers pass on; Z.AI's ``sensitive``, ``network_error`` and
+``model_context_window_exceeded``, and DeepSeek's ``insufficient_system_resource``, from their references.
 """
 
 from __future__ import annotations
@@ -25,7 +27,15 @@ _READ: Mapping[str, Stop] = {
     "end": Stop("end", raw="end"),
     "end_turn": Stop("end", raw="end_turn"),
     "model_length": Stop("context_window", raw="model_length"),
+    "model_context_window_exceeded": Stop("context_window", raw="model_context_window_exceeded"),
+    "max_tokens": Stop("max_tokens", raw="max_tokens"),
+    "tool_use": Stop("tool_use", raw="tool_use"),
+    "sensitive": Stop("content_filter", raw="sensitive"),
 }
+
+_BROKEN = frozenset(
+    {"error", "network_error", "insufficient_system_resource", "abort", "tool_calls", "tool_use", "function_call"}
+)
 
 _WRITE: Mapping[StopReason, str] = {
     "end": "stop",
@@ -48,11 +58,18 @@ def finish_word(choice: Mapping[str, Json]) -> str:
     return "" if word == "null" else word
 
 
+def broken_word(choice: Mapping[str, Json]) -> str | None:
+    """The reason of an answer without content, if that must be a failure: of the server, or because there should be a
+    call."""
+    word = finish_word(choice)
+    return word if word.lower() in _BROKEN else None
+
+
 def read_stop(choice: Mapping[str, Json], *, calls: bool, refused: bool) -> Stop:
     """``calls`` and ``refused`` say what the answer contains: servers send "stop" for both."""
     word = finish_word(choice)
     # Without a reason, the vendor's terminator says that the answer is complete.
-    stop = _READ.get(word or "stop") or Stop("unknown", raw=word)
+    stop = _read_word(word) if word else _READ["stop"]
     sequence = text(choice.get("stop_reason")) or text(choice.get("matched_stop"))
     match stop.reason:
         case "end" if calls:
@@ -65,6 +82,12 @@ def read_stop(choice: Mapping[str, Json], *, calls: bool, refused: bool) -> Stop
             return Stop("end", raw=word)
         case _:
             return replace(stop)
+
+
+def _read_word(word: str) -> Stop:
+    """Whatever its case is."""
+    stop = _READ.get(word) or _READ.get(word.lower()) or Stop("unknown")
+    return stop if word in _READ else replace(stop, raw=word)
 
 
 def write_stop(stop: Stop, *, refused: bool) -> dict[str, Json]:

@@ -23,6 +23,7 @@ from nexus.dataclasses import dataclass, field
 from nexus.late import pattern
 from nexus.protocols.chat.reasoning import BARE, vendor_signature
 from nexus.protocols.growing_json import GrowingJson
+from nexus.protocols.tool_calls import NO_ARGUMENTS
 from nexus.wire import Json, encode, mapping, sequence, text
 
 
@@ -97,6 +98,8 @@ class StreamedCall:
         """Adds what a piece adds: nothing of the arguments so far, if it repeats them and cannot be their
         continuation."""
         length = self.arguments.length
+        if not length and piece.strip() in NO_ARGUMENTS:
+            piece = "{}"
         if length and length <= len(piece) and (self.repeats or piece[0] == "{"):
             known = self.arguments.text
             if piece.startswith(known):

@@ -21,6 +21,7 @@ from nexus.conversation.parts import (
     Response,
     Signature,
     Stop,
+    StopReason,
     Text,
     ToolCall,
 )
@@ -206,10 +207,28 @@ def test_a_message_that_repeats_what_was_streamed_counts_once(delta: Any) -> Non
     assert fold([*events, *reader.finish()]).parts == (Text("Hello"),)
 
 
-@pytest.mark.parametrize("word", ["end", "end_turn"])
-def test_a_normal_end_in_other_words_is_no_cut(word: str) -> None:
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("end", "end"),
+        ("end_turn", "end"),
+        ("STOP", "end"),
+        ("MAX_TOKENS", "max_tokens"),
+        ("sensitive", "content_filter"),
+        ("model_context_window_exceeded", "context_window"),
+        ("network_error", "unknown"),
+    ],
+)
+def test_other_words_for_a_stop_reason(word: str, reason: StopReason) -> None:
     choice = {"index": 0, "message": {"content": "x"}, "finish_reason": word}
-    assert read_response({"id": "r", "choices": [choice]}, origin()).response.stop == Stop("end", raw=word)
+    assert read_response({"id": "r", "choices": [choice]}, origin()).response.stop == Stop(reason, raw=word)
+
+
+@pytest.mark.parametrize("word", ["tool_use", "TOOL_CALLS", "STOP"])
+def test_calls_are_not_cut_by_other_words(word: str) -> None:
+    calls = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+    choice = {"index": 0, "message": {"tool_calls": calls}, "finish_reason": word}
+    assert read_response({"id": "r", "choices": [choice]}, origin()).response.stop == Stop("tool_use", raw=word)
 
 
 def test_the_reader_is_complete_at_the_finish_reason() -> None:
@@ -300,6 +319,9 @@ def test_arguments_after_a_complete_call_are_rejected() -> None:
         (["{}", "{}"], "{}"),
         (["{}", "\n"], "{}\n"),
         (["{}"], "{}"),
+        (["null"], "{}"),
+        (["[]"], "{}"),
+        (['{"a":', "null", "}"], '{"a":null}'),
         (['{"a":1}', '{"a":1}'], '{"a":1}'),
     ],
 )
