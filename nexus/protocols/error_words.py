@@ -79,6 +79,12 @@ UNSAID = "the upstream reported an error without an explanation"
 NO_ANSWER = "the vendor answered 200 without an answer"
 """Message for an empty answer."""
 
+
+def ended_with(reason: str, words: str = "") -> VendorFailure:
+    """Nothing was said, and the stop reason says that something failed: another attempt may do better."""
+    return VendorFailure(words or f"the model ended with {reason}", "upstream", 502)
+
+
 _BOM = b"\xef\xbb\xbf"
 _DEEPEST = 5
 _TITLE = pattern(r"<title[^>]{0,200}>([^<]{1,500})", re.IGNORECASE)

@@ -80,6 +80,31 @@ def test_no_other_answer_is_repeated(stand: Stand, lane: Lane, answer: Behaviour
     assert len(house.upstream.requests) == 1
 
 
+CONVERSE = LANES[6]
+
+
+@pytest.mark.parametrize(
+    ("lane", "reason"),
+    [
+        (OPENAI, "error"),
+        (OPENAI, "network_error"),
+        (OPENAI, "tool_calls"),
+        (OPENAI, "tool_use"),
+        (CONVERSE, "malformed_tool_use"),
+        (CONVERSE, "malformed_model_output"),
+        (GEMINI, "MALFORMED_FUNCTION_CALL"),
+    ],
+    ids=lambda case: case if isinstance(case, str) else case.name,
+)
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_nothing_before_a_failure_is_a_failed_attempt(stand: Stand, lane: Lane, reason: str, stream: bool) -> None:
+    house = stand(lane)
+    house.upstream.next(Behaviour(parts=(), stop_reason=reason))
+    reply = house.nexus.messages({**ASKED["messages"], "model": "v/m", "stream": stream})
+    assert (reply.status, len(house.upstream.requests)) == (200, 2)
+    assert HELLO.split()[-1].encode() in reply.body
+
+
 HI: dict[str, Any] = {"role": "user", "content": "Hi"}
 CALLED: dict[str, dict[str, Any]] = {
     "chat": {

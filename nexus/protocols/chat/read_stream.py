@@ -28,12 +28,13 @@ from nexus.protocols.chat.reasoning import (
     vendor_signature,
 )
 from nexus.protocols.chat.sources import StreamCitations, read_images, read_sources
-from nexus.protocols.chat.stops import finish_word, read_stop
+from nexus.protocols.chat.stops import broken_word, finish_word, read_stop
 from nexus.protocols.chat.stream_parts import StreamParts, read_pieces
 from nexus.protocols.chat.think_tags import ThinkTags
 from nexus.protocols.chat.usage import merge_usage, read_usage, usages_in
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin
+from nexus.protocols.error_words import ended_with
 from nexus.protocols.sse import DONE
 from nexus.wire import Json, decode_delta, mapping, sequence, text
 
@@ -98,7 +99,7 @@ class StreamReader:
             if "reasoning_details" in piece:
                 self._parts.end_reasoning()
         self._finish, self.complete = first, True
-        self._refuse_nameless()
+        self._refuse_broken()
         return self._take()
 
     def finish(self) -> list[Event]:
@@ -182,12 +183,17 @@ class StreamReader:
         if finish_word(choice):
             self._finish = choice
             self.complete = True
-            self._refuse_nameless()
+            self._refuse_broken()
 
-    def _refuse_nameless(self) -> None:
-        """Raises VendorError if a call without a name is the whole answer: another attempt may do better."""
-        if self._parts.nothing_started and self._parts.calls.nameless:
+    def _refuse_broken(self) -> None:
+        """Raises VendorError if a call without a name is the whole answer, or if there is none after a failure: another
+        attempt may do better."""
+        if not self._parts.nothing_started:
+            return
+        if self._parts.calls.nameless:
             raise VendorError(VendorFailure("the model called a tool without naming it", "upstream", 502))
+        if (word := broken_word(self._finish)) is not None and not self._dropped.names:
+            raise VendorError(ended_with(word))
 
     def _read_prose(self, delta: Mapping[str, Json]) -> None:
         self._read_reasoning(delta)

@@ -15,8 +15,9 @@ from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin, ReadResponse
 from nexus.protocols.converse.read_error import read_no_answer
 from nexus.protocols.converse.signatures import OWN
-from nexus.protocols.converse.stops import read_stop
+from nexus.protocols.converse.stops import BROKEN, read_stop
 from nexus.protocols.converse.usage import read_usage
+from nexus.protocols.error_words import ended_with
 from nexus.protocols.media import is_web
 from nexus.wire import Json, encode, mapping, sequence, text
 
@@ -31,8 +32,11 @@ def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadRespons
         part = _read_block(mapping(block), drops)
         if part is not None:
             parts.append(part)
+    stop = read_stop(body)
+    if not parts and stop.raw in BROKEN:
+        raise VendorError(ended_with(stop.raw))
     usage = read_usage(mapping(body.get("usage")), body.get("serviceTier"))
-    return ReadResponse(Response(origin.response_id, origin.model, tuple(parts), read_stop(body), usage), drops.names)
+    return ReadResponse(Response(origin.response_id, origin.model, tuple(parts), stop, usage), drops.names)
 
 
 def is_answer(body: Mapping[str, Json]) -> bool:

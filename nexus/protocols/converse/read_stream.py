@@ -19,8 +19,9 @@ from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.converse.read_error import is_failure, read_stream_error
 from nexus.protocols.converse.read_response import read_citation, read_image
 from nexus.protocols.converse.signatures import OWN
-from nexus.protocols.converse.stops import read_stop
+from nexus.protocols.converse.stops import BROKEN, read_stop
 from nexus.protocols.converse.usage import read_usage
+from nexus.protocols.error_words import ended_with
 from nexus.protocols.open_parts import OpenParts
 from nexus.wire import base64_bytes, decode_delta, mapping, text
 
@@ -142,6 +143,8 @@ class StreamReader:
         self._stop = self._parts.fit(read_stop(wire)) if self._stop is None else self._stop
         self.complete = True
         images = [event for block in list(self._images) for event in self._image(block)]
+        if not self._parts.started and self._stop.raw in BROKEN:
+            raise VendorError(ended_with(self._stop.raw))
         return [*images, *self._parts.end_all()]
 
     def _metadata(self, wire: Body) -> list[Event]:

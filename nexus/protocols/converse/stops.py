@@ -19,6 +19,9 @@ READ: Mapping[str, StopReason] = {
     "model_context_window_exceeded": "context_window",
 }
 
+BROKEN = frozenset(word for word, reason in READ.items() if reason == "unknown")
+"""The model failed: if it sent nothing before, there is no answer."""
+
 _WRITE: Mapping[StopReason, str] = {
     "end": "end_turn",
     "max_tokens": "max_tokens",

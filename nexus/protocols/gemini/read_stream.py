@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.conversation.parts import Image, Inline, Reasoning, Refusal, Signature, Stop, Text, ToolCall
 from nexus.errors import VendorError
-from nexus.errors.failure import VendorFailure
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin
+from nexus.protocols.error_words import ended_with
 from nexus.protocols.gemini.grounding import Grounding
 from nexus.protocols.gemini.read_error import find_error, read_stream_error
 from nexus.protocols.gemini.signatures import OWN
@@ -63,9 +63,7 @@ class StreamReader:
             raise VendorError(read_stream_error(piece))
         events = list(self._read(piece))
         if self._next == 0 and (reason := self._end.get("finishReason")) in BROKEN:
-            # Nothing was said: another attempt may do better.
-            words = text(self._end.get("finishMessage")) or f"the model ended with {reason}"
-            raise VendorError(VendorFailure(words, "upstream", 502))
+            raise VendorError(ended_with(reason, text(self._end.get("finishMessage"))))
         return events
 
     def finish(self) -> list[Event]:
