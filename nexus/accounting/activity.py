@@ -149,10 +149,10 @@ class Trace:
             self._minutes[at // MINUTE] = ended
             for name, points in self._longer.items():
                 points.setdefault(at // SPANS[name][0], Point()).add(ended)
-        _forget(self._minutes, minute - SPANS["hour"][1])
+        _forget(self._minutes, minute, SPANS["hour"][1])
         for name, points in self._longer.items():
             width, count = SPANS[name]
-            _forget(points, int(now // width) - count)
+            _forget(points, int(now // width), count)
 
     def points(self, span: str, now: float) -> Iterator[tuple[int, Point]]:
         """All points of a span, each with the Unix seconds at which it begins."""
@@ -174,10 +174,11 @@ class Trace:
         return [self._minute, *(minute for at, minute in self._minutes.items() if at > self._now - count)]
 
 
-def _forget(points: dict[int, Any], last: int) -> None:
-    """Removes all points up to ``last``; they are in order of time."""
-    while points and (first := next(iter(points))) <= last:
-        del points[first]
+def _forget(points: dict[int, Any], now: int, count: int) -> None:
+    """Removes all but the last ``count`` points. Of a future from which the clock was set back only the next one stays:
+    the clock may have been corrected by a second."""
+    for at in [at for at in points if not now - count < at <= now + 1]:
+        del points[at]
 
 
 class Activity:

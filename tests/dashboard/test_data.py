@@ -355,6 +355,18 @@ class TestActivity:
         now[0] += 40 * DAY
         assert not any(outcomes for _, outcomes, _ in activity.view(None)["chart"]["month"])
 
+    def test_a_wrong_future_is_forgotten(self) -> None:
+        """Otherwise every minute that follows would be kept until that future comes."""
+        now = [1_800_000_000.0 + 365 * DAY]
+        activity = Activity(lambda: now[0])
+        for minute in range(200):
+            activity.add([call(_Dice(), now[0])])
+            now[0] = 1_800_000_000.0 + 60 * minute
+        everyone = activity._all
+        assert len(everyone._minutes) <= 60
+        assert len(everyone._longer["month"]) == 1
+        assert sum(activity.view(None)["recent"]["outcomes"].values()) == 4
+
     def test_it_is_bounded(self) -> None:
         activity = Activity(lambda: 1_800_000_000.0)
         for number in range(MOST_CALLERS + 50):
