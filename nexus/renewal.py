@@ -93,11 +93,15 @@ class Renewed(Generic[Value]):
         self._quiet_until = 0.0
         self._closed_until = 0.0
         self._timer: threading.Timer | None = None
+        self._lapsed = False
+        """Whether no thread could be started that would have renewed the value."""
         self._closed = False
 
     @property
     def value(self) -> Value | None:
         """The last fetched value, without waiting and regardless of its age."""
+        if self._lapsed:
+            self.ask()
         grant = self._grant
         return grant.value if grant is not None else None
 
@@ -191,9 +195,9 @@ class Renewed(Generic[Value]):
         try:
             start_daemon(f"{self._owner}-{self._what.replace(' ', '-')}", self._run, pending, alone)
         except Overloaded as error:
-            self._failure = error
+            self._failure, self._lapsed = error, self._retry is not None
             return None
-        self._pending = pending
+        self._pending, self._lapsed = pending, False
         return pending
 
     def _close(self, now: float) -> None:
@@ -231,7 +235,11 @@ class Renewed(Generic[Value]):
     def _wake_after(self, seconds: float) -> None:
         self._timer = threading.Timer(max(0.0, seconds), self._wake)
         self._timer.daemon = True
-        self._timer.start()
+        try:
+            self._timer.start()
+        except RuntimeError:
+            # The system allows no more threads: whoever reads the value next begins the fetch.
+            self._lapsed = True
 
     def _wake(self) -> None:
         with self._lock:

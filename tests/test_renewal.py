@@ -70,20 +70,38 @@ def taken(tokens: Renewed[Mapping[str, str]], cancel: Cancel | None = None) -> s
 def test_a_fetch_for_which_there_was_no_thread_is_tried_again(
     issuer: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_thread(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
     shared = tokens(issuer)
     with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", no_thread)
+        patch.setattr(threading.Thread, "start", _no_thread)
         assert shared.ask() is None
         with pytest.raises(Overloaded, match="cannot start another thread"):
             taken(shared)
     assert taken(shared) == "Bearer 1"
     clock.now += issuer.seconds - EARLY
     with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", no_thread)
+        patch.setattr(threading.Thread, "start", _no_thread)
         assert taken(shared) == "Bearer 1", "the old value is still good"
+
+
+def test_a_renewal_for_which_there_was_no_thread_begins_when_the_value_is_read(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the keys of an identity provider would stay in use for ever, also those that it withdrew."""
+    shared = Renewed[Mapping[str, str]]("g", issuer, retry=3600.0, clock=issuer.clock)
+    issuer.open.clear()
+    fetched = shared.ask()
+    assert fetched is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", _no_thread)
+        issuer.open.set()
+        fetched.result(60)
+        assert shared.value == {"authorization": "Bearer 1"}
+    wait_until(lambda: shared.value == {"authorization": "Bearer 2"})
+    shared.close()
+
+
+def _no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def test_concurrent_calls_share_one_fetch(issuer: Issuer) -> None:

@@ -31,6 +31,7 @@ from nexus.accounting.record import TokensKnown
 from nexus.conversation.usage import Usage
 from nexus.daemon import start_daemon
 from nexus.dataclasses import dataclass
+from nexus.errors import Overloaded
 from nexus.provider import Listing, Provider
 from nexus.settings.price import PriceSettings
 
@@ -133,7 +134,9 @@ class PriceBook:
             return price
         if route not in self._awaited:
             return None
-        self.start()
+        with suppress(Overloaded):
+            # The next call tries again.
+            self.start()
         return self._listed.get(route)
 
     def is_known(self, route: str) -> bool:
@@ -141,7 +144,7 @@ class PriceBook:
         return route not in self._awaited or bool(self._day)
 
     def wait(self, seconds: float = PATIENCE) -> None:
-        """Waits until the list is read, for at most ``seconds``."""
+        """Waits until the list is read, for at most ``seconds``. Raises Overloaded."""
         self.start()
         with self._changed:
             self._changed.wait_for(lambda: not self._reading, seconds)

@@ -16,7 +16,7 @@ from nexus.auth.identity import joined
 from nexus.call import Call
 from nexus.conversation.estimate import Estimate, estimate, tokens_of
 from nexus.conversation.usage import Usage
-from nexus.errors import ClientError, ContextTooLong, NexusError, PermissionDenied
+from nexus.errors import ClientError, ContextTooLong, NexusError, Overloaded, PermissionDenied
 from nexus.gateway.budgets import Budgets
 from nexus.late import pattern
 from nexus.limits.admission import Limits
@@ -145,7 +145,9 @@ class Admission:
         """Waits for the price list, so that a call made while Nexus was starting can be priced. Runs on a worker after
         the answer."""
         if not self.knows_prices(state):
-            self._prices.wait(LONGEST_WAIT)
+            with suppress(Overloaded):
+                # Without a thread that reads the list, the cost of this call stays unknown.
+                self._prices.wait(LONGEST_WAIT)
 
     def knows_prices(self, state: CallState) -> bool:
         """Whether the prices of all models that the call used are known."""

@@ -6,9 +6,9 @@ Uses no shell, never logs or reports the program's output, and limits its time a
 from __future__ import annotations
 
 import os
+import selectors
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Sequence
 
@@ -51,11 +51,11 @@ class KeyCommand:
             raise self._failure(f"cannot be started: {(error.strerror or type(error).__name__).lower()}") from None
         except ValueError:
             raise self._failure("cannot be started") from None
-        output = _Output(process)
-        if not output.ended.wait(self._limit):
+        output = _output(process, deadline)
+        if output is None:
             _kill(process)
             raise self._failure(f"took longer than {self._limit:g} s")
-        if len(output.data) > LARGEST:
+        if len(output) > LARGEST:
             _kill(process)
             raise self._failure(f"printed more than {LARGEST} bytes")
         try:
@@ -65,7 +65,7 @@ class KeyCommand:
             raise self._failure(f"took longer than {self._limit:g} s") from None
         if status != 0:
             raise self._failure(f"ended with the status {status}")
-        return self._read(output.data)
+        return self._read(output)
 
     def _read(self, data: bytes) -> str:
         key = data.decode("utf-8-sig", "replace").strip()
@@ -80,21 +80,22 @@ class KeyCommand:
         return error.at(PHASE, f"api_key_command {words}")
 
 
-class _Output:
-    """A program's output, read by a thread that can be abandoned if another process keeps the pipe open."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self.data = b""
-        self.ended = threading.Event()
-        self._process = process
-        threading.Thread(target=self._read, name="nexus-key-command", daemon=True).start()
-
-    def _read(self) -> None:
-        pipe = self._process.stdout
-        assert pipe is not None
-        with pipe:
-            self.data = pipe.read(LARGEST + 1)
-            self.ended.set()
+def _output(process: subprocess.Popen[bytes], deadline: float) -> bytes | None:
+    """What a program prints until it closes its output, or a byte more than LARGEST; None if it takes too long, for
+    example because another process keeps the pipe open."""
+    pipe = process.stdout
+    assert pipe is not None
+    data = b""
+    with pipe, selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        while len(data) <= LARGEST:
+            if not selector.select(max(0.0, deadline - time.monotonic())):
+                return None
+            piece = os.read(pipe.fileno(), LARGEST + 1 - len(data))
+            if not piece:
+                break
+            data += piece
+    return data
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

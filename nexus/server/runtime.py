@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import os
 import ssl
-import threading
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from typing import Self
 
 from nexus.accounting.holdings import Holdings
 from nexus.accounting.price_book import PriceBook, priced
 from nexus.auth.authenticator import Authenticator
+from nexus.daemon import start_daemon
 from nexus.dataclasses import dataclass
+from nexus.errors import Overloaded
 from nexus.gateway.admission import Admission
 from nexus.gateway.budgets import Budgets
 from nexus.gateway.candidates import Router
@@ -135,13 +136,16 @@ class Runtime:
 
     def start(self) -> None:
         """Starts fetching what calls will need, such as prices and credentials."""
-        self.prices.start()
+        with suppress(Overloaded):
+            # The first call tries again.
+            self.prices.start()
         for provider in self.providers:
             provider.start(logs.hide)
 
     def warm(self) -> None:
         """Prepares, on a separate thread, what the first calls would wait for. Call it once clients can connect."""
-        threading.Thread(target=self._warm, name="nexus-warm", daemon=True).start()
+        with suppress(Overloaded):
+            start_daemon("nexus-warm", self._warm)
 
     def _warm(self) -> None:
         for provider in self.providers:

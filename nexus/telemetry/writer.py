@@ -12,7 +12,11 @@ import select
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import TextIO
+
+from nexus.daemon import start_daemon
+from nexus.errors import Overloaded
 
 ROOM = 4 * 2**20
 """Maximum characters in the queue; about ten thousand lines."""
@@ -44,7 +48,7 @@ class LogWriter:
         self._writing = False
         self._urgent = False
         self._closed = False
-        self._thread: threading.Thread | None = None
+        self._runs = False
 
     def put(self, line: str) -> None:
         """Queues a line, or counts it as dropped. A line longer than the queue is accepted if the queue is empty."""
@@ -56,10 +60,11 @@ class LogWriter:
                 return
             self._lines.append(line)
             self._waiting += len(line)
-            if self._thread is None:
-                # A daemon: a reader that never reads must not keep the process from ending.
-                self._thread = threading.Thread(target=self._run, name="log", daemon=True)
-                self._thread.start()
+            if not self._runs:
+                # Without a thread the lines wait; the next one tries again.
+                with suppress(Overloaded):
+                    start_daemon("log", self._run)
+                    self._runs = True
             if len(self._lines) == 1 or self._waiting > MANY:
                 self._changed.notify_all()
 

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -219,3 +220,16 @@ def test_a_missing_program_is_reported() -> None:
 
 def test_the_command_runs_without_a_shell() -> None:
     assert KeyCommand("v", ("echo", "$HOME;", "`id`"), 60.0).fetch().value.get_secret_value() == "$HOME; `id`"
+
+
+def test_the_command_needs_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    assert KeyCommand("v", ("echo", "hushhush"), 60.0).fetch().value.get_secret_value() == "hushhush"
+
+
+def test_a_pipe_that_a_child_keeps_open_ends_the_command_in_time() -> None:
+    with pytest.raises(UpstreamError, match="took longer"):
+        KeyCommand("v", ("sh", "-c", "echo hushhush; sleep 60 &"), 60.0, limit=0.3).fetch()

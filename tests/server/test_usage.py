@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from nexus.accounting import price_book
 from nexus.accounting.database import Transaction
+from nexus.errors import Overloaded
 from nexus.settings.usage import SQLITE
 from nexus.telemetry import lines
 from tests.conftest import Serve
@@ -104,6 +106,20 @@ def test_an_impossible_number_of_tokens_does_not_lose_the_call(serve: Serve, ope
     assert rows(nexus, "input_tokens, cost_nano", calls=2) == [(10**12, None), (0, 0)]
     metrics = nexus.request("GET", "/metrics").body.decode()
     assert 'nexus_calls_total{operation="generate",outcome="ok",protocol="chat",route="openai/smart"} 2.0' in metrics
+
+
+def test_without_a_thread_for_the_price_list_calls_are_recorded(
+    serve: Serve, openai_upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(name: str, run: object) -> None:
+        raise Overloaded("no thread")
+
+    monkeypatch.setattr(price_book, "_is_public", lambda url: True)
+    monkeypatch.setattr(price_book, "start_daemon", no_thread)
+    nexus = serve(openai_config(openai_upstream.base_url))
+    assert nexus.chat(CHAT).status == 200
+    assert rows(nexus, "outcome, cost_nano") == [("ok", None)]
+    assert nexus.server.in_flight == 0
 
 
 def test_times_are_in_order(nexus: Nexus) -> None:

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
@@ -43,6 +44,21 @@ def test_a_line_is_written_soon(pipe: tuple[TextIO, TextIO]) -> None:
     reader, stream = pipe
     LogWriter(stream, told).put("one\n")
     assert reader.readline() == "one\n"
+
+
+def test_lines_for_which_there_was_no_thread_are_written_with_the_next(
+    pipe: tuple[TextIO, TextIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    reader, stream = pipe
+    writer = LogWriter(stream, told)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        writer.put("one\n")
+    writer.put("two\n")
+    assert [reader.readline(), reader.readline()] == ["one\n", "two\n"]
 
 
 def test_callers_do_not_wait_for_a_reader_that_does_not_read(pipe: tuple[TextIO, TextIO]) -> None:
