@@ -31,7 +31,7 @@ from nexus.providers.openai.endpoints import endpoints_of
 from nexus.providers.openai.learned import LearnedQuirks
 from nexus.providers.openai.login import LOGIN_URL, TRAVELS, ChatGptLogin, login_in
 from nexus.providers.openai.refused import (
-    HISTORY,
+    IN_PASSTHROUGH,
     SUMMARY,
     holds_always,
     quirk_of,
@@ -160,7 +160,7 @@ class OpenAIProvider(Provider):
             return None
         always = holds_always(quirk, refused)
         learn = partial(self._learned.keep_to, self.name, request.model, quirk) if always else _nothing
-        return Without(quirk, partial(with_quirks, quirks=frozenset({quirk})), learn, passed=quirk == HISTORY)
+        return Without(quirk, partial(with_quirks, quirks=frozenset({quirk})), learn, passed=quirk in IN_PASSTHROUGH)
 
     def _facts(self, model: str) -> gpt.GPT | None:
         """What is known about a model; None if it is not known to be OpenAI's."""

@@ -18,7 +18,10 @@ from nexus.protocols.codec import Target
 SUMMARY = "reasoning.summary"
 """The parameter that OpenAI names if an organization is not verified."""
 
-EFFORT, HISTORY = "no_reasoning_effort", "no_reasoning_history"
+EFFORT, HISTORY, NEW_LIMIT = "no_reasoning_effort", "no_reasoning_history", "max_completion_tokens"
+
+IN_PASSTHROUGH = frozenset({HISTORY, NEW_LIMIT})
+"""The quirks to which requests that pass through are adapted too."""
 
 _UNKNOWN = r"(extra inputs|not permitted|(not|un)[ -]?support|unrecogni[sz]ed|unknown|unexpected)"
 _STATUSES = (400, 422, 500)
@@ -44,7 +47,7 @@ def _row(quirk: str, words: str, sent: bytes = b"") -> _Row:
 
 _ROWS = (
     _row(EFFORT, r"reasoning[ _.]?effort|reasoning value|support (thinking|reasoning)\b", b'effort"'),
-    _row("max_completion_tokens", r"use \W?max_completion_tokens", b'"max_tokens"'),
+    _row(NEW_LIMIT, r"use \W?max_completion_tokens", b'"max_tokens"'),
     _row("system_first", r"system message must be (at the beginning|the first|first)", b'"system"'),
     _row(
         "string_content",

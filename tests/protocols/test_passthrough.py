@@ -11,10 +11,13 @@ import pytest
 
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
+from nexus.models.chat_server import PLAIN
+from nexus.models.gpt import known, on_chat
 from nexus.protocols.answer_relay import Tap
 from nexus.protocols.chat.passthrough import ChatPassthrough
 from nexus.protocols.chat.passthrough import edit_request as edit_chat
 from nexus.protocols.chat.usage import read_usage as read_chat_usage
+from nexus.protocols.codec import Target
 from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.gemini.passthrough import GeminiPassthrough
 from nexus.protocols.messages.passthrough import MessagesPassthrough
@@ -111,6 +114,36 @@ def test_chat_requests_ask_for_usage(raw: bytes, expected: bytes) -> None:
     assert edit_chat(raw, decode(raw), VENDOR, ask_usage=True).body == expected
     unasked = edit_chat(raw, decode(raw), VENDOR, ask_usage=False).body
     assert unasked == raw.replace(b'"openai/smart"', b'"gpt-4-0613"'), "usage is requested only if ask_usage is set"
+
+
+@pytest.mark.parametrize(
+    ("model", "raw", "expected"),
+    [
+        pytest.param(
+            "gpt-5.5",
+            b'{"model":"gpt-5.5", "max_tokens": 1e3,"seed":1.0}',
+            b'{"max_completion_tokens":1000.0,"model":"gpt-5.5","seed":1.0}',
+            id="a model that reasons",
+        ),
+        pytest.param(
+            "gpt-5.5",
+            b'{"max_tokens":64,"max_completion_tokens":32,"model":"gpt-5.5"}',
+            b'{"max_completion_tokens":32,"model":"gpt-5.5"}',
+            id="both names",
+        ),
+        pytest.param("gpt-5.5", b'{"max_tokens":null,"model":"gpt-5.5"}', None, id="null"),
+        pytest.param("gpt-4.1", b'{"max_tokens":64,"model":"gpt-4.1"}', None, id="a model that accepts both"),
+        pytest.param("qwen", b'{"max_tokens":64,"model":"qwen"}', None, id="another server's model"),
+    ],
+)
+def test_chat_requests_use_the_name_of_the_output_limit_that_the_model_accepts(
+    model: str, raw: bytes, expected: bytes | None
+) -> None:
+    facts = known(model)
+    target = Target(model, chat=PLAIN if facts is None else on_chat(facts), gpt=facts)
+    edited = edit_chat(raw, decode(raw), model, ask_usage=False, target=target)
+    assert edited.body == (raw if expected is None else expected)
+    assert edited.dropped == ()
 
 
 # -- chat: streams -------------------------------------------------------------------------------------------------

@@ -140,6 +140,18 @@ def test_the_configured_quirk_removes_it_without_a_failed_request(serve: Serve, 
     assert openai_upstream.violations == []
 
 
+def test_a_server_that_wants_the_new_name_of_the_output_limit_gets_it_in_passthrough_too(
+    nexus: Nexus, openai_upstream: FakeUpstream
+) -> None:
+    """Such as an Azure deployment whose name does not tell its model."""
+    asked = {"model": "house/qwen", "messages": ASKED["messages"], "max_tokens": 64}
+    openai_upstream.next(Behaviour(status=400, message=QUIRKS["max_completion_tokens"][1]))
+    assert [nexus.chat(asked).status for _ in range(2)] == [200, 200]
+    limits = [request.json.get("max_completion_tokens") for request in openai_upstream.requests]
+    assert limits == [None, 64, 64]
+    assert ["max_tokens" in request.json for request in openai_upstream.requests] == [True, False, False]
+
+
 @pytest.mark.parametrize("words", ["No.", "thinking is wonderful", "the system message is too long"])
 def test_any_other_refusal_is_returned_to_the_client(words: str, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     openai_upstream.next(Behaviour(status=400, message=words))

@@ -177,6 +177,12 @@ def test_violations(gemini: FakeUpstream, body: dict[str, Any], violation: str) 
     assert error["details"][0]["@type"] == "type.googleapis.com/google.rpc.BadRequest"
 
 
+def test_both_alphabets_of_base64_are_accepted(gemini: FakeUpstream) -> None:
+    for data in ("+/8=", "-_8="):
+        assert post(gemini, talk(user({"inlineData": {"mimeType": "image/png", "data": data}}))).status_code == 200
+    assert gemini.violations == []
+
+
 @pytest.mark.parametrize(
     "body",
     [

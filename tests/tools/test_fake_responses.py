@@ -101,6 +101,18 @@ def test_invalid_requests_are_rejected(
     assert upstream.violations
 
 
+def test_what_the_types_require_and_the_vendor_does_not_may_be_missing(
+    client: openai.OpenAI, upstream: FakeUpstream
+) -> None:
+    """As LangChain writes tools, and the AI SDK the earlier answer of another vendor."""
+    earlier = {"role": "assistant", "content": [{"type": "output_text", "text": "Hi"}]}
+    tool = {name: value for name, value in FUNCTION.items() if name != "strict"}
+    items: Any = [{"role": "user", "content": "Hello"}, earlier, {"role": "user", "content": "Go on"}]
+    tools: Any = [tool]
+    client.responses.create(model="gpt-4.1", input=items, tools=tools)
+    assert upstream.violations == []
+
+
 def test_a_limit_and_a_failure_end_a_stream(client: openai.OpenAI, upstream: FakeUpstream) -> None:
     upstream.next(Behaviour(stop_reason="max_output_tokens"), Behaviour(error_after=3, message="down"))
     *_, last = client.responses.create(model="gpt-4.1", input="Hi", stream=True)

@@ -27,6 +27,9 @@ WRITTEN = {
     "custom_tool_call": ("input", "custom_tool_call_input"),
 }
 
+# What the SDK's types require and the vendor does not: of items and tools by type, and of the model's earlier answers.
+_OPTIONAL: dict[str, dict[str, Any]] = {"reasoning": {"id": "rs_"}, "function": {"strict": False, "parameters": None}}
+_ANSWER = {"type": "message", "id": "msg_", "status": "completed"}
 # Codex sends fields that OpenAI's SDK does not publish: this one, ids of the client's own messages, null as the content
 # of reasoning, the content types of a web search, and a note in any item.
 UNPUBLISHED = ("client_metadata",)
@@ -108,9 +111,11 @@ def _published(item: Any) -> Any:
             unknown = (NOTE,)
         case _:
             return item
-    # The SDK's type requires an id of reasoning, but the vendor does not.
-    known = {"id": "rs_"} if item.get("type") == "reasoning" else {}
-    return known | {name: value for name, value in item.items() if name not in unknown}
+    known = {name: value for name, value in item.items() if name not in unknown}
+    if item.get("role") == "assistant" and isinstance(item.get("content"), list):
+        # Clients write an earlier answer as text alone.
+        known = _ANSWER | known | {"content": [{"annotations": []} | part for part in item["content"]]}
+    return _OPTIONAL.get(known.get("type", ""), {}) | known
 
 
 def _offered(body: dict[str, Any]) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 The only addition is the request for usage on streams, and the only removals are the chunk that answers it, if the
 client did not ask, and another vendor's reasoning: what comes in fields of ours, and all of it for a server that
-rejects such history.
+rejects such history. The output limit is renamed for a server that rejects its old name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from nexus.protocols.codec import Target
 from nexus.protocols.contract import Document
 from nexus.protocols.dialect import Edited, Passing
 from nexus.protocols.edit import find, insert_first, replace_member, splice
-from nexus.protocols.rewrite import ANY, cut, fit_strings, removing
+from nexus.protocols.rewrite import ANY, cut, fit_strings, remove, removing, rewrite
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
 from nexus.protocols.sse import Frame, with_data
 from nexus.wire import Json, count, decode, encode, mapping, sequence, text
@@ -35,6 +35,8 @@ def edit_request(
 ) -> Edited:
     """``ask_usage`` adds ``stream_options.include_usage`` to a streaming request that lacks it."""
     renamed = _with_usage(replace_member(raw, document, "model", model), document, ask_usage)
+    if target is not None and document.get("max_tokens") is not None and _may_reject_old_limit(target):
+        renamed = _with_new_limit(renamed, document)
     if MARK in renamed or (target is not None and limits_ids(target)):
         renamed = _with_ids(renamed, document, target)
     edited = without_foreign(renamed, {"messages": {ANY: _judge_message}}, "messages.reasoning")
@@ -42,6 +44,19 @@ def edit_request(
         return edited
     body = cut(edited.body, {"messages": {ANY: _WITHOUT_HISTORY}})
     return edited if body == edited.body else Edited(body, ("messages.reasoning",))
+
+
+def _may_reject_old_limit(target: Target) -> bool:
+    """False for OpenAI's models that are known not to reason, which accept both names."""
+    model = target.gpt
+    return target.chat.max_completion_tokens and (model is None or model.reasons or bool(model.efforts))
+
+
+def _with_new_limit(raw: bytes, document: Mapping[str, Json]) -> bytes:
+    old = {"max_tokens": remove}
+    if document.get("max_completion_tokens") is not None:
+        return cut(raw, old)
+    return rewrite(raw, old, lambda: b'"max_completion_tokens":' + encode(document["max_tokens"]))
 
 
 _HISTORY = frozenset({"reasoning_content", "reasoning_details", "thinking_blocks", "extra_content"})
