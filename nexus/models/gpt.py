@@ -162,14 +162,10 @@ _NO_SAMPLING: Mapping[str, float] = {"temperature": 1, "top_p": 1, "presence_pen
 
 
 def uses_rejected_options(gpt: GPT, document: Mapping[str, object]) -> bool:
-    """Whether a chat request uses options of other models that this one rejects: other servers' thinking options, the
-    old name of the output limit, or sampling.
+    """Whether a chat request uses options of other models that this one rejects: other servers' thinking options, or
+    sampling.
     """
     if document.get("reasoning") or document.get("thinking"):
         return True
-    if not gpt.reasons:
-        return False
     sampled = any(document.get(name) not in (None, nothing) for name, nothing in _NO_SAMPLING.items())
-    return document.get("max_tokens") is not None or (
-        sampled and not gpt.takes_sampling(document.get("reasoning_effort"))
-    )
+    return gpt.reasons and sampled and not gpt.takes_sampling(document.get("reasoning_effort"))

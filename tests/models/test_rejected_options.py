@@ -46,7 +46,7 @@ CLAUDE: dict[str, tuple[str, dict[str, Any], bool]] = {
 }
 
 GPT: dict[str, tuple[str, dict[str, Any], bool]] = {
-    "the old name of the limit": ("gpt-5.5", {"max_tokens": 64}, True),
+    "the old name of the limit, which passthrough replaces": ("gpt-5.5", {"max_tokens": 64}, False),
     "max_completion_tokens and a default temperature": (
         "gpt-5.5",
         {"max_completion_tokens": 64, "temperature": 1},
