@@ -14,6 +14,7 @@ from nexus.dataclasses import dataclass, field, replace
 from nexus.errors import InvalidRequest
 from nexus.gateway.holders import only, wanted
 from nexus.gateway.routing import Routes
+from nexus.protocols.checks import check_stored_names
 from nexus.protocols.held import BatchRequest, request_at
 from nexus.protocols.loader import DIALECTS, FORMS
 from nexus.protocols.raw_json import Span
@@ -57,6 +58,7 @@ def _read(line: bytes, number: int, path: Sequence[str]) -> BatchRequest:
         raise InvalidRequest(f"{where}: is not valid JSON: {error}", param="file") from error
     if not isinstance(document, dict):
         raise InvalidRequest(f"{where}: expected a JSON object", param="file")
+    check_stored_names(line)
     return request_at(line, line.index(b"{"), path, where, document)
 
 

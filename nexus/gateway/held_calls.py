@@ -19,7 +19,7 @@ from nexus.gateway.batch_input import BatchWriter, lines_of
 from nexus.gateway.candidates import Router
 from nexus.gateway.holders import holders, only, wanted
 from nexus.gateway.routing import Model, Routes
-from nexus.protocols.checks import query_pairs
+from nexus.protocols.checks import check_stored_names, query_pairs
 from nexus.protocols.edit import splice
 from nexus.protocols.held import HeldAsk, Page
 from nexus.protocols.loader import DIALECTS
@@ -156,14 +156,20 @@ class HeldCalls:
             else:
                 held.upload = call.upload
             provider, keepers = made or (wanted(call, providers) or only(providers), None)
-        elif file := held.codec.input_file(call.document):
-            provider, keepers = self._from_file(call, held, file, providers)
         else:
-            found = writer.write(held.codec.requests(call.body, call.document))
-            provider, keepers = found.provider, found.keepers
-            held.models, held.body = found.models, splice(call.body, list(found.edits))
+            check_stored_names(call.body)
+            provider, keepers = self._create_batch(call, held, providers, writer)
         self._admission.check_uncounted(call, provider)
         return provider, keepers
+
+    def _create_batch(
+        self, call: Call, held: HeldState, providers: Mapping[str, Provider], writer: BatchWriter
+    ) -> tuple[Provider, frozenset[str] | None]:
+        if file := held.codec.input_file(call.document):
+            return self._from_file(call, held, file, providers)
+        found = writer.write(held.codec.requests(call.body, call.document))
+        held.models, held.body = found.models, splice(call.body, list(found.edits))
+        return found.provider, found.keepers
 
     def _from_file(
         self, call: Call, held: HeldState, id: str, providers: Mapping[str, Provider]

@@ -14,6 +14,7 @@ from nexus.call import Call
 from nexus.errors import InvalidRequest, NexusError, NotFound
 from nexus.gateway.routing import Routes
 from nexus.headers.own import STORED_PROVIDER
+from nexus.protocols.checks import check_stored_names
 from nexus.protocols.loader import DIALECTS
 from nexus.provider import Provider
 from nexus.provider.route import Route
@@ -59,9 +60,12 @@ def has_owner(uploaded: tuple[str, str]) -> bool:
 
 def strangers_files(call: Call, plan: Plan, holdings: Holdings) -> Mapping[str, NexusError]:
     """The places that must not be asked, because the caller did not upload a named file there. Raises Overloaded if the
-    lookup fails."""
+    lookup fails, InvalidRequest if it is unclear what the request names."""
     held = [one for one in plan.left if holds_files(one.route) and passes(call, one.route)]
-    if not held or not (_MARK in call.body or _ESCAPE in call.body):
+    if not held:
+        return {}
+    check_stored_names(call.body)
+    if not (_MARK in call.body or _ESCAPE in call.body):
         return {}
     named = {id: where for where, id in filter(has_owner, DIALECTS[call.dialect].uploaded_ids(call.document))}
     owner = call.identity.owner

@@ -15,6 +15,7 @@ from nexus.gateway.affinity import session_of
 from nexus.gateway.candidates import candidates_of
 from nexus.gateway.holders import has_owner, holds_files
 from nexus.gateway.routing import Model
+from nexus.protocols.checks import check_stored_names
 from nexus.protocols.loader import DIALECTS
 from nexus.provider.route import Route
 from nexus.relay.call_state import CallState
@@ -29,7 +30,8 @@ Named = Sequence[tuple[str, str]]
 
 
 def pin(state: CallState, plan: Plan, ids: VendorIds | None) -> Excluded:
-    """The places that the call must not go to. Raises NotFound if the call names what belongs to another caller."""
+    """The places that the call must not go to. Raises NotFound if the call names what belongs to another caller,
+    InvalidRequest if that is unclear."""
     candidates = plan.left
     passing = [one for one in candidates if passes(state.call, one.route)]
     if not passing:
@@ -38,7 +40,10 @@ def pin(state: CallState, plan: Plan, ids: VendorIds | None) -> Excluded:
     without_files = _without_files(state.call, candidates, passing) if several else {}
     if ids is None:
         return without_files
-    named = DIALECTS[state.call.dialect].vendor_ids(state.call.path, state.call.document)
+    dialect = DIALECTS[state.call.dialect]
+    if ids.guards and dialect.has_vendor_ids:
+        check_stored_names(state.call.body)
+    named = dialect.vendor_ids(state.call.path, state.call.document)
     own = _own_answers(state, named)
     state.resolves = bool(own) and all(own.values())
     if not several:

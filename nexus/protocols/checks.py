@@ -5,6 +5,7 @@ Raises only InvalidRequest, with the path in ``param``; null is the same as abse
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TypeVar
@@ -12,6 +13,7 @@ from urllib.parse import parse_qsl
 
 from nexus.conversation.events import ContentDropped, Event
 from nexus.errors import InvalidRequest
+from nexus.late import pattern
 from nexus.wire import Json
 
 _SAME_AS_ABSENT: Mapping[str, object] = {
@@ -46,6 +48,36 @@ def check_case(holder: Body, name: str, where: str = "") -> None:
     for other in holder:
         if len(other) == len(name) and other != name and other.lower() == name:
             raise InvalidRequest(f"{where}{other}: write it in lower case: {name}", param=f"{where}{other}")
+
+
+STORED = frozenset(
+    {"previous_response_id", "conversation", "container", "container_id", "file_id", "file_ids", "input_file_id"}
+)
+"""Members that name what a vendor stores."""
+
+_MARKS = (*(f'"{name}"'.encode() for name in sorted(STORED)), b'"item_reference"')
+_ESCAPED_LETTER = pattern(rb"\\u00[4-7]")
+
+
+def check_stored_names(raw: bytes) -> None:
+    """Rejects a body that may name what a vendor stores and has a key twice, or such a name in other letters: vendors
+    differ in which they read, so that a caller could name what belongs to another (see ``check_case``)."""
+    lowered = raw.lower()
+    if any(mark in lowered for mark in _MARKS) or _ESCAPED_LETTER.search(raw):
+        try:
+            json.loads(raw, object_pairs_hook=_check_names, parse_int=len, parse_float=len)
+        except RecursionError:
+            raise InvalidRequest("the request is nested too deeply") from None
+
+
+def _check_names(pairs: list[tuple[str, Json]]) -> None:
+    names = {name for name, _ in pairs}
+    if len(names) < len(pairs):
+        twice = next(name for name in names if sum(name == other for other, _ in pairs) > 1)
+        raise InvalidRequest.about(twice[:100], "occurs twice in one object")
+    for name in names:
+        if name not in STORED and name.lower() in STORED:
+            raise InvalidRequest.about(name, f"write it in lower case: {name.lower()}")
 
 
 MOST_PARAMETERS = 200

@@ -148,6 +148,9 @@ class Dialect(ABC):
         """The id in a path of a stored answer that the gateway itself may have stored."""
         return None
 
+    has_vendor_ids: ClassVar[bool] = False
+    """Whether ``vendor_ids`` may find any."""
+
     def vendor_ids(self, path: str, document: Mapping[str, Json]) -> list[tuple[str, str]]:
         """The ids in a request of objects stored at a vendor, each with its field; "" for the path."""
         return []

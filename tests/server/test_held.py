@@ -11,6 +11,7 @@ import openai
 import pytest
 
 from nexus.accounting.record import AttemptRecord, CallRecord
+from nexus.relay import held
 from tests.conftest import Serve
 from tests.serving import KEY, Nexus, Reply, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
@@ -281,6 +282,22 @@ class TestOwners:
         )  # fmt: skip
         assert (made.status, "requests.0: messages[0]" in made.json["error"]["message"]) == (400, True)
 
+    @pytest.mark.parametrize("two", ['"file_id":"THEIRS","file_id":"MINE"', '"File_Id":"THEIRS","file_id":"MINE"'])
+    def test_a_file_cannot_be_hidden_behind_another(
+        self, two: str, nexus: Nexus, anthropic_upstream: FakeUpstream
+    ) -> None:
+        """Some vendors read the first of two members, and some ignore case."""
+        with claude(nexus) as alice, claude(nexus, BOB) as bob:
+            theirs, mine = (one.beta.files.upload(file=("a", b"x", "text/plain")).id for one in (alice, bob))
+        raw = json.dumps(about_file("sonnet", mine), separators=(",", ":"))
+        raw = raw.replace(f'"file_id":"{mine}"', two.replace("THEIRS", theirs).replace("MINE", mine))
+        before = len(anthropic_upstream.requests)
+        for path, body in (("", raw), ("/batches", f'{{"requests":[{{"custom_id":"a","params":{raw}}}]}}')):
+            headers = {"Authorization": f"Bearer {BOB}", "anthropic-beta": "files-api-2025-04-14"}
+            reply = nexus.post(f"/llm/anthropic/v1/messages{path}", body.encode(), headers)
+            assert (reply.status, "file_id" in reply.json["error"]["message"].lower()) == (400, True)
+        assert len(anthropic_upstream.requests) == before
+
     @pytest.mark.parametrize("path, fields", RESPONSES_FILES.values(), ids=RESPONSES_FILES)
     def test_a_responses_request_can_only_name_its_callers_files(
         self, path: str, fields: Any, serve: Serve, openai_upstream: FakeUpstream
@@ -496,6 +513,20 @@ class TestCost:
         usage = booked(records)[0].usage
         assert usage is not None and (usage.input, usage.output) == (11, 6)
         assert held.claim(row, 3) == 3
+
+    def test_endless_results_are_not_remembered(
+        self, nexus: Nexus, anthropic_upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """No batch has more requests; what follows passes unread."""
+        monkeypatch.setattr(held, "MOST_LINES", 2)
+        records = records_of(nexus)
+        reply = self.read(nexus, self.batch(nexus, anthropic_upstream))
+        assert (reply.status, reply.body.count(b'"model":"sonnet"') + reply.body.count(b'"model": "sonnet"')) == (
+            200,
+            2,
+        )
+        wait_until(lambda: bool(booked(records)))
+        assert booked(records)[0].raw_usage == {"requests": 2}
 
     LIMIT = '[llm.providers.claude.rate_limits.per_user]\ninput_token_limit = 100\ninterval = "1h"\n'
 

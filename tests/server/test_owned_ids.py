@@ -127,6 +127,24 @@ def test_an_answer_belongs_to_its_owner(
     assert len(place.vendor.asked) == 2
 
 
+TWO_NAMES = {
+    "twice": '"previous_response_id": "THEIRS", "previous_response_id": "MINE"',
+    "escaped": r'"previous_response_i\u0064": "THEIRS", "previous_response_id": "MINE"',
+    "in other letters": '"Previous_Response_ID": "THEIRS"',
+    "inside": '"conversation": {"id": "THEIRS", "id": "MINE"}',
+}
+
+
+@pytest.mark.parametrize("names", TWO_NAMES.values(), ids=TWO_NAMES)
+def test_an_owner_cannot_be_hidden_behind_another_name(names: str, place_of: Callable[..., Place]) -> None:
+    """Some vendors read the first of two members, some the last, and some ignore case."""
+    place = place_of(KEYS)
+    theirs, mine = place.ask(ALICE).json["id"], place.ask(BOB).json["id"]
+    body = f'{{"model": "v/m", "input": "x", {names}}}'.replace("THEIRS", theirs).replace("MINE", mine)
+    assert place.nexus.post(f"{PATH}/responses", body.encode(), sent(BOB)).status == 400
+    assert len(place.vendor.asked) == 2
+
+
 CONVERSATION: dict[str, Callable[[Place, str], Reply]] = {
     "fetched": lambda place, key: place.at("GET", "/conversations/conv_1", key),
     "its items": lambda place, key: place.at("GET", "/conversations/conv_1/items", key),

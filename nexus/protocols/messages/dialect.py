@@ -50,6 +50,8 @@ class Messages(Dialect):
     def uses_rejected_options(self, document: Mapping[str, Json], target: Target) -> bool:
         return target.claude.known and claude.uses_rejected_options(target.claude, document)
 
+    has_vendor_ids: ClassVar[bool] = True
+
     def vendor_ids(self, path: str, document: Mapping[str, Json]) -> list[tuple[str, str]]:
         from nexus.protocols.messages.turns import container_id
 

@@ -47,6 +47,8 @@ class Responses(OpenAIDialect):
         found = _KEPT.fullmatch(path)
         return found.group(1) if found else None
 
+    has_vendor_ids: ClassVar[bool] = True
+
     def vendor_ids(self, path: str, document: Mapping[str, Json]) -> list[tuple[str, str]]:
         from nexus.protocols.responses.earlier_answers import vendor_ids
 
