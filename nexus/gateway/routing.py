@@ -26,6 +26,9 @@ MOST_NAMED = 20
 MOST_COMPARED = 20
 """Maximum number of names to compare closely with an unknown one: each takes 0.1 ms, on the loop."""
 
+LONGEST_ID = 2048
+"""Maximum length of an id to compare with other hosts' ids, which are remembered; no ARN is longer."""
+
 OWNER = "nexus"
 """The ``owned_by`` of virtual models."""
 
@@ -138,7 +141,7 @@ class Routes:
         """The models that are the same Claude as ``model``: of the same date if any, else of an unspecified date."""
         provider, slash, id = model.partition("/")
         within = provider if slash and provider in self._providers else ""
-        wanted = anthropics_id(id if within else model)
+        wanted = anthropics_id(id if within else model) if len(model) <= LONGEST_ID else None
         if wanted is None:
             return []
         found: dict[str, list[Model]] = {}

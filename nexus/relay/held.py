@@ -113,6 +113,10 @@ class Lines(AnswerRelay):
         return self._edit(line, decode_object(line)) if line.strip() else line
 
 
+MOST_LINES = 100_000
+"""Maximum number of result lines to read: no batch has more requests; further lines pass unread."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Results:
     """Restores the client's model names, and reads the usage of each answer."""
@@ -126,8 +130,9 @@ class _Results:
             answer = mapping(answer).get(name)
         held = state.results
         spans = find(line, path) if mapping(answer) and held is not None else []
-        if not spans or held is None:
-            state.lines.append(None)
+        if not spans or held is None or len(state.lines) >= MOST_LINES:
+            if len(state.lines) < MOST_LINES:
+                state.lines.append(None)
             return line
         (start, end), tap = spans[-1], Tap()
         model = text(answer.get("model"))

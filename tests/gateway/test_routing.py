@@ -11,6 +11,7 @@ import pytest
 
 from nexus.errors import ModelNotFound
 from nexus.gateway.routing import MOST_COMPARED, Routes
+from nexus.models.names import anthropics_id
 from nexus.provider import Provider, ProviderRequest
 from nexus.settings.model import ModelSettings
 from nexus.settings.provider import ProviderSettings
@@ -131,6 +132,13 @@ def test_a_long_name_gets_a_short_and_fast_answer() -> None:
     with pytest.raises(ModelNotFound) as caught:
         ROUTES.find("x" * 100_000 + "/" + "y" * 100_000)
     assert len(caught.value.message) < 600
+
+
+def test_a_long_name_is_not_remembered() -> None:
+    before = anthropics_id.cache_info().misses
+    with pytest.raises(ModelNotFound):
+        ROUTES.find("claude-" + "x" * 3000, any_id=True)
+    assert anthropics_id.cache_info().misses == before
 
 
 def test_an_unknown_name_is_compared_closely_with_few_of_many_models(monkeypatch: pytest.MonkeyPatch) -> None:
