@@ -1,4 +1,4 @@
-"""Number of cases per property test: an eighth in developers' runs, all in CI.
+"""Number of cases per property test: a sixteenth in developers' runs, all in CI.
 
 ``NEXUS_EXAMPLES=all`` runs all of them; ``NEXUS_LAWS=20`` runs twenty times as many, with new cases in every run.
 """
@@ -8,11 +8,11 @@ import os
 from hypothesis import HealthCheck, settings
 
 FACTOR = int(os.environ.get("NEXUS_LAWS", "0"))
-_SHARE = 8 * FACTOR or (8 if os.environ.get("NEXUS_EXAMPLES") == "all" else 1)
+_SHARE = 16 * FACTOR or (16 if os.environ.get("NEXUS_EXAMPLES") == "all" else 1)
 
 
 def _count(cases: int) -> int:
-    return max(10, cases * _SHARE // 8)
+    return max(6, cases * _SHARE // 16)
 
 
 # The same cases in every run, so that CI results are deterministic. No deadline either: a busy machine is not the

@@ -312,6 +312,7 @@ class TestWhoSees:
         assert "alice" not in json.dumps(found) and "finance" not in json.dumps(found)
 
 
+@pytest.mark.slow
 class TestOverWorkers:
     def test_any_worker_shows_the_data_of_all_workers(self, fleet: Any, openai_upstream: FakeUpstream) -> None:
         nexus: Fleet = fleet(openai_config(openai_upstream.base_url))

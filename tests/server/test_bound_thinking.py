@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from tests.conftest import Serve
-from tests.server.vendors import LANES, Lane, Stand, providers
+from tests.server.vendors import DISTINCT, Lane, Stand, providers
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 BOUND = Behaviour(
@@ -17,7 +17,7 @@ BOUND = Behaviour(
     message="messages.1.content.0: Invalid `signature` in `thinking` block. The block is bound to a different "
     'conversation. Remove the block, or set `thinking.block_binding.prefix_mismatch_behavior` to "drop_block".',
 )
-CLAUDES = [lane for lane in LANES if "claude" in lane.name or lane.name == "anthropic"]
+CLAUDES = [lane for lane in DISTINCT if "claude" in lane.name or lane.name == "anthropic"]
 TOOLS: Any = [{"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {}}}]
 
 

@@ -52,7 +52,7 @@ def on(*names: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("vendor", lanes, ids=lambda lane: lane.name, indirect=True)
 
 
-TRANSLATED = on("openai", "gemini", "vertex gemini", "bedrock converse")
+TRANSLATED = on("openai", "gemini", "bedrock converse")
 
 
 def dropped(reply: Reply) -> set[str]:

@@ -138,10 +138,11 @@ CASES = [
     pytest.param(row, client, lane, stream, id=f"{name}, {client} {lane} {'stream' if stream else 'unary'}")
     for number, (name, row) in enumerate(ROWS.items())
     for stream in (False, True)
-    if row.streams in (None, stream)
+    if row.streams in (None, stream) and (not name.isdecimal() or stream == bool(number % 2))
     for client, lane in [list(LANES)[(2 * number + 3 * stream + number // 3) % 6]]
 ]
-"""Each row whole and streamed, once on a passthrough lane and once on a translating one, with alternating clients."""
+"""Each row whole and streamed, once on a passthrough lane and once on a translating one, with alternating clients; a
+status, which comes before both, in one of them."""
 
 
 @pytest.mark.parametrize(("row", "client", "lane", "stream"), CASES)

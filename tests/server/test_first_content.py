@@ -17,7 +17,7 @@ from nexus.limits.quota import Demand
 from nexus.limits.rules import LimitKey, LimitRules
 from nexus.limits.store_memory import MemoryStore
 from tests.conftest import Serve
-from tests.server.vendors import HELLO, LANES, Lane, Stand
+from tests.server.vendors import DISTINCT, HELLO, LANES, Lane, Stand
 from tests.serving import PATHS, Nexus, Reply, rest, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -36,8 +36,6 @@ OVERLOADED: dict[str, tuple[Behaviour, int]] = {
     "openai responses": (Behaviour(error_after=4, error_code="server_is_overloaded"), 503),
     "anthropic": (Behaviour(error_after=3), 529),
     "gemini": (Behaviour(error_after=0, error_type="UNAVAILABLE"), 503),
-    "vertex gemini": (Behaviour(error_after=0, error_type="UNAVAILABLE"), 503),
-    "vertex claude": (Behaviour(error_after=3), 529),
     "bedrock claude": (Behaviour(error_after=3, error_type="ServiceUnavailableException"), 529),
     "bedrock converse": (Behaviour(error_after=1, error_type="ServiceUnavailableException"), 503),
 }
@@ -46,7 +44,9 @@ OVERLOADED: dict[str, tuple[Behaviour, int]] = {
 RESPONSES = Lane("openai responses", "openai", "gpt-4.1", "responses", "responses = true\n")
 
 
-PAIRS = [(lane, client) for lane in (*LANES, RESPONSES) for client in CLIENTS if (lane, client) != (RESPONSES, "chat")]
+PAIRS = [
+    (lane, client) for lane in (*DISTINCT, RESPONSES) for client in CLIENTS if (lane, client) != (RESPONSES, "chat")
+]
 """OpenAI supports both of its dialects: chat passes through in its first lane."""
 
 

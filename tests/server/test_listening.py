@@ -142,6 +142,7 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
+@pytest.mark.slow
 def test_a_process_listens_on_several_addresses(start: Start, openai_upstream: FakeUpstream, tmp_path: Path) -> None:
     addresses = ("-l", "127.0.0.1:0", "-l", "[::1]:0", "-l", f"unix:{tmp_path}/s")
     process = start(openai_config(openai_upstream.base_url), *addresses)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.vendors import LANES, Lane
+from tests.server.vendors import DISTINCT, Lane
 from tests.serving import Nexus
 from tools.fake_upstream import FakeUpstream
 
@@ -68,7 +68,7 @@ CASES: dict[str, tuple[str, tuple[str, dict[str, Any]], str]] = {
 }
 
 
-@pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
+@pytest.mark.parametrize("lane", DISTINCT, ids=lambda lane: lane.name)
 def test_incomplete_tool_calls_are_repaired(lane: Lane, tmp_path: Path) -> None:
     with FakeUpstream(lane.vendor) as upstream, Nexus.of(lane.config(upstream, tmp_path), tmp_path) as nexus:
         for name, (client, (path, body), dropped) in CASES.items():

@@ -314,6 +314,7 @@ def test_threads_connections_and_memory_are_released(
 
 
 class TestSignals:
+    @pytest.mark.slow
     def test_sighup_reloads_the_file_and_ends_no_call(
         self, start: Start, openai_upstream: FakeUpstream, tmp_path: Path
     ) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from nexus.response_store.local import LocalStore
 from tests.limits import redis_server
-from tests.server.vendors import LANES, Lane
+from tests.server.vendors import DISTINCT, LANES, Lane
 from tests.serving import Nexus, Reply, wait_until
 from tools.fake_upstream import Behaviour, Call, FakeUpstream
 
@@ -58,7 +58,7 @@ def references(answer: Any) -> list[dict[str, str]]:
     return [{"type": "item_reference", "id": item["id"]} for item in answer["output"]]
 
 
-@pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
+@pytest.mark.parametrize("lane", DISTINCT, ids=lambda lane: lane.name)
 def test_a_second_turn_by_references_and_by_id(lane: Lane, place_of: Any) -> None:
     """The first answer is streamed; the request that refers to it is sent immediately after its end."""
     place: Place = place_of(lane)

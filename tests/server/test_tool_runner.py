@@ -5,13 +5,13 @@ import pytest
 from anthropic import beta_tool
 from anthropic.lib.streaming import BetaMessageStream
 
-from tests.server.vendors import LANES, RESPONSES, Lane, Stand, stand
+from tests.server.vendors import DISTINCT, RESPONSES, Lane, Stand, stand
 from tools.fake_upstream import Behaviour
 
 __all__ = ["stand"]
 
-OTHERS = [lane for lane in LANES if lane.name != "anthropic"]
-"""All lanes except Anthropic's, to which the request passes unchanged."""
+OTHERS = [lane for lane in DISTINCT if lane.name != "anthropic"]
+"""Without Anthropic's, to which the request passes unchanged."""
 
 HELD = {"type": "continue", "previous_message_id": "msg_1"}
 

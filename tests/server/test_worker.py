@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from nexus.processes.frames import pack
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +28,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 def test_a_worker_with_a_blocked_loop_ends_with_its_supervisor() -> None:
     own, theirs = socket.socketpair()
     with subprocess.Popen(

@@ -99,8 +99,11 @@ LANES = [
 RESPONSES = Lane("openai responses", "openai", "gpt-6-astra", "chat", "responses = true\n")
 """The lane on which Messages, and chat requests with tools, are translated to OpenAI's other dialect."""
 
-DIALECTS = [*(lane for lane in LANES if lane.vendor != "vertex"), RESPONSES]
-"""Each dialect of vendors in each framing once: Vertex AI sends Anthropic's and Google's own."""
+DISTINCT = [lane for lane in LANES if lane.vendor != "vertex"]
+"""Each dialect in each framing once: Vertex AI sends Anthropic's and Google's own."""
+
+DIALECTS = [*DISTINCT, RESPONSES]
+"""Every dialect of vendors."""
 
 
 @dataclass

@@ -135,6 +135,7 @@ sys.exit(main())
 """The end waits only briefly for a reader of the last lines."""
 
 
+@pytest.mark.slow
 def test_a_server_whose_log_is_not_read_answers_and_stops(tmp_path: Path) -> None:
     """The log lines written here fill the pipe many times."""
     process = subprocess.Popen(

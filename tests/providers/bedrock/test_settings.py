@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -128,11 +129,15 @@ REGIONS = (
 )
 
 
+@cache
+def botocores() -> botocore.session.Session:
+    """A session reads hundreds of kilobytes about the service once."""
+    return botocore.session.Session()
+
+
 @pytest.mark.parametrize("region", REGIONS)
 def test_hosts_are_those_of_botocore(region: str) -> None:
-    client = botocore.session.Session().create_client(
-        "bedrock-runtime", region, aws_access_key_id="a", aws_secret_access_key="b"
-    )
+    client = botocores().create_client("bedrock-runtime", region, aws_access_key_id="a", aws_secret_access_key="b")
     assert read_region(region) == region
     assert base_url_of(region) == client.meta.endpoint_url
     assert region_of(base_url_of(region).removeprefix("https://")) == region
