@@ -56,8 +56,7 @@ def credential_in(headers: HeaderLines) -> Credential | None:
         return None
     if len(text) > LONGEST:
         raise Unidentified("the key or token is too long", sent=True)
-    # Joined by a line feed, which no credential contains, so that none matches across lines.
-    holding = [name for name, lines in headers.items() if text in "\n".join(lines)]
+    holding = [name for name, lines in headers.items() for line in lines if text in line]
     return Credential(text, frozenset([*holding, *OWN]))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from nexus.conversation.estimate import Estimate
 from nexus.conversation.usage import DEAREST, Usage
@@ -93,16 +93,25 @@ def cost_demand(account: BudgetAccount, expected: Expectation, spending: Spendin
     return Demand(account.quota, bound, least=expected_cost, ago=account.ago)
 
 
+_LIMITS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
+
+
 def output_asked(document: Mapping[str, Json]) -> int | None:
     """Maximum output tokens, over all choices, in a client's body of any dialect; None if it states none."""
-    names = ("max_completion_tokens", "max_output_tokens", "max_tokens")
-    limits = [document.get(name) for name in names]
     config, generation = mapping(document.get("inferenceConfig")), mapping(document.get("generationConfig"))
-    asked = max(map(_number, [*limits, config.get("maxTokens"), generation.get("maxOutputTokens")]))
+    asked = max(
+        _largest(document, _LIMITS), _largest(config, ("maxTokens",)), _largest(generation, ("maxOutputTokens",))
+    )
+    if not asked:
+        return None
     # A list of numbers is one prompt of completions, of tokens.
     prompts = sum(not isinstance(one, int) for one in sequence(document.get("prompt")))
-    choices = max(map(_number, (document.get("n"), document.get("best_of"), generation.get("candidateCount"))))
-    return asked * max(1, choices) * max(1, prompts) if asked else None
+    choices = max(_largest(document, ("n", "best_of")), _largest(generation, ("candidateCount",)))
+    return asked * max(1, choices) * max(1, prompts)
+
+
+def _largest(fields: Mapping[str, Json], names: Sequence[str]) -> int:
+    return max([_number(fields[name]) for name in names if name in fields], default=0)
 
 
 def _number(value: Json) -> int:

@@ -35,6 +35,7 @@ from nexus.server.endpoints.metrics import MetricsHandler, OwnMetricsHandler
 from nexus.server.endpoints.models import ModelHandler, ModelListHandler
 from nexus.server.endpoints.paths import DEFAULT, Base, bases
 from nexus.server.endpoints.usage import CallsHandler, ReportHandler
+from nexus.server.http.clocks import Clocks
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
 from nexus.settings import Settings
@@ -79,6 +80,8 @@ class App(Application):
         for spec in self._specs:
             spec.arguments |= {"server": server, "runtime": runtime}
         self._known: dict[str, tuple[Spec, list[bytes]]] = {}
+        own = runtime.settings.server
+        self.clocks = Clocks(own.client_timeout, own.upload_timeout, own.keep_alive_timeout, own.max_body_size)
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HandlerDelegate:
         """Replaces Tornado's, which tries rule by rule for every request."""

@@ -28,7 +28,7 @@ from nexus.headers import own
 from nexus.server.app import App
 from nexus.server.endpoints.paths import dialect_at
 from nexus.server.http.client_stream import ClientStream, ClientTlsStream
-from nexus.server.http.clocks import Clocks
+from nexus.server.http.clocks import PhaseClock
 from nexus.server.http.connection import Connection
 from nexus.server.http.heads import new_id, written
 from nexus.server.lifecycle import Lifecycle
@@ -57,10 +57,6 @@ class HttpServer(PausingServer):
         self._lifecycle = lifecycle
         self._plain = plain
 
-    def _clocks(self) -> Clocks:
-        own = self._current.app.runtime.settings.server
-        return Clocks(own.client_timeout, own.upload_timeout, own.keep_alive_timeout, own.max_body_size)
-
     def _handle_connection(self, connection: socket.socket, address: Any) -> None:
         """Replaces Tornado's, whose streams do not detect that the client disconnected during an answer."""
         try:
@@ -88,9 +84,12 @@ class HttpServer(PausingServer):
             assert isinstance(served, ServerConnection)
             served.refuse_unread(error)
 
-    def _connection(self, stream: ClientStream, params: HTTP1ConnectionParameters, context: object) -> Connection:
+    def _connection(
+        self, stream: ClientStream, params: HTTP1ConnectionParameters, context: object, clock: PhaseClock
+    ) -> Connection:
         """Returns a Connection for one request, with the current configuration's timeouts."""
-        return Connection(stream, params, context, self._clocks(), self._lifecycle, self._refuse_early)
+        clocks = self._current.app.clocks
+        return Connection(stream, params, context, clock, clocks, self._lifecycle, self._refuse_early)
 
     def _refuse_early(self, connection: Connection, error: ClientError) -> None:
         """Rejects a request that fails before it has a handler."""
@@ -135,10 +134,11 @@ class ServerConnection(HTTP1ServerConnection):
         stream: ClientStream,
         params: HTTP1ConnectionParameters,
         context: object,
-        connection: Callable[[ClientStream, HTTP1ConnectionParameters, object], Connection],
+        connection: Callable[[ClientStream, HTTP1ConnectionParameters, object, PhaseClock], Connection],
     ) -> None:
         super().__init__(stream, params, context)
-        self._connection = partial(connection, stream, params, context)
+        self._clock = PhaseClock(stream)
+        self._connection = partial(connection, stream, params, context, self._clock)
         self._current: Connection | None = None
 
     def refuse_unread(self, error: ClientError) -> None:
@@ -163,4 +163,5 @@ class ServerConnection(HTTP1ServerConnection):
                     await asyncio.sleep(0)
         finally:
             self._current = None
+            self._clock.close()
             delegate.on_close(self)

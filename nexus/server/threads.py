@@ -46,9 +46,9 @@ class Workers:
     def idle(self) -> int:
         return len(self._idle)
 
-    def start(self, job: Job) -> Future[None]:
+    def start(self, job: Job) -> Task:
         """Starts the job on a thread. Raises Full."""
-        task = _Task(job)
+        task = Task(job)
         with self._lock:
             if self._stopped or self._busy >= self.limit:
                 raise Full
@@ -56,19 +56,19 @@ class Workers:
             self._busy += 1
         if worker is not None:
             worker.tasks.put(task)
-            return task.future
+            return task
         try:
             _Worker(self, task).start()
         except RuntimeError as error:
             with self._lock:
                 self._busy -= 1
             raise Full from error
-        return task.future
+        return task
 
     async def work(self, job: Callable[[], Result]) -> Result:
         """Runs the job on a thread and returns its result. Raises what the job raises, and Full."""
         results: list[Result] = []
-        await asyncio.wrap_future(self.start(lambda: results.append(job())))
+        await asyncio.wrap_future(self.start(lambda: results.append(job())).future)
         return results[0]
 
     def stop(self) -> None:
@@ -87,7 +87,7 @@ class Workers:
                 self._idle.append(worker)
             return not self._stopped
 
-    def next_task(self, worker: _Worker) -> _Task | None:
+    def next_task(self, worker: _Worker) -> Task | None:
         """Waits for the worker's next task; None if the worker should end."""
         while True:
             with suppress(Empty):
@@ -99,12 +99,38 @@ class Workers:
                     return None
 
 
-class _Task:
-    __slots__ = ("future", "job")
+class Task:
+    """A job that was started."""
+
+    __slots__ = ("_error", "_future", "_has_ended", "job")
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.future: Future[None] = Future()
+        self._future: Future[None] | None = None
+        self._has_ended = False
+        self._error: BaseException | None = None
+
+    @property
+    def future(self) -> Future[None]:
+        """The job's end, and the error that it ended with. Created on demand, because most callers need none."""
+        future = self._future = self._future or Future()
+        if self._has_ended:
+            self._settle(future)
+        return future
+
+    def end(self, error: BaseException | None) -> None:
+        """Marks the job as ended."""
+        self._error, self._has_ended = error, True
+        if self._future is not None:
+            self._settle(self._future)
+
+    def _settle(self, future: Future[None]) -> None:
+        # It may have been cancelled, or settled by the other thread.
+        with suppress(InvalidStateError):
+            if self._error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(self._error)
 
 
 class _Unawaited(threading.Event):
@@ -120,13 +146,13 @@ class _Unawaited(threading.Event):
 
 
 class _Worker(threading.Thread):
-    def __init__(self, workers: Workers, first: _Task) -> None:
+    def __init__(self, workers: Workers, first: Task) -> None:
         super().__init__(name="nexus-worker", daemon=True)
         # ``Thread.start`` waits for this event, which would block the loop for long when many threads are runnable.
         self._started = _Unawaited()
-        self.tasks: SimpleQueue[_Task | None] = SimpleQueue()
+        self.tasks: SimpleQueue[Task | None] = SimpleQueue()
         self._workers = workers
-        self._first: _Task | None = first
+        self._first: Task | None = first
 
     def run(self) -> None:
         task, self._first = self._first, None
@@ -135,7 +161,7 @@ class _Worker(threading.Thread):
             task = None
             task = self._workers.next_task(self)
 
-    def _do(self, task: _Task) -> bool:
+    def _do(self, task: Task) -> bool:
         """Runs the task; returns whether the worker should wait for another one."""
         error: BaseException | None = None
         try:
@@ -144,10 +170,5 @@ class _Worker(threading.Thread):
             error = raised
         # Before the result is set, so that whoever awaits it finds this worker free.
         goes_on = self._workers.freed(self)
-        # The future may have been cancelled meanwhile.
-        with suppress(InvalidStateError):
-            if error is None:
-                task.future.set_result(None)
-            else:
-                task.future.set_exception(error)
+        task.end(error)
         return goes_on

@@ -51,14 +51,12 @@ class BoundConnection(HTTPConnection):
             self.connect()
         sock = self.sock
         assert sock is not None
-        # The connect timeout must not bound the sending of a large body.
-        sock.settimeout(binding.first_byte)
         binding.hold(sock)
         binding.phase = "send"
         # An answer that the other side sent before it closed can still be read.
         with suppress(BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
             for piece in pieces:
-                sock.sendall(piece)
+                _send(sock, piece, binding.first_byte)
         binding.sent()
         response = BoundResponse(sock, method=method)
         try:
@@ -78,6 +76,18 @@ class BoundConnection(HTTPConnection):
             self.once = self.once or self.binding.spoiled
             self.binding.release()
             self.binding = None
+
+
+def _send(sock: socket.socket, piece: bytes, seconds: float) -> None:
+    """Sends a piece; one that does not fit into the socket's buffer may take ``seconds``."""
+    sent = 0
+    if type(sock) is socket.socket:
+        # Most fit, and then setting a timeout twice and waiting for room would be three more system calls.
+        with suppress(BlockingIOError):
+            sent = sock.send(piece, socket.MSG_DONTWAIT)
+    if sent < len(piece):
+        sock.settimeout(seconds)
+        sock.sendall(memoryview(piece)[sent:])
 
 
 def _seconds(timeout: Any) -> float | None:

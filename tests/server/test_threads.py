@@ -3,14 +3,13 @@
 import asyncio
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 
 import pytest
 
 from nexus.server import threads
-from nexus.server.threads import Full, Workers
+from nexus.server.threads import Full, Task, Workers
 from tests.peers import HARD_LIMIT, Job
 from tests.serving import wait_until
 
@@ -27,8 +26,8 @@ def gate() -> Iterator[threading.Event]:
     event.set()
 
 
-def done(job: Future[None]) -> None:
-    job.result(HARD_LIMIT)
+def done(task: Task) -> None:
+    task.future.result(HARD_LIMIT)
 
 
 def test_beyond_the_limit_jobs_are_rejected_immediately(gate: threading.Event) -> None:
@@ -104,7 +103,7 @@ def test_stopping_does_not_wait(gate: threading.Event) -> None:
     workers = Workers(1)
     running = workers.start(lambda: done_waiting(gate))
     Job(workers.stop).result()
-    assert not running.done(), "a running job is not interrupted"
+    assert not running.future.done(), "a running job is not interrupted"
     gate.set()
     done(running)
 

@@ -75,4 +75,7 @@ def merge_usage(earlier: Mapping[str, Json], later: Mapping[str, Json]) -> dict[
 
 
 def _first(*values: Json) -> int:
-    return next((found for value in values if (found := count(value))), 0)
+    for value in values:
+        if value and (found := count(value)):
+            return found
+    return 0

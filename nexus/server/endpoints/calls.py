@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from concurrent.futures import Future
 from functools import partial
 
 from tornado.iostream import StreamClosedError
@@ -25,7 +24,7 @@ from nexus.server.bridge import Channel
 from nexus.server.endpoints.incoming import AskedHandler
 from nexus.server.endpoints.paths import base_of
 from nexus.server.http.heads import in_ascii
-from nexus.server.threads import Full
+from nexus.server.threads import Full, Task
 
 LEAST_READ = 256 * 1024
 """Minimum bytes of a long answer that a client has to read within ``client_timeout``."""
@@ -81,7 +80,7 @@ class CallHandler(AskedHandler):
         self.state = state
         channel: Channel[Head] = Channel(self.server.bell)
         try:
-            job = self.server.workers.start(lambda: self.runtime.gateway.serve(state, channel))
+            task = self.server.workers.start(lambda: self.runtime.gateway.serve(state, channel))
         except Full:
             state.error = Overloaded(
                 "all worker threads of the gateway are busy; retry in a moment, or raise server.worker_threads",
@@ -90,9 +89,9 @@ class CallHandler(AskedHandler):
             self.answer_error(state.error)
             self._finish_call(state)
             return
-        await self._answer(state, channel, job)
+        await self._answer(state, channel, task)
 
-    async def _answer(self, state: CallState, channel: Channel[Head], job: Future[None]) -> None:
+    async def _answer(self, state: CallState, channel: Channel[Head], task: Task) -> None:
         unblock = state.call.cancel.add(channel.close)
         try:
             await self._relay(state, channel)
@@ -109,7 +108,7 @@ class CallHandler(AskedHandler):
                 state.call.cancel.throw(state.error)
             unblock()
             if not channel.is_over:
-                await asyncio.wrap_future(job)
+                await asyncio.wrap_future(task.future)
             self._finish_call(state)
 
     async def _relay(self, state: CallState, channel: Channel[Head]) -> None:

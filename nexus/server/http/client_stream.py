@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, SSLIOStream
 
 log = logging.getLogger("nexus")
@@ -37,7 +38,8 @@ OPENING = len(b"HTTP/1.1 ")
 class ClientStream(IOStream):
     """``last_read`` is a time of the loop's clock. ``room`` is how many more bytes are read before the stream closes;
     None means no limit. ``sent_of_head`` counts the bytes of ``INTERIM``, sent repeatedly, that went ahead of a head.
-    ``mid_body``: more of a body is about to be read. ``is_unix``: the client is connected over a Unix socket.
+    ``mid_body``: more of a body is about to be read. ``rests``: the next read waits for a request, which is hardly
+    there yet. ``is_unix``: the client is connected over a Unix socket.
     ``spoiled``: bytes of further requests were dropped, so that the connection cannot serve them.
     """
 
@@ -52,6 +54,7 @@ class ClientStream(IOStream):
         "last_read",
         "loop",
         "mid_body",
+        "rests",
         "room",
         "sent_of_head",
         "spoiled",
@@ -66,6 +69,7 @@ class ClientStream(IOStream):
         self.last_read = self.loop.time()
         self.spoiled = False
         self.mid_body = False
+        self.rests = False
         self.room: int | None = None
         self.sent_of_head = 0
         self._probe: Callable[[], bytes] | None = None
@@ -92,6 +96,14 @@ class ClientStream(IOStream):
             return self._end(buf)
         self._set_aside(bytes(buf[:count]))
         return None
+
+    def _try_inline_read(self) -> None:
+        """Overrides Tornado's, which always tries the socket before it waits for it."""
+        if self.rests and not self._read_buffer_size:
+            self._check_closed()
+            self._add_io_state(IOLoop.READ)
+        else:
+            super()._try_inline_read()
 
     def _count(self, count: int) -> None:
         self.last_read = self.loop.time()
@@ -223,6 +235,11 @@ class ClientTlsStream(ClientStream, SSLIOStream):
         with suppress(OSError, IndexError):
             return str(self.socket.getpeername()[0])
         return ""
+
+    def _try_inline_read(self) -> None:
+        """Bytes that were decrypted already wake nobody, so they are always looked for."""
+        self.rests = False
+        super()._try_inline_read()
 
     def _answer_in_plain(self) -> None:
         with suppress(OSError), socket.socket(fileno=os.dup(self.socket.fileno())) as plain:

@@ -26,62 +26,95 @@ class Clocks:
     largest_body: int
 
 
+Late = Callable[[ClientError | None], None]
+Deadline = Callable[["PhaseClock"], float]
+
+
+def _never(error: ClientError | None) -> None:
+    """Stands for ``late`` between two requests."""
+
+
 class PhaseClock:
-    """The timer of one request. ``late`` is called when a phase times out, with the error to answer, or None if the
-    connection should just close. ``since`` is when the phase began.
+    """The timer of a connection. ``late`` is called when a phase of a request times out, with the error to answer, or
+    None if the connection should just close. ``since`` is when the phase began.
+
+    The timer goes on when a phase ends, and is set anew only if it would ring too late: most phases end long before
+    they time out.
     """
 
-    def __init__(self, stream: ClientStream, clocks: Clocks, late: Callable[[ClientError | None], None]) -> None:
+    __slots__ = ("_clocks", "_deadline", "_late", "_stream", "_timer", "_words", "is_within_head", "since")
+
+    def __init__(self, stream: ClientStream) -> None:
         self._stream = stream
-        self._clocks = clocks
-        self._late = late
+        self._clocks = Clocks(0, 0, 0, 0)
+        self._late: Late = _never
         self._timer: asyncio.TimerHandle | None = None
-        self._deadline: Callable[[PhaseClock], float] = lambda clock: clock.since
+        self._deadline: Deadline | None = None
         self._words: str | None = None
         self.is_within_head = False
-        self.since = stream.loop.time()
+        self.since = 0.0
 
-    def until_head(self) -> None:
-        self._begin(lambda clock: clock.since + clock._clocks.keep_alive)
+    def until_head(self, clocks: Clocks, late: Late) -> None:
+        """Begins a request, whose timeouts are ``clocks``."""
+        self._clocks, self._late = clocks, late
+        self._begin(_keep_alive)
 
     def within_head(self) -> None:
-        self._begin(
-            lambda clock: clock.since + min(HEAD_SECONDS, clock._clocks.idle),
-            "the request headers did not arrive in time",
-        )
+        self._begin(_head, "the request headers did not arrive in time")
         self.is_within_head = True
 
     def within_body(self) -> None:
-        self._begin(
-            lambda clock: min(clock._stream.last_read + clock._clocks.idle, clock.since + clock._clocks.upload),
-            "the request body did not arrive in time",
-        )
+        self._begin(_body, "the request body did not arrive in time")
 
     def while_discarding(self) -> None:
         self._begin(lambda clock: clock.since + DISCARD_SECONDS)
 
     def stop(self) -> None:
+        """Ends the phase."""
+        self._deadline = None
+
+    def end(self) -> None:
+        """Ends the request, and breaks the reference cycle with it."""
+        self._deadline, self._late = None, _never
+
+    def close(self) -> None:
+        """Cancels the timer; the connection has ended."""
+        self.end()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def end(self) -> None:
-        """Ends the timer with the request, and breaks the reference cycle with the connection."""
-        self.stop()
-        self._late = lambda error: None
-
-    def _begin(self, deadline: Callable[[PhaseClock], float], words: str | None = None) -> None:
-        self.stop()
-        if not self._stream.closed():
-            self._deadline, self._words, self.is_within_head = deadline, words, False
-            self.since = self._stream.loop.time()
-            self._timer = self._stream.loop.call_at(deadline(self), self._ring)
-
-    def _ring(self) -> None:
+    def _begin(self, deadline: Deadline, words: str | None = None) -> None:
         if self._stream.closed():
             return
-        if (deadline := self._deadline(self)) > self._stream.loop.time():
-            self._timer = self._stream.loop.call_at(deadline, self._ring)
-            return
+        self._words, self.is_within_head = words, False
+        self.since = self._stream.loop.time()
+        self._deadline = deadline
+        due = deadline(self)
+        if self._timer is not None and self._timer.when() > due:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = self._stream.loop.call_at(due, self._ring)
+
+    def _ring(self) -> None:
         self._timer = None
+        if self._deadline is None or self._stream.closed():
+            return
+        if (due := self._deadline(self)) > self._stream.loop.time():
+            self._timer = self._stream.loop.call_at(due, self._ring)
+            return
+        self._deadline = None
         self._late(None if self._words is None else RequestTimeout(self._words))
+
+
+def _keep_alive(clock: PhaseClock) -> float:
+    return clock.since + clock._clocks.keep_alive
+
+
+def _head(clock: PhaseClock) -> float:
+    return clock.since + min(HEAD_SECONDS, clock._clocks.idle)
+
+
+def _body(clock: PhaseClock) -> float:
+    return min(clock._stream.last_read + clock._clocks.idle, clock.since + clock._clocks.upload)

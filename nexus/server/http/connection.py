@@ -80,6 +80,7 @@ class Connection(AnsweringConnection):
         stream: ClientStream,
         params: HTTP1ConnectionParameters,
         context: object,
+        clock: PhaseClock,
         clocks: Clocks,
         lifecycle: Lifecycle,
         refuse_early: Callable[[Connection, ClientError], None],
@@ -88,9 +89,9 @@ class Connection(AnsweringConnection):
         # The handler that collects the body enforces its limit.
         self._max_body_size = 1 << 62
         self.owner: Owner | None = None
-        self._largest_body = clocks.largest_body
+        self._clocks = clocks
         self._refuse_early = refuse_early
-        self._clock = PhaseClock(stream, clocks, self._late)
+        self._clock = clock
         self._began = stream.loop.time()
         self._early = b""
 
@@ -117,7 +118,7 @@ class Connection(AnsweringConnection):
     async def read_response(self, delegate: HTTPMessageDelegate) -> bool:
         """Reads one request and waits for its answer; returns whether another request may follow."""
         delegates = OnceDelegate(delegate)
-        self._clock.until_head()
+        self._clock.until_head(self._clocks, self._late)
         try:
             return await self._exchange(delegates)
         except StreamClosedError:
@@ -178,7 +179,10 @@ class Connection(AnsweringConnection):
                 self._clock.within_head()
                 self._began = self._clock.since
             seen = max(0, len(head) - 3)
-            head += await self.stream.read_bytes(LONGEST_HEAD, partial=True)
+            self.stream.rests = not head
+            reading = self.stream.read_bytes(LONGEST_HEAD, partial=True)
+            self.stream.rests = False
+            head += await reading
             if self._write_finished:
                 return b""
             while head.startswith((b"\r", b"\n")):
@@ -265,7 +269,7 @@ class Connection(AnsweringConnection):
         self._lifecycle.leave(self)
         if self.stream.closed() or self.stream.room is not None:
             return
-        self.stream.room = DISCARD_FACTOR * self._largest_body
+        self.stream.room = DISCARD_FACTOR * self._clocks.largest_body
         self._clock.while_discarding()
         if not isinstance(self.stream, ClientTlsStream):
             with suppress(OSError):
