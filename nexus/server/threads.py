@@ -1,16 +1,18 @@
 """A thread pool for blocking work: threads start on demand and end when idle.
 
-Law: stdlib only. The thread that became idle last gets the next job, so that surplus threads stay idle and end.
+Law: stdlib only. The thread that became idle last is woken first, so that surplus threads stay idle and end. One thread
+is woken at a time, and wakes the next one: woken all at once, they would only wait for the interpreter's lock. A job
+that waits for its thread is taken by any thread that is free before.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 BASE = 32
@@ -32,14 +34,17 @@ class Workers:
 
     def __init__(self, limit: int, linger: float = LINGER) -> None:
         self.limit = limit
-        self._linger = linger
+        self.linger = linger
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
+        self._waiting: deque[Task] = deque()
+        self._wakes = False
         self._busy = 0
         self._stopped = False
 
     @property
     def busy(self) -> int:
+        """Jobs that have not ended."""
         return self._busy
 
     @property
@@ -52,11 +57,11 @@ class Workers:
         with self._lock:
             if self._stopped or self._busy >= self.limit:
                 raise Full
-            worker = self._idle.pop() if self._idle else None
             self._busy += 1
-        if worker is not None:
-            worker.tasks.put(task)
-            return task
+            if len(self._waiting) < len(self._idle) + self._wakes:
+                self._waiting.append(task)
+                self._wake_next()
+                return task
         try:
             _Worker(self, task).start()
         except RuntimeError as error:
@@ -77,26 +82,49 @@ class Workers:
             self._stopped = True
             idle, self._idle = self._idle, []
         for worker in idle:
-            worker.tasks.put(None)
+            worker.wake()
 
-    def freed(self, worker: _Worker) -> bool:
-        """Notes that a worker finished its job; returns whether it should wait for another one."""
+    def free(self, worker: _Worker) -> Task | None:
+        """Notes that a worker finished its job; returns its next one, None if it should wait."""
         with self._lock:
             self._busy -= 1
-            if not self._stopped:
-                self._idle.append(worker)
-            return not self._stopped
+            return self._next(worker)
 
-    def next_task(self, worker: _Worker) -> Task | None:
-        """Waits for the worker's next task; None if the worker should end."""
-        while True:
-            with suppress(Empty):
-                return worker.tasks.get(timeout=self._linger)
-            with self._lock:
-                # A worker that is no longer listed as idle is about to get a task.
-                if worker in self._idle and len(self._idle) + self._busy > BASE:
-                    self._idle.remove(worker)
-                    return None
+    def woken(self, worker: _Worker) -> Task | None:
+        """Returns the job of a woken worker, None if another one took it."""
+        with self._lock:
+            self._wakes = False
+            task = self._next(worker)
+            self._wake_next()
+            return task
+
+    def lets_end(self, worker: _Worker) -> bool:
+        """Whether a worker that has been idle for long ends. One that is no longer listed as idle is being woken."""
+        with self._lock:
+            ends = worker in self._idle and len(self._idle) + self._busy > BASE
+            if ends:
+                self._idle.remove(worker)
+            return ends
+
+    @property
+    def stopped(self) -> bool:
+        return self._stopped
+
+    # Call these under the lock.
+
+    def _next(self, worker: _Worker) -> Task | None:
+        if self._waiting:
+            return self._waiting.popleft()
+        if self._stopped:
+            worker.wake()
+        else:
+            self._idle.append(worker)
+        return None
+
+    def _wake_next(self) -> None:
+        if self._waiting and self._idle and not self._wakes:
+            self._wakes = True
+            self._idle.pop().wake()
 
 
 class Task:
@@ -150,25 +178,39 @@ class _Worker(threading.Thread):
         super().__init__(name="nexus-worker", daemon=True)
         # ``Thread.start`` waits for this event, which would block the loop for long when many threads are runnable.
         self._started = _Unawaited()
-        self.tasks: SimpleQueue[Task | None] = SimpleQueue()
         self._workers = workers
         self._first: Task | None = first
+        self._sleep = threading.Lock()
+        self._sleep.acquire()
+
+    def wake(self) -> None:
+        self._sleep.release()
 
     def run(self) -> None:
         task, self._first = self._first, None
-        while task is not None and self._do(task):
+        while task is not None:
+            following = self._do(task)
             # Keep no reference to a call while idle.
             task = None
-            task = self._workers.next_task(self)
+            task = following or self._wait()
 
-    def _do(self, task: Task) -> bool:
-        """Runs the task; returns whether the worker should wait for another one."""
+    def _do(self, task: Task) -> Task | None:
+        """Runs the task; returns the next one, None if there is none yet."""
         error: BaseException | None = None
         try:
             task.job()
         except BaseException as raised:  # noqa: BLE001 - handed to whoever asks for the result
             error = raised
-        # Before the result is set, so that whoever awaits it finds this worker free.
-        goes_on = self._workers.freed(self)
+        # Before the end is marked, so that whoever awaits it finds this worker free.
+        following = self._workers.free(self)
         task.end(error)
-        return goes_on
+        return following
+
+    def _wait(self) -> Task | None:
+        """Waits for a task; None if this worker should end."""
+        while True:
+            if self._sleep.acquire(timeout=self._workers.linger):
+                if (task := self._workers.woken(self)) is not None or self._workers.stopped:
+                    return task
+            elif self._workers.lets_end(self):
+                return None

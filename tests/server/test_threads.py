@@ -99,6 +99,48 @@ def test_many_jobs_leave_no_worker_busy() -> None:
     workers.stop()
 
 
+def test_every_job_runs_once_however_many_callers_start_them() -> None:
+    workers = Workers(64)
+    ran: list[int] = []
+
+    def calls(first: int) -> None:
+        for number in range(first, first + 200):
+            done(workers.start(partial(ran.append, number)))
+
+    callers = [Job(partial(calls, 1000 * number)) for number in range(8)]
+    for caller in callers:
+        caller.result()
+    assert sorted(ran) == [1000 * caller + number for caller in range(8) for number in range(200)]
+    wait_until(lambda: workers.busy == 0)
+    assert 0 < workers.idle <= 8, "no more threads than jobs at a time"
+    workers.stop()
+
+
+def test_jobs_that_start_together_all_run_at_the_same_time(gate: threading.Event) -> None:
+    """Although their threads wake one another, one after the other."""
+    workers = Workers(8)
+    for _ in range(3):
+        meet = threading.Barrier(8)
+        jobs = [workers.start(lambda meet=meet: meet.wait(HARD_LIMIT) and None) for _ in range(8)]  # type: ignore[misc]
+        for job in jobs:
+            done(job)
+        wait_until(lambda: workers.idle == 8)
+    workers.stop()
+
+
+def test_a_job_started_before_the_stop_runs_and_every_thread_ends() -> None:
+    for _ in range(50):
+        workers = Workers(2)
+        done(workers.start(lambda: None))
+        wait_until(lambda workers=workers: workers.idle == 1)  # type: ignore[misc]
+        ran: list[threading.Thread] = []
+        last = workers.start(lambda ran=ran: ran.append(threading.current_thread()))  # type: ignore[misc]
+        workers.stop()
+        done(last)
+        ran[0].join(HARD_LIMIT)
+        assert not ran[0].is_alive()
+
+
 def test_stopping_does_not_wait(gate: threading.Event) -> None:
     workers = Workers(1)
     running = workers.start(lambda: done_waiting(gate))
