@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from nexus.accounting.database import Database
+from nexus.accounting.database import BUSY_SECONDS, Database
 from nexus.accounting.ledger import MOST_IN_MEMORY, Ledger
 from nexus.accounting.record import CallRecord
 from nexus.accounting.retention import Retention
@@ -40,7 +40,7 @@ class Books:
         self.ledger = Ledger(database, retention) if database is not None else None
         # A store in memory exists only in its one connection.
         self._reader: Database | None = database if store == MEMORY else open_store(store, PATIENCE)
-        self.held: Database | None = database if store == MEMORY else open_store(store, PATIENCE)
+        self.held: Database | None = database if store == MEMORY else open_store(store, BUSY_SECONDS)
         """For the owners of files and batches; calls wait for it."""
         self._reading = threading.BoundedSemaphore(MOST_READERS)
         self._strangers = _Minute()

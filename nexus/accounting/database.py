@@ -5,9 +5,11 @@ Any thread, one at a time; nothing here runs on the loop. Statements use ``?`` a
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -22,9 +24,7 @@ BUSY_SECONDS = 5.0
 """How long a writer waits for another process's write."""
 
 SYNCHRONOUS = "NORMAL"
-"""When SQLite syncs to disk: kill -9 loses nothing that was committed; a power cut may lose the last commits, but never
-corrupts the file.
-"""
+"""When SQLite syncs to disk: kill -9 loses nothing that was committed; a power cut at most the last commits."""
 
 LAST_SECONDS = 1.0
 """How long closing waits for a running transaction."""
@@ -70,8 +70,7 @@ class Database(Protocol):
         ...
 
     def look(self) -> None:
-        """Raises DatabaseError if the opened file was removed or replaced; the next transaction then opens the current
-        one."""
+        """Raises DatabaseError if the opened file was removed or replaced; the next transaction opens the new one."""
         ...
 
     def close(self) -> None: ...
@@ -168,8 +167,7 @@ class SqliteDatabase:
 
 @contextmanager
 def _soon(lock: threading.Lock) -> Iterator[bool]:
-    """Acquires the lock with a timeout, and yields whether it did: a hanging database must not keep a process from
-    ending."""
+    """Tries to acquire the lock and yields whether it did: a hanging database must not keep a process from ending."""
     taken = lock.acquire(timeout=LAST_SECONDS)
     try:
         yield taken
@@ -212,7 +210,8 @@ def _connected(path: Path | None) -> sqlite3.Connection:
 
 
 class PostgresDatabase:
-    """Connects on first use, and again after losing a connection. ``patience`` is the statement timeout in seconds."""
+    """Connects on first use, and again after losing a connection. ``patience`` is the statement timeout in seconds, and
+    how long others wait for a running transaction: only one thread hangs with the server."""
 
     alone: str | None = "SELECT pg_advisory_xact_lock(7235419)"
     has_tables = (
@@ -221,26 +220,43 @@ class PostgresDatabase:
 
     def __init__(self, url: str, patience: float = 60.0) -> None:
         self._url = url
-        self._options = f"-c statement_timeout={int(patience * 1000)}"
+        self._patience = patience
+        limit = int(patience * 1000)
+        # Of the two timeouts the second is for a server that vanished.
+        self._options: Any = {"options": f"-c statement_timeout={limit}", "tcp_user_timeout": limit}
         self._lock = threading.Lock()
+        self._began = math.inf
         self._connection: Any = None
 
     @contextmanager
     def transaction(self, *, write: bool = True) -> Iterator[Transaction]:
         import psycopg
 
-        with self._lock:
+        with self._alone():
             try:
                 if self._connection is None or self._connection.closed:
                     self._connection = psycopg.connect(
-                        self._url, connect_timeout=int(BUSY_SECONDS), client_encoding="utf8", options=self._options
+                        self._url, connect_timeout=int(BUSY_SECONDS), client_encoding="utf8", **self._options
                     )
                 with self._connection.transaction(), self._connection.cursor() as cursor:
                     yield _Cursor(cursor, "%s")
             except (psycopg.DataError, psycopg.IntegrityError, UnicodeError) as error:
                 raise RowsRefused(_first_line(str(error))) from error
             except psycopg.Error as error:
-                raise DatabaseError(_first_line(str(error))) from error
+                raise DatabaseError(_first_line(str(error)) or type(error).__name__) from error
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Waits for its turn. Raises DatabaseError once the running transaction has taken too long."""
+        left = min(self._patience, max(0.0, self._began + self._patience - time.monotonic()))
+        if not self._lock.acquire(timeout=left):
+            raise DatabaseError("the database does not answer")
+        self._began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._began = math.inf
+            self._lock.release()
 
     def look(self) -> None:
         """Nothing to do: the next query notices a lost server."""

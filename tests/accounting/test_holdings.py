@@ -1,17 +1,19 @@
 """Ownership of files and batches on every database: stored, paged, charged once, and deleted when unused."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
-from nexus.accounting.database import Database, SqliteDatabase, Transaction, migrate
+from nexus.accounting.database import Database, DatabaseError, PostgresDatabase, SqliteDatabase, Transaction, migrate
 from nexus.accounting.holdings import LONGEST_STATE, Held, Holdings
 from nexus.accounting.ledger import Ledger
 from nexus.accounting.retention import Cleanup, Retention
 from nexus.accounting.tables import MIGRATIONS
 from nexus.errors import Overloaded
+from tests.peers import Job
 
 FILE = Held("openai", "file-1", "files", "key:alice", "openai", "batch", models={"gpt-4": ("smart", "gpt")})
 
@@ -95,3 +97,22 @@ def test_objects_unused_for_a_long_time_are_deleted(database: Database) -> None:
     with closing(Ledger(database, clock=lambda: now)):
         Cleanup(database, Retention(), lambda: now).run()
         assert holdings.find([FILE.id]) == []
+
+
+def test_only_one_thread_waits_for_a_postgresql_that_hangs() -> None:
+    pytest.importorskip("psycopg")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        database = PostgresDatabase(f"postgresql://nexus@127.0.0.1:{server.getsockname()[1]}/x", patience=0.05)
+
+        def ask() -> None:
+            with database.transaction():
+                pass
+
+        first = Job(ask)
+        accepted, _ = server.accept()
+        for _ in range(2):
+            with pytest.raises(DatabaseError, match="does not answer"):
+                ask()
+        accepted.close()
+    with pytest.raises(DatabaseError):
+        first.result()
