@@ -96,6 +96,8 @@ class _Connection:
     def __init__(self, sock: socket.socket, seconds: float) -> None:
         self.socket = sock
         self._frames = Frames()
+        self._unsent = b""
+        """The rest of a frame whose call was given up: it goes first, so that what follows can be parsed."""
         self._number = 0
         sock.setblocking(True)
         # The system's timeouts, because Python's would cost an additional system call for every piece.
@@ -118,12 +120,15 @@ class _Connection:
                     return kind, value
 
     def _send(self, frame: bytes) -> None:
-        try:
-            self.socket.sendall(frame)
-        except OSError as error:
-            # A partial frame may have been sent, so nothing that follows could be parsed.
-            self.close()
-            raise Lost from error
+        for data in (self._unsent, frame):
+            left = memoryview(data)
+            try:
+                while left:
+                    left = left[self.socket.send(left) :]
+            except OSError as error:
+                self._unsent = bytes(left) if data is self._unsent or len(left) < len(data) else b""
+                raise Lost from error
+        self._unsent = b""
 
     def _receive(self) -> list[tuple[int, str, Any]]:
         try:

@@ -117,6 +117,17 @@ def _asked(link: SupervisorLink) -> object:
         return None
 
 
+def test_a_connection_works_again_once_the_supervisor_does() -> None:
+    """Also if it was given up in the middle of a call."""
+    served = Served(FUNCTIONS)
+    link = served.link(count=1, seconds=0.05)
+    for value in (os.urandom(8 * 2**20), 1):
+        with pytest.raises(Lost):
+            link.call("echo", value)
+    with served:
+        wait_until(lambda: _asked(link) == "now")
+
+
 def test_calls_to_a_dead_supervisor_fail() -> None:
     served = Served(FUNCTIONS)
     link = served.link()
