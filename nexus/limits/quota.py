@@ -135,9 +135,8 @@ class Store(Protocol):
         ...
 
     def restore(self, spent: Sequence[Demand]) -> None:
-        """Restores what counted before a restart, if the store does not survive one; only for keys without new usage.
-        Raises Overloaded.
-        """
+        """Restores what counted before a restart, if the store does not survive one: from now on each quota has at
+        least the demand's amount used. Raises Overloaded."""
         ...
 
     def settle(self, granted: Granted, amounts: Sequence[int]) -> None:

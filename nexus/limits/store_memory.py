@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 from nexus.errors import Overloaded
 from nexus.limits.quota import Demand, Granted, Loop, Refused
-from nexus.limits.window import Window, book, reserve
+from nexus.limits.window import Window, at_least, book, reserve
 
 MAX_KEYS = 100_000
 """At 0.7 kB per quiet and 2.2 kB per busy window."""
@@ -79,13 +79,13 @@ class MemoryStore:
                     window.add(now, amount - demand.amount)
 
     def restore(self, spent: Sequence[Demand]) -> None:
-        """Restores what counted before a restart, for keys without new usage, as far as there is room."""
+        """Restores what counted before a restart, as far as there is room."""
         with self._lock:
             now = self._clock()
             for demand in spent:
-                if demand.quota.key not in self._windows and len(self._windows) < self._max_keys:
-                    window = self._windows[demand.quota.key] = Window(demand.quota.interval)
-                    window.add(now - demand.ago, demand.amount)
+                key = demand.quota.key
+                if key in self._windows or len(self._windows) < self._max_keys:
+                    at_least(now, demand, self._windows.setdefault(key, Window(demand.quota.interval)))
 
     def close(self) -> None:
         return None

@@ -14,7 +14,7 @@ from nexus.errors import Overloaded
 from nexus.limits.quota import Demand, Granted, Loop, Quota, Refused
 from nexus.limits.shared_windows import SharedWindows
 from nexus.limits.store_memory import monotonic
-from nexus.limits.window import Window, reserve
+from nexus.limits.window import Window, at_least, reserve
 
 log = logging.getLogger("nexus.limits")
 
@@ -62,16 +62,15 @@ class SharedStore:
             log.warning("a reservation stays counted", extra={"fields": {"cause": error.message}})
 
     def restore(self, spent: Sequence[Demand]) -> None:
-        """Restores what counted before a restart, for keys without new usage. Raises Overloaded."""
+        """Restores what counted before a restart. Raises Overloaded."""
         for start in range(0, len(spent), _AT_ONCE):
             with self._windows.lock:
                 now = self._clock()
                 for demand in spent[start : start + _AT_ONCE]:
                     key = demand.quota.key
-                    if self._windows.find(key) is None:
-                        at, window = self._new(now, demand.quota, set())
-                        window.add(now - demand.ago, demand.amount)
-                        self._windows.write(at, key, window)
+                    at, window = self._windows.find(key) or self._new(now, demand.quota, set())
+                    at_least(now, demand, window)
+                    self._windows.write(at, key, window)
 
     def close(self) -> None:
         return None

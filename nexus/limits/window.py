@@ -128,6 +128,13 @@ def book(now: int, demands: Sequence[Demand], windows: Sequence[Window]) -> Gran
     return Granted(tuple(demands), Receipt(tuple(buckets)), tuple(standings))
 
 
+def at_least(now: int, demand: Demand, window: Window) -> None:
+    """Books what the window lacks of a demand."""
+    window.advance(now)
+    if (missing := demand.amount - window.total) > 0:
+        window.add(now - demand.ago, missing)
+
+
 def longer(wait: int | None, other: int | None) -> bool:
     """Whether ``wait`` is longer than ``other``; None (never) is the longest."""
     return other is not None and (wait is None or wait > other)

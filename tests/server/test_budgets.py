@@ -11,7 +11,10 @@ import anthropic
 import openai
 import pytest
 
+from nexus.accounting.calendar import spent_in
+from nexus.accounting.database import DatabaseError
 from nexus.accounting.record import CallRecord
+from nexus.server.process import running
 from nexus.server.process.reload import Adopter
 from nexus.settings import load
 from tests.conftest import Serve
@@ -243,6 +246,28 @@ def test_a_restart_does_not_reset_the_budget(openai_upstream: FakeUpstream, tmp_
     for expected in (200, 429):
         with Nexus.of(toml, tmp_path) as nexus:
             assert ask(nexus, "chat").status == expected
+
+
+def test_a_budget_is_restored_once_its_store_can_be_read(
+    openai_upstream: FakeUpstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toml, is_down = config(openai_upstream.base_url, limit=TIGHT), threading.Event()
+    with Nexus.of(toml, tmp_path) as nexus:
+        assert ask(nexus, "chat").status == 200
+
+    def read(*question: Any) -> Any:
+        if is_down.is_set():
+            raise DatabaseError("down")
+        return spent_in(*question)
+
+    monkeypatch.setattr(running, "spent_in", read)
+    monkeypatch.setattr(running, "REAP", 0.01)
+    is_down.set()
+    with Nexus.of(toml, tmp_path) as nexus:
+        assert nexus.running is not None and not nexus.running.restored
+        is_down.clear()
+        wait_until(lambda: nexus.running is not None and nexus.running.restored)
+        assert ask(nexus, "chat").status == 429
 
 
 def test_a_budget_restored_by_a_reload_includes_past_spending(openai_upstream: FakeUpstream, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ class Adopter:
             built = build(settings, self.running.server.kept)
         except (MissingPyJwt, TlsError) as error:
             return Rejected([str(error)], settings.origin.files)
-        restore(self.running.server, built)
+        self.running.restored = restore(self.running.server, built) and self.running.restored
         return built
 
 

@@ -62,26 +62,33 @@ def prepare(server: Server, settings: Settings, store: str) -> Running:
     running = Running(server, build(settings, server.kept))
     server.keep(Books(store))
     server.export(open_exporting(settings.telemetry))
-    restore(server, running.runtime)
+    running.restored = restore(server, running.runtime)
     # Logs a wrong address or password now, not at the first call.
     server.workers.start(server.kept.limits.store.ping)
     return running
 
 
-def restore(server: Server, runtime: Runtime) -> None:
-    """Restores what was spent of budgets from the usage store, after a restart or for budgets that a reload added.
+def restore(server: Server, runtime: Runtime, *, again: bool = False) -> bool:
+    """Restores what was spent of budgets from the usage store, after a restart or for budgets that a reload added;
+    returns False if the store cannot be read. ``again``: an earlier attempt failed.
 
     Blocks briefly.
     """
     budgets, books = runtime.gateway.admission.budgets, server.books
     if budgets is None or books is None or books.ledger is None:
-        return
+        return True
     try:
         with books.reading() as database:
             charges = spent_in(database, budgets.periods)
         server.kept.limits.store.restore(budgets.spent(charges))
     except (DatabaseError, Overloaded) as error:
-        log.error("budgets start from zero: what was spent is unknown", extra={"fields": {"why": str(error)}})
+        if not again:
+            words = "budgets start from zero until the usage store can be read"
+            log.error(words, extra={"fields": {"why": str(error)}})
+        return False
+    if again:
+        log.info("budgets count again what was spent before")
+    return True
 
 
 class Running:
@@ -89,6 +96,8 @@ class Running:
 
     def __init__(self, server: Server, runtime: Runtime) -> None:
         self.server = server
+        self.restored = True
+        """Whether budgets know what was spent before."""
         self._current = CurrentApp(make_app(server, runtime))
         self.http = HttpServer(self._current, server.lifecycle)
         self.http.share = server.lifecycle.share
@@ -215,6 +224,12 @@ class Running:
             self.http.closed = 0
             with suppress(Full):
                 self.server.workers.start(memory.trim)
+        if not self.restored:
+            with suppress(Full):
+                self.server.aside.start(self._restore_again)
+
+    def _restore_again(self) -> None:
+        self.restored = restore(self.server, self.runtime, again=True)
 
 
 class Pulse:
