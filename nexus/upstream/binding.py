@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
+from ssl import SSLSocket
 from typing import Any, Literal
 
 from nexus.cancel import Cancel
@@ -89,7 +90,15 @@ class BoundResponse(StrictResponse):
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         self.binding = holder()
+        self._socket = sock
         super().__init__(ClockedSource(sock, self.binding.clock), *args, **kwargs)  # type: ignore[arg-type]
+
+    def _frame(self) -> None:
+        super()._frame()
+        if self.length is None and not self.chunked and isinstance(self._socket, SSLSocket):
+            # Only the end of the connection ends the body, and without TLS's own alert that may be a cut. Source: RFC
+            # 9112, section 9.8.
+            self._socket.suppress_ragged_eofs = False  # type: ignore[attr-defined]
 
     def _read_and_discard_trailer(self) -> None:
         self.binding.clock.end_within(TRAILERS)

@@ -5,6 +5,7 @@ Every peer is a few lines of raw socket code next to the test that uses it.
 
 import gzip
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -99,6 +100,25 @@ def test_timeouts(
         assert caught.value.message == message
         assert caught.value.retryable is retryable
         assert (caught.value.provider, caught.value.status) == ("vendor", 504)
+
+
+@pytest.mark.parametrize("says_goodbye", [True, False])
+def test_an_answer_without_a_length_is_whole_over_tls_only_with_its_alert(
+    no_leak: None, tls: Tls, says_goodbye: bool
+) -> None:
+    def handler(sock: socket.socket) -> None:
+        read_request(sock)
+        sock.sendall(b'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"text": "half')
+        if says_goodbye:
+            assert isinstance(sock, ssl.SSLSocket)
+            sock.unwrap()
+
+    with Peer(handler, tls.server) as peer, transport(ca_file=tls.ca_file) as one:
+        if says_goodbye:
+            assert fetch(one, peer.url) == b'{"text": "half'
+        else:
+            with pytest.raises(Unreachable):
+                fetch(one, peer.url)
 
 
 def test_the_idle_timeout_applies_over_tls(no_leak: None, tls: Tls) -> None:
