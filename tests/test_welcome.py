@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from nexus.server.clients import NO_KEY, Access, claude_code
 from nexus.server.process.announce import demo_text, what_to_paste
 from nexus.settings import load
 from tests.auth.kit import ALICE
@@ -24,6 +25,13 @@ MORE
 models.opus.rename = "claude-opus-5-5"
 models.sonnet.rename = "claude-sonnet-5-5"
 models.haiku.rename = "claude-haiku-5-5"
+"""
+BEDROCK = """
+[llm.providers.bedrock]
+type = "bedrock"
+region = "us-east-1"
+{more}
+models.sonnet.rename = "us.anthropic.claude-sonnet-5-5"
 """
 KEY = 'api_key = "sk-ant-hushhush"'
 LOGIN = "forward_login = true"
@@ -56,6 +64,26 @@ def test_claude_code(tmp_path: Path) -> None:
 def test_claude_code_gets_the_context_size_of_its_model(tmp_path: Path) -> None:
     found = environment(lines(tmp_path, provider=f"{KEY}\nmodels.sonnet.context = 1000000")["Claude Code"])
     assert found["CLAUDE_CODE_MAX_CONTEXT_TOKENS"] == found["CLAUDE_CODE_AUTO_COMPACT_WINDOW"] == "1000000"
+
+
+CHECKS = {
+    "Anthropic itself": (TWO.replace("MORE", KEY), "anthropic/sonnet", None),
+    "another vendor": (TWO.replace("MORE", KEY), "openai/gpt-4.1", "0"),
+    "Bedrock": (BEDROCK.format(more=""), "bedrock/sonnet", "0"),
+    "Bedrock, told that it checks": (BEDROCK.format(more='fields = ["safeguards"]'), "bedrock/sonnet", None),
+    "a name without a provider": (TWO.replace("MORE", KEY), "sonnet", None),
+}
+
+
+@pytest.mark.parametrize(("settings", "model", "expected"), CHECKS.values(), ids=CHECKS)
+def test_claude_code_checks_calls_itself_where_the_vendor_does_not(
+    settings: str, model: str, expected: str | None, tmp_path: Path
+) -> None:
+    """Auto mode, which new sessions start in, would hold the first call and say that the gateway is not compatible."""
+    file = tmp_path / "nexus.toml"
+    file.write_text(settings)
+    gateway = Access(load(file, {}), "http://127.0.0.1:8000", NO_KEY)
+    assert claude_code(gateway, model).get("CLAUDE_CODE_AUTO_MODE_SERVER") == expected
 
 
 def test_sdks(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from nexus.dataclasses import dataclass
 from nexus.headers import own
 from nexus.settings import Settings
+from nexus.settings.provider import ProviderSettings
 
 NO_KEY = "not-used"
 KEY_VARIABLE = "NEXUS_KEY"
@@ -18,6 +19,9 @@ GATEWAY_KEY = "YOUR-GATEWAY-KEY"
 TOKEN = "YOUR-TOKEN"
 
 _WINDOW = ("CLAUDE_CODE_MAX_CONTEXT_TOKENS", "CLAUDE_CODE_AUTO_COMPACT_WINDOW")
+_OWN_CHECKS = {"CLAUDE_CODE_AUTO_MODE_SERVER": "0"}
+"""Claude Code asks the model whether tool calls are safe, without first holding one to say that the vendor does not."""
+
 _EVERYWHERE = ("0.0.0.0", "::")
 
 
@@ -89,16 +93,17 @@ def claude_code(gateway: Access, large: str = "", small: str = "") -> dict[str, 
         # A gateway token would take the header in which Claude Code sends its own login.
         credential = {} if gateway.key == NO_KEY else {"ANTHROPIC_CUSTOM_HEADERS": f"{own.GATEWAY_KEY}: {gateway.key}"}
     models = {"ANTHROPIC_MODEL": large, "ANTHROPIC_DEFAULT_HAIKU_MODEL": small}
-    window = {name: str(size) for name in _WINDOW if (size := _context(gateway.settings, large))}
-    return {"ANTHROPIC_BASE_URL": gateway.anthropic, **credential, **models, **window}
+    provider, _, alias = large.partition("/")
+    table = gateway.settings.llm.providers.get(provider)
+    about = table.models.get(alias) if table else None
+    window = {name: str(about.context) for name in _WINDOW if about and about.context}
+    checks = _OWN_CHECKS if table and not _checks_calls(table) else {}
+    return {"ANTHROPIC_BASE_URL": gateway.anthropic, **credential, **models, **window, **checks}
 
 
-def _context(settings: Settings, model: str) -> int | None:
-    """Returns a model's context window in tokens, if the settings have it."""
-    provider, _, alias = model.partition("/")
-    table = settings.llm.providers.get(provider)
-    found = table.models.get(alias) if table else None
-    return found.context if found else None
+def _checks_calls(provider: ProviderSettings) -> bool:
+    """Whether Claude Code may leave the checks of its auto mode to this vendor, which it does with ``safeguards``."""
+    return provider.type == "anthropic" or "safeguards" in getattr(provider, "fields", ())
 
 
 def codex(gateway: Access, model: str = "") -> tuple[dict[str, str], list[str]]:

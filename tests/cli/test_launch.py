@@ -250,7 +250,13 @@ def test_a_gateway_that_fails_to_start_is_reported(desk: Desk) -> None:
 
 
 ENV: dict[str, set[str]] = {
-    "claude": {"ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_MODEL", "ANTHROPIC_DEFAULT_HAIKU_MODEL"},
+    "claude": {
+        "ANTHROPIC_BASE_URL",
+        "ANTHROPIC_AUTH_TOKEN",
+        "ANTHROPIC_MODEL",
+        "ANTHROPIC_DEFAULT_HAIKU_MODEL",
+        "CLAUDE_CODE_AUTO_MODE_SERVER",
+    },
     "codex": {"OPENAI_BASE_URL", "OPENAI_API_KEY"},
     "openai": {"OPENAI_BASE_URL", "OPENAI_API_KEY"},
     "anthropic": {"ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"},
