@@ -32,6 +32,9 @@ class ChatServer:
     no_reasoning_history: bool = _fact(
         "reasoning_content, _details, thinking_blocks and extra_content in history are refused"
     )
+    json_arguments: bool = _fact(
+        "arguments of calls in a history that passes through must be JSON objects (vLLM, llama.cpp)"
+    )
     no_sampling: bool = _fact("temperature, top_p, penalties and logit_bias are refused")
     no_metadata: bool = _fact("metadata is refused")
     no_json_schema: bool = _fact("response_format knows no json_schema")

@@ -68,6 +68,12 @@ def an_object_of(arguments: str) -> tuple[dict[str, Json], bool]:
     return (parsed, True) if isinstance(parsed, dict) else ({"invalid_json": arguments}, False)
 
 
+def object_text(arguments: str) -> str:
+    """The same as JSON text, unchanged if it is that."""
+    found, is_whole = an_object_of(arguments)
+    return arguments if found and is_whole else encode(found).decode()
+
+
 PARAMETERS: Mapping[str, Json] = {
     "type": "object",
     "properties": {"input": {"type": "string", "description": "The whole input of the tool, as plain text"}},

@@ -58,7 +58,7 @@ class ProviderRequest:
 class Without:
     """``change`` removes from a target what its vendor rejects, which is called ``name``; ``learn`` is called once a
     call without it succeeded. ``passed``: requests that pass through can do without it too, because it came from
-    another vendor's answer; ``moved``: if it may have come from another place of the same model.
+    an earlier answer; ``moved``: if it may have come from another place of the same model.
     """
 
     name: str

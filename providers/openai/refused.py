@@ -3,7 +3,8 @@
 Each pattern matches wording that no other rejection has. Sources: Ollama (claude-code-router #972, cherry-studio
 #18744), xAI (hermes-agent #23088, litellm #16265, NativeTavern #83), Azure (litellm #13432, Pulse #1867), llama.cpp and
 vLLM with Qwen's templates (llama.cpp #20733, #27107), Mistral (avante.nvim #2695, crush #1590, eca #231), Groq's and
-Cerebras' "is unsupported", DeepSeek's and Kimi's thinking mode (hermes-agent #17455).
+Cerebras' "is unsupported", DeepSeek's and Kimi's thinking mode (hermes-agent #17455); earlier arguments that are
+broken (vllm #43995, llama.cpp #22948, autolith #56).
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ SUMMARY = "reasoning.summary"
 """The parameter that OpenAI names if an organization is not verified."""
 
 EFFORT, HISTORY, NEW_LIMIT = "no_reasoning_effort", "no_reasoning_history", "max_completion_tokens"
+ARGUMENTS = "json_arguments"
 
-IN_PASSTHROUGH = frozenset({HISTORY, NEW_LIMIT})
+IN_PASSTHROUGH = frozenset({HISTORY, ARGUMENTS, NEW_LIMIT})
 """The quirks to which requests that pass through are adapted too."""
 
 _UNKNOWN = r"(extra inputs|not permitted|(not|un)[ -]?support|unrecogni[sz]ed|unknown|unexpected)"
@@ -58,6 +60,12 @@ _ROWS = (
     _row("no_user_after_tool", r"unexpected role \W?user\W? after role \W?tool", b'"tool"'),
     _row("mistral_tool_ids", r"tool call id .{1,80} length of 9", b'"tool_call'),
     _row("reasoning_with_calls", r"reasoning_content\W.{0,60}(missing|must be passed)|missing \W?reasoning_content"),
+    # The last words are those of Python's JSON parsers, which vLLM and SGLang return.
+    _row(
+        ARGUMENTS,
+        r"parse tool call arguments|arguments must be (valid|a) JSON|: line \d+ column \d+ \(char \d+\)",
+        b'"arguments"',
+    ),
     *(
         _row(HISTORY, rf"{name}\W{{0,3}}((is|was) |: )?{_UNKNOWN}|{_UNKNOWN}\W.{{0,60}}{name}", f'"{name}"'.encode())
         for name in ("reasoning_content", "extra_content")

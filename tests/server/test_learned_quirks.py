@@ -152,6 +152,32 @@ def test_a_server_that_wants_the_new_name_of_the_output_limit_gets_it_in_passthr
     assert ["max_tokens" in request.json for request in openai_upstream.requests] == [True, False, False]
 
 
+BROKEN_REFUSED = {
+    "vllm": "Expecting ',' delimiter: line 1 column 54 (char 53)",
+    "sglang": "unexpected end of data: line 1 column 10 (char 9)",
+    "llama.cpp": "Failed to parse tool call arguments as JSON: [json.exception.parse_error.101] parse error at line 1",
+    "synthetic": "Assistant tool call function.arguments must be valid JSON",
+}
+
+
+@pytest.mark.parametrize("words", BROKEN_REFUSED.values(), ids=BROKEN_REFUSED)
+def test_broken_arguments_in_a_history_that_passes_through_are_wrapped(
+    words: str, nexus: Nexus, openai_upstream: FakeUpstream
+) -> None:
+    """Otherwise a model's one mistake ends the conversation (vllm #43995, llama.cpp #22948)."""
+    functions = [{"name": "f", "arguments": arguments} for arguments in ('{"a": ', '{"b": 1}', "null")]
+    calls = [{"id": f"c{at}", "type": "function", "function": one} for at, one in enumerate(functions)]
+    results = [{"role": "tool", "tool_call_id": call["id"], "content": "done"} for call in calls]
+    turn = {"role": "assistant", "content": None, "tool_calls": calls}
+    openai_upstream.next(Behaviour(status=400, message=words))
+    assert nexus.chat({"model": "house/qwen", "messages": [*ASKED["messages"], turn, *results]}).status == 200
+    first, second = (request.json["messages"] for request in openai_upstream.requests)
+    assert first[1] == turn
+    sent = [call["function"]["arguments"] for call in second[1]["tool_calls"]]
+    assert sent == ['{"invalid_json":"{\\"a\\": "}', '{"b": 1}', "{}"]
+    assert second[2:] == results
+
+
 @pytest.mark.parametrize("words", ["No.", "thinking is wonderful", "the system message is too long"])
 def test_any_other_refusal_is_returned_to_the_client(words: str, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     openai_upstream.next(Behaviour(status=400, message=words))

@@ -2,7 +2,8 @@
 
 The only addition is the request for usage on streams, and the only removals are the chunk that answers it, if the
 client did not ask, and another vendor's reasoning: what comes in fields of ours, and all of it for a server that
-rejects such history. The output limit is renamed for a server that rejects its old name.
+rejects such history. The output limit is renamed for a server that rejects its old name, and broken arguments in the
+history are wrapped in an object for a server that rejects them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from nexus.protocols.edit import find, insert_first, replace_member, splice
 from nexus.protocols.rewrite import ANY, cut, fit_strings, remove, removing, rewrite
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
 from nexus.protocols.sse import Frame, with_data
+from nexus.protocols.tool_calls import object_text
 from nexus.wire import Json, count, decode, encode, mapping, sequence, text
 
 _ASKED = {"include_usage": True}
@@ -37,6 +39,8 @@ def edit_request(
     renamed = _with_usage(replace_member(raw, document, "model", model), document, ask_usage)
     if target is not None and document.get("max_tokens") is not None and _may_reject_old_limit(target):
         renamed = _with_new_limit(renamed, document)
+    if target is not None and target.chat.json_arguments:
+        renamed = fit_strings(renamed, _arguments(document), object_text, [_ARGUMENTS])
     if MARK in renamed or (target is not None and limits_ids(target)):
         renamed = _with_ids(renamed, document, target)
     edited = without_foreign(renamed, {"messages": {ANY: _judge_message}}, "messages.reasoning")
@@ -81,6 +85,15 @@ def _with_ids(raw: bytes, document: Mapping[str, Json], target: Target | None) -
         return own if forms is None else forms[own]
 
     return fit_strings(raw, _ids(document), fitting, _IDS)
+
+
+_ARGUMENTS = ("messages", ANY, "tool_calls", ANY, "function", "arguments")
+
+
+def _arguments(document: Mapping[str, Json]) -> Iterator[str]:
+    for message in map(mapping, sequence(document.get("messages"))):
+        for call in map(mapping, sequence(message.get("tool_calls"))):
+            yield text(mapping(call.get("function")).get("arguments"))
 
 
 def _ids(document: Mapping[str, Json]) -> Iterator[str]:

@@ -26,6 +26,8 @@ from .writing import HI, OWN, SYSTEM, assistant, server, text, tool, user, write
 
 CLOSED = {"type": "object", "properties": {}, "additionalProperties": False}
 
+FUNCTION: Json = {"name": "f", "arguments": '{"invalid_json":"{\\"a\\": "}'}
+WRAPPED: Json = {"id": "a", "type": "function", "function": FUNCTION}
 QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] = {
     "limit": (Request((HI,), max_tokens=5), (), "max_tokens", 5, ()),
     "max_completion_tokens": (Request((HI,), max_tokens=5), ("max_completion_tokens",), "max_completion_tokens", 5, ()),
@@ -72,6 +74,13 @@ QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] =
         "messages",
         [{"role": "assistant", "content": "x"}],
         ("messages.reasoning",),
+    ),
+    "broken arguments": (
+        Request((assistant(ToolCall("a", "f", '{"a": ')), user(ToolResult("a", (Text("x"),))))),
+        ("json_arguments",),
+        "messages",
+        [{"role": "assistant", "content": None, "tool_calls": [WRAPPED]}, tool("a", "x")],
+        ("messages.tool_call.arguments",),
     ),
     "no_sampling": (
         Request((HI,), temperature=0.0, top_p=0.5),
