@@ -46,7 +46,9 @@ class ChatServer:
     output_images: bool = _fact(
         "images of models are understood in assistant messages (OpenRouter); else words stand there"
     )
-    think_tags: bool = _fact("an answer's content that begins with <think>...</think> begins with thinking")
+    think_tags: bool = _fact(
+        "an answer's content that begins with <think>...</think> begins with thinking, and is sent back so"
+    )
     no_user_after_tool: bool = _fact(
         "a user message must not follow tool messages at once (Mistral): an answer comes between"
     )

@@ -156,6 +156,12 @@ def _problem(holder: Mapping[str, Json], depth: int) -> str:
     return f"{title}: {words}" if title and words and words != title else ""
 
 
+def _base_resp(holder: Mapping[str, Json], depth: int) -> str:
+    """MiniMax's errors, also inside a 200: ragflow #17292."""
+    outcome = mapping(holder.get("base_resp"))
+    return text(outcome.get("status_msg")) if outcome.get("status_code") else ""
+
+
 def _under(name: str) -> Callable[[Mapping[str, Json], int], str]:
     return lambda holder, depth: _words(holder.get(name), depth)
 
@@ -164,6 +170,7 @@ _READERS: tuple[Callable[[Mapping[str, Json], int], str], ...] = (
     _described,
     _problem,
     *(_under(name) for name in ("error", "message", "Message", "msg", "detail", "details", "errors", "title")),
+    _base_resp,
     *(_under(name) for name in ("reason", "description", "error_message", "errorMessage", "error_msg", "fault")),
 )
 

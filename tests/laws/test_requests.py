@@ -133,11 +133,11 @@ def _check_calls(client: str, vendor: str, said: Request, picture: Observations)
 
 
 def _arguments(client: str, vendor: str, call: ToolCall) -> Any:
-    """Messages clients, like some vendors, only get objects; Responses clients get one string for a custom tool."""
+    """Messages clients, like most vendors, only get objects; Responses clients get one string for a custom tool."""
     parsed = arguments(call.arguments)
     if client == "responses" and is_custom(call.name) and "input" not in parsed:
         return {"input": call.arguments}
-    objects = client == "messages" or vendor in ("messages", "gemini", "converse")
+    objects = client == "messages" or vendor != "responses"
     return {"invalid_json": parsed} if isinstance(parsed, str) and objects else parsed
 
 

@@ -23,6 +23,7 @@ SHAPES: dict[str, tuple[Any, str]] = {
     "an older AWS service": ({"Message": "Denied"}, "Denied"),
     "Ollama": ({"error": "model not found"}, "model not found"),
     "vLLM": ({"object": "error", "message": "too long", "code": 400}, "too long"),
+    "MiniMax": ({"choices": None, "base_resp": {"status_code": 1008, "status_msg": "no balance"}}, "no balance"),
     "FastAPI": ({"detail": "Not authenticated"}, "Not authenticated"),
     "FastAPI, validation": (
         {"detail": [{"loc": ["body", "messages", 0], "msg": "field required", "type": "missing"}]},

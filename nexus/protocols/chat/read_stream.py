@@ -144,6 +144,9 @@ class StreamReader:
         self._model = self._model or text(chunk.get("model"))
         self._service_tier = text(chunk.get("service_tier")) or self._service_tier
         choices = [mapping(choice) for choice in sequence(chunk.get("choices"))]
+        if not choices and mapping(chunk.get("base_resp")).get("status_code"):
+            # MiniMax's errors.
+            raise VendorError(read_stream_error(chunk))
         for choice in choices:
             self._start()
             if choice.get("index") in (0, None):

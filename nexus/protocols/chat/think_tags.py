@@ -1,4 +1,4 @@
-"""Extracts thinking that servers leave in the content between tags.
+"""Thinking that servers leave in the content between tags: extracts it, and puts it back in a history.
 
 Only at the beginning of the content, after white space, where thinking models begin; a later tag is ordinary text.
 White space around the thinking is removed. The result does not depend on how the tags are split into deltas.
@@ -12,6 +12,11 @@ from typing import Literal
 Piece = tuple[Literal["text", "reasoning"], str]
 
 _OPENS, _CLOSES = "<think>", "</think>"
+
+
+def tagged(thought: str) -> str:
+    """Thinking as it stood before the text, for servers whose templates look for it there."""
+    return f"{_OPENS}\n{thought}\n{_CLOSES}\n\n"
 
 
 class _State(Enum):

@@ -16,6 +16,7 @@ from nexus.dataclasses import replace
 from nexus.models.chat_server import ChatServer
 from nexus.protocols.chat.reasoning import OWN, vendor_extra, vendor_reasoning
 from nexus.protocols.chat.sources import vendor_image
+from nexus.protocols.chat.think_tags import tagged
 from nexus.protocols.chat.tools import tool_ids
 from nexus.protocols.chat.write_parts import cache_fields, is_text, write_part
 from nexus.protocols.checks import Drops
@@ -86,12 +87,15 @@ class MessagesWriter:
                     pass
                 case _:
                     raise misplaced(part, path)
+        reasoning = self._reasoning(message.parts)
+        if self._server.think_tags and (thought := reasoning.pop("reasoning_content", None)):
+            content = _with_thought(content, thought)
         wire: Wire = {"role": "assistant", "content": self._content(content) if content else None}
         if message.name:
             wire["name"] = message.name
         if refusals:
             wire["refusal"] = "".join(refusals)
-        wire |= self._reasoning(message.parts)
+        wire |= reasoning
         wire |= self._history(extra)
         if calls and self._server.reasoning_with_calls:
             wire.setdefault("reasoning_content", _NO_REASONING)
@@ -214,6 +218,13 @@ class MessagesWriter:
                 self._drops.add("cache")
             return "\n\n".join(part["text"] for part in parts)
         return parts[0]["text"] if len(parts) == 1 and len(parts[0]) == 2 else parts
+
+
+def _with_thought(content: list[Wire], thought: str) -> list[Wire]:
+    first, rest = (
+        (content[0], content[1:]) if content and is_text(content[0]) else ({"type": "text", "text": ""}, content)
+    )
+    return [first | {"text": tagged(thought) + first["text"]}, *rest]
 
 
 Turn = tuple[tuple[Message, list[str]] | None, list[tuple[int, Message]]]

@@ -231,6 +231,14 @@ def test_calls_are_not_cut_by_other_words(word: str) -> None:
     assert read_response({"id": "r", "choices": [choice]}, origin()).response.stop == Stop("tool_use", raw=word)
 
 
+def test_an_error_beside_no_choices_ends_a_stream() -> None:
+    """MiniMax's, inside a 200 (ragflow #17292)."""
+    reader = StreamReader(origin())
+    reader.feed(None, '{"choices":[{"delta":{"content":"x"}}],"base_resp":{"status_code":0,"status_msg":""}}')
+    with pytest.raises(VendorError, match="rate limit"):
+        reader.feed(None, '{"choices":null,"base_resp":{"status_code":1002,"status_msg":"rate limit"}}')
+
+
 def test_the_reader_is_complete_at_the_finish_reason() -> None:
     reader = StreamReader(origin())
     reader.feed(None, '{"id":"i","model":"m","choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}')

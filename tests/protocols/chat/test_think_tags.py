@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexus.conversation.fold import fold
-from nexus.conversation.parts import Citation, Part, Reasoning, Request, Signature, Text, ToolCall
+from nexus.conversation.parts import Citation, Message, Part, Reasoning, Request, Signature, Text, ToolCall
 from nexus.models.chat_server import PLAIN, ChatServer
 from nexus.protocols.chat.read_response import read_response
 from nexus.protocols.chat.read_stream import StreamReader
-from nexus.protocols.codec import VendorRequest
+from nexus.protocols.chat.write_request import write_request
+from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.sse import Frame
 from nexus.relay.translation import Translation
 from nexus.wire import decode, encode
@@ -44,6 +45,21 @@ CASES: Mapping[str, tuple[str, tuple[Part, ...]]] = {
     "tags inside the thinking": ("<think>a <b> </b> < /think></think>c", (thought("a <b> </b> < /think>"), Text("c"))),
     "white space inside": ("<think>a\n\n  b</think>\tc", (thought("a\n\n  b"), Text("c"))),
 }
+
+
+@pytest.mark.parametrize(
+    ("parts", "content"),
+    [
+        ((thought("2+2"), Text("4")), "<think>\n2+2\n</think>\n\n4"),
+        ((thought("a"), ToolCall("c", "f", "{}")), "<think>\na\n</think>\n\n"),
+        ((Reasoning("of another vendor", Signature("gemini", "s")), Text("4")), "4"),
+    ],
+)
+def test_thinking_is_sent_back_as_it_came(parts: tuple[Part, ...], content: str) -> None:
+    """platform.minimax.io, OpenAI-compatible API: the tags must be kept in the history."""
+    written = write_request(Request((Message("assistant", parts),)), Target("m", chat=TAGGED))
+    (turn,) = written.body["messages"]
+    assert turn["content"] == content and "reasoning_content" not in turn
 
 
 def whole(content: Any, server: ChatServer = TAGGED, **members: Any) -> tuple[Part, ...]:
