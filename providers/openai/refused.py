@@ -70,6 +70,8 @@ _ROWS = (
         _row(HISTORY, rf"{name}\W{{0,3}}((is|was) |: )?{_UNKNOWN}|{_UNKNOWN}\W.{{0,60}}{name}", f'"{name}"'.encode())
         for name in ("reasoning_content", "extra_content")
     ),
+    _row(HISTORY, rf"messages?\b.{{0,80}}\breasoning\W{{0,3}}((is|was) |: )?{_UNKNOWN}", b'"reasoning":"'),
+    _row(HISTORY, rf"{_UNKNOWN}\W.{{0,60}}messages?\b.{{0,60}}\breasoning\b", b'"reasoning":"'),
     _row("no_sampling", r"support parameter (temperature|top_?p|presence_?penalty|frequency_?penalty)\b"),
     _row("no_sampling", r"\W(temperature|top_p|(presence|frequency)_penalty)\W (is|does) not support"),
     _row("no_stream_usage", rf"{_UNKNOWN}\W.{{0,60}}stream_options|stream_options\W.{{0,40}}{_UNKNOWN}", b"stream_opt"),

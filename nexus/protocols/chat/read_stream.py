@@ -23,6 +23,7 @@ from nexus.protocols.chat.reasoning import (
     is_another,
     is_block,
     plain_reasoning,
+    plain_signature,
     read_detail,
     read_entries,
     vendor_signature,
@@ -220,6 +221,8 @@ class StreamReader:
             self._plain.append(plain)
             self._plain_length += len(plain)
             self._say("reasoning", plain)
+            if self._parts.prose is not None and self._parts.prose.detail is None:
+                self._parts.prose.signature = plain_signature(delta)
         # A gateway like this one repeats everything at the end with signatures, too late for parts that have ended.
         again = bool(detailed) and len(detailed) == self._plain_length and detailed == "".join(self._plain)
         for entry, part in details:

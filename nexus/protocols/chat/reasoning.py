@@ -12,10 +12,10 @@ call's signature, and the last one of the text on the message itself, travels in
 ``google.thought_signature``, Google's own form, any other as ``nexus.seal``. A client that drops these
 fields and keeps the text alone comes back with unsigned reasoning, which no writer sends to a vendor.
 
-A vendor's reasoning gets a signature of this dialect: "" for bare text, else the JSON of its details entry (or of its
-``extra_content``) so that it goes back as it came. LiteLLM tells Claude's blocks as they are, in ``thinking_blocks``;
-in a client's history they are Claude's own. Sources: DeepSeek's and OpenRouter's reasoning guides, Google's thought
-signatures guide, LiteLLM's page on reasoning content.
+A vendor's reasoning gets a signature of this dialect: "" or "reasoning" for bare text, else the JSON of its details
+entry (or of its ``extra_content``) so that it goes back as it came. LiteLLM tells Claude's blocks as they are, in
+``thinking_blocks``; in a client's history they are Claude's own. Sources: DeepSeek's and OpenRouter's reasoning guides,
+Google's thought signatures guide, LiteLLM's page on reasoning content.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ from nexus.wire import Json, count, decode_object, encode, mapping, only, sequen
 OWN = "chat"
 BARE = Signature(OWN, "")
 """Signature of reasoning that a vendor of this dialect sent as plain text."""
+
+NAMED = Signature(OWN, "reasoning")
+"""The same if the vendor calls it ``reasoning``, and therefore gets it back so: Ollama reads no other name, and Groq
+rejects one."""
 
 Position = tuple[int, int]
 _TAGGED = "nexus."
@@ -48,7 +52,7 @@ def in_order(message: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
     words = text(message.get("content"))
     said = made = 0
     if plain := plain_reasoning(message) if not any(text(entry.get(_text_key(entry))) for entry in entries) else "":
-        yield {"reasoning_content": plain}
+        yield {plain_signature(message).value or "reasoning_content": plain}
     for entry in entries:
         until, before = _position(entry)
         until, before = min(max(until, said), len(words)), max(before, made)
@@ -70,6 +74,11 @@ def is_another(known: Mapping[str, Json], entry: Mapping[str, Json]) -> bool:
 def plain_reasoning(message: Mapping[str, Json]) -> str:
     """The reasoning text of a message or delta; some servers send both spellings with the same text."""
     return text(message.get("reasoning_content")) or text(message.get("reasoning"))
+
+
+def plain_signature(message: Mapping[str, Json]) -> Signature:
+    """The signature of the plain reasoning in it, by the name that it has there."""
+    return BARE if text(message.get("reasoning_content")) else NAMED
 
 
 def read_entries(message: Mapping[str, Json]) -> list[Mapping[str, Json]]:
@@ -173,7 +182,7 @@ def _behind(part: Part, cut: int) -> Part:
     return replace(part, text=part.text[cut:]) if cut and isinstance(part, Text) else part
 
 
-def vendor_reasoning(parts: Iterable[Reasoning]) -> dict[str, Json]:
+def vendor_reasoning(parts: Sequence[Reasoning]) -> dict[str, Json]:
     """A vendor's own reasoning, to be sent back to a vendor of this dialect."""
     plain: list[str] = []
     details: list[Json] = []
@@ -185,7 +194,8 @@ def vendor_reasoning(parts: Iterable[Reasoning]) -> dict[str, Json]:
             written = entry if part.redacted else {**entry, _text_key(entry): part.text}
             (blocks if is_block(entry) else details).append(written)
     words = "".join(plain) if plain else None
-    return only({"reasoning_content": words, "reasoning_details": details or None, "thinking_blocks": blocks or None})
+    name = NAMED.value if NAMED in (part.signature for part in parts) else "reasoning_content"
+    return only({name: words, "reasoning_details": details or None, "thinking_blocks": blocks or None})
 
 
 def read_extra(value: Json) -> Signature | None:

@@ -14,7 +14,7 @@ from itertools import groupby
 from nexus.conversation.parts import Image, Message, Part, Reasoning, Refusal, Request, Text, ToolCall, ToolResult
 from nexus.dataclasses import replace
 from nexus.models.chat_server import ChatServer
-from nexus.protocols.chat.reasoning import OWN, vendor_extra, vendor_reasoning
+from nexus.protocols.chat.reasoning import NAMED, OWN, vendor_extra, vendor_reasoning
 from nexus.protocols.chat.sources import vendor_image
 from nexus.protocols.chat.think_tags import tagged
 from nexus.protocols.chat.tools import tool_ids
@@ -90,7 +90,9 @@ class MessagesWriter:
         reasoning = self._reasoning(message.parts)
         if self._server.think_tags and (thought := reasoning.pop("reasoning_content", None)):
             content = _with_thought(content, thought)
-        wire: Wire = {"role": "assistant", "content": self._content(content) if content else None}
+        # Without calls, servers such as Ollama reject null.
+        nothing = None if calls or refusals else ""
+        wire: Wire = {"role": "assistant", "content": self._content(content) if content else nothing}
         if message.name:
             wire["name"] = message.name
         if refusals:
@@ -98,7 +100,7 @@ class MessagesWriter:
         wire |= reasoning
         wire |= self._history(extra)
         if calls and self._server.reasoning_with_calls:
-            wire.setdefault("reasoning_content", _NO_REASONING)
+            wire["reasoning_content"] = wire.get("reasoning_content") or wire.pop(NAMED.value, _NO_REASONING)
         if images:
             wire["images"] = images
         if calls:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from nexus.conversation.fold import fold
 from nexus.conversation.parts import (
     Audio,
     Document,
@@ -21,12 +22,14 @@ from nexus.conversation.parts import (
     ToolResult,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.chat.read_response import read_response
 from nexus.protocols.chat.write_messages import ERROR_MARK
 from nexus.protocols.chat.write_request import write_request
 from nexus.protocols.codec import Target
-from nexus.wire import Json
+from nexus.wire import Json, encode
+from tests.protocols.kit import origin
 
-from .kit import check_request
+from .kit import check_request, events_of
 from .writing import HI, OWN, PDF, PNG, SYSTEM, assistant, function, messages, text, tool, user, write
 
 A, B = ToolCall("a", "f", ""), ToolCall("b", "g", '{"x":1}')
@@ -185,6 +188,21 @@ def test_foreign_reasoning_is_dropped_and_reported(signature: Signature | None) 
     )
     assert written.body["messages"][1:] == [{"role": "assistant", "content": "x"}]
     assert written.dropped == ("messages.reasoning",)
+
+
+@pytest.mark.parametrize("member", ["reasoning", "reasoning_content"])
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+def test_reasoning_goes_back_under_its_name(member: str, streamed: bool) -> None:
+    """Ollama reads only ``reasoning``, DeepSeek only ``reasoning_content``; Ollama rejects null without calls."""
+    if streamed:
+        deltas: list[Json] = [{member: "Let"}, {member: " me."}]
+        choices = [*({"delta": delta} for delta in deltas), {"delta": {}, "finish_reason": "stop"}]
+        parts = fold(events_of([b"data: " + encode({"choices": [one]}) + b"\n\n" for one in choices])).parts
+    else:
+        choice = {"message": {member: "Let me."}, "finish_reason": "stop"}
+        parts = read_response({"choices": [choice]}, origin()).response.parts
+    (turn,) = messages(Request((Message("assistant", parts),)))
+    assert turn == {"role": "assistant", "content": "", member: "Let me."}
 
 
 def test_system_blocks_stay_separate_blocks() -> None:

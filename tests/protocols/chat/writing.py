@@ -34,7 +34,7 @@ def write(request: Request, *quirks: str) -> VendorRequest:
 
 def _without_extensions(body: dict[str, Json]) -> dict[str, Json]:
     """Removes the members that compatible servers have beyond OpenAI's types."""
-    odd = {"reasoning_content", "reasoning_details"}
+    odd = {"reasoning", "reasoning_content", "reasoning_details"}
     return body | {"messages": [{k: v for k, v in one.items() if k not in odd} for one in body["messages"]]}
 
 
