@@ -89,7 +89,7 @@ def quirk_of(refused: VendorFailure, dialect: str, body: bytes) -> str | None:
     if refused.status not in _STATUSES:
         return None
     found = (row.quirk for row in _ROWS if row.sent in body and row.words.search(words))
-    return next((quirk for quirk in found if dialect == "chat" or quirk == EFFORT), None)
+    return next((quirk for quirk in found if dialect == "chat" or quirk in (EFFORT, ARGUMENTS)), None)
 
 
 def holds_always(quirk: str, refused: VendorFailure) -> bool:

@@ -178,6 +178,20 @@ def test_broken_arguments_in_a_history_that_passes_through_are_wrapped(
     assert second[2:] == results
 
 
+def test_broken_arguments_are_wrapped_for_servers_of_the_responses_api(
+    serve: Serve, openai_upstream: FakeUpstream
+) -> None:
+    """Codex sends them back to vLLM (vllm #48922)."""
+    nexus = serve(CONFIG.format(key=KEY, url=openai_upstream.base_url, more="responses = true"))
+    call = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": '{"cmd": "'}
+    output = {"type": "function_call_output", "call_id": "c1", "output": "invalid arguments"}
+    openai_upstream.next(Behaviour(status=400, message="Unterminated string starting at: line 1 column 9 (char 8)"))
+    assert nexus.post(PATHS["responses"], {"model": "house/qwen", "input": [call, output]}).status == 200
+    first, second = (request.json["input"] for request in openai_upstream.requests)
+    assert first == [call, output]
+    assert second == [call | {"arguments": '{"invalid_json":"{\\"cmd\\": \\""}'}, output]
+
+
 @pytest.mark.parametrize("words", ["No.", "thinking is wonderful", "the system message is too long"])
 def test_any_other_refusal_is_returned_to_the_client(words: str, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     openai_upstream.next(Behaviour(status=400, message=words))

@@ -2,7 +2,7 @@
 
 Only ``model`` is changed, in the request and in the response object (``response`` in some events), and only if there is
 a name to replace it. Another vendor's reasoning is removed, because OpenAI cannot decrypt it; a summary made by Nexus
-becomes its text.
+becomes its text; and for a server that rejects broken arguments in the history, they are wrapped in an object.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from nexus.protocols.responses.usage import read_usage
 from nexus.protocols.rewrite import ANY, REMOVE, cut, fit_strings
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
 from nexus.protocols.sse import Frame, with_data
+from nexus.protocols.tool_calls import object_text
 from nexus.wire import Json, count, decode, encode, mapping, sequence, text
 
 _TERMINAL = frozenset({"response.completed", "response.failed", "response.incomplete"})
@@ -37,6 +38,9 @@ def edit_request(raw: bytes, document: Mapping[str, Json], model: str, target: T
     if target is not None and target.gpt is not None:
         given = (text(mapping(item).get("call_id")) for item in sequence(document.get("input")))
         renamed = fit_strings(renamed, given, call_ids().__getitem__, [("input", ANY, "call_id")])
+    if target is not None and target.chat.json_arguments:
+        written = (text(mapping(item).get("arguments")) for item in sequence(document.get("input")))
+        renamed = fit_strings(renamed, written, object_text, [("input", ANY, "arguments")])
     return without_foreign(renamed, {"input": {ANY: _judge_item}}, "input.reasoning")
 
 
