@@ -36,6 +36,7 @@ class ChatServer:
         "arguments of calls in a history that passes through must be JSON objects (vLLM, llama.cpp)"
     )
     no_sampling: bool = _fact("temperature, top_p, penalties and logit_bias are refused")
+    no_stop: bool = _fact("stop is refused (xAI's reasoning models): Nexus cuts the answer itself")
     no_metadata: bool = _fact("metadata is refused")
     no_json_schema: bool = _fact("response_format knows no json_schema")
     cache_control: bool = _fact("Anthropic's cache_control is understood on content parts and tools")

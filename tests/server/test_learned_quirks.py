@@ -250,6 +250,12 @@ QUIRKS: dict[str, tuple[int, str, dict[str, Any], Any]] = {
         {"temperature": 0.5},
         lambda body: "temperature" not in body,
     ),
+    "no_stop": (
+        400,
+        "Argument not supported on this model: stop",
+        {"stop_sequences": ["END"]},
+        lambda body: "stop" not in body,
+    ),
     "no_stream_usage": (
         422,
         "body.stream_options: Extra inputs are not permitted",

@@ -39,7 +39,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     _write_verbosity(request, target.gpt, body, drops)
     if request.max_tokens is not None:
         body["max_completion_tokens" if target.chat.max_completion_tokens else "max_tokens"] = request.max_tokens
-    cut = _write_stop(request, target.gpt, body)
+    cut = _write_stop(request, target, body)
     if request.stream:
         body["stream"] = True
         if not target.chat.no_stream_usage:
@@ -116,8 +116,9 @@ def _offered(target: Target) -> tuple[str, ...]:
     return efforts.PLAIN if target.chat.no_effort_none else efforts.LEVELS
 
 
-def _write_stop(request: Request, gpt: GPT | None, body: dict[str, Json]) -> Cut:
-    if gpt is not None and (not gpt.stop or len(request.stop) > MOST_STOPS):
+def _write_stop(request: Request, target: Target, body: dict[str, Json]) -> Cut:
+    gpt = target.gpt
+    if target.chat.no_stop or (gpt is not None and (not gpt.stop or len(request.stop) > MOST_STOPS)):
         cutter.check_stops(request.stop)
         return Cut(request.stop)
     if request.stop:

@@ -89,6 +89,7 @@ QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] =
         None,
         ("temperature", "top_p"),
     ),
+    "no_stop": (Request((HI,), stop=("x",)), ("no_stop",), "stop", None, ()),
     "no_metadata": (Request((HI,), metadata={"a": "b"}), ("no_metadata",), "metadata", None, ("metadata",)),
     "cache dropped": (
         Request((user(Text("x", "5m")),)),
