@@ -364,8 +364,10 @@ def test_serving(
 
 @pytest.mark.parametrize(
     ("google", "credential", "google_auth"),
-    [('api_key = "k-hushhush"', "present", False), ('project = "p-1"', "not needed", True)],
-    ids=["Gemini API", "Vertex AI"],
+    [
+        pytest.param('api_key = "k-hushhush"', "present", False, id="Gemini API"),
+        pytest.param('project = "p-1"', "not needed", True, id="Vertex AI", marks=pytest.mark.slow),
+    ],
 )
 def test_check_imports_neither_the_server_nor_unused_vendors(
     tmp_path: Path, google: str, credential: str, google_auth: bool

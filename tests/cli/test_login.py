@@ -299,6 +299,7 @@ models.echo = {{}}
 """
 
 
+@pytest.mark.slow
 def test_the_gateway_accepts_a_token_from_nexus_login(tmp_path: Path) -> None:
     """The settings name only the issuer: the gateway finds its keys with it, and the login its endpoints."""
     with WebServer(an_issuer) as issuer:

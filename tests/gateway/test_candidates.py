@@ -150,6 +150,7 @@ def plans() -> list[list[str]]:
     return [names(Router().plan(session(number), POOL).waiting) for number in range(50)]
 
 
+@pytest.mark.slow
 def test_two_processes_agree() -> None:
     """The other one with another seed of Python's hashes."""
     seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"

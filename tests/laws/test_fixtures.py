@@ -1,8 +1,8 @@
-"""Every recorded answer of every vendor, through the whole lane to every client: cut anywhere, streamed and whole."""
+"""Every recorded answer of every vendor, through the whole lane to clients: cut anywhere, streamed and whole."""
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,19 @@ TWO_ANSWERS = {"chat/no-ids", "responses/failed"}
 PAIRS = {name: path for name, path in STREAMS.items() if path.with_suffix(".json").exists() and name not in TWO_ANSWERS}
 
 
+def lanes(names: Iterable[str]) -> pytest.MarkDecorator:
+    """Each answer for one client after the other, of which the slow part has all."""
+    return pytest.mark.parametrize(
+        ("name", "client"),
+        [
+            pytest.param(name, client, id=f"{name} for {client}", marks=() if turn else pytest.mark.slow)
+            for number, name in enumerate(names)
+            for at, client in enumerate(CLIENTS)
+            for turn in [number % len(CLIENTS) == at]
+        ],
+    )
+
+
 def lane(client: str, name: str, *, stream: bool) -> Translation:
     return Translation(
         new_attempt(client, stream=stream), QUESTION, name.partition("/")[0], "the-model", VendorRequest({})
@@ -57,13 +70,8 @@ def run(relay: Translation, frames: list[Frame]) -> bytes:
     return b"".join(map(relay.frame, frames))
 
 
-@pytest.mark.parametrize("name", STREAMS)
-def test_a_stream_cut_anywhere_is_reported_as_broken(name: str) -> None:
-    for client in CLIENTS:
-        cut_anywhere(client, name)
-
-
-def cut_anywhere(client: str, name: str) -> None:
+@lanes(STREAMS)
+def test_a_stream_cut_anywhere_is_reported_as_broken(name: str, client: str) -> None:
     """Between any two frames; of several alike in a row, after the first and the last."""
     frames, relay, written = stream_of(STREAMS[name]), lane(client, name, stream=True), b""
     for length, frame in enumerate([None, *frames]):
@@ -74,7 +82,7 @@ def cut_anywhere(client: str, name: str) -> None:
             check_broken(client, written, refusal)
             return
         is_over = relay.ended or relay.complete
-        assert is_over == _has_ended(frames[:length]), client
+        assert is_over == _has_ended(frames[:length])
         if is_over:
             for end in range(length, len(frames) + 1):
                 cut = lane(client, name, stream=True)
@@ -120,24 +128,23 @@ def check_broken(client: str, written: bytes, error: NexusError) -> None:
             assert told["error"]["message"]
 
 
-@pytest.mark.parametrize("name", PAIRS)
-def test_streamed_and_whole_answers_are_the_same(name: str) -> None:
+@lanes(PAIRS)
+def test_streamed_and_whole_answers_are_the_same(name: str, client: str) -> None:
     """Also a whole answer to a streaming client: a server that ignores ``stream`` gives the stream that it should have
     sent."""
     body = PAIRS[name].with_suffix(".json").read_bytes()
-    for client in CLIENTS:
-        relay, whole, ignoring = (lane(client, name, stream=stream) for stream in (True, False, True))
-        written = run(relay, stream_of(PAIRS[name])) + relay.finish()
-        answer = json.loads(whole.body(body))
-        content = told(client, echo(client, answer))
-        kept = _without_the_last_signature(content) if client == "messages" else content
-        assert told(client, echo_stream(client, written)) == kept, client
-        assert whole.complete and relay.complete
-        assert whole.tap.usage == relay.tap.usage
-        assert ending(client, written) == _ending(client, answer)
-        made = ignoring.body(body)
-        check_stream(client, made)
-        assert told(client, echo_stream(client, made)) == content, client
+    relay, whole, ignoring = (lane(client, name, stream=stream) for stream in (True, False, True))
+    written = run(relay, stream_of(PAIRS[name])) + relay.finish()
+    answer = json.loads(whole.body(body))
+    content = told(client, echo(client, answer))
+    kept = _without_the_last_signature(content) if client == "messages" else content
+    assert told(client, echo_stream(client, written)) == kept
+    assert whole.complete and relay.complete
+    assert whole.tap.usage == relay.tap.usage
+    assert ending(client, written) == _ending(client, answer)
+    made = ignoring.body(body)
+    check_stream(client, made)
+    assert told(client, echo_stream(client, made)) == content
 
 
 def _without_the_last_signature(found: list[Any]) -> list[Any]:

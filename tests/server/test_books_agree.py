@@ -34,6 +34,9 @@ from tests.server.test_usage import rows
 from tests.serving import Nexus, Reply, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream, SeenRequest
 
+# tests/server/test_usage.py records some of these calls.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:

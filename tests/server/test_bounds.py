@@ -90,7 +90,11 @@ def test_concurrent_calls_get_their_own_answers(nexus: Nexus, openai_upstream: F
 LARGE = {"choices": [{"message": {"role": "assistant", "content": "x" * (16 << 20)}, "finish_reason": "stop"}]}
 
 
-@pytest.mark.parametrize(("path", "ask"), [(PATHS["chat"], CHAT), (PATHS["messages"], {**MESSAGES, "model": "gpt-4"})])
+@pytest.mark.parametrize(
+    ("path", "ask"),
+    [(PATHS["chat"], CHAT), pytest.param(PATHS["messages"], {**MESSAGES, "model": "gpt-4"}, marks=pytest.mark.slow)],
+    ids=["passed through", "translated"],
+)
 def test_a_large_answer_counts_in_flight_until_its_client_has_read_it(serve: Serve, path: str, ask: Any) -> None:
     vendor = Vendor(json.dumps(LARGE).encode())
     with Peer(vendor) as peer:

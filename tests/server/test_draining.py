@@ -108,6 +108,7 @@ class TestDelay:
         process.signal(signal.SIGTERM)
         assert process.wait() == 128 + signal.SIGTERM
 
+    @pytest.mark.slow
     def test_during_the_delay_it_serves_and_ready_fails(self, leaving: Process) -> None:
         for path, status in (("/ready", 503), ("/health", 200), ("/llm/openai/v1/models", 200)):
             with connect(leaving.port) as client:

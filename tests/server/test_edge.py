@@ -355,6 +355,7 @@ class TestClocks:
                 time.sleep(0.05)
             assert client.send(raw).reply().status == 200
 
+    @pytest.mark.slow
     def test_a_slow_but_steady_reader_gets_its_answer(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
         """For longer in total than ``client_timeout``, which bounds each pause."""
         content = "x" * (16 << 20)

@@ -102,6 +102,7 @@ def test_tokens_are_settled_to_the_vendors_count(serve: Serve, openai_upstream: 
     assert (refused.status, refused.headers["x-ratelimit-remaining-tokens"]) == (429, "400")
 
 
+@pytest.mark.slow
 def test_a_burst_stays_within_the_limit_if_the_vendor_counts_more_tokens(
     serve: Serve, openai_upstream: FakeUpstream
 ) -> None:

@@ -71,6 +71,7 @@ class TestAccess:
         nexus = serve(f'[server.keys.alice]\nkey = "{ALICE}"\n{ECHO}')
         assert nexus.request("GET", "/metrics", headers=auth(ALICE)).status == 403
 
+    @pytest.mark.slow
     def test_a_separate_address_needs_no_key(self, start: Start) -> None:
         process = start(f'[server.metrics]\nlisten_address = "127.0.0.1:0"\n{KEYS}{ECHO}')
         assert process.port

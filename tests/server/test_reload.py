@@ -261,6 +261,7 @@ def test_a_new_certificate_is_served(toml: str, tmp_path: Path) -> None:
         assert served() == certificate.read_text().strip() != first
 
 
+@pytest.mark.slow
 def test_no_call_fails_while_the_file_keeps_changing(toml: str, tmp_path: Path) -> None:
     """Alternates two valid versions and an invalid one during calls and streams; every call gets one of the
     valid ones.

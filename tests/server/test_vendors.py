@@ -16,7 +16,7 @@ import pytest
 from tests.server.test_bedrock_format import sdk as bedrock_sdk
 from tests.server.test_cancel import open_call
 from tests.server.test_vertex_format import sdk as vertex_sdk
-from tests.server.vendors import CALLS, HELLO, LANES, PIXEL, RESPONSES, Stand, Standing
+from tests.server.vendors import CALLS, DIALECTS, HELLO, LANES, PIXEL, RESPONSES, Stand, Standing
 from tests.serving import Nexus, wait_until
 from tools.fake_upstream import Behaviour
 
@@ -57,7 +57,7 @@ def claude(request: pytest.FixtureRequest, vendor: Vendor) -> Iterator[Claude]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    every = [*LANES, RESPONSES]
+    every = [*LANES, RESPONSES] if metafunc.cls in (None, TestText) else DIALECTS
     if "claude" in metafunc.fixturenames:
         lanes = [lane for lane in LANES if lane.name in ("gemini", "anthropic", "bedrock claude")]
         pairs = [(name, lane) for name in FORMATS for lane in (every if name == "Anthropic" else lanes)]

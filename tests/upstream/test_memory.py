@@ -115,7 +115,9 @@ WAYS = [
 ]
 
 
-@pytest.mark.parametrize("secure", [pytest.param(False, id="plain"), pytest.param(True, id="TLS")])
+@pytest.mark.parametrize(
+    "secure", [pytest.param(False, id="plain", marks=pytest.mark.slow), pytest.param(True, id="TLS")]
+)
 def test_many_calls_leave_nothing_behind(fresh_heap: None, tls: Tls, secure: bool) -> None:
     threads, files = threading.active_count(), open_files()
     with Peer(vendor, tls.server if secure else None) as peer:
