@@ -4,6 +4,7 @@ In every lane, for every client; after the first content every stream ends truth
 """
 
 import http.client
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -251,8 +252,11 @@ rate_limits.per_user = { request_limit = 100, input_token_limit = 10000, output_
 """
 
 
-@pytest.mark.parametrize("client", CLIENTS)
-@pytest.mark.parametrize(("behaviours", "spent"), SPENT.values(), ids=SPENT.keys())
+@pytest.mark.parametrize(
+    ("client", "behaviours", "spent"),
+    [(client, *case) for client, case in zip(itertools.cycle(CLIENTS), SPENT.values(), strict=False)],
+    ids=SPENT.keys(),
+)
 def test_usage_of_failed_attempts_counts_if_the_vendor_may_charge_for_it(
     serve: Serve, tmp_path: Path, client: str, behaviours: list[Behaviour], spent: dict[str, int]
 ) -> None:
