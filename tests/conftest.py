@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest import logging as pytest_logging
 from _pytest.runner import runtestprotocol
 
 from nexus.accounting import database, ledger
@@ -62,8 +63,25 @@ def pytest_configure(config: pytest.Config) -> None:
     database.SYNCHRONOUS = "OFF"
     # Many tests wait for these intervals. Processes that tests start keep the product's defaults.
     client_stream.LOOK, ledger.LINGER = 0.02, 0.1
+    pytest_logging.catching_logs = AtTheRoot  # type: ignore[misc]
     # urllib3 fills every slot of a new pool and empties it at the end, and each test has its own pools.
     transport._POOL_SIZE = 64
+
+
+class AtTheRoot(pytest_logging.catching_logs[Any]):
+    """Without loggers that do not propagate, for which pytest searches all loggers six times in each test."""
+
+    def __enter__(self) -> Any:
+        if self.level is not None:
+            return super().__enter__()
+        logging.getLogger().addHandler(self.handler)
+        return self.handler
+
+    def __exit__(self, *ended: Any) -> None:
+        if self.level is not None:
+            return super().__exit__(*ended)
+        logging.getLogger().removeHandler(self.handler)
+        return None
 
 
 def pytest_xdist_auto_num_workers() -> int | None:
