@@ -1,6 +1,7 @@
 """The smoke test's readers of each format: they accept complete answers and reject incomplete ones with a reason."""
 
 import base64
+import itertools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -11,8 +12,11 @@ from nexus.cli.smoke.chat import EmbeddingsClient
 from nexus.cli.smoke.converse import ConverseClient
 from nexus.cli.smoke.dialect import Answer, DialectClient
 from nexus.cli.smoke.hosted import InvokeClient, VertexClient
-from nexus.cli.smoke.http import CheckFailed
+from nexus.cli.smoke.http import CheckFailed, ServerUnderTest
+from nexus.cli.smoke.messages import MessagesClient
+from nexus.cli.smoke.probe import Endpoint
 from nexus.cli.smoke.responses import ResponsesClient
+from nexus.cli.smoke.site import model_names
 from nexus.protocols.sse import Frame
 
 Events = list[dict[str, Any]]
@@ -169,3 +173,14 @@ def test_a_chunk_with_invalid_json_is_rejected() -> None:
     for bad in (b"{", b'{"bytes": "!"}', json.dumps({"bytes": base64.b64encode(b"{").decode()}).encode()):
         with pytest.raises(CheckFailed, match="not JSON in base64"):
             list(InvokeClient().frames(Frames(("chunk", bad))))  # type: ignore[arg-type]
+
+
+def test_a_list_of_models_without_an_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = itertools.count()
+
+    def page(*_: object) -> dict[str, Any]:
+        return {"data": [], "has_more": True, "last_id": str(next(numbers))}
+
+    monkeypatch.setattr(ServerUnderTest, "get", page)
+    with pytest.raises(CheckFailed, match="more than 50 pages"):
+        model_names(ServerUnderTest("http://127.0.0.1:9", 1.0), Endpoint(MessagesClient(), "/llm/anthropic", {}))

@@ -44,6 +44,7 @@ EMBEDS = pattern(r"embed|gecko", re.IGNORECASE)
 DRAIN = 1.0
 """Drain timeout in seconds: calls in flight at the end were interrupted, and no client waits for them."""
 PAGE = 1000
+MOST_PAGES = 50
 
 
 class LocalServer:
@@ -130,7 +131,7 @@ def model_names(gateway: ServerUnderTest, endpoint: Endpoint) -> list[str] | Non
     """All models on all pages of the list; None if the protocol is not served. Raises CheckFailed."""
     names: list[str] = []
     query = f"?limit={PAGE}" if endpoint.dialect.pages else ""
-    while True:
+    for _ in range(MOST_PAGES):
         try:
             page: Json = mapping(gateway.get(f"{endpoint.path}/v1/models{query}", endpoint.headers))
         except ErrorStatus as error:
@@ -142,3 +143,4 @@ def model_names(gateway: ServerUnderTest, endpoint: Endpoint) -> list[str] | Non
         if not (page.get("has_more") is True and last):
             return names
         query = f"?limit={PAGE}&after_id={quote(last, safe='')}"
+    raise CheckFailed(f"the list of models has more than {MOST_PAGES} pages")
