@@ -71,6 +71,11 @@ class FrameDecoder:
         return frames
 
     @property
+    def size(self) -> int:
+        """Bytes of ``rest``."""
+        return len(self._buffer)
+
+    @property
     def rest(self) -> bytes:
         return bytes(self._buffer)
 

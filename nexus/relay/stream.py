@@ -25,6 +25,9 @@ from nexus.upstream.request import UpstreamReply
 MAX_HELD = 64 * 1024
 """Maximum bytes to hold until a stream's first content; beyond that the client gets what there is."""
 
+LARGE_EVENT = 1024 * 1024
+"""Bytes of an incomplete event from which on it counts in flight."""
+
 LAST_WORDS = 5.0
 """Seconds that an upstream has to send its terminator after the last significant event of an answer, whatever else it
 sends."""
@@ -46,6 +49,7 @@ class Stream:
         self._reply = reply
         self._redactor = redactor
         self._begun = False
+        self._counted = 0
         self._name = provider.name
         self._silence = silence_of(attempt)
         self._spoke_at = time.monotonic()
@@ -100,6 +104,8 @@ class Stream:
         try:
             while not relay.complete and (piece := read(self._attempt, reply)):
                 frames = decoder.feed(piece)
+                if self._counted or (not frames and decoder.size > LARGE_EVENT):
+                    self._count(decoder.size)
                 self._check_silence(frames)
                 edited, fault = self._edited(frames)
                 if edited:
@@ -120,6 +126,11 @@ class Stream:
                 raise
         if (relay.complete or relay.ended) and (last := relay.finish()):
             yield self._framing.put(last)
+
+    def _count(self, size: int) -> None:
+        """Counts a large incomplete event in flight, twice because it is copied when complete. Raises Overloaded."""
+        self._counted = 2 * size if size > LARGE_EVENT else 0
+        self._attempt.call.hold(self._counted)
 
     def _check_silence(self, frames: Sequence[Frame]) -> None:
         """Raises UpstreamTimeout once only heartbeats have come for too long."""

@@ -1,6 +1,7 @@
 """Admission: as many calls as there are workers, and as many bytes in flight as allowed; the next call is rejected."""
 
 import json
+import socket
 import threading
 import time
 from functools import partial
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.peers import Peer, Vendor
+from tests.peers import Peer, Vendor, read_request
 from tests.server.raw import RawClient, request
 from tests.serving import CHAT, MESSAGES, PATHS, Nexus, Reply, anthropic_config, openai_config, wait_until
 from tests.threads import at_once
@@ -110,3 +111,26 @@ def test_a_large_answer_counts_in_flight_until_its_client_has_read_it(serve: Ser
             assert len(client.reply().body) > 16 << 20
         wait_until(lambda: flight.used == 0)
         assert nexus.post(path, ask).status == 200
+
+
+def test_a_large_event_counts_in_flight_until_it_is_complete(serve: Serve) -> None:
+    goes_on = threading.Event()
+
+    def vendor(sock: socket.socket) -> None:
+        read_request(sock)
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+        sock.sendall(head + b'data: {"choices": [{"delta": {"content": "' + b"x" * (12 << 20))
+        assert goes_on.wait(60)
+        sock.sendall(b'"}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n')
+
+    with Peer(vendor) as peer:
+        nexus = serve('[server]\nmax_body_size = "1MiB"\nmax_bytes_in_flight = "20MiB"\n' + openai_config(peer.url))
+        flight = nexus.server.flight
+        with RawClient(nexus) as client:
+            client.send(request(PATHS["chat"], {**CHAT, "stream": True}))
+            wait_until(lambda: flight.used > 20 << 20)
+            refused = nexus.chat({**CHAT, "stream": True})
+            assert (refused.status, refused.headers["x-nexus-error"]) == (503, "overloaded")
+            goes_on.set()
+            assert len(client.reply().body) > 12 << 20
+        wait_until(lambda: flight.used == 0)
