@@ -42,7 +42,7 @@ def pin(state: CallState, plan: Plan, ids: VendorIds | None) -> Excluded:
         return without_files
     dialect = DIALECTS[state.call.dialect]
     if ids.guards and dialect.has_vendor_ids:
-        check_stored_names(state.call.body)
+        check_stored_names(state.call.body, state.call.document)
     named = dialect.vendor_ids(state.call.path, state.call.document)
     own = _own_answers(state, named)
     state.resolves = bool(own) and all(own.values())

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 from nexus.conversation.events import ContentDropped, Event
 from nexus.errors import InvalidRequest
 from nexus.late import pattern
-from nexus.wire import Json
+from nexus.wire import Json, mapping, sequence
 
 _SAME_AS_ABSENT: Mapping[str, object] = {
     "presence_penalty": 0,
@@ -46,38 +46,54 @@ def check_case(holder: Body, name: str, where: str = "") -> None:
     """Rejects ``name`` in other letters, such as ``Model``. Servers whose JSON decoder ignores case, as Go's does, take
     the last of both, so that the caller would choose a model that Nexus has not seen. Source: golang/go #43664."""
     for other in holder:
-        if len(other) == len(name) and other != name and other.lower() == name:
+        if len(other) == len(name) and other != name and other.casefold() == name:
             raise InvalidRequest(f"{where}{other}: write it in lower case: {name}", param=f"{where}{other}")
 
 
-STORED = frozenset(
-    {"previous_response_id", "conversation", "container", "container_id", "file_id", "file_ids", "input_file_id"}
-)
-"""Members that name what a vendor stores."""
+STORED = frozenset({"previous_response_id", "container_id", "file_id", "file_ids", "input_file_id"})
+"""Members that name what a vendor stores, wherever they are."""
 
-_MARKS = (*(f'"{name}"'.encode() for name in sorted(STORED)), b'"item_reference"')
+_WORDS = ("conversation", "container")
+"""The same, where a request has them; inside tools and their arguments they are ordinary words."""
+
+_MARKS = tuple(f'"{name}"'.encode() for name in (*sorted(STORED), *_WORDS, "item_reference"))
 _ESCAPED_LETTER = pattern(rb"\\u00[4-7]")
 
 
-def check_stored_names(raw: bytes) -> None:
+def check_stored_names(raw: bytes, document: Body | None = None) -> None:
     """Rejects a body that may name what a vendor stores and has a key twice, or such a name in other letters: vendors
-    differ in which they read, so that a caller could name what belongs to another (see ``check_case``)."""
-    lowered = raw.lower()
-    if any(mark in lowered for mark in _MARKS) or _ESCAPED_LETTER.search(raw):
-        try:
-            json.loads(raw, object_pairs_hook=_check_names, parse_int=len, parse_float=len)
-        except RecursionError:
-            raise InvalidRequest("the request is nested too deeply") from None
+    differ in which they read, so that a caller could name what belongs to another (see ``check_case``). ``document`` is
+    the decoded request, if the body is one."""
+    for holder in () if document is None else (document, *map(mapping, sequence(document.get("tools")))):
+        for word in (*_WORDS, "previous_response_id"):
+            check_case(holder, word)
+    lowered, is_escaped = raw.lower(), _ESCAPED_LETTER.search(raw) is not None
+    marks = [mark for mark in _MARKS if mark in lowered]
+    if not (marks or is_escaped):
+        return
+    in_other_letters = is_escaped or any(lowered.count(mark) != raw.count(mark) for mark in marks)
+    hook = _check_names if in_other_letters else _check_unique
+    try:
+        json.loads(raw, object_pairs_hook=hook, parse_int=len, parse_float=len)
+    except RecursionError:
+        raise InvalidRequest("the request is nested too deeply") from None
+
+
+def _check_unique(pairs: list[tuple[str, Json]]) -> None:
+    if len(dict(pairs)) == len(pairs):
+        return
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise InvalidRequest.about(name[:100], "occurs twice in one object")
+        seen.add(name)
 
 
 def _check_names(pairs: list[tuple[str, Json]]) -> None:
-    names = {name for name, _ in pairs}
-    if len(names) < len(pairs):
-        twice = next(name for name in names if sum(name == other for other, _ in pairs) > 1)
-        raise InvalidRequest.about(twice[:100], "occurs twice in one object")
-    for name in names:
-        if name not in STORED and name.lower() in STORED:
-            raise InvalidRequest.about(name, f"write it in lower case: {name.lower()}")
+    _check_unique(pairs)
+    for name, _ in pairs:
+        if name not in STORED and (known := name.casefold()) in STORED:
+            raise InvalidRequest.about(name, f"write it in lower case: {known}")
 
 
 MOST_PARAMETERS = 200

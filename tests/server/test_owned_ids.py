@@ -131,6 +131,9 @@ TWO_NAMES = {
     "twice": '"previous_response_id": "THEIRS", "previous_response_id": "MINE"',
     "escaped": r'"previous_response_i\u0064": "THEIRS", "previous_response_id": "MINE"',
     "in other letters": '"Previous_Response_ID": "THEIRS"',
+    "with a long s, which is an s to Go": '"previou\u017f_response_id": "THEIRS"',
+    "a word in other letters": '"Conversation": "THEIRS"',
+    "a tool's": '"tools": [{"type": "code_interpreter", "Container": "THEIRS"}]',
     "inside": '"conversation": {"id": "THEIRS", "id": "MINE"}',
 }
 
@@ -143,6 +146,12 @@ def test_an_owner_cannot_be_hidden_behind_another_name(names: str, place_of: Cal
     body = f'{{"model": "v/m", "input": "x", {names}}}'.replace("THEIRS", theirs).replace("MINE", mine)
     assert place.nexus.post(f"{PATH}/responses", body.encode(), sent(BOB)).status == 400
     assert len(place.vendor.asked) == 2
+
+
+def test_names_in_other_letters_are_free_in_tools(place_of: Callable[..., Place]) -> None:
+    properties = {"Container": {"type": "string"}, "container": {"type": "string"}, "conversation": {}}
+    tool = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": properties}}
+    assert place_of(KEYS).ask(ALICE, tools=[tool]).status == 200
 
 
 CONVERSATION: dict[str, Callable[[Place, str], Reply]] = {
