@@ -1,8 +1,8 @@
 """Keeps a busy process on one core, and lets it move when other programs need that core.
 
 Python runs one thread at a time. If the threads of a process are on several cores, they wake each other across cores:
-a short call takes a third more CPU, and fewer are served. Source: sched_setaffinity(2); ``schedstat`` and ``stat`` in
-proc(5).
+a short call takes a third more CPU, and fewer are served. Workers choose different cores. Source: sched_setaffinity(2);
+``schedstat``, ``stat`` and ``children`` in proc(5).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 import time
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,6 +27,9 @@ BUSY, IDLE = 0.25, 0.05
 
 CROWDED = 0.25
 """Share of the time that the main thread may wait for other programs on its core."""
+
+PATIENCE = 2
+"""Ticks in a row after which a process leaves a crowded core; after the first, another worker may leave it."""
 
 PAUSE = 10.0
 """Seconds for which a process is free after its core was crowded, so that the system can move it to another."""
@@ -57,6 +61,17 @@ class Cores:
         """The core on which the main thread ran last."""
         return int((_PROCESS / "stat").read_text().rpartition(")")[2].split()[_PROCESSOR])
 
+    def kept(self) -> Counter[int]:
+        """How many other processes of the same parent, such as the other workers, are kept on each core."""
+        kept: Counter[int] = Counter()
+        parent = os.getppid()
+        for children in Path(f"/proc/{parent}/task").glob("*/children"):
+            for process in map(int, children.read_text().split()):
+                with suppress(OSError):
+                    cores = os.sched_getaffinity(process)
+                    kept.update(cores if len(cores) == 1 and process != os.getpid() else ())
+        return kept
+
     def allowed(self) -> frozenset[int]:
         return frozenset(os.sched_getaffinity(0))
 
@@ -77,6 +92,7 @@ class Affinity:
         self._allowed = cores.allowed()
         self._last = cores.sample()
         self._free_until = self._last.at
+        self._crowded = 0
 
     def tick(self) -> None:
         """Keeps the process on a core, or lets it go. Raises what ``cores`` raises."""
@@ -93,10 +109,11 @@ class Affinity:
             # Somebody else decides on which cores this process runs.
             self.core, self._free_until = None, float("inf")
         elif of_others > CROWDED * span:
-            self._free_until = now.at + PAUSE
-            self.release()
+            self._leave(now.at)
         elif used < IDLE * span:
             self.release()
+        else:
+            self._crowded = 0
 
     def release(self) -> None:
         """Lets the process run on all its cores again."""
@@ -104,11 +121,26 @@ class Affinity:
             self.core = None
             self._cores.allow(self._allowed)
 
+    def _leave(self, now: float) -> None:
+        """Moves to a core with fewer workers; without one, lets the process go once this core stays crowded."""
+        self._crowded += 1
+        if self._best() != self.core:
+            self._keep()
+        elif self._crowded >= PATIENCE:
+            self._free_until = now + PAUSE
+            self.release()
+
     def _keep(self) -> None:
-        self._allowed, core = self._cores.allowed(), self._cores.current()
-        if len(self._allowed) > 1 and core in self._allowed:
-            self.core = core
-            self._cores.allow(frozenset({core}))
+        if self.core is None:
+            self._allowed = self._cores.allowed()
+        if len(self._allowed) > 1 and self._cores.current() in self._allowed:
+            self.core, self._crowded = self._best(), 0
+            self._cores.allow(frozenset({self.core}))
+
+    def _best(self) -> int:
+        """The core with the fewest workers; of several the current one."""
+        kept, current = self._cores.kept(), self._cores.current()
+        return min(sorted(self._allowed), key=lambda core: (kept[core], core != current))
 
 
 def open_affinity() -> Affinity | None:

@@ -1,9 +1,11 @@
 """A busy process is pinned to one core, and unpinned when it is idle or when others need the core."""
 
+import ast
 import os
 import subprocess
 import sys
 import threading
+from collections import Counter
 from dataclasses import astuple
 
 import pytest
@@ -22,6 +24,7 @@ class FakeCores(Cores):
     def __init__(self, allowed: frozenset[int] = ALL) -> None:
         self.now = Sample(0.0, 0.0, 0.0, 0.001)
         self.on = 1
+        self.others: Counter[int] = Counter()
         self.set: list[frozenset[int]] = [allowed]
 
     def after(self, used: float, ran: float = 0.0, waited: float = 0.0) -> None:
@@ -34,6 +37,9 @@ class FakeCores(Cores):
 
     def current(self) -> int:
         return self.on
+
+    def kept(self) -> Counter[int]:
+        return self.others
 
     def allowed(self) -> frozenset[int]:
         return self.set[-1]
@@ -82,6 +88,9 @@ def test_a_process_leaves_a_crowded_core_and_is_pinned_again_after_a_pause() -> 
     affinity = kept(cores)
     cores.after(used=2, ran=2, waited=2)
     affinity.tick()
+    assert affinity.core == 1, "another worker may leave it"
+    cores.after(used=2, ran=2, waited=2)
+    affinity.tick()
     assert affinity.core is None and cores.allowed() == ALL
     cores.on = 2
     for passed in range(4, int(PAUSE), 4):
@@ -91,6 +100,46 @@ def test_a_process_leaves_a_crowded_core_and_is_pinned_again_after_a_pause() -> 
     cores.after(used=4, ran=4)
     affinity.tick()
     assert affinity.core == 2 and cores.allowed() == {2}
+
+
+def test_a_core_that_is_crowded_at_times_is_not_left() -> None:
+    cores = FakeCores()
+    affinity = kept(cores)
+    for waited in (2, 0, 2, 0):
+        cores.after(used=2, ran=2, waited=waited)
+        affinity.tick()
+    assert affinity.core == 1
+
+
+def test_workers_choose_different_cores() -> None:
+    cores = FakeCores()
+    cores.others = Counter({0: 1, 1: 1})
+    affinity = Affinity(cores)
+    cores.after(used=2, ran=2)
+    affinity.tick()
+    assert affinity.core == 2 and cores.allowed() == {2}
+
+
+def test_more_workers_than_cores_share_them_evenly() -> None:
+    cores = FakeCores()
+    cores.others = Counter({0: 2, 1: 2, 2: 1})
+    affinity = Affinity(cores)
+    cores.after(used=2, ran=2)
+    affinity.tick()
+    assert affinity.core == 2
+
+
+def test_of_two_workers_that_chose_the_same_core_one_moves_at_once() -> None:
+    cores = FakeCores()
+    affinity = kept(cores)
+    cores.others = Counter({1: 1, 0: 1})
+    cores.after(used=2, ran=2, waited=2)
+    affinity.tick()
+    assert affinity.core == 2 and cores.set[-1] == {2}
+    cores.on = 2
+    cores.after(used=0.1)
+    affinity.tick()
+    assert affinity.core is None and cores.allowed() == ALL
 
 
 def test_an_affinity_set_by_others_is_not_changed() -> None:
@@ -152,6 +201,22 @@ thread.join()
 import os
 print(*sorted({len(os.sched_getaffinity(int(task))) for task in os.listdir("/proc/self/task")}), len(born[0]))
 """
+
+
+@needs_cores
+def test_the_cores_of_other_workers_are_read_from_this_system() -> None:
+    """Other children of this process's parent, as the workers of a supervisor are."""
+    core = min(os.sched_getaffinity(0))
+    script = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])}); print(1, flush=True); sys.stdin.read()"
+    asked = "from nexus.processes.cpu_affinity import Cores; print(dict(Cores().kept()))"
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(core)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as worker:
+        assert worker.stdin is not None and worker.stdout is not None
+        worker.stdout.readline()
+        found = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout
+        worker.stdin.close()
+    assert ast.literal_eval(found).get(core, 0) >= 1
 
 
 @needs_cores
