@@ -97,7 +97,7 @@ def mapping(value: object) -> Mapping[str, Json]:
 
 def sequence(value: object) -> Sequence[Json]:
     """The JSON array, or an empty one."""
-    return value if isinstance(value, list | tuple) else ()
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 def text(value: object) -> str:

@@ -52,6 +52,6 @@ def with_own_hints(request: Request) -> tuple[Request, tuple[str, ...]]:
 def _marked(message: Message) -> Message | None:
     """The message with a breakpoint on the last part that can have one; None if none can."""
     for at, part in reversed(tuple(enumerate(message.parts))):
-        if isinstance(part, Image | Document | ToolResult) or (isinstance(part, Text) and part.text.strip()):
+        if isinstance(part, (Image, Document, ToolResult)) or (isinstance(part, Text) and part.text.strip()):
             return replace(message, parts=(*message.parts[:at], replace(part, cache="5m"), *message.parts[at + 1 :]))
     return None

@@ -159,7 +159,7 @@ class Order:
         if state is None:
             raise IllegalOrder(f"{kind.__name__} {self._state} the response")
         self._state = state
-        if isinstance(event, PartStart | PartDelta | Cited | PartEnd):
+        if isinstance(event, (PartStart, PartDelta, Cited, PartEnd)):
             self._check_part(kind, event.index)
         elif self._open and state == "after":
             raise IllegalOrder(f"parts still open at the end: {sorted(self._open)}")

@@ -245,7 +245,7 @@ def location_of(path: str, request: Request) -> tuple[str, str] | None:
     place = ""
     while steps and (found := item_at(holders, steps[0])) is not None:
         place, steps = _place(found) or place, steps[1:]
-        holders = found.parts if isinstance(found, Message | ToolResult) and steps[:1] == ["content"] else ()
+        holders = found.parts if isinstance(found, (Message, ToolResult)) and steps[:1] == ["content"] else ()
         steps = steps[1:] if holders and len(steps) > 1 else steps
     return (place, ".".join(steps)) if place else None
 

@@ -287,9 +287,9 @@ def uploaded(value: Json, path: str = "") -> Iterator[tuple[str, str]]:
                 if name in _UPLOADED:
                     ids = [item] if isinstance(item, str) else sequence(item)
                     yield from ((place, id) for id in ids if isinstance(id, str) and id)
-                elif isinstance(item, dict | list) and name not in _MODELS_WORDS:
+                elif isinstance(item, (dict, list)) and name not in _MODELS_WORDS:
                     yield from uploaded(item, place)
         case list():
             for index, item in enumerate(value):
-                if isinstance(item, dict | list):
+                if isinstance(item, (dict, list)):
                     yield from uploaded(item, f"{path}[{index}]")

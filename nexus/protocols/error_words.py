@@ -117,7 +117,7 @@ def _holds_something(value: Json, depth: int) -> bool:
         case dict() | list():
             items = value.values() if isinstance(value, dict) else value
             return depth == 0 or any(
-                _holds_something(item, depth - 1) if isinstance(item, dict | list) else item for item in items
+                _holds_something(item, depth - 1) if isinstance(item, (dict, list)) else item for item in items
             )
         case _:
             return False
@@ -139,7 +139,7 @@ def _words(value: Json, depth: int) -> str:
 
 def _item(item: Json, depth: int) -> str:
     """One of several errors, after the location that it refers to."""
-    place = ".".join(str(step) for step in sequence(mapping(item).get("loc")) if isinstance(step, str | int))
+    place = ".".join(str(step) for step in sequence(mapping(item).get("loc")) if isinstance(step, (str, int)))
     words = _words(item, depth)
     return f"{place}: {words}" if place and words else words
 

@@ -98,7 +98,7 @@ class Neighbours:
 
 
 def _signed(part: Part, signature: Signature) -> Part:
-    return replace(part, signature=signature) if isinstance(part, Text | ToolCall) else part
+    return replace(part, signature=signature) if isinstance(part, (Text, ToolCall)) else part
 
 
 def is_tagged(value: Json) -> bool:

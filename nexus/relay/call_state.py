@@ -92,7 +92,7 @@ class Attempt:
     @property
     def vendor_status(self) -> int | None:
         """The vendor's status; for an error inside a successful response, the status that the error stands for."""
-        return self.error.status if isinstance(self.error, UpstreamStatus | VendorError) else self.status
+        return self.error.status if isinstance(self.error, (UpstreamStatus, VendorError)) else self.status
 
     @property
     def outcome_text(self) -> str:

@@ -58,7 +58,7 @@ class StreamWriter(OrderedWriter, EventWriter[bytes]):
 
     def _write(self, event: Event) -> bytes:
         """The last chunk has the reasoning and the sources with their positions, which requires the complete answer."""
-        if isinstance(event, ResponseStart | PartStart | PartDelta | Cited | PartEnd | ResponseEnd):
+        if isinstance(event, (ResponseStart, PartStart, PartDelta, Cited, PartEnd, ResponseEnd)):
             self._kept.append(event)
         return self._write_one(event)
 

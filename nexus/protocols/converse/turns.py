@@ -158,4 +158,4 @@ def _limit_cache_points(contents: list[list[Json]], draft: Draft) -> None:
 
 
 def has_tool_parts(request: Request) -> bool:
-    return any(isinstance(part, ToolCall | ToolResult) for message in request.messages for part in message.parts)
+    return any(isinstance(part, (ToolCall, ToolResult)) for message in request.messages for part in message.parts)

@@ -134,7 +134,7 @@ def _say_values(schema: dict[str, Json]) -> bool:
     if "const" in schema and "enum" not in schema:
         schema["enum"] = [schema.pop("const")]
     values = list(sequence(schema.get("enum")))
-    plain = [value for value in values if isinstance(value, str | int | float) and not isinstance(value, bool)]
+    plain = [value for value in values if isinstance(value, (str, int, float)) and not isinstance(value, bool)]
     if len(plain) == len(values):
         return True
     named = [one for one in types_of(schema) if one != "null"]

@@ -181,7 +181,7 @@ class _ModelTurn:
 
     def _close(self) -> None:
         """Joins the pieces of the last part."""
-        if self._open is not None and isinstance(last := self._parts[-1], Text | Reasoning):
+        if self._open is not None and isinstance(last := self._parts[-1], (Text, Reasoning)):
             self._parts[-1] = replace(last, text="".join(self._open))
         self._open = None
 

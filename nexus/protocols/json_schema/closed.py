@@ -162,7 +162,7 @@ class _Writer:
 
 
 def _plain(value: Json) -> bool:
-    return value is None or isinstance(value, str | int | float | bool)
+    return value is None or isinstance(value, (str, int, float, bool))
 
 
 _OF_OBJECTS = ("properties", "required", "additionalProperties", "patternProperties", "minProperties", "maxProperties")

@@ -55,7 +55,7 @@ def resolved(root: Json, reference: str) -> Json:
             node = node[step]
         else:
             return None
-    return node if isinstance(node, dict | bool) else None
+    return node if isinstance(node, (dict, bool)) else None
 
 
 class _Hoist:

@@ -76,7 +76,7 @@ def required_of(schema: Schema) -> list[str]:
 
 
 def is_schema(value: Json) -> bool:
-    return isinstance(value, dict | bool)
+    return isinstance(value, (dict, bool))
 
 
 def types_of(schema: Schema) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ def merge_usage(start: Mapping[str, Json], delta: Mapping[str, Json]) -> dict[st
     if late and "input_tokens" not in delta and not any(count(start.get(name)) for name in _CACHED):
         merged["input_tokens"] = max(0, count(start.get("input_tokens")) - late)
     for name, value in delta.items():
-        is_no_count = name in _CUMULATIVE and (not isinstance(value, int | float) or not (value or late))
+        is_no_count = name in _CUMULATIVE and (not isinstance(value, (int, float)) or not (value or late))
         if value is not None and not is_no_count:
             merged[name] = value
     return merged

@@ -61,7 +61,7 @@ class Composer(EventWriter[Sequence[ResponseEvent]]):
 
     def _start(self, part: StreamPart, composer: ItemComposer) -> list[ResponseEvent]:
         """The item's start, after the carrier of its signature, with the part's first content."""
-        signature = None if isinstance(part, Reasoning | Refusal) else part.signature
+        signature = None if isinstance(part, (Reasoning, Refusal)) else part.signature
         events = [] if signature is None else self._carrier(signature, NEXT)
         events += composer.begin(len(self.output))
         return events + (composer.say(composer.first) if composer.begins == "at_once" and composer.first else [])

@@ -198,7 +198,7 @@ class StreamReader:
             return [ContentDropped(f"output.{text(item.get('type'))}")]
         events: list[Event] = [ContentDropped(name) for name in lost([item])]
         for at, part in enumerate(read_output([item])):
-            if isinstance(part, Text | Reasoning | ToolCall | Refusal | Image):
+            if isinstance(part, (Text, Reasoning, ToolCall, Refusal, Image)):
                 events += self._emit_part((index, at), part)
         return events
 
