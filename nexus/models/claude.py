@@ -51,6 +51,9 @@ class Claude:
     takes_thinking: bool = True
     """Whether it accepts back the thinking in the history."""
 
+    calls_need_thinking: bool = False
+    """Whether the server rejected a call in the history without its thinking."""
+
     efforts: tuple[str, ...] = ()
     """The values of ``output_config.effort``, lowest first."""
 

@@ -19,7 +19,7 @@ from nexus.protocols.operation import Action
 from nexus.provider import Account, Provider, ProviderRequest, Without, configured
 from nexus.provider.catalogue import Catalogue, Offered, entries
 from nexus.providers.anthropic.login import LOGIN_HOST, login_in
-from nexus.providers.anthropic.system_role import RefusedRoles, refusing, without_role
+from nexus.providers.anthropic.refused import Refused
 from nexus.settings.auth_scheme import VendorLoginSettings
 from nexus.settings.model import ModelSettings
 from nexus.settings.provider import NO_KEY, ProviderSettings
@@ -75,7 +75,7 @@ class AnthropicProvider(Provider):
         if not self.base_url.endswith("/v1"):
             self.base_url += "/v1"
         asked = (self.base_url, settings.configured_keys, settings.api_key_command)
-        self._refused = self._holder.hold(f"what was learned of {name}", asked, lambda _: RefusedRoles())
+        self._refused = self._holder.hold(f"what was learned of {name}", asked, lambda _: Refused())
 
     def key(self, client: Mapping[str, str], dialect: str, account: Account | None = None) -> SecretStr | None:
         if not self.settings.has_key and self.own_key(client, dialect) is None:
@@ -101,11 +101,11 @@ class AnthropicProvider(Provider):
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         host = "Anthropic's API" if host_of(self.base_url) == LOGIN_HOST else f"the server of provider {self.name}"
         target = Target(model, host=host, claude=profile(model))
-        return configured(refusing(target) if model in self._refused.models else target, settings)
+        return configured(self._refused.fit(target, model), settings)
 
     def do_without(self, refused: VendorFailure, request: ProviderRequest) -> Without | None:
-        role = without_role(refused, request, self._refused, self.name)
-        return role or super().do_without(refused, request)
+        known = self._refused.do_without(refused, request, self.name)
+        return known or super().do_without(refused, request)
 
     def prepare(self, request: ProviderRequest) -> UpstreamRequest:
         sent = {"anthropic-version": VERSION} | forwarding.forwarded(request.headers, _TRAVEL)

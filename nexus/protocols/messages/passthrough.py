@@ -20,6 +20,7 @@ from nexus.protocols.error_words import kind_of_event
 from nexus.protocols.messages.citations import is_ours
 from nexus.protocols.messages.hosted import SAID, has_systems, systems_as_users
 from nexus.protocols.messages.hosted_server_tools import without_foreign_calls
+from nexus.protocols.messages.needed_thinking import switched_off
 from nexus.protocols.messages.read_error import read_stream_error
 from nexus.protocols.messages.read_response import is_answer
 from nexus.protocols.messages.signatures import THINKING
@@ -48,7 +49,10 @@ def edit_request(
         thinking = Edited(cut(thinking.body, {"messages": {ANY: _without_thinking}}), ("messages.thinking",))
     rules = {"messages": {ANY: {"content": {ANY: {"citations": _CITATIONS}}}}}
     cited = without_foreign(thinking.body, rules, "messages.citations")
-    return Edited(cited.body, (*served, *thinking.dropped, *cited.dropped))
+    dropped = (*served, *thinking.dropped, *cited.dropped)
+    if target is None or not target.claude.calls_need_thinking or (off := switched_off(cited.body)) == cited.body:
+        return Edited(cited.body, dropped)
+    return Edited(off, (*dropped, "thinking"))
 
 
 _IDS = [("messages", ANY, "content", ANY, name) for name in ("id", "tool_use_id")]

@@ -15,6 +15,7 @@ from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.dispositions import left_out, tier_for
 from nexus.protocols.messages.fields import WRITES
+from nexus.protocols.messages.needed_thinking import OFF, lacks_thinking
 from nexus.protocols.messages.thinking import ThinkingPlan, plan_thinking
 from nexus.protocols.messages.tools import write_tooling
 from nexus.protocols.messages.turns import write_turns
@@ -55,6 +56,9 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         "service_tier": tier_for(request, _TIERS, drops),
         "stream": True if request.stream else None,
     }
+    if target.claude.calls_need_thinking and lacks_thinking(members["messages"]):
+        members |= {"thinking": OFF, "output_config": only({"format": tooling.format}) or None}
+        drops.add("thinking")
     body = only(members) | _write_sampling(request, plan, target.claude, drops)
     _limit_breakpoints(body, drops)
     renaming = renaming.with_keys(tooling.answer_tool, tooling.answer_keys)

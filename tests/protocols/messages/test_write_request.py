@@ -229,7 +229,7 @@ def test_an_id_used_in_two_turns_is_made_unique() -> None:
     assert wire[4]["content"][0]["tool_use_id"] == ids[1]
 
 
-@pytest.mark.parametrize("arguments", ['{"a": tru', "[1]", "7", "null"])
+@pytest.mark.parametrize("arguments", ['{"a": tru', "[1]", "7"])
 def test_arguments_that_are_not_an_object_are_wrapped_and_reported(arguments: str) -> None:
     history = (user("go"), assistant(ToolCall("a", "f", arguments)), user(ToolResult("a", (Text("r"),))))
     written = write(ask(*history))
