@@ -230,7 +230,7 @@ GOES: Mapping[str, tuple[Target, Any, tuple[str, ...]]] = {
     "chat": (Target("m"), {"role": "assistant", "content": UNSEEN}, ("messages.images",)),
     "chat, where images are taken back": (
         Target("m", chat=ChatServer(output_images=True)),
-        {"role": "assistant", "content": None, "images": [{"type": "image_url", "image_url": {"url": URL}}]},
+        {"role": "assistant", "content": "", "images": [{"type": "image_url", "image_url": {"url": URL}}]},
         (),
     ),
     "messages": (
