@@ -94,7 +94,9 @@ class StreamReader:
         lost = {"choices": others, "logprobs": mapping(first.get("logprobs")), "moderation": answer.get("moderation")}
         self._emit(*(name for name, value in lost.items() if value))
         piece, *pieces = in_order(mapping(first.get("message")))
-        self._read_chunk({**answer, "choices": [{**first, "index": 0, "delta": piece, "message": None}]})
+        # What the reason means depends on all pieces.
+        begun = {**first, "index": 0, "delta": piece, "message": None, "finish_reason": None}
+        self._read_chunk({**answer, "choices": [begun]})
         for piece in pieces:
             self._read_choice({"delta": piece})
             if "reasoning_details" in piece:

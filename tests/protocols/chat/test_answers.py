@@ -231,6 +231,14 @@ def test_calls_are_not_cut_by_other_words(word: str) -> None:
     assert read_response({"id": "r", "choices": [choice]}, origin()).response.stop == Stop("tool_use", raw=word)
 
 
+def test_a_call_after_reasoning_in_details_is_an_answer() -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    details = [{"type": "reasoning.text", "text": "Let me.", "index": 0, "signature": "s"}]
+    message = {"content": None, "reasoning_details": details, "tool_calls": [call]}
+    parts = read_response({"choices": [{"message": message, "finish_reason": "tool_calls"}]}, origin()).response.parts
+    assert [type(part) for part in parts] == [Reasoning, ToolCall]
+
+
 def test_an_error_beside_no_choices_ends_a_stream() -> None:
     """MiniMax's, inside a 200 (ragflow #17292)."""
     reader = StreamReader(origin())
