@@ -143,6 +143,17 @@ class Refusal(Placed):
 
 Part = Text | Image | Document | Audio | Reasoning | ToolCall | ToolResult | Refusal
 
+IN_WORDS: Mapping[type[Part], str] = {
+    Text: "text",
+    Image: "an image",
+    Document: "a document",
+    Audio: "audio",
+    Reasoning: "reasoning",
+    ToolCall: "a tool call",
+    ToolResult: "a tool result",
+    Refusal: "a refusal",
+}
+
 P = TypeVar("P", bound=Part)
 
 

@@ -140,7 +140,7 @@ class Gateway:
         if id is None or record is None or answers is None:
             return None
         if call.stream:
-            raise InvalidRequest("stream: a stored translated answer can only be fetched without stream")
+            raise InvalidRequest.about("stream", "a stored translated answer can only be fetched whole")
         body = encode(DIALECTS[call.dialect].read_kept(record, call.method, call.path))
         if call.method == "DELETE":
             answers.forget(id)
@@ -196,7 +196,7 @@ class Gateway:
             if not opened.head.stream:
                 # The loop has already sent the head of an event stream.
                 raise ProtocolError(
-                    f"{opened.provider} answered a streaming call without streaming", provider=opened.provider
+                    f"{opened.provider} answered a streaming call without a stream", provider=opened.provider
                 )
             sink.put(opened.first)
         for piece in opened.pieces:

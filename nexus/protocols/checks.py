@@ -152,6 +152,10 @@ def wrong(path: str, expected: str) -> InvalidRequest:
     return InvalidRequest.about(path, f"expected {expected}")
 
 
+def one_of(words: Iterable[str]) -> str:
+    return "one of " + ", ".join(f'"{word}"' for word in words)
+
+
 def require(document: Body, field: str, kind: type | tuple[type, ...], expected: str) -> None:
     """Raises InvalidRequest unless ``field`` is there and of ``kind``."""
     if field not in document:
@@ -241,15 +245,15 @@ def maybe_number(
     return float(value)
 
 
-def maybe_whole(holder: Body, name: str, low: int | None = None, high: int | None = None) -> int | None:
+def maybe_whole(holder: Body, name: str, low: int | None = None, high: int | None = None, path: str = "") -> int | None:
     value = holder.get(name)
     if value is None:
         return None
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise wrong(name, "a whole number")
-    if (low is not None and value < low) or (high is not None and value > high):
-        raise wrong(name, f"a whole number at least {low}" if high is None else f"a whole number from {low} to {high}")
-    return value
+    whole = value if isinstance(value, int) and not isinstance(value, bool) else None
+    if whole is not None and (low is None or whole >= low) and (high is None or whole <= high):
+        return whole
+    bounds = "" if low is None else f" of at least {low}" if high is None else f" from {low} to {high}"
+    raise wrong(join(path, name), f"a whole number{bounds}")
 
 
 def googles_whole(holder: Body, name: str, path: str) -> int | None:
@@ -272,13 +276,6 @@ def googles_whole(holder: Body, name: str, path: str) -> int | None:
 def is_whole(value: Json) -> bool:
     """Whether a string is an integer, as Google's parser accepts it."""
     return isinstance(value, str) and value.removeprefix("-").isdecimal() and value.isascii() and len(value) < 20
-
-
-def maybe_count(holder: Body, name: str, path: str = "") -> int | None:
-    value = holder.get(name)
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
-        raise wrong(join(path, name), "a natural number")
-    return value
 
 
 def join(path: str, name: str) -> str:

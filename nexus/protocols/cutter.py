@@ -14,7 +14,7 @@ from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, Resp
 from nexus.conversation.parts import Request, Stop, Text
 from nexus.conversation.usage import Usage
 from nexus.dataclasses import replace
-from nexus.errors import InvalidRequest
+from nexus.protocols.checks import wrong
 from nexus.protocols.codec import Cut, Target, VendorRequest
 
 CHARACTERS_PER_TOKEN = 4
@@ -25,11 +25,9 @@ MOST_SEQUENCES, LONGEST_SEQUENCE = 64, 1024
 def check_stops(stop: tuple[str, ...]) -> None:
     """Raises InvalidRequest for sequences that cannot be cut at."""
     if len(stop) > MOST_SEQUENCES or any(len(sequence) > LONGEST_SEQUENCE for sequence in stop):
-        raise InvalidRequest.about(
-            "stop", f"at most {MOST_SEQUENCES} sequences of at most {LONGEST_SEQUENCE} characters"
-        )
+        raise wrong("stop", f"at most {MOST_SEQUENCES} sequences of at most {LONGEST_SEQUENCE} characters")
     if "" in stop:
-        raise InvalidRequest.about("stop", "a sequence must not be empty")
+        raise wrong("stop", "sequences that are not empty")
 
 
 def write_warming(write: Callable[[Request, Target], VendorRequest], request: Request, target: Target) -> VendorRequest:

@@ -292,4 +292,4 @@ def uploaded(value: Json, path: str = "") -> Iterator[tuple[str, str]]:
         case list():
             for index, item in enumerate(value):
                 if isinstance(item, (dict, list)):
-                    yield from uploaded(item, f"{path}[{index}]")
+                    yield from uploaded(item, f"{path}.{index}")

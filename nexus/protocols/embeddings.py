@@ -14,7 +14,8 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 
 from nexus.dataclasses import dataclass, field
-from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.errors import UnsupportedFeature
+from nexus.protocols.checks import maybe_whole, wrong
 from nexus.wire import Json, count, mapping, only, sequence, text
 
 MOST_TEXTS = 2048
@@ -49,7 +50,7 @@ class Vectors:
 def read_asked(document: Mapping[str, Json]) -> EmbeddingsRequest:
     return EmbeddingsRequest(
         _texts(document.get("input")),
-        positive(document, "dimensions"),
+        maybe_whole(document, "dimensions", 1),
         _is_base64(document.get("encoding_format")),
         text(document.get("task_type")),
         text(document.get("input_type")),
@@ -85,28 +86,20 @@ def _texts(value: Json) -> tuple[str, ...]:
     if isinstance(value, str):
         value = [value]
     if not isinstance(value, list) or not value:
-        raise InvalidRequest.about("input", "expected a string or an array of strings")
+        raise wrong("input", "a string or an array of strings")
     if isinstance(value[0], int | list) and not isinstance(value[0], bool):
         raise UnsupportedFeature.about("input", "token ids belong to another vendor's models; send text")
     if len(value) > MOST_TEXTS:
-        raise InvalidRequest.about("input", f"at most {MOST_TEXTS} strings")
+        raise wrong("input", f"at most {MOST_TEXTS} strings")
     for index, one in enumerate(value):
         if not isinstance(one, str) or not one:
-            raise InvalidRequest.about(f"input[{index}]", "expected a non-empty string")
+            raise wrong(f"input.{index}", "a non-empty string")
     return tuple(one for one in value if isinstance(one, str))
-
-
-def positive(holder: Mapping[str, Json], name: str, place: str = "") -> int | None:
-    """The size of a vector. Raises InvalidRequest."""
-    value = holder.get(name)
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-        raise InvalidRequest.about(f"{place}{name}", "expected a positive number")
-    return value
 
 
 def _is_base64(value: Json) -> bool:
     if value not in (None, "float", "base64"):
-        raise InvalidRequest.about("encoding_format", 'expected "float" or "base64"')
+        raise wrong("encoding_format", '"float" or "base64"')
     return bool(value == "base64")
 
 
@@ -203,7 +196,7 @@ def _write_titan(texts: Sequence[str], asked: EmbeddingsRequest, model: str) -> 
 
 def _write_titan_1(texts: Sequence[str], asked: EmbeddingsRequest, model: str) -> Body:
     if asked.dimensions is not None:
-        raise UnsupportedFeature.about("dimensions", "this model has one size only")
+        raise UnsupportedFeature.about("dimensions", "this model has only one size")
     return {"inputText": texts[0]}
 
 
@@ -219,7 +212,7 @@ def _read_titan(answer: Mapping[str, Json]) -> Vectors:
 
 def _write_cohere(texts: Sequence[str], asked: EmbeddingsRequest, model: str) -> Body:
     if asked.dimensions is not None and "-v3" in model:
-        raise UnsupportedFeature.about("dimensions", "this model has one size only")
+        raise UnsupportedFeature.about("dimensions", "this model has only one size")
     kinds = {"input_type": asked.input_type or "search_document", "embedding_types": ["float"]}
     return only({"texts": list(texts), **kinds, "output_dimension": asked.dimensions})
 

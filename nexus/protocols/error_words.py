@@ -73,7 +73,7 @@ def http_failure(
 LONGEST = 300
 """Maximum number of characters of a text in an unknown form."""
 
-UNSAID = "the upstream reported an error without an explanation"
+UNSAID = "the vendor reported an error without an explanation"
 """Message for an error without one."""
 
 NO_ANSWER = "the vendor answered 200 without an answer"

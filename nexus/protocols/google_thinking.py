@@ -9,7 +9,7 @@ from __future__ import annotations
 from nexus.conversation.parts import Effort, Thinking
 from nexus.dataclasses import dataclass
 from nexus.models.efforts import GOOGLE_LEVELS
-from nexus.protocols.checks import Body, Drops, googles_whole, join, maybe_bool, maybe_string, wrong
+from nexus.protocols.checks import Body, Drops, googles_whole, join, maybe_bool, maybe_string, one_of, wrong
 
 _DYNAMIC = -1
 
@@ -46,5 +46,5 @@ def _read_level(given: str | None, path: str) -> Effort | None:
     if level in ("", "UNSPECIFIED"):
         return None
     if level not in GOOGLE_LEVELS:
-        raise wrong(path, "one of " + ", ".join(GOOGLE_LEVELS))
+        raise wrong(path, one_of(GOOGLE_LEVELS))
     return GOOGLE_LEVELS[level]

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
 from nexus.dataclasses import dataclass, field
-from nexus.errors import InvalidRequest, MethodNotAllowed, NotFound
+from nexus.errors import MethodNotAllowed, NotFound
 from nexus.late import pattern
-from nexus.protocols.checks import check_case
+from nexus.protocols.checks import check_case, wrong
 from nexus.protocols.edit import find
 from nexus.protocols.raw_json import CLOSE_ARRAY, OPEN_ARRAY, Span, next_item, past_space, value_end
 from nexus.wire import Json, mapping
@@ -137,7 +137,7 @@ def number(query: Mapping[str, Sequence[str]], name: str, default: int, most: in
     if not written:
         return default
     if not _DIGITS.fullmatch(written) or not 1 <= int(written) <= most:
-        raise InvalidRequest.about(name, f"expected a number from 1 to {most}")
+        raise wrong(name, f"a whole number from 1 to {most}")
     return int(written)
 
 
@@ -162,6 +162,6 @@ def request_at(raw: bytes, start: int, path: Sequence[str], where: str, document
     model = body.get("model") if isinstance(body, dict) else None
     if not isinstance(body, dict) or not isinstance(model, str) or not model:
         field = ".".join((*path, "model"))
-        raise InvalidRequest(f"{where}: {field}: expected the name of a model", param=f"{where}.{field}")
+        raise wrong(f"{where}.{field}", "the name of a model")
     spans = [span for span in find(raw, (*path, "model"), start) if raw[span[0] : span[0] + 1] == b'"']
     return BatchRequest(where, model, spans, body)

@@ -14,8 +14,9 @@ from collections.abc import Mapping
 
 from nexus.conversation.parts import CacheHint, Document, Image, Inline, Link, Part, Text
 from nexus.dataclasses import replace
-from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.errors import UnsupportedFeature
 from nexus.late import pattern
+from nexus.protocols.checks import wrong
 
 _WEB = ("https://", "http://")
 _DATA_URL = pattern(r"data:([^;,\s]+)((?:;[^;,\s]*)*),", re.IGNORECASE)
@@ -29,11 +30,11 @@ def read_url(url: str, *, param: str) -> Inline | Link:
     if url[:5].lower() == "data:":
         match = _DATA_URL.match(url)
         if match is None or not match.group(2).lower().endswith(";base64"):
-            raise InvalidRequest("a data URL must have a media type and be base64-encoded", param=param)
+            raise wrong(param, "a data URL with a media type and base64")
         return Inline(match.group(1).lower(), _forgiven(url[match.end() :]))
     if url.lower().startswith((*_WEB, "gs://", "s3://")):
         return Link(url)
-    raise InvalidRequest("expected an https URL or a data URL", param=param)
+    raise wrong(param, "an https URL or a data URL")
 
 
 def _forgiven(data: str) -> str:
@@ -48,7 +49,7 @@ def web_url(link: Link, path: str) -> str:
     """For vendors that only fetch from the web. Raises UnsupportedFeature for an address in cloud storage."""
     if not is_web(link.url):
         raise UnsupportedFeature.about(
-            path, f"this vendor does not read {link.url.partition(':')[0]}:// URLs; send the content inline"
+            path, f"this vendor does not accept {link.url.partition(':')[0]}:// URLs; send the content inline"
         )
     return link.url
 
@@ -117,7 +118,7 @@ def file_part(source: Inline | Link, title: str | None, cache: CacheHint | None,
 def refuse_office(source: Inline, what: str, path: str) -> None:
     """Raises UnsupportedFeature for a document that is neither PDF nor text."""
     if source.media_type != PDF and not is_textual(source.media_type):
-        raise UnsupportedFeature.about(path, f"{what} takes PDF and text documents, not {source.media_type}")
+        raise UnsupportedFeature.about(path, f"{what} accepts PDF and text documents, not {source.media_type}")
 
 
 def as_bytes(source: Inline | Text) -> Inline:
@@ -136,7 +137,7 @@ def read_text_file(source: Inline, path: str) -> str:
     try:
         return base64.b64decode(source.data, validate=True).decode()
     except ValueError as error:
-        raise InvalidRequest.about(path, "expected base64 of UTF-8 text") from error
+        raise wrong(path, "base64 of UTF-8 text") from error
 
 
 LOST = "messages.images"

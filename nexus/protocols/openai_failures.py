@@ -52,7 +52,7 @@ def read_error(
     items = sequence(document)
     whole = mapping(items[0] if items else document)
     error = mapping(whole.get("error")) or whole
-    words = error_words(document, body) or f"the upstream answered {status} without an explanation"
+    words = error_words(document, body) or f"the vendor answered {status} without an explanation"
     return http_failure(words, _kind(error, status, codes), status, headers, _REQUEST_IDS, text(error.get("param")))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import get_args
 
 from nexus.conversation.parts import (
+    IN_WORDS,
     CacheHint,
     Citation,
     Document,
@@ -22,7 +23,7 @@ from nexus.conversation.parts import (
     Thinking,
 )
 from nexus.errors import UnsupportedFeature
-from nexus.protocols.checks import Body, a_name, an_object, maybe_bool, maybe_string, wrong
+from nexus.protocols.checks import Body, a_name, an_object, maybe_bool, maybe_string, one_of, wrong
 from nexus.protocols.media import data_url, is_textual, read_text_file, web_url
 from nexus.wire import Json, only
 
@@ -45,7 +46,7 @@ def read_breakpoint(holder: Body, path: str) -> CacheHint | None:
     path = f"{path}.prompt_cache_breakpoint"
     ttl = maybe_string(an_object(value, path), "ttl", path)
     if ttl not in _LIFETIMES:
-        raise wrong(f"{path}.ttl", "30m or 12h")
+        raise wrong(f"{path}.ttl", '"30m" or "12h"')
     return _LIFETIMES[ttl]
 
 
@@ -58,7 +59,7 @@ def read_effort(value: Json, path: str, *, visible: bool = True) -> Thinking | N
         case str(word) if word in _EFFORTS:
             return Thinking(True, effort=_EFFORTS[word], visible=visible)
         case _:
-            raise wrong(path, "one of " + ", ".join(["none", *_EFFORTS]))
+            raise wrong(path, one_of(["none", *_EFFORTS]))
 
 
 def read_format(value: Json, path: str, inner: str = "") -> OutputFormat | None:
@@ -83,7 +84,7 @@ def read_format(value: Json, path: str, inner: str = "") -> OutputFormat | None:
                 maybe_bool(named, "strict", at),
             )
         case kind:
-            raise UnsupportedFeature(f"{path}: type {kind} cannot be translated", param=f"{path}.type")
+            raise UnsupportedFeature.about(f"{path}.type", f"{kind} cannot be translated")
 
 
 def write_schema(format: OutputFormat) -> dict[str, Json]:
@@ -101,8 +102,8 @@ def known_type(wire: Body, path: str, allowed: frozenset[str]) -> str:
     """The type of a content part. Raises UnsupportedFeature for one that is not ``allowed``."""
     kind = a_name(wire, "type", path)
     if kind not in allowed:
-        known = ", ".join(sorted(allowed))
-        raise UnsupportedFeature.about(path, f"content of type {kind} cannot be translated here, only {known}")
+        known = " or ".join(sorted(allowed))
+        raise UnsupportedFeature.about(path, f"content of type {kind} cannot be translated here; use {known}")
     return kind
 
 
@@ -127,4 +128,4 @@ def document_words(document: Document, path: str) -> str | None:
 
 
 def misplaced(part: Part, path: str) -> UnsupportedFeature:
-    return UnsupportedFeature.about(path, f"{type(part).__name__} is not allowed in this message")
+    return UnsupportedFeature.about(path, f"{IN_WORDS[type(part)]} cannot be sent here")

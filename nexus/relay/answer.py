@@ -77,7 +77,7 @@ def open_reply(attempt: Attempt, lane: Lane, reply: UpstreamReply) -> OpenedRepl
     if streams or call.stream:
         streams = is_stream(read(attempt, reply, ahead=True), kind)
     if streams and lane.translates and not call.stream:
-        raise ProtocolError(f"{name} answered a call without stream with a stream", provider=name)
+        raise ProtocolError(f"{name} answered a non-streaming call with a stream", provider=name)
     vendor = redactor.cut_headers(reply.headers)
     if streams is not (kind == STREAM) and not lane.relay.opaque:
         vendor = {**vendor, "content-type": STREAM if streams else "application/json"}

@@ -93,7 +93,7 @@ def _refuse_lost(request: Request) -> None:
     for name in ("logprobs", "top_logprobs"):
         if getattr(request, name):
             raise UnsupportedFeature.about(
-                name, f"this model takes such a request only through the Responses API, which returns no {name}"
+                name, f"this model accepts such a request only through the Responses API, which returns no {name}"
             )
 
 

@@ -206,7 +206,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         },
         "messages.0.content.0.image.source: ",
     ),
-    "image in system text": ({"system": [{"image": {}}]}, "system.0: only text can stand here"),
+    "image in system text": ({"system": [{"image": {}}]}, "system.0: only text is accepted here"),
     "role": ({"messages": [{"role": "tool", "content": []}]}, "messages.0.role: "),
     "two members": (
         {"messages": [{"role": "user", "content": [{"text": "a", "image": {}}]}]},

@@ -79,10 +79,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "token ids": ({"input": [1, 2]}, "input: token ids belong to another vendor's models"),
     "lists of them": ({"input": [[1, 2]]}, "input: token ids belong to another vendor's models"),
     "nothing": ({"input": []}, "input: expected a string or an array of strings"),
-    "an empty string": ({"input": ["a", ""]}, "input[1]: expected a non-empty string"),
-    "no size": ({"input": "a", "dimensions": 0}, "dimensions: expected a positive number"),
+    "an empty string": ({"input": ["a", ""]}, "input.1: expected a non-empty string"),
+    "no size": ({"input": "a", "dimensions": 0}, "dimensions: expected a whole number of at least 1"),
     "an unknown form": ({"input": "a", "encoding_format": "hex"}, "encoding_format: expected"),
-    "too many": ({"input": ["a"] * 2049}, "input: at most 2048 strings"),
+    "too many": ({"input": ["a"] * 2049}, "input: expected at most 2048 strings"),
 }
 
 

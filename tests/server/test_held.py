@@ -355,7 +355,7 @@ FAULTS: dict[str, tuple[bytes, str]] = {
         requests_file("smart").rstrip()[:-1] + b', "Body": {"model": "gpt-9"}}',
         "line 1.Body: write it in lower case: body",
     ),
-    "invalid JSON": (b'{"body": {"model": "smart"}}\n{', "line 2: is not valid JSON"),
+    "invalid JSON": (b'{"body": {"model": "smart"}}\n{', "line 2 is not valid JSON"),
     "a stored answer": (
         requests_file("smart", input="x", previous_response_id="resp_1"),
         "line 1: previous_response_id: a request in a batch cannot refer to a stored answer",

@@ -131,8 +131,8 @@ WRONG: dict[str, tuple[str, int]] = {
     "report?since=0001-01-01T00:00:00%2B14:00": ("since: expected a duration", 400),
     "report?since=9999-12-31T23:59:59-14:00": ("since: expected a duration", 400),
     "report?what=1": ("unknown parameter", 400),
-    "calls?limit=0": ("limit: expected a number from 1 to", 400),
-    "calls?limit=201": ("limit: expected a number from 1 to", 400),
+    "calls?limit=0": ("limit: expected a whole number from 1 to", 400),
+    "calls?limit=201": ("limit: expected a whole number from 1 to", 400),
     "calls?behind=x": ("behind: ", 400),
 }
 

@@ -281,7 +281,7 @@ def test_encrypted_reasoning_of_unknown_origin_is_rejected_by_name(
 ) -> None:
     turns = [{"type": "reasoning", "summary": [], "encrypted_content": "x"}, {"role": "user", "content": "Go on"}]
     reply = responses(stateful, input=turns)
-    assert (reply.status, reply.json["error"]["param"]) == (400, "input[0]")
+    assert (reply.status, reply.json["error"]["param"]) == (400, "input.0")
     told = responses(stateful, input=turns, prompt_cache_key="s")
     assert told.headers["x-nexus-route"] == "v1/gpt-4.1", "a session's reasoning came from its first target"
 

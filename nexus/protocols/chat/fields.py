@@ -15,7 +15,7 @@ READS: Mapping[str, Disposition] = {
         "become its images, `thinking_blocks` its thinking; annotations are dropped",
     ),
     "model": converted("", "set by the route"),
-    "audio": refused("audio output is not supported in translation; ask for text"),
+    "audio": refused("audio output cannot be translated; request text"),
     "extra_body": converted(
         "thinking",
         "in `google`, the `thinking_config` of Google's compatibility layer, in which `include_thoughts` is off by "
@@ -23,8 +23,8 @@ READS: Mapping[str, Disposition] = {
         "`cached_content` and `safety_settings`, for Google only; everything else in it is dropped by name",
     ),
     "frequency_penalty": carried("frequency_penalty", "-2 to 2"),
-    "function_call": refused("legacy function calling is not supported in translation; use tool_choice"),
-    "functions": refused("legacy function calling is not supported in translation; use tools"),
+    "function_call": refused("legacy function calling cannot be translated; use tool_choice"),
+    "functions": refused("legacy function calling cannot be translated; use tools"),
     "google": converted("thinking", "the same as `extra_body.google`, from SDKs that merge it into the body"),
     "logit_bias": carried("logit_bias", "token ids are specific to OpenAI's tokenizers"),
     "logprobs": carried("logprobs", "translated answers contain none"),
@@ -32,7 +32,7 @@ READS: Mapping[str, Disposition] = {
     "max_tokens": carried("max_tokens", "`max_completion_tokens` takes precedence"),
     "metadata": carried("metadata"),
     "modalities": converted("image_output", '"image" requests images; "text" is the default; audio is refused'),
-    "moderation": refused("moderation results are not supported in translation; leave the field out"),
+    "moderation": refused("moderation results cannot be translated; leave the field out"),
     "n": converted("", "1 is the default; more than one choice is refused"),
     "parallel_tool_calls": carried("parallel_tools"),
     "prediction": dropped("only affects speed"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
-from nexus.errors import InvalidRequest
+from nexus.protocols.checks import wrong
 from nexus.protocols.edit import replace_member
 from nexus.protocols.held import HeldCodec, HeldKind, Page, number
 from nexus.wire import Json, count, text
@@ -24,7 +24,7 @@ class OpenAIHeld(HeldCodec):
         default, most = _MOST[kind]
         order = query.get("order", ("desc",))[0]
         if order not in ("asc", "desc"):
-            raise InvalidRequest.about("order", 'expected "asc" or "desc"')
+            raise wrong("order", '"asc" or "desc"')
         after, purpose = query.get("after", ("",))[0], query.get("purpose", ("",))[0]
         return Page(number(query, "limit", default, most), after, ascending=order == "asc", purpose=purpose)
 
@@ -47,7 +47,7 @@ class OpenAIHeld(HeldCodec):
     def input_file(self, document: Mapping[str, Json]) -> str:
         if id := text(document.get("input_file_id")):
             return id
-        raise InvalidRequest.about("input_file_id", "expected the id of a file")
+        raise wrong("input_file_id", "the id of a file")
 
     def dialect_of(self, answer: Mapping[str, Json]) -> str:
         return {"response": "responses", "chat.completion": "chat"}.get(text(answer.get("object")), "")

@@ -31,13 +31,14 @@ from nexus.protocols.chat.call_ids import plain_id, thinking_signature
 from nexus.protocols.chat.reasoning import interleave, read_echoed, read_extra
 from nexus.protocols.chat.sources import image_url, is_image
 from nexus.protocols.chat.tools import read_calls
-from nexus.protocols.checks import Drops, a_name, an_array, an_object, maybe_string, objects_in
+from nexus.protocols.checks import Drops, a_name, an_array, an_object, maybe_string, objects_in, one_of, wrong
 from nexus.protocols.media import read_url
 from nexus.wire import Json
 
 _COMMON = frozenset({"role", "content", "cache_control", "prompt_cache_breakpoint"})
 _KNOWN: Mapping[str, frozenset[str]] = {
     "system": _COMMON,
+    "developer": _COMMON,
     "user": _COMMON | {"name"},
     "assistant": _COMMON
     | {"name", "refusal", "tool_calls", "function_call", "audio", "images"}
@@ -60,7 +61,7 @@ class MessagesReader:
 
     def read(self, value: Json) -> None:
         if not an_array(value, "messages"):
-            raise InvalidRequest.about("messages", "at least one message is needed")
+            raise wrong("messages", "at least one message")
         for message, path in objects_in(value, "messages"):
             self._read_one(message, path)
 
@@ -85,9 +86,8 @@ class MessagesReader:
             case "function":
                 self._read_result(message, path, self._answered(message, path))
             case _:
-                raise InvalidRequest.about(f"{path}.role", f"unknown role {role}")
-        known = _KNOWN["system" if role == "developer" else role]
-        self._drops.unknown(message, known, "messages")
+                raise wrong(f"{path}.role", one_of(_KNOWN))
+        self._drops.unknown(message, _KNOWN[role], "messages")
 
     def _read_system(self, message: Mapping[str, Json], path: str) -> None:
         blocks = content.read_parts(message.get("content"), f"{path}.content", content.SYSTEM)
@@ -131,7 +131,7 @@ class MessagesReader:
     def _answered(self, message: Mapping[str, Json], path: str) -> str:
         name = a_name(message, "name", path)
         if not self._legacy[name]:
-            raise InvalidRequest.about(f"{path}.name", f"no function_call of {name} is pending")
+            raise InvalidRequest.about(f"{path}.name", f"no function_call before it has the name {name}")
         return self._legacy[name].popleft()
 
     def _read_result(self, message: Mapping[str, Json], path: str, call_id: str) -> None:
@@ -151,7 +151,7 @@ def _read_images(message: Mapping[str, Json], path: str) -> list[Part]:
     for entry, where in objects_in(message.get("images") or [], path):
         source = read_url(image_url(entry), param=f"{where}.image_url.url")
         if not is_image(source):
-            raise InvalidRequest.about(where, "expected an image")
+            raise wrong(where, "an image")
         images.append(Image(source, signature=read_extra(entry.get("extra_content")), at=where))
     return images
 

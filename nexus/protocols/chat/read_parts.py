@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nexus.conversation.parts import Audio, CacheHint, Image, Inline, Part, Refusal, Text, placed
-from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.checks import a_name, an_object, maybe_string, wrong
+from nexus.errors import UnsupportedFeature
+from nexus.protocols.checks import a_name, an_object, maybe_string, one_of, wrong
 from nexus.protocols.media import as_data_url, file_part, read_url
 from nexus.protocols.openai_request import known_type, read_breakpoint, refuse_stored
 from nexus.wire import Json
@@ -39,7 +39,7 @@ def read_parts(value: Json, path: str, allowed: frozenset[str]) -> list[Part]:
     if isinstance(value, str):
         return [Text(value, at=path)]
     if not isinstance(value, list):
-        raise InvalidRequest.about(path, "expected a string or an array of content parts")
+        raise wrong(path, "a string or an array of content parts")
     parts = [read_part(entry, f"{path}.{index}", allowed) for index, entry in enumerate(value)]
     return [part for part in parts if part != Text("")]
 
@@ -72,7 +72,7 @@ def _read_audio(part: Mapping[str, Json], path: str) -> Part:
     audio = an_object(part.get("input_audio"), path)
     name = a_name(audio, "format", path)
     if name not in AUDIO_TYPES:
-        raise UnsupportedFeature.about(f"{path}.format", f"audio format {name} is not known here")
+        raise UnsupportedFeature.about(f"{path}.format", f"expected {one_of(AUDIO_TYPES)}, not {name}")
     return Audio(Inline(AUDIO_TYPES[name], a_name(audio, "data", path)))
 
 
@@ -105,7 +105,7 @@ def read_cache(holder: Mapping[str, Json], path: str) -> CacheHint | None:
         case "5m" | "1h" as ttl:
             return ttl
         case _:
-            raise wrong(f"{path}.ttl", "5m or 1h")
+            raise wrong(f"{path}.ttl", '"5m" or "1h"')
 
 
 def change_last(parts: list[Part], kinds: tuple[type[Part], ...], change: Callable[[Any], Part]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.parts import Request
-from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.errors import UnsupportedFeature
 from nexus.protocols.chat.fields import READS
 from nexus.protocols.chat.read_google import read_google
 from nexus.protocols.chat.read_messages import MessagesReader
@@ -21,6 +21,7 @@ from nexus.protocols.checks import (
     maybe_strings,
     maybe_whole,
     stop_sequences,
+    wrong,
 )
 from nexus.protocols.codec import ReadRequest
 from nexus.protocols.dispositions import dropped_by
@@ -103,7 +104,7 @@ def _read_stop_words(body: Mapping[str, Json]) -> tuple[str, ...]:
         case list(words):
             return stop_sequences(words, "stop")
         case _:
-            raise InvalidRequest.about("stop", "expected a string or an array of strings")
+            raise wrong("stop", "a string or an array of strings")
 
 
 def _read_bias(body: Mapping[str, Json]) -> dict[str, float] | None:
@@ -112,7 +113,7 @@ def _read_bias(body: Mapping[str, Json]) -> dict[str, float] | None:
     biases = an_object(value, "logit_bias")
     for token, bias in biases.items():
         if not isinstance(bias, int | float) or isinstance(bias, bool):
-            raise InvalidRequest.about(f"logit_bias.{token}", "expected a number")
+            raise wrong(f"logit_bias.{token}", "a number")
     return dict(biases)
 
 

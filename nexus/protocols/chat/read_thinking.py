@@ -12,7 +12,7 @@ from __future__ import annotations
 from nexus.conversation.parts import Thinking
 from nexus.dataclasses import replace
 from nexus.protocols.chat.read_google import read_google_thinking
-from nexus.protocols.checks import Body, Drops, asks_for, maybe_bool, maybe_count
+from nexus.protocols.checks import Body, Drops, asks_for, maybe_bool, maybe_whole
 from nexus.protocols.openai_request import read_effort
 
 
@@ -46,7 +46,7 @@ def _joined(asked: Thinking, told: Thinking, name: str, drops: Drops) -> Thinkin
 
 def _read_reasoning(wire: Body, drops: Drops) -> Thinking | None:
     drops.unknown(wire, ("effort", "max_tokens", "enabled", "exclude"), "reasoning")
-    wanted, budget = maybe_bool(wire, "enabled", "reasoning"), maybe_count(wire, "max_tokens", "reasoning")
+    wanted, budget = maybe_bool(wire, "enabled", "reasoning"), maybe_whole(wire, "max_tokens", 0, path="reasoning")
     visible = not maybe_bool(wire, "exclude", "reasoning")
     effort = read_effort(wire.get("effort"), "reasoning.effort", visible=visible)
     if wanted is False or budget == 0:
@@ -58,7 +58,7 @@ def _read_reasoning(wire: Body, drops: Drops) -> Thinking | None:
 
 def _read_switch(wire: Body, drops: Drops) -> Thinking | None:
     drops.unknown(wire, ("type", "budget_tokens", "display"), "thinking")
-    budget = maybe_count(wire, "budget_tokens", "thinking")
+    budget = maybe_whole(wire, "budget_tokens", 0, path="thinking")
     match wire.get("type"):
         case "disabled":
             return Thinking(False)

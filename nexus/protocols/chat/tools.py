@@ -17,7 +17,17 @@ from nexus.protocols.chat.call_ids import call_signature, plain_id
 from nexus.protocols.chat.read_parts import read_cache
 from nexus.protocols.chat.reasoning import read_extra
 from nexus.protocols.chat.write_parts import cache_fields
-from nexus.protocols.checks import Drops, a_name, a_string, an_object, asks_for, maybe_bool, maybe_string, objects_in
+from nexus.protocols.checks import (
+    Drops,
+    a_name,
+    a_string,
+    an_object,
+    asks_for,
+    maybe_bool,
+    maybe_string,
+    objects_in,
+    wrong,
+)
 from nexus.protocols.codec import Target
 from nexus.protocols.tool_calls import PARAMETERS, CustomTool, ToolIds, with_grammar, write_input
 from nexus.wire import Json, mapping, only
@@ -102,7 +112,7 @@ def read_choice(body: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[Tool
         case {"type": str(kind)}:
             raise UnsupportedFeature.about("tool_choice", f"type {kind} cannot be translated; use function")
         case _:
-            raise InvalidRequest.about("tool_choice", "expected none, auto, required or an object with a type")
+            raise wrong("tool_choice", '"none", "auto", "required" or an object with a type')
 
 
 def _read_allowed(value: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[ToolChoice, tuple[Tool, ...]]:
@@ -115,7 +125,7 @@ def _read_allowed(value: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[T
         case "auto" | "required" as mode:
             return ToolChoice(mode), left
         case _:
-            raise InvalidRequest.about(f"{path}.mode", "expected auto or required")
+            raise wrong(f"{path}.mode", '"auto" or "required"')
 
 
 def _chosen(entry: Mapping[str, Json], path: str, known: set[str]) -> str:
@@ -131,9 +141,7 @@ def _chosen(entry: Mapping[str, Json], path: str, known: set[str]) -> str:
 def _need_function(entry: Mapping[str, Json], path: str, where: str) -> None:
     kind = a_name(entry, "type", path)
     if kind != "function":
-        raise UnsupportedFeature(
-            f"{path}: {where} of type {kind} cannot be translated; only functions can", param=f"{path}.type"
-        )
+        raise UnsupportedFeature.about(f"{path}.type", f"{where} of type {kind} cannot be translated; use function")
 
 
 def read_calls(message: Mapping[str, Json], path: str) -> list[ToolCall]:

@@ -55,7 +55,7 @@ def _write_audio(source: Inline, path: str) -> dict[str, Json]:
 def _write_document(part: Document, path: str) -> list[dict[str, Json]]:
     source = part.source
     if isinstance(source, Link):
-        raise UnsupportedFeature.about(path, "this vendor does not fetch documents; send the file inline")
+        raise UnsupportedFeature.about(path, "this vendor does not fetch documents; send the content inline")
     words = document_words(part, path)
     if words is not None or isinstance(source, Text):
         return [{"type": "text", "text": words}]

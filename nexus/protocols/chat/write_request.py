@@ -69,9 +69,9 @@ def _write_format(request: Request, server: ChatServer, body: dict[str, Json]) -
         return None
     if server.no_json_schema:
         if request.tools:
-            raise UnsupportedFeature(
+            raise UnsupportedFeature.about(
+                "response_format",
                 "this vendor supports structured output only by a forced tool, which excludes other tools",
-                param="response_format",
             )
         function = {"name": _ANSWER, "description": wanted.description or "The answer.", "parameters": wanted.schema}
         body["tools"] = [{"type": "function", "function": function}]
@@ -137,7 +137,7 @@ def _write_sampling(request: Request, target: Target, body: dict[str, Json], dro
         elif asks_for(name, value):
             drops.add(name)
     if not 0 <= body.get("temperature", 0) <= 2:
-        raise InvalidRequest.about("temperature", "this vendor takes 0 to 2")
+        raise InvalidRequest.about("temperature", "this vendor accepts 0 to 2")
     if request.seed is not None:
         body["seed"] = request.seed
 

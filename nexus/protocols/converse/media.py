@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from nexus.conversation.parts import Audio, Document, Image, Inline, Link, Text
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.checks import one_of, wrong
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.media import OFFICE, PDF, as_bytes
 from nexus.wire import Json, base64_bytes
@@ -66,24 +67,25 @@ def _source(source: Inline | Link | Text, formats: Mapping[str, str], what: str,
     kind = formats.get(media_type)
     if kind is None:
         takes = ", ".join(sorted(set(formats.values())))
-        raise UnsupportedFeature(
-            f"Bedrock does not accept {what} of type {media_type!r}; it accepts {takes}", param=path
+        raise UnsupportedFeature.about(
+            path, f"Bedrock does not accept {what} of type {media_type!r}; it accepts {takes}"
         )
     if (raw := base64_bytes(source.data)) is None:
-        raise InvalidRequest(f"the {what}'s data is not valid base64", param=path)
+        raise wrong(path, "base64")
     if not raw:
-        raise InvalidRequest(f"the {what} is empty", param=path)
+        raise InvalidRequest.about(path, f"the {what} is empty")
     return kind, {"bytes": source.data}
 
 
 def _linked(link: Link, formats: Mapping[str, str], what: str, path: str) -> tuple[str, Json]:
     if not link.url.startswith("s3://"):
-        raise UnsupportedFeature(
-            f"Bedrock reads no {what} from a URL and Nexus fetches no client URL; send the {what} as base64 data",
-            param=path,
+        raise UnsupportedFeature.about(
+            path, f"Bedrock does not fetch {what} links, and Nexus fetches no client URL; send the content inline"
         )
     extension = link.url.rpartition(".")[2].lower()
     kind = _EXTENSIONS.get(extension, extension)
     if kind not in formats.values():
-        raise UnsupportedFeature(f"the format of the {what} cannot be determined from its s3 address", param=path)
+        raise UnsupportedFeature.about(
+            path, f"expected an address that ends in {one_of(sorted(set(formats.values())))}"
+        )
     return kind, {"s3Location": {"uri": link.url}}

@@ -44,7 +44,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFa
     document = decode_error(body)
     wire = mapping(document)
     short = _short(headers.get("x-amzn-errortype") or text(wire.get("__type")) or text(wire.get("code")))
-    words = _words(wire) or error_words(document, body) or f"Bedrock answered {status}"
+    words = _words(wire) or error_words(document, body) or f"the vendor answered {status} without an explanation"
     kind = _kind(short, wire) or _STATUSES.get(status) or kind_of_status(status)
     return http_failure(words, kind, status, headers, ("x-amzn-requestid",))
 

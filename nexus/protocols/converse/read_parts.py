@@ -62,7 +62,7 @@ def read_texts(content: Json, path: str, drops: Drops) -> tuple[Text, ...]:
         elif kind == "text":
             texts.append(Text(_words(value, f"{at}.text"), at=at))
         else:
-            raise UnsupportedFeature.about(at, f"only text can stand here, not {kind}")
+            raise UnsupportedFeature.about(at, f"only text is accepted here, not {kind}")
     return tuple(texts)
 
 
@@ -112,7 +112,7 @@ def _read_data(source: Json, path: str) -> str:
     """Base64 of the bytes."""
     held = an_object(source, path)
     if "s3Location" in held:
-        raise UnsupportedFeature.about(path, "only Bedrock can read an object in S3; send its bytes")
+        raise UnsupportedFeature.about(path, "only Bedrock can read an object in S3; send the content inline")
     data = a_string(held, "bytes", path)
     if base64_bytes(data) is None:
         raise wrong(f"{path}.bytes", "base64")

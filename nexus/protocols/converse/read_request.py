@@ -15,12 +15,13 @@ from nexus.protocols.checks import (
     an_array,
     an_object,
     maybe_bool,
-    maybe_count,
     maybe_number,
     maybe_object,
     maybe_string,
     maybe_strings,
+    maybe_whole,
     objects_in,
+    one_of,
     stop_sequences,
     wrong,
 )
@@ -54,7 +55,7 @@ def read_request(body: Body) -> ReadRequest:
         parallel_tools=_read_parallel(more),
         thinking=_read_thinking(more, output),
         output_format=_read_output_format(output),
-        max_tokens=maybe_count(config, "maxTokens", "inferenceConfig"),
+        max_tokens=maybe_whole(config, "maxTokens", 0, path="inferenceConfig"),
         temperature=maybe_number(config, "temperature", path="inferenceConfig"),
         top_p=maybe_number(config, "topP", path="inferenceConfig"),
         top_k=_read_top_k(more),
@@ -117,7 +118,7 @@ def _read_tool_choice(config: Body) -> ToolChoice | None:
             path = "toolConfig.toolChoice.tool"
             return ToolChoice("tool", a_name(an_object(tool, path), "name", path))
         case _:
-            raise wrong("toolConfig.toolChoice", "auto, any or tool")
+            raise wrong("toolConfig.toolChoice", "an object with auto, any or tool")
 
 
 def _read_parallel(more: Body) -> bool | None:
@@ -136,7 +137,7 @@ def _read_thinking(more: Body, output: Body) -> Thinking | None:
     nova = mapping(more.get("reasoningConfig"))
     match text(claude.get("type") or nova.get("type")):
         case "enabled" | "adaptive":
-            budget = maybe_count(claude, "budget_tokens", f"{_MORE}.thinking")
+            budget = maybe_whole(claude, "budget_tokens", 0, path=f"{_MORE}.thinking")
             return Thinking(True, budget=budget, effort=effort, visible=claude.get("display") != "omitted")
         case "disabled":
             return Thinking(False, effort=effort)
@@ -158,14 +159,14 @@ def _read_effort(value: Json, path: str) -> Effort | None:
     if value is None:
         return None
     if value not in _EFFORTS:
-        raise wrong(path, "one of " + ", ".join(_EFFORTS))
+        raise wrong(path, one_of(_EFFORTS))
     return cast(Effort, value)
 
 
 def _read_top_k(more: Body) -> int | None:
     if more.get("top_k") is not None:
-        return maybe_count(more, "top_k", _MORE)
-    return maybe_count(mapping(more.get("inferenceConfig")), "topK", f"{_MORE}.inferenceConfig")
+        return maybe_whole(more, "top_k", 0, path=_MORE)
+    return maybe_whole(mapping(more.get("inferenceConfig")), "topK", 0, path=f"{_MORE}.inferenceConfig")
 
 
 _READ_OF_MODELS = frozenset(

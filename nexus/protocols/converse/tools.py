@@ -13,8 +13,9 @@ from typing import Literal
 
 from nexus.conversation.parts import OutputFormat, Request, Tool, ToolChoice
 from nexus.dataclasses import dataclass, field, replace
-from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.errors import UnsupportedFeature
 from nexus.models.bedrock import PROPERTY_KEYS
+from nexus.protocols.checks import wrong
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.turns import has_tool_parts
 from nexus.protocols.forced_answer import answer_tool
@@ -52,10 +53,10 @@ def plan_tools(request: Request, draft: Draft) -> ToolPlan:
     if wanted is not None and plan.format is None:
         plan = _with_answer_tool(plan, wanted, draft)
     if plan.tools and not draft.model.tools:
-        raise UnsupportedFeature("this model does not support tools; use another model", param="tools")
+        raise UnsupportedFeature.about("tools", "this model does not support tools; use another model")
     if plan.forced and draft.model.tool_choice == "auto":
-        raise UnsupportedFeature(
-            "this model does not support a forced tool call; use tool_choice auto", param="tool_choice"
+        raise UnsupportedFeature.about(
+            "tool_choice", "this model does not support a forced tool call; use tool_choice auto"
         )
     if plan.mode == "tool" and draft.model.tool_choice == "any":
         return replace(plan, mode="any", tools=tuple(tool for tool in plan.tools if tool.name == plan.name))
@@ -89,7 +90,7 @@ def _held_format(wanted: OutputFormat | None, draft: Draft) -> Closed | None:
         return close_format(wanted.schema, None)
     except NotClosed as reason:
         if wanted.strict:
-            raise UnsupportedFeature(f"this model cannot enforce the schema: {reason}", param=FORMAT) from reason
+            raise UnsupportedFeature.about(FORMAT, f"this model cannot enforce this schema: {reason}") from reason
     return None
 
 
@@ -99,8 +100,8 @@ def _with_answer_tool(plan: ToolPlan, wanted: OutputFormat, draft: Draft) -> Too
         draft.drops.add("output_format")
         return plan
     if draft.model.tool_choice == "auto" or not draft.model.tools:
-        raise UnsupportedFeature(
-            "this model supports neither structured output nor a forced tool; use another model", param="output_format"
+        raise UnsupportedFeature.about(
+            "output_format", "this model supports neither structured output nor a forced tool; use another model"
         )
     if wanted.strict:
         draft.drops.add("output_format.strict")
@@ -146,7 +147,7 @@ def _held_tools(plan: ToolPlan, draft: Draft) -> Mapping[int, dict[str, Json]]:
 
 def _spec(tool: Tool, path: str, held: Mapping[str, Json] | None, draft: Draft) -> Json:
     if not tool.name:
-        raise InvalidRequest("a tool needs a name", param=f"{path}.name")
+        raise wrong(f"{path}.name", "a non-empty string")
     root = modern_root(tool.parameters, f"{path}.parameters")
     draft.drops.add(*(f"{path}.parameters.{keyword}" for keyword in root.lost))
     described = describe(tool.description if (tool.description or "").strip() else None, root.in_words)

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Sequence
 
 from nexus.conversation.parts import Message, Part, Request, Text, ToolCall, ToolResult
 from nexus.dataclasses import dataclass, field
-from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.errors import UnsupportedFeature
 from nexus.models.bedrock import MOST_CACHE_POINTS
+from nexus.protocols.checks import wrong
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.write_parts import text_blocks, write_assistant_part, write_user_part
 from nexus.wire import Json, mapping
@@ -45,7 +46,7 @@ def _write_system(request: Request, draft: Draft) -> list[Json]:
 def write_conversation(request: Request, draft: Draft) -> tuple[list[Json], list[Json]]:
     """The system field and the messages. Raises InvalidRequest, UnsupportedFeature."""
     if not request.messages and not request.system:
-        raise InvalidRequest("at least one message is needed", param="messages")
+        raise wrong("messages", "at least one message")
     system, turns = _write_system(request, draft), list[_Turn]()
     if not draft.model.system:
         _add(turns, "user", [_marked(text.text) for text in request.system if text.text.strip()])
@@ -105,7 +106,7 @@ def _places(message: Message, path: str) -> Iterable[tuple[Part, str]]:
 
 def _system_unit(part: Part, path: str, draft: Draft) -> BlockGroup:
     if not isinstance(part, Text):
-        raise UnsupportedFeature("a system message holds text only", param=path)
+        raise UnsupportedFeature.about(path, "a system message holds only text")
     return (_marked(part.text) if part.text.strip() else []) + draft.cache_point(part.cache)
 
 

@@ -8,7 +8,18 @@ bedrock-runtime service model.
 from __future__ import annotations
 
 from nexus.conversation.cache_hints import with_hint_outside
-from nexus.conversation.parts import Audio, Document, Image, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
+from nexus.conversation.parts import (
+    IN_WORDS,
+    Audio,
+    Document,
+    Image,
+    Part,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolResult,
+)
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.media import write_audio, write_document, write_image
@@ -38,12 +49,14 @@ def write_assistant_part(part: Part, path: str, draft: Draft) -> list[Json]:
         case ToolCall():
             return [_write_call(part, draft), *draft.cache_point(part.cache)]
         case ToolResult():
-            raise InvalidRequest("a tool result must be in a user message", param=path)
+            raise InvalidRequest.about(path, "a tool result does not belong to the role assistant")
         case Image():
             draft.drops.add(LOST)
             return text_blocks(unseen(part).text) + draft.cache_point(part.cache)
         case Document() | Audio():
-            raise UnsupportedFeature("Bedrock accepts documents and audio only from the user", param=path)
+            raise UnsupportedFeature.about(
+                path, "Bedrock accepts documents and audio only in user messages; move it there"
+            )
 
 
 def write_user_part(part: Part, path: str, draft: Draft) -> list[Json]:
@@ -60,7 +73,7 @@ def write_user_part(part: Part, path: str, draft: Draft) -> list[Json]:
         case ToolResult():
             return _write_result(part, path, draft)
         case ToolCall() | Reasoning() | Refusal():
-            raise InvalidRequest(f"a user message holds no {type(part).__name__}", param=path)
+            raise InvalidRequest.about(path, f"{IN_WORDS[type(part)]} does not belong to the role user")
 
 
 def text_blocks(text: str) -> list[Json]:
@@ -101,7 +114,7 @@ def _write_result(result: ToolResult, path: str, draft: Draft) -> list[Json]:
             case Document():
                 media += write_document(part, f"{path}.content.{number}", draft)
             case _:
-                raise UnsupportedFeature(f"a tool result holds no {type(part).__name__}", param=path)
+                raise UnsupportedFeature.about(path, f"{IN_WORDS[type(part)]} cannot be sent in a tool result")
     block: dict[str, Json] = {"toolUseId": draft.result_id(result.call_id)}
     if beside:
         beside.insert(0, {"text": from_result(block["toolUseId"])})

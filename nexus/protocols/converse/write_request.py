@@ -14,6 +14,7 @@ from nexus.errors import ClientError, InvalidRequest, UnsupportedFeature
 from nexus.late import pattern
 from nexus.models.bedrock import PROPERTY_KEYS, TOOL_NAMES
 from nexus.protocols import cutter
+from nexus.protocols.checks import wrong
 from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.fields import WRITES
@@ -25,10 +26,7 @@ from nexus.wire import Json, only
 
 _METADATA = pattern(r"[a-zA-Z0-9\s:_@$#=/+,\-.]{0,256}")
 _MOST_METADATA = 16
-_KNOBS: Mapping[str, tuple[type[ClientError], str]] = {
-    "temperature": (UnsupportedFeature, "temperatures on Bedrock range from 0 to 1; choose one of these"),
-    "top_p": (InvalidRequest, "top_p ranges from 0 to 1"),
-}
+_KNOBS: Mapping[str, type[ClientError]] = {"temperature": UnsupportedFeature, "top_p": InvalidRequest}
 """Values from 0 to 1, and the error for any other value."""
 _SERVICE_TIERS: Mapping[str, str | None] = {
     "auto": None,
@@ -73,7 +71,7 @@ def _write_sampling(
     """The inferenceConfig, and top_k as an additional model field."""
     max_tokens = request.max_tokens
     if max_tokens is not None and max_tokens < 1:
-        raise InvalidRequest("max_tokens must be at least 1", param="max_tokens")
+        raise wrong("max_tokens", "a whole number of at least 1")
     if thinking.unlimited and max_tokens is not None:
         draft.drops.add("max_tokens")
         max_tokens = None
@@ -92,8 +90,7 @@ def _write_knob(name: str, request: Request, thinking: ThinkingFields, draft: Dr
         draft.drops.add(name)
         return None
     if value is not None and not 0 <= value <= 1:
-        error, words = _KNOBS[name]
-        raise error(words, param=name)
+        raise _KNOBS[name].about(name, "Bedrock accepts 0 to 1")
     return value
 
 

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, unquote_plus
 from nexus.dataclasses import replace
 from nexus.errors import InvalidRequest, NexusError
 from nexus.late import pattern
-from nexus.protocols.checks import an_object, require
+from nexus.protocols.checks import an_object, require, wrong
 from nexus.protocols.dialect import Asked, BrokenStream, Dialect, ModelCard
 from nexus.protocols.embeddings import GEMINI, EmbeddingsCodec
 from nexus.protocols.framing import Framing, JsonArray, WithoutComments
@@ -140,7 +140,7 @@ def _number(query: Mapping[str, str], *names: str) -> int | None:
     if value is None:
         return None
     if not (value.isascii() and value.isdigit() and len(value) <= 9):
-        raise InvalidRequest.about(names[0], "expected a number")
+        raise wrong(names[0], "a whole number")
     return int(value)
 
 

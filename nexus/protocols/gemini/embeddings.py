@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.embeddings import MOST_TEXTS, EmbeddingsRequest, positive
+from nexus.errors import UnsupportedFeature
+from nexus.protocols.checks import join, maybe_whole, wrong
+from nexus.protocols.embeddings import MOST_TEXTS, EmbeddingsRequest
 from nexus.protocols.gemini.spelling import camel
 from nexus.wire import Json, mapping, sequence, text
 
@@ -36,10 +37,11 @@ def read_asked(document: Mapping[str, Json]) -> EmbeddingsRequest:
     elif isinstance(several, list) and 0 < len(several) <= MOST_TEXTS:
         given = several
     else:
-        raise InvalidRequest.about("requests", f"expected an array of 1 to {MOST_TEXTS} requests")
-    requests = {("" if several is None else f"requests.{at}."): mapping(one) for at, one in enumerate(given)}
+        raise wrong("requests", f"an array of 1 to {MOST_TEXTS} requests")
+    requests = {("" if several is None else f"requests.{at}"): mapping(one) for at, one in enumerate(given)}
     asked = {
-        (text(one.get("taskType")), positive(one, "outputDimensionality", place)) for place, one in requests.items()
+        (text(one.get("taskType")), maybe_whole(one, "outputDimensionality", 1, path=place))
+        for place, one in requests.items()
     }
     if len(asked) > 1:
         raise UnsupportedFeature.about(
@@ -69,13 +71,13 @@ def write_answer(
 
 
 def _text(request: Mapping[str, Json], place: str) -> str:
-    path = f"{place}content"
+    path = join(place, "content")
     given = mapping(request.get("content")).get("parts")
     parts = [given] if isinstance(given, dict) else sequence(given)
     for at, part in enumerate(parts):
         if not isinstance(mapping(part).get("text"), str):
-            raise UnsupportedFeature.about(f"{path}.parts.{at}", "only text can be embedded here")
+            raise UnsupportedFeature.about(f"{path}.parts.{at}", "only text can be embedded")
     words = "".join(text(mapping(part).get("text")) for part in parts)
     if not words:
-        raise InvalidRequest.about(path, "expected a non-empty text")
+        raise wrong(path, "a non-empty text")
     return words

@@ -64,8 +64,8 @@ def media_parts(part: Media, gemini: Gemini, param: str) -> list[Json]:
             return [*head, _source(source, "application/pdf", gemini, param)]
         case Image(source=source):
             if (media_type := foreign_type(part)) is not None:
-                words = f"Gemini takes PNG, JPEG, WebP, HEIC and HEIF images, not {media_type}"
-                raise UnsupportedFeature(words, param=param)
+                words = f"Gemini accepts PNG, JPEG, WebP, HEIC and HEIF images, not {media_type}"
+                raise UnsupportedFeature.about(param, words)
             return [_source(source, None, gemini, param)]
         case Audio(source=source):
             return [_source(source, None, gemini, param)]
@@ -93,7 +93,7 @@ def _file_data(url: str, default: str | None, gemini: Gemini, param: str) -> dic
     try:
         address = urlsplit(url)
     except ValueError:
-        raise UnsupportedFeature("the vendor cannot fetch this URL", param=param) from None
+        raise UnsupportedFeature.about(param, "the vendor cannot fetch this URL") from None
     host = (address.hostname or "").lower()
     if host == FILES_API and not gemini.vertex:
         return {"fileUri": url}
@@ -102,10 +102,10 @@ def _file_data(url: str, default: str | None, gemini: Gemini, param: str) -> dic
     _check_fetched(address.scheme.lower(), gemini, param)
     media_type = _type_of(address.path) or default
     if media_type is None:
-        raise UnsupportedFeature(
-            "Gemini wants the media type of a linked image, and this URL's path has no known file extension; "
-            "send the image inline as a data URL",
-            param=param,
+        raise UnsupportedFeature.about(
+            param,
+            "Gemini needs the media type of a linked image, and this URL's path has no known file extension; "
+            "send the content inline",
         )
     return {"mimeType": media_type, "fileUri": url}
 
@@ -121,10 +121,10 @@ def _check_fetched(scheme: str, gemini: Gemini, param: str) -> None:
         return
     if gemini.web_links and (scheme == "https" or (scheme == "http" and vertex)):
         return
-    raise UnsupportedFeature(
+    raise UnsupportedFeature.about(
+        param,
         f"this model's server does not fetch {scheme or 'such'} links, and Nexus fetches no client URL; "
-        "send the content inline as base64 data",
-        param=param,
+        "send the content inline",
     )
 
 

@@ -64,7 +64,7 @@ def read_config(config: Config, drops: Drops) -> Request:
 def _read_natural(holder: Config, name: str) -> int | None:
     value = googles_whole(holder, name, _AT)
     if value is not None and value < 0:
-        raise wrong(f"{_AT}.{name}", "a natural number")
+        raise wrong(f"{_AT}.{name}", "a whole number of at least 0")
     return value
 
 
@@ -74,7 +74,7 @@ def _read_images(config: Config) -> bool | None:
     if given & {"AUDIO", "VIDEO"}:
         raise UnsupportedFeature.about(path, "other vendors' models do not answer in sound or video here")
     if unknown := given - {"TEXT", "IMAGE", "MODALITY_UNSPECIFIED"}:
-        raise wrong(path, f"TEXT or IMAGE, not {min(unknown)}")
+        raise wrong(path, f'"TEXT" or "IMAGE", not {min(unknown)}')
     return True if "IMAGE" in given else None
 
 

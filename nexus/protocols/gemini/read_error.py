@@ -73,7 +73,7 @@ def _read_status(
         retry_after = retry_after if retry_after is not None else _seconds(text(detail.get("retryDelay")))
     for detail in _details(error, "RequestInfo"):
         request_id = request_id or text(detail.get("requestId")) or None
-    message = error_words(error) or f"the vendor answered {code}"
+    message = error_words(error) or f"the vendor answered {code} without an explanation"
     failure = VendorFailure(message, kind=kind, status=code, request_id=request_id, retry_after=retry_after)
     return context_length.judged(failure)
 

@@ -35,7 +35,7 @@ def part_kind(wire: Body, path: str, drops: Drops) -> str:
     """The one member that a part has; what else it says is named."""
     kinds = [name for name in _KINDS if wire.get(name) is not None]
     if own := server_part(wire):
-        raise UnsupportedFeature.about(path, f"a part {own} belongs to the role model")
+        raise UnsupportedFeature.about(path, f"a part {own} does not belong to the role user")
     if wire.get("thoughtSignature") and wire.keys() <= set(_ABOUT):
         # A signature alone is one of no words.
         return "text"
@@ -68,7 +68,7 @@ def read_function_response(wire: Body, path: str, drops: Drops) -> tuple[tuple[T
         kind = part_kind(held, where, drops)
         media = read_media(kind, held[kind], where, drops) if kind in ("inlineData", "fileData") else None
         if not isinstance(media, Image | Document):
-            raise UnsupportedFeature.about(where, "a function response holds images and documents only")
+            raise UnsupportedFeature.about(where, "a function response holds only images and documents")
         parts.append(media)
     return tuple(parts), failed
 
@@ -92,7 +92,7 @@ def _read_file(wire: Body, path: str) -> Media:
         raise wrong(f"{path}.fileUri", "a URI") from None
     if host == FILES_API or host in YOUTUBE:
         raise UnsupportedFeature.about(
-            path, "only Google's models can read a file or video stored at Google; send its bytes inline"
+            path, "only Google's models can read a file or video stored at Google; send the content inline"
         )
     if not media_type.startswith(("image/", "application/", "text/")):
         raise UnsupportedFeature.about(path, f"{media_type or 'a file of no type'} cannot be sent as a link")

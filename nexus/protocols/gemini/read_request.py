@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from nexus.conversation.parts import Text, Tool, ToolChoice, WebSearch
 from nexus.dataclasses import replace
-from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import (
     Body,
     Drops,
@@ -60,7 +60,7 @@ def _read_system(body: Body, drops: Drops) -> tuple[Text, ...]:
     texts: list[Text] = []
     for part, path in several(held.get("parts"), "systemInstruction.parts"):
         if not isinstance(part.get("text"), str):
-            raise UnsupportedFeature.about(path, "only text can stand here")
+            raise UnsupportedFeature.about(path, "only text is accepted here")
         drops.unknown(part, ("text",), "systemInstruction.parts")
         texts += [Text(part["text"], at=path)] if part["text"] else []
     return tuple(texts)
@@ -108,9 +108,7 @@ def _read_function(wire: Body, path: str, drops: Drops) -> Tool:
 def _read_parameters(wire: Body, path: str) -> Json:
     if wire.get("parametersJsonSchema") is not None:
         if wire.get("parameters") is not None:
-            raise InvalidRequest(
-                f"{path}: parameters and parametersJsonSchema exclude each other", param=f"{path}.parametersJsonSchema"
-            )
+            raise wrong(f"{path}.parametersJsonSchema", "parameters or parametersJsonSchema, not both")
         return an_object(wire["parametersJsonSchema"], f"{path}.parametersJsonSchema")
     if wire.get("parameters") is None:
         return None
@@ -139,7 +137,7 @@ def _read_choice(tools: tuple[Tool, ...], wire: Json, drops: Drops) -> tuple[Too
         case "ANY":
             return ToolChoice("required"), _only(tools, allowed)
         case _:
-            raise wrong(f"{_CALLING}.mode", "AUTO, ANY, NONE or VALIDATED")
+            raise wrong(f"{_CALLING}.mode", '"AUTO", "ANY", "NONE" or "VALIDATED"')
 
 
 def _read_names(config: Body, tools: tuple[Tool, ...]) -> list[str]:

@@ -101,7 +101,7 @@ def _check_names(request: Request) -> None:
     seen: set[str] = set()
     for index, tool in enumerate(request.tools):
         if tool.name in seen:
-            raise InvalidRequest(f"two tools are named {tool.name!r}", param=f"tools.{index}.name")
+            raise InvalidRequest.about(f"tools.{index}.name", f"two tools are named {tool.name}")
         seen.add(tool.name)
 
 
@@ -165,9 +165,9 @@ def _described(output: OutputFormat) -> Json:
 def _answer_tool(output: OutputFormat, tools: tuple[Tool, ...], gemini: Gemini) -> tuple[Tool, Forms]:
     schema = output.schema
     if schema is not None and mapping(schema).get("type", "object") != "object":
-        raise UnsupportedFeature(
-            "this model takes structured output beside tools only when the schema describes an object",
-            param="output_format.schema",
+        raise UnsupportedFeature.about(
+            "output_format.schema",
+            "this model accepts structured output beside tools only if the schema describes an object",
         )
     about = "Give the final answer to the user. Call this once nothing else is left to do."
     return answer_tool(output, tools, gemini.property_keys, name="final_answer", about=about)

@@ -104,9 +104,8 @@ class ContentsWriter:
     def contents(self) -> list[Json]:
         """Raises UnsupportedFeature for a prefill that the model rejects."""
         if self._turns and self._turns[-1].role == "model" and not self._gemini.prefill:
-            raise UnsupportedFeature(
-                "this model does not continue a partial answer of the client; end with a user message",
-                param=self._turns[-1].origin,
+            raise UnsupportedFeature.about(
+                self._turns[-1].origin, "this model does not continue an assistant message; end with a user message"
             )
         if self._turns and self._turns[0].role == "model":
             self._turns.insert(0, _Turn("user", "messages", [{"text": NO_MESSAGE}]))
@@ -123,7 +122,7 @@ class ContentsWriter:
     def _add_system_message(self, message: Message, path: str) -> None:
         words = [part.text for part in message.parts if isinstance(part, Text) and part.text]
         if len([part for part in message.parts if isinstance(part, Text)]) != len(message.parts):
-            raise UnsupportedFeature("a system message can hold text only", param=path)
+            raise UnsupportedFeature.about(path, "a system message holds only text")
         if not self._turns:
             self.add_system(message.parts)
         elif words:
@@ -176,7 +175,7 @@ class ContentsWriter:
 
     def _add_call(self, turn: _Turn, call: ToolCall, path: str) -> None:
         if turn.role != "model":
-            raise InvalidRequest("a tool call must be part of an assistant message", param=path)
+            raise InvalidRequest.about(path, "a tool call does not belong to the role user")
         self._calls[call.id] = _Call(call.name, next(self._order))
         arguments, whole = an_object_of(call.arguments)
         if not whole:
@@ -188,10 +187,10 @@ class ContentsWriter:
 
     def _add_result(self, turn: _Turn, result: ToolResult, path: str) -> None:
         if turn.role != "user":
-            raise InvalidRequest("a tool result must be part of a user message", param=path)
+            raise InvalidRequest.about(path, "a tool result does not belong to the role assistant")
         call = self._calls.get(result.call_id)
         if call is None:
-            raise InvalidRequest(f"no earlier tool call has the id {result.call_id!r}", param=path)
+            raise InvalidRequest.about(path, f"no tool call before it has the id {result.call_id}")
         shown = (self._shown(part, f"{path}.content.{index}") for index, part in enumerate(result.parts))
         result = replace(result, parts=tuple(shown))
         wire: dict[str, Json] = {"name": call.name, "response": write_result_response(result)}

@@ -69,7 +69,7 @@ def _write_conversation(request: Request, gemini: Gemini, drops: Drops) -> tuple
     if contents:
         return writer.system, contents
     if not writer.system:
-        raise InvalidRequest("the request has no content to answer", param="messages")
+        raise InvalidRequest.about("messages", "there is no content to send")
     # The vendor demands a turn; with instructions alone, they are what there is to answer.
     return [], [{"role": "user", "parts": writer.system}]
 
@@ -112,7 +112,7 @@ def _write_generation(request: Request, gemini: Gemini, drops: Drops) -> dict[st
 
 def _stops(stop: tuple[str, ...]) -> list[str]:
     if len(stop) > MAX_STOPS:
-        raise UnsupportedFeature(f"Gemini takes at most {MAX_STOPS} stop sequences, not {len(stop)}", param="stop")
+        raise UnsupportedFeature.about("stop", f"Gemini accepts at most {MAX_STOPS} stop sequences, not {len(stop)}")
     return list(stop)
 
 

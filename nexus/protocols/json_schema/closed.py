@@ -62,7 +62,7 @@ class _Writer:
         self._nodes = 0
         for reference in references(root):
             if definition(root, reference) is None:
-                raise NotClosed(f"the reference {reference!r} does not exist in the schema")
+                raise NotClosed(f"the reference {reference!r} does not exist in this schema")
         _refuse_recursion(root)
 
     def write(self, schema: Json, path: str) -> dict[str, Json]:

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from nexus.dataclasses import dataclass
-from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.errors import UnsupportedFeature
+from nexus.protocols.checks import wrong
 from nexus.protocols.json_schema.refs import definition, hoisted
 from nexus.protocols.json_schema.remembered import remembered
 from nexus.protocols.json_schema.walk import Schema, rebuilt, required_of, types_of
@@ -39,7 +40,7 @@ def object_root(schema: Json, path: str, forbidden: Iterable[str] = ()) -> Objec
     if schema is None:
         return ObjectRoot({"type": "object", "properties": {}})
     if not isinstance(schema, dict):
-        raise InvalidRequest.about(path, "a tool's parameters must be a JSON Schema object")
+        raise wrong(path, "a JSON Schema object")
     if schema.keys().isdisjoint(("$ref", *_UNIONS, *forbidden)):
         return ObjectRoot(_typed(schema, path))
     root = hoisted(schema)
@@ -96,7 +97,7 @@ def keywords_in_words(keywords: Schema) -> str:
 def _typed(schema: Schema, path: str) -> dict[str, Json]:
     types = types_of(schema)
     if types and "object" not in types:
-        raise UnsupportedFeature.about(path, "this vendor's tools take an object of arguments")
+        raise UnsupportedFeature.about(path, "this vendor accepts only tools whose arguments are an object")
     return {**schema, "type": "object", "properties": mapping(schema.get("properties"))}
 
 
@@ -135,7 +136,9 @@ class _Merge:
             branches = [self.flat(mapping(one), seen) for one in sequence(schema.get(keyword))]
             objects = [one for one in branches if not types_of(one) or "object" in types_of(one)]
             if branches and not objects:
-                raise UnsupportedFeature.about(self._path, "this vendor's tools take an object of arguments")
+                raise UnsupportedFeature.about(
+                    self._path, "this vendor accepts only tools whose arguments are an object"
+                )
             if len(objects) > 1:
                 self.unions.append((keyword, schema[keyword]))
             if objects:
@@ -145,7 +148,7 @@ class _Merge:
     def _referred(self, reference: str, seen: tuple[str, ...]) -> Schema:
         target = definition(self._root, reference)
         if reference in seen or not isinstance(target, dict):
-            raise UnsupportedFeature.about(self._path, f"{reference!r} leads to no object of arguments in this schema")
+            raise UnsupportedFeature.about(self._path, f"{reference!r} is not an object of arguments in this schema")
         if reference not in self._known:
             self._known[reference] = self.flat(target, (*seen, reference))
         return self._known[reference]

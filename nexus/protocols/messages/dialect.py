@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from nexus.errors import InvalidRequest, NexusError
+from nexus.errors import NexusError
 from nexus.models import claude
-from nexus.protocols.checks import require
+from nexus.protocols.checks import require, wrong
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import BrokenStream, Dialect, ModelCard, RateLimit, tightest
 from nexus.protocols.held import HeldCodec
@@ -97,7 +97,7 @@ class Messages(Dialect):
         limit = _limit(query.get("limit"))
         after, before = query.get("after_id"), query.get("before_id")
         if after and before:
-            raise InvalidRequest("after_id and before_id exclude each other", param="before_id")
+            raise wrong("before_id", "after_id or before_id, not both")
         if before:
             end = _position(cards, before, "before_id")
             page, more = cards[max(0, end - limit) : end], end > limit
@@ -121,7 +121,7 @@ def _limit(value: str | None) -> int:
     if value is None:
         return DEFAULT_LIMIT
     if not value.isascii() or not value.isdigit() or len(value) > 4 or not 1 <= int(value) <= MAX_LIMIT:
-        raise InvalidRequest.about("limit", f"expected a number from 1 to {MAX_LIMIT}")
+        raise wrong("limit", f"a whole number from 1 to {MAX_LIMIT}")
     return int(value)
 
 
@@ -129,7 +129,7 @@ def _position(cards: list[ModelCard], wanted: str, param: str) -> int:
     for position, card in enumerate(cards):
         if card.id == wanted:
             return position
-    raise InvalidRequest.about(param, "no such model")
+    raise wrong(param, "the id of a model")
 
 
 DIALECT = Messages()

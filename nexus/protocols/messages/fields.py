@@ -62,7 +62,7 @@ READS: Mapping[str, Disposition] = {
     "user_profile_id": dropped("an account at Anthropic"),
     "workspace_id": dropped("an account at Anthropic"),
     "billing_policy": refused("the gateway cannot bill another account; leave the field out"),
-    "compaction": refused("compaction requests are not supported in translation; leave the field out"),
+    "compaction": refused("compaction requests cannot be translated; leave the field out"),
     "container": refused("containers are only available at Anthropic; leave the field out"),
     "inference_geo": refused(
         "the gateway cannot guarantee a region at another vendor; choose a model of a provider in that region"

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 
-from nexus.errors import InvalidRequest
+from nexus.protocols.checks import wrong
 from nexus.protocols.edit import find, replace_member
 from nexus.protocols.held import BatchRequest, HeldCodec, HeldKind, Page, Verb, item_starts, number, request_at
 from nexus.wire import Json, sequence, text
@@ -32,7 +32,7 @@ class AnthropicHeld(HeldCodec):
     def page(self, kind: HeldKind, query: Mapping[str, Sequence[str]]) -> Page:
         ids = [*query.get("ids", ()), *query.get("ids[]", ())] if kind == "files" else []
         if len(ids) > MOST_IDS:
-            raise InvalidRequest.about("ids", f"at most {MOST_IDS}")
+            raise wrong("ids", f"at most {MOST_IDS} ids")
         after = query.get("after_id", ("",))[0]
         if not after and (page := query.get("page", ("",))[0]):
             after = page.removeprefix(_PAGE)
@@ -63,7 +63,7 @@ class AnthropicHeld(HeldCodec):
         asked = sequence(document.get("requests"))
         arrays = find(raw, ("requests",))
         if not asked or len(arrays) != 1:
-            raise InvalidRequest.about("requests", "expected an array of requests")
+            raise wrong("requests", "a non-empty array")
         for index, (start, one) in enumerate(zip(item_starts(raw, arrays[0][0]), asked, strict=True)):
             yield request_at(raw, start, ("params",), f"requests.{index}", one)
 

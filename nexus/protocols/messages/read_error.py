@@ -53,7 +53,7 @@ _REQUEST_IDS = ("request-id", "x-request-id", "x-amzn-requestid")
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure:
     document = decode_error(body)
     wire = mapping(document)
-    words = error_words(document, body) or f"the upstream answered {status}"
+    words = error_words(document, body) or f"the vendor answered {status} without an explanation"
     failure = http_failure(words, _kind(mapping(wire.get("error")), status), status, headers, _REQUEST_IDS)
     return replace(failure, request_id=text(wire.get("request_id")) or failure.request_id)
 

@@ -104,7 +104,7 @@ def _read_words(block: Body, path: str, drops: Drops) -> Text:
         drops.add(f"messages.content.{block['type']}")
         return Text(words, cache=read_cache_control(block, path, drops), at=path)
     if block.get("type") != "text":
-        raise UnsupportedFeature.about(path, f"only text can stand here, not {text(block.get('type'))}")
+        raise UnsupportedFeature.about(path, f"only text is accepted here, not {text(block.get('type'))}")
     return placed(_read_text(block, path, drops), path)
 
 
@@ -122,10 +122,10 @@ def _read_source(source: Body, path: str) -> Inline | Link:
             return read_url(a_string(source, "url", path), param=f"{path}.url")
         case "file":
             raise UnsupportedFeature.about(
-                path, "uploaded files exist only at Anthropic; send the content as base64 or a URL"
+                path, "uploaded files exist only at Anthropic; send the content inline or as a URL"
             )
         case kind:
-            raise UnsupportedFeature.about(path, f"a source of type {kind} is not known")
+            raise UnsupportedFeature.about(f"{path}.type", f'expected "base64" or "url", not {kind}')
 
 
 def _read_document(block: Body, path: str, drops: Drops) -> Document:

@@ -14,10 +14,11 @@ from nexus.protocols.checks import (
     an_array,
     an_object,
     maybe_bool,
-    maybe_count,
     maybe_number,
     maybe_object,
     maybe_string,
+    maybe_whole,
+    one_of,
     stop_sequences,
     wrong,
 )
@@ -50,10 +51,10 @@ def read_request(body: Body) -> ReadRequest:
         parallel_tools=parallel,
         thinking=_read_thinking(body, options, drops),
         output_format=_read_output_format(body, options),
-        max_tokens=maybe_count(body, "max_tokens"),
+        max_tokens=maybe_whole(body, "max_tokens", 0),
         temperature=maybe_number(body, "temperature"),
         top_p=maybe_number(body, "top_p"),
-        top_k=maybe_count(body, "top_k"),
+        top_k=maybe_whole(body, "top_k", 0),
         stop=() if body.get("stop_sequences") is None else stop_sequences(body["stop_sequences"], "stop_sequences"),
         user=_read_user(body, drops),
         service_tier=_read_tier(body, drops),
@@ -138,7 +139,7 @@ def _read_tool_choice(body: Body) -> tuple[ToolChoice | None, bool | None]:
 def _read_thinking(body: Body, options: Body, drops: Drops) -> Thinking | None:
     effort = maybe_string(options, "effort", "output_config")
     if effort is not None and effort not in _EFFORTS:
-        raise wrong("output_config.effort", "one of " + ", ".join(_EFFORTS))
+        raise wrong("output_config.effort", one_of(_EFFORTS))
     # What a system message has said since holds for the next answer.
     later = last_effort(body.get("messages"))
     level = cast("Effort | None", later if later in _EFFORTS else effort)
@@ -149,7 +150,7 @@ def _read_thinking(body: Body, options: Body, drops: Drops) -> Thinking | None:
     visible = wire.get("display") != "omitted"
     match wire.get("type"):
         case "enabled":
-            budget = maybe_count(wire, "budget_tokens", "thinking")
+            budget = maybe_whole(wire, "budget_tokens", 0, path="thinking")
             if budget is None:
                 raise InvalidRequest.about("thinking.budget_tokens", "field required")
             return Thinking(True, budget=budget, effort=level, visible=visible)
@@ -169,7 +170,7 @@ def _read_output_format(body: Body, options: Body) -> OutputFormat | None:
         return None
     format = an_object(wire, path)
     if format.get("type") != "json_schema":
-        raise UnsupportedFeature.about(path, f"the type {format.get('type')} is not known; use json_schema")
+        raise UnsupportedFeature.about(f"{path}.type", 'expected "json_schema"')
     return OutputFormat(schema=an_object(format.get("schema"), f"{path}.schema"))
 
 

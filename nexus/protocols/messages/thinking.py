@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from nexus.conversation.parts import Effort, Request, Thinking
 from nexus.dataclasses import dataclass
-from nexus.errors import InvalidRequest
 from nexus.models.claude import Claude
 from nexus.models.efforts import COMMON, LEAST_BUDGET, claude_budget
+from nexus.protocols.checks import wrong
 from nexus.protocols.codec import Target
 from nexus.wire import Json, only
 
@@ -93,8 +93,6 @@ def _budgeted(thinking: Thinking, limit: int | None, default: int) -> ThinkingPl
         if not budget:
             return ThinkingPlan(default if limit is None else limit, dropped=True)
     elif budget < LEAST_BUDGET or (limit is not None and budget >= limit):
-        raise InvalidRequest.about(
-            "thinking", f"a budget must be at least {LEAST_BUDGET} tokens and less than max_tokens"
-        )
+        raise wrong("thinking", f"a budget of at least {LEAST_BUDGET} tokens that is less than max_tokens")
     config = only({"type": "enabled", "budget_tokens": budget, "display": None if thinking.visible else "omitted"})
     return ThinkingPlan(default + budget if limit is None else limit, config=config, on=True)

@@ -127,7 +127,7 @@ def _turn(message: Message, path: str, claude: Claude, drops: Drops) -> Turn:
     for at, part in enumerate(message.parts):
         here = f"{path}.content.{at}"
         if message.role == "system" and not isinstance(part, Text):
-            raise UnsupportedFeature.about(here, "a system message holds text only")
+            raise UnsupportedFeature.about(here, "a system message holds only text")
         blocks = write_blocks(part, message.role, here, claude, drops)
         turn.blocks += [PlacedBlock(block, here) for block in blocks]
         if not blocks and isinstance(part, Text) and turn.blocks and turn.blocks[-1].kind not in THINKING:
@@ -247,7 +247,7 @@ def _finish(last: Turn, claude: Claude) -> None:
         return
     if not claude.prefill:
         raise UnsupportedFeature.about(
-            last.path, "this model does not continue a message of the assistant; end with a user message"
+            last.path, "this model does not continue an assistant message; end with a user message"
         )
     words = last.blocks[-1].block
     if words["type"] == "text":

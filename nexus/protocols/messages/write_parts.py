@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from nexus.conversation.cache_hints import with_hint_outside
 from nexus.conversation.parts import (
+    IN_WORDS,
     Audio,
     CacheHint,
     Document,
@@ -34,6 +35,7 @@ Block = dict[str, Json]
 NO_WORDS = "(The tool failed without a message.)"
 """The content for a failed call with an empty result, which the API rejects."""
 
+_Single = Text | Refusal | Reasoning | ToolCall | Image | Document | Audio
 _ROLE_OF: dict[type, str] = {Reasoning: "assistant", ToolCall: "assistant", ToolResult: "user"}
 
 _IMAGES = {"image/jpg": "image/jpeg", **{f"image/{name}": f"image/{name}" for name in ("jpeg", "png", "gif", "webp")}}
@@ -48,15 +50,15 @@ def write_cache(hint: CacheHint | None) -> Block:
 
 def write_blocks(part: Part, role: str, path: str, claude: Claude, drops: Drops) -> list[Block]:
     """The blocks of ``part``: usually one, none if nothing of it can or needs to be sent."""
-    if isinstance(part, ToolResult) and role == "user":
+    if role != _ROLE_OF.get(type(part), role):
+        raise InvalidRequest.about(path, f"{IN_WORDS[type(part)]} does not belong to the role {role}")
+    if isinstance(part, ToolResult):
         return _write_result(part, path, drops)
     block = _write_one(part, role, path, claude, drops)
     return [] if block is None else [block]
 
 
-def _write_one(part: Part, role: str, path: str, claude: Claude, drops: Drops) -> Block | None:
-    if role != _ROLE_OF.get(type(part), role):
-        raise InvalidRequest.about(path, f"a {type(part).__name__} does not belong to the role {role}")
+def _write_one(part: _Single, role: str, path: str, claude: Claude, drops: Drops) -> Block | None:
     match part:
         case Text():
             return write_text(part, drops)
@@ -75,8 +77,6 @@ def _write_one(part: Part, role: str, path: str, claude: Claude, drops: Drops) -
             return _write_media(part, path, drops)
         case Audio():
             raise UnsupportedFeature.about(path, "Claude does not accept audio; send its text instead")
-        case _:
-            raise UnsupportedFeature.about(path, f"{type(part).__name__} has no block in the messages dialect")
 
 
 def write_text(part: Text, drops: Drops) -> Block | None:
@@ -141,7 +141,7 @@ def _write_image_source(source: Inline | Link, path: str) -> Block:
         return {"type": "url", "url": web_url(source, path)}
     media_type = _IMAGES.get(source.media_type.lower())
     if media_type is None:
-        raise UnsupportedFeature.about(path, f"Claude takes JPEG, PNG, GIF and WebP images, not {source.media_type}")
+        raise UnsupportedFeature.about(path, f"Claude accepts JPEG, PNG, GIF and WebP images, not {source.media_type}")
     return {"type": "base64", "media_type": media_type, "data": source.data}
 
 
@@ -156,4 +156,4 @@ def _write_document_source(source: Inline | Link | Text, path: str) -> Block:
         case Inline(media_type=media_type) if is_textual(media_type):
             return {"type": "text", "media_type": "text/plain", "data": read_text_file(source, path)}
         case Inline(media_type=media_type):
-            raise UnsupportedFeature.about(path, f"Claude takes PDF and text documents, not {media_type}")
+            raise UnsupportedFeature.about(path, f"Claude accepts PDF and text documents, not {media_type}")

@@ -75,7 +75,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
 def _write_sampling(request: Request, plan: ThinkingPlan, claude: Claude, drops: Drops) -> dict[str, Json]:
     """Temperature, top_p and top_k, if the model and its thinking allow them."""
     if request.temperature is not None and not 0 <= request.temperature <= 1:
-        raise UnsupportedFeature.about("temperature", "Claude takes 0 to 1")
+        raise UnsupportedFeature.about("temperature", "Claude accepts 0 to 1")
     wire: dict[str, Json] = {}
     for name in ("temperature", "top_p", "top_k"):
         value = getattr(request, name)
@@ -97,7 +97,7 @@ def _write_stops(stops: tuple[str, ...]) -> list[str]:
     for at, stop in enumerate(stops):
         if not stop.strip():
             raise UnsupportedFeature.about(
-                f"stop.{at}", "Claude does not accept stop sequences of white space alone; remove it"
+                f"stop.{at}", "Claude does not accept a stop sequence of only white space; remove it"
             )
     return list(stops)
 

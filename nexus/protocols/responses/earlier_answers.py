@@ -170,19 +170,19 @@ def _named(path: str, document: Mapping[str, Json]) -> Iterator[tuple[str, str]]
     conversation = document.get("conversation")
     yield "conversation", text(conversation) or text(mapping(conversation).get("id"))
     for index, tool in enumerate(map(mapping, sequence(document.get("tools")))):
-        yield f"tools[{index}].container", text(tool.get("container"))
-        yield f"tools[{index}].environment.container_id", text(mapping(tool.get("environment")).get("container_id"))
+        yield f"tools.{index}.container", text(tool.get("container"))
+        yield f"tools.{index}.environment.container_id", text(mapping(tool.get("environment")).get("container_id"))
     for field in ("input", "items"):
         for index, item in enumerate(map(mapping, sequence(document.get(field)))):
             if is_reference(item) or (item.get("type") == "reasoning" and not item.get("encrypted_content")):
-                yield f"{field}[{index}]", text(item.get("id"))
+                yield f"{field}.{index}", text(item.get("id"))
 
 
 def sealed_ids(document: Mapping[str, Json]) -> list[tuple[str, str]]:
     """Ids of the encrypted items of a request, which only the account that created them can read, each with its
     field. Those of translated answers are only tagged, and passthrough leaves them out."""
     items = enumerate(map(mapping, sequence(document.get("input"))))
-    found = ((f"input[{index}]", text(item.get("encrypted_content"))) for index, item in items)
+    found = ((f"input.{index}", text(item.get("encrypted_content"))) for index, item in items)
     return [(field, sealed_id(content)) for field, content in found if content and not is_tagged(content)]
 
 

@@ -33,7 +33,7 @@ READS: Mapping[str, Disposition] = {
     "instructions": converted("system", "the first block; leading system and developer messages follow it"),
     "model": converted("", "set by the route"),
     "access_programs": dropped("only applies to OpenAI's API"),
-    "background": refused("background answers are not supported in translation; leave it out or stream"),
+    "background": refused("background answers cannot be translated; leave the field out or stream"),
     "background_options": dropped("only applies to background answers"),
     "client_metadata": dropped("Codex's metadata for OpenAI's servers"),
     "context_management": dropped("the client's whole history is sent"),
@@ -44,7 +44,7 @@ READS: Mapping[str, Disposition] = {
     "max_output_tokens": carried("max_tokens"),
     "max_tool_calls": dropped("limits OpenAI's built-in tools, which do not run here"),
     "metadata": carried("metadata"),
-    "moderation": refused("moderation results are not supported in translation; leave the field out"),
+    "moderation": refused("moderation results cannot be translated; leave the field out"),
     "parallel_tool_calls": carried("parallel_tools"),
     "previous_response_id": converted(
         "messages", "the conversation up to a translated answer, while the response store has it; otherwise refused"

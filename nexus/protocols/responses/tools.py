@@ -208,7 +208,7 @@ class ToolsReader:
 
     def _keep(self, tool: Tool, path: str) -> None:
         if self.tools.setdefault(tool.name, replace(tool, at=path)) != tool:
-            raise InvalidRequest.about(f"{path}.name", f"there are two tools named {tool.name}")
+            raise InvalidRequest.about(f"{path}.name", f"two tools are named {tool.name}")
 
 
 def _with_grammar(description: str | None, wire: Mapping[str, Json], path: str) -> str | None:

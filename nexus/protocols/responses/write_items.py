@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nexus.conversation.parts import (
+    IN_WORDS,
     CacheHint,
     Image,
     Inline,
@@ -120,7 +121,7 @@ class _Writer:
             case Image():
                 self._add(self._image(part))
             case _:
-                raise UnsupportedFeature.about(path, f"{type(part).__name__} is not allowed in an answer")
+                raise UnsupportedFeature.about(path, f"{IN_WORDS[type(part)]} does not belong to the role assistant")
 
     def _image(self, image: Image) -> Item:
         """The API requires an id; a vendor's own image has one."""

@@ -97,5 +97,5 @@ class CallsHandler(UsageHandler):
 
 def _limit(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or not 0 < int(text) <= MOST_CALLS:
-        raise ValueError(f"expected a number from 1 to {MOST_CALLS}")
+        raise ValueError(f"expected a whole number from 1 to {MOST_CALLS}")
     return int(text)

@@ -71,7 +71,7 @@ def read_document(raw: bytes) -> dict[str, Json]:
     except ValueError as error:
         raise InvalidRequest(f"the body is not valid JSON: {error}") from error
     if not isinstance(document, dict):
-        raise InvalidRequest("the body must be a JSON object")
+        raise InvalidRequest("the body is not a JSON object")
     return document
 
 

@@ -84,15 +84,15 @@ def test_the_retry_after_header_overrides_the_detail() -> None:
     ("status", "raw", "kind", "message"),
     [
         (502, b"<html>Bad Gateway</html>", "upstream", "Bad Gateway"),
-        (503, b"", "overloaded", "the vendor answered 503"),
+        (503, b"", "overloaded", "the vendor answered 503 without an explanation"),
         (429, b"slow down", "rate_limit", "slow down"),
-        (400, b"[]", "invalid_request", "the vendor answered 400"),
+        (400, b"[]", "invalid_request", "the vendor answered 400 without an explanation"),
         (400, b'{"error": "odd"}', "invalid_request", "odd"),
         (
             400,
             b'{"error": {"details": [null, {"@type": 3}], "message": null}}',
             "invalid_request",
-            "the vendor answered 400",
+            "the vendor answered 400 without an explanation",
         ),
         (401, b"\xff\xfe", "authentication", "\ufffd\ufffd"),
     ],

@@ -35,7 +35,7 @@ from nexus.server.server import Server
 from nexus.telemetry.logs import redacted
 from nexus.wire import Json, encode
 
-BUSY = "too many dashboard requests at once; retry"
+BUSY = "too many dashboard requests at once; retry in a moment"
 
 
 @dataclass(frozen=True, slots=True)
