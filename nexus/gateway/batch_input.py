@@ -12,7 +12,7 @@ from nexus.accounting.holdings import Holdings
 from nexus.call import Call
 from nexus.dataclasses import dataclass, field, replace
 from nexus.errors import InvalidRequest
-from nexus.gateway.holders import only, wanted
+from nexus.gateway.holders import not_uploaded, only, wanted
 from nexus.gateway.routing import Routes
 from nexus.protocols.checks import check_stored_names
 from nexus.protocols.held import BatchRequest, request_at
@@ -142,7 +142,7 @@ class BatchWriter:
         }
         for id, where in self._files.items():
             if id not in mine:
-                raise InvalidRequest.about(where, f"{id[:100]} is not a file that you uploaded here")
+                raise not_uploaded(where, id)
         keepers = frozenset(mine.values())
         if len(keepers) > 1:
             raise InvalidRequest("the files of this batch are in several accounts of the vendor")

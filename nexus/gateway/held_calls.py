@@ -17,7 +17,7 @@ from nexus.errors import InvalidRequest, NotFound, PermissionDenied, Unsupported
 from nexus.gateway.admission import Admission
 from nexus.gateway.batch_input import BatchWriter, lines_of
 from nexus.gateway.candidates import Router
-from nexus.gateway.holders import holders, only, wanted
+from nexus.gateway.holders import holders, only, unknown, wanted
 from nexus.gateway.routing import Model, Routes
 from nexus.protocols.checks import check_stored_names, query_pairs
 from nexus.protocols.edit import splice
@@ -109,7 +109,7 @@ class HeldCalls:
             is_here = one.provider in providers and (among is None or one.provider == among.name)
             if is_here and one.kind == ask.kind and (everybody or one.owner == call.identity.owner):
                 return one
-        raise _unknown(ask.id)
+        raise unknown(ask.id)
 
     def _list(self, call: Call, held: HeldState, provider: Provider) -> None:
         query: dict[str, list[str]] = {}
@@ -127,7 +127,7 @@ class HeldCalls:
         behind = page.after or page.before
         start = next((one for one in self._holdings.find([behind]) if _is_seen(one, ask, provider, owner)), None)
         if behind and start is None:
-            raise _unknown(behind)
+            raise unknown(behind)
         ascending = page.ascending is not bool(page.before and not page.after)
         rows = self._holdings.page(
             provider, ask.kind, owner, behind=start, most=page.most + 1, ascending=ascending, purpose=page.purpose
@@ -186,7 +186,3 @@ class HeldCalls:
 
 def _is_seen(one: Held, ask: HeldAsk, provider: str, owner: str | None) -> bool:
     return (one.provider, one.kind) == (provider, ask.kind) and owner in (None, one.owner)
-
-
-def _unknown(id: str) -> NotFound:
-    return NotFound(f"{id[:100]} does not exist or is not yours")

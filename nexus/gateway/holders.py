@@ -8,6 +8,7 @@ decides what exists.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 from nexus.accounting.holdings import Holdings
 from nexus.call import Call
@@ -21,6 +22,8 @@ from nexus.provider.route import Route
 from nexus.relay.candidate import Plan
 from nexus.relay.lanes import passes
 
+P = TypeVar("P")
+
 
 def holders(seen: Routes, dialect: str, kind: str) -> dict[str, Provider]:
     """The providers whose files or batches a caller may ask for, in configuration order."""
@@ -30,18 +33,28 @@ def holders(seen: Routes, dialect: str, kind: str) -> dict[str, Provider]:
 def wanted(call: Call, providers: Mapping[str, Provider]) -> Provider | None:
     """The provider that the client names, or None. Raises NotFound if it does not have this."""
     name = call.headers.get(STORED_PROVIDER, "").strip()
-    if name and name not in providers:
-        raise NotFound(f"the header {STORED_PROVIDER} must name a provider that has this: {', '.join(providers)}")
-    return providers[name] if name else None
+    return named(name, providers, "has this") if name else None
 
 
-def only(providers: Mapping[str, Provider]) -> Provider:
+def named(name: str, providers: Mapping[str, P], does: str) -> P:
+    """Raises NotFound if no provider of this name ``does`` what the call asks for."""
+    if name not in providers:
+        raise NotFound(f"the header {STORED_PROVIDER} must name a provider that {does}: {', '.join(providers)}")
+    return providers[name]
+
+
+def only(providers: Mapping[str, P]) -> P:
     """The sole provider. Raises InvalidRequest if there are several."""
     if len(providers) > 1:
         raise InvalidRequest(
             f"the header {STORED_PROVIDER} is missing; set it to one of: {', '.join(providers)}", param=STORED_PROVIDER
         )
     return next(iter(providers.values()))
+
+
+def unknown(id: str) -> NotFound:
+    """An error that does not reveal whether another caller has this."""
+    return NotFound(f"{id[:100]} does not exist or is not yours")
 
 
 _FIELDS = ("file_id", "file_ids")
@@ -56,6 +69,10 @@ def holds_files(route: Route) -> bool:
 def has_owner(uploaded: tuple[str, str]) -> bool:
     """Whether owners are recorded for what this field of a request names."""
     return uploaded[0].rpartition(".")[2] in _FIELDS
+
+
+def not_uploaded(field: str, id: str) -> InvalidRequest:
+    return InvalidRequest.about(field, f"{id[:100]} is not a file that you uploaded here")
 
 
 def strangers_files(call: Call, plan: Plan, holdings: Holdings) -> Mapping[str, NexusError]:
@@ -74,7 +91,6 @@ def strangers_files(call: Call, plan: Plan, holdings: Holdings) -> Mapping[str, 
     for one in held:
         for id, where in named.items():
             if (one.route.provider.name, one.keeper, id) not in mine:
-                text = f"{id[:100]} is not a file that you uploaded here"
-                refused[one.name] = InvalidRequest.about(where, text)
+                refused[one.name] = not_uploaded(where, id)
                 break
     return refused

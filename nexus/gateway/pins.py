@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from nexus.call import Call, VendorIds
-from nexus.errors import InvalidRequest, NexusError, NotFound
+from nexus.errors import InvalidRequest, NexusError
 from nexus.gateway.affinity import session_of
 from nexus.gateway.candidates import candidates_of
-from nexus.gateway.holders import has_owner, holds_files
+from nexus.gateway.holders import has_owner, holds_files, unknown
 from nexus.gateway.routing import Model
 from nexus.protocols.checks import check_stored_names
 from nexus.protocols.loader import DIALECTS
@@ -135,7 +135,7 @@ def _keepers(candidates: Sequence[Candidate]) -> list[str]:
 
 def _unknown(field: str, id: str) -> NexusError:
     if not field:
-        return NotFound(f"{id[:100]} does not exist or is not yours")
+        return unknown(id)
     return InvalidRequest.about(field, f"no account of this model is known to have created {id[:100]} for you")
 
 

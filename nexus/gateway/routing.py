@@ -12,8 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from nexus.auth.identity import Identity, may_use
 from nexus.dataclasses import dataclass, replace
-from nexus.errors import InvalidRequest, ModelNotFound, NotFound
-from nexus.headers.own import STORED_PROVIDER
+from nexus.errors import ModelNotFound, NotFound
 from nexus.models.names import anthropics_id
 from nexus.provider import Provider
 from nexus.provider.route import Route
@@ -211,19 +210,6 @@ class Routes:
         if not found:
             found = difflib.get_close_matches(model.rpartition("/")[2], likely, 1, 0.5)
         return names[found[0]] if found else next(iter((*self._virtual, *self._routes)), None)
-
-
-def stored_route(storing: Mapping[str, Route], wanted: str) -> Route:
-    """Of the providers that store answers, the one called ``wanted``, or the only one. Raises NotFound and
-    InvalidRequest."""
-    if not storing:
-        raise NotFound("no available model has a vendor that stores answers")
-    if not wanted and len(storing) > 1:
-        raise InvalidRequest(f"the header {STORED_PROVIDER} is missing; set it to one of: {', '.join(storing)}")
-    route = storing.get(wanted) if wanted else next(iter(storing.values()))
-    if route is None:
-        raise NotFound(f"the header {STORED_PROVIDER} must name a provider that stores answers: {', '.join(storing)}")
-    return route
 
 
 def _pairs(name: str) -> set[str]:

@@ -19,15 +19,15 @@ from nexus.auth.credentials import HeaderLines
 from nexus.auth.identity import Identity
 from nexus.auth.tokens import Pending
 from nexus.call import Answers, Call, VendorIds
-from nexus.errors import Cancelled, InternalError, InvalidRequest, NexusError, ProtocolError, VendorError
+from nexus.errors import Cancelled, InternalError, InvalidRequest, NexusError, NotFound, ProtocolError, VendorError
 from nexus.gateway.admission import Admission
 from nexus.gateway.attempts import Attempts
 from nexus.gateway.booking import book
 from nexus.gateway.candidates import Router
 from nexus.gateway.held_calls import HeldCalls
-from nexus.gateway.holders import strangers_files
+from nexus.gateway.holders import named, only, strangers_files
 from nexus.gateway.pins import maker, pin
-from nexus.gateway.routing import Model, Routes, stored_route
+from nexus.gateway.routing import Model, Routes
 from nexus.headers.own import STORED_PROVIDER
 from nexus.limits import quota as limits
 from nexus.protocols.loader import DIALECTS, FORMS
@@ -125,7 +125,9 @@ class Gateway:
             if not may_wait:
                 return
             provider = maker(call, storing.values(), self._ids(call))
-        route = stored_route(storing, provider)
+        if not storing:
+            raise NotFound("no available model has a vendor that stores answers")
+        route = named(provider, storing, "stores answers") if provider else only(storing)
         self._attempts.take_early(state, self.router.plan(call, Model(route.name, (route,))))
 
     def _kept_id(self, state: CallState) -> str | None:

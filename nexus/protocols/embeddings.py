@@ -75,11 +75,10 @@ _LARGEST = 3.4028234663852886e38
 
 def floats(value: Json) -> list[float]:
     """A vector unchanged. Raises ValueError if it is not one."""
-    if not isinstance(value, list) or not value:
+    numbers = [one for one in sequence(value) if isinstance(one, int | float) and not isinstance(one, bool)]
+    if not numbers or len(numbers) < len(sequence(value)) or any(abs(one) > _LARGEST for one in numbers):
         raise ValueError("expected a vector of numbers")
-    if not all(isinstance(one, int | float) and not isinstance(one, bool) and abs(one) <= _LARGEST for one in value):
-        raise ValueError("expected a vector of numbers")
-    return [float(one) for one in value if isinstance(one, int | float)]
+    return [float(one) for one in numbers]
 
 
 def _texts(value: Json) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
 from nexus.dataclasses import dataclass, field
-from nexus.errors import MethodNotAllowed, NotFound
+from nexus.errors import InvalidRequest, MethodNotAllowed, NotFound
 from nexus.late import pattern
 from nexus.protocols.checks import check_case, wrong
 from nexus.protocols.edit import find
@@ -162,6 +162,6 @@ def request_at(raw: bytes, start: int, path: Sequence[str], where: str, document
     model = body.get("model") if isinstance(body, dict) else None
     if not isinstance(body, dict) or not isinstance(model, str) or not model:
         field = ".".join((*path, "model"))
-        raise wrong(f"{where}.{field}", "the name of a model")
+        raise InvalidRequest(f"{where}: {field}: expected the name of a model", param=f"{where}.{field}")
     spans = [span for span in find(raw, (*path, "model"), start) if raw[span[0] : span[0] + 1] == b'"']
     return BatchRequest(where, model, spans, body)

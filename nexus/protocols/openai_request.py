@@ -10,6 +10,7 @@ from typing import get_args
 
 from nexus.conversation.parts import (
     IN_WORDS,
+    Audio,
     CacheHint,
     Citation,
     Document,
@@ -105,6 +106,16 @@ def known_type(wire: Body, path: str, allowed: frozenset[str]) -> str:
         known = " or ".join(sorted(allowed))
         raise UnsupportedFeature.about(path, f"content of type {kind} cannot be translated here; use {known}")
     return kind
+
+
+def read_audio(part: Body, path: str, types: Mapping[str, str]) -> Audio:
+    """``input_audio``; ``types`` are the media types of the formats that the dialect names. Raises ClientError."""
+    path = f"{path}.input_audio"
+    audio = an_object(part.get("input_audio"), path)
+    name = a_name(audio, "format", path)
+    if name not in types:
+        raise UnsupportedFeature.about(f"{path}.format", f"expected {one_of(types)}, not {name}")
+    return Audio(Inline(types[name], a_name(audio, "data", path)))
 
 
 def refuse_stored(wire: Body, path: str, instead: str) -> None:

@@ -9,7 +9,7 @@ from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 from nexus.settings.provider import ProviderSettings
 from nexus.settings.types import BasePath, FilePath, Label, Location, Table, fail_at, no_longer_than
 from nexus.settings.urls import ProxyUrl
-from nexus.settings.virtual import VirtualModel, VirtualName
+from nexus.settings.virtual import VirtualModel, VirtualName, read_unslashed
 
 NO_MODEL = """\
 no provider with a model is configured; the shortest useful file is
@@ -116,14 +116,7 @@ SHARED = ("proxy", "ca_file")
 """Settings of ``[llm]`` that apply to every provider that does not override them."""
 
 
-def read_provider_name(value: str) -> str:
-    """The part of a model name before the slash. Raises ValueError."""
-    if "/" in value:
-        raise ValueError('must not contain "/", which separates provider and model')
-    return value
-
-
-ProviderName = Annotated[Label, AfterValidator(read_provider_name), no_longer_than(64, "a provider name")]
+ProviderName = Annotated[Label, AfterValidator(read_unslashed), no_longer_than(64, "a provider name")]
 
 AnyProvider = Annotated[ProviderSettings, WrapValidator(read_provider)]
 

@@ -8,14 +8,14 @@ from pydantic import AfterValidator, Field, model_validator
 from nexus.settings.types import KeyPath, Label, Location, Names, PositiveDuration, Table, no_longer_than
 
 
-def read_virtual_name(value: str) -> str:
-    """A name without a slash, so that it cannot be mistaken for ``provider/model``. Raises ValueError."""
+def read_unslashed(value: str) -> str:
+    """A name that is not mistaken for ``provider/model``. Raises ValueError."""
     if "/" in value:
         raise ValueError('must not contain "/", which separates provider and model')
     return value
 
 
-VirtualName = Annotated[Label, AfterValidator(read_virtual_name), no_longer_than(128, "the name of a virtual model")]
+VirtualName = Annotated[Label, AfterValidator(read_unslashed), no_longer_than(128, "the name of a virtual model")]
 
 
 class WeightedTarget(Table):

@@ -280,7 +280,7 @@ class TestOwners:
             nexus, "POST", "/llm/anthropic/v1/messages/batches", BOB,
             {"requests": [entry(0, "sonnet", messages=body["messages"])]},
         )  # fmt: skip
-        assert (made.status, "requests.0: messages[0]" in made.json["error"]["message"]) == (400, True)
+        assert (made.status, "requests.0: messages.0" in made.json["error"]["message"]) == (400, True)
 
     @pytest.mark.parametrize("two", ['"file_id":"THEIRS","file_id":"MINE"', '"File_Id":"THEIRS","file_id":"MINE"'])
     def test_a_file_cannot_be_hidden_behind_another(

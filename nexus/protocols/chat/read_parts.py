@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nexus.conversation.parts import Audio, CacheHint, Image, Inline, Part, Refusal, Text, placed
-from nexus.errors import UnsupportedFeature
-from nexus.protocols.checks import a_name, an_object, maybe_string, one_of, wrong
+from nexus.conversation.parts import CacheHint, Image, Inline, Part, Refusal, Text, placed
+from nexus.protocols.checks import a_name, an_object, maybe_string, wrong
 from nexus.protocols.media import as_data_url, file_part, read_url
-from nexus.protocols.openai_request import known_type, read_breakpoint, refuse_stored
+from nexus.protocols.openai_request import known_type, read_audio, read_breakpoint, refuse_stored
 from nexus.wire import Json
 
 USER = frozenset({"text", "image_url", "input_audio", "file"})
@@ -68,12 +67,7 @@ def _read_image(part: Mapping[str, Json], path: str) -> Part:
 
 
 def _read_audio(part: Mapping[str, Json], path: str) -> Part:
-    path = f"{path}.input_audio"
-    audio = an_object(part.get("input_audio"), path)
-    name = a_name(audio, "format", path)
-    if name not in AUDIO_TYPES:
-        raise UnsupportedFeature.about(f"{path}.format", f"expected {one_of(AUDIO_TYPES)}, not {name}")
-    return Audio(Inline(AUDIO_TYPES[name], a_name(audio, "data", path)))
+    return read_audio(part, path, AUDIO_TYPES)
 
 
 def _read_file(part: Mapping[str, Json], path: str) -> Part:

@@ -91,7 +91,7 @@ class ItemsReader:
             return
         row = _READERS.get(kind) if isinstance(kind, str) else None
         if row is None:
-            raise UnsupportedFeature.about(path, f"items of type {kind} work only at OpenAI; remove them")
+            raise UnsupportedFeature.about(path, f"items of type {kind} work only at OpenAI; leave them out")
         reader, *members = row
         self._drops.unknown(item, (*_BOOKKEEPING, *members), "input")
         reader(self, item, path)
@@ -114,7 +114,7 @@ class ItemsReader:
                 parts = content.read_parts(item.get("content"), inside, content.SYSTEM, self._drops)
                 self._put("system", parts, path)
             case _:
-                raise wrong(f"{path}.role", "user, assistant, system or developer")
+                raise wrong(f"{path}.role", '"user", "assistant", "system" or "developer"')
 
     def _read_image(self, item: Body, path: str) -> None:
         """An image that a model made; a vendor's own has the id for sending it back."""

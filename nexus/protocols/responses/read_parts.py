@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from nexus.conversation.parts import Audio, Citation, Document, Image, Inline, Part, Refusal, Text, placed
+from nexus.conversation.parts import Citation, Document, Image, Inline, Part, Refusal, Text, placed
 from nexus.dataclasses import replace
-from nexus.errors import UnsupportedFeature
-from nexus.protocols.checks import Body, Drops, a_name, a_string, an_object, maybe_string, one_of, wrong
+from nexus.protocols.checks import Body, Drops, a_name, a_string, an_object, maybe_string, wrong
 from nexus.protocols.media import as_data_url, file_part, read_url
-from nexus.protocols.openai_request import known_type, read_breakpoint, refuse_stored
+from nexus.protocols.openai_request import known_type, read_audio, read_breakpoint, refuse_stored
 from nexus.wire import Json, count, mapping, sequence, text
 
 USER = frozenset({"input_text", "input_image", "input_file", "input_audio"})
@@ -84,11 +83,7 @@ def _read_file(wire: Body, path: str) -> Part:
 
 
 def _read_audio(wire: Body, path: str) -> Part:
-    audio = an_object(wire.get("input_audio"), f"{path}.input_audio")
-    name = a_name(audio, "format", f"{path}.input_audio")
-    if name not in AUDIO_TYPES:
-        raise UnsupportedFeature.about(f"{path}.input_audio.format", f"expected {one_of(AUDIO_TYPES)}, not {name}")
-    return Audio(Inline(AUDIO_TYPES[name], a_name(audio, "data", f"{path}.input_audio")))
+    return read_audio(wire, path, AUDIO_TYPES)
 
 
 _READERS: Mapping[str, tuple[Callable[[Body, str], Part], tuple[str, ...]]] = {

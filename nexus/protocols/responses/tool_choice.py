@@ -36,7 +36,7 @@ def read_tool_choice(value: Json, reader: ToolsReader, drops: Drops) -> tuple[To
                 "tool_choice", f"tools of type {kind} run only at OpenAI, so they cannot be forced"
             )
         case _:
-            raise wrong("tool_choice", "none, auto, required or an object with a type")
+            raise wrong("tool_choice", '"none", "auto", "required" or an object with a type')
 
 
 def _read_allowed(
@@ -54,7 +54,7 @@ def _read_allowed(
         case "auto" | "required" as mode:
             return ToolChoice(mode), left
         case _:
-            raise wrong("tool_choice.mode", "auto or required")
+            raise wrong("tool_choice.mode", '"auto" or "required"')
 
 
 _ByName = Mapping[str, list[Tool]]
@@ -75,7 +75,7 @@ def _chosen(entry: Mapping[str, Json], path: str, named: _ByName) -> Tool:
     if kind in KINDS:
         return _chosen_run(kind, path, named)
     if kind not in ("function", "custom"):
-        raise UnsupportedFeature(f"{path}: tools of type {kind} run at OpenAI only", param=f"{path}.type")
+        raise UnsupportedFeature.about(f"{path}.type", f"tools of type {kind} run only at OpenAI")
     name = a_name(entry, "name", path)
     found = named.get(qualify(maybe_string(entry, "namespace", path), name), [])
     if len(found) != 1:
