@@ -118,6 +118,13 @@ def read_audio(part: Body, path: str, types: Mapping[str, str]) -> Audio:
     return Audio(Inline(types[name], a_name(audio, "data", path)))
 
 
+def write_audio(source: Inline, path: str, formats: Mapping[str, str]) -> dict[str, Json]:
+    """``formats`` are the dialect's names by media type. Raises UnsupportedFeature."""
+    if source.media_type not in formats:
+        raise UnsupportedFeature.about(path, f"this vendor does not accept audio of type {source.media_type}")
+    return {"type": "input_audio", "input_audio": {"data": source.data, "format": formats[source.media_type]}}
+
+
 def refuse_stored(wire: Body, path: str, instead: str) -> None:
     if wire.get("file_id") is not None:
         raise UnsupportedFeature.about(

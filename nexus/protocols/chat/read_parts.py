@@ -1,4 +1,4 @@
-"""A Chat client's content parts -> parts: text, images, audio and files, and the cache hints on them.
+"""A client's content parts, read into neutral parts: text, images, audio and files, and the cache hints on them.
 
 Every part type is read, or refused by its name. Empty text without a hint is not a part. Text files become plain-text
 documents. Sources: openai.types.chat content part params; OpenRouter's prompt caching guide for ``cache_control``.

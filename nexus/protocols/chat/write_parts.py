@@ -1,4 +1,4 @@
-"""Parts -> the Chat API's content parts, and the cache hints on them.
+"""Neutral parts, written as content parts for a vendor, and the cache hints on them.
 
 Text documents are written as text, because the vendor only accepts PDFs. Source: openai.types.chat content part params.
 """
@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation.parts import Audio, CacheHint, Document, Image, Inline, Link, Part, Text
+from nexus.conversation.parts import Audio, CacheHint, Document, Image, Link, Part, Text
 from nexus.errors import UnsupportedFeature
 from nexus.models.chat_server import ChatServer
 from nexus.protocols.chat.read_parts import AUDIO_TYPES
 from nexus.protocols.media import UNNAMED, data_url, refuse_office
-from nexus.protocols.openai_request import document_words, misplaced, write_image_url
+from nexus.protocols.openai_request import document_words, misplaced, write_audio, write_image_url
 from nexus.wire import Json
 
 _AUDIO_FORMATS = {media: name for name, media in AUDIO_TYPES.items()} | {"audio/mp3": "mp3", "audio/x-wav": "wav"}
@@ -38,18 +38,11 @@ def write_part(part: Part, path: str) -> list[dict[str, Json]]:
             image = {"url": write_image_url(part, path)} | ({"detail": detail} if detail else {})
             return [{"type": "image_url", "image_url": image}]
         case Audio(source=source):
-            return [_write_audio(source, path)]
+            return [write_audio(source, path, _AUDIO_FORMATS)]
         case Document():
             return _write_document(part, path)
         case _:
             raise misplaced(part, path)
-
-
-def _write_audio(source: Inline, path: str) -> dict[str, Json]:
-    name = _AUDIO_FORMATS.get(source.media_type)
-    if name is None:
-        raise UnsupportedFeature.about(path, f"this vendor does not accept audio of type {source.media_type}")
-    return {"type": "input_audio", "input_audio": {"data": source.data, "format": name}}
 
 
 def _write_document(part: Document, path: str) -> list[dict[str, Json]]:

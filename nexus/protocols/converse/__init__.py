@@ -1,1 +1,1 @@
-"""The Converse dialect of AWS Bedrock Runtime (Converse and ConverseStream): a vendor dialect only."""
+"""The Converse dialect of AWS Bedrock Runtime: Converse and ConverseStream."""

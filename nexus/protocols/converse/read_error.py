@@ -1,4 +1,4 @@
-"""Bedrock's errors, in answers and in the middle of streams, in neutral terms.
+"""Bedrock's errors, in answers and in the middle of streams, read into neutral terms.
 
 Bedrock has no separate type for a conversation that is too long, nor for refused content, which stays
 ``invalid_request``, as any ValidationException. Sources: the bedrock-runtime service model; the AWS REST-JSON protocol

@@ -1,4 +1,4 @@
-"""A Converse client's content blocks -> parts.
+"""A client's content blocks, read into neutral parts.
 
 A block is one of a closed list; anything else is refused by its name and position. Search results become text documents
 (title kept, source as context). A ``cachePoint`` marks the part before it. Source: the bedrock-runtime service model.

@@ -1,4 +1,4 @@
-"""A Converse client's request -> the neutral one. Sources: the bedrock-runtime service model; for
+"""A client's Converse request, read into neutral form. Sources: the bedrock-runtime service model; for
 ``additionalModelRequestFields`` the pages of Claude, Nova and gpt-oss.
 """
 

@@ -1,4 +1,4 @@
-"""Converse's complete answer -> neutral values.
+"""A vendor's complete answer, read into neutral form.
 
 No member of an answer is assumed to be present; an answer without output has no parts. The body has neither an id nor
 the model, so both are passed in. A tool call's empty input becomes "" (the neutral form of no arguments). Source: the

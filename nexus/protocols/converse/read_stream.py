@@ -1,4 +1,4 @@
-"""ConverseStream's events -> neutral events.
+"""A stream of ConverseStream, read into events.
 
 Text and reasoning blocks have no start on the wire, so a part starts with its first delta; metadata, which has the
 usage, comes after messageStop, so the answer ends with it, or with the bytes if it never comes. ``complete`` means that

@@ -1,4 +1,4 @@
-"""Parts of a message as Converse content blocks.
+"""Neutral parts, written as content blocks for a vendor.
 
 A block that Bedrock is known to reject is never sent. Blank text is left out (the service answers 400 to it); reasoning
 is sent back only to the model family that made it; everything else is written or refused by name. Source: the

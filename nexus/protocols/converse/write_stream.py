@@ -1,4 +1,4 @@
-"""Events -> the stream that a Converse client reads, as server-sent events by name; the protocol frames them.
+"""Events, written as a stream for a Converse client, as server-sent events by name; the protocol frames them.
 
 ``messageStart (contentBlockStart? contentBlockDelta* contentBlockStop)* messageStop metadata``; blocks never overlap.
 Text and reasoning have no start on the wire. Source: ConverseStreamOutput of the bedrock-runtime service model.

@@ -1,5 +1,5 @@
-"""Gemini's errors (``google.rpc.Status``) -> neutral failures, from a response or from inside a stream, by Status code
-and typed details. Sources: ai.google.dev/gemini-api/docs/troubleshooting, google/rpc/{code,error_details}.proto.
+"""A vendor's error (``google.rpc.Status``), read into neutral terms by its code and typed details, from a response or a
+stream. Sources: ai.google.dev/gemini-api/docs/troubleshooting, google/rpc/{code,error_details}.proto.
 """
 
 from __future__ import annotations

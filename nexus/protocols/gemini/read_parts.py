@@ -1,4 +1,4 @@
-"""A Gemini client's media and function responses -> parts.
+"""A client's media and function responses, read into neutral parts.
 
 A part is one of a closed list; anything else is refused by its name and place. Source: ai.google.dev/api/caching#Part;
 google.genai.types.FunctionResponse.

@@ -1,4 +1,4 @@
-"""A Gemini client's request -> the neutral one. Sources: ai.google.dev/api/generate-content,
+"""A client's Gemini request, read into neutral form. Sources: ai.google.dev/api/generate-content,
 ai.google.dev/gemini-api/docs/function-calling; google.genai.types.Tool and ToolConfig.
 """
 

@@ -1,4 +1,4 @@
-"""``generateContent``'s whole answer -> neutral response.
+"""A vendor's complete answer, read into neutral form.
 
 Read by the stream's own reader, so that both paths cannot differ; an answer without a finish reason, a candidate
 or any part is normal, and ends ``unknown`` unless the vendor says more.

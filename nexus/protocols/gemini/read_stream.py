@@ -1,4 +1,4 @@
-"""``streamGenerateContent?alt=sse`` -> neutral events; the same reader takes a unary answer as a stream of one piece.
+"""A stream of ``streamGenerateContent?alt=sse``, read into events; a unary answer is a stream of one piece.
 
 Pieces of text are one part as long as they are of one kind and unsigned; a signature ends its part. A function
 call comes whole. A stream has no terminator: it is complete once a finish reason or a block reason was seen, and

@@ -1,5 +1,5 @@
-"""Neutral request -> ``generateContent`` body; the URL, with the model and whether to stream, is the provider's.
-Sources: ai.google.dev/api/generate-content, google.genai.types.
+"""A neutral request, written as the body of ``generateContent``; the URL, which the provider writes, has the model and
+whether to stream. Sources: ai.google.dev/api/generate-content, google.genai.types.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Events -> the stream that a client of the Gemini API reads: each chunk a GenerateContentResponse.
+"""Events, written as a stream for a client of the Gemini API: each chunk a GenerateContentResponse.
 
 Law: text is sent as it arrives; calls, images and signatures are sent complete, at their end; only the last chunk has
 the finish reason, the sources and the usage. Source: ai.google.dev/api/generate-content, streamGenerateContent.

@@ -1,4 +1,4 @@
-"""Errors of a Messages vendor, read into neutral terms, by the error's ``type`` and ``details.error_code``.
+"""A vendor's error in this dialect, read into neutral terms, by the error's ``type`` and ``details.error_code``.
 
 A structured ``not_found_error`` means the model: translated requests refer to nothing else that could be missing.
 Source: anthropic.types.shared.ErrorType and platform.claude.com/docs/en/api/errors.

@@ -1,4 +1,4 @@
-"""Content blocks of a Messages client -> parts.
+"""A client's content blocks, read into neutral parts.
 
 A block is one of a closed list; anything else is refused by its type and exact path. What Anthropic's servers did in
 earlier turns is read in server_tools.py. Search results become text

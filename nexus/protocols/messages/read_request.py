@@ -1,4 +1,4 @@
-"""A Messages client's request -> the neutral one. Source: anthropic.types.message_create_params."""
+"""A client's Messages request, read into neutral form. Source: anthropic.types.message_create_params."""
 
 from __future__ import annotations
 

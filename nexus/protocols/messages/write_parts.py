@@ -1,4 +1,4 @@
-"""Parts -> content blocks for a Messages vendor.
+"""Neutral parts, written as content blocks for a vendor.
 
 Only what the API accepts is written: no empty text, no image outside its four media types, no reasoning that this
 dialect did not sign. Parts without a block type are refused by path. Source: anthropic.types.ContentBlockParam.

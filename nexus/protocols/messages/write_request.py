@@ -1,4 +1,4 @@
-"""The neutral request -> the body of ``POST /v1/messages`` for an Anthropic vendor.
+"""A neutral request, written as the body of ``POST /v1/messages`` for a Messages vendor.
 
 The same request gives the same bytes, so that prompt caches are hit. What a model supports is in ``target.claude``,
 never derived from its name. Source: anthropic.types.message_create_params.

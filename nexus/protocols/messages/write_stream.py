@@ -1,4 +1,4 @@
-"""Events -> the stream that a Messages client reads.
+"""Events, written as a stream for a Messages client.
 
 The client's full grammar, ``message_start (content_block_start delta* content_block_stop)* message_delta
 message_stop``, with event names; blocks never overlap: while one is open, later parts wait, in order. A signature of a

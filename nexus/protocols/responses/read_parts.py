@@ -1,4 +1,4 @@
-"""A Responses client's content parts -> parts, and annotations of an answer.
+"""A client's content parts, read into neutral parts, and annotations of an answer.
 
 Every part type is read, or refused by its name; files stored at OpenAI (``file_id``) are refused. Empty text is not a
 part, unless it is the first and has a hint. Text files become plain-text documents. Of an

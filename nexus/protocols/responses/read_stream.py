@@ -1,4 +1,4 @@
-"""A vendor's stream of the responses dialect, read into neutral events.
+"""A vendor's stream of the responses dialect, read into events.
 
 Deltas are converted as they arrive; a ``done`` adds what no delta had (the encrypted reasoning, a custom tool's input,
 or everything), and the final response adds what no item had. Frames around content may be repeated or missing.

@@ -1,4 +1,4 @@
-"""Parts -> the Responses API's content parts and annotations.
+"""Neutral parts, written as content parts for a vendor, and annotations.
 
 Text documents are written as text. Sources: openai.types.responses input content params, ResponseOutputText.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from nexus.conversation.parts import Audio, Citation, Document, Image, Link, Part, Text
 from nexus.protocols.media import UNNAMED, data_url, web_url
-from nexus.protocols.openai_request import document_words, misplaced, write_citation, write_image_url
+from nexus.protocols.openai_request import document_words, misplaced, write_audio, write_citation, write_image_url
 from nexus.protocols.responses.read_parts import AUDIO_TYPES
 from nexus.wire import Json
 
@@ -23,9 +23,8 @@ def write_part(part: Part, path: str) -> list[dict[str, Json]]:
             return [{"type": "input_image", "image_url": write_image_url(part, path), "detail": detail or "auto"}]
         case Document():
             return _write_document(part, path)
-        case Audio(source=source) if source.media_type in _AUDIO_FORMATS:
-            audio = {"data": source.data, "format": _AUDIO_FORMATS[source.media_type]}
-            return [{"type": "input_audio", "input_audio": audio}]
+        case Audio(source=source):
+            return [write_audio(source, path, _AUDIO_FORMATS)]
         case _:
             raise misplaced(part, path)
 
