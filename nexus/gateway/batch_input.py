@@ -43,7 +43,7 @@ def lines_of(upload: Upload, path: Sequence[str]) -> Iterator[BatchRequest]:
             stop = end if found < 0 else found
             number += 1
             if stop - place > LONGEST_LINE:
-                raise InvalidRequest(f"line {number} is longer than {LONGEST_LINE} bytes", param="file")
+                raise InvalidRequest.about("file", f"line {number} is longer than {LONGEST_LINE} bytes")
             line = bytes(window[place:stop])
             if line.strip():
                 yield _moved(_read(line, number, path), place)
@@ -55,9 +55,9 @@ def _read(line: bytes, number: int, path: Sequence[str]) -> BatchRequest:
     try:
         document = decode(line)
     except ValueError as error:
-        raise InvalidRequest(f"{where} is not valid JSON: {error}", param="file") from error
+        raise InvalidRequest.about("file", f"{where} is not valid JSON: {error}") from error
     if not isinstance(document, dict):
-        raise InvalidRequest(f"{where}: expected a JSON object", param="file")
+        raise InvalidRequest.about("file", f"{where} is not a JSON object")
     check_stored_names(line)
     return request_at(line, line.index(b"{"), path, where, document)
 

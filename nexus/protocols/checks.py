@@ -47,7 +47,7 @@ def check_case(holder: Body, name: str, where: str = "") -> None:
     the last of both, so that the caller would choose a model that Nexus has not seen. Source: golang/go #43664."""
     for other in holder:
         if len(other) == len(name) and other != name and other.casefold() == name:
-            raise InvalidRequest(f"{where}{other}: write it in lower case: {name}", param=f"{where}{other}")
+            raise InvalidRequest.about(f"{where}{other}", f"write it in lower case: {name}")
 
 
 STORED = frozenset({"previous_response_id", "container_id", "file_id", "file_ids", "input_file_id"})

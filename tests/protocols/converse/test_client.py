@@ -329,7 +329,7 @@ class TestRequests:
         try:
             CLIENT.read_request(spoiled(data, RICH, JUNK))
         except ClientError as refusal:
-            assert refusal.param
+            assert refusal.param and refusal.message.startswith(f"{refusal.param}: ")
 
 
 @pytest.mark.parametrize(
