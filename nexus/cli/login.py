@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import hashlib
 import json
 import os
 import sys
@@ -28,7 +27,7 @@ from nexus.settings import Settings, SettingsError
 from nexus.settings.oauth import LoginSettings, read_issuer
 from nexus.settings.registry import NoProviders
 from nexus.settings.usage import state_folder
-from nexus.wire import text
+from nexus.wire import digest, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +141,7 @@ def _store(file: BinaryIO, issued: Issued) -> None:
 def _locked(folder: Path, how: Login) -> Iterator[BinaryIO]:
     """The file with the stored login of one issuer and client."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    name = hashlib.sha256(f"{how.issuer}\n{how.client.client_id}\n{how.client.audience}".encode()).hexdigest()[:12]
+    name = digest(f"{how.issuer}\n{how.client.client_id}\n{how.client.audience}", 12)
     handle = os.open(folder / f"login-{name}.json", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     with open(handle, "r+b", buffering=0) as file:
         os.fchmod(handle, 0o600)

@@ -5,7 +5,6 @@ Law: every reservation is concluded exactly once, before the client can see the 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -34,6 +33,7 @@ from nexus.relay.lanes import passes
 from nexus.relay.reading import reading, refers
 from nexus.settings.limits import RateLimits, RequestLimits
 from nexus.settings.model import ModelSettings
+from nexus.wire import digest
 
 LONGEST_WAIT = 30.0
 """Seconds to wait for the price list to be read."""
@@ -188,7 +188,7 @@ def account_of(call: Call, provider: Provider) -> str:
     if (account := call.identity.account) is not None:
         return account
     if (own := provider.own_key(call.own_headers, call.dialect)) is not None:
-        return joined("vendor-key", hashlib.sha256(own.get_secret_value().encode()).hexdigest())
+        return joined("vendor-key", digest(own.get_secret_value()))
     return caller_account(call.identity, call.caller)
 
 

@@ -6,7 +6,6 @@ candidate is tried regardless of its cooldown. A caller's own key is used only w
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 
 from nexus.call import Call
@@ -20,6 +19,7 @@ from nexus.gateway.routing import Model
 from nexus.provider import Provider
 from nexus.provider.route import Route
 from nexus.relay.candidate import Candidate, Plan
+from nexus.wire import digest
 
 
 class Router:
@@ -115,7 +115,7 @@ def _own(call: Call, provider: Provider) -> str:
     if not provider.settings.takes_callers_key:
         return ""
     key = provider.own_key(call.own_headers, call.dialect)
-    return "" if key is None else f"own:{hashlib.sha256(key.get_secret_value().encode()).hexdigest()[:32]}"
+    return "" if key is None else f"own:{digest(key.get_secret_value(), 32)}"
 
 
 def _nobodys_key(model: Model) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 
@@ -15,6 +14,7 @@ from nexus.renewal import Grant, Renewed
 from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.provider import ProviderSettings
 from nexus.shared import Make
+from nexus.wire import digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def accounts_of(provider: str, settings: ProviderSettings) -> tuple[Account, ...
 
 def _account_name(provider: str, key: SecretStr) -> str:
     """Stable across processes, reloads and the order of the keys; does not reveal the key."""
-    return hashlib.sha256(f"{provider}\n{key.get_secret_value()}".encode()).hexdigest()[:12]
+    return digest(f"{provider}\n{key.get_secret_value()}", 12)
 
 
 LEAST_BETWEEN = 30.0
