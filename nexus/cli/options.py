@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from nexus.cli.parser import AGENTS, flags_of, make_parser
+from nexus.cli.parser import AGENTS, Parser, flags_of, make_parser
 from nexus.cli.words import hint
 from nexus.dataclasses import dataclass, fields
 from nexus.telemetry import lines
@@ -65,6 +65,25 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
     SystemExit on a usage error."""
     parser = make_parser()
     ours, arguments = _parted(list(argv))
+    given = _parse(parser, ours, arguments)
+    settings = _Settings(parser, given, environ)
+    config, source = settings.pick("config", "NEXUS_CONFIG_PATH")
+    if not config and source == "--config":
+        settings.refuse(source, "a path is missing")
+    style = "human" if sys.stderr.isatty() else "text"
+    read = {
+        "command": " ".join(filter(None, (given["command"] or "serve", given.get("verb")))),
+        "config": Path(config) if config else None,
+        "listen_address": settings.addresses("listen_address", "NEXUS_LISTEN_ADDRESS"),
+        "log": settings.choice("log", "NEXUS_LOG", tuple(lines.LEVELS), "info"),
+        "log_style": settings.choice("log_style", "NEXUS_LOG_STYLE", lines.STYLES, style),
+        "arguments": (*given.get("arguments", ()), *arguments),
+    }
+    return Options(**{name: value for name, value in given.items() if name in _NAMES} | read)
+
+
+def _parse(parser: Parser, ours: list[str], arguments: list[str]) -> dict[str, Any]:
+    """The values of the flags that were given. Raises SystemExit."""
     # argparse would take the value of an unknown flag for a command, so reject unknown flags first.
     for flag in (word.partition("=")[0] for word in ours):
         if flag.startswith("--") and flag not in flags_of(parser):
@@ -76,43 +95,43 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
         if given["command"] in AGENTS:
             parser.for_agent(given["command"], word)
         parser.error(f"unrecognized arguments: {word}")
+    return given
 
-    def pick(flag: str, variable: str) -> tuple[str, str]:
-        if flag in given:
-            value = given[flag]
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """Values that have a flag and a variable."""
+
+    parser: Parser
+    given: Mapping[str, Any]
+    environ: Mapping[str, str]
+
+    def pick(self, flag: str, variable: str) -> tuple[str, str]:
+        """The value, and the flag or variable that it is from."""
+        if flag in self.given:
+            value = self.given[flag]
             return ",".join(value) if isinstance(value, list) else value, f"--{flag.replace('_', '-')}"
-        return environ.get(variable, ""), variable
+        return self.environ.get(variable, ""), variable
 
-    def refuse(source: str, message: str) -> NoReturn:
-        parser.error(f"{source}: {message}")
-
-    def choice(flag: str, variable: str, known: Sequence[str], default: str) -> str:
-        value, source = pick(flag, variable)
+    def choice(self, flag: str, variable: str, known: Sequence[str], default: str) -> str:
+        value, source = self.pick(flag, variable)
         if value and value not in known:
-            refuse(source, f"choose from {', '.join(known)}{hint(value, known)}")
+            self.refuse(source, f"choose from {', '.join(known)}{hint(value, known)}")
         return value or default
 
-    config, source = pick("config", "NEXUS_CONFIG_PATH")
-    if not config and source == "--config":
-        refuse(source, "a path is missing")
-    address, source = pick("listen_address", "NEXUS_LISTEN_ADDRESS")
-    listen_address = None
-    try:
-        if address or source.startswith("--"):
-            from nexus.settings.listen import read_addresses
+    def addresses(self, flag: str, variable: str) -> tuple[AnyAddress, ...] | None:
+        value, source = self.pick(flag, variable)
+        if not value and source == variable:
+            return None
+        from nexus.settings.listen import read_addresses
 
-            listen_address = read_addresses(address)
-    except ValueError as error:
-        refuse(source, str(error))
-    read = {
-        "command": " ".join(filter(None, (given["command"] or "serve", given.get("verb")))),
-        "config": Path(config) if config else None,
-        "listen_address": listen_address,
-        "log": choice("log", "NEXUS_LOG", tuple(lines.LEVELS), "info"),
-        "log_style": choice("log_style", "NEXUS_LOG_STYLE", lines.STYLES, "human" if sys.stderr.isatty() else "text"),
-        "arguments": (*given.get("arguments", ()), *arguments),
-    }
-    return Options(**{name: value for name, value in given.items() if name in _NAMES} | read)
+        try:
+            return read_addresses(value)
+        except ValueError as error:
+            self.refuse(source, str(error))
+
+    def refuse(self, source: str, message: str) -> NoReturn:
+        self.parser.error(f"{source}: {message}")
 
 
 def _command_at(argv: list[str]) -> int | None:
