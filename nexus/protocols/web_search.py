@@ -28,6 +28,8 @@ def without_search(request: Request, *, searches: bool) -> tuple[Request, tuple[
     choice = request.tool_choice
     if choice is not None and (choice.name not in {None, *(tool.name for tool in kept)} or not kept):
         if choice.mode in ("required", "tool"):
-            raise UnsupportedFeature.about("tool_choice", "demands a search that runs at its own vendor only")
+            raise UnsupportedFeature.about(
+                "tool_choice", "it forces a search that runs at its own vendor only; use auto"
+            )
         choice = None
     return replace(request, tools=kept, tool_choice=choice), tuple(f"tools.{tool.kind}" for _, tool in wanted)

@@ -88,7 +88,9 @@ def _choice(choice: Body) -> Json:
 
 def _from_responses(document: Body) -> dict[str, Json]:
     if document.get("previous_response_id") is not None:
-        raise UnsupportedFeature.about("previous_response_id", "send the whole conversation to chat completions")
+        raise UnsupportedFeature.about(
+            "previous_response_id", "chat completions has no stored answers; send the whole conversation"
+        )
     given = document["input"]
     turns: list[Body] = [{"role": "user", "content": given}] if isinstance(given, str) else list(_items(given))
     if document.get("instructions"):

@@ -156,7 +156,7 @@ def _refuse_citations(wire: Body, path: str) -> None:
     wanted = wire.get("citations")
     if wanted is not None and maybe_bool(an_object(wanted, f"{path}.citations"), "enabled", f"{path}.citations"):
         where = f"{path}.citations"
-        raise UnsupportedFeature.about(where, "no other vendor's model cites documents; leave it out")
+        raise UnsupportedFeature.about(where, "only Bedrock's models cite documents; leave the field out")
 
 
 def _read_search_result(value: Json, path: str, drops: Drops) -> Document:
@@ -170,7 +170,9 @@ def _read_search_result(value: Json, path: str, drops: Drops) -> Document:
 def _read_call(value: Json, path: str, drops: Drops) -> ToolCall:
     wire = an_object(value, path)
     if wire.get("type") is not None:
-        raise UnsupportedFeature.about(path, f"{text(wire['type'])} ran at Bedrock; no other vendor knows it")
+        raise UnsupportedFeature.about(
+            path, f"a toolUse of type {text(wire['type'])} can be sent only to Bedrock's models"
+        )
     given = wire.get("input")
     arguments = encode(an_object(given, f"{path}.input")).decode() if given else ""
     return ToolCall(a_string(wire, "toolUseId", path), a_name(wire, "name", path), arguments)

@@ -193,7 +193,9 @@ class _Merge:
         """References multiply: a short schema may stand for an endless one."""
         self._merged += sum(len(mapping(one.get("properties"))) + len(required_of(one)) for one in schemas)
         if self._merged > MOST_MERGED:
-            raise UnsupportedFeature.about(self._path, "its alternatives have too many properties for this vendor")
+            raise UnsupportedFeature.about(
+                self._path, "the schema's alternatives have too many properties for this vendor"
+            )
 
 
 def _any_of(schemas: list[Json]) -> Json:

@@ -336,7 +336,7 @@ class TestRequests:
     ("level", "thinking"), [("none", Thinking(False)), ("high", Thinking(True, effort="high"))], ids=["off", "on"]
 )
 def test_openai_effort_levels_turn_thinking_on_or_off(level: str, thinking: Thinking) -> None:
-    """Regression: "off" was rejected, and every level was read as Claude's effort, which leaves thinking off."""
+    """Unlike an effort of Claude, which alone leaves thinking off."""
     for more in ({"reasoning_effort": level}, {"reasoning": {"effort": level}}):
         read = CLIENT.read_request({**RICH, "additionalModelRequestFields": more})
         assert (read.request.thinking, read.dropped[1:]) == (thinking, ())
