@@ -53,10 +53,10 @@ def check_case(holder: Body, name: str, where: str = "") -> None:
 STORED = frozenset({"previous_response_id", "container_id", "file_id", "file_ids", "input_file_id"})
 """Members that name what a vendor stores, wherever they are."""
 
-_WORDS = ("conversation", "container")
-"""The same, where a request has them; inside tools and their arguments they are ordinary words."""
+_WORDS = frozenset({"previous_response_id", "conversation", "container"})
+"""The same, where a request has them; inside tools and their arguments they may be ordinary words."""
 
-_MARKS = tuple(f'"{name}"'.encode() for name in (*sorted(STORED), *_WORDS, "item_reference"))
+_MARKS = tuple(f'"{name}"'.encode() for name in sorted({*STORED, *_WORDS, "item_reference"}))
 _ESCAPED_LETTER = pattern(rb"\\u00[4-7]")
 
 
@@ -64,9 +64,10 @@ def check_stored_names(raw: bytes, document: Body | None = None) -> None:
     """Rejects a body that may name what a vendor stores and has a key twice, or such a name in other letters: vendors
     differ in which they read, so that a caller could name what belongs to another (see ``check_case``). ``document`` is
     the decoded request, if the body is one."""
-    for holder in () if document is None else (document, *map(mapping, sequence(document.get("tools")))):
-        for word in (*_WORDS, "previous_response_id"):
-            check_case(holder, word)
+    if document is not None:
+        _check_words(document)
+        for tool in sequence(document.get("tools")):
+            _check_words(mapping(tool))
     lowered, is_escaped = raw.lower(), _ESCAPED_LETTER.search(raw) is not None
     marks = [mark for mark in _MARKS if mark in lowered]
     if not (marks or is_escaped):
@@ -77,6 +78,12 @@ def check_stored_names(raw: bytes, document: Body | None = None) -> None:
         json.loads(raw, object_pairs_hook=hook, parse_int=len, parse_float=len)
     except RecursionError:
         raise InvalidRequest("the request is nested too deeply") from None
+
+
+def _check_words(holder: Body) -> None:
+    if not _WORDS.isdisjoint(map(str.casefold, set(holder) - _WORDS)):
+        for word in _WORDS:
+            check_case(holder, word)
 
 
 def _check_unique(pairs: list[tuple[str, Json]]) -> None:
