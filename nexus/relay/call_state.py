@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 from nexus.accounting.record import Charge, KeyClass, Outcome, Phase, outcome_of
 from nexus.call import Answers, Call, VendorIds
 from nexus.cancel import Cancel
-from nexus.dataclasses import dataclass, field
+from nexus.dataclasses import dataclass, field, replace
 from nexus.errors import Cancelled, NexusError, UpstreamStatus, UpstreamTimeout, VendorError
 from nexus.headers.tracing import REQUEST_ID, CallTrace, new_span_id
 from nexus.protocols.answer_relay import Tap
+from nexus.protocols.error_words import decode_error, error_words
+from nexus.wire import encode
 
 if TYPE_CHECKING:
     from nexus.limits.reservation import Reservation
@@ -118,6 +120,20 @@ class Attempt:
         return self.state.begin(self.candidate, self.cancel)
 
 
+LONGEST_ERROR = 16 * 1024
+"""Maximum length of a vendor's error once the call is over."""
+
+
+def _shorten(error: NexusError) -> None:
+    """Frees all but the beginning of a vendor's error: records wait in queues, and only its first words are logged."""
+    error.message = error.message[:LONGEST_ERROR]
+    if isinstance(error, UpstreamStatus) and len(error.body) > LONGEST_ERROR:
+        words = error_words(decode_error(error.body), error.body)
+        error.body = encode({"error": {"message": words[:LONGEST_ERROR]}})
+    if isinstance(error, UpstreamStatus | VendorError):
+        error.failure = replace(error.failure, message=error.failure.message[:LONGEST_ERROR], verbatim=b"")
+
+
 @dataclass(slots=True)
 class CallState:
     """The state of a call. ``reading`` is filled when the call is first needed in neutral form, ``answers`` are earlier
@@ -177,6 +193,8 @@ class CallState:
         self.reservation = None
         for attempt in self.attempts:
             del attempt.state
+            if attempt.error is not None:
+                _shorten(attempt.error)
 
     def begin(self, candidate: Candidate, cancel: Cancel | None = None) -> Attempt:
         """Begins the next attempt. ``cancel`` ends only the attempt; the call's own cancel ends it too."""

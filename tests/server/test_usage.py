@@ -13,7 +13,8 @@ import pytest
 
 from nexus.accounting import price_book
 from nexus.accounting.database import Transaction
-from nexus.errors import Overloaded
+from nexus.accounting.record import CallRecord, reason
+from nexus.errors import Overloaded, UpstreamStatus, VendorError
 from nexus.settings.usage import SQLITE
 from nexus.telemetry import lines
 from tests.conftest import Serve
@@ -92,6 +93,23 @@ def test_names_from_outside_are_cut_in_every_record(
     told = [lines.fields(record) for record in caplog.records]
     assert len([fields for fields in told if "total_ms" in fields]) == 3
     assert max(len(str(value)) for fields in told for value in fields.values()) < 3000
+
+
+def test_a_long_error_of_a_vendor_is_not_kept_in_records(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    """Records wait in queues while a database or a collector is down."""
+    records: list[CallRecord] = []
+    nexus.server.consumers = (*nexus.server.consumers, records.append)
+    error = {"error": {"message": "Not now. " + LONG, "code": LONG}, "more": LONG}
+    openai_upstream.default = Behaviour(status=400, body=json.dumps(error).encode())
+    assert nexus.chat(CHAT).json == error
+    assert nexus.messages(MESSAGES | {"model": "openai/gpt-4"}).status == 400
+    wait_until(lambda: len(records) == 2 and not nexus.server.calls)
+    for record in records:
+        failed = record.error
+        assert isinstance(failed, UpstreamStatus | VendorError)
+        wait_until(lambda failed=failed: len(failed.failure.message) < 20_000)  # type: ignore[misc]
+        assert len(failed.message) < 20_000 and len(getattr(failed, "body", b"")) < 20_000
+        assert reason(failed).startswith("openai answered 400: Not now. n")
 
 
 LONG = "n" * 100_000
