@@ -127,11 +127,17 @@ class Desk:
         return "".join(line for line in said.splitlines(keepends=True) if not line.startswith(_UNKNOWN))
 
     def codex(
-        self, nexus: Nexus, *arguments: str, model: str = "v/m", environment: dict[str, str] | None = None
+        self,
+        nexus: Nexus,
+        *arguments: str,
+        model: str = "v/m",
+        environment: dict[str, str] | None = None,
+        config: str | None = None,
     ) -> str:
+        """``config`` replaces the usual settings file."""
         folder = self.home / ".codex"
         folder.mkdir(exist_ok=True)
-        (folder / "config.toml").write_text(CODEX_CONFIG.format(base=nexus.openai, model=model))
+        (folder / "config.toml").write_text(config or CODEX_CONFIG.format(base=nexus.openai, model=model))
         flags = ["exec", *_CODEX_QUIET, "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"]
         more = environment or {}
         return self.run("codex", [*flags, *arguments], {"CODEX_HOME": str(folder), "NEXUS_KEY": KEY, **more})

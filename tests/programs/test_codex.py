@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from nexus.protocols.codex_catalog import INSTRUCTIONS
+from tests.docs.pages import DOCS, snippets_of
 from tests.programs.conftest import DONE, OpenRoom, arguments
 from tests.programs.kit import KEY, path_of
 from tests.programs.lanes import ANTHROPIC, CONVERSE, EVERY, GEMINI, GPT_OSS, RESPONSES, THINKERS, ProgramLane, found
@@ -119,9 +120,11 @@ def test_a_gateway_key_is_accepted_wherever_the_program_can_send_it(
 
 
 def test_the_catalog_removes_the_warning(open_room: OpenRoom) -> None:
-    """Codex requests ``model_catalog_url``, and takes its instructions from there."""
+    """With the settings of the page. Codex requests ``model_catalog_url`` if it has a credential, and takes its
+    instructions from there."""
     room = open_room(ANTHROPIC)
-    room.upstream.next(Behaviour(text=DONE))
-    url = f'model_providers.nexus.model_catalog_url="{room.nexus.openai}/models"'
-    assert DONE in room.desk.codex(room.nexus, "-c", url, "Go on.")
+    page = next(one.text for one in snippets_of(DOCS / "codex.rst") if "model_catalog_url" in one.text)
+    config = page.replace("http://127.0.0.1:8000", room.nexus.base).replace("openai/gpt-5.5", "v/m")
+    said = room.desk.codex(room.nexus, "Go on.", config=config)
+    assert DONE in said and "Model metadata" not in said
     assert INSTRUCTIONS.splitlines()[0] in json.dumps(room.body(0))

@@ -13,6 +13,7 @@ import pytest
 
 from tests.server.vendors import LANES, Stand, Standing
 from tests.serving import Reply
+from tools.fake_upstream import Behaviour
 
 Body = dict[str, Any]
 
@@ -24,6 +25,8 @@ FOUND = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "too
 WEB = {"type": "web_search_20250305", "name": "web_search", "max_uses": 8}
 MARK = {"cache_control": {"type": "ephemeral", "scope": "global"}}
 SYSTEM_ROLE = {"role": "system", "content": "Be brief."}
+SAFEGUARDS = {"safeguards": [{"type": "dangerous_tool_use", "classifier_context": {"v": 1, "permission_mode": "auto"}}]}
+CHECKING = "dangerous-tool-use-2026-09-03"
 
 
 @dataclass
@@ -69,6 +72,7 @@ DROPPED: Mapping[str, Body] = {
     "tools.allowed_callers": {"tools": [TOOL | {"allowed_callers": ["direct"]}]},
     "cache_control.scope": {"system": [{"type": "text", "text": "Be kind."} | MARK]},
     "speed": {"speed": "fast"},
+    "safeguards": SAFEGUARDS,
     "metadata.team": {"metadata": {"user_id": "u", "team": "t"}},
 }
 
@@ -293,3 +297,15 @@ def test_a_system_message_in_the_conversation_does_not_become_user_text(vendor: 
     assert reply.status == 200 and "messages.role" in dropped(reply)
     (turn,) = vendor.sent["messages"]
     assert [block["text"] for block in turn["content"]] == ["Hi", "<system>\nBe brief.\n</system>"]
+
+
+@on("anthropic")
+def test_the_checks_of_auto_mode_and_their_results_pass_through(vendor: Vendor) -> None:
+    results = b'"safeguard_results":[{"type":"dangerous_tool_use","tool_use_id":"toolu_1","status":"not_flagged"}]'
+    assert vendor.ask({}).status == 200
+    answer = vendor.upstream.answer_to(vendor.upstream.requests[-1])
+    vendor.upstream.next(Behaviour(body=answer.removesuffix(b"}") + b"," + results + b"}"))
+    reply = vendor.ask(SAFEGUARDS, CHECKING)
+    assert vendor.sent["safeguards"] == SAFEGUARDS["safeguards"]
+    assert vendor.upstream.requests[-1].header("anthropic-beta") == CHECKING
+    assert results in reply.body and dropped(reply) == set()

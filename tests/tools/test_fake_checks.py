@@ -146,6 +146,9 @@ def test_claude_beta_fields(claude: FakeUpstream) -> None:
     assert post(claude, body | {"stream": True}, anthropic_beta="mcp-client-2025-04-04").status_code == 200
     assert post(claude, body | {"frobnicate": 1}, "/v1/messages?beta=true").status_code == 400
     assert post(claude, body | {"betas": ["x"]}, "/v1/messages?beta=true").status_code == 400
+    checked = HELLO | {"safeguards": [{"type": "dangerous_tool_use"}]}
+    assert post(claude, checked, "/v1/messages?beta=true").status_code == 400
+    assert post(claude, checked, anthropic_beta="dangerous-tool-use-2026-09-03").status_code == 200
     count = {"model": "m", "messages": HELLO["messages"]}
     assert post(claude, count, "/v1/messages/count_tokens?beta=true").status_code == 200
     assert post(claude, HELLO, "/v1/messages/count_tokens").status_code == 400

@@ -28,6 +28,10 @@ def request_id(serial: int) -> str:
     return f"req_{serial:024d}"
 
 
+SAFEGUARDS = "dangerous-tool-use-2026-09-03"
+"""The beta with which the vendor checks tool calls."""
+
+
 def check(request: SeenRequest, rules: Rules) -> Refusal | None:
     if request.route not in (MESSAGES, COUNT):
         return Refusal(404, (f"{request.path}: no such path",))
@@ -40,12 +44,14 @@ def check(request: SeenRequest, rules: Rules) -> Refusal | None:
     if problem := body_problem(request):
         return Refusal(400, (problem,))
     if rules.strict:
-        beta = "beta=true" in request.query.split("&") or request.header("anthropic-beta") is not None
+        betas = request.header("anthropic-beta")
+        beta = "beta=true" in request.query.split("&") or betas is not None
         counting = request.route == COUNT
         version = request.header("anthropic-version") or ""
-        if found := messages.body_problems(
-            request.json, beta=beta, counting=counting, allow=rules.extra_fields, version=version
-        ):
+        # Claude Code's auto mode sends this, which the SDK does not publish.
+        unpublished = ("safeguards",) if SAFEGUARDS in (betas or "") else ()
+        allow = (*rules.extra_fields, *unpublished)
+        if found := messages.body_problems(request.json, beta=beta, counting=counting, allow=allow, version=version):
             return Refusal(400, found)
     return None
 
