@@ -5,17 +5,15 @@ Any thread, one at a time; nothing here runs on the loop. Statements use ``?`` a
 
 from __future__ import annotations
 
-import math
 import os
 import sqlite3
-import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from nexus.accounting.tables import MIGRATIONS, VERSION
+from nexus.accounting.turns import Turns
 
 Value = str | int | float | None
 ResultRow = tuple[Any, ...]
@@ -25,9 +23,6 @@ BUSY_SECONDS = 5.0
 
 SYNCHRONOUS = "NORMAL"
 """When SQLite syncs to disk: kill -9 loses nothing that was committed; a power cut at most the last commits."""
-
-LAST_SECONDS = 1.0
-"""How long closing waits for a running transaction."""
 
 
 class DatabaseError(Exception):
@@ -76,6 +71,14 @@ class Database(Protocol):
     def close(self) -> None: ...
 
 
+@contextmanager
+def _turn(turns: Turns) -> Iterator[None]:
+    with turns.taken() as is_free:
+        if not is_free:
+            raise DatabaseError("the database does not answer")
+        yield
+
+
 class _Cursor:
     """A Transaction over any DB API cursor; ``mark`` is the driver's placeholder."""
 
@@ -101,20 +104,21 @@ write-ahead log of a new file of that name, with what others wrote to it."""
 
 
 class SqliteDatabase:
-    """Opened on first use. ``path`` None keeps everything in memory, until the process ends."""
+    """Opened on first use. ``path`` None keeps everything in memory, until the process ends. ``patience`` is how many
+    seconds threads wait for a running transaction."""
 
     alone: str | None = None
     has_tables = "SELECT 1 FROM sqlite_master WHERE name = 'schema_version'"
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, patience: float = 60.0) -> None:
         self.path = path
-        self._lock = threading.Lock()
+        self._turns = Turns(patience)
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
 
     @contextmanager
     def transaction(self, *, write: bool = True) -> Iterator[Transaction]:
-        with self._lock:
+        with _turn(self._turns):
             try:
                 connection = self._opened()
                 connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
@@ -132,7 +136,7 @@ class SqliteDatabase:
                 raise DatabaseError(f"{self.path}: {(error.strerror or str(error)).lower()}") from error
 
     def look(self) -> None:
-        with self._lock:
+        with _turn(self._turns):
             self._check()
 
     def _check(self) -> None:
@@ -159,21 +163,10 @@ class SqliteDatabase:
             raise
 
     def close(self) -> None:
-        with _soon(self._lock) as is_free:
+        with self._turns.last() as is_free:
             if is_free and self._connection is not None:
                 self._connection.close()
                 self._connection = None
-
-
-@contextmanager
-def _soon(lock: threading.Lock) -> Iterator[bool]:
-    """Tries to acquire the lock and yields whether it did: a hanging database must not keep a process from ending."""
-    taken = lock.acquire(timeout=LAST_SECONDS)
-    try:
-        yield taken
-    finally:
-        if taken:
-            lock.release()
 
 
 def _advice(error: sqlite3.Error) -> str:
@@ -220,19 +213,17 @@ class PostgresDatabase:
 
     def __init__(self, url: str, patience: float = 60.0) -> None:
         self._url = url
-        self._patience = patience
         limit = int(patience * 1000)
         # Of the two timeouts the second is for a server that vanished.
         self._options: Any = {"options": f"-c statement_timeout={limit}", "tcp_user_timeout": limit}
-        self._lock = threading.Lock()
-        self._began = math.inf
+        self._turns = Turns(patience)
         self._connection: Any = None
 
     @contextmanager
     def transaction(self, *, write: bool = True) -> Iterator[Transaction]:
         import psycopg
 
-        with self._alone():
+        with _turn(self._turns):
             try:
                 if self._connection is None or self._connection.closed:
                     self._connection = psycopg.connect(
@@ -245,24 +236,11 @@ class PostgresDatabase:
             except psycopg.Error as error:
                 raise DatabaseError(_first_line(str(error)) or type(error).__name__) from error
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Waits for its turn. Raises DatabaseError once the running transaction has taken too long."""
-        left = min(self._patience, max(0.0, self._began + self._patience - time.monotonic()))
-        if not self._lock.acquire(timeout=left):
-            raise DatabaseError("the database does not answer")
-        self._began = time.monotonic()
-        try:
-            yield
-        finally:
-            self._began = math.inf
-            self._lock.release()
-
     def look(self) -> None:
         """Nothing to do: the next query notices a lost server."""
 
     def close(self) -> None:
-        with _soon(self._lock) as is_free:
+        with self._turns.last() as is_free:
             if is_free and self._connection is not None:
                 self._connection.close()
 

@@ -32,14 +32,14 @@ log = logging.getLogger("nexus.usage")
 
 
 def open_store(store: str, patience: float = 60.0) -> Database | None:
-    """Opens a store; None if usage is not recorded. ``patience`` is the statement timeout in seconds. Raises
+    """Opens a store; None if usage is not recorded. ``patience`` is how long a statement may take, in seconds. Raises
     NoDriver."""
     if store == NONE:
         return None
     if store == MEMORY:
         return SqliteDatabase(None)
     if (file := file_of(store)) is not None:
-        return SqliteDatabase(file)
+        return SqliteDatabase(file, patience)
     try:
         import psycopg  # noqa: F401
     except ImportError:

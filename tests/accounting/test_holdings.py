@@ -1,9 +1,11 @@
 """Ownership of files and batches on every database: stored, paged, charged once, and deleted when unused."""
 
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -116,3 +118,25 @@ def test_only_one_thread_waits_for_a_postgresql_that_hangs() -> None:
         accepted.close()
     with pytest.raises(DatabaseError):
         first.result()
+
+
+def test_threads_do_not_queue_behind_a_file_that_another_program_locks(tmp_path: Path) -> None:
+    """Each of them would wait for SQLite's own timeout in turn."""
+    file = tmp_path / "usage.sqlite3"
+    database = SqliteDatabase(file, patience=0.05)
+    migrate(database)
+    waiting, goes_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with database.transaction():
+            waiting.set()
+            assert goes_on.wait(60)
+
+    first = Job(hold)
+    assert waiting.wait(60)
+    with pytest.raises(DatabaseError, match="does not answer"), database.transaction(write=False):
+        pass
+    goes_on.set()
+    first.result()
+    with closing(database), database.transaction(write=False) as transaction:
+        assert transaction.query("SELECT 1") == [(1,)]
