@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from nexus.conversation.usage import Usage
-from nexus.wire import Json, count, mapping, sequence, text
+from nexus.wire import Json, count, mapping, only, sequence, text
 
 
 def read_usage(wire: Mapping[str, Json], service_tier: Json = None) -> Usage:
@@ -65,6 +65,8 @@ def usages_in(answer: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
 
 def merge_usage(earlier: Mapping[str, Json], later: Mapping[str, Json]) -> dict[str, Json]:
     """Counts of a later chunk over those of an earlier one; nulls never erase."""
+    if not earlier:
+        return only(later)
     merged = dict(earlier)
     for name, value in later.items():
         if isinstance(value, dict):
