@@ -52,6 +52,13 @@ NO_ARGUMENTS = frozenset({"null", "[]"})
 """What some models write in place of an empty object for a tool without parameters (agno #6303, vercel/ai #4755)."""
 
 
+def read_arguments(value: Json) -> str:
+    """The arguments of a vendor's call, which some servers send as JSON text where the dialect has an object."""
+    if isinstance(value, str):
+        return value
+    return encode(value).decode() if value else ""
+
+
 def an_object_of(arguments: str) -> tuple[dict[str, Json], bool]:
     """A call's arguments as the JSON object that some dialects require, and whether they were one by themselves.
 

@@ -19,7 +19,8 @@ from nexus.protocols.converse.stops import BROKEN, read_stop
 from nexus.protocols.converse.usage import read_usage
 from nexus.protocols.error_words import ended_with
 from nexus.protocols.media import is_web
-from nexus.wire import Json, encode, mapping, sequence, text
+from nexus.protocols.tool_calls import read_arguments
+from nexus.wire import Json, mapping, sequence, text
 
 
 def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
@@ -50,7 +51,7 @@ def _read_block(block: Mapping[str, Json], drops: Drops) -> Part | None:
                 return Text(text(value))
             case "toolUse" if mapping(value).get("type") is None:
                 call = mapping(value)
-                return ToolCall(text(call.get("toolUseId")), text(call.get("name")), _read_arguments(call.get("input")))
+                return ToolCall(text(call.get("toolUseId")), text(call.get("name")), read_arguments(call.get("input")))
             case "reasoningContent":
                 return _read_reasoning(mapping(value))
             case "image" if (image := read_image(mapping(value))) is not None:
@@ -85,12 +86,6 @@ def read_citation(wire: Mapping[str, Json], length: int) -> Citation | str:
         return f"citations.{kind}" if kind else "citations"
     quote = "".join(text(mapping(piece).get("text")) for piece in sequence(wire.get("sourceContent")))
     return Citation(0, length, url, text(wire.get("title")), quote)
-
-
-def _read_arguments(value: Json) -> str:
-    if isinstance(value, str):
-        return value
-    return encode(value).decode() if value else ""
 
 
 def _read_reasoning(wire: Mapping[str, Json]) -> Reasoning:

@@ -17,7 +17,8 @@ from nexus.protocols.messages.read_error import read_stream_error
 from nexus.protocols.messages.signatures import OWN
 from nexus.protocols.messages.stops import read_refusal, read_stop
 from nexus.protocols.messages.usage import read_usage
-from nexus.wire import Json, encode, mapping, sequence, text
+from nexus.protocols.tool_calls import read_arguments
+from nexus.wire import Json, mapping, sequence, text
 
 
 def is_answer(body: Mapping[str, Json]) -> bool:
@@ -53,9 +54,7 @@ def read_block(block: Mapping[str, Json], drops: Drops) -> Text | Reasoning | To
         case "redacted_thinking":
             return Reasoning("", signature=Signature(OWN, text(block.get("data"))), redacted=True)
         case "tool_use":
-            arguments = mapping(block.get("input"))
-            written = encode(arguments).decode() if arguments else ""
-            return ToolCall(text(block.get("id")), text(block.get("name")), written)
+            return ToolCall(text(block.get("id")), text(block.get("name")), read_arguments(block.get("input")))
         case kind:
             drops.add(text(kind) or "content")
             return None

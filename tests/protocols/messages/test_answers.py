@@ -440,3 +440,9 @@ def test_a_cache_reported_only_at_the_end_is_not_counted_twice(
 ) -> None:
     usage = read_usage(merge_usage(start, delta))
     assert (usage.input, usage.cache_read, usage.output) == parts
+
+
+def test_arguments_as_json_text_are_not_lost() -> None:
+    block = {"type": "tool_use", "id": "a", "name": "f", "input": '{"city":"Paris"}'}
+    (call,) = read_response({"content": [block], "stop_reason": "tool_use"}, origin()).response.parts
+    assert isinstance(call, ToolCall) and call.arguments == '{"city":"Paris"}'
