@@ -118,11 +118,17 @@ def read_audio(part: Body, path: str, types: Mapping[str, str]) -> Audio:
     return Audio(Inline(types[name], a_name(audio, "data", path)))
 
 
-def write_audio(source: Inline, path: str, formats: Mapping[str, str]) -> dict[str, Json]:
-    """``formats`` are the dialect's names by media type. Raises UnsupportedFeature."""
-    if source.media_type not in formats:
+_OTHER_NAMES = {"audio/mp3": "audio/mpeg", "audio/x-wav": "audio/wav", "audio/wave": "audio/wav"}
+"""Media types under another name, as clients of Gemini and Converse send them."""
+
+
+def write_audio(source: Inline, path: str, types: Mapping[str, str]) -> dict[str, Json]:
+    """The reverse of ``read_audio``. Raises UnsupportedFeature."""
+    media = _OTHER_NAMES.get(source.media_type, source.media_type)
+    name = next((name for name, type in types.items() if type == media), None)
+    if name is None:
         raise UnsupportedFeature.about(path, f"this vendor does not accept audio of type {source.media_type}")
-    return {"type": "input_audio", "input_audio": {"data": source.data, "format": formats[source.media_type]}}
+    return {"type": "input_audio", "input_audio": {"data": source.data, "format": name}}
 
 
 def refuse_stored(wire: Body, path: str, instead: str) -> None:

@@ -15,8 +15,6 @@ from nexus.protocols.media import UNNAMED, data_url, refuse_office
 from nexus.protocols.openai_request import document_words, misplaced, write_audio, write_image_url
 from nexus.wire import Json
 
-_AUDIO_FORMATS = {media: name for name, media in AUDIO_TYPES.items()} | {"audio/mp3": "mp3", "audio/x-wav": "wav"}
-
 
 def cache_fields(cache: CacheHint | None, server: ChatServer, *, of_tool: bool = False) -> dict[str, Json]:
     """The members for it at ``server``, on a content part or a tool; {} if there are none."""
@@ -38,7 +36,7 @@ def write_part(part: Part, path: str) -> list[dict[str, Json]]:
             image = {"url": write_image_url(part, path)} | ({"detail": detail} if detail else {})
             return [{"type": "image_url", "image_url": image}]
         case Audio(source=source):
-            return [write_audio(source, path, _AUDIO_FORMATS)]
+            return [write_audio(source, path, AUDIO_TYPES)]
         case Document():
             return _write_document(part, path)
         case _:

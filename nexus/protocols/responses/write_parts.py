@@ -11,8 +11,6 @@ from nexus.protocols.openai_request import document_words, misplaced, write_audi
 from nexus.protocols.responses.read_parts import AUDIO_TYPES
 from nexus.wire import Json
 
-_AUDIO_FORMATS = {media: name for name, media in AUDIO_TYPES.items()}
-
 
 def write_part(part: Part, path: str) -> list[dict[str, Json]]:
     """One part of a user's message or a call's output; a document's context becomes text."""
@@ -24,7 +22,7 @@ def write_part(part: Part, path: str) -> list[dict[str, Json]]:
         case Document():
             return _write_document(part, path)
         case Audio(source=source):
-            return [write_audio(source, path, _AUDIO_FORMATS)]
+            return [write_audio(source, path, AUDIO_TYPES)]
         case _:
             raise misplaced(part, path)
 
