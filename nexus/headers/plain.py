@@ -1,11 +1,14 @@
-"""A fast parser for ordinary header blocks: ASCII only, no empty values, no folded lines. For all others it returns 0,
-and the caller parses them line by line."""
+"""A fast parser for ordinary header blocks: ASCII only, neither long names nor empty values nor folded lines. For all
+others it returns 0, and the caller parses them line by line."""
 
 from __future__ import annotations
 
 from nexus.late import pattern
 
-_LINE = pattern(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([!-~](?:[ \t!-~]*[!-~])?)[ \t]*\r\n")
+LONGEST_NAME = 256
+"""Maximum characters of a header's name; what is known about names is remembered."""
+
+_LINE = pattern(rf"([!#$%&'*+\-.^_`|~0-9A-Za-z]{{1,{LONGEST_NAME}}}):[ \t]*([!-~](?:[ \t!-~]*[!-~])?)[ \t]*\r\n")
 _HEAD = pattern(rf"(?:{_LINE.pattern})*\r\n")
 
 

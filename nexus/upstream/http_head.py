@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from http.client import BadStatusLine, HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
 
-from nexus.headers.plain import plain_lines
+from nexus.headers.plain import LONGEST_NAME, plain_lines
 from nexus.late import pattern
 from nexus.upstream.chunks import Chunks, ends_trailers
 
@@ -132,7 +132,7 @@ class StrictResponse(HTTPResponse):
             if not colon or _NAME.fullmatch(name) is None:
                 raise BadHead("malformed header line")
             found.append((name, _clean(value)))
-        return found
+        return [(name, value) for name, value in found if len(name) <= LONGEST_NAME]
 
     def _read1_chunked(self, size: int) -> bytes:
         """Body bytes from one read of the socket, of any number of chunks."""

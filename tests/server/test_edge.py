@@ -85,6 +85,7 @@ HEADS = {
     "an unknown coding": ("Transfer-Encoding: gzip, chunked", 400, "chunked"),
     "a header without a colon": ("nonsense", 400, "header line"),
     "a name with a blank": ("Na me: x", 400, "header line"),
+    "a very long name": (f"X-{'a' * 300}: x", 400, "more than 256 characters"),
     "a control character": ("X-Odd: a\x01b", 400, "header line"),
     "a second host": ("Host: y", 400, "HTTP"),
     "very long headers": ("X-Long: " + "a" * 70_000, 431, "larger than"),

@@ -21,7 +21,7 @@ from tornado.httputil import (
 )
 
 from nexus.errors import InvalidRequest
-from nexus.headers.plain import plain_lines
+from nexus.headers.plain import LONGEST_NAME, plain_lines
 from nexus.late import pattern
 
 _LENGTH = pattern(r"[0-9]{1,18}")
@@ -46,6 +46,9 @@ def read_headers(lines: bytes) -> HTTPHeaders:
             headers[name] = value
         if len(headers) == len(found):
             return headers
+    # Before Tornado, which remembers names too.
+    if any(line.find(":") > LONGEST_NAME and line[0] not in " \t" for line in text.split("\n")):
+        raise InvalidRequest(f"the name of a header has more than {LONGEST_NAME} characters")
     try:
         return HTTPHeaders.parse(text)
     except (HTTPInputError, ValueError) as error:
