@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from nexus.conversation.events import Event, Order
@@ -152,6 +152,8 @@ class TestAnswers:
     def test_the_dialects_own_reader_gives_the_same_answer(self, events: list[Event]) -> None:
         events = fitted(events)
         answer, reader, order = fold(events), VENDOR.stream_reader(origin()), Order()
+        # With nothing in it, a failed answer is an error.
+        assume(answer.parts or answer.stop.reason != "unknown")
         found = [event for name, wire in written(events) for event in reader.feed(name, json.dumps(wire))]
         found += reader.finish()
         for event in found:
