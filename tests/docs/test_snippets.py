@@ -13,12 +13,13 @@ import textwrap
 import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -206,9 +207,13 @@ def runs_as_python(snippet: Snippet, bench: Bench) -> None:
     mine = [one for one in snippets_of(snippet.page) if one.language == "python" and not is_missing_a_package(one)]
     base = bench.nexus.base
     names: dict[str, Any] = {"openai": openai, "anthropic": anthropic, "boto3": boto3, "genai": genai}
-    for one in mine[: mine.index(snippet) + 1]:
-        text = one.text.replace(BASE, base).replace("https://nexus.example", base)
-        exec(compile(textwrap.dedent(text), str(snippet), "exec"), names)
+    with ExitStack() as opened:
+        for one in mine[: mine.index(snippet) + 1]:
+            text = one.text.replace(BASE, base).replace("https://nexus.example", base)
+            exec(compile(textwrap.dedent(text), str(snippet), "exec"), names)
+            for value in names.values():
+                if not isinstance(value, (ModuleType, type)) and callable(close := getattr(value, "close", None)):
+                    opened.callback(close)
 
 
 CHECKS: dict[str, Callable[[Snippet, Bench], None]] = {
