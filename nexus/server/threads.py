@@ -99,9 +99,10 @@ class Workers:
             return task
 
     def lets_end(self, worker: _Worker) -> bool:
-        """Whether a worker that has been idle for long ends. One that is no longer listed as idle is being woken."""
+        """Whether a worker that has been idle for long ends. One that is no longer listed as idle is being woken, and
+        all are needed while jobs wait."""
         with self._lock:
-            ends = worker in self._idle and len(self._idle) + self._busy > BASE
+            ends = not self._waiting and worker in self._idle and len(self._idle) + self._busy > BASE
             if ends:
                 self._idle.remove(worker)
             return ends

@@ -197,3 +197,17 @@ def test_threads_above_the_base_end(monkeypatch: pytest.MonkeyPatch, gate: threa
     assert ran == list(range(100)), "a thread about to end runs the new job first"
     workers.stop()
     assert workers.idle == 0
+
+
+def test_no_thread_ends_while_jobs_wait_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each waiting job counts on an idle thread, which may have been idle for long."""
+    monkeypatch.setattr(threads, "BASE", 0)
+    workers = Workers(2)
+    done(workers.start(lambda: None))
+    wait_until(lambda: workers.idle == 1)
+    with workers._lock:
+        idle = workers._idle[0]
+    workers._waiting.append(Task(lambda: None))
+    assert not workers.lets_end(idle)
+    workers._waiting.clear()
+    assert workers.lets_end(idle)
