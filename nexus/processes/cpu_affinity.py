@@ -124,23 +124,25 @@ class Affinity:
     def _leave(self, now: float) -> None:
         """Moves to a core with fewer workers; without one, lets the process go once this core stays crowded."""
         self._crowded += 1
-        if self._best() != self.core:
-            self._keep()
+        if (best := self._best()) != self.core:
+            self._keep_on(best)
         elif self._crowded >= PATIENCE:
             self._free_until = now + PAUSE
             self.release()
 
     def _keep(self) -> None:
-        if self.core is None:
-            self._allowed = self._cores.allowed()
+        self._allowed = self._cores.allowed()
         if len(self._allowed) > 1 and self._cores.current() in self._allowed:
-            self.core, self._crowded = self._best(), 0
-            self._cores.allow(frozenset({self.core}))
+            self._keep_on(self._best())
+
+    def _keep_on(self, core: int) -> None:
+        self.core, self._crowded = core, 0
+        self._cores.allow(frozenset({core}))
 
     def _best(self) -> int:
         """The core with the fewest workers; of several the current one."""
         kept, current = self._cores.kept(), self._cores.current()
-        return min(sorted(self._allowed), key=lambda core: (kept[core], core != current))
+        return min(self._allowed, key=lambda core: (kept[core], core != current, core))
 
 
 def open_affinity() -> Affinity | None:
