@@ -75,10 +75,14 @@ def an_object_of(arguments: str) -> tuple[dict[str, Json], bool]:
     return (parsed, True) if isinstance(parsed, dict) else ({"invalid_json": arguments}, False)
 
 
-def object_text(arguments: str) -> str:
+def whole_text(arguments: str) -> tuple[str, bool]:
     """The same as JSON text, unchanged if it is that."""
     found, is_whole = an_object_of(arguments)
-    return arguments if found and is_whole else encode(found).decode()
+    return (arguments if found and is_whole else encode(found).decode()), is_whole
+
+
+def object_text(arguments: str) -> str:
+    return whole_text(arguments)[0]
 
 
 PARAMETERS: Mapping[str, Json] = {

@@ -3,8 +3,8 @@ model.
 
 System messages inside a conversation become text of the user's turns: Claude Code sends none again only after a 400 in
 words that it knows (colibri #725), and these servers use others. Thinking is switched off where a call in the history
-lacks its own (needed_thinking.py). Sources: llama.cpp #27367
-(a 500 from Qwen's template), vLLM #41114 and #48874, QwenLM/Qwen #2244, claude-code #63469, kiro-gateway #197.
+lacks its own (``messages/needed_thinking``). Sources: llama.cpp #27367 (a 500 from Qwen's template), vLLM #41114 and
+#48874, QwenLM/Qwen #2244, claude-code #63469, kiro-gateway #197.
 """
 
 from __future__ import annotations

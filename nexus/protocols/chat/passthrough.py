@@ -8,7 +8,7 @@ history are wrapped in an object for a server that rejects them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from nexus.errors import VendorError
 from nexus.protocols.answer_relay import Passthrough, Tap
@@ -69,9 +69,16 @@ _WITHOUT_HISTORY = removing([*((name,) for name in _HISTORY), ("tool_calls", ANY
 
 
 def _has_history(document: Mapping[str, Json]) -> bool:
-    messages = list(map(mapping, sequence(document.get("messages"))))
-    calls = (mapping(call) for message in messages for call in sequence(message.get("tool_calls")))
-    return not all(map(_HISTORY.isdisjoint, messages)) or any("extra_content" in call for call in calls)
+    messages = _messages(document)
+    return not all(map(_HISTORY.isdisjoint, messages)) or any("extra_content" in call for call in _calls(messages))
+
+
+def _messages(document: Mapping[str, Json]) -> list[Mapping[str, Json]]:
+    return list(map(mapping, sequence(document.get("messages"))))
+
+
+def _calls(messages: Iterable[Mapping[str, Json]]) -> Iterator[Mapping[str, Json]]:
+    return (mapping(call) for message in messages for call in sequence(message.get("tool_calls")))
 
 
 _IDS = [("messages", ANY, "tool_calls", ANY, "id"), ("messages", ANY, "tool_call_id")]
@@ -91,15 +98,13 @@ _ARGUMENTS = ("messages", ANY, "tool_calls", ANY, "function", "arguments")
 
 
 def _arguments(document: Mapping[str, Json]) -> Iterator[str]:
-    for message in map(mapping, sequence(document.get("messages"))):
-        for call in map(mapping, sequence(message.get("tool_calls"))):
-            yield text(mapping(call.get("function")).get("arguments"))
+    return (text(mapping(call.get("function")).get("arguments")) for call in _calls(_messages(document)))
 
 
 def _ids(document: Mapping[str, Json]) -> Iterator[str]:
-    for message in map(mapping, sequence(document.get("messages"))):
+    for message in _messages(document):
         yield text(message.get("tool_call_id"))
-        yield from (text(mapping(call).get("id")) for call in sequence(message.get("tool_calls")))
+        yield from (text(call.get("id")) for call in _calls([message]))
 
 
 def _judge_message(value: bytes) -> bytes | None:

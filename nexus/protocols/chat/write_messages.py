@@ -22,8 +22,8 @@ from nexus.protocols.chat.write_parts import cache_fields, is_text, write_part
 from nexus.protocols.checks import Drops
 from nexus.protocols.media import LOST, from_result, unseen
 from nexus.protocols.openai_request import misplaced
-from nexus.protocols.tool_calls import BROKEN, an_object_of
-from nexus.wire import Json, encode
+from nexus.protocols.tool_calls import BROKEN, whole_text
+from nexus.wire import Json
 
 ERROR_MARK = "[tool error] "
 """Prefix of the text of a result with ``is_error``, for which this dialect has no field."""
@@ -112,12 +112,11 @@ class MessagesWriter:
     def _call(self, call: ToolCall) -> Wire:
         if call.cache is not None:
             self._drops.add("cache")
-        arguments, is_whole = an_object_of(call.arguments)
+        arguments, is_whole = whole_text(call.arguments)
         if not is_whole:
             # Servers parse what they get back: vllm #43995, llama.cpp #22948.
             self._drops.add(BROKEN)
-        written = call.arguments if arguments and is_whole else encode(arguments).decode()
-        function = {"name": call.name, "arguments": written}
+        function = {"name": call.name, "arguments": arguments}
         return {"id": self._ids[call.id], "type": "function", "function": function} | self._history(
             vendor_extra(call.signature)
         )
