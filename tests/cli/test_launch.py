@@ -54,6 +54,7 @@ class Desk:
             "SAID": str(folder / "said"),
             "XDG_STATE_HOME": str(folder / "state"),
             "ANTHROPIC_API_KEY": "sk-ant-hushhush-of-the-vendor",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
         }
         self.logs = folder / "state" / "nexus"
 
@@ -61,7 +62,8 @@ class Desk:
         return subprocess.Popen(
             [sys.executable, "-m", "nexus", *arguments],
             cwd=self.work,
-            env=self.environ | environ,
+            # Port 0, because a gateway that the developer runs at the default address would be used.
+            env={"NEXUS_LISTEN_ADDRESS": "127.0.0.1:0"} | self.environ | environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -143,10 +145,19 @@ def test_models_are_chosen_by_their_names(desk: Desk) -> None:
 @pytest.mark.slow
 def test_a_running_gateway_is_reused(desk: Desk, serve: Serve) -> None:
     nexus = serve(DEMO)
-    (desk.work / "nexus.toml").write_text(f'[server]\nlisten_address = "127.0.0.1:{nexus.port}"\n{DEMO}')
-    assert desk.run("claude")[0] == 0
+    (desk.work / "nexus.toml").write_text(DEMO)
+    assert desk.run("claude", NEXUS_LISTEN_ADDRESS=f"127.0.0.1:{nexus.port}")[0] == 0
     assert desk.said["env"]["ANTHROPIC_BASE_URL"] == nexus.anthropic
     assert not list(desk.logs.glob("gateway-*"))
+
+
+@pytest.mark.slow
+def test_a_running_gateway_with_other_settings_is_left_alone(desk: Desk, serve: Serve) -> None:
+    """Such as the demo, when its user has written a first settings file and not stopped it."""
+    nexus = serve(DEMO)
+    (desk.work / "nexus.toml").write_text(DEMO.replace("providers.demo", "providers.mine"))
+    assert desk.run("claude", "-m", "mine/echo", NEXUS_LISTEN_ADDRESS=f"127.0.0.1:{nexus.port}")[0] == 0
+    assert desk.said["env"]["ANTHROPIC_BASE_URL"] != nexus.anthropic
 
 
 @pytest.mark.slow
@@ -235,7 +246,7 @@ def test_claude_code_is_found_where_its_installers_put_it(
         ran.extend(words)
         return 0
 
-    monkeypatch.setattr("nexus.cli.launch.agent.served_at", lambda _: "http://127.0.0.1:1")
+    monkeypatch.setattr("nexus.cli.launch.agent.served_at", lambda *_: "http://127.0.0.1:1")
     monkeypatch.setattr("nexus.cli.launch.agent._run", run)
     assert command(desk.work, "claude", **{**desk.environ, "PATH": "/nowhere"}).returncode == 0
     assert ran == [str(program)]
@@ -266,7 +277,7 @@ ENV: dict[str, set[str]] = {
 @pytest.mark.slow
 @pytest.mark.parametrize(("client", "names"), ENV.items(), ids=ENV)
 def test_a_shell_can_evaluate_the_output_of_env(desk: Desk, client: str, names: set[str]) -> None:
-    code, out, _ = desk.run("env", client)
+    code, out, _ = desk.run("env", client, NEXUS_LISTEN_ADDRESS="127.0.0.1:8000")
     assert code == 0
     shown = subprocess.run(["sh", "-c", f"{out}\nenv"], env={}, capture_output=True, text=True, check=True).stdout
     found = dict(line.partition("=")[::2] for line in shown.splitlines())

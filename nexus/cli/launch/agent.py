@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from urllib.parse import quote
 
 from nexus.cli.launch.gateway import started
 from nexus.cli.options import CommandError, Options
@@ -27,6 +28,7 @@ from nexus.server.clients import (
     anthropic_sdk,
     claude_code,
     codex,
+    first_model,
     missing_key,
     openai_sdk,
     reachable,
@@ -79,8 +81,10 @@ def launch(options: Options, settings: Settings, source: Source) -> int:
     how, model, environ = AGENTS[options.command], options.model, os.environ
     program = _found(how, environ)
     checked(settings, how.protocol, model)
+    # A gateway with other settings, such as the demo's, may listen at this address.
+    card = f"{settings.llm.paths[how.protocol]}/v1/models/{quote(_plain(model) or first_model(settings))}"
     with ExitStack() as stack:
-        base = served_at(settings) or stack.enter_context(started(settings, source.file, environ))
+        base = served_at(settings, card) or stack.enter_context(started(settings, source.file, environ))
         variables, flags = how.prepare(Access(settings, base, key_of(settings, environ)), model)
         sys.stderr.write(f"nexus: {how.program} through {reachable(base)} ({source.file or 'the built-in demo'})\n")
         return _run([program, *flags, *options.arguments], environment(environ, variables))
@@ -105,9 +109,14 @@ def checked(settings: Settings, protocol: str, model: str) -> None:
         raise CommandError(f"the settings disable llm.protocols.{protocol}, which it needs")
     if model:
         try:
-            Routes(registry.load_all(settings.llm.served), settings.llm.models).find(model.removesuffix("[1m]"))
+            Routes(registry.load_all(settings.llm.served), settings.llm.models).find(_plain(model))
         except ModelNotFound as error:
             raise CommandError(str(error)) from None
+
+
+def _plain(model: str) -> str:
+    """The name without the suffix that Claude Code keeps to itself."""
+    return model.removesuffix("[1m]")
 
 
 def key_of(settings: Settings, environ: Mapping[str, str]) -> str:

@@ -29,10 +29,10 @@ def problems(settings: Settings, *, running: bool = False) -> list[Location]:
     return [*_packages(settings), *_files(settings), *_certificate(settings), *_usage(settings), *ports]
 
 
-def served_at(settings: Settings) -> str | None:
-    """Returns the URL of the Nexus that listens at an address of these settings, or None."""
+def served_at(settings: Settings, path: str = "") -> str | None:
+    """Returns the URL of the Nexus that listens at an address of these settings and has this path, or None."""
     addresses = (one for one in settings.server.listen_address if isinstance(one, ListenAddress) and one.port)
-    found = next((address for address in addresses if answers_as_nexus(settings, address)), None)
+    found = next((address for address in addresses if answers_as_nexus(settings, address, path)), None)
     return None if found is None else url_of(found, settings.server.scheme)
 
 
@@ -71,18 +71,20 @@ def _ports(settings: Settings) -> Iterator[Location]:
         yield error.path, str(error)
 
 
-def answers_as_nexus(settings: Settings, address: ListenAddress) -> bool:
-    """Whether a Nexus listens at the address. Blocks for up to a few seconds."""
+def answers_as_nexus(settings: Settings, address: ListenAddress, path: str = "") -> bool:
+    """Whether a Nexus listens at the address and, unless ``path`` is empty, has this path. Blocks for up to a few
+    seconds."""
     host, port = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host), address.port
     connection = http.client.HTTPConnection(host, port, timeout=_PROBE)
     if settings.server.tls is not None:
-        # No verification: no secret is sent, and only the Server header is read.
+        # No verification: no secret is sent, and only the status and the Server header are read.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         connection = http.client.HTTPSConnection(host, port, timeout=_PROBE, context=context)
     try:
-        connection.request("HEAD", "/")
-        return connection.getresponse().headers.get("Server") == "nexus"
+        connection.request("HEAD", path or "/")
+        reply = connection.getresponse()
+        return reply.headers.get("Server") == "nexus" and not (path and reply.status == 404)
     except (OSError, http.client.HTTPException):
         return False
     finally:
