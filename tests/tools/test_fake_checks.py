@@ -3,16 +3,30 @@
 Every violation is reported twice: to the client as an error, to the test in ``violations``.
 """
 
+import socket
 from typing import Any
 
 import pytest
 import requests
 
-from tests.tools.driving import CHAT_TOOL, CLAUDE_TOOL, HELLO, connect, post, read_all
 from tools.fake_upstream import Behaviour, FakeUpstream
 
+AUTH = {"openai": {"authorization": "Bearer k"}, "anthropic": {"x-api-key": "k", "anthropic-version": "2023-06-01"}}
+PATH = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
+HELLO: dict[str, Any] = {"model": "m-1", "max_tokens": 16, "messages": [{"role": "user", "content": "Hello!"}]}
+CHAT_TOOL = {
+    "type": "function",
+    "function": {"name": "weather", "parameters": {"type": "object", "properties": {}, "x-any": 1}},
+}
+CLAUDE_TOOL = {"name": "weather", "input_schema": {"type": "object", "properties": {}, "x-any": 1}}
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}
 CHAT_PARTS = [{"type": "text", "text": "x"}, {"type": "image_url", "image_url": {"url": "https://x/y.png"}}]
+
+
+def post(fake: FakeUpstream, body: Any = HELLO, path: str = "", **headers: str) -> requests.Response:
+    url = fake.origin + (path or PATH[fake.vendor])
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return requests.post(url, json=body, headers=AUTH[fake.vendor] | named, timeout=60)
 
 
 def said(role: str, content: Any, **more: Any) -> dict[str, Any]:
@@ -193,7 +207,7 @@ def test_a_violation_does_not_consume_a_behaviour(upstream: FakeUpstream) -> Non
 
 
 def test_not_http(chat: FakeUpstream) -> None:
-    with connect(chat) as sock:
+    with socket.create_connection(("127.0.0.1", chat.port), timeout=60) as sock:
         sock.sendall(b"hello there\r\n\r\n")
-        assert read_all(sock) == b""
+        assert sock.recv(1) == b""
     assert chat.violations == ["not HTTP: request line is 'hello there'"]

@@ -1,7 +1,6 @@
 """The fake Anthropic: messages, unary and streamed, and the token counter.
 
-Pure functions from a request and a Behaviour to bytes, which validate against the SDK's response types. Not imitated:
-overlapping content blocks (``interleaved``), which the vendor never sends.
+Pure functions from a request and a Behaviour to bytes, which validate against the SDK's response types.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import Literal
 
 from tools.fake_upstream.parts import FALLBACK_TOOL, Call, Part, Text, Thinking
 
-Garbage = Literal["http", "json", "sse", "crc"]
+Garbage = Literal["http", "json", "sse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +29,13 @@ class Behaviour:
     delay: float = 0.0
     close_before_head: bool = False  # FIN instead of an answer
     reset_after: int | None = None  # RST after N events; 0 is before the head
-    # Not HTTP; 200 with invalid JSON; 200 with an invalid event stream; the last byte of the stream's first delta
-    # changed, which on bedrock is part of its checksum.
+    # Not HTTP; 200 with invalid JSON; 200 with an invalid event stream.
     garbage: Garbage | None = None
 
     # The head. ``headers`` replace the generated header of the same name.
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     chunked: bool = True  # False: the end of the connection ends a stream
-    gzip: bool = False  # compress the body, whatever the client accepts
 
     # The body. ``body`` and ``events`` are sent as they are; the other fields are for a generated body.
     body: bytes | None = None
@@ -48,10 +46,7 @@ class Behaviour:
     tool_arguments: str = '{"city": "Paris"}'
     tool_calls: tuple[tuple[str, str], ...] = ()  # (name, arguments as JSON): parallel calls, also instead of ``text``
     parts: tuple[Part, ...] | None = None  # these parts in this order, instead of all of the above
-    interleaved: bool = False  # openai, Converse: stream the arguments of parallel calls in turns
-    call_ids: bool = True  # google: function calls have ids
     stop_reason: str | None = None  # in the vendor's own terms
-    stop_sequence: str | None = None  # anthropic, Converse: the matched stop sequence
     block_reason: str | None = None  # google: ``promptFeedback`` instead of an answer
     message: str | None = None  # of the error body, if ``status`` is an error
     error_type: str | None = None  # google: the status, such as RESOURCE_EXHAUSTED; bedrock: the exception
@@ -80,7 +75,6 @@ class Behaviour:
     end_after: int | None = None  # end the HTTP body properly but the event stream early
     error_after: int | None = None  # send the vendor's in-band error event, then end properly
     cut_after: int | None = None  # FIN in the middle of the HTTP body
-    close_after: bool = False  # a complete answer, then FIN without ``Connection: close``
 
     @property
     def is_whole(self) -> bool:

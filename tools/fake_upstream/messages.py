@@ -106,7 +106,6 @@ def hosted_problems(body: dict[str, Any], model: str) -> Iterator[str]:
 def message(body: dict[str, Any], model: Any, behaviour: Behaviour, serial: int) -> dict[str, Any]:
     parts = plan(behaviour, next((tool["name"] for tool in body.get("tools") or () if "name" in tool), None))
     called = any(isinstance(part, Call) for part in parts)
-    stopped = "stop_sequence" if behaviour.stop_sequence else "tool_use" if called else "end_turn"
     return {
         "id": f"msg_{serial:024d}",
         "type": "message",
@@ -116,8 +115,8 @@ def message(body: dict[str, Any], model: Any, behaviour: Behaviour, serial: int)
             _block(part, identity)
             for part, identity in zip(parts, call_ids(parts, f"toolu_{serial:020d}"), strict=True)
         ],
-        "stop_reason": behaviour.stop_reason or stopped,
-        "stop_sequence": behaviour.stop_sequence,
+        "stop_reason": behaviour.stop_reason or ("tool_use" if called else "end_turn"),
+        "stop_sequence": None,
         "usage": usage(behaviour),
     }
 

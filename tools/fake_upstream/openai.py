@@ -7,8 +7,8 @@ signatures of thinking and redacted thinking, because the dialect has no field f
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Any
 
 from tools.fake_upstream import endpoints, fits, gpt, pairs, responses
@@ -192,7 +192,7 @@ def _stream(base: dict[str, Any], behaviour: Behaviour, said: _Said, finish: str
     opening: dict[str, Any] = {"role": "assistant", "content": None if said.text is None else "", "refusal": None}
     deltas = [{"reasoning_content": piece} for piece in pieces(said.thinking)]
     deltas += [{"content": piece} for piece in pieces(said.text or "")]
-    calls = _call_deltas(said.calls, interleaved=behaviour.interleaved)
+    calls = [*_call_deltas(said.calls)]
     if calls and not deltas:
         # No text comes before the call, so the vendor sends the call's start together with the role.
         opening |= calls.pop(0)
@@ -202,15 +202,12 @@ def _stream(base: dict[str, Any], behaviour: Behaviour, said: _Said, finish: str
     return Answer(frames=(*frames, DONE), opening=1)
 
 
-def _call_deltas(calls: list[dict[str, Any]], *, interleaved: bool) -> list[dict[str, Any]]:
-    """Deltas with the start of each call and the pieces of its arguments: call after call, or in turns."""
-    tracks: list[list[dict[str, Any]]] = []
+def _call_deltas(calls: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Deltas with the start of each call and the pieces of its arguments."""
     for index, call in enumerate(calls):
-        start = call | {"index": index, "function": call["function"] | {"arguments": ""}}
-        written = pieces(call["function"]["arguments"])
-        tracks.append([start, *({"index": index, "function": {"arguments": piece}} for piece in written)])
-    turns = zip_longest(*tracks) if interleaved else tracks
-    return [{"tool_calls": [delta]} for turn in turns for delta in turn if delta is not None]
+        yield {"tool_calls": [call | {"index": index, "function": call["function"] | {"arguments": ""}}]}
+        for piece in pieces(call["function"]["arguments"]):
+            yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
 
 
 def _usage(behaviour: Behaviour) -> dict[str, Any]:

@@ -6,7 +6,6 @@ before a wait begins.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from http import HTTPStatus
@@ -22,7 +21,6 @@ EVENTS = "text/event-stream; charset=utf-8"
 NOT_HTTP = b"\x15\x03\x01\x00\x02\x02\x28 this is not HTTP\n\n"
 NOT_JSON = b'{"id": "fake", "choices": [ this is not JSON'
 NOT_SSE = (b"data: {this is not JSON\n\n", b"\x00\xff\xfe this is no field\n\n", b"event: \xc3\x28\ndata\n\n")
-GZIP_WINDOW = 31
 # Copies of an endless stream's delta per write.
 BATCH = 64
 
@@ -50,8 +48,6 @@ def send_reply(
             answer = Answer(NOT_JSON)
         case "sse":
             answer = replace(answer, frames=NOT_SSE, opening=0)
-        case "crc" if answer.frames:
-            answer = replace(answer, frames=_corrupted(answer.frames, answer.opening))
     if request.version == "HTTP/1.0":
         behaviour = replace(behaviour, chunked=False)
     if answer.frames is None:
@@ -62,19 +58,15 @@ def send_reply(
 def _send_body(
     wire: Wire, request: SeenRequest, behaviour: Behaviour, answer: Answer, identity: tuple[str, str]
 ) -> bool:
-    body = answer.body
     if behaviour.hold:
         wire.hold(behaviour.hold)
-    if behaviour.gzip:
-        squeeze = zlib.compressobj(wbits=GZIP_WINDOW)
-        body = squeeze.compress(body) + squeeze.flush()
-    about = (("content-type", answer.media_type or JSON), ("content-length", str(len(body))), identity)
+    about = (("content-type", answer.media_type or JSON), ("content-length", str(len(answer.body))), identity)
     head = _head(request, behaviour, about + answer.headers)
     limit = _first(behaviour.cut_after, behaviour.reset_after)
-    wire.send(head + body[:limit])
+    wire.send(head + answer.body[:limit])
     if behaviour.reset_after is not None:
         wire.reset()
-    return limit is None and not behaviour.close_after and request.keep_alive
+    return limit is None and request.keep_alive
 
 
 def _send_frames(
@@ -102,7 +94,7 @@ def _send_frames(
     except PeerGone:
         # Not an error: the client has the last event, and only the end of the body is missing.
         return False
-    return behaviour.chunked and not behaviour.close_after and request.keep_alive
+    return behaviour.chunked and request.keep_alive
 
 
 def _frames(behaviour: Behaviour, answer: Answer) -> Iterator[bytes]:
@@ -111,12 +103,6 @@ def _frames(behaviour: Behaviour, answer: Answer) -> Iterator[bytes]:
         return iter(frames)
     last = len(frames) - 1 if behaviour.events is not None else answer.opening
     return chain(frames[:last], repeat(frames[last]))
-
-
-def _corrupted(frames: tuple[bytes, ...], index: int) -> tuple[bytes, ...]:
-    index = min(index, len(frames) - 1)
-    bad = frames[index]
-    return (*frames[:index], bad[:-1] + bytes([bad[-1] ^ 1]), *frames[index + 1 :])
 
 
 def _wait(wire: Wire, out: _Stream, behaviour: Behaviour, number: int) -> None:
@@ -134,7 +120,7 @@ def _wait(wire: Wire, out: _Stream, behaviour: Behaviour, number: int) -> None:
 
 
 class _Stream:
-    """The body of a streamed reply: cuts pieces, compresses, frames chunks."""
+    """The body of a streamed reply: cuts pieces, frames chunks."""
 
     def __init__(self, wire: Wire, behaviour: Behaviour, head: bytes) -> None:
         self._wire = wire
@@ -142,12 +128,9 @@ class _Stream:
         self._buffer = bytearray()
         self._chunked = behaviour.chunked
         self._piece_size = behaviour.piece_size
-        self._squeeze = zlib.compressobj(wbits=GZIP_WINDOW) if behaviour.gzip else None
-        self.can_batch = not (behaviour.gzip or behaviour.piece_size or behaviour.event_delay)
+        self.can_batch = not (behaviour.piece_size or behaviour.event_delay)
 
     def add(self, data: bytes) -> None:
-        if self._squeeze:
-            data = self._squeeze.compress(data) + self._squeeze.flush(zlib.Z_SYNC_FLUSH)
         self._buffer += data
         size = self._piece_size or len(self._buffer)
         while len(self._buffer) >= size > 0:
@@ -166,9 +149,6 @@ class _Stream:
             self._wire.send(batch)
 
     def finish(self) -> None:
-        if self._squeeze:
-            self._buffer += self._squeeze.flush()
-            self.flush()
         if self._chunked:
             self._wire.send(b"0\r\n\r\n")
 
@@ -181,8 +161,6 @@ class _Stream:
 
 
 def _head(request: SeenRequest, behaviour: Behaviour, headers: tuple[tuple[str, str], ...]) -> bytes:
-    if behaviour.gzip:
-        headers += (("content-encoding", "gzip"),)
     if not request.keep_alive and ("connection", "close") not in headers:
         headers += (("connection", "close"),)
     own = {name.lower() for name, _ in behaviour.headers}

@@ -33,8 +33,7 @@ class Rules:
     """What one upstream accepts: any key if ``api_key`` is None, top-level ``extra_fields`` without a check, and any
     body if not ``strict``.
 
-    The rest is for bedrock: the credentials for checking signatures (any region if ``region`` is None), the betas it
-    knows and the Messages fields it rejects; None means the vendor's own list.
+    The rest is for bedrock: the credentials for checking signatures (any region if ``region`` is None).
     """
 
     api_key: str | None = None
@@ -44,8 +43,6 @@ class Rules:
     secret_key: str = SECRET_KEY
     session_token: str | None = None
     region: str | None = None
-    betas: tuple[str, ...] | None = None
-    refused_fields: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ streamed, a call with invalid arguments becomes ``malformed_tool_use`` without t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain, zip_longest
+from itertools import chain
 from typing import Any
 
 from tools.fake_upstream.behaviour import Behaviour, plan
@@ -33,10 +33,6 @@ def events(body: dict[str, Any], behaviour: Behaviour, serial: int) -> Iterator[
     said = _said(body, behaviour, serial)
     yield "messageStart", {"role": "assistant"}
     tracks = [list(_track(part, identity, index)) for index, (part, identity) in enumerate(said)]
-    if behaviour.interleaved:
-        calls = [track for track, (part, _) in zip(tracks, said, strict=True) if isinstance(part, Call)]
-        tracks = [track for track, (part, _) in zip(tracks, said, strict=True) if not isinstance(part, Call)]
-        tracks += [[event for event in turn if event is not None] for turn in zip_longest(*calls)]
     yield from chain.from_iterable(tracks)
     yield "messageStop", _stop(behaviour, said)
     yield "metadata", {"usage": usage(behaviour), "metrics": {"latencyMs": LATENCY}}
@@ -61,12 +57,7 @@ def _said(body: dict[str, Any], behaviour: Behaviour, serial: int) -> list[tuple
 
 def _stop(behaviour: Behaviour, said: list[tuple[Part, str]]) -> dict[str, Any]:
     called = any(isinstance(part, Call) for part, _ in said)
-    usual = "stop_sequence" if behaviour.stop_sequence else "tool_use" if called else "end_turn"
-    stop: dict[str, Any] = {"stopReason": behaviour.stop_reason or usual}
-    if behaviour.stop_sequence:
-        # Claude models on Converse name it here, if the request asks for this field.
-        stop["additionalModelResponseFields"] = {"stop_sequence": behaviour.stop_sequence}
-    return stop
+    return {"stopReason": behaviour.stop_reason or ("tool_use" if called else "end_turn")}
 
 
 def _is_broken(part: Part) -> bool:

@@ -45,12 +45,10 @@ def invoke_problems(body: dict[str, Any], model: str, rules: Rules) -> Iterator[
     if not is_claude(model):
         yield f"modelId: {model}: only the bodies of anthropic.* models are known here"
         return
-    known = BETAS if rules.betas is None else rules.betas
-    refused = REFUSED_FIELDS if rules.refused_fields is None else rules.refused_fields
-    for name in refused:
+    for name in REFUSED_FIELDS:
         if name in body and name not in rules.extra_fields:
             yield f"{name}: Extra inputs are not permitted"
-    shaped = {key: value for key, value in body.items() if key not in refused}
+    shaped = {key: value for key, value in body.items() if key not in REFUSED_FIELDS}
     if (version := shaped.pop("anthropic_version", None)) != ANTHROPIC_VERSION:
         yield f"anthropic_version: {version!r}, not {ANTHROPIC_VERSION}"
     betas = shaped.pop("anthropic_beta", [])
@@ -58,10 +56,9 @@ def invoke_problems(body: dict[str, Any], model: str, rules: Rules) -> Iterator[
         yield "anthropic_beta: Input should be a list of strings"
         return
     for name in betas:
-        if name not in known:
+        if name not in BETAS:
             yield f"anthropic_beta: invalid beta flag {name}"
-    if rules.betas is None:
-        yield from messages.hosted_problems(shaped, model)
+    yield from messages.hosted_problems(shaped, model)
     yield from messages.body_problems(
         shaped | {"model": model}, beta=bool(betas), allow=rules.extra_fields, bedrock=True
     )

@@ -2,7 +2,7 @@
 
 Pure functions from a request and a Behaviour to bytes, which validate against google-genai's types. Calls come whole,
 as the API sends them. A call whose arguments are not a JSON object becomes MALFORMED_FUNCTION_CALL without the call.
-Not imitated: redacted thinking (left out), several candidates, ``interleaved``, a stream without ``alt=sse``.
+Not imitated: redacted thinking (left out), several candidates, a stream without ``alt=sse``.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _written(body: dict[str, Any], model: str, behaviour: Behaviour, serial: int
                 signature = signature_of(part, "gemini")
             case Call() if part.value is not None:
                 call = {"name": part.name, "args": part.value}
-                parts.append({"functionCall": ({"id": identity} if behaviour.call_ids else {}) | call})
+                parts.append({"functionCall": {"id": identity} | call})
             case Call() | Redacted():
                 continue
     signed = next((part for part in parts if "functionCall" in part), None)

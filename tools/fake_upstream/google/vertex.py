@@ -166,18 +166,16 @@ def _claude_problems(request: SeenRequest, model: str, method: str, rules: Rules
         found.append("anthropic_beta: Input should be a list of strings")
     else:
         named = [name.strip() for name in (request.header("anthropic-beta") or "").split(",") if name.strip()]
-        known = BETAS if rules.betas is None else rules.betas
         found += [
-            f"Unexpected value(s) `{n}` for the `anthropic-beta` header." for n in (*named, *betas) if n not in known
+            f"Unexpected value(s) `{n}` for the `anthropic-beta` header." for n in (*named, *betas) if n not in BETAS
         ]
-    found += [f"{n}: Extra inputs are not permitted" for n in rules.refused_fields or REFUSED_FIELDS if n in body]
-    if rules.betas is None:
-        found += messages.hosted_problems(body, model)
-        found += [
-            f"messages.{at}.role: Input should be 'user' or 'assistant'"
-            for at, said in enumerate(body.get("messages") or ())
-            if said.get("role") == "system"
-        ]
+    found += [f"{n}: Extra inputs are not permitted" for n in REFUSED_FIELDS if n in body]
+    found += messages.hosted_problems(body, model)
+    found += [
+        f"messages.{at}.role: Input should be 'user' or 'assistant'"
+        for at, said in enumerate(body.get("messages") or ())
+        if said.get("role") == "system"
+    ]
     beta = bool(betas) or request.header("anthropic-beta") is not None
     # The types require the model, which is in the path here.
     shaped = body if counting else body | {"model": model}
