@@ -13,7 +13,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from nexus.accounting.finished import Attempted, Finished, Who
+from nexus.accounting.finished import CALLS, Attempted, Finished, Who
 from nexus.dataclasses import dataclass, field
 
 BOUNDS = tuple(round(0.1 * 1.25**step, 4) for step in range(71))
@@ -51,9 +51,6 @@ def quantile(histogram: Histogram, share: float) -> float | None:
 MINUTE = 60
 SPANS = {"hour": (MINUTE, 60), "day": (15 * MINUTE, 96), "month": (24 * 60 * MINUTE, 31)}
 """By span: the seconds of one chart point, and the number of points."""
-
-CALLS = 20
-"""Number of last calls to keep."""
 
 MOST_CALLERS = 200
 """Maximum number of callers to keep; those who called longest ago are evicted first."""
@@ -136,7 +133,8 @@ class Trace:
     def add(self, call: Finished, now: float) -> None:
         self._turn(now)
         self._minute.count(call)
-        self.calls.append(call[-1])
+        if (line := call[-1]) is not None:
+            self.calls.append(line)
 
     def _turn(self, now: float) -> None:
         """Ends the current minute if it is over."""

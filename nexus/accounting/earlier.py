@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nexus.accounting.activity import CALLS, SPANS, Point
+from nexus.accounting.activity import SPANS, Point
 from nexus.accounting.calls import rows_of_calls
 from nexus.accounting.database import Database
 from nexus.accounting.days import DAY
+from nexus.accounting.finished import CALLS
 from nexus.accounting.report_options import Filters, where
 from nexus.accounting.rows import TOKENS, Row
 

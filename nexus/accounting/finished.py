@@ -5,6 +5,8 @@ Can be marshalled. Never contains a prompt, a reply or a key; texts of clients a
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from nexus.accounting.record import AttemptRecord, CallRecord, Outcome, milliseconds, reason
@@ -20,15 +22,31 @@ pair."""
 Attempted = tuple[str, bool, int | None, tuple[int, ...], float | None]
 """Route, success, cost in nano-dollars, tokens by part, milliseconds to first content."""
 
-Finished = tuple[Who | None, str, float | None, tuple[Attempted, ...], dict[str, Any]]
-"""Caller, the call's outcome, the gateway's own milliseconds, the attempts, and the line to display."""
+Finished = tuple[Who | None, str, float | None, tuple[Attempted, ...], dict[str, Any] | None]
+"""Caller, the call's outcome, the gateway's own milliseconds, the attempts, and the line if it is to be displayed."""
 
 NO_TOKENS = (0,) * len(PARTS)
 
 
-def finished_of(record: CallRecord) -> Finished:
+CALLS = 20
+"""Number of last calls to display, of everyone and of each caller."""
+
+
+def finished_calls(records: Sequence[CallRecord]) -> list[Finished]:
+    """The calls of a batch, each with a line unless its caller has CALLS later ones in it."""
+    later: Counter[Who | None] = Counter()
+    calls: list[Finished] = []
+    for record in reversed(records):
+        who = who_of(record)
+        calls.append(_finished(record, who, is_shown=later[who] < CALLS))
+        later[who] += 1
+    return calls[::-1]
+
+
+def _finished(record: CallRecord, who: Who | None, *, is_shown: bool) -> Finished:
     attempts = tuple(map(_attempted, record.attempts))
-    return who_of(record), str(record.outcome), milliseconds(record.own), attempts, _line(record, attempts)
+    line = _line(record, attempts) if is_shown else None
+    return who, str(record.outcome), milliseconds(record.own), attempts, line
 
 
 def who_of(record: CallRecord) -> Who | None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from nexus.accounting.activity import Activity
-from nexus.accounting.finished import Finished, Who, finished_of
+from nexus.accounting.finished import Finished, Who, finished_calls
 from nexus.accounting.record import CallRecord
 from nexus.processes.hub import Function
 from nexus.processes.link import CallFailed, Lost, SupervisorLink
@@ -112,4 +112,4 @@ class Recorder:
 
     def _batch(self) -> list[Finished]:
         count = min(BATCH, len(self._waiting))
-        return [finished_of(self._waiting.popleft()) for _ in range(count)]
+        return finished_calls([self._waiting.popleft() for _ in range(count)])

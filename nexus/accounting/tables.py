@@ -28,7 +28,7 @@ class Sum(NamedTuple):
 
 
 def _count(name: str, condition: str, holds: Callable[[Row], bool]) -> Sum:
-    return Sum(name, f"CASE WHEN {condition} THEN 1 ELSE 0 END", lambda row: int(holds(row)))
+    return Sum(name, f"CASE WHEN {condition} THEN 1 ELSE 0 END", holds)
 
 
 SUMS = (

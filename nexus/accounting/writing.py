@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from operator import itemgetter
 
@@ -38,18 +39,15 @@ def unwritten(transaction: Transaction, items: Sequence[Item]) -> Sequence[Item]
 
 def write(transaction: Transaction, batch: Sequence[Item]) -> None:
     transaction.run_many(INSERT_ATTEMPT, [tuple(item.row.values()) for item in batch])
-    days: dict[tuple[str, ...], list[int]] = {}
-    budgets: dict[tuple[str, ...], int] = {}
+    days: defaultdict[tuple[str, ...], list[Row]] = defaultdict(list)
+    budgets: Counter[tuple[str, ...]] = Counter()
     for item in batch:
-        sums = days.setdefault(_day_key(item.row), [0] * len(SUMS))
-        for index, one in enumerate(SUMS):
-            sums[index] += one.of(item.row)
+        days[_day_key(item.row)].append(item.row)
         for charge in item.charges:
-            key = (charge.budget, charge.subject, charge.period)
-            budgets[key] = budgets.get(key, 0) + charge.nano
+            budgets[charge.budget, charge.subject, charge.period] += charge.nano
     # Sorted, so that two processes that write the same rows never deadlock.
-    transaction.run_many(ADD_TO_DAY, [(*key, *sums) for key, sums in sorted(days.items())])
-    transaction.run_many(ADD_TO_BUDGET, [(*key, nano) for key, nano in sorted(budgets.items())])
+    transaction.run_many(ADD_TO_DAY, [(*key, *(sum(map(one.of, days[key])) for one in SUMS)) for key in sorted(days)])
+    transaction.run_many(ADD_TO_BUDGET, [(*key, budgets[key]) for key in sorted(budgets)])
 
 
 _of_day = itemgetter(*DAY_KEY[1:])

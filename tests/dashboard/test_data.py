@@ -17,6 +17,10 @@ import pytest
 from nexus.accounting.activity import MOST_CALLERS, MOST_ROUTES, Activity
 from nexus.accounting.calendar import forecast
 from nexus.accounting.days import DAY
+from nexus.accounting.record import CallRecord
+from nexus.accounting.recorder import Recorder
+from nexus.auth.identity import Identity
+from nexus.protocols.operation import GENERATE
 from nexus.server.endpoints.dashboard.page import page
 from tests.auth.kit import ALICE, BOB
 from tests.conftest import Serve
@@ -367,6 +371,18 @@ class TestActivity:
         assert len(everyone._minutes) <= 60
         assert len(everyone._longer["month"]) == 1
         assert sum(activity.view(None)["recent"]["outcomes"].values()) == 4
+
+    def test_the_last_calls_of_everyone_and_of_each_caller_are_shown(self) -> None:
+        def record(number: int) -> CallRecord:
+            who = Identity("bob" if number % 10 == 0 else "alice", None, None, "key", None, None, frozenset())
+            return CallRecord(f"call-{number}", 0.0, "", who, "chat", 200, None, 0.1, operation=GENERATE)
+
+        recorder = Recorder(Activity(), lambda: None)
+        recorder.enabled = True
+        for number in range(300):
+            recorder.add(record(number))
+        for who, last in ((None, range(299, 279, -1)), (("bob", ""), range(290, 90, -10))):
+            assert [line["id"] for line in recorder.view(who)["calls"]] == [f"call-{number}" for number in last]
 
     def test_it_is_bounded(self) -> None:
         activity = Activity(lambda: 1_800_000_000.0)

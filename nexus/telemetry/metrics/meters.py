@@ -62,6 +62,16 @@ class _RouteRows:
         self.unknown = families[catalog.COST_UNKNOWN][route,]
 
 
+class _GroupRows:
+    """The rows for what a group's attempts used; all are created, with zeros, by its first attempt."""
+
+    __slots__ = ("cost", "tokens")
+
+    def __init__(self, families: Mapping[Metric, Family], group: str) -> None:
+        self.cost = families[catalog.GROUP_COST][group,]
+        self.tokens = [families[catalog.GROUP_TOKENS][group, part] for part in PARTS]
+
+
 class Meters:
     """``groups`` are those with their own metrics. ``enabled``: whether anything is counted."""
 
@@ -76,6 +86,7 @@ class Meters:
         )
         self._attempts, self._reports = families[catalog.ATTEMPTS], families[catalog.USAGE_REPORTS]
         self._routes: dict[str, _RouteRows] = {}
+        self._groups: dict[str, _GroupRows] = {}
 
     # Any thread.
 
@@ -157,24 +168,17 @@ class Meters:
         self._attempts[route, attempt.outcome][0] += 1
         if spends:
             self._reports[route, attempt.tokens_known][0] += 1
-        if cost:
-            rows.cost[0] += cost
+        _add_use(rows, usage, cost)
         if usage is None:
             return
-        for row, count in zip(rows.tokens, parts_of(usage)):  # noqa: B905 (both are PARTS)
-            if count:
-                row[0] += count
         if cost is None and usage.total:
             rows.unknown[0] += 1
         if not usage.adds_up:
             rows.mismatch[0] += 1
         if group is not None:
-            self._add_group(group, usage, cost or 0)
-
-    def _add_group(self, group: str, usage: Usage, cost: int) -> None:
-        self._families[catalog.GROUP_COST][group,][0] += cost
-        for part, count in zip(PARTS, parts_of(usage), strict=True):
-            self._families[catalog.GROUP_TOKENS][group, part][0] += count
+            if group not in self._groups:
+                self._groups[group] = _GroupRows(self._families, group)
+            _add_use(self._groups[group], usage, cost)
 
     def _route(self, name: str | None) -> tuple[str, _RouteRows]:
         name = name or OTHER
@@ -184,6 +188,15 @@ class Meters:
                 return self._route(OTHER)
             rows = self._routes[name] = _RouteRows(self._families, name)
         return name, rows
+
+
+def _add_use(rows: _RouteRows | _GroupRows, usage: Usage | None, cost: int | None) -> None:
+    if cost:
+        rows.cost[0] += cost
+    if usage is not None:
+        for row, count in zip(rows.tokens, parts_of(usage)):  # noqa: B905 (both are PARTS)
+            if count:
+                row[0] += count
 
 
 def _observe(row: CounterRow, bounds: tuple[float, ...], seconds: float) -> None:
