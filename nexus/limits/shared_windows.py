@@ -14,7 +14,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from nexus.errors import Overloaded
-from nexus.limits.window import BUCKETS, Window
+from nexus.limits.window import CELLS, Window
 from nexus.processes.lock import Lock
 
 PLACES = 1 << 17
@@ -23,14 +23,10 @@ PLACES = 1 << 17
 NEAR = 64
 """Number of places in which a key may be, starting at the one that its digest selects."""
 
-_ENTRIES = BUCKETS + 1
-_HEAD = struct.Struct("=16sqq")
-"""The digest of the key, its interval (0 if the place was never used), and the number of entries."""
+_HEAD = struct.Struct("=16sq")
+"""The digest of the key, and its interval (0 if the place was never used)."""
 
-_LASTS = _HEAD.size
-_SUMS = _LASTS + _ENTRIES * 8
-_SIZE = _SUMS + _ENTRIES * 8
-_MOMENT = struct.Struct("=q")
+_SIZE = _HEAD.size + 8 * CELLS
 
 
 class SharedWindows:
@@ -39,39 +35,39 @@ class SharedWindows:
         self._places = places
         # Pages that are never touched take no memory.
         self._memory = mmap.mmap(-1, places * _SIZE)
+        self._cells = memoryview(self._memory).cast("q")
 
     def find(self, key: str) -> tuple[int, Window] | None:
-        """The place of a key's window, and a copy of the window."""
-        memory, (digest, near) = self._memory, _place(key, self._places)
+        """The window of a key and its place, if it has one."""
+        digest, near = _place(key, self._places)
         for at in near:
-            known, interval, count = _HEAD.unpack_from(memory, at)
+            known, interval = _HEAD.unpack_from(self._memory, at)
             if known == digest:
-                lasts, sums, size = at + _LASTS, at + _SUMS, count * 8
-                return at, Window(interval, memory[lasts : lasts + size], memory[sums : sums + size])
+                return at, self._window(at, interval)
             if not interval:
                 return None
         return None
 
-    def room(self, key: str, now: int, taken: set[int]) -> int:
-        """A free place for a key that has none, other than those ``taken``. Raises Overloaded if there is none."""
-        for at in _place(key, self._places)[1]:
-            if at not in taken and self._is_free(at, now):
-                return at
+    def new(self, key: str, interval: int, now: int, taken: set[int]) -> tuple[int, Window]:
+        """An empty window for a key that has none, and its place, none of ``taken``. Raises Overloaded if there is no
+        room."""
+        digest, near = _place(key, self._places)
+        for at in near:
+            if at not in taken:
+                _, before = _HEAD.unpack_from(self._memory, at)
+                if not before or not self._window(at, before).reset(now):
+                    return at, self._emptied(at, digest, interval)
         raise Overloaded("too many distinct callers to count; retry in a moment", retry_after=1)
 
-    def write(self, at: int, key: str, window: Window) -> None:
-        lasts, sums = window.packed
-        memory = self._memory
-        _HEAD.pack_into(memory, at, _place(key, self._places)[0], window.interval, len(window))
-        memory[at + _LASTS : at + _LASTS + len(lasts)] = lasts
-        memory[at + _SUMS : at + _SUMS + len(sums)] = sums
+    def _emptied(self, at: int, digest: bytes, interval: int) -> Window:
+        _HEAD.pack_into(self._memory, at, digest, interval)
+        window = self._window(at, interval)
+        window.clear()
+        return window
 
-    def _is_free(self, at: int, now: int) -> bool:
-        _, interval, count = _HEAD.unpack_from(self._memory, at)
-        if not count:
-            return True
-        (last,) = _MOMENT.unpack_from(self._memory, at + _LASTS + (count - 1) * 8)
-        return bool(last + interval <= now)
+    def _window(self, at: int, interval: int) -> Window:
+        first = (at + _HEAD.size) // 8
+        return Window(interval, self._cells[first : first + CELLS])
 
 
 @lru_cache(4096)

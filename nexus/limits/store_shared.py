@@ -35,12 +35,7 @@ class SharedStore:
     def reserve(self, demands: Sequence[Demand]) -> Granted | Refused:
         with self._windows.lock:
             now = self._clock()
-            opened = self._opened(now, demands)
-            decision = reserve(now, demands, [window for _, window in opened])
-            if isinstance(decision, Granted):
-                for demand, (at, window) in zip(demands, opened, strict=True):
-                    self._windows.write(at, demand.quota.key, window)
-            return decision
+            return reserve(now, demands, self._opened(now, demands))
 
     async def reserve_on_loop(self, demands: Sequence[Demand], loop: Loop) -> Granted | Refused:
         return self.reserve(demands)
@@ -67,32 +62,28 @@ class SharedStore:
             with self._windows.lock:
                 now = self._clock()
                 for demand in spent[start : start + _AT_ONCE]:
-                    key = demand.quota.key
-                    at, window = self._windows.find(key) or self._new(now, demand.quota, set())
+                    _, window = self._windows.find(demand.quota.key) or self._new(now, demand.quota, set())
                     at_least(now, demand, window)
-                    self._windows.write(at, key, window)
 
     def close(self) -> None:
         return None
 
-    def _opened(self, now: int, demands: Sequence[Demand]) -> list[tuple[int, Window]]:
+    def _opened(self, now: int, demands: Sequence[Demand]) -> list[Window]:
         """Raises Overloaded if there is no room for a new window."""
         known = [self._windows.find(demand.quota.key) for demand in demands]
         # A place whose window is over still belongs to its key if this decision uses the key.
         taken = {found[0] for found in known if found is not None}
-        return [found or self._new(now, demand.quota, taken) for demand, found in zip(demands, known, strict=True)]
+        return [(found or self._new(now, demand.quota, taken))[1] for demand, found in zip(demands, known, strict=True)]
 
     def _new(self, now: int, quota: Quota, taken: set[int]) -> tuple[int, Window]:
-        at = self._windows.room(quota.key, now, taken)
+        at, window = self._windows.new(quota.key, quota.interval, now, taken)
         taken.add(at)
-        return at, Window(quota.interval)
+        return at, window
 
     def _change(self, now: int, demand: Demand, bucket: int, delta: int) -> None:
-        key = demand.quota.key
-        found = self._windows.find(key)
+        found = self._windows.find(demand.quota.key)
         if found is None and delta > 0:
             with suppress(Overloaded):
                 found = self._new(now, demand.quota, set())
         if found is not None:
             found[1].change(now, bucket, delta)
-            self._windows.write(found[0], key, found[1])

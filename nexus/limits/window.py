@@ -9,14 +9,20 @@ apart. ``script`` does the same in Lua.
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from nexus.limits.quota import Demand, Granted, Receipt, Refused, Standing
 
 BUCKETS = 60
 """Parts of an interval; a window has at most one entry more than this."""
+
+_ENTRIES = BUCKETS + 1
+_COUNT, _TOTAL, _SUMS, _LASTS = 0, 1, 2, 2 + _ENTRIES
+
+CELLS = 2 + 2 * _ENTRIES
+"""Integers of a window: the number of entries and the sum of their amounts; then the amounts, and the times of each
+entry's last admission."""
 
 
 def width_of(interval: int) -> int:
@@ -25,33 +31,32 @@ def width_of(interval: int) -> int:
 
 
 class Window:
-    """Recent admissions, oldest first: per bucket the time of the last one, and their sum."""
+    """Recent admissions, an entry per bucket, oldest first. ``cells`` are in memory that processes may share."""
 
-    __slots__ = ("_lasts", "_sums", "interval", "total", "width")
+    __slots__ = ("_cells", "interval", "width")
 
-    def __init__(self, interval: int, lasts: bytes = b"", sums: bytes = b"") -> None:
-        """``lasts`` and ``sums`` are those of ``packed``."""
+    def __init__(self, interval: int, cells: memoryview | None = None) -> None:
         self.interval = interval
         self.width = width_of(interval)
-        # Arrays, because a busy key with lists of ints would take ten times the memory.
-        self._lasts = array("q", lasts)
-        self._sums = array("q", sums)
-        self.total = sum(self._sums)
+        self._cells = memoryview(bytearray(8 * CELLS)).cast("q") if cells is None else cells
 
     @property
-    def packed(self) -> tuple[bytes, bytes]:
-        """Its times and sums, eight bytes per entry; everything except the interval."""
-        return self._lasts.tobytes(), self._sums.tobytes()
+    def total(self) -> int:
+        return self._cells[_TOTAL]
 
     def advance(self, now: int) -> None:
         """Drops what no longer counts."""
-        lasts, horizon, count = self._lasts, now - self.interval, 0
-        if not lasts or lasts[0] > horizon:
+        cells, horizon = self._cells, now - self.interval
+        count = cells[_COUNT]
+        if not count or cells[_LASTS] > horizon:
             return
-        while count < len(lasts) and lasts[count] <= horizon:
-            self.total -= self._sums[count]
-            count += 1
-        del lasts[:count], self._sums[:count]
+        over = bisect_right(cells, horizon, _LASTS, _LASTS + count) - _LASTS
+        left = count - over
+        for start in (_LASTS, _SUMS):
+            cells[start : start + left] = cells[start + over : start + count]
+        cells[_COUNT] = left
+        # Not by a difference, because a process that died may have left a wrong total.
+        cells[_TOTAL] = sum(cells[_SUMS : _SUMS + left])
 
     def wait(self, now: int, amount: int, limit: int) -> int | None:
         """Microseconds until ``amount`` fits; 0 if it fits now, None if it never can."""
@@ -60,30 +65,31 @@ class Window:
         excess = self.total + amount - limit
         if excess <= 0:
             return 0
-        for last, total in zip(self._lasts, self._sums, strict=True):
-            excess -= total
+        for at in range(_LASTS, _LASTS + len(self)):
+            excess -= self._cells[at - _ENTRIES]
             if excess <= 0:
-                return last + self.interval - now
+                return self._cells[at] + self.interval - now
         return None
 
     def reset(self, now: int) -> int:
         """Microseconds until nothing counts."""
-        return max(0, self._lasts[-1] + self.interval - now) if self._lasts else 0
+        count = len(self)
+        return max(0, self._cells[_LASTS + count - 1] + self.interval - now) if count else 0
 
     def add(self, at: int, amount: int) -> int:
         """Books an amount at a time that, apart from clock differences, is not before the last entry's; returns its
         bucket.
         """
-        lasts, width = self._lasts, self.width
-        bucket = at // width
-        self.total += amount
-        if lasts and (newest := lasts[-1] // width) >= bucket:
-            if lasts[-1] < at:
-                lasts[-1] = at
-            self._sums[-1] += amount
+        cells, width, count = self._cells, self.width, self._cells[_COUNT]
+        bucket, last = at // width, _LASTS + count - 1
+        cells[_TOTAL] += amount
+        if count and (newest := cells[last] // width) >= bucket:
+            if cells[last] < at:
+                cells[last] = at
+            cells[last - _ENTRIES] += amount
             return newest
-        lasts.append(at)
-        self._sums.append(amount)
+        cells[last + 1], cells[last + 1 - _ENTRIES] = at, amount
+        cells[_COUNT] = count + 1
         return bucket
 
     def change(self, now: int, bucket: int, delta: int) -> None:
@@ -93,15 +99,19 @@ class Window:
         calls that last longer than the interval could spend any amount.
         """
         self.advance(now)
-        at = bisect_left(self._lasts, bucket * self.width)
-        if at < len(self._lasts) and self._lasts[at] // self.width == bucket:
-            self._sums[at] += delta
-            self.total += delta
+        cells, end = self._cells, _LASTS + len(self)
+        at = bisect_left(cells, bucket * self.width, _LASTS, end)
+        if at < end and cells[at] // self.width == bucket:
+            cells[at - _ENTRIES] += delta
+            cells[_TOTAL] += delta
         elif delta > 0:
             self.add(now, delta)
 
+    def clear(self) -> None:
+        self._cells[_COUNT] = self._cells[_TOTAL] = 0
+
     def __len__(self) -> int:
-        return len(self._lasts)
+        return self._cells[_COUNT]
 
 
 def reserve(now: int, demands: Sequence[Demand], windows: Sequence[Window]) -> Granted | Refused:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexus.limits.quota import SECOND, Demand, Granted, Quota, Refused
-from nexus.limits.window import BUCKETS, Window, reserve, width_of
+from nexus.limits.window import BUCKETS, CELLS, Window, reserve, width_of
 from tests.limits.kit import PROFILE, START, ExactLog, demand
 
 MOMENTS = st.lists(
@@ -111,6 +111,16 @@ def test_a_refund_after_the_interval_frees_nothing() -> None:
     assert isinstance(reserve(end, [demand(100, 100)], [window]), Granted)
     window.change(end, first.receipt.buckets[0], -100)
     assert window.total == 100
+
+
+def test_a_total_that_a_dead_process_left_wrong_is_right_again_when_an_entry_expires() -> None:
+    cells = memoryview(bytearray(8 * CELLS)).cast("q")
+    window = Window(60 * SECOND, cells)
+    for seconds in (0, 30):
+        window.add(START + seconds * SECOND, 10)
+    cells[1] += 500
+    window.advance(START + 61 * SECOND)
+    assert window.total == 10
 
 
 def test_several_demands_are_granted_all_or_none() -> None:
