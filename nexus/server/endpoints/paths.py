@@ -160,7 +160,10 @@ def describe(settings: Settings, path: str, headers: Mapping[str, str], origin: 
         given = origin + base.url_path or "/"
         return f"{shown} is not an endpoint: configure the base URL {given} in the client, which appends the rest", True
     if (found := _nearest(settings, path, headers)) is not None:
-        wanted = origin + found.base.url_path or "/"
+        base = found.base
+        # A client that appends no version needs it in its base URL.
+        without = found.path == base.versioned + path.removeprefix(base.url_path)
+        wanted = origin + (base.versioned if without else base.url_path) or "/"
         return f"{shown} does not exist; did you mean {found.path[:SHOWN]}? The base URL to set is {wanted}", True
     return f"{shown} does not exist{_base_urls(settings, origin)}", False
 
