@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 
@@ -86,18 +87,16 @@ def read_secrets(value: object) -> tuple[SecretStr, ...]:
 
 def read_expiry(value: object) -> datetime:
     """The time in UTC from which a key is invalid; a bare date is the key's last day. Raises ValueError."""
-    moment = value
-    if isinstance(moment, str):
-        try:
+    with suppress(ValueError, OverflowError):
+        moment = value
+        if isinstance(moment, str):
             moment = date.fromisoformat(moment) if len(moment) == 10 else datetime.fromisoformat(moment)
-        except ValueError:
-            moment = None
-    if isinstance(moment, datetime):
-        if moment.tzinfo is None:
-            raise ValueError('has no time zone; write it like 2027-01-31T18:00:00Z, or as a date: "2027-01-31"')
-        return moment.astimezone(UTC)
-    if isinstance(moment, date) and moment < date.max:
-        return datetime.combine(moment + timedelta(days=1), time(), UTC)
+        if isinstance(moment, datetime) and moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+        if isinstance(moment, date) and not isinstance(moment, datetime):
+            return datetime.combine(moment + timedelta(days=1), time(), UTC)
+    if isinstance(moment, datetime) and moment.tzinfo is None:
+        raise ValueError('has no time zone; write it like 2027-01-31T18:00:00Z, or as a date: "2027-01-31"')
     raise ValueError("is not a date such as 2027-01-31, nor a time such as 2027-01-31T18:00:00Z")
 
 

@@ -26,11 +26,13 @@ def read_dollars(value: object) -> int:
         dollars = Decimal(str(value))
     except InvalidOperation:
         raise ValueError(text) from None
-    nano = dollars * NANO
-    if not dollars.is_finite() or nano != nano.to_integral_value():
-        raise ValueError("has more than nine decimal places" if dollars.is_finite() else text)
+    if not dollars.is_finite():
+        raise ValueError(text)
     if not 0 <= dollars <= MOST:
         raise ValueError(f"must be between 0 and {MOST} US dollars")
+    nano = dollars * NANO
+    if nano != nano.to_integral_value():
+        raise ValueError("has more than nine decimal places")
     return int(nano)
 
 

@@ -5,7 +5,9 @@ from collections.abc import Callable
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from nexus.settings.keys import read_expiry
 from nexus.settings.listen import ListenAddress, UnixAddress, read_addresses, read_mode
+from nexus.settings.price import read_dollars
 from nexus.settings.types import (
     Duration,
     PositiveDuration,
@@ -153,6 +155,10 @@ REFUSED: dict[str, tuple[Callable[[str], object], object, str]] = {
     "URL: bracket": (read_base_url, "https://[6061", "invalid host or port"),
     "proxy: path": (read_proxy_url, "http://6061.example/x", "only a scheme, a host and a port"),
     "proxy: socks": (read_proxy_url, "socks4://6061.example", 'or "socks5h://"'),
+    "dollars: more digits than a decimal number has": (read_dollars, "6061e999999", "between 0 and 1000000"),
+    "dollars: not a number": (read_dollars, "sNaN6061", "is not an amount"),
+    "expiry: after the year 9999 in UTC": (read_expiry, "9999-12-31T23:59:59-12:00", "is not a date"),
+    "expiry: before the year 1 in UTC": (read_expiry, "0001-01-01T00:00:00+12:00", "is not a date"),
 }
 
 
