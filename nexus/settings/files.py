@@ -45,6 +45,10 @@ class Watch:
         is_settled, self._seen = now == self._seen, now
         return is_settled and now != self.files
 
+    def accept(self) -> None:
+        """What was seen last counts as read: the files could not be used, and trying again would not help."""
+        self.files = self._seen
+
 
 def trust_of(ca_file: Path | None, cert: Path | None = None, key: Path | None = None) -> Trust:
     """The TLS trust of these files, with their present stamps."""

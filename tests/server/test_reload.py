@@ -22,6 +22,7 @@ from nexus.limits.store_memory import MemoryStore
 from nexus.server.process.reload import Reloader
 from nexus.server.process.source import Source
 from nexus.settings import load
+from nexus.settings.files import Watch
 from tests.peers import write_certificate
 from tests.server.fleet import Fleet, fleet, is_alive
 from tests.server.test_process import CHAT_PATH, STREAM, Start, finish, start
@@ -151,6 +152,31 @@ def test_a_missing_file_changes_nothing(place: Place, toml: str, caplog: pytest.
     wait_until(lambda: len(errors(caplog)) == 2)
     assert errors(caplog)[0] == f"{place.file}: does not exist" and place.chat().status == 200
     place.reload(toml + MORE)
+
+
+@pytest.mark.parametrize("what", ["build", "Source.reread"])
+def test_settings_that_fail_unexpectedly_are_reported_once(
+    place: Place, toml: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    polls, look = list[None](), Watch.has_changed
+
+    def broken(*_: object) -> None:
+        polls.clear()
+        raise RuntimeError("a bug")
+
+    def looked(watch: Watch) -> bool:
+        polls.append(None)
+        return look(watch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"nexus.server.process.reload.{what}", broken)
+        patch.setattr(Watch, "has_changed", looked)
+        place.write(toml + MORE)
+        wait_until(lambda: bool(errors(caplog)) and len(polls) > 3)
+    assert errors(caplog) == ["the configuration could not be used; keeping the previous one"]
+    place.reload(toml + MORE + LIMIT.format(9))
+    assert place.chat("openai/more").status == 200
+    assert 'nexus_config_reloads_total{result="failed"} 1.0' in place.nexus.request("GET", "/metrics").body.decode()
 
 
 def test_a_removed_key_is_rejected_on_an_open_connection(toml: str, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 import errno
 import os
 import socket
+import subprocess
+import time
 from pathlib import Path
 from typing import NoReturn
 
@@ -42,6 +44,42 @@ def test_it_keeps_serving_if_no_process_can_be_started(
     rereading.ask()
     assert rereading.wants_to_read()
     poller.close()
+
+
+def test_a_reading_process_that_hangs_even_when_killed_is_reported_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A hanging file system keeps a process alive that was killed; here, the signal is not sent."""
+    connect, ends = socket.socketpair, list[tuple[socket.socket, socket.socket]]()
+
+    def connected() -> tuple[socket.socket, socket.socket]:
+        ends.append(connect())
+        return ends[-1]
+
+    def forked() -> int:
+        reading.append(subprocess.Popen(["sleep", "600"], pass_fds=[ends[-1][1].fileno()]))
+        return reading[-1].pid
+
+    rereading, heard, poller = Rereading(Source(None), Source(None).read()), list[Good | None](), Poller()
+    reading: list[subprocess.Popen[bytes]] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "socketpair", connected)
+        patch.setattr(os, "fork", forked)
+        patch.setattr("nexus.server.process.rereading.PATIENCE", 0.0)
+        rereading.begin(poller, never, heard.append)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "kill", lambda *_: None)
+        assert not rereading.wants_to_read()
+        assert not rereading.wants_to_read()
+    assert rereading.due > time.monotonic(), "the supervisor would not pause"
+    rereading.stop()
+    reading[0].wait(60)
+    while not heard:
+        poller.wait(60)
+    assert heard == [None]
+    poller.close()
+    late = "the configuration could not be read in time; keeping the previous one"
+    assert [record.getMessage() for record in caplog.records] == [late]
 
 
 def test_a_supervisor_without_descriptors_for_a_worker_retries_later(

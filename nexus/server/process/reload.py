@@ -97,7 +97,9 @@ class Reloader:
                     await self._reload()
                     self._notifier.ready(SERVING)
             except Exception:
-                log.exception("the configuration could not be read; keeping the previous one")
+                log.exception("the configuration could not be used; keeping the previous one")
+                self._watch.accept()
+                self._adopter.running.server.meters.reloaded(read=False)
                 self._notifier.ready(SERVING)
 
     async def _has_changed(self) -> bool:

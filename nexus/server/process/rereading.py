@@ -27,6 +27,9 @@ log = logging.getLogger("nexus")
 PATIENCE = 60.0
 """Seconds after which a process that reads the configuration is killed."""
 
+AGAIN = 60.0
+"""Seconds after which it is killed again if that has not ended it."""
+
 
 Live = Callable[[Callable[[], int]], NoReturn]
 Over = Callable[[Good | None], None]
@@ -44,6 +47,7 @@ class Rereading:
         self._pid: int | None = None
         self._pieces: list[bytes] = []
         self._kill_at = 0.0
+        self._is_killed = False
 
     def ask(self) -> None:
         """Requests a read, whether or not the files have changed."""
@@ -62,6 +66,8 @@ class Rereading:
         if self._pid is not None:
             if now >= self._kill_at:
                 log.error("the configuration could not be read in time; keeping the previous one")
+                # While its file system hangs, even a killed process does not end.
+                self._kill_at = now + AGAIN
                 self.stop()
             return False
         if not self._asked:
@@ -85,7 +91,7 @@ class Rereading:
             over(None)
             return
         own.setblocking(False)
-        self._pieces, self._kill_at = [], time.monotonic() + PATIENCE
+        self._pieces, self._kill_at, self._is_killed = [], time.monotonic() + PATIENCE, False
         poller.watch(own, partial(self._hear, poller, own, over))
 
     def _answer(self, sock: socket.socket) -> int:
@@ -100,13 +106,14 @@ class Rereading:
             poller.forget(sock)
             sock.close()
             self._pid = None
-            over(self._found(b"".join(self._pieces)))
+            over(None if self._is_killed else self._found(b"".join(self._pieces)))
 
     def _found(self, answer: bytes) -> Good | None:
         try:
             found: Good | Rejected = pickle.loads(answer)
         except Exception:
             log.exception("the configuration could not be read; keeping the previous one")
+            self._watch.accept()
             return None
         self._watch = Watch(found.files)
         if isinstance(found, Rejected):
@@ -115,6 +122,8 @@ class Rereading:
         return found
 
     def stop(self) -> None:
+        """Kills the reading process; its result is ignored."""
+        self._is_killed = True
         if self._pid is not None:
             with suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
