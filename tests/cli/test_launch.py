@@ -8,11 +8,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nexus.cli.launch import gateway
 from tests.conftest import Serve
 from tests.console import Command
 from tests.serving import wait_until
@@ -258,6 +260,21 @@ def test_a_gateway_that_fails_to_start_is_reported(desk: Desk) -> None:
     code, out, err = desk.run("claude")
     assert (code, out) == (1, "")
     assert "nexus claude: the gateway exited with code 1:\n" in err
+
+
+def test_only_its_own_old_logs_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a home folder, logs are in the folder for temporary files, which all programs and users share."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(gateway, "KEPT_LOGS", 1)
+    others, unremovable = tmp_path / "api-gateway-1.log", tmp_path / "nexus-gateway-1.log"
+    others.touch()
+    unremovable.mkdir()
+    for one in (others, unremovable):
+        os.utime(one, (0, 0))
+    old = gateway._log_file({})
+    os.utime(old, (1, 1))
+    newest = gateway._log_file({})
+    assert set(tmp_path.iterdir()) == {others, unremovable, newest}
 
 
 ENV: dict[str, set[str]] = {

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -94,21 +94,27 @@ def _free_port() -> int:
 
 
 def _log_file(environ: Mapping[str, str]) -> Path:
-    folder = state_folder(environ) or Path(tempfile.gettempdir())
+    folder, prefix = state_folder(environ), "gateway-"
     try:
+        if folder is None:
+            raise OSError
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, name = tempfile.mkstemp(prefix="gateway-", suffix=".log", dir=folder)
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=".log", dir=folder)
     except OSError:
-        handle, name = tempfile.mkstemp(prefix="nexus-gateway-", suffix=".log")
+        prefix = f"nexus-{prefix}"
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=".log")
     os.close(handle)
-    _forget_old(Path(name))
+    _forget_old(Path(name), prefix)
     return Path(name)
 
 
-def _forget_old(newest: Path) -> None:
-    logs = sorted(newest.parent.glob("*gateway-*.log"), key=lambda file: file.stat().st_mtime)
-    for old in logs[:-KEPT_LOGS]:
-        old.unlink(missing_ok=True)
+def _forget_old(newest: Path, prefix: str) -> None:
+    # Another launcher may delete the same files, and another user's cannot be deleted.
+    with suppress(OSError):
+        logs = sorted(newest.parent.glob(f"{prefix}*.log"), key=lambda file: file.stat().st_mtime)
+        for old in logs[:-KEPT_LOGS]:
+            with suppress(OSError):
+                old.unlink()
 
 
 def _last_words(log: Path) -> str:
