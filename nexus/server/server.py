@@ -26,7 +26,7 @@ from nexus.server.http.body import AT_ONCE
 from nexus.server.lifecycle import Lifecycle, ServerPhase
 from nexus.server.runtime import Kept
 from nexus.server.shared_state import Member
-from nexus.server.threads import Full, Workers
+from nexus.server.threads import Full, Job, Task, Workers
 from nexus.settings import ServerSettings
 from nexus.telemetry.access_log import log_call
 from nexus.telemetry.metrics import catalog
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("nexus.server")
 
 STOPPING = "the gateway is stopping"
+BUSY = "all worker threads of the gateway are busy; retry in a moment, or raise server.worker_threads"
 
 IN_FLIGHT = "/calls"
 """The tally of calls in flight in all processes; no provider can have this name."""
@@ -108,15 +109,19 @@ class Server:
         """This process's part of the limit for bytes of all forms on disk."""
         return AT_ONCE * settings.max_upload_size // self.processes
 
+    def start(self, job: Job) -> Task:
+        """Starts the job on a worker. Raises Overloaded if none is free."""
+        try:
+            return self.workers.start(job)
+        except Full:
+            raise Overloaded(BUSY, retry_after=1) from None
+
     async def work(self, job: Callable[[], Result]) -> Result:
         """Runs the job on a worker; returns its result. Raises what the job raises, and Overloaded if none is free."""
         try:
             return await self.workers.work(job)
         except Full:
-            raise Overloaded(
-                "all worker threads of the gateway are busy; retry in a moment, or raise server.worker_threads",
-                retry_after=1,
-            ) from None
+            raise Overloaded(BUSY, retry_after=1) from None
 
     async def report(self, job: Callable[[], Result]) -> Result:
         """The same on threads that calls cannot occupy, so that reports work when all workers are busy."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from nexus.accounting.record import CallRecord
 from tests.conftest import Serve
 from tests.peers import Peer, Vendor, read_request
 from tests.server.raw import RawClient, request
@@ -68,6 +69,25 @@ def test_a_rejected_call_does_not_keep_the_turn_to_probe(serve: Serve, openai_up
     wait_until(lambda: cooldowns.enter(models, later))
     go.set()
     thread.join(60)
+
+
+def test_a_bug_before_the_worker_leaves_nothing_held_and_is_recorded(
+    serve: Serve, openai_upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    nexus = serve(openai_config(openai_upstream.base_url).replace("api_key", "max_concurrency = 1\napi_key"))
+    records: list[CallRecord] = []
+    nexus.server.consumers = (*nexus.server.consumers, records.append)
+    with monkeypatch.context() as patch:
+        patch.setattr(nexus.runtime.gateway.admission, "hold_early", broken)
+        reply = nexus.chat(CHAT)
+    assert reply.status == 500
+    assert nexus.chat(CHAT).status == 200
+    wait_until(lambda: len(records) == 2)
+    assert [record.status for record in records] == [500, 200]
+    assert "a bug" in caplog.text
 
 
 def test_concurrent_calls_get_their_own_answers(nexus: Nexus, openai_upstream: FakeUpstream) -> None:

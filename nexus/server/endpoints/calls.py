@@ -12,7 +12,7 @@ from functools import partial
 
 from tornado.iostream import StreamClosedError
 
-from nexus.errors import Cancelled, InternalError, NexusError, Overloaded
+from nexus.errors import Cancelled, InternalError, NexusError
 from nexus.headers import own
 from nexus.limits.headers import budget_header, with_own_limits
 from nexus.protocols.dialect import BrokenStream
@@ -24,7 +24,7 @@ from nexus.server.bridge import Channel
 from nexus.server.endpoints.incoming import AskedHandler
 from nexus.server.endpoints.paths import base_of
 from nexus.server.http.heads import in_ascii
-from nexus.server.threads import Full, Task
+from nexus.server.threads import Task
 
 LEAST_READ = 256 * 1024
 """Minimum bytes of a long answer that a client has to read within ``client_timeout``."""
@@ -71,24 +71,16 @@ class CallHandler(AskedHandler):
         try:
             self.runtime.gateway.admit(state)
             self.server.enter(state)
-        except NexusError as error:
-            state.error = error
+            channel: Channel[Head] = Channel(self.server.bell)
+            task = self.server.start(lambda: self.runtime.gateway.serve(state, channel))
+        except Exception as error:  # noqa: BLE001 - a bug must not leave anything held, nor the call unrecorded
+            self.log_exception(None, error, None)
+            state.error = error if isinstance(error, NexusError) else InternalError()
             self.set_headers({own.TRIED: in_ascii(state.tried)} if state.tried else {})
-            self.answer_error(error)
-            self._finish_call(state)
-            return
-        self.state = state
-        channel: Channel[Head] = Channel(self.server.bell)
-        try:
-            task = self.server.workers.start(lambda: self.runtime.gateway.serve(state, channel))
-        except Full:
-            state.error = Overloaded(
-                "all worker threads of the gateway are busy; retry in a moment, or raise server.worker_threads",
-                retry_after=1,
-            )
             self.answer_error(state.error)
             self._finish_call(state)
             return
+        self.state = state
         await self._answer(state, channel, task)
 
     async def _answer(self, state: CallState, channel: Channel[Head], task: Task) -> None:
