@@ -101,7 +101,7 @@ class Machine:
             seen = "~/.aws/config"
         if seen is not None:
             region = self._region()
-            yield Found("bedrock", "bedrock", seen, _bedrock_models(region), (f'region = "{region}"',))
+            yield Found("bedrock", "bedrock", seen, _bedrock_models(region), (f"region = {json.dumps(region)}",))
 
     def _profiles(self) -> configparser.ConfigParser | None:
         parser = configparser.ConfigParser()
@@ -130,7 +130,7 @@ class Machine:
         project = next(filter(None, map(text, (self.environ.get("GOOGLE_CLOUD_PROJECT"), *named_in_it))), None)
         if project is not None:
             seen = "GOOGLE_APPLICATION_CREDENTIALS" if named else "gcloud's credentials"
-            yield Found("vertex", "google", seen, _VERTEX, (f'project = "{project}"',))
+            yield Found("vertex", "google", seen, _VERTEX, (f"project = {json.dumps(project)}",))
 
     def _servers(self) -> Iterator[Found]:
         for name, port in self.servers.items():

@@ -8,7 +8,7 @@ import pytest
 
 from nexus.cli.detect import Found
 from nexus.cli.init import ChosenVendor, render, write
-from nexus.settings import load
+from nexus.settings import SettingsError, load
 from tests.web import WebServer, of_json
 
 KEY = {"OPENAI_API_KEY": "sk-hushhush-openai"}
@@ -94,6 +94,14 @@ def test_models_of_bedrock_are_those_of_the_region(
     wanted = {f"{claude}.anthropic.claude-{name}-5-5": 1_000_000 for name in ("sonnet", "haiku")}
     wanted |= {f"{nova}.amazon.nova-pro-v1:0": 300_000} if nova else {}
     assert {name: model.context for name, model in models.items()} == wanted
+
+
+def test_a_region_with_quotes_is_a_problem_of_its_line(tmp_path: Path) -> None:
+    """As ``docker --env-file`` passes it on."""
+    environ = {"AWS_ACCESS_KEY_ID": "AKIA-hushhush", "AWS_REGION": '"us-west-2"', "HOME": str(tmp_path)}
+    assert write(tmp_path / "nexus.toml", environ, {}) == 0
+    with pytest.raises(SettingsError, match=r"nexus.toml:\d+: llm.providers.bedrock.region: "):
+        load(tmp_path / "nexus.toml", environ)
 
 
 def test_models_that_are_comments_have_their_windows_in_comments() -> None:

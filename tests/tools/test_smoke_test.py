@@ -6,9 +6,11 @@ Every kind of wrong answer gives a row that says so, and no key is ever shown.
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +182,15 @@ class TestFailing:
         assert (done.returncode, done.stdout) == (1, "")
         assert "here.toml:3: llm.providers.x.api_key: environment variable NOT_THERE is not set" in done.stderr
         assert 'here.toml:4: llm.providers.x.base_ulr: unknown key; did you mean "base_url"?' in done.stderr
+
+    def test_a_store_of_a_newer_nexus_is_reported(self, smoke: Smoke, tmp_path: Path) -> None:
+        with closing(sqlite3.connect(tmp_path / "usage.sqlite3")) as newer:
+            newer.executescript("CREATE TABLE schema_version (version BIGINT); INSERT INTO schema_version VALUES (99)")
+        done = smoke(
+            config='usage.store = "sqlite:///usage.sqlite3"\n[llm.providers.x]\ntype = "echo"\nmodels.y = {}\n'
+        )
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("here.toml:1: usage.store: ") and "is of a newer Nexus" in done.stderr
 
     def test_ctrl_c(self, tmp_path: Path, chat: FakeUpstream) -> None:
         chat.next(Behaviour(), Behaviour(hang=True))

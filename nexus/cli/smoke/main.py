@@ -31,6 +31,7 @@ from nexus.cli.smoke.site import DIALECTS, LocalServer, remote
 from nexus.dataclasses import replace
 from nexus.server.clients import KEY_VARIABLE, missing_key
 from nexus.settings import Protocols, Settings, SettingsError, secrets
+from nexus.settings.registry import NoProviders
 from nexus.settings.types import read_duration, read_timeout
 from nexus.telemetry import logs
 
@@ -64,7 +65,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         parser.error(redact(str(error)))
     except SettingsError as error:
         sys.stderr.write(render(error.problems, coloured=is_coloured(sys.stderr, "auto", environ)))
-    except CheckFailed as error:
+    except (CheckFailed, NoProviders) as error:
         sys.stderr.write(f"{redact(str(error))[:MOST_SAID]}\n")
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -77,7 +78,10 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> tu
     if options.url and not options.config:
         return None, "error"
     server = read_options(["--config", options.config] if options.config else [], environ)
-    settings = source_of(server, environ).read()
+    source = source_of(server, environ)
+    settings = source.read()
+    if not options.url and (found := source.obstacles(settings, running=True)):
+        raise SettingsError(found)
     # The report has all failures, so show the gateway's log only on request.
     return settings, server.log if environ.get("NEXUS_LOG") else "error"
 
