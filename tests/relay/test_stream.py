@@ -167,6 +167,13 @@ def test_an_answer_without_content_is_complete(passed: Attempt, raw: bytes, cut:
     assert (b"".join(pieces), error) == (raw, None)
 
 
+@cuts
+def test_a_last_event_without_its_blank_line_is_sent_with_one(passed: Attempt, cut: Pieces) -> None:
+    raw = BEGINNING + WORD + CLOSE + STOP + END
+    pieces, error = run(passed, raw.rstrip(), cut)
+    assert (b"".join(pieces), error) == (raw, None)
+
+
 THINK = event("content_block_start", index=0, content_block={"type": "thinking", "thinking": "", "signature": ""})
 
 

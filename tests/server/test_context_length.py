@@ -104,33 +104,3 @@ def test_claudes_refusal_inside_a_bedrock_stream_is_reported(vendor: Vendor) -> 
     events = [line for line in vendor.ask(MESSAGES, stream=True).body.splitlines() if line.startswith(b"data: ")]
     said = {"type": "invalid_request_error", "message": f"prompt is too long: {vendor.words}"}
     assert json.loads(events[-1][6:])["error"] == said
-
-
-@pytest.mark.parametrize("call", [MESSAGES, CHAT, RESPONSES], ids=["messages", "chat", "responses"])
-def test_too_many_bytes_remain_a_413(vendor: Vendor, call: tuple[str, dict[str, Any]]) -> None:
-    vendor.upstream.default = Behaviour(status=413, message="Payload Too Large")
-    reply = vendor.ask(call)
-    error = reply.json["error"]
-    assert (reply.status, error["message"]) == (413, "Payload Too Large")
-    if call is MESSAGES:
-        assert error["type"] == "request_too_large"
-
-
-def test_a_413_about_tokens_is_reported_as_context_length(vendor: Vendor) -> None:
-    """Groq and similar servers answer 413 in this case."""
-    words = "Please reduce the length of the messages or completion."
-    vendor.upstream.default = Behaviour(status=413, message=words)
-    reply = vendor.ask(MESSAGES)
-    if vendor.lane.name == "anthropic":
-        assert reply.json["error"]["message"] == words
-    else:
-        assert (reply.status, reply.json["error"]["message"]) == (400, f"prompt is too long: {words}")
-
-
-@on("anthropic", "bedrock claude", "bedrock converse")
-def test_a_context_window_filled_by_the_answer_is_a_stop_reason_not_an_error(vendor: Vendor) -> None:
-    vendor.upstream.default = Behaviour(stop_reason="model_context_window_exceeded")
-    assert vendor.ask(MESSAGES).json["stop_reason"] == "model_context_window_exceeded"
-    assert vendor.ask(CHAT).json["choices"][0]["finish_reason"] == "length"
-    answer = vendor.ask(RESPONSES).json
-    assert (answer["status"], answer["incomplete_details"]) == ("incomplete", {"reason": "max_output_tokens"})

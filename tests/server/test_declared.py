@@ -1,7 +1,6 @@
 """Unexpected values in requests and answers are rejected by name or passed through, never a 500 with a traceback."""
 
 import json
-import socket
 from typing import Any
 
 import pytest
@@ -49,21 +48,6 @@ def test_requests(
         assert reply.status in (200, 400), reply.body
     openai_upstream.violations.clear()
     anthropic_upstream.violations.clear()
-
-
-@pytest.mark.parametrize("length", ["\xb2", "9" * 400, "-1", "1e3", "+1"])
-def test_lengths(nexus: Nexus, length: str) -> None:
-    lines = (
-        f"POST {PATHS['chat']} HTTP/1.1",
-        "Host: localhost",
-        "Content-Type: application/json",
-        f"Content-Length: {length}",
-    )
-    head = "\r\n".join((*lines, "", ""))
-    with socket.create_connection(("127.0.0.1", nexus.port), timeout=30) as client:
-        client.sendall(head.encode("latin-1") + b"{}")
-        status = client.recv(4096).split(b" ", 2)[1:2]
-    assert status in ([b"400"], [b"413"])
 
 
 LIMITS = """

@@ -140,22 +140,3 @@ def test_a_tool_call_without_a_finish_reason_is_accepted(nexus: Nexus, openai_up
     openai_upstream.default = labelled(chunks({"tool_calls": [call]}), "text/event-stream")
     reply = nexus.messages({**TRANSLATED, "stream": True})
     assert b'"stop_reason":"tool_use"' in reply.body
-
-
-def test_a_character_split_between_chunks_is_joined(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
-    frames = chunks({"content": "a X"}, {"content": "Y b"}).replace(b"X", b"\\ud83d").replace(b"Y", b"\\ude00")
-    openai_upstream.default = labelled(frames, "text/event-stream")
-    assert "\U0001f600" in nexus.messages({**TRANSLATED, "stream": True}).body.decode()
-    assert nexus.chat({**CHAT, "stream": True}).body.count(b"\\ud83d") == 1, "passthrough bytes do not change"
-
-
-def test_two_calls_with_the_same_id_get_different_ids(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
-    calls = [
-        {"index": at, "id": "same", "type": "function", "function": {"name": "t", "arguments": f'{{"n":{at}}}'}}
-        for at in (0, 1)
-    ]
-    openai_upstream.default = labelled(chunks({"tool_calls": calls}), "text/event-stream")
-    body = nexus.messages({**TRANSLATED, "stream": True}).body.decode()
-    ids = {part.partition('"')[0] for part in body.split('"type":"tool_use","id":"')[1:]}
-    assert len(ids) == 2
-    assert "same" in ids

@@ -5,21 +5,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import openai
 import pytest
 
 from tests.conftest import Serve
-from tests.protocols.test_locations import AUDIO, TIFF
+from tests.protocols.test_locations import TIFF
 from tests.server.vendors import LANES, Lane, Stand
 from tests.serving import PATHS, Nexus
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 SAID = {"role": "user", "content": "hello"}
 SYSTEM = {"role": "system", "content": "be kind"}
-SOUND = {"type": "input_audio", "input_audio": {"format": "wav", "data": AUDIO}}
 PICTURE = {"type": "image_url", "image_url": {"url": TIFF}}
 RESPONSES_PICTURE = {"type": "input_image", "image_url": TIFF}
-CLAUDE_PICTURE = {"type": "image", "source": {"type": "base64", "media_type": "image/tiff", "data": AUDIO}}
 
 TRANSLATED = [lane for lane in LANES if lane.name in ("anthropic", "bedrock converse")]
 
@@ -54,32 +51,6 @@ def test_the_place_of_what_cannot_be_carried_is_named(running: tuple[Lane, Nexus
     error = refused(running[1], *PLACED[place])
     assert error["param"] == place
     assert error["message"].startswith(f"{place}: ")
-
-
-def test_messages(running: tuple[Lane, Nexus]) -> None:
-    if running[0].passes == "messages":
-        pytest.skip("passthrough lane")
-    carrier = {"type": "thinking", "thinking": "", "signature": "nexus.next.gemini.s"}
-    history = [SAID, {"role": "assistant", "content": [carrier, {"type": "text", "text": "yes?"}]}]
-    content = [{"type": "text", "text": "look"}, CLAUDE_PICTURE]
-    error = refused(
-        running[1],
-        "/llm/anthropic/v1/messages",
-        {"max_tokens": 9, "messages": [*history, {"role": "user", "content": content}]},
-    )
-    assert error["message"].startswith("messages.2.content.1: ")
-
-
-def test_sound(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
-    claude = next(lane for lane in LANES if lane.name == "anthropic")
-    nexus = serve(claude.config(anthropic_upstream, Path()))
-    messages: Any = [SYSTEM, SAID, {"role": "user", "content": [SOUND]}]
-    with (
-        openai.OpenAI(base_url=nexus.openai, api_key="any", max_retries=0) as client,
-        pytest.raises(openai.BadRequestError) as refusal,
-    ):
-        client.chat.completions.create(model="v/m", messages=messages)
-    assert refusal.value.param == "messages.2.content.0"
 
 
 PARAMS = {

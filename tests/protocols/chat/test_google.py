@@ -1,8 +1,5 @@
 """Google's extensions of chat completions, as its compatibility layer documents them."""
 
-from typing import Any
-
-import openai
 import pytest
 
 from nexus.conversation.parts import Thinking
@@ -12,7 +9,6 @@ from nexus.protocols.loader import vendor
 from nexus.wire import Json
 from tests.protocols.chat.asked import HI, ask
 from tests.protocols.sent import BEST
-from tests.server.vendors import LANES, Lane, Stand
 
 CONFIGS: dict[str, tuple[dict[str, Json], Thinking | None]] = {
     "a budget": ({"thinking_budget": 2000}, Thinking(True, budget=2000, visible=False)),
@@ -95,44 +91,3 @@ def test_cached_content_is_only_available_at_google() -> None:
     assert vendor("gemini").write_request(request, BEST["gemini"]).body["cachedContent"] == "cachedContents/c"
     with pytest.raises(UnsupportedFeature, match="only available at Google"):
         vendor("messages").write_request(request, BEST["messages"])
-
-
-SAFETY = [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]
-GOOGLES = [lane for lane in LANES if lane.model.startswith("gemini")]
-
-
-@pytest.mark.parametrize("lane", GOOGLES, ids=lambda lane: lane.name)
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_the_extensions_reach_google(stand: Stand, lane: Lane, stream: bool) -> None:
-    house = stand(lane)
-    extra: Any = {
-        "extra_body": {
-            "google": {
-                "thinking_config": {"thinking_budget": 800, "include_thoughts": True},
-                "cached_content": "cachedContents/c",
-                "safety_settings": SAFETY,
-            }
-        }
-    }
-    with openai.OpenAI(base_url=house.nexus.openai, api_key="unused", max_retries=0) as client:
-        raw = client.chat.completions.with_raw_response.create(
-            model="v/m", messages=[{"role": "user", "content": "Hi"}], stream=stream, extra_body=extra
-        )
-        assert "x-nexus-dropped" not in raw.headers
-        if stream:
-            list(raw.parse())
-    sent = house.upstream.requests[-1].json
-    assert sent["generationConfig"]["thinkingConfig"] == {"thinkingBudget": 800, "includeThoughts": True}
-    assert (sent["cachedContent"], sent["safetySettings"]) == ("cachedContents/c", SAFETY)
-    assert house.upstream.violations == []
-
-
-def test_cached_content_is_rejected_for_other_vendors(stand: Stand) -> None:
-    house = stand(next(lane for lane in LANES if lane.name == "bedrock converse"))
-    extra: Any = {"extra_body": {"google": {"cached_content": "c", "safety_settings": SAFETY}}}
-    with (
-        openai.OpenAI(base_url=house.nexus.openai, api_key="unused", max_retries=0) as client,
-        pytest.raises(openai.BadRequestError) as caught,
-    ):
-        client.chat.completions.create(model="v/m", messages=[{"role": "user", "content": "Hi"}], extra_body=extra)
-    assert caught.value.param == "extra_body.google.cached_content"

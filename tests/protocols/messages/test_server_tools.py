@@ -12,7 +12,7 @@ from nexus.protocols.messages.hosted_server_tools import without_server_tools
 from nexus.protocols.messages.read_request import read_request
 from nexus.protocols.messages.server_tools import Summary
 from nexus.wire import encode
-from tests.server.vendors import DIALECTS, LANES, Lane, Stand
+from tests.server.vendors import LANES, Stand
 
 ASKED: Any = {"role": "user", "content": "What is new?"}
 GO_ON: Any = {"role": "user", "content": "Go on."}
@@ -145,48 +145,8 @@ def test_a_call_made_by_code_becomes_a_plain_call() -> None:
     assert said.dropped == ("tool_use.caller",)
 
 
-CODE = {"type": "server_tool_use", "id": "srvtoolu_2", "name": "code_execution", "input": {"code": "print(42)"}}
-RAN = {"type": "code_execution_tool_result", "tool_use_id": "srvtoolu_2", "content": PRINTED}
 TOOL: Any = {"name": "weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
 CALL = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Paris"}}
-SESSION: list[Any] = [
-    ASKED,
-    {"role": "assistant", "content": [SUMMED]},
-    {"role": "user", "content": "And now?"},
-    {
-        "role": "assistant",
-        "content": [
-            {"type": "thinking", "thinking": "Hm.", "signature": "EuYBCkQ="},
-            {"type": "text", "text": "I look."},
-            SEARCH,
-            FOUND,
-            CODE,
-            RAN,
-            {"type": "text", "text": "It rains."},
-            CALL,
-        ],
-    },
-    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "19 degrees"}]},
-    {"role": "assistant", "content": [SEARCH | {"id": "srvtoolu_3"}]},
-]
-"""Ends with a paused turn: a call without a result."""
-
-
-@pytest.mark.parametrize("lane", [lane for lane in DIALECTS if lane.passes != "messages"], ids=lambda lane: lane.name)
-def test_a_session_continues_at_every_vendor(stand: Stand, lane: Lane) -> None:
-    house = stand(lane)
-    asked: Any = {"model": "v/m", "max_tokens": 99, "messages": [*SESSION, GO_ON]}
-    with anthropic.Anthropic(base_url=house.nexus.anthropic, api_key="unused", max_retries=0) as client:
-        with client.messages.stream(**asked, tools=[TOOL]) as events:
-            assert events.get_final_message().content
-        assert client.messages.create(**asked, tools=[]).content
-    for request in house.upstream.requests:
-        sent = request.body.decode()
-        for words in ("They spoke of rain.", "https://example.com/a", "stdout: 42", "19 degrees", "It rains."):
-            assert words in sent
-        for words in ("opaque", "What is new?"):
-            assert words not in sent
-    assert house.upstream.violations == []
 
 
 def test_claude_on_bedrock_gets_server_tool_results_as_text(stand: Stand) -> None:

@@ -2,13 +2,11 @@
 
 from typing import Any
 
-import openai
 import pytest
 
 from nexus.conversation.parts import Message, Text, ToolCall, ToolResult
 from nexus.errors import InvalidRequest
 from nexus.protocols.responses.read_request import read_request
-from tests.server.vendors import DIALECTS, Lane, Stand
 
 ASKED = {"role": "user", "content": "What is new?"}
 SAID = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "It rains."}]}
@@ -113,8 +111,6 @@ def test_an_approval_becomes_a_call_and_the_decision_its_result(case: str) -> No
 
 
 PROGRAM = {"type": "program", "id": "prog_1", "call_id": "p1", "code": "await f()", "fingerprint": "x"}
-INNER = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
-INNER_RESULT = {"type": "function_call_output", "call_id": "c1", "output": "19"}
 RAN = {"type": "program_output", "id": "po_1", "call_id": "p1", "result": "It is 19.", "status": "completed"}
 
 
@@ -154,38 +150,3 @@ def test_an_invalid_item_is_rejected_by_its_member(item: dict[str, Any], member:
     with pytest.raises(InvalidRequest) as caught:
         read_request({"model": "m", "input": [ASKED, item]})
     assert caught.value.param == f"input.1.{member}"
-
-
-LISTED = {"type": "mcp_list_tools", "id": "mcpl_1", "server_label": "wiki", "tools": []}
-GO_ON = {"role": "user", "content": "Go on."}
-SESSIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
-    "calls": ([ASKED, LISTED, MCP, CODE, FILES, SAID, GO_ON], ("Wet.", "print(42)", "a.txt:", "It rains.")),
-    "an approved call": (
-        [ASKED, LISTED, SAID, APPROVAL, DECISION, MCP | {"approval_request_id": "mcpr_1"}, SAID, GO_ON],
-        ("delete", "approved this call", "Wet."),
-    ),
-    "a program": (
-        [ASKED, PROGRAM, INNER, INNER_RESULT, RAN, SAID, GO_ON],
-        ("await f()", "19", "It is 19.", "It rains."),
-    ),
-    "a decision at the end": ([ASKED, SAID, APPROVAL, DECISION], ("approved this call",)),
-    "an unanswered approval": ([ASKED, APPROVAL, GO_ON], ("delete", "Go on.")),
-    "a decision alone": ([ASKED, SAID, DECISION], ("approved this call",)),
-}
-
-
-@pytest.mark.parametrize("lane", DIALECTS[:-1], ids=lambda lane: lane.name)
-def test_a_session_continues_at_every_vendor(stand: Stand, lane: Lane) -> None:
-    house = stand(lane)
-    with openai.OpenAI(base_url=house.nexus.openai, api_key="unused", max_retries=0) as client:
-        for number, (session, (items, carried)) in enumerate(SESSIONS.items()):
-            if number % 2:
-                with client.responses.stream(model="v/m", input=items) as events:
-                    list(events)
-                    response: Any = events.get_final_response()
-            else:
-                response = client.responses.create(model="v/m", input=items)
-            assert response.status == "completed", session
-            sent = house.upstream.requests[-1].body.decode()
-            assert [words for words in carried if words not in sent] == [], session
-    assert house.upstream.violations == []

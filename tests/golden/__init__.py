@@ -1,1 +1,0 @@
-"""Whole conversations across several vendors, as real clients hold them."""
