@@ -202,30 +202,6 @@ def test_the_sdk_can_use_every_endpoint(served: Nexus, sdk: openai.OpenAI, opena
     assert openai_upstream.violations == []
 
 
-USED: dict[str, tuple[str, Any, tuple[int, int] | None]] = {
-    "embeddings": ("embeddings", {"input": "x"}, (11, 0)),
-    "completions": ("completions", {"prompt": "x"}, (11, 6)),
-    "images": ("images/generations", {"prompt": "x"}, (11, 6)),
-    "a stream of images": ("images/generations", {"prompt": "x", "stream": True}, (11, 6)),
-    "a ranking": ("rerank", {"query": "x", "documents": []}, (5, 0)),
-    "speech reports no usage": ("audio/speech", {"input": "x", "voice": "alloy"}, None),
-}
-
-
-@pytest.mark.parametrize(("endpoint", "body", "used"), USED.values(), ids=USED.keys())
-def test_usage_is_recorded_where_known(
-    served: Nexus, endpoint: str, body: dict[str, Any], used: tuple[int, int] | None
-) -> None:
-    records = last_record(served)
-    assert served.post(f"/llm/openai/v1/{endpoint}", {"model": "openai/smart", **body}).status == 200
-    wait_until(lambda: len(records) == 1)
-    answer = records[0].answer
-    assert answer is not None
-    usage = answer.usage
-    assert (usage and (usage.total_input, usage.total_output)) == used
-    assert answer.tokens_known == ("no" if used is None else "yes")
-
-
 def test_a_long_answer_passes_in_pieces_and_its_usage_is_read(served: Nexus, openai_upstream: FakeUpstream) -> None:
     records = last_record(served)
     body = b'{"data":[{"embedding":"' + b"A" * (3 << 20) + b'"}],"usage" : {"prompt_tokens":7,"total_tokens":7}}'

@@ -28,9 +28,8 @@ FORWARDS = '[llm.providers.anthropic]\nforward_login = "127.0.0.1"'
 KEYS = f'[server.keys.alice]\nkey = "{GATEWAY}"\n'
 
 
-def house(serve: Serve, upstream: FakeUpstream, more: str = "", *, allows: bool = True) -> Nexus:
-    text = anthropic_config(upstream.base_url)
-    return serve(more + (text.replace("[llm.providers.anthropic]", FORWARDS) if allows else text))
+def house(serve: Serve, upstream: FakeUpstream, more: str = "") -> Nexus:
+    return serve(more + anthropic_config(upstream.base_url).replace("[llm.providers.anthropic]", FORWARDS))
 
 
 def test_the_login_is_forwarded_unchanged(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
@@ -66,20 +65,6 @@ def test_a_login_does_not_replace_the_gateway_key(serve: Serve, anthropic_upstre
     assert anthropic_upstream.requests == []
 
 
-def test_a_gateway_key_is_not_forwarded_as_a_login(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
-    nexus = house(serve, anthropic_upstream, KEYS)
-    assert nexus.messages(MESSAGES, {"Authorization": f"Bearer {GATEWAY}"}).status == 200
-    (seen,) = anthropic_upstream.requests
-    assert (seen.header("x-api-key"), seen.header("authorization")) == (KEY, None)
-
-
-def test_without_a_login_the_configured_key_is_used(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
-    nexus = house(serve, anthropic_upstream)
-    assert nexus.messages(MESSAGES).status == 200
-    assert nexus.messages(MESSAGES, {"Authorization": "Basic dTpw"}).status == 200
-    assert [seen.header("x-api-key") for seen in anthropic_upstream.requests] == [KEY, KEY]
-
-
 def test_without_login_and_key_the_call_is_rejected(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
     toml = anthropic_config(anthropic_upstream.base_url).replace(f'api_key = "{KEY}"\n', "")
     nexus = serve(toml.replace("[llm.providers.anthropic]", FORWARDS))
@@ -87,22 +72,6 @@ def test_without_login_and_key_the_call_is_rejected(serve: Serve, anthropic_upst
     assert (reply.status, reply.json["error"]["type"]) == (401, "authentication_error")
     assert nexus.messages(MESSAGES, LOGIN).status == 200
     assert len(anthropic_upstream.requests) == 1
-
-
-def test_the_login_is_not_forwarded_unless_allowed(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
-    nexus = house(serve, anthropic_upstream, allows=False)
-    assert nexus.messages(MESSAGES, LOGIN).status == 200
-    (seen,) = anthropic_upstream.requests
-    assert (seen.header("x-api-key"), seen.header("authorization")) == (KEY, None)
-
-
-def test_a_callers_own_vendor_key_takes_precedence(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
-    text = anthropic_config(anthropic_upstream.base_url)
-    nexus = serve(text.replace("[llm.providers.anthropic]", f"{FORWARDS}\nforward_token = true"))
-    own = "sk-hushhush-own-vendor-key"
-    assert nexus.messages(MESSAGES, {**LOGIN, "x-provider-api-key": own}).status == 200
-    (seen,) = anthropic_upstream.requests
-    assert (seen.header("x-api-key"), seen.header("authorization")) == (own, None)
 
 
 def test_the_sdks_login_is_forwarded(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
@@ -114,45 +83,52 @@ def test_the_sdks_login_is_forwarded(serve: Serve, anthropic_upstream: FakeUpstr
     assert anthropic_upstream.requests[0].header("authorization") == f"Bearer {TOKEN}"
 
 
-NO_LOGINS = {
-    "an OpenAI key": {"Authorization": "Bearer sk-proj-hushhush-of-the-caller"},
-    "an OpenAI key and a beta": {
-        "Authorization": "Bearer sk-proj-hushhush-of-the-caller",
-        "anthropic-beta": "oauth-2025-04-20",
-    },
-    "an Anthropic key": {
-        "Authorization": "Bearer sk-ant-api03-hushhush-of-the-caller",
-        "anthropic-beta": "oauth-2025-04-20",
-    },
-    "any text": {"Authorization": "Bearer not-used"},
-    "a foreign token": {"Authorization": "Bearer eyJhbGciOiJIUzI1NiJ9.hushhush.x"},
-    "another scheme": {"Authorization": f"Basic {TOKEN}"},
-    "a beta that only begins so": {
-        "Authorization": "Bearer hushhush",
-        "anthropic-beta": "oauth-2025-04-20-x, oauthful",
-    },
+OPENAI_KEY = "sk-proj-hushhush-of-the-caller"
+OWN = "sk-hushhush-own-vendor-key"
+OAUTH = {"anthropic-beta": "oauth-2025-04-20"}
+BOTH = f"{FORWARDS}\nforward_token = true"
+
+# The provider's table, what the client sends, and the vendor's x-api-key and authorization.
+SENT: dict[str, tuple[str, dict[str, str], tuple[str | None, str | None]]] = {
+    "nothing": (FORWARDS, {}, (KEY, None)),
+    "a login that is not allowed": ("[llm.providers.anthropic]", LOGIN, (KEY, None)),
+    "the caller's own vendor key beside a login": (BOTH, {**LOGIN, "x-provider-api-key": OWN}, (OWN, None)),
+    "any token with the OAuth beta": (
+        FORWARDS,
+        {"Authorization": "Bearer hushhush-opaque", "anthropic-beta": "a-2025-01-01, oauth-2025-04-20"},
+        (None, "Bearer hushhush-opaque"),
+    ),
+    "a gateway key": (KEYS + FORWARDS, {"Authorization": f"Bearer {GATEWAY}"}, (KEY, None)),
+    "an OpenAI key": (FORWARDS, {"Authorization": f"Bearer {OPENAI_KEY}"}, (KEY, None)),
+    "an OpenAI key and a beta": (FORWARDS, {"Authorization": f"Bearer {OPENAI_KEY}", **OAUTH}, (KEY, None)),
+    "an Anthropic key": (FORWARDS, {"Authorization": "Bearer sk-ant-api03-hushhush-caller", **OAUTH}, (KEY, None)),
+    "any text": (FORWARDS, {"Authorization": "Bearer not-used"}, (KEY, None)),
+    "a foreign token": (FORWARDS, {"Authorization": "Bearer eyJhbGciOiJIUzI1NiJ9.hushhush.x"}, (KEY, None)),
+    "another scheme": (FORWARDS, {"Authorization": f"Basic {TOKEN}"}, (KEY, None)),
+    "a beta that only begins so": (
+        FORWARDS,
+        {"Authorization": "Bearer hushhush", "anthropic-beta": "oauth-2025-04-20-x, oauthful"},
+        (KEY, None),
+    ),
 }
 
 
-@pytest.mark.parametrize("sent", NO_LOGINS.values(), ids=NO_LOGINS.keys())
-def test_other_credentials_are_not_forwarded(
-    serve: Serve, anthropic_upstream: FakeUpstream, sent: dict[str, str]
+@pytest.mark.parametrize(("table", "sent", "seen"), SENT.values(), ids=SENT.keys())
+def test_only_a_login_is_forwarded(
+    serve: Serve,
+    anthropic_upstream: FakeUpstream,
+    table: str,
+    sent: dict[str, str],
+    seen: tuple[str | None, str | None],
 ) -> None:
-    nexus = house(serve, anthropic_upstream)
+    nexus = serve(anthropic_config(anthropic_upstream.base_url).replace("[llm.providers.anthropic]", table))
     assert nexus.messages(MESSAGES, sent).status == 200
-    (seen,) = anthropic_upstream.requests
-    assert (seen.header("x-api-key"), seen.header("authorization")) == (KEY, None)
-
-
-def test_a_token_with_the_oauth_beta_is_a_login(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
-    nexus = house(serve, anthropic_upstream)
-    sent = {"Authorization": "Bearer hushhush-opaque", "anthropic-beta": "a-2025-01-01, oauth-2025-04-20"}
-    assert nexus.messages(MESSAGES, sent).status == 200
-    assert anthropic_upstream.requests[0].header("authorization") == "Bearer hushhush-opaque"
+    (request,) = anthropic_upstream.requests
+    assert (request.header("x-api-key"), request.header("authorization")) == seen
 
 
 CLIENT_KEYS = {
-    "an OpenAI key": "sk-proj-hushhush-of-the-caller",
+    "an OpenAI key": OPENAI_KEY,
     "an Anthropic key": "sk-ant-api03-hushhush-of-the-caller",
     "a login": TOKEN,
     "any text": "not-used-hushhush",

@@ -130,6 +130,16 @@ def test_a_200_without_an_answer_is_retried(nexus: Nexus, openai_upstream: FakeU
     assert len(openai_upstream.requests) == 2
 
 
+def test_thinking_between_tags_is_thinking_if_the_server_writes_it_so(
+    serve: Serve, openai_upstream: FakeUpstream
+) -> None:
+    text = openai_config(openai_upstream.base_url)
+    nexus = serve(text.replace('type = "openai"\n', 'type = "openai"\nquirks = ["think_tags"]\n'))
+    openai_upstream.next(Behaviour(text="<think>\nhm\n</think>\n\nso"))
+    content = nexus.messages(TRANSLATED).json["content"]
+    assert [block[block["type"]] for block in content] == ["hm", "so"]
+
+
 def chunks(*deltas: dict[str, Any]) -> bytes:
     lines = [{"id": "c", "model": "gpt-4", "choices": [{"index": 0, "delta": delta}]} for delta in deltas]
     return b"".join(b"data: " + json.dumps(line).encode() + b"\n\n" for line in lines) + b"data: [DONE]\n\n"

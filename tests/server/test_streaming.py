@@ -202,36 +202,6 @@ class TestPings:
         assert nexus.chat(CHAT).json["object"] == "chat.completion"
 
 
-BREAKS = [
-    pytest.param(Behaviour(cut_after=5), id="connection closed"),
-    pytest.param(Behaviour(reset_after=5), id="connection reset"),
-    pytest.param(Behaviour(end_after=5), id="ends early"),
-    pytest.param(Behaviour(end_after=4, chunked=False), id="ends early, delimited by close"),
-]
-
-
-@pytest.mark.parametrize("behaviour", BREAKS)
-class TestBrokenStreams:
-    def test_chat(self, nexus: Nexus, openai_upstream: FakeUpstream, behaviour: Behaviour) -> None:
-        openai_upstream.next(behaviour)
-        with chat(nexus) as response:
-            body, ended = rest(response)
-        last = json.loads(body.rstrip().rpartition(b"data: ")[2])
-        assert set(last["error"]) == {"message", "type", "param", "code"}
-        assert b"[DONE]" not in body
-        assert b'"finish_reason":"' not in body.replace(b" ", b"")
-        assert not ended
-
-    def test_messages(self, nexus: Nexus, anthropic_upstream: FakeUpstream, behaviour: Behaviour) -> None:
-        anthropic_upstream.next(behaviour)
-        with messages(nexus) as response:
-            body, ended = rest(response)
-        assert b"event: error\n" in body
-        assert json.loads(body.rstrip().rpartition(b"data: ")[2])["type"] == "error"
-        assert b"message_stop" not in body
-        assert not ended
-
-
 def test_the_idle_timeout_breaks_the_stream(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve(openai_config(openai_upstream.base_url, '[llm.providers.openai.timeouts]\nidle = "100ms"\n'))
     openai_upstream.next(Behaviour(event_delay=5.0, only_before=3))

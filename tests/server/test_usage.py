@@ -313,6 +313,11 @@ ENDPOINTS: dict[str, tuple[str, bytes, tuple[str, str, int, int]]] = {
     "completions": ("completions", b'{"model":"openai/smart","prompt":"%s"}', ("completions", "yes", 11, 6)),
     "moderations": ("moderations", b'{"model":"openai/smart","input":"%s"}', ("moderations", "no", 0, 0)),
     "images": ("images/generations", b'{"model":"openai/smart","prompt":"%s"}', ("images", "yes", 11, 6)),
+    "a stream of images": (
+        "images/generations",
+        b'{"model":"openai/smart","prompt":"%s","stream":true}',
+        ("images", "yes", 11, 6),
+    ),
     "speech": ("audio/speech", b'{"model":"openai/smart","input":"%s","voice":"alloy"}', ("speech", "no", 0, 0)),
     "rerank": ("rerank", b'{"model":"openai/smart","query":"%s","documents":["a"]}', ("rerank", "yes", 5, 0)),
 }

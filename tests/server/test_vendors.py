@@ -4,7 +4,6 @@ The fakes check their requests strictly: ``violations`` stays empty in every tes
 """
 
 import json
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +13,9 @@ import openai
 import pytest
 
 from tests.server.test_bedrock_format import sdk as bedrock_sdk
-from tests.server.test_cancel import open_call
 from tests.server.test_vertex_format import sdk as vertex_sdk
 from tests.server.vendors import CALLS, DIALECTS, HELLO, LANES, PIXEL, RESPONSES, Stand, Standing
-from tests.serving import Nexus, wait_until
+from tests.serving import Nexus
 from tools.fake_upstream import Behaviour
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -243,20 +241,6 @@ class TestFailures:
                 claude.messages.stream(model="v/m", max_tokens=64, messages=user("Hi")) as stream,
             ):
                 stream.until_done()
-
-    @pytest.mark.parametrize(
-        ("path", "more"),
-        [("/llm/openai/v1/chat/completions", {}), ("/llm/anthropic/v1/messages", {"max_tokens": 64})],
-        ids=["chat", "messages"],
-    )
-    def test_a_client_disconnect_stops_the_vendor(self, vendor: Vendor, path: str, more: dict[str, Any]) -> None:
-        vendor.upstream.next(Behaviour(first_event_delay=600))
-        body = {"model": "v/m", "stream": True, "messages": user("Hi"), **more}
-        client: socket.socket = open_call(vendor.nexus, path, body)
-        vendor.upstream.wait_for_requests(1)
-        client.close()
-        vendor.upstream.wait_for_disconnects(1)
-        wait_until(lambda: vendor.nexus.server.workers.busy == 0)
 
 
 def test_tokens_are_counted(vendor: Vendor, claude: Claude) -> None:
