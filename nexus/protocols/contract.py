@@ -117,7 +117,8 @@ class VendorCodec:
     """The side towards vendors."""
 
     write_request: Callable[[Request, Target], VendorRequest]
-    """Raises InvalidRequest and UnsupportedFeature with the name of the neutral field."""
+    """Raises InvalidRequest and UnsupportedFeature with the name of the neutral field. Calls and results of the request
+    are paired (pairing.py), and have distinct ids (tidy.py)."""
 
     read_response: Callable[[Document, AnswerOrigin], ReadResponse]
     """Raises VendorError for an error inside a 200, and for anything else that is not an answer."""

@@ -28,6 +28,7 @@ from nexus.protocols.answer_relay import Tap
 from nexus.protocols.codec import Target
 from nexus.protocols.loader import DIALECTS
 from nexus.protocols.operation import GENERATE
+from nexus.protocols.pairing import paired
 from nexus.protocols.sse import Frame, FrameDecoder
 from nexus.protocols.tidy import with_distinct_calls
 from nexus.server.flight import BytesInFlight, Load
@@ -74,7 +75,7 @@ def test_damaged_requests_raise_only_declared_errors(client: str, data: st.DataO
     assert isinstance(decode(edited.body), dict)
     try:
         DIALECTS[client].check(document, GENERATE)
-        request = with_distinct_calls(loader.client(client).read_request(document).request)
+        request, _ = paired(with_distinct_calls(loader.client(client).read_request(document).request))
     except ClientError:
         return
     assert estimate(request)

@@ -178,10 +178,7 @@ class MessagesWriter:
             return
         content: list[Wire] = []
         for at, part in rest:
-            path = f"messages.{index}.content.{at}"
-            if message.role == "system" and not isinstance(part, Text):
-                raise misplaced(part, path)
-            content += self._parts(part, path)
+            content += self._parts(part, f"messages.{index}.content.{at}")
         role = "user" if message.role == "user" else self._system_role
         if message.role == "system" and self._server.system_first:
             role = "user"

@@ -1,7 +1,6 @@
-"""State of one request while it is written: names of documents, assigned ids, and dropped fields.
+"""State of one request while it is written: call ids, names of documents, and dropped fields.
 
-The same original always gets the same form, and two originals never share one. Source of the patterns: the
-bedrock-runtime service model.
+Source of the patterns: the bedrock-runtime service model.
 """
 
 from __future__ import annotations
@@ -22,20 +21,9 @@ _SPACES = pattern(r"\s+")
 class Draft:
     def __init__(self, model: ConverseModel) -> None:
         self.model = model
-        self._ids = ToolIds(_WIDE_ID if model.wide_ids else _ID)
-        self._calls: dict[str, int] = {}
+        self.ids = ToolIds(_WIDE_ID if model.wide_ids else _ID)
         self._documents: dict[str, int] = {}
         self.drops = Drops()
-
-    def call_id(self, original: str) -> str:
-        """The id of a new call. Clients that restart their numbering in every turn use an id twice."""
-        self._calls[original] = self._calls.get(original, 0) + 1
-        return self.result_id(original)
-
-    def result_id(self, original: str) -> str:
-        """The id of the latest call that the client knows under ``original``."""
-        times = self._calls.get(original, 1)
-        return self._ids[original if times <= 1 else f"{original}#{times}"]
 
     def document_name(self, title: str | None) -> str:
         """A unique name by Bedrock's rules (no dots, single spaces, at most 200 characters)."""

@@ -9,15 +9,14 @@ service model has a role for it, but no model on Converse accepts it. Source: th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from nexus.conversation.parts import Message, Part, Request, Text, ToolCall, ToolResult
+from nexus.conversation.parts import Message, Request, ToolCall, ToolResult
 from nexus.dataclasses import dataclass, field
-from nexus.errors import UnsupportedFeature
 from nexus.models.bedrock import MOST_CACHE_POINTS
 from nexus.protocols.checks import wrong
 from nexus.protocols.converse.draft import Draft
-from nexus.protocols.converse.write_parts import text_blocks, write_assistant_part, write_user_part
+from nexus.protocols.converse.write_parts import marked, text_blocks, write_part
 from nexus.wire import Json, mapping
 
 PLACEHOLDER = "(no message)"
@@ -49,7 +48,7 @@ def write_conversation(request: Request, draft: Draft) -> tuple[list[Json], list
         raise wrong("messages", "at least one message")
     system, turns = _write_system(request, draft), list[_Turn]()
     if not draft.model.system:
-        _add(turns, "user", [_marked(text.text) for text in request.system if text.text.strip()])
+        _add(turns, "user", [text_blocks(marked(text.text)) for text in request.system if text.text.strip()])
     for number, message in enumerate(request.messages):
         if message.name is not None:
             draft.drops.add("name")
@@ -84,34 +83,15 @@ def _add(turns: list[_Turn], role: str, units: list[BlockGroup]) -> None:
 
 
 def _units(message: Message, path: str, draft: Draft) -> list[BlockGroup]:
-    match message.role:
-        case "assistant":
-            return [write_assistant_part(part, at, draft) for part, at in _places(message, path)]
-        case "user":
-            written = (write_user_part(part, at, draft) for part, at in _places(message, path))
-            return [unit for blocks in written for unit in _apart(blocks)]
-        case "system":
-            return [_system_unit(part, at, draft) for part, at in _places(message, path)]
+    parts = enumerate(message.parts)
+    written = (write_part(part, message.role, f"{path}.content.{number}", draft) for number, part in parts)
+    return [unit for blocks in written for unit in _apart(blocks)]
 
 
 def _apart(blocks: BlockGroup) -> list[BlockGroup]:
     """A result with its cachePoint, and the blocks after it, which must come after all results."""
     own = sum("toolResult" in block or "cachePoint" in block for block in blocks)
     return [blocks[:own], blocks[own:]] if 0 < own < len(blocks) and "toolResult" in blocks[0] else [blocks]
-
-
-def _places(message: Message, path: str) -> Iterable[tuple[Part, str]]:
-    return ((part, f"{path}.content.{number}") for number, part in enumerate(message.parts))
-
-
-def _system_unit(part: Part, path: str, draft: Draft) -> BlockGroup:
-    if not isinstance(part, Text):
-        raise UnsupportedFeature.about(path, "a system message holds only text")
-    return (_marked(part.text) if part.text.strip() else []) + draft.cache_point(part.cache)
-
-
-def _marked(text: str) -> BlockGroup:
-    return [{"text": f"<system>\n{text}\n</system>"}]
 
 
 def _content(turn: _Turn, calls: Sequence[str]) -> list[Json]:

@@ -16,11 +16,12 @@ from nexus.conversation.parts import (
     Part,
     Reasoning,
     Refusal,
+    Role,
     Text,
     ToolCall,
     ToolResult,
 )
-from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.errors import UnsupportedFeature
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.media import write_audio, write_document, write_image
 from nexus.protocols.converse.signatures import OWN
@@ -34,14 +35,15 @@ NO_OUTPUT = "(no output)"
 _BESIDE = "[what this result holds beside text follows below]"
 
 
-def write_assistant_part(part: Part, path: str, draft: Draft) -> list[Json]:
+def write_part(part: Part, role: Role, path: str, draft: Draft) -> list[Json]:
     """The blocks of one part, with a cachePoint at the end if there is one; none for an empty part.
 
-    A blank text's cachePoint stays: it ends what came before.
+    A blank text's cachePoint stays: it ends what came before. Content of a result that the model does not accept inside
+    it follows the result.
     """
     match part:
         case Text(text=text, cache=cache):
-            return text_blocks(text) + draft.cache_point(cache)
+            return text_blocks(marked(text) if role == "system" and text.strip() else text) + draft.cache_point(cache)
         case Refusal(text=text):
             return text_blocks(text)
         case Reasoning():
@@ -49,31 +51,25 @@ def write_assistant_part(part: Part, path: str, draft: Draft) -> list[Json]:
         case ToolCall():
             return [_write_call(part, draft), *draft.cache_point(part.cache)]
         case ToolResult():
-            raise InvalidRequest.about(path, "a tool result does not belong to the role assistant")
-        case Image():
+            return _write_result(part, path, draft)
+        case Image() if role == "assistant":
             draft.drops.add(LOST)
             return text_blocks(unseen(part).text) + draft.cache_point(part.cache)
-        case Document() | Audio():
+        case Image():
+            return [write_image(part, path, draft), *draft.cache_point(part.cache)]
+        case Document() | Audio() if role == "assistant":
             raise UnsupportedFeature.about(
                 path, "Bedrock accepts documents and audio only in user messages; move it there"
             )
-
-
-def write_user_part(part: Part, path: str, draft: Draft) -> list[Json]:
-    """The same for a user's part; content of a result that the model does not accept inside it follows the result."""
-    match part:
-        case Text(text=text, cache=cache):
-            return text_blocks(text) + draft.cache_point(cache)
-        case Image():
-            return [write_image(part, path, draft), *draft.cache_point(part.cache)]
         case Document():
             return [*write_document(part, path, draft), *draft.cache_point(part.cache)]
         case Audio():
             return [write_audio(part, path)]
-        case ToolResult():
-            return _write_result(part, path, draft)
-        case ToolCall() | Reasoning() | Refusal():
-            raise InvalidRequest.about(path, f"{IN_WORDS[type(part)]} does not belong to the role user")
+
+
+def marked(text: str) -> str:
+    """Text of the system as the user's."""
+    return f"<system>\n{text}\n</system>"
 
 
 def text_blocks(text: str) -> list[Json]:
@@ -97,7 +93,7 @@ def _write_call(call: ToolCall, draft: Draft) -> Json:
     arguments, whole = an_object_of(call.arguments)
     if not whole:
         draft.drops.add(BROKEN)
-    return {"toolUse": {"toolUseId": draft.call_id(call.id), "name": call.name, "input": arguments}}
+    return {"toolUse": {"toolUseId": draft.ids[call.id], "name": call.name, "input": arguments}}
 
 
 def _write_result(result: ToolResult, path: str, draft: Draft) -> list[Json]:
@@ -115,7 +111,7 @@ def _write_result(result: ToolResult, path: str, draft: Draft) -> list[Json]:
                 media += write_document(part, f"{path}.content.{number}", draft)
             case _:
                 raise UnsupportedFeature.about(path, f"{IN_WORDS[type(part)]} cannot be sent in a tool result")
-    block: dict[str, Json] = {"toolUseId": draft.result_id(result.call_id)}
+    block: dict[str, Json] = {"toolUseId": draft.ids[result.call_id]}
     if beside:
         beside.insert(0, {"text": from_result(block["toolUseId"])})
         content += _write_result_text(_BESIDE, is_error=False, draft=draft)

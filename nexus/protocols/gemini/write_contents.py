@@ -29,7 +29,7 @@ from nexus.conversation.parts import (
     ToolResult,
 )
 from nexus.dataclasses import dataclass, field, replace
-from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.errors import UnsupportedFeature
 from nexus.late import pattern
 from nexus.models.gemini import Gemini
 from nexus.protocols.checks import Drops
@@ -121,8 +121,6 @@ class ContentsWriter:
 
     def _add_system_message(self, message: Message, path: str) -> None:
         words = [part.text for part in message.parts if isinstance(part, Text) and part.text]
-        if len([part for part in message.parts if isinstance(part, Text)]) != len(message.parts):
-            raise UnsupportedFeature.about(path, "a system message holds only text")
         if not self._turns:
             self.add_system(message.parts)
         elif words:
@@ -150,7 +148,7 @@ class ContentsWriter:
                 else:
                     self._drops.add("messages.reasoning")
             case ToolCall():
-                self._add_call(turn, part, path)
+                self._add_call(turn, part)
             case ToolResult():
                 self._add_result(turn, part, path)
 
@@ -173,9 +171,7 @@ class ContentsWriter:
         self._drops.add(f"{path}.{media_type}")
         return unseen(part)
 
-    def _add_call(self, turn: _Turn, call: ToolCall, path: str) -> None:
-        if turn.role != "model":
-            raise InvalidRequest.about(path, "a tool call does not belong to the role user")
+    def _add_call(self, turn: _Turn, call: ToolCall) -> None:
         self._calls[call.id] = _Call(call.name, next(self._order))
         arguments, whole = an_object_of(call.arguments)
         if not whole:
@@ -186,11 +182,7 @@ class ContentsWriter:
         turn.parts.append({"functionCall": wire} | _signature(call.signature))
 
     def _add_result(self, turn: _Turn, result: ToolResult, path: str) -> None:
-        if turn.role != "user":
-            raise InvalidRequest.about(path, "a tool result does not belong to the role assistant")
-        call = self._calls.get(result.call_id)
-        if call is None:
-            raise InvalidRequest.about(path, f"no tool call before it has the id {result.call_id}")
+        call = self._calls[result.call_id]
         shown = (self._shown(part, f"{path}.content.{index}") for index, part in enumerate(result.parts))
         result = replace(result, parts=tuple(shown))
         wire: dict[str, Json] = {"name": call.name, "response": write_result_response(result)}

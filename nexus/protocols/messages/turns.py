@@ -1,9 +1,8 @@
 """The neutral messages -> the alternating turns that the Messages API requires.
 
-Turns begin with the user and alternate; every tool call is answered at the head of the next turn, in the order of the
-calls and exactly once; ids are valid and unique over the whole history; a system turn is only where the API allows one.
-A history that cannot be converted to this form is refused by the path of its message. Source: platform.claude.com,
-pages on tool use, thinking and mid-conversation system messages.
+Turns begin with the user and alternate; the results of tool calls are at the head of the next turn, in the order of the
+calls; ids are valid; a system turn is only where the API allows one. Source: platform.claude.com, pages on tool use,
+thinking and mid-conversation system messages.
 """
 
 from __future__ import annotations
@@ -126,8 +125,6 @@ def _turn(message: Message, path: str, claude: Claude, drops: Drops) -> Turn:
     turn = Turn(message.role, path)
     for at, part in enumerate(message.parts):
         here = f"{path}.content.{at}"
-        if message.role == "system" and not isinstance(part, Text):
-            raise UnsupportedFeature.about(here, "a system message holds only text")
         blocks = write_blocks(part, message.role, here, claude, drops)
         turn.blocks += [PlacedBlock(block, here) for block in blocks]
         if not blocks and isinstance(part, Text) and turn.blocks and turn.blocks[-1].kind not in THINKING:
@@ -191,54 +188,18 @@ def _joined(turns: list[list[PlacedBlock]], role: str) -> list[PlacedBlock]:
 
 
 def _answer_calls(turns: list[Turn]) -> None:
-    """Pairs calls and results, orders the results, and sets both ids."""
+    """Puts a turn's results first, in the order of their calls, and sets the ids of both."""
     ids = call_ids()
-    used: dict[str, int] = {}
-    open_calls: dict[str, PlacedBlock] = {}
-    for at, turn in enumerate(turns):
-        if turn.role == "user":
-            _order_results(turn, open_calls)
-            open_calls = {}
-            continue
-        calls = turn.of("tool_use")
-        open_calls = _name_calls(calls, ids, used)
-        if calls and (at + 1 == len(turns) or turns[at + 1].role != "user"):
-            raise _unanswered(calls[0])
-
-
-def _name_calls(calls: list[PlacedBlock], ids: ToolIds, used: dict[str, int]) -> dict[str, PlacedBlock]:
-    """The calls by the client's ids, with the vendor's ids; an id that an earlier turn used gets a new form."""
-    names: dict[str, PlacedBlock] = {}
-    for call in calls:
-        id = str(call.block["id"])
-        if id in names:
-            raise InvalidRequest.about(call.path, f"two tool calls of one turn have the id {id}")
-        count = used.get(id, 0)
-        used[id] = count + 1
-        names[id] = call
-        call.block["id"] = ids[id] if count == 0 else ids[f"{id}\n{count}"]
-    return names
-
-
-def _order_results(turn: Turn, open_calls: dict[str, PlacedBlock]) -> None:
-    results: dict[str, PlacedBlock] = {}
-    for result in turn.of("tool_result"):
-        id = str(result.block["tool_use_id"])
-        if id not in open_calls:
-            raise InvalidRequest.about(result.path, f"no tool call before it has the id {id}")
-        if id in results:
-            raise InvalidRequest.about(result.path, f"the tool call {id} has two results")
-        result.block["tool_use_id"] = open_calls[id].block["id"]
-        results[id] = result
-    for id, call in open_calls.items():
-        if id not in results:
-            raise _unanswered(call)
-    rest = [placed for placed in turn.blocks if placed.kind != "tool_result"]
-    turn.blocks = [results[id] for id in open_calls] + rest
-
-
-def _unanswered(call: PlacedBlock) -> InvalidRequest:
-    return InvalidRequest.about(call.path, "the tool call has no result in the next message")
+    order: dict[str, int] = {}
+    for turn in turns:
+        for call in turn.of("tool_use"):
+            order[call.block["id"]] = len(order)
+            call.block["id"] = ids[call.block["id"]]
+        if results := turn.of("tool_result"):
+            results.sort(key=lambda result: order[result.block["tool_use_id"]])
+            for result in results:
+                result.block["tool_use_id"] = ids[result.block["tool_use_id"]]
+            turn.blocks = results + [placed for placed in turn.blocks if placed.kind != "tool_result"]
 
 
 def _finish(last: Turn, claude: Claude) -> None:

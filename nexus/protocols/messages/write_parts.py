@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from nexus.conversation.cache_hints import with_hint_outside
 from nexus.conversation.parts import (
-    IN_WORDS,
     Audio,
     CacheHint,
     Document,
@@ -22,7 +21,7 @@ from nexus.conversation.parts import (
     ToolCall,
     ToolResult,
 )
-from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.errors import UnsupportedFeature
 from nexus.models.claude import Claude
 from nexus.protocols.checks import Drops
 from nexus.protocols.media import LOST, is_textual, read_text_file, unseen, web_url
@@ -36,7 +35,6 @@ NO_WORDS = "(The tool failed without a message.)"
 """The content for a failed call with an empty result, which the API rejects."""
 
 _Single = Text | Refusal | Reasoning | ToolCall | Image | Document | Audio
-_ROLE_OF: dict[type, str] = {Reasoning: "assistant", ToolCall: "assistant", ToolResult: "user"}
 
 _IMAGES = {"image/jpg": "image/jpeg", **{f"image/{name}": f"image/{name}" for name in ("jpeg", "png", "gif", "webp")}}
 
@@ -50,8 +48,6 @@ def write_cache(hint: CacheHint | None) -> Block:
 
 def write_blocks(part: Part, role: str, path: str, claude: Claude, drops: Drops) -> list[Block]:
     """The blocks of ``part``: usually one, none if nothing of it can or needs to be sent."""
-    if role != _ROLE_OF.get(type(part), role):
-        raise InvalidRequest.about(path, f"{IN_WORDS[type(part)]} does not belong to the role {role}")
     if isinstance(part, ToolResult):
         return _write_result(part, path, drops)
     block = _write_one(part, role, path, claude, drops)

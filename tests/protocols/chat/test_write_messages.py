@@ -212,7 +212,6 @@ def test_system_blocks_stay_separate_blocks() -> None:
 
 REFUSED: dict[str, Request] = {
     "document in an answer": Request((assistant(Document(PNG)),)),
-    "image in system text": Request((HI, Message("system", (Image(PNG),)))),
     "call by the user": Request((user(A),)),
     "linked document": Request((user(Document(Link("https://x.test/a.pdf"))),)),
     "odd audio": Request((user(Audio(Inline("audio/tune", "QQ=="))),)),

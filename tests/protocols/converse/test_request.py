@@ -149,7 +149,6 @@ def test_system_messages_keep_their_position() -> None:
     note = Message("system", (Text("be nice"), Text("")))
     wire = turns(HI, note, Message("assistant", (Text("ok"),)), said("more"))
     assert wire[0] == ("user", [{"text": "hi"}, {"text": "<system>\nbe nice\n</system>"}])
-    assert refused(Request((HI, Message("system", (Image(Inline("image/png", PNG)),))))).param == "messages.1.content.0"
 
 
 def test_names_of_authors_are_dropped() -> None:
@@ -179,14 +178,6 @@ def test_calls_come_last_and_results_first_in_the_order_of_the_calls() -> None:
 def test_invalid_ids_become_valid_and_still_match(odd: str) -> None:
     wire = turns(HI, Message("assistant", (call(call_id=odd),)), Message("user", (result(call_id=odd),)))
     assert wire[1][1][0]["toolUse"]["toolUseId"] == wire[2][1][0]["toolResult"]["toolUseId"]
-
-
-def test_an_id_reused_in_a_later_turn_is_made_unique() -> None:
-    again = (Message("assistant", (call(),)), Message("user", (result("rain"),)))
-    wire = turns(*HISTORY, *again)
-    called = [wire[1][1][0]["toolUse"]["toolUseId"], wire[3][1][0]["toolUse"]["toolUseId"]]
-    answered = [wire[2][1][0]["toolResult"]["toolUseId"], wire[4][1][0]["toolResult"]["toolUseId"]]
-    assert called == answered and called[0] != called[1]
 
 
 def test_kimi_ids_are_left_unchanged() -> None:
@@ -256,10 +247,7 @@ def test_models_that_require_json_results_get_json() -> None:
     assert results(result("boom", is_error=True), MISTRAL)["content"] == [{"json": {"error": "boom"}}]
 
 
-def test_parts_of_the_wrong_role_are_rejected() -> None:
-    for role, part in (("user", call()), ("user", Reasoning("")), ("user", Refusal("no")), ("assistant", result())):
-        error = refused(Request((HI, Message(role, (part,)))))  # type: ignore[arg-type]
-        assert isinstance(error, InvalidRequest) and error.param == "messages.1.content.0"
+def test_documents_and_audio_of_the_assistant_are_rejected() -> None:
     error = refused(Request((HI, Message("assistant", (Text("a"), Audio(Inline("audio/wav", PNG)))))))
     assert isinstance(error, UnsupportedFeature) and error.param == "messages.1.content.1"
 

@@ -311,20 +311,6 @@ def test_media_that_a_result_cannot_hold_follow_it() -> None:
     assert [next(iter(part)) for part in parts[1:]] == ["text", "inlineData", "fileData", "text", "inlineData"]
 
 
-@pytest.mark.parametrize(
-    ("messages", "param"),
-    [
-        ((HI, user(result("c9", "x"))), "messages.1.content.0"),
-        ((user(call()),), "messages.0.content.0"),
-        ((HI, assistant(call()), assistant(result())), "messages.2.content.0"),
-    ],
-)
-def test_a_malformed_history_is_rejected(messages: tuple[Message, ...], param: str) -> None:
-    with pytest.raises(InvalidRequest) as caught:
-        write(Request(messages))
-    assert caught.value.param == param
-
-
 @pytest.mark.parametrize("arguments", ['{"a": tru', "[1]", "7"])
 def test_arguments_that_are_not_an_object_are_wrapped_and_reported(arguments: str) -> None:
     written = write(Request((HI, assistant(call(arguments=arguments)), user(result()))))
